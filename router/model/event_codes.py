@@ -151,6 +151,12 @@ _ALL: Final = (
     EventCode(
         "equivocation", "event", "site", "a site signed two different things with one number"
     ),
+    EventCode(
+        "neighbor-over-budget",
+        "event",
+        "site",
+        "a neighbor brings more of the sites behind it than is kept of one neighbor",
+    ),
     EventCode("site-over-budget", "event", "site", "a site reports more than is kept of one site"),
     EventCode("site-deleted", "event", "site", "a site was deleted, as it said before it went"),
     EventCode("site-barred", "event", "site", "a site says that it put this one out; until when"),

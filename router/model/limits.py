@@ -69,6 +69,7 @@ LISTENERS_MAX = 65_535  # Where descriptors were not counted.
 # Ports of one other site's services that this one has no part in: more are left out of all tables
 # and lists, since each costs memory.
 SERVICE_PORTS_OF_SITE_MAX = 1_024
+SERVICE_PORTS_OF_SITES_MAX = 2_048  # Of all other sites; what is behind each neighbor has a part.
 # Service ports that went hold themselves, each some 120 objects and 14 KiB, until Python collects
 # cycles: after so many. It would do so by itself once they fill a quarter of a gigabyte.
 SERVICES_GONE_MAX = 1_000
@@ -262,6 +263,13 @@ SERVICES_PER_SITE_MAX = 1_024  # That one router tells of.
 LSA_SITE_NAMES_MAX = 2 * SERVICES_PER_SITE_MAX
 LSA_SITE_ITEMS_MAX = 32_768  # Declarations and adverts: 16 routers that tell of 1,024 services.
 LSA_SITE_BYTES_MAX = 4 * MIB  # Signed; 4 routers that tell all that one may.
+# For all that one neighbor brings of other sites: a member can invent as many sites as it likes,
+# each with a key of its own. A table of 8,192 names takes a fifth of a second; 1,000 sites that
+# declare and serve 20 of them each have room.
+LSA_NEIGHBOUR_ROUTERS_MAX = 2_048
+LSA_NEIGHBOUR_NAMES_MAX = 8_192
+LSA_NEIGHBOUR_ITEMS_MAX = 40_960  # Declarations and adverts.
+LSA_NEIGHBOUR_BYTES_MAX = 16 * MIB  # Signed.
 SITE_OVER_BUDGET_SHOWN_S = 2 * LSA_REFRESH_S  # Each refresh reports the excess again.
 OWNED_NAMES_MAX = 5_120  # Names and their owners; 0.83 MiB at most, of the 1 MiB of a ConfigMap.
 OWNER_WITHDRAWN_S = 10.0  # Reached and silent about its name for that long: it has withdrawn it.

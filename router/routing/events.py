@@ -98,11 +98,13 @@ class OriginEquivocated(msgspec.Struct, frozen=True, kw_only=True):
 class SiteOverBudget(msgspec.Struct, frozen=True, kw_only=True):
     """The routers of ``site`` tell more than is kept of one site; what is more was refused.
 
-    ``excess``: which limit it would pass, for people.
+    ``excess``: which limit it would pass, for people. ``is_brought``: not of itself, but of the
+    sites behind it it brings more than is kept of what one neighbor brings.
     """
 
     site: SiteId
     excess: str
+    is_brought: bool = False
 
 
 class LsaRejected(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from router.routing.adverts.lsa import (
     name_fault,
     signature_fault,
 )
-from router.routing.adverts.lsdb import FULL, Lsdb, PartStanding, StoreChange
+from router.routing.adverts.lsdb import FULL, Excess, Lsdb, PartStanding, StoreChange
 from router.routing.events import (
     ForeignLsa,
     LsaRejected,
@@ -95,10 +95,11 @@ class Judging:
         if standing is PartStanding.OLDER:
             return [*lies, *self._flooding.answer(from_router, lsa.key)]
         routes = self._routes
-        excess = self._lsdb.make_room(lsa, signed, routes.paths.keys(), routes.pace.paths_at)
-        if excess:
+        by = None if neighbour.site == self._node.site else neighbour.site
+        excess = self._lsdb.make_room(lsa, signed, routes.paths.keys(), routes.pace.paths_at, by)
+        if excess is not None:
             return [*lies, *self._refused(from_router, lsa, excess, now)]
-        self._changed(self._lsdb.store(lsa, signed, now), now)
+        self._changed(self._lsdb.store(lsa, signed, now, by), now)
         return [
             *lies,
             *self._ack(from_router, lsa, now),
@@ -137,15 +138,19 @@ class Judging:
         return False
 
     def _refused(
-        self, from_router: RouterId, lsa: Lsa, excess: str, now: float
+        self, from_router: RouterId, lsa: Lsa, excess: Excess, now: float
     ) -> list[RoutingEvent]:
-        """It has no place, as its site tells too much: acked, so that nobody sends it again and
-        again in the place of what others tell, and kept from whom we would pass it on to."""
+        """It has no place, as its site tells too much or a neighbor brings too much: acked, so that
+        nobody sends it again and again in the place of what others tell, and kept from whom we
+        would pass it on to."""
         self.over_budget += 1
         if excess is FULL:
             return []
         self._changed(self._lsdb.refuse(lsa), now)
-        return [*self._ack(from_router, lsa, now), SiteOverBudget(site=lsa.site, excess=excess)]
+        return [
+            *self._ack(from_router, lsa, now),
+            SiteOverBudget(site=excess.site, excess=excess.limit, is_brought=excess.is_brought),
+        ]
 
     def _changed(self, change: StoreChange, now: float) -> None:
         match change:

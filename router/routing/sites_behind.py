@@ -35,11 +35,26 @@ class SitesBehind:
         return self._branches.get(neighbour, {})
 
 
+def first_sites(table: RouteTable) -> dict[SiteId, SiteId]:
+    """Of each site that is reached the neighboring one that a cheapest way to it begins with."""
+    sites = _sites_of_routers(table)
+    found: dict[SiteId, SiteId] = {}
+    for route in table.sites.values():
+        way = (sites.get(router) for router in (route.paths[0] if route.paths else ()))
+        first = next((site for site in way if site not in (None, table.site)), None)
+        if first is not None:
+            found[route.site] = first
+    return found
+
+
+def _sites_of_routers(table: RouteTable) -> dict[RouterId, SiteId]:
+    # An edge's table has no sites of routers, but the router of each site.
+    return {one.router: one.site for one in table.sites.values()} | dict(table.routers)
+
+
 def _branches(table: RouteTable) -> dict[SiteId, dict[SiteId, SiteId | None]]:
     """By neighbour, the sites behind it, each with its branch as far as a path is known."""
-    # An edge's table has no sites of routers, but the router of each site.
-    sites: dict[RouterId, SiteId] = {one.router: one.site for one in table.sites.values()}
-    sites.update(table.routers)
+    sites = _sites_of_routers(table)
     found: dict[SiteId, dict[SiteId, SiteId | None]] = {}
     for router, hops in table.next_hops.items():
         for hop in hops:

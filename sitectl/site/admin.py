@@ -336,7 +336,7 @@ def _unknown_path(path: str) -> tuple[str, str]:
         return "an empty name names nothing", "sitectl service status"
     return (
         f"the router does not know {path}: it is of another release than this sitectl",
-        "Start it anew: sitectl stop, then sitectl start; on Kubernetes: sitectl update",
+        "Start it again: sitectl stop, then sitectl start; on Kubernetes: sitectl update",
     )
 
 

@@ -33,7 +33,33 @@ class Offer(msgspec.Struct, frozen=True):
     capacity: int | None = 1000
 
 
-class Member:
+class Keys:
+    """A site with a key of its own, and its router."""
+
+    def __init__(self, former: "Keys | None" = None) -> None:
+        """``former``: the same site and router."""
+        self._key: ec.EllipticCurvePrivateKey = (
+            ec.generate_private_key(ec.SECP256R1()) if former is None else former._key
+        )
+        self.public_key = self._key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        self.site = wire.site_id(self.public_key)
+        self.router: str = os.urandom(8).hex() if former is None else former.router
+
+    def lsa(self, part: int, body: Sequence[object], sequence: int, router: str) -> Frame:
+        """A part of one of its routers."""
+        numbers = (part, 1, sequence, 1)
+        payload = msgspec.msgpack.encode(
+            [router, self.site, *numbers, b"rogue123", self.public_key, body]
+        )
+        return wire.control("lsa", msgspec.msgpack.encode([payload, self._sign(payload)]))
+
+    def _sign(self, data: bytes) -> bytes:
+        return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+
+class Member(Keys):
     """One link, control lane only, so that streams ride on it.
 
     A thread reads: it answers PINGs, acknowledges LSAs and calls ``on_stream`` with every frame of
@@ -44,20 +70,13 @@ class Member:
         self, token_file: Path, name: str = "mallory", former: "Member | None" = None
     ) -> None:
         """``former``: the same site and router, which joined before."""
+        super().__init__(former)
         secret = yaml.safe_load(token_file.read_text())
         notes = secret["metadata"]["annotations"]
         files = {key: base64.b64decode(text) for key, text in secret["data"].items()}
         host, _, port = notes["spillway.dev/endpoints"].split(",")[0].rpartition(":")
         self.name = name
         self.cost = int(notes.get("skupper.io/cost", 1))
-        self._key: ec.EllipticCurvePrivateKey = (
-            ec.generate_private_key(ec.SECP256R1()) if former is None else former._key
-        )
-        self.public_key = self._key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        self.site = wire.site_id(self.public_key)
-        self.router: str = os.urandom(8).hex() if former is None else former.router
         self.on_stream: Callable[[Frame], list[Frame]] = lambda _: []
         self.closed = threading.Event()
         self._sequence = 0
@@ -133,17 +152,6 @@ class Member:
 
     def _lsa(self, part: int, body: Sequence[object]) -> Frame:
         return self.lsa(part, body, self._sequence, self.router)
-
-    def lsa(self, part: int, body: Sequence[object], sequence: int, router: str) -> Frame:
-        """A part of one of its routers."""
-        numbers = (part, 1, sequence, 1)
-        payload = msgspec.msgpack.encode(
-            [router, self.site, *numbers, b"rogue123", self.public_key, body]
-        )
-        return wire.control("lsa", msgspec.msgpack.encode([payload, self._sign(payload)]))
-
-    def _sign(self, data: bytes) -> bytes:
-        return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
 
     # How it joins.
 

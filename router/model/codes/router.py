@@ -136,6 +136,16 @@ CODES: Final = (
         "Free space on that disk and look at its permissions",
     ),
     Code(
+        "SW0682",
+        "A neighbor brings more of the sites behind it than is kept",
+        "All that one neighbor tells of other sites passes a limit on services, bytes or routers "
+        "(docs/limits.md). A member can invent sites, each with a key of its own, so limits of one "
+        "site do not bound it. What came first stays in use, the rest is ignored here; what the "
+        "neighbor tells of itself, and what other neighbors bring, is not affected.",
+        "sitectl network status shows the sites behind it; end the access of who invents them: "
+        "sitectl revoke-access --link NAME",
+    ),
+    Code(
         "SW0690",
         "A worker does not serve",
         "One of the processes of the router ended or cannot start. The others serve; its share of "

@@ -43,6 +43,13 @@ def _is_over_budget(name: str, site: SiteId, detail: str) -> str:
     )
 
 
+def _brings_too_much(name: str, site: SiteId, detail: str) -> str:
+    return (
+        f"{name} ({site}) brings more of the sites behind it than this site keeps of one neighbor: "
+        f"{detail}. What came first stays in use, and this site ignores the rest."
+    )
+
+
 EQUIVOCATION: Final = SiteFault(
     code="SW0672",
     event="equivocation",
@@ -58,6 +65,14 @@ OVER_BUDGET: Final = SiteFault(
     "sitectl revoke-access",
     shown_s=SITE_OVER_BUDGET_SHOWN_S,
     text=_is_over_budget,
+)
+BRINGS_TOO_MUCH: Final = SiteFault(
+    code="SW0682",
+    event="neighbor-over-budget",
+    hint="See which sites are behind it: sitectl network status. If a member invents them, end its "
+    "access where it is linked: sitectl revoke-access --link NAME",
+    shown_s=SITE_OVER_BUDGET_SHOWN_S,
+    text=_brings_too_much,
 )
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 from router.balance.site_gate import RateState
 from router.documents import Wanted
@@ -41,6 +42,7 @@ from router.node.services.share_run import ShareRun
 from router.node.services.unanswering_targets import UnansweringTargets
 from router.routing.edges.edge import EdgeRouting, Routing
 from router.routing.events import RoutingEvent
+from router.routing.sites_behind import first_sites
 from router.routing.table import RouteTable
 from router.trust.ports import Credentials
 
@@ -248,7 +250,11 @@ class SiteServices:
             return
         declared = self._declared(self._wanted)
         grants = self._grants = self._office.grants(
-            self._wanted, declared, self._origins(declared), self._owners
+            self._wanted,
+            declared,
+            self._origins(declared),
+            self._owners,
+            partial(first_sites, self._routing.table),
         )
         before, self._plan = self._plan, self._planner.plan(self._wanted, declared, grants)
         after = self._plan.services

@@ -5,15 +5,18 @@ from collections.abc import Collection, Iterable
 from enum import Enum
 from itertools import takewhile
 
+import msgspec
+
 from router.model.ids import RouterId, SiteId
 from router.model.limits import (
     LSA_MAX_AGE_S,
+    LSA_NEIGHBOUR_ROUTERS_MAX,
     ORIGINS_MAX,
     ROUTERS_PER_SITE_MAX,
 )
 from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.routing.adverts.budgets import Budget, NeighbourBudget, SiteBudget, Stored
 from router.routing.adverts.lsa import Lsa, LsaKey, Node, Services, Topology, Version
-from router.routing.adverts.site_budget import SiteBudget, Stored
 
 
 class PartStanding(Enum):
@@ -33,23 +36,36 @@ class StoreChange(Enum):
     TOPOLOGY = "topology"
 
 
-FULL = f"more than {ORIGINS_MAX:,} routers in all"
-"""Why there is no room for a router whose site keeps within its own limits."""
+class Excess(msgspec.Struct, frozen=True):
+    """``site`` tells more than is kept of one site. ``limit``: which one it would pass, for people.
+
+    ``is_brought``: of the sites behind it it brings more than is kept of one neighbor.
+    """
+
+    site: SiteId
+    limit: str
+    is_brought: bool = False
+
+
+FULL = Excess(SiteId(""), f"more than {ORIGINS_MAX:,} routers in all")
+"""There is no room for a router though its site, and who brings it, keep within their limits."""
 
 
 class Origin:
     """All that is known of one router. ``declarations`` and ``adverts`` change together.
 
     ``is_whole``: they are all that it tells by the newest of its parts. ``refused`` has the newest
-    version of each part that found no room: the part stays as it was before.
+    version of each part that found no room: the part stays as it was before. ``brought``: by part
+    the neighboring site that brought it, unless it is one of its own.
     """
 
-    __slots__ = ("adverts", "declarations", "is_whole", "node", "parts", "refused")
+    __slots__ = ("adverts", "brought", "declarations", "is_whole", "node", "parts", "refused")
 
     def __init__(self, node: Node) -> None:
         self.node = node
         self.parts: dict[int, Stored] = {}
         self.refused: dict[int, Version] = {}
+        self.brought: dict[int, SiteId] = {}
         self.declarations: tuple[Declaration, ...] = ()
         self.adverts: tuple[TargetsAdvert, ...] = ()
         self.is_whole = False
@@ -98,13 +114,22 @@ class Origin:
 class Lsdb:
     """Everything heard and verified, our own parts included. Only `RoutingCore` changes it."""
 
-    __slots__ = ("_gone", "_origins", "_own", "_received_at", "_routers", "_sites")
+    __slots__ = (
+        "_gone",
+        "_neighbours",
+        "_origins",
+        "_own",
+        "_received_at",
+        "_routers",
+        "_sites",
+    )
 
     def __init__(self, own: Node) -> None:
         self._own = own
         self._origins: dict[Node, Origin] = {}
         self._routers: dict[RouterId, list[Node]] = {}
         self._sites: dict[SiteId, SiteBudget] = {}
+        self._neighbours: dict[SiteId, NeighbourBudget] = {}
         self._received_at: dict[LsaKey, float] = {}  # Oldest first. Ours do not age.
         # Aged out, with their version: a neighbour that got them later must not revive them.
         self._gone: dict[Node, tuple[Version, float]] = {}
@@ -163,41 +188,78 @@ class Lsdb:
         return PartStanding.NEWER
 
     def make_room(
-        self, lsa: Lsa, signed: bytes, reachable: Collection[Node], computed_at: float
-    ) -> str:
+        self,
+        lsa: Lsa,
+        signed: bytes,
+        reachable: Collection[Node],
+        computed_at: float,
+        by: SiteId | None = None,
+    ) -> Excess | None:
         """Why there is no place for ``lsa``, not even by dropping routers to which no path leads.
 
-        Empty: it has one. Of a site that is beyond its budget its own routers are dropped, and if
-        that does not help the part that asks for more is refused: sites do not compete. No path may
+        None: it has one. ``by``: the neighboring site that brings it; None: this site itself.
+        Of a site that is beyond its budget its own routers are dropped, and if that does not help
+        the part that asks for more is refused: sites do not compete, nor do neighbors. No path may
         lead to a router only because it was heard of after ``computed_at``: that one is not dropped
-        for what others of its site tell.
+        for what others of its site, or of its neighbor, tell.
         """
         node = lsa.node
         site = self._sites.get(node.site)
         if node not in self._origins:
             if site and len(site.nodes) >= ROUTERS_PER_SITE_MAX:
                 if not self._drop_lost(site, reachable, node):
-                    return f"more than {ROUTERS_PER_SITE_MAX} routers"
+                    return Excess(node.site, f"more than {ROUTERS_PER_SITE_MAX} routers")
             elif len(self._origins) >= ORIGINS_MAX and not self._evict(reachable):
                 return FULL
-        before = self.get(lsa.key)
+        excess = self._room_of_site(lsa, signed, reachable, computed_at)
+        if excess or by is None or by == node.site:
+            return excess
+        return self._room_of_neighbour(lsa, signed, reachable, computed_at, by)
+
+    def _room_of_site(
+        self, lsa: Lsa, signed: bytes, reachable: Collection[Node], computed_at: float
+    ) -> Excess | None:
+        site, before = lsa.node.site, self.get(lsa.key)
         while True:
-            site = self._sites.get(node.site) or SiteBudget()
-            excess = site.excess(before, (lsa, signed))
-            if not excess or not self._drop_lost(site, reachable, node, computed_at):
-                return excess
+            budget = self._sites.get(site) or SiteBudget()
+            limit = budget.excess(before, (lsa, signed))
+            if not limit:
+                return None
+            if not self._drop_lost(budget, reachable, lsa.node, computed_at):
+                return Excess(site, limit)
+
+    def _room_of_neighbour(
+        self,
+        lsa: Lsa,
+        signed: bytes,
+        reachable: Collection[Node],
+        computed_at: float,
+        by: SiteId,
+    ) -> Excess | None:
+        node = lsa.node
+        while True:
+            budget = self._neighbours.get(by) or NeighbourBudget()
+            origin = self._origins.get(node)
+            is_theirs = origin is not None and origin.brought.get(lsa.part) == by
+            limit = budget.excess(self.get(lsa.key) if is_theirs else None, (lsa, signed))
+            if node not in budget.nodes and len(budget.nodes) >= LSA_NEIGHBOUR_ROUTERS_MAX:
+                limit = f"more than {LSA_NEIGHBOUR_ROUTERS_MAX:,} routers"
+            if not limit:
+                return None
+            if not self._drop_lost(budget, reachable, node, computed_at):
+                return Excess(by, limit, is_brought=True)
 
     def _drop_lost(
         self,
-        site: SiteBudget,
+        budget: Budget,
         reachable: Collection[Node],
         but: Node,
         heard_before: float = math.inf,
     ) -> bool:
-        """Drop the router of ``site`` that was silent for longest, if one is out of reach."""
+        """Drop the router in ``budget`` that was silent for longest, if one is out of reach."""
         lost = [
             (heard_at, node)
-            for node in site.nodes
+            for node in budget.nodes
             if node not in reachable
             and node not in (but, self._own)
             and (heard_at := self._heard_at(node)) < heard_before
@@ -226,8 +288,8 @@ class Lsdb:
         origin.refused[lsa.part] = lsa.newness
         return StoreChange.SERVICES if origin.adopt_services() else StoreChange.NOTHING
 
-    def store(self, lsa: Lsa, signed: bytes, now: float) -> StoreChange:
-        """Put a verified, newer part in its place."""
+    def store(self, lsa: Lsa, signed: bytes, now: float, by: SiteId | None = None) -> StoreChange:
+        """Put a verified, newer part in its place. ``by`` as for `make_room`."""
         node = lsa.node
         origin = self._origins.get(node)
         if origin is None:
@@ -235,17 +297,15 @@ class Lsdb:
             self._routers.setdefault(node.router, []).append(node)
             self._routers[node.router].sort()
             self._sites.setdefault(node.site, SiteBudget()).nodes.add(node)
-        site = self._sites[node.site]
         before = origin.topology
-        site.replace(origin.parts.get(lsa.part), (lsa, signed))
-        origin.parts[lsa.part] = (lsa, signed)
+        self._replace(origin, lsa.part, (lsa, signed), by if by != node.site else None)
         origin.refused.pop(lsa.part, None)
         key = lsa.key
         self._received_at.pop(key, None)
         if node != self._own:
             self._received_at[key] = now
         for part in [part for part, (held, _) in origin.parts.items() if _is_dropped(held, lsa)]:
-            site.replace(origin.parts.pop(part), None)
+            self._replace(origin, part, None)
             self._received_at.pop(LsaKey(part, node), None)
         has_new_services = origin.adopt_services()
         if lsa.part == 0 and not _same_graph(before, origin.topology):
@@ -277,7 +337,7 @@ class Lsdb:
                 self._remember_gone(key.node, max(versions), now)
                 has_lost = True
             else:
-                self._sites[key.node.site].replace(origin.parts.pop(key.part), None)
+                self._replace(origin, key.part, None)
                 del self._received_at[key]
         return has_lost
 
@@ -294,9 +354,9 @@ class Lsdb:
     def _drop_origin(self, node: Node) -> None:
         origin = self._origins.pop(node)
         site = self._sites[node.site]
-        for part, stored in origin.parts.items():
+        for part in list(origin.parts):
             self._received_at.pop(LsaKey(part, node), None)
-            site.replace(stored, None)
+            self._replace(origin, part, None)
         same_router = self._routers[node.router]
         same_router.remove(node)
         if not same_router:
@@ -304,6 +364,28 @@ class Lsdb:
         site.nodes.remove(node)
         if not site.nodes:
             del self._sites[node.site]
+
+    def _replace(
+        self, origin: Origin, part: int, after: Stored | None, by: SiteId | None = None
+    ) -> None:
+        """A part of ``origin`` is ``after`` now, brought by ``by``, as all budgets know."""
+        node, before = origin.node, origin.parts.pop(part, None)
+        self._sites[node.site].replace(before, after)
+        former = origin.brought.pop(part, None)
+        if former is not None:
+            budget = self._neighbours[former]
+            budget.replace(before, None)
+            if former not in origin.brought.values():
+                budget.nodes.discard(node)
+                if not budget.nodes:
+                    del self._neighbours[former]
+        if after is not None:
+            origin.parts[part] = after
+            if by is not None:
+                origin.brought[part] = by
+                budget = self._neighbours.setdefault(by, NeighbourBudget())
+                budget.replace(None, after)
+                budget.nodes.add(node)
 
 
 def _is_dropped(held: Lsa, head: Lsa | None) -> bool:

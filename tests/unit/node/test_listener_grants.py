@@ -1,6 +1,7 @@
 """Which declarations of other sites get listeners here."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from router.model.rights.owners import NOBODY, Owner
 from router.model.specs import ConnectorSpec, ConsoleSpec, ListenerSpec, ServiceSpec, SiteSpec
 from router.node.services.listeners.budget import ListenerRefusal
 from router.node.services.listeners.grants import FORMER, ListenerOffice, PortHolder
+from router.node.services.listeners.shown_ports import shown_ports
 from router.node.services.plan import Planner
 from router.process.state import FileKeeper
 
@@ -232,6 +234,39 @@ def test_ports_beyond_all_reason_are_not_even_planned(office: Offices) -> None:
     }
     assert sum(one.count for one in grants.unlistened) == 20_001 - 2
     assert grants.listened("bulk-9", declared["bulk-9"].spec) is None
+
+
+def test_sites_behind_each_neighbor_have_a_part_of_the_ports_that_are_planned() -> None:
+    """Those that a member invents take nothing from the sites behind another neighbor."""
+    most = limits.SERVICE_PORTS_OF_SITES_MAX
+    invented = [SiteId(f"invented {number}") for number in range(8)]
+    origins = {f"x{at}-{n}": site for at, site in enumerate(invented) for n in range(1_000)}
+    honest = {f"h{n}": BETA for n in range(900)}
+    declared = {name: told(name, 80) for name in origins | honest}
+    neighbours = {**dict.fromkeys(invented, GAMMA), BETA: BETA}
+
+    def shown(known_first: Iterable[str] = ()) -> Counter[SiteId]:
+        everybody = origins | honest
+        ranks = {name: rank for rank, name in enumerate(known_first)}
+        left_out, beyond = shown_ports(wanted(), declared, everybody, ranks, lambda: neighbours)
+        assert set(left_out.values()) == {0}
+        assert sum(beyond.values()) == len(left_out) == len(everybody) - most
+        return Counter(site for name, site in everybody.items() if name not in left_out)
+
+    assert shown()[BETA] == 900 and shown().total() == most
+    last = shown([name for name, site in origins.items() if site == invented[-1]])
+    assert last[invented[-1]] == 1_000, "what is known longest stays"
+    assert last[BETA] == 900
+
+
+def test_while_all_have_room_nobody_asks_which_neighbor_leads_to_them() -> None:
+    origins = {f"x{n}": SiteId(f"site {n}") for n in range(limits.SERVICE_PORTS_OF_SITES_MAX)}
+    declared = {name: told(name, 80) for name in origins}
+
+    def asked() -> dict[SiteId, SiteId]:
+        raise AssertionError("there is room for all")
+
+    assert shown_ports(wanted(), declared, origins, {}, asked) == ({}, {})
 
 
 def test_a_listener_stays_when_its_site_declares_more_also_over_a_restart(office: Offices) -> None:

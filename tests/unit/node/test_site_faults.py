@@ -2,7 +2,7 @@
 
 from router.model import limits
 from router.model.ids import SiteId
-from router.node.news.site_faults import EQUIVOCATION, OVER_BUDGET, SiteFaults
+from router.node.news.site_faults import BRINGS_TOO_MUCH, EQUIVOCATION, OVER_BUDGET, SiteFaults
 
 EAST, NORTH = SiteId("e" * 32), SiteId("n" * 32)
 
@@ -28,6 +28,15 @@ def test_a_site_that_tells_too_much_stays_shown_from_one_refresh_to_the_next() -
     assert problem.code == "SW0674"
     assert "more than 64 routers" in problem.message
     assert not faults.found(OVER_BUDGET, EAST, "east", limits.LSA_REFRESH_S, "more than 64 routers")
+
+
+def test_who_brings_too_much_of_others_is_told_apart_from_who_tells_too_much_of_itself() -> None:
+    faults = SiteFaults()
+    assert "behind it" in faults.found(BRINGS_TOO_MUCH, EAST, "east", 0.0, "more than 9 services")
+    assert faults.found(OVER_BUDGET, EAST, "east", 0.0, "more than 64 routers")
+    (own, brought) = faults.problems(1.0)
+    assert (own.code, brought.code) == ("SW0674", "SW0682")
+    assert "more than 9 services" in brought.message and "revoke-access" in brought.hint
 
 
 def test_one_site_does_not_hide_another() -> None:

@@ -4,8 +4,10 @@ from collections.abc import Collection
 
 import pytest
 
+from router.model.ids import SiteId
 from router.model.limits import (
     LSA_MAX_AGE_S,
+    LSA_NEIGHBOUR_NAMES_MAX,
     LSA_SITE_NAMES_MAX,
     ORIGINS_MAX,
     ROUTERS_PER_SITE_MAX,
@@ -110,13 +112,20 @@ def crowd(count: int, names: int) -> list[tuple[FakeIdentity, Lsa, Lsa]]:
     return found
 
 
-def take(lsdb: Lsdb, lsa: Lsa, reachable: Collection[Node], now: float = 0.0) -> str:
-    refusal = lsdb.make_room(lsa, b"12", reachable, now)
-    if refusal:
+def take(
+    lsdb: Lsdb,
+    lsa: Lsa,
+    reachable: Collection[Node],
+    now: float = 0.0,
+    by: SiteId | None = None,
+) -> str:
+    """Why it was refused; empty: it was not."""
+    excess = lsdb.make_room(lsa, b"12", reachable, now, by)
+    if excess is not None:
         lsdb.refuse(lsa)
-    else:
-        lsdb.store(lsa, b"12", now)
-    return refusal
+        return excess.limit
+    lsdb.store(lsa, b"12", now, by)
+    return ""
 
 
 def test_routers_of_one_site_share_the_services_that_are_kept_of_it() -> None:
@@ -158,6 +167,77 @@ def test_a_part_that_found_no_room_stays_as_it_was_and_the_others_go_on() -> Non
     assert not take(lsdb, make_lsa(EAST, part=1, sequence=5, services=small), node)
     take(lsdb, make_lsa(EAST, sequence=6, parts=(PartRef(1, 5), PartRef(2, 3))), node)
     assert origin.is_whole
+
+
+def invented(number: int, names: int) -> tuple[Lsa, Lsa]:
+    """Part 1 and part 0 of a site with a key of its own."""
+    who = FakeIdentity(f"invented {number}")
+    body = Services(tuple(declare(f"s{number}-{name}") for name in range(names)), ())
+    return make_lsa(who, part=1, services=body), make_lsa(who, sequence=2, parts=(PartRef(1, 1),))
+
+
+def items(lsdb: Lsdb) -> int:
+    return sum(len(origin.declarations) for origin in lsdb.origins())
+
+
+def everybody(lsdb: Lsdb) -> set[Node]:
+    return {origin.node for origin in lsdb.origins()}
+
+
+def test_what_one_neighbor_brings_of_invented_sites_is_bounded_and_harms_no_other() -> None:
+    lsdb, each = Lsdb(WEST.node), LSA_SITE_NAMES_MAX // 2
+    mallory, honest = FakeIdentity("mallory").site, FakeIdentity("honest").site
+    told = [part for n in range(60) for part in invented(n, each)]
+    reasons = {take(lsdb, lsa, everybody(lsdb), by=mallory) for lsa in told}
+    assert reasons == {
+        "",
+        f"more than {LSA_NEIGHBOUR_NAMES_MAX:,} services",
+    }
+    assert LSA_NEIGHBOUR_NAMES_MAX - each < items(lsdb) <= LSA_NEIGHBOUR_NAMES_MAX
+    before = items(lsdb)
+    for lsa in invented(60, each):  # Of a site that is there, by who leads to it.
+        assert take(lsdb, lsa, everybody(lsdb), by=honest) == ""
+    own = Services((declare("mine"),), ())
+    part = make_lsa(FakeIdentity("mallory"), part=1, services=own)
+    head = make_lsa(FakeIdentity("mallory"), sequence=2, parts=(PartRef(1, 1),))
+    assert [take(lsdb, lsa, everybody(lsdb), by=mallory) for lsa in (part, head)] == ["", ""]
+    assert items(lsdb) == before + each + 1
+
+
+def test_what_one_neighbor_has_no_room_for_another_one_may_bring() -> None:
+    lsdb, each = Lsdb(WEST.node), LSA_SITE_NAMES_MAX
+    mallory, honest = FakeIdentity("mallory").site, FakeIdentity("honest").site
+    for number in range(30):
+        for lsa in invented(number, each):
+            take(lsdb, lsa, everybody(lsdb), by=mallory)
+    part, head = invented(30, each)
+    assert take(lsdb, part, everybody(lsdb), by=mallory)
+    assert take(lsdb, part, everybody(lsdb), by=honest) == ""
+    assert take(lsdb, head, everybody(lsdb), by=mallory) == ""
+    origin = lsdb.origin(head.node)
+    assert origin is not None and len(origin.declarations) == each and origin.is_whole
+
+
+def test_invented_sites_to_which_no_path_leads_make_room_for_others() -> None:
+    lsdb, each = Lsdb(WEST.node), LSA_SITE_NAMES_MAX
+    mallory = FakeIdentity("mallory").site
+    for number in range(60):
+        last = invented(number, each)
+        for lsa in last:
+            assert take(lsdb, lsa, {last[0].node}, number, by=mallory) == ""
+    assert items(lsdb) <= LSA_NEIGHBOUR_NAMES_MAX
+
+
+def test_one_neighbor_brings_as_many_routers_as_the_limit_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("router.routing.adverts.lsdb.LSA_NEIGHBOUR_ROUTERS_MAX", 3)
+    lsdb, mallory = Lsdb(WEST.node), FakeIdentity("mallory").site
+    heads = [make_lsa(FakeIdentity(f"invented {number}")) for number in range(4)]
+    reasons = [take(lsdb, head, everybody(lsdb), by=mallory) for head in heads]
+    assert reasons == ["", "", "", "more than 3 routers"]
+    assert take(lsdb, make_lsa(FakeIdentity("mallory")), everybody(lsdb), by=mallory) == ""
+    assert take(lsdb, heads[3], everybody(lsdb), by=FakeIdentity("honest").site) == ""
 
 
 def test_only_what_was_not_refreshed_ages_out() -> None:

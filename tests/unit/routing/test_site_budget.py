@@ -77,3 +77,19 @@ def test_a_site_that_came_later_finds_its_place() -> None:
     core.handle_timeout(5.0)
     core.handle_timeout(9.0)
     assert "mine" in {key.name for key in core.table.candidates}
+
+
+def test_a_neighbor_that_brings_too_much_of_others_is_named_and_another_one_may_bring_it() -> None:
+    core, names = beside(EAST, NORTH), 512
+    whos = [FakeIdentity(f"i{n}") for n in range(limits.LSA_NEIGHBOUR_NAMES_MAX // names + 2)]
+    events: list[RoutingEvent] = []
+    for who in whos:
+        body = Services((), tuple(advert(f"{who.name}-{n}") for n in range(names)))
+        part = signed(make_lsa(who, part=1, services=body), who)
+        events += core.receive_lsa(EAST.router, part, 1.0)
+    over = {event for event in events if isinstance(event, SiteOverBudget)}
+    assert {(event.site, event.is_brought) for event in over} == {(EAST.site, True)}
+    assert sum(isinstance(event, SendAck) for event in events) == len(whos)
+    again = core.receive_lsa(NORTH.router, part, 1.0)
+    assert [event for event in again if isinstance(event, SendLsa)]
+    assert not [event for event in again if isinstance(event, SiteOverBudget)]

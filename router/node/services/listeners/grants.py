@@ -1,7 +1,7 @@
 """`budget`, asked for all declarations in force at a site. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import msgspec
@@ -23,6 +23,7 @@ from router.node.services.listeners.budget import (
     refusals,
 )
 from router.node.services.listeners.places import not_asked, override_of, place_of
+from router.node.services.listeners.shown_ports import shown_ports
 from router.node.services.ports import Keeper
 
 KEYS_SHOWN = 3
@@ -119,10 +120,12 @@ class ListenerOffice:
         declared: Mapping[str, Declaration],
         origins: Mapping[str, SiteId],
         owners: Mapping[str, Owner],
+        neighbours: Callable[[], Mapping[SiteId, SiteId]] = dict,
     ) -> ListenerGrants:
         """``origins``: by service, the other site whose declaration is in force; see `origins_of`.
 
-        ``owners``: of names, the longest known first.
+        ``owners``: of names, the longest known first. ``neighbours``: by site the neighboring one
+        that a way to it begins with.
         """
         if (
             wanted is not self._wanted
@@ -132,7 +135,7 @@ class ListenerOffice:
         ):
             self._wanted, self._declared = wanted, declared
             self._origins, self._owners = origins, owners
-            self._grants = self._granted(wanted, declared, origins, owners)
+            self._grants = self._granted(wanted, declared, origins, owners, neighbours)
         return self._grants
 
     def origins_of(
@@ -158,8 +161,10 @@ class ListenerOffice:
         declared: Mapping[str, Declaration],
         origins: Mapping[str, SiteId],
         owners: Mapping[str, Owner],
+        neighbours: Callable[[], Mapping[SiteId, SiteId]],
     ) -> ListenerGrants:
-        shown, beyond = _shown(wanted, declared, origins)
+        ranks = {name: rank for rank, name in enumerate(owners) if name in origins}
+        shown, beyond = shown_ports(wanted, declared, origins, ranks, neighbours)
         requests = [
             request
             for name, told in sorted(declared.items())
@@ -172,7 +177,6 @@ class ListenerOffice:
             for key, site in self._held.items()
             if site != HERE and key.name not in declared and key.name in owners
         }
-        ranks = {name: rank for rank, name in enumerate(owners) if name in origins}
         kept = {key.port: site for key, site in away.items()}
         places = {one.key: one.place for one in requests}
         moved = {key for key, at in self._places.items() if places.get(key) != at}
@@ -213,30 +217,6 @@ class ListenerOffice:
 
 def _only_owner(owner: Owner | None) -> SiteId:
     return owner.sites[0] if owner is not None and len(owner.sites) == 1 else FORMER
-
-
-def _shown(
-    wanted: Wanted, declared: Mapping[str, Declaration], origins: Mapping[str, SiteId]
-) -> tuple[dict[str, int], dict[SiteId, int]]:
-    """How many ports are planned where not all are, and how many of a site are left out so.
-
-    Ports without a listener or a target here cost memory in every part of the router.
-    """
-    used = {*wanted.services, *(connector.service for connector in wanted.connectors.values())}
-    used.update(listener.service for listener in wanted.listeners.values())
-    left: dict[SiteId, int] = {}
-    shown: dict[str, int] = {}
-    beyond: dict[SiteId, int] = {}
-    for name, site in sorted(origins.items()):
-        if name in used:
-            continue
-        count = len(declared[name].spec.ports)
-        room = left.get(site, limits.SERVICE_PORTS_OF_SITE_MAX)
-        left[site] = max(0, room - count)
-        if count > room:
-            shown[name] = room
-            beyond[site] = beyond.get(site, 0) + count - room
-    return shown, beyond
 
 
 def _requests(

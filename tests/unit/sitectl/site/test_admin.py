@@ -55,7 +55,7 @@ def test_a_router_that_does_not_know_a_question_is_said_to_be_of_another_release
     assert failure.message == (
         "the router does not know /api/v1/graph: it is of another release than this sitectl"
     )
-    assert failure.hint.startswith("Start it anew: sitectl stop, then sitectl start")
+    assert failure.hint.startswith("Start it again: sitectl stop, then sitectl start")
     assert failure.code == "not-found"
     for path in ("/api/v1/why/", "/api/v1/why/?last=3"):  # `sitectl why "$UNSET"`
         assert refused(path, AdminAnswer(404, unknown)).message == "an empty name names nothing"

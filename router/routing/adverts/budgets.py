@@ -1,11 +1,19 @@
-"""How much the routers of one site may tell of services, all together.
+"""How much the routers of one site may tell of services, all together, and how much one neighbor
+may bring, of itself and of others.
 
-A site makes as many routers as it likes, so limits of one router bound nothing.
+A site makes as many routers as it likes, so limits of one router bound nothing. And a member makes
+as many sites as it likes, each with a key of its own, so limits of one site bound nothing either.
+What bounds them is who brings it: a neighbor, to whom an operator gave a token.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
+from typing import NamedTuple
 
 from router.model.limits import (
+    LSA_NEIGHBOUR_BYTES_MAX,
+    LSA_NEIGHBOUR_ITEMS_MAX,
+    LSA_NEIGHBOUR_NAMES_MAX,
     LSA_SITE_BYTES_MAX,
     LSA_SITE_ITEMS_MAX,
     LSA_SITE_NAMES_MAX,
@@ -16,11 +24,18 @@ Stored = tuple[Lsa, bytes]
 """A part and its signed bytes."""
 
 
-class SiteBudget:
-    """The routers of one site, and the sums over their parts with services.
+class Most(NamedTuple):
+    """Limits of one budget."""
 
-    Part 0 is not counted: a site has at most `ROUTERS_PER_SITE_MAX` of them, and without it no path
-    leads to its router.
+    names: int
+    items: int
+    size_bytes: int
+
+
+class Budget(ABC):
+    """Routers, and the sums over their parts with services.
+
+    Part 0 is not counted: there are at most so many routers, and without it no path leads to one.
     """
 
     __slots__ = ("_bytes", "_items", "_names", "nodes")
@@ -30,22 +45,28 @@ class SiteBudget:
         self._bytes = self._items = 0
         self._names: Counter[str] = Counter()  # Parts in which each is told.
 
+    @property
+    @abstractmethod
+    def most(self) -> Most:
+        """What it may hold."""
+
     def excess(self, before: Stored | None, after: Stored) -> str:
-        """The limit that the site would pass by ``after`` in place of ``before``; empty: none.
+        """The limit that would be passed by ``after`` in place of ``before``; empty: none.
 
         Parts that do not grow always have room.
         """
+        most = self.most
         old, new = _names_in(before), _names_in(after)
         names = len(self._names) + sum(name not in self._names for name in new)
         names -= sum(self._names[name] == 1 for name in old - new)
-        if names > max(LSA_SITE_NAMES_MAX, len(self._names)):
-            return f"more than {LSA_SITE_NAMES_MAX:,} services"
+        if names > max(most.names, len(self._names)):
+            return f"more than {most.names:,} services"
         items = self._items - _items_in(before) + _items_in(after)
-        if items > max(LSA_SITE_ITEMS_MAX, self._items):
-            return f"more than {LSA_SITE_ITEMS_MAX:,} declarations and offers of targets"
+        if items > max(most.items, self._items):
+            return f"more than {most.items:,} declarations and offers of targets"
         size = self._bytes - _bytes_of(before) + _bytes_of(after)
-        if size > max(LSA_SITE_BYTES_MAX, self._bytes):
-            return f"more than {LSA_SITE_BYTES_MAX:,} bytes about services"
+        if size > max(most.size_bytes, self._bytes):
+            return f"more than {most.size_bytes:,} bytes about services"
         return ""
 
     def replace(self, before: Stored | None, after: Stored | None) -> None:
@@ -57,6 +78,26 @@ class SiteBudget:
                 del self._names[name]
         self._items += _items_in(after) - _items_in(before)
         self._bytes += _bytes_of(after) - _bytes_of(before)
+
+
+class SiteBudget(Budget):
+    """Of the routers of one site."""
+
+    __slots__ = ()
+
+    @property
+    def most(self) -> Most:
+        return Most(LSA_SITE_NAMES_MAX, LSA_SITE_ITEMS_MAX, LSA_SITE_BYTES_MAX)
+
+
+class NeighbourBudget(Budget):
+    """Of what one neighboring site brings, of itself and of those behind it."""
+
+    __slots__ = ()
+
+    @property
+    def most(self) -> Most:
+        return Most(LSA_NEIGHBOUR_NAMES_MAX, LSA_NEIGHBOUR_ITEMS_MAX, LSA_NEIGHBOUR_BYTES_MAX)
 
 
 def _services_in(stored: Stored | None) -> Services | None:

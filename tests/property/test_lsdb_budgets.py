@@ -1,4 +1,4 @@
-"""Laws of the budget of a site: it is kept, and one site's excess is nobody else's trouble."""
+"""Laws of budgets of sites and neighbors: they are kept, and an excess is nobody else's trouble."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -8,9 +8,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.model.ids import SiteId
+from router.routing.adverts.budgets import SiteBudget
 from router.routing.adverts.lsa import Lsa, LsaKey, Node, PartRef, Services
 from router.routing.adverts.lsdb import Lsdb, Origin
-from router.routing.adverts.site_budget import SiteBudget
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare, make_lsa
 
 OWN, MALLORY, HONEST = FakeIdentity("own"), FakeIdentity("mallory"), FakeIdentity("honest")
@@ -51,7 +52,7 @@ SAID = st.builds(
 def limited(**changes: int) -> Iterator[None]:
     with ExitStack() as stack:
         for name, most in {**LIMITS, **changes}.items():
-            stack.enter_context(patch(f"router.routing.adverts.site_budget.{name}", most))
+            stack.enter_context(patch(f"router.routing.adverts.budgets.{name}", most))
         yield
 
 
@@ -72,8 +73,9 @@ def after(history: Sequence[Said]) -> tuple[Lsdb, list[str]]:
     for number, said in enumerate(history, 1):
         lsa, signed = lsa_of(said, 2 * number), bytes(said.size)
         lost = {ROUTERS[said.site][router].node for router in said.lost}
-        refusals.append(lsdb.make_room(lsa, signed, everybody - lost, said.computed))
-        if refusals[-1]:
+        excess = lsdb.make_room(lsa, signed, everybody - lost, said.computed)
+        refusals.append("" if excess is None else excess.limit)
+        if excess is not None:
             lsdb.refuse(lsa)
         else:
             lsdb.store(lsa, signed, float(number))
@@ -145,7 +147,7 @@ def test_what_does_not_grow_always_has_room(history: list[Said]) -> None:
         lsdb, _ = after(history)
         for key, (lsa, signed) in held(lsdb, "mallory").items():
             again = msgspec.structs.replace(lsa, sequence=1_000)
-            assert lsdb.make_room(again, signed, everybody_of(lsdb), 0.0) == ""
+            assert lsdb.make_room(again, signed, everybody_of(lsdb), 0.0) is None
             assert lsdb.get(key) is not None
 
 
@@ -157,7 +159,7 @@ def test_there_is_room_for_exactly_the_bytes_that_are_left(history: list[Said], 
         left = LIMITS["LSA_SITE_BYTES_MAX"] - sums(lsdb, last.site)[2]
         for size in (left, left + 1):
             refusal = lsdb.make_room(lsa, bytes(size), everybody_of(lsdb) | {lsa.node}, 0.0)
-            assert bool(refusal) == (size > left)
+            assert (refusal is not None) == (size > left)
 
 
 def everybody_of(lsdb: Lsdb) -> set[Node]:
@@ -172,3 +174,66 @@ def test_an_account_that_lost_all_parts_is_as_new() -> None:
     account.replace(stored, None)
     with limited(LSA_SITE_NAMES_MAX=1):
         assert account.excess(None, stored) == empty.excess(None, stored) != ""
+
+
+NEIGHBOURS = ("mallory", "honest", "third")
+NEIGHBOUR_LIMITS = {
+    "LSA_NEIGHBOUR_NAMES_MAX": 6,
+    "LSA_NEIGHBOUR_ITEMS_MAX": 14,
+    "LSA_NEIGHBOUR_BYTES_MAX": 450,
+}
+BROUGHT = st.lists(st.tuples(SAID, st.sampled_from((*NEIGHBOURS, None))), max_size=25)
+
+
+def site_of(name: str) -> SiteId:
+    return FakeIdentity(name).site
+
+
+def brought(history: Sequence[tuple[Said, str | None]]) -> tuple[Lsdb, dict[LsaKey, str | None]]:
+    """The database, and who brought what is in it."""
+    lsdb, by = Lsdb(OWN.node), dict[LsaKey, str | None]()
+    everybody = {router.node for routers in ROUTERS.values() for router in routers}
+    for number, (said, who) in enumerate(history, 1):
+        lsa, signed = lsa_of(said, 2 * number), bytes(said.size)
+        lost = {ROUTERS[said.site][router].node for router in said.lost}
+        bringer = None if who is None else site_of(who)
+        if lsdb.make_room(lsa, signed, everybody - lost, said.computed, bringer) is not None:
+            lsdb.refuse(lsa)
+            continue
+        lsdb.store(lsa, signed, float(number), bringer)
+        by[lsa.key] = who
+    return lsdb, by
+
+
+@given(BROUGHT)
+def test_what_neighbors_bring_is_kept_within_their_budgets_whoever_brings_what(
+    history: list[tuple[Said, str | None]],
+) -> None:
+    with limited(**NEIGHBOUR_LIMITS):
+        lsdb, by = brought(history)
+    for who in NEIGHBOURS:
+        parts = [
+            (lsa.body, data)
+            for key, (lsa, data) in {**held(lsdb, "mallory"), **held(lsdb, "honest")}.items()
+            if by[key] == who and site_of(who) != key.node.site and isinstance(lsa.body, Services)
+        ]
+        names = [told.name for body, _ in parts for told in body.declarations]
+        names += [told.name for body, _ in parts for told in body.adverts]
+        found = (len(set(names)), len(names), sum(len(data) for _, data in parts))
+        assert all(n <= most for n, most in zip(found, NEIGHBOUR_LIMITS.values(), strict=True))
+
+
+@given(BROUGHT)
+def test_what_one_neighbor_brings_takes_no_room_from_another(
+    history: list[tuple[Said, str | None]],
+) -> None:
+    """Of sites that keep within their own budgets."""
+    roomy = {name: 10_000 for name in LIMITS}
+    mine = [msgspec.structs.replace(said, site="honest", lost=frozenset()) for said, _ in history]
+    theirs = [msgspec.structs.replace(said, site="mallory") for said, _ in history]
+    alone, together = list[tuple[Said, str | None]](), list[tuple[Said, str | None]]()
+    for own, other in zip(mine, theirs, strict=True):
+        together += [(own, "third"), (other, "honest")]
+        alone += [(own, "third"), (msgspec.structs.replace(other, part=0), None)]
+    with limited(**NEIGHBOUR_LIMITS, **roomy):
+        assert held(brought(together)[0], "honest") == held(brought(alone)[0], "honest")

@@ -1,0 +1,70 @@
+"""How many ports of other sites' services are planned here at all. Pure.
+
+Ports without a listener or a target here cost memory in every part of the router. A member can
+declare as many services as it likes, and invent as many sites.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from math import inf
+
+from router.documents import Wanted
+from router.model import limits
+from router.model.ids import SiteId
+from router.model.messages.adverts import Declaration
+
+LOST = SiteId("")
+"""Stands for the neighbor of sites to which no way leads."""
+
+
+def shown_ports(
+    wanted: Wanted,
+    declared: Mapping[str, Declaration],
+    origins: Mapping[str, SiteId],
+    ranks: Mapping[str, int],
+    neighbours: Callable[[], Mapping[SiteId, SiteId]],
+) -> tuple[dict[str, int], dict[SiteId, int]]:
+    """How many ports are planned where not all are, and how many of a site are left out so.
+
+    The names that are known longest come first: ``ranks``. ``neighbours``: by site the neighboring
+    one that a way to it begins with; it is asked only where all do not have room.
+    """
+    used = {*wanted.services, *(connector.service for connector in wanted.connectors.values())}
+    used.update(listener.service for listener in wanted.listeners.values())
+    foreign = [(name, site) for name, site in origins.items() if name not in used]
+    foreign.sort(key=lambda one: (ranks.get(one[0], inf), one[0]))
+    counts = {name: len(declared[name].spec.ports) for name, _ in foreign}
+    asked: Counter[SiteId] = Counter()
+    for name, site in foreign:
+        asked[site] += counts[name]
+    of_site = {site: min(n, limits.SERVICE_PORTS_OF_SITE_MAX) for site, n in asked.items()}
+    behind: Mapping[SiteId, SiteId] = {}
+    of_neighbour: dict[SiteId, int] = {LOST: sum(of_site.values())}
+    if of_neighbour[LOST] > limits.SERVICE_PORTS_OF_SITES_MAX:
+        behind = neighbours()
+        sums: Counter[SiteId] = Counter()
+        for site, count in of_site.items():
+            sums[behind.get(site, LOST)] += count
+        of_neighbour = _parts(sums, limits.SERVICE_PORTS_OF_SITES_MAX)
+    shown: dict[str, int] = {}
+    beyond: dict[SiteId, int] = {}
+    for name, site in foreign:
+        neighbour, count = behind.get(site, LOST), counts[name]
+        room = min(of_site[site], of_neighbour[neighbour])
+        taken = min(count, room)
+        of_site[site] -= taken
+        of_neighbour[neighbour] -= taken
+        if count > taken:
+            shown[name] = taken
+            beyond[site] = beyond.get(site, 0) + count - taken
+    return shown, beyond
+
+
+def _parts(asked: Mapping[SiteId, int], total: int) -> dict[SiteId, int]:
+    """``total`` in equal parts, where who asks for less leaves the rest to the others."""
+    parts: dict[SiteId, int] = {}
+    left = total
+    for number, (site, count) in enumerate(sorted(asked.items(), key=lambda one: (one[1], one[0]))):
+        parts[site] = min(count, left // (len(asked) - number))
+        left -= parts[site]
+    return parts
