@@ -14,31 +14,27 @@ Item = TypeVar("Item")
 
 
 class Sliced(msgspec.Struct, Generic[Item], frozen=True):
-    """Items, the processor time that they took, and how long the loop was held at most at once."""
+    """Items, and the processor time that they took."""
 
     items: list[Item]
     busy_s: float
-    longest_s: float
 
 
 async def sliced(items: Iterable[Item | None]) -> Sliced[Item]:
     """All ``items``, made as they are asked for; None is none, and took time."""
     found: list[Item] = []
-    busy_s = longest_s = 0.0
+    busy_s = 0.0
     began, worked = time.perf_counter(), time.thread_time()
     for item in items:
         if item is not None:
             found.append(item)
-        held_s = time.perf_counter() - began
-        if held_s >= limits.SLICE_S:
+        if time.perf_counter() - began >= limits.SLICE_S:
             busy_s += time.thread_time() - worked
-            longest_s = max(longest_s, held_s)
             await asyncio.sleep(0)
             began, worked = time.perf_counter(), time.thread_time()
-    held_s = time.perf_counter() - began
     busy_s += time.thread_time() - worked
     await asyncio.sleep(0)
-    return Sliced(found, busy_s, max(longest_s, held_s))
+    return Sliced(found, busy_s)
 
 
 async def encoded(items: Iterable[object]) -> Sliced[msgspec.Raw]:

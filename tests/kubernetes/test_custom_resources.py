@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,8 @@ import pytest
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.leader.object_statuses import ObjectStatuses
-from router.kubernetes.objects.access_levels import AccessLevel, rules
+from router.kubernetes.objects import kinds as objects
+from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.objects import Snapshot
 from router.kubernetes.store.custom_kinds import CustomKinds
 from router.model import limits
@@ -25,6 +26,21 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 GROUP = "skupper.io/v2alpha1"
 KINDS = custom("skupper.io", "v2alpha1", ("Site", "sites", ("st",)), ("Listener", "listeners", ()))
+
+
+def rules(kinds: Iterable[str]) -> list[dict[str, list[str]]]:
+    """The rules of a Role that give `AccessLevel.FULL` on ``kinds``, two for each group."""
+    by_group: dict[str, list[str]] = {}
+    for kind in kinds:
+        group, _, _ = objects.KINDS[kind].api_version.rpartition("/")
+        by_group.setdefault(group, []).append(objects.KINDS[kind].plural)
+    found = []
+    for group, plurals in by_group.items():
+        status = [f"{plural}/status" for plural in plurals]
+        read, write = ["get", "list", "watch"], ["get", "update", "patch"]
+        found.append({"apiGroups": [group], "resources": plurals, "verbs": read})
+        found.append({"apiGroups": [group], "resources": status, "verbs": write})
+    return found
 
 
 @pytest.fixture

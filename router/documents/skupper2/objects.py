@@ -30,7 +30,6 @@ class V2Object(msgspec.Struct, frozen=True, kw_only=True):
     spec: Mapping[str, Any] = {}
     data: Mapping[str, Any] = {}
     annotations: Mapping[str, Any] = {}
-    labels: Mapping[str, Any] = {}
     whole: Mapping[str, Any] = {}
     source: str = ""
     line: int = 0
@@ -52,7 +51,6 @@ def taken_apart(found: object, source: str, line: int = 0) -> V2Object | None:
         spec=_mapping(found.get("spec")),
         data=_mapping(found.get("data")) | _mapping(found.get("stringData")),
         annotations=_mapping(metadata.get("annotations")),
-        labels=_mapping(metadata.get("labels")),
         whole=found,
         source=source,
         line=line,

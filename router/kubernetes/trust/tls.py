@@ -87,7 +87,6 @@ class TlsSecrets:
         self._rng = rng
         self._changed = changed
         self._named: Mapping[str, Named] = {}
-        self._labelled: frozenset[str] = frozenset()
         self._watched: dict[str, tuple[Informer, asyncio.Task[None]]] = {}
         self._errors: dict[str, ConfigError] = {}
 
@@ -106,7 +105,6 @@ class TlsSecrets:
         self._named = named
         self._errors = {}
         labelled = {name: found for name, found in secrets.items() if is_type(found, "tls")}
-        self._labelled = frozenset(labelled)
         for name, found in labelled.items():
             self._take(name, found)
         apart = sorted(named.keys() - labelled.keys())

@@ -21,7 +21,7 @@ _LATER = 1 << 62  # A turn that is yet to come.
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
 _FINISHING, _ALL_SENT = Sending.FINISHING, Sending.ENDED
 _UNANSWERED, _OPEN_TO_RECEIVE = Receiving.UNANSWERED, Receiving.OPEN
-_TRAILED, _ALL_RECEIVED = Receiving.TRAILED, Receiving.ENDED
+_ALL_RECEIVED = Receiving.ENDED
 
 
 class OpenedLaneStream(ReceivingStream):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from router.kubernetes.client.errors import ApiError
-from router.kubernetes.objects.access_levels import AccessLevel, least, rules
+from router.kubernetes.objects.access_levels import AccessLevel, least
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.store.custom_kinds import CustomKinds
 from router.model import limits
@@ -207,12 +207,3 @@ def test_an_idle_namespace_is_asked_about_twice_a_minute_at_most() -> None:
             assert cluster.questions - asked <= 20 + 6 * 3, "and rights some times in ten minutes"
 
     run(story())
-
-
-def test_the_rules_for_all_of_it_name_kinds_and_their_statuses() -> None:
-    found = rules(("Site", "Listener"))
-    assert [each["resources"] for each in found] == [
-        ["sites", "listeners"],
-        ["sites/status", "listeners/status"],
-    ]
-    assert {each["apiGroups"][0] for each in found} == {"skupper.io"}
