@@ -1,4 +1,4 @@
-"""Consequences of routing changes: subscribers and events. Implements `RoutingOwner`."""
+"""Consequences of routing changes: for the rooms that follow routing, and for people."""
 
 from router.link.links import Links
 from router.model.events import Tell
@@ -20,11 +20,14 @@ from router.routing.edges.edge import Routing
 from router.routing.events import (
     AdjacencyDamped,
     EdgeCaughtUp,
+    EpochRaised,
     ForeignLsa,
     IdentityConflict,
     LsaRejected,
     OriginEquivocated,
+    RoutingChange,
     SiteOverBudget,
+    TableChanged,
 )
 from router.routing.names import Names
 from router.routing.table import RouteTable
@@ -80,38 +83,38 @@ class RoutingNews:
         self._bars, self._offers, self._absent = bars, offers, absent
         self._deleted = deleted
 
-    def routes_settled(self) -> None:
+    def hear(self, event: RoutingChange) -> None:
+        """Pass it on."""
+        match event:
+            case TableChanged():
+                self._table_changed(event.table)
+            case EdgeCaughtUp():  # Loads of the rows that it has now.
+                self._load.tell_edge(event.router, event.services, self._routing.table)
+            case EpochRaised():
+                self._load.epoch_raised(event.epoch)
+            case ForeignLsa():  # It counts for nothing.
+                self._guard.foreign_lsa(self._names.router(event.sender), event.site)
+            case LsaRejected():  # A glitch of that neighbour.
+                self._news.lsa_rejected(event)
+                self._links.misbehaved(event.sender)
+            case AdjacencyDamped():
+                if event.until is None:
+                    self._news.stayed(event.router)
+                else:
+                    self._news.held(event.router, event.until - self._network.now())
+            case OriginEquivocated() | SiteOverBudget():
+                self._site_at_fault(event)
+            case IdentityConflict():
+                self._identity_conflict(event)
+
+    def settled(self) -> None:
         """Services follow the new table; who turns out to be a copy leaves it."""
         self._services.resolve()
         for service, site in self._offers.take_unvouched():
             self._services.introduce(service, site)
         self._links.end_copies()
 
-    def edge_caught_up(self, event: EdgeCaughtUp) -> None:
-        """Send the edge the loads of its rows."""
-        self._load.tell_edge(event.router, event.services, self._routing.table)
-
-    def epoch_raised(self, epoch: int) -> None:
-        """Load reports are of that epoch from now on."""
-        self._load.epoch_raised(epoch)
-
-    def foreign_lsa(self, event: ForeignLsa) -> None:
-        """It counts for nothing."""
-        self._guard.foreign_lsa(self._names.router(event.sender), event.site)
-
-    def lsa_rejected(self, event: LsaRejected) -> None:
-        """A glitch of that neighbour."""
-        self._news.lsa_rejected(event)
-        self._links.misbehaved(event.sender)
-
-    def adjacency_damped(self, event: AdjacencyDamped) -> None:
-        """Tell of a link that flaps, and that it does not any more."""
-        if event.until is None:
-            self._news.stayed(event.router)
-        else:
-            self._news.held(event.router, event.until - self._network.now())
-
-    def site_at_fault(self, event: OriginEquivocated | SiteOverBudget) -> None:
+    def _site_at_fault(self, event: OriginEquivocated | SiteOverBudget) -> None:
         """Tell of a site that says two things at once, or too much, when it begins."""
         name, now = self._names.site(event.site), self._network.now()
         if isinstance(event, SiteOverBudget):
@@ -123,7 +126,7 @@ class RoutingNews:
         if text:
             self._tell("error", fault.event, name, text, fault.hint)
 
-    def table_changed(self, table: RouteTable) -> None:
+    def _table_changed(self, table: RouteTable) -> None:
         """Loads and learnt services follow it at once."""
         now = self._network.now()
         self._names.table_changed(table)
@@ -134,7 +137,7 @@ class RoutingNews:
         self._load.table_changed(table)
         self._services.table_changed(table)
 
-    def identity_conflict(self, event: IdentityConflict) -> None:
+    def _identity_conflict(self, event: IdentityConflict) -> None:
         """Tell of our twin, and leave if it is the older one."""
         linked_to = [self._names.site(site) for site in event.neighbours]
         text = self._twin.found(event.site, linked_to, withdrawn=event.withdrawn)

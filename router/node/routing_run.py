@@ -1,7 +1,7 @@
 """Routing at work: carries out what it answers, wakes it in time, and tells edges of its news."""
 
 import time
-from typing import Protocol
+from collections.abc import Callable
 
 from router.link.links import Links
 from router.link.routing_messages import DigestMessage, LsaAck, LsaMessage, RoutingMessage
@@ -12,40 +12,15 @@ from router.routing.edges.attached import AttachedEdges
 from router.routing.edges.edge import Routing
 from router.routing.edges.offers import EdgeTeller
 from router.routing.events import (
-    AdjacencyDamped,
-    EdgeCaughtUp,
     EpochRaised,
-    ForeignLsa,
-    IdentityConflict,
-    LsaRejected,
-    OriginEquivocated,
+    RoutingChange,
     RoutingEvent,
     SendAck,
     SendDigest,
     SendEdge,
     SendLsa,
-    SiteOverBudget,
     TableChanged,
 )
-from router.routing.table import RouteTable
-
-
-class RoutingOwner(Protocol):
-    """Receiver of routing changes."""
-
-    def table_changed(self, table: RouteTable) -> None:
-        """A new table is in force."""
-
-    def routes_settled(self) -> None:
-        """After all else that came with a new table was carried out."""
-
-    def edge_caught_up(self, event: EdgeCaughtUp) -> None: ...
-    def epoch_raised(self, epoch: int) -> None: ...
-    def identity_conflict(self, event: IdentityConflict) -> None: ...
-    def lsa_rejected(self, event: LsaRejected) -> None: ...
-    def adjacency_damped(self, event: AdjacencyDamped) -> None: ...
-    def foreign_lsa(self, event: ForeignLsa) -> None: ...
-    def site_at_fault(self, event: OriginEquivocated | SiteOverBudget) -> None: ...
 
 
 class RoutingRun:
@@ -68,13 +43,15 @@ class RoutingRun:
         self._routing = routing
         self._edges = edges
         self._keeper = keeper
-        self._owner: RoutingOwner
+        self._hear: Callable[[RoutingChange], None]
+        self._settled: Callable[[], None]
         self._timer: Timer | None = None
         self.spf_seconds = 0.0
 
-    def follow(self, owner: RoutingOwner) -> None:
-        """Before the first event: ``owner`` knows rooms that are built after this one."""
-        self._owner = owner
+    def follow(self, hear: Callable[[RoutingChange], None], settled: Callable[[], None]) -> None:
+        """Before the first event. ``hear``: of each change; ``settled``: after all else that came
+        with a new table was carried out. Who follows knows rooms that are built after this one."""
+        self._hear, self._settled = hear, settled
 
     def take(self, events: list[RoutingEvent]) -> None:
         """Carry out ``events``, and what follows from them for edges."""
@@ -88,31 +65,15 @@ class RoutingRun:
             self._timer.cancel()
 
     def _carry_out(self, events: list[RoutingEvent]) -> None:
-        changed = False
         for event in events:
-            match event:
-                case SendLsa() | SendAck() | SendDigest() | SendEdge():
-                    self._links.send(event.to, _message(event))
-                case EdgeCaughtUp():
-                    self._owner.edge_caught_up(event)
-                case TableChanged():
-                    self._owner.table_changed(event.table)
-                    changed = True
-                case EpochRaised():
-                    self._keeper.keep_epoch(event.epoch)
-                    self._owner.epoch_raised(event.epoch)
-                case IdentityConflict():
-                    self._owner.identity_conflict(event)
-                case LsaRejected():
-                    self._owner.lsa_rejected(event)
-                case AdjacencyDamped():
-                    self._owner.adjacency_damped(event)
-                case ForeignLsa():
-                    self._owner.foreign_lsa(event)
-                case OriginEquivocated() | SiteOverBudget():
-                    self._owner.site_at_fault(event)
-        if changed:
-            self._owner.routes_settled()
+            if isinstance(event, SendLsa | SendAck | SendDigest | SendEdge):
+                self._links.send(event.to, _message(event))
+                continue
+            if isinstance(event, EpochRaised):
+                self._keeper.keep_epoch(event.epoch)
+            self._hear(event)
+        if any(isinstance(event, TableChanged) for event in events):
+            self._settled()
 
     def _news_for_edges(self) -> list[RoutingEvent]:
         """Rows that attached edges have not received yet."""

@@ -36,7 +36,7 @@ from router.node.news.ejection_news import EjectionNews
 from router.node.news.link_news import LinkNews
 from router.node.news.message_news import MessageNews
 from router.node.news.new_offers import NewOffers
-from router.node.news.rebalance_news import RebalanceReports
+from router.node.news.rebalance_news import tell_of_rebalance
 from router.node.news.site_faults import SiteFaults
 from router.node.problems import problems
 from router.node.problems.left_out import LeftOut, left_out
@@ -136,9 +136,6 @@ class SiteRouter:
         self._faults = SiteFaults()
         self._offers = NewOffers(keeper, tell, network)
         self.absent_sites = AbsentSites(network.now)
-        self._rebalances = RebalanceReports(
-            self.forwarder, self.names.site, tell, has_workers=start.has_inner_door
-        )
         self.troubles = self._new_troubles()
         self._notes = self._new_notes()
         # What is true of it from the beginning.
@@ -296,7 +293,12 @@ class SiteRouter:
 
     def _join(self) -> None:
         """What each part hears of those that were built after it."""
-        self.routing_run.follow(self._new_routing_news())
+        news = self._new_routing_news()
+        self.routing_run.follow(news.hear, news.settled)
+        has_workers = self._start.has_inner_door
+        self.forwarder.moves.rebalancing.follow(
+            partial(tell_of_rebalance, self._tell, self.names.site, has_workers=has_workers)
+        )
         self.forwarder.news.follow_load(self._load.changed)
         self.forwarder.news.follow_targets(self.site_services.targets_changed)
         self._neighbours.join(

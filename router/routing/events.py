@@ -123,12 +123,8 @@ class AdjacencyDamped(msgspec.Struct, frozen=True):
     until: float | None
 
 
-RoutingEvent = (
-    SendLsa
-    | SendAck
-    | SendDigest
-    | SendEdge
-    | EdgeCaughtUp
+RoutingChange = (
+    EdgeCaughtUp
     | TableChanged
     | IdentityConflict
     | EpochRaised
@@ -138,3 +134,4 @@ RoutingEvent = (
     | OriginEquivocated
     | SiteOverBudget
 )
+RoutingEvent = SendLsa | SendAck | SendDigest | SendEdge | RoutingChange

@@ -29,11 +29,14 @@ from router.routing.edges.edge import EdgeRouting
 from router.routing.events import (
     AdjacencyDamped,
     EdgeCaughtUp,
+    EpochRaised,
     ForeignLsa,
     IdentityConflict,
     LsaRejected,
     OriginEquivocated,
+    RoutingChange,
     SiteOverBudget,
+    TableChanged,
 )
 from router.routing.table import RouteTable
 from router.service.figures import NO_LOAD, Load
@@ -93,7 +96,7 @@ class Process:
             self.edges,
             cast(Keeper, self),
         )
-        self.run.follow(self)
+        self.run.follow(self.heard_of, lambda: None)
         self.load = LoadExchange(
             network,
             place.identity.router,
@@ -254,6 +257,28 @@ class Process:
 
     # What routing found.
 
+    def heard_of(self, event: RoutingChange) -> None:
+        match event:
+            case TableChanged():
+                self.table_changed(event.table)
+            case EdgeCaughtUp():
+                self.load.tell_edge(event.router, event.services, self.routing.table)
+            case EpochRaised():
+                self.load.epoch_raised(event.epoch)
+            case IdentityConflict():
+                self.identity_conflict(event)
+            case AdjacencyDamped():
+                until = "" if event.until is None else f" until {event.until:.3f}"
+                self.fleet.say(f"{self.place.name} damps {event.router}{until}")
+            case OriginEquivocated():
+                self.fleet.say(
+                    f"{self.place.name} found that {event.router} says two things at once"
+                )
+            case LsaRejected():
+                self.fleet.watch.lsa_rejected(self, event)
+            case ForeignLsa() | SiteOverBudget():
+                raise AssertionError("nobody is in on terms here, nor tells too much")
+
     def table_changed(self, table: RouteTable) -> None:
         self.place.owners = table.owners
         self.load.table_changed(table)
@@ -264,32 +289,9 @@ class Process:
         }
         self.fleet.watch.table_changed(self, table)
 
-    def routes_settled(self) -> None:
-        pass
-
-    def edge_caught_up(self, event: EdgeCaughtUp) -> None:
-        self.load.tell_edge(event.router, event.services, self.routing.table)
-
-    def epoch_raised(self, epoch: int) -> None:
-        self.load.epoch_raised(epoch)
-
     def identity_conflict(self, event: IdentityConflict) -> None:
         self.fleet.watch.twin_found(self)
         self.fleet.say(f"{self.place.name} found a twin, withdrawn={event.withdrawn}")
         if event.withdrawn:
             self.is_withdrawn = True
             self.fleet.time.call_at(self.fleet.time.now, lambda: self.fleet.leave(self.place))
-
-    def adjacency_damped(self, event: AdjacencyDamped) -> None:
-        until = "" if event.until is None else f" until {event.until:.3f}"
-        self.fleet.say(f"{self.place.name} damps {event.router}{until}")
-
-    def foreign_lsa(self, event: ForeignLsa) -> None:
-        raise AssertionError("nobody is let in on terms here")
-
-    def site_at_fault(self, event: OriginEquivocated | SiteOverBudget) -> None:
-        assert isinstance(event, OriginEquivocated), "nobody tells too much here"
-        self.fleet.say(f"{self.place.name} found that {event.router} says two things at once")
-
-    def lsa_rejected(self, event: LsaRejected) -> None:
-        self.fleet.watch.lsa_rejected(self, event)
