@@ -226,19 +226,7 @@ class Service(ServiceFigures):
         if not self.balancer.reaches(site, report.router):
             return
         was_served = self.balancer.is_served_elsewhere
-        self.balancer.report_load(
-            site,
-            report.in_flight,
-            report.targets_ready,
-            report.capacity,
-            self.timers.now(),
-            report.rate,
-            report.router,
-            beyond=report.beyond,
-            waiting=report.waiting,
-            reserved=report.reserved,
-            most_for_one=report.most_for_one,
-        )
+        self.balancer.report(report, site, self.timers.now())
         self._note_desertion(was_served)
         self.room.reconsider()
         self.own_targets.recall_if_deserted()

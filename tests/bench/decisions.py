@@ -1,6 +1,6 @@
 """How long one decision takes: ``python -m tests.bench.decisions``, ``make bench WHAT=decisions``.
 
-`ServiceBalancer.select` alone, on one core: the local site with room, full with the next site free,
+`ToldBalancer.select` alone, on one core: the local site with room, full with the next site free,
 full with only the farthest free, and all full. The least of several rounds, since everything else
 that a machine does only adds.
 """
@@ -12,7 +12,6 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.policies import POLICIES
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Slot
@@ -21,6 +20,7 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RemoteCandidate
 from router.model.specs import PolicySpec
 from tests.bench import machine
+from tests.unit.balance.builders import ToldBalancer
 
 CANDIDATES = (1, 2, 5, 20)
 SLOTS = 10
@@ -44,7 +44,7 @@ def spec_of(policy: str) -> PolicySpec:
     return PolicySpec(name=policy, weights=weights if policy == "split" else {})
 
 
-def scene(policy: str, candidates: int, *, local_full: bool, full: int) -> ServiceBalancer:
+def scene(policy: str, candidates: int, *, local_full: bool, full: int) -> ToldBalancer:
     """``full`` of the other sites have no slot, the nearest ones."""
     ledger = LocalLedger()
     ledger.set_targets({TARGET: TargetTerms(name="t", capacity=SLOTS)})
@@ -52,7 +52,7 @@ def scene(policy: str, candidates: int, *, local_full: bool, full: int) -> Servi
     if local_full:
         for _ in range(SLOTS):
             assert isinstance(ledger.try_acquire(0.0), Slot)
-    balancer = ServiceBalancer(KEY, SiteId("here"), "here", ledger, spec_of(policy))
+    balancer = ToldBalancer(KEY, SiteId("here"), "here", ledger, spec_of(policy))
     others = [
         RemoteCandidate(
             site=SiteId(f"site-{number:02}"),
@@ -72,7 +72,7 @@ def scene(policy: str, candidates: int, *, local_full: bool, full: int) -> Servi
     return balancer
 
 
-def microseconds(balancer: ServiceBalancer) -> float:
+def microseconds(balancer: ToldBalancer) -> float:
     """Of one `select`, the loop around it included."""
     select = balancer.select
     least = float("inf")

@@ -7,7 +7,6 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.decisions import Decision, NoChoice
 from router.balance.deciding.local_site import LocalSite
 from router.balance.site.ledger import LocalLedger
@@ -17,6 +16,7 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RemoteCandidate
 from router.model.specs import PolicySpec
 from tests.examples import examples
+from tests.unit.balance.builders import ToldBalancer
 
 HERE = SiteId("here")
 REQUESTS = 60
@@ -65,9 +65,7 @@ class Run:
         self.ledger.set_targets(dict.fromkeys(targets, terms))
         for target in targets:
             self.ledger.set_ready(target, True)
-        self.balancer = ServiceBalancer(
-            ServiceKey("web", 80), HERE, HERE, self.ledger, PolicySpec()
-        )
+        self.balancer = ToldBalancer(ServiceKey("web", 80), HERE, HERE, self.ledger, PolicySpec())
         self.balancer.set_remotes(
             [
                 RemoteCandidate(

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.candidates import SENDS_AWAY
 from router.balance.deciding.decision_evidence import DecisionReplay, SeenDecision
 from router.balance.deciding.decisions import Asked, CandidateReport, Decision
@@ -18,6 +17,7 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RateLoad, RemoteCandidate
 from router.model.specs import PolicyName, PolicySpec
 from tests.examples import examples
+from tests.unit.balance.builders import ToldBalancer
 
 HERE = SiteId("here")
 SITES = [SiteId(name) for name in ("a", "b", "c")]
@@ -53,7 +53,7 @@ class World:
         self.now = 0.0
         self.ledger = LocalLedger()
         self.slots: list[Slot] = []
-        self.balancer = ServiceBalancer(
+        self.balancer = ToldBalancer(
             ServiceKey("web", 80), HERE, "here", self.ledger, PolicySpec("fill")
         )
 

@@ -6,7 +6,6 @@ from typing import get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.candidates import SENDS_AWAY
 from router.balance.deciding.decisions import PLAIN, Asked, Decision
 from router.balance.site.ledger import LocalLedger
@@ -16,6 +15,7 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RateLoad, RemoteCandidate
 from router.model.specs import PolicyName, PolicySpec
 from tests.examples import examples
+from tests.unit.balance.builders import ToldBalancer
 
 OWN = SiteId("own")
 SITES = [OWN, SiteId("a"), SiteId("b")]
@@ -67,13 +67,13 @@ class Two:
         self.ledger.set_targets({one: TargetTerms(name="t", capacity=slots) for one in TARGETS})
         self.remotes = remotes
         self.kept, self.fresh = (
-            ServiceBalancer(ServiceKey("db", 1), OWN, "own", self.ledger, policy) for _ in range(2)
+            ToldBalancer(ServiceKey("db", 1), OWN, "own", self.ledger, policy) for _ in range(2)
         )
         self.tell(lambda one: one.set_remotes(remotes))
         self.now = 0.0
         self.slots: list[Slot] = []
 
-    def tell(self, news: Callable[[ServiceBalancer], None]) -> None:
+    def tell(self, news: Callable[[ToldBalancer], None]) -> None:
         """Both of them."""
         news(self.kept)
         news(self.fresh)
@@ -100,7 +100,7 @@ class Two:
             self.slots.append(slot)
 
     @property
-    def both(self) -> tuple[ServiceBalancer, ServiceBalancer]:
+    def both(self) -> tuple[ToldBalancer, ToldBalancer]:
         return self.kept, self.fresh
 
 

@@ -9,7 +9,6 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.decisions import Asked, Decision, NoChoice
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Slot
@@ -18,6 +17,7 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RemoteCandidate
 from router.model.specs import PolicyName, PolicySpec
 from tests.examples import examples
+from tests.unit.balance.builders import ToldBalancer
 
 HERE = SiteId("here")
 SITES = [SiteId(name) for name in ("a", "b", "c", "d")]
@@ -65,7 +65,7 @@ def advert_of(fact: Fact) -> RemoteCandidate:
     )
 
 
-def world(facts: Sequence[Fact], policy: PolicySpec) -> ServiceBalancer:
+def world(facts: Sequence[Fact], policy: PolicySpec) -> ToldBalancer:
     """Facts, the local site's first, as a router knows them."""
     here, *others = facts
     ledger = LocalLedger()
@@ -76,7 +76,7 @@ def world(facts: Sequence[Fact], policy: PolicySpec) -> ServiceBalancer:
         ledger.set_ready(target, True)
     for _ in range(here.in_flight):
         ledger.try_acquire(0.0)
-    balancer = ServiceBalancer(ServiceKey("web", 80), HERE, HERE, ledger, policy)
+    balancer = ToldBalancer(ServiceKey("web", 80), HERE, HERE, ledger, policy)
     balancer.set_remotes([advert_of(one) for one in others])
     for one in others:
         balancer.report_load(one.site, one.in_flight, one.targets, one.capacity, 0.0)
@@ -290,7 +290,7 @@ def test_no_policy_ever_goes_over_a_stated_capacity(
     here = known[0]
     ledger.set_targets({"t:1": TargetTerms(name="web", capacity=here.capacity)})
     ledger.set_ready("t:1", here.targets > 0)
-    balancer = ServiceBalancer(ServiceKey("web", 80), HERE, HERE, ledger, policy)
+    balancer = ToldBalancer(ServiceKey("web", 80), HERE, HERE, ledger, policy)
     balancer.set_remotes([advert_of(one) for one in known[1:]])
     held: list[tuple[SiteId, Slot | None]] = []
     for step in steps:
@@ -357,7 +357,7 @@ def idle(targets: Sequence[int], costs: Sequence[int]) -> list[Fact]:
     ]
 
 
-def shares(balancer: ServiceBalancer, requests: int) -> Counter[SiteId]:
+def shares(balancer: ToldBalancer, requests: int) -> Counter[SiteId]:
     served: Counter[SiteId] = Counter()
     for _ in range(requests):
         answer = balancer.select(0.0)

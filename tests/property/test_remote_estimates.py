@@ -11,8 +11,8 @@ from router.balance.deciding.candidates import SENDS_AWAY
 from router.balance.sites.remote_site import RemoteSite
 from router.balance.sites.site_ejection import SiteEjections
 from router.model import limits
-from router.model.ids import SiteId
-from router.model.messages.adverts import RateLoad
+from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import LoadReport, RateLoad
 from tests.examples import examples
 from tests.unit.balance.builders import HERE, remote
 
@@ -228,7 +228,7 @@ def test_an_estimate_is_what_was_heard_and_what_we_did_since(
             site.hear_report(step.figure, now)
             account.hear_report(step.figure, now)
         elif step.what == "load":
-            site.report(*step.report[:3], now, step.report.beyond, step.report.waiting)
+            site.report(LoadReport(RouterId("r"), 1, "web", 80, 0, *step.report), now)
             account.load(step.report, now)
         else:
             site.refuse(step.figure, now)

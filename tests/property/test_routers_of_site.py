@@ -11,7 +11,7 @@ from router.balance.sites.replicas import RoutersOfSite
 from router.balance.sites.site_ejection import SiteEjections
 from router.balance.targets.sessions import score, seed_of
 from router.model.ids import RouterId, SiteId
-from router.model.messages.adverts import RateLoad, RemoteCandidate
+from router.model.messages.adverts import LoadReport, RateLoad, RemoteCandidate
 from tests.examples import examples
 from tests.unit.balance.builders import HERE
 
@@ -46,7 +46,8 @@ def members(draw: st.DrawFn) -> list[RemoteSite]:
         if draw(st.integers(0, 3)):
             heard_at = draw(st.sampled_from((1.0, 2.0, 3.0)))
             rate, beyond, waiting = draw(RATES), draw(NUMBERS), draw(NUMBERS)
-            one.report(advert.targets_ready, capacity, rate, heard_at, beyond, waiting)
+            figures = 0, advert.targets_ready, capacity, rate, beyond, waiting
+            one.report(LoadReport(router, 1, "web", 80, *figures), heard_at)
             one.hear(draw(NUMBERS), heard_at)
         found.append(one)
     return found

@@ -8,7 +8,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.candidates import SENDS_AWAY
 from router.balance.deciding.decision_evidence import DecisionReplay
 from router.balance.deciding.decisions import Asked, CandidateReport, Decision, NoChoice
@@ -19,6 +18,7 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RateLoad, RemoteCandidate
 from router.model.specs import PolicyName, PolicySpec
 from tests.examples import examples
+from tests.unit.balance.builders import ToldBalancer
 
 HERE = SiteId("00")
 SITES = [SiteId(name) for name in ("a", "b", "c", "d", "e")]
@@ -66,7 +66,7 @@ def remotes(draw: st.DrawFn) -> list[RemoteCandidate]:
 @st.composite
 def balancers(
     draw: st.DrawFn, policy: PolicyName = "fill", *, rated: bool = False, marked: bool = False
-) -> ServiceBalancer:
+) -> ToldBalancer:
     """Any local capacity and load, any remote candidates, loads and refusals.
 
     ``rated``: some sites have rates, too, and send all away. ``marked``: there may be a mark.
@@ -87,7 +87,7 @@ def balancers(
     spec = PolicySpec(policy, weights=weights)
     if marked and policy != "failover":
         spec = replace(spec, spill_at=draw(st.sampled_from(MARKS)))
-    balancer = ServiceBalancer(ServiceKey("web", 80), HERE, "here", ledger, spec)
+    balancer = ToldBalancer(ServiceKey("web", 80), HERE, "here", ledger, spec)
     adverts = draw(remotes())
     balancer.set_remotes(adverts)
     for advert in adverts:
@@ -115,7 +115,7 @@ def alive(reports: tuple[CandidateReport, ...]) -> list[CandidateReport]:
     again=st.integers(1, 4),
 )
 def test_explain_agrees_with_select_and_changes_nothing(
-    balancer: ServiceBalancer, excluded: frozenset[SiteId], again: int
+    balancer: ToldBalancer, excluded: frozenset[SiteId], again: int
 ) -> None:
     for _ in range(again):
         explained = balancer.explain(0.05, excluded)
@@ -133,7 +133,7 @@ def test_explain_agrees_with_select_and_changes_nothing(
     preferred=st.none() | st.sampled_from([HERE, *SITES]),
 )
 def test_a_kept_decision_is_explained_later_as_it_was_then(
-    balancer: ServiceBalancer,
+    balancer: ToldBalancer,
     excluded: frozenset[SiteId],
     refused: frozenset[SiteId],
     preferred: SiteId | None,
@@ -162,7 +162,7 @@ def test_a_kept_decision_is_explained_later_as_it_was_then(
 @QUICK
 @given(balancer=balancers() | balancers(policy="balanced"), excluded=EXCLUDED)
 def test_the_chosen_is_alive_has_room_and_is_not_excluded(
-    balancer: ServiceBalancer, excluded: frozenset[SiteId]
+    balancer: ToldBalancer, excluded: frozenset[SiteId]
 ) -> None:
     explained = balancer.explain(0.05, excluded)
     chosen = [one for one in explained.candidates if one.verdict == "chosen"]
@@ -180,7 +180,7 @@ def test_the_chosen_is_alive_has_room_and_is_not_excluded(
 @QUICK
 @given(balancer=balancers(), excluded=EXCLUDED)
 def test_fill_takes_the_lowest_level_by_its_rule(
-    balancer: ServiceBalancer, excluded: frozenset[SiteId]
+    balancer: ToldBalancer, excluded: frozenset[SiteId]
 ) -> None:
     explained = balancer.explain(0.05, excluded)
     roomy = [one for one in alive(explained.candidates) if one.verdict != "full"]
@@ -212,7 +212,7 @@ def test_fill_takes_the_lowest_level_by_its_rule(
     excluded=EXCLUDED,
 )
 def test_no_site_is_used_above_its_mark_while_another_is_below_its_own(
-    balancer: ServiceBalancer, excluded: frozenset[SiteId]
+    balancer: ToldBalancer, excluded: frozenset[SiteId]
 ) -> None:
     policy = balancer.policy
     percent = round((policy.spill_at or 0) * 100)
@@ -251,7 +251,7 @@ def test_no_site_is_used_above_its_mark_while_another_is_below_its_own(
 @QUICK
 @given(balancer=balancers(), excluded=EXCLUDED)
 def test_the_level_shown_is_the_one_compared_and_the_verdict_follows_from_it(
-    balancer: ServiceBalancer, excluded: frozenset[SiteId]
+    balancer: ToldBalancer, excluded: frozenset[SiteId]
 ) -> None:
     candidates = alive(balancer.explain(0.05, excluded).candidates)
     chosen = next((one for one in candidates if one.verdict == "chosen"), None)
@@ -270,7 +270,7 @@ def test_the_level_shown_is_the_one_compared_and_the_verdict_follows_from_it(
 @QUICK
 @given(balancer=balancers(), excluded=EXCLUDED)
 def test_overflow_is_said_exactly_when_a_cheaper_one_was_full(
-    balancer: ServiceBalancer, excluded: frozenset[SiteId]
+    balancer: ToldBalancer, excluded: frozenset[SiteId]
 ) -> None:
     explained = balancer.explain(0.05, excluded)
     decision = explained.decision
@@ -299,7 +299,7 @@ def test_requests_spill_only_while_local_is_full(
     ledger = LocalLedger()
     ledger.set_targets({"t:1": TargetTerms(name="web", capacity=slots)})
     ledger.set_ready("t:1", True)
-    balancer = ServiceBalancer(ServiceKey("web", 80), HERE, "here", ledger, PolicySpec())
+    balancer = ToldBalancer(ServiceKey("web", 80), HERE, "here", ledger, PolicySpec())
     balancer.set_remotes(adverts)
     held: list[Slot] = []
     for arrives in steps:
@@ -320,7 +320,7 @@ def test_requests_spill_only_while_local_is_full(
 @QUICK
 @given(weights=st.lists(st.integers(1, 5), min_size=1, max_size=4), rounds=st.integers(1, 5))
 def test_idle_equal_sites_get_exactly_their_targets_shares(weights: list[int], rounds: int) -> None:
-    balancer = ServiceBalancer(ServiceKey("web", 80), HERE, "here", LocalLedger(), PolicySpec())
+    balancer = ToldBalancer(ServiceKey("web", 80), HERE, "here", LocalLedger(), PolicySpec())
     balancer.set_remotes(
         [
             RemoteCandidate(
@@ -356,9 +356,7 @@ EVENTS = st.one_of(
 )
 
 
-def happen(
-    balancer: ServiceBalancer, ledger: LocalLedger, event: tuple[Any, ...], now: float
-) -> None:
+def happen(balancer: ToldBalancer, ledger: LocalLedger, event: tuple[Any, ...], now: float) -> None:
     match event:
         case "report_load", site, load, targets:
             balancer.report_load(site, load, targets, 2 * targets, now)
@@ -410,7 +408,7 @@ def test_what_is_known_of_a_site_does_not_depend_on_when_it_was_looked_at(
         ledger.set_ready("t:1", True)
         weights = {"here": 1, "a": 2, "b": 1} if policy == "split" else {}
         spec = PolicySpec(policy, weights)
-        balancer = ServiceBalancer(ServiceKey("web", 80), HERE, "here", ledger, spec)
+        balancer = ToldBalancer(ServiceKey("web", 80), HERE, "here", ledger, spec)
         balancer.set_remotes(ADVERTS)
         for number, event in enumerate(events):
             happen(balancer, ledger, event, 0.0)

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from math import inf
+from typing import TypeVar
 
-import msgspec
+from msgspec.structs import replace
 
 from router.balance.deciding.candidates import Candidate
 from router.balance.deciding.local_site import LocalSite
@@ -13,11 +14,13 @@ from router.balance.sites.remote_site import RemoteSite
 from router.balance.sites.replicas import RoutersOfSite, by_site
 from router.balance.sites.site_ejection import SiteEjection, SiteEjections
 from router.model.ids import RouterId, SiteId
-from router.model.messages.adverts import RateLoad, RemoteCandidate
+from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.model.paths import Path
 from router.model.settings import Isolation
 
 NO_ROUTER = RouterId("")
+
+_ToldT = TypeVar("_ToldT", RemoteCandidate, LoadReport)
 
 IN_RESERVE = "requests fail there, and no other site has room"
 LEAST_BAD = "requests fail at every site with a target; this one failed least"
@@ -158,79 +161,12 @@ class Egresses:
         remote = self.routers.get(router)
         return remote is not None and remote.site == site
 
-    def report_load(
-        self,
-        site: SiteId,
-        in_flight: int,
-        targets_ready: int,
-        capacity: int | None,
-        now: float,
-        rate: RateLoad | None = None,
-        router: RouterId = NO_ROUTER,
-        *,
-        beyond: int = 0,
-        waiting: int = 0,
-        reserved: int = 0,
-        most_for_one: int | None = None,
-    ) -> None:
-        """A load report of the egress: its count over all ingresses, ours included.
-
-        ``beyond``: in flight there besides, ``waiting``: for a slot there. ``reserved`` and
-        ``most_for_one`` as in `LoadReport`.
-
-        Here and below ``router`` says which one of ``site``; it may be left out where there is one.
-        """
-        remote = self._egress(site, router)
-        if remote is None:
-            return
-        if site == self._local.site:  # Of this site: the reserve is for us, and no share holds.
-            capacity = None if capacity is None else capacity + reserved
-            reserved, most_for_one = 0, None
-        remote.report(targets_ready, capacity, rate, now, beyond, waiting, reserved, most_for_one)
-        remote.hear_report(in_flight, now)
-
-    def report_count(
-        self, site: SiteId, in_flight: int, now: float, router: RouterId = NO_ROUTER
-    ) -> None:
-        """The count that ACCEPTED carries."""
-        remote = self._egress(site, router)
+    def report(self, report: LoadReport, site: SiteId, now: float) -> None:
+        """A load report of an egress: its count over all ingresses, ours included."""
+        remote = self.routers.get(report.router)
         if remote is not None:
-            remote.hear(in_flight, now)
-
-    def opened(self, site: SiteId, router: RouterId = NO_ROUTER) -> None:
-        """An OPEN of ours is on its way there."""
-        remote = self._egress(site, router)
-        if remote is not None:
-            remote.open()
-
-    def ended(
-        self,
-        site: SiteId,
-        in_flight: int = -1,
-        now: float = 0.0,
-        router: RouterId = NO_ROUTER,
-    ) -> None:
-        """A stream of ours there is over, once per `opened`, refused ones included.
-
-        ``in_flight`` is the count without it that its final frame carried, -1: none.
-        """
-        remote = self._egress(site, router)
-        if remote is not None:
-            remote.end(in_flight, now)
-
-    def refused(
-        self, site: SiteId, in_flight: int, now: float, router: RouterId = NO_ROUTER
-    ) -> None:
-        """REFUSED busy: full until something newer is heard, at most `limits.REFUSED_FULL_S`."""
-        remote = self._egress(site, router)
-        if remote is not None:
-            remote.refuse(in_flight, now)
-
-    def _egress(self, site: SiteId, router: RouterId) -> RemoteSite | None:
-        if router:
-            return self.routers.get(router)
-        sole = self._remotes.get(site)
-        return sole if isinstance(sole, RemoteSite) else None
+            remote.report(_for_us(report) if site == self._local.site else report, now)
+            remote.hear_report(report.in_flight, now)
 
     @property
     def held_elsewhere(self) -> int:
@@ -323,9 +259,9 @@ class Egresses:
         return 0.0 if one is None else one.freed_per_s(service_time_s)
 
 
-def _for_us(advert: RemoteCandidate) -> RemoteCandidate:
+def _for_us(told: _ToldT) -> _ToldT:
     """Of another router of this site: the reserve is for our clients, and no share holds."""
-    if advert.capacity is None or (not advert.reserved and advert.most_for_one is None):
-        return advert
-    capacity = advert.capacity + advert.reserved
-    return msgspec.structs.replace(advert, capacity=capacity, reserved=0, most_for_one=None)
+    if not told.reserved and told.most_for_one is None:
+        return told
+    capacity = None if told.capacity is None else told.capacity + told.reserved
+    return replace(told, capacity=capacity, reserved=0, most_for_one=None)

@@ -10,7 +10,7 @@ from router.balance.sites.served_lately import ServedLately
 from router.balance.sites.site_ejection import SiteEjection, SiteEjections
 from router.model import limits
 from router.model.ids import SiteId
-from router.model.messages.adverts import RateLoad, RemoteCandidate
+from router.model.messages.adverts import LoadReport, RateLoad, RemoteCandidate
 from router.model.paths import Path
 
 
@@ -221,28 +221,18 @@ class RemoteSite(Candidate):
         """The path whose turn it is, and the turn moves on: next hops get equal shares."""
         return self.paths[0] if len(self.paths) == 1 else self._path_turns.take()
 
-    def report(
-        self,
-        targets_ready: int,
-        capacity: int | None,
-        rate: RateLoad | None,
-        now: float,
-        beyond: int,
-        waiting: int,
-        reserved: int = 0,
-        most_for_one: int | None = None,
-    ) -> None:
+    def report(self, report: LoadReport, now: float) -> None:
         """What a load report says of targets, bounded by the signed advert."""
-        self.reserved, self.most_for_one = reserved, most_for_one
-        if most_for_one is None:
+        self.reserved, self.most_for_one = report.reserved, report.most_for_one
+        if report.most_for_one is None:
             self.share_left = None
         self._turn_stale()
-        self._hear_rate(rate, now)
-        self._beyond_heard, self.waiting = beyond, waiting
+        self._hear_rate(report.rate, now)
+        self._beyond_heard, self.waiting = report.beyond, report.waiting
         self._set_apart(self._apart)
-        self.targets_ready = min(targets_ready, self._advert_targets)
+        self.targets_ready = min(report.targets_ready, self._advert_targets)
         self.weigh()
-        bound = self._advert_capacity
+        capacity, bound = report.capacity, self._advert_capacity
         if bound is None or capacity is None:
             self.stated_capacity = capacity if bound is None else bound
         else:

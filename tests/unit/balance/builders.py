@@ -1,12 +1,16 @@
 """Candidates and ledgers in few words."""
 
+from typing import Any
+
 from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.decisions import Decision, NoChoice
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Slot
+from router.balance.sites.egresses import NO_ROUTER
+from router.balance.sites.remote_site import RemoteSite
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.messages.adverts import RemoteCandidate
+from router.model.messages.adverts import LoadReport, RateLoad, RemoteCandidate
 from router.model.settings import Isolation
 from router.model.specs import PolicyName, PolicySpec
 
@@ -54,6 +58,63 @@ def remote(
     )
 
 
+class ToldBalancer(ServiceBalancer):
+    """Told of other sites by their names, where each has one router or that is named."""
+
+    def report_load(
+        self,
+        site: SiteId,
+        in_flight: int,
+        targets_ready: int,
+        capacity: int | None,
+        now: float,
+        rate: RateLoad | None = None,
+        router: RouterId = NO_ROUTER,
+        **more: Any,
+    ) -> None:
+        figures = in_flight, targets_ready, capacity, rate
+        report = LoadReport(self._named(site, router), 1, "web", 80, *figures, **more)
+        self.report(report, site, now)
+
+    def report_count(
+        self, site: SiteId, in_flight: int, now: float, router: RouterId = NO_ROUTER
+    ) -> None:
+        """The count that ACCEPTED carries."""
+        remote = self._egress(site, router)
+        if remote is not None:
+            remote.hear(in_flight, now)
+
+    def opened(self, site: SiteId, router: RouterId = NO_ROUTER) -> None:
+        """An OPEN of ours is on its way there."""
+        remote = self._egress(site, router)
+        if remote is not None:
+            remote.open()
+
+    def ended(
+        self, site: SiteId, in_flight: int = -1, now: float = 0.0, router: RouterId = NO_ROUTER
+    ) -> None:
+        """A stream of ours there is over, once per `opened`."""
+        remote = self._egress(site, router)
+        if remote is not None:
+            remote.end(in_flight, now)
+
+    def refused(
+        self, site: SiteId, in_flight: int, now: float, router: RouterId = NO_ROUTER
+    ) -> None:
+        """REFUSED busy."""
+        remote = self._egress(site, router)
+        if remote is not None:
+            remote.refuse(in_flight, now)
+
+    def _egress(self, site: SiteId, router: RouterId) -> RemoteSite | None:
+        return self.routers.get(self._named(site, router))
+
+    def _named(self, site: SiteId, router: RouterId) -> RouterId:
+        """``router``, or the only one of ``site``."""
+        routers = [known for known, one in self.routers.items() if one.site == site]
+        return routers[0] if not router and len(routers) == 1 else router
+
+
 def balancer_of(
     ledger: LocalLedger,
     *remotes: RemoteCandidate,
@@ -61,9 +122,9 @@ def balancer_of(
     weights: dict[str, int] | None = None,
     spill_at: float | None = None,
     isolation: Isolation = "none",
-) -> ServiceBalancer:
+) -> ToldBalancer:
     spec = PolicySpec(policy, {} if weights is None else weights, spill_at, isolation)
-    balancer = ServiceBalancer(WEB, HERE, "here", ledger, spec)
+    balancer = ToldBalancer(WEB, HERE, "here", ledger, spec)
     balancer.set_remotes(remotes)
     return balancer
 
@@ -87,6 +148,6 @@ def site_of(answer: Decision | NoChoice) -> str:
     return answer.site
 
 
-def load(balancer: ServiceBalancer, advert: RemoteCandidate, in_flight: int) -> None:
+def load(balancer: ToldBalancer, advert: RemoteCandidate, in_flight: int) -> None:
     """A report of ``advert``'s site, heard at time 0."""
     balancer.report_load(advert.site, in_flight, advert.targets_ready, advert.capacity, 0.0)

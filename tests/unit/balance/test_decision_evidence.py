@@ -1,16 +1,15 @@
 """What is kept of the figures of decisions."""
 
-from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.decision_evidence import DecisionReplay, SeenDecision
 from router.balance.deciding.decisions import PLAIN, Decision
 from router.balance.site.ledger import LocalLedger
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.specs import PolicySpec
-from tests.unit.balance.builders import balancer_of, remote
+from tests.unit.balance.builders import ToldBalancer, balancer_of, remote
 
 
-def among(count: int) -> ServiceBalancer:
+def among(count: int) -> ToldBalancer:
     """No target here, and so many other sites with a slot each, the next always dearer."""
     sites = [remote(f"s{cost:02}", cost, capacity=1) for cost in range(1, count + 1)]
     return balancer_of(LocalLedger(), *sites)

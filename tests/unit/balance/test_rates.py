@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.decisions import Decision, NoChoice
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Denied, Slot
@@ -14,6 +13,7 @@ from router.model.capacity import Rate, SiteCap, Spill, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RateLoad, RemoteCandidate
 from router.model.specs import PolicySpec
+from tests.unit.balance.builders import ToldBalancer
 
 WEST, EAST, NORTH = SiteId("west"), SiteId("east"), SiteId("north")
 
@@ -246,20 +246,20 @@ def remote(
     )
 
 
-def balancer_of(ledger: LocalLedger, *remotes: RemoteCandidate) -> ServiceBalancer:
-    balancer = ServiceBalancer(ServiceKey("shop", 80), WEST, "west", ledger, PolicySpec())
+def balancer_of(ledger: LocalLedger, *remotes: RemoteCandidate) -> ToldBalancer:
+    balancer = ToldBalancer(ServiceKey("shop", 80), WEST, "west", ledger, PolicySpec())
     balancer.set_remotes(remotes)
     return balancer
 
 
-def chosen(balancer: ServiceBalancer, now: float) -> str:
+def chosen(balancer: ToldBalancer, now: float) -> str:
     told = balancer.explain(now).decision
     decision = balancer.select(now)
     assert decision == told, "why says what is done"
     return decision.site if isinstance(decision, Decision) else decision.reason
 
 
-def serve(balancer: ServiceBalancer, ledger: LocalLedger, now: float) -> str:
+def serve(balancer: ToldBalancer, ledger: LocalLedger, now: float) -> str:
     ledger.ask(now)
     site = chosen(balancer, now)
     if site == WEST:

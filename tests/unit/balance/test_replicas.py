@@ -5,7 +5,6 @@ from collections import Counter
 import msgspec
 import pytest
 
-from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.decision_evidence import DecisionReplay
 from router.balance.deciding.decisions import Asked, Decision, NoChoice
 from router.balance.site.ledger import LocalLedger
@@ -15,6 +14,7 @@ from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RemoteCandidate
 from router.model.specs import PolicySpec
+from tests.unit.balance.builders import ToldBalancer
 
 OWN, OTHER, THIRD = SiteId("own"), SiteId("other"), SiteId("third")
 
@@ -41,7 +41,7 @@ class Here:
         if capacity is not None:
             self.ledger.set_targets({"t:1": TargetTerms(name="t", capacity=capacity)})
             self.ledger.set_ready("t:1", True)
-        self.balancer = ServiceBalancer(
+        self.balancer = ToldBalancer(
             ServiceKey("db", 1), OWN, "own", self.ledger, policy or PolicySpec()
         )
 
