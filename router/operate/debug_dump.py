@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
+import msgspec
+
 from router.admin.endpoints.debug import DebugView, LsaPart, RouteView
 from router.model import limits
 from router.node.site_router import SiteRouter
@@ -89,16 +91,8 @@ class Debugging:
         routing = self._router.routing
         if not isinstance(routing, RoutingCore):
             return ()
-        return tuple(
-            LsaPart(
-                router=lsa.router,
-                site=lsa.site,
-                part=lsa.part,
-                epoch=lsa.epoch,
-                sequence=lsa.sequence,
-            )
-            for lsa in routing.database()[: limits.DEBUG_ROWS_MAX]
-        )
+        parts = routing.database()[: limits.DEBUG_ROWS_MAX]
+        return msgspec.convert(parts, tuple[LsaPart, ...], from_attributes=True)
 
 
 def _packages() -> Iterator[tuple[str, str]]:
@@ -140,20 +134,8 @@ def _limits() -> dict[str, float]:
 
 
 def _routes(table: RouteTable) -> tuple[RouteView, ...]:
-    return tuple(
-        RouteView(
-            site=one.site,
-            name=one.name,
-            path_cost=one.path_cost,
-            paths=one.paths,
-            next_hops=one.next_hops,
-            neighbours=one.neighbours,
-            version=one.version,
-            reachable=one.reachable,
-            draining=one.draining,
-        )
-        for one in list(table.sites.values())[: limits.DEBUG_ROWS_MAX]
-    )
+    routes = list(table.sites.values())[: limits.DEBUG_ROWS_MAX]
+    return msgspec.convert(routes, tuple[RouteView, ...], from_attributes=True)
 
 
 def _candidates(table: RouteTable) -> dict[str, tuple[str, ...]]:

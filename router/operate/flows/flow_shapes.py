@@ -64,50 +64,39 @@ def noted(flow: Flow, finished: Finished | None = None) -> Noted:
     )
 
 
-class FlowShapes:
-    """``site_name`` by id; ``utc``: what the clock on the wall showed at a moment of ``now``'s."""
-
-    def __init__(
-        self,
-        now: Callable[[], float],
-        utc: Callable[[float], str],
-        site_name: Callable[[SiteId], str],
-    ) -> None:
-        self._now = now
-        self._utc = utc
-        self._site_name = site_name
-
-    def view(self, noted: Noted) -> FlowView:
-        """As the API shows it."""
-        record = noted.record
-        now = self._now()
-        ended = record.started_at + record.total_s if record.outcome else now
-        total_s, queue_s, network_s, target_s = record.times(ended)
-        return FlowView(
-            id=record.number,
-            at=self._utc(record.started_at),
-            service=noted.key.name,
-            port=noted.key.port,
-            protocol=noted.protocol,
-            client=noted.client,
-            method=noted.method,
-            path=noted.path,
-            status=noted.status,
-            code=noted.code,
-            outcome=record.outcome or "under-way",
-            site=self._site_name(record.site) if record.site is not None else None,
-            target=noted.target,
-            reason=reason_of(record, now, self._site_name),
-            overflow=record.overflow_reason,
-            spill_reason=record.spill_reason,
-            attempts=record.attempts,
-            queue_s=round(queue_s, 6),
-            network_s=round(network_s, 6),
-            target_s=round(target_s, 6),
-            total_s=round(total_s, 6),
-            bytes_in=noted.bytes_in,
-            bytes_out=noted.bytes_out,
-            request_id=noted.request_id,
-            trace_id=noted.trace_id,
-            explained=True,
-        )
+def shown(
+    noted: Noted, now: float, utc: Callable[[float], str], site_name: Callable[[SiteId], str]
+) -> FlowView:
+    """As the API shows it ``now``, in monotonic seconds. ``utc``: what the clock on the wall showed
+    at such a moment; ``site_name`` by id."""
+    record = noted.record
+    ended = record.started_at + record.total_s if record.outcome else now
+    total_s, queue_s, network_s, target_s = record.times(ended)
+    return FlowView(
+        id=record.number,
+        at=utc(record.started_at),
+        service=noted.key.name,
+        port=noted.key.port,
+        protocol=noted.protocol,
+        client=noted.client,
+        method=noted.method,
+        path=noted.path,
+        status=noted.status,
+        code=noted.code,
+        outcome=record.outcome or "under-way",
+        site=site_name(record.site) if record.site is not None else None,
+        target=noted.target,
+        reason=reason_of(record, now, site_name),
+        overflow=record.overflow_reason,
+        spill_reason=record.spill_reason,
+        attempts=record.attempts,
+        queue_s=round(queue_s, 6),
+        network_s=round(network_s, 6),
+        target_s=round(target_s, 6),
+        total_s=round(total_s, 6),
+        bytes_in=noted.bytes_in,
+        bytes_out=noted.bytes_out,
+        request_id=noted.request_id,
+        trace_id=noted.trace_id,
+        explained=True,
+    )

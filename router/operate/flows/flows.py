@@ -14,7 +14,7 @@ from router.net.ports import Timer, Timers
 from router.node.parts import WHOLE, Part
 from router.node.site_router import SiteRouter
 from router.node.time_text import WallClock
-from router.operate.flows.flow_shapes import FlowShapes, Noted, noted
+from router.operate.flows.flow_shapes import Noted, noted, shown
 from router.operate.why.recent_decisions import decision_of
 from router.service.observers import Finished, Flow
 from router.service.recent_requests import RequestRecord
@@ -42,7 +42,6 @@ class Flows:
         self._part = part
         self._per_s = max(1, limits.FLOWS_PER_S // part.count)
         self._clock = WallClock(timers.now)
-        self._shapes = FlowShapes(timers.now, self._utc, router.site_name)
         self._number = 0
         self._ended: deque[_Ended] = deque(maxlen=limits.FLOWS_KEPT)
         self._under_way: dict[int, Flow] = {}
@@ -109,9 +108,9 @@ class Flows:
         for number in sorted(known, reverse=True):
             one = known[number]
             if isinstance(one, Noted):
-                yield self._shapes.view(one)
+                yield self._view(one)
             elif number in self._under_way:  # Else it has ended meanwhile.
-                yield self._shapes.view(noted(one))
+                yield self._view(noted(one))
 
     def since(self, turn: int) -> list[FlowView]:
         """Stored flows that ended after ``turn``, oldest first."""
@@ -119,7 +118,7 @@ class Flows:
         for one in reversed(self._ended):
             if one.turn <= turn:
                 break
-            found.append(self._shapes.view(one.noted))
+            found.append(self._view(one.noted))
         return found[::-1]
 
     def lasting(self) -> list[FlowView]:
@@ -129,7 +128,7 @@ class Flows:
         for number in reversed(self._under_way):
             flow = self._under_way[number]
             if flow.record.started_at <= before:
-                found.append(self._shapes.view(noted(flow)))
+                found.append(self._view(noted(flow)))
                 if len(found) == limits.FLOWS_AGAIN_MAX:
                     break
         return found
@@ -202,10 +201,13 @@ class Flows:
         for key, protocol, records in self._router.readings.all_past():
             yield [Noted(key, protocol, record) for record in records if self._numbered(record)]
 
+    def _view(self, noted: Noted) -> FlowView:
+        return shown(noted, self._timers.now(), self._utc, self._router.site_name)
+
     def _detail(self, noted: Noted) -> FlowDetail:
         now = self._timers.now()
         return FlowDetail(
-            flow=self._shapes.view(noted),
+            flow=self._view(noted),
             decision=decision_of(self._router, now, self._utc, noted.key, noted.record),
         )
 
