@@ -25,7 +25,7 @@ from router.net.sockets import loss_of
 class PlainConnection(TcpConnection):
     """Reads, after `splice_to`, into a pipe, and from there writes to the other connection.
 
-    What the other's kernel does not take stays in the pipe, which the other one then ``_owes`` to
+    What the other's kernel does not take stays in the pipe, which the other one then owes to
     its peer; until that is empty this one is not read. So an end, when it is read, has nothing
     before it that waits, and order and back-pressure are those of `send`.
     """

@@ -96,13 +96,12 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     By (site, code class), (site, reason) twice, `SpillKey`, (policy, verdict), (failure, outcome),
     phase. ``served_phases``: without the requests that no site served. ``failed_for``: as of
-    `Tally`.
+    `Reading`.
     """
 
     requests: dict[tuple[SiteId, str], HistogramSnapshot]
     overflow: dict[tuple[SiteId, str], int]
     spilled: dict[tuple[SiteId, str], int]
-    open_elsewhere: dict[SpillKey, int]
     decisions: dict[tuple[str, str], int]
     retries: dict[tuple[str, str], int]
     queue_wait: HistogramSnapshot
@@ -324,7 +323,6 @@ class ServiceCounters:
             requests={key: value.snapshot() for key, value in self._requests.items()},
             overflow=overflow,
             spilled=spilled,
-            open_elsewhere=dict(self.open_elsewhere),
             decisions=self._decided(),
             retries=dict(self._retries),
             queue_wait=NONE_SEEN if self._queue_wait is None else self._queue_wait.snapshot(),

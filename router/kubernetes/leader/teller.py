@@ -64,7 +64,7 @@ class EventTeller:
         self._snapshot = snapshot
 
     def hear(self, event: Event) -> None:
-        """One event of the journal. Findings are told at their objects, by `Recorder`."""
+        """One event of the journal. Findings are told at their objects, by `EventRecorder`."""
         if not self._is_enabled or event.code in _NOT_TOLD or event.code.startswith("SW"):
             return
         name = event_name(SITE_CONFIGMAP, f"{event.code} {event.subject}")

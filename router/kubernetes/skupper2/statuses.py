@@ -1,7 +1,7 @@
 """The `/status` of objects of Skupper v2, in the words of Skupper's own controller.
 
 A condition has the reason Ready, Pending or Error. ``status`` and ``message`` are those of the
-first condition, in the order of `_REQUIRED`, that is not true. `Matched` asks for more than
+first condition, in their order, that is not true. `Matched` asks for more than
 Skupper does: some reachable site has a target that is ready now.
 """
 

@@ -91,7 +91,7 @@ site_cap_flags = flag_group(
         "[default: excess]",
     ),
 )
-"""``--site-capacity`` and ``--spill``; `rate_flags` or `capacity_flags` give the rest."""
+"""``--site-capacity`` and ``--spill``; `lone_site_cap_flags` or `capacity_flags` give the rest."""
 
 
 def lone_site_cap_flags(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -78,7 +78,7 @@ console_flags = flag_group(
         "input. [default: random]",
     ),
 )
-"""``console_more``, beside the flags that are keys of Skupper's site."""
+"""The console's own flags, beside those that are keys of Skupper's site."""
 
 
 def refuse_on_kubernetes(more: dict[str, Any]) -> None:

@@ -814,7 +814,7 @@ def test_a_request_that_another_site_answers_at_once_is_counted_as_spilled() -> 
         assert shop.status(shop.client()) == 200
     counters = shop.a.readings.services_snapshot()[0].counters
     assert counters.spilled == {(site_of("b"), "full"): 3}
-    assert counters.open_elsewhere == {}
+    assert shop.a.readings.spills_of(KEY).open_to == {}
 
 
 @pytest.mark.parametrize(("here", "where"), [(1, "here"), (0, "there")])
