@@ -19,7 +19,6 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     across links weigh.
     """
 
-    requests: int
     failed: float
     mean_ms: float
     p99_ms: float
@@ -44,7 +43,6 @@ def score_of(scenario: Scenario, record: RunRecord) -> Score:
     away = [one for one in record.requests if one.served_by not in ("", one.site)]
     count = max(len(asked), 1)
     return Score(
-        requests=len(asked),
         failed=1.0 - len(latencies) / count,
         mean_ms=round(sum(latencies) / len(latencies), 3) if latencies else 1e9,
         p99_ms=round(percentile(latencies, 0.99) or 1e9, 3),

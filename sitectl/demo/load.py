@@ -40,7 +40,6 @@ class Held(msgspec.Struct, frozen=True):
     """One TCP connection of a phase: where it was served and how many answers it got."""
 
     phase: str
-    order: int
     site: str
     answers: int
     error: str = ""
@@ -92,14 +91,14 @@ async def connections(
     for phase in phases:
         ends = time.monotonic() + phase.seconds
         async with asyncio.TaskGroup() as tasks:
-            for order in range(phase.connections):
-                tasks.create_task(_hold(host, port, phase.name, order, ends, tell))
+            for _ in range(phase.connections):
+                tasks.create_task(_hold(host, port, phase.name, ends, tell))
                 await asyncio.sleep(POLL_S / 4)
             await asyncio.sleep(max(0.0, ends - time.monotonic()))
 
 
 async def _hold(
-    host: str, port: int, phase: str, order: int, ends: float, tell: Callable[[Held], None]
+    host: str, port: int, phase: str, ends: float, tell: Callable[[Held], None]
 ) -> None:
     site, answers, error = "", 0, ""
     try:
@@ -116,4 +115,4 @@ async def _hold(
         await writer.wait_closed()
     except (OSError, TimeoutError, asyncio.IncompleteReadError) as failure:
         error = f"{type(failure).__name__}: {failure}"
-    tell(Held(phase, order, site, answers, error))
+    tell(Held(phase, site, answers, error))

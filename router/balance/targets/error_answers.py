@@ -37,7 +37,6 @@ class ErrorShare(msgspec.Struct, frozen=True, kw_only=True):
     """A target that answered 5xx to ``errors`` of ``requests`` within ``seconds``, and gave no
     whole answer to ``breaks`` of them."""
 
-    key: ServiceKey
     address: str
     errors: int
     requests: int
@@ -93,7 +92,6 @@ class ErrorAnswers:
             requests = max(failed, last.counts.requests - first.counts.requests)
             if failed >= TARGET_ERRORS_MIN and failed > FAILING_SHARE * requests:
                 found.setdefault(key, {})[address] = ErrorShare(
-                    key=key,
                     address=address,
                     errors=last.counts.errors - first.counts.errors,
                     breaks=last.counts.breaks - first.counts.breaks,

@@ -51,7 +51,6 @@ def test_a_capacity_above_what_targets_do_is_made_real() -> None:
 
 def score(*, failed: float = 0.0, mean_ms: float = 100.0, bytes_away: float = 1000.0) -> Score:
     return Score(
-        requests=100,
         failed=failed,
         mean_ms=mean_ms,
         p99_ms=mean_ms,

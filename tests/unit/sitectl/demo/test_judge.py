@@ -22,8 +22,7 @@ def burst(*changes: RequestOutcome, connections: tuple[Held, ...] = ()) -> list[
 
 def test_a_burst_that_fills_in_order_keeps_every_promise() -> None:
     held = tuple(
-        Held("burst", order, site, answers=3)
-        for order, site in enumerate(("onprem", "onprem", "near", "near", "far"))
+        Held("burst", site, answers=3) for site in ("onprem", "onprem", "near", "near", "far")
     )
     outcome = burst(connections=held)
     assert [verdict.kept for verdict in outcome] == [True, True, True]
@@ -33,7 +32,7 @@ def test_a_burst_that_fills_in_order_keeps_every_promise() -> None:
 def test_what_was_lost_is_counted_by_its_cause() -> None:
     full = RequestOutcome("burst", 5.0, 5.1, "", error="status 503 all-full")
     reset = RequestOutcome("burst", 6.0, 6.1, "", error="ClientOSError: reset")
-    silent = Held("burst", 0, "", answers=0)
+    silent = Held("burst", "", answers=0)
     lost = burst(full, full, reset, connections=(silent,))[2]
     assert not lost.kept
     assert "3 of 53 requests and 1 of 1 connections lost" in lost.evidence
@@ -112,7 +111,7 @@ def test_the_table_counts_answers_by_phase_and_site() -> None:
         RequestOutcome("burst", 1.0, 1.2, "near", in_hand=1),
         RequestOutcome("burst", 1.0, 1.2, "", error="status 503 all-full"),
     ]
-    held = [Held("burst", 0, "onprem", answers=1), Held("burst", 1, "near", 0, "TimeoutError: ")]
+    held = [Held("burst", "onprem", answers=1), Held("burst", "near", 0, "TimeoutError: ")]
     calm, busy, connections = rows(served, held, SITES)
     assert (calm.offered, calm.per_site["onprem"], calm.lost) == (1, 1, 0)
     assert (busy.offered, busy.per_site["near"], busy.lost) == (2, 1, 1)
