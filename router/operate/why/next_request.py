@@ -53,33 +53,32 @@ def explained(
     ``utc``: ISO 8601 of monotonic seconds. ``rate_of``: how this site stands to a service's rate.
     ``load_of``: as of `Whole.load`. ``sheddable``: of a request that is.
     """
-    keys = [key for key in sorted(router.services) if key.name == service]
-    if port is not None:
-        keys = [key for key in keys if key.port == port]
-    if not keys:
+    ports = (one for one in sorted(router.services) if one.name == service)
+    key = next((one for one in ports if port in (None, one.port)), None)
+    if key is None:
         return None
     forwarder = router.forwarder
-    sessions = forwarder.readings.sessions_of(keys[0])
+    sessions = forwarder.readings.sessions_of(key)
     of = _asked(sessions, service, session, now) if session is not None else None
-    config = forwarder.readings.config_of(keys[0])
+    config = forwarder.readings.config_of(key)
     if sheddable and (config is None or not config.sheddable):
         raise BadQuestion(
             f"Service {service!r} has no sheddable requests.",
             f"sitectl service set {service} --sheddable 'x-priority: batch'",
         )
-    explanation = forwarder.readings.explain(keys[0], now, of, sheddable=sheddable)
+    explanation = forwarder.readings.explain(key, now, of, sheddable=sheddable)
     if explanation is None:
         return None
     refusal = _refusal(router)
     takes_none = isinstance(explanation.decision, NoChoice) and not refusal
-    left = router.left_out(keys[0], explanation) if takes_none else NOTHING
-    load = load_of(keys[0])
+    left = router.left_out(key, explanation) if takes_none else NOTHING
+    load = load_of(key)
     return WhyView(
-        service=keys[0].name,
-        port=keys[0].port,
+        service=key.name,
+        port=key.port,
         policy=explanation.policy,
         affinity=affinity_view(sessions),
-        session=_session(router, keys[0], of, explanation.decision) if of is not None else None,
+        session=_session(router, key, of, explanation.decision) if of is not None else None,
         decision=WhyDecision(None, (), refusal)
         if refusal
         else _decision(router, explanation.decision),
@@ -87,25 +86,25 @@ def explained(
             candidate_view(
                 router,
                 _refused(router, report, refusal) if refusal else report,
-                rate_of(keys[0]),
-                _note(router, keys[0], report, load),
+                rate_of(key),
+                _note(router, key, report, load),
             )
             for report in reports_with(load, explanation.candidates)
-            if takes_part(router, keys[0], report)
+            if takes_part(router, key, report)
         )
-        + absent(router, keys[0], utc),
+        + absent(router, key, utc),
         queue=_queue(
             None
             if refusal
-            else forwarder.readings.queue_now(keys[0], explanation.decision, sheddable=sheddable)
+            else forwarder.readings.queue_now(key, explanation.decision, sheddable=sheddable)
         ),
         sheddable=sheddable,
-        protocol=router.services[keys[0]].declaration.spec.protocol,
+        protocol=router.services[key].declaration.spec.protocol,
         left_out=left.why,
         let_in=left.let_in,
         targets=()
         if refusal or of is not None
-        else _targets(router, keys[0], now, explanation.decision),
+        else _targets(router, key, now, explanation.decision),
     )
 
 
