@@ -82,3 +82,8 @@ class ServiceKey(msgspec.Struct, frozen=True, order=True, cache_hash=True):
 
     def __str__(self) -> str:
         return f"{self.name}:{self.port}"
+
+
+def ports_of(keys: Iterable[ServiceKey], service: str, port: int | None) -> list[ServiceKey]:
+    """Those of ``service`` at ``port``, in order; None: at any."""
+    return sorted(key for key in keys if key.name == service and port in (None, key.port))

@@ -11,7 +11,7 @@ from router.admin.ports import CommandFailed
 from router.exchange.clients.rebalancing import RebalancePlan, RebalanceTerms
 from router.exchange.forwarder import Forwarder
 from router.model import limits
-from router.model.ids import ServiceKey, SiteId
+from router.model.ids import ServiceKey, SiteId, ports_of
 from router.workers.one_worker import of
 from router.workers.worker_messages import Rebalance, RebalanceQuestion, Rebalances
 from router.workers.workers import Workers
@@ -80,8 +80,7 @@ class Rebalancer:
         return plan
 
     def _keys(self, service: str, port: int | None) -> list[ServiceKey]:
-        known = self._forwarder.readings.keys
-        return [key for key in known if key.name == service and port in (None, key.port)]
+        return ports_of(self._forwarder.readings.keys, service, port)
 
     def _view(self, plan: RebalancePlan) -> RebalanceView:
         return RebalanceView(

@@ -19,7 +19,7 @@ from router.admin.views.why import (
 from router.balance.deciding.candidates import Verdict
 from router.balance.deciding.decisions import CandidateReport, Decision, NoChoice
 from router.balance.site_gate import RateState
-from router.model.ids import RouterId, ServiceKey
+from router.model.ids import RouterId, ServiceKey, ports_of
 from router.model.settings import AffinityBy
 from router.node.news.absent_sites import rows
 from router.node.news.bar_news import bar_note
@@ -53,8 +53,7 @@ def explained(
     ``utc``: ISO 8601 of monotonic seconds. ``rate_of``: how this site stands to a service's rate.
     ``load_of``: as of `Whole.load`. ``sheddable``: of a request that is.
     """
-    ports = (one for one in sorted(router.services) if one.name == service)
-    key = next((one for one in ports if port in (None, one.port)), None)
+    key = next(iter(ports_of(router.services, service, port)), None)
     if key is None:
         return None
     forwarder = router.forwarder

@@ -5,7 +5,7 @@ from math import inf
 
 from router.admin.views.why import PastDecision, WhyCandidate
 from router.balance.deciding.decision_evidence import DecisionReplay, SeenDecision
-from router.model.ids import ServiceKey, SiteId
+from router.model.ids import ServiceKey, SiteId, ports_of
 from router.model.wording.fullness import KEPT_FOR_OTHERS, NO_SITE_HAS_ROOM, NO_SITE_IS_READY
 from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import takes_part
@@ -38,9 +38,7 @@ def recalled(
 
     ``utc``: what the clock on the wall showed at a moment of ``now``'s.
     """
-    keys = [
-        key for key in sorted(router.services) if key.name == service and port in (None, key.port)
-    ]
+    keys = ports_of(router.services, service, port)
     if not keys:
         return None
     kept = [

@@ -2,13 +2,13 @@
 
 from router.admin.views.bursts import ScaleView
 from router.balance.learning.demand import Each
+from router.model.ids import ports_of
 from router.node.site_router import SiteRouter
 
 
 def scaled(router: SiteRouter, service: str, port: int | None) -> ScaleView | None:
     """As of now. None: no such service port; ``port`` None: the service's first."""
-    keys = [key for key in sorted(router.services) if key.name == service]
-    key = next((key for key in keys if port is None or key.port == port), None)
+    key = next(iter(ports_of(router.services, service, port)), None)
     figures = router.readings.scale_of(key) if key is not None else None
     if key is None or figures is None:
         return None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from router.admin.views.traffic import SiteTrafficView, TrafficView
 from router.balance.deciding.decisions import CandidateReport
 from router.exchange.trials import Trial
-from router.model.ids import ServiceKey, SiteId
+from router.model.ids import ServiceKey, SiteId, ports_of
 from router.net.ports import Network
 from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import takes_part
@@ -22,10 +22,7 @@ class TrafficTester:
     ) -> bool | None:
         """See there. Without ``port`` the lowest one of the service."""
         router = self._router
-        key = next(
-            (k for k in sorted(router.services) if k.name == service and port in (None, k.port)),
-            None,
-        )
+        key = next(iter(ports_of(router.services, service, port)), None)
         explanation = router.readings.explain(key, self._network.now()) if key else None
         if key is None or explanation is None:
             return None
