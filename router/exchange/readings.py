@@ -212,6 +212,12 @@ class Readings:
             for address, ended in service.ledger.full_targets()
         }
 
+    def awaits_answers(self, key: ServiceKey, address: str) -> bool:
+        """Whether one http target has a request of which no answer has begun."""
+        service = self._services[key]
+        begun = service.target_ways.begun_count(address)
+        return begun < service.ledger.in_flight_at(address)
+
     def completed_by(self, key: ServiceKey, address: str) -> int | None:
         """How many requests one target has completed; None: it is not ready."""
         service = self._services.get(key)

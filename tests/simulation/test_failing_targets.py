@@ -118,3 +118,30 @@ def test_a_target_whose_slots_filled_slowly_hung_for_longer_than_they_are_taken(
     found = re.search(r"has completed no request for at least (\d+) s, and all", message)
     assert found is not None, message
     assert 0 < int(found[1]) <= world.internet.now - hangs_from - 4
+
+
+def test_a_target_whose_slots_are_all_taken_by_idle_streams_does_not_hang() -> None:
+    world = World(1, "a")
+    (site,) = world.sites.values()
+    site.declare()
+    site.serve(1, capacity=4, service_s=0.05)
+    world.run(3)
+    site.offer(rate=5, seconds=10)
+    world.run(11)
+    target = site.targets[9001]
+    target.streams, target.service_s = True, 300.0
+
+    def stuck() -> bool:
+        return any(note.code == "SW0349" for note in site.router.notes)
+
+    for _ in range(4):
+        site.request()
+    world.run(3 * limits.TARGET_STUCK_S)
+    assert site.router.readings.load_of(SERVICE).in_flight == 4
+    assert not stuck()
+    target.streams = False
+    world.run_while(lambda: target.in_hand > 0, 300)
+    for _ in range(4):
+        site.request()
+    world.run_while(lambda: not stuck(), 2 * limits.TARGET_STUCK_S)
+    assert stuck()

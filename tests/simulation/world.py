@@ -60,6 +60,7 @@ class Target:
         self.port = port
         self.service_s = service_s
         self.knee = 10**9  # With more in hand all are slower, as when they share a processor.
+        self.streams = False  # Each answer begins at once, and ends after `service_s`.
         self.works_on = False  # Also on what nobody waits for any more.
         self.times: Callable[[], float] | None = None  # Of each request, in means.
         self.status = 200
@@ -97,6 +98,8 @@ class _TargetConnection:
         target.in_hand += 1
         target.most_in_hand = max(target.most_in_hand, target.in_hand)
         self._working += 1
+        if target.streams:
+            self._connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         slower = max(1.0, target.in_hand / target.knee)
         if target.times is not None:
             slower *= target.times()
@@ -112,6 +115,9 @@ class _TargetConnection:
                 self._connection.abort()
                 return
             self._target.served += 1
+            if self._target.streams:
+                self._connection.send(b"0\r\n\r\n")
+                return
             body = self._target.name.encode()
             self._connection.send(
                 b"HTTP/1.1 %d Whatever\r\nX-Target: %d\r\nContent-Length: %d\r\n\r\n%s"

@@ -230,6 +230,11 @@ class LedgerFigures:
         one = self._targets.get(address)
         return one.completed if one is not None and one.ready else None
 
+    def in_flight_at(self, address: str) -> int:
+        """At one target."""
+        one = self._targets.get(address)
+        return one.in_flight if one is not None else 0
+
     def _recount(self) -> None:
         """Sums over targets, after a change of targets, readiness or capacity."""
         self.recounts += 1

@@ -30,7 +30,8 @@ _Target = tuple[ServiceKey, str]
 class AnswerCounts(msgspec.Struct, frozen=True):
     """One target since the router started. ``answered``: tcp connections of which a first byte
     came; http requests that were completed, and parts of answers. ``silent``: see
-    `service.targets.target_answers`. ``is_full``: all of its slots are taken, by http requests.
+    `service.targets.target_answers`. ``is_full``: all of its slots are taken, by http requests, and
+    one of these awaits its answer: a stream whose answer has begun may be idle.
     """
 
     answered: int

@@ -339,7 +339,8 @@ SERVICES: Final = (
         "lately; those that clients gave up do not count. The site looks full, and its requests "
         "spill or wait. The time-outs `response` and `idle` end them, and failures in a row eject "
         "the target. A target that sends a part of any answer meanwhile is not meant: downloads "
-        "and streams on which bytes come are no fault. Streams on which none come look the same.",
+        "and streams on which bytes come are no fault. Nor are streams on which none come, if all "
+        "requests of the target have the head of their answer.",
         "See whether the server hangs. If so, restart it, or shorten the time-out: sitectl service "
         "set NAME --timeout response=5s",
     ),

@@ -81,7 +81,8 @@ class UnansweringTargets:
         readings = self._forwarder.readings
         full = readings.full_targets()
         for (key, address), answered in full.items():
-            counts.setdefault(key, {})[address] = AnswerCounts(answered, is_full=True)
+            awaits = readings.awaits_answers(key, address)
+            counts.setdefault(key, {})[address] = AnswerCounts(answered, is_full=awaits)
         for key, address in self._streaks.full_lately:
             if (key, address) not in full:
                 ended = readings.answered_by(key, address)

@@ -177,6 +177,11 @@ class HttpTarget(TargetConnection):
         """No byte of a response has arrived, or of the next one after a 1xx."""
         return self._answer is None or self._answer.is_untouched
 
+    @property
+    def has_begun(self) -> bool:
+        """An answer has begun, and not ended; after 101 it has."""
+        return self.state in IN_USE and not (self.state is ASKED and self._is_untouched)
+
     def _push(self, *parts: Buffer) -> bool:
         """Send in this turn. False: wait for `writable`."""
         takes = self._writer.write(*parts)

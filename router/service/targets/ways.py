@@ -25,6 +25,10 @@ class Way(ABC):
         connections."""
         return 0.0
 
+    def begun_count(self) -> int:
+        """Of how many requests under way the target has begun its answer, and not ended it."""
+        return 0
+
     @abstractmethod
     def shed_idle(self) -> int:
         """Close connections that nobody uses; how many."""

@@ -867,9 +867,11 @@ def test_a_full_target_that_sends_parts_of_an_answer_has_answered(
     readings, target = shop.a.readings, shop.targets["a"].serving[-1]
     ((_, address),) = readings.full_targets()
     seen = [readings.full_targets()[KEY, address]]
+    assert readings.awaits_answers(KEY, address)
     for data in (head, part, part):
         target.send(data)
         shop.network.run()
+        assert not readings.awaits_answers(KEY, address), "it may be idle from now on"
         seen.append(readings.full_targets()[KEY, address])
         assert readings.answered_by(KEY, address) == seen[-1]
     assert seen == sorted(set(seen)), "each part counts"

@@ -950,3 +950,17 @@ def test_short_timeouts_are_looked_at_often_enough(timeout: str) -> None:
         leg.finish()
     target.network.advance(0.2 * (1 + limits.POOL_SWEEP_SHARE) + 0.01)
     assert handler.last() == ("done", "target-timeout" if timeout == "response_s" else "stalled")
+
+
+def test_streams_whose_answer_has_begun_are_counted_until_it_ends(target: Target) -> None:
+    for _ in range(3):
+        target.leg()
+    server = target.server()
+    assert target.pool.begun_count() == 0
+    for stream, end_stream in ((1, False), (3, True)):
+        server.peer.h2.send_headers(stream, OK, end_stream=end_stream)
+        server.turn()
+    assert target.pool.begun_count() == 1
+    server.peer.h2.send_data(1, b"one", end_stream=True)
+    server.turn()
+    assert target.pool.begun_count() == 0

@@ -85,6 +85,10 @@ class Http2Pool:
         """Connections there are."""
         return len(self._sessions)
 
+    def begun_count(self) -> int:
+        """As of `Way`."""
+        return sum(session.begun_count() for session in self._sessions)
+
     @property
     def may_replace(self) -> bool:
         """A connection may be left for a new one: not when those left are many already."""

@@ -21,6 +21,10 @@ class TargetStreamUser(StreamUser, Protocol):
 
     deadline: float
 
+    @property
+    def has_begun(self) -> bool:
+        """The final head of its answer has come, and not its end."""
+
     def lost(self, code: LegCode, reason: str, *, blames: bool) -> None:
         """The connection is gone, and the stream with it. One of its streams ``blames`` the target:
         however many there were, that is one failure."""
@@ -224,6 +228,10 @@ class TargetSession:
         self._break(f"the target broke HTTP/2: {reason}", self.http2.wire.frame_id)
 
     # Steps
+
+    def begun_count(self) -> int:
+        """Streams on which an answer has begun, and not ended."""
+        return sum(self._user_of(stream).has_begun for stream in self.http2.streams.values())
 
     def _user_of(self, stream: Http2Stream) -> TargetStreamUser:
         user: TargetStreamUser = stream.user  # type: ignore[assignment]  # Only legs open streams.

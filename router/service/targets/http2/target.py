@@ -167,7 +167,11 @@ class Http2TargetLeg:
         if self._stream is not None:
             self._stream.resume()
 
-    # What the pool tells.
+    # What the pool asks and tells.
+
+    @property
+    def has_begun(self) -> bool:
+        return self.answering is BEGUN
 
     def lost(self, code: LegCode, reason: str, *, blames: bool) -> None:
         self._stream = None

@@ -35,6 +35,9 @@ class Http2Way(Way):
     def mean_s(self) -> float:
         return self._pool.usual_s
 
+    def begun_count(self) -> int:
+        return self._pool.begun_count()
+
     def shed_idle(self) -> int:
         return self._pool.shed_idle()
 
