@@ -61,11 +61,13 @@ class Use(msgspec.Struct, frozen=True):
     """Bytes at one moment: resident, and those of them that wait for slow readers and slots.
 
     ``socket_bytes``: the kernel's socket buffers, where they count against the limit as well.
+    ``most_bytes``: what may be resident by limits of what is mapped; None: there are none.
     """
 
     resident_bytes: int
     buffered_bytes: int
     socket_bytes: int = 0
+    most_bytes: int | None = None
 
     @property
     def charged_bytes(self) -> int:
@@ -94,7 +96,6 @@ class MemoryGuard:
 
     A timer alone is too late for a crowd. So it also looks as soon as so much has come in as may
     take half of the room below the mark for new requests: no crowd passes a mark unseen.
-    ``limit_bytes``: what the process may have.
     """
 
     __slots__ = (
@@ -103,6 +104,7 @@ class MemoryGuard:
         "_is_least",
         "_is_stated",
         "_least_bytes",
+        "_limit_bytes",
         "_marks",
         "_network",
         "_next_trim",
@@ -115,7 +117,6 @@ class MemoryGuard:
         "_trimmed_bytes",
         "buffered_mark_bytes",
         "dropped_total",
-        "limit_bytes",
         "shed_total",
         "use",
     )
@@ -150,10 +151,16 @@ class MemoryGuard:
 
     def set_limit(self, limit_bytes: int, *, is_stated: bool = False) -> None:
         """Looks before anything else comes in. ``is_stated``: by the site's ``memoryLimit``."""
-        self.limit_bytes = limit_bytes
+        self._limit_bytes = limit_bytes
         self._is_stated = is_stated
-        self.buffered_mark_bytes = buffered_mark(limit_bytes)
+        self.buffered_mark_bytes = buffered_mark(self.limit_bytes)
         self._look_again(0.0, 0)
+
+    @property
+    def limit_bytes(self) -> int:
+        """What the process may have now."""
+        most_bytes = self.use.most_bytes
+        return self._limit_bytes if most_bytes is None else min(self._limit_bytes, most_bytes)
 
     @property
     def _usable_bytes(self) -> int:
@@ -181,7 +188,9 @@ class MemoryGuard:
             return []
         used, limit = self.use.charged_bytes // limits.MIB, self.limit_bytes // limits.MIB
         hint = "Give the router more memory, or services a lower limits.connections"
-        if self._is_stated:
+        if self.limit_bytes < self._limit_bytes:
+            hint = "Raise the limits of the router's process: ulimit -v and -d, LimitAS= of systemd"
+        elif self._is_stated:
             hint = f"Raise memoryLimit of the site well above {used} MiB, or remove it"
         return [
             Problem(

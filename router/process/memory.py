@@ -4,7 +4,7 @@ import ctypes
 import gc
 import os
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 UNLIMITED_ABOVE = 2**60  # What cgroup v1 says instead of "none" is near 2**63.
@@ -26,20 +26,44 @@ class ResidentMemory:
     def __init__(self) -> None:
         self._descriptor = os.open(STATM, os.O_RDONLY | os.O_CLOEXEC)
 
-    def read_bytes(self) -> int:
-        return int(os.pread(self._descriptor, 100, 0).split()[1]) * PAGE_BYTES
+    def read(self) -> list[int]:
+        """Bytes: what is mapped and what is resident, and as the last but one what is data."""
+        return [int(pages) * PAGE_BYTES for pages in os.pread(self._descriptor, 100, 0).split()]
 
     def close(self) -> None:
         os.close(self._descriptor)
 
 
+class MappedLimits:
+    """What `ulimit -v` and `ulimit -d` let be resident: they count what is mapped, used or not.
+
+    What is mapped beyond the most that ever was resident, as stacks and arenas of malloc are, is
+    taken as lost: memory that was freed stays mapped and is used again.
+    """
+
+    __slots__ = ("_most_resident_bytes",)
+
+    def __init__(self) -> None:
+        self._most_resident_bytes = 0
+
+    def most_bytes(self, used: Sequence[int]) -> int | None:
+        """``used``: as of `ResidentMemory.read`. None: no such limit. Some 2 µs."""
+        mapped, resident, data = used[0], used[1], used[-2]
+        self._most_resident_bytes = most_resident = max(self._most_resident_bytes, resident)
+        found = [
+            soft - (counted - most_resident)
+            for kind, counted in ((resource.RLIMIT_AS, mapped), (resource.RLIMIT_DATA, data))
+            if (soft := resource.getrlimit(kind)[0]) != resource.RLIM_INFINITY
+        ]
+        return min(found, default=None)
+
+
 def memory_limit(*, root: Path = CGROUP_ROOT, membership: Path = PROC_CGROUP) -> int:
-    """What this process may have: the least of its control groups, its limits and the machine."""
+    """What may be resident: the least of control groups, `RLIMIT_RSS` and the machine."""
     found = [os.sysconf("SC_PHYS_PAGES") * PAGE_BYTES]
-    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_RSS):
-        soft, _ = resource.getrlimit(kind)
-        if soft != resource.RLIM_INFINITY:
-            found.append(soft)
+    soft, _ = resource.getrlimit(resource.RLIMIT_RSS)
+    if soft != resource.RLIM_INFINITY:
+        found.append(soft)
     found += _cgroup_limits(root, membership)
     return min(found)
 

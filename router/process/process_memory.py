@@ -5,6 +5,7 @@ from router.net.epoll import EpollNetwork
 from router.node.memory_guard import MemoryGuard, Use
 from router.node.site_router import SiteRouter
 from router.process.memory import (
+    MappedLimits,
     ResidentMemory,
     SocketMemory,
     memory_limit,
@@ -19,7 +20,7 @@ class ProcessMemory:
     def __init__(self, network: EpollNetwork, router: SiteRouter, count: int, tell: Tell) -> None:
         self._network, self._router, self._count = network, router, count
         self._most_bytes = memory_limit() // count
-        self._resident = ResidentMemory()
+        self._resident, self._mapped = ResidentMemory(), MappedLimits()
         self._sockets = SocketMemory(socket_statistics())
         self.guard = MemoryGuard(
             network, self._most_bytes, self._use, router.relief, tell, trimmer()
@@ -36,9 +37,12 @@ class ProcessMemory:
     def _use(self) -> Use:
         router = self._router
         held_bytes = router.links.buffered_bytes + router.forwarder.memory.held_bytes
-        in_kernel_bytes = self._sockets.read_bytes() // self._count
+        used = self._resident.read()
         return Use(
-            self._resident.read_bytes(), held_bytes + self._network.unsent_bytes, in_kernel_bytes
+            used[1],
+            held_bytes + self._network.unsent_bytes,
+            self._sockets.read_bytes() // self._count,
+            self._mapped.most_bytes(used),
         )
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ The same by thousands, with figures: ``python -m tests.bench.overload``.
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -177,6 +178,27 @@ def test_a_router_with_little_memory_refuses_instead_of_growing(net: Network) ->
         for _ in range(20):
             is_short_of_memory(site)
     assert peak_mib(site) <= allowed_mib
+    until(lambda: fetch(site.address, SHOP_PORT, timeout_s=1.0).status == 200, "it serves again")
+
+
+def test_a_router_that_may_map_little_more_refuses_instead_of_failing(net: Network) -> None:
+    """`ulimit -v`. Most of what is mapped is not resident, as stacks of threads are."""
+    site = net.site("small")
+    site.declare("shop", limits={"connectionsPerSource": 4000})
+    site.connect("shop", net.http("small"))
+    net.start()
+    net.ready("shop", {"small": 1})
+    pid = site.note_pid()
+    mapped_pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    _, hard = resource.prlimit(pid, resource.RLIMIT_AS)
+    most_bytes = mapped_pages * resource.getpagesize() + 24 * 2**20
+    resource.prlimit(pid, resource.RLIMIT_AS, (most_bytes, hard))
+    with attacking("slow-put", (site.address, SHOP_PORT), 1_200):
+        until(lambda: is_short_of_memory(site), "it is short of memory")
+        for _ in range(20):
+            is_short_of_memory(site)
+    codes = {problem["code"] for problem in site.get("status")["problems"]}
+    assert not codes & {"SW0692", "SW0404"}, "it met no error of its own"
     until(lambda: fetch(site.address, SHOP_PORT, timeout_s=1.0).status == 200, "it serves again")
 
 

@@ -8,6 +8,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from router.documents import Agreement, Wanted
 from router.documents.division import WHOLE, divided
 from router.model import limits
@@ -415,7 +417,7 @@ class SimMemory:
 
     def _read(self) -> Use:
         self.reads += 1
-        return Use(self.resident_bytes, self.use.buffered_bytes, self.use.socket_bytes)
+        return msgspec.structs.replace(self.use, resident_bytes=self.resident_bytes)
 
     @property
     def resident_bytes(self) -> int:

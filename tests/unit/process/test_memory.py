@@ -9,6 +9,7 @@ from router.model import limits
 from router.net.ports import Connection, Loss
 from router.node.memory_guard import Marks, ReliefLevel, Use, buffered_mark
 from router.process.memory import (
+    MappedLimits,
     ResidentMemory,
     SocketMemory,
     memory_limit,
@@ -351,7 +352,7 @@ def test_a_quarter_may_be_buffered_and_never_less_than_the_least() -> None:
 def test_memory_is_read_and_given_back_on_this_machine() -> None:
     trimmer()(True)
     memory = ResidentMemory()
-    assert MIB < memory.read_bytes() < 4096 * MIB
+    assert MIB < memory.read()[1] < 4096 * MIB
     memory.close()
 
 
@@ -360,10 +361,45 @@ def test_memory_is_read_without_a_free_descriptor() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
-        assert memory.read_bytes() > MIB
+        assert memory.read()[1] > MIB
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     memory.close()
+
+
+def test_limits_of_what_is_mapped_leave_room_for_what_is_resident(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    soft = {resource.RLIMIT_AS: 400 * MIB, resource.RLIMIT_DATA: resource.RLIM_INFINITY}
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (soft[kind], resource.RLIM_INFINITY))
+    mapped = MappedLimits()
+
+    def most_mib(size: int, resident: int, data: int = 90) -> int:
+        most_bytes = mapped.most_bytes([part * MIB for part in (size, resident, 20, 3, 0, data, 0)])
+        assert most_bytes is not None
+        return most_bytes // MIB
+
+    assert most_mib(370, 70) == 100
+    assert most_mib(395, 95) == 100, "what it takes is resident"
+    assert most_mib(395, 72) == 100, "what is free is used again"
+    assert most_mib(397, 70) == 98, "a thread's stack is not"
+    soft[resource.RLIMIT_DATA] = 100 * MIB
+    assert most_mib(370, 70, data=110) == 85
+    soft.update(dict.fromkeys(soft, resource.RLIM_INFINITY))
+    assert mapped.most_bytes([MIB] * 7) is None
+
+
+def test_a_process_that_may_map_no_more_is_short_of_memory_and_its_limit_is_named() -> None:
+    scene = Scene()
+    scene.memory.use = Use(98 * MIB, 0, 0, 100 * MIB)
+    scene.world.run(2 * limits.MEMORY_LOOK_S)
+    assert scene.ask(scene.a)[0] == 503
+    (problem,) = scene.memory.guard.problems()
+    assert problem.message.startswith("Memory is short: 98 of 100 MiB are in use")
+    assert "ulimit -v" in problem.hint
+    scene.memory.use = Use(98 * MIB, 0, 0, 200 * MIB)
+    scene.world.run(2 * limits.MEMORY_LOOK_S)
+    assert scene.ask(scene.a)[0] == 200
 
 
 def test_a_limit_that_the_site_states_itself_is_named_when_it_is_too_low() -> None:
