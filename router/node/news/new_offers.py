@@ -22,6 +22,7 @@ from router.model.rights.sharing import SharingRules
 from router.net.ports import Timer, Timers
 from router.node.news.event_budgets import EventBudgets
 from router.node.services.ports import Keeper, OfferingSite
+from router.routing.declared import Declared
 from router.routing.table import RouteTable
 
 OPEN_TO_ALL = SharingRules()
@@ -43,6 +44,7 @@ class NewOffers:
         "_learns_until",
         "_most",
         "_new",
+        "_of_owners",
         "_save",
         "_tell",
         "_timers",
@@ -69,6 +71,7 @@ class NewOffers:
         self._budgets = EventBudgets(NEW_OFFER_EVENTS_BURST, NEW_OFFER_EVENTS_PER_S)
         self._save: Timer | None = None
         self._unvouched: list[Offer] = []  # Not granted, and not yet taken.
+        self._of_owners: frozenset[Offer] = frozenset()  # By the last table.
 
     def table_changed(self, table: RouteTable) -> None:
         """Look for offers that are not known. Another process of the router does so for all."""
@@ -79,11 +82,12 @@ class NewOffers:
             if not _reaches_others(table):
                 return
             self._learns_until = now + NEW_OFFERS_LEARN_S
+        former, self._of_owners = self._of_owners, frozenset(_offers(table, of_owners=True))
         for offer in _offers(table):
             if offer in self._known or not self._has_room(offer[1]):
                 continue
             self._remember(offer)
-            if now >= self._learns_until:
+            if now >= self._learns_until and offer not in former:
                 self._found(offer, table, now)
 
     def take_unvouched(self) -> list[Offer]:
@@ -94,10 +98,12 @@ class NewOffers:
     def note_of(
         self, service: str, site: SiteId, table: RouteTable, rules: SharingRules = OPEN_TO_ALL
     ) -> str:
-        """For `why`; empty: the site is no new one, or declares the service itself."""
+        """For `why`; empty: the site is no new one, or owns or declares the service itself."""
         since, declared = self._new.get((service, site)), table.declarations.get(service)
         now = self._timers.now()
         if since is None or declared is None or now >= since + NEW_OFFER_SHOWN_S:
+            return ""
+        if site in _with_own_right(service, declared, table):
             return ""
         owner = table.party(declared.site).shown
         by = "importFrom" if rules.names_offers_of(service) else "auto"
@@ -182,19 +188,24 @@ def _reaches_others(table: RouteTable) -> bool:
     return any(route.reachable for site, route in table.sites.items() if site != table.site)
 
 
-def _offers(table: RouteTable) -> Iterator[Offer]:
-    """Of other sites that we use, of services that somebody else declares.
+def _offers(table: RouteTable, *, of_owners: bool = False) -> Iterator[Offer]:
+    """Of other sites that we use, of services that somebody else declares; or those ``of_owners``.
 
     None of a service's owner, also where this site declares the service, too: it was there first.
     """
     for key, candidates in table.candidates.items():
         declared = table.declarations.get(key.name)
         if declared is not None:
-            owner = table.owners.get(key.name)
-            own_right = (declared.site, table.site, *(owner.sites if owner is not None else ()))
+            own_right = _with_own_right(key.name, declared, table)
             for one in candidates:
-                if one.site not in own_right and not one.barred:
+                if (one.site in own_right) == of_owners and not one.barred:
                     yield key.name, one.site
+
+
+def _with_own_right(service: str, declared: Declared, table: RouteTable) -> tuple[SiteId, ...]:
+    """Sites whose offers need nobody's word: of who declares it, its owners, and this one."""
+    owner = table.owners.get(service)
+    return (declared.site, table.site, *(owner.sites if owner is not None else ()))
 
 
 def _is_granted(service: str, site: SiteId, table: RouteTable) -> bool:

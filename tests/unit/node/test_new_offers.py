@@ -123,6 +123,27 @@ def test_targets_of_the_owner_are_no_new_offer_where_another_declaration_counts(
     assert life.offers.take_unvouched() == [], "it does not start small"
 
 
+def declared_by(site: SiteId, *offering: SiteId) -> RouteTable:
+    """As `table`; ``site`` owns the name and declares it."""
+    word = Declared(declaration=declare("shop-0"), site=site, reachable=True, conflicts=())
+    owners = {"shop-0": Owner(sites=(site,), content="")}
+    return msgspec.structs.replace(table(*offering), declarations={"shop-0": word}, owners=owners)
+
+
+def test_who_hands_a_service_over_had_targets_before_and_who_gets_it_offers_its_own(
+    life: Life,
+) -> None:
+    assert life.hear(declared_by(MID, MID)) == []
+    assert life.hear(declared_by(MID, MID, EAST)) == ["offer-new"]
+    handed_over = declared_by(EAST, MID, EAST)
+    assert life.hear(handed_over) == [], "mid has had targets all the time"
+    assert not life.offers.note_of("shop-0", EAST, handed_over), "the owner's"
+    assert not life.offers.note_of("shop-0", MID, handed_over)
+    assert not life.offers.notes(handed_over, ())
+    assert life.hear(declared_by(MID, MID, EAST)) == []
+    assert life.offers.note_of("shop-0", EAST, declared_by(MID, MID, EAST))
+
+
 def test_a_restart_is_no_flood_of_events_and_forgets_nobody(life: Life) -> None:
     life.hear(table(EAST, services=5))
     life.time.advance(SAVE_AFTER_S)
