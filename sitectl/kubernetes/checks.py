@@ -223,6 +223,6 @@ def _pods(cluster: Cluster) -> Iterator[Finding]:
             )
     elif ready:
         yield Finding("warning", "SW0468", f"{len(ready)} of {wanted} router pods are ready")
-    if ready and found is not None and (refused := refused_pods(found, cluster.namespace)):
+    if ready and found is not None and (refused := refused_pods(found)):
         yield Finding("warning", "SW0468", *refused)
     # With none ready, asking the router says why.

@@ -164,7 +164,7 @@ class Cluster(ABC):
     def refusal(self, error: ApiError, kind: str, verb: str, name: str) -> ApiFailure:
         """What the API server's refusal means for who typed the command."""
         status, reason, message = error.status, error.reason, error.message
-        step = admission_step(error, self.namespace)
+        step = admission_step(error)
         if status == 403 and reason != "Invalid":
             whole, slash, part = kind.partition("/")
             if whole in KINDS:

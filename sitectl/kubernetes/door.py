@@ -144,28 +144,28 @@ class PodDoor(AdminClient):
                 f"Deployment {ROUTER} has 0 replicas",
                 f"kubectl -n {self._cluster.namespace} {scale}",
             )
-        return refused_pods(found, self._cluster.namespace)
+        return refused_pods(found)
 
 
-def refused_pods(deployment: Object, namespace: str) -> tuple[str, str] | None:
+def refused_pods(deployment: Object) -> tuple[str, str] | None:
     """Why the cluster makes no further pod of it, and the next step; None: it refuses none."""
     for condition in part(deployment, "status", "conditions") or []:
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
             said = str(condition.get("message") or condition.get("reason"))
             why = f"the cluster makes no pod of Deployment {ROUTER}: {said}"
-            return why, _step_after(said, namespace)
+            return why, _step_after(said)
     return None
 
 
-def _step_after(said: str, namespace: str) -> str:
+def _step_after(said: str) -> str:
     """What to do about a pod that admission refused with these words."""
     if _LIMIT_RANGE.search(said):
         return (
-            f"kubectl -n {namespace} describe limitrange; then sitectl -n {namespace} update with "
-            "--router-cpu, --router-memory, --router-cpu-limit and --router-memory-limit within it"
+            "kubectl describe limitrange; then sitectl update with --router-cpu, --router-memory, "
+            "--router-cpu-limit and --router-memory-limit within it"
         )
-    step = admission_step(ApiError(FORBIDDEN, "Forbidden", said), namespace)
-    return step or f"kubectl -n {namespace} describe deployment {ROUTER}"
+    step = admission_step(ApiError(FORBIDDEN, "Forbidden", said))
+    return step or f"kubectl describe deployment {ROUTER}"
 
 
 def is_ready(pod: Object) -> bool:

@@ -84,11 +84,10 @@ class ServerSilence(NamedTuple):
     fault: ApiError
 
 
-def admission_step(error: ApiError, namespace: str = "") -> str:
+def admission_step(error: ApiError) -> str:
     """The next step where admission refused, which answers as a missing right or a bad value does.
 
     Empty: it did not. Matched by the API server's own words: its answers have no field for it.
-    ``namespace``: of the object, for who is not in it.
     """
     text = error.message
     if "denied the request" in text or "denied request" in text:  # 403, or what the policy says.
@@ -96,8 +95,7 @@ def admission_step(error: ApiError, namespace: str = "") -> str:
     if error.status != FORBIDDEN:
         return ""
     if "exceeded quota" in text or "failed quota" in text:
-        where = f" -n {namespace}" if namespace else ""
-        return f"Raise the quota: kubectl{where} describe resourcequota"
+        return "Raise the quota: kubectl describe resourcequota"
     if "being terminated" in text:
         return "Nothing: the namespace is being deleted"
     return ""

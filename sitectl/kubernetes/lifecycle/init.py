@@ -141,6 +141,6 @@ def _lacks(cluster: Cluster, wait: str) -> str:
     except Failure as failure:
         return failure.message
     if status.get("updatedReplicas", 0) < (part(deployment, "spec", "replicas") or 0):
-        why, _ = refused_pods(deployment, cluster.namespace) or ("", "")
+        why, _ = refused_pods(deployment) or ("", "")
         return why or "pods are still being replaced"
     return ""

@@ -227,7 +227,7 @@ POLICY = (
 @pytest.mark.parametrize(
     ("status", "reason", "message", "code", "hint"),
     [
-        (403, "Forbidden", QUOTA, 7, "kubectl -n shop describe resourcequota"),
+        (403, "Forbidden", QUOTA, 7, "kubectl describe resourcequota"),
         (403, "Forbidden", POLICY, 7, "Change the admission policy"),
         (422, "Invalid", POLICY, 1, "Change the admission policy"),
     ],
@@ -270,12 +270,12 @@ def refusing(cluster: FakeCluster, said: str, **status: int) -> None:
 @pytest.mark.parametrize(
     ("said", "hint"),
     [
-        ("exceeded quota: full, requested: pods=1", "kubectl -n shop describe resourcequota"),
+        ("exceeded quota: full, requested: pods=1", "kubectl describe resourcequota"),
         (
             "maximum cpu usage per Container is 200m, but limit is 2",
-            "kubectl -n shop describe limitrange; then sitectl -n shop update with --router-cpu",
+            "kubectl describe limitrange; then sitectl update with --router-cpu",
         ),
-        ("violates PodSecurity", "kubectl -n shop describe deployment spillway-router"),
+        ("violates PodSecurity", "kubectl describe deployment spillway-router"),
     ],
 )
 def test_a_pod_that_admission_refuses_is_told_with_its_words(
@@ -299,7 +299,7 @@ def test_check_says_why_a_second_router_does_not_come(
     told = " ".join(shop("check").stdout.split())
     assert "1 of 2 router pods are ready" in told
     assert "the cluster makes no pod of Deployment spillway-router: exceeded quota" in told
-    assert "kubectl -n shop describe resourcequota" in told
+    assert "kubectl describe resourcequota" in told
 
 
 def test_waiting_for_an_update_says_why_pods_are_not_replaced(
