@@ -233,6 +233,6 @@ def _refused(error: ApiError) -> ConfigError:
         "rules",
         text,
         hint='Add to it {apiGroups: ["coordination.k8s.io"], resources: ["leases"], '
-        'verbs: ["get", "create", "update"]}',
+        'verbs: ["get", "create", "update"]}, or bind it again: sitectl check says which',
         code="SW0432",
     )

@@ -57,6 +57,9 @@ class ServerNews:
         """Kinds that we may not read, each once, with the rule that allows it."""
         now = asyncio.get_running_loop().time()
         refused = {one.kind: one.refused for one in self._refused() if _lasts(one, now)}
+        if refused.keys() == {i.kind for i in self._informers if not i.selection.optional}:
+            yield _unbound(next(iter(refused.values())))
+            return
         for kind, error in sorted(refused.items()):
             assert error is not None, "of those that are refused"
             yield ConfigError(
@@ -95,6 +98,18 @@ class ServerNews:
 def _lasts(refused: Informer, now: float) -> bool:
     """Whether it is no API server that starts: before it has read Roles it refuses everything."""
     return now >= refused.refused_since + limits.API_AWAY_S
+
+
+def _unbound(error: ApiError | None) -> ConfigError:
+    """Nothing may be read: a Role lacks a rule or two, so this router is not bound to it."""
+    return ConfigError(
+        f"RoleBinding/{ROUTER}",
+        "",
+        f"this router has no right in its namespace: {error}",
+        hint=f"Bind Role {ROUTER} to ServiceAccount {ROUTER} again: sitectl update, or what made "
+        "the site. sitectl check names what is missing",
+        code="SW0432",
+    )
 
 
 def _nothing() -> ServerSilence | None:

@@ -20,7 +20,7 @@ from router.model import limits
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
-from tests.unit.kubernetes.client.scripted import CUT, UNREACHABLE, ScriptedCluster
+from tests.unit.kubernetes.client.scripted import CUT, EXPIRED, UNREACHABLE, ScriptedCluster
 from tests.unit.kubernetes.objects_made import pod
 from tests.unit.virtual_loop import run, running
 
@@ -322,6 +322,31 @@ def test_a_kind_without_right_is_named_with_its_rule_and_all_else_goes_on() -> N
             assert (error.code, error.source) == ("SW0432", "Role/spillway-router")
             assert 'resources: ["statefulsets"]' in error.hint
             assert told.targets == ["10.0.0.1"]
+            await told.until(lambda: not told.errors, limits.WATCH_REFUSED_S * 2)
+
+    run(story())
+
+
+def test_a_router_that_may_read_nothing_is_bound_to_no_role() -> None:
+    """Its Role has every rule: adding them one by one would help nobody."""
+
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            await asyncio.sleep(10)
+            for server in cluster.kinds.values():
+                server.list_faults = [FORBIDDEN] * 99
+                server.cut(EXPIRED)
+            binding = "RoleBinding/spillway-router"
+            await told.until(
+                lambda: [one.source for one in told.errors] == [binding], limits.API_AWAY_S + 1
+            )
+            (error,) = told.errors
+            assert error.code == "SW0432"
+            assert "has no right in its namespace" in error.reason
+            assert told.targets == ["10.0.0.1"]
+            for server in cluster.kinds.values():
+                server.list_faults = []
             await told.until(lambda: not told.errors, limits.WATCH_REFUSED_S * 2)
 
     run(story())
