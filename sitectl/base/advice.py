@@ -59,9 +59,11 @@ class Place:
 
     def _sitectl(self, found: re.Match[str]) -> str:
         own = _names(found["sitectl_own"])
-        if own & {"--kubeconfig", "-c", "--context", "-n", "--namespace"}:
-            return ""  # It names a namespace, maybe of another site.
+        if own & {"--kubeconfig", "-c", "--context"}:
+            return ""  # It names a cluster, maybe of another site.
         given = dict(self._given)
+        if own & {"-n", "--namespace"}:  # It names a namespace, maybe of another site here.
+            given = {name: given[name] for name in ("--kubeconfig", "-c") if name in given}
         if own & {"--site", "--state"}:  # It names a directory, maybe of another site.
             given = {name: given[name] for name in ("--platform", "--state") if name in given}
             if self._is_namespace:

@@ -60,6 +60,9 @@ def test_of_a_directory(advice: str, completed: str) -> None:
     [
         ("sitectl check", f"sitectl {THERE} check"),
         ("sitectl init", f"sitectl {THERE} init"),
+        ("sitectl -n shop update", "sitectl --kubeconfig k.yaml -c far -n shop update"),
+        ("sitectl -n bank init", "sitectl --kubeconfig k.yaml -c far -n bank init"),
+        ("sitectl -c near -n bank init", "sitectl -c near -n bank init"),
         (
             "sitectl --state /srv/gateways.d --site gw start",
             "sitectl --platform process --state /srv/gateways.d --site gw start",
