@@ -44,6 +44,8 @@ def _container(container: Json) -> None:
     for port in container.get("ports") or []:
         _default(port, protocol="TCP")
     for variable in container.get("env") or []:
+        if variable.get("value") == "":
+            del variable["value"]
         if "fieldRef" in (variable.get("valueFrom") or {}):
             _default(variable["valueFrom"]["fieldRef"], apiVersion="v1")
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):

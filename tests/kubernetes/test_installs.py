@@ -78,10 +78,11 @@ def test_helm_kustomize_and_sitectl_init_make_the_same_objects(
     built = west.kubectl("kustomize", str(own))
     assert by_kind(list(yaml.safe_load_all(built))) == printed
 
-    west.kubectl("apply", "-k", str(own))
-    again = west.kubectl("apply", "-k", str(own)).splitlines()
-    assert len(again) == len(printed)
-    assert [line for line in again if not line.endswith(" unchanged")] == []
+    for words in (("-k", str(own)), ("-f", str(HERE / "controller" / "cluster.yaml"))):
+        made = west.kubectl("apply", *words).splitlines()
+        again = west.kubectl("apply", *words).splitlines()
+        assert len(again) == len(made)
+        assert [line for line in again if not line.endswith(" unchanged")] == []
 
 
 def refused(cluster: Cluster) -> list[str]:

@@ -52,7 +52,7 @@ def controller_objects(
         made_role, binding = _cluster_wide(made_role), _cluster_wide(binding)
         binding["roleRef"] = {**binding["roleRef"], "kind": "ClusterRole"}
     watched = (
-        {"name": WATCH_NAMESPACE, "value": ""}
+        {"name": WATCH_NAMESPACE}  # No empty value: see `site.config_map`.
         if every_namespace
         else from_field(WATCH_NAMESPACE, "metadata.namespace")
     )

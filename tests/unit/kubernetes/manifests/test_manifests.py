@@ -433,7 +433,7 @@ def test_the_controller_holds_what_it_grants_and_keeps_to_the_same_rules(
         for entry in pod_spec(objects["Deployment"])["containers"][0]["env"]
         if entry["name"] == "WATCH_NAMESPACE"
     )
-    assert ("value" in watched) == every_namespace
+    assert ("valueFrom" in watched) != every_namespace and "value" not in watched
 
 
 def test_rights_for_a_cluster_set_never_share_a_name_with_a_binding_made_by_the_docs() -> None:
