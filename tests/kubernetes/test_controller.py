@@ -361,6 +361,25 @@ def test_a_missing_right_is_told_once_and_the_rest_is_made(cluster: Cluster) -> 
     running(cluster, story, without="poddisruptionbudgets")
 
 
+def test_what_a_quota_or_a_policy_refused_is_made_soon_after_it_no_longer_is(
+    cluster: Cluster,
+) -> None:
+    async def story(cluster: Cluster) -> None:
+        refusal = Fault(code=403, verb="patch", kind="Deployment", name=names.ROUTER)
+        cluster.faults.add(refusal)
+        site(cluster, "west")
+
+        def tries() -> int:
+            """Of them a few in the first seconds, then ever fewer."""
+            return cluster.faults.count(verb="patch", kind="Deployment", name=names.ROUTER)
+
+        await until(lambda: tries() >= 3)
+        refusal.times = 0
+        await until(lambda: has_router(cluster, "west"))
+
+    running(cluster, story)
+
+
 def test_an_api_server_that_restarts_and_forgets_costs_nothing_but_time(cluster: Cluster) -> None:
     async def story(cluster: Cluster) -> None:
         site(cluster, "west")

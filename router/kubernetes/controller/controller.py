@@ -70,6 +70,8 @@ class SiteController:
         self._with_site: set[str] = set()  # Where we made one that was not taken away since.
         self._wake = asyncio.Event()
         self._failures: dict[str, int] = {}
+        self._refused: set[str] = set()  # No watch tells that a quota, policy or right is another.
+        self._due: set[str] = set()
         self._settled: dict[str, frozenset[tuple[str, str, str]]] = {}
         self._held: dict[tuple[str, str], bool] = {}  # Rights of ours, by namespace and resource.
         self._told: dict[str, set[str]] = {}
@@ -121,7 +123,10 @@ class SiteController:
             except Exception:  # One namespace's oddity must not end the others' sites.
                 log.exception("a site could not be looked after", extra={"site": namespace})
             else:
-                self._failures.pop(namespace, None)
+                if namespace not in self._refused:
+                    self._failures.pop(namespace, None)
+                elif namespace not in self._due:
+                    self._later(namespace)
             finally:
                 self._busy.discard(namespace)
                 self._wake.set()
@@ -146,14 +151,19 @@ class SiteController:
         return namespace
 
     def _failed(self, namespace: str, error: ApiError) -> None:
-        """Try again: soon after a conflict, later and later otherwise."""
+        """Try again, and leave it alone until then: soon after a conflict."""
         if error.status != CONFLICT:
             log.warning("site not made: %s", error.message, extra={"site": namespace})
+        self._waiting.add(namespace)
+        self._later(namespace)
+
+    def _later(self, namespace: str) -> None:
+        """Look at it again, after a longer wait each time in a row."""
         failures = self._failures[namespace] = self._failures.get(namespace, 0) + 1
         wait_s = min(
             limits.CONTROLLER_RETRY_S * 2.0 ** min(failures, 16), limits.CONTROLLER_RETRY_MAX_S
         )
-        self._waiting.add(namespace)
+        self._due.add(namespace)
         asyncio.get_running_loop().call_later(
             wait_s * self._rng.uniform(0.5, 1.0), self._again, namespace
         )
@@ -161,11 +171,13 @@ class SiteController:
     def _again(self, namespace: str) -> None:
         self._settled.pop(namespace, None)
         self._waiting.discard(namespace)
+        self._due.discard(namespace)
         self._changed("")
 
     # What is done -----------------------------------------------------------------------------
 
     async def _reconcile(self, namespace: str) -> None:
+        self._refused.discard(namespace)
         seen = (self._seen or {}).get(namespace)
         if seen is None or not self._mirror.has(namespace, "ConfigMap"):
             return  # Nothing of ours is left, or we may not know whether there is a site.
@@ -220,6 +232,8 @@ class SiteController:
         for problem in problems:
             await self._tell(namespace, site, problem)
         refusals = [one for one in problems if one.code == REFUSED]
+        if refusals:
+            self._refused.add(namespace)
         if refusals and seen.v2 is not None and is_of_site(site):
             await self._report(namespace, seen.v2.site, seen, refusals)
 
