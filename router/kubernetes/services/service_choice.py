@@ -28,7 +28,7 @@ def is_service_name(name: str) -> bool:
     return _SERVICE_NAME.match(name) is not None and not is_taken
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class ServicesAsked(msgspec.Struct, frozen=True, kw_only=True):
     """From what a plan is computed. ``options`` None: ``skupper-site`` cannot be read.
 
     ``declared``: the declarations in force everywhere; ``local``: which of them this site makes.
@@ -47,7 +47,7 @@ class Choice:
 
     __slots__ = ("_asked", "_beside", "again_at", "chosen", "fights", "findings")
 
-    def __init__(self, asked: Asked, fights: Fights) -> None:
+    def __init__(self, asked: ServicesAsked, fights: Fights) -> None:
         self._asked = asked
         self._beside = Beside(asked.snapshot, ())
         self.chosen: dict[str, ServiceSpec] = {}

@@ -27,7 +27,7 @@ from router.kubernetes.services.inner_port_claims import claimed, promised
 from router.kubernetes.services.inner_ports import RESERVED, assign, remember
 from router.kubernetes.services.listener_services import SKUPPERS, HostPort, obstacle, wanted_hosts
 from router.kubernetes.services.removal import ours, restore, undone, unreadable
-from router.kubernetes.services.service_choice import Asked, Choice
+from router.kubernetes.services.service_choice import Choice, ServicesAsked
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
 from router.model.specs import ListenerSpec, ServiceSpec
@@ -90,7 +90,7 @@ def plan(
     inner ports, and `multicluster.imports` makes their Services. ``listeners``: the site's Listener
     documents, of which those with a `host` ask for a Service of that name.
     """
-    asked = Asked(
+    asked = ServicesAsked(
         snapshot=snapshot,
         options=options,
         wishes=wishes,
@@ -130,7 +130,7 @@ class _Planner:
 
     def __init__(
         self,
-        asked: Asked,
+        asked: ServicesAsked,
         memory: Memory,
         may_name_pods: bool | None,
         hosts: dict[str, tuple[HostPort, ...]],

@@ -137,7 +137,7 @@ def test_what_is_wrong_with_a_target_is_told_in_a_word_of_its_own_too() -> None:
     shop.forwarder.ports.set_unanswering(
         {KEY: {first: NoAnswer(key=KEY, address=first, in_a_row=3)}}
     )
-    share = ErrorShare(key=KEY, address=second, errors=0, breaks=4, requests=5, seconds=1)
+    share = ErrorShare(address=second, errors=0, breaks=4, requests=5, seconds=1)
     shop.forwarder.ports.set_failing({KEY: {second: share}})
     assert kinds(shop) == ["no-answer", "no-whole-answer"]
     share = msgspec.structs.replace(share, errors=1)
