@@ -264,10 +264,10 @@ LSA_SITE_NAMES_MAX = 2 * SERVICES_PER_SITE_MAX
 LSA_SITE_ITEMS_MAX = 32_768  # Declarations and adverts: 16 routers that tell of 1,024 services.
 LSA_SITE_BYTES_MAX = 4 * MIB  # Signed; 4 routers that tell all that one may.
 # For all that one neighbor brings of other sites: a member can invent as many sites as it likes,
-# each with a key of its own. A table of 8,192 names takes a fifth of a second; 1,000 sites that
-# declare and serve 20 of them each have room.
+# each with a key of its own. A table of so many names takes a tenth of a second; 1,000 sites that
+# declare and serve 20 of them each have room. One member fills less than OWNED_NAMES_MAX.
 LSA_NEIGHBOUR_ROUTERS_MAX = 2_048
-LSA_NEIGHBOUR_NAMES_MAX = 8_192
+LSA_NEIGHBOUR_NAMES_MAX = 4_096
 LSA_NEIGHBOUR_ITEMS_MAX = 40_960  # Declarations and adverts.
 LSA_NEIGHBOUR_BYTES_MAX = 16 * MIB  # Signed.
 SITE_OVER_BUDGET_SHOWN_S = 2 * LSA_REFRESH_S  # Each refresh reports the excess again.

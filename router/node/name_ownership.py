@@ -1,6 +1,8 @@
 """Who owns which name, for people: what is wrong with it, and an operator's word on it."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
+from typing import Final
 
 from router.admin.endpoints.names import NameView
 from router.admin.ports import CommandRefused
@@ -16,6 +18,9 @@ from router.routing.edges.edge import Routing
 from router.routing.events import RoutingEvent
 from router.routing.names import Names
 from router.routing.table import RouteTable
+
+SITES_NAMED: Final = 8
+"""In a sentence; a member can invent as many as it likes."""
 
 
 class Owning:
@@ -187,7 +192,9 @@ def _of_idle(table: RouteTable, name: str, claims: Sequence[Claim]) -> Problem:
 
 
 def _named(table: RouteTable, sites: Collection[SiteId]) -> str:
-    return ", ".join(table.party(site).shown for site in sites)
+    more = len(sites) - SITES_NAMED
+    named = ", ".join(table.party(site).shown for site in islice(sites, SITES_NAMED))
+    return named if more <= 0 else f"{named} and {more} more"
 
 
 def _content(entry: Declared) -> str:

@@ -91,7 +91,7 @@ class Owners:
                 records[name] = self._owner(name, before, sites, told)
             elif len(told) > 1 and self._says_older(before, told):
                 records[name] = self._with_all_routers(before, told)
-        for name in _beyond_limit(records, claims):
+        for name in _beyond_limit(records, claims, self.records):
             del records[name]
             self._declared.pop(name, None)
         if records != self.records:
@@ -296,12 +296,16 @@ class _Meeting:
 
 
 def _beyond_limit(
-    records: Mapping[str, Owner], claims: Mapping[str, Sequence[Claim]]
+    records: Mapping[str, Owner],
+    claims: Mapping[str, Sequence[Claim]],
+    known: Collection[str],
 ) -> Iterator[str]:
-    """Names of ``records`` to forget: of the site that owns most those that no site declares first.
+    """Names of ``records`` to forget: first those that no site declares, of the site that owns
+    most; then those that were not ``known`` before.
 
-    Every router of a site that knows the same forgets the same. A name counts once for each owner
-    and each grant.
+    So sites that a member invents, with a few names each, take no name from its owner. Every
+    router of a site that knows the same forgets the same. A name counts once for each owner and
+    each grant.
     """
     excess = sum(owner.weight for owner in records.values()) - OWNED_NAMES_MAX
     if excess <= 0:
@@ -310,8 +314,9 @@ def _beyond_limit(
     for owner in records.values():
         counts.update({site: 1 + len(owner.grants) for site in owner.sites})
 
-    def rank(name: str) -> tuple[int, bool, str]:
-        return -min(counts[site] for site in records[name].sites), name in claims, name
+    def rank(name: str) -> tuple[bool, bool, int, str]:
+        most = min(counts[site] for site in records[name].sites)
+        return name in claims, name in known, -most, name
 
     for name in sorted(records, key=rank):
         if excess <= 0:

@@ -24,6 +24,20 @@ def test_every_site_names_who_differs_and_whose_declaration_is_in_force() -> Non
         assert problem.hint.startswith(f"At {other.name} make it alike")
 
 
+def test_of_many_sites_that_differ_some_are_named_and_the_others_counted() -> None:
+    world = World(1, "a", *(f"b{number:02}" for number in range(11)))
+    a, *others = world.sites.values()
+    a.declare()
+    world.run(1)
+    for other in others:
+        other.declare(policy="balanced")
+        a.link(other, cost=1)
+    world.run(5)
+    (problem,) = [p for p in a.router.problems() if p.code == "SW0304"]
+    assert " and 3 more;" in problem.message
+    assert sum(other.name in problem.message for other in others) == 8
+
+
 def test_a_site_that_declares_another_protocol_is_not_said_to_serve() -> None:
     world = World(1, "a", "b")
     a, b = world.sites.values()

@@ -224,6 +224,20 @@ def test_beyond_the_limit_who_owns_most_loses_what_nobody_declares(
     }
 
 
+def test_beyond_the_limit_invented_sites_with_a_name_each_take_none_from_its_owner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("router.routing.owners.OWNED_NAMES_MAX", 10)
+    kept = {f"honest-{number}": Owner((WEST,), "") for number in range(8)}
+    owners = Owners(OWN, kept)
+    told = {name: [claim(declare(name), WEST)] for name in kept}
+    for number in range(20):
+        name = f"invented-{number}"
+        told[name] = [claim(declare(name), FakeIdentity(name).site)]
+    owners.learn(told, {}, 0.0)
+    assert kept.keys() < owners.records.keys() and len(owners.records) == 10
+
+
 def test_beyond_the_limit_all_routers_of_a_site_forget_the_same_and_each_owner_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
