@@ -29,8 +29,8 @@ def line_of(number: int, event: Event) -> bytes:
 
 
 class EventFile:
-    """Takes lines at once and writes them later. ``tell_lost``: called in the writing thread, with
-    the reason, when lines begin to be lost."""
+    """Takes lines at once and writes them later. ``tell_lost``: called with the reason when lines
+    begin to be lost; in the writing thread, or in the caller's while the disk stands still."""
 
     def __init__(self, sink: Sink, tell_lost: Callable[[str], None]) -> None:
         self._sink, self._tell_lost = sink, tell_lost
@@ -41,8 +41,10 @@ class EventFile:
 
     def add(self, number: int, event: Event) -> None:
         """Keep it. Never blocks."""
-        with contextlib.suppress(queue.Full):
+        try:
             self._lines.put_nowait(line_of(number, event))
+        except queue.Full:
+            self._lose("the disk stands still")
 
     def reopen(self) -> None:
         """Open the file again after SIGHUP, since a log rotation may have moved it."""
@@ -69,11 +71,14 @@ class EventFile:
         try:
             self._sink.write(line)
         except OSError as error:
-            if not self._loses:
-                self._loses = True
-                self._tell_lost(error.strerror or str(error))
+            self._lose(error.strerror or str(error))
         else:
             self._loses = False
+
+    def _lose(self, reason: str) -> None:
+        if not self._loses:
+            self._loses = True
+            self._tell_lost(reason)
 
 
 def opened(run: Path, tell_lost: Callable[[str], None]) -> EventFile:

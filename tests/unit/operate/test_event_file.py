@@ -147,7 +147,9 @@ def test_it_is_opened_anew_when_asked() -> None:
     assert disk.lines == [line_of(1, event(1)), line_of(2, event(2))]
 
 
-def test_as_many_lines_wait_as_may_and_one_more_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_many_lines_wait_as_may_and_that_more_are_lost_is_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(limits, "EVENTS_LOG_QUEUE_MAX", 3)
     held, entered = threading.Event(), threading.Event()
 
@@ -157,13 +159,15 @@ def test_as_many_lines_wait_as_may_and_one_more_is_lost(monkeypatch: pytest.Monk
             held.wait(5)
             self.lines.append(lines)
 
-    disk = Slow()
-    file = event_file.EventFile(disk, lambda _: None)
+    disk, told = Slow(), list[str]()
+    file = event_file.EventFile(disk, told.append)
     file.add(0, event(0))
     assert entered.wait(5)
     for number in (1, 2, 3):
         file.add(number, event(number))
     file.add(4, event(4))
+    file.add(5, event(5))
+    assert told == ["the disk stands still"]
     held.set()
     file.close()
     assert disk.lines == [line_of(number, event(number)) for number in range(4)]
