@@ -134,3 +134,24 @@ def test_new_sites_share_the_room_evenly(
     for site, count in counts.items():
         if count < min(wishes[site], budget.per_site):
             assert count >= max(counts.values()) - 1
+
+
+@given(
+    ports=PORTS,
+    invented=st.lists(st.integers(1, 65_535), min_size=20, max_size=60, unique=True),
+    total=st.integers(1, 30),
+)
+def test_sites_that_a_member_invents_take_turns_as_one(
+    ports: list[int], invented: list[int], total: int
+) -> None:
+    """Of the room that is left each neighbor has a half, or what it asks for."""
+    theirs = [SiteId(f"invented {number}") for number in range(len(invented))]
+    mine = requests_of(SITES[0], ports, low=True)
+    requests = [*mine]
+    for site, port in zip(theirs, invented, strict=True):
+        requests += requests_of(site, [port], low=True)
+    neighbours = {**dict.fromkeys(theirs, MEMBER), SITES[0]: SITES[0]}
+    refused = refusals(requests, Tenure(), ListenerBudget(64, total, (), neighbours))
+    taken = sum(refused.get(one.key) is ListenerRefusal.PLACE for one in mine)
+    granted = sum(one.key not in refused for one in mine)
+    assert granted >= min(len(mine) - taken, total // 2)

@@ -6,6 +6,7 @@ declare goes to the one that had it last: no member, and no command, can take it
 """
 
 import math
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from enum import Enum
 
@@ -44,11 +45,13 @@ class ListenerBudget(msgspec.Struct, frozen=True):
     """``per_site``: of each other site. ``total``: of all listeners, the own ones included.
 
     ``doors``: where this site listens for links and its operator. While it starts, these are free.
+    ``neighbours``: by other site the neighboring one that a way to it begins with.
     """
 
     per_site: int = limits.LISTENERS_PER_SITE
     total: int = limits.LISTENERS_MAX
     doors: tuple[Where, ...] = ()
+    neighbours: Mapping[SiteId, SiteId] = {}
 
 
 class Tenure(msgspec.Struct, frozen=True):
@@ -76,7 +79,7 @@ def refusals(
     """The requests that get no listener.
 
     A listener stays while its own site and this one ask for no more: a site that joins takes no
-    listener from another. New ones share the room, one port of each site in turn.
+    listener from another. New ones share the room: neighbors take turns, and behind each its sites.
     """
     own = [request for request in requests if request.origin is None]
     refused, own_hosts = _own_refusals(own, tenure, budget.total)
@@ -112,7 +115,22 @@ def refusals(
         for number, (turn, key) in enumerate(theirs)
     )
     room = max(0, budget.total - len(own))
-    return refused | {key: ListenerRefusal.TOTAL for *_, key in ranked[room:]}
+    in_turn = _by_neighbour(ranked, budget.neighbours)
+    return refused | {key: ListenerRefusal.TOTAL for key in in_turn[room:]}
+
+
+def _by_neighbour(
+    ranked: Sequence[tuple[int, int, SiteId, ServiceKey]], neighbours: Mapping[SiteId, SiteId]
+) -> list[ServiceKey]:
+    """Of each turn one of each neighbor after the other: a member can invent as many sites as it
+    likes, but all are behind one neighbor."""
+    counts: Counter[tuple[int, SiteId]] = Counter()
+    places = []
+    for place, (turn, _, site, key) in enumerate(ranked):
+        neighbour = neighbours.get(site, site)
+        places.append((turn, counts[turn, neighbour], place, key))
+        counts[turn, neighbour] += 1
+    return [key for *_, key in sorted(places)]
 
 
 def _own_refusals(

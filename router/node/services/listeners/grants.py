@@ -171,7 +171,12 @@ class ListenerOffice:
             for request in _requests(told, shown.get(name), wanted, origins.get(name))
         ]
         doors = tuple((door.host, door.port) for door in listening_addresses(wanted.site, {}, {}))
-        budget = ListenerBudget(wanted.site.listeners_per_site, self._total, doors)
+        budget = ListenerBudget(
+            wanted.site.listeners_per_site,
+            self._total,
+            doors,
+            neighbours() if len(requests) > self._total else {},
+        )
         away = {
             key: site
             for key, site in self._held.items()
