@@ -355,6 +355,7 @@ def test_a_missing_right_is_told_once_and_the_rest_is_made(cluster: Cluster) -> 
         await until(told)
         (event,) = told()
         assert event["reason"] == "SW0457"
+        assert event["firstTimestamp"] == event["lastTimestamp"] and event["count"] == 1
         assert "PodDisruptionBudget" in event["message"]
         assert "docs/" in event["message"]
 

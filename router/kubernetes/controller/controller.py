@@ -31,7 +31,7 @@ from router.kubernetes.manifests.image import PullPolicy
 from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.applied import is_as_applied, is_stamped, stamped
 from router.kubernetes.objects.findings import ObjectFindings
-from router.kubernetes.objects.objects import Object, is_going, name_of, shown, uid_of
+from router.kubernetes.objects.objects import Object, is_going, name_of, shown, stamp_now, uid_of
 from router.kubernetes.skupper2.requested_sites import SiteWish, is_of_site
 from router.kubernetes.translation import site_config
 from router.model import limits
@@ -373,7 +373,8 @@ class SiteController:
         told.add(text)
         log.warning("%s", text, extra={"site": namespace, "code": problem.code})
         with contextlib.suppress(ApiError):  # The log has it; an Event is a courtesy.
-            await self._api.create(event(namespace, site, problem, text), namespace=namespace)
+            made = event(namespace, site, problem, text, stamp_now())
+            await self._api.create(made, namespace=namespace)
 
 
 def _has_router(seen: Seen) -> bool:

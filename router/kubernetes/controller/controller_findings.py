@@ -33,8 +33,11 @@ def _step(error: ApiError) -> str:
     return f"Correct the key of ConfigMap/{names.SITE_CONFIGMAP} that it comes from"
 
 
-def event(namespace: str, site: Object, problem: ConfigError, text: str) -> dict[str, Any]:
-    """The Event that says ``problem`` at ``site``, a ConfigMap or Site; the same one each time."""
+def event(namespace: str, site: Object, problem: ConfigError, text: str, at: str) -> dict[str, Any]:
+    """The Event that says ``problem`` at ``site``, a ConfigMap or Site; the same one each time.
+
+    ``at``: now, without which kubectl shows it as ``<unknown>`` and before all others.
+    """
     digest = hashlib.sha256(f"{metadata(site).get('uid')} {text}".encode()).hexdigest()[:16]
     involved = {
         "apiVersion": site.get("apiVersion", "v1"),
@@ -52,4 +55,7 @@ def event(namespace: str, site: Object, problem: ConfigError, text: str) -> dict
         "message": text[: limits.OBJECT_EVENT_CHARS],
         "type": "Warning",
         "source": {"component": FIELD_MANAGER},
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+        "count": 1,
     }
