@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from router.kubernetes.multicluster.names import DERIVED_SERVICE, network_name
+from router.kubernetes.objects.objects import stamp_now
 from tests.kubernetes import multicluster
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.kubelet import NODE
@@ -162,6 +163,10 @@ def test_an_import_lasts_as_long_as_one_site_exports(
     shop(cluster, "east", serve("east"), sessionAffinity="ClientIP")
     export(cluster, "west")
     soon(lambda: is_ready(cluster, "east"), "it is imported", east)
+    first = cluster.get("ServiceExport", "shop", "west")
+    assert first is not None
+    # The older one counts, and a real server tells ages in whole seconds.
+    soon(lambda: stamp_now() > first["metadata"]["creationTimestamp"], "a second is over")
     export(cluster, "east")
 
     both = [{"cluster": "east"}, {"cluster": "west"}]

@@ -58,7 +58,7 @@ class ServerNews:
         now = asyncio.get_running_loop().time()
         refused = {one.kind: one.refused for one in self._refused() if _lasts(one, now)}
         if refused.keys() == {i.kind for i in self._informers if not i.selection.optional}:
-            yield _unbound(next(iter(refused.values())))
+            yield _without_rights(next(iter(refused.values())))
             return
         for kind, error in sorted(refused.items()):
             assert error is not None, "of those that are refused"
@@ -100,14 +100,14 @@ def _lasts(refused: Informer, now: float) -> bool:
     return now >= refused.refused_since + limits.API_AWAY_S
 
 
-def _unbound(error: ApiError | None) -> ConfigError:
-    """Nothing may be read: a Role lacks a rule or two, so this router is not bound to it."""
+def _without_rights(error: ApiError | None) -> ConfigError:
+    """Nothing may be read: the Role is empty, or no longer bound. Rules one by one help nobody."""
     return ConfigError(
-        f"RoleBinding/{ROUTER}",
+        f"Role/{ROUTER}",
         "",
         f"this router has no right in its namespace: {error}",
-        hint=f"Bind Role {ROUTER} to ServiceAccount {ROUTER} again: sitectl update, or what made "
-        "the site. sitectl check names what is missing",
+        hint=f"Give Role {ROUTER} and its RoleBinding back: sitectl update, or what made the site. "
+        "sitectl check names what is missing",
         code="SW0432",
     )
 
