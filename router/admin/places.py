@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from aiohttp import web
 
-from router.admin.console.auth import source_of
+from router.model.addresses import source_of
 
 _T = TypeVar("_T")
 

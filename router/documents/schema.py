@@ -138,7 +138,7 @@ _LIMITS = bounded(
     requests_per_connection="then the connection ends",
     streams_per_connection="at once, on one HTTP/2 connection",
     connections="of one listener",
-    connections_per_source="of one client address; 0: as many as places allow",
+    connections_per_source="of one client address, of IPv6 one /64; 0: as many as places allow",
     retry_percent="share of requests that may be retried after a failure",
 )
 _HEALTH_COUNTS: Final = ("down_after", "up_after", "eject_after", "eject_on")

@@ -9,6 +9,7 @@ from router.balance.site.lending import Lending
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.source_shares import reset_largest
 from router.model import limits
+from router.model.addresses import source_of
 from router.model.ids import SiteId
 from router.net.ports import Timers
 from router.service.pressure import Pressure
@@ -163,7 +164,7 @@ class UnderWay:
             dropped += 1
         unread = [
             (
-                one.connection.peer.host,
+                source_of(one.connection.peer.host),
                 one.connection.unsent_bytes + one.held_bytes,
                 one.session.abort,
             )

@@ -38,6 +38,25 @@ def metadata_kind(host: str) -> Literal["", "link-local", "a cloud's metadata ad
     return "a cloud's metadata address" if address in _METADATA else ""
 
 
+def source_of(address: str) -> str:
+    """What counts as one source: an IPv4 address, or the /64 of an IPv6 one.
+
+    Who has one address of a /64 has them all (RFC 6177).
+    """
+    return _source_of_ipv6(address) if ":" in address else address
+
+
+@lru_cache(maxsize=1_024)
+def _source_of_ipv6(address: str) -> str:
+    try:
+        found = IPv6Address(address.partition("%")[0])
+    except ValueError:  # No address at all.
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(IPv6Address(int(found) >> 64 << 64))
+
+
 @lru_cache(maxsize=1_024)
 def same_text(address: str) -> str:
     """Return one shared string for equal texts: thousands of connections save 60 bytes each.

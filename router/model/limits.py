@@ -55,7 +55,7 @@ TLS_RECORD_BYTES = 16 * KIB
 TLS_HELLO_BYTES_MAX = 32 * KIB  # Of a client's first message; one with large keys has some 2 KiB.
 LISTEN_BACKLOG = 1024
 CONNECTIONS_PER_LISTENER_MAX = 4096
-SOURCE_SHARE = 8  # A client address may have so many times the free places: eight ninths of all.
+SOURCE_SHARE = 8  # A client address, or /64, may have so many times the free places: 8/9 of all.
 SOURCE_ALWAYS = 64  # Connections of one client address that are never too many.
 REFUSED_CLIENTS_S = 60.0  # So long after the last one `status` says that some were reset for it.
 # Of all listeners, where descriptors were not counted; else half of those there are, see

@@ -8,6 +8,7 @@ from enum import IntFlag
 from select import EPOLLIN
 from typing import Literal
 
+from router.model.addresses import source_of
 from router.model.limits import (
     ACCEPT_ERRORS_PER_TURN_MAX,
     ACCEPT_REST_S,
@@ -292,11 +293,11 @@ class TcpListener:
 
         Otherwise whoever opens connections and says nothing keeps everybody else out.
         """
-        hosts = Counter(handshake.host for handshake in self._handshakes.values())
-        host, count = hosts.most_common(1)[0]
+        sources = [(source_of(one.host), one) for one in self._handshakes.values()]
+        most, count = Counter(source for source, _ in sources).most_common(1)[0]
         if count <= TLS_HANDSHAKES_PER_SOURCE:
             return False
-        next(h for h in self._handshakes.values() if h.host == host).expel()
+        next(one for source, one in sources if source == most).expel()
         return True
 
     def _handshake_done(self, number: int, connection: TlsConnection, accept: Accept) -> None:

@@ -7,7 +7,6 @@ import hmac
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address
 from typing import Protocol
 
 import msgspec
@@ -182,16 +181,3 @@ class Pacing:
     def _forget(self, now: float) -> None:
         for source in [one for one, free_at in self._free_at.items() if free_at <= now]:
             del self._free_at[source]
-
-
-def source_of(address: str) -> str:
-    """What counts as one source: an IPv4 address, or the /64 of an IPv6 one."""
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(IPv6Address(int(found) >> 64 << 64))
-    return str(found)

@@ -17,12 +17,13 @@ from aiohttp import web
 from router.admin.answers import failure, item, refusal
 from router.admin.connections import Handler, close_if_unsure
 from router.admin.console import gate, login_form, login_page
-from router.admin.console.auth import ConsoleSessions, Pacing, Proofs, Users, basic, source_of
+from router.admin.console.auth import ConsoleSessions, Pacing, Proofs, Users, basic
 from router.admin.console.openshift import BEGIN, CALLBACK, PROOF, Everybody
 from router.admin.console.openshift_door import OpenShift, OpenShiftDoor
 from router.admin.console.static import Asset
 from router.admin.places import PlacedConnection, know
 from router.model import limits
+from router.model.addresses import source_of
 from router.model.events import Severity
 from router.model.specs import ConsoleAuth
 

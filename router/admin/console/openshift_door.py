@@ -9,7 +9,7 @@ from aiohttp import web
 
 from router.admin.answers import failure
 from router.admin.console import login_page
-from router.admin.console.auth import Pacing, source_of
+from router.admin.console.auth import Pacing
 from router.admin.console.openshift import (
     BEGIN,
     CALLBACK,
@@ -19,6 +19,7 @@ from router.admin.console.openshift import (
     refusal,
 )
 from router.model import limits
+from router.model.addresses import source_of
 from router.model.errors import LoginFailed
 
 _AGAIN = "This login was begun elsewhere, or too long ago."

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from router.exchange.clients.source_shares import has_share
 from router.model import limits
-from router.model.addresses import join, split
+from router.model.addresses import join, source_of, split
 from router.model.ids import ServiceKey
 from router.model.settings import ServiceLimits
 from router.net.ports import Address, Connection, ConnectionHandler, Listener, Network, Timer, Tls
@@ -15,7 +15,7 @@ from router.service.figures import ListenerState
 from router.service.ports import NoTls
 
 Where = tuple[str, int]
-_Source = tuple[ServiceKey, str] | str  # A client address at one service port, or at all.
+_Source = tuple[ServiceKey, str] | str  # Of a client address: at one service port, or at all.
 
 EVERYWHERE = ("", "0.0.0.0", "::")
 FIRST_DOES_NOT = "the first worker does not listen there"
@@ -281,6 +281,8 @@ class Listeners:
     def gone(self, key: ServiceKey, connection: Connection) -> None:
         """A connection that was accepted for ``key`` is lost."""
         host = connection.peer.host
+        if ":" in host:  # Else it is one: spares a call for each connection.
+            host = source_of(host)
         self._open[key] -= 1
         sources: tuple[_Source, ...] = ((key, host), host)
         for source in sources:
@@ -307,6 +309,8 @@ class Listeners:
         if bound.where[0] in EVERYWHERE and str(connection.local) in self._targets:
             return None  # A target is an own address that only the connection shows.
         key, host = bound.key, connection.peer.host
+        if ":" in host:
+            host = source_of(host)
         source = (key, host)
         bounds = self._limits_of(key)
         others, of_host = self._sources.get(source, 0), self._sources.get(host, 0)

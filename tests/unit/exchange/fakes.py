@@ -183,6 +183,8 @@ class FakeNetwork(VirtualTime):
         self.is_exhausted = False  # This process has no descriptor for another dial.
         self.dialled: list[Address] = []
         self.dialled_tls: list[Tls | None] = []
+        self.client_host = "127.0.0.1"
+        """Whence dials come from now on."""
         self.renamed: set[str] = set()  # Addresses that no name stands for any more.
         self._steps: deque[Step] = deque()
         self._ports = itertools.count(40_000)
@@ -271,7 +273,7 @@ class FakeNetwork(VirtualTime):
             if accept is None:
                 failed(DialFailure("refused", f"connect to {address}: refused"))
                 return
-            here = Address("127.0.0.1", next(self._ports))
+            here = Address(self.client_host, next(self._ports))
             near, far = FakeConnection(self, here, address), FakeConnection(self, address, here)
             near.other, far.other = far, near
             far.handler = accept(far)

@@ -175,6 +175,21 @@ def test_a_source_with_too_many_connections_gets_no_more_until_one_is_gone() -> 
     assert len(door.accepted) == 5, "once all are gone, as many again"
 
 
+def test_addresses_of_one_ipv6_network_are_one_source() -> None:
+    """Who has one of a /64 has them all."""
+    door = Door(connections_per_source=2)
+    door.listeners.set_listeners({KEY: WHERE})
+    for host in ("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"):
+        door.network.client_host = host
+        connect(door)
+    accepted = [connection_of(party).peer.host for party in door.accepted]
+    assert accepted == ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"]
+    door.listeners.gone(KEY, connection_of(door.accepted[0]))
+    door.network.client_host = "2001:db8::4"
+    connect(door)
+    assert len(door.accepted) == 4
+
+
 def test_many_connections_of_one_source_are_served_until_places_get_scarce() -> None:
     door = Door(10_000, connections=1_000)
     door.listeners.set_listeners({KEY: WHERE})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.model.addresses import join, metadata_kind, split
+from router.model.addresses import join, metadata_kind, source_of, split
 
 
 def test_only_an_ipv6_address_stands_in_brackets() -> None:
@@ -34,3 +34,18 @@ def test_where_else_clouds_tell_credentials_is_known(host: str) -> None:
 @pytest.mark.parametrize("host", ["169.253.1.1", "127.0.0.1", "fd00::1", "::1", "db.local", ""])
 def test_what_is_not_link_local_is_not(host: str) -> None:
     assert not metadata_kind(host)
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("no:address", "no:address"),
+        ("", ""),
+    ],
+)
+def test_a_source_is_an_address_or_a_network_that_one_has(address: str, source: str) -> None:
+    assert source_of(address) == source

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admin.console.auth import ConsoleSessions, Pacing, Users, basic, source_of
+from router.admin.console.auth import ConsoleSessions, Pacing, Users, basic
 from router.model import limits
 
 KEY = b"k" * 32
@@ -213,17 +213,3 @@ def test_nobody_guesses_faster_than_the_pace(tries: list[tuple[int, float]]) -> 
             for count, end in enumerate(times[index:], 1):
                 most = limits.CONSOLE_FAILURES_BURST + (end - begin) / EACH_S
                 assert count <= most + 1e-6
-
-
-@pytest.mark.parametrize(
-    ("address", "source"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("fe80::1%eth0", "fe80::"),
-        ("", ""),
-    ],
-)
-def test_a_source_is_an_address_or_a_network_that_one_has(address: str, source: str) -> None:
-    assert source_of(address) == source
