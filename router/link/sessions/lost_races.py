@@ -10,9 +10,9 @@ from router.link.sessions.session_faults import EXPIRED
 from router.net.ports import DialFailure
 
 COPY = "identity-conflict"
+"""The code of the refusal of who has the identity of another that is linked."""
 NEIGHBOUR_AT_FAULT = "revocations-damaged"
 """It admits no site, whatever a token says."""
-"""The code of the refusal of who has the identity of another that is linked."""
 
 LinkState = Literal["up", "draining", "connecting", "down", "refused"]
 LinkErrorCode = Literal["", "clock", "proxy", "deleted", "expired"]
