@@ -22,7 +22,7 @@ from router.service.figures import ServiceSnapshot
 
 
 class SiteFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to tell, asked when it is told; `operate.sites` puts it together.
+    """What this site can say of itself, read when another one asks; `operate.sites` makes it.
 
     ``service_names``: every name of a service that a problem might speak of. ``site_name``: what a
     site is called now, or was called last. ``snapshots``: the service ports, each as of when it is

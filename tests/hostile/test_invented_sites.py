@@ -46,7 +46,7 @@ def test_a_member_that_invents_sites_with_thousands_of_services_stops_nobody(
         places = [(alpha.address, SHOP_PORT), (beta.address, SHOP_PORT)]
         with Load(places, 10) as load, Inventor(token, SITES, SERVICES) as rogue:
             rogue.tell(1)
-            until(lambda: "neighbor-over-budget" in alpha.log_tail(), "it is told", NAMED_S)
+            until(lambda: "neighbor-over-budget" in alpha.log_tail(), "the event is there", NAMED_S)
             rogue.tell(2)
             named = until(
                 answered(lambda: alpha.problems("SW0682")), "alpha names the member", NAMED_S

@@ -89,7 +89,7 @@ class Copies:
 
     def let_in(self, session: LinkSession) -> None:
         """``session`` has no twin: what was told of two places is over. A copy that is still there
-        comes again, and is told anew."""
+        comes again, and is shown again."""
         if self._seen and session.neighbour is not None:
             self._seen.pop(session.neighbour.site, None)
 

@@ -142,8 +142,8 @@ CODES: Final = (
         "(docs/limits.md). A member can invent sites, each with a key of its own, so limits of one "
         "site do not bound it. What came first stays in use, the rest is ignored here; what the "
         "neighbor tells of itself, and what other neighbors bring, is not affected.",
-        "sitectl network status shows the sites behind it; end the access of who invents them: "
-        "sitectl revoke-access --link NAME",
+        "See the sites behind it: sitectl network status. End the access of the site that invents "
+        "them: sitectl revoke-access --link NAME",
     ),
     Code(
         "SW0690",

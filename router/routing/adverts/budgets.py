@@ -1,5 +1,5 @@
 """How much the routers of one site may tell of services, all together, and how much one neighbor
-may bring, of itself and of others.
+may bring of other sites.
 
 A site makes as many routers as it likes, so limits of one router bound nothing. And a member makes
 as many sites as it likes, each with a key of its own, so limits of one site bound nothing either.
@@ -91,7 +91,7 @@ class SiteBudget(Budget):
 
 
 class NeighbourBudget(Budget):
-    """Of what one neighboring site brings, of itself and of those behind it."""
+    """Of what one neighboring site brings of other sites; what it tells of itself has no part."""
 
     __slots__ = ()
 
