@@ -568,7 +568,8 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field(
             "listen",
             addresses.listen_address,
-            "`[IP:]PORT`, `[IP:]auto` (each port by its own number) or `none`",
+            "`[IP:]PORT` (of several ports the first, unless `port` names one), `[IP:]auto` (each "
+            "port by its own number) or `none`",
         ),
         Field(
             "port",

@@ -122,7 +122,7 @@ def _service(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
     listener = item.get("listener") or {}
     if listener.get("error") and not _names(known, f"S{name[1:]} has no listener"):
         taken = listener.get("state") == "error"
-        listen = f"sitectl service set {item['name']} --listen [IP:]PORT"
+        listen = f"sitectl service set {item['name']}:{item['port']} --listen [IP:]PORT"
         hint = f"Free the port, or: {listen}" if taken else ""
         if "must speak TLS" in str(listener["error"]):
             hint = f"sitectl service set {item['name']} --tls-cert FOLDER"

@@ -77,7 +77,7 @@ CHECKED: Final = (
         "SW0516",
         "Listeners",
         "Whether clients of this site reach each service.",
-        "Free the port, or: sitectl service set NAME --listen [IP:]PORT",
+        "Free the port, or: sitectl service set NAME:PORT --listen [IP:]PORT",
     ),
     Code(
         "SW0517",

@@ -18,7 +18,7 @@ SERVICES: Final = (
         "A service has no listener",
         "Clients of this site cannot reach the service here: its address is taken, or TLS lacks. "
         "Other sites and services are not concerned.",
-        "Free the port, or: sitectl service set NAME --listen [IP:]PORT",
+        "Free the port, or: sitectl service set NAME:PORT --listen [IP:]PORT",
     ),
     Code(
         "SW0207",
@@ -160,7 +160,9 @@ SERVICES: Final = (
         "Listeners have budgets, so that no site can use up the descriptors of another: 64 ports "
         "for each other site (listenersPerSite), a quarter of the open files for all, this site's "
         "own services first, and no port below 1024 for another site's service unless a Listener "
-        "here names it. The text names the site and the ports beyond.",
+        "here names it. Of services that no document here names, a router has room for 1,024 "
+        "ports of one other site and 2,048 of all. The text names the site, the ports and the "
+        "bound that they are beyond.",
         "As the text says: a Listener for the port, listenersPerSite, or: sitectl revoke-access "
         "--link NAME",
     ),
@@ -172,8 +174,8 @@ SERVICES: Final = (
         "owner this site has known for longer, then the one of the site with the lower id. The "
         "port of a service that is away stays free for it until its owner withdraws the name. The "
         "text names both services and both sites.",
-        "Give one of them another port here: sitectl service set NAME --listen PORT. Or end the "
-        "access of a site that should not be here: sitectl revoke-access --link NAME",
+        "Give one of them another port here: sitectl service set NAME:PORT --listen PORT. Or end "
+        "the access of a site that should not be here: sitectl revoke-access --link NAME",
     ),
     Code(
         "SW0330",

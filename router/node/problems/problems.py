@@ -160,7 +160,7 @@ def closed(
         return "", ""
     return (
         f"Service {key} has no listener here: {planned.why_not}.",
-        f"To give it one: sitectl service set {key.name} --listen PORT",
+        f"To give it one: sitectl service set {key} --listen PORT",
     )
 
 
@@ -196,7 +196,7 @@ def _holder(state: ListenerState, states: Mapping[ServiceKey, ListenerState]) ->
 
 
 def _free_port(key: ServiceKey, holder: ServiceKey | None) -> str:
-    elsewhere = f"sitectl service set {key.name} --listen [IP:]PORT"
+    elsewhere = f"sitectl service set {key} --listen [IP:]PORT"
     return f"Free the port, or: {elsewhere}" if holder is None else f"Give one another: {elsewhere}"
 
 
@@ -223,10 +223,11 @@ def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
     named = f" ({', '.join(shown)}{more})" if shown else ""
     ports = "1 service port" if one.count == 1 else f"{one.count} service ports"
     first = one.first[0] if one.first else None
-    listen = f"sitectl service set {first.name if first else 'NAME'} --listen"
+    listen = f"sitectl service set {first or 'NAME'} --listen"
     place = next(iter(one.places), None)
     wanted = join(*place) if place else str(first.port if first else "PORT")
     revoke = f"sitectl revoke-access --link {name or 'NAME'}"
+    for_one = f"For one of them: {listen} PORT. "
     hints = {
         ListenerRefusal.LOW_PORT: f"If clients here should reach it: {listen} PORT",
         ListenerRefusal.TAKEN: f"Give it another port here: {listen} PORT",
@@ -237,10 +238,11 @@ def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
             else f"To give it this port: {listen} {wanted}. "
             f"If that site should not be here at all: {revoke}"
         ),
-        ListenerRefusal.SITE: f"For one of them: {listen} PORT. For all: raise listenersPerSite "
-        f"here. If that site should not be here at all: {revoke}",
+        ListenerRefusal.SITE: f"{for_one}For all: raise listenersPerSite here. "
+        f"If that site should not be here at all: {revoke}",
         ListenerRefusal.TOTAL: "Raise the limit of open files: ulimit -n, or LimitNOFILE= of the "
         "unit",
+        ListenerRefusal.UNPLANNED: f"{for_one}If that site should not be here at all: {revoke}",
     }
     return Problem(
         code="SW0321" if one.refusal is ListenerRefusal.PLACE else "SW0320",

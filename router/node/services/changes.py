@@ -120,7 +120,7 @@ class ServiceChanges:
             if state.error and state.error != FIRST_DOES_NOT
         }
         for key, error in errors.items():
-            free = f"Free the port, or: sitectl service set {key.name} --listen [IP:]PORT"
+            free = f"Free the port, or: sitectl service set {key} --listen [IP:]PORT"
             if self._errors.get(key) != error:
                 self._tell(
                     "error",

@@ -1,6 +1,6 @@
 """``--listen`` and ``--tls-client-trust``: Listener documents of one service at this site."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 
 import click
 import msgspec
@@ -25,17 +25,63 @@ def client_trust_flag(function: Decorated) -> Decorated:
     )(function)
 
 
-def listener_of(
-    name: str, listen: str, ports: tuple[int, ...], before: ListenerSpec | None = None
-) -> Document:
-    """The document of what ``--listen`` says; all else stays as ``before``. Failure: it says
+def listener_of(name: str, listen: str, ports: tuple[int, ...]) -> Document:
+    """The document of what ``--listen`` says of a service with ``ports``. Failure: it says
     nothing."""
+    _require_form(listen)
+    spec = ListenerSpec(service=name, listen=listen, port=_port_alone(listen, ports))
+    return Document("Listener", name, spec)
+
+
+def _require_form(listen: str) -> None:
     if listen != "none" and auto_ip(listen) is None and split_listen(listen) is None:
         raise usage(f"--listen {listen!r}: expected [IP:]PORT, [IP:]auto or none")
-    several = len(ports) > 1 and split_listen(listen) is not None
-    port = ports[0] if several else None
-    spec = before or ListenerSpec(service=name)
-    return Document("Listener", name, msgspec.structs.replace(spec, listen=listen, port=port))
+
+
+def _port_alone(listen: str, ports: tuple[int, ...]) -> int | None:
+    """Of several ``ports`` the first one, where ``listen`` has a number; None: it is about all."""
+    return ports[0] if len(ports) > 1 and split_listen(listen) is not None else None
+
+
+def _with_listen(
+    service: str,
+    ports: tuple[int, ...],
+    listen: str,
+    port: int | None,
+    found: Mapping[str, Document],
+    taken: Container[str],
+) -> list[Document]:
+    """The Listeners with what ``--listen`` says of ``port``; None: of all ports, or of the first
+    one where it has a number. ``found``: those of ``service``. All else stays as it was there."""
+    _require_form(listen)
+    names = {spec.port: name for name, one in found.items() if (spec := _spec(one))}
+    changed: list[Document] = []
+    if port is None and split_listen(listen) is None:
+        names.setdefault(None, service)
+        changed = [_listening(one, listen) for name, one in found.items() if name != names[None]]
+    elif len(ports) == 1:
+        port = ports[0] if ports[0] in names else None
+    elif port is None:
+        port = _port_alone(listen, ports)
+    name = names.get(port)
+    if name is None:
+        is_first = port is None or port == next(iter(ports), None)
+        name = service if is_first and service not in found else f"{service}-{port}"
+        name = f"{name}-listener" if name in taken else name
+    before = found.get(name) or found.get(names.get(None, ""))
+    spec = (_spec(before) if before else None) or ListenerSpec(service=service)
+    spec = msgspec.structs.replace(spec, listen=listen, port=port)
+    return [*changed, Document("Listener", name, spec)]
+
+
+def _listening(document: Document, listen: str) -> Document:
+    spec = _spec(document)
+    assert spec is not None
+    return msgspec.structs.replace(document, spec=msgspec.structs.replace(spec, listen=listen))
+
+
+def _spec(document: Document) -> ListenerSpec | None:
+    return document.spec if isinstance(document.spec, ListenerSpec) else None
 
 
 def changed_listeners(
@@ -44,13 +90,16 @@ def changed_listeners(
     ports: tuple[int, ...],
     listen: str | None,
     client_trust: str | None,
+    *,
+    port: int | None,
+    is_own: bool,
 ) -> list[Document]:
-    """Listeners of ``service`` here with what the flags say. ``ports``: empty for a service of
-    another site. ``client_trust``: the name of a credential; None: as before.
+    """Listeners of ``service`` here with what the flags say. ``ports``: all, empty if not known.
+    ``client_trust``: the name of a credential; None: as before. ``port``: the one that ``listen``
+    is about; None: not said. ``is_own``: this site declares the service.
 
     ``--tls-client-trust`` changes each Listener of the service, and adds one for each port without
-    any, so that no client gets in without a certificate; so does ``--listen`` that leaves such a
-    Listener to one port.
+    any, so that no client gets in without a certificate.
     """
     found: dict[str, Document] = {}
     others: set[str] = set()
@@ -62,22 +111,18 @@ def changed_listeners(
         else:
             others.add(document.name)
     changed: dict[str, Document] = {}
-    trust = client_trust
     if listen is not None:
-        before = found[service].spec if service in found else None
-        assert before is None or isinstance(before, ListenerSpec)
-        changed[service] = listener_of(service, listen, ports, before)
-        if trust is None and before is not None and before.port is None:
-            trust = before.tls_client_trust
+        told = _with_listen(service, ports, listen, port, found, others)
+        changed = {document.name: document for document in told}
     elif client_trust and not found:
         changed[service] = listener_of(service, "auto", ports)
     if client_trust is not None:
         for name, document in (found | changed).items():
             changed[name] = _with_client_trust(document, client_trust)
     known = (found | changed).values()
-    if not ports and trust and not any(_is_of_all_ports(one) for one in known):
-        return [*changed.values(), _of_all_ports(site, service, trust, {*found, *others})]
-    return [*changed.values(), *_of_other_ports(known, service, ports, trust or "", others)]
+    if not is_own and client_trust and not any(_is_of_all_ports(one) for one in known):
+        return [*changed.values(), _of_all_ports(site, service, client_trust, {*found, *others})]
+    return [*changed.values(), *_of_other_ports(known, service, ports, client_trust or "", others)]
 
 
 def note_no_listener(settings: Settings, site: Site, service: str) -> None:
@@ -96,10 +141,10 @@ def note_no_listener(settings: Settings, site: Site, service: str) -> None:
         named = f"{item['name']}:{item['port']}"
         if item["name"] == service and error and not error.startswith(WANTED_SO):
             output.note(f"{named} has no listener here: {error}")
-            output.note(f"Next: sitectl service set {service} --listen [IP:]PORT")
+            output.note(f"Next: sitectl service set {named} --listen [IP:]PORT")
         elif item["name"] != service and item["port"] in taken and error == PORT_TAKEN:
             output.note(f"{named} has no listener here: {service} has that port here")
-            output.note(f"Next: sitectl service set {item['name']} --listen [IP:]PORT")
+            output.note(f"Next: sitectl service set {named} --listen [IP:]PORT")
 
 
 def refusing_strangers(

@@ -1,10 +1,12 @@
 """`service set`: settings of a service, of its targets, and of what this site has of it."""
 
+from functools import partial
 from typing import Any
 
 import click
 import msgspec
 
+from router.documents.addresses import split_listen
 from router.model.rights.sharing import ALL
 from router.model.specs import (
     Document,
@@ -37,7 +39,13 @@ from sitectl.flags.services.listeners import (
     require_tls,
 )
 from sitectl.flags.services.name_ownership import require_in_force
-from sitectl.flags.services.names import not_declared, require_name, service_meant
+from sitectl.flags.services.names import (
+    declared_service,
+    name_and_ports,
+    not_declared,
+    require_name,
+    service_meant,
+)
 from sitectl.flags.services.service import health_flags
 from sitectl.flags.services.sessions import require_sessions_fit
 from sitectl.flags.services.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
@@ -92,7 +100,8 @@ def set_(
     --export-to names the sites that may see and use this site's part of the service, --import-from
     the sites whose targets and declarations count here: by name, by id, or by patterns with * and
     ?. NAME '*' sets the rule for all services that have none. See docs/sharing.md.
-    --listen says where clients connect here, also to a service that another site declares.
+    --listen says where clients connect here, also to a service that another site declares; with
+    NAME:PORT, to this port of several.
     --tls-cert FOLDER replaces the certificate that this site shows, also where another site
     declares the service; new connections get it within 2 seconds. --tls-cert "" ends TLS.
     --tls-client-trust FOLDER refuses clients here that show no certificate of the CA in its ca.crt,
@@ -116,9 +125,10 @@ def set_(
       sitectl service set shop --tls-cert ./renewed
       sitectl service set shop --tls-client-trust ./clients
       sitectl service set shop --listen auto
+      sitectl service set shop:8443 --listen 9443
     """
     site = store.site_to_change(settings)
-    name = service_meant(site, name)
+    name, port = _port_of_listener(service_meant(site, name), listen)
     service = site.find("Service", name)
     capacity, of_site = parted(site, name, capacity, site_capacity, spill or "")
     cap = with_lending(site, name, cap_change(site, name, of_site, spill), lending)
@@ -134,7 +144,7 @@ def set_(
     )
     if _cap_alone(settings, site, name, cap, (tls_cert, *others)) or (
         service is None
-        and _set_elsewhere(settings, site, name, tls_cert, listen, tls_client_trust, others)
+        and _set_elsewhere(settings, site, name, port, tls_cert, listen, tls_client_trust, others)
     ):
         return
     bound = bindings_of(site, name)
@@ -147,7 +157,7 @@ def set_(
         assert isinstance(spec, ServiceSpec)
         shown = tls.wanted_credential(site, name, tls_cert, generate)
         changes = _changes(asked, spec, protocol, shown if says_tls else None)
-        documents += _declared(site, name, spec, changes, listen, tls_client_trust)
+        documents += _declared(site, name, port, spec, changes, listen, tls_client_trust)
         goes_on = _goes_on(spec.protocol, protocol)
     elif asked.is_given or protocol is not None or says_tls or of_listeners or not bound:
         raise _no_service(site, name)
@@ -207,6 +217,7 @@ def _changes(
 def _declared(
     site: Site,
     name: str,
+    port: int | None,
     spec: ServiceSpec,
     changes: dict[str, Any],
     listen: str | None,
@@ -221,10 +232,31 @@ def _declared(
         documents.append(Document("Service", name, spec))
     if listen is None and client_trust is None:
         return documents
+    _require_port(name, port, spec.ports)
+    changed = partial(changed_listeners, site, name, spec.ports, listen, port=port, is_own=True)
     if client_trust:
-        require_tls(spec, changed_listeners(site, name, spec.ports, listen, client_trust))
+        require_tls(spec, changed(client_trust))
         client_trust = tls.client_credential(site, client_trust, name)
-    return documents + changed_listeners(site, name, spec.ports, listen, client_trust)
+    return documents + changed(client_trust)
+
+
+def _port_of_listener(name: str, listen: str | None) -> tuple[str, int | None]:
+    """``NAME:PORT``, whose Listener ``--listen`` is about, taken apart; None: there is no port."""
+    if ":" not in name:
+        return name, None
+    name, (port,) = name_and_ports((name,))
+    if listen is None:
+        raise usage(
+            f"service {name!r} has its settings for all its ports; only --listen is about one",
+            f"sitectl service set {name} ..., or: sitectl service set {name}:{port} --listen PORT",
+        )
+    return name, port
+
+
+def _require_port(name: str, port: int | None, ports: tuple[int, ...]) -> None:
+    if port is not None and port not in ports:
+        known = ", ".join(map(str, ports))
+        raise usage(f"service {name!r} has no port {port}; it has {known}")
 
 
 def _goes_on(before: str, now: str | None) -> str:
@@ -302,6 +334,7 @@ def _set_elsewhere(
     settings: Settings,
     site: Site,
     name: str,
+    port: int | None,
     tls_cert: str | None,
     listen: str | None,
     client_trust: str | None,
@@ -317,26 +350,37 @@ def _set_elsewhere(
         return True
     of_listeners = (listen is not None) + (client_trust is not None)
     if of_listeners and given == of_listeners and tls_cert is None:
-        _listen_here(settings, site, name, listen, client_trust)
+        _listen_here(settings, site, name, port, listen, client_trust)
         return True
     return False
 
 
 def _listen_here(
-    settings: Settings, site: Site, name: str, listen: str | None, client_trust: str | None
+    settings: Settings,
+    site: Site,
+    name: str,
+    port: int | None,
+    listen: str | None,
+    client_trust: str | None,
 ) -> None:
     """Listen for a service of other sites; an edge without service sync learns of no other."""
     site.require_readable("Service", name)
     require_name(name)
     trust = tls.client_credential(site, client_trust, name) if client_trust else client_trust
-    documents = changed_listeners(site, name, (), listen, trust)
+    declared = declared_service(site, name)
+    ports = () if declared is None else declared.ports
+    if ports:
+        _require_port(name, port, ports)
+    documents = changed_listeners(site, name, ports, listen, trust, port=port, is_own=False)
     changes = set(site.put_all(documents))
     change = changes.pop() if len(changes) == 1 else "updated"
-    when = "" if is_declared(site, name) else ", as soon as a site declares it"
+    when = "" if declared is not None else ", as soon as a site declares it"
     told: list[str] = []
     if listen is not None:
         where = {"auto": "at its own port", "none": "nowhere"}.get(listen, f"at {listen}")
-        told.append(f"listens for it {where}{when}")
+        first = ports[0] if len(ports) > 1 and split_listen(listen) is not None else None
+        which = "it" if (about := port or first) is None else f"its port {about}"
+        told.append(f"listens for {which} {where}{when}")
     if trust is not None:
         clients = f"only clients with a certificate of {trust}" if trust else "any client"
         told.append(f"admits {clients}")

@@ -154,7 +154,7 @@ def test_a_listener_without_a_number_moves_every_port_of_its_service() -> None:
     assert listens("[::1]:auto") == [("::1", 80), ("::1", 90)]
     assert listens("auto") == [("127.0.0.5", 80), ("127.0.0.5", 90)]
     assert listens("none") == [None, None]
-    assert listens("7777") == [None, None]  # One number for two ports.
+    assert listens("7777") == [("127.0.0.5", 7777), None]  # One number: the first of two ports.
 
 
 def test_a_number_that_fits_no_port_lets_in_no_client_without_a_certificate() -> None:

@@ -60,7 +60,7 @@ def test_a_place_that_another_service_of_this_site_has_is_said_to_be_its(host: s
     (problem,) = of_listeners(states)
     assert problem.code == "SW0202"
     assert problem.message.endswith(f"{TAKEN}, by service db:5432 of this site")
-    assert problem.hint == "Give one another: sitectl service set shop --listen [IP:]PORT"
+    assert problem.hint == "Give one another: sitectl service set shop:8080 --listen [IP:]PORT"
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,10 @@ def test_what_is_not_another_service_s_fault_is_not_said_to_be(
     ("origin", "refusal", "whose", "next_step"),
     [
         (SiteId("b"), ListenerRefusal.SITE, "Site beta", "revoke-access --link beta"),
-        (SiteId("b"), ListenerRefusal.LOW_PORT, "Site beta", "service set web --listen PORT"),
+        (SiteId("b"), ListenerRefusal.LOW_PORT, "Site beta", "service set web:80 --listen PORT"),
         (FORMER, ListenerRefusal.SITE, "Sites that were known", "revoke-access --link NAME"),
         (None, ListenerRefusal.TOTAL, "This site", "LimitNOFILE"),
+        (SiteId("b"), ListenerRefusal.UNPLANNED, "Site beta", "revoke-access --link beta"),
     ],
 )
 def test_ports_beyond_a_budget_are_a_problem_that_names_their_site(
@@ -97,6 +98,18 @@ def test_ports_beyond_a_budget_are_a_problem_that_names_their_site(
     assert problem.code == "SW0320" and problem.message.startswith(whose)
     assert "4 service ports without a listener here (web:80 and 3 more)" in problem.message
     assert next_step in problem.hint
+
+
+def test_the_setting_that_helps_is_advised_only_where_it_does() -> None:
+    """Ports that are not planned get no listener by raising `listenersPerSite`."""
+    hints = {}
+    for refusal in (ListenerRefusal.SITE, ListenerRefusal.UNPLANNED):
+        one = Unlistened(SiteId("b"), refusal, 4, (ServiceKey("web", 80),))
+        (problem,) = of_listener_budgets([one], str)
+        hints[refusal] = problem.hint
+    assert "listenersPerSite" in hints[ListenerRefusal.SITE]
+    assert "listenersPerSite" not in hints[ListenerRefusal.UNPLANNED]
+    assert all("sitectl service set web:80 --listen PORT" in hint for hint in hints.values())
 
 
 def test_services_of_two_sites_at_one_port_are_a_problem_that_names_both() -> None:
@@ -115,8 +128,8 @@ def test_services_of_two_sites_at_one_port_are_a_problem_that_names_both() -> No
         "shop of beta, mine-81:81, the port of pay of beta, which is away, mine-82:82, the port of "
         "own of this site): another service has that port here."
     )
-    assert "sitectl service set mine-80 --listen PORT" in problem.hint
-    assert "sitectl service set mine-80 --listen 80." in problem.hint
+    assert "sitectl service set mine-80:80 --listen PORT" in problem.hint
+    assert "sitectl service set mine-80:80 --listen 80." in problem.hint
     assert "revoke-access --link mallory" in problem.hint
 
 
@@ -126,7 +139,7 @@ def test_an_own_service_whose_port_another_own_one_has_is_told_what_frees_it() -
     (problem,) = of_listener_budgets([one], str)
     assert "(other:80, the port of shop of this site)" in problem.message
     assert problem.hint == (
-        "Give other:80 another port here: sitectl service set other --listen PORT. "
+        "Give other:80 another port here: sitectl service set other:80 --listen PORT. "
         "To free this one: sitectl service set shop --listen none"
     )
 
@@ -139,7 +152,7 @@ def test_a_service_that_was_to_listen_elsewhere_is_named_with_that_address() -> 
     assert "(other:80 at 10.0.0.2:9000, the port of shop of this site)" in problem.message
     theirs = msgspec.structs.replace(one, origin=SiteId("b"))
     (problem,) = of_listener_budgets([theirs], {SiteId("b"): "beta"}.__getitem__)
-    assert "this port: sitectl service set other --listen 10.0.0.2:9000. " in problem.hint
+    assert "this port: sitectl service set other:80 --listen 10.0.0.2:9000. " in problem.hint
 
 
 def test_services_that_an_edge_is_not_told_of_are_a_problem_with_two_ways_out() -> None:

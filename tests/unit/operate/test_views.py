@@ -161,7 +161,7 @@ def test_a_service_whose_port_another_one_has_here_says_that_no_client_can_conne
     assert why.closed == (
         f"Service till:{SERVICE.port} has no listener here: another service has that port here."
     )
-    assert why.hint == "To give it one: sitectl service set till --listen PORT"
+    assert why.hint == "To give it one: sitectl service set till:8080 --listen PORT"
     open_one = view_of(a).own_why("shop", None, None)
     assert open_one is not None and not open_one.closed
     a.listeners["till"] = ListenerSpec(service="till", listen="none")

@@ -26,6 +26,11 @@ class ListenerRefusal(Enum):
     PLACE = PORT_TAKEN
     SITE = "its site has as many listeners here as listenersPerSite allows"
     TOTAL = "this router has as many listeners as its limit of open files allows"
+    UNPLANNED = (
+        "of services that no document here names, a router has room for "
+        f"{limits.SERVICE_PORTS_OF_SITE_MAX:,} ports of one other site and "
+        f"{limits.SERVICE_PORTS_OF_SITES_MAX:,} of all"
+    )
 
 
 class ListenerRequest(msgspec.Struct, frozen=True):

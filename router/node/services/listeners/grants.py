@@ -1,5 +1,6 @@
 """`budget`, asked for all declarations in force at a site. Pure."""
 
+import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -164,7 +165,7 @@ class ListenerOffice:
         neighbours: Callable[[], Mapping[SiteId, SiteId]],
     ) -> ListenerGrants:
         ranks = {name: rank for rank, name in enumerate(owners) if name in origins}
-        shown, beyond = shown_ports(wanted, declared, origins, ranks, neighbours)
+        shown = shown_ports(wanted, declared, origins, ranks, neighbours)
         requests = [
             request
             for name, told in sorted(declared.items())
@@ -191,8 +192,9 @@ class ListenerOffice:
         by_name: dict[str, dict[int, ListenerRefusal]] = {}
         for key, refusal in refused.items():
             by_name.setdefault(key.name, {})[key.port] = refusal
-        host = wanted.site.bind_ip
-        return ListenerGrants(by_name, shown, _unlistened(requests, refused, beyond, away, host))
+        asked = {one.key: one for one in requests}
+        found = _unlistened(asked, refused, away, wanted.site.bind_ip)
+        return ListenerGrants(by_name, shown, (*found, *_unplanned(shown, declared, origins)))
 
     def _hold(
         self,
@@ -262,26 +264,22 @@ def _elsewhere(request: ListenerRequest, host: str) -> Where | None:
 
 
 def _unlistened(
-    requests: Sequence[ListenerRequest],
+    asked: Mapping[ServiceKey, ListenerRequest],
     refused: Mapping[ServiceKey, ListenerRefusal],
-    beyond: Mapping[SiteId, int],
     away: Mapping[ServiceKey, SiteId],
     host: str,
 ) -> tuple[Unlistened, ...]:
     """``host``: where a service listens of which no Listener says more."""
-    asked = {request.key: request for request in requests}
-    granted = [request for request in requests if request.key not in refused]
-    found: dict[tuple[str, ListenerRefusal], list[ServiceKey]] = {
-        (site, ListenerRefusal.SITE): [] for site in beyond
-    }
-    for request in requests:
-        if (why := refused.get(request.key)) is not None:
-            found.setdefault((request.origin or "", why), []).append(request.key)
+    granted = [request for key, request in asked.items() if key not in refused]
+    found: dict[tuple[str, ListenerRefusal], list[ServiceKey]] = {}
+    for key, request in asked.items():
+        if (why := refused.get(key)) is not None:
+            found.setdefault((request.origin or "", why), []).append(key)
     return tuple(
         Unlistened(
             SiteId(site) if site else None,
             refusal,
-            len(keys) + (beyond.get(SiteId(site), 0) if refusal is ListenerRefusal.SITE else 0),
+            len(keys),
             (first := tuple(sorted(keys)[:KEYS_SHOWN])),
             tuple(_holder_of(asked[key], granted, away) for key in first)
             if refusal is ListenerRefusal.PLACE
@@ -291,4 +289,20 @@ def _unlistened(
         for (site, refusal), keys in sorted(
             found.items(), key=lambda one: (one[0][0], one[0][1].name)
         )
+    )
+
+
+def _unplanned(
+    shown: Mapping[str, int], declared: Mapping[str, Declaration], origins: Mapping[str, SiteId]
+) -> tuple[Unlistened, ...]:
+    """Of each site the ports that are not planned at all."""
+    found: dict[SiteId, list[ServiceKey]] = {}
+    for name, count in shown.items():
+        ports = declared[name].spec.ports[count:]
+        found.setdefault(origins[name], []).extend(ServiceKey(name, port) for port in ports)
+    return tuple(
+        Unlistened(
+            site, ListenerRefusal.UNPLANNED, len(keys), tuple(heapq.nsmallest(KEYS_SHOWN, keys))
+        )
+        for site, keys in sorted(found.items())
     )

@@ -63,7 +63,7 @@ def not_asked(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
 
 def override_of(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> ListenerSpec | None:
     """The Listener document that is about this service port: one that names it goes before one of
-    all ports."""
+    all ports. A number without a port is where the first of them listens."""
     general = None
     for listener in wanted.listeners.values():
         if listener.service != key.name:
@@ -71,6 +71,6 @@ def override_of(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> Li
         if listener.port == key.port:
             return listener
         has_number = listener.listen.rpartition(":")[2].isdecimal()
-        if listener.port is None and (len(declaration.spec.ports) == 1 or not has_number):
+        if listener.port is None and (key.port == declaration.spec.ports[0] or not has_number):
             general = general or listener
     return general

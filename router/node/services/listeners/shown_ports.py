@@ -23,8 +23,8 @@ def shown_ports(
     origins: Mapping[str, SiteId],
     ranks: Mapping[str, int],
     neighbours: Callable[[], Mapping[SiteId, SiteId]],
-) -> tuple[dict[str, int], dict[SiteId, int]]:
-    """How many ports are planned where not all are, and how many of a site are left out so.
+) -> dict[str, int]:
+    """By service how many of its ports are planned, where not all are.
 
     The names that are known longest come first: ``ranks``. ``neighbours``: by site the neighboring
     one that a way to it begins with; it is asked only where all do not have room.
@@ -47,7 +47,6 @@ def shown_ports(
             sums[behind.get(site, LOST)] += count
         of_neighbour = _parts(sums, limits.SERVICE_PORTS_OF_SITES_MAX)
     shown: dict[str, int] = {}
-    beyond: dict[SiteId, int] = {}
     for name, site in foreign:
         neighbour, count = behind.get(site, LOST), counts[name]
         room = min(of_site[site], of_neighbour[neighbour])
@@ -56,8 +55,7 @@ def shown_ports(
         of_neighbour[neighbour] -= taken
         if count > taken:
             shown[name] = taken
-            beyond[site] = beyond.get(site, 0) + count - taken
-    return shown, beyond
+    return shown
 
 
 def _parts(asked: Mapping[SiteId, int], total: int) -> dict[SiteId, int]:

@@ -323,13 +323,15 @@ def test_a_listener_that_moves_to_one_port_leaves_the_others_demanding(
 ) -> None:
     flags = ("--tls-cert", str(folder), "--tls-client-trust", str(folder))
     here.ok("service", "create", "shop", "81", "82", *flags)
-    here.ok("service", "create", "shop-82", "90", "--listen", "99")
+    here.ok("service", "create", "shop-81", "90", "--listen", "99")
     here.ok("service", "set", "shop", "--listen", "9443")
     config = here.config()
-    assert "service: shop-82\n" in config["listener-shop-82.yaml"]
-    assert "port: 81\n" in config["listener-shop.yaml"]
-    assert "port: 82\n" in config["listener-shop-82-clients.yaml"]
-    assert "tlsClientTrust: shop-my-certs\n" in config["listener-shop-82-clients.yaml"]
+    assert "service: shop-81\n" in config["listener-shop-81.yaml"]
+    assert "port:" not in config["listener-shop.yaml"], "it is about all others"
+    assert "port: 81\n" in config["listener-shop-81-listener.yaml"]
+    assert "listen: '9443'\n" in config["listener-shop-81-listener.yaml"]
+    for name in ("listener-shop.yaml", "listener-shop-81-listener.yaml"):
+        assert "tlsClientTrust: shop-my-certs\n" in config[name]
 
 
 def test_a_listener_in_clear_cannot_demand_certificates(here: CommandLine, folder: Path) -> None:

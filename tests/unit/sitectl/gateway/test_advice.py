@@ -165,7 +165,7 @@ def test_check_reports_a_refused_link_and_a_taken_port_once(
         {
             "code": "SW0202",
             "message": "Service shop:8080 has no listener here",
-            "hint": "Free the port, or: sitectl service set shop --listen [IP:]PORT",
+            "hint": "Free the port, or: sitectl service set shop:8080 --listen [IP:]PORT",
         },
         {"code": "SW0404", "message": "Link west was refused: used", "hint": ""},
     ]
@@ -176,4 +176,4 @@ def test_check_reports_a_refused_link_and_a_taken_port_once(
     text = here("check").stdout
     assert text.count("WARNING") == 2
     assert "SW0404  Link west was refused: used" in text
-    assert "Next: Free the port, or: sitectl service set shop --listen" in text
+    assert "Next: Free the port, or: sitectl service set shop:8080 --listen" in text

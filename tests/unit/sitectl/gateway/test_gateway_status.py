@@ -186,7 +186,7 @@ def test_a_port_that_a_forward_cannot_take_is_answered_with_forward(
     why = f"cannot listen on 127.0.0.1:16379: {reason}"
     listener = {"host": "127.0.0.1", "port": 16379, "state": "error", "error": why}
     router.items("/api/v1/services", service("cache", 6379, listener=listener))
-    hint = "Free the port, or: sitectl service set cache --listen [IP:]PORT"
+    hint = "Free the port, or: sitectl service set cache:6379 --listen [IP:]PORT"
     problem = {"code": "SW0202", "message": f"Service cache:6379: {why}", "hint": hint}
     router.item("/api/v1/status", {"ready": True, "version": "1", "problems": [problem]})
     text = busy("gateway", "status").stdout
