@@ -59,7 +59,7 @@ SERVICES: Final = (
         "A service that would call itself",
         "A target of the service is the address that this site would listen on; it does not listen "
         "there.",
-        "sitectl service set NAME --listen 127.0.0.2:PORT, or move the target",
+        "sitectl service set NAME:PORT --listen 127.0.0.2:PORT, or move the target",
     ),
     Code(
         "SW0304",

@@ -356,5 +356,5 @@ def _clash_problem(key: ServiceKey, listen: tuple[str, int], clash: list[str]) -
         code="SW0303",
         message=f"Service {key}: its target {clash[0]} is the address that this site "
         f"would listen on ({join(*listen)}); it would call itself.",
-        hint=f"Listen elsewhere: sitectl service set {key.name} --listen 127.0.0.2:{key.port}",
+        hint=f"Listen elsewhere: sitectl service set {key} --listen 127.0.0.2:{key.port}",
     )

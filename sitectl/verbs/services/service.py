@@ -142,13 +142,14 @@ def create(
     changes = site.put_all(documents, replace=False)
     require_in_force(settings, site, name, documents)
     change = "unchanged" if set(changes) == {"unchanged"} else "created"
-    shown = ", ".join(map(str, ports))
-    text = f"service {name} ({protocol}, port {shown}) " + _told(change)
+    shown = ("port " if len(ports) == 1 else "ports ") + ", ".join(map(str, ports))
+    text = f"service {name} ({protocol}, {shown}) " + _told(change)
     output.report(settings, "Service", name, change, text)
     note_no_listener(settings, site, name)
     if change == "created":
         what = "deployment NAME" if site.has_workloads else "host ADDRESS"
-        output.note(f"Next: sitectl service bind {name} {what} --target-port PORT")
+        each = " --target-port PORT" * min(len(ports), 3) + (" ..." if len(ports) > 3 else "")
+        output.note(f"Next: sitectl service bind {name} {what}{each}")
     if change == "created" and spec.tls_cert:
         output.note(f"At every other site: sitectl service set {name} --tls-cert FOLDER")
 

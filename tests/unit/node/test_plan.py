@@ -182,7 +182,7 @@ def test_a_target_that_is_the_listener_itself_is_refused_and_not_listened_on() -
     assert list(service.targets) == ["10.0.0.1:9001"]
     (problem,) = result.problems
     assert problem.code == "SW0303"
-    assert "sitectl service set shop --listen" in problem.hint
+    assert "sitectl service set shop:8080 --listen" in problem.hint
 
 
 def test_what_names_a_service_that_nobody_declares_is_told() -> None:

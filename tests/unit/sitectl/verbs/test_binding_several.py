@@ -194,3 +194,12 @@ def test_what_bind_took_unbind_takes(here: CommandLine) -> None:
     assert f"sitectl service unbind shop {places[2]}" in both.stderr
     here.ok("service", "unbind", "shop", "host", places[2])
     assert bound(here) == []
+
+
+def test_the_next_step_after_create_asks_for_a_target_port_of_each_port(here: CommandLine) -> None:
+    """With one for two ports `service bind` refuses."""
+    done = here.ok("service", "create", "web", "80", "443")
+    assert done.stdout == "service web (tcp, ports 80, 443) created\n"
+    assert "bind web host ADDRESS --target-port PORT --target-port PORT\n" in done.stderr
+    many = here.ok("service", "create", "many", *map(str, range(5_000, 5_010)))
+    assert "bind many host ADDRESS" + " --target-port PORT" * 3 + " ...\n" in many.stderr
