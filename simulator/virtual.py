@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from router.link.links import ALPN as LINK_ALPN
-from router.link.neighbour import Neighbour
+from router.link.neighbour import LinkLeave, Neighbour
 from router.link.sessions.claims import CLAIM_ALPN, Answered
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model.errors import HandshakeRejected
@@ -103,8 +103,8 @@ class SimCredentials:
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         return None
 
-    def terms_of(self, peer_certificate: bytes) -> Terms:
-        return self.terms.get(peer_certificate, FREE)
+    def leave_of(self, peer_certificate: bytes) -> LinkLeave:
+        return LinkLeave(self.terms.get(peer_certificate, FREE))
 
     def bars(self) -> Bars:
         return Bars()

@@ -65,7 +65,7 @@ class PeerAdmission:
         rejected = self._owner.admit(certificate, neighbour)
         if rejected is not None or session.is_up:
             return rejected
-        session.admit_on(self._owner.terms_of(certificate))
+        session.admit_by(self._owner.leave_of(certificate))
         return self._judge_twins(session)
 
     def end_copies(self) -> None:

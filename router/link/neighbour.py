@@ -6,6 +6,13 @@ from router.model.ids import RouterId, SiteId
 from router.model.rights.sharing import FREE, Terms
 
 
+class LinkLeave(msgspec.Struct, frozen=True):
+    """How a site was let in here: on which terms, and by which token; empty: by none."""
+
+    terms: Terms = FREE
+    token: str = ""
+
+
 class Neighbour(msgspec.Struct, frozen=True):
     """Who is at the other end, proven by its identity key.
 
@@ -13,7 +20,7 @@ class Neighbour(msgspec.Struct, frozen=True):
     ``is_sibling``: another router of our own site; ``tells_shares``: and one that says how it
     divides. ``judges``: it keeps from an edge the streams of sites that the edge does not offer its
     service to. ``compares``: it knows digests of databases. ``terms``: on which its site was let in
-    here.
+    here. ``token``: by which one; empty: by none, as where this site dials.
     """
 
     router: RouterId
@@ -26,6 +33,7 @@ class Neighbour(msgspec.Struct, frozen=True):
     judges: bool = False
     compares: bool = False
     terms: Terms = FREE
+    token: str = ""
 
     @property
     def is_plain(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, Protocol
 import msgspec
 
 from router.link.fault import Fault
-from router.link.neighbour import Neighbour
+from router.link.neighbour import LinkLeave, Neighbour
 from router.link.routing_messages import RoutingMessage
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
@@ -299,8 +299,8 @@ class LinkOwner(Protocol):
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """Judge a peer whose HELLO signature is right. None: welcome."""
 
-    def terms_of(self, peer_certificate: bytes) -> Terms:
-        """On which its holder, who was admitted, is let in."""
+    def leave_of(self, peer_certificate: bytes) -> LinkLeave:
+        """How its holder, who was admitted, is let in."""
 
     def original_of(self, neighbour: Neighbour, restored: int) -> str:
         """Where another router of that site lives whose state was restored before; empty: none.

@@ -157,6 +157,12 @@ _ALL: Final = (
         "site",
         "a neighbor brings more of the sites behind it than is kept of one neighbor",
     ),
+    EventCode(
+        "token-over-budget",
+        "event",
+        "site",
+        "sites that one token let in report more than is kept of one token",
+    ),
     EventCode("site-over-budget", "event", "site", "a site reports more than is kept of one site"),
     EventCode("site-deleted", "event", "site", "a site was deleted, as it said before it went"),
     EventCode("site-barred", "event", "site", "a site says that it put this one out; until when"),

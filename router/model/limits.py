@@ -266,6 +266,7 @@ LSA_SITE_BYTES_MAX = 4 * MIB  # Signed; 4 routers that tell all that one may.
 # For all that one neighbor brings of other sites: a member can invent as many sites as it likes,
 # each with a key of its own. A table of so many names takes a tenth of a second; 1,000 sites that
 # declare and serve 20 of them each have room. One member fills less than OWNED_NAMES_MAX.
+# All neighbors that one token let in are one here, and what they tell of themselves has as much.
 LSA_NEIGHBOUR_ROUTERS_MAX = 2_048
 LSA_NEIGHBOUR_NAMES_MAX = 4_096
 LSA_NEIGHBOUR_ITEMS_MAX = 40_960  # Declarations and adverts.

@@ -8,7 +8,7 @@ from router.asking.kinds import is_for_site
 from router.exchange.forwarder import Forwarder
 from router.link.fault import Fault
 from router.link.links import Links
-from router.link.neighbour import Neighbour
+from router.link.neighbour import LinkLeave, Neighbour
 from router.link.ports import ASKS_TARGETS, OfferedStream, OpenRequest
 from router.link.routing_messages import (
     DigestMessage,
@@ -88,9 +88,9 @@ class Neighbours:
         """Judge a proven peer: not revoked, and not refused for being ourselves."""
         return self._credentials.admit(peer_certificate, neighbour)
 
-    def terms_of(self, peer_certificate: bytes) -> Terms:
+    def leave_of(self, peer_certificate: bytes) -> LinkLeave:
         """As its certificate says."""
-        return self._credentials.terms_of(peer_certificate)
+        return self._credentials.leave_of(peer_certificate)
 
     def may_pass(self, came_from: Neighbour, to: Neighbour | None, request: OpenRequest) -> bool:
         """See `LinkOwner`."""
@@ -131,6 +131,7 @@ class Neighbours:
                 terms=neighbour.terms,
                 compares=neighbour.compares,
                 name=neighbour.name,
+                token=neighbour.token,
             )
         )
         self._load.neighbour_up(neighbour.router)

@@ -11,7 +11,13 @@ from router.node.news.deleted_sites import DeletedSites
 from router.node.news.duplicate_identity import Twin
 from router.node.news.link_news import LinkNews
 from router.node.news.new_offers import NewOffers
-from router.node.news.site_faults import BRINGS_TOO_MUCH, EQUIVOCATION, OVER_BUDGET, SiteFaults
+from router.node.news.site_faults import (
+    BRINGS_TOO_MUCH,
+    EQUIVOCATION,
+    OVER_BUDGET,
+    TOKEN_OVER_BUDGET,
+    SiteFaults,
+)
 from router.node.problems import problems
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.services import SiteServices
@@ -118,8 +124,9 @@ class RoutingNews:
         """Tell of a site that says two things at once, or too much, when it begins."""
         name, now = self._names.site(event.site), self._network.now()
         if isinstance(event, SiteOverBudget):
-            fault = BRINGS_TOO_MUCH if event.is_brought else OVER_BUDGET
-            detail = event.excess
+            alone = TOKEN_OVER_BUDGET if event.token else OVER_BUDGET
+            fault = BRINGS_TOO_MUCH if event.is_brought else alone
+            detail = f"{event.excess}, token {event.token}" if event.token else event.excess
         else:
             fault, detail = EQUIVOCATION, ""
         text = self._faults.found(fault, event.site, name, now, detail)

@@ -7,6 +7,7 @@ import msgspec
 from router.model.ids import RouterId, SiteId
 from router.model.limits import ADJACENCIES_MAX
 from router.model.rights.sharing import FREE, Terms
+from router.routing.adverts.budgets import Bringer
 from router.routing.adverts.lsa import Adjacency, Node
 from router.routing.damping import FlapDamping
 from router.routing.leaves import unstated
@@ -28,6 +29,7 @@ class LinkedRouter(msgspec.Struct, frozen=True):
     name: str
     is_edge: bool
     compares: bool
+    token: str
 
 
 class AdjacencySet:
@@ -39,6 +41,7 @@ class AdjacencySet:
         "_names",
         "_own",
         "_terms",
+        "_tokens",
         "_waiting",
         "damping",
     )
@@ -49,6 +52,7 @@ class AdjacencySet:
         self._terms: dict[RouterId, Terms] = {}  # Of these: who is in on terms.
         self._edges: dict[RouterId, Node] = {}  # Of these: who speaks of itself and is told no LSA.
         self._names: dict[RouterId, str] = {}  # Of these: as each linked.
+        self._tokens: dict[RouterId, str] = {}  # Of these: what let each in here.
         self.damping = FlapDamping()
         self._waiting: dict[RouterId, LinkedRouter] = {}  # Linked and not used, oldest first.
 
@@ -75,6 +79,20 @@ class AdjacencySet:
         """The site name that ``router`` gave when it linked; empty: unknown."""
         return self._names.get(router, "")
 
+    def bringer(self, router: RouterId) -> Bringer:
+        """Whose budgets count what ``router`` brings. KeyError: there is no such adjacency."""
+        return Bringer(self._adjacencies[router].site, self._tokens.get(router, ""))
+
+    @property
+    def tokens(self) -> dict[SiteId, str]:
+        """By neighboring site the token that let it in here, without those that none did."""
+        tokens = self._tokens
+        return {one.site: tokens[r] for r, one in self._adjacencies.items() if tokens.get(r)}
+
+    def shares(self, token: str) -> bool:
+        """Whether it let in several of the sites that are linked now."""
+        return sum(one == token for one in self.tokens.values()) > 1
+
     def counting(self) -> list[Adjacency]:
         """Adjacencies that SPF may use, sorted: all but those that flap."""
         counting = sorted(router for router in self._adjacencies if router not in self.damping)
@@ -98,6 +116,7 @@ class AdjacencySet:
         self._waiting.pop(one.router, None)
         self._put(one.router, one.site, one.cost)
         self._names[one.router] = one.name
+        self._tokens[one.router] = one.token
         self._note_terms(one.router, one.terms)
         self._edges.pop(one.router, None)
         if one.is_edge:
@@ -118,6 +137,7 @@ class AdjacencySet:
         self._names.pop(router, None)
         self._edges.pop(router, None)
         self._terms.pop(router, None)
+        self._tokens.pop(router, None)
         return True
 
     def set_terms(self, router: RouterId, terms: Terms) -> bool:

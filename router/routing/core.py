@@ -173,6 +173,11 @@ class RoutingCore:
         return self._routes.runs
 
     @property
+    def tokens(self) -> Mapping[SiteId, str]:
+        """By neighboring site the token that let it in here, without those that none did."""
+        return self._neighbours.tokens
+
+    @property
     def unstated(self) -> list[RouterId]:
         """Neighbours on terms that find no room in our LSA: others allow them nothing."""
         return self._neighbours.unstated()
@@ -246,6 +251,7 @@ class RoutingCore:
         terms: Terms = FREE,
         compares: bool = False,
         name: str = "",
+        token: str = "",
     ) -> list[RoutingEvent]:
         """A neighbour is there: it is sent the whole database, and others hear of it.
 
@@ -253,10 +259,13 @@ class RoutingCore:
         hold of itself, so that it overtakes a former life, and no more.
         One that flaps is told of later, and no path leads over it until then. ``terms``: on which
         it was let in. ``name``: of its site, as it linked; empty: not
-        known. More than `ADJACENCIES_MAX` would not fit into an LSA: the next are counted and not
-        used until others are gone. They are sent our own part 0 once, which shows them why.
+        known. ``token``: what let it in here; empty: nothing did. More than `ADJACENCIES_MAX` would
+        not fit into an LSA: the next are counted and not used until others are gone. They are sent
+        our own part 0 once, which shows them why.
         """
-        return self._up(LinkedRouter(router, site, cost, terms, name, is_edge, compares), now)
+        return self._up(
+            LinkedRouter(router, site, cost, terms, name, is_edge, compares, token), now
+        )
 
     def _up(self, one: LinkedRouter, now: float) -> list[RoutingEvent]:
         router = one.router

@@ -99,12 +99,14 @@ class SiteOverBudget(msgspec.Struct, frozen=True, kw_only=True):
     """The routers of ``site`` tell more than is kept of one site; what is more was refused.
 
     ``excess``: which limit it would pass, for people. ``is_brought``: not of itself, but of the
-    sites behind it it brings more than is kept of what one neighbor brings.
+    sites behind it it brings more than is kept of what one neighbor brings. ``token``: it shares
+    that limit with other sites that the token let in; empty: with none.
     """
 
     site: SiteId
     excess: str
     is_brought: bool = False
+    token: str = ""
 
 
 class LsaRejected(msgspec.Struct, frozen=True, kw_only=True):

@@ -95,7 +95,8 @@ class Judging:
         if standing is PartStanding.OLDER:
             return [*lies, *self._flooding.answer(from_router, lsa.key)]
         routes = self._routes
-        by = None if neighbour.site == self._node.site else neighbour.site
+        is_ours = neighbour.site == self._node.site
+        by = None if is_ours else self._neighbours.bringer(from_router)
         excess = self._lsdb.make_room(lsa, signed, routes.paths.keys(), routes.pace.paths_at, by)
         if excess is not None:
             return [*lies, *self._refused(from_router, lsa, excess, now)]
@@ -147,10 +148,14 @@ class Judging:
         if excess is FULL:
             return []
         self._changed(self._lsdb.refuse(lsa), now)
-        return [
-            *self._ack(from_router, lsa, now),
-            SiteOverBudget(site=excess.site, excess=excess.limit, is_brought=excess.is_brought),
-        ]
+        budget = excess.budget
+        over = SiteOverBudget(
+            site=excess.site,
+            excess=excess.limit,
+            is_brought=budget is not None and not budget.of_itself,
+            token=budget.holder if budget and self._neighbours.shares(budget.holder) else "",
+        )
+        return [*self._ack(from_router, lsa, now), over]
 
     def _changed(self, change: StoreChange, now: float) -> None:
         match change:

@@ -35,15 +35,17 @@ class SitesBehind:
         return self._branches.get(neighbour, {})
 
 
-def first_sites(table: RouteTable) -> dict[SiteId, SiteId]:
-    """Of each site that is reached the neighboring one that a cheapest way to it begins with."""
+def holders(table: RouteTable, tokens: Mapping[SiteId, str]) -> dict[SiteId, str]:
+    """Of each site that is reached who lets it in here: the neighboring one that a cheapest way to
+    it begins with, or the token of that one, which may have let in many. ``tokens``: by neighbor.
+    """
     sites = _sites_of_routers(table)
-    found: dict[SiteId, SiteId] = {}
+    found: dict[SiteId, str] = {}
     for route in table.sites.values():
         way = (sites.get(router) for router in (route.paths[0] if route.paths else ()))
         first = next((site for site in way if site not in (None, table.site)), None)
         if first is not None:
-            found[route.site] = first
+            found[route.site] = tokens.get(first, first)
     return found
 
 

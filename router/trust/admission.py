@@ -12,7 +12,7 @@ from certs.errors import CertError
 from certs.links.revocation import Revocation
 from router.link.fault import Fault
 from router.link.link_renewals import LinkRenewals
-from router.link.neighbour import Neighbour
+from router.link.neighbour import LinkLeave, Neighbour
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
@@ -129,10 +129,14 @@ class NeighbourCertificates:
             self._bars.let_in(neighbour.site)
         return None
 
-    def terms_of(self, peer_certificate: bytes) -> Terms:
-        """As they stand in a certificate that was admitted."""
+    def leave_of(self, peer_certificate: bytes) -> LinkLeave:
+        """As it stands in a certificate that was admitted; who is dialled has no leave from us."""
         told = terms.of_certificate(peer_certificate)
-        return FREE if told.are_free else Terms(told.declare, told.export, told.import_)
+        is_ours = certificates.is_for_clients(certificates.read(peer_certificate))
+        return LinkLeave(
+            FREE if told.are_free else Terms(told.declare, told.export, told.import_),
+            certificates.common_name(peer_certificate) if is_ours else "",
+        )
 
     def revoke(self, site: str) -> None:
         """Refuse ``site`` and its certificate from now on and end its sessions.

@@ -9,13 +9,12 @@ from certs.ca.rotation import CaState
 from certs.errors import CertError
 from certs.joining.claims import ClaimRefused, ClaimRequest, Grant, Redeemed
 from certs.links.revocation import Revocation
-from router.link.neighbour import Neighbour
+from router.link.neighbour import LinkLeave, Neighbour
 from router.link.sessions.lost_races import LinkErrorCode
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import SiteId
-from router.model.rights.sharing import Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 from router.routing.adverts.lsa import Bar
@@ -95,8 +94,8 @@ class Credentials(Protocol):
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """None unless the certificate or the site is revoked or unknown."""
 
-    def terms_of(self, peer_certificate: bytes) -> Terms:
-        """On which a holder that was admitted is let in."""
+    def leave_of(self, peer_certificate: bytes) -> LinkLeave:
+        """How a holder that was admitted is let in."""
 
     def bars(self) -> Bars:
         """Sites that this one put out."""

@@ -17,14 +17,13 @@ from certs.joining.claims import Grant, GrantStore
 from certs.joining.redeem import ClaimDesk
 from router.admin.views.status import CaView
 from router.link.links import Links
-from router.link.neighbour import Neighbour
+from router.link.neighbour import LinkLeave, Neighbour
 from router.link.sessions.claims import Answered
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem, Tell
 from router.model.ids import RouterId
-from router.model.rights.sharing import Terms
 from router.model.specs import LinkSpec
 from router.model.ticks import next_tick
 from router.net.ports import FarNetwork, Tls
@@ -190,9 +189,9 @@ class SiteTrust:
         """None unless revoked, or the certificate names another site than the peer proved."""
         return self._admission.admit(peer_certificate, neighbour)
 
-    def terms_of(self, peer_certificate: bytes) -> Terms:
-        """As they stand in a certificate that was admitted."""
-        return self._admission.terms_of(peer_certificate)
+    def leave_of(self, peer_certificate: bytes) -> LinkLeave:
+        """As it stands in a certificate that was admitted."""
+        return self._admission.leave_of(peer_certificate)
 
     def bars(self) -> Bars:
         """Sites that this one put out."""

@@ -1,6 +1,6 @@
 """No site takes listeners from another, whatever it declares."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from router.model.ids import ServiceKey, SiteId
@@ -40,6 +40,13 @@ DOORS = st.lists(st.tuples(st.sampled_from((HOST, "0.0.0.0")), st.integers(1, 65
 BUDGETS = st.builds(ListenerBudget, st.integers(0, 8), st.integers(1, 30), DOORS.map(tuple))
 
 
+TWO_AT_A_PORT = [
+    *requests_of(None, [1, 2, 3], low=True),
+    ListenerRequest(ServiceKey("other", 1), None, (HOST, 1)),
+]
+
+
+@example(requests=TWO_AT_A_PORT, held={3}, budget=ListenerBudget(0, 2))
 @given(requests=honest(), held=st.sets(st.integers(0, 100)), budget=BUDGETS)
 def test_what_is_granted_is_within_every_budget(
     requests: list[ListenerRequest], held: set[int], budget: ListenerBudget

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.model.ids import SiteId
-from router.routing.adverts.budgets import SiteBudget
+from router.routing.adverts.budgets import Bringer, SiteBudget
 from router.routing.adverts.lsa import Lsa, LsaKey, Node, PartRef, Services
 from router.routing.adverts.lsdb import Lsdb, Origin
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare, make_lsa
@@ -182,6 +182,8 @@ NEIGHBOUR_LIMITS = {
     "LSA_NEIGHBOUR_ITEMS_MAX": 14,
     "LSA_NEIGHBOUR_BYTES_MAX": 450,
 }
+TOKENS = {"mallory": "fleet", "third": "fleet"}
+"""``honest`` is dialled; one token let in the two others."""
 BROUGHT = st.lists(st.tuples(SAID, st.sampled_from((*NEIGHBOURS, None))), max_size=25)
 
 
@@ -196,7 +198,7 @@ def brought(history: Sequence[tuple[Said, str | None]]) -> tuple[Lsdb, dict[LsaK
     for number, (said, who) in enumerate(history, 1):
         lsa, signed = lsa_of(said, 2 * number), bytes(said.size)
         lost = {ROUTERS[said.site][router].node for router in said.lost}
-        bringer = None if who is None else site_of(who)
+        bringer = None if who is None else Bringer(site_of(who), TOKENS.get(who, ""))
         if lsdb.make_room(lsa, signed, everybody - lost, said.computed, bringer) is not None:
             lsdb.refuse(lsa)
             continue
@@ -211,12 +213,16 @@ def test_what_neighbors_bring_is_kept_within_their_budgets_whoever_brings_what(
 ) -> None:
     with limited(**NEIGHBOUR_LIMITS):
         lsdb, by = brought(history)
-    for who in NEIGHBOURS:
-        parts = [
-            (lsa.body, data)
-            for key, (lsa, data) in {**held(lsdb, "mallory"), **held(lsdb, "honest")}.items()
-            if by[key] == who and site_of(who) != key.node.site and isinstance(lsa.body, Services)
-        ]
+    every = {**held(lsdb, "mallory"), **held(lsdb, "honest")}
+    budgets: dict[tuple[str, bool], list[tuple[Services, bytes]]] = {}
+    for key, (lsa, data) in every.items():
+        if (who := by[key]) is None or not isinstance(lsa.body, Services):
+            continue
+        is_own = site_of(who) == key.node.site
+        if who in TOKENS or not is_own:
+            holder = (TOKENS.get(who, who), is_own)
+            budgets.setdefault(holder, []).append((lsa.body, data))
+    for parts in budgets.values():
         names = [told.name for body, _ in parts for told in body.declarations]
         names += [told.name for body, _ in parts for told in body.adverts]
         found = (len(set(names)), len(names), sum(len(data) for _, data in parts))

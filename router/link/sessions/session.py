@@ -13,7 +13,7 @@ import msgspec
 
 from router.link import control
 from router.link.fault import Fault
-from router.link.neighbour import Neighbour
+from router.link.neighbour import LinkLeave, Neighbour
 from router.link.ports import OfferedStream
 from router.link.routing_messages import LoadMessage, LsaMessage, RoutingMessage
 from router.link.sessions.greeting import Greeting, Leaves, Life
@@ -31,7 +31,6 @@ from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
 from router.model.messages.shares import SharesMessage
 from router.model.own_identity import OwnIdentity
-from router.model.rights.sharing import Terms
 from router.net.ports import Connection, Timers
 
 
@@ -128,10 +127,11 @@ class LinkSession:
         if self.config.role == "dialler":
             self._handshake.say_hello(lane, self.cost)
 
-    def admit_on(self, terms: Terms) -> None:
-        """Until it is up: the neighbour, who has proved who it is, is let in on these."""
+    def admit_by(self, leave: LinkLeave) -> None:
+        """Until it is up: the neighbour, who has proved who it is, is let in so."""
         assert self.neighbour is not None
-        self.neighbour = msgspec.structs.replace(self.neighbour, terms=terms)
+        changes = {"terms": leave.terms, "token": leave.token}
+        self.neighbour = msgspec.structs.replace(self.neighbour, **changes)
 
     def join(self, lane: LaneMux, certificate: bytes) -> None:
         """Dialler: offer ``lane``, whose TLS showed our leaf ``certificate``, as data lane."""

@@ -146,6 +146,17 @@ CODES: Final = (
         "them: sitectl revoke-access --link NAME",
     ),
     Code(
+        "SW0683",
+        "Sites that one token let in report more than is kept of one token",
+        "What all sites that are linked by one token report of their services passes a limit "
+        "(docs/limits.md, LSA_NEIGHBOUR_NAMES_MAX and the next). Who holds a token for several "
+        "uses can link as many sites as there are places, so limits of one site do not bound it. "
+        "What came first stays in use, the rest is ignored here.",
+        "Link some of these sites again, each with a token of its own: sitectl token create FILE. "
+        "Who came by which token: sitectl link access. To end the access of one: sitectl "
+        "revoke-access --link NAME",
+    ),
+    Code(
         "SW0690",
         "A worker does not serve",
         "One of the processes of the router ended or cannot start. The others serve; its share of "

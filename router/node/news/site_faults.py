@@ -43,6 +43,14 @@ def _is_over_budget(name: str, site: SiteId, detail: str) -> str:
     )
 
 
+def _token_over_budget(name: str, site: SiteId, detail: str) -> str:
+    return (
+        f"{name} ({site}) and other sites that one token let in report more of themselves than "
+        f"this site keeps of one token: {detail}. What came first stays in use, and this site "
+        "ignores the rest."
+    )
+
+
 def _brings_too_much(name: str, site: SiteId, detail: str) -> str:
     return (
         f"{name} ({site}) brings more of the sites behind it than this site keeps of one neighbor: "
@@ -73,6 +81,14 @@ BRINGS_TOO_MUCH: Final = SiteFault(
     "access where it is linked: sitectl revoke-access --link NAME",
     shown_s=SITE_OVER_BUDGET_SHOWN_S,
     text=_brings_too_much,
+)
+TOKEN_OVER_BUDGET: Final = SiteFault(
+    code="SW0683",
+    event="token-over-budget",
+    hint="If all of these sites are meant to be here link some of them again, with tokens of their "
+    "own: sitectl token create FILE. Which token let in which site: sitectl link access",
+    shown_s=SITE_OVER_BUDGET_SHOWN_S,
+    text=_token_over_budget,
 )
 
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 
 from router.balance.site_gate import RateState
 from router.documents import Wanted
@@ -42,7 +41,7 @@ from router.node.services.share_run import ShareRun
 from router.node.services.unanswering_targets import UnansweringTargets
 from router.routing.edges.edge import EdgeRouting, Routing
 from router.routing.events import RoutingEvent
-from router.routing.sites_behind import first_sites
+from router.routing.sites_behind import holders
 from router.routing.table import RouteTable
 from router.trust.ports import Credentials
 
@@ -254,7 +253,7 @@ class SiteServices:
             declared,
             self._origins(declared),
             self._owners,
-            partial(first_sites, self._routing.table),
+            lambda: holders(self._routing.table, self._routing.tokens),
         )
         before, self._plan = self._plan, self._planner.plan(self._wanted, declared, grants)
         after = self._plan.services

@@ -3,13 +3,15 @@ may bring of other sites.
 
 A site makes as many routers as it likes, so limits of one router bound nothing. And a member makes
 as many sites as it likes, each with a key of its own, so limits of one site bound nothing either.
-What bounds them is who brings it: a neighbor, to whom an operator gave a token.
+What bounds them is who brings it: a neighbor, to whom an operator gave a token. With one token many
+sites may link: they are one neighbor here, and of what they tell of themselves that is bounded too.
 """
 
 from abc import ABC, abstractmethod
 from collections import Counter
 from typing import NamedTuple
 
+from router.model.ids import SiteId
 from router.model.limits import (
     LSA_NEIGHBOUR_BYTES_MAX,
     LSA_NEIGHBOUR_ITEMS_MAX,
@@ -22,6 +24,29 @@ from router.routing.adverts.lsa import Lsa, Node, Services
 
 Stored = tuple[Lsa, bytes]
 """A part and its signed bytes."""
+
+
+class BudgetKey(NamedTuple):
+    """``of_itself``: what the sites of ``holder`` tell of themselves; else of what they bring.
+
+    ``holder``: a token, or a neighboring site that no token let in.
+    """
+
+    holder: str
+    of_itself: bool
+
+
+class Bringer(NamedTuple):
+    """A neighboring site, and the token that let it in here; empty: none, as where we dial it."""
+
+    site: SiteId
+    token: str = ""
+
+    def budget(self, site: SiteId) -> BudgetKey | None:
+        """Of what it brings of ``site``; None: no more than that of the site."""
+        if site != self.site:
+            return BudgetKey(self.token or self.site, of_itself=False)
+        return BudgetKey(self.token, of_itself=True) if self.token else None
 
 
 class Most(NamedTuple):
@@ -91,7 +116,8 @@ class SiteBudget(Budget):
 
 
 class NeighbourBudget(Budget):
-    """Of what one neighboring site brings of other sites; what it tells of itself has no part."""
+    """Of what one neighbor brings of other sites; or of what all that one token let in tell of
+    themselves."""
 
     __slots__ = ()
 

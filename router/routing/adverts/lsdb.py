@@ -15,7 +15,14 @@ from router.model.limits import (
     ROUTERS_PER_SITE_MAX,
 )
 from router.model.messages.adverts import Declaration, TargetsAdvert
-from router.routing.adverts.budgets import Budget, NeighbourBudget, SiteBudget, Stored
+from router.routing.adverts.budgets import (
+    Bringer,
+    Budget,
+    BudgetKey,
+    NeighbourBudget,
+    SiteBudget,
+    Stored,
+)
 from router.routing.adverts.lsa import Lsa, LsaKey, Node, Services, Topology, Version
 
 
@@ -39,12 +46,12 @@ class StoreChange(Enum):
 class Excess(msgspec.Struct, frozen=True):
     """``site`` tells more than is kept of one site. ``limit``: which one it would pass, for people.
 
-    ``is_brought``: of the sites behind it it brings more than is kept of one neighbor.
+    ``budget``: not of one site, but of what a neighbor brings or the sites of a token tell.
     """
 
     site: SiteId
     limit: str
-    is_brought: bool = False
+    budget: BudgetKey | None = None
 
 
 FULL = Excess(SiteId(""), f"more than {ORIGINS_MAX:,} routers in all")
@@ -56,7 +63,7 @@ class Origin:
 
     ``is_whole``: they are all that it tells by the newest of its parts. ``refused`` has the newest
     version of each part that found no room: the part stays as it was before. ``brought``: by part
-    the neighboring site that brought it, unless it is one of its own.
+    the budget of who brought it, if it has one.
     """
 
     __slots__ = ("adverts", "brought", "declarations", "is_whole", "node", "parts", "refused")
@@ -65,7 +72,7 @@ class Origin:
         self.node = node
         self.parts: dict[int, Stored] = {}
         self.refused: dict[int, Version] = {}
-        self.brought: dict[int, SiteId] = {}
+        self.brought: dict[int, BudgetKey] = {}
         self.declarations: tuple[Declaration, ...] = ()
         self.adverts: tuple[TargetsAdvert, ...] = ()
         self.is_whole = False
@@ -129,7 +136,7 @@ class Lsdb:
         self._origins: dict[Node, Origin] = {}
         self._routers: dict[RouterId, list[Node]] = {}
         self._sites: dict[SiteId, SiteBudget] = {}
-        self._neighbours: dict[SiteId, NeighbourBudget] = {}
+        self._neighbours: dict[BudgetKey, NeighbourBudget] = {}
         self._received_at: dict[LsaKey, float] = {}  # Oldest first. Ours do not age.
         # Aged out, with their version: a neighbour that got them later must not revive them.
         self._gone: dict[Node, tuple[Version, float]] = {}
@@ -193,11 +200,11 @@ class Lsdb:
         signed: bytes,
         reachable: Collection[Node],
         computed_at: float,
-        by: SiteId | None = None,
+        by: Bringer | None = None,
     ) -> Excess | None:
         """Why there is no place for ``lsa``, not even by dropping routers to which no path leads.
 
-        None: it has one. ``by``: the neighboring site that brings it; None: this site itself.
+        None: it has one. ``by``: who brings it; None: this site itself.
         Of a site that is beyond its budget its own routers are dropped, and if that does not help
         the part that asks for more is refused: sites do not compete, nor do neighbors. No path may
         lead to a router only because it was heard of after ``computed_at``: that one is not dropped
@@ -212,9 +219,11 @@ class Lsdb:
             elif len(self._origins) >= ORIGINS_MAX and not self._evict(reachable):
                 return FULL
         excess = self._room_of_site(lsa, signed, reachable, computed_at)
-        if excess or by is None or by == node.site:
+        key = by.budget(node.site) if by is not None else None
+        if excess or by is None or key is None:
             return excess
-        return self._room_of_neighbour(lsa, signed, reachable, computed_at, by)
+        limit = self._neighbours_limit(lsa, signed, reachable, computed_at, key)
+        return Excess(by.site, limit, key) if limit else None
 
     def _room_of_site(
         self, lsa: Lsa, signed: bytes, reachable: Collection[Node], computed_at: float
@@ -228,26 +237,25 @@ class Lsdb:
             if not self._drop_lost(budget, reachable, lsa.node, computed_at):
                 return Excess(site, limit)
 
-    def _room_of_neighbour(
+    def _neighbours_limit(
         self,
         lsa: Lsa,
         signed: bytes,
         reachable: Collection[Node],
         computed_at: float,
-        by: SiteId,
-    ) -> Excess | None:
+        key: BudgetKey,
+    ) -> str:
+        """The limit of that budget which ``lsa`` would pass; empty: none, or there is room now."""
         node = lsa.node
         while True:
-            budget = self._neighbours.get(by) or NeighbourBudget()
+            budget = self._neighbours.get(key) or NeighbourBudget()
             origin = self._origins.get(node)
-            is_theirs = origin is not None and origin.brought.get(lsa.part) == by
+            is_theirs = origin is not None and origin.brought.get(lsa.part) == key
             limit = budget.excess(self.get(lsa.key) if is_theirs else None, (lsa, signed))
             if node not in budget.nodes and len(budget.nodes) >= LSA_NEIGHBOUR_ROUTERS_MAX:
                 limit = f"more than {LSA_NEIGHBOUR_ROUTERS_MAX:,} routers"
-            if not limit:
-                return None
-            if not self._drop_lost(budget, reachable, node, computed_at):
-                return Excess(by, limit, is_brought=True)
+            if not limit or not self._drop_lost(budget, reachable, node, computed_at):
+                return limit
 
     def _drop_lost(
         self,
@@ -288,7 +296,7 @@ class Lsdb:
         origin.refused[lsa.part] = lsa.newness
         return StoreChange.SERVICES if origin.adopt_services() else StoreChange.NOTHING
 
-    def store(self, lsa: Lsa, signed: bytes, now: float, by: SiteId | None = None) -> StoreChange:
+    def store(self, lsa: Lsa, signed: bytes, now: float, by: Bringer | None = None) -> StoreChange:
         """Put a verified, newer part in its place. ``by`` as for `make_room`."""
         node = lsa.node
         origin = self._origins.get(node)
@@ -298,7 +306,7 @@ class Lsdb:
             self._routers[node.router].sort()
             self._sites.setdefault(node.site, SiteBudget()).nodes.add(node)
         before = origin.topology
-        self._replace(origin, lsa.part, (lsa, signed), by if by != node.site else None)
+        self._replace(origin, lsa.part, (lsa, signed), by.budget(node.site) if by else None)
         origin.refused.pop(lsa.part, None)
         key = lsa.key
         self._received_at.pop(key, None)
@@ -366,9 +374,9 @@ class Lsdb:
             del self._sites[node.site]
 
     def _replace(
-        self, origin: Origin, part: int, after: Stored | None, by: SiteId | None = None
+        self, origin: Origin, part: int, after: Stored | None, key: BudgetKey | None = None
     ) -> None:
-        """A part of ``origin`` is ``after`` now, brought by ``by``, as all budgets know."""
+        """A part of ``origin`` is ``after`` now; ``key``: the budget of who brought it."""
         node, before = origin.node, origin.parts.pop(part, None)
         self._sites[node.site].replace(before, after)
         former = origin.brought.pop(part, None)
@@ -381,9 +389,9 @@ class Lsdb:
                     del self._neighbours[former]
         if after is not None:
             origin.parts[part] = after
-            if by is not None:
-                origin.brought[part] = by
-                budget = self._neighbours.setdefault(by, NeighbourBudget())
+            if key is not None:
+                origin.brought[part] = key
+                budget = self._neighbours.setdefault(key, NeighbourBudget())
                 budget.replace(None, after)
                 budget.nodes.add(node)
 

@@ -121,6 +121,9 @@ class EdgeRouting:
     def epoch(self) -> int:
         return self._core.epoch
 
+    tokens: Mapping[SiteId, str] = {}
+    """As of `RoutingCore`: no site dials an edge."""
+
     @property
     def owners(self) -> Mapping[str, Owner]:
         """As `RoutingCore.owners`: the stored owners, and the names that this site declares."""
@@ -157,11 +160,12 @@ class EdgeRouting:
         terms: Terms = FREE,
         compares: bool = False,
         name: str = "",
+        token: str = "",
     ) -> list[RoutingEvent]:
         """A neighbor is up: attach to the first one, and keep others as standbys. Never an edge.
 
-        Nobody is let in by an edge, so on no ``terms``. It holds no database that one ``compares``,
-        and hears no LSA that bears a ``name``.
+        An edge lets in no site, so on no ``terms`` and by no ``token``. It holds no database that
+        one ``compares``, and hears no LSA that bears a ``name``.
         """
         if is_edge:
             return []

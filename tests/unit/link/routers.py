@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from router.link.fault import Fault
 from router.link.links import ALPN, Links
-from router.link.neighbour import Neighbour
+from router.link.neighbour import LinkLeave, Neighbour
 from router.link.ports import OfferedStream, OpenRequest, Stream
 from router.link.routing_messages import RoutingMessage
 from router.link.sessions.outgoing_spec import OutgoingSpec
@@ -60,8 +60,8 @@ class Owner:
         self.events.append(("admit", peer_certificate, neighbour.name))
         return self.rejection
 
-    def terms_of(self, peer_certificate: bytes) -> Terms:
-        return self.terms.get(peer_certificate, FREE)
+    def leave_of(self, peer_certificate: bytes) -> LinkLeave:
+        return LinkLeave(self.terms.get(peer_certificate, FREE))
 
     def original_of(self, neighbour: Neighbour, restored: int) -> str:
         return ""

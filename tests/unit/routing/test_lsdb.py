@@ -12,6 +12,7 @@ from router.model.limits import (
     ORIGINS_MAX,
     ROUTERS_PER_SITE_MAX,
 )
+from router.routing.adverts.budgets import Bringer
 from router.routing.adverts.lsa import Lsa, Node, PartRef, Services
 from router.routing.adverts.lsdb import FULL, Lsdb, PartStanding, StoreChange
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare, make_lsa
@@ -117,9 +118,10 @@ def take(
     lsa: Lsa,
     reachable: Collection[Node],
     now: float = 0.0,
-    by: SiteId | None = None,
+    by: SiteId | Bringer | None = None,
 ) -> str:
-    """Why it was refused; empty: it was not."""
+    """Why it was refused; empty: it was not. ``by``: a site that no token let in, or who it is."""
+    by = Bringer(by) if isinstance(by, str) else by
     excess = lsdb.make_room(lsa, b"12", reachable, now, by)
     if excess is not None:
         lsdb.refuse(lsa)
@@ -263,3 +265,44 @@ def test_two_sites_with_one_router_id_stay_apart() -> None:
     store(lsdb, make_lsa(thief, epoch=9))
     assert lsdb.standing(make_lsa(EAST), b"") is PartStanding.SAME
     assert set(lsdb.nodes_of(EAST.router)) == {EAST.node, thief.node}
+
+
+def swarm(count: int, names: int) -> list[tuple[Bringer, Lsa, Lsa]]:
+    """Sites that one token let in, each with names of its own: part 1 and part 0."""
+    found = []
+    for number in range(count):
+        part, head = invented(number, names)
+        found.append((Bringer(part.site, "fleet"), part, head))
+    return found
+
+
+def test_what_sites_of_one_token_tell_of_themselves_is_bounded_together() -> None:
+    """Who holds a certificate token links as many sites as there are places."""
+    lsdb, each = Lsdb(WEST.node), LSA_SITE_NAMES_MAX // 2
+    told = swarm(60, each)
+    reasons = {take(lsdb, lsa, everybody(lsdb), by=by) for by, *lsas in told for lsa in lsas}
+    assert reasons == {"", f"more than {LSA_NEIGHBOUR_NAMES_MAX:,} services"}
+    assert LSA_NEIGHBOUR_NAMES_MAX - each < items(lsdb) <= LSA_NEIGHBOUR_NAMES_MAX
+    before = items(lsdb)
+    for lsa in invented(60, each):  # Of a site with a token of its own.
+        assert take(lsdb, lsa, everybody(lsdb), by=Bringer(lsa.site, "single")) == ""
+    for lsa in invented(61, each):  # Of a site that this one dials.
+        assert take(lsdb, lsa, everybody(lsdb), by=lsa.site) == ""
+    assert items(lsdb) == before + 2 * each
+
+
+def test_sites_of_one_token_bring_no_more_of_others_than_one_neighbor() -> None:
+    lsdb, each = Lsdb(WEST.node), LSA_SITE_NAMES_MAX // 2
+    for number in range(60):
+        by = Bringer(FakeIdentity(f"member {number}").site, "fleet")
+        for lsa in invented(number, each):
+            take(lsdb, lsa, everybody(lsdb), by=by)
+    assert LSA_NEIGHBOUR_NAMES_MAX - each < items(lsdb) <= LSA_NEIGHBOUR_NAMES_MAX
+
+
+def test_of_a_token_whose_sites_went_there_is_room_for_those_that_come() -> None:
+    lsdb, each = Lsdb(WEST.node), LSA_SITE_NAMES_MAX
+    for now, (by, part, head) in enumerate(swarm(30, each)):
+        for lsa in (part, head):
+            assert take(lsdb, lsa, {part.node}, now, by=by) == ""
+    assert items(lsdb) <= LSA_NEIGHBOUR_NAMES_MAX

@@ -93,3 +93,36 @@ def test_a_neighbor_that_brings_too_much_of_others_is_named_and_another_one_may_
     again = core.receive_lsa(NORTH.router, part, 1.0)
     assert [event for event in again if isinstance(event, SendLsa)]
     assert not [event for event in again if isinstance(event, SiteOverBudget)]
+
+
+def test_sites_of_one_token_that_tell_too_much_are_named_with_it_and_others_have_room() -> None:
+    core, names = beside(NORTH), 512
+    whos = [FakeIdentity(f"m{n}") for n in range(limits.LSA_NEIGHBOUR_NAMES_MAX // names + 2)]
+    single = FakeIdentity("single")
+    for who in whos:
+        core.adjacency_up(who.router, who.site, 1, 0.0, token="fleet")
+    core.adjacency_up(single.router, single.site, 1, 0.0, token="one")
+    events: list[RoutingEvent] = []
+    for who in (*whos, single):
+        body = Services((), tuple(advert(f"{who.name}-{n}") for n in range(names)))
+        part = signed(make_lsa(who, part=1, services=body), who)
+        events += core.receive_lsa(who.router, part, 1.0)
+    over = [event for event in events if isinstance(event, SiteOverBudget)]
+    assert [(event.site, event.token) for event in over] == [(w.site, "fleet") for w in whos[-2:]]
+    assert not any(event.is_brought for event in over)
+
+
+def test_a_token_of_one_site_is_not_named() -> None:
+    """It shares its budget with no other one."""
+    core, names = beside(NORTH), 512
+    core.adjacency_up(EAST.router, EAST.site, 1, 0.0, token="one")
+    events: list[RoutingEvent] = []
+    for number in range(limits.LSA_NEIGHBOUR_NAMES_MAX // names + 1):
+        who = FakeIdentity(f"i{number}")
+        body = Services((), tuple(advert(f"{who.name}-{n}") for n in range(names)))
+        part = signed(make_lsa(who, part=1, services=body), who)
+        events += core.receive_lsa(EAST.router, part, 1.0)
+    over = {event for event in events if isinstance(event, SiteOverBudget)}
+    assert {(event.site, event.is_brought, event.token) for event in over} == {
+        (EAST.site, True, "")
+    }

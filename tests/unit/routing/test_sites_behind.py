@@ -3,7 +3,7 @@
 import msgspec
 
 from router.model.ids import RouterId, SiteId
-from router.routing.sites_behind import SitesBehind
+from router.routing.sites_behind import SitesBehind, holders
 from router.routing.table import RouteTable, SiteRoute
 
 HERE, HUB, FAR, OTHER = (SiteId(name) for name in ("here", "hub", "far", "other"))
@@ -116,3 +116,14 @@ def test_the_branch_of_a_site_is_the_first_site_beyond_the_neighbour() -> None:
     assert behind.branch_to(table, HUB, phantom) == FAR
     assert behind.branch_to(table, OTHER, phantom) is None
     assert behind.branch_to(table, HUB, SiteId("made-up")) is None
+
+
+def test_who_lets_in_a_site_is_the_neighbor_before_it_or_the_token_of_that_one() -> None:
+    sites = {
+        HUB: way(HUB, ("hub",)),
+        FAR: way(FAR, ("hub", "far"), ("other", "far")),
+        OTHER: way(OTHER, ("other",)),
+    }
+    table = msgspec.structs.replace(table_of({}), sites=sites)
+    assert holders(table, {}) == {HUB: HUB, FAR: HUB, OTHER: OTHER}
+    assert holders(table, {HUB: "fleet", OTHER: "fleet"}) == dict.fromkeys(sites, "fleet")

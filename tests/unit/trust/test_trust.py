@@ -30,7 +30,7 @@ from certs.links.register import DIRECTORY, Register
 from certs.links.revocation import Revocation, Revocations
 from certs.token_files.tokens import Token
 from router.kubernetes.trust.links import TokenHindrance
-from router.link.neighbour import Neighbour
+from router.link.neighbour import LinkLeave, Neighbour
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model import limits
 from router.model.errors import HandshakeRejected
@@ -608,8 +608,9 @@ def test_the_terms_of_a_certificate_are_those_of_its_holder(holder: Path) -> Non
     trust.identity(RouterId("r"), "here")
     shown = on_terms(holder, TokenTerms(declare=(), import_=("shop-*",)))
     assert trust.admit(shown, WEST) is None
-    assert trust.terms_of(shown) == sharing.Terms((), None, ("shop-*",))
-    assert trust.terms_of(shown_by(holder, WEST.site)) is sharing.FREE
+    assert trust.leave_of(shown) == LinkLeave(sharing.Terms((), None, ("shop-*",)), "claim")
+    free = trust.leave_of(shown_by(holder, WEST.site))
+    assert free.terms is sharing.FREE and free.token
 
 
 def test_who_shows_terms_that_cannot_be_read_is_not_let_in(

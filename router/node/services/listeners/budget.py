@@ -50,13 +50,13 @@ class ListenerBudget(msgspec.Struct, frozen=True):
     """``per_site``: of each other site. ``total``: of all listeners, the own ones included.
 
     ``doors``: where this site listens for links and its operator. While it starts, these are free.
-    ``neighbours``: by other site the neighboring one that a way to it begins with.
+    ``holders``: by other site who lets it in, see `routing.sites_behind.holders`.
     """
 
     per_site: int = limits.LISTENERS_PER_SITE
     total: int = limits.LISTENERS_MAX
     doors: tuple[Where, ...] = ()
-    neighbours: Mapping[SiteId, SiteId] = {}
+    holders: Mapping[SiteId, str] = {}
 
 
 class Tenure(msgspec.Struct, frozen=True):
@@ -84,10 +84,11 @@ def refusals(
     """The requests that get no listener.
 
     A listener stays while its own site and this one ask for no more: a site that joins takes no
-    listener from another. New ones share the room: neighbors take turns, and behind each its sites.
+    listener from another. New ones share the room: holders take turns, and of each its sites.
     """
     own = [request for request in requests if request.origin is None]
     refused, own_hosts = _own_refusals(own, tenure, budget.total)
+    room = budget.total - (len(own) - len(refused))
     doors = _hosts(budget.doors)
     foreign: list[tuple[int, float, SiteId, ServiceKey, Where | None]] = []
     for request in requests:
@@ -119,22 +120,21 @@ def refusals(
         for site, theirs in by_site.items()
         for number, (turn, key) in enumerate(theirs)
     )
-    room = max(0, budget.total - len(own))
-    in_turn = _by_neighbour(ranked, budget.neighbours)
+    in_turn = _by_holder(ranked, budget.holders)
     return refused | {key: ListenerRefusal.TOTAL for key in in_turn[room:]}
 
 
-def _by_neighbour(
-    ranked: Sequence[tuple[int, int, SiteId, ServiceKey]], neighbours: Mapping[SiteId, SiteId]
+def _by_holder(
+    ranked: Sequence[tuple[int, int, SiteId, ServiceKey]], holders: Mapping[SiteId, str]
 ) -> list[ServiceKey]:
-    """Of each turn one of each neighbor after the other: a member can invent as many sites as it
-    likes, but all are behind one neighbor."""
-    counts: Counter[tuple[int, SiteId]] = Counter()
+    """Of each turn one of each holder after the other: a member can invent as many sites as it
+    likes, but one neighbor or one token lets in all of them."""
+    counts: Counter[tuple[int, str]] = Counter()
     places = []
     for place, (turn, _, site, key) in enumerate(ranked):
-        neighbour = neighbours.get(site, site)
-        places.append((turn, counts[turn, neighbour], place, key))
-        counts[turn, neighbour] += 1
+        holder = holders.get(site, site)
+        places.append((turn, counts[turn, holder], place, key))
+        counts[turn, holder] += 1
     return [key for *_, key in sorted(places)]
 
 
@@ -144,14 +144,16 @@ def _own_refusals(
     """The requests of this site that get no listener, and by port the hosts of the others."""
     refused: dict[ServiceKey, ListenerRefusal] = {}
     taken: dict[int, set[str]] = {}
-    for number, one in enumerate(sorted(own, key=lambda one: tenure.turn(one.key))):
-        if number >= total:
+    room = total
+    for one in sorted(own, key=lambda one: tenure.turn(one.key)):
+        if one.place is not None and _is_among(one.place[0], taken.get(one.place[1], set())):
+            refused[one.key] = ListenerRefusal.PLACE
+        elif not room:
             refused[one.key] = ListenerRefusal.TOTAL
-        elif one.place is not None:
-            host, port = one.place
-            if _is_among(host, taken.get(port, set())):
-                refused[one.key] = ListenerRefusal.PLACE
-            else:
+        else:
+            room -= 1
+            if one.place is not None:
+                host, port = one.place
                 taken.setdefault(port, set()).add(host)
     return refused, taken
 

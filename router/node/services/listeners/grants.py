@@ -121,12 +121,12 @@ class ListenerOffice:
         declared: Mapping[str, Declaration],
         origins: Mapping[str, SiteId],
         owners: Mapping[str, Owner],
-        neighbours: Callable[[], Mapping[SiteId, SiteId]] = dict,
+        holders: Callable[[], Mapping[SiteId, str]] = dict,
     ) -> ListenerGrants:
         """``origins``: by service, the other site whose declaration is in force; see `origins_of`.
 
-        ``owners``: of names, the longest known first. ``neighbours``: by site the neighboring one
-        that a way to it begins with.
+        ``owners``: of names, the longest known first. ``holders``: by site who lets it in, see
+        `routing.sites_behind.holders`.
         """
         if (
             wanted is not self._wanted
@@ -136,7 +136,7 @@ class ListenerOffice:
         ):
             self._wanted, self._declared = wanted, declared
             self._origins, self._owners = origins, owners
-            self._grants = self._granted(wanted, declared, origins, owners, neighbours)
+            self._grants = self._granted(wanted, declared, origins, owners, holders)
         return self._grants
 
     def origins_of(
@@ -162,10 +162,10 @@ class ListenerOffice:
         declared: Mapping[str, Declaration],
         origins: Mapping[str, SiteId],
         owners: Mapping[str, Owner],
-        neighbours: Callable[[], Mapping[SiteId, SiteId]],
+        holders: Callable[[], Mapping[SiteId, str]],
     ) -> ListenerGrants:
         ranks = {name: rank for rank, name in enumerate(owners) if name in origins}
-        shown = shown_ports(wanted, declared, origins, ranks, neighbours)
+        shown = shown_ports(wanted, declared, origins, ranks, holders)
         requests = [
             request
             for name, told in sorted(declared.items())
@@ -176,7 +176,7 @@ class ListenerOffice:
             wanted.site.listeners_per_site,
             self._total,
             doors,
-            neighbours() if len(requests) > self._total else {},
+            holders() if len(requests) > self._total else {},
         )
         away = {
             key: site

@@ -13,8 +13,8 @@ from router.model import limits
 from router.model.ids import SiteId
 from router.model.messages.adverts import Declaration
 
-LOST = SiteId("")
-"""Stands for the neighbor of sites to which no way leads."""
+LOST = ""
+"""Stands for the holder of sites to which no way leads."""
 
 
 def shown_ports(
@@ -22,12 +22,12 @@ def shown_ports(
     declared: Mapping[str, Declaration],
     origins: Mapping[str, SiteId],
     ranks: Mapping[str, int],
-    neighbours: Callable[[], Mapping[SiteId, SiteId]],
+    holders: Callable[[], Mapping[SiteId, str]],
 ) -> dict[str, int]:
     """By service how many of its ports are planned, where not all are.
 
-    The names that are known longest come first: ``ranks``. ``neighbours``: by site the neighboring
-    one that a way to it begins with; it is asked only where all do not have room.
+    The names that are known longest come first: ``ranks``. ``holders``: by site who lets it in, see
+    `routing.sites_behind.holders`; it is asked only where all do not have room.
     """
     used = {*wanted.services, *(connector.service for connector in wanted.connectors.values())}
     used.update(listener.service for listener in wanted.listeners.values())
@@ -38,31 +38,31 @@ def shown_ports(
     for name, site in foreign:
         asked[site] += counts[name]
     of_site = {site: min(n, limits.SERVICE_PORTS_OF_SITE_MAX) for site, n in asked.items()}
-    behind: Mapping[SiteId, SiteId] = {}
-    of_neighbour: dict[SiteId, int] = {LOST: sum(of_site.values())}
-    if of_neighbour[LOST] > limits.SERVICE_PORTS_OF_SITES_MAX:
-        behind = neighbours()
-        sums: Counter[SiteId] = Counter()
+    behind: Mapping[SiteId, str] = {}
+    of_holder: dict[str, int] = {LOST: sum(of_site.values())}
+    if of_holder[LOST] > limits.SERVICE_PORTS_OF_SITES_MAX:
+        behind = holders()
+        sums: Counter[str] = Counter()
         for site, count in of_site.items():
             sums[behind.get(site, LOST)] += count
-        of_neighbour = _parts(sums, limits.SERVICE_PORTS_OF_SITES_MAX)
+        of_holder = _parts(sums, limits.SERVICE_PORTS_OF_SITES_MAX)
     shown: dict[str, int] = {}
     for name, site in foreign:
-        neighbour, count = behind.get(site, LOST), counts[name]
-        room = min(of_site[site], of_neighbour[neighbour])
+        holder, count = behind.get(site, LOST), counts[name]
+        room = min(of_site[site], of_holder[holder])
         taken = min(count, room)
         of_site[site] -= taken
-        of_neighbour[neighbour] -= taken
+        of_holder[holder] -= taken
         if count > taken:
             shown[name] = taken
     return shown
 
 
-def _parts(asked: Mapping[SiteId, int], total: int) -> dict[SiteId, int]:
+def _parts(asked: Mapping[str, int], total: int) -> dict[str, int]:
     """``total`` in equal parts, where who asks for less leaves the rest to the others."""
-    parts: dict[SiteId, int] = {}
+    parts: dict[str, int] = {}
     left = total
-    for number, (site, count) in enumerate(sorted(asked.items(), key=lambda one: (one[1], one[0]))):
-        parts[site] = min(count, left // (len(asked) - number))
-        left -= parts[site]
+    for number, (who, count) in enumerate(sorted(asked.items(), key=lambda one: (one[1], one[0]))):
+        parts[who] = min(count, left // (len(asked) - number))
+        left -= parts[who]
     return parts

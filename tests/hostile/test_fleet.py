@@ -1,0 +1,48 @@
+"""Who holds a token for several uses links as many sites as it likes: all of them together bring
+no more than one neighbor may, and a site with a token of its own is not affected."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.hostile.member import Member
+from tests.hostile.test_invented_sites import answered
+from tests.hostile.test_swarm import held_bytes
+from tests.scenario.clients import Load
+from tests.scenario.harness import SHOP_PORT, Network
+from tests.scenario.waiting import until
+
+SITES, SERVICES, EACH = 40, 1_000, 64
+HELD_BYTES_MAX = 210 << 20
+"""90 MiB at first, 155 with all of them; without the bound of a token 254, and 4 more with each."""
+NAMED_S = 30.0
+
+
+def test_the_sites_of_one_token_fill_no_router_and_are_named(tmp_path: Path) -> None:
+    with Network(tmp_path) as net, ExitStack() as fleet:
+        alpha, beta = net.site("alpha"), net.site("beta")
+        net.link(beta, alpha, 1)
+        alpha.declare("shop")
+        alpha.connect("shop", net.http("alpha"), capacity=50)
+        net.start()
+        net.see_each_other()
+        net.ready("shop", {"alpha": 1})
+        token = tmp_path / "fleet.token"
+        alpha.quick("token", "create", str(token), "--token-type", "cert", "--name", "fleet")
+        places = [(alpha.address, SHOP_PORT), (beta.address, SHOP_PORT)]
+        with Load(places, 10) as load:
+            for number in range(SITES):
+                member = fleet.enter_context(Member(token, f"mallory-{number}"))
+                names = [f"m{number}x{n}" for n in range(SERVICES)]
+                member.declare({name: [20_000] for name in names}, each=EACH)
+            until(lambda: "token-over-budget" in alpha.log_tail(), "the event is there", NAMED_S)
+            named = until(
+                answered(lambda: alpha.problems("SW0683")), "alpha names the token", NAMED_S
+            )
+            assert named and "token fleet" in named[0]["message"], named
+            beta.declare("books", 8_081)
+            until(answered(lambda: alpha.service("books")), "others are heard", NAMED_S)
+            answers = len(load.answers)
+            until(lambda: len(load.answers) > answers + 20, "requests go on")
+            held = {site.name: held_bytes(site) for site in (alpha, beta)}
+            assert max(held.values()) < HELD_BYTES_MAX, held
+        assert not load.failed
