@@ -27,7 +27,7 @@ from router.balance.sites.evidence import evidence
 from router.balance.sites.near_first import NEAR_FIRST, NearFirst
 from router.balance.sites.replicas import RoutersOfSite
 from router.balance.sites.wait_places import WaitPlaces
-from router.balance.targets.rotation import next_in_turn, take_turn
+from router.balance.targets.rotation import forget_turns, next_in_turn, take_turn
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RemoteCandidate
@@ -96,8 +96,7 @@ class ServiceBalancer(Egresses):
         if policy.isolation != self._isolation:
             self._isolation = policy.isolation
             self.set_remotes(self._told)
-        for one in self._order:
-            one.turn = 0
+        forget_turns(self._order)
         self._here.verdict = None
         self._set_shares()
         self._set_shortcuts()

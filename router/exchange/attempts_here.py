@@ -230,7 +230,7 @@ class AttemptsHere(ABC):
         elif blames:
             outcomes.broke_off(slot.target, code, self._era)
         if self._given_up is not None:
-            slot.held_of.given_up += 1
+            slot.held_of.give_up()
             return failure
         if code == "not-processed":
             if self._send_again(slot):

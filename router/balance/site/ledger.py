@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from router.balance.site.ledger_figures import LedgerFigures
 from router.balance.site.slots import Denied, Outcome, Slot
 from router.balance.site_gate import gate_for
-from router.balance.targets.rotation import next_in_turn, take_turn
-from router.balance.targets.slow_start import SlowStart
+from router.balance.targets.rotation import forget_turns, next_in_turn, take_turn
 from router.balance.targets.target import (
     Target,
     best_for,
@@ -21,7 +20,7 @@ from router.balance.targets.target_choice import (
     target_reports,
 )
 from router.balance.targets.target_order import TargetOrder
-from router.model import limits
+from router.balance.targets.target_states import EJECTED, LEAVING, READY, UNREADY
 from router.model.capacity import TargetTerms
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
@@ -60,17 +59,10 @@ class LocalLedger(LedgerFigures):
             one = self._targets.get(address)
             if one is None:
                 one = self._targets[address] = Target(address)
-            one.wanted = True
-            one.name = terms.name
-            if not (terms.auto and one.auto):  # What is learnt already stays.
-                one.set_capacity(terms.capacity)
-            one.auto = terms.auto
-            one.before = terms.before
-            one.gate = gate_for(terms.rate, one.gate, self._demands)
+            one.set_terms(terms, gate_for(terms.rate, one.gate, self._demands))
         for address in self._targets.keys() - targets.keys():
             one = self._targets[address]
-            one.wanted = one.ready = one.ejected = False
-            one.starting = None  # As of one that is not ready.
+            one.leave()
             if not one.in_flight:
                 del self._targets[address]
         self._recount()
@@ -81,19 +73,14 @@ class LocalLedger(LedgerFigures):
         An unknown or removed target's late result is dropped.
         """
         one = self._targets.get(target)
-        if one is not None and one.wanted and (one.ready, one.ejected) != (ready, ejected):
-            if ready:
-                one.forget_latency()
-            else:
-                one.starting = None
-                one.set_capacity(one.configured)
-            one.ready, one.ejected = ready, ejected
+        found = READY if ready else EJECTED if ejected else UNREADY
+        if one is not None and one.judge(found):
             self._recount()
 
     def set_slots(self, target: str, slots: int) -> None:
         """Set the learned slots of ``target``. If there is room now, serve waiting requests."""
         one = self._targets.get(target)
-        if one is not None and one.auto and one.wanted:
+        if one is not None and one.auto and one.availability is not LEAVING:
             one.set_capacity(slots)
             self._recount()
 
@@ -101,31 +88,24 @@ class LocalLedger(LedgerFigures):
         """``target`` has just become ready: it gets few of its slots at first. False: it has so few
         anyway, or learned or unlimited ones."""
         one = self._targets.get(target)
-        if one is None or not one.ready or one.auto or one.configured is None:
+        if one is None or one.availability is not READY or one.auto or one.configured is None:
             return False
-        one.starting = SlowStart(one.completed, now)
-        one.set_capacity(one.configured)
+        has_few = one.start_slowly(now)
         self._recount()
-        return one.starting is not None
+        return has_few
 
     def grow(self, now: float) -> bool:
         """To be asked each `limits.SLOW_START_STEP_S` while `is_starting`; True: there is more
         room."""
-        grown = False
-        for one in self._ready:
-            start = one.starting
-            if start is not None and start.grow(one.completed, now):
-                one.set_capacity(one.configured)
-                grown = True
+        grown = [one for one in self._ready if one.grow(now)]
         if grown:
             self._recount()
-        return grown
+        return bool(grown)
 
     def end_slow_starts(self) -> None:
         """All targets get all of their slots: else somebody would be refused."""
         for one in self._ready:
-            one.starting = None
-            one.set_capacity(one.configured)
+            one.end_slow_start()
         self._recount()
 
     def set_in_turn(self, in_turn: bool) -> None:
@@ -136,8 +116,7 @@ class LocalLedger(LedgerFigures):
         """
         if in_turn != (self.order is _IN_TURN):
             self.order = _IN_TURN if in_turn else self._least_loaded()
-            for one in self._targets.values():
-                one.turn = 0
+            forget_turns(self._targets.values())
             self._recount()
 
     def _least_loaded(self) -> TargetOrder:
@@ -254,7 +233,7 @@ class LocalLedger(LedgerFigures):
         ``latency_s`` None: it said that it is too busy.
         """
         one = self._targets.get(target)
-        if one is None or not one.ready:
+        if one is None or one.availability is not READY:
             return
         curve = one.latency
         one.pace.answered(now - curve.answered_at)
@@ -264,17 +243,11 @@ class LocalLedger(LedgerFigures):
             if latency_s is None:
                 return
         curve.add(latency_s, in_flight, now)
-        one.tried_at, one.tried_after = now, self._granted
+        one.tried(now, self._granted)
         if self.order is not _IN_TURN:
             self.order = _COLD_FIRST
         for other in self._ready:
-            waited_s = now - other.tried_at
-            if waited_s > limits.TARGET_TRIAL_S and (
-                self._granted - other.tried_after >= limits.TARGET_TRIAL_REQUESTS
-                or waited_s > limits.TARGET_TRIAL_S_MAX
-            ):
-                other.has_trial = bool(other.latency.expected)
-                other.tried_at, other.tried_after = now, self._granted
+            other.offer_trial(now, self._granted)
 
     def target_reports(self, now: float) -> list[TargetReport]:
         """Which ready target would get the next request now, and why; changes nothing.
@@ -304,24 +277,25 @@ class LocalLedger(LedgerFigures):
         if slot.borrower is not None:
             slot.borrower.held -= 1
         one = slot.held_of
-        assert one.in_flight > 0, "release without acquire"
-        one.in_flight -= 1
+        held = one.in_flight
+        assert held > 0, "release without acquire"
+        one.in_flight = held - 1
         self.in_flight -= 1
-        if one.ready:
+        if one.availability is READY:
             capacity = one.capacity
-            if capacity is None or one.in_flight < capacity:
+            if capacity is None or held <= capacity:
                 if self._above_cap:
                     self._above_cap -= 1
                     self.recounts += 1
                 else:
                     self.load -= 1
-                if one.in_flight + 1 == capacity:
+                if held == capacity:
                     self._roomy += 1
             else:  # It was above a lowered limit, and that part is no load.
                 self.recounts += 1
         else:
             self.recounts += 1
-            if not one.wanted and not one.in_flight:
+            if one.availability is LEAVING and held == 1:
                 del self._targets[one.target]
         if self._in_line:
             self._serve()

@@ -10,6 +10,7 @@ from router.balance.site.target_sums import TargetSums, target_sums
 from router.balance.site_gate import Demands, RateState, SiteGate, load_of, site_rate
 from router.balance.targets.target import Target, TargetState
 from router.balance.targets.target_order import TargetOrder
+from router.balance.targets.target_states import EJECTED, LEAVING, READY
 from router.model.capacity import LendingTerms, SiteCap
 from router.model.ids import SiteId
 from router.model.messages.adverts import RateLoad
@@ -212,23 +213,23 @@ class LedgerFigures:
     @property
     def local_targets(self) -> LocalTargets:
         """How many there are, removed ones left out, and how they stand."""
-        total = sum(one.wanted for one in self._targets.values())
+        total = sum(one.availability is not LEAVING for one in self._targets.values())
         return LocalTargets(total, self.targets_ready, self.targets_ejected)
 
     def standing(self) -> dict[str, bool]:
         """Of all `targets`, whether each is ready."""
-        return {address: one.ready for address, one in self._targets.items()}
+        return {address: one.availability is READY for address, one in self._targets.items()}
 
     def full_targets(self) -> Iterator[tuple[str, int]]:
         """Ready targets without a free slot, with how many requests each has completed."""
         for address, one in self._targets.items():
-            if one.ready and one.in_flight and not one.has_room():
+            if one.availability is READY and one.in_flight and not one.has_room():
                 yield address, one.completed
 
     def completed_by(self, address: str) -> int | None:
         """How many requests one target has completed; None: it is not ready."""
         one = self._targets.get(address)
-        return one.completed if one is not None and one.ready else None
+        return one.completed if one is not None and one.availability is READY else None
 
     def in_flight_at(self, address: str) -> int:
         """At one target."""
@@ -238,9 +239,9 @@ class LedgerFigures:
     def _recount(self) -> None:
         """Sums over targets, after a change of targets, readiness or capacity."""
         self.recounts += 1
-        self._ready = [one for one in self._targets.values() if one.ready]
+        self._ready = [one for one in self._targets.values() if one.availability is READY]
         self.targets_ready = len(self._ready)
-        self.targets_ejected = sum(one.ejected for one in self._targets.values())
+        self.targets_ejected = sum(one.availability is EJECTED for one in self._targets.values())
         self._sole = self._ready[0] if self.targets_ready == 1 else None
         self.sums = sums = target_sums(self._ready)
         is_weighed = sums.all_stated and self.order is not TargetOrder.IN_TURN

@@ -7,6 +7,7 @@ import msgspec
 
 from router.balance.site.lending import Borrower
 from router.balance.targets.target import Target
+from router.balance.targets.target_states import READY
 
 
 class Denied(Enum):
@@ -46,7 +47,7 @@ class Slot(msgspec.Struct, eq=False):
     @property
     def is_good(self) -> bool:
         """Its target is ready still: neither down nor removed."""
-        return self.held_of.ready
+        return self.held_of.availability is READY
 
     def release(self, now: float) -> None:
         """Give it back, exactly once; a second time is an AssertionError."""

@@ -1,6 +1,6 @@
 """Smooth weighted round-robin among whoever is tied (the rule nginx made known)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 
@@ -14,6 +14,12 @@ class Turning(Protocol):
 
 
 TurningT = TypeVar("TurningT", bound=Turning)
+
+
+def forget_turns(known: Iterable[Turning]) -> None:
+    """Nobody owes or is owed a turn."""
+    for one in known:
+        one.turn = 0
 
 
 def next_in_turn(tied: Sequence[TurningT]) -> TurningT:

@@ -11,6 +11,9 @@ from router.balance.targets.rotation import next_in_turn, take_turn
 from router.balance.targets.sessions import score, seed_of
 from router.balance.targets.slow_start import SlowStart
 from router.balance.targets.target_latency import LatencyCurve, TimingPace
+from router.balance.targets.target_states import LEAVING, READY, UNREADY, TargetAvailability
+from router.model import limits
+from router.model.capacity import TargetTerms
 
 
 class TargetState(msgspec.Struct, frozen=True):
@@ -30,7 +33,7 @@ class TargetState(msgspec.Struct, frozen=True):
 
 
 class Target:
-    """The count of one target. ``ready`` implies ``wanted``.
+    """The count of one target.
 
     ``capacity``: the slots that it has now, of the ``configured`` or learned ones; fewer while it
     is ``starting``.
@@ -42,10 +45,10 @@ class Target:
 
     __slots__ = (
         "auto",
+        "availability",
         "before",
         "capacity",
         "configured",
-        "ejected",
         "gate",
         "given_up",
         "has_trial",
@@ -53,7 +56,6 @@ class Target:
         "latency",
         "name",
         "pace",
-        "ready",
         "requests_total",
         "seed",
         "starting",
@@ -61,7 +63,6 @@ class Target:
         "tried_after",
         "tried_at",
         "turn",
-        "wanted",
         "was_busy",
         "weight",
     )
@@ -73,24 +74,52 @@ class Target:
         self.capacity: int | None = None
         self.configured: int | None = None
         self.starting: SlowStart | None = None
+        self.availability = UNREADY
         self.auto = False
         self.before = 0  # Of its slots, those of routers of this site before this one.
-        self.ejected = False
         self.gate: Gate | None = None
         self.given_up = 0  # Requests that were ended before it had completed them.
         self.in_flight = 0
-        self.ready = False
-        self.wanted = True
         self.requests_total = 0
         self.turn = 0
         self.weight = 1
         self.forget_latency()
 
+    def set_terms(self, terms: TargetTerms, gate: Gate | None) -> None:
+        """It is a target, on ``terms``; ``gate``: of its rate. What was learned already stays."""
+        if self.availability is LEAVING:
+            self.availability = UNREADY
+        self.name = terms.name
+        if not (terms.auto and self.auto):
+            self.set_capacity(terms.capacity)
+        self.auto = terms.auto
+        self.before = terms.before
+        self.gate = gate
+
+    def leave(self) -> None:
+        """It is a target no more."""
+        self.availability = LEAVING
+        self.starting = None  # As of one that is not ready.
+
+    def judge(self, found: TargetAvailability) -> bool:
+        """What checks and failed requests ``found``, which a target that leaves need not know.
+
+        Whether it is another availability.
+        """
+        before = self.availability
+        if before is found or before is LEAVING:
+            return False
+        if found is READY:
+            self.forget_latency()
+        else:
+            self.end_slow_start()
+        self.availability = found
+        return True
+
     def forget_latency(self) -> None:
         """It may be another one now."""
         self.latency = LatencyCurve()
-        self.pace = TimingPace()
-        self.pace.due_at = self.requests_total
+        self.pace = TimingPace(self.requests_total)
         self.has_trial = False
         self.was_busy = False
         """Of the last request that was timed it said that it is too busy."""
@@ -101,6 +130,42 @@ class Target:
     def completed(self) -> int:
         """How many requests it has completed."""
         return self.requests_total - self.in_flight - self.given_up
+
+    def give_up(self) -> None:
+        """A request in flight was ended before it had completed it."""
+        self.given_up += 1
+
+    def tried(self, now: float, granted: int) -> None:
+        """It has just answered, or is to have its trial; ``granted``: as of ``tried_after``."""
+        self.tried_at, self.tried_after = now, granted
+
+    def offer_trial(self, now: float, granted: int) -> None:
+        """Its next request is a trial, if its last answer or trial is long enough ago."""
+        waited_s = now - self.tried_at
+        if waited_s > limits.TARGET_TRIAL_S and (
+            granted - self.tried_after >= limits.TARGET_TRIAL_REQUESTS
+            or waited_s > limits.TARGET_TRIAL_S_MAX
+        ):
+            self.has_trial = bool(self.latency.expected)
+            self.tried(now, granted)
+
+    def start_slowly(self, now: float) -> bool:
+        """It has just become ready: few of its slots at first. False: it has so few anyway."""
+        self.starting = SlowStart(self.completed, now)
+        self.set_capacity(self.configured)
+        return self.starting is not None
+
+    def grow(self, now: float) -> bool:
+        """True: it starts slowly, and has more slots now."""
+        if self.starting is None or not self.starting.grow(self.completed, now):
+            return False
+        self.set_capacity(self.configured)
+        return True
+
+    def end_slow_start(self) -> None:
+        """It has all of its slots from now on."""
+        self.starting = None
+        self.capacity = self.configured
 
     def set_capacity(self, configured: int | None) -> None:
         """Its slots, of which it may not have all yet."""
@@ -116,12 +181,12 @@ class Target:
         return TargetState(
             target=self.target,
             name=self.name,
-            ready=self.ready,
+            ready=self.availability is READY,
             in_flight=self.in_flight,
             capacity=self.configured,
             requests_total=self.requests_total,
             rate=None if self.gate is None else state_of(self.gate, now),
-            leaving=not self.wanted,
+            leaving=self.availability is LEAVING,
         )
 
     def has_room(self) -> bool:

@@ -121,9 +121,10 @@ class TimingPace:
 
     __slots__ = ("_every", "due_at")
 
-    def __init__(self) -> None:
+    def __init__(self, requests_total: int) -> None:
+        """The target has had ``requests_total``: the next one is timed."""
         self._every = 1
-        self.due_at = 0
+        self.due_at = requests_total
         """Of the target's requests, counted from its first, the next one to be timed."""
 
     def asked(self, requests_total: int) -> None:

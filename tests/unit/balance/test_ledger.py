@@ -34,7 +34,7 @@ def test_a_full_target_is_named_with_the_number_of_requests_that_it_has_complete
     completed = dict(ledger.full_targets())
     assert completed.keys() == {"t0:80", "t1:80"}
     assert sum(completed.values()) == 1
-    slots[0].held_of.given_up += 1
+    slots[0].held_of.give_up()
     assert sum(dict(ledger.full_targets()).values()) == 0
     slots[0].release(2.0)
     assert ledger.in_flight == 2

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from router.balance.site.slots import Slot
+from router.balance.targets.target import Target
+from router.balance.targets.target_states import READY
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import ExchangeState
 from router.model.ids import SiteId
@@ -128,7 +130,9 @@ class DirectExchange(Exchange):
     def __init__(self, request: Request, caller: LegHandler, service: Service, target: str) -> None:
         super().__init__(request, service, service.site)
         self._caller = caller
-        slot = Slot(target, cast(Any, SimpleNamespace(ready=True, given_up=0)), None)
+        held_of = Target(target)
+        held_of.judge(READY)
+        slot = Slot(target, held_of, None)
         if self._begin_here(slot):  # Not told: we stand in the caller's call.
             self._hold()
 
