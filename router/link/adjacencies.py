@@ -56,10 +56,7 @@ class Adjacencies:
         adjacency.sessions.insert(0, session)
         if adjacency.is_told:
             return True
-        adjacency.is_told = True
-        adjacency.cost = session.cost
-        adjacency.terms = adjacency.terms_now()
-        self._owner.adjacency_up(adjacency.whole_neighbour, session.cost)
+        adjacency.tell_up(self._owner, session.cost)
         return False
 
     def _restarted(self, adjacency: LinkAdjacency) -> None:
@@ -85,21 +82,6 @@ class Adjacencies:
         return False
 
     def tell_costs(self) -> None:
-        """Costs and terms in force, and which adjacencies begin to drain, or do wholly."""
-        for router, adjacency in list(self.known.items()):
-            if adjacency.drain_begun != adjacency.drain_told:
-                adjacency.drain_told = adjacency.drain_begun
-                if adjacency.drain_told:
-                    self._owner.adjacency_drain_begun(router)
-            cost = adjacency.least_cost()
-            if cost is None:
-                if adjacency.is_told:
-                    adjacency.is_told = False
-                    self._owner.adjacency_draining(router)
-            elif cost != adjacency.cost and adjacency.is_told:
-                adjacency.cost = cost
-                self._owner.adjacency_cost(router, cost)
-            terms = adjacency.terms_now()
-            if terms != adjacency.terms and adjacency.is_told:
-                adjacency.terms = terms
-                self._owner.adjacency_terms(router, terms)
+        """What changed of each."""
+        for adjacency in list(self.known.values()):
+            adjacency.tell_changes(self._owner)

@@ -6,6 +6,7 @@ from operator import or_
 import msgspec
 
 from router.link.neighbour import Neighbour
+from router.link.ports import LinkOwner
 from router.link.sessions.session import LinkSession
 from router.model.rights.sharing import FREE, Terms
 
@@ -15,11 +16,10 @@ class LinkAdjacency:
 
     ``boot`` is its process's life. All sessions are of one life: another one knows nothing of what
     this one was told. ``is_told``: our owner routes by it; not so when all its links drain.
-    ``drain_told``: so was that all of them began to. ``terms``: those of its links together, as
-    they were told.
+    ``terms``: those of its links together, as they were told.
     """
 
-    __slots__ = ("boot", "cost", "drain_told", "is_told", "neighbour", "sessions", "terms")
+    __slots__ = ("_drain_told", "boot", "cost", "is_told", "neighbour", "sessions", "terms")
 
     def __init__(self, neighbour: Neighbour, boot: bytes) -> None:
         self.neighbour = neighbour
@@ -27,17 +27,37 @@ class LinkAdjacency:
         self.sessions: list[LinkSession] = []
         self.cost = 0
         self.is_told = False
-        self.drain_told = False
+        self._drain_told = False
         self.terms = neighbour.terms
 
-    def least_cost(self) -> int | None:
-        """Of the links that stay; None: all of them drain."""
-        return min((one.cost for one in self.sessions if not one.draining.is_leaving), default=None)
+    def tell_up(self, owner: LinkOwner, cost: int) -> None:
+        """It is to be routed by, at ``cost``."""
+        self.is_told = True
+        self.cost = cost
+        self.terms = self._terms_now()
+        owner.adjacency_up(self.whole_neighbour, cost)
 
-    @property
-    def drain_begun(self) -> bool:
-        """An end of each of its links wants no more streams there."""
-        return all(one.draining.is_draining for one in self.sessions)
+    def tell_changes(self, owner: LinkOwner) -> None:
+        """Cost and terms in force, and whether it begins to drain, or does wholly."""
+        router = self.neighbour.router
+        drain_begun = all(one.draining.is_draining for one in self.sessions)
+        if drain_begun and not self._drain_told:
+            owner.adjacency_drain_begun(router)
+        self._drain_told = drain_begun
+        costs = [one.cost for one in self.sessions if not one.draining.is_leaving]
+        if not self.is_told:
+            return
+        if not costs:
+            self.is_told = False
+            owner.adjacency_draining(router)
+            return
+        cost, terms = min(costs), self._terms_now()
+        if cost != self.cost:
+            self.cost = cost
+            owner.adjacency_cost(router, cost)
+        if terms != self.terms:
+            self.terms = terms
+            owner.adjacency_terms(router, terms)
 
     @property
     def whole_neighbour(self) -> Neighbour:
@@ -46,7 +66,7 @@ class LinkAdjacency:
             return self.neighbour
         return msgspec.structs.replace(self.neighbour, terms=self.terms)
 
-    def terms_now(self) -> Terms:
+    def _terms_now(self) -> Terms:
         """What any of its links allows."""
         terms = [one.neighbour.terms for one in self.sessions if one.neighbour is not None]
         joined = reduce(or_, terms) if terms else self.terms

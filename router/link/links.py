@@ -122,7 +122,7 @@ class Links:
     def remember_down(self, since: Mapping[str, float]) -> None:
         """Links that were down before this router was started, by name: monotonic seconds. Those
         that the first `set_links` names are down since then, until they are up."""
-        self._dialled.down_since = since
+        self._dialled.remember_down(since)
 
     def set_drain_grace(self, grace_s: float) -> None:
         """A link that is deleted from now on waits so long for its streams."""

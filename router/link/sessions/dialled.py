@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from router.link.fault import Fault
-from router.link.sessions.outgoing import OutgoingLink
+from router.link.sessions.outgoing import Dialling, OutgoingLink
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig
@@ -32,7 +32,7 @@ class DialledLinks:
         """``new_session``: of a link to a sibling or not; ``changed``: told names of links."""
         self.wanted: dict[str, OutgoingLink] = {}
         self.leaving: dict[OutgoingLink, None] = {}
-        self.down_since: Mapping[str, float] = {}  # See `Links.remember_down`.
+        self._down_since: Mapping[str, float] = {}
         self._network = network
         self._rng = rng
         self._new_session = new_session
@@ -47,6 +47,10 @@ class DialledLinks:
     def link_of(self, session: LinkSession) -> OutgoingLink | None:
         """Whose ``session`` is; None: it was accepted."""
         return self._link_of.get(session)
+
+    def remember_down(self, since: Mapping[str, float]) -> None:
+        """See `Links.remember_down`."""
+        self._down_since = since
 
     def set_links(
         self, specs: Mapping[str, OutgoingSpec], kept: Mapping[str, Fault], deadline: float
@@ -66,12 +70,20 @@ class DialledLinks:
             else:
                 link.update(spec)
             self._changed(name)
-        self.down_since = {}  # One that is configured later is new.
+        self._down_since = {}  # One that is configured later is new.
 
-    def _new_link(self, name: str, spec: OutgoingSpec) -> OutgoingLink:
-        link = OutgoingLink(name, spec, self._network, self, self._rng)
-        link.since = self.down_since.get(name, link.since)
-        return link
+    def _new_link(
+        self, name: str, spec: OutgoingSpec, predecessor: OutgoingLink | None = None
+    ) -> OutgoingLink:
+        return OutgoingLink(
+            name,
+            spec,
+            self._network,
+            self,
+            self._rng,
+            down_since=self._down_since.get(name),
+            predecessor=predecessor,
+        )
 
     def _let_go(self, name: str, fault: Fault, deadline: float) -> None:
         link = self.wanted.pop(name)
@@ -86,7 +98,7 @@ class DialledLinks:
     def _start(self, link: OutgoingLink | None) -> None:
         """Dial ``link``, unless another of its name drains and the neighbour may not know it yet:
         a link dialled anew is taken for one that its dialler has lost."""
-        if link is not None and not link.has_started:
+        if link is not None and link.dialling is Dialling.NOT_YET:
             before = (old for old in self.leaving if old.name == link.name)
             older = (session for old in before for session in old.sessions)
             if all(one.draining.peer_is_quiet or not one.is_up for one in older):
@@ -151,8 +163,7 @@ class DialledLinks:
             return
         link.retire()
         self.leaving[link] = None
-        successor = self.wanted[link.name] = self._new_link(link.name, link.spec)
-        successor.predecessor = link
+        successor = self.wanted[link.name] = self._new_link(link.name, link.spec, link)
         successor.expect_soon()
         successor.start()
 

@@ -3,9 +3,10 @@
 How it goes on with newer certificates: `succession`; its data lane: `data_lane_dial`.
 """
 
+import enum
 import random
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 
 from router.link.fault import Fault
 from router.link.neighbour import Neighbour
@@ -22,6 +23,21 @@ from router.model import limits
 from router.net.ports import Connection, Dial, DialFailure, FarNetwork, Timer, Tls
 
 
+class Dialling(enum.Enum):
+    """Whether a link that is configured is dialled."""
+
+    NOT_YET = enum.auto()  # Another one of its name comes first, or it is new.
+    ON = enum.auto()  # Until it is up, and again whenever it is down.
+    OVER = enum.auto()  # What is up of it ends, at once or with its streams.
+
+
+AFTER_DIALLING: Final[Mapping[Dialling, frozenset[Dialling]]] = {
+    Dialling.NOT_YET: frozenset((Dialling.ON, Dialling.OVER)),
+    Dialling.ON: frozenset((Dialling.OVER,)),
+    Dialling.OVER: frozenset(),
+}
+
+
 class OutgoingOwner(Protocol):
     """What an outgoing link asks of `Links`."""
 
@@ -33,7 +49,7 @@ class OutgoingOwner(Protocol):
 
 
 class OutgoingLink:
-    """One configured link. `stop` and `drain` end it for good."""
+    """One configured link. `stop`, `drain` and `retire` end it for good."""
 
     def __init__(
         self,
@@ -42,11 +58,17 @@ class OutgoingLink:
         network: FarNetwork,
         owner: OutgoingOwner,
         rng: random.Random,
+        *,
+        down_since: float | None = None,
+        predecessor: "OutgoingLink | None" = None,
     ) -> None:
+        """``down_since``: if it was down before we began. ``predecessor``: the one that it is to
+        succeed, to a neighbour that stops."""
         self.name = name
         self.spec = spec
         self.state: LinkState = "connecting"
-        self.since = network.now()
+        self.dialling = Dialling.NOT_YET
+        self.since = network.now() if down_since is None else down_since
         self.error = ""
         self.error_code: LinkErrorCode = ""
         self.session: LinkSession | None = None
@@ -70,10 +92,8 @@ class OutgoingLink:
         self._shown = (b"", "")  # There, or at the last dial: see `_to_show`.
         self._last_good: EndpointAddress | None = None
         self._data_lane = DataLaneDial(network, rng, self._dial_place)
-        self._stopped = False
+        self.predecessor = predecessor
         self.is_refused_as_copy = False
-        self.has_started = False
-        self.predecessor: OutgoingLink | None = None  # To a neighbour that stops.
         self.has_stopped = False  # The neighbour, which drained before; until the link is up.
 
     @property
@@ -84,7 +104,7 @@ class OutgoingLink:
     @property
     def is_ending(self) -> bool:
         """It is wanted no more, and sessions of it still are."""
-        return self._stopped and bool(self.sessions)
+        return self.dialling is Dialling.OVER and bool(self.sessions)
 
     @property
     def bytes_in_before(self) -> int:
@@ -103,8 +123,8 @@ class OutgoingLink:
 
     def start(self) -> None:
         """Dial, and go on until stopped."""
-        if not self._stopped:
-            self.has_started = True
+        if self.dialling is not Dialling.OVER:
+            self.dialling = Dialling.ON
             self._dial_endpoints()
 
     def update(self, spec: OutgoingSpec) -> None:
@@ -133,7 +153,7 @@ class OutgoingLink:
             session is not None
             and session.is_up
             and not session.draining.is_draining
-            and not self._stopped
+            and self.dialling is Dialling.ON
         ):
             self._succession.begin()
 
@@ -145,21 +165,19 @@ class OutgoingLink:
 
     def stop(self, fault: Fault) -> None:
         """Dial no more and close what is up."""
-        self._stopped = True
-        self._cancel()
+        self.retire()
         for session in self.sessions:
             session.close(fault)
 
     def drain(self, fault: Fault, deadline: float | None = None) -> None:
         """Dial no more, and close what is up with its last stream, or at ``deadline``."""
-        self._stopped = True
-        self._cancel()
+        self.retire()
         for session in self.sessions:
             session.drain(fault, wholly=True, deadline=deadline)
 
     def retire(self) -> None:
-        """Dial no more: the neighbour stops. What is up ends when the neighbour says so."""
-        self._stopped = True
+        """Dial no more. What is up ends when the neighbour says so."""
+        self.dialling = Dialling.OVER
         self._cancel()
 
     def stand_alone(self) -> None:
@@ -235,7 +253,7 @@ class OutgoingLink:
         self.session = None
         race, self._race = self._race, None
         self._cancel()
-        if self._stopped:
+        if self.dialling is Dialling.OVER:
             if race is not None:
                 race.cancel()
         elif session.up_at is None:

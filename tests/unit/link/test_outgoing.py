@@ -1,0 +1,88 @@
+"""Whether a link is dialled: each pair of states, by all that its owner does to it."""
+
+import random
+from collections.abc import Callable, Mapping
+from itertools import product
+from typing import Any, cast
+
+import pytest
+
+from router.link.fault import Fault
+from router.link.links import ALPN
+from router.link.sessions.outgoing import AFTER_DIALLING, Dialling, OutgoingLink
+from router.link.sessions.outgoing_spec import OutgoingSpec
+from router.net.ports import DialFailure, Tls
+from tests.unit.link.wire import World
+
+GONE = Fault("removed", "the link was deleted")
+Event = Callable[[OutgoingLink], None]
+
+
+class Owner:
+    """Asked for no session: no dial succeeds here."""
+
+    def make_session(self, link: OutgoingLink, config: object) -> None:
+        raise AssertionError("nobody answers")
+
+    def link_changed(self, name: str) -> None: ...
+
+
+def _start(link: OutgoingLink) -> None:
+    link.start()
+
+
+def _retry(link: OutgoingLink) -> None:
+    link.retry_now()
+
+
+def _stop(link: OutgoingLink) -> None:
+    link.stop(GONE)
+
+
+def _drain(link: OutgoingLink) -> None:
+    link.drain(GONE)
+
+
+def _retire(link: OutgoingLink) -> None:
+    link.retire()
+
+
+EVENTS: tuple[Event, ...] = (_start, _retry, _stop, _drain, _retire)
+WAYS: Mapping[Dialling, tuple[Event, ...]] = {
+    Dialling.NOT_YET: (),
+    Dialling.ON: (_start,),
+    Dialling.OVER: (_start, _stop),
+}
+
+
+def following(before: Dialling, event: Event) -> Dialling:
+    if event in (_stop, _drain, _retire) or before is Dialling.OVER:
+        return Dialling.OVER
+    return Dialling.ON if event is _start else before
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__.strip("_"))
+@pytest.mark.parametrize("before", Dialling, ids=lambda state: state.name)
+def test_each_event_in_each_state_does_what_is_listed(before: Dialling, event: Event) -> None:
+    world = World()
+    world.dial_failure = DialFailure("refused", "hub:1 refused the connection")
+    spec = OutgoingSpec(endpoints=(("hub", 1),), tls=Tls(None, b"leaf", (ALPN,)))
+    link = OutgoingLink("hub", spec, world, cast(Any, Owner()), random.Random(1))
+    for way in WAYS[before]:
+        way(link)
+        world.settle()
+    assert link.dialling is before
+    event(link)
+    after = link.dialling
+    assert after is following(before, event)
+    assert after is before or after in AFTER_DIALLING[before]
+    world.settle()
+    dialled = len(world.dials)
+    world.advance(60.0)
+    assert (len(world.dials) > dialled) is (after is Dialling.ON)
+
+
+def test_each_pair_that_the_table_lists_is_one_of_these() -> None:
+    seen = {(before, following(before, event)) for before, event in product(Dialling, EVENTS)}
+    listed = {(before, after) for before in Dialling for after in AFTER_DIALLING[before]}
+    assert {(before, after) for before, after in seen if before is not after} == listed
