@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from router.link.fault import Fault
-from router.link.sessions.outgoing import Dialling, OutgoingLink
+from router.link.sessions.outgoing import LinkDialling, OutgoingLink
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig
@@ -98,7 +98,7 @@ class DialledLinks:
     def _start(self, link: OutgoingLink | None) -> None:
         """Dial ``link``, unless another of its name drains and the neighbour may not know it yet:
         a link dialled anew is taken for one that its dialler has lost."""
-        if link is not None and link.dialling is Dialling.NOT_YET:
+        if link is not None and link.dialling is LinkDialling.NOT_YET:
             before = (old for old in self.leaving if old.name == link.name)
             older = (session for old in before for session in old.sessions)
             if all(one.draining.peer_is_quiet or not one.is_up for one in older):

@@ -23,7 +23,7 @@ from router.model import limits
 from router.net.ports import Connection, Dial, DialFailure, FarNetwork, Timer, Tls
 
 
-class Dialling(enum.Enum):
+class LinkDialling(enum.Enum):
     """Whether a link that is configured is dialled."""
 
     NOT_YET = enum.auto()  # Another one of its name comes first, or it is new.
@@ -31,10 +31,10 @@ class Dialling(enum.Enum):
     OVER = enum.auto()  # What is up of it ends, at once or with its streams.
 
 
-AFTER_DIALLING: Final[Mapping[Dialling, frozenset[Dialling]]] = {
-    Dialling.NOT_YET: frozenset((Dialling.ON, Dialling.OVER)),
-    Dialling.ON: frozenset((Dialling.OVER,)),
-    Dialling.OVER: frozenset(),
+AFTER_DIALLING: Final[Mapping[LinkDialling, frozenset[LinkDialling]]] = {
+    LinkDialling.NOT_YET: frozenset((LinkDialling.ON, LinkDialling.OVER)),
+    LinkDialling.ON: frozenset((LinkDialling.OVER,)),
+    LinkDialling.OVER: frozenset(),
 }
 
 
@@ -67,7 +67,7 @@ class OutgoingLink:
         self.name = name
         self.spec = spec
         self.state: LinkState = "connecting"
-        self.dialling = Dialling.NOT_YET
+        self.dialling = LinkDialling.NOT_YET
         self.since = network.now() if down_since is None else down_since
         self.error = ""
         self.error_code: LinkErrorCode = ""
@@ -104,7 +104,7 @@ class OutgoingLink:
     @property
     def is_ending(self) -> bool:
         """It is wanted no more, and sessions of it still are."""
-        return self.dialling is Dialling.OVER and bool(self.sessions)
+        return self.dialling is LinkDialling.OVER and bool(self.sessions)
 
     @property
     def bytes_in_before(self) -> int:
@@ -123,8 +123,8 @@ class OutgoingLink:
 
     def start(self) -> None:
         """Dial, and go on until stopped."""
-        if self.dialling is not Dialling.OVER:
-            self.dialling = Dialling.ON
+        if self.dialling is not LinkDialling.OVER:
+            self.dialling = LinkDialling.ON
             self._dial_endpoints()
 
     def update(self, spec: OutgoingSpec) -> None:
@@ -153,7 +153,7 @@ class OutgoingLink:
             session is not None
             and session.is_up
             and not session.draining.is_draining
-            and self.dialling is Dialling.ON
+            and self.dialling is LinkDialling.ON
         ):
             self._succession.begin()
 
@@ -177,7 +177,7 @@ class OutgoingLink:
 
     def retire(self) -> None:
         """Dial no more. What is up ends when the neighbour says so."""
-        self.dialling = Dialling.OVER
+        self.dialling = LinkDialling.OVER
         self._cancel()
 
     def stand_alone(self) -> None:
@@ -253,7 +253,7 @@ class OutgoingLink:
         self.session = None
         race, self._race = self._race, None
         self._cancel()
-        if self.dialling is Dialling.OVER:
+        if self.dialling is LinkDialling.OVER:
             if race is not None:
                 race.cancel()
         elif session.up_at is None:
@@ -277,7 +277,7 @@ class OutgoingLink:
                 self._away_since = self._network.now()
             self._back_off()
 
-    # Dialling.
+    # LinkDialling.
 
     def _tls(self) -> Tls:
         tls = self.spec.tls

@@ -9,7 +9,7 @@ import pytest
 
 from router.link.fault import Fault
 from router.link.links import ALPN
-from router.link.sessions.outgoing import AFTER_DIALLING, Dialling, OutgoingLink
+from router.link.sessions.outgoing import AFTER_DIALLING, LinkDialling, OutgoingLink
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.net.ports import DialFailure, Tls
 from tests.unit.link.wire import World
@@ -48,22 +48,22 @@ def _retire(link: OutgoingLink) -> None:
 
 
 EVENTS: tuple[Event, ...] = (_start, _retry, _stop, _drain, _retire)
-WAYS: Mapping[Dialling, tuple[Event, ...]] = {
-    Dialling.NOT_YET: (),
-    Dialling.ON: (_start,),
-    Dialling.OVER: (_start, _stop),
+WAYS: Mapping[LinkDialling, tuple[Event, ...]] = {
+    LinkDialling.NOT_YET: (),
+    LinkDialling.ON: (_start,),
+    LinkDialling.OVER: (_start, _stop),
 }
 
 
-def following(before: Dialling, event: Event) -> Dialling:
-    if event in (_stop, _drain, _retire) or before is Dialling.OVER:
-        return Dialling.OVER
-    return Dialling.ON if event is _start else before
+def following(before: LinkDialling, event: Event) -> LinkDialling:
+    if event in (_stop, _drain, _retire) or before is LinkDialling.OVER:
+        return LinkDialling.OVER
+    return LinkDialling.ON if event is _start else before
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__.strip("_"))
-@pytest.mark.parametrize("before", Dialling, ids=lambda state: state.name)
-def test_each_event_in_each_state_does_what_is_listed(before: Dialling, event: Event) -> None:
+@pytest.mark.parametrize("before", LinkDialling, ids=lambda state: state.name)
+def test_each_event_in_each_state_does_what_is_listed(before: LinkDialling, event: Event) -> None:
     world = World()
     world.dial_failure = DialFailure("refused", "hub:1 refused the connection")
     spec = OutgoingSpec(endpoints=(("hub", 1),), tls=Tls(None, b"leaf", (ALPN,)))
@@ -79,10 +79,10 @@ def test_each_event_in_each_state_does_what_is_listed(before: Dialling, event: E
     world.settle()
     dialled = len(world.dials)
     world.advance(60.0)
-    assert (len(world.dials) > dialled) is (after is Dialling.ON)
+    assert (len(world.dials) > dialled) is (after is LinkDialling.ON)
 
 
 def test_each_pair_that_the_table_lists_is_one_of_these() -> None:
-    seen = {(before, following(before, event)) for before, event in product(Dialling, EVENTS)}
-    listed = {(before, after) for before in Dialling for after in AFTER_DIALLING[before]}
+    seen = {(before, following(before, event)) for before, event in product(LinkDialling, EVENTS)}
+    listed = {(before, after) for before in LinkDialling for after in AFTER_DIALLING[before]}
     assert {(before, after) for before, after in seen if before is not after} == listed
