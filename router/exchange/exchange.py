@@ -16,15 +16,10 @@ from abc import abstractmethod
 
 from router.exchange.attempts_here import AttemptsHere
 from router.exchange.exchange_states import ANSWERING, HELD, OVER
-from router.exchange.replay import Replay
-from router.exchange.upload import NOT_STOPPED, Stopped, Upload
+from router.exchange.upload import NOT_STOPPED
 from router.model import limits
 from router.net.ports import Buffer, Connection
 from router.service.ports import CANCELLED, ServerLeg
-
-# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
-_BY_KEPT = Stopped.BY_KEPT
-_BY_LEG = Stopped.BY_LEG
 
 
 class Exchange(AttemptsHere):
@@ -46,51 +41,22 @@ class Exchange(AttemptsHere):
         if self._state is OVER:
             return True
         upload, leg = self._upload, self._leg
-        if upload is None:
+        if upload is None or (upload.body_left is not None and not upload.counts(len(data))):
             self._misused()
             return True
-        if upload.body_left is not None:
-            upload.body_left -= len(data)
-            if upload.body_left < 0:
-                self._misused()
-                return True
         if upload.in_hand:
-            data = self._keep(upload, data)
+            data = upload.keep(data, self._service.pressure, self, self._state is HELD)
         if leg is not None and not leg.send(data):
-            upload.stopped = _BY_LEG
+            upload.leg_is_full()
             return False
-        return not upload.in_hand or self._keeps_on(upload)
-
-    def _keeps_on(self, upload: Upload) -> bool:
-        """There is room for more of what is kept; else the caller is stopped."""
-        kept = upload.kept
-        if kept is None or not kept.is_full or self._state is HELD:
-            return True
-        if upload.stopped is NOT_STOPPED:
-            upload.stopped = _BY_KEPT
-        return False
-
-    def _keep(self, upload: Upload, data: Buffer) -> Buffer:
-        """Keep ``data``, unless that is too much once a target is held; the copy that is kept."""
-        kept = upload.kept
-        size = 0 if kept is None else kept.size_bytes
-        if self._state is HELD and size + len(data) > limits.REPLAY_BYTES_MAX:
-            upload.forget()
-            return data
-        if kept is not None:
-            return kept.add(data)
-        first = bytes(data)
-        upload.kept = Replay(self._service.pressure, self, first)
-        return first
+        return not upload.in_hand or upload.takes_more(self._state is HELD)
 
     def send_trailers(self, block: bytes) -> None:
         upload = self._upload
         if self._state is OVER or upload is None:
             return
         if upload.in_hand:
-            if upload.kept is None:
-                upload.kept = Replay(self._service.pressure, self)
-            upload.kept.add_trailers(block)
+            upload.keep_trailers(block, self._service.pressure, self)
         if self._leg is not None:
             self._leg.send_trailers(block)
 
@@ -148,9 +114,9 @@ class Exchange(AttemptsHere):
 
     def writable(self) -> None:
         upload = self._upload
-        if upload is not None and upload.stopped is _BY_LEG:
-            upload.stopped = _BY_KEPT
-        self._let_go_on()
+        if upload is not None:
+            upload.leg_has_room()
+            self._let_go_on()
 
     def _answer_began(self) -> None:
         """A head of the attempt's answer came: nothing is sent again."""
@@ -168,7 +134,7 @@ class Exchange(AttemptsHere):
             assert upload.in_hand, "an attempt without the request in hand"
             takes_more = upload.kept is None or upload.kept.play(leg)
             if upload.stopped is not NOT_STOPPED:
-                upload.stopped = _BY_KEPT if takes_more else _BY_LEG
+                upload.begins_again(takes_more=takes_more)
             if upload.finished_at is not None:
                 Exchange.finish(self)
         if self._paused:
@@ -200,11 +166,7 @@ class Exchange(AttemptsHere):
     def _let_go_on(self) -> None:
         """Tell the caller to send on, if it was stopped and need not be any more."""
         upload = self._upload
-        if upload is None or upload.stopped is not _BY_KEPT:
+        if upload is None or self._given_up is not None or self._state is OVER:
             return
-        if self._given_up or self._state is OVER:
-            return
-        kept = upload.kept
-        if kept is None or not kept.is_full or self._state is HELD:
-            upload.stopped = NOT_STOPPED
+        if upload.ceases_to_stop(self._state is HELD):
             self._tell_writable()

@@ -1,10 +1,15 @@
 """What a caller sends of a request beyond its head."""
 
 import enum
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
-from router.exchange.replay import Replay
+from router.exchange.replay import Replay, ReplayOwner
+from router.model import limits
+from router.net.ports import Buffer
+from router.service.pressure import Pressure
 
 
 class Stopped(enum.Enum):
@@ -15,15 +20,27 @@ class Stopped(enum.Enum):
     BY_LEG = enum.auto()  # The attempt has to take what it was given.
 
 
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
 NOT_STOPPED = Stopped.NOT
+_BY_KEPT = Stopped.BY_KEPT
+_BY_LEG = Stopped.BY_LEG
+
+AFTER_STOPPED: Final[Mapping[Stopped, frozenset[Stopped]]] = {
+    NOT_STOPPED: frozenset((_BY_KEPT, _BY_LEG)),
+    _BY_KEPT: frozenset((NOT_STOPPED, _BY_LEG)),
+    _BY_LEG: frozenset((_BY_KEPT,)),
+}
+"""What may follow. A leg that takes more leaves what is kept as the cause, which may be none."""
+
 LENGTH_NOT_KNOWN = -1
 """Of a body that goes on until its end is said."""
 
 
 class Upload(msgspec.Struct, eq=False):
-    """Of a request that is not whole with its head; most are. Written in place by its exchange.
+    """Of a request that is not whole with its head; most are.
 
-    ``body_left``: by its head; None: it does not say, or who sends it has judged it.
+    ``body_left``: by its head; None: it does not say, or who sends it has judged it. ``is_held`` of
+    its methods: an attempt holds a target.
     """
 
     body_left: int | None
@@ -38,6 +55,64 @@ class Upload(msgspec.Struct, eq=False):
     def is_empty(self) -> bool:
         """All of it is here, and it is nothing."""
         return self.in_hand and (self.kept is None or not self.kept.size_bytes)
+
+    def counts(self, size: int) -> bool:
+        """``size`` more bytes of ``body_left`` came; False: the head said fewer."""
+        assert self.body_left is not None
+        self.body_left -= size
+        return self.body_left >= 0
+
+    def goes_on(self) -> None:
+        """Bytes without end follow what its head said."""
+        self.body_left = None
+
+    def keep(self, data: Buffer, pressure: Pressure, owner: ReplayOwner, is_held: bool) -> Buffer:
+        """Keep ``data``, unless that is too much once a target is held; the copy that is kept."""
+        kept = self.kept
+        size = 0 if kept is None else kept.size_bytes
+        if is_held and size + len(data) > limits.REPLAY_BYTES_MAX:
+            self.forget()
+            return data
+        if kept is not None:
+            return kept.add(data)
+        first = bytes(data)
+        self.kept = Replay(pressure, owner, first)
+        return first
+
+    def keep_trailers(self, block: bytes, pressure: Pressure, owner: ReplayOwner) -> None:
+        if self.kept is None:
+            self.kept = Replay(pressure, owner)
+        self.kept.add_trailers(block)
+
+    def begins_again(self, *, takes_more: bool) -> None:
+        """The caller is stopped, and another attempt was given all that is kept."""
+        self.stopped = _BY_KEPT if takes_more else _BY_LEG
+
+    def takes_more(self, is_held: bool) -> bool:
+        """There is room for more of what is kept; else the caller is stopped."""
+        kept = self.kept
+        if kept is None or not kept.is_full or is_held:
+            return True
+        if self.stopped is NOT_STOPPED:
+            self.stopped = _BY_KEPT
+        return False
+
+    def leg_is_full(self) -> None:
+        """The caller is stopped until the attempt has taken what it was given."""
+        self.stopped = _BY_LEG
+
+    def leg_has_room(self) -> None:
+        """It has. `ceases_to_stop` says whether nothing else holds the caller back."""
+        if self.stopped is _BY_LEG:
+            self.stopped = _BY_KEPT
+
+    def ceases_to_stop(self, is_held: bool) -> bool:
+        """The caller was stopped, and need not be any more: it is to be told."""
+        kept = self.kept
+        if self.stopped is _BY_KEPT and (kept is None or not kept.is_full or is_held):
+            self.stopped = NOT_STOPPED
+            return True
+        return False
 
     def forget(self) -> None:
         """From here on it cannot be sent again."""

@@ -85,7 +85,7 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=19,
     ),
     "tcp L": Ceiling(
-        bytecode=110,
+        bytecode=100,
         calls=5,
         objects=5,
         sends=2.2,
@@ -96,7 +96,7 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=26,
     ),
     "tcp R": Ceiling(
-        bytecode=660,
+        bytecode=650,
         calls=22,
         objects=20,
         sends=2.3,

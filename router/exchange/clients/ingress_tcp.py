@@ -9,12 +9,14 @@ from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net.ports import Buffer, Connection, Loss, Timer, Timers, is_ours
-from router.service.ports import ClientLeg, Leg, LegFailure, LegHandler
+from router.service.ports import ClientLeg, LegFailure, LegHandler
 from router.service.recent_requests import TimeOut
 
 DEFAULT_TIMEOUTS = Timeouts()
 LOOKS_PER_LIMIT = 4
 """How often a connection is looked at within its idle limit."""
+
+NOTHING_MOVED = (0, 0, False)
 
 OpenLeg = Callable[[Request, LegHandler], ClientLeg]
 
@@ -37,15 +39,14 @@ class TcpSession:
         "_idle_s",
         "_idle_since",
         "_leg",
-        "_moved",
         "_over",
+        "_seen",
         "_timed_out",
         "_timeouts",
         "_timer",
         "_timers",
         "_undelivered",
         "bytes_in",
-        "bytes_out",
         "outlives_client",
         "phase",
     )
@@ -68,14 +69,15 @@ class TcpSession:
         self._timeouts = timeouts
         self._idle_s = timeouts.tunnel_s
         self._timers = timers
-        self._moved = False
         self.phase = OPEN
         self.outlives_client = False
         """The client's connection is lost, and bytes of it are still on their way."""
         self._undelivered = 0
         self._full_reads = 0  # In a row.
-        self.bytes_in = self.bytes_out = 0
+        self.bytes_in = 0
         self._answer = _Answer(self, connection)
+        self._seen = NOTHING_MOVED
+        """`activity` at the last look at which something had moved."""
         request = Request(
             key=key,
             protocol="tcp",
@@ -84,7 +86,6 @@ class TcpSession:
             local=same_text(str(connection.local)),
         )
         self._leg = open_leg(request, self._answer)
-        self._answer.leg = self._leg
         self._idle_since = now = timers.now()
         self._timer: Timer = timers.call_at(now + self._idle_s / LOOKS_PER_LIMIT, self._look)
 
@@ -109,9 +110,15 @@ class TcpSession:
     """Its protocol has a word for who is to come again."""
 
     @property
-    def activity(self) -> object:
-        """Another one whenever bytes have moved."""
-        return self.bytes_in, self.bytes_out
+    def bytes_out(self) -> int:
+        """That passed towards the client."""
+        return self._answer.bytes_out
+
+    @property
+    def activity(self) -> tuple[int, int, bool]:
+        """Another one whenever bytes have moved, or a target was held."""
+        answer = self._answer
+        return self.bytes_in, answer.bytes_out, answer.is_open
 
     def leave(self, *, quiet: bool) -> None:
         """End both ways, if ``quiet``: nothing has moved for a while. To be asked again else.
@@ -128,13 +135,7 @@ class TcpSession:
         """What is under way."""
         return [self._leg] if hasattr(self, "_leg") else []  # Until both sides are over.
 
-    def moved(self, size_bytes: int) -> None:
-        """So many bytes passed towards the client."""
-        self._moved = True
-        self.bytes_out += size_bytes
-
     def _passed_in(self, size_bytes: int) -> None:
-        self._moved = True
         self.bytes_in += size_bytes
 
     def half_closed(self) -> None:
@@ -145,10 +146,20 @@ class TcpSession:
             self._timer.cancel()
             self._timer = self._watch()
 
+    def pause_leg(self) -> None:
+        """The client takes no more for now."""
+        if self.phase is not GONE:
+            self._leg.pause()
+
+    def splice_leg(self, passed: Callable[[int], None]) -> None:
+        """Let the kernel pass what follows towards the client, if it can; ``passed``: bytes."""
+        wire = None if self.phase is GONE else self._leg.wire
+        if wire is not None:
+            wire.splice_to(self._connection, passed)
+
     # ConnectionHandler
 
     def received(self, data: memoryview) -> None:
-        self._moved = True
         size = len(data)
         self.bytes_in += size
         if not self._leg.send(data):
@@ -169,7 +180,6 @@ class TcpSession:
 
     def lost(self, cause: Loss | None) -> None:
         self.phase = GONE
-        self._answer.leg = None
         if self._answer.over:
             self._let_go()
         elif cause is not None:
@@ -192,10 +202,10 @@ class TcpSession:
     def _let_go(self) -> None:
         """Both sides are over. They hold each other: let no cycle wait for the collector."""
         self._timer.cancel()
-        del self._answer, self._leg
+        del self._leg
 
     def _watch(self) -> Timer:
-        self._moved = False
+        self._seen = self.activity
         self._idle_since = now = self._timers.now()
         return self._timers.call_at(now + self._idle_s / LOOKS_PER_LIMIT, self._look)
 
@@ -206,7 +216,7 @@ class TcpSession:
         """
         now, before = self._timers.now(), self._undelivered
         self._undelivered = self._connection.buffered_bytes + self._leg.undelivered_bytes
-        if self._moved or self._undelivered != before:
+        if self.activity != self._seen or self._undelivered != before:
             self._timer = self._watch()
         elif now < self._idle_since + self._idle_s:
             self._timer = self._timers.call_at(now + self._idle_s / LOOKS_PER_LIMIT, self._look)
@@ -218,37 +228,36 @@ class TcpSession:
 class _Answer:
     """The leg's side: a `LegHandler` that writes to the client."""
 
-    __slots__ = ("_connection", "_full_reads", "_session", "leg", "over")
+    __slots__ = ("_connection", "_full_reads", "_session", "bytes_out", "is_open", "over")
 
     def __init__(self, session: TcpSession, connection: Connection) -> None:
         self._session = session
         self._connection = connection
-        self.leg: Leg | None = None
+        self.bytes_out = 0
+        self.is_open = False
         self.over = False
         self._full_reads = 0  # In a row.
 
     def opened(self) -> None:
-        self._session.moved(0)
+        self.is_open = True
 
     def head(self, head: bytes, body_bytes: int) -> None:
         raise AssertionError("a response head on a tcp leg")
 
     def received(self, data: memoryview) -> None:
-        size, leg, session = len(data), self.leg, self._session
-        session._moved = True  # `moved`, in place: hot.
-        session.bytes_out += size
-        if not self._connection.send(data) and leg is not None:
-            leg.pause()
+        size = len(data)
+        self.bytes_out += size
+        if not self._connection.send(data):
+            self._session.pause_leg()
         if size < limits.READ_BYTES:
             self._full_reads = 0
         else:
             self._full_reads += size // limits.READ_BYTES
-            if (
-                self._full_reads >= limits.SPLICE_AFTER_READS
-                and leg is not None
-                and leg.wire is not None
-            ):
-                leg.wire.splice_to(self._connection, self._session.moved)
+            if self._full_reads >= limits.SPLICE_AFTER_READS:
+                self._session.splice_leg(self._passed_out)
+
+    def _passed_out(self, size_bytes: int) -> None:
+        self.bytes_out += size_bytes
 
     def trailers(self, block: bytes) -> None:
         raise AssertionError("trailers on a tcp leg")
@@ -266,5 +275,6 @@ class _Answer:
     def done(self, failure: LegFailure | None) -> None:
         self.over = True
         self._session.leg_done()
+        del self._session  # It holds us: let no cycle wait for the collector.
         if failure is not None:
             self._connection.abort()

@@ -248,7 +248,7 @@ class EgressExchange(Exchange):
         if head[STATUS_AT] == SWITCHING_PROTOCOLS:
             self._is_raw = True
             if self._upload is not None:
-                self._upload.body_left = None
+                self._upload.goes_on()
         self._stream.send_head(head, body_bytes)
 
     def received(self, data: memoryview) -> None:

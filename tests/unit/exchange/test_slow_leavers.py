@@ -175,7 +175,7 @@ def past_us(tcp: Tcp) -> None:
     tcp.connection.moved(1)
 
 
-@pytest.mark.parametrize("move", [of_client, of_target, connected, past_us])
+@pytest.mark.parametrize("move", [of_client, of_target, past_us])
 def test_whatever_moves_gives_a_tcp_connection_its_whole_time_again(
     move: Callable[[Tcp], None],
 ) -> None:
@@ -183,6 +183,16 @@ def test_whatever_moves_gives_a_tcp_connection_its_whole_time_again(
     for _ in range(5):
         tcp.timers.advance(3.5)
         move(tcp)
+    tcp.timers.advance(3.5)
+    assert not tcp.connection.is_aborted()
+    tcp.timers.advance(1.5)
+    assert tcp.connection.is_aborted() and tcp.timed_out == ["tunnel"]
+
+
+def test_a_tcp_connection_has_its_whole_time_again_once_a_target_is_held() -> None:
+    tcp = Tcp()
+    tcp.timers.advance(3.5)
+    connected(tcp)
     tcp.timers.advance(3.5)
     assert not tcp.connection.is_aborted()
     tcp.timers.advance(1.5)
