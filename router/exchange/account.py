@@ -48,12 +48,9 @@ def _became(failure: LegFailure | None) -> HeldOutcome:
 
 def note_waited(record: RequestRecord, service: Service, now: float) -> None:
     """Its wait in the queue is over, if it had to wait: not on the way to a far site."""
-    assert record.waited_since is not None, "it waits"
-    waited_s, record.waited_since = now - record.waited_since, None
-    if waited_s < 0:
-        return
-    record.waited_s += waited_s
-    service.counters.waited(waited_s)
+    waited_s = record.ends_wait(now)
+    if waited_s is not None:
+        service.counters.waited(waited_s)
 
 
 def _note_failure(

@@ -192,7 +192,7 @@ class Attempts:
             self.wait = wait
             return True
         if self.wait is None:
-            self._exchange.record.waited_since = None  # It never did.
+            self._exchange.record.never_waited()
         return False
 
     def rest(self) -> None:
@@ -266,7 +266,7 @@ class Attempts:
         elif not wait.may_stay:
             self._exchange.give_up(SILENT)
         else:
-            wait.is_silent = True
+            wait.hears_nothing()
             if (late_at := self._late_at()) != inf:
                 self.look_at(late_at)
             self._exchange.unanswered()

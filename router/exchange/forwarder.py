@@ -199,10 +199,8 @@ class Forwarder:
             self.remove_service(key)
 
     def follow_listeners(self, may_listen: Callable[[ServiceKey, Where], bool]) -> None:
-        """Listen only where ``may_listen`` says so: another process owns the ports. To be called
-        whenever it says something else."""
-        self.listeners.may_listen = may_listen
-        self.listeners.follow()
+        """As of `Listeners.follow`."""
+        self.listeners.follow(may_listen)
 
     def set_listeners(
         self,

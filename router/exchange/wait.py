@@ -108,7 +108,7 @@ class Wait:
         self._stand_ends_at = 0.0
         self._tried_newcomers = False
         self._travel_s = 0.0  # Of its last stand, there and back, if that site is far.
-        queued.record.waited_since = now
+        queued.record.waits(now)
 
     @property
     def is_near(self) -> bool:
@@ -122,18 +122,22 @@ class Wait:
         ends_at = max(self.patient_until, self._stand_ends_at)
         return min(self.deadline, ends_at) + self._travel_s + limits.STAND_S
 
+    def hears_nothing(self) -> None:
+        """It is `silent_at`, and it stays where it stands."""
+        self.is_silent = True
+
     def enter(self, choice: NoChoice, now: float, *, returns: bool) -> None:
         """Wait for one of the full sites of ``choice``, or fail. ``returns``: it did before."""
         queued = self._queued
         record = queued.record
         had_slot = record.waited_since is None  # And its attempt failed.
         if had_slot:
-            record.waited_since = now
+            record.waits(now)
         if queued.is_gone():
             queued.fail(CLIENT_GONE)
         elif why := self._why_not(choice, now, returns=returns):
             if had_slot or not returns:
-                record.waited_since = None  # It does not.
+                record.never_waited()
             if self._tries_newcomers(now):
                 return
             queued.fail(self._turned_away(why))
@@ -166,7 +170,7 @@ class Wait:
             return
         on_arrival_s = limits.STAND_MIN_S + travel_s / 10
         if stood and travel_s and (self.is_silent or now - waited_since <= on_arrival_s):
-            record.waited_since = None  # It had a slot on arrival, or the way kept it.
+            record.never_waited()  # It had a slot on arrival, or the way kept it.
             return
         if stood and not (travel_s and self.may_stay):  # The way may have been slow, too.
             record.note_reason("waited until a slot was free there")
@@ -260,8 +264,7 @@ class Wait:
         self._travel_s = travel_s
         self.may_stay = type(to) is Decision
         self.is_silent = False
-        if record.waited_since is not None:
-            record.waited_since += travel_s
+        record.travels(travel_s)
         self._course.look_at(self.silent_at)
         if type(to) is RemoteWait:
             overflow_reason = "full" if to.overflow else ""

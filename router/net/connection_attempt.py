@@ -64,7 +64,6 @@ class TcpDial:
         "_far",
         "_handshake",
         "_host",
-        "_is_plain",
         "_link_local",
         "_new_socket",
         "_over",
@@ -118,9 +117,6 @@ class TcpDial:
         self._tls = tls
         self._essential = essential
         self._far = far
-        self._is_plain = (
-            tls is None and via is None
-        )  # Others last longer: they are links, as a rule.
         self._timeout_s = timeout_s
         self._deadline = poller.now() + timeout_s
         self._timer: Timer | None = None
@@ -227,9 +223,9 @@ class TcpDial:
             self._address_failed_soon(failure_of(error.errno or errno.EIO, self._where()))
             return
         try:
-            if self._is_plain:
+            if self._tls is None and self._via is None:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            else:
+            else:  # It lasts longer: it is a link, as a rule.
                 prepare_stream(sock)
             if not self._essential:
                 self._far.prepare(sock, host)
@@ -305,7 +301,9 @@ class TcpDial:
         """The socket leads to who was dialled."""
         if self._tls is None:
             self._hand_over(
-                PlainConnection(self._poller, sock, peer, local, is_kept_alive=not self._is_plain)
+                PlainConnection(
+                    self._poller, sock, peer, local, is_kept_alive=self._via is not None
+                )
             )
         else:
             self._shake_hands(sock, peer, local, self._tls)

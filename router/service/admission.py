@@ -121,15 +121,13 @@ class SlotAdmission:
     def _lend(self, lending: Lending, waiter: Waiter, now: float) -> Slot | Denied:
         """As `LocalLedger.try_acquire`, within what ``lending`` says."""
         ledger, link = self._ledger, waiter.line.link
-        if lending.is_own(link):
-            return ledger.try_acquire(now, NO_TARGETS, waiter.session)
         denial = lending.denial(ledger.load, link)
         if denial is not None and ledger.targets_ready:
             lending.denied[denial] += ledger.has_room_at(now)
             return Denied.FULL
         slot = ledger.try_acquire(now, NO_TARGETS, waiter.session)
         if type(slot) is Slot:
-            slot.borrower = lending.borrow(link)
+            slot.lend(lending, link)
         return slot
 
     def wait(self, waiter: Waiter, deadline: float, *, returns: bool = False) -> bool:
@@ -188,7 +186,7 @@ class SlotAdmission:
         other = self._ledger.try_acquire(self._timers.now(), exclude, session, moves=True)
         if isinstance(other, Denied):
             return None
-        other.borrower, slot.borrower = slot.borrower, None
+        other.replace(slot)
         self._ledger.give_back(slot)
         return other
 
@@ -204,8 +202,8 @@ class SlotAdmission:
                 break  # Those left may have none, or are past their deadline: the timer tells them.
             slot = ledger.try_acquire(now, NO_TARGETS, waiter.session)
             assert type(slot) is Slot, "a ledger with room grants a slot"
-            if lending is not None and not lending.is_own(link := waiter.line.link):
-                slot.borrower = lending.borrow(link)
+            if lending is not None:
+                slot.lend(lending, waiter.line.link)
             waiter.granted(slot)
         if ledger.rated:
             self._arm()

@@ -115,6 +115,28 @@ class RequestRecord(msgspec.Struct, eq=False):
         """It ends, since no site has room."""
         self.grounds = TurnedAway(reason, self.overflow_reason, self.spill_reason)
 
+    def waits(self, now: float) -> None:
+        """It waits for a slot from ``now`` on."""
+        self.waited_since = now
+
+    def travels(self, travel_s: float) -> None:
+        """It goes to wait elsewhere: to be on the way is no wait."""
+        if self.waited_since is not None:
+            self.waited_since += travel_s
+
+    def never_waited(self) -> None:
+        """What seemed a wait was none."""
+        self.waited_since = None
+
+    def ends_wait(self, now: float) -> float | None:
+        """How long it has waited since `waits`; None: it was still on its way."""
+        assert self.waited_since is not None, "it waits"
+        waited_s, self.waited_since = now - self.waited_since, None
+        if waited_s < 0:
+            return None
+        self.waited_s += waited_s
+        return waited_s
+
     def rest(self) -> None:
         """No attempt is under way."""
         self.begun_at = self.held_at = inf

@@ -105,8 +105,7 @@ class Service(ServiceFigures):
         self.balancer = ServiceBalancer(
             key, shared.site, shared.site_name, self.ledger, config.policy, shared.router
         )
-        self.balancer.ejections.tell = self._site_news
-        self.balancer.ejections.grown = self._look_at_sites
+        self.balancer.ejections.follow(self._site_news, self._look_at_sites)
         self.ledger.news.follow(lambda: self.timers.at_turn_end(self._tell_load_changed))
         self.admission = SlotAdmission(self.ledger, self.queue_limit, shared.network)
         self.waking = Waking(

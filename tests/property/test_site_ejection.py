@@ -42,7 +42,7 @@ class Ingress:
         self.conduct: dict[str, Conduct] = {one.site: "serves" for one in remotes}
         self.ledger = ledger_of(*([local] if local else []))
         self.balancer: ServiceBalancer = balancer_of(self.ledger, *remotes)
-        self.balancer.ejections.tell = self._hear
+        self.balancer.ejections.follow(self._hear, lambda: None)
         self.reserved: list[SiteEjection] = []
         """In which a site was in reserve."""
         self.news: list[tuple[float, SiteNews]] = []

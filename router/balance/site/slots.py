@@ -5,9 +5,10 @@ from typing import Protocol
 
 import msgspec
 
-from router.balance.site.lending import Borrower
+from router.balance.site.lending import Borrower, Lending
 from router.balance.targets.target import Target
 from router.balance.targets.target_states import READY
+from router.model.ids import SiteId
 
 
 class Denied(Enum):
@@ -48,6 +49,15 @@ class Slot(msgspec.Struct, eq=False):
     def is_good(self) -> bool:
         """Its target is ready still: neither down nor removed."""
         return self.held_of.availability is READY
+
+    def lend(self, lending: Lending, link: SiteId) -> None:
+        """It counts for neighbor ``link``, unless that brings clients of this site."""
+        if not lending.is_own(link):
+            self.borrower = lending.borrow(link)
+
+    def replace(self, other: "Slot") -> None:
+        """It counts for who ``other`` did, which is about to be given back."""
+        self.borrower, other.borrower = other.borrower, None
 
     def release(self, now: float) -> None:
         """Give it back, exactly once; a second time is an AssertionError."""

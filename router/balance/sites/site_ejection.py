@@ -138,13 +138,13 @@ class SiteEjections:
     __slots__ = (
         "_ejected",
         "_failed_at",
+        "_grown",
         "_may_eject",
         "_own",
         "_records",
+        "_tell",
         "active",
-        "grown",
         "suspects",
-        "tell",
     )
 
     def __init__(
@@ -164,10 +164,14 @@ class SiteEjections:
         self.active: dict[SiteId, SiteEjection] = {}
         """Sites that are ejected or in reserve, or have returned and do not have all of their
         places yet."""
-        self.tell: Callable[[SiteNews], None] = _ignore
-        """Hears each change. Nothing of sites in reserve: these may change with each request."""
-        self.grown: Callable[[], None] = _nothing
-        """Called when a site that was woken gets a place more: no end of a request says so."""
+        self._tell: Callable[[SiteNews], None] = _ignore
+        self._grown: Callable[[], None] = _nothing
+
+    def follow(self, tell: Callable[[SiteNews], None], grown: Callable[[], None]) -> None:
+        """``tell`` hears each change, but of sites in reserve: these may change with each request.
+        ``grown`` is called when a site that was woken gets a place more: no end of a request says
+        so."""
+        self._tell, self._grown = tell, grown
 
     def introduce(self, site: SiteId, now: float) -> None:
         """``site`` newly has targets: it gets one request at a time, twice as many each second."""
@@ -226,7 +230,7 @@ class SiteEjections:
         self.active[site] = ejection
         self._ejected(ejection)
         if not in_reserve:
-            self.tell(SiteEjected(site, told.seconds, told.reason))
+            self._tell(SiteEjected(site, told.seconds, told.reason))
 
     def answered(
         self, site: SiteId, during: SiteEjection | None, now: float, *, is_full: bool = False
@@ -247,12 +251,12 @@ class SiteEjections:
         current.returned_at = now
         self._records.returned(site, now)
         if not current.in_reserve and not current.is_woken:
-            self.tell(SiteReturned(site))
+            self._tell(SiteReturned(site))
 
     def _woken_answered(self, ejection: SiteEjection) -> None:
         if ejection.answers == 1:
-            self.tell(SiteWoken(ejection.site))
-        self.grown()
+            self._tell(SiteWoken(ejection.site))
+        self._grown()
 
     def succeeded(self, site: SiteId, during: SiteEjection | None, now: float) -> None:
         """A response was whole."""

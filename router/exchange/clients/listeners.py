@@ -105,6 +105,7 @@ class Listeners:
         "_full",
         "_is_held",
         "_limits_of",
+        "_may_listen",
         "_network",
         "_open",
         "_sources",
@@ -112,7 +113,6 @@ class Listeners:
         "_targets_of",
         "_timer",
         "_total",
-        "may_listen",
         "refused",
         "tls_failures",
     )
@@ -145,8 +145,7 @@ class Listeners:
         self.tls_failures: Counter[ServiceKey] = Counter()
         """TLS handshakes that failed, also for want of a certificate that the client must show."""
         self._at_address: dict[Address, ServiceKey] = {}
-        self.may_listen: Callable[[ServiceKey, Where], bool] = _may_always_listen
-        """Whether to listen there now, beside the process that owns the port; see `follow`."""
+        self._may_listen: Callable[[ServiceKey, Where], bool] = _may_always_listen
         self._targets_of: dict[ServiceKey, frozenset[str]] = {}
         self._targets: Counter[str] = Counter()  # By how many service ports each is used.
         self._at_port: dict[int, set[str]] = {}
@@ -232,10 +231,12 @@ class Listeners:
         """Every wanted listener as it is."""
         return {key: bound.state() for key, bound in self._bound.items()}
 
-    def follow(self) -> None:
-        """`may_listen` says something else: close what is not allowed any more, bind what is."""
+    def follow(self, may_listen: Callable[[ServiceKey, Where], bool]) -> None:
+        """Listen only where ``may_listen`` says so: another process owns the ports. To be called
+        whenever it says something else."""
+        self._may_listen = may_listen
         for bound in self._bound.values():
-            if bound.listener is not None and not self.may_listen(bound.key, bound.where):
+            if bound.listener is not None and not may_listen(bound.key, bound.where):
                 self._close(bound)
         self._bind_all()
 
@@ -265,7 +266,7 @@ class Listeners:
             bound.error = f"target {clash} is this listener's own address; give one another port"
         elif isinstance(tls, NoTls):
             bound.error, bound.hint = f"it must speak TLS: {tls.reason}", tls.hint
-        elif bound.listener is None and not self.may_listen(bound.key, bound.where):
+        elif bound.listener is None and not self._may_listen(bound.key, bound.where):
             bound.error = FIRST_DOES_NOT
         elif bound.listener is None:
             try:

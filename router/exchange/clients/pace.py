@@ -37,13 +37,16 @@ class LastBytes:
 class Floor:
     """Whether a body comes fast enough, over the time since the last look.
 
-    ``since`` and ``seen_bytes``: when that was, and how much of the body had come. Both are set in
-    place to begin anew.
+    ``since`` and ``seen_bytes``: when that was, and how much of the body had come.
     """
 
     __slots__ = ("seen_bytes", "since")
 
     def __init__(self, now: float, seen_bytes: int = 0) -> None:
+        self.restart(now, seen_bytes)
+
+    def restart(self, now: float, seen_bytes: int = 0) -> None:
+        """Another body begins, or this one may come again; so much of it has."""
         self.since = now
         self.seen_bytes = seen_bytes
 
@@ -56,8 +59,7 @@ class Floor:
         if elapsed_s < limits.BODY_GRACE_S:
             return False
         slow = seen_bytes - self.seen_bytes < rate_min * elapsed_s
-        self.since = now
-        self.seen_bytes = seen_bytes
+        self.restart(now, seen_bytes)
         return slow
 
 

@@ -136,9 +136,8 @@ class EgressExchange(Exchange):
 
     def borrows(self, lending: Lending) -> None:
         """The slot that it holds counts for its neighbor from now on."""
-        link, slot = self.line.link, self._slot
-        if slot is not None and not lending.is_own(link):
-            slot.borrower = lending.borrow(link)
+        if self._slot is not None:
+            self._slot.lend(lending, self.line.link)
 
     def granted(self, slot: Slot) -> None:
         service = self._service

@@ -192,13 +192,19 @@ class HealthChecks:
         rng: random.Random,
         changed: Callable[[str, bool], None],
         connect_s: float = limits.CONNECT_TIMEOUT_LOCAL_S,
+        *,
+        speaks_http2: bool = False,
     ) -> None:
         self.network = network
         self.rng = rng
         self.changed = changed
-        self.connect_s = connect_s
-        self.speaks_http2 = False
+        self.configure(connect_s, speaks_http2=speaks_http2)
         self._checks: dict[str, _Check] = {}
+
+    def configure(self, connect_s: float, *, speaks_http2: bool) -> None:
+        """The next checks are made so."""
+        self.connect_s = connect_s
+        self.speaks_http2 = speaks_http2
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         """Check exactly these (``host:port``), as their settings say from now on."""

@@ -66,7 +66,7 @@ class OwnTargets:
     ) -> None:
         network, rng = shared.network, shared.rng
         self._ledger, self._service = ledger, service
-        self.health = HealthChecks(network, rng, self._is, config.timeouts.connect_s)
+        self.health = HealthChecks(network, rng, self._is)
         self.outcomes = Outcomes(self.health, network, rng.random, self._can_spare_one)
         self.learning = Learning(ledger, network, rng.random, service.capacity_learnt)
         self.timings = Timings(self.learning, network.now, ledger.answered)
@@ -120,8 +120,7 @@ class OwnTargets:
             self.health.recall()
 
     def _set_checks(self, config: ServiceSpec) -> None:
-        self.health.connect_s = config.timeouts.connect_s
-        self.health.speaks_http2 = config.protocol == "http2"
+        self.health.configure(config.timeouts.connect_s, speaks_http2=config.protocol == "http2")
         self._starts_slowly = config.queue != 0  # Else what finds no room at once is refused.
 
     def _is(self, target: str, ready: bool) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.exchange.clients.listeners import Listeners, is_same_place
+from router.exchange.clients.listeners import Listeners, Where, is_same_place
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import ServiceLimits
@@ -65,17 +65,21 @@ def test_a_taken_port_is_a_problem_that_heals_by_itself() -> None:
 def test_a_listener_of_a_process_that_follows_is_bound_only_while_the_first_has_it() -> None:
     door = Door()
     led: set[ServiceKey] = set()
-    door.listeners.may_listen = lambda key, where: where == WHERE and key in led
+
+    def may_listen(key: ServiceKey, where: Where) -> bool:
+        return where == WHERE and key in led
+
+    door.listeners.follow(may_listen)
     door.listeners.set_listeners({KEY: WHERE})
     assert "first worker" in door.error() and not door.network.listening
     led.add(KEY)
     door.network.advance(limits.LISTEN_RETRY_S)
     assert door.error() == "" and door.network.listening
     led.clear()
-    door.listeners.follow()
+    door.listeners.follow(may_listen)
     assert "first worker" in door.error() and not door.network.listening
     led.add(KEY)
-    door.listeners.follow()
+    door.listeners.follow(may_listen)
     assert door.error() == "" and door.network.listening
 
 

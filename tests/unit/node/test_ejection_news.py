@@ -57,7 +57,7 @@ class Shop:
         self._hear: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
         self.ejections = SiteEjections(SiteId("here"), lambda *_: may_eject, lambda _: None)
         self.ready_here = 0
-        self.ejections.tell = lambda news: self._hear(SHOP, news)
+        self.ejections.follow(lambda news: self._hear(SHOP, news), lambda: None)
 
     def follow_sites(self, hear: Callable[[ServiceKey, SiteNews], None]) -> None:
         self._hear = hear

@@ -20,9 +20,11 @@ class Watch:
         self.network = FakeNetwork()
         self.changes: list[bool] = []
         self.checks = HealthChecks(
-            self.network, random.Random(1), lambda target, up: self.changes.append(up)
+            self.network,
+            random.Random(1),
+            lambda target, up: self.changes.append(up),
+            speaks_http2=True,
         )
-        self.checks.speaks_http2 = True
         self.config = TargetConfig(connector="c", health=health)
 
     def check(self) -> str:

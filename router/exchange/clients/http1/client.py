@@ -121,9 +121,7 @@ class HttpClient(LegConnection):
             self._is_last = True
         self._is_complete = is_whole = head.body_bytes == 0
         if not is_whole:
-            floor = pace.floor
-            floor.seen_bytes = 0
-            floor.since = now
+            pace.floor.restart(now)
         waits = is_whole or head.expects  # For an answer, or for 100.
         allowance_s = terms.answer_s if waits else terms.timeouts.idle_s
         pace.deadline = deadline = now + allowance_s
@@ -247,9 +245,7 @@ class HttpClient(LegConnection):
     def writable(self) -> None:
         if self.leg is None:
             return
-        floor = self.pace.floor
-        floor.since = self._timers.now()
-        floor.seen_bytes = self._body_bytes
+        self.pace.floor.restart(self._timers.now(), self._body_bytes)
         if not self._is_complete:
             self.pace.touch(self._timeouts.idle_s)
         self._pause.leg_takes()

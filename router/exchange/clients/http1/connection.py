@@ -306,8 +306,7 @@ class HttpConnection(ABC):
         """The client sends its body below the floor, and has nobody else to wait for."""
         floor = self.pace.floor
         if not self._awaits_client:
-            floor.since = now
-            floor.seen_bytes = self._body_bytes
+            floor.restart(now, self._body_bytes)
             return False
         return floor.is_missed(now, self._body_bytes, self._terms.body_rate_min)
 
