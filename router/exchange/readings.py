@@ -1,7 +1,6 @@
 """What the service ports of this site say of themselves, for who shows, judges or tells it."""
 
 from collections.abc import Callable, Iterator, Mapping, Set
-from math import log
 
 import msgspec
 
@@ -9,14 +8,11 @@ from router.balance.deciding.decisions import Decision, Explanation, NoChoice
 from router.balance.learning.demand import ScaleFigures
 from router.balance.learning.knees import LatencyLevel
 from router.balance.learning.saturation import Totals
-from router.balance.site.spills import LocalTargets
 from router.balance.site_gate import RateState
 from router.balance.sites.site_ejection import SiteEjections
-from router.balance.targets.answer_streaks import NoAnswer
-from router.balance.targets.error_answers import ErrorShare
 from router.balance.targets.target import TargetState
-from router.balance.targets.target_choice import TargetReport
 from router.exchange.clients.listeners import Listeners
+from router.exchange.target_readings import TargetReadings
 from router.model.ids import ServiceKey, SiteId
 from router.model.port_reading import Reading
 from router.model.specs import ServiceProtocol, ServiceSpec
@@ -28,24 +24,21 @@ from router.service.figures import (
     QueueNow,
     ServiceSnapshot,
     Spills,
-    TargetInfo,
 )
 from router.service.recent_requests import RequestRecord
 from router.service.service import Service
 from router.service.service_figures import StatedTargets
 from router.service.sessions import Session, Sessions
-from router.service.targets.target_answers import TargetAnswers
-
-USUAL_SHARE = 0.9  # Of requests: few that hang do not make it usual.
 
 
 class Readings:
-    """Figures and explanations of the service ports known here. Nothing is changed by reading.
+    """Figures and explanations of the service ports known here, and of their ``targets``.
 
-    Of a port that is not known here there is nothing to read: zero, an empty collection or None.
+    Nothing is changed by reading. Of a port that is not known here there is nothing to read: zero,
+    an empty collection or None.
     """
 
-    __slots__ = ("_declared", "_listeners", "_now", "_services")
+    __slots__ = ("_declared", "_listeners", "_now", "_services", "targets")
 
     def __init__(
         self,
@@ -56,6 +49,7 @@ class Readings:
     ) -> None:
         """``services``, ``declared``: the owner's own, which change. ``now``: monotonic seconds."""
         self._services = services
+        self.targets = TargetReadings(services)
         self._declared = declared
         self._listeners = listeners
         self._now = now
@@ -194,60 +188,6 @@ class Readings:
         service = self._services.get(key)
         return service.scale() if service is not None else None
 
-    def targets(self) -> dict[ServiceKey, list[TargetInfo]]:
-        """The targets of this site, by service port."""
-        return {key: service.targets() for key, service in self._services.items()}
-
-    def standing(self) -> dict[ServiceKey, dict[str, bool]]:
-        """Whether each of `targets` is ready: cheap, for who looks at all again and again."""
-        return {key: service.ledger.standing() for key, service in self._services.items()}
-
-    def full_targets(self) -> dict[tuple[ServiceKey, str], int]:
-        """Ready targets of http services without a free slot: how often each has answered, by
-        requests that it completed and by parts of answers."""
-        return {
-            (key, address): ended + service.parts_of(address)
-            for key, service in self._services.items()
-            if service.protocol != "tcp"
-            for address, ended in service.ledger.full_targets()
-        }
-
-    def awaits_answers(self, key: ServiceKey, address: str) -> bool:
-        """Whether one http target has a request of which no answer has begun."""
-        service = self._services[key]
-        begun = service.target_ways.begun_count(address)
-        return begun < service.ledger.in_flight_at(address)
-
-    def completed_by(self, key: ServiceKey, address: str) -> int | None:
-        """How many requests one target has completed; None: it is not ready."""
-        service = self._services.get(key)
-        return service.ledger.completed_by(address) if service is not None else None
-
-    def answered_by(self, key: ServiceKey, address: str) -> int | None:
-        """As `full_targets` counts, of any http target; None: it is not ready."""
-        ended = self.completed_by(key, address)
-        return None if ended is None else ended + self._services[key].parts_of(address)
-
-    def usual_s(self, key: ServiceKey) -> float | None:
-        """What nine of ten requests of one service port took at their targets lately, at most;
-        None: no request has ended.
-
-        By the requests of clients of this site. Where it has none, as if the times of what other
-        sites send here were exponentially distributed around the mean of the slowest target.
-        """
-        service = self._services.get(key)
-        if service is None:
-            return None
-        own_s = service.recent_times.quantile(service.counters.target_times(), USUAL_SHARE)
-        if own_s is not None:
-            return own_s
-        return service.target_ways.mean_s() * -log(1 - USUAL_SHARE) or None
-
-    def is_ready(self, key: ServiceKey, address: str) -> bool:
-        """Whether a target of this site is ready."""
-        service = self._services.get(key)
-        return service is not None and service.ledger.standing().get(address, False)
-
     @property
     def refused_clients(self) -> Mapping[ServiceKey, int]:
         """Client connections that were reset since the start, as their address had too many."""
@@ -257,67 +197,10 @@ class Readings:
         """Names of services that clients of this site have asked for since the start."""
         return {key.name for key, service in self._services.items() if service.counters.chosen}
 
-    def local_targets(self, key: ServiceKey) -> LocalTargets:
-        """How many targets of one service port are here, and how they stand."""
-        service = self._services.get(key)
-        return service.ledger.local_targets if service is not None else LocalTargets()
-
     def is_drained(self, key: ServiceKey) -> bool:
         """An operator lets this site take nothing new of one service port."""
         service = self._services.get(key)
         return service is not None and service.ledger.is_drained
-
-    def answers_of_targets(self) -> Iterator[tuple[ServiceKey, Mapping[str, TargetAnswers]]]:
-        """What became of connections to the targets of each tcp service port, by address."""
-        for key, service in self._services.items():
-            if service.protocol == "tcp" and service.own_targets.are_there:
-                yield key, service.target_ways.answers
-
-    def answers_of(self, key: ServiceKey) -> Mapping[str, TargetAnswers]:
-        """As `answers_of_targets`, of one service port of any protocol."""
-        service = self._services.get(key)
-        return service.target_ways.answers if service is not None else {}
-
-    def unanswering_of(self, key: ServiceKey) -> Mapping[str, NoAnswer]:
-        """As `set_unanswering` has it, of one service port."""
-        service = self._services.get(key)
-        return service.unanswering if service is not None else {}
-
-    def errors_of_targets(self) -> dict[ServiceKey, Mapping[str, int]]:
-        """Answers of 5xx since the start by address, of service ports that had some."""
-        return {
-            key: service.outcomes.errors
-            for key, service in self._services.items()
-            if service.outcomes.errors
-        }
-
-    def breaks_of_targets(self) -> dict[ServiceKey, Mapping[str, int]]:
-        """Exchanges that targets broke off since the start, as `errors_of_targets`; of tcp none:
-        a reset may be how its protocol ends."""
-        return {
-            key: service.outcomes.breaks
-            for key, service in self._services.items()
-            if service.outcomes.breaks and service.protocol != "tcp"
-        }
-
-    def breaks_of(self, key: ServiceKey) -> Mapping[str, int]:
-        """As `breaks_of_targets`, of one service port."""
-        return self.breaks_of_targets().get(key, {})
-
-    def errors_of(self, key: ServiceKey) -> Mapping[str, int]:
-        """As `errors_of_targets`, of one service port."""
-        service = self._services.get(key)
-        return service.outcomes.errors if service is not None else {}
-
-    def failing_of(self, key: ServiceKey) -> Mapping[str, ErrorShare]:
-        """As `set_failing` has it, of one service port."""
-        service = self._services.get(key)
-        return service.failing if service is not None else {}
-
-    def targets_of(self, key: ServiceKey) -> list[TargetInfo]:
-        """The targets of one service port; none of one that is not known here."""
-        service = self._services.get(key)
-        return service.targets() if service is not None else []
 
     def explain(
         self,
@@ -355,16 +238,6 @@ class Readings:
         """How the service port keeps sessions; None: not at all."""
         service = self._services.get(key)
         return service.sessions if service is not None else None
-
-    def target_of(self, key: ServiceKey, session: Session) -> str | None:
-        """The target of this site (``host:port``) that is the session's; None: none has room."""
-        service = self._services.get(key)
-        return service.ledger.target_of(session.key) if service is not None else None
-
-    def target_reports(self, key: ServiceKey, now: float) -> list[TargetReport]:
-        """Which ready target of this site would get the next request of no session, and why."""
-        service = self._services.get(key)
-        return service.ledger.target_reports(now) if service is not None else []
 
     def services_snapshot(self) -> list[ServiceSnapshot]:
         """All service ports, by key."""

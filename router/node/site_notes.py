@@ -41,7 +41,7 @@ class SiteNotes:
         """A bounded number; ``config``: of the documents."""
         table, rules = self._routing.table, wanted.rules
         ports = self._services.planned
-        ready = {key.name for key in ports if self._readings.local_targets(key).ready}
+        ready = {key.name for key in ports if self._readings.targets.local(key).ready}
         connected = {key.name for key, one in ports.items() if one.has_connector}
         found = (
             *self._ejections.notes(table, self._network.now()),

@@ -132,7 +132,7 @@ class Troubles:
             gone = rows(key, absent, table, links, utc, in_flight)
             yield unserved.UnservedPort(
                 key=key,
-                targets=[one for one in self._readings.targets_of(key) if not one.leaving],
+                targets=[one for one in self._readings.targets.of(key) if not one.leaving],
                 is_bound=planned is not None and planned.has_connector,
                 elsewhere=self._names_of(elsewhere, table),
                 stopping=self._names_of(stopping, table),

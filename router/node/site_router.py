@@ -126,7 +126,7 @@ class SiteRouter:
         self.shares = ShareRun(
             network,
             self.links,
-            self.readings,
+            self.readings.targets,
             start.epoch,
             lambda: self.site_services.follow_shares(),
         )
@@ -220,7 +220,7 @@ class SiteRouter:
             Asker(self._network, self.links, self.identity.site),
             self.identity.router,
             self._start.version,
-            self.readings.targets_of,
+            self.readings.targets.of,
         )
 
     def _new_services(self) -> SiteServices:

@@ -115,7 +115,7 @@ class CallGraph:
             (key, join(one.host, one.port)): TargetNow(
                 one.name, None if one.leaving else one.ready, one.in_flight
             )
-            for key, targets in self._router.forwarder.readings.targets().items()
+            for key, targets in self._router.forwarder.readings.targets.all().items()
             for one in targets
         }
 

@@ -40,7 +40,7 @@ def test_overflow_begins_before_latency_doubles_and_returns() -> None:
     assert 0.3 * len(burst) <= away <= 0.7 * len(burst)
     target = next(iter(a.targets.values()))
     assert target.most_in_hand < 2 * KNEE
-    (info,) = a.router.readings.targets_of(SERVICE)
+    (info,) = a.router.readings.targets.of(SERVICE)
     assert info.learnt is not None and info.learnt.baseline_s is not None
     assert KNEE * 0.8 <= info.learnt.slots <= KNEE * 1.6
     assert info.capacity == info.learnt.slots
@@ -80,7 +80,7 @@ def learnt_slots(abandoned: float, *, works_on: bool = False) -> float:
     found: list[int] = []
     for _ in range(10):
         world.run(0.5)
-        (info,) = a.router.readings.targets_of(SERVICE)
+        (info,) = a.router.readings.targets.of(SERVICE)
         assert info.learnt is not None
         found.append(info.learnt.slots)
     return fmean(found[5:])

@@ -77,7 +77,7 @@ class EjectionNews:
     def _is_the_only_one(self, key: ServiceKey, site: SiteId, table: RouteTable) -> bool:
         """No target is ready here or at another site."""
         others = [one for one in table.candidates.get(key, ()) if one.site != site]
-        here = self._forwarder.readings.local_targets(key).ready
+        here = self._forwarder.readings.targets.local(key).ready
         return not here and not any(one.targets_ready and not one.unused for one in others)
 
     def _heard(self, key: ServiceKey, news: SiteNews) -> None:

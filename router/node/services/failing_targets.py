@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from router.balance.targets.error_answers import ErrorAnswers, ErrorCounts
-from router.exchange.readings import Readings
 from router.exchange.service_ports import ServicePorts
+from router.exchange.target_readings import TargetReadings
 from router.model.events import Note
 from router.model.ids import ServiceKey
 from router.node.services.unanswering_targets import Beside
@@ -15,7 +15,7 @@ class FailingTargets:
 
     __slots__ = ("_answers", "_beside", "_keys_beside", "_ports", "_readings")
 
-    def __init__(self, readings: Readings, ports: ServicePorts) -> None:
+    def __init__(self, readings: TargetReadings, ports: ServicePorts) -> None:
         self._readings, self._ports = readings, ports
         self._answers = ErrorAnswers()
         self._beside: Beside = lambda key: ()
@@ -47,7 +47,7 @@ class FailingTargets:
     def _counts(self) -> dict[tuple[ServiceKey, str], ErrorCounts]:
         counts: dict[tuple[ServiceKey, str], ErrorCounts] = {}
         readings = self._readings
-        errors, breaks = readings.errors_of_targets(), readings.breaks_of_targets()
+        errors, breaks = readings.errors(), readings.breaks()
         for key in errors.keys() | breaks.keys() | set(self._keys_beside()):
             own, broken, others = errors.get(key, {}), breaks.get(key, {}), [*self._beside(key)]
             addresses = {*own, *broken}

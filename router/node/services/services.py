@@ -98,7 +98,7 @@ class SiteServices:
         self._learnt = LearntServices(keeper, service_ttl_s, network.now())
         self._changes = ServiceChanges(tell, lambda key: self._plan.services[key].way_back)
         self.unanswering = UnansweringTargets(forwarder, tell)
-        self.failing = FailingTargets(forwarder.readings, forwarder.ports)
+        self.failing = FailingTargets(forwarder.readings.targets, forwarder.ports)
         self.clients = RefusedClients(lambda: forwarder.readings.refused_clients, tell)
         self._switches = ListenerSwitches(tell)
         forwarder.entry.follow_choices(self._look_at_choice)
@@ -369,8 +369,8 @@ class SiteServices:
     def _look_at_changes(self) -> None:
         readings = self._readings
         self._changes.look(
-            readings.standing(),
-            readings.targets_of,
+            readings.targets.standing(),
+            readings.targets.of,
             self._forwarder.listeners.states(),
         )
         self._look_at_switches()

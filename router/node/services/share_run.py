@@ -7,7 +7,7 @@ import msgspec
 
 from router.balance.sites.shares import Shares
 from router.documents import Agreement
-from router.exchange.readings import Readings
+from router.exchange.target_readings import TargetReadings
 from router.link.links import Links
 from router.model import limits
 from router.model.addresses import join
@@ -32,7 +32,7 @@ class ShareRun:
         self,
         network: Network,
         links: Links,
-        readings: Readings,
+        readings: TargetReadings,
         life: int,
         changed: Callable[[], None],
     ) -> None:
@@ -214,7 +214,7 @@ class ShareRun:
     def _in_flight(self) -> dict[str, int]:
         """By resource of slots."""
         found: dict[str, int] = {}
-        for key, targets in self._readings.targets().items():
+        for key, targets in self._readings.all().items():
             service = self._planned.get(key)
             if service is None:
                 continue

@@ -49,8 +49,8 @@ class UnansweringTargets:
 
     def look(self, now: float) -> None:
         """Report which targets begin to answer nothing, and which answer again."""
-        forwarder, readings = self._forwarder, self._forwarder.readings
-        forwarder.sampling.follow_times(now)
+        readings = self._forwarder.readings.targets
+        self._forwarder.sampling.follow_times(now)
         changes = self._streaks.look(self._counts(), readings.is_ready, readings.usual_s, now)
         for one in changes.begun:
             code = "target-stuck" if one.is_stuck else "target-silent"
@@ -60,7 +60,7 @@ class UnansweringTargets:
             self._tell("info", code, one.address, _ended(one))
         for one in changes.freed:
             self._tell("info", "target-moves", one.address, _freed(one, now))
-        forwarder.ports.set_unanswering(self._streaks.found)
+        self._forwarder.ports.set_unanswering(self._streaks.found)
 
     def notes(self, now: float) -> list[Note]:
         """One for each target."""
@@ -78,8 +78,8 @@ class UnansweringTargets:
     def _counts(self) -> dict[ServiceKey, dict[str, AnswerCounts]]:
         """Also empty for a service port: all of its connections were answered, as nearly always."""
         counts: dict[ServiceKey, dict[str, AnswerCounts]] = {}
-        readings = self._forwarder.readings
-        full = readings.full_targets()
+        readings = self._forwarder.readings.targets
+        full = readings.full()
         for (key, address), answered in full.items():
             awaits = readings.awaits_answers(key, address)
             counts.setdefault(key, {})[address] = AnswerCounts(answered, is_full=awaits)
@@ -89,7 +89,7 @@ class UnansweringTargets:
                 if ended is not None:
                     counts.setdefault(key, {})[address] = AnswerCounts(ended)
         if self._beside is not None:
-            for key, own in self._forwarder.readings.answers_of_targets():
+            for key, own in readings.answers():
                 counts[key] = _together(own, list(self._beside(key)))
         return counts
 

@@ -214,7 +214,7 @@ def _of_targets(
         planned = router.services.get(snapshot.key)
         absent = "not-ready" if planned is None or planned.takes else "drained"
         put("spillway_local_targets", (*service, absent), own.total - own.ready)
-        unanswering = router.readings.unanswering_of(snapshot.key)
+        unanswering = router.readings.targets.unanswering_of(snapshot.key)
         if snapshot.config.protocol == "tcp":
             put("spillway_silent_targets", service, len(unanswering))
     for target in snapshot.targets:

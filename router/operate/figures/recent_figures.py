@@ -78,8 +78,8 @@ class RecentFigures:
         if reading is None or totals is None:
             return own
         targets, answers = (
-            readings.targets_of(own.key),
-            readings.answers_of(own.key),
+            readings.targets.of(own.key),
+            readings.targets.answers_of(own.key),
         )
         counted = PortTotals(
             requests=totals.requests,
@@ -91,8 +91,8 @@ class RecentFigures:
             by_target={join(one.host, one.port): one.requests_total for one in targets},
             answered={at: one.answered for at, one in answers.items() if one.answered},
             silent={at: one.silent for at, one in answers.items() if one.silent},
-            errors=dict(readings.errors_of(own.key)),
-            breaks=dict(readings.breaks_of(own.key)),
+            errors=dict(readings.targets.errors_of(own.key)),
+            breaks=dict(readings.targets.breaks_of(own.key)),
         )
         parts = {
             join(one.host, one.port): TargetPart(one.in_flight, one.capacity, rate_of(one.rate))

@@ -116,7 +116,7 @@ class ServiceRows:
         """What this site's targets have, where decisions know only a part of it."""
         planned, own = self._router.services.get(key), self._router.readings.load_of(key)
         has_connector = planned is not None and planned.has_connector
-        targets = self._router.readings.targets_of(key)
+        targets = self._router.readings.targets.of(key)
         down = [join(one.host, one.port) for one in targets if not one.ready]
         return self._whole.load(key, own, has_connector=has_connector, down=down)
 

@@ -60,7 +60,7 @@ def not_ready(
         return
     own = router.identity
     for key, planned in router.services.items():
-        targets = router.readings.local_targets(key)
+        targets = router.readings.targets.local(key)
         is_drained = not planned.takes
         if is_drained or not planned.has_connector or targets.state not in ("down", "some"):
             continue
@@ -78,7 +78,7 @@ def not_ready(
             else None
         )
         costs = {site.name: site.path_cost for site in router.routing.table.sites.values()}
-        infos = router.readings.targets_of(key)
+        infos = router.readings.targets.of(key)
         yield PortTargets(
             key=key,
             targets=targets,

@@ -146,7 +146,7 @@ class EpisodeNews:
         After a drain targets are checked first. What leaves meanwhile is no fault.
         """
         readings = self._readings
-        return readings.is_drained(key) or not readings.local_targets(key).total
+        return readings.is_drained(key) or not readings.targets.local(key).total
 
     @property
     def asked_in_vain(self) -> Collection[ServiceKey]:
@@ -226,7 +226,7 @@ class EpisodeNews:
             message = ended_sentence(service, figures, self._unit(one.key))
         else:
             severity, code = BEGUN_WITHOUT_TARGET
-            targets = self._readings.local_targets(one.key)
+            targets = self._readings.targets.local(one.key)
             message = begun_sentence(service, figures, targets, self._unit(one.key))
         self._journal.episode(severity, code, service, message, without_target=figures)
 
@@ -247,7 +247,7 @@ class EpisodeNews:
             figures,
             is_end=is_end,
             unstated=self._unstated(one.key),
-            serves_here=self._readings.local_targets(one.key).ready > 0 or spill.in_flight_max > 0,
+            serves_here=self._readings.targets.local(one.key).ready > 0 or spill.in_flight_max > 0,
             unit=self._unit(one.key),
         )
         left = NOTHING if is_end else self._left_out(one.key)
@@ -277,7 +277,7 @@ class EpisodeNews:
         if self._is_awaited(key):
             return ", and not every worker has a ready target"
         targets, load = (
-            self._readings.local_targets(key),
+            self._readings.targets.local(key),
             self._readings.load_of(key),
         )
         if targets.ready > 0 and load.capacity is None and load.rate is None:

@@ -119,7 +119,7 @@ def _targets(
 ) -> tuple[WhyTarget, ...]:
     if isinstance(decision, NoChoice) or not decision.local:
         return ()
-    reports = router.readings.target_reports(key, now)
+    reports = router.readings.targets.reports_of(key, now)
     if len(reports) < 2:
         return ()
     return tuple(
@@ -146,8 +146,8 @@ def _note(
     if is_here(report):
         planned = router.services.get(key)
         notes.append(part_note(planned) if planned is not None else "")
-        notes += [one.sentence for one in router.readings.unanswering_of(key).values()]
-        notes += [one.sentence for one in router.readings.failing_of(key).values()]
+        notes += [one.sentence for one in router.readings.targets.unanswering_of(key).values()]
+        notes += [one.sentence for one in router.readings.targets.failing_of(key).values()]
         notes.append(load.note if load is not None else "")
     return "; ".join(filter(None, notes))
 
@@ -258,7 +258,7 @@ def _session(
     return WhySession(
         key=f"{session.key:016x}",
         site=router.site_name(session.site) if session.site is not None else None,
-        target=router.readings.target_of(key, session) if is_here else None,
+        target=router.readings.targets.target_of(key, session) if is_here else None,
     )
 
 

@@ -833,17 +833,17 @@ def test_a_request_that_waited_for_a_slot_tells_where(here: int, where: str) -> 
 def test_usual_times_are_those_of_the_sites_own_clients_or_else_follow_from_the_mean() -> None:
     shop = Shop(here=0, there=1, farther=0, answer=None)
     b = shop.sites["b"].forwarder
-    assert b.readings.usual_s(KEY) is None
+    assert b.readings.targets.usual_s(KEY) is None
     for _ in range(3):
         shop.client()
         shop.network.advance(0.2)
         shop.targets["b"].serving[-1].send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         shop.network.run()
-    mean_s = b.readings.usual_s(KEY)
+    mean_s = b.readings.targets.usual_s(KEY)
     assert mean_s == pytest.approx(0.2 * log(10), rel=0.01), "nine of ten are faster"
-    own_s = shop.a.readings.usual_s(KEY)
+    own_s = shop.a.readings.targets.usual_s(KEY)
     assert own_s is not None and 0.2 <= own_s <= 0.25
-    assert b.readings.usual_s(ServiceKey("other", 1)) is None
+    assert b.readings.targets.usual_s(ServiceKey("other", 1)) is None
 
 
 @pytest.mark.parametrize(
@@ -865,18 +865,18 @@ def test_a_full_target_that_sends_parts_of_an_answer_has_answered(
     shop = Shop(here=1, there=0, farther=0, answer=None)
     shop.client(request_bytes)
     readings, target = shop.a.readings, shop.targets["a"].serving[-1]
-    ((_, address),) = readings.full_targets()
-    seen = [readings.full_targets()[KEY, address]]
-    assert readings.awaits_answers(KEY, address)
+    ((_, address),) = readings.targets.full()
+    seen = [readings.targets.full()[KEY, address]]
+    assert readings.targets.awaits_answers(KEY, address)
     for data in (head, part, part):
         target.send(data)
         shop.network.run()
-        assert not readings.awaits_answers(KEY, address), "it may be idle from now on"
-        seen.append(readings.full_targets()[KEY, address])
-        assert readings.answered_by(KEY, address) == seen[-1]
+        assert not readings.targets.awaits_answers(KEY, address), "it may be idle from now on"
+        seen.append(readings.targets.full()[KEY, address])
+        assert readings.targets.answered_by(KEY, address) == seen[-1]
     assert seen == sorted(set(seen)), "each part counts"
-    assert readings.completed_by(KEY, address) == 0
-    assert readings.full_targets()[KEY, address] == seen[-1], "and nothing counts by itself"
+    assert readings.targets.completed_by(KEY, address) == 0
+    assert readings.targets.full()[KEY, address] == seen[-1], "and nothing counts by itself"
 
 
 def test_a_flow_tells_of_its_own_request_while_its_client_asks_the_next() -> None:

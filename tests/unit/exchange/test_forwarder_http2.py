@@ -372,7 +372,7 @@ def test_a_target_that_refuses_every_stream_is_ejected_at_last() -> None:
     bad.act = lambda party, stream: party.peer.h2.reset_stream(stream, REFUSED)
     for _ in range(30):
         assert shop.said(shop.ask(REQUEST, b"hello"))[:2] == ["head 200", "data 10.0.0.2"]
-    ejected, ready = shop.a.forwarder.readings.targets_of(KEY)
+    ejected, ready = shop.a.forwarder.readings.targets.of(KEY)
     assert (ejected.ready, ready.ready) == (False, True)
     assert ejected.error.endswith("requests in a row were refused"), "none was reset"
     assert (bad.requests, good.requests) == (2 * limits.EJECT_AFTER, 30)
@@ -435,7 +435,7 @@ def test_a_target_that_refuses_a_request_that_another_takes_later_is_ejected_at_
         give_room(1)
         assert shop.said(shop.ask(REQUEST, b"hello"))[0] == "head 200"
     assert refuser.requests - 1 == 3 * limits.EJECT_AFTER
-    ready = {info.host: info.ready for info in shop.a.forwarder.readings.targets_of(KEY)}
+    ready = {info.host: info.ready for info in shop.a.forwarder.readings.targets.of(KEY)}
     assert ready == {refuser.address.host: False, other.address.host: True}
 
 
@@ -574,7 +574,7 @@ def test_a_target_that_was_removed_and_refuses_a_stream_gets_its_slot_back(shop:
 
 
 def targets_of(site: Site) -> list[TargetInfo]:
-    return site.forwarder.readings.targets_of(KEY)
+    return site.forwarder.readings.targets.of(KEY)
 
 
 SPOKEN = Tls(object(), b"", ("h2",))

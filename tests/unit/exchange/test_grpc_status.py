@@ -86,7 +86,7 @@ def test_a_target_that_is_unavailable_by_its_own_word_is_ejected() -> None:
     shop.target.act = after_data(UNAVAILABLE)
     for _ in range(20):
         shop.ask(GRPC, b"message")
-    ejected, serving = shop.a.forwarder.readings.targets_of(KEY)
+    ejected, serving = shop.a.forwarder.readings.targets.of(KEY)
     assert "5 requests in a row were answered UNAVAILABLE (gRPC)" in ejected.error
     assert (shop.targets[0].requests, shop.targets[1].requests) == (5, 15)
     assert not serving.error
@@ -110,6 +110,6 @@ def test_an_answer_that_is_an_error_of_grpc_does_not_say_how_soon_a_target_answe
     shop.target.act = shape(RESOURCE_EXHAUSTED)
     for _ in range(60):
         shop.ask(GRPC, b"message")
-    failing, serving = shop.a.forwarder.readings.target_reports(KEY, shop.a.network.now())
+    failing, serving = shop.a.forwarder.readings.targets.reports_of(KEY, shop.a.network.now())
     assert failing.expected_s is None
     assert serving.expected_s is not None

@@ -72,7 +72,12 @@ class Shop:
         """Likewise."""
         return self
 
-    def local_targets(self, key: ServiceKey) -> LocalTargets:
+    @property
+    def targets(self) -> Self:
+        """Likewise."""
+        return self
+
+    def local(self, key: ServiceKey) -> LocalTargets:
         return LocalTargets(self.ready_here, self.ready_here)
 
     def site_ejections(self) -> Iterator[tuple[ServiceKey, SiteEjections]]:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from router.exchange.readings import Readings
 from router.exchange.service_ports import ServicePorts
+from router.exchange.target_readings import TargetReadings
 from router.model.ids import ServiceKey
 from router.node.services.failing_targets import FailingTargets
 from router.workers.recent_port_figures import PortTotals
@@ -17,16 +17,16 @@ class Counted:
     """A forwarder and its readings: what this worker counted, by address."""
 
     def __init__(self) -> None:
-        self.errors: dict[str, int] = {}
-        self.breaks: dict[str, int] = {}
+        self.failed: dict[str, int] = {}
+        self.broken: dict[str, int] = {}
         self.completed: dict[str, int] = {ONE: 0, OTHER: 0}
         self.failing: Mapping[ServiceKey, Mapping[str, Any]] = {}
 
-    def errors_of_targets(self) -> dict[ServiceKey, Mapping[str, int]]:
-        return {SHOP: self.errors} if self.errors else {}
+    def errors(self) -> dict[ServiceKey, Mapping[str, int]]:
+        return {SHOP: self.failed} if self.failed else {}
 
-    def breaks_of_targets(self) -> dict[ServiceKey, Mapping[str, int]]:
-        return {SHOP: self.breaks} if self.breaks else {}
+    def breaks(self) -> dict[ServiceKey, Mapping[str, int]]:
+        return {SHOP: self.broken} if self.broken else {}
 
     def completed_by(self, key: ServiceKey, address: str) -> int | None:
         return self.completed.get(address)
@@ -40,7 +40,7 @@ class Counted:
 
 def test_what_other_workers_counted_is_added_also_where_this_one_saw_nothing() -> None:
     own = Counted()
-    targets = FailingTargets(cast(Readings, own), cast(ServicePorts, own))
+    targets = FailingTargets(cast(TargetReadings, own), cast(ServicePorts, own))
     beside = PortTotals(errors={ONE: 1}, by_target={ONE: 1, OTHER: 50})
     targets.judge_with(lambda key: [beside], lambda: [SHOP])
     targets.look(0.0)
@@ -54,15 +54,15 @@ def test_what_other_workers_counted_is_added_also_where_this_one_saw_nothing() -
 
 def test_a_target_that_resets_and_stays_in_use_is_named() -> None:
     own = Counted()
-    targets = FailingTargets(cast(Readings, own), cast(ServicePorts, own))
+    targets = FailingTargets(cast(TargetReadings, own), cast(ServicePorts, own))
     beside = PortTotals(breaks={ONE: 1}, by_target={ONE: 1})
     targets.judge_with(lambda key: [beside], lambda: [SHOP])
     targets.look(0.0)
     beside = PortTotals(breaks={ONE: 5}, by_target={ONE: 9})
-    own.breaks, own.completed = {ONE: 2}, {ONE: 2, OTHER: 10}
+    own.broken, own.completed = {ONE: 2}, {ONE: 2, OTHER: 10}
     targets.look(2.0)
     assert own.shown() == {ONE: "gave no whole answer to 6 of 10 requests in the last 2 s"}
-    own.errors = {ONE: 3}
+    own.failed = {ONE: 3}
     targets.look(3.0)
     both = "answered 5xx to 3 and gave no whole answer to 6 of 10 requests in the last 3 s"
     assert own.shown() == {ONE: both}
@@ -70,9 +70,9 @@ def test_a_target_that_resets_and_stays_in_use_is_named() -> None:
 
 def test_a_target_that_is_not_ready_says_that_instead() -> None:
     own = Counted()
-    targets = FailingTargets(cast(Readings, own), cast(ServicePorts, own))
+    targets = FailingTargets(cast(TargetReadings, own), cast(ServicePorts, own))
     for now in (0.0, 1.0):
-        own.errors = {ONE: 9 + int(now) * 9}
+        own.failed = {ONE: 9 + int(now) * 9}
         targets.look(now)
     assert list(own.shown()) == [ONE]
     del own.completed[ONE]

@@ -5,7 +5,7 @@ from typing import cast
 import msgspec
 
 from router.documents import Agreement
-from router.exchange.readings import Readings
+from router.exchange.target_readings import TargetReadings
 from router.link.links import Links
 from router.model import limits
 from router.model.capacity import Rate, SiteCap
@@ -40,7 +40,7 @@ class FakeLinks:
 class FakeReadings:
     """Nothing is under way."""
 
-    def targets(self) -> dict[ServiceKey, list[TargetInfo]]:
+    def all(self) -> dict[ServiceKey, list[TargetInfo]]:
         return {}
 
 
@@ -54,7 +54,7 @@ class Here:
         self.run = ShareRun(
             self.internet.host("10.0.0.1"),
             cast(Links, self.links),
-            cast(Readings, FakeReadings()),
+            cast(TargetReadings, FakeReadings()),
             7,
             self._changed,
         )

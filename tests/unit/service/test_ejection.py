@@ -52,7 +52,7 @@ def is_silent(party: Party) -> None:
 
 
 def kinds(shop: "Shop") -> list[str]:
-    return [target.error_kind for target in shop.forwarder.readings.targets_of(KEY)]
+    return [target.error_kind for target in shop.forwarder.readings.targets.of(KEY)]
 
 
 class Shop:
@@ -91,13 +91,13 @@ class Shop:
         return party
 
     def ready(self) -> dict[str, bool]:
-        return {target.host: target.ready for target in self.forwarder.readings.targets_of(KEY)}
+        return {target.host: target.ready for target in self.forwarder.readings.targets.of(KEY)}
 
     def is_in(self) -> bool:
         return self.ready()["10.0.0.1"]
 
     def error(self) -> str:
-        return self.forwarder.readings.targets_of(KEY)[0].error
+        return self.forwarder.readings.targets.of(KEY)[0].error
 
     def send_until_out(self, at_most: int = 40) -> int:
         """POSTs until the bad target is out; how many reached it."""
@@ -126,13 +126,13 @@ def test_so_many_failures_in_a_row_put_a_target_out(
     assert shop.send_until_out() == limits.EJECT_AFTER
     assert shop.error() == f"ejected for 2 s: 5 requests in a row {words}"
     assert shop.forwarder.readings.load_of(KEY).targets_ready == 1
-    assert shop.forwarder.readings.targets_of(KEY)[0].ejected
+    assert shop.forwarder.readings.targets.of(KEY)[0].ejected
     assert kinds(shop) == ["ejected", ""]
 
 
 def test_what_is_wrong_with_a_target_is_told_in_a_word_of_its_own_too() -> None:
     shop = Shop(answers(200))
-    (one, other) = shop.forwarder.readings.targets_of(KEY)
+    (one, other) = shop.forwarder.readings.targets.of(KEY)
     first, second = (join(target.host, target.port) for target in (one, other))
     shop.forwarder.ports.set_unanswering(
         {KEY: {first: NoAnswer(key=KEY, address=first, in_a_row=3)}}
@@ -153,7 +153,7 @@ def test_a_target_that_may_not_be_ejected_has_its_failures_counted(
     for _ in range(20):
         shop.send()
     assert shop.is_in()
-    assert shop.forwarder.readings.breaks_of(KEY) == {str(shop.bad): shop.bad.requests}
+    assert shop.forwarder.readings.targets.breaks_of(KEY) == {str(shop.bad): shop.bad.requests}
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 404, 429, 500, 501, 505])
@@ -163,7 +163,7 @@ def test_other_answers_are_the_targets_own(status: int) -> None:
         shop.send()
     assert shop.is_in()
     counted = {str(shop.bad): shop.bad.requests} if status >= 500 else {}
-    assert shop.forwarder.readings.errors_of(KEY) == counted, "5xx is counted by target"
+    assert shop.forwarder.readings.targets.errors_of(KEY) == counted, "5xx is counted by target"
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class World:
     def counted(self) -> tuple[int, int]:
         """Answered, silent."""
         self.network.run()
-        counts = self._site.forwarder.readings.answers_of(KEY)[str(self.target)]
+        counts = self._site.forwarder.readings.targets.answers_of(KEY)[str(self.target)]
         return counts.answered, counts.silent
 
 

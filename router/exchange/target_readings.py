@@ -1,0 +1,147 @@
+"""What this site knows of its own targets, for who shows, judges or tells it."""
+
+from collections.abc import Iterator, Mapping
+from math import log
+
+from router.balance.site.spills import LocalTargets
+from router.balance.targets.answer_streaks import NoAnswer
+from router.balance.targets.error_answers import ErrorShare
+from router.balance.targets.target_choice import TargetReport
+from router.model.ids import ServiceKey
+from router.service.figures import TargetInfo
+from router.service.service import Service
+from router.service.sessions import Session
+from router.service.targets.target_answers import TargetAnswers
+
+USUAL_SHARE = 0.9  # Of requests: few that hang do not make it usual.
+
+
+class TargetReadings:
+    """Figures of the targets of each service port, as `Readings` has those of the ports."""
+
+    __slots__ = ("_services",)
+
+    def __init__(self, services: Mapping[ServiceKey, Service]) -> None:
+        """``services``: the owner's own, which change."""
+        self._services = services
+
+    def all(self) -> dict[ServiceKey, list[TargetInfo]]:
+        """The targets of this site, by service port."""
+        return {key: service.targets() for key, service in self._services.items()}
+
+    def of(self, key: ServiceKey) -> list[TargetInfo]:
+        """The targets of one service port; none of one that is not known here."""
+        service = self._services.get(key)
+        return service.targets() if service is not None else []
+
+    def local(self, key: ServiceKey) -> LocalTargets:
+        """How many targets of one service port are here, and how they stand."""
+        service = self._services.get(key)
+        return service.ledger.local_targets if service is not None else LocalTargets()
+
+    def standing(self) -> dict[ServiceKey, dict[str, bool]]:
+        """Whether each of `all` is ready: cheap, for who looks at all again and again."""
+        return {key: service.ledger.standing() for key, service in self._services.items()}
+
+    def is_ready(self, key: ServiceKey, address: str) -> bool:
+        """Whether a target of this site is ready."""
+        service = self._services.get(key)
+        return service is not None and service.ledger.standing().get(address, False)
+
+    def full(self) -> dict[tuple[ServiceKey, str], int]:
+        """Ready targets of http services without a free slot: how often each has answered, by
+        requests that it completed and by parts of answers."""
+        return {
+            (key, address): ended + service.parts_of(address)
+            for key, service in self._services.items()
+            if service.protocol != "tcp"
+            for address, ended in service.ledger.full_targets()
+        }
+
+    def awaits_answers(self, key: ServiceKey, address: str) -> bool:
+        """Whether one http target has a request of which no answer has begun."""
+        service = self._services[key]
+        begun = service.target_ways.begun_count(address)
+        return begun < service.ledger.in_flight_at(address)
+
+    def completed_by(self, key: ServiceKey, address: str) -> int | None:
+        """How many requests one target has completed; None: it is not ready."""
+        service = self._services.get(key)
+        return service.ledger.completed_by(address) if service is not None else None
+
+    def answered_by(self, key: ServiceKey, address: str) -> int | None:
+        """As `full` counts, of any http target; None: it is not ready."""
+        ended = self.completed_by(key, address)
+        return None if ended is None else ended + self._services[key].parts_of(address)
+
+    def usual_s(self, key: ServiceKey) -> float | None:
+        """What nine of ten requests of one service port took at their targets lately, at most;
+        None: no request has ended.
+
+        By the requests of clients of this site. Where it has none, as if the times of what other
+        sites send here were exponentially distributed around the mean of the slowest target.
+        """
+        service = self._services.get(key)
+        if service is None:
+            return None
+        own_s = service.recent_times.quantile(service.counters.target_times(), USUAL_SHARE)
+        if own_s is not None:
+            return own_s
+        return service.target_ways.mean_s() * -log(1 - USUAL_SHARE) or None
+
+    def reports_of(self, key: ServiceKey, now: float) -> list[TargetReport]:
+        """Which ready target of this site would get the next request of no session, and why."""
+        service = self._services.get(key)
+        return service.ledger.target_reports(now) if service is not None else []
+
+    def target_of(self, key: ServiceKey, session: Session) -> str | None:
+        """The target of this site (``host:port``) that is the session's; None: none has room."""
+        service = self._services.get(key)
+        return service.ledger.target_of(session.key) if service is not None else None
+
+    def answers(self) -> Iterator[tuple[ServiceKey, Mapping[str, TargetAnswers]]]:
+        """What became of connections to the targets of each tcp service port, by address."""
+        for key, service in self._services.items():
+            if service.protocol == "tcp" and service.own_targets.are_there:
+                yield key, service.target_ways.answers
+
+    def answers_of(self, key: ServiceKey) -> Mapping[str, TargetAnswers]:
+        """As `answers`, of one service port of any protocol."""
+        service = self._services.get(key)
+        return service.target_ways.answers if service is not None else {}
+
+    def unanswering_of(self, key: ServiceKey) -> Mapping[str, NoAnswer]:
+        """As `set_unanswering` has it, of one service port."""
+        service = self._services.get(key)
+        return service.unanswering if service is not None else {}
+
+    def failing_of(self, key: ServiceKey) -> Mapping[str, ErrorShare]:
+        """As `set_failing` has it, of one service port."""
+        service = self._services.get(key)
+        return service.failing if service is not None else {}
+
+    def errors(self) -> dict[ServiceKey, Mapping[str, int]]:
+        """Answers of 5xx since the start by address, of service ports that had some."""
+        return {
+            key: service.outcomes.errors
+            for key, service in self._services.items()
+            if service.outcomes.errors
+        }
+
+    def errors_of(self, key: ServiceKey) -> Mapping[str, int]:
+        """As `errors`, of one service port."""
+        service = self._services.get(key)
+        return service.outcomes.errors if service is not None else {}
+
+    def breaks(self) -> dict[ServiceKey, Mapping[str, int]]:
+        """Exchanges that targets broke off since the start, as `errors`; of tcp none:
+        a reset may be how its protocol ends."""
+        return {
+            key: service.outcomes.breaks
+            for key, service in self._services.items()
+            if service.outcomes.breaks and service.protocol != "tcp"
+        }
+
+    def breaks_of(self, key: ServiceKey) -> Mapping[str, int]:
+        """As `breaks`, of one service port."""
+        return self.breaks().get(key, {})
