@@ -15,9 +15,10 @@ from certs.errors import CertError
 from router.model.errors import ConfigError
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.help import first_example, meant, sections
-from sitectl.base.options import Settings, Verbs, global_options
+from sitectl.base.options import Settings, global_options
 from sitectl.base.output import safe_lines
 from sitectl.base.suggestions import nearest
+from sitectl.base.verb import Verbs
 
 # What `--help` says of each verb, and where it is: `--help` and one verb import no others.
 VERBS: Final = {

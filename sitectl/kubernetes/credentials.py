@@ -6,7 +6,7 @@ from sitectl.kubernetes.cluster import Cluster
 
 
 class SecretCredentials:
-    """Implements `sitectl.site.site.ServiceCredentials`: Secrets as cert-manager and Skupper make
+    """Implements `sitectl.site.ports.ServiceCredentials`: Secrets as cert-manager and Skupper make
     them."""
 
     def __init__(self, cluster: Cluster) -> None:

@@ -39,7 +39,7 @@ _TOKEN_TYPES: Final = (names.TOKEN_CLAIM, names.CONNECTION_TOKEN)
 
 
 class NamespaceTrust:
-    """Implements `sitectl.site.site.Trust` and `certs.joining.issue.Grants`."""
+    """Implements `sitectl.site.ports.Trust` and `certs.joining.issue.Grants`."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -207,7 +207,7 @@ class NamespaceTrust:
 
 
 class SecretLinks:
-    """Implements `sitectl.site.site.LinkTokens`: a link is a token Secret of its name."""
+    """Implements `sitectl.site.ports.LinkTokens`: a link is a token Secret of its name."""
 
     def __init__(self, cluster: Cluster, secrets: Mapping[str, Object]) -> None:
         self._cluster = cluster

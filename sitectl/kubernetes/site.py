@@ -33,7 +33,8 @@ from sitectl.kubernetes.objects import make_so
 from sitectl.kubernetes.planned import DryCluster
 from sitectl.site.admin import WHOLE_CALL_S, Admin, AdminClient
 from sitectl.site.places import state_dir
-from sitectl.site.site import LinkTokens, ManagedSite, ServiceCredentials
+from sitectl.site.ports import LinkTokens, ServiceCredentials
+from sitectl.site.site import ManagedSite
 
 if TYPE_CHECKING:
     from certs.names import Endpoint

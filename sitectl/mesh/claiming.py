@@ -18,7 +18,7 @@ from sitectl.site.claims import endpoints_to_dial, grant_claim
 if TYPE_CHECKING:
     from certs.ca.terms import TokenTerms
     from certs.token_files.tokens import Token
-    from sitectl.site.site import LinkTokens
+    from sitectl.site.ports import LinkTokens
 
 
 def claim_of(mesh: Mesh, link: MeshLink, acceptor: Reached, life_s: float | None) -> "Token":

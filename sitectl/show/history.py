@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 from sitectl.base.failure import Failure
 from sitectl.base.options import Settings
 from sitectl.show import sparkline
-from sitectl.site.site import RouterDoor, Site
+from sitectl.site.ports import RouterDoor
+from sitectl.site.site import Site
 
 SERVICES_MAX: Final = 20
 """Of more services a list shows no lines: the answer would be long, and so would be the wait."""

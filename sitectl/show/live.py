@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sitectl.base.failure import Exit, Failure
-from sitectl.site.site import RouterDoor
+from sitectl.site.ports import RouterDoor
 
 PATH: Final = "/api/v1/live"
 _PATHS: Final = ("/api/v1/status", "/api/v1/links", "/api/v1/services", "/api/v1/network")

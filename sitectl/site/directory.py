@@ -21,7 +21,8 @@ from sitectl.base.failure import Exit, Failure
 from sitectl.base.texts import write_atomically
 from sitectl.site import places
 from sitectl.site.admin import WHOLE_CALL_S, Admin
-from sitectl.site.site import LinkTokens, ServiceCredentials, Site
+from sitectl.site.ports import LinkTokens, ServiceCredentials
+from sitectl.site.site import Site
 
 if TYPE_CHECKING:
     from certs.links.proxies import ProxyLogin

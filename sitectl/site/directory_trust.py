@@ -16,7 +16,7 @@ from certs.links.revocation import Revocations
 
 
 class DirectoryTrust:
-    """Implements `sitectl.site.site.Trust` in ``secrets/``."""
+    """Implements `sitectl.site.ports.Trust` in ``secrets/``."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

@@ -8,8 +8,9 @@ import click
 
 from router import __version__
 from sitectl.base import output
-from sitectl.base.options import PLATFORMS, Settings, Verb, switch_file, switched_platform
+from sitectl.base.options import PLATFORMS, Settings, switch_file, switched_platform
 from sitectl.base.texts import write_atomically
+from sitectl.base.verb import Verb
 
 _PLACES = {
     "bash": "~/.local/share/bash-completion/completions/sitectl",

@@ -17,7 +17,8 @@ from certs.release import bundles
 from certs.release.images import ImageLayout, NotAnImage
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
-from sitectl.base.options import Settings, Verb
+from sitectl.base.options import Settings
+from sitectl.base.verb import Verb
 
 _TEXT_BYTES_MAX = 64 * 1024 * 1024
 _WHEEL = re.compile(r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>[A-Za-z0-9_.+!]+?)-.*\.whl")

@@ -7,7 +7,8 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, conflict, not_found
 from sitectl.flags.sites.proxy import ProxyWish, keep_link_login
 from sitectl.runtimes import presence
-from sitectl.site.site import LinkTokens, Site
+from sitectl.site.ports import LinkTokens
+from sitectl.site.site import Site
 
 if TYPE_CHECKING:
     from certs.token_files.tokens import Token

@@ -13,7 +13,8 @@ from router.documents.skupper2.objects import holds_v2
 from router.model.specs import Document
 from sitectl.base import output, texts
 from sitectl.base.failure import not_found, usage
-from sitectl.base.options import Settings, Verb, completes, dry_run_flag
+from sitectl.base.options import Settings, completes, dry_run_flag
+from sitectl.base.verb import Verb
 from sitectl.flags.services.name_ownership import require_in_force
 from sitectl.flags.skupper2.texts import v2_texts
 from sitectl.runtimes.site_lifecycle import make_site

@@ -10,7 +10,8 @@ import click
 from certs.errors import CertError
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found, usage
-from sitectl.base.options import Duration, Settings, Verbs, wait_flag
+from sitectl.base.options import Duration, Settings, wait_flag
+from sitectl.base.verb import Verbs
 from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.base.whole_install import require_routers
 

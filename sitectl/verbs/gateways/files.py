@@ -10,7 +10,8 @@ import click
 from router.documents.gateway import Gateway, write_gateway
 from sitectl.base import output, texts
 from sitectl.base.failure import not_found, usage
-from sitectl.base.options import Duration, Settings, TokenFile, Verb
+from sitectl.base.options import Duration, Settings, TokenFile
+from sitectl.base.verb import Verb
 from sitectl.flags.links.cost import LinkCost
 from sitectl.gateway.definition import gateway_of
 from sitectl.gateway.gateway_documents import (

@@ -11,7 +11,8 @@ import click
 from router.model.errors import ConfigError
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found, usage
-from sitectl.base.options import Settings, Verbs, accepted, wait_flag
+from sitectl.base.options import Settings, accepted, wait_flag
+from sitectl.base.verb import Verbs
 from sitectl.gateway import gateway_init, gateway_status, removal
 from sitectl.gateway.home import (
     HostGateway,

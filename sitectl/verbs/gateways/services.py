@@ -6,7 +6,8 @@ import click
 
 from sitectl.base import output
 from sitectl.base.failure import Exit, usage
-from sitectl.base.options import Settings, Verb, accepted, wait_flag
+from sitectl.base.options import Settings, accepted, wait_flag
+from sitectl.base.verb import Verb
 from sitectl.flags.services.capacity import CapacityFlags, capacity_flags
 from sitectl.flags.services.port_pairs import host_and_pairs, pairs_of
 from sitectl.flags.services.service import health_flags

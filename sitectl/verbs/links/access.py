@@ -7,7 +7,8 @@ import click
 
 from router.model.rights.sharing import ALL, SHORT_ID_CHARS
 from sitectl.base import output
-from sitectl.base.options import Settings, Verb, completes
+from sitectl.base.options import Settings, completes
+from sitectl.base.verb import Verb
 from sitectl.selection import store
 
 

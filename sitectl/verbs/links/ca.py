@@ -10,7 +10,8 @@ from certs.ca import rotation
 from certs.ca.rotation import CaState
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
-from sitectl.base.options import Settings, Verbs, wait_flag
+from sitectl.base.options import Settings, wait_flag
+from sitectl.base.verb import Verbs
 from sitectl.runtimes import presence
 from sitectl.selection import store
 from sitectl.site.site import Site

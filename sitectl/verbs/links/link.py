@@ -9,15 +9,8 @@ import click
 from router.model.specs import Document, LinkSpec
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found, usage
-from sitectl.base.options import (
-    Settings,
-    TokenFile,
-    Verbs,
-    also,
-    completes,
-    dry_run_flag,
-    wait_flag,
-)
+from sitectl.base.options import Settings, TokenFile, completes, dry_run_flag, wait_flag
+from sitectl.base.verb import Verbs, also
 from sitectl.base.watch import show, watch_flag
 from sitectl.flags.links.cost import LinkCost
 from sitectl.flags.links.creation import (

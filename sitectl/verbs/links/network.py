@@ -9,7 +9,8 @@ import click
 from router.model import limits
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
-from sitectl.base.options import Settings, Verb, Verbs, completes
+from sitectl.base.options import Settings, completes
+from sitectl.base.verb import Verb, Verbs
 from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.flags.services.sessions import require_address
 from sitectl.flags.services.sharing import unknown_here

@@ -9,7 +9,8 @@ import click
 
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
-from sitectl.base.options import Settings, Verb, completes
+from sitectl.base.options import Settings, completes
+from sitectl.base.verb import Verb
 from sitectl.selection import store
 from sitectl.show.ping import merged, round_text, summary_text
 from sitectl.show.site_detail import no_site

@@ -7,7 +7,8 @@ import click
 from certs.names import is_site_id
 from sitectl.base import output
 from sitectl.base.failure import Failure, not_found, usage
-from sitectl.base.options import Settings, Verb, dry_run_flag
+from sitectl.base.options import Settings, dry_run_flag
+from sitectl.base.verb import Verb
 from sitectl.flags.links.creation import incoming_link, link_to, revoke_site
 from sitectl.selection import store
 from sitectl.site.site import Site

@@ -11,7 +11,8 @@ from certs.errors import CertError
 from certs.limits import TOKEN_CERTIFICATE_LIFE_S
 from sitectl.base import output
 from sitectl.base.failure import Failure, conflict, not_found
-from sitectl.base.options import Duration, Settings, TokenFile, Verbs, accepted, dry_run_flag
+from sitectl.base.options import Duration, Settings, TokenFile, accepted, dry_run_flag
+from sitectl.base.verb import Verbs
 from sitectl.flags.links.cost import LinkCost
 from sitectl.flags.services.sharing_mode import note_to_grant
 from sitectl.flags.services.terms import TermsFlags, terms_fields, terms_flags, terms_of, terms_text

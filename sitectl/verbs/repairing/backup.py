@@ -19,7 +19,8 @@ from sitectl.backup import seal
 from sitectl.backup.content import Content
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, conflict, not_found, usage
-from sitectl.base.options import Settings, Verb
+from sitectl.base.options import Settings
+from sitectl.base.verb import Verb
 from sitectl.runtimes.image import image_flags
 from sitectl.runtimes.spec import PullPolicy, RuntimeSpec
 from sitectl.selection import store

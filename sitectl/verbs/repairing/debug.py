@@ -12,7 +12,8 @@ from router import __version__
 from sitectl.base import output
 from sitectl.base.failure import Failure, not_found
 from sitectl.base.findings import Finding
-from sitectl.base.options import Settings, Verbs
+from sitectl.base.options import Settings
+from sitectl.base.verb import Verbs
 from sitectl.debug.archive import SKIPPED, ArchivePart, Content, collect, write
 from sitectl.debug.scrub import Scrubber, secrets_below
 from sitectl.selection import store

@@ -8,7 +8,8 @@ import msgspec
 
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
-from sitectl.base.options import Planned, Settings, Verb, dry_run_flag
+from sitectl.base.options import Planned, Settings, dry_run_flag
+from sitectl.base.verb import Verb
 
 if TYPE_CHECKING:
     from router.kubernetes.migration.record import Direction

@@ -7,7 +7,8 @@ import click
 
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found
-from sitectl.base.options import Duration, Settings, Verbs, completes
+from sitectl.base.options import Duration, Settings, completes
+from sitectl.base.verb import Verbs
 from sitectl.selection import store
 from sitectl.site.site import Site
 

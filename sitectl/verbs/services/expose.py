@@ -13,13 +13,13 @@ from sitectl.base.failure import usage
 from sitectl.base.options import (
     UNTIL_READY,
     Settings,
-    Verb,
     accepted,
     completes,
     dry_run_flag,
     type_and_name,
     wait_flag,
 )
+from sitectl.base.verb import Verb
 from sitectl.flags.services.bindings import (
     Binding,
     BoundTarget,

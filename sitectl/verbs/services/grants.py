@@ -19,7 +19,8 @@ from router.model.rights.sharing import names_one_site, pinned, shown_pattern
 from router.model.specs import Document, GrantSpec, SitePolicySpec
 from sitectl.base import output
 from sitectl.base.failure import conflict, usage
-from sitectl.base.options import Settings, Verb, completes, dry_run_flag
+from sitectl.base.options import Settings, completes, dry_run_flag
+from sitectl.base.verb import Verb
 from sitectl.flags.services.bindings import bindings_of, is_declared
 from sitectl.flags.services.capacity import policy_of_service
 from sitectl.flags.services.name_ownership import look

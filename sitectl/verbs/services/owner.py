@@ -3,7 +3,8 @@
 import click
 
 from sitectl.base import output
-from sitectl.base.options import Settings, Verb, completes, dry_run_flag
+from sitectl.base.options import Settings, completes, dry_run_flag
+from sitectl.base.verb import Verb
 from sitectl.flags.services.name_ownership import look
 from sitectl.flags.services.names import service_meant
 from sitectl.selection import store

@@ -9,7 +9,8 @@ import click
 from router.model import limits
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
-from sitectl.base.options import Duration, Settings, Verb, completes
+from sitectl.base.options import Duration, Settings, completes
+from sitectl.base.verb import Verb
 from sitectl.flags.services.sharing import unknown_here
 from sitectl.selection import store
 from sitectl.show.rebalance import plan_text

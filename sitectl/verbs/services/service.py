@@ -9,7 +9,8 @@ import click
 from router.model.specs import Document, ServiceSpec, SitePolicySpec
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
-from sitectl.base.options import Settings, Verbs, accepted, completes, dry_run_flag
+from sitectl.base.options import Settings, accepted, completes, dry_run_flag
+from sitectl.base.verb import Verbs
 from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.flags.services.bindings import bindings_of
 from sitectl.flags.services.capacity import CapacityFlags, cap_change, lone_site_cap_flags

@@ -15,7 +15,8 @@ from router.model.specs import (
 )
 from sitectl.base import output
 from sitectl.base.failure import Failure, not_found, usage
-from sitectl.base.options import Settings, Verb, completes, dry_run_flag
+from sitectl.base.options import Settings, completes, dry_run_flag
+from sitectl.base.verb import Verb
 from sitectl.flags.services.bindings import (
     bindings_of,
     changed_targets,

@@ -18,7 +18,8 @@ from router.kubernetes.objects.objects import metadata, name_of
 from router.model.errors import ConfigError
 from sitectl.base import output, texts
 from sitectl.base.failure import Exit, Failure, usage
-from sitectl.base.options import Settings, TokenFile, Verb
+from sitectl.base.options import Settings, TokenFile
+from sitectl.base.verb import Verb
 from sitectl.runtimes.image import chosen_image, image_flags, policy_of_pods, stated_image
 from sitectl.runtimes.process import router_environment
 from sitectl.runtimes.spec import PullPolicy

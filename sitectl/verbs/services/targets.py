@@ -8,7 +8,6 @@ from sitectl.base.failure import usage
 from sitectl.base.options import (
     UNTIL_READY,
     Settings,
-    Verb,
     accepted,
     completes,
     dry_run_flag,
@@ -16,6 +15,7 @@ from sitectl.base.options import (
     type_and_name,
     wait_flag,
 )
+from sitectl.base.verb import Verb
 from sitectl.flags.services.bindings import (
     Binding,
     bound_document,

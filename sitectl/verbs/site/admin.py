@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from sitectl.base.failure import usage
-from sitectl.base.options import Verb
+from sitectl.base.verb import Verb
 from sitectl.kubernetes.door import site_directory
 from sitectl.site.admin import Admin, Call
 

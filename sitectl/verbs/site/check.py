@@ -31,7 +31,8 @@ from router.model.unreadable import UNREADABLE_JSON
 from sitectl.base import output, texts
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.findings import Finding, Level, expiry
-from sitectl.base.options import Settings, Verb, completes, wait_flag
+from sitectl.base.options import Settings, completes, wait_flag
+from sitectl.base.verb import Verb
 from sitectl.runtimes import presence, runtime_of
 from sitectl.selection import store
 from sitectl.show import check_report

@@ -9,7 +9,8 @@ from router.model.rights.sharing import ALL
 from router.model.specs import ConnectorSpec, Document, SitePolicySpec
 from sitectl.base import output
 from sitectl.base.failure import usage
-from sitectl.base.options import Decorated, Settings, Verb, Verbs, completes, dry_run_flag
+from sitectl.base.options import Decorated, Settings, completes, dry_run_flag
+from sitectl.base.verb import Verb, Verbs
 from sitectl.flags.services.bindings import is_declared
 from sitectl.flags.services.capacity import policy_of_service
 from sitectl.flags.services.names import nearest_service, require_name, service_meant

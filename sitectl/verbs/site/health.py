@@ -10,7 +10,8 @@ import click
 
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found, usage
-from sitectl.base.options import IN_POD_VARIABLE, Settings, Verb
+from sitectl.base.options import IN_POD_VARIABLE, Settings
+from sitectl.base.verb import Verb
 from sitectl.site import places
 from sitectl.site.admin import Admin, AdminClient, Call
 

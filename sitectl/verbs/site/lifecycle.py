@@ -12,7 +12,8 @@ from router.model.addresses import join
 from router.model.specs import Document, SiteSpec
 from sitectl.base import output
 from sitectl.base.failure import Failure, usage
-from sitectl.base.options import Settings, Verb, dry_run_flag
+from sitectl.base.options import Settings, dry_run_flag
+from sitectl.base.verb import Verb
 from sitectl.flags.links.address import link_address
 from sitectl.flags.rows import texts_of, values_of
 from sitectl.flags.sites.console import (

@@ -12,7 +12,8 @@ from router.model import limits
 from router.model.specs import Document, ListenerSpec
 from sitectl.base import output
 from sitectl.base.failure import conflict, usage
-from sitectl.base.options import Settings, TokenFile, Verb
+from sitectl.base.options import Settings, TokenFile
+from sitectl.base.verb import Verb
 from sitectl.gateway.edge import LINK, make_edge_in
 from sitectl.runtimes import presence
 from sitectl.runtimes.process import (

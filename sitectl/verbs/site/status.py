@@ -6,7 +6,8 @@ import click
 
 from sitectl.base import colours, output
 from sitectl.base.failure import Exit, Failure, doc_of
-from sitectl.base.options import Settings, Verb
+from sitectl.base.options import Settings
+from sitectl.base.verb import Verb
 from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.selection import store
 from sitectl.show import ages, history

@@ -8,7 +8,8 @@ import msgspec
 from router.model.specs import Document, SiteSpec
 from sitectl.base import output
 from sitectl.base.failure import not_found, usage
-from sitectl.base.options import Duration, Settings, Verb, dry_run_flag
+from sitectl.base.options import Duration, Settings, dry_run_flag
+from sitectl.base.verb import Verb
 from sitectl.flags.rows import row_flags, texts_of, typed_rows, values_of
 from sitectl.flags.services.sharing_mode import mode_text
 from sitectl.flags.sites.console import (

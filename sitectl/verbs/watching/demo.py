@@ -3,7 +3,7 @@
 import click
 
 from sitectl.base.failure import Exit, Failure
-from sitectl.base.options import Verb
+from sitectl.base.verb import Verb
 
 
 @click.command(cls=Verb)

@@ -12,7 +12,8 @@ from router.documents.readers import duration_s
 from router.model.wording.routing_key_names import is_hashed, names_meant
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
-from sitectl.base.options import Settings, Verb
+from sitectl.base.options import Settings
+from sitectl.base.verb import Verb
 from sitectl.selection import store
 from sitectl.site.directory import DirectorySite
 from sitectl.site.event_files import events_of

@@ -6,7 +6,8 @@ import click
 
 from sitectl.base import output
 from sitectl.base.failure import not_found
-from sitectl.base.options import Settings, Verb
+from sitectl.base.options import Settings
+from sitectl.base.verb import Verb
 
 if TYPE_CHECKING:
     from router.model.event_codes import EventCode

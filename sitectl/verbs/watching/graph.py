@@ -9,8 +9,9 @@ import click
 
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
-from sitectl.base.options import Settings, Verb
+from sitectl.base.options import Settings
 from sitectl.base.texts import write_atomically
+from sitectl.base.verb import Verb
 from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.selection import store
 from sitectl.show import graph as shown

@@ -18,7 +18,8 @@ import msgspec
 from router.model.specs import POLICIES
 from sitectl.base import colours, output, texts
 from sitectl.base.failure import Exit, Failure
-from sitectl.base.options import Settings, Verb
+from sitectl.base.options import Settings
+from sitectl.base.verb import Verb
 from sitectl.base.whole_install import require_routers
 
 if TYPE_CHECKING:

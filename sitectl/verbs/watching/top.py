@@ -10,7 +10,8 @@ import click
 
 from sitectl.base import output
 from sitectl.base.failure import Failure
-from sitectl.base.options import Duration, Settings, Verb
+from sitectl.base.options import Duration, Settings
+from sitectl.base.verb import Verb
 from sitectl.base.watch import LEAST_S
 from sitectl.selection import store
 from sitectl.show import sparkline, top
