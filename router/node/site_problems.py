@@ -17,7 +17,7 @@ from router.node.news.absent_sites import AbsentSites, rows
 from router.node.news.duplicate_identity import Twin
 from router.node.news.message_news import MessageNews
 from router.node.news.site_faults import SiteFaults
-from router.node.problems import problems, unserved
+from router.node.problems import listener_problems, problems, unserved
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.services import refused_declarations
 from router.node.services.services import SiteServices
@@ -94,8 +94,8 @@ class Troubles:
             *self._of_neighbours(utc),
             *self._faults.problems(self._network.now()),
             *self._messages.problems(),
-            *problems.of_listeners(self._forwarder.listeners.states()),
-            *problems.of_listener_budgets(self._services.unlistened, self._names.site),
+            *listener_problems.of_listeners(self._forwarder.listeners.states()),
+            *listener_problems.of_listener_budgets(self._services.unlistened, self._names.site),
             *self._credentials.service_tls_problems(),
             *name_ownership.problems_of(table),
             *problems.of_table(table),

@@ -20,7 +20,7 @@ from router.model.settings import AffinityBy
 from router.model.wording.routing_key_names import with_keys
 from router.net.epoll import EpollNetwork
 from router.node.news.bar_news import bar_views
-from router.node.problems import problems
+from router.node.problems import listener_problems
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
 from router.node.time_text import WallClock
@@ -236,7 +236,7 @@ class OperatorView:
         """With what else is known of the service here."""
         router, key = self._router, ServiceKey(found.service, found.port)
         states, planned = router.forwarder.listeners.states(), router.services.get(key)
-        closed, hint = problems.closed(key, states, planned)
+        closed, hint = listener_problems.closed(key, states, planned)
         key_of = router.readings.routing_key_of
         return msgspec.structs.replace(
             found,

@@ -8,14 +8,13 @@ from router.model.errors import ConfigError, Severity
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.rights.sharing import Sharing, SharingRules
 from router.model.specs import PolicySpec, ServiceSpec
+from router.node.problems.listener_problems import of_listener_budgets, of_listeners
 from router.node.problems.problems import (
     WEIGHTS_SHOWN,
     notes_of_config,
     of_config,
     of_copies,
     of_edge,
-    of_listener_budgets,
-    of_listeners,
     of_mode,
     of_table,
     of_terms,

@@ -1,0 +1,132 @@
+"""Services that have no listener here, and why, in the words of `status`. Pure."""
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from router.exchange.clients.listeners import EVERYWHERE
+from router.model.addresses import join
+from router.model.events import Problem
+from router.model.ids import ServiceKey, SiteId
+from router.node.services.listeners.budget import ListenerRefusal
+from router.node.services.listeners.grants import FORMER, PortHolder, Unlistened
+from router.node.services.planned import PlannedService
+from router.service.figures import ListenerState
+
+_IN_USE = "already in use"  # EADDRINUSE, in the words of the system.
+
+
+def closed(
+    key: ServiceKey, states: Mapping[ServiceKey, ListenerState], planned: PlannedService | None
+) -> tuple[str, str]:
+    """Why no client can connect here, and the next step; empty: some can, or it is wanted so."""
+    if (found := of_listener(key, states)) is not None:
+        return found.message, found.hint
+    if planned is None or not planned.lacks_listener:
+        return "", ""
+    return (
+        f"Service {key} has no listener here: {planned.why_not}.",
+        f"To give it one: sitectl service set {key} --listen PORT",
+    )
+
+
+def of_listeners(states: Mapping[ServiceKey, ListenerState]) -> list[Problem]:
+    """Listeners that are not bound."""
+    return [one for key in states if (one := of_listener(key, states)) is not None]
+
+
+def of_listener(key: ServiceKey, states: Mapping[ServiceKey, ListenerState]) -> Problem | None:
+    """The one of ``key``; None: it is bound, or this site has none."""
+    state = states.get(key)
+    if state is None or not state.error:
+        return None
+    holder = _holder(state, states)
+    return Problem(
+        code="SW0202",
+        message=f"Service {key} has no listener here: {state.error}"
+        + (f", by service {holder} of this site" if holder is not None else ""),
+        hint=state.hint or _free_port(key, holder),
+    )
+
+
+def _holder(state: ListenerState, states: Mapping[ServiceKey, ListenerState]) -> ServiceKey | None:
+    """Another service whose listener has the place of ``state``."""
+    if _IN_USE not in state.error:
+        return None
+    for key, other in states.items():
+        hosts = {other.host, state.host}
+        is_same_host = len(hosts) == 1 or not hosts.isdisjoint(EVERYWHERE)
+        if other.listening and other.port == state.port and is_same_host:
+            return key
+    return None
+
+
+def _free_port(key: ServiceKey, holder: ServiceKey | None) -> str:
+    elsewhere = f"sitectl service set {key} --listen [IP:]PORT"
+    return f"Free the port, or: {elsewhere}" if holder is None else f"Give one another: {elsewhere}"
+
+
+def of_listener_budgets(
+    unlistened: Iterable[Unlistened], name_of: Callable[[SiteId], str]
+) -> list[Problem]:
+    """Service ports without a listener because their site, or all sites, declare too many."""
+    return [_over_budget(one, name_of) for one in unlistened]
+
+
+def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
+    name = None if one.origin in (None, FORMER) else name_of(SiteId(str(one.origin)))
+    if name is not None:
+        whose = f"Site {name} declares"
+    elif one.origin is None:
+        whose = "This site declares"
+    else:
+        whose = "Sites that were known before the restart declare"
+    shown = [
+        f"{key}{f' at {join(*place)}' if place else ''}{_held_by(holder, name_of)}"
+        for key, holder, place in itertools.zip_longest(one.first, one.holders, one.places)
+    ]
+    more = f" and {one.count - len(one.first)} more" if one.count > len(one.first) else ""
+    named = f" ({', '.join(shown)}{more})" if shown else ""
+    ports = "1 service port" if one.count == 1 else f"{one.count} service ports"
+    first = one.first[0] if one.first else None
+    listen = f"sitectl service set {first or 'NAME'} --listen"
+    place = next(iter(one.places), None)
+    wanted = join(*place) if place else str(first.port if first else "PORT")
+    revoke = f"sitectl revoke-access --link {name or 'NAME'}"
+    for_one = f"For one of them: {listen} PORT. "
+    hints = {
+        ListenerRefusal.LOW_PORT: f"If clients here should reach it: {listen} PORT",
+        ListenerRefusal.TAKEN: f"Give it another port here: {listen} PORT",
+        ListenerRefusal.PLACE: f"Give {first or 'it'} another port here: {listen} PORT. "
+        + (
+            _without_its_port(one.holders[:1])
+            if one.origin is None
+            else f"To give it this port: {listen} {wanted}. "
+            f"If that site should not be here at all: {revoke}"
+        ),
+        ListenerRefusal.SITE: f"{for_one}For all: raise listenersPerSite here. "
+        f"If that site should not be here at all: {revoke}",
+        ListenerRefusal.TOTAL: "Raise the limit of open files: ulimit -n, or LimitNOFILE= of the "
+        "unit",
+        ListenerRefusal.UNPLANNED: f"{for_one}If that site should not be here at all: {revoke}",
+    }
+    return Problem(
+        code="SW0321" if one.refusal is ListenerRefusal.PLACE else "SW0320",
+        message=f"{whose} {ports} without a listener here{named}: {one.refusal.value}.",
+        hint=hints[one.refusal],
+    )
+
+
+def _without_its_port(holders: Sequence[PortHolder | None]) -> str:
+    """How a service of this site that has the port of another one gives it away."""
+    named = next((one.service for one in holders if one is not None), "NAME")
+    return f"To free this one: sitectl service set {named} --listen none"
+
+
+def _held_by(holder: PortHolder | None, name_of: Callable[[SiteId], str]) -> str:
+    if holder is None:
+        return ""
+    if holder.site is None:
+        return f", the port of {holder.service} of this site"
+    site = "a site of before the restart" if holder.site == FORMER else name_of(holder.site)
+    away = ", which is away" if holder.is_away else ""
+    return f", the port of {holder.service} of {site}{away}"
