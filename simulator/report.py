@@ -1,6 +1,6 @@
 """An outcome as tables: what each site's clients got, from whom, how fast; and other rules."""
 
-from router.documents.readers import size_text
+from router.documents.quantities import size_text
 from simulator.advice.search import Advice, TriedPlan
 from simulator.figures import Rival, RunOutcome, SiteFigures
 

@@ -3,7 +3,7 @@
 from math import isfinite
 from typing import Any, Final, get_args
 
-from router.documents import bursts, capacities, readers, weights
+from router.documents import bursts, capacities, quantities, readers, weights
 from router.documents.fields import Field, Shape
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.rate_rules import check_cap, check_rates
@@ -51,38 +51,38 @@ def number(least: float, most: float, unit: str = "") -> Reader:
     return read
 
 
-_moment = readers.DurationReader(0.0, bounds.DURATION_S_MAX)
+_moment = quantities.DurationReader(0.0, bounds.DURATION_S_MAX)
 _rate = number(0.0, bounds.RATE_PER_S_MAX, "/s")
 _policy_name = readers.WordReader(*get_args(PolicyName))
 _pair = readers.ListReader(readers.name, 2, "sites")
 _TIME = Shape(
     ServiceTime,
     Field("kind", readers.WordReader(*get_args(ServiceTimeKind))),
-    Field("mean_s", readers.DurationReader(0.000_1, 600.0), required=True),
+    Field("mean_s", quantities.DurationReader(0.000_1, 600.0), required=True),
     Field("sigma", number(0.01, 3.0)),
-    Field("spread", readers.share),
-    Field("slow_share", readers.share),
+    Field("spread", quantities.share),
+    Field("slow_share", quantities.share),
     Field("slow_factor", number(1.0, 1000.0)),
 )
 
 
 def _service_time(findings: Findings, node: Node, path: str) -> Any:
     """A mapping, or a bare duration: constant."""
-    if isinstance(node, Scalar) and readers.duration_s(node.value) is not None:
-        mean = readers.DurationReader(0.000_1, 600.0)(findings, node, path)
+    if isinstance(node, Scalar) and quantities.duration_s(node.value) is not None:
+        mean = quantities.DurationReader(0.000_1, 600.0)(findings, node, path)
         return BAD if isinstance(mean, Bad) else ServiceTime(mean_s=mean)
     return _TIME.read(findings, node, path)
 
 
 _RATE_FIELDS: Final = (
-    Field("resume", readers.rate),
+    Field("resume", quantities.rate),
     Field(
         "window_s",
         readers.OptionalReader(
-            readers.DurationReader(limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX)
+            quantities.DurationReader(limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX)
         ),
     ),
-    Field("stay_s", readers.OptionalReader(readers.DurationReader(0.0, limits.RATE_STAY_S_MAX))),
+    Field("stay_s", readers.OptionalReader(quantities.DurationReader(0.0, limits.RATE_STAY_S_MAX))),
 )
 
 
@@ -94,14 +94,14 @@ def _check_targets(findings: Findings, node: Mapping, path: str, spec: ScenarioT
 _LINK = Shape(
     Link,
     Field("between", _pair, required=True),
-    Field("cost", readers.IntegerReader(1, limits.COST_MAX)),
-    Field("rtt_s", readers.DurationReader(0.0, 10.0)),
+    Field("cost", quantities.IntegerReader(1, limits.COST_MAX)),
+    Field("rtt_s", quantities.DurationReader(0.0, 10.0)),
 )
 _SERVICE_FIELDS: Final = SHAPES["Service"].fields
 _CALL = Shape(
     ServiceCall,
     Field("service", readers.name, required=True),
-    Field("count", readers.IntegerReader(1, bounds.CALLS_MAX)),
+    Field("count", quantities.IntegerReader(1, bounds.CALLS_MAX)),
     Field("parallel", readers.boolean),
 )
 _CLASS = Shape(
@@ -111,7 +111,7 @@ _CLASS = Shape(
     Field(
         "calls",
         readers.table(
-            readers.IntegerReader(0, bounds.CALLS_MAX), bounds.SERVICES_MAX, "counts by service"
+            quantities.IntegerReader(0, bounds.CALLS_MAX), bounds.SERVICES_MAX, "counts by service"
         ),
     ),
 )
@@ -121,23 +121,23 @@ _SERVICE = Shape(
     Field("protocol", readers.WordReader("http", "tcp")),
     Field("policy", _policy_name),
     Field("weights", weights.read),
-    Field("spill_at", readers.OptionalReader(readers.percent)),
-    Field("queue", readers.OptionalReader(readers.IntegerReader(0, limits.QUEUE_MAX))),
-    Field("queue_wait_s", readers.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX)),
-    Field("hold_s", readers.DurationReader(0.0, limits.HOLD_S_MAX)),
+    Field("spill_at", readers.OptionalReader(quantities.percent)),
+    Field("queue", readers.OptionalReader(quantities.IntegerReader(0, limits.QUEUE_MAX))),
+    Field("queue_wait_s", quantities.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX)),
+    Field("hold_s", quantities.DurationReader(0.0, limits.HOLD_S_MAX)),
     Field("isolation", readers.WordReader(*get_args(Isolation))),
     *(_SERVICE_FIELDS[key] for key in ("maxAge", "maxAgeJitter", "maxAgeGrace", "rebalance")),
     *(_SERVICE_FIELDS[key] for key in ("sheddable", "sheddableShare")),
     Field("calls", readers.ListReader(_CALL.read, bounds.SERVICES_MAX, "calls")),
-    Field("answer_bytes", readers.SizeReader(0, bounds.ANSWER_BYTES_MAX)),
+    Field("answer_bytes", quantities.SizeReader(0, bounds.ANSWER_BYTES_MAX)),
 )
 _TARGETS = Shape(
     ScenarioTargets,
     Field("site", readers.name, required=True),
     Field("service", readers.name),
-    Field("count", readers.IntegerReader(0, bounds.TARGETS_MAX)),
-    Field("slots", readers.OptionalReader(readers.IntegerReader(1, limits.CAPACITY_MAX))),
-    Field("capacity", readers.capacity),
+    Field("count", quantities.IntegerReader(0, bounds.TARGETS_MAX)),
+    Field("slots", readers.OptionalReader(quantities.IntegerReader(1, limits.CAPACITY_MAX))),
+    Field("capacity", quantities.capacity),
     *_RATE_FIELDS,
     Field("service_time", _service_time, required=True),
     Field("asleep", readers.boolean),
@@ -147,7 +147,7 @@ _SITE_POLICY = Shape(
     SitePolicy,
     Field("site", readers.name, required=True),
     Field("service", readers.name),
-    Field("site_capacity", readers.site_capacity, required=True),
+    Field("site_capacity", quantities.site_capacity, required=True),
     *_RATE_FIELDS,
     Field("spill", readers.WordReader("excess", "all")),
     check=check_cap,
@@ -163,9 +163,9 @@ _BURST = Shape(
     Field("site", readers.name, required=True),
     Field("service", readers.name),
     Field("wakes", readers.name, required=True),
-    Field("wake_s", readers.DurationReader(0.0, 3600.0), required=True),
+    Field("wake_s", quantities.DurationReader(0.0, 3600.0), required=True),
     Field("starts", readers.WordReader("targets", "router")),
-    Field("fails", readers.IntegerReader(0, 100)),
+    Field("fails", quantities.IntegerReader(0, 100)),
     *(bursts.BURST.fields[key] for key in ("window", "saturated", "calm", "coolDown")),
     check=_check_burst,
 )
@@ -179,14 +179,14 @@ _ARRIVALS = Shape(
     Field("peak", _rate),
     Field("peak_from_s", _moment),
     Field("peak_until_s", _moment),
-    Field("clients", readers.IntegerReader(1, bounds.CLIENTS_MAX)),
-    Field("think_s", readers.DurationReader(0.0, 3600.0)),
+    Field("clients", quantities.IntegerReader(1, bounds.CLIENTS_MAX)),
+    Field("think_s", quantities.DurationReader(0.0, 3600.0)),
     Field("file", readers.matching(r"[^\x00-\x1f]+\Z", "a file name")),
     Field("speed", number(0.001, 1000.0)),
     Field("from_s", _moment),
     Field("until_s", _moment),
     Field("connections", readers.WordReader("keep-alive", "new")),
-    Field("timeout_s", readers.DurationReader(0.1, bounds.CLIENT_TIMEOUT_S_MAX)),
+    Field("timeout_s", quantities.DurationReader(0.1, bounds.CLIENT_TIMEOUT_S_MAX)),
     Field("classes", weights.read),
 )
 _EVENT = Shape(
@@ -195,15 +195,15 @@ _EVENT = Shape(
     Field("do", readers.WordReader(*get_args(Action)), required=True),
     Field("site", readers.name),
     Field("service", readers.name),
-    Field("count", readers.IntegerReader(1, bounds.TARGETS_MAX)),
+    Field("count", quantities.IntegerReader(1, bounds.TARGETS_MAX)),
     Field("policy", _policy_name),
     Field("weights", weights.read),
     Field("between", _pair),
-    Field("cost", readers.IntegerReader(1, limits.COST_MAX)),
-    Field("capacity", readers.capacity),
+    Field("cost", quantities.IntegerReader(1, limits.COST_MAX)),
+    Field("capacity", quantities.capacity),
     Field("service_time", _service_time),
     Field("factor", number(0.001, 1000.0)),
-    Field("share", readers.percent),
+    Field("share", quantities.percent),
 )
 
 
@@ -213,8 +213,8 @@ def _list(shape: Shape, most: int, what: str) -> Reader:
 
 SPEC: Final = Shape(
     Scenario,
-    Field("seed", readers.IntegerReader(0, 999_999_999)),
-    Field("duration_s", readers.DurationReader(0.1, bounds.DURATION_S_MAX), required=True),
+    Field("seed", quantities.IntegerReader(0, 999_999_999)),
+    Field("duration_s", quantities.DurationReader(0.1, bounds.DURATION_S_MAX), required=True),
     Field("sites", readers.ListReader(readers.name, bounds.SITES_MAX, "sites"), required=True),
     Field("links", _list(_LINK, bounds.LISTS_MAX, "links")),
     Field("services", _list(_SERVICE, bounds.SERVICES_MAX, "services"), required=True),

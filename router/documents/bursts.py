@@ -9,7 +9,7 @@ import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from router.documents import readers, templates
+from router.documents import quantities, readers, templates
 from router.documents.fields import Field, Shape
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.readers import BAD, Bad
@@ -29,7 +29,7 @@ FIGURES: Final = (
 
 
 def _share_above_zero(findings: Findings, node: Node, path: str) -> float | Bad:
-    value = readers.percent(findings, node, path)
+    value = quantities.percent(findings, node, path)
     if isinstance(value, float) and value == 0:
         findings.add(node, path, "a mark of 0 is always reached", "Write 1% or more")
         return BAD
@@ -291,10 +291,10 @@ def check_marks(
 
 
 def _shown(key: str, mark: float) -> str:
-    return readers.duration_text(mark) if key == "queueWait" else f"{mark:.6g}"
+    return quantities.duration_text(mark) if key == "queueWait" else f"{mark:.6g}"
 
 
-_QUEUE_WAIT = readers.DurationReader(0.001, limits.QUEUE_WAIT_S_MAX)
+_QUEUE_WAIT = quantities.DurationReader(0.001, limits.QUEUE_WAIT_S_MAX)
 _SATURATED = Shape(
     SaturatedMarks,
     Field(
@@ -314,32 +314,32 @@ _SATURATED = Shape(
 )
 _CALM = Shape(
     CalmMarks,
-    Field("used", readers.percent, "unset: half of the saturated mark; so are the next four"),
-    Field("full", readers.percent, "share of the time in which this site is full"),
+    Field("used", quantities.percent, "unset: half of the saturated mark; so are the next four"),
+    Field("full", quantities.percent, "share of the time in which this site is full"),
     Field(
         "queue_wait_s",
-        readers.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX),
+        quantities.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX),
         "how long requests wait for a slot",
     ),
     Field(
-        "overflow", readers.percent, "share of the requests that leave because this site is full"
+        "overflow", quantities.percent, "share of the requests that leave because this site is full"
     ),
-    Field("refused", readers.percent, "share of the requests that no site took"),
-    Field("for_s", readers.DurationReader(0.0, 86_400.0), "how long all of them"),
+    Field("refused", quantities.percent, "share of the requests that no site took"),
+    Field("for_s", quantities.DurationReader(0.0, 86_400.0), "how long all of them"),
 )
 _WEBHOOK = Shape(
     WebhookSpec,
     Field("url", url, "http or https", required=True),
     Field("secret", readers.name, "the file `secrets/webhooks/NAME` that signs it; empty: none"),
-    Field("timeout_s", readers.DurationReader(0.1, 300.0), "of one try"),
-    Field("tries", readers.IntegerReader(1, 20), "at most"),
+    Field("timeout_s", quantities.DurationReader(0.1, 300.0), "of one try"),
+    Field("tries", quantities.IntegerReader(1, 20), "at most"),
 )
 BURST: Final = Shape(
     BurstSpec,
     Field("service", readers.name, "that is watched here", required=True),
     Field(
         "window_s",
-        readers.DurationReader(limits.BURST_WINDOW_S_MIN, limits.BURST_WINDOW_S_MAX),
+        quantities.DurationReader(limits.BURST_WINDOW_S_MIN, limits.BURST_WINDOW_S_MAX),
         "what figures are taken over",
     ),
     Field(
@@ -350,10 +350,12 @@ BURST: Final = Shape(
         shape=_SATURATED,
     ),
     Field("calm", _CALM.read, "all of these, for so long, end it", shape=_CALM),
-    Field("cool_down_s", readers.DurationReader(1.0, 7 * 86_400.0), "least time between two runs"),
+    Field(
+        "cool_down_s", quantities.DurationReader(1.0, 7 * 86_400.0), "least time between two runs"
+    ),
     Field(
         "timeout_s",
-        readers.DurationReader(0.1, limits.BURST_RUN_S_MAX),
+        quantities.DurationReader(0.1, limits.BURST_RUN_S_MAX),
         "of a run of the command, or of an attempt at the object",
     ),
     Field(

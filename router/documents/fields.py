@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from router.documents import readers
+from router.documents import quantities, readers
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.readers import BAD, Bad, Reader
 
@@ -146,9 +146,9 @@ def yaml_key(attribute: str) -> str:
 
 def _plain_value(field: Field, value: Any) -> Any:
     if field.is_duration and value is not None:
-        return readers.duration_text(value)
+        return quantities.duration_text(value)
     if field.is_size:
-        return readers.size_text(value)
+        return quantities.size_text(value)
     if field.shape is not None and isinstance(value, tuple):
         return [field.shape.plain(item) for item in value]
     if field.shape is not None and value is not None:
@@ -178,8 +178,8 @@ def _bounded_reader(name: str, hint: Any) -> Reader:
     if meta.pattern is not None:
         return readers.matching(meta.pattern, "a path that begins with /")
     if name.endswith("_s"):
-        return readers.DurationReader(meta.ge, meta.le)
-    reader = readers.SizeReader if name.endswith("_bytes") else readers.IntegerReader
+        return quantities.DurationReader(meta.ge, meta.le)
+    reader = quantities.SizeReader if name.endswith("_bytes") else quantities.IntegerReader
     return reader(meta.ge, meta.le)
 
 
@@ -187,7 +187,7 @@ def bounds_text(struct: type[msgspec.Struct], attribute: str) -> str:
     """From what to what a field of a `bounded` struct may be, for people."""
     (meta,) = get_type_hints(struct, include_extras=True)[attribute].__metadata__
     if attribute.endswith("_s"):
-        return f"{readers.duration_text(meta.ge)} to {readers.duration_text(meta.le)}"
+        return f"{quantities.duration_text(meta.ge)} to {quantities.duration_text(meta.le)}"
     if attribute.endswith("_bytes"):
-        return f"{readers.size_text(meta.ge)} to {readers.size_text(meta.le)}"
+        return f"{quantities.size_text(meta.ge)} to {quantities.size_text(meta.le)}"
     return f"{meta.ge} to {meta.le}"

@@ -23,7 +23,7 @@ from typing import Any, Final, Literal
 import msgspec
 import yaml
 
-from router.documents import readers
+from router.documents import quantities, readers
 from router.documents.addresses import is_host
 from router.documents.nodes import Findings, Mapping, Node, Scalar, Sequence, parse
 from router.documents.readers import BAD, Bad
@@ -260,7 +260,7 @@ class _Reader:
         if isinstance(address, Bad) or any(isinstance(value, Bad) for value in values.values()):
             return BAD
         name, port = address
-        first = self._value(inner, "port", f"{path}.service", readers.port, port)
+        first = self._value(inner, "port", f"{path}.service", quantities.port, port)
         if isinstance(first, Bad):
             return BAD
         values["ports"] = values["ports"] or values["target_ports"] or ((first,) if first else ())
@@ -354,7 +354,7 @@ def _host(findings: Findings, node: Node, path: str) -> str | Bad:
     return BAD
 
 
-_port_list = readers.ListReader(readers.port, limits.PORTS_PER_SERVICE_MAX, "ports")
+_port_list = readers.ListReader(quantities.port, limits.PORTS_PER_SERVICE_MAX, "ports")
 
 
 def _ports(findings: Findings, node: Node, path: str) -> tuple[int, ...] | Bad:
@@ -369,7 +369,7 @@ def _port_in_quotes(findings: Findings, node: Node, path: str) -> int | Bad:
     """A port, with or without quotes: Skupper has this one as a text."""
     if isinstance(node, Scalar):
         node = Scalar(node.value, True, node.line, node.column)
-    found: int | Bad = readers.port(findings, node, path)
+    found: int | Bad = quantities.port(findings, node, path)
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from router.documents import addresses, proxies, readers, rules, weights
+from router.documents import addresses, proxies, quantities, readers, rules, weights
 from router.documents.fields import Field, Shape, bounded
 from router.documents.nodes import Findings, Node, Scalar
 from router.documents.readers import BAD
@@ -51,15 +51,15 @@ CONSOLE_AUTHS: Final[tuple[ConsoleAuth, ...]] = ("internal", "unsecured")
 """Of hosts: OpenShift is asked in its namespaces alone."""
 DAY_S: Final = 86_400.0
 
-_PORTS = readers.ListReader(readers.port, limits.PORTS_PER_SERVICE_MAX, "ports")
-_TARGET_PORTS = readers.ListReader(readers.port_or_name, limits.PORTS_PER_SERVICE_MAX, "ports")
+_PORTS = readers.ListReader(quantities.port, limits.PORTS_PER_SERVICE_MAX, "ports")
+_TARGET_PORTS = readers.ListReader(quantities.port_or_name, limits.PORTS_PER_SERVICE_MAX, "ports")
 _POLICY = Shape(
     PolicySpec,
     Field("name", readers.WordReader(*POLICIES), POLICIES_TEXT),
     Field("weights", weights.read, "by site, for `split` only"),
     Field(
         "spill_at",
-        readers.OptionalReader(readers.percent),
+        readers.OptionalReader(quantities.percent),
         "share of its slots (`80%`) from which a site is passed over while another one is below "
         "it; unset: a site is used until it is full",
     ),
@@ -167,28 +167,30 @@ SETTINGS: Final[dict[type[msgspec.Struct], Shape]] = {
 _TARGET = Shape(
     TargetSpec,
     Field("host", addresses.host, "name or address", required=True),
-    Field("port", readers.port, "for a service of one port"),
+    Field("port", quantities.port, "for a service of one port"),
     Field("ports", _PORTS, "for a service of several ports, in its order"),
     Field("name", addresses.host, "a human-readable name; empty: its address"),
-    Field("capacity", readers.capacity, "its own; unset: that of its connector"),
+    Field("capacity", quantities.capacity, "its own; unset: that of its connector"),
     check=rules.check_target,
 )
 
 
 _RATE_FIELDS = (
     Field(
-        "resume", readers.rate, "of a rate: calm again below this (`10/s`); empty: two thirds of it"
+        "resume",
+        quantities.rate,
+        "of a rate: calm again below this (`10/s`); empty: two thirds of it",
     ),
     Field(
         "window_s",
         readers.OptionalReader(
-            readers.DurationReader(limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX)
+            quantities.DurationReader(limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX)
         ),
         "what the rate is measured over; unset: 15 s, or what one request takes",
     ),
     Field(
         "stay_s",
-        readers.OptionalReader(readers.DurationReader(0.0, limits.RATE_STAY_S_MAX)),
+        readers.OptionalReader(quantities.DurationReader(0.0, limits.RATE_STAY_S_MAX)),
         "least time over a rate; unset: as long as the window",
     ),
 )
@@ -207,10 +209,10 @@ def _policy(findings: Findings, node: Node, path: str) -> Any:
     return _POLICY.read(findings, node, path)
 
 
-_MEMORY = readers.SizeReader(limits.MEMORY_LIMIT_BYTES_MIN, limits.MEMORY_LIMIT_BYTES_MAX)
+_MEMORY = quantities.SizeReader(limits.MEMORY_LIMIT_BYTES_MIN, limits.MEMORY_LIMIT_BYTES_MAX)
 
 
-_WORKERS = readers.IntegerReader(1, limits.WORKERS_MAX, "a number of processes or auto")
+_WORKERS = quantities.IntegerReader(1, limits.WORKERS_MAX, "a number of processes or auto")
 _SITES = readers.OptionalReader(
     readers.ListReader(readers.site_pattern, limits.SHARING_PATTERNS_MAX, "sites")
 )
@@ -246,7 +248,7 @@ _GRANT = Shape(
     ),
     Field(
         "max_capacity",
-        readers.OptionalReader(readers.IntegerReader(0, limits.COUNTER_MAX)),
+        readers.OptionalReader(quantities.IntegerReader(0, limits.COUNTER_MAX)),
         "maximum capacity that other sites believe; unset: what the site reports",
     ),
     Field("until", readers.moment, "end of the grant, as in `2026-12-31T23:59:59Z`; unset: no end"),
@@ -273,7 +275,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
             "addresses that other sites dial, `HOST[:PORT]`; they are written into tokens",
         ),
         Field("ingress_bind_ip", addresses.ip_address, "address that accepts links"),
-        Field("bind_port", readers.port, "port that accepts links"),
+        Field("bind_port", quantities.port, "port that accepts links"),
         Field("bind_ip", addresses.ip_address, "address of the services' listeners"),
         Field(
             "service_sync",
@@ -283,7 +285,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         ),
         Field(
             "service_sync_site_ttl_s",
-            readers.DurationReader(1.0, 30 * DAY_S),
+            quantities.DurationReader(1.0, 30 * DAY_S),
             "how long services of a site that is away keep their listeners here",
         ),
         Field(
@@ -293,7 +295,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         ),
         Field(
             "drain_grace_s",
-            readers.DurationReader(0.0, 3600.0),
+            quantities.DurationReader(0.0, 3600.0),
             "how long a stopping router waits for open requests",
             flag="drain-grace",
             site_key="drain-grace",
@@ -306,14 +308,14 @@ SHAPES: Final[dict[Kind, Shape]] = {
         ),
         Field(
             "listeners_per_site",
-            readers.IntegerReader(0, limits.LISTENERS_PER_SITE_MAX),
+            quantities.IntegerReader(0, limits.LISTENERS_PER_SITE_MAX),
             "maximum number of listening ports for each other site's services",
             flag="listeners-per-site",
             site_key="listeners-per-site",
         ),
         Field(
             "access_log_share",
-            readers.share,
+            quantities.share,
             "share of requests (0 to 1) in `run/access.log`; above 0 it has all failed requests",
             flag="access-log-share",
             site_key="access-log-share",
@@ -407,19 +409,19 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("policy", _policy, "policy that chooses the site of a request", shape=_POLICY),
         Field(
             "queue",
-            readers.OptionalReader(readers.IntegerReader(0, limits.QUEUE_MAX)),
+            readers.OptionalReader(quantities.IntegerReader(0, limits.QUEUE_MAX)),
             "maximum number of waiting requests; unset: 4 for each slot that clients "
             "of the site hold, 10 to 1000",
         ),
         Field(
             "queue_wait_s",
-            readers.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX),
+            quantities.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX),
             "maximum wait for a slot when all sites are full",
             flag="queue-wait",
         ),
         Field(
             "hold_s",
-            readers.DurationReader(0.0, limits.HOLD_S_MAX),
+            quantities.DurationReader(0.0, limits.HOLD_S_MAX),
             "how much longer a request may wait while a [burst hook](bursts.md) wakes a site; 0s: "
             "no longer",
             flag="hold",
@@ -435,7 +437,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         ),
         Field(
             "sheddable_share",
-            readers.percent,
+            quantities.percent,
             "share of a site's slots (`80%`) up to which sheddable requests get one; the rest is "
             "for the others",
             flag="sheddable-share",
@@ -474,19 +476,19 @@ SHAPES: Final[dict[Kind, Shape]] = {
         ),
         Field(
             "max_age_s",
-            readers.DurationReader(0.0, limits.MAX_AGE_S_MAX),
+            quantities.DurationReader(0.0, limits.MAX_AGE_S_MAX),
             "age at which a client connection is asked to end; 0s: none is",
             flag="max-age",
         ),
         Field(
             "max_age_jitter",
-            readers.percent,
+            quantities.percent,
             "share by which that age varies, so that connections do not end together",
             flag="max-age-jitter",
         ),
         Field(
             "max_age_grace_s",
-            readers.DurationReader(0.0, limits.MAX_AGE_S_MAX),
+            quantities.DurationReader(0.0, limits.MAX_AGE_S_MAX),
             "how long a connection may last beyond its age before it is reset",
             flag="max-age-grace",
         ),
@@ -525,7 +527,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("not_ready", readers.boolean, "use pods before they are ready"),
         Field(
             "capacity",
-            readers.capacity,
+            quantities.capacity,
             "of each target: `10`, `15/s`, `auto`, `10,15/s`; unset: none",
         ),
         *_RATE_FIELDS,
@@ -573,7 +575,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         ),
         Field(
             "port",
-            readers.OptionalReader(readers.port),
+            readers.OptionalReader(quantities.port),
             "which of the service's ports; unset: all of them",
         ),
         Field(
@@ -611,7 +613,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         LinkSpec,
         Field(
             "cost",
-            readers.OptionalReader(readers.IntegerReader(limits.COST_MIN, limits.COST_MAX)),
+            readers.OptionalReader(quantities.IntegerReader(limits.COST_MIN, limits.COST_MAX)),
             "unset: the token's, else 1",
         ),
         Field("disabled", readers.boolean, "it is not dialled"),
@@ -631,25 +633,25 @@ SHAPES: Final[dict[Kind, Shape]] = {
         ),
         Field(
             "takes",
-            readers.percent,
+            quantities.percent,
             "share of its capacity that this site takes, as `30%`; `0%`: nothing new. Of `*`: of "
             "every service",
         ),
         Field(
             "reserve_for_own",
-            readers.percent,
+            quantities.percent,
             "share of its slots that this site keeps for its own clients, as `30%`; others get a "
             "slot only while less than the rest is in use. Of `*`: of every service",
         ),
         Field(
             "max_share",
-            readers.percent,
+            quantities.percent,
             "largest share of its slots that one neighbor, with the sites behind it, holds at "
             "once, as `40%`. Of `*`: of every service",
         ),
         Field(
             "site_capacity",
-            readers.site_capacity,
+            quantities.site_capacity,
             "what this site takes over all its targets: `10`, `15/s`, `10,15/s`",
         ),
         *_RATE_FIELDS,

@@ -168,7 +168,7 @@ class Duration(click.ParamType[float]):
         """Seconds of ``value``."""
         if isinstance(value, int | float):
             return float(value)
-        from router.documents.readers import duration_s
+        from router.documents.quantities import duration_s
 
         seconds = duration_s(str(value))
         if seconds is None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
-from router.documents import readers
+from router.documents import quantities, readers
 from router.documents.fields import Field, default_text
 from router.documents.nodes import Findings, Scalar
 from router.documents.schema import SHAPES
@@ -94,8 +94,8 @@ def _metavar(row: Field) -> str:
     if isinstance(reader, readers.WordReader):
         return f"[{'|'.join(reader.choices)}]"
     kinds: tuple[tuple[type, str], ...] = (
-        (readers.DurationReader, "DURATION"),
-        (readers.IntegerReader, "N"),
+        (quantities.DurationReader, "DURATION"),
+        (quantities.IntegerReader, "N"),
     )
     known = next((name for kind, name in kinds if isinstance(reader, kind)), "")
     return known or ("SIZE" if row.is_size else "VALUE")

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from router.documents import addresses, readers
+from router.documents import addresses, quantities, readers
 from router.documents.fields import Field, Shape
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.readers import BAD, Bad, Reader
@@ -207,9 +207,9 @@ def _service(findings: Findings, node: Node, path: str) -> Any:
 
 _ASSUMED = Shape(
     AssumedWork,
-    Field("service_time_s", readers.DurationReader(0.001, 60.0), "mean time of one request"),
-    Field("slots", readers.IntegerReader(1, 10_000), "of a target whose capacity is learned"),
-    Field("targets", readers.IntegerReader(1, 100), "of a workload"),
+    Field("service_time_s", quantities.DurationReader(0.001, 60.0), "mean time of one request"),
+    Field("slots", quantities.IntegerReader(1, 10_000), "of a target whose capacity is learned"),
+    Field("targets", quantities.IntegerReader(1, 100), "of a workload"),
 )
 
 

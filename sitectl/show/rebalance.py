@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from router.documents.readers import duration_text
+from router.documents.quantities import duration_text
 from sitectl.base.output import count, safe
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from router.documents.readers import duration_text
+from router.documents.quantities import duration_text
 from router.model import limits
 from router.model.addresses import join
 from router.model.rights.sharing import SHORT_ID_CHARS

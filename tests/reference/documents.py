@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
-from router.documents import readers
+from router.documents import quantities, readers
 from router.documents.bursts import BURST
 from router.documents.fields import Field, Shape, default_text
 from router.documents.readers import Reader
@@ -98,7 +98,7 @@ def _words(reader: Reader) -> tuple[str, ...]:
 
 def _bounds(reader: Reader) -> str:
     inner = readers.without_option(reader)
-    has_bounds = readers.IntegerReader | readers.DurationReader | readers.SizeReader
+    has_bounds = quantities.IntegerReader | quantities.DurationReader | quantities.SizeReader
     return inner.bounds if isinstance(inner, has_bounds | readers.ListReader) else ""
 
 

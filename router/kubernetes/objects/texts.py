@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from router.documents import addresses, proxies, readers
+from router.documents import addresses, proxies, quantities, readers
 from router.documents.fields import Field
 from router.documents.nodes import Findings, Scalar
 from router.model import limits
@@ -89,7 +89,7 @@ def duration_s(text: str) -> float | Wrong:
         end = match.end()
     if end == len(text) and end > 0:
         return total
-    ours = readers.duration_s(text)
+    ours = quantities.duration_s(text)
     if ours is not None:
         return ours
     return Wrong(f"expected a duration like 3m, got {short(text)}", "Write 90s, 3m or 1h")
@@ -102,7 +102,7 @@ def duration(least_s: float, most_s: float) -> TextReader:
         found = duration_s(text)
         if isinstance(found, Wrong) or least_s <= found <= most_s:
             return found
-        bounds = f"{readers.duration_text(least_s)} to {readers.duration_text(most_s)}"
+        bounds = f"{quantities.duration_text(least_s)} to {quantities.duration_text(most_s)}"
         return Wrong(f"expected a duration from {bounds}, got {short(text)}")
 
     return read
@@ -113,7 +113,7 @@ def of_row(row: Field) -> TextReader:
     inner = readers.without_option(row.read)
     if inner is readers.boolean:
         return boolean
-    if isinstance(inner, readers.DurationReader):
+    if isinstance(inner, quantities.DurationReader):
         return duration(inner.least_s, inner.most_s)
 
     def read(text: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
-from router.documents import capacities, readers
+from router.documents import capacities, quantities, readers
 from router.documents.nodes import Findings as YamlFindings
 from router.documents.nodes import Mapping as YamlMapping
 from router.documents.nodes import Node, Scalar, parse
@@ -377,21 +377,21 @@ def _policy_name(text: str) -> str | Wrong:
 
 
 def _mark(text: str) -> float | Wrong | None:
-    share = readers.percent_of(text)
+    share = quantities.percent_of(text)
     if share is None or not 0 < share < 1:
         return Wrong(f"expected a share like 80%, got {texts.short(text)}", "Set 80%")
     return share
 
 
 def _reserve(text: str) -> float | Wrong | None:
-    share = readers.percent_of(text)
+    share = quantities.percent_of(text)
     if share is None or share >= 1:
         return Wrong(f"expected a share below 100%, got {texts.short(text)}", "Set 30%")
     return share
 
 
 def _most(text: str) -> float | Wrong | None:
-    share = readers.percent_of(text)
+    share = quantities.percent_of(text)
     if share is None or share <= 0:
         return Wrong(f"expected a share above 0%, got {texts.short(text)}", "Set 40%")
     return share

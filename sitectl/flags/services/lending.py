@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from router.documents.readers import percent_of
+from router.documents.quantities import percent_of
 from router.model.specs import SitePolicySpec
 from sitectl.base.failure import usage
 from sitectl.flags.services.capacity import NONE, CapChange

@@ -5,7 +5,7 @@ from typing import Any, Final, get_args
 
 import click
 
-from router.documents.readers import percent_of
+from router.documents.quantities import percent_of
 from router.documents.weights import BadWeights, weights_of
 from router.model import limits
 from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN, Isolation

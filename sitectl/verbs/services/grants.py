@@ -6,13 +6,8 @@ from typing import Any
 import click
 import msgspec
 
-from router.documents.readers import (
-    MOMENT_HINT,
-    ONE_SITE_HINT,
-    duration_s,
-    is_site_pattern,
-    unix_of,
-)
+from router.documents.quantities import duration_s
+from router.documents.readers import MOMENT_HINT, ONE_SITE_HINT, is_site_pattern, unix_of
 from router.model.ids import is_site_id
 from router.model.rights.grants import CALL, OFFER, OWN, REDECLARE, VERBS
 from router.model.rights.sharing import names_one_site, pinned, shown_pattern

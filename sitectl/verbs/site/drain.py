@@ -4,7 +4,7 @@ import click
 import msgspec
 
 from router.documents.drained import share_of
-from router.documents.readers import percent_of
+from router.documents.quantities import percent_of
 from router.model.rights.sharing import ALL
 from router.model.specs import ConnectorSpec, Document, SitePolicySpec
 from sitectl.base import output

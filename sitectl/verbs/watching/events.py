@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import click
 
-from router.documents.readers import duration_s
+from router.documents.quantities import duration_s
 from router.model.wording.routing_key_names import is_hashed, names_meant
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage

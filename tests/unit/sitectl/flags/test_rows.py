@@ -5,7 +5,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from router.documents import readers
+from router.documents import quantities, readers
 from router.documents.fields import Field, Shape, default_text, value_text
 from router.documents.nodes import Findings, parse
 from router.documents.readers import Bad
@@ -28,7 +28,7 @@ class Made(msgspec.Struct):
 
 ROW = Field(
     "cool_down_s",
-    readers.DurationReader(1.0, 60.0),
+    quantities.DurationReader(1.0, 60.0),
     "how long it rests ([bursts](bursts.md)); `1s`: hardly",
     flag="cool-down",
     site_key="cool-down",
