@@ -101,7 +101,7 @@ class Ingress:
             self._flaky += 1
             conduct = "resets" if self._flaky % 5 else "serves"
         if during is not None:
-            during.under_way += 1
+            during.begin()
             if not during.is_back and not egress.spared:
                 assert during.under_way == 1, "one probe at a time"
                 assert self.now >= during.until, "no request before the probe is due"
@@ -127,7 +127,7 @@ class Ingress:
                 ejections.failed(site, during, cause[conduct], self.now)  # type: ignore[arg-type]
                 self.results.append((began, site, False))
             if during is not None:
-                ejections.ended(during, self.now)
+                during.end(self.now)
 
         self._later(TAKES_S.get(conduct, SERVICE_S), ends)
 

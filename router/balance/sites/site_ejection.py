@@ -23,8 +23,10 @@ A full site that refuses is no failure, nor is a client that leaves. What began 
 ejected says nothing about it afterwards.
 """
 
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Mapping
 from math import inf
+from typing import Final
 
 import msgspec
 
@@ -58,19 +60,33 @@ class SiteWoken(msgspec.Struct, frozen=True):
 SiteNews = SiteEjected | SiteReturned | SiteWoken
 
 
+class EjectionKind(enum.Enum):
+    """Why a site has no place, or few."""
+
+    EJECTED = enum.auto()
+    IN_RESERVE = enum.auto()  # As an ejected one, but used while no other site has room.
+    NEW = enum.auto()  # It never was ejected, and only starts small.
+    WOKEN = enum.auto()  # Likewise, and many wait for it: each answer gets it a place more.
+
+
+AFTER_KIND: Final[Mapping[EjectionKind, frozenset[EjectionKind]]] = {
+    EjectionKind.EJECTED: frozenset(),
+    EjectionKind.IN_RESERVE: frozenset(),
+    EjectionKind.NEW: frozenset((EjectionKind.WOKEN,)),
+    EjectionKind.WOKEN: frozenset(),
+}
+"""What one ejection may become. A site that fails again has another one."""
+
+
 class SiteEjection:
     """One ejection of one site, until the site may have as many requests as any other.
 
-    ``in_reserve``: it is used while no other site has room. ``under_way``: requests that were sent
-    there since, as the legs count them. ``is_new``: it never was ejected, and only starts small.
-    ``is_woken``: likewise, and many wait for it: it gets a place more with each of its ``answers``.
+    ``under_way``: requests that were sent there since; ``answers``: how many it has answered.
     """
 
     __slots__ = (
         "answers",
-        "in_reserve",
-        "is_new",
-        "is_woken",
+        "kind",
         "period_s",
         "reason",
         "returned_at",
@@ -80,17 +96,31 @@ class SiteEjection:
     )
 
     def __init__(
-        self, site: SiteId, until: float, period_s: float, reason: str, *, in_reserve: bool
+        self, kind: EjectionKind, site: SiteId, until: float, period_s: float, reason: str
     ) -> None:
-        self.in_reserve = in_reserve
+        self.kind = kind
         self.site = site
         self.until = until
         self.period_s = period_s
         self.reason = reason
         self.returned_at: float | None = None
         self.under_way = 0
-        self.is_new = self.is_woken = False
         self.answers = 0
+
+    @property
+    def in_reserve(self) -> bool:
+        """It is used while no other site has room."""
+        return self.kind is EjectionKind.IN_RESERVE
+
+    @property
+    def is_new(self) -> bool:
+        """It never was ejected."""
+        return self.kind is EjectionKind.NEW or self.kind is EjectionKind.WOKEN
+
+    @property
+    def is_woken(self) -> bool:
+        """Many wait for it, and it has to answer first."""
+        return self.kind is EjectionKind.WOKEN
 
     @property
     def why_small(self) -> str:
@@ -111,6 +141,30 @@ class SiteEjection:
         doublings = int(now - self.returned_at)
         places = 1 + self.answers if self.is_woken else 2 ** min(doublings, 32)
         return places if places < limits.EJECT_PLACES_MAX else inf
+
+    def wake(self) -> None:
+        """It was woken; nothing changes for one that was ejected."""
+        if self.kind is EjectionKind.NEW:
+            self.kind = EjectionKind.WOKEN
+
+    def come_back(self, now: float) -> None:
+        """Its probe was answered, or it needs none."""
+        self.returned_at = now
+
+    def begin(self) -> None:
+        """One more request is sent there; each is to `end`."""
+        self.under_way += 1
+
+    def end(self, now: float) -> None:
+        """A request is over. A probe that says nothing (its client left) is followed by the next
+        one a period later."""
+        self.under_way -= 1
+        if not self.is_back and now >= self.until:
+            self.until = now + self.period_s
+
+    def answer(self) -> None:
+        """It has answered one more."""
+        self.answers += 1
 
     def grow(self) -> None:
         """It gets twice as many places, now and as it would have later."""
@@ -177,23 +231,23 @@ class SiteEjections:
         """``site`` newly has targets: it gets one request at a time, twice as many each second."""
         if site == self._own or site in self.active:
             return
-        ejection = SiteEjection(site, now, limits.EJECT_BASE_S, "", in_reserve=False)
-        ejection.returned_at, ejection.is_new = now, True
-        self.active[site] = ejection
-        self._ejected(ejection)
+        ejection = SiteEjection(EjectionKind.NEW, site, now, limits.EJECT_BASE_S, "")
+        ejection.come_back(now)
+        self._begin(ejection)
 
     def wake(self, site: SiteId, now: float) -> None:
         """``site`` was woken and newly has targets: it has to answer one request before it gets a
         second, and then twice as many with each answer. Its advert may have introduced it before
         its targets were ready."""
         current = self.active.get(site)
-        if current is not None and current.is_new:
-            current.is_woken = True
-        elif current is None and site != self._own:
-            ejection = SiteEjection(site, now, limits.EJECT_BASE_S, WOKEN, in_reserve=False)
-            ejection.is_new = ejection.is_woken = True
-            self.active[site] = ejection
-            self._ejected(ejection)
+        if current is not None:
+            current.wake()
+        elif site != self._own:
+            self._begin(SiteEjection(EjectionKind.WOKEN, site, now, limits.EJECT_BASE_S, WOKEN))
+
+    def _begin(self, ejection: SiteEjection) -> None:
+        self.active[ejection.site] = ejection
+        self._ejected(ejection)
 
     def make_room(self, now: float) -> bool:
         """A request would be refused: sites that are new or have returned, and use all of their
@@ -225,10 +279,8 @@ class SiteEjections:
         was_out = current is not None and not current.is_back and not current.in_reserve
         in_reserve = not was_out and not self._may_eject(site, now)
         told = self._records.eject(site, in_reserve=in_reserve)
-        until = now + told.seconds
-        ejection = SiteEjection(site, until, told.seconds, told.reason, in_reserve=in_reserve)
-        self.active[site] = ejection
-        self._ejected(ejection)
+        kind = EjectionKind.IN_RESERVE if in_reserve else EjectionKind.EJECTED
+        self._begin(SiteEjection(kind, site, now + told.seconds, told.seconds, told.reason))
         if not in_reserve:
             self._tell(SiteEjected(site, told.seconds, told.reason))
 
@@ -243,12 +295,12 @@ class SiteEjections:
         if current is None or during is not current:
             return
         if not is_full:
-            current.answers += 1
+            current.answer()
             if current.is_woken:
                 self._woken_answered(current)
         if current.is_back:
             return
-        current.returned_at = now
+        current.come_back(now)
         self._records.returned(site, now)
         if not current.in_reserve and not current.is_woken:
             self._tell(SiteReturned(site))
@@ -263,15 +315,6 @@ class SiteEjections:
         self.answered(site, during, now)
         if during is self.active.get(site):
             self._records.succeeded(site, now)
-
-    def ended(self, during: SiteEjection, now: float) -> None:
-        """A request that began ``during`` is over, whatever came of it.
-
-        A probe that says nothing (its client left) is followed by the next one a period later.
-        """
-        during.under_way -= 1
-        if not during.is_back and now >= during.until:
-            during.until = now + during.period_s
 
     def settle(self, ejection: SiteEjection) -> None:
         """The site has all of its places again."""

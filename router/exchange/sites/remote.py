@@ -169,7 +169,7 @@ class RemoteLeg(RemoteAttempt):
         if during is not None:
             self._praise()
             self._during = None
-            egress.ejections.ended(during, now)
+            during.end(now)
         elif egress.ejections.suspects:
             self._praise()
         self.state = _OVER
@@ -193,7 +193,7 @@ class RemoteLeg(RemoteAttempt):
         if cause is not None and is_news:
             self._reset_there(cause)
         if self._during is not None:
-            egress.ejections.ended(self._during, self._service.now())
+            self._during.end(self._service.now())
         if self._is_counted:
             self._is_counted = False
             egress.end(-1)

@@ -129,7 +129,7 @@ class RemoteAttempt(StreamHandler, ABC):
         if stream is None:
             return
         if during is not None:
-            during.under_way += 1
+            during.begin()
         if wait_ms:
             self.state = _STANDING
             egress.stand()

@@ -141,7 +141,7 @@ def test_a_newcomer_starts_with_one_request_and_gets_twice_as_many_each_second()
         now = float(places.bit_length() - 1)
         ejection = balancer.ejections.active[FAILS]
         while ejection.under_way < places:
-            ejection.under_way += 1
+            ejection.begin()
         assert place(balancer.select(now)) == "b"
         assert (
             f"it newly offers this, with {places} at once"
@@ -237,12 +237,12 @@ def test_a_probe_that_says_nothing_is_followed_by_the_next_one_a_period_later() 
     ejection = balancer.ejections.active[FAILS]
     due = ejection.until
     ejection.under_way = 2
-    balancer.ejections.ended(ejection, due - 0.1)
+    ejection.end(due - 0.1)
     assert (ejection.under_way, ejection.until) == (1, due), "it began before the ejection was over"
-    balancer.ejections.ended(ejection, due + 1.0)
+    ejection.end(due + 1.0)
     assert (ejection.under_way, ejection.until) == (0, due + 1.0 + ejection.period_s)
     ejection.under_way = 1
     balancer.ejections.answered(FAILS, ejection, ejection.until)
     due = ejection.until
-    balancer.ejections.ended(ejection, due + 1.0)
+    ejection.end(due + 1.0)
     assert (ejection.under_way, ejection.until) == (0, due), "it is back"
