@@ -43,7 +43,8 @@ class Floor:
     __slots__ = ("seen_bytes", "since")
 
     def __init__(self, now: float, seen_bytes: int = 0) -> None:
-        self.restart(now, seen_bytes)
+        self.since = now
+        self.seen_bytes = seen_bytes
 
     def restart(self, now: float, seen_bytes: int = 0) -> None:
         """Another body begins, or this one may come again; so much of it has."""

@@ -136,7 +136,7 @@ class LaneMux:
             if not self.turn_asked:
                 self.ask_turn()
         else:
-            outbox.room_bytes = 0  # No later one may overtake it.
+            outbox.close_room()  # No later one may overtake it.
             stream.open_later(payload, ends=ends)
         return stream
 
@@ -194,9 +194,7 @@ class LaneMux:
 
     def look(self, now: float) -> bool:
         """Each tick: bound a turn by what the connection carries; True: it stalls."""
-        stalls = self._flow.look(now, self.bytes_out)
-        self.outbox.turn_bytes = self._flow.turn_bytes
-        return stalls
+        return self._flow.look(now, self.bytes_out)
 
     @property
     def alive_at(self) -> float:
@@ -248,7 +246,7 @@ class LaneMux:
 
     def writable(self) -> None:
         """Everything has left; the next turn may be filled."""
-        self._flow.is_full = False
+        self._flow.emptied()
         self.ask_turn()
 
     def lost(self, cause: Loss | None) -> None:
@@ -359,14 +357,14 @@ class LaneMux:
     def _flush(self) -> None:
         parts: list[Buffer] = []
         outbox = self.outbox
-        used = outbox.fill(parts, self.now())
+        used = outbox.fill(parts, self.now(), self._flow.turn_bytes)
         if outbox.ended:
             self._news.endings += [(one, None) for one in LaneStream.ends_left(outbox.ended)]
         if parts:
             self.bytes_out += used
             if not self.connection.send(*parts):
-                outbox.room_bytes = 0
-                self._flow.is_full = True
+                outbox.close_room()
+                self._flow.filled()
         if outbox.has_more and not self._flow.is_full and not self.turn_asked:
             # More than one turn's worth: let the others have theirs first.
             self.turn_asked = True
@@ -397,9 +395,6 @@ class LaneMux:
         if self._reset_timer is not None:
             self._reset_timer.cancel()
         self.held_accepts.stop()
-        self._news.writables.clear()
-        for stream in list(self.streams.values()):
-            stream.over()
-            self._news.endings.append((stream, "link-lost"))
+        self._news.end_all(list(self.streams.values()))
         self.outbox.clear()
         self.ask_turn()

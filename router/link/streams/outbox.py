@@ -1,8 +1,7 @@
 """What leaves a lane at the end of a turn, and in which order.
 
 Answers and control first. Then, while nothing is left of earlier turns, what fits as it came: see
-`Outbox.placed`. Then what waits by deficit round-robin (Shreedhar and Varghese, 1995). At most
-``turn_bytes`` at a time.
+`Outbox.placed`. Then what waits by deficit round-robin (Shreedhar and Varghese, 1995).
 """
 
 from collections import deque
@@ -83,12 +82,10 @@ class Outbox(Generic[S]):
         "resets_again_at",
         "room_bytes",
         "turn",
-        "turn_bytes",
     )
 
     def __init__(self, now: float) -> None:
         self.turn = 0
-        self.turn_bytes = limits.LANE_TURN_BYTES_MAX
         self.room_bytes = _PLACED_BYTES_MAX
         self.placed: list[tuple[S, bytes]] = []
         self.answers: list[_Answer[S]] = []
@@ -134,11 +131,14 @@ class Outbox(Generic[S]):
         waiting = b"".join(self._control)
         return waiting + goaway if len(waiting) < 4096 else goaway
 
-    def fill(self, parts: list[Buffer], now: float) -> int:
-        """Append one turn's worth of frames; how many bytes."""
+    def close_room(self) -> None:
+        """Nothing more is placed in this turn."""
+        self.room_bytes = 0
+
+    def fill(self, parts: list[Buffer], now: float, turn_bytes: int) -> int:
+        """Append one turn's worth of frames, about ``turn_bytes``; how many bytes."""
         self.turn += 1
-        room = turn_bytes = self.turn_bytes
-        room -= self._fill_first(parts, now)
+        room = turn_bytes - self._fill_first(parts, now, turn_bytes)
         self.ended = []
         if self.placed or self.answers or self.fins:
             room -= self._fill_placed(parts)
@@ -223,7 +223,7 @@ class Outbox(Generic[S]):
         self._urgent.clear()
         self.resets.clear()
 
-    def _fill_first(self, parts: list[Buffer], now: float) -> int:
+    def _fill_first(self, parts: list[Buffer], now: float, turn_bytes: int) -> int:
         """Answers, credit and control; how many bytes."""
         used = self._urgent_bytes
         parts += self._urgent
@@ -235,7 +235,7 @@ class Outbox(Generic[S]):
                 parts.append(frames.encode(frames.WINDOW, stream.id, due.to_bytes(4, "big")))
                 used += 12
         self._credits.clear()
-        while self._control and used < self.turn_bytes:
+        while self._control and used < turn_bytes:
             frame = self._control.popleft()
             self._control_bytes -= len(frame)
             parts.append(frame)

@@ -1,6 +1,7 @@
 """What the handlers of a lane's streams hear at the end of a turn."""
 
 import logging
+from collections.abc import Sequence
 
 from router.link.ports import ResetCode
 from router.link.streams.stream import LaneStream
@@ -20,6 +21,13 @@ class StreamNews:
     def __init__(self) -> None:
         self.writables: list[LaneStream] = []
         self.endings: list[tuple[LaneStream, ResetCode | None]] = []
+
+    def end_all(self, streams: Sequence[LaneStream]) -> None:
+        """The lane is over, and with it these."""
+        self.writables.clear()
+        for stream in streams:
+            stream.over()
+            self.endings.append((stream, "link-lost"))
 
     def tell_writables(self) -> None:
         """After the fill that made room."""

@@ -26,7 +26,7 @@ class WriteFlow:
     def __init__(self, connection: Connection, now: float) -> None:
         self._connection = connection
         self.is_full = False
-        """The connection said no, and has not said `writable` since. Set by the lane."""
+        """The connection said no, and has not said `writable` since."""
         self.carried_at = now
         """The peer's host took something of a backlog after that moment."""
         self.turn_bytes = limits.LANE_TURN_BYTES_MAX
@@ -34,6 +34,14 @@ class WriteFlow:
         self._sent_bytes = 0
         self._left_bytes = 0  # Of these, what the peer did not have at the last look.
         connection.set_high_mark(0)
+
+    def filled(self) -> None:
+        """The connection takes no more for now."""
+        self.is_full = True
+
+    def emptied(self) -> None:
+        """It has taken everything."""
+        self.is_full = False
 
     def look(self, now: float, sent_bytes: int) -> bool:
         """Whether it stalls: it is full, and carried nothing for `limits.LANE_WRITE_STALL_S`.

@@ -35,7 +35,7 @@ def test_much_and_little_that_never_end_get_the_same() -> None:
     for stream in (*bulk, *small):
         outbox.ready.append(stream)
     for _ in range(400):
-        assert outbox.fill([], 0.0) >= limits.LANE_TURN_BYTES_MAX
+        assert outbox.fill([], 0.0, limits.LANE_TURN_BYTES_MAX) >= limits.LANE_TURN_BYTES_MAX
     mean = sum(stream.sent_bytes for stream in small) / len(small)
     for stream in bulk:
         assert abs(stream.sent_bytes - mean) < mean / 10

@@ -40,7 +40,7 @@ class Way:
         handed = min(offered_bytes, max(0.0, most + self.bytes_per_s - waited))
         self.sent_bytes += int(handed)
         left = self.connection.kernel_bytes = max(0, int(waited + handed - self.bytes_per_s))
-        self.flow.is_full = left >= most
+        (self.flow.filled if left >= most else self.flow.emptied)()
         assert not self.flow.look(self.now, self.sent_bytes)
         return left
 
@@ -102,7 +102,7 @@ def test_it_stalls_when_the_peer_takes_nothing_for_long_enough() -> None:
     flow, connection = way.flow, way.connection
     assert not flow.look(100.0, 0), "nothing waits"
     connection.buffered_bytes, connection.kernel_bytes = 10_000, 100_000
-    flow.is_full = True
+    flow.filled()
     for second in range(101, 200):
         connection.kernel_bytes -= 1
         assert not flow.look(float(second), 110_000)
@@ -138,7 +138,7 @@ def test_a_backlog_that_was_there_when_we_woke_is_seen_to_shrink() -> None:
     connection = Bounded()
     flow = WriteFlow(connection, 0.0)
     connection.kernel_bytes = 100_000
-    flow.is_full = True
+    flow.filled()
     assert not flow.look(1.0, 100_000)
     flow.woke(60.0)
     for second in range(61, 60 + 3 * int(limits.LANE_WRITE_STALL_S)):
