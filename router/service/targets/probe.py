@@ -11,7 +11,14 @@ from router.service.ports import TargetConfig
 from router.service.targets.proxy_header import LOCAL_HEADER
 from router.service.targets.target_tcp import with_preface
 
-USER_AGENT = b"spillway-health"
+
+def check_head(host: str, port: int, path: str) -> bytes:
+    """The lines of the GET that asks for ``path``; those of one kind of connection may follow."""
+    authority = join(host.partition("%")[0], port)  # A scope is no part of an authority.
+    return b"GET %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: spillway-health\r\n" % (
+        path.encode("ascii"),
+        authority.encode("ascii"),
+    )
 
 
 class Probe:
@@ -103,11 +110,8 @@ class Probe:
                 self._take_leave()
             return self
         self._parser = ResponseParser(self, head_only=False, upgrade="")
-        host = join(self._host.partition("%")[0], self._port)  # A scope is no part of a Host.
-        connection.send(
-            b"%bGET %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: %b\r\nConnection: close\r\n\r\n"
-            % (preamble, path.encode("ascii"), host.encode("ascii"), USER_AGENT)
-        )
+        head = check_head(self._host, self._port, path)
+        connection.send(b"%b%bConnection: close\r\n\r\n" % (preamble, head))
         return self
 
     def _look_on(self) -> None:

@@ -16,6 +16,7 @@ from router.net.ports import (
     Tls,
 )
 from router.service.ports import LegFailure, LegTaker, ServerLeg, dial_failure
+from router.service.sites.remotes import SMOOTHING
 from router.service.targets.http2.session import TargetSession
 from router.service.targets.pool import sweep_s
 from router.service.targets.target_answers import TargetAnswers
@@ -101,6 +102,11 @@ class Http2Pool:
             if session.takes_stream():
                 return session
         return None
+
+    def answered(self, asked_at: float) -> None:
+        """One that the target had all of since ``asked_at``."""
+        took_s, usual_s = self.network.now() - asked_at, self.usual_s
+        self.usual_s = usual_s + SMOOTHING * (took_s - usual_s) if usual_s else took_s
 
     def shed_idle(self) -> int:
         """Close what is idle now; how many."""

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from router.http.http1.canonical import STATUS_AT
 from router.model import limits
-from router.model.addresses import join
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import Timeouts
@@ -12,7 +11,7 @@ from router.net.ports import Buffer, Network, Timer
 from router.service.ports import Leg, LegFailure, ServerLeg, TargetConfig, tell_in_parts
 from router.service.targets.http2.pool import Http2Pool
 from router.service.targets.http2.target import Http2TargetLeg
-from router.service.targets.probe import USER_AGENT
+from router.service.targets.probe import check_head
 
 
 class Http2Probe:
@@ -50,12 +49,7 @@ class Http2Probe:
         self._is_over = False
         timeouts = Timeouts(connect_s=connect_s)
         self._pool = Http2Pool(network, host, port, timeouts=timeouts, tls=config.tls)
-        authority = join(host.partition("%")[0], port)  # A scope is no part of an authority.
-        head = b"GET %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: %b\r\n" % (
-            self._path.encode("ascii"),
-            authority.encode("ascii"),
-            USER_AGENT,
-        )
+        head = check_head(host, port, self._path)
         request = Request(key=ServiceKey(host, port), protocol="http2", head=head, idempotent=True)
         self._leg: Leg | None = None
         pool = self._pool

@@ -15,7 +15,6 @@ from router.model.requests import Request
 from router.model.settings import ServiceLimits
 from router.net.ports import Buffer
 from router.service.ports import LegCode, LegFailure, LegHandler
-from router.service.sites.remotes import SMOOTHING
 from router.service.targets.abandoned import GIVEN_UP, Abandoned, hold_s
 from router.service.targets.http2.leg_states import AWAITED, BEGUN, COMPLETE, DONE, FULL, OPEN
 from router.service.targets.http2.pool import Http2Pool
@@ -215,7 +214,7 @@ class Http2TargetLeg:
             return
         self.status = answered.status
         self.answering = DONE
-        self._note_took()
+        self._pool.answered(self._asked_at)
         self._handler.whole(read.head, answered.body_bytes, data)
 
     def got_head(self, fields: Block, ended: bool) -> None:
@@ -276,7 +275,7 @@ class Http2TargetLeg:
             self._bad("the response is shorter than its head says")
             return
         self.answering = DONE
-        self._note_took()
+        self._pool.answered(self._asked_at)
         self.deadline = inf
         stream, self._stream = self._stream, None
         if stream is not None and not stream.is_over:
@@ -363,12 +362,6 @@ class Http2TargetLeg:
         if self.asking is FULL and stream is not None:
             return stream.moved_at + timeouts.idle_s
         return -inf
-
-    def _note_took(self) -> None:
-        """How long the target had it."""
-        pool = self._pool
-        took_s, usual_s = self._pool.network.now() - self._asked_at, pool.usual_s
-        pool.usual_s = usual_s + SMOOTHING * (took_s - usual_s) if usual_s else took_s
 
     def _torn(self) -> bool:
         """The request's body is not of the length its head stated: no target may take it."""
