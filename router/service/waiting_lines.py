@@ -1,29 +1,18 @@
 """Who waits for a slot, in lines."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
 from typing import Protocol
 
 from router.balance.deciding.decisions import Asked, Decision, RemoteWait
 from router.balance.site.patience import LinePace
-from router.balance.site.slots import Slot
-from router.balance.site.waiting_room import WaitingPlace
+from router.service.admission import Waiter
 
 
-class Waiting(Hashable, Protocol):
-    """A request in the line: told one of the orders below when it has left it."""
+class Waiting(Waiter, Protocol):
+    """A request in the line: told one of the orders when it has left it.
 
-    @property
-    def line(self) -> WaitingPlace:
-        """`WaitingRoom.own_line`."""
-
-    @property
-    def is_sheddable(self) -> bool:
-        """It waits behind those that are not."""
-
-    @property
-    def session(self) -> int:
-        """As in `Request`."""
+    Its ``line`` is `WaitingRoom.own_line`.
+    """
 
     @property
     def asked(self) -> Asked:
@@ -39,15 +28,6 @@ class Waiting(Hashable, Protocol):
 
     def forget_lost_ways(self) -> None:
         """Routes changed: sites that could not be reached may be."""
-
-    def granted(self, slot: Slot) -> None:
-        """A local slot is its own (as `admission.Waiter`)."""
-
-    def expired(self) -> None:
-        """Its deadline passed in the line (as `admission.Waiter`)."""
-
-    def displaced(self) -> None:
-        """One of a shorter line has its place (as `admission.Waiter`)."""
 
     def proceed(self, decision: Decision) -> None:
         """A site has room: go."""
