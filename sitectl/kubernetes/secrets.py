@@ -157,9 +157,10 @@ class NamespaceTrust:
         for found in self._cluster.list("Secret", f"{names.TYPE_LABEL}=admitted"):
             self._cluster.delete("Secret", name_of(found))
 
-    def is_revoked(self, site_id: str) -> bool:
+    def is_revoked(self, site_id: str = "", *, serial: str = "") -> bool:
         """By the Secret that lists them."""
-        return site_id in revoked.decode(self._cluster.find("Secret", names.REVOKED_SECRET)).sites
+        known = revoked.decode(self._cluster.find("Secret", names.REVOKED_SECRET))
+        return site_id in known.sites or serial in known.serials
 
     def renew(self, now: float) -> None:
         """Make another CA and forget all claims."""

@@ -82,9 +82,9 @@ class DirectoryTrust:
                     found.append(entry)
         return found
 
-    def is_revoked(self, site_id: str) -> bool:
+    def is_revoked(self, site_id: str = "", *, serial: str = "") -> bool:
         """By ``revoked.json``."""
-        return Revocations(self._directory).is_revoked("", site_id)
+        return Revocations(self._directory).is_revoked(serial, site_id)
 
     def renew(self, now: float) -> None:
         """Make another CA and forget all claims."""

@@ -78,8 +78,8 @@ class Trust(Protocol):
         """Refuse these claims, certificates and sites from now on."""
         ...
 
-    def is_revoked(self, site_id: str) -> bool:
-        """Whether that site is barred."""
+    def is_revoked(self, site_id: str = "", *, serial: str = "") -> bool:
+        """Whether that site is barred, or the certificate of that serial number is refused."""
         ...
 
     def admitted(self) -> "list[Admitted]":

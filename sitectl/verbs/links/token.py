@@ -310,7 +310,9 @@ def status(settings: Settings, file: str) -> None:
     uses_left = None if kept is None else sum(one.uses_left for one in kept if not one.revoked)
     allowed = _terms_of(token, kept)
     state = "expired" if expired else "used" if uses_left == 0 else "valid"
-    if state == "valid" and _is_of_old_ca(settings, token):
+    if _is_revoked(settings, token, kept, expired):
+        state = "revoked"
+    elif state == "valid" and _is_of_old_ca(settings, token):
         state = "old-ca"
     claimed = _claims_of(kept)
     fields = {**_fields(token), "state": state, "uses_left": uses_left, "allow": allowed}
@@ -333,9 +335,12 @@ def status(settings: Settings, file: str) -> None:
 
 
 def _state_text(state: str, token: "Token", expires: str) -> str:
-    if state == "old-ca":
-        why = f"{token.site_name} has replaced its CA since, and refuses it"
-        return f"{state}: {why}. Make another there: sitectl token create FILE"
+    refused = {
+        "old-ca": f"{token.site_name} has replaced its CA since, and refuses it",
+        "revoked": f"{token.site_name} refuses it",
+    }
+    if state in refused:
+        return f"{state}: {refused[state]}. Make another there: sitectl token create FILE"
     return f"{state}, {'since' if state == 'expired' else 'expires'} {expires}"
 
 
@@ -365,6 +370,27 @@ def _sites_here(settings: Settings) -> list[Site]:
         return [store.find_site(settings)]
     state = places.state_dir(settings)
     return [DirectorySite(state / name) for name in places.site_names(state)]
+
+
+def _is_revoked(
+    settings: Settings, token: "Token", kept: "list[Grant] | None", expired: bool
+) -> bool:
+    """Whether its site, if that is here, has revoked the claim or the certificate."""
+    from certs import certificates
+    from certs.errors import CertError
+
+    if token.kind == "claim":
+        if not kept:  # Until a claim expires its grant is deleted only to revoke it.
+            return kept is not None and not expired
+        return all(one.revoked for one in kept)
+    serial = certificates.serial_of(token.certificate_pem)
+    for site in _sites_here(settings):
+        try:
+            if site.trust.site_id == token.site_id:
+                return site.trust.is_revoked(serial=serial)
+        except (Failure, CertError):
+            return False  # As in `_kept_at`.
+    return False
 
 
 def _is_of_old_ca(settings: Settings, token: "Token") -> bool:

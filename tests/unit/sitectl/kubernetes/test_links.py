@@ -203,6 +203,7 @@ def test_deleting_an_incoming_link_revokes_the_neighbour(
     cluster.conflicts = 2  # A router writes the list in the same moment.
     shop.ok("revoke-access", "--link", "west")
     assert shop.fails(4, "revoke-access", "--link", "ghost")
+    assert shop.json("token", "status", str(tmp_path / "t.yaml"))["state"] == "revoked"
 
 
 def test_a_damaged_entry_of_the_register_keeps_nobody_from_barring_others(
@@ -241,8 +242,12 @@ def test_revoking_all_access_makes_another_authority_and_restarts(
     shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
 ) -> None:
     token = token_of(shop, tmp_path / "t.yaml")
+    certificate = tmp_path / "certificate.yaml"
+    token_of(shop, certificate, "--token-type", "cert")
     before = dict(cluster.found("Secret", "spillway-identity")["data"])
     shop.ok("revoke-access", "--yes")
+    assert shop.json("token", "status", str(tmp_path / "t.yaml"))["state"] == "revoked"
+    assert shop.json("token", "status", str(certificate))["state"] == "old-ca"
     after = cluster.found("Secret", "spillway-identity")["data"]
     assert after["identity.key"] == before["identity.key"]
     assert after["ca.crt"] != before["ca.crt"]

@@ -421,8 +421,11 @@ def test_a_site_is_listed_and_revoked_by_the_certificate_token_that_it_came_by_l
         ["first", "second"],
         "valid",
     )
+    token = str(tmp_path / "first.yaml")
+    assert here.json("token", "status", token)["state"] == "valid"
     here.ok("revoke-access", "--link", "second")
     (item,) = here.json("link", "access")
     assert item["state"] == "revoked"
+    assert here.json("token", "status", token)["state"] == "revoked", "its certificate is refused"
     refused = here("revoke-access", "--link", "third")
     assert refused.exit_code == 4 and "sitectl link access" in refused.stderr

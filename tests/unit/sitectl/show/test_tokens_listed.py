@@ -30,6 +30,31 @@ def test_without_a_router_the_tokens_that_are_kept_are_listed(
     assert here.json("token", "status", path)["claimed"] == []
 
 
+def test_a_revoked_token_that_was_never_used_is_not_called_used(
+    here: CommandLine, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "t.yaml")
+    here.ok("token", "create", path, "--name", "mine")
+    here.ok("revoke-access", "--link", "mine")
+
+    (listed,) = here.json("token", "list")
+    status = here.json("token", "status", path)
+    assert (listed["state"], listed["uses_left"]) == ("revoked", 1)
+    assert (status["state"], status["uses_left"]) == ("revoked", 0), "no use of it is left"
+    shown = here.ok("token", "status", path).stdout
+    assert "State:     revoked: here refuses it. Make another there: sitectl token create" in shown
+
+
+def test_a_token_that_was_revoked_with_all_others_is_not_called_used(
+    here: CommandLine, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "t.yaml")
+    here.ok("token", "create", path)
+    here.ok("revoke-access", "--yes")
+
+    assert here.json("token", "status", path)["state"] == "revoked"
+
+
 def test_without_tokens_the_next_step_is_said(here: CommandLine) -> None:
     assert "sitectl token create FILE" in here.ok("token", "list").stdout
 
