@@ -175,11 +175,16 @@ class HistoryRecorder:
         return max(0, looks - before)
 
     def _step(self, now: float) -> None:
-        """A step that comes late is a longer one: the next lasts as long as any."""
+        """A step that comes late is a longer one: the next lasts as long as any.
+
+        Steps end where a tick begins. Within a tick the look comes early in one and late in the
+        next, and steps that wait for it would differ by a tenth: so would their rates.
+        """
         self._stalls = 0
         late_s = now - self._step_at
         on_time = late_s < limits.HISTORY_STEP_S
-        self._step_at = (self._step_at if on_time else now) + limits.HISTORY_STEP_S
+        begun_at = self._step_at if on_time else _look_at(now) * limits.HISTORY_LOOK_S
+        self._step_at = begun_at + limits.HISTORY_STEP_S
         self._history.close(now)
         self._busy.forget(_look_at(now))
         self._sites.look(self._router.routing.table, now)

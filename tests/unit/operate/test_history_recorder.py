@@ -139,6 +139,24 @@ def test_moments_are_told_by_the_clock_of_now_and_a_late_step_is_one_longer_one(
     assert len(before) == 4 and before[0].startswith("2026-01-01T12:00")
 
 
+@pytest.mark.parametrize("begin_s", [5.0, 5.06, 5.13, 5.2, 5.249])
+def test_a_steady_load_is_as_many_requests_in_each_step_whenever_the_router_started(
+    begin_s: float,
+) -> None:
+    world = World(3, "a")
+    (a,) = world.sites.values()
+    a.declare()
+    a.serve(1, capacity=100, service_s=0.05)
+    world.run(begin_s)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(60, 62)
+    world.run(60)
+    counts = [sum(sample.served) for sample in only(recorder).samples][2:]
+    assert len(counts) >= 9
+    assert all(abs(count - 300) <= 1 for count in counts), counts
+
+
 @pytest.mark.parametrize("frozen_s", [1.5, 4.0, 12.0, 31.0])
 @pytest.mark.parametrize("begin_s", [0.1, 2.0, 4.9])
 def test_no_figure_is_above_what_was_asked_for_after_the_router_stood_still(
