@@ -68,7 +68,8 @@ def _look(settings: Settings) -> Picture:
 
 
 def _load(door: Any, services: int) -> str:
-    """Requests a second of all services in the last minutes; empty: not known."""
+    """Requests a second of all services: a line of the last minutes, and the figure of its last
+    step; empty: not known."""
     if not 0 < services <= history.SERVICES_MAX:
         return ""
     histories = history.of(door)
@@ -80,7 +81,8 @@ def _load(door: Any, services: int) -> str:
     until = history.partial_until(histories)
     partial = f"; up to {until} without a worker that ended or does not answer" if until else ""
     spilled = f", {away:.3g}/s of them served elsewhere" if away else ""
-    return f"{history.drawn(rates, 24)} {rates[-1]:.3g} requests/s{spilled}, last {reach}{partial}"
+    line = history.drawn(rates, 24)
+    return f"{line} last {reach}, now {rates[-1]:.3g} requests/s{spilled}{partial}"
 
 
 def _state(item: dict[str, Any], running: bool) -> str:

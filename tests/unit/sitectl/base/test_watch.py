@@ -187,14 +187,26 @@ def test_a_terminal_shows_the_last_minutes_as_a_line(here: CommandLine, admin: F
     admin.item("/api/v1/status", STATUS)
     with Terminal(here.state, "status") as seen:
         assert seen.end() == 0
-    assert "Load:     ▁▂▃▄▅▆▇█ 7 requests/s, last 1 min" in seen.text
+    assert "Load:     ▁▂▃▄▅▆▇█ last 1 min, now 7 requests/s" in seen.text
     with Terminal(here.state, "service", "status", columns=200) as seen:
         assert seen.end() == 0
     assert "▁▂▃▄▅▆▇█ 7" in seen.text
     ascii_only = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
     with Terminal(here.state, "status", environment=ascii_only) as seen:
         assert seen.end() == 0
-    assert "_.-~=+*# 7 requests/s, last 1 min" in seen.text
+    assert "_.-~=+*# last 1 min, now 7 requests/s" in seen.text
+
+
+def test_figures_beside_the_line_are_of_now_and_not_of_the_minutes_that_it_shows(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    samples = [{"served": served, "nowhere": 0} for served in ([350, 0], [0, 350], [35, 15])]
+    both = [{"name": "here", "local": True}, {"name": "there", "local": False}]
+    admin.items("/api/v1/history", HISTORY | {"sites": both, "samples": samples * 4})
+    admin.item("/api/v1/status", STATUS)
+    with Terminal(here.state, "status") as seen:
+        assert seen.end() == 0
+    assert "last 1 min, now 10 requests/s, 3/s of them served elsewhere" in seen.text
 
 
 def test_a_router_without_a_history_is_shown_without_lines(
