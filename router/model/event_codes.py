@@ -108,7 +108,7 @@ _ALL: Final = (
     EventCode("site-returned", "event", "site", "an ejected site answered its probe"),
     EventCode("internal-error", "event", "router", "code of the router failed; the log has more"),
     EventCode("listener-failed", "event", "service", "a service has no listener here"),
-    EventCode("listener-bound", "event", "service", "it has one again"),
+    EventCode("listener-bound", "event", "service", "it has one now"),
     EventCode(
         "listener-switched",
         "event",

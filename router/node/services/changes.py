@@ -130,5 +130,7 @@ class ServiceChanges:
                     listeners[key].hint or free,
                 )
         for key in (self._errors.keys() - errors.keys()) & listeners.keys():
-            self._tell("info", "listener-bound", str(key), f"Service {key} is listened on again.")
+            self._tell(
+                "info", "listener-bound", str(key), f"Service {key} has a listener here now."
+            )
         self._errors = errors

@@ -94,6 +94,18 @@ def test_a_listener_that_cannot_be_bound_is_told_of_once_per_reason() -> None:
     assert told == [[], ["listener-failed"], [], ["listener-failed"], ["listener-bound"], []]
 
 
+def test_a_listener_that_was_never_there_before_is_not_said_to_be_there_again() -> None:
+    messages: list[str] = []
+
+    def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
+        messages.append(message)
+
+    changes = ServiceChanges(tell, way_back)
+    look(changes, {}, listener("taken"))
+    look(changes, {}, listener(""))
+    assert messages[-1] == "Service shop:8080 has a listener here now."
+
+
 def test_an_ipv6_target_is_named_with_its_brackets() -> None:
     subjects: list[str] = []
 
