@@ -48,13 +48,16 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 @pytest.fixture
 def kubectl(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kubectl]:
     """kubectl as cluster-admin, in a namespace of the test's own."""
-    is_foreign = bool(SERVERS) and not BRINGS_NODE
-    path = SERVERS[0] if is_foreign else request.getfixturevalue("cluster").kubeconfig()
-    found = Kubectl(path, tmp_path, f"test-{uuid.uuid4().hex[:8]}")
-    found("create", "namespace", found.namespace)
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    if not SERVERS or BRINGS_NODE:
+        cluster: Cluster = request.getfixturevalue("cluster")
+        cluster.create("Namespace", name)  # A kubectl costs more than most of these tests.
+        yield Kubectl(cluster.kubeconfig(), tmp_path, name)
+        return
+    found = Kubectl(SERVERS[0], tmp_path, name)
+    found("create", "namespace", name)
     yield found
-    if is_foreign:
-        found("delete", "namespace", found.namespace, "--wait=false")
+    found("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """What was sent, as a typed server reads it, before anything is decided."""
 
 import base64
-import copy
 from typing import Final
 
 import msgspec
 
 from tests.kubernetes import custom_schemas, schemas, validation
 from tests.kubernetes.failures import bad_request
-from tests.kubernetes.resources import Json, Resource
+from tests.kubernetes.resources import Json, Resource, duplicate
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +39,7 @@ def read(resource: Resource, given: Json, asked: Asked) -> tuple[Json, list[str]
             f'{kind} in version "{resource.version}" cannot be handled as a {kind}: strict '
             f"decoding error: {', '.join(texts)}"
         )
-    found = copy.deepcopy(custom_schemas.pruned(resource, found))
+    found = duplicate(custom_schemas.pruned(resource, found))
     found["kind"], found["apiVersion"] = resource.kind, resource.api_version
     found.setdefault("metadata", {})
     _decode_data(found)

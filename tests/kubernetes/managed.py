@@ -150,11 +150,12 @@ def written(managed: Managed) -> list[Json]:
 
 def _encode(fields: Fields) -> Json:
     root: Json = {}
-    for path in sorted(fields):
+    paths = sorted(fields)
+    for path, after in zip(paths, [*paths[1:], ()], strict=True):
         node = root
         for step in path:
             node = node.setdefault(step, {})
-        if any(other != path and other[: len(path)] == path for other in fields):
+        if after[: len(path)] == path:  # What is inside of it comes next.
             node[_SELF] = {}
     return root
 

@@ -1,6 +1,5 @@
 """Create, update, patch and delete as the API server does them, on top of the store."""
 
-import copy
 import datetime
 import random
 import uuid
@@ -33,7 +32,7 @@ from tests.kubernetes.failures import (
     wrong,
 )
 from tests.kubernetes.managed import Manager
-from tests.kubernetes.resources import Catalogue, Json, Resource
+from tests.kubernetes.resources import Catalogue, Json, Resource, duplicate
 from tests.kubernetes.storage import Store
 
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
@@ -118,7 +117,7 @@ class Registry:
     ) -> Json:
         """Replace an object, or its status; gives it as stored."""
         if resource.kind in CREATED_BY_UPDATE and not self.store.get(resource, namespace, name):
-            found = copy.deepcopy(given)
+            found = duplicate(given)
             found.get("metadata", {}).pop("resourceVersion", None)
             return self.create(resource, namespace, found, asked)
         before = self.get(resource, namespace, name)
@@ -238,7 +237,7 @@ class Registry:
     def change(self, resource: Resource, found: Json, edit: Callable[[Json], None]) -> Json:
         """What controllers do: edit a copy of the newest state and store it if it differs."""
         current = self.get(resource, *_place_of(found))
-        edited = copy.deepcopy(current)
+        edited = duplicate(current)
         edit(edited)
         return self._store(resource, current, edited)
 
@@ -280,7 +279,7 @@ class Registry:
             metadata.pop(key, None)
             if key in old:
                 metadata[key] = old[key]
-        found = copy.deepcopy(found)
+        found = duplicate(found)
         self._finish(resource, found, before)
         manager = self._manager(resource, asked, subresource)
         found["metadata"]["managedFields"] = managed.updated(
@@ -355,7 +354,7 @@ class Registry:
         done = managed.apply(
             before, wanted, schemas.of(resource), manager, now(), force=asked.force
         )
-        found = copy.deepcopy(done.found)
+        found = duplicate(done.found)
         found["metadata"]["managedFields"] = done.managed
         warnings = self.warnings
         if before is None:

@@ -7,6 +7,13 @@ import msgspec
 Json = dict[str, Any]
 """One object or a part of one. What the store holds is never changed in place."""
 
+
+def duplicate(found: Json) -> Json:
+    """A copy that shares nothing with it. `copy.deepcopy` takes ten times as long."""
+    copied: Json = msgspec.json.decode(msgspec.json.encode(found))
+    return copied
+
+
 ALL_VERBS: Final = (
     "create",
     "delete",

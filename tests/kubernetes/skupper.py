@@ -280,12 +280,13 @@ class Running:
 
     def look(self) -> None:
         """All that is due now."""
-        objects = {
-            kind: {
-                one["metadata"]["name"]: one for one in self._cluster.list(kind, self._namespace)
+        cluster, namespace = self._cluster, self._namespace
+        objects = cluster.call(
+            lambda: {
+                kind: {one["metadata"]["name"]: one for one in cluster.world.all(kind, namespace)}
+                for kind in self._kinds
             }
-            for kind in self._kinds
-        }
+        )
         for action in self._controller.look(objects):
             self._write(action)
 

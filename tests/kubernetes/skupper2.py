@@ -129,7 +129,7 @@ class SiteController:
         if self._is_controlled():
             actions += self._statuses(objects)
         self._control = control
-        self._seen = copy.deepcopy({kind: dict(found) for kind, found in objects.items()})
+        self._seen = {kind: dict(found) for kind, found in objects.items()}
         return actions
 
     def refused(self, action: Action) -> None:

@@ -23,7 +23,7 @@ from tests.kubernetes.cluster_sets import (
     ports,
     take_part,
 )
-from tests.scenario.waiting import own_time, until
+from tests.scenario.waiting import stays, until
 
 NAMESPACE = "mcs-conformance-1"
 WITHIN_S = 60.0
@@ -53,13 +53,6 @@ def soon(look: Callable[[], object], what: str) -> None:
     until(look, what, WITHIN_S)
 
 
-def stays(look: Callable[[], object]) -> None:
-    """What ``look`` says must hold all the time."""
-    until_s = own_time() + STAYS_S
-    while own_time() < until_s:
-        assert look()
-
-
 def answer(address: str) -> str:
     """What the pod there says; empty: nothing yet."""
     connection = http.client.HTTPConnection(address, 8080, timeout=5.0)
@@ -84,9 +77,9 @@ def test_an_import_exists_as_long_as_there_is_one_exporting_cluster(case: Export
     soon(lambda: case.imported(west), "it is imported")
     case.deploy(east)
     case.export(east)
-    stays(lambda: case.imported(west))
+    stays(lambda: case.imported(west), "it stays imported beside the other", STAYS_S)
     case.unexport(west)
-    stays(lambda: case.imported(west))
+    stays(lambda: case.imported(west), "it stays imported from the other", STAYS_S)
     case.unexport(east)
     soon(lambda: not case.imported(west), "it goes")
 
@@ -165,7 +158,7 @@ def test_an_export_of_udp_alone_has_failed_and_is_not_imported(case: ExportCase)
     soon(lambda: case.condition(west, "Ready") == "False", "it has failed")
     assert case.condition(west, "Valid") == "True"
     assert "since routers carry only TCP" in case.message(west, "ServiceExport")
-    stays(lambda: not case.imported(east))
+    stays(lambda: not case.imported(east), "it is not imported in the other", STAYS_S)
 
 
 def test_different_ports_are_a_union_and_a_conflict(case: ExportCase) -> None:
@@ -209,7 +202,7 @@ def test_a_headless_import_gets_no_address(case: ExportCase) -> None:
     case.deploy(west, clusterIP="None")
     case.export(west)
     soon(lambda: case.imported(west), "it is imported")
-    stays(lambda: not case.imported(west)["spec"].get("ips"))
+    stays(lambda: not case.imported(west)["spec"].get("ips"), "it has no address", STAYS_S)
 
 
 def test_each_pod_of_a_headless_service_answers_by_its_name_in_each_cluster(
@@ -260,7 +253,7 @@ def test_an_external_name_is_not_valid_and_not_imported(case: ExportCase) -> Non
     case.deploy(west, **external)
     case.export(west)
     soon(lambda: case.condition(west, "Valid") == "False", "it is not valid")
-    stays(lambda: not case.imported(west))
+    stays(lambda: not case.imported(west), "it is not imported", STAYS_S)
 
 
 def test_of_conflicting_headlessness_the_older_export_counts(case: ExportCase) -> None:
@@ -280,7 +273,7 @@ def test_a_service_that_is_not_exported_is_not_reached_from_the_other_cluster(
 ) -> None:
     west, east = case.clusters
     case.deploy(west)
-    stays(lambda: not case.imported(east))
+    stays(lambda: not case.imported(east), "it is not imported in the other", STAYS_S)
     assert case.service(east) is None
 
 

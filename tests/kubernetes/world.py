@@ -1,7 +1,6 @@
 """What controllers and the kubelet use: objects by kind, in the cluster's thread."""
 
 import asyncio
-import copy
 import hashlib
 from collections.abc import Callable
 from typing import Any, Final
@@ -11,7 +10,7 @@ import msgspec
 from tests.kubernetes.decoding import Asked
 from tests.kubernetes.failures import Failure
 from tests.kubernetes.registry import Registry, now
-from tests.kubernetes.resources import Json, Resource
+from tests.kubernetes.resources import Json, Resource, duplicate
 from tests.kubernetes.storage import Change
 
 CONTROLLERS: Final = Asked(manager="kube-controller-manager", validation="Ignore")
@@ -41,9 +40,7 @@ class World:
 
     def create(self, kind: str, namespace: str, found: Json) -> Json:
         """Create an object; one that cannot be is left out, as a controller would log it."""
-        return self.registry.create(
-            self.resource(kind), namespace, copy.deepcopy(found), CONTROLLERS
-        )
+        return self.registry.create(self.resource(kind), namespace, duplicate(found), CONTROLLERS)
 
     def change(self, found: Json, edit: Callable[[Json], None]) -> Json:
         """Edit the newest state of an object."""
