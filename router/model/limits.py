@@ -403,6 +403,9 @@ UPGRADE_BYTES_MAX = 64  # Of the name of a protocol to switch to.
 SESSION_TICK_S = 10.0  # A client session looks at its body's rate that often.
 BODY_BYTES_PER_S_MIN = 240  # Slower than this after the grace is no honest client.
 BODY_GRACE_S = 10.0
+# What a client still sends of a request that has its answer is read and dropped for so long (nginx:
+# 30 s). Many clients read no answer before they have sent all, and a reset may destroy it.
+UNREAD_BODY_S = 30.0
 KEEP_ALIVE_IDLE_S = 75.0
 REQUESTS_PER_CONNECTION_MAX = 1_000
 RESPONSE_HEAD_TIMEOUT_S = 60.0

@@ -129,6 +129,11 @@ class RequestParser(MessageParser):
         """Between requests, with no byte of the next one."""
         return self.state is _HEAD and not self._pending
 
+    @property
+    def is_closed(self) -> bool:
+        """Whatever comes is dropped: what came was no request, or nobody wants more."""
+        return self.state is _FAILED
+
     def feed(self, data: memoryview) -> None:
         """Tell the sink what ``data`` completes. Dropped after `failed`."""
         state = self.state

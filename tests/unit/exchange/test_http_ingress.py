@@ -266,10 +266,24 @@ def test_a_failure_with_the_body_unread_closes_after_the_answer(site: Site) -> N
     site.leg.handler.done(LegFailure("all-full"))
     assert b"Connection: close" in site.take()
     assert site.connection.is_finished()
-    site.deliver(b"x" * 60_000)
+    site.deliver(b"x" * 1_000_000)
+    site.timers.advance(limits.UNREAD_BODY_S - 0.1)
+    assert not site.connection.is_aborted(), "a reset may destroy the answer"
+    site.timers.advance(0.2)
+    assert site.connection.is_aborted()
+
+
+def test_an_early_response_that_is_the_last_lets_the_client_finish_its_body(site: Site) -> None:
+    site.deliver(
+        b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 999999\r\n\r\n"
+    )
+    site.leg.respond(b"HTTP/1.1 413 No\r\n", b"big")
+    assert site.connection.is_finished()
+    site.timers.advance(limits.UNREAD_BODY_S - 0.1)
+    site.deliver(b"x" * 999_999)
     assert not site.connection.is_aborted()
-    site.deliver(b"x" * 6_000)
-    assert site.connection.is_aborted(), "no more than a bounded rest is read"
+    site.timers.advance(0.2)
+    assert site.connection.is_aborted()
 
 
 def test_after_our_own_error_the_connection_lingers_for_a_second(site: Site) -> None:
@@ -317,10 +331,22 @@ def test_an_early_response_is_relayed_and_the_rest_of_the_body_drained(site: Sit
     assert site.leg.request.head.startswith(b"GET / ")
 
 
-def test_an_early_response_with_a_long_rest_closes(site: Site) -> None:
+def test_a_long_rest_behind_an_early_response_leaves_the_connection_clean(site: Site) -> None:
+    site.deliver(POST % 1_000_005, b"hello")
+    site.leg.respond(b"HTTP/1.1 413 No\r\n", b"big")
+    site.deliver(b"x" * 999_999, b"y", GET)
+    assert not site.connection.is_finished()
+    assert site.leg.request.head.startswith(b"GET / ")
+    assert bytes(site.legs[0].body) == b"hello"
+
+
+def test_a_rest_behind_an_early_response_that_never_ends_closes(site: Site) -> None:
     site.deliver(POST % 10_000_000, b"hello")
     site.leg.respond(b"HTTP/1.1 413 No\r\n", b"big")
-    site.deliver(b"x" * limits.LINGER_DISCARD_BYTES_MAX, b"y")
+    site.timers.advance(limits.UNREAD_BODY_S - 0.1)
+    site.deliver(b"x" * 9_000_000)
+    assert not site.connection.is_finished()
+    site.timers.advance(0.2)
     assert site.connection.is_finished()
     assert len(site.legs) == 1
 

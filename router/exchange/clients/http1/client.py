@@ -85,7 +85,7 @@ class HttpClient(LegConnection):
         self._is_last = True
         if self.state in RAW and not self._dismiss() and quiet:
             self.state = LEFT
-            self._unread_bytes = 0
+            self._spare_bytes = limits.LINGER_DISCARD_BYTES_MAX
             self.pace.touch(self._timeouts.half_closed_s)
             self._finish_leg()
             self._finish()

@@ -65,10 +65,10 @@ class HttpConnection(ABC):
         "_refused",
         "_request_id",
         "_request_ids",
+        "_spare_bytes",
         "_terms",
         "_timeouts",
         "_timers",
-        "_unread_bytes",
         "_writer",
         "pace",
         "state",
@@ -98,7 +98,7 @@ class HttpConnection(ABC):
         self.state = IDLE
         self._ended = False  # The client finished.
         self._is_last = False  # No further request is wanted on this connection.
-        self._unread_bytes = 0  # Input dropped after an early answer or our FIN.
+        self._spare_bytes: float = limits.LINGER_DISCARD_BYTES_MAX  # To drop behind our FIN.
         self._body_bytes = 0  # That came, of the last request.
         self._request_id = b""  # Of the request under way; empty: responses carry none.
         self._error = TORN_BODY
@@ -151,8 +151,8 @@ class HttpConnection(ABC):
             self.pace.touch(self._timeouts.tunnel_s)
             self._send_on(data)
         elif state in _DROPPING:
-            self._unread_bytes += len(data)
-            if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
+            self._spare_bytes -= len(data)
+            if self._spare_bytes < 0:
                 self._connection.abort()
 
     def client_ended(self) -> None:
@@ -263,13 +263,17 @@ class HttpConnection(ABC):
 
     # Its end.
 
-    def _close(self, linger_s: float = limits.LINGER_DISCARD_S) -> None:
-        """FIN, then drop input for a while so that no reset overtakes our last answer."""
+    def _close(
+        self,
+        linger_s: float = limits.LINGER_DISCARD_S,
+        spare_bytes: float = limits.LINGER_DISCARD_BYTES_MAX,
+    ) -> None:
+        """FIN, then drop ``spare_bytes`` for a while: a reset may destroy our last answer."""
         if self.state is CLOSING or self.state is OVER:
             return
         self.state = CLOSING
         self._parser.close()
-        self._unread_bytes = 0
+        self._spare_bytes = spare_bytes
         if self._pause.is_on:
             self._pause.release()
             self._pause.end()

@@ -1,6 +1,7 @@
 """A client's HTTP/1 connection with a request under way: what goes to its leg, and how it ends."""
 
 from collections.abc import Callable
+from math import inf
 
 from router.exchange.clients.http1.connection import (
     ASKED,
@@ -58,11 +59,7 @@ class LegConnection(HttpConnection):
     # What its parser tells of a body: `RequestSink`.
 
     def body(self, data: memoryview) -> None:
-        if self.state is UNREAD:
-            self._unread_bytes += len(data)
-            if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
-                self._close()
-        elif self.state in IN_REQUEST:
+        if self.state in IN_REQUEST:
             self.pace.touch(self._timeouts.idle_s)
             self._send_on(data)
 
@@ -110,15 +107,25 @@ class LegConnection(HttpConnection):
         """The answer was given whole."""
         self._forget_exchange(status)
         if close:
-            is_all = self._is_complete and not self._pause.holds
-            self._close(limits.KEEP_ALIVE_IDLE_S if is_all else limits.LINGER_DISCARD_S)
+            self._close_behind_answer()
         elif self._is_complete:
             self._next()
         else:
             self.state = UNREAD
-            self._unread_bytes = 0
-            self.pace.touch(limits.BODY_GRACE_S)
+            self.pace.touch(limits.UNREAD_BODY_S)
             self._pause.leg_takes()
+
+    def _close_behind_answer(self) -> None:
+        """The client may still send the rest of its request, or read for a while."""
+        if not self._is_complete:
+            if self._parser.is_closed:
+                self._close()
+            else:
+                self._close(limits.UNREAD_BODY_S, inf)
+        elif self._pause.holds:
+            self._close()
+        else:
+            self._close(limits.KEEP_ALIVE_IDLE_S)
 
     def _forget_exchange(self, status: int) -> None:
         """It ended with ``status`` for its client."""
