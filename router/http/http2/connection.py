@@ -341,7 +341,7 @@ class Http2Connection:
         self._moved_at = self._now
         if data:
             stream.user.got_body(data)
-        stream.received(credit_bytes)
+        stream.received(len(data), credit_bytes)
         if ended and stream.sending is not OVER:
             self._ended(stream)
 

@@ -108,6 +108,7 @@ class Http2Stream(WireStream):
     """One stream, either end of it. Calls after its end or `reset` are dropped."""
 
     __slots__ = (
+        "_awaited_bytes",
         "_awaits_turn",
         "_connection",
         "_credit_bytes",
@@ -136,6 +137,7 @@ class Http2Stream(WireStream):
         self._owes_writable = False
         self.is_paused = False
         self._credit_bytes = 0  # Received, not given back.
+        self._awaited_bytes = inf  # Of a body whose length is known.
 
     @property
     def is_over(self) -> bool:
@@ -222,17 +224,25 @@ class Http2Stream(WireStream):
         self.is_paused = False
         self._return_credit()
 
+    def expect(self, size_bytes: int) -> None:
+        """So long is the body that follows: its peer needs no credit beyond that."""
+        self._awaited_bytes = size_bytes
+
     # Of the connection.
 
-    def received(self, credit_bytes: int) -> None:
-        """So much of the window was used and passed on."""
+    def received(self, size_bytes: int, credit_bytes: int) -> None:
+        """``size_bytes`` of a body were passed on, for which so much of the window was used."""
+        self._awaited_bytes -= size_bytes
         self._credit_bytes += credit_bytes
         if not self.is_paused:
             self._return_credit()
 
     def _return_credit(self) -> None:
-        if self._credit_bytes >= _HALF_WINDOW_BYTES and (
-            self.sending is not OVER and self.receiving is not ALL_HEARD
+        if (
+            self._credit_bytes >= _HALF_WINDOW_BYTES
+            and self.credit < self._awaited_bytes
+            and self.sending is not OVER
+            and self.receiving is not ALL_HEARD
         ):
             self.credit += self._credit_bytes
             self._connection.writer.give_back(self._credit_bytes, self.id)

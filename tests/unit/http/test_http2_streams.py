@@ -238,3 +238,38 @@ def test_no_credit_is_given_to_a_stream_that_takes_no_more(why: str) -> None:
     assert frame(codes.WINDOW_UPDATE, 0, 1, codes.NUMBER.pack(half + 1)) not in (
         scene.connection.take()
     )
+
+
+def credits_of(scene: Scene) -> list[int]:
+    """Given back for the stream, one number for each time."""
+    sent, given = scene.connection.take(), []
+    while sent:
+        size, kind, stream_id = int.from_bytes(sent[:3], "big"), sent[3], sent[5:9]
+        if kind == codes.WINDOW_UPDATE and int.from_bytes(stream_id, "big") == scene.stream.id:
+            given.append(int.from_bytes(sent[9:13], "big"))
+        sent = sent[9 + size :]
+    return given
+
+
+@pytest.mark.parametrize("padding", [0, 1, 200])
+@pytest.mark.parametrize("beyond", [-1, 0, 1, 40_000, 500_000])
+def test_a_body_of_known_length_gets_the_credit_that_it_needs(beyond: int, padding: int) -> None:
+    """Credit for a stream that the peer has ended is noise, and Jetty ends connections for it."""
+    scene = Scene()
+    scene.hear(*FRAMES["head"])
+    scene.connection.take()
+    room, left, given = limits.HTTP2_WINDOW_BYTES, limits.HTTP2_WINDOW_BYTES + beyond, 0
+    scene.stream.expect(left)
+    filler = 1 + padding if padding else 0
+    while left:
+        size = min(left, room - filler, limits.HTTP2_FRAME_BYTES_MAX - filler)
+        assert size > 0, f"{left} bytes have no room"
+        before = bytes([padding]) if padding else b""
+        flags = codes.PADDED if padding else 0
+        scene.hear(codes.DATA, flags, before + bytes(size) + bytes(padding))
+        room, left = room - size - filler, left - size
+        for credit in credits_of(scene):
+            assert left > room, "what it has is enough"
+            room, given = room + credit, given + 1
+    if beyond <= 0 and not padding:
+        assert not given

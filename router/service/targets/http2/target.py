@@ -241,6 +241,8 @@ class Http2TargetLeg:
             if ended and self._response_left > 0:
                 self._bad("the response is shorter than its head says")
                 return
+            if self._response_left >= 0 and self._stream is not None:
+                self._stream.expect(self._response_left)
             self.answering = BEGUN
             self.status = grpc_status.status_of_target(answered.head) or answered.status
         self._touch()
