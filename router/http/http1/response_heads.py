@@ -105,6 +105,13 @@ def read_response_head(
             POOL_IDLE_S,
             fields_in(head) if is_chunked else 0,
         )
+    return _read_unusual(head, head_only=head_only, upgrade=upgrade, limits=limits)
+
+
+def _read_unusual(
+    head: bytes, *, head_only: bool, upgrade: bytes, limits: HeadLimits
+) -> ResponseHead | str:
+    """Whatever is allowed, by the general grammar."""
     match = _HEAD.fullmatch(head)
     if match is None or exceeds_limits(head, limits):
         return (LineJudge(START, limits).judge(head[:-2]) or _BAD_STATUS_LINE).sentence
