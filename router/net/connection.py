@@ -145,7 +145,7 @@ class TcpConnection:
         self._high = mark_bytes
 
     def bound_unsent(self, size_bytes: int) -> None:
-        if not self.is_closed:
+        if self.sending is not OVER:
             bound_unsent(self._socket, size_bytes)
 
     def pause(self, left: Callable[[], None] | None = None) -> None:
@@ -182,10 +182,6 @@ class TcpConnection:
         self._lose(Loss(code="aborted"))
 
     # What `net` itself uses.
-
-    @property
-    def is_closed(self) -> bool:
-        return self.sending is OVER
 
     def attach(self, handler: ConnectionHandler) -> None:
         """Give it its owner and start watching. Lost already: the owner only hears that."""
