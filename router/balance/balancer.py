@@ -97,7 +97,6 @@ class ServiceBalancer(Egresses):
             self._isolation = policy.isolation
             self.set_remotes(self._told)
         forget_turns(self._order)
-        self._here.verdict = None
         self._set_shares()
         self._set_shortcuts()
 
@@ -349,9 +348,7 @@ class ServiceBalancer(Egresses):
     def _set_shares(self) -> None:
         weights = self._policy.weights if self._policy.name == "split" else {}
         for one in self._order:
-            one.share = weights.get(one.name, 0)
-            one.weigh()
-            one.outline = one.glimpse = None
+            one.set_share(weights.get(one.name, 0))
         # Where all have a weight, nothing is left of `split` but the turns.
         has_turns = bool(weights) and all([one.share for one in self._order])
         self._choose = rule_of(

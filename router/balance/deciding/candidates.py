@@ -155,6 +155,16 @@ class Candidate(ABC):
         self.outline: Outline | None = None
         self.glimpse: Glimpse | None = None
 
+    def set_share(self, share: int) -> None:
+        """What a policy of weights gives it; 0: nothing."""
+        self.share = share
+        self.weigh()
+        self.forget_figures()
+
+    def forget_figures(self) -> None:
+        """Whoever is told of it next is told as it is then."""
+        self.outline = self.glimpse = None
+
     def weigh(self) -> None:
         """After a change of ``share`` or ``targets_ready``."""
         self.weight = self.share or self.targets_ready

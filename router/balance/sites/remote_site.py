@@ -308,6 +308,10 @@ class RemoteSite(Candidate):
         """As of `Decision`: its router, where its site has several."""
         return self.site if self.whole is None else self.router
 
+    def belong_to(self, whole: Candidate | None) -> None:
+        """Its site has several routers, and ``whole`` is their sum; None: it is alone."""
+        self.whole = whole
+
     def stand(self) -> None:
         """A stream of ours is on its way there and may wait for a slot; `stood` follows."""
         self._turn_stale()

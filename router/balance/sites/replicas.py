@@ -47,15 +47,15 @@ class RoutersOfSite(Candidate):
         self.cost = min(one.cost for one in taking or members)
         for one in members:
             if isinstance(one, RemoteSite):
-                one.whole = self
+                one.belong_to(self)
         self.refresh(0.0)
 
     def dissolve(self) -> None:
         """Its routers will be told of in another way."""
         for one in self.members:
-            one.outline = one.glimpse = None
+            one.forget_figures()
             if isinstance(one, RemoteSite):
-                one.whole = None
+                one.belong_to(None)
 
     def refresh(self, now: float) -> None:
         """The sums over those that take requests."""
