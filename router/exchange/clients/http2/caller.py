@@ -1,10 +1,10 @@
 """One request of an HTTP/2 client and its response: what a leg tells, as frames of its stream."""
 
-import enum
 from math import inf
 from typing import Protocol
 
 from router.exchange.clients.http1.leg_connection import CLIENT_GONE
+from router.exchange.clients.http2.call_phases import BODY, ENDED, HELD, OVER, WAITING
 from router.exchange.clients.pace import Floor
 from router.exchange.failure_answers import failure_error
 from router.http.http1 import render
@@ -54,22 +54,6 @@ class Http2Client(Protocol):
         """The request is malformed after all: an error of its stream."""
 
 
-class _Phase(enum.Enum):
-    WAITING = enum.auto()  # No final head yet.
-    HELD = enum.auto()  # One that may be the whole response.
-    BODY = enum.auto()
-    ENDED = enum.auto()  # The leg tells no more of the response; its rest may have to leave yet.
-    OVER = enum.auto()
-
-
-# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
-_WAITING = _Phase.WAITING
-_HELD = _Phase.HELD
-_BODY = _Phase.BODY
-_ENDED = _Phase.ENDED
-_OVER = _Phase.OVER
-
-
 _BODILESS = (b"204", b"304")
 
 
@@ -90,7 +74,6 @@ class Http2Caller:
         "_head",
         "_left",
         "_leg_full_at",
-        "_phase",
         "_request_id",
         "_seen_bytes",
         "_stream",
@@ -98,6 +81,7 @@ class Http2Caller:
         "deadline",
         "is_request_complete",
         "leg",
+        "phase",
         "status",
     )
 
@@ -116,7 +100,7 @@ class Http2Caller:
         self._stream = stream
         self._asked = asked
         self._request_id = request_id  # Empty: responses carry none.
-        self._phase = _WAITING
+        self.phase = WAITING
         self._body_left = asked.body_bytes  # Of the request; -1: not declared.
         self._left = -1  # Of the response, likewise.
         self._head = b""  # Encoded, as the trailers.
@@ -137,7 +121,7 @@ class Http2Caller:
         raise AssertionError("a client sends no response")
 
     def got_body(self, data: memoryview) -> None:
-        if self._phase is _OVER or self._phase is _ENDED:
+        if self.phase is OVER or self.phase is ENDED:
             return
         self.deadline = self._client.next_deadline()
         self._seen_bytes += len(data)
@@ -151,7 +135,7 @@ class Http2Caller:
             self._stream.pause()
 
     def got_trailers(self, fields: Block) -> None:
-        if self._phase is _OVER or self._phase is _ENDED:
+        if self.phase is OVER or self.phase is ENDED:
             return
         block = heads.read_trailers(fields, self._client.bounds)
         if isinstance(block, Malformed):
@@ -160,20 +144,20 @@ class Http2Caller:
             self.leg.send_trailers(block)
 
     def got_end(self) -> None:
-        if self._phase is _OVER or self._phase is _ENDED:
+        if self.phase is OVER or self.phase is ENDED:
             return
         if self._body_left > 0:
             self._misused()
             return
         self.is_request_complete = True
-        if self._phase is _WAITING:
+        if self.phase is WAITING:
             self.deadline = self._client.answer_deadline()
         else:
             self.deadline = self._client.next_deadline()
         self.leg.finish()
 
     def got_room(self) -> None:
-        if self._phase is not _OVER and self._phase is not _ENDED:
+        if self.phase is not OVER and self.phase is not ENDED:
             self.deadline = self._client.next_deadline()
             self.leg.resume()
 
@@ -197,16 +181,16 @@ class Http2Caller:
 
     def _ends_unanswered(self) -> bool:
         """Whether there is a leg to end."""
-        phase, self._phase = self._phase, _OVER
-        if phase is _OVER:
+        phase, self.phase = self.phase, OVER
+        if phase is OVER:
             return False
         self.status = self.status or CLIENT_GONE
-        return phase is not _ENDED
+        return phase is not ENDED
 
     @property
     def is_answered(self) -> bool:
         """The response is whole; it may wait for the client's credit."""
-        return self._phase is _ENDED or self._phase is _OVER
+        return self.phase is ENDED or self.phase is OVER
 
     def judge(self, now: float) -> None:
         """Called now and then: stop what does not move, or moves too slowly."""
@@ -231,7 +215,7 @@ class Http2Caller:
         Not asked of gRPC, whose streams may rest between messages.
         """
         rate_min = self._client.bounds.body_rate_min
-        awaited = self._phase is _WAITING and not self.is_request_complete
+        awaited = self.phase is WAITING and not self.is_request_complete
         waits_for_100 = b"\r\nexpect:" in self._asked.head and not self._seen_bytes
         is_free = self._asked.grpc or not rate_min or self._stream.is_paused
         if is_free or not awaited or waits_for_100:
@@ -244,10 +228,10 @@ class Http2Caller:
 
     def overdue(self) -> None:
         """Nothing moved for too long."""
-        if self._phase is _ENDED:
+        if self.phase is ENDED:
             self._stream.reset(codes.CANCEL)
-        elif self._phase is not _OVER:
-            waiting = self._phase is _WAITING
+        elif self.phase is not OVER:
+            waiting = self.phase is WAITING
             awaits_client = not self.is_request_complete and self._leg_full_at == inf
             timeout = failure_error(LegFailure("target-timeout"))
             self._stop(render.REQUEST_TIMEOUT if awaits_client else timeout, waiting)
@@ -258,7 +242,7 @@ class Http2Caller:
         """Nothing to do: bytes were sent from the start."""
 
     def head(self, head: bytes, body_bytes: int) -> None:
-        if self._phase is not _WAITING:
+        if self.phase is not WAITING:
             return
         status = int(head[STATUS_AT])
         if status >= 200 or not self.is_request_complete:  # A 1xx gives no time to answer.
@@ -277,17 +261,17 @@ class Http2Caller:
         bodiless = render.is_bodiless(status, self._asked.head_only)
         self._left = 0 if bodiless else body_bytes
         if self._left == 0:
-            self._phase = _HELD
+            self.phase = HELD
             self._head = block
         else:
-            self._phase = _BODY
+            self.phase = BODY
             self._stream.send_head(block)
 
     def received(self, data: memoryview) -> None:
         size = len(data)
-        if self._phase is _HELD and size:
+        if self.phase is HELD and size:
             self._tear()  # A body after a head that has none.
-        if self._phase is not _BODY or not size:
+        if self.phase is not BODY or not size:
             return
         self.deadline = self._client.next_deadline()
         if self._left >= 0:
@@ -302,29 +286,29 @@ class Http2Caller:
         self._trailers = encoded(heads.field_lines(block))
 
     def ended(self) -> None:
-        phase = self._phase
-        if phase is not _BODY and phase is not _HELD:
+        phase = self.phase
+        if phase is not BODY and phase is not HELD:
             return
         if self._left > 0:
             self._tear()
             return
-        self._phase = _ENDED
+        self.phase = ENDED
         # Who was answered before it had sent all may stop (RFC 9113, 8.1).
         reset_after = -1 if self.is_request_complete else codes.NO_ERROR
         stream = self._stream
-        if phase is _HELD and not self._trailers:
+        if phase is HELD and not self._trailers:
             stream.send_head(self._head, True)
             if reset_after >= 0:
                 stream.reset(reset_after)
             return
-        if phase is _HELD:
+        if phase is HELD:
             stream.send_head(self._head)
         stream.finish(self._trailers, reset_after=reset_after)
 
     def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
         client = self._client
         if (
-            self._phase is _WAITING
+            self.phase is WAITING
             and body_bytes == len(body) > 0
             and self.is_request_complete
             and not self._request_id
@@ -336,12 +320,12 @@ class Http2Caller:
         ):
             del self.leg  # As in `done`.
             self.status = int(head[STATUS_AT])
-            self._phase = _OVER
+            self.phase = OVER
         else:
             tell_in_parts(self, head, body_bytes, body)
 
     def writable(self) -> None:
-        if self._phase is not _OVER and self._phase is not _ENDED:
+        if self.phase is not OVER and self.phase is not ENDED:
             self._leg_full_at = inf
             if not self.is_request_complete:
                 self.deadline = self._client.next_deadline()
@@ -349,23 +333,23 @@ class Http2Caller:
 
     def done(self, failure: LegFailure | None) -> None:
         del self.leg  # It holds us: let no cycle wait for the collector.
-        phase = self._phase
-        if phase is _OVER or phase is _ENDED:
+        phase = self.phase
+        if phase is OVER or phase is ENDED:
             return
-        if phase is _WAITING:
-            self._phase = _OVER
+        if phase is WAITING:
+            self.phase = OVER
             failure = failure if failure is not None else LegFailure("internal")
             self._answer(failure_error(failure))
             return
-        self._phase = _ENDED  # The client gets what there is, and a reset behind it.
-        if phase is _HELD:
+        self.phase = ENDED  # The client gets what there is, and a reset behind it.
+        if phase is HELD:
             self._stream.send_head(self._head)
         self._stream.tear(codes.INTERNAL_ERROR)
 
     # Steps.
 
     def _stop(self, error: HttpError, answerable: bool) -> None:
-        self._phase = _OVER
+        self.phase = OVER
         if answerable:
             self._client.answered(self.leg, error.status)
         self.leg.abort()
@@ -379,11 +363,11 @@ class Http2Caller:
         self._client.answer(self._stream, error, self._asked, self._request_id)
 
     def _tear(self) -> None:
-        self._phase = _OVER
+        self.phase = OVER
         self.leg.abort()
         self._stream.reset(codes.INTERNAL_ERROR)
 
     def _misused(self) -> None:
-        self._phase = _OVER
+        self.phase = OVER
         self.leg.abort()
         self._client.misused(self._stream)
