@@ -16,9 +16,9 @@ one failure is enough, until good requests over `EJECT_FORGET_S` have cleared it
 `site_ejection` uses the same records for remote sites.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -81,6 +81,15 @@ class TargetStanding(Enum):
     PROBATION = "probation"
 
 
+IN_SERVICE, EJECTED, PROBATION = TargetStanding
+
+AFTER_STANDING: Final[Mapping[TargetStanding, frozenset[TargetStanding]]] = {
+    IN_SERVICE: frozenset((EJECTED,)),
+    EJECTED: frozenset((PROBATION,)),
+    PROBATION: frozenset((EJECTED, IN_SERVICE)),
+}
+
+
 class Ejection(msgspec.Struct, frozen=True):
     """A target is put out for ``seconds``; ``reason`` is for people."""
 
@@ -92,29 +101,95 @@ class _Record:
     """What is held against one target."""
 
     __slots__ = (
-        "cause",
-        "causes",
+        "_cause",
+        "_causes",
+        "_failures",
+        "_is_repeated",
+        "_returned_at",
+        "_share_answers_min",
+        "_times",
         "due",
-        "failures",
-        "is_repeated",
         "recent",
-        "returned_at",
-        "share_answers_min",
         "standing",
-        "times",
     )
 
     def __init__(self) -> None:
-        self.standing = TargetStanding.IN_SERVICE
-        self.failures = 0  # In a row.
-        self.cause: Cause | None = None  # Of all of these; None: they differ.
-        self.causes: set[Cause] = set()  # Of all failures that are not forgotten.
-        self.is_repeated = False  # The last failure had one of these causes.
-        self.times = 0  # Ejections that are not forgotten.
-        self.returned_at = 0.0
+        self.standing = IN_SERVICE
+        self._failures = 0  # In a row.
+        self._cause: Cause | None = None  # Of all of these; None: they differ.
+        self._causes: set[Cause] = set()  # Of all failures that are not forgotten.
+        self._is_repeated = False  # The last failure had one of these causes.
+        self._times = 0  # Ejections that are not forgotten.
+        self._returned_at = 0.0
         self.recent = RecentAnswers()
-        self.share_answers_min = limits.EJECT_SHARE_ANSWERS_MIN
+        self._share_answers_min = limits.EJECT_SHARE_ANSWERS_MIN
         self.due = ""  # Why it is due to be ejected, and is not.
+
+    def failed(self, cause: Cause, after: int, now: float, *, one_event: bool) -> bool:
+        """As of `Ejections.failed`."""
+        if self.standing is EJECTED:
+            return False
+        self.recent.failed(now)
+        if not one_event or not self._failures:
+            self._cause = cause if self._cause == cause or not self._failures else None
+            self._is_repeated = cause in self._causes
+            self._causes.add(cause)
+        self._failures += not one_event
+        self._share_answers_min = max(
+            limits.EJECT_SHARE_ANSWERS_MIN, limits.EJECT_SHARE_ANSWERS_PER_FAILURE * after
+        )
+        if self.standing is PROBATION or self._failures >= after:
+            self.due = self._told_row()
+        elif self._is_mostly_failing(now):
+            self.due = self._told_share(cause, now)
+        return self.due != ""
+
+    def eject(self) -> tuple[float, str]:
+        """For how many seconds at most, and why it was due."""
+        assert self.standing is not EJECTED, "ejected twice"
+        assert self.due, "nothing says it should be"
+        # The exponent is bounded: a shift by many thousands would be a number of that length.
+        full_s, why = limits.EJECT_BASE_S * 2 ** min(self._times, 32), self.due
+        self.standing = EJECTED
+        self._times += 1
+        self._failures = 0
+        self.due = ""
+        self.recent = RecentAnswers()
+        return min(full_s, limits.EJECT_MAX_S), why
+
+    def returned(self, now: float) -> None:
+        """An active check found it good."""
+        if self.standing is EJECTED:
+            self.standing = PROBATION
+            self._returned_at = now
+
+    def succeeded(self, now: float) -> bool:
+        """A request went well. True: nothing is held against it any more."""
+        if self.standing is EJECTED:
+            return False
+        self._failures = 0
+        self.recent.good(now)
+        if self.due and not self._is_mostly_failing(now):
+            self.due = ""
+        if self.standing is PROBATION and now - self._returned_at >= limits.EJECT_FORGET_S:
+            self.standing = IN_SERVICE
+            self._times = 0
+            self._causes.clear()
+        return self.standing is IN_SERVICE and not self.recent.failures(now)
+
+    def _is_mostly_failing(self, now: float) -> bool:
+        return self.recent.mostly_failed(now, self._share_answers_min)
+
+    def _told_row(self) -> str:
+        one, several = _WORDS[self._cause] if self._cause else ("a request failed", "")
+        if self._failures <= 1:
+            return one + (" again" if self._is_repeated else "")
+        return f"{self._failures} {several or 'requests in a row failed'}"
+
+    def _told_share(self, cause: Cause, now: float) -> str:
+        """Of the answers since the first failure: those before it are not counted."""
+        failed, answers = self.recent.failures(now), self.recent.answers(now)
+        return f"{failed} of the last {answers} requests failed, at last {_WORDS[cause][0]}"
 
 
 class Ejections:
@@ -134,7 +209,7 @@ class Ejections:
 
     def standing(self, target: str) -> TargetStanding:
         record = self.suspects.get(target)
-        return record.standing if record is not None else TargetStanding.IN_SERVICE
+        return record.standing if record is not None else IN_SERVICE
 
     def keep(self, targets: Iterable[str]) -> None:
         """Forget all others."""
@@ -152,75 +227,22 @@ class Ejections:
         if not after:
             return False
         record = self.suspects.setdefault(target, _Record())
-        if record.standing is TargetStanding.EJECTED:
-            return False
-        record.recent.failed(now)
-        if not one_event or not record.failures:
-            record.cause = cause if record.cause == cause or not record.failures else None
-            record.is_repeated = cause in record.causes
-            record.causes.add(cause)
-        record.failures += not one_event
-        record.share_answers_min = max(
-            limits.EJECT_SHARE_ANSWERS_MIN, limits.EJECT_SHARE_ANSWERS_PER_FAILURE * after
-        )
-        if record.standing is TargetStanding.PROBATION or record.failures >= after:
-            record.due = _told_row(record)
-        elif record.recent.mostly_failed(now, record.share_answers_min):
-            record.due = _told_share(record.recent, cause, now)
-        return record.due != ""
+        return record.failed(cause, after, now, one_event=one_event)
 
     def eject(self, target: str, *, in_reserve: bool = False) -> Ejection:
         """Put it out, after `failed` said so. ``in_reserve``: how the reason names that."""
-        record = self.suspects[target]
-        assert record.standing is not TargetStanding.EJECTED, "ejected twice"
-        assert record.due, "nothing says it should be"
-        # The exponent is bounded: a shift by many thousands would be a number of that length.
-        full_s = limits.EJECT_BASE_S * 2 ** min(record.times, 32)
-        seconds = min(full_s, limits.EJECT_MAX_S)
+        seconds, why = self.suspects[target].eject()
         what = "in reserve" if in_reserve else f"ejected for {seconds:g} s"
-        reason = f"{what}: {record.due}"
-        record.standing = TargetStanding.EJECTED
-        record.times += 1
-        record.failures = 0
-        record.due = ""
-        record.recent = RecentAnswers()
-        return Ejection(seconds * (1 - limits.EJECT_JITTER * self._chance()), reason)
+        return Ejection(seconds * (1 - limits.EJECT_JITTER * self._chance()), f"{what}: {why}")
 
     def returned(self, target: str, now: float) -> None:
         """An active check found it good: it is used again."""
         record = self.suspects.get(target)
-        if record is not None and record.standing is TargetStanding.EJECTED:
-            record.standing = TargetStanding.PROBATION
-            record.returned_at = now
+        if record is not None:
+            record.returned(now)
 
     def succeeded(self, target: str, now: float) -> None:
         """A request went well."""
         record = self.suspects.get(target)
-        if record is None or record.standing is TargetStanding.EJECTED:
-            return
-        record.failures = 0
-        record.recent.good(now)
-        if record.due and not record.recent.mostly_failed(now, record.share_answers_min):
-            record.due = ""
-        if (
-            record.standing is TargetStanding.PROBATION
-            and now - record.returned_at >= limits.EJECT_FORGET_S
-        ):
-            record.standing = TargetStanding.IN_SERVICE
-            record.times = 0
-            record.causes.clear()
-        if record.standing is TargetStanding.IN_SERVICE and not record.recent.failures(now):
+        if record is not None and record.succeeded(now):
             del self.suspects[target]
-
-
-def _told_row(record: _Record) -> str:
-    one, several = _WORDS[record.cause] if record.cause else ("a request failed", "")
-    if record.failures <= 1:
-        return one + (" again" if record.is_repeated else "")
-    return f"{record.failures} {several or 'requests in a row failed'}"
-
-
-def _told_share(recent: RecentAnswers, cause: Cause, now: float) -> str:
-    """Of the answers since the first failure: those before it are not counted."""
-    failed, answers = recent.failures(now), recent.answers(now)
-    return f"{failed} of the last {answers} requests failed, at last {_WORDS[cause][0]}"

@@ -1,8 +1,16 @@
 """Failures in a row put a target out, each time for longer; good requests clear it."""
 
+from collections.abc import Callable, Mapping
+
 import pytest
 
-from router.balance.targets.ejection import Cause, Ejection, Ejections, TargetStanding
+from router.balance.targets.ejection import (
+    AFTER_STANDING,
+    Cause,
+    Ejection,
+    Ejections,
+    TargetStanding,
+)
 from router.model import limits
 
 TARGET = "10.0.0.1:80"
@@ -173,3 +181,64 @@ def test_of_two_that_broke_together_after_a_return_the_reason_names_their_kind()
     records.returned(TARGET, 0.0)
     records.failed(TARGET, "reset", 5, 0.0, one_event=True)
     assert records.eject(TARGET).reason.endswith(": a request was reset")
+
+
+# How a record stands: each standing, by all that can happen to its target.
+
+Event = Callable[[Ejections, float], None]
+
+
+def _fails(records: Ejections, now: float) -> None:
+    records.failed(TARGET, "reset", 5, now)
+
+
+def _is_ejected_if_due(records: Ejections, now: float) -> None:
+    if records.failed(TARGET, "reset", 1, now):
+        records.eject(TARGET)
+
+
+def _is_found_good(records: Ejections, now: float) -> None:
+    records.returned(TARGET, now)
+
+
+def _serves(records: Ejections, now: float) -> None:
+    records.succeeded(TARGET, now)
+
+
+def _serves_after_a_while(records: Ejections, now: float) -> None:
+    records.succeeded(TARGET, now + 2 * limits.EJECT_FORGET_S)
+
+
+EVENTS: tuple[Event, ...] = (
+    *(_fails, _is_ejected_if_due, _is_found_good, _serves, _serves_after_a_while),
+)
+WAYS: Mapping[TargetStanding, tuple[Event, ...]] = {
+    TargetStanding.IN_SERVICE: (_fails,),
+    TargetStanding.EJECTED: (_is_ejected_if_due,),
+    TargetStanding.PROBATION: (_is_ejected_if_due, _is_found_good),
+}
+FOLLOWS: Mapping[tuple[TargetStanding, Event], TargetStanding] = {
+    (TargetStanding.IN_SERVICE, _is_ejected_if_due): TargetStanding.EJECTED,
+    (TargetStanding.EJECTED, _is_found_good): TargetStanding.PROBATION,
+    (TargetStanding.PROBATION, _is_ejected_if_due): TargetStanding.EJECTED,
+    (TargetStanding.PROBATION, _serves_after_a_while): TargetStanding.IN_SERVICE,
+}
+"""Else nothing changes: one that is ejected hears of no request, and no check ejects."""
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__.strip("_"))
+@pytest.mark.parametrize("before", TargetStanding, ids=lambda standing: standing.name)
+def test_each_event_in_each_standing_does_what_is_listed(
+    before: TargetStanding, event: Event
+) -> None:
+    records = ejections()
+    for way in WAYS[before]:
+        way(records, 0.0)
+    assert records.standing(TARGET) is before
+    event(records, 1.0)
+    assert records.standing(TARGET) is FOLLOWS.get((before, event), before)
+
+
+def test_each_pair_that_the_table_lists_is_one_of_these() -> None:
+    listed = {(before, after) for before in WAYS for after in AFTER_STANDING[before]}
+    assert {(before, after) for (before, _), after in FOLLOWS.items()} == listed
