@@ -131,6 +131,15 @@ class Readings:
             under_way=sum(service.under_way().values()),
         )
 
+    def losses(self) -> Iterator[tuple[ServiceKey, int]]:
+        """`Reading.failed` and `Reading.gave_up` together, of service ports that have some. Some
+        0.4 µs for each that has none."""
+        for key, service in self._services.items():
+            service.count_ended()
+            lost = service.counters.losses()
+            if lost:
+                yield key, lost
+
     def config_of(self, key: ServiceKey) -> ServiceSpec | None:
         """How a service port is declared; None: it is not."""
         return self._services[key].config if key in self._declared else None

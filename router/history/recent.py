@@ -1,7 +1,7 @@
 """The samples of all service ports: one owner, bounded."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -48,7 +48,7 @@ class History:
 
     __slots__ = (
         *("_closed_at", "_closed_looks", "_crowded", "_crowded_before", "_looks", "_ports"),
-        "unanswered",
+        "_unanswered",
     )
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class History:
         """At this step there was no room for them, …"""
         self._crowded_before: set[ServiceKey] = set()
         """… or at the last: what they count is not of one step alone."""
-        self.unanswered: set[ServiceKey] = set()
+        self._unanswered: set[ServiceKey] = set()
         """Service ports of which requests failed in their last step, or lost their clients."""
 
     def look(self, times: int = 1) -> None:
@@ -86,7 +86,7 @@ class History:
         for key, port in list(self._ports.items()):
             if port.last is not None and port.last[0] < oldest:
                 del self._ports[key]
-                self.unanswered.discard(key)
+                self._unanswered.discard(key)
 
     def step(self, key: ServiceKey, reading: Reading, now: float) -> None:
         """Where ``key`` stands at the end of the step; ``now`` is the same for all of them."""
@@ -104,9 +104,9 @@ class History:
             in_flight = {site: count / looks for site, count in held.items()}
             since = change(port.last[1], reading, now - port.last[0])
             if since.failed or since.gave_up:
-                self.unanswered.add(key)
+                self._unanswered.add(key)
             else:
-                self.unanswered.discard(key)
+                self._unanswered.discard(key)
             steps = max(1, round(since.lasted_s / limits.HISTORY_STEP_S))
             for ago, part in zip(range(steps)[::-1], parts(since, steps), strict=True):
                 packed = _pack(sample(part, reading, in_flight))
@@ -124,6 +124,11 @@ class History:
             (at, _unpack(packed)) for at, packed in zip(port.stepped_at, port.samples, strict=True)
         ]
 
+    def unanswered(self, losses: Iterable[tuple[ServiceKey, int]]) -> set[ServiceKey]:
+        """Service ports of which requests failed, or lost their clients, in their last step or
+        since. ``losses``: how many did so far, of those that have some."""
+        return self._unanswered | {key for key, lost in losses if lost > self._lost_before(key)}
+
     def lately(self, key: ServiceKey, reading: Reading, now: float) -> IntervalCounts | None:
         """What happened since the end of a step half a step ago or more; None: it is not known.
 
@@ -137,6 +142,14 @@ class History:
             if since is not None and now - since[0] >= limits.HISTORY_STEP_S / 2:
                 return change(since[1], reading, now - since[0])
         return None
+
+    def _lost_before(self, key: ServiceKey) -> int:
+        """How many requests had failed, or lost their clients, at the end of the last step."""
+        port = self._ports.get(key)
+        if port is None or port.last is None:
+            return 0
+        _, reading = port.last
+        return reading.failed + reading.gave_up
 
     def _first(self, key: ServiceKey, reading: Reading, now: float) -> IntervalCounts | None:
         if self._closed_at is None or len(self._ports) >= limits.HISTORY_PORTS_MAX:

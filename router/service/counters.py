@@ -287,6 +287,11 @@ class ServiceCounters:
             counts=tuple(counts),
         )
 
+    def losses(self) -> int:
+        """Requests that failed, and those that their clients gave up."""
+        items = self._requests.items()
+        return self.gave_up + sum(each.total for (_, code), each in items if code in FAILED)
+
     def left(self) -> dict[SiteId, int]:
         """Requests that overflowed, by the site that serves them."""
         return by_site(self.spilled, overflowed)

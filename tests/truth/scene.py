@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Final, Self
 
-from tests.scenario.clients import TIMEOUT_S, Load
+from tests.scenario.clients import LOAD_AT_ONCE_MAX, TIMEOUT_S, Load
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.tls import keep
 
@@ -69,9 +69,14 @@ class Shop:
         self.net.ready("shop", {"near": len(self.targets), "far": 1}, *sites)
         return self
 
-    def load(self, per_s: float = PER_S, timeout_s: float = TIMEOUT_S) -> Load:
+    def load(
+        self,
+        per_s: float = PER_S,
+        timeout_s: float = TIMEOUT_S,
+        at_once: int = LOAD_AT_ONCE_MAX,
+    ) -> Load:
         """Clients of ``near``."""
-        return Load([door(self.near)], per_s, timeout_s=timeout_s)
+        return Load([door(self.near)], per_s, timeout_s=timeout_s, at_once=at_once)
 
     def now(self) -> Any:
         """What the console's picture says of the last seconds."""

@@ -1,6 +1,8 @@
 """A site, or each of them, takes no more: what leaves, waits or is turned away."""
 
 import contextlib
+import signal
+import time
 
 from tests.scenario.backends import HttpTarget
 from tests.scenario.clients import Load, by_site, connected
@@ -12,6 +14,7 @@ from tests.truth.scene import COST, PER_S, Shop, Stage, door
 SERVICE_S = 0.5
 RATE = "5/s"
 FARTHER = 9
+STOOD_S = 4.0
 
 
 def slow(targets: list[HttpTarget], seconds: float = SERVICE_S) -> None:
@@ -68,6 +71,26 @@ def test_a_site_that_is_full_of_connections_shows_those_that_are_open_elsewhere(
         lambda: any(one["code"] == "overflow-ended" for one in shop.near.get("events")),
         "the overflow ends when the last connection does",
     )
+
+
+def test_failures_that_figures_show_are_named_also_right_after_a_router_stood_still(
+    net: Stage,
+) -> None:
+    shop = Shop(net, capacity=1, queue=0).start()
+
+    def refusing() -> bool:
+        now = shop.now()
+        return bool(now["failed_per_s"] > 0.1 * now["requests_per_s"] > 0)
+
+    with shop.load(at_once=200) as load:
+        until(lambda: len(load.answers) >= PER_S, "clients are served")
+        shop.near.signal(signal.SIGSTOP)
+        begun = time.monotonic()
+        until(lambda: time.monotonic() - begun >= STOOD_S, "clients come while it stands still")
+        shop.near.signal(signal.SIGCONT)
+        until(refusing, "many of these clients are refused at once")
+        codes = shop.codes()
+        assert "SW0337" in codes or not refusing(), codes
 
 
 def test_every_site_is_full_and_requests_wait(net: Stage, watch: Watch) -> None:

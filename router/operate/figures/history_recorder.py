@@ -71,8 +71,9 @@ class HistoryRecorder:
 
     @property
     def unanswered(self) -> list[ServiceKey]:
-        """Service ports of which requests failed in the last step, in order."""
-        return sorted(self._history.unanswered)
+        """Service ports of which requests failed, or lost their clients, in the last step or since,
+        in order."""
+        return sorted(self._history.unanswered(self._router.readings.losses()))
 
     def histories(
         self, service: str | None = None, port: int | None = None

@@ -149,11 +149,20 @@ def test_what_a_service_port_did_is_known_before_its_first_step_ends() -> None:
 def test_a_service_port_fails_while_its_last_step_has_failures() -> None:
     history = History()
     history.step(SHOP, Reading(), 0.0)
-    assert history.unanswered == set()
+    assert history.unanswered([]) == set()
     history.step(SHOP, Reading(failed=1), STEP)
-    assert history.unanswered == {SHOP}
+    assert history.unanswered([(SHOP, 1)]) == {SHOP}
     history.step(SHOP, Reading(failed=1, served={WEST: 3}), 2 * STEP)
-    assert history.unanswered == set()
+    assert history.unanswered([(SHOP, 1)]) == set()
+
+
+def test_a_service_port_fails_from_the_first_failure_on_and_not_from_the_end_of_a_step() -> None:
+    history = History()
+    assert history.unanswered([(SHOP, 1)]) == {SHOP}, "it is too new for a step"
+    history.step(SHOP, Reading(failed=3, gave_up=4), 0.0)
+    history.step(SHOP, Reading(failed=3, gave_up=4), STEP)
+    assert history.unanswered([(SHOP, 7)]) == set()
+    assert history.unanswered([(SHOP, 8)]) == {SHOP}
 
 
 def test_a_step_has_what_failed_in_it_answers_of_targets_too() -> None:
@@ -168,7 +177,7 @@ def test_requests_that_clients_give_up_are_no_failures_and_unanswered_all_the_sa
     history = History()
     history.step(SHOP, Reading(), 0.0)
     history.step(SHOP, Reading(served={WEST: 9}, gave_up=9), STEP)
-    assert history.unanswered == {SHOP}
+    assert history.unanswered([(SHOP, 9)]) == {SHOP}
     started_over = history.lately(SHOP, Reading(served={WEST: 10}, gave_up=2), 2 * STEP)
     assert started_over is not None
     assert started_over.gave_up == 2

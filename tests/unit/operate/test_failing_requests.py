@@ -224,6 +224,36 @@ def recorded(world: World) -> tuple[SimSite, HistoryRecorder]:
     return a, recorder
 
 
+def test_requests_that_fail_are_told_of_at_once_and_not_when_a_step_ends(world: World) -> None:
+    a, recorder = recorded(world)
+    a.serve(1, capacity=1, service_s=1.0)
+    world.run(0.6 * limits.HISTORY_STEP_S)
+    assert found_at(a, recorder) == []
+    a.offer(60, 10)
+    world.run(1.5)
+    (found,) = found_at(a, recorder)
+    assert problem(found)[0] == "SW0337"
+
+
+@pytest.mark.parametrize("frozen_s", [4.0, 8.0, 31.0])
+def test_requests_that_fail_when_a_router_goes_on_after_a_stall_are_told_of_at_once(
+    world: World, frozen_s: float
+) -> None:
+    a, recorder = recorded(world)
+    a.serve(1, capacity=4, service_s=0.05)
+    a.offer(60, 60)
+    world.run(2 * limits.HISTORY_STEP_S)
+    assert found_at(a, recorder) == []
+    world.internet.freeze(a.ip)
+    world.run(frozen_s)
+    world.internet.thaw(a.ip)
+    world.run(1.0)
+    (found,) = found_at(a, recorder)
+    assert problem(found)[0] == "SW0337", "clients of the time that it stood still were refused"
+    world.run(5 * limits.HISTORY_STEP_S)
+    assert found_at(a, recorder) == []
+
+
 def test_a_full_site_is_told_of_while_it_turns_requests_away(world: World) -> None:
     a, recorder = recorded(world)
     a.serve(1, capacity=1, service_s=1.0)
