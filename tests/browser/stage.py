@@ -53,6 +53,7 @@ document.addEventListener("securitypolicyviolation", (event) => {
   window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`);
 });
 """
+_DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 _NETWORK = re.compile(r"Failed to load resource|net::ERR_|EventSource's response has a MIME")
 """What Chromium logs of a router that is gone or refuses; tests bring that about on purpose."""
 
@@ -238,6 +239,15 @@ def looks(page: Page) -> Iterator[str]:
     yield "light"
     page.emulate_media(color_scheme="dark")
     yield "dark"
+
+
+def turn_to(page: Page, stage: Served, at: str) -> None:
+    """Another page of the console, by its hash; a tenth of what it takes to load the console.
+
+    Returns when it has been drawn: what a test then finds is not of the page before.
+    """
+    page.goto(f"{stage.url}{at}")
+    page.evaluate(_DRAWN)
 
 
 def ends_at(page: Page, end: str) -> None:

@@ -6,11 +6,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from router.model.events import Event
 from tests.browser import pictures, scenes
-from tests.browser.stage import Stage, looking
+from tests.browser.stage import Stage, looking, turn_to
 
 SOON_MS = 40_000
 STREAMS = 4
 TEN = ("overview",) * 4 + ("events",) * 3 + ("flows",) * 3
+TENS = (TEN, ("overview",) * 10, ("events",) * 10, ("flows",) * 10)
 
 
 def open_beside(first: Page, at: str) -> Page:
@@ -20,35 +21,45 @@ def open_beside(first: Page, at: str) -> Page:
     return page
 
 
-@pytest.mark.parametrize("pages", [TEN, ("overview",) * 10, ("events",) * 10, ("flows",) * 10])
-def test_each_of_ten_tabs_shows_what_happens_now(
-    chromium: Browser, stage: Stage, pages: tuple[str, ...]
-) -> None:
+def test_each_of_ten_tabs_shows_what_happens_now(chromium: Browser, stage: Stage) -> None:
+    """Ten that are opened, then the same ten when all show one page after the other."""
+    words = {True: "Healthy", False: "Degraded"}
+    healthy, degraded = pictures.nothing().status, stage.router.live.status
     stage.router.flows = scenes.flows()
-    with looking(chromium, stage, f"#/{pages[0]}") as first:
-        others = [open_beside(first, f"{stage.url}#/{page}") for page in pages[1:]]
-        opened = list(zip(pages, [first, *others], strict=True))
-        for _, page in opened:
-            expect(page.locator("main h1")).to_be_visible(timeout=SOON_MS)
-        healthy = pictures.nothing()
-        stage.router.live = msgspec.structs.replace(stage.router.live, status=healthy.status)
-        stage.router.flows = (scenes.flow(61), *stage.router.flows)
-        stage.tell(
-            Event(
-                at="2026-11-20T09:41:00.000Z",
-                severity="info",
-                code="link-up",
-                subject="west",
-                message="Only now.",
-            )
-        )
-        for name, page in opened:
-            banner = page.get_by_role("banner")
-            expect(banner.get_by_text("Healthy")).to_be_visible(timeout=SOON_MS)
-            fresh = {"events": "Only now.", "flows": "GET /cart/61"}.get(name)
-            if fresh is not None:
-                expect(page.get_by_text(fresh)).to_be_visible(timeout=SOON_MS)
-            expect(page.get_by_text("Data", exact=False).filter(has_text="old")).to_have_count(0)
+    with looking(chromium, stage, f"#/{TEN[0]}") as first:
+        tabs = [first, *(open_beside(first, f"{stage.url}#/{page}") for page in TEN[1:])]
+        for number, pages in enumerate(
+            (TEN, ("overview",) * 10, ("events",) * 10, ("flows",) * 10)
+        ):
+            if number:
+                for name, page in zip(pages, tabs, strict=True):
+                    turn_to(page, stage, f"#/{name}")
+            for page in tabs:
+                expect(page.locator("main h1")).to_be_visible(timeout=SOON_MS)
+            is_healthy = number % 2 == 0
+            status = healthy if is_healthy else degraded
+            stage.router.live = msgspec.structs.replace(stage.router.live, status=status)
+            stage.router.flows = (scenes.flow(61 + number), *stage.router.flows)
+            stage.tell(happened(number))
+            fresh = {"events": f"Only now, {number}.", "flows": f"GET /cart/{61 + number}"}
+            for name, page in zip(pages, tabs, strict=True):
+                of = f"{name} among {pages}"
+                banner = page.get_by_role("banner")
+                expect(banner.get_by_text(words[is_healthy]), of).to_be_visible(timeout=SOON_MS)
+                if name in fresh:
+                    expect(page.get_by_text(fresh[name]), of).to_be_visible(timeout=SOON_MS)
+                old = page.get_by_text("Data", exact=False).filter(has_text="old")
+                expect(old, of).to_have_count(0)
+
+
+def happened(number: int) -> Event:
+    return Event(
+        at=f"2026-11-20T09:41:0{number}.000Z",
+        severity="info",
+        code="link-up",
+        subject="west",
+        message=f"Only now, {number}.",
+    )
 
 
 @pytest.mark.parametrize(

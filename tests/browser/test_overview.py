@@ -1,6 +1,7 @@
 """Overview: who overflows, to whom, why; against the figures that the API tells."""
 
 import re
+from typing import Final
 
 import msgspec
 import pytest
@@ -53,70 +54,62 @@ def one_is_closed() -> Live:
     return msgspec.structs.replace(picture, services=(shop, *picture.services[1:]))
 
 
-@pytest.mark.parametrize(
-    ("picture", "sentence", "more"),
-    [
-        (pictures.nothing(), "No services yet.", "sitectl --site east service create shop 8080"),
-        (
-            pictures.burst(),
-            "shop spills to west and south.",
-            "65/s of 213/s leave east because it has no room. 0.2/s fail at shop.",
-        ),
-        (
-            pictures.all_full(),
-            "shop is full at every site that may serve it.",
-            "Requests wait for room here. 120/s fail at shop.",
-        ),
-        (
-            full_with_a_site_away(),
-            "shop is full at every site that is reached and may serve it.",
-            "Requests wait for room here. 120/s fail at shop. north is not reached.",
-        ),
-        (
-            full_or_drained(),
-            "shop is full or drained at every site that may serve it.",
-            "Requests wait for room here. 120/s fail at shop.",
-        ),
-        (
-            full_or_ejected(),
-            "shop is full or ejected at every site that may serve it.",
-            "Requests wait for room here. 120/s fail at shop.",
-        ),
-        (
-            one_is_closed(),
-            "Clients cannot connect to shop.",
-            "shop has no listener here: it must speak TLS.",
-        ),
-        (
-            pictures.dead_here(),
-            "shop spills to west.",
-            "139/s of 142/s leave east because it has no ready target.",
-        ),
-        (
-            pictures.many_sites(),
-            "Every request is served here.",
-            "42/s in 1 service.",
-        ),
-    ],
-    ids=[
-        "nothing",
-        "burst",
-        "all-full",
-        "one-away",
-        "drained",
-        "ejected",
-        "closed",
-        "dead-here",
-        "calm",
-    ],
-)
-def test_one_sentence_says_whether_anyone_overflows(
-    chromium: Browser, stage: Stage, picture: Live, sentence: str, more: str
-) -> None:
-    stage.router.live = picture
+SENTENCES: Final[dict[str, tuple[Live, str, str]]] = {
+    "nothing": (
+        pictures.nothing(),
+        "No services yet.",
+        "sitectl --site east service create shop 8080",
+    ),
+    "burst": (
+        pictures.burst(),
+        "shop spills to west and south.",
+        "65/s of 213/s leave east because it has no room. 0.2/s fail at shop.",
+    ),
+    "all-full": (
+        pictures.all_full(),
+        "shop is full at every site that may serve it.",
+        "Requests wait for room here. 120/s fail at shop.",
+    ),
+    "one-away": (
+        full_with_a_site_away(),
+        "shop is full at every site that is reached and may serve it.",
+        "Requests wait for room here. 120/s fail at shop. north is not reached.",
+    ),
+    "drained": (
+        full_or_drained(),
+        "shop is full or drained at every site that may serve it.",
+        "Requests wait for room here. 120/s fail at shop.",
+    ),
+    "ejected": (
+        full_or_ejected(),
+        "shop is full or ejected at every site that may serve it.",
+        "Requests wait for room here. 120/s fail at shop.",
+    ),
+    "closed": (
+        one_is_closed(),
+        "Clients cannot connect to shop.",
+        "shop has no listener here: it must speak TLS.",
+    ),
+    "dead-here": (
+        pictures.dead_here(),
+        "shop spills to west.",
+        "139/s of 142/s leave east because it has no ready target.",
+    ),
+    "calm": (
+        pictures.many_sites(),
+        "Every request is served here.",
+        "42/s in 1 service.",
+    ),
+}
+"""By picture: the sentence, and a part of what is said beside it."""
+
+
+def test_one_sentence_says_whether_anyone_overflows(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage) as page:
-        expect(page.locator(".sentence")).to_have_text(sentence)
-        expect(page.locator(".answer")).to_contain_text(more)
+        for name, (picture, sentence, more) in SENTENCES.items():
+            stage.router.live = picture
+            expect(page.locator(".sentence"), name).to_have_text(sentence)
+            expect(page.locator(".answer"), name).to_contain_text(more)
 
 
 def test_requests_that_are_shed_are_no_failures_and_not_served_either(

@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from router.model.events import Event
 from tests.browser import docs_pictures, pictures, scenes
-from tests.browser.stage import Stage, keep_picture, looking
+from tests.browser.stage import Stage, keep_picture, looking, turn_to
 from tests.scenario.waiting import until
 
 PHONE = ViewportSize(width=390, height=844)
@@ -66,13 +66,14 @@ def stage(stage: Stage) -> Stage:
     return stage
 
 
-@pytest.mark.parametrize("name", VIEWS)
-def test_nothing_is_cut_off(chromium: Browser, stage: Stage, name: str) -> None:
-    with looking(chromium, stage, VIEWS[name], viewport=PHONE) as page:
-        expect(page.locator(".page-body > *").first).to_be_visible()
-        expect(page.locator("main .loading")).to_have_count(0)
-        until(lambda: fits(page), "nothing is cut off")
-        keep_picture(page, f"{name}-phone")
+def test_nothing_is_cut_off(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, viewport=PHONE) as page:
+        for name, at in VIEWS.items():
+            turn_to(page, stage, at)
+            expect(page.locator(".page-body > *").first, name).to_be_visible()
+            expect(page.locator("main .loading"), name).to_have_count(0)
+            until(lambda: fits(page), f"nothing of {name} is cut off")
+            keep_picture(page, f"{name}-phone")
 
 
 def test_a_page_of_events_is_short_and_each_reason_can_be_read(

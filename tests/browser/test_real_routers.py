@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
-from tests.browser.stage import copied_by, keep_picture, looking
+from tests.browser.stage import copied_by, keep_picture, looking, turn_to
 from tests.browser.test_services import shown, table_of
 from tests.scenario.clients import sending
 from tests.scenario.harness import SHOP_PORT, Network, Site
@@ -226,8 +226,7 @@ def test_each_command_that_is_copied_runs_as_it_is(
     copied: dict[str, str] = {}
     with looking(chromium, pair) as page:
         for name, count in COPYING.items():
-            page.goto("about:blank")  # So that nothing of another page is pressed.
-            page.goto(f"{pair.url}#/{name}")
+            turn_to(page, pair, f"#/{name}")
             buttons = page.get_by_role("button", name="Copy as sitectl")
             for number in range(count):
                 # One that was pressed says "Copied" for a while.
