@@ -4,6 +4,7 @@ import heapq
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -564,6 +565,7 @@ CALLS = (
 )
 
 
+@cache
 def many_callers(number: int = 300) -> GraphView:
     """As many callers as are kept apart, and others, of eight services that three sites serve."""
     names = [f"workload deployment/team-{index:03d}" for index in range(number)]

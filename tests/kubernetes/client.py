@@ -13,6 +13,7 @@ from lightkube import KubeConfig
 
 from tests import needs
 from tests.kubernetes.cluster import Cluster
+from tests.programs import GO_THAT_ENDS
 
 TIMEOUT_S: Final = 60.0
 
@@ -59,6 +60,7 @@ class Kubectl:
             input=text,
             timeout=TIMEOUT_S,
             env={
+                **GO_THAT_ENDS,
                 "PATH": os.environ.get("PATH", ""),
                 "HOME": str(self._home),  # Its cache of discovery is the test's own.
                 "KUBECONFIG": str(self.kubeconfig),

@@ -5,8 +5,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from certs.token_files import tokens
 from router.kubernetes.manifests import CONTROLLER, IMAGE, controller_objects
 from router.kubernetes.manifests.parts import from_field
@@ -15,7 +13,7 @@ from router.kubernetes.objects import names
 from tests.kubernetes import multicluster
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.places import IMAGES
-from tests.kubernetes.resources import Json
+from tests.kubernetes.resources import Json, duplicate
 from tests.kubernetes.routers import LINK_PORT, certificate
 from tests.kubernetes.standing import agnhost
 from tests.scenario.waiting import until
@@ -59,7 +57,7 @@ def install(cluster: Cluster, name: str) -> None:
     cluster.define(*multicluster.KINDS)
     cluster.create("Namespace", PLACE)
     for found in controller_objects(namespace=PLACE, image=IMAGE, every_namespace=True):
-        made = yaml.safe_load(yaml.safe_dump(dict(found)))
+        made = duplicate(dict(found))
         if found["kind"] == "Deployment":  # The image of the tests keeps to the pod's address.
             (container,) = made["spec"]["template"]["spec"]["containers"]
             container["env"].append(from_field("POD_IP", "status.podIP"))

@@ -14,6 +14,7 @@ from tests import needs
 from tests.kubernetes import images
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.rbac import ADMIN, User
+from tests.programs import GO_THAT_ENDS
 from tests.scenario import forking
 from tests.scenario.started import Started
 
@@ -95,7 +96,7 @@ class Commands:
             text=True,
             timeout=TIMEOUT_S,
             cwd=self.state,
-            env={**self.environment, **environment},
+            env={**self.environment, **GO_THAT_ENDS, **environment},
             check=False,
         )
 

@@ -12,8 +12,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-import yaml
-
 from router.kubernetes.manifests import IMAGE, controller_objects
 from router.kubernetes.manifests.parts import from_field
 from router.kubernetes.objects import names
@@ -23,7 +21,7 @@ from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import Commands
 from tests.kubernetes.endpoints import SERVICE_NAME
 from tests.kubernetes.images import Image
-from tests.kubernetes.resources import Json
+from tests.kubernetes.resources import Json, duplicate
 from tests.kubernetes.threads import Beside
 from tests.kubernetes.world import is_ready
 from tests.scenario.waiting import own_time, until
@@ -289,7 +287,7 @@ def install_controller(cluster: Cluster) -> None:
     for found in controller_objects(
         namespace=CONTROLLER_NAMESPACE, image=IMAGE, every_namespace=True
     ):
-        made = yaml.safe_load(yaml.safe_dump(dict(found)))
+        made = duplicate(dict(found))
         if found["kind"] == "Deployment":  # The image of the tests keeps to the pod's address.
             (container,) = made["spec"]["template"]["spec"]["containers"]
             container["env"].append(from_field("POD_IP", "status.podIP"))

@@ -16,6 +16,7 @@ from router.kubernetes.manifests.parts import from_field
 from router.kubernetes.objects import names
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import IMAGES, Commands
+from tests.kubernetes.resources import duplicate
 from tests.scenario.waiting import own_time
 
 SHOP = """
@@ -101,7 +102,7 @@ def test_a_controller_in_its_pod_makes_a_site_whose_router_serves_and_takes_it_a
     for found in controller_objects(
         namespace="spillway-controller", image=IMAGE, every_namespace=True
     ):
-        made = yaml.safe_load(yaml.safe_dump(dict(found)))
+        made = duplicate(dict(found))
         if found["kind"] == "Deployment":  # The image of the tests keeps to the pod's address.
             (container,) = made["spec"]["template"]["spec"]["containers"]
             container["env"].append(from_field("POD_IP", "status.podIP"))
