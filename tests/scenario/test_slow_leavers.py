@@ -51,3 +51,22 @@ def test_an_answer_that_is_still_under_way_survives_the_end_of_its_site(
     sock.close()
     assert len(got.partition(b"\r\n\r\n")[2]) == BODY_BYTES
     until(site.gone, "the site has stopped")
+
+
+@pytest.mark.parametrize("fields", ["", "Connection: close\r\n"], ids=["pooled", "last"])
+def test_a_client_that_has_its_answer_and_keeps_its_connection_delays_no_stop(
+    net: Network, fields: str
+) -> None:
+    """Clients with a pool notice that a connection was closed when they want to use it again."""
+    site, target = net.site("a", "--drain-grace", "1h"), net.http("a")
+    site.declare("shop", SHOP_PORT, timeouts={"keepAlive": "5s"})
+    site.connect("shop", target)
+    net.start()
+    net.ready("shop", {"a": 1})
+    with socket.create_connection((site.address, SHOP_PORT), 10.0) as client:
+        client.sendall(f"GET /bytes/2 HTTP/1.1\r\nHost: shop\r\n{fields}\r\n".encode())
+        got = b""
+        while b"\r\n\r\n" not in got or len(got.partition(b"\r\n\r\n")[2]) < 2:
+            got += client.recv(65_536)
+        site.signal(signal.SIGTERM)
+        until(site.gone, "the site has stopped")

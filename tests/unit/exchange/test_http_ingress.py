@@ -5,7 +5,7 @@ import pytest
 from router.exchange.clients.http1.session import HttpSession
 from router.model import limits
 from router.model.requests import Request
-from router.model.settings import HalfClose, ServiceLimits
+from router.model.settings import HalfClose, ServiceLimits, Timeouts
 from router.model.specs import ServiceSpec
 from router.net.ports import Loss
 from router.service.ports import ClientLeg, LegFailure, LegHandler
@@ -22,7 +22,12 @@ SWITCH = b"HTTP/1.1 101 Switching Protocols\r\n"
 class Site:
     """A session, its connection, and the legs it opened."""
 
-    def __init__(self, half_close: HalfClose = "cancel", requests: int = 1_000) -> None:
+    def __init__(
+        self,
+        half_close: HalfClose = "cancel",
+        requests: int = 1_000,
+        keep_alive_s: float = limits.KEEP_ALIVE_IDLE_S,
+    ) -> None:
         self.timers = FakeTimers()
         self.connection = FakeConnection(self.timers)
         self.legs: list[FakeLeg] = []
@@ -34,6 +39,7 @@ class Site:
                 ServiceSpec(
                     ports=(),
                     half_close=half_close,
+                    timeouts=Timeouts(keep_alive_s=keep_alive_s),
                     limits=ServiceLimits(requests_per_connection=requests),
                 ),
             ),
@@ -623,6 +629,36 @@ def test_draining_lets_requests_finish_and_says_close_where_it_can(site: Site) -
     streaming.leg.handler.done(None)
     assert streaming.take().endswith(b"hello")
     assert streaming.connection.is_finished()
+
+
+@pytest.mark.parametrize("when", ["before", "in between", "after", "idle"])
+def test_a_drain_waits_shortly_for_a_client_that_has_its_last_answer_and_stays(when: str) -> None:
+    site = Site(keep_alive_s=5.0)
+    last = b"" if when == "idle" else b"Connection: close\r\n"
+    if when == "before":
+        site.session.drain()
+    site.deliver(GET[:-2] + last + b"\r\n")
+    if when == "in between":
+        site.session.drain()
+    site.leg.respond(OK, b"hello")
+    if when in ("after", "idle"):
+        site.timers.advance(1.0)
+        site.session.drain()
+    site.timers.advance(limits.DRAIN_IDLE_S)
+    assert site.connection.is_finished()
+    site.timers.advance(limits.DEPARTURE_LINGER_S - limits.DRAIN_IDLE_S - 0.1)
+    assert not site.connection.is_aborted(), "it may still be reading"
+    site.timers.advance(limits.DRAIN_IDLE_S + 0.2)
+    assert site.connection.is_aborted()
+
+
+def test_a_drain_waits_for_the_rest_of_a_body_that_was_answered_early(site: Site) -> None:
+    site.session.drain()
+    site.deliver(POST % 1_000_000)
+    site.leg.respond(OK, b"hello")
+    assert b"Connection: close" in site.take()
+    site.timers.advance(limits.UNREAD_BODY_S - 0.1)
+    assert not site.connection.is_aborted()
 
 
 def test_no_timer_is_left_when_a_connection_is_over(site: Site) -> None:

@@ -60,6 +60,7 @@ class HttpConnection(ABC):
         "_frontend",
         "_idle_s",
         "_is_last",
+        "_linger_s_max",
         "_parser",
         "_pause",
         "_refused",
@@ -98,6 +99,7 @@ class HttpConnection(ABC):
         self.state = IDLE
         self._ended = False  # The client finished.
         self._is_last = False  # No further request is wanted on this connection.
+        self._linger_s_max = inf  # Behind an answer to a request that is whole.
         self._spare_bytes: float = limits.LINGER_DISCARD_BYTES_MAX  # To drop behind our FIN.
         self._body_bytes = 0  # That came, of the last request.
         self._request_id = b""  # Of the request under way; empty: responses carry none.
@@ -183,9 +185,11 @@ class HttpConnection(ABC):
 
     def drain(self) -> None:
         self._is_last = True
+        self._linger_s_max = limits.DEPARTURE_LINGER_S
         if self.is_idle:
             self.pace.touch(limits.DRAIN_IDLE_S)
-            self.pace.rearm(self._timers.now())
+        elif self.state is CLOSING and self._spare_bytes < inf:
+            self.pace.touch(self._linger_s_max)
 
     @property
     def is_idle(self) -> bool:
@@ -327,7 +331,7 @@ class HttpConnection(ABC):
             self._error = render.REQUEST_TIMEOUT
             self._refuse()
         else:
-            self._close(self._terms.linger_s)
+            self._close(min(self._terms.linger_s, self._linger_s_max))
 
     def _closing_overdue(self) -> None:
         """Its time to close is over; but a slow reader gets the rest while it takes any of it."""

@@ -125,7 +125,7 @@ class LegConnection(HttpConnection):
         elif self._pause.holds:
             self._close()
         else:
-            self._close(limits.KEEP_ALIVE_IDLE_S)
+            self._close(min(limits.KEEP_ALIVE_IDLE_S, self._linger_s_max))
 
     def _forget_exchange(self, status: int) -> None:
         """It ended with ``status`` for its client."""
