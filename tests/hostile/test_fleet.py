@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.hostile.member import Member
+from tests.hostile.scene import started_pair
 from tests.hostile.test_invented_sites import answered
 from tests.hostile.test_swarm import held_bytes
 from tests.scenario.clients import Load
@@ -19,13 +20,7 @@ NAMED_S = 30.0
 
 def test_the_sites_of_one_token_fill_no_router_and_are_named(tmp_path: Path) -> None:
     with Network(tmp_path) as net, ExitStack() as fleet:
-        alpha, beta = net.site("alpha"), net.site("beta")
-        net.link(beta, alpha, 1)
-        alpha.declare("shop")
-        alpha.connect("shop", net.http("alpha"), capacity=50)
-        net.start()
-        net.see_each_other()
-        net.ready("shop", {"alpha": 1})
+        alpha, beta = started_pair(net)
         token = tmp_path / "fleet.token"
         alpha.quick("token", "create", str(token), "--token-type", "cert", "--name", "fleet")
         places = [(alpha.address, SHOP_PORT), (beta.address, SHOP_PORT)]

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from sitectl.base.failure import Failure
 from tests.hostile.inventor import Inventor
+from tests.hostile.scene import started_pair
 from tests.hostile.test_swarm import held_bytes
 from tests.scenario.clients import Load
 from tests.scenario.harness import SHOP_PORT, Network
@@ -34,13 +35,7 @@ def test_a_member_that_invents_sites_with_thousands_of_services_stops_nobody(
     tmp_path: Path,
 ) -> None:
     with Network(tmp_path) as net:
-        alpha, beta = net.site("alpha"), net.site("beta")
-        net.link(beta, alpha, 1)
-        alpha.declare("shop")
-        alpha.connect("shop", net.http("alpha"), capacity=50)
-        net.start()
-        net.see_each_other()
-        net.ready("shop", {"alpha": 1})
+        alpha, beta = started_pair(net)
         token = tmp_path / "member.token"
         alpha.quick("token", "create", str(token), "--token-type", "cert")
         places = [(alpha.address, SHOP_PORT), (beta.address, SHOP_PORT)]

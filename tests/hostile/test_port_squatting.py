@@ -8,6 +8,7 @@ import pytest
 
 from tests.hostile.egress import BODY, RogueEgress
 from tests.hostile.member import Offer
+from tests.hostile.scene import started_pair
 from tests.scenario.clients import Load, fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import stays, until
@@ -26,13 +27,7 @@ class Squatter(RogueEgress):
 def pair(tmp_path: Path) -> Iterator[tuple[Site, Site]]:
     """Alpha with a service, which beta has no part in."""
     with Network(tmp_path) as net:
-        alpha, beta = net.site("alpha"), net.site("beta")
-        net.link(beta, alpha, 1)
-        alpha.declare("shop")
-        alpha.connect("shop", net.http("alpha"), capacity=50)
-        net.start()
-        net.see_each_other()
-        net.ready("shop", {"alpha": 1})
+        alpha, beta = started_pair(net)
         until(lambda: "shop" in held(beta), "beta remembers its port")
         yield alpha, beta
 

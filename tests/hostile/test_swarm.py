@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.hostile.member import Member
+from tests.hostile.scene import started_pair
 from tests.hostile.wire import Frame
 from tests.scenario.clients import Load
 from tests.scenario.harness import SHOP_PORT, Network, Site
@@ -85,13 +86,7 @@ def over_budget(site: Site) -> list[str]:
 def test_a_member_of_many_routers_stops_nobody(tmp_path: Path) -> None:
     """It tells of 64,000 services with 8 ports each, and then of others, all the time."""
     with Network(tmp_path) as net:
-        alpha, beta = net.site("alpha"), net.site("beta")
-        net.link(beta, alpha, 1)
-        alpha.declare("shop")
-        alpha.connect("shop", net.http("alpha"), capacity=50)
-        net.start()
-        net.see_each_other()
-        net.ready("shop", {"alpha": 1})
+        alpha, beta = started_pair(net)
         token = tmp_path / "member.token"
         alpha.quick("token", "create", str(token), "--token-type", "cert")
         with (
