@@ -162,7 +162,7 @@ class Candidate(ABC):
         self.forget_figures()
 
     def forget_figures(self) -> None:
-        """Whoever is told of it next is told as it is then."""
+        """The next report of it has its figures of that moment."""
         self.outline = self.glimpse = None
 
     def weigh(self) -> None:

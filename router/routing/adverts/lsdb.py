@@ -63,7 +63,7 @@ class Origin:
 
     ``is_whole``: they are all that it tells by the newest of its parts. ``refused`` has the newest
     version of each part that found no room: the part stays as it was before. ``brought``: by part
-    the budget of who brought it, if it has one.
+    the budget of its neighbor that it counts in, if there is one.
     """
 
     __slots__ = ("adverts", "brought", "declarations", "is_whole", "node", "parts", "refused")
@@ -376,7 +376,7 @@ class Lsdb:
     def _replace(
         self, origin: Origin, part: int, after: Stored | None, key: BudgetKey | None = None
     ) -> None:
-        """A part of ``origin`` is ``after`` now; ``key``: the budget of who brought it."""
+        """Part ``part`` of ``origin`` is ``after`` now, which counts in the budget ``key`` too."""
         node, before = origin.node, origin.parts.pop(part, None)
         self._sites[node.site].replace(before, after)
         former = origin.brought.pop(part, None)

@@ -74,7 +74,7 @@ class Stream:
 
 
 class Leg:
-    """Counts how often it is told to end."""
+    """Counts the calls that end it."""
 
     def __init__(self) -> None:
         self.ended = 0
