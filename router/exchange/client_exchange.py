@@ -10,6 +10,7 @@ from functools import partial
 
 from router.balance.deciding.decisions import PLAIN, Asked, Decision
 from router.exchange import account
+from router.exchange.attempts import NEVER_TAKEN, TOO_LATE
 from router.exchange.client_attempts import ClientAttempts
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import OVER
@@ -106,6 +107,12 @@ class ClientExchange(ClientAttempts):
 
     def client_gone(self) -> None:
         self.give_up(CLIENT_GONE)
+
+    def overdue(self) -> LegFailure:
+        is_untaken = isinstance(self._leg, RemoteLeg) and not self.has_target
+        failure = NEVER_TAKEN if is_untaken else TOO_LATE
+        self.give_up(failure)
+        return failure
 
     def relieve(self) -> None:
         """Memory is short: do without what was sent, or without the request."""

@@ -32,7 +32,7 @@ TARGET_FAR_S = (
     0.002  # bulk. Targets with a longer round trip may have as much as the kernel allows.
 )
 TARGETS_FAR_MAX = 1024  # Addresses that are remembered as such.
-CONNECT_TIMEOUT_LOCAL_S = 1.0
+CONNECT_TIMEOUT_LOCAL_S = 1.5  # The kernel sends a SYN again after 1 s: one may be lost.
 # TCP keepalive of every connection: a peer that is gone without a word is found in 2 minutes.
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 60, 10, 6
 KEEPALIVE_AFTER_S = 30.0  # Not asked of dialled ones that end sooner: four calls each.
@@ -501,7 +501,7 @@ PLACEMENT_STEPS_MAX = 500  # Connections are placed in thought one by one, beyon
 
 # exchange: health of targets.
 HEALTH_INTERVAL_S = 1.0
-HEALTH_TIMEOUT_S = 1.0
+HEALTH_TIMEOUT_S = 1.5  # As long as a connect may take.
 HEALTH_BAD_TO_LEAVE = 1
 HEALTH_GOOD_TO_RETURN = 2
 HEALTH_DEAD_AFTER = 300  # Bad checks in a row, 5 minutes by default; then ever less often, up to
@@ -534,8 +534,9 @@ EJECT_LOOK_S = 0.25  # How often a line looks for places, or a probe, that come 
 EJECT_SITES_MAX = 1_024  # Sites that failed, remembered of each service port.
 # What a site served at once shows its capacity for so long, at most twice: longer than a lull.
 EJECT_SERVED_S = 30.0
-# An egress answers an OPEN within so long, or so many round trips, or is silent.
-UNANSWERED_S_MIN, UNANSWERED_ROUND_TRIPS = 1.0, 10
+# An egress answers an OPEN once it has connected to a target, which the service's settings give a
+# time, and after so many round trips more, or is silent. In all it has a second at least.
+UNANSWERED_S_MIN, UNANSWERED_BEYOND_S_MIN, UNANSWERED_ROUND_TRIPS = 1.0, 0.5, 10
 UNANSWERED_FIRST_S = 5.0  # While no round trip is known: satellites have one of 2 s.
 UNANSWERED_S_MAX = 15.0  # A site that answers ever later does not get ever more time.
 UNANSWERED_LOOK_S = 0.25  # How often unanswered OPENs are looked at while there are any.

@@ -212,6 +212,10 @@ class ClientLeg(Leg, Protocol):
     def client_gone(self) -> None:
         """As `abort`, since the client is gone: `done` comes with `CLIENT_GONE`."""
 
+    def overdue(self) -> LegFailure:
+        """As `abort`, since its answer has not begun in time: `done` comes with what is returned,
+        the reason that the client is told."""
+
     def break_off(self, sites: Set[SiteId]) -> None:
         """End an attempt at one of these ``sites`` as if the link to it were lost."""
 

@@ -96,7 +96,9 @@ class Service(ServiceFigures):
         self.sheddable: SheddableRule | None = None
         """None: no request is."""
         self.remotes = Remotes()
-        self.unanswered = UnansweredStreams(shared.network, self.remotes)
+        self.unanswered = UnansweredStreams(
+            shared.network, self.remotes, lambda: self.config.timeouts.connect_s
+        )
         self.answer_habit = AnswerHabit()
         self.request_ids = RequestIds(shared.rng)
         self.request_ids.set_name(config.request_id)

@@ -25,7 +25,7 @@ STEADY = ("control", "open", "frames")
 """Kinds whose bytes are the same each time; the others hold keys, signatures or chance."""
 
 
-DEFAULTS = {"connections_per_source": (512, 0)}
+DEFAULTS = {"connections_per_source": (512, 0), "connect_s": (1.0, 1.5)}
 """Defaults of the last release and of this one, where they differ: each goes by its own."""
 
 

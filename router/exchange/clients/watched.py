@@ -168,6 +168,10 @@ class WatchedLeg:
         if self._leg is not None:
             self._leg.client_gone()
 
+    def overdue(self) -> LegFailure:
+        assert self._leg is not None, "its answer has not begun"
+        return self._leg.overdue()
+
     def break_off(self, sites: Set[SiteId]) -> None:
         if self._leg is not None:
             self._leg.break_off(sites)

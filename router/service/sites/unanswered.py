@@ -1,5 +1,6 @@
 """OPENs that another site has not answered yet, of one service port: which site is silent."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from router.model import limits
@@ -27,16 +28,17 @@ class UnansweredStreams:
     """One timer for all of them, and only while there are any.
 
     ``since``: when each was opened. Streams enter and leave it in place (hot), and whoever finds
-    ``is_watched`` false calls `watch`. A site has `limits.UNANSWERED_ROUND_TRIPS` of its round
-    trips to answer. A probe that is not answered counts as a round trip: the way may have become
-    longer, and the next probe gets more time.
+    ``is_watched`` false calls `watch`. A site has ``connect_s`` to connect to a target, and
+    `limits.UNANSWERED_ROUND_TRIPS` of its round trips more, to answer. A probe that is not answered
+    counts as a round trip: the way may have become longer, and the next probe gets more time.
     """
 
-    __slots__ = ("_due", "_remotes", "_timers", "is_watched", "since")
+    __slots__ = ("_connect_s", "_due", "_remotes", "_timers", "is_watched", "since")
 
-    def __init__(self, timers: Timers, remotes: Remotes) -> None:
+    def __init__(self, timers: Timers, remotes: Remotes, connect_s: Callable[[], float]) -> None:
         self._timers = timers
         self._remotes = remotes
+        self._connect_s = connect_s
         self._due = 0.0
         self.since: dict[Unanswered, float] = {}
         self.is_watched = False
@@ -62,17 +64,19 @@ class UnansweredStreams:
 
     def _late(self, now: float) -> list[tuple[Unanswered, float]]:
         late: list[tuple[Unanswered, float]] = []
+        connect_s = self._connect_s()
         for stream, since in self.since.items():  # The oldest first.
             waited_s = now - since
             if waited_s < limits.UNANSWERED_S_MIN:
                 break
-            if waited_s >= self._patience_s(stream.egress_site):
+            if waited_s >= self._patience_s(stream.egress_site, connect_s):
                 late.append((stream, since))
         return late
 
-    def _patience_s(self, site: SiteId) -> float:
+    def _patience_s(self, site: SiteId, connect_s: float) -> float:
         round_trip_s = self._remotes.round_trip_s(site)
         if not round_trip_s:
-            return limits.UNANSWERED_FIRST_S
-        patience_s = limits.UNANSWERED_ROUND_TRIPS * round_trip_s
-        return min(max(patience_s, limits.UNANSWERED_S_MIN), limits.UNANSWERED_S_MAX)
+            return connect_s + limits.UNANSWERED_FIRST_S
+        trips_s = limits.UNANSWERED_ROUND_TRIPS * round_trip_s
+        beyond_s = min(max(trips_s, limits.UNANSWERED_BEYOND_S_MIN), limits.UNANSWERED_S_MAX)
+        return max(connect_s + beyond_s, limits.UNANSWERED_S_MIN)

@@ -272,6 +272,10 @@ class FakeLeg:
     def client_gone(self) -> None:
         self._aborted = self._left = True
 
+    def overdue(self) -> LegFailure:
+        self._aborted = True
+        return LegFailure("target-timeout")
+
     def break_off(self, sites: Set[SiteId]) -> None:
         """It is at no other site."""
 

@@ -13,7 +13,7 @@ from router.model.ids import SiteId
 from router.model.requests import Request
 from router.net.ports import Buffer, Timers
 from router.service.observers import Observing
-from router.service.ports import LegFailure, LegHandler, PendingLeg, ServerLeg
+from router.service.ports import CANCELLED, LegFailure, LegHandler, PendingLeg, ServerLeg
 from router.service.pressure import Pressure
 from router.service.service import Service
 from router.service.targets.target_ways import TargetWays
@@ -138,6 +138,10 @@ class DirectExchange(Exchange):
 
     def client_gone(self) -> None:
         self.abort()
+
+    def overdue(self) -> LegFailure:
+        self.abort()
+        return CANCELLED
 
     def break_off(self, sites: Set[SiteId]) -> None:
         """Its target is at this site."""

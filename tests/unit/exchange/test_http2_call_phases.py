@@ -87,6 +87,10 @@ class Leg:
 
     client_gone = abort
 
+    def overdue(self) -> LegFailure:
+        self.ended += 1
+        return LegFailure("target-timeout")
+
 
 class Scene:
     def __init__(self) -> None:

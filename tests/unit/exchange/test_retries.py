@@ -20,7 +20,7 @@ from tests.unit.exchange.fakes import (
 KEY = ServiceKey("shop", 8080)
 GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-RESPONSE_S = 2.0
+CONNECT_S, RESPONSE_S = 0.5, 2.0
 
 
 class Shop:
@@ -44,7 +44,7 @@ class Shop:
             ports=(8080,),
             protocol=protocol,
             queue_wait_s=wait_s,
-            timeouts=Timeouts(response_s=RESPONSE_S),
+            timeouts=Timeouts(connect_s=CONNECT_S, response_s=RESPONSE_S),
             limits=ServiceLimits(retry_percent=percent),
         )
         for index, (name, site) in enumerate(self.sites.items()):

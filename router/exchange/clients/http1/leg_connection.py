@@ -17,7 +17,7 @@ from router.http.http1 import render
 from router.http.http1.grammar import HttpError
 from router.http.http1.request_heads import RequestHead
 from router.model import limits
-from router.service.ports import ClientLeg, LegFailure
+from router.service.ports import ClientLeg
 
 CLIENT_GONE = 499  # Never sent: what is counted when nobody was left to answer.
 
@@ -206,10 +206,12 @@ class LegConnection(HttpConnection):
             if more_s > 0.0:
                 self.pace.touch(more_s)
                 return
-        timeout = failure_error(LegFailure("target-timeout"))
-        error = render.REQUEST_TIMEOUT if self._awaits_client else timeout
         self._parser.close()
-        self._refuse_request(error)
+        if self._awaits_client or self.state is not ASKED:
+            self._refuse_request(render.REQUEST_TIMEOUT)
+            return
+        assert self.leg is not None, "its answer has not begun"
+        self._refuse_request(failure_error(self.leg.overdue()))
 
     def _client_lost(self) -> None:
         self.state = OVER

@@ -233,8 +233,10 @@ class Http2Caller:
         elif self.phase is not OVER:
             waiting = self.phase is WAITING
             awaits_client = not self.is_request_complete and self._leg_full_at == inf
-            timeout = failure_error(LegFailure("target-timeout"))
-            self._stop(render.REQUEST_TIMEOUT if awaits_client else timeout, waiting)
+            if awaits_client or not waiting:
+                self._stop(render.REQUEST_TIMEOUT, waiting)
+            else:
+                self._stop(failure_error(self.leg.overdue()), waiting)
 
     # What the leg tells.
 
