@@ -128,6 +128,34 @@ def test_when_all_is_full_requests_wait_and_nothing_is_refused_within_the_wait(s
     at_rest(world)
 
 
+@pytest.mark.parametrize("apart_s", [0.001, 0.003, 0.02])
+def test_who_waits_gets_a_slot_of_another_site_that_the_answer_to_the_last_one_tells_of(
+    apart_s: float,
+) -> None:
+    """Slots that become free soon after each other are told as one. Who is sent to that one finds
+    the others, and no report follows: with the new one there are as many in flight as were told."""
+    service_s = 2.0
+    world = World(1, "a", "b")
+    joined(world, 1)
+    a, b = world.sites.values()
+    a.declare()
+    for site in (a, b):
+        site.serve(1, capacity=2, service_s=service_s)
+    world.run(5)
+    for first, then in ((a, b), (b, a)):
+        early = []
+        for _ in range(4):
+            early.append(first.request())
+            world.run(apart_s)
+        world.run_while(lambda early=early: not all(one.ended for one in early), 10)  # type: ignore[misc]
+        world.run(apart_s)
+        late = [then.request() for _ in range(4)]
+        world.run(2 * service_s)
+        all_answered(early + late)
+        assert max(one.ended - one.began for one in late) < service_s + 0.1
+    within_capacity(world, 2)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_beyond_the_queue_the_answer_is_all_full_at_once(seed: int) -> None:
     world = World(seed, "a")

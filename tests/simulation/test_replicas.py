@@ -61,6 +61,33 @@ def test_a_site_of_two_routers_is_one_site_for_others() -> None:
         assert not router.router.problems()
 
 
+def test_one_of_two_routers_gives_out_slots_of_the_other_as_they_become_free() -> None:
+    """Not told yet are those that became free soon after each other."""
+    service_s = 2.0
+    world = World(1, "a", "a2")
+    a, a2 = world.sites.values()
+    for router, number in ((a, LOW), (a2, HIGH)):
+        router.kill()
+        router.identity = SimIdentity("a", number)
+        router.start()
+        router.declared_at_s = {"shop": 0.0}
+        router.declare()
+        router.serve(1, 2, service_s=service_s)
+    a2.siblings = [a]
+    a2.apply()
+    world.run(5)
+    for first, then in ((a, a2), (a2, a)):
+        early = []
+        for _ in range(4):
+            early.append(first.request())
+            world.run(0.003)
+        world.run_while(lambda early=early: not all(one.ended for one in early), 10)  # type: ignore[misc]
+        late = [then.request() for _ in range(4)]
+        world.run(2 * service_s)
+        assert {answer.status for answer in early + late} == {200}
+        assert max(answer.ended - answer.began for answer in late) < service_s + 0.1
+
+
 def test_a_router_beside_another_is_ready_once_it_listens_where_services_lead_clients() -> None:
     """It learns only from others what is declared elsewhere, a moment after it reaches them."""
     world, _, a2 = site_with_a_link_at_one_router(LOW, HIGH)

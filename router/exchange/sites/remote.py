@@ -50,6 +50,9 @@ class RemoteLeg(RemoteAttempt):
             if during is not None and during.is_woken:
                 egress.ejections.answered(egress.site, during, now)
         self._handler.opened(held_at)
+        room = self._service.room
+        if room.line:  # There may be more free there than was known.
+            room.reconsider()
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
         egress, service = self._egress, self._service
