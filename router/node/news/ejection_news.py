@@ -48,31 +48,31 @@ class EjectionNews:
                 if ejection.site not in offering or ejection.is_back or ejection.is_woken:
                     continue
                 name, why = self._name(ejection.site), ejection.reason.partition(": ")[2]
-                if not ejection.in_reserve and now >= ejection.until:
-                    yield (
-                        key,
-                        "info",
-                        f"{name} failed requests for {key}: {why}. {_probe(ejection)} tells "
-                        "whether it serves again.",
-                    )
-                elif not ejection.in_reserve:
-                    since = self._utc(ejection.until - ejection.period_s)
-                    reason = ejected_since(ejection.reason, since)
-                    yield key, "warning", f"{name} gets no requests for {key}: {reason}."
-                elif self._is_the_only_one(key, ejection.site, table):
+                if ejection.in_reserve and self._is_the_only_one(key, ejection.site, table):
                     yield (
                         key,
                         "warning",
                         f"{name} still gets requests for {key}, as no other site has a ready "
                         f"target: {why}.",
                     )
-                else:
+                elif now >= ejection.until:
+                    yield (
+                        key,
+                        "info",
+                        f"{name} failed requests for {key}: {why}. {_probe(ejection)} tells "
+                        "whether it serves again.",
+                    )
+                elif ejection.in_reserve:
                     yield (
                         key,
                         "warning",
                         f"{name} gets requests for {key} only while no other site has room: "
                         f"{ejection.reason}. The others are not known to serve as much as it did.",
                     )
+                else:
+                    since = self._utc(ejection.until - ejection.period_s)
+                    reason = ejected_since(ejection.reason, since)
+                    yield key, "warning", f"{name} gets no requests for {key}: {reason}."
 
     def _is_the_only_one(self, key: ServiceKey, site: SiteId, table: RouteTable) -> bool:
         """No target is ready here or at another site."""

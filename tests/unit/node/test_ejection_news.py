@@ -145,6 +145,20 @@ def test_a_failing_site_in_reserve_is_a_note_and_no_event() -> None:
     assert ejection.is_back and news.notes(OFFERING, NOW) == []
 
 
+def test_a_site_in_reserve_whose_time_is_over_waits_for_a_request_as_an_ejected_one_does() -> None:
+    shop = Shop(may_eject=False)
+    news, _ = news_of(shop)
+    shop.fails("east")
+    ejection = shop.ejections.active[SiteId("east")]
+    assert ejection.places(ejection.until) == 1
+    (note,) = news.notes(OFFERING, ejection.until)
+    assert note.severity == "info"
+    assert note.message == (
+        "EAST failed requests for shop:80: 5 requests in a row were reset. The next one that is "
+        "sent tells whether it serves again."
+    )
+
+
 def test_a_failing_site_that_is_the_only_one_gets_all_requests_and_the_note_says_so() -> None:
     shop = Shop(may_eject=False)
     news, _ = news_of(shop)
