@@ -32,7 +32,7 @@ class FailingTargets:
         self._ports.set_failing(self._answers.found)
 
     def notes(self) -> list[Note]:
-        """One for each target."""
+        """One for each target that is ready now; it may have been ejected since the last look."""
         return [
             Note(
                 severity="warning",
@@ -42,6 +42,7 @@ class FailingTargets:
             )
             for key, targets in self._answers.found.items()
             for one in targets.values()
+            if self._readings.completed_by(key, one.address) is not None
         ]
 
     def _counts(self) -> dict[tuple[ServiceKey, str], ErrorCounts]:

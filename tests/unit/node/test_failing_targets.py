@@ -78,3 +78,16 @@ def test_a_target_that_is_not_ready_says_that_instead() -> None:
     del own.completed[ONE]
     targets.look(2.0)
     assert own.shown() == {} and targets.notes() == []
+
+
+def test_a_target_that_was_ejected_since_the_last_look_is_not_said_to_stay_in_use() -> None:
+    own = Counted()
+    targets = FailingTargets(cast(TargetReadings, own), cast(ServicePorts, own))
+    for now in (0.0, 1.0):
+        own.failed = {ONE: int(now) * 9, OTHER: int(now) * 9}
+        own.completed = {ONE: int(now) * 9, OTHER: int(now) * 9}
+        targets.look(now)
+    assert len(targets.notes()) == 2
+    del own.completed[ONE]
+    (note,) = targets.notes()
+    assert f"Target {OTHER} of shop:80 answered" in note.message
