@@ -105,7 +105,7 @@ class EpisodeNews:
                 counts=readings.left_without_target,
                 beside=lambda one: Left(one.without_target, one.still_without_target),
                 report=self._report_without_target,
-                expected=self._has_none_to_take_any,
+                expected=lambda key: bool(self._why_none_is_to_take_any(key)),
             ),
             _Kind(
                 episodes=Episodes(now),
@@ -140,13 +140,17 @@ class EpisodeNews:
                 kind.report(one)
             kind.hear(seen, now)
 
-    def _has_none_to_take_any(self, key: ServiceKey) -> bool:
-        """No target is to take a request: there is none here, or the service is drained.
+    def _why_none_is_to_take_any(self, key: ServiceKey) -> str:
+        """Why no target is to take a request; empty: one is. What leaves meanwhile is no fault.
 
-        After a drain targets are checked first. What leaves meanwhile is no fault.
+        After a drain targets are checked first.
         """
         readings = self._readings
-        return readings.is_drained(key) or not readings.targets.local(key).total
+        if readings.is_drained(key):
+            return "This site is drained of it now."
+        if not readings.targets.local(key).total:
+            return "This site has no target of it now, ready or not."
+        return ""
 
     @property
     def asked_in_vain(self) -> Collection[ServiceKey]:
@@ -223,7 +227,8 @@ class EpisodeNews:
         figures, service = self._figures(one, self._to(one)), str(one.key)
         if isinstance(one, Ended):
             severity, code = ENDED_WITHOUT_TARGET
-            message = ended_sentence(service, figures, self._unit(one.key))
+            ended = ended_sentence(service, figures, self._unit(one.key))
+            message = " ".join(filter(None, (ended, self._why_none_is_to_take_any(one.key))))
         else:
             severity, code = BEGUN_WITHOUT_TARGET
             targets = self._readings.targets.local(one.key)

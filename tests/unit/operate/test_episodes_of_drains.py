@@ -42,7 +42,7 @@ class Drained:
         for site in (self.site, other):
             site.serve(1, capacity=100, service_s=0.01)
         self.world.run(5)
-        self._drain(0.0)
+        self.drain(0.0)
         self.counted = Counted(self.site.router.readings)
         self.events = EventLog()
         journal = Journal(
@@ -58,12 +58,12 @@ class Drained:
         )
         self.world.run(2 + SHARE_S)
 
-    def _drain(self, takes: float) -> None:
+    def drain(self, takes: float = 0.0) -> None:
         self.site.policies["shop"] = SitePolicySpec(service="shop", takes=takes)
         self.site.apply()
 
     def take_all(self) -> None:
-        self._drain(1.0)
+        self.drain(1.0)
 
     def leave(self, seconds: int) -> None:
         """In each of the next seconds requests leave."""
@@ -71,9 +71,19 @@ class Drained:
             self.counted.without_target += 1
             self.world.run(1)
 
+    def lose_all(self) -> None:
+        """No connector names a target any more."""
+        self.site.connectors.clear()
+        self.site.apply()
+
     @property
     def codes(self) -> list[str]:
         return [one.code for _, one in self.events.after()]
+
+    @property
+    def told(self) -> str:
+        """What the last event says."""
+        return [one.message for _, one in self.events.after()][-1]
 
 
 def test_a_request_that_leaves_before_the_first_check_after_a_drain_is_no_news() -> None:
@@ -89,3 +99,28 @@ def test_requests_that_go_on_leaving_after_a_drain_are_news() -> None:
     drained.take_all()
     drained.leave(2)
     assert drained.codes == ["no-target-begun"]
+
+
+def test_an_episode_that_ends_although_no_target_is_to_take_requests_says_why() -> None:
+    """What goes on leaving then is no fault, but nor is it over."""
+    drained = Drained()
+    drained.take_all()
+    drained.leave(2)
+    drained.drain()
+    drained.leave(11)
+    assert drained.codes == ["no-target-begun", "no-target-ended"]
+    assert drained.told.endswith(
+        "for 1 s other sites served 1 request because no target was ready here: 1 to b. "
+        "This site is drained of it now."
+    )
+    drained.take_all()
+    drained.leave(3)
+    drained.lose_all()
+    drained.leave(11)
+    assert drained.codes[2:] == ["no-target-begun", "no-target-ended"]
+    assert drained.told.endswith(" to b. This site has no target of it now, ready or not.")
+    drained.site.serve(1, capacity=100, service_s=0.01)
+    drained.leave(3)
+    drained.world.run(11)
+    assert drained.codes[4:] == ["no-target-begun", "no-target-ended"]
+    assert drained.told.endswith(" to b.")
