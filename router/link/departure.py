@@ -31,13 +31,13 @@ AFTER_STAGE: Final[Mapping[DepartureStage, frozenset[DepartureStage]]] = {
 class Departure:
     """Of one router, called ``name``. ``farewell`` is why its links end, as their peers hear it."""
 
-    __slots__ = ("_done", "_name", "farewell", "stage")
+    __slots__ = ("_done", "_name", "_stopping", "farewell", "stage")
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._done: Callable[[], None] | None = None
         self.stage = STAYING
-        self.farewell = Fault("shutdown", f"{name} is stopping")
+        self.farewell = self._stopping = Fault("shutdown", f"{name} is stopping")
 
     def drain(self) -> None:
         """This site takes nothing new."""
@@ -51,6 +51,11 @@ class Departure:
     def close(self) -> None:
         """It is gone."""
         self._reach(CLOSED)
+
+    def leave_others(self) -> None:
+        """Other routers of this site are linked: it is not said to stop, whatever they do."""
+        if self.farewell is self._stopping:
+            self.farewell = Fault("shutdown", f"a router of {self._name} is stopping")
 
     def because_deleted(self) -> None:
         """This site is to be deleted: once it stops, its neighbors need not miss it."""

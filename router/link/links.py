@@ -217,6 +217,8 @@ class Links:
 
         OPENs that cross that are refused. Streams of this site are opened until `finish`.
         """
+        if self.adjacencies.siblings:
+            self.departure.leave_others()
         self.departure.drain()
         self._offered.stop()
         for session in self._sessions():

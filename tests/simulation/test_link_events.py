@@ -61,3 +61,23 @@ def test_a_neighbour_that_stops_as_planned_is_no_failure_until_it_is_back_and_di
     b.kill()
     world.run(30)
     assert "link-failing" in codes(world, "to-b")
+
+
+def test_one_of_two_routers_that_stops_is_not_taken_for_its_site() -> None:
+    world = World(1, "a", "b", "c")
+    a, b, other = world.sites.values()
+    other.join(b)
+    for site in (b, other):
+        site.endpoints["to-a"] = a.ip
+        site.link(a, cost=1)
+    world.run(20)
+    gone: list[bool] = []
+    other.stop(lambda: gone.append(True))
+    world.run_while(lambda: not gone, 30)
+    world.run(5)
+    told = [line.partition(" b: ")[2] for line in world.journal if "link-down b: " in line]
+    of_site = "One of the links to b went down: b closed: a router of b is stopping."
+    of_sibling = "The link to another router of this site, b, went down: "
+    assert of_site in told
+    assert f"{of_sibling}b closed: a router of b is stopping." in told
+    assert not any("b is stopping" in one.replace("a router of b", "") for one in told)

@@ -228,6 +228,8 @@ class LinkNews:
     def _which(self, router: RouterId, name: str, others: Iterable[RouterId]) -> str:
         """``others``: routers that a link is left to, maybe of the same site as ``router``."""
         neighbour = self._neighbours.get(router)
+        if neighbour is not None and neighbour.is_sibling:
+            return f"The link to another router of this site, {name},"
         sites = {self._neighbours[one].site for one in others}
         is_last = neighbour is None or neighbour.site not in sites
         return f"The last link to {name}" if is_last else f"One of the links to {name}"

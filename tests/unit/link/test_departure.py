@@ -123,3 +123,12 @@ def test_a_farewell_says_why() -> None:
     assert "the router of west was killed or crashed" in str(leaver.departure.farewell)
     leaver.because_deleted()
     assert leaver.departure.farewell.code == "removed"
+
+
+def test_one_of_several_routers_does_not_say_that_its_site_stops() -> None:
+    leaver = Leaver()
+    leaver.departure.leave_others()
+    assert str(leaver.departure.farewell) == "a router of west is stopping"
+    leaver.because_deleted()
+    leaver.departure.leave_others()
+    assert str(leaver.departure.farewell) == "west was deleted"

@@ -72,6 +72,19 @@ def test_only_the_last_link_to_a_site_of_several_routers_is_said_to_be_the_last(
     ]
 
 
+def test_a_link_to_another_router_of_this_site_is_not_said_to_be_one_to_a_site() -> None:
+    said, journal = news()
+    sibling = Neighbour(RouterId("3" * 16), WEST.site, "west", b"key", is_sibling=True)
+    said.up(sibling, 1)
+    said.draining(sibling.router)
+    said.down(sibling.router, "nothing was heard for 3.00 s")
+    assert [message for _, message in journal.messages] == [
+        "Linked to another router of this site, west.",
+        "The link to another router of this site, west, drains.",
+        "The link to another router of this site, west, went down: nothing was heard for 3.00 s.",
+    ]
+
+
 def test_a_drain_is_told_when_it_begins_and_once() -> None:
     said, journal = news()
     said.up(WEST, 1)
