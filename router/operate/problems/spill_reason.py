@@ -103,7 +103,7 @@ def _cause(
         overflows = False  # Some of them: the turn of another site came while this one was full.
     if local is None:
         return (
-            f"{own_name} had no room in the last seconds"
+            f"{own_name} had no room when they left"
             if overflows
             else _rest(policy, reasons, own_name)
         )
@@ -172,9 +172,9 @@ def _rest(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
     """Of requests that left for no load of this site."""
     reason = _most_frequent(reasons)
     if reason == "drained":
-        return f"{own_name} was drained in the last seconds"
+        return f"{own_name} was drained when they left"
     if reason in ("no-target", "ejected"):
-        return f"no target of {own_name} was ready in the last seconds"
+        return f"no target of {own_name} was ready when they left"
     if reason == "failover":
         return f"attempts at {own_name} failed"
     return "sessions stay at other sites" if reason == "session" else policy

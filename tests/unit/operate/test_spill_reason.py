@@ -158,7 +158,7 @@ def test_targets_that_are_back_were_not_ready_when_requests_left() -> None:
     )
     for reason in ("no-target", "ejected"):
         assert sentence(lately({reason: 20, "policy": 3}), here()) == (
-            "no target of near was ready in the last seconds: 2.3/s go to far"
+            "no target of near was ready when they left: 2.3/s go to far"
         )
     assert sentence(lately({"failover": 1}), here()).startswith("attempts at near failed: ")
     assert sentence(lately({"policy": 1}), here()).startswith("policy fill sends requests to ")
@@ -169,7 +169,7 @@ def test_targets_at_another_router_of_this_site_are_its_own() -> None:
     beside = here(path=("r2",), verdict="full", capacity=4, in_flight=4, free=0)
     assert sentence(change, beside).startswith("0 of 4 slots of near are busy on average")
     elsewhere = here(site=FAR, site_name="far", path=("b",))
-    assert sentence(change, elsewhere).startswith("near had no room in the last seconds: ")
+    assert sentence(change, elsewhere).startswith("near had no room when they left: ")
     assert sentence(lately({"failover": 1}), elsewhere).startswith("attempts at near failed: ")
 
 
