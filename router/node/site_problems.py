@@ -128,7 +128,7 @@ class Troubles:
             absent, links = self._absent_sites.of(key), self._links.status()
             in_flight = self._readings.in_flight_elsewhere(key)
             planned = self._services.planned.get(key)
-            is_drained = planned is not None and not planned.takes and planned.has_connector
+            is_drained = planned is not None and not planned.takes
             gone = rows(key, absent, table, links, utc, in_flight)
             yield unserved.UnservedPort(
                 key=key,

@@ -23,11 +23,12 @@ class Taking(msgspec.Struct, frozen=True):
     def of(self, service: PlannedService) -> PlannedService:
         """``service`` with so much of its capacity.
 
-        Of nothing its targets are out of use, so that other sites go elsewhere at once. Rates are
-        divided each for itself. Where no capacity is stated a share of it is nothing: see `notes`.
+        Of nothing its targets are out of use, so that other sites go elsewhere at once. Without a
+        connector there is nothing to take, and no drain is to blame. Rates are divided each for
+        itself. Where no capacity is stated a share of it is nothing: see `notes`.
         """
         share, cap, targets = self.share, service.cap or SiteCap(), service.targets
-        if share >= 1:
+        if share >= 1 or not service.has_connector:
             return service
         service = replace(service, way_back=self.way_back)
         if not share:
@@ -48,7 +49,7 @@ class Taking(msgspec.Struct, frozen=True):
 
 def part_note(service: PlannedService) -> str:
     """For `why`, of this site; empty: it takes all, or nothing, which its row says anyway."""
-    if not 0 < service.takes < 1 or not service.has_connector or _is_unstated(service):
+    if not 0 < service.takes < 1 or _is_unstated(service):
         return ""
     return f"it is drained to {service.takes * 100:g}% of its capacity"
 
@@ -57,7 +58,7 @@ def notes(services: Iterable[PlannedService]) -> list[Note]:
     """That a service is drained here, so that it is not forgotten; one for each service."""
     found: dict[str, Note] = {}
     for service in services:
-        if service.takes >= 1 or not service.has_connector:
+        if service.takes >= 1:
             continue
         name, share = service.key.name, f"{service.takes * 100:g}%"
         text = f"Service {name}: this site takes {share} of its capacity."

@@ -56,6 +56,14 @@ def test_nothing_new_puts_targets_out_of_use_and_the_smallest_share_counts() -> 
     assert service(10, takes=1.0).cap is None
 
 
+def test_a_service_without_a_connector_here_is_not_drained() -> None:
+    """Its requests would leave anyway, so no drain is why they do."""
+    for takes in (0.0, 0.3):
+        found = service(takes=1.0, of_all=takes)
+        assert (found.takes, found.way_back) == (1.0, "")
+        assert notes([found]) == []
+
+
 @pytest.mark.parametrize(("takes", "slots"), [(0.3, 3), (0.1, 1), (0.05, 1), (0.9, 9)])
 def test_routers_that_share_the_slots_take_no_more_than_one_would(takes: float, slots: int) -> None:
     for count in (2, 4, 7):
