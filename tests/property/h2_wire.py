@@ -123,6 +123,7 @@ class Wire:
         "_failed",
         "_h2",
         "_header_bytes",
+        "_is_warned",
         "_judged",
         "_now",
         "_output",
@@ -174,6 +175,7 @@ class Wire:
         self._now = now
         self._useless = TokenBucket(limits.HTTP2_USELESS_BURST, limits.HTTP2_USELESS_PER_S, now)
         self._resets = TokenBucket(limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, now)
+        self._is_warned = False
         self._calls: dict[type, Callable[[Any], None]] = {
             h2.events.RequestReceived: self._opened,
             h2.events.ResponseReceived: self._headed,
@@ -254,7 +256,13 @@ class Wire:
         if kind == _RST:
             # Towards a target it is our streams that end: as many as we open.
             if not self._client and not self._resets.take(self._now):
-                return self.fail(ENHANCE_YOUR_CALM, "streams reset in a row")
+                if self._is_warned:
+                    return self.fail(ENHANCE_YOUR_CALM, "streams reset in a row")
+                self._is_warned = True
+                self._resets = TokenBucket(
+                    limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, self._now
+                )
+                self._sink.warned()
         elif kind == _DATA:
             if size:
                 self._useless.earn(limits.HTTP2_USELESS_PER_USEFUL)

@@ -174,6 +174,9 @@ class Told:
     def pong(self) -> None:
         self.calls.append(("pong",))
 
+    def warned(self) -> None:
+        self.calls.append(("warned",))
+
     def failed(self, code: int, reason: str) -> None:
         self.calls.append(("failed", code))
 

@@ -48,6 +48,9 @@ class ConnectionOwner(Protocol):
     def ponged(self) -> None:
         """The peer has seen all that was sent before a `ping`."""
 
+    def warned(self) -> None:
+        """Server: the client broke off too many streams. It may still have others finished."""
+
     def failed(self, reason: str) -> None:
         """The connection is lost to HTTP/2: users of streams hear nothing more. Flush and end."""
 
@@ -376,6 +379,9 @@ class Http2Connection:
 
     def pong(self) -> None:
         self._owner.ponged()
+
+    def warned(self) -> None:
+        self._owner.warned()
 
     def failed(self, code: int, reason: str) -> None:
         self._write()

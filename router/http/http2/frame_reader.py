@@ -18,6 +18,10 @@ _unpack = codes.FRAME_HEADER.unpack_from
 _ID_MASK = codes.LAST_STREAM_ID
 
 
+def _reset_budget(now: float) -> TokenBucket:
+    return TokenBucket(limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, now)
+
+
 class FrameReader(ABC):
     """One frame after another out of one buffer; what they say is its subclass's, `Wire`.
 
@@ -32,6 +36,7 @@ class FrameReader(ABC):
         "_head_work",
         "_header_bytes",
         "_is_judged",
+        "_is_warned",
         "_now",
         "_pending",
         "_resets",
@@ -54,11 +59,16 @@ class FrameReader(ABC):
         self._now = now
         self._useless = TokenBucket(limits.HTTP2_USELESS_BURST, limits.HTTP2_USELESS_PER_S, now)
         self._useful = self._earned = 0  # Frames that buy some of these; told to the budget.
-        self._resets = TokenBucket(limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, now)
+        self._resets = _reset_budget(now)
+        self._is_warned = False  # One such budget is used up.
 
     @abstractmethod
     def fail(self, code: int, reason: str) -> bool:
         """End the connection. Always False."""
+
+    @abstractmethod
+    def _warn(self) -> None:
+        """The client breaks off too many streams: a few more end the connection."""
 
     @abstractmethod
     def _take_data(self, flags: int, stream_id: int, data: memoryview, size: int) -> None:
@@ -153,12 +163,23 @@ class FrameReader(ABC):
             return self.fail(codes.ENHANCE_YOUR_CALM, "a header block without end")
         if kind == codes.RST_STREAM:
             # Towards a target it is our streams that end: as many as we open.
-            if not self._client and not self._resets.take(self._now):
-                return self.fail(codes.ENHANCE_YOUR_CALM, "streams reset in a row")
+            return self._client or self._count_reset()
         elif kind == _DATA:
             return bool(flags & _END_STREAM) or self._count_useless()
         elif kind != codes.GOAWAY and not (kind == codes.SETTINGS and flags & codes.ACK):
             return self._count_useless()
+        return True
+
+    def _count_reset(self) -> bool:
+        """Clients whose calls run out of time reset many, and have others under way: these are
+        finished if no second budget is used up."""
+        if self._resets.take(self._now):
+            return True
+        if self._is_warned:
+            return self.fail(codes.ENHANCE_YOUR_CALM, "streams reset in a row")
+        self._is_warned = True
+        self._resets = _reset_budget(self._now)
+        self._warn()
         return True
 
     def _count_useless(self) -> bool:

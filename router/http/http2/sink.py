@@ -49,5 +49,8 @@ class WireSink(Protocol[S_contra]):
 
     def pong(self) -> None: ...
 
+    def warned(self) -> None:
+        """Server: the client broke off too many streams. If it goes on, `failed` follows."""
+
     def failed(self, code: int, reason: str) -> None:
         """A connection error; our GOAWAY is in the output."""

@@ -325,6 +325,9 @@ class Wire(FrameReader, Generic[S]):
             self._sink.failed(code, reason)
         return False
 
+    def _warn(self) -> None:
+        self._sink.warned()
+
     def _fail_for(self, fault: Fault | None) -> None:
         if fault is not None:
             self.fail(*fault)

@@ -110,8 +110,8 @@ def every(frame: Frame) -> Iterator[bytes]:
         yield bytes(frame.serialize())
 
 
-def resets(site: Attacked) -> Iterator[bytes]:
-    stream_id = -1
+def resets(site: Attacked, first: int = 1) -> Iterator[bytes]:
+    stream_id = first - 2
     while True:
         stream_id += 2
         yield head_frame(site.encoder, stream_id, GET, "END_STREAM") + bytes(
@@ -182,6 +182,36 @@ def test_a_rapid_reset_is_ended(site: Attacked) -> None:
     assert site.goaway == CALM
     assert len(site.legs) <= borne
     assert all(leg.is_aborted() for leg in site.legs)
+
+
+def test_a_client_that_breaks_off_too_many_streams_has_its_others_finished(site: Attacked) -> None:
+    site.ask(1)
+    frames = resets(site, first=3)
+    for _ in range(limits.HTTP2_RESETS_BURST):
+        site.send(next(frames))
+    assert site.goaway is None
+    site.send(next(frames))
+    (farewell,) = [frame for frame in site.sent() if isinstance(frame, GoAwayFrame)]
+    seen = 2 * limits.HTTP2_RESETS_BURST + 3
+    assert (farewell.error_code, farewell.last_stream_id) == (CALM, seen)
+    site.ask(seen + 2)
+    (refusal,) = [frame for frame in site.sent() if isinstance(frame, RstStreamFrame)]
+    assert (refusal.stream_id, refusal.error_code) == (seen + 2, REFUSED)
+    assert not site.connection.is_finished()
+    site.legs[0].respond(b"HTTP/1.1 200 \r\n", b"whole")
+    site.timers.turn()
+    (body,) = [frame for frame in site.sent() if isinstance(frame, DataFrame)]
+    assert (body.stream_id, body.data) == (1, b"whole")
+    assert "END_STREAM" in body.flags
+    assert site.connection.is_finished()
+
+
+def test_a_client_that_breaks_off_streams_without_end_loses_its_others(site: Attacked) -> None:
+    site.ask(1)
+    borne = site.flood(resets(site, first=3), 1_000)
+    assert limits.HTTP2_RESETS_BURST + 2 < borne <= 2 * limits.HTTP2_RESETS_BURST + 2
+    assert site.goaway == CALM
+    assert site.legs[0].is_aborted()
 
 
 def test_a_frame_in_pieces_is_counted_once(site: Attacked) -> None:

@@ -41,6 +41,8 @@ class Owner:
     def released(self) -> None:
         self.over += 1
 
+    def warned(self) -> None: ...
+
     def failed(self, reason: str) -> None:
         self.reason = reason
 

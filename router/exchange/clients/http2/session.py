@@ -250,6 +250,10 @@ class Http2Session:
         if self.phase is LEAVING:
             self._say_last()
 
+    def warned(self) -> None:
+        if self.phase is SERVING or self.phase is LEAVING:
+            self._say_last(codes.ENHANCE_YOUR_CALM)
+
     def failed(self, reason: str) -> None:
         self._drop_all(is_ours=True)  # For what the client did: it may still be there.
         self._close()
@@ -304,15 +308,15 @@ class Http2Session:
             self._connection.abort()
             self.phase = OVER
 
-    def _say_last(self) -> None:
+    def _say_last(self, code: int = codes.NO_ERROR) -> None:
         """What is not here by now is not served: the client may try it elsewhere."""
         http2 = self._http2
         assert http2 is not None, "leaving before the preface"
         self.phase = LAST
         self._last_id = http2.wire.streams.highest_id
-        http2.go_away(self._last_id)
+        http2.go_away(self._last_id, code)
         self._deadline = inf
-        self._close_if_done()
+        self._timers.at_turn_end(self._close_if_done)  # The last stream may be about to end.
 
     def _close_if_done(self) -> None:
         leaving = self._ended or self.phase is LAST

@@ -224,6 +224,9 @@ class TargetSession:
     def ponged(self) -> None:
         """That it was heard is all we wanted to know."""
 
+    def warned(self) -> None:
+        raise AssertionError("a target is not counted what it resets")
+
     def failed(self, reason: str) -> None:
         self._break(f"the target broke HTTP/2: {reason}", self.http2.wire.frame_id)
 
