@@ -225,6 +225,36 @@ def test_our_own_errors_are_a_status_for_http_and_for_grpc(
         assert b"spillway-error" in shown
 
 
+@pytest.mark.parametrize(
+    ("fields", "waited_s", "said"),
+    [
+        ([*GRPC, (b"grpc-timeout", b"60m")], 0.05, "head 200 grpc 14"),
+        ([*GRPC, (b"grpc-timeout", b"60m")], 0.07, "head 200 grpc 4"),
+        (GRPC, 0.07, "head 200 grpc 14"),
+        ([*GET, (b"grpc-timeout", b"60m")], 0.07, "head 502"),
+    ],
+)
+def test_a_call_that_fails_after_its_own_deadline_exceeded_it(
+    site: Site, fields: list[tuple[bytes, bytes]], waited_s: float, said: str
+) -> None:
+    stream = site.ask(fields)
+    site.timers.advance(waited_s)
+    site.leg.handler.done(LegFailure("target-reset"))
+    assert site.said(stream)[0] == said
+
+
+@pytest.mark.parametrize(("waited_s", "code"), [(0.05, INTERNAL), (0.07, CANCEL)])
+def test_a_call_that_breaks_in_its_answer_after_its_own_deadline_is_cancelled(
+    site: Site, waited_s: float, code: int
+) -> None:
+    stream = site.ask([*GRPC, (b"grpc-timeout", b"60m")])
+    site.leg.handler.head(OK, -1)
+    site.leg.handler.received(memoryview(b"part"))
+    site.timers.advance(waited_s)
+    site.leg.handler.done(LegFailure("target-reset"))
+    assert site.said(stream) == ["head 200", "data part", f"reset {code}"]
+
+
 NO_CREDIT: dict[h2.settings.SettingCodes | int, int] = {
     h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0
 }

@@ -3,6 +3,8 @@
 from math import inf
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from router.exchange.clients.http1.leg_connection import CLIENT_GONE
 from router.exchange.clients.http2.call_phases import BODY, ENDED, HELD, OVER, WAITING
 from router.exchange.clients.pace import Floor
@@ -14,6 +16,7 @@ from router.http.http1.grammar import HttpError
 from router.http.http1.memory import AsBlock
 from router.http.http2 import codes, heads
 from router.http.http2.blocks import Block, encoded
+from router.http.http2.grpc_timeout import timeout_s
 from router.http.http2.heads import JudgedRequest, Malformed
 from router.http.http2.streams import Http2Stream
 from router.http.http2.written import response_block
@@ -55,6 +58,7 @@ class Http2Client(Protocol):
 
 
 _BODILESS = (b"204", b"304")
+_DEADLINE_EXCEEDED = 504  # As gRPC's status that means the same.
 
 
 class Http2Caller:
@@ -68,6 +72,7 @@ class Http2Caller:
 
     __slots__ = (
         "_asked",
+        "_began_at",
         "_body_left",
         "_client",
         "_floor",
@@ -99,6 +104,7 @@ class Http2Caller:
         self._client = client
         self._stream = stream
         self._asked = asked
+        self._began_at = client.now() if asked.grpc else inf
         self._request_id = request_id  # Empty: responses carry none.
         self.phase = WAITING
         self._body_left = asked.body_bytes  # Of the request; -1: not declared.
@@ -346,9 +352,15 @@ class Http2Caller:
         self.phase = ENDED  # The client gets what there is, and a reset behind it.
         if phase is HELD:
             self._stream.send_head(self._head)
-        self._stream.tear(codes.INTERNAL_ERROR)
+        self._stream.tear(codes.CANCEL if self._is_out_of_time() else codes.INTERNAL_ERROR)
 
     # Steps.
+
+    def _is_out_of_time(self) -> bool:
+        """The call's own deadline has passed. Servers of gRPC reset such calls, perhaps before
+        their clients notice, who take another failure than that for the server's."""
+        began_at = self._began_at
+        return began_at != inf and self._client.now() - began_at >= timeout_s(self._asked.head)
 
     def _stop(self, error: HttpError, answerable: bool) -> None:
         self.phase = OVER
@@ -361,6 +373,8 @@ class Http2Caller:
             self._stream.reset(codes.CANCEL)
 
     def _answer(self, error: HttpError) -> None:
+        if self._is_out_of_time():
+            error = replace(error, status=_DEADLINE_EXCEEDED)
         self.status = error.status
         self._client.answer(self._stream, error, self._asked, self._request_id)
 
