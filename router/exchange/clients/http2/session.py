@@ -252,7 +252,7 @@ class Http2Session:
 
     def warned(self) -> None:
         if self.phase is SERVING or self.phase is LEAVING:
-            self._say_last(codes.ENHANCE_YOUR_CALM)
+            self._say_last()  # Without an error: for one, Node's clients break off all streams.
 
     def failed(self, reason: str) -> None:
         self._drop_all(is_ours=True)  # For what the client did: it may still be there.
@@ -308,13 +308,13 @@ class Http2Session:
             self._connection.abort()
             self.phase = OVER
 
-    def _say_last(self, code: int = codes.NO_ERROR) -> None:
+    def _say_last(self) -> None:
         """What is not here by now is not served: the client may try it elsewhere."""
         http2 = self._http2
         assert http2 is not None, "leaving before the preface"
         self.phase = LAST
         self._last_id = http2.wire.streams.highest_id
-        http2.go_away(self._last_id, code)
+        http2.go_away(self._last_id)
         self._deadline = inf
         self._timers.at_turn_end(self._close_if_done)  # The last stream may be about to end.
 
