@@ -37,6 +37,7 @@ class Service:
         self.remotes = Remotes()
         self.heads = HeadMemory()
         self.demand = Demand()
+        self.room = Deserted()
 
     at = 1.0
 
@@ -56,6 +57,12 @@ class Unwatched:
 
     def __init__(self) -> None:
         self.since: dict[RemoteLeg, float] = {}
+
+
+class Deserted:
+    """Where nobody waits."""
+
+    line = ()
 
 
 def whole(leg: RemoteLeg) -> None:
