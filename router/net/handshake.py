@@ -103,7 +103,7 @@ class TlsHandshake:
     def lasts(self) -> None: ...
 
     def crashed(self, error: Exception) -> None:
-        self._fail("tls", f"handshake with {self._peer} failed: {error!r}")
+        self._fail("error", f"handshake with {self._peer} failed: {error!r}")
 
     def ready(self, mask: int) -> None:
         if mask & ~EPOLLOUT and not self._receive():

@@ -1,16 +1,18 @@
 """What it means for a link that none of its endpoints answered as it should. Pure."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from router.link.fault import Fault
 from router.link.sessions.race import Tried, listed
 from router.link.sessions.session_faults import EXPIRED
-from router.net.ports import DialFailure
+from router.net.ports import DialCode, DialFailure
 
 COPY = "identity-conflict"
 """The code of the refusal of who has the identity of another that is linked."""
+_SAY_ALL: Final[frozenset[DialCode]] = frozenset(("clock", "proxy", "exhausted", "error"))
+"""Failures whose words have the next step, or which say nothing of the other end."""
 NEIGHBOUR_AT_FAULT = "revocations-damaged"
 """It admits no site, whatever a token says."""
 
@@ -91,7 +93,7 @@ def _judge_one(one: Tried) -> Verdict:
 
 def _hint(one: Tried) -> str:
     """What to do next, where the trouble does not say it."""
-    if not isinstance(one.trouble, DialFailure) or one.trouble.code in ("clock", "proxy"):
+    if not isinstance(one.trouble, DialFailure) or one.trouble.code in _SAY_ALL:
         return ""
     if one.trouble.code == "self":
         return "Delete the link and create it with the token of another site"

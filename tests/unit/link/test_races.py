@@ -9,7 +9,7 @@ from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.link.sessions.race import EndpointAddress, Tried, in_order
 from router.link.sessions.session_faults import refusal_of_us
 from router.model import limits
-from router.net.ports import DialFailure, Proxy
+from router.net.ports import DialCode, DialFailure, Proxy
 from tests.unit.link.routers import Router
 from tests.unit.link.wire import World
 
@@ -217,6 +217,13 @@ def test_a_link_is_refused_if_any_end_says_so_and_tried_as_often_as_the_best_all
     verdict = judge(tried)
     assert (verdict.state, verdict.is_final) == (state, is_final)
     assert all(f"{code} happened" in verdict.error for code in codes)
+
+
+@pytest.mark.parametrize("code", ["exhausted", "error"])
+def test_what_fails_here_gives_no_advice_about_the_other_end(code: DialCode) -> None:
+    failure = DialFailure(code, "handshake with east:1 failed: MemoryError()")
+    verdict = judge((Tried(EndpointAddress(("east", 1), "east"), failure),))
+    assert (verdict.state, verdict.error) == ("down", failure.reason)
 
 
 @pytest.mark.parametrize(

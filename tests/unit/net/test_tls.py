@@ -512,6 +512,20 @@ def test_a_handshake_has_a_deadline() -> None:
     network.close()
 
 
+def test_a_handshake_that_fails_here_says_nothing_of_the_other_end(scene: Scene) -> None:
+    class Short(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            raise MemoryError
+
+    tls = client_tls()
+    assert isinstance(tls.context, ssl.SSLContext)
+    tls.context.sslobject_class = Short
+    scene.dial(tls)
+    scene.host.run_while(lambda: not scene.failures)
+    (failure,) = scene.failures
+    assert failure.code == "error" and "MemoryError" in failure.reason
+
+
 def test_parts_are_packed_into_full_pieces() -> None:
     data = bytes(range(256)) * 1024
     parts = [data[:8], data[8:PACK_BYTES], data[PACK_BYTES : 3 * PACK_BYTES], data[-100:], b""]
