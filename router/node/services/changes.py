@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from router.balance.site_gate import RateState
 from router.exchange.clients.listeners import FIRST_DOES_NOT
+from router.model import limits
 from router.model.addresses import join
 from router.model.events import Tell
 from router.model.ids import ServiceKey
@@ -54,9 +55,11 @@ class ServiceChanges:
             asked = f"{rate.asked_per_s:.1f}/s asked for over {rate.asked_s:.3g} s"
             if rate.is_over and key not in self._over:
                 self._over[key] = now
-                # Of a window that has just begun, or ends sooner, the demand is below the rate.
+                # Of a window that has just begun, or ends sooner, the demand is below the rate, or
+                # a mean over more time than it was counted for.
                 used_up = f"what it may take in {rate.window_s:g} s is used up"
-                why = used_up if rate.asked_per_s < rate.per_s else asked
+                is_new = rate.asked_s <= limits.RATE_COUNTED_MIN_S
+                why = used_up if is_new or rate.asked_per_s < rate.per_s else asked
                 message = f"Service {key} is over its {rate.per_s:.6g}/s here, {why}."
                 self._tell("info", "rate-exceeded", str(key), message)
             elif not (rate.is_over or rate.partly_over) and key in self._over:

@@ -6,6 +6,7 @@ import msgspec
 
 from router.balance.site_gate import RateState
 from router.exchange.clients.listeners import FIRST_DOES_NOT
+from router.model import limits
 from router.model.addresses import join
 from router.model.events import Severity
 from router.model.ids import ServiceKey
@@ -233,6 +234,7 @@ def test_a_rate_that_is_used_up_early_in_its_window_is_told_without_a_demand_bel
         (9.2, 10.0, "what it may take in 10 s is used up"),
         (20.0, 10.0, "20.0/s asked for over 10 s"),
         (50.0, 2.8, "50.0/s asked for over 2.8 s"),
+        (150.0, limits.RATE_COUNTED_MIN_S, "what it may take in 10 s is used up"),
     ):
         said: list[str] = []
         changes = ServiceChanges(lambda *event, said=said: said.append(event[3]), way_back)
