@@ -55,7 +55,8 @@ head; of both; head; body."""
 
 
 class Outbox(Generic[S]):
-    """``ready`` are the streams with something that waits, each once, in turn.
+    """``ready`` are streams that have something that waits since it was last their turn: little
+    goes first, up to half of a turn. What is left of them waits in turn, each once.
 
     ``placed`` are whole frames of this turn (``turn`` is its number), ``answers`` what becomes
     ANSWERs as they leave, ``fins`` whose FIN follows its placed data, with its count: put there by
@@ -71,6 +72,7 @@ class Outbox(Generic[S]):
         "_control",
         "_control_bytes",
         "_credits",
+        "_in_turn",
         "_urgent",
         "_urgent_bytes",
         "answers",
@@ -92,6 +94,7 @@ class Outbox(Generic[S]):
         self.fins: list[tuple[S, Counting]] = []
         self.ended: list[S] = []
         self.ready: deque[S] = deque()
+        self._in_turn: deque[S] = deque()
         self.resets = ResetQueue(now)
         self.resets_again_at: float | None = None
         self._urgent: list[bytes] = []
@@ -108,7 +111,7 @@ class Outbox(Generic[S]):
     @property
     def has_more(self) -> bool:
         """After `fill`: it was more than one turn's worth."""
-        return bool(self.ready or self._control)
+        return bool(self.ready or self._in_turn or self._control)
 
     def urgent(self, frame: bytes) -> bool:
         """Ahead of all else. False: the peer lets too much of it wait."""
@@ -142,23 +145,24 @@ class Outbox(Generic[S]):
         self.ended = []
         if self.placed or self.answers or self.fins:
             room -= self._fill_placed(parts)
-        ready = self.ready
-        first_round = len(ready)
-        while ready and room > 0:
-            stream = ready.popleft()
+        if self.ready:
+            room = self._fill_new(parts, room)
+        in_turn = self._in_turn
+        first_round = len(in_turn)
+        while in_turn and room > 0:
+            stream = in_turn.popleft()
             first_round -= 1
             if stream.is_over:
                 continue
             allowance = room
-            if ready:
+            if in_turn:
                 deficit = stream.deficit_bytes + _QUANTUM_BYTES
                 if deficit < _FRAME_BYTES and stream.queued_bytes > deficit:
                     # Little first. Much waits for the second round, or some turns at most, and then
                     # leaves in whole frames: each costs the receiver a call of the system.
-                    # OPENs keep their order.
-                    if first_round >= 0 and not stream.unsent_open:
+                    if first_round >= 0:
                         stream.deficit_bytes = deficit
-                        ready.append(stream)
+                        in_turn.append(stream)
                         continue
                     deficit = _FRAME_BYTES
                 stream.deficit_bytes = deficit
@@ -167,13 +171,29 @@ class Outbox(Generic[S]):
             room -= used
             if stream.is_ready:
                 stream.deficit_bytes = max(0, stream.deficit_bytes - used)
-                ready.append(stream)
+                in_turn.append(stream)
             else:
                 stream.deficit_bytes = 0
         self.room_bytes = 0
-        if not ready:
+        if not (self.ready or in_turn):
             self.room_bytes = turn_bytes if turn_bytes < _PLACED_BYTES_MAX else _PLACED_BYTES_MAX
         return turn_bytes - room
+
+    def _fill_new(self, parts: list[Buffer], room: int) -> int:
+        """Little of ``ready``, and what opens a stream, for OPENs keep their order; the room that
+        is left. Over a slow path a turn of all who have much takes seconds: nobody new waits so
+        long, and they have half of the room."""
+        ready, in_turn = self.ready, self._in_turn
+        least = room // 2 if in_turn else 0
+        while ready and room > least:
+            stream = ready.popleft()
+            if stream.is_over:
+                continue
+            if stream.queued_bytes <= _QUANTUM_BYTES or stream.unsent_open:
+                room -= stream.fill(parts, room if room < _FRAME_BYTES else _FRAME_BYTES)
+            if stream.is_ready:
+                in_turn.append(stream)
+        return room
 
     def _fill_placed(self, parts: list[Buffer]) -> int:
         """What this turn brought, by streams that are not over since; how many bytes."""
@@ -214,6 +234,7 @@ class Outbox(Generic[S]):
     def clear(self) -> None:
         """The lane is over. Control messages stay for `last_words`."""
         self.ready.clear()
+        self._in_turn.clear()
         self._credits.clear()
         self.ended.clear()
         self.placed.clear()

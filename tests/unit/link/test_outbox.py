@@ -39,3 +39,55 @@ def test_much_and_little_that_never_end_get_the_same() -> None:
     mean = sum(stream.sent_bytes for stream in small) / len(small)
     for stream in bulk:
         assert abs(stream.sent_bytes - mean) < mean / 10
+
+
+class Once(Endless):
+    """A stream that has something to send and then nothing more."""
+
+    def fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
+        self.is_ready = self.unsent_open = False
+        return super().fill(parts, allowance_bytes)
+
+
+TURN_BYTES = limits.LANE_TURN_BYTES_MIN
+
+
+def crowded() -> tuple[Outbox[Endless], list[Endless]]:
+    """Over a slow path, with forty streams of much that have been at it for a while."""
+    outbox: Outbox[Endless] = Outbox(0.0)
+    bulk = [Endless(1_000_000) for _ in range(40)]
+    outbox.ready.extend(bulk)
+    for _ in range(500):
+        outbox.fill([], 0.0, TURN_BYTES)
+    return outbox, bulk
+
+
+def test_little_that_is_new_does_not_wait_for_a_turn_of_all_who_have_much() -> None:
+    outbox, _ = crowded()
+    new = [Once(1_000) for _ in range(3)]
+    outbox.ready.extend(new)
+    outbox.fill([], 0.0, TURN_BYTES)
+    assert [stream.sent_bytes for stream in new] == [1_000] * 3
+
+
+def test_little_that_is_new_all_the_time_leaves_half_to_who_has_much() -> None:
+    outbox, bulk = crowded()
+    before = sum(stream.sent_bytes for stream in bulk)
+    for _ in range(500):
+        outbox.ready.extend(Once(1_000) for _ in range(100))
+        outbox.fill([], 0.0, TURN_BYTES)
+    share = (sum(stream.sent_bytes for stream in bulk) - before) / 500 / TURN_BYTES
+    assert 0.4 < share < 0.6
+
+
+def test_streams_open_in_the_order_in_which_they_came_however_much_they_have() -> None:
+    outbox, _ = crowded()
+    new = [Once(size) for size in (500_000, 1_000, 500_000, 1_000)]
+    opened: list[Endless] = []
+    for stream in new:
+        stream.unsent_open = True
+    outbox.ready.extend(new)
+    for _ in range(len(new)):
+        outbox.fill([], 0.0, TURN_BYTES)
+        opened += [one for one in new if not one.unsent_open and one not in opened]
+    assert opened == new
