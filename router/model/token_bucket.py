@@ -47,3 +47,22 @@ class TokenBucket:
         if now > self._at:
             self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
             self._at = now
+
+
+class TokenBuckets:
+    """A bucket for each key. Of more than ``kept_max`` the longest unused is forgotten, and begins
+    again with a full one."""
+
+    __slots__ = ("_buckets", "_burst", "_kept_max", "_per_s")
+
+    def __init__(self, burst: float, per_s: float, kept_max: int) -> None:
+        self._burst, self._per_s, self._kept_max = burst, per_s, kept_max
+        self._buckets: dict[str, TokenBucket] = {}  # Longest unused first.
+
+    def take(self, key: str, now: float) -> bool:
+        """Whether there was one in the bucket of ``key``."""
+        bucket = self._buckets.pop(key, None) or TokenBucket(self._burst, self._per_s, now)
+        if len(self._buckets) >= self._kept_max:
+            del self._buckets[next(iter(self._buckets))]
+        self._buckets[key] = bucket
+        return bucket.take(now)

@@ -13,7 +13,7 @@ from router.model import limits
 from router.model.events import Tell
 from router.model.ids import ServiceKey, SiteId
 from router.model.rights.sharing import Party, SharingRules, any_matches, name_any
-from router.node.news.event_budgets import EventBudgets
+from router.model.token_bucket import TokenBuckets
 from router.routing.table import RouteTable
 
 
@@ -27,8 +27,10 @@ class Guard:
         self._tell = tell
         self._now = now
         self._told_at: dict[tuple[str, str, str], float] = {}
-        self._budgets = EventBudgets(
-            limits.REFUSED_STREAM_EVENTS_BURST, limits.REFUSED_STREAM_EVENTS_PER_S
+        self._budgets = TokenBuckets(
+            limits.REFUSED_STREAM_EVENTS_BURST,
+            limits.REFUSED_STREAM_EVENTS_PER_S,
+            limits.EVENT_BUDGETS_MAX,
         )
         self.refused_total = 0
 

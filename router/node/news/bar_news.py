@@ -4,8 +4,13 @@ from certs import clocks
 from router.admin.views.links import BarView
 from router.model.events import Note, Tell
 from router.model.ids import SiteId
-from router.model.limits import BAR_EVENTS_BURST, BAR_EVENTS_PER_S, BAR_NOTES_MAX
-from router.node.news.event_budgets import EventBudgets
+from router.model.limits import (
+    BAR_EVENTS_BURST,
+    BAR_EVENTS_PER_S,
+    BAR_NOTES_MAX,
+    EVENT_BUDGETS_MAX,
+)
+from router.model.token_bucket import TokenBuckets
 from router.routing.bars import BarRow
 from router.routing.table import RouteTable
 
@@ -23,7 +28,7 @@ class BarNews:
     def __init__(self, tell: Tell, *, leads: bool) -> None:
         self._tell, self._leads = tell, leads
         self._known: frozenset[BarRow] = frozenset()
-        self._budgets = EventBudgets(BAR_EVENTS_BURST, BAR_EVENTS_PER_S)
+        self._budgets = TokenBuckets(BAR_EVENTS_BURST, BAR_EVENTS_PER_S, EVENT_BUDGETS_MAX)
 
     def table_changed(self, table: RouteTable, now: float) -> None:
         """Compare with the table before. A bar of a site that is not known here is no news, nor

@@ -4,8 +4,12 @@ from collections.abc import Callable
 
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
-from router.model.limits import REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S
-from router.node.news.event_budgets import EventBudgets
+from router.model.limits import (
+    EVENT_BUDGETS_MAX,
+    REFUSED_MESSAGE_EVENTS_BURST,
+    REFUSED_MESSAGE_EVENTS_PER_S,
+)
+from router.model.token_bucket import TokenBuckets
 from router.service.sites.refused_messages import RefusedMessage, RefusedMessages
 
 SHOWN_MAX = 16
@@ -33,7 +37,9 @@ class MessageNews:
         now: Callable[[], float],
     ) -> None:
         self._messages, self._name, self._tell, self._now = messages, name, tell, now
-        self._budgets = EventBudgets(REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S)
+        self._budgets = TokenBuckets(
+            REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S, EVENT_BUDGETS_MAX
+        )
         messages.tell = self._refused
 
     def problems(self) -> list[Problem]:

@@ -10,6 +10,7 @@ from certs import clocks
 from router.model.events import Note, Tell
 from router.model.ids import SiteId
 from router.model.limits import (
+    EVENT_BUDGETS_MAX,
     KNOWN_OFFERS_MAX,
     NEW_OFFER_EVENTS_BURST,
     NEW_OFFER_EVENTS_PER_S,
@@ -19,8 +20,8 @@ from router.model.limits import (
 )
 from router.model.rights.grants import OFFER, granted
 from router.model.rights.sharing import SharingRules
+from router.model.token_bucket import TokenBuckets
 from router.net.ports import Timer, Timers
-from router.node.news.event_budgets import EventBudgets
 from router.node.services.ports import Keeper, OfferingSite
 from router.routing.declared import Declared
 from router.routing.table import RouteTable
@@ -68,7 +69,9 @@ class NewOffers:
         now = timers.now()
         since = [(now - age, offer) for offer, age in ages.items() if age is not None]
         self._new: dict[Offer, float] = {offer: at for at, offer in sorted(since)}  # Since when.
-        self._budgets = EventBudgets(NEW_OFFER_EVENTS_BURST, NEW_OFFER_EVENTS_PER_S)
+        self._budgets = TokenBuckets(
+            NEW_OFFER_EVENTS_BURST, NEW_OFFER_EVENTS_PER_S, EVENT_BUDGETS_MAX
+        )
         self._save: Timer | None = None
         self._unvouched: list[Offer] = []  # Not granted, and not yet taken.
         self._of_owners: frozenset[Offer] = frozenset()  # By the last table.
