@@ -54,6 +54,8 @@ class SimCredentials:
         """Links whose credential was asked for: files that are read and parsed."""
         self.terms: dict[bytes, Terms] = {}
         """On which sites are let in, by their certificate; others are free."""
+        self.token = ""
+        """What lets them in; empty: nothing does."""
 
     def listener_tls(self) -> Tls:
         return Tls(None, self._certificate, (LINK_ALPN, CLAIM_ALPN), (LINK_ALPN,))
@@ -104,7 +106,7 @@ class SimCredentials:
         return None
 
     def leave_of(self, peer_certificate: bytes) -> LinkLeave:
-        return LinkLeave(self.terms.get(peer_certificate, FREE))
+        return LinkLeave(self.terms.get(peer_certificate, FREE), self.token)
 
     def bars(self) -> Bars:
         return Bars()

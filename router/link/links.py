@@ -328,7 +328,7 @@ class Links:
         if (
             isinstance(message, LsaMessage)
             and not neighbour.is_sibling
-            and not self._intake.takes_lsa(session, neighbour.site, len(message.signed))
+            and not self._intake.takes_lsa(session, neighbour, len(message.signed))
         ):
             return
         self._owner.routing_message(neighbour.router, message)

@@ -36,6 +36,12 @@ class Neighbour(msgspec.Struct, frozen=True):
     token: str = ""
 
     @property
+    def holder(self) -> str:
+        """Whose rates bound what it says: the token that let it in, else its site. Each router of
+        our own site has separate ones."""
+        return self.router if self.is_sibling else self.token or self.site
+
+    @property
     def is_plain(self) -> bool:
         """Streams from and to it are no business of ours on their way."""
         return self.terms is FREE and not self.is_edge

@@ -242,16 +242,19 @@ LSA_RETRANSMIT_S = 1.0
 LSA_BURST, LSA_PER_S = 20, 5.0
 DIGEST_BUCKETS_MAX = 1_024  # 8 bytes each: 8 KiB tell whether 1,000 sites are the same.
 DIGEST_TRIES = 3  # `LSA_RETRANSMIT_S` apart; then a neighbour is sent everything.
-# Of one neighbour: one that lies is sent the whole database, at most so often.
+# Of one neighbour, or of all that one token let in; the first of each link is always answered.
+# One that lies is sent the whole database, at most so often.
 DIGESTS_BURST, DIGESTS_PER_S = 8, 1 / 30
-# Signatures checked for one neighbour, whatever the parts: a large database at once, then 5 % CPU.
+# Signatures checked for one neighbour, or for all that one token let in, whatever the parts: a
+# large database at once, then 5 % CPU.
 LSA_CHECKS_BURST, LSA_CHECKS_PER_S = 4_096, 500.0
-# LSAs of one neighbouring site, over all its links, before they are decoded. Decoding takes 15 to
-# 30 ms of CPU a MiB. The burst is the database of 1,000 sites.
+# LSAs of one neighbouring site over all its links, or of all sites that one token let in, before
+# they are decoded. Decoding takes 15 to 30 ms of CPU a MiB. The burst is the
+# database of 1,000 sites.
 LSA_INTAKE_BURST_BYTES, LSA_INTAKE_BYTES_PER_S = 16 * MIB, 4 * MIB
 LSA_INTAKE_MESSAGE_BYTES = 2 * KIB  # More for each LSA: a small one takes its time, too.
-# Of its other control messages, in the same way. When a link comes up, 1,000 sites need less than a
-# MiB, and the largest table of an edge 5. Decoding takes 5 ms of CPU a MiB, at the very worst 20.
+# Of their other control messages, in the same way. When a link comes up, 1,000 sites need less than
+# a MiB, and the largest table of an edge 5. Decoding takes 5 ms of CPU a MiB, at the very worst 20.
 CONTROL_INTAKE_BURST_BYTES, CONTROL_INTAKE_BYTES_PER_S = 8 * MIB, 3 * MIB
 CONTROL_INTAKE_MESSAGE_BYTES = 128  # More for each message.
 INTAKE_REST_S_MAX = 0.25  # Above a budget the lane rests for so long; PINGs are read in between.
@@ -318,7 +321,9 @@ EDGE_TABLE_INTERVAL_S = 0.05  # Between changes told to one edge, as for LOAD.
 EDGE_RETRANSMIT_S = 1.0
 EDGE_FORMER_S = 10.0  # A new neighbour of an edge may have just started, and knows few services.
 EDGE_WISH_REFRESH_S = 30.0  # An edge says again what it wants, to those that forgot it.
-EDGE_WISHES_BURST, EDGE_WISHES_PER_S = 20, 5.0  # Of one edge; each may cost a whole table.
+# Of one edge; and of all that one token let in, those with other services than before, but for the
+# first of each link. Each may cost a whole table.
+EDGE_WISHES_BURST, EDGE_WISHES_PER_S = 20, 5.0
 EDGE_CONFLICTS_MAX = 16  # Sites named that declare a service differently; for people.
 EDGE_DELETED_MAX = 1_024  # Deleted sites that an edge learns of, the last ones.
 EDGE_OWNERS_MAX = 16  # Of one name, told to an edge; nearly always one.
@@ -337,7 +342,8 @@ LOAD_LINK_BYTES_PER_S, LOAD_LINK_BURST_BYTES = 48 * KIB, 16 * KIB
 LOAD_MESSAGE_BYTES = 96  # Of these for a message: frame, TLS record, TCP and IP headers.
 LOAD_BATCH_S = 0.05  # Reports gather for that long once half of the burst is used up.
 LOAD_NEAR_HOPS = 3  # Reports of origins at most so far away go before others.
-# Looked at from one neighbour: six times what an honest one sends; some 5 % CPU.
+# Looked at from one neighbour, or from all that one token let in: six times what an honest one
+# sends; some 5 % CPU.
 LOADS_RECEIVED_BURST, LOADS_RECEIVED_PER_S = 16_000, 8_000.0
 LOAD_OVERTAKEN_S = 0.005  # After a count of a stream: lanes differ by that much, as a rule.
 LOAD_SETTLE_INTERVAL_S = 1.0  # A change too small to be told earlier is told then.

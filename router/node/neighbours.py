@@ -120,7 +120,7 @@ class Neighbours:
         self._news.up(neighbour, cost)
         now = self._network.now()
         if neighbour.is_edge:
-            self._edges.up(neighbour.router, now, neighbour.site, neighbour.terms)
+            self._edges.up(neighbour.router, now, neighbour.site, neighbour.terms, neighbour.token)
         self._take(
             self._routing.adjacency_up(
                 neighbour.router,
@@ -134,7 +134,7 @@ class Neighbours:
                 token=neighbour.token,
             )
         )
-        self._load.neighbour_up(neighbour.router)
+        self._load.neighbour_up(neighbour.router, neighbour.holder)
         self._shares.met(neighbour.router)
 
     def adjacency_cost(self, router: RouterId, cost: int) -> None:

@@ -83,6 +83,12 @@ class AdjacencySet:
         """Whose budgets count what ``router`` brings. KeyError: there is no such adjacency."""
         return Bringer(self._adjacencies[router].site, self._tokens.get(router, ""))
 
+    def holder(self, router: RouterId) -> str:
+        """Whose rates bound what ``router`` says; see `Neighbour.holder`. KeyError: it is not
+        adjacent."""
+        bringer = self.bringer(router)
+        return router if bringer.site == self._own else bringer.holder
+
     @property
     def tokens(self) -> dict[SiteId, str]:
         """By neighboring site the token that let it in here, without those that none did."""

@@ -285,11 +285,11 @@ class RoutingCore:
         if is_first:
             self._own.originate(now)  # Alone there was nobody to tell; the sync carries it.
         events += self._tell(self._own.due(now), now)
-        edge = self._neighbours.edge(router)
+        edge, holder = self._neighbours.edge(router), self._neighbours.holder(router)
         if one.compares and edge is None:
-            events += self._flooding.compare(router, now)
+            events += self._flooding.compare(router, now, holder)
         else:
-            events += self._flooding.add(router, now, edge)
+            events += self._flooding.add(router, now, holder, edge)
         return events
 
     def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:

@@ -201,7 +201,7 @@ class World:
         self.sites = [Site(self, number) for number in links]
         for site in self.sites:
             for router in site.adjacent:
-                site.exchange.neighbour_up(router)
+                site.exchange.neighbour_up(router, router)
 
     def table_of(self, number: int) -> RouteTable:
         """What routing would make of it, as far as loads look at it."""

@@ -59,8 +59,8 @@ def test_who_comes_later_hears_of_all_that_is_known() -> None:
     newcomer.exchange.close()
     newcomer.start()
     world.held.clear()
-    newcomer.exchange.neighbour_up(near.router)
+    newcomer.exchange.neighbour_up(near.router, near.router)
     near.exchange.neighbour_down(newcomer.router)
-    near.exchange.neighbour_up(newcomer.router)
+    near.exchange.neighbour_up(newcomer.router, newcomer.router)
     world.clock.run_until(world.clock.time + limits.LOAD_SETTLE_INTERVAL_S + 0.1)
     assert world.held[newcomer.number, world.routers[0]].in_flight == 7

@@ -11,7 +11,7 @@ from router.model import limits
 from router.model.ids import RouterId, ServiceKey
 from router.model.messages.adverts import LoadReport
 from router.model.ticks import next_tick
-from router.model.token_bucket import TokenBucket
+from router.model.token_bucket import TokenBuckets
 from router.net.ports import Network, Timer
 from router.routing.edges.attached import AttachedEdges
 from router.routing.load import LoadTable, first_number
@@ -39,7 +39,10 @@ class LoadExchange:
         self._readings, self._ports = readings, ports
         self._edges = edges
         self._heard = LoadTable()
-        self._budgets: dict[RouterId, TokenBucket] = {}  # Of neighbours that we hear.
+        self._holders: dict[RouterId, str] = {}  # Of neighbours that we hear.
+        self._budgets = TokenBuckets(
+            limits.LOADS_RECEIVED_BURST, limits.LOADS_RECEIVED_PER_S, limits.ADJACENCIES_MAX
+        )
         self._told = LoadReports()
         self._pace = LoadPace()
         self._pace_timer: Timer | None = None
@@ -93,16 +96,15 @@ class LoadExchange:
         """Others know this router by a later ``epoch`` from now on."""
         self._sequence = max(self._sequence, first_number(epoch))
 
-    def neighbour_up(self, neighbour: RouterId) -> None:
+    def neighbour_up(self, neighbour: RouterId, holder: str) -> None:
         """It hears of our service ports at once, and of all others in `LOAD_SETTLE_INTERVAL_S`.
 
-        By then it has a table, without which it believes nothing.
+        By then it has a table, without which it believes nothing. ``holder``: whose budget its own
+        reports count in, see `Neighbour.holder`.
         """
         now = self._network.now()
         self.neighbour_down(neighbour)
-        self._budgets[neighbour] = TokenBucket(
-            limits.LOADS_RECEIVED_BURST, limits.LOADS_RECEIVED_PER_S, now
-        )
+        self._holders[neighbour] = holder
         for key in sorted(self._keys):
             self._put((neighbour,), self._report(key), Urgency.FLIP)
         self._flush()
@@ -113,7 +115,7 @@ class LoadExchange:
     def neighbour_down(self, neighbour: RouterId) -> None:
         """Drop the reports that wait for a neighbor whose link is down."""
         self._pace.forget(neighbour)
-        self._budgets.pop(neighbour, None)
+        self._holders.pop(neighbour, None)
         welcome = self._welcomes.pop(neighbour, None)
         if welcome is not None:
             welcome.cancel()
@@ -195,14 +197,14 @@ class LoadExchange:
         What is beyond its budget is not looked at, and a glitch of that neighbour.
         """
         now = self._network.now()
-        budget = self._budgets.get(neighbour)
-        if budget is None:
+        holder = self._holders.get(neighbour)
+        if holder is None:
             return  # Its link has just gone.
         # What says nothing new goes on with those of other neighbours, in one message, when links
         # are asked for signs of life: in one record with that.
         gathers_s = next_tick(now, limits.LOAD_GATHER_S) - now
         for number, report in enumerate(reports):
-            if not budget.take(now):
+            if not self._budgets.take(holder, now):
                 self.over_budget += len(reports) - number
                 self._links.misbehaved(neighbour)
                 break

@@ -42,10 +42,15 @@ class Bringer(NamedTuple):
     site: SiteId
     token: str = ""
 
+    @property
+    def holder(self) -> str:
+        """The token, or the site that none let in."""
+        return self.token or self.site
+
     def budget(self, site: SiteId) -> BudgetKey | None:
         """Of what it brings of ``site``; None: no more than that of the site."""
         if site != self.site:
-            return BudgetKey(self.token or self.site, of_itself=False)
+            return BudgetKey(self.holder, of_itself=False)
         return BudgetKey(self.token, of_itself=True) if self.token else None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from router.model.ids import RouterId
 from router.model.limits import (
+    ADJACENCIES_MAX,
     DIGEST_TRIES,
     DIGESTS_BURST,
     DIGESTS_PER_S,
@@ -19,7 +20,7 @@ from router.model.limits import (
     LSA_RETRANSMIT_S,
     LSAS_UNACKED_MAX,
 )
-from router.model.token_bucket import TokenBucket
+from router.model.token_bucket import TokenBucket, TokenBuckets
 from router.routing.adverts.database_digest import DatabaseDigest
 from router.routing.adverts.lsa import LsaKey, Node, Version
 from router.routing.adverts.lsdb import Lsdb
@@ -29,7 +30,8 @@ from router.routing.events import SendDigest, SendLsa
 class NeighbourFlood:
     """What one neighbour was sent and what waits for it: keys only, bytes come from the LSDB.
 
-    ``only``: the one router whose parts it is sent; None: those of all.
+    ``only``: the one router whose parts it is sent; None: those of all. ``holder``: whose budgets
+    its digests and signatures count in, see `Neighbour.holder`.
     """
 
     __slots__ = (
@@ -37,17 +39,16 @@ class NeighbourFlood:
         "_prune_at",
         "asked_at",
         "budgets",
-        "checks",
-        "digests",
+        "has_compared",
+        "holder",
         "tries",
         "unacked",
         "waiting",
     )
 
-    def __init__(self, now: float, only: Node | None) -> None:
-        self._only = only
-        self.checks = TokenBucket(LSA_CHECKS_BURST, LSA_CHECKS_PER_S, now)
-        self.digests = TokenBucket(DIGESTS_BURST, DIGESTS_PER_S, now)
+    def __init__(self, holder: str, only: Node | None) -> None:
+        self.holder, self._only = holder, only
+        self.has_compared = False
         self.asked_at: float | None = None  # While its digest is awaited: when we sent ours.
         self.tries = 0
         self.unacked: dict[LsaKey, tuple[Version, float]] = {}  # Oldest sending first.
@@ -77,26 +78,30 @@ class NeighbourFlood:
 class Flooding:
     """Lists of what to send next. At most `LSAS_UNACKED_MAX` are under way to a neighbour."""
 
-    __slots__ = ("_digest", "_lsdb", "_neighbours", "retransmissions")
+    __slots__ = ("_checks", "_digest", "_digests", "_lsdb", "_neighbours", "retransmissions")
 
     def __init__(self, lsdb: Lsdb) -> None:
         self._lsdb = lsdb
         self._digest = DatabaseDigest(lsdb)
         self._neighbours: dict[RouterId, NeighbourFlood] = {}
+        self._checks = TokenBuckets(LSA_CHECKS_BURST, LSA_CHECKS_PER_S, ADJACENCIES_MAX)
+        self._digests = TokenBuckets(DIGESTS_BURST, DIGESTS_PER_S, ADJACENCIES_MAX)
         self.retransmissions = 0
 
-    def add(self, router: RouterId, now: float, only: Node | None = None) -> list[SendLsa]:
+    def add(
+        self, router: RouterId, now: float, holder: str, only: Node | None = None
+    ) -> list[SendLsa]:
         """A neighbour came up: it gets everything, or all ``only`` that router has said."""
-        neighbour = self._neighbours[router] = NeighbourFlood(now, only)
+        neighbour = self._neighbours[router] = NeighbourFlood(holder, only)
         neighbour.waiting = dict.fromkeys(filter(neighbour.takes, self._lsdb.keys()))
         return self._fill(router, neighbour, now)
 
-    def compare(self, router: RouterId, now: float) -> list[SendLsa | SendDigest]:
+    def compare(self, router: RouterId, now: float, holder: str) -> list[SendLsa | SendDigest]:
         """A neighbor with digests came up: send it only the parts that it lacks.
 
         Our own part 0, which has the new adjacency, goes before it is asked for.
         """
-        neighbour = self._neighbours[router] = NeighbourFlood(now, None)
+        neighbour = self._neighbours[router] = NeighbourFlood(holder, None)
         neighbour.waiting[LsaKey(0, self._lsdb.own)] = None
         return [*self._fill(router, neighbour, now), self._ask(router, neighbour, now)]
 
@@ -106,11 +111,15 @@ class Flooding:
         """What a neighbour holds: send it what differs, and our own digest if it waits for one.
 
         Two requests that cross are each other's answers. An answer is never answered, so no loop
-        can come of lost ones.
+        can come of lost ones. The first of a link is always taken: many of one holder may come up
+        at once.
         """
         neighbour = self._neighbours.get(router)
-        if neighbour is None or not neighbour.digests.take(now):
+        if neighbour is None:
             return []
+        if not self._digests.take(neighbour.holder, now) and neighbour.has_compared:
+            return []
+        neighbour.has_compared = True
         was_asked, neighbour.asked_at = neighbour.asked_at is not None, None
         neighbour.lacks(self._digest.differing(digest))
         sends: list[SendLsa | SendDigest] = [*self._fill(router, neighbour, now)]
@@ -168,13 +177,14 @@ class Flooding:
         return self._fill(router, neighbour, now)
 
     def may_judge(self, router: RouterId, key: LsaKey, now: float) -> bool:
-        """Budget per neighbour and part, asked before any signature is checked.
+        """Budgets per holder, and per neighbour and part, asked before any signature is checked.
 
-        Keyed by the neighbour too, so that forgeries of one cannot use up what another passes on.
+        The latter is keyed by the neighbour too, so that forgeries of one cannot use up what
+        another passes on.
         """
         neighbour = self._neighbours[router]
-        if not neighbour.checks.take(now):  # Ever new parts would each have a budget of their own.
-            return False
+        if not self._checks.take(neighbour.holder, now):
+            return False  # Ever new parts would each have a budget of their own.
         budget = neighbour.budgets.get(key)
         if budget is None:
             if len(neighbour.budgets) >= LSA_BUDGETS_MAX and not neighbour.has_pruned(now):

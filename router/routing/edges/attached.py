@@ -10,6 +10,7 @@ from itertools import cycle
 
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
+    ADJACENCIES_MAX,
     EDGE_RETRANSMIT_S,
     EDGE_ROWS_MAX,
     EDGE_TABLE_INTERVAL_S,
@@ -20,7 +21,7 @@ from router.model.messages.adverts import LoadReport
 from router.model.messages.edges import EdgeMessage, HaveMessage, TableMessage, WishMessage
 from router.model.paths import Path, in_turn
 from router.model.rights.sharing import FREE, SHORT_ID_CHARS, Party, Terms, any_matches
-from router.model.token_bucket import TokenBucket
+from router.model.token_bucket import TokenBucket, TokenBuckets
 from router.routing.edges.edge_updates import RowChanges, Rows, messages
 from router.routing.edges.offers import (
     NOTHING,
@@ -42,6 +43,7 @@ class _Attached:
     __slots__ = (
         "budget",
         "dirty",
+        "holder",
         "left_out",
         "may_at",
         "names",
@@ -58,8 +60,8 @@ class _Attached:
         "version",
     )
 
-    def __init__(self, now: float, party: Party, terms: Terms) -> None:
-        self.party, self.terms = party, terms
+    def __init__(self, now: float, party: Party, terms: Terms, holder: str) -> None:
+        self.party, self.terms, self.holder = party, terms, holder
         self.budget = TokenBucket(EDGE_WISHES_BURST, EDGE_WISHES_PER_S, now)
         self.since: int | None = None
         self.number = 0
@@ -94,6 +96,7 @@ class AttachedEdges:
         self._offers = NOTHING
         self._made_for: tuple[EdgeTeller, RouteTable, frozenset[str] | None] | None = None
         self._series = 0
+        self._tables = TokenBuckets(EDGE_WISHES_BURST, EDGE_WISHES_PER_S, ADJACENCIES_MAX)
         self._routes: Routes = {}
         self._routes_of: RouteTable | None = None
 
@@ -107,9 +110,12 @@ class AttachedEdges:
 
     # What happens on this router.
 
-    def up(self, router: RouterId, now: float, site: SiteId, terms: Terms = FREE) -> None:
-        """Add an edge that linked on ``terms``. It gets rows after its first wish."""
-        self._edges[router] = _Attached(now, self._party(site), terms)
+    def up(
+        self, router: RouterId, now: float, site: SiteId, terms: Terms = FREE, token: str = ""
+    ) -> None:
+        """Add an edge that linked on ``terms``, let in by ``token``; empty: by none. It gets rows
+        after its first wish."""
+        self._edges[router] = _Attached(now, self._party(site), terms, token or site)
 
     def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
         """Set the edge's new terms; ignore routers that are no edges."""
@@ -193,10 +199,13 @@ class AttachedEdges:
             return []  # Overtaken by a later one.
         if not edge.budget.take(now):
             return []  # It asks again.
+        is_other = is_new or wish.number != edge.number
+        if is_other and not self._tables.take(edge.holder, now) and edge.since is not None:
+            return []  # Likewise. The first of each has its table: many may come up at once.
         edge.owes = True
         if is_new:
             self._begin(edge, wish.since)
-        elif wish.number == edge.number:
+        elif not is_other:
             return self._send(router, edge, now)
         names = None if wish.services is None else frozenset(wish.services)
         edge.dirty |= self._names(edge.names) | self._names(names)

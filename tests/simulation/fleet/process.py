@@ -181,7 +181,7 @@ class Process:
                 router, site, cost, now, is_edge=other.is_edge, compares=not other.is_edge
             )
         )
-        self.load.neighbour_up(router)
+        self.load.neighbour_up(router, router)
 
     def cost(self, other: "Place", cost: int) -> None:
         self._begin()

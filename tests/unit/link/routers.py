@@ -48,6 +48,7 @@ class Owner:
         self.lets_pass = True
         self.brings_ours = False
         self.terms: dict[bytes, Terms] = {}  # By certificate.
+        self.tokens: dict[bytes, str] = {}  # Likewise.
         self.offer: Callable[[Stream], Recorder] | None = None
         self.known: dict[bytes, Remembered] = {}
         self.elsewhere: frozenset[SiteId] = frozenset()
@@ -61,7 +62,8 @@ class Owner:
         return self.rejection
 
     def leave_of(self, peer_certificate: bytes) -> LinkLeave:
-        return LinkLeave(self.terms.get(peer_certificate, FREE))
+        token = self.tokens.get(peer_certificate, "")
+        return LinkLeave(self.terms.get(peer_certificate, FREE), token)
 
     def original_of(self, neighbour: Neighbour, restored: int) -> str:
         return ""

@@ -88,6 +88,25 @@ def test_a_flood_of_control_messages_is_read_at_its_rate_and_delays_no_other_sit
     assert (read_of(east), world.time) == (before + 1, began)
 
 
+def test_sites_that_one_token_let_in_are_read_at_the_rate_of_one() -> None:
+    world = World()
+    east = Router(world, "east")
+    fleet = [Router(world, f"fleet-{number}") for number in range(3)]
+    for member in fleet:
+        east.owner.tokens[member.tls.certificate] = "fleet"
+        member.link("east")
+    world.settle()
+    seconds = 10
+    for _ in range(10 * seconds):
+        for member in fleet:
+            for _ in range(RATE // 10 // LARGEST_BYTES):
+                member.links.send(east.id, LARGEST)
+        world.advance(0.1)
+    read = read_of(east) * LARGEST_BYTES
+    assert BURST + 0.8 * seconds * RATE < read <= BURST + (seconds + 1) * RATE
+    assert not east.owner.named("down")
+
+
 def test_small_messages_count_for_more_than_their_bytes() -> None:
     world = World()
     west, east = linked(world)

@@ -144,6 +144,31 @@ def test_a_flood_is_read_at_its_rate_and_delays_no_other_site() -> None:
     assert (heard(east)[-1], world.time) == (b"x", began)
 
 
+def test_sites_that_one_token_let_in_are_read_at_the_rate_of_one() -> None:
+    world = World()
+    east = Router(world, "east")
+    fleet = [Router(world, f"fleet-{number}") for number in range(3)]
+    for member in fleet:
+        east.owner.tokens[member.tls.certificate] = "fleet"
+        member.link("east")
+    other = Router(world, "other")
+    other.link("east")
+    world.settle()
+    seconds = 10
+    for _ in range(10 * seconds):
+        for member in fleet:
+            for _ in range(RATE // 10 // len(LARGEST)):
+                member.links.send(east.id, LsaMessage(LARGEST))
+        world.advance(0.1)
+    read = sum(map(len, heard(east)))
+    assert BURST + 0.8 * seconds * RATE < read <= BURST + (seconds + 1) * RATE
+    assert not east.owner.named("down")
+    began = world.time
+    other.links.send(east.id, LsaMessage(b"x"))
+    world.settle()
+    assert (heard(east)[-1], world.time) == (b"x", began)
+
+
 def test_a_router_of_our_own_site_may_send_what_it_likes() -> None:
     world = World()
     west = Router(world, "west", router="a" * 16, site="one")

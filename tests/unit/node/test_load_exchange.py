@@ -133,7 +133,7 @@ def test_a_change_too_short_to_be_told_is_followed_by_a_report_at_rest() -> None
 def test_a_new_neighbour_hears_of_us_at_once_and_again_once_it_has_a_table() -> None:
     world = World()
     world.in_flight = 3
-    world.exchange.neighbour_up(NEIGHBOUR)
+    world.exchange.neighbour_up(NEIGHBOUR, NEIGHBOUR)
     assert world.sent == [(100.0, 3)]
     world.run_until(100.0 + limits.LOAD_SETTLE_INTERVAL_S)
     assert world.sent == [(100.0, 3), (100.0 + limits.LOAD_SETTLE_INTERVAL_S, 3)]
@@ -141,7 +141,7 @@ def test_a_new_neighbour_hears_of_us_at_once_and_again_once_it_has_a_table() -> 
 
 def test_a_neighbour_that_went_meanwhile_is_told_nothing() -> None:
     world = World()
-    world.exchange.neighbour_up(NEIGHBOUR)
+    world.exchange.neighbour_up(NEIGHBOUR, NEIGHBOUR)
     world.exchange.neighbour_down(NEIGHBOUR)
     world.neighbours.clear()
     world.run_until(104.0)
@@ -164,7 +164,7 @@ def pair() -> Network:
 def test_as_many_reports_of_a_neighbour_are_looked_at_as_its_budget_has() -> None:
     world, network = World(), pair()
     sender, table = network.identities["a"].router, network.table("b")
-    world.exchange.neighbour_up(sender)
+    world.exchange.neighbour_up(sender, sender)
     reports = told_by(network, limits.LOADS_RECEIVED_BURST)
     world.exchange.received(sender, reports, table)
     assert len(world.believed) == limits.LOADS_RECEIVED_BURST
@@ -174,7 +174,7 @@ def test_as_many_reports_of_a_neighbour_are_looked_at_as_its_budget_has() -> Non
 def test_one_report_more_is_not_looked_at_and_is_a_glitch_of_who_passed_it_on() -> None:
     world, network = World(), pair()
     sender, table = network.identities["a"].router, network.table("b")
-    world.exchange.neighbour_up(sender)
+    world.exchange.neighbour_up(sender, sender)
     reports = told_by(network, limits.LOADS_RECEIVED_BURST + 1)
     world.exchange.received(sender, reports, table)
     assert len(world.believed) == limits.LOADS_RECEIVED_BURST
@@ -193,7 +193,7 @@ def test_what_one_neighbour_floods_takes_nothing_of_another_ones_budget() -> Non
     network.run(1.0)
     flooding, honest = network.identities["a"].router, network.identities["c"].router
     for neighbour in (flooding, honest):
-        world.exchange.neighbour_up(neighbour)
+        world.exchange.neighbour_up(neighbour, neighbour)
     table = network.table("b")
     world.exchange.received(flooding, told_by(network, 2 * limits.LOADS_RECEIVED_BURST), table)
     said = LoadReport(honest, 1, "x", 80, 4, 1, 10)
@@ -202,13 +202,32 @@ def test_what_one_neighbour_floods_takes_nothing_of_another_ones_budget() -> Non
     assert world.glitches == [flooding]
 
 
+def test_all_that_one_token_let_in_have_one_budget_however_often_they_link() -> None:
+    world, network = World(), Network("abc")
+    network.serve("a", [], [advert("x")])
+    network.serve("c", [], [advert("x")])
+    network.connect("a", "b")
+    network.connect("c", "b")
+    network.run(1.0)
+    first, second = network.identities["a"].router, network.identities["c"].router
+    for neighbour in (first, second):
+        world.exchange.neighbour_up(neighbour, "fleet")
+    table = network.table("b")
+    world.exchange.received(first, told_by(network, limits.LOADS_RECEIVED_BURST), table)
+    world.exchange.neighbour_down(second)
+    world.exchange.neighbour_up(second, "fleet")
+    world.exchange.received(second, (LoadReport(second, 1, "x", 80, 4, 1, 10),), table)
+    assert len(world.believed) == limits.LOADS_RECEIVED_BURST
+    assert (world.exchange.over_budget, world.glitches) == (1, [second])
+
+
 def test_reports_are_numbered_from_the_epoch_on_and_from_a_raised_one_as_it_is() -> None:
     world = World()
-    world.exchange.neighbour_up(NEIGHBOUR)
+    world.exchange.neighbour_up(NEIGHBOUR, NEIGHBOUR)
     world.exchange.epoch_raised(EPOCH + 3)
-    world.exchange.neighbour_up(NEIGHBOUR)
+    world.exchange.neighbour_up(NEIGHBOUR, NEIGHBOUR)
     world.exchange.epoch_raised(EPOCH + 2)
-    world.exchange.neighbour_up(NEIGHBOUR)
+    world.exchange.neighbour_up(NEIGHBOUR, NEIGHBOUR)
     numbers = [report.seq for _, _, reports in world.messages for report in reports]
     later = first_number(EPOCH + 3)
     assert numbers == [first_number(EPOCH) + 1, later + 1, later + 2]

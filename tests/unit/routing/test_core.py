@@ -265,6 +265,30 @@ def test_signatures_are_checked_for_one_neighbour_only_so_often() -> None:
     assert core.lsas_over_budget == LSA_CHECKS_BURST
 
 
+def test_signatures_are_checked_for_all_neighbours_of_one_token_as_often_as_for_one() -> None:
+    core, south = make_core(), FakeIdentity("south")
+    for neighbour in (EAST, NORTH):
+        core.adjacency_up(neighbour.router, neighbour.site, 1, 0.0, token="fleet")
+    core.adjacency_up(south.router, south.site, 1, 0.0)
+    for number in range(2 * LSA_CHECKS_BURST):
+        sender = (EAST, NORTH)[number % 2].router
+        core.receive_lsa(sender, signed(make_lsa(FakeIdentity(f"{number}")), NORTH), 1.0)
+    assert core.lsas_over_budget == LSA_CHECKS_BURST
+    events = core.receive_lsa(south.router, signed(make_lsa(south), south), 1.0)
+    assert any(isinstance(event, SendAck) for event in events)
+
+
+def test_a_neighbour_that_links_again_has_no_new_budget_of_checks() -> None:
+    core = beside(EAST)
+    for _ in range(2):
+        for number in range(LSA_CHECKS_BURST):
+            far = FakeIdentity(f"{number}")
+            core.receive_lsa(EAST.router, signed(make_lsa(far), NORTH), 1.0)
+        core.adjacency_down(EAST.router, 1.0)
+        core.adjacency_up(EAST.router, EAST.site, 1, 1.0)
+    assert core.lsas_over_budget == LSA_CHECKS_BURST
+
+
 def test_everything_is_refreshed_long_before_it_ages_out() -> None:
     network = Network(["west", "east"])
     network.serve("west", [declare("x")], [advert("x")])

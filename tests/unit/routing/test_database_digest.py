@@ -155,6 +155,26 @@ def test_a_neighbour_that_lies_again_and_again_is_sent_the_database_a_few_times(
     assert 0 < sent <= limits.DIGESTS_BURST * whole
 
 
+def test_the_first_digest_of_each_neighbour_is_answered_and_of_one_token_few_more() -> None:
+    west, other = core_of(WEST), FakeIdentity("other")
+    west.adjacency_up(other.router, other.site, 1, 0.0)
+    for told in told_by(other):
+        west.receive_lsa(other.router, told, 0.0)
+    fleet = [FakeIdentity(f"fleet-{number}") for number in range(5 * limits.DIGESTS_BURST)]
+    for one in fleet:
+        west.adjacency_up(one.router, one.site, 1, 0.0, compares=True, token="fleet")
+
+    def answered() -> int:
+        found = (west.receive_digest(one.router, bytes(HASH_BYTES), True, 1.0) for one in fleet)
+        return sum(bool(events) for events in found)
+
+    assert answered() == len(fleet)
+    assert answered() == 0
+    west.adjacency_up(EAST.router, EAST.site, 1, 1.0, compares=True)
+    for _ in range(2):
+        assert west.receive_digest(EAST.router, bytes(HASH_BYTES), True, 1.0)
+
+
 def test_every_release_chooses_the_same_buckets() -> None:
     """Neighbours that put a part into different buckets would send each other most parts."""
     lsdb = Lsdb(WEST.node)

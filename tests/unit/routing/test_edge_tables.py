@@ -709,6 +709,26 @@ def test_wishes_beyond_the_budget_are_not_looked_at() -> None:
     assert answered <= limits.EDGE_WISHES_BURST
 
 
+def test_each_edge_of_one_token_has_its_table_and_few_others_in_a_burst() -> None:
+    told = serving(1)
+    fleet = [FakeIdentity(f"fleet-{number}") for number in range(5 * limits.EDGE_WISHES_BURST)]
+    for one in fleet:
+        told.edges.up(one.router, 0.0, one.site, token="fleet")
+    other = FakeIdentity("other")
+    told.edges.up(other.router, 0.0, other.site)
+
+    def answered(number: int, *edges: FakeIdentity) -> int:
+        wish, now = Wish(number, number, ("s0",)), told.network.now
+        asked = [told.edges.receive_edge(one.router, wish, now) for one in edges]
+        again = told.edges.handle_timeout(now + limits.EDGE_TABLE_INTERVAL_S)
+        return len([*(one for events in asked for one in events), *again])
+
+    assert answered(1, *fleet) == len(fleet)
+    assert answered(2, *fleet) == 0
+    assert answered(1, other) == 1
+    assert answered(2, other) == 1
+
+
 def test_services_that_find_no_room_are_counted_and_told_when_there_is_some(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -132,7 +132,7 @@ def test_as_many_parts_are_under_way_to_one_neighbour_as_the_limit_says() -> Non
             who = FakeIdentity(f"site {number}")
             part = make_lsa(who)
             lsdb.store(part, signed(part, who), 0.0)
-        sends = Flooding(lsdb).add(EAST.router, 0.0)
+        sends = Flooding(lsdb).add(EAST.router, 0.0, EAST.site)
         return sum(isinstance(event, SendLsa) for event in sends)
 
     assert sent(limits.LSAS_UNACKED_MAX) == limits.LSAS_UNACKED_MAX
@@ -144,7 +144,7 @@ def test_budgets_of_one_neighbour_are_as_many_as_the_limit_says(
 ) -> None:
     monkeypatch.setattr("router.routing.adverts.flood.LSA_BUDGETS_MAX", 3)
     flooding = Flooding(Lsdb(NORTH.node))
-    flooding.add(EAST.router, 0.0)
+    flooding.add(EAST.router, 0.0, EAST.site)
     keys = [make_lsa(FakeIdentity(f"site {n}")).key for n in range(4)]
     assert [flooding.may_judge(EAST.router, key, 0.0) for key in keys] == [True] * 3 + [False]
     later = 10.0  # What was not drawn on meanwhile is forgotten.

@@ -1,0 +1,70 @@
+"""Forty honest sites that one token let in, gateways among them: they fare as with one each."""
+
+import random
+from collections import Counter
+
+from router.routing.core import RoutingCore
+from tests.simulation.world import SERVICE, Answer, SimSite, World
+
+SITES, EDGES = 40, 28
+CHANGES = 2
+KNOWN_S, STEP_S = 20.0, 0.05
+RATE = 10.0
+
+
+def all_know_all(world: World) -> bool:
+    """Every site knows each site that has targets."""
+    serving = {site.identity.site for site in world.sites.values() if site.connectors}
+    return all(known_by(site) == serving for site in world.sites.values())
+
+
+def known_by(site: SimSite) -> set[str]:
+    found = site.router.readings.explain(SERVICE, site.network.now())
+    return {one.site for one in found.candidates} if found is not None else set()
+
+
+def life_of_a_fleet(token: str) -> tuple[list[float], list[Answer], SimSite]:
+    """How long it took each time until all knew all; the answers of two of its sites."""
+    names = [f"site-{number}" for number in range(SITES)]
+    world = World(1, "hub", *names, edges=frozenset(names[:EDGES]), delay_s=0.005)
+    chance = random.Random(1)
+    hub, *fleet = world.sites.values()
+    hub.credentials.token = token
+    hub.declare()
+    hub.serve(1, 100)
+    took: list[float] = []
+
+    def settle() -> None:
+        began = world.internet.now
+        while not all_know_all(world):
+            world.run(STEP_S)
+            assert world.internet.now < began + KNOWN_S
+        took.append(world.internet.now - began)
+
+    for site in fleet:
+        site.serve(1, 2)
+        site.link(hub, 1)
+    settle()
+    answers = [site.poisson(RATE, 2.0 * CHANGES, site.name) for site in (fleet[0], fleet[-1])]
+    for _ in range(CHANGES):
+        for site in chance.sample(fleet[1:-1], 5):
+            site.kill()
+            site.start()
+        settle()
+        world.run(1.0)
+    hub.kill()
+    world.run(0.5)
+    hub.start()
+    hub.credentials.token = token
+    settle()
+    return took, [one for each in answers for one in each], hub
+
+
+def test_honest_sites_of_one_token_fare_as_with_a_token_each() -> None:
+    alone, shared = life_of_a_fleet(""), life_of_a_fleet("fleet")
+    assert shared[0] == alone[0]
+    statuses = [Counter(one.status for one in answers) for _, answers, _ in (alone, shared)]
+    assert statuses[0] == statuses[1] and statuses[0][200] > RATE * CHANGES, statuses
+    for _, _, hub in (alone, shared):
+        assert isinstance(hub.router.routing, RoutingCore)
+        assert not hub.router.routing.lsas_over_budget
