@@ -1,6 +1,6 @@
 """What `service status` shows of `service_items`, as text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from router.documents.quantities import duration_text
@@ -181,80 +181,83 @@ def _listener_text(listener: dict[str, Any]) -> str:
 
 
 def _details(item: dict[str, Any], now: float) -> str:
-    # A column only while some site is: it is rare.
-    ejected = any(s.get("ejected_s") is not None for s in item.get("sites") or [])
-    headings = ("SITE", "LOCAL", "COST", "READY", "IN FLIGHT", "CAPACITY", "DRAINING")
-    sites = output.rows(
-        (*headings, "EJECTED") if ejected else headings,
-        [
-            (
-                s.get("site"),
-                s.get("local"),
-                s.get("path_cost"),
-                s.get("targets_ready"),
-                in_flight_text(s),
-                capacity_text(s),
-                s.get("draining") or (s.get("local") and item.get("takes") == 0),
-                *((s.get("ejected_s") is not None,) if ejected else ()),
-            )
-            for s in item.get("sites") or []
-        ]
-        + [
-            (one["site"], False, one.get("path_cost"), None, one.get("in_flight"), None, None)
-            + ((False,) if ejected else ())
-            for one in item.get("absent") or []
-        ],
-        optional=("DRAINING", "LOCAL"),
-    )
-    targets = output.rows(
-        (
-            *("TARGET", "SITE", "ADDRESS", "READY", "AGE"),
-            *("IN FLIGHT", "CAPACITY", "REQUESTS", "ERROR"),
-        ),
-        [
-            (
-                t.get("name"),
-                t.get("site"),
-                join(t["host"], t["port"]) if t.get("host") else None,
-                _ready_text(t),
-                ages.since(t.get("since"), now),
-                t.get("in_flight"),
-                capacity_text(t),
-                t.get("requests_total"),
-                t.get("error"),
-            )
-            for t in item.get("targets") or []
-        ],
-        optional=("AGE", "REQUESTS"),
-    )
-    head = f"{_named(item)}{_phases_text(item.get('phases') or {})}"
-    if item.get("gave_up_total"):
-        given_up = output.count(item["gave_up_total"], "request")
-        head += f"\nClients gave up {given_up} of {requests_of(item)}"
-    if item.get("affinity"):
-        head += f"\nSessions by {output.safe(affinity_text(item['affinity']))}"
-    takes = item.get("takes", 1.0)
-    if takes < 1:
-        head += f"\nDrained: this site takes {f'{takes * 100:g}%' if takes else 'nothing new'}"
-    if lent := _lent_text(item):
-        head += f"\nFor other sites: {lent}"
-    if item.get("sheddable"):
-        share = f"{item['sheddable_share'] * 100:g}% of a site's slots"
-        head += f"\nSheddable: {output.safe(item['sheddable'])}, up to {share}"
-    if item.get("max_age_s"):
-        head += f"\nConnections end at the age of {duration_text(item['max_age_s'])}, more or less"
-    if item.get("rebalance") == "auto":
-        head += "\nConnections that the policy would place elsewhere are ended by themselves"
-    for field, text in (("export_to", "Exported to"), ("import_from", "Taken from")):
-        if item.get(field) is not None:
-            meant = item.get("rule_sites") or {}
-            named = " ".join(_with_id(one, meant) for one in item[field]) or "no other site"
-            head += f"\n{text} {output.safe(named)}"
     gone = [
         f"{output.safe(one['site'])}: {output.safe(one['verdict'])}, {output.safe(one['reason'])}"
         for one in item.get("absent") or []
     ]
-    return "\n".join([head, sites, *gone, "", targets])
+    return "\n".join([*_notes(item), _sites(item), *gone, "", _targets(item, now)])
+
+
+def _sites(item: dict[str, Any]) -> str:
+    headings = ("SITE", "LOCAL", "COST", "READY", "IN FLIGHT", "CAPACITY", "DRAINING", "EJECTED")
+    lines: list[Sequence[object]] = [
+        (
+            s.get("site"),
+            s.get("local"),
+            s.get("path_cost"),
+            s.get("targets_ready"),
+            in_flight_text(s),
+            capacity_text(s),
+            s.get("draining") or (s.get("local") and item.get("takes") == 0),
+            s.get("ejected_s") is not None,
+        )
+        for s in item.get("sites") or []
+    ]
+    lines += [
+        (one["site"], False, one.get("path_cost"), None, one.get("in_flight"), None, None, False)
+        for one in item.get("absent") or []
+    ]
+    # EJECTED only while some site is: it is rare.
+    shown = len(headings) if any(line[-1] for line in lines) else -1
+    return output.rows(
+        headings[:shown], [line[:shown] for line in lines], optional=("DRAINING", "LOCAL")
+    )
+
+
+def _targets(item: dict[str, Any], now: float) -> str:
+    headings = ("TARGET", "SITE", "ADDRESS", "READY", "AGE", "IN FLIGHT", "CAPACITY", "REQUESTS")
+    lines = [
+        (
+            t.get("name"),
+            t.get("site"),
+            join(t["host"], t["port"]) if t.get("host") else None,
+            _ready_text(t),
+            ages.since(t.get("since"), now),
+            t.get("in_flight"),
+            capacity_text(t),
+            t.get("requests_total"),
+            t.get("error"),
+        )
+        for t in item.get("targets") or []
+    ]
+    return output.rows((*headings, "ERROR"), lines, optional=("AGE", "REQUESTS"))
+
+
+def _notes(item: dict[str, Any]) -> Iterator[str]:
+    """The service, and a line for each of its settings and figures that is worth one."""
+    yield f"{_named(item)}{_phases_text(item.get('phases') or {})}"
+    if item.get("gave_up_total"):
+        given_up = output.count(item["gave_up_total"], "request")
+        yield f"Clients gave up {given_up} of {requests_of(item)}"
+    if item.get("affinity"):
+        yield f"Sessions by {output.safe(affinity_text(item['affinity']))}"
+    takes = item.get("takes", 1.0)
+    if takes < 1:
+        yield f"Drained: this site takes {f'{takes * 100:g}%' if takes else 'nothing new'}"
+    if lent := _lent_text(item):
+        yield f"For other sites: {lent}"
+    if item.get("sheddable"):
+        share = f"{item['sheddable_share'] * 100:g}% of a site's slots"
+        yield f"Sheddable: {output.safe(item['sheddable'])}, up to {share}"
+    if item.get("max_age_s"):
+        yield f"Connections end at the age of {duration_text(item['max_age_s'])}, more or less"
+    if item.get("rebalance") == "auto":
+        yield "Connections that the policy would place elsewhere are ended by themselves"
+    for field, text in (("export_to", "Exported to"), ("import_from", "Taken from")):
+        if item.get(field) is not None:
+            meant = item.get("rule_sites") or {}
+            named = " ".join(_with_id(one, meant) for one in item[field]) or "no other site"
+            yield f"{text} {output.safe(named)}"
 
 
 def _lent_text(item: dict[str, Any]) -> str:
