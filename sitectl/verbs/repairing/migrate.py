@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from router.kubernetes.migration.record import Direction
     from router.kubernetes.migration.views import MigrationStep
     from router.model.specs import ConnectorSpec
-    from sitectl.kubernetes.migration_run import MigrationResult
+    from sitectl.kubernetes.migration.migration_run import MigrationResult
+    from sitectl.kubernetes.migration.survey import SkupperAddress, SkupperNamespace
     from sitectl.kubernetes.site import KubernetesSite
-    from sitectl.kubernetes.survey import SkupperAddress, SkupperNamespace
 
 _GAP_OF_A_USERS = "none is expected: between the routers the Service leads to its own pods"
 _GAP_OF_A_GENERATED = (
@@ -97,7 +97,7 @@ def migrate(
         raise usage("say what to do: --plan, --apply or --rollback", "sitectl migrate --plan")
     if declare_only and what != "apply":
         raise usage("--declare-only is for --apply", "Leave it out")
-    from sitectl.kubernetes.migration_run import read
+    from sitectl.kubernetes.migration.migration_run import read
     from sitectl.kubernetes.site import KubernetesSite
 
     site = KubernetesSite.of(settings)
@@ -117,7 +117,7 @@ def migrate(
 
 
 def _require_known(name: str, found: "SkupperNamespace") -> None:
-    from sitectl.kubernetes.migration_run import refuse
+    from sitectl.kubernetes.migration.migration_run import refuse
 
     if name not in found.candidates:
         refuse(None, name, found)
@@ -162,7 +162,7 @@ def _asked(
 
 
 def _plan(settings: Settings, found: "SkupperNamespace", services: tuple[str, ...]) -> None:
-    from sitectl.kubernetes.survey_links import gateways, links
+    from sitectl.kubernetes.migration.survey_links import gateways, links
 
     chosen = services or tuple(found.candidates)
     items = [_planned(found, name) for name in chosen]
@@ -377,7 +377,7 @@ def _move(
     only_declare: bool,
     wait_s: float | None,
 ) -> None:
-    from sitectl.kubernetes.migration_run import Mover, refuse
+    from sitectl.kubernetes.migration.migration_run import Mover, refuse
 
     limit_s = settings.timeout_s if wait_s is None else wait_s
     mover = Mover(site, limit_s, output.note, time.monotonic)

@@ -13,7 +13,7 @@ from router.kubernetes.migration.writing import documents_away
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object
 from router.kubernetes.services import adoption
-from sitectl.kubernetes.migration_run import can_serve
+from sitectl.kubernetes.migration.migration_run import can_serve
 from tests.kubernetes.skupper2 import NAME
 from tests.unit.kubernetes.cluster import users_service
 from tests.unit.kubernetes.namespace_objects import made

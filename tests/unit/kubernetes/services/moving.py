@@ -6,8 +6,8 @@ from typing import ClassVar
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change
 from router.model.specs import ServiceSpec
-from sitectl.kubernetes.survey import SkupperNamespace
-from sitectl.kubernetes.survey_v1 import survey
+from sitectl.kubernetes.migration.survey import SkupperNamespace
+from sitectl.kubernetes.migration.survey_v1 import survey
 from tests.kubernetes.skupper import ServiceController, entry
 from tests.unit.kubernetes.cluster import users_service
 from tests.unit.kubernetes.services.moving_namespace import MovingNamespace

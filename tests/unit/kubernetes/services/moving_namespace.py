@@ -15,7 +15,7 @@ from router.kubernetes.objects.objects import Snapshot
 from router.kubernetes.services.services import Memory, plan
 from router.kubernetes.translation.translate import translate
 from router.model.specs import ListenerSpec, ServiceSpec
-from sitectl.kubernetes.survey import SkupperNamespace
+from sitectl.kubernetes.migration.survey import SkupperNamespace
 from tests.kubernetes.skupper import Looks
 from tests.unit.kubernetes.cluster import Cluster, Conflict
 

@@ -6,8 +6,8 @@ from router.documents.skupper2.objects import GROUP
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change
 from router.kubernetes.translation.translate import translate
-from sitectl.kubernetes.survey import SkupperNamespace
-from sitectl.kubernetes.survey_v2 import survey_v2
+from sitectl.kubernetes.migration.survey import SkupperNamespace
+from sitectl.kubernetes.migration.survey_v2 import survey_v2
 from tests.kubernetes.skupper2 import NAME, SiteController
 from tests.unit.kubernetes.services.moving import KINDS
 from tests.unit.kubernetes.services.moving_namespace import Json, MovingNamespace

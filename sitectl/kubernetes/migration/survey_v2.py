@@ -20,8 +20,7 @@ from router.kubernetes.skupper2 import attached_elsewhere
 from router.kubernetes.skupper2.controller_choice import is_of_v2
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, ListenerSpec
-from sitectl.kubernetes.site import kept_by
-from sitectl.kubernetes.survey import (
+from sitectl.kubernetes.migration.survey import (
     Declared,
     SkupperAddress,
     SkupperNamespace,
@@ -29,6 +28,7 @@ from sitectl.kubernetes.survey import (
     maps_of,
     service_of,
 )
+from sitectl.kubernetes.site import kept_by
 
 _KINDS: Final = tuple(FIELDS)
 _LISTENING: Final = ("Listener", "MultiKeyListener")

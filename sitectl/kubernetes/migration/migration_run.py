@@ -19,11 +19,11 @@ from router.kubernetes.objects.objects import Object, name_of
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.parallel import in_parallel
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
+from sitectl.kubernetes.migration.survey import GATEWAYS, SkupperAddress, SkupperNamespace, runs
+from sitectl.kubernetes.migration.survey_v1 import survey
+from sitectl.kubernetes.migration.survey_v2 import is_v2, survey_v2
 from sitectl.kubernetes.namespace_objects import read_namespace
 from sitectl.kubernetes.site import KubernetesSite
-from sitectl.kubernetes.survey import GATEWAYS, SkupperAddress, SkupperNamespace, runs
-from sitectl.kubernetes.survey_v1 import survey
-from sitectl.kubernetes.survey_v2 import is_v2, survey_v2
 
 POLL_S, SLOW_POLL_S = 0.05, 0.5
 """While a Service changes hands; while targets become ready, which asks the router."""

@@ -17,8 +17,7 @@ from router.kubernetes.translation.ported import is_generated
 from router.kubernetes.translation.skupper_services import ANNOTATION, Definition
 from router.kubernetes.translation.translate import translate
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
-from sitectl.kubernetes.site import kept_by
-from sitectl.kubernetes.survey import (
+from sitectl.kubernetes.migration.survey import (
     SKUPPER,
     Declared,
     SkupperAddress,
@@ -27,6 +26,7 @@ from sitectl.kubernetes.survey import (
     maps_of,
     service_of,
 )
+from sitectl.kubernetes.site import kept_by
 
 
 def survey(

@@ -11,7 +11,7 @@ from router.kubernetes.objects.objects import name_of as object_name
 from router.kubernetes.objects.texts import Wrong
 from router.kubernetes.services.skupper_coexistence import is_skuppers_token
 from router.model import limits
-from sitectl.kubernetes.survey import SkupperNamespace
+from sitectl.kubernetes.migration.survey import SkupperNamespace
 
 _NAMED_SUFFIX: Final = "-spillway"
 _COST: Final = texts.integer(limits.COST_MIN, limits.COST_WRITTEN_MAX)
