@@ -1,21 +1,27 @@
 """Who holds a token for several uses links as many sites as it likes: all of them together bring
-no more than one neighbor may, and a site with a token of its own is not affected."""
+no more than one neighbor may and are read at the rate of one, and a site with a token of its own is
+not affected."""
 
+import re
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from router.model import limits
 from tests.hostile.member import Member
 from tests.hostile.scene import started_pair
 from tests.hostile.test_invented_sites import answered
+from tests.hostile.test_lsa_flood import flooding, lsa_of
 from tests.hostile.test_swarm import held_bytes
 from tests.scenario.clients import Load
-from tests.scenario.harness import SHOP_PORT, Network
+from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import until
 
 SITES, SERVICES, EACH = 40, 1_000, 64
 HELD_BYTES_MAX = 210 << 20
 """90 MiB at first, 155 with all of them; without the bound of a token 254, and 4 more with each."""
 NAMED_S = 30.0
+FLOODERS, FLOOD_S = 8, 8.0
 
 
 def test_the_sites_of_one_token_fill_no_router_and_are_named(tmp_path: Path) -> None:
@@ -41,3 +47,34 @@ def test_the_sites_of_one_token_fill_no_router_and_are_named(tmp_path: Path) -> 
             held = {site.name: held_bytes(site) for site in (alpha, beta)}
             assert max(held.values()) < HELD_BYTES_MAX, held
         assert not load.failed
+
+
+def lsas_read(site: Site) -> int:
+    """LSAs that it decoded."""
+    found = re.search(r"^spillway_route_updates_total (\d+)", site.metrics(), re.MULTILINE)
+    assert found
+    return int(found[1])
+
+
+def test_the_sites_of_one_token_are_read_at_the_rate_of_one_neighbor(tmp_path: Path) -> None:
+    with Network(tmp_path) as net, ExitStack() as fleet:
+        alpha, beta = started_pair(net)
+        token = tmp_path / "fleet.token"
+        alpha.quick("token", "create", str(token), "--token-type", "cert", "--name", "fleet")
+        members = [fleet.enter_context(Member(token, f"mallory-{at}")) for at in range(FLOODERS)]
+        lsas = [lsa_of(member) for member in members]
+        size = len(lsas[0].payload) + limits.LSA_INTAKE_MESSAGE_BYTES
+        began = time.monotonic()
+        for member, lsa in zip(members, lsas, strict=True):
+            fleet.enter_context(flooding(member, lsa))
+        with Load([(alpha.address, SHOP_PORT), (beta.address, SHOP_PORT)], 10) as load:
+            until(lambda: time.monotonic() > began + FLOOD_S, "some seconds have passed")
+            beta.declare("books", 8_081)
+            until(answered(lambda: alpha.service("books")), "others are heard", NAMED_S)
+            count = until(answered(lambda: lsas_read(alpha)), "alpha answers", NAMED_S)
+            took_s = time.monotonic() - began + limits.INTAKE_LATE_S_MAX
+        assert count
+        read = count * size
+        most = limits.LSA_INTAKE_BURST_BYTES + limits.LSA_INTAKE_BYTES_PER_S * took_s
+        assert limits.LSA_INTAKE_BURST_BYTES < read < most + limits.MIB, (read, took_s)
+        assert load.answers and not load.failed
