@@ -34,7 +34,8 @@ MIB = 2**20
 PORT = 21_500
 AT_ONCE = 64
 ROUNDS = 5
-WARM = 20_000  # Connections until pools, caches and the allocator's arenas have their size.
+# Connections until pools, caches, histories and the allocator's arenas have their size.
+WARM, WARM_SHARE = 20_000, 5
 REST_S = 90.0  # A connection that is half closed may last a minute.
 GROWN_MIB_MAX = 6.0
 _SLOW = "Executing <"  # What asyncio's debug mode says of a busy machine.
@@ -166,7 +167,8 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="spillway-churn-") as state,
         Network(Path(state)) as net,
     ):
-        scene = churn(net, given.connections, given.seed, warm=WARM, rounds=ROUNDS)
+        warm = max(WARM, given.connections // WARM_SHARE)
+        scene = churn(net, given.connections, given.seed, warm=warm, rounds=ROUNDS)
         for name, count in sorted(scene.clients.counts.items()):
             print(f"{name:32s} {count}")
 
