@@ -124,7 +124,7 @@ def test_a_service_is_declared_with_timeouts_and_limits_and_changed(here: Comman
         "  timeouts:\n    connect: 0.2s\n    halfClosed: 2m\n"
         "  limits:\n    headerBlock: 16KiB\n    headers: 50\n"
     )
-    here.ok("service", "set", "shop", "--timeout", "connect=1s", "--limit", "retry-percent=0")
+    here.ok("service", "set", "shop", "--timeout", "connect=1.5s", "--limit", "retry-percent=0")
     assert "connect" not in service(here), "the default is not written"
     assert "halfClosed: 2m" in service(here)
     assert "retryPercent: 0" in service(here)
