@@ -56,7 +56,7 @@ head; of both; head; body."""
 
 class Outbox(Generic[S]):
     """``ready`` are streams that have something that waits since it was last their turn: little
-    goes first, up to half of a turn. What is left of them waits in turn, each once.
+    goes first, up to its part of a turn. Much waits in turn, each once.
 
     ``placed`` are whole frames of this turn (``turn`` is its number), ``answers`` what becomes
     ANSWERs as they leave, ``fins`` whose FIN follows its placed data, with its count: put there by
@@ -182,16 +182,23 @@ class Outbox(Generic[S]):
     def _fill_new(self, parts: list[Buffer], room: int) -> int:
         """Little of ``ready``, and what opens a stream, for OPENs keep their order; the room that
         is left. Over a slow path a turn of all who have much takes seconds: nobody new waits so
-        long, and they have half of the room."""
+        long. Those who wait have half of the room, or as much each as more new ones have."""
         ready, in_turn = self.ready, self._in_turn
-        least = room // 2 if in_turn else 0
+        waiting = len(in_turn)
+        least = room * waiting // (waiting + max(waiting, len(ready)))
         while ready and room > least:
             stream = ready.popleft()
             if stream.is_over:
                 continue
-            if stream.queued_bytes <= _QUANTUM_BYTES or stream.unsent_open:
-                room -= stream.fill(parts, room if room < _FRAME_BYTES else _FRAME_BYTES)
-            if stream.is_ready:
+            queued_bytes, allowance = stream.queued_bytes, min(room - least, _FRAME_BYTES)
+            is_little = queued_bytes <= _QUANTUM_BYTES
+            if is_little or stream.unsent_open:
+                room -= stream.fill(parts, allowance)
+            if not stream.is_ready:
+                continue
+            if is_little and queued_bytes > allowance:
+                ready.appendleft(stream)
+            else:
                 in_turn.append(stream)
         return room
 

@@ -1,5 +1,7 @@
 """The order in which streams share a lane."""
 
+import pytest
+
 from router.link.streams.outbox import Outbox
 from router.model import limits
 from router.net.ports import Buffer
@@ -70,14 +72,57 @@ def test_little_that_is_new_does_not_wait_for_a_turn_of_all_who_have_much() -> N
     assert [stream.sent_bytes for stream in new] == [1_000] * 3
 
 
-def test_little_that_is_new_all_the_time_leaves_half_to_who_has_much() -> None:
+@pytest.mark.parametrize(("waiting", "expected"), [(20, 1 / 2), (100, 40 / 140)])
+def test_little_that_is_new_all_the_time_leaves_half_or_its_part_to_who_has_much(
+    waiting: int, expected: float
+) -> None:
+    """Of forty: half, or with more of the others than that as much as these each."""
     outbox, bulk = crowded()
     before = sum(stream.sent_bytes for stream in bulk)
     for _ in range(500):
-        outbox.ready.extend(Once(1_000) for _ in range(100))
+        outbox.ready.extend(Once(1_000) for _ in range(waiting - len(outbox.ready)))
         outbox.fill([], 0.0, TURN_BYTES)
     share = (sum(stream.sent_bytes for stream in bulk) - before) / 500 / TURN_BYTES
-    assert 0.4 < share < 0.6
+    assert abs(share - expected) < 0.1
+
+
+class Queue(Endless):
+    """What it sends has left it."""
+
+    def fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
+        used = super().fill(parts, allowance_bytes)
+        self.queued_bytes -= used
+        self.is_ready = self.queued_bytes > 0
+        return used
+
+
+@pytest.mark.parametrize("turn_bytes", [TURN_BYTES, limits.LANE_TURN_BYTES_MAX])
+@pytest.mark.parametrize("bulk", [1, 3])
+def test_little_that_needs_most_of_the_way_does_not_pile_up_beside_few_who_have_much(
+    bulk: int, turn_bytes: int
+) -> None:
+    outbox: Outbox[Endless] = Outbox(0.0)
+    outbox.ready.extend(Endless(1_000_000) for _ in range(bulk))
+    size_bytes, small, most = 2_000, [], 0
+    for turn in range(1_000):
+        new = int(0.8 * turn_bytes * (turn + 1) / size_bytes) - int(
+            0.8 * turn_bytes * turn / size_bytes
+        )
+        small += (news := [Queue(size_bytes) for _ in range(new)])
+        outbox.ready.extend(news)
+        outbox.fill([], 0.0, turn_bytes)
+        small = [stream for stream in small if stream.queued_bytes]
+        most = max(most, len(small))
+    assert most * size_bytes < 2 * turn_bytes
+
+
+def test_little_that_its_part_of_a_turn_has_no_room_for_goes_on_first_in_the_next() -> None:
+    outbox, _ = crowded()
+    new = Queue(TURN_BYTES - 100)
+    outbox.ready.append(new)
+    for _ in range(2):
+        outbox.fill([], 0.0, TURN_BYTES)
+    assert not new.queued_bytes
 
 
 def test_streams_open_in_the_order_in_which_they_came_however_much_they_have() -> None:
