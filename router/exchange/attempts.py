@@ -13,12 +13,12 @@ The rules for another attempt (docs/retries.md):
 - Never past the deadline, which is one over all attempts: ``timeouts.response_s`` from when the
   request is complete, and the queue's ``queue_wait_s`` more for one that had to wait. No attempt
   begins after it; one that began after another had failed is given up at it, one that waits at a
-  full site which falls silent `limits.STAND_S` after the queue's deadline, and a round trip later
-  if the site is far. A far site that seemed to have room is left then for another that has some, or
-  waited for. Only these have a timer here: a first attempt is timed by its target's leg and by the
-  session. Giving up resets the stream of a remote attempt, so that its egress needs no deadline
-  of its own. A tcp connection that need not wait has none: connecting is bounded by the time-outs
-  of its attempts.
+  full site which falls silent `limits.STAND_S` and the time of a connect after the queue's
+  deadline, and a round trip later if the site is far. A far site that seemed to have room is left
+  then for another that has some, or waited for. Only these have a timer here: a first attempt is
+  timed by its target's leg and by the session. Giving up resets the stream of a remote attempt, so
+  that its egress needs no deadline of its own. A tcp connection that need not wait has none:
+  connecting is bounded by the time-outs of its attempts.
 """
 
 from math import inf

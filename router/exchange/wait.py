@@ -117,10 +117,11 @@ class Wait:
 
     @property
     def silent_at(self) -> float:
-        """By then a stand is answered: however long it may be held, a silent site is not waited for
-        longer than for a slot."""
+        """By then a stand is answered, and its target connected: however long it may be held, a
+        silent site is not waited for longer than for a slot."""
         ends_at = max(self.patient_until, self._stand_ends_at)
-        return min(self.deadline, ends_at) + self._travel_s + limits.STAND_S
+        connect_s = self._service.config.timeouts.connect_s
+        return min(self.deadline, ends_at) + connect_s + self._travel_s + limits.STAND_S
 
     def hears_nothing(self) -> None:
         """It is `silent_at`, and it stays where it stands."""

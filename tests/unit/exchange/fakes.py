@@ -180,6 +180,7 @@ class FakeNetwork(VirtualTime):
         self.taken: set[Address] = set()  # Bound by somebody else.
         self.paused: set[Address] = set()  # Listeners that leave connections in the backlog.
         self.silent: set[Address] = set()  # Dials there time out.
+        self.connects_in_s: dict[Address, float] = {}  # Where that takes any time.
         self.is_exhausted = False  # This process has no descriptor for another dial.
         self.dialled: list[Address] = []
         self.dialled_tls: list[Tls | None] = []
@@ -287,8 +288,11 @@ class FakeNetwork(VirtualTime):
             if not dial.cancelled:
                 failed(DialFailure("timeout", f"connect to {address}: timed out"))
 
-        if address in self.silent:
+        takes_s = self.connects_in_s.get(address, 0.0)
+        if address in self.silent or takes_s > timeout_s:
             self.call_at(self.time + timeout_s, time_out)
+        elif takes_s:
+            self.call_at(self.time + takes_s, outcome)
         else:
             self.soon(outcome)
         return dial

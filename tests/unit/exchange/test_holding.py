@@ -235,7 +235,7 @@ def test_a_site_that_falls_silent_is_not_waited_for_as_long_as_one_that_wakes() 
     stands = world.ask()
     world.network.advance(0.1)
     assert world.mesh.opens[-1].wait_ms and not holder.status
-    world.run(limits.QUEUE_WAIT_S + 2 * limits.STAND_S + 1.0)
+    world.run(limits.QUEUE_WAIT_S + 2 * limits.STAND_S + limits.CONNECT_TIMEOUT_LOCAL_S + 1.0)
     assert stands.status == 504
 
 

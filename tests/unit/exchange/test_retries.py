@@ -282,7 +282,7 @@ def test_a_body_above_the_limit_is_not_sent_twice() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["http", "tcp"])
-def test_waiting_at_a_site_that_falls_silent_ends_with_the_queue_s_deadline(
+def test_waiting_at_a_site_that_falls_silent_ends_a_connect_after_the_queue_s_deadline(
     protocol: ServiceProtocol,
 ) -> None:
     shop = Shop(1, farther=0, wait_s=1.0, protocol=protocol)
@@ -290,7 +290,7 @@ def test_waiting_at_a_site_that_falls_silent_ends_with_the_queue_s_deadline(
     shop.mesh.delay_s = 30.0
     client = shop.client()
     shop.mesh.delay_s = 0.0  # Its OPEN alone is on its way for so long.
-    shop.network.advance(1.0)
+    shop.network.advance(1.0 + CONNECT_S)
     assert client.is_open and not client.got
     shop.network.advance(limits.STAND_S + 0.01)
     if protocol == "http":

@@ -231,7 +231,7 @@ def test_a_site_that_may_let_a_request_wait_and_says_nothing_has_failed_it() -> 
     scene.act = silent
     client = scene.client()
     assert scene.mesh.opens[-1].wait_ms > 0
-    scene.network.advance(1.0 + limits.STAND_S + 2 * way_s - 0.05)
+    scene.network.advance(1.0 + CONNECT_S + limits.STAND_S + 2 * way_s - 0.05)
     assert not list(scene.a.readings.site_ejections())
     scene.network.advance(0.1)
     assert list(scene.a.readings.site_ejections())

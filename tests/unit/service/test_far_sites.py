@@ -20,9 +20,12 @@ from tests.unit.exchange.fakes import (
 )
 
 KEY = ServiceKey("shop", 8080)
+POST = b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
 WAY_S = 0.1
 RTT_S = 2 * WAY_S
+SILENT_S = 1.0 + RTT_S + limits.STAND_S + limits.CONNECT_TIMEOUT_LOCAL_S
+"""A site that is asked has so long to let a request in."""
 
 
 class Distant:
@@ -101,6 +104,10 @@ class Distant:
         party = next(one for one in self.targets[name].serving if one.got)
         answer_ok(party)
         party.got.clear()
+
+    def drop(self, name: str = "b") -> None:
+        """The connection of the oldest request there."""
+        next(one for one in self.targets[name].serving if one.got).abort()
 
     @property
     def queued(self) -> int:
@@ -208,6 +215,21 @@ def test_a_request_that_waits_at_a_site_that_falls_silent_blames_no_target() -> 
     assert "unanswered" in [one.outcome for one in world.a.readings.past_of(KEY, 5, denied=False)]
 
 
+def test_a_site_where_a_request_waited_has_the_time_of_a_connect_more_to_answer() -> None:
+    """The kernel sends a lost SYN again after 1 s."""
+    world = Distant(1)
+    world.client(POST)
+    world.network.advance(RTT_S)
+    client = world.client()
+    world.network.connects_in_s[world.targets["b"].address] = 1.1
+    world.network.advance(0.9)
+    world.drop()
+    world.network.advance(RTT_S + 1.2)
+    world.answer()
+    world.network.advance(RTT_S)
+    assert client.got.startswith(b"HTTP/1.1 200")
+
+
 @pytest.mark.parametrize(("response_s", "tried"), [(1.5, ["b"]), (6.0, ["b", "c"])])
 def test_a_request_whose_time_is_up_while_sites_are_silent_blames_no_target(
     response_s: float, tried: list[str]
@@ -238,7 +260,7 @@ def test_a_full_far_site_that_falls_silent_is_given_up_a_way_later_than_a_near_o
     world.client()
     world.mesh.delay_s = 30.0
     client = world.client()
-    world.network.advance(1.0 + RTT_S + limits.STAND_S - 0.02)
+    world.network.advance(SILENT_S - 0.02)
     assert not client.got
     world.network.advance(0.04)
     assert client.got.startswith(b"HTTP/1.1 504")
@@ -265,7 +287,7 @@ def test_a_far_site_that_looked_free_and_never_answers_is_given_up_as_a_target_i
     world = Distant(1, response_s=10.0)
     world.mesh.delay_s = 1_000.0
     client = world.client()
-    world.network.advance(1.0 + RTT_S + limits.STAND_S + 0.02)
+    world.network.advance(SILENT_S + 0.02)
     ((_, ejections),) = world.a.readings.site_ejections()
     world.network.advance(8.0)
     assert not client.got
@@ -286,7 +308,7 @@ def test_a_far_site_that_looked_free_and_is_silent_is_left_for_one_that_has_room
     world.mesh.delay_s = WAY_S
     assert world.waits_ms()[-1] == limits.STAND_S * 1000
     world.answer("c")
-    world.network.advance(1.0 + RTT_S + limits.STAND_S + 0.02)
+    world.network.advance(SILENT_S + 0.02)
     world.network.advance(WAY_S)
     world.answer("c")
     world.network.advance(WAY_S)
