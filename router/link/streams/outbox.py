@@ -170,7 +170,8 @@ class Outbox(Generic[S]):
             used = stream.fill(parts, allowance)
             room -= used
             if stream.is_ready:
-                stream.deficit_bytes = max(0, stream.deficit_bytes - used)
+                # A frame at most: the end of a turn cuts off what they have ever more of.
+                stream.deficit_bytes = min(max(0, stream.deficit_bytes - used), _FRAME_BYTES)
                 in_turn.append(stream)
             else:
                 stream.deficit_bytes = 0

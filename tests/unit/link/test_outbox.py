@@ -136,3 +136,17 @@ def test_streams_open_in_the_order_in_which_they_came_however_much_they_have() -
         outbox.fill([], 0.0, TURN_BYTES)
         opened += [one for one in new if not one.unsent_open and one not in opened]
     assert opened == new
+
+
+def test_who_had_much_while_the_way_was_slow_does_not_have_all_of_it_once_it_is_fast() -> None:
+    outbox, bulk = crowded()
+    for _ in range(5_000):
+        outbox.ready.extend(Once(1_000) for _ in range(20 - len(outbox.ready)))
+        outbox.fill([], 0.0, TURN_BYTES)
+    late = Endless(1_000_000)
+    outbox.ready.append(late)
+    before = [stream.sent_bytes for stream in bulk]
+    for _ in range(100):
+        outbox.fill([], 0.0, limits.LANE_TURN_BYTES_MAX)
+    most = max(stream.sent_bytes - sent for stream, sent in zip(bulk, before, strict=True))
+    assert late.sent_bytes > most / 2
