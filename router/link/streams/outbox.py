@@ -56,7 +56,8 @@ head; of both; head; body."""
 
 class Outbox(Generic[S]):
     """``ready`` are streams that have something that waits since it was last their turn: little
-    goes first, up to its part of a turn. Much waits in turn, each once.
+    goes first, up to its part of a turn; of each no more than 16 KiB in a round of the others. Much
+    waits in turn, each once.
 
     ``placed`` are whole frames of this turn (``turn`` is its number), ``answers`` what becomes
     ANSWERs as they leave, ``fins`` whose FIN follows its placed data, with its count: put there by
@@ -69,10 +70,12 @@ class Outbox(Generic[S]):
     """
 
     __slots__ = (
+        "_ahead",
         "_control",
         "_control_bytes",
         "_credits",
         "_in_turn",
+        "_round_left",
         "_urgent",
         "_urgent_bytes",
         "answers",
@@ -95,6 +98,8 @@ class Outbox(Generic[S]):
         self.ended: list[S] = []
         self.ready: deque[S] = deque()
         self._in_turn: deque[S] = deque()
+        self._ahead: dict[int, int] = {}  # Bytes sent as new in this round, by id of the stream.
+        self._round_left = 0  # As many in turn have to be served until the next one.
         self.resets = ResetQueue(now)
         self.resets_again_at: float | None = None
         self._urgent: list[bytes] = []
@@ -169,12 +174,16 @@ class Outbox(Generic[S]):
                 allowance = deficit if deficit < room else room
             used = stream.fill(parts, allowance)
             room -= used
+            self._round_left -= 1
             if stream.is_ready:
                 # A frame at most: the end of a turn cuts off what they have ever more of.
                 stream.deficit_bytes = min(max(0, stream.deficit_bytes - used), _FRAME_BYTES)
                 in_turn.append(stream)
             else:
                 stream.deficit_bytes = 0
+            if self._round_left <= 0:
+                self._ahead.clear()
+                self._round_left = len(in_turn)
         self.room_bytes = 0
         if not (self.ready or in_turn):
             self.room_bytes = turn_bytes if turn_bytes < _PLACED_BYTES_MAX else _PLACED_BYTES_MAX
@@ -187,14 +196,19 @@ class Outbox(Generic[S]):
         ready, in_turn = self.ready, self._in_turn
         waiting = len(in_turn)
         least = room * waiting // (waiting + max(waiting, len(ready)))
+        ahead = self._ahead
         while ready and room > least:
             stream = ready.popleft()
             if stream.is_over:
                 continue
             queued_bytes, allowance = stream.queued_bytes, min(room - least, _FRAME_BYTES)
-            is_little = queued_bytes <= _QUANTUM_BYTES
+            ahead_bytes = ahead.get(stream.id, 0)
+            is_little = ahead_bytes + queued_bytes <= _QUANTUM_BYTES
             if is_little or stream.unsent_open:
-                room -= stream.fill(parts, allowance)
+                used = stream.fill(parts, allowance)
+                room -= used
+                if waiting and len(ahead) < limits.STREAMS_PER_LANE_MAX:
+                    ahead[stream.id] = ahead_bytes + used
             if not stream.is_ready:
                 continue
             if is_little and queued_bytes > allowance:
@@ -243,6 +257,7 @@ class Outbox(Generic[S]):
         """The lane is over. Control messages stay for `last_words`."""
         self.ready.clear()
         self._in_turn.clear()
+        self._ahead.clear()
         self._credits.clear()
         self.ended.clear()
         self.placed.clear()

@@ -10,13 +10,13 @@ from router.net.ports import Buffer
 class Endless:
     """A stream that always has ``queued_bytes`` to send, however much has left."""
 
-    id = 1
     is_over = False
     is_ready = True
     received_fin = sent_fin = False
     unsent_open = False
 
     def __init__(self, queued_bytes: int) -> None:
+        self.id = id(self)
         self.queued_bytes = queued_bytes
         self.deficit_bytes = 0
         self.sent_bytes = 0
@@ -150,3 +150,31 @@ def test_who_had_much_while_the_way_was_slow_does_not_have_all_of_it_once_it_is_
         outbox.fill([], 0.0, limits.LANE_TURN_BYTES_MAX)
     most = max(stream.sent_bytes - sent for stream, sent in zip(bulk, before, strict=True))
     assert late.sent_bytes > most / 2
+
+
+@pytest.mark.parametrize("turn_bytes", [TURN_BYTES, limits.LANE_TURN_BYTES_MAX])
+def test_who_has_little_again_and_again_does_not_get_many_times_as_much_as_who_has_much(
+    turn_bytes: int,
+) -> None:
+    outbox, bulk = crowded()
+    again = Queue(0)
+    again.is_ready = False
+    before = sum(stream.sent_bytes for stream in bulk)
+    for _ in range(2_000):
+        if not again.is_ready:
+            again.queued_bytes, again.is_ready = limits.LANE_QUANTUM_BYTES, True
+            outbox.ready.append(again)
+        outbox.fill([], 0.0, turn_bytes)
+    mean = (sum(stream.sent_bytes for stream in bulk) - before) / len(bulk)
+    assert again.sent_bytes < 5 * mean
+
+
+def test_little_now_and_then_is_new_each_time() -> None:
+    outbox, _ = crowded()
+    now_and_then = Queue(0)
+    for turn in range(2_000):
+        if not turn % 100:
+            now_and_then.queued_bytes, now_and_then.is_ready = 4_000, True
+            outbox.ready.append(now_and_then)
+        outbox.fill([], 0.0, TURN_BYTES)
+        assert not now_and_then.queued_bytes
