@@ -61,8 +61,12 @@ class TokenBuckets:
 
     def take(self, key: str, now: float) -> bool:
         """Whether there was one in the bucket of ``key``."""
+        return self.of(key, now).take(now)
+
+    def of(self, key: str, now: float) -> TokenBucket:
+        """The bucket of ``key``, which is used now."""
         bucket = self._buckets.pop(key, None) or TokenBucket(self._burst, self._per_s, now)
         if len(self._buckets) >= self._kept_max:
             del self._buckets[next(iter(self._buckets))]
         self._buckets[key] = bucket
-        return bucket.take(now)
+        return bucket

@@ -11,7 +11,7 @@ from router.model import limits
 from router.model.ids import RouterId, ServiceKey
 from router.model.messages.adverts import LoadReport
 from router.model.ticks import next_tick
-from router.model.token_bucket import TokenBuckets
+from router.model.token_bucket import TokenBucket, TokenBuckets
 from router.net.ports import Network, Timer
 from router.routing.edges.attached import AttachedEdges
 from router.routing.load import LoadTable, first_number
@@ -39,8 +39,8 @@ class LoadExchange:
         self._readings, self._ports = readings, ports
         self._edges = edges
         self._heard = LoadTable()
-        self._holders: dict[RouterId, str] = {}  # Of neighbours that we hear.
-        self._budgets = TokenBuckets(
+        self._budgets: dict[RouterId, TokenBucket] = {}  # Of neighbours: their holder's.
+        self._by_holder = TokenBuckets(
             limits.LOADS_RECEIVED_BURST, limits.LOADS_RECEIVED_PER_S, limits.ADJACENCIES_MAX
         )
         self._told = LoadReports()
@@ -104,7 +104,7 @@ class LoadExchange:
         """
         now = self._network.now()
         self.neighbour_down(neighbour)
-        self._holders[neighbour] = holder
+        self._budgets[neighbour] = self._by_holder.of(holder, now)
         for key in sorted(self._keys):
             self._put((neighbour,), self._report(key), Urgency.FLIP)
         self._flush()
@@ -115,7 +115,7 @@ class LoadExchange:
     def neighbour_down(self, neighbour: RouterId) -> None:
         """Drop the reports that wait for a neighbor whose link is down."""
         self._pace.forget(neighbour)
-        self._holders.pop(neighbour, None)
+        self._budgets.pop(neighbour, None)
         welcome = self._welcomes.pop(neighbour, None)
         if welcome is not None:
             welcome.cancel()
@@ -197,14 +197,14 @@ class LoadExchange:
         What is beyond its budget is not looked at, and a glitch of that neighbour.
         """
         now = self._network.now()
-        holder = self._holders.get(neighbour)
-        if holder is None:
+        budget = self._budgets.get(neighbour)
+        if budget is None:
             return  # Its link has just gone.
         # What says nothing new goes on with those of other neighbours, in one message, when links
         # are asked for signs of life: in one record with that.
         gathers_s = next_tick(now, limits.LOAD_GATHER_S) - now
         for number, report in enumerate(reports):
-            if not self._budgets.take(holder, now):
+            if not budget.take(now):
                 self.over_budget += len(reports) - number
                 self._links.misbehaved(neighbour)
                 break
