@@ -190,9 +190,10 @@ class Outbox(Generic[S]):
         return turn_bytes - room
 
     def _fill_new(self, parts: list[Buffer], room: int) -> int:
-        """Little of ``ready``, and what opens a stream, for OPENs keep their order; the room that
+        """Little of ``ready``, and OPENs, of which the first is the first to leave; the room that
         is left. Over a slow path a turn of all who have much takes seconds: nobody new waits so
-        long. Those who wait have half of the room, or as much each as more new ones have."""
+        long, nor an OPEN for the body before it. Those who wait have half of the room, or as much
+        each as more new ones have."""
         ready, in_turn = self.ready, self._in_turn
         waiting = len(in_turn)
         least = room * waiting // (waiting + max(waiting, len(ready)))
@@ -201,11 +202,11 @@ class Outbox(Generic[S]):
             stream = ready.popleft()
             if stream.is_over:
                 continue
-            queued_bytes, allowance = stream.queued_bytes, min(room - least, _FRAME_BYTES)
+            queued_bytes, allowance = stream.queued_bytes, room - least
             ahead_bytes = ahead.get(stream.id, 0)
             is_little = ahead_bytes + queued_bytes <= _QUANTUM_BYTES
             if is_little or stream.unsent_open:
-                used = stream.fill(parts, allowance)
+                used = stream.fill(parts, allowance if is_little else 0)
                 room -= used
                 if waiting and len(ahead) < limits.STREAMS_PER_LANE_MAX:
                     ahead[stream.id] = ahead_bytes + used

@@ -178,3 +178,24 @@ def test_little_now_and_then_is_new_each_time() -> None:
             outbox.ready.append(now_and_then)
         outbox.fill([], 0.0, TURN_BYTES)
         assert not now_and_then.queued_bytes
+
+
+class Opening(Queue):
+    """An OPEN, and a body behind it."""
+
+    unsent_open = True
+
+    def fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
+        opened = 100 if self.unsent_open else 0
+        self.unsent_open = False
+        return opened + super().fill(parts, allowance_bytes)
+
+
+def test_many_who_have_much_open_before_the_first_of_them_has_sent_it() -> None:
+    """A site that hears of none of them for some seconds is taken for silent."""
+    outbox: Outbox[Endless] = Outbox(0.0)
+    new = [Opening(500_000) for _ in range(48)]
+    outbox.ready.extend(new)
+    for _ in range(2):
+        outbox.fill([], 0.0, TURN_BYTES)
+    assert not any(stream.unsent_open for stream in new)
