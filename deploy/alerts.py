@@ -98,7 +98,7 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwayOverflowSustained",
-        f"{_BY} (rate(spillway_overflow_total[2m])) > 0",  # A few single peaks are none.
+        f"{_BY} (rate(spillway_overflow_total[4m])) > 0",  # Of a scrape a minute one may fail.
         "30m",
         "warning",
         f"{_PORT} has overflowed for half an hour: add capacity near its clients",
