@@ -162,6 +162,12 @@ class Site(ABC):
         """Raise Failure when the place that verbs write that document to cannot be read."""
         self._refuse_broken_place(kind, name, self.scan()[1])
 
+    def require_all_readable(self) -> None:
+        """Raise Failure when a document cannot be read: it may hold what is not found."""
+        errors = [error for error in self.scan()[1] if error.severity == "error"]
+        if errors:
+            raise config_failure(errors, "one of these documents may hold what is not found")
+
     @property
     def init_hint(self) -> str:
         """What makes a site of this name, or goes on where that was interrupted; may be empty."""

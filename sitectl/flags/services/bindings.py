@@ -282,6 +282,7 @@ def with_settings(
 
 
 def changed_targets(
+    site: Site,
     name: str,
     bound: list[Binding],
     capacity: CapacityFlags | None,
@@ -289,6 +290,7 @@ def changed_targets(
 ) -> list[Document]:
     """Every connector of the service here, with the settings given. Failure: there is none."""
     if not bound:
+        site.require_all_readable()
         what = capacity.shown if capacity is not None else ""
         raise not_found(
             f"service {name!r} has no target here whose settings could change",
@@ -311,6 +313,8 @@ def unbind_target(
         for binding in bindings_of(site, service)
         if binding.target == target and ports in (None, binding.ports)
     ]
+    if not leaving:
+        site.require_all_readable()
     gone: list[Document] = []
     smaller: list[Document] = []
     for document in {b.document.name: b.document for b in leaving}.values():

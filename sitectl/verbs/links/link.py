@@ -162,6 +162,7 @@ def set_(
     site = store.site_to_change(settings)
     document = site.find("Link", name)
     if document is None:
+        site.require_readable("Link", name)
         dialler = incoming_link(site, name)
         if dialler is None:
             raise no_link(site, name, link_to(site, name), f"link set {{}} {_shown(cost)}")

@@ -164,7 +164,7 @@ def set_(
         raise _no_service(site, name)
     of_targets = capacity is not None or any(text is not None for text in health.values())
     if of_targets:
-        documents += changed_targets(name, bound, capacity, health)
+        documents += changed_targets(site, name, bound, capacity, health)
     documents += cap.put
     if not documents:
         raise usage("nothing to set", f"sitectl service set {name} --policy fill --capacity 10")

@@ -239,6 +239,36 @@ def test_a_new_capacity_names_the_documents_that_cannot_be_read_and_keep_theirs(
     assert "left as it was" not in shop.ok("service", "set", "shop", "--queue", "0").stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("service", "set", "shop", "--capacity", "9"),
+        ("service", "unbind", "shop", "host", "127.0.0.1"),
+        ("unexpose", "host", "127.0.0.1", "--address", "shop"),
+    ],
+)
+def test_a_target_whose_document_cannot_be_read_is_not_said_to_be_missing(
+    shop: CommandLine, words: tuple[str, ...]
+) -> None:
+    shop.ok(*BIND, "--capacity", "7")
+    (path,) = (shop.state / "here" / "config").glob("connector-*")
+    path.write_text(path.read_text().replace("capacity: 7", "capacity: many"))
+    result = shop(*words)
+    assert result.exit_code == 1
+    assert f"config/{path.name}:" in result.stderr
+    assert "got 'many'" in result.stderr
+    assert f"Next: Correct config/{path.name} and try again" in result.stderr
+
+
+def test_a_link_whose_document_cannot_be_read_is_not_said_to_be_missing(
+    shop: CommandLine,
+) -> None:
+    (shop.state / "here" / "config" / "link-west.yaml").write_text("kind: Link\n")
+    result = shop("link", "set", "west", "--cost", "2")
+    assert result.exit_code == 1
+    assert "config/link-west.yaml:1:1: " in result.stderr
+
+
 def test_a_queue_returns_to_its_default(shop: CommandLine) -> None:
     before = service(shop)
     shop.ok("service", "set", "shop", "--queue", "0")
