@@ -178,8 +178,8 @@ FAMILIES: dict[str, Family] = {
     "spillway_unserved": Family(
         "gauge",
         "1: no site that is reached has a ready target, and clients of this site ask for one, or "
-        "this site declares the service or has targets of it (SW0309). Without a value: no "
-        "such lack.",
+        "targets exist and this site declares the service or has some of them (SW0309). Without "
+        "a value: no such lack.",
         ("service", "port"),
     ),
     "spillway_local_targets": Family(

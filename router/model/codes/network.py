@@ -98,9 +98,9 @@ SERVICES: Final = (
         "SW0309",
         "A service without a ready target",
         "No site that is reached and may serve it has a ready target: every request is refused "
-        "with `no-route`. It is a problem where the service is declared or has targets, and at "
-        "each site whose clients asked for it in the last minute. The text names the sites that "
-        "have or had targets, and rules that leave out ready ones.",
+        "with `no-route`. It is a problem at each site whose clients asked for it in the last "
+        "minute and, if it has targets at all, where it is declared or has some of them. The text "
+        "names the sites that have or had targets, and rules that leave out ready ones.",
         "See why: sitectl service status NAME; what a target said is under ERROR of its own site",
     ),
     Code(
