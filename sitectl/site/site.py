@@ -162,10 +162,13 @@ class Site(ABC):
         """Raise Failure when the place that verbs write that document to cannot be read."""
         self._refuse_broken_place(kind, name, self.scan()[1])
 
+    def unreadable(self) -> list[ConfigError]:
+        """Of each document that cannot be read, why."""
+        return [error for error in self.scan()[1] if error.severity == "error"]
+
     def require_all_readable(self) -> None:
         """Raise Failure when a document cannot be read: it may hold what is not found."""
-        errors = [error for error in self.scan()[1] if error.severity == "error"]
-        if errors:
+        if errors := self.unreadable():
             raise config_failure(errors, "one of these documents may hold what is not found")
 
     @property

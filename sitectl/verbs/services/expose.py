@@ -279,7 +279,11 @@ def unexpose(
     target = bound_target(site, name, words, namespace_of_target)
     removed = unbind_target(site, name, target, None)
     if removed and not bindings_of(site, name):
-        site.delete_all(documents_of(site, name))
+        if unreadable := site.unreadable():  # Another target of it may stand there.
+            for error in unreadable:
+                output.note(f"{name} stays, and what cannot be read: {error.message}")
+        else:
+            site.delete_all(documents_of(site, name))
     change = "deleted" if removed else "unchanged"
     text = f"{target.shown} is not exposed as {name}, nothing to do"
     if removed:

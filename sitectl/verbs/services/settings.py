@@ -198,9 +198,8 @@ def _put(
 
 def _note_unreadable(site: Site) -> None:
     """The documents that no verb can read, of which some may have targets of the service."""
-    for error in site.scan()[1]:
-        if error.severity == "error":
-            output.note(f"left as it was: {error.message}")
+    for error in site.unreadable():
+        output.note(f"left as it was: {error.message}")
 
 
 def _changes(

@@ -260,6 +260,22 @@ def test_a_target_whose_document_cannot_be_read_is_not_said_to_be_missing(
     assert f"Next: Correct config/{path.name} and try again" in result.stderr
 
 
+def test_a_service_stays_of_which_another_target_may_stand_in_what_cannot_be_read(
+    shop: CommandLine,
+) -> None:
+    shop.ok(*BIND, "--capacity", "7")
+    (path,) = (shop.state / "here" / "config").glob("connector-*")
+    shop.ok("service", "bind", "shop", "host", "127.0.0.2", "--target-port", "9")
+    text = path.read_text()
+    path.write_text(text.replace("capacity: 7", "capacity: many"))
+    unexpose = ("unexpose", "host", "127.0.0.2", "--address", "shop")
+    assert f"shop stays, and what cannot be read: config/{path.name}:" in shop.ok(*unexpose).stderr
+    assert "service-shop.yaml" in shop.config()
+    path.write_text(text)
+    shop.ok("unexpose", "host", "127.0.0.1", "--address", "shop")
+    assert "service-shop.yaml" not in shop.config()
+
+
 def test_a_link_whose_document_cannot_be_read_is_not_said_to_be_missing(
     shop: CommandLine,
 ) -> None:
