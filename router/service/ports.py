@@ -213,8 +213,8 @@ class ClientLeg(Leg, Protocol):
         """As `abort`, since the client is gone: `done` comes with `CLIENT_GONE`."""
 
     def overdue(self) -> LegFailure:
-        """As `abort`, since its answer has not begun in time: `done` comes with what is returned,
-        the reason that the client is told."""
+        """As `abort`, since its answer has not begun in time: the client gets the answer to the
+        failure that is returned, and `done` comes with it."""
 
     def break_off(self, sites: Set[SiteId]) -> None:
         """End an attempt at one of these ``sites`` as if the link to it were lost."""

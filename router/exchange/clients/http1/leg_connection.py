@@ -156,7 +156,7 @@ class LegConnection(HttpConnection):
             self._torn()
 
     def _tear(self) -> None:
-        """The answer is longer or shorter than its head says."""
+        """The answer goes on no more, or is longer or shorter than its head says."""
         if self.leg is not None:
             self.leg.abort()
         self._torn()
@@ -207,11 +207,13 @@ class LegConnection(HttpConnection):
                 self.pace.touch(more_s)
                 return
         self._parser.close()
-        if self._awaits_client or self.state is not ASKED:
+        if self.state is not ASKED:
+            self._tear()
+        elif self._awaits_client:
             self._refuse_request(render.REQUEST_TIMEOUT)
-            return
-        assert self.leg is not None, "its answer has not begun"
-        self._refuse_request(failure_error(self.leg.overdue()))
+        else:
+            assert self.leg is not None, "its answer has not begun"
+            self._refuse_request(failure_error(self.leg.overdue()))
 
     def _client_lost(self) -> None:
         self.state = OVER
