@@ -199,5 +199,14 @@ def linked(world: World, **more: object) -> tuple[Router, Router]:
     return west, east
 
 
+def let_in_by_one_token(world: World, east: Router, count: int) -> list[Router]:
+    """So many sites that dial ``east``, which one of its tokens lets in."""
+    fleet = [Router(world, f"fleet-{number}") for number in range(count)]
+    for member in fleet:
+        east.owner.tokens[member.tls.certificate] = "fleet"
+        member.link("east")
+    return fleet
+
+
 def live_wires(world: World) -> list[Wire]:
     return [wire for wire in world.wires if not wire.left.is_gone]

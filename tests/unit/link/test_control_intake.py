@@ -11,7 +11,7 @@ from router.model.ids import RouterId
 from router.model.messages.adverts import LoadReport
 from router.model.messages.edges import ServiceRow, TableMessage
 from router.model.messages.packed import pack
-from tests.unit.link.routers import Router, linked
+from tests.unit.link.routers import Router, let_in_by_one_token, linked
 from tests.unit.link.test_handshake import Dialler
 from tests.unit.link.test_lsa_intake import database
 from tests.unit.link.wire import World
@@ -91,10 +91,7 @@ def test_a_flood_of_control_messages_is_read_at_its_rate_and_delays_no_other_sit
 def test_sites_that_one_token_let_in_are_read_at_the_rate_of_one() -> None:
     world = World()
     east = Router(world, "east")
-    fleet = [Router(world, f"fleet-{number}") for number in range(3)]
-    for member in fleet:
-        east.owner.tokens[member.tls.certificate] = "fleet"
-        member.link("east")
+    fleet = let_in_by_one_token(world, east, 3)
     world.settle()
     seconds = 10
     for _ in range(10 * seconds):

@@ -13,7 +13,7 @@ from router.model.ids import RouterId, SiteId
 from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.specs import ServiceSpec
 from router.routing.adverts.lsa import Adjacency, Lsa, PartRef, Services, Topology, encode_lsa
-from tests.unit.link.routers import FakeIdentity, Router, linked
+from tests.unit.link.routers import FakeIdentity, Router, let_in_by_one_token, linked
 from tests.unit.link.wire import World
 
 SITES, SERVICES = 1_000, 20  # Of a large network, and of each site.
@@ -147,10 +147,7 @@ def test_a_flood_is_read_at_its_rate_and_delays_no_other_site() -> None:
 def test_sites_that_one_token_let_in_are_read_at_the_rate_of_one() -> None:
     world = World()
     east = Router(world, "east")
-    fleet = [Router(world, f"fleet-{number}") for number in range(3)]
-    for member in fleet:
-        east.owner.tokens[member.tls.certificate] = "fleet"
-        member.link("east")
+    fleet = let_in_by_one_token(world, east, 3)
     other = Router(world, "other")
     other.link("east")
     world.settle()

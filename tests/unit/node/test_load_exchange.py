@@ -184,14 +184,19 @@ def test_one_report_more_is_not_looked_at_and_is_a_glitch_of_who_passed_it_on() 
     assert world.believed[-1] == reports[-1]
 
 
-def test_what_one_neighbour_floods_takes_nothing_of_another_ones_budget() -> None:
-    world, network = World(), Network("abc")
-    network.serve("a", [], [advert("x")])
-    network.serve("c", [], [advert("x")])
-    network.connect("a", "b")
-    network.connect("c", "b")
+def between_two() -> tuple[Network, RouterId, RouterId]:
+    """Where ``b`` has two neighbours that serve, and these."""
+    network = Network("abc")
+    for name in "ac":
+        network.serve(name, [], [advert("x")])
+        network.connect(name, "b")
     network.run(1.0)
-    flooding, honest = network.identities["a"].router, network.identities["c"].router
+    return network, network.identities["a"].router, network.identities["c"].router
+
+
+def test_what_one_neighbour_floods_takes_nothing_of_another_ones_budget() -> None:
+    world = World()
+    network, flooding, honest = between_two()
     for neighbour in (flooding, honest):
         world.exchange.neighbour_up(neighbour, neighbour)
     table = network.table("b")
@@ -203,13 +208,8 @@ def test_what_one_neighbour_floods_takes_nothing_of_another_ones_budget() -> Non
 
 
 def test_all_that_one_token_let_in_have_one_budget_however_often_they_link() -> None:
-    world, network = World(), Network("abc")
-    network.serve("a", [], [advert("x")])
-    network.serve("c", [], [advert("x")])
-    network.connect("a", "b")
-    network.connect("c", "b")
-    network.run(1.0)
-    first, second = network.identities["a"].router, network.identities["c"].router
+    world = World()
+    network, first, second = between_two()
     for neighbour in (first, second):
         world.exchange.neighbour_up(neighbour, "fleet")
     table = network.table("b")
