@@ -134,6 +134,16 @@ def emit(
         )
 
 
+def emit_file(settings: Settings, text: str) -> None:
+    """Print ``text``, the YAML of a file, or what it holds as JSON, which is read back alike."""
+    if settings.output != "json":
+        click.echo(text, nl=False)
+        return
+    import yaml
+
+    click.echo(json.dumps(yaml.safe_load(text), indent=2))
+
+
 def emit_planned(settings: Settings) -> None:
     """Print the objects of a dry run as YAML that `kubectl apply` takes; or as JSON."""
     objects = [planned.body for planned in settings.planned if planned.body]

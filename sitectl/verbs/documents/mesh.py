@@ -285,4 +285,4 @@ def export(settings: Settings, title: str, namespaces: tuple[str, ...], host: bo
     from sitectl.mesh.exporting import export as exported
     from sitectl.mesh.writing import write
 
-    click.echo(write(exported(settings, title, namespaces, with_host=host)), nl=False)
+    output.emit_file(settings, write(exported(settings, title, namespaces, with_host=host)))

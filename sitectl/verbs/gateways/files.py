@@ -161,7 +161,7 @@ def export_config(settings: Settings, words: tuple[str, ...], name: str | None) 
         output.note(f"not in the YAML: {what}")
     text = write_gateway(gateway)
     if file == "-":
-        click.echo(text, nl=False)
+        output.emit_file(settings, text)
         return
     path = Path(file)
     if not path.absolute().parent.is_dir():

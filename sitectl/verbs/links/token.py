@@ -138,7 +138,7 @@ def create(
     from certs.token_files import tokens
 
     if file == "-":
-        click.echo(tokens.dump(token), nl=False)
+        output.emit_file(settings, tokens.dump(token))
         note_to_grant(site)
         return
     if token_type != "claim":

@@ -1,8 +1,10 @@
 """Gateway YAML made the state of a gateway of this host, and its state as YAML again."""
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from router.documents.gateway import read_gateway
 from router.model.specs import ConnectorSpec, Document, LinkSpec
@@ -114,6 +116,8 @@ def test_what_is_exported_is_applied_without_a_change(
 ) -> None:
     here.ok("apply", "-f", "-", stdin=TWO)
     text = here.ok("gateway", "export-config", "-").stdout
+    told = json.loads(here.ok("gateway", "export-config", "-", "-o", "json").stdout)
+    assert told == yaml.safe_load(text)
     exported, findings = read_gateway(text, "")
     assert exported is not None and findings == []
     changes = here.ok("apply", "-f", "-", stdin=text).stdout.splitlines()

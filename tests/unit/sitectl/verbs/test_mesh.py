@@ -74,10 +74,14 @@ def test_again_and_again_only_with_a_file_and_without_invitations(
     assert "new invitations again and again" in failed.output
 
 
-def test_what_is_exported_needs_no_plan(here: CommandLine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [(), ("-o", "json")], ids=["yaml", "json"])
+def test_what_is_exported_needs_no_plan(
+    here: CommandLine, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
     here.ok("service", "create", "shop", "8080")
     path = tmp_path / "mesh.yaml"
-    path.write_text(here.ok("mesh", "export").stdout)
+    path.write_text(here.ok("mesh", "export", *flags).stdout)
+    assert path.read_text().startswith("{") == bool(flags)
     plan = here.json("mesh", "plan", "-f", str(path))
     assert [(one["change"], one["kind"]) for one in plan] == [("start", "Router")]
 

@@ -1,5 +1,6 @@
 """Files that `token create` may replace, and those that it leaves alone."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,13 @@ def test_an_empty_file_and_an_own_token_are_replaced(here: CommandLine, tmp_path
     first = file.read_text()
     create(here, file)
     assert file.read_text() != first
+
+
+def test_a_token_on_standard_output_is_json_when_asked_for(
+    here: CommandLine, tmp_path: Path
+) -> None:
+    told = here.ok("token", "create", "-", "--ingress-host", "127.0.0.1", "-o", "json").stdout
+    assert json.loads(told)["kind"] == "Secret"
+    file = tmp_path / "token.json"
+    file.write_text(told)
+    assert here.json("token", "status", str(file))["site"]["name"] == "here"
