@@ -176,6 +176,19 @@ def test_an_account_that_lost_all_parts_is_as_new() -> None:
         assert account.excess(None, stored) == empty.excess(None, stored) != ""
 
 
+def test_a_name_makes_room_only_where_no_other_part_tells_it() -> None:
+    def told(part: int, *names: str) -> tuple[Lsa, bytes]:
+        return make_lsa(MALLORY, part=part, services=Services(tuple(map(declare, names)), ())), b""
+
+    account, alone = SiteBudget(), SiteBudget()
+    for one in (account, alone):
+        one.replace(None, told(1, "x"))
+    account.replace(None, told(2, "x"))
+    with limited(LSA_SITE_NAMES_MAX=1):
+        assert alone.excess(told(1, "x"), told(1, "y")) == ""
+        assert account.excess(told(1, "x"), told(1, "y")) == "more than 1 services"
+
+
 NEIGHBOURS = ("mallory", "honest", "third")
 NEIGHBOUR_LIMITS = {
     "LSA_NEIGHBOUR_NAMES_MAX": 6,

@@ -263,9 +263,7 @@ class AttachedEdges:
     def _names(self, names: frozenset[str] | None) -> frozenset[str]:
         if self._table is None or self._teller is None:
             return names or frozenset()
-        return wanted_names(self._table, self._teller.adverts, names) | (
-            frozenset(self._offers.services) if names is None else frozenset()
-        )
+        return wanted_names(self._table, self._teller.adverts, names)
 
     def _look(self, now: float) -> list[RoutingEvent]:
         """Make the offers again, and send each edge the rows that changed for it."""

@@ -4,6 +4,7 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
     ADJACENCIES_MAX,
     CONFLICT_ANSWERS,
+    CONFLICT_REPEAT_S,
     LSA_BURST,
     LSA_CHECKS_BURST,
     LSA_MAX_AGE_S,
@@ -13,6 +14,7 @@ from router.model.limits import (
     SPF_DELAY_MAX_S,
 )
 from router.routing.adverts.lsa import Lsa, ReceivedLsa, Services, Topology, decode_lsa
+from router.routing.adverts.rivals import Rivals
 from router.routing.core import RoutingCore
 from router.routing.events import (
     EpochRaised,
@@ -411,6 +413,18 @@ def test_only_who_answers_the_epochs_that_we_took_again_and_again_is_alive() -> 
     answers = [100 + 2 * number for number in range(1 + CONFLICT_ANSWERS)]  # Ours lie between.
     assert conflicts_after(*answers[:-1]) == 0
     assert conflicts_after(*answers) == 1
+
+
+def test_an_old_word_of_a_twin_that_lives_is_no_news_of_it() -> None:
+    rivals, ours = Rivals(), 100
+
+    def told(epoch: int, now: float) -> bool:
+        lsa = make_lsa(WEST, epoch=epoch, boot_nonce=b"twin", boot_epoch=9)
+        return rivals.heard(lsa, ours, (1, b"us"), now) is not None
+
+    assert [told(ours + 1, 0.0) for _ in range(2 + CONFLICT_ANSWERS)][-2:] == [True, False]
+    later = 2 * CONFLICT_REPEAT_S
+    assert [told(epoch, later) for epoch in (ours - 1, ours, ours + 1)] == [False, False, True]
 
 
 def test_more_neighbours_than_fit_into_an_lsa_are_not_used() -> None:

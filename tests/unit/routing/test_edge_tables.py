@@ -19,9 +19,9 @@ from router.routing.edges import edge as edges
 from router.routing.edges.attached import AttachedEdges
 from router.routing.edges.edge import EdgeRouting
 from router.routing.edges.edge_rows import EdgeRows
-from router.routing.edges.edge_updates import RowChanges, messages
+from router.routing.edges.edge_updates import RowChanges, Rows, messages
 from router.routing.edges.edge_view import edge_table
-from router.routing.edges.offers import NOTHING, EdgeTeller, make_offers
+from router.routing.edges.offers import NOTHING, EdgeOffer, EdgeTeller, make_offers
 from router.routing.events import (
     EdgeCaughtUp,
     LsaRejected,
@@ -297,6 +297,38 @@ def test_a_full_table_takes_a_row_of_each_kind_for_one_that_is_gone_and_no_more(
     assert isinstance(rows.receive(message(base=1, version=2, **more)), LsaFault)
     assert not isinstance(rows.receive(message(base=1, version=2, **gone, **more)), LsaFault)
     assert len(rows) == 8
+
+
+@pytest.mark.parametrize("held", range(4))
+@pytest.mark.parametrize("wanted", range(4))
+@pytest.mark.parametrize("others", range(3))
+def test_a_service_has_room_if_it_does_not_grow_or_all_rows_fit(
+    held: int, wanted: int, others: int
+) -> None:
+    def offer(count: int) -> EdgeOffer:
+        return EdgeOffer(service_row(), tuple(candidate_row(port) for port in range(count)))
+
+    def rows_with(count: int) -> Rows:
+        rows = Rows()
+        if others:
+            rows.set_offer("other", offer(others - 1), EDGE.router, RowChanges())
+        if count:
+            rows.set_offer("shop", offer(count - 1), EDGE.router, RowChanges())
+        return rows
+
+    for most in range(9):
+        fits = wanted < held or len(rows_with(wanted + 1)) <= most
+        assert rows_with(held).has_room("shop", offer(wanted), most) == fits
+
+
+@pytest.mark.parametrize("ports", [(80, 81), (81, 80)])
+def test_the_last_declaration_that_an_edge_was_told_counts(ports: tuple[int, int]) -> None:
+    edge = attached("shop")
+    for version, port in enumerate(ports):
+        declared = msgspec.msgpack.encode(declare("shop", ports=(port,)))
+        row = service_row(declaration=declared)
+        hear(edge, message(base=version, version=1 + version, sites=(site_row(),), services=(row,)))
+        assert edge.table.declarations["shop"].declaration.spec.ports == (port,)
 
 
 def test_a_declaration_that_this_version_cannot_read_costs_its_own_service_only() -> None:

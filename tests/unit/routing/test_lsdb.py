@@ -257,6 +257,16 @@ def test_only_what_was_not_refreshed_ages_out() -> None:
     assert lsdb.next_expiry() is None
 
 
+def test_a_router_is_gone_with_its_last_part_also_if_its_head_never_came() -> None:
+    lsdb = Lsdb(WEST.node)
+    for part, at in ((1, 0.0), (2, 5.0)):
+        store(lsdb, make_lsa(EAST, part=part, services=Services((), (advert("x"),))), at)
+    assert not lsdb.expire(LSA_MAX_AGE_S), "one part is left"
+    assert lsdb.origin(EAST.node) is not None
+    assert lsdb.expire(LSA_MAX_AGE_S + 5.0)
+    assert lsdb.origin(EAST.node) is None
+
+
 def test_two_sites_with_one_router_id_stay_apart() -> None:
     lsdb = Lsdb(WEST.node)
     thief = FakeIdentity("mallory", router=EAST.router)

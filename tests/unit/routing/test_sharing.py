@@ -134,10 +134,14 @@ def test_other_terms_count_at_once_and_everywhere() -> None:
     assert set(network.table("far").declarations) == {"shop"}
 
 
-def test_lsas_of_others_are_acknowledged_and_no_more_from_a_site_on_terms() -> None:
+@pytest.mark.parametrize("is_before", [False, True])
+def test_lsas_of_others_are_acknowledged_and_no_more_from_a_site_on_terms(
+    is_before: bool,
+) -> None:
     network = leafy()
-    phantom = FakeIdentity("phantom")
     leaf = network.identities["leaf"]
+    others = (FakeIdentity(f"phantom-{number}") for number in range(100))
+    phantom = next(one for one in others if (one.site < leaf.site) == is_before)
     told = signed(make_lsa(phantom, neighbours=((leaf, 1),)), phantom)
     events = network.cores["near"].receive_lsa(leaf.router, told, network.now)
     assert events[1:] == [ForeignLsa(leaf.router, phantom.site)]

@@ -233,6 +233,20 @@ def test_a_site_drains_when_all_of_its_routers_do() -> None:
     assert shown == [False, True]
 
 
+def test_a_site_that_cannot_be_reached_drains_only_if_it_said_so() -> None:
+    for drains in (False, True):
+        network = Network(["west", "east"])
+        network.connect("west", "east", 4)
+        network.run(1.0)
+        if drains:
+            network.take("east", network.cores["east"].set_draining(True, network.now))
+            network.run(0.1)
+        network.cut("west", "east")
+        network.run(0.1)
+        east = network.table("west").sites[network.identities["east"].site]
+        assert (east.reachable, east.draining) == (False, drains)
+
+
 def test_more_services_than_a_site_may_have_are_an_error_of_ours() -> None:
     network = Network(["west"])
     with pytest.raises(ValueError, match="more than"):
