@@ -21,7 +21,7 @@ from router.node.problems import listener_problems, problems, unserved
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.services import refused_declarations
 from router.node.services.services import SiteServices
-from router.routing.edges.edge import EdgeRouting, Routing
+from router.routing.edges.edge import Routing
 from router.routing.names import Names
 from router.routing.table import RouteTable
 from router.trust.ports import Credentials
@@ -77,7 +77,6 @@ class Troubles:
         """All that needs a person; ``config``: of the documents, ``utc``: ISO 8601 of monotonic
         seconds."""
         table = self._routing.table
-        is_edge = isinstance(self._routing, EdgeRouting)
         rules = wanted.rules if wanted is not None else SharingRules()
         return (
             *config,
@@ -102,9 +101,6 @@ class Troubles:
             *problems.of_rules(self._services.pins.pending, table),
             *problems.of_weights(wanted.services if wanted else {}, table),
             *problems.of_edge(self._routing.left_out),
-            *problems.of_mode(
-                "edge" if is_edge else "interior", wanted.site.router_mode if wanted else ""
-            ),
         )
 
     def _unserved(

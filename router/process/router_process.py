@@ -16,6 +16,7 @@ from router import __version__
 from router.balance.site.wake_hold import Wake
 from router.control import SourcesReading, Wanted
 from router.kubernetes.objects.console import USERS_PLACE as CONSOLE_USERS
+from router.kubernetes.objects.names import ROUTER
 from router.kubernetes.targets.replicas import HeardRouters
 from router.model import limits
 from router.model.addresses import split
@@ -38,7 +39,7 @@ from router.operate.insight import Insight
 from router.operate.process_facts import ProcessFacts
 from router.operate.rebalances import Rebalancer
 from router.operate.record.config_news import ConfigNews
-from router.process import open_files
+from router.process import open_files, restart_needed
 from router.process.callers.callers_run import CallersRun
 from router.process.lag_probe import LagProbe
 from router.process.logs import Logs
@@ -60,6 +61,9 @@ from router.workers.workers import Lead, Workers
 
 log = logging.getLogger("router.process")
 
+_RESTART = "sitectl stop, then sitectl start"
+_RESTART_DEPLOYMENT = f"kubectl rollout restart deployment {ROUTER}"
+
 
 class Running:
     """The router, its journal and what signals do to it."""
@@ -80,7 +84,7 @@ class Running:
         self._loop = asyncio.get_running_loop()
         self.part, self.store, self._logs, self._directory = part, store, logs, directory
         self._siblings: tuple[str, ...] = ()
-        wanted = reading.wanted
+        self._started = wanted = reading.wanted
         self.grace_s = wanted.site.drain_grace_s
         self.admin_address = split(wanted.site.admin) if wanted.site.admin else None
         self.serving = asyncio.Event()
@@ -327,13 +331,16 @@ class Running:
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
         """What the store read."""
-        self._config_news.apply(errors)
+        documents = self.store.documents()
+        hint = _RESTART_DEPLOYMENT if self.store.namespace else _RESTART
+        found = [*errors, *restart_needed.findings(self._started, wanted, documents, hint)]
+        self._config_news.apply(found)
         self.grace_s = wanted.site.drain_grace_s
         self.memory.limit(wanted.site.memory_limit_bytes)
         self._applied = (wanted, errors)
         if self.part.leads:
-            self.record.auditing.documents(self.store.documents())
-        self.router.apply(self._resolved(wanted), errors)
+            self.record.auditing.documents(documents)
+        self.router.apply(self._resolved(wanted), found)
         self.seeing.apply(wanted.site)
         self.callers.apply(names_callers=wanted.site.name_callers)
         if self.part.leads:

@@ -58,6 +58,23 @@ def test_a_mistake_in_a_file_is_named_with_its_place_and_changes_nothing(office:
     until(lambda: office.back.service("extra") is None, "and elsewhere")
 
 
+def test_a_site_renamed_by_hand_is_a_problem_until_its_router_starts_again(office: Office) -> None:
+    path = office.front.directory / "config" / "site-front.yaml"
+    before = path.read_text()
+    assert "\nname: front\n" in before
+    path.write_text(before.replace("\nname: front\n", "\nname: lobby\n"))
+    (found,) = until(lambda: problems(office.front), "the new name is reported")
+    sentence = "the site is named lobby, and this router runs as front until it is started again"
+    assert f"config/site-front.yaml: {sentence} (at $.name)" in found
+    assert found.endswith("sitectl stop, then sitectl start")
+    assert sentence in office.front.ctl("status", code=3).out
+    assert sentence in office.front.ctl("check", code=3).out
+    told = [one["message"] for one in office.front.get("events") if one["code"] == "SW0311"]
+    assert told == [f"{sentence} (at $.name)"]
+    path.write_text(before)
+    until(lambda: not problems(office.front), "the former name counts")
+
+
 def test_a_file_broken_later_keeps_what_it_said_before(office: Office) -> None:
     path = office.front.directory / "config" / "own-service-shop.yaml"
     before = path.read_text()

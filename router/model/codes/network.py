@@ -111,8 +111,9 @@ SERVICES: Final = (
     ),
     Code(
         "SW0311",
-        "Another mode is wanted",
-        "routerMode was changed, which takes another start.",
+        "A change of the site waits for its router's next start",
+        "The site's document gives it another name, routerMode or admin address. A running router "
+        "keeps the one that it started with.",
         "sitectl stop, then sitectl start",
     ),
     Code(

@@ -249,20 +249,6 @@ def of_edge(left_out: int) -> list[Problem]:
     ]
 
 
-def of_mode(mode: str, wanted: str) -> list[Problem]:
-    """A router mode that was changed under a running router. ``wanted`` empty: not known."""
-    if wanted in ("", mode):
-        return []
-    return [
-        Problem(
-            code="SW0311",
-            message=f"routerMode is {wanted}, and this router runs as {mode} until it is "
-            "started again.",
-            hint="sitectl stop, then sitectl start",
-        )
-    ]
-
-
 def of_weights(services: Mapping[str, ServiceSpec], table: RouteTable) -> list[Problem]:
     """Weights of services declared here whose names are those of no site, or of more than one."""
     names = {site.name for site in table.sites.values()}

@@ -15,7 +15,6 @@ from router.node.problems.problems import (
     of_config,
     of_copies,
     of_edge,
-    of_mode,
     of_table,
     of_terms,
     of_undeclared,
@@ -159,12 +158,6 @@ def test_services_that_an_edge_is_not_told_of_are_a_problem_with_two_ways_out() 
     (problem,) = of_edge(3)
     assert problem.message.startswith("3 services find no room")
     assert "routerMode: interior" in problem.hint
-
-
-def test_a_mode_changed_under_a_running_router_is_a_problem_until_it_is_started_again() -> None:
-    assert of_mode("edge", "edge") == of_mode("edge", "") == []
-    (problem,) = of_mode("interior", "edge")
-    assert problem.message.startswith("routerMode is edge, and this router runs as interior")
 
 
 def table(**names: str) -> RouteTable:
