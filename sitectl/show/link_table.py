@@ -72,6 +72,9 @@ def _lines(item: dict[str, Any], now: float, *, whole: bool) -> list[str]:
     if whole and item.get("endpoint"):
         lines.append(f"is connected to {item['endpoint']}{through}")
     ends = item.get("certificate_expires")
-    if ends and (whole or datetime.datetime.fromisoformat(ends).timestamp() - now < NEAR_S):
-        lines.append(f"has a certificate until {ends}")
+    if ends:
+        left_s = datetime.datetime.fromisoformat(ends).timestamp() - now
+        if whole or left_s < NEAR_S:
+            until = "until" if left_s > 0 else "that expired at"
+            lines.append(f"has a certificate {until} {ends}")
     return lines

@@ -352,6 +352,17 @@ def test_a_certificate_that_ends_within_a_day_shows_beside_all_links(
     assert f"west has a certificate until {soon}" in here.ok("link", "status").stdout
 
 
+def test_a_certificate_that_has_ended_is_not_said_to_last_until_then(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    ended = utc(time.time() - 3_600)
+    admin.items("/api/v1/links", link("west", certificate_expires=ended))
+    table, named = here.ok("link", "status").stdout, here.ok("link", "status", "west").stdout
+    for shown in (table, named):
+        assert f"west has a certificate that expired at {ended}\n" in shown
+        assert f"until {ended}" not in shown
+
+
 def test_renewing_an_incoming_link_names_who_dials_it(here: CommandLine, admin: FakeAdmin) -> None:
     admin.items("/api/v1/links", link("west", direction="incoming"))
     refused = here("link", "renew", "west")
