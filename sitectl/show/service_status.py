@@ -15,6 +15,9 @@ from sitectl.show.history import Drawn
 STALE_S: Final = 1.5 * limits.LOAD_REFRESH_S_MAX
 """No site that is well and reachable has told its load longer ago."""
 _EJECTED_NAMED: Final = 2
+_OWN_TARGETS: Final = (
+    "The targets listed are this site's. For those of other sites: sitectl service status NAME"
+)
 
 
 def table(
@@ -23,6 +26,7 @@ def table(
     now: float,
     drawn: Mapping[tuple[str, int], Drawn],
     *,
+    is_named: bool = True,
     has_workloads: bool = False,
     attached: Sequence[str] = (),
     closed: Sequence[str] = (),
@@ -31,6 +35,7 @@ def table(
 
     ``drawn``: the last minutes of those whose are known, by service and port.
 
+    ``is_named``: of one service, so other sites were asked for their targets.
     ``has_workloads``: targets may be workloads, so that is what an empty table suggests.
     ``attached``: services that it cannot list, since only a router that runs knows who declares
     them. ``closed``: what to say of those that a rule closes here, if none is open.
@@ -67,7 +72,13 @@ def table(
     if detailed:
         for item in items:
             text += "\n\n" + _details(item, now)
+        if not is_named and any(map(_has_targets_elsewhere, items)):
+            text += f"\n\n{_OWN_TARGETS}"
     return text
+
+
+def _has_targets_elsewhere(item: Mapping[str, Any]) -> bool:
+    return any(s.get("targets_ready") and not s.get("local") for s in item.get("sites") or [])
 
 
 def _empty(has_workloads: bool, attached: Sequence[str], closed: Sequence[str]) -> str:

@@ -242,7 +242,7 @@ def label(settings: Settings, name: str, words: tuple[str, ...]) -> None:
 
 @group.command("status")
 @click.argument("name", required=False, shell_complete=completes("services"))
-@click.option("-v", "--verbose", is_flag=True, help="Include sites and targets.")
+@click.option("-v", "--verbose", is_flag=True, help="Include sites, and targets of this site.")
 @accepted("not needed here", "--show-labels")
 @watch_flag
 @click.pass_context
@@ -279,6 +279,7 @@ def _look(settings: Settings, name: str | None, verbose: bool) -> Picture:
         {"items": items},
         lambda: table(
             *(items, detailed, time.time(), drawn),
+            is_named=name is not None,
             has_workloads=site.has_workloads,
             attached=() if silence is None or name is not None else attached(site),
             closed=closed,

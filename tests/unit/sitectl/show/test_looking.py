@@ -129,6 +129,25 @@ def test_of_very_many_problems_status_shows_the_first_and_says_how_many_there_ar
     assert len(here.json("status", code=3)["problems"]) == 300
 
 
+def test_service_status_verbose_says_that_it_lists_the_targets_of_this_site_alone(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    note = (
+        "The targets listed are this site's. For those of other sites: sitectl service status NAME"
+    )
+    local = SERVICE["sites"][0]
+    east = {**local, "site": "east", "id": "e" * 32, "local": False, "path_cost": 1}
+    both = {**SERVICE, "sites": [local, east]}
+    admin.items("/api/v1/services", both)
+    admin.items("/api/v1/services/shop", both)
+    assert here.ok("service", "status", "-v").stdout.endswith(f"\n\n{note}\n")
+    assert note not in here.ok("service", "status").stdout
+    assert note not in here.ok("service", "status", "shop").stdout, "the other site was asked"
+    for others in ([], [{**east, "targets_ready": 0}]):
+        admin.items("/api/v1/services", {**SERVICE, "sites": [local, *others]})
+        assert note not in here.ok("service", "status", "-v").stdout, "nothing is left out"
+
+
 def test_why_prints_the_decision_and_every_candidate(here: CommandLine, admin: FakeAdmin) -> None:
     item = {
         "service": "shop",
