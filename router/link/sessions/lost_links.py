@@ -51,8 +51,10 @@ class LostLinks:
         before = self._fresh().pop(key, None)
         if fault.kind == "refused" or fault.code in ORDERLY:
             return
+        if before is not None:  # Of several routers of its site the first one has no number.
+            name = min(before.line.name, name, key=lambda one: (len(one), one))
         line = msgspec.structs.replace(
-            incoming_status(before.line.name if before else name, session),
+            incoming_status(name, session),
             state="down",
             since=self._now(),
             rtt_s=None,

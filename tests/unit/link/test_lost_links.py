@@ -171,3 +171,26 @@ def test_a_link_in_words() -> None:
     assert in_words("link1", "outgoing", "west") == "link link1 to west"
     assert in_words("west", "incoming", "west") == "link west from west"
     assert in_words("link1", "outgoing", "") == "link link1"
+
+
+@pytest.mark.parametrize("first_to_go", [0, 1])
+def test_of_two_routers_of_a_site_that_end_the_link_of_the_one_that_is_back_has_no_number(
+    first_to_go: int,
+) -> None:
+    world = World()
+    west, east = linked(world)
+    second = Router(world, "west-2", router="0" * 16, site="west")
+    second.identity.name = "west"
+    second.link("east")
+    world.settle()
+    assert [line.name for line in east.links.status()] == ["west", "west-2"]
+    both = [west, second]
+    for leaving in (both[first_to_go], both[1 - first_to_go]):
+        leaving.links.close()
+        world.settle()
+    assert (line_of(east.links).name, line_of(east.links).state) == ("west", "down")
+    back = Router(world, "west-3", router="1" * 16, site="west")
+    back.identity.name = "west"
+    back.link("east")
+    world.settle()
+    assert (line_of(east.links).name, line_of(east.links).state) == ("west", "up")
