@@ -745,7 +745,8 @@ TOKENS_SHOWN_MAX = 1_024  # As many claims as a site grants.
 TOKEN_CLAIMS_SHOWN_MAX = 64  # Redemptions of one token, the newest.
 CLOCK_MOVED_S = 60.0  # Between two looks; certificates forgive five minutes.
 STATE_FILE_BYTES_MAX = 64 * MIB  # 5,120 names with what is declared of them have some 10.
-STATE_RETRY_S = 5.0  # A state file that could not be written is written again.
+STATE_RETRY_S = 5.0  # How often a full disk is noticed, or something unreadable read again.
+STATE_HEALS_S = 1.0  # A state file that could not be written is written again.
 CONFIG_POLL_S = 1.0
 CONFIG_RESTS_S = (
     2.0  # A file as old gets another time by a write: file systems' clocks step by less.

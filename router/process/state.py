@@ -55,7 +55,7 @@ class FileKeeper:
     def __init__(
         self,
         path: Path,
-        unsaved: Callable[[str], None] = lambda reason: None,
+        troubled: Callable[[str], None] = lambda reason: None,
         shared: Path | None = None,
     ) -> None:
         """Read ``path``, or start afresh where there is none. Raises ConfigError.
@@ -63,11 +63,12 @@ class FileKeeper:
         ``shared``: the directory with what another process keeps for this one; None: this process
         keeps it, beside ``path``.
 
-        ``unsaved`` is told, once until it works again, that changes stay in memory: a full or
-        read-only disk must not end what is being served, nor keep a host that starts from it.
+        ``troubled`` is told why changes stay in memory, once, and with no reason when they are
+        written again: a full or read-only disk must not end what is being served, nor keep a host
+        that starts from it.
         """
         self._path, self._owners_path = path, path.with_name(OWNERS_FILE)
-        self._unsaved = unsaved
+        self._troubled = troubled
         self.leads = shared is None
         self._pins_path = (shared or path.parent) / PINS_FILE
         self._offers_path = path.with_name(OFFERS_FILE)
@@ -223,23 +224,23 @@ class FileKeeper:
         except OSError as error:
             before, self.trouble = self.trouble, f"{one}: {error.strerror}"
             if not before:
-                self._unsaved(self.trouble)
+                self._troubled(self.trouble)
         else:
-            self.trouble = ""
+            before, self.trouble = self.trouble, ""
+            if before:
+                self._troubled("")
 
-    def retry(self) -> bool:
-        """Write what could not be written. True: now it is; False: it cannot, or nothing waited.
+    def retry(self) -> None:
+        """Write what could not be written.
 
         On a full disk write also if nothing waits, when it has become fuller since such a write:
         people hear of the fault before it matters.
         """
-        if not self.trouble:
-            if self._has_less_room():
-                self._save()
-                self._tried = None if self.trouble else self._room()
-            return False
-        self._save()
-        return not self.trouble
+        if self.trouble:
+            self._save()
+        elif self._has_less_room():
+            self._save()
+            self._tried = None if self.trouble else self._room()
 
     def _has_less_room(self) -> bool:
         """The disk is full, and no write was tried with as little room as there is now."""

@@ -5,20 +5,28 @@ from pathlib import Path
 from router.model import limits
 from router.model.events import Tell
 from router.model.wording.file_trouble import next_step
-from router.net.ports import Timers
+from router.net.ports import Timer, Timers
 from router.process.state import FileKeeper
 
 
 class Keeping:
-    """Tells when it cannot be written, and tries again until it is."""
+    """Tells when it cannot be written and when it is again, and tries until then."""
 
     def __init__(self, path: Path, timers: Timers, tell: Tell, shared: Path | None = None) -> None:
         """``shared`` as of `FileKeeper`."""
         self._timers, self._tell = timers, tell
-        self.keeper = FileKeeper(path, self._unsaved, shared)
+        self._pause_s = limits.STATE_RETRY_S
+        self._timer: Timer | None = None
+        self.keeper = FileKeeper(path, self._troubled, shared)
         self._try_later()
 
-    def _unsaved(self, reason: str) -> None:
+    def _troubled(self, reason: str) -> None:
+        """``reason``: as `FileKeeper` has it."""
+        self._pause_s = limits.STATE_HEALS_S if reason else limits.STATE_RETRY_S
+        self._try_later()
+        if not reason:
+            self._tell("info", "state-saved", "state", "What must be remembered is written again.")
+            return
         self._tell(
             "error",
             "state-unsaved",
@@ -29,9 +37,10 @@ class Keeping:
 
     def _try_later(self) -> None:
         """A disk that was full has space again some time."""
-        self._timers.call_at(self._timers.now() + limits.STATE_RETRY_S, self._try_again)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._timers.call_at(self._timers.now() + self._pause_s, self._try_again)
 
     def _try_again(self) -> None:
         self._try_later()
-        if self.keeper.retry():
-            self._tell("info", "state-saved", "state", "What must be remembered is written again.")
+        self.keeper.retry()

@@ -39,7 +39,7 @@ class BarList:
         "_path",
         "_revoked",
         "_tell",
-        "_unsaved",
+        "_unwritten",
         "_wall",
         "_writes",
         "bars",
@@ -58,7 +58,8 @@ class BarList:
         self._path = secrets / BARS_FILE
         self._revoked, self._tell = revoked, tell
         self._writes, self._wall = writes, wall
-        self._unsaved = ""
+        self._unwritten = ""
+        """Why the file is not as it should be; empty: it is."""
         self._kept = self._read()
         self.bars = Bars()
         self._changed: Callable[[], None] = lambda: None
@@ -107,7 +108,7 @@ class BarList:
             self.look()
 
     def _keep(self, kept: _Kept) -> None:
-        if kept != self._kept:
+        if kept != self._kept or self._unwritten:
             self._kept = kept
             self._save()
 
@@ -124,20 +125,24 @@ class BarList:
     def _save(self) -> None:
         if not self._writes:
             return
+        before = self._unwritten
         try:
             write_secret(self._path, msgspec.json.encode(self._kept))
         except OSError as error:  # It counts all the same; after a restart it is told for longer.
-            self._tell_unsaved(f"{self._path}: {error.strerror}")
+            self._unwritten = f"{self._path}: {error.strerror}"
+            if self._unwritten != before:
+                self._tell_unsaved(self._unwritten)
         else:
-            self._unsaved = ""
+            self._unwritten = ""
+            if before:
+                text = "Since when sites are barred is kept again."
+                self._tell("info", "state-saved", "bars", text)
 
     def _tell_unsaved(self, reason: str) -> None:
-        if reason != self._unsaved:
-            self._unsaved = reason
-            self._tell(
-                "warning",
-                "state-unsaved",
-                "bars",
-                f"Since when sites are barred could not be kept: {reason}. They stay barred.",
-                "Free space on that disk and check its permissions; serving goes on",
-            )
+        self._tell(
+            "warning",
+            "state-unsaved",
+            "bars",
+            f"Since when sites are barred could not be kept: {reason}. They stay barred.",
+            "Free space on that disk and check its permissions; serving goes on",
+        )

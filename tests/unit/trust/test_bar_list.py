@@ -126,6 +126,22 @@ def test_what_cannot_be_written_counts_all_the_same(place: Place) -> None:
     assert set(place.journal.told()) == {"state-unsaved"}
 
 
+def test_what_could_not_be_written_is_written_as_soon_as_it_can_be_and_said(place: Place) -> None:
+    bars = place.opened()
+    (place.secrets / BARS_FILE).mkdir()
+    place.revoked = frozenset({"a"})
+    bars.look()
+    bars.look()
+    assert place.journal.told() == ["state-unsaved"]
+    (place.secrets / BARS_FILE).rmdir()
+    bars.look()
+    bars.look()
+    assert place.journal.told() == ["state-saved"]
+    place.revoked = frozenset()
+    assert [bar.site for bar in place.opened().bars.told] == []
+    assert json.loads((place.secrets / BARS_FILE).read_text())["revoked"] == {}
+
+
 def test_a_process_that_follows_writes_nothing(place: Place) -> None:
     place.revoked = frozenset({"a"})
     assert place.opened(writes=False).bars.told
