@@ -18,6 +18,9 @@ _ENDS: Final = (
     "{{ if lt $value 0.0 }}ended{{ else }}ends in {{ $value | humanizeDuration }}{{ end }}"
 )
 _SITES: Final = "without (site)"  # A router tells of all sites that it knows.
+_SHORTER: Final = "[3m]"
+"""Than the five minutes for which it must go on: else a burst of a moment fires once it has long
+ended. Of a scrape a minute one may fail."""
 _LEFT_OUT: Final = "spillway_left_out == 1"
 _CAPACITY: Final = f"(spillway_capacity unless {_LEFT_OUT})"
 _ALERTED: Final = (
@@ -86,7 +89,7 @@ ALERTS: Final = (
         "changes(spillway_link_up[10m]) > 6",
         "0m",
         "warning",
-        "Link {{ $labels.link }} goes up and down: sitectl events",
+        "Link {{ $labels.link }} went up or down {{ $value }} times in ten minutes: sitectl events",
     ),
     Alert(
         "SpillwayRouteTableStale",
@@ -118,18 +121,19 @@ ALERTS: Final = (
         "SpillwayRefusing",
         # Requests that are sheddable make way for others by design: ``shed`` is left out.
         "sum by (namespace, service, port, code) (rate(spillway_failed_requests_total"
-        '{code=~"all-full|no-route"}[5m])) > 0',
+        f'{{code=~"all-full|no-route"}}{_SHORTER})) > 0',
         "5m",
         "critical",
-        f"{_PORT} turns requests away ({{{{ $labels.code }}}}): sitectl why {_PORT} --denied",
+        f"{_PORT} has turned requests away for five minutes ({{{{ $labels.code }}}}):"
+        f" sitectl why {_PORT} --denied",
     ),
     Alert(
         "SpillwayFailing",
         # As `status` has it (SW0338), without ``shed`` for the same reason.
-        f'({_BY} (rate(spillway_requests_total{{code_class=~"5xx|error"}}[5m]))'
-        f' - ({_BY} (rate(spillway_failed_requests_total{{code="shed"}}[5m]))'
-        f" or {_BY} (0 * rate(spillway_requests_total[5m]))))"
-        f" / {_BY} (rate(spillway_requests_total[5m])) > 0.05",
+        f'({_BY} (rate(spillway_requests_total{{code_class=~"5xx|error"}}{_SHORTER}))'
+        f' - ({_BY} (rate(spillway_failed_requests_total{{code="shed"}}{_SHORTER}))'
+        f" or {_BY} (0 * rate(spillway_requests_total{_SHORTER}))))"
+        f" / {_BY} (rate(spillway_requests_total{_SHORTER})) > 0.05",
         "5m",
         "warning",
         f"{{{{ $value | humanizePercentage }}}} of the requests of {_PORT} fail:"
@@ -207,7 +211,8 @@ ALERTS: Final = (
         "increase(spillway_access_log_dropped_total[10m]) > 0",
         "0m",
         "warning",
-        "Lines of the access log are lost: a full disk, or accessLogShare too high",
+        "Lines of the access log were lost in the last ten minutes: a full disk, or"
+        " accessLogShare too high",
     ),
 )
 

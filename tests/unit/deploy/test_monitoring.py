@@ -72,7 +72,7 @@ def test_the_panel_of_failures_counts_what_its_alert_counts() -> None:
     (panel,) = (one for one in panels if one["title"] == "Failures")
     (alert,) = (one for one in ALERTS if one.name == "SpillwayFailing")
     drawn = re.sub(r'namespace=~"[^"]*",service=~"[^"]*",?', "", panel["targets"][0]["expr"])
-    drawn = drawn.replace("[$__rate_interval]", "[5m]").replace("{}", "")
+    drawn = drawn.replace("[$__rate_interval]", "[3m]").replace("{}", "")
     assert alert.expr == f"{drawn} > 0.05"
 
 
