@@ -36,6 +36,15 @@ class Adjacencies:
         )
 
     @property
+    def staying_siblings(self) -> frozenset[RouterId]:
+        """Those of `siblings` that did not ask us to open no more: they do not stop, or not yet."""
+        return frozenset(
+            router
+            for router in self.siblings
+            if not any(one.draining.peer_asked for one in self.known[router].sessions)
+        )
+
+    @property
     def sharing(self) -> dict[RouterId, bool]:
         """Of `siblings`, whether each says how it divides: those of older versions do not."""
         return {

@@ -1,11 +1,12 @@
 """How a router leaves its neighbors: drained at first, then for good, and by what farewell."""
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from router.link.fault import Fault
 from router.link.sessions.session import LinkSession
+from router.model.ids import RouterId
 
 
 class DepartureStage(enum.Enum):
@@ -31,13 +32,26 @@ AFTER_STAGE: Final[Mapping[DepartureStage, frozenset[DepartureStage]]] = {
 class Departure:
     """Of one router, called ``name``. ``farewell`` is why its links end, as their peers hear it."""
 
-    __slots__ = ("_done", "_name", "_stopping", "farewell", "stage")
+    __slots__ = (
+        "_done",
+        "_is_whole_site",
+        "_name",
+        "_staying",
+        "_stopping",
+        "_stops_alone",
+        "farewell",
+        "stage",
+    )
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._done: Callable[[], None] | None = None
+        self._staying: set[RouterId] = set()
+        """Other routers of this site that are not said to stop."""
+        self._is_whole_site = False
         self.stage = STAYING
         self.farewell = self._stopping = Fault("shutdown", f"{name} is stopping")
+        self._stops_alone = Fault("shutdown", f"a router of {name} is stopping")
 
     def drain(self) -> None:
         """This site takes nothing new."""
@@ -52,10 +66,26 @@ class Departure:
         """It is gone."""
         self._reach(CLOSED)
 
-    def leave_others(self) -> None:
-        """Other routers of this site are linked: it is not said to stop, whatever they do."""
-        if self.farewell is self._stopping:
-            self.farewell = Fault("shutdown", f"a router of {self._name} is stopping")
+    def with_whole_site(self) -> None:
+        """Once it stops, all others of its site do: they are workers of one router."""
+        self._is_whole_site = True
+
+    def leave_others(self, routers: Collection[RouterId]) -> None:
+        """Other ``routers`` of this site stay: it does not stop, unless they leave as well."""
+        if self._is_whole_site:
+            return
+        self._staying.update(routers)
+        if self._staying and self.farewell is self._stopping:
+            self.farewell = self._stops_alone
+
+    def other_leaves(self, router: RouterId) -> bool:
+        """That router of this site stops as well. True: so the whole site does, which is another
+        `farewell`."""
+        self._staying.discard(router)
+        if self._staying or self.farewell is not self._stops_alone:
+            return False
+        self.farewell = self._stopping
+        return True
 
     def because_deleted(self) -> None:
         """This site is to be deleted: once it stops, its neighbors need not miss it."""

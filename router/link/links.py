@@ -217,8 +217,7 @@ class Links:
 
         OPENs that cross that are refused. Streams of this site are opened until `finish`.
         """
-        if self.adjacencies.siblings:
-            self.departure.leave_others()
+        self.departure.leave_others(self.adjacencies.staying_siblings)
         self.departure.drain()
         self._offered.stop()
         for session in self._sessions():
@@ -350,6 +349,9 @@ class Links:
 
     def session_draining(self, session: LinkSession) -> None:
         """With the last link that stays the adjacency leaves the routes."""
+        neighbour = session.neighbour
+        if neighbour is not None and neighbour.is_sibling and session.draining.peer_asked:
+            self._sibling_leaves(neighbour.router)
         self.session_changed(session)
         self._dialled.session_draining(session, may_succeed=self.departure.stage is STAYING)
 
@@ -370,6 +372,13 @@ class Links:
             self._ask_turn()
 
     # Helpers.
+
+    def _sibling_leaves(self, router: RouterId) -> None:
+        """Say of links that have not ended yet that the site stops, if that was the last router of
+        it to stay."""
+        if self.departure.other_leaves(router):
+            for session in self._sessions():
+                session.draining.reword(self.departure.farewell)
 
     def _sessions(self) -> list[LinkSession]:
         return [*self._dialled.sessions, *self._accepted.up, *self._accepted.handshaking]

@@ -384,6 +384,8 @@ class Running:
         """Drain; a second call aborts."""
         if self.stopping.is_set():
             self.aborting.set()
+        if self.workers.all:
+            self.router.links.departure.with_whole_site()
         self.stopping.set()
         self.workers.stop()
 

@@ -187,6 +187,7 @@ class _Lead:
             case Leave():
                 process.leave()
             case Stop():
+                process.router.links.departure.with_whole_site()
                 process.stop()
 
     async def _answer(self, number: int, question: Question | None) -> None:

@@ -114,6 +114,25 @@ def test_when_the_first_worker_is_killed_the_others_end_and_it_starts_anew(
     until(lambda: fetch(west.address, SHOP_PORT).status == 200, "they serve")
 
 
+def test_a_site_of_workers_that_stops_is_said_to_stop_and_not_a_router_of_it(
+    net: Network, west: Site
+) -> None:
+    east = net.site("east")
+    net.link(west, east)
+    serve(net, west)
+    net.see_each_other()
+    until(lambda: len([x for x in east.get("links") if x["state"] == "up"]) == 2, "both link")
+    west.ctl("stop")
+    until(lambda: all(line["state"] == "down" for line in east.get("links")), "no link is left")
+
+    def told() -> list[str]:
+        return [one["message"] for one in east.get("events") if one["code"] == "link-down"]
+
+    until(lambda: len(told()) == 2, "both ends are told")
+    assert all(one.endswith(": west closed: west is stopping.") for one in told()), told()
+    assert {line["error"] for line in east.get("links")} == {"west closed: west is stopping"}
+
+
 def test_sites_elsewhere_see_one_site_with_all_slots(net: Network, west: Site) -> None:
     east = net.site("east")
     net.link(west, east)

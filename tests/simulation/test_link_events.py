@@ -81,3 +81,48 @@ def test_one_of_two_routers_that_stops_is_not_taken_for_its_site() -> None:
     assert of_site in told
     assert f"{of_sibling}b closed: a router of b is stopping." in told
     assert not any("b is stopping" in one.replace("a router of b", "") for one in told)
+
+
+def links_lost_to_b(world: World) -> list[str]:
+    """What the other sites, and other routers of b, hear of the ends of links to it."""
+    return [line.partition(" b: ")[2] for line in world.journal if "link-down b: " in line]
+
+
+def test_a_site_whose_routers_all_stop_is_said_to_stop_by_each_of_them() -> None:
+    world = World(1, "a", "b", "c")
+    a, b, other = world.sites.values()
+    other.join(b)
+    for site in (b, other):
+        site.endpoints["to-a"] = a.ip
+        site.link(a, cost=1)
+    world.run(20)
+    gone: list[bool] = []
+    other.stop(lambda: gone.append(True))
+    b.stop(lambda: gone.append(True))
+    world.run_while(lambda: len(gone) < 2, 30)
+    world.run(5)
+    told = [one for one in links_lost_to_b(world) if "of this site" not in one]
+    assert told == [
+        "One of the links to b went down: b closed: b is stopping.",
+        "The last link to b went down: b closed: b is stopping.",
+    ]
+
+
+def test_of_two_routers_that_stop_one_after_the_other_the_last_one_stops_the_site() -> None:
+    world = World(1, "a", "b", "c")
+    a, b, other = world.sites.values()
+    other.join(b)
+    for site in (b, other):
+        site.endpoints["to-a"] = a.ip
+        site.link(a, cost=1)
+    world.run(20)
+    for site in (other, b):
+        gone: list[bool] = []
+        site.stop(lambda: gone.append(True))  # noqa: B023
+        world.run_while(lambda: not gone, 30)  # noqa: B023
+        world.run(5)
+    told = [one for one in links_lost_to_b(world) if "of this site" not in one]
+    assert told == [
+        "One of the links to b went down: b closed: a router of b is stopping.",
+        "The last link to b went down: b closed: b is stopping.",
+    ]

@@ -12,11 +12,12 @@ from router.net.ports import Timer, Timers
 class LinkDrain:
     """A link on which neither end opens more ends with its last stream, by an end that asked."""
 
-    __slots__ = ("_asked", "_deadline", "_timers", "is_quiet", "peer_is_quiet")
+    __slots__ = ("_asked", "_deadline", "_timers", "is_quiet", "peer_asked", "peer_is_quiet")
 
     def __init__(self, timers: Timers) -> None:
         self.is_quiet = False  # We open no more.
-        self.peer_is_quiet = False  # Nor does the neighbour.
+        self.peer_asked = False  # The neighbour asked us for that.
+        self.peer_is_quiet = False  # It opens no more either.
         self._asked: Fault | None = None  # We asked the neighbour to open no more: why.
         self._timers = timers
         self._deadline: Timer | None = None
@@ -40,6 +41,11 @@ class LinkDrain:
         if control is not None:
             control.drain()
 
+    def reword(self, fault: Fault) -> None:
+        """If we asked, the link is to end with ``fault`` instead."""
+        if self._asked is not None:
+            self._asked = fault
+
     def end_by(self, deadline: float, late: Callable[[], None]) -> None:
         """``late`` is called at ``deadline`` (absolute), whatever is left, unless `stop` came."""
         self.stop()
@@ -59,6 +65,7 @@ class LinkDrain:
             lane.heard_last()
             self.peer_is_quiet |= lane is lanes.control
         elif lane is lanes.control:
+            self.peer_asked = True
             self.fall_quiet(lanes)
 
     def ends_with(self, lanes: LinkLanes) -> Fault | None:

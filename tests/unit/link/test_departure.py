@@ -9,6 +9,7 @@ import pytest
 from router.link.departure import AFTER_STAGE, Departure, DepartureStage
 from router.link.fault import Fault
 from router.link.sessions.session import LinkSession
+from router.model.ids import RouterId
 
 STAYING, DRAINING, FINISHING, CLOSED = DepartureStage
 
@@ -125,10 +126,35 @@ def test_a_farewell_says_why() -> None:
     assert leaver.departure.farewell.code == "removed"
 
 
+A, B = RouterId("a"), RouterId("b")
+
+
 def test_one_of_several_routers_does_not_say_that_its_site_stops() -> None:
     leaver = Leaver()
-    leaver.departure.leave_others()
+    leaver.departure.leave_others({A})
     assert str(leaver.departure.farewell) == "a router of west is stopping"
     leaver.because_deleted()
-    leaver.departure.leave_others()
+    leaver.departure.leave_others({A})
     assert str(leaver.departure.farewell) == "west was deleted"
+    assert not leaver.departure.other_leaves(A)
+    assert str(leaver.departure.farewell) == "west was deleted"
+
+
+def test_a_router_whose_others_have_left_or_leave_says_that_its_site_stops() -> None:
+    leaver = Leaver()
+    leaver.departure.leave_others(())
+    assert str(leaver.departure.farewell) == "west is stopping"
+    assert not leaver.departure.other_leaves(A)
+    leaver.departure.leave_others({A, B})
+    assert not leaver.departure.other_leaves(A)
+    assert str(leaver.departure.farewell) == "a router of west is stopping"
+    assert leaver.departure.other_leaves(B)
+    assert str(leaver.departure.farewell) == "west is stopping"
+    assert not leaver.departure.other_leaves(B)
+
+
+def test_a_worker_that_stops_with_all_others_says_that_its_site_stops() -> None:
+    leaver = Leaver()
+    leaver.departure.with_whole_site()
+    leaver.departure.leave_others({A, B})
+    assert str(leaver.departure.farewell) == "west is stopping"
