@@ -11,7 +11,7 @@ import click
 from router.documents.quantities import duration_s
 from router.model.wording.routing_key_names import is_hashed, names_meant
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, usage
+from sitectl.base.failure import Exit, Failure, unreachable, usage
 from sitectl.base.options import Settings
 from sitectl.base.verb import Verb
 from sitectl.selection import store
@@ -44,7 +44,7 @@ def events(
     """Changes of state and who made them, oldest first; with -f -o json an object on each line.
 
     With --since those of before a restart are shown too. When the router does not answer, those in
-    run/events.log are.
+    run/events.log are. -f ends with exit 8 when the router does.
 
     \b
     Examples:
@@ -73,6 +73,10 @@ def events(
             click.echo(
                 settings.here(line(event)) if is_text else json.dumps(settings.advised(event))
             )
+    raise unreachable(
+        f"the stream of events of site {site.name!r} ended",
+        "See whether its router runs: sitectl status",
+    )
 
 
 def _known(site: Site, query: dict[str, str]) -> list[dict[str, Any]]:

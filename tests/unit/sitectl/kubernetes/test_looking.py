@@ -63,7 +63,7 @@ def test_why_and_network_and_events_go_through_the_pod(
     cluster.events = [
         {"at": "now", "severity": "info", "code": "C", "subject": "s", "message": "m"}
     ]
-    assert json.loads(shop.ok("events", "-f", "-o", "json").stdout)["code"] == "C"
+    assert json.loads(shop.ended(8, "events", "-f", "-o", "json").stdout)["code"] == "C"
 
 
 def test_without_a_router_status_tells_what_was_written_last(

@@ -482,9 +482,21 @@ def test_events_are_listed_and_followed(here: CommandLine, admin: FakeAdmin) -> 
     admin.items("/api/v1/events", event)
     admin.events = [event, event]
     assert here.json("events") == [event]
-    lines = here.ok("events", "-f", "-o", "json").stdout.splitlines()
+    lines = here.ended(8, "events", "-f", "-o", "json").stdout.splitlines()
     assert [json.loads(line) for line in lines] == [event, event]
-    assert "link-up" in here.ok("events", "-f").stdout
+    assert "link-up" in here.ended(8, "events", "-f").stdout
+
+
+def test_who_follows_events_is_told_that_the_router_ended(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    """It ended with 0 and without a word, also when the router was killed."""
+    ended = here.ended(8, "events", "-f")
+    assert ended.stdout == ""
+    assert ended.stderr.splitlines() == [
+        "Error: the stream of events of site 'here' ended",
+        "Next: See whether its router runs: sitectl status",
+    ]
 
 
 def levels(here: CommandLine, *words: str) -> dict[str, str]:
