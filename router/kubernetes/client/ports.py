@@ -1,11 +1,10 @@
-"""What the client needs of HTTP, and the verbs of `api.Api`, one by one, for those who need few."""
+"""What the client needs of HTTP."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Protocol
 
-from router.kubernetes.client.api_calls import ApiAnswer, Page
-from router.kubernetes.objects.objects import Object
+from router.kubernetes.client.api_calls import ApiAnswer
 
 
 class Transport(Protocol):
@@ -34,74 +33,4 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """End all connections."""
-        ...
-
-
-class Finds(Protocol):
-    """Reads one object."""
-
-    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
-        """The object as it is now, or None."""
-        ...
-
-
-class Lists(Protocol):
-    """Reads all objects of a kind."""
-
-    async def list(
-        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
-    ) -> Page:
-        """All of them at once."""
-        ...
-
-
-class Creates(Protocol):
-    """Makes objects."""
-
-    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
-        """ApiError 409: there is one."""
-        ...
-
-
-class Replaces(Protocol):
-    """Puts a whole object in the place of one."""
-
-    async def replace(
-        self, whole: Object, *, subresource: str = "", namespace: str = ""
-    ) -> dict[str, Any]:
-        """ApiError 409: it has another version by now; 404: it is gone."""
-        ...
-
-
-class Patches(Protocol):
-    """Changes parts of an object."""
-
-    async def patch(
-        self,
-        kind: str,
-        name: str,
-        changes: Mapping[str, Any] | Sequence[Mapping[str, Any]],
-        *,
-        subresource: str = "",
-        namespace: str = "",
-    ) -> dict[str, Any]:
-        """Merge; ApiError as `Replaces.replace` when ``changes`` state a version."""
-        ...
-
-
-class Applies(Protocol):
-    """Server-side apply."""
-
-    async def apply(self, wanted: Object, *, namespace: str = "") -> dict[str, Any]:
-        """The fields of ``wanted`` become ours."""
-        ...
-
-
-class Deletes(Protocol):
-    """Deletes objects."""
-
-    async def delete(
-        self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
-    ) -> bool:
-        """False: there was none. ApiError 409: it is another one by now."""
         ...

@@ -8,14 +8,14 @@ other clusters are made by hand, once, between the clusters' sites.
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from certs.ca.authority import Authority
 from certs.errors import CertError
 from certs.joining import claims
 from certs.token_files.tokens import Token
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import CONFLICT, NOT_FOUND, ApiError
-from router.kubernetes.client.ports import Creates, Deletes, Finds
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity
 from router.kubernetes.codecs import token as token_secrets
@@ -42,10 +42,6 @@ LINK: Final = "spillway-cluster"
 """The link of each such site, and the Secret with its token."""
 _PART_CHARS: Final = 24
 _DIGEST_CHARS: Final = 8
-
-
-class Objects(Finds, Creates, Deletes, Protocol):
-    """What is asked of the API."""
 
 
 def is_made(site: Object) -> bool:
@@ -83,7 +79,7 @@ def claim_name(namespace: str) -> str:
 class ClusterSetSites:
     """Makes and links the sites. ``clock``: Unix seconds."""
 
-    def __init__(self, api: Objects, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, api: Api, clock: Callable[[], float] = time.time) -> None:
         self._api, self._clock = api, clock
 
     async def make(self, namespace: str, cluster: ClusterSite) -> None:

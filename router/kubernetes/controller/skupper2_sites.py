@@ -6,10 +6,10 @@ site ends only when its Site was seen here and is gone while the cluster serves 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import FORBIDDEN, ApiError
-from router.kubernetes.client.ports import Applies, Deletes, Finds, Lists, Replaces
 from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.applied import is_as_applied, stamped
 from router.kubernetes.objects.conditions import Condition, conditions
@@ -29,14 +29,10 @@ from router.kubernetes.skupper2.statuses import ERROR, MESSAGE_CHARS_MAX, READY
 from router.model.errors import ConfigError
 
 
-class SiteObjects(Finds, Lists, Applies, Replaces, Deletes, Protocol):
-    """What is asked of the API."""
-
-
 class Skupper2Sites:
     """Keeps the ConfigMaps as their Sites ask."""
 
-    def __init__(self, api: SiteObjects) -> None:
+    def __init__(self, api: Api) -> None:
         self._api = api
         self._known: set[str] = set()  # Namespaces with a Site that was seen since we started.
 

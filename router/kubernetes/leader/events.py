@@ -6,8 +6,9 @@ Two parts of a router write them: `recorder` the findings, `teller` the journal.
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import (
     CONFLICT,
     FORBIDDEN,
@@ -15,7 +16,6 @@ from router.kubernetes.client.errors import (
     ApiError,
     admission_step,
 )
-from router.kubernetes.client.ports import Creates, Patches
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.names import PART_OF, ROUTER
 from router.kubernetes.objects.objects import Object, Snapshot, stamp_of, uid_of
@@ -23,10 +23,6 @@ from router.kubernetes.objects.role_rules import rule_text
 from router.kubernetes.store.error_news import FindsErrors
 from router.model import limits
 from router.model.errors import ConfigError
-
-
-class Events(Creates, Patches, Protocol):
-    """What is asked of the API."""
 
 
 def involved(snapshot: Snapshot, kind: str, name: str) -> dict[str, str]:
@@ -67,9 +63,7 @@ class EventWriter(FindsErrors):
     quota or a webhook is none, since each object may fare another way.
     """
 
-    def __init__(
-        self, api: Events, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, api: Api, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         super().__init__()
         self._api, self._clock = api, clock
         self.errors: tuple[ConfigError, ...] = ()

@@ -16,8 +16,9 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import (
     FORBIDDEN,
     ApiError,
@@ -25,7 +26,6 @@ from router.kubernetes.client.errors import (
     admission_step,
     late,
 )
-from router.kubernetes.client.ports import Creates, Finds, Replaces
 from router.kubernetes.objects.names import PART_OF, ROUTER
 from router.kubernetes.objects.objects import Object, spec_of, stamp_of, version_of
 from router.kubernetes.store.supervise import woken
@@ -35,16 +35,12 @@ from router.model.errors import ConfigError
 log = logging.getLogger("router.kubernetes")
 
 
-class Leases(Finds, Creates, Replaces, Protocol):
-    """What is asked of the API."""
-
-
 class Leadership:
     """``holder`` must be unique among the routers. ``changed``: `holds` or `errors` are others."""
 
     def __init__(
         self,
-        api: Leases,
+        api: Api,
         holder: str,
         rng: Random,
         changed: Callable[[], None] = lambda: None,

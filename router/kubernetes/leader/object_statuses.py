@@ -9,8 +9,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
-from router.kubernetes.client.ports import Replaces
 from router.kubernetes.objects.objects import Object, Snapshot, version_of
 from router.kubernetes.store.supervise import woken
 from router.model import limits
@@ -26,7 +26,7 @@ class ObjectStatuses:
 
     def __init__(
         self,
-        api: Replaces,
+        api: Api,
         may_write: Callable[[], bool],
         every_s: float = limits.STATUS_EVERY_S,
     ) -> None:

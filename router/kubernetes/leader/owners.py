@@ -9,13 +9,14 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.owners import KIND, owners_map, owners_of, with_owners
 from router.kubernetes.objects.names import OWNERS_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, version_of
 from router.kubernetes.store.error_news import FindsErrors
 from router.kubernetes.store.supervise import woken
-from router.kubernetes.trust.trust_calls import Secrets, is_older, map_refusal, until_written
+from router.kubernetes.trust.trust_calls import is_older, map_refusal, until_written
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.rights.owners import NOBODY, Owner, agreed
@@ -31,7 +32,7 @@ class OwnersMap(FindsErrors):
     Belongs to one event loop, `run` to one task.
     """
 
-    def __init__(self, api: Secrets, site: str, rng: random.Random) -> None:
+    def __init__(self, api: Api, site: str, rng: random.Random) -> None:
         super().__init__()
         self._api, self._site, self._rng = api, site, rng
         self._shared: Owners = NOBODY

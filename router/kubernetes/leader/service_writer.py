@@ -11,10 +11,11 @@ import logging
 import math
 from collections.abc import Callable, Iterable
 from random import Random
-from typing import Final, Protocol, assert_never
+from typing import Final, assert_never
 
 import msgspec
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import (
     CONFLICT,
     FORBIDDEN,
@@ -23,7 +24,6 @@ from router.kubernetes.client.errors import (
     ApiError,
     admission_step,
 )
-from router.kubernetes.client.ports import Creates, Deletes, Lists, Patches
 from router.kubernetes.objects.changes import Change, Create, Delete, Listens, Patch
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, name_of, spec_of
@@ -44,14 +44,6 @@ _RETRY_MAX_S: Final = limits.SERVICE_RETRY_MAX_S
 _VERBS: Final = {Create: "create", Patch: "patch", Delete: "delete"}
 _DONE: Final = {Create: "made", Patch: "changed", Delete: "deleted"}
 _Key = tuple[str, str]
-
-
-class Writes(Creates, Patches, Deletes, Protocol):
-    """What is asked of the API."""
-
-
-class Restores(Writes, Lists, Protocol):
-    """What undoing everything asks of the API."""
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -106,7 +98,7 @@ class ServiceWriter:
 
     def __init__(
         self,
-        api: Writes,
+        api: Api,
         rng: Random,
         *,
         may_write: Callable[[], bool] = lambda: True,
@@ -260,7 +252,7 @@ class ServiceWriter:
         return asyncio.get_running_loop().time()
 
 
-async def carry_out(api: Writes, change: Change, *, namespace: str = "") -> None:
+async def carry_out(api: Api, change: Change, *, namespace: str = "") -> None:
     """Make one change. ApiError 409, 404: the object is not the one it was computed from."""
     match change:
         case Create():
@@ -279,7 +271,7 @@ async def carry_out(api: Writes, change: Change, *, namespace: str = "") -> None
             assert_never(change)
 
 
-async def _create(api: Writes, body: Object, namespace: str) -> None:
+async def _create(api: Api, body: Object, namespace: str) -> None:
     """Make ``body``; a Service whose address somebody has by now gets another one."""
     try:
         await api.create(body, namespace=namespace)
@@ -291,7 +283,7 @@ async def _create(api: Writes, body: Object, namespace: str) -> None:
         await api.create({**body, "spec": rest}, namespace=namespace)
 
 
-async def restore_all(api: Restores, *, namespace: str = "") -> Restored:
+async def restore_all(api: Api, *, namespace: str = "") -> Restored:
     """Give back all Services of a namespace and delete those of ours; what could not be done.
 
     One that is refused holds no other back. Begins anew with what somebody else changes in
@@ -307,7 +299,7 @@ async def restore_all(api: Restores, *, namespace: str = "") -> Restored:
 
 
 async def _carried_out(
-    api: Writes, changes: Iterable[Change], namespace: str
+    api: Api, changes: Iterable[Change], namespace: str
 ) -> list[tuple[Change, ApiError]]:
     """Make all changes, some at a time; what was refused."""
     left = iter(changes)
@@ -329,7 +321,7 @@ async def _carried_out(
     return refused
 
 
-async def _services(api: Restores, namespace: str) -> Snapshot:
+async def _services(api: Api, namespace: str) -> Snapshot:
     objects: dict[str, dict[str, Object]] = {}
     for kind in ("Service", "EndpointSlice"):
         try:

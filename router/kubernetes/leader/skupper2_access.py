@@ -4,10 +4,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
 
 from certs.errors import CertError
 from router.documents.skupper2 import GrantRequest, TokenRequest
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import (
     CONFLICT,
     FORBIDDEN,
@@ -15,7 +15,6 @@ from router.kubernetes.client.errors import (
     ApiError,
     admission_step,
 )
-from router.kubernetes.client.ports import Creates, Deletes, Finds, Replaces
 from router.kubernetes.codecs.secrets import grant_name
 from router.kubernetes.leader import skupper2_claims as access
 from router.kubernetes.objects.access_levels import AccessLevel
@@ -34,10 +33,6 @@ log = logging.getLogger("router.kubernetes")
 _WRONG = "SW0113"
 
 
-class WritesAccess(Finds, Creates, Replaces, Deletes, Protocol):
-    """What is asked of the API."""
-
-
 class V2Access(FindsErrors):
     """`look` takes up what the namespace holds; `run` writes until cancelled.
 
@@ -48,7 +43,7 @@ class V2Access(FindsErrors):
 
     def __init__(
         self,
-        api: WritesAccess,
+        api: Api,
         may_write: Callable[[], bool],
         addresses: Callable[[], Addresses],
         clock: Callable[[], float] = time.time,

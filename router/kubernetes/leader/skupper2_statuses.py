@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection
 
-from router.kubernetes.client.ports import Replaces
+from router.kubernetes.client.api import Api
 from router.kubernetes.leader.object_statuses import ObjectStatuses
 from router.kubernetes.leader.skupper2_claims import access_facts
 from router.kubernetes.objects.access_levels import AccessLevel
@@ -25,7 +25,7 @@ class V2StatusWriter:
 
     def __init__(
         self,
-        api: Replaces,
+        api: Api,
         may_write: Callable[[], bool],
         network: AsksNetwork,
         addresses: Callable[[], Addresses],

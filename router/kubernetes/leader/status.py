@@ -8,10 +8,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import NOT_FOUND, ApiError
-from router.kubernetes.client.ports import Creates, Finds, Patches
 from router.kubernetes.codecs.status import (
     KIND,
     ShortStatus,
@@ -29,16 +28,12 @@ from router.model.errors import ConfigError
 log = logging.getLogger("router.kubernetes")
 
 
-class ConfigMaps(Finds, Creates, Patches, Protocol):
-    """What is asked of the API."""
-
-
 class StatusWriter(FindsErrors):
     """``tell`` gives the state; None: there is none yet."""
 
     def __init__(
         self,
-        api: ConfigMaps,
+        api: Api,
         may_write: Callable[[], bool],
         tell: Callable[[], ShortStatus | None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),

@@ -8,10 +8,11 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.multicluster import exported, imports, named_pods, reports
 from router.kubernetes.multicluster.availability import Availability
@@ -30,7 +31,7 @@ from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.changes import Change
 from router.kubernetes.objects.objects import Snapshot, stamp_now
 from router.kubernetes.objects.picture import NamespacePicture
-from router.kubernetes.store.custom_kinds import CustomKinds, Discovers
+from router.kubernetes.store.custom_kinds import CustomKinds
 from router.kubernetes.store.informer import Informer
 from router.model import limits
 from router.model.errors import ConfigError
@@ -60,20 +61,12 @@ class ClusterSetPlan(msgspec.Struct, frozen=True):
 NOTHING: Final = ClusterSetPlan()
 
 
-class AsksRights(Discovers, Protocol):
-    """The part of `Api` that is used here."""
-
-    async def allows(self, attributes: Mapping[str, str], *, namespace: str = "") -> bool:
-        """Whether we may do this."""
-        ...
-
-
 class ClusterSet:
     """Belongs to one event loop, `run` to one task. ``changed`` as of `CustomKinds`."""
 
     def __init__(
         self,
-        api: AsksRights,
+        api: Api,
         namespace: str,
         changed: Callable[[str], None],
         rng: random.Random,

@@ -9,33 +9,17 @@ import logging
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
-from typing import Protocol
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import FORBIDDEN, NO_ANSWER, ApiError
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.kinds import KINDS
-from router.kubernetes.store.informer import Informer, Reads
+from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, whole
 from router.kubernetes.store.supervise import kept_running
 from router.model import limits
 
 log = logging.getLogger("router.kubernetes")
-
-
-class Discovers(Reads, Protocol):
-    """The part of `Api` that is used here."""
-
-    async def creatable(self, api_version: str) -> frozenset[str]:
-        """The plurals of a group and version that the cluster serves."""
-        ...
-
-    def use_version(self, api_version: str) -> None:
-        """Read and write the kinds of that group in ``api_version``."""
-        ...
-
-    async def access_level(self, kind: str) -> AccessLevel:
-        """What we may do with objects of a kind that is served."""
-        ...
 
 
 class CustomKinds:
@@ -49,7 +33,7 @@ class CustomKinds:
 
     def __init__(
         self,
-        api: Discovers,
+        api: Api,
         api_version: str,
         kinds: Iterable[str],
         changed: Callable[[str], None],

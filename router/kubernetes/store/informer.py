@@ -9,12 +9,12 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from math import inf
-from typing import Protocol
 
-from router.kubernetes.client.api_calls import ALL_NAMESPACES, Page
+from router.kubernetes.client.api import Api
+from router.kubernetes.client.api_calls import ALL_NAMESPACES
 from router.kubernetes.client.errors import (
     FORBIDDEN,
     NO_ANSWER,
@@ -35,37 +35,6 @@ log = logging.getLogger("router.kubernetes")
 _WITHOUT_WRITERS = ("Pod", "EndpointSlice")  # Many, and nobody writes wanted state into them.
 
 
-class Reads(Protocol):
-    """The part of `Api` that is used here."""
-
-    async def serves(self, kind: str) -> bool:
-        """Whether the cluster has the group of ``kind``."""
-        ...
-
-    async def is_creatable(self, kind: str) -> bool:
-        """Whether the cluster has ``kind`` itself, and its definition is not being deleted."""
-        ...
-
-    def pages(
-        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
-    ) -> AsyncGenerator[Page, None]:
-        """All objects, some at a time."""
-        ...
-
-    def watch(
-        self,
-        kind: str,
-        version: str,
-        *,
-        labels: str = "",
-        fields: str = "",
-        namespace: str = "",
-        timeout_s: int = limits.WATCH_S,
-    ) -> AsyncGenerator[WatchEvent, None]:
-        """Changes after ``version``."""
-        ...
-
-
 class Informer:
     """Mirrors one `Selection`. ``changed`` is called after each change that means something.
 
@@ -74,7 +43,7 @@ class Informer:
 
     def __init__(
         self,
-        api: Reads,
+        api: Api,
         selection: Selection,
         changed: Callable[[str], None],
         rng: random.Random,

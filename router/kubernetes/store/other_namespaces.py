@@ -9,8 +9,9 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.objects.objects import NO_NAMESPACES, OtherNamespace
-from router.kubernetes.store.informer import Informer, Reads
+from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, pod, whole
 from router.kubernetes.store.supervise import kept_running
 from router.model import limits
@@ -25,7 +26,7 @@ _LEFT_OUT: Final = OtherNamespace(objects={}, is_left_out=True)
 class OtherNamespaces:
     """`want` says what is needed, `run` mirrors it until cancelled."""
 
-    def __init__(self, api: Reads, changed: Callable[[str], None], rng: random.Random) -> None:
+    def __init__(self, api: Api, changed: Callable[[str], None], rng: random.Random) -> None:
         self._api, self._changed, self._rng = api, changed, rng
         self._wanted: frozenset[tuple[str, str]] = frozenset()  # Namespace and kind.
         self._informers: dict[tuple[str, str], Informer] = {}

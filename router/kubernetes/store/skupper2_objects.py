@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.objects import names
 from router.kubernetes.objects.access_levels import AccessLevel, least
 from router.kubernetes.objects.kinds import KINDS as KIND_TABLE
@@ -24,7 +25,7 @@ from router.kubernetes.objects.skupper2_kinds import (
 )
 from router.kubernetes.skupper2 import reading
 from router.kubernetes.skupper2.reading import V2Picture
-from router.kubernetes.store.custom_kinds import CustomKinds, Discovers
+from router.kubernetes.store.custom_kinds import CustomKinds
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, whole
 from router.kubernetes.store.supervise import kept_running
@@ -52,7 +53,7 @@ class V2Objects:
 
     def __init__(
         self,
-        api: Discovers,
+        api: Api,
         changed: Callable[[str], None],
         rng: random.Random,
         defaults: SiteDefaults,

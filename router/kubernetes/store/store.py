@@ -17,6 +17,7 @@ import msgspec
 
 from router.control.acceptance import Acceptance, SourcesReading, news
 from router.documents import Wanted
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ServerSilence
 from router.kubernetes.objects.names import SITE_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, section
@@ -28,7 +29,6 @@ from router.kubernetes.services.inner_ports import RESERVED
 from router.kubernetes.services.services import Memory, ServicePlan, plan
 from router.kubernetes.store.cluster_set import (
     NOTHING,
-    AsksRights,
     ClusterSet,
     ClusterSetPlan,
 )
@@ -74,7 +74,7 @@ class KubernetesStore:
 
     def __init__(
         self,
-        api: AsksRights,
+        api: Api,
         namespace: str,
         *,
         site_id: str = "",

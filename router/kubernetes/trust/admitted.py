@@ -12,6 +12,7 @@ from typing import Final
 from certs.errors import CertError
 from certs.links import register
 from certs.links.register import Admitted, Register
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs import register as codec
 from router.kubernetes.codecs.register import CODE
@@ -26,7 +27,6 @@ from router.kubernetes.objects.names import ADMITTED_PREFIX
 from router.kubernetes.objects.objects import Object, version_of
 from router.kubernetes.trust.trust_calls import (
     SECRET,
-    Secrets,
     is_older,
     refusal,
     side_by_side,
@@ -41,7 +41,7 @@ _NAMES: Final = tuple(f"{ADMITTED_PREFIX}{digit}" for digit in "0123456789abcdef
 class AdmittedSecrets:
     """Owns the copy in ``here``, but for what `certificate_issuer` enters there and says so."""
 
-    def __init__(self, api: Secrets, here: Register) -> None:
+    def __init__(self, api: Api, here: Register) -> None:
         self._api = api
         self._here = here
         self._unkept: dict[str, Admitted] = {}  # By site; not in a Secret yet.

@@ -10,18 +10,19 @@ import random
 import secrets as chance
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from certs import files
 from certs.errors import CertError
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import CONFLICT, ApiError
 from router.kubernetes.codecs.secrets import SecretError, console_users_secret, data_of
 from router.kubernetes.objects.names import CONSOLE_USERS_SECRET
 from router.kubernetes.objects.picture import SiteOptions
-from router.kubernetes.store.informer import Informer, Reads
+from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, whole
 from router.kubernetes.store.supervise import kept_running
-from router.kubernetes.trust.trust_calls import SECRET, Secrets, refusal
+from router.kubernetes.trust.trust_calls import SECRET, refusal
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -32,16 +33,12 @@ _PASSWORD_BYTES: Final = 18
 _RANDOM: Final = ("", "random")
 
 
-class ReadsSecrets(Reads, Secrets, Protocol):
-    """What is asked of the API."""
-
-
 class ConsoleUsers:
     """Owns ``secrets/console-users`` of the site directory while the site has a console."""
 
     def __init__(
         self,
-        api: ReadsSecrets,
+        api: Api,
         directory: Path,
         tasks: asyncio.TaskGroup,
         rng: random.Random,

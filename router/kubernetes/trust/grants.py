@@ -14,10 +14,11 @@ from certs.ca.authority import Authority
 from certs.errors import CertError
 from certs.joining import claims
 from certs.joining.claims import ClaimRefused, ClaimRequest, Redeemed
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs import grant as codec
 from router.kubernetes.codecs.secrets import grant_name
-from router.kubernetes.trust.trust_calls import SECRET, Secrets, until_written
+from router.kubernetes.trust.trust_calls import SECRET, until_written
 from router.model import limits
 
 log = logging.getLogger("router.kubernetes")
@@ -31,7 +32,7 @@ class GrantSecrets:
 
     __slots__ = ("_api", "_authority", "_tasks")
 
-    def __init__(self, api: Secrets, authority: Authority, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, api: Api, authority: Authority, tasks: asyncio.TaskGroup) -> None:
         self._api = api
         self._authority = authority
         self._tasks = tasks

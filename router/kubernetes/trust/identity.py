@@ -18,20 +18,21 @@ from certs.ca.ca_files import CaFiles
 from certs.ca.rotation import CaState
 from certs.errors import CertError
 from certs.identity import SiteIdentity
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import CONFLICT, NO_ANSWER, TOO_MANY, ApiError, backoff_s
 from router.kubernetes.codecs import identity as codec
 from router.kubernetes.codecs.identity import CODE, SOURCE, Identity
 from router.kubernetes.codecs.secrets import IDENTITY_KEY, RESTORED, SecretError
 from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects.objects import Object, uid_of
-from router.kubernetes.trust.trust_calls import SECRET, Secrets, refusal, until_written
+from router.kubernetes.trust.trust_calls import SECRET, refusal, until_written
 from router.model import limits
 from router.model.errors import ConfigError
 
 log = logging.getLogger("router.kubernetes")
 
 
-async def prepare(api: Secrets, site_dir: Path, rng: random.Random) -> str:
+async def prepare(api: Api, site_dir: Path, rng: random.Random) -> str:
     """Put the site's identity into ``site_dir/secrets``; its site id.
 
     Read from the Secret, or made there first. Waits for as long as the API does not answer, unless
@@ -63,7 +64,7 @@ async def prepare(api: Secrets, site_dir: Path, rng: random.Random) -> str:
 
 
 async def keep(
-    api: Secrets, site_dir: Path, seen: Object | None, site_uid: str = ""
+    api: Api, site_dir: Path, seen: Object | None, site_uid: str = ""
 ) -> ConfigError | None:
     """See that the Secret, ``seen`` like that, still is who this router says it is.
 
@@ -102,7 +103,7 @@ def _is_identity(found: Object, here: Identity) -> bool:
         return False
 
 
-async def propose_ca(api: Secrets, before: CaState, after: CaState) -> ConfigError | None:
+async def propose_ca(api: Api, before: CaState, after: CaState) -> ConfigError | None:
     """Make ``after`` the CA in the Secret if ``before`` is; why not, if we may not.
 
     Who was faster is heard of by the watch.
@@ -130,7 +131,7 @@ def follow(site_dir: Path, seen: Object | None) -> bool:
         return False
 
 
-async def _find_or_make(api: Secrets, here: Identity | None) -> Identity:
+async def _find_or_make(api: Api, here: Identity | None) -> Identity:
     """What the Secret holds, made of ``here`` or of new keys if there is none."""
     found = await api.find(SECRET, IDENTITY_SECRET)
     if found is not None:

@@ -17,6 +17,7 @@ from certs.errors import CertError
 from certs.links.credentials import Credential, LinkStore
 from certs.token_files import tokens
 from certs.token_files.tokens import Token
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs import link as codec
 from router.kubernetes.codecs.link import LinkKey
@@ -33,7 +34,6 @@ from router.kubernetes.objects.objects import Object, uid_of, version_of
 from router.kubernetes.objects.picture import TokenSecret
 from router.kubernetes.trust.trust_calls import (
     SECRET,
-    Secrets,
     refusal,
     side_by_side,
     until_written,
@@ -74,7 +74,7 @@ class LinkSecrets:
     """Owns the links of the site directory. ``clock``: Unix seconds."""
 
     def __init__(
-        self, api: Secrets, store: LinkStore, own_site_id: str, clock: Callable[[], float]
+        self, api: Api, store: LinkStore, own_site_id: str, clock: Callable[[], float]
     ) -> None:
         self._api = api
         self._store = store

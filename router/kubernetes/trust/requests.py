@@ -19,12 +19,13 @@ from certs.joining import issue
 from certs.names import Endpoint
 from certs.token_files import tokens
 from certs.token_files.tokens import Token
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import CONFLICT, NOT_FOUND, ApiError
 from router.kubernetes.codecs import token as codec
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.names import CONNECTION_TOKEN, SKUPPER_TYPE
 from router.kubernetes.objects.objects import Object, annotations, labels, uid_of, version_of
-from router.kubernetes.trust.trust_calls import SECRET, Secrets, refusal, side_by_side
+from router.kubernetes.trust.trust_calls import SECRET, refusal, side_by_side
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -46,7 +47,7 @@ class TokenIssuer(msgspec.Struct, frozen=True):
 class TokenRequests:
     """Fills requests. ``clock``: Unix seconds."""
 
-    def __init__(self, api: Secrets, issuer: TokenIssuer, clock: Callable[[], float]) -> None:
+    def __init__(self, api: Api, issuer: TokenIssuer, clock: Callable[[], float]) -> None:
         self._api = api
         self._issuer = issuer
         self._clock = clock

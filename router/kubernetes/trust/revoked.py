@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 
 from certs.errors import CertError
 from certs.links.revocation import Revocation, Revocations
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs import revoked as codec
 from router.kubernetes.codecs.revoked import CODE
 from router.kubernetes.codecs.secrets import SecretError
 from router.kubernetes.objects.names import REVOKED_SECRET
 from router.kubernetes.objects.objects import Object, version_of
-from router.kubernetes.trust.trust_calls import SECRET, Secrets, is_older, refusal, until_written
+from router.kubernetes.trust.trust_calls import SECRET, is_older, refusal, until_written
 from router.model.errors import ConfigError
 
 SOURCE = f"{SECRET}/{REVOKED_SECRET}"
@@ -23,7 +24,7 @@ SOURCE = f"{SECRET}/{REVOKED_SECRET}"
 class RevokedSecret:
     """Owns the copy in ``secrets/``. ``changed`` is called when that has become another."""
 
-    def __init__(self, api: Secrets, here: Revocations, changed: Callable[[], None]) -> None:
+    def __init__(self, api: Api, here: Revocations, changed: Callable[[], None]) -> None:
         self._api = api
         self._here = here
         self._changed = changed

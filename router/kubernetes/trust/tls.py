@@ -16,6 +16,7 @@ import msgspec
 from certs.errors import CertError
 from certs.tls.service_tls import CA_FILE, Contents, TlsStore
 from router.documents import Wanted
+from router.kubernetes.client.api import Api
 from router.kubernetes.codecs import service_tls as codec
 from router.kubernetes.codecs.secrets import SecretError, is_type
 from router.kubernetes.objects.names import (
@@ -26,7 +27,7 @@ from router.kubernetes.objects.names import (
     TYPE_LABEL,
 )
 from router.kubernetes.objects.objects import Object, labels
-from router.kubernetes.store.informer import Informer, Reads
+from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, whole
 from router.kubernetes.store.supervise import kept_running
 from router.kubernetes.trust.trust_calls import SECRET, refusal
@@ -74,7 +75,7 @@ class TlsSecrets:
 
     def __init__(
         self,
-        api: Reads,
+        api: Api,
         directory: Path,
         tasks: asyncio.TaskGroup,
         rng: random.Random,

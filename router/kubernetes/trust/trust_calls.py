@@ -1,8 +1,8 @@
-"""What the parts of `trust` share: the API as they need it, and its refusals as findings."""
+"""What the parts of `trust` share: calls of the API, and its refusals as findings."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from router.kubernetes.client.errors import (
     CONFLICT,
@@ -11,7 +11,6 @@ from router.kubernetes.client.errors import (
     ApiError,
     admission_step,
 )
-from router.kubernetes.client.ports import Creates, Deletes, Finds, Patches, Replaces
 from router.kubernetes.codecs.secrets import SECRETS_RULE
 from router.kubernetes.objects.names import ROUTER
 from router.kubernetes.objects.role_rules import rule_text
@@ -22,10 +21,6 @@ ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 SECRET: Final = "Secret"
-
-
-class Secrets(Finds, Creates, Replaces, Patches, Deletes, Protocol):
-    """What is asked of the API."""
 
 
 async def side_by_side(items: Iterable[ItemT], do: Callable[[ItemT], Awaitable[None]]) -> None:

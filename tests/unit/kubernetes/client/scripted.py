@@ -5,6 +5,7 @@ import copy
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.client.watches import WatchEvent
@@ -18,7 +19,7 @@ EXPIRED = ApiError(410, "Expired", "too old resource version")
 CUT = ApiError(0, "Unreachable", "connection reset")
 
 
-class ScriptedServer:
+class ScriptedServer(Api):
     """One kind in one namespace. ``list_faults`` and ``watch_faults`` are used up in order."""
 
     def __init__(self) -> None:
@@ -128,7 +129,7 @@ class ScriptedServer:
                 return
 
 
-class ScriptedCluster:
+class ScriptedCluster(Api):
     """A server for each kind; selectors count for lists and for watches.
 
     ``others``: namespaces beside the site's own; an object is in the one that its metadata names.

@@ -9,6 +9,7 @@ from certs.ca.authority import Authority
 from certs.ca.rotation import CaState
 from certs.identity import SiteIdentity
 from certs.joining import claims
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity
@@ -111,7 +112,7 @@ def test_a_namespace_has_left_when_the_selector_or_the_annotation_says_so() -> N
     assert off.has_left("shop") and off.problem() is None
 
 
-class Cluster:
+class Cluster(Api):
     """Objects by kind, namespace and name."""
 
     def __init__(self) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.api_calls import Page
 from router.kubernetes.controller.skupper2_sites import Skupper2Sites
 from router.kubernetes.objects import names
@@ -16,7 +17,7 @@ GOING = {**SITE, "metadata": {**SITE["metadata"], "deletionTimestamp": "2026-11-
 MADE = {"kind": "ConfigMap", "metadata": {"name": names.SITE_CONFIGMAP, "uid": "u1"}}
 
 
-class Server:
+class Server(Api):
     """What it is asked to delete; ``sites``: those that it has."""
 
     def __init__(self, *sites: Any) -> None:
@@ -29,7 +30,7 @@ class Server:
         assert (kind, namespace) == ("Site", "west")
         return Page(self.sites, "7")
 
-    async def apply(self, wanted: Any, *, namespace: str = "") -> dict[str, Any]:
+    async def apply(self, wanted: Any, **_: Any) -> dict[str, Any]:
         return dict(wanted)
 
     async def replace(

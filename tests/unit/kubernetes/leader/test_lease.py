@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.leader.lease import Leadership
 from router.kubernetes.objects.names import ROUTER
@@ -19,7 +20,7 @@ from tests.unit.virtual_loop import VirtualLoop, run, running
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class OneLease:
+class OneLease(Api):
     """The Lease as the API server keeps it. ``away``: nobody answers."""
 
     def __init__(self) -> None:
@@ -37,7 +38,7 @@ class OneLease:
         self.found["metadata"] = {**self.found["metadata"], "resourceVersion": str(self.version)}
         return copy.deepcopy(self.found)
 
-    def _answer(self) -> None:
+    def _refuse(self) -> None:
         if self.away:
             raise ApiError(0, "Unreachable", "nobody answers")
         if self.forbidden:
@@ -48,13 +49,13 @@ class OneLease:
         self.calls.append("find")
         if self.hangs:
             await asyncio.sleep(3_600)
-        self._answer()
+        self._refuse()
         found = copy.deepcopy(self.found)
         await asyncio.sleep(self.takes_s)  # Others may write meanwhile.
         return found
 
     async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
-        self._answer()
+        self._refuse()
         if self.found is not None:
             raise ApiError(409, "AlreadyExists", "there is one")
         return self._write(made)
@@ -64,7 +65,7 @@ class OneLease:
     ) -> dict[str, Any]:
         if self.hangs:
             await asyncio.sleep(3_600)
-        self._answer()
+        self._refuse()
         self.calls.append("replace")
         assert self.found is not None
         if whole["metadata"]["resourceVersion"] != self.found["metadata"]["resourceVersion"]:

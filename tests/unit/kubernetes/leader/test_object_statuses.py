@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.leader.object_statuses import ObjectStatuses, Statuses
 from router.kubernetes.objects.objects import Object, Snapshot
@@ -15,7 +16,7 @@ KEY = ("Listener", "db")
 READY = {"status": "Ready"}
 
 
-class Server:
+class Server(Api):
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
         self.version = 1

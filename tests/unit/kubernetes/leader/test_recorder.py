@@ -6,6 +6,7 @@ import copy
 from collections.abc import AsyncIterator
 from typing import Any
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.leader.events import EventWriter
 from router.kubernetes.leader.recorder import EventRecorder, event_of
@@ -25,7 +26,7 @@ def finding(number: int = 1, source: str = "Deployment/shop") -> ConfigError:
     )
 
 
-class Told:
+class Told(Api):
     """The Events as the API server keeps them."""
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.leader.service_writer import Restored, ServiceWriter, carry_out, restore_all
@@ -23,7 +24,7 @@ QUOTA = ApiError(403, "Forbidden", "services is forbidden: exceeded quota: small
 CONFLICT = ApiError(409, "Conflict", "the object has been modified")
 
 
-class Api:
+class ClusterApi(Api):
     """A `Cluster` behind the calls of `client.api`."""
 
     def __init__(self, cluster: Cluster) -> None:
@@ -85,7 +86,7 @@ def changes(cluster: Cluster, *names: str) -> tuple[Change, ...]:
 def test_what_is_offered_is_written_once_until_the_mirror_shows_it() -> None:
     async def body() -> None:
         cluster = Cluster()
-        api = Api(cluster)
+        api = ClusterApi(cluster)
         writer = ServiceWriter(api, Random(1))
         async with running(writer):
             due = changes(cluster, "a", "b")
@@ -103,7 +104,7 @@ def test_what_is_offered_is_written_once_until_the_mirror_shows_it() -> None:
 def test_one_that_is_refused_is_told_and_tried_ever_more_rarely_while_others_go_on() -> None:
     async def body() -> None:
         cluster = Cluster()
-        api = Api(cluster)
+        api = ClusterApi(cluster)
         api.refused["a"] = QUOTA
         told: list[int] = []
         writer = ServiceWriter(api, Random(1), changed=lambda: told.append(1))
@@ -128,7 +129,7 @@ def test_a_new_version_of_the_object_does_not_make_a_refused_change_worth_trying
     async def body() -> None:
         cluster = Cluster()
         cluster.put(users_service("a", 80))
-        api = Api(cluster)
+        api = ClusterApi(cluster)
         api.refused["a"] = ApiError(422, "Invalid", "spec.ports: no")
         writer = ServiceWriter(api, Random(1))
         async with running(writer):
@@ -145,7 +146,7 @@ def test_who_was_too_slow_waits_for_the_next_plan_and_reports_nothing() -> None:
     async def body() -> None:
         cluster = Cluster()
         cluster.put(users_service("a", 80))
-        api = Api(cluster)
+        api = ClusterApi(cluster)
         writer = ServiceWriter(api, Random(1))
         async with running(writer):
             outdated = changes(cluster, "a")
@@ -163,7 +164,7 @@ def test_who_was_too_slow_waits_for_the_next_plan_and_reports_nothing() -> None:
 def test_one_object_that_takes_long_holds_up_no_other() -> None:
     async def body() -> None:
         cluster = Cluster()
-        api = Api(cluster)
+        api = ClusterApi(cluster)
         api.slow.add("a")
         writer = ServiceWriter(api, Random(1))
         async with running(writer):
@@ -177,7 +178,7 @@ def test_one_object_that_takes_long_holds_up_no_other() -> None:
 def test_writes_keep_to_their_rate() -> None:
     async def body() -> None:
         cluster = Cluster()
-        api = Api(cluster)
+        api = ClusterApi(cluster)
         writer = ServiceWriter(api, Random(1))
         async with running(writer):
             writer.offer(changes(cluster, *(f"s{index}" for index in range(300))))
@@ -193,7 +194,7 @@ def test_writes_keep_to_their_rate() -> None:
 def test_only_who_may_writes_and_only_where_the_routers_listen() -> None:
     async def body() -> None:
         cluster = Cluster()
-        api = Api(cluster)
+        api = ClusterApi(cluster)
         may_write, listening = False, True
         writer = ServiceWriter(
             api, Random(1), may_write=lambda: may_write, listening=lambda needs: listening
@@ -217,7 +218,7 @@ def test_only_who_may_writes_and_only_where_the_routers_listen() -> None:
 def test_a_listener_that_comes_late_and_tells_nobody_is_led_to_soon() -> None:
     async def body() -> None:
         cluster = Cluster()
-        api = Api(cluster)
+        api = ClusterApi(cluster)
         listening = False  # Its certificate comes later, or its port was busy.
         writer = ServiceWriter(api, Random(1), listening=lambda needs: listening)
         async with running(writer):
@@ -231,7 +232,7 @@ def test_a_listener_that_comes_late_and_tells_nobody_is_led_to_soon() -> None:
 
 
 def test_restoring_gives_everything_back_whoever_writes_meanwhile() -> None:
-    class Restless(Api):
+    class Restless(ClusterApi):
         async def list(self, kind: str, **_: str) -> Page:
             page = await super().list(kind)
             if len(self.times) < 2 and kind == "Service":
@@ -256,7 +257,7 @@ def test_what_could_not_be_restored_is_told() -> None:
         cluster = Cluster()
         for change in changes(cluster, "a", "b"):
             cluster.carry_out(change)
-        api = Api(cluster)
+        api = ClusterApi(cluster)
         api.refused["a"] = ApiError(403, "Forbidden", "cannot delete resource")
         restored = await restore_all(api)
         (finding,) = restored.findings
@@ -268,7 +269,7 @@ def test_what_could_not_be_restored_is_told() -> None:
 
 
 def test_what_an_admission_webhook_undoes_is_told_and_written_ever_more_rarely() -> None:
-    class Mutating(Api):
+    class Mutating(ClusterApi):
         async def patch(self, kind: str, name: str, changes: Any, **_: str) -> dict[str, Any]:
             found = await super().patch(kind, name, changes)
             return self.cluster.put({**found, "spec": {**found["spec"], "selector": {"app": "x"}}})
@@ -306,7 +307,7 @@ def test_what_people_apply_over_and_over_is_put_right_at_once_each_time() -> Non
     async def body() -> None:
         cluster = Cluster()
         cluster.put(users_service("a", 80))
-        api = Api(cluster)
+        api = ClusterApi(cluster)
         writer = ServiceWriter(api, Random(1))
         async with running(writer):
             writer.offer(changes(cluster, "a"))
@@ -327,7 +328,7 @@ def test_what_people_apply_over_and_over_is_put_right_at_once_each_time() -> Non
 
 
 def test_a_service_whose_address_somebody_has_gets_another_one() -> None:
-    class Allocating(Api):
+    class Allocating(ClusterApi):
         async def create(self, made: Any, *, namespace: str = "") -> dict[str, Any]:
             if made["spec"].get("clusterIP") == "10.0.0.9":
                 raise ApiError(422, "Invalid", "provided IP is already allocated")
@@ -348,7 +349,7 @@ def test_a_service_whose_address_somebody_has_gets_another_one() -> None:
 def test_an_address_that_flaps_is_written_ever_more_rarely_and_comes_right_in_the_end() -> None:
     async def body() -> None:
         cluster = Cluster()
-        api = Api(cluster)
+        api = ClusterApi(cluster)
         writer = ServiceWriter(api, Random(1))
         loop = asyncio.get_running_loop()
         async with running(writer):

@@ -12,6 +12,7 @@ from certs.ca.rotation import CaState
 from certs.identity import SiteIdentity
 from certs.joining.claims import Redemption
 from certs.token_files import access_tokens, tokens
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import NO_ANSWER, ApiError
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity
@@ -33,7 +34,7 @@ NOW = 1_800_000_000.0
 GRANT, CLAIM = ("AccessGrant", "g"), ("Secret", grant_name("g"))
 
 
-class Server:
+class Server(Api):
     """Objects by kind and name, each with a version."""
 
     def __init__(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.status import KEY, ShortStatus, encode, valid_until
 from router.kubernetes.leader.status import StatusWriter
@@ -21,7 +22,7 @@ def now() -> datetime:
     return BEGAN + timedelta(seconds=asyncio.get_running_loop().time())
 
 
-class One:
+class One(Api):
     """The ConfigMap as the API server keeps it."""
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 
 AWAY = ApiError(0, "Unreachable", "the API server does not answer")
@@ -14,8 +15,8 @@ CONFLICT = ApiError(409, "Conflict", "the object has been modified")
 MISSING = ApiError(404, "NotFound", "not found")
 
 
-class FakeSecrets:
-    """Implements `trust_calls.Secrets`. ``before``: called with the verb before each call.
+class FakeSecrets(Api):
+    """``before``: called with the verb before each call.
 
     What it raises is the answer; ``after`` likewise, once the call was carried out.
     """

@@ -12,6 +12,7 @@ import pytest
 from certs.ca.authority import issue_service_leaf
 from certs.tls.service_tls import TlsStore
 from router.documents import Wanted
+from router.kubernetes.client.api import Api
 from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.client.watches import WatchEvent
@@ -25,8 +26,8 @@ from tests.unit.kubernetes.trust.fake_secrets import FORBIDDEN
 SHOP = {"shop": Named("Service shop")}
 
 
-class Secrets:
-    """What may be read; the field selector of each list is noted. Implements `Reads`."""
+class Secrets(Api):
+    """What may be read; the field selector of each list is noted."""
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}

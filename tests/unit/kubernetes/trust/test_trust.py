@@ -39,7 +39,7 @@ class Scene:
         self.root = root / "pod"
         self.site_id = asyncio.run(prepare(self.api, self.root, random.Random(1)))
         self.now = time.time()
-        self.trust = SecretTrust(self.api, self.root, random.Random(1), lambda: self.now)  # type: ignore[arg-type]  # What of the API is used.
+        self.trust = SecretTrust(self.api, self.root, random.Random(1), lambda: self.now)
         self.told: list[str] = []
         self.listen()
         self.trust.follow_errors(lambda: self.told.append("errors"))
@@ -308,7 +308,7 @@ def test_the_start_waits_for_no_credential_when_none_is_named_and_not_long_for_o
 
     asyncio.run(story())
     monkeypatch.setattr(limits, "TRUST_READY_S", 0.01)
-    asyncio.run(SecretTrust(scene.api, scene.root, random.Random(1)).ready())  # type: ignore[arg-type]  # What of the API is used.
+    asyncio.run(SecretTrust(scene.api, scene.root, random.Random(1)).ready())
 
 
 async def _until(look: Callable[[], bool]) -> None:
