@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -174,6 +175,15 @@ def test_an_account_that_lost_all_parts_is_as_new() -> None:
     account.replace(stored, None)
     with limited(LSA_SITE_NAMES_MAX=1):
         assert account.excess(None, stored) == empty.excess(None, stored) != ""
+
+
+@pytest.mark.parametrize("most", range(1, 6))
+def test_each_declaration_and_each_offer_takes_its_room(most: int) -> None:
+    body = Services((declare("x"),), (advert("x"), advert("y")))
+    account = SiteBudget()
+    with limited(LSA_SITE_ITEMS_MAX=most):
+        fits = not account.excess(None, (make_lsa(MALLORY, part=1, services=body), b""))
+        assert fits == (most >= 3)
 
 
 def test_a_name_makes_room_only_where_no_other_part_tells_it() -> None:

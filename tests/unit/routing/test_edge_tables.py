@@ -412,6 +412,19 @@ def test_an_edge_overtakes_the_lsa_of_its_former_life() -> None:
     assert edge.epoch == said.lsa.epoch
 
 
+@pytest.mark.parametrize("is_ours_too", [False, True])
+def test_a_declaration_that_a_rule_refuses_is_named_unless_we_declare_the_service(
+    is_ours_too: bool,
+) -> None:
+    edge = attached("shop")
+    edge.set_rules(SharingRules({ALL: Sharing((), ())}), 0.0)
+    if is_ours_too:
+        edge.set_services([declare("shop", at=2.0)], [], 0.0)
+    hear(edge, message(sites=(site_row(),), services=(service_row(),)))
+    assert edge.table.declarations.keys() == ({"shop"} if is_ours_too else set())
+    assert edge.table.refused == ({} if is_ours_too else {"shop": (NEAR.site,)})
+
+
 def test_our_own_declaration_counts_at_once_and_however_old_another_is() -> None:
     edge = attached("shop")
     older = Declaration(name="shop", spec=ServiceSpec(ports=(99,)), declared_at_s=-5.0)

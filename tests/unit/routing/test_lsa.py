@@ -1,6 +1,7 @@
 """The codec: what is refused, and how services are split."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ from router.model.ids import RouterId, SiteId
 from router.model.limits import (
     COUNTER_MAX,
     GRANTS_PER_SERVICE_MAX,
+    LSA_ENVELOPE_BYTES,
     LSA_PART_BYTES_MAX,
     LSA_PARTS_MAX,
     LSA_SERVICE_PORTS_MAX,
@@ -20,6 +22,7 @@ from router.model.limits import (
     SHARING_PATTERN_CHARS_MAX,
     SHARING_PATTERNS_MAX,
 )
+from router.model.messages import packed
 from router.model.messages.exports import ExportedPort, ExportTerms
 from router.model.rights.grants import OFFER, VERBS, ServiceGrant
 from router.model.settings import ServiceLimits, Timeouts
@@ -318,6 +321,16 @@ def test_a_later_version_may_add_fields_at_the_end() -> None:
     )
     data = msgspec.msgpack.encode([payload, WEST.sign(payload)])
     assert fault(data) == ""
+
+
+@pytest.mark.parametrize("ports", [1, 7, 30, 200, 600, 1_000])
+def test_a_part_holds_as_many_services_as_fit_and_no_more(ports: int) -> None:
+    told = [declare(f"s{number:03}", ports=tuple(range(1, ports + 1))) for number in range(20)]
+    bodies = Splitter().split(told, [])
+    sizes = [[len(packed.pack(one)) for one in body.declarations] for body in bodies]
+    room = LSA_PART_BYTES_MAX - LSA_ENVELOPE_BYTES
+    assert all(sum(size) <= room for size in sizes)
+    assert all(sum(size) + after[0] > room for size, after in pairwise(sizes))
 
 
 def test_many_services_are_split_into_parts_that_fit_whatever_their_order() -> None:

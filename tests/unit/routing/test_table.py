@@ -112,6 +112,16 @@ def test_a_site_that_declares_another_protocol_is_not_used_where_that_does_not_c
     assert not any(one.unused for one in network.table("west").candidates[X80])
 
 
+def test_a_site_that_declares_another_port_is_used_whatever_other_services_it_declares() -> None:
+    network = line("west", "east")
+    network.serve("west", [declare("x")], [advert("x")])
+    others = [declare(name, protocol="tcp") for name in ("a", "y")]
+    network.serve("east", [declare("x", ports=(80, 81)), *others], [advert("x")])
+    network.run(1.0)
+    assert network.table("west").declarations["x"].conflicts
+    assert [one.unused for one in network.table("west").candidates[X80]] == [""]
+
+
 def test_an_own_declaration_is_in_the_table_at_once() -> None:
     network = Network(["west"])
     network.serve("west", [declare("x")])
