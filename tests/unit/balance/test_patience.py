@@ -32,6 +32,14 @@ def test_a_line_that_has_just_begun_is_judged_by_what_slots_promise() -> None:
     assert pace.is_hopeless(10, 1.0, 10.0, 10.1)
 
 
+def test_what_slots_promise_is_as_much_as_one_may_wait() -> None:
+    pace = moving(per_s=1, seconds=0)
+    for patience_s in (0.5, 2.0):
+        served = int(10 * patience_s)
+        assert not pace.is_hopeless(served - 1, patience_s, 10.0, 10.1)
+        assert pace.is_hopeless(served, patience_s, 10.0, 10.1)
+
+
 def test_nobody_is_sent_away_by_a_promise_that_is_not_known() -> None:
     assert not moving(per_s=1, seconds=0).is_hopeless(10_000, 1.0, 0.0, 10.1)
     assert not LinePace().is_hopeless(10_000, 1.0, 1.0, 10.1)

@@ -168,6 +168,15 @@ def test_a_held_request_counts_from_the_end_of_the_cool_down_on() -> None:
     assert states == [None, None, "saturated"]
 
 
+def test_twice_the_capacity_is_wanted_however_seldom_one_looks() -> None:
+    detector = used()
+    told = [detector.feed(at, Totals(demand=20, capacity=10)) for at in (2.0, 4.0, 6.0)]
+    assert told == [None, None, "saturated"]
+    detector = used()
+    told = [detector.feed(at, Totals(demand=19, capacity=10)) for at in (2.0, 4.0, 6.0)]
+    assert told == [None, None, None]
+
+
 def test_panic_waits_for_the_cool_down() -> None:
     detector = Saturation(USED, "calm", changed_at=-30.0)
     detector.feed(0.0, Totals(capacity=10))
