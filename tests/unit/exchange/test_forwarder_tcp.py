@@ -90,6 +90,14 @@ def test_the_next_connection_is_local_again_once_a_local_slot_is_free() -> None:
     assert world.counts == (1, 1)
 
 
+def test_no_connection_is_idle_however_little_it_says() -> None:
+    world = Two(1, 1)
+    clients = [world.client(), world.client()]
+    assert world.a.forwarder.memory.shed_idle() == 0
+    world.network.run()
+    assert world.counts == (1, 1) and not any(client.losses for client in clients)
+
+
 @pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
 def test_bytes_and_half_closes_pass_both_ways(here: int) -> None:
     world = Two(here, 1)

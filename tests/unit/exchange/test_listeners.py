@@ -81,6 +81,9 @@ def test_a_listener_of_a_process_that_follows_is_bound_only_while_the_first_has_
     led.add(KEY)
     door.listeners.follow(may_listen)
     assert door.error() == "" and door.network.listening
+    bound = dict(door.network.listening)
+    door.listeners.follow(may_listen)
+    assert dict(door.network.listening) == bound, "nothing changed: none is closed and bound again"
 
 
 def test_a_listener_is_never_bound_where_a_target_is() -> None:
@@ -159,6 +162,20 @@ def test_all_listeners_together_pause_at_the_limit_of_the_process() -> None:
     door.listeners.gone(other, connection_of(door.accepted[1]))
     assert not door.network.is_paused(PLACE)
     assert not door.network.is_paused(Address(*there))
+
+
+def test_all_pause_also_if_fewer_are_allowed_than_are_there() -> None:
+    door = Door(connections_max=3)
+    door.listeners.set_listeners({KEY: WHERE})
+    for _ in range(3):
+        connect(door)
+    door.listeners.cap(1)
+    door.listeners.gone(KEY, connection_of(door.accepted[0]))
+    assert door.network.is_paused(PLACE), "two are left"
+    door.listeners.gone(KEY, connection_of(door.accepted[1]))
+    assert door.network.is_paused(PLACE)
+    door.listeners.gone(KEY, connection_of(door.accepted[2]))
+    assert not door.network.is_paused(PLACE)
 
 
 def test_a_source_with_too_many_connections_gets_no_more_until_one_is_gone() -> None:

@@ -177,6 +177,17 @@ def test_of_refusals_only_a_target_that_takes_no_connection_is_a_failure(
     assert failures(balancer) == blames
 
 
+@pytest.mark.parametrize(("protocol", "blames"), [("http", True), ("http2", True), ("tcp", False)])
+def test_a_site_that_begins_no_answer_in_time_failed_and_one_of_tcp_owes_none(
+    protocol: ServiceProtocol, blames: bool
+) -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    leg = opened(balancer.routers[RouterId("ra")], protocol)
+    leg.overdue()
+    leg.abort()
+    assert failures(balancer) == blames
+
+
 @pytest.mark.parametrize(
     ("says", "after_s", "blames"),
     [
