@@ -40,11 +40,14 @@ class HeldMemory:
         return self._pressure.is_refusing
 
     def refuse_new(self, refuse: bool) -> None:
-        """Begin nothing new, until told otherwise: clients get 503, other sites ``busy``.
+        """Begin nothing new, until told otherwise: clients get 503, other sites ``busy`` until they
+        have heard of it.
 
         Listeners of services that are not http leave new connections in their backlog.
         """
         self._pressure.is_refusing = refuse
+        for service in self._services:
+            service.pressure_changed()
         self._listeners.reconsider()
 
     def cap_clients(self, cap: bool) -> None:

@@ -83,13 +83,14 @@ def urgency(before: LoadReport | None, report: LoadReport, hops: int) -> Urgency
     return Urgency.CHANGE if is_near else Urgency.FAR_CHANGE
 
 
-def _states(report: LoadReport) -> tuple[bool, bool, bool, int]:
-    """Full or free, for others and for its own site, none ready or some, the state of its rate."""
+def _states(report: LoadReport) -> tuple[bool, bool, bool, int, bool]:
+    """Full or free, for others and for its own site, none ready or some, the state of its rate, and
+    whether its router refuses all that is new."""
     capacity, in_flight = report.capacity, report.in_flight
     is_full = capacity is not None and in_flight >= capacity
     is_full_for_own = capacity is not None and in_flight >= capacity + report.reserved
     state = report.rate.state if report.rate else 0
-    return is_full, is_full_for_own, report.targets_ready > 0, state
+    return is_full, is_full_for_own, report.targets_ready > 0, state, report.refuses
 
 
 def _figures(report: LoadReport) -> tuple[object, ...]:

@@ -47,6 +47,8 @@ class Load(msgspec.Struct, frozen=True):
     """Of the capacity, for clients of this site alone."""
     most_for_one: int | None = None
     """Of the capacity, what one neighbor holds at once; None: any number."""
+    refuses: bool = False
+    """This router is short of memory, and takes nothing new of any service."""
 
     @property
     def in_flight(self) -> int:

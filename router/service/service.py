@@ -60,7 +60,6 @@ class Service(ServiceFigures):
         "observing",
         "outcomes",
         "past",
-        "pressure",
         "refused_messages",
         "request_ids",
         "routes",
@@ -344,6 +343,10 @@ class Service(ServiceFigures):
         self._note_each()
         self.admission.serve()
         self.room.reconsider()
+
+    def pressure_changed(self) -> None:
+        """This router is short of memory, or no longer: other sites hear it."""
+        self._load_changed()
 
     def count_ended(self) -> None:
         """At the end of each turn in which requests ended, and before anybody reads: a timer may do

@@ -29,6 +29,7 @@ from router.net.ports import Network
 from router.service.admission import SlotAdmission
 from router.service.counters import ServiceCounters
 from router.service.figures import Left, LendingFigures, Load, Spills, TargetErrorKind, TargetInfo
+from router.service.pressure import Pressure
 from router.service.request_queue import WaitingRoom
 from router.service.sessions import Session
 from router.service.sites.remotes import Remotes
@@ -67,6 +68,7 @@ class ServiceFigures:
         "ledger",
         "outcomes",
         "own_targets",
+        "pressure",
         "protocol",
         "recent_times",
         "remotes",
@@ -84,6 +86,7 @@ class ServiceFigures:
     demand: Demand
     """A connector of this site names some."""
     ledger: LocalLedger
+    pressure: Pressure
     protocol: ServiceProtocol
     recent_times: RecentTimes
     """At targets, of requests of clients of this site."""
@@ -166,6 +169,7 @@ class ServiceFigures:
             self.admission.waiting,
             ledger.reserved,
             ledger.most_for_one,
+            self.pressure.is_refusing,
         )
 
     def stated(self) -> StatedTargets:

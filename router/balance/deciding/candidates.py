@@ -62,6 +62,7 @@ class Candidate(ABC):
     that ``starts_small`` has what a new one may have at once for now: no request failed there.
     ``hard_full``: no free slot of a stated capacity, or no permit of a rate. Where a rate holds,
     ``capacity`` is what it takes now: in flight and permits, or its slots if they are fewer.
+    ``refuses``: its router is short of memory and takes nothing new: it is ``hard_full``.
     ``sends_away``: it is over its rate and passed over while another has room. ``verdict`` is set
     while a decision is made; None: not judged. ``in_flight`` is what decisions reckon with: what
     takes slots. ``beyond``: what runs there besides, above a lowered capacity or at targets that
@@ -93,6 +94,7 @@ class Candidate(ABC):
         "outline",
         "paths",
         "rate",
+        "refuses",
         "reserved",
         "sends_away",
         "share",
@@ -138,7 +140,7 @@ class Candidate(ABC):
         self.heard_at: float | None = None
         """When the last figure came; None: none has, or it is exact."""
         self.rate: RateLoad | None = None
-        self.sends_away = False
+        self.sends_away = self.refuses = False
         self.turn = 0
         self.share = self.weight = 0
         self.shares_targets = False

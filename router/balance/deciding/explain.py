@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Final
 
 from router.balance.deciding.candidates import Candidate, Verdict
 from router.balance.deciding.decisions import CandidateReport
@@ -17,6 +18,7 @@ _BY_NAME = {
     "spread": "its turn among the ready targets of all sites",
     "failover": NEAREST,
 }
+SHORT_OF_MEMORY_THERE: Final = "its router is short of memory and takes nothing new"
 _DRAINED = "it is drained and takes nothing new of this service"
 
 
@@ -277,6 +279,8 @@ def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:
 
 
 def _full(one: Candidate) -> str:
+    if one.refuses:
+        return SHORT_OF_MEMORY_THERE
     slots = one.stated_capacity
     if slots is not None and min(one.in_flight, one.running) >= slots:
         return full_text(one.running, slots + one.reserved, one.reserved)

@@ -123,6 +123,8 @@ class RemoteSite(Candidate):
                     self.glimpse = None
                 if self._permits is not None:
                     self._refresh_rate(self._permits, now)
+                if self.refuses:
+                    self._refresh_refusing()
                 self.hard_full = True
                 return
             self._full_until = None
@@ -138,6 +140,8 @@ class RemoteSite(Candidate):
             self.stale = self.ejection is not None or self.most_for_one is not None
         else:
             self._refresh_rate(self._permits, now)
+        if self.refuses:
+            self._refresh_refusing()
 
     def _refresh_share(self, most: int) -> None:
         """Our own streams alone say whether we hold all that we may; the site enforces it."""
@@ -198,6 +202,12 @@ class RemoteSite(Candidate):
         self.capacity = takes if self.stated_capacity is None else min(self.stated_capacity, takes)
         self.hard_full = self.hard_full or not rate.permits
 
+    def _refresh_refusing(self) -> None:
+        """It has what is in flight, and takes no more, whatever comes and goes."""
+        self.outline = self.glimpse = None
+        self.stale = self.hard_full = True
+        self.capacity = self.in_flight
+
     @property
     def is_learnt(self) -> bool:
         """They come as load and are not bound by the signed advert, as learnt ones do."""
@@ -227,6 +237,7 @@ class RemoteSite(Candidate):
         if report.most_for_one is None:
             self.share_left = None
         self._turn_stale()
+        self.refuses = report.refuses
         self._hear_rate(report.rate, now)
         self._beyond_heard, self.waiting = report.beyond, report.waiting
         self._set_apart(self._apart)

@@ -172,6 +172,7 @@ class RoutersOfSite(Candidate):
         self._sum_most()
         self.hard_full = bool(left) and all([one.hard_full for one in left])
         self.has_slot_here = any([one.local and one.has_stated_room for one in left])
+        self.refuses = bool(left) and all([one.refuses for one in left])
         self.sends_away = bool(left) and all([one.sends_away for one in left])
         self._some_send_away = any([one.sends_away for one in left])
         told = [one.heard_at for one in left if not one.local]

@@ -15,6 +15,7 @@ class _Load(msgspec.Struct, frozen=True):
     beyond: int = 0
     waiting: int = 0
     reserved: int = 0
+    refuses: bool = False
 
     @property
     def running(self) -> int:
@@ -68,7 +69,8 @@ class _Told:
 class LoadReports:
     """Rate limits of load reports, per service port.
 
-    A flip (full or free, a rate over or calm, ready targets none or some) goes at once, and then at
+    A flip (full or free, a rate over or calm, ready targets none or some, nothing new is taken or
+    it is) goes at once, and then at
     most every `limits.LOAD_INTERVAL_S`. A change of targets or rate, of the capacity by a tenth,
     or of all that runs by a tenth of the capacity and at least 1, goes
     `limits.LOAD_CHANGE_INTERVAL_S` after the last report at the earliest. Smaller ones, and those
@@ -95,13 +97,14 @@ class LoadReports:
         beyond: int = 0,
         waiting: int = 0,
         reserved: int = 0,
+        refuses: bool = False,
     ) -> bool:
         """The load of ``key`` is this now (as `LoadReport` has it). True: it is sent now."""
         told = self._told.get(key)
         if told is None:
             told = self._told[key] = _Told()
         told.now_is = _Load(
-            in_flight, targets_ready, capacity, _told_of(rate), beyond, waiting, reserved
+            in_flight, targets_ready, capacity, _told_of(rate), beyond, waiting, reserved, refuses
         )
         if told.now_is == told.known:
             told.differs_since = None
@@ -174,6 +177,7 @@ def _is_flip(known: _Load, now_is: _Load) -> bool:
         known.is_full != now_is.is_full
         or (now_is.reserved > 0 and known.is_full_for_own != now_is.is_full_for_own)
         or known.state != now_is.state
+        or known.refuses != now_is.refuses
         or bool(known.targets_ready) != bool(now_is.targets_ready)
     )
 

@@ -110,6 +110,7 @@ class LoadReport(msgspec.Struct, frozen=True, array_like=True):
     ``in_flight`` is what takes slots: at ready targets, of each up to its capacity. ``beyond`` runs
     besides, above a lowered capacity or at targets that are down; ``waiting`` for a slot there.
     ``reserved`` and ``most_for_one`` as in `TargetsAdvert`: ``capacity`` is what others may have.
+    ``refuses``: it takes nothing new, since it is short of memory.
     """
 
     router: RouterId
@@ -124,6 +125,7 @@ class LoadReport(msgspec.Struct, frozen=True, array_like=True):
     waiting: int = 0
     reserved: int = 0
     most_for_one: int | None = None
+    refuses: bool = False
 
     @property
     def key(self) -> ServiceKey:

@@ -82,6 +82,7 @@ class LoadExchange:
             beyond=load.beyond,
             waiting=load.waiting,
             reserved=load.reserved,
+            refuses=load.refuses,
         )
         if key in self._restless:
             self._restless[key] = now
@@ -252,6 +253,7 @@ class LoadExchange:
             load.waiting,
             load.reserved,
             load.most_for_one,
+            load.refuses,
         )
 
     def _arm(self) -> None:

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from router.balance.deciding.decision_evidence import DecisionReplay
-from router.balance.deciding.decisions import Asked, Decision, NoChoice
+from router.balance.deciding.decisions import Asked, CandidateReport, Decision, NoChoice
+from router.balance.deciding.explain import SHORT_OF_MEMORY_THERE
 from router.balance.site.ledger import LocalLedger
 from router.balance.sites.egresses import OWN_ROUTER
 from router.model import limits
@@ -78,6 +79,35 @@ def test_a_site_whose_routers_all_refused_is_not_said_to_have_room() -> None:
     assert free() == (0, True)
     here.balancer.report_load(OTHER, 3, 1, 4, 1.05, router=RouterId("7"))
     assert free() == (2, False), "the other one is asked again"
+
+
+def test_a_router_that_is_short_of_memory_adds_no_room_to_its_site() -> None:
+    here = Here(None)
+    here.balancer.set_remotes([candidate("7"), candidate("8", capacity=None)])
+
+    def report(router: str, *, refuses: bool) -> None:
+        capacity = 4 if router == "7" else None
+        here.balancer.report_load(
+            OTHER, 1, 1, capacity, 1.0, router=RouterId(router), refuses=refuses
+        )
+
+    def there() -> CandidateReport:
+        (other,) = [one for one in here.balancer.explain(2.0).candidates if one.site == OTHER]
+        return other
+
+    def shown() -> tuple[int | None, str]:
+        other = there()
+        return other.free, other.verdict
+
+    for router in ("7", "8"):
+        report(router, refuses=True)
+    assert (shown(), here.take()) == ((0, "full"), "all-full")
+    assert (there().reason, there().capacity) == (SHORT_OF_MEMORY_THERE, 4)
+    here.balancer.ended(OTHER, 0, 1.5, RouterId("7"))
+    assert shown() == (0, "full"), "what ends there makes no room"
+    report("7", refuses=False)
+    assert shown() == (4, "chosen")
+    assert [here.take() for _ in range(5)] == ["7", "7", "7", "7", "all-full"]
 
 
 def test_a_request_that_another_router_of_this_site_takes_is_no_overflow() -> None:

@@ -33,6 +33,13 @@ def test_a_reserve_is_told_when_it_is_used_up_too() -> None:
     assert reports.note(WEB, 10, 1, 7, 2.0, reserved=3)
 
 
+def test_a_router_that_takes_nothing_new_tells_it_at_once_and_that_it_is_over() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 6, 1, 10, 0.0)
+    assert reports.note(WEB, 6, 1, 10, 1.0, refuses=True)
+    assert reports.note(WEB, 6, 1, 10, 2.0)
+
+
 def test_a_flip_is_not_held_up_by_a_small_change_told_before() -> None:
     reports = LoadReports()
     reports.note(WEB, 0, 1, 10, 0.0)

@@ -8,6 +8,7 @@ import pytest
 from router.admin.ports import BadQuestion
 from router.admin.views.services import AffinityView, TargetCount
 from router.asking.way import way_to
+from router.balance.deciding.explain import SHORT_OF_MEMORY_THERE
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model.ids import SiteId
 from router.model.limits import (
@@ -95,6 +96,36 @@ def test_of_two_sites_the_one_that_stops_is_shown_draining_at_both() -> None:
     assert why is not None
     assert {one.site: one.verdict for one in why.candidates} == {"a": "draining", "b": "excluded"}
     assert {one.reason for one in why.candidates} == {STOPPING}
+
+
+@pytest.mark.parametrize("capacity", [4, None])
+def test_why_shows_no_free_slot_of_another_site_whose_router_is_short_of_memory(
+    capacity: int | None,
+) -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.serve(1, capacity=capacity)
+    world.run(5)
+    before = view_of(a).own_why("shop", None, None)
+    assert before is not None and before.decision.site == "b"
+    for refuses in (True, False):
+        b.router.relief.refuse_new(refuses)
+        world.run(1)
+        why = view_of(a).own_why("shop", None, None)
+        assert why is not None
+        (there,) = why.candidates
+        if not refuses:
+            assert (why.decision.site, there.free) == ("b", capacity)
+            break
+        assert (why.decision.site, why.decision.reason) == (None, "all-full")
+        assert (there.verdict, there.reason) == ("full", SHORT_OF_MEMORY_THERE)
+        assert (there.free, there.capacity) == (0, capacity)
+        refused = a.request()
+        world.run(3)
+        assert refused.status == 503
+        assert b.router.forwarder.memory.refused_total <= 1, "it may only ask to wait there"
 
 
 def test_why_says_that_a_router_short_of_memory_refuses_the_next_request_until_it_is_calm() -> None:

@@ -50,6 +50,13 @@ def test_what_changes_is_told_at_once_while_the_link_is_little_used() -> None:
     assert queue.ready_at(5.0) is None
 
 
+def test_that_a_router_refuses_what_is_new_is_as_urgent_as_that_it_is_full() -> None:
+    before = report("a")
+    refuses = msgspec.structs.replace(before, refuses=True)
+    assert urgency(before, refuses, 0) == urgency(refuses, before, 0) == Urgency.FLIP
+    assert urgency(refuses, refuses, 0) == Urgency.REFRESH
+
+
 def test_of_one_service_port_only_the_newest_report_waits() -> None:
     queue = used_up(5.0)
     for seq in range(50):
