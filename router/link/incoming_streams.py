@@ -76,7 +76,7 @@ class OfferedStreams:
             stream.refuse("not-allowed", -1)
             return
         if ingress == self._site and not self._may_be_ours(came_from, request):
-            stream.refuse("not-allowed", -1)
+            stream.refuse("no-route", -1)  # One of our own that has just started waits for ours.
             return
         if is_plain and request.path == self._alone:  # What is below would find the same.
             self._owner.stream_offered(stream, request, body)

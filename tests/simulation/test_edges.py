@@ -404,3 +404,31 @@ def test_a_hundred_edges_hear_of_a_change_at_once_in_few_bytes_and_hold_little()
     world.run_while(lambda: not know(0), 30)
     assert world.internet.now - changed_at < 0.5
     assert (said() - before) / EDGES < 200
+
+
+def test_a_router_that_starts_again_loses_no_request_on_the_way_over_another_site() -> None:
+    """It knows the way over `mid` to the gateway before its sibling knows that mid leads to it."""
+    world = World(1, "one", "two", "mid", "gate", edges=frozenset({"gate"}))
+    one, two, mid, gate = world.sites.values()
+    two.join(one)
+    world.internet.set_delay(one.ip, two.ip, 0.02)
+    world.internet.set_delay(one.ip, mid.ip, 0.05)
+    for site in (one, two):
+        site.endpoints["to-mid"] = mid.ip
+        site.link(mid, cost=1)
+    gate.endpoints["to-one"] = one.ip
+    gate.link(one, cost=1)
+    one.declare()
+    gate.serve(1, capacity=None)
+    world.run(20)
+    two.kill()
+    world.run(0.5)
+    two.start()
+    answers: list[Answer] = []
+    for _ in range(300):
+        answers.append(two.request())
+        world.run(0.002)
+    world.run(5)
+    assert any("mid brought a stream to shop in the name" in one for one in world.journal)
+    connected = [one for one in answers if one.error != "refused"]  # It listens.
+    assert {one.status for one in connected} == {200}

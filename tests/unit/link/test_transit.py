@@ -159,7 +159,7 @@ def test_another_site_opens_no_stream_in_our_name_unless_it_leads_to_us(goes_on:
         assert west.links.open_stream(asked, handler) is not None
         world.settle()
         assert len(end.owner.offered) == before + brings_ours
-        assert (handler.calls[0] == ("refused", "not-allowed", -1)) is not brings_ours
+        assert (handler.calls[0] == ("refused", "no-route", -1)) is not brings_ours
 
 
 def test_a_router_of_our_own_site_opens_streams_in_our_name() -> None:
