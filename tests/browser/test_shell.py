@@ -68,9 +68,12 @@ def test_a_router_that_falls_silent_makes_the_page_grey_and_tells_the_age(
         expect(page.get_by_text("The router has said nothing since.")).to_be_visible()
         expect(page.locator(".page-body")).to_have_css("filter", re.compile("grayscale"))
         expect(page.get_by_role("status")).to_have_text("The data is stale")
+        state = page.get_by_role("banner").locator(".site .badge")
+        expect(state).to_have_text("Not known")  # In color beside a grey page: it is of before.
         stage.router.is_silent = False
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
         expect(page.locator("html[data-stale]")).to_have_count(0)
+        expect(state).to_have_text("Degraded")
 
 
 def test_a_router_that_is_gone_is_asked_again_until_it_is_back(

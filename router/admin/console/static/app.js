@@ -23,9 +23,10 @@ const PAGES = [
   { id: "simulate", title: "Simulate", key: "m", load: () => import("./pages/simulate.js") },
 ];
 
-/** The state of the site in a word. @param {any} live */
-export function stateOf(live) {
+/** The state of the site in a word. @param {any} live @param {boolean} stale It is of before. */
+function stateOf(live, stale) {
   if (!live) return { word: "Connecting", tone: "calm" };
+  if (stale) return { word: "Not known", tone: "calm" };
   if (!live.status.ready) return { word: "Not ready", tone: "bad" };
   if (live.status.problems.length) return { word: "Degraded", tone: "warn" };
   // A note may say that every target of a service hangs: that is no good news.
@@ -201,8 +202,8 @@ function Shell() {
   const [look, setLook] = useState(theme());
   const [helping, setHelping] = useState(false);
   const page = PAGES.find((one) => one.id === route.page);
-  const state = stateOf(feed.live);
   const stale = useStale(feed) || feed.connection === "signed-out";
+  const state = stateOf(feed.live, stale);
   const spills = spillingNames(feed.live);
   const turn = () => setLook(setTheme(nextTheme()));
 
