@@ -10,7 +10,7 @@ from router.admin.views.links import SiteName
 from router.admin.views.live import ClaimedView
 from router.admin.views.status import CaCertificateView, CaView, CaWaitView
 from router.model.errors import Severity
-from router.model.events import Change, Event
+from router.model.events import Change, Event, Problem
 from tests.browser import pictures
 from tests.browser.pictures import moment
 from tests.browser.stage import Stage, looking
@@ -43,6 +43,25 @@ def test_links_of_both_ways_have_their_figures_and_a_next_step(
         page.get_by_role("link", name="to-west").click()
         expect(page.get_by_role("heading", name="Link to-west")).to_be_visible()
         expect(page.get_by_text("west.example:55671")).to_be_visible()
+
+
+def test_a_problem_that_names_a_link_as_its_cause_is_not_about_the_link(
+    chromium: Browser, stage: Stage
+) -> None:
+    """What to do about the service was shown as what to do about the link."""
+    live = stage.router.live
+    service = Problem(
+        code="SW0309",
+        message="Service shop:8080 has no ready target; attic: link to-attic to attic is down.",
+        hint="sitectl service status shop",
+    )
+    problems = (service, *live.status.problems)
+    status = msgspec.structs.replace(live.status, problems=problems)
+    stage.router.live = msgspec.structs.replace(live, status=status)
+    with looking(chromium, stage, "#/links") as page:
+        attic = page.get_by_role("table", name="Links").get_by_role("row", name="to-attic")
+        expect(attic).to_contain_text("link delete to-attic, then link")
+        expect(attic).not_to_contain_text("service status")
 
 
 def test_what_a_certificate_has_left_is_a_word_and_a_colour_when_it_is_short(

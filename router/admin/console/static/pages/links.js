@@ -20,10 +20,13 @@ export function command(route) {
   return link ? sitectl("link status", shellWord(link)) : sitectl("link status");
 }
 
+/** How problems that are about a link begin; others may name it, too, as their cause. */
+const ABOUT = ["Link", "The certificate of link", "The renewed certificate of link"];
+
 /** What to do about a link that is not up: what the router advises, else what always helps. */
-export function nextStep(link, live) {
+function nextStep(link, live) {
   const told = live.status.problems.find(
-    (one) => one.message.includes(`ink ${link.name} `) && one.hint,
+    (one) => one.hint && ABOUT.some((words) => one.message.startsWith(`${words} ${link.name} `)),
   );
   if (told) return advised(told.hint);
   if (link.state === "up") return "";
