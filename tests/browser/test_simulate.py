@@ -133,6 +133,32 @@ def test_a_slider_that_is_moved_changes_the_proposal_and_applies_nothing(
         expect(slider).to_have_value("20")
 
 
+def test_an_answer_of_before_a_fault_says_that_the_sites_have_changed_since(
+    chromium: Browser, stage: Stage
+) -> None:
+    """A page that was left open said "Current: east 41 %" while no target of east was ready, and
+    of the capacity there that none was configured."""
+    with looking(chromium, stage, WHAT_IF) as page:
+        answer = page.get_by_role("region", name="Current beside proposed", exact=True)
+        expect(answer).to_contain_text("Requests until ", timeout=RUN_MS)
+        changed = answer.get_by_text("The sites have changed since it ran.")
+        expect(changed).to_have_count(0)
+        assert compared(page)["Served by east (here)"][0] != "0 %"
+        live = stage.router.live
+        shop = live.services[0]
+        gone = msgspec.structs.replace(shop.sites[0], targets_ready=0, capacity=None)
+        shop = msgspec.structs.replace(shop, sites=(gone, *shop.sites[1:]))
+        stage.router.live = msgspec.structs.replace(live, services=(shop, *live.services[1:]))
+        expect(changed).to_be_visible()
+        knobs = page.get_by_role("group", name="east (here)")
+        expect(knobs).to_contain_text("no ready target")
+        expect(knobs).not_to_contain_text("none configured")
+        expect(page.get_by_role("slider", name="Capacity of east, at once")).to_be_disabled()
+        answer.get_by_role("button", name="Run again").click()
+        expect(changed).to_have_count(0, timeout=RUN_MS)
+        assert compared(page)["Served by east (here)"][0] == "0 %"
+
+
 def test_the_figures_are_those_of_the_api_and_the_replay_shows_each_step(
     chromium: Browser, stage: Stage
 ) -> None:
@@ -241,3 +267,12 @@ def test_without_a_record_it_says_why_there_is_no_proposal(chromium: Browser, st
     with looking(chromium, stage, WHAT_IF) as page:
         expect(page.get_by_text("Nothing is recorded of shop:8080 yet.")).to_be_visible()
         expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_what_is_recorded_later_is_found_by_itself(chromium: Browser, stage: Stage) -> None:
+    """A page that was left open said that nothing was recorded yet."""
+    known, stage.router.histories = stage.router.histories, ()
+    with looking(chromium, stage, WHAT_IF) as page:
+        expect(page.get_by_text("Nothing is recorded of shop:8080 yet.")).to_be_visible()
+        stage.router.histories = known
+        expect(page.get_by_text("Nothing would change.")).to_be_visible(timeout=RUN_MS)

@@ -3,14 +3,15 @@
 import { html, useEffect, useMemo, useState } from "../html.js";
 import { Patterns, SiteName, Swatch, colourClass, lookOf } from "../charts/colours.js";
 import { script, simulating, sitectl } from "../commands.js";
-import { count, dateTime, listed, plural, rtt, span } from "../format.js";
+import { count, dateTime, listed, plural, rtt, span, timeOfDay } from "../format.js";
 import { setParams } from "../route.js";
 import { Replay } from "./replay.js";
 import { run } from "./running.js";
 import { load } from "./scenario.js";
-import { Badge, Card, Copy, Empty, Failed, Loading, Table } from "../ui.js";
+import { Ago, Badge, Card, Copy, Empty, Failed, Loading, Table } from "../ui.js";
 
 const SETTLED_MS = 350; // A slider that is being moved asks nothing.
+const EMPTY_MS = 5000; // A step of the history: then there may be something to run.
 const WINDOWS = [
   ["60", "last minute"],
   ["busiest", "busiest minute"],
@@ -41,12 +42,20 @@ export function capacityOf(site) {
   return site.capacity_kind === "rate" ? (site.rate?.per_s ?? null) : site.capacity;
 }
 
+/** All that a run takes from the sites as they are now. @param {any} service */
+function settingsOf(service) {
+  const sites = service.sites
+    .map((one) => [one.id, one.targets_ready, capacityOf(one), one.path_cost, one.draining])
+    .sort();
+  return JSON.stringify([service.policy, sites]);
+}
+
 /**
  * Asks once the question has settled; what came last stays shown meanwhile. A new question, or a
- * page that is left, ends the run of the one before.
+ * page that is left, ends the run of the one before. `settings`: of the sites when it was asked.
  */
-function useProposal(question) {
-  const [state, setState] = useState({ told: null, error: null, asking: false });
+function useProposal(question, settings) {
+  const [state, setState] = useState({ told: null, error: null, asking: false, settings });
   const [tries, setTries] = useState(0);
   const key = JSON.stringify(question);
   useEffect(() => {
@@ -55,7 +64,7 @@ function useProposal(question) {
       setState((was) => ({ ...was, asking: true }));
       try {
         const told = await run("what-if", question, over.signal);
-        setState({ told, error: null, asking: false });
+        setState({ told, error: null, asking: false, settings });
       } catch (error) {
         if (!over.signal.aborted) setState((was) => ({ ...was, error, asking: false }));
       }
@@ -65,6 +74,11 @@ function useProposal(question) {
       over.abort();
     };
   }, [key, tries]);
+  useEffect(() => {
+    if (state.error?.code !== "nothing-recorded") return undefined;
+    const timer = setTimeout(() => setTries(tries + 1), EMPTY_MS);
+    return () => clearTimeout(timer);
+  }, [state.error]);
   return { ...state, again: () => setTries(tries + 1) };
 }
 
@@ -94,19 +108,24 @@ function Proposal({ service, name, names, route }) {
   const cost = numbersOf(route.params.cost);
   const policy = route.params.policy ?? "";
   const time = route.params.window || "60";
-  const proposal = useProposal({
-    service: service.name,
-    port: service.port,
-    capacity,
-    cost,
-    policy: policy || null,
-    window_s: Number(time) || 60,
-    busiest: time === "busiest",
-  });
+  const settings = settingsOf(service);
+  const proposal = useProposal(
+    {
+      service: service.name,
+      port: service.port,
+      capacity,
+      cost,
+      policy: policy || null,
+      window_s: Number(time) || 60,
+      busiest: time === "busiest",
+    },
+    settings,
+  );
   const { told, error, asking } = proposal;
+  const isOld = proposal.settings !== settings;
   const answer = useMemo(
-    () => html`<${Answer} proposal=${proposal} />`,
-    [told, error, asking, route.params.table],
+    () => html`<${Answer} proposal=${proposal} isOld=${isOld} />`,
+    [told, error, asking, isOld, route.params.table],
   );
   const changed = Object.keys(capacity).length + Object.keys(cost).length + (policy ? 1 : 0);
   const sites = [...service.sites].sort((one, other) => one.path_cost - other.path_cost);
@@ -189,6 +208,7 @@ function Capacity({ site, value, put }) {
   return html`<${Knob}
     label=${`Capacity of ${site.site}${rated ? ", a second" : ", at once"}`}
     short="Capacity"
+    none=${site.targets_ready ? "" : "no ready target"}
     unit=${unit}
     now=${now === null ? null : Math.round(now)}
     value=${value}
@@ -198,8 +218,8 @@ function Capacity({ site, value, put }) {
   />`;
 }
 
-/** A slider and a number field for one value, with the current value. */
-function Knob({ label, short, now, value, most, limit, put, unit = "" }) {
+/** A slider and a number field for one value, with the current value, or why there is `none`. */
+function Knob({ label, short, now, value, most, limit, put, unit = "", none = "" }) {
   const shown = value ?? now ?? "";
   const set = (event) => {
     const next = Math.round(Number(event.target.value));
@@ -212,21 +232,23 @@ function Knob({ label, short, now, value, most, limit, put, unit = "" }) {
     <input
       type="range"
       min="1"
+      disabled=${Boolean(none)}
       max=${Math.max(most, Number(shown) || 1)}
       value=${shown === "" ? 1 : shown}
       aria-label=${label}
-      aria-valuetext=${`${shown === "" ? "none configured" : `${shown}${unit}`}${is ? `, now ${now ?? "none configured"}${unit}` : ""}`}
+      aria-valuetext=${none || `${shown === "" ? "none configured" : `${shown}${unit}`}${is ? `, now ${now ?? "none configured"}${unit}` : ""}`}
       onInput=${set}
     />
-    <input type="number" min="1" max=${limit} value=${shown} aria-label=${`${label}, as a number`} onChange=${set} />
+    <input type="number" min="1" disabled=${Boolean(none)} max=${limit} value=${shown} aria-label=${`${label}, as a number`} onChange=${set} />
     <span class="muted nowrap knob-now">${
-      is ? html`now ${now ?? "none"}${unit}` : now === null ? "none configured" : `as now${unit && `, ${unit}`}`
+      none ||
+      (is ? html`now ${now ?? "none"}${unit}` : now === null ? "none configured" : `as now${unit && `, ${unit}`}`)
     }</span>
   </div>`;
 }
 
-function Answer({ proposal }) {
-  const { told, error, asking } = proposal;
+function Answer({ proposal, isOld }) {
+  const { told, error, asking, again } = proposal;
   if (error?.code === "nothing-recorded") {
     return html`<${Card}
       ><${Empty} hint=${error.hint}>${error.message}<//>
@@ -239,7 +261,7 @@ function Answer({ proposal }) {
   if (!told) return html`<${Card}><${Loading} lines=${8} what="Running both" /><//>`;
   return html`<div class=${asking ? "told asking" : "told"} aria-busy=${String(asking)}>
     ${error && html`<${Failed} error=${error} again=${proposal.again} />`}
-    <${Compared} told=${told} asking=${asking} />
+    <${Compared} told=${told} asking=${asking} isOld=${isOld} again=${again} />
     <${Replay} told=${told} />
     <${Honesty} told=${told} />
   </div>`;
@@ -297,7 +319,7 @@ function difference(now, then, shown) {
   return `${by > 0 ? "+" : "−"}${shown(Math.abs(by))}`;
 }
 
-function Compared({ told, asking }) {
+function Compared({ told, asking, isOld, again }) {
   const { current, proposed } = told;
   const percent = (share) => `${Math.round(share * 1000) / 10} %`;
   const points = (share) => `${Math.round(share * 1000) / 10} points`;
@@ -318,8 +340,12 @@ function Compared({ told, asking }) {
   return html`<${Card}
     title="Current beside proposed"
     id="compared"
-    actions=${asking && html`<span class="muted">Running again…</span>`}
+    actions=${asking ? html`<span class="muted">Running again…</span>` : html`<button type="button" onClick=${again}>Run again</button>`}
   >
+    <p class="muted note">
+      Requests until ${timeOfDay(told.recorded.until)}, <${Ago} iso=${told.recorded.until} />.
+      ${isOld && html` <${Badge} tone="warn">The sites have changed since it ran.<//>`}
+    </p>
     <p class="statement">${verdict(told)}</p>
     <${Bar} picture=${current} label="Current" />
     <${Bar} picture=${proposed} label="Proposed" />
