@@ -48,7 +48,7 @@ class History:
 
     __slots__ = (
         *("_closed_at", "_closed_looks", "_crowded", "_crowded_before", "_looks", "_ports"),
-        "_unanswered",
+        *("_held_of_new", "_held_of_new_before", "_unanswered"),
     )
 
     def __init__(self) -> None:
@@ -60,6 +60,10 @@ class History:
         """At this step there was no room for them, …"""
         self._crowded_before: set[ServiceKey] = set()
         """… or at the last: what they count is not of one step alone."""
+        self._held_of_new: dict[ServiceKey, dict[SiteId, int]] = {}
+        """As `_Port.held`, of service ports that have no first step yet: in this step, …"""
+        self._held_of_new_before: dict[ServiceKey, dict[SiteId, int]] = {}
+        """… and in the last one."""
         self._unanswered: set[ServiceKey] = set()
         """Service ports of which requests failed in their last step, or lost their clients."""
 
@@ -73,15 +77,20 @@ class History:
     def hold(self, key: ServiceKey, in_flight: Mapping[SiteId, int]) -> None:
         """At this look clients of this site have so many in flight, by site."""
         port = self._ports.get(key)
-        if port is not None:  # Else it is new, and its first step tells nothing of this.
+        if port is not None:
             held = port.held
-            for site, count in in_flight.items():
-                held[site] = held.get(site, 0) + count
+        elif key in self._held_of_new or len(self._held_of_new) < limits.HISTORY_PORTS_MAX:
+            held = self._held_of_new.setdefault(key, {})
+        else:
+            return
+        for site, count in in_flight.items():
+            held[site] = held.get(site, 0) + count
 
     def close(self, now: float) -> None:
         """A step ends. Service ports without a sample for as long as any is kept are forgotten."""
         self._closed_looks, self._looks, self._closed_at = self._looks, 0, now
         self._crowded_before, self._crowded = self._crowded, set()
+        self._held_of_new_before, self._held_of_new = self._held_of_new, {}
         oldest = now - limits.HISTORY_S
         for key, port in list(self._ports.items()):
             if port.last is not None and port.last[0] < oldest:
@@ -96,9 +105,10 @@ class History:
                 self._crowded.add(key)
                 return
             port = self._ports[key] = _Port()
+            port.held = self._held_of_new_before.pop(key, {})
             if key not in self._crowded_before:  # It came within this step.
                 port.last = (now - limits.HISTORY_STEP_S, NOTHING_YET)
-        held, port.held = port.held, {}
+        held, port.held = port.held, self._held_of_new.pop(key, {})
         if port.last is not None:
             looks = max(1, self._closed_looks)
             in_flight = {site: count / looks for site, count in held.items()}

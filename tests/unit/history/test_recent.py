@@ -35,6 +35,40 @@ def test_in_flight_is_the_mean_over_the_looks_of_a_step() -> None:
     assert (at, found.sites) == (STEP, {"west": (3.0, 0)})
 
 
+def test_the_first_step_of_a_service_port_has_what_was_in_flight_in_it() -> None:
+    """It had none, beside what it served: so what-if said that targets take 0 ms."""
+    history = History()
+    history.close(0.0)
+    for held in (4, 8, 0, 0):
+        history.look()
+        if held:
+            history.hold(SHOP, {WEST: held})
+    history.close(STEP)
+    for held in (2, 2):  # Service ports are read in several turns, between which it looks.
+        history.look()
+        history.hold(SHOP, {WEST: held})
+    history.step(SHOP, served(west=7), STEP)
+    history.close(2 * STEP)
+    history.step(SHOP, served(west=9), 2 * STEP)
+    assert [found.sites[WEST] for _, found in history.of(SHOP)] == [(3.0, 7), (2.0, 2)]
+
+
+def test_what_is_held_of_new_service_ports_takes_no_more_room_than_there_is() -> None:
+    history = History()
+    keys = [ServiceKey("shop", port + 1) for port in range(limits.HISTORY_PORTS_MAX + 1)]
+    history.close(0.0)
+    history.look()
+    for key in keys:
+        history.hold(key, {WEST: 1})
+    history.close(STEP)
+    for key in reversed(keys):  # The last one came too late to be held, and finds room.
+        history.step(key, served(west=1), STEP)
+    told = {key: [found.sites for _, found in history.of(key)] for key in keys}
+    assert told[keys[0]] == []
+    assert told[keys[1]] == [{WEST: (1.0, 1)}]
+    assert told[keys[-1]] == [{WEST: (0.0, 1)}]
+
+
 def test_as_many_steps_are_kept_as_a_quarter_of_an_hour_has_and_no_more() -> None:
     history = History()
     for number in range(limits.HISTORY_STEPS + 2):
