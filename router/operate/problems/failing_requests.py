@@ -295,12 +295,13 @@ def waiting(
 def _full(one: PortFailures, found: NoRoom) -> Problem:
     others = {code: count for code, count in one.causes.items() if code not in TURNED_AWAY}
     lost = sum(others.values())
-    share = _share(one, one.lately.failures - lost)
-    fail = f"; {per_s_text(one.lately.per_s(lost))} more fail: {_met(others)}" if lost else ""
+    share, long = _share(one, one.lately.failures - lost), _long_time(one.lately)
+    verb = "failed" if long else "fail"
+    fail = f"; {per_s_text(one.lately.per_s(lost))} more {verb}: {_met(others)}" if lost else ""
     if found.is_over and not one.queued:
         message = (
-            f"Service {one.key}: no site had room: {share} were turned away in the last "
-            f"seconds{fail}.{'' if found.may_wait else f' {NO_QUEUE}'}"
+            f"Service {one.key}: no site had room: {share} were turned away "
+            f"{long or 'in the last seconds'}{fail}.{'' if found.may_wait else f' {NO_QUEUE}'}"
         )
         hint = (
             f"See them, and why: sitectl why {one.key} --denied. If it goes on: "
@@ -309,7 +310,8 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
         )
     else:
         waits = f"; {waiting_count(one.queued, one.noun)}" if one.queued else ""
-        message = _full_text(one.key, f"{share} are turned away{fail}{waits}", found)
+        turned_away = f"were turned away {long}" if long else "are turned away"
+        message = _full_text(one.key, f"{share} {turned_away}{fail}{waits}", found)
         hint = found.hint(one.key)
     if lost:
         hint = f"{hint}. Of those that fail: sitectl why {one.key} --last 20"
@@ -337,7 +339,9 @@ def _named(away: Sequence[str]) -> str:
 
 
 def _fails(one: PortFailures, left_out: LeftOut) -> Problem:
-    message = f"Service {one.key}: {_share(one, one.lately.failures)} fail: {_met(one.causes)}."
+    long = _long_time(one.lately)
+    fail = f"failed {long}" if long else "fail"
+    message = f"Service {one.key}: {_share(one, one.lately.failures)} {fail}: {_met(one.causes)}."
     see = f"See what came of the last {one.noun}s: sitectl why {one.key} --last 20"
     return Problem(
         code="SW0338",
@@ -360,6 +364,14 @@ def _share(one: PortFailures, failed: int) -> str:
     lately = one.lately
     shown, all_of_them = lately.per_s(failed), lately.per_s(lately.seen)
     return f"{per_s_text(shown)} of {per_s_text(all_of_them)} {one.noun}s"
+
+
+def _long_time(lately: IntervalCounts) -> str:
+    """``in the last 40 s``: a router that stood still did what came meanwhile at its end, so that
+    nothing may fail any more. Empty: the figures are of the last seconds, as usual."""
+    if lately.lasted_s <= 2 * limits.HISTORY_STEP_S:
+        return ""
+    return f"in the last {lately.lasted_s:.0f} s"
 
 
 def _with_queue(key: ServiceKey) -> str:

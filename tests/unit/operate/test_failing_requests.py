@@ -34,14 +34,14 @@ from tests.unit.balance.builders import balancer_of, ledger_of, remote, take
 SHOP = ServiceKey("shop", 8080)
 
 
-def lately(requests: int, **failed_for: int) -> IntervalCounts:
-    """Within ten seconds; ``answered``: of those that failed, by an answer of a target."""
+def lately(requests: int, lasted_s: float = 10.0, **failed_for: int) -> IntervalCounts:
+    """``answered``: of those that failed, by an answer of a target."""
     failed, answered = sum(failed_for.values()), failed_for.pop("answered", 0)
     codes = {name.replace("_", "-"): count for name, count in failed_for.items()}
     counts = (requests, *NO_COUNTS[1:])
     served = {SiteId("a"): requests - failed + answered, SERVED_NOWHERE: failed - answered}
     after = Reading(served=served, failed=failed, failed_for=codes, counts=counts)
-    return change(NOTHING_YET, after, 10.0)
+    return change(NOTHING_YET, after, lasted_s)
 
 
 def nothing_more(key: ServiceKey) -> NoRoom:
@@ -362,6 +362,38 @@ def test_a_slot_that_is_free_at_the_moment_is_no_figure_beside_those_of_the_last
         "(sitectl service set shop --queue default), add targets, or raise the capacity of those "
         "there are"
     )
+
+
+@pytest.mark.parametrize(
+    ("failed_for", "room", "told"),
+    [
+        (
+            {"all_full": 300, "link_lost": 20},
+            NoRoom(is_over=True),
+            "no site had room: 7.5/s of 15/s requests were turned away in the last 40 s; 0.5/s "
+            "more failed: they lost their link.",
+        ),
+        (
+            {"all_full": 300},
+            NoRoom(),
+            "every site that may serve it is full: 7.5/s of 15/s requests were turned away in the "
+            "last 40 s.",
+        ),
+        (
+            {"answered": 300},
+            NoRoom(),
+            "7.5/s of 15/s requests failed in the last 40 s: they were answered 5xx by a target.",
+        ),
+    ],
+)
+def test_of_a_router_that_stood_still_it_is_said_how_long_a_time_the_figures_are_of(
+    failed_for: dict[str, int], room: NoRoom, told: str
+) -> None:
+    """For nine seconds after it had gone on, none of which had a failure, requests were turned
+    away "in the last seconds"."""
+    found = PortFailures(key=SHOP, lately=lately(600, 40.0, **failed_for))
+    (one,) = problems_of([found], lambda key: room)
+    assert one.message == f"Service shop:8080: {told}"
 
 
 def test_a_queue_is_set_at_the_site_that_declares_the_service() -> None:
