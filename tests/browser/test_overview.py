@@ -54,6 +54,17 @@ def one_is_closed() -> Live:
     return msgspec.structs.replace(picture, services=(shop, *picture.services[1:]))
 
 
+def back_here() -> Live:
+    """Its targets are ready again; the rates are of the last seconds, when they were not."""
+    live = pictures.dead_here()
+    shop = live.services[0]
+    sites = tuple(
+        msgspec.structs.replace(one, targets_ready=2) if one.local else one for one in shop.sites
+    )
+    shop = msgspec.structs.replace(shop, sites=sites)
+    return msgspec.structs.replace(live, services=(shop, *live.services[1:]))
+
+
 SENTENCES: Final[dict[str, tuple[Live, str, str]]] = {
     "nothing": (
         pictures.nothing(),
@@ -94,6 +105,11 @@ SENTENCES: Final[dict[str, tuple[Live, str, str]]] = {
         pictures.dead_here(),
         "shop spills to west.",
         "139/s of 142/s leave east because it has no ready target.",
+    ),
+    "back-here": (
+        back_here(),
+        "shop spills to west.",
+        "139/s of 142/s left east because it had no ready target.",
     ),
     "calm": (
         pictures.many_sites(),

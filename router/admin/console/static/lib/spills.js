@@ -119,12 +119,26 @@ export function spilledText(now) {
   return now ? spillText(now.spilled_per_s, openElsewhere(now)) : rate(undefined);
 }
 
-/** Why, the most frequent reason first; then why what is open began. @param {any[]} nows */
-export function reasons(nows) {
+/**
+ * Why, the most frequent reason first; then why what is open began, and what is over since.
+ * @param {any[]} nows @param {any[]} services
+ */
+export function reasons(nows, services) {
   const lately = nows.filter((now) => now.spilled_per_s >= LEAST_PER_S);
   const open = nows.filter((now) => !lately.includes(now));
-  const now = byNumber(lately.map((one) => one.spilled_for));
-  return { now, began: byNumber(open.map((one) => one.open_for)).filter((one) => !now.includes(one)) };
+  const found = byNumber(lately.map((one) => one.spilled_for));
+  const without = lately.filter((one) => one.spilled_for["no-target"]);
+  const isBack = without.length > 0 && without.every((one) => hasTarget(services, one));
+  const now = found.filter((one) => !(isBack && one === "no-target"));
+  const over = isBack ? ["no-target"] : [];
+  const began = [...over, ...byNumber(open.map((one) => one.open_for))];
+  return { now, began: [...new Set(began)].filter((one) => !now.includes(one)) };
+}
+
+/** Whether a target of it is ready here now. @param {any[]} services @param {any} now */
+function hasTarget(services, now) {
+  const service = services.find((one) => one.name === now.service && one.port === now.port);
+  return service.sites.some((one) => one.local && one.targets_ready > 0);
 }
 
 /** @param {Record<string, number>[]} counts */

@@ -131,7 +131,7 @@ function ofTheOpen(live) {
   const mute = muteHere(live);
   const where = inOrder(live, away.flatMap(servedBy));
   const who = listedOf(away.map(nameOf), NAMED);
-  const { now, began } = reasons(away);
+  const { now, began } = reasons(away, live.services);
   return {
     text: `${who} ${away.length === 1 ? "spills" : "spill"} to ${listedOf(where, NAMED)}.`,
     more: `${howMuch(away, requests)} ${now.length ? "leave" : "left"} ${live.status.name} because ${becauseOf(now, began)}.${losing}${shedNow(live)}${mute}`,
