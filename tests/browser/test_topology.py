@@ -175,6 +175,22 @@ def test_links_that_are_not_up_are_counted_and_named_as_on_their_own_page(
         page.goto(f"{stage.url}#/topology")
         untold = "6 links between them: 1 not up 2 not known, as neither end is reached"
         expect(card).to_contain_text(untold)
+        expect(page.locator(".site-map .edge.untold")).to_have_count(2 + 1)  # One of the legend.
+        page.goto(f"{stage.url}#/topology?table=map")
+        states = page.get_by_role("region", name="Sites and links", exact=True)
+        expect(states.locator("tbody .badge", has_text="not known")).to_have_count(2)
+        gone = [
+            msgspec.structs.replace(one, reachable=False, neighbours=())
+            if one.name == "south"
+            else msgspec.structs.replace(
+                one, neighbours=tuple(near for near in one.neighbours if near.site != "south")
+            )
+            for one in live.network
+        ]
+        stage.router.live = msgspec.structs.replace(live, network=tuple(gone))
+        page.goto(f"{stage.url}#/topology")
+        expect(card).to_contain_text(re.compile(r"links between the others: 1 not up"))
+        expect(card).to_contain_text("No link of south is known now")
         stage.router.live = pictures.nothing()
         page.goto(f"{stage.url}#/topology")
         expect(card).to_contain_text("1 site: all reachable")

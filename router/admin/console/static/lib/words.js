@@ -69,6 +69,7 @@ export function edgeState(edge) {
     const states = edge.links.map(linkState);
     return states.find((one) => one.tone === "good") ?? states[0];
   }
+  if (!edge.isTold) return { word: "not known", tone: "calm" };
   return edge.cost !== null && edge.back !== null
     ? { word: "up", tone: "good" }
     : { word: "one end only", tone: "warn" };

@@ -5,8 +5,9 @@ import { servicesOf } from "../format.js";
 
 /**
  * @typedef {{id: string, name: string, site: any, services: {name: string, text: string}[]}} Node
- * @typedef {{from: string, to: string, cost: number | null, back: number | null, links: any[]}}
- *   Edge `cost` as `from` says it, `back` as `to` does; null: that end says nothing.
+ * @typedef {{from: string, to: string, cost: number | null, back: number | null, links: any[],
+ *   isTold: boolean}} Edge `cost` as `from` says it, `back` as `to` does; null: that end says
+ *   nothing. Not `isTold`: neither end is reached, and what they said is of before.
  */
 
 /**
@@ -25,7 +26,7 @@ export function graphOf(live) {
   const edge = (from, to) => {
     const [first, second] = from < to ? [from, to] : [to, from];
     const key = `${first} ${second}`;
-    const blank = { from: first, to: second, cost: null, back: null, links: [] };
+    const blank = { from: first, to: second, cost: null, back: null, links: [], isTold: true };
     if (!edges.has(key)) edges.set(key, blank);
     return edges.get(key);
   };
@@ -46,6 +47,8 @@ export function graphOf(live) {
     edge(here, id).links.push(link);
   }
   if (!nodes.has(here)) nodes.set(here, { id: here, name: live.status.name, site: null, services: [] });
+  const isReached = (id) => id === here || Boolean(nodes.get(id).site?.reachable);
+  for (const one of edges.values()) one.isTold = isReached(one.from) || isReached(one.to);
   const sorted = [...nodes.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
   const keys = [...edges.keys()].sort();
   return { nodes: sorted, edges: keys.map((key) => edges.get(key)) };

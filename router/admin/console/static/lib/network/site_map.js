@@ -114,7 +114,8 @@ function labelled({ graph, places, width, height, radius, here, way, shown, load
 function EdgeLine({ edge, places, load, isWay }) {
   const [from, to] = [places.get(edge.from), places.get(edge.to)];
   const state = edgeState(edge);
-  const kind = isUp(edge) ? "link" : "down";
+  const told = isUp(edge) ? "link" : "down";
+  const kind = edge.isTold ? told : "untold";
   const [start, end] = load?.from === edge.to ? [to, from] : [from, to];
   const streams = edge.links.reduce((sum, one) => sum + one.streams, 0);
   return html`<g>

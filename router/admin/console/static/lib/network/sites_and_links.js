@@ -203,22 +203,15 @@ function ServicesOf({ node }) {
   </span>`;
 }
 
-/** Edges of which only sites out of reach told, so that nothing is known of them now. */
-function untoldIn(graph, here) {
-  const reached = new Set([here]);
-  for (const { id, site } of graph.nodes) if (site?.reachable) reached.add(id);
-  return graph.edges.filter(
-    (edge) => isUp(edge) && !reached.has(edge.from) && !reached.has(edge.to),
-  );
-}
-
 function Summary({ graph, live }) {
   const namesOf = (wanted) => graph.nodes.filter(wanted).map((node) => node.name);
   const away = namesOf((node) => node.site && !node.site.reachable);
   const outside = namesOf((node) => !node.site); // Neighbors that were never linked.
   const down = linksDown(live).map((link) => link.name);
-  const broken = graph.edges.filter((edge) => !isUp(edge));
-  const untold = untoldIn(graph, live.status.id);
+  const broken = graph.edges.filter((edge) => edge.isTold && !isUp(edge));
+  const untold = graph.edges.filter((edge) => !edge.isTold);
+  const linked = new Set(graph.edges.flatMap((edge) => [edge.from, edge.to]));
+  const alone = namesOf((node) => node.site && !node.site.reachable && !linked.has(node.id));
   return html`<${Card} title="Network" id="network">
     <div class="details">
       <p>
@@ -237,13 +230,14 @@ function Summary({ graph, live }) {
       ${
         graph.edges.length > 0 &&
         html`<p>
-          ${plural(graph.edges.length, "link")} between them:${" "}
+          ${plural(graph.edges.length, "link")} between ${alone.length ? "the others" : "them"}:${" "}
           ${
             broken.length
               ? html`<${Badge} tone="bad">${count(broken.length)} not up<//>`
               : !untold.length && html`<${Badge} tone="good">all up<//>`
           }
           ${untold.length > 0 && ` ${count(untold.length)} not known, as neither end is reached`}
+          ${alone.length > 0 && `. No link of ${listedOf(alone, FEW)} is known now`}
         </p>`
       }
       <p>
@@ -264,6 +258,7 @@ const LEGEND = [
   ["link", "link"],
   ["carries", "carries requests"],
   ["down", "not up"],
+  ["untold", "not known: neither end is reached"],
   ["way", "the way to the chosen site"],
 ];
 
