@@ -5,13 +5,25 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+    cast,
+    runtime_checkable,
+)
 
 import click
 from click.core import ParameterSource
 
 from sitectl.base.advice import Place
 from sitectl.base.failure import Exit, Failure, not_found
+
+if TYPE_CHECKING:
+    import msgspec  # Not loaded for the first page.
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -250,6 +262,22 @@ def flag_group(*options: Callable[[Any], Any]) -> Callable[[Decorated], Decorate
         for option in reversed(options):
             function = option(function)
         return function
+
+    return decorate
+
+
+def flags_as(
+    argument: str, kind: type["msgspec.Struct"], *options: Callable[[Any], Any]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a verb each of ``options``; their values come as one ``argument``, a ``kind``."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def gathered(*args: Any, **given: Any) -> Any:
+            values = {field: given.pop(field) for field in kind.__struct_fields__}
+            return function(*args, **given, **{argument: kind(**values)})
+
+        return flag_group(*options)(gathered)
 
     return decorate
 

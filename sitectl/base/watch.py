@@ -44,16 +44,14 @@ class Picture(NamedTuple):
     note: str = ""
 
 
-def watch_flag(function: Decorated) -> Decorated:
-    """Give a verb ``--watch [SECONDS]``."""
-    return click.option(
-        "--watch",
-        type=Duration(),
-        is_flag=False,
-        flag_value=str(EVERY_S),
-        metavar="[SECONDS]",
-        help="Refresh until Ctrl-C. [default: every 2 s]",
-    )(function)
+watch_flag = click.option(
+    "--watch",
+    type=Duration(),
+    is_flag=False,
+    flag_value=str(EVERY_S),
+    metavar="[SECONDS]",
+    help="Refresh until Ctrl-C. [default: every 2 s]",
+)
 
 
 def show(ctx: click.Context, look: Callable[[], Picture], every_s: float | None) -> None:

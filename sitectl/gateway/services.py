@@ -89,8 +89,8 @@ def bind(
     *,
     protocol: ServiceProtocol | None = None,
     declares: bool = False,
-    capacity: CapacityFlags | None = None,
-    health: Health | None = None,
+    capacity: CapacityFlags,
+    health: Health,
 ) -> Bound:
     """Offer ``host`` as a target of ``service``. Failure (exit 5): its ports or protocol differ.
 
@@ -143,10 +143,8 @@ def bind(
     return Bound(known, binding.shown, change, has_declared)
 
 
-def _put(
-    site: DirectorySite, binding: Binding, capacity: CapacityFlags | None, health: Health | None
-) -> Change:
-    document = bound_document(site, binding, capacity, health or {})
+def _put(site: DirectorySite, binding: Binding, capacity: CapacityFlags, health: Health) -> Change:
+    document = bound_document(site, binding, capacity, health)
     return "unchanged" if document is None else site.put(document)
 
 

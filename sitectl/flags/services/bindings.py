@@ -229,7 +229,7 @@ def reach_of(
 def bound_document(
     site: Site,
     binding: Binding,
-    capacity: CapacityFlags | None,
+    capacity: CapacityFlags,
     health: Mapping[str, str | None],
     reach: Mapping[str, Any] = _AS_IT_IS,
 ) -> Document | None:
@@ -269,7 +269,7 @@ def _refuse_link_local(spec: ConnectorSpec) -> None:
 
 def with_settings(
     spec: ConnectorSpec,
-    capacity: CapacityFlags | None,
+    capacity: CapacityFlags,
     health: Mapping[str, str | None],
     reach: Mapping[str, Any] = _AS_IT_IS,
 ) -> ConnectorSpec:
@@ -285,16 +285,15 @@ def changed_targets(
     site: Site,
     name: str,
     bound: list[Binding],
-    capacity: CapacityFlags | None,
+    capacity: CapacityFlags,
     health: Mapping[str, str | None],
 ) -> list[Document]:
     """Every connector of the service here, with the settings given. Failure: there is none."""
     if not bound:
         site.require_all_readable()
-        what = capacity.shown if capacity is not None else ""
         raise not_found(
             f"service {name!r} has no target here whose settings could change",
-            f"sitectl service bind {name} host ADDRESS{what}",
+            f"sitectl service bind {name} host ADDRESS{capacity.shown}",
         )
     documents: list[Document] = []
     for document in {b.document.name: b.document for b in bound}.values():

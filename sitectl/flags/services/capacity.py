@@ -1,8 +1,6 @@
 """Flags for how much targets, or a site as a whole, take: slots, a rate, learnt."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -12,7 +10,7 @@ from router.model import limits
 from router.model.capacity import Spill
 from router.model.specs import ConnectorSpec, Document, SitePolicySpec
 from sitectl.base.failure import Exit, Failure, usage
-from sitectl.base.options import Duration, flag_group
+from sitectl.base.options import Duration, flag_group, flags_as
 from sitectl.site.site import Site
 
 NONE = "none"
@@ -31,9 +29,39 @@ class CapacityFlags(msgspec.Struct, frozen=True, kw_only=True):
     stay_s: float | None = None
 
     @property
+    def is_given(self) -> bool:
+        """Whether any of them was typed."""
+        return self != CapacityFlags()
+
+    @property
     def shown(self) -> str:
         """As on the command line, of a target's."""
         return "" if self.capacity is None else f" --capacity {self.capacity}"
+
+
+class SiteCapFlags(msgspec.Struct, frozen=True, kw_only=True):
+    """``--site-capacity`` with all that may stand beside it. None: not given."""
+
+    site_capacity: str | None = None
+    spill: Spill | None = None
+    resume: str | None = None
+    window_s: float | None = None
+    stay_s: float | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether any of them was typed."""
+        return self != SiteCapFlags()
+
+    @property
+    def capacity(self) -> CapacityFlags:
+        """How much, without what becomes of the excess."""
+        return CapacityFlags(
+            capacity=self.site_capacity,
+            resume=self.resume,
+            window_s=self.window_s,
+            stay_s=self.stay_s,
+        )
 
 
 class CapChange(msgspec.Struct, frozen=True):
@@ -66,17 +94,13 @@ _rate_flags = flag_group(
 )
 
 
-def capacity_flags(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``--capacity``, ``--resume``, ``--window``, ``--stay`` as one argument ``capacity``."""
-
-    @wraps(function)
-    def gathered(*args: Any, **given: Any) -> Any:
-        flags = CapacityFlags(**{name: given.pop(name) for name in CapacityFlags.__struct_fields__})
-        return function(*args, **given, capacity=None if flags == CapacityFlags() else flags)
-
-    option = click.option("--capacity", metavar="N|N/s|auto|none", help=_TARGET_HELP)
-    return option(_rate_flags(gathered))
-
+capacity_flags = flags_as(
+    "capacity",
+    CapacityFlags,
+    click.option("--capacity", metavar="N|N/s|auto|none", help=_TARGET_HELP),
+    _rate_flags,
+)
+"""``--capacity``, ``--resume``, ``--window``, ``--stay``."""
 
 site_cap_flags = flag_group(
     click.option(
@@ -93,18 +117,8 @@ site_cap_flags = flag_group(
 )
 """``--site-capacity`` and ``--spill``; `lone_site_cap_flags` or `capacity_flags` give the rest."""
 
-
-def lone_site_cap_flags(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`site_cap_flags` where no target's capacity is stated, as one argument ``cap``."""
-
-    @wraps(function)
-    def gathered(*args: Any, **given: Any) -> Any:
-        site_capacity, spill = given.pop("site_capacity"), given.pop("spill")
-        beside = {name: given.pop(name) for name in ("resume", "window_s", "stay_s")}
-        flags = CapacityFlags(capacity=site_capacity, **beside)
-        return function(*args, **given, cap=(flags, spill))
-
-    return site_cap_flags(_rate_flags(gathered))
+lone_site_cap_flags = flags_as("cap", SiteCapFlags, site_cap_flags, _rate_flags)
+"""`site_cap_flags` where no target's capacity is stated."""
 
 
 def stated_capacity(text: str, flag: str = "--capacity") -> int | str | None:
@@ -122,9 +136,9 @@ def stated_capacity(text: str, flag: str = "--capacity") -> int | str | None:
     return capacities.spec_value(found)
 
 
-def with_capacity(spec: _SpecT, flags: CapacityFlags | None) -> _SpecT:
+def with_capacity(spec: _SpecT, flags: CapacityFlags) -> _SpecT:
     """``spec`` with what the flags state. Failure: it does not fit together."""
-    if flags is None:
+    if not flags.is_given:
         return spec
     is_site = isinstance(spec, SitePolicySpec)
     field, flag = ("site_capacity", "--site-capacity") if is_site else ("capacity", "--capacity")
@@ -176,51 +190,52 @@ def _require_fit(rates: list[float], spec: ConnectorSpec | SitePolicySpec, flag:
 
 
 def parted(
-    site: Site, name: str, capacity: CapacityFlags | None, site_capacity: str | None, spill: str
-) -> tuple[CapacityFlags | None, CapacityFlags | None]:
+    site: Site, name: str, capacity: CapacityFlags, cap: SiteCapFlags
+) -> tuple[CapacityFlags, SiteCapFlags]:
     """What `service set` was given for targets, and for the site: ``--resume`` is of one of them.
 
     Of the capacity that is given; else of the site's, if it has one here.
     """
-    about_site = site_capacity is not None or spill != ""
-    beside = capacity is not None and capacity != CapacityFlags(capacity=capacity.capacity)
-    if capacity is None:
-        return None, CapacityFlags(capacity=site_capacity) if about_site else None
-    if capacity.capacity is None and (about_site or _has_cap(site, name)):
-        return None, msgspec.structs.replace(capacity, capacity=site_capacity)
-    if about_site and beside:
+    beside = msgspec.structs.replace(capacity, capacity=None)
+    if not beside.is_given:
+        return capacity, cap
+    if capacity.capacity is None and (cap.is_given or _has_cap(site, name)):
+        rate = msgspec.structs.asdict(beside)
+        del rate["capacity"]
+        return CapacityFlags(), msgspec.structs.replace(cap, **rate)
+    if cap.is_given:
         raise usage(
             "--resume, --window and --stay: of --capacity or of --site-capacity?",
             f"Use two commands: sitectl service set {name} --capacity 15/s --resume 10/s, then "
             f"sitectl service set {name} --site-capacity 30/s --resume 20/s",
         )
-    return capacity, CapacityFlags(capacity=site_capacity) if about_site else None
+    return capacity, cap
 
 
-def cap_change(site: Site, name: str, flags: CapacityFlags | None, spill: str | None) -> CapChange:
+def cap_change(site: Site, name: str, flags: SiteCapFlags) -> CapChange:
     """What the flags make of the Policy document here, if they say anything of it."""
-    if flags is None or (flags == CapacityFlags() and not spill):
+    if not flags.is_given:
         return CapChange(is_said=False)
     known = policy_of_service(site, name)
     before = known.spec if known is not None else SitePolicySpec(service=name)
     assert isinstance(before, SitePolicySpec)
-    if flags.capacity == NONE:
+    if flags.site_capacity == NONE:
         left = msgspec.structs.replace(
             before, site_capacity=None, resume="", window_s=None, stay_s=None, spill="excess"
         )
         if known is None or left == SitePolicySpec(service=name):
             return CapChange(gone=() if known is None else (known,))
         return CapChange((Document("Policy", known.name, left),))
-    if flags.capacity is None and before.site_capacity is None:
+    if flags.site_capacity is None and before.site_capacity is None:
         raise Failure(
             Exit.USAGE,
             "SW0104",
             f"service {name}: no --site-capacity is configured here that this could belong to",
             f"sitectl service set {name} --site-capacity 15/s",
         )
-    settled = with_capacity(before, flags)
-    if spill:
-        settled = msgspec.structs.replace(settled, spill=cast(Spill, spill))
+    settled = with_capacity(before, flags.capacity)
+    if flags.spill:
+        settled = msgspec.structs.replace(settled, spill=flags.spill)
     if settled.spill == "all" and "/s" not in str(settled.site_capacity):
         raise Failure(
             Exit.USAGE,

@@ -1,13 +1,12 @@
 """The flags of what a service's declaration says, as one value: of `service create` and `set`."""
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import msgspec
 
 from router.model.settings import Isolation
 from router.model.specs import ServiceSpec
+from sitectl.base.options import flags_as
 from sitectl.flags.rows import row_flags, values_of
 from sitectl.flags.services.policy import (
     QUEUE_DEFAULT,
@@ -21,7 +20,7 @@ from sitectl.flags.services.sessions import affinity_of
 
 
 class ServiceFlags(msgspec.Struct, frozen=True, kw_only=True):
-    """As typed; None and empty: not given. ``rows``: of the table of settings, by field."""
+    """As typed; None and empty: not given."""
 
     policy: str | None = None
     weights: tuple[str, ...] = ()
@@ -32,19 +31,18 @@ class ServiceFlags(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str | None = None
     timeouts: tuple[str, ...] = ()
     ceilings: tuple[str, ...] = ()
-    rows: dict[str, Any] = {}
 
     @property
     def is_given(self) -> bool:
         """Whether any of them was typed."""
-        return self != ServiceFlags()
+        return self != ServiceFlags() or bool(values_of("Service"))
 
     def changes(self, before: ServiceSpec, protocol: str) -> dict[str, Any]:
         """The fields of ``before`` that they set, of a service that will speak ``protocol``.
 
         Failure: what was typed does not fit.
         """
-        changes = dict(self.rows)
+        changes = values_of("Service")
         if self.queue is not None:
             changes["queue"] = None if self.queue == QUEUE_DEFAULT else self.queue
         if self.request_id is not None:
@@ -58,12 +56,11 @@ class ServiceFlags(msgspec.Struct, frozen=True, kw_only=True):
         return changes | handling_changes(self.timeouts, self.ceilings, before, protocol)
 
 
-def service_flags(function: Callable[..., Any]) -> Callable[..., Any]:
-    """All of them as one argument ``asked``."""
-
-    @wraps(function)
-    def gathered(*args: Any, **given: Any) -> Any:
-        typed = {name: given.pop(name) for name in ServiceFlags.__struct_fields__[:-1]}
-        return function(*args, **given, asked=ServiceFlags(**typed, rows=values_of("Service")))
-
-    return policy_flags(request_id_flag(row_flags("Service")(timeout_flags(gathered))))
+service_flags = flags_as(
+    "asked",
+    ServiceFlags,
+    policy_flags,
+    request_id_flag,
+    row_flags("Service"),
+    timeout_flags,
+)

@@ -1,8 +1,6 @@
 """Flags for how much of its slots this site lends to clients of others."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, Final
+from typing import Final
 
 import click
 import msgspec
@@ -10,6 +8,7 @@ import msgspec
 from router.documents.quantities import percent_of
 from router.model.specs import SitePolicySpec
 from sitectl.base.failure import usage
+from sitectl.base.options import flags_as
 from sitectl.flags.services.capacity import NONE, CapChange
 from sitectl.flags.services.sharing import with_fields
 from sitectl.site.site import Site
@@ -23,23 +22,22 @@ class LendingFlags(msgspec.Struct, frozen=True):
 
 
 _UNSET: Final = SitePolicySpec(service="")
-_HELP: Final = {
-    "max_share": "Largest share of this site's slots that one neighbor holds at once.",
-    "reserve_for_own": "Share of this site's slots that only its own clients get.",
-}
 
 
-def lending_flags(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``--reserve-for-own`` and ``--max-share`` as one argument ``lending``."""
-
-    @wraps(function)
-    def gathered(*args: Any, **given: Any) -> Any:
-        flags = LendingFlags(given.pop("reserve_for_own"), given.pop("max_share"))
-        return function(*args, **given, lending=flags)
-
-    for field, text in _HELP.items():
-        gathered = click.option(_flag(field), metavar=f"PERCENT|{NONE}", help=text)(gathered)
-    return gathered
+lending_flags = flags_as(
+    "lending",
+    LendingFlags,
+    click.option(
+        "--reserve-for-own",
+        metavar=f"PERCENT|{NONE}",
+        help="Share of this site's slots that only its own clients get.",
+    ),
+    click.option(
+        "--max-share",
+        metavar=f"PERCENT|{NONE}",
+        help="Largest share of this site's slots that one neighbor holds at once.",
+    ),
+)
 
 
 def with_lending(site: Site, name: str, cap: CapChange, flags: LendingFlags) -> CapChange:

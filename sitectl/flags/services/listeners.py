@@ -10,19 +10,38 @@ from router.model.errors import PORT_TAKEN, WANTED_SO
 from router.model.specs import Document, ListenerSpec, ServiceSpec, SiteSpec
 from sitectl.base import output
 from sitectl.base.failure import usage
-from sitectl.base.options import Decorated, Settings
+from sitectl.base.options import Settings, flags_as
 from sitectl.flags.services.names import services_told
+from sitectl.flags.sites import tls
 from sitectl.site.site import Site
 
 
-def client_trust_flag(function: Decorated) -> Decorated:
-    """Give a verb ``--tls-client-trust``."""
-    return click.option(
+class ListenerFlags(msgspec.Struct, frozen=True):
+    """As typed; None: not given. ``client_trust`` empty: any client."""
+
+    listen: str | None = None
+    client_trust: str | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether any of them was typed."""
+        return self != ListenerFlags()
+
+
+listener_flags = flags_as(
+    "listened",
+    ListenerFlags,
+    click.option(
+        "--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Port where clients connect here."
+    ),
+    click.option(
         "--tls-client-trust",
+        "client_trust",
         metavar="NAME|FOLDER",
         help="Refuse clients without a certificate of this CA: a credential in secrets/tls, or a "
         "folder with ca.crt. Empty turns it off.",
-    )(function)
+    ),
+)
 
 
 def listener_of(name: str, listen: str, ports: tuple[int, ...]) -> Document:
@@ -88,14 +107,13 @@ def changed_listeners(
     site: Site,
     service: str,
     ports: tuple[int, ...],
-    listen: str | None,
-    client_trust: str | None,
-    *,
+    flags: ListenerFlags,
     port: int | None,
+    *,
     is_own: bool,
 ) -> list[Document]:
     """Listeners of ``service`` here with what the flags say. ``ports``: all, empty if not known.
-    ``client_trust``: the name of a credential; None: as before. ``port``: the one that ``listen``
+    ``client_trust`` of the flags: the name of a credential. ``port``: the one that ``listen``
     is about; None: not said. ``is_own``: this site declares the service.
 
     ``--tls-client-trust`` changes each Listener of the service, and adds one for each port without
@@ -110,6 +128,7 @@ def changed_listeners(
             found[document.name] = document
         else:
             others.add(document.name)
+    listen, client_trust = flags.listen, flags.client_trust
     changed: dict[str, Document] = {}
     if listen is not None:
         told = _with_listen(service, ports, listen, port, found, others)
@@ -123,6 +142,22 @@ def changed_listeners(
     if not is_own and client_trust and not any(_is_of_all_ports(one) for one in known):
         return [*changed.values(), _of_all_ports(site, service, client_trust, {*found, *others})]
     return [*changed.values(), *_of_other_ports(known, service, ports, client_trust or "", others)]
+
+
+def with_credential(site: Site, service: str, flags: ListenerFlags) -> ListenerFlags:
+    """``flags`` with the name of the credential that ``--tls-client-trust`` means, copied if need
+    be."""
+    if not flags.client_trust:
+        return flags
+    named = tls.client_credential(site, flags.client_trust, service)
+    return msgspec.structs.replace(flags, client_trust=named)
+
+
+def require_port(name: str, port: int | None, ports: tuple[int, ...]) -> None:
+    """Raise Failure: the service has no such port."""
+    if port is not None and port not in ports:
+        known = ", ".join(map(str, ports))
+        raise usage(f"service {name!r} has no port {port}; it has {known}")
 
 
 def note_no_listener(settings: Settings, site: Site, service: str) -> None:

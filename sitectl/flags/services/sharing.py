@@ -1,8 +1,7 @@
 """Flags for with whom this site shares a service: ``--export-to`` and ``--import-from``."""
 
 import shlex
-from collections.abc import Callable, Mapping
-from functools import wraps
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from router.model.rights.sharing import ALL, SHORT_ID_CHARS, names_one_site, sho
 from router.model.specs import Document, SitePolicySpec
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found, usage
+from sitectl.base.options import flags_as
 from sitectl.flags.services.capacity import CapChange, policy_of_service
 from sitectl.site.site import Site
 
@@ -28,21 +28,22 @@ class SharingFlags(msgspec.Struct, frozen=True):
     import_from: tuple[str, ...] = ()
 
 
-def sharing_flags(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Both as one argument ``sharing``."""
-
-    @wraps(function)
-    def gathered(*args: Any, **given: Any) -> Any:
-        flags = SharingFlags(given.pop("export_to"), given.pop("import_from"))
-        return function(*args, **given, sharing=flags)
-
-    for flag, text in (
-        ("--import-from", "Sites whose targets and declarations of the service count here."),
-        ("--export-to", "Sites that may see and use this site's part of the service."),
-    ):
-        metavar = f"SITE|{EVERYBODY}|{NOBODY}"
-        gathered = click.option(flag, metavar=metavar, multiple=True, help=text)(gathered)
-    return gathered
+sharing_flags = flags_as(
+    "sharing",
+    SharingFlags,
+    click.option(
+        "--export-to",
+        metavar=f"SITE|{EVERYBODY}|{NOBODY}",
+        multiple=True,
+        help="Sites that may see and use this site's part of the service.",
+    ),
+    click.option(
+        "--import-from",
+        metavar=f"SITE|{EVERYBODY}|{NOBODY}",
+        multiple=True,
+        help="Sites whose targets and declarations of the service count here.",
+    ),
+)
 
 
 def with_sharing(site: Site, name: str, cap: CapChange, flags: SharingFlags) -> CapChange:

@@ -1,13 +1,13 @@
 """Flags for what the site that joins by a token may do, and those terms for people."""
 
 from collections.abc import Callable, Mapping
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from sitectl.base.failure import Exit, Failure
+from sitectl.base.options import flags_as
 
 if TYPE_CHECKING:
     from certs.ca.terms import TokenTerms
@@ -25,25 +25,24 @@ class TermsFlags(msgspec.Struct, frozen=True):
     import_: tuple[str, ...] = ()
 
 
-def terms_flags(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``--allow-services`` and one flag for each way, as one argument ``terms``."""
+def _pattern_option(flag: str, field: str, text: str) -> Callable[[Any], Any]:
+    return click.option(flag, field, metavar="PATTERN", multiple=True, help=text)
 
-    @wraps(function)
-    def gathered(*args: Any, **given: Any) -> Any:
-        flags = TermsFlags(*(given.pop(f"allow_{way}") for way in ("services", *_WAYS)))
-        return function(*args, **given, terms=flags)
 
-    helps = {
-        "import": "Services that the joining site may use.",
-        "export": "Services that the joining site may have targets of.",
-        "declare": "Services that the joining site may declare.",
-        "services": "Services that the joining site may declare, serve and use. [default: all"
-        " services]",
-    }
-    for way, text in helps.items():
-        flag = f"--allow-{way}"
-        gathered = click.option(flag, metavar="PATTERN", multiple=True, help=text)(gathered)
-    return gathered
+terms_flags = flags_as(
+    "terms",
+    TermsFlags,
+    _pattern_option(
+        "--allow-services",
+        "services",
+        "Services that the joining site may declare, serve and use. [default: all services]",
+    ),
+    _pattern_option("--allow-declare", "declare", "Services that the joining site may declare."),
+    _pattern_option(
+        "--allow-export", "export", "Services that the joining site may have targets of."
+    ),
+    _pattern_option("--allow-import", "import_", "Services that the joining site may use."),
+)
 
 
 def terms_of(flags: TermsFlags) -> "TokenTerms":

@@ -3,17 +3,17 @@
 There each service has a container whose ports are published; here the router listens itself.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 import click
+import msgspec
 
 from router.documents.addresses import is_ip
 from router.model.addresses import join
 from router.model.specs import Document, ListenerSpec
 from sitectl.base import output
 from sitectl.base.failure import usage
-from sitectl.base.options import Settings, accepted, flag_group
+from sitectl.base.options import Settings, accepted, flags_as
 from sitectl.flags.services.listeners import listener_of
 from sitectl.flags.services.port_pairs import matched, pairs_of
 
@@ -21,7 +21,16 @@ EVERY_ADDRESS: Final = "0.0.0.0"
 _NO_CONTAINER: Final = "not needed here, the router listens itself"
 
 
-host_flags = flag_group(
+class HostFlags(msgspec.Struct, frozen=True):
+    """Where clients connect, as in Skupper; None and empty: not given."""
+
+    host_ip: str | None = None
+    host_ports: tuple[str, ...] = ()
+
+
+host_flags = flags_as(
+    "host",
+    HostFlags,
     click.option("--host-ip", metavar="IP", help="On a host: the address of --host-port."),
     click.option(
         "--host-port",
@@ -33,29 +42,27 @@ host_flags = flag_group(
     accepted("not needed here, a service of a host has no labels", "--label="),
     accepted(_NO_CONTAINER, "--container-name="),
 )
-"""``host_ip`` and ``host_ports``, for `host_listeners`; the others need nothing here."""
 
 
 def host_listeners(
     settings: Settings,
     name: str,
     ports: tuple[int, ...],
-    host_ip: str | None,
-    host_ports: Iterable[str],
+    flags: HostFlags,
 ) -> list[Document]:
     """The Listeners that the flags say; none on Kubernetes. Failure: they do not fit the service.
 
     As with Skupper a host's port without an address is taken on all of them.
     """
-    words = tuple(host_ports)
-    if host_ip is None and not words:
+    host_ip = flags.host_ip
+    if flags == HostFlags():
         return []
     if settings.on_kubernetes():
         output.note("--host-ip, --host-port: not needed here, a Kubernetes Service leads here")
         return []
     if host_ip is not None and not is_ip(host_ip):
         raise usage(f"--host-ip {host_ip!r} is not an IP address")
-    given = matched(name, pairs_of(words), ports, all_ports=False)
+    given = matched(name, pairs_of(flags.host_ports), ports, all_ports=False)
     if not given:
         assert host_ip is not None
         shown = f"[{host_ip}]" if ":" in host_ip else host_ip

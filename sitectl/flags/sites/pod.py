@@ -1,19 +1,32 @@
 """Flags for targets that are pods of a workload."""
 
+from typing import Any
+
 import click
+import msgspec
 
 from router.kubernetes.objects.names import HEADLESS
 from router.model.specs import Document
 from sitectl.base import output
 from sitectl.base.failure import Failure, usage
-from sitectl.base.options import flag_group, type_and_name
+from sitectl.base.options import flags_as, type_and_name
 from sitectl.flags.services.bindings import Binding, BoundTarget, bindings_of, require_target
 from sitectl.site.site import Change, Site
 
 _NO_PODS = "not needed here, a process site has no pods"
 
 
-workload_flags = flag_group(
+class PodFlags(msgspec.Struct, frozen=True):
+    """How pods are found and named, as given; ``not_ready`` None: not given."""
+
+    headless: bool = False
+    not_ready: bool | None = None
+    namespace: str = ""
+
+
+pod_flags = flags_as(
+    "pods",
+    PodFlags,
     click.option(
         "--headless",
         is_flag=True,
@@ -27,32 +40,34 @@ workload_flags = flag_group(
     ),
     click.option(
         "--target-namespace",
-        "namespace_of_target",
+        "namespace",
         metavar="NAME",
         default="",
         help="On Kubernetes: namespace of a target of type service.",
     ),
 )
-"""Give a verb what says how pods are found and named."""
 
 
-def use_of_pods(site: Site, target: BoundTarget, headless: bool, not_ready: bool | None) -> bool:
-    """Whether ``not_ready`` is to be written. Failure: ``--headless`` of what has no named pods.
+def use_of_pods(site: Site, target: BoundTarget, flags: PodFlags) -> dict[str, Any]:
+    """The fields of a connector that the flags set. Failure: ``--headless`` of what has no named
+    pods.
 
     A process site says that it needs none of them.
     """
     if not site.has_workloads:
-        if headless:
+        if flags.headless:
             output.note(f"--headless: {_NO_PODS}")
-        if not_ready:
+        if flags.not_ready:
             output.note(f"--publish-not-ready-addresses: {_NO_PODS}")
-        return False
-    if headless and target.kind != "statefulset":
+        return {}
+    if flags.headless and target.kind != "statefulset":
         raise usage(
             f"--headless: pods of a {target.kind} have no lasting names",
             "It is for type statefulset",
         )
-    return not_ready is not None and target.kind != "host"
+    if flags.not_ready is None or target.kind == "host":
+        return {}
+    return {"not_ready": flags.not_ready}
 
 
 def mark_headless(site: Site, binding: Binding, change: Change) -> Change:

@@ -7,10 +7,8 @@ printed.
 import contextlib
 import re
 import time
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import msgspec
@@ -20,7 +18,7 @@ from router.documents.addresses import is_host
 from router.documents.readers import is_name
 from sitectl.base import output
 from sitectl.base.failure import not_found, usage
-from sitectl.base.options import Decorated
+from sitectl.base.options import flags_as
 from sitectl.flags.services.names import declared_service
 from sitectl.site.site import Site
 
@@ -28,23 +26,33 @@ if TYPE_CHECKING:
     from certs.tls.service_tls import Contents  # Heavy: each verb that needs it loads it.
 
 
-def generate_flag(function: Decorated) -> Decorated:
-    """Give a verb ``--generate-tls-secrets``."""
-    return click.option(
+class CertFlags(msgspec.Struct, frozen=True):
+    """The certificate that listeners show, as given; None: not given, empty: no TLS."""
+
+    tls_cert: str | None = None
+    generate: bool = False
+
+    @property
+    def is_given(self) -> bool:
+        """Whether any of them was typed."""
+        return self != CertFlags()
+
+
+cert_flags = flags_as(
+    "cert",
+    CertFlags,
+    click.option(
+        "--tls-cert",
+        metavar="NAME|FOLDER",
+        help="TLS at listeners: a credential in secrets/tls, or a folder with tls.crt and tls.key.",
+    ),
+    click.option(
         "--generate-tls-secrets",
         "generate",
         is_flag=True,
         help="TLS at listeners with a new certificate, and a CA for clients.",
-    )(function)
-
-
-def cert_flag(function: Decorated) -> Decorated:
-    """Give a verb ``--tls-cert``."""
-    return click.option(
-        "--tls-cert",
-        metavar="NAME|FOLDER",
-        help="TLS at listeners: a credential in secrets/tls, or a folder with tls.crt and tls.key.",
-    )(function)
+    ),
+)
 
 
 class ReachFlags(msgspec.Struct, frozen=True):
@@ -56,38 +64,31 @@ class ReachFlags(msgspec.Struct, frozen=True):
     allow_link_local: bool | None = None
 
 
-def target_flags(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Flags on how the target of a verb is reached, as one argument ``reached``."""
-
-    @wraps(function)
-    def gathered(*args: Any, **given: Any) -> Any:
-        flags = ReachFlags(*(given.pop(field) for field in ReachFlags.__struct_fields__))
-        return function(*args, **given, reached=flags)
-
-    for option in (
-        click.option(
-            "--allow-link-local/--no-allow-link-local",
-            default=None,
-            help="Allow a target with a link-local or metadata address, such as 169.254.169.254.",
-        ),
-        click.option(
-            "--proxy-protocol/--no-proxy-protocol",
-            default=None,
-            help="Send the client's address to a tcp target (PROXY v2).",
-        ),
-        click.option(
-            "--tls-server-name",
-            metavar="NAME",
-            help="Name in the target's certificate. [default: its host, if it is a name]",
-        ),
-        click.option(
-            "--tls-trust",
-            metavar="NAME|FOLDER",
-            help="TLS to the target: a credential in secrets/tls, or a folder with ca.crt.",
-        ),
-    ):
-        gathered = option(gathered)
-    return gathered
+target_flags = flags_as(
+    "reached",
+    ReachFlags,
+    click.option(
+        "--tls-trust",
+        metavar="NAME|FOLDER",
+        help="TLS to the target: a credential in secrets/tls, or a folder with ca.crt.",
+    ),
+    click.option(
+        "--tls-server-name",
+        metavar="NAME",
+        help="Name in the target's certificate. [default: its host, if it is a name]",
+    ),
+    click.option(
+        "--proxy-protocol/--no-proxy-protocol",
+        default=None,
+        help="Send the client's address to a tcp target (PROXY v2).",
+    ),
+    click.option(
+        "--allow-link-local/--no-allow-link-local",
+        default=None,
+        help="Allow a target with a link-local or metadata address, such as 169.254.169.254.",
+    ),
+)
+"""How the target of a verb is reached."""
 
 
 class ShownCredential(NamedTuple):
@@ -113,16 +114,15 @@ def shown_credential(site: Site, value: str, service: str) -> ShownCredential:
     return _copied(site, credential_in_use(site, service) or service, pair)
 
 
-def wanted_credential(
-    site: Site, service: str, tls_cert: str | None, generate: bool
-) -> ShownCredential:
+def wanted_credential(site: Site, service: str, flags: CertFlags) -> ShownCredential:
     """What ``--tls-cert`` or ``--generate-tls-secrets`` of a service mean; no name: no TLS.
 
     A pair that is there and good is kept.
     """
-    if not generate:
-        return shown_credential(site, tls_cert, service) if tls_cert else ShownCredential("")
-    if tls_cert:
+    if not flags.generate:
+        given = flags.tls_cert
+        return shown_credential(site, given, service) if given else ShownCredential("")
+    if flags.tls_cert:
         raise usage("--generate-tls-secrets makes what --tls-cert brings", "Give one of them")
     from certs.ca.authority import issue_service_leaf
     from certs.tls.service_tls import CA_FILE, Contents, leaf_of
@@ -143,11 +143,11 @@ def wanted_credential(
     return ShownCredential(name, is_new=True)
 
 
-def expected_credential(site: Site, service: str, tls_cert: str | None, generate: bool) -> str:
+def expected_credential(site: Site, service: str, flags: CertFlags) -> str:
     """What `wanted_credential` is going to answer, before any file is written."""
-    if generate or (tls_cert and _folder(tls_cert) is not None):
+    if flags.generate or (flags.tls_cert and _folder(flags.tls_cert) is not None):
         return credential_in_use(site, service) or service
-    return tls_cert or ""
+    return flags.tls_cert or ""
 
 
 def trusted_credential(site: Site, value: str, service: str) -> str:

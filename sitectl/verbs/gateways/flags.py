@@ -6,7 +6,7 @@ import click
 
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
-from sitectl.base.options import Decorated, Settings, TokenFile, flag_group
+from sitectl.base.options import Settings, TokenFile, flag_group
 from sitectl.flags.links.cost import LinkCost
 from sitectl.flags.links.creation import wait_until_up
 from sitectl.gateway import advice, gateway_init, gateway_status, services
@@ -16,20 +16,18 @@ MULTICAST: Final = "not in Spillway, requests are balanced one by one"
 OF_THE_SERVICE: Final = "not needed here, the protocol is the service's"
 
 
-def name_flag(function: Decorated) -> Decorated:
-    return click.option(
-        "--name", metavar="NAME", help="Name of the gateway; default: the only one of this host."
-    )(function)
+name_flag = click.option(
+    "--name", metavar="NAME", help="Name of the gateway; default: the only one of this host."
+)
 
 
-def type_flag(function: Decorated) -> Decorated:
-    return click.option(
-        "--type",
-        "kind",
-        type=click.Choice(tuple(gateway_init.KINDS)),
-        help="What runs the router: a systemd unit (service), a container, or a plain "
-        "process, which does not survive a reboot. [default: service]",
-    )(function)
+type_flag = click.option(
+    "--type",
+    "kind",
+    type=click.Choice(tuple(gateway_init.KINDS)),
+    help="What runs the router: a systemd unit (service), a container, or a plain "
+    "process, which does not survive a reboot. [default: service]",
+)
 
 
 link_flags = flag_group(

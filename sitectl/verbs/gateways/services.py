@@ -47,7 +47,7 @@ def bind(
     words: tuple[str, ...],
     name: str | None,
     protocol: Any,
-    capacity: CapacityFlags | None,
+    capacity: CapacityFlags,
     wait: float | None,
     **health: str | None,
 ) -> None:
@@ -74,7 +74,7 @@ def _bind(
     words: tuple[str, ...],
     wait: float | None,
     protocol: Any,
-    capacity: CapacityFlags | None,
+    capacity: CapacityFlags,
     health: dict[str, str | None],
     *,
     declares: bool,
@@ -160,7 +160,7 @@ def expose(
     cost: int | None,
     wait: float | None,
     protocol: Any,
-    capacity: CapacityFlags | None,
+    capacity: CapacityFlags,
     **health: str | None,
 ) -> None:
     """Declare service NAME here and bind a host to it; without a gateway, make one first.

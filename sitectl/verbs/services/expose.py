@@ -1,13 +1,12 @@
 """`expose` and `unexpose`: service and target in one word."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import click
 import msgspec
 
 from router.documents.readers import is_name
-from router.model.specs import Document, ServiceSpec
+from router.model.specs import Document, ServiceProtocol, ServiceSpec
 from sitectl.base import output
 from sitectl.base.failure import usage
 from sitectl.base.options import (
@@ -16,6 +15,7 @@ from sitectl.base.options import (
     accepted,
     completes,
     dry_run_flag,
+    flags_as,
     type_and_name,
     wait_flag,
 )
@@ -38,18 +38,52 @@ from sitectl.flags.services.service import health_flags
 from sitectl.flags.services.sharing import SharingFlags, sharing_flags, with_sharing
 from sitectl.flags.services.targets import note_not_ready, put_until_ready
 from sitectl.flags.sites import tls
-from sitectl.flags.sites.host import host_flags, host_listeners
+from sitectl.flags.sites.host import HostFlags, host_flags, host_listeners
 from sitectl.flags.sites.pod import (
+    PodFlags,
     bound_target,
     mark_headless,
+    pod_flags,
     port_advice,
     use_of_pods,
-    workload_flags,
 )
 from sitectl.selection import store
 from sitectl.site.site import Change, Site
 
 _NO_PROXIES = "not needed here, there are no proxy pods"
+
+
+class _AskedService(msgspec.Struct, frozen=True):
+    """What is said of the service and its ports; None and empty: not given."""
+
+    ports: tuple[int, ...] = ()
+    target_ports: tuple[str, ...] = ()
+    protocol: ServiceProtocol | None = None
+
+
+_asked_flags = flags_as(
+    "asked",
+    _AskedService,
+    click.option(
+        "--port",
+        "ports",
+        type=click.IntRange(1, 65_535),
+        multiple=True,
+        help="Port of the service. [default: those of the target]",
+    ),
+    click.option(
+        "--target-port",
+        "target_ports",
+        multiple=True,
+        metavar="PORT",
+        help="Port of the target, one for each --port.",
+    ),
+    click.option(
+        "--protocol",
+        type=click.Choice(("tcp", "http", "http2")),
+        help="Protocol of the clients. [default: tcp]",
+    ),
+)
 
 
 def _address(site: Site, flag: str | None, host: str) -> str:
@@ -69,30 +103,12 @@ def _address(site: Site, flag: str | None, host: str) -> str:
     shell_complete=completes("targets"),
 )
 @click.option("--address", help="Name of the service; default: NAME.")
-@click.option(
-    "--port",
-    "ports",
-    type=click.IntRange(1, 65_535),
-    multiple=True,
-    help="Port of the service. [default: those of the target]",
-)
-@click.option(
-    "--target-port",
-    "target_ports",
-    multiple=True,
-    metavar="PORT",
-    help="Port of the target, one for each --port.",
-)
-@click.option(
-    "--protocol",
-    type=click.Choice(("tcp", "http", "http2")),
-    help="Protocol of the clients. [default: tcp]",
-)
+@_asked_flags
 @capacity_flags
 @wait_flag(UNTIL_READY)
 @health_flags
 @sharing_flags
-@workload_flags
+@pod_flags
 @host_flags
 @dry_run_flag
 @accepted(
@@ -107,9 +123,8 @@ def _address(site: Site, flag: str | None, host: str) -> str:
     ),
 )
 @accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
-@tls.cert_flag
+@tls.cert_flags
 @tls.target_flags
-@tls.generate_flag
 @click.option(
     "--enable-ingress-from-target-site",
     "ingress",
@@ -122,20 +137,14 @@ def expose(
     /,
     words: tuple[str, ...],
     address: str | None,
-    ports: tuple[int, ...],
-    target_ports: tuple[str, ...],
-    protocol: Any,
-    capacity: CapacityFlags | None,
+    asked: _AskedService,
+    capacity: CapacityFlags,
     wait: float | None,
-    tls_cert: str | None,
-    generate: bool,
+    cert: tls.CertFlags,
     reached: tls.ReachFlags,
-    headless: bool,
-    not_ready: bool | None,
-    namespace_of_target: str,
+    pods: PodFlags,
     ingress: str | None,
-    host_ip: str | None,
-    host_ports: tuple[str, ...],
+    host: HostFlags,
     sharing: SharingFlags,
     **health: str | None,
 ) -> None:
@@ -152,31 +161,21 @@ def expose(
       sitectl expose service/db.data --address db
     """
     site = store.site_to_change(settings)
-    target = require_target(site, *type_and_name(words, "TYPE NAME"), namespace_of_target)
+    target = require_target(site, *type_and_name(words, "TYPE NAME"), pods.namespace)
     name = _address(site, address, target.name)
     existing = site.find("Service", name)
     documents: list[Document] = []
-    own = site.workload_ports(*target)
     if existing is None:
-        declared = ports or _numbers(target_ports) or tuple(port for port, _ in own)
-        service = _new_service(site, name, target, declared, protocol, tls_cert, generate)
+        service = _new_service(site, name, target, asked, cert)
         documents.append(Document("Service", name, service))
     else:
-        service = _there_already(site, existing, ports, protocol, tls_cert, generate)
-    if not target_ports and target.kind not in ("host", "service"):
-        # As in Skupper: what the pods declare, and the same as the service's where that is said.
-        same = dict(own) if not ports else {}
-        target_ports = tuple(str(same.get(port, port)) for port in service.ports)
-    binding = Binding(
-        name, target, target_ports_of(site, name, target, target_ports, service.ports)
-    )
-    reach = reach_of(site, name, service.protocol, reached)
-    if use_of_pods(site, target, headless, not_ready):
-        reach["not_ready"] = bool(not_ready)
+        service = _there_already(site, existing, asked, cert)
+    binding = _binding(site, name, target, asked, service)
+    reach = reach_of(site, name, service.protocol, reached) | use_of_pods(site, target, pods)
     if ingress == "Never":
         documents.append(listener_of(name, "none", service.ports))
     else:
-        documents += host_listeners(settings, name, service.ports, host_ip, host_ports)
+        documents += host_listeners(settings, name, service.ports, host)
     bound = bound_document(site, binding, capacity, health, reach)
     advice = port_advice(site, binding)
     if bound is not None:
@@ -187,7 +186,7 @@ def expose(
     changes = put_until_ready(site, name, [binding], documents, wait)
     require_in_force(settings, site, name, documents)
     change = changes[0] if changes else "unchanged"
-    if headless and site.has_workloads:
+    if pods.headless and site.has_workloads:
         change = mark_headless(site, binding, change)
     _tell(settings, binding, change, advice, is_ready=wait is not None)
     note_no_listener(settings, site, name)
@@ -197,42 +196,45 @@ def expose(
 
 
 def _new_service(
-    site: Site,
-    name: str,
-    target: BoundTarget,
-    ports: tuple[int, ...],
-    protocol: Any,
-    tls_cert: str | None,
-    generate: bool,
+    site: Site, name: str, target: BoundTarget, asked: _AskedService, cert: tls.CertFlags
 ) -> ServiceSpec:
     """One that this site does not declare yet. Failure where nothing says its ports."""
+    own = tuple(port for port, _ in site.workload_ports(*target))
+    ports = asked.ports or _numbers(asked.target_ports) or own
     if not ports:
         what = f"{target.shown} declares no port" if site.has_workloads else ""
         raise usage(what or "the service needs a port", "Add --port PORT")
-    shown = tls.wanted_credential(site, name, tls_cert, generate).name
-    return ServiceSpec(protocol=protocol or "tcp", ports=ports, tls_cert=shown)
+    shown = tls.wanted_credential(site, name, cert).name
+    return ServiceSpec(protocol=asked.protocol or "tcp", ports=ports, tls_cert=shown)
 
 
 def _there_already(
-    site: Site,
-    existing: Document,
-    ports: tuple[int, ...],
-    protocol: Any,
-    tls_cert: str | None,
-    generate: bool,
+    site: Site, existing: Document, asked: _AskedService, cert: tls.CertFlags
 ) -> ServiceSpec:
     """The service that this site declares. Failure when the flags say another one."""
     spec = existing.spec
     assert isinstance(spec, ServiceSpec)
-    shown = tls.wanted_credential(site, existing.name, tls_cert, generate).name
-    asked = msgspec.structs.replace(
+    shown = tls.wanted_credential(site, existing.name, cert).name
+    wanted = msgspec.structs.replace(
         spec,
-        ports=ports or spec.ports,
-        protocol=protocol or spec.protocol,
+        ports=asked.ports or spec.ports,
+        protocol=asked.protocol or spec.protocol,
         tls_cert=shown or spec.tls_cert,
     )
-    site.put(Document("Service", existing.name, asked), replace=False)
+    site.put(Document("Service", existing.name, wanted), replace=False)
     return spec
+
+
+def _binding(
+    site: Site, name: str, target: BoundTarget, asked: _AskedService, service: ServiceSpec
+) -> Binding:
+    """The target at its ports. Of a workload, as in Skupper, what the pods declare, and the same
+    as the service's where that is said."""
+    flags = asked.target_ports
+    if not flags and target.kind not in ("host", "service"):
+        same = {} if asked.ports else dict(site.workload_ports(*target))
+        flags = tuple(str(same.get(port, port)) for port in service.ports)
+    return Binding(name, target, target_ports_of(site, name, target, flags, service.ports))
 
 
 def _tell(

@@ -13,20 +13,22 @@ from sitectl.base.options import Settings, accepted, completes, dry_run_flag
 from sitectl.base.verb import Verbs
 from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.flags.services.bindings import bindings_of
-from sitectl.flags.services.capacity import CapacityFlags, cap_change, lone_site_cap_flags
+from sitectl.flags.services.capacity import SiteCapFlags, cap_change, lone_site_cap_flags
 from sitectl.flags.services.flags import ServiceFlags, service_flags
 from sitectl.flags.services.listeners import (
-    client_trust_flag,
+    ListenerFlags,
+    listener_flags,
     listener_of,
     note_no_listener,
     refusing_strangers,
+    with_credential,
 )
 from sitectl.flags.services.name_ownership import require_in_force
 from sitectl.flags.services.names import documents_of, name_and_ports, require_name, service_meant
 from sitectl.flags.services.sessions import require_sessions_fit
 from sitectl.flags.services.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
 from sitectl.flags.sites import tls
-from sitectl.flags.sites.host import host_flags, host_listeners
+from sitectl.flags.sites.host import HostFlags, host_flags, host_listeners
 from sitectl.selection import store
 from sitectl.show.history import lines_of, people_look
 from sitectl.show.service_items import attached, closed_by_rules, not_told, service_items
@@ -65,9 +67,7 @@ def group() -> None:
 @service_flags
 @lone_site_cap_flags
 @sharing_flags
-@click.option(
-    "--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Port where clients connect here."
-)
+@listener_flags
 @click.option(
     "--enable-ingress",
     "ingress",
@@ -76,9 +76,7 @@ def group() -> None:
     help="As in Skupper: Never means --listen none.",
 )
 @host_flags
-@tls.cert_flag
-@tls.generate_flag
-@client_trust_flag
+@tls.cert_flags
 @accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
 @dry_run_flag
 @click.pass_obj
@@ -87,14 +85,11 @@ def create(
     words: tuple[str, ...],
     protocol: Any,
     asked: ServiceFlags,
-    listen: str | None,
+    listened: ListenerFlags,
     ingress: str | None,
-    host_ip: str | None,
-    host_ports: tuple[str, ...],
-    tls_cert: str | None,
-    generate: bool,
-    tls_client_trust: str | None,
-    cap: tuple[CapacityFlags, str | None],
+    host: HostFlags,
+    cert: tls.CertFlags,
+    cap: SiteCapFlags,
     sharing: SharingFlags,
 ) -> None:
     """Declare a service; every linked site gets a listener for it.
@@ -120,26 +115,23 @@ def create(
     spec = ServiceSpec(
         protocol=protocol,
         ports=ports,
-        tls_cert=tls.expected_credential(site, name, tls_cert, generate),
+        tls_cert=tls.expected_credential(site, name, cert),
         **asked.changes(ServiceSpec(ports=()), protocol),
     )
     require_sessions_fit(spec)
-    rules = with_sharing(site, name, cap_change(site, name, *cap), sharing)
+    rules = with_sharing(site, name, cap_change(site, name, cap), sharing)
     documents = [*rules.put, Document("Service", name, spec)]  # Never offered to more than that.
-    if listen is None and ingress == "Never":
-        listen = "none"
+    listen = "none" if listened.listen is None and ingress == "Never" else listened.listen
     if listen is not None:
         documents.append(listener_of(name, listen, ports))
     else:
-        documents += host_listeners(settings, name, ports, host_ip, host_ports)
-    if tls_client_trust:
-        documents = refusing_strangers(
-            documents, spec, tls.name_of_client_credential(tls_client_trust, name)
-        )
+        documents += host_listeners(settings, name, ports, host)
+    if listened.client_trust:
+        trust = tls.name_of_client_credential(listened.client_trust, name)
+        documents = refusing_strangers(documents, spec, trust)
     site.judge_all(documents, replace=False)  # Before a credential is copied for nothing.
-    tls.wanted_credential(site, name, tls_cert, generate)
-    if tls_client_trust:
-        tls.client_credential(site, tls_client_trust, name)
+    tls.wanted_credential(site, name, cert)
+    with_credential(site, name, listened)
     changes = site.put_all(documents, replace=False)
     require_in_force(settings, site, name, documents)
     change = "unchanged" if set(changes) == {"unchanged"} else "created"

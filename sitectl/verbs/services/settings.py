@@ -1,58 +1,56 @@
 """`service set`: settings of a service, of its targets, and of what this site has of it."""
 
-from functools import partial
 from typing import Any
 
 import click
 import msgspec
 
-from router.documents.addresses import split_listen
-from router.model.rights.sharing import ALL
+from router.model.capacity import Spill
 from router.model.specs import (
     Document,
     ServiceSpec,
-    SitePolicySpec,
 )
 from sitectl.base import output
-from sitectl.base.failure import Failure, not_found, usage
+from sitectl.base.failure import usage
 from sitectl.base.options import Settings, completes, dry_run_flag
 from sitectl.base.verb import Verb
 from sitectl.flags.services.bindings import (
     bindings_of,
     changed_targets,
-    is_declared,
 )
 from sitectl.flags.services.capacity import (
     CapacityFlags,
     CapChange,
+    SiteCapFlags,
     cap_change,
     capacity_flags,
     parted,
-    policy_of_service,
     site_cap_flags,
 )
 from sitectl.flags.services.flags import ServiceFlags, service_flags
-from sitectl.flags.services.lending import LendingFlags, lending_flags, lending_text, with_lending
+from sitectl.flags.services.lending import LendingFlags, lending_flags, with_lending
 from sitectl.flags.services.listeners import (
+    ListenerFlags,
     changed_listeners,
-    client_trust_flag,
+    listener_flags,
     note_no_listener,
+    require_port,
     require_tls,
+    with_credential,
 )
 from sitectl.flags.services.name_ownership import require_in_force
 from sitectl.flags.services.names import (
-    declared_service,
     name_and_ports,
-    not_declared,
-    require_name,
     service_meant,
 )
 from sitectl.flags.services.service import health_flags
 from sitectl.flags.services.sessions import require_sessions_fit
-from sitectl.flags.services.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
+from sitectl.flags.services.sharing import SharingFlags, sharing_flags, with_sharing
 from sitectl.flags.sites import tls
 from sitectl.selection import store
 from sitectl.site.site import Site
+from sitectl.verbs.services.service_elsewhere import keep_certificate, listen_here, no_service
+from sitectl.verbs.services.site_rules import set_rules
 
 
 @click.command("set", cls=Verb)
@@ -66,12 +64,8 @@ from sitectl.site.site import Site
 @click.option(
     "--protocol", type=click.Choice(("tcp", "http", "http2")), help="Protocol of the clients."
 )
-@click.option(
-    "--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Port where clients connect here."
-)
-@tls.cert_flag
-@tls.generate_flag
-@client_trust_flag
+@listener_flags
+@tls.cert_flags
 @dry_run_flag
 @click.pass_obj
 def set_(
@@ -79,16 +73,14 @@ def set_(
     /,
     name: str,
     asked: ServiceFlags,
-    capacity: CapacityFlags | None,
+    capacity: CapacityFlags,
     protocol: Any,
-    listen: str | None,
     site_capacity: str | None,
-    spill: str | None,
+    spill: Spill | None,
     sharing: SharingFlags,
     lending: LendingFlags,
-    tls_cert: str | None,
-    generate: bool,
-    tls_client_trust: str | None,
+    listened: ListenerFlags,
+    cert: tls.CertFlags,
     **health: str | None,
 ) -> None:
     """Change a service's settings, or those of all its targets here, while it runs.
@@ -129,51 +121,64 @@ def set_(
       sitectl service set shop:8443 --listen 9443
     """
     site = store.site_to_change(settings)
-    name, port = _port_of_listener(service_meant(site, name), listen)
+    name, port = _port_of_listener(service_meant(site, name), listened.listen)
     service = site.find("Service", name)
-    capacity, of_site = parted(site, name, capacity, site_capacity, spill or "")
-    cap = with_lending(site, name, cap_change(site, name, of_site, spill), lending)
-    cap = with_sharing(site, name, cap, sharing)
-    others = (
-        asked if asked.is_given else None,
-        capacity,
-        protocol,
-        listen,
-        tls_client_trust,
-        generate or None,
-        *health.values(),
-    )
-    if _cap_alone(settings, site, name, cap, (tls_cert, *others)) or (
-        service is None
-        and _set_elsewhere(settings, site, name, port, tls_cert, listen, tls_client_trust, others)
-    ):
-        return
+    of_site = SiteCapFlags(site_capacity=site_capacity, spill=spill)
+    capacity, cap = parted(site, name, capacity, of_site)
+    rules = with_lending(site, name, cap_change(site, name, cap), lending)
+    rules = with_sharing(site, name, rules, sharing)
+    of_targets = capacity.is_given or any(text is not None for text in health.values())
+    of_service = asked.is_given or protocol is not None
+    if not of_targets and not of_service:
+        if rules.is_said and not listened.is_given and not cert.is_given:
+            set_rules(settings, site, name, rules)
+            return
+        if service is None and _set_elsewhere(settings, site, name, port, rules, listened, cert):
+            return
     bound = bindings_of(site, name)
     shown, goes_on = tls.ShownCredential(""), ""
-    says_tls = tls_cert is not None or generate
-    of_listeners = listen is not None or tls_client_trust is not None
     documents: list[Document] = []
     if service is not None:
         spec = service.spec
         assert isinstance(spec, ServiceSpec)
-        shown = tls.wanted_credential(site, name, tls_cert, generate)
-        changes = _changes(asked, spec, protocol, shown if says_tls else None)
-        documents += _declared(site, name, port, spec, changes, listen, tls_client_trust)
+        shown = tls.wanted_credential(site, name, cert)
+        changes = _changes(asked, spec, protocol, shown if cert.is_given else None)
+        documents += _declared(site, name, port, spec, changes, listened)
         goes_on = _goes_on(spec.protocol, protocol)
-    elif asked.is_given or protocol is not None or says_tls or of_listeners or not bound:
-        raise _no_service(site, name)
-    of_targets = capacity is not None or any(text is not None for text in health.values())
+    elif of_service or cert.is_given or listened.is_given or not bound:
+        raise no_service(site, name)
     if of_targets:
         documents += changed_targets(site, name, bound, capacity, health)
-    documents += cap.put
+    documents += rules.put
     if not documents:
         raise usage("nothing to set", f"sitectl service set {name} --policy fill --capacity 10")
-    change, text = _put(settings, site, name, documents, cap, shown)
+    change, text = _put(settings, site, name, documents, rules, shown)
     output.report(settings, "Service", name, change, f"service {name} {text}{goes_on}")
     if of_targets and not settings.on_kubernetes():
         _note_unreadable(site)
-    if of_listeners:
+    if listened.is_given:
         note_no_listener(settings, site, name)
+
+
+def _set_elsewhere(
+    settings: Settings,
+    site: Site,
+    name: str,
+    port: int | None,
+    rules: CapChange,
+    listened: ListenerFlags,
+    cert: tls.CertFlags,
+) -> bool:
+    """Set what each site has of a service that another one declares; False: that is not all."""
+    if listened.is_given == cert.is_given:
+        return False
+    if listened.is_given:
+        listen_here(settings, site, name, port, listened, rules)
+    elif cert.tls_cert and not cert.generate:
+        keep_certificate(settings, site, name, cert.tls_cert, rules)
+    else:
+        return False
+    return True
 
 
 def _put(
@@ -181,11 +186,11 @@ def _put(
     site: Site,
     name: str,
     documents: list[Document],
-    cap: CapChange,
+    rules: CapChange,
     shown: tls.ShownCredential,
 ) -> tuple[str, str]:
     """Write ``documents``, and what is to tell of it: the change, and the same in words."""
-    gone = site.delete_all(cap.gone)
+    gone = site.delete_all(rules.gone)
     is_unchanged = set(site.put_all(documents)) == {"unchanged"} and not gone
     require_in_force(settings, site, name, documents)
     if not is_unchanged:
@@ -220,8 +225,7 @@ def _declared(
     port: int | None,
     spec: ServiceSpec,
     changes: dict[str, Any],
-    listen: str | None,
-    client_trust: str | None,
+    listened: ListenerFlags,
 ) -> list[Document]:
     """A service that this site declares with ``changes``, and its listeners here with what the
     flags say; each only if it is changed."""
@@ -230,14 +234,13 @@ def _declared(
     if changes:
         require_sessions_fit(spec)
         documents.append(Document("Service", name, spec))
-    if listen is None and client_trust is None:
+    if not listened.is_given:
         return documents
-    _require_port(name, port, spec.ports)
-    changed = partial(changed_listeners, site, name, spec.ports, listen, port=port, is_own=True)
-    if client_trust:
-        require_tls(spec, changed(client_trust))
-        client_trust = tls.client_credential(site, client_trust, name)
-    return documents + changed(client_trust)
+    require_port(name, port, spec.ports)
+    if listened.client_trust:
+        require_tls(spec, changed_listeners(site, name, spec.ports, listened, port, is_own=True))
+    listened = with_credential(site, name, listened)
+    return documents + changed_listeners(site, name, spec.ports, listened, port, is_own=True)
 
 
 def _port_of_listener(name: str, listen: str | None) -> tuple[str, int | None]:
@@ -253,12 +256,6 @@ def _port_of_listener(name: str, listen: str | None) -> tuple[str, int | None]:
     return name, port
 
 
-def _require_port(name: str, port: int | None, ports: tuple[int, ...]) -> None:
-    if port is not None and port not in ports:
-        known = ", ".join(map(str, ports))
-        raise usage(f"service {name!r} has no port {port}; it has {known}")
-
-
 def _goes_on(before: str, now: str | None) -> str:
     """What becomes of clients that are connected while the protocol changes; empty: it stays."""
     if now in (None, before):
@@ -269,155 +266,3 @@ def _goes_on(before: str, now: str | None) -> str:
             f"status counts them); new ones are {now}"
         )
     return f". Requests under way end as {before}, then their connections close; new ones are {now}"
-
-
-def _cap_alone(
-    settings: Settings, site: Site, name: str, cap: CapChange, others: tuple[object, ...]
-) -> bool:
-    """State or withdraw what this site takes of a service, whoever declares it.
-
-    False: that is not all, or nothing of it; ``others`` is the rest that was given.
-    """
-    if not cap.is_said or others.count(None) < len(others):
-        return False
-    policy = cap.put[0].name if cap.put else name
-    if name != ALL:
-        require_name(name)
-        site.require_readable("Policy", policy)
-    known = policy_of_service(site, name)
-    before = SitePolicySpec(service=name) if known is None else known.spec
-    assert isinstance(before, SitePolicySpec)
-    if cap.put:
-        is_known = name == ALL or is_declared(site, name)  # Before: a rule may hide it.
-        change = site.put_all(list(cap.put))[0]
-        after = cap.put[0].spec
-        assert isinstance(after, SitePolicySpec)
-        text = f"{_whose(name)}: {site.name} {_rules_text(before, after)}"
-        if not is_known:
-            text += ", as soon as a site declares it"
-    else:
-        change = "deleted" if site.delete_all(cap.gone) else "unchanged"
-        text = f"{_whose(name)}: {site.name} {_rules_text(before, SitePolicySpec(service=name))}"
-    unchanged = ", unchanged" if change == "unchanged" else ""
-    output.report(settings, "Policy", name, change, text + unchanged)
-    return True
-
-
-def _rules_text(before: SitePolicySpec, after: SitePolicySpec) -> str:
-    """Which rules are gone, and which stand."""
-    gone = (
-        ("takes what its targets take", before.site_capacity, after.site_capacity),
-        ("exports it to all sites", before.export_to, after.export_to),
-        ("takes it from all sites", before.import_from, after.import_from),
-    )
-    told = [text for text, was, stands in gone if was is not None and stands is None]
-    if after.site_capacity is not None:
-        told.append(f"takes {_taken_text(after)}")
-    told += lending_text(before, after)
-    return ", ".join((*told, *sharing_text(after))) or "has no rule for it"
-
-
-def _whose(name: str) -> str:
-    return "all services" if name == ALL else f"service {name}"
-
-
-def _taken_text(spec: SitePolicySpec) -> str:
-    stated = str(spec.site_capacity).replace(",", " at once and ")
-    if "/s" not in stated:
-        return f"{stated} at once"
-    what = "everything new leaves" if spec.spill == "all" else "the excess leaves"
-    below = spec.resume or "two thirds of it"
-    return f"{stated}; above it {what}, until fewer than {below} are asked for"
-
-
-def _set_elsewhere(
-    settings: Settings,
-    site: Site,
-    name: str,
-    port: int | None,
-    tls_cert: str | None,
-    listen: str | None,
-    client_trust: str | None,
-    others: tuple[object, ...],
-) -> bool:
-    """Set what each site has of a service that another one declares; False: that is not all.
-
-    ``others``: all that was given but ``tls_cert``; ``listen`` and ``client_trust`` among it.
-    """
-    given = len(others) - others.count(None)
-    if tls_cert and not given:
-        _keep_certificate(settings, site, name, tls_cert)
-        return True
-    of_listeners = (listen is not None) + (client_trust is not None)
-    if of_listeners and given == of_listeners and tls_cert is None:
-        _listen_here(settings, site, name, port, listen, client_trust)
-        return True
-    return False
-
-
-def _listen_here(
-    settings: Settings,
-    site: Site,
-    name: str,
-    port: int | None,
-    listen: str | None,
-    client_trust: str | None,
-) -> None:
-    """Listen for a service of other sites; an edge without service sync learns of no other."""
-    site.require_readable("Service", name)
-    require_name(name)
-    trust = tls.client_credential(site, client_trust, name) if client_trust else client_trust
-    declared = declared_service(site, name)
-    ports = () if declared is None else declared.ports
-    if ports:
-        _require_port(name, port, ports)
-    documents = changed_listeners(site, name, ports, listen, trust, port=port, is_own=False)
-    changes = set(site.put_all(documents))
-    change = changes.pop() if len(changes) == 1 else "updated"
-    when = "" if declared is not None else ", as soon as a site declares it"
-    told: list[str] = []
-    if listen is not None:
-        where = {"auto": "at its own port", "none": "nowhere"}.get(listen, f"at {listen}")
-        first = ports[0] if len(ports) > 1 and split_listen(listen) is not None else None
-        which = "it" if (about := port or first) is None else f"its port {about}"
-        told.append(f"listens for {which} {where}{when}")
-    if trust is not None:
-        clients = f"only clients with a certificate of {trust}" if trust else "any client"
-        told.append(f"admits {clients}")
-    text = f"service {name}: {site.name} {' and '.join(told)}"
-    output.report(settings, "Listener", name, change, text)
-    note_no_listener(settings, site, name)
-
-
-def _keep_certificate(settings: Settings, site: Site, name: str, tls_cert: str) -> None:
-    """Keep a certificate for a service that another site declares. Failure: nobody does."""
-    credential = tls.credential_in_use(site, name)
-    if not is_declared(site, name):
-        raise _no_service(site, name)
-    if not credential:
-        raise not_found(
-            f"service {name!r} does not speak TLS, and is not declared at {site.name}",
-            f"At the site that declares it: sitectl service set {name} --tls-cert FOLDER",
-        )
-    kept = tls.shown_credential(site, tls_cert, name)
-    if kept.name != credential:
-        raise usage(
-            f"service {name!r} names the credential {credential!r}, where it is declared",
-            f"sitectl service set {name} --tls-cert FOLDER",
-        )
-    site.reload()
-    text = f"service {name}: {site.name} shows the credential {kept.name}"
-    change = "updated" if kept.is_new else "unchanged"
-    output.report(settings, "Service", name, change, text if kept.is_new else f"{text}, unchanged")
-
-
-def _no_service(site: Site, name: str) -> Failure:
-    site.require_readable("Service", name)
-    if is_declared(site, name):
-        hint = f"At that site: sitectl service set {name} …"
-        if damaged := [error.source for error in site.scan()[1] if error.severity == "error"]:
-            hint += f"; if it has targets here, correct {damaged[0]} first: sitectl check"
-        return not_found(
-            f"service {name!r} is not declared at {site.name} but at another site", hint
-        )
-    return not_declared(site, name)

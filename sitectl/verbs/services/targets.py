@@ -31,11 +31,12 @@ from sitectl.flags.services.service import health_flags
 from sitectl.flags.services.targets import host_places, note_not_ready, put_until_ready
 from sitectl.flags.sites import tls
 from sitectl.flags.sites.pod import (
+    PodFlags,
     bound_target,
     mark_headless,
+    pod_flags,
     port_advice,
     use_of_pods,
-    workload_flags,
 )
 from sitectl.selection import store
 from sitectl.site.site import Change, Site
@@ -64,7 +65,7 @@ _target_words = flag_group(
 @capacity_flags
 @wait_flag(UNTIL_READY)
 @health_flags
-@workload_flags
+@pod_flags
 @tls.target_flags
 @dry_run_flag
 @accepted("not needed here", "--tls-cert=")
@@ -75,12 +76,10 @@ def bind(
     name: str,
     words: tuple[str, ...],
     target_ports: tuple[str, ...],
-    capacity: CapacityFlags | None,
+    capacity: CapacityFlags,
     wait: float | None,
     reached: tls.ReachFlags,
-    headless: bool,
-    not_ready: bool | None,
-    namespace_of_target: str,
+    pods: PodFlags,
     **health: str | None,
 ) -> None:
     """Attach targets of this site to a service, or change how they are used.
@@ -99,24 +98,23 @@ def bind(
     site = store.site_to_change(settings)
     name = service_meant(site, name)
     require_name(name)
-    bindings = _bindings(site, name, words, target_ports, namespace_of_target)
+    bindings = _bindings(site, name, words, target_ports, pods.namespace)
     service = site.find("Service", name)
     protocol = service.spec.protocol if service and isinstance(service.spec, ServiceSpec) else "tcp"
     reach = reach_of(site, name, protocol, reached)
-    if use_of_pods(site, bindings[0].target, headless, not_ready):
-        reach["not_ready"] = bool(not_ready)
+    reach |= use_of_pods(site, bindings[0].target, pods)
     advice = [line for binding in bindings for line in port_advice(site, binding)]
     documents = [bound_document(site, one, capacity, health, reach) for one in bindings]
     wait = None if settings.dry_run else wait
     wanted = [one for one in documents if one is not None]
     written = iter(put_until_ready(site, name, bindings, wanted, wait))
     changes: list[Change] = ["unchanged" if one is None else next(written) for one in documents]
-    if headless and site.has_workloads:
+    if pods.headless and site.has_workloads:
         changes = [mark_headless(site, bindings[0], changes[0])]
     _report_bound(settings, name, bindings, changes, "" if wait is None else ", ready")
     for line in advice:
         output.note(line)
-    if service and protocol == "tcp" and capacity and "auto" in (capacity.capacity or ""):
+    if service and protocol == "tcp" and "auto" in (capacity.capacity or ""):
         output.note(f"{name} is tcp, whose latency says nothing: auto counts as none there")
         output.note(f"Next: sitectl service set {name} --capacity 100")
     if wait is None and not settings.dry_run:

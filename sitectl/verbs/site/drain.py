@@ -9,7 +9,7 @@ from router.model.rights.sharing import ALL
 from router.model.specs import ConnectorSpec, Document, SitePolicySpec
 from sitectl.base import output
 from sitectl.base.failure import usage
-from sitectl.base.options import Decorated, Settings, completes, dry_run_flag
+from sitectl.base.options import Settings, completes, dry_run_flag
 from sitectl.base.verb import Verb, Verbs
 from sitectl.flags.services.bindings import is_declared
 from sitectl.flags.services.capacity import policy_of_service
@@ -30,15 +30,14 @@ def group() -> None:
     """
 
 
-def _to_flag(function: Decorated) -> Decorated:
-    return click.option(
-        "--to",
-        "share",
-        metavar="SHARE",
-        default="0%",
-        show_default=True,
-        help="Share of the capacity that is still taken; 100%: all of it again.",
-    )(function)
+_to_flag = click.option(
+    "--to",
+    "share",
+    metavar="SHARE",
+    default="0%",
+    show_default=True,
+    help="Share of the capacity that is still taken; 100%: all of it again.",
+)
 
 
 @group.command("drain", cls=Verb)

@@ -317,6 +317,19 @@ def test_listening_for_a_service_of_another_site_needs_no_declaration_here(
     assert here("service", "set", "No_Name", "--listen", "auto").exit_code == 2
 
 
+def test_a_listener_and_a_rule_of_another_sites_service_are_set_in_one_command(
+    here: CommandLine,
+) -> None:
+    words = ("service", "set", "shop", "--listen", "9443", "--site-capacity", "5")
+    told = here.ok(*words).stdout
+    assert told == (
+        "service shop: here listens for it at 9443, as soon as a site declares it; takes 5 at "
+        "once\n"
+    )
+    assert here.config("here").keys() >= {"listener-shop.yaml", "policy-shop.yaml"}
+    assert here.json(*words)["change"] == "unchanged"
+
+
 def test_bind_is_keyed_by_service_target_and_ports(here: CommandLine) -> None:
     here.ok("service", "create", "shop", "8080")
     assert here.json(*BIND, "--capacity", "10")["change"] == "created"
