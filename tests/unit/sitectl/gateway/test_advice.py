@@ -124,7 +124,7 @@ def test_an_expired_token_says_since_when(
     made = here.ok("token", "create", str(file)).stderr
     assert f"sitectl link create {file}" in made
     later = time.time() + 3_600
-    monkeypatch.setattr("sitectl.verbs.links.token.time.time", lambda: later)
+    monkeypatch.setattr("sitectl.verbs.links.token_status.time.time", lambda: later)
     assert "expired, since 2" in here.ok("token", "status", str(file)).stdout
 
 
