@@ -21,7 +21,7 @@ class PodFlags(msgspec.Struct, frozen=True):
 
     headless: bool = False
     not_ready: bool | None = None
-    namespace: str = ""
+    namespace_of_target: str = ""
 
 
 pod_flags = flags_as(
@@ -40,7 +40,7 @@ pod_flags = flags_as(
     ),
     click.option(
         "--target-namespace",
-        "namespace",
+        "namespace_of_target",
         metavar="NAME",
         default="",
         help="On Kubernetes: namespace of a target of type service.",

@@ -161,7 +161,7 @@ def expose(
       sitectl expose service/db.data --address db
     """
     site = store.site_to_change(settings)
-    target = require_target(site, *type_and_name(words, "TYPE NAME"), pods.namespace)
+    target = require_target(site, *type_and_name(words, "TYPE NAME"), pods.namespace_of_target)
     name = _address(site, address, target.name)
     existing = site.find("Service", name)
     documents: list[Document] = []

@@ -98,7 +98,7 @@ def bind(
     site = store.site_to_change(settings)
     name = service_meant(site, name)
     require_name(name)
-    bindings = _bindings(site, name, words, target_ports, pods.namespace)
+    bindings = _bindings(site, name, words, target_ports, pods.namespace_of_target)
     service = site.find("Service", name)
     protocol = service.spec.protocol if service and isinstance(service.spec, ServiceSpec) else "tcp"
     reach = reach_of(site, name, protocol, reached)

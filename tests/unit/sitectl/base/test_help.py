@@ -49,6 +49,17 @@ def test_every_verb_has_examples(words: str) -> None:
 
 
 @pytest.mark.parametrize("words", ALL)
+def test_two_flags_of_a_verb_are_one_value_only_where_they_are_its_choices(words: str) -> None:
+    """Else one overwrites the other: `--target-namespace` and the `-n` of every verb."""
+    named: dict[str | None, list[click.Parameter]] = {}
+    for param in ALL[words].params:
+        named.setdefault(param.name, []).append(param)
+    for name, params in named.items():
+        choices = {param.flag_value for param in params if isinstance(param, click.Option)}
+        assert len(params) in (1, len(choices)), (words, name)
+
+
+@pytest.mark.parametrize("words", ALL)
 def test_examples_name_verbs_and_flags_that_there_are(words: str) -> None:
     for typed in examples(ALL[words]):
         left = shlex.split(typed.partition(" >")[0])[1:]
