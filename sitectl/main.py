@@ -54,7 +54,7 @@ VERBS: Final = {
     "graph": ("watching.graph", "graph", "Who calls which service, and which site serves it."),
     "health": ("site.health", "health", "Whether the router lives, for health checks and scripts."),
     "init": (
-        "site.lifecycle",
+        "site.init",
         "init",
         "Make a site: identity, certificate authority, configuration.",
     ),

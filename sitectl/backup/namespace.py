@@ -54,12 +54,12 @@ from sitectl.base.failure import Exit, Failure, conflict
 from sitectl.base.options import Settings
 from sitectl.kubernetes.cluster import Cluster
 from sitectl.kubernetes.lifecycle.init import install
-from sitectl.kubernetes.lifecycle.site_objects import AskedImage
 from sitectl.kubernetes.site import (
     KubernetesSite,
     open_cluster,
 )
 from sitectl.kubernetes.versions import router_of
+from sitectl.runtimes.image import ImageFlags
 from sitectl.site.places import state_dir
 from sitectl.site.site import Change
 
@@ -234,7 +234,7 @@ def _tls(cluster: Cluster, documents: Iterable[Document]) -> dict[str, dict[str,
 
 
 def restore_namespace(
-    settings: Settings, content: Content, asked: AskedImage, *, force: bool, dry_run: bool
+    settings: Settings, content: Content, asked: ImageFlags, *, force: bool, dry_run: bool
 ) -> Change:
     """Make ``content`` the site of the namespace. Failure SW0658: another one is there."""
     site = KubernetesSite(open_cluster(settings), state_dir(settings))

@@ -33,13 +33,13 @@ from sitectl.gateway.home import (
 from sitectl.runtimes import presence, runtime_of
 from sitectl.runtimes.choice import with_flags
 from sitectl.runtimes.containers.engine import PACKAGES, Program
+from sitectl.runtimes.image import ImageFlags
 from sitectl.runtimes.manager import Manager, own_scope
 from sitectl.runtimes.spec import (
     HOST_NETWORK,
     IN_CONTAINERS,
     RUNTIME_FILE,
     Kind,
-    PullPolicy,
     RuntimeSpec,
 )
 from sitectl.runtimes.spec_file import read_spec, require_words, write_spec
@@ -75,8 +75,7 @@ class GatewayWish(NamedTuple):
     token: str | None = None
     hosts: tuple[str, ...] = ()
     cost: int | None = None
-    image: str | None = None
-    image_pull_policy: PullPolicy | None = None
+    image: ImageFlags = ImageFlags()
     network: str | None = None
     publish: tuple[str, ...] = ()
 
@@ -165,8 +164,7 @@ def _spec(site: DirectorySite, wish: GatewayWish) -> RuntimeSpec:
             scope=own_scope(),
         )
     told = {
-        "image": wish.image,
-        "image_pull_policy": wish.image_pull_policy,
+        **msgspec.structs.asdict(wish.image),
         "network": wish.network,
         "publish": wish.publish or None,
     }
@@ -179,7 +177,7 @@ def _spec(site: DirectorySite, wish: GatewayWish) -> RuntimeSpec:
             )
         return before
     spec = msgspec.structs.replace(
-        with_flags(before, wish.image, wish.image_pull_policy),
+        with_flags(before, wish.image),
         network=wish.network or before.network,
         publish=wish.publish or before.publish,
     )

@@ -13,9 +13,9 @@ from router.model.addresses import join, split
 from router.model.specs import SiteSpec
 from sitectl.base.failure import conflict, usage
 from sitectl.runtimes import presence, runtime_of
-from sitectl.runtimes.image import stated_image, stated_policy
+from sitectl.runtimes.image import ImageFlags, stated_image, stated_policy
 from sitectl.runtimes.manager import own_scope
-from sitectl.runtimes.spec import HOST_NETWORK, IN_CONTAINERS, RUNTIME_FILE, PullPolicy, RuntimeSpec
+from sitectl.runtimes.spec import HOST_NETWORK, IN_CONTAINERS, RUNTIME_FILE, RuntimeSpec
 from sitectl.runtimes.spec_file import read_spec, require_words, write_spec
 from sitectl.site.directory import DirectorySite
 
@@ -48,8 +48,7 @@ def run_by(site: DirectorySite, kind: RunBy, timeout_s: float) -> bool:
 class ContainerWish(msgspec.Struct, frozen=True):
     """What `init` was told of the container. None: nothing, it stays as it was."""
 
-    image: str | None = None
-    policy: PullPolicy | None = None
+    image: ImageFlags = ImageFlags()
     network: str | None = None
     publish: tuple[str, ...] = ()
     publish_ip: str = RuntimeSpec().publish_ip
@@ -96,7 +95,7 @@ def keep_in_podman(site: DirectorySite, wish: ContainerWish) -> bool:
             f"the router of {site.name!r} is run by {before.kind}, not by podman",
             f"sitectl --site {site.name} delete, or edit {site.directory / RUNTIME_FILE}",
         )
-    spec = structs.replace(with_flags(before, wish.image, wish.policy), kind="podman")
+    spec = structs.replace(with_flags(before, wish.image), kind="podman")
     if wish.network is not None:
         spec = structs.replace(
             spec, network=wish.network, publish=wish.publish, publish_ip=wish.publish_ip
@@ -109,8 +108,7 @@ def keep_in_podman(site: DirectorySite, wish: ContainerWish) -> bool:
 
 def update(
     site: DirectorySite,
-    image: str | None,
-    policy: PullPolicy | None,
+    image: ImageFlags,
     timeout_s: float,
     *,
     force: bool,
@@ -123,7 +121,7 @@ def update(
             "document",
             "Edit config/site-NAME.yaml, it counts at once; for another version install that",
         )
-    spec = with_flags(before, image, policy)
+    spec = with_flags(before, image)
     require_words(site, spec)
     if spec != before:
         write_spec(site, spec)
@@ -133,10 +131,10 @@ def update(
     return runtime.start(timeout_s)
 
 
-def with_flags(before: RuntimeSpec, image: str | None, policy: PullPolicy | None) -> RuntimeSpec:
+def with_flags(before: RuntimeSpec, flags: ImageFlags) -> RuntimeSpec:
     """``before`` with what the flags say, else the environment; what neither says stays."""
     return structs.replace(
         before,
-        image=stated_image(image) or before.image,
-        pull_policy=stated_policy(policy) or before.pull_policy,
+        image=stated_image(flags.image) or before.image,
+        pull_policy=stated_policy(flags.image_pull_policy) or before.pull_policy,
     )

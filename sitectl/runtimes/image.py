@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any, Final, get_args
 
 import click
+import msgspec
 
 from router.kubernetes.manifests import image as pods
 from sitectl.base.failure import usage
-from sitectl.base.options import Decorated
+from sitectl.base.options import flags_as
 from sitectl.runtimes.spec import PullPolicy
 
 VARIABLE: Final = "SITECTL_IMAGE"
@@ -43,19 +44,33 @@ class Policy(click.ParamType[PullPolicy]):
         return "|".join(POLICIES)
 
 
-def image_flags(function: Decorated) -> Decorated:
-    """Give a verb ``image`` and ``image_pull_policy``; None: not given. Then see `chosen_image`."""
-    function = click.option(
+class ImageFlags(msgspec.Struct, frozen=True):
+    """As typed; None: not given. See `chosen_image` and `stated_policy`."""
+
+    image: str | None = None
+    image_pull_policy: PullPolicy | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether any of them was typed."""
+        return self != ImageFlags()
+
+
+image_flags = flags_as(
+    "image",
+    ImageFlags,
+    click.option(
+        "--image",
+        metavar="IMAGE",
+        help=f"Image of the routers. [default: ${VARIABLE} or that of this version]",
+    ),
+    click.option(
         "--image-pull-policy",
         type=Policy(),
         help="When to pull the image; newer: not for pods. "
         f"[default: ${POLICY_VARIABLE} or {DEFAULT_POLICY}]",
-    )(function)
-    return click.option(
-        "--image",
-        metavar="IMAGE",
-        help=f"Image of the routers. [default: ${VARIABLE} or that of this version]",
-    )(function)
+    ),
+)
 
 
 def stated_image(stated: str | None) -> str:

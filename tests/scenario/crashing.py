@@ -25,7 +25,7 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _CHANGES = ("os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.symlink", "os.chown")
 _LOADED = (
     *(f"sitectl.verbs.links.{verb}" for verb in ("link", "network", "token")),
-    *("sitectl.verbs.gateways.gateway", "sitectl.verbs.site.lifecycle"),
+    *("sitectl.verbs.gateways.gateway", "sitectl.verbs.site.init", "sitectl.verbs.site.lifecycle"),
     *(
         "certs.ca.authority",
         "certs.joining.claims",

@@ -16,7 +16,7 @@ from router.model.addresses import join
 from router.model.specs import ConsoleSpec, SiteSpec
 from sitectl.base import output
 from sitectl.base.failure import usage
-from sitectl.base.options import Settings, flag_group
+from sitectl.base.options import Settings, flags_as
 from sitectl.base.texts import secret_text
 from sitectl.flags.sites.site import given
 from sitectl.site import places
@@ -24,12 +24,6 @@ from sitectl.site.console_place import USERS
 from sitectl.site.directory import DirectorySite
 
 DEFAULT_USER: Final = "admin"
-CONSOLE_FLAGS: Final = (
-    "console_bind",
-    "console_cert",
-    "console_hosts",
-    "console_password_file",
-)
 LOOPBACK: Final = "127.0.0.1"
 FIRST_PORT: Final = 8010
 PORTS: Final = 20
@@ -52,7 +46,18 @@ class ConsoleWish(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...] | None = None
 
 
-console_flags = flag_group(
+class ConsoleFlags(msgspec.Struct, frozen=True):
+    """The console's own flags, beside those that are keys of Skupper's site; None: not given."""
+
+    console_bind: str | None = None
+    console_cert: str | None = None
+    console_hosts: tuple[str, ...] = ()
+    console_password_file: str | None = None
+
+
+console_flags = flags_as(
+    "console",
+    ConsoleFlags,
     click.option(
         "--console-bind",
         metavar="IP:PORT",
@@ -78,23 +83,22 @@ console_flags = flag_group(
         "input. [default: random]",
     ),
 )
-"""The console's own flags, beside those that are keys of Skupper's site."""
 
 
-def refuse_on_kubernetes(more: dict[str, Any]) -> None:
+def refuse_on_kubernetes(flags: ConsoleFlags) -> None:
     """Raise Failure: there a Service leads to it, and a Secret has the users."""
-    if any(more.values()):
+    if flags != ConsoleFlags():
         raise usage(
             "--console-bind, -cert, -host and -password-file are for sites on hosts",
             "On Kubernetes: --console-ingress, and Secret skupper-console-users",
         )
 
 
-def read_console(ctx: click.Context, more: dict[str, Any]) -> ConsoleWish | None:
+def read_console(ctx: click.Context, flags: ConsoleFlags) -> ConsoleWish | None:
     """Of the flags; None: none was given. Failure: they do not fit together."""
     keys = given(ctx)
-    bind, cert = more["console_bind"], more["console_cert"]
-    hosts, file = more["console_hosts"], more["console_password_file"]
+    bind, cert = flags.console_bind, flags.console_cert
+    hosts, file = flags.console_hosts, flags.console_password_file
     password, auth = keys.get("console-password"), keys.get("console-auth")
     enabled = keys.get("enable-console")
     details = (bind, cert, file, password, auth, keys.get("console-user"))
@@ -119,7 +123,7 @@ def read_console(ctx: click.Context, more: dict[str, Any]) -> ConsoleWish | None
         password=_from(file) if file is not None else password,
         bind=bind,
         cert=cert,
-        hosts=tuple(hosts) or None,
+        hosts=hosts or None,
     )
 
 

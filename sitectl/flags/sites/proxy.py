@@ -2,14 +2,15 @@
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+import msgspec
 
 from router.documents.proxies import ENVIRONMENT, EXPECTED, NONE, split_url
 from sitectl.base import output
 from sitectl.base.failure import usage
-from sitectl.base.options import Decorated, flag_group
+from sitectl.base.options import flags_as
 from sitectl.base.texts import secret_text
 from sitectl.site.site import Site
 
@@ -35,13 +36,22 @@ class ProxyWish:
         self.login = login
 
 
-def proxy_flags(name: str) -> Callable[[Decorated], Decorated]:
-    """Give a verb ``--NAME``, and beside it flags for the password and the CA."""
+class ProxyFlags(msgspec.Struct, frozen=True):
+    """As typed; None: not given."""
 
-    return flag_group(
+    proxy_url: str | None = None
+    proxy_password_file: str | None = None
+    proxy_ca: str | None = None
+
+
+def proxy_flags(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a verb ``--NAME``, and beside it flags for the password and the CA, as ``proxy``."""
+    return flags_as(
+        "proxy",
+        ProxyFlags,
         click.option(
             f"--{name}",
-            "proxy",
+            "proxy_url",
             metavar="URL",
             help="HTTP proxy to dial through: http[s]://[USER@]HOST:PORT; none; or env, by the "
             "router's HTTPS_PROXY and NO_PROXY.",
@@ -61,10 +71,11 @@ def proxy_flags(name: str) -> Callable[[Decorated], Decorated]:
     )
 
 
-def read_wish(proxy: str | None, password_file: str | None, ca: str | None) -> ProxyWish | None:
+def read_wish(flags: ProxyFlags) -> ProxyWish | None:
     """None: no such flag was given. Failure: they do not fit together, or cannot be read."""
     from certs.links.proxies import ProxyLogin
 
+    proxy, password_file, ca = flags.proxy_url, flags.proxy_password_file, flags.proxy_ca
     if proxy is None:
         if password_file is not None or ca is not None:
             raise usage("a password or CA of which proxy?", "Give the proxy's URL too")

@@ -230,7 +230,7 @@ _FIELD_KEYS: Final = {
     "ingress_hosts": "ingress-host",
     "enable_service_sync": "service-sync",
     "service_sync_site_ttl": "service-sync-site-ttl",
-    "proxy": "link-proxy",
+    "proxy_url": "link-proxy",
     "routers": "routers",
 }
 

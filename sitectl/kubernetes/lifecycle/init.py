@@ -16,7 +16,6 @@ from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.door import PodDoor, refused_pods
 from sitectl.kubernetes.lifecycle.site_objects import (
     ROUTES,
-    AskedImage,
     made_map,
     make,
     read,
@@ -26,12 +25,13 @@ from sitectl.kubernetes.site import open_cluster
 from sitectl.kubernetes.versions import (
     router_of,
 )
+from sitectl.runtimes.image import ImageFlags
 
 WAIT_POLL_S: Final = 0.5
 
 
 def init(
-    settings: Settings, ctx: click.Context, name: str | None, wait: str, asked: AskedImage
+    settings: Settings, ctx: click.Context, name: str | None, wait: str, asked: ImageFlags
 ) -> None:
     """Write ``skupper-site`` and everything that runs its routers."""
     try:
@@ -43,7 +43,7 @@ def init(
 
 
 def _init(
-    settings: Settings, ctx: click.Context, name: str | None, wait: str, asked: AskedImage
+    settings: Settings, ctx: click.Context, name: str | None, wait: str, asked: ImageFlags
 ) -> None:
     cluster = open_cluster(settings)
     data = given_keys(ctx) | ({"name": name} if name else {})
@@ -74,7 +74,7 @@ def site_map(cluster: Cluster, data: Mapping[str, str]) -> Object:
     return made_map(cluster, data, {}, cluster.serves(ROUTES))
 
 
-def install(cluster: Cluster, asked: AskedImage) -> None:
+def install(cluster: Cluster, asked: ImageFlags) -> None:
     """Make what runs the routers of the site whose ConfigMap is there."""
     found = cluster.get("ConfigMap", names.SITE_CONFIGMAP)
     openshift = cluster.serves(ROUTES)

@@ -28,18 +28,10 @@ from sitectl.kubernetes.versions import (
     router_of,
     version_of,
 )
-from sitectl.runtimes.image import policy_of_pods, stated_image
-from sitectl.runtimes.spec import PullPolicy
+from sitectl.runtimes.image import ImageFlags, policy_of_pods, stated_image
 from sitectl.site.site import Change
 
 ROUTES: Final = "route.openshift.io/v1"
-
-
-class AskedImage(NamedTuple):
-    """What the flags say about the image; None: nothing."""
-
-    image: str | None
-    pull_policy: PullPolicy | None
 
 
 class Meant(NamedTuple):
@@ -81,13 +73,13 @@ def made_map(
 def rendered(
     meant: Meant,
     cluster: Cluster,
-    asked: AskedImage,
+    asked: ImageFlags,
     openshift: bool,
     deployment: Object | None = None,
 ) -> list[Object]:
     """The site's objects; what was chosen for ``deployment`` stays unless something is asked."""
     image = stated_image(asked.image) or kept_image(deployment) or IMAGE
-    policy = policy_of_pods(asked.pull_policy) or kept_policy(deployment) or PULL_POLICY
+    policy = policy_of_pods(asked.image_pull_policy) or kept_policy(deployment) or PULL_POLICY
     rendered = manifests.render(
         meant.options,
         namespace=cluster.namespace,

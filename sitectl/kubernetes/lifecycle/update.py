@@ -15,7 +15,6 @@ from sitectl.flags.sites.site import given_keys
 from sitectl.kubernetes.cluster import Cluster
 from sitectl.kubernetes.lifecycle.site_objects import (
     ROUTES,
-    AskedImage,
     grant_headless,
     grant_skupper2,
     is_others,
@@ -36,12 +35,13 @@ from sitectl.kubernetes.versions import (
     router_of,
     version_of,
 )
+from sitectl.runtimes.image import ImageFlags
 from sitectl.site.places import state_dir
 from sitectl.site.site import Change
 
 
 def update(
-    settings: Settings, ctx: click.Context, asked: AskedImage, force_restart: bool, only_check: bool
+    settings: Settings, ctx: click.Context, asked: ImageFlags, force_restart: bool, only_check: bool
 ) -> None:
     """Change keys of the site, and make its objects as this version has them."""
     cluster = open_cluster(settings)
@@ -82,7 +82,7 @@ def bring_to(cluster: Cluster, data: Mapping[str, str]) -> None:
     Failure: the ConfigMap is the user's own or a tool's, or a value cannot be used.
     """
     found = cluster.find("ConfigMap", names.SITE_CONFIGMAP)
-    openshift, asked = cluster.serves(ROUTES), AskedImage(None, None)
+    openshift, asked = cluster.serves(ROUTES), ImageFlags()
     before = None if found is None else dict(found.get("data") or {})
     if found is None or before is None:
         made = made_map(cluster, data, {}, openshift)

@@ -23,8 +23,7 @@ from sitectl.gateway.gateway_documents import (
 )
 from sitectl.gateway.gateway_init import fit_runtime
 from sitectl.gateway.home import find_gateway
-from sitectl.runtimes.image import chosen_image, image_flags, stated_policy
-from sitectl.runtimes.spec import PullPolicy
+from sitectl.runtimes.image import ImageFlags, chosen_image, image_flags, stated_policy
 from sitectl.selection import store
 from sitectl.site.directory import DirectorySite
 from sitectl.site.places import gateway_names
@@ -73,8 +72,7 @@ def generate_bundle(
     cost: int | None,
     hosts: tuple[str, ...],
     with_image: bool,
-    image: str | None,
-    image_pull_policy: PullPolicy | None,
+    image: ImageFlags,
 ) -> None:
     """Pack a gateway for a host that has only podman and a shell: OUTDIR/NAME.tar.gz.
 
@@ -103,8 +101,8 @@ def generate_bundle(
     wish = bundle.BundleWish(
         name=name,
         documents=wanted_documents(gateway, source, declared),
-        image=chosen_image(image),
-        pull_policy=stated_policy(image_pull_policy) or "missing",
+        image=chosen_image(image.image),
+        pull_policy=stated_policy(image.image_pull_policy) or "missing",
         with_image=with_image,
         life_s=expiry,
         cost=cost,

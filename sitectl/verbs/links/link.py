@@ -21,7 +21,7 @@ from sitectl.flags.links.creation import (
     revoke_site,
     wait_until_up,
 )
-from sitectl.flags.sites.proxy import keep_link_login, proxy_flags, read_wish
+from sitectl.flags.sites.proxy import ProxyFlags, keep_link_login, proxy_flags, read_wish
 from sitectl.runtimes import presence
 from sitectl.selection import store
 from sitectl.show.link_picture import link_picture
@@ -63,9 +63,7 @@ def create(
     name: str | None,
     cost: int | None,
     wait: float | None,
-    proxy: str | None,
-    proxy_password_file: str | None,
-    proxy_ca: str | None,
+    proxy: ProxyFlags,
 ) -> None:
     """Keep the token in FILE and have the router dial its site.
 
@@ -75,7 +73,7 @@ def create(
       sitectl link create west.yaml --proxy http://proxy.corp:3128
       sitectl link create west.yaml --proxy http://me@proxy.corp:3128 --proxy-password-file -
     """
-    wish = read_wish(proxy, proxy_password_file, proxy_ca)
+    wish = read_wish(proxy)
     site = store.find_site(settings)
     token = _usable_token(site, file)
     with site.held():
@@ -142,9 +140,7 @@ def set_(
     settings: Settings,
     name: str,
     cost: int | None,
-    proxy: str | None,
-    proxy_password_file: str | None,
-    proxy_ca: str | None,
+    proxy: ProxyFlags,
 ) -> None:
     """Change a link's cost or proxy while it is up; `link update` is the same.
 
@@ -156,7 +152,7 @@ def set_(
       sitectl link set west --proxy http://proxy.corp:3128
       sitectl link set west --proxy none
     """
-    wish = read_wish(proxy, proxy_password_file, proxy_ca)
+    wish = read_wish(proxy)
     if cost is None and wish is None:
         raise usage("what should change?", f"sitectl link set {name} --cost N, or --proxy URL")
     site = store.site_to_change(settings)

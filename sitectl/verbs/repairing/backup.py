@@ -21,8 +21,8 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.base.options import Settings
 from sitectl.base.verb import Verb
-from sitectl.runtimes.image import image_flags
-from sitectl.runtimes.spec import PullPolicy, RuntimeSpec
+from sitectl.runtimes.image import ImageFlags, image_flags
+from sitectl.runtimes.spec import RuntimeSpec
 from sitectl.selection import store
 from sitectl.site import places
 
@@ -118,8 +118,7 @@ def restore(
     force: bool,
     dry_run: bool,
     as_replica: bool,
-    image: str | None,
-    image_pull_policy: PullPolicy | None,
+    image: ImageFlags,
 ) -> None:
     """Make the site that is in FILE, with its identity, whole or not at all.
 
@@ -156,10 +155,8 @@ def restore(
         )
     if settings.on_kubernetes():
         from sitectl.backup.namespace import restore_namespace
-        from sitectl.kubernetes.lifecycle.site_objects import AskedImage
 
-        asked = AskedImage(image, image_pull_policy)
-        change = restore_namespace(settings, content, asked, force=force, dry_run=dry_run)
+        change = restore_namespace(settings, content, image, force=force, dry_run=dry_run)
     else:
         change = _restore_folder(settings, content, gateway, force, dry_run, as_replica)
     is_moved = settings.on_kubernetes() or not _is_of_here(

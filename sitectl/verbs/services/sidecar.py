@@ -20,9 +20,14 @@ from sitectl.base import output, texts
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings, TokenFile
 from sitectl.base.verb import Verb
-from sitectl.runtimes.image import chosen_image, image_flags, policy_of_pods, stated_image
+from sitectl.runtimes.image import (
+    ImageFlags,
+    chosen_image,
+    image_flags,
+    policy_of_pods,
+    stated_image,
+)
 from sitectl.runtimes.process import router_environment
-from sitectl.runtimes.spec import PullPolicy
 
 if TYPE_CHECKING:
     from router.kubernetes.manifests import SidecarService
@@ -69,8 +74,7 @@ def sidecar(
     services: tuple[str, ...],
     token: str | None,
     token_secret: str | None,
-    image: str | None,
-    image_pull_policy: PullPolicy | None,
+    image: ImageFlags,
     plain: bool,
 ) -> None:
     """Print a workload with a native sidecar router: its services answer by name in the pod.
@@ -88,7 +92,7 @@ def sidecar(
     """
     wanted = [_service(words) for words in services]
     text = _token_text(token) if token is not None else ""
-    pull_policy = policy_of_pods(image_pull_policy) or PULL_POLICY
+    pull_policy = policy_of_pods(image.image_pull_policy) or PULL_POLICY
     secrets: list[Object] = []
     printed: list[Object] = []
     for found in _objects(file):
@@ -101,7 +105,7 @@ def sidecar(
                 found,
                 wanted,
                 secret,
-                image=chosen_image(image),
+                image=chosen_image(image.image),
                 pull_policy=pull_policy,
                 native=not plain,
             )
@@ -131,8 +135,7 @@ def sidecar(
 def controller(
     settings: Settings,
     watch: str | None,
-    image: str | None,
-    image_pull_policy: PullPolicy | None,
+    image: ImageFlags,
 ) -> None:
     """Run the site controller in the foreground: a ConfigMap skupper-site makes a router.
 
@@ -145,8 +148,8 @@ def controller(
     words = [sys.executable, "-P", "-m", "router.process.controller"]
     for flag, value in (
         ("--watch", watch),
-        ("--image", stated_image(image) or None),
-        ("--image-pull-policy", policy_of_pods(image_pull_policy)),
+        ("--image", stated_image(image.image) or None),
+        ("--image-pull-policy", policy_of_pods(image.image_pull_policy)),
         ("--kubeconfig", settings.kubeconfig),
     ):
         words += [flag, value] if value is not None else []

@@ -13,7 +13,7 @@ from sitectl.base.verb import Verb
 from sitectl.flags.rows import row_flags, texts_of, typed_rows, values_of
 from sitectl.flags.services.sharing_mode import mode_text
 from sitectl.flags.sites.console import (
-    CONSOLE_FLAGS,
+    ConsoleFlags,
     ConsoleWish,
     console_flags,
     console_of,
@@ -23,6 +23,7 @@ from sitectl.flags.sites.console import (
 )
 from sitectl.flags.sites.peer import judged_peers, peer_flag, refuse_peers
 from sitectl.flags.sites.proxy import (
+    ProxyFlags,
     ProxyWish,
     keep_site_login,
     proxy_flags,
@@ -31,10 +32,10 @@ from sitectl.flags.sites.proxy import (
 )
 from sitectl.flags.sites.site import ROUTER_MODES, key_flags
 from sitectl.runtimes import choice
-from sitectl.runtimes.image import image_flags
-from sitectl.runtimes.spec import PullPolicy
+from sitectl.runtimes.image import ImageFlags, image_flags
 from sitectl.selection import store
 from sitectl.site.directory import DirectorySite
+from sitectl.site.site import Change
 from sitectl.site.workers import AUTO, refuse_several, refuse_workers, workers_flag
 
 
@@ -81,13 +82,11 @@ from sitectl.site.workers import AUTO, refuse_several, refuse_workers, workers_f
 def update(
     ctx: click.Context,
     /,
-    image: str | None,
-    image_pull_policy: PullPolicy | None,
+    image: ImageFlags,
     force_restart: bool,
     only_check: bool,
-    proxy: str | None,
-    proxy_password_file: str | None,
-    proxy_ca: str | None,
+    proxy: ProxyFlags,
+    console: ConsoleFlags,
     peers: tuple[str, ...],
     ingress_hosts: tuple[str, ...],
     workers: int | str | None,
@@ -114,40 +113,37 @@ def update(
       sitectl -n shop update --force-restart
     """
     settings = ctx.ensure_object(Settings)
-    wish = read_wish(proxy, proxy_password_file, proxy_ca)
-    more = {key: flags.pop(key) for key in CONSOLE_FLAGS}
-    if not settings.on_kubernetes():
-        console = read_console(ctx, more)
-        is_said = _set_addresses(settings, ingress_hosts, judged_peers(peers), said=bool(peers))
-        if workers is not None:
-            _set_workers(settings, workers)
-            is_said = True
-        if changes := values_of("Site"):
-            _set_rows(settings, changes)
-            is_said = True
-        if wish is not None:
-            _set_link_proxy(settings, wish)
-        if console is not None:
-            _set_console(settings, console)
-        is_said = is_said or wish is not None or console is not None
-        if not is_said or image is not None or image_pull_policy is not None:
-            _update_here(settings, image, image_pull_policy, force_restart)
-        return
-    refuse_on_kubernetes(more)
-    refuse_peers(peers)
-    refuse_workers(workers)
-    refuse_site_login(wish)
-    import sitectl.kubernetes.lifecycle.update as namespaced
-    from sitectl.kubernetes.lifecycle.site_objects import AskedImage
+    wish = read_wish(proxy)
+    if settings.on_kubernetes():
+        refuse_on_kubernetes(console)
+        refuse_peers(peers)
+        refuse_workers(workers)
+        refuse_site_login(wish)
+        import sitectl.kubernetes.lifecycle.update as namespaced
 
-    asked = AskedImage(image, image_pull_policy)
-    namespaced.update(settings, ctx, asked, force_restart, only_check)
+        namespaced.update(settings, ctx, image, force_restart, only_check)
+        return
+    told = read_console(ctx, console)
+    changes = values_of("Site")
+    if ingress_hosts or peers:
+        _set_addresses(settings, ingress_hosts, judged_peers(peers), said=bool(peers))
+    if workers is not None:
+        _set_workers(settings, workers)
+    if changes:
+        _set_rows(settings, changes)
+    if wish is not None:
+        _set_link_proxy(settings, wish)
+    if told is not None:
+        _set_console(settings, told)
+    is_said = ingress_hosts or peers or workers is not None or changes or wish or told
+    if not is_said or image.is_given:
+        _update_here(settings, image, force_restart)
 
 
 def _set_addresses(
     settings: Settings, ingress_hosts: tuple[str, ...], peers: tuple[str, ...], *, said: bool
-) -> bool:
-    """State where this router is dialled, and the site's others; False: neither was said."""
+) -> None:
+    """State where this router is dialled, and where ``said`` the site's other routers."""
     changes: dict[str, tuple[str, ...]] = {}
     told = []
     if ingress_hosts:
@@ -156,46 +152,72 @@ def _set_addresses(
     if said:
         changes["peers"] = peers
         told.append(f"has routers at {', '.join(peers)} too" if peers else "has no other routers")
-    if not changes:
-        return False
     site = store.find_directory(settings)
     spec = _spec_of(site)
     if changes.get("peers") and spec.workers != 1:
         text = "--peer: a router of several workers is its site's only one"
         raise usage(text, f"sitectl --site {site.name} update --workers 1, then this again")
-    document = Document("Site", site.name, msgspec.structs.replace(spec, **changes))
-    change = site.put(document)
-    unchanged = ", unchanged" if change == "unchanged" else ""
-    text = f"site {site.name} {' and '.join(told)}{unchanged}"
-    output.report(settings, "Site", site.name, change, text)
-    return True
+    change = site.put(_document(site, **changes))
+    _report(settings, site, change, f"site {site.name} {' and '.join(told)}")
 
 
 def _set_workers(settings: Settings, workers: int | str) -> None:
     site = store.find_directory(settings)
     spec = _spec_of(site)
     refuse_several(workers, is_edge=spec.router_mode == "edge", has_peers=bool(spec.peers))
-    document = Document("Site", site.name, msgspec.structs.replace(spec, workers=workers))
-    change = site.put(document)
+    change = site.put(_document(site, workers=workers))
     shown = "a worker for each core" if workers == AUTO else output.count(workers, "worker")
-    unchanged = ", unchanged" if change == "unchanged" else ""
-    text = f"the router of {site.name} has {shown} from its next start on{unchanged}"
-    output.report(settings, "Site", site.name, change, text)
+    _report(settings, site, change, f"the router of {site.name} has {shown} from its next start on")
 
 
 def _set_rows(settings: Settings, changes: dict[str, Any]) -> None:
     """State what `values_of` has."""
     site = store.find_directory(settings)
-    spec = msgspec.structs.replace(_spec_of(site), **changes)
-    change = site.put(Document("Site", site.name, spec))
-    unchanged = ", unchanged" if change == "unchanged" else ""
-    told = ", ".join(f"{row.key} {texts_of('Site')[row.attribute]}" for row in typed_rows("Site"))
-    text = f"site {site.name}: {told}{unchanged}"
+    change = site.put(_document(site, **changes))
     if changes.keys() == {"sharing"}:
-        text = mode_text(site.name, spec.sharing, change)
-    output.report(settings, "Site", site.name, change, text)
+        text = mode_text(site.name, changes["sharing"], change)
+        output.report(settings, "Site", site.name, change, text)
+    else:
+        said = (f"{row.key} {texts_of('Site')[row.attribute]}" for row in typed_rows("Site"))
+        _report(settings, site, change, f"site {site.name}: {', '.join(said)}")
     if "sharing" in changes and change != "unchanged":
         output.note("Next: sitectl access shows who may do what")
+
+
+def _set_link_proxy(settings: Settings, wish: ProxyWish) -> None:
+    site = store.find_directory(settings)
+    document = _document(site, link_proxy=wish.said)
+    site.judge_all([document], replace=True)
+    another_login = keep_site_login(site, wish)
+    change = site.put(document)
+    if another_login and change == "unchanged":
+        change = "updated"
+    text = "already, unchanged" if change == "unchanged" else "from now on"
+    text = f"links of {site.name} that name no proxy have proxy {wish.said} {text}"
+    output.report(settings, "Site", site.name, change, text)
+
+
+def _set_console(settings: Settings, wish: ConsoleWish) -> None:
+    site = store.find_directory(settings)
+    place = console_of(settings, site.name, wish, _spec_of(site).console)
+    document = _document(site, console=place)
+    site.judge_all([document], replace=True)
+    another_user = keep_user(site, wish, place)
+    change = site.put(document)
+    if another_user and change == "unchanged":
+        change = "updated"
+    text = f"is at {place.bind}, {place.auth}" if place is not None else "is not served"
+    _report(settings, site, change, f"console of {site.name} {text}")
+
+
+def _document(site: DirectorySite, **changes: Any) -> Document:
+    """The site's own, with these fields changed."""
+    return Document("Site", site.name, msgspec.structs.replace(_spec_of(site), **changes))
+
+
+def _report(settings: Settings, site: DirectorySite, change: Change, text: str) -> None:
+    unchanged = ", unchanged" if change == "unchanged" else ""
+    output.report(settings, "Site", site.name, change, f"{text}{unchanged}")
 
 
 def _spec_of(site: DirectorySite) -> SiteSpec:
@@ -206,40 +228,10 @@ def _spec_of(site: DirectorySite) -> SiteSpec:
     return found.spec
 
 
-def _set_link_proxy(settings: Settings, wish: ProxyWish) -> None:
-    site = store.find_directory(settings)
-    spec = msgspec.structs.replace(_spec_of(site), link_proxy=wish.said)
-    site.judge_all([Document("Site", site.name, spec)], replace=True)
-    another_login = keep_site_login(site, wish)
-    change = site.put(Document("Site", site.name, spec))
-    if another_login and change == "unchanged":
-        change = "updated"
-    text = "already, unchanged" if change == "unchanged" else "from now on"
-    text = f"links of {site.name} that name no proxy have proxy {wish.said} {text}"
-    output.report(settings, "Site", site.name, change, text)
-
-
-def _set_console(settings: Settings, wish: ConsoleWish) -> None:
-    site = store.find_directory(settings)
-    before = _spec_of(site)
-    place = console_of(settings, site.name, wish, before.console)
-    document = Document("Site", site.name, msgspec.structs.replace(before, console=place))
-    site.judge_all([document], replace=True)
-    another_user = keep_user(site, wish, place)
-    change = site.put(document)
-    if another_user and change == "unchanged":
-        change = "updated"
-    text = f"is at {place.bind}, {place.auth}" if place is not None else "is not served"
-    unchanged = ", unchanged" if change == "unchanged" else ""
-    output.report(settings, "Site", site.name, change, f"console of {site.name} {text}{unchanged}")
-
-
-def _update_here(
-    settings: Settings, image: str | None, policy: PullPolicy | None, force: bool
-) -> None:
+def _update_here(settings: Settings, image: ImageFlags, force: bool) -> None:
     """Have a router in a container be of another image."""
     site = store.find_directory(settings)
-    changed = choice.update(site, image, policy, settings.timeout_s, force=force)
+    changed = choice.update(site, image, settings.timeout_s, force=force)
     change = "updated" if changed else "unchanged"
     text = "is ready, of the image asked for" if changed else "is so already, unchanged"
     output.report(settings, "Router", site.name, change, f"router of {site.name} {text}")
