@@ -38,10 +38,10 @@ class SimulatedRequest:
         began: float,
         draw: float = 0.0,
         request_class: str = "",
-        parent: "SimulatedRequest | None" = None,
     ) -> None:
         self.number, self.site, self.service, self.began = number, site, service, began
-        self.draw, self.request_class, self.parent = draw, request_class, parent
+        self.draw, self.request_class = draw, request_class
+        self.parent: SimulatedRequest | None = None
         self.ended = -1.0
         self.status = -1
         self.told = ""

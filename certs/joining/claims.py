@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -75,13 +76,16 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClaimRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a redeemer sends. ``checksum`` is `tokens.checksum` of the token it holds."""
+    """What a redeemer sends. ``checksum`` is `tokens.checksum` of the token it holds.
 
-    secret: str
-    csr: str
-    checksum: str
-    site_id: str
-    site_name: str
+    Bounds count where it is decoded. Unknown fields are left for later versions.
+    """
+
+    secret: Annotated[str, msgspec.Meta(max_length=256)]
+    csr: Annotated[str, msgspec.Meta(max_length=8 * limits.KIB)]
+    checksum: Annotated[str, msgspec.Meta(max_length=64)]
+    site_id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+    site_name: Annotated[str, msgspec.Meta(max_length=limits.SITE_NAME_CHARACTERS_MAX)]
     renews: bool = False
     """It renews its certificate over the link, so a short one will do."""
 

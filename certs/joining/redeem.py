@@ -6,7 +6,6 @@ its body, `ClaimDesk` answers it, `read_answer` takes the answer apart. Bodies a
 
 import ipaddress
 import threading
-from typing import Annotated
 
 import msgspec
 
@@ -35,17 +34,6 @@ class _Code(msgspec.Struct, frozen=True):
     code: str
 
 
-class _Body(msgspec.Struct, frozen=True):
-    """A request as it comes over the wire. Unknown fields are left for later versions."""
-
-    secret: Annotated[str, msgspec.Meta(max_length=256)]
-    csr: Annotated[str, msgspec.Meta(max_length=8 * limits.KIB)]
-    checksum: Annotated[str, msgspec.Meta(max_length=64)]
-    site_id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
-    site_name: Annotated[str, msgspec.Meta(max_length=limits.SITE_NAME_CHARACTERS_MAX)]
-    renews: bool = False
-
-
 class ClaimAnswer(msgspec.Struct, frozen=True):
     """What goes back, and what the issuer's events say.
 
@@ -65,7 +53,7 @@ _BAD_REQUEST = msgspec.json.encode(_Code("bad-request"))
 _TOO_LARGE = msgspec.json.encode(_Code("too-large"))
 _SLOW_DOWN = msgspec.json.encode(_Code("slow-down"))
 _UNAVAILABLE = msgspec.json.encode(_Code("unavailable"))
-_DECODER = msgspec.json.Decoder(_Body)
+_DECODER = msgspec.json.Decoder(ClaimRequest)
 
 
 def make_request(
@@ -76,7 +64,7 @@ def make_request(
     A retry must show the same key: keep it first (`LinkStore.redeeming_key`) and hand it in.
     """
     key = keys.generate() if key_pem is None else keys.from_pem(key_pem, token.name)
-    body = _Body(
+    body = ClaimRequest(
         secret=token.secret,
         csr=authorities.make_request(key),
         checksum=tokens.checksum(token),
@@ -169,19 +157,12 @@ class ClaimDesk:
         if len(body) > limits.CLAIM_BODY_BYTES_MAX:
             return ClaimAnswer(413, _TOO_LARGE, "too-large")
         try:
-            wire = _DECODER.decode(body)
+            request = _DECODER.decode(body)
         except (msgspec.DecodeError, RecursionError, ValueError):
             return ClaimAnswer(400, _BAD_REQUEST, "bad-request")
-        if not names.is_site_name(wire.site_name):
+        if not names.is_site_name(request.site_name):
             return ClaimAnswer(400, _BAD_REQUEST, "bad-request")
-        return ClaimRequest(
-            secret=wire.secret,
-            csr=wire.csr,
-            checksum=wire.checksum,
-            site_id=wire.site_id,
-            site_name=wire.site_name,
-            renews=wire.renews,
-        )
+        return request
 
     def admits(self, source: str, now: float) -> bool:
         """Whether ``source`` may try something now; it counts as failed until `forgive`."""

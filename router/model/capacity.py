@@ -4,7 +4,6 @@ from typing import Literal
 
 import msgspec
 
-CapacityKind = Literal["concurrency", "rate", "auto"]
 Spill = Literal["excess", "all"]
 
 

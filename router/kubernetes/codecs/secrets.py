@@ -26,7 +26,6 @@ from router.kubernetes.objects.objects import Object, labels, metadata, name_of,
 from router.model.errors import ConfigError
 
 IDENTITY_KEY, CA_KEY, CA_CERTIFICATE = "identity.key", "ca.key", "ca.crt"
-IDENTITY_FILES: Final = (IDENTITY_KEY, CA_KEY, CA_CERTIFICATE)
 RESTORED: Final = "restored"
 """Beside them in a Secret that `sitectl restore` made: when, in Unix seconds."""
 CA_ROTATION: Final = "ca-rotation.json"
@@ -111,7 +110,7 @@ def console_users_secret(passwords: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def identity_secret(files: Mapping[str, bytes]) -> dict[str, Any]:
-    """`IDENTITY_FILES`, whole."""
+    """The identity, the key of the CA and its certificate, by file."""
     return _made(IDENTITY_SECRET, "identity", files)
 
 

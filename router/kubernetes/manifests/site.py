@@ -136,9 +136,7 @@ def site_objects(
     *,
     namespace: str,
     image: str,
-    pull_policy: PullPolicy = PULL_POLICY,
     openshift: bool = False,
-    drain_grace_s: float = limits.DRAIN_GRACE_S,
     data: Mapping[str, str] | None = None,
 ) -> list[Object]:
     """What `sitectl init` applies: the ConfigMap ``skupper-site`` of ``data`` and its site.
@@ -146,14 +144,7 @@ def site_objects(
     The ConfigMap says that a site controller shall leave it alone, as that of Skupper v1's
     command line does: whoever applies these objects looks after them.
     """
-    rendered = render(
-        options,
-        namespace=namespace,
-        image=image,
-        pull_policy=pull_policy,
-        openshift=openshift,
-        drain_grace_s=drain_grace_s,
-    )
+    rendered = render(options, namespace=namespace, image=image, openshift=openshift)
     return [config_map(options, namespace, data or {}), *rendered.objects]
 
 

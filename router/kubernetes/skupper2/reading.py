@@ -43,16 +43,14 @@ _PORT: Final = "a routing key leads to one port"
 class V2Picture(msgspec.Struct, frozen=True):
     """``picture`` with what objects of v2 say. ``site``: the Site object that is this site.
 
-    ``controller``: who acts on them. ``mixed``: services that v1's objects declare and that
-    objects of v2 use, by name. ``tokens``, ``grants``: AccessTokens and AccessGrants that ask for
-    something, by name. ``bound``: other namespaces that AttachedConnectorBindings name.
+    ``controller``: who acts on them. ``tokens``, ``grants``: AccessTokens and AccessGrants that
+    ask for something, by name. ``bound``: other namespaces that AttachedConnectorBindings name.
     ``unbound``: sources of AttachedConnectors that have no binding of theirs any more.
     """
 
     picture: NamespacePicture
     controller: ActingController = ActingController()
     site: str = ""
-    mixed: Mapping[str, str] = {}
     is_used: bool = False  # The namespace has such objects.
     tokens: Mapping[str, TokenRequest] = {}
     grants: Mapping[str, GrantRequest] = {}
@@ -135,7 +133,7 @@ class _Joined:
         self._named_by: dict[str, str] = {}  # Secrets with tokens, by the Link that names them.
         self._options = picture.options
         self._site = ""
-        self._mixed: dict[str, str] = {}
+        self._carried: set[str] = set()  # Services that v1's objects declare.
         self._access: dict[str, TokenRequest] = {}
         self._grants: dict[str, GrantRequest] = {}
         self._errors: list[ConfigError] = []
@@ -157,7 +155,7 @@ class _Joined:
             if named and self._may(document, named):
                 self._documents.append(document)
                 used.update(named)
-        for name in sorted(used - self._mixed.keys()):
+        for name in sorted(used - self._carried):
             self._documents.append(self._aged(services[name]))
         for token in found.tokens:
             if token.url:  # Of an AccessToken; a Link has a Secret.
@@ -184,7 +182,6 @@ class _Joined:
         return V2Picture(
             picture,
             site=self._site,
-            mixed=self._mixed,
             is_used=True,
             tokens=self._access,
             grants=self._grants,
@@ -278,7 +275,7 @@ class _Joined:
                     "Use another routing key",
                 )
                 return False
-        self._mixed |= {service: carrier.source for service, carrier in carriers.items()}
+        self._carried |= carriers.keys()
         return True
 
     def _aged(self, document: Document) -> Document:

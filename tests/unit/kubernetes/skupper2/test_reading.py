@@ -120,7 +120,6 @@ def test_a_key_is_carried_by_the_annotated_service_of_its_name() -> None:
     found = read(site(name="west"), annotated, listener("front"), connector("more"))
     assert services_of(found.picture)["db"].ports == (5432,), "v1's service keeps its port"
     assert set(connectors_of(found.picture)) >= {"more"}
-    assert found.mixed == {"db": "Deployment/shop"}
     assert problems(found) == []
 
 
@@ -208,8 +207,8 @@ def test_each_key_of_a_listener_is_compared_with_v1s_services() -> None:
     fits = workload("fits", 8080, proxy="tcp", address="a", port="5432:8080")
     two = workload("two", 8080, proxy="tcp", address="b", port="80:8080,81:8081")
     found = read(site(name="west"), fits, several("front", "c", "a"))
-    assert found.mixed == {"a": "Deployment/fits"}
     assert set(services_of(found.picture)) == {"a", "c"}
+    assert services_of(found.picture)["a"].ports == (5432,), "v1's service keeps its port"
     found = read(site(name="west"), two, several("front", "c", "b"))
     assert not specs_of(found.picture, "Listener")
     assert list(services_of(found.picture)) == ["b"], "nothing of the object counts"
