@@ -7,25 +7,23 @@ from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
-from router.documents import capacities, quantities, readers
+from router.documents import capacities, readers
 from router.documents.nodes import Findings as YamlFindings
 from router.documents.nodes import Mapping as YamlMapping
 from router.documents.nodes import Node, Scalar, parse
 from router.documents.nodes import Sequence as YamlSequence
 from router.documents.readers import Bad
 from router.documents.schema import SHAPES
-from router.documents.weights import BadWeights, weights_of
 from router.kubernetes.objects import copied_labels, findings, names, texts
 from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.objects import Object, annotations, created_at, name_of
 from router.kubernetes.objects.picture import ServiceWish
 from router.kubernetes.objects.texts import PortPairs, Wrong
-from router.kubernetes.translation import annotation_keys
+from router.kubernetes.translation import annotation_keys, annotation_values
 from router.kubernetes.translation.shared import with_rules
 from router.model import limits
 from router.model.capacity import Spill
 from router.model.specs import (
-    POLICIES,
     ConnectorSpec,
     Kind,
     PolicySpec,
@@ -38,7 +36,6 @@ SpecT = TypeVar("SpecT", ServiceSpec, ConnectorSpec)
 
 _RatedT = TypeVar("_RatedT", ConnectorSpec, SitePolicySpec)
 
-WINDOWS: Final = texts.duration(limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX)
 PROTOCOLS: Final[tuple[ServiceProtocol, ...]] = get_args(ServiceProtocol)
 HTTP_PORT: Final = 80
 """Of an http service whose object names no port."""
@@ -196,9 +193,9 @@ class ObjectReading:
 
     def _policy(self) -> PolicySpec:
         """Of three annotations; `fill` where they do not fit each other."""
-        name = self.value(names.POLICY, _policy_name, "fill")
+        name = self.value(names.POLICY, annotation_values.policy_name, "fill")
         stated = self.text(names.WEIGHTS)
-        weights = self.value(names.WEIGHTS, _weights, {})
+        weights = self.value(names.WEIGHTS, annotation_values.weights, {})
         if name != "split":
             if weights:
                 reason = f"weights belong to policy split, this one is {name}; they are left out"
@@ -213,7 +210,7 @@ class ObjectReading:
 
     def _marked(self, policy: PolicySpec) -> PolicySpec:
         """``policy`` with the mark to spill at, if one is stated."""
-        share = self.value(names.SPILL_AT, _mark, None)
+        share = self.value(names.SPILL_AT, annotation_values.MARK, None)
         if share is not None and policy.name == "failover":
             reason = "policy failover leaves no site for its load; the mark is left out"
             self.noted.annotation(names.SPILL_AT, reason, f"Set {names.POLICY}: fill")
@@ -231,7 +228,7 @@ class ObjectReading:
             service=address,
             workload=workload,
             target_ports=tuple(target_ports),
-            capacity=self.value(names.CAPACITY, _capacity, None),
+            capacity=self.value(names.CAPACITY, annotation_values.capacity, None),
             tls_trust=self.value(names.TLS_TRUST, texts.credential, ""),
         )
         if "/" not in self.text(names.SITE_CAPACITY):
@@ -246,7 +243,7 @@ class ObjectReading:
 
     def cap(self, address: str) -> SitePolicySpec | None:
         """What this site takes of ``address``, as the annotations say; None: nothing of it."""
-        stated = self.value(names.SITE_CAPACITY, _site_capacity, None)
+        stated = self.value(names.SITE_CAPACITY, annotation_values.site_capacity, None)
         if stated is None:
             return None
         per_s = capacities.of_spec(stated).per_s
@@ -263,8 +260,8 @@ class ObjectReading:
 
     def _lending(self, cap: SitePolicySpec | None, address: str) -> SitePolicySpec | None:
         """``cap`` with what the site lends of its slots; None: nothing is said of either."""
-        reserve = self.value(names.RESERVE_FOR_OWN, _reserve, 0.0)
-        share = self.value(names.MAX_SHARE, _most, 1.0)
+        reserve = self.value(names.RESERVE_FOR_OWN, annotation_values.RESERVE, 0.0)
+        share = self.value(names.MAX_SHARE, annotation_values.MAX_SHARE, 1.0)
         if not reserve and share >= 1:
             return cap
         spec = SitePolicySpec(service=address) if cap is None else cap
@@ -272,8 +269,8 @@ class ObjectReading:
 
     def _beside_rate(self, spec: _RatedT, rates: list[float]) -> _RatedT:
         """``spec`` with what is said beside its ``rates``; what does not fit is left out."""
-        resume = self.value(names.RESUME, _rate, "")
-        window_s = self.value(names.WINDOW, WINDOWS, None)
+        resume = self.value(names.RESUME, annotation_values.rate, "")
+        window_s = self.value(names.WINDOW, annotation_values.WINDOW, None)
         field, reason, hint = capacities.problem_of(rates, resume, window_s)
         if field:
             key = names.RESUME if field == "resume" else names.WINDOW
@@ -327,8 +324,10 @@ class ObjectReading:
             address=address,
             source=self.noted.source,
             is_made=mode != "Never",
-            labels=_spread(self.value(names.SERVICE_LABELS, texts.label_pairs, {})),
-            annotations=_spread(self.value(names.SERVICE_ANNOTATIONS, texts.annotation_pairs, {})),
+            labels=copied_labels.spreading(self.value(names.SERVICE_LABELS, texts.label_pairs, {})),
+            annotations=copied_labels.spreading(
+                self.value(names.SERVICE_ANNOTATIONS, texts.annotation_pairs, {})
+            ),
             stateful_set=stateful_set,
         )
 
@@ -362,71 +361,6 @@ def connector_name(address: str, kind: str, name: str) -> str:
     digest = hashlib.sha256(f"{address}/{kind}/{name}".encode()).hexdigest()[:10]
     whole = re.sub("[^a-z0-9-]", "-", whole)
     return f"{whole[: limits.NAME_CHARS_MAX - 11].strip('-')}-{digest}"
-
-
-def _spread(found: dict[str, str]) -> dict[str, str]:
-    """Without marks of ours and of tools: a Service that had them would become one of its own."""
-    return copied_labels.spreading(found)
-
-
-def _policy_name(text: str) -> str | Wrong:
-    if text in POLICIES:
-        return text
-    expected = f"expected one of {', '.join(POLICIES)}, got {texts.short(text)}"
-    return Wrong(expected, readers.nearest(text, POLICIES))
-
-
-def _mark(text: str) -> float | Wrong | None:
-    share = quantities.percent_of(text)
-    if share is None or not 0 < share < 1:
-        return Wrong(f"expected a share like 80%, got {texts.short(text)}", "Set 80%")
-    return share
-
-
-def _reserve(text: str) -> float | Wrong | None:
-    share = quantities.percent_of(text)
-    if share is None or share >= 1:
-        return Wrong(f"expected a share below 100%, got {texts.short(text)}", "Set 30%")
-    return share
-
-
-def _most(text: str) -> float | Wrong | None:
-    share = quantities.percent_of(text)
-    if share is None or share <= 0:
-        return Wrong(f"expected a share above 0%, got {texts.short(text)}", "Set 40%")
-    return share
-
-
-def _weights(text: str) -> dict[str, int] | Wrong:
-    stated = [(site.strip(), weight.strip()) for site, _, weight in _halves(text)]
-    found = weights_of(stated)
-    return Wrong(found.reason, found.hint) if isinstance(found, BadWeights) else found
-
-
-def _halves(text: str) -> list[tuple[str, str, str]]:
-    return [part.partition("=") for part in text.split(",")]
-
-
-def _capacity(text: str) -> int | str | Wrong | None:
-    value = capacities.stated(text)
-    if not isinstance(value, str):
-        return capacities.spec_value(value)
-    reason = value or f"expected a capacity like 10, 15/s or auto, got {texts.short(text)}"
-    return Wrong(reason, capacities.HINT)
-
-
-def _site_capacity(text: str) -> int | str | Wrong | None:
-    value = _capacity(text)
-    if isinstance(value, str) and value.startswith("auto"):
-        return Wrong("a site's capacity is configured, not learned", "Set 10 or 15/s")
-    return value
-
-
-def _rate(text: str) -> str | Wrong:
-    per_s = capacities.per_s_of(text)
-    if isinstance(per_s, float):
-        return capacities.rate_text(per_s)
-    return Wrong(per_s or f"expected a rate like 10/s, got {texts.short(text)}", "")
 
 
 def _node(value: Any) -> Node:
