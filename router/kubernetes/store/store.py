@@ -22,18 +22,17 @@ from router.kubernetes.client.errors import ServerSilence
 from router.kubernetes.objects.names import SITE_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, section
 from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
-from router.kubernetes.services import endpoint_slices
 from router.kubernetes.services.endpoint_slices import BOTH, Family, family_of
 from router.kubernetes.services.headless import with_pods
-from router.kubernetes.services.inner_ports import RESERVED
-from router.kubernetes.services.services import Memory, ServicePlan, plan
+from router.kubernetes.services.services import ServicePlan
 from router.kubernetes.store.cluster_set import (
     NOTHING,
     ClusterSet,
     ClusterSetPlan,
 )
 from router.kubernetes.store.informer import Informer
-from router.kubernetes.store.other_namespaces import CHANGED, POD, OtherNamespaces
+from router.kubernetes.store.other_namespaces import CHANGED, OtherNamespaces
+from router.kubernetes.store.planning import POD_KINDS, Planning
 from router.kubernetes.store.router_shares import RouterShares
 from router.kubernetes.store.selections import SELECTIONS
 from router.kubernetes.store.server_news import ServerNews
@@ -51,8 +50,6 @@ from router.model.specs import ConnectorSpec, Document, ServiceSpec
 log = logging.getLogger("router.kubernetes")
 
 SITE: Final = "ConfigMap"
-_POD_KINDS: Final = frozenset(("Pod", "EndpointSlice", CHANGED[POD]))
-"""What they say is no document: `translate` does not read them."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -92,7 +89,6 @@ class KubernetesStore:
         self._informers = [Informer(api, chosen, self._changed, rng) for chosen in SELECTIONS]
         began_at = time.monotonic()
         self._cluster_set = ClusterSet(api, namespace, self._changed, rng, began_at, site_id)
-        self._cluster_plan = NOTHING
         self._v2 = V2Objects(api, self._changed, rng, self._defaults)
         self._others = OtherNamespaces(api, self._changed_elsewhere, rng)
         self._snapshot = Snapshot(namespace, {})
@@ -103,13 +99,7 @@ class KubernetesStore:
         self._across: list[ConfigError] = []
         self._expander = Expander()
         self._families: tuple[Family, ...] = BOTH
-        self._declared: Mapping[str, ServiceSpec] = {}
-        self._exports = NO_EXPORTS
-        self._local: frozenset[str] = frozenset()
-        self._our_slices: dict[str, Object] = {}
-        self._plan: ServicePlan | None = None
-        self._memory = Memory(began_at=began_at)
-        self._may_name_pods: bool | None = None
+        self._planning = Planning(self._cluster_set, began_at)
         self._last: SourcesReading | None = None
         self.documents: tuple[Document, ...] = ()
         """Those that count, as last seen, without the pods that they stand for."""
@@ -180,7 +170,7 @@ class KubernetesStore:
                 reading = self._see()
             except Exception:  # The owner of the watch; what was seen before stays.
                 log.exception("the objects of the namespace could not be understood")
-                self._plan = None  # The next look begins with all of them.
+                self._planning.forget()  # The next look begins with all of them.
                 continue
             if reading is not None:
                 changed(reading.wanted, list(reading.errors))
@@ -228,16 +218,12 @@ class KubernetesStore:
 
     def declared(self, services: Mapping[str, ServiceSpec], exports: Exports = NO_EXPORTS) -> None:
         """The services of the whole network as they are in force now, and their exports."""
-        if services != self._declared or exports != self._exports:
-            self._declared, self._exports = services, exports
-            self._plan = None
+        if self._planning.declared(services, exports):
             self._woken.set()
 
     def may_name_pods(self, allowed: bool) -> None:
         """Whether EndpointSlices may be written here (`services.plan`)."""
-        if allowed != self._may_name_pods:
-            self._may_name_pods = allowed
-            self._plan = None
+        if self._planning.may_name_pods(allowed):
             self._woken.set()
 
     def _changed(self, kind: str) -> None:
@@ -263,19 +249,12 @@ class KubernetesStore:
 
     def _due_s(self) -> float | None:
         due: list[float] = []
-        if (again_at := self._again_at()) is not None:
+        if (again_at := self._planning.again_at()) is not None:
             due.append(max(limits.OBJECTS_SETTLE_MAX_S, again_at - time.monotonic()))
         if self._dirty:  # The last look failed.
             due.append(limits.WATCH_BACKOFF_MAX_S)
         due += (at for at in (self.shares.due_s, self._server.due_s) if at is not None)
         return min(due, default=None)
-
-    def _again_at(self) -> float | None:
-        """When the next plan is due, even if nothing changes."""
-        if self._plan is None:
-            return None
-        both = (self._plan.again_at, self._cluster_plan.again_at)
-        return min((at for at in both if at is not None), default=None)
 
     def _mirrors(self) -> list[Informer]:
         return [*self._informers, *self._cluster_set.informers, *self._v2.informers]
@@ -296,7 +275,7 @@ class KubernetesStore:
 
     def _look(self, dirty: set[str]) -> SourcesReading | None:
         self._take_objects(dirty)
-        if dirty - _POD_KINDS or self._plan is None:
+        if dirty - POD_KINDS or self._planning.is_stale:
             self._understand()
         documents = self._acceptance.documents()
         self._others.want(_namespaces_of(documents) - {self._snapshot.namespace}, self._v2.bound)
@@ -306,29 +285,21 @@ class KubernetesStore:
             return None
         self._acceptance.served(documents)
         self.documents = tuple(documents)
-        self._replan(wanted, dirty)
-        assert self._plan is not None
+        plan, cluster_plan = self._planning.plan(wanted, self._snapshot, self._picture, dirty)
         exported = self._cluster_set.terms(wanted.services)
         wanted = msgspec.structs.replace(
             wanted,
-            inner_ports=self._plan.inner_ports,
-            promised=self._plan.promised,
+            inner_ports=plan.inner_ports,
+            promised=plan.promised,
             exports=exported,
         )
         wanted = self.shares.divide(wanted, self._snapshot.of("Pod"), self._families)
-        planned = (*self._plan.findings, *self._cluster_plan.findings)
+        planned = (*plan.findings, *cluster_plan.findings)
         errors = self._errors([*expanded.errors, *remaining, *planned])
         reading = news(self._last, wanted, errors)
         self._last = reading or self._last
         self._tell_followers(
-            Look(
-                self._snapshot,
-                self._picture,
-                self._plan,
-                self._last,
-                self._cluster_plan,
-                self._v2.view,
-            )
+            Look(self._snapshot, self._picture, plan, self._last, cluster_plan, self._v2.view)
         )
         return reading
 
@@ -397,54 +368,6 @@ class KubernetesStore:
     def _exists(self, source: str) -> bool:
         return self._snapshot.at(source) is not None
 
-    def _replan(self, wanted: Wanted, dirty: set[str]) -> None:
-        """Plan the Services, unless nothing that matters to them changed."""
-        local = frozenset(wanted.services)
-        again_at = self._again_at()
-        due = again_at is not None and again_at <= time.monotonic()
-        ours_changed = "EndpointSlice" in dirty and self._our_slices_changed()
-        if self._plan is not None and not (
-            due or dirty - _POD_KINDS or ours_changed or local != self._local
-        ):
-            return
-        self._local = local
-        declared = {**wanted.services, **self._declared}
-        exported = self._cluster_set.names(self._exports, wanted.services)
-        self._plan = plan(
-            self._snapshot,
-            self._picture.options,
-            self._picture.wishes,
-            declared,
-            local,
-            self._memory,
-            time.monotonic(),
-            RESERVED | _own_ports(wanted),
-            may_name_pods=self._may_name_pods,
-            exported=exported,
-            imported=self._cluster_set.imported(self._exports),
-            listeners=wanted.listeners,
-        )
-        self._memory = self._plan.memory
-        self._cluster_plan = self._cluster_set.plan(
-            self._snapshot,
-            self._exports,
-            self._plan.inner_ports,
-            declared.keys() - exported,
-            wanted.site.service_sync_site_ttl_s,
-            time.monotonic(),
-            may_slice=self._may_name_pods is True,
-        )
-
-    def _our_slices_changed(self) -> bool:
-        """Of the slices that we made: others are targets, and no plan looks at them."""
-        slices = {
-            name: found
-            for name, found in self._snapshot.of("EndpointSlice").items()
-            if endpoint_slices.is_ours(found)
-        }
-        before, self._our_slices = self._our_slices, slices
-        return before != slices
-
     # What is wrong --------------------------------------------------------------------------
 
     def _errors(self, found: Iterable[ConfigError]) -> list[ConfigError]:
@@ -467,13 +390,6 @@ def _namespaces_of(documents: Iterable[Document]) -> frozenset[str]:
     """The namespaces whose pods connectors select."""
     specs = [one.spec for one in documents if isinstance(one.spec, ConnectorSpec)]
     return frozenset(spec.namespace for spec in specs if spec.namespace)
-
-
-def _own_ports(wanted: Wanted) -> frozenset[int]:
-    """Where the router listens for itself."""
-    _, _, admin = wanted.site.admin.rpartition(":")
-    own = {wanted.site.bind_port}
-    return frozenset(own | {int(admin)} if admin.isdigit() else own)
 
 
 def _first(errors: Iterable[ConfigError]) -> str:
