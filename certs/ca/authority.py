@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certs import certificates, clocks, files, keys, limits
@@ -329,33 +329,6 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
-
-
-def make_request(key: keys.PrivateKey) -> str:
-    """A certificate signing request (PEM) for ``key``. It names nobody: names are the issuer's."""
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-    request = builder.sign(key, hashes.SHA256())
-    return request.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def read_request(pem: str) -> keys.PublicKey:
-    """The key that a signing request proves to hold; everything else in it is ignored.
-
-    Raises `CertError` unless it is signed by its own key and that is P-256.
-    """
-    try:
-        request = x509.load_pem_x509_csr(pem.encode())
-        key = request.public_key()
-        # Before anything is reckoned with it: large keys of other kinds cost much.
-        fits = isinstance(key, keys.PublicKey) and keys.is_p256(key)
-        proven = fits and request.is_signature_valid
-    except certificates.MALFORMED as error:
-        raise CertError("certificate request", "cannot be read", "Make a new one") from error
-    if not isinstance(key, keys.PublicKey) or not fits:
-        raise CertError("certificate request", "its key is not ECDSA P-256", "Make a new one")
-    if not proven:
-        raise CertError("certificate request", "is not signed by its own key", "Make a new one")
-    return key
 
 
 def _replace_leaf(directory: Path, authority: Authority, site_id: str, now: float) -> Leaf:

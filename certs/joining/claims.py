@@ -18,8 +18,7 @@ from typing import Annotated
 import msgspec
 
 from certs import certificates, files, keys, limits, names
-from certs.ca import authority as authorities
-from certs.ca import rotation
+from certs.ca import rotation, signing_requests
 from certs.ca.authority import Authority
 from certs.ca.terms import FREE, TokenTerms, refuse_unfit
 from certs.errors import CertError
@@ -262,7 +261,7 @@ def _judge_proven(
     grant: Grant, request: ClaimRequest, now: float, authority: Authority
 ) -> tuple[Redeemed | ClaimRefused, Grant | None]:
     try:
-        key = authorities.read_request(request.csr)
+        key = signing_requests.key_of_csr(request.csr)
     except CertError:
         return ClaimRefused("bad-csr"), None
     key_id = hashlib.sha256(keys.public_der(key)).hexdigest()

@@ -10,7 +10,7 @@ import threading
 import msgspec
 
 from certs import certificates, keys, limits, names
-from certs.ca import authority as authorities
+from certs.ca import signing_requests
 from certs.ca.authority import Authority, Leaf
 from certs.errors import CertError
 from certs.joining.claims import ClaimRefused, ClaimRequest, Grant, GrantStore, Redeemed
@@ -66,7 +66,7 @@ def make_request(
     key = keys.generate() if key_pem is None else keys.from_pem(key_pem, token.name)
     body = ClaimRequest(
         secret=token.secret,
-        csr=authorities.make_request(key),
+        csr=signing_requests.make_csr(key),
         checksum=tokens.checksum(token),
         site_id=site_id,
         site_name=site_name,

@@ -13,8 +13,7 @@ from typing import Annotated
 import msgspec
 
 from certs import certificates, keys, limits
-from certs.ca import authority as authorities
-from certs.ca import terms
+from certs.ca import signing_requests, terms
 from certs.ca.authority import Authority, Leaf
 from certs.errors import CertError
 from certs.identity import SiteIdentity, site_id_of, verify
@@ -65,7 +64,7 @@ def issue(authority: Authority, old: bytes | str, csr: str, site_id: str, now: f
     `CertError` when the request is none, or the terms cannot be read.
     """
     return authority.issue_client_leaf(
-        authorities.read_request(csr),
+        signing_requests.key_of_csr(csr),
         certificates.common_name(old),
         now,
         site_id=site_id,
@@ -96,7 +95,7 @@ def read_renewed(
 
 def make_request(identity: SiteIdentity, site: str, key_pem: str, nonce: bytes) -> bytes:
     """The body that asks ``site`` for a certificate of the key of ``key_pem``."""
-    csr = authorities.make_request(keys.from_pem(key_pem, "key"))
+    csr = signing_requests.make_csr(keys.from_pem(key_pem, "key"))
     signed = _request(site, nonce, csr)
     return msgspec.json.encode(
         RenewalRequest(

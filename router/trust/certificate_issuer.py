@@ -12,7 +12,7 @@ from pathlib import Path
 
 from certs import certificates, clocks, keys
 from certs import limits as certs_limits
-from certs.ca import authority as authorities
+from certs.ca import signing_requests
 from certs.ca.authority import Authority
 from certs.errors import CertError
 from certs.identity import SiteIdentity
@@ -156,7 +156,7 @@ class Issuer:
         same key was given before, which is given again while it is young."""
         now = self._wall()
         authority = self._authority()
-        key = hashlib.sha256(keys.public_der(authorities.read_request(request))).hexdigest()
+        key = hashlib.sha256(keys.public_der(signing_requests.key_of_csr(request))).hexdigest()
         entry = self.register.get(site)
         living = [one for one in entry.issued if now < one.expires] if entry is not None else []
         with_chain = [one for one in living if one.chain]

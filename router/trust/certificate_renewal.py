@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from certs import certificates, clocks, keys
-from certs.ca import authority as authorities
+from certs.ca import signing_requests
 from certs.errors import CertError
 from certs.identity import SiteIdentity
 from certs.links import renewal
@@ -243,7 +243,7 @@ class Renewer:
         if pace is not None and self._network.now() < pace.ready_at():
             return  # Whatever the neighbour says: it gave many already.
         key_pem = one.key_pem = one.key_pem or keys.to_pem(keys.generate())
-        request = authorities.make_request(keys.from_pem(key_pem, "key"))
+        request = signing_requests.make_csr(keys.from_pem(key_pem, "key"))
         one.is_asking = True
         if self._carrier.ask_renewal(
             name, request, lambda answer: self._answered(name, one, answer)

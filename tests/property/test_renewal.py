@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from certs import certificates, limits
+from certs.ca import signing_requests
 from certs.identity import SiteIdentity
 from certs.joining.issue import certificate_token
 from certs.links import renewal
@@ -276,9 +277,8 @@ def test_a_stolen_request_gives_the_thief_the_same_certificate_of_a_key_it_has_n
 
 def _csr() -> str:
     from certs import keys
-    from certs.ca import authority
 
-    return authority.make_request(keys.generate())
+    return signing_requests.make_csr(keys.generate())
 
 
 def _request(west: West) -> bytes:

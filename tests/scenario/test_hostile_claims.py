@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from certs import keys
-from certs.ca import authority as authorities
+from certs.ca import signing_requests
 from certs.identity import SiteIdentity
 from certs.joining import redeem
 from certs.links import renewal
@@ -181,7 +181,7 @@ def test_renewals_of_strangers_are_all_refused_alike_and_slowed(desk: Desk, tmp_
         return renewal.make_request(identity, site, key_pem, os.urandom(renewal.NONCE_BYTES))
 
     good = json.loads(asks(token.site_id))
-    swapped = good | {"csr": authorities.make_request(keys.generate())}
+    swapped = good | {"csr": signing_requests.make_csr(keys.generate())}
     large = good | {"public_key": "A" * 1024, "signature": "A" * 1024}
     bodies = (
         json.dumps(good).encode(),

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certs import certificates, files, keys, limits
-from certs.ca import authority as authorities
+from certs.ca import signing_requests
 from certs.ca.authority import Authority, ensure_leaf
 from certs.errors import CertError
 from tests.unit.certs.sites import NOW, Site
@@ -145,7 +145,7 @@ def test_nothing_of_a_request_but_its_key_counts(east: Site) -> None:
             [x509.UniformResourceIdentifier(certificates.site_uri(east.identity.site_id))]
         ),
     )
-    pem = east.authority.issue_client_leaf(authorities.read_request(greedy), "to-east", NOW)
+    pem = east.authority.issue_client_leaf(signing_requests.key_of_csr(greedy), "to-east", NOW)
     found = certificates.read(pem)
     assert certificates.common_name(pem) == "to-east"
     assert certificates.site_in_certificate(pem) is None
@@ -155,17 +155,17 @@ def test_nothing_of_a_request_but_its_key_counts(east: Site) -> None:
 
 def test_requests_with_another_kind_of_key_or_a_bad_signature_are_refused() -> None:
     with pytest.raises(CertError, match="not ECDSA P-256"):
-        authorities.read_request(request(ec.generate_private_key(ec.SECP384R1())))
+        signing_requests.key_of_csr(request(ec.generate_private_key(ec.SECP384R1())))
     with pytest.raises(CertError, match="not ECDSA P-256"):
-        authorities.read_request(request(rsa.generate_private_key(65537, 1024)))
+        signing_requests.key_of_csr(request(rsa.generate_private_key(65537, 1024)))
     with pytest.raises(CertError, match="cannot be read"):
-        authorities.read_request("no request")
+        signing_requests.key_of_csr("no request")
     good = x509.load_pem_x509_csr(request(keys.generate()).encode())
     der = bytearray(good.public_bytes(serialization.Encoding.DER))
     der[der.index(b"somebody")] ^= 1  # What was signed is different now.
     forged = x509.load_der_x509_csr(bytes(der)).public_bytes(serialization.Encoding.PEM)
     with pytest.raises(CertError, match="not signed by its own key"):
-        authorities.read_request(forged.decode())
+        signing_requests.key_of_csr(forged.decode())
 
 
 def certificate_with(*uris: str) -> bytes:

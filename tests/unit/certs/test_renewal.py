@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from certs import certificates, keys, limits
-from certs.ca import authority as authorities
+from certs.ca import signing_requests
 from certs.ca.authority import Authority
 from certs.ca.terms import TokenTerms, of_certificate
 from certs.errors import CertError
@@ -58,7 +58,7 @@ def test_a_renewed_certificate_has_holder_name_and_terms_of_the_old(
     key = keys.generate()
     old = old_chain(east, west.site_id)
     later = NOW + 4 * limits.DAY_S
-    csr = authorities.make_request(key)
+    csr = signing_requests.make_csr(key)
     chain = renewal.issue(east.authority, old, csr, west.site_id, later)
     assert certificates.site_in_certificate(chain) == west.site_id
     assert certificates.common_name(chain) == "to-east" and of_certificate(chain) == TERMS

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from certs import certificates, keys, limits
-from certs.ca import authority as authorities
+from certs.ca import signing_requests
 from certs.ca.authority import Authority
 from certs.ca.terms import FREE, TokenTerms, of_certificate
 from certs.identity import SiteIdentity
@@ -46,7 +46,7 @@ class West:
     def renew(self) -> control.Renewed:
         """Over the link, by another key each time."""
         got: list[control.Renewed | None] = []
-        request = authorities.make_request(keys.generate())
+        request = signing_requests.make_csr(keys.generate())
         self.east.issuer.asked(self.neighbour, self.shared, request, got.append)
         assert got[0] is not None
         return got[0]
@@ -130,7 +130,7 @@ def test_who_redeemed_two_claims_rejoins_by_the_terms_of_the_newer(tmp_path: Pat
         )
         request = ClaimRequest(
             secret=token.secret,
-            csr=authorities.make_request(keys.generate()),
+            csr=signing_requests.make_csr(keys.generate()),
             checksum=tokens.checksum(token),
             site_id=west.identity.site_id,
             site_name="west",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from certs.ca import signing_requests
 from certs.files import locked
 from certs.identity import restored_at
 from certs.joining.claims import ClaimRefused, ClaimRequest, GrantStore, Redeemed
@@ -169,13 +170,12 @@ def test_who_redeemed_a_claim_keeps_its_certificate_and_nobody_else_gets_one(
 
 def request_of(token_file: Path, digit: str) -> ClaimRequest:
     from certs import keys
-    from certs.ca import authority
     from certs.token_files import tokens
 
     token = tokens.read_file(token_file)
     return ClaimRequest(
         secret=token.secret,
-        csr=authority.make_request(keys.generate()),
+        csr=signing_requests.make_csr(keys.generate()),
         checksum=tokens.checksum(token),
         site_id=digit * 32,
         site_name="x",
