@@ -4,12 +4,13 @@ import base64
 import binascii
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from certs.tls.service_tls import Contents
 from router.documents.skupper2 import SiteRequest, V2Object, V2Translation
+from router.documents.skupper2.links import TokenRequest
 from router.model.specs import ConnectorSpec, Document, LinkSpec, ListenerSpec, SiteSpec
 from sitectl.base import output
 from sitectl.base.failure import usage
@@ -25,7 +26,10 @@ from sitectl.site import places
 from sitectl.site.applied_directories import AppliedDirectories, AppliedObjects
 from sitectl.site.claims import require_ingress
 from sitectl.site.directory import DirectorySite
-from sitectl.site.site import Site
+from sitectl.site.site import Change, Site
+
+if TYPE_CHECKING:
+    from certs.token_files.tokens import Token
 
 CERTIFICATES: Final = "certs"
 _FILES: Final = {"certificate": "tls.crt", "key": "tls.key", "ca": "ca.crt"}
@@ -47,22 +51,20 @@ def apply_texts(
         settings.require_kubernetes("--dry-run")
     result = translated(found, "host")
     items: list[dict[str, Any]] = []
-    site_document = _site(settings, result.site)
-    if site_document is not None and site_document.name not in places.site_names(
-        places.state_dir(settings)
-    ):
-        if result.grants and result.site is not None:
-            require_ingress(site_document.name, result.site.ingress)
-        made = make_site(settings, site_document)
-        items.append({"kind": "Site", "name": site_document.name, "change": made})
-        site_document = None
+    documents = list(result.documents)
     if result.site is not None:
         settings.site = settings.site or result.site.name
+        document = _site(settings, result.site)
+        if result.site.name in places.site_names(places.state_dir(settings)):
+            documents.insert(0, document)
+        else:
+            if result.grants:
+                require_ingress(result.site.name, result.site.ingress)
+            items.append(_changed(document, make_site(settings, document)))
     site = store.site_to_change(settings)
     assert isinstance(site, DirectorySite), "a host has no others"
     if result.site is not None and site.name != result.site.name:
         raise usage(f"{result.site.source} is of site {result.site.name!r}, this is {site.name!r}")
-    documents = [*([site_document] if site_document else []), *result.documents]
     site.judge_all(documents, replace=True)
     tokens = [(one, usable_token(site, one)) for one in result.tokens]
     records = AppliedDirectories(site.directory)
@@ -70,20 +72,9 @@ def apply_texts(
     asked = None if result.site is None else result.site.ingress
     claims = WantedClaims(site, result.grants, before.grants, asked)
     _keep_credentials(site, result, [source for _, source in found])
-    for one, token in tokens:
-        name, change = keep_link(site, token, one.name, one.cost)
-        if one.proxy_secret and not _has_proxy(site, name):
-            output.note(
-                f"link {name} is dialled without the proxy of Secret {one.proxy_secret}. To use "
-                f"it: sitectl link set {name} --proxy http://USER@HOST:PORT "
-                "--proxy-password-file FILE"
-            )
-        items.append({"kind": "Link", "name": name, "change": change})
+    items += [_keep_link(site, one, token) for one, token in tokens]
     changes = site.put_all(documents)
-    items += [
-        {"kind": document.kind, "name": document.name, "change": change}
-        for document, change in zip(documents, changes, strict=True)
-    ]
+    items += map(_changed, documents, changes)
     items += claims.make(settings)
     if directory is not None:
         now = AppliedObjects(
@@ -100,13 +91,26 @@ def apply_texts(
             require_in_force(settings, site, document.name, [document])
 
 
-def _site(settings: Settings, request: SiteRequest | None) -> Document | None:
+def _changed(document: Document, change: Change) -> dict[str, Any]:
+    return {"kind": document.kind, "name": document.name, "change": change}
+
+
+def _keep_link(site: Site, asked: TokenRequest, token: "Token") -> dict[str, Any]:
+    """Make the link; what became of it. Says so where it is dialled without its proxy."""
+    name, change = keep_link(site, token, asked.name, asked.cost)
+    if asked.proxy_secret and not _has_proxy(site, name):
+        output.note(
+            f"link {name} is dialled without the proxy of Secret {asked.proxy_secret}. To use "
+            f"it: sitectl link set {name} --proxy http://USER@HOST:PORT "
+            "--proxy-password-file FILE"
+        )
+    return {"kind": "Link", "name": name, "change": change}
+
+
+def _site(settings: Settings, request: SiteRequest) -> Document:
     """The Site document that is asked for; what v2 does not say stays as it is here."""
-    if request is None:
-        return None
     spec = SiteSpec()
     if request.name in places.site_names(places.state_dir(settings)):
-        settings.site = settings.site or request.name
         spec = store.find_site(settings).wanted().site
     changes: dict[str, Any] = {
         "ingress": request.ingress,

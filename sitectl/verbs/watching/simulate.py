@@ -105,8 +105,7 @@ def simulate(
     fields.
     """
     require_routers("simulate")
-    from simulator import figures, report
-    from simulator.run import Run, TooManyRequests
+    from simulator import report
 
     settings = ctx.ensure_object(Settings)
     scenario = _scenario(file, changes, seed)
@@ -117,6 +116,24 @@ def simulate(
         return
     if svg is not None:
         _require_place(svg, file)
+    outcomes = _outcomes(file, scenarios, beside, no_skupper)
+    if svg is not None:
+        _draw(svg, scenario, outcomes)
+    items = [_plain(one) for one in outcomes]
+    output.emit_items(
+        settings, "Simulation", items, lambda: _text(outcomes, report, over_time, not no_plot)
+    )
+    if outcomes[-1].interrupted:
+        ctx.exit(Exit.INTERRUPTED)
+
+
+def _outcomes(
+    file: Path, scenarios: "list[Scenario]", beside: tuple[str, ...], no_skupper: bool
+) -> "list[RunOutcome]":
+    """Of each scenario in turn, until one is interrupted; other balancers beside the first."""
+    from simulator import figures
+    from simulator.run import Run, TooManyRequests
+
     outcomes: list[RunOutcome] = []
     for chosen in scenarios:
         run = Run(chosen)
@@ -133,14 +150,7 @@ def simulate(
         if record.interrupted:
             output.note(f"interrupted after {record.lasted_s:.1f} s of the scenario")
             break
-    if svg is not None:
-        _draw(svg, scenario, outcomes)
-    items = [_plain(one) for one in outcomes]
-    output.emit_items(
-        settings, "Simulation", items, lambda: _text(outcomes, report, over_time, not no_plot)
-    )
-    if outcomes[-1].interrupted:
-        ctx.exit(Exit.INTERRUPTED)
+    return outcomes
 
 
 def _with_rivals(outcome: "RunOutcome", run: "Run", beside: tuple[str, ...]) -> "RunOutcome":
