@@ -145,31 +145,14 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
     listening: dict[int, list[Listening]] = {}
     for place in listening_addresses(site, services, listeners):
         listening.setdefault(place.port, []).append(place)
-    connectors: dict[str, ConnectorSpec] = {}
-    for document in kept:
-        if not isinstance(document.spec, ConnectorSpec):
-            continue
-        problem = _connector_problem(document, document.spec, services, listening)
-        if problem is None:
-            connectors[document.name] = document.spec
-        else:
-            errors.append(problem)
-    policies: dict[str, SitePolicySpec] = {}
-    for document in kept:
-        if isinstance(document.spec, SitePolicySpec):
-            problem = _second_policy(document, document.spec, policies)
-            if problem is None:
-                policies[document.name] = document.spec
-            else:
-                errors.append(problem)
     wanted = Wanted(
         name=first.name,
         site=site,
         services=services,
-        connectors=connectors,
+        connectors=_connectors(kept, services, listening, errors),
         listeners=listeners,
         links=links,
-        policies=policies,
+        policies=_policies(kept, errors),
         bursts=_bursts(kept, errors),
         declared_at_s={
             document.name: document.declared_at_s
@@ -180,18 +163,44 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
     return wanted, errors
 
 
-def _second_policy(
-    document: Document, spec: SitePolicySpec, policies: Mapping[str, SitePolicySpec]
-) -> ConfigError | None:
-    first = next((name for name, one in policies.items() if one.service == spec.service), None)
-    if first is None:
-        return None
-    return _error(
-        document,
-        "$.spec.service",
-        f"service {spec.service!r} has policy {first!r} at this site already",
-        "Remove one of them",
-    )
+def _connectors(
+    documents: list[Document],
+    services: dict[str, ServiceSpec],
+    listening: dict[int, list[Listening]],
+    errors: list[ConfigError],
+) -> dict[str, ConnectorSpec]:
+    connectors: dict[str, ConnectorSpec] = {}
+    for document in documents:
+        if not isinstance(document.spec, ConnectorSpec):
+            continue
+        problem = _connector_problem(document, document.spec, services, listening)
+        if problem is None:
+            connectors[document.name] = document.spec
+        else:
+            errors.append(problem)
+    return connectors
+
+
+def _policies(documents: list[Document], errors: list[ConfigError]) -> dict[str, SitePolicySpec]:
+    """One for each service; of several the first."""
+    policies: dict[str, SitePolicySpec] = {}
+    for document in documents:
+        spec = document.spec
+        if not isinstance(spec, SitePolicySpec):
+            continue
+        first = next((name for name, one in policies.items() if one.service == spec.service), None)
+        if first is None:
+            policies[document.name] = spec
+            continue
+        errors.append(
+            _error(
+                document,
+                "$.spec.service",
+                f"service {spec.service!r} has policy {first!r} at this site already",
+                "Remove one of them",
+            )
+        )
+    return policies
 
 
 def _error(
