@@ -6,10 +6,11 @@ from typing import Literal
 import msgspec
 
 from router.documents import plain
+from router.model.rights.sharing import Terms
 from router.model.specs import Document, Kind, LinkSpec
 from sitectl.mesh.expanding import documents_of, links_of
 from sitectl.mesh.record import MeshRecord
-from sitectl.mesh.values import LinkTerms, Mesh, MeshLink
+from sitectl.mesh.values import Mesh, MeshLink
 
 MeshVerb = Literal["create", "update", "delete", "link", "extra", "start", "blocked", "down"]
 """``link``: a credential is missing. ``extra``: it is there, not in the file, and is kept.
@@ -36,7 +37,7 @@ class Letting(msgspec.Struct, frozen=True, kw_only=True):
 
     site_id: str
     name: str
-    terms: LinkTerms | None = None
+    terms: Terms | None = None
 
     def is_of(self, name: str, site_id: str) -> bool:
         """Whether it is that site; by its name where the ID is not known."""

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certs.errors import CertError
+from router.model.rights.sharing import Terms
 from sitectl.base.failure import Failure, not_found, usage
 from sitectl.mesh.reach import Reached, named
-from sitectl.mesh.values import LinkTerms, Mesh, MeshLink
+from sitectl.mesh.values import Mesh, MeshLink
 from sitectl.site.claims import endpoints_to_dial, grant_claim
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _site_of(links: "LinkTokens", name: str) -> str:
         return ""
 
 
-def _token_terms(allow: LinkTerms) -> "TokenTerms":
+def _token_terms(allow: Terms) -> "TokenTerms":
     from certs.ca.terms import TokenTerms
 
     return TokenTerms(declare=allow.declare, export=allow.export, import_=allow.import_)

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from router.kubernetes.translation.site_config import SECRET_KEYS
 from router.model.limits import NAME_CHARS_MAX
-from router.model.rights.sharing import names_one_site
+from router.model.rights.sharing import FREE, Terms, names_one_site
 from router.model.specs import (
     LinkSpec,
     ServiceSpec,
@@ -20,7 +20,6 @@ from router.model.specs import (
 from sitectl.mesh.changes import SiteSurvey
 from sitectl.mesh.values import (
     SECTIONS,
-    LinkTerms,
     Mesh,
     MeshLink,
     MeshPlace,
@@ -182,7 +181,7 @@ def _links(
     return found
 
 
-def _terms(acceptor: SiteSurvey | None, dialler: str) -> LinkTerms:
+def _terms(acceptor: SiteSurvey | None, dialler: str) -> Terms:
     admitted = acceptor.admitted if acceptor is not None else ()
     known = next((one.terms for one in admitted if one.site_id == dialler), None)
-    return known or LinkTerms()
+    return known or FREE

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from certs.errors import CertError
+from router.model.rights.sharing import Terms
 from router.model.specs import Document
 from sitectl.base.failure import Failure
 from sitectl.mesh.changes import Letting, LinkState, SiteSurvey
 from sitectl.mesh.reach import Reached, is_made, named, namespace_site, shown_place
 from sitectl.mesh.record import decoded
-from sitectl.mesh.values import LinkTerms
 
 if TYPE_CHECKING:
     from certs.ca.terms import TokenTerms
@@ -137,6 +137,6 @@ def _revoked(site: "Site") -> Iterator[Letting]:
             yield Letting(site_id=one.site_id, name=one.name)
 
 
-def link_terms(terms: "TokenTerms") -> LinkTerms:
+def link_terms(terms: "TokenTerms") -> Terms:
     """Terms of a token as a mesh file has them."""
-    return LinkTerms(declare=terms.declare, export=terms.export, import_=terms.import_)
+    return Terms(declare=terms.declare, export=terms.export, import_=terms.import_)

@@ -11,13 +11,13 @@ from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.readers import BAD, Bad, Reader
 from router.documents.text import SHAPES
 from router.model.ids import is_site_id
+from router.model.rights.sharing import Terms
 from router.model.specs import Kind, ServiceSpec
 from sitectl.mesh.sentences import FORMS, parsed
 from sitectl.mesh.values import (
     RUNTIMES,
     SECTIONS,
     AssumedWork,
-    LinkTerms,
     Mesh,
     MeshLink,
     MeshPlace,
@@ -158,7 +158,7 @@ def _pattern(findings: Findings, node: Node, path: str) -> str | Bad:
 
 _PATTERNS = readers.OptionalReader(readers.ListReader(_pattern, _TERMS_MAX, "services"))
 _TERMS = Shape(
-    LinkTerms,
+    Terms,
     Field("declare", _PATTERNS, "services that the dialing site may declare; unset: all"),
     Field("export", _PATTERNS, "services that it may have targets of; unset: all"),
     Field("import_", _PATTERNS, "services that it may use; unset: all"),

@@ -7,15 +7,14 @@ on the cheapest ways between them. What the others do changes nothing of what th
 
 from collections.abc import Iterable, Iterator, Set
 from heapq import heappop, heappush
-from typing import Final
 
 from msgspec import structs
 
 from router.model.limits import COST_MIN
+from router.model.rights.sharing import FREE
 from sitectl.mesh.expanding import site_document
-from sitectl.mesh.values import LinkTerms, Mesh, MeshLink
+from sitectl.mesh.values import Mesh, MeshLink
 
-_FREE: Final = LinkTerms()
 _Neighbours = dict[str, dict[str, int]]
 """Of each site the sites that it is linked with, and at what cost."""
 
@@ -26,7 +25,7 @@ def touched(mesh: Mesh, service: str, named: Iterable[str], dead: Set[str]) -> M
     All of it where a link has terms: what a site may do then depends on all of its neighbors, and
     the cheapest way may be closed to some.
     """
-    if any(link.allow != _FREE for link in mesh.links):
+    if any(link.allow != FREE for link in mesh.links):
         return mesh
     wanted = {*named, *dead, *_concerned(mesh, service)}
     neighbours = _neighbours(mesh)

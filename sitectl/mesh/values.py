@@ -5,6 +5,7 @@ from typing import Final, Literal, get_args
 import msgspec
 
 from router.model.bursts import BurstSpec
+from router.model.rights.sharing import FREE, Terms
 from router.model.specs import (
     ConnectorSpec,
     GrantSpec,
@@ -49,14 +50,6 @@ class MeshSite(msgspec.Struct, frozen=True, kw_only=True):
     bursts: dict[str, BurstSpec] = {}
 
 
-class LinkTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What the site that dials may do, by names of services with ``*`` and ``?``; None: all."""
-
-    declare: tuple[str, ...] | None = None
-    export: tuple[str, ...] | None = None
-    import_: tuple[str, ...] | None = None
-
-
 class MeshLink(msgspec.Struct, frozen=True, kw_only=True):
     """A link that ``from_`` dials. ``name``: of its document there; empty: the other site's."""
 
@@ -66,7 +59,7 @@ class MeshLink(msgspec.Struct, frozen=True, kw_only=True):
     cost: int | None = None
     disabled: bool = False
     proxy: str = ""
-    allow: LinkTerms = LinkTerms()
+    allow: Terms = FREE
 
     @property
     def title(self) -> str:

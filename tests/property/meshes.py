@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec import structs
 
+from router.model.rights.sharing import Terms
 from router.model.specs import (
     ConnectorSpec,
     Document,
@@ -20,7 +21,6 @@ from sitectl.mesh.changes import Letting, LinkState, SiteSurvey
 from sitectl.mesh.sentences import Sentence, parsed
 from sitectl.mesh.values import (
     AssumedWork,
-    LinkTerms,
     Mesh,
     MeshLink,
     MeshPlace,
@@ -50,7 +50,7 @@ SETTINGS = st.builds(
 PATTERNS = st.none() | st.lists(
     st.sampled_from(("*", "shop", "db-?", "no")), max_size=2, unique=True
 ).map(tuple)
-TERMS = st.builds(LinkTerms, declare=PATTERNS, export=PATTERNS, import_=PATTERNS)
+TERMS = st.builds(Terms, declare=PATTERNS, export=PATTERNS, import_=PATTERNS)
 VERBS = st.lists(
     st.sampled_from(("call", "offer", "redeclare")), min_size=1, max_size=2, unique=True
 ).map(tuple)

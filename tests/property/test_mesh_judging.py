@@ -5,7 +5,7 @@ from typing import Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.model.rights.sharing import any_matches
+from router.model.rights.sharing import Terms, any_matches
 from router.model.specs import (
     ConnectorSpec,
     PolicySpec,
@@ -15,7 +15,7 @@ from router.model.specs import (
 )
 from sitectl.mesh.judging import verdicts
 from sitectl.mesh.sentences import Sentence, parsed
-from sitectl.mesh.values import LinkTerms, Mesh, MeshLink, MeshService, MeshSite
+from sitectl.mesh.values import Mesh, MeshLink, MeshService, MeshSite
 from tests.examples import examples
 
 HUB: Final = "hub"
@@ -23,7 +23,7 @@ LEAVES: Final = ("east", "west", "north")
 SITES: Final = (HUB, *LEAVES)
 RULES = st.none() | st.lists(st.sampled_from(("hub", "east", "w*", "*")), max_size=2).map(tuple)
 PATTERNS = st.none() | st.lists(st.sampled_from(("shop", "sh*", "other")), max_size=2).map(tuple)
-TERMS = st.builds(LinkTerms, declare=PATTERNS, export=PATTERNS, import_=PATTERNS)
+TERMS = st.builds(Terms, declare=PATTERNS, export=PATTERNS, import_=PATTERNS)
 TARGET: Final = TargetSpec("127.0.0.1", port=9000)
 
 
@@ -34,7 +34,7 @@ def sentence(text: str) -> Sentence:
 
 
 def networks(
-    rules: dict[str, SitePolicySpec], terms: dict[str, LinkTerms], owner: str, texts: list[str]
+    rules: dict[str, SitePolicySpec], terms: dict[str, Terms], owner: str, texts: list[str]
 ) -> Mesh:
     """A star: every leaf dials the hub. The owner of the shop has its only targets."""
     connectors = {"shop": ConnectorSpec(service="shop", targets=(TARGET,), capacity=5)}
@@ -62,7 +62,7 @@ def networks(
 def test_who_may_call_is_whom_the_rules_let(
     export: tuple[str, ...] | None,
     imports: dict[str, tuple[str, ...] | None],
-    terms: dict[str, LinkTerms],
+    terms: dict[str, Terms],
     owner: str,
 ) -> None:
     rules = {
@@ -73,7 +73,7 @@ def test_who_may_call_is_whom_the_rules_let(
         )
         for name in SITES
     }
-    free = LinkTerms()
+    free = Terms()
     of_owner = terms.get(owner, free)
     is_let_out = any_matches(of_owner.declare, "shop") and any_matches(of_owner.export, "shop")
 

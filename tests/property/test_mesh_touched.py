@@ -7,12 +7,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from router.model.rights.sharing import Terms
 from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec, SiteSpec, TargetSpec
 from sitectl.mesh import judging
 from sitectl.mesh.judging import verdicts
 from sitectl.mesh.sentences import Sentence, parsed
 from sitectl.mesh.touched import touched
-from sitectl.mesh.values import LinkTerms, Mesh, MeshLink, MeshService, MeshSite
+from sitectl.mesh.values import Mesh, MeshLink, MeshService, MeshSite
 from tests.examples import examples
 
 NAMES: Final = tuple(f"s{number}" for number in range(8))
@@ -147,6 +148,6 @@ def test_a_star_is_its_hub_and_the_sites_that_are_meant() -> None:
 def test_nothing_is_left_out_where_a_link_has_terms() -> None:
     mesh = ring(4)
     first, *others = mesh.links
-    limited = structs.replace(first, allow=LinkTerms(declare=()))
+    limited = structs.replace(first, allow=Terms(declare=()))
     mesh = structs.replace(mesh, links=(limited, *others))
     assert touched(mesh, "shop", ("s1",), frozenset()) is mesh

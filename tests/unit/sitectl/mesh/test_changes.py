@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from router.model.rights.sharing import Terms
 from router.model.specs import Document, LinkSpec, ServiceSpec
 from sitectl.mesh.changes import (
     Letting,
@@ -15,7 +16,7 @@ from sitectl.mesh.changes import (
 )
 from sitectl.mesh.expanding import documents_of
 from sitectl.mesh.record import MeshRecord
-from sitectl.mesh.values import LinkTerms, Mesh, MeshPlace
+from sitectl.mesh.values import Mesh, MeshPlace
 from tests.unit.sitectl.mesh.texts import SPEC, mesh_of
 
 IDS = {"west": f"{1:032x}", "east": f"{2:032x}", "north": f"{3:032x}"}
@@ -184,10 +185,10 @@ def test_where_no_id_is_known_the_name_in_the_token_counts() -> None:
 
 @pytest.mark.parametrize(
     ("terms", "blocked"),
-    [(LinkTerms(), False), (None, False), (LinkTerms(import_=()), True)],
+    [(Terms(), False), (None, False), (Terms(import_=()), True)],
 )
 def test_other_terms_than_those_of_the_certificate_are_blocked(
-    terms: LinkTerms | None, blocked: bool
+    terms: Terms | None, blocked: bool
 ) -> None:
     mesh = mesh_of()
     admitted = (Letting(site_id=IDS["east"], name="east", terms=terms),)

@@ -1,5 +1,6 @@
 """A mesh of sites that are there."""
 
+from router.model.rights.sharing import Terms
 from router.model.specs import (
     Document,
     GrantSpec,
@@ -10,7 +11,7 @@ from router.model.specs import (
 )
 from sitectl.mesh.changes import Letting, LinkState, SiteSurvey
 from sitectl.mesh.gathering import gathered
-from sitectl.mesh.values import LinkTerms, Mesh, MeshLink, MeshPlace
+from sitectl.mesh.values import Mesh, MeshLink, MeshPlace
 
 IDS = {"west": f"{1:032x}", "east": f"{2:032x}"}
 STRANGE = "abcdef01" * 4
@@ -77,7 +78,7 @@ def test_a_grant_to_a_bare_name_stays_where_it_is() -> None:
 
 
 def test_a_link_leads_to_the_site_of_its_token_on_the_terms_of_its_certificate() -> None:
-    terms = LinkTerms(import_=("shop",))
+    terms = Terms(import_=("shop",))
     admitted = (Letting(site_id=IDS["east"], name="east", terms=terms),)
     east = survey(
         "east",

@@ -4,9 +4,10 @@ import pytest
 
 from router.model import limits
 from router.model.errors import ConfigError
+from router.model.rights.sharing import Terms
 from router.model.specs import ConnectorSpec, GrantSpec, ServiceSpec, SitePolicySpec, TargetSpec
 from sitectl.mesh.reading import read
-from sitectl.mesh.values import LinkTerms, MeshLink, MeshPlace, MeshService, MeshSite
+from sitectl.mesh.values import MeshLink, MeshPlace, MeshService, MeshSite
 from tests.unit.sitectl.mesh.texts import SPEC, mesh_of, text_of
 
 
@@ -71,7 +72,7 @@ tests:
     )
     assert mesh.links == (
         MeshLink(from_="west", to="east", name="up", cost=5, disabled=True, proxy="none"),
-        MeshLink(from_="far", to="east", allow=LinkTerms(declare=(), import_=("shop", "db-*"))),
+        MeshLink(from_="far", to="east", allow=Terms(declare=(), import_=("shop", "db-*"))),
     )
     assert [link.title for link in mesh.links] == ["up", "east"]
     grant = GrantSpec(site="far", verbs=("call",))
