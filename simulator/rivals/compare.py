@@ -6,12 +6,11 @@ from typing import Final, Literal
 
 from simulator.figures import Rival, percentile
 from simulator.measure import RunRecord
+from simulator.rivals import google_waterfall, prequal
 from simulator.rivals.engine import RivalRequest, RivalWorld
 from simulator.rivals.envoy_priority import EnvoyPriority
-from simulator.rivals.google_waterfall import GoogleWaterfall
 from simulator.rivals.least_request import LeastRequest
 from simulator.rivals.load_aware_locality import LoadAwareLocality
-from simulator.rivals.prequal import Prequal
 from simulator.rivals.rule import Rule
 from simulator.scenario import Arrivals, Scenario
 
@@ -19,12 +18,13 @@ RuleName = Literal[
     "envoy-priority", "load-aware-locality", "least-request", "google-waterfall", "prequal"
 ]
 RULES: Final[Mapping[RuleName, Callable[[], Rule]]] = {
-    "envoy-priority": EnvoyPriority,
-    "load-aware-locality": LoadAwareLocality,
-    "least-request": LeastRequest,
-    "google-waterfall": GoogleWaterfall,
-    "prequal": Prequal,
+    "envoy-priority": lambda: EnvoyPriority,
+    "load-aware-locality": lambda: LoadAwareLocality,
+    "least-request": lambda: LeastRequest,
+    "google-waterfall": google_waterfall.rule,
+    "prequal": prequal.rule,
 }
+"""For each run a rule of its own, since some remember."""
 
 
 def beside(

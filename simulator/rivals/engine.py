@@ -153,7 +153,7 @@ class RivalWorld:
                 self.at,
                 Random(f"{self._scenario.seed} rival {site} {service}"),
             )
-            found = self._balancers[site, service] = self._rule.balancer(place)
+            found = self._balancers[site, service] = self._rule(place)
         return found
 
     def _happen(self, event: Happening) -> None:

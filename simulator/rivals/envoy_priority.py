@@ -10,16 +10,9 @@ priority, outlier detection. Source: Envoy's documentation, "Priority levels".
 from typing import Final
 
 from simulator.rivals.pods import Pod
-from simulator.rivals.rule import Balancer, RivalPlace, Rule
+from simulator.rivals.rule import Balancer
 
 OVERPROVISIONED: Final = 1.4
-
-
-class EnvoyPriority(Rule):
-    """See the module."""
-
-    def balancer(self, place: RivalPlace) -> Balancer:
-        return _EnvoyPriority(place)
 
 
 def shares(healths: list[float]) -> list[float]:
@@ -33,7 +26,9 @@ def shares(healths: list[float]) -> list[float]:
     return [share / total for share in found] if total else found
 
 
-class _EnvoyPriority(Balancer):
+class EnvoyPriority(Balancer):
+    """See the module."""
+
     def choose(self) -> Pod | None:
         costs = sorted({self.place.cost_of[pod.site] for pod in self.place.pods})
         levels = [

@@ -48,17 +48,16 @@ def plan(wanted: dict[str, float], usable: dict[str, float], nearest: dict[str, 
     return found
 
 
-class GoogleWaterfall(Rule):
-    """See the module."""
+def rule() -> Rule:
+    """For one run: all balancers of a service have one planner."""
+    planners: dict[str, _Planner] = {}
 
-    def __init__(self) -> None:
-        self._planners: dict[str, _Planner] = {}
+    def balancer(place: RivalPlace) -> Balancer:
+        planner = planners.setdefault(place.service, _Planner())
+        made = planner.places[place.site] = _GoogleWaterfall(place, planner)
+        return made
 
-    def balancer(self, place: RivalPlace) -> Balancer:
-        planner = self._planners.setdefault(place.service, _Planner())
-        balancer = _GoogleWaterfall(place, planner)
-        planner.places[place.site] = balancer
-        return balancer
+    return balancer
 
 
 class _Planner:

@@ -7,17 +7,12 @@ start, panic, circuit breakers. Source: Envoy's documentation, "Weighted least r
 """
 
 from simulator.rivals.pods import Pod
-from simulator.rivals.rule import Balancer, RivalPlace, Rule
+from simulator.rivals.rule import Balancer
 
 
-class LeastRequest(Rule):
+class LeastRequest(Balancer):
     """See the module."""
 
-    def balancer(self, place: RivalPlace) -> Balancer:
-        return _LeastRequest(place)
-
-
-class _LeastRequest(Balancer):
     def choose(self) -> Pod | None:
         pods = self.up()
         if len({pod.slots for pod in pods}) <= 1:

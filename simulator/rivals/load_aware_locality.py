@@ -12,7 +12,7 @@ from math import exp
 from typing import Final
 
 from simulator.rivals.pods import Pod
-from simulator.rivals.rule import Balancer, RivalPlace, Rule
+from simulator.rivals.rule import Balancer, RivalPlace
 
 UPDATE_S: Final = 1.0
 SMOOTHED_S: Final = 5.0
@@ -21,14 +21,9 @@ PROBES: Final = 0.03
 EXPIRES_S: Final = 180.0
 
 
-class LoadAwareLocality(Rule):
+class LoadAwareLocality(Balancer):
     """See the module."""
 
-    def balancer(self, place: RivalPlace) -> Balancer:
-        return _LoadAwareLocality(place)
-
-
-class _LoadAwareLocality(Balancer):
     def __init__(self, place: RivalPlace) -> None:
         super().__init__(place)
         self._told: dict[Pod, tuple[float, float]] = {}

@@ -23,14 +23,9 @@ HOT: Final = 0.84
 _RECENT: Final = 20
 
 
-class Prequal(Rule):
-    """See the module. What pods remember of their latencies is shared by all balancers."""
-
-    def __init__(self) -> None:
-        self.latencies: dict[Pod, deque[tuple[int, float]]] = {}
-
-    def balancer(self, place: RivalPlace) -> Balancer:
-        return _Prequal(place, self.latencies)
+def rule() -> Rule:
+    """For one run: all balancers share what pods remember of their latencies."""
+    return partial(_Prequal, latencies={})
 
 
 class LoadProbe:

@@ -71,9 +71,5 @@ class Balancer(ABC):
         return min(first, second, key=lambda pod: self.sent.get(pod, 0))
 
 
-class Rule(ABC):
-    """A rule: a balancer for each place, which may share a central planner."""
-
-    @abstractmethod
-    def balancer(self, place: RivalPlace) -> Balancer:
-        """Of one place."""
+Rule = Callable[[RivalPlace], Balancer]
+"""Makes the balancer of one place."""
