@@ -34,7 +34,7 @@ def row_flags(kind: Kind) -> Callable[[Decorated], Decorated]:
     def decorate(function: Decorated) -> Decorated:
         for row in reversed(rows_of(kind)):
             default = default_text(SHAPES[kind].struct, row)
-            function = row_flag(row, default, expose_value=False, callback=_remember)(function)
+            function = row_flag(row, default, expose_value=False, callback=remember)(function)
         return function
 
     return decorate
@@ -101,16 +101,23 @@ def _metavar(row: Field) -> str:
     return known or ("SIZE" if row.is_size else "VALUE")
 
 
-def _remember(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:
+def remember(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:
+    """Callback of a flag whose text `typed` has."""
     if value is not None:
         text = str(value).lower() if isinstance(value, bool) else value
         ctx.meta.setdefault(_META, {})[param.opts[0].removeprefix("--")] = text
 
 
+def typed(ctx: click.Context) -> dict[str, str]:
+    """By flag, without its dashes: the texts that `remember` was told."""
+    found: dict[str, str] = ctx.meta.get(_META, {})
+    return found
+
+
 def texts_of(kind: Kind) -> dict[str, str]:
     """By attribute: the texts of the rows of ``kind`` whose flags were typed."""
-    typed: dict[str, str] = click.get_current_context().meta.get(_META, {})
-    return {row.attribute: typed[row.flag] for row in rows_of(kind) if row.flag in typed}
+    texts = typed(click.get_current_context())
+    return {row.attribute: texts[row.flag] for row in rows_of(kind) if row.flag in texts}
 
 
 def values_of(kind: Kind) -> dict[str, Any]:

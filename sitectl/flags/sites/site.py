@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from sitectl.base.options import Decorated, Duration, flag_group
-from sitectl.flags.rows import keys_of, row_flags
+from sitectl.flags.rows import keys_of, remember, row_flags, typed
 from sitectl.flags.sites.peer import peer_flag
 from sitectl.site.workers import workers_flag
 
@@ -110,7 +110,6 @@ _KEYS: Final[dict[str, str]] = {
 }
 """By flag: the key of ``skupper-site`` where it is called otherwise."""
 _NO_KEYS: Final = ("labels", "annotations", "container-network", "podman-endpoint", "enable-ipv6")
-_META: Final = "sitectl.flags.sites.site"
 
 
 def key_flags(function: Decorated) -> Decorated:
@@ -119,7 +118,7 @@ def key_flags(function: Decorated) -> Decorated:
         function = click.option(
             f"--{name}",
             expose_value=False,
-            callback=_remember,
+            callback=remember,
             hidden=name not in _SHOWN,
             help=_SHOWN.get(name),
         )(function)
@@ -128,7 +127,7 @@ def key_flags(function: Decorated) -> Decorated:
             f"--{name}/--no-{name}",
             default=None,
             expose_value=False,
-            callback=_remember,
+            callback=remember,
             hidden=name not in _SHOWN,
             help=_SHOWN.get(name),
         )(function)
@@ -190,16 +189,9 @@ site_flags = flag_group(
 """Give a verb the flags of a Site document."""
 
 
-def _remember(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:
-    if value is not None:
-        text = str(value).lower() if isinstance(value, bool) else value
-        ctx.meta.setdefault(_META, {})[param.opts[0].removeprefix("--")] = text
-
-
 def given(ctx: click.Context) -> dict[str, str]:
     """By flag, without its dashes: the texts of the flags of `key_flags` that were typed."""
-    found: dict[str, str] = ctx.meta.get(_META, {})
-    return found
+    return {name: text for name, text in typed(ctx).items() if name in _TEXTS or name in _SWITCHES}
 
 
 def without_use(ctx: click.Context, *, podman: bool = False) -> Iterable[str]:
