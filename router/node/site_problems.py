@@ -86,7 +86,7 @@ class Troubles:
             *unserved.problems_of(self._unserved(table, utc), utc),
             *problems.of_router(
                 self._doors.error,
-                self._twin.problem or self._links.refused_as_copy,
+                self._twin.problem(utc) or self._links.refused_as_copy,
                 self._services.untold,
             ),
             *problems.of_copies(self._links.copies_kept_out),

@@ -1,5 +1,7 @@
 """Sites that want different things of one name."""
 
+import re
+
 import pytest
 
 from router.model.specs import ServiceSpec
@@ -170,7 +172,11 @@ def test_of_two_routers_with_one_identity_the_later_leaves_the_network_and_says_
     world.run(30)
     assert not twin.router.links.adjacent
     assert b.router.links.adjacent
-    assert [problem.code for problem in a.router.problems()] == ["SW0401"]
+    (seen,) = a.router.problems(lambda at: f"second {at:.0f}")
+    assert seen.code == "SW0401"
+    heard = re.search(r"\. The last sign of it was at second (\d+)$", seen.message)
+    assert heard is not None and int(heard[1]) < 60, "long before it left"
+    assert "last sign" not in problem.message, "this one has left for good"
     world.run(180)
     assert not a.router.problems(), "the twin left long ago"
     assert [problem.code for problem in twin.router.problems()] == ["SW0401"]

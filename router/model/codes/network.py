@@ -449,7 +449,8 @@ NETWORK: Final = (
         "SW0401",
         "A copy of this site runs elsewhere",
         "Two routers have one identity: a state directory was copied or a backup restored. The "
-        "later one is kept out.",
+        "later one is kept out. The other one reports the problem until it has had no sign of the "
+        "later one for 3 min; the text has the time of the last sign.",
         "Stop one of the two; for another site: sitectl delete, then sitectl init",
     ),
     Code(

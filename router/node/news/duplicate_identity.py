@@ -1,6 +1,6 @@
 """Another live router with our identity: what is known of it, for people."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from router.model import limits
 from router.model.ids import SiteId
@@ -10,7 +10,7 @@ from router.net.ports import Network
 class Twin:
     """A conflict is shown for a while, or for good once we have left because of it."""
 
-    __slots__ = ("_here", "_name", "_network", "_text", "_until", "has_left")
+    __slots__ = ("_heard_at", "_here", "_name", "_network", "_text", "has_left")
 
     def __init__(self, network: Network, name: str, place: str) -> None:
         """``place``: where this process runs, for people; empty: not known."""
@@ -18,7 +18,7 @@ class Twin:
         self._name = name
         self._here = f" ({place})" if place else ""
         self._text = ""
-        self._until = 0.0
+        self._heard_at = float("-inf")
         self.has_left = False
         """Ours is the younger one: no links until we are started anew."""
 
@@ -33,10 +33,14 @@ class Twin:
         if withdrawn:
             self._text += f"; this one{self._here} started later and has closed its links"
             self.has_left = True
-        self._until = self._network.now() + limits.CONFLICT_SHOWN_S
+        self._heard_at = self._network.now()
         return self._text
 
-    @property
-    def problem(self) -> str:
-        """What is wrong now; empty: nothing."""
-        return self._text if self.has_left or self._network.now() < self._until else ""
+    def problem(self, utc: Callable[[float], str]) -> str:
+        """What is wrong now; empty: nothing. Whether the other one still runs is not known, so it
+        has the time of the last sign. ``utc``: ISO 8601 of the network's seconds."""
+        if self.has_left:
+            return self._text
+        if self._network.now() >= self._heard_at + limits.CONFLICT_SHOWN_S:
+            return ""
+        return f"{self._text}. The last sign of it was at {utc(self._heard_at)}"

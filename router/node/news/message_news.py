@@ -8,6 +8,7 @@ from router.model.limits import (
     EVENT_BUDGETS_MAX,
     REFUSED_MESSAGE_EVENTS_BURST,
     REFUSED_MESSAGE_EVENTS_PER_S,
+    REFUSED_MESSAGES_SHOWN_S,
 )
 from router.model.token_bucket import TokenBuckets
 from router.service.sites.refused_messages import RefusedMessage, RefusedMessages
@@ -15,12 +16,15 @@ from router.service.sites.refused_messages import RefusedMessage, RefusedMessage
 SHOWN_MAX = 16
 """Problems of this kind at once; more say nothing new."""
 
+_LATELY = f" in the last {REFUSED_MESSAGES_SHOWN_S / 60:.0f} min"
+"""They may agree by now: one of them was updated."""
+
 HINT = "Compare the two routers: sitectl version at both sites, then update the older one"
 
 _TEXTS = {
-    "request-refused-here": "This site refuses requests for {service} as {site} sends them",
-    "request-refused-there": "{site} refuses requests for {service} as this site sends them",
-    "response-refused-here": "This site refuses responses of {service} as {site} sends them",
+    "request-refused-here": "This site refused requests for {service} as {site} sent them",
+    "request-refused-there": "{site} refused requests for {service} as this site sent them",
+    "response-refused-here": "This site refused responses of {service} as {site} sent them",
 }
 
 
@@ -46,7 +50,8 @@ class MessageNews:
         """One for each service, site and refusal of late, the latest first."""
         latest = self._messages.recent()[: -SHOWN_MAX - 1 : -1]
         return [
-            Problem(code="SW0330", message=self._text(message), hint=HINT) for message in latest
+            Problem(code="SW0330", message=self._text(message, _LATELY), hint=HINT)
+            for message in latest
         ]
 
     def _refused(self, message: RefusedMessage) -> None:
@@ -54,10 +59,10 @@ class MessageNews:
             text = self._text(message)
             self._tell("warning", "message-refused", self._name(message.site), text, HINT)
 
-    def _text(self, message: RefusedMessage) -> str:
+    def _text(self, message: RefusedMessage, when: str = "") -> str:
         text = _TEXTS[message.refusal]
         begun = text.format(service=message.service, site=self._name(message.site))
         claim = ""
         if message.claimed not in ("", message.site):
             claim = f" (it says that they came in at {self._name(SiteId(message.claimed))})"
-        return f"{begun}{claim}: the routers do not agree on what valid HTTP over a link is."
+        return f"{begun}{claim}{when}: the routers did not agree on what valid HTTP over a link is."
