@@ -91,7 +91,7 @@ class Troubles:
             ),
             *problems.of_copies(self._links.copies_kept_out),
             *self._of_neighbours(utc),
-            *self._faults.problems(self._network.now()),
+            *self._faults.problems(self._network.now(), utc),
             *self._messages.problems(),
             *listener_problems.of_listeners(self._forwarder.listeners.states()),
             *listener_problems.of_listener_budgets(self._services.unlistened, self._names.site),

@@ -92,14 +92,23 @@ TOKEN_OVER_BUDGET: Final = SiteFault(
 )
 
 
+class _Seen(msgspec.Struct, frozen=True):
+    """A fault of a site called ``name``, in words, and when it was seen last."""
+
+    fault: SiteFault
+    text: str
+    name: str
+    at: float
+
+
 class SiteFaults:
     """Each fault is shown until it was not seen for a while."""
 
     __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, SiteId], tuple[Problem, str, float]] = {}
-        """By code and site, longest silent first: the problem, the site's name, shown until."""
+        self._known: dict[tuple[str, SiteId], _Seen] = {}
+        """By code and site, longest silent first."""
 
     def found(self, fault: SiteFault, site: SiteId, name: str, now: float, detail: str = "") -> str:
         """Record the fault and return its text; empty: it is already shown."""
@@ -108,18 +117,26 @@ class SiteFaults:
         is_new = self._known.pop((fault.code, site), None) is None
         if len(self._known) >= FAULTY_SITES_MAX:
             del self._known[next(iter(self._known))]
-        problem = Problem(code=fault.code, message=text, hint=fault.hint)
-        self._known[fault.code, site] = (problem, name, now + fault.shown_s)
+        self._known[fault.code, site] = _Seen(fault, text, name, now)
         return text if is_new else ""
 
-    def problems(self, now: float) -> list[Problem]:
-        """One for each fault of a site, by code and name, at most `FAULTY_SITES_SHOWN_MAX`."""
+    def problems(self, now: float, utc: Callable[[float], str]) -> list[Problem]:
+        """One for each fault of a site, by code and name, at most `FAULTY_SITES_SHOWN_MAX`.
+
+        With when it was seen last, as it may be over by now. ``utc``: ISO 8601 of ``now``'s clock.
+        """
         self._forget(now)
-        known = sorted(
-            (code, name, site, problem) for (code, site), (problem, name, _) in self._known.items()
-        )
-        return [problem for *_, problem in known[:FAULTY_SITES_SHOWN_MAX]]
+        known = sorted(((code, one.name, site), one) for (code, site), one in self._known.items())
+        return [
+            Problem(
+                code=one.fault.code,
+                message=f"{one.text} It was seen last at {utc(one.at)}.",
+                hint=one.fault.hint,
+            )
+            for _, one in known[:FAULTY_SITES_SHOWN_MAX]
+        ]
 
     def _forget(self, now: float) -> None:
-        for key in [key for key, (*_, until) in self._known.items() if now >= until]:
+        over = [key for key, one in self._known.items() if now >= one.at + one.fault.shown_s]
+        for key in over:
             del self._known[key]
