@@ -17,6 +17,11 @@ from pathlib import Path
 
 import msgspec
 
+from router.model import limits
+from router.net.ports import Timers
+
+log = logging.getLogger("router.process")
+
 LOG_BYTES_MAX = 10 * 1024 * 1024
 LOG_FILES = 3
 QUEUE_LINES_MAX = 10_000
@@ -124,6 +129,15 @@ class Logs:
     def trouble(self) -> str:
         """Why lines are lost; empty: none are."""
         return self._file.trouble if self._file is not None else ""
+
+    def retry_by(self, timers: Timers) -> None:
+        """From now on, while lines are lost, write one that says so: a router that has nothing else
+        to log would report the loss long after it ended."""
+        if self._file is None:
+            return
+        if self._file.trouble:
+            log.error("lines of this log were lost", extra={"cause": self._file.trouble})
+        timers.call_at(timers.now() + limits.STATE_RETRY_S, lambda: self.retry_by(timers))
 
     def reopen(self) -> None:
         """Open the log file anew; nothing to do on stdout."""

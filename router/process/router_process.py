@@ -95,6 +95,7 @@ class Running:
         self._trust = SiteTrust(directory, self.tell, kept=store.kept, leads=part.leads)
         self.network = EpollNetwork(LoopHost(self._loop), sharing=part.sharing)
         settles_s = limits.OBJECT_EVENT_AFTER_S if store.namespace else 0.0
+        logs.retry_by(self.network)
         self._config_news = ConfigNews(self.network, self.tell, settles_s)
         shared = None if part.leads else directory
         self._keeping = Keeping(part.state(directory), self.network, self.tell, shared)

@@ -5,7 +5,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from router.model import limits
 from router.process.logs import logging_to
+from tests.scenario.waiting import until
+from tests.unit.exchange.fakes import FakeNetwork
 
 log = logging.getLogger("tests.logs")
 
@@ -70,3 +73,22 @@ def test_a_line_that_no_file_can_hold_is_lost_alone(tmp_path: Path) -> None:
     told = lines_of(path)
     assert [line["message"] for line in told] == ["cannot read", "serving"]
     assert told[0]["site"].endswith("udcff.yaml")
+
+
+def test_what_lost_lines_says_so_once_it_can_though_nothing_else_is_logged(tmp_path: Path) -> None:
+    path, timers = tmp_path / "run" / "router.log", FakeNetwork()
+    path.parent.mkdir()
+    with logging_to(path, "error") as logs:
+        logs.retry_by(timers)
+        timers.advance(limits.STATE_RETRY_S)
+        assert path.read_text() == "", "nothing was lost"
+        path.parent.rename(tmp_path / "aside")
+        logs.reopen()
+        log.error("it is lost")
+        until(lambda: logs.trouble, "the thread that writes has tried")
+        (tmp_path / "aside").rename(path.parent)
+        timers.advance(limits.STATE_RETRY_S)
+        until(lambda: not logs.trouble, "it is written again")
+    (line,) = lines_of(path)
+    assert line["message"] == "lines of this log were lost"
+    assert line["cause"] == f"{path}: No such file or directory"
