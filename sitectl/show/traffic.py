@@ -14,7 +14,7 @@ CODE = "SW0520"
 _SERVER_ERRORS = 500
 
 _SAYS = {
-    "busy": "is full: no slot was free",
+    "busy": "has no room: no slot was free, or its router is short of memory",
     "all-full": "is full: no slot was free",
     "shed": "keeps what is free for requests that are not sheddable",
     "no-target": "has no ready target",

@@ -288,7 +288,7 @@ def _full(one: Candidate) -> str:
         return share_text(one.most_for_one, _all_slots(one))
     if one.rate is not None:
         return f"its rate of {rate_text(one.rate.per_s)} is used up"
-    return "it has just refused a request for want of a free slot"
+    return "it has just refused a request for want of room"
 
 
 def _not_chosen(

@@ -196,7 +196,7 @@ def test_a_refusal_is_shown_with_the_count_that_it_told() -> None:
     balancer.refused(A, 8, 1.0)
     told = seen(balancer, 1.0)
     assert (told.in_flight, told.verdict) == (8, "full")
-    assert told.reason == "it has just refused a request for want of a free slot"
+    assert told.reason == "it has just refused a request for want of room"
     late = 1.0 + limits.REFUSED_FULL_S
     told = seen(balancer, late)
     assert (told.in_flight, told.free, told.verdict) == (8, 1, "chosen")

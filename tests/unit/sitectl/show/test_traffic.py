@@ -41,7 +41,11 @@ def findings(*sites: dict[str, Any], protocol: str = "http") -> list[Finding]:
         (one("ok", 200), "ok", "east answered 200 in 12.3 ms"),
         (one("ok", 404), "ok", "east answered 404"),
         (one("ok", 503), "error", "a target at east answered 503"),
-        (one("busy"), "warning", "east is full: no slot was free"),
+        (
+            one("busy"),
+            "warning",
+            "east has no room: no slot was free, or its router is short of memory",
+        ),
         (one("no-target"), "warning", "east has no ready target"),
         (one("connect-failed", reason="refused"), "error", "takes a connection: refused"),
         (one("bad-head"), "error", "east refused the request head"),
