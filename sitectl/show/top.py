@@ -344,9 +344,9 @@ def _leaves(
     still = now.get("open_to") or {}
     reasons = now.get("spilled_for") or {}
     if to:
-        parts += [f"{to[site]:.1f}/s to {output.safe(site)}" for site in by_cost(to, costs)]
+        parts += [f"{_per_s(to[site])} to {output.safe(site)}" for site in by_cost(to, costs)]
     elif spilled:
-        parts.append(f"{spilled:.1f}/s")
+        parts.append(_per_s(spilled))
     if parts:
         parts[-1] += _because(reasons)  # Of all sites together.
     parts += [f"{still[site]} open at {output.safe(site)}" for site in by_cost(still, costs)]
@@ -355,15 +355,20 @@ def _leaves(
     if queued:
         parts.append(f"{queued} wait")
     if failed:
-        parts.append(f"{failed:.1f}/s fail")
+        parts.append(f"{_per_s(failed)} fail")
     if gave_up := float(now.get("gave_up_per_s") or 0):
-        parts.append(f"{gave_up:.1f}/s given up by clients")
+        parts.append(f"{_per_s(gave_up)} given up by clients")
     if shed := float(now.get("shed_per_s") or 0):
-        parts.append(f"{shed:.1f}/s shed")
+        parts.append(f"{_per_s(shed)} shed")
     meant = colours.BAD if failed else colours.WARN if parts else ""
     if _is_for_others(service, now):
         parts.append(_FOR_OTHERS)
     return Cell(", ".join(parts) or "-", meant)
+
+
+def _per_s(per_s: float) -> str:
+    """``4.2/s``; not ``0.0/s`` of a few in a minute."""
+    return f"{per_s:.1f}/s" if per_s >= 0.1 else "<0.1/s"
 
 
 def _because(reasons: Mapping[str, float]) -> str:

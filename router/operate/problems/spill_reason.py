@@ -234,5 +234,7 @@ def _listed(
 
 
 def per_s_text(per_s: float) -> str:
-    """``4.2/s``, ``1,390/s``."""
+    """``4.2/s``, ``1,390/s``; not ``0.0/s`` of a few in a minute."""
+    if 0 < per_s < 0.1:
+        return "<0.1/s"
     return f"{per_s:.1f}/s" if per_s < 10 else f"{per_s:,.0f}/s"

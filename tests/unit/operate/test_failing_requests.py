@@ -396,6 +396,11 @@ def test_of_a_router_that_stood_still_it_is_said_how_long_a_time_the_figures_are
     assert one.message == f"Service shop:8080: {told}"
 
 
+def test_a_few_requests_of_a_long_time_are_not_called_none() -> None:
+    found = PortFailures(key=SHOP, lately=lately(600, 100.0, all_full=120, link_lost=4))
+    assert "; <0.1/s more failed: " in problem(found)[1]
+
+
 def test_a_queue_is_set_at_the_site_that_declares_the_service() -> None:
     world = World(3, "a", "b")
     a, b = world.sites.values()

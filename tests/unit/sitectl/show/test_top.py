@@ -205,8 +205,8 @@ def test_what_fails_and_what_waits_is_told() -> None:
     one = {**service("shop", 80, site("here")), "queued": 3}
     live = {**LIVE, "services": [one], "now": [now("shop", failed_per_s=1.5)]}
     assert "3 wait, 1.5/s fail" in "\n".join(top.page(live, None))
-    live["now"] = [now("shop", failed_per_s=1.5, gave_up_per_s=0.25, shed_per_s=2.0)]
-    assert "3 wait, 1.5/s fail, 0.2/s given up by clients, 2.0/s shed" in "\n".join(
+    live["now"] = [now("shop", failed_per_s=1.5, gave_up_per_s=0.045, shed_per_s=2.0)]
+    assert "3 wait, 1.5/s fail, <0.1/s given up by clients, 2.0/s shed" in "\n".join(
         top.page(live, None)
     )
 
