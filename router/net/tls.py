@@ -42,7 +42,7 @@ _OUT_OF_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXP
 def tls_reason(error: ssl.SSLError) -> str:
     """The library's words without its file and line."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate refused: {error.verify_message}"
+        return f"certificate refused: {error.verify_message.removesuffix('.')}"
     if error.reason in _ALERTS:
         return _ALERTS[error.reason]
     if error.reason == _NO_CERTIFICATE:

@@ -551,3 +551,12 @@ def test_a_whole_piece_is_neither_copied_nor_shifted_by_what_comes_before_it() -
 def test_no_reason_has_a_place_in_the_source_of_a_library(error: ssl.SSLError, told: str) -> None:
     error.reason = ""  # As the library leaves it where it has none.
     assert tls_reason(error).startswith(told) and "ssl" not in tls_reason(error)
+
+
+def test_a_name_that_does_not_fit_is_told_without_the_librarys_full_stop() -> None:
+    """A sentence of ours ended in two."""
+    error = ssl.SSLCertVerificationError()
+    error.verify_message = "Hostname mismatch, certificate is not valid for 'pay.test'."
+    assert tls_reason(error) == (
+        "certificate refused: Hostname mismatch, certificate is not valid for 'pay.test'"
+    )
