@@ -169,6 +169,41 @@ def test_a_router_that_is_gone_is_told_and_rows_stay(chromium: Browser, stage: S
         expect(page.locator("tbody tr")).to_have_count(60)
 
 
+def test_after_a_restart_of_the_router_the_list_is_of_the_new_one(
+    chromium: Browser, stage: Stage
+) -> None:
+    """Its flows have small numbers again: the list stayed as it was, for 40 minutes."""
+    with looking(chromium, stage, "#/flows") as page:
+        rows = page.locator("tbody tr")
+        expect(rows).to_have_count(60)
+        stage.router.flows = (scenes.flow(2), scenes.flow(1))
+        expect(rows).to_have_count(2)
+        expect(rows.first).to_contain_text("/cart/2")
+
+
+def test_what_is_under_way_goes_from_its_list_when_it_has_ended(
+    chromium: Browser, stage: Stage
+) -> None:
+    """The answer has it no more: it stayed there as under way."""
+    others = tuple(one for one in stage.router.flows if one.outcome != "under-way")
+    stage.router.flows = (scenes.flow(62, outcome="under-way"), *others)
+    with looking(chromium, stage, "#/flows?outcome=under-way") as page:
+        rows = page.locator("tbody tr")
+        expect(rows).to_have_count(1)
+        expect(rows.first).to_contain_text("/cart/62")
+        ended = (scenes.flow(62), *others)
+        stage.router.flows = (scenes.flow(63, outcome="under-way"), *ended)
+        expect(rows.first).to_contain_text("/cart/63")
+        expect(rows).to_have_count(1)
+        page.get_by_role("button", name="Pause").click()
+        stage.router.flows = (scenes.flow(64, outcome="under-way"), scenes.flow(63), *ended)
+        go_on = page.get_by_role("button", name=re.compile(r"Go on \(1 newer\)"))
+        expect(go_on).to_be_visible()
+        go_on.click()
+        expect(rows.first).to_contain_text("/cart/64")
+        expect(rows).to_have_count(1)
+
+
 def test_on_a_phone_a_flow_has_two_lines_and_the_page_a_bound(
     chromium: Browser, stage: Stage
 ) -> None:

@@ -25,11 +25,15 @@ export function command(route, live) {
 }
 
 /**
- * Puts flows into what is kept, newest first: one that is told again replaces what was known.
- * @param {any[]} kept @param {any[]} fresh
+ * Puts flows into what is kept, newest first: one that is told again replaces what was known, and
+ * one that was under way and is not told again may have ended. Numbers that fell are of a router
+ * that has started since.
+ * @param {any[]} kept @param {any[]} fresh Both newest first.
  */
-export function merged(kept, fresh) {
-  const byId = new Map(kept.map((one) => [one.id, one]));
+function merged(kept, fresh) {
+  const isRestarted = fresh.length > 0 && kept.length > 0 && fresh[0].id < kept[0].id;
+  const still = isRestarted ? [] : kept.filter((one) => one.outcome !== "under-way");
+  const byId = new Map(still.map((one) => [one.id, one]));
   for (const one of fresh) byId.set(one.id, one);
   return [...byId.values()].sort((one, other) => other.id - one.id).slice(0, KEPT);
 }
@@ -59,8 +63,7 @@ function useFlows(filters, isHeld) {
   held.current = isHeld;
   const key = address("flows", filters);
 
-  const draw = (fresh) => {
-    waiting.current = merged(waiting.current, fresh);
+  const draw = () => {
     if (held.current) {
       const behind = (was) => unseen(was.flows, waiting.current);
       setShown((was) => ({ ...was, error: null, loading: false, behind: behind(was) }));
@@ -80,7 +83,8 @@ function useFlows(filters, isHeld) {
       try {
         const asked = { ...filters, count: SHOWN };
         const answer = await getWhole("flows", asked, { signal, isPoll });
-        draw(answer.items);
+        waiting.current = merged(waiting.current, answer.items);
+        draw();
         const left = skipped === null ? 0 : Math.max(0, answer.skipped - skipped);
         setShown((was) => ({ ...was, left }));
         skipped = answer.skipped;
@@ -92,7 +96,7 @@ function useFlows(filters, isHeld) {
     });
   }, [key]);
   useEffect(() => {
-    if (!isHeld && waiting.current.length) draw([]);
+    if (!isHeld && waiting.current.length) draw();
   }, [isHeld]);
   return shown;
 }
