@@ -52,7 +52,9 @@ def detail_text(item: dict[str, Any]) -> str:
         f"Mode:     {output.safe(item['mode'])}, version {output.safe(item['version'])}",
     ]
     if (item["replicas"] or 1) > 1:
-        lines.append(f"Routers:  {item['replicas']} of that site, linked to each other")
+        lines.append(
+            f"Routers:  {item['replicas']}; one of them answered: these are its own figures"
+        )
     for problem in item["problems"]:
         said = output.safe(problem["message"]) or "about something that is not for this site"
         lines.append(f"Problem:  {output.safe(problem['code'])} {said}")

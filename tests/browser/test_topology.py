@@ -402,7 +402,7 @@ def test_another_site_is_seen_down_to_the_requests_of_its_targets(
         mode="interior",
         ready=True,
         uptime_s=7_300.0,
-        replicas=1,
+        replicas=2,
         problems=(SiteProblem("SW0404", "Link to-x was refused"),),
         links=(
             SiteLink(
@@ -420,6 +420,7 @@ def test_another_site_is_seen_down_to_the_requests_of_its_targets(
     with looking(chromium, stage, "#/topology?site=south") as page:
         card = page.get_by_role("region", name="What south reports")
         expect(card).to_contain_text("serving, interior, version 0.1.0 and up for 2 h 1 min")
+        expect(card).to_contain_text("One of its 2 routers answered: these are its own figures")
         expect(card).to_contain_text("Link to-x was refused")
         shop = card.get_by_role("table", name="Services at south").get_by_role("row").nth(1)
         for text in ("shop:8080", "7 of 10", "400", "100", "south 75 %, west 25 %"):

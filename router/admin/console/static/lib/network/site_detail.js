@@ -118,10 +118,10 @@ function About({ site }) {
     site.mode,
     site.version && `version ${site.version}`,
     site.uptime_s === null ? "" : `up for ${span(site.uptime_s)}`,
-    site.replicas > 1 ? `${site.replicas} routers` : "",
   ].filter(Boolean);
   return html`<p class="muted">
     ${listed(words)}${site.age_s > 1 && `, as of ${span(site.age_s)} ago`}
+    ${site.replicas > 1 && `. One of its ${count(site.replicas)} routers answered: these are its own figures`}
   </p>`;
 }
 
