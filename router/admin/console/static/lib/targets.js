@@ -4,7 +4,8 @@ import { get } from "./api.js";
 import { CapacityBar, honesty, inFlightOf, overstated } from "./capacity.js";
 import { SiteName } from "./charts/colours.js";
 import { sitectl } from "./commands.js";
-import { count, mean, plural, shellWord } from "./format.js";
+import { count, mean, plural, shellWord, span } from "./format.js";
+import { useNow } from "./store.js";
 import { Ago, Badge, Card, Empty, Failed, Table } from "./ui.js";
 
 /** @param {any} knees @param {any} service @param {any} target */
@@ -88,9 +89,15 @@ export function Targets({ service, knees }) {
   <//>`;
 }
 
+/** The answer stays as it was. @param {{at: number}} props By the page's clock. */
+function AskedAgo({ at }) {
+  useNow();
+  return html`<p class="muted">As it was ${span((performance.now() - at) / 1000)} ago.</p>`;
+}
+
 /** Targets of other sites: these are asked for when somebody wants to know. */
 export function Elsewhere({ service }) {
-  const [answer, setAnswer] = useState({ targets: null, error: null, asking: false });
+  const [answer, setAnswer] = useState({ targets: null, error: null, asking: false, at: 0 });
   const sites = service.sites.filter((one) => !one.local);
   if (!sites.length) return null;
   const ask = async () => {
@@ -100,7 +107,7 @@ export function Elsewhere({ service }) {
       const port = ports.find((one) => one.port === service.port);
       const own = new Set(service.targets.map((one) => one.site));
       const targets = (port?.targets ?? []).filter((one) => !own.has(one.site) && !one.host);
-      setAnswer({ targets, error: null, asking: false });
+      setAnswer({ targets, error: null, asking: false, at: performance.now() });
     } catch (error) {
       setAnswer({ ...answer, error, asking: false });
     }
@@ -113,6 +120,7 @@ export function Elsewhere({ service }) {
     </button>`}
   >
     ${answer.error && html`<${Failed} error=${answer.error} />`}
+    ${answer.targets && html`<${AskedAgo} at=${answer.at} />`}
     ${
       answer.targets
         ? html`<${Table}
