@@ -46,7 +46,7 @@ def _targets_text(targets: list[dict[str, Any]]) -> str:
     """A row for each target here, where some are passed over for being slow; else nothing."""
     if not any(one.get("verdict") == "hot" for one in targets):
         return ""
-    headings = ["TARGET", "IN FLIGHT", "CAPACITY", "ANSWERS IN", "VERDICT", "REASON"]
+    headings = ["TARGET", "IN FLIGHT", "CAPACITY", "EXPECTED", "VERDICT", "REASON"]
     cells = [
         [
             one.get("target"),
@@ -58,7 +58,7 @@ def _targets_text(targets: list[dict[str, Any]]) -> str:
         ]
         for one in targets
     ]
-    return f"\n\n{output.rows(headings, cells, optional=('CAPACITY', 'ANSWERS IN'))}"
+    return f"\n\n{output.rows(headings, cells, optional=('CAPACITY', 'EXPECTED'))}"
 
 
 def _without_site(queue: dict[str, Any]) -> str:

@@ -43,9 +43,9 @@ def text(*verdicts: str) -> str:
 
 def test_targets_have_rows_while_one_is_passed_over_for_being_slow() -> None:
     found = text("full", "chosen", "hot")
-    assert "TARGET" in found
-    assert "127.0.0.1:9002  2          10        40 ms       hot      a reason" in found
-    assert "127.0.0.1:9000  0          10        -           full     a reason" in found
+    assert "TARGET          IN FLIGHT  CAPACITY  EXPECTED  VERDICT  REASON" in found
+    assert "127.0.0.1:9002  2          10        40 ms     hot      a reason" in found
+    assert "127.0.0.1:9000  0          10        -         full     a reason" in found
 
 
 def test_alike_targets_are_no_news() -> None:
