@@ -246,7 +246,7 @@ class LaneMux:
 
     def writable(self) -> None:
         """Everything has left; the next turn may be filled."""
-        self._flow.emptied()
+        self._flow.emptied(self.now(), self.bytes_out)
         self.ask_turn()
 
     def lost(self, cause: Loss | None) -> None:
@@ -364,7 +364,7 @@ class LaneMux:
             self.bytes_out += used
             if not self.connection.send(*parts):
                 outbox.close_room()
-                self._flow.filled()
+                self._flow.filled(self.now(), self.bytes_out)
         if outbox.has_more and not self._flow.is_full and not self.turn_asked:
             # More than one turn's worth: let the others have theirs first.
             self.turn_asked = True

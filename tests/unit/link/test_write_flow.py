@@ -9,6 +9,7 @@ from router.model import limits
 from tests.unit.exchange.fakes_http import FakeConnection, FakeTimers
 
 MOST, LEAST = limits.LANE_TURN_BYTES_MAX, limits.LANE_TURN_BYTES_MIN
+START = limits.LANE_UNSENT_BYTES_START
 
 
 class Bounded(FakeConnection):
@@ -40,17 +41,52 @@ class Way:
         handed = min(offered_bytes, max(0.0, most + self.bytes_per_s - waited))
         self.sent_bytes += int(handed)
         left = self.connection.kernel_bytes = max(0, int(waited + handed - self.bytes_per_s))
-        (self.flow.filled if left >= most else self.flow.emptied)()
+        told = self.flow.filled if left >= most else self.flow.emptied
+        told(self.now, self.sent_bytes)
         assert not self.flow.look(self.now, self.sent_bytes)
         return left
 
 
-def test_a_fast_way_gets_whole_turns_and_costs_no_system_call() -> None:
+def test_a_fast_way_gets_whole_turns_and_its_bound_changes_once() -> None:
     way = Way(1e9)
     for _ in range(20):
         way.second()
-        assert way.flow.turn_bytes == MOST
-    assert way.connection.bounds == []
+    assert way.flow.turn_bytes == MOST
+    assert way.connection.bounds == [START, limits.LANE_UNSENT_BYTES_MAX]
+
+
+def test_a_backlog_is_bounded_before_it_is_measured() -> None:
+    way = Way(1e9)
+    assert (way.flow.turn_bytes, way.connection.bounds) == (MOST, [START])
+
+
+def test_a_backlog_is_measured_as_soon_as_the_connection_has_taken_it() -> None:
+    connection = Bounded()
+    flow = WriteFlow(connection, 0.0)
+    connection.kernel_bytes = 250_000
+    flow.filled(10.0, 250_000)
+    assert flow.turn_bytes == MOST
+    connection.kernel_bytes = 150_000
+    flow.emptied(11.0, 250_000)
+    assert flow.turn_bytes == connection.bounds[-1] == LEAST
+
+
+def test_a_moment_that_carried_nothing_is_no_slow_way() -> None:
+    """All waits behind what TCP repeats, and is there at once when that has come."""
+    way = Way(1e9)
+    for _ in range(3):
+        way.second()
+    way.flow.emptied(way.now + limits.LANE_MEASURE_S, way.sent_bytes)
+    assert way.flow.turn_bytes == MOST
+
+
+def test_a_connection_that_was_fast_is_bounded_again_when_it_has_no_backlog() -> None:
+    way = Way(1e9)
+    for _ in range(3):
+        way.second()
+    way.second(offered_bytes=1_000)
+    way.second(offered_bytes=1_000)
+    assert (way.flow.turn_bytes, way.connection.bounds[-1]) == (MOST, START)
 
 
 @pytest.mark.parametrize("bytes_per_s", [10_000.0, 50_000.0, 500_000.0, 2e6])
@@ -63,15 +99,14 @@ def test_a_slow_way_is_handed_what_it_carries_in_a_moment(bytes_per_s: float) ->
     assert left <= 2.5 * ahead
 
 
-def test_a_way_without_a_backlog_gets_whole_turns_within_some_seconds() -> None:
+def test_a_way_without_a_backlog_starts_again_within_some_seconds() -> None:
     way = Way(50_000.0)
     for _ in range(30):
         way.second()
     assert way.flow.turn_bytes == LEAST
     for _ in range(10):
         way.second(offered_bytes=1_000)
-    assert way.flow.turn_bytes == MOST
-    assert way.connection.bounds[-1] == limits.LANE_UNSENT_BYTES_MAX
+    assert (way.flow.turn_bytes, way.connection.bounds[-1]) == (MOST, START)
 
 
 def test_little_that_is_always_under_way_over_a_long_path_is_no_backlog() -> None:
@@ -81,7 +116,7 @@ def test_little_that_is_always_under_way_over_a_long_path_is_no_backlog() -> Non
         way.connection.kernel_bytes = 2_000
         way.now += 1.0
         way.flow.look(way.now, way.sent_bytes)
-    assert (way.flow.turn_bytes, way.connection.bounds) == (MOST, [])
+    assert (way.flow.turn_bytes, way.connection.bounds) == (MOST, [START])
 
 
 @given(st.lists(st.tuples(st.floats(1.0, 1e10), st.floats(0.0, 1e10)), max_size=40))
@@ -102,7 +137,7 @@ def test_it_stalls_when_the_peer_takes_nothing_for_long_enough() -> None:
     flow, connection = way.flow, way.connection
     assert not flow.look(100.0, 0), "nothing waits"
     connection.buffered_bytes, connection.kernel_bytes = 10_000, 100_000
-    flow.filled()
+    flow.filled(0.0, 0)
     for second in range(101, 200):
         connection.kernel_bytes -= 1
         assert not flow.look(float(second), 110_000)
@@ -138,7 +173,7 @@ def test_a_backlog_that_was_there_when_we_woke_is_seen_to_shrink() -> None:
     connection = Bounded()
     flow = WriteFlow(connection, 0.0)
     connection.kernel_bytes = 100_000
-    flow.filled()
+    flow.filled(0.0, 0)
     assert not flow.look(1.0, 100_000)
     flow.woke(60.0)
     for second in range(61, 60 + 3 * int(limits.LANE_WRITE_STALL_S)):
