@@ -15,10 +15,11 @@ from router.http.http2.stream_states import AFTER_SENDING as AFTER_HTTP2_SENDING
 from router.http.http2.wire_streams import WireStream
 from router.link.streams.stream import LaneStream
 from router.link.streams.stream_states import AFTER_RECEIVING, AFTER_SENDING
-from router.net.ports import Connection, ConnectionHandler
+from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network
 from tests.simulation import test_http2_storms as http2_storms
 from tests.simulation.storm import Storm
 from tests.simulation.storm_parties import Client
+from tests.simulation.world import SERVICE, World
 from tests.unit.http import test_http2_streams as http2_streams
 
 SEEDS = range(4)
@@ -96,6 +97,36 @@ class Hushed(Client):
         return self
 
 
+class Caller:
+    """A tcp client that sends one byte, and leaves when it is told to."""
+
+    def __init__(self, network: Network) -> None:
+        network.dial("127.0.0.1", SERVICE.port, self._connected, self._failed, timeout_s=5.0)
+
+    def _connected(self, connection: Connection) -> ConnectionHandler:
+        self._connection = connection
+        connection.send(b"x")
+        return self
+
+    def _failed(self, failure: DialFailure) -> None:
+        raise AssertionError(failure.reason)
+
+    def leave(self) -> None:
+        self._connection.abort()
+
+    def received(self, data: memoryview) -> None:
+        """Whatever it is."""
+
+    def ended(self) -> None:
+        """It leaves by itself."""
+
+    def writable(self) -> None:
+        """It sends no more."""
+
+    def lost(self, cause: Loss | None) -> None:
+        """It was told to leave."""
+
+
 @pytest.mark.parametrize("who", ["client", "target"])
 def test_nor_where_a_connection_ends_before_a_byte_came(who: str, watched: list[Watched]) -> None:
     storm = Storm(0)
@@ -108,6 +139,20 @@ def test_nor_where_a_connection_ends_before_a_byte_came(who: str, watched: list[
         connection.connection.finish()
     storm.world.run(1.0)
     assert client.over
+
+
+def test_nor_where_connections_stand_for_the_slot_of_another_site(watched: list[Watched]) -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare(protocol="tcp", queue_wait_s=5.0)
+    b.serve(1, capacity=1)
+    world.run(5)
+    clients = [Caller(a.network) for _ in range(3)]
+    for client in clients:
+        world.run(1)
+        client.leave()
+    world.run(1)
 
 
 def test_all_that_the_tables_list_was_seen(watched: list[Watched]) -> None:
