@@ -61,6 +61,12 @@ class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
         """Those of ``failed`` that nobody wanted to fail."""
         return self.failed - self.shed
 
+    @property
+    def rejected(self) -> int:
+        """Those that this router answered with 4xx itself, at no fault of the service: malformed,
+        too large, too slow. At least so many: what failed at a site is taken from them too."""
+        return max(0, self.nowhere - self.failed - self.gave_up)
+
     def per_s(self, count: int) -> float:
         """``count`` of these, each second."""
         return count / self.lasted_s if self.lasted_s > 0 else 0.0

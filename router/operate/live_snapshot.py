@@ -77,6 +77,7 @@ class Living:
             failed_per_s=round(change.per_s(change.failures), 3),
             shed_per_s=round(change.per_s(change.shed), 3),
             gave_up_per_s=round(change.per_s(change.gave_up), 3),
+            rejected_per_s=round(change.per_s(change.rejected), 3),
             p50_s=change.p50_s,
             p99_s=change.p99_s,
             overflow_to=self._recent.a_second(change, change.overflow),

@@ -336,8 +336,8 @@ def _leaves(
     costs: Mapping[str, int | None],
 ) -> Cell:
     """What other sites serve: which, how much a second and why; connections that are open there;
-    how many requests wait, fail, are given up by their clients, or shed; and that only clients of
-    other sites are served here."""
+    how many requests wait, fail, are given up by their clients, shed, or refused here as malformed;
+    and that only clients of other sites are served here."""
     parts = []
     queued = int(service.get("queued") or 0)
     to = now.get("spilled_to", now.get("overflow_to")) or {}
@@ -360,6 +360,8 @@ def _leaves(
         parts.append(f"{_per_s(gave_up)} given up by clients")
     if shed := float(now.get("shed_per_s") or 0):
         parts.append(f"{_per_s(shed)} shed")
+    if rejected := float(now.get("rejected_per_s") or 0):
+        parts.append(f"{_per_s(rejected)} refused with 4xx")
     meant = colours.BAD if failed else colours.WARN if parts else ""
     if _is_for_others(service, now):
         parts.append(_FOR_OTHERS)

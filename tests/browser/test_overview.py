@@ -143,6 +143,24 @@ def test_requests_that_are_shed_are_no_failures_and_not_served_either(
         expect(page.locator(".answer")).to_contain_text(f"2/s are shed at {now.service}.")
 
 
+def test_requests_that_the_router_refuses_itself_are_no_failures_and_not_served_either(
+    chromium: Browser, stage: Stage
+) -> None:
+    """Half of all requests got 400, and the page said that every request was served here."""
+    live = pictures.many_sites()
+    (now,) = live.now
+    told = {0.0: "All valid requests", 2.0: "All valid requests but those that are shed"}
+    with looking(chromium, stage) as page:
+        for shed_per_s in told:
+            some = msgspec.structs.replace(now, shed_per_s=shed_per_s, rejected_per_s=12.0)
+            stage.router.live = msgspec.structs.replace(live, now=(some,))
+            who = "Every valid request is" if not shed_per_s else f"{told[shed_per_s]} are"
+            expect(page.locator(".sentence")).to_have_text(f"{who} served here.")
+            expect(page.locator(".answer")).to_contain_text(
+                f"12/s are refused here with 4xx at {now.service}."
+            )
+
+
 def test_a_routing_key_stands_for_the_service_that_carries_it(
     chromium: Browser, stage: Stage
 ) -> None:

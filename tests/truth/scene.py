@@ -74,9 +74,10 @@ class Shop:
         per_s: float = PER_S,
         timeout_s: float = TIMEOUT_S,
         at_once: int = LOAD_AT_ONCE_MAX,
+        path: str = "/",
     ) -> Load:
         """Clients of ``near``."""
-        return Load([door(self.near)], per_s, timeout_s=timeout_s, at_once=at_once)
+        return Load([door(self.near)], per_s, path, timeout_s=timeout_s, at_once=at_once)
 
     def now(self) -> Any:
         """What the console's picture says of the last seconds."""

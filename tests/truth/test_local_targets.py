@@ -2,6 +2,7 @@
 
 import re
 
+from router.model.settings import ServiceLimits
 from tests.scenario.backends import HttpTarget
 from tests.scenario.clients import Load, by_site
 from tests.scenario.waiting import until
@@ -155,6 +156,16 @@ def test_clients_give_up(shop: Shop, watch: Watch) -> None:
         return shop.metric("spillway_requests_total", code_class="client-gone")
 
     until(lambda: counted() == len(load.answers), "metrics say so")
+
+
+def test_some_clients_send_too_large_requests(shop: Shop, watch: Watch) -> None:
+    surfaces = watch(shop.near)
+    too_long = "/" + "x" * ServiceLimits().request_line_bytes
+    with shop.load() as load, shop.load(path=too_long) as large:
+        until(lambda: len(large.answers) >= PER_S, "they are refused")
+        surfaces.show(faults.REJECTED)
+    assert {one.status for one in large.answers} == {414}
+    assert set(by_site(load.answers)) == {"near"}
 
 
 def test_targets_do_not_answer_in_time(net: Stage, watch: Watch) -> None:

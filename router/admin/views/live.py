@@ -47,6 +47,8 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
 
     ``gave_up_per_s``: requests whose client left before an answer began; none of ``failed_per_s``.
     ``shed_per_s``: sheddable requests that made way for others; none of ``failed_per_s`` either.
+    ``rejected_per_s``: those that this router answered with 4xx itself, since they are malformed,
+    too large or too slow, which is no failure of the service.
 
     ``left_out``: while no site takes the next request, as of `WhyView`.
 
@@ -72,6 +74,7 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     left_out: str = ""
     gave_up_per_s: float = 0.0
     shed_per_s: float = 0.0
+    rejected_per_s: float = 0.0
     routing_key: str = ""
 
 

@@ -170,6 +170,28 @@ GIVEN_UP = Fault(
     exits={fault.CHECK: 3},
     false=("Every request is served", "/s fail"),
 )
+REJECTED = Fault(
+    name="some clients send requests that are too large",
+    clients="who send them get 414, the others are served here",
+    shown={
+        fault.TOP: "near: ready  …/s refused with 4xx",
+        fault.WHY: "goes to near…chosen   local site has room",
+        fault.WHY_PAST: "near  …local site has room",
+        fault.METRICS: 'spillway_requests_total{code_class="4xx"…site=""}',
+        fault.OVERVIEW: "Every valid request is served here.…/s are refused here with 4xx at shop.",
+        fault.SERVICE_PAGE: "/s are refused here with 4xx, as they are malformed, too large or too "
+        "slow; the rest is served where it comes in.",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent(
+        "what a client does wrong is no fault of a site or a service",
+        *(fault.STATUS, fault.STATUS_JSON, fault.CHECK, fault.SERVICE, fault.EVENTS, fault.ALERTS),
+        *fault.OBJECTS,
+    )
+    | silent("no request goes to another site", fault.TOPOLOGY),
+    false=("Every request is served", "/s fail", "given up"),
+)
 TIMES_OUT = Fault(
     name="targets here do not answer in time",
     clients="get 504 until the targets are ejected, then the other site serves",
@@ -323,6 +345,7 @@ FAULTS = (
     NOWHERE_FOR_CONSUMERS,
     LATE,
     GIVEN_UP,
+    REJECTED,
     TIMES_OUT,
     STUCK,
     ANSWERS_503,

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.history.readings import change
+from router.history.readings import SHED, change
 from router.model.ids import SiteId
-from router.model.port_reading import Reading
+from router.model.port_reading import SERVED_NOWHERE, Reading
 
 FAR = SiteId("far")
 
@@ -18,6 +18,15 @@ def test_connections_that_last_are_seen_as_soon_as_they_are_spilled() -> None:
     assert change(after, after, 5.0).seen == 0, "they were seen before"
     ended = Reading(served={FAR: 23}, spilled_to={FAR: 23})
     assert (change(after, ended, 5.0).seen, change(after, ended, 5.0).spilled_to) == (20, {})
+
+
+def test_what_is_served_nowhere_and_neither_fails_nor_is_given_up_is_rejected() -> None:
+    served = {FAR: 3, SERVED_NOWHERE: 9}
+    after = Reading(served=served, failed=4, failed_for={SHED: 1, "all-full": 3}, gave_up=2)
+    found = change(Reading(), after, 1.0)
+    assert (found.rejected, found.failures, found.shed, found.gave_up) == (3, 3, 1, 2)
+    at_far = change(Reading(), Reading(served={FAR: 3}, failed=3), 1.0)
+    assert at_far.rejected == 0, "what fails at a site is not served nowhere"
 
 
 @given(st.lists(st.sampled_from(["begin", "end"]), max_size=40), st.integers(0, 40))

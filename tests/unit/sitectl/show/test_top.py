@@ -205,10 +205,11 @@ def test_what_fails_and_what_waits_is_told() -> None:
     one = {**service("shop", 80, site("here")), "queued": 3}
     live = {**LIVE, "services": [one], "now": [now("shop", failed_per_s=1.5)]}
     assert "3 wait, 1.5/s fail" in "\n".join(top.page(live, None))
-    live["now"] = [now("shop", failed_per_s=1.5, gave_up_per_s=0.045, shed_per_s=2.0)]
-    assert "3 wait, 1.5/s fail, <0.1/s given up by clients, 2.0/s shed" in "\n".join(
-        top.page(live, None)
-    )
+    live["now"] = [
+        now("shop", failed_per_s=1.5, gave_up_per_s=0.045, shed_per_s=2.0, rejected_per_s=12.0)
+    ]
+    told = "3 wait, 1.5/s fail, <0.1/s given up by clients, 2.0/s shed, 12.0/s refused with 4xx"
+    assert told in "\n".join(top.page(live, None))
 
 
 def test_a_site_that_serves_only_clients_of_other_sites_says_so() -> None:

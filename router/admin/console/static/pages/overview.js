@@ -116,7 +116,7 @@ function ofTheOpen(live) {
       } ${fullness(full)} at every site that ${gone.length ? "is reached and " : ""}may serve ${
         full.length === 1 ? "it" : "them"
       }.`,
-      more: `${full.some((one) => one.queued_mean > 0) ? `${begins(nounOf(full))}s wait for room here.` : `No ${nounOf(full)} waits for room here.`}${losing}${shedNow(live)}${leftOut(live, full)}${
+      more: `${full.some((one) => one.queued_mean > 0) ? `${begins(nounOf(full))}s wait for room here.` : `No ${nounOf(full)} waits for room here.`}${losing}${besides(live)}${leftOut(live, full)}${
         gone.length ? ` ${listedOf(gone, NAMED)} ${gone.length === 1 ? "is" : "are"} not reached.` : ""
       }`,
       tone: "bad",
@@ -134,7 +134,7 @@ function ofTheOpen(live) {
   const { now, began } = reasons(away, live.services);
   return {
     text: `${who} ${away.length === 1 ? "spills" : "spill"} to ${listedOf(where, NAMED)}.`,
-    more: `${howMuch(away, requests)} ${now.length ? "leave" : "left"} ${live.status.name} because ${becauseOf(now, began)}.${losing}${shedNow(live)}${mute}`,
+    more: `${howMuch(away, requests)} ${now.length ? "leave" : "left"} ${live.status.name} because ${becauseOf(now, began)}.${losing}${besides(live)}${mute}`,
     tone: losing || mute || isFault(now) ? "warn" : "info",
   };
 }
@@ -156,6 +156,17 @@ function givenUp(live) {
 function shedNow(live) {
   const services = live.now.filter((one) => one.shed_per_s >= LEAST_PER_S);
   return perSecond(services, "shed_per_s", "are shed");
+}
+
+/** Requests that this router answers itself, as they are malformed, too large or too slow. */
+function rejectedNow(live) {
+  const services = live.now.filter((one) => one.rejected_per_s >= LEAST_PER_S);
+  return perSecond(services, "rejected_per_s", "are refused here with 4xx");
+}
+
+/** What is not served and is no failure of a service. */
+function besides(live) {
+  return `${shedNow(live)}${rejectedNow(live)}`;
 }
 
 /** Sites that offered one of them lately and cannot be reached. @param {any[]} services */
@@ -203,7 +214,7 @@ function failingNow(live, failing, failed, requests) {
     : "";
   return {
     text: `${begins(nounOf(servicesOf(live, [...failing, ...others])))}s fail at ${listedOf([...failing, ...others].map(nameOf), NAMED)}.`,
-    more: `${rate(perS)} of ${rate(requests)} fail.${because}${muteHere(live)}${givenUp(live)}${shedNow(live)}`,
+    more: `${rate(perS)} of ${rate(requests)} fail.${because}${muteHere(live)}${givenUp(live)}${besides(live)}`,
     tone: "bad",
   };
 }
@@ -219,10 +230,9 @@ function servedHere(live, requests, losing) {
   const down = live.services.filter(isDownHere).map(nameOf);
   const dead = down.length ? ` ${listedOf(down, NAMED)}: no ready target here.` : "";
   const mute = `${muteHere(live)}${notesHere(live)}`;
-  const shed = shedNow(live);
   return {
-    text: requests > 0 ? servedText(losing || mute, givenUp(live), shed, nounOf(live.services)) : idleText(live.services, live.now),
-    more: `${rate(requests)}${requests > 0 ? "" : " from this site's clients"} in ${plural(live.services.length, "service")}.${losing}${shed}${dead}${mute}`,
+    text: requests > 0 ? servedText(live, losing || mute) : idleText(live.services, live.now),
+    more: `${rate(requests)}${requests > 0 ? "" : " from this site's clients"} in ${plural(live.services.length, "service")}.${losing}${besides(live)}${dead}${mute}`,
     tone: losing || dead || mute ? "warn" : "good",
   };
 }
@@ -255,10 +265,14 @@ function notesHere(live) {
   return `${told.slice(0, NAMED).join("")}${more}`;
 }
 
-function servedText(losing, givenUp, shed, noun) {
-  if (givenUp) return "Not every request gets its answer.";
+function servedText(live, losing) {
+  const noun = nounOf(live.services);
+  const valid = rejectedNow(live) ? "valid " : "";
+  if (givenUp(live)) return "Not every request gets its answer.";
   if (losing) return `Every ${noun} that succeeds is served here.`;
-  return shed ? "All requests but those that are shed are served here." : `Every ${noun} is served here.`;
+  return shedNow(live)
+    ? `All ${valid}requests but those that are shed are served here.`
+    : `Every ${valid}${noun} is served here.`;
 }
 
 function isDownHere(service) {

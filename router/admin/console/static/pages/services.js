@@ -240,6 +240,9 @@ function leaving(service, now, live) {
   if (now?.shed_per_s >= LEAST_PER_S) {
     return `${rate(now.shed_per_s)} of ${rate(now.requests_per_s)} are shed, as sheddable requests make way for others; the rest is served where it comes in.`;
   }
+  if (now?.rejected_per_s >= LEAST_PER_S) {
+    return `${rate(now.rejected_per_s)} of ${rate(now.requests_per_s)} are refused here with 4xx, as they are malformed, too large or too slow; the rest is served where it comes in.`;
+  }
   return now?.requests_per_s > 0
     ? `Every ${nounOf([service])} is served where it comes in.`
     : idleText([service], now ? [now] : []);
