@@ -129,6 +129,8 @@ def _overflow(
         used_up = local.verdict == "full"
         is_now = "is used up" if used_up else "was used up in the last seconds"
         return f"the rate of {own_name}, {rate_text(rate.per_s)}, {is_now}"
+    if rate is None and _most_frequent(reasons) == "rate":
+        return f"the rate of {own_name} was used up when they left"
     if slots is None:
         return (
             f"{own_name} has no configured capacity and is at a higher level than other sites "

@@ -107,6 +107,14 @@ def test_the_most_frequent_reason_is_the_one_that_is_said() -> None:
     )
 
 
+def test_a_rate_that_is_gone_is_not_taken_for_slots_that_were_busy() -> None:
+    """Two of eight slots were ever in use."""
+    change = msgspec.structs.replace(lately({"rate": 70, "full": 2}), overflow={FAR: 72})
+    assert sentence(change, here(capacity=8, in_flight=2, free=6), in_flight_mean=1.4) == (
+        "the rate of near was used up when they left: 7.2/s go to far"
+    )
+
+
 def test_requests_that_leave_for_their_session_are_not_laid_to_the_policy() -> None:
     stays = sentence(lately({"session": 20}), here(), policy="split")
     assert stays == "sessions stay at other sites: 2.0/s go to far"
