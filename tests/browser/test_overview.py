@@ -65,6 +65,23 @@ def back_here() -> Live:
     return msgspec.structs.replace(live, services=(shop, *live.services[1:]))
 
 
+def drained(takes: float) -> Live:
+    """Requests of the last seconds left since this site was drained; now it ``takes`` so much."""
+    live = back_here() if takes else pictures.dead_here()
+    shop = msgspec.structs.replace(live.services[0], takes=takes)
+    now = msgspec.structs.replace(live.now[0], spilled_for={"drained": 139.0})
+    return msgspec.structs.replace(
+        live, services=(shop, *live.services[1:]), now=(now, *live.now[1:])
+    )
+
+
+def without_rate() -> Live:
+    """Requests of the last seconds left for a rate that is configured no more."""
+    live = back_here()
+    now = msgspec.structs.replace(live.now[0], spilled_for={"rate": 139.0})
+    return msgspec.structs.replace(live, now=(now, *live.now[1:]))
+
+
 SENTENCES: Final[dict[str, tuple[Live, str, str]]] = {
     "nothing": (
         pictures.nothing(),
@@ -110,6 +127,26 @@ SENTENCES: Final[dict[str, tuple[Live, str, str]]] = {
         back_here(),
         "shop spills to west.",
         "139/s of 142/s left east because it had no ready target.",
+    ),
+    "drained-here": (
+        drained(0),
+        "shop spills to west.",
+        "139/s of 142/s leave east because it is drained.",
+    ),
+    "drained-in-part": (
+        drained(0.3),
+        "shop spills to west.",
+        "139/s of 142/s leave east because it is drained.",
+    ),
+    "undrained": (
+        drained(1),
+        "shop spills to west.",
+        "139/s of 142/s left east because it was drained.",
+    ),
+    "without-rate": (
+        without_rate(),
+        "shop spills to west.",
+        "139/s of 142/s left east because its rate was used up.",
     ),
     "calm": (
         pictures.many_sites(),

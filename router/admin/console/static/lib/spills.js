@@ -127,18 +127,29 @@ export function reasons(nows, services) {
   const lately = nows.filter((now) => now.spilled_per_s >= LEAST_PER_S);
   const open = nows.filter((now) => !lately.includes(now));
   const found = byNumber(lately.map((one) => one.spilled_for));
-  const without = lately.filter((one) => one.spilled_for["no-target"]);
-  const isBack = without.length > 0 && without.every((one) => hasTarget(services, one));
-  const now = found.filter((one) => !(isBack && one === "no-target"));
-  const over = isBack ? ["no-target"] : [];
+  const over = found.filter((reason) => isOver(reason, lately, services));
+  const now = found.filter((one) => !over.includes(one));
   const began = [...over, ...byNumber(open.map((one) => one.open_for))];
   return { now, began: [...new Set(began)].filter((one) => !now.includes(one)) };
 }
 
-/** Whether a target of it is ready here now. @param {any[]} services @param {any} now */
-function hasTarget(services, now) {
-  const service = services.find((one) => one.name === now.service && one.port === now.port);
-  return service.sites.some((one) => one.local && one.targets_ready > 0);
+/** By reason: whether it holds no longer, as this site's state of the service shows. */
+const IS_OVER = {
+  drained: (service) => service.takes === 1,
+  "no-target": (service) => localPartOf(service)?.targets_ready > 0,
+  rate: (service) => !localPartOf(service)?.rate,
+};
+
+function localPartOf(service) {
+  return service.sites.find((one) => one.local);
+}
+
+/** Whether ``reason`` holds of no service any longer. @param {string} reason @param {any[]} nows @param {any[]} services */
+function isOver(reason, nows, services) {
+  return nows
+    .filter((now) => now.spilled_for[reason])
+    .map((now) => services.find((one) => one.name === now.service && one.port === now.port))
+    .every((service) => IS_OVER[reason]?.(service) ?? false);
 }
 
 /** @param {Record<string, number>[]} counts */
