@@ -402,6 +402,21 @@ def test_a_target_that_answers_nothing_is_no_good_news(chromium: Browser, stage:
         expect(page.get_by_role("row", name=re.compile("shop-1"))).to_contain_text(row)
 
 
+def test_targets_that_failed_lately_do_not_make_requests_fail_that_succeed(
+    chromium: Browser, stage: Stage
+) -> None:
+    live = pictures.many_sites()
+    (service,) = live.services
+    row = "answered 5xx to 146 of 311 requests in the last 52 s"
+    back = pictures.a_target("shop-1", error=row, error_kind="answers-5xx")
+    service = msgspec.structs.replace(service, targets=(back,))
+    stage.router.live = msgspec.structs.replace(live, services=(service,))
+    with looking(chromium, stage) as page:
+        told = "A target of shop answered 5xx in the last minute."
+        expect(page.locator(".answer")).to_contain_text(told)
+        expect(page.locator(".sentence")).to_have_text("Every request is served here.")
+
+
 def test_several_targets_that_answer_nothing_are_counted(chromium: Browser, stage: Stage) -> None:
     live, row = pictures.many_sites(), "3 connections in a row got no byte of an answer"
     (service,) = live.services
@@ -421,8 +436,8 @@ def test_several_targets_that_answer_nothing_are_counted(chromium: Browser, stag
     with looking(chromium, stage) as page:
         told = page.locator(".answer")
         expect(told).to_contain_text("2 of 6 targets of shop answer nothing.")
-        expect(told).to_contain_text("2 of 6 targets of shop answer 5xx.")
-        expect(told).to_contain_text("A target of shop breaks off requests.")
+        expect(told).to_contain_text("2 of 6 targets of shop answered 5xx in the last minute.")
+        expect(told).to_contain_text("A target of shop broke off requests in the last minute.")
         page.goto(f"{stage.url}{AT}")
         text = "2 of 6 targets here answer nothing. The table of targets says why."
         expect(page.get_by_text(text)).to_be_visible()

@@ -281,8 +281,8 @@ ANSWERS_500 = Fault(
         fault.WHY_PAST: "answered 5xx  near  …local site has room",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site="near"}',
         fault.ALERTS: "SpillwayFailing",
-        fault.OVERVIEW: "Requests fail at shop.…/s fail.…2 of 2 targets of shop answer 5xx.…SW0338 "
-        "Service shop:",
+        fault.OVERVIEW: "Requests fail at shop.…/s fail.…2 of 2 targets of shop answered 5xx in "
+        "the last minute.…SW0338 Service shop:",
         fault.SERVICE_PAGE: f"/s fail.…{_ERRORS}.…{_ERRORS}.…Failed…/s",
         fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0338 Service shop:…/s requests "
         f"fail: they were answered 5xx by a target.…SW0358 Target …{_ERRORS}",
@@ -301,8 +301,8 @@ ONE_ANSWERS_500 = Fault(
         **ANSWERS_500.shown,
         fault.SERVICE: f"yes…{_ERRORS}",
         fault.WHY: f"goes to near…chosen   local site has room…; …{_ERRORS}",
-        fault.OVERVIEW: "Requests fail at shop.…/s fail.…A target of shop answers 5xx.…SW0338 "
-        "Service shop:",
+        fault.OVERVIEW: "Requests fail at shop.…/s fail.…A target of shop answered 5xx in the last "
+        "minute.…SW0338 Service shop:",
         fault.SERVICE_PAGE: f"/s fail.…{_ERRORS}.…Failed…/s",
     },
     silent=ANSWERS_500.silent,

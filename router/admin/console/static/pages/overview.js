@@ -128,14 +128,14 @@ function ofTheOpen(live) {
   if (!away.length) {
     return servedHere(live, requests, losing);
   }
-  const mute = muteHere(live);
+  const wrong = `${silentHere(live)}${failedHere(live)}`;
   const where = inOrder(live, away.flatMap(servedBy));
   const who = listedOf(away.map(nameOf), NAMED);
   const { now, began } = reasons(away, live.services);
   return {
     text: `${who} ${away.length === 1 ? "spills" : "spill"} to ${listedOf(where, NAMED)}.`,
-    more: `${howMuch(away, requests)} ${now.length ? "leave" : "left"} ${live.status.name} because ${becauseOf(now, began)}.${losing}${besides(live)}${mute}`,
-    tone: losing || mute || isFault(now) ? "warn" : "info",
+    more: `${howMuch(away, requests)} ${now.length ? "leave" : "left"} ${live.status.name} because ${becauseOf(now, began)}.${losing}${besides(live)}${wrong}`,
+    tone: losing || wrong || isFault(now) ? "warn" : "info",
   };
 }
 
@@ -214,7 +214,7 @@ function failingNow(live, failing, failed, requests) {
     : "";
   return {
     text: `${begins(nounOf(servicesOf(live, [...failing, ...others])))}s fail at ${listedOf([...failing, ...others].map(nameOf), NAMED)}.`,
-    more: `${rate(perS)} of ${rate(requests)} fail.${because}${muteHere(live)}${givenUp(live)}${besides(live)}`,
+    more: `${rate(perS)} of ${rate(requests)} fail.${because}${silentHere(live)}${failedHere(live)}${givenUp(live)}${besides(live)}`,
     tone: "bad",
   };
 }
@@ -229,31 +229,37 @@ function servicesOf(live, nows) {
 function servedHere(live, requests, losing) {
   const down = live.services.filter(isDownHere).map(nameOf);
   const dead = down.length ? ` ${listedOf(down, NAMED)}: no ready target here.` : "";
-  const mute = `${muteHere(live)}${notesHere(live)}`;
+  const silent = silentHere(live);
+  const notes = notesHere(live);
+  const wrong = `${silent}${failedHere(live)}${notes}`;
   return {
-    text: requests > 0 ? servedText(live, losing || mute) : idleText(live.services, live.now),
-    more: `${rate(requests)}${requests > 0 ? "" : " from this site's clients"} in ${plural(live.services.length, "service")}.${losing}${besides(live)}${dead}${mute}`,
-    tone: losing || dead || mute ? "warn" : "good",
+    text: requests > 0 ? servedText(live, losing || silent || notes) : idleText(live.services, live.now),
+    more: `${rate(requests)}${requests > 0 ? "" : " from this site's clients"} in ${plural(live.services.length, "service")}.${losing}${besides(live)}${dead}${wrong}`,
+    tone: losing || dead || wrong ? "warn" : "good",
   };
 }
 
-/** Which services have targets here that accept connections and answer nothing, or 5xx, or no whole answer. */
-function muteHere(live) {
-  const told = (whose, does, many) => {
-    const services = live.services.filter((one) => one.targets.some(whose));
-    if (!services.length) return "";
-    const names = listedOf(services.map(nameOf), NAMED);
-    const targets = services.flatMap((one) => one.targets);
-    const found = targets.filter(whose).length;
-    return found === 1
-      ? ` A target of ${names} ${does}.`
-      : ` ${count(found)} of ${count(targets.length)} targets of ${names} ${many}.`;
-  };
-  return (
-    told(answersNothing, "answers nothing", "answer nothing") +
-    told(answersErrors, "answers 5xx", "answer 5xx") +
-    told(breaksOff, "breaks off requests", "break off requests")
-  );
+/** Which services have targets here that accept connections and answer nothing. */
+function silentHere(live) {
+  return told(live, answersNothing, "answers nothing", "answer nothing");
+}
+
+/** Which services have targets here that failed requests lately: some may have stopped doing so. */
+function failedHere(live) {
+  const [errors, breaks] = ["answered 5xx in the last minute", "broke off requests in the last minute"];
+  return told(live, answersErrors, errors, errors) + told(live, breaksOff, breaks, breaks);
+}
+
+/** ` A target of shop answers nothing.`; empty: it is so with none. */
+function told(live, whose, does, many) {
+  const services = live.services.filter((one) => one.targets.some(whose));
+  if (!services.length) return "";
+  const names = listedOf(services.map(nameOf), NAMED);
+  const targets = services.flatMap((one) => one.targets);
+  const found = targets.filter(whose).length;
+  return found === 1
+    ? ` A target of ${names} ${does}.`
+    : ` ${count(found)} of ${count(targets.length)} targets of ${names} ${many}.`;
 }
 
 /** Which part of this site takes no request of a service, and why. */
