@@ -185,7 +185,7 @@ def _rest(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
 def _busy(in_flight_mean: float, slots: int, own_name: str) -> str:
     """A moment says little of requests that take milliseconds: the mean of the last seconds."""
     shown = _mean(in_flight_mean, slots)
-    at_times = "" if shown == str(slots) else " on average, all of them at times"
+    at_times = "" if shown == str(slots) else " on average, and none was free when they left"
     return f"{shown} of {slots} slots of {own_name} are busy{at_times}"
 
 

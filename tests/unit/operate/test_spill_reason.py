@@ -103,7 +103,18 @@ def test_the_most_frequent_reason_is_the_one_that_is_said() -> None:
 
     assert said(200, 50) == "policy spread sends requests to other sites too: 25/s go to far"
     assert said(50, 200) == (
-        "2.4 of 4 slots of near are busy on average, all of them at times: 25/s go to far"
+        "2.4 of 4 slots of near are busy on average, and none was free when they left: "
+        "25/s go to far"
+    )
+
+
+def test_slots_that_were_added_since_are_not_said_to_have_been_busy() -> None:
+    """A target is back, a drain in part is over, or the capacity was raised: two were there."""
+    change = msgspec.structs.replace(lately({"full": 31}), overflow={FAR: 31})
+    told = sentence(change, here(capacity=8, in_flight=2, free=6), in_flight_mean=1.6)
+    assert told == (
+        "1.6 of 8 slots of near are busy on average, and none was free when they left: "
+        "3.1/s go to far"
     )
 
 
