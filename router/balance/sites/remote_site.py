@@ -210,8 +210,12 @@ class RemoteSite(Candidate):
 
     @property
     def is_learnt(self) -> bool:
-        """They come as load and are not bound by the signed advert, as learnt ones do."""
-        return self._advert_capacity is None and self.stated_capacity is not None
+        """They come as load and are not bound by the signed advert, as learnt ones do.
+
+        An advert without a ready target has no capacity either: what is learnt is not known then.
+        """
+        is_bound = self._advert_capacity is not None or not self._advert_targets
+        return not is_bound and self.stated_capacity is not None
 
     @property
     def is_asked_again(self) -> bool:

@@ -111,6 +111,15 @@ def test_a_new_advert_replaces_what_a_report_said_of_targets() -> None:
     assert site_of(balancer.select(0.0)) == A
 
 
+def test_slots_of_a_target_that_is_back_before_its_advert_are_not_taken_for_learnt_ones() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", targets_ready=0, capacity=None))
+    balancer.report_load(A, 0, 1, 2, 1.0)
+    assert (seen(balancer, 1.0).targets_ready, seen(balancer, 1.0).is_learnt) == (0, False)
+    balancer = balancer_of(ledger_of(), remote("a", targets_ready=1, capacity=None))
+    balancer.report_load(A, 0, 1, 2, 1.0)
+    assert seen(balancer, 1.0).is_learnt
+
+
 def test_news_of_unknown_sites_are_dropped() -> None:
     balancer = balancer_of(ledger_of(), remote("a"))
     gone = SiteId("gone")
