@@ -75,10 +75,10 @@ def drained(takes: float) -> Live:
     )
 
 
-def without_rate() -> Live:
-    """Requests of the last seconds left for a rate that is configured no more."""
+def over(reason: str) -> Live:
+    """Requests of the last seconds left for a ``reason`` of which the service shows nothing now."""
     live = back_here()
-    now = msgspec.structs.replace(live.now[0], spilled_for={"rate": 139.0})
+    now = msgspec.structs.replace(live.now[0], spilled_for={reason: 139.0})
     return msgspec.structs.replace(live, now=(now, *live.now[1:]))
 
 
@@ -144,9 +144,14 @@ SENTENCES: Final[dict[str, tuple[Live, str, str]]] = {
         "139/s of 142/s left east because it was drained.",
     ),
     "without-rate": (
-        without_rate(),
+        over("rate"),
         "shop spills to west.",
         "139/s of 142/s left east because its rate was used up.",
+    ),
+    "ejected-before": (
+        over("ejected"),
+        "shop spills to west.",
+        "139/s of 142/s left east because its targets were ejected.",
     ),
     "calm": (
         pictures.many_sites(),

@@ -136,9 +136,14 @@ export function reasons(nows, services) {
 /** By reason: whether it holds no longer, as this site's state of the service shows. */
 const IS_OVER = {
   drained: (service) => service.takes === 1,
-  "no-target": (service) => localPartOf(service)?.targets_ready > 0,
+  "no-target": isReadyHere,
+  ejected: isReadyHere,
   rate: (service) => !localPartOf(service)?.rate,
 };
+
+function isReadyHere(service) {
+  return localPartOf(service)?.targets_ready > 0;
+}
 
 function localPartOf(service) {
   return service.sites.find((one) => one.local);
