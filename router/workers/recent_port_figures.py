@@ -63,10 +63,11 @@ class TargetPart(msgspec.Struct, frozen=True):
 
 class PortPart(msgspec.Struct, frozen=True, kw_only=True):
     """A worker's part of one service port now. ``under_way``: requests of its clients that a site
-    has. ``targets``: by address."""
+    has, ``under_way_elsewhere``: another one. ``targets``: by address."""
 
     queued: int = 0
     under_way: int = 0
+    under_way_elsewhere: int = 0
     demand: int = 0
     targets: dict[str, TargetPart] = {}
 

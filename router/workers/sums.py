@@ -103,6 +103,7 @@ def part_of(view: ServiceView) -> PortPart:
     return PortPart(
         queued=view.queued,
         under_way=view.under_way,
+        under_way_elsewhere=view.under_way_elsewhere,
         demand=view.demand,
         targets={
             join(one.host, one.port): TargetPart(one.in_flight, one.capacity, one.rate)
@@ -123,6 +124,8 @@ def with_parts(own: ServiceView, others: Sequence[PortPart]) -> ServiceView:
         own,
         queued=own.queued + sum(one.queued for one in others),
         under_way=own.under_way + sum(one.under_way for one in others),
+        under_way_elsewhere=own.under_way_elsewhere
+        + sum(one.under_way_elsewhere for one in others),
         demand=own.demand + sum(one.demand for one in others),
         targets=tuple(_target(target, others) for target in own.targets),
     )

@@ -329,6 +329,25 @@ def test_requests_that_do_not_end_are_not_told_as_no_requests(
         expect(page.locator(".statement").first).to_have_text(told)
 
 
+def test_requests_that_are_under_way_at_other_sites_are_not_told_as_served_here(
+    chromium: Browser, stage: Stage
+) -> None:
+    """The first of a burst that left: none has ended, so that no rate has any of them."""
+    live = pictures.many_sites()
+    (shop,) = live.services
+    shop = msgspec.structs.replace(shop, under_way=16, under_way_elsewhere=8)
+    stage.router.live = msgspec.structs.replace(live, services=(shop,))
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text("Every request that ended was served here.")
+        more = "42/s in 1 service. 8 more are under way at other sites."
+        expect(page.locator(".answer")).to_contain_text(more)
+        page.goto(f"{stage.url}#/services/shop:8080")
+        expect(page.locator(".statement").first).to_have_text(
+            "Every request that ended was served where it came in; "
+            "8 more are under way at other sites."
+        )
+
+
 @pytest.mark.parametrize(
     ("under_way", "told"),
     [

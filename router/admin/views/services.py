@@ -144,8 +144,8 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     ``rule_sites``: by name the id of the site that it means in them; empty: the name is pending and
     matches no site. ``removed``: it was removed here, and what that still waits for.
     ``requests_total``: requests and connections of this site's clients that ended, also with a
-    worker that was killed; ``under_way``: those that a site has now. ``spilled_total`` and
-    ``overflow_total`` have some of both.
+    worker that was killed; ``under_way``: those that a site has now, ``under_way_elsewhere``:
+    of them those that another site has. ``spilled_total`` and ``overflow_total`` have some of both.
     """
 
     name: str
@@ -167,6 +167,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     demand: int
     requests_total: int
     under_way: int = 0
+    under_way_elsewhere: int = 0
     overflow_total: int
     spilled_total: int = 0  # Served by other sites, whatever the reason.
     gave_up_total: int = 0  # Their clients left before an answer began: no failure of the service.

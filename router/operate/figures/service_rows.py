@@ -69,6 +69,11 @@ class ServiceRows:
             demand=snapshot.demand,
             requests_total=snapshot.counters.requests_total,
             under_way=sum(snapshot.under_way.values()),
+            under_way_elsewhere=sum(
+                count
+                for site, count in snapshot.under_way.items()
+                if site != self._router.identity.site
+            ),
             overflow_total=snapshot.counters.overflow_total,
             spilled_total=snapshot.counters.spilled_total,
             gave_up_total=snapshot.counters.gave_up_total,

@@ -195,6 +195,7 @@ def test_the_sentence_says_what_is_full_and_where_requests_go_and_nothing_in_cal
     ((view, now),) = living.services()
     assert view.name == now.service == "shop"
     assert 9 < now.in_flight_mean <= 10
+    assert view.under_way > view.under_way_elsewhere > 0
     busy = f"{now.in_flight_mean:.1f} of 10 slots of a are busy on average, and none was "
     assert now.why.startswith(busy)
     assert now.why.endswith("/s go to b (cost 5)")

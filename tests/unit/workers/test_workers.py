@@ -277,10 +277,13 @@ def test_a_service_is_shown_with_what_all_workers_have_of_it() -> None:
             error="",
             rate=rate if capacity else None,
         )
-        return msgspec.structs.replace(SHOP, targets=(target,))
+        return msgspec.structs.replace(
+            SHOP, under_way=in_flight + 1, under_way_elsewhere=1, targets=(target,)
+        )
 
     whole = with_parts(view(2, 4), [part_of(view(1, 4)), part_of(view(0, None)), PortPart()])
     assert whole.demand == 6
+    assert (whole.under_way, whole.under_way_elsewhere) == (6, 3)
     (target,) = whole.targets
     assert (target.in_flight, target.capacity) == (3, 8)
     assert target.rate == RateView(

@@ -74,6 +74,16 @@ export function idleText(services, nows) {
   return `No ${nounOf(services)}s at the moment.`;
 }
 
+/**
+ * `8 more are under way at other sites`; empty: none. While no other site serves any, these are the
+ * first of those that leave: a request counts as spilled once its answer begins.
+ * @param {any[]} services
+ */
+export function leavingText(services) {
+  const away = services.reduce((sum, one) => sum + one.under_way_elsewhere, 0);
+  return away ? `${plural(away, "more is", "more are")} under way at other sites` : "";
+}
+
 /** Whether more is in flight at this site than the `ours` of its own clients. */
 function servesOthers(services, ours) {
   const here = services.flatMap((one) => one.sites.filter((site) => site.local));

@@ -8,7 +8,7 @@ import { LEAST_PER_S, count, listedOf, mean, nameOf, plural, portName, quantile,
 import { href } from "../lib/route.js";
 import { byCost, inOrder } from "../lib/network/sites.js";
 import {
-  becauseOf, begins, idleText, isFailing, isFault, nounOf, openElsewhere, reasons, servedBy, spilledText,
+  becauseOf, begins, idleText, isFailing, isFault, leavingText, nounOf, openElsewhere, reasons, servedBy, spilledText,
   spillText, spilling,
 } from "../lib/spills.js";
 import { Ago, Badge, Card, Empty, Hint, Meter, Table } from "../lib/ui.js";
@@ -232,9 +232,11 @@ function servedHere(live, requests, losing) {
   const silent = silentHere(live);
   const notes = notesHere(live);
   const wrong = `${silent}${failedHere(live)}${notes}`;
+  const leaving = leavingText(live.services);
+  const begun = requests > 0 && leaving ? ` ${begins(leaving)}.` : "";
   return {
-    text: requests > 0 ? servedText(live, losing || silent || notes) : idleText(live.services, live.now),
-    more: `${rate(requests)}${requests > 0 ? "" : " from this site's clients"} in ${plural(live.services.length, "service")}.${losing}${besides(live)}${dead}${wrong}`,
+    text: requests > 0 ? servedText(live, losing || silent || notes, begun) : idleText(live.services, live.now),
+    more: `${rate(requests)}${requests > 0 ? "" : " from this site's clients"} in ${plural(live.services.length, "service")}.${begun}${losing}${besides(live)}${dead}${wrong}`,
     tone: losing || dead || wrong ? "warn" : "good",
   };
 }
@@ -271,14 +273,13 @@ function notesHere(live) {
   return `${told.slice(0, NAMED).join("")}${more}`;
 }
 
-function servedText(live, losing) {
+function servedText(live, losing, begun) {
   const noun = nounOf(live.services);
   const valid = rejectedNow(live) ? "valid " : "";
   if (givenUp(live)) return "Not every request gets its answer.";
   if (losing) return `Every ${noun} that succeeds is served here.`;
-  return shedNow(live)
-    ? `All ${valid}requests but those that are shed are served here.`
-    : `Every ${valid}${noun} is served here.`;
+  if (shedNow(live)) return `All ${valid}requests but those that are shed are served here.`;
+  return begun ? `Every ${valid}${noun} that ended was served here.` : `Every ${valid}${noun} is served here.`;
 }
 
 function isDownHere(service) {

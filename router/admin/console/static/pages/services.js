@@ -10,7 +10,7 @@ import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/charts/river.js";
 import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/network/sites.js";
-import { begins, idleText, isFailing, nounOf, servedBy, spilledText } from "../lib/spills.js";
+import { begins, idleText, isFailing, leavingText, nounOf, servedBy, spilledText } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
 import { Elsewhere, Targets, answersErrors, answersNothing, breaksOff } from "../lib/targets.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
@@ -243,9 +243,11 @@ function leaving(service, now, live) {
   if (now?.rejected_per_s >= LEAST_PER_S) {
     return `${rate(now.rejected_per_s)} of ${rate(now.requests_per_s)} are refused here with 4xx, as they are malformed, too large or too slow; the rest is served where it comes in.`;
   }
-  return now?.requests_per_s > 0
-    ? `Every ${nounOf([service])} is served where it comes in.`
-    : idleText([service], now ? [now] : []);
+  if (!(now?.requests_per_s > 0)) return idleText([service], now ? [now] : []);
+  const away = leavingText([service]);
+  return away
+    ? `Every ${nounOf([service])} that ended was served where it came in; ${away}.`
+    : `Every ${nounOf([service])} is served where it comes in.`;
 }
 
 function Figures({ service, now }) {
