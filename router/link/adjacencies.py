@@ -37,12 +37,14 @@ class Adjacencies:
 
     @property
     def staying_siblings(self) -> frozenset[RouterId]:
-        """Those of `siblings` that did not ask us to open no more: they do not stop, or not yet."""
-        return frozenset(
-            router
-            for router in self.siblings
-            if not any(one.draining.peer_asked for one in self.known[router].sessions)
-        )
+        """Those of `siblings` that do not stop, or not yet."""
+        return frozenset(router for router in self.siblings if not self.leaves(router))
+
+    def leaves(self, router: RouterId) -> bool:
+        """Whether that neighbour asked us to open no more over all links to it: it stops. Over one
+        it asks so when another has taken its place."""
+        known = self.known.get(router)
+        return known is not None and all(one.draining.peer_asked for one in known.sessions)
 
     @property
     def sharing(self) -> dict[RouterId, bool]:

@@ -350,8 +350,8 @@ class Links:
     def session_draining(self, session: LinkSession) -> None:
         """With the last link that stays the adjacency leaves the routes."""
         neighbour = session.neighbour
-        if neighbour is not None and neighbour.is_sibling and session.draining.peer_asked:
-            self._sibling_leaves(neighbour.router)
+        if neighbour is not None and neighbour.is_sibling:
+            self._sibling_drains(neighbour.router)
         self.session_changed(session)
         self._dialled.session_draining(session, may_succeed=self.departure.stage is STAYING)
 
@@ -373,10 +373,10 @@ class Links:
 
     # Helpers.
 
-    def _sibling_leaves(self, router: RouterId) -> None:
+    def _sibling_drains(self, router: RouterId) -> None:
         """Say of links that have not ended yet that the site stops, if that was the last router of
         it to stay."""
-        if self.departure.other_leaves(router):
+        if self.adjacencies.leaves(router) and self.departure.other_leaves(router):
             for session in self._sessions():
                 session.draining.reword(self.departure.farewell)
 

@@ -328,3 +328,29 @@ def test_a_router_that_closes_meanwhile_leaves_no_timer_that_dials(stage: int) -
     world.dials.clear()
     world.advance(2 * limits.SUCCEED_RETRY_MAX_S)
     assert world.dials == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_router_that_stops_takes_a_succeeded_link_of_another_of_its_site_for_no_stop_of_that(
+    stage: int,
+) -> None:
+    world = World()
+    one, other = Router(world, "one", site="shop"), Router(world, "other", site="shop")
+    link_siblings(one)
+    world.settle()
+    one.open(other)  # It keeps the link that is succeeded.
+    world.settle()
+    one.tls = Tls(None, b"newer leaf of one", one.tls.alpn)
+    link_siblings(one)
+    for _ in range(stage):
+        world.turn()
+    other.links.drain()
+    world.settle()
+    assert str(other.links.departure.farewell) == "a router of shop is stopping"
+    other.links.finish(lambda: None)
+    world.settle()
+    assert str(other.links.departure.farewell) == "a router of shop is stopping"
+
+
+def link_siblings(one: Router) -> None:
+    one.link("other", expected_site=one.identity.site, is_sibling=True)
