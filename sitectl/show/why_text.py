@@ -92,13 +92,15 @@ def _full_text(item: dict[str, Any]) -> str:
     """That every site is full, as every other surface has it."""
     candidates = list(item.get("candidates") or [])
 
-    def named(verdict: str) -> list[str]:
-        return [output.safe(one.get("site")) for one in candidates if one["verdict"] == verdict]
+    def named(verdict: str, *, refuses: bool = False) -> list[str]:
+        found = [one for one in candidates if one["verdict"] == verdict]
+        return [output.safe(one.get("site")) for one in found if one.get("refuses") or not refuses]
 
     full = every_site_is_full(
         is_one_away=bool(named("unreachable")),
         draining=named("draining"),
         ejected=named("ejected"),
+        refusing=named("full", refuses=True),
     )
     if named("sheddable-share"):
         full += " or keeps its rest for others"

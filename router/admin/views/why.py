@@ -43,7 +43,7 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     requests ejected the site, and a request may be its probe after so many seconds; None: they did
     not. ``note``: what else is to be known of the site, such as that its offer is new.
     ``reserved`` and ``most_for_one`` as in `ServiceSite`; of this site, whose clients get each
-    slot, 0 and None.
+    slot, 0 and None. ``refuses``: its router is short of memory and takes nothing new.
     """
 
     site: str
@@ -64,6 +64,7 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     reserved: int = 0
     most_for_one: int | None = None
+    refuses: bool = False
 
 
 class WhyTarget(msgspec.Struct, frozen=True, kw_only=True):

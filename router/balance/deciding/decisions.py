@@ -108,6 +108,8 @@ class CandidateReport(msgspec.Struct, frozen=True):
     ``reserved``: slots of the capacity that only clients of that site get; ``most_for_one``: what
     it lets one neighbor hold at once, None: any number. Of another site; of this one 0 and None.
 
+    ``refuses``: its router is short of memory and takes nothing new. That is called full as well.
+
     ``path`` is ``()`` for the local site and for an unreachable one. ``age_s`` is that of
     ``in_flight``; infinite (null in JSON): no figure was heard yet.
     """
@@ -130,6 +132,7 @@ class CandidateReport(msgspec.Struct, frozen=True):
     ejected_s: float | None = None
     reserved: int = 0
     most_for_one: int | None = None
+    refuses: bool = False
 
 
 class Explanation(msgspec.Struct, frozen=True):

@@ -158,6 +158,7 @@ def _report(
         ejected_s=_ejected_s(one, now),
         reserved=one.reserved,
         most_for_one=one.most_for_one,
+        refuses=one.refuses,
     )
 
 

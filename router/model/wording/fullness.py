@@ -24,10 +24,15 @@ NO_READY_TARGET: Final = "found no ready target at any site that is reached and 
 
 
 def every_site_is_full(
-    *, is_one_away: bool, draining: Sequence[str] = (), ejected: Sequence[str] = ()
+    *,
+    is_one_away: bool,
+    draining: Sequence[str] = (),
+    ejected: Sequence[str] = (),
+    refusing: Sequence[str] = (),
 ) -> str:
     """``is_one_away``: a site that offered the service lately is not reached. ``draining``: names
-    of sites with targets that take nothing new; ``ejected``: of those where requests fail."""
+    of sites with targets that take nothing new; ``ejected``: of those where requests fail;
+    ``refusing``: of those whose router is short of memory."""
     full = EVERY_REACHED_IS_FULL if is_one_away else EVERY_SITE_IS_FULL
-    others = (("draining", draining), ("ejected", ejected))
+    others = (("draining", draining), ("ejected", ejected), ("short of memory", refusing))
     return " or ".join([full, *(f"{word} ({', '.join(names)})" for word, names in others if names)])

@@ -20,7 +20,7 @@ from router.model.wording.fullness import (
 from router.model.wording.traffic import REQUEST, noun_of, waiting_count
 from router.node.problems.left_out import NOTHING, LeftOut, declared_elsewhere
 from router.node.site_router import SiteRouter
-from router.operate.problems.spill_reason import draining, ejected, per_s_text
+from router.operate.problems.spill_reason import draining, ejected, per_s_text, refusing
 from router.workers.recent_port_figures import PortLately
 
 FULL: Final = "all-full"
@@ -90,15 +90,17 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     for this site. ``reserved``: slots that others do not get, likewise. ``take_all``: the commands
     that end an operator's drain of this site. ``wants_targets``: some sites are full of requests.
     ``away``: sites that offered the service lately and are not reached.
-    ``draining``: sites that take nothing new, ``ejected``: those where requests fail. ``is_over``:
-    a request of now would find room, which says nothing of the next ones: a slot is free for a
-    moment also while many are turned away. ``may_wait``: the service has a queue.
+    ``draining``: sites that take nothing new, ``ejected``: those where requests fail, ``refusing``:
+    those whose router is short of memory. ``is_over``: a request of now would find room, which says
+    nothing of the next ones: a slot is free for a moment also while many are turned away.
+    ``may_wait``: the service has a queue.
     ``declared_at``: the site that alone may change that; empty: this one.
     """
 
     away: Sequence[str] = ()
     draining: Sequence[str] = ()
     ejected: Sequence[str] = ()
+    refusing: Sequence[str] = ()
     left_out: LeftOut = NOTHING
     used_up: str = ""
     reserved: str = ""
@@ -118,7 +120,9 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     def hint(self, key: ServiceKey) -> str:
         """What makes room."""
         targets = f"Add targets, or raise the capacity of those there are: sitectl why {key}"
-        links = ""
+        links = memory = ""
+        if self.refusing:
+            memory = f"Give the router more memory at {', '.join(self.refusing[:SITES_NAMED])}"
         if self.away:
             links = f"See why {_named(self.away)} not reached: sitectl ping {self.away[0]}"
         parts = (
@@ -126,6 +130,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
             self.left_out.let_in,
             f"To take all of it here: {self.take_all}" if self.take_all else "",
             self.raise_them,
+            memory,
             targets if self.wants_targets else "",
             "" if self.may_wait else self._let_wait(key),
         )
@@ -156,6 +161,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         if one.targets_ready and one.verdict not in ("excluded", "draining", "unreachable")
     ]
     rated = [one for one in serving if _is_over_rate(one)]
+    refused_by = refusing(explanation)
     here = any(one.site == own for one in rated)
     flag = "--site-capacity" if is_cap else "--capacity"
     raise_here = f"Raise the rate: sitectl service set {key.name} {flag} N/s"
@@ -168,12 +174,13 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         away=router.absent_sites.unreached(key),
         draining=draining(explanation),
         ejected=ejected(explanation),
+        refusing=refused_by,
         left_out=router.left_out(key, explanation),
         used_up=used_up_rates(serving),
         reserved=kept_from_others(serving),
         take_all=planned.way_back if planned is not None and not planned.takes else "",
         raise_them=(raise_here if here else elsewhere) if rated else "",
-        wants_targets=not rated or any(map(_is_full_of_requests, serving)),
+        wants_targets=not (rated or refused_by) or any(map(_is_full_of_requests, serving)),
         is_over=is_taken(explanation, router.routing.table.barring),
         may_wait=planned is None or planned.declaration.spec.queue != 0,
         declared_at=declared_elsewhere(router.routing.table, key.name),
@@ -215,7 +222,7 @@ def kept_from_others(candidates: Sequence[CandidateReport]) -> str:
 
 def _why_kept_from_others(one: CandidateReport) -> str:
     slots = one.capacity
-    if one.verdict != "full" or slots is None or one.in_flight >= slots:
+    if one.verdict != "full" or one.refuses or slots is None or one.in_flight >= slots:
         return ""
     if one.reserved and one.in_flight >= slots - one.reserved:
         return f"{one.reserved} of {slots} reserved"
@@ -324,6 +331,7 @@ def _full_text(key: ServiceKey, then: str, found: NoRoom) -> str:
         is_one_away=bool(found.away),
         draining=found.draining[:SITES_NAMED],
         ejected=found.ejected[:SITES_NAMED],
+        refusing=found.refusing[:SITES_NAMED],
     )
     if found.away:
         full += f", and {_named(found.away)} not reached"

@@ -50,6 +50,7 @@ def why_leaving(
             is_one_away=is_one_away,
             draining=draining(explanation),
             ejected=ejected(explanation),
+            refusing=refusing(explanation),
         )
         nobody = _nobody(explanation.decision, lately, queued, full)
     if nobody or not (away or open_to):
@@ -71,6 +72,12 @@ def draining(explanation: Explanation) -> list[str]:
 def ejected(explanation: Explanation) -> list[str]:
     """Names of sites that get no request since requests fail there, this one too."""
     return [one.site_name for one in explanation.candidates if one.verdict == "ejected"]
+
+
+def refusing(explanation: Explanation) -> list[str]:
+    """Names of sites whose router is short of memory and takes nothing new."""
+    candidates = explanation.candidates
+    return [one.site_name for one in candidates if one.verdict == "full" and one.refuses]
 
 
 def _nobody(choice: NoChoice, lately: IntervalCounts, queued: int, full: str) -> str:

@@ -240,6 +240,7 @@ def candidate_view(
         note=note,
         reserved=report.reserved,
         most_for_one=report.most_for_one,
+        refuses=report.refuses,
     )
 
 

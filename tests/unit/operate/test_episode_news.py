@@ -91,6 +91,15 @@ def candidate(name: str, cost: int, verdict: Verdict, in_flight: int, targets: i
     )
 
 
+@pytest.mark.parametrize("capacity", [10, None])
+def test_another_site_whose_router_is_short_of_memory_is_not_called_full(
+    capacity: int | None,
+) -> None:
+    far, hub = candidate("far", 5, "full", 0), candidate("hub", 9, "chosen", 2)
+    far = replace(far, refuses=True, capacity=capacity)
+    assert full_elsewhere([far, hub], {"hub"}, is_end=False) == "far is short of memory"
+
+
 def test_another_site_that_was_full_is_named_in_place_of_this_one() -> None:
     far, hub = candidate("far", 5, "full", 10), candidate("hub", 9, "chosen", 2)
     for seen in ([far, hub], [candidate("near", 0, "no-target", 0, 0), far, hub]):

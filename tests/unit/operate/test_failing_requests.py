@@ -11,6 +11,7 @@ from router.model.events import Note
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import NO_COUNTS
 from router.model.port_reading import SERVED_NOWHERE, Reading
+from router.model.specs import SitePolicySpec
 from router.model.wording.traffic import noun_of
 from router.node.problems.left_out import LeftOut
 from router.operate.figures.history_recorder import HistoryRecorder
@@ -466,6 +467,26 @@ def test_a_site_that_bars_this_one_does_not_take_the_next_request_for_sure() -> 
     assert is_taken(explanation, ())
     assert not is_taken(explanation, (SiteId("b"),))
     assert not is_taken(balancer_of(full).explain(0.0), ())
+
+
+@pytest.mark.parametrize("is_lent", [False, True])
+def test_a_site_whose_router_is_short_of_memory_is_not_called_full(is_lent: bool) -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare(queue=1)
+    b.serve(1, capacity=50)
+    if is_lent:
+        b.policies["shop"] = SitePolicySpec(service="shop", max_share=0.5)
+        b.apply()
+    world.run(5)
+    b.router.relief.refuse_new(True)
+    world.run(1)
+    found = PortFailures(key=SHOP, lately=lately(20, all_full=9))
+    (one,) = problems_of([found], lambda key: no_room(a.router, key, a.network.now()))
+    full = "every site that may serve it is full or short of memory (b)"
+    assert one.message == f"Service shop:8080: {full}: 0.9/s of 2.0/s requests are turned away."
+    assert one.hint == "Give the router more memory at b"
 
 
 def test_a_site_that_is_ejected_is_not_called_full() -> None:

@@ -67,6 +67,16 @@ def test_that_no_site_has_room_is_said_as_every_other_surface_has_it(
         {"site": f"s{number}", "path": [], "path_cost": 0, "verdict": verdict, "reason": ""}
         for number, verdict in enumerate(verdicts)
     ]
+    assert said.removesuffix(".") + ". At present 3 wait" in without_room(candidates)
+
+
+def test_a_site_whose_router_is_short_of_memory_is_not_called_full() -> None:
+    full = {"path": [], "path_cost": 0, "verdict": "full", "reason": ""}
+    told = without_room([{**full, "site": "s0"}, {**full, "site": "s1", "refuses": True}])
+    assert "Every site that may serve it is full or short of memory (s1). At present" in told
+
+
+def without_room(candidates: list[dict[str, Any]]) -> str:
     item = {
         "service": "shop",
         "port": 8080,
@@ -75,7 +85,7 @@ def test_that_no_site_has_room_is_said_as_every_other_surface_has_it(
         "queue": {"outlook": "too-long", "waiting": 3, "limit": 10, "wait_s": 1.0},
         "candidates": candidates,
     }
-    assert said.removesuffix(".") + ". At present 3 wait" in why_text(item)
+    return why_text(item)
 
 
 def next_request(**further: Any) -> str:
