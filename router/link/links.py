@@ -256,7 +256,7 @@ class Links:
     def refused_as_copy(self) -> str:
         """Why a neighbour does not take us, which has a router of our identity; or empty."""
         wanted = self._dialled.wanted.values()
-        found = (link.error for link in wanted if link.is_refused_as_copy)
+        found = (link.error for link in wanted if link.error_code == "copy")
         return next(found, "")
 
     @property

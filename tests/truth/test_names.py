@@ -61,6 +61,19 @@ def test_this_site_is_a_copy_of_one_that_runs(shop: Shop, watch: Watch) -> None:
     assert fetch(*door(copy)).site == "near"
 
 
+@on_a_host
+def test_a_copy_that_several_neighbors_keep_out_is_not_told_to_link_again(net: Stage) -> None:
+    shop, hub = Shop(net), net.site("hub")
+    net.link(shop.near, hub, 2)
+    shop.start()
+    copy = copy_of(shop.near, net)
+    until(
+        lambda: {one["state"] for one in copy.get("links")} == {"refused"},
+        "both neighbors keep it out",
+    )
+    assert [one["code"] for one in copy.problems()] == ["SW0401"]
+
+
 def test_a_neighbor_runs_twice(net: Stage, watch: Watch) -> None:
     shop, hub = Shop(net), net.watched("hub")
     net.link(shop.near, hub, 2)

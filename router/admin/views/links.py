@@ -31,7 +31,8 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     """`link status`. ``lanes`` counts data lanes that are up, ``streams`` those open now.
 
     ``standby``: of an edge's links, one that is up and takes over when the other one goes.
-    ``error_code``: ``clock``, the clocks of both ends differ; ``proxy``, the link's proxy refuses;
+    ``error_code``: ``clock``, the clocks of both ends differ; ``copy``, the neighbour is linked to
+    another router with our identity; ``proxy``, the link's proxy refuses;
     ``deleted``, the neighbour was deleted; ``expired``, the neighbour says that our certificate
     has expired; else empty. ``endpoint``: where a link that is dialled here is connected; ``via``:
     its proxy. ``certificate``: SHA-256 of what such a link shows, hex.

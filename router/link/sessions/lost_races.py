@@ -1,5 +1,6 @@
 """What it means for a link that none of its endpoints answered as it should. Pure."""
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -17,8 +18,11 @@ NEIGHBOUR_AT_FAULT = "revocations-damaged"
 """It admits no site, whatever a token says."""
 
 LinkState = Literal["up", "draining", "connecting", "down", "refused"]
-LinkErrorCode = Literal["", "clock", "proxy", "deleted", "expired"]
+LinkErrorCode = Literal["", "clock", "copy", "proxy", "deleted", "expired"]
 """What kind of error it is, where more than its words counts."""
+
+_CODES: Final[Mapping[str, LinkErrorCode]] = {COPY: "copy", EXPIRED: "expired"}
+"""By the code of a fault."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +32,6 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     code: LinkErrorCode
     is_final: bool
-    is_copy: bool
 
 
 def judge(tried: tuple[Tried, ...]) -> Verdict:
@@ -43,10 +46,14 @@ def judge(tried: tuple[Tried, ...]) -> Verdict:
     return Verdict(
         state=worst.state,
         error=f"{error}. {hint}" if hint else error,
-        code=next((verdict.code for verdict in verdicts if verdict.code), ""),
+        code=_first_code([verdict.code for verdict in verdicts]),
         is_final=all(verdict.is_final for verdict in verdicts),
-        is_copy=any(verdict.is_copy for verdict in verdicts),
     )
+
+
+def _first_code(codes: list[LinkErrorCode]) -> LinkErrorCode:
+    """A copy is tried again sooner than anything else."""
+    return "copy" if "copy" in codes else next(filter(None, codes), "")
 
 
 def state_after(fault: Fault) -> Literal["down", "refused"]:
@@ -73,9 +80,8 @@ def _judge_one(one: Tried) -> Verdict:
         return Verdict(
             state=state_after(trouble),
             error=str(trouble),
-            code="expired" if trouble.code == EXPIRED else "",
+            code=_CODES.get(trouble.code, ""),
             is_final=trouble.kind != "lost",
-            is_copy=trouble.code == COPY,
         )
     if trouble.code == "self":
         error = f"the endpoint is this router itself. {hint}"
@@ -87,7 +93,6 @@ def _judge_one(one: Tried) -> Verdict:
         error=error,
         code=code_of(trouble),
         is_final=is_refused,
-        is_copy=False,
     )
 
 

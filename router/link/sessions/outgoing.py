@@ -93,7 +93,6 @@ class OutgoingLink:
         self._last_good: EndpointAddress | None = None
         self._data_lane = DataLaneDial(network, rng, self._dial_place)
         self.predecessor = predecessor
-        self.is_refused_as_copy = False
         self.has_stopped = False  # The neighbour, which drained before; until the link is up.
 
     @property
@@ -207,7 +206,7 @@ class OutgoingLink:
         """The handshake is done; the data lane is next."""
         assert self.session is session
         self.neighbour = self.session.neighbour
-        self.is_refused_as_copy = self.has_stopped = False
+        self.has_stopped = False
         self._last_good = self._place
         self._end_race()
         self._change("up", "")
@@ -261,8 +260,8 @@ class OutgoingLink:
             self._race = race
             race.go_on(self._place, fault)
         elif fault.kind != "lost":
-            self.is_refused_as_copy = is_copy = fault.code == COPY
-            self._change(state_after(fault), str(fault))
+            is_copy = fault.code == COPY
+            self._change(state_after(fault), str(fault), "copy" if is_copy else "")
             pause_s = limits.COPY_RETRY_S if is_copy else self.spec.retry_after_error_s
             self._wait(pause_s if self._shown == self._to_show(self._tls()) else 0.0)
         else:
@@ -320,11 +319,10 @@ class OutgoingLink:
     def _all_failed(self, tried: tuple[Tried, ...]) -> None:
         self._race = None
         verdict = judge(tried)
-        self.is_refused_as_copy = verdict.is_copy
         self._change(verdict.state, verdict.error, verdict.code)
         if self._shown != self._to_show(self._tls()):  # Renewed meanwhile.
             self._wait(0.0)
-        elif verdict.is_copy:
+        elif verdict.code == "copy":
             self._wait(limits.COPY_RETRY_S)
         elif verdict.is_final:
             self._wait(self.spec.retry_after_error_s)

@@ -17,7 +17,7 @@ from router.workers.link_uses import errors_of
 _SOON_S = 7 * 86_400.0
 _SOON_RENEWED_S = 86_400.0
 """Of what renews itself more than two days before it ends: then something is wrong."""
-_OTHERWISE_TOLD = ("clock", "deleted")
+_OTHERWISE_TOLD = ("clock", "copy", "deleted")
 """Codes of errors of links that have a problem or note of their own."""
 HELD_BACK = "the other site holds the link back: it went down too often"
 NO_ROOM_THERE = "the other site has no room for the link: it has as many neighbors as it may have"
@@ -122,12 +122,11 @@ def neighbour_of(link: LinkStatus, sites: Mapping[SiteId, SiteRoute]) -> SiteNam
     return SiteName(link.neighbour_name if known is None else known.name, link.neighbour_site)
 
 
-def of_links(views: Sequence[LinkView], copy: str = "") -> list[Problem]:
+def of_links(views: Sequence[LinkView]) -> list[Problem]:
     """Links that do not come up, or get no certificate, while a clock is wrong; then those that
-    do not come up by themselves; then those that may, and are down. ``copy``: that this router is
-    a copy that is kept out, which is a problem of its own."""
-    others = [link for link in views if not copy or link.error != copy]
-    return [*_clocks_differ(others), *_refused(others), *_down(others), *_partly_down(others)]
+    do not come up by themselves; then those that may, and are down. That this router is a copy,
+    which is kept out, is another problem."""
+    return [*_clocks_differ(views), *_refused(views), *_down(views), *_partly_down(views)]
 
 
 def _down(views: Sequence[LinkView]) -> list[Problem]:

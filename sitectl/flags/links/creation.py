@@ -123,6 +123,8 @@ def _refused(item: dict[str, Any]) -> Failure:
     hint = f"sitectl link delete {item['name']}, then link with a new token"
     if item.get("error_code") == "clock":
         hint = "Set the clock right; the link then comes up by itself"
+    elif item.get("error_code") == "copy":
+        hint = "Stop one of the two; the other is let in by itself"
     elif item.get("error_code") == "expired":
         hint = f"When the clocks agree: sitectl link renew {item['name']}"
     elif item.get("error_code") == "proxy":

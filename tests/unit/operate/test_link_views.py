@@ -26,15 +26,15 @@ def link(name: str, state: str, error: str) -> LinkView:
     )
 
 
-def codes(*links: LinkView, copy: str = "") -> list[str]:
-    return [problem.code for problem in of_links(links, copy)]
+def codes(*links: LinkView) -> list[str]:
+    return [problem.code for problem in of_links(links)]
 
 
 def test_a_copy_that_is_kept_out_is_not_told_to_link_again() -> None:
-    refused = link("far", "refused", COPY)
-    assert codes(refused) == ["SW0404"]
-    assert codes(refused, copy=COPY) == []
-    assert codes(refused, link("hub", "down", "it hangs"), copy=COPY) == ["SW0675"]
+    refused = [link(name, "refused", f"{name} closed: {COPY}") for name in ("far", "lab")]
+    assert codes(*refused) == ["SW0404", "SW0404"]
+    copies = [msgspec.structs.replace(one, error_code="copy") for one in refused]
+    assert codes(*copies, link("hub", "down", "it hangs")) == ["SW0675"]
 
 
 def test_a_link_whose_certificate_has_ended_is_renewed_before_it_is_made_again() -> None:
