@@ -207,8 +207,10 @@ def bound_unsent(sock: socket.SocketType, size_bytes: int = CLIENT_UNSENT_BYTES)
 
     A client that does not read holds no more. One at a distance still gets all that its network
     carries: bytes on their way do not count. Accepted sockets inherit it from their listener.
+    One of a pair within this process, as behind a proxy that is spoken to by TLS, has none.
     """
-    sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, size_bytes)
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, size_bytes)
 
 
 def bound_unread(sock: socket.SocketType) -> None:
