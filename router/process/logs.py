@@ -159,6 +159,7 @@ def logging_to(path: Path | None, level: str) -> Iterator[Logs]:
     listener = logging.handlers.QueueListener(lines, handler)
     root = logging.getLogger()
     entrance = _Entrance(lines)
+    before = root.level
     root.addHandler(entrance)
     root.setLevel(level.upper())
     listener.start()
@@ -166,5 +167,6 @@ def logging_to(path: Path | None, level: str) -> Iterator[Logs]:
         yield Logs(file)
     finally:
         root.removeHandler(entrance)
+        root.setLevel(before)
         listener.stop()
         handler.close()
