@@ -399,8 +399,8 @@ def odd_loads(router: str, count: int) -> list[list[object]]:
     """So many load reports of `shop` at ``router``, which are every pairing of odd values."""
     pairs = list(product(ODD_RATES, ODD_COUNTS))
     return [
-        [router, seq, "shop", SHOP_PORT, *counts, rate, *counts[:1] * 4, "later", [None]][
-            : 7 + 3 * (seq % 3)
+        [router, seq, "shop", SHOP_PORT, *counts, rate, *counts[:1] * 4, False, "later", [None]][
+            : (8, 11, 14)[seq % 3]
         ]
         for seq, (rate, counts) in zip(range(1, count + 1), cycle(pairs), strict=False)
     ]
@@ -425,7 +425,7 @@ def test_odd_loads_at_any_pace_move_nobody_elses_traffic(siege: Siege) -> None:
         def last_counts() -> bool:
             """Said again until there is budget for it: what is beyond that is not looked at."""
             last = [next(numbers), "shop", SHOP_PORT, 7, 1, 9, [15.0, 3, 0, "x"], 0, 0]
-            last += [0, None, "y"]  # What a later version may add is skipped.
+            last += [0, None, False, "y"]  # What a later version may add is skipped.
             said = msgspec.msgpack.encode(["load", [[insider.identity.router, *last]]])
             insider.send(frames.CONTROL, 0, said)
             return bool(siege.door.in_flight("shop").get("mallory") == 7)

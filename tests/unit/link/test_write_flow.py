@@ -99,6 +99,19 @@ def test_a_slow_way_is_handed_what_it_carries_in_a_moment(bytes_per_s: float) ->
     assert left <= 2.5 * ahead
 
 
+FAST = limits.LANE_AHEAD_BYTES_MAX / limits.LANE_AHEAD_S
+
+
+@pytest.mark.parametrize("share", [0.4, 0.8, 1.05])
+def test_the_kernel_gets_what_the_way_carries_in_a_moment_unless_that_is_fast(share: float) -> None:
+    way = Way(share * FAST)
+    for _ in range(60):
+        way.second()
+    ahead = share * limits.LANE_AHEAD_BYTES_MAX if share < 1 else limits.LANE_UNSENT_BYTES_MAX
+    assert way.connection.bounds[-1] == pytest.approx(ahead, rel=0.2)
+    assert way.flow.turn_bytes == MOST
+
+
 def test_a_way_without_a_backlog_starts_again_within_some_seconds() -> None:
     way = Way(50_000.0)
     for _ in range(30):
