@@ -172,8 +172,11 @@ _MADE = {
 }
 
 
-def _report_made(settings: Settings, name: str, change: Change, words: str) -> None:
-    output.report(settings, "Site", name, change, f"site {name} {words}")
+def _tell_made(settings: Settings, name: str, change: Change, place: str, next_step: str) -> None:
+    """On a host: where the site is, and of a new one what to type next."""
+    output.report(settings, "Site", name, change, f"site {name} {_MADE[change]}: {place}")
+    if change == "created":
+        output.note(f"Next: sitectl --site {name} {next_step}")
 
 
 def _init_process(
@@ -192,9 +195,7 @@ def _init_process(
         kept.append(choice.run_by(site, run_by, settings.timeout_s))
     if any(kept) and change == "unchanged":
         change = "updated"
-    _report_made(settings, name, change, f"{_MADE[change]}: {site.directory}")
-    if change == "created":
-        output.note(f"Next: sitectl --site {name} start")
+    _tell_made(settings, name, change, str(site.directory), "start")
 
 
 def _init_podman(
@@ -214,9 +215,8 @@ def _init_podman(
     started = choice.run_in_podman(site, container, settings.timeout_s)
     if started and change == "unchanged":
         change = "updated"
-    _report_made(settings, name, change, f"{_MADE[change]}: {site.directory}, by podman")
-    if change == "created":
-        output.note(f"Next: sitectl --site {name} token create FILE, for the next site")
+    place = f"{site.directory}, by podman"
+    _tell_made(settings, name, change, place, "token create FILE, for the next site")
 
 
 def _site_spec(
