@@ -86,14 +86,20 @@ def test_a_worker_that_is_killed_costs_its_own_streams_and_is_back(
     assert codes.count("worker-ready") == 2
 
 
-def test_when_the_first_worker_is_killed_the_others_end_and_it_starts_anew(
-    net: Network, west: Site
-) -> None:
+def linked_to_both(net: Network, west: Site) -> Site:
+    """Another site, to which both workers of ``west`` are linked."""
     east = net.site("east")
     net.link(west, east)
     serve(net, west)
     net.see_each_other()
     until(lambda: len([x for x in east.get("links") if x["state"] == "up"]) == 2, "both link")
+    return east
+
+
+def test_when_the_first_worker_is_killed_the_others_end_and_it_starts_anew(
+    net: Network, west: Site
+) -> None:
+    east = linked_to_both(net, west)
     other = pid_of(west, 1)
     west.kill()
     until(lambda: not is_alive(other), "the other one ends")
@@ -117,11 +123,7 @@ def test_when_the_first_worker_is_killed_the_others_end_and_it_starts_anew(
 def test_a_site_of_workers_that_stops_is_said_to_stop_and_not_a_router_of_it(
     net: Network, west: Site
 ) -> None:
-    east = net.site("east")
-    net.link(west, east)
-    serve(net, west)
-    net.see_each_other()
-    until(lambda: len([x for x in east.get("links") if x["state"] == "up"]) == 2, "both link")
+    east = linked_to_both(net, west)
     west.ctl("stop")
     until(lambda: all(line["state"] == "down" for line in east.get("links")), "no link is left")
 

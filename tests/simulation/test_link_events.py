@@ -1,7 +1,7 @@
 """What people hear of a link that does not come up."""
 
 from router.model.specs import LinkSpec
-from tests.simulation.world import World
+from tests.simulation.world import SimSite, World
 
 
 def codes(world: World, subject: str) -> list[str]:
@@ -63,7 +63,8 @@ def test_a_neighbour_that_stops_as_planned_is_no_failure_until_it_is_back_and_di
     assert "link-failing" in codes(world, "to-b")
 
 
-def test_one_of_two_routers_that_stops_is_not_taken_for_its_site() -> None:
+def with_two_routers() -> tuple[World, SimSite, SimSite]:
+    """A site `b` of two routers, both linked to `a`; its routers."""
     world = World(1, "a", "b", "c")
     a, b, other = world.sites.values()
     other.join(b)
@@ -71,6 +72,11 @@ def test_one_of_two_routers_that_stops_is_not_taken_for_its_site() -> None:
         site.endpoints["to-a"] = a.ip
         site.link(a, cost=1)
     world.run(20)
+    return world, b, other
+
+
+def test_one_of_two_routers_that_stops_is_not_taken_for_its_site() -> None:
+    world, _, other = with_two_routers()
     gone: list[bool] = []
     other.stop(lambda: gone.append(True))
     world.run_while(lambda: not gone, 30)
@@ -89,13 +95,7 @@ def links_lost_to_b(world: World) -> list[str]:
 
 
 def test_a_site_whose_routers_all_stop_is_said_to_stop_by_each_of_them() -> None:
-    world = World(1, "a", "b", "c")
-    a, b, other = world.sites.values()
-    other.join(b)
-    for site in (b, other):
-        site.endpoints["to-a"] = a.ip
-        site.link(a, cost=1)
-    world.run(20)
+    world, b, other = with_two_routers()
     gone: list[bool] = []
     other.stop(lambda: gone.append(True))
     b.stop(lambda: gone.append(True))
@@ -109,13 +109,7 @@ def test_a_site_whose_routers_all_stop_is_said_to_stop_by_each_of_them() -> None
 
 
 def test_of_two_routers_that_stop_one_after_the_other_the_last_one_stops_the_site() -> None:
-    world = World(1, "a", "b", "c")
-    a, b, other = world.sites.values()
-    other.join(b)
-    for site in (b, other):
-        site.endpoints["to-a"] = a.ip
-        site.link(a, cost=1)
-    world.run(20)
+    world, b, other = with_two_routers()
     for site in (other, b):
         gone: list[bool] = []
         site.stop(lambda: gone.append(True))  # noqa: B023
