@@ -63,9 +63,9 @@ class FileKeeper:
         ``shared``: the directory with what another process keeps for this one; None: this process
         keeps it, beside ``path``.
 
-        ``troubled`` is told why changes stay in memory, once, and with no reason when they are
-        written again: a full or read-only disk must not end what is being served, nor keep a host
-        that starts from it.
+        ``troubled`` is called with the reason when the file cannot be written, and with an empty
+        text when it can be again. Until then changes stay in memory: a full or read-only disk must
+        not end what is being served, nor keep a host that starts from it.
         """
         self._path, self._owners_path = path, path.with_name(OWNERS_FILE)
         self._troubled = troubled

@@ -98,7 +98,7 @@ class Hushed(Client):
 
 
 class Caller:
-    """A tcp client that sends one byte, and leaves when it is told to."""
+    """A tcp client that sends one byte and stays until the test ends its connection."""
 
     def __init__(self, network: Network) -> None:
         network.dial("127.0.0.1", SERVICE.port, self._connected, self._failed, timeout_s=5.0)

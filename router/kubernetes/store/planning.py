@@ -39,7 +39,7 @@ class Planning:
         return self._plan is None
 
     def forget(self) -> None:
-        """Plan anew at the next look, whatever it brings."""
+        """Have the next look plan again, also if nothing has changed until then."""
         self._plan = None
 
     def declared(self, services: Mapping[str, ServiceSpec], exports: Exports) -> bool:

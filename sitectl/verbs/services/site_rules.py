@@ -1,4 +1,4 @@
-"""What one site takes and shares of a service, whoever declares it: its Policy document."""
+"""The rules of one site about a service that any site may declare: its Policy document."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from sitectl.site.site import Change, Site
 
 
 def set_rules(settings: Settings, site: Site, name: str, rules: CapChange) -> None:
-    """State or withdraw what this site takes of a service, whoever declares it."""
+    """Write or remove the rules of this site about a service, which any site may declare."""
     if name != ALL:
         require_name(name)
     is_known = not rules.put or name == ALL or is_declared(site, name)  # Before a rule hides it.

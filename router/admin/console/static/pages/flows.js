@@ -25,9 +25,9 @@ export function command(route, live) {
 }
 
 /**
- * Puts flows into what is kept, newest first: one that is told again replaces what was known, and
- * one that was under way and is not told again may have ended. Numbers that fell are of a router
- * that has started since.
+ * Adds `fresh` flows to the `kept` ones. A flow in both is replaced. One that was under way and is
+ * not in `fresh` may have ended and is left out. If the newest number fell, the router has started
+ * again, and nothing is kept.
  * @param {any[]} kept @param {any[]} fresh Both newest first.
  */
 function merged(kept, fresh) {
