@@ -274,10 +274,10 @@ def _read_state(directory: Path) -> CaState:
 def ensure_leaf(directory: Path, authority: Authority, site_id: str, now: float) -> Leaf:
     """The site's own server leaf from ``directory``, made anew when that is due.
 
-    Due: missing, two thirds of its life over, of another CA or site, or key and certificate
-    belong to different leaves (a crash between the two files). While the CA itself is not valid
-    by this clock, one that fits stays, and another lasts as long as the CA: the clock may be
-    wrong, and others' right.
+    Due: missing, two thirds of its life over, of another CA or site, longer than others take, or
+    key and certificate belong to different leaves (a crash between the two files). While the CA
+    itself is not valid by this clock, one that fits stays, and another begins with the CA and lasts
+    as long as others take: the clock may be wrong, and others' right.
     """
     key_path, path = directory / LEAF_KEY_FILE, directory / LEAF_FILE
     try:
@@ -294,6 +294,7 @@ def ensure_leaf(directory: Path, authority: Authority, site_id: str, now: float)
         certificates.public_key_der(certificate) == keys.public_der(key)
         and authority.issued(certificate)
         and certificates.site_in_certificate(chain_pem) == site_id
+        and not certificates.unfit_for_links(certificate)
     )
     if not fits or (not authority.trouble(now) and not is_fresh(chain_pem, now)):
         return _replace_leaf(directory, authority, site_id, now)
@@ -334,7 +335,8 @@ def _general_name(host: str) -> x509.GeneralName:
 def _replace_leaf(directory: Path, authority: Authority, site_id: str, now: float) -> Leaf:
     if authority.trouble(now):
         whole = authority.begins_at + limits.BACKDATE_S
-        leaf = authority.issue_server_leaf(site_id, whole, expires_at=authority.ends_at)
+        ends_at = whole + limits.LINK_LEAF_LIFE_MAX_S
+        leaf = authority.issue_server_leaf(site_id, whole, expires_at=ends_at)
     else:
         leaf = authority.issue_server_leaf(site_id, now)
     files.write_secret(directory / LEAF_KEY_FILE, leaf.key_pem.encode())

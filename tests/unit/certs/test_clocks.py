@@ -112,10 +112,31 @@ def test_a_leaf_outlives_a_clock_that_leaves_the_life_of_its_ca(tmp_path: Path) 
     assert ensure_leaf(tmp_path, authority, SITE, NOW - 3_000 * DAY_S) == first
     (tmp_path / "leaf.crt").unlink()
     other = ensure_leaf(tmp_path, authority, SITE, NOW + 3_000 * DAY_S)
-    assert certificates.expires_at(other.chain_pem) == authority.ends_at
+    assert certificates.expires_at(other.chain_pem) == NOW + 366 * DAY_S
     assert authority.trouble(NOW) == ""
     assert "CA begins at" in authority.trouble(NOW - DAY_S)
     assert "CA ended at" in authority.trouble(NOW + 3_000 * DAY_S)
+
+
+@pytest.mark.parametrize("clock", [NOW - DAY_S, NOW + 3_000 * DAY_S], ids=["slow", "fast"])
+def test_neighbors_take_a_leaf_that_was_made_by_a_wrong_clock(tmp_path: Path, clock: float) -> None:
+    """It lasted for two years, as the CA, and they refused it, also once the clock was right."""
+    authority = Authority.create(tmp_path, SITE, NOW)
+    leaf = ensure_leaf(tmp_path, authority, SITE, clock)
+    assert certificates.unfit_for_links(certificates.read(leaf.chain_pem)) == ""
+    assert ensure_leaf(tmp_path, authority, SITE, NOW + DAY_S) == leaf, "the clock is right now"
+
+
+def test_a_leaf_that_neighbors_refuse_is_made_anew(tmp_path: Path) -> None:
+    authority = Authority.create(tmp_path, SITE, NOW)
+    long = authority.issue_server_leaf(SITE, NOW, expires_at=authority.ends_at)
+    (tmp_path / "leaf.key").write_bytes(long.key_pem.encode())
+    (tmp_path / "leaf.key").chmod(0o600)
+    (tmp_path / "leaf.crt").write_bytes(long.chain_pem.encode())
+    (tmp_path / "leaf.crt").chmod(0o600)
+    made = ensure_leaf(tmp_path, authority, SITE, NOW)
+    assert made != long
+    assert certificates.unfit_for_links(certificates.read(made.chain_pem)) == ""
 
 
 def test_an_authority_that_ended_says_so_instead_of_issuing(tmp_path: Path) -> None:
