@@ -50,8 +50,8 @@ class Departure:
         """Other routers of this site that are not said to stop."""
         self._is_whole_site = False
         self.stage = STAYING
-        self.farewell = self._stopping = Fault("shutdown", f"{name} is stopping")
-        self._stops_alone = Fault("shutdown", f"a router of {name} is stopping")
+        self.farewell = self._stopping = Fault("shutdown", f"{name} was asked to stop")
+        self._stops_alone = Fault("shutdown", f"a router of {name} was asked to stop")
 
     def drain(self) -> None:
         """This site takes nothing new."""

@@ -107,7 +107,7 @@ def test_when_the_first_worker_is_killed_the_others_end_and_it_starts_anew(
     # Whichever carries it, its end is no orderly stop.
     errors = [line["error"] for line in east.get("links")]
     assert any("the router of west was killed or crashed" in error for error in errors), errors
-    assert not any("is stopping" in error for error in errors), errors
+    assert not any("was asked to stop" in error for error in errors), errors
 
     def are_told() -> bool:
         told = [one["message"] for one in east.get("events") if one["code"] == "link-down"]
@@ -131,8 +131,8 @@ def test_a_site_of_workers_that_stops_is_said_to_stop_and_not_a_router_of_it(
         return [one["message"] for one in east.get("events") if one["code"] == "link-down"]
 
     until(lambda: len(told()) == 2, "both ends are told")
-    assert all(one.endswith(": west closed: west is stopping.") for one in told()), told()
-    assert {line["error"] for line in east.get("links")} == {"west closed: west is stopping"}
+    assert all(one.endswith(": west closed: west was asked to stop.") for one in told()), told()
+    assert {line["error"] for line in east.get("links")} == {"west closed: west was asked to stop"}
 
 
 def test_sites_elsewhere_see_one_site_with_all_slots(net: Network, west: Site) -> None:

@@ -53,7 +53,7 @@ def test_a_neighbour_that_stops_as_planned_is_no_failure_until_it_is_back_and_di
     world.run_while(lambda: not gone, 30)
     world.run(30)
     told = [line.partition(" b: ")[2] for line in world.journal if "link-down b: " in line]
-    assert told == ["The last link to b went down: b closed: b is stopping."]
+    assert told == ["The last link to b went down: b closed: b was asked to stop."]
     assert codes(world, "to-b") == []
     b.start()
     world.run(60)
@@ -82,11 +82,11 @@ def test_one_of_two_routers_that_stops_is_not_taken_for_its_site() -> None:
     world.run_while(lambda: not gone, 30)
     world.run(5)
     told = [line.partition(" b: ")[2] for line in world.journal if "link-down b: " in line]
-    of_site = "One of the links to b went down: b closed: a router of b is stopping."
+    of_site = "One of the links to b went down: b closed: a router of b was asked to stop."
     of_sibling = "The link to another router of this site, b, went down: "
     assert of_site in told
-    assert f"{of_sibling}b closed: a router of b is stopping." in told
-    assert not any("b is stopping" in one.replace("a router of b", "") for one in told)
+    assert f"{of_sibling}b closed: a router of b was asked to stop." in told
+    assert not any("b was asked to stop" in one.replace("a router of b", "") for one in told)
 
 
 def links_lost_to_b(world: World) -> list[str]:
@@ -103,8 +103,8 @@ def test_a_site_whose_routers_all_stop_is_said_to_stop_by_each_of_them() -> None
     world.run(5)
     told = [one for one in links_lost_to_b(world) if "of this site" not in one]
     assert told == [
-        "One of the links to b went down: b closed: b is stopping.",
-        "The last link to b went down: b closed: b is stopping.",
+        "One of the links to b went down: b closed: b was asked to stop.",
+        "The last link to b went down: b closed: b was asked to stop.",
     ]
 
 
@@ -117,6 +117,6 @@ def test_of_two_routers_that_stop_one_after_the_other_the_last_one_stops_the_sit
         world.run(5)
     told = [one for one in links_lost_to_b(world) if "of this site" not in one]
     assert told == [
-        "One of the links to b went down: b closed: a router of b is stopping.",
-        "The last link to b went down: b closed: b is stopping.",
+        "One of the links to b went down: b closed: a router of b was asked to stop.",
+        "The last link to b went down: b closed: b was asked to stop.",
     ]

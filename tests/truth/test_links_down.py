@@ -128,7 +128,7 @@ def test_a_neighbor_that_links_here_is_gone(net: Stage, watch: Watch) -> None:
     far.ctl("stop")  # In order: away all the same.
     until(lambda: "SW0676" in notes(near), "a neighbor that stopped is a note, too", 30)
     (link,) = [one for one in near.json("link", "status") if one["name"] == "far"]
-    assert link["error"] == "far closed: far is stopping"
+    assert link["error"] == "far closed: far was asked to stop"
     far.start()
     until(lambda: "SW0676" not in notes(near), "all is well again", 45)
     hub.ctl("delete", "--yes")

@@ -119,7 +119,7 @@ def test_who_waits_for_the_end_is_told_once(closed: bool) -> None:
 
 def test_a_farewell_says_why() -> None:
     leaver = Leaver()
-    assert str(leaver.departure.farewell) == "west is stopping"
+    assert str(leaver.departure.farewell) == "west was asked to stop"
     leaver.because_crashed()
     assert "the router of west was killed or crashed" in str(leaver.departure.farewell)
     leaver.because_deleted()
@@ -132,7 +132,7 @@ A, B = RouterId("a"), RouterId("b")
 def test_one_of_several_routers_does_not_say_that_its_site_stops() -> None:
     leaver = Leaver()
     leaver.departure.leave_others({A})
-    assert str(leaver.departure.farewell) == "a router of west is stopping"
+    assert str(leaver.departure.farewell) == "a router of west was asked to stop"
     leaver.because_deleted()
     leaver.departure.leave_others({A})
     assert str(leaver.departure.farewell) == "west was deleted"
@@ -143,13 +143,13 @@ def test_one_of_several_routers_does_not_say_that_its_site_stops() -> None:
 def test_a_router_whose_others_have_left_or_leave_says_that_its_site_stops() -> None:
     leaver = Leaver()
     leaver.departure.leave_others(())
-    assert str(leaver.departure.farewell) == "west is stopping"
+    assert str(leaver.departure.farewell) == "west was asked to stop"
     assert not leaver.departure.other_leaves(A)
     leaver.departure.leave_others({A, B})
     assert not leaver.departure.other_leaves(A)
-    assert str(leaver.departure.farewell) == "a router of west is stopping"
+    assert str(leaver.departure.farewell) == "a router of west was asked to stop"
     assert leaver.departure.other_leaves(B)
-    assert str(leaver.departure.farewell) == "west is stopping"
+    assert str(leaver.departure.farewell) == "west was asked to stop"
     assert not leaver.departure.other_leaves(B)
 
 
@@ -157,4 +157,4 @@ def test_a_worker_that_stops_with_all_others_says_that_its_site_stops() -> None:
     leaver = Leaver()
     leaver.departure.with_whole_site()
     leaver.departure.leave_others({A, B})
-    assert str(leaver.departure.farewell) == "west is stopping"
+    assert str(leaver.departure.farewell) == "west was asked to stop"

@@ -231,7 +231,7 @@ def test_a_site_that_stops_takes_nothing_new_and_still_opens_its_own() -> None:
     world.settle()
     assert done == [True]
     assert old.losses == own.losses == [None]
-    assert "east is stopping" in str(west.owner.named("down")[0][2])
+    assert "east was asked to stop" in str(west.owner.named("down")[0][2])
 
 
 @pytest.mark.parametrize("first", ["control", "data"])

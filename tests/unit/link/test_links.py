@@ -488,7 +488,7 @@ def test_closing_says_goodbye_and_dials_no_more() -> None:
     east.links.close()
     world.settle()
     assert handler.losses == ["link-lost"]
-    assert "east is stopping" in str(west.owner.named("down")[0][2])
+    assert "east was asked to stop" in str(west.owner.named("down")[0][2])
     assert west.links.status()[0].state == "down"
     world.dials.clear()
     west.links.close()

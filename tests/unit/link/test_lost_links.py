@@ -59,7 +59,7 @@ def test_a_neighbor_that_stops_is_missed_and_one_that_deletes_its_link_is_not() 
     west, east = linked(world)
     west.links.close()
     world.settle()
-    assert line_of(east.links).error == "west closed: west is stopping"
+    assert line_of(east.links).error == "west closed: west was asked to stop"
     world = World()
     west, east = linked(world)
     west.links.set_links({})

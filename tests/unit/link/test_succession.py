@@ -346,10 +346,10 @@ def test_a_router_that_stops_takes_a_succeeded_link_of_another_of_its_site_for_n
         world.turn()
     other.links.drain()
     world.settle()
-    assert str(other.links.departure.farewell) == "a router of shop is stopping"
+    assert str(other.links.departure.farewell) == "a router of shop was asked to stop"
     other.links.finish(lambda: None)
     world.settle()
-    assert str(other.links.departure.farewell) == "a router of shop is stopping"
+    assert str(other.links.departure.farewell) == "a router of shop was asked to stop"
 
 
 def link_siblings(one: Router) -> None:

@@ -91,7 +91,7 @@ def test_a_drain_is_told_when_it_begins_and_once() -> None:
     said.draining(WEST.router)
     assert journal.told() == ["link-up", "link-draining"]
     said.leaving(WEST.router)
-    said.down(WEST.router, "west is stopping")
+    said.down(WEST.router, "west was asked to stop")
     assert journal.told() == ["link-down"]
 
 
