@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from math import inf
 
 import msgspec
 
@@ -42,12 +43,28 @@ class _Port:
         self.samples: deque[bytes] = deque(maxlen=limits.HISTORY_STEPS)
         self.stepped_at: deque[float] = deque(maxlen=limits.HISTORY_STEPS)
 
+    def keep(
+        self,
+        since: IntervalCounts,
+        reading: Reading,
+        in_flight: Mapping[SiteId, float],
+        now: float,
+    ) -> None:
+        """What happened until ``now``, as a sample, or as several if it lasted so long."""
+        steps = max(1, round(since.lasted_s / limits.HISTORY_STEP_S))
+        for ago, part in zip(range(steps)[::-1], parts(since, steps), strict=True):
+            packed = _pack(sample(part, reading, in_flight))
+            samples = self.samples
+            samples.append(samples[-1] if samples and samples[-1] == packed else packed)
+            self.stepped_at.append(now - ago * since.lasted_s / steps)
+
 
 class History:
     """Fed by one owner: `look` and `hold` several times a step, then `close` and a `step` each."""
 
     __slots__ = (
-        *("_closed_at", "_closed_looks", "_crowded", "_crowded_before", "_looks", "_ports"),
+        *("_closed_at", "_closed_before", "_closed_looks", "_crowded", "_crowded_before"),
+        *("_looks", "_ports"),
         *("_held_of_new", "_held_of_new_before", "_unanswered"),
     )
 
@@ -56,6 +73,8 @@ class History:
         self._looks = 0
         self._closed_looks = 0
         self._closed_at: float | None = None
+        self._closed_before = -inf
+        """When the step before that one ended."""
         self._crowded: set[ServiceKey] = set()
         """At this step there was no room for them, …"""
         self._crowded_before: set[ServiceKey] = set()
@@ -88,6 +107,8 @@ class History:
 
     def close(self, now: float) -> None:
         """A step ends. Service ports without a sample for as long as any is kept are forgotten."""
+        if self._closed_at is not None:
+            self._closed_before = self._closed_at
         self._closed_looks, self._looks, self._closed_at = self._looks, 0, now
         self._crowded_before, self._crowded = self._crowded, set()
         self._held_of_new_before, self._held_of_new = self._held_of_new, {}
@@ -109,6 +130,8 @@ class History:
             if key not in self._crowded_before:  # It came within this step.
                 port.last = (now - limits.HISTORY_STEP_S, NOTHING_YET)
         held, port.held = port.held, self._held_of_new.pop(key, {})
+        if self._was_away(port):
+            self._pass_over(port)
         if port.last is not None:
             looks = max(1, self._closed_looks)
             in_flight = {site: count / looks for site, count in held.items()}
@@ -117,13 +140,20 @@ class History:
                 self._unanswered.add(key)
             else:
                 self._unanswered.discard(key)
-            steps = max(1, round(since.lasted_s / limits.HISTORY_STEP_S))
-            for ago, part in zip(range(steps)[::-1], parts(since, steps), strict=True):
-                packed = _pack(sample(part, reading, in_flight))
-                samples = port.samples
-                samples.append(samples[-1] if samples and samples[-1] == packed else packed)
-                port.stepped_at.append(now - ago * since.lasted_s / steps)
+            port.keep(since, reading, in_flight, now)
         port.before_last, port.last = port.last, (now, reading)
+
+    def _was_away(self, port: _Port) -> bool:
+        """A step or more ended without it: the service port was not there."""
+        return port.last is not None and port.last[0] < self._closed_before
+
+    def _pass_over(self, port: _Port) -> None:
+        """Nothing happened in the steps that it was away for."""
+        assert port.last is not None, "it was there before"
+        at, last = port.last
+        nothing = change(last, last, self._closed_before - at)
+        port.keep(nothing, NOTHING_YET, {}, self._closed_before)
+        port.last = self._closed_before, last
 
     def of(self, key: ServiceKey) -> list[tuple[float, Sample]]:
         """The samples of a service port, oldest first, each with the moment at which it ended."""
@@ -147,7 +177,10 @@ class History:
         """
         port = self._ports.get(key)
         if port is None:
-            return self._first(key, reading, now)
+            crowded = len(self._ports) >= limits.HISTORY_PORTS_MAX
+            return None if crowded else self._first(NOTHING_YET, reading, now)
+        if port.last is not None and self._was_away(port):
+            return self._first(port.last[1], reading, now)
         for since in (port.last, port.before_last):
             if since is not None and now - since[0] >= limits.HISTORY_STEP_S / 2:
                 return change(since[1], reading, now - since[0])
@@ -161,10 +194,8 @@ class History:
         _, reading = port.last
         return reading.failed + reading.gave_up
 
-    def _first(self, key: ServiceKey, reading: Reading, now: float) -> IntervalCounts | None:
-        if self._closed_at is None or len(self._ports) >= limits.HISTORY_PORTS_MAX:
+    def _first(self, before: Reading, reading: Reading, now: float) -> IntervalCounts | None:
+        """Of a service port that came within this step. ``before``: when it was here last."""
+        if self._closed_at is None or now - self._closed_at < limits.HISTORY_FIRST_S:
             return None
-        lasted_s = now - self._closed_at
-        return (
-            change(NOTHING_YET, reading, lasted_s) if lasted_s >= limits.HISTORY_FIRST_S else None
-        )
+        return change(before, reading, now - self._closed_at)

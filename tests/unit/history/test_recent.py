@@ -150,6 +150,28 @@ def test_what_happened_lately_is_of_half_a_step_to_one_and_a_half() -> None:
     assert late is not None and (late.served, late.lasted_s) == ({"west": 2}, 4.0)
 
 
+def test_a_service_port_that_was_away_comes_back_with_nothing_of_that_time() -> None:
+    """It was removed for a minute, or not imported: 50 requests a second were shown as 0.6."""
+    history = History()
+    history.close(0.0)
+    history.step(SHOP, served(west=4000), 0.0)
+    for number in range(1, 13):
+        history.close(number * STEP)
+    came = 12 * STEP
+    assert history.lately(SHOP, served(west=5), came + 0.1) is None
+    told = history.lately(SHOP, served(west=50), came + 1.0)
+    assert told is not None
+    assert (told.requests, told.lasted_s) == (50, 1.0)
+    history.close(came + STEP)
+    history.step(SHOP, served(west=250), came + STEP)
+    counts = [found.sites.get(WEST, (0.0, 0))[1] for _, found in history.of(SHOP)]
+    assert counts == [4000, *([0] * 12), 250]
+    assert [at for at, _ in history.of(SHOP)] == [number * STEP for number in range(14)]
+    later = history.lately(SHOP, served(west=260), came + STEP + 1)
+    assert later is not None
+    assert (later.requests, later.lasted_s) == (260, STEP + 1)
+
+
 def test_a_step_that_lasted_as_long_as_several_is_as_many_samples() -> None:
     history = History()
     history.step(SHOP, Reading(), 0.0)
