@@ -114,10 +114,9 @@ def _cause(
             if overflows
             else _rest(policy, reasons, own_name)
         )
-    if not local.targets_ready and "drained" in reasons:
-        return f"{own_name} is drained"
     if not local.targets_ready:
-        return f"no target of {own_name} is ready"
+        is_drained = local.verdict == "draining" and "drained" in reasons
+        return f"{own_name} is drained" if is_drained else f"no target of {own_name} is ready"
     if not lately.spilled and local.verdict not in _TAKES_NO_MORE:
         return _began(policy, reasons, own_name)
     if local.verdict == "sends-away" and local.rate is not None:
@@ -133,9 +132,13 @@ def _overflow(
     """Of requests that left for the load of this site."""
     rate, slots = local.rate, local.capacity
     if rate is not None and (slots is None or local.in_flight < slots):
-        used_up = local.verdict == "full"
-        is_now = "is used up" if used_up else "was used up in the last seconds"
-        return f"the rate of {own_name}, {rate_text(rate.per_s)}, {is_now}"
+        rate_of = f"the rate of {own_name}, {rate_text(rate.per_s)}"
+        if local.verdict == "full":
+            return f"{rate_of}, is used up"
+        if "rate" in reasons:
+            return f"{rate_of}, was used up in the last seconds"
+        if slots is None:  # They had slots when they left.
+            return f"{own_name} had no room when they left"
     if rate is None and _most_frequent(reasons) == "rate":
         return f"the rate of {own_name} was used up when they left"
     if slots is None:

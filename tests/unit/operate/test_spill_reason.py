@@ -8,6 +8,7 @@ from router.balance.deciding.decisions import CandidateReport, Decision, Explana
 from router.history.readings import NOTHING_YET, IntervalCounts, change
 from router.model.ids import SiteId
 from router.model.latency import NO_COUNTS
+from router.model.messages.adverts import RateLoad
 from router.model.port_reading import SERVED_NOWHERE, Reading
 from router.operate.problems.spill_reason import NOTHING, why_leaving
 
@@ -124,6 +125,32 @@ def test_a_rate_that_is_gone_is_not_taken_for_slots_that_were_busy() -> None:
     assert sentence(change, here(capacity=8, in_flight=2, free=6), in_flight_mean=1.4) == (
         "the rate of near was used up when they left: 7.2/s go to far"
     )
+
+
+def test_a_rate_that_is_stated_now_is_not_said_to_have_been_used_up_before() -> None:
+    """Ten slots were, and an operator stated a rate in their place, or beside them."""
+    change = msgspec.structs.replace(lately({"full": 20}), overflow={FAR: 20})
+    rate = RateLoad(5.0, permits=4)
+    assert sentence(change, here(rate=rate, capacity=None, free=4)) == (
+        "near had no room when they left: 2.0/s go to far"
+    )
+    assert sentence(change, here(rate=rate), in_flight_mean=4.0) == (
+        "4 of 10 slots of near are busy on average, and none was free when they left: "
+        "2.0/s go to far"
+    )
+    was_rate = msgspec.structs.replace(lately({"rate": 20}), overflow={FAR: 20})
+    assert sentence(was_rate, here(rate=rate)) == (
+        "the rate of near, 5/s, was used up in the last seconds: 2.0/s go to far"
+    )
+
+
+def test_a_drain_that_is_over_is_no_reason_while_targets_are_checked_again() -> None:
+    unready = here(targets_ready=0, verdict="no-target")
+    assert sentence(lately({"drained": 20}), unready) == (
+        "no target of near is ready: 2.0/s go to far"
+    )
+    drained = here(targets_ready=0, verdict="draining")
+    assert sentence(lately({"drained": 20}), drained) == "near is drained: 2.0/s go to far"
 
 
 def test_requests_that_leave_for_their_session_are_not_laid_to_the_policy() -> None:
