@@ -10,7 +10,7 @@ CHURN ?= 100000
 SECONDS ?= 1800
 SOAK_SEED ?= 1
 
-.PHONY: help help-all install dev demo test test-long tests-setup fresh test-pythons test-podman test-published test-cluster lint mutants site corpus fuzz storm churn soak simulate simulate-live bench overload image base wheels bundle release man docs lock clean
+.PHONY: help help-all install dev demo test test-long tests-setup fresh test-pythons test-podman test-published test-cluster lint mutants site corpus fuzz storm hours churn soak simulate simulate-live bench overload image base wheels bundle release man docs lock clean
 .DEFAULT_GOAL := help
 # Without compiled files every test process would rewrite all tests, and every router compile itself.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,6 +34,7 @@ help-all: help
 	@echo 'make corpus    what HTTP/1.1 is accepted and refused, case by case'
 	@echo 'make fuzz      mutated bytes for FUZZ_SECONDS (60); FUZZ_SEED= replays'
 	@echo 'make storm     aborts at any moment, STORM_ROUNDS (20000); STORM_SEED= replays'
+	@echo 'make hours     an operator'"'"'s mistakes and faults: is all true that sites say? HOURS (100); HOURS_SEED='
 	@echo 'make churn     connections at full rate that end in any way, CHURN (100000), debug allocator'
 	@echo 'make soak      mixed load and link faults for SECONDS (1800): is all as before? SOAK_SEED='
 	@echo 'make simulate  control planes under faults, SEEDS (1000) fleets; SEED= replays'
@@ -156,6 +157,9 @@ simulate-live: dev
 
 storm: dev
 	$(BIN)/python -m tests.simulation.storm --rounds $(STORM_ROUNDS) --seed $(STORM_SEED)
+
+hours: dev
+	$(BIN)/python -m tests.simulation.hours --hours $(or $(HOURS),100) --seed $(or $(HOURS_SEED),1)
 
 churn: dev
 	$(BIN)/python -m tests.scenario.churning --connections $(CHURN)

@@ -1,0 +1,180 @@
+"""What may happen in an hour: mistakes of operators, faults, and their ends."""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from router.model.specs import PolicySpec, SitePolicySpec
+from tests.simulation.hours.truth import Truth
+from tests.simulation.world import SimSite, Target, World
+
+POLICIES: Final = (
+    *(PolicySpec(name) for name in ("fill", "balanced", "spread", "failover")),
+    PolicySpec("fill", spill_at=0.5),
+    PolicySpec("split", {"b": 1, "c": 2}),
+)
+CAPACITIES: Final[tuple[int | str | None, ...]] = (1, 3, 5, "5/s", "5,20/s", None)
+SERVICE_S: Final = 0.1
+
+
+class Actor:
+    """Does one thing after the other to ``world``. ``truth``: which routers run."""
+
+    def __init__(self, world: World, truth: Truth, chance: random.Random) -> None:
+        self._world, self._truth, self._chance = world, truth, chance
+        self._stopping: set[str] = set()
+
+    def act(self) -> str:
+        """One act, in words."""
+        running = [site for site in self._world.sites.values() if self._runs(site)]
+        name = self._chance.choice(list(ACTS))
+        site = self._chance.choice(running)
+        return f"{self._truth.now:.1f} {name} {ACTS[name](self, site) or site.name}"
+
+    def _runs(self, site: SimSite) -> bool:
+        return site.name not in self._truth.gone | self._stopping
+
+    def _some(self, site: SimSite) -> list[Target]:
+        return [one for one in site.targets.values() if self._chance.random() < 0.7]
+
+    def drain(self, site: SimSite) -> None:
+        takes = self._chance.choice((0.0, 0.0, 0.5))
+        site.policies["shop"] = SitePolicySpec(service="shop", takes=takes)
+        site.apply()
+
+    def no_policy(self, site: SimSite) -> None:
+        site.policies.clear()
+        site.apply()
+
+    def cap(self, site: SimSite) -> None:
+        site.cap(self._chance.choice((2, "5/s")))
+
+    def keep_for_itself(self, site: SimSite) -> None:
+        site.policies["shop"] = SitePolicySpec(service="shop", export_to=())
+        site.apply()
+
+    def use_none_of_others(self, site: SimSite) -> None:
+        site.policies["shop"] = SitePolicySpec(service="shop", import_from=())
+        site.apply()
+
+    def capacity(self, site: SimSite) -> None:
+        for name, one in site.connectors.items():
+            site.connectors[name] = replace(one, capacity=self._chance.choice(CAPACITIES))
+        site.apply()
+
+    def unbind(self, site: SimSite) -> None:
+        site.connectors.clear()
+        site.apply()
+
+    def bind(self, site: SimSite) -> None:
+        if not site.connectors:
+            site.serve(1, capacity=5, service_s=SERVICE_S)
+
+    def policy(self, site: SimSite) -> str:
+        owner = next(iter(self._world.sites.values()))
+        known = owner.services.get("shop")
+        if known is not None:
+            policy = self._chance.choice(POLICIES)
+            owner.services["shop"] = replace(known, policy=policy)
+            if self._runs(owner):
+                owner.apply()
+        return owner.name
+
+    def queue(self, site: SimSite) -> str:
+        owner = next(iter(self._world.sites.values()))
+        known = owner.services.get("shop")
+        if known is not None:
+            owner.services["shop"] = replace(known, queue=self._chance.choice((0, 5, 50)))
+            if self._runs(owner):
+                owner.apply()
+        return owner.name
+
+    def refuse_connections(self, site: SimSite) -> None:
+        for target in self._some(site):
+            target.listener.close()
+
+    def answer_500(self, site: SimSite) -> None:
+        for target in self._some(site):
+            target.status = self._chance.choice((500, 0))
+
+    def answer_slowly(self, site: SimSite) -> None:
+        for target in self._some(site):
+            target.service_s = self._chance.choice((1.0, 5.0, 30.0))
+
+    def mend_targets(self, site: SimSite) -> None:
+        for target in site.targets.values():
+            target.listener.close()
+            target.listen()
+            target.status, target.service_s = 200, SERVICE_S
+
+    def refuse_for_memory(self, site: SimSite) -> None:
+        site.router.relief.refuse_new(True)
+
+    def have_memory(self, site: SimSite) -> str:
+        for one in self._world.sites.values():
+            if self._runs(one):
+                one.router.relief.refuse_new(False)
+        return "all"
+
+    def cut(self, site: SimSite) -> str:
+        other = self._other(site)
+        self._world.internet.cut(site.ip, other.ip)
+        return f"{site.name} {other.name}"
+
+    def heal(self, site: SimSite) -> str:
+        for one in self._world.sites.values():
+            for other in self._world.sites.values():
+                if one is not other:
+                    self._world.internet.heal(one.ip, other.ip)
+        return "all"
+
+    def reset(self, site: SimSite) -> str:
+        other = self._other(site)
+        self._world.internet.reset_all(site.ip, other.ip)
+        return f"{site.name} {other.name}"
+
+    def kill(self, site: SimSite) -> str:
+        if self._truth.gone or self._stopping:
+            return "none"
+        site.kill()
+        self._truth.gone.add(site.name)
+        return site.name
+
+    def stop(self, site: SimSite) -> str:
+        if self._truth.gone or self._stopping:
+            return "none"
+        name = site.name
+        self._stopping.add(name)
+
+        def closed() -> None:
+            self._stopping.discard(name)
+
+        close = site.router.close
+
+        def close_and_say_nothing() -> None:
+            self._truth.gone.add(name)
+            close()
+
+        site.router.close = close_and_say_nothing  # type: ignore[method-assign]
+        site.stop(closed, grace_s=self._chance.choice((1.0, 10.0)))
+        return name
+
+    def start(self, site: SimSite) -> str:
+        for name in sorted(self._truth.gone - self._stopping):
+            self._world[name].start()
+            self._truth.gone.discard(name)
+            return name
+        return "none"
+
+    def _other(self, site: SimSite) -> SimSite:
+        return self._chance.choice([one for one in self._world.sites.values() if one is not site])
+
+
+ACTS: Final[Mapping[str, Callable[[Actor, SimSite], str | None]]] = {
+    name: act
+    for name, act in vars(Actor).items()
+    if not name.startswith("_") and name != "act" and callable(act)
+}
+"""By name; each returns what it was done to, if that is not the site."""

@@ -1,0 +1,163 @@
+"""What sentences claim, and whether that is so."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from tests.simulation.hours.truth import LATELY_S, LEAST_S, OWN_S, TOLD_S, Truth
+
+Check = Callable[[Truth, str, re.Match[str]], str]
+"""Of the truth, the site that says it, and the match: what is wrong; empty: nothing."""
+
+_SITES: Final = r"\b([abc](?:(?:, | and )[abc])*)"
+_LEFT: Final = r"(?=: .*(?:go to|open at))"
+_LEAST_SHARE: Final = 0.3
+"""Of what left, for the one reason that is named."""
+_OVERFLOW: Final = ("full", "above-mark", "sheddable-share", "higher-level", "rate")
+
+
+def _sites_are(fact: str) -> Check:
+    def check(truth: Truth, teller: str, match: re.Match[str]) -> str:
+        over = {
+            site: since
+            for site in re.split(", | and ", match[1])
+            if (since := truth.is_over(fact, site)) > truth.slack(teller, site)
+        }
+        return ", ".join(f"{site} is not {fact} for {since:.1f} s" for site, since in over.items())
+
+    return check
+
+
+def _this_is(fact: str) -> Check:
+    def check(truth: Truth, teller: str, match: re.Match[str]) -> str:
+        since = truth.is_over(fact, teller)
+        return f"{teller} is not {fact} for {since:.1f} s" if since > OWN_S else ""
+
+    return check
+
+
+def _are_away(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    over = {site: truth.is_over("away", teller, site) for site in re.split(", | and ", match[1])}
+    return ", ".join(f"{site} is reached for {s:.1f} s" for site, s in over.items() if s > OWN_S)
+
+
+def _rate(text: str) -> float:
+    return float(text.replace(",", "").removeprefix("<"))
+
+
+def _go_there(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    maybe = truth.lately(teller, lambda one: one.site in (match[2], ""))
+    return _at_most(_rate(match[1]), len(maybe))
+
+
+def _fail(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    failed = truth.lately(teller, lambda one: bool(one.ended) and one.status != 200)
+    return _at_most(_rate(match[1]), len(failed))
+
+
+def _at_most(claimed: float, counted: int) -> str:
+    """A figure that is of `LEAST_S` or longer."""
+    return f"{claimed}/s, and it was {counted}" if claimed * LEAST_S > counted + 2 else ""
+
+
+def _wait(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    queued = truth.queued(teller)
+    return "" if queued == int(match[1]) else f"{queued} wait"
+
+
+def _some_wait(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    return "" if truth.queued(teller) else "none waits"
+
+
+def _are_ready(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    found = truth.ready(teller)
+    return "" if found == (int(match[1]), int(match[2])) else f"{found[0]} of {found[1]} are ready"
+
+
+def _none_is_ready(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    serving = [
+        site
+        for site in truth.names
+        if truth.lasts("ready", site) > TOLD_S
+        and (site == teller or not truth.is_over("away", teller, site) < TOLD_S)
+        and truth.is_over("stopping", site) > TOLD_S
+        and truth.may_take(teller, site)
+    ]
+    return f"ready and reached: {', '.join(serving)}" if serving else ""
+
+
+def _left_for(*reasons: str) -> Check:
+    def check(truth: Truth, teller: str, match: re.Match[str]) -> str:
+        share = truth.share_of_spills(teller, frozenset(reasons))
+        return f"{share:.0%} left for that" if share < _LEAST_SHARE else ""
+
+    return check
+
+
+def _none_ready_for_long(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    """In the first seconds most of the figure left for another reason."""
+    if truth.lasts("unready", teller) < LATELY_S:
+        return ""
+    return _left_for("no-target", "ejected", "failover", "drained")(truth, teller, match)
+
+
+CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
+    (re.compile(pattern), check)
+    for pattern, check in (
+        # Of sites.
+        (rf"{_SITES} (?:is|are) drained", _sites_are("drained")),
+        (rf"{_SITES}: it is drained", _sites_are("drained")),
+        (rf"{_SITES} drains? and takes? nothing new of it", _sites_are("drained")),
+        (rf"draining \({_SITES}\)", _sites_are("draining")),
+        (rf"{_SITES}: it is draining", _sites_are("draining")),
+        (rf"{_SITES} stops? and takes? nothing new", _sites_are("stopping")),
+        (rf"{_SITES} is stopping", _sites_are("stopping")),
+        (rf"short of memory \({_SITES}\)", _sites_are("refusing")),
+        (rf"{_SITES}: its router is short of memory", _sites_are("refusing")),
+        (rf"no target of {_SITES} is ready", _sites_are("unready")),
+        (rf"{_SITES}: no target is ready", _sites_are("unready")),
+        (rf"{_SITES} ha(?:s|ve) targets, none of them ready", _sites_are("unready")),
+        (rf"{_SITES} has no target of its own", _sites_are("bare")),
+        (rf"and {_SITES} (?:is|are) not reached", _are_away),
+        (rf"(?:^|; ){_SITES}: (?:link [^;]* is down|no path has led)", _are_away),
+        # Of this site.
+        ("this site is drained of it|this site takes nothing new of", _this_is("drained")),
+        ("(?<!while )this router is short of memory", _this_is("refusing")),
+        ("this router stops", _this_is("stopping")),
+        (r"(\d+) of (\d+) targets? (?:is|are) ready here", _are_ready),
+        (r"\b(\d+) (?:request|connection)s? waits?\b", _wait),
+        ("the queue is in use", _some_wait),
+        (
+            "has no ready target, here or|no site that is reached and may serve it has a ready",
+            _none_is_ready,
+        ),
+        # Figures of the last seconds.
+        (r"([\d.,<]+)/s (?:go )?to ([abc])\b", _go_there),
+        (r"([\d.,<]+)/s served nowhere", _fail),
+        (r"([\d.,<]+)/s of [\d.,<]+/s requests (?:are|were) turned away", _fail),
+        (r"([\d.,<]+)/s of [\d.,<]+/s requests fail", _fail),
+        # Why requests left.
+        (rf"^[abc] is drained{_LEFT}", _left_for("drained")),
+        (rf"^no target of [abc] is ready{_LEFT}", _none_ready_for_long),
+        (rf"has no target of its own{_LEFT}", _none_ready_for_long),
+        (rf"^policy \w+ sends[^:]*{_LEFT}", _left_for("policy")),
+        (rf"^the rate of [^:]* is used up{_LEFT}", _left_for(*_OVERFLOW)),
+        (rf"^the rate of [^:]* was used up[^:]*{_LEFT}", _left_for("rate")),
+        (rf"slots of [abc] are busy[^:]*{_LEFT}", _left_for(*_OVERFLOW)),
+        (rf"^\d+ in flight at [^:]*{_LEFT}", _left_for(*_OVERFLOW)),
+        (rf"^[abc] has no configured capacity[^:]*{_LEFT}", _left_for(*_OVERFLOW)),
+        (rf"^[abc] keeps its last slots[^:]*{_LEFT}", _left_for(*_OVERFLOW)),
+        ("had no room when they", _left_for(*_OVERFLOW)),
+        ("was drained when they", _left_for("drained")),
+        ("was ready when they", _left_for("no-target", "ejected")),
+        ("^attempts at [abc] failed", _left_for("failover")),
+    )
+)
+
+
+def false_of(truth: Truth, teller: str, text: str) -> Iterator[str]:
+    """What of ``text``, which the site ``teller`` says now, is not so."""
+    for pattern, check in CLAIMS:
+        for match in pattern.finditer(text):
+            if wrong := check(truth, teller, match):
+                yield wrong

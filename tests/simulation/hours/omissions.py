@@ -1,0 +1,83 @@
+"""What must be said of what lasts, and figures that must be near the truth."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from router.admin.views.live import ServiceNow
+from router.admin.views.status import Status
+from tests.simulation.hours.truth import LATELY_S, Truth
+from tests.simulation.world import Answer, SimSite
+
+SEEN_S: Final = 6.0
+"""After so long checks of targets have seen what became of them."""
+_PARTS: Final = ((11.0, 8.0), (8.0, 5.0), (5.0, 2.5), (2.5, 0.0))
+"""Of the last seconds: what goes on is in each of them."""
+_WINDOWS: Final = tuple(range(3, 12))
+
+
+class Said(NamedTuple):
+    """All that one site says at one moment."""
+
+    status: Status
+    rows: Sequence[ServiceNow]
+
+    @property
+    def codes(self) -> set[str]:
+        problems = {one.code for one in self.status.problems}
+        return problems | {one.code for one in self.status.notes}
+
+
+def unsaid(truth: Truth, site: SimSite, said: Said) -> Iterator[str]:
+    """What ``site`` should have ``said`` and did not."""
+    name = site.name
+    if truth.lasts("known", name) < LATELY_S:
+        return
+    serves = truth.is_over("stopping", name) > LATELY_S
+    is_down = truth.lasts("down", name) > SEEN_S and truth.is_over("drained", name) > SEEN_S
+    if serves and is_down and not said.codes & {"SW0335", "SW0309"}:
+        yield "no target here is ready"
+    is_drained = site.connectors and truth.lasts("drained", name) > SEEN_S
+    if serves and is_drained and "SW0353" not in said.codes:
+        yield "this site is drained"
+    ended = truth.lately(name, lambda one: one.ended > 0)
+    if _goes_on(truth, ended, _failed, 2) and not said.codes & {"SW0337", "SW0338", "SW0309"}:
+        yield "requests fail"
+    elsewhere = [one for one in ended if one.site not in ("", name)]
+    if _goes_on(truth, elsewhere, lambda one: True, 3) and not any(row.why for row in said.rows):
+        yield "requests leave this site"
+    yield from _wrong_counts(site, said.status)
+    for row in said.rows:
+        yield from _far(truth, "requests", row.requests_per_s, ended)
+        yield from _far(truth, "failed", row.failed_per_s, [one for one in ended if _failed(one)])
+
+
+def _failed(one: Answer) -> bool:
+    return one.status != 200
+
+
+def _goes_on(
+    truth: Truth, ended: Sequence[Answer], pick: Callable[[Answer], bool], least: int
+) -> bool:
+    """In each part of the last seconds ``least`` of ``ended``, and a fifth, are such."""
+    for since, until in _PARTS:
+        part = [one for one in ended if since >= truth.now - one.ended >= until]
+        found = sum(map(pick, part))
+        if found < least or found * 5 < len(part):
+            return False
+    return True
+
+
+def _wrong_counts(site: SimSite, status: Status) -> Iterator[str]:
+    up = sum(link.state == "up" for link in site.router.links.status())
+    if status.links_up != up:
+        yield f"{status.links_up} links up are {up}"
+    reached = sum(route.reachable for route in site.router.routing.table.sites.values())
+    if status.sites != reached:
+        yield f"{status.sites} sites are {reached}"
+
+
+def _far(truth: Truth, what: str, per_s: float, ended: Sequence[Answer]) -> Iterator[str]:
+    """A rate that was in none of the times that it may be of."""
+    rates = [sum(truth.now - one.ended <= s for one in ended) / s for s in _WINDOWS]
+    if not min(rates) * 0.5 - 2 <= per_s <= max(rates) * 1.5 + 3:
+        yield f"{what}: {per_s}/s, and {min(rates):.1f} to {max(rates):.1f}/s ended"

@@ -1,0 +1,143 @@
+"""What is so at each site, and when it was last otherwise: read from the sites, not from what they
+say."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Final
+
+from tests.simulation.world import SERVICE, Answer, SimSite, World
+
+OWN_S: Final = 0.6
+"""So much older than this moment may be what a site says of itself: two samples."""
+TOLD_S: Final = 3.0
+"""And of another one, which has to tell it first."""
+LATELY_S: Final = 11.0
+"""Figures of the last seconds are of two steps of the history at most."""
+LEAST_S: Final = 2.4
+"""And of half a step at least."""
+
+Fact = tuple[str, ...]
+"""What, of which site: ``("drained", "a")``; ``("away", "a", "b")``: a does not reach b."""
+
+
+class Truth:
+    """Samples of all sites of a world, and what became of each request."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._last_so: dict[Fact, float] = {}
+        self._last_not: dict[Fact, float] = {}
+        self.answers: dict[str, deque[Answer]] = {name: deque(maxlen=4000) for name in world.sites}
+        self._spilled: dict[str, deque[tuple[float, Mapping[str, int]]]] = {
+            name: deque(maxlen=64) for name in world.sites
+        }
+        self._lives: dict[str, int] = {}
+        self.gone: set[str] = set()
+        """Sites whose router does not run."""
+
+    @property
+    def now(self) -> float:
+        return self._world.internet.now
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._world.sites)
+
+    def sample(self) -> None:
+        """Note how all sites are."""
+        for site in self._world.sites.values():
+            name, router = site.name, site.router
+            runs = name not in self.gone
+            local = router.readings.targets.local(SERVICE)
+            drained = any(policy.takes == 0 for policy in site.policies.values())
+            stops = router.draining
+            self._note(("drained", name), runs and drained)
+            self._note(("stopping", name), runs and stops)
+            self._note(("draining", name), runs and (stops or drained))
+            self._note(("refusing", name), runs and router.forwarder.memory.is_refusing)
+            self._note(("down", name), runs and local.total > 0 and not local.ready)
+            self._note(("ejected", name), runs and local.ejected > 0)
+            self._note(("ready", name), runs and local.ready > 0)
+            self._note(("unready", name), not (runs and local.ready))
+            self._note(("known", name), SERVICE in router.services)
+            self._note(("bare", name), not site.connectors)
+            self._sample_spills(site)
+            sites = router.routing.table.sites.values()
+            reached = {route.name for route in sites if route.reachable}
+            for other in self._world.sites:
+                self._note(("away", name, other), other not in reached)
+
+    def _sample_spills(self, site: SimSite) -> None:
+        reading = site.router.readings.reading_of(SERVICE)
+        spilled = dict(reading.spilled) if reading is not None else {}
+        samples = self._spilled[site.name]
+        is_less = samples and any(spilled.get(why, 0) < n for why, n in samples[-1][1].items())
+        if self._lives.get(site.name) != site.lives or is_less:
+            samples.clear()
+        self._lives[site.name] = site.lives
+        samples.append((self.now, spilled))
+
+    def _note(self, fact: Fact, is_so: bool) -> None:
+        (self._last_so if is_so else self._last_not)[fact] = self.now
+
+    def is_over(self, *fact: str) -> float:
+        """For how many seconds it has not been so; 0: it is so."""
+        return self.now - self._last_so.get(fact, -inf)
+
+    def lasts(self, *fact: str) -> float:
+        """For how many seconds it has been so; 0: it is not."""
+        return self.now - self._last_not.get(fact, -inf)
+
+    def slack(self, teller: str, subject: str) -> float:
+        """How old what ``teller`` says of ``subject`` may be."""
+        return OWN_S if teller == subject else TOLD_S
+
+    def may_take(self, teller: str, subject: str) -> bool:
+        """By the rules of both: ``teller`` knows of targets at ``subject`` that it may use."""
+        table = self._world[teller].router.routing.table
+        known = table.candidates.get(SERVICE, ())
+        return teller == subject or any(
+            one.site_name == subject and not one.unused for one in known
+        )
+
+    def ready(self, name: str) -> tuple[int, int]:
+        """Ready targets of a site, and all."""
+        local = self._world[name].router.readings.targets.local(SERVICE)
+        return local.ready, local.total
+
+    def queued(self, name: str) -> int:
+        reading = self._world[name].router.readings.reading_of(SERVICE)
+        return 0 if reading is None else reading.queued
+
+    def lately(
+        self, name: str, pick: Callable[[Answer], bool], within: float = LATELY_S
+    ) -> list[Answer]:
+        """Requests of the clients of a site that ended ``within`` seconds, or are under way; not
+        those that no listener took."""
+        since = self.now - within
+        return [
+            one
+            for one in self.answers[name]
+            if (not one.ended or one.ended >= since) and one.error != "refused" and pick(one)
+        ]
+
+    def share_of_spills(self, name: str, reasons: frozenset[str]) -> float:
+        """Of what left a site lately, or is open elsewhere, for ``reasons``: the largest share in
+        any of the times that figures may be of."""
+        reading = self._world[name].router.readings.spills_of(SERVICE)
+        shares = [_share(reading.open_for, reasons)]
+        samples = self._spilled[name]
+        newest = samples[-1][1]
+        for moment, before in samples:
+            if LEAST_S <= self.now - moment <= LATELY_S:
+                grown = {why: count - before.get(why, 0) for why, count in newest.items()}
+                shares.append(_share(grown, reasons))
+        if not samples or self.now - samples[0][0] < LATELY_S:  # Since its start, or its removal.
+            shares.append(_share(newest, reasons))
+        return max(shares)
+
+
+def _share(counts: Mapping[str, int], of: frozenset[str]) -> float:
+    total = sum(counts.values())
+    return sum(counts.get(one, 0) for one in of) / total if total else 0.0
