@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from router.model.settings import Affinity
 from router.model.specs import PolicySpec, SitePolicySpec
 from tests.simulation.hours.truth import Truth
 from tests.simulation.world import SimSite, Target, World
@@ -15,7 +16,7 @@ POLICIES: Final = (
     PolicySpec("fill", spill_at=0.5),
     PolicySpec("split", {"b": 1, "c": 2}),
 )
-CAPACITIES: Final[tuple[int | str | None, ...]] = (1, 3, 5, "5/s", "5,20/s", None)
+CAPACITIES: Final[tuple[int | str | None, ...]] = (1, 3, 5, "5/s", "5,20/s", "auto", None)
 SERVICE_S: Final = 0.1
 
 
@@ -73,23 +74,52 @@ class Actor:
             site.serve(1, capacity=5, service_s=SERVICE_S)
 
     def policy(self, site: SimSite) -> str:
-        owner = next(iter(self._world.sites.values()))
-        known = owner.services.get("shop")
-        if known is not None:
-            policy = self._chance.choice(POLICIES)
-            owner.services["shop"] = replace(known, policy=policy)
+        return self._set(policy=self._chance.choice(POLICIES))
+
+    def queue(self, site: SimSite) -> str:
+        return self._set(queue=self._chance.choice((0, 5, 50)))
+
+    def affinity(self, site: SimSite) -> str:
+        return self._set(affinity=self._chance.choice((None, Affinity(by="client"))))
+
+    def _set(self, **fields: object) -> str:
+        """Of the service, at the site that declares it."""
+        owner = self._owner
+        if "shop" in owner.services:
+            owner.services["shop"] = replace(owner.services["shop"], **fields)
             if self._runs(owner):
                 owner.apply()
         return owner.name
 
-    def queue(self, site: SimSite) -> str:
-        owner = next(iter(self._world.sites.values()))
-        known = owner.services.get("shop")
-        if known is not None:
-            owner.services["shop"] = replace(known, queue=self._chance.choice((0, 5, 50)))
-            if self._runs(owner):
-                owner.apply()
-        return owner.name
+    @property
+    def _owner(self) -> SimSite:
+        return next(iter(self._world.sites.values()))
+
+    def remove_the_service(self, site: SimSite) -> str:
+        if self._runs(self._owner):
+            self._owner.services.clear()
+            self._owner.apply()
+        return self._owner.name
+
+    def declare_the_service(self, site: SimSite) -> str:
+        if self._runs(self._owner) and not self._owner.services:
+            self._owner.declare(queue=5, queue_wait_s=1.0)
+        return self._owner.name
+
+    def unlink(self, site: SimSite) -> str:
+        if not site.links:
+            return "none"
+        name = self._chance.choice(sorted(site.links))
+        del site.links[name]
+        site.apply()
+        return f"{site.name} {name}"
+
+    def link(self, site: SimSite) -> str:
+        other = self._other(site)
+        if f"to-{site.name}" in other.links:
+            return "none"
+        site.link(other, self._chance.choice((1, 3)))
+        return f"{site.name} {other.name}"
 
     def refuse_connections(self, site: SimSite) -> None:
         for target in self._some(site):

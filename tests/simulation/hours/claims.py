@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from tests.simulation.hours.truth import LATELY_S, LEAST_S, OWN_S, TOLD_S, Truth
+from tests.simulation.hours.truth import LATELY_S, LEAST_S, NEW_S, OWN_S, TOLD_S, Truth
 
 Check = Callable[[Truth, str, re.Match[str]], str]
 """Of the truth, the site that says it, and the match: what is wrong; empty: nothing."""
@@ -28,6 +28,18 @@ def _sites_are(fact: str) -> Check:
     return check
 
 
+def _is_no_longer(fact: str) -> Check:
+    def check(truth: Truth, teller: str, match: re.Match[str]) -> str:
+        since = truth.lasts(fact, match[1])
+        return f"{match[1]} is {fact}" if since > truth.slack(teller, match[1]) else ""
+
+    return check
+
+
+def _is_not_offered(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    return f"{teller} may use it" if truth.may_take(teller, match[1]) else ""
+
+
 def _this_is(fact: str) -> Check:
     def check(truth: Truth, teller: str, match: re.Match[str]) -> str:
         since = truth.is_over(fact, teller)
@@ -47,17 +59,18 @@ def _rate(text: str) -> float:
 
 def _go_there(truth: Truth, teller: str, match: re.Match[str]) -> str:
     maybe = truth.lately(teller, lambda one: one.site in (match[2], ""))
-    return _at_most(_rate(match[1]), len(maybe))
+    return _at_most(truth, teller, _rate(match[1]), len(maybe))
 
 
 def _fail(truth: Truth, teller: str, match: re.Match[str]) -> str:
     failed = truth.lately(teller, lambda one: bool(one.ended) and one.status != 200)
-    return _at_most(_rate(match[1]), len(failed))
+    return _at_most(truth, teller, _rate(match[1]), len(failed))
 
 
-def _at_most(claimed: float, counted: int) -> str:
-    """A figure that is of `LEAST_S` or longer."""
-    return f"{claimed}/s, and it was {counted}" if claimed * LEAST_S > counted + 2 else ""
+def _at_most(truth: Truth, teller: str, claimed: float, counted: int) -> str:
+    """A figure that is of `LEAST_S` or longer, or since the service port is known."""
+    least_s = LEAST_S if truth.lasts("known", teller) > LATELY_S else NEW_S
+    return f"{claimed}/s, and it was {counted}" if claimed * least_s > counted + 2 else ""
 
 
 def _wait(truth: Truth, teller: str, match: re.Match[str]) -> str:
@@ -120,6 +133,9 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (rf"{_SITES} has no target of its own", _sites_are("bare")),
         (rf"and {_SITES} (?:is|are) not reached", _are_away),
         (rf"(?:^|; ){_SITES}: (?:link [^;]* is down|no path has led)", _are_away),
+        (r"exportTo of ([abc]) leaves out", _is_no_longer("exporting")),
+        (r"importFrom of ([abc]) leaves out", _is_no_longer("importing")),
+        (rf"{_SITES}: it has not offered", _is_not_offered),
         # Of this site.
         ("this site is drained of it|this site takes nothing new of", _this_is("drained")),
         ("(?<!while )this router is short of memory", _this_is("refusing")),

@@ -1,8 +1,9 @@
 """One hour, or some minutes of it: a world, its clients, an actor, and looks at what sites say."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -56,7 +57,11 @@ class Hour:
         self._actor = Actor(self.world, self.truth, self._chance)
         self._rates = {name: self._chance.choice(RATES) for name in self.world.sites}
         self.world.run(START_S)
-        self._eyes = {site.name: Eye(site) for site in self.world.sites.values()}
+        self._found: list[Finding] = []
+        """In events."""
+        self._eyes: dict[str, Eye] = {}
+        for name in self.world.sites:
+            self.eye(name)
         self._next_act = self.world.internet.now + self._chance.expovariate(1 / ACT_EACH_S)
 
     def _connect(self) -> None:
@@ -107,6 +112,8 @@ class Hour:
 
     def _look(self, site: SimSite) -> Iterator[Finding]:
         eye = self.eye(site.name)
+        yield from self._found
+        self._found.clear()
         for text in eye.sentences():
             for wrong in false_of(self.truth, site.name, text):
                 yield self._finding(site, text, wrong)
@@ -115,10 +122,15 @@ class Hour:
 
     def eye(self, name: str) -> "Eye":
         """Of the router that runs at that site now."""
-        site = self.world[name]
-        if self._eyes[name].life != site.lives:
-            self._eyes[name] = Eye(site)
-        return self._eyes[name]
+        site, eye = self.world[name], self._eyes.get(name)
+        if eye is None or eye.life != site.lives:
+            eye = self._eyes[name] = Eye(site, partial(self._judge_event, site))
+        return eye
+
+    def _judge_event(self, site: SimSite, text: str) -> None:
+        self.truth.sample()
+        for wrong in false_of(self.truth, site.name, text):
+            self._found.append(self._finding(site, text, wrong))
 
     def _finding(self, site: SimSite, text: str, wrong: str) -> Finding:
         return Finding(self.seed, self.truth.now, site.name, text, wrong, tuple(self._acts))
@@ -127,14 +139,14 @@ class Hour:
 class Eye:
     """Looks at one site for as long as its router lives."""
 
-    def __init__(self, site: SimSite) -> None:
+    def __init__(self, site: SimSite, told: Callable[[str], None]) -> None:
+        """``told``: hears of each event as it is told."""
         self.life = site.lives
         recorder = HistoryRecorder(site.network, site.router, site.network.now)
         recorder.start()
         self._view, self._living = view_of(site, recorder), living_of(site, recorder)
-        self._events = EventLog()
         utc = datetime.now(UTC).isoformat
-        journal = Journal(self._events, lambda number, event: None, utc, site.network.now)
+        journal = Journal(EventLog(), lambda number, event: None, utc, site.network.now)
         EpisodeNews(
             site.network,
             site.router.readings,
@@ -143,11 +155,13 @@ class Eye:
             self._view.left_out,
             site.router.site_name,
         )
-        self._told = 0
+        journal.told.append(lambda event: told(event.message))
 
     def said(self) -> Said:
         """As the API has it."""
-        return Said(self._view.status(), [row for _, row in self._living.services()])
+        rows = list(self._living.services())
+        sites = [site for view, _ in rows for site in view.sites]
+        return Said(self._view.status(), [row for _, row in rows], sites)
 
     def sentences(self) -> Iterator[str]:
         """All of them, as they stand now."""
@@ -170,6 +184,3 @@ class Eye:
             yield link.error
         for site in self._view.network():
             yield site.reason
-        for number, event in self._events.after(self._told):
-            self._told = number
-            yield event.message

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from router.admin.views.live import ServiceNow
+from router.admin.views.services import ServiceSite
 from router.admin.views.status import Status
 from tests.simulation.hours.truth import LATELY_S, Truth
 from tests.simulation.world import Answer, SimSite
@@ -20,6 +21,7 @@ class Said(NamedTuple):
 
     status: Status
     rows: Sequence[ServiceNow]
+    sites: Sequence[ServiceSite] = ()
 
     @property
     def codes(self) -> set[str]:
@@ -46,8 +48,13 @@ def unsaid(truth: Truth, site: SimSite, said: Said) -> Iterator[str]:
     if _goes_on(truth, elsewhere, lambda one: True, 3) and not any(row.why for row in said.rows):
         yield "requests leave this site"
     yield from _wrong_counts(site, said.status)
+    for one in said.sites:
+        was = truth.was_ready(one.site, truth.slack(name, one.site))
+        if one.targets_ready not in was:
+            yield f"{one.targets_ready} targets of {one.site} are ready: {was}"
     for row in said.rows:
-        yield from _far(truth, "requests", row.requests_per_s, ended)
+        seen = truth.lately(name, lambda one: True)  # What is under way counts from its begin on.
+        yield from _far(truth, "requests", row.requests_per_s, seen)
         yield from _far(truth, "failed", row.failed_per_s, [one for one in ended if _failed(one)])
 
 
@@ -76,8 +83,13 @@ def _wrong_counts(site: SimSite, status: Status) -> Iterator[str]:
         yield f"{status.sites} sites are {reached}"
 
 
-def _far(truth: Truth, what: str, per_s: float, ended: Sequence[Answer]) -> Iterator[str]:
+def _far(truth: Truth, what: str, per_s: float, answers: Sequence[Answer]) -> Iterator[str]:
     """A rate that was in none of the times that it may be of."""
-    rates = [sum(truth.now - one.ended <= s for one in ended) / s for s in _WINDOWS]
-    if not min(rates) * 0.5 - 2 <= per_s <= max(rates) * 1.5 + 3:
-        yield f"{what}: {per_s}/s, and {min(rates):.1f} to {max(rates):.1f}/s ended"
+    least = min(
+        sum(truth.now - one.ended <= s for one in answers if one.ended) / s for s in _WINDOWS
+    )
+    most = max(
+        sum(truth.now - (one.ended or one.began) <= s for one in answers) / s for s in _WINDOWS
+    )
+    if not least * 0.5 - 2 <= per_s <= most * 1.5 + 3:
+        yield f"{what}: {per_s}/s, and it was {least:.1f} to {most:.1f}/s"

@@ -15,7 +15,9 @@ TOLD_S: Final = 3.0
 LATELY_S: Final = 11.0
 """Figures of the last seconds are of two steps of the history at most."""
 LEAST_S: Final = 2.4
-"""And of half a step at least."""
+"""And of half a step at least, …"""
+NEW_S: Final = 0.5
+"""… or, of a service port that is new, of so much."""
 
 Fact = tuple[str, ...]
 """What, of which site: ``("drained", "a")``; ``("away", "a", "b")``: a does not reach b."""
@@ -30,6 +32,9 @@ class Truth:
         self._last_not: dict[Fact, float] = {}
         self.answers: dict[str, deque[Answer]] = {name: deque(maxlen=4000) for name in world.sites}
         self._spilled: dict[str, deque[tuple[float, Mapping[str, int]]]] = {
+            name: deque(maxlen=64) for name in world.sites
+        }
+        self._ready: dict[str, deque[tuple[float, int]]] = {
             name: deque(maxlen=64) for name in world.sites
         }
         self._lives: dict[str, int] = {}
@@ -60,6 +65,11 @@ class Truth:
             self._note(("ejected", name), runs and local.ejected > 0)
             self._note(("ready", name), runs and local.ready > 0)
             self._note(("unready", name), not (runs and local.ready))
+            self._note(("exporting", name), all(p.export_to != () for p in site.policies.values()))
+            self._note(
+                ("importing", name), all(p.import_from != () for p in site.policies.values())
+            )
+            self._ready[name].append((self.now, local.ready if runs else 0))
             self._note(("known", name), SERVICE in router.services)
             self._note(("bare", name), not site.connectors)
             self._sample_spills(site)
@@ -105,6 +115,10 @@ class Truth:
         """Ready targets of a site, and all."""
         local = self._world[name].router.readings.targets.local(SERVICE)
         return local.ready, local.total
+
+    def was_ready(self, name: str, within: float) -> set[int]:
+        """How many targets of a site were ready in the last seconds."""
+        return {count for at, count in self._ready[name] if at >= self.now - within}
 
     def queued(self, name: str) -> int:
         reading = self._world[name].router.readings.reading_of(SERVICE)
