@@ -87,6 +87,7 @@ class Living:
                 own=self._router.identity.site,
                 name_of=self._router.site_name,
                 has_targets=snapshot.has_targets,
+                is_drained=self._router.readings.is_drained(key),
                 queued=lately.queued,
                 in_flight_mean=now.in_flight_mean,
                 open_to=lately.open_to,

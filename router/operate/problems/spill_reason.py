@@ -28,6 +28,7 @@ def why_leaving(
     own: SiteId,
     name_of: Callable[[SiteId], str],
     has_targets: bool,
+    is_drained: bool,
     queued: int,
     in_flight_mean: float,
     open_to: Mapping[SiteId, int] = NOWHERE,
@@ -35,8 +36,9 @@ def why_leaving(
     is_one_away: bool = False,
     noun: str = REQUEST,
 ) -> str:
-    """Empty: none leave. ``has_targets``: a connector of this site names some. ``is_one_away``: a
-    site that offered the service lately is not reached.
+    """Empty: none leave. ``has_targets``: a connector of this site names some. ``is_drained``: an
+    operator lets this site take nothing new of it. ``is_one_away``: a site that offered the service
+    lately is not reached.
 
     ``open_to``, ``open_for``: as of `ServiceNow`. ``noun``: what the service counts.
     """
@@ -59,7 +61,9 @@ def why_leaving(
     went = _went(away, lately, costs, name_of) if away else _stay(open_to, costs, name_of)
     reasons = lately.spilled or open_for
     policy = f"policy {explanation.policy} sends {noun}s to other sites too"
-    cause = _cause(policy, local, lately, reasons, own_name, has_targets, in_flight_mean)
+    cause = f"{own_name} has no target of its own"
+    if has_targets:
+        cause = _cause(policy, local, lately, reasons, own_name, is_drained, in_flight_mean)
     lost = f", {per_s_text(lately.per_s(lately.nowhere))} served nowhere" if lately.nowhere else ""
     return f"{cause}: {went}{lost}"
 
@@ -100,11 +104,9 @@ def _cause(
     lately: IntervalCounts,
     reasons: Mapping[str, int],
     own_name: str,
-    has_targets: bool,
+    is_drained: bool,
     in_flight_mean: float,
 ) -> str:
-    if not has_targets:
-        return f"{own_name} has no target of its own"
     overflows = lately.overflow or (not lately.spilled and not OVERFLOW.isdisjoint(reasons))
     if lately.spilled and _most_frequent(lately.spilled) not in OVERFLOW:
         overflows = False  # Some of them: the turn of another site came while this one was full.
@@ -115,7 +117,6 @@ def _cause(
             else _rest(policy, reasons, own_name)
         )
     if not local.targets_ready:
-        is_drained = local.verdict == "draining" and "drained" in reasons
         return f"{own_name} is drained" if is_drained else f"no target of {own_name} is ready"
     if not lately.spilled and local.verdict not in _TAKES_NO_MORE:
         return _began(policy, reasons, own_name)

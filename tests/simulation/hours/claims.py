@@ -1,15 +1,17 @@
 """What sentences claim, and whether that is so."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from tests.simulation.hours.truth import LATELY_S, LEAST_S, NEW_S, OWN_S, TOLD_S, Truth
+from tests.simulation.hours.truth import LATELY_S, LEAST_S, OWN_S, TOLD_S, Truth
 
 Check = Callable[[Truth, str, re.Match[str]], str]
 """Of the truth, the site that says it, and the match: what is wrong; empty: nothing."""
 
 _SITES: Final = r"\b([abc](?:(?:, | and )[abc])*)"
+_SINCE: Final = r"since (\d\d:\d\d:\d\d) UTC"
 _LEFT: Final = r"(?=: .*(?:go to|open at))"
 _LEAST_SHARE: Final = 0.3
 """Of what left, for the one reason that is named."""
@@ -26,6 +28,23 @@ def _sites_are(fact: str) -> Check:
         return ", ".join(f"{site} is not {fact} for {since:.1f} s" for site, since in over.items())
 
     return check
+
+
+def _since_away(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    """A link may have gone before: another one led there for a while."""
+    said_s, lasts_s = _age_s(match[3]), truth.lasts("away", teller, match[1])
+    is_off = said_s < lasts_s - TOLD_S or (not match[2] and said_s > lasts_s + TOLD_S)
+    return f"{match[1]} is away for {lasts_s:.1f} s" if is_off else ""
+
+
+def _not_in_the_future(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    return "" if _age_s(match[1]) < 900 else "that is long ago, or to come"
+
+
+def _age_s(time_of_day: str) -> float:
+    """How long ago that was, by the clock on the wall, which all sites have."""
+    hours, minutes, seconds = map(int, time_of_day.split(":"))
+    return (time.time() - (hours * 3600 + minutes * 60 + seconds)) % 86_400
 
 
 def _is_no_longer(fact: str) -> Check:
@@ -68,9 +87,11 @@ def _fail(truth: Truth, teller: str, match: re.Match[str]) -> str:
 
 
 def _at_most(truth: Truth, teller: str, claimed: float, counted: int) -> str:
-    """A figure that is of `LEAST_S` or longer, or since the service port is known."""
-    least_s = LEAST_S if truth.lasts("known", teller) > LATELY_S else NEW_S
-    return f"{claimed}/s, and it was {counted}" if claimed * least_s > counted + 2 else ""
+    """A figure that is of `LEAST_S` or longer. Of a service port that came back, figures begin
+    where they were last read: some seconds before it was removed, if something is under way."""
+    if truth.lasts("known", teller) < LATELY_S:
+        return ""
+    return f"{claimed}/s, and it was {counted}" if claimed * LEAST_S > counted + 2 else ""
 
 
 def _wait(truth: Truth, teller: str, match: re.Match[str]) -> str:
@@ -136,6 +157,11 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (r"exportTo of ([abc]) leaves out", _is_no_longer("exporting")),
         (r"importFrom of ([abc]) leaves out", _is_no_longer("importing")),
         (rf"{_SITES}: it has not offered", _is_not_offered),
+        (
+            rf"(?:^|; ){_SITES}: (?:(link) [^;]* is down|no path has led there) {_SINCE}",
+            _since_away,
+        ),
+        (rf"ejected for [\d.]+ s {_SINCE}", _not_in_the_future),
         # Of this site.
         ("this site is drained of it|this site takes nothing new of", _this_is("drained")),
         ("(?<!while )this router is short of memory", _this_is("refusing")),

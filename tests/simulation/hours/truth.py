@@ -15,9 +15,7 @@ TOLD_S: Final = 3.0
 LATELY_S: Final = 11.0
 """Figures of the last seconds are of two steps of the history at most."""
 LEAST_S: Final = 2.4
-"""And of half a step at least, …"""
-NEW_S: Final = 0.5
-"""… or, of a service port that is new, of so much."""
+"""And of half a step at least."""
 
 Fact = tuple[str, ...]
 """What, of which site: ``("drained", "a")``; ``("away", "a", "b")``: a does not reach b."""

@@ -49,6 +49,7 @@ def sentence(
     in_flight_mean: float = 0.0,
     *,
     policy: str = "fill",
+    is_drained: bool = False,
 ) -> str:
     decision = Decision(
         site=report.site, local=True, path=(), reason="", overflow=False, overflow_reason=""
@@ -60,6 +61,7 @@ def sentence(
         own=NEAR,
         name_of=NAMES.__getitem__,
         has_targets=True,
+        is_drained=is_drained,
         queued=0,
         in_flight_mean=in_flight_mean,
         open_to={FAR: sum(open_for.values())} if open_for else {},
@@ -150,7 +152,12 @@ def test_a_drain_that_is_over_is_no_reason_while_targets_are_checked_again() -> 
         "no target of near is ready: 2.0/s go to far"
     )
     drained = here(targets_ready=0, verdict="draining")
-    assert sentence(lately({"drained": 20}), drained) == "near is drained: 2.0/s go to far"
+    assert sentence(lately({"drained": 20}), drained, is_drained=True) == (
+        "near is drained: 2.0/s go to far"
+    )
+    assert sentence(lately({"policy": 20}), drained, is_drained=True) == (
+        "near is drained: 2.0/s go to far"
+    ), "all of them left before"
 
 
 def test_requests_that_leave_for_their_session_are_not_laid_to_the_policy() -> None:
@@ -172,6 +179,7 @@ def test_how_many_wait_is_said_in_one_place_alone() -> None:
             own=NEAR,
             name_of=str,
             has_targets=True,
+            is_drained=False,
             queued=7,
             in_flight_mean=4.0,
         )
@@ -191,6 +199,7 @@ def test_this_site_is_not_called_full_while_its_targets_are_ejected() -> None:
         own=NEAR,
         name_of=NAMES.__getitem__,
         has_targets=True,
+        is_drained=False,
         queued=7,
         in_flight_mean=0.0,
     )
@@ -240,6 +249,7 @@ def test_connections_that_stay_open_elsewhere_are_told_when_nothing_ends() -> No
             own=NEAR,
             name_of=NAMES.__getitem__,
             has_targets=True,
+            is_drained=False,
             queued=0,
             in_flight_mean=3.0,
             open_to={FAR: 5},
@@ -269,6 +279,7 @@ def test_a_site_that_is_not_reached_is_not_said_to_be_full() -> None:
             own=NEAR,
             name_of=NAMES.__getitem__,
             has_targets=True,
+            is_drained=False,
             queued=3,
             in_flight_mean=0.0,
             is_one_away=is_one_away,
