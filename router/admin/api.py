@@ -13,6 +13,7 @@ from aiohttp import web
 
 from router.admin import exposition
 from router.admin.answers import failure, item, items, json, refusal
+from router.admin.awaited_answer import AwaitedAnswer
 from router.admin.connections import Handler, application
 from router.admin.endpoints.events import EventsApi
 from router.admin.events import EventLog
@@ -186,17 +187,10 @@ class AdminApi:
             for service in self._view.services()
         ):
             return await self._unknown(name, port)
-        answered: asyncio.Future[Mapping[int, list[TargetView]]]
-        answered = asyncio.get_running_loop().create_future()
-
-        def done(targets: Mapping[int, list[TargetView]]) -> None:
-            if not answered.done():  # The client may have gone.
-                answered.set_result(targets)
-
         await self._view.look("services")
-        self._view.ask_targets(name, done)
-        async with asyncio.timeout(2 * limits.INQUIRY_WAIT_S):
-            elsewhere = await answered
+        answer = AwaitedAnswer[Mapping[int, list[TargetView]]]()
+        self._view.ask_targets(name, answer.done)
+        elsewhere = await answer.within(2 * limits.INQUIRY_WAIT_S)
         return items(
             "Service",
             [

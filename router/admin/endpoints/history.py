@@ -1,12 +1,12 @@
 """`/api/v1/history`: the last quarter of an hour of service ports, of this site or another."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
 from aiohttp import web
 
 from router.admin.answers import failure, items
+from router.admin.awaited_answer import AwaitedAnswer
 from router.admin.endpoints.sites import no_site, too_many
 from router.admin.named import ServiceNames, named_port, no_service
 from router.admin.slices import encoded
@@ -14,7 +14,6 @@ from router.admin.views.history import ServiceHistory
 from router.model import limits
 
 Histories = Callable[[str | None, int | None], Awaitable[Iterator[ServiceHistory]]]
-Answer = tuple[tuple[ServiceHistory, ...], str]
 
 
 class Elsewhere(Protocol):
@@ -67,19 +66,15 @@ class HistoryApi:
             text = f"Of {site!r}, another site, one service is shown at a time."
             return failure(400, "no-service", text, f"?service=NAME&site={site}")
         service, port = named
-        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-        def done(histories: tuple[ServiceHistory, ...], error: str) -> None:
-            if not answered.done():  # The client may have gone.
-                answered.set_result((histories, error))
-
-        asked = self._elsewhere.history(site, service, port, done)
+        answer = AwaitedAnswer[tuple[tuple[ServiceHistory, ...], str]]()
+        asked = self._elsewhere.history(
+            site, service, port, lambda histories, error: answer.done((histories, error))
+        )
         if asked is None:
             return no_site(site)
         if not asked:
             return too_many()
-        async with asyncio.timeout(2 * limits.INQUIRY_WAIT_S):
-            histories, error = await answered
+        histories, error = await answer.within(2 * limits.INQUIRY_WAIT_S)
         if error:
             text = f"Site {site!r} did not tell its history: {error}."
             return failure(502, "not-told", text, f"sitectl ping {site}")

@@ -1,6 +1,5 @@
 """`GET /api/v1/ping/SITE`: the way to a site, measured now."""
 
-import asyncio
 import re
 from collections.abc import Callable
 from typing import Protocol
@@ -8,6 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from router.admin.answers import failure, item
+from router.admin.awaited_answer import AwaitedAnswer
 from router.admin.endpoints.sites import no_site
 from router.admin.ports import BadQuestion
 from router.admin.views.ping import PingView
@@ -41,14 +41,10 @@ class PingApi:
         if not _COUNT.fullmatch(count) or not 1 <= int(count) <= most:
             text = f"{count[:20]!r} is not a number from 1 to {most}."
             return failure(400, "bad-count", text, f"?count={most}, and ask again for more")
-        answered: asyncio.Future[PingView] = asyncio.get_running_loop().create_future()
-
-        def done(view: PingView) -> None:
-            if not answered.done():  # The client may have gone.
-                answered.set_result(view)
-
+        answer = AwaitedAnswer[PingView]()
         try:
-            begun = self._pinging.ping(site, int(count), request.query.get("via", ""), done)
+            via = request.query.get("via", "")
+            begun = self._pinging.ping(site, int(count), via, answer.done)
         except BadQuestion as error:
             return failure(400, "bad-ping", str(error), error.hint)
         if begun is None:
@@ -57,5 +53,4 @@ class PingApi:
             text = f"{limits.PINGS_AT_ONCE_MAX} pings are running, and no more at once."
             return failure(503, "too-many-pings", text, "Try again when one has ended")
         rounds_s = (limits.PING_ROUNDS_MAX - 1) * limits.PING_INTERVAL_ROUNDS_S
-        async with asyncio.timeout(rounds_s + 2 * limits.INQUIRY_WAIT_S):
-            return item("Ping", await answered)
+        return item("Ping", await answer.within(rounds_s + 2 * limits.INQUIRY_WAIT_S))

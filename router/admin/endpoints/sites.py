@@ -1,12 +1,12 @@
 """`GET /api/v1/sites/SITE`: one site whole, asked now over the links, this one or another."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
 from aiohttp import web
 
 from router.admin.answers import failure, item
+from router.admin.awaited_answer import AwaitedAnswer
 from router.admin.views.site import SiteDetail
 from router.model import limits
 
@@ -30,19 +30,13 @@ class SitesApi:
 
     async def _site(self, request: web.Request) -> web.Response:
         site = request.match_info["site"]
-        answered: asyncio.Future[SiteDetail] = asyncio.get_running_loop().create_future()
-
-        def done(view: SiteDetail) -> None:
-            if not answered.done():  # The client may have gone.
-                answered.set_result(view)
-
-        asked = self._sites.detail(site, done)
+        answer = AwaitedAnswer[SiteDetail]()
+        asked = self._sites.detail(site, answer.done)
         if asked is None:
             return no_site(site)
         if not asked:
             return too_many()
-        async with asyncio.timeout(2 * limits.INQUIRY_WAIT_S):
-            return item("SiteDetail", await answered)
+        return item("SiteDetail", await answer.within(2 * limits.INQUIRY_WAIT_S))
 
 
 def no_site(site: str) -> web.Response:

@@ -1,12 +1,12 @@
 """`POST /api/v1/traffic/SERVICE[:PORT]`: one real request by each site, now."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
 from aiohttp import web
 
 from router.admin.answers import failure, item
+from router.admin.awaited_answer import AwaitedAnswer
 from router.admin.named import ServiceNames, named_port, no_service
 from router.admin.views.traffic import TrafficView
 from router.model import limits
@@ -37,17 +37,11 @@ class TrafficApi:
         if isinstance(asked, web.Response):
             return asked
         service, port = asked
-        answered: asyncio.Future[TrafficView] = asyncio.get_running_loop().create_future()
-
-        def done(view: TrafficView) -> None:
-            if not answered.done():  # The client may have gone.
-                answered.set_result(view)
-
-        begun = self._trying.try_service(service, port, done)
+        answer = AwaitedAnswer[TrafficView]()
+        begun = self._trying.try_service(service, port, answer.done)
         if begun is None:
             return await no_service(text, self._names)
         if not begun:
             text = f"{limits.TRIALS_AT_ONCE_MAX} services are being tried, and no more at once."
             return failure(503, "too-many-trials", text, "Try again in some seconds")
-        async with asyncio.timeout(2 * limits.TRIAL_S):
-            return item("Traffic", await answered)
+        return item("Traffic", await answer.within(2 * limits.TRIAL_S))
