@@ -13,7 +13,7 @@ import click
 
 from certs.errors import CertError
 from router.model.errors import ConfigError
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure, not_allowed, usage
 from sitectl.base.help import first_example, meant, sections
 from sitectl.base.options import Settings, global_options
 from sitectl.base.output import safe_lines
@@ -207,7 +207,7 @@ def _system_failure(error: OSError) -> Failure:
         hint = "Run as the user that owns it"
         if place:
             hint += f". If you are that user, see which mode is why: namei -l {place}"
-        return Failure(Exit.NOT_ALLOWED, "not-allowed", message, hint)
+        return not_allowed(message, hint)
     hint = _DISK_HINTS.get(error.errno or 0, "")
     if not hint and place:
         hint = f"See what is there: ls -ld {os.path.dirname(place) or '.'}"
@@ -235,7 +235,7 @@ def _fail_usage(settings: Settings, error: click.ClickException) -> int:
         example = first_example(error.ctx.command.help or "")
         if example and isinstance(error, click.MissingParameter):
             hint = f"{example}   (an example; more: {hint})"
-    failure = Failure(Exit.USAGE, "usage", error.format_message() + _meant_choice(error), hint)
+    failure = usage(error.format_message() + _meant_choice(error), hint)
     return _fail(settings, failure)
 
 

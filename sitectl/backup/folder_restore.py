@@ -44,7 +44,7 @@ from sitectl.backup.folder_backup import (
     read_held,
     text_of,
 )
-from sitectl.base.failure import Exit, Failure, conflict
+from sitectl.base.failure import conflict, timed_out
 from sitectl.base.texts import write_atomically
 from sitectl.gateway.home import RECORD_FILE
 from sitectl.runtimes import presence
@@ -117,19 +117,17 @@ def _here(site: DirectorySite, content: Content) -> Content | None:
     try:
         site_id = SiteIdentity.load(site.secrets).site_id
     except (CertError, OSError) as error:
-        raise Failure(
-            Exit.CONFLICT,
-            "SW0658",
+        raise conflict(
             f"{site.directory} is there and is no whole site: {error}",
             f"Move it away: mv {site.directory} {site.directory}.old",
+            code="SW0658",
         ) from error
     if site_id != content.site_id:
-        raise Failure(
-            Exit.CONFLICT,
-            "SW0658",
+        raise conflict(
             f"{site.directory} is another site ({site_id[:8]}), the backup is of "
             f"{content.site_id[:8]}; an identity is never overwritten",
             f"sitectl --site {site.name} delete, or restore into another --state",
+            code="SW0658",
         )
     return read_held(site)
 
@@ -137,11 +135,10 @@ def _here(site: DirectorySite, content: Content) -> Content | None:
 def _refuse_running(site: DirectorySite) -> None:
     if presence.is_running(site):
         process = presence.running_pid(site)
-        raise Failure(
-            Exit.CONFLICT,
-            "SW0658",
+        raise conflict(
             f"the router of {site.name!r} runs here (process {process}), nothing was restored",
             f"sitectl --site {site.name} stop",
+            code="SW0658",
         )
 
 
@@ -155,12 +152,10 @@ def _alone(state: Path) -> Iterator[None]:
         with files.locked(staging / ".lock", waits=False):
             yield
     except BlockingIOError:
-        raise Failure(
-            Exit.TIMED_OUT,
-            "SW0658",
+        raise timed_out(
             f"another restore into {state} is under way",
             "Wait for it, and try again",
-            retryable=True,
+            code="SW0658",
         ) from None
 
 

@@ -277,31 +277,28 @@ def _refuse_other(cluster: Cluster, content: Content) -> None:
     pem = kept.data_of(found or {}).get(kept.IDENTITY_KEY, b"")
     place = f"sitectl -n {cluster.namespace} delete, or restore into another namespace"
     if found is not None and pem != content.identity_key:
-        raise Failure(
-            Exit.CONFLICT,
-            "SW0658",
+        raise conflict(
             f"namespace {cluster.namespace} has another site (Secret/{names.IDENTITY_SECRET}); "
             "an identity is never overwritten",
             place,
+            code="SW0658",
         )
     if found is None and router_of(cluster) is not None:
-        raise Failure(
-            Exit.CONFLICT,
-            "SW0658",
+        raise conflict(
             f"namespace {cluster.namespace} has a site whose router makes its identity just now",
             place,
+            code="SW0658",
         )
 
 
 def _refuse_running(cluster: Cluster) -> None:
     pods = cluster.list("Pod", f"{names.COMPONENT_LABEL}={names.COMPONENT_ROUTER}")
     if pods:
-        raise Failure(
-            Exit.CONFLICT,
-            "SW0658",
+        raise conflict(
             f"a router of this site runs here (Pod/{name_of(pods[0])}), nothing was restored",
             f"kubectl -n {cluster.namespace} scale deployment/{names.ROUTER} --replicas=0, "
             "restore, and scale it back",
+            code="SW0658",
         )
 
 

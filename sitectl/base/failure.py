@@ -70,19 +70,29 @@ class Failure(Exception):
         return "\n".join(parts)
 
 
-def not_found(message: str, hint: str = "") -> Failure:
+def not_found(message: str, hint: str = "", *, code: str = "not-found") -> Failure:
     """Exit 4."""
-    return Failure(Exit.NOT_FOUND, "not-found", message, hint)
+    return Failure(Exit.NOT_FOUND, code, message, hint)
 
 
-def usage(message: str, hint: str = "") -> Failure:
+def usage(message: str, hint: str = "", *, code: str = "usage") -> Failure:
     """Exit 2."""
-    return Failure(Exit.USAGE, "usage", message, hint)
+    return Failure(Exit.USAGE, code, message, hint)
 
 
-def conflict(message: str, hint: str = "", detail: str = "") -> Failure:
+def conflict(message: str, hint: str = "", detail: str = "", *, code: str = "conflict") -> Failure:
     """Exit 5."""
-    return Failure(Exit.CONFLICT, "conflict", message, hint, detail=detail)
+    return Failure(Exit.CONFLICT, code, message, hint, detail=detail)
+
+
+def timed_out(message: str, hint: str, *, code: str = "timed-out", detail: str = "") -> Failure:
+    """Exit 6."""
+    return Failure(Exit.TIMED_OUT, code, message, hint, detail=detail, retryable=True)
+
+
+def not_allowed(message: str, hint: str, *, code: str = "not-allowed") -> Failure:
+    """Exit 7."""
+    return Failure(Exit.NOT_ALLOWED, code, message, hint)
 
 
 def unreachable(message: str, hint: str = "") -> Failure:

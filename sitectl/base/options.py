@@ -20,7 +20,7 @@ import click
 from click.core import ParameterSource
 
 from sitectl.base.advice import Place
-from sitectl.base.failure import Exit, Failure, not_found
+from sitectl.base.failure import not_found, usage
 
 if TYPE_CHECKING:
     import msgspec  # Not loaded for the first page.
@@ -124,11 +124,10 @@ class Settings:
     def require_kubernetes(self, what: str) -> None:
         """Raise Failure unless sites are namespaces; ``what`` needs that."""
         if not self.on_kubernetes():
-            raise Failure(
-                Exit.USAGE,
-                "platform",
+            raise usage(
                 f"{what} is for sites on Kubernetes",
                 "Leave it out, or: sitectl --platform kubernetes …",
+                code="platform",
             )
 
 
@@ -376,5 +375,5 @@ def type_and_name(words: tuple[str, ...], what: str) -> tuple[str, str]:
         first, _, second = words[0].partition("/")
         words = (first, second)
     if len(words) != 2 or not all(words):
-        raise Failure(Exit.USAGE, "usage", f"expected {what}, as two words or TYPE/NAME")
+        raise usage(f"expected {what}, as two words or TYPE/NAME")
     return words[0].lower(), words[1]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import not_found
 from sitectl.debug.archive import ArchivePart, Content
 from sitectl.site.admin import AdminClient, Call
 
@@ -40,7 +40,7 @@ def _asking(admin: AdminClient, path: str) -> Callable[[], Content]:
     def ask() -> Content:
         answer = admin.exchange([Call("GET", path)])[0]
         if answer.status != 200:
-            raise Failure(Exit.NOT_FOUND, "not-told", f"the router answered {answer.status}")
+            raise not_found(f"the router answered {answer.status}", code="not-told")
         told: Content = json.loads(answer.content)
         return told
 

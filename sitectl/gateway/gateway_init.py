@@ -17,7 +17,7 @@ import msgspec
 from certs.errors import CertError
 from router.documents.readers import NAME_FORM, is_name
 from router.model import limits
-from sitectl.base.failure import Exit, Failure, conflict, usage
+from sitectl.base.failure import Exit, Failure, conflict, not_allowed, usage
 from sitectl.base.options import Settings
 from sitectl.gateway import advice
 from sitectl.gateway.definition import ANY_ADDRESS
@@ -203,20 +203,18 @@ def _require_host_runs(spec: RuntimeSpec, *, is_new: bool) -> None:
     kind = spec.kind
     other = "or --type process, which nothing starts again after a reboot"
     if kind == "systemd" and not (_BOOTED.is_dir() and shutil.which("systemctl")):
-        raise Failure(
-            Exit.NOT_ALLOWED,
-            "SW0631",
+        raise not_allowed(
             "a gateway of type service needs systemd, which does not run on this host",
             f"sitectl gateway init --type podman, {other}",
+            code="SW0631",
         )
     if kind == "systemd":
         Manager(spec.scope).require()
     if (kind == "podman" or kind == "docker") and not shutil.which(kind):
-        raise Failure(
-            Exit.NOT_ALLOWED,
-            "SW0632",
+        raise not_allowed(
             f"a gateway of type {kind} needs {kind}, which is not installed on this host",
             f"{PACKAGES[kind]}, {other}",
+            code="SW0632",
         )
     if kind == "docker" and is_new:  # Its daemon may not run; podman has none.
         Program("docker").tell("version")
@@ -294,12 +292,11 @@ def reachable_at(site: Site, hosts: tuple[str, ...]) -> "tuple[Endpoint, ...]":
 
 
 def _private(name: str) -> Failure:
-    return Failure(
-        Exit.NOT_ALLOWED,
-        "SW0633",
+    return not_allowed(
         f"site {name!r} is private (ingress: none): a gateway outside of it cannot dial it",
         "Give the site an ingress; or, if there is a way in that it does not know: "
         "sitectl gateway init --ingress-host HOST:PORT",
+        code="SW0633",
     )
 
 

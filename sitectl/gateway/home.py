@@ -13,7 +13,7 @@ import msgspec
 
 from certs.files import read_whole
 from router.model import limits
-from sitectl.base.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.base.failure import Exit, Failure, conflict, not_allowed, not_found, usage
 from sitectl.base.options import Settings, switched_platform
 from sitectl.base.texts import flat_yaml, write_atomically
 from sitectl.selection import store
@@ -228,9 +228,7 @@ def _require_roots(path: Path, gateway: Path) -> None:
     real = Path(os.path.realpath(path))
     is_inside = real.is_relative_to(os.path.realpath(gateway))
     if is_inside or any(_is_open(step) for step in (real, *real.parents)):
-        raise Failure(
-            Exit.NOT_ALLOWED,
-            "not-allowed",
+        raise not_allowed(
             f"{path}, recorded as the way to its site, is not root's alone",
             f"If it is yours: --kubeconfig {shlex.quote(str(path))}",
         )

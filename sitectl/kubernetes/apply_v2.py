@@ -12,7 +12,7 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.picture import SiteOptions
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, usage
+from sitectl.base.failure import Failure, not_found, usage
 from sitectl.base.options import Settings
 from sitectl.flags.skupper2.links import WantedClaims, token_of
 from sitectl.flags.skupper2.texts import translated
@@ -57,11 +57,10 @@ def _no_site(namespace: str, request: SiteRequest | None) -> Failure:
         words += ["--ingress", request.ingress]
         words += ["--router-mode", "edge"] if request.edge else []
         words += ["--routers", str(request.routers)] if request.routers > 1 else []
-    return Failure(
-        Exit.NOT_FOUND,
-        "no-site",
+    return not_found(
         f"namespace {namespace} has no site yet, and nothing was applied",
         f"sitectl -n {namespace} {' '.join(words)}, then apply the file again",
+        code="no-site",
     )
 
 

@@ -6,7 +6,7 @@ from router.kubernetes.objects.objects import Snapshot, part
 from router.kubernetes.objects.texts import PortPairs, label_pairs
 from router.kubernetes.translation.ported import service_ports
 from router.kubernetes.translation.workloads import container_ports
-from sitectl.base.failure import Exit, Failure, not_found, usage
+from sitectl.base.failure import not_allowed, not_found, usage
 from sitectl.base.suggestions import nearest
 
 _KINDS: Final = {
@@ -26,11 +26,10 @@ def workload_name(snapshot: Snapshot, kind: str, name: str, namespace: str) -> s
         return name
     elsewhere = namespace if namespace not in ("", snapshot.namespace) else ""
     if elsewhere and kind != "service":
-        raise Failure(
-            Exit.NOT_ALLOWED,
-            "other-namespace",
+        raise not_allowed(
             f"a router sees the workloads of its own namespace, not those of {elsewhere!r}",
             f"Bind its Service: sitectl service bind NAME service/{name}.{elsewhere}",
+            code="other-namespace",
         )
     if elsewhere:
         return f"{name}.{elsewhere}"

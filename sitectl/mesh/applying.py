@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from certs.files import make_directory
 from router.model.specs import Document, LinkSpec
 from router.model.wording.plural import counted
-from sitectl.base.failure import Exit, Failure, unreachable
+from sitectl.base.failure import Exit, Failure, conflict, unreachable
 from sitectl.base.parallel import in_parallel
 from sitectl.mesh import claiming
 from sitectl.mesh.changes import MeshChange
@@ -74,11 +74,10 @@ def refuse_blocked(plan: MeshPlan) -> None:
     blocked = [change for change in plan.changes if change.verb == "blocked"]
     if blocked:
         first = blocked[0]
-        raise Failure(
-            Exit.CONFLICT,
-            "SW0745",
+        raise conflict(
             f"site {first.site}: {first.reason}",
             first.hint,
+            code="SW0745",
             detail="\n".join(f"site {one.site}: {one.reason}" for one in blocked[1:]),
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure, not_allowed
 from sitectl.runtimes import programs
 from sitectl.runtimes.spec import Scope
 
@@ -67,9 +67,7 @@ class Manager:
         version = self.version()
         if not version:
             whose = f"no systemd user manager of {user_name()}" if self._flags else "no systemd"
-            raise Failure(
-                Exit.NOT_ALLOWED, "SW0600", f"{whose} runs on this host", self.away_hint()
-            )
+            raise not_allowed(f"{whose} runs on this host", self.away_hint(), code="SW0600")
         return version
 
     def away_hint(self) -> str:
@@ -124,4 +122,4 @@ class Manager:
             return programs.run(command, timeout_s, code="systemd", hint=hint)
         except FileNotFoundError as error:
             text = f"there is no {command[0]} on this host"
-            raise Failure(Exit.NOT_ALLOWED, "SW0600", text, self.away_hint()) from error
+            raise not_allowed(text, self.away_hint(), code="SW0600") from error

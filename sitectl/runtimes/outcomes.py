@@ -3,20 +3,18 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure, timed_out
 
 LOG_LINES: Final = 5
 
 
 def not_ready(site: str, timeout_s: float, log_hint: str, log: Sequence[str] = ()) -> Failure:
     """Out of time while the router starts."""
-    return Failure(
-        Exit.TIMED_OUT,
-        "not-ready",
+    return timed_out(
         f"the router of {site!r} is not ready after {timeout_s:g} s",
         f"Look at its log: {log_hint}",
+        code="not-ready",
         detail=_end_of(log),
-        retryable=True,
     )
 
 
@@ -34,37 +32,31 @@ def start_failed(site: str, why: str, hint: str, log: Sequence[str] = ()) -> Fai
 def still_draining(site: str, timeout_s: float, which: str = "") -> Failure:
     """Out of time while the router finishes what is under way. ``which``: its process or unit."""
     named = f" ({which})" if which else ""
-    return Failure(
-        Exit.TIMED_OUT,
-        "still-draining",
+    return timed_out(
         f"the router of {site!r}{named} still drains after {timeout_s:g} s",
         "Wait longer with --timeout, or end it now: sitectl stop --now",
-        retryable=True,
+        code="still-draining",
     )
 
 
 def paused(site: str, timeout_s: float, process_id: int) -> Failure:
     """Out of time since the router's process does nothing at all; another order changes that."""
-    return Failure(
-        Exit.TIMED_OUT,
-        "paused",
+    return timed_out(
         f"the router of {site!r} (process {process_id}) did not stop within {timeout_s:g} s: a "
         "signal (SIGSTOP) or a debugger has paused it",
         f"Have it go on, so that it ends: kill -CONT {process_id}; or kill it: kill -KILL "
         f"{process_id}",
-        retryable=True,
+        code="paused",
     )
 
 
 def still_running(site: str, timeout_s: float, process_id: int) -> Failure:
     """Out of time after the second order to end: the router hangs, so nothing gentler is left."""
-    return Failure(
-        Exit.TIMED_OUT,
-        "still-running",
+    return timed_out(
         f"the router of {site!r} (process {process_id}) still runs {timeout_s:g} s after "
         "the order to end at once",
         f"Wait longer with --timeout, or kill it: kill -KILL {process_id}",
-        retryable=True,
+        code="still-running",
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from certs.files import is_of_another, open_directory
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import not_allowed
 from sitectl.runtimes import presence
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.outcomes import not_ready, start_failed
@@ -59,9 +59,7 @@ def require_own(site: DirectorySite) -> None:
     """Raise Failure when we are root and the site is not: its router would run as root."""
     if is_of_another(site.directory):
         owner = site.directory.stat().st_uid
-        raise Failure(
-            Exit.NOT_ALLOWED,
-            "not-allowed",
+        raise not_allowed(
             f"{site.directory} is of user {owner}, as root no router of it is run",
             f"sudo -u '#{owner}' sitectl --state {shlex.quote(str(site.directory.parent))} "
             f"--site {site.name} start",

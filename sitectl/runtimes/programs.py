@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import timed_out
 
 RUN_DIRECTORIES: Final = Path("/run/user")
 Done = subprocess.CompletedProcess[str]
@@ -41,12 +41,8 @@ def run(
             env={**_environment(), **(more or {})},
         )
     except subprocess.TimeoutExpired:
-        raise Failure(
-            Exit.TIMED_OUT,
-            code,
-            f"{' '.join(command[:3])} did not end within {timeout_s:g} s",
-            hint,
-            retryable=True,
+        raise timed_out(
+            f"{' '.join(command[:3])} did not end within {timeout_s:g} s", hint, code=code
         ) from None
 
 

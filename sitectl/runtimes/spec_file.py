@@ -7,7 +7,7 @@ import msgspec
 
 from certs.files import is_of_another, read_whole
 from router.model.errors import ConfigError
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure, not_allowed, usage
 from sitectl.base.texts import flat_yaml, write_atomically
 from sitectl.runtimes.spec import RUNTIME_FILE, RuntimeSpec
 from sitectl.site.directory import DirectorySite
@@ -46,11 +46,10 @@ def read_spec(site: DirectorySite) -> RuntimeSpec:
         ) from None
     require_words(site, spec)
     if spec.scope == "user" and spec.kind == "systemd" and is_of_another(site.directory):
-        raise Failure(
-            Exit.NOT_ALLOWED,
-            "SW0602",
+        raise not_allowed(
             f"{path}: a unit of root's own manager would run as root what another user owns",
             f"Put scope: system into {path}",
+            code="SW0602",
         )
     return spec
 
@@ -62,11 +61,10 @@ def require_words(site: DirectorySite, spec: RuntimeSpec) -> None:
     fields += [("publish", text) for text in spec.publish]
     for field, text in fields:
         if text and not _FIELDS[field].fullmatch(text):
-            raise Failure(
-                Exit.USAGE,
-                "SW0613",
+            raise usage(
                 f"{site.directory / RUNTIME_FILE}: {field} {text!r} is none that an engine takes",
                 "Fix the file, or type the command that made the site again",
+                code="SW0613",
             )
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sitectl.base.failure import Exit, Failure, unreachable
+from sitectl.base.failure import Exit, Failure, not_allowed, unreachable
 
 CALL_TIMEOUT_S = 5.0
 WHOLE_CALL_S = 30.0
@@ -276,11 +276,8 @@ class Admin(AdminClient):
                 f"See what it does: tail {self._path.with_name('router.log')}",
             )
         if isinstance(error, PermissionError):
-            return Failure(
-                Exit.NOT_ALLOWED,
-                "not-allowed",
-                f"no permission for {self._path}",
-                "Run as the user that runs the router",
+            return not_allowed(
+                f"no permission for {self._path}", "Run as the user that runs the router"
             )
         if isinstance(error, _BROKEN_OFF):
             return unreachable(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from certs.limits import CLAIM_EXPIRY_S
 from router.documents.addresses import split_host_port
 from router.model.specs import SiteSpec
-from sitectl.base.failure import Exit, Failure, conflict, usage
+from sitectl.base.failure import Failure, conflict, not_allowed, usage
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:
@@ -38,11 +38,10 @@ def accepts_links(site: Site) -> bool:
 def require_ingress(name: str, ingress: str) -> None:
     """Failure: nobody can link to the site ``name``, which has this ``ingress``."""
     if ingress == "none":
-        raise Failure(
-            Exit.NOT_ALLOWED,
-            "no-ingress",
+        raise not_allowed(
             f"site {name!r} accepts no links (ingress: none), so no site could use its token",
             "Make the token at the other site, and link from here",
+            code="no-ingress",
         )
 
 

@@ -17,7 +17,7 @@ from router.documents.addresses import split_host_port
 from router.model.errors import ConfigError
 from router.model.specs import Document, Kind
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import Failure, timed_out
 from sitectl.base.texts import write_atomically
 from sitectl.site import places
 from sitectl.site.admin import WHOLE_CALL_S, Admin
@@ -187,13 +187,11 @@ class DirectorySite(Site):
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:
-                        raise Failure(
-                            Exit.TIMED_OUT,
-                            "site-held",
+                        raise timed_out(
                             f"another sitectl has been changing site {self.name!r} for "
                             f"{HOLD_WAIT_S:g} s",
                             "Wait for it, or end it, and try again",
-                            retryable=True,
+                            code="site-held",
                         ) from None
                     time.sleep(HOLD_POLL_S)
             self.sweep()

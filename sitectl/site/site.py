@@ -14,7 +14,7 @@ from router.documents import read, resolve, write
 from router.documents.wanted import Wanted
 from router.model.errors import ConfigError
 from router.model.specs import Document, Kind
-from sitectl.base.failure import Exit, Failure, conflict, usage
+from sitectl.base.failure import Exit, Failure, conflict, not_allowed, usage
 from sitectl.base.texts import config_failure, diff
 from sitectl.site.ports import LinkTokens, RouterDoor, ServiceCredentials, Trust
 
@@ -95,11 +95,10 @@ class Site(ABC):
 
     def workload_name(self, kind: str, name: str, namespace: str) -> str:
         """``NAME`` of a workload as a connector states it. Failure: there is none."""
-        raise Failure(
-            Exit.NOT_ALLOWED,
-            "needs-kubernetes",
+        raise not_allowed(
             f"target type {kind!r} needs Kubernetes; a process site has targets of type host",
             "sitectl service bind NAME host ADDRESS --target-port PORT",
+            code="needs-kubernetes",
         )
 
     def workload_ports(self, kind: str, name: str) -> tuple[tuple[int, int | str], ...]:

@@ -16,7 +16,7 @@ from certs.errors import CertError
 from certs.release import bundles
 from certs.release.images import ImageLayout, NotAnImage
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, usage
+from sitectl.base.failure import Exit, usage
 from sitectl.base.options import Settings
 from sitectl.base.verb import Verb
 
@@ -182,7 +182,7 @@ def _signature(bundle: _Bundle, names: set[str], sums: bytes, key: Path) -> Chec
     try:
         is_signed = bundles.is_signed(sums, bundle.read(bundles.SIGNATURE), key)
     except CertError as error:
-        raise Failure(Exit.USAGE, "usage", str(error), "Name a public key in PEM") from None
+        raise usage(str(error), "Name a public key in PEM") from None
     return _check(
         "signature", "" if is_signed else f"not by the key {key.name}", f"by the key {key.name}"
     )

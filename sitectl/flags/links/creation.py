@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.model.specs import Document, LinkSpec
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, conflict, not_found
+from sitectl.base.failure import Exit, Failure, conflict, not_found, timed_out
 from sitectl.flags.sites.proxy import ProxyWish, keep_link_login
 from sitectl.runtimes import presence
 from sitectl.site.ports import LinkTokens
@@ -110,12 +110,9 @@ def wait_until_up(site: Site, name: str | None, wait_s: float, *, silent_too: bo
         if not last:
             there = f"; there is: {', '.join(others)}" if others else ""
             what = f"no link {name!r} yet{there}," if name else "no link yet"
-        raise Failure(
-            Exit.TIMED_OUT,
-            "timed-out",
+        raise timed_out(
             f"{what} after {wait_s:g} s" + (f": {errors}" if errors else ""),
             f"sitectl link status{f' {name}' if name and last else ''}",
-            retryable=True,
         )
 
 

@@ -9,7 +9,7 @@ from router.documents import capacities
 from router.model import limits
 from router.model.capacity import Spill
 from router.model.specs import ConnectorSpec, Document, SitePolicySpec
-from sitectl.base.failure import Exit, Failure, usage
+from sitectl.base.failure import usage
 from sitectl.base.options import Duration, flag_group, flags_as
 from sitectl.site.site import Site
 
@@ -132,7 +132,7 @@ def stated_capacity(text: str, flag: str = "--capacity") -> int | str | None:
         code = "SW0104" if found else "usage"
         message = found or f"{text!r} is no capacity"
         hint = f"State {flag} 10 or {flag} 15/s; {flag} {NONE} withdraws it"
-        raise Failure(Exit.USAGE, code, f"{flag}: {message}", hint)
+        raise usage(f"{flag}: {message}", hint, code=code)
     return capacities.spec_value(found)
 
 
@@ -170,7 +170,7 @@ def _resume(text: str) -> str:
     per_s = capacities.per_s_of(text)
     if isinstance(per_s, str):
         reason = per_s or f"{text!r} is no rate"
-        raise Failure(Exit.USAGE, "SW0104", f"--resume: {reason}", "State --resume 10/s")
+        raise usage(f"--resume: {reason}", "State --resume 10/s", code="SW0104")
     return capacities.rate_text(per_s)
 
 
@@ -178,14 +178,13 @@ def _require_fit(rates: list[float], spec: ConnectorSpec | SitePolicySpec, flag:
     field, reason, hint = capacities.problem_of(rates, spec.resume, spec.window_s, spec.stay_s)
     if field:
         hint = hint if rates else f"Add {flag} 15/s"
-        raise Failure(Exit.USAGE, "SW0104", f"--{field}: {reason}", hint)
+        raise usage(f"--{field}: {reason}", hint, code="SW0104")
     least, most = limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX
     if spec.window_s is not None and not least <= spec.window_s <= most:
-        raise Failure(
-            Exit.USAGE,
-            "SW0104",
+        raise usage(
             f"--window: expected {least:g}s to {most:g}s, got {spec.window_s:g}s",
             "The usual one is 15s",
+            code="SW0104",
         )
 
 
@@ -227,21 +226,19 @@ def cap_change(site: Site, name: str, flags: SiteCapFlags) -> CapChange:
             return CapChange(gone=() if known is None else (known,))
         return CapChange((Document("Policy", known.name, left),))
     if flags.site_capacity is None and before.site_capacity is None:
-        raise Failure(
-            Exit.USAGE,
-            "SW0104",
+        raise usage(
             f"service {name}: no --site-capacity is configured here that this could belong to",
             f"sitectl service set {name} --site-capacity 15/s",
+            code="SW0104",
         )
     settled = with_capacity(before, flags.capacity)
     if flags.spill:
         settled = msgspec.structs.replace(settled, spill=flags.spill)
     if settled.spill == "all" and "/s" not in str(settled.site_capacity):
-        raise Failure(
-            Exit.USAGE,
-            "SW0104",
+        raise usage(
             "--spill all belongs to a rate: only a rate can say when it is over",
             "State --site-capacity 15/s, or --spill excess",
+            code="SW0104",
         )
     return CapChange((Document("Policy", name if known is None else known.name, settled),))
 

@@ -12,7 +12,7 @@ from router.model.limits import SHARING_PATTERNS_MAX
 from router.model.rights.sharing import ALL, SHORT_ID_CHARS, names_one_site, shown_pattern
 from router.model.specs import Document, SitePolicySpec
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, not_found, usage
+from sitectl.base.failure import Failure, not_found, usage
 from sitectl.base.options import flags_as
 from sitectl.flags.services.capacity import CapChange, policy_of_service
 from sitectl.site.site import Site
@@ -90,12 +90,10 @@ def _rule(flag: str, given: tuple[str, ...]) -> tuple[str, ...] | None:
         raise usage(f"{flag}: {EVERYBODY} and {NOBODY} stand alone", f"{flag} {words[0]}")
     for word in words:
         if not is_site_pattern(word):
-            raise Failure(
-                Exit.USAGE, "SW0112", f"{flag}: {word!r} names no site", SITE_PATTERN_HINT
-            )
+            raise usage(f"{flag}: {word!r} names no site", SITE_PATTERN_HINT, code="SW0112")
     if len(words) > SHARING_PATTERNS_MAX:
         reason = f"{flag}: {len(words)} sites, at most {SHARING_PATTERNS_MAX}"
-        raise Failure(Exit.USAGE, "SW0112", reason, "Use patterns with *")
+        raise usage(reason, "Use patterns with *", code="SW0112")
     return tuple(words)
 
 

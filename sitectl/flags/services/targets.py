@@ -7,7 +7,7 @@ from typing import Any, Final
 from router.model.errors import NOT_CHECKED
 from router.model.specs import Document
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, usage
+from sitectl.base.failure import Failure, timed_out, usage
 from sitectl.flags.services.bindings import Binding
 from sitectl.runtimes import presence
 from sitectl.site.site import Change, Site
@@ -88,12 +88,9 @@ def _wait_until_ready(site: Site, service: str, bindings: Sequence[Binding], wai
         return
     cause = "; ".join(causes) if known else f"no site declares {service}"
     shown = ", ".join(binding.shown for binding in late)
-    raise Failure(
-        Exit.TIMED_OUT,
-        "timed-out",
+    raise timed_out(
         f"{shown} is not ready after {wait_s:g} s" + (f": {cause}" if cause else ""),
         f"sitectl service status {service}" if known else f"sitectl service create {service} PORT",
-        retryable=True,
     )
 
 

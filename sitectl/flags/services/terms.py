@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import usage
 from sitectl.base.options import flags_as
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ def _patterns(
     try:
         return msgspec.convert(patterns, Patterns)
     except msgspec.ValidationError as error:
-        raise Failure(
-            Exit.USAGE,
-            "usage",
+        raise usage(
             f"--allow-{way} {' '.join(patterns)}: not all of these name services",
             f"Use names in lower case, with * and ?; at most {TERMS_PATTERNS_MAX}",
         ) from error

@@ -9,7 +9,7 @@ import click
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, metadata, part
 from sitectl.base import output, texts
-from sitectl.base.failure import Exit, Failure, conflict
+from sitectl.base.failure import Failure, conflict, timed_out
 from sitectl.base.options import Settings
 from sitectl.flags.sites.site import given, given_keys, pairs
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
@@ -114,12 +114,8 @@ def _wait(cluster: Cluster, wait: str, timeout_s: float) -> None:
     while reason := _lacks(cluster, wait):
         left_s = deadline - time.monotonic()
         if left_s <= 0:
-            raise Failure(
-                Exit.TIMED_OUT,
-                "not-ready",
-                f"not {wait} after {timeout_s:g} s: {reason}",
-                "sitectl check",
-                retryable=True,
+            raise timed_out(
+                f"not {wait} after {timeout_s:g} s: {reason}", "sitectl check", code="not-ready"
             )
         time.sleep(min(WAIT_POLL_S, left_s))
 

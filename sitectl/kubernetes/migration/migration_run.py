@@ -16,7 +16,7 @@ from router.kubernetes.migration.views import AddressView, MigrationStep, Waitin
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, Delete
 from router.kubernetes.objects.objects import Object, name_of
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import Failure, conflict, not_found, timed_out
 from sitectl.base.parallel import in_parallel
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.migration.survey import GATEWAYS, SkupperAddress, SkupperNamespace, runs
@@ -96,7 +96,7 @@ class Mover:
         view = self._fresh(view)
         while (step := next_step(view, direction)) is not None:
             if step.hint:
-                raise Failure(Exit.CONFLICT, "obstacle", step.text, step.hint)
+                raise conflict(step.text, step.hint, code="obstacle")
             if step.waits_for:
                 view = self._wait(view, step, direction, steps)
                 continue
@@ -104,9 +104,7 @@ class Mover:
             if not self._carried_out(step):
                 conflicts += 1
                 if conflicts > _CONFLICTS_MAX:
-                    raise Failure(
-                        Exit.CONFLICT,
-                        "conflict",
+                    raise conflict(
                         f"another program keeps changing the objects of {view.address}",
                         "kubectl get service,configmap --show-managed-fields -o yaml tells who",
                     )
@@ -232,23 +230,19 @@ def _too_late(view: AddressView, step: MigrationStep, limit_s: float) -> Failure
     else:
         message = f"Service {view.address} does not lead to our router after {limit_s:g} s"
         hint = "sitectl check says why; or: sitectl migrate --rollback " + view.address
-    return Failure(Exit.TIMED_OUT, "timed-out", message, hint, retryable=True)
+    return timed_out(message, hint)
 
 
 def refuse(candidate: SkupperAddress | None, name: str, found: SkupperNamespace) -> None:
     """Raise Failure when a service that was named cannot move."""
     if candidate is None:
         known = ", ".join(found.candidates) or "none"
-        raise Failure(
-            Exit.NOT_FOUND,
-            "not-found",
-            f"Skupper has no service {name!r} here; it has: {known}",
-            "sitectl migrate --plan",
+        raise not_found(
+            f"Skupper has no service {name!r} here; it has: {known}", "sitectl migrate --plan"
         )
     if candidate.obstacles:
-        raise Failure(
-            Exit.CONFLICT,
-            "obstacle",
+        raise conflict(
             f"{name} cannot move: {'; '.join(candidate.obstacles)}",
             "sitectl migrate --plan",
+            code="obstacle",
         )

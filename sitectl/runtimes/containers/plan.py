@@ -7,7 +7,7 @@ from typing import Final
 from router.documents import listening_addresses
 from router.documents.wanted import Listening, Wanted
 from router.model.addresses import join
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import usage
 from sitectl.runtimes.containers.words import MOUNTABLE, STOP_MARGIN_S, Container, Engine, run_words
 from sitectl.runtimes.image import chosen_image
 from sitectl.runtimes.spec import HOST_NETWORK, RuntimeSpec
@@ -43,11 +43,10 @@ def planned(
     """The container that the site's files ask for. Failure: its directory cannot be mounted."""
     directory = str(site.directory.resolve())
     if not MOUNTABLE.fullmatch(directory):
-        raise Failure(
-            Exit.USAGE,
-            "SW0613",
+        raise usage(
             f"{directory!r} cannot be mounted into a container: it holds one of : , $ % \" ' \\",
             "Keep sites elsewhere: --state DIR",
+            code="SW0613",
         )
     require_words(site, spec)
     wanted = site.wanted()

@@ -14,7 +14,7 @@ from router.documents.addresses import auto_ip
 from router.model.errors import ConfigError
 from router.model.specs import SiteSpec
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, conflict
+from sitectl.base.failure import Failure, conflict, not_allowed
 from sitectl.base.texts import write_atomically
 from sitectl.runtimes import account, presence
 from sitectl.runtimes.base import Runtime
@@ -186,11 +186,10 @@ class SystemdRuntime(Runtime):
 
     def _require_rights(self) -> None:
         if self.scope == "system" and os.geteuid() != 0:
-            raise Failure(
-                Exit.NOT_ALLOWED,
-                "SW0602",
+            raise not_allowed(
                 f"{self.unit} is a unit of the system, which only root may change",
                 "sudo with the same command",
+                code="SW0602",
             )
 
     def _require_readable(self, facts: HostFacts) -> None:
@@ -205,12 +204,11 @@ class SystemdRuntime(Runtime):
         for path in (*needed, str(self.site.directory)):
             closed = closed_to(owner.uid, owner.gid, path, shown)
             if closed is not None:
-                raise Failure(
-                    Exit.NOT_ALLOWED,
-                    "SW0605",
+                raise not_allowed(
                     f"user {owner.user!r}, the user that the router runs as, cannot pass {closed}, "
                     f"where it needs {path}",
                     f"chmod -R go+rX {closed}, or install it below /opt or /usr/local",
+                    code="SW0605",
                 )
 
     def _facts(self, version: int) -> HostFacts:

@@ -5,7 +5,7 @@ from typing import Any, Final
 import click
 
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import Failure, timed_out
 from sitectl.base.options import Settings, TokenFile, flag_group
 from sitectl.flags.links.cost import LinkCost
 from sitectl.flags.links.creation import wait_until_up
@@ -109,10 +109,7 @@ def wait_until_settled(
             if row["state"] == "bound" and not row["targets_ready"]
         ]
         errors = "; ".join(dict.fromkeys(whys))
-        raise Failure(
-            Exit.TIMED_OUT,
-            "timed-out",
+        raise timed_out(
             f"{what} after {wait_s:g} s" + (f": {errors}" if errors else ""),
             f"sitectl gateway status {gateway.name}",
-            retryable=True,
         )

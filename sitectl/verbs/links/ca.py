@@ -9,7 +9,7 @@ from certs import certificates, clocks
 from certs.ca import rotation
 from certs.ca.rotation import CaState
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure, timed_out
 from sitectl.base.options import Settings, wait_flag
 from sitectl.base.verb import Verbs
 from sitectl.runtimes import presence
@@ -80,13 +80,7 @@ def _wait_until_gone(site: Site, wait_s: float) -> None:
     item = _item(site)
     waiting = ", ".join(one["site"]["name"] for one in item["waiting"])
     what = f"the old CA is not gone after {wait_s:g} s"
-    raise Failure(
-        Exit.TIMED_OUT,
-        "timed-out",
-        f"{what}, it waits for {waiting}" if waiting else what,
-        "sitectl ca status",
-        retryable=True,
-    )
+    raise timed_out(f"{what}, it waits for {waiting}" if waiting else what, "sitectl ca status")
 
 
 @group.command("status")

@@ -8,7 +8,7 @@ import click
 
 from router.model.specs import Document, LinkSpec
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, not_found, usage
+from sitectl.base.failure import not_allowed, not_found, timed_out, usage
 from sitectl.base.options import Settings, TokenFile, completes, dry_run_flag, wait_flag
 from sitectl.base.verb import Verbs, also
 from sitectl.base.watch import show, watch_flag
@@ -163,11 +163,10 @@ def set_(
         if dialler is None:
             raise no_link(site, name, link_to(site, name), f"link set {{}} {_shown(cost)}")
         other = (dialler.get("neighbour") or {}).get("name")
-        raise Failure(
-            Exit.NOT_ALLOWED,
-            "incoming-link",
+        raise not_allowed(
             f"link {name!r} is dialled by site {other!r}, which sets its cost and proxy",
             f"At {other}: sitectl link set NAME {_shown(cost)}",
+            code="incoming-link",
         )
     assert isinstance(document.spec, LinkSpec)
     known = document.spec
@@ -219,12 +218,9 @@ def renew(settings: Settings, name: str, wait: float | None) -> None:
         lambda: _certificate_of(site, name) not in ("", before), wait, site.poll_s
     ):
         cause = _why_not_renewed(site, name)
-        raise Failure(
-            Exit.TIMED_OUT,
-            "timed-out",
+        raise timed_out(
             f"link {name} has no other certificate after {wait:g} s{cause and f': {cause}'}",
             "sitectl events",
-            retryable=True,
         )
     ends = _dialled(site, name)["certificate_expires"]
     output.report(settings, "Link", name, "changed", f"link {name} is renewed, until {ends}")

@@ -18,7 +18,7 @@ from sitectl.backup import content as contents
 from sitectl.backup import seal
 from sitectl.backup.content import Content
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.base.failure import conflict, not_found, usage
 from sitectl.base.options import Settings
 from sitectl.base.verb import Verb
 from sitectl.runtimes.image import ImageFlags, image_flags
@@ -311,13 +311,12 @@ def _passphrase(given: str | None, *, is_new: bool) -> bytes:
             "Passphrase", hide_input=True, confirmation_prompt=is_new, err=True
         ).encode()
     else:
-        raise Failure(Exit.USAGE, "SW0655", "a backup needs a passphrase", f"Give it: {_SOURCE}")
+        raise usage("a backup needs a passphrase", f"Give it: {_SOURCE}", code="SW0655")
     if not text or (is_new and len(text.decode("utf-8", "replace")) < seal.PASSPHRASE_CHARS_MIN):
-        raise Failure(
-            Exit.USAGE,
-            "SW0655",
+        raise usage(
             f"the passphrase has fewer than {seal.PASSPHRASE_CHARS_MIN} characters",
             "Take several words, or: head -c 24 /dev/urandom | base64 > FILE; chmod 0600 FILE",
+            code="SW0655",
         )
     return text
 

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, usage
+from sitectl.base.failure import Failure, conflict, not_found, usage
 from sitectl.base.options import Planned, Settings, dry_run_flag
 from sitectl.base.verb import Verb
 
@@ -132,19 +132,17 @@ def _require_both(
         from router.kubernetes.objects import names
 
         if found.snapshot.get("Deployment", names.ROUTER) is None and not site.admin.is_running():
-            raise Failure(
-                Exit.NOT_FOUND,
-                "no-router",
+            raise not_found(
                 f"namespace {site.namespace} has no Spillway router yet",
                 "sitectl init --wait ready",
+                code="no-router",
             )
     elif not found.has_skupper:
-        raise Failure(
-            Exit.CONFLICT,
-            "no-skupper",
+        raise conflict(
             f"Skupper does not run in namespace {site.namespace} any more: there is nothing to go "
             "back to",
             _BACK_TO[found.release],
+            code="no-skupper",
         )
 
 

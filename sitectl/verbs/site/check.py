@@ -29,7 +29,7 @@ from router.model.errors import ConfigError
 from router.model.specs import Document
 from router.model.unreadable import UNREADABLE_JSON
 from sitectl.base import output, texts
-from sitectl.base.failure import Exit, Failure, usage
+from sitectl.base.failure import Exit, timed_out, usage
 from sitectl.base.findings import Finding, Level, expiry
 from sitectl.base.options import Settings, completes, wait_flag
 from sitectl.base.verb import Verb
@@ -128,12 +128,9 @@ def check(
         lambda: check_report.text(found, colour=colour),
     )
     if left:
-        raise Failure(
-            Exit.TIMED_OUT,
-            "timed-out",
+        raise timed_out(
             f"not well after {wait:g} s: {', '.join(left)}",
             "See above under WARNING and ERROR, or: sitectl status",
-            retryable=True,
         )
     levels = {finding.level for finding in found}
     if "error" in levels:

@@ -17,7 +17,7 @@ import msgspec
 
 from router.model.specs import POLICIES
 from sitectl.base import colours, output, texts
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings
 from sitectl.base.verb import Verb
 from sitectl.base.whole_install import require_routers
@@ -239,11 +239,10 @@ def _changed(text: str, changes: tuple[str, ...]) -> str:
         except (KeyError, IndexError, ValueError, TypeError, RecursionError, yaml.YAMLError):
             found = ""
         if not found:
-            raise Failure(
-                Exit.USAGE,
-                "SW0727",
+            raise usage(
                 f"--set {change}: there is no such field in the file",
                 "--set FIELD=VALUE as in --set duration=10s or --set targets.0.count=3",
+                code="SW0727",
             )
     changed: str = yaml.safe_dump(document, sort_keys=False)
     return changed
@@ -254,11 +253,10 @@ def _under(scenario: "Scenario", policy: str | None) -> "Scenario":
     if policy is None:
         return scenario
     if policy == "split" and not all(any(one.weights.values()) for one in scenario.services):
-        raise Failure(
-            Exit.USAGE,
-            "SW0724",
+        raise usage(
             "policy split needs weights, and the scenario has none",
             "Add weights: {SITE: 1, …} to its services",
+            code="SW0724",
         )
     services = tuple(msgspec.structs.replace(one, policy=policy) for one in scenario.services)
     return msgspec.structs.replace(scenario, services=services)
