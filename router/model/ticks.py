@@ -1,6 +1,9 @@
-"""Moments that all periodic work of a router shares, so that it wakes once for all of it."""
+"""When periodic work is due, at moments that all of a router shares so that it wakes once for all
+of it; and when what failed is tried again."""
 
 from math import ceil, floor
+
+_DOUBLINGS_MAX = 32  # More would only overflow: each bound is reached long before.
 
 
 def next_tick(now: float, every_s: float) -> float:
@@ -17,3 +20,8 @@ def pause_s(now: float, every_s: float) -> float:
     and again until it is time.
     """
     return ceil((next_tick(now, every_s) - now) * 1000) / 1000
+
+
+def doubled_s(first_s: float, times: int, most_s: float) -> float:
+    """A pause between tries: ``first_s``, doubled ``times`` times, and at most ``most_s``."""
+    return min(first_s * 2.0 ** min(max(times, 0), _DOUBLINGS_MAX), most_s)

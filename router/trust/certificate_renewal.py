@@ -28,6 +28,7 @@ from router.link.sessions.lost_races import LinkState
 from router.link.sessions.renewals import Answer
 from router.model import limits
 from router.model.events import Problem, Tell
+from router.model.ticks import doubled_s
 from router.model.token_bucket import TokenBucket
 from router.net.ports import FarNetwork, Proxy, Timer, Tls
 
@@ -256,8 +257,8 @@ class Renewer:
             self._rejoin(name, one)
 
     def _pause(self, one: _Renewal) -> None:
-        grown_s = limits.RENEW_RETRY_MIN_S * 2 ** min(one.attempts, 10)
-        pause_s = min(limits.RENEW_RETRY_MAX_S, grown_s) * self._rng.uniform(0.5, 1.0)
+        longest_s = doubled_s(limits.RENEW_RETRY_MIN_S, one.attempts, limits.RENEW_RETRY_MAX_S)
+        pause_s = longest_s * self._rng.uniform(0.5, 1.0)
         one.attempts += 1
         one.retry_at = self._network.now() + pause_s
 

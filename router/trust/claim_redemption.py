@@ -13,6 +13,7 @@ from router.link.sessions.claims import ClaimCall, ClaimClient
 from router.link.sessions.lost_races import LinkErrorCode, code_of
 from router.model import limits
 from router.model.events import Tell
+from router.model.ticks import doubled_s
 from router.net.ports import DialFailure, FarNetwork, Proxy, Timer, Tls
 from router.trust.clock import out_of_time_now
 
@@ -122,8 +123,7 @@ class Redeemer:
         """At once the first time, then after growing pauses."""
         pause_s = 0.0
         if redemption.attempts:
-            grown_s = limits.RECONNECT_MIN_S * 2 ** min(redemption.attempts, 10)
-            pause_s = min(limits.RECONNECT_MAX_S, grown_s)
+            pause_s = doubled_s(limits.RECONNECT_MIN_S, redemption.attempts, limits.RECONNECT_MAX_S)
 
         def due() -> None:
             if self._redemptions.get(name) is redemption:

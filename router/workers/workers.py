@@ -20,6 +20,7 @@ from certs.tls.contexts import WORKER_ALPN
 from router.admin.ports import MetricValues
 from router.model import limits
 from router.model.events import Event, Tell
+from router.model.ticks import doubled_s
 from router.workers.lasting_counters import without_lasting
 from router.workers.one_worker import OneWorker, of
 from router.workers.sums import counters, lost_values, summed
@@ -120,9 +121,9 @@ class Workers:
             failures = 0 if lasted_s >= limits.WORKER_LASTS_S else failures + 1
             one.why = ending.why
             self.reports.ended(one, ending)
-            pause_s = limits.WORKER_PAUSE_MIN_S * 2 ** min(failures, 16)
+            pause_s = doubled_s(limits.WORKER_PAUSE_MIN_S, failures, limits.WORKER_PAUSE_MAX_S)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(limits.WORKER_PAUSE_MAX_S, pause_s)):
+                async with asyncio.timeout(pause_s):
                     await self._stopping.wait()
 
     async def _live(self, one: OneWorker) -> Ending:

@@ -23,6 +23,7 @@ from router.documents.templates import NUMBERS
 from router.model import limits
 from router.model.addresses import metadata_kind
 from router.model.bursts import WebhookSpec
+from router.model.ticks import doubled_s
 
 SIGNATURE: Final = "Spillway-Signature"
 EVENT_ID: Final = "Spillway-Event-Id"
@@ -81,9 +82,10 @@ async def post(
     ) as http:
         for attempt in range(spec.tries):
             if attempt:
-                longest_s = limits.BURST_WEBHOOK_BACKOFF_S * 2.0 ** min(attempt - 1, 10)
-                wait_s = min(longest_s, limits.BURST_WEBHOOK_BACKOFF_MAX_S)
-                await asyncio.sleep(wait_s * rng.uniform(0.5, 1.0))
+                longest_s = doubled_s(
+                    limits.BURST_WEBHOOK_BACKOFF_S, attempt - 1, limits.BURST_WEBHOOK_BACKOFF_MAX_S
+                )
+                await asyncio.sleep(longest_s * rng.uniform(0.5, 1.0))
             headers = {
                 "Content-Type": "application/json",
                 "User-Agent": "spillway",

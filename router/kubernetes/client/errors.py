@@ -11,6 +11,7 @@ import msgspec
 
 from router.model import limits
 from router.model.errors import RouterError
+from router.model.ticks import doubled_s
 from router.model.unreadable import UNREADABLE_JSON
 
 _Decoded = TypeVar("_Decoded")
@@ -109,8 +110,8 @@ def backoff_s(
     Never shorter than what the server asked for, which is stretched so that not all come back at
     once. ``most_s`` 0: `API_BACKOFF_MAX_S`.
     """
-    base_s: float = limits.API_BACKOFF_S * 2.0 ** min(attempt, 16)
-    wait_s = min(base_s, most_s or limits.API_BACKOFF_MAX_S) * rng.uniform(0.5, 1.0)
+    longest_s = doubled_s(limits.API_BACKOFF_S, attempt, most_s or limits.API_BACKOFF_MAX_S)
+    wait_s = longest_s * rng.uniform(0.5, 1.0)
     if asked_s is None:
         return wait_s
     return max(wait_s, min(asked_s, limits.API_RETRY_AFTER_MAX_S) * rng.uniform(1.0, 1.25))

@@ -37,6 +37,7 @@ from router.kubernetes.translation import site_config
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import SiteSpec
+from router.model.ticks import doubled_s
 
 log = logging.getLogger("router.kubernetes")
 
@@ -160,9 +161,7 @@ class SiteController:
     def _later(self, namespace: str) -> None:
         """Look at it again, after a longer wait each time in a row."""
         failures = self._failures[namespace] = self._failures.get(namespace, 0) + 1
-        wait_s = min(
-            limits.CONTROLLER_RETRY_S * 2.0 ** min(failures, 16), limits.CONTROLLER_RETRY_MAX_S
-        )
+        wait_s = doubled_s(limits.CONTROLLER_RETRY_S, failures, limits.CONTROLLER_RETRY_MAX_S)
         self._due.add(namespace)
         asyncio.get_running_loop().call_later(
             wait_s * self._rng.uniform(0.5, 1.0), self._again, namespace

@@ -31,6 +31,7 @@ from router.kubernetes.services.services import restore
 from router.kubernetes.store.supervise import woken
 from router.model import limits
 from router.model.errors import ConfigError
+from router.model.ticks import doubled_s
 from router.model.token_bucket import TokenBucket
 
 log = logging.getLogger("router.kubernetes")
@@ -200,9 +201,9 @@ class ServiceWriter:
                 is_again = counted and _content(before.change) == _content(change)
                 repeats = before.repeats + is_again
                 times = before.times + counted
-            held_s = min(limits.SERVICE_RETRY_S * 2 ** min(repeats, 16), _RETRY_MAX_S)
+            held_s = doubled_s(limits.SERVICE_RETRY_S, repeats, _RETRY_MAX_S)
             beyond = times - limits.SERVICE_CHANGES_BURST
-            rest_s = min(limits.SERVICE_RETRY_S * 2 ** min(beyond, 16), limits.SERVICE_REST_MAX_S)
+            rest_s = doubled_s(limits.SERVICE_RETRY_S, beyond, limits.SERVICE_REST_MAX_S)
             rests_until = now + rest_s if beyond > 0 else now
             self._tried[key] = _Tried(
                 change,
@@ -216,7 +217,7 @@ class ServiceWriter:
             )
         else:
             failures = before.failures + 1 if before is not None else 1
-            wait_s = min(limits.SERVICE_RETRY_S * 2 ** min(failures - 1, 16), _RETRY_MAX_S)
+            wait_s = doubled_s(limits.SERVICE_RETRY_S, failures - 1, _RETRY_MAX_S)
             wait_s = max(wait_s * self._rng.uniform(0.5, 1.0), error.retry_after_s or 0.0)
             told = None if _is_outdated(change, error) else error
             known = before if before is not None and before.forget_at > now else None

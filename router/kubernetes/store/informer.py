@@ -29,6 +29,7 @@ from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, metadata, name_of
 from router.kubernetes.store.selections import Selection, last_writer
 from router.model import limits
+from router.model.ticks import doubled_s
 
 log = logging.getLogger("router.kubernetes")
 
@@ -185,9 +186,9 @@ class Informer:
     def _wait_s(self, error: ApiError | None, failures: int) -> float:
         if error is not None and error.status in (FORBIDDEN, NOT_FOUND):
             is_absent = self._selection.optional and error.status == NOT_FOUND
-            soon_s = limits.API_BACKOFF_S * 2.0 ** min(failures, 16)
-            most_s = limits.WATCH_REFUSED_S
-            wait_s = limits.WATCH_ABSENT_S if is_absent else min(soon_s, most_s)
+            wait_s = doubled_s(limits.API_BACKOFF_S, failures, limits.WATCH_REFUSED_S)
+            if is_absent:
+                wait_s = limits.WATCH_ABSENT_S
             if self._may_be_revoked:
                 wait_s = limits.REVOKED_AGAIN_S
             if is_absent and self._selection.custom:

@@ -11,6 +11,7 @@ from router.balance.site.wake_hold import Wake
 from router.control.bursts import Firing, HookOutcome
 from router.model import limits
 from router.model.bursts import BurstSpec, BurstState
+from router.model.ticks import doubled_s
 
 _Unix = Annotated[float, msgspec.Meta(ge=0, le=limits.UNIX_S_MAX)]
 
@@ -166,8 +167,9 @@ class Hook:
         if firing.id == self.kept.id:
             self.failures = 0 if outcome.ok else self.failures + 1
             if self.failures:
-                wait_s = limits.BURST_AGAIN_S * 2.0 ** min(self.failures - 1, 10)
-                self.again_at = now + min(wait_s, limits.BURST_AGAIN_MAX_S)
+                self.again_at = now + doubled_s(
+                    limits.BURST_AGAIN_S, self.failures - 1, limits.BURST_AGAIN_MAX_S
+                )
         return run
 
     def broke_off(self) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.model.ticks import next_tick, pause_s
+from router.model.ticks import doubled_s, next_tick, pause_s
 
 PAUSES_S = st.sampled_from([0.05, 0.1, 0.25, 1.0, 2.0])
 
@@ -32,3 +32,8 @@ def test_a_pause_is_of_whole_milliseconds_and_never_too_short(now: float, every_
     pause = pause_s(now, every_s)
     assert round(pause * 1000) == pytest.approx(pause * 1000, abs=1e-6)
     assert next_tick(now, every_s) - 1e-6 <= now + pause <= next_tick(now, every_s) + 0.001 + 1e-6
+
+
+def test_pauses_between_tries_double_up_to_the_longest() -> None:
+    assert [doubled_s(0.5, times, 3.0) for times in range(-1, 5)] == [0.5, 0.5, 1.0, 2.0, 3.0, 3.0]
+    assert doubled_s(1.0, 10**6, 60.0) == 60.0
