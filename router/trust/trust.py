@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from certs import certificates, clocks
 from certs.ca.authority import TROUBLE_HINT, Authority
-from certs.identity import SiteIdentity, restored_at
+from certs.identity import SiteIdentity, restored_at, site_id_of, verify
 from certs.joining.claims import Grant, GrantStore
 from certs.joining.redeem import ClaimDesk
 from router.admin.views.status import CaView
@@ -23,7 +25,7 @@ from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem, Tell
-from router.model.ids import RouterId
+from router.model.ids import RouterId, SiteId
 from router.model.specs import LinkSpec
 from router.model.ticks import next_tick
 from router.net.ports import FarNetwork, Tls
@@ -39,8 +41,37 @@ from router.trust.link_certificates import Dialling
 from router.trust.own_certificates import OwnLeaf
 from router.trust.ports import Bars, Diallers, KeptSecrets, PendingLink
 from router.trust.revocations import Revoking
-from router.trust.router_identity import RouterIdentity
 from router.trust.service_tls import ServiceTls
+
+
+class RouterIdentity(msgspec.Struct, frozen=True):
+    """The identity of one router of the site. Implements `OwnIdentity`."""
+
+    key: SiteIdentity
+    router: RouterId
+    name: str
+
+    @property
+    def site(self) -> SiteId:
+        """The hash of the public key."""
+        return SiteId(self.key.site_id)
+
+    @property
+    def public_key(self) -> bytes:
+        """DER."""
+        return self.key.public_key
+
+    def sign(self, data: bytes) -> bytes:
+        """By the identity key."""
+        return self.key.sign(data)
+
+    def verify(self, public_key: bytes, signature: bytes, data: bytes) -> bool:
+        """Whether the owner of ``public_key`` signed ``data``; garbage is just not."""
+        return verify(public_key, signature, data)
+
+    def site_of(self, public_key: bytes) -> SiteId:
+        """The site whose key that is."""
+        return SiteId(site_id_of(public_key))
 
 
 class SiteTrust:

@@ -4,7 +4,7 @@ In: the `AdminApi` whose reading routes are shown, users with their passwords, s
 HTTP on a listener of its own with its own few connections, so that neither clients of services nor
 strangers keep an operator out. It changes nothing: commands are not served here.
 
-`auth`, `gate` and `openshift` decide and are pure · `login_form` what strangers send · `static`
+`auth`, `gate` and `openshift` decide and are pure · `login_page` what they log in with · `static`
 the files · `door` the application · `openshift_door` its login by a cluster · `listener` the
 listener. `operate.consoles` supplies users and certificate.
 """

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from router.admin.answers import failure, item, refusal
 from router.admin.connections import Handler, close_if_unsure
-from router.admin.console import gate, login_form, login_page
+from router.admin.console import gate, login_page
 from router.admin.console.auth import ConsoleSessions, Pacing, Proofs, Users, basic
 from router.admin.console.openshift import BEGIN, CALLBACK, PROOF, Everybody
 from router.admin.console.openshift_door import OpenShift, OpenShiftDoor
@@ -298,7 +298,7 @@ class ConsoleDoor:
             return _see("/")
         if self._openshift is not None:
             return self._openshift.page(status=405)
-        shown = await login_form.read(request)
+        shown = await login_page.read_login(request)
         if shown is None:
             return self._page(login_page.WRONG, 400)
         user, password = shown

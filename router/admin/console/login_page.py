@@ -1,7 +1,12 @@
-"""The page on which one logs in: a form or a link, without any script."""
+"""The page on which one logs in, a form or a link, without any script; and the form read again."""
 
 from html import escape
 from typing import Final
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from router.model import limits
 
 _HEAD: Final = """<!doctype html>
 <html lang="en">
@@ -62,3 +67,29 @@ def render_entered(site: str, user: str) -> str:
 def _whole(site: str, said: str, body: str, more: str = "") -> str:
     shown = f'<p role="alert">{escape(said)}</p>\n' if said else ""
     return _HEAD.format(site=escape(site), said=shown, more=more) + body + _END
+
+
+_FIELDS_MAX: Final = 8  # Ours has two; browsers and their extensions may add some.
+
+
+async def read_login(request: web.Request) -> tuple[str, str] | None:
+    """User and password out of the body of a login; None: it is no such form. Strangers send it, so
+    it is short and plain. Raises `web.HTTPRequestEntityTooLarge`.
+
+    aiohttp's own `post` takes bodies in parts, and any charset that Python knows: some of these
+    hold the loop for seconds, others fail in ways of their own.
+    """
+    if request.content_type != "application/x-www-form-urlencoded":
+        return None
+    most = limits.CONSOLE_LOGIN_BYTES_MAX
+    body = b""
+    async for part in request.content.iter_any():
+        body += part
+        if len(body) > most:
+            raise web.HTTPRequestEntityTooLarge(most, len(body))
+    try:
+        text = body.decode()
+        fields = dict(parse_qsl(text, True, errors="strict", max_num_fields=_FIELDS_MAX))
+    except ValueError:
+        return None
+    return fields.get("user", ""), fields.get("password", "")

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from router.documents import capacities, quantities, readers
+from router.documents.readers import SITE_PATTERN_HINT, is_site_pattern
 from router.documents.weights import BadWeights, weights_of
-from router.kubernetes.objects import texts
+from router.kubernetes.objects import names, texts
+from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.texts import TextReader, Wrong
 from router.model import limits
-from router.model.specs import POLICIES
+from router.model.specs import POLICIES, SitePolicySpec
 
 
 def _share(expected: str, fits: Callable[[float], bool], usual: str) -> TextReader:
@@ -69,3 +73,33 @@ def rate(text: str) -> str | Wrong:
     if isinstance(per_s, float):
         return capacities.rate_text(per_s)
     return Wrong(per_s or f"expected a rate like 10/s, got {texts.short(text)}", "")
+
+
+def with_rules(
+    cap: SitePolicySpec | None, address: str, text_of: Callable[[str], str], noted: ObjectFindings
+) -> SitePolicySpec | None:
+    """``cap`` with whom service ``address`` is shared with; None: nothing is said of either.
+
+    A rule that cannot be read shares with no other site.
+    """
+    export_to = _rule(names.EXPORT_TO, text_of, noted)
+    import_from = _rule(names.IMPORT_FROM, text_of, noted)
+    if export_to is None and import_from is None:
+        return cap
+    spec = SitePolicySpec(service=address) if cap is None else cap
+    return msgspec.structs.replace(spec, export_to=export_to, import_from=import_from)
+
+
+def _rule(key: str, text_of: Callable[[str], str], noted: ObjectFindings) -> tuple[str, ...] | None:
+    text = text_of(key).strip()
+    if text in ("", "all"):
+        return None
+    if text == "none":
+        return ()
+    words = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+    wrong = next((word for word in words if not is_site_pattern(word)), None)
+    if wrong is None and len(words) <= limits.SHARING_PATTERNS_MAX:
+        return words
+    reason = f"{wrong!r:.60} names no site" if wrong is not None else "it names too many sites"
+    noted.annotation(key, f"{reason}; until it is right no other site is meant", SITE_PATTERN_HINT)
+    return ()

@@ -1,6 +1,6 @@
 """ConfigMaps whose values are documents, as ``sitectl`` and GitOps tools write them.
 
-A value may also be YAML of Skupper v2 (`documents_v2`).
+A value may also be YAML of Skupper v2, as its authors have it for Skupper.
 
 Annotations of such a ConfigMap hold for all Services in it: ``skupper.io/service-labels``,
 ``skupper.io/service-annotations``, ``skupper.io/ingress``, and ``skupper.io/headless`` for
@@ -13,6 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from router.documents import read as read_documents
+from router.documents.skupper2 import GROUP, read_objects, translate
+from router.documents.skupper2.objects import holds_v2
 from router.kubernetes.objects import findings, names, texts
 from router.kubernetes.objects.findings import ObjectFindings, data_of
 from router.kubernetes.objects.objects import (
@@ -25,7 +27,6 @@ from router.kubernetes.objects.objects import (
     section,
 )
 from router.kubernetes.objects.picture import ServiceWish
-from router.kubernetes.translation.documents_v2 import is_v2, read_v2
 from router.kubernetes.translation.exposure import ObjectReading
 from router.kubernetes.translation.merged_objects import joined
 from router.model import limits
@@ -218,3 +219,37 @@ def _stateful(reading: ObjectReading, documents: list[Document]) -> dict[str, st
         for document in documents
         if isinstance(document.spec, ConnectorSpec) and document.spec.workload.startswith(_STATEFUL)
     }
+
+
+def is_v2(text: str) -> bool:
+    """Whether a text has an object of Skupper v2."""
+    return GROUP in text and holds_v2(text)
+
+
+def read_v2(text: str, source: str) -> tuple[list[Document], list[ConfigError]]:
+    """The documents that the objects ask for, and what of them has no effect or is wrong."""
+    objects, errors = read_objects(text, source)
+    found = translate(objects, "namespace")
+    noted = ObjectFindings(source)
+    if found.site is not None:
+        noted.add(
+            "$.kind",
+            f"Site {found.site.name!r} is left out: in Kubernetes the site is a ConfigMap of its "
+            "own",
+            f"Its settings belong into ConfigMap {names.SITE_CONFIGMAP}: sitectl update",
+            findings.DOCUMENTS,
+            "warning",
+        )
+    for one in (
+        *(f"{other.kind}/{other.name}" for other in found.others),
+        *(f"{'AccessToken' if token.url else 'Link'}/{token.name}" for token in found.tokens),
+        *(f"AccessGrant/{grant.name}" for grant in found.grants),
+    ):
+        noted.add(
+            "$.kind",
+            f"{one} is left out: here only Listeners and Connectors count",
+            "Apply the file instead: sitectl apply -f FILE",
+            findings.DOCUMENTS,
+            "warning",
+        )
+    return list(found.documents), [*errors, *found.errors, *found.notes, *noted.errors]

@@ -20,7 +20,7 @@ from router.kubernetes.objects.objects import Object, annotations, created_at, n
 from router.kubernetes.objects.picture import ServiceWish
 from router.kubernetes.objects.texts import PortPairs, Wrong
 from router.kubernetes.translation import annotation_keys, annotation_values
-from router.kubernetes.translation.shared import with_rules
+from router.kubernetes.translation.annotation_values import with_rules
 from router.model import limits
 from router.model.capacity import Spill
 from router.model.specs import (

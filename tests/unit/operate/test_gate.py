@@ -2,7 +2,7 @@
 
 from router.model import limits
 from router.model.events import Event
-from router.operate.record.gate import EventGate
+from router.operate.record.journal import EventGate
 
 
 def event(code: str) -> Event:
