@@ -23,11 +23,9 @@ class Grants(Protocol):
 
         ``first`` is called with the token right before it counts.
         """
-        ...
 
     def keep(self, grant: Grant) -> None:
         """Keep a grant whose certificate was made here. `CertError`: its name is taken."""
-        ...
 
 
 def claim_token(

@@ -28,12 +28,9 @@ class CallerNames(Protocol):
     def at_once(self, peer: Address, local: Address) -> CallerName | None:
         """Whose the socket ``peer`` is, which has just connected to ``local``; None: to be asked
         later, by its address."""
-        ...
 
     def settled_until(self) -> float:
         """Up to when it is known who has had which address."""
-        ...
 
     def owner(self, host: str, since: float, until: float) -> CallerName:
         """Whose the address was all that time; its address where nobody's, or several's."""
-        ...

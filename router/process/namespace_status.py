@@ -28,11 +28,9 @@ class StatusView(Protocol):
 
     def status(self, *, steady: bool = False) -> Status:
         """``steady``: without what only rates say."""
-        ...
 
     def links(self) -> Sequence[LinkView]:
         """All links."""
-        ...
 
 
 def short(view: StatusView, others: Sequence[ReplicaReport] = ()) -> ShortStatus:

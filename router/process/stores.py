@@ -27,11 +27,9 @@ class RunningNames(CallerNames, Protocol):
 
     async def run(self, wanted: Callable[[], bool]) -> None:
         """Ask while ``wanted`` says that connections wait for a name, until cancelled."""
-        ...
 
     def close(self) -> None:
         """Nothing is asked any more."""
-        ...
 
 
 class Namespace(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,78 +52,61 @@ class Store(Protocol):
     @property
     def owners(self) -> SharedOwners | None:
         """What routers of one site remember together; None: each for itself."""
-        ...
 
     @property
     def namespace(self) -> str:
         """The one that is the site; empty: the site is a directory."""
-        ...
 
     @property
     def router_name(self) -> str:
         """What people know this router by, of several; empty: its site has no other one here."""
-        ...
 
     @property
     def openshift(self) -> LogsIn | None:
         """Who says who somebody is, in a namespace."""
-        ...
 
     @property
     def burst_place(self) -> BurstPlace:
         """Where burst hooks run, and where what they did is kept."""
-        ...
 
     @property
     def caller_names(self) -> RunningNames:
         """Who knows whose the connections of clients are."""
-        ...
 
     def load(self) -> SourcesReading:
         """The state now. ConfigError: there is no usable site."""
-        ...
 
     def documents(self) -> Sequence[Document]:
         """Those that count."""
-        ...
 
     def hear(self, event: Event) -> None:
         """One event of the journal, for those who look elsewhere than at the router."""
-        ...
 
     def writes(self) -> bool:
         """Whether this router, of all of its site, writes what those read."""
-        ...
 
     def author(self, source: str) -> Author:
         """Who wrote last at the place ``source`` of a document."""
-        ...
 
     async def last(self) -> SourcesReading:
         """The state at the end, read once more."""
-        ...
 
     def site_is_gone(self) -> bool:
         """Whether nothing says any more that there is to be a site; as of `last`."""
-        ...
 
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
         """Call ``changed`` with each new state or set of errors, until cancelled."""
-        ...
 
     def poke(self) -> None:
         """Look now."""
-        ...
 
     def declared(self, services: Mapping[str, ServiceSpec], exports: Exports) -> None:
         """Hear which services the whole network has now, and which of them sites export."""
-        ...
 
     def tell_of_secrets(
         self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
     ) -> None:
         """Call these when the copy in the site directory has become another."""
-        ...
 
     def attach(
         self,
@@ -139,4 +120,3 @@ class Store(Protocol):
         ``network``: what the router knows of it, and of these services who uses them elsewhere.
         ``heard_routers``: the other routers of this site.
         """
-        ...

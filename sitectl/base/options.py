@@ -137,7 +137,6 @@ class KnowsNames(Protocol):
 
     def names_of(self, what: str, ctx: click.Context, incomplete: str) -> list[str]:
         """Names of ``what`` that could stand where ``incomplete`` stands."""
-        ...
 
 
 Completes = Callable[[click.Context, click.Parameter, str], list[Any]]

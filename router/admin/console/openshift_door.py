@@ -31,11 +31,9 @@ class OpenShift(Protocol):
 
     async def login_url(self, redirect_uri: str, state: str, challenge: str) -> str:
         """Where the browser goes."""
-        ...
 
     async def user(self, code: str, redirect_uri: str, verifier: str) -> str:
         """The name of who came back with ``code``, if they may look."""
-        ...
 
 
 class Failed(Protocol):

@@ -20,7 +20,6 @@ class Transport(Protocol):
         timeout_s: float,
     ) -> ApiAnswer:
         """The answer, whatever its status."""
-        ...
 
     def stream(
         self, path: str, params: Mapping[str, str], silence_s: float
@@ -29,8 +28,6 @@ class Transport(Protocol):
 
         Raises as well when nothing came for ``silence_s``.
         """
-        ...
 
     async def close(self) -> None:
         """End all connections."""
-        ...

@@ -15,7 +15,6 @@ class Runs(Protocol):
 
     async def run(self) -> None:
         """Until cancelled."""
-        ...
 
 
 async def woken(news: asyncio.Event, most_s: float | None) -> None:

@@ -22,19 +22,15 @@ class OfService(Protocol):
 
     def is_loaded(self) -> bool:
         """Requests of the service are under way or wait: a new target would get many at once."""
-        ...
 
     def is_served_elsewhere(self) -> bool:
         """Another site has ready targets."""
-        ...
 
     def targets_changed(self) -> None:
         """They are others, or other ones are ready, or take more."""
-        ...
 
     def capacity_learnt(self) -> None:
         """One takes more or fewer at once than before."""
-        ...
 
 
 class OwnTargets:
