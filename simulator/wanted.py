@@ -5,13 +5,7 @@ Whoever runs a scenario in another way, with real processes, hands routers the v
 
 from collections.abc import Sequence
 
-from router.model.specs import (
-    ConnectorSpec,
-    PolicySpec,
-    ServiceSpec,
-    SitePolicySpec,
-    TargetSpec,
-)
+from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec, SitePolicySpec, TargetSpec
 from simulator.scenario import ScenarioService, ScenarioTargets, SitePolicy
 
 

@@ -14,12 +14,7 @@ from simulator import wanted
 from simulator.backends import Backend, BackendWork
 from simulator.bursts import BurstMoment, SiteBursts
 from simulator.measure import key_of
-from simulator.scenario import (
-    Scenario,
-    ScenarioBurst,
-    ScenarioService,
-    ScenarioTargets,
-)
+from simulator.scenario import Scenario, ScenarioBurst, ScenarioService, ScenarioTargets
 from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
 
 _FIRST_PORT = 10_000

@@ -2,13 +2,7 @@
 
 from collections.abc import Sequence
 
-from router.admin.views.what_if import (
-    Recorded,
-    WhatIfPicture,
-    WhatIfSeries,
-    WhatIfSite,
-    WhatIfView,
-)
+from router.admin.views.what_if import Recorded, WhatIfPicture, WhatIfSeries, WhatIfSite, WhatIfView
 from router.admin.what_if import (
     HERE,
     SEED,

@@ -10,13 +10,7 @@ from router.admin.views.links import LinkView
 from router.asking import sibling_news
 from router.asking.figures_cache import Gathered, Gathering, SiteFacts
 from router.asking.history_answer import encoded
-from router.asking.site_answer import (
-    LinkAnswer,
-    ProblemAnswer,
-    SiteAnswer,
-    SiteQuestion,
-    assembled,
-)
+from router.asking.site_answer import LinkAnswer, ProblemAnswer, SiteAnswer, SiteQuestion, assembled
 from router.asking.texts import names_any, printable, without_places
 from router.model import limits
 from router.model.ids import SiteId

@@ -6,14 +6,7 @@ from math import inf
 
 import msgspec
 
-from router.history.readings import (
-    NOTHING_YET,
-    IntervalCounts,
-    Sample,
-    change,
-    parts,
-    sample,
-)
+from router.history.readings import NOTHING_YET, IntervalCounts, Sample, change, parts, sample
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.model.port_reading import Reading

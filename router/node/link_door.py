@@ -9,15 +9,7 @@ from router.model import limits
 from router.model.addresses import join
 from router.model.events import Tell
 from router.model.specs import SiteSpec
-from router.net.ports import (
-    Address,
-    Connection,
-    ConnectionHandler,
-    Listener,
-    Network,
-    Timer,
-    Tls,
-)
+from router.net.ports import Address, Connection, ConnectionHandler, Listener, Network, Timer, Tls
 from router.trust.ports import Credentials
 
 INNER_HOST = "127.0.0.1"

@@ -14,13 +14,7 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.latency import NO_COUNTS
 from router.model.port_reading import SERVED_NOWHERE, Reading
 from router.service.histograms import NONE_SEEN, Histogram, HistogramSnapshot, sum_of
-from router.service.spilled import (
-    SpillKey,
-    by_reason,
-    by_site,
-    overflowed,
-    without_target,
-)
+from router.service.spilled import SpillKey, by_reason, by_site, overflowed, without_target
 
 _CountedT = TypeVar("_CountedT")
 

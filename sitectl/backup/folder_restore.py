@@ -26,13 +26,7 @@ from certs.links.credentials import KEY_FILE as LINK_KEY
 from certs.links.proxies import PROXY_FILE
 from certs.links.register import DIRECTORY as ADMITTED
 from certs.links.revocation import REVOKED_FILE
-from sitectl.backup.content import (
-    Content,
-    RouterState,
-    as_replica,
-    differences,
-    revived,
-)
+from sitectl.backup.content import Content, RouterState, as_replica, differences, revived
 from sitectl.backup.folder_backup import (
     ADMIN_CREDENTIAL,
     LISTENERS_FILE,

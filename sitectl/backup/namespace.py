@@ -54,10 +54,7 @@ from sitectl.base.failure import Exit, Failure, conflict
 from sitectl.base.options import Settings
 from sitectl.kubernetes.cluster import Cluster
 from sitectl.kubernetes.lifecycle.init import install
-from sitectl.kubernetes.site import (
-    KubernetesSite,
-    open_cluster,
-)
+from sitectl.kubernetes.site import KubernetesSite, open_cluster
 from sitectl.kubernetes.versions import router_of
 from sitectl.runtimes.image import ImageFlags
 from sitectl.site.places import state_dir

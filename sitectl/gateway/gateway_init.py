@@ -35,13 +35,7 @@ from sitectl.runtimes.choice import with_flags
 from sitectl.runtimes.containers.engine import PACKAGES, Program
 from sitectl.runtimes.image import ImageFlags
 from sitectl.runtimes.manager import Manager, own_scope
-from sitectl.runtimes.spec import (
-    HOST_NETWORK,
-    IN_CONTAINERS,
-    RUNTIME_FILE,
-    Kind,
-    RuntimeSpec,
-)
+from sitectl.runtimes.spec import HOST_NETWORK, IN_CONTAINERS, RUNTIME_FILE, Kind, RuntimeSpec
 from sitectl.runtimes.spec_file import read_spec, require_words, write_spec
 from sitectl.site import places
 from sitectl.site.claims import endpoints_to_dial, grant_claim

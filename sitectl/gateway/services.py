@@ -12,13 +12,7 @@ from typing import Final, NamedTuple
 from router.documents.addresses import is_ip
 from router.model import limits
 from router.model.addresses import join
-from router.model.specs import (
-    ConnectorSpec,
-    Document,
-    ListenerSpec,
-    ServiceProtocol,
-    ServiceSpec,
-)
+from router.model.specs import ConnectorSpec, Document, ListenerSpec, ServiceProtocol, ServiceSpec
 from sitectl.base.failure import Failure, conflict, usage
 from sitectl.flags.services.bindings import (
     Binding,

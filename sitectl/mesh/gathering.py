@@ -11,21 +11,9 @@ from msgspec import structs
 from router.kubernetes.translation.site_config import SECRET_KEYS
 from router.model.limits import NAME_CHARS_MAX
 from router.model.rights.sharing import FREE, Terms, names_one_site
-from router.model.specs import (
-    LinkSpec,
-    ServiceSpec,
-    SitePolicySpec,
-    SiteSpec,
-)
+from router.model.specs import LinkSpec, ServiceSpec, SitePolicySpec, SiteSpec
 from sitectl.mesh.changes import SiteSurvey
-from sitectl.mesh.values import (
-    SECTIONS,
-    Mesh,
-    MeshLink,
-    MeshPlace,
-    MeshService,
-    MeshSite,
-)
+from sitectl.mesh.values import SECTIONS, Mesh, MeshLink, MeshPlace, MeshService, MeshSite
 
 _LEFT_OUT = {"name", *SECRET_KEYS}
 """Keys of ConfigMap ``skupper-site`` that no file has: the secret ones have no effect either."""

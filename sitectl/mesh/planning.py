@@ -5,13 +5,7 @@ from typing import NamedTuple
 
 from sitectl.base.options import Settings
 from sitectl.base.parallel import in_parallel
-from sitectl.mesh.changes import (
-    MeshChange,
-    SiteSurvey,
-    changes_at,
-    faults_at,
-    unclaimed_links,
-)
+from sitectl.mesh.changes import MeshChange, SiteSurvey, changes_at, faults_at, unclaimed_links
 from sitectl.mesh.reach import Reached, out_of_reach, reached
 from sitectl.mesh.survey import surveyed
 from sitectl.mesh.values import Mesh

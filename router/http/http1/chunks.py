@@ -2,13 +2,7 @@
 
 import re
 
-from router.http.http1.grammar import (
-    NOT_IN_TRAILERS,
-    OF_CONNECTIONS,
-    TOKEN,
-    HttpError,
-    bad_request,
-)
+from router.http.http1.grammar import NOT_IN_TRAILERS, OF_CONNECTIONS, TOKEN, HttpError, bad_request
 from router.http.http1.heads import DEFAULT, HeadLimits, LineJudge
 
 # Extensions by the letter of RFC 9112, 7.1.1, but without the optional blanks that nobody sends.

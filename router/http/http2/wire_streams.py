@@ -3,13 +3,7 @@
 from collections import deque
 from typing import Generic, TypeVar
 
-from router.http.http2.stream_states import (
-    ALL_HEARD,
-    ENDED,
-    HEARD,
-    Http2Receiving,
-    Http2Sending,
-)
+from router.http.http2.stream_states import ALL_HEARD, ENDED, HEARD, Http2Receiving, Http2Sending
 from router.model import limits
 
 

@@ -7,13 +7,7 @@ from typing import Any
 import msgspec
 
 from router.kubernetes.client.api_calls import typed
-from router.kubernetes.client.errors import (
-    NO_ANSWER,
-    ApiError,
-    decoded,
-    malformed,
-    refused,
-)
+from router.kubernetes.client.errors import NO_ANSWER, ApiError, decoded, malformed, refused
 from router.kubernetes.client.ports import Transport
 from router.kubernetes.objects.kinds import KindInfo
 from router.kubernetes.objects.objects import name_of, version_of

@@ -4,13 +4,7 @@ from typing import Any, Final
 
 from certs.joining import claims
 from certs.joining.claims import Grant
-from router.kubernetes.codecs.secrets import (
-    GRANT_FILE,
-    data_of,
-    decoded,
-    grant_secret,
-    with_data,
-)
+from router.kubernetes.codecs.secrets import GRANT_FILE, data_of, decoded, grant_secret, with_data
 from router.kubernetes.objects.objects import Object
 
 _HINT: Final = "Delete it and make a new token"

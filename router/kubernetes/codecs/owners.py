@@ -12,12 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from router.kubernetes.objects.names import (
-    MANAGED_BY,
-    MANAGED_BY_LABEL,
-    OWNERS_CONFIGMAP,
-    PART_OF,
-)
+from router.kubernetes.objects.names import MANAGED_BY, MANAGED_BY_LABEL, OWNERS_CONFIGMAP, PART_OF
 from router.kubernetes.objects.objects import Object, section
 from router.model.errors import ConfigError
 from router.model.ids import SiteId

@@ -8,14 +8,7 @@ import msgspec
 from router.kubernetes.controller.controller_findings import REFUSED
 from router.kubernetes.objects import findings, names, selectors
 from router.kubernetes.objects.findings import ObjectFindings
-from router.kubernetes.objects.objects import (
-    Object,
-    annotations,
-    is_going,
-    labels,
-    name_of,
-    part,
-)
+from router.kubernetes.objects.objects import Object, annotations, is_going, labels, name_of, part
 from router.kubernetes.objects.selectors import Selector
 from router.model.errors import ConfigError
 

@@ -27,14 +27,7 @@ from router.kubernetes.controller.cluster_set_membership import (
 )
 from router.kubernetes.objects import findings, names
 from router.kubernetes.objects.addresses import LINK_PORT
-from router.kubernetes.objects.objects import (
-    Object,
-    labels,
-    name_of,
-    part,
-    reference,
-    uid_of,
-)
+from router.kubernetes.objects.objects import Object, labels, name_of, part, reference, uid_of
 from router.model import limits
 from router.model.errors import ConfigError
 

@@ -17,14 +17,7 @@ from router.kubernetes.controller.cluster_set_membership import (
 from router.kubernetes.manifests import OPTIONAL_KINDS
 from router.kubernetes.objects import names
 from router.kubernetes.objects.applied import is_stamped
-from router.kubernetes.objects.objects import (
-    Object,
-    Snapshot,
-    is_going,
-    metadata,
-    name_of,
-    part,
-)
+from router.kubernetes.objects.objects import Object, Snapshot, is_going, metadata, name_of, part
 from router.kubernetes.skupper2.requested_sites import SiteWish, site_wish
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, whole

@@ -9,13 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.errors import (
-    CONFLICT,
-    FORBIDDEN,
-    NOT_FOUND,
-    ApiError,
-    admission_step,
-)
+from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError, admission_step
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.names import PART_OF, ROUTER
 from router.kubernetes.objects.objects import Object, Snapshot, stamp_of, uid_of

@@ -19,13 +19,7 @@ from random import Random
 from typing import Any
 
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.errors import (
-    FORBIDDEN,
-    ApiError,
-    ServerSilence,
-    admission_step,
-    late,
-)
+from router.kubernetes.client.errors import FORBIDDEN, ApiError, ServerSilence, admission_step, late
 from router.kubernetes.objects.names import PART_OF, ROUTER
 from router.kubernetes.objects.objects import Object, spec_of, stamp_of, version_of
 from router.kubernetes.store.supervise import woken

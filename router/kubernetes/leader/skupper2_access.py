@@ -8,13 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from certs.errors import CertError
 from router.documents.skupper2 import GrantRequest, TokenRequest
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.errors import (
-    CONFLICT,
-    FORBIDDEN,
-    NOT_FOUND,
-    ApiError,
-    admission_step,
-)
+from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError, admission_step
 from router.kubernetes.codecs.secrets import grant_name
 from router.kubernetes.leader import skupper2_claims as access
 from router.kubernetes.objects.access_levels import AccessLevel

@@ -11,14 +11,7 @@ from datetime import UTC, datetime
 
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import NOT_FOUND, ApiError
-from router.kubernetes.codecs.status import (
-    KIND,
-    ShortStatus,
-    config_map,
-    decode,
-    encode,
-    stopped,
-)
+from router.kubernetes.codecs.status import KIND, ShortStatus, config_map, decode, encode, stopped
 from router.kubernetes.objects.names import STATUS_CONFIGMAP
 from router.kubernetes.store.error_news import FindsErrors
 from router.kubernetes.trust.trust_calls import is_overtaken, map_refusal

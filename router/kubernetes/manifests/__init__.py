@@ -16,10 +16,7 @@ from router.kubernetes.manifests.access import ingress_kind
 from router.kubernetes.manifests.console import CONSOLE_KINDS
 from router.kubernetes.manifests.controller import CONTROLLER, WATCH_NAMESPACE, controller_objects
 from router.kubernetes.manifests.image import IMAGE
-from router.kubernetes.manifests.parts import (
-    PROBES_PORT,
-    SIDECAR_PROBES_PORT,
-)
+from router.kubernetes.manifests.parts import PROBES_PORT, SIDECAR_PROBES_PORT
 from router.kubernetes.manifests.sidecar import Sidecar, SidecarService, sidecar, token_secret
 from router.kubernetes.manifests.site import (
     OPTIONAL_KINDS,

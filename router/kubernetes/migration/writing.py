@@ -4,12 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from router.kubernetes.migration.record import (
-    MigrationRecord,
-    empty_map,
-    entries_of,
-    moved,
-)
+from router.kubernetes.migration.record import MigrationRecord, empty_map, entries_of, moved
 from router.kubernetes.migration.views import AddressView, MigrationStep
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, delete, patch

@@ -7,12 +7,7 @@ import msgspec
 
 from router.kubernetes.multicluster import conditions
 from router.kubernetes.multicluster.merging import MergedExport
-from router.kubernetes.multicluster.names import (
-    API_VERSION,
-    DERIVED_SERVICE,
-    IMPORT,
-    marks,
-)
+from router.kubernetes.multicluster.names import API_VERSION, DERIVED_SERVICE, IMPORT, marks
 from router.kubernetes.objects import copied_labels, names
 from router.kubernetes.objects.objects import (
     Object,

@@ -13,11 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from router.kubernetes.multicluster import conditions, slices
-from router.kubernetes.multicluster.import_objects import (
-    import_status,
-    service_import,
-    updated,
-)
+from router.kubernetes.multicluster.import_objects import import_status, service_import, updated
 from router.kubernetes.multicluster.merging import MergedExport, merge
 from router.kubernetes.multicluster.named_pods import NamedPod
 from router.kubernetes.multicluster.names import (

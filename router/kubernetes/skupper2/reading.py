@@ -18,13 +18,7 @@ from router.documents.skupper2 import (
 )
 from router.kubernetes.objects import findings, names
 from router.kubernetes.objects.findings import ObjectFindings
-from router.kubernetes.objects.objects import (
-    Snapshot,
-    created_at,
-    is_going,
-    name_of,
-    seconds_of,
-)
+from router.kubernetes.objects.objects import Snapshot, created_at, is_going, name_of, seconds_of
 from router.kubernetes.objects.picture import NamespacePicture, SiteOptions, TokenSecret
 from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.kubernetes.skupper2 import attached_elsewhere

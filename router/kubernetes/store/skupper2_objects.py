@@ -17,12 +17,7 @@ from router.kubernetes.objects.access_levels import AccessLevel, least
 from router.kubernetes.objects.kinds import KINDS as KIND_TABLE
 from router.kubernetes.objects.objects import Snapshot
 from router.kubernetes.objects.picture import NamespacePicture
-from router.kubernetes.objects.skupper2_kinds import (
-    API_VERSION,
-    CLUSTER_ROLE,
-    KINDS,
-    PAGE,
-)
+from router.kubernetes.objects.skupper2_kinds import API_VERSION, CLUSTER_ROLE, KINDS, PAGE
 from router.kubernetes.skupper2 import reading
 from router.kubernetes.skupper2.reading import V2Picture
 from router.kubernetes.store.custom_kinds import CustomKinds

@@ -25,11 +25,7 @@ from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
 from router.kubernetes.services.endpoint_slices import BOTH, Family, family_of
 from router.kubernetes.services.headless import with_pods
 from router.kubernetes.services.services import ServicePlan
-from router.kubernetes.store.cluster_set import (
-    NOTHING,
-    ClusterSet,
-    ClusterSetPlan,
-)
+from router.kubernetes.store.cluster_set import NOTHING, ClusterSet, ClusterSetPlan
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.other_namespaces import CHANGED, OtherNamespaces
 from router.kubernetes.store.planning import POD_KINDS, Planning

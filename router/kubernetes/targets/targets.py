@@ -14,13 +14,7 @@ from typing import Final
 import msgspec
 
 from router.kubernetes.objects import selectors, texts
-from router.kubernetes.objects.objects import (
-    Object,
-    OtherNamespace,
-    Snapshot,
-    labels,
-    name_of,
-)
+from router.kubernetes.objects.objects import Object, OtherNamespace, Snapshot, labels, name_of
 from router.kubernetes.objects.selectors import Selector
 from router.kubernetes.services.endpoint_slices import BOTH, Family
 from router.kubernetes.targets import service_backends

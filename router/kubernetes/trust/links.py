@@ -32,12 +32,7 @@ from router.kubernetes.codecs.secrets import (
 from router.kubernetes.objects.names import TYPE_LABEL
 from router.kubernetes.objects.objects import Object, uid_of, version_of
 from router.kubernetes.objects.picture import TokenSecret
-from router.kubernetes.trust.trust_calls import (
-    SECRET,
-    refusal,
-    side_by_side,
-    until_written,
-)
+from router.kubernetes.trust.trust_calls import SECRET, refusal, side_by_side, until_written
 from router.model.errors import ConfigError
 
 TOKEN_CODE, LINK_CODE = "SW0441", CODE

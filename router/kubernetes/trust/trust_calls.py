@@ -4,13 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeVar
 
-from router.kubernetes.client.errors import (
-    CONFLICT,
-    FORBIDDEN,
-    NOT_FOUND,
-    ApiError,
-    admission_step,
-)
+from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError, admission_step
 from router.kubernetes.codecs.secrets import SECRETS_RULE
 from router.kubernetes.objects.names import ROUTER
 from router.kubernetes.objects.role_rules import rule_text

@@ -4,12 +4,7 @@ from certs import clocks
 from router.admin.views.links import BarView
 from router.model.events import Note, Tell
 from router.model.ids import SiteId
-from router.model.limits import (
-    BAR_EVENTS_BURST,
-    BAR_EVENTS_PER_S,
-    BAR_NOTES_MAX,
-    EVENT_BUDGETS_MAX,
-)
+from router.model.limits import BAR_EVENTS_BURST, BAR_EVENTS_PER_S, BAR_NOTES_MAX, EVENT_BUDGETS_MAX
 from router.model.token_bucket import TokenBuckets
 from router.routing.bars import BarRow
 from router.routing.table import RouteTable

@@ -15,12 +15,7 @@ from router.model.rights.sharing import SharingRules
 from router.model.specs import ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network
-from router.node.services import (
-    exported_services,
-    lending_notes,
-    taking,
-    unresolved_targets,
-)
+from router.node.services import exported_services, lending_notes, taking, unresolved_targets
 from router.node.services.applied_services import AppliedServices
 from router.node.services.changes import ServiceChanges
 from router.node.services.failing_targets import FailingTargets

@@ -6,11 +6,7 @@ from collections.abc import Container, Mapping
 
 from router.model.events import Note
 from router.model.ids import ServiceKey
-from router.model.limits import (
-    TARGET_DOWNS_COUNTED,
-    TARGET_DOWNS_SHOWN,
-    TARGET_DOWNS_WITHIN_S,
-)
+from router.model.limits import TARGET_DOWNS_COUNTED, TARGET_DOWNS_SHOWN, TARGET_DOWNS_WITHIN_S
 
 _Target = tuple[ServiceKey, str]
 

@@ -38,13 +38,7 @@ from router.routing.edges.edge_rows import (
     with_former,
 )
 from router.routing.edges.edge_view import EdgeWay, edge_table
-from router.routing.events import (
-    LsaRejected,
-    RoutingEvent,
-    SendEdge,
-    TableChanged,
-    ack_of,
-)
+from router.routing.events import LsaRejected, RoutingEvent, SendEdge, TableChanged, ack_of
 from router.routing.spf import clamp_cost
 from router.routing.table import RouteTable
 

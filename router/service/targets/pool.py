@@ -6,15 +6,7 @@ from router.http.http1.responses import KnownResponses
 from router.model import limits
 from router.model.requests import Request
 from router.model.settings import Timeouts
-from router.net.ports import (
-    Connection,
-    ConnectionHandler,
-    Dial,
-    DialFailure,
-    Network,
-    Timer,
-    Tls,
-)
+from router.net.ports import Connection, ConnectionHandler, Dial, DialFailure, Network, Timer, Tls
 from router.service.ports import LegTaker, dial_failure
 from router.service.sites.remotes import SMOOTHING
 from router.service.targets.connection_home import ConnectionHome

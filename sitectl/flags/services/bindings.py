@@ -16,13 +16,7 @@ from router.documents.addresses import is_host
 from router.documents.readers import nearest
 from router.documents.rules import target_ports
 from router.model.addresses import metadata_kind
-from router.model.specs import (
-    WORKLOAD_KINDS,
-    ConnectorSpec,
-    Document,
-    ServiceProtocol,
-    TargetSpec,
-)
+from router.model.specs import WORKLOAD_KINDS, ConnectorSpec, Document, ServiceProtocol, TargetSpec
 from sitectl.base.failure import conflict, not_found, usage
 from sitectl.flags.services.capacity import CapacityFlags, with_capacity
 from sitectl.flags.services.names import declared_service

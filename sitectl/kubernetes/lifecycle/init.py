@@ -14,17 +14,9 @@ from sitectl.base.options import Settings
 from sitectl.flags.sites.site import given, given_keys, pairs
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.door import PodDoor, refused_pods
-from sitectl.kubernetes.lifecycle.site_objects import (
-    ROUTES,
-    made_map,
-    make,
-    read,
-    rendered,
-)
+from sitectl.kubernetes.lifecycle.site_objects import ROUTES, made_map, make, read, rendered
 from sitectl.kubernetes.site import open_cluster
-from sitectl.kubernetes.versions import (
-    router_of,
-)
+from sitectl.kubernetes.versions import router_of
 from sitectl.runtimes.image import ImageFlags
 
 WAIT_POLL_S: Final = 0.5

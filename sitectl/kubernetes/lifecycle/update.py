@@ -29,12 +29,7 @@ from sitectl.kubernetes.lifecycle.site_objects import (
 from sitectl.kubernetes.namespaces import no_site
 from sitectl.kubernetes.objects import covers, make_so
 from sitectl.kubernetes.site import KubernetesSite, open_cluster
-from sitectl.kubernetes.versions import (
-    gap,
-    image_of,
-    router_of,
-    version_of,
-)
+from sitectl.kubernetes.versions import gap, image_of, router_of, version_of
 from sitectl.runtimes.image import ImageFlags
 from sitectl.site.places import state_dir
 from sitectl.site.site import Change

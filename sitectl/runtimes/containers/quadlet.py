@@ -8,13 +8,7 @@ unknown key makes the generator drop the whole unit.
 import re
 from collections.abc import Iterable
 
-from sitectl.runtimes.containers.words import (
-    WATCHDOG_S,
-    Container,
-    labels,
-    run_words,
-    shared_words,
-)
+from sitectl.runtimes.containers.words import WATCHDOG_S, Container, labels, run_words, shared_words
 from sitectl.runtimes.spec import Scope
 
 START_S = 120

@@ -27,13 +27,7 @@ from sitectl.runtimes.containers.words import (
     direct_words,
 )
 from sitectl.runtimes.outcomes import not_ready, start_failed
-from sitectl.runtimes.presence import (
-    is_running,
-    last_error_of,
-    not_ended,
-    running_pid,
-    wait_until,
-)
+from sitectl.runtimes.presence import is_running, last_error_of, not_ended, running_pid, wait_until
 from sitectl.runtimes.programs import last_line, other_lines
 from sitectl.runtimes.spec import RuntimeSpec
 from sitectl.runtimes.spec_file import finding, read_spec

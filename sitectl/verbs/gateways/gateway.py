@@ -14,13 +14,7 @@ from sitectl.base.failure import Exit, Failure, not_found, usage
 from sitectl.base.options import Settings, accepted, wait_flag
 from sitectl.base.verb import Verbs
 from sitectl.gateway import gateway_init, gateway_status, removal
-from sitectl.gateway.home import (
-    HostGateway,
-    default_name,
-    gateway_at,
-    meant_site,
-    site_of,
-)
+from sitectl.gateway.home import HostGateway, default_name, gateway_at, meant_site, site_of
 from sitectl.runtimes.image import image_flags
 from sitectl.site.places import gateway_names
 from sitectl.verbs.gateways import files as gateway_files

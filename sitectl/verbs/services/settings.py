@@ -6,18 +6,12 @@ import click
 import msgspec
 
 from router.model.capacity import Spill
-from router.model.specs import (
-    Document,
-    ServiceSpec,
-)
+from router.model.specs import Document, ServiceSpec
 from sitectl.base import output
 from sitectl.base.failure import usage
 from sitectl.base.options import Settings, completes, dry_run_flag
 from sitectl.base.verb import Verb
-from sitectl.flags.services.bindings import (
-    bindings_of,
-    changed_targets,
-)
+from sitectl.flags.services.bindings import bindings_of, changed_targets
 from sitectl.flags.services.capacity import (
     CapacityFlags,
     CapChange,
@@ -39,10 +33,7 @@ from sitectl.flags.services.listeners import (
     with_credential,
 )
 from sitectl.flags.services.name_ownership import require_in_force
-from sitectl.flags.services.names import (
-    name_and_ports,
-    service_meant,
-)
+from sitectl.flags.services.names import name_and_ports, service_meant
 from sitectl.flags.services.service import health_flags
 from sitectl.flags.services.sessions import require_sessions_fit
 from sitectl.flags.services.sharing import SharingFlags, sharing_flags, with_sharing

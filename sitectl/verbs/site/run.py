@@ -16,12 +16,7 @@ from sitectl.base.options import Settings, TokenFile
 from sitectl.base.verb import Verb
 from sitectl.gateway.edge import LINK, make_edge_in
 from sitectl.runtimes import presence
-from sitectl.runtimes.process import (
-    is_supervised,
-    require_own,
-    router_command,
-    router_environment,
-)
+from sitectl.runtimes.process import is_supervised, require_own, router_command, router_environment
 from sitectl.runtimes.site_lifecycle import name_of
 from sitectl.selection import store
 from sitectl.site import places

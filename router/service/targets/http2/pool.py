@@ -6,15 +6,7 @@ from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.memory import AsBlock
 from router.model import limits
 from router.model.settings import Timeouts
-from router.net.ports import (
-    Connection,
-    ConnectionHandler,
-    Dial,
-    DialFailure,
-    Network,
-    Timer,
-    Tls,
-)
+from router.net.ports import Connection, ConnectionHandler, Dial, DialFailure, Network, Timer, Tls
 from router.service.ports import LegFailure, LegTaker, ServerLeg, dial_failure
 from router.service.sites.remotes import SMOOTHING
 from router.service.targets.http2.session import TargetSession
