@@ -193,13 +193,7 @@ class Authority:
         return certificates.is_issued_by(certificate, certificates.read_all(self.trusted_pem))
 
     def _leaf_builder(
-        self,
-        key: keys.PublicKey,
-        name: str,
-        now: float,
-        expires_at: float | None,
-        *,
-        client: bool,
+        self, key: keys.PublicKey, name: str, now: float, expires_at: float | None, *, client: bool
     ) -> x509.CertificateBuilder:
         end = min(
             now + limits.LEAF_LIFE_S if expires_at is None else expires_at,

@@ -39,14 +39,7 @@ class AdminConnection(PlacedConnection):
     `limits.ADMIN_AHEAD_BYTES_MAX`.
     """
 
-    __slots__ = (
-        "_ahead",
-        "_gone",
-        "_is_deaf",
-        "_timer",
-        "_unsent_bytes",
-        "_unsent_timer",
-    )
+    __slots__ = ("_ahead", "_gone", "_is_deaf", "_timer", "_unsent_bytes", "_unsent_timer")
 
     def __init__(self, places: Places, server: web.Server, **named: Any) -> None:
         super().__init__(

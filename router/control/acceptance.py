@@ -52,10 +52,7 @@ class Acceptance:
         return () if found is None else found.good
 
     def take(
-        self,
-        source: str,
-        documents: Iterable[Document] | None,
-        errors: Iterable[ConfigError] = (),
+        self, source: str, documents: Iterable[Document] | None, errors: Iterable[ConfigError] = ()
     ) -> None:
         """What stands in ``source`` now; None: nothing usable, what stood there before stays."""
         known = self._sources.setdefault(source, _Source())

@@ -195,10 +195,7 @@ class _Reader:
             )
 
     def entries(
-        self,
-        fields: dict[str, Node],
-        key: str,
-        read: Callable[[Mapping, str], Any],
+        self, fields: dict[str, Node], key: str, read: Callable[[Mapping, str], Any]
     ) -> tuple[Any, ...]:
         """Every entry of a list that ``read`` could read."""
         node = fields.get(key)

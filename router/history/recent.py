@@ -18,13 +18,7 @@ _unpack = msgspec.msgpack.Decoder(Sample).decode
 class _Port:
     """One service port. Samples are kept packed, and those that equal the one before as one."""
 
-    __slots__ = (
-        "before_last",
-        "held",
-        "last",
-        "samples",
-        "stepped_at",
-    )
+    __slots__ = ("before_last", "held", "last", "samples", "stepped_at")
 
     def __init__(self) -> None:
         self.held: dict[SiteId, int] = {}

@@ -96,11 +96,7 @@ class Guard:
         return False
 
     def may_pass(
-        self,
-        came_from: Neighbour,
-        to: Neighbour | None,
-        request: OpenRequest,
-        table: RouteTable,
+        self, came_from: Neighbour, to: Neighbour | None, request: OpenRequest, table: RouteTable
     ) -> bool:
         """See `LinkOwner.may_pass`."""
         if is_for_site(request):

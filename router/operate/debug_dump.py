@@ -53,10 +53,7 @@ class Debugging:
     __slots__ = ("_lag_s", "_resident_bytes", "_router")
 
     def __init__(
-        self,
-        router: SiteRouter,
-        lag_s: Callable[[], float],
-        resident_bytes: Callable[[], int],
+        self, router: SiteRouter, lag_s: Callable[[], float], resident_bytes: Callable[[], int]
     ) -> None:
         self._router, self._lag_s, self._resident_bytes = router, lag_s, resident_bytes
 

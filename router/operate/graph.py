@@ -41,11 +41,7 @@ class CallGraph:
     """Of this worker, and where it is the first one of several, of all."""
 
     def __init__(
-        self,
-        router: SiteRouter,
-        callers: Callers,
-        is_on: Callable[[], bool],
-        workers: Workers,
+        self, router: SiteRouter, callers: Callers, is_on: Callable[[], bool], workers: Workers
     ) -> None:
         self._router, self._callers, self._is_on = router, callers, is_on
         self._workers = workers

@@ -21,11 +21,7 @@ class Living:
     """Reads the rooms row by row."""
 
     def __init__(
-        self,
-        view: OperatorView,
-        router: SiteRouter,
-        recent: RecentFigures,
-        whole: Whole,
+        self, view: OperatorView, router: SiteRouter, recent: RecentFigures, whole: Whole
     ) -> None:
         self._router, self._recent, self._whole = router, recent, whole
         self._row = view.rows.row

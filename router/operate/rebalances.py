@@ -29,10 +29,7 @@ class Rebalancer:
     """Of this worker, and where it is the first one of several, of all."""
 
     def __init__(
-        self,
-        forwarder: Forwarder,
-        name_of: Callable[[SiteId], str],
-        workers: Workers,
+        self, forwarder: Forwarder, name_of: Callable[[SiteId], str], workers: Workers
     ) -> None:
         self._forwarder = forwarder
         self._name_of = name_of

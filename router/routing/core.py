@@ -333,10 +333,7 @@ class RoutingCore:
         return events if waiting is None else [*events, *self._up(waiting, now)]
 
     def set_services(
-        self,
-        declarations: Iterable[Declaration],
-        adverts: Iterable[TargetsAdvert],
-        now: float,
+        self, declarations: Iterable[Declaration], adverts: Iterable[TargetsAdvert], now: float
     ) -> list[RoutingEvent]:
         """All that this router declares and attaches. ValueError, nothing changed: too much."""
         declared = tuple(sorted(declarations, key=lambda told: (told.name, told.declared_at_s)))

@@ -32,15 +32,7 @@ _NO_VERSIONS: Final[Mapping[Node, Version]] = MappingProxyType({})
 class Owners:
     """The memory of one site, from what was ``kept``. `learn` for each state of the network."""
 
-    __slots__ = (
-        "_declared",
-        "_meeting",
-        "_own",
-        "_refused",
-        "_silent",
-        "_versions",
-        "records",
-    )
+    __slots__ = ("_declared", "_meeting", "_own", "_refused", "_silent", "_versions", "records")
 
     def __init__(self, own: SiteId, kept: Mapping[str, Owner]) -> None:
         self._own = own
@@ -296,9 +288,7 @@ class _Meeting:
 
 
 def _beyond_limit(
-    records: Mapping[str, Owner],
-    claims: Mapping[str, Sequence[Claim]],
-    known: Collection[str],
+    records: Mapping[str, Owner], claims: Mapping[str, Sequence[Claim]], known: Collection[str]
 ) -> Iterator[str]:
     """Names of ``records`` to forget: first those that no site declares, of the site that owns
     most; then those that were not ``known`` before.

@@ -60,21 +60,9 @@ NO_TARGETS: frozenset[str] = frozenset()
 class SlotAdmission:
     """The line for the slots of a ledger, which serves it whenever a slot is given back."""
 
-    __slots__ = (
-        "_ledger",
-        "_limit",
-        "_queue",
-        "_timer",
-        "_timer_at",
-        "_timers",
-    )
+    __slots__ = ("_ledger", "_limit", "_queue", "_timer", "_timer_at", "_timers")
 
-    def __init__(
-        self,
-        ledger: LocalLedger,
-        limit: Callable[[], int],
-        timers: Timers,
-    ) -> None:
+    def __init__(self, ledger: LocalLedger, limit: Callable[[], int], timers: Timers) -> None:
         """``limit``: how many may wait now. Those who wait already stay when it falls."""
         self._ledger = ledger
         self._limit = limit

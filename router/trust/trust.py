@@ -78,12 +78,7 @@ class SiteTrust:
     """The secrets of one site directory. Implements `trust.ports.Credentials`."""
 
     def __init__(
-        self,
-        directory: Path,
-        tell: Tell,
-        *,
-        kept: KeptSecrets | None = None,
-        leads: bool = True,
+        self, directory: Path, tell: Tell, *, kept: KeptSecrets | None = None, leads: bool = True
     ) -> None:
         """``kept`` None: the directory is all there is. ``leads``: this process of the router
         redeems, renews, issues and replaces the CA; one that does not follows what the one that

@@ -28,10 +28,7 @@ RULES: Final[Mapping[RuleName, Callable[[], Rule]]] = {
 
 
 def beside(
-    scenario: Scenario,
-    record: RunRecord,
-    draw: Callable[[int], float],
-    names: Sequence[RuleName],
+    scenario: Scenario, record: RunRecord, draw: Callable[[int], float], names: Sequence[RuleName]
 ) -> list[Rival]:
     """What each site's clients get under each rule. Closed loops run again against it."""
     return [rival for name in names for rival in _under(scenario, record, draw, name)]

@@ -94,10 +94,7 @@ def text(
 
 
 def _block(
-    headings: Sequence[str],
-    cells: Sequence[Sequence[str]],
-    widths: dict[int, int],
-    coloured: bool,
+    headings: Sequence[str], cells: Sequence[Sequence[str]], widths: dict[int, int], coloured: bool
 ) -> str:
     lines = [_line([(headings[c], width) for c, width in widths.items()])]
     if coloured:

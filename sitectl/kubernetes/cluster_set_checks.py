@@ -126,11 +126,7 @@ def _level(may: Mapping[tuple[str, str], bool], plural: str) -> AccessLevel:
 
 
 def _objects(
-    cluster: Cluster,
-    snapshot: Snapshot,
-    site: SiteSpec,
-    version: str,
-    plurals: frozenset[str],
+    cluster: Cluster, snapshot: Snapshot, site: SiteSpec, version: str, plurals: frozenset[str]
 ) -> Iterator[Finding]:
     """How many exports and imports there are, and which exports are refused."""
     kinds = [kind for kind in (EXPORT, IMPORT) if KINDS[kind].plural in plurals]

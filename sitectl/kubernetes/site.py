@@ -63,11 +63,7 @@ class KubernetesSite(ManagedSite):
     poll_s = 0.5
 
     def __init__(
-        self,
-        cluster: Cluster,
-        state: Path,
-        named: str | None = None,
-        wait_s: float = WHOLE_CALL_S,
+        self, cluster: Cluster, state: Path, named: str | None = None, wait_s: float = WHOLE_CALL_S
     ) -> None:
         """``state`` may hold a router's directory; ``named``: what ``--site`` says it is called;
         ``wait_s``: for an answer of a router that is here."""

@@ -106,13 +106,7 @@ def keep_in_podman(site: DirectorySite, wish: ContainerWish) -> bool:
     return spec != before
 
 
-def update(
-    site: DirectorySite,
-    image: ImageFlags,
-    timeout_s: float,
-    *,
-    force: bool,
-) -> bool:
+def update(site: DirectorySite, image: ImageFlags, timeout_s: float, *, force: bool) -> bool:
     """Have the router be of another image, or begin anew. False: it is so already."""
     before = read_spec(site)
     if before.kind not in IN_CONTAINERS:

@@ -179,12 +179,7 @@ def _sorted(rows: list[TopRow], sort: str) -> list[TopRow]:
 
 
 def head(
-    live: Live,
-    sort: str,
-    *,
-    paused: bool = False,
-    stale: bool = False,
-    columns: int | None = None,
+    live: Live, sort: str, *, paused: bool = False, stale: bool = False, columns: int | None = None
 ) -> str:
     """Whose picture it is, of when, and in one word how it goes; ``stale``: it went so once.
 
@@ -297,10 +292,7 @@ def _is_for_others(service: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 
 
 def _fullness(
-    here: Mapping[str, Any],
-    now: Mapping[str, Any],
-    targets: local_targets.Count,
-    drawing: _Drawing,
+    here: Mapping[str, Any], now: Mapping[str, Any], targets: local_targets.Count, drawing: _Drawing
 ) -> tuple[float | None, Cell]:
     """How full this site is: a bar, and the figures beside it; or that no target is ready.
 

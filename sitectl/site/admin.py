@@ -185,11 +185,7 @@ class Admin(AdminClient):
     """The admin API of one router, at ``run/admin.sock`` of its site."""
 
     def __init__(
-        self,
-        socket_path: Path,
-        site: str,
-        start_hint: str = "",
-        wait_s: float = WHOLE_CALL_S,
+        self, socket_path: Path, site: str, start_hint: str = "", wait_s: float = WHOLE_CALL_S
     ) -> None:
         """``start_hint``: what to type when it does not run. ``wait_s``: for one whole answer at
         most; of a router that is silent `CALL_TIMEOUT_S` is enough."""

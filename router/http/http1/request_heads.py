@@ -317,11 +317,7 @@ def _upgrade(fields: dict[bytes, list[bytes]], options: list[bytes]) -> str:
 
 
 def _kept(
-    block: bytes,
-    fields: dict[bytes, list[bytes]],
-    options: list[bytes],
-    host: bytes,
-    old: bool,
+    block: bytes, fields: dict[bytes, list[bytes]], options: list[bytes], host: bytes, old: bool
 ) -> bytes:
     """The client's fields that travel on, each preceded by CRLF."""
     hosts = fields.get(b"host")

@@ -123,12 +123,7 @@ class ResponseParser(MessageParser):
     )
 
     def __init__(
-        self,
-        sink: ResponseSink,
-        *,
-        head_only: bool,
-        upgrade: str,
-        limits: HeadLimits = DEFAULT,
+        self, sink: ResponseSink, *, head_only: bool, upgrade: str, limits: HeadLimits = DEFAULT
     ) -> None:
         MessageParser.__init__(self, START, limits)  # `super` costs a call more.
         self._sink = sink

@@ -103,11 +103,7 @@ class HttpTransport:
             raise _unreachable(error) from error
 
     async def _opened(
-        self,
-        stack: AsyncExitStack,
-        path: str,
-        params: Mapping[str, str],
-        timeouts: httpx2.Timeout,
+        self, stack: AsyncExitStack, path: str, params: Mapping[str, str], timeouts: httpx2.Timeout
     ) -> httpx2.Response:
         """The head of the answer to a GET. One that does not come soon is no silence of a watch."""
         stream = self._client.stream(

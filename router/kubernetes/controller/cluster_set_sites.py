@@ -103,11 +103,7 @@ class ClusterSetSites:
         return None
 
     async def end(
-        self,
-        namespace: str,
-        site: Object,
-        place: str,
-        namespaces: Mapping[str, Object] | None,
+        self, namespace: str, site: Object, place: str, namespaces: Mapping[str, Object] | None
     ) -> bool:
         """Delete the claim and ConfigMap ``site``, if the namespace really takes no part.
 

@@ -25,10 +25,7 @@ class ObjectStatuses:
     """`offer` takes the statuses as they should be, `run` writes those that are not."""
 
     def __init__(
-        self,
-        api: Api,
-        may_write: Callable[[], bool],
-        every_s: float = limits.STATUS_EVERY_S,
+        self, api: Api, may_write: Callable[[], bool], every_s: float = limits.STATUS_EVERY_S
     ) -> None:
         self._api, self._may_write, self._every_s = api, may_write, every_s
         self._wanted: Statuses = {}

@@ -72,13 +72,7 @@ def container_security() -> Json:
 
 
 def probe(
-    path: str,
-    port: int | str,
-    *,
-    every_s: int,
-    failures: int,
-    timeout_s: int = 2,
-    delay_s: int = 0,
+    path: str, port: int | str, *, every_s: int, failures: int, timeout_s: int = 2, delay_s: int = 0
 ) -> Json:
     """An HTTP probe. All values are stated: what the API fills in would look like a change."""
     delay = {"initialDelaySeconds": delay_s} if delay_s else {}

@@ -210,11 +210,7 @@ def _exported_metadata(reading: ObjectReading) -> tuple[dict[str, str], dict[str
 
 
 def _documents(
-    reading: ObjectReading,
-    name: str,
-    terms: ExportTerms,
-    tcp: list[ExportedPort],
-    service: Object,
+    reading: ObjectReading, name: str, terms: ExportTerms, tcp: list[ExportedPort], service: Object
 ) -> tuple[Document, ...]:
     reading.check_keys()
     stated = reading.text(names.PROXY)

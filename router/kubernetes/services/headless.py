@@ -100,10 +100,7 @@ def is_headless(service: Object) -> bool:
 
 
 def slices(
-    snapshot: Snapshot,
-    service: Object,
-    ports: Sequence[int],
-    members: Mapping[str, Object | None],
+    snapshot: Snapshot, service: Object, ports: Sequence[int], members: Mapping[str, Object | None]
 ) -> list[Change]:
     """EndpointSlices that name each of ``members`` (a pod's name, its Service) below ``service``.
 

@@ -43,11 +43,7 @@ class Informer:
     """
 
     def __init__(
-        self,
-        api: Api,
-        selection: Selection,
-        changed: Callable[[str], None],
-        rng: random.Random,
+        self, api: Api, selection: Selection, changed: Callable[[str], None], rng: random.Random
     ) -> None:
         self._api = api
         self._served_at = -inf  # The loop's time of the last answer that the kind is served.

@@ -47,11 +47,7 @@ class V2Objects:
     """Belongs to one event loop, `run` to one task. ``changed`` as of `CustomKinds`."""
 
     def __init__(
-        self,
-        api: Api,
-        changed: Callable[[str], None],
-        rng: random.Random,
-        defaults: SiteDefaults,
+        self, api: Api, changed: Callable[[str], None], rng: random.Random, defaults: SiteDefaults
     ) -> None:
         self._changed, self._defaults = changed, defaults
         self._kinds = CustomKinds(

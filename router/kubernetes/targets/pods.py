@@ -210,12 +210,7 @@ def capacity_of(found: Object) -> tuple[int | str | None, str]:
 
 
 def target(
-    host: str,
-    ports: tuple[int, ...],
-    pod: Object | None,
-    name: str = "",
-    *,
-    unusable: str = "",
+    host: str, ports: tuple[int, ...], pod: Object | None, name: str = "", *, unusable: str = ""
 ) -> TargetSpec:
     """One target; without ``ports`` at the service's own. ``unusable``: as of `TargetSpec`."""
     return TargetSpec(

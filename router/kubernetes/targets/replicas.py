@@ -110,12 +110,7 @@ def shares(
 
 
 def _in_order(
-    pods: Mapping[str, Object],
-    own: str,
-    now: float,
-    *,
-    agrees: bool,
-    heard: frozenset[str] | None,
+    pods: Mapping[str, Object], own: str, now: float, *, agrees: bool, heard: frozenset[str] | None
 ) -> tuple[list[Object], float | None]:
     """The Pods that share, the oldest first, and when one of them is over at the latest.
 

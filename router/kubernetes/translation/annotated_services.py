@@ -69,11 +69,7 @@ def _target(reading: ObjectReading, namespace: str) -> str:
 
 
 def _connector_to(
-    reading: ObjectReading,
-    address: str,
-    target: str,
-    other: Object | None,
-    ports: PortPairs,
+    reading: ObjectReading, address: str, target: str, other: Object | None, ports: PortPairs
 ) -> ConnectorSpec | None:
     """Targets are those of the Service ``target``; None: it leads back, or ports do not fit."""
     numbers = [port for port, _ in ports]

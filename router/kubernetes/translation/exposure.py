@@ -218,10 +218,7 @@ class ObjectReading:
         return msgspec.structs.replace(policy, spill_at=share)
 
     def connector(
-        self,
-        address: str,
-        workload: str,
-        target_ports: Sequence[int | str],
+        self, address: str, workload: str, target_ports: Sequence[int | str]
     ) -> ConnectorSpec:
         """The Connector document of ``workload``."""
         spec = ConnectorSpec(

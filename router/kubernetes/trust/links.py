@@ -173,11 +173,7 @@ class LinkSecrets:
         return self._store.remove(name)
 
     def _restore(
-        self,
-        name: str,
-        wanted: _Wanted,
-        key_pem: str = "",
-        credential: Credential | None = None,
+        self, name: str, wanted: _Wanted, key_pem: str = "", credential: Credential | None = None
     ) -> None:
         self._here.pop(name, None)
         self._store.restore(name, wanted.token, key_pem, credential)

@@ -63,11 +63,7 @@ class SecretTrust(FindsErrors):
     """Owns the copy. Implements `trust.ports.KeptSecrets`. Belongs to one event loop."""
 
     def __init__(
-        self,
-        api: Api,
-        site_dir: Path,
-        rng: random.Random,
-        clock: Callable[[], float] = time.time,
+        self, api: Api, site_dir: Path, rng: random.Random, clock: Callable[[], float] = time.time
     ) -> None:
         """Raises CertError for a damaged directory."""
         super().__init__()

@@ -130,10 +130,7 @@ class ServiceRows:
         return reports_with(self.load(snapshot.key), snapshot.explanation.candidates)
 
     def _site(
-        self,
-        report: CandidateReport,
-        snapshot: ServiceSnapshot,
-        own: RateState | None,
+        self, report: CandidateReport, snapshot: ServiceSnapshot, own: RateState | None
     ) -> ServiceSite:
         local = report.site == self._router.identity.site
         reserved, most_for_one = lent_there(self._router, snapshot, report)

@@ -217,9 +217,7 @@ def _went(
 
 
 def _stay(
-    open_to: Mapping[SiteId, int],
-    costs: Mapping[SiteId, int],
-    name_of: Callable[[SiteId], str],
+    open_to: Mapping[SiteId, int], costs: Mapping[SiteId, int], name_of: Callable[[SiteId], str]
 ) -> str:
     """``5 open at east (cost 5), 1 at west (cost 9)``."""
     shown = {site: str(count) for site, count in open_to.items()}

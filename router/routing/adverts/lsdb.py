@@ -121,15 +121,7 @@ class Origin:
 class Lsdb:
     """Everything heard and verified, our own parts included. Only `RoutingCore` changes it."""
 
-    __slots__ = (
-        "_gone",
-        "_neighbours",
-        "_origins",
-        "_own",
-        "_received_at",
-        "_routers",
-        "_sites",
-    )
+    __slots__ = ("_gone", "_neighbours", "_origins", "_own", "_received_at", "_routers", "_sites")
 
     def __init__(self, own: Node) -> None:
         self._own = own
@@ -258,11 +250,7 @@ class Lsdb:
                 return limit
 
     def _drop_lost(
-        self,
-        budget: Budget,
-        reachable: Collection[Node],
-        but: Node,
-        heard_before: float = math.inf,
+        self, budget: Budget, reachable: Collection[Node], but: Node, heard_before: float = math.inf
     ) -> bool:
         """Drop the router in ``budget`` that was silent for longest, if one is out of reach."""
         lost = [

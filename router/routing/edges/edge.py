@@ -191,10 +191,7 @@ class EdgeRouting:
         return events + (self._attach(following, now) if following else self._rebuild(now))
 
     def set_services(
-        self,
-        declarations: Iterable[Declaration],
-        adverts: Iterable[TargetsAdvert],
-        now: float,
+        self, declarations: Iterable[Declaration], adverts: Iterable[TargetsAdvert], now: float
     ) -> list[RoutingEvent]:
         """See `RoutingCore.set_services`."""
         events = self._core.set_services(declarations, adverts, now)

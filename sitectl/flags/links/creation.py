@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 
 def keep_link(
-    site: Site,
-    token: "Token",
-    name: str | None,
-    cost: int | None,
-    proxy: ProxyWish | None = None,
+    site: Site, token: "Token", name: str | None, cost: int | None, proxy: ProxyWish | None = None
 ) -> tuple[str, str]:
     """The link's name and what became of it: token and document are written, or neither."""
     from sitectl.flags.services.names import require_name

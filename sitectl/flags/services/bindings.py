@@ -199,10 +199,7 @@ def bindings_of(site: Site, service: str) -> list[Binding]:
 
 
 def reach_of(
-    site: Site,
-    service: str,
-    protocol: ServiceProtocol,
-    flags: tls.ReachFlags,
+    site: Site, service: str, protocol: ServiceProtocol, flags: tls.ReachFlags
 ) -> dict[str, Any]:
     """The fields of a connector that flags on how to reach a target set; empty: none was given."""
     if flags.proxy_protocol and protocol != "tcp":

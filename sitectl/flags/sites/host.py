@@ -45,10 +45,7 @@ host_flags = flags_as(
 
 
 def host_listeners(
-    settings: Settings,
-    name: str,
-    ports: tuple[int, ...],
-    flags: HostFlags,
+    settings: Settings, name: str, ports: tuple[int, ...], flags: HostFlags
 ) -> list[Document]:
     """The Listeners that the flags say; none on Kubernetes. Failure: they do not fit the service.
 

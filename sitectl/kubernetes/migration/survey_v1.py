@@ -92,11 +92,7 @@ class _Found(NamedTuple):
 
 
 def _candidate(
-    before: Snapshot,
-    address: str,
-    stated: _Found,
-    annotated: NamespacePicture,
-    declared: Declared,
+    before: Snapshot, address: str, stated: _Found, annotated: NamespacePicture, declared: Declared
 ) -> SkupperAddress:
     definition, exposed, wrong = stated
     sources = tuple(sorted({document.source for document in exposed}))

@@ -106,11 +106,7 @@ def _usable_token(site: Site, file: str) -> "Token":
 @click.option("-v", "--verbose", is_flag=True, hidden=True)
 @click.pass_context
 def status(
-    ctx: click.Context,
-    name: str | None,
-    wait: float | None,
-    watch: float | None,
-    verbose: bool,
+    ctx: click.Context, name: str | None, wait: float | None, watch: float | None, verbose: bool
 ) -> None:
     """Links both ways: state, cost, round trip, and why one is not up.
 
@@ -136,12 +132,7 @@ def status(
 @proxy_flags("proxy")
 @dry_run_flag
 @click.pass_obj
-def set_(
-    settings: Settings,
-    name: str,
-    cost: int | None,
-    proxy: ProxyFlags,
-) -> None:
+def set_(settings: Settings, name: str, cost: int | None, proxy: ProxyFlags) -> None:
     """Change a link's cost or proxy while it is up; `link update` is the same.
 
     Through another proxy the link is dialled again, and what is under way finishes on the old way.

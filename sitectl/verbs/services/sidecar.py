@@ -132,11 +132,7 @@ def sidecar(
 @click.option("--watch", metavar="NAMESPACE,…", help="Where to look. [default: $WATCH_NAMESPACE]")
 @image_flags
 @click.pass_obj
-def controller(
-    settings: Settings,
-    watch: str | None,
-    image: ImageFlags,
-) -> None:
+def controller(settings: Settings, watch: str | None, image: ImageFlags) -> None:
     """Run the site controller in the foreground: a ConfigMap skupper-site makes a router.
 
     It runs in a pod, see deploy/controller; here it takes --kubeconfig.

@@ -39,12 +39,7 @@ from sitectl.site import places
 )
 @click.pass_context
 def run(
-    ctx: click.Context,
-    /,
-    init: bool,
-    token: str | None,
-    listens: tuple[str, ...],
-    ephemeral: bool,
+    ctx: click.Context, /, init: bool, token: str | None, listens: tuple[str, ...], ephemeral: bool
 ) -> None:
     """Run the site's router in the foreground, until SIGTERM or Ctrl-C.
 

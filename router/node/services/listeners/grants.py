@@ -243,9 +243,7 @@ def _requests(
 
 
 def _holder_of(
-    request: ListenerRequest,
-    granted: Sequence[ListenerRequest],
-    away: Mapping[ServiceKey, SiteId],
+    request: ListenerRequest, granted: Sequence[ListenerRequest], away: Mapping[ServiceKey, SiteId]
 ) -> PortHolder | None:
     """The service that has the address of ``request`` here."""
     place = request.place
