@@ -11,10 +11,10 @@ that are kept would pin all their requests to one pod.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
 from typing import Literal
 
 from simulator import draws
+from simulator.agenda import Agenda
 from simulator.scenario import Scenario, ScenarioTargets
 from simulator.ways import paths
 
@@ -53,17 +53,15 @@ class _Router:
         self.sent: dict[str, int] = {}  # In flight, by neighbour.
 
 
-class Model:
+class Model(Agenda):
     """Sites under Skupper's rule, for one service."""
 
     def __init__(
         self, scenario: Scenario, service: str, version: Version, draw: Callable[[int], float]
     ) -> None:
+        super().__init__()
         self._version: Version = version
         self._draw = draw
-        self._now = 0.0
-        self._number = 0
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._rtt_s: dict[tuple[str, str], float] = {}
         for link in scenario.links:
             first, second = link.between
@@ -101,24 +99,6 @@ class Model:
         served = Served(number, site, self._now)
         self.served.append(served)
         self._forward(self._routers[site], served, [], 0.0, done)
-
-    def at(self, when: float, action: Callable[[], None]) -> None:
-        """Let ``action`` happen."""
-        self._number += 1
-        heappush(self._heap, (when, self._number, action))
-
-    def run_until(self, when: float) -> None:
-        """Let everything up to ``when`` happen."""
-        while self._heap and self._heap[0][0] <= when:
-            self._now, _, action = heappop(self._heap)
-            action()
-        if when != float("inf"):
-            self._now = max(self._now, when)
-
-    @property
-    def now(self) -> float:
-        """Seconds of the scenario."""
-        return self._now
 
     def _forward(
         self,

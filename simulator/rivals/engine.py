@@ -6,6 +6,7 @@ from random import Random
 from typing import Final
 
 from simulator import draws
+from simulator.agenda import Agenda
 from simulator.chains import Calls, calls_of
 from simulator.rivals.pods import Pod
 from simulator.rivals.rule import Balancer, RivalPlace, Rule
@@ -28,14 +29,12 @@ class RivalRequest:
         self.ended, self.by = -1.0, ""
 
 
-class RivalWorld:
+class RivalWorld(Agenda):
     """All services of a scenario under one rule."""
 
     def __init__(self, scenario: Scenario, rule: Rule) -> None:
+        super().__init__()
         self._scenario, self._rule = scenario, rule
-        self._now = 0.0
-        self._number = 0
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._classes = {one.name: one for one in scenario.classes}
         self._ways = {site: distances(scenario, site) for site in scenario.sites}
         self._pods = [
@@ -45,23 +44,6 @@ class RivalWorld:
         self.requests: list[RivalRequest] = []
         for event in scenario.events:
             self.at(event.at_s, lambda event=event: self._happen(event))  # type: ignore[misc]
-
-    @property
-    def now(self) -> float:
-        """Seconds of the scenario."""
-        return self._now
-
-    def at(self, when: float, action: Callable[[], None]) -> None:
-        """Let ``action`` happen."""
-        self._number += 1
-        heappush(self._heap, (when, self._number, action))
-
-    def run_until(self, when: float) -> None:
-        """Let everything up to ``when`` happen."""
-        while self._heap and self._heap[0][0] <= when:
-            self._now, _, action = heappop(self._heap)
-            action()
-        self._now = max(self._now, when)
 
     def ask(
         self,

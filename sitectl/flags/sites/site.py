@@ -114,17 +114,9 @@ _NO_KEYS: Final = ("labels", "annotations", "container-network", "podman-endpoin
 
 def key_flags(function: Decorated) -> Decorated:
     """Give a verb a flag for every key of ``skupper-site``; `given_keys` has what was typed."""
-    for name in reversed(_TEXTS):
+    for name in (*reversed(_TEXTS), *reversed(_SWITCHES)):
         function = click.option(
-            f"--{name}",
-            expose_value=False,
-            callback=remember,
-            hidden=name not in _SHOWN,
-            help=_SHOWN.get(name),
-        )(function)
-    for name in reversed(_SWITCHES):
-        function = click.option(
-            f"--{name}/--no-{name}",
+            f"--{name}/--no-{name}" if name in _SWITCHES else f"--{name}",
             default=None,
             expose_value=False,
             callback=remember,

@@ -1,16 +1,11 @@
 """`explain`: what a code of a problem or an event means, without network or site."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from sitectl.base import output
 from sitectl.base.failure import not_found
 from sitectl.base.options import Settings
 from sitectl.base.verb import Verb
-
-if TYPE_CHECKING:
-    from router.model.event_codes import EventCode
 
 
 @click.command(cls=Verb)
@@ -44,7 +39,14 @@ def explain(settings: Settings, code: str | None) -> None:
         )
         return
     if (event := EVENT_CODES.get(code.lower())) is not None:
-        _emit_event(settings, event)
+        _emit(
+            settings,
+            code=event.code,
+            title=event.meaning,
+            meaning=f"An event about: {event.about}.",
+            step=f"sitectl events --code {event.code}",
+            doc="docs/events.md#all-codes",
+        )
         return
     digits = code.upper().removeprefix("SW")
     found = CODES.get(f"SW{digits:0>4}") if digits.isascii() and digits.isdigit() else None
@@ -54,50 +56,19 @@ def explain(settings: Settings, code: str | None) -> None:
             "sitectl explain lists all of problems, which look like SW0404; those of events are in "
             "docs/events.md, Spillway-Error of answers in docs/observability.md",
         )
-    fields = {
-        "code": found.code,
-        "title": found.title,
-        "meaning": found.meaning,
-        "step": found.step,
-        "doc": found.doc,
-    }
-    output.emit_item(
+    _emit(
         settings,
-        "Code",
-        fields,
-        lambda: "\n".join(
-            (
-                f"{found.code}  {found.title}",
-                "",
-                found.meaning,
-                "",
-                f"Next: {found.step}",
-                f"Docs: {found.doc}",
-            )
-        ),
+        code=found.code,
+        title=found.title,
+        meaning=found.meaning,
+        step=found.step,
+        doc=found.doc,
     )
 
 
-def _emit_event(settings: Settings, event: "EventCode") -> None:
-    fields = {
-        "code": event.code,
-        "title": event.meaning,
-        "meaning": f"An event about: {event.about}.",
-        "step": f"sitectl events --code {event.code}",
-        "doc": "docs/events.md#all-codes",
-    }
-    output.emit_item(
-        settings,
-        "Code",
-        fields,
-        lambda: "\n".join(
-            (
-                f"{event.code}  {event.meaning}",
-                "",
-                fields["meaning"],
-                "",
-                f"Next: {fields['step']}",
-                f"Docs: {fields['doc']}",
-            )
-        ),
+def _emit(settings: Settings, **told: str) -> None:
+    text = (
+        f"{told['code']}  {told['title']}\n\n{told['meaning']}\n\n"
+        f"Next: {told['step']}\nDocs: {told['doc']}"
     )
+    output.emit_item(settings, "Code", told, lambda: text)
