@@ -18,44 +18,14 @@ from router.model.limits import (
 class SiteFault(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of fault. ``event``: its code in `events`. ``shown_s``: after it was seen last.
 
-    ``text``: what is wrong, from the site's name, its id and a detail.
+    ``text``: what is wrong, with ``{who}``, its name and id, and ``{detail}``.
     """
 
     code: str
     event: str
     hint: str
     shown_s: float
-    text: Callable[[str, SiteId, str], str]
-
-
-def _equivocates(name: str, site: SiteId, detail: str) -> str:
-    return (
-        f"{name} ({site}) signed two different sets of routing data with one number and tells some "
-        "sites this, others that: it runs twice with one identity, or it lies. All sites use the "
-        "same one of the two."
-    )
-
-
-def _is_over_budget(name: str, site: SiteId, detail: str) -> str:
-    return (
-        f"{name} ({site}) reports more of itself than this site keeps of one site: {detail}. The "
-        "older part of it stays in use, and this site ignores the rest."
-    )
-
-
-def _token_over_budget(name: str, site: SiteId, detail: str) -> str:
-    return (
-        f"{name} ({site}) and other sites that one token let in report more of themselves than "
-        f"this site keeps of one token: {detail}. What came first stays in use, and this site "
-        "ignores the rest."
-    )
-
-
-def _brings_too_much(name: str, site: SiteId, detail: str) -> str:
-    return (
-        f"{name} ({site}) brings more of the sites behind it than this site keeps of one neighbor: "
-        f"{detail}. What came first stays in use, and this site ignores the rest."
-    )
+    text: str
 
 
 EQUIVOCATION: Final = SiteFault(
@@ -64,7 +34,9 @@ EQUIVOCATION: Final = SiteFault(
     hint="If its state was copied or restored stop one of the two routers; else end its access "
     "where it is linked: sitectl link delete NAME",
     shown_s=CONFLICT_SHOWN_S,
-    text=_equivocates,
+    text="{who} signed two different sets of routing data with one number and tells some sites "
+    "this, others that: it runs twice with one identity, or it lies. All sites use the "
+    "same one of the two.",
 )
 OVER_BUDGET: Final = SiteFault(
     code="SW0674",
@@ -72,7 +44,8 @@ OVER_BUDGET: Final = SiteFault(
     hint="At that site delete services that are not used, or end its access where it is linked: "
     "sitectl revoke-access",
     shown_s=SITE_OVER_BUDGET_SHOWN_S,
-    text=_is_over_budget,
+    text="{who} reports more of itself than this site keeps of one site: {detail}. The older "
+    "part of it stays in use, and this site ignores the rest.",
 )
 BRINGS_TOO_MUCH: Final = SiteFault(
     code="SW0682",
@@ -80,7 +53,8 @@ BRINGS_TOO_MUCH: Final = SiteFault(
     hint="See which sites are behind it: sitectl network status. If a member invents them, end its "
     "access where it is linked: sitectl revoke-access --link NAME",
     shown_s=SITE_OVER_BUDGET_SHOWN_S,
-    text=_brings_too_much,
+    text="{who} brings more of the sites behind it than this site keeps of one neighbor: "
+    "{detail}. What came first stays in use, and this site ignores the rest.",
 )
 TOKEN_OVER_BUDGET: Final = SiteFault(
     code="SW0683",
@@ -88,7 +62,9 @@ TOKEN_OVER_BUDGET: Final = SiteFault(
     hint="If all of these sites are meant to be here link some of them again, with tokens of their "
     "own: sitectl token create FILE. Which token let in which site: sitectl link access",
     shown_s=SITE_OVER_BUDGET_SHOWN_S,
-    text=_token_over_budget,
+    text="{who} and other sites that one token let in report more of themselves than this site "
+    "keeps of one token: {detail}. What came first stays in use, and this site ignores the "
+    "rest.",
 )
 
 
@@ -113,7 +89,7 @@ class SiteFaults:
     def found(self, fault: SiteFault, site: SiteId, name: str, now: float, detail: str = "") -> str:
         """Record the fault and return its text; empty: it is already shown."""
         self._forget(now)
-        text = fault.text(name, site, detail)
+        text = fault.text.format(who=f"{name} ({site})", detail=detail)
         is_new = self._known.pop((fault.code, site), None) is None
         if len(self._known) >= FAULTY_SITES_MAX:
             del self._known[next(iter(self._known))]
