@@ -22,14 +22,12 @@ Whoever has several workers gives such a link to another than its first, which a
 business of certificates; nobody else minds it."""
 
 
-def server_context(
-    leaf: Leaf, ca_pem: str, alpn: tuple[str, ...] = (LINK_ALPN, CLAIM_ALPN)
-) -> ssl.SSLContext:
+def server_context(leaf: Leaf, ca_pem: str) -> ssl.SSLContext:
     """The listener's. A client certificate is optional, but one that is shown must be right."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.verify_mode = ssl.CERT_OPTIONAL
     context.num_tickets = 0
-    _harden(context, ca_pem, alpn)
+    _harden(context, ca_pem, (LINK_ALPN, CLAIM_ALPN))
     _load(context, leaf)
     return context
 

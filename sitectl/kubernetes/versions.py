@@ -54,17 +54,17 @@ def kept_image(deployment: Object | None) -> str:
     return "" if image.startswith(f"{REPOSITORY}:") else image
 
 
-def gap(made_by: str, version: str = __version__) -> str:
-    """Why one does not go from ``made_by`` to ``version`` at once; empty: one may.
+def gap(made_by: str) -> str:
+    """Why one does not go from ``made_by`` to this version at once; empty: one may.
 
     One minor version at a time, up or down: state and objects are read across one, not more.
     """
-    one, other = _minor(made_by), _minor(version)
+    one, other = _minor(made_by), _minor(__version__)
     if one is None or other is None or (one[0] == other[0] and abs(one[1] - other[1]) <= 1):
         return ""
     return (
-        f"the site is of version {made_by}, this is {version}: versions are mixed only with the "
-        "one before and the one after"
+        f"the site is of version {made_by}, this is {__version__}: versions are mixed only with "
+        "the one before and the one after"
     )
 
 

@@ -26,7 +26,7 @@ _HEAD: Final = """<!doctype html>
 {said}"""
 _FORM: Final = """<form method="post" action="/login" autocomplete="on">
 <label for="user">User</label>
-<input id="user" name="user" value="{user}" autocomplete="username" autocapitalize="none"
+<input id="user" name="user" value="admin" autocomplete="username" autocapitalize="none"
  spellcheck="false" maxlength="64" required>
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password"
@@ -49,9 +49,9 @@ _END: Final = """</main>
 WRONG: Final = "Wrong user name or password."
 
 
-def render(site: str, said: str = "", user: str = "admin") -> str:
+def render(site: str, said: str = "") -> str:
     """The page of ``site``; ``said``: why the last try did not do."""
-    return _whole(site, said, _FORM.format(user=escape(user, quote=True)))
+    return _whole(site, said, _FORM)
 
 
 def render_openshift(site: str, begin: str, said: str = "") -> str:

@@ -126,14 +126,13 @@ class SpecReader:
             self.wrong(f"spec.{field}", f"expected a whole number, got {_shown(value)}", "")
         return number
 
-    def port(self, field: str, *, required: bool = False) -> int | None:
-        """The number of a port."""
-        value = self._object.spec.get(field)
+    def port(self) -> int | None:
+        """The number of its port, which must not be missing."""
+        value = self._object.spec.get("port")
         if value is None:
-            if required:
-                self.wrong(f"spec.{field}", "is missing", f"Add {field}: a number")
+            self.wrong("spec.port", "is missing", "Add port: a number")
             return None
-        return self.port_value(f"spec.{field}", value) or None
+        return self.port_value("spec.port", value) or None
 
     def port_value(self, path: str, value: object) -> int:
         """``value`` as the number of a port; 0: it is none, which is noted."""

@@ -177,14 +177,14 @@ class _Translator:
                 "Rename one of them",
             )
 
-    def _key(self, reader: SpecReader, path: str = "routingKey") -> str | None:
-        key = reader.text(path, required=True)
+    def _key(self, reader: SpecReader) -> str | None:
+        key = reader.text("routingKey", required=True)
         if key is None:
             return None
         if not is_routing_key(key):
             reason = f"{key[:80]!r} is no routing key: expected 1 to "
             reason += f"{limits.ROUTING_KEY_CHARS_MAX} visible characters"
-            reader.wrong(f"spec.{path}", reason, "Use another key at all sites")
+            reader.wrong("spec.routingKey", reason, "Use another key at all sites")
             return None
         return key
 
@@ -228,7 +228,7 @@ class _Translator:
         self, one: V2Object, reader: SpecReader, keys: Sequence[str], shared: ListenerSpec
     ) -> None:
         """``shared``: the rest of the document, where several keys share the listener."""
-        port = reader.port("port", required=True)
+        port = reader.port()
         host = self._host(reader)
         credential = reader.credential()
         if not keys or port is None or host is None or reader.errors:
@@ -313,7 +313,7 @@ class _Translator:
         key = self._key(reader)
         self._refuse_type(reader)
         self._note_pods(reader)
-        port = reader.port("port", required=True)
+        port = reader.port()
         selector, host = reader.text("selector") or "", reader.text("host") or ""
         if bool(selector) == bool(host):
             told = "both" if selector else "neither"
@@ -356,7 +356,7 @@ class _Translator:
         self._refuse_type(reader)
         site = reader.text("siteNamespace", required=True)
         selector = reader.text("selector", required=True)
-        port = reader.port("port", required=True)
+        port = reader.port()
         credential, show = reader.credential(), reader.boolean("useClientCert")
         not_ready = reader.boolean("includeNotReadyPods")
         if not credential and show:

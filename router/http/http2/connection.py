@@ -195,10 +195,10 @@ class Http2Connection:
         stream.send_head(block, end)
         return stream
 
-    def go_away(self, last_id: int, code: int = codes.NO_ERROR) -> None:
+    def go_away(self, last_id: int) -> None:
         """Tell the peer that no stream above ``last_id`` is processed."""
         if not self.is_over:
-            self.writer.go_away(last_id, code)
+            self.writer.go_away(last_id)
             self.flush()
 
     def ping(self) -> None:

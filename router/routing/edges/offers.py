@@ -1,6 +1,7 @@
 """Rows for edges, service by service, made from the route table and shared by all edges."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -15,6 +16,7 @@ from router.routing.declared import Claim, Declared, in_force
 from router.routing.table import RouteTable
 
 NO_OWNER = Owner((), "")
+Offered = TypeVar("Offered", "EdgeOffer", SiteRow)
 
 
 class EdgeOffer(msgspec.Struct, frozen=True):
@@ -142,7 +144,7 @@ def make_offers(
         )
         for name in rows.keys() | declared.keys() | claims.keys()
     }
-    rows_of_sites = {r: _same_site(before.sites.get(r), site) for r, site in sites.items()}
+    rows_of_sites = {r: _same(before.sites.get(r), site) for r, site in sites.items()}
     return EdgeOffers(services, rows_of_sites, declarers, table.deleted)
 
 
@@ -238,9 +240,5 @@ def _service(name: str, declared: Declared | None, owner: Owner) -> ServiceRow |
     )
 
 
-def _same(before: EdgeOffer | None, now: EdgeOffer) -> EdgeOffer:
-    return before if before is not None and before == now else now
-
-
-def _same_site(before: SiteRow | None, now: SiteRow) -> SiteRow:
+def _same(before: Offered | None, now: Offered) -> Offered:
     return before if before is not None and before == now else now
