@@ -48,7 +48,6 @@ from router.process.orders import Orders
 from router.process.peers import Peers
 from router.process.process_memory import ProcessMemory
 from router.process.record import FollowedRecord
-from router.process.shared_keeper import SharedKeeper
 from router.process.skupper2_facts import network_facts
 from router.process.state_keeper import Keeping
 from router.process.stores import Store
@@ -127,11 +126,12 @@ class Running:
 
     def _new_router(self, wanted: Wanted) -> SiteRouter:
         keeper, owners = self._keeping.keeper, self.store.owners
+        keeper.shared_owners = owners
         router = SiteRouter(
             self.network,
             self._trust.identity(keeper.router_id, wanted.name),
             self._trust,
-            keeper if owners is None else SharedKeeper(keeper, owners),
+            keeper,
             self._trust,
             RouterStart(
                 epoch=keeper.next_epoch(),

@@ -17,7 +17,7 @@ from router.model.ids import RouterId, SiteId
 from router.model.remembered import HeldListener, KeptOffer, KeptOffers
 from router.model.rights.owners import Owner
 from router.model.unreadable import UNREADABLE_JSON
-from router.node.services.ports import KnownDeclaration, OfferingSite
+from router.node.services.ports import KnownDeclaration, OfferingSite, SharedOwners
 
 ROUTER_ID_BYTES = 8
 OWNERS_FILE = "owners.json"
@@ -80,6 +80,8 @@ class FileKeeper:
         self._tried: _Room | None = None
         state = _read(path, _State)
         self._state = state or _State(router_id=secrets.token_hex(ROUTER_ID_BYTES))
+        self.shared_owners: SharedOwners | None = None
+        """Where all routers of the site agree on owners of names; None: each has its own."""
         self._owners: Mapping[str, Owner] = _read(self._owners_path, dict[str, Owner]) or {}
         self._offers: Mapping[str, Sequence[KeptOffer]] | None = _read(
             self._offers_path, KeptOffers
@@ -149,10 +151,14 @@ class FileKeeper:
         """Who owns which name now."""
         self._owners = owners
         self._save(self._owners_path)
+        if self.shared_owners is not None:
+            self.shared_owners.changed()
 
     def owners(self) -> Mapping[str, Owner]:
-        """What was kept last."""
-        return self._owners
+        """What was kept last; of shared ones what all agreed on, and what this router has yet to
+        tell them."""
+        shared = self.shared_owners
+        return self._owners if shared is None else shared.begin(self._owners)
 
     def keep_known_offers(self, known: Mapping[str, Sequence[OfferingSite]]) -> None:
         """By service, the sites that are known to have targets of it."""
