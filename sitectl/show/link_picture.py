@@ -44,7 +44,7 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
     return Picture(
         "LinkStatus",
         {"items": items},
-        lambda: link_table(
+        lambda: _link_table(
             items,
             time.time(),
             whole=name is not None,
@@ -92,7 +92,7 @@ NEAR_S: Final = 86_400.0
 """A certificate renews itself more than two days before its end: one that has less is told of."""
 
 
-def link_table(
+def _link_table(
     items: Sequence[dict[str, Any]],
     now: float,
     *,

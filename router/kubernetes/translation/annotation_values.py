@@ -78,9 +78,9 @@ def rate(text: str) -> str | Wrong:
 def with_rules(
     cap: SitePolicySpec | None, address: str, text_of: Callable[[str], str], noted: ObjectFindings
 ) -> SitePolicySpec | None:
-    """``cap`` with whom service ``address`` is shared with; None: nothing is said of either.
+    """``cap`` with the sites that share service ``address``; None: nothing is said of either.
 
-    A rule that cannot be read shares with no other site.
+    A rule that cannot be read shares it with no other site.
     """
     export_to = _rule(names.EXPORT_TO, text_of, noted)
     import_from = _rule(names.IMPORT_FROM, text_of, noted)

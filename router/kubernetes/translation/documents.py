@@ -114,7 +114,7 @@ def read(found: Object) -> Documents:
                 "warning",
             )
         elif isinstance(text, str):
-            reads = read_v2 if is_v2(text) else read_documents
+            reads = _read_v2 if _is_v2(text) else read_documents
             good, bad = reads(text, f"ConfigMap/{name_of(found)}[{key}]")
             documents += good
             errors += bad
@@ -221,12 +221,12 @@ def _stateful(reading: ObjectReading, documents: list[Document]) -> dict[str, st
     }
 
 
-def is_v2(text: str) -> bool:
+def _is_v2(text: str) -> bool:
     """Whether a text has an object of Skupper v2."""
     return GROUP in text and holds_v2(text)
 
 
-def read_v2(text: str, source: str) -> tuple[list[Document], list[ConfigError]]:
+def _read_v2(text: str, source: str) -> tuple[list[Document], list[ConfigError]]:
     """The documents that the objects ask for, and what of them has no effect or is wrong."""
     objects, errors = read_objects(text, source)
     found = translate(objects, "namespace")
