@@ -13,10 +13,9 @@ from router.model.rights.sharing import SharingRules
 from router.net.ports import Network
 from router.node import name_ownership
 from router.node.link_door import LinkDoors
-from router.node.news.absent_sites import AbsentSites, rows
-from router.node.news.duplicate_identity import Twin
+from router.node.news.absent_sites import rows
 from router.node.news.message_news import MessageNews
-from router.node.news.site_faults import SiteFaults
+from router.node.news.site_news import SiteNews
 from router.node.problems import listener_problems, problems, unserved
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.services import refused_declarations
@@ -31,20 +30,18 @@ class Troubles:
     """Reads the rooms at the moment of asking."""
 
     __slots__ = (
-        "_absent_sites",
         "_credentials",
         "_doors",
-        "_faults",
         "_forwarder",
         "_left_out",
         "_links",
         "_messages",
         "_names",
         "_network",
+        "_news",
         "_readings",
         "_routing",
         "_services",
-        "_twin",
     )
 
     def __init__(
@@ -57,19 +54,17 @@ class Troubles:
         credentials: Credentials,
         names: Names,
         doors: LinkDoors,
-        twin: Twin,
-        faults: SiteFaults,
+        news: SiteNews,
         messages: MessageNews,
-        absent_sites: AbsentSites,
         left_out: Callable[[ServiceKey, Explanation], LeftOut],
     ) -> None:
         """``left_out``: sites that may not serve a service port, without figures of the moment."""
         self._network, self._routing, self._links = network, routing, links
         self._forwarder, self._readings = forwarder, forwarder.readings
         self._services, self._credentials = services, credentials
-        self._names, self._doors, self._twin, self._faults = names, doors, twin, faults
+        self._names, self._doors, self._news = names, doors, news
         self._messages = messages
-        self._absent_sites, self._left_out = absent_sites, left_out
+        self._left_out = left_out
 
     def problems(
         self, config: Sequence[Problem], wanted: Wanted | None, utc: Callable[[float], str]
@@ -86,12 +81,12 @@ class Troubles:
             *unserved.problems_of(self._unserved(table, utc), utc),
             *problems.of_router(
                 self._doors.error,
-                self._twin.problem(utc) or self._links.refused_as_copy,
+                self._news.twin.problem(utc) or self._links.refused_as_copy,
                 self._services.untold,
             ),
             *problems.of_copies(self._links.copies_kept_out),
             *self._of_neighbours(utc),
-            *self._faults.problems(self._network.now(), utc),
+            *self._news.faults.problems(self._network.now(), utc),
             *self._messages.problems(),
             *listener_problems.of_listeners(self._forwarder.listeners.states()),
             *listener_problems.of_listener_budgets(self._services.unlistened, self._names.site),
@@ -121,7 +116,7 @@ class Troubles:
             drained = [one.site for one in remotes if one.draining and one.site not in stopping]
             others = {*stopping, *drained}
             elsewhere = [one.site for one in remotes if one.site not in others]
-            absent, links = self._absent_sites.of(key), self._links.status()
+            absent, links = self._news.absent.of(key), self._links.status()
             in_flight = self._readings.in_flight_elsewhere(key)
             planned = self._services.planned.get(key)
             is_drained = planned is not None and not planned.takes

@@ -28,16 +28,11 @@ from router.node.down_links import DownLinks
 from router.node.link_door import LinkDoors
 from router.node.name_ownership import Owning
 from router.node.neighbours import Neighbours
-from router.node.news.absent_sites import AbsentSites
-from router.node.news.bar_news import BarNews
-from router.node.news.deleted_sites import DeletedSites
-from router.node.news.duplicate_identity import Twin
 from router.node.news.ejection_news import EjectionNews
 from router.node.news.link_news import LinkNews
 from router.node.news.message_news import MessageNews
-from router.node.news.new_offers import NewOffers
 from router.node.news.rebalance_news import tell_of_rebalance
-from router.node.news.site_faults import SiteFaults
+from router.node.news.site_news import SiteNews
 from router.node.problems import problems
 from router.node.problems.left_out import LeftOut, left_out
 from router.node.problems.left_out import LeftOutFacts as LeftOutFacts
@@ -89,16 +84,12 @@ class SiteRouter:
         self.names = Names(self.routing, identity.site)
         self._behind = SitesBehind()
         self._guard = Guard(identity.site, tell, network.now)
+        self.news = SiteNews(network, identity, self.names, keeper, tell, start.place)
         # Links, and what they bring.
         self._neighbours = self._new_neighbours()
         self.links = self._new_links(rng)
-        self.deleted_sites = DeletedSites(tell, self.names, network.now(), leads=keeper.leads)
-        self._news = LinkNews(
-            tell,
-            self.links,
-            self.names.router,
-            self.deleted_sites,
-            has_workers=start.has_inner_door,
+        self._link_news = LinkNews(
+            tell, self.links, self.names.router, self.news.deleted, has_workers=start.has_inner_door
         )
         self.wanted_links = WantedLinks(
             self.links, credentials, identity.site, is_edge=start.is_edge
@@ -132,10 +123,6 @@ class SiteRouter:
         )
         self.site_services = self._new_services()
         # What people are told.
-        self._twin = Twin(network, identity.name, start.place)
-        self._faults = SiteFaults()
-        self._offers = NewOffers(keeper, tell, network)
-        self.absent_sites = AbsentSites(network.now)
         self.troubles = self._new_troubles()
         self._notes = self._new_notes()
         # What is true of it from the beginning.
@@ -249,14 +236,9 @@ class SiteRouter:
             self._load,
             self.names,
             self._guard,
-            self._news,
             self.doors,
-            self._twin,
-            self._faults,
-            BarNews(self._tell, leads=self._keeper.leads),
-            self._offers,
-            self.absent_sites,
-            self.deleted_sites,
+            self._link_news,
+            self.news,
             self._tell,
         )
 
@@ -271,10 +253,8 @@ class SiteRouter:
             self._credentials,
             self.names,
             self.doors,
-            self._twin,
-            self._faults,
+            self.news,
             MessageNews(refused, name, self._tell, network.now),
-            self.absent_sites,
             partial(self.left_out, shows_room=False),
         )
 
@@ -285,7 +265,7 @@ class SiteRouter:
             self.routing,
             self.readings,
             self.site_services,
-            self._offers,
+            self.news.offers,
             EjectionNews(
                 self.forwarder, self.names.site, self._tell, WallClock(self._network.now).utc
             ),
@@ -304,7 +284,7 @@ class SiteRouter:
         self._neighbours.join(
             self.links,
             self.forwarder,
-            self._news,
+            self._link_news,
             DownLinks(self._keeper, self._network, self.links),
             self.routing_run,
             self._load,
@@ -366,7 +346,7 @@ class SiteRouter:
 
     def refresh_links(self) -> None:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""
-        if self._wanted is not None and not self._draining and not self._twin.has_left:
+        if self._wanted is not None and not self._draining and not self.news.twin.has_left:
             self.wanted_links.refresh(self._wanted)
 
     def follow_bars(self) -> None:
@@ -385,7 +365,7 @@ class SiteRouter:
     def tls_rejected(self, listener: Address, code: DialCode, reason: str) -> None:
         """A TLS handshake failed, at the link port or at a service's listener."""
         if listener == self.doors.address:
-            self._news.tls_rejected(code, reason)
+            self._link_news.tls_rejected(code, reason)
         else:
             self.forwarder.listeners.tls_failed(listener)
 
@@ -443,7 +423,7 @@ class SiteRouter:
 
     def offer_note(self, service: str, site: SiteId) -> str:
         """What is to be said of targets that ``site`` offers, being new; empty: nothing."""
-        return self._offers.note_of(service, site, self.routing.table, self.given_rules)
+        return self.news.offers.note_of(service, site, self.routing.table, self.given_rules)
 
     def _leads_to(self, neighbour: SiteId, site: SiteId) -> bool:
         return self._behind.has(self.routing.table, neighbour, site)

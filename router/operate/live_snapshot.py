@@ -88,7 +88,7 @@ class Living:
                 in_flight_mean=now.in_flight_mean,
                 open_to=lately.open_to,
                 open_for=lately.open_for,
-                is_one_away=bool(self._router.absent_sites.unreached(key)),
+                is_one_away=bool(self._router.news.absent.unreached(key)),
                 noun=noun_of(snapshot.config),
             ),
             spilled_per_s=round(sum(spilled.values()), 3),

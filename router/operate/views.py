@@ -142,7 +142,7 @@ class OperatorView:
         for key, service in self._router.services.items():
             if service.has_connector:
                 offered.setdefault(self._router.identity.site, set()).add(key.name)
-        heard = self._router.absent_sites.last_offered()
+        heard = self._router.news.absent.last_offered()
         held_by = self._sites_of(self._router.troubles.held_by_neighbours())
         full = self._sites_of(self._router.troubles.full_neighbours())
         unused = dict.fromkeys(held_by, HELD_BACK) | dict.fromkeys(full, NO_ROOM_THERE)

@@ -51,7 +51,7 @@ def link_views(
         **dict.fromkeys(routing.without_room, _NO_ROOM),
     }
     sites = routing.table.sites
-    lines = [router.deleted_sites.seen(one) for one in router.links.status()]
+    lines = [router.news.deleted.seen(one) for one in router.links.status()]
     views = [
         LinkView(
             name=link.name,

@@ -77,7 +77,7 @@ def _of_router(
     _of_links(router, put)
     sites = router.routing.table.sites.values()
     put("spillway_sites", (), sum(1 for route in sites if route.reachable))
-    put("spillway_sites_deleted", (), router.deleted_sites.known_before)
+    put("spillway_sites_deleted", (), router.news.deleted.known_before)
     put("spillway_attached_routers", (), len(router.edges))
     put("spillway_spf_seconds", (), router.routing_run.spf_seconds)
     put("spillway_route_updates_total", (), router.routing.lsas_received)
@@ -288,7 +288,7 @@ def _of_links(router: SiteRouter, put: Put) -> None:
     for link in reversed(router.links.status()):  # One that drains comes after its successor.
         neighbour = neighbour_of(link, router.routing.table.sites).name
         labels = link.name, link.direction, neighbour
-        if router.deleted_sites.seen(link).error_code != "deleted":  # No alert: it is needless.
+        if router.news.deleted.seen(link).error_code != "deleted":  # No alert: it is needless.
             put("spillway_link_up", labels, float(link.state == "up"))
         put("spillway_link_silent_seconds", labels, link.silent_s)
         if link.rtt_s is not None:

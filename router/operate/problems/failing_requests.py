@@ -171,7 +171,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         "--capacity N/s if its targets have the rate"
     )
     return NoRoom(
-        away=router.absent_sites.unreached(key),
+        away=router.news.absent.unreached(key),
         draining=draining(explanation),
         ejected=ejected(explanation),
         refusing=refused_by,

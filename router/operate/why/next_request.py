@@ -180,7 +180,7 @@ def absent(
     """Sites that were candidates in the last minutes, without those that were deleted: no request
     could go there again. ``utc``: as of `why`."""
     deleted = router.routing.table.deleted
-    gone = [one for one in router.absent_sites.of(key) if one.site not in deleted]
+    gone = [one for one in router.news.absent.of(key) if one.site not in deleted]
     if not gone:
         return ()
     links = router.links.status()

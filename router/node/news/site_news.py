@@ -1,0 +1,64 @@
+"""What people are told of other sites, put together: who owns which kind of news."""
+
+from router.model.events import Tell
+from router.model.own_identity import OwnIdentity
+from router.net.ports import Network
+from router.node.news.absent_sites import AbsentSites
+from router.node.news.bar_news import BarNews
+from router.node.news.deleted_sites import DeletedSites
+from router.node.news.duplicate_identity import Twin
+from router.node.news.new_offers import NewOffers
+from router.node.news.site_faults import (
+    BRINGS_TOO_MUCH,
+    EQUIVOCATION,
+    OVER_BUDGET,
+    TOKEN_OVER_BUDGET,
+    SiteFaults,
+)
+from router.node.services.ports import Keeper
+from router.routing.events import OriginEquivocated, SiteOverBudget
+from router.routing.names import Names
+from router.routing.table import RouteTable
+
+
+class SiteNews:
+    """Sites that went, were deleted or barred, that are at fault or our twin, and what they newly
+    offer."""
+
+    def __init__(
+        self,
+        network: Network,
+        identity: OwnIdentity,
+        names: Names,
+        keeper: Keeper,
+        tell: Tell,
+        place: str,
+    ) -> None:
+        """``place``: where this process runs, told of a twin."""
+        self._names, self._tell = names, tell
+        self.absent = AbsentSites(network.now)
+        self.deleted = DeletedSites(tell, names, network.now(), leads=keeper.leads)
+        self.faults = SiteFaults()
+        self.offers = NewOffers(keeper, tell, network)
+        self.twin = Twin(network, identity.name, place)
+        self._bars = BarNews(tell, leads=keeper.leads)
+
+    def table_changed(self, table: RouteTable, now: float) -> None:
+        """What differs from the table before."""
+        self._bars.table_changed(table, now)
+        self.deleted.table_changed(table, now)
+        self.offers.table_changed(table)
+        self.absent.table_changed(table)
+
+    def at_fault(self, event: OriginEquivocated | SiteOverBudget, now: float) -> None:
+        """Tell of a site that says two things at once, or too much, when it begins."""
+        name = self._names.site(event.site)
+        if isinstance(event, SiteOverBudget):
+            alone = TOKEN_OVER_BUDGET if event.token else OVER_BUDGET
+            fault = BRINGS_TOO_MUCH if event.is_brought else alone
+            detail = f"{event.excess}, token {event.token}" if event.token else event.excess
+        else:
+            fault, detail = EQUIVOCATION, ""
+        text = self.faults.found(fault, event.site, name, now, detail)
+        if text:
+            self._tell("error", fault.event, name, text, fault.hint)
