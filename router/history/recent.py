@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from math import inf
 
 import msgspec
 
@@ -50,7 +49,7 @@ class History:
     """Fed by one owner: `look` and `hold` several times a step, then `close` and a `step` each."""
 
     __slots__ = (
-        *("_closed_at", "_closed_before", "_closed_looks", "_crowded", "_crowded_before"),
+        *("_begun_at", "_closed_at", "_closed_looks", "_crowded", "_crowded_before"),
         *("_looks", "_ports"),
         *("_held_of_new", "_held_of_new_before", "_unanswered"),
     )
@@ -59,9 +58,9 @@ class History:
         self._ports: dict[ServiceKey, _Port] = {}
         self._looks = 0
         self._closed_looks = 0
+        self._begun_at: float | None = None
+        """When the step that was closed last began; None: nobody says."""
         self._closed_at: float | None = None
-        self._closed_before = -inf
-        """When the step before that one ended."""
         self._crowded: set[ServiceKey] = set()
         """At this step there was no room for them, …"""
         self._crowded_before: set[ServiceKey] = set()
@@ -94,9 +93,8 @@ class History:
 
     def close(self, now: float) -> None:
         """A step ends. Service ports without a sample for as long as any is kept are forgotten."""
-        if self._closed_at is not None:
-            self._closed_before = self._closed_at
-        self._closed_looks, self._looks, self._closed_at = self._looks, 0, now
+        self._closed_looks, self._looks = self._looks, 0
+        self._begun_at, self._closed_at = self._closed_at, now
         self._crowded_before, self._crowded = self._crowded, set()
         self._held_of_new_before, self._held_of_new = self._held_of_new, {}
         oldest = now - limits.HISTORY_S
@@ -115,7 +113,8 @@ class History:
             port = self._ports[key] = _Port()
             port.held = self._held_of_new_before.pop(key, {})
             if key not in self._crowded_before:  # It came within this step.
-                port.last = (now - limits.HISTORY_STEP_S, NOTHING_YET)
+                begun_at = now - limits.HISTORY_STEP_S if self._begun_at is None else self._begun_at
+                port.last = (begun_at, NOTHING_YET)
         held, port.held = port.held, self._held_of_new.pop(key, {})
         if self._was_away(port):
             self._pass_over(port)
@@ -132,15 +131,15 @@ class History:
 
     def _was_away(self, port: _Port) -> bool:
         """A step or more ended without it: the service port was not there."""
-        return port.last is not None and port.last[0] < self._closed_before
+        begun_at = self._begun_at
+        return port.last is not None and begun_at is not None and port.last[0] < begun_at
 
     def _pass_over(self, port: _Port) -> None:
         """Nothing happened in the steps that it was away for."""
-        assert port.last is not None, "it was there before"
+        assert port.last is not None and self._begun_at is not None, "it was there before"
         at, last = port.last
-        nothing = change(last, last, self._closed_before - at)
-        port.keep(nothing, NOTHING_YET, {}, self._closed_before)
-        port.last = self._closed_before, last
+        port.keep(change(last, last, self._begun_at - at), NOTHING_YET, {}, self._begun_at)
+        port.last = self._begun_at, last
 
     def of(self, key: ServiceKey) -> list[tuple[float, Sample]]:
         """The samples of a service port, oldest first, each with the moment at which it ended."""

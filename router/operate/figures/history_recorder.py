@@ -44,9 +44,10 @@ class HistoryRecorder:
         self._rests_since: float | None = None
 
     def start(self) -> None:
-        """Once."""
+        """Once. The first step ends with that of every other worker of this router."""
         now = self._timers.now()
-        self._step(now)
+        self._history.close(now)
+        self._step_at = next_tick(now, limits.HISTORY_STEP_S)
         self._wait(now)
 
     def close(self) -> None:
@@ -176,16 +177,15 @@ class HistoryRecorder:
         return max(0, looks - before)
 
     def _step(self, now: float) -> None:
-        """A step that comes late is a longer one: the next lasts as long as any.
+        """A step that comes late is a longer one: the next ends when it would have.
 
-        Steps end where a tick begins. Within a tick the look comes early in one and late in the
-        next, and steps that wait for it would differ by a tenth: so would their rates.
+        Steps end at multiples of their length, of a clock that all workers of a router share: the
+        figures of all are then of the same time, and add up. Within a tick the look comes early in
+        one and late in the next, and steps that wait for it would differ by a tenth: so would
+        their rates.
         """
         self._stalls = 0
-        late_s = now - self._step_at
-        on_time = late_s < limits.HISTORY_STEP_S
-        begun_at = self._step_at if on_time else _look_at(now) * limits.HISTORY_LOOK_S
-        self._step_at = begun_at + limits.HISTORY_STEP_S
+        self._step_at = next_tick(now + EXACT_S, limits.HISTORY_STEP_S)
         self._history.close(now)
         self._busy.forget(_look_at(now))
         self._sites.look(self._router.routing.table, now)

@@ -136,7 +136,45 @@ def test_moments_are_told_by_the_clock_of_now_and_a_late_step_is_one_longer_one(
     assert [sample.at for sample in only(recorder).samples] == [
         at.replace("2026-01-01", "2025-12-31") for at in before
     ]
-    assert len(before) == 4 and before[0].startswith("2026-01-01T12:00")
+    assert len(before) == 3 and before[0].startswith("2026-01-01T12:00")
+
+
+@pytest.mark.parametrize("later_s", [0.3, 1.1, 2.5, 3.8])
+def test_workers_that_started_apart_look_back_over_the_same_time(later_s: float) -> None:
+    """A client that comes back at another worker is counted twice, or not at all, otherwise."""
+    world = World(3, "a")
+    (a,) = world.sites.values()
+    a.declare()
+    a.serve(1, capacity=100, service_s=0.05)
+    world.run(5.7)
+    recorders = []
+    for pause_s in (later_s, 9.0):
+        recorders.append(HistoryRecorder(a.network, a.router))
+        recorders[-1].start()
+        world.run(pause_s)
+    for _ in range(20):
+        world.run(0.3)
+        first, second = (recorder.lately(SERVICE) for recorder in recorders)
+        assert first is not None and second is not None
+        assert first.lasted_s == pytest.approx(second.lasted_s)
+    ends = [{sample.at for sample in only(recorder).samples} for recorder in recorders]
+    assert ends[0] >= ends[1] != set()
+
+
+def test_the_first_seconds_of_a_router_are_taken_for_as_long_as_they_are() -> None:
+    world = World(3, "a")
+    (a,) = world.sites.values()
+    a.declare()
+    a.serve(1, capacity=100, service_s=0.05)
+    world.run(7.2)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(60, 20)
+    for _ in range(12):
+        world.run(0.7)
+        lately = recorder.lately(SERVICE)
+        assert lately is not None
+        assert lately.per_s(lately.seen) == pytest.approx(60, rel=0.1)
 
 
 @pytest.mark.parametrize("begin_s", [5.0, 5.06, 5.13, 5.2, 5.249])
