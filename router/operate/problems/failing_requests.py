@@ -24,9 +24,10 @@ from router.operate.problems.spill_reason import draining, ejected, per_s_text, 
 from router.workers.recent_port_figures import PortLately
 
 FULL: Final = "all-full"
-TURNED_AWAY: Final = (FULL, "busy")
-"""No site had room, by what this one knew or by what another one answered."""
-NO_TARGET: Final = ("no-route", "no-target")
+NO_ROUTE: Final = "no-route"
+NO_TARGET: Final = (NO_ROUTE, "no-target")
+SAME: Final = {"busy": FULL, "no-target": NO_ROUTE}
+"""What another site answers, and what this one says of the same."""
 ANSWERED: Final = "5xx"
 """Stands for the failures that are answers of targets."""
 NO_QUEUE: Final = "No request may wait: the queue of the service is 0."
@@ -36,7 +37,7 @@ WORDS: Final = {
     FULL: NONE_HAD_ROOM,
     SHED: WERE_SHED,
     ANSWERED: "were answered 5xx by a target",
-    "no-route": NO_READY_TARGET,
+    NO_ROUTE: NO_READY_TARGET,
     "no-target": NO_READY_TARGET,
     "connect-failed": "could not connect to a target",
     "target-reset": "were reset by a target",
@@ -75,8 +76,13 @@ class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def causes(self) -> dict[str, int]:
-        """Requests by `LegFailure` code or `ANSWERED`, the most frequent first."""
-        causes = {code: n for code, n in self.lately.failed_for.items() if code != SHED}
+        """Requests by `LegFailure` code or `ANSWERED`, the most frequent first; as one what this
+        site found or another one answered."""
+        causes: dict[str, int] = {}
+        for code, count in self.lately.failed_for.items():
+            if code != SHED:
+                same = SAME.get(code, code)
+                causes[same] = causes.get(same, 0) + count
         answered = self.lately.failures - sum(causes.values())
         if answered > 0:
             causes[ANSWERED] = answered
@@ -253,7 +259,7 @@ def failing(
         found = PortFailures(
             key=key, lately=lately, queued=port.queued, noun=noun_of(router.readings.config_of(key))
         )
-        if key not in unserved or next(iter(found.causes)) not in NO_TARGET:
+        if key not in unserved or next(iter(found.causes)) != NO_ROUTE:
             yield found
 
 
@@ -267,7 +273,7 @@ def problems_of(
         if first == FULL:
             problems.append(_full(one, no_room_of(one.key)))
         else:
-            left_out = no_room_of(one.key).left_out if first in NO_TARGET else NOTHING
+            left_out = no_room_of(one.key).left_out if first == NO_ROUTE else NOTHING
             problems.append(_fails(one, left_out))
     return problems
 
@@ -300,7 +306,7 @@ def waiting(
 
 
 def _full(one: PortFailures, found: NoRoom) -> Problem:
-    others = {code: count for code, count in one.causes.items() if code not in TURNED_AWAY}
+    others = {code: count for code, count in one.causes.items() if code != FULL}
     lost = sum(others.values())
     share, long = _share(one, one.lately.failures - lost), _long_time(one.lately)
     verb = "failed" if long else "fail"

@@ -198,6 +198,16 @@ def test_failures_are_named_by_their_causes() -> None:
     )
 
 
+def test_what_another_site_says_of_the_same_is_the_same_cause() -> None:
+    found = PortFailures(key=SHOP, lately=lately(200, connect_failed=40, no_route=30, no_target=30))
+    assert problem(found)[1] == (
+        "Service shop:8080: 10/s of 20/s requests fail: 60% found no ready target at any site "
+        "that is reached and may serve them, 40% could not connect to a target."
+    )
+    found = PortFailures(key=SHOP, lately=lately(200, connect_failed=40, busy=30, all_full=30))
+    assert problem(found)[0] == "SW0337"
+
+
 def found_at(a: SimSite, recorder: HistoryRecorder) -> list[PortFailures]:
     def lately_of(key: ServiceKey) -> PortLately:
         queued = a.router.readings.queued().get(key, 0)
