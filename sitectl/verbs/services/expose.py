@@ -285,7 +285,10 @@ def unexpose(
             for error in unreadable:
                 output.note(f"{name} stays, and what cannot be read: {error.message}")
         else:
-            site.delete_all(documents_of(site, name))
+            about = documents_of(site, name)
+            site.delete_all(about)
+            if any(document.kind == "Service" for document in about):
+                output.note(f"service {name} is deleted, with its last target here")
     change = "deleted" if removed else "unchanged"
     text = f"{target.shown} is not exposed as {name}, nothing to do"
     if removed:

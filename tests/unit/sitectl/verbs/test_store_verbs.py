@@ -420,7 +420,8 @@ def test_expose_makes_service_and_target_in_one_word(here: CommandLine) -> None:
     assert here.json(*words, *more)["change"] == "created"
     assert here.json(*words, *more)["change"] == "unchanged"
     assert here(*words[:-1], "8081", *more).exit_code == 5
-    assert here.json("unexpose", "host", "127.0.0.1", "--address", "shop")["change"] == "deleted"
+    gone = here.ok("unexpose", "host", "127.0.0.1", "--address", "shop")
+    assert gone.stderr == "service shop is deleted, with its last target here\n"
     assert list(here.config()) == ["site-here.yaml"]
     again = here.json("unexpose", "host", "127.0.0.1", "--address", "shop")
     assert again["change"] == "unchanged"
