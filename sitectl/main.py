@@ -108,7 +108,7 @@ TRACEBACK_VARIABLE: Final = "SITECTL_TRACEBACK"
 COMPLETE_VARIABLE: Final = "_SITECTL_COMPLETE"
 
 _DISK_HINTS: Final = {
-    errno.ENOSPC: "Free space or inodes there (df -h, df -i), and type the same again",
+    errno.ENOSPC: "Free space or inodes {there} (df -h, df -i), and type the same again",
     errno.EDQUOT: "Free space within your quota (quota -s), and type the same again",
     errno.EROFS: "Mount it for writing, and type the same again",
     errno.EIO: "The disk fails: dmesg; restore a backup on another one",
@@ -208,7 +208,8 @@ def _system_failure(error: OSError) -> Failure:
         if place:
             hint += f". If you are that user, see which mode is why: namei -l {place}"
         return not_allowed(message, hint)
-    hint = _DISK_HINTS.get(error.errno or 0, "")
+    there = "there" if place else "where this writes to"
+    hint = _DISK_HINTS.get(error.errno or 0, "").format(there=there)
     if not hint and place:
         hint = f"See what is there: ls -ld {os.path.dirname(place) or '.'}"
     return Failure(Exit.FAILED, "system", message, hint)

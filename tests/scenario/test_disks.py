@@ -100,6 +100,19 @@ def test_on_a_full_disk_a_router_serves_verbs_change_nothing_and_it_heals(
     site.ctl("token", "create", str(disk.path / "t.yaml"), "--name", "mine")
 
 
+def test_check_names_a_full_disk_that_only_one_site_is_on(disk: Disk, elsewhere: Network) -> None:
+    (disk.path / "alone").mkdir()
+    (elsewhere.state / "alone").symlink_to(disk.path / "alone")
+    site = served(elsewhere, "alone")
+    disk.fill()
+    checked = site.ctl("check", code=3).out
+    assert f"WARNING  SW0505  the disk of {site.directory} has no space left" in checked, checked
+    dump = disk.path / "d.tar.gz"
+    assert f"{dump}: No space left on device" in site.ctl("debug", "dump", str(dump), code=1).err
+    disk.free()
+    site.ctl("check")
+
+
 def test_claims_wait_for_space_at_either_end(disk: Disk, here: Network, elsewhere: Network) -> None:
     full, other = served(here, "full"), served(elsewhere, "other")
     here.token(full)

@@ -234,7 +234,7 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
     site = store.find_directory(settings)
     yield from _of_machine(settings, presence.running_pid(site))
     yield Finding("ok", "SW0510", f"site {site.name} in {site.directory}")
-    yield from _read_only(site)
+    yield from _unwritable(site)
     yield from _state_files(site)
     yield from _secrets(site)
     documents, errors = _documents(site)
@@ -250,14 +250,24 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
         yield from _ports(site.name, documents)
 
 
-def _read_only(site: DirectorySite) -> Iterator[Finding]:
-    """A disk that had errors is mounted anew so, and a router that runs may not notice for long."""
+def _unwritable(site: DirectorySite) -> Iterator[Finding]:
+    """A disk that had errors is mounted anew so, and a router that runs may not notice for long.
+
+    A full disk is named where it is the site's own: that of all sites was looked at before.
+    """
+    disk_of_all = site.directory.parent.stat().st_dev
     for place in (site.directory, site.run):
-        if place.exists() and not os.access(place, os.W_OK | os.X_OK):
+        if not place.exists():
+            continue
+        if not os.access(place, os.W_OK | os.X_OK):
             reason = f"{place} cannot be written: no change of the site and no event is stored"
             yield Finding(
                 "error", "SW0505", reason, f"Mount it for writing, or see: ls -ld {place}"
             )
+            return
+        full = _full_disk(place) if place.stat().st_dev != disk_of_all else None
+        if full is not None:
+            yield full
             return
 
 

@@ -94,8 +94,9 @@ def test_a_file_that_is_there_stays_when_the_new_one_cannot_be_written(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tarfile.TarFile, "addfile", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as failed:
         write(path, [Collected("a", b"x", "", 0.0)], {})
 
+    assert failed.value.filename == str(path), "which disk is full"
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["d.tar.gz"]
