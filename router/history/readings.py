@@ -24,7 +24,8 @@ SHED: Final = "shed"
 class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What ended between two readings, and what left this site. ``lasted_s`` between them.
 
-    ``more_open``: by how many more requests and connections were under way in the end.
+    ``more_open``: by how many more requests and connections were under way in the end;
+    ``more_slots``: how many more this site had for them then, below 0: fewer.
     """
 
     served: dict[SiteId, int]
@@ -39,6 +40,7 @@ class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
     failed_for: dict[str, int] = {}
     gave_up: int = 0
     more_open: int = 0
+    more_slots: int = 0
 
     @property
     def requests(self) -> int:
@@ -102,6 +104,7 @@ def change(before: Reading, after: Reading, lasted_s: float) -> IntervalCounts:
         failed_for=_grown(before.failed_for, after.failed_for),
         gave_up=after.gave_up - before.gave_up,
         more_open=max(0, after.under_way - before.under_way),
+        more_slots=(after.capacity or 0) - (before.capacity or 0),
     )
 
 

@@ -74,6 +74,7 @@ class Living:
             shed_per_s=round(change.per_s(change.shed), 3),
             gave_up_per_s=round(change.per_s(change.gave_up), 3),
             rejected_per_s=round(change.per_s(change.rejected), 3),
+            more_slots=change.more_slots,
             p50_s=change.p50_s,
             p99_s=change.p99_s,
             overflow_to=self._recent.a_second(change, change.overflow),

@@ -241,6 +241,7 @@ def _changed(each: Sequence[IntervalCounts]) -> IntervalCounts | None:
         failed_for=counts(one.failed_for for one in whole),
         gave_up=sum(one.gave_up for one in whole),
         more_open=sum(one.more_open for one in whole),
+        more_slots=sum(one.more_slots for one in whole),
     )
 
 

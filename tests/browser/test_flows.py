@@ -268,4 +268,4 @@ def test_a_flow_that_spilled_without_overflow_says_why(chromium: Browser, stage:
     with looking(chromium, stage, f"#/flows?flow={spilled.id}") as page:
         row = page.locator(f'tr[data-flow="{spilled.id}"]')
         expect(row).to_contain_text("spilled, no-target: cheapest with a free slot")
-        expect(page.get_by_text("because it has no ready target.")).to_be_visible()
+        expect(page.get_by_text("because it had no ready target.")).to_be_visible()

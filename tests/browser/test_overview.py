@@ -75,10 +75,10 @@ def drained(takes: float) -> Live:
     )
 
 
-def over(reason: str) -> Live:
+def over(reason: str, more_slots: int = 0) -> Live:
     """Requests of the last seconds left for a ``reason`` of which the service shows nothing now."""
     live = back_here()
-    now = msgspec.structs.replace(live.now[0], spilled_for={reason: 139.0})
+    now = msgspec.structs.replace(live.now[0], spilled_for={reason: 139.0}, more_slots=more_slots)
     return msgspec.structs.replace(live, now=(now, *live.now[1:]))
 
 
@@ -147,6 +147,16 @@ SENTENCES: Final[dict[str, tuple[Live, str, str]]] = {
         over("rate"),
         "shop spills to west.",
         "139/s of 142/s left east because its rate was used up.",
+    ),
+    "more-slots": (
+        over("full", more_slots=2),
+        "shop spills to west.",
+        "139/s of 142/s left east because it had no room.",
+    ),
+    "no-split": (
+        over("policy"),
+        "shop spills to west.",
+        "139/s of 142/s left east because the policy chose other sites too.",
     ),
     "ejected-before": (
         over("ejected"),

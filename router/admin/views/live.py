@@ -53,6 +53,8 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     ``left_out``: while no site takes the next request, as of `WhyView`.
 
     ``in_flight_mean``: over the last 5 s, at this site's targets, for clients of any site.
+    ``more_slots``: how many more slots this site has than at the begin of the last seconds, below
+    0: fewer.
     """
 
     service: str
@@ -75,6 +77,7 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     gave_up_per_s: float = 0.0
     shed_per_s: float = 0.0
     rejected_per_s: float = 0.0
+    more_slots: int = 0
     routing_key: str = ""
 
 

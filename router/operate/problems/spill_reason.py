@@ -123,12 +123,16 @@ def _cause(
     if local.verdict == "sends-away" and local.rate is not None:
         return f"{own_name} is over its {rate_text(local.rate.per_s)} and set to send all away"
     if overflows:
-        return _overflow(local, reasons, own_name, in_flight_mean)
+        return _overflow(local, lately, reasons, own_name, in_flight_mean)
     return _rest(policy, reasons, own_name)
 
 
 def _overflow(
-    local: CandidateReport, reasons: Mapping[str, int], own_name: str, in_flight_mean: float
+    local: CandidateReport,
+    lately: IntervalCounts,
+    reasons: Mapping[str, int],
+    own_name: str,
+    in_flight_mean: float,
 ) -> str:
     """Of requests that left for the load of this site."""
     rate, slots = local.rate, local.capacity
@@ -149,6 +153,8 @@ def _overflow(
         )
     if local.in_flight > slots:
         return f"{local.in_flight} in flight at {own_name}, more than its capacity of {slots}"
+    if lately.more_slots > 0 and local.verdict != "full":
+        return f"{own_name} had no room when they left"  # In the slots of then.
     busy = f"{_mean(in_flight_mean, slots)} of {slots} busy on average"
     if _is_for_mark(reasons):
         return f"{own_name} keeps its last slots in reserve ({busy})"

@@ -20,6 +20,13 @@ def test_connections_that_last_are_seen_as_soon_as_they_are_spilled() -> None:
     assert (change(after, ended, 5.0).seen, change(after, ended, 5.0).spilled_to) == (20, {})
 
 
+def test_slots_that_were_added_and_taken_away_since_are_counted() -> None:
+    none, two, eight = Reading(), Reading(capacity=2), Reading(capacity=8, under_way=1)
+    assert change(two, eight, 5.0).more_slots == 6
+    assert change(eight, two, 5.0).more_slots == -6
+    assert change(none, eight, 5.0).more_slots == 8, "there was no target"
+
+
 def test_what_is_served_nowhere_and_neither_fails_nor_is_given_up_is_rejected() -> None:
     served = {FAR: 3, SERVED_NOWHERE: 9}
     after = Reading(served=served, failed=4, failed_for={SHED: 1, "all-full": 3}, gave_up=2)

@@ -114,11 +114,12 @@ def test_the_most_frequent_reason_is_the_one_that_is_said() -> None:
 def test_slots_that_were_added_since_are_not_said_to_have_been_busy() -> None:
     """A target is back, a drain in part is over, or the capacity was raised: two were there."""
     change = msgspec.structs.replace(lately({"full": 31}), overflow={FAR: 31})
+    change = msgspec.structs.replace(change, more_slots=6)
     told = sentence(change, here(capacity=8, in_flight=2, free=6), in_flight_mean=1.6)
-    assert told == (
-        "1.6 of 8 slots of near are busy on average, and none was free when they left: "
-        "3.1/s go to far"
-    )
+    assert told == "near had no room when they left: 3.1/s go to far"
+    full_again = msgspec.structs.replace(here(capacity=8, in_flight=8, free=0), verdict="full")
+    told = sentence(change, full_again, in_flight_mean=7.9)
+    assert told.startswith("7.9 of 8 slots of near are busy on average"), told
 
 
 def test_a_rate_that_is_gone_is_not_taken_for_slots_that_were_busy() -> None:

@@ -34,6 +34,7 @@ def changed(
     failed_for: dict[str, int] | None = None,
     answered: int = 0,
     gave_up: int = 0,
+    more_slots: int = 0,
 ) -> IntervalCounts:
     failed_for = failed_for or {}
     return IntervalCounts(
@@ -47,7 +48,14 @@ def changed(
         spilled={},
         failed_for=failed_for,
         gave_up=gave_up,
+        more_slots=more_slots,
     )
+
+
+def test_a_slot_that_one_worker_lends_another_is_no_more_than_before() -> None:
+    one, other = changed({"near": 50}, more_slots=3), changed({"near": 40}, more_slots=-3)
+    whole = together([PortLately(key=SHOP, change=one), PortLately(key=SHOP, change=other)])
+    assert whole.change is not None and whole.change.more_slots == 0
 
 
 def test_requests_that_clients_give_up_add_up() -> None:

@@ -125,7 +125,7 @@ function Told({ live, flow, decision }) {
     <p class="decision">
       ${flow.site ? html`To <strong>${flow.site}</strong>` : "Served by no site"}: ${flow.reason || "–"}.
       ${flow.overflow && html` <${Badge} tone="warn">overflow<//> A cheaper site was passed over: ${flow.overflow}.`}
-      ${!flow.overflow && flow.spill_reason && html` <${Badge} tone="warn">spilled<//> Another site served it because ${becauseOf([flow.spill_reason])}.`}
+      ${!flow.overflow && flow.spill_reason && html` <${Badge} tone="warn">spilled<//> Another site served it because ${becauseOf([], [flow.spill_reason])}.`}
     </p>
     ${
       decision

@@ -20,6 +20,7 @@ const WORDS = {
 const BEGAN = {
   full: "it had no room",
   "above-mark": "it kept its last slots in reserve",
+  "sheddable-share": "it kept its last slots from sheddable requests",
   "higher-level": "it had more in flight for each target than other sites",
   rate: "its rate was used up",
   drained: "it was drained",
@@ -145,11 +146,21 @@ export function reasons(nows, services) {
 
 /** By reason: whether it holds no longer, as this site's state of the service shows. */
 const IS_OVER = {
+  full: (service, now) => now.more_slots > 0 && hasRoomHere(service),
+  policy: (service) => NEAREST.includes(service.policy),
   drained: (service) => service.takes === 1,
   "no-target": isReadyHere,
   ejected: isReadyHere,
   rate: (service) => !localPartOf(service)?.rate,
 };
+
+/** Policies that send no request past this site while it takes it. */
+const NEAREST = ["fill", "failover"];
+
+function hasRoomHere(service) {
+  const here = localPartOf(service);
+  return here?.targets_ready > 0 && (here.capacity === null || here.in_flight < here.capacity);
+}
 
 function isReadyHere(service) {
   return localPartOf(service)?.targets_ready > 0;
@@ -163,8 +174,10 @@ function localPartOf(service) {
 function isOver(reason, nows, services) {
   return nows
     .filter((now) => now.spilled_for[reason])
-    .map((now) => services.find((one) => one.name === now.service && one.port === now.port))
-    .every((service) => IS_OVER[reason]?.(service) ?? false);
+    .every((now) => {
+      const service = services.find((one) => one.name === now.service && one.port === now.port);
+      return IS_OVER[reason]?.(service, now) ?? false;
+    });
 }
 
 /** @param {Record<string, number>[]} counts */
