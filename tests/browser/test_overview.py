@@ -54,6 +54,18 @@ def one_is_closed() -> Live:
     return msgspec.structs.replace(picture, services=(shop, *picture.services[1:]))
 
 
+def short_of_memory_there() -> Live:
+    """As `pictures.burst`, and the router of west takes nothing new."""
+    picture = pictures.burst()
+    note = "its router is short of memory and takes nothing new"
+    sites = tuple(
+        msgspec.structs.replace(one, note=note) if one.site == "west" else one
+        for one in picture.services[0].sites
+    )
+    shop = msgspec.structs.replace(picture.services[0], sites=sites)
+    return msgspec.structs.replace(picture, services=(shop, *picture.services[1:]))
+
+
 def back_here() -> Live:
     """Its targets are ready again; the rates are of the last seconds, when they were not."""
     live = pictures.dead_here()
@@ -152,6 +164,11 @@ SENTENCES: Final[dict[str, tuple[Live, str, str]]] = {
         over("full", more_slots=2),
         "shop spills to west.",
         "139/s of 142/s left east because it had no room.",
+    ),
+    "short-of-memory": (
+        short_of_memory_there(),
+        "shop spills to west and south.",
+        " west: its router is short of memory and takes nothing new.",
     ),
     "no-split": (
         over("policy"),

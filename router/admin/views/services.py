@@ -36,8 +36,8 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
     beside a rate those that are configured too; ``in_flight`` counts requests whatever the kind.
     ``left_out``: the rule by which it may not serve this site; empty: it may. ``reserved``: slots
     of the capacity that only clients of that site get; ``most_for_one``: what it lets one neighbor
-    hold at once, None: any number. ``note``: which part of this site takes no request now, and
-    why, as in `why`; empty: none.
+    hold at once, None: any number. ``note``: which part of it takes no request now, and why, as
+    in `why`; empty: none that is known here.
     """
 
     site: str

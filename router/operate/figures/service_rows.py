@@ -12,6 +12,7 @@ from router.admin.views.services import (
 )
 from router.admin.views.status import ListenerView
 from router.balance.deciding.decisions import CandidateReport
+from router.balance.deciding.explain import SHORT_OF_MEMORY_THERE
 from router.balance.site_gate import RateState
 from router.model.addresses import join
 from router.model.ids import ServiceKey
@@ -151,7 +152,7 @@ class ServiceRows:
             left_out=why_not(report, snapshot.explanation),
             reserved=reserved,
             most_for_one=most_for_one,
-            note=self._note(snapshot.key) if local else "",
+            note=self._note(snapshot.key) if local else _note_there(report),
         )
 
     def _note(self, key: ServiceKey) -> str:
@@ -187,6 +188,10 @@ class ServiceRows:
             rate=rate_of(target.rate),
             learnt=learnt_view(target.learnt),
         )
+
+
+def _note_there(report: CandidateReport) -> str:
+    return SHORT_OF_MEMORY_THERE if report.refuses else ""
 
 
 def _listener(snapshot: ServiceSnapshot, planned: PlannedService | None) -> ListenerView:

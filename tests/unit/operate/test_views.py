@@ -312,6 +312,25 @@ def shop_of(affinity: Affinity | None) -> OperatorView:
     return view_of(a)
 
 
+def test_a_site_whose_router_is_short_of_memory_is_not_shown_with_free_slots_alone() -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.serve(1, capacity=50)
+    world.run(5)
+    (there,) = view_of(a).services()[0].sites
+    assert (there.capacity, there.note) == (50, "")
+    b.router.relief.refuse_new(True)
+    world.run(1)
+    (there,) = view_of(a).services()[0].sites
+    assert there.note == "its router is short of memory and takes nothing new"
+    b.router.relief.refuse_new(False)
+    world.run(1)
+    (there,) = view_of(a).services()[0].sites
+    assert there.note == ""
+
+
 def test_a_service_shows_how_many_targets_are_here_and_how_many_of_them_are_ready() -> None:
     world = World(1, "a", "b")
     a, b = world.sites.values()

@@ -69,7 +69,7 @@ export function idleText(services, nows) {
   if (others >= LEAST_IN_FLIGHT) {
     return `Only clients of other sites are served here: ${mean(others)} in flight on average.`;
   }
-  if (services.some((one) => one.sites.some((site) => site.note))) {
+  if (services.some((one) => one.sites.some((site) => site.local && site.note))) {
     return "No request ended in the last seconds."; // What waits for a silent worker is not known.
   }
   return `No ${nounOf(services)}s at the moment.`;

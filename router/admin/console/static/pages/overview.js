@@ -61,7 +61,10 @@ function fullness(services) {
 export function answer(live) {
   const shut = live.status.draining ? [] : withoutListener(live);
   const rules = live.services.length ? closedByRules(live) : [];
-  if (!shut.length && !rules.length) return ofTheOpen(live);
+  if (!shut.length && !rules.length) {
+    const open = ofTheOpen(live);
+    return { ...open, more: `${open.more}${notesElsewhere(live)}` };
+  }
   const [cause] = [
     ...shut.map((one) => `${nameOf(one)} has no listener here: ${one.listener.error}.`),
     ...rules.map((one) => one.message),
@@ -267,10 +270,19 @@ function told(live, whose, does, many) {
 /** Which part of this site takes no request of a service, and why. */
 function notesHere(live) {
   const told = live.services.flatMap((service) =>
-    service.sites.filter((site) => site.note).map((site) => ` ${nameOf(service)}: ${site.note}.`),
+    service.sites.filter((site) => site.local && site.note).map((site) => ` ${nameOf(service)}: ${site.note}.`),
   );
   const more = told.length > NAMED ? ` So it is with ${count(told.length - NAMED)} more.` : "";
   return `${told.slice(0, NAMED).join("")}${more}`;
+}
+
+/** Which other sites take no request, though they show free slots, and why. */
+function notesElsewhere(live) {
+  if (live.status.draining) return "";
+  const told = live.services.flatMap((service) =>
+    service.sites.filter((site) => !site.local && site.note).map((site) => ` ${site.site}: ${site.note}.`),
+  );
+  return [...new Set(told)].slice(0, NAMED).join("");
 }
 
 function servedText(live, losing, begun) {
