@@ -157,8 +157,10 @@ class SiteServices:
         """Service ports of which no target is ready, here or at a site that may serve them.
 
         Targets of them are bound, and this site declares them or has some of these targets; or
-        its clients asked for them lately, and were refused.
+        its clients asked for them lately, and were refused. A site that stops misses none.
         """
+        if self._draining:
+            return []
         wanted = self._wanted
         asked = self._asked_in_vain()
         return [

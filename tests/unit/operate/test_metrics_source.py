@@ -189,3 +189,22 @@ def test_two_sites_of_one_name_have_series_of_their_own_from_when_both_are_known
     values = whole(measure(a.router, SimMemory(a, 100).guard, {}, 0.0)).numbers
     served = {labels[-2]: count for labels, count in values["spillway_requests_total"].items()}
     assert served == {"a": 2, first: 1}
+
+
+def test_a_site_that_stops_does_not_miss_its_own_targets() -> None:
+    """It takes none of them for ready any more once its last request ended, and no other site is
+    reached: with two workers `status` said so until the other one was through as well."""
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    a.serve(1, capacity=5, service_s=2.0)
+    world.run(3)
+    done: list[bool] = []
+    a.offer(2, 1)
+    a.router.drain(lambda: done.append(True))
+    world.run(5)
+    assert done
+    assert [one.code for one in a.router.problems()] == []
+    values = whole(measure(a.router, SimMemory(a, 100).guard, {}, 0.0))
+    assert "spillway_unserved" not in values.numbers
