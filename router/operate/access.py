@@ -40,6 +40,7 @@ _VERBS: Final[tuple[May, ...]] = (OFFER, CALL, REDECLARE, OWN)
 _MAY_ORDER: Final = ("declare", *_VERBS)
 _STATE_ORDER: Final = (
     *("in use", "allowed", "conflicts", "not-approved", "pending name", "ended", "not known"),
+    "barred",
 )
 
 
@@ -84,6 +85,7 @@ def rows(facts: AccessFacts, service: str | None = None) -> list[AccessRow]:
     if service is None:
         add(usual.exports())
     add(_by_terms(facts, service))
+    add(_barred(facts.table))
     return sorted(found.values(), key=_order)
 
 
@@ -310,8 +312,7 @@ class _Service:
         return pattern if is_site_id(pattern) else self._facts.meant.get(pattern, "")
 
     def _shown(self, site: str) -> str:
-        route = self._table.sites.get(SiteId(site))
-        return site if route is None else route.name
+        return _name(self._table, SiteId(site))
 
 
 def _owner(table: RouteTable, name: str) -> Owner | None:
@@ -335,10 +336,9 @@ def _by_terms(facts: AccessFacts, service: str | None) -> Iterator[AccessRow]:
             if service is not None:
                 allowed = tuple(one for one in allowed if matches(one, service))
             for pattern in allowed or (service or ALL,):
-                route = facts.table.sites.get(site)
                 yield AccessRow(
                     service=pattern,
-                    site=site if route is None else route.name,
+                    site=_name(facts.table, site),
                     site_id=site,
                     may=may,
                     by=BY_TERMS,
@@ -346,6 +346,29 @@ def _by_terms(facts: AccessFacts, service: str | None) -> Iterator[AccessRow]:
                     capacity=None,
                     state="allowed" if allowed else "not-approved",
                 )
+
+
+def _barred(table: RouteTable) -> Iterator[AccessRow]:
+    """Sites of which nothing counts here, since they were put out."""
+    ways: tuple[May, ...] = ("declare", OFFER)
+    for site in table.put_out:
+        bars = [bar for bar in table.bars if bar.site == site]
+        for may in ways:
+            yield AccessRow(
+                service=ALL,
+                site=_name(table, site),
+                site_id=site,
+                may=may,
+                by=f"barred by {', '.join(sorted(_name(table, bar.by) for bar in bars))}",
+                until=utc_of(max(bar.until for bar in bars)) if bars else None,
+                capacity=None,
+                state="barred",
+            )
+
+
+def _name(table: RouteTable, site: SiteId) -> str:
+    route = table.sites.get(site)
+    return site if route is None else route.name
 
 
 def _order(row: AccessRow) -> tuple[object, ...]:

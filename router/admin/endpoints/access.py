@@ -12,7 +12,14 @@ from router.model.specs import SharingMode
 
 May = Literal["declare", "offer", "call", "redeclare", "own"]
 State = Literal[
-    "in use", "allowed", "not-approved", "pending name", "ended", "conflicts", "not known"
+    "in use",
+    "allowed",
+    "not-approved",
+    "pending name",
+    "ended",
+    "conflicts",
+    "not known",
+    "barred",
 ]
 
 
@@ -24,7 +31,8 @@ class AccessRow(msgspec.Struct, frozen=True, kw_only=True):
     their own. ``by``: whose word it is. ``until``: null for no end. ``capacity``: the most slots
     that are believed of an offer; null: what the site says. ``state``: ``not-approved`` offers are
     not used here, ``conflicts`` are declarations and grants that do not count here, ``not known``
-    are rules of another site that this one is not told.
+    are rules of another site that this one is not told, ``barred`` is a site of which nothing
+    counts here, whatever other rows say of all sites.
     """
 
     service: str

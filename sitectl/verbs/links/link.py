@@ -281,7 +281,7 @@ def access(settings: Settings) -> None:
                 [
                     (
                         *(item[name] for name in names),
-                        "linked now" if item["linked"] else item["last_seen"],
+                        _last_seen(item),
                     )
                     for item in items
                 ],
@@ -290,6 +290,13 @@ def access(settings: Settings) -> None:
             else _none_admitted(site)
         ),
     )
+
+
+def _last_seen(item: dict[str, Any]) -> str | None:
+    """``last_seen`` is written once a day: the site may have linked again within it."""
+    if item["linked"]:
+        return "linked now"
+    return f"after {item['last_seen']}" if item["last_seen"] else None
 
 
 def _linked_sites(site: Site) -> frozenset[str] | None:

@@ -8,7 +8,9 @@ from router.model.messages.adverts import Declaration
 from router.model.rights.grants import CALL, OFFER, OWN, REDECLARE, ServiceGrant
 from router.model.rights.owners import Owner
 from router.model.rights.sharing import ALL, Sharing, SharingRules, Terms
+from router.node.time_text import utc_of
 from router.operate.access import AccessFacts, rows
+from router.routing.bars import BarRow
 from router.routing.declared import Claim, Declared
 from router.routing.table import RouteTable
 from tests.unit.node.test_bar_news import TABLE, route
@@ -78,6 +80,19 @@ def test_in_open_mode_all_sites_may_do_what_no_rule_forbids() -> None:
         (SHOP, ALL, "call", "open mode", "allowed"),
         (SHOP, ALL, "call", "open mode of east", "allowed"),
     ]
+
+
+def test_a_site_that_was_put_out_is_no_site_that_may_do_what_no_rule_forbids() -> None:
+    """Its rows stood nowhere, beside "all sites: declare, offer: allowed"."""
+    table = msgspec.structs.replace(
+        owned(), put_out=frozenset({EAST}), bars=(BarRow(EAST, WEST, END), BarRow(MID, EAST, END))
+    )
+    found = [row for row in rows(AccessFacts(table=table), SHOP) if row.state == "barred"]
+    assert [(row.service, row.site, row.may, row.by) for row in found] == [
+        (ALL, "east", "declare", "barred by west"),
+        (ALL, "east", "offer", "barred by west"),
+    ]
+    assert {row.until for row in found} == {utc_of(END)}
 
 
 def calls(facts: AccessFacts) -> list[Told]:
