@@ -291,7 +291,11 @@ def test_the_console_and_sitectl_name_the_site_in_the_same_places_of_an_advice(
     chromium: Browser, stage: Stage
 ) -> None:
     settings = Settings()
-    settings.site = stage.router.live.status.name
+    settings.site = "before"  # A site that was renamed keeps its directory.
+    live = stage.router.live
+    console = msgspec.structs.replace(live.status.console, directory=settings.site)
+    status = msgspec.structs.replace(live.status, console=console)
+    stage.router.live = msgspec.structs.replace(live, status=status)
     texts = [text for text, _ in advice.ADVICE]
     with looking(chromium, stage) as page:
         expect(page.locator(".sentence")).to_be_visible()

@@ -11,12 +11,14 @@ class Console(msgspec.Struct, frozen=True):
     """Where the console is and how one gets in; empty strings: not served.
 
     ``namespace``: the one that is the site; empty: the site is a directory of a host.
+    ``directory``: its name, which `sitectl --site` takes; a renamed site has another one.
     """
 
     url: str = ""
     auth: str = ""
     secret: str = ""
     namespace: str = ""
+    directory: str = ""
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):

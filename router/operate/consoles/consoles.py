@@ -110,7 +110,8 @@ class ConsoleHost:
             shown = spec.hosts[0]
         auth = self._auth(spec)
         where = self._users_place if auth == "internal" else ""
-        return Console(f"{scheme}://{join(shown, port)}/", auth, where, self._namespace)
+        directory = "" if self._namespace else self._secrets.parent.name
+        return Console(f"{scheme}://{join(shown, port)}/", auth, where, self._namespace, directory)
 
     def problems(self) -> tuple[Problem, ...]:
         """Problems of a configured console: it cannot be reached, or has no user."""

@@ -36,10 +36,11 @@ class Cluster:
         return "eve"
 
 
-def host(tmp_path: Path, cluster: Cluster | None, told: Callable[[str], None]) -> ConsoleHost:
-    def no_authority() -> Authority:
-        raise AssertionError("loopback has no TLS")
+def no_authority() -> Authority:
+    raise AssertionError("loopback has no TLS")
 
+
+def host(tmp_path: Path, cluster: Cluster | None, told: Callable[[str], None]) -> ConsoleHost:
     def tell(severity: str, code: str, subject: str, message: str, hint: str = "") -> None:
         told(code)
 
@@ -62,6 +63,17 @@ def host(tmp_path: Path, cluster: Cluster | None, told: Callable[[str], None]) -
 async def page(made: ConsoleHost) -> str:
     async with aiohttp.ClientSession() as client, client.get(made.view().url) as answer:
         return await answer.text()
+
+
+def test_the_console_knows_by_which_name_sitectl_finds_a_site_that_was_renamed(
+    tmp_path: Path,
+) -> None:
+    place = tmp_path / "before" / "secrets"
+    made = ConsoleHost(
+        *(place, "after", "ab" * 16, no_authority, lambda name: NoTls("", "")), lambda *told: None
+    )
+    made.apply(SiteSpec(console=ConsoleSpec(bind="127.0.0.1:8010")))
+    assert made.view().directory == "before"
 
 
 def run(made: ConsoleHost, up: asyncio.Queue[str], test: Callable[[], Any]) -> None:

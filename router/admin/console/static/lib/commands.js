@@ -6,8 +6,8 @@ let flags = "";
 
 /** @param {any} live */
 export function know(live) {
-  const { namespace } = live.status.console;
-  flags = namespace ? `-n ${shellWord(namespace)}` : `--site ${shellWord(live.status.name)}`;
+  const { namespace, directory } = live.status.console;
+  flags = namespace ? `-n ${shellWord(namespace)}` : `--site ${shellWord(directory || live.status.name)}`;
 }
 
 /** @param {...string} words Of the command, behind `sitectl`; empty ones are left out. */
