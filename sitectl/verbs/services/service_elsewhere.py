@@ -41,7 +41,7 @@ def listen_here(
     documents = changed_listeners(site, name, ports, listened, port, is_own=False)
     ruled = f"; {rules_text(site, name, rules)}" if rules.is_said else ""
     change = put_rules(site, name, rules, documents)
-    when = "" if declared is not None else ", as soon as a site declares it"
+    when = "" if declared is not None else ", once a declaration of it counts here"
     told: list[str] = []
     listen, trust = listened.listen, listened.client_trust
     if listen is not None:

@@ -22,7 +22,9 @@ def set_rules(settings: Settings, site: Site, name: str, rules: CapChange) -> No
     told = rules_text(site, name, rules)
     change = put_rules(site, name, rules)
     whose = "all services" if name == ALL else f"service {name}"
-    text = f"{whose}: {site.name} {told}" + ("" if is_known else ", as soon as a site declares it")
+    text = f"{whose}: {site.name} {told}" + (
+        "" if is_known else ", once a declaration of it counts here"
+    )
     unchanged = ", unchanged" if change == "unchanged" else ""
     output.report(settings, "Policy", name, change, text + unchanged)
 

@@ -112,5 +112,5 @@ def test_a_port_of_another_site_s_service_moves_alone(here: CommandLine, admin: 
 
 def test_a_listener_of_a_port_no_site_was_heard_to_declare_waits_for_it(here: CommandLine) -> None:
     done = here.ok("service", "set", "far:443", "--listen", "9443")
-    assert "listens for its port 443 at 9443, as soon as a site declares it" in done.stdout
+    assert "listens for its port 443 at 9443, once a declaration of it counts here" in done.stdout
     assert ports_of(here, "far") == {"far-443": (443, "9443")}

@@ -25,7 +25,7 @@ def policy(here: CommandLine, name: str) -> Any:
 def test_a_rule_is_set_replaced_and_withdrawn(here: CommandLine) -> None:
     words = ("service", "set", "shop")
     said = here.ok(*words, "--export-to", "east", "--export-to", "w*,north").stdout
-    assert "here exports it to east w* north only, as soon as a site declares it" in said
+    assert "here exports it to east w* north only, once a declaration of it counts here" in said
     assert policy(here, "shop").export_to == ("east", "w*", "north")
     here.ok(*words, "--import-from", "none")
     assert (policy(here, "shop").export_to, policy(here, "shop").import_from) == (

@@ -311,7 +311,7 @@ def test_listening_for_a_service_of_another_site_needs_no_declaration_here(
     words = ("service", "set", "shop", "--listen", "auto")
     assert here.json(*words)["change"] == "created"
     assert here.json(*words)["change"] == "unchanged"
-    assert "as soon as a site declares it" in here.ok(*words).stdout
+    assert "once a declaration of it counts here" in here.ok(*words).stdout
     assert list(here.config()) == ["listener-shop.yaml", "site-here.yaml"]
     assert here("service", "set", "shop", "--listen", "auto", "--queue", "3").exit_code == 4
     assert here("service", "set", "No_Name", "--listen", "auto").exit_code == 2
@@ -323,8 +323,8 @@ def test_a_listener_and_a_rule_of_another_sites_service_are_set_in_one_command(
     words = ("service", "set", "shop", "--listen", "9443", "--site-capacity", "5")
     told = here.ok(*words).stdout
     assert told == (
-        "service shop: here listens for it at 9443, as soon as a site declares it; takes 5 at "
-        "once\n"
+        "service shop: here listens for it at 9443, once a declaration of it counts here; "
+        "takes 5 at once\n"
     )
     assert here.config("here").keys() >= {"listener-shop.yaml", "policy-shop.yaml"}
     assert here.json(*words)["change"] == "unchanged"
