@@ -108,11 +108,13 @@ def _grant(spec: GrantSpec) -> ServiceGrant:
 
 
 class Listening(msgspec.Struct, frozen=True):
-    """An address this site listens on, or would; ``what`` names it for people."""
+    """An address this site listens on, or would; ``what`` names it for people, ``setting`` is the
+    field of the Site document that moves it."""
 
     host: str
     port: int
     what: str
+    setting: str = "bindIp"
 
 
 def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigError]]:
@@ -314,13 +316,14 @@ def listening_addresses(
     """Where a site with these documents listens: links, admin, listeners of known services."""
     found: list[Listening] = []
     if site.ingress != "none":
-        found.append(Listening(site.ingress_bind_ip, site.bind_port, "where links are accepted"))
+        links = "where links are accepted"
+        found.append(Listening(site.ingress_bind_ip, site.bind_port, links, "bindPort"))
     admin = addresses.split_host_port(site.admin) if site.admin else None
     if admin is not None and admin[1] is not None:
-        found.append(Listening(admin[0], admin[1], "the admin API"))
+        found.append(Listening(admin[0], admin[1], "the admin API", "admin"))
     console = addresses.split_host_port(site.console.bind) if site.console else None
     if console is not None and console[1] is not None:
-        found.append(Listening(console[0], console[1], "the console"))
+        found.append(Listening(console[0], console[1], "the console", "console.bind"))
     spoken_for: set[tuple[str, int | None]] = set()
     elsewhere: dict[tuple[str, int | None], str] = {}
     for spec in listeners.values():

@@ -344,7 +344,6 @@ def _ports(name: str, documents: Sequence[Document]) -> Iterator[Finding]:
         if cause is None:
             yield Finding("ok", "SW0514", f"{shown} is free")
         else:
-            link_port = place.port == wanted.site.bind_port
             found = None
             if cause == os.strerror(errno.EADDRINUSE):
                 found = holder_of(place.host, place.port)
@@ -352,9 +351,9 @@ def _ports(name: str, documents: Sequence[Document]) -> Iterator[Finding]:
             if found is not None:
                 cause += f": {found.reason(place.port)}"
                 who = found.hint(place.port) or "End that"
-            key = "bindPort" if link_port else "bindIp"
-            hint = f"{who}; or set another {key} in config/site-{name}.yaml"
-            yield Finding("error" if link_port else "warning", "SW0514", f"{shown}: {cause}", hint)
+            hint = f"{who}; or set another {place.setting} in config/site-{name}.yaml"
+            level: Level = "error" if place.setting == "bindPort" else "warning"
+            yield Finding(level, "SW0514", f"{shown}: {cause}", hint)
 
 
 def _bind_error(host: str, port: int) -> str | None:

@@ -1,8 +1,11 @@
 """Verbs that ask the router: status, why, network, events, check."""
 
+import contextlib
+import itertools
 import json
 import os
 import re
+import socket
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -509,6 +512,32 @@ def test_check_of_a_sound_stopped_site_is_well(here: CommandLine) -> None:
     del found["SW0514"]  # Whether the port is free is the machine's business.
     assert set(found.values()) <= {"ok", "info"}
     assert (found["SW0510"], found["SW0511"], found["SW0513"]) == ("ok", "ok", "info")
+
+
+def test_check_says_which_setting_moves_what_has_a_taken_port(here: CommandLine) -> None:
+    with contextlib.ExitStack() as held:
+        taken = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(4)]
+        links, admin, console, shop = (one.getsockname()[1] for one in taken)
+        document = here.state / "here" / "config" / "site-here.yaml"
+        document.write_text(
+            "apiVersion: spillway/v1\nkind: Site\nname: here\nspec:\n"
+            f"  bindPort: {links}\n  ingressBindIp: 127.0.0.1\n  bindIp: 127.0.0.1\n"
+            f"  admin: 127.0.0.1:{admin}\n  console: {{bind: '127.0.0.1:{console}'}}\n"
+        )
+        here.ok("service", "create", "shop", str(shop))
+        told = here.ended(1, "check").stdout
+    for port, setting in (
+        (links, "bindPort"),
+        (admin, "admin"),
+        (console, "console.bind"),
+        (shop, "bindIp"),
+    ):
+        (hint,) = (
+            after
+            for line, after in itertools.pairwise(told.splitlines())
+            if f"127.0.0.1:{port} (" in line
+        )
+        assert hint.endswith(f"or set another {setting} in config/site-here.yaml"), hint
 
 
 def test_check_names_open_keys_and_bad_documents(here: CommandLine) -> None:
