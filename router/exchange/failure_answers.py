@@ -37,6 +37,7 @@ FAILURES: dict[LegCode, HttpError] = {
     "all-full": _ALL_FULL,
     "shed": _SHED,
     "overloaded": _OVERLOADED,
+    "exhausted": _OVERLOADED,
     "no-target": _NO_ROUTE,
     "draining": _NO_ROUTE,
     "not-allowed": _NO_ROUTE,

@@ -41,7 +41,9 @@ RetryOutcome = Literal["retried", "denied"]
 
 FAILED: tuple[CodeClass, ...] = ("5xx", "error")
 
-REFUSED: Final = frozenset({"all-full", "shed", "busy", "no-route", "no-target", "overloaded"})
+REFUSED: Final = frozenset(
+    {"all-full", "shed", "busy", "no-route", "no-target", "overloaded", "exhausted"}
+)
 """Failures of requests that no target had, as no site or router would take them."""
 
 

@@ -20,7 +20,8 @@ LegCode = Literal[
     "no-route",
     "all-full",
     "shed",  # As ``all-full``, of a sheddable request.
-    "overloaded",
+    "overloaded",  # This router is short of memory.
+    "exhausted",  # It can open no connection: no descriptor or local port is left.
     "bad-head",  # Another site refused the head as this site sent it.
     # Likewise, of a target that had taken the stream: its `Exchange` sends it again.
     "not-processed",
@@ -49,6 +50,7 @@ UNTOUCHED: frozenset[LegCode] = frozenset(
         "all-full",
         "shed",
         "overloaded",
+        "exhausted",
         "bad-head",
     )
 )
@@ -79,7 +81,7 @@ OVERLOADED = LegFailure("overloaded", "this router is short of memory")
 
 def dial_failure(failure: DialFailure) -> LegFailure:
     """What a failed dial to a target means for its leg: it, or we, have no room."""
-    code: LegCode = "overloaded" if failure.code == "exhausted" else "connect-failed"
+    code: LegCode = "exhausted" if failure.code == "exhausted" else "connect-failed"
     return LegFailure(code, failure.reason)
 
 

@@ -14,7 +14,7 @@ CODE = "SW0520"
 _SERVER_ERRORS = 500
 
 _SAYS = {
-    "busy": "has no room: no slot was free, or its router is short of memory",
+    "busy": "has no room: no slot was free, or its router is short of memory or connections",
     "all-full": "is full: no slot was free",
     "shed": "keeps what is free for requests that are not sheddable",
     "no-target": "has no ready target",
@@ -32,6 +32,7 @@ _SAYS = {
     "link-lost": "lost the link that carried the request",
     "unanswered": "neither took nor refused the request in time",
     "overloaded": "was not asked: this router is short of memory",
+    "exhausted": "was not asked: this router has no descriptor or local port left",
     "not-processed": "has a target that did not process the request",
     "stalled": "stopped in the middle of the request for too long",
     "client-gone": "was not waited for: this router gave the request up",

@@ -26,6 +26,7 @@ _REFUSALS: dict[LegCode, Refusal] = {
     "busy": "busy",
     "all-full": "busy",
     "overloaded": "busy",
+    "exhausted": "busy",
     "no-target": "no-target",
     "connect-failed": "connect-failed",
     "draining": "draining",

@@ -56,6 +56,7 @@ WORDS: Final = {
     "cancelled": "were given up by this router",
     "internal": "met an error of the router itself",
     "overloaded": "came while this router was short of memory",
+    "exhausted": "came while no descriptor or local port was left for a connection to a target",
     "draining": "came while a site drained or their service was removed",
 }
 """What requests that failed for each cause met."""

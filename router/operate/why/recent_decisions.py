@@ -18,6 +18,7 @@ _NOBODY = {
     "no-route": NO_SITE_IS_READY,
     "no-target": NO_SITE_IS_READY,
     "overloaded": "this router is short of memory",
+    "exhausted": "this router has no descriptor or local port left for a connection",
     "client-gone": "its client left",
     "cancelled": "this router gave it up",
 }

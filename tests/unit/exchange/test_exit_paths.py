@@ -279,6 +279,8 @@ def test_a_dial_without_a_descriptor_is_answered_with_503_and_frees_its_slot(rem
     assert head.startswith(b"HTTP/1.1 503 ")
     assert b"\r\nRetry-After: " in head
     assert stage.in_flight == 0
+    (figures,) = stage.a.forwarder.readings.services_snapshot()
+    assert set(figures.counters.failed_for) == {"all-full" if remote else "exhausted"}
 
 
 VALUES = Decision, Grounds, SeenDecision

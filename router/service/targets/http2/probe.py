@@ -97,7 +97,7 @@ class Http2Probe:
         """A GET has no body to wait for."""
 
     def done(self, failure: LegFailure | None) -> None:
-        if failure is not None and failure.code == "overloaded":
+        if failure is not None and failure.code == "exhausted":
             self._tell(None)
         elif failure is not None:
             self._tell(f"{failure.reason} (GET {self._path})")
