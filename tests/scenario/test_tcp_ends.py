@@ -183,6 +183,24 @@ def test_a_reset_after_the_end_of_the_other_is_a_reset(
 
 
 @SITES
+def test_a_target_that_resets_once_its_client_has_left_fails_no_connection(
+    crossing: Crossing, at: str
+) -> None:
+    """RabbitMQ, for one, resets a connection that its client ended without a goodbye."""
+    site = crossing.door if at == "door" else crossing.room
+    for _ in range(3):
+        client, target = crossing.pair(at)
+        target.sendall(b"welcome")
+        assert client.recv(7) == b"welcome"
+        client.close()
+        assert target.recv(10) == b""
+        reset(target)
+    crossing.net.at_rest("db")
+    past = site.ctl("why", "db", "--last", "3", "-o", "json").json()["items"]
+    assert [one["outcome"] for one in past] == ["client-gone"] * 3
+
+
+@SITES
 def test_a_client_that_closes_with_bytes_unread_resets_the_target(
     crossing: Crossing, at: str
 ) -> None:

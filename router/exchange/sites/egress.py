@@ -36,6 +36,7 @@ _REFUSALS: dict[LegCode, Refusal] = {
 
 _RESETS: dict[LegCode, ResetCode] = {
     "target-reset": "target-reset",
+    "client-gone": "target-reset",
     "target-timeout": "target-timeout",
     "bad-response": "bad-response",
     "cancelled": "cancelled",

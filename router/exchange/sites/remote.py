@@ -7,7 +7,7 @@ from router.exchange.sites.reset_causes import FAILURES
 from router.exchange.upload import LENGTH_NOT_KNOWN
 from router.http.http1.canonical import check_trailers
 from router.link.ports import Refusal, ResetCode
-from router.service.ports import LegFailure
+from router.service.ports import CLIENT_GONE, LegFailure
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
 _ASKED = RemoteState.ASKED
@@ -204,12 +204,18 @@ class RemoteLeg(RemoteAttempt):
             self._done(LegFailure("cancelled"))
         elif not is_news:
             return
+        elif cause == "target-reset" and state is _RAW_SERVED and self._is_left():
+            self._done(CLIENT_GONE)
         elif cause is not None:
             self._done(LegFailure(FAILURES[cause], f"reset by the other site: {cause}"))
         elif state is _RAW or state is _RAW_SERVED:
             self._done(None)
         else:  # A clean end without a response is none.
             self._done(LegFailure("bad-answer", "the stream ended before the response"))
+
+    def _is_left(self) -> bool:
+        """Its client has ended: what a target's reset means then is in `TcpTargetLeg`."""
+        return self._finished and self._request.protocol == "tcp"
 
     def _broken(self, reason: str) -> None:
         self._blame("malformed")

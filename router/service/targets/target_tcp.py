@@ -9,7 +9,14 @@ from router.model import limits
 from router.model.addresses import split
 from router.model.requests import Request
 from router.net.ports import Buffer, Connection, Dial, DialFailure, Loss, Network, Tls
-from router.service.ports import CANCELLED, LegFailure, LegTaker, TargetConfig, dial_failure
+from router.service.ports import (
+    CANCELLED,
+    CLIENT_GONE,
+    LegFailure,
+    LegTaker,
+    TargetConfig,
+    dial_failure,
+)
 from router.service.targets.proxy_header import proxy_header
 from router.service.targets.target_answers import TargetAnswers
 from router.service.targets.ways import Way
@@ -41,7 +48,8 @@ class TcpTargetLeg:
 
     The target's reset, or any other loss of an established connection, is ``target-reset``: what
     came before may be torn. A reset speaks against the target only if it comes soon and before a
-    byte: many a protocol ends by one.
+    byte: many a protocol ends by one. If it comes after bytes and after the client's end, the
+    client has left: a server that has read that end and closes without lingering sends a reset.
 
     ``answers`` of the target counts whether a byte came. ``send`` and ``received`` are of this leg
     until the first byte each way; from then on the other side's own, with no frame in between.
@@ -59,6 +67,7 @@ class TcpTargetLeg:
         "_connection",
         "_handler",
         "_is_asked",
+        "_is_finished",
         "_now",
         "_preface",
         "blames_target",
@@ -81,6 +90,7 @@ class TcpTargetLeg:
         self._preface = preface
         self._aborted = False
         self._is_asked = False
+        self._is_finished = False
         self.blames_target = True
 
     # Of the dial.
@@ -110,6 +120,7 @@ class TcpTargetLeg:
         raise AssertionError("trailers on a tcp leg")
 
     def finish(self) -> None:
+        self._is_finished = True
         self._connection.finish()
 
     def abort(self) -> None:
@@ -151,6 +162,8 @@ class TcpTargetLeg:
             failure = CANCELLED
             if self.blames_target and self._is_asked:
                 self._note_silence()
+        elif cause is not None and self._is_finished and not self.blames_target:
+            failure = CLIENT_GONE
         elif cause is not None:
             if self._now() - self._connected_at > limits.EJECT_TCP_RESET_S:
                 self.blames_target = False
