@@ -22,6 +22,7 @@ SETTLE_ROUNDS_MAX = 8  # Of late deliveries and turn-end calls before others get
 ACCEPTS_PER_TURN_MAX = 64
 ACCEPT_ERRORS_PER_TURN_MAX = 3  # Then the listener rests.
 ACCEPT_REST_S = 1.0  # After those, or when no descriptor is left.
+NO_DIAL_SHOWN_S = 10.0  # As a problem, after the last dial without a descriptor or local port.
 WRITE_PARTS_MAX = 256  # Gathered in one system call; the kernel takes 1,024.
 WRITE_HIGH_BYTES = 64 * KIB  # Above it `send` says no until the buffer is empty.
 # What the kernel holds for one connection counts against a pod's memory. When thousands hold MiBs

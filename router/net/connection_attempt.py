@@ -352,6 +352,8 @@ class TcpDial:
         if self._over:
             return
         self._stop()
+        if failure.code == "exhausted":
+            self._poller.note_no_dial(failure.reason)
         trouble = self._resolver.trouble(self._host) if self._trying else ""
         if trouble:
             failure = DialFailure(code=failure.code, reason=failure.reason + trouble)

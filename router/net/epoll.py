@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from router.model.limits import ACCEPT_REST_S
+from router.model.limits import ACCEPT_REST_S, NO_DIAL_SHOWN_S
 from router.net.connection_attempt import Connected, Failed, NewSocket, TcpDial, new_socket
 from router.net.far_targets import FarTargets
 from router.net.host import EventLoopHost
@@ -83,6 +83,12 @@ class EpollNetwork:
     def is_held_back(self) -> bool:
         """Connections wait in a backlog since this process has no descriptor left for them."""
         return self.now() - self._poller.held_back_at < 2.0 * ACCEPT_REST_S
+
+    @property
+    def why_no_dial(self) -> str:
+        """The first dial of late that had no descriptor or local port; empty: none lately."""
+        is_recent = self.now() - self._poller.no_dial_at < NO_DIAL_SHOWN_S
+        return self._poller.why_no_dial if is_recent else ""
 
     @property
     def handler_errors(self) -> int:

@@ -12,6 +12,7 @@ from router.model.limits import (
     CONNECTION_COST_BYTES,
     KEEPALIVE_AFTER_S,
     LATE_WAKE_S,
+    NO_DIAL_SHOWN_S,
     READ_BYTES,
     SETTLE_ROUNDS_MAX,
     TLS_READ_BYTES,
@@ -95,6 +96,7 @@ class Poller:
         "handler_errors",
         "held_back_at",
         "late_at",
+        "no_dial_at",
         "now",
         "on_handler_error",
         "on_wake",
@@ -104,6 +106,7 @@ class Poller:
         "turn_lag_s",
         "turns",
         "unsent_bytes",
+        "why_no_dial",
     )
 
     def __init__(self, host: EventLoopHost, on_wake: Callable[[], None]) -> None:
@@ -145,6 +148,9 @@ class Poller:
         self.on_handler_error: Callable[[Exception], None] = _ignore
         self.held_back_at = -inf
         """When a listener last accepted nothing for want of a descriptor."""
+        self.no_dial_at = -inf
+        """When a dial last failed for want of a descriptor or local port."""
+        self.why_no_dial = ""
         self.turn_lag_s = 0.0
         self.late_at = 0.0  # From then on, what can wait for the next turn does.
         self.turns = 0
@@ -214,6 +220,13 @@ class Poller:
         self._looks_after = None
         for entry in list(self.entries.values()):
             entry.lasts()
+
+    def note_no_dial(self, why: str) -> None:
+        """A dial failed for want of a descriptor or local port. The first of a series is named."""
+        now = self.now()
+        if now - self.no_dial_at >= NO_DIAL_SHOWN_S:
+            self.why_no_dial = why
+        self.no_dial_at = now
 
     def wake(self) -> None:
         """Have a turn run soon. The one method that other threads may call."""

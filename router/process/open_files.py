@@ -1,4 +1,4 @@
-"""Whether clients wait for a connection, and for which limit: what `status` says then."""
+"""Whether clients wait for a connection, or none can be opened: what `status` says then."""
 
 import resource
 from collections.abc import Mapping
@@ -24,10 +24,6 @@ def why_clients_wait(network: EpollNetwork, listeners: Listeners) -> str:
 
 def problems(whys: Mapping[int, str], count: int) -> tuple[Problem, ...]:
     """One for each reason. ``whys``: `why_clients_wait` of each of ``count`` workers, by index."""
-    at: dict[str, list[int]] = {}
-    for index, why in sorted(whys.items()):
-        if why:
-            at.setdefault(why, []).append(index)
     return tuple(
         Problem(
             code="SW0693",
@@ -35,7 +31,20 @@ def problems(whys: Mapping[int, str], count: int) -> tuple[Problem, ...]:
             hint="Raise the limit: LimitNOFILE= of the unit, or ulimit -n, and start the router "
             "again; or run more workers",
         )
-        for why, indexes in at.items()
+        for why, indexes in _workers_by_reason(whys).items()
+    )
+
+
+def problems_of_dials(whys: Mapping[int, str], count: int) -> tuple[Problem, ...]:
+    """One for each reason. ``whys``: `EpollNetwork.why_no_dial` of each of ``count`` workers."""
+    return tuple(
+        Problem(
+            code="SW0695",
+            message=f"Connections cannot be opened{_at(indexes, count)}: {why}.",
+            hint="For more files: LimitNOFILE= of the unit, or ulimit -n. For more local ports: "
+            "net.ipv4.ip_local_port_range, or another target",
+        )
+        for why, indexes in _workers_by_reason(whys).items()
     )
 
 
@@ -59,6 +68,15 @@ def problems_of_full_ports(
         )
         for (key, limit), indexes in sorted(at.items())
     )
+
+
+def _workers_by_reason(whys: Mapping[int, str]) -> dict[str, list[int]]:
+    """Without those that have none."""
+    at: dict[str, list[int]] = {}
+    for index, why in sorted(whys.items()):
+        if why:
+            at.setdefault(why, []).append(index)
+    return at
 
 
 def _at(indexes: list[int], count: int) -> str:

@@ -315,6 +315,7 @@ class Running:
             *problems.of_disk(self._keeping.keeper.trouble, self._logs.trouble),
             *self.console.problems(),
             *open_files.problems(self._why_clients_wait(), self.workers.count),
+            *open_files.problems_of_dials(self._why_no_dial(), self.workers.count),
             *open_files.problems_of_full_ports(self._full_ports(), self.workers.count),
             *self._own_faults.problems(self.view.utc),
         )
@@ -324,6 +325,11 @@ class Running:
         here = open_files.why_clients_wait(self.network, self.router.forwarder.listeners)
         others = {one.index: one.clients_wait for one in self.workers.all if one.serves}
         return {self.part.index: here, **others}
+
+    def _why_no_dial(self) -> dict[int, str]:
+        """By worker, of those that answer."""
+        others = {one.index: one.why_no_dial for one in self.workers.all if one.serves}
+        return {self.part.index: self.network.why_no_dial, **others}
 
     def _full_ports(self) -> dict[int, dict[ServiceKey, int]]:
         """By worker, of those that answer."""

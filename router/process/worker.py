@@ -199,6 +199,7 @@ class _Lead:
             process.view.ready(),
             links,
             clients_wait=open_files.why_clients_wait(process.network, listeners),
+            why_no_dial=process.network.why_no_dial,
             full_ports=tuple(listeners.full_ports().items()),
             refused_clients=tuple(process.router.readings.refused_clients.items()),
         )

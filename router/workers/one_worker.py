@@ -107,6 +107,7 @@ class OneWorker:
         self.door = ""
         self.ready = False  # By its last answer, however long ago.
         self.clients_wait = ""  # By that answer: why, or empty.
+        self.why_no_dial = ""  # Likewise.
         self.full_ports: dict[ServiceKey, int] = {}  # By that answer, with their limits.
         self.refused_clients: dict[ServiceKey, int] = {}  # By that answer, in this life.
         self.holdings: dict[str, Holding] = {}
@@ -160,7 +161,8 @@ class OneWorker:
         if self.ready:
             self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
         self.pid, self.writer, self.door, self.ready = 0, None, "", False
-        self.clients_wait, self.full_ports, self.refused_clients = "", {}, {}
+        self.clients_wait = self.why_no_dial = ""
+        self.full_ports, self.refused_clients = {}, {}
         self.silence = Silence()
         self.metrics, self.scales, self.phases = (), (), {}
         self._shares, self._parts = {}, {}

@@ -264,7 +264,8 @@ class WorkerDoor(msgspec.Struct, frozen=True, tag="door"):
 
 class WorkerAnswer(msgspec.Struct, frozen=True, tag="answer"):
     """To `Ask` of that number. ``more``: another one to it follows. ``clients_wait``: why further
-    clients wait for a connection there; empty: they do not. ``full_ports``: service ports with as
+    clients wait for a connection there; empty: they do not. ``why_no_dial``: likewise, why it can
+    open no connection. ``full_ports``: service ports with as
     many clients there as their limit of connections, with that limit. ``refused_clients``: how
     many clients that worker reset since its start, as their address had too many."""
 
@@ -274,6 +275,7 @@ class WorkerAnswer(msgspec.Struct, frozen=True, tag="answer"):
     told: Told | None = None
     more: bool = False
     clients_wait: str = ""
+    why_no_dial: str = ""
     full_ports: tuple[tuple[ServiceKey, int], ...] = ()
     refused_clients: tuple[tuple[ServiceKey, int], ...] = ()
 

@@ -201,7 +201,8 @@ class Workers:
             one.why = ""
             self.reports.serves(one)
         one.ready, one.links = answer.ready, answer.links
-        one.clients_wait, one.full_ports = answer.clients_wait, dict(answer.full_ports)
+        one.clients_wait, one.why_no_dial = answer.clients_wait, answer.why_no_dial
+        one.full_ports = dict(answer.full_ports)
         one.refused_clients = dict(answer.refused_clients)
         one.hear(answer)
 

@@ -125,7 +125,9 @@ def test_streams_beyond_the_descriptors_are_refused_and_cost_neither_target_nor_
         assert few.get("status")["ready"]
         assert few.service("raw")["targets"][0]["ready"]
         assert many.is_up("few")
+        until(lambda: few.problems("SW0695"), "status says that no connection can be opened")
     net.at_rest("raw")
+    until(lambda: not few.problems("SW0695"), "connections can be opened again")
     with socket.create_connection((many.address, SHOP_PORT), 5.0) as door:
         door.sendall(b"name\n")
         assert door.recv(100) == b"few\n"

@@ -201,4 +201,15 @@ CODES: Final = (
         "waited longest is used.",
         "At the full site delete a link that is not needed. Or link the other site to another one",
     ),
+    Code(
+        "SW0695",
+        "Connections to targets cannot be opened",
+        "A dial of the last 10 s had no descriptor or no local port. Clients of this site are "
+        "refused then (503 overloaded, tcp: a reset), and other sites hear that this one is full. "
+        "Linux has 28,232 local ports for each address and port of a target, and keeps one for a "
+        "minute after the router closed its connection first, so that is the most tcp connections "
+        "a minute to one target. Each worker is named.",
+        "For more files: LimitNOFILE= of the unit, or ulimit -n. For more local ports: "
+        "net.ipv4.ip_local_port_range, or another target",
+    ),
 )

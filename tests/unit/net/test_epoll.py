@@ -23,8 +23,8 @@ from router.model.limits import (
     TURN_EVENTS_MAX,
     TURN_S_MAX,
 )
+from router.net import epoll, poller, sockets
 from router.net import listener as listening
-from router.net import poller, sockets
 from router.net.epoll import EpollNetwork
 from router.net.listener import Sharing, bind
 from router.net.loop_host import LoopHost
@@ -646,7 +646,9 @@ def test_a_connection_to_oneself_is_a_failure(host: SelfHost) -> None:
     network.close()
 
 
-def test_a_dial_without_descriptors_fails_later(host: SelfHost) -> None:
+def test_a_dial_without_descriptors_fails_later_and_is_remembered(
+    host: SelfHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def none_left(family: socket.AddressFamily) -> socket.SocketType:
         raise OSError(errno.EMFILE, "too many open files")
 
@@ -657,6 +659,9 @@ def test_a_dial_without_descriptors_fails_later(host: SelfHost) -> None:
     host.run_while(lambda: not failures)
     assert failures[0].code == "exhausted"
     assert "no descriptor left" in failures[0].reason
+    assert network.why_no_dial == failures[0].reason
+    monkeypatch.setattr(epoll, "NO_DIAL_SHOWN_S", 0.0)
+    assert network.why_no_dial == ""
     network.close()
 
 

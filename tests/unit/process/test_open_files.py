@@ -46,6 +46,14 @@ def test_of_several_workers_each_that_has_no_room_is_named() -> None:
     ]
 
 
+def test_dials_that_cannot_be_tried_are_named_with_the_workers() -> None:
+    assert open_files.problems_of_dials({0: "", 1: ""}, 2) == ()
+    why = "10.0.0.1:80 was not tried: no local port or address is left for it"
+    (told,) = open_files.problems_of_dials({0: "", 1: why}, 2)
+    assert told.code == "SW0695"
+    assert told.message == f"Connections cannot be opened at worker 1 of 2: {why}."
+
+
 def test_a_service_with_all_its_connections_is_named_with_the_workers() -> None:
     shop, cart = ServiceKey("shop", 80), ServiceKey("cart", 81)
     assert open_files.problems_of_full_ports({0: {}}, 1) == ()

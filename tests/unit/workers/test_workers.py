@@ -201,6 +201,7 @@ def test_what_is_said_is_heard(message: ToWorker) -> None:
         WorkerAnswer(7, True, links=2, told=Metrics((COUNTED,)), more=True),
         WorkerAnswer(7, True, links=2, told=WorkerServices((SHOP,))),
         WorkerAnswer(8, True, links=2, clients_wait="of at most 256 open files none is left"),
+        WorkerAnswer(8, True, links=2, why_no_dial="10.0.0.1:80 was not tried"),
         WorkerAnswer(9, True, links=2, full_ports=((ServiceKey("shop", 80), 3),)),
     ),
 )
