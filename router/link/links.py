@@ -27,6 +27,7 @@ from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig
 from router.link.streams.buffers import ProcessBuffers
+from router.link.streams.holder_share import HolderShares
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
@@ -66,6 +67,7 @@ class Links:
         self._rng = rng
         self._abilities = EDGE if is_edge else INTERIOR
         self._process = ProcessBuffers()
+        self._shares = HolderShares(network)
         self._life = Life(rng.randbytes(control.NONCE_BYTES), born, place, restored)
         self._dialled = DialledLinks(
             network,
@@ -78,6 +80,7 @@ class Links:
         self._accepted = AcceptedLinks(
             network,
             self._process,
+            self._shares,
             lambda config: self._new_session(config, self._abilities),
             owner.incoming_refused,
         )
@@ -272,6 +275,7 @@ class Links:
             self._network,
             self._identity,
             self._process,
+            self._shares,
             self._rng,
             config,
             life=self._life,

@@ -197,6 +197,10 @@ class Stream(Protocol):
         """The site of ``neighbour``, as its identity key proved it."""
 
     @property
+    def neighbour_holder(self) -> str:
+        """Who answers for it here, see `Neighbour.holder`."""
+
+    @property
     def queued_bytes(self) -> int:
         """What waits for the peer's credit, or for its turn."""
 

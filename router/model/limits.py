@@ -11,9 +11,14 @@ TURN_S_MAX = 0.02  # of which none begins later: the operator's door waits for t
 # Never 128 KiB or more into new bytes: malloc would mmap each time.
 READ_BYTES = 64 * KIB - 8
 TLS_READ_BYTES = 256 * KIB + 16 * 22  # One write of a neighbour that has much: 16 full records.
+TLS_READ_BYTES_MIN = 16 * KIB  # Halved until then while a read takes more than TURN_READ_S_MAX.
 # One connection cannot keep the turn to itself. One call, if the last read was a full one.
 TURN_READ_BYTES_MAX = 4 * READ_BYTES
-TURN_READ_S_MAX = 0.004  # Nor by bytes that are few and dear: small frames, signatures.
+# Nor by bytes that are few and dear: small frames, signatures. All lanes of one neighbor over
+# several links, or of all sites that one token let in, have it together; so have all lanes whose
+# neighbor is not known yet, and all TLS handshakes of those who connect.
+TURN_READ_S_MAX = 0.004
+READ_SHORT_S = TURN_READ_S_MAX / 64  # Such a read of a lane is not counted.
 SPLICE_AFTER_READS = 4  # Full ones in a row: then bytes go from socket to socket in the kernel,
 SPLICE_SMALL_BYTES, SPLICE_SMALL_MAX = 16 * KIB, 4  # until so many moves in a row were smaller.
 PIPE_BYTES = MIB  # Moved at a time; a pipe holds that of one whose peer does not keep up.

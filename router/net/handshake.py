@@ -29,6 +29,7 @@ class TlsHandshake:
         "_fd",
         "_hello",
         "_incoming",
+        "_is_of_client",
         "_local",
         "_mask",
         "_object",
@@ -80,6 +81,7 @@ class TlsHandshake:
         )
         self._out = b"" if server_side else tls.preface
         self._over = False
+        self._is_of_client = server_side
         needs_protocol = server_side and tls.alpn and tls.alpn_required
         self._hello = ClientHello() if needs_protocol else None  # Until it is complete.
         self._mask = EPOLLIN if server_side else EPOLLIN | EPOLLOUT
@@ -106,6 +108,16 @@ class TlsHandshake:
         self._fail("error", f"handshake with {self._peer} failed: {error!r}")
 
     def ready(self, mask: int) -> None:
+        if not self._is_of_client:
+            self._go_on(mask)
+            return
+        poller = self._poller
+        if poller.may_shake_hands():  # Else epoll tells of it again.
+            began = poller.now()
+            self._go_on(mask)
+            poller.shook_hands(poller.now() - began)
+
+    def _go_on(self, mask: int) -> None:
         if mask & ~EPOLLOUT and not self._receive():
             return
         try:

@@ -20,6 +20,7 @@ from router.model.limits import (
     TURN_BATCH_EVENTS,
     TURN_EVENTS_MAX,
     TURN_READ_BYTES_MAX,
+    TURN_READ_S_MAX,
     TURN_S_MAX,
 )
 from router.net.host import EventLoopHost, HostCall
@@ -74,6 +75,8 @@ class Poller:
         "_closed",
         "_epoll",
         "_fresh",
+        "_handshakes_left_s",
+        "_handshakes_turn",
         "_host",
         "_in_turn",
         "_intake_mark",
@@ -152,6 +155,7 @@ class Poller:
         """When a dial last failed for want of a descriptor or local port."""
         self.why_no_dial = ""
         self.turn_lag_s = 0.0
+        self._handshakes_turn, self._handshakes_left_s = -1, 0.0
         self.late_at = 0.0  # From then on, what can wait for the next turn does.
         self.turns = 0
         host.watch(self._epoll.fileno(), self.turn)
@@ -209,6 +213,17 @@ class Poller:
         callback, self._on_intake = self._on_intake, _nobody_asked
         self._intake_mark = inf
         self._guarded(callback)
+
+    def may_shake_hands(self) -> bool:
+        """Whether the TLS handshakes of this turn have taken less than their time. Those of who
+        connects are dear, also of strangers."""
+        if self._handshakes_turn != self.turns:
+            self._handshakes_turn, self._handshakes_left_s = self.turns, TURN_READ_S_MAX
+        return self._handshakes_left_s > 0
+
+    def shook_hands(self, took_s: float) -> None:
+        """One went on for so long."""
+        self._handshakes_left_s -= took_s
 
     def look_after_new(self) -> None:
         """Tell entries in a while that they last; those that end sooner never hear it."""

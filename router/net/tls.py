@@ -11,6 +11,7 @@ from router.model.limits import (
     LANE_QUANTUM_BYTES,
     LANE_TURN_BYTES_MAX,
     TLS_READ_BYTES,
+    TLS_READ_BYTES_MIN,
     TLS_RECORD_BYTES,
     TURN_READ_BYTES_MAX,
     TURN_READ_S_MAX,
@@ -92,6 +93,7 @@ class TlsConnection(TcpConnection):
         "_outgoing",
         "_plain",
         "_plain_bytes",
+        "_read_bytes",
     )
 
     def __init__(
@@ -113,6 +115,7 @@ class TlsConnection(TcpConnection):
         self._certificate = peer_certificate
         self._plain: deque[bytes | memoryview] = deque()
         self._plain_bytes = 0
+        self._read_bytes = TLS_READ_BYTES  # At a time: less, where it is dear to handle.
         self._end_pending = False  # close_notify was read, `ended` waits for `resume`.
         self._notified = False  # Our close_notify is with the ciphertext.
         if unsent:
@@ -166,8 +169,10 @@ class TlsConnection(TcpConnection):
 
     def _read(self) -> None:
         poller = self._poller
-        cipher = poller.cipher_view
-        budget, until = TURN_READ_BYTES_MAX, poller.now() + TURN_READ_S_MAX
+        wanted = self._read_bytes
+        cipher = poller.cipher_view[:wanted]
+        began = poller.now()
+        budget, until = TURN_READ_BYTES_MAX, began + TURN_READ_S_MAX
         while True:
             try:
                 size = self._socket.recv_into(cipher)
@@ -185,7 +190,12 @@ class TlsConnection(TcpConnection):
             self._incoming.write(cipher[:size])
             self._pump()
             budget -= size
-            if size < TLS_READ_BYTES or budget <= 0 or poller.now() > until:
+            ended = poller.now()
+            if ended > until:
+                self._read_bytes = max(TLS_READ_BYTES_MIN, wanted // 2)
+            elif ended - began < TURN_READ_S_MAX / 4:
+                self._read_bytes = min(TLS_READ_BYTES, 2 * wanted)
+            if size < wanted or budget <= 0 or ended > until:
                 return
             if self.reading is not WANTED:
                 return

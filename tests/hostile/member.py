@@ -114,8 +114,13 @@ class Member(Keys):
 
     def send(self, *frames: Frame) -> None:
         """Frames in one write; silent once the router has hung up."""
-        with self._lock, contextlib.suppress(OSError):
-            self._tls.write(b"".join(map(wire.encode, frames)))
+        with contextlib.suppress(OSError):
+            self.write(b"".join(map(wire.encode, frames)))
+
+    def write(self, data: bytes) -> None:
+        """Frames that are encoded already."""
+        with self._lock:
+            self._tls.write(data)
             self._socket.sendall(self._out.read())
 
     def open_frame(self, service: str, port: int, head: bytes) -> Frame:

@@ -4,10 +4,14 @@ not affected."""
 
 import re
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from router.model import limits
+from tests.hostile.drowning import drowned
+from tests.hostile.ingress import RogueIngress
 from tests.hostile.member import Member
 from tests.hostile.scene import started_pair
 from tests.hostile.test_invented_sites import answered
@@ -15,6 +19,7 @@ from tests.hostile.test_lsa_flood import flooding, lsa_of
 from tests.hostile.test_swarm import held_bytes
 from tests.scenario.clients import Load
 from tests.scenario.harness import SHOP_PORT, Network, Site
+from tests.scenario.offering import offer
 from tests.scenario.waiting import until
 
 SITES, SERVICES, EACH = 40, 1_000, 64
@@ -78,3 +83,47 @@ def test_the_sites_of_one_token_are_read_at_the_rate_of_one_neighbor(tmp_path: P
         most = limits.LSA_INTAKE_BURST_BYTES + limits.LSA_INTAKE_BYTES_PER_S * took_s
         assert limits.LSA_INTAKE_BURST_BYTES < read < most + limits.MIB, (read, took_s)
         assert load.answers and not load.failed
+
+
+OWN_PER_S, OWN_S = 20.0, 3.0
+LATER_MAX, LATE_MS = 6.0, 100.0
+"""How much later an answer may be beside forty than beside one; without a bound it was 20 times."""
+
+
+def test_requests_of_forty_sites_of_one_token_delay_others_as_those_of_one(tmp_path: Path) -> None:
+    took_ms = {}
+    for members in (1, SITES):
+        with Network(tmp_path / str(members)) as net:
+            alpha, _ = started_pair(net)
+            token = tmp_path / f"{members}.token"
+            alpha.quick("token", "create", str(token), "--token-type", "cert", "--name", "fleet")
+            with drowned(token, members):
+                own = offer((alpha.address, SHOP_PORT), OWN_PER_S, OWN_S)
+            assert (own.refused, own.errors) == (0, 0), own
+            took_ms[members] = own.served_p99_ms
+    print(took_ms)
+    assert took_ms[SITES] < LATER_MAX * took_ms[1] + LATE_MS
+
+
+REQUESTS = 20
+
+
+def has_each(members: Sequence[RogueIngress], answers: int) -> bool:
+    return {one.served for one in members} == {answers}
+
+
+def test_forty_honest_sites_of_one_token_are_served_each_and_with_them_others(
+    tmp_path: Path,
+) -> None:
+    with Network(tmp_path) as net, ExitStack() as fleet:
+        alpha, _ = started_pair(net)
+        token = tmp_path / "fleet.token"
+        alpha.quick("token", "create", str(token), "--token-type", "cert", "--name", "fleet")
+        members = [fleet.enter_context(RogueIngress(token, f"edge-{at}")) for at in range(SITES)]
+        with Load([(alpha.address, SHOP_PORT)], OWN_PER_S) as own:
+            for number in range(1, REQUESTS + 1):
+                for member in members:
+                    member.open_as(member.site, "shop", SHOP_PORT)
+                until(partial(has_each, members, number), "each has its answers")
+        assert not any(one.refused for one in members)
+        assert own.answers and not own.failed

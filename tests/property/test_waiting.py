@@ -1,4 +1,4 @@
-"""The fair queue against a plain list of those who wait, one link of them a liar's."""
+"""The fair queue against a plain list of those who wait, some links of them a liar's."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -8,12 +8,17 @@ from router.balance.site.waiting_room import LOCAL_LINK, FairQueue, WaitingPlace
 from router.model.ids import SiteId
 from tests.examples import examples
 
-LIAR = SiteId("liar")
+LIAR, LIARS = "liar", [SiteId("liar-1"), SiteId("liar-2"), SiteId("liar-3")]
 LINES = [
     WaitingPlace(LOCAL_LINK, SiteId("here")),
     *(WaitingPlace(SiteId(link), SiteId(ingress)) for link, ingress in ("aa", "ab", "cc")),
 ]
-LINKS = sorted({one.link for one in LINES})
+HOLDERS = sorted({one.link for one in LINES})  # Each link of them answers for itself.
+
+
+def names(line: WaitingPlace) -> tuple[str, ...]:
+    """Those who take turns: of each in the one before it."""
+    return line.holder or line.link, line.link, line.ingress
 
 
 class Item:
@@ -32,11 +37,15 @@ class QueueMachine(RuleBasedStateMachine):
         # How often each line with somebody to serve was passed over since its last turn.
         self.passed_over: dict[WaitingPlace, int] = {}
 
-    def of_link(self, link: SiteId) -> int:
-        return sum(one.line.link == link for one in self.waiting)
+    def of(self, *where: str) -> int:
+        """How many wait there, the holder first."""
+        return sum(names(one.line)[: len(where)] == where for one in self.waiting)
 
-    def of_line(self, line: WaitingPlace) -> int:
-        return sum(one.line == line for one in self.waiting)
+    def longest(self, *where: str) -> int:
+        """Of the lines within that."""
+        depth = len(where)
+        inner = {names(one.line)[: depth + 1] for one in self.waiting}
+        return max((self.of(*one) for one in inner if one[:depth] == where), default=0)
 
     def ask(self, line: WaitingPlace, wait_s: float) -> None:
         """As `service.admission` does it."""
@@ -57,22 +66,18 @@ class QueueMachine(RuleBasedStateMachine):
         """No line is longer."""
         if not self.limit:
             return
-        links = [self.of_link(one.line.link) for one in self.waiting]
-        assert self.of_link(line.link) == max(links)
-        mates = [self.of_line(one.line) for one in self.waiting if one.line.link == line.link]
-        assert self.of_line(line) == max(mates)
+        where = names(line)
+        for depth in range(len(where)):
+            assert self.of(*where[: depth + 1]) == self.longest(*where[:depth])
 
     def check_displaced(self, line: WaitingPlace, displaced: Item) -> None:
-        """The last of the longest: its link has most, its line most of that link."""
-        link = displaced.line.link
-        assert self.of_link(link) == max(self.of_link(one.line.link) for one in self.waiting)
-        mates = [one.line for one in self.waiting if one.line.link == link]
-        assert self.of_line(displaced.line) == max(map(self.of_line, mates))
+        """The last of the longest: its holder has most, its link most of that, and its line."""
+        there, here = names(displaced.line), names(line)
+        for depth in range(len(there)):
+            assert self.of(*there[: depth + 1]) == self.longest(*there[:depth])
         assert displaced is [one for one in self.waiting if one.line == displaced.line][-1]
-        if line.link == link:
-            assert self.of_line(line) < self.of_line(displaced.line)
-        elif self.of_link(line.link) == self.of_link(link):
-            raise AssertionError("its link is as long")
+        parts = next(n for n, (a, b) in enumerate(zip(here, there, strict=True)) if a != b) + 1
+        assert self.of(*here[:parts]) < self.of(*there[:parts])
 
     @rule(line=st.sampled_from(LINES), wait_s=st.floats(0.0, 3.0))
     def push(self, line: WaitingPlace, wait_s: float) -> None:
@@ -80,15 +85,16 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 12), claims=st.sampled_from(["liar", "here", "a", "other"]))
     def lie(self, count: int, claims: str) -> None:
-        """As many as it can, of one claimed ingress or each of another one."""
-        honest = {link: self.of_link(link) for link in LINKS}
+        """As many as it can over all its links, of one claimed ingress or each of another one."""
+        honest = {holder: self.of(holder) for holder in HOLDERS}
         for _ in range(count):
             self.lies += 1
             ingress = f"{self.lies}" if claims == "other" else claims
-            self.ask(WaitingPlace(LIAR, SiteId(ingress)), 2.0)
-        for link, before in honest.items():
+            link = LIARS[self.lies % len(LIARS)]
+            self.ask(WaitingPlace(link, SiteId(ingress), holder=LIAR), 2.0)
+        for holder, before in honest.items():
             # Nobody loses a place to a line that is longer, or to one that becomes longer so.
-            assert self.of_link(link) >= min(before, self.limit // (len(LINKS) + 1))
+            assert self.of(holder) >= min(before, self.limit // (len(HOLDERS) + 1))
 
     @rule()
     def pop(self) -> None:
@@ -102,7 +108,9 @@ class QueueMachine(RuleBasedStateMachine):
             if line in {one.line for one in good} - {item.line}:
                 self.passed_over[line] = self.passed_over.get(line, 0) + 1
                 mates = sum(one.link == line.link for one in LINES)
-                assert self.passed_over[line] <= (len(LINKS) + 1) * mates, "a line missed its turn"
+                assert self.passed_over[line] <= (len(HOLDERS) + 1) * mates, (
+                    "a line missed its turn"
+                )
         self.passed_over[item.line] = 0
         self.waiting.remove(item)
 
@@ -139,11 +147,9 @@ class QueueMachine(RuleBasedStateMachine):
         assert set(self.queue.items) == set(self.waiting)
         deadlines = [one.deadline for one in self.waiting]
         assert self.queue.next_deadline() == (min(deadlines) if deadlines else None)
-        assert self.queue.longest == max(
-            (self.of_link(one.line.link) for one in self.waiting), default=0
-        )
+        assert self.queue.longest == self.longest()
         for line in LINES:
-            waiting = self.of_line(line)
+            waiting = self.of(*names(line))
             assert self.queue.waiting_of(line) == waiting
             if not waiting:
                 self.passed_over[line] = 0

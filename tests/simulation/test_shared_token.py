@@ -68,3 +68,37 @@ def test_honest_sites_of_one_token_fare_as_with_a_token_each() -> None:
     for _, _, hub in (alone, shared):
         assert isinstance(hub.router.routing, RoutingCore)
         assert not hub.router.routing.lsas_over_budget
+
+
+SLOTS, SERVICE_S, QUEUE = 4, 0.1, 40
+CROWD, CROWD_PER_S, CROWD_S = 12, 20.0, 10.0
+OWN_PER_S = 12.0
+
+
+def beside_a_crowd(token: str) -> tuple[Counter[int], list[int]]:
+    """A hub whose slots serve 40 requests a second, for which the sites of a crowd ask six times as
+    often. How its own clients fared, and how many answers each site of the crowd got."""
+    names = [f"site-{number}" for number in range(CROWD)]
+    world = World(1, "hub", *names, delay_s=0.005)
+    hub, *crowd = world.sites.values()
+    hub.credentials.token = token
+    hub.declare(queue=QUEUE)
+    hub.serve(1, SLOTS, SERVICE_S)
+    for site in crowd:
+        site.link(hub, 1)
+    world.run_while(lambda: not all(map(known_by, crowd)), KNOWN_S)
+    asked = [site.poisson(CROWD_PER_S, CROWD_S, site.name) for site in crowd]
+    own = hub.poisson(OWN_PER_S, CROWD_S, "hub")
+    world.run(CROWD_S + 2.0)
+    served = [sum(one.status == 200 for one in answers) for answers in asked]
+    return Counter(one.status for one in own), served
+
+
+def test_sites_of_one_token_wait_for_slots_as_one_neighbor_and_share_its_turns() -> None:
+    (alone, of_each), (shared, of_fleet) = beside_a_crowd(""), beside_a_crowd("fleet")
+    assert alone[503] > alone[200], alone
+    assert set(shared) == {200} and shared[200] > 0.8 * OWN_PER_S * CROWD_S, shared
+    left = SLOTS / SERVICE_S * CROWD_S - shared[200]
+    assert 0.8 * left < sum(of_fleet) < 1.3 * left, of_fleet
+    for each in (of_each, of_fleet):
+        assert min(each) > sum(each) / len(each) / 2, each

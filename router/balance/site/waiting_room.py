@@ -24,22 +24,30 @@ UNKNOWN_INGRESS = SiteId("")
 
 
 class WaitingPlace(msgspec.Struct, frozen=True, gc=False):
-    """Where an item waits: by the link that it came over, the branch behind it, its ingress site.
+    """Where an item waits: by who answers for its link, that link, the branch behind it, its
+    ingress site.
 
-    ``link`` is the site next to this one, which is proven, or `LOCAL_LINK`. ``ingress`` is what
-    that site says, as far as `line_of` believes it. ``branch`` is the site behind ``link`` through
-    which the way to the ingress leads, or ``link`` itself for its own clients.
+    ``holder`` answers for ``link`` as others may: all sites that one token let in have one; empty:
+    it answers for itself. ``link`` is the site next to this one, which is proven, or `LOCAL_LINK`.
+    ``ingress`` is what that site says, as far as `line_of` believes it. ``branch`` is the site
+    behind ``link`` through which the way to the ingress leads, or ``link`` itself for its own
+    clients.
     """
 
     link: SiteId
     ingress: SiteId
     branch: SiteId = UNKNOWN_INGRESS
+    holder: str = ""
 
 
 def line_of(
-    link: SiteId, ingress: SiteId, branch_to: Callable[[SiteId, SiteId], SiteId | None]
+    link: SiteId,
+    ingress: SiteId,
+    branch_to: Callable[[SiteId, SiteId], SiteId | None],
+    holder: str = "",
 ) -> WaitingPlace:
     """The line of a stream that came over ``link``, and says that it began at ``ingress``.
+    ``holder`` answers for the link.
 
     ``branch_to``: through which site behind a link the way to a site leads; None: none does. All
     names that come over a link which does not lead there share a line, or made-up names would have
@@ -47,9 +55,11 @@ def line_of(
     only behind itself.
     """
     if ingress == link:
-        return WaitingPlace(link, link, link)
+        return WaitingPlace(link, link, link, holder)
     branch = branch_to(link, ingress)
-    return WaitingPlace(link, ingress, branch) if branch else WaitingPlace(link, UNKNOWN_INGRESS)
+    if not branch:
+        return WaitingPlace(link, UNKNOWN_INGRESS, holder=holder)
+    return WaitingPlace(link, ingress, branch, holder)
 
 
 def line_within(link: SiteId, ingress: SiteId, next_site: SiteId | None) -> WaitingPlace:
@@ -91,15 +101,17 @@ class _Lines(Generic[ItemT]):
         self.longest: Longest[SiteId] = Longest()
         self.size = 0
 
-    def next(self, now: float, may: Callable[[SiteId], bool] | None = None) -> ItemT | None:
+    def next(
+        self, now: float, may: Callable[[SiteId], bool] | None = None, above: int = 0
+    ) -> ItemT | None:
         """Whose turn it is of those whose deadline is ahead; the turn is taken. None: nobody.
 
-        ``may``: as of `FairQueue.pop`, of these places.
+        ``may``: as of `FairQueue.pop`, of the places so many levels below: ``above``.
         """
         for place, lines in self.places.items():
-            if may is not None and not may(place):
+            if may is not None and not above and not may(place):
                 continue
-            item = lines.next(now)
+            item = lines.next(now, may if above else None, above - 1)
             if item is not None:
                 self.places.move_to_end(place)
                 return item
@@ -114,16 +126,18 @@ class _Lines(Generic[ItemT]):
 
 
 class FairQueue(Generic[ItemT]):
-    """A bounded queue: lines per link, in it per branch, and in it per ingress site.
+    """A bounded queue: lines per holder of links, in it per link, per branch, per ingress site.
 
-    Links take turns, the branches of a link take turns within it, and the ingress sites of a branch
-    within that; each of their lines is first come first served. So whatever a site opens, claims or
-    announces, it takes no more than the turns of its link and branch.
+    Holders take turns, their links take turns within that, the branches of a link within it, and
+    the ingress sites of a branch within that; each of their lines is first come first served. So
+    whatever a site opens, claims or announces, it takes no more than the turns of its link and
+    branch; and all that one token let in, no more than those of one neighbor.
 
     Items that wait ``behind`` have lines of their own, which are served when nobody else is.
 
     One bound holds for all lines together. When the queue is full, an item of a shorter line
-    displaces the last of the longest: links are compared first, then branches, then ingress sites.
+    displaces the last of the longest: holders are compared first, then links, then branches, then
+    ingress sites.
     Any item displaces one that waits behind, and one behind displaces no other.
 
     An item is in it at most once and leaves by exactly one of `pop`, `discard`, `displace` and
@@ -161,7 +175,7 @@ class FairQueue(Generic[ItemT]):
 
     @property
     def longest(self) -> int:
-        """How many of the link wait that has most of them, those behind left out."""
+        """How many wait of the holder that has most of them, those behind left out."""
         return self._lines.longest.count
 
     @property
@@ -238,9 +252,9 @@ class FairQueue(Generic[ItemT]):
         ``may`` says whether one that waits at a link is let in now; None: all are.
         ``takes_behind``: so are those that wait behind.
         """
-        item = self._lines.next(now, may)
+        item = self._lines.next(now, may, _HOLDERS)
         if item is None and takes_behind and self._behind.size:
-            item = self._behind.next(now, may)
+            item = self._behind.next(now, may, _HOLDERS)
         if item is not None:
             self._forget(item)
         return item
@@ -290,5 +304,9 @@ class FairQueue(Generic[ItemT]):
             heapify(self._deadlines)
 
 
-def _places(line: WaitingPlace) -> tuple[SiteId, SiteId, SiteId]:
-    return line.link, line.branch, line.ingress
+_HOLDERS = 1
+"""Levels above that of links."""
+
+
+def _places(line: WaitingPlace) -> tuple[SiteId, SiteId, SiteId, SiteId]:
+    return SiteId(line.holder or line.link), line.link, line.branch, line.ingress

@@ -132,7 +132,8 @@ class EgressExchange(Exchange):
     def line(self) -> WaitingPlace:
         service, link, ingress = self._service, self._stream.neighbour_site, self.ingress
         if link != service.site or ingress == link:
-            return line_of(link, ingress, service.branch_to)
+            holder = self._stream.neighbour_holder if link != service.site else ""
+            return line_of(link, ingress, service.branch_to, holder)
         brought_by = self._brought_by or BY_OTHER_ROUTERS
         return line_within(brought_by, ingress, service.branch_to(link, ingress))
 

@@ -10,6 +10,7 @@ from router.link.sessions.lost_links import LostLinks
 from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig
 from router.link.streams.buffers import LinkBuffers, ProcessBuffers
+from router.link.streams.holder_share import UNKNOWN_HOLDER, HolderShares
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.errors import HandshakeRejected
@@ -25,6 +26,7 @@ class AcceptedLinks:
         self,
         timers: Timers,
         process: ProcessBuffers,
+        shares: HolderShares,
         new_session: Callable[[SessionConfig], LinkSession],
         refused: Callable[[str, Fault], None],
     ) -> None:
@@ -34,6 +36,7 @@ class AcceptedLinks:
         self.lost = LostLinks(timers.now)
         self._timers = timers
         self._process = process
+        self._shares = shares
         self._new_session = new_session
         self._refused = refused
         self._doorways: set[Doorway] = set()
@@ -48,6 +51,7 @@ class AcceptedLinks:
             return None
         buffers = LinkBuffers(self._process)
         doorway = Doorway(self, connection, self._timers, buffers, certificate)
+        doorway.lane.read_within(self._shares.of(UNKNOWN_HOLDER))
         self._doorways.add(doorway)
         return doorway.lane
 

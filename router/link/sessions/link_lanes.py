@@ -7,6 +7,7 @@ from router.link.sessions.greeting import Greeting
 from router.link.sessions.handshake import join_is_proven
 from router.link.streams.buffers import LinkBuffers, ProcessBuffers
 from router.link.streams.data_lanes import DataLanes
+from router.link.streams.holder_share import HolderShares
 from router.link.streams.lane import LaneOwner
 from router.link.streams.mux import LaneMux
 from router.model.errors import RemoteProtocolError
@@ -24,6 +25,7 @@ class LinkLanes:
     __slots__ = (
         "_bytes_in_past",
         "_bytes_out_past",
+        "_shares",
         "buffers",
         "control",
         "data",
@@ -31,7 +33,8 @@ class LinkLanes:
         "rtt_s",
     )
 
-    def __init__(self, timers: Timers, process: ProcessBuffers) -> None:
+    def __init__(self, timers: Timers, process: ProcessBuffers, shares: HolderShares) -> None:
+        self._shares = shares
         self.buffers = LinkBuffers(process)
         self.control: LaneMux | None = None
         self.opening: LaneMux | None = None
@@ -85,6 +88,7 @@ class LinkLanes:
         """Streams may be opened on ``lane`` from now on, by what its peer said in ``greeting``."""
         takes_answers = greeting.peer_takes_answers
         lane.serve(neighbour.router, neighbour.site, takes_answers=takes_answers)
+        lane.read_within(self._shares.of(neighbour.holder))
 
     def take(self, lane: LaneMux, owner: LaneOwner[LaneMux], *, drains: bool) -> None:
         """``lane`` is the data lane from now on. ``drains``: the peer knows how to."""

@@ -26,6 +26,7 @@ from router.link.sessions.renewals import Renewals
 from router.link.sessions.session_faults import goodbye_of, refusal_of_us
 from router.link.sessions.session_owner import SessionConfig, SessionOwner
 from router.link.streams.buffers import ProcessBuffers
+from router.link.streams.holder_share import HolderShares
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
@@ -47,6 +48,7 @@ class LinkSession:
         timers: Timers,
         identity: OwnIdentity,
         process: ProcessBuffers,
+        shares: HolderShares,
         rng: random.Random,
         config: SessionConfig,
         *,
@@ -59,7 +61,7 @@ class LinkSession:
         self.neighbour: Neighbour | None = None
         self.link_name = config.name
         self.up_at: float | None = None
-        self.lanes = LinkLanes(timers, process)
+        self.lanes = LinkLanes(timers, process, shares)
         self.greeting = Greeting(identity, config.role, rng, abilities, life)
         self._owner = owner
         self.lane_stream: Callable[[OfferedStream, bytes], None] = partial(

@@ -13,6 +13,7 @@ from router.link.frames import FrameDecoder
 from router.link.ports import OpenRequest, ResetCode, StreamHandler
 from router.link.streams.buffers import LinkBuffers
 from router.link.streams.held_accepts import HeldAccepts
+from router.link.streams.holder_share import HolderShare
 from router.link.streams.incoming_frames import IncomingFrames, ping
 from router.link.streams.lane import LaneOwner
 from router.link.streams.lane_states import Opening, PeerOpening
@@ -35,6 +36,7 @@ _OPEN_WORD, _OPEN_END_WORD = frames.OPEN << 24, (frames.OPEN | frames.END) << 24
 _STREAM_ID_MAX, _PAYLOAD_MAX = frames.STREAM_ID_MAX, limits.FRAME_PAYLOAD_BYTES_MAX
 _pack_header = struct.Struct(">II").pack
 _ALLOWED = Opening.ALLOWED  # Bound once: looked up for each stream.
+_SHORT_S = limits.READ_SHORT_S  # Likewise, for each read.
 
 
 class LaneMux:
@@ -55,6 +57,7 @@ class LaneMux:
         self.buffers = buffers
         self.neighbour = RouterId("")
         self.neighbour_site = SiteId("")
+        self.neighbour_holder = ""
         self.bytes_in = 0
         self.bytes_out = 0
         self.heard_at = now
@@ -76,6 +79,7 @@ class LaneMux:
         self.turn_asked = False  # Else who has something to send must `ask_turn`.
         self._flow = WriteFlow(connection, now)
         self._pause = ReadingPause(connection, timers)
+        self._share: HolderShare | None = None
         self._fault: Fault | None = None
         self._untold_fault: Fault | None = None  # The same, until the owner has heard.
         self._reset_timer: Timer | None = None
@@ -92,6 +96,13 @@ class LaneMux:
     def is_closed(self) -> bool:
         """It ended or is about to: no stream can be opened."""
         return self._fault is not None
+
+    def read_within(self, share: HolderShare) -> None:
+        """The time that reading takes is of ``share`` from now on."""
+        if self._fault is None and share is not self._share:
+            self._leave_share()
+            self._share, self.neighbour_holder = share, share.holder
+            share.joined(self)
 
     def serve(self, neighbour: RouterId, site: SiteId, *, takes_answers: bool = True) -> None:
         """The peer is known: streams may be opened from now on."""
@@ -192,6 +203,15 @@ class LaneMux:
         if self._fault is None:
             self._pause.begin(rest_s)
 
+    def hold_reading(self) -> None:
+        """See `ReadLane`."""
+        if self._fault is None:
+            self._pause.hold()
+
+    def read_on(self) -> None:
+        """See `ReadLane`."""
+        self._pause.let_go()
+
     def look(self, now: float) -> bool:
         """Each tick: bound a turn by what the connection carries; True: it stalls."""
         return self._flow.look(now, self.bytes_out)
@@ -231,12 +251,16 @@ class LaneMux:
     def received(self, data: memoryview) -> None:
         """Bytes of the peer."""
         self.bytes_in += len(data)
-        self.heard_at = self.now()
+        self.heard_at = began = self.now()
+        share = self._share  # By what is read it may be another one.
         try:
             self._decoder.receive_data(data)
         except RemoteProtocolError as error:
             hint = "Do both routers run versions that go together?"
             self.close(Fault(error.code, error.reason or error.code, hint, "violation"))
+        ended = self.now()
+        if ended - began > _SHORT_S and share is not None:
+            share.took(self, began, ended)
 
     def ended(self) -> None:
         """The peer finished the lane: there is no half-closed lane."""
@@ -387,11 +411,18 @@ class LaneMux:
         if self._news.endings:
             self._news.tell_endings(self.neighbour)
 
+    def _leave_share(self) -> None:
+        share, self._share = self._share, None
+        if share is not None:
+            share.left(self)
+            self.read_on()
+
     def _end(self, fault: Fault) -> None:
         self._fault = self._untold_fault = fault
         self.opening = Opening.OVER
         self._decoder.close()
         self._pause.end()  # Or the peer's goodbye is not read.
+        self._leave_share()
         if self._reset_timer is not None:
             self._reset_timer.cancel()
         self.held_accepts.stop()

@@ -1,4 +1,4 @@
-"""A pause in reading a lane whose peer sends too much for the control plane."""
+"""A pause in reading a lane: its peer sends too much, or other lanes have their turn."""
 
 from router.net.ports import Connection, Timer, Timers
 
@@ -6,17 +6,18 @@ from router.net.ports import Connection, Timer, Timers
 class ReadingPause:
     """What came already is still delivered."""
 
-    __slots__ = ("_connection", "_timer", "_timers")
+    __slots__ = ("_connection", "_is_held", "_timer", "_timers")
 
     def __init__(self, connection: Connection, timers: Timers) -> None:
         self._connection = connection
         self._timers = timers
         self._timer: Timer | None = None
+        self._is_held = False
 
     def begin(self, pause_s: float) -> None:
         """Read nothing for so long; one that is under way is not made longer."""
         if self._timer is None:
-            self._connection.pause()
+            self._pause()
             self._timer = self._timers.call_at(self._timers.now() + pause_s, self.end)
 
     def end(self) -> None:
@@ -24,4 +25,24 @@ class ReadingPause:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self._resume()
+
+    def hold(self) -> None:
+        """Read nothing until `let_go`. Idempotent."""
+        if not self._is_held:
+            self._pause()
+            self._is_held = True
+
+    def let_go(self) -> None:
+        """Read again, if it was held and no pause goes on."""
+        if self._is_held:
+            self._is_held = False
+            self._resume()
+
+    def _pause(self) -> None:
+        if self._timer is None and not self._is_held:
+            self._connection.pause()
+
+    def _resume(self) -> None:
+        if self._timer is None and not self._is_held:
             self._connection.resume()

@@ -112,6 +112,10 @@ class LaneStream(ABC):
     def neighbour_site(self) -> SiteId:
         return self._lane.neighbour_site
 
+    @property
+    def neighbour_holder(self) -> str:
+        return self._lane.neighbour_holder
+
     def send(self, data: Buffer) -> bool:
         if self.is_over:
             return True

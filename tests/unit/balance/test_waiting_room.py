@@ -49,6 +49,26 @@ def test_the_ingress_sites_of_a_link_share_its_turns() -> None:
     assert served(queue) == "153624"
 
 
+def of_token(link: str) -> WaitingPlace:
+    return WaitingPlace(SiteId(link), SiteId(link), SiteId(link), "fleet")
+
+
+def test_the_sites_of_one_token_share_the_turns_and_the_room_of_one() -> None:
+    fleet = [of_token(name) for name in "abc"]
+    queue = queue_of(7, (fleet[0], "12"), (fleet[1], "3"), (fleet[2], "45"), (LOCAL, "67"))
+    assert queue.displace(line("other")) == "5"
+    assert queue.displace(LOCAL) == "2"
+    assert queue.displace(fleet[1]) is None
+    assert served(queue) == "16374"
+
+
+def test_of_one_token_those_whose_share_is_used_up_are_passed_over() -> None:
+    queue = queue_of(10, (of_token("a"), "12"), (of_token("b"), "3"), (LOCAL, "4"))
+    not_a = [queue.pop(0.0, lambda link: link != "a") for _ in range(3)]
+    assert not_a == ["3", "4", None]
+    assert served(queue) == "12"
+
+
 HUB, FAR = SiteId("hub"), SiteId("far")
 
 

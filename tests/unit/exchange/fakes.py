@@ -418,7 +418,7 @@ class FakeStream:
     def __init__(self, mesh: "FakeMesh", neighbour: RouterId, site: SiteId = AHEAD) -> None:
         self._mesh = mesh
         self.neighbour = neighbour
-        self.neighbour_site = site
+        self.neighbour_site = self.neighbour_holder = site
         self.other: FakeStream | None = None
         self.handler: StreamHandler | None = None  # Of who opened it,
         self.leg: StreamLeg | None = None  # and of the other end.

@@ -59,15 +59,16 @@ def opened(habit: AnswerHabit, **changes: Any) -> Told:
     return told
 
 
+TOKEN = "for a fleet"
 US, LINK, BEYOND, LOOP = SiteId("us"), SiteId("link"), SiteId("beyond"), SiteId("loop")
 
 
 @pytest.mark.parametrize(
     ("link", "ingress", "brought_by", "place"),
     [
-        (LINK, LINK, "", WaitingPlace(LINK, LINK, LINK)),
-        (LINK, BEYOND, "", WaitingPlace(LINK, BEYOND, BEYOND)),
-        (LINK, US, "", WaitingPlace(LINK, UNKNOWN_INGRESS)),
+        (LINK, LINK, "", WaitingPlace(LINK, LINK, LINK, TOKEN)),
+        (LINK, BEYOND, "", WaitingPlace(LINK, BEYOND, BEYOND, TOKEN)),
+        (LINK, US, "", WaitingPlace(LINK, UNKNOWN_INGRESS, holder=TOKEN)),
         (US, US, "", WaitingPlace(US, US, US)),
         (US, LINK, LINK, WaitingPlace(LINK, LINK, LINK)),
         (US, LINK, BEYOND, WaitingPlace(BEYOND, UNKNOWN_INGRESS)),
@@ -77,11 +78,12 @@ US, LINK, BEYOND, LOOP = SiteId("us"), SiteId("link"), SiteId("beyond"), SiteId(
 def test_a_stream_waits_where_the_site_that_brought_it_has_its_turns(
     link: SiteId, ingress: SiteId, brought_by: str, place: WaitingPlace
 ) -> None:
-    """``us``: another router of this site sent it on."""
+    """``us``: another router of this site sent it on. Others are let in by one token."""
     service = SimpleNamespace(site=SiteId("".join(US)), branch_to=branch_to)
     exchange = EgressExchange.__new__(EgressExchange)
     exchange._service = cast(Any, service)
-    exchange._stream = cast(Any, SimpleNamespace(neighbour_site=SiteId("".join(link))))
+    stream = SimpleNamespace(neighbour_site=SiteId("".join(link)), neighbour_holder=TOKEN)
+    exchange._stream = cast(Any, stream)
     exchange.ingress, exchange._brought_by = ingress, SiteId(brought_by)
     assert exchange.line == place
 

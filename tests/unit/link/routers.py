@@ -50,6 +50,7 @@ class Owner:
         self.terms: dict[bytes, Terms] = {}  # By certificate.
         self.tokens: dict[bytes, str] = {}  # Likewise.
         self.offer: Callable[[Stream], Recorder] | None = None
+        self.works: Callable[[], None] = lambda: None  # For each stream.
         self.known: dict[bytes, Remembered] = {}
         self.elsewhere: frozenset[SiteId] = frozenset()
         self.paths: dict[RouterId, tuple[RouterId, ...]] = {}  # For edges, by destination.
@@ -115,6 +116,7 @@ class Owner:
         self.take(stream, request)
 
     def take(self, stream: OfferedStream, request: OpenRequest) -> None:
+        self.works()
         recorder = Recorder()
         recorder.stream = stream
         stream.lead_to(recorder)

@@ -2,6 +2,7 @@
 
 import datetime
 import gc
+import select
 import socket
 import ssl
 import struct
@@ -14,7 +15,13 @@ import pytest
 
 from certs.ca.authority import Leaf
 from certs.tls.contexts import service_server_context
-from router.model.limits import TLS_HANDSHAKE_TIMEOUT_S, TLS_HANDSHAKES_MAX
+from router.model.limits import (
+    KIB,
+    MIB,
+    TLS_HANDSHAKE_TIMEOUT_S,
+    TLS_HANDSHAKES_MAX,
+    TURN_READ_S_MAX,
+)
 from router.net.epoll import EpollNetwork
 from router.net.ports import Connection, DialFailure, Tls
 from router.net.tls import PACK_BYTES, packed, tls_reason
@@ -490,15 +497,46 @@ def test_silent_clients_hold_no_more_handshakes_than_allowed_and_not_for_ever(
         sock.close()
 
 
+class Clock(SelfHost):
+    """Time that the test moves."""
+
+    at = 100.0
+
+    def now(self) -> float:
+        return self.at
+
+
+def test_what_is_dear_to_handle_is_read_in_smaller_pieces_until_it_is_not() -> None:
+    host, sizes = Clock(), list[int]()
+    scene = Scene(host)
+    dear_bytes = 32 * KIB
+    client = scene.raw()
+    works_s = TURN_READ_S_MAX / dear_bytes
+
+    def work(data: memoryview) -> None:
+        sizes.append(len(data))
+        host.at += len(data) * works_s
+
+    scene.server.on_received = work
+
+    def most(size: int) -> int:
+        """Of the last pieces of so much."""
+        sizes.clear()
+        left = memoryview(bytes(size))
+        while sum(sizes) < size:
+            with suppress(ssl.SSLWantWriteError):
+                left = left[client.send(left) :]
+            host.step(0.01)
+        return max(sizes[-4:])
+
+    assert most(8 * MIB) <= 2 * dear_bytes
+    works_s = 0.0
+    assert most(8 * MIB) > 4 * dear_bytes
+    client.close()
+    scene.network.close()
+
+
 def test_a_handshake_has_a_deadline() -> None:
-    class Clock(SelfHost):
-        """Time that the test moves."""
-
-        at = 100.0
-
-        def now(self) -> float:
-            return self.at
-
     host = Clock()
     network = EpollNetwork(host)
     listener = network.listen("127.0.0.1", 0, lambda connection: None, tls=server_tls())
@@ -509,6 +547,38 @@ def test_a_handshake_has_a_deadline() -> None:
     host.step(0.0)
     assert network.tls_rejected == 1
     silent.close()
+    network.close()
+
+
+def test_handshakes_have_a_part_of_a_turn_and_each_comes_to_its_end() -> None:
+    host = Clock()
+
+    def shake(*_: object) -> None:
+        host.at += TURN_READ_S_MAX / 2
+
+    network = EpollNetwork(host)
+    ours, theirs = server_tls(), client_tls()
+    assert isinstance(ours.context, ssl.SSLContext)
+    assert isinstance(theirs.context, ssl.SSLContext)
+    ours.context.sni_callback = shake
+    listener = network.listen("127.0.0.1", 0, lambda connection: None, tls=ours)
+    clients = []
+    for _ in range(TLS_HANDSHAKES_MAX // 4):
+        client = socket.create_connection(("127.0.0.1", listener.address.port))
+        sent = ssl.MemoryBIO()
+        hello = theirs.context.wrap_bio(ssl.MemoryBIO(), sent, server_hostname="east")
+        with suppress(ssl.SSLWantReadError):
+            hello.do_handshake()
+        client.sendall(sent.read())
+        clients.append(client)
+    turns: list[float] = []
+    while select.select(clients, [], [], 0.0)[0] != clients:
+        before = host.at
+        host.step(0.0)
+        turns.append(host.at - before)
+    assert max(turns) <= 2 * TURN_READ_S_MAX
+    for client in clients:
+        client.close()
     network.close()
 
 

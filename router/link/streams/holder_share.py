@@ -1,0 +1,115 @@
+"""The time of a turn in which all lanes of one holder are read.
+
+A holder is who answers for lanes here, see `Neighbour.holder`: a site with many links, or all sites
+that one token let in, get no more of this router than a neighbor with one link while others wait,
+whatever they send.
+"""
+
+from typing import Protocol
+
+from router.link.streams.buffers import LinkBuffers
+from router.model import limits
+from router.net.ports import Timers
+
+UNKNOWN_HOLDER = ""
+"""Of all who have not proved who they are."""
+
+
+class ReadLane(Protocol):
+    """What a share does with the lanes of its holder."""
+
+    @property
+    def buffers(self) -> LinkBuffers:
+        """Of its link."""
+
+    def hold_reading(self) -> None:
+        """Read nothing until `read_on`."""
+
+    def read_on(self) -> None: ...
+
+
+class HolderShare:
+    """Of one holder. Once its lanes took the time of a turn, all of them wait for the next turn;
+    those that were read last wait until none of the others takes as much.
+
+    No time is lost: with nobody else to serve, the next turn comes at once. The lanes of a single
+    link do not wait for each other.
+    """
+
+    __slots__ = ("_is_asked", "_is_over", "_lanes", "_left_s", "_read", "_timers", "_to", "holder")
+
+    def __init__(self, timers: Timers, holder: str) -> None:
+        self._timers = timers
+        self.holder = holder
+        self._lanes: dict[ReadLane, None] = {}
+        self._read: dict[ReadLane, None] = {}  # Of late, so that they may wait for the others.
+        self._to = self._left_s = 0.0  # Until when so much time is left.
+        self._is_over = self._is_asked = False
+
+    def joined(self, lane: ReadLane) -> None:
+        """``lane`` is of the holder from now on."""
+        self._lanes[lane] = None
+
+    def left(self, lane: ReadLane) -> None:
+        """``lane`` is over. Idempotent."""
+        self._lanes.pop(lane, None)
+        self._read.pop(lane, None)
+
+    @property
+    def is_unused(self) -> bool:
+        """No lane is left."""
+        return not self._lanes
+
+    def took(self, lane: ReadLane, began: float, ended: float) -> None:
+        """``lane``, which may have left by that, was read for so long."""
+        if began >= self._to:
+            self._to, self._left_s = began + limits.TURN_S_MAX, limits.TURN_READ_S_MAX
+            if not self._is_asked:
+                self._read.clear()
+        if lane in self._lanes:
+            self._read[lane] = None
+        self._left_s -= ended - began
+        if self._left_s < 0 and len({one.buffers for one in self._lanes}) > 1:
+            self._over()
+
+    def _over(self) -> None:
+        self._is_over = True
+        for one in self._lanes:
+            one.hold_reading()
+        if not self._is_asked:
+            self._is_asked = True
+            self._timers.at_turn_end(self._turn_end)
+
+    def _turn_end(self) -> None:
+        """Read those that were not, or all if none of these took so much that it was over again."""
+        was_over, self._is_over = self._is_over, False
+        waiting = [one for one in self._lanes if one not in self._read] if was_over else []
+        if not waiting:
+            waiting = list(self._lanes)
+            self._read.clear()
+        self._to = 0.0
+        for one in waiting:
+            one.read_on()
+        self._is_asked = bool(self._read)
+        if self._is_asked:
+            self._timers.call_at(
+                self._timers.now(), lambda: self._timers.at_turn_end(self._turn_end)
+            )
+
+
+class HolderShares:
+    """By holder, of those with lanes."""
+
+    __slots__ = ("_shares", "_timers")
+
+    def __init__(self, timers: Timers) -> None:
+        self._timers = timers
+        self._shares: dict[str, HolderShare] = {}
+
+    def of(self, holder: str) -> HolderShare:
+        """The share of ``holder``, which has another lane now."""
+        found = self._shares.get(holder)
+        if found is None:
+            self._shares = {name: one for name, one in self._shares.items() if not one.is_unused}
+            found = self._shares[holder] = HolderShare(self._timers, holder)
+        return found
