@@ -149,7 +149,7 @@ class Troubles:
         unstated = [self._names.router(router) for router in routing.unstated]
         return [
             *problems.of_flapping(held, held_by, utc),
-            *problems.of_room(refused, full),
+            *problems.of_room(refused, full, *routing.crowd),
             *problems.of_terms(unstated),
         ]
 

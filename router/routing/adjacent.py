@@ -1,5 +1,6 @@
 """The adjacencies of this router: cost and terms of each, and which ones SPF may use."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
@@ -38,10 +39,9 @@ class AdjacencySet:
     __slots__ = (
         "_adjacencies",
         "_edges",
-        "_names",
+        "_linked",
         "_own",
         "_terms",
-        "_tokens",
         "_waiting",
         "damping",
     )
@@ -51,8 +51,7 @@ class AdjacencySet:
         self._adjacencies: dict[RouterId, Adjacency] = {}
         self._terms: dict[RouterId, Terms] = {}  # Of these: who is in on terms.
         self._edges: dict[RouterId, Node] = {}  # Of these: who speaks of itself and is told no LSA.
-        self._names: dict[RouterId, str] = {}  # Of these: as each linked.
-        self._tokens: dict[RouterId, str] = {}  # Of these: what let each in here.
+        self._linked: dict[RouterId, LinkedRouter] = {}  # Of these: as each linked.
         self.damping = FlapDamping()
         self._waiting: dict[RouterId, LinkedRouter] = {}  # Linked and not used, oldest first.
 
@@ -77,23 +76,26 @@ class AdjacencySet:
 
     def name(self, router: RouterId) -> str:
         """The site name that ``router`` gave when it linked; empty: unknown."""
-        return self._names.get(router, "")
+        one = self._linked.get(router)
+        return "" if one is None else one.name
 
     def bringer(self, router: RouterId) -> Bringer:
         """Whose budgets count what ``router`` brings. KeyError: there is no such adjacency."""
-        return Bringer(self._adjacencies[router].site, self._tokens.get(router, ""))
+        one = self._linked[router]
+        return Bringer(one.site, one.token)
 
     def holder(self, router: RouterId) -> str:
         """Whose rates bound what ``router`` says; see `Neighbour.holder`. KeyError: it is not
         adjacent."""
-        bringer = self.bringer(router)
-        return router if bringer.site == self._own else bringer.holder
+        return self._holder(self._linked[router])
+
+    def _holder(self, one: LinkedRouter) -> str:
+        return one.router if one.site == self._own else one.token or one.site
 
     @property
     def tokens(self) -> dict[SiteId, str]:
         """By neighboring site the token that let it in here, without those that none did."""
-        tokens = self._tokens
-        return {one.site: tokens[r] for r, one in self._adjacencies.items() if tokens.get(r)}
+        return {one.site: one.token for one in self._linked.values() if one.token}
 
     def shares(self, token: str) -> bool:
         """Whether it let in several of the sites that are linked now."""
@@ -113,6 +115,38 @@ class AdjacencySet:
         """Routers that are linked and not used, with the names of their sites."""
         return {router: one.name for router, one in self._waiting.items()}
 
+    @property
+    def crowd(self) -> tuple[str, int]:
+        """The token by which most routers are linked here, several at least, and how many."""
+        tokens = Counter(one.token for one in self._linked.values() if one.token)
+        token, count = max(tokens.items(), key=lambda of: of[1], default=("", 0))
+        return (token, count) if count > 1 else ("", 0)
+
+    def gives_way(self, one: LinkedRouter) -> RouterId | None:
+        """Where there is no room for ``one``, which adjacency gives way to it: the last of the
+        holder that has most, if that still has as many as the holder of ``one`` then; None: none.
+
+        Else who has a token for many sites, or claims many routers, would keep all others out.
+        """
+        if one.router in self._adjacencies or not is_full(len(self._adjacencies)):
+            return None
+        places = Counter(map(self._holder, self._linked.values()))
+        holder, most = places.most_common(1)[0]
+        if most - 1 <= places[self._holder(one)]:
+            return None
+        return next(
+            router
+            for router in reversed(self._linked)
+            if self._holder(self._linked[router]) == holder
+        )
+
+    def wait(self, router: RouterId) -> None:
+        """Let an adjacency wait for room, after those that wait already."""
+        one, cost = self._linked[router], self._adjacencies[router].cost
+        terms = self._terms.get(router, FREE)
+        self.went(router)
+        self._waiting[router] = msgspec.structs.replace(one, cost=cost, terms=terms)
+
     def came(self, one: LinkedRouter) -> bool:
         """Add an adjacency that is up. False: there is no room for it; `take_waiting` has it once
         there is."""
@@ -121,8 +155,7 @@ class AdjacencySet:
             return False
         self._waiting.pop(one.router, None)
         self._put(one.router, one.site, one.cost)
-        self._names[one.router] = one.name
-        self._tokens[one.router] = one.token
+        self._linked[one.router] = one
         self._note_terms(one.router, one.terms)
         self._edges.pop(one.router, None)
         if one.is_edge:
@@ -140,10 +173,9 @@ class AdjacencySet:
         self._waiting.pop(router, None)
         if self._adjacencies.pop(router, None) is None:
             return False
-        self._names.pop(router, None)
+        del self._linked[router]
         self._edges.pop(router, None)
         self._terms.pop(router, None)
-        self._tokens.pop(router, None)
         return True
 
     def set_terms(self, router: RouterId, terms: Terms) -> bool:

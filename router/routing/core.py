@@ -129,6 +129,11 @@ class RoutingCore:
         have, with the names of their sites as they linked; empty: unknown."""
         return self._neighbours.without_room
 
+    @property
+    def crowd(self) -> tuple[str, int]:
+        """The token by which most routers are linked here, several at least, and how many."""
+        return self._neighbours.crowd
+
     def _unlisted(self) -> list[tuple[RouterId, int]]:
         """Neighbors whose LSA does not list the link here, and how many adjacencies it lists."""
         found, here = [], self._lsdb.own.router
@@ -260,8 +265,8 @@ class RoutingCore:
         One that flaps is told of later, and no path leads over it until then. ``terms``: on which
         it was let in. ``name``: of its site, as it linked; empty: not
         known. ``token``: what let it in here; empty: nothing did. More than `ADJACENCIES_MAX` would
-        not fit into an LSA: the next are counted and not used until others are gone. They are sent
-        our own part 0 once, which shows them why.
+        not fit into an LSA: the next are counted and not used until others are gone, or take the
+        place of one whose holder has most. They are sent our own part 0 once, which shows them why.
         """
         return self._up(
             LinkedRouter(router, site, cost, terms, name, is_edge, compares, token), now
@@ -270,10 +275,13 @@ class RoutingCore:
     def _up(self, one: LinkedRouter, now: float) -> list[RoutingEvent]:
         router = one.router
         is_first = not len(self._neighbours)
+        events: list[RoutingEvent] = []
+        gives_way = self._neighbours.gives_way(one)
+        if gives_way is not None:
+            self._neighbours.wait(gives_way)
         if not self._neighbours.came(one):
             return [*self._flooding.answer(router, LsaKey(0, self._lsdb.own))]
         self._flooding.remove(router)  # It may have restarted: what it acked is forgotten.
-        events: list[RoutingEvent] = []
         is_reached = Node(router, one.site) in self._routes.paths
         damping = self._neighbours.damping
         until = None if one.is_edge else damping.came(router, not is_reached, now)
@@ -284,6 +292,9 @@ class RoutingCore:
             events.append(AdjacencyDamped(router, until))
         if is_first:
             self._own.originate(now)  # Alone there was nobody to tell; the sync carries it.
+        if gives_way is not None:
+            events += self._lost(gives_way, now)
+            events += self._flooding.answer(gives_way, LsaKey(0, self._lsdb.own))
         events += self._tell(self._own.due(now), now)
         edge, holder = self._neighbours.edge(router), self._neighbours.holder(router)
         if one.compares and edge is None:
@@ -323,14 +334,19 @@ class RoutingCore:
         """
         if not self._neighbours.went(router):
             return []
-        self._flooding.remove(router)
-        events: list[RoutingEvent] = []
-        if not self._neighbours.damping.went(router, now):  # Else no router was told of it.
-            events += self._tell_now(now)
-            if self._routes.pace.neighbour_lost(now):
-                events += self._routes.compute(now)
+        events = self._lost(router, now)
         waiting = self._neighbours.take_waiting()
         return events if waiting is None else [*events, *self._up(waiting, now)]
+
+    def _lost(self, router: RouterId, now: float) -> list[RoutingEvent]:
+        """The adjacency is none any more: tell others, and lead no path over it."""
+        self._flooding.remove(router)
+        if self._neighbours.damping.went(router, now):
+            return []  # No router was told of it.
+        events = self._tell_now(now)
+        if self._routes.pace.neighbour_lost(now):
+            events += self._routes.compute(now)
+        return events
 
     def set_services(
         self, declarations: Iterable[Declaration], adverts: Iterable[TargetsAdvert], now: float

@@ -3,6 +3,9 @@
 import random
 from collections import Counter
 
+import pytest
+
+from router.routing import adjacent
 from router.routing.core import RoutingCore
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 
@@ -102,3 +105,28 @@ def test_sites_of_one_token_wait_for_slots_as_one_neighbor_and_share_its_turns()
     assert 0.8 * left < sum(of_fleet) < 1.3 * left, of_fleet
     for each in (of_each, of_fleet):
         assert min(each) > sum(each) / len(each) / 2, each
+
+
+def test_sites_of_one_token_leave_room_for_other_neighbors_and_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(adjacent, "ADJACENCIES_MAX", 4)
+    names = [f"site-{number}" for number in range(4)]
+    world = World(1, "hub", "other", *names, delay_s=0.005)
+    hub, other, *fleet = world.sites.values()
+    hub.credentials.token = "fleet"
+    for site in fleet:
+        site.link(hub, 1)
+    world.run(5.0)
+    other.declare()
+    other.serve(1, 100)
+    hub.credentials.token = ""
+    other.link(hub, 1)
+    world.run(5.0)
+    answers = hub.poisson(10.0, 2.0, "hub")
+    world.run(3.0)
+    assert {one.status for one in answers} == {200}
+    (problem,) = hub.router.problems(str)
+    assert problem.code == "SW0694"
+    assert problem.message.startswith("The link with site-"), problem
+    assert problem.hint.endswith("Token fleet let in 3 of them: sitectl link access")

@@ -198,7 +198,8 @@ CODES: Final = (
         "A router has at most 256 neighbors, edges and the other routers of its site included "
         "(docs/limits.md, `ADJACENCIES_MAX`). A link beyond that is up, and nothing is sent over "
         "it. Both ends report it. Once another link of the full router is gone, the link that has "
-        "waited longest is used.",
+        "waited longest is used. Among those that one token let in, and the routers of one other "
+        "site, the last makes room for a neighbor of which there are fewer.",
         "At the full site delete a link that is not needed. Or link the other site to another one",
     ),
     Code(

@@ -90,16 +90,20 @@ def of_flapping(
     return [Problem(code="SW0673", message=message, hint=hint) for message, hint in (*here, *there)]
 
 
-def of_room(without_room: Iterable[str], full: Iterable[str]) -> list[Problem]:
+def of_room(
+    without_room: Iterable[str], full: Iterable[str], token: str, count: int
+) -> list[Problem]:
     """Links that are up and not used, since a router has no room for more: sites ``without_room``
-    here, and ``full`` ones that have none for this site."""
+    here, and ``full`` ones that have none for this site. ``token`` let in ``count`` neighbors, the
+    most; empty: none let in several."""
     most = f"a router has at most {limits.ADJACENCIES_MAX} neighbors"
     delete = "delete a link that is not needed"
+    crowd = f". Token {token} let in {count} of them: sitectl link access" if token else ""
     here = [
         (
             f"The link with {name} is up, but this router has no room for it: {most}. Nothing is "
             "sent over it.",
-            f"Here, {delete}: this one is used then",
+            f"Here, {delete}: this one is used then{crowd}",
         )
         for name in sorted(without_room)
     ]

@@ -97,6 +97,7 @@ class EdgeRouting:
     # As of `RoutingCore`: an edge uses its one neighbor, and lets nobody in.
     held: Final[Mapping[RouterId, float]] = {}
     without_room: Final[Mapping[RouterId, str]] = {}
+    crowd: Final = ("", 0)
     held_by: Final[Sequence[RouterId]] = ()
     full_neighbours: Final[Sequence[RouterId]] = ()
     unstated: Final[Sequence[RouterId]] = ()

@@ -456,6 +456,57 @@ def test_a_neighbour_without_room_is_used_once_another_one_is_gone() -> None:
     assert costs.keys() == {EAST.router, *neighbours[1:]} and costs[EAST.router] == 7
 
 
+def crowded(token: str, count: int = ADJACENCIES_MAX) -> tuple[RoutingCore, list[RouterId]]:
+    """A core beside so many sites that ``token`` let in, and their routers."""
+    core, crowd = make_core(), [RouterId(f"{number:016x}") for number in range(count)]
+    for router in crowd:
+        site = SiteId(f"{int(router, 16):032x}")
+        core.adjacency_up(router, site, 1, 0.0, name="one of many", token=token)
+    return core, crowd
+
+
+def test_the_last_site_of_a_token_that_let_in_most_makes_room_for_a_neighbor() -> None:
+    core, crowd = crowded("fleet")
+    core.adjacency_cost(crowd[-1], 7, 0.0)
+    sent = core.adjacency_up(EAST.router, EAST.site, 1, 0.0, name="east")
+    (told,) = [one for one in sent if isinstance(one, SendLsa) and one.to == crowd[-1]]
+    why = read(told).body
+    assert isinstance(why, Topology) and len(why.adjacencies) == ADJACENCIES_MAX
+    assert crowd[-1] not in {one.router for one in why.adjacencies}
+    assert core.without_room == {crowd[-1]: "one of many"}
+    assert adjacent_to(core, 60.0).keys() == {EAST.router, *crowd[:-1]}
+    core.adjacency_down(EAST.router, 61.0)
+    assert core.without_room == {}
+    assert adjacent_to(core, 120.0) == {router: 7 if router == crowd[-1] else 1 for router in crowd}
+
+
+def test_routers_of_one_site_make_room_likewise_and_those_of_our_own_do_not() -> None:
+    core, site = make_core(), SiteId("f" * 32)
+    crowd = [RouterId(f"{number:016x}") for number in range(ADJACENCIES_MAX)]
+    for number, router in enumerate(crowd):
+        is_ours = number < ADJACENCIES_MAX // 2
+        core.adjacency_up(router, WEST.site if is_ours else site, 1, 0.0)
+    core.adjacency_up(EAST.router, EAST.site, 1, 0.0)
+    assert list(core.without_room) == crowd[-1:]
+
+
+def test_sites_of_a_token_take_the_place_of_no_other_neighbor() -> None:
+    core, crowd = crowded("", ADJACENCIES_MAX - 1)
+    for number in range(3):
+        late = FakeIdentity(f"late-{number}")
+        core.adjacency_up(late.router, late.site, 1, 0.0, token="fleet")
+    assert len(core.without_room) == 2
+    assert adjacent_to(core, 60.0).keys() == {FakeIdentity("late-0").router, *crowd}
+
+
+def adjacent_to(core: RoutingCore, now: float) -> dict[RouterId, int]:
+    """Whom its own LSA lists, at which cost."""
+    core.handle_timeout(now)
+    own = next(lsa for lsa in core.database() if lsa.router == WEST.router and not lsa.part)
+    assert isinstance(own.body, Topology)
+    return {one.router: one.cost for one in own.body.adjacencies}
+
+
 def test_words_of_a_neighbour_that_has_gone_are_ignored() -> None:
     core = make_core()
     assert core.receive_lsa(EAST.router, signed(make_lsa(EAST), EAST), 0.0) == []
