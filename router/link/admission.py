@@ -13,6 +13,7 @@ from router.link.neighbour import Neighbour
 from router.link.ports import LinkOwner
 from router.link.sessions.identity_copies import Copies, is_original, living_twins, place_of
 from router.link.sessions.session import LinkSession
+from router.link.streams.holder_share import HolderShares
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId
@@ -21,7 +22,7 @@ from router.model.ids import RouterId
 class PeerAdmission:
     """Judges peers. ``known`` and ``incoming`` are what is linked now; others change them."""
 
-    __slots__ = ("_copies", "_incoming", "_known", "_now", "_owner")
+    __slots__ = ("_copies", "_incoming", "_known", "_now", "_owner", "_shares")
 
     def __init__(
         self,
@@ -29,11 +30,13 @@ class PeerAdmission:
         now: Callable[[], float],
         known: Mapping[RouterId, LinkAdjacency],
         incoming: Collection[LinkSession],
+        shares: HolderShares,
     ) -> None:
         self._owner = owner
         self._now = now
         self._known = known
         self._incoming = incoming
+        self._shares = shares
         self._copies = Copies()
 
     @property
@@ -63,10 +66,29 @@ class PeerAdmission:
                 "too-many-links", f"{neighbour.name} has {links} links here already"
             )
         rejected = self._owner.admit(certificate, neighbour)
-        if rejected is not None or session.is_up:
+        if rejected is not None:
             return rejected
+        if session.is_up:
+            return self._judge_lanes(session)
         session.admit_by(self._owner.leave_of(certificate))
-        return self._judge_twins(session)
+        return self._judge_lanes(session) or self._judge_twins(session)
+
+    def _judge_lanes(self, session: LinkSession) -> HandshakeRejected | None:
+        """Who has many links, or a token for many sites, leaves connections for others."""
+        neighbour = session.neighbour
+        if neighbour is None or session.config.role == "dialler":
+            return None
+        lanes = self._shares.lanes(neighbour.holder)
+        if lanes < limits.LANES_PER_HOLDER_MAX:
+            return None
+        whose = f"{neighbour.name} has"
+        if neighbour.holder == neighbour.token:
+            whose = f"the sites that token {neighbour.token} let in have"
+        return HandshakeRejected(
+            "too-many-links",
+            f"{whose} {lanes} connections here already",
+            "The site that refuses shows whose they are: sitectl link access",
+        )
 
     def end_copies(self) -> None:
         """End the links of copies whose originals are known of by now, wherever they are."""

@@ -90,7 +90,9 @@ class Links:
         self.adjacencies = Adjacencies(owner)
         """Who is at the other end of links that are up."""
         self._known = self.adjacencies.known
-        self._admission = PeerAdmission(owner, network.now, self._known, self._accepted.up)
+        self._admission = PeerAdmission(
+            owner, network.now, self._known, self._accepted.up, self._shares
+        )
         self._offered = OfferedStreams(
             identity.router, identity.site, owner, self._known, self, fills_paths=not is_edge
         )

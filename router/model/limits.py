@@ -172,6 +172,9 @@ LINK_HANDSHAKES_MAX = 128  # Accepted lanes that have not said who they are.
 LOST_LINK_SHOWN_S = 600.0  # As long as `why` shows the sites behind it: ABSENT_SITES_SHOWN_S.
 LOST_LINKS_MAX = 256  # Incoming ones that are down: a router has no more adjacencies at once.
 LINKS_PER_SITE_MAX = 256  # Accepted: routers and workers of a site dial one each.
+# Accepted connections of links, each a descriptor: of one site, or of all that one token let in.
+# Two for each of ADJACENCIES_MAX, and some while links are renewed.
+LANES_PER_HOLDER_MAX = 640
 RENEW_REQUEST_CHARS_MAX = 8 * KIB  # As in a claim: a P-256 request has some 500.
 RENEWED_CHARS_MAX = (
     16 * KIB

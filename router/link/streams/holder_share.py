@@ -56,9 +56,9 @@ class HolderShare:
         self._read.pop(lane, None)
 
     @property
-    def is_unused(self) -> bool:
-        """No lane is left."""
-        return not self._lanes
+    def lanes(self) -> int:
+        """How many there are."""
+        return len(self._lanes)
 
     def took(self, lane: ReadLane, began: float, ended: float) -> None:
         """``lane``, which may have left by that, was read for so long."""
@@ -106,10 +106,15 @@ class HolderShares:
         self._timers = timers
         self._shares: dict[str, HolderShare] = {}
 
+    def lanes(self, holder: str) -> int:
+        """How many lanes ``holder`` has."""
+        found = self._shares.get(holder)
+        return 0 if found is None else found.lanes
+
     def of(self, holder: str) -> HolderShare:
         """The share of ``holder``, which has another lane now."""
         found = self._shares.get(holder)
         if found is None:
-            self._shares = {name: one for name, one in self._shares.items() if not one.is_unused}
+            self._shares = {name: one for name, one in self._shares.items() if one.lanes}
             found = self._shares[holder] = HolderShare(self._timers, holder)
         return found

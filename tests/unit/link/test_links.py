@@ -14,7 +14,13 @@ from router.model.ids import RouterId
 from router.model.messages.adverts import LoadReport
 from router.net.ports import DialCode, DialFailure, Loss
 from tests.unit.link.lanes import Recorder, Sender
-from tests.unit.link.routers import FakeIdentity, Router, linked, live_wires
+from tests.unit.link.routers import (
+    FakeIdentity,
+    Router,
+    let_in_by_one_token,
+    linked,
+    live_wires,
+)
 from tests.unit.link.wire import Raw, World
 
 
@@ -273,6 +279,26 @@ def test_one_site_cannot_take_all_places_for_links(monkeypatch: pytest.MonkeyPat
     other.link("east")
     world.settle()
     assert [line.state for line in other.links.status()] == ["up"]
+
+
+def test_sites_of_one_token_have_so_many_lanes_and_leave_places_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "LANES_PER_HOLDER_MAX", 3)
+    world = World()
+    east = Router(world, "east")
+    fleet = let_in_by_one_token(world, east, 4)
+    world.settle()
+    (refused,) = (line for one in fleet for line in one.links.status() if line.state != "up")
+    assert "the sites that token fleet let in have 3 connections here already" in refused.error
+    other = Router(world, "other")
+    other.link("east")
+    world.settle()
+    assert [(line.state, line.lanes) for line in other.links.status()] == [("up", 1)]
+    for one in fleet[:2]:
+        one.links.close()
+    world.advance(2 * limits.RECONNECT_MAX_S)
+    assert [line.state for one in fleet[2:] for line in one.links.status()] == ["up"] * 2
 
 
 def test_a_neighbour_that_dials_anew_replaces_its_dead_link() -> None:
