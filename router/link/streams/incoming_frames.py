@@ -59,7 +59,7 @@ class FrameLane(StreamLane[LaneStream], Protocol):
 class IncomingFrames:
     """Implements `FrameSink`. Owns which streams the peer opened, and whether it may open more."""
 
-    __slots__ = ("_floods", "_lane", "_parity", "highest_id", "opening")
+    __slots__ = ("_floods", "_lane", "_parity", "awaited_pongs", "highest_id", "opening")
 
     def __init__(self, lane: FrameLane, floods: PeerFloods, parity: int) -> None:
         """``parity``: of the ids that the peer uses."""
@@ -68,6 +68,8 @@ class IncomingFrames:
         self._parity = parity
         self.highest_id = 0
         """Of the streams that the peer opened."""
+        self.awaited_pongs = 0
+        """PINGs of ours that are not answered."""
         self.opening = PeerOpening.NOT_YET
 
     # What the lane does.
@@ -145,6 +147,10 @@ class IncomingFrames:
             rtt_s = lane.now() - float(_TIME.unpack(payload)[0])
             if not rtt_s >= 0.0:  # NaN neither.
                 raise LaneViolation("bad-pong", "a PONG that answers no PING of ours")
+            if not self.awaited_pongs:
+                self._floods.glitch(lane.now())
+                return
+            self.awaited_pongs -= 1
             if rtt_s < limits.RTT_MAX_S:  # Else one of us slept meanwhile.
                 lane.round_trip_measured(rtt_s)
         else:

@@ -196,6 +196,7 @@ class LaneMux:
 
     def ping(self) -> None:
         """Ask for a sign of life; it also measures the round trip."""
+        self._incoming.awaited_pongs += 1
         self.urgent(ping(self.now()))
 
     def rest(self, rest_s: float) -> None:

@@ -1,7 +1,10 @@
 """What a lane does for how long: counts of a turn, pauses, held words, and what its end cancels."""
 
+import struct
+
 import pytest
 
+from router.link import frames
 from router.link.fault import Fault
 from router.link.ports import OfferedStream
 from router.link.streams.mux import LaneMux
@@ -30,6 +33,20 @@ def test_pings_that_a_blocked_lane_cannot_answer_are_a_flood_also_over_many_turn
         pair.left.ping()
         pair.world.settle()
     assert [fault.code for fault in pair.right_owner.faults] == ["ping-flood"]
+
+
+def test_a_pong_that_answers_no_ping_is_a_glitch_and_measures_nothing() -> None:
+    pair = Pair()
+    pair.left.ping()
+    pair.world.settle()
+    measured = len(pair.left_owner.rtts)
+    frame = frames.encode(frames.PONG, 0, struct.pack(">d", pair.world.time - 1.0))
+    pair.wire.right.send(frame * limits.GLITCHES_MAX)
+    pair.world.settle()
+    assert (len(pair.left_owner.rtts), pair.left_owner.faults) == (measured, [])
+    pair.wire.right.send(frame)
+    pair.world.settle()
+    assert [fault.code for fault in pair.left_owner.faults] == ["glitches"]
 
 
 class HeldBack(Owner):
