@@ -228,6 +228,9 @@ REFUSED_STREAMS_KEPT_MAX = 1_024  # Refusals that are remembered as told.
 REFUSED_STREAM_EVENTS_BURST, REFUSED_STREAM_EVENTS_PER_S = 16, 0.1  # Of one neighbour.
 REFUSED_MESSAGES_KEPT_MAX = 256  # By service, site and who refused.
 REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S = 16, 0.1  # Of one neighbour or egress.
+# Of one kind, about one neighbor or all that one token let in: half of `EVENTS_BURST`, so that they
+# hide no event about another neighbor.
+LINK_EVENTS_BURST, LINK_EVENTS_PER_S = 50, 0.05
 EVENT_BUDGETS_MAX = 1_024  # Sites whose events of one kind are paced: some 200 KB.
 REFUSED_MESSAGES_SHOWN_S = 600.0  # As a problem, after the last one.
 BARS_MAX = 64  # Sites that one router bars: some 3 KiB of its part 0; the newest count.

@@ -89,7 +89,12 @@ class SiteRouter:
         self._neighbours = self._new_neighbours()
         self.links = self._new_links(rng)
         self._link_news = LinkNews(
-            tell, self.links, self.names.router, self.news.deleted, has_workers=start.has_inner_door
+            tell,
+            self.links,
+            self.names.router,
+            self.news.deleted,
+            network.now,
+            has_workers=start.has_inner_door,
         )
         self.wanted_links = WantedLinks(
             self.links, credentials, identity.site, is_edge=start.is_edge

@@ -1,6 +1,7 @@
 """Events about links, as they happen."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from router.link.fault import Fault
@@ -8,9 +9,10 @@ from router.link.links import Links
 from router.link.neighbour import Neighbour
 from router.link.sessions.link_status import LinkStatus
 from router.model import limits
-from router.model.events import Tell
+from router.model.events import Severity, Tell
 from router.model.ids import RouterId
 from router.model.rights.sharing import SHORT_ID_CHARS
+from router.model.token_bucket import TokenBuckets
 from router.net.ports import DialCode
 from router.node.news.deleted_sites import DeletedSites
 from router.routing.events import LsaRejected
@@ -29,6 +31,7 @@ class LinkNews:
         links: Links,
         router_name: Callable[[RouterId], str],
         deleted: DeletedSites,
+        now: Callable[[], float],
         *,
         has_workers: bool = False,
     ) -> None:
@@ -38,6 +41,11 @@ class LinkNews:
         events report how workers start, hang and end.
         """
         self._tell = tell
+        self._now = now
+        self._budgets = TokenBuckets(
+            limits.LINK_EVENTS_BURST, limits.LINK_EVENTS_PER_S, limits.EVENT_BUDGETS_MAX
+        )
+        self._held_back: Counter[str] = Counter()  # Events by kind and holder.
         self._has_workers = has_workers
         self._workers: set[RouterId] = set()
         self._links = links
@@ -62,7 +70,7 @@ class LinkNews:
         text = f"Linked to {name}, cost {cost}."
         if neighbour.is_sibling:
             text = f"Linked to another router of this site, {name}."
-        self._tell("info", "link-up", name, text)
+        self._tell_of(neighbour, "info", "link-up", name, text)
 
     def draining(self, router: RouterId) -> None:
         """An end of the last link to ``router`` wants no more streams there."""
@@ -71,7 +79,9 @@ class LinkNews:
         name = self._name_of(router)
         self._draining.add(router)
         which = self._which(router, name, self._neighbours.keys() - self._draining)
-        self._tell("info", "link-draining", name, f"{which} drains.")
+        self._tell_of(
+            self._neighbours.get(router), "info", "link-draining", name, f"{which} drains."
+        )
 
     def leaving(self, router: RouterId) -> None:
         """The last link to ``router`` takes nothing new of either end, as `draining` said."""
@@ -86,11 +96,12 @@ class LinkNews:
         name = self._name_of(router)
         others = self._neighbours.keys() - {router}
         which = self._which(router, name, others)
-        self._neighbours.pop(router, None)
+        neighbour = self._neighbours.pop(router, None)
         was_leaving = router in self._leaving
         self._leaving.discard(router)
         self._draining.discard(router)
-        self._tell(
+        self._tell_of(
+            neighbour,
             "info" if was_leaving else "warning",
             "link-down",
             name,
@@ -102,7 +113,8 @@ class LinkNews:
         if router in self._workers:
             return
         name = self._name_of(router)
-        self._tell(
+        self._tell_of(
+            self._neighbours.get(router),
             "warning",
             "link-silent",
             name,
@@ -117,7 +129,8 @@ class LinkNews:
         if router in self._workers:
             return
         name = self._name_of(router)
-        self._tell(
+        self._tell_of(
+            self._neighbours.get(router),
             "warning",
             "link-flapping",
             name,
@@ -131,7 +144,8 @@ class LinkNews:
         if router in self._workers:
             return
         name = self._name_of(router)
-        self._tell("info", "link-steady", name, f"The link with {name} has stayed up: it counts.")
+        text = f"The link with {name} has stayed up: it counts."
+        self._tell_of(self._neighbours.get(router), "info", "link-steady", name, text)
 
     def changed(self, name: str) -> None:
         """Tell once per reason why a link that we dial does not come up; that it does, where
@@ -217,13 +231,39 @@ class LinkNews:
     def lsa_rejected(self, event: LsaRejected) -> None:
         """A neighbour sent what routing does not believe."""
         name = self._name_of(event.sender)
-        self._tell(
+        self._tell_of(
+            self._neighbours.get(event.sender),
             "warning",
             "lsa-rejected",
             name,
             _sentence(f"{name} sent routing data that is not believed: {event.reason}"),
             f"If it goes on, end its access: sitectl link delete {name}",
         )
+
+    def _tell_of(
+        self,
+        neighbour: Neighbour | None,
+        severity: Severity,
+        code: str,
+        name: str,
+        text: str,
+        hint: str = "",
+    ) -> None:
+        """Tell an event that ``neighbour`` can cause as often as it likes, within the budget of its
+        holder; None: it is not known any more."""
+        if neighbour is not None:
+            key = f"{code} {neighbour.holder}"
+            if not self._budgets.take(key, self._now()):
+                if len(self._held_back) < limits.EVENT_BUDGETS_MAX or key in self._held_back:
+                    self._held_back[key] += 1
+                return
+            count = self._held_back.pop(key, 0)
+            if count:
+                whose = neighbour.name
+                if neighbour.holder == neighbour.token:
+                    whose = f"neighbors that token {neighbour.token} let in"
+                text += f" ({count} more like it of {whose} were not told.)"
+        self._tell(severity, code, name, text, hint)
 
     def _which(self, router: RouterId, name: str, others: Iterable[RouterId]) -> str:
         """``others``: routers that a link is left to, maybe of the same site as ``router``."""

@@ -17,9 +17,14 @@ from tests.unit.node.test_deleted_sites import LINK, Watched
 WEST = Neighbour(RouterId("1" * 16), SiteId("1" * 32), "west", b"key")
 
 
+def still() -> float:
+    """No time passes."""
+    return 0.0
+
+
 def news() -> tuple[LinkNews, Journal]:
     journal = Journal()
-    return LinkNews(journal.tell, cast(Any, None), str, cast(Any, None)), journal
+    return LinkNews(journal.tell, cast(Any, None), str, cast(Any, None), still), journal
 
 
 SIBLING = Neighbour(RouterId("2" * 16), SiteId("2" * 32), "near", b"key", is_sibling=True)
@@ -27,7 +32,7 @@ SIBLING = Neighbour(RouterId("2" * 16), SiteId("2" * 32), "near", b"key", is_sib
 
 def test_links_among_the_workers_of_a_router_are_no_news() -> None:
     journal = Journal()
-    said = LinkNews(journal.tell, cast(Any, None), str, cast(Any, None), has_workers=True)
+    said = LinkNews(journal.tell, cast(Any, None), str, cast(Any, None), still, has_workers=True)
     said.up(SIBLING, 0)
     said.draining(SIBLING.router)
     said.held(SIBLING.router, 5.0)
@@ -40,13 +45,35 @@ def test_links_among_the_workers_of_a_router_are_no_news() -> None:
     assert journal.told() == ["link-up", "link-down"]
 
 
+def test_links_that_come_and_go_hide_no_event_of_another_neighbor() -> None:
+    journal, now = Journal(), [0.0]
+    said = LinkNews(journal.tell, cast(Any, None), str, cast(Any, None), lambda: now[0])
+    said.up(WEST, 1)
+    for number in range(limits.EVENTS_BURST):
+        changes = {"router": RouterId(f"{number:016x}"), "site": SiteId(f"{number:032x}")}
+        rogue = msgspec.structs.replace(WEST, name=f"m{number}", token="fleet", **changes)
+        said.up(rogue, 1)
+        said.down(rogue.router, "it left")
+    said.down(WEST.router, "it is silent")
+    downs = [code for code in journal.told() if code == "link-down"]
+    assert len(downs) == limits.LINK_EVENTS_BURST + 1 <= limits.EVENTS_BURST // 2 + 1
+    now[0] += 1 / limits.LINK_EVENTS_PER_S
+    said.up(rogue, 1)
+    held_back = limits.EVENTS_BURST - limits.LINK_EVENTS_BURST
+    _, last = journal.messages[-1]
+    assert last == (
+        f"Linked to m{limits.EVENTS_BURST - 1}, cost 1. ({held_back} more like it of neighbors "
+        "that token fleet let in were not told.)"
+    )
+
+
 def test_another_router_of_this_site_is_no_neighbour_with_a_cost() -> None:
     said: list[str] = []
 
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         said.append(message)
 
-    LinkNews(tell, cast(Any, None), str, cast(Any, None)).up(SIBLING, 0)
+    LinkNews(tell, cast(Any, None), str, cast(Any, None), still).up(SIBLING, 0)
     assert said == ["Linked to another router of this site, near."]
 
 
@@ -56,7 +83,7 @@ def test_only_the_last_link_to_a_site_of_several_routers_is_said_to_be_the_last(
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         said.append(message)
 
-    news = LinkNews(tell, cast(Any, None), str, cast(Any, None))
+    news = LinkNews(tell, cast(Any, None), str, cast(Any, None), still)
     second = Neighbour(RouterId("3" * 16), WEST.site, "west", b"key")
     news.up(WEST, 1)
     news.up(second, 1)
@@ -101,7 +128,7 @@ def test_two_sites_of_one_name_have_a_last_link_each_and_are_told_apart() -> Non
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         said.append(message)
 
-    news = LinkNews(tell, cast(Any, None), str, cast(Any, None))
+    news = LinkNews(tell, cast(Any, None), str, cast(Any, None), still)
     twin = Neighbour(RouterId("3" * 16), SiteId("3" * 32), "west", b"key")
     news.up(WEST, 1)
     news.up(twin, 1)
@@ -159,7 +186,7 @@ class Dialled:
 
 def test_a_link_to_a_site_that_was_deleted_is_told_of_once_and_not_blamed() -> None:
     links, site = Dialled(), Watched()
-    said = LinkNews(site.journal.tell, cast(Any, links), str, site.deleted)
+    said = LinkNews(site.journal.tell, cast(Any, links), str, site.deleted, still)
     said.changed("link1")
     assert site.journal.told() == ["link-failing"]
     known = table()
@@ -176,7 +203,7 @@ def test_who_connects_and_says_nothing_is_told_once_whatever_its_port() -> None:
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         said.append((severity, hint))
 
-    news = LinkNews(tell, cast(Any, None), str, cast(Any, None))
+    news = LinkNews(tell, cast(Any, None), str, cast(Any, None), still)
     for port in range(50_000, 50_005):
         news.tls_rejected("refused", f"10.0.0.1:{port} broke off the TLS handshake")
         news.tls_rejected("tls", f"TLS handshake with 10.0.0.2:{port} failed: unknown ca")
