@@ -68,7 +68,8 @@ class Truth:
                 ("importing", name), all(p.import_from != () for p in site.policies.values())
             )
             self._ready[name].append((self.now, local.ready if runs else 0))
-            self._note(("known", name), SERVICE in router.services)
+            if self._lives.get(name) == site.lives:
+                self._note(("known", name), SERVICE in router.services)
             self._note(("bare", name), not site.connectors)
             self._sample_spills(site)
             sites = router.routing.table.sites.values()
@@ -81,7 +82,10 @@ class Truth:
         spilled = dict(reading.spilled) if reading is not None else {}
         samples = self._spilled[site.name]
         is_less = samples and any(spilled.get(why, 0) < n for why, n in samples[-1][1].items())
-        if self._lives.get(site.name) != site.lives or is_less:
+        is_new = self._lives.get(site.name) != site.lives
+        if is_new:
+            self._note(("known", site.name), False)  # By this router: its figures begin here.
+        if is_new or is_less:
             samples.clear()
         self._lives[site.name] = site.lives
         samples.append((self.now, spilled))
