@@ -36,6 +36,7 @@ _OPEN_WORD, _OPEN_END_WORD = frames.OPEN << 24, (frames.OPEN | frames.END) << 24
 _STREAM_ID_MAX, _PAYLOAD_MAX = frames.STREAM_ID_MAX, limits.FRAME_PAYLOAD_BYTES_MAX
 _pack_header = struct.Struct(">II").pack
 _ALLOWED = Opening.ALLOWED  # Bound once: looked up for each stream.
+_VIOLATION_HINT = "Do both routers run versions that go together?"
 _SHORT_S = limits.READ_SHORT_S  # Likewise, for each read.
 
 
@@ -257,8 +258,7 @@ class LaneMux:
         try:
             self._decoder.receive_data(data)
         except RemoteProtocolError as error:
-            hint = "Do both routers run versions that go together?"
-            self.close(Fault(error.code, error.reason or error.code, hint, "violation"))
+            self.close(Fault(error.code, error.reason or error.code, _VIOLATION_HINT, "violation"))
         ended = self.now()
         if ended - began > _SHORT_S and share is not None:
             share.took(self, began, ended)
@@ -353,7 +353,8 @@ class LaneMux:
     def misbehaved(self) -> None:
         """Count a glitch that the owner found, outside of reading."""
         if not self.floods.allows_glitch(self.now()):
-            self.close(Fault("glitches", "too many messages that are refused", kind="violation"))
+            reason = "too many messages that are refused"
+            self.close(Fault("glitches", reason, _VIOLATION_HINT, "violation"))
 
     # The turn.
 

@@ -143,7 +143,12 @@ def test_a_neighbour_that_is_far_above_its_budget_loses_its_link(
     assert not east.owner.named("down")
     dialler.wire.left.send(little * 3)
     world.advance(limits.INTAKE_REST_S_MAX)
-    assert dialler.goaway().code == "glitches"
+    goaway = dialler.goaway()
+    assert (goaway.code, goaway.hint) == (
+        "glitches",
+        "Do both routers run versions that go together?",
+    )
+    assert goaway.hint in str(east.owner.named("down")[-1])
 
 
 def test_a_router_of_our_own_site_may_say_as_much_as_it_likes() -> None:
