@@ -132,8 +132,12 @@ class ServiceChanges:
                     f"Service {key} has no listener here: {error}",
                     listeners[key].hint or free,
                 )
-        for key in (self._errors.keys() - errors.keys()) & listeners.keys():
-            self._tell(
-                "info", "listener-bound", str(key), f"Service {key} has a listener here now."
-            )
-        self._errors = errors
+        over = {key: self._errors[key] for key in self._errors.keys() - errors.keys()}
+        for key in over.keys() & listeners.keys():
+            if listeners[key].listening:
+                del over[key]
+                self._tell(
+                    "info", "listener-bound", str(key), f"Service {key} has a listener here now."
+                )
+        waiting = {key: error for key, error in over.items() if key in listeners}
+        self._errors = errors | waiting
