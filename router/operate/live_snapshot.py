@@ -90,6 +90,7 @@ class Living:
                 open_to=lately.open_to,
                 open_for=lately.open_for,
                 is_one_away=bool(self._router.news.absent.unreached(key)),
+                stops=self._router.draining,
                 noun=noun_of(snapshot.config),
             ),
             spilled_per_s=round(sum(spilled.values()), 3),

@@ -34,11 +34,12 @@ def why_leaving(
     open_to: Mapping[SiteId, int] = NOWHERE,
     open_for: Mapping[str, int] = NOTHING,
     is_one_away: bool = False,
+    stops: bool = False,
     noun: str = REQUEST,
 ) -> str:
     """Empty: none leave. ``has_targets``: a connector of this site names some. ``is_drained``: an
     operator lets this site take nothing new of it. ``is_one_away``: a site that offered the service
-    lately is not reached.
+    lately is not reached. ``stops``: this site does.
 
     ``open_to``, ``open_for``: as of `ServiceNow`. ``noun``: what the service counts.
     """
@@ -61,9 +62,12 @@ def why_leaving(
     went = _went(away, lately, costs, name_of) if away else _stay(open_to, costs, name_of)
     reasons = lately.spilled or open_for
     policy = f"policy {explanation.policy} sends {noun}s to other sites too"
-    cause = f"{own_name} has no target of its own"
-    if has_targets:
+    if stops:  # It withdraws what it has step by step.
+        cause = f"{own_name} is stopping"
+    elif has_targets:
         cause = _cause(policy, local, lately, reasons, own_name, is_drained, in_flight_mean)
+    else:
+        cause = f"{own_name} has no target of its own"
     lost = f", {per_s_text(lately.per_s(lately.nowhere))} served nowhere" if lately.nowhere else ""
     return f"{cause}: {went}{lost}"
 

@@ -249,6 +249,26 @@ def test_the_sentence_says_what_is_full_and_where_requests_go_and_nothing_in_cal
     assert now.why == "" and now.requests_per_s == 0 and now.p50_s is None
 
 
+def test_the_sentence_of_a_site_that_stops_is_about_that_and_not_about_what_it_withdraws() -> None:
+    """ "8 in flight at near, more than its capacity of 4", "near has no target of its own"."""
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    a.serve(1, capacity=2, service_s=3.0)
+    b.serve(1, capacity=50)
+    world.run(3)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(10, 6)
+    world.run(5)
+    a.router.drain(lambda: None)
+    for _ in range(5):
+        ((_, now),) = living_of(a, recorder).services()
+        assert now.why.startswith("a is stopping: "), now.why
+        world.run(0.7)
+
+
 def test_short_requests_are_seen_as_a_mean_though_hardly_a_moment_has_one() -> None:
     world = World(3, "a", "b")
     a, b = world.sites.values()
