@@ -56,7 +56,7 @@ def test_a_scenario_is_not_applied_but_simulated(here: CommandLine, tmp_path: Pa
 
 def test_a_site_cap_is_told_as_it_holds(here: CommandLine) -> None:
     words = ("service", "set", "shop", "--site-capacity")
-    assert "here takes 10 at once, as soon" in here.ok(*words, "10").stdout
+    assert "here takes 10 at once, once a declaration" in here.ok(*words, "10").stdout
     said = here.ok(*words, "15/s", "--resume", "10/s", "--spill", "all").stdout
     assert "15/s; above it everything new leaves, until fewer than 10/s are asked for" in said
     assert "15/s; above it the excess leaves" in here.ok(*words, "15/s", "--spill", "excess").stdout
