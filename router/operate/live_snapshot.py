@@ -90,7 +90,7 @@ class Living:
                 open_to=lately.open_to,
                 open_for=lately.open_for,
                 is_one_away=bool(self._router.news.absent.unreached(key)),
-                stops=self._router.draining,
+                stops=self._what_stops(),
                 noun=noun_of(snapshot.config),
             ),
             spilled_per_s=round(sum(spilled.values()), 3),
@@ -99,6 +99,14 @@ class Living:
                 reason: round(change.per_s(one), 3) for reason, one in change.spilled.items()
             },
         )
+
+    def _what_stops(self) -> str:
+        """As of `why_leaving`. Other routers of this site stay, as far as is known here."""
+        if not self._router.draining:
+            return ""
+        name = self._router.identity.name
+        stays = self._router.links.adjacencies.staying_siblings
+        return f"this router of {name}" if stays else name
 
     def _left_out(self, snapshot: ServiceSnapshot) -> str:
         """Sites with room that may not serve it, while no site takes the next request."""

@@ -34,12 +34,12 @@ def why_leaving(
     open_to: Mapping[SiteId, int] = NOWHERE,
     open_for: Mapping[str, int] = NOTHING,
     is_one_away: bool = False,
-    stops: bool = False,
+    stops: str = "",
     noun: str = REQUEST,
 ) -> str:
     """Empty: none leave. ``has_targets``: a connector of this site names some. ``is_drained``: an
     operator lets this site take nothing new of it. ``is_one_away``: a site that offered the service
-    lately is not reached. ``stops``: this site does.
+    lately is not reached. ``stops``: this site, or its router, in words; empty: nothing does.
 
     ``open_to``, ``open_for``: as of `ServiceNow`. ``noun``: what the service counts.
     """
@@ -63,7 +63,7 @@ def why_leaving(
     reasons = lately.spilled or open_for
     policy = f"policy {explanation.policy} sends {noun}s to other sites too"
     if stops:  # It withdraws what it has step by step.
-        cause = f"{own_name} is stopping"
+        cause = f"{stops} is stopping"
     elif has_targets:
         cause = _cause(policy, local, lately, reasons, own_name, is_drained, in_flight_mean)
     else:

@@ -32,10 +32,29 @@ class Actor:
         running = [site for site in self._world.sites.values() if self._runs(site)]
         name = self._chance.choice(list(ACTS))
         site = self._chance.choice(running)
-        return f"{self._truth.now:.1f} {name} {ACTS[name](self, site) or site.name}"
+        done = ACTS[name](self, site) or self._key(site)
+        for one in {id(one): one for one in (site, self._owner)}.values():
+            self.share_documents(one)
+        return f"{self._truth.now:.1f} {name} {done}"
+
+    def _key(self, site: SimSite) -> str:
+        return next(key for key, one in self._world.sites.items() if one is site)
+
+    def share_documents(self, site: SimSite) -> None:
+        """All routers of a site read the same ones, and have targets on the same ports."""
+        for other in self._world.sites.values():
+            if other is site or other.name != site.name:
+                continue
+            other.policies, other.services = dict(site.policies), dict(site.services)
+            other.connectors = dict(site.connectors)
+            for port in site.targets.keys() - other.targets.keys():
+                seen = self._world.seen
+                other.targets[port] = Target(other.network, port, other.name, SERVICE_S, seen)
+            if self._runs(other):
+                other.apply()
 
     def _runs(self, site: SimSite) -> bool:
-        return site.name not in self._truth.gone | self._stopping
+        return self._key(site) not in self._truth.gone | self._stopping
 
     def _some(self, site: SimSite) -> list[Target]:
         return [one for one in site.targets.values() if self._chance.random() < 0.7]
@@ -116,7 +135,7 @@ class Actor:
 
     def link(self, site: SimSite) -> str:
         other = self._other(site)
-        if f"to-{site.name}" in other.links:
+        if site.name == other.name or f"to-{site.name}" in other.links:
             return "none"
         site.link(other, self._chance.choice((1, 3)))
         return f"{site.name} {other.name}"
@@ -169,13 +188,13 @@ class Actor:
         if self._truth.gone or self._stopping:
             return "none"
         site.kill()
-        self._truth.gone.add(site.name)
-        return site.name
+        self._truth.gone.add(self._key(site))
+        return self._key(site)
 
     def stop(self, site: SimSite) -> str:
         if self._truth.gone or self._stopping:
             return "none"
-        name = site.name
+        name = self._key(site)
         self._stopping.add(name)
 
         def closed() -> None:
@@ -205,6 +224,6 @@ class Actor:
 ACTS: Final[Mapping[str, Callable[[Actor, SimSite], str | None]]] = {
     name: act
     for name, act in vars(Actor).items()
-    if not name.startswith("_") and name != "act" and callable(act)
+    if not name.startswith("_") and name not in ("act", "share_documents") and callable(act)
 }
 """By name; each returns what it was done to, if that is not the site."""

@@ -8,7 +8,7 @@ from typing import Final
 from tests.simulation.hours.truth import LATELY_S, LEAST_S, OWN_S, TOLD_S, Truth
 
 Check = Callable[[Truth, str, re.Match[str]], str]
-"""Of the truth, the site that says it, and the match: what is wrong; empty: nothing."""
+"""Of the truth, the router that says it, and the match: what is wrong; empty: nothing."""
 
 _SITES: Final = r"\b([abc](?:(?:, | and )[abc])*)"
 _SINCE: Final = r"since (\d\d:\d\d:\d\d) UTC"
@@ -67,6 +67,15 @@ def _this_is(fact: str) -> Check:
     return check
 
 
+def _this_site_is(fact: str) -> Check:
+    def check(truth: Truth, teller: str, match: re.Match[str]) -> str:
+        name = truth.name_of(teller)
+        since = truth.is_over(fact, name)
+        return f"{name} is not {fact} for {since:.1f} s" if since > OWN_S else ""
+
+    return check
+
+
 def _are_away(truth: Truth, teller: str, match: re.Match[str]) -> str:
     over = {site: truth.is_over("away", teller, site) for site in re.split(", | and ", match[1])}
     return ", ".join(f"{site} is reached for {s:.1f} s" for site, s in over.items() if s > OWN_S)
@@ -109,15 +118,23 @@ def _are_ready(truth: Truth, teller: str, match: re.Match[str]) -> str:
 
 
 def _none_is_ready(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    own = truth.name_of(teller)
     serving = [
         site
         for site in truth.names
         if truth.lasts("ready", site) > TOLD_S
-        and (site == teller or not truth.is_over("away", teller, site) < TOLD_S)
+        and truth.is_over("away", teller, site) > TOLD_S
         and truth.is_over("stopping", site) > TOLD_S
         and truth.may_take(teller, site)
+        and site != own
     ]
+    if truth.lasts("serves", teller) > OWN_S:
+        serving.append(own)
     return f"ready and reached: {', '.join(serving)}" if serving else ""
+
+
+def _none_serves_here(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    return "this router has some" if truth.lasts("serves", teller) > OWN_S else ""
 
 
 def _left_for(*reasons: str) -> Check:
@@ -130,7 +147,7 @@ def _left_for(*reasons: str) -> Check:
 
 def _none_ready_for_long(truth: Truth, teller: str, match: re.Match[str]) -> str:
     """In the first seconds most of the figure left for another reason."""
-    if truth.lasts("unready", teller) < LATELY_S:
+    if truth.lasts("unready", truth.name_of(teller)) < LATELY_S:
         return ""
     return _left_for("no-target", "ejected", "failover", "drained")(truth, teller, match)
 
@@ -145,11 +162,13 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (rf"draining \({_SITES}\)", _sites_are("draining")),
         (rf"{_SITES}: it is draining", _sites_are("draining")),
         (rf"{_SITES} stops? and takes? nothing new", _sites_are("stopping")),
-        (rf"{_SITES} is stopping", _sites_are("stopping")),
+        (rf"(?<!router of ){_SITES} is stopping", _sites_are("stopping")),
+        ("this router of [abc] is stopping", _this_is("stops")),
         (rf"short of memory \({_SITES}\)", _sites_are("refusing")),
         (rf"{_SITES}: its router is short of memory", _sites_are("refusing")),
         (rf"no target of {_SITES} is ready", _sites_are("unready")),
-        (rf"{_SITES}: no target is ready", _sites_are("unready")),
+        (rf"{_SITES}: no target is ready there", _sites_are("unready")),
+        ("no target is ready here", _none_serves_here),
         (rf"{_SITES} ha(?:s|ve) targets, none of them ready", _sites_are("unready")),
         (rf"{_SITES} has no target of its own", _sites_are("bare")),
         (rf"and {_SITES} (?:is|are) not reached", _are_away),
@@ -163,9 +182,9 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         ),
         (rf"ejected for [\d.]+ s {_SINCE}", _not_in_the_future),
         # Of this site.
-        ("this site is drained of it|this site takes nothing new of", _this_is("drained")),
-        ("(?<!while )this router is short of memory", _this_is("refusing")),
-        ("this router stops", _this_is("stopping")),
+        ("this site is drained of it|this site takes nothing new of", _this_site_is("drained")),
+        ("(?<!while )this router is short of memory", _this_is("refuses")),
+        ("this router stops", _this_is("stops")),
         (r"(\d+) of (\d+) targets? (?:is|are) ready here", _are_ready),
         (r"\b(\d+) (?:request|connection)s? waits?\b", _wait),
         ("the queue is in use", _some_wait),
@@ -198,7 +217,7 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
 
 
 def false_of(truth: Truth, teller: str, text: str) -> Iterator[str]:
-    """What of ``text``, which the site ``teller`` says now, is not so."""
+    """What of ``text``, which the router ``teller`` says now, is not so."""
     for pattern, check in CLAIMS:
         for match in pattern.finditer(text):
             if wrong := check(truth, teller, match):

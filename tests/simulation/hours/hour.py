@@ -25,10 +25,12 @@ SAMPLES: Final = 4
 ACT_EACH_S: Final = 7.0
 RATES: Final = (0, 1, 5, 20, 60)
 ACTS_SHOWN: Final = 4
+TWO_ROUTERS: Final = 0.4
+"""In so many hours site a has two routers."""
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What ``site`` said at ``at``, and why that is false; ``acts``: what was done before."""
+    """What router ``site`` said at ``at``, and why that is false; ``acts``: done before."""
 
     seed: int
     at: float
@@ -50,11 +52,15 @@ class Hour:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self._chance = random.Random(seed)
-        self.world = World(seed, "a", "b", "c")
+        has_two = self._chance.random() < TWO_ROUTERS
+        self.world = World(seed, "a", "b", "c", *(("a2",) if has_two else ()))
+        if has_two:
+            self.world["a2"].join(self.world["a"])
         self.truth = Truth(self.world)
         self._acts: list[str] = []
         self._connect()
         self._actor = Actor(self.world, self.truth, self._chance)
+        self._actor.share_documents(self.world["a"])
         self._rates = {name: self._chance.choice(RATES) for name in self.world.sites}
         self.world.run(START_S)
         self._found: list[Finding] = []
@@ -65,7 +71,7 @@ class Hour:
         self._next_act = self.world.internet.now + self._chance.expovariate(1 / ACT_EACH_S)
 
     def _connect(self) -> None:
-        chance, (a, b, c) = self._chance, self.world.sites.values()
+        chance, (a, b, c, *others) = self._chance, self.world.sites.values()
         a.link(b, 1)
         b.link(c, 2)
         if chance.random() < 0.5:
@@ -75,6 +81,10 @@ class Hour:
             site.serve(
                 chance.choice((1, 2, 3)), capacity=chance.choice((3, 5)), service_s=SERVICE_S
             )
+        a.declared_at_s = {"shop": 0.0}
+        for beside in others:
+            beside.declared_at_s = a.declared_at_s
+            beside.link(b, 1)
 
     def play(self, seconds: float) -> Iterator[Finding]:
         """Virtual ones."""
@@ -82,7 +92,7 @@ class Hour:
         while self.world.internet.now < until:
             self._pass_a_second()
             if self._chance.random() < 0.05:
-                name = self._chance.choice(self.truth.names)
+                name = self._chance.choice(list(self.world.sites))
                 self._rates[name] = self._chance.choice(RATES)
                 self._note(f"{self.truth.now:.1f} {self._rates[name]}/s at {name}")
             if self.world.internet.now > self._next_act:
@@ -91,18 +101,18 @@ class Hour:
                 self.truth.sample()
             self.world.run(self._chance.random() * 0.3)
             self.truth.sample()
-            for site in self.world.sites.values():
-                if site.name not in self.truth.gone:
-                    yield from self._look(site)
+            for key in self.world.sites:
+                if key not in self.truth.gone:
+                    yield from self._look(key)
 
     def _note(self, act: str) -> None:
         self._acts = [*self._acts[1 - ACTS_SHOWN :], act]
 
     def _pass_a_second(self) -> None:
         begun = {
-            site.name: site.offer(self._rates[site.name], 1.0)
-            for site in self.world.sites.values()
-            if site.name not in self.truth.gone
+            key: site.offer(self._rates[key], 1.0)
+            for key, site in self.world.sites.items()
+            if key not in self.truth.gone
         }
         for _ in range(SAMPLES):
             self.world.run(1 / SAMPLES)
@@ -110,30 +120,30 @@ class Hour:
         for name, answers in begun.items():
             self.truth.answers[name].extend(answers)
 
-    def _look(self, site: SimSite) -> Iterator[Finding]:
-        eye = self.eye(site.name)
+    def _look(self, key: str) -> Iterator[Finding]:
+        eye = self.eye(key)
         yield from self._found
         self._found.clear()
         for text in eye.sentences():
-            for wrong in false_of(self.truth, site.name, text):
-                yield self._finding(site, text, wrong)
-        for wrong in unsaid(self.truth, site, eye.said()):
-            yield self._finding(site, "", wrong)
+            for wrong in false_of(self.truth, key, text):
+                yield self._finding(key, text, wrong)
+        for wrong in unsaid(self.truth, key, self.world[key], eye.said()):
+            yield self._finding(key, "", wrong)
 
-    def eye(self, name: str) -> "Eye":
-        """Of the router that runs at that site now."""
-        site, eye = self.world[name], self._eyes.get(name)
+    def eye(self, key: str) -> "Eye":
+        """Of the router of that key in the world, as it lives now."""
+        site, eye = self.world[key], self._eyes.get(key)
         if eye is None or eye.life != site.lives:
-            eye = self._eyes[name] = Eye(site, partial(self._judge_event, site))
+            eye = self._eyes[key] = Eye(site, partial(self._judge_event, key))
         return eye
 
-    def _judge_event(self, site: SimSite, text: str) -> None:
+    def _judge_event(self, key: str, text: str) -> None:
         self.truth.sample()
-        for wrong in false_of(self.truth, site.name, text):
-            self._found.append(self._finding(site, text, wrong))
+        for wrong in false_of(self.truth, key, text):
+            self._found.append(self._finding(key, text, wrong))
 
-    def _finding(self, site: SimSite, text: str, wrong: str) -> Finding:
-        return Finding(self.seed, self.truth.now, site.name, text, wrong, tuple(self._acts))
+    def _finding(self, key: str, text: str, wrong: str) -> Finding:
+        return Finding(self.seed, self.truth.now, key, text, wrong, tuple(self._acts))
 
 
 class Eye:

@@ -18,7 +18,8 @@ LEAST_S: Final = 2.4
 """And of half a step at least."""
 
 Fact = tuple[str, ...]
-"""What, of which site: ``("drained", "a")``; ``("away", "a", "b")``: a does not reach b."""
+"""What, of which site: ``("drained", "a")``; or of which router, by its key in the world:
+``("stops", "a2")``, ``("away", "a2", "b")``: it does not reach b."""
 
 
 class Truth:
@@ -33,11 +34,11 @@ class Truth:
             name: deque(maxlen=64) for name in world.sites
         }
         self._ready: dict[str, deque[tuple[float, int]]] = {
-            name: deque(maxlen=64) for name in world.sites
+            name: deque(maxlen=64) for name in self.names
         }
         self._lives: dict[str, int] = {}
         self.gone: set[str] = set()
-        """Sites whose router does not run."""
+        """Routers that do not run."""
 
     @property
     def now(self) -> float:
@@ -45,49 +46,75 @@ class Truth:
 
     @property
     def names(self) -> list[str]:
-        return list(self._world.sites)
+        """Of all sites."""
+        return list(dict.fromkeys(site.name for site in self._world.sites.values()))
+
+    def routers(self, name: str) -> dict[str, SimSite]:
+        """Those of a site that run, by the key of each in the world."""
+        return {
+            key: site
+            for key, site in self._world.sites.items()
+            if site.name == name and key not in self.gone
+        }
+
+    def has_one_router(self, name: str) -> bool:
+        """No other router of that site is there, running or not."""
+        return sum(site.name == name for site in self._world.sites.values()) == 1
 
     def sample(self) -> None:
-        """Note how all sites are."""
-        for site in self._world.sites.values():
-            name, router = site.name, site.router
-            runs = name not in self.gone
-            local = router.readings.targets.local(SERVICE)
-            drained = any(policy.takes == 0 for policy in site.policies.values())
-            stops = router.draining
-            self._note(("drained", name), runs and drained)
-            self._note(("stopping", name), runs and stops)
-            self._note(("draining", name), runs and (stops or drained))
-            self._note(("refusing", name), runs and router.forwarder.memory.is_refusing)
-            self._note(("down", name), runs and local.total > 0 and not local.ready)
-            self._note(("ejected", name), runs and local.ejected > 0)
-            self._note(("ready", name), runs and local.ready > 0)
-            self._note(("unready", name), not (runs and local.ready))
-            self._note(("exporting", name), all(p.export_to != () for p in site.policies.values()))
-            self._note(
-                ("importing", name), all(p.import_from != () for p in site.policies.values())
-            )
-            self._ready[name].append((self.now, local.ready if runs else 0))
-            if self._lives.get(name) == site.lives:
-                self._note(("known", name), SERVICE in router.services)
-            self._note(("bare", name), not site.connectors)
-            self._sample_spills(site)
-            sites = router.routing.table.sites.values()
-            reached = {route.name for route in sites if route.reachable}
-            for other in self._world.sites:
-                self._note(("away", name, other), other not in reached)
+        """Note how all sites and their routers are."""
+        for name in self.names:
+            self._sample_site(name)
+        for key, site in self._world.sites.items():
+            self._sample_router(key, site)
 
-    def _sample_spills(self, site: SimSite) -> None:
+    def _sample_site(self, name: str) -> None:
+        running = list(self.routers(name).values())
+        routers = [one.router for one in running]
+        rules = [policy for one in running for policy in one.policies.values()]
+        ready = sum(one.readings.targets.local(SERVICE).ready for one in routers)
+        total = sum(one.readings.targets.local(SERVICE).total for one in routers)
+        drained = any(rule.takes == 0 for rule in rules)
+        stops = bool(routers) and all(one.draining for one in routers)
+        self._note(("drained", name), drained)
+        self._note(("stopping", name), stops)
+        self._note(("draining", name), stops or drained)
+        self._note(("refusing", name), any(one.forwarder.memory.is_refusing for one in routers))
+        self._note(("down", name), total > 0 and not ready)
+        self._note(("ready", name), ready > 0)
+        self._note(("unready", name), not ready)
+        self._note(("exporting", name), all(rule.export_to != () for rule in rules))
+        self._note(("importing", name), all(rule.import_from != () for rule in rules))
+        self._note(("bare", name), not any(one.connectors for one in running))
+        staying = [one for one in routers if not one.draining]
+        left = sum(one.readings.targets.local(SERVICE).ready for one in staying)
+        self._ready[name] += ((self.now, ready), (self.now, left))
+
+    def _sample_router(self, key: str, site: SimSite) -> None:
+        router = site.router
+        runs = key not in self.gone
+        local = router.readings.targets.local(SERVICE)
+        self._note(("refuses", key), runs and router.forwarder.memory.is_refusing)
+        self._note(("stops", key), runs and router.draining)
+        self._note(("serves", key), runs and local.ready > 0 and not router.draining)
+        if self._lives.get(key) == site.lives:
+            self._note(("known", key), SERVICE in router.services)
+        self._sample_spills(key, site)
+        reached = {one.name for one in router.routing.table.sites.values() if one.reachable}
+        for other in self.names:
+            self._note(("away", key, other), other not in reached)
+
+    def _sample_spills(self, key: str, site: SimSite) -> None:
         reading = site.router.readings.reading_of(SERVICE)
         spilled = dict(reading.spilled) if reading is not None else {}
-        samples = self._spilled[site.name]
+        samples = self._spilled[key]
         is_less = samples and any(spilled.get(why, 0) < n for why, n in samples[-1][1].items())
-        is_new = self._lives.get(site.name) != site.lives
+        is_new = self._lives.get(key) != site.lives
         if is_new:
-            self._note(("known", site.name), False)  # By this router: its figures begin here.
+            self._note(("known", key), False)  # By this router: its figures begin here.
         if is_new or is_less:
             samples.clear()
-        self._lives[site.name] = site.lives
+        self._lives[key] = site.lives
         samples.append((self.now, spilled))
 
     def _note(self, fact: Fact, is_so: bool) -> None:
@@ -102,20 +129,24 @@ class Truth:
         return self.now - self._last_not.get(fact, -inf)
 
     def slack(self, teller: str, subject: str) -> float:
-        """How old what ``teller`` says of ``subject`` may be."""
-        return OWN_S if teller == subject else TOLD_S
+        """How old what router ``teller`` says of site ``subject`` may be."""
+        return OWN_S if teller == subject and self.has_one_router(subject) else TOLD_S
 
     def may_take(self, teller: str, subject: str) -> bool:
         """By the rules of both: ``teller`` knows of targets at ``subject`` that it may use."""
         table = self._world[teller].router.routing.table
         known = table.candidates.get(SERVICE, ())
-        return teller == subject or any(
+        return self._world[teller].name == subject or any(
             one.site_name == subject and not one.unused for one in known
         )
 
-    def ready(self, name: str) -> tuple[int, int]:
-        """Ready targets of a site, and all."""
-        local = self._world[name].router.readings.targets.local(SERVICE)
+    def name_of(self, key: str) -> str:
+        """The site of that router."""
+        return self._world[key].name
+
+    def ready(self, key: str) -> tuple[int, int]:
+        """Ready targets of a router, and all."""
+        local = self._world[key].router.readings.targets.local(SERVICE)
         return local.ready, local.total
 
     def was_ready(self, name: str, within: float) -> set[int]:

@@ -269,6 +269,24 @@ def test_the_sentence_of_a_site_that_stops_is_about_that_and_not_about_what_it_w
         world.run(0.7)
 
 
+def test_a_router_that_stops_is_not_its_whole_site() -> None:
+    world = World(3, "a", "b", "a2")
+    a, b, a2 = world.sites.values()
+    a2.join(a)
+    a.link(b, cost=1)
+    a.declare()
+    a.serve(1, capacity=1, service_s=3.0)
+    b.serve(1, capacity=50)
+    world.run(3)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(10, 6)
+    world.run(5)
+    a.router.drain(lambda: None)
+    ((_, now),) = living_of(a, recorder).services()
+    assert now.why.startswith("this router of a is stopping: ")
+
+
 def test_short_requests_are_seen_as_a_mean_though_hardly_a_moment_has_one() -> None:
     world = World(3, "a", "b")
     a, b = world.sites.values()

@@ -87,7 +87,7 @@ function ofOthers(live, shut) {
 function ofTheOpen(live) {
   if (live.status.draining) {
     return {
-      text: `${live.status.name} is stopping.`,
+      text: `${live.status.replicas > 1 ? "This router of " : ""}${live.status.name} is stopping.`,
       more: "Requests under way may end; nothing new begins here.",
       tone: "warn",
     };
