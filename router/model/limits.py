@@ -18,7 +18,7 @@ TURN_READ_BYTES_MAX = 4 * READ_BYTES
 # several links, or of all sites that one token let in, have it together; so have all lanes whose
 # neighbor is not known yet, and all TLS handshakes of those who connect.
 TURN_READ_S_MAX = 0.004
-READ_SHORT_S = TURN_READ_S_MAX / 64  # Such a read of a lane is not counted.
+READ_SHORT_S = TURN_READ_S_MAX / 64  # Such a read of a lane is not counted; of many lanes less.
 SPLICE_AFTER_READS = 4  # Full ones in a row: then bytes go from socket to socket in the kernel,
 SPLICE_SMALL_BYTES, SPLICE_SMALL_MAX = 16 * KIB, 4  # until so many moves in a row were smaller.
 PIPE_BYTES = MIB  # Moved at a time; a pipe holds that of one whose peer does not keep up.

@@ -36,11 +36,16 @@ class HolderShare:
     link do not wait for each other.
     """
 
-    __slots__ = ("_is_asked", "_is_over", "_lanes", "_left_s", "_read", "_timers", "_to", "holder")
+    __slots__ = (
+        *("_is_asked", "_is_over", "_lanes", "_left_s", "_read", "_timers", "_to"),
+        *("holder", "short_s"),
+    )
 
     def __init__(self, timers: Timers, holder: str) -> None:
         self._timers = timers
         self.holder = holder
+        self.short_s = limits.READ_SHORT_S
+        """A read that lasts no longer is not told: one of each lane are no more than a turn's."""
         self._lanes: dict[ReadLane, None] = {}
         self._read: dict[ReadLane, None] = {}  # Of late, so that they may wait for the others.
         self._to = self._left_s = 0.0  # Until when so much time is left.
@@ -49,11 +54,17 @@ class HolderShare:
     def joined(self, lane: ReadLane) -> None:
         """``lane`` is of the holder from now on."""
         self._lanes[lane] = None
+        self._count()
 
     def left(self, lane: ReadLane) -> None:
         """``lane`` is over. Idempotent."""
         self._lanes.pop(lane, None)
         self._read.pop(lane, None)
+        self._count()
+
+    def _count(self) -> None:
+        most_s = limits.TURN_READ_S_MAX / max(1, len(self._lanes))
+        self.short_s = min(limits.READ_SHORT_S, most_s)
 
     @property
     def lanes(self) -> int:

@@ -37,7 +37,6 @@ _STREAM_ID_MAX, _PAYLOAD_MAX = frames.STREAM_ID_MAX, limits.FRAME_PAYLOAD_BYTES_
 _pack_header = struct.Struct(">II").pack
 _ALLOWED = Opening.ALLOWED  # Bound once: looked up for each stream.
 _VIOLATION_HINT = "Do both routers run versions that go together?"
-_SHORT_S = limits.READ_SHORT_S  # Likewise, for each read.
 
 
 class LaneMux:
@@ -260,7 +259,7 @@ class LaneMux:
         except RemoteProtocolError as error:
             self.close(Fault(error.code, error.reason or error.code, _VIOLATION_HINT, "violation"))
         ended = self.now()
-        if ended - began > _SHORT_S and share is not None:
+        if share is not None and ended - began > share.short_s:
             share.took(self, began, ended)
 
     def ended(self) -> None:

@@ -13,6 +13,7 @@ from tests.unit.link.routers import Router, let_in_by_one_token
 from tests.unit.link.wire import World
 
 SITES, EACH = 20, 32
+MANY_LINKS = 250
 WORK_S = 0.001
 """Of one stream."""
 READ = 4
@@ -31,9 +32,10 @@ class Hub:
         world.settle()
         self.east.owner.accept = False
         self.east.owner.works = self._work
+        self.work_s = WORK_S
 
     def _work(self) -> None:
-        self.world.time += WORK_S
+        self.world.time += self.work_s
 
     def flood(self, *routers: Router) -> None:
         """Each opens ``EACH`` streams, which have arrived and are not read."""
@@ -74,14 +76,14 @@ def test_of_a_turn_the_lanes_of_one_token_have_the_time_of_one_neighbor() -> Non
     assert hub.world.time - began < HANDSHAKE_TURNS * AT_ONCE_S
 
 
-def test_a_neighbor_with_many_links_has_the_time_of_one() -> None:
-    hub = Hub(members=0)
+def flooded_over_many_links(hub: Hub, count: int) -> None:
+    """West opens streams over each of ``count`` links; they have arrived and are not read."""
     west = Router(hub.world, "west")
-    for number in range(SITES):
+    for number in range(count):
         west.link("east", name=f"link-{number}")
-    hub.world.settle()
+        hub.world.settle()
     sessions = west.links.adjacencies.known[hub.east.id].sessions
-    assert len(sessions) == SITES
+    assert len(sessions) == count
     for session in sessions:
         lane = session.lanes.opening
         assert lane is not None
@@ -89,9 +91,23 @@ def test_a_neighbor_with_many_links_has_the_time_of_one() -> None:
             lane.open_stream(west.request(hub.east), Recorder())
     hub.cut(west)
     hub.world.turn()
+
+
+def test_a_neighbor_with_many_links_has_the_time_of_one() -> None:
+    hub = Hub(members=0)
+    flooded_over_many_links(hub, SITES)
     began = hub.world.time
     hub.world.turn()
     assert hub.world.time - began <= AT_ONCE_S
+
+
+def test_reads_that_are_each_too_short_to_be_counted_take_no_more_time_together() -> None:
+    hub = Hub(members=0)
+    hub.work_s = 0.99 * limits.READ_SHORT_S / READ
+    flooded_over_many_links(hub, MANY_LINKS)
+    began = hub.world.time
+    hub.world.turn()
+    assert hub.world.time - began <= 2 * limits.TURN_READ_S_MAX
 
 
 def test_each_lane_of_one_token_has_its_turn_and_no_time_is_lost() -> None:
