@@ -270,7 +270,7 @@ LSA_INTAKE_BURST_BYTES, LSA_INTAKE_BYTES_PER_S = 16 * MIB, 4 * MIB
 LSA_INTAKE_MESSAGE_BYTES = 2 * KIB  # More for each LSA: a small one takes its time, too.
 # Of their other control messages, in the same way. When a link comes up, 1,000 sites need less than
 # a MiB, and the largest table of an edge 5. Decoding takes 5 ms of CPU a MiB, at the very worst 55;
-# and each message some 9 us, with all that follows of it.
+# and each message some 9 us, with all that follows of it. An ack that an LSA was sent for is free.
 CONTROL_INTAKE_BURST_BYTES, CONTROL_INTAKE_BYTES_PER_S = 8 * MIB, MIB
 CONTROL_INTAKE_MESSAGE_BYTES = 176  # More for each message.
 INTAKE_REST_S_MAX = 0.25  # Above a budget the lane rests for so long; PINGs are read in between.

@@ -15,7 +15,7 @@ from router.link import control
 from router.link.fault import Fault
 from router.link.neighbour import LinkLeave, Neighbour
 from router.link.ports import OfferedStream
-from router.link.routing_messages import LoadMessage, LsaMessage, RoutingMessage
+from router.link.routing_messages import LoadMessage, LsaAck, LsaMessage, RoutingMessage
 from router.link.sessions.greeting import Greeting, Leaves, Life
 from router.link.sessions.handshake import INTERIOR, Abilities
 from router.link.sessions.link_drain import LinkDrain
@@ -73,6 +73,7 @@ class LinkSession:
         self.draining = LinkDrain(timers)
         self._fault: Fault | None = None
         self._closing = False
+        self._awaited_acks = 0
         self._liveness = Liveness(
             timers,
             self.lanes,
@@ -166,8 +167,10 @@ class LinkSession:
         if isinstance(message, LoadMessage):
             for piece in control.split_loads(message):
                 self._say(piece)
-        else:
-            self._say(message)
+            return
+        if isinstance(message, LsaMessage):
+            self._awaited_acks = min(self._awaited_acks + 1, limits.LSAS_UNACKED_MAX)
+        self._say(message)
 
     def _say(self, message: control.Message) -> None:
         if self.is_up and self.lanes.control is not None:
@@ -212,8 +215,11 @@ class LinkSession:
     def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
         """A control message of either kind of lane."""
         message = control.decode(payload, ignore_unknown=self.greeting.peer_is_newer)
-        signed_bytes = len(message.signed) if isinstance(message, LsaMessage) else 0
-        self._owner.session_read(self, lane, len(payload) - signed_bytes)
+        if isinstance(message, LsaAck) and self._awaited_acks:
+            self._awaited_acks -= 1  # An answer: it comes no more often than we send.
+        else:
+            signed_bytes = len(message.signed) if isinstance(message, LsaMessage) else 0
+            self._owner.session_read(self, lane, len(payload) - signed_bytes)
         if isinstance(message, control.GoAway):
             self._goaway(lane, message)
             return

@@ -116,6 +116,25 @@ def test_small_messages_count_for_more_than_their_bytes() -> None:
     assert not east.owner.named("down")
 
 
+def test_acknowledgements_of_what_was_sent_are_read_at_once_however_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    with monkeypatch.context() as patched:  # As if of many more sites.
+        patched.setattr(limits, "CONTROL_INTAKE_MESSAGE_BYTES", BURST // 400)
+        east = Router(world, "east")
+    fleet = let_in_by_one_token(world, east, 3)
+    world.settle()
+    began, count = world.time, 2 * limits.GLITCHES_MAX
+    for number in range(count):
+        for member in fleet:
+            east.links.send(member.id, LsaMessage(b"signed"))
+            member.links.send(east.id, LsaAck(east.id, 1, number, number))
+        world.settle()
+    assert not east.owner.named("down")
+    assert (read_of(east), world.time) == (len(fleet) * count, began)
+
+
 def test_what_is_not_known_here_counts_too() -> None:
     world = World()
     east = Router(world, "east")
