@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from select import EPOLLIN, EPOLLOUT
 
+from router.model.limits import TURN_S_MAX
 from router.net.client_hello import NO_APPLICATION_PROTOCOL, ClientHello
 from router.net.poller import Poller
 from router.net.ports import Address, DialCode, Tls
@@ -39,6 +40,7 @@ class TlsHandshake:
         "_over",
         "_peer",
         "_poller",
+        "_put_off_in",
         "_socket",
         "_timeout_s",
         "_timer",
@@ -81,6 +83,7 @@ class TlsHandshake:
         )
         self._out = b"" if server_side else tls.preface
         self._over = False
+        self._put_off_in = -1  # The turn in which it had something for us, and we no time.
         self._is_of_client = server_side
         needs_protocol = server_side and tls.alpn and tls.alpn_required
         self._hello = ClientHello() if needs_protocol else None  # Until it is complete.
@@ -112,10 +115,12 @@ class TlsHandshake:
             self._go_on(mask)
             return
         poller = self._poller
-        if poller.may_shake_hands():  # Else epoll tells of it again.
-            began = poller.now()
-            self._go_on(mask)
-            poller.shook_hands(poller.now() - began)
+        if not poller.may_shake_hands():
+            self._put_off_in = poller.turns  # Epoll tells of it again.
+            return
+        began = poller.now()
+        self._go_on(mask)
+        poller.shook_hands(poller.now() - began)
 
     def _go_on(self, mask: int) -> None:
         if mask & ~EPOLLOUT and not self._receive():
@@ -231,6 +236,10 @@ class TlsHandshake:
         self._fail("refused", f"{self._peer} broke off the TLS handshake{why}")
 
     def _timed_out(self) -> None:
+        poller = self._poller
+        if self._put_off_in == poller.turns:  # It waits for us: look when that may be over.
+            self._timer = poller.call_at(poller.now() + TURN_S_MAX, self._timed_out)
+            return
         words = f"the TLS handshake with {self._peer} took over {self._timeout_s:g} s"
         self._fail("timeout", words)
 

@@ -65,8 +65,9 @@ class Poller:
     """Runs turns: events, then due timers, then the queue, then calls at the turn's end.
 
     Everything a handler hears comes from here, so an exception of a handler ends here too. After
-    a late wake all sockets are read before a timer is judged. Counters are plain integers, to be
-    read at any time.
+    a late wake all sockets are read before a timer is judged, but for handshakes that have no time
+    left in this turn: their deadlines wait for them. Counters are plain integers, to be read at any
+    time.
     """
 
     __slots__ = (

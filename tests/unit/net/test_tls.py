@@ -582,6 +582,43 @@ def test_handshakes_have_a_part_of_a_turn_and_each_comes_to_its_end() -> None:
     network.close()
 
 
+def test_a_handshake_whose_last_word_waits_for_us_is_not_too_late() -> None:
+    """As after a late wake: all have come, and only some are read in this turn."""
+    host = Clock()
+    accepted: list[Connection] = []
+
+    def accept(connection: Connection) -> None:
+        host.at += TURN_READ_S_MAX / 2
+        accepted.append(connection)
+
+    network = EpollNetwork(host)
+    listener = network.listen("127.0.0.1", 0, accept, tls=server_tls())
+    context = client_tls().context
+    assert isinstance(context, ssl.SSLContext)
+    last_words: dict[socket.socket, bytes] = {}
+    for _ in range(TLS_HANDSHAKES_MAX // 8):
+        client = socket.create_connection(("127.0.0.1", listener.address.port))
+        heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+        hello = context.wrap_bio(heard, said, server_hostname="east")
+        with suppress(ssl.SSLWantReadError):
+            hello.do_handshake()
+        client.sendall(said.read())
+        while not select.select([client], [], [], 0.0)[0]:
+            host.step(0.01)
+        heard.write(client.recv(64 * KIB))
+        hello.do_handshake()
+        last_words[client] = said.read()
+    for client, words in last_words.items():
+        client.sendall(words)
+    host.at += TLS_HANDSHAKE_TIMEOUT_S + 1.0
+    while len(accepted) + network.tls_rejected < len(last_words):
+        host.step(0.01)
+    assert network.tls_rejected == 0
+    for client in last_words:
+        client.close()
+    network.close()
+
+
 def test_a_handshake_that_fails_here_says_nothing_of_the_other_end(scene: Scene) -> None:
     class Short(ssl.SSLObject):
         def do_handshake(self) -> None:
