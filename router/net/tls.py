@@ -193,7 +193,7 @@ class TlsConnection(TcpConnection):
             ended = poller.now()
             if ended > until:
                 self._read_bytes = max(TLS_READ_BYTES_MIN, wanted // 2)
-            elif ended - began < TURN_READ_S_MAX / 4:
+            elif size == wanted and ended - began < TURN_READ_S_MAX / 4:
                 self._read_bytes = min(TLS_READ_BYTES, 2 * wanted)
             if size < wanted or budget <= 0 or ended > until:
                 return

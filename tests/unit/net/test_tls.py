@@ -536,6 +536,36 @@ def test_what_is_dear_to_handle_is_read_in_smaller_pieces_until_it_is_not() -> N
     scene.network.close()
 
 
+def test_little_that_is_cheap_has_no_more_read_of_what_is_dear() -> None:
+    host, sizes = Clock(), list[int]()
+    scene = Scene(host)
+    dear_bytes = 32 * KIB
+    client = scene.raw()
+
+    def work(data: memoryview) -> None:
+        if data[0]:
+            sizes.append(len(data))
+            host.at += len(data) * TURN_READ_S_MAX / dear_bytes
+
+    scene.server.on_received = work
+
+    def send(data: bytes, size: int) -> None:
+        for _ in range(size // len(data)):
+            client.send(data)
+            if len(data) == 1:
+                host.step(0.01)
+        for _ in range(8):
+            host.step(0.0)
+
+    for _ in range(3):
+        send(bytes(1), 8)
+        sizes.clear()
+        send(b"\1" * 8 * KIB, 96 * KIB)
+    assert max(sizes) <= 2 * dear_bytes
+    client.close()
+    scene.network.close()
+
+
 def test_a_handshake_has_a_deadline() -> None:
     host = Clock()
     network = EpollNetwork(host)
