@@ -63,6 +63,7 @@ class TcpConnection:
         "_on_close",
         "_out",
         "_poller",
+        "_reads_last",
         "_socket",
         "_splices",
         "local",
@@ -95,6 +96,7 @@ class TcpConnection:
         self.reading = WANTED
         self.sending = OPEN
         self._left: Callable[[], None] | None = None  # While paused: called at the peer's end.
+        self._reads_last = False  # While paused: before it is told of a reset.
         self._flows = False  # The last read was a full one: then the next may be a turn's share.
         self._is_kept_alive = is_kept_alive
         if not is_kept_alive:
@@ -148,7 +150,7 @@ class TcpConnection:
         if self.sending is not OVER:
             bound_unsent(self._socket, size_bytes)
 
-    def pause(self, left: Callable[[], None] | None = None) -> None:
+    def pause(self, left: Callable[[], None] | None = None, *, reads_last: bool = False) -> None:
         reading = self.reading
         if reading is WANTED:
             self.reading = PAUSED
@@ -156,7 +158,7 @@ class TcpConnection:
             self.reading = HELD_PAUSED
         elif reading is ALL_READ or reading is READING_OVER:
             return
-        self._left = left
+        self._left, self._reads_last = left, reads_last
         if left is not None and not self._mask & EPOLLIN:
             self._watch()
 
@@ -276,7 +278,10 @@ class TcpConnection:
         """Told of an error or a full close while not reading."""
         if self.sending is OVER:
             return  # The flush of the same event met the error first.
-        if number := pending_error(self._socket):
+        if self._reads_last and self.reading is PAUSED:
+            self.resume()
+            self._read()
+        elif number := pending_error(self._socket):
             self._lose(loss_of(OSError(number, "connection lost")))
         elif self.sending is FAILED:
             self._lose(self._cause)

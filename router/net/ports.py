@@ -135,10 +135,10 @@ class Connection(Protocol):
         Bytes on their way do not count.
         """
 
-    def pause(self, left: Callable[[], None] | None = None) -> None:
+    def pause(self, left: Callable[[], None] | None = None, *, reads_last: bool = False) -> None:
         """Stop delivering `received` and `ended` until `resume`. A reset still arrives.
 
-        ``left`` is called at most once before `resume`: the peer finished, and what it sent last
+        ``reads_last``: what came ahead of a reset is delivered before it. ``left`` is called at most once before `resume`: the peer finished, and what it sent last
         may still be unread. Idempotent. May be called within `received`; the bytes of that call
         stand.
         """

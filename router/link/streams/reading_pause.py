@@ -41,7 +41,7 @@ class ReadingPause:
 
     def _pause(self) -> None:
         if self._timer is None and not self._is_held:
-            self._connection.pause()
+            self._connection.pause(reads_last=True)  # A neighbor that stops says why, last.
 
     def _resume(self) -> None:
         if self._timer is None and not self._is_held:

@@ -66,6 +66,7 @@ class SimulatedConnection:
         self._inbox = bytearray()
         self._end_arrived = False
         self._left: Callable[[], None] | None = None
+        self._reads_last = False
         self.reading = WANTED
         self.sending = OPEN
         self._cause: Loss | None = None
@@ -128,12 +129,12 @@ class SimulatedConnection:
     def bound_unsent(self, size_bytes: int) -> None:
         """Its buffers have a size of their own."""
 
-    def pause(self, left: Callable[[], None] | None = None) -> None:
+    def pause(self, left: Callable[[], None] | None = None, *, reads_last: bool = False) -> None:
         if self.reading is WANTED:
             self.reading = PAUSED
         elif self.reading is not PAUSED:
             return
-        self._left = left
+        self._left, self._reads_last = left, reads_last
         if left is not None and self._end_arrived:
             self.host.soon(self._deliver)
 
@@ -177,6 +178,9 @@ class SimulatedConnection:
         self._break(Loss(code="aborted"))
 
     def reset_arrived(self) -> None:
+        if self._reads_last and self.reading is PAUSED:
+            self.reading = WANTED
+            self._deliver()
         self._lose(Loss(code="reset", reason="connection reset by peer"))
 
     # Receiving.

@@ -249,7 +249,7 @@ class FakeConnection:
     def bound_unsent(self, size_bytes: int) -> None:
         self.unsent_bytes_max = size_bytes
 
-    def pause(self, left: Callable[[], None] | None = None) -> None:
+    def pause(self, left: Callable[[], None] | None = None, *, reads_last: bool = False) -> None:
         self._paused = True
 
     def resume(self) -> None:

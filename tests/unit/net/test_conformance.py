@@ -145,6 +145,17 @@ def test_a_mark_of_zero_says_no_while_anything_is_unsent(pair: Pair) -> None:
     assert pair.left.wire.buffered_bytes == 0
 
 
+def test_what_came_ahead_of_a_reset_is_read_where_a_pause_says_so(pair: Pair) -> None:
+    """A router that stops says goodbye, and resets since it leaves bytes unread."""
+    pair.right.wire.pause(reads_last=True)
+    pair.left.wire.send(b"goodbye")
+    pair.world.settle()
+    assert pair.right.data == b""
+    pair.left.wire.abort()
+    pair.run_until(lambda: pair.right.losses)
+    assert (bytes(pair.right.data), pair.right.lost_code) == (b"goodbye", "reset")
+
+
 def test_what_the_peer_has_not_read_is_undelivered_also_once_the_kernel_has_it(pair: Pair) -> None:
     pair.run_until(lambda: pair.left.wire.undelivered_bytes == 0)
     pair.right.wire.pause()
