@@ -138,8 +138,9 @@ class Connection(Protocol):
     def pause(self, left: Callable[[], None] | None = None, *, reads_last: bool = False) -> None:
         """Stop delivering `received` and `ended` until `resume`. A reset still arrives.
 
-        ``reads_last``: what came ahead of a reset is delivered before it. ``left`` is called at most once before `resume`: the peer finished, and what it sent last
-        may still be unread. Idempotent. May be called within `received`; the bytes of that call
+        ``left`` is called at most once before `resume`: the peer finished, and what it sent last
+        may still be unread. ``reads_last``: what came ahead of a reset is delivered before it.
+        Idempotent. May be called within `received`; the bytes of that call
         stand.
         """
 

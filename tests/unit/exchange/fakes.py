@@ -75,7 +75,7 @@ class FakeConnection:
 
     def bound_unsent(self, size_bytes: int) -> None: ...
 
-    def pause(self, left: Callable[[], None] | None = None) -> None:
+    def pause(self, left: Callable[[], None] | None = None, *, reads_last: bool = False) -> None:
         self.paused = True
         self._left = left
         self._network.soon(self._deliver)

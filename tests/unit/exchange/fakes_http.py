@@ -87,7 +87,7 @@ class FakeConnection:
 
     def bound_unsent(self, size_bytes: int) -> None: ...
 
-    def pause(self, left: Callable[[], None] | None = None) -> None:
+    def pause(self, left: Callable[[], None] | None = None, *, reads_last: bool = False) -> None:
         self._paused = True
         self._left = left
 
