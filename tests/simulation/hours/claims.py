@@ -198,7 +198,7 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (r"([\d.,<]+)/s of [\d.,<]+/s requests (?:are|were) turned away", _fail),
         (r"([\d.,<]+)/s of [\d.,<]+/s requests fail", _fail),
         # Why requests left.
-        (rf"^[abc] is drained{_LEFT}", _left_for("drained")),
+        (rf"^[abc] is drained{_LEFT}", _none_ready_for_long),
         (rf"^no target of [abc] is ready{_LEFT}", _none_ready_for_long),
         (rf"has no target of its own{_LEFT}", _none_ready_for_long),
         (rf"^policy \w+ sends[^:]*{_LEFT}", _left_for("policy")),

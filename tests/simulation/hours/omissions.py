@@ -49,8 +49,8 @@ def unsaid(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
         yield "requests leave this site"
     yield from _wrong_counts(site, said.status)
     for one in said.sites:
-        if one.site == name and not truth.has_one_router(name):
-            continue  # Of this router, and what it reaches of the others.
+        if not truth.has_one_router(one.site):
+            continue  # Of those of its routers that are reached.
         was = truth.was_ready(one.site, truth.slack(key, one.site))
         if not min(was) <= one.targets_ready <= max(was):
             yield f"{one.targets_ready} targets of {one.site} are ready: {was}"
