@@ -137,6 +137,13 @@ def _none_serves_here(truth: Truth, teller: str, match: re.Match[str]) -> str:
     return "this router has some" if truth.lasts("serves", teller) > OWN_S else ""
 
 
+def _none_of_it_is_ready(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    """Another router of this site may have some, and not be reached for a moment."""
+    is_apart = match[1] == truth.name_of(teller) and not truth.has_one_router(match[1])
+    check = _none_serves_here if is_apart else _sites_are("unready")
+    return check(truth, teller, match)
+
+
 def _left_for(*reasons: str) -> Check:
     def check(truth: Truth, teller: str, match: re.Match[str]) -> str:
         share = truth.share_of_spills(teller, frozenset(reasons))
@@ -166,7 +173,7 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         ("this router of [abc] is stopping", _this_is("stops")),
         (rf"short of memory \({_SITES}\)", _sites_are("refusing")),
         (rf"{_SITES}: its router is short of memory", _sites_are("refusing")),
-        (rf"no target of {_SITES} is ready", _sites_are("unready")),
+        (rf"no target of {_SITES} is ready", _none_of_it_is_ready),
         (rf"{_SITES}: no target is ready there", _sites_are("unready")),
         ("no target is ready here", _none_serves_here),
         (rf"{_SITES} ha(?:s|ve) targets, none of them ready", _sites_are("unready")),
