@@ -249,10 +249,9 @@ def test_the_sentence_says_what_is_full_and_where_requests_go_and_nothing_in_cal
     assert now.why == "" and now.requests_per_s == 0 and now.p50_s is None
 
 
-def test_the_sentence_of_a_site_that_stops_is_about_that_and_not_about_what_it_withdraws() -> None:
-    """ "8 in flight at near, more than its capacity of 4", "near has no target of its own"."""
-    world = World(3, "a", "b")
-    a, b = world.sites.values()
+def stopped_while_requests_leave(world: World) -> HistoryRecorder:
+    """Router a stops while its requests go to b for want of slots."""
+    a, b = world["a"], world["b"]
     a.link(b, cost=1)
     a.declare()
     a.serve(1, capacity=2, service_s=3.0)
@@ -263,6 +262,14 @@ def test_the_sentence_of_a_site_that_stops_is_about_that_and_not_about_what_it_w
     a.offer(10, 6)
     world.run(5)
     a.router.drain(lambda: None)
+    return recorder
+
+
+def test_the_sentence_of_a_site_that_stops_is_about_that_and_not_about_what_it_withdraws() -> None:
+    """ "8 in flight at near, more than its capacity of 4", "near has no target of its own"."""
+    world = World(3, "a", "b")
+    a = world["a"]
+    recorder = stopped_while_requests_leave(world)
     for _ in range(5):
         ((_, now),) = living_of(a, recorder).services()
         assert now.why.startswith("a is stopping: "), now.why
@@ -271,19 +278,9 @@ def test_the_sentence_of_a_site_that_stops_is_about_that_and_not_about_what_it_w
 
 def test_a_router_that_stops_is_not_its_whole_site() -> None:
     world = World(3, "a", "b", "a2")
-    a, b, a2 = world.sites.values()
-    a2.join(a)
-    a.link(b, cost=1)
-    a.declare()
-    a.serve(1, capacity=1, service_s=3.0)
-    b.serve(1, capacity=50)
-    world.run(3)
-    recorder = HistoryRecorder(a.network, a.router)
-    recorder.start()
-    a.offer(10, 6)
-    world.run(5)
-    a.router.drain(lambda: None)
-    ((_, now),) = living_of(a, recorder).services()
+    world["a2"].join(world["a"])
+    recorder = stopped_while_requests_leave(world)
+    ((_, now),) = living_of(world["a"], recorder).services()
     assert now.why.startswith("this router of a is stopping: ")
 
 
