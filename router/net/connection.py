@@ -96,7 +96,7 @@ class TcpConnection:
         self.reading = WANTED
         self.sending = OPEN
         self._left: Callable[[], None] | None = None  # While paused: called at the peer's end.
-        self._reads_last = False  # While paused: before it is told of a reset.
+        self._reads_last = False  # While paused: what came ahead of a reset is read first.
         self._flows = False  # The last read was a full one: then the next may be a turn's share.
         self._is_kept_alive = is_kept_alive
         if not is_kept_alive:

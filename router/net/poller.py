@@ -216,8 +216,8 @@ class Poller:
         self._guarded(callback)
 
     def may_shake_hands(self) -> bool:
-        """Whether the TLS handshakes of this turn have taken less than their time. Those of who
-        connects are dear, also of strangers."""
+        """Whether the TLS handshakes of this turn have time left. They cost much, and a stranger
+        may begin as many as it likes."""
         if self._handshakes_turn != self.turns:
             self._handshakes_turn, self._handshakes_left_s = self.turns, TURN_READ_S_MAX
         return self._handshakes_left_s > 0

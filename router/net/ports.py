@@ -140,8 +140,7 @@ class Connection(Protocol):
 
         ``left`` is called at most once before `resume`: the peer finished, and what it sent last
         may still be unread. ``reads_last``: what came ahead of a reset is delivered before it.
-        Idempotent. May be called within `received`; the bytes of that call
-        stand.
+        Idempotent. May be called within `received`; the bytes of that call stand.
         """
 
     def resume(self) -> None: ...

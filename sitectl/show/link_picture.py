@@ -89,7 +89,7 @@ def _configured(site: Site, unanswered: Failure | None) -> list[dict[str, Any]]:
 
 
 NEAR_S: Final = 86_400.0
-"""A certificate renews itself more than two days before its end: one that has less is told of."""
+"""A certificate renews itself more than two days before its end: one with less is a finding."""
 
 
 def _link_table(

@@ -251,7 +251,8 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
 
 
 def _unwritable(site: DirectorySite) -> Iterator[Finding]:
-    """A disk that had errors is mounted anew so, and a router that runs may not notice for long.
+    """The kernel mounts a disk with errors anew, read-only; a router that runs may not notice that
+    for long.
 
     A full disk is named where it is the site's own: that of all sites was looked at before.
     """

@@ -150,7 +150,7 @@ class Eye:
     """Looks at one site for as long as its router lives."""
 
     def __init__(self, site: SimSite, told: Callable[[str], None]) -> None:
-        """``told``: hears of each event as it is told."""
+        """``told`` is called with the message of each event, at once."""
         self.life = site.lives
         recorder = HistoryRecorder(site.network, site.router, site.network.now)
         recorder.start()
