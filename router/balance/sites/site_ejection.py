@@ -11,6 +11,8 @@ The records are those of targets (`ejection`). A site differs in four ways:
 - A failing site that the others cannot spare is in reserve: as an ejected one, but it is used while
   no other site has room. So others show what they can serve, and the next failed probe may eject
   it; without that, a site that nobody tried yet would keep a failing one in use for ever.
+  When a site goes into reserve, those that are ejected are tried after the shortest time, for one
+  of them may be well again.
 
 A site that newly offers the service without a grant starts small, too, as if it had just returned:
 only the site itself says what it can take.
@@ -26,11 +28,11 @@ ejected says nothing about it afterwards.
 import enum
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
-from router.balance.targets.ejection import Cause, Ejections
+from router.balance.targets.ejection import Cause, Ejections, told_ejection
 from router.model import limits
 from router.model.ids import SiteId
 
@@ -88,24 +90,37 @@ class SiteEjection:
         "answers",
         "kind",
         "period_s",
-        "reason",
         "returned_at",
         "site",
         "under_way",
         "until",
+        "why",
     )
 
     def __init__(
-        self, kind: EjectionKind, site: SiteId, until: float, period_s: float, reason: str
+        self, kind: EjectionKind, site: SiteId, until: float, period_s: float, why: str
     ) -> None:
         self.kind = kind
         self.site = site
         self.until = until
         self.period_s = period_s
-        self.reason = reason
+        self.why = why
         self.returned_at: float | None = None
         self.under_way = 0
         self.answers = 0
+
+    @property
+    def reason(self) -> str:
+        """For people: what is held against it, and for how long."""
+        match self.kind:
+            case EjectionKind.EJECTED:
+                return told_ejection(self.period_s, self.why)
+            case EjectionKind.IN_RESERVE:
+                return f"in reserve: {self.why}"
+            case EjectionKind.NEW | EjectionKind.WOKEN:
+                return self.why
+            case _ as unreachable:
+                assert_never(unreachable)
 
     @property
     def in_reserve(self) -> bool:
@@ -146,6 +161,12 @@ class SiteEjection:
         """It was woken; nothing changes for one that was ejected."""
         if self.kind is EjectionKind.NEW:
             self.kind = EjectionKind.WOKEN
+
+    def try_soon(self) -> None:
+        """It is needed: if it is ejected, it is tried as after its first ejection."""
+        if self.kind is EjectionKind.EJECTED and not self.is_back:
+            self.until += limits.EJECT_BASE_S - self.period_s
+            self.period_s = limits.EJECT_BASE_S
 
     def come_back(self, now: float) -> None:
         """Its probe was answered, or it needs none."""
@@ -278,11 +299,14 @@ class SiteEjections:
             return
         was_out = current is not None and not current.is_back and not current.in_reserve
         in_reserve = not was_out and not self._may_eject(site, now)
-        told = self._records.eject(site, in_reserve=in_reserve)
+        told = self._records.eject(site)
         kind = EjectionKind.IN_RESERVE if in_reserve else EjectionKind.EJECTED
-        self._begin(SiteEjection(kind, site, now + told.seconds, told.seconds, told.reason))
+        self._begin(SiteEjection(kind, site, now + told.seconds, told.seconds, told.why))
         if not in_reserve:
             self._tell(SiteEjected(site, told.seconds, told.reason))
+            return
+        for other in self.active.values():
+            other.try_soon()
 
     def answered(
         self, site: SiteId, during: SiteEjection | None, now: float, *, is_full: bool = False

@@ -91,10 +91,21 @@ AFTER_STANDING: Final[Mapping[TargetStanding, frozenset[TargetStanding]]] = {
 
 
 class Ejection(msgspec.Struct, frozen=True):
-    """A target is put out for ``seconds``; ``reason`` is for people."""
+    """A target is put out for ``seconds``, at most ``full_s``; ``why`` is for people."""
 
     seconds: float
-    reason: str
+    full_s: float
+    why: str
+
+    @property
+    def reason(self) -> str:
+        """For people, too: how long, and why."""
+        return told_ejection(self.full_s, self.why)
+
+
+def told_ejection(full_s: float, why: str) -> str:
+    """For people: of a target or a site that is ejected for so long."""
+    return f"ejected for {full_s:g} s: {why}"
 
 
 class _Record:
@@ -229,11 +240,10 @@ class Ejections:
         record = self.suspects.setdefault(target, _Record())
         return record.failed(cause, after, now, one_event=one_event)
 
-    def eject(self, target: str, *, in_reserve: bool = False) -> Ejection:
-        """Put it out, after `failed` said so. ``in_reserve``: how the reason names that."""
-        seconds, why = self.suspects[target].eject()
-        what = "in reserve" if in_reserve else f"ejected for {seconds:g} s"
-        return Ejection(seconds * (1 - limits.EJECT_JITTER * self._chance()), f"{what}: {why}")
+    def eject(self, target: str) -> Ejection:
+        """Put it out, after `failed` said so."""
+        full_s, why = self.suspects[target].eject()
+        return Ejection(full_s * (1 - limits.EJECT_JITTER * self._chance()), full_s, why)
 
     def returned(self, target: str, now: float) -> None:
         """An active check found it good: it is used again."""

@@ -28,7 +28,8 @@ def test_it_is_due_after_so_many_failures_in_a_row() -> None:
     records = ejections()
     assert fail(records, 5) == [False, False, False, False, True]
     ejection = records.eject(TARGET)
-    assert ejection == Ejection(2.0, "ejected for 2 s: 5 requests in a row were reset")
+    assert ejection == Ejection(2.0, 2.0, "5 requests in a row were reset")
+    assert ejection.reason == "ejected for 2 s: 5 requests in a row were reset"
     assert records.standing(TARGET) is TargetStanding.EJECTED
 
 

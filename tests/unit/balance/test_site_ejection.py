@@ -133,6 +133,26 @@ def test_once_another_site_served_as_much_a_failed_probe_ejects_the_one_in_reser
     assert balancer.ejections.active[FAILS].reason.startswith("ejected for 4 s: ")
 
 
+def test_one_that_is_ejected_for_long_is_tried_at_once_when_the_last_other_one_fails() -> None:
+    """It may have been well for most of that time."""
+    balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2))
+    serve_at_once(balancer, "b", 5)
+    fail(balancer, "a")
+    while (held := balancer.ejections.active[FAILS]).period_s < limits.EJECT_MAX_S:
+        balancer.ejections.failed(FAILS, held, "reset", held.until)
+    since = held.until - held.period_s
+    now = since + limits.EJECT_BASE_S + limits.EJECT_AFTER
+    assert place(balancer.select(now)) == "b"
+    fail(balancer, "b", since + limits.EJECT_BASE_S)
+    assert (ejected(balancer), reserve(balancer)) == ({"a"}, {"b"})
+    assert held.reason == "ejected for 2 s: a request was reset again"
+    assert held.until - held.period_s == since
+    assert place(balancer.select(now)) == "a"
+    held.begin()
+    balancer.ejections.failed(FAILS, held, "reset", now)
+    assert balancer.ejections.active[FAILS].period_s == limits.EJECT_MAX_S
+
+
 def test_a_newcomer_starts_with_one_request_and_gets_twice_as_many_each_second() -> None:
     balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2))
     balancer.ejections.introduce(FAILS, 0.0)
