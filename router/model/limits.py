@@ -11,7 +11,7 @@ TURN_S_MAX = 0.02  # of which none begins later: the operator's door waits for t
 # Never 128 KiB or more into new bytes: malloc would mmap each time.
 READ_BYTES = 64 * KIB - 8
 TLS_READ_BYTES = 256 * KIB + 16 * 22  # One write of a neighbour that has much: 16 full records.
-TLS_READ_BYTES_MIN = 16 * KIB  # Halved until then while a read takes more than TURN_READ_S_MAX.
+TLS_READ_BYTES_MIN = 16 * KIB  # First. Doubled while it takes far less than TURN_READ_S_MAX.
 # One connection cannot keep the turn to itself. One call, if the last read was a full one.
 TURN_READ_BYTES_MAX = 4 * READ_BYTES
 # Nor by bytes that are few and dear: small frames, signatures. All lanes of one neighbor over

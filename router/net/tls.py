@@ -115,7 +115,7 @@ class TlsConnection(TcpConnection):
         self._certificate = peer_certificate
         self._plain: deque[bytes | memoryview] = deque()
         self._plain_bytes = 0
-        self._read_bytes = TLS_READ_BYTES  # At a time: less, where it is dear to handle.
+        self._read_bytes = TLS_READ_BYTES_MIN  # At a time: more while it is cheap to handle.
         self._end_pending = False  # close_notify was read, `ended` waits for `resume`.
         self._notified = False  # Our close_notify is with the ciphertext.
         if unsent:

@@ -20,6 +20,7 @@ from router.model.limits import (
     MIB,
     TLS_HANDSHAKE_TIMEOUT_S,
     TLS_HANDSHAKES_MAX,
+    TLS_READ_BYTES_MIN,
     TURN_READ_S_MAX,
 )
 from router.net.epoll import EpollNetwork
@@ -519,6 +520,10 @@ def test_what_is_dear_to_handle_is_read_in_smaller_pieces_until_it_is_not() -> N
 
     scene.server.on_received = work
 
+    client.send(bytes(256 * KIB))
+    host.step(0.01)
+    first = sizes[0]
+
     def most(size: int) -> int:
         """Of the last pieces of so much."""
         sizes.clear()
@@ -529,6 +534,7 @@ def test_what_is_dear_to_handle_is_read_in_smaller_pieces_until_it_is_not() -> N
             host.step(0.01)
         return max(sizes[-4:])
 
+    assert first <= TLS_READ_BYTES_MIN
     assert most(8 * MIB) <= 2 * dear_bytes
     works_s = 0.0
     assert most(8 * MIB) > 4 * dear_bytes
