@@ -5,7 +5,9 @@ that one token let in, get no more of this router than a neighbor with one link 
 whatever they send.
 """
 
-from typing import Protocol
+import enum
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 from router.link.streams.buffers import LinkBuffers
 from router.model import limits
@@ -28,6 +30,21 @@ class ReadLane(Protocol):
     def read_on(self) -> None: ...
 
 
+class Turn(enum.Enum):
+    """Of one holder."""
+
+    FREE = enum.auto()  # All of its lanes are read.
+    SHARED = enum.auto()  # Those that were read last wait for its end.
+    OVER = enum.auto()  # All wait for its end.
+
+
+AFTER_TURN: Final[Mapping[Turn, frozenset[Turn]]] = {
+    Turn.FREE: frozenset((Turn.OVER,)),
+    Turn.SHARED: frozenset((Turn.OVER, Turn.FREE)),
+    Turn.OVER: frozenset((Turn.SHARED, Turn.FREE)),
+}
+
+
 class HolderShare:
     """Of one holder. Once its lanes took the time of a turn, all of them wait for the next turn;
     those that were read last wait until none of the others takes as much.
@@ -37,8 +54,8 @@ class HolderShare:
     """
 
     __slots__ = (
-        *("_is_asked", "_is_over", "_lanes", "_left_s", "_read", "_timers", "_to"),
-        *("holder", "short_s"),
+        *("_lanes", "_left_s", "_read", "_timers", "_to"),
+        *("holder", "short_s", "turn"),
     )
 
     def __init__(self, timers: Timers, holder: str) -> None:
@@ -49,7 +66,7 @@ class HolderShare:
         self._lanes: dict[ReadLane, None] = {}
         self._read: dict[ReadLane, None] = {}  # Of late, so that they may wait for the others.
         self._to = self._left_s = 0.0  # Until when so much time is left.
-        self._is_over = self._is_asked = False
+        self.turn = Turn.FREE
 
     def joined(self, lane: ReadLane) -> None:
         """``lane`` is of the holder from now on."""
@@ -75,7 +92,7 @@ class HolderShare:
         """``lane``, which may have left by that, was read for so long."""
         if began >= self._to:
             self._to, self._left_s = began + limits.TURN_S_MAX, limits.TURN_READ_S_MAX
-            if not self._is_asked:
+            if self.turn is Turn.FREE:
                 self._read.clear()
         if lane in self._lanes:
             self._read[lane] = None
@@ -84,28 +101,26 @@ class HolderShare:
             self._over()
 
     def _over(self) -> None:
-        self._is_over = True
+        was, self.turn = self.turn, Turn.OVER
         for one in self._lanes:
             one.hold_reading()
-        if not self._is_asked:
-            self._is_asked = True
+        if was is Turn.FREE:
             self._timers.at_turn_end(self._turn_end)
 
     def _turn_end(self) -> None:
         """Read those that were not, or all if none of these took so much that it was over again."""
-        was_over, self._is_over = self._is_over, False
-        waiting = [one for one in self._lanes if one not in self._read] if was_over else []
-        if not waiting:
-            waiting = list(self._lanes)
-            self._read.clear()
+        unread = [one for one in self._lanes if one not in self._read]
+        some_wait = self.turn is Turn.OVER and bool(unread)
+        self.turn = Turn.SHARED if some_wait else Turn.FREE
         self._to = 0.0
-        for one in waiting:
-            one.read_on()
-        self._is_asked = bool(self._read)
-        if self._is_asked:
+        if some_wait:
             self._timers.call_at(
                 self._timers.now(), lambda: self._timers.at_turn_end(self._turn_end)
             )
+        else:
+            self._read.clear()
+        for one in unread if some_wait else list(self._lanes):
+            one.read_on()
 
 
 class HolderShares:
