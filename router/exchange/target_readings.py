@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from math import log
+from sys import maxsize
 
 from router.balance.site.spills import LocalTargets
-from router.balance.targets.answer_streaks import NoAnswer
+from router.balance.targets.answer_streaks import AnswerCounts, NoAnswer, UsualTimes
 from router.balance.targets.error_answers import ErrorShare
 from router.balance.targets.target_choice import TargetReport
+from router.model import limits
 from router.model.ids import ServiceKey
 from router.service.figures import TargetInfo
 from router.service.service import Service
@@ -14,6 +16,7 @@ from router.service.sessions import Session
 from router.service.targets.target_answers import TargetAnswers
 
 USUAL_SHARE = 0.9  # Of requests: few that hang do not make it usual.
+LONGEST_SHARE = 0.999  # Of requests whose times are not known, but for their mean.
 
 
 class TargetReadings:
@@ -48,21 +51,17 @@ class TargetReadings:
         service = self._services.get(key)
         return service is not None and service.ledger.standing().get(address, False)
 
-    def full(self) -> dict[tuple[ServiceKey, str], int]:
-        """Ready targets of http services without a free slot: how often each has answered, by
-        requests that it completed and by parts of answers."""
-        return {
-            (key, address): ended + service.parts_of(address)
-            for key, service in self._services.items()
-            if service.protocol != "tcp"
-            for address, ended in service.ledger.full_targets()
-        }
-
-    def awaits_answers(self, key: ServiceKey, address: str) -> bool:
-        """Whether one http target has a request of which no answer has begun."""
-        service = self._services[key]
-        begun = service.target_ways.begun_count(address)
-        return begun < service.ledger.in_flight_at(address)
+    def busy(self) -> Iterator[tuple[ServiceKey, str, AnswerCounts]]:
+        """Ready targets of http services without a free slot, or with several requests. Of HTTP/2
+        only full ones: gRPC sends the head of an answer with its first message, however late."""
+        for key, service in self._services.items():
+            if service.protocol == "tcp":
+                continue
+            least = limits.TARGET_STUCK_AWAITED if service.protocol == "http" else maxsize
+            for address, ended, is_full in service.ledger.busy_targets(least):
+                answered = ended + service.parts_of(address)
+                awaited = service.target_ways.awaited_count(address)
+                yield key, address, AnswerCounts(answered, awaited=awaited, is_full=is_full)
 
     def completed_by(self, key: ServiceKey, address: str) -> int | None:
         """How many requests one target has completed; None: it is not ready."""
@@ -70,13 +69,12 @@ class TargetReadings:
         return service.ledger.completed_by(address) if service is not None else None
 
     def answered_by(self, key: ServiceKey, address: str) -> int | None:
-        """As `full` counts, of any http target; None: it is not ready."""
+        """As `busy` counts, of any http target; None: it is not ready."""
         ended = self.completed_by(key, address)
         return None if ended is None else ended + self._services[key].parts_of(address)
 
-    def usual_s(self, key: ServiceKey) -> float | None:
-        """What nine of ten requests of one service port took at their targets lately, at most;
-        None: no request has ended.
+    def usual(self, key: ServiceKey) -> UsualTimes | None:
+        """What requests of one service port took at their targets lately; None: none has ended.
 
         By the requests of clients of this site. Where it has none, as if the times of what other
         sites send here were exponentially distributed around the mean of the slowest target.
@@ -84,10 +82,14 @@ class TargetReadings:
         service = self._services.get(key)
         if service is None:
             return None
-        own_s = service.recent_times.quantile(service.counters.target_times(), USUAL_SHARE)
+        times = service.counters.target_times()
+        own_s = service.recent_times.quantile(times, USUAL_SHARE)
         if own_s is not None:
-            return own_s
-        return service.target_ways.mean_s() * -log(1 - USUAL_SHARE) or None
+            return UsualTimes(own_s, service.recent_times.quantile(times, 1.0) or own_s)
+        mean_s = service.target_ways.mean_s()
+        if not mean_s:
+            return None
+        return UsualTimes(mean_s * -log(1 - USUAL_SHARE), mean_s * -log(1 - LONGEST_SHARE))
 
     def reports_of(self, key: ServiceKey, now: float) -> list[TargetReport]:
         """Which ready target of this site would get the next request of no session, and why."""

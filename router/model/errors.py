@@ -17,6 +17,7 @@ NO_WHOLE_ANSWER: Final = "gave no whole answer"
 """How it begins of one that resets, tears or delays answers, and stays in use."""
 
 STUCK: Final = "all of its slots are taken, and it completes no request"
+STUCK_WITH_ROOM: Final = "requests await an answer, and it completes none"
 """The error of a target that checks find ready, and that may hang."""
 
 PORT_TAKEN: Final = "another service has that port here"

@@ -81,9 +81,7 @@ _ALL: Final = (
         "client connections were reset: their address had too many for the places that are left",
     ),
     EventCode("target-answers", "event", "target", "one got an answer again"),
-    EventCode(
-        "target-stuck", "event", "target", "all slots of a target are taken, and it completes none"
-    ),
+    EventCode("target-stuck", "event", "target", "requests wait for a target that completes none"),
     EventCode(
         "target-moves",
         "event",

@@ -197,6 +197,26 @@ def test_targets_hang_with_all_of_their_slots_taken(net: Stage, watch: Watch) ->
     assert set(by_site(load.answers)) - {gave_up} == {"near", "far"}
 
 
+HANGING_S = 40.0
+"""Clients wait longer than it takes to look at each surface."""
+
+
+def test_targets_hang_with_free_slots(net: Stage, watch: Watch) -> None:
+    shop = Shop(net, capacity=50, timeouts={"response": "300s"}).start()
+    surfaces = watch(shop.near)
+    with shop.load() as served:
+        until(lambda: len(served.answers) >= PER_S, "clients are served")
+    for target in shop.targets:
+        target.hold()
+    with shop.load(timeout_s=HANGING_S, at_once=8) as load:
+        until(lambda: "SW0349" in shop.codes(), "status has the note")
+        surfaces.show(faults.HANGS)
+        for target in shop.targets:
+            target.release()
+        until(lambda: "SW0349" not in shop.codes(), "the note is gone")
+    assert set(by_site(load.answers)) == {"near"}
+
+
 def test_targets_answer_503(shop: Shop, watch: Watch) -> None:
     surfaces = watch(shop.near)
     with shop.load() as load:

@@ -220,21 +220,19 @@ class LedgerFigures:
         """Of all `targets`, whether each is ready."""
         return {address: one.availability is READY for address, one in self._targets.items()}
 
-    def full_targets(self) -> Iterator[tuple[str, int]]:
-        """Ready targets without a free slot, with how many requests each has completed."""
+    def busy_targets(self, least: int) -> Iterator[tuple[str, int, bool]]:
+        """Ready targets with requests, no free slot or at least so many requests; how many each has
+        completed, and whether it has no free slot."""
         for address, one in self._targets.items():
-            if one.availability is READY and one.in_flight and not one.has_room():
-                yield address, one.completed
+            if one.availability is READY and one.in_flight:
+                is_full = not one.has_room()
+                if is_full or one.in_flight >= least:
+                    yield address, one.completed, is_full
 
     def completed_by(self, address: str) -> int | None:
         """How many requests one target has completed; None: it is not ready."""
         one = self._targets.get(address)
         return one.completed if one is not None and one.availability is READY else None
-
-    def in_flight_at(self, address: str) -> int:
-        """At one target."""
-        one = self._targets.get(address)
-        return one.in_flight if one is not None else 0
 
     def _recount(self) -> None:
         """Sums over targets, after a change of targets, readiness or capacity."""

@@ -4,8 +4,9 @@ One law for all protocols. A target answers when its count of answers rises. Unt
 
 - silent, once `SILENT_AFTER` connections in a row got no byte, if its service port ever speaks: a
   server that never does, such as a syslog sink, is not silent;
-- stuck, once all of its slots have been taken for `TARGET_STUCK_S` and for `TARGET_STUCK_TIMES`
-  what requests usually take.
+- stuck, once it has been waited for, see `AnswerCounts.is_waited_for`, for `TARGET_STUCK_S` and for
+  `TARGET_STUCK_TIMES` what requests usually take. With free slots it may have few requests that
+  take long as a rule, so these are also compared with the longest of late.
 
 A target that is not ready, or that is not shown any more, begins again.
 """
@@ -15,11 +16,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.model.errors import STUCK
+from router.model.errors import STUCK, STUCK_WITH_ROOM
 from router.model.ids import ServiceKey
 from router.model.limits import (
     SILENT_AFTER,
+    TARGET_STUCK_AWAITED,
     TARGET_STUCK_GAP_S,
+    TARGET_STUCK_LONGEST,
     TARGET_STUCK_S,
     TARGET_STUCK_TIMES,
 )
@@ -30,23 +33,39 @@ _Target = tuple[ServiceKey, str]
 class AnswerCounts(msgspec.Struct, frozen=True):
     """One target since the router started. ``answered``: tcp connections of which a first byte
     came; http requests that were completed, and parts of answers. ``silent``: see
-    `service.targets.target_answers`. ``is_full``: all of its slots are taken, by http requests, and
-    one of these awaits its answer: a stream whose answer has begun may be idle.
+    `service.targets.target_answers`. ``awaited``: http requests that the target has in full, and no
+    byte of an answer came. ``is_full``: all of its slots are taken.
     """
 
     answered: int
     silent: int = 0
+    awaited: int = 0
     is_full: bool = False
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Were it to answer nothing for long, it would hang: a stream whose answer has begun may be
+        idle, and one request of several may take long."""
+        return self.awaited >= (1 if self.is_full else TARGET_STUCK_AWAITED)
+
+
+class UsualTimes(NamedTuple):
+    """Seconds that requests of a service port took lately: nine of ten at most, and the longest."""
+
+    most_s: float
+    longest_s: float
 
 
 class NoAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A target that answers nothing. ``in_a_row``: connections that got no byte; 0: it is stuck,
-    since ``full_since`` (monotonic seconds)."""
+    since ``since`` (monotonic seconds), and so many requests are ``awaited``."""
 
     key: ServiceKey
     address: str
     in_a_row: int = 0
-    full_since: float = 0.0
+    since: float = 0.0
+    awaited: int = 0
+    is_full: bool = False
 
     @property
     def is_stuck(self) -> bool:
@@ -56,20 +75,22 @@ class NoAnswer(msgspec.Struct, frozen=True, kw_only=True):
     def shown(self) -> str:
         """In the row of the target."""
         if self.is_stuck:
-            return STUCK
+            return STUCK if self.is_full else STUCK_WITH_ROOM
         return f"{self.in_a_row} connections in a row got no byte of an answer"
 
     @property
     def sentence(self) -> str:
         """``3 connections in a row got no byte of an answer from 10.0.0.5:5432``."""
-        if self.is_stuck:
+        if self.is_stuck and self.is_full:
             return f"all slots of {self.address} are taken, and it completes no request"
+        if self.is_stuck:
+            return f"requests await an answer of {self.address}, and it completes none"
         return f"{self.shown} from {self.address}"
 
 
 class Changes(NamedTuple):
-    """Between two looks. ``ended``: as they were; they answer again. ``freed``: stuck ones with a
-    free slot by now, which have completed nothing since."""
+    """Between two looks. ``ended``: as they were; they answer again. ``freed``: stuck ones that are
+    not waited for by now, and have completed nothing since."""
 
     begun: list[NoAnswer]
     ended: list[NoAnswer]
@@ -77,12 +98,15 @@ class Changes(NamedTuple):
 
 
 class _Streak(NamedTuple):
-    """Since the last answer. ``full_since``, ``full_at``: when it was seen full, first and last."""
+    """Since the last answer. ``since``, ``seen_at``: when it was waited for, first and last, and
+    ``awaited``, ``is_full`` as they were then."""
 
     counts: AnswerCounts
-    in_a_row: int
-    full_since: float | None
-    full_at: float
+    in_a_row: int = 0
+    since: float | None = None
+    seen_at: float = 0.0
+    awaited: int = 0
+    is_full: bool = False
 
 
 class AnswerStreaks:
@@ -98,14 +122,14 @@ class AnswerStreaks:
         self,
         seen: Mapping[ServiceKey, Mapping[str, AnswerCounts]],
         is_ready: Callable[[ServiceKey, str], bool],
-        usual_s: Callable[[ServiceKey], float | None],
+        usual: Callable[[ServiceKey], UsualTimes | None],
         now: float,
     ) -> Changes:
         """What is different from the last look.
 
         ``seen``: by address. Of a tcp service port all targets, unless all of their connections
-        were answered; of an http one those that are full, and those of `full_lately`.
-        ``usual_s``: what nine of ten requests of a service port take; None: none has ended.
+        were answered; of an http one those that are full or have several requests, and those of
+        `waited_for_lately`. ``usual``: of a service port; None: none of its requests has ended.
         """
         former = self._streaks
         self._streaks = self._continued(seen, now)
@@ -113,13 +137,18 @@ class AnswerStreaks:
         before, self._found = self._found, {}
         for (key, address), streak in sorted(self._streaks.items()):
             if not is_ready(key, address):
-                self._streaks[key, address] = streak._replace(in_a_row=0, full_since=None)
+                self._streaks[key, address] = streak._replace(in_a_row=0, since=None)
             elif streak.in_a_row >= SILENT_AFTER and key in speaks:
                 found = NoAnswer(key=key, address=address, in_a_row=streak.in_a_row)
                 self._found[key, address] = found
-            elif (since := streak.full_since) is not None and _is_long(now - since, usual_s(key)):
-                found = NoAnswer(key=key, address=address, full_since=since)
-                self._found[key, address] = found
+            elif (since := streak.since) is not None and _is_long(streak, usual(key), now):
+                self._found[key, address] = NoAnswer(
+                    key=key,
+                    address=address,
+                    since=since,
+                    awaited=streak.awaited,
+                    is_full=streak.is_full,
+                )
         ended: list[NoAnswer] = []
         freed: list[NoAnswer] = []
         for target, one in before.items():
@@ -142,9 +171,9 @@ class AnswerStreaks:
         return found
 
     @property
-    def full_lately(self) -> list[_Target]:
-        """Targets that were seen full and have answered nothing since."""
-        return [one for one, streak in self._streaks.items() if streak.full_since is not None]
+    def waited_for_lately(self) -> list[_Target]:
+        """Targets that were waited for and have answered nothing since."""
+        return [one for one, streak in self._streaks.items() if streak.since is not None]
 
     def _continued(
         self, seen: Mapping[ServiceKey, Mapping[str, AnswerCounts]], now: float
@@ -155,28 +184,36 @@ class AnswerStreaks:
             for address, counts in targets.items()
         }
         for target, streak in self._streaks.items():
-            # It is full all the same: a client gave up, and the next one comes.
-            is_full = streak.full_since is not None and now - streak.full_at <= TARGET_STUCK_GAP_S
-            if is_full and target not in streaks:
+            if target not in streaks and streak.since is not None and not _is_over(streak, now):
                 streaks[target] = streak
         return streaks
 
 
 def _after(before: _Streak | None, counts: AnswerCounts, now: float) -> _Streak:
-    in_a_row, full_since, full_at = counts.silent, None, 0.0
-    if before is not None and counts.answered > before.counts.answered:
-        in_a_row = 0
-    elif before is not None:
-        in_a_row = before.in_a_row + max(0, counts.silent - before.counts.silent)
-        full_since, full_at = before.full_since, before.full_at
-    if counts.is_full:
-        full_since, full_at = now if full_since is None else full_since, now
-    elif now - full_at > TARGET_STUCK_GAP_S:
-        full_since = None
-    return _Streak(counts, in_a_row, full_since, full_at)
+    if before is None:
+        after = _Streak(counts, counts.silent)
+    elif counts.answered > before.counts.answered:
+        after = _Streak(counts)
+    else:
+        more = max(0, counts.silent - before.counts.silent)
+        after = before._replace(counts=counts, in_a_row=before.in_a_row + more)
+    if counts.is_waited_for:
+        since = now if after.since is None else after.since
+        return after._replace(
+            since=since, seen_at=now, awaited=counts.awaited, is_full=counts.is_full
+        )
+    return after._replace(since=None) if _is_over(after, now) else after
 
 
-def _is_long(full_s: float, usual_s: float | None) -> bool:
-    if usual_s is None or full_s < TARGET_STUCK_S:
+def _is_over(streak: _Streak, now: float) -> bool:
+    """Not for a moment: it is waited for all the same if a client gave up, and the next one
+    comes."""
+    return now - streak.seen_at > TARGET_STUCK_GAP_S
+
+
+def _is_long(streak: _Streak, usual: UsualTimes | None, now: float) -> bool:
+    assert streak.since is not None
+    lasts_s = now - streak.since
+    if usual is None or lasts_s < TARGET_STUCK_S or lasts_s < TARGET_STUCK_TIMES * usual.most_s:
         return False
-    return full_s >= TARGET_STUCK_TIMES * usual_s
+    return streak.is_full or lasts_s >= TARGET_STUCK_LONGEST * usual.longest_s

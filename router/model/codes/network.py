@@ -336,14 +336,16 @@ SERVICES: Final = (
     ),
     Code(
         "SW0349",
-        "A target whose slots are all taken, and that completes no request",
-        "The target is ready by its checks, every slot of it has a request, and it has completed "
-        "none for 10 s or longer, ten times as long as nine of ten requests of the service took "
-        "lately; those that clients gave up do not count. The site looks full, and its requests "
-        "spill or wait. The time-outs `response` and `idle` end them, and failures in a row eject "
-        "the target. A target that sends a part of any answer meanwhile is not meant: downloads "
-        "and streams on which bytes come are no fault. Nor are streams on which none come, if all "
-        "requests of the target have the head of their answer.",
+        "A target that requests wait for, and that completes none",
+        "The target is ready by its checks and has completed no request for 10 s or longer, ten "
+        "times as long as nine of ten requests of the service took lately; those that clients gave "
+        "up do not count. Either every slot of it is taken: the site looks full, and its requests "
+        "spill or wait. Or it has free slots, or no capacity, and owes an answer to three or more "
+        "requests of http, for twice as long as the longest of late: more requests go to it. The "
+        "time-outs `response` and `idle` end them, and failures in a row eject the target. A "
+        "target that sends a part of any answer meanwhile is not meant: downloads and streams on "
+        "which bytes come are no fault. Nor are streams on which none come, if all requests of the "
+        "target have the head of their answer, nor requests that clients still send.",
         "See whether the server hangs. If so, restart it, or shorten the time-out: sitectl service "
         "set NAME --timeout response=5s",
     ),

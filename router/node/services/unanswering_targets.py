@@ -51,7 +51,7 @@ class UnansweringTargets:
         """Report which targets begin to answer nothing, and which answer again."""
         readings = self._forwarder.readings.targets
         self._forwarder.sampling.follow_times(now)
-        changes = self._streaks.look(self._counts(), readings.is_ready, readings.usual_s, now)
+        changes = self._streaks.look(self._counts(), readings.is_ready, readings.usual, now)
         for one in changes.begun:
             code = "target-stuck" if one.is_stuck else "target-silent"
             self._tell("warning", code, one.address, _begun(one, now), _hint(one))
@@ -79,12 +79,10 @@ class UnansweringTargets:
         """Also empty for a service port: all of its connections were answered, as nearly always."""
         counts: dict[ServiceKey, dict[str, AnswerCounts]] = {}
         readings = self._forwarder.readings.targets
-        full = readings.full()
-        for (key, address), answered in full.items():
-            awaits = readings.awaits_answers(key, address)
-            counts.setdefault(key, {})[address] = AnswerCounts(answered, is_full=awaits)
-        for key, address in self._streaks.full_lately:
-            if (key, address) not in full:
+        for key, address, one in readings.busy():
+            counts.setdefault(key, {})[address] = one
+        for key, address in self._streaks.waited_for_lately:
+            if address not in counts.get(key, {}):
                 ended = readings.answered_by(key, address)
                 if ended is not None:
                     counts.setdefault(key, {})[address] = AnswerCounts(ended)
@@ -111,9 +109,10 @@ def _together(
 def _begun(one: NoAnswer, now: float) -> str:
     if not one.is_stuck:
         return f"{one.sentence} of {one.key}."
+    waits = "all of its slots are taken" if one.is_full else f"{one.awaited} await an answer"
     return (
         f"Target {one.address} of {one.key} has completed no request for {_at_least(one, now)}, "
-        "and all of its slots are taken: it may hang."
+        f"and {waits}: it may hang."
     )
 
 
@@ -127,15 +126,16 @@ def _ended(one: NoAnswer) -> str:
 
 
 def _freed(one: NoAnswer, now: float) -> str:
+    freed = "has a free slot again" if one.is_full else "has few requests again"
     return (
-        f"Target {one.address} of {one.key} has a free slot again; it has completed "
-        f"no request for {_at_least(one, now)} and may still hang."
+        f"Target {one.address} of {one.key} {freed}; it has completed no request for "
+        f"{_at_least(one, now)} and may still hang."
     )
 
 
 def _at_least(one: NoAnswer, now: float) -> str:
-    """A target that hangs completes nothing before all of its slots are taken either."""
-    return f"at least {int(now - one.full_since)} s"
+    """A target that hangs completes nothing before it is waited for either."""
+    return f"at least {int(now - one.since)} s"
 
 
 def _hint(one: NoAnswer) -> str:

@@ -68,8 +68,8 @@ class TargetPool(ConnectionHome[HttpTarget], Way):
         """Connections kept for reuse right now."""
         return len(self._idle)
 
-    def begun_count(self) -> int:
-        return sum(one.has_begun for one in self._open)
+    def awaited_count(self) -> int:
+        return sum(one.is_awaited for one in self._open)
 
     @property
     def open_count(self) -> int:

@@ -178,9 +178,9 @@ class HttpTarget(TargetConnection):
         return self._answer is None or self._answer.is_untouched
 
     @property
-    def has_begun(self) -> bool:
-        """An answer has begun, and not ended; after 101 it has."""
-        return self.state in IN_USE and not (self.state is ASKED and self._is_untouched)
+    def is_awaited(self) -> bool:
+        """The target has a request in full, and has not begun to answer it."""
+        return self.state is ASKED and self._framing is None and self._is_untouched
 
     def _push(self, *parts: Buffer) -> bool:
         """Send in this turn. False: wait for `writable`."""

@@ -125,10 +125,10 @@ class TargetWays:
         ways = (way for each in self.by_protocol.values() for way in each.values())
         return max((way.mean_s() for way in ways), default=0.0)
 
-    def begun_count(self, target: str) -> int:
-        """Of how many requests under way it has begun its answer, and not ended it."""
+    def awaited_count(self, target: str) -> int:
+        """How many requests it has in full, and has not begun to answer."""
         each = self.by_protocol.values()
-        return sum(ways[target].begun_count() for ways in each if target in ways)
+        return sum(ways[target].awaited_count() for ways in each if target in ways)
 
     def shed_idle(self) -> int:
         """Close connections that nobody uses; how many."""

@@ -25,8 +25,8 @@ class Way(ABC):
         connections."""
         return 0.0
 
-    def begun_count(self) -> int:
-        """Of how many requests under way the target has begun its answer, and not ended it."""
+    def awaited_count(self) -> int:
+        """How many requests the target has in full, and has not begun to answer."""
         return 0
 
     @abstractmethod

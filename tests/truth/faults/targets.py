@@ -248,6 +248,36 @@ STUCK = Fault(
     exits={fault.CHECK: 3},
     false=("Every request is served",),
 )
+HANGS = Fault(
+    name="targets here hang with free slots, within their time",
+    clients="wait: the targets have room for more",
+    shown={
+        fault.STATUS: "State:    ready\n…Note:     SW0349 Target …of shop:… has completed no "
+        "request for … s, and … await an answer: it may hang.",
+        fault.STATUS_JSON: "ready: true, problems: none, notes: SW0349",
+        fault.CHECK: "WARNING  SW0349  Target …of shop:… has completed no request for",
+        fault.SERVICE: "yes…requests await an answer, and it completes none",
+        fault.TOP: "near: ready…SW0349 Target …has completed no request for",
+        fault.WHY: "goes to near…chosen   local site has room…; requests await an answer of …, and "
+        "it completes none",
+        fault.WHY_PAST: "under-way  near  …local site has room",
+        fault.EVENTS: "target-stuck…Target …of shop:… has completed no request for",
+        fault.METRICS: "spillway_in_flight{…} 8",
+        fault.OVERVIEW: "2 of 2 targets of shop answer nothing.… notes",
+        fault.SERVICE_PAGE: "requests await an answer, and it completes none",
+        fault.OBJECT_STATUS: "NoProblems: True…Note: SW0349 Target …of shop:… has completed no "
+        "request for … s, and … await an answer: it may hang.",
+        fault.OBJECT_EVENTS: "Warning  TargetStuck…Target …of shop:… has completed no request for",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent(
+        "requests may take long: alerts fire for what fails, spills or has no target", fault.ALERTS
+    )
+    | silent("no request goes to another site", fault.TOPOLOGY),
+    exits={fault.CHECK: 3},
+    false=("Every request is served",),
+)
 ANSWERS_503 = Fault(
     name="targets here answer 503",
     clients="get 503 until the targets are ejected, then the other site serves",
@@ -348,6 +378,7 @@ FAULTS = (
     REJECTED,
     TIMES_OUT,
     STUCK,
+    HANGS,
     ANSWERS_503,
     ANSWERS_500,
     ONE_ANSWERS_500,

@@ -1,11 +1,19 @@
-"""Targets that are ready and answer nothing: by connections without a byte, and by full slots."""
+"""Targets that are ready and answer nothing: connections without a byte, requests that wait."""
 
-from router.balance.targets.answer_streaks import AnswerCounts, AnswerStreaks, Changes, NoAnswer
-from router.model.errors import STUCK
+from router.balance.targets.answer_streaks import (
+    AnswerCounts,
+    AnswerStreaks,
+    Changes,
+    NoAnswer,
+    UsualTimes,
+)
+from router.model.errors import STUCK, STUCK_WITH_ROOM
 from router.model.ids import ServiceKey
 from router.model.limits import (
     SILENT_AFTER,
+    TARGET_STUCK_AWAITED,
     TARGET_STUCK_GAP_S,
+    TARGET_STUCK_LONGEST,
     TARGET_STUCK_S,
     TARGET_STUCK_TIMES,
 )
@@ -21,23 +29,28 @@ def silent(in_a_row: int = SILENT_AFTER) -> NoAnswer:
 
 
 def stuck(since: float = 0.0) -> NoAnswer:
-    return NoAnswer(key=KEY, address=ONE, full_since=since)
+    """With all of its slots taken."""
+    return NoAnswer(key=KEY, address=ONE, since=since, awaited=1, is_full=True)
+
+
+def stuck_with_room(awaited: int = TARGET_STUCK_AWAITED) -> NoAnswer:
+    return NoAnswer(key=KEY, address=ONE, awaited=awaited)
 
 
 class Targets:
     """Of one service port."""
 
-    def __init__(self, usual_s: float | None = 0.1) -> None:
+    def __init__(self, usual_s: float | None = 0.1, longest_s: float = 0.0) -> None:
         self.streaks = AnswerStreaks()
         self.counts = {ONE: AnswerCounts(0)}
         self.down: set[str] = set()
-        self.usual_s = usual_s
+        self.usual = None if usual_s is None else UsualTimes(usual_s, longest_s)
         self.now = 0.0
 
     def look(self) -> Changes:
         seen = {KEY: self.counts}
         is_ready = lambda key, address: address not in self.down  # noqa: E731
-        return self.streaks.look(seen, is_ready, lambda key: self.usual_s, self.now)
+        return self.streaks.look(seen, is_ready, lambda key: self.usual, self.now)
 
     def after(self, address: str = ONE, *, answered: int = 0, silent: int = 0) -> Changes:
         """One look after so many connections."""
@@ -47,8 +60,13 @@ class Targets:
 
     def full(self, now: float, completed: int | None) -> Changes:
         """One look at ``now``: how many requests it has completed; None: it has a free slot."""
+        counts = None if completed is None else AnswerCounts(completed, awaited=1, is_full=True)
+        return self.at(now, counts)
+
+    def at(self, now: float, counts: AnswerCounts | None) -> Changes:
+        """One look at ``now``; None: no request waits for it."""
         self.now = now
-        self.counts = {} if completed is None else {ONE: AnswerCounts(completed, is_full=True)}
+        self.counts = {} if counts is None else {ONE: counts}
         return self.look()
 
 
@@ -157,17 +175,58 @@ def test_requests_that_take_long_as_a_rule_are_no_sign() -> None:
         assert targets.full(LATE_S, 7).begun == begun
 
 
+def test_with_free_slots_it_is_stuck_if_several_requests_wait_for_it() -> None:
+    few = AnswerCounts(7, awaited=TARGET_STUCK_AWAITED - 1)
+    several = AnswerCounts(7, awaited=TARGET_STUCK_AWAITED)
+    targets = Targets()
+    targets.at(0.0, few)
+    assert targets.at(LATE_S, few) == NOTHING
+    targets = Targets()
+    targets.at(0.0, several)
+    assert targets.at(TARGET_STUCK_S - 1, several) == NOTHING
+    assert targets.at(LATE_S, several) == Changes([stuck_with_room()], [], [])
+    more = AnswerCounts(7, awaited=20)
+    assert targets.at(LATE_S + 1, more) == NOTHING
+    assert targets.streaks.found == {KEY: {ONE: stuck_with_room(20)}}
+    assert targets.at(LATE_S + 2, AnswerCounts(7)) == NOTHING, "the next ones may come"
+    freed = targets.at(LATE_S + 2 + TARGET_STUCK_GAP_S, AnswerCounts(7))
+    assert freed == Changes([], [], [stuck_with_room(20)])
+
+
+def test_with_free_slots_some_that_take_long_as_a_rule_are_no_sign() -> None:
+    several = AnswerCounts(7, awaited=TARGET_STUCK_AWAITED)
+    late_s = 4 * TARGET_STUCK_S
+    longest_s = late_s / TARGET_STUCK_LONGEST
+    for told_s, begun in ((longest_s + 1, []), (longest_s, [stuck_with_room()])):
+        targets = Targets(longest_s=told_s)
+        targets.at(0.0, several)
+        assert targets.at(late_s, several).begun == begun
+    full = Targets(longest_s=longest_s + 1)
+    full.full(0.0, 7)
+    assert full.full(late_s, 7).begun, "it takes no more either"
+
+
+def test_one_that_gets_full_while_it_is_stuck_began_once_and_says_so() -> None:
+    targets = Targets()
+    targets.at(0.0, AnswerCounts(7, awaited=TARGET_STUCK_AWAITED))
+    assert targets.at(LATE_S, AnswerCounts(7, awaited=TARGET_STUCK_AWAITED)).begun
+    assert targets.full(LATE_S + 1, 7) == NOTHING
+    assert targets.streaks.found == {KEY: {ONE: stuck()}}
+
+
 def test_words() -> None:
     assert silent(3).shown == "3 connections in a row got no byte of an answer"
     assert silent(3).sentence == f"3 connections in a row got no byte of an answer from {ONE}"
     assert stuck().shown == STUCK
     assert stuck().sentence == f"all slots of {ONE} are taken, and it completes no request"
+    assert stuck_with_room().shown == STUCK_WITH_ROOM
+    assert stuck_with_room().sentence == f"requests await an answer of {ONE}, and it completes none"
 
 
 def test_a_stuck_target_that_has_a_free_slot_moves_once_it_completes_a_request() -> None:
     targets = Targets()
     targets.full(0.0, 7)
-    assert targets.streaks.full_lately == [(KEY, ONE)]
+    assert targets.streaks.waited_for_lately == [(KEY, ONE)]
     assert targets.full(30.0, 7) == Changes([stuck()], [], [])
     targets.counts = {ONE: AnswerCounts(7)}  # A client gave up, and the next one is not there yet.
     targets.now = 30.5
@@ -175,4 +234,4 @@ def test_a_stuck_target_that_has_a_free_slot_moves_once_it_completes_a_request()
     targets.counts = {ONE: AnswerCounts(8)}
     targets.now = 31.0
     assert targets.look() == Changes([], [stuck()], [])
-    assert targets.streaks.full_lately == []
+    assert targets.streaks.waited_for_lately == []

@@ -26,19 +26,32 @@ def test_a_full_ledger_says_so_until_a_slot_comes_back() -> None:
     assert ledger.in_flight == 0
 
 
-def test_a_full_target_is_named_with_the_number_of_requests_that_it_has_completed() -> None:
+def test_a_busy_target_is_named_with_the_number_of_requests_that_it_has_completed() -> None:
     ledger = ledger_of(1, 2)
-    assert list(ledger.full_targets()) == []
+
+    def completed(least: int = 9) -> dict[str, int]:
+        return {address: count for address, count, _ in ledger.busy_targets(least)}
+
+    assert completed() == {}
     take(ledger).release(1.0)
     slots = [take(ledger) for _ in range(3)]
-    completed = dict(ledger.full_targets())
-    assert completed.keys() == {"t0:80", "t1:80"}
-    assert sum(completed.values()) == 1
+    assert completed().keys() == {"t0:80", "t1:80"}
+    assert sum(completed().values()) == 1
     slots[0].held_of.give_up()
-    assert sum(dict(ledger.full_targets()).values()) == 0
+    assert sum(completed().values()) == 0
     slots[0].release(2.0)
     assert ledger.in_flight == 2
-    assert len(list(ledger.full_targets())) == 1
+    assert len(completed()) == 1
+
+
+def test_a_target_with_several_requests_is_busy_also_with_free_slots_or_without_a_capacity() -> (
+    None
+):
+    for capacity in (3, None):
+        ledger = ledger_of(capacity)
+        take(ledger), take(ledger)
+        assert list(ledger.busy_targets(3)) == []
+        assert list(ledger.busy_targets(2)) == [("t0:80", 0, False)]
 
 
 def test_a_slot_released_twice_is_a_bug() -> None:

@@ -833,17 +833,33 @@ def test_a_request_that_waited_for_a_slot_tells_where(here: int, where: str) -> 
 def test_usual_times_are_those_of_the_sites_own_clients_or_else_follow_from_the_mean() -> None:
     shop = Shop(here=0, there=1, farther=0, answer=None)
     b = shop.sites["b"].forwarder
-    assert b.readings.targets.usual_s(KEY) is None
+    assert b.readings.targets.usual(KEY) is None
     for _ in range(3):
         shop.client()
         shop.network.advance(0.2)
         shop.targets["b"].serving[-1].send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         shop.network.run()
-    mean_s = b.readings.targets.usual_s(KEY)
-    assert mean_s == pytest.approx(0.2 * log(10), rel=0.01), "nine of ten are faster"
-    own_s = shop.a.readings.targets.usual_s(KEY)
-    assert own_s is not None and 0.2 <= own_s <= 0.25
-    assert b.readings.targets.usual_s(ServiceKey("other", 1)) is None
+    guessed = b.readings.targets.usual(KEY)
+    assert guessed is not None
+    assert guessed.most_s == pytest.approx(0.2 * log(10), rel=0.01), "nine of ten are faster"
+    assert guessed.longest_s == pytest.approx(0.2 * log(1000), rel=0.01)
+    shop.client()
+    shop.network.advance(3.0)
+    shop.targets["b"].serving[-1].send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    shop.network.run()
+    own = shop.a.readings.targets.usual(KEY)
+    assert own is not None and 3.0 <= own.longest_s <= 3.5
+    assert b.readings.targets.usual(ServiceKey("other", 1)) is None
+
+
+def test_a_target_awaits_no_answer_to_a_request_that_it_does_not_have_in_full() -> None:
+    shop = Shop(here=1, there=0, farther=0, answer=None)
+    party = shop.client(b"POST / HTTP/1.1\r\nHost: s\r\nContent-Length: 5\r\n\r\nhel")
+    ((_, _, uploaded),) = shop.a.readings.targets.busy()
+    party.send(b"lo")
+    shop.network.run()
+    ((_, _, complete),) = shop.a.readings.targets.busy()
+    assert (uploaded.awaited, complete.awaited) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -865,18 +881,20 @@ def test_a_full_target_that_sends_parts_of_an_answer_has_answered(
     shop = Shop(here=1, there=0, farther=0, answer=None)
     shop.client(request_bytes)
     readings, target = shop.a.readings, shop.targets["a"].serving[-1]
-    ((_, address),) = readings.targets.full()
-    seen = [readings.targets.full()[KEY, address]]
-    assert readings.targets.awaits_answers(KEY, address)
+    ((_, address, counts),) = readings.targets.busy()
+    seen = [counts.answered]
+    assert counts.is_waited_for
     for data in (head, part, part):
         target.send(data)
         shop.network.run()
-        assert not readings.targets.awaits_answers(KEY, address), "it may be idle from now on"
-        seen.append(readings.targets.full()[KEY, address])
+        ((_, _, counts),) = readings.targets.busy()
+        assert not counts.is_waited_for, "it may be idle from now on"
+        seen.append(counts.answered)
         assert readings.targets.answered_by(KEY, address) == seen[-1]
     assert seen == sorted(set(seen)), "each part counts"
     assert readings.targets.completed_by(KEY, address) == 0
-    assert readings.targets.full()[KEY, address] == seen[-1], "and nothing counts by itself"
+    ((_, _, counts),) = readings.targets.busy()
+    assert counts.answered == seen[-1], "and nothing counts by itself"
 
 
 def test_a_flow_tells_of_its_own_request_while_its_client_asks_the_next() -> None:

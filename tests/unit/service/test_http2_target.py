@@ -952,15 +952,22 @@ def test_short_timeouts_are_looked_at_often_enough(timeout: str) -> None:
     assert handler.last() == ("done", "target-timeout" if timeout == "response_s" else "stalled")
 
 
-def test_streams_whose_answer_has_begun_are_counted_until_it_ends(target: Target) -> None:
+def test_streams_are_awaited_from_the_end_of_the_request_to_the_head_of_the_answer(
+    target: Target,
+) -> None:
     for _ in range(3):
         target.leg()
+    asks, _ = target.leg(body_bytes=5)
     server = target.server()
-    assert target.pool.begun_count() == 0
+    server.turn()
+    assert target.pool.awaited_count() == 3
+    asks.send(b"hello")
+    asks.finish()
+    assert target.pool.awaited_count() == 4
     for stream, end_stream in ((1, False), (3, True)):
         server.peer.h2.send_headers(stream, OK, end_stream=end_stream)
         server.turn()
-    assert target.pool.begun_count() == 1
+    assert target.pool.awaited_count() == 2
     server.peer.h2.send_data(1, b"one", end_stream=True)
     server.turn()
-    assert target.pool.begun_count() == 0
+    assert target.pool.awaited_count() == 2

@@ -78,9 +78,9 @@ class Http2Pool:
         """Connections there are."""
         return len(self._sessions)
 
-    def begun_count(self) -> int:
+    def awaited_count(self) -> int:
         """As of `Way`."""
-        return sum(session.begun_count() for session in self._sessions)
+        return sum(session.awaited_count() for session in self._sessions)
 
     @property
     def may_replace(self) -> bool:

@@ -22,8 +22,8 @@ class TargetStreamUser(StreamUser, Protocol):
     deadline: float
 
     @property
-    def has_begun(self) -> bool:
-        """The final head of its answer has come, and not its end."""
+    def is_awaited(self) -> bool:
+        """The target has its request in full, and no final head of an answer came."""
 
     def lost(self, code: LegCode, reason: str, *, blames: bool) -> None:
         """The connection is gone, and the stream with it. One of its streams ``blames`` the target:
@@ -232,9 +232,9 @@ class TargetSession:
 
     # Steps
 
-    def begun_count(self) -> int:
-        """Streams on which an answer has begun, and not ended."""
-        return sum(self._user_of(stream).has_begun for stream in self.http2.streams.values())
+    def awaited_count(self) -> int:
+        """Streams of requests that the target has in full, and has not begun to answer."""
+        return sum(self._user_of(stream).is_awaited for stream in self.http2.streams.values())
 
     def _user_of(self, stream: Http2Stream) -> TargetStreamUser:
         user: TargetStreamUser = stream.user  # type: ignore[assignment]  # Only legs open streams.

@@ -169,8 +169,8 @@ class Http2TargetLeg:
     # What the pool asks and tells.
 
     @property
-    def has_begun(self) -> bool:
-        return self.answering is BEGUN
+    def is_awaited(self) -> bool:
+        return self.asking is COMPLETE and self.answering is AWAITED
 
     def lost(self, code: LegCode, reason: str, *, blames: bool) -> None:
         self._stream = None

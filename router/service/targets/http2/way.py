@@ -35,8 +35,8 @@ class Http2Way(Way):
     def mean_s(self) -> float:
         return self._pool.usual_s
 
-    def begun_count(self) -> int:
-        return self._pool.begun_count()
+    def awaited_count(self) -> int:
+        return self._pool.awaited_count()
 
     def shed_idle(self) -> int:
         return self._pool.shed_idle()
