@@ -66,6 +66,7 @@ class EpisodeNews:
     __slots__ = (
         "_beside",
         "_in_vain",
+        "_is_over",
         "_journal",
         "_kinds",
         "_left_out",
@@ -92,6 +93,7 @@ class EpisodeNews:
         self._site_name = site_name
         self._journal, self._utc = journal, utc
         self._in_vain = AskedInVain()
+        self._is_over = False
         now = network.now()
         self._kinds = (
             _Kind(
@@ -118,7 +120,8 @@ class EpisodeNews:
         network.call_at(now + SECOND_S, self._each_second)
 
     def close(self) -> None:
-        """What lasts ends here."""
+        """The router stops: what lasts ends here."""
+        self._is_over = True
         for kind in self._kinds:
             for one in kind.episodes.close():
                 kind.report(one)
@@ -146,6 +149,8 @@ class EpisodeNews:
         After a drain targets are checked first.
         """
         readings = self._readings
+        if self._is_over:
+            return "The router stops."  # Its targets are gone with it.
         if readings.is_drained(key):
             return "This site is drained of it now."
         if not readings.targets.local(key).total:

@@ -48,7 +48,7 @@ class Drained:
         journal = Journal(
             self.events, lambda number, event: None, datetime.now(UTC).isoformat, lambda: 0.0
         )
-        EpisodeNews(
+        self.news = EpisodeNews(
             self.site.network,
             self.counted,  # type: ignore[arg-type]  # It has all that the readings have.
             journal,
@@ -124,3 +124,12 @@ def test_an_episode_that_ends_although_no_target_is_to_take_requests_says_why() 
     drained.world.run(11)
     assert drained.codes[4:] == ["no-target-begun", "no-target-ended"]
     assert drained.told.endswith(" to b.")
+
+
+def test_an_episode_that_the_end_of_the_router_ends_says_so() -> None:
+    drained = Drained()
+    drained.take_all()
+    drained.leave(2)
+    drained.lose_all()
+    drained.news.close()
+    assert drained.told.endswith(" to b. The router stops.")
