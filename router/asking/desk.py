@@ -9,7 +9,7 @@ from router.asking.kinds import is_echo
 from router.asking.ping import Pinger
 from router.asking.site_answer import read_question
 from router.asking.sites import SiteQuestions
-from router.asking.targets import Answers, Inquiries
+from router.asking.targets import Answers, Inquiries, RequestsBeside
 from router.link.ports import DeadEnd, OfferedStream, OpenRequest, ResetCode
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey
@@ -67,6 +67,10 @@ class QuestionDesk:
     def tell_by(self, telling: Telling) -> None:
         """What this site tells others of itself, from now on."""
         self._telling = telling
+
+    def count_targets_with(self, requests_beside: RequestsBeside) -> None:
+        """``requests_beside``: at targets here, of workers that do not answer themselves."""
+        self._targets.count_with(requests_beside)
 
     def set_silent(self, is_silent: bool) -> None:
         """Whether it tells them nothing, but for its own routers."""

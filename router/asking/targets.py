@@ -4,7 +4,7 @@ LSAs carry counts only. An OPEN with `ASKS_TARGETS` is answered by the site itse
 target; names, figures and why one is not ready travel, addresses do not.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from router.asking.exchange import Asker, QuestionReply
 from router.asking.texts import without_addresses
 from router.link.ports import ASKS_TARGETS, OfferedStream
 from router.model import limits
+from router.model.addresses import join
 from router.model.ids import ServiceKey, SiteId
 from router.model.messages import packed
 from router.model.messages.adverts import RemoteCandidate
@@ -70,16 +71,25 @@ class RouterTargets(msgspec.Struct, frozen=True):
     shares_targets: bool = False
 
 
+RequestsBeside = Callable[[ServiceKey], Mapping[str, int]]
+"""Requests by the address of a target."""
+
+
 class Answers:
     """Tells who asks of the targets here: the same for `limits.INQUIRY_KEPT_S`, whoever it is."""
 
-    __slots__ = ("_kept", "_now", "_targets_of")
+    __slots__ = ("_kept", "_now", "_requests_beside", "_targets_of")
 
     def __init__(
         self, now: Callable[[], float], targets_of: Callable[[ServiceKey], Sequence[TargetInfo]]
     ) -> None:
         self._now, self._targets_of = now, targets_of
         self._kept: dict[ServiceKey, tuple[float, bytes]] = {}
+        self._requests_beside: RequestsBeside = lambda _: {}
+
+    def count_with(self, requests_beside: RequestsBeside) -> None:
+        """Add ``requests_beside`` to the requests of each target."""
+        self._requests_beside = requests_beside
 
     def give(self, stream: OfferedStream, key: ServiceKey) -> None:
         """Answer at once."""
@@ -91,13 +101,25 @@ class Answers:
         now, kept = self._now(), self._kept.get(key)
         if kept is not None and now - kept[0] <= limits.INQUIRY_KEPT_S:
             return kept[1]
-        targets = self._targets_of(key)
+        targets = _with_requests(self._targets_of(key), self._requests_beside(key))
         made = packed.pack(told_targets(targets, now))
         if targets:  # Names of services that have none could be anything.
             if key not in self._kept and len(self._kept) >= limits.INQUIRY_ANSWERS_KEPT_MAX:
                 self._kept.clear()
             self._kept[key] = now, made
         return made
+
+
+def _with_requests(
+    targets: Sequence[TargetInfo], beside: Mapping[str, int]
+) -> Sequence[TargetInfo]:
+    if not beside:
+        return targets
+    more = [beside.get(join(one.host, one.port), 0) for one in targets]
+    return [
+        msgspec.structs.replace(one, requests_total=one.requests_total + count)
+        for one, count in zip(targets, more, strict=True)
+    ]
 
 
 def told_targets(targets: Iterable[TargetInfo], now: float) -> tuple[TargetAnswer, ...]:

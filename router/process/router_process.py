@@ -259,6 +259,7 @@ class Running:
             services.unanswering.judge_tcp(whole.totals_beside)
             services.failing.judge_with(whole.totals_beside, whole.failing_beside)
             services.clients.count_with(whole.refused_clients_beside)
+            router.questions.count_targets_with(whole.unanswered_target_requests)
             services.follow_refusals(lambda: self.record.asked_in_vain)
         services.follow_rates(whole.rates(router.readings.rate_states))
         services.follow_declared(store.declared)

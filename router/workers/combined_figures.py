@@ -313,6 +313,11 @@ class Whole:
         """What the other workers counted of one service port in all their lives."""
         return [one.totals(key) for one in self.workers.all]
 
+    def unanswered_target_requests(self, key: ServiceKey) -> Mapping[str, int]:
+        """Requests at each target here, by address, of workers that died or are silent: another
+        site asks each worker, and these do not answer."""
+        return counts(one.unanswered_target_requests(key) for one in self.workers.all)
+
     def refused_clients_beside(self) -> list[Mapping[ServiceKey, int]]:
         """How many clients each other worker reset in this life, by service port."""
         return [one.refused_clients for one in self.workers.all]

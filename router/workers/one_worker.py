@@ -196,6 +196,13 @@ class OneWorker:
         """Service ports of which targets answered 5xx, or broke off, in this life of it."""
         return [key for key, totals in self._totals.items() if totals.errors or totals.breaks]
 
+    def unanswered_target_requests(self, key: ServiceKey) -> Mapping[str, int]:
+        """Requests at each target, by address, that another site does not hear of from the worker
+        itself: those of its lives before, and of this life while it is silent."""
+        if self.silence.is_begun:
+            return self.totals(key).by_target
+        return self._totals_before.get(key, NONE_COUNTED).by_target
+
     def share(self, key: ServiceKey) -> int | None:
         """Its share of the slots of a service port here; None: none is configured."""
         return self._shares.get(key)
@@ -234,8 +241,14 @@ class OneWorker:
 
     @property
     def link_uses(self) -> Iterable[LinkUse]:
-        """What its links carry, by its last report; bytes also of the lives before."""
-        return chain(self._link_uses.values(), self._link_bytes_before.values())
+        """What its links carry, by its last report; bytes also of the lives before.
+
+        Neighbors drop their links to a silent worker: of these only the bytes count.
+        """
+        uses = self._link_uses.values()
+        if self.silence.is_begun:
+            return chain(map(bytes_alone, uses), self._link_bytes_before.values())
+        return chain(uses, self._link_bytes_before.values())
 
     @property
     def link_states(self) -> Sequence[WorkerLink]:

@@ -92,6 +92,32 @@ def test_what_a_worker_that_is_killed_reported_last_is_counted_on(net: Network) 
         line.close()
 
 
+def test_another_site_counts_on_what_a_killed_worker_asked_of_its_target(net: Network) -> None:
+    west, far = site_of_workers(net), net.site("far")
+    net.link(far, west, 5)
+    serve(net, west, service_s=0.0)
+    (first,), (second,) = pinned(west, 0, 1), pinned(west, 1, 1)
+    sent([first], AT_FIRST)
+    sent([second], AT_SECOND)
+    whole = AT_FIRST + AT_SECOND
+
+    def shown_far() -> int:
+        (shop,) = far.get("services/shop")
+        (target,) = shop["targets"]
+        return int(target["requests_total"])
+
+    until(lambda: counts(west) == (whole, whole), "all are counted")
+    until(lambda: shown_far() == whole, "the other site has them")
+    os.kill(pid_of(west, 1), signal.SIGKILL)
+    until(lambda: are_ready(west, 2) and workers(west)[1]["restarts"] == 1, "it serves again")
+    until(lambda: shown_far() == whole, "the other site has them still")
+    (again,) = pinned(west, 1, 1)
+    sent([again])
+    until(lambda: shown_far() == whole + 1, "the next worker's too")
+    for line in (first, second, again):
+        line.close()
+
+
 def test_what_no_operator_asked_for_before_a_worker_died_is_counted_too(net: Network) -> None:
     west = site_of_workers(net)
     serve(net, west, service_s=0.0)

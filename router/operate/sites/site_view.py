@@ -216,8 +216,10 @@ def _one_target(each: Sequence[TargetAnswer]) -> TargetAnswer:
             admitted_per_s=sum(one.admitted_per_s for one in rates),
             is_over=any(one.is_over for one in rates),
         )
+    lasted = [one.state_s for one in each if one.ready == first.ready and one.state_s is not None]
     return msgspec.structs.replace(
         first,
+        state_s=max(lasted, default=None),  # A router that started since has known it for less.
         in_flight=sum(one.in_flight for one in each),
         capacity=sum(stated) if stated else None,
         requests_total=sum(one.requests_total for one in each),

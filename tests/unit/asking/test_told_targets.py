@@ -14,6 +14,7 @@ def told(
     ready: bool = True,
     capacity: int | None = 2,
     rate: TargetRate | None = None,
+    state_s: float | None = 5.0,
 ) -> TargetAnswer:
     return TargetAnswer(
         name=name,
@@ -23,7 +24,7 @@ def told(
         capacity=capacity,
         requests_total=10,
         error="" if ready else "refused",
-        state_s=5.0,
+        state_s=state_s,
         rate=rate,
     )
 
@@ -44,6 +45,15 @@ def test_one_that_any_router_can_use_is_ready() -> None:
     assert (one.ready, one.error, one.capacity) == (True, "", 2)
     (one,) = whole((told(ready=False),), (told(ready=False),))
     assert (one.ready, one.error) == (False, "refused")
+
+
+def test_a_target_is_ready_since_the_first_router_could_use_it() -> None:
+    (one,) = whole((told(state_s=5.0),), (told(state_s=60.0),), (told(ready=False, state_s=90.0),))
+    assert one.state_s == 60.0
+    (one,) = whole((told(ready=False, state_s=5.0),), (told(ready=False, state_s=60.0),))
+    assert one.state_s == 60.0
+    (one,) = whole((told(state_s=None),), (told(state_s=None),))
+    assert one.state_s is None
 
 
 def test_rates_add_up() -> None:

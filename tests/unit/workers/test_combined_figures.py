@@ -10,9 +10,10 @@ from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.service.figures import Load, QueueNow
 from router.workers.combined_figures import Whole
+from router.workers.link_uses import LinkUse
 from router.workers.recent_port_figures import PortLately, PortPart, PortTotals, TargetPart
 from router.workers.site_load import SiteLoad
-from router.workers.worker_messages import FiguresQuestion, Latelies, WorkerAnswer
+from router.workers.worker_messages import FiguresQuestion, Latelies, LinkUses, WorkerAnswer
 from router.workers.workers import Lead, Workers
 from tests.unit.journal import Journal
 
@@ -203,6 +204,40 @@ def test_a_silent_worker_has_nothing_open_at_other_sites_which_dropped_its_links
             silent.silence.asked()
         (now,) = whole.beside(SHOP)
         assert now == PortLately(key=SHOP, change=None, spilled={FAR: 7}, open_now=4)
+
+    asyncio.run(shown())
+
+
+def test_a_silent_worker_has_no_lanes_and_streams_since_neighbors_dropped_its_links() -> None:
+    async def shown() -> None:
+        whole = await whole_of(None)
+        (silent,) = whole.workers.all
+        silent.silence.answered(1.0)
+        key = ("outgoing", "link1", "far")
+        use = LinkUse(key=key, lanes=1, streams=3, bytes_in=10, bytes_out=20)
+        silent.ask(2, FiguresQuestion("lately"))
+        silent.hear(WorkerAnswer(2, True, 0, LinkUses((use,), ())))
+        assert list(silent.link_uses) == [use]
+        for _ in range(1 + limits.WORKER_MISSED_ASKS):
+            silent.silence.asked()
+        assert list(silent.link_uses) == [LinkUse(key=key, bytes_in=10, bytes_out=20)]
+
+    asyncio.run(shown())
+
+
+def test_another_site_is_told_of_what_workers_that_died_or_are_silent_asked_of_targets() -> None:
+    async def shown() -> None:
+        address = "10.0.0.1:80"
+        told = PortLately(key=SHOP, change=None, totals=PortTotals(by_target={address: 3}))
+        whole = await whole_of(told, told)
+        dead, silent = whole.workers.all
+        silent.silence.answered(1.0)
+        assert not whole.unanswered_target_requests(SHOP), "each answers itself"
+        dead.ended({})
+        assert whole.unanswered_target_requests(SHOP) == {address: 3}
+        for _ in range(1 + limits.WORKER_MISSED_ASKS):
+            silent.silence.asked()
+        assert whole.unanswered_target_requests(SHOP) == {address: 6}
 
     asyncio.run(shown())
 
