@@ -457,10 +457,12 @@ class SiteRouter:
         self.links.departure.because_deleted()
 
     def drain(self, done: Callable[[], None]) -> None:
-        """Withdraw targets, take nothing new, let what is under way finish, then call ``done``.
+        """Both steps of the end: `drain_traffic`, then `finish`."""
+        self.drain_traffic(lambda: self.finish(done))
 
-        Clients of this site and streams that end here come first; until they are gone this site
-        opens streams at others. Then each link goes with its last stream, those in transit too.
+    def drain_traffic(self, done: Callable[[], None]) -> None:
+        """Withdraw targets, take nothing new, and call ``done`` once clients of this site and
+        streams that end here are gone. Until `finish` this site opens streams at others.
         """
         self._draining = True
         self.doors.close()
@@ -468,7 +470,12 @@ class SiteRouter:
         self._take(self.routing.set_draining(True, now, deleted=self._is_deleted))
         self.site_services.drain()
         self.links.drain()
-        self.forwarder.drain(lambda: self.links.finish(done))
+        self.forwarder.drain(done)
+
+    def finish(self, done: Callable[[], None]) -> None:
+        """After `drain_traffic`: each link goes with its last stream, those in transit too; then
+        call ``done``."""
+        self.links.finish(done)
 
     def close(self) -> None:
         """Abort whatever is left."""

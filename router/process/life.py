@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from router import __version__
@@ -92,9 +92,10 @@ async def serve(
         for task in until_draining:
             task.cancel()
         await process.last_look()
-        begun = loop.time()
-        await drain(process)
-        await _ended(process.workers, process, begun + process.grace_s)
+        until = loop.time() + process.grace_s
+        await _wait(process.router.drain_traffic, process, until)
+        await _ended(process.workers, process, until)
+        await _wait(process.router.finish, process, until)  # Last, since it shows what all have.
         for task in until_drained:
             task.cancel()
     process.close()
@@ -104,9 +105,15 @@ async def serve(
 
 async def drain(process: Running) -> None:
     """Wait for what is under way, for the grace period or until told a second time."""
-    drained = asyncio.Event()
-    process.router.drain(drained.set)
-    await _first_of(drained, process.aborting, timeout_s=process.grace_s)
+    await _wait(process.router.drain, process, asyncio.get_running_loop().time() + process.grace_s)
+
+
+async def _wait(step: Callable[[Callable[[], None]], None], process: Running, until: float) -> None:
+    """Take ``step`` of the end, and wait for it ``until`` then or until told a second time."""
+    done = asyncio.Event()
+    step(done.set)
+    left_s = max(0.0, until - asyncio.get_running_loop().time())
+    await _first_of(done, process.aborting, timeout_s=left_s)
 
 
 async def _ended(workers: Workers, process: Running, until: float) -> None:

@@ -68,6 +68,11 @@ class Silence:
         return self._answered_at if self.is_long else None
 
     @property
+    def is_answered(self) -> bool:
+        """The worker did answer in this life, and is not reported as hung."""
+        return self._answered_at is not None and not self.is_long
+
+    @property
     def is_long(self) -> bool:
         """The worker did answer in this life, and is reported as hung now."""
         return self._answered_at is not None and self._unanswered > limits.WORKER_SILENT_ASKS
@@ -150,6 +155,11 @@ class OneWorker:
     def serves(self) -> bool:
         """It is ready, and answers."""
         return self.ready and not self.silence.is_long
+
+    @property
+    def answers(self) -> bool:
+        """It tells what it has: also while it drains, and so is not ready."""
+        return self.silence.is_answered
 
     def ended(self, lost: Mapping[ServiceKey, int]) -> None:
         """Its process is gone, and so is what it had under way, ``lost``."""

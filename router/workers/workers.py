@@ -252,13 +252,13 @@ class Workers:
     def _ask_lately(self) -> None:
         """For events and problems, which no client asks for."""
         for one in self.all:
-            if one.serves and (one.lately_asked is None or one.lately_asked.done()):
+            if one.answers and (one.lately_asked is None or one.lately_asked.done()):
                 self._number += 1
                 one.lately_asked = one.ask(self._number, FiguresQuestion("lately"))
 
     def _ask_events(self) -> None:
         for one in self.all:
-            if one.serves and (one.events_asked is None or one.events_asked.done()):
+            if one.answers and (one.events_asked is None or one.events_asked.done()):
                 self._number += 1
                 one.events_asked = one.ask(self._number, EventsQuestion(one.events_told))
                 one.events_asked.add_done_callback(partial(self._events_told, one))
@@ -347,7 +347,7 @@ class Workers:
         """What each tells that does in time; the others are left out."""
         asked = []
         for one in self.all:
-            if one.serves:
+            if one.answers:
                 self._number += 1
                 its = question(one) if callable(question) else question
                 asked.append((one, one.ask(self._number, its)))

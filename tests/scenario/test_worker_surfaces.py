@@ -1,6 +1,10 @@
 """Figures of a site whose router is two processes: every surface shows what all of them have."""
 
+import os
 import re
+import signal
+import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -8,7 +12,7 @@ import pytest
 
 from tests.scenario.backends import HttpTarget
 from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.scenario.waiting import until
+from tests.scenario.waiting import stays, until
 from tests.scenario.worker_sites import (
     CAPACITY,
     are_ready,
@@ -72,6 +76,11 @@ SURFACES: dict[str, Callable[[Site], list[object]]] = {
     ],
     "metrics": lambda site: list(gauge(site, "spillway_in_flight").values()),
 }
+
+
+def name_of_target(line: socket.socket) -> str:
+    line.sendall(b"name\n")
+    return line.recv(100).decode().strip()
 
 
 def show_all(site: Site) -> None:
@@ -153,5 +162,44 @@ def test_what_a_silent_worker_had_at_another_site_is_over_on_both_sides(net: Net
             lambda: open_there() == AT_FIRST and pid_of(west, 1) == silent,
             "nothing is shown of it before it is ended",
         )
+    for line in lines:
+        line.close()
+
+
+def test_a_site_that_stops_shows_what_its_other_worker_has_until_that_has_ended(
+    net: Network,
+) -> None:
+    west, far = net.site("west"), net.site("far")
+    west.environment["SPILLWAY_WORKERS"] = "2"
+    west.declare("db", protocol="tcp")
+    west.connect("db", net.tcp("west"), capacity=2)
+    far.connect("db", net.tcp("far"))
+    net.link(west, far, 5)
+    net.start()
+    until(lambda: are_ready(west, 2), "both workers serve")
+    net.ready("db", {"west": 1, "far": 1})
+    until(lambda: owners(west) == 2, "both accept clients")
+    lines = pinned(west, 1, 3)
+    open_at = Counter({"west": 0, "far": 0})
+    served_by = [name_of_target(line.sock) for line in lines]
+    open_at.update(served_by)
+    until(lambda: west.in_flight("db") == open_at, "only these are open")
+    os.kill(pid_of(west, 0), signal.SIGTERM)
+    until(lambda: not west.get("status")["ready"], "it stops")
+
+    def shown() -> tuple[object, ...]:
+        (line,) = west.get("links")
+        demand = west.service("db")["demand"]
+        return west.in_flight("db"), demand, line["state"], line["streams"]
+
+    def goes_on() -> bool:
+        return shown() == (open_at, 3, "draining", open_at["far"])
+
+    until(goes_on, "it drains")
+    stays(goes_on, "all goes on", 2.0)
+    assert west.reaches({"far"}) and far.reaches({"west"})
+    lines.pop(served_by.index("far")).close()
+    open_at["far"] -= 1
+    until(lambda: shown() == (open_at, 2, "draining", open_at["far"]), "one has ended")
     for line in lines:
         line.close()
