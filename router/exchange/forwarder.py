@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Set
-from functools import partial
 from itertools import islice
 
 from router.balance.sites.egresses import OWN_ROUTER
@@ -278,23 +277,22 @@ class Forwarder:
     # Stopping
 
     def drain(self, done: Callable[[], None]) -> None:
-        """Accept nothing more, let what is under way end; ``done`` once, when all has.
+        """Accept nothing more, let what is under way end; ``done`` once, when all has. Targets are
+        checked until `finish`.
 
         Whoever calls sees to `abort`. ``done`` is never called from within this call.
         """
         if self._under_way.is_draining:
             return
         self.listeners.close()
-        self._under_way.drain(partial(self._all_ended, done))
+        self._under_way.drain(done)
+
+    def finish(self) -> None:
+        """After `drain`: stop checking targets."""
+        self.ports.stop()
 
     def abort(self) -> None:
         """Reset everything now."""
         self.listeners.close()
         self._under_way.abort()
         self.ports.stop()
-
-    # Inside
-
-    def _all_ended(self, done: Callable[[], None]) -> None:
-        self.ports.stop()
-        done()

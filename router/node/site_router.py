@@ -475,6 +475,7 @@ class SiteRouter:
     def finish(self, done: Callable[[], None]) -> None:
         """After `drain_traffic`: each link goes with its last stream, those in transit too; then
         call ``done``."""
+        self.forwarder.finish()
         self.links.finish(done)
 
     def close(self) -> None:

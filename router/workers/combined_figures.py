@@ -174,12 +174,13 @@ class Whole:
         """What targets of this site have in flight, and its slots, where decisions know only some.
 
         They are without a silent worker, whose share no other one may use: the targets have what
-        it had in flight. Without a connector here no worker reports its load to the others.
-        ``down``: addresses of targets that are not ready, of which a silent worker has not heard.
-        None: decisions know all.
+        it had in flight. While all stop, no worker offers its share to another. Without a
+        connector here no worker reports its load to the others. ``down``: addresses of targets that
+        are not ready, of which a silent worker has not heard. None: decisions know all.
         """
         silent = [one for one in self.workers.all if one.silence.is_begun]
-        if not self.workers.all or (has_connector and not silent):
+        is_known = has_connector and not silent and not self.workers.are_stopping
+        if not self.workers.all or is_known:
             return None
         alive = [one for one in self.workers.all if one.pid]
         shares_of = {one.index: _share(one, key, down if one in silent else ()) for one in alive}

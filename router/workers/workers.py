@@ -104,6 +104,11 @@ class Workers:
             leading.cancel()
         self.over.set()
 
+    @property
+    def are_stopping(self) -> bool:
+        """They were told to."""
+        return self._stopping.is_set()
+
     # Their lives ----------------------------------------------------------------------------
 
     async def _keep(self, one: OneWorker) -> None:

@@ -189,17 +189,18 @@ def test_a_site_that_stops_shows_what_its_other_worker_has_until_that_has_ended(
 
     def shown() -> tuple[object, ...]:
         (line,) = west.get("links")
-        demand = west.service("db")["demand"]
-        return west.in_flight("db"), demand, line["state"], line["streams"]
+        service = west.service("db")
+        slots = [one["capacity"] for one in service["sites"] if one["local"]]
+        return west.in_flight("db"), slots, service["demand"], line["state"], line["streams"]
 
     def goes_on() -> bool:
-        return shown() == (open_at, 3, "draining", open_at["far"])
+        return shown() == (open_at, [2], 3, "draining", open_at["far"])
 
     until(goes_on, "it drains")
     stays(goes_on, "all goes on", 2.0)
     assert west.reaches({"far"}) and far.reaches({"west"})
     lines.pop(served_by.index("far")).close()
     open_at["far"] -= 1
-    until(lambda: shown() == (open_at, 2, "draining", open_at["far"]), "one has ended")
+    until(lambda: shown() == (open_at, [2], 2, "draining", open_at["far"]), "one has ended")
     for line in lines:
         line.close()

@@ -184,6 +184,24 @@ def test_a_silent_workers_share_and_what_it_has_in_flight_is_shown_until_it_has_
     asyncio.run(shown())
 
 
+def test_a_site_that_stops_has_the_slots_of_all_workers_that_are_left() -> None:
+    async def shown() -> None:
+        targets = {"10.0.0.1:80": TargetPart(2, 3, None)}
+        slots = PortLately(key=SHOP, change=None, capacity=3, targets=targets)
+        whole = await whole_of(slots)
+        (other,) = whole.workers.all
+        other.pid = 1
+        assert whole.load(SHOP, Load(1, 1, 5), has_connector=True) is None
+        whole.workers.stop()
+        load = whole.load(SHOP, Load(1, 1, 5), has_connector=True)
+        assert load == SiteLoad(in_flight=3, capacity=8, note="")
+        other.ended({})
+        load = whole.load(SHOP, Load(1, 1, 5), has_connector=True)
+        assert load == SiteLoad(in_flight=1, capacity=5, note="")
+
+    asyncio.run(shown())
+
+
 def test_a_silent_worker_has_nothing_open_at_other_sites_which_dropped_its_links() -> None:
     async def shown() -> None:
         open_there = PortLately(
