@@ -202,9 +202,10 @@ class OperatorView:
         own = self.own_why(service, port, session, sheddable=sheddable)
         if own is None:
             return None
-        config = self._router.readings.config_of(ServiceKey(own.service, own.port))
+        key, readings = ServiceKey(own.service, own.port), self._router.readings
+        config, waiting = readings.config_of(key), readings.load_of(key).waiting
         own = self._whole.with_targets(own)
-        own = self._whole.with_queue(own, config.queue if config is not None else None)
+        own = self._whole.with_queue(own, config.queue if config is not None else None, waiting)
         if session is None or (own.session is not None and own.session.site is not None):
             return own
         return await self._whole.why(own, service, port, session)

@@ -267,17 +267,25 @@ class Whole:
             own, targets=tuple(_whole_target(one, parts) for one in own.targets)
         )
 
-    def with_queue(self, own: WhyView, configured: int | None) -> WhyView:
+    def waiting(self, key: ServiceKey, own: int) -> int:
+        """How many wait for a slot of this site, of the whole router; ``own``: at this worker."""
+        return own + sum(one.waiting for one in self.beside(key))
+
+    def with_queue(self, own: WhyView, configured: int | None, waiting_here: int) -> WhyView:
         """``own`` with the queue of the whole router; ``configured``: places at each worker.
 
-        The row of this site has the requests that wait at other workers only while these have a
-        ready target.
+        The row of this site has only those that wait for a slot here, ``waiting_here`` of them at
+        this worker: others of the queue wait at other sites, whose rows have them.
         """
         if own.queue is None:
             return own
-        whole = self.queue_of_all(ServiceKey(own.service, own.port), own.queue, configured)
+        key = ServiceKey(own.service, own.port)
+        whole, waiting = (
+            self.queue_of_all(key, own.queue, configured),
+            self.waiting(key, waiting_here),
+        )
         candidates = tuple(
-            msgspec.structs.replace(one, waiting=max(one.waiting, whole.waiting))
+            msgspec.structs.replace(one, waiting=waiting)
             if one.path_cost == 0 and one.waiting is not None  # This site.
             else one
             for one in own.candidates

@@ -93,7 +93,9 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     ``spilled``: requests that left since a cheaper site was full; ``without_target``: those that
     left while no target here was ready; ``refused``: those that no site took, by `LegFailure` code.
     ``still_spilled`` and ``still_without_target`` of the first two are open. ``open_to``,
-    ``open_for``: see `ServiceNow`. ``queue_limit``: how many may wait at once.
+    ``open_for``: see `ServiceNow`. ``queued``: its requests that wait, here or by it at
+    other sites; ``waiting``: all that wait for a slot here. ``queue_limit``: how many may wait at
+    once.
     ``rate``: of this site; None: it has none. ``open_now``: what its clients have under way.
     ``capacity``: its share of the slots here. ``in_flight``: at ``targets``, by address. ``totals``
     None: the service is not known any more, and has ``removed`` under way, by site. ``former``:
@@ -104,6 +106,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     change: IntervalCounts | None
     in_flight_mean: float = 0.0
     queued: int = 0
+    waiting: int = 0
     queue_limit: int = 0
     queue_is_full: bool = False
     spilled: Spilled = {}
@@ -170,6 +173,7 @@ def together(each: Sequence[PortLately]) -> PortLately:
         change=_changed([one.change for one in each if one.change is not None]),
         in_flight_mean=sum(one.in_flight_mean for one in each),
         queued=sum(one.queued for one in each),
+        waiting=sum(one.waiting for one in each),
         queue_limit=sum(one.queue_limit for one in each),
         queue_is_full=all(one.queue_is_full for one in each),
         spilled=counts(one.spilled for one in each),

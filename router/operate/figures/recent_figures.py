@@ -46,12 +46,13 @@ class RecentFigures:
     def _own(self, key: ServiceKey, former: Mapping[str, int]) -> PortLately:
         readings = self._router.readings
         reading = readings.reading_of(key)
-        spills = readings.spills_of(key)
+        spills, load = readings.spills_of(key), readings.load_of(key)
         return PortLately(
             key=key,
             change=self._recorder.lately(key),
             in_flight_mean=self._recorder.busy(key),
             queued=reading.queued if reading is not None else 0,
+            waiting=load.waiting,
             queue_limit=reading.queue_limit if reading is not None else 0,
             queue_is_full=reading is not None and reading.queue_is_full,
             spilled=spills.full.by_key,
@@ -64,7 +65,7 @@ class RecentFigures:
             rate=readings.rate_state(key),
             open_now=readings.open_of_clients(key),
             capacity=reading.capacity if reading is not None else None,
-            in_flight=readings.load_of(key).in_flight,
+            in_flight=load.in_flight,
             former=dict(former),
         )
 

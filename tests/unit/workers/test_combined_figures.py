@@ -49,16 +49,17 @@ async def whole_of(*latelies: PortLately | None) -> Whole:
 def shown(
     own: WhyView, *latelies: PortLately | None, configured: int | None = None
 ) -> tuple[str, int, int]:
-    queue = asyncio.run(whole_of(*latelies)).with_queue(own, configured).queue
+    queue = asyncio.run(whole_of(*latelies)).with_queue(own, configured, 0).queue
     assert queue is not None
     return queue.outlook, queue.waiting, queue.limit
 
 
-def waiting(queued: int, limit: int) -> PortLately:
+def waiting(queued: int, limit: int, here: int = 0) -> PortLately:
     return PortLately(
         key=SHOP,
         change=None,
         queued=queued,
+        waiting=here,
         queue_limit=limit,
         queue_is_full=queued >= limit,
     )
@@ -69,7 +70,7 @@ def test_the_queue_of_a_site_has_the_requests_and_the_places_of_all_workers() ->
     assert shown(why("too-long", 3, 10), waiting(4, 12)) == ("too-long", 7, 22)
 
 
-def test_the_row_of_this_site_has_the_requests_that_wait_at_all_workers() -> None:
+def test_the_row_of_this_site_has_the_requests_that_wait_for_a_slot_of_any_worker() -> None:
     def row(site: str, cost: int, waiting: int | None) -> WhyCandidate:
         return WhyCandidate(
             site=site,
@@ -87,11 +88,11 @@ def test_the_row_of_this_site_has_the_requests_that_wait_at_all_workers() -> Non
 
     rows = (row("west", 0, 3), row("far", 1, 5), row("old", 2, None))
     own = msgspec.structs.replace(why("waits", 3, 10), candidates=rows)
-    whole = asyncio.run(whole_of(waiting(4, 12), waiting(2, 10)))
-    shown = whole.with_queue(own, None).candidates
-    assert [one.waiting for one in shown] == [9, 5, None]
-    known = msgspec.structs.replace(own, candidates=(row("west", 0, 9), *rows[1:]))
-    assert [one.waiting for one in whole.with_queue(known, None).candidates] == [9, 5, None]
+    whole = asyncio.run(whole_of(waiting(4, 12, here=3), waiting(2, 10, here=0)))
+    shown = whole.with_queue(own, None, 2)
+    assert shown.queue is not None and shown.queue.waiting == 9
+    assert [one.waiting for one in shown.candidates] == [5, 5, None], "four wait at the other site"
+    assert whole.waiting(SHOP, 2) == 5
 
 
 def test_problems_have_the_queue_of_all_workers_as_well() -> None:
