@@ -7,7 +7,9 @@ when what is under way has.
 
 import argparse
 import asyncio
+import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -42,6 +44,7 @@ from router.workers.worker_messages import (
     ToWorker,
     WorkerAnswer,
     WorkerDoor,
+    WorkerFailed,
     heard,
     words,
 )
@@ -64,6 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     part = Part(index=options.index, count=options.count)
     directory: Path = options.site_dir
     run = part.run(directory)
+    line = _line(os.dup(0))  # Open whatever becomes of the other one.
     try:
         run.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (
@@ -75,7 +79,17 @@ def main(arguments: list[str] | None = None) -> int:
             return run_loop(lambda: _serve(directory, logs, part, options.links))
     except (RouterError, CertError, OSError) as error:
         print(f"spillway-router, worker {part.index}: {error}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # The first worker is gone, so no process reports it.
+            line.send(words(WorkerFailed(_text_of(error))))
         return 1
+    finally:
+        line.close()
+
+
+def _text_of(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 async def _serve(directory: Path, logs: Logs, part: Part, links: int) -> int:

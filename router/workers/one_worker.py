@@ -68,9 +68,14 @@ class Silence:
         return self._answered_at if self.is_long else None
 
     @property
+    def has_answered(self) -> bool:
+        """The worker did in this life."""
+        return self._answered_at is not None
+
+    @property
     def is_answered(self) -> bool:
         """The worker did answer in this life, and is not reported as hung."""
-        return self._answered_at is not None and not self.is_long
+        return self.has_answered and not self.is_long
 
     @property
     def is_long(self) -> bool:
@@ -139,6 +144,7 @@ class OneWorker:
         self._totals: dict[ServiceKey, PortTotals] = {}  # Of this life.
         self._totals_before: dict[ServiceKey, PortTotals] = {}
         self._asked: dict[int, _Asked] = {}
+        self.failed = ""  # The error by which this life of it ends, once it has said so.
         self.lost = 0  # What the last one had under way by its last report, if it was killed.
         self.why = ""  # Why the last one ended, until the next is ready.
 
@@ -148,6 +154,7 @@ class OneWorker:
         self.given = given
         self.pid, self.writer, self.silence = pid, writer, Silence()
         self.door, self.ready, self.told, self.is_killed = "", False, None, False
+        self.failed = ""
         self.events_told = 0
         self.holdings = {}
 

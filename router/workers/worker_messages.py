@@ -262,6 +262,12 @@ class WorkerDoor(msgspec.Struct, frozen=True, tag="door"):
     address: str
 
 
+class WorkerFailed(msgspec.Struct, frozen=True, tag="failed"):
+    """This worker ends by an error: the last that it says."""
+
+    error: str
+
+
 class WorkerAnswer(msgspec.Struct, frozen=True, tag="answer"):
     """To `Ask` of that number. ``more``: another one to it follows. ``clients_wait``: why further
     clients wait for a connection there; empty: they do not. ``why_no_dial``: likewise, why it can
@@ -281,7 +287,7 @@ class WorkerAnswer(msgspec.Struct, frozen=True, tag="answer"):
 
 
 ToWorker = Follow | Ask | ReadAgain | Reopen | Stop | Leave | Rebalance | Holding
-FromWorker = WorkerDoor | WorkerAnswer
+FromWorker = WorkerDoor | WorkerFailed | WorkerAnswer
 
 _HeardT = TypeVar("_HeardT")
 

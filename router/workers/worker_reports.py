@@ -13,10 +13,12 @@ from router.workers.one_worker import OneWorker
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """Why a worker ended. ``is_drained``: it was asked to, and let what was under way finish."""
+    """Why a worker ended. ``is_drained``: it was asked to, and let what was under way finish.
+    ``has_begun``: it did answer, so it may have had something under way."""
 
     why: str
     is_drained: bool = False
+    has_begun: bool = True
 
 
 class WorkerReports:
@@ -36,6 +38,11 @@ class WorkerReports:
         if ending.is_drained:
             self._tell(
                 "info", "worker-ended", f"worker {one.index}", f"{gone}; it is started again."
+            )
+            return
+        if not ending.has_begun:
+            self._tell(
+                "error", "worker-ended", f"worker {one.index}", f"{gone}; it is started again."
             )
             return
         cost = (

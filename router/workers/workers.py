@@ -43,6 +43,7 @@ from router.workers.worker_messages import (
     Told,
     WorkerAnswer,
     WorkerDoor,
+    WorkerFailed,
     heard,
 )
 from router.workers.worker_reports import Ending, WorkerReports
@@ -161,7 +162,9 @@ class Workers:
             async with asyncio.TaskGroup() as tasks:
                 hearing = tasks.create_task(self._hear(one, reader))
                 code = await process.wait()
-                hearing.cancel()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(limits.WORKER_ENDS_S):
+                        await hearing  # It may have said why it ends.
         finally:
             if process.returncode is None:  # We are cancelled: nobody else would end it.
                 process.kill()
@@ -169,6 +172,7 @@ class Workers:
             self.gone = summed([self.gone, counters(map(without_lasting, one.metrics))])
             one.counters.count(lost_values(lost))
             one.lost = sum(lost.values())
+            failed, has_begun = one.failed, one.silence.has_answered
             one.ended(lost)
             with contextlib.suppress(TimeoutError):  # What the kernel holds may stay.
                 async with asyncio.timeout(limits.WORKER_ENDS_S):
@@ -177,7 +181,8 @@ class Workers:
             return Ending("it did not answer and was ended")
         if not code:
             return Ending("it was asked to stop, and drained", is_drained=True)
-        return Ending(f"signal {-code} ended it" if code < 0 else f"it ended with {code}")
+        why = f"it failed: {failed}" if failed else f"it ended with {code}"
+        return Ending(f"signal {-code} ended it" if code < 0 else why, has_begun=has_begun)
 
     async def _hear(self, one: OneWorker, reader: asyncio.StreamReader) -> None:
         decoder = msgspec.msgpack.Decoder(FromWorker)
@@ -188,6 +193,8 @@ class Workers:
                     case WorkerDoor(address=address):
                         one.door = address
                         self._lead_all()
+                    case WorkerFailed(error=error):
+                        one.failed = error
                     case WorkerAnswer() as answer:
                         self._answered(one, answer)
         except (EOFError, OSError):

@@ -96,6 +96,25 @@ def linked_to_both(net: Network, west: Site) -> Site:
     return east
 
 
+def test_a_worker_that_cannot_start_says_why(net: Network, west: Site) -> None:
+    serve(net, west)
+    lock = west.directory / "run" / "workers" / "1" / "lock"
+    lock.unlink()
+    lock.mkdir()
+    os.kill(pid_of(west, 1), signal.SIGKILL)
+    why = f"it failed: {lock}: Is a directory"
+    said = f"Worker 1 of 2 does not serve: {why}. Its share of each capacity is not used."
+    until(lambda: [one["message"] for one in west.problems("SW0690")] == [said], "it is a problem")
+
+    def told() -> list[str]:
+        return [one["message"] for one in west.get("events") if one["code"] == "worker-ended"]
+
+    until(lambda: f"Worker 1 of 2 is gone: {why}; it is started again." in told(), "and an event")
+    lock.rmdir()
+    until(lambda: are_ready(west, 2), "it serves again", 15.0)
+    west.until_well("SW0690")
+
+
 def test_when_the_first_worker_is_killed_the_others_end_and_it_starts_anew(
     net: Network, west: Site
 ) -> None:
