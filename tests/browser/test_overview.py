@@ -94,6 +94,18 @@ def over(reason: str, more_slots: int = 0) -> Live:
     return msgspec.structs.replace(live, now=(now, *live.now[1:]))
 
 
+def just_dead(reason: str) -> Live:
+    """Most requests of the last seconds left for ``reason``, the last ones without a target."""
+    live = pictures.dead_here()
+    shop = live.services[0]
+    if reason == "policy":
+        shop = msgspec.structs.replace(shop, policy="balanced")
+    now = msgspec.structs.replace(live.now[0], spilled_for={reason: 100.0, "no-target": 39.0})
+    return msgspec.structs.replace(
+        live, services=(shop, *live.services[1:]), now=(now, *live.now[1:])
+    )
+
+
 SENTENCES: Final[dict[str, tuple[Live, str, str]]] = {
     "nothing": (
         pictures.nothing(),
@@ -134,6 +146,16 @@ SENTENCES: Final[dict[str, tuple[Live, str, str]]] = {
         pictures.dead_here(),
         "shop spills to west.",
         "139/s of 142/s leave east because it has no ready target.",
+    ),
+    "just-dead": (
+        just_dead("policy"),
+        "shop spills to west.",
+        "139/s of 142/s leave east because it has no ready target and the policy chose other sites",
+    ),
+    "full-and-dead": (
+        just_dead("full"),
+        "shop spills to west.",
+        "139/s of 142/s leave east because it has no ready target and it had no room.",
     ),
     "back-here": (
         back_here(),

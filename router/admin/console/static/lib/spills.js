@@ -146,12 +146,15 @@ export function reasons(nows, services) {
 
 /** By reason: whether it holds no longer, as this site's state of the service shows. */
 const IS_OVER = {
-  full: (service, now) => now.more_slots > 0 && hasRoomHere(service),
-  policy: (service) => NEAREST.includes(service.policy),
+  full: (service, now) => isDownHere(service) || (now.more_slots > 0 && hasRoomHere(service)),
+  "above-mark": isDownHere,
+  "sheddable-share": isDownHere,
+  "higher-level": isDownHere,
+  policy: (service) => isDownHere(service) || NEAREST.includes(service.policy),
   drained: (service) => service.takes === 1,
   "no-target": isReadyHere,
   ejected: isReadyHere,
-  rate: (service) => !localPartOf(service)?.rate,
+  rate: (service) => isDownHere(service) || !localPartOf(service)?.rate,
 };
 
 /** Policies that send no request past this site while it takes it. */
@@ -164,6 +167,11 @@ function hasRoomHere(service) {
 
 function isReadyHere(service) {
   return localPartOf(service)?.targets_ready > 0;
+}
+
+/** Then no other reason than this holds. @param {any} service */
+function isDownHere(service) {
+  return !isReadyHere(service);
 }
 
 function localPartOf(service) {
