@@ -6,7 +6,7 @@ from math import inf, log, sqrt
 from statistics import fmean
 from typing import Final, NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from router.balance.learning import capacity_learning as rule
@@ -237,7 +237,11 @@ PHASES: Final = st.builds(
 )
 
 
+CALM, BUSY = (Phase(400, used, 9_999, 1 / 64, 0.0, 1 / 16, 0.0, "") for used in (0.1, 1.0))
+
+
 @settings(max_examples=examples(60))
+@example(seed=1, phases=[CALM, BUSY, BUSY])  # A target that is used up long after it was calm.
 @given(seed=st.integers(0, 99), phases=st.lists(PHASES, min_size=3, max_size=12))
 def test_it_learns_by_its_rule_whatever_a_target_answers(seed: int, phases: list[Phase]) -> None:
     learner, plain, chance = Learner(random.Random(seed).random), Reckoned(seed), random.Random(7)

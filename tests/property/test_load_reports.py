@@ -82,8 +82,12 @@ def test_a_flip_after_quiet_is_told_at_once(
             assert wire.sent[key][-1] == (now, load)
 
 
-def is_full(load: Load) -> bool:
-    return load[2] is not None and load[0] >= load[2]
+def is_full(load: Load, reserved: int = 0) -> bool:
+    """``reserved``: for other routers of the site, which have the reserve."""
+    return load[2] is not None and load[0] >= load[2] + reserved
+
+
+RESERVED, REFUSES = st.sampled_from((0, 0, 3)), st.sampled_from((False, False, False, True))
 
 
 @settings(max_examples=examples(300))
@@ -92,21 +96,50 @@ def is_full(load: Load) -> bool:
     after=LOADS,
     beyond=st.tuples(st.integers(0, 12), st.integers(0, 12)),
     waiting=st.integers(0, 1),
+    reserved=st.tuples(RESERVED, RESERVED),
+    refuses=st.tuples(REFUSES, REFUSES),
 )
 def test_how_soon_a_change_is_told_depends_on_what_changed(
-    before: Load, after: Load, beyond: tuple[int, int], waiting: int
+    before: Load,
+    after: Load,
+    beyond: tuple[int, int],
+    waiting: int,
+    reserved: tuple[int, int],
+    refuses: tuple[bool, bool],
 ) -> None:
     reports, key, at = LoadReports(), KEYS[0], 100.0
-    assert reports.note(key, *before, at, beyond=beyond[0])
-    if (before, beyond[0], 0) == (after, beyond[1], waiting):
+    assert reports.note(
+        key, *before, at, beyond=beyond[0], reserved=reserved[0], refuses=refuses[0]
+    )
+    full_for_own = is_full(before, reserved[0]), is_full(after, reserved[1])
+    if (before, beyond[0], 0, reserved[0], refuses[0]) == (
+        after,
+        beyond[1],
+        waiting,
+        reserved[1],
+        refuses[1],
+    ):
         wanted = None
-    elif is_full(before) != is_full(after) or (not before[1]) != (not after[1]):
+    elif (
+        is_full(before) != is_full(after)
+        or (not before[1]) != (not after[1])
+        or refuses[0] != refuses[1]
+        or (reserved[1] and full_for_own[0] != full_for_own[1])
+    ):
         wanted = at + limits.LOAD_INTERVAL_S
     elif is_large(before, after, beyond):
         wanted = at + limits.LOAD_CHANGE_INTERVAL_S
     else:
         wanted = at + limits.LOAD_SETTLE_INTERVAL_S
-    assert not reports.note(key, *after, at, beyond=beyond[1], waiting=waiting)
+    assert not reports.note(
+        key,
+        *after,
+        at,
+        beyond=beyond[1],
+        waiting=waiting,
+        reserved=reserved[1],
+        refuses=refuses[1],
+    )
     assert reports.next_deadline() == wanted
     assert not reports.due(at)
     if wanted is not None:

@@ -184,6 +184,7 @@ class Account:
         seems_full = self.slots is not None and self.estimate - self.apart >= self.slots
         assert site.is_asked_again == (seems_full and has_slots)
         assert site.age_s(now) == (float("inf") if self.heard_at is None else now - self.heard_at)
+        assert self.heard_at is None or site.age_s(self.heard_at - 1.0) == 0.0
         freed = [] if self.slots is None else [self.slots / 0.5]
         freed += [] if self.rate is None else [self.rate.per_s]
         assert site.freed_per_s(0.5) == min(freed, default=0.0)

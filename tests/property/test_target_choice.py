@@ -2,14 +2,14 @@
 answers, reckoned afresh for each choice."""
 
 from itertools import pairwise
-from math import inf, log, sqrt
+from math import exp, inf, log, sqrt
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.targets.target import Target
-from router.balance.targets.target_choice import SLOWER, cold_ones
+from router.balance.targets.target_choice import SLOWER, cold_ones, target_reports
 from router.balance.targets.target_latency import (
     KNOWN_BEFORE,
     KNOWN_FROM,
@@ -160,8 +160,12 @@ def test_a_target_is_passed_over_only_if_another_with_room_is_sooner_beyond_doub
         later = of(one)[0] - of(soonest)[0]
         return later > SLOWER and later**2 > of(one)[1] + of(soonest)[1]
 
-    found = [one for one in cold_ones(targets) if one in roomy]
+    cold = cold_ones(targets)
+    found = [one for one in cold if one in roomy]
     assert found == [one for one in roomy if not beats(one)]
+    for one, report in zip(targets, target_reports(targets, cold, None), strict=True):
+        compared_s = exp(of(one)[0]) if one in known else None
+        assert report.expected_s == compared_s, "what is shown is what was compared"
 
 
 def test_levels_are_each_up_to_seven_and_four_for_each_doubling_above() -> None:

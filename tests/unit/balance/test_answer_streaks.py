@@ -88,6 +88,7 @@ def test_an_answer_in_between_begins_the_row_again() -> None:
     for _ in range(3):
         assert targets.after(silent=SILENT_AFTER - 1) == NOTHING
         assert targets.after(answered=1) == NOTHING
+    assert targets.after(silent=SILENT_AFTER) == Changes([silent()], [], [])
 
 
 def test_a_server_that_never_speaks_is_not_silent() -> None:

@@ -22,6 +22,7 @@ def test_what_has_not_changed_is_kept_once() -> None:
     second = balancer.seen(2.0, balancer.select(2.0))
     same = [a is b for a, b in zip(first.candidates, second.candidates, strict=True)]
     assert same == [True, False, True]
+    assert (first.further, second.further) == (0, 0)
 
 
 def test_requests_that_are_sent_the_same_way_in_a_moment_share_the_figures_of_the_first() -> None:

@@ -25,8 +25,9 @@ def test_never_more_stand_than_the_bound() -> None:
 
 
 def test_a_whole_queue_stands_at_a_far_site_and_not_at_a_near_one() -> None:
-    assert standing_target(40.0, FAR_S, beyond=16) == 25
-    assert standing_target(100.0, 0.01, beyond=16) == 1
+    for beyond in (0, 1, 3, 16):
+        assert standing_target(40.0, FAR_S, beyond=beyond) == 9 + beyond
+        assert standing_target(100.0, 0.01, beyond=beyond) == 1
 
 
 def test_a_stand_at_a_near_site_is_short_and_ends_a_round_trip_before_the_deadline() -> None:

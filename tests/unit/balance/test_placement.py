@@ -5,7 +5,9 @@ from msgspec.structs import replace
 
 from router.balance.deciding.placement import NOTHING_TO_MOVE, Placement
 from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Denied
 from router.model import limits
+from router.model.capacity import Rate, SiteCap
 from router.model.ids import RouterId, SiteId
 from router.model.messages.adverts import RemoteCandidate
 from router.model.specs import PolicyName
@@ -68,6 +70,15 @@ def test_a_lowered_capacity_sends_the_excess_on_and_nobody_where_there_is_no_roo
     ledger = ledger_of(2, None)
     ledger.set_ready("t1:80", False)
     assert placement(ledger, {HERE: 2, FAR: 5}, remote("a", capacity=5)) == NOTHING_TO_MOVE
+
+
+def test_a_rate_that_is_used_up_keeps_no_connection_from_coming_back() -> None:
+    ledger = ledger_of(10)
+    ledger.set_site_cap(SiteCap(rate=Rate(per_s=1.0, resume_per_s=0.5, window_s=1.0, stay_s=1.0)))
+    take(ledger).release(0.0)
+    assert isinstance(ledger.try_acquire(0.0), Denied)
+    found = placement(ledger, {FAR: 12}, remote("a", capacity=20))
+    assert found == Placement({FAR: 10}, {HERE: 10})
 
 
 def test_split_brings_each_site_to_its_share() -> None:

@@ -207,6 +207,20 @@ def test_a_site_is_over_when_all_its_targets_are_and_sends_away_only_by_its_own_
     assert states == [0, 0, 1]
 
 
+def test_what_is_under_way_takes_no_permit_of_those_that_come() -> None:
+    ledger = ledger_of(terms(12, rate(3.0, 1.0, 1.0)))
+    balancer = balancer_of(ledger, remote(EAST))
+    for now, under_way, free in ((0.0, 0, 3), (0.0, 3, 0), (1.0, 3, 3), (5.0, 6, 0), (9.0, 6, 3)):
+        while ledger.load < under_way:
+            assert isinstance(ask(ledger, now), Slot)
+        west = balancer.explain(now).candidates[0]
+        assert (west.in_flight, west.free, west.capacity) == (under_way, free, 12)
+        if free:
+            assert west.reason == (
+                f"local site has room (3 more now of 3/s, {12 - under_way} of 12 free)"
+            )
+
+
 def test_without_a_rate_of_all_targets_none_is_told_of_the_whole() -> None:
     assert ledger_of(terms(rate=rate()), terms()).rate_load(0.0) is None
 

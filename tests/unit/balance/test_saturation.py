@@ -1,5 +1,7 @@
 """When a service counts as saturated, and when as calm again."""
 
+import msgspec
+
 from router.balance.learning.saturation import Saturation, Totals, marks_of, together
 from router.model.bursts import BurstSpec, BurstState, CalmMarks, SaturatedMarks
 
@@ -222,8 +224,8 @@ def test_a_day_in_which_nobody_looked_says_nothing() -> None:
     assert detector.feed(0.0, Totals()) is None
     assert detector.feed(1.0, Totals()) is None
     assert detector.feed(86_400.0, Totals(full=True, refused=10**9)) is None
-    assert not detector.figures.whole
-    assert detector.figures.full == 0.0
+    assert not any(msgspec.structs.astuple(detector.figures)), "as before the first look"
+    assert detector.figures == Saturation(SPEC).figures
     now = 86_400.0
     while detector.state == "calm":
         now += 1.0

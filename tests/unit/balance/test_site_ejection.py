@@ -3,7 +3,7 @@
 import msgspec
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.deciding.decisions import Decision, NoChoice
+from router.balance.deciding.decisions import Asked, Decision, NoChoice
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, serve_at_once
@@ -106,6 +106,21 @@ def test_a_site_in_reserve_is_used_while_no_other_has_room_and_the_decision_says
     assert report.verdict == "ejected"
     why = "in reserve: 5 requests in a row were reset"
     assert report.reason == f"{why}; it is used while no other site has room"
+
+
+def test_a_session_stays_at_its_site_in_reserve_only_while_no_other_has_room() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2, capacity=1))
+    serve_at_once(balancer, "a", 5)
+    fail(balancer, "a")
+    other = balancer.routers[RouterId("rb")]
+    for opened, site in ((False, "b"), (True, "a"), (False, "b"), (True, "a")):
+        if opened:
+            other.open()
+        choice = balancer.select(5.0, asked=Asked(FAILS))
+        assert place(choice) == site
+        assert choice == balancer.explain(5.0, asked=Asked(FAILS)).decision
+        if opened:
+            other.end(0, 5.0)
 
 
 def test_a_request_that_failed_at_all_others_may_go_to_the_one_in_reserve() -> None:
