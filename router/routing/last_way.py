@@ -35,7 +35,7 @@ def last_way(graph: Graph, root: Node, site: SiteId) -> tuple[WayStep, ...]:
     O(A log A) for A reported adjacencies.
     """
     links = _links(graph)
-    nearest: dict[Node, tuple[int, int]] = {root: (0, 0)}
+    nearest: dict[Node, tuple[int, int]] = {}
     came_by: dict[Node, WayStep] = {}
     frontier: list[tuple[int, int, Node]] = [(0, 0, root)]
     done: set[Node] = set()

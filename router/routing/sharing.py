@@ -117,7 +117,7 @@ def _slots(candidate: RemoteCandidate) -> int | None:
 
 def _shares(most: int, stated: Sequence[int | None]) -> list[int]:
     """``most`` in equal parts, of which none is more than the number that it is for; None: any."""
-    shares = [0] * len(stated)
+    shares: dict[int, int] = {}
     smallest_first = sorted(
         range(len(stated)), key=lambda at: (stated[at] is None, stated[at] or 0)
     )
@@ -126,4 +126,4 @@ def _shares(most: int, stated: Sequence[int | None]) -> list[int]:
         fair, wanted = left // (len(stated) - taken), stated[at]
         shares[at] = fair if wanted is None else min(fair, wanted)
         left -= shares[at]
-    return shares
+    return [shares[at] for at in range(len(stated))]

@@ -8,11 +8,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from router.documents import read, write
 from router.model import limits
 from router.model.ids import RouterId, SiteId
-from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.messages.adverts import Declaration, RemoteCandidate, TargetsAdvert
+from router.model.rights.grants import OFFER, ServiceGrant
 from router.model.rights.sharing import (
     ALL,
     FREE,
@@ -143,6 +145,51 @@ def test_no_rule_keeps_a_site_from_its_own(
         else:
             assert view.is_offered(them.site, service, rule) == name_any(rule, us)
             assert view.is_told(them, told) <= name_any(rule, us)
+
+
+STATED = st.none() | st.integers(0, 6)
+ROUTERS = st.lists(
+    st.tuples(st.sampled_from(SITES), STATED, st.booleans(), st.integers(0, 2)), max_size=6
+)
+
+
+@given(most=st.integers(0, 12), routers=ROUTERS, order=st.permutations(SITES))
+def test_routers_of_a_granted_site_share_its_slots_and_no_others_are_bound(
+    most: int, routers: list[tuple[SiteId, int | None, bool, int]], order: list[SiteId]
+) -> None:
+    us, granted, _ = order
+    grants = (ServiceGrant(granted, (OFFER,), most), ServiceGrant(us, (OFFER,), 0))
+    view = SharingView(Party(us, "us"), SharingRules({"shop": Sharing(grants=grants)}))
+    candidates = tuple(
+        RemoteCandidate(
+            site=site,
+            site_name="x",
+            router=RouterId(f"r{number}"),
+            path_cost=1,
+            paths=(),
+            targets_ready=ready,
+            capacity=capacity,
+            draining=draining,
+        )
+        for number, (site, capacity, draining, ready) in enumerate(routers)
+    )
+    found = view.believed("shop", candidates)
+    assert [replace(one, capacity=None) for one in found] == [
+        replace(one, capacity=None) for one in candidates
+    ]
+    shares: list[tuple[int, int | None]] = []
+    for told, before in zip(found, candidates, strict=True):
+        if before.site != granted:
+            assert told == before
+            continue
+        assert told.capacity is not None
+        has_slots = before.targets_ready and not before.draining
+        shares.append((told.capacity, before.capacity if has_slots else 0))
+    wanted = [most if stated is None else stated for _, stated in shares]
+    assert sum(share for share, _ in shares) == min(most, sum(wanted))
+    largest = max([share for share, _ in shares], default=0)
+    for (share, _), limit in zip(shares, wanted, strict=True):
+        assert share == limit or largest - 1 <= share < limit
 
 
 NAMED = st.lists(st.sampled_from(["east", "e*", "*", "a" * 32, "east@aaaaaaaa", "a.b"]), max_size=3)

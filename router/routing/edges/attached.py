@@ -38,7 +38,10 @@ Routes = dict[tuple[ServiceKey, RouterId], Iterator[Path]]
 
 
 class _Attached:
-    """One edge. ``rows`` are those that it holds once all of ``outbox`` was acked."""
+    """One edge. ``rows`` are those that it holds once all of ``outbox`` was acked, of which the
+    first was sent at ``sent_at``."""
+
+    sent_at: float
 
     __slots__ = (
         "budget",
@@ -73,7 +76,6 @@ class _Attached:
         self.owes = False  # A message is due, whether rows changed or not.
         self.outbox: deque[TableMessage] = deque()
         self.news: frozenset[str] = frozenset()  # With candidates that the outbox brings.
-        self.sent_at = 0.0
         self.may_at = now
 
     @property
@@ -176,7 +178,7 @@ class AttachedEdges:
     def _is_for(self, party: Party, report: LoadReport) -> bool:
         """Whether the reported targets are offered to the edge's site."""
         offer = self._offers.services.get(report.service)
-        return offer is None or not offer.is_limited or offer.names(party, report.router)
+        return offer is None or offer.names(party, report.router)
 
     # What edges say.
 

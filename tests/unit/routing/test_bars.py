@@ -1,6 +1,7 @@
 """A site that was put out counts nowhere at once; one that is merely lost, as ever."""
 
 import msgspec
+import pytest
 
 from router.model.ids import SiteId
 from router.model.limits import (
@@ -18,6 +19,8 @@ from router.routing.bars import BarRow, bars_of, is_put_out, rows_of
 from router.routing.events import TableChanged
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare, make_lsa
 from tests.unit.routing.network import Network
+
+pytestmark = pytest.mark.usefixtures("both_orders")
 
 UNTIL = 1_800_000_000
 A, B, C, X = (SiteId(name) for name in "abcx")

@@ -1,5 +1,7 @@
 """The core among neighbours: what goes out, when, and what is believed."""
 
+import pytest
+
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
     ADJACENCIES_MAX,
@@ -34,6 +36,8 @@ from tests.unit.routing.fakes import (
     signed,
 )
 from tests.unit.routing.network import Network
+
+pytestmark = pytest.mark.usefixtures("both_orders")
 
 WEST, EAST, NORTH = FakeIdentity("west"), FakeIdentity("east"), FakeIdentity("north")
 

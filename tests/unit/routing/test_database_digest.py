@@ -130,6 +130,7 @@ def test_a_neighbour_that_never_answers_is_asked_some_times_and_then_sent_everyt
     now, asked, sent = 0.5, len(digests(events)), set[bytes]()
     while now < 10.0:
         now = west.next_deadline() or 10.0
+        assert digests(west.handle_timeout(now - 0.001)) == []
         events = west.handle_timeout(now)
         asked += len(digests(events))
         sent |= {event.signed for event in lsas(events) if event.to == EAST.router}

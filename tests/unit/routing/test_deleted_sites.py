@@ -6,6 +6,8 @@ from router.model.limits import LSA_MAX_AGE_S, OWNER_WITHDRAWN_S
 from tests.unit.routing.fakes import advert, declare
 from tests.unit.routing.network import Network
 
+pytestmark = pytest.mark.usefixtures("both_orders")
+
 
 def joined() -> Network:
     """``x`` is joined to ``c`` alone; it declares ``shop``, as ``a`` does, and ``own``."""

@@ -1,5 +1,6 @@
 """What an edge is told, message by message, and what it makes of lies."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -35,6 +36,8 @@ from router.routing.names import Names
 from router.routing.table import RouteTable
 from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed
 from tests.unit.routing.network import Network
+
+pytestmark = pytest.mark.usefixtures("both_orders")
 
 EDGE, NEAR, FAR = FakeIdentity("edge"), FakeIdentity("near"), FakeIdentity("far")
 SHOP = ServiceKey("shop", 80)
@@ -278,13 +281,19 @@ def test_a_table_that_never_ends_is_refused() -> None:
 @pytest.mark.parametrize(
     ("gone", "more"),
     [
-        ({"gone_sites": (FAR.router,)}, {"sites": (site_row(EDGE),)}),
-        ({"gone_services": ("cart",)}, {"services": (service_row("news"),)}),
-        ({"gone_candidates": (("shop", 1, NEAR.router),)}, {"candidates": (candidate_row(9),)}),
+        (lambda: {"gone_sites": (FAR.router,)}, lambda: {"sites": (site_row(EDGE),)}),
+        (lambda: {"gone_services": ("cart",)}, lambda: {"services": (service_row("news"),)}),
+        (
+            lambda: {"gone_candidates": (("shop", 1, NEAR.router),)},
+            lambda: {"candidates": (candidate_row(9),)},
+        ),
     ],
+    ids=["sites", "services", "candidates"],
 )
 def test_a_full_table_takes_a_row_of_each_kind_for_one_that_is_gone_and_no_more(
-    monkeypatch: pytest.MonkeyPatch, gone: dict[str, object], more: dict[str, object]
+    monkeypatch: pytest.MonkeyPatch,
+    gone: Callable[[], dict[str, object]],
+    more: Callable[[], dict[str, object]],
 ) -> None:
     monkeypatch.setattr("router.routing.edges.edge_rows.EDGE_ROWS_MAX", 4)
     rows = EdgeRows()
@@ -294,8 +303,8 @@ def test_a_full_table_takes_a_row_of_each_kind_for_one_that_is_gone_and_no_more(
         candidates=tuple(candidate_row(port) for port in (1, 2, 3, 4)),
     )
     assert not isinstance(rows.receive(full), LsaFault)
-    assert isinstance(rows.receive(message(base=1, version=2, **more)), LsaFault)
-    assert not isinstance(rows.receive(message(base=1, version=2, **gone, **more)), LsaFault)
+    assert isinstance(rows.receive(message(base=1, version=2, **more())), LsaFault)
+    assert not isinstance(rows.receive(message(base=1, version=2, **gone(), **more())), LsaFault)
     assert len(rows) == 8
 
 
@@ -765,10 +774,17 @@ def test_each_edge_of_one_token_has_its_table_and_few_others_in_a_burst() -> Non
     def answered(number: int, *edges: FakeIdentity) -> int:
         wish, now = Wish(number, number, ("s0",)), told.network.now
         asked = [told.edges.receive_edge(one.router, wish, now) for one in edges]
-        again = told.edges.handle_timeout(now + limits.EDGE_TABLE_INTERVAL_S)
-        return len([*(one for events in asked for one in events), *again])
+        told.network.run(limits.EDGE_TABLE_INTERVAL_S)
+        again = told.edges.handle_timeout(told.network.now)
+        answers = [*(one for events in asked for one in events), *again]
+        for answer in answers:
+            assert isinstance(answer, SendEdge) and isinstance(answer.message, TableMessage)
+            have = HaveMessage(answer.message.series, answer.message.version)
+            told.edges.receive_edge(answer.to, have, told.network.now)
+        return len(answers)
 
     assert answered(1, *fleet) == len(fleet)
+    assert answered(1, *fleet) == len(fleet), "the same wish again is no other table"
     assert answered(2, *fleet) == 0
     assert answered(1, other) == 1
     assert answered(2, other) == 1
@@ -819,6 +835,9 @@ def test_loads_go_to_edges_that_use_the_service_and_to_all_other_routers() -> No
     assert len(told.edges.wanted(FAR.router, reports)) == 2
     own = [LoadReport(EDGE.router, 1, "s0", 80, 1, 1, None)]
     assert told.edges.wanted(EDGE.router, own) == ()
+    told.wish(2, "s0", "later")
+    early = [LoadReport(FAR.router, 1, "later", 80, 1, 1, None)]
+    assert told.edges.wanted(EDGE.router, early) == tuple(early), "its targets are told of soon"
 
 
 # LSAs at the router that it is attached to.

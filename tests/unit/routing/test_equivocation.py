@@ -10,6 +10,8 @@ from router.routing.events import OriginEquivocated, RoutingEvent
 from tests.unit.routing.fakes import FakeIdentity, make_lsa, signed
 from tests.unit.routing.test_core import beside
 
+pytestmark = pytest.mark.usefixtures("both_orders")
+
 WEST, EAST, NORTH = FakeIdentity("west"), FakeIdentity("east"), FakeIdentity("north")
 LIAR = FakeIdentity("liar")
 

@@ -1,14 +1,16 @@
 """The way to a site out of reach: the fewest breaks, then the cheapest, and what is wrong where."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.model.ids import RouterId, SiteId
 from router.routing.adverts.lsa import Node
 from router.routing.last_way import last_way
 from router.routing.spf import Graph, Vertex, shortest_paths
+from tests.examples import examples
 
 
 def node(name: str) -> Node:
@@ -74,6 +76,28 @@ TOLD = st.lists(
     max_size=20,
     unique_by=lambda one: one[:2],
 )
+
+
+@settings(max_examples=examples(100))
+@given(TOLD, st.sampled_from(NAMES[1:]), st.text(NAMES[1:], max_size=2))
+def test_no_way_has_fewer_breaks_and_of_these_none_costs_less(
+    told: list[tuple[str, str, int]], there: str, closed: str
+) -> None:
+    costs = {(here, to): cost for here, to, cost in told}
+
+    def ways(here: str, before: str, breaks: int, cost: int) -> Iterator[tuple[int, int]]:
+        if here == there:
+            yield breaks, cost
+            return
+        for to in set(NAMES) - {*before, here}:
+            ends = [costs[end] for end in ((here, to), (to, here)) if end in costs]
+            if ends:
+                is_broken = len(ends) == 1 or (here != "a" and here in closed)
+                yield from ways(to, before + here, breaks + is_broken, cost + max(ends))
+
+    found = steps(graph(("a", "a", 1), *told, closed=closed), there)
+    least = min(ways("a", "", 0, 0), default=(0, 0))
+    assert least == (sum(bool(step[3]) for step in found), sum(step[2] for step in found))
 
 
 @given(TOLD, st.sampled_from(NAMES[1:]))

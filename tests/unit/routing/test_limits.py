@@ -27,6 +27,8 @@ from router.routing.spf import clamp_cost
 from tests.unit.routing.fakes import FakeIdentity, declare, make_lsa, signed
 from tests.unit.routing.test_core import beside
 
+pytestmark = pytest.mark.usefixtures("both_orders")
+
 EAST, NORTH = FakeIdentity("east"), FakeIdentity("north")
 
 

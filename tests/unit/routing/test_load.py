@@ -13,6 +13,8 @@ from router.routing.load import LoadTable, first_number
 from tests.unit.routing.fakes import advert
 from tests.unit.routing.network import Network
 
+pytestmark = pytest.mark.usefixtures("both_orders")
+
 X80 = ServiceKey("x", 80)
 EPOCH = 1_790_000_000  # Unix seconds.
 

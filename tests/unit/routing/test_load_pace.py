@@ -103,7 +103,8 @@ def test_flips_go_before_changes_and_those_before_refreshing_and_all_have_a_shar
         Urgency.FAR_CHANGE: 5,
         Urgency.REFRESH: 5,
     }
-    assert first[0] == "FLIP"
+    order = [how.name for how in Urgency]
+    assert sorted(order, key=first.index) == order, "the more urgent, the sooner"
 
 
 @given(
@@ -292,3 +293,18 @@ def test_the_largest_report_that_is_waited_for_fits_what_a_wake_up_affords() -> 
     queue.put(weighed(largest), Urgency.FLIP)
     at = queue.ready_at(5.0)
     assert at is not None and queue.take(at) == [largest]
+
+
+@given(st.lists(st.sampled_from((1, 5, 40)), min_size=1, max_size=8))
+def test_reports_are_ready_when_the_link_affords_the_largest_and_not_much_later(
+    counts: list[int],
+) -> None:
+    queue, now = used_up(5.0), 5.0
+    most = limits.LOAD_MESSAGE_BYTES + limits.LOAD_REPORT_BYTES_MAX
+    for number, count in enumerate(counts):
+        for each in range(count):
+            queue.put(weighed(report(f"{number}-{each}")), Urgency.CHANGE)
+        while (at := queue.ready_at(now)) is not None:
+            assert at - now <= max(limits.LOAD_BATCH_S, most / limits.LOAD_LINK_BYTES_PER_S) + 1e-5
+            now = max(now, at)
+            assert queue.take(now), "woken in vain"

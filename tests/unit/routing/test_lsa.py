@@ -48,6 +48,8 @@ from tests.unit.routing.fakes import (
     signed,
 )
 
+pytestmark = pytest.mark.usefixtures("both_orders")
+
 WEST, EAST = FakeIdentity("west"), FakeIdentity("east")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+import msgspec
 import pytest
 
 from router.model.ids import SiteId
@@ -16,6 +17,8 @@ from router.routing.adverts.budgets import Bringer
 from router.routing.adverts.lsa import Lsa, Node, PartRef, Services
 from router.routing.adverts.lsdb import FULL, Lsdb, PartStanding, StoreChange
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare, make_lsa
+
+pytestmark = pytest.mark.usefixtures("both_orders")
 
 WEST, EAST = FakeIdentity("west"), FakeIdentity("east")
 
@@ -58,6 +61,23 @@ def test_a_refresh_changes_nothing_and_a_new_adjacency_the_graph() -> None:
     assert store(lsdb, make_lsa(EAST, sequence=4, neighbours=((WEST, 1),), stub=True)) is (
         StoreChange.TOPOLOGY
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [("name", ("b", "c", "a")), ("version", ("2", "3", "1")), ("deleted", (False, True, False))],
+)
+def test_another_name_or_version_of_a_site_changes_no_path(
+    field: str, values: tuple[str | bool, ...]
+) -> None:
+    lsdb = Lsdb(WEST.node)
+    for sequence, value in enumerate(values):
+        lsa = make_lsa(EAST, sequence=2 * sequence + 1)
+        body = msgspec.structs.replace(lsa.body, **{field: value})
+        change = store(lsdb, msgspec.structs.replace(lsa, body=body))
+        assert change is (StoreChange.SERVICES if sequence else StoreChange.TOPOLOGY)
+        again = msgspec.structs.replace(lsa, body=body, sequence=2 * sequence + 2)
+        assert store(lsdb, again) is StoreChange.NOTHING
 
 
 def test_services_count_once_exactly_the_listed_parts_are_there() -> None:

@@ -18,8 +18,10 @@ from router.routing.owners import Owners
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, declare, make_lsa
 from tests.unit.routing.network import Network
 
+pytestmark = pytest.mark.usefixtures("both_orders")
+
 OURS, THEIRS = declare("x", ports=(80,)), declare("x", at=-1e308, ports=(6666,))
-WEST, EAST, OWN = (FakeIdentity(name).site for name in ("west", "east", "own"))
+WEST, EAST, OWN, HUB = (FakeIdentity(name) for name in ("west", "east", "own", "hub"))
 
 
 def line(*names: str) -> Network:
@@ -210,12 +212,15 @@ def test_beyond_the_limit_who_owns_most_loses_what_nobody_declares(
 ) -> None:
     monkeypatch.setattr("router.routing.owners.OWNED_NAMES_MAX", 10)
     kept = {
-        "honest": Owner((WEST,), ""),
-        **{f"liars-{number}": Owner((EAST,), "") for number in range(10)},
+        "honest": Owner((WEST.site,), ""),
+        **{f"liars-{number}": Owner((EAST.site,), "") for number in range(10)},
     }
-    owners = Owners(OWN, kept)
-    told = {"liars-0": [claim(declare("liars-0"), EAST)], "new": [claim(declare("new"), WEST)]}
-    owners.learn(told, dict.fromkeys({WEST}, ()), 0.0)
+    owners = Owners(OWN.site, kept)
+    told = {
+        "liars-0": [claim(declare("liars-0"), EAST.site)],
+        "new": [claim(declare("new"), WEST.site)],
+    }
+    owners.learn(told, dict.fromkeys({WEST.site}, ()), 0.0)
     assert set(owners.records) == {
         "honest",
         "new",
@@ -228,9 +233,9 @@ def test_beyond_the_limit_invented_sites_with_a_name_each_take_none_from_its_own
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("router.routing.owners.OWNED_NAMES_MAX", 10)
-    kept = {f"honest-{number}": Owner((WEST,), "") for number in range(8)}
-    owners = Owners(OWN, kept)
-    told = {name: [claim(declare(name), WEST)] for name in kept}
+    kept = {f"honest-{number}": Owner((WEST.site,), "") for number in range(8)}
+    owners = Owners(OWN.site, kept)
+    told = {name: [claim(declare(name), WEST.site)] for name in kept}
     for number in range(20):
         name = f"invented-{number}"
         told[name] = [claim(declare(name), FakeIdentity(name).site)]
@@ -242,10 +247,13 @@ def test_beyond_the_limit_all_routers_of_a_site_forget_the_same_and_each_owner_c
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("router.routing.owners.OWNED_NAMES_MAX", 4)
-    kept = {"a": Owner((EAST, WEST), ""), **{n: Owner((EAST,), "") for n in ("b", "c", "d")}}
+    kept = {
+        "a": Owner((EAST.site, WEST.site), ""),
+        **{n: Owner((EAST.site,), "") for n in ("b", "c", "d")},
+    }
     left = []
     for names in (kept, reversed(kept)):
-        owners = Owners(OWN, {name: kept[name] for name in names})
+        owners = Owners(OWN.site, {name: kept[name] for name in names})
         owners.learn({}, {}, 0.0)
         left.append(owners.records)
     assert left[0] == left[1] == {name: kept[name] for name in ("a", "c", "d")}
@@ -254,10 +262,10 @@ def test_beyond_the_limit_all_routers_of_a_site_forget_the_same_and_each_owner_c
 def test_a_grant_takes_as_much_room_as_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.routing.owners.OWNED_NAMES_MAX", 10)
     kept = {
-        **{f"honest-{number}": Owner((WEST,), "") for number in range(4)},
-        "greedy": Owner((EAST,), "", (ServiceGrant(WEST, (OFFER,)),) * 9),
+        **{f"honest-{number}": Owner((WEST.site,), "") for number in range(4)},
+        "greedy": Owner((EAST.site,), "", (ServiceGrant(WEST.site, (OFFER,)),) * 9),
     }
-    owners = Owners(OWN, kept)
+    owners = Owners(OWN.site, kept)
     owners.learn({}, {}, 0.0)
     assert owners.records == {name: kept[name] for name in kept if name != "greedy"}
 
@@ -277,32 +285,38 @@ def test_what_the_routers_of_a_site_agreed_on_counts_at_each() -> None:
 
 
 def test_nothing_is_kept_anew_while_nothing_changes() -> None:
-    owners = Owners(OWN, {})
-    told = {"x": [claim(OURS, WEST)]}
-    owners.learn(told, dict.fromkeys({WEST}, ()), 0.0)
+    owners = Owners(OWN.site, {})
+    told = {"x": [claim(OURS, WEST.site)]}
+    owners.learn(told, dict.fromkeys({WEST.site}, ()), 0.0)
     before = owners.records
-    owners.learn(told, dict.fromkeys({WEST}, ()), 1.0)
+    owners.learn(told, dict.fromkeys({WEST.site}, ()), 1.0)
     assert owners.records is before
 
 
 def test_a_neighbour_in_the_middle_of_telling_makes_no_newcomer_of_anybody() -> None:
-    owners = Owners(OWN, {})
+    owners = Owners(OWN.site, {})
     owners.learn({}, {}, 0.0, is_alone=True)
-    owners.learn({"x": [claim(OURS, WEST)]}, dict.fromkeys({WEST}, ()), 1.0)
-    owners.learn({"x": [claim(OURS, WEST)]}, {}, 10.0)
+    owners.learn({"x": [claim(OURS, WEST.site)]}, dict.fromkeys({WEST.site}, ()), 1.0)
+    owners.learn({"x": [claim(OURS, WEST.site)]}, {}, 10.0)
     owners.learn(
-        {"x": [claim(OURS, WEST), claim(THEIRS, EAST)]}, dict.fromkeys({WEST, EAST}, ()), 10.1
+        {"x": [claim(OURS, WEST.site), claim(THEIRS, EAST.site)]},
+        dict.fromkeys({WEST.site, EAST.site}, ()),
+        10.1,
     )
-    assert owners.records["x"].sites == (WEST,)
+    assert owners.records["x"].sites == (WEST.site,)
 
 
 def test_whom_this_site_refuses_owns_nothing_here_and_a_rival_is_left() -> None:
-    kept = {"x": Owner((WEST,), "1"), "y": Owner((WEST, EAST), "2"), "z": Owner((EAST,), "3")}
-    owners = Owners(OWN, kept)
-    owners.put_out(frozenset({WEST}))
-    assert owners.records == {"y": Owner((EAST,), "2"), "z": Owner((EAST,), "3")}
+    kept = {
+        "x": Owner((WEST.site,), "1"),
+        "y": Owner((WEST.site, EAST.site), "2"),
+        "z": Owner((EAST.site,), "3"),
+    }
+    owners = Owners(OWN.site, kept)
+    owners.put_out(frozenset({WEST.site}))
+    assert owners.records == {"y": Owner((EAST.site,), "2"), "z": Owner((EAST.site,), "3")}
     before = owners.records
-    owners.put_out(frozenset({WEST}))
+    owners.put_out(frozenset({WEST.site}))
     assert owners.records is before
     owners.set(kept)
     assert owners.records == before, "another router of this site has not heard of it yet"
@@ -390,7 +404,7 @@ def site_in_force(core: RoutingCore) -> str:
 @pytest.mark.parametrize("epoch", [4, 5])
 def test_old_words_of_the_owner_withdraw_nothing_after_a_restart(epoch: int) -> None:
     west = FakeIdentity("west")
-    kept = Owner((WEST,), content_of(OURS), versions=((5, 8),))
+    kept = Owner((WEST.site,), content_of(OURS), versions=((5, 8),))
     core = after_a_restart(*words(west, epoch, 3), kept=kept)
     assert core.owners["x"] == kept
     assert site_in_force(core) == ""
@@ -400,7 +414,7 @@ def test_old_words_of_the_owner_withdraw_nothing_after_a_restart(epoch: int) -> 
 
 def test_a_router_that_the_owner_stopped_long_ago_withdraws_nothing_after_a_restart() -> None:
     stopped = SameSiteIdentity(FakeIdentity("west"), "0" * 16)
-    kept = Owner((WEST,), content_of(OURS), versions=((5, 8),))
+    kept = Owner((WEST.site,), content_of(OURS), versions=((5, 8),))
     assert site_in_force(after_a_restart(*words(stopped, 4, 99), kept=kept)) == ""
     later = after_a_restart(*words(stopped, 6, 1), kept=kept)
     assert site_in_force(later) == FakeIdentity("mallory").site
@@ -408,18 +422,18 @@ def test_a_router_that_the_owner_stopped_long_ago_withdraws_nothing_after_a_rest
 
 def test_what_the_owner_declared_otherwise_before_is_not_in_force_after_a_restart() -> None:
     west, before = FakeIdentity("west"), declare("x", ports=(8080,))
-    kept = Owner((WEST,), content_of(OURS), versions=((5, 8),))
+    kept = Owner((WEST.site,), content_of(OURS), versions=((5, 8),))
     core = after_a_restart(*words(west, 5, 3, before), kept=kept)
     assert site_in_force(core) == ""
     assert core.owners["x"] == kept
     core = after_a_restart(*words(west, 5, 8, before), kept=kept)
     assert core.table.declarations["x"].declaration == before
-    assert core.owners["x"] == Owner((WEST,), content_of(before), versions=((5, 9),))
+    assert core.owners["x"] == Owner((WEST.site,), content_of(before), versions=((5, 9),))
 
 
 def test_a_grant_that_the_owner_took_back_is_not_in_force_again_after_a_restart() -> None:
-    granted = msgspec.structs.replace(OURS, grants=(ServiceGrant(EAST, ("offer",), 5),))
-    kept = Owner((WEST,), content_of(OURS), versions=((5, 8),))
+    granted = msgspec.structs.replace(OURS, grants=(ServiceGrant(EAST.site, ("offer",), 5),))
+    kept = Owner((WEST.site,), content_of(OURS), versions=((5, 8),))
     core = after_a_restart(*words(FakeIdentity("west"), 5, 3, granted), kept=kept)
     assert core.owners["x"] == kept
     assert site_in_force(core) == ""
@@ -430,47 +444,56 @@ def test_a_grant_that_the_owner_took_back_is_not_in_force_again_after_a_restart(
 def test_an_operator_believes_what_the_owner_says_now() -> None:
     """Whose clock was set back, say."""
     west, before = FakeIdentity("west"), declare("x", ports=(8080,))
-    kept = Owner((WEST,), content_of(OURS), versions=((5, 8),))
+    kept = Owner((WEST.site,), content_of(OURS), versions=((5, 8),))
     core = after_a_restart(*words(west, 4, 3, before), kept=kept)
     assert site_in_force(core) == ""
-    core.adopt("x", WEST, 40.0)
+    core.adopt("x", WEST.site, 40.0)
     assert core.table.declarations["x"].declaration == before
-    assert core.owners["x"] == Owner((WEST,), content_of(before), versions=((4, 4),))
+    assert core.owners["x"] == Owner((WEST.site,), content_of(before), versions=((4, 4),))
 
 
 def test_old_words_that_say_the_same_as_now_are_as_good() -> None:
-    kept = Owner((WEST,), content_of(OURS), versions=((5, 8),))
+    kept = Owner((WEST.site,), content_of(OURS), versions=((5, 8),))
     core = after_a_restart(*words(FakeIdentity("west"), 5, 3, OURS), kept=kept)
-    assert site_in_force(core) == WEST
+    assert site_in_force(core) == WEST.site
+    assert core.owners["x"] == kept
+
+
+def test_of_two_owners_old_words_that_say_the_same_are_as_good_whatever_they_grant() -> None:
+    granted = msgspec.structs.replace(OURS, grants=(ServiceGrant(HUB.site, (OFFER,), 5),))
+    sites = tuple(sorted((WEST.site, EAST.site)))
+    kept = Owner(sites, content_of(OURS), versions=((5, 8), (5, 8)))
+    core = after_a_restart(*words(WEST, 5, 3, granted), kept=kept)
+    assert site_in_force(core) == WEST.site
     assert core.owners["x"] == kept
 
 
 def test_of_an_owner_kept_without_a_version_all_words_count() -> None:
     """As the last release kept them, or as an operator said."""
-    kept = Owner((WEST,), content_of(OURS))
+    kept = Owner((WEST.site,), content_of(OURS))
     core = after_a_restart(*words(FakeIdentity("west"), 1, 1), kept=kept)
     assert site_in_force(core) == FakeIdentity("mallory").site
 
 
 def test_a_router_started_earlier_withdraws_a_name_when_the_later_one_is_gone() -> None:
     """Pods of one site are taken away in any order."""
-    owners = Owners(OWN, {})
-    early, late = Node(RouterId("1"), WEST), Node(RouterId("2"), WEST)
-    both = [Claim(OURS, WEST, node.router, 1) for node in (early, late)]
-    told, all_of_it = {"x": both}, {WEST: {"x"}}
+    owners = Owners(OWN.site, {})
+    early, late = Node(RouterId("1"), WEST.site), Node(RouterId("2"), WEST.site)
+    both = [Claim(OURS, WEST.site, node.router, 1) for node in (early, late)]
+    told, all_of_it = {"x": both}, {WEST.site: {"x"}}
     owners.learn({"x": both[1:]}, all_of_it, 0.0, {late: (20, 4)})
     assert owners.records["x"].versions == ((20, 4),)
     owners.learn(told, all_of_it, 1.0, {early: (10, 3), late: (20, 4)})
     assert owners.records["x"].versions == ((10, 3),)
     owners.learn({"x": both[:1]}, all_of_it, 2.0, {early: (10, 3)})
     for now in (3.0, 4.0 + limits.OWNER_WITHDRAWN_S):
-        owners.learn({}, {WEST: ()}, now, {early: (10, 9)})
+        owners.learn({}, {WEST.site: ()}, now, {early: (10, 9)})
     assert "x" not in owners.records
 
 
 def test_the_versions_of_an_owner_are_kept_anew_only_when_it_changes() -> None:
-    owners, node = Owners(OWN, {}), Node(RouterId("1"), WEST)
-    told = {"x": [Claim(OURS, WEST, node.router, 1)]}
+    owners, node = Owners(OWN.site, {}), Node(RouterId("1"), WEST.site)
+    told = {"x": [Claim(OURS, WEST.site, node.router, 1)]}
     owners.learn(told, {}, 0.0, {node: (10, 3)})
     before = owners.records
     owners.learn(told, {}, 1.0, {node: (10, 4)})

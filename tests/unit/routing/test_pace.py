@@ -14,6 +14,8 @@ from router.model.limits import (
 )
 from router.routing.pace import SpfPace
 
+pytestmark = pytest.mark.usefixtures("both_orders")
+
 
 def test_a_burst_of_changes_is_one_computation_and_churn_is_ever_fewer() -> None:
     pace, now, runs = SpfPace(), 100.0, []
@@ -68,6 +70,7 @@ def test_a_cheap_table_is_followed_by_the_next_as_soon_as_ever() -> None:
         assert pace.at == number + SPF_DELAY_MIN_S
         pace.has_run(float(number))
         pace.took(0.09, float(number))  # Less than a tenth of the time.
+    assert pace.runs == 200
 
 
 def test_after_a_burst_each_table_is_paid_for_before_the_next() -> None:

@@ -9,6 +9,8 @@ from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, declare
 from tests.unit.routing.network import Network
 from tests.unit.routing.test_edge_tables import message, service_row, site_row
 
+pytestmark = pytest.mark.usefixtures("both_orders")
+
 NOW = 1_000  # Of the copy, which was restored then.
 
 

@@ -19,6 +19,8 @@ from tests.unit.routing.fakes import (
 from tests.unit.routing.network import Network
 from tests.unit.routing.test_edge_tables import EDGE, serving, table_of
 
+pytestmark = pytest.mark.usefixtures("both_orders")
+
 WEST, EAST = FakeIdentity("west"), FakeIdentity("east")
 ON = Terms(declare=("shop",), export=("shop",), import_=("shop",))
 

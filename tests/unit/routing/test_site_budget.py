@@ -1,5 +1,7 @@
 """A site whose routers tell too much, as its neighbours meet it."""
 
+import pytest
+
 from router.model import limits
 from router.model.ids import RouterId
 from router.routing.adverts.lsa import PartRef, Services
@@ -7,6 +9,8 @@ from router.routing.core import RoutingCore
 from router.routing.events import RoutingEvent, SendAck, SendLsa, SiteOverBudget
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, make_lsa, signed
 from tests.unit.routing.test_core import beside
+
+pytestmark = pytest.mark.usefixtures("both_orders")
 
 EAST, NORTH = FakeIdentity("east"), FakeIdentity("north")
 NAMES = 256

@@ -1,10 +1,13 @@
 """Which sites a neighbour leads to, as the route table has it."""
 
 import msgspec
+import pytest
 
 from router.model.ids import RouterId, SiteId
 from router.routing.sites_behind import SitesBehind, holders
 from router.routing.table import RouteTable, SiteRoute
+
+pytestmark = pytest.mark.usefixtures("both_orders")
 
 HERE, HUB, FAR, OTHER = (SiteId(name) for name in ("here", "hub", "far", "other"))
 ROUTERS = {RouterId(f"r-{site}"): site for site in (HERE, HUB, FAR, OTHER)}

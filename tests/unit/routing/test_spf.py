@@ -2,10 +2,14 @@
 
 from itertools import pairwise
 
+import pytest
+
 from router.model.ids import RouterId, SiteId
 from router.model.limits import COST_MAX, EQUAL_PATHS_MAX, PATH_ROUTERS_MAX
 from router.routing.adverts.lsa import Adjacency, Node, Topology
 from router.routing.spf import Graph, Route, Vertex, clamp_cost, shortest_paths, vertex
+
+pytestmark = pytest.mark.usefixtures("both_orders")
 
 
 def node(router: str, site: str = "") -> Node:
