@@ -197,7 +197,7 @@ class ClientAttempts(Exchange):
         if wait is not None and wait.standing is not None and not wait.is_silent:
             return service.now() >= wait.silent_at
         complete_at = self.complete_at
-        if complete_at is None or self.request.protocol == "tcp":
+        if complete_at is None:
             return False
         asked_at = max(complete_at, self.record.begun_at)
         return service.now() - asked_at >= service.config.timeouts.response_s

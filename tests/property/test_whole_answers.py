@@ -6,10 +6,13 @@ from itertools import product
 from typing import NamedTuple
 
 import pytest
+from h2.events import ResponseReceived
 
 from router.model import limits
 from router.net.ports import Loss
 from router.service.ports import LegHandler, tell_in_parts
+from tests.unit.exchange.http2_peers import GET, GRPC, REQUEST
+from tests.unit.exchange.test_http2_ingress import Site as Http2Site
 from tests.unit.exchange.test_http_ingress import Site
 
 HOST = b"Host: shop\r\n"
@@ -181,3 +184,93 @@ def test_a_head_and_a_small_body_are_one_send() -> None:
     site.leg.handler.whole(HEADS[0], 5, memoryview(b"hello"))
     assert site.connection.sends == 1
     assert site.take().endswith(b"\r\n\r\nhello")
+
+
+# Over HTTP/2
+
+CALLS = {
+    "get": (GET, b"", True),
+    "head": ([(b":method", b"HEAD"), *GET[1:]], b"", True),
+    "post": (REQUEST, b"hi", True),
+    "post-begun": (REQUEST, b"h", False),
+    "grpc": (GRPC, b"hi", True),
+}
+
+
+class Http2Stage(NamedTuple):
+    """A session, and what happens to it while a call is under way."""
+
+    site: Callable[[], Http2Site] = Http2Site
+    meanwhile: Callable[[Http2Site, int], object] = lambda site, stream_id: None
+
+
+def reset(site: Http2Site, stream_id: int) -> None:
+    site.client.h2.reset_stream(stream_id)
+    site.turn()
+
+
+def answer_early(site: Http2Site, stream_id: int) -> None:
+    """Its head is there already."""
+    site.leg.handler.head(b"HTTP/1.1 200 \r\n", 9)
+
+
+def read_nothing(site: Http2Site, stream_id: int) -> None:
+    """The window is closed after the first 65,535 bytes."""
+    site.client.acknowledges = False
+    other = site.ask()
+    site.legs[-1].respond(HEADS[0], b"y" * 40_000)
+    assert site.said(other)
+
+
+HTTP2_STAGES = {
+    "at rest": Http2Stage(),
+    "with an id of its own": Http2Stage(partial(Http2Site, request_id="X-Request-Id")),
+    "draining": Http2Stage(meanwhile=lambda site, stream_id: site.drain()),
+    "reset by its client": Http2Stage(meanwhile=reset),
+    "answered before": Http2Stage(meanwhile=answer_early),
+    "a client that reads nothing": Http2Stage(meanwhile=read_nothing),
+}
+
+
+def http2_outcome(
+    stage: str, call: str, *, in_parts: bool, answer: tuple[bytes, int, bytes]
+) -> tuple[object, ...]:
+    fields, sent, is_complete = CALLS[call]
+    site = HTTP2_STAGES[stage].site()
+    stream_id = site.ask(fields, end=is_complete and not sent)
+    if sent:
+        site.body(stream_id, sent, end=is_complete)
+    leg = site.leg
+    HTTP2_STAGES[stage].meanwhile(site, stream_id)
+    head, body_bytes, body = answer
+    if in_parts:
+        tell_in_parts(leg.handler, head, body_bytes, body)
+    else:
+        leg.handler.whole(head, body_bytes, memoryview(bytearray(body)))
+    seen = (*http2_facts(site, stream_id), bytes(leg.body), leg.is_finished(), leg.is_aborted())
+    site.client.acknowledges = True
+    another = site.ask()
+    site.timers.advance(limits.KEEP_ALIVE_IDLE_S + 1.0)
+    return (*seen, *http2_facts(site, stream_id), *http2_facts(site, another))
+
+
+def http2_facts(site: Http2Site, stream_id: int) -> tuple[object, ...]:
+    """What its client heard of a call, and whether the session still has a leg for it."""
+    said = site.said(stream_id)
+    heads = [
+        event.headers
+        for event in site.client.events
+        if isinstance(event, ResponseReceived) and event.stream_id == stream_id
+    ]
+    return said, heads, len(site.session.legs), list(site.client.goaways)
+
+
+@pytest.mark.parametrize("stage", HTTP2_STAGES)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_whole_answer_over_http2_is_what_its_parts_are(call: str, stage: str) -> None:
+    for answer in product(HEADS, DECLARED, BODIES):
+        told = [
+            http2_outcome(stage, call, in_parts=in_parts, answer=answer)
+            for in_parts in (True, False)
+        ]
+        assert told[0] == told[1], answer

@@ -24,6 +24,8 @@ from tests.unit.exchange.fakes import (
     candidate,
     site_of,
 )
+from tests.unit.exchange.test_forwarder_http2 import KEY as HTTP2_KEY
+from tests.unit.exchange.test_forwarder_http2 import Shop as Http2Shop
 
 KEY = ServiceKey("db", 5432)
 PLAIN = ServiceSpec(ports=(5432,), protocol="tcp")
@@ -267,6 +269,18 @@ def test_a_plan_says_what_would_move_and_moves_nothing() -> None:
     assert plan.placement == Placement({site_of("b"): 5}, {site_of("a"): 5})
     world.network.advance(60.0)
     assert not any(has_ended(client) for client in clients)
+
+
+def test_a_stream_of_http2_counts_where_it_is_once_it_lasts() -> None:
+    shop = Http2Shop(remote=True)
+    shop.target.act = shop.target.hold
+    shop.network.advance(100.0)
+    shop.client = shop.connect()
+    shop.ask()
+    for seconds, placed in ((limits.REBALANCE_LASTS_S - 0.1, {}), (0.2, {site_of("b"): 1})):
+        shop.network.advance(seconds)
+        plan = shop.a.forwarder.moves.plan(HTTP2_KEY)
+        assert plan is not None and plan.placed == placed
 
 
 def test_a_run_ends_idle_ones_at_its_rate_and_no_more_than_have_room_here() -> None:

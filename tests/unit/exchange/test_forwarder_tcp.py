@@ -8,6 +8,7 @@ import pytest
 from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.port_reading import SERVED_NOWHERE
 from router.model.service_choice import ServiceChoice
 from router.model.settings import ServiceLimits, Timeouts
 from router.model.specs import PolicySpec, ServiceSpec
@@ -273,6 +274,22 @@ def test_without_any_candidate_the_client_is_reset() -> None:
         resets.append(first.was_reset)
     assert resets == [False, True, True]
     assert world.client().was_reset
+    (snapshot,) = world.a.forwarder.readings.services_snapshot()
+    assert set(snapshot.counters.requests) == {(SERVED_NOWHERE, "error")}
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["here", "elsewhere"])
+def test_what_is_under_way_is_known_though_nobody_watched_it_begin(here: int) -> None:
+    world = Two(here, 1)
+    client = world.client(b"hello")
+    (target,) = serving(world.target_a if here else world.target_b)
+    target.send(b"hi")
+    world.network.run()
+    (flow,) = world.a.forwarder.flows(5)
+    assert (flow.key, flow.bytes_in, flow.bytes_out) == (KEY, 5, 2)
+    assert flow.target == (str(world.target_a) if here else "")
+    assert flow.record.site == site_of("a" if here else "b")
+    assert flow.client == flow.request.client == str(client.connection and client.connection.local)
 
 
 def test_an_egress_without_slot_refuses_at_once_unless_it_may_wait() -> None:

@@ -92,7 +92,11 @@ def test_a_listener_is_never_bound_where_a_target_is() -> None:
     door.listeners.set_targets(KEY, frozenset({"127.0.0.1:80"}))
     assert not door.network.listening
     assert "own address" in door.error()
+    door.network.taken.add(PLACE)
     door.listeners.set_targets(KEY, frozenset())
+    assert "Address already in use" in door.error()
+    door.network.taken.clear()
+    door.network.advance(limits.LISTEN_RETRY_S)
     assert set(door.network.listening) == {PLACE}
     assert door.error() == ""
 

@@ -19,6 +19,8 @@ from tests.unit.exchange.fakes import (
 
 KEY = ServiceKey("shop", 8080)
 GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
+PUT_OF_FIVE = b"PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\n\r\n123"
+POST = PUT_OF_FIVE.replace(b"PUT", b"POST")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CONNECT_S, RESPONSE_S = 0.5, 2.0
 
@@ -267,6 +269,40 @@ def test_a_tcp_connection_has_no_deadline_of_ours() -> None:
     first.abort()
     shop.network.advance(0.5)
     assert sum(party.got == b"hello" for party in shop.targets["b"].parties) == 2
+
+
+def test_tcp_clients_that_leave_after_any_time_without_a_byte_are_no_failures_of_a_site() -> None:
+    shop = Shop(100, protocol="tcp")
+    clients = [shop.client(b"hello") for _ in range(4 * limits.EJECT_AFTER)]
+    for client in clients:
+        client.finish()
+    shop.network.advance(RESPONSE_S + 1.0)
+    for client in clients:
+        client.abort()
+    shop.network.advance(1.0)
+    shop.client(b"more")
+    assert any(party.got == b"more" for party in shop.targets["b"].serving)
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "kept"), [(POST, 0), (PUT_OF_FIVE, 3)], ids=["POST", "PUT"]
+)
+@pytest.mark.parametrize("here", [True, False], ids=["here", "elsewhere"])
+def test_once_a_target_is_held_only_what_may_be_repeated_is_kept(
+    here: bool, request_bytes: bytes, kept: int
+) -> None:
+    shop = Shop()
+    if here:
+        config = {str(shop.targets["a"]): TargetConfig(connector="t", capacity=1)}
+        shop.a.set_targets(KEY, config)
+        shop.network.run()
+    client = shop.client(request_bytes)
+    assert shop.a.memory.held_bytes == kept
+    client.send(b"45")
+    shop.network.run()
+    shop.answer("a" if here else "b")
+    assert status(client) == 200
+    assert shop.a.memory.held_bytes == 0
 
 
 def test_a_body_above_the_limit_is_not_sent_twice() -> None:

@@ -291,6 +291,32 @@ def test_the_time_of_an_attempt_that_failed_counts_as_waiting_for_the_one_that_d
     assert shop.log.only.passage.attempts == 2
 
 
+def test_a_request_whose_attempt_failed_waits_again_and_each_wait_counts_for_itself() -> None:
+    shop = Shop(answer=None)
+
+    def end(how: Callable[[Party], None]) -> None:
+        (party,) = [one for one in shop.targets["a"].serving if one.got and one.is_open]
+        how(party)
+        party.got.clear()
+        shop.network.run()
+
+    answer: Callable[[Party], None] = lambda party: party.send(  # noqa: E731
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    )
+    shop.client()
+    shop.client()
+    shop.network.advance(0.3)
+    end(answer)
+    shop.client()
+    shop.network.advance(0.1)
+    end(Party.abort)  # Who has waited longest goes first, and that is the third one now.
+    shop.network.advance(0.2)
+    end(answer)
+    end(answer)
+    waits = shop.a.readings.services_snapshot()[0].counters.queue_wait
+    assert (sum(waits.counts), round(waits.sum_s, 6)) == (3, 0.6)
+
+
 def test_a_request_that_waited_in_vain_after_a_refusal_spent_its_time_in_the_queue() -> None:
     shop = Shop(here=0, there=1, answer=None)
     shop.sites["b"].forwarder.set_listeners({KEY: ("127.0.0.2", 8080)})
