@@ -46,8 +46,10 @@ _SAME: Final = ("BinaryOperator_BitOr", "_Eq_Is", "_NotEq_IsNot", "_Is_Eq", "_Is
 """Left out: ``|`` is mostly in types, and ``is`` and ``==`` say the same of None, members of an
 Enum, small numbers and the one `inf`, so that nearly all of these change nothing."""
 _ONLY_TYPES: Final = ("@abstractmethod", "@final", "@override")
-"""Decorators that a type checker reads: left out without them, the program does the same. So is
-``frozen=True``: it keeps mypy from a change of the value, and no test would try one."""
+"""Decorators that a type checker reads: left out without them, the program does the same. So are
+``frozen=True`` and ``kw_only=True``: they keep mypy from a change of the value and from fields by
+position, and no test would try one."""
+_CHECKED: Final = ("frozen=", "kw_only=")
 
 Reach: TypeAlias = Mapping[str, tuple[float, Sequence[str]]]
 """For each test its seconds, and the functions that it calls as ``path:qualified.name``."""
@@ -132,8 +134,8 @@ def _mutants(place: Path, line: str) -> Iterator[Mutant]:
         before = text[:column].rstrip() or above.rstrip()
         if "BinaryOperator" in name and before.endswith(("(", ",")):
             continue  # A star that marks arguments, and is no operator.
-        frozen = before.endswith("frozen=") and name.endswith("ReplaceTrueWithFalse")
-        if text.strip() not in _ONLY_TYPES and not frozen and not _is_same(name):
+        is_checked = before.endswith(_CHECKED) and name.endswith("ReplaceTrueWithFalse")
+        if text.strip() not in _ONLY_TYPES and not is_checked and not _is_same(name):
             yield Mutant(module, int(row), name, int(one["occurrence"]))
 
 
