@@ -24,7 +24,6 @@ from router.model.limits import (
     LOAD_REFRESH_S,
     LOAD_REFRESH_S_MAX,
     LOAD_REPORT_BYTES,
-    LOAD_REPORT_BYTES_MAX,
     LOADS_PER_MESSAGE_MAX,
 )
 from router.model.messages import packed
@@ -180,12 +179,8 @@ class LoadQueue:
         """When `take` has something, for all that is known ``now``; None: nothing waits."""
         if not self._urgency:
             return None
-        if self._is_calm(now):
-            return now
-        needed = LOAD_MESSAGE_BYTES + LOAD_REPORT_BYTES_MAX
-        # A little late rather than a little early: a deadline that comes too soon would spin.
-        affordable_at = self._at + (needed - self._tokens) / LOAD_LINK_BYTES_PER_S + 1e-6
-        return max(self._sent_at + LOAD_BATCH_S, affordable_at)
+        # A batch later the largest report is affordable, whatever is left now.
+        return now if self._is_calm(now) else self._sent_at + LOAD_BATCH_S
 
     def take(self, now: float) -> list[LoadReport]:
         """Take the reports to send now, most urgent first; they count as sent."""

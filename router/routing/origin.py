@@ -47,7 +47,7 @@ class OwnOrigin:
         self._software, self._stub = software, stub
         # Half of what others grant us: a death that goes out past our pacing must find room.
         self._budget = TokenBucket(LSA_BURST // 2, LSA_PER_S, now)
-        self._last_at = now - LSA_MIN_INTERVAL_S  # The first goes out at once.
+        self._last_at = float("-inf")  # The first goes out at once.
         self._refresh_at: float | None = None
         self._services: dict[int, tuple[Services, int]] = {}
         self._head: Topology | None = None

@@ -18,7 +18,8 @@ from router.routing.table import RouteTable, SiteRoute
 from tests.unit.routing.fakes import FakeIdentity
 
 EDGE, TELLER = FakeIdentity("edge"), FakeIdentity("teller")
-OTHERS = [FakeIdentity(name) for name in "abc"]
+OTHERS = [FakeIdentity(name) for name in ("near", "a", "c")]
+"""With ids before and behind those of the teller."""
 NAMES = ("cart", "mail", "shop")
 LINK_COST = 3
 
@@ -32,6 +33,7 @@ STATES = st.fixed_dictionaries(
         ),
         "costs": st.tuples(*[st.integers(1, 5)] * len(OTHERS)),
         "declared": st.sets(st.sampled_from(NAMES)),
+        "declarer": st.sampled_from(OTHERS),
         "own": st.dictionaries(st.sampled_from(NAMES), st.integers(0, 3)),
         "draining": st.booleans(),
     }
@@ -53,6 +55,8 @@ def make_table(state: dict[str, object], generation: int) -> RouteTable:
     """As the teller has it: others are reached over themselves; router number 3 is the edge."""
     costs, candidates = state["costs"], state["candidates"]
     declared, draining = state["declared"], state["draining"]
+    declarer = state["declarer"]
+    assert isinstance(declarer, FakeIdentity)
     assert isinstance(costs, tuple) and isinstance(candidates, dict)
     assert isinstance(declared, set) and isinstance(draining, bool)
     others = [*OTHERS, EDGE]
@@ -96,7 +100,7 @@ def make_table(state: dict[str, object], generation: int) -> RouteTable:
                 declaration=Declaration(
                     name=name, spec=ServiceSpec(ports=(80,)), declared_at_s=1.0
                 ),
-                site=OTHERS[0].site,
+                site=declarer.site,
                 reachable=True,
                 conflicts=(),
             )
@@ -254,7 +258,9 @@ def test_whatever_is_lost_late_or_doubled_the_edge_ends_with_the_whole_table(
     assert set(pair.edge.table.declarations) == names
     used = {router for _, router in wanted(last, pair.wishes)} | {TELLER.router}
     if names and not last["draining"]:
-        used.add(OTHERS[0].router)  # It declares all of them, and import rules may name it.
+        declarer = last["declarer"]
+        assert isinstance(declarer, FakeIdentity)
+        used.add(declarer.router)  # It declares all of them, and import rules may name it.
     assert pair.edge.rows_held == len(used) + len(names) + len(wanted(last, pair.wishes))
     assert pair.edge.table.candidate(EDGE.router, ServiceKey("shop", 80)) is None
     quiet = pair.teller.next_deadline()

@@ -48,6 +48,15 @@ def counts(network: Network, name: str) -> bool:
     return "shop" in table.declarations
 
 
+def test_a_site_knows_who_bars_it_while_another_way_leads_there() -> None:
+    network = joined("ab", "bx", "ax")
+    bar(network, "b", "x")
+    network.cut("b", "x")
+    network.run(0.2)
+    assert network.table("x").barring == {network.identities["b"].site}
+    assert not network.table("a").barring and not network.table("b").barring
+
+
 def test_behind_the_site_that_bars_it_a_site_loses_all_at_once() -> None:
     network = joined("ab", "bc", "bx")
     assert all(counts(network, name) for name in "abc")

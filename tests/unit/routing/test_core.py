@@ -484,6 +484,14 @@ def test_the_last_site_of_a_token_that_let_in_most_makes_room_for_a_neighbor() -
     assert adjacent_to(core, 120.0) == {router: 7 if router == crowd[-1] else 1 for router in crowd}
 
 
+@pytest.mark.parametrize("site", [SiteId("0" * 32), SiteId("f" * 32)])
+def test_who_came_last_gives_no_place_to_others_while_a_token_let_in_most(site: SiteId) -> None:
+    core, crowd = crowded("5-fleet", ADJACENCIES_MAX - 1)
+    core.adjacency_up(RouterId("e" * 16), site, 1, 0.0, token="")
+    core.adjacency_up(EAST.router, EAST.site, 1, 0.0)
+    assert list(core.without_room) == crowd[-1:]
+
+
 def test_routers_of_one_site_make_room_likewise_and_those_of_our_own_do_not() -> None:
     core, site = make_core(), SiteId("f" * 32)
     crowd = [RouterId(f"{number:016x}") for number in range(ADJACENCIES_MAX)]

@@ -13,16 +13,17 @@ from router.model.messages.adverts import Declaration, LoadReport
 from router.model.messages.edges import CandidateRow, HaveMessage, ServiceRow, SiteRow, TableMessage
 from router.model.messages.edges import WishMessage as Wish
 from router.model.rights.grants import OFFER, ServiceGrant
-from router.model.rights.sharing import ALL, Sharing, SharingRules
+from router.model.rights.sharing import ALL, Party, Sharing, SharingRules
 from router.model.specs import ServiceSpec
 from router.routing.adverts.lsa import LsaFault, decode_lsa
+from router.routing.declared import Claim
 from router.routing.edges import edge as edges
 from router.routing.edges.attached import AttachedEdges
 from router.routing.edges.edge import EdgeRouting
 from router.routing.edges.edge_rows import EdgeRows
 from router.routing.edges.edge_updates import RowChanges, Rows, messages
 from router.routing.edges.edge_view import edge_table
-from router.routing.edges.offers import NOTHING, EdgeOffer, EdgeTeller, make_offers
+from router.routing.edges.offers import NOTHING, EdgeOffer, EdgeTeller, make_offers, seen_by
 from router.routing.events import (
     EdgeCaughtUp,
     LsaRejected,
@@ -825,6 +826,29 @@ def test_a_path_for_an_edge_leads_to_candidates_of_its_service_only() -> None:
     assert told.edges.path_to(ServiceKey("s0", 80), far) == (far,)
     assert told.edges.path_to(ServiceKey("s9", 80), far) is None
     assert told.edges.path_to(ServiceKey("s0", 80), EDGE.router) is None
+
+
+def test_whether_an_offer_is_for_an_edge_is_said_by_the_rules_of_that_router_alone() -> None:
+    whos = [FakeIdentity(name) for name in "abc"]
+    rows = tuple(CandidateRow("x", 80, who.router, 1, 1, False) for who in whos)
+    for chosen in whos:
+        rules = tuple((EDGE.site,) if who is chosen else () for who in whos)
+        offer = EdgeOffer(None, rows, rules)
+        named = [offer.names(Party(EDGE.site, "edge"), who.router) for who in whos]
+        assert named == [who is chosen for who in whos]
+
+
+def test_of_several_declarations_of_a_name_an_edge_is_told_its_own_if_it_has_one() -> None:
+    whos = [FakeIdentity(name) for name in "abc"]
+    claims = tuple(
+        Claim(declare("x", ports=(80 + number,)), who.site, who.router, 1)
+        for number, who in enumerate(whos)
+    )
+    offer = EdgeOffer(service_row("x"), (), claims=claims)
+    for who in (*whos, EDGE):
+        told = seen_by(offer, Party(who.site, who.name)).service
+        assert told is not None
+        assert told.site == (whos[0] if who is EDGE else who).site
 
 
 def test_loads_go_to_edges_that_use_the_service_and_to_all_other_routers() -> None:
