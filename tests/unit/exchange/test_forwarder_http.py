@@ -96,6 +96,21 @@ def test_a_request_is_answered_and_its_slot_given_back(request_bytes: bytes, her
     assert shop.in_flight() == [0, 0, 0]
 
 
+def test_what_clients_have_here_is_what_is_under_way_and_who_waits() -> None:
+    shop = Shop(here=1, there=0, farther=0, answer=None)
+    seen = []
+    for _ in range(3):
+        choice = shop.a.readings.explain(KEY, 0.0)
+        assert choice is not None
+        queue = shop.a.readings.queue_now(KEY, choice.decision)
+        seen.append((shop.a.readings.open_of_clients(KEY), queue is not None))
+        shop.client()
+    assert seen == [(0, False), (1, True), (2, True)]
+    other = ServiceKey("other", 1)
+    assert shop.a.readings.open_of_clients(other) == 0
+    assert choice is not None and shop.a.readings.queue_now(other, choice.decision) is None
+
+
 @pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
 @pytest.mark.parametrize("answer", [answer_ok, None], ids=["served", "given up"])
 def test_who_reads_in_the_turn_in_which_a_request_ends_finds_all_of_it(

@@ -187,7 +187,7 @@ def test_a_slow_client_pauses_its_stream_and_resumes_it(pieces: int) -> None:
     assert far.losses and world.counts == (0, 0)
 
 
-@pytest.mark.parametrize("reads", [(1, 1, 1, 1), (1, 3), (4,)])
+@pytest.mark.parametrize("reads", [(1, 1, 1, 1), (1, 3), (4,), (3, 2)])
 def test_bytes_are_left_to_the_kernel_after_four_full_reads_also_in_one(
     monkeypatch: pytest.MonkeyPatch, reads: tuple[int, ...]
 ) -> None:
@@ -408,6 +408,30 @@ def test_requests_and_overflow_are_counted_once_at_the_ingress() -> None:
     assert remote.targets[0].requests_total == 1
 
 
+def test_when_a_service_goes_only_those_that_wait_for_it_are_sent_elsewhere() -> None:
+    world, other = Two(0, 1, told=5), ServiceKey("other", 5432)
+    target = FakeTarget(world.network, "10.0.0.3", 5432)
+    for site in (world.a, world.b):
+        site.forwarder.set_service(other, CONFIG)
+    terms = {str(target): TargetConfig(connector="main", capacity=1)}
+    world.b.forwarder.set_targets(other, terms)
+    world.a.forwarder.ports.set_remotes(other, [candidate("b", capacity=5)])
+    places = {KEY: ("127.0.0.1", 5432), other: ("127.0.0.1", 5433)}
+    world.a.forwarder.set_listeners(places)
+    waiting = {key: [world.a.connect(*place) for _ in range(2)] for key, place in places.items()}
+    world.network.run()
+    stands = [one.service for one in world.mesh.opens if one.wait_ms]
+    assert sorted(stands) == ["db", "other"]
+    opens = len(world.mesh.opens)
+    world.b.forwarder.remove_service(other)
+    world.network.run()
+    assert "db" not in [one.service for one in world.mesh.opens[opens:]], "it stands where it is"
+    first = world.target_b.serving
+    waiting[KEY][0].abort()
+    world.network.run()
+    assert len(world.target_b.serving) == 1 and world.target_b.serving != first
+
+
 def test_load_changes_are_told_with_every_slot() -> None:
     world = Two(2, 0)
     seen: list[int] = []
@@ -454,6 +478,18 @@ def test_only_what_frees_memory_is_dropped_for_it() -> None:
     assert world.a.forwarder.memory.drop_slowest(10 * size) == 1
     world.network.run()
     assert held.was_reset and with_the_kernel.is_open
+
+
+@pytest.mark.parametrize(("kept", "gives_way"), [(-1, False), (0, True), (1, True)])
+def test_who_keeps_less_than_is_worth_it_keeps_it_when_memory_is_short(
+    kept: int, gives_way: bool
+) -> None:
+    world = Two(0, 1)
+    world.client()
+    waiting = world.client(b"x" * (limits.DROP_BYTES_MIN + kept))
+    assert world.a.forwarder.memory.drop_slowest(1) == gives_way
+    world.network.run()
+    assert waiting.was_reset == gives_way
 
 
 def test_all_that_give_way_when_memory_is_short_are_counted() -> None:

@@ -849,3 +849,25 @@ def test_streams_above_the_limit_are_refused_and_the_others_go_on() -> None:
     assert all("end" in site.said(stream) for stream in streams[:3])
     frames = [f for f in frames_of(site.connection.take()) if isinstance(f, RstStreamFrame)]
     assert frames == []
+
+
+@pytest.mark.parametrize("pieces", ["hi", "h i", "hix", "h ix", "hi x"])
+def test_a_body_is_as_long_as_its_head_says(site: Site, pieces: str) -> None:
+    stream = site.ask([*REQUEST, (b"content-length", b"2")], end=False)
+    for piece in pieces.split():
+        site.connection.deliver(raw(0, 0, stream, piece.encode()))
+        site.turn()
+    is_over = len(pieces.replace(" ", "")) > 2
+    assert site.leg.is_aborted() == is_over
+    assert site.said(stream) == ([f"reset {PROTOCOL_ERROR}"] if is_over else [])
+
+
+def test_a_client_that_leaves_a_ping_unanswered_has_time_for_streams_on_their_way() -> None:
+    site = Site()
+    site.turn()
+    site.session.drain()
+    site.connection.take()
+    site.timers.advance(limits.HTTP2_GOAWAY_S - 0.1)
+    assert not site.connection.is_finished()
+    site.timers.advance(0.2)
+    assert site.connection.is_finished()

@@ -163,7 +163,12 @@ def test_all_listeners_together_pause_at_the_limit_of_the_process() -> None:
     assert door.network.is_paused(PLACE)
     assert door.network.is_paused(Address(*there))
     assert door.listeners.full_ports() == {}, "none by its own limit"
+    full_of = []
+    for most in (None, 1, None):  # While memory is short it is not for want of descriptors.
+        door.listeners.cap(most)
+        full_of.append(door.listeners.full_of)
     door.listeners.gone(other, connection_of(door.accepted[1]))
+    assert [*full_of, door.listeners.full_of] == [2, None, 2, None]
     assert not door.network.is_paused(PLACE)
     assert not door.network.is_paused(Address(*there))
 
@@ -267,6 +272,16 @@ def test_a_listener_that_must_speak_tls_and_cannot_is_not_bound_at_all() -> None
     door.listeners.set_listeners({KEY: WHERE}, {KEY: good})
     assert door.network.listening_tls[PLACE] is good
     assert door.error() == door.listeners.states()[KEY].hint == ""
+
+
+def test_handshakes_that_failed_are_counted_by_the_listener_that_is_bound_there() -> None:
+    door = Door()
+    door.listeners.set_listeners({KEY: WHERE})
+    for place in (PLACE, PLACE, Address("127.0.0.1", 81)):
+        door.listeners.tls_failed(place)
+    door.listeners.set_listeners({})
+    door.listeners.tls_failed(PLACE)
+    assert dict(door.listeners.tls_failures) == {KEY: 2}
 
 
 def test_another_certificate_is_taken_up_without_binding_anew() -> None:

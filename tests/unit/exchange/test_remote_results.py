@@ -1,6 +1,8 @@
 """What a stream to another site tells of it: what it served at once, and one answer each."""
 
 from collections.abc import Callable
+from functools import partial
+from itertools import product
 from typing import Any, cast
 
 import pytest
@@ -15,6 +17,7 @@ from router.model import limits
 from router.model.ids import RouterId, SiteId
 from router.model.requests import Request
 from router.model.specs import ServiceProtocol
+from router.service.ports import LegFailure
 from router.service.sites.refused_messages import RefusedMessages
 from router.service.sites.remotes import Remotes
 from tests.unit.balance.builders import HERE, WEB, balancer_of, ledger_of, remote
@@ -103,12 +106,16 @@ def without_target(leg: RemoteLeg) -> None:
 
 
 def opened(
-    egress: RemoteSite, protocol: ServiceProtocol = "http", service: Service | None = None
+    egress: RemoteSite,
+    protocol: ServiceProtocol = "http",
+    service: Service | None = None,
+    handler: object = None,
+    method: bytes = b"GET",
 ) -> RemoteLeg:
-    head = b"GET / HTTP/1.1\r\nHost: a\r\n" if protocol == "http" else b""
+    head = method + b" / HTTP/1.1\r\nHost: a\r\n" if protocol == "http" else b""
     return RemoteLeg(
-        Request(key=WEB, protocol=protocol, head=head),
-        cast(Any, Ignored()),
+        Request(key=WEB, protocol=protocol, head=head, head_only=method == b"HEAD"),
+        cast(Any, handler or Ignored()),
         cast(Any, service or Service()),
         egress,
         (RouterId("ra"),),
@@ -209,3 +216,135 @@ def test_a_reset_of_a_tcp_connection_is_a_failure_if_it_comes_soon_and_first(
     service.at += after_s
     leg.lost("target-reset")
     assert failures(balancer) == blames
+
+
+class Taken:
+    """What the caller of a leg hears, bytes together."""
+
+    def __init__(self) -> None:
+        self.calls: list[object] = []
+        self.body = b""
+
+    def opened(self, held_at: float | None = None) -> None:
+        self.calls.append("opened")
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        self.calls.append((head, body_bytes))
+
+    def received(self, data: memoryview) -> None:
+        self.body += data
+
+    def trailers(self, block: bytes) -> None:
+        self.calls.append(block)
+
+    def ended(self) -> None:
+        self.calls.append("ended")
+
+    def whole(
+        self, head: bytes, body_bytes: int, body: memoryview, held_at: float | None = None
+    ) -> None:
+        if held_at is not None:
+            self.opened(held_at)
+        self.head(head, body_bytes)
+        self.received(body)
+        self.ended()
+        self.done(None)
+
+    def done(self, failure: LegFailure | None) -> None:
+        self.calls.append(("done", failure and failure.code))
+
+    @property
+    def is_done(self) -> bool:
+        return bool(self.calls) and self.calls[-1][0] == "done"  # type: ignore[index]
+
+
+HEADS = (
+    OK_HEAD,
+    b"HTTP/1.1 204 No Content\r\n",
+    b"HTTP/1.1 304 Not Modified\r\n",
+    b"HTTP/1.1 103 Early Hints\r\n",
+    b"what?\r\n",
+)
+
+
+@pytest.mark.parametrize("suspected", [False, True])
+@pytest.mark.parametrize("accepted", [False, True])
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"tcp"])
+def test_a_site_that_answers_at_once_is_judged_as_one_that_does_in_parts(
+    method: bytes, accepted: bool, suspected: bool
+) -> None:
+    for head, body_bytes, body in product(HEADS, (-2, -1, 0, 2, 5), (b"", b"ok", b"hello")):
+        seen = []
+        for at_once in (True, False):
+            balancer, service, taken = balancer_of(ledger_of(), remote("a")), Service(), Taken()
+            if suspected:
+                balancer.ejections.failed(SiteId("a"), None, "reset", 1.0)
+            egress = balancer.routers[RouterId("ra")]
+            protocol: ServiceProtocol = "tcp" if method == b"tcp" else "http"
+            leg = opened(egress, protocol, service, taken, method)
+            if accepted or not at_once:
+                leg.accepted(1)
+            steps: list[Callable[[], object]] = [
+                partial(leg.head, head, body_bytes, False),
+                partial(leg.received, memoryview(body)),
+                partial(leg.ended, 0),
+            ]
+            if at_once:
+                steps = [partial(leg.answered, head, body_bytes, memoryview(body), 0)]
+            elif not body:
+                del steps[1]
+            for step in steps:
+                if not taken.is_done:
+                    step()
+            leg.lost(None)
+            suspects = balancer.ejections.suspects.get("a")
+            recent = suspects.recent if suspects is not None else None
+            judged = recent and (recent.answers(1.0), recent.failures(1.0))
+            counts = egress.in_flight, dict(balancer.under_way), list(service.demand.elsewhere)
+            is_whole = taken.calls[-1] == ("done", None)
+            told = taken.calls if is_whole else [one for one in taken.calls if one[0] == "done"]  # type: ignore[index]
+            seen.append((told, taken.body if is_whole else b"", judged, counts))
+        assert seen[0] == seen[1], (head, body_bytes, body)
+
+
+MORE = memoryview(b"more")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "calls", "is_broken"),
+    [
+        ("http", "received", True),
+        ("http", "trailers", True),
+        ("http", "ended", True),
+        ("http", "head head", True),
+        ("http", "head trailers", False),
+        ("http", "head received received", False),
+        ("tcp", "head", True),
+        ("tcp", "trailers", True),
+        ("tcp", "received trailers", True),
+        ("tcp", "received received", False),
+        ("tcp", "ended", False),
+    ],
+)
+def test_what_another_site_says_out_of_order_breaks_its_answer(
+    protocol: ServiceProtocol, calls: str, is_broken: bool
+) -> None:
+    balancer, taken = balancer_of(ledger_of(), remote("a")), Taken()
+    leg = opened(balancer.routers[RouterId("ra")], protocol, handler=taken)
+    leg.accepted(1)
+    says: dict[str, Callable[[], object]] = {
+        "head": partial(leg.head, OK_HEAD, -1, False),
+        "received": partial(leg.received, MORE),
+        "trailers": partial(leg.trailers, b"x: y\r\n"),
+        "ended": partial(leg.ended, 0),
+    }
+    *before, last = calls.split()
+    for call in before:
+        says[call]()
+        assert not taken.is_done
+    said, body = len(taken.calls), taken.body
+    says[last]()
+    assert (("done", "bad-answer") in taken.calls) == is_broken
+    assert failures(balancer) == is_broken
+    if is_broken:
+        assert (len(taken.calls), taken.body) == (said + 1, body), "nothing of it is passed on"

@@ -382,3 +382,31 @@ def test_who_waits_for_a_second_attempt_is_given_up_for_its_memory() -> None:
     assert not any(b"PUT" in one.got for one in shop.targets["a"].parties)
     shop.network.advance(limits.ABANDONED_S_MAX)
     assert shop.at_rest()
+
+
+WAY_S = limits.FAR_RTT_S  # Each way: the site is far.
+
+
+@pytest.mark.parametrize(
+    ("held_s", "waits"), [(WAY_S, 0), (WAY_S + limits.STAND_MIN_S, 0), (1.0, 1)]
+)
+def test_who_has_a_slot_at_a_far_site_on_arrival_has_not_waited(held_s: float, waits: int) -> None:
+    """``held_s``: for so long after it was sent the only slot there is taken."""
+    shop = Shop(1, farther=0, wait_s=5.0)
+    shop.mesh.delay_s = WAY_S
+    shop.client()
+    shop.network.advance(2 * WAY_S)
+    shop.answer("b")
+    shop.network.advance(2 * WAY_S)  # How far it is is known now.
+    first = shop.client()
+    shop.network.advance(2 * WAY_S)
+    shop.client()
+    shop.network.advance(held_s)
+    shop.answer("b")
+    shop.network.advance(10 * WAY_S)
+    assert status(first) == 200
+    shop.answer("b")
+    shop.network.advance(4 * WAY_S)
+    assert shop.at_rest()
+    (snapshot,) = shop.a.readings.services_snapshot()
+    assert sum(snapshot.counters.queue_wait.counts) == waits

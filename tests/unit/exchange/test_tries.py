@@ -125,3 +125,26 @@ def test_after_resting_nothing_is_left_to_forgive() -> None:
     tries.rest()
     assert tries.excluded == frozenset()
     assert not tries.forgive()
+
+
+@pytest.mark.parametrize("target", [None, "10.0.0.1:80"])
+@pytest.mark.parametrize("was_busy", [False, True])
+@pytest.mark.parametrize("code", sorted(set(get_args(LegCode))))
+def test_what_each_failure_says_of_its_site(
+    code: LegCode, was_busy: bool, target: str | None
+) -> None:
+    tries = Tries()
+    if was_busy:
+        tries.note(LegFailure("busy"), A, None)
+    tries.note(LegFailure(code), A, target)
+    is_busy, breaks_off = code == "busy", code == "target-reset" and target is None
+    is_targets = code not in UNTOUCHED and code != "link-lost" and target is not None
+    is_of_link = code in ("no-route", "draining")
+    is_hopeless = not (is_busy or breaks_off or is_targets or is_of_link or code == "link-lost")
+    assert tries.refused == ({A} if is_busy else set())
+    assert tries.way_lost == ({A} if is_of_link else set())
+    assert tries.hopeless == ({A} if is_hopeless else set())
+    assert tries.avoid == ({target} if is_targets else set())
+    is_left_out = is_busy or breaks_off or is_of_link or is_hopeless or was_busy
+    assert tries.excluded == ({A} if is_left_out else set())
+    assert tries.forgive() == breaks_off

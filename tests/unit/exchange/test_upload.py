@@ -106,6 +106,20 @@ def test_what_is_kept_is_dropped_once_it_is_too_much_for_a_target_that_is_held()
     assert (pressure.held_bytes, len(pressure.holders)) == (0, 0)
 
 
+@pytest.mark.parametrize("is_held", [False, True])
+@pytest.mark.parametrize("kept", [0, 1, 100])
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_as_much_is_kept_as_the_limit_says_and_more_while_no_target_is_held(
+    kept: int, more: int, is_held: bool
+) -> None:
+    pressure, upload = Pressure(), Upload(None)
+    if kept:
+        upload.keep(b"k" * kept, pressure, Owner(), False)
+    upload.keep(b"m" * (limits.REPLAY_BYTES_MAX - kept + more), pressure, Owner(), is_held)
+    assert upload.in_hand == (not is_held or more <= 0)
+    assert pressure.held_bytes == (limits.REPLAY_BYTES_MAX + more if upload.in_hand else 0)
+
+
 @pytest.mark.parametrize(("sizes", "is_over"), [((3, 2), False), ((3, 3), True)])
 def test_a_body_is_no_longer_than_its_head_said(sizes: tuple[int, ...], is_over: bool) -> None:
     upload = Upload(5)

@@ -230,6 +230,22 @@ def test_a_tcp_connection_tells_bytes_both_ways_and_its_end() -> None:
     assert shop.tracer.spans == []
 
 
+def test_a_slow_client_that_is_watched_pauses_its_target_and_resumes_it() -> None:
+    shop = Shop(answer=None, protocol="tcp")
+    client = shop.client()
+    (target,) = [party for party in shop.targets["a"].serving if party.got]
+    assert client.connection is not None and target.connection is not None
+    near_end = client.connection.other  # type: ignore[attr-defined]
+    leg_end = target.connection.other  # type: ignore[attr-defined]
+    near_end.full = True
+    target.send(b"much")
+    shop.network.run()
+    paused = [leg_end.paused]
+    near_end.room()
+    shop.network.run()
+    assert [*paused, leg_end.paused] == [True, False]
+
+
 def test_a_sampled_request_goes_on_under_its_span_which_ends_with_it() -> None:
     shop = Shop()
     shop.client()
