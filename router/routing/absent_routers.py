@@ -43,9 +43,8 @@ class KeptRouters:
             for node, lost_at in self._lost_at.items()
             if node not in reachable and now < lost_at + self._ttl_s
         }
-        if self._ways:
-            sites = {node.site for node in self._lost_at}
-            self._ways = {site: ways for site, ways in self._ways.items() if site in sites}
+        sites = {node.site for node in self._lost_at}
+        self._ways = {site: ways for site, ways in self._ways.items() if site in sites}
 
     def next_deadline(self) -> float | None:
         """When the first of them does not count any more."""

@@ -47,9 +47,13 @@ _SAME: Final = ("BinaryOperator_BitOr", "_Eq_Is", "_NotEq_IsNot", "_Is_Eq", "_Is
 Enum, small numbers and the one `inf`, so that nearly all of these change nothing."""
 _ONLY_TYPES: Final = ("@abstractmethod", "@final", "@override")
 """Decorators that a type checker reads: left out without them, the program does the same. So are
-``frozen=True`` and ``kw_only=True``: they keep mypy from a change of the value and from fields by
-position, and no test would try one."""
-_CHECKED: Final = ("frozen=", "kw_only=")
+``frozen=True`` and ``kw_only=True``, which keep mypy from a change of the value and from fields by
+position: no test would try one. ``gc=False`` only spares the collector work."""
+_SAME_STRUCT: Final = (
+    ("frozen=", "ReplaceTrueWithFalse"),
+    ("kw_only=", "ReplaceTrueWithFalse"),
+    ("gc=", "ReplaceFalseWithTrue"),
+)
 
 Reach: TypeAlias = Mapping[str, tuple[float, Sequence[str]]]
 """For each test its seconds, and the functions that it calls as ``path:qualified.name``."""
@@ -134,8 +138,10 @@ def _mutants(place: Path, line: str) -> Iterator[Mutant]:
         before = text[:column].rstrip() or above.rstrip()
         if "BinaryOperator" in name and before.endswith(("(", ",")):
             continue  # A star that marks arguments, and is no operator.
-        is_checked = before.endswith(_CHECKED) and name.endswith("ReplaceTrueWithFalse")
-        if text.strip() not in _ONLY_TYPES and not is_checked and not _is_same(name):
+        is_same = any(
+            before.endswith(word) and name.endswith(operator) for word, operator in _SAME_STRUCT
+        )
+        if text.strip() not in _ONLY_TYPES and not is_same and not _is_same(name):
             yield Mutant(module, int(row), name, int(one["occurrence"]))
 
 

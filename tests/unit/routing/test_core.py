@@ -460,6 +460,24 @@ def test_a_neighbour_without_room_is_used_once_another_one_is_gone() -> None:
     assert costs.keys() == {EAST.router, *neighbours[1:]} and costs[EAST.router] == 7
 
 
+@pytest.mark.parametrize("count", [None, 0, 1, ADJACENCIES_MAX - 1, ADJACENCIES_MAX])
+@pytest.mark.parametrize("lists_us", [False, True])
+@pytest.mark.parametrize("is_edge", [False, True])
+def test_a_neighbor_whose_lsa_does_not_list_us_holds_the_link_back_or_is_full(
+    count: int | None, lists_us: bool, is_edge: bool
+) -> None:
+    """``count``: adjacencies that its LSA lists; None: it has told none."""
+    core = make_core()
+    core.adjacency_up(EAST.router, EAST.site, 1, 0.0, is_edge=is_edge)
+    if count is not None:
+        others = [FakeIdentity(f"other-{number}") for number in range(count - lists_us)]
+        told = tuple((who, 1) for who in [*others, *([WEST] if lists_us else [])])
+        core.receive_lsa(EAST.router, signed(make_lsa(EAST, neighbours=told), EAST), 1.0)
+    is_known = count is not None and not lists_us and not is_edge
+    assert core.held_by == ([EAST.router] if is_known and count != ADJACENCIES_MAX else [])
+    assert core.full_neighbours == ([EAST.router] if is_known and count == ADJACENCIES_MAX else [])
+
+
 def crowded(token: str, count: int = ADJACENCIES_MAX) -> tuple[RoutingCore, list[RouterId]]:
     """A core beside so many sites that ``token`` let in, and their routers."""
     core, crowd = make_core(), [RouterId(f"{number:016x}") for number in range(count)]
@@ -490,6 +508,17 @@ def test_who_came_last_gives_no_place_to_others_while_a_token_let_in_most(site: 
     core.adjacency_up(RouterId("e" * 16), site, 1, 0.0, token="")
     core.adjacency_up(EAST.router, EAST.site, 1, 0.0)
     assert list(core.without_room) == crowd[-1:]
+
+
+@pytest.mark.parametrize(("of_it", "gives_way"), [(0, True), (1, False)])
+def test_a_token_gives_a_place_only_to_one_that_has_fewer_then(of_it: int, gives_way: bool) -> None:
+    """``of_it``: how many the newcomer's token has in excess of two less than the other has."""
+    small = ADJACENCIES_MAX // 2 - 1 + of_it
+    core, crowd = crowded("5-fleet", ADJACENCIES_MAX - small)
+    for number in range(small):
+        core.adjacency_up(RouterId(f"e{number:015x}"), SiteId(f"e{number:031x}"), 1, 0.0, token="x")
+    core.adjacency_up(EAST.router, EAST.site, 1, 0.0, token="x")
+    assert list(core.without_room) == ([crowd[-1]] if gives_way else [EAST.router])
 
 
 def test_routers_of_one_site_make_room_likewise_and_those_of_our_own_do_not() -> None:

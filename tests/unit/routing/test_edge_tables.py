@@ -426,12 +426,14 @@ def test_an_edge_overtakes_the_lsa_of_its_former_life() -> None:
 def test_a_declaration_that_a_rule_refuses_is_named_unless_we_declare_the_service(
     is_ours_too: bool,
 ) -> None:
-    edge = attached("shop")
-    edge.set_rules(SharingRules({ALL: Sharing((), ())}), 0.0)
+    edge = attached("cart", "shop", "site")
+    edge.set_rules(SharingRules({"shop": Sharing((), ())}), 0.0)
     if is_ours_too:
         edge.set_services([declare("shop", at=2.0)], [], 0.0)
-    hear(edge, message(sites=(site_row(),), services=(service_row(),)))
-    assert edge.table.declarations.keys() == ({"shop"} if is_ours_too else set())
+    told = tuple(service_row(name) for name in ("cart", "shop", "site"))
+    hear(edge, message(sites=(site_row(),), services=told))
+    assert edge.table.declarations.keys() - {"shop"} == {"cart", "site"}, "no rule refuses these"
+    assert ("shop" in edge.table.declarations) == is_ours_too
     assert edge.table.refused == ({} if is_ours_too else {"shop": (NEAR.site,)})
 
 
@@ -741,6 +743,26 @@ def test_another_target_of_the_neighbour_itself_is_told_although_its_table_is_th
     assert told.network.table("near") is before
     change = table_of(told.update())
     assert [row.router for row in change.candidates] == [NEAR.router]
+
+
+def test_only_what_was_sent_is_acknowledged() -> None:
+    told = serving(1000)
+    first = table_of(told.wish(1))
+    for other in ({"series": first.series + 1}, {"version": first.version + 1}, {"version": 0}):
+        assert told.ack(msgspec.structs.replace(first, **other)) == []
+    assert table_of(sent(told.ack(first))).base == first.version
+
+
+def test_an_edge_takes_over_what_the_link_to_its_neighbor_costs_now() -> None:
+    edge, other = attached("shop"), FakeIdentity("other")
+    hear(edge, message(sites=(site_row(), site_row(FAR, 5))))
+    edge.adjacency_up(other.router, other.site, 3, 1.0)
+    for router, cost, costs in ((other.router, 50, (2, 7)), (NEAR.router, 4, (4, 9))):
+        edge.adjacency_cost(router, cost, 1.0)
+        assert tuple(edge.table.sites[who.site].path_cost for who in (NEAR, FAR)) == costs
+    edge.adjacency_down(NEAR.router, 2.0)
+    edge.adjacency_down(other.router, 2.0)
+    assert edge.adjacency_cost(other.router, 5, 2.0) == []
 
 
 def test_what_was_not_acknowledged_is_told_again_and_no_more() -> None:

@@ -83,6 +83,8 @@ def test_another_name_or_version_of_a_site_changes_no_path(
 def test_services_count_once_exactly_the_listed_parts_are_there() -> None:
     lsdb = Lsdb(WEST.node)
     body = Services((), (advert("x"),))
+    early = make_lsa(EAST, part=2, sequence=1, services=body)
+    assert store(lsdb, early) is StoreChange.NOTHING, "its part 0 has not come"
     store(lsdb, make_lsa(EAST, sequence=3, parts=(PartRef(1, 1), PartRef(2, 2))))
     assert store(lsdb, make_lsa(EAST, part=1, sequence=1, services=body)) is StoreChange.NOTHING
     other = Services((), (advert("y"),))

@@ -47,8 +47,11 @@ def test_a_lost_neighbour_is_computed_at_once_unless_paths_were_a_moment_ago() -
     pace.has_run(1.0)
     assert not pace.neighbour_lost(1.0 + SPF_INTERVAL_S - 0.001)
     assert pace.at == pytest.approx(1.0 + SPF_INTERVAL_S)
-    pace.has_run(1.0 + SPF_INTERVAL_S)
-    assert pace.neighbour_lost(1.0 + 2 * SPF_INTERVAL_S + 0.001)
+    soonest = pace.at
+    assert soonest is not None and not pace.neighbour_lost(soonest - 0.001)
+    assert pace.neighbour_lost(soonest)
+    pace.has_run(soonest)
+    assert pace.neighbour_lost(soonest + SPF_INTERVAL_S + 0.001)
 
 
 def test_tables_for_services_alone_are_the_rarer_the_more_routers_there_are() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from router.model import limits
 from router.model.messages.adverts import TargetsAdvert
-from router.model.rights.sharing import FREE, Terms
+from router.model.rights.sharing import FREE, Sharing, SharingRules, Terms
 from router.routing.adverts.lsa import LsaFault, Services, Topology, decode_lsa
 from router.routing.events import ForeignLsa
 from tests.unit.routing.fakes import (
@@ -215,3 +215,21 @@ def test_a_router_takes_from_its_guests_what_the_network_takes_from_them() -> No
     declared = {f"shop-{guest}" for guest in guests_of(network)[:-1]}
     assert network.table("far").declarations.keys() == declared
     assert network.table("hub").declarations.keys() == declared
+
+
+def test_a_declaration_that_our_rule_refuses_is_named_while_no_other_one_counts() -> None:
+    network = Network(["west", "hub", "east"])
+    network.connect("west", "hub")
+    network.connect("hub", "east")
+    rules = SharingRules({"x": Sharing(import_from=("east",)), "y": Sharing(import_from=())})
+    network.take("hub", network.cores["hub"].set_rules(rules, network.now))
+    west, east = (network.identities[name].site for name in ("west", "east"))
+    network.serve("west", [declare("x"), declare("y"), declare("z")])
+    network.run(2.0)
+    assert network.table("hub").refused == {"x": (west,), "y": (west,)}
+    network.serve("east", [declare("x"), declare("y")])
+    network.run(2.0)
+    assert network.table("hub").declarations.keys() == {"x", "z"}
+    assert {name: set(by) for name, by in network.table("hub").refused.items()} == {
+        "y": {west, east}
+    }
