@@ -144,7 +144,8 @@ def test_a_session_stays_where_it_is_unless_that_site_cannot_take_it(
         assert chosen.site != preferred
         assert isinstance(plain, Decision)
         assert (chosen.site, chosen.overflow) == (plain.site, plain.overflow)
-        assert chosen.reason.startswith("session yields")
+        named = "its site" if at_home is None else at_home.site_name
+        assert chosen.reason.startswith(f"session yields: {named} ")
     else:
         assert isinstance(plain, NoChoice)
 

@@ -111,8 +111,9 @@ class Fixed(Target):
         super().__init__(name)
         self.capacity, self.in_flight = capacity, in_flight
         if isinstance(known, list):
-            for latency_s, level_in_flight in known:
-                self.latency.add(latency_s, level_in_flight, 0.0)
+            for latency_s, level_in_flight, times in known:
+                for _ in range(times):
+                    self.latency.add(latency_s, level_in_flight, 0.0)
 
 
 TARGETS = st.lists(
@@ -121,9 +122,13 @@ TARGETS = st.lists(
         st.integers(0, 7) | st.sampled_from([LEVEL_MAX - 1, LEVEL_MAX, LEVEL_MAX + 1]),
         st.none()
         | st.lists(
-            st.tuples(st.sampled_from([0.01, 0.011, 0.012, 0.02, 0.06]), st.integers(1, 8)),
+            st.tuples(
+                st.sampled_from([0.01, 0.011, 0.012, 0.013, 0.02, 0.06]),
+                st.sampled_from([1, 1, 2, 4, 8]),
+                st.sampled_from([1, 2, 4, 8, 20]),
+            ),
             min_size=1,
-            max_size=12,
+            max_size=4,
         ),
         st.booleans(),
     ),

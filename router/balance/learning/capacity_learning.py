@@ -117,7 +117,7 @@ class _Window:
 
     @property
     def mean_s(self) -> float:
-        return self.sum / self.count if self.count else 0.0
+        return self.sum / self.count
 
     def contradicts(self, mean_s: float, spread: float) -> bool:
         """More than chance lies between this and ``mean_s``."""

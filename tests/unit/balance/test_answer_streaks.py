@@ -139,6 +139,15 @@ def test_a_full_target_that_completes_nothing_is_stuck_until_it_completes_one() 
     assert targets.full(2 * LATE_S + 2, 8) == Changes([stuck(LATE_S + 2)], [], [])
 
 
+def test_a_target_whose_counts_begin_again_has_not_answered_for_that() -> None:
+    targets = Targets()
+    targets.full(0.0, 7)
+    assert targets.full(LATE_S, 7).begun
+    targets.counts = {ONE: AnswerCounts(0)}
+    targets.now = LATE_S + 2 * TARGET_STUCK_GAP_S
+    assert targets.look() == Changes([], [], [stuck()])
+
+
 def test_a_target_with_a_free_slot_is_not_stuck() -> None:
     targets = Targets()
     targets.full(0.0, 7)

@@ -30,7 +30,8 @@ def test_a_reserve_is_told_when_it_is_used_up_too() -> None:
     reports.note(WEB, 6, 1, 7, 0.0, reserved=3)
     assert reports.note(WEB, 7, 1, 7, 1.0, reserved=3)
     assert not reports.note(WEB, 9, 1, 7, 1.01, reserved=3)
-    assert reports.note(WEB, 10, 1, 7, 2.0, reserved=3)
+    assert reports.note(WEB, 10, 1, 7, 1.0 + SOON, reserved=3)
+    assert reports.note(WEB, 9, 1, 7, 1.0 + 2 * SOON, reserved=3)
 
 
 def test_a_router_that_takes_nothing_new_tells_it_at_once_and_that_it_is_over() -> None:

@@ -24,3 +24,10 @@ def test_the_longest_idle_go_when_there_are_too_many() -> None:
     assert table.site_of(2, 3.0) is None
     assert table.site_of(1, 3.0) == EAST
     assert table.site_of(limits.SESSIONS_MAX + 1, 3.0) == WEST
+
+
+def test_a_session_is_known_until_it_was_idle_for_its_time_and_not_a_moment_longer() -> None:
+    table = SessionTable()
+    table.served(1, EAST, 0.0)
+    assert table.site_of(1, limits.SESSION_IDLE_S - 0.001) == EAST
+    assert table.site_of(1, limits.SESSION_IDLE_S) is None

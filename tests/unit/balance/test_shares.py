@@ -45,6 +45,18 @@ def test_what_is_lost_counts_at_once_and_what_is_gained_when_the_other_knows() -
     assert a.limit("slots") == 7
 
 
+def test_a_further_resource_of_a_division_is_divided_once_all_know_of_it() -> None:
+    a, b = Shares("a", 1), Shares("b", 1)
+    a.see("a b", {"b"}, {"slots": 4}, {})
+    a.see("a b", {"b"}, {"slots": 4, "more": 2}, {})
+    assert (a.limit("slots"), a.limit("more")) == (0, 0)
+    b.see("a b", {"a"}, {"slots": 3, "more": 1}, {})
+    for _ in range(2):
+        a.hear(b.message_to("a", {}))
+        b.hear(a.message_to("b", {}))
+    assert (a.limit("slots"), a.limit("more")) == (4, 2)
+
+
 def test_one_that_is_gone_is_waited_for_no_more() -> None:
     a, _ = pair()
     a.see("a", {"b"}, {"slots": 7}, {})
