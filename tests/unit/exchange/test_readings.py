@@ -1,0 +1,171 @@
+"""What is read of the service ports of a router: of each, of all that have some, and of none."""
+
+from collections.abc import Callable
+
+import pytest
+
+from router.balance.site.spills import LocalTargets
+from router.balance.targets.answer_streaks import NoAnswer
+from router.balance.targets.error_answers import ErrorShare
+from router.exchange.readings import Readings
+from router.model.capacity import Rate, SiteCap
+from router.model.ids import ServiceKey
+from router.model.specs import ServiceSpec
+from router.service.figures import NO_LOAD, Left, Spills
+from router.service.ports import TargetConfig
+from tests.unit.exchange.fakes import FakeTarget, Party, site_of
+from tests.unit.exchange.test_forwarder_http import KEY as SHOP
+from tests.unit.exchange.test_forwarder_http import Shop
+
+DB, EXTRA, NONE = ServiceKey("db", 5432), ServiceKey("extra", 1), ServiceKey("none", 1)
+KNOWN = (DB, EXTRA, SHOP)
+HERE, THERE = site_of("a"), site_of("b")
+UNAVAILABLE = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
+
+
+class World:
+    """``shop`` is full here and at b, and one waits; ``db`` is of tcp and has a rate; nobody
+    declares ``extra``, which is idle; ``none`` is not known."""
+
+    def __init__(self) -> None:
+        self.shop = Shop(here=1, there=1, farther=0, answer=None)
+        forwarder, network = self.shop.a, self.shop.network
+        self.readings = forwarder.readings
+        self.targets = {
+            SHOP: self.shop.targets["a"],
+            DB: FakeTarget(network, "10.0.0.8", 5432),
+            EXTRA: FakeTarget(network, "10.0.0.9", 1),
+        }
+        forwarder.set_service(DB, ServiceSpec(ports=(5432,), protocol="tcp"))
+        for key, capacity in ((DB, 2), (EXTRA, 3)):
+            terms = {str(self.targets[key]): TargetConfig(connector="main", capacity=capacity)}
+            forwarder.set_targets(key, terms)
+        rate = Rate(per_s=5.0, resume_per_s=2.0, window_s=1.0, stay_s=1.0)
+        forwarder.ports.set_site_cap(DB, SiteCap(rate=rate))
+        forwarder.set_listeners({SHOP: ("127.0.0.1", 8080), DB: ("127.0.0.1", 5432)})
+        network.advance(1.0)
+        self.clients = [self.shop.client() for _ in range(3)]
+        self.of_db = self.shop.sites["a"].connect("127.0.0.1", 5432)
+        self.of_db.send(b"hello")
+        network.run()
+
+    def served(self, key: ServiceKey) -> Party:
+        (party,) = [party for party in self.targets[key].serving if party.got]
+        return party
+
+    def all_end(self) -> None:
+        """After half a second: shop's is answered 503 here, db's is reset, the others leave."""
+        self.shop.network.advance(0.5)
+        self.served(SHOP).send(UNAVAILABLE)
+        self.served(DB).abort()
+        for client in self.clients[1:]:
+            client.abort()
+        self.shop.network.run()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+Read = Callable[[Readings, ServiceKey], object]
+
+
+@pytest.mark.parametrize(
+    ("read", "of_shop", "of_db", "of_extra", "of_none"),
+    [
+        (lambda r, key: r.load_of(key).in_flight, 1, 1, 0, 0),
+        (lambda r, key: r.load_of(key) == NO_LOAD, False, False, False, True),
+        (lambda r, key: r.rate_state(key) is not None, False, True, False, False),
+        (lambda r, key: dict(r.in_flight_elsewhere(key)), {THERE: 1}, {}, {}, {}),
+        (lambda r, key: r.open_of_clients(key), 3, 1, 0, 0),
+        (lambda r, key: (one := r.reading_of(key)) and one.under_way, 2, 1, 0, None),
+        (lambda r, key: (one := r.config_of(key)) and one.protocol, "http", "tcp", None, None),
+        (lambda r, key: (one := r.totals_at(key)) and one.demand, 3, 1, 0, None),
+        (lambda r, key: len(r.latencies_of(key)), 1, 1, 1, 0),
+        (lambda r, key: r.spills_of(key).full, Left({}, 1), Left({}), Left({}), Left({})),
+        (lambda r, key: (one := r.scale_of(key)) and one.targets_wanted, 3, 1, 0, None),
+        (lambda r, key: (one := r.explain(key, 0.0)) and len(one.candidates), 2, 1, 1, None),
+        (lambda r, key: r.targets.local(key), *[LocalTargets(1, 1, 0)] * 3, LocalTargets()),
+        (lambda r, key: [one.in_flight for one in r.targets.of(key)], [1], [1], [0], []),
+        (lambda r, key: len(r.targets.reports_of(key, 0.0)), 1, 1, 1, 0),
+        (lambda r, key: len(r.targets.answers_of(key)), 1, 1, 1, 0),
+    ],
+)
+def test_each_reading_is_of_its_service_port_and_nothing_of_one_that_is_not_known(
+    world: World, read: Read, of_shop: object, of_db: object, of_extra: object, of_none: object
+) -> None:
+    found = [read(world.readings, key) for key in (SHOP, DB, EXTRA, NONE)]
+    assert found == [of_shop, of_db, of_extra, of_none]
+
+
+def test_what_is_read_of_all_leaves_out_those_that_have_none(world: World) -> None:
+    readings, targets = world.readings, world.readings.targets
+    assert readings.keys == list(KNOWN)
+    assert set(readings.stated()) == set(KNOWN)
+    assert set(readings.rate_states()) == {DB}
+    assert dict(readings.under_way()) == {SHOP: {HERE: 1, THERE: 1}, DB: {HERE: 1}}
+    assert dict(readings.busy()) == {SHOP: 1, DB: 1}
+    assert readings.queued() == {SHOP: 1}
+    assert readings.used_services() == {"shop", "db"}
+    assert readings.totals_of("shop").keys() == {SHOP}
+    assert readings.left() == {SHOP: Left({}, 1), DB: Left({}), EXTRA: Left({})}
+    assert readings.left_without_target() == dict.fromkeys(KNOWN, Left({}))
+    assert list(readings.losses()) == []
+    assert targets.standing() == {key: {str(world.targets[key]): True} for key in KNOWN}
+    assert targets.full() == {(SHOP, str(world.targets[SHOP])): 0}
+    assert dict(targets.answers()).keys() == {DB, EXTRA}
+    assert (targets.errors(), targets.breaks()) == ({}, {})
+    snapshots = {one.key: one for one in readings.snapshots()}
+    assert [key for key, one in snapshots.items() if one.declared] == [DB, SHOP]
+    assert [key for key, one in snapshots.items() if one.listener is not None] == [DB, SHOP]
+    assert [one.queued for one in snapshots.values()] == [0, 0, 1]
+
+
+def test_what_ended_is_read_once_it_has(world: World) -> None:
+    world.all_end()
+    readings, targets = world.readings, world.readings.targets
+    shop, db = str(world.targets[SHOP]), str(world.targets[DB])
+    assert not dict(readings.busy()) and not dict(readings.under_way())
+    assert dict(readings.losses()) == {SHOP: 3, DB: 1}
+    assert targets.errors() == {SHOP: {shop: 1}}
+    assert targets.errors_of(SHOP) == {shop: 1} and not targets.errors_of(NONE)
+    assert targets.breaks() == {}, "a reset may be how tcp ends"
+    assert targets.usual_s(SHOP) == pytest.approx(0.5, rel=0.3)
+    assert targets.usual_s(EXTRA) is targets.usual_s(NONE) is None
+    assert [targets.completed_by(SHOP, shop), targets.answered_by(SHOP, shop)] == [1, 1]
+    assert targets.completed_by(DB, db) == 1
+    assert targets.completed_by(NONE, db) is targets.answered_by(NONE, db) is None
+    assert readings.spills_of(NONE) == Spills()
+    (record,) = readings.past_of(DB, 9, denied=False)
+    assert record.site == HERE and readings.past_of(NONE, 9, denied=False) == []
+    assert {key: len(kept) for key, _, kept in readings.all_past()} == {DB: 1, EXTRA: 0, SHOP: 3}
+
+
+def test_a_target_awaits_answers_while_one_of_its_requests_has_none(world: World) -> None:
+    targets, address = world.readings.targets, str(world.targets[SHOP])
+    assert targets.awaits_answers(SHOP, address)
+    assert targets.is_ready(SHOP, address)
+    assert not targets.is_ready(SHOP, "10.9.9.9:1") and not targets.is_ready(NONE, address)
+    world.served(SHOP).send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+    world.shop.network.run()
+    assert not targets.awaits_answers(SHOP, address)
+
+
+def test_what_is_noted_of_targets_is_of_the_service_ports_that_are_named(world: World) -> None:
+    ports, targets = world.shop.a.ports, world.readings.targets
+    silent = {"10.0.0.8:5432": NoAnswer(key=DB, address="10.0.0.8:5432", in_a_row=5)}
+    failing = {"10.0.0.1:80": ErrorShare(address="10.0.0.1:80", errors=9, requests=10, seconds=60)}
+    ports.set_unanswering({DB: silent, NONE: silent})
+    ports.set_failing({SHOP: failing})
+    assert [targets.unanswering_of(key) for key in (SHOP, DB, NONE)] == [{}, silent, {}]
+    assert [targets.failing_of(key) for key in (SHOP, DB, NONE)] == [failing, {}, {}]
+    ports.set_unanswering({})
+    ports.set_failing({})
+    assert not targets.unanswering_of(DB) and not targets.failing_of(SHOP)
+
+
+def test_a_service_port_is_drained_by_its_operator_alone(world: World) -> None:
+    world.shop.a.ports.set_drained(DB, True)
+    world.shop.a.ports.set_drained(NONE, True)
+    assert [world.readings.is_drained(key) for key in (SHOP, DB, NONE)] == [False, True, False]
