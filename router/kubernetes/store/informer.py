@@ -70,6 +70,7 @@ class Informer:
         """When the server said something last, were it only a bookmark (`time.monotonic`)."""
         self.trouble = ""
         """The last fault, for people; empty: none since it was last heard."""
+        self._is_watching = False  # The server answered the watch of this round.
 
     @property
     def kind(self) -> str:
@@ -119,14 +120,16 @@ class Informer:
                 if error.status in (FORBIDDEN, NOT_FOUND) and self.refused is None:
                     failures = 1  # It answers again, and may know no Roles yet: ask again soon.
                 is_cut = error.status == NO_ANSWER and error.reason == UNREACHABLE
-                if not (is_cut and held):  # Else the next watch says whether the server is there.
-                    self._note(error)
+                if not (is_cut and self._is_watching):
+                    self._note(error)  # Else the next round says whether the server is there.
+                if not (is_cut and held):
                     self._version = ""  # Events may have been lost.
             if wait_s := self._wait_s(error, failures):
                 await asyncio.sleep(wait_s)
 
     async def _round(self) -> ApiError | None:
         """List if need be, then watch until that ends."""
+        self._is_watching = False
         try:
             if self._selection.optional and not self.listed:
                 await self._find_kind()
@@ -146,6 +149,7 @@ class Informer:
                     if event.kind == "DELETED":
                         await self._check_served()
                     self._take(event)
+                    self._is_watching = True
                     self._heard()
         except ApiError as error:
             return error

@@ -163,6 +163,25 @@ def test_a_watch_that_held_and_fell_silent_is_no_trouble_if_the_next_one_is_answ
     run(story())
 
 
+def test_watches_that_are_cut_soon_again_and_again_do_not_say_that_the_server_is_silent() -> None:
+    """It answered each of them; whether it still does, the next list says."""
+
+    async def story() -> None:
+        server = ScriptedServer()
+        server.put("a")
+        async with mirror(server) as found:
+            for number in range(60):
+                server.put(f"b{number}")
+                await asyncio.sleep(1)
+                server.cut(CUT)
+                await asyncio.sleep(0)
+                assert found.away_since() is None
+            await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S)
+            assert found.names == server.objects.keys()
+
+    run(story())
+
+
 def test_the_last_state_stays_while_the_server_is_away_and_its_age_is_known() -> None:
     async def story() -> None:
         server = ScriptedServer()
