@@ -14,7 +14,9 @@ from router.kubernetes.targets.pods import NOT_READY, NoPort, is_router, is_ther
 from router.kubernetes.targets.search import (
     LOOP,
     NO_PODS,
+    NO_PORT,
     NO_WORKLOAD,
+    PORTS_FIELD,
     TARGETS_FIELD,
     WORKLOAD_FIELD,
     Needs,
@@ -98,7 +100,7 @@ def of_service(search: Search, name: str) -> Needs:
         for each in search.view.slices.get(name, ())
         if not (is_adopted and labels(each).get(MANAGER_LABEL) in CONTROLLERS)
     ]
-    pods = _of_slices(search, slices, ports, _families(spec, search.view.families), name)
+    pods = _of_slices(search, slices, ports, spec, name)
     return Needs(workload=needs.workload, service=name, pods=pods)
 
 
@@ -223,10 +225,14 @@ def _of_slices(
     search: Search,
     slices: Sequence[Object],
     ports: Sequence[Port],
-    families: Sequence[Family],
+    spec: Mapping[str, Any],
     service: str,
 ) -> frozenset[str]:
-    """Endpoints of one family, so that a pod with two addresses counts once; the pods looked at."""
+    """Endpoints of one family, so that a pod with two addresses counts once; the pods looked at.
+
+    ``spec``: of ``service``.
+    """
+    families = _families(spec, search.view.families)
     by_type: dict[str, list[Object]] = {}
     for each in slices:
         if each.get("endpoints"):
@@ -237,36 +243,43 @@ def _of_slices(
             WORKLOAD_FIELD,
             f"Service {service} has no endpoint"
             + (f" of {' or '.join(families)}" if by_type else ""),
-            "Check its selector and its pods: kubectl get endpointslices",
+            "Check its selector and its pods: kubectl get endpointslices"
+            if spec.get("selector")
+            else "It has no selector: write its EndpointSlices, or give it a selector",
             NO_PODS,
         )
         return frozenset()
+    is_any = not spec.get("ports")  # A headless Service without ports: those that were asked for.
     looked_at: set[str] = set()
-    lacking = None
+    lacking: Port | None = None
     for each in by_type[family]:
-        numbers = _numbers(each, ports)
-        if numbers is None:
-            lacking = lacking or ports
+        numbers = tuple(port.number for port in ports) if is_any else _numbers(each, ports)
+        if isinstance(numbers, Port):
+            lacking = lacking or numbers
             continue
         for endpoint in each.get("endpoints") or ():
             looked_at.add(_take(search, endpoint, numbers))
     if lacking is not None and not search.targets:
-        asked = ", ".join(port.name or str(port.number) for port in lacking)
-        search.no_port(NoPort(service, asked, ""), f"no pod of Service {service}")
+        search.find(
+            PORTS_FIELD,
+            f"no endpoint of Service {service} has its port {lacking.name or lacking.number} "
+            f"(targetPort {lacking.target})",
+            "Compare spec.ports of the Service with the ports that its pods declare",
+            NO_PORT,
+        )
     return frozenset(looked_at - {""})
 
 
-def _numbers(found: Object, ports: Iterable[Port]) -> tuple[int, ...] | None:
-    """The slice's numbers for ``ports``, told apart by name; None: it lacks one."""
-    listed = found.get("ports") or ()
-    by_name = {entry.get("name") or "": entry.get("port") for entry in listed}
+def _numbers(found: Object, ports: Iterable[Port]) -> tuple[int, ...] | Port:
+    """The slice's numbers for ``ports``, told apart by name; a port that the slice lacks.
+
+    A slice lacks the ports whose targets its pods do not declare by name.
+    """
+    by_name = {entry.get("name") or "": entry.get("port") for entry in found.get("ports") or ()}
     numbers: list[int] = []
     for port in ports:
-        if not listed:  # A headless Service without ports: those that were asked for.
-            numbers.append(port.number)
-            continue
         if port.name not in by_name:
-            return None
+            return port
         number = by_name[port.name]  # None: any port.
         numbers.append(number if isinstance(number, int) else port.number)
     return tuple(numbers)

@@ -426,6 +426,24 @@ def test_a_headless_service_without_ports_is_reached_at_those_asked_for() -> Non
     assert places(found) == ["10.0.0.1:5432"]
 
 
+@pytest.mark.parametrize("ports", [[], [{"name": "metrics", "port": 9102}]])
+def test_a_service_whose_pods_lack_its_target_port_is_not_called_at_another_one(
+    ports: list[Made],
+) -> None:
+    """The controller of Kubernetes leaves such ports out of its slices."""
+    found = expand(
+        [connector("service/shop")],
+        snapshot(
+            service("shop", TCP_80, selector={"app": "shop"}),
+            endpoints("shop-1", "shop", endpoint("10.0.0.1")) | {"ports": ports},
+        ),
+    )
+    assert not places(found) and not unusable(found)
+    (error,) = found.errors
+    assert error.code == "SW0435"
+    assert error.reason == "no endpoint of Service shop has its port http (targetPort web)"
+
+
 def test_an_external_name_is_a_host() -> None:
     external = service("db", {"port": 5432}, type="ExternalName", externalName="db.example.com")
     assert places(expand([connector("service/db")], snapshot(external))) == ["db.example.com:5432"]
@@ -543,9 +561,15 @@ def test_slices_that_lead_to_the_routers_are_no_targets() -> None:
     assert places(found) == ["10.0.0.1:8080"]
 
 
-def test_a_service_without_any_endpoint_is_told() -> None:
-    found = expand([connector("service/shop")], snapshot(service("shop", TCP_80)))
-    assert codes(found) == ["SW0434"]
+@pytest.mark.parametrize(
+    ("selector", "step"),
+    [({"app": "shop"}, "Check its selector"), (None, "write its EndpointSlices")],
+)
+def test_a_service_without_any_endpoint_is_told(selector: dict[str, str] | None, step: str) -> None:
+    made = service("shop", TCP_80, selector=selector)
+    (error,) = expand([connector("service/shop")], snapshot(made)).errors
+    assert error.code == "SW0434"
+    assert step in error.hint
 
 
 def test_services_are_followed_by_their_pods_where_slices_may_not_be_read() -> None:
