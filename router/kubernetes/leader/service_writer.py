@@ -380,7 +380,9 @@ def _finding(change: Change, error: ApiError) -> ConfigError:
         hint = step
     elif error.status == FORBIDDEN:
         plural = KINDS[change.kind].plural
-        hint = f"Allow {verb} of {plural} in the router's Role; sitectl check names all that lack"
+        hint = (
+            f"Allow {verb} of {plural} in the router's Role; sitectl check names each missing one"
+        )
     elif error.status == _UNPROCESSABLE:
         hint = "Change what the API names: the Service, or the service's ports or labels"
     elif error.status == CONFLICT:

@@ -68,10 +68,17 @@ def refusal(error: ApiError, source: str, doing: str) -> ConfigError:
 
 
 def map_refusal(error: ApiError, name: str, doing: str) -> ConfigError:
-    """The same of the ConfigMap ``name``, which the Role lets only this site's router write."""
+    """The same of the ConfigMap ``name``, which the Role lets only this site's router write.
+
+    Each of the three rules may be missing.
+    """
     found = refusal(error, f"ConfigMap/{name}", doing)
     if error.status != FORBIDDEN or admission_step(error):
         return found
-    rule = rule_text("", "configmaps", "update", "patch", "delete", only=(name,))
-    hint = f"Give the Role {ROUTER} this rule: {rule}; and one with verbs: [create] without names"
+    rules = (
+        rule_text("", "configmaps", "get", "list", "watch"),
+        rule_text("", "configmaps", "create"),
+        rule_text("", "configmaps", "update", "patch", "delete", only=(name,)),
+    )
+    hint = f"Give the Role {ROUTER} these rules: {'; '.join(rules)}"
     return ConfigError(found.source, "", found.reason, hint=hint, code=found.code)

@@ -219,13 +219,20 @@ def test_who_is_always_overtaken_gives_up_until_the_next_step(api: FakeSecrets) 
     assert not one.map.is_settled
 
 
-def test_a_missing_right_is_told_with_its_rule_and_memory_counts(api: FakeSecrets) -> None:
+@pytest.mark.parametrize("verb", ["get", "create", "update"])
+def test_a_missing_right_is_told_with_its_rule_and_memory_counts(
+    api: FakeSecrets, verb: str
+) -> None:
+    if verb == "update":
+        put(api)
     one = Replica(api)
     one.learns(shop=of(WEST))
-    api.before = failing(FORBIDDEN, "create")
+    api.before = failing(FORBIDDEN, verb)
     one.step()
     (error,) = one.map.errors
-    assert error.code == "SW0443" and "configmaps" in error.hint
+    assert error.code == "SW0443"
+    rules = [rule for rule in error.hint.split("; ") if f'"{verb}"' in rule]
+    assert len(rules) == 1 and 'resources: ["configmaps"]' in rules[0]
     assert one.owners == {"shop": of(WEST)}
 
 
