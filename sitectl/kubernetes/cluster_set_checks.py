@@ -9,25 +9,18 @@ from typing import Any, Final
 
 from router.kubernetes.multicluster import availability, exported
 from router.kubernetes.multicluster.availability import NOT_AVAILABLE, Availability
-from router.kubernetes.multicluster.names import (
-    API_VERSION,
-    EXPORT,
-    GROUP,
-    IMPORT,
-    OLDER_VERSION,
-    is_ours,
-)
+from router.kubernetes.multicluster.names import EXPORT, GROUP, IMPORT, is_ours
 from router.kubernetes.objects import names
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.kinds import KINDS
-from router.kubernetes.objects.objects import Object, Snapshot, name_of
+from router.kubernetes.objects.objects import Object, Snapshot
 from router.kubernetes.objects.role_rules import rule_text
 from router.model.specs import SiteSpec
 from router.model.wording.plural import counted
 from sitectl.base.findings import Finding
 from sitectl.base.parallel import in_parallel
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
-from sitectl.kubernetes.namespace_objects import NamespaceReading
+from sitectl.kubernetes.namespace_objects import NamespaceReading, served_for_cluster_sets
 
 _REVIEWS: Final = "apis/authorization.k8s.io/v1/namespaces/{}/localsubjectaccessreviews"
 NOTHING_SERVED: Final = Availability(levels={}, may_import=False)
@@ -46,7 +39,7 @@ def findings(cluster: Cluster, reading: NamespaceReading) -> Iterator[Finding]:
     site = next((spec for spec in specs if isinstance(spec, SiteSpec)), None)
     if site is None:
         return
-    version, plurals = _served(cluster)
+    version, plurals = served_for_cluster_sets(cluster)
     if not site.mcs:
         if plurals:
             yield Finding(
@@ -62,17 +55,7 @@ def findings(cluster: Cluster, reading: NamespaceReading) -> Iterator[Finding]:
         for error in known.lacking():
             yield Finding(error.severity, error.code, error.message, error.hint)
     if _EXPORTS in plurals:
-        cluster.use_version(version)
         yield from _objects(cluster, reading.snapshot, site, version, plurals)
-
-
-def _served(cluster: Cluster) -> tuple[str, frozenset[str]]:
-    """The version that routers use, and the plurals of our kinds that the cluster serves in it."""
-    found = [
-        (version, frozenset((_EXPORTS, _IMPORTS)) & cluster.creatable(version))
-        for version in (API_VERSION, OLDER_VERSION)
-    ]
-    return max(found, key=lambda each: len(each[1]))
 
 
 def _of_router(cluster: Cluster, plurals: frozenset[str]) -> Availability | None:
@@ -129,11 +112,9 @@ def _objects(
     cluster: Cluster, snapshot: Snapshot, site: SiteSpec, version: str, plurals: frozenset[str]
 ) -> Iterator[Finding]:
     """How many exports and imports there are, and which exports are refused."""
-    kinds = [kind for kind in (EXPORT, IMPORT) if KINDS[kind].plural in plurals]
-    found: list[list[Object] | None] = in_parallel(lambda kind: _listed(cluster, kind), kinds)
-    exports, imports = found if len(found) == len((EXPORT, IMPORT)) else (found[0], [])
-    if exports is None or imports is None:
-        plural = _EXPORTS if exports is None else _IMPORTS
+    imports = _listed(cluster, IMPORT) if _IMPORTS in plurals else []
+    if EXPORT in snapshot.missing or imports is None:
+        plural = _EXPORTS if EXPORT in snapshot.missing else _IMPORTS
         rule = rule_text(GROUP, plural, "list")
         yield Finding(
             "info",
@@ -143,10 +124,7 @@ def _objects(
             f"Ask an administrator of the cluster for this rule: {rule}",
         )
         return
-    objects = {**snapshot.objects, EXPORT: {name_of(each): each for each in exports}}
-    reads = exported.read_all(
-        Snapshot(snapshot.namespace, objects), site.mcs_namespace or cluster.namespace
-    )
+    reads = exported.read_all(snapshot, site.mcs_namespace or cluster.namespace)
     for read in reads:
         for error in read.errors:
             yield Finding(error.severity, error.code, error.message, error.hint)

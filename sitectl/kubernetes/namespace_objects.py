@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 
 from router.kubernetes.client.verbs import Body
+from router.kubernetes.multicluster import exported
+from router.kubernetes.multicluster.names import API_VERSION, EXPORT, IMPORT, OLDER_VERSION
 from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, name_of
@@ -14,6 +16,7 @@ from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.skupper2 import reading as v2_reading
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.kubernetes.translation.translate import translate
+from router.model.specs import SiteSpec
 from sitectl.base.parallel import in_parallel
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
 
@@ -40,7 +43,7 @@ class NamespaceReading(msgspec.Struct, frozen=True):
     """The objects and the picture that they make; ``refused``: why kinds are missing.
 
     Kinds of Skupper v2 are in it where the cluster has them and the user may read them;
-    ``refused_v2``: why the user may not.
+    ``refused_v2``: why the user may not. So are ServiceExports, at a site in a cluster set.
     """
 
     snapshot: Snapshot
@@ -93,7 +96,41 @@ def read_namespace(cluster: Cluster) -> NamespaceReading:
     defaults = SiteDefaults(ingress="route" if "Route" in groups else "loadbalancer")
     picture = translate(snapshot, defaults=defaults)
     picture = v2_reading.read(picture, snapshot, defaults).picture
+    site = next((d.spec for d in picture.documents if isinstance(d.spec, SiteSpec)), None)
+    if site is not None and site.mcs:
+        snapshot = _with_exports(cluster, snapshot)
+        place = site.mcs_namespace or cluster.namespace
+        of_exports = (d for read in exported.read_all(snapshot, place) for d in read.documents)
+        documents = (*picture.documents, *of_exports)
+        picture = msgspec.structs.replace(picture, documents=documents)
     return NamespaceReading(snapshot, picture, tuple(refused), tuple(refused_v2))
+
+
+def _with_exports(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
+    """``snapshot`` with the ServiceExports, which are missing from it if the user may not list
+    them."""
+    version, plurals = served_for_cluster_sets(cluster)
+    if KINDS[EXPORT].plural not in plurals:
+        return snapshot
+    cluster.use_version(version)
+    objects, missing = dict(snapshot.objects), snapshot.missing
+    try:
+        objects[EXPORT] = {name_of(one): one for one in cluster.list(EXPORT)}
+    except ApiFailure as failure:
+        if failure.status not in (403, 404):
+            raise
+        missing |= {EXPORT}
+    return Snapshot(snapshot.namespace, objects, missing)
+
+
+def served_for_cluster_sets(cluster: Cluster) -> tuple[str, frozenset[str]]:
+    """The version that routers use, and the plurals of the Multi-Cluster Services API's kinds that
+    the cluster serves in it."""
+    plurals = frozenset(KINDS[kind].plural for kind in (EXPORT, IMPORT))
+    found = [
+        (version, plurals & cluster.creatable(version)) for version in (API_VERSION, OLDER_VERSION)
+    ]
+    return max(found, key=lambda each: len(each[1]))
 
 
 def _all(*work: Callable[[], list[Body]]) -> list[Body]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from router.kubernetes.multicluster.names import network_name
 from tests.kubernetes import multicluster
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import Commands
@@ -96,6 +97,25 @@ def test_check_counts_exports_and_imports_and_says_why_an_export_is_refused(
     lost, outside = said(owner, "SW0490")
     assert "there is no Service lost" in lost[1]
     assert "Service outside is of type ExternalName" in outside[1]
+
+
+@pytest.mark.parametrize("served", [multicluster.KINDS, multicluster.OLDER_KINDS])
+def test_verbs_that_would_change_an_exported_service_name_its_export(
+    cluster: Cluster, served: multicluster.Kinds
+) -> None:
+    owner = admin(cluster)
+    owner.ok("init", "--ingress", "none", "--mcs")
+    multicluster.install(cluster, served)
+    cluster.create("Service", "web", NAMESPACE, spec={"ports": [{"port": 80}]})
+    multicluster.export(cluster, NAMESPACE, "web")
+    name = network_name(NAMESPACE, "web")
+
+    for words in (("set", name, "--capacity", "5"), ("delete", name)):
+        done = owner("service", *words)
+        assert done.returncode == 5, done.stdout + done.stderr
+        assert "is in your own object, ServiceExport/web" in done.stderr
+        assert "Next: kubectl -n shop edit serviceexport/web" in done.stderr
+    assert name in owner.ok("get", "service", name)
 
 
 def test_an_admin_of_the_namespace_is_told_which_rule_shows_the_objects(cluster: Cluster) -> None:

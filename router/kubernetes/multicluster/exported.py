@@ -94,10 +94,9 @@ def _read(found: Object, snapshot: Snapshot, namespace: str, site: str, room: in
             severity="info",
         )
         return ReadExport(found=found, name=name, valid=None, errors=tuple(reading.noted.errors))
-    valid = _validity(reading.name, service)
+    valid, hint = _validity(reading.name, service)
     if service is None or not valid.is_true:
-        reason = valid.message.removeprefix(conditions.MARK)
-        _note(reading.noted, reason, f"Make Service {reading.name}, or delete the export")
+        _note(reading.noted, valid.message.removeprefix(conditions.MARK), hint)
         return ReadExport(found=found, name=name, valid=valid, errors=tuple(reading.noted.errors))
     was = adoption.before(service)
     terms = _terms(reading, was, namespace)
@@ -140,15 +139,19 @@ def _read(found: Object, snapshot: Snapshot, namespace: str, site: str, room: in
     )
 
 
-def _validity(name: str, service: Object | None) -> Condition:
+def _validity(name: str, service: Object | None) -> tuple[Condition, str]:
+    """The condition, and the next step where it is not true."""
     if service is None or is_going(service):
-        return _invalid("NoService", f"there is no Service {name}")
+        hint = f"Make Service {name}, or delete the export"
+        return _invalid("NoService", f"there is no Service {name}"), hint
+    hint = "Export a Service that selects the pods themselves, or delete the export"
     if spec_of(service).get("type") == "ExternalName":
-        return _invalid("InvalidServiceType", f"Service {name} is of type ExternalName")
+        return _invalid("InvalidServiceType", f"Service {name} is of type ExternalName"), hint
     if not adoption.is_adopted(service) and adoption.leads_to_routers(service):
-        return _invalid("NoService", f"Service {name} leads to the routers of this site itself")
+        reason = f"Service {name} leads to the routers of this site itself"
+        return _invalid("NoService", reason), hint
     message = f"exports Service {name}"
-    return conditions.condition("Valid", is_true=True, reason="Valid", message=message)
+    return conditions.condition("Valid", is_true=True, reason="Valid", message=message), ""
 
 
 def _invalid(reason: str, message: str) -> Condition:

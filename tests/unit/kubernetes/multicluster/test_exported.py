@@ -73,20 +73,27 @@ def test_a_headless_service_is_exported_as_headless() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "reason"),
+    ("found", "reason", "step"),
     [
-        ([], "NoService"),
-        ([service(type="ExternalName", externalName="example.com")], "InvalidServiceType"),
-        ([service(selector=ROUTERS)], "NoService"),
+        ([], "NoService", "Make Service shop"),
+        (
+            [service(type="ExternalName", externalName="example.com")],
+            "InvalidServiceType",
+            "Export a Service that selects the pods",
+        ),
+        ([service(selector=ROUTERS)], "NoService", "Export a Service that selects the pods"),
     ],
 )
-def test_an_export_without_a_usable_service_is_not_valid(found: list[Any], reason: str) -> None:
+def test_an_export_without_a_usable_service_is_not_valid_and_has_a_next_step(
+    found: list[Any], reason: str, step: str
+) -> None:
     read_export = read(export(), *found)
 
     assert read_export.valid is not None
     assert (read_export.valid.is_true, read_export.valid.reason) == (False, reason)
     assert not read_export.documents and read_export.terms is None
-    assert [error.code for error in read_export.errors] == ["SW0490"]
+    (error,) = read_export.errors
+    assert error.code == "SW0490" and step in error.hint
 
 
 def test_an_export_without_a_tcp_port_is_valid_and_offers_nothing() -> None:
