@@ -30,8 +30,6 @@ _ROOMY: Final = 20
 _MARK: Final = ">"
 """In front of the selected service."""
 _FOR_OTHERS: Final = "for other sites' clients"
-_LEAST_IN_FLIGHT: Final = 0.05
-"""Below it a mean of what is in flight is the rest of something that ended."""
 _NO_SERVICES: Final = "No services. Try: sitectl service create shop 8080 --protocol http"
 
 
@@ -259,7 +257,7 @@ def _row(
     rate = float(now.get("requests_per_s") or 0)
     spilled = float(now.get("spilled_per_s", now.get("overflow_per_s")) or 0)
     failed = float(now.get("failed_per_s") or 0)
-    here: Mapping[str, Any] = next((s for s in service.get("sites") or [] if s.get("local")), {})
+    here = _here(service)
     if service.get("takes") == 0:
         share, fullness = None, Cell("drained", colours.WARN)
     else:
@@ -286,9 +284,17 @@ def _row(
 
 
 def _is_for_others(service: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Only clients of other sites have requests here, which no rate of this site counts."""
+    """Only clients of other sites have requests here, which no rate of this site counts.
+
+    By what is in flight now: the mean has own requests that ended before the rate's time began.
+    """
     own = now.get("requests_per_s") or service.get("under_way") or now.get("open_to")
-    return not own and float(now.get("in_flight_mean") or 0) >= _LEAST_IN_FLIGHT
+    return not own and bool(_here(service).get("in_flight"))
+
+
+def _here(service: Mapping[str, Any]) -> Mapping[str, Any]:
+    """This site's part of it; empty: none."""
+    return next((one for one in service.get("sites") or [] if one.get("local")), {})
 
 
 def _fullness(

@@ -226,6 +226,13 @@ def test_a_site_that_serves_only_clients_of_other_sites_says_so() -> None:
         assert "other sites" not in "\n".join(top.page(own_live, None))
 
 
+def test_what_own_clients_had_in_the_last_seconds_is_not_said_to_be_for_others() -> None:
+    """The mean is of 5 s; the rate may be of 2.5 s, and is 0 sooner."""
+    idle = {**service("shop", 80, site("here", in_flight=0)), "under_way": 0}
+    live = {**LIVE, "services": [idle], "now": [now("shop", in_flight_mean=0.7)]}
+    assert "other sites" not in "\n".join(top.page(live, None))
+
+
 def test_the_last_looks_are_a_line_where_there_is_room() -> None:
     past = {("calm", 80): [0.0, 1.0, 2.0]}
     assert "▁▅█" in "\n".join(top.page(LIVE, (120, 40), past=past))
