@@ -1,9 +1,12 @@
-"""Notes on weights of `split` that have no effect, because their sites have no target. Pure."""
+"""Notes on weights of `split` that have no effect: their sites have no target, or may not serve
+this one. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 
 from router.documents import Wanted
 from router.model.events import Note, Severity
+from router.model.ids import ServiceKey
 from router.model.messages.adverts import RemoteCandidate
 from router.routing.table import RouteTable
 
@@ -17,7 +20,7 @@ def weight_hints(
     is_ready_here: Callable[[str], bool],
     is_drained_here: Callable[[str], bool],
 ) -> list[Note]:
-    """One note for each service declared here that has weights for sites without a ready target.
+    """Notes on each service declared here that has weights for sites that get no requests of it.
 
     ``own``: the name of this site; ``is_ready_here``: whether it has a ready target of a service;
     ``is_drained_here``: whether an operator drained it of the service. A site that stops is not
@@ -30,31 +33,34 @@ def weight_hints(
         weighted = {name for name, weight in spec.policy.weights.items() if weight} & names
         if spec.policy.name != "split" or not weighted:
             continue
-        ready = _elsewhere(table, service, lambda one: one.targets_ready > 0)
+        known = _of(service, table.candidates)
+        ready = {one.site_name for one in known if one.targets_ready and not one.unused}
         if is_ready_here(service):
             ready.add(own)
-        drained = _elsewhere(table, service, lambda one: one.draining)
+        drained = {one.site_name for one in known if one.draining and not one.unused}
         if is_drained_here(service):
             drained.add(own)
         drained -= ready
-        if ready and (empty := weighted - ready - drained):
+        left_out = {
+            one.site_name
+            for one in chain(known, _of(service, table.withheld))
+            if one.targets_ready and not one.draining
+        }
+        left_out -= ready | drained
+        if ready and (empty := weighted - ready - drained - left_out):
             notes.append(_empty(service, sorted(empty)))
+        if ready and (barred := weighted & left_out):
+            notes.append(_barred(service, sorted(barred)))
         if ready and (without := weighted & drained):
             notes.append(_drained(service, sorted(without)))
     return notes
 
 
-def _elsewhere(
-    table: RouteTable, service: str, is_so: Callable[[RemoteCandidate], bool]
-) -> set[str]:
-    """Names of other sites that count for ``service``."""
-    return {
-        one.site_name
-        for key, candidates in table.candidates.items()
-        if key.name == service
-        for one in candidates
-        if is_so(one) and not one.unused
-    }
+def _of(
+    service: str, candidates: Mapping[ServiceKey, Iterable[RemoteCandidate]]
+) -> list[RemoteCandidate]:
+    """Of all ports of ``service``."""
+    return [one for key, found in candidates.items() if key.name == service for one in found]
 
 
 def _shown(sites: Sequence[str]) -> str:
@@ -76,6 +82,11 @@ def _empty(service: str, sites: Sequence[str]) -> Note:
         "--weight SITE=N --weight SITE=N"
     )
     return _note("warning", service, sites, f"{have} no ready target", hint)
+
+
+def _barred(service: str, sites: Sequence[str]) -> Note:
+    hint = f"See which rule leaves out {_shown(sites)}: sitectl why {service}"
+    return _note("warning", service, sites, "may not serve this site", hint)
 
 
 def _note(severity: Severity, service: str, sites: Sequence[str], why: str, hint: str) -> Note:

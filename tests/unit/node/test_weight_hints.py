@@ -1,6 +1,7 @@
 """Weights that have no effect, because their sites have no target."""
 
 import msgspec
+import pytest
 
 from router.documents import Wanted
 from router.model.ids import ServiceKey, SiteId
@@ -83,3 +84,27 @@ def test_this_site_is_no_fault_either_while_it_is_drained() -> None:
 def test_a_name_that_no_site_has_and_a_service_that_no_site_serves_are_other_problems() -> None:
     assert said({"nowhere": 3, "cloud": 1}) == []
     assert said({"attic": 3, "cloud": 1}, here=False, ready=0) == []
+
+
+@pytest.mark.parametrize("whose", ["own", "theirs"])
+def test_a_site_that_a_rule_leaves_out_is_not_said_to_have_no_target(whose: str) -> None:
+    found = known()
+    key = ServiceKey("shop", 8080)
+    (cloud,) = found.candidates[key]
+    attic = msgspec.structs.replace(cloud, site=SiteId("c"), site_name="attic")
+    if whose == "own":
+        attic = msgspec.structs.replace(attic, barred="importFrom does not name attic")
+        found = msgspec.structs.replace(found, candidates={key: (cloud, attic)})
+    else:
+        found = msgspec.structs.replace(found, withheld={key: (attic,)})
+    spec = ServiceSpec(
+        ports=(8080,), policy=PolicySpec(name="split", weights={"attic": 3, "cloud": 1})
+    )
+    wanted = Wanted(name="onprem", site=SiteSpec(), services={"shop": spec})
+    (note,) = weight_hints(wanted, found, "onprem", nowhere, nowhere)
+    assert (note.severity, note.message, note.hint) == (
+        "warning",
+        "Service shop gives weight to attic, which may not serve this site: the other sites get "
+        "its share.",
+        "See which rule leaves out attic: sitectl why shop",
+    )
