@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from router.balance.site.spills import LocalTargets
-from router.balance.targets.answer_streaks import NoAnswer
+from router.balance.targets.answer_streaks import AnswerCounts, NoAnswer
 from router.balance.targets.error_answers import ErrorShare
 from router.exchange.readings import Readings
 from router.model.capacity import Rate, SiteCap
@@ -113,7 +113,8 @@ def test_what_is_read_of_all_leaves_out_those_that_have_none(world: World) -> No
     assert readings.left_without_target() == dict.fromkeys(KNOWN, Left({}))
     assert list(readings.losses()) == []
     assert targets.standing() == {key: {str(world.targets[key]): True} for key in KNOWN}
-    assert targets.full() == {(SHOP, str(world.targets[SHOP])): 0}
+    full = AnswerCounts(0, awaited=1, is_full=True)
+    assert list(targets.busy()) == [(SHOP, str(world.targets[SHOP]), full)]
     assert dict(targets.answers()).keys() == {DB, EXTRA}
     assert (targets.errors(), targets.breaks()) == ({}, {})
     snapshots = {one.key: one for one in readings.snapshots()}
@@ -131,8 +132,9 @@ def test_what_ended_is_read_once_it_has(world: World) -> None:
     assert targets.errors() == {SHOP: {shop: 1}}
     assert targets.errors_of(SHOP) == {shop: 1} and not targets.errors_of(NONE)
     assert targets.breaks() == {}, "a reset may be how tcp ends"
-    assert targets.usual_s(SHOP) == pytest.approx(0.5, rel=0.3)
-    assert targets.usual_s(EXTRA) is targets.usual_s(NONE) is None
+    usual = targets.usual(SHOP)
+    assert usual is not None and usual.most_s == pytest.approx(0.5, rel=0.3)
+    assert targets.usual(EXTRA) is targets.usual(NONE) is None
     assert [targets.completed_by(SHOP, shop), targets.answered_by(SHOP, shop)] == [1, 1]
     assert targets.completed_by(DB, db) == 1
     assert targets.completed_by(NONE, db) is targets.answered_by(NONE, db) is None
@@ -144,12 +146,16 @@ def test_what_ended_is_read_once_it_has(world: World) -> None:
 
 def test_a_target_awaits_answers_while_one_of_its_requests_has_none(world: World) -> None:
     targets, address = world.readings.targets, str(world.targets[SHOP])
-    assert targets.awaits_answers(SHOP, address)
+
+    def awaited() -> list[int]:
+        return [one.awaited for _, _, one in targets.busy()]
+
+    assert awaited() == [1]
     assert targets.is_ready(SHOP, address)
     assert not targets.is_ready(SHOP, "10.9.9.9:1") and not targets.is_ready(NONE, address)
     world.served(SHOP).send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
     world.shop.network.run()
-    assert not targets.awaits_answers(SHOP, address)
+    assert awaited() == [0]
 
 
 def test_what_is_noted_of_targets_is_of_the_service_ports_that_are_named(world: World) -> None:
