@@ -154,7 +154,7 @@ class RoutersOfSite(Candidate):
         return self.site in refused or any([one.router in refused for one in self.members])
 
     def _sum(self) -> None:
-        left = self._left or (self.members if self.barred else ())  # Shown, and not taken from.
+        left = self._left or self._shown
         ready = [one.targets_ready for one in left]
         shared = any([one.shares_targets for one in self.members])
         self.targets_ready = (max if shared else sum)(ready or [0])
@@ -188,6 +188,13 @@ class RoutersOfSite(Candidate):
                 SENDS_AWAY if self.sends_away else min([rate.state for rate in rates]),
             )
 
+    @property
+    def _shown(self) -> Sequence[LocalSite | RemoteSite]:
+        """Those that would take requests, were they not barred or ejected."""
+        if self.barred:
+            return self.members
+        return [one for one in self.members if one.ejected and not one.draining]
+
     def waiting_there(self) -> int:
         """At all of them."""
         return sum([one.waiting for one in self.members])
@@ -195,7 +202,8 @@ class RoutersOfSite(Candidate):
     @property
     def stated_capacity(self) -> int | None:
         """The sum of their slots, whichever of them are left out."""
-        each = [one.stated_capacity for one in self.members if one.able or self.barred]
+        able = [one for one in self.members if one.able]
+        each = [one.stated_capacity for one in able or self._shown]
         stated = [one for one in each if one is not None]
         return sum(stated) if stated else None
 

@@ -238,6 +238,20 @@ def test_a_site_that_a_rule_leaves_out_is_no_site_that_drains_however_many_route
     assert rows == [("excluded", rule, 1, 4), ("excluded", rule, 2, 8)]
 
 
+def test_a_site_that_is_ejected_has_its_targets_however_many_routers_it_has() -> None:
+    rows = []
+    for routers in (["7"], ["7", "8"]):
+        here = Here(2)
+        here.balancer.set_remotes([*map(candidate, routers)])
+        for number in range(limits.EJECT_AFTER):
+            here.balancer.ejections.failed(OTHER, None, "reset", number)
+        (other,) = [one for one in here.balancer.explain(number).candidates if one.site == OTHER]
+        rows.append((other.verdict, other.reason, other.targets_ready, other.capacity))
+    (verdict, reason, _, _), several = rows
+    assert verdict == "ejected"
+    assert several == (verdict, reason, 2, 8)
+
+
 def test_what_a_decision_saw_of_a_site_with_several_routers_can_be_told_again() -> None:
     here = Here(0)
     here.balancer.set_remotes([candidate("2", OWN, capacity=1), candidate("9")])
