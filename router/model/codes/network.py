@@ -131,9 +131,9 @@ SERVICES: Final = (
     Code(
         "SW0314",
         "Weights for sites without a ready target",
-        "The policy `split` gives a share to a site that has no ready target of the service, or "
-        "that a rule keeps from serving this site. The other sites with a weight get that share, "
-        "then those without one.",
+        "The policy `split` gives a share to a site that has no ready target of the service, that "
+        "is not reached, or that a rule keeps from serving this site. The other sites with a "
+        "weight get that share, then those without one.",
         "Bind targets there: sitectl service bind NAME; or change the weights: sitectl service set "
         "NAME --weight SITE=N",
     ),

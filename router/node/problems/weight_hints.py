@@ -1,5 +1,5 @@
-"""Notes on weights of `split` that have no effect: their sites have no target, or may not serve
-this one. Pure."""
+"""Notes on weights of `split` that have no effect: their sites have no target, are not reached, or
+may not serve this one. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
@@ -26,6 +26,7 @@ def weight_hints(
     ``is_drained_here``: whether an operator drained it of the service. A site that stops is not
     named: it comes again, or it is gone.
     """
+    away = {site.name for site in table.sites.values() if not site.reachable}
     stopping = {site.name for site in table.sites.values() if site.draining}
     names = ({site.name for site in table.sites.values()} | {own}) - stopping
     notes = []
@@ -47,7 +48,9 @@ def weight_hints(
             if one.targets_ready and not one.draining
         }
         left_out -= ready | drained
-        if ready and (empty := weighted - ready - drained - left_out):
+        if ready and (unreached := weighted & away):
+            notes.append(_away(service, sorted(unreached)))
+        if ready and (empty := weighted - away - ready - drained - left_out):
             notes.append(_empty(service, sorted(empty)))
         if ready and (barred := weighted & left_out):
             notes.append(_barred(service, sorted(barred)))
@@ -82,6 +85,12 @@ def _empty(service: str, sites: Sequence[str]) -> Note:
         "--weight SITE=N --weight SITE=N"
     )
     return _note("warning", service, sites, f"{have} no ready target", hint)
+
+
+def _away(service: str, sites: Sequence[str]) -> Note:
+    is_or_are = "is" if len(sites) == 1 else "are"
+    hint = "See which links are down: sitectl network status"
+    return _note("warning", service, sites, f"{is_or_are} not reached", hint)
 
 
 def _barred(service: str, sites: Sequence[str]) -> Note:

@@ -108,3 +108,22 @@ def test_a_site_that_a_rule_leaves_out_is_not_said_to_have_no_target(whose: str)
         "its share.",
         "See which rule leaves out attic: sitectl why shop",
     )
+
+
+def test_a_site_that_is_not_reached_is_not_said_to_have_no_target() -> None:
+    found = known()
+    sites = {
+        site: msgspec.structs.replace(route, reachable=route.name != "attic")
+        for site, route in found.sites.items()
+    }
+    found = msgspec.structs.replace(found, sites=sites)
+    spec = ServiceSpec(
+        ports=(8080,), policy=PolicySpec(name="split", weights={"attic": 3, "cloud": 1})
+    )
+    wanted = Wanted(name="onprem", site=SiteSpec(), services={"shop": spec})
+    (note,) = weight_hints(wanted, found, "onprem", nowhere, nowhere)
+    assert (note.severity, note.message, note.hint) == (
+        "warning",
+        "Service shop gives weight to attic, which is not reached: the other sites get its share.",
+        "See which links are down: sitectl network status",
+    )
