@@ -354,6 +354,8 @@ class TcpConnection:
     def _write_failed(self, error: OSError) -> None:
         """The peer is gone. What it sent before is still read, if reading is wanted."""
         loss = loss_of(error)
+        if self._reads_last and self.reading is PAUSED:
+            self.resume()
         if self.reading is not WANTED:
             self._lose(loss)
             return

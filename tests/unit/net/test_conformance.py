@@ -156,6 +156,17 @@ def test_what_came_ahead_of_a_reset_is_read_where_a_pause_says_so(pair: Pair) ->
     assert (bytes(pair.right.data), pair.right.lost_code) == (b"goodbye", "reset")
 
 
+def test_what_came_ahead_of_a_reset_is_read_also_when_a_write_meets_it_first(pair: Pair) -> None:
+    pair.right.wire.pause(reads_last=True)
+    pair.left.wire.send(b"goodbye")
+    pair.world.settle()
+    pair.left.wire.abort()
+    pair.right.wire.send(b"more")
+    pair.right.wire.send(b"and more")
+    pair.run_until(lambda: pair.right.losses)
+    assert (bytes(pair.right.data), pair.right.lost_code) == (b"goodbye", "reset")
+
+
 def test_what_the_peer_has_not_read_is_undelivered_also_once_the_kernel_has_it(pair: Pair) -> None:
     pair.run_until(lambda: pair.left.wire.undelivered_bytes == 0)
     pair.right.wire.pause()
