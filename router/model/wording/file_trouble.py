@@ -5,10 +5,17 @@ from typing import Final
 RAISE_OPEN_FILES: Final = (
     "Raise the limit of open files: ulimit -n, or LimitNOFILE= of the unit; serving goes on"
 )
+RAISE_FILE_SIZE: Final = (
+    "Raise the limit of a file's size: ulimit -f, or LimitFSIZE= of the unit; serving goes on"
+)
 _NO_DESCRIPTOR: Final = ("Too many open files", "Too many open files in system")
 """EMFILE and ENFILE, as the system says them."""
+_TOO_LARGE: Final = "File too large"
+"""EFBIG."""
 
 
 def next_step(reason: str, otherwise: str) -> str:
-    """``otherwise``, unless ``reason`` says that the process may open no more files."""
+    """``otherwise``, unless ``reason`` says that a limit of the process is to blame."""
+    if reason.endswith(_TOO_LARGE):
+        return RAISE_FILE_SIZE
     return RAISE_OPEN_FILES if reason.endswith(_NO_DESCRIPTOR) else otherwise
