@@ -668,6 +668,18 @@ def test_check_repeats_what_the_router_says_with_its_code_and_nothing_twice(
     assert warnings == [*messages.items(), ("SW0515", "link west-2 is down: host is dead")]
 
 
+def test_check_says_once_that_a_site_is_a_copy_however_many_links_are_refused_for_it(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    problem = {"code": "SW0401", "message": "far closed: it is a copy", "hint": ""}
+    admin.item("/api/v1/status", {**STATUS, "problems": [problem]})
+    refused = {"state": "refused", "error": "closed: it is a copy", "error_code": "copy"}
+    admin.items("/api/v1/links", {"name": "far", **refused}, {"name": "near", **refused})
+    admin.items("/api/v1/services", SERVICE)
+    items = json.loads(here("check", "-o", "json").stdout)["items"]
+    assert [one["code"] for one in items if one["level"] == "warning"] == ["SW0401"]
+
+
 def test_a_listener_at_all_addresses_is_shown_with_its_port(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
