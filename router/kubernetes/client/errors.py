@@ -21,6 +21,7 @@ UNAUTHORIZED, CONFLICT, GONE, NOT_FOUND, FORBIDDEN, TOO_MANY = 401, 409, 410, 40
 INVALID = 422
 MALFORMED: Final = "Malformed"
 UNREACHABLE: Final = "Unreachable"
+LATE: Final = "Timeout"
 UNTRUSTED: Final = "Untrusted"
 """The server's certificate is of no CA that this router trusts, so nothing was asked."""
 SILENT: Final = "the API server does not answer: "
@@ -75,7 +76,7 @@ class ApiError(RouterError):
 
 def late() -> ApiError:
     """No answer came in time. How long that was differs: it would be another sentence each time."""
-    return ApiError(NO_ANSWER, "Timeout", "no answer in time")
+    return ApiError(NO_ANSWER, LATE, "no answer in time")
 
 
 class ServerSilence(NamedTuple):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 from router.kubernetes.client.errors import (
+    LATE,
     MALFORMED,
     SILENT,
     UNAUTHORIZED,
@@ -137,7 +138,9 @@ def _told(fault: ApiError, since: str) -> tuple[str, str]:
             f"the API server answers with errors since {since} ({text})",
             "Look at the API server: kubectl get --raw '/readyz?verbose'",
         )
-    return (
-        f"the API server does not answer since {since} ({fault.message.removeprefix(SILENT)})",
-        "Look at the API server and at the network policies to it",
+    what = (
+        f"the API server does not answer in time since {since}"  # It may answer, and late.
+        if fault.reason == LATE
+        else f"the API server does not answer since {since} ({fault.message.removeprefix(SILENT)})"
     )
+    return what, "Look at the API server and at the network policies to it"
