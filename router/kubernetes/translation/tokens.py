@@ -80,7 +80,7 @@ def _is_link(
     """Whether a token is one that this site shall link with."""
     issuer = annotations(found).get(names.GENERATED_BY)
     if own_site_id and issuer == own_site_id:
-        if kind == names.TOKEN_CLAIM:  # The other kind is a request that was answered here.
+        if annotations(found).get(names.FILLED) != uid_of(found):  # Else it was filled here.
             noted.annotation(
                 names.GENERATED_BY,
                 "this token was made by this very site; no link is made of it",

@@ -23,7 +23,7 @@ from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import CONFLICT, NOT_FOUND, ApiError
 from router.kubernetes.codecs import token as codec
 from router.kubernetes.objects.addresses import Addresses
-from router.kubernetes.objects.names import CONNECTION_TOKEN, SKUPPER_TYPE
+from router.kubernetes.objects.names import CONNECTION_TOKEN, FILLED, SKUPPER_TYPE
 from router.kubernetes.objects.objects import Object, annotations, labels, uid_of, version_of
 from router.kubernetes.trust.trust_calls import SECRET, refusal, side_by_side
 from router.model import limits
@@ -32,8 +32,6 @@ from router.model.errors import ConfigError
 WAITS_CODE, UNUSABLE_CODE = "SW0442", "SW0448"
 ISSUER: Final = "spillway.dev/issuer"
 """On a request: the one site, by name, id or namespace, that shall fill it."""
-FILLED: Final = "spillway.dev/filled"
-"""On what we filled: its UID, by which it is told from its copies."""
 
 
 class TokenIssuer(msgspec.Struct, frozen=True):

@@ -113,13 +113,22 @@ def test_a_request_that_another_site_has_filled_is_a_token_whatever_its_label_sa
 
 
 def test_an_answered_request_of_this_site_makes_no_link() -> None:
-    own = made_with({"skupper.io/generated-by": OWN_SITE})
+    own = made_with({"skupper.io/generated-by": OWN_SITE, "spillway.dev/filled": "uid-east"})
     own["metadata"]["labels"]["skupper.io/type"] = "connection-token"
     assert (picture(own).documents, picture(own).errors) == ((), ())
-    own["metadata"]["labels"]["skupper.io/type"] = "token-claim"
+
+
+@pytest.mark.parametrize("kind", ["token-claim", "connection-token"])
+@pytest.mark.parametrize("filled", [{}, {"spillway.dev/filled": "uid-of-the-request"}])
+def test_a_token_that_is_applied_at_the_site_that_made_it_makes_no_link_and_is_told(
+    kind: str, filled: dict[str, str]
+) -> None:
+    own = made_with({"skupper.io/generated-by": OWN_SITE} | filled)
+    own["metadata"]["labels"]["skupper.io/type"] = kind
     found = picture(own)
     assert found.documents == ()
     assert told(found) == [("SW0416", "Secret/east", "[skupper.io/generated-by]")]
+    assert [error.severity for error in found.errors] == ["info"]
 
 
 def test_a_name_that_no_link_can_have_is_told() -> None:

@@ -12,9 +12,9 @@ from certs import certificates
 from certs.token_files import tokens
 from certs.token_files.tokens import Token
 from router.kubernetes.objects.addresses import Addresses
-from router.kubernetes.objects.names import SKUPPER_TYPE
+from router.kubernetes.objects.names import FILLED, SKUPPER_TYPE
 from router.kubernetes.translation.tokens import text_of
-from router.kubernetes.trust.requests import FILLED, ISSUER, TokenIssuer, TokenRequests
+from router.kubernetes.trust.requests import ISSUER, TokenIssuer, TokenRequests
 from tests.unit.certs.sites import NOW, Site
 from tests.unit.kubernetes.trust.fake_secrets import CONFLICT, FORBIDDEN, FakeSecrets, failing
 
