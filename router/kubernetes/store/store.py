@@ -46,6 +46,8 @@ from router.model.specs import ConnectorSpec, Document, ServiceSpec
 log = logging.getLogger("router.kubernetes")
 
 SITE: Final = "ConfigMap"
+_ESSENTIAL: Final = (SITE, "Secret")
+"""No site without the first; without the second a site that was revoked would be let in."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -379,6 +381,8 @@ class KubernetesStore:
 
 def _is_known(informer: Informer) -> bool:
     """Whether its kind was listed, or need not be waited for: another server may serve it."""
+    if informer.kind in _ESSENTIAL:
+        return informer.listed
     return informer.settled or (informer.selection.optional and bool(informer.trouble))
 
 

@@ -327,6 +327,24 @@ def test_a_kind_without_right_is_named_with_its_rule_and_all_else_goes_on() -> N
     run(story())
 
 
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+def test_it_is_not_ready_while_it_may_not_read_who_was_revoked_or_which_site_it_is(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE)
+        refused = 9
+        cluster.of(kind).list_faults = [FORBIDDEN] * refused
+        told = Told(cluster)
+        async with running(told.store):
+            await asyncio.wait_for(told.store.ready(), limits.WATCH_REFUSED_S * 2 * refused)
+            assert not cluster.of(kind).list_faults
+
+    run(story())
+    waited = {each.getMessage() for each in caplog.records if "waiting" in each.getMessage()}
+    assert waited == {f"waiting for the API server to list {kind}: {FORBIDDEN.message}"}
+
+
 def test_a_router_that_may_read_nothing_is_told_so_once() -> None:
     """Without its RoleBinding the Role has every rule: adding them would help nobody."""
 
