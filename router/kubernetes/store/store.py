@@ -46,8 +46,8 @@ from router.model.specs import ConnectorSpec, Document, ServiceSpec
 log = logging.getLogger("router.kubernetes")
 
 SITE: Final = "ConfigMap"
-_ESSENTIAL: Final = (SITE, "Secret")
-"""No site without the first; without the second a site that was revoked would be let in."""
+_ESSENTIAL: Final = (SITE, "Secret", "Service")
+"""Which site it is, who was revoked, which inner port is whose: a guess would harm others."""
 
 
 class Look(msgspec.Struct, frozen=True):

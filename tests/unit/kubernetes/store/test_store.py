@@ -327,8 +327,8 @@ def test_a_kind_without_right_is_named_with_its_rule_and_all_else_goes_on() -> N
     run(story())
 
 
-@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
-def test_it_is_not_ready_while_it_may_not_read_who_was_revoked_or_which_site_it_is(
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret", "Service"])
+def test_it_is_not_ready_while_it_may_not_read_the_site_the_revoked_or_the_inner_ports(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def story() -> None:
