@@ -45,7 +45,7 @@ class RebalancePlan(msgspec.Struct, frozen=True, kw_only=True):
     key: ServiceKey
     placed: dict[SiteId, int]
     placement: Placement
-    ending: int = 0
+    ending: int
 
 
 class RebalanceNews(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,8 @@ from router.service.sites.answer_habit import IN_PARTS_AGAIN, AnswerHabit
 from tests.unit.exchange.fakes_http import FakeTimers
 
 HEAD = b"GET / HTTP/1.1\r\nHost: shop\r\n"
+US = SiteId("us")
+UNRATED = SimpleNamespace(load=3, rated=False, lent=0)
 
 
 class Told:
@@ -39,7 +41,9 @@ class Told:
         self.late = in_flight
 
 
-def opened(habit: AnswerHabit, **changes: Any) -> Told:
+def opened(
+    habit: AnswerHabit, *, ledger: Any = UNRATED, ingress: SiteId = US, **changes: Any
+) -> Told:
     told = Told()
     fields: dict[str, Any] = {"key": ServiceKey("shop", 80), "protocol": "http", "head": HEAD}
     request = Request(**(fields | changes))
@@ -47,7 +51,9 @@ def opened(habit: AnswerHabit, **changes: Any) -> Told:
     service = SimpleNamespace(
         answer_habit=habit,
         sheddable=None,
-        ledger=SimpleNamespace(load=3, rated=False, lent=0),
+        ledger=ledger,
+        site=US,
+        timers=FakeTimers(),
         demand=SimpleNamespace(brought=0),
         admission=SimpleNamespace(admit=lambda *asked: Slot("a:1", cast(Any, None), None)),
         outcomes=SimpleNamespace(era=0),
@@ -55,12 +61,29 @@ def opened(habit: AnswerHabit, **changes: Any) -> Told:
         target_ways=SimpleNamespace(by_protocol={request.protocol: {"a:1": way}}),
     )
     under_way = cast(Any, SimpleNamespace(egress={}, stirred=None))
-    EgressExchange(cast(Any, told), request, cast(Any, service), under_way, SiteId("1"), 0)
+    EgressExchange(cast(Any, told), request, cast(Any, service), under_way, ingress, 0)
     return told
 
 
+@pytest.mark.parametrize(("ingress", "is_handed"), [("us", True), ("a", False), ("z", False)])
+def test_a_request_that_another_router_of_this_site_sends_on_was_asked_for_there(
+    ingress: str, is_handed: bool
+) -> None:
+    """Of a site's rate: its own clients count where they came."""
+    calls: list[str] = []
+    ledger = SimpleNamespace(
+        rated=True,
+        load=0,
+        lent=0,
+        ask=lambda now: calls.append("ask"),
+        hand=lambda now: calls.append("hand"),
+    )
+    opened(AnswerHabit(), ledger=ledger, ingress=SiteId(ingress))
+    assert calls == (["ask", "hand"] if is_handed else ["ask"])
+
+
 TOKEN = "for a fleet"
-US, LINK, BEYOND, LOOP = SiteId("us"), SiteId("link"), SiteId("beyond"), SiteId("loop")
+LINK, BEYOND, LOOP = SiteId("link"), SiteId("beyond"), SiteId("loop")
 
 
 @pytest.mark.parametrize(

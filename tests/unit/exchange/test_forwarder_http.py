@@ -96,6 +96,16 @@ def test_a_request_is_answered_and_its_slot_given_back(request_bytes: bytes, her
     assert shop.in_flight() == [0, 0, 0]
 
 
+def test_while_memory_is_short_new_requests_are_refused_and_counted() -> None:
+    shop = Shop(here=1)
+    told = []
+    for refuses in (False, True, False):
+        shop.a.memory.refuse_new(refuses)
+        told.append((shop.status(shop.client()), shop.a.memory.is_refusing))
+    assert told == [(200, False), (503, True), (200, False)]
+    assert shop.a.memory.refused_total == 1
+
+
 def test_what_clients_have_here_is_what_is_under_way_and_who_waits() -> None:
     shop = Shop(here=1, there=0, farther=0, answer=None)
     seen = []

@@ -276,6 +276,7 @@ def test_without_any_candidate_the_client_is_reset() -> None:
     assert world.client().was_reset
     (snapshot,) = world.a.forwarder.readings.services_snapshot()
     assert set(snapshot.counters.requests) == {(SERVED_NOWHERE, "error")}
+    assert snapshot.counters.failed_for == {"no-route": 2}
 
 
 @pytest.mark.parametrize("here", [1, 0], ids=["here", "elsewhere"])
@@ -298,7 +299,7 @@ def test_an_egress_without_slot_refuses_at_once_unless_it_may_wait() -> None:
     second = world.client()
     waits = [offer.wait_ms for offer in world.mesh.opens]
     assert waits[:2] == [0, 0]
-    assert all(wait_ms > 0 for wait_ms in waits[2:])
+    assert set(waits[2:]) == {1000 * limits.STAND_S}
     assert second.is_open
     assert world.counts == (0, 1)
 

@@ -871,3 +871,13 @@ def test_a_client_that_leaves_a_ping_unanswered_has_time_for_streams_on_their_wa
     assert not site.connection.is_finished()
     site.timers.advance(0.2)
     assert site.connection.is_finished()
+
+
+@pytest.mark.parametrize("is_complete", [True, False])
+def test_our_own_answer_asks_a_client_to_stop_only_if_it_has_more_to_send(
+    site: Site, is_complete: bool
+) -> None:
+    stream = site.ask(REQUEST, end=is_complete)
+    site.leg.handler.done(LegFailure("no-route"))
+    said = site.said(stream)
+    assert [said[0], *said[2:]] == ["head 503", "end", *([] if is_complete else ["reset 0"])]

@@ -668,3 +668,15 @@ def test_no_timer_is_left_when_a_connection_is_over(site: Site) -> None:
     site.timers.turn()
     assert site.connection.is_lost
     assert site.timers.pending_timers == 0
+
+
+@pytest.mark.parametrize("over", [0, 1, 1000])
+def test_behind_our_end_so_much_of_a_client_is_dropped_and_then_it_is_reset(over: int) -> None:
+    """A reset at once may destroy our last answer."""
+    site = Site().deliver(b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
+    site.leg.respond(b"HTTP/1.1 200 OK\r\n", b"bye")
+    assert site.connection.is_finished()
+    site.connection.deliver(bytes(limits.LINGER_DISCARD_BYTES_MAX - 1))
+    assert not site.connection.is_aborted()
+    site.connection.deliver(bytes(1 + over))
+    assert site.connection.is_aborted() == (over > 0)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from router.link import control
 from router.link.ports import KnownOffer
-from router.model.specs import ServiceSpec
+from router.model.specs import ServiceProtocol, ServiceSpec
 from tests.unit.exchange.fakes import FakeMesh, FakeStream, router_of
 from tests.unit.exchange.test_forwarder_http import GET, KEY, Shop
 
@@ -66,6 +67,24 @@ def test_what_is_not_as_it_was_is_judged_anew(what: str) -> None:
     assert not known.take(stream)
     assert exit_.memory.refused_total == refused_before, "who judges it counts it"
     assert not shop.in_flight()[1]
+
+
+@pytest.mark.parametrize("protocol", ["http", "http2"])
+@pytest.mark.parametrize("now_is", ["http", "http2", "tcp"])
+def test_a_remembered_offer_is_taken_while_the_service_has_its_protocol(
+    protocol: ServiceProtocol, now_is: ServiceProtocol
+) -> None:
+    shop, _ = remembered()
+    exit_ = shop.sites["b"].forwarder
+    exit_.set_service(KEY, ServiceSpec(ports=(8080,), protocol=protocol))
+    request = msgspec.structs.replace(shop.mesh.opens[-1], protocol=protocol)
+    body = control.encode_open(request)
+    for _ in range(2):
+        exit_.stream_offered(FakeStream(shop.mesh, router_of("a")), request, body)
+    known = exit_.known_offers.get(body)
+    assert known is not None
+    exit_.set_service(KEY, ServiceSpec(ports=(8080,), protocol=now_is))
+    assert known.take(FakeStream(shop.mesh, router_of("a"))) == (now_is == protocol)
 
 
 def test_other_rules_forget_all_offers() -> None:

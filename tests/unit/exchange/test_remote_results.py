@@ -111,6 +111,7 @@ def opened(
     service: Service | None = None,
     handler: object = None,
     method: bytes = b"GET",
+    wait_ms: int = 0,
 ) -> RemoteLeg:
     head = method + b" / HTTP/1.1\r\nHost: a\r\n" if protocol == "http" else b""
     return RemoteLeg(
@@ -119,7 +120,7 @@ def opened(
         cast(Any, service or Service()),
         egress,
         (RouterId("ra"),),
-        0,
+        wait_ms,
         1.0,
         SentFor.NO_DEMAND,
     )
@@ -348,3 +349,15 @@ def test_what_another_site_says_out_of_order_breaks_its_answer(
     assert failures(balancer) == is_broken
     if is_broken:
         assert (len(taken.calls), taken.body) == (said + 1, body), "nothing of it is passed on"
+
+
+@pytest.mark.parametrize("wait_ms", [0, 500])
+def test_a_stream_that_is_lost_before_an_answer_to_it_is_waited_for_no_more(wait_ms: int) -> None:
+    balancer, service, taken = balancer_of(ledger_of(), remote("a")), Service(), Taken()
+    egress = balancer.routers[RouterId("ra")]
+    leg = opened(egress, "http", service, taken, wait_ms=wait_ms)
+    assert (leg in service.unanswered.since) == (not wait_ms)
+    leg.lost("link-lost")
+    assert taken.calls == [("done", "link-lost")]
+    assert not service.unanswered.since and not balancer.under_way
+    assert not any(service.demand.elsewhere)

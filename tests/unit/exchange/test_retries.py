@@ -410,3 +410,25 @@ def test_who_has_a_slot_at_a_far_site_on_arrival_has_not_waited(held_s: float, w
     assert shop.at_rest()
     (snapshot,) = shop.a.readings.services_snapshot()
     assert sum(snapshot.counters.queue_wait.counts) == waits
+
+
+@pytest.mark.parametrize("here", [False, True])
+def test_a_client_is_read_again_once_a_target_is_held_for_what_is_kept_of_it(here: bool) -> None:
+    shop = Shop(10, farther=0)
+    if here:
+        config = {str(shop.targets["a"]): TargetConfig(connector="t", capacity=1)}
+        shop.a.set_targets(KEY, config)
+        shop.network.silent.add(shop.targets["a"].address)
+        shop.network.run()
+    shop.mesh.delay_s = CONNECT_S / 4
+    client = shop.client(PUT % (2 * limits.REPLAY_BYTES_MAX) + bytes(limits.REPLAY_BYTES_MAX))
+    assert client.connection is not None
+    near_end = client.connection.other  # type: ignore[attr-defined]
+    assert near_end.paused
+    shop.network.advance(CONNECT_S + 1.0)
+    assert not near_end.paused
+    client.send(bytes(limits.REPLAY_BYTES_MAX))
+    shop.network.advance(1.0)
+    shop.answer("b")
+    shop.network.advance(1.0)
+    assert status(client) == 200

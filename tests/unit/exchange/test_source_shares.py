@@ -88,6 +88,9 @@ def test_no_more_is_reset_than_needed_and_enough_if_it_is_there(
     freed, gone = drop(held, size_bytes)
     if gone:
         assert freed - gone[-1][1] < size_bytes
+    for host in held:
+        of_host = [size for other, size in gone if other == host]
+        assert of_host == sorted(held[host], reverse=True)[: len(of_host)], "the largest first"
     if freed < size_bytes:
         for host, sizes in held.items():
             left = sum(sizes) - sum(size for other, size in gone if other == host)
