@@ -26,6 +26,7 @@ class Names:
             **table.routers,
         }
         for site, route in table.sites.items():
+            self._last.pop(site, None)  # Who is gone for longest comes first.
             self._last[site] = route.name
         while len(self._last) > SITE_NAMES_MAX:
             del self._last[next(iter(self._last))]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import product
 from unittest.mock import patch
 
 import msgspec
@@ -266,3 +267,34 @@ def test_what_one_neighbor_brings_takes_no_room_from_another(
         alone += [(own, "third"), (msgspec.structs.replace(other, part=0), None)]
     with limited(**NEIGHBOUR_LIMITS, **roomy):
         assert held(brought(together)[0], "honest") == held(brought(alone)[0], "honest")
+
+
+PARTS = st.tuples(
+    st.integers(1, 3), st.frozensets(st.integers(0, 8), max_size=5), st.integers(0, 3)
+)
+
+
+@given(st.lists(st.tuples(PARTS, st.booleans()), max_size=12), PARTS)
+def test_a_budget_counts_what_is_stored_however_it_came_there(
+    history: list[tuple[tuple[int, frozenset[int], int], bool]],
+    last: tuple[int, frozenset[int], int],
+) -> None:
+    budget, parts = SiteBudget(), dict[int, tuple[Lsa, bytes]]()
+    for said, stays in history:
+        part, after = said[0], stored(*said) if stays else None
+        budget.replace(parts.pop(part, None), after)
+        if after is not None:
+            parts[part] = after
+    fresh = SiteBudget()
+    for after in parts.values():
+        fresh.replace(None, after)
+    part, new = last[0], stored(*last)
+    for names, items, size in product((1, 3, 6), (3, 6, 12), (20, 60, 150)):
+        most = {"NAMES": names, "ITEMS": items, "BYTES": size}
+        with limited(**{f"LSA_SITE_{what}_MAX": value for what, value in most.items()}):
+            assert budget.excess(parts.get(part), new) == fresh.excess(parts.get(part), new)
+
+
+def stored(part: int, names: frozenset[int], ports: int) -> tuple[Lsa, bytes]:
+    said = Said("honest", 0, part, names, ports, 0, frozenset(), 0.0)
+    return lsa_of(said, 2), bytes(10 * (len(names) + ports))

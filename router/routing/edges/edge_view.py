@@ -76,7 +76,7 @@ def _own_sites(own: RouteTable, told: EdgeTable, way: EdgeWay | None) -> dict[Si
     mine = own.sites[own.site]
     as_others_are = f"{mine.name}@"  # So the neighbour tells one with the name of this site.
     if way and any(row.name.startswith(as_others_are) for row in told.sites.values()):
-        mine = msgspec.structs.replace(mine, name=f"{as_others_are}{mine.site[:8]}")
+        mine = msgspec.structs.replace(mine, name=f"{as_others_are}{mine.site[:SHORT_ID_CHARS]}")
     neighbours = ((way.site, way.cost),) if way else ()
     return {own.site: msgspec.structs.replace(mine, neighbours=neighbours)}
 

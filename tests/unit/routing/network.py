@@ -14,6 +14,7 @@ from router.routing.table import RouteTable
 from tests.unit.routing.fakes import FakeIdentity
 
 Link = frozenset[str]
+EARLY_S = 0.001
 
 
 class Network:
@@ -177,8 +178,11 @@ class Network:
                 if life == self._lives[frozenset((sender, to))]:
                     self._deliver(sender, to, event)
             else:
+                core, early = self.cores[timer[1]], timer[0] - EARLY_S
+                if early > self.now:
+                    assert core.handle_timeout(early) == [], "nothing is due before the deadline"
                 self.now = max(self.now, timer[0])
-                self.take(timer[1], self.cores[timer[1]].handle_timeout(self.now))
+                self.take(timer[1], core.handle_timeout(self.now))
         self.now = end
 
     def _deliver(self, sender: str, to: str, event: SendLsa | SendAck | SendDigest) -> None:

@@ -16,6 +16,7 @@ from router.model.rights.grants import OFFER, ServiceGrant
 from router.model.rights.sharing import ALL, Party, Sharing, SharingRules
 from router.model.specs import ServiceSpec
 from router.routing.adverts.lsa import LsaFault, decode_lsa
+from router.routing.core import RoutingCore
 from router.routing.declared import Claim
 from router.routing.edges import edge as edges
 from router.routing.edges.attached import AttachedEdges
@@ -307,6 +308,28 @@ def test_a_full_table_takes_a_row_of_each_kind_for_one_that_is_gone_and_no_more(
     assert isinstance(rows.receive(message(base=1, version=2, **more())), LsaFault)
     assert not isinstance(rows.receive(message(base=1, version=2, **gone(), **more())), LsaFault)
     assert len(rows) == 8
+
+
+@pytest.mark.parametrize("rows", [(2, 2, 2), (6, 0, 0), (0, 6, 0), (0, 0, 6), (1, 2, 3)])
+@pytest.mark.parametrize("gone", [(0, 0, 0), (2, 0, 0), (0, 2, 0), (0, 0, 2), (1, 1, 1)])
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_message_brings_as_many_rows_as_fit_and_as_it_takes_away(
+    monkeypatch: pytest.MonkeyPatch,
+    rows: tuple[int, int, int],
+    gone: tuple[int, int, int],
+    more: int,
+) -> None:
+    monkeypatch.setattr("router.routing.edges.edge_rows.EDGE_ROWS_MAX", 3)
+    sites, services, candidates = rows[0], rows[1], rows[2] + sum(gone) + more
+    told = message(
+        sites=tuple(site_row(FakeIdentity(f"{number}")) for number in range(sites)),
+        services=tuple(service_row(f"s{number}") for number in range(services)),
+        candidates=tuple(candidate_row(1 + number) for number in range(candidates)),
+        gone_sites=tuple(FakeIdentity(f"gone-{number}").router for number in range(gone[0])),
+        gone_services=tuple(f"gone-{number}" for number in range(gone[1])),
+        gone_candidates=tuple(("shop", 99 + number, NEAR.router) for number in range(gone[2])),
+    )
+    assert isinstance(EdgeRows().receive(told), LsaFault) == bool(more)
 
 
 @pytest.mark.parametrize("held", range(4))
@@ -711,6 +734,46 @@ def test_a_deleted_site_is_one_also_long_after_the_neighbor_that_said_so_was_los
     edge.handle_timeout(10_000.0)
     assert not edge.table.declarations, "all else that it told counts no more"
     assert edge.table.deleted == {FAR.site}
+
+
+def test_a_table_in_which_nothing_is_other_for_an_edge_is_not_told() -> None:
+    told = serving(3)
+    told.ack(table_of(told.wish(1)))
+    assert told.update() == [] and told.edges.next_deadline() is None
+    network = told.network
+    network.take("near", network.cores["near"].set_draining(True, network.now))
+    network.run(2)
+    stops = table_of(told.update())
+    assert stops.draining
+    told.ack(stops)
+    assert told.update() == [] and told.edges.next_deadline() is None
+
+
+def test_an_edge_knows_of_services_without_room_once_its_table_is_whole() -> None:
+    edge = attached("shop")
+    assert edge.left_out == 0
+    hear(edge, message(sites=(site_row(),), left_out=3, is_last=False))
+    assert edge.left_out == 0
+    hear(edge, message(base=1, version=2, left_out=4))
+    assert edge.left_out == 4
+
+
+def test_an_edge_whose_name_another_site_has_is_told_apart_by_its_id() -> None:
+    edge = attached("shop")
+    for name, shown in (("far", "edge"), ("edge@1234", f"edge@{EDGE.site[:8]}")):
+        hear(edge, message(version=2, sites=(site_row(), site_row(FAR, 5, name))))
+        assert edge.table.sites[EDGE.site].name == shown
+        edge.adjacency_down(NEAR.router, 2.0)
+        edge.adjacency_up(NEAR.router, NEAR.site, 2, 2.0)
+
+
+def test_of_neighbors_an_edge_shows_what_a_router_does_that_is_alone() -> None:
+    edge = edge_routing()
+    core = RoutingCore(EDGE, epoch=1, boot_nonce=b"n", version="1", now=0.0)
+    lists = ("held", "held_by", "full_neighbours", "unstated", "tokens", "owners")
+    for name in ("without_room", "crowd", *lists):
+        shown, alone = getattr(edge, name), getattr(core, name)
+        assert shown == alone or (not shown and not alone)
 
 
 def test_what_an_edge_does_not_want_any_more_is_taken_back() -> None:

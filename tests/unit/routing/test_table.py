@@ -226,6 +226,9 @@ def test_routers_of_one_site_are_one_site_and_several_candidates() -> None:
     own = network.table("two").candidates[X80]
     assert [(c.site, c.path_cost) for c in own] == [(one.site, 0)]
     assert list(network.table("two").sites) == [one.site, network.identities["west"].site]
+    for name in ("one", "two", "west"):
+        beside = network.table(name).sites[one.site].neighbours
+        assert beside == ((network.identities["west"].site, 4),), "of all routers of the site"
 
 
 def test_a_site_drains_when_all_of_its_routers_do() -> None:
