@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.targets.target import Target
-from router.balance.targets.target_choice import SLOWER, cold_ones, target_reports
+from router.balance.targets.target_choice import (
+    BUSY_FACTOR,
+    SLOWER,
+    busy_counts_s,
+    cold_ones,
+    target_reports,
+)
 from router.balance.targets.target_latency import (
     KNOWN_BEFORE,
     KNOWN_FROM,
@@ -168,6 +174,10 @@ def test_a_target_is_passed_over_only_if_another_with_room_is_sooner_beyond_doub
     cold = cold_ones(targets)
     found = [one for one in cold if one in roomy]
     assert found == [one for one in roomy if not beats(one)]
+    for one in targets:
+        others = [of(other)[0] for other in targets if other is not one and other.latency.expected]
+        counted_s = min([BUSY_FACTOR * exp(each) for each in others], default=None)
+        assert busy_counts_s(one, targets) == counted_s
     for one, report in zip(targets, target_reports(targets, cold, None), strict=True):
         compared_s = exp(of(one)[0]) if one in known else None
         assert report.expected_s == compared_s, "what is shown is what was compared"

@@ -10,8 +10,17 @@ from router.model import limits
 from router.model.capacity import Rate, SiteCap
 from router.model.ids import RouterId, SiteId
 from router.model.messages.adverts import RemoteCandidate
-from router.model.specs import PolicyName
-from tests.unit.balance.builders import HERE, balancer_of, ledger_of, load, remote, take
+from router.model.specs import PolicyName, PolicySpec
+from tests.unit.balance.builders import (
+    HERE,
+    WEB,
+    ToldBalancer,
+    balancer_of,
+    ledger_of,
+    load,
+    remote,
+    take,
+)
 
 FAR, FARTHER = SiteId("a"), SiteId("b")
 
@@ -130,3 +139,20 @@ def test_routers_of_one_site_fill_a_part_of_its_room_each() -> None:
         ledger_of(11), {FAR: 30}, own, remote("a", capacity=50), now=limits.REBALANCE_RETURN_S / 2
     )
     assert later == Placement({FAR: 10}, {HERE: 10})  # and each is that in turn.
+
+
+@pytest.mark.parametrize("moment", range(8))
+def test_at_any_moment_routers_of_one_site_divide_all_of_its_free_slots(moment: int) -> None:
+    slots = {"x": 10, "y": 11, "z": 10}
+    own = {
+        name: replace(remote("a", cost=0, capacity=count), site=HERE, router=RouterId(name))
+        for name, count in slots.items()
+    }
+    filled = 0
+    for name, count in slots.items():
+        balancer = ToldBalancer(WEB, HERE, "here", ledger_of(count), PolicySpec(), RouterId(name))
+        siblings = [one for sibling, one in own.items() if sibling != name]
+        balancer.set_remotes([*siblings, remote("a", capacity=90)])
+        found = balancer.placement(moment * limits.REBALANCE_RETURN_S / 4, {FAR: 40})
+        filled += found.come[HERE]
+    assert filled == 31

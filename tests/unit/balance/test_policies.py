@@ -7,6 +7,7 @@ import pytest
 
 from router.balance.deciding.decisions import Asked, Decision, NoChoice, RemoteWait
 from router.balance.deciding.policies import POLICIES, check_policy
+from router.model import limits
 from router.model.ids import SiteId
 from router.model.specs import PolicyName, PolicySpec
 from tests.unit.balance.builders import HERE, balancer_of, ledger_of, load, remote, site_of, take
@@ -24,7 +25,10 @@ def test_policies_that_cannot_be_run_say_why() -> None:
     assert "not in this version, which runs fill, balanced" in (
         check_policy(PolicySpec("of-tomorrow")) or ""
     )
-    for weights in ({}, {"a": 0}, {"a": -1}, {"a": 1_000_001}):
+    most = {f"s{number}": limits.SPLIT_WEIGHT_MAX for number in range(limits.SPLIT_SITES_MAX)}
+    assert check_policy(PolicySpec("split", most)) is None
+    too_much = {"a": limits.SPLIT_WEIGHT_MAX + 1}
+    for weights in ({}, {"a": 0}, {"a": -1}, too_much, {**most, "more": 1}):
         assert "needs weights" in (check_policy(PolicySpec("split", weights)) or "")
 
 

@@ -49,6 +49,16 @@ def test_nothing_is_saved_up_at_the_moment_it_is_over() -> None:
     assert let_in(gate, 5.4, 10) == 1
 
 
+def test_a_rate_that_is_lowered_below_what_was_let_in_is_over_at_once() -> None:
+    for let, more in ((4, 1), (5, 0), (8, 0)):
+        gate = gate_of()
+        assert let_in(gate, 0.0, let) == let
+        lower = Rate(per_s=1.0, resume_per_s=0.5, window_s=5.0, stay_s=5.0)
+        gate.set_rate(lower, RateDemand(5.0))
+        assert let_in(gate, 0.0, 3) == more
+        assert gate.is_over
+
+
 def test_a_longer_window_counts_what_the_shorter_one_let_in() -> None:
     gate = gate_of()
     assert let_in(gate, 0.0, 8) == 8

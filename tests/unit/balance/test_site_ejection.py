@@ -1,9 +1,11 @@
 """When a remote site is due to be ejected, and whether the others can spare it."""
 
 import msgspec
+import pytest
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.decisions import Asked, Decision, NoChoice
+from router.balance.sites.site_ejection import SiteNews, SiteReturned
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, serve_at_once
@@ -203,6 +205,22 @@ def test_a_newcomer_that_was_woken_and_has_its_first_request_is_full_and_not_eje
     (one,) = [seen for seen in balancer.explain(0.1).candidates if seen.site == FAILS]
     assert (one.verdict, one.ejected_s) == ("full", None)
     assert one.reason == "it was woken, and is to answer a request first; its probe is under way"
+
+
+@pytest.mark.parametrize("how", ["ejected", "in reserve", "woken"])
+def test_only_an_ejected_site_is_said_to_return(how: str) -> None:
+    balancer, told = balancer_of(ledger_of(), remote("a", 1), remote("b", 2)), list[SiteNews]()
+    balancer.ejections.follow(told.append, lambda: None)
+    if how == "woken":
+        balancer.ejections.wake(FAILS, 0.0)
+    else:
+        serve_at_once(balancer, "b" if how == "ejected" else "a", 5)
+        fail(balancer, "a")
+    ejection = balancer.ejections.active[FAILS]
+    assert ejection.in_reserve == (how == "in reserve")
+    balancer.ejections.answered(FAILS, ejection, ejection.until)
+    returned = [SiteReturned(FAILS)] if how == "ejected" else []
+    assert [one for one in told if isinstance(one, SiteReturned)] == returned
 
 
 def test_a_newcomer_that_was_woken_gets_a_place_more_with_each_answer() -> None:
