@@ -1,14 +1,26 @@
 """An operator's hours: nothing false is said in any, and what is false is noticed."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
+from router.admin.views.why import WhyView
+from router.model.events import Event, Refusals
 from tests.examples import seeds
+from tests.simulation.hours.changes import Changes, Told
 from tests.simulation.hours.claims import false_of
+from tests.simulation.hours.counted import Counted
+from tests.simulation.hours.episodes import Episodes
+from tests.simulation.hours.eye import Eye
 from tests.simulation.hours.hour import Hour
+from tests.simulation.hours.next_request import false_next
 from tests.simulation.hours.omissions import Said, unsaid
+from tests.simulation.hours.printed import false_in
+from tests.simulation.hours.remembered import false_in_past
+from tests.simulation.world import Answer
 
-MINUTES_S = 120.0
+MINUTES_S = 80.0
 FULL = "every site that may serve it is full"
 FALSE = (
     "a is drained: 1.0/s go to b (cost 1)",
@@ -37,21 +49,56 @@ FALSE = (
 )
 
 
-@pytest.mark.parametrize("seed", seeds(6))
+LIES = (
+    ("status", "ready", "ready, degraded"),
+    ("status", "ready", "draining: it stops once requests have ended"),
+    ("status", "ready", "stopped; this is what is configured"),
+    ("status", "3 sites", "2 of 3 sites reachable"),
+    ("check", "0 warnings", "1 warning"),
+    ("network status", "yes", "no"),
+    ("link status", "-\n", "the connection was lost\n"),
+    ("service status", "  0   ", "  9   "),
+    ("service status", " at 3 sites", "9 at 3 sites"),
+    ("top --once", "0 of", "9 of"),
+    ("top --once", "  -", "  for other sites' clients"),
+    ("why shop", "(local site has room)", "(no target of a is ready)"),
+)
+"""What is typed, a part of what is printed, and what would be false in its place."""
+
+
+@pytest.mark.parametrize("seed", seeds(3))
 def test_nothing_false_is_said_in_minutes_of_faults_and_mistakes(seed: int) -> None:
     assert list(map(str, Hour(seed).play(MINUTES_S))) == []
 
 
-@pytest.fixture(scope="module")
-def quiet() -> Hour:
-    """All is well, and no client asks."""
-    hour = Hour(1)
+def calm() -> Hour:
+    """All is well, for so long that it is known to be."""
+    hour = Hour(11)
+    assert (list(hour.world.sites), hour.truth.protocol) == (["a", "b", "c"], "http")
     for site in hour.world.sites.values():
         if not site.connectors:
             site.serve(1, capacity=5)
-    for _ in range(80):
+    for _ in range(200):
         hour.world.run(0.25)
         hour.truth.sample()
+    return hour
+
+
+@pytest.fixture(scope="module")
+def quiet() -> Hour:
+    """No client asks. Nothing is changed."""
+    return calm()
+
+
+@pytest.fixture
+def asked() -> Hour:
+    """Clients of site a ask, and are served there."""
+    hour = calm()
+    answers = hour.world["a"].offer(5, 4.0)
+    for _ in range(20):
+        hour.world.run(0.25)
+        hour.truth.sample()
+    hour.truth.answers["a"].extend(answers)
     return hour
 
 
@@ -60,7 +107,129 @@ def test_a_sentence_that_is_false_is_noticed(quiet: Hour, sentence: str) -> None
     assert list(false_of(quiet.truth, "a", sentence)) != []
 
 
-def test_what_is_not_said_is_noticed(quiet: Hour) -> None:
+@pytest.mark.parametrize(("words", "said", "lie"), LIES)
+def test_what_sitectl_says_falsely_is_noticed(quiet: Hour, words: str, said: str, lie: str) -> None:
+    printed = quiet.watch("a").eye.typist.type(words)
+    assert list(false_in(quiet.truth, "a", printed)) == []
+    assert said in printed.text
+    false = printed._replace(text=printed.text.replace(said, lie))
+    assert list(false_in(quiet.truth, "a", false)) != []
+
+
+@pytest.mark.parametrize("words", ["status", "check"])
+def test_an_exit_code_that_does_not_fit_is_noticed(quiet: Hour, words: str) -> None:
+    printed = quiet.watch("a").eye.typist.type(words)
+    assert printed.code == 0
+    assert list(false_in(quiet.truth, "a", printed._replace(code=3))) != []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {("requests", "a", "2xx"): 9.0},
+        {("spilled", "b"): 9.0},
+        {("failed", "no-route"): 9.0},
+        {("SPILLED",): 9.0},
+        {("in_flight", "a"): 9.0},
+        {("targets_ready", "b"): 9.0},
+    ],
+)
+def test_a_figure_that_is_false_is_noticed(
+    quiet: Hour, wrong: dict[tuple[str, ...], float]
+) -> None:
+    figures = quiet.watch("a").eye.figures()
+    counted = Counted(quiet.truth, "a")
+    assert [*counted.wrong(figures), *counted.wrong(figures)] == []
+    assert list(counted.wrong({**figures, **wrong})) != []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"site": "b"},
+        {"site": None, "outcome": "no-route"},
+        {"reason": "no target of a is ready"},
+        {"spill_reason": "no-target"},
+        {"spill_reason": "drained"},
+    ],
+)
+def test_a_decision_that_was_another_one_is_noticed(asked: Hour, wrong: dict[str, Any]) -> None:
+    now, past = asked.watch("a").eye.past()
+    assert {one.outcome for one in past} == {"ok"}
+    assert list(false_in_past(asked.truth, "a", now, past)) == []
+    false = [msgspec.structs.replace(past[0], **wrong), *past[1:]]
+    assert list(false_in_past(asked.truth, "a", now, false)) != []
+
+
+def test_a_request_that_is_not_remembered_is_noticed(asked: Hour) -> None:
+    now, past = asked.watch("a").eye.past()
+    assert list(false_in_past(asked.truth, "a", now, [past[0], *past[2:]])) != []
+
+
+def test_why_that_names_another_site_is_noticed(asked: Hour) -> None:
+    class Liar(Eye):
+        def why(self) -> WhyView | None:
+            why = super().why()
+            assert why is not None
+            decision = msgspec.structs.replace(why.decision, site="b")
+            return msgspec.structs.replace(why, decision=decision)
+
+    world, truth = asked.world, asked.truth
+    assert list(false_next(world, truth, "a", asked.watch("a").eye)) == []
+    assert list(false_next(world, truth, "a", Liar(world["a"], lambda event: None))) != []
+
+
+def episode(code: str, requests: int = 0) -> Event:
+    """``requests`` of one that is over."""
+    figures = Refusals(
+        began="", lasted_s=1.0, requests=requests, reasons={}, in_flight_max=0, capacity=None
+    )
+    return Event(
+        at="", severity="info", code=code, subject="shop:8080", message="", refused=figures
+    )
+
+
+def test_an_episode_that_has_no_begin_or_no_end_is_noticed(asked: Hour) -> None:
+    episodes = Episodes(asked.truth, "a")
+    asked.world.run(15.0)
+    asked.truth.sample()
+    assert list(episodes.hear(episode("refusing-ended"))) != []
+    assert list(episodes.hear(episode("refusing-begun"))) == []
+    assert list(episodes.wrong()) != [], "none was refused"
+    assert list(episodes.hear(episode("refusing-begun"))) != []
+    assert list(episodes.hear(episode("refusing-ended", requests=7))) != []
+    assert list(episodes.wrong()) == []
+    refused = Answer(asked.truth.now - 5.0)
+    refused.ended, refused.status = refused.began, 503
+    refused.fields = {"Spillway-Error": "no-route"}
+    asked.truth.answers["a"].append(refused)
+    assert list(episodes.wrong()) != [], "one was, and it did not begin"
+
+
+def test_a_link_that_comes_or_goes_unsaid_is_noticed() -> None:
+    quiet = calm()
+    changes = Changes(quiet.truth, "a")
+    assert list(changes.hear(Told(1, "link-down", "b"))) == []
+    assert list(changes.hear(Told(1, "link-down", "b"))) != []
+    assert list(changes.hear(Told(1, "target-down", "127.0.0.1:9001"))) == []
+    assert list(changes.wrong({"9001"})) == []
+    for _ in range(200):
+        quiet.world.run(0.25)
+        quiet.truth.sample()
+    assert len(list(changes.wrong({"9001"}))) == 2
+    assert list(changes.hear(Told(1, "link-up", "b"))) == []
+    assert list(changes.hear(Told(1, "target-up", "127.0.0.1:9001"))) == []
+    assert list(changes.wrong({"9001"})) == []
+    quiet.world["b"].kill()
+    quiet.truth.gone.add("b")
+    for _ in range(40):
+        quiet.world.run(0.25)
+        quiet.truth.sample()
+    assert list(changes.wrong({"9001"})) != []
+
+
+def test_what_is_not_said_is_noticed() -> None:
+    quiet = calm()
     c = quiet.world["c"]
     for target in c.targets.values():
         target.listener.close()
@@ -69,7 +238,7 @@ def test_what_is_not_said_is_noticed(quiet: Hour) -> None:
         quiet.world.run(0.25)
         quiet.truth.sample()
     quiet.truth.answers["c"].extend(answers)
-    said = quiet.eye("c").said()
+    said = quiet.watch("c").eye.said()
     assert list(unsaid(quiet.truth, "c", c, said)) == []
     silent = Said(msgspec.structs.replace(said.status, problems=(), notes=()), [])
     assert set(unsaid(quiet.truth, "c", c, silent)) == {

@@ -83,6 +83,7 @@ class _TargetConnection:
     def __init__(self, target: Target, network: Network, connection: Connection) -> None:
         self._target, self._network, self._connection = target, network, connection
         self._head = b""
+        self._is_last = False
         self._working = 0
         self._lost = False
 
@@ -97,6 +98,7 @@ class _TargetConnection:
         target.seen.append(request)
         target.begun_at.append(self._network.now())
         target.all_seen.append(request)
+        self._is_last = b"Connection: close" in request  # As it comes through a tcp service.
         target.in_hand += 1
         target.most_in_hand = max(target.most_in_hand, target.in_hand)
         self._working += 1
@@ -125,6 +127,8 @@ class _TargetConnection:
                 b"HTTP/1.1 %d Whatever\r\nX-Target: %d\r\nContent-Length: %d\r\n\r\n%s"
                 % (self._target.status, self._target.port, len(body), body)
             )
+            if self._is_last:
+                self._connection.finish()
 
     def ended(self) -> None:
         self._connection.finish()
@@ -221,6 +225,8 @@ class SimSite:
         self.listeners: dict[str, ListenerSpec] = {}
         self.policies: dict[str, SitePolicySpec] = {}
         self.restored = 0
+        self.told: list[Callable[[str, str, str], None]] = []
+        """Who hears code, subject and message of each event of its router."""
         self.lives = 0
         self.start()
 
@@ -244,13 +250,20 @@ class SimSite:
                 restored=self.restored,
             ),
             rng=random.Random(f"{self.world.seed} {self.name} {self.lives}"),
-            tell=self.world.tell,
+            tell=self._tell,
         )
         for port, old in list(self.targets.items()):
             self.targets[port] = Target(
                 self.network, port, self.name, old.service_s, self.world.seen
             )
         self.apply()
+
+    def _tell(
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+    ) -> None:
+        self.world.tell(severity, code, subject, message, hint)
+        for hear in self.told:
+            hear(code, subject, message)
 
     def apply(self) -> None:
         """Hand the wanted state to the router."""

@@ -17,14 +17,17 @@ POLICIES: Final = (
     PolicySpec("split", {"b": 1, "c": 2}),
 )
 CAPACITIES: Final[tuple[int | str | None, ...]] = (1, 3, 5, "5/s", "5,20/s", "auto", None)
-SERVICE_S: Final = 0.1
+STILL_S: Final = (1.0, 2.0, 5.0, 10.0)
 
 
 class Actor:
-    """Does one thing after the other to ``world``. ``truth``: which routers run."""
+    """Does one thing after the other to ``world``. ``truth``: which routers run, and how long a
+    request takes at targets that are well."""
 
     def __init__(self, world: World, truth: Truth, chance: random.Random) -> None:
         self._world, self._truth, self._chance = world, truth, chance
+        self._thaws: dict[str, float] = {}
+        """When routers that stand still go on."""
         self._stopping: set[str] = set()
 
     def act(self) -> str:
@@ -49,12 +52,14 @@ class Actor:
             other.connectors = dict(site.connectors)
             for port in site.targets.keys() - other.targets.keys():
                 seen = self._world.seen
-                other.targets[port] = Target(other.network, port, other.name, SERVICE_S, seen)
+                other.targets[port] = Target(
+                    other.network, port, other.name, self._truth.service_s, seen
+                )
             if self._runs(other):
                 other.apply()
 
     def _runs(self, site: SimSite) -> bool:
-        return self._key(site) not in self._truth.gone | self._stopping
+        return self._key(site) not in self._truth.gone | self._truth.frozen | self._stopping
 
     def _some(self, site: SimSite) -> list[Target]:
         return [one for one in site.targets.values() if self._chance.random() < 0.7]
@@ -90,7 +95,7 @@ class Actor:
 
     def bind(self, site: SimSite) -> None:
         if not site.connectors:
-            site.serve(1, capacity=5, service_s=SERVICE_S)
+            site.serve(1, capacity=5, service_s=self._truth.service_s)
 
     def policy(self, site: SimSite) -> str:
         return self._set(policy=self._chance.choice(POLICIES))
@@ -122,7 +127,7 @@ class Actor:
 
     def declare_the_service(self, site: SimSite) -> str:
         if self._runs(self._owner) and not self._owner.services:
-            self._owner.declare(queue=5, queue_wait_s=1.0)
+            self._owner.declare(protocol=self._truth.protocol, queue=5, queue_wait_s=1.0)
         return self._owner.name
 
     def unlink(self, site: SimSite) -> str:
@@ -138,6 +143,7 @@ class Actor:
         if site.name == other.name or f"to-{site.name}" in other.links:
             return "none"
         site.link(other, self._chance.choice((1, 3)))
+        self._truth.note_reset()  # It may lead to another router of that site than before.
         return f"{site.name} {other.name}"
 
     def refuse_connections(self, site: SimSite) -> None:
@@ -156,7 +162,7 @@ class Actor:
         for target in site.targets.values():
             target.listener.close()
             target.listen()
-            target.status, target.service_s = 200, SERVICE_S
+            target.status, target.service_s = 200, self._truth.service_s
 
     def refuse_for_memory(self, site: SimSite) -> None:
         site.router.relief.refuse_new(True)
@@ -170,6 +176,7 @@ class Actor:
     def cut(self, site: SimSite) -> str:
         other = self._other(site)
         self._world.internet.cut(site.ip, other.ip)
+        self._truth.cuts.add(frozenset((self._key(site), self._key(other))))
         return f"{site.name} {other.name}"
 
     def heal(self, site: SimSite) -> str:
@@ -177,11 +184,13 @@ class Actor:
             for other in self._world.sites.values():
                 if one is not other:
                     self._world.internet.heal(one.ip, other.ip)
+        self._truth.cuts.clear()
         return "all"
 
     def reset(self, site: SimSite) -> str:
         other = self._other(site)
         self._world.internet.reset_all(site.ip, other.ip)
+        self._truth.note_reset()
         return f"{site.name} {other.name}"
 
     def kill(self, site: SimSite) -> str:
@@ -210,6 +219,24 @@ class Actor:
         site.stop(closed, grace_s=self._chance.choice((1.0, 10.0)))
         return name
 
+    def stand_still(self, site: SimSite) -> str:
+        """As a process that is stopped, or a machine that sleeps."""
+        if self._truth.frozen:
+            return "none"
+        key, still_s = self._key(site), self._chance.choice(STILL_S)
+        self._world.internet.freeze(site.ip)
+        self._truth.frozen.add(key)
+        self._thaws[key] = self._truth.now + still_s
+        return f"{key} {still_s} s"
+
+    def thaw(self) -> None:
+        """Whoever stood still for long enough goes on."""
+        for key, when in list(self._thaws.items()):
+            if when <= self._truth.now:
+                del self._thaws[key]
+                self._world.internet.thaw(self._world[key].ip)
+                self._truth.frozen.discard(key)
+
     def start(self, site: SimSite) -> str:
         for name in sorted(self._truth.gone - self._stopping):
             self._world[name].start()
@@ -224,6 +251,6 @@ class Actor:
 ACTS: Final[Mapping[str, Callable[[Actor, SimSite], str | None]]] = {
     name: act
     for name, act in vars(Actor).items()
-    if not name.startswith("_") and name not in ("act", "share_documents") and callable(act)
+    if not name.startswith("_") and name not in ("act", "share_documents", "thaw") and callable(act)
 }
 """By name; each returns what it was done to, if that is not the site."""

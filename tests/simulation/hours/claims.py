@@ -13,6 +13,8 @@ Check = Callable[[Truth, str, re.Match[str]], str]
 _SITES: Final = r"\b([abc](?:(?:, | and )[abc])*)"
 _SINCE: Final = r"since (\d\d:\d\d:\d\d) UTC"
 _LEFT: Final = r"(?=: .*(?:go to|open at))"
+LONG_S: Final = 900.0
+"""No hour lasts so long."""
 _LEAST_SHARE: Final = 0.3
 """Of what left, for the one reason that is named."""
 _OVERFLOW: Final = ("full", "above-mark", "sheddable-share", "higher-level", "rate")
@@ -23,7 +25,8 @@ def _sites_are(fact: str) -> Check:
         over = {
             site: since
             for site in re.split(", | and ", match[1])
-            if (since := truth.is_over(fact, site)) > truth.slack(teller, site)
+            if truth.is_known_whole(teller, site)
+            and (since := truth.is_over(fact, site)) > truth.slack(teller, site)
         }
         return ", ".join(f"{site} is not {fact} for {since:.1f} s" for site, since in over.items())
 
@@ -31,14 +34,16 @@ def _sites_are(fact: str) -> Check:
 
 
 def _since_away(truth: Truth, teller: str, match: re.Match[str]) -> str:
-    """A link may have gone before: another one led there for a while."""
+    """Of a link it is said since when that one is down: other ones may have led there for a while,
+    or the site have gone before."""
+    if match[2]:
+        return "" if _age_s(match[3]) < LONG_S else "that is long ago, or to come"
     said_s, lasts_s = _age_s(match[3]), truth.lasts("away", teller, match[1])
-    is_off = said_s < lasts_s - TOLD_S or (not match[2] and said_s > lasts_s + TOLD_S)
-    return f"{match[1]} is away for {lasts_s:.1f} s" if is_off else ""
+    return f"{match[1]} is away for {lasts_s:.1f} s" if abs(said_s - lasts_s) > TOLD_S else ""
 
 
 def _not_in_the_future(truth: Truth, teller: str, match: re.Match[str]) -> str:
-    return "" if _age_s(match[1]) < 900 else "that is long ago, or to come"
+    return "" if _age_s(match[1]) < LONG_S else "that is long ago, or to come"
 
 
 def _age_s(time_of_day: str) -> float:
@@ -55,8 +60,13 @@ def _is_no_longer(fact: str) -> Check:
     return check
 
 
-def _is_not_offered(truth: Truth, teller: str, match: re.Match[str]) -> str:
-    return f"{teller} may use it" if truth.may_take(teller, match[1]) else ""
+def _are_not_offered(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    used = [
+        site
+        for site in re.split(", | and ", match[1])
+        if truth.lasts("usable", teller, site) > OWN_S
+    ]
+    return f"{teller} may use {', '.join(used)}" if used else ""
 
 
 def _this_is(fact: str) -> Check:
@@ -125,7 +135,8 @@ def _none_is_ready(truth: Truth, teller: str, match: re.Match[str]) -> str:
         if truth.lasts("ready", site) > TOLD_S
         and truth.is_over("away", teller, site) > TOLD_S
         and truth.is_over("stopping", site) > TOLD_S
-        and truth.may_take(teller, site)
+        and truth.lasts("usable", teller, site) > TOLD_S
+        and truth.is_known_whole(teller, site)
         and site != own
     ]
     if truth.lasts("serves", teller) > OWN_S:
@@ -146,6 +157,8 @@ def _none_of_it_is_ready(truth: Truth, teller: str, match: re.Match[str]) -> str
 
 def _left_for(*reasons: str) -> Check:
     def check(truth: Truth, teller: str, match: re.Match[str]) -> str:
+        if truth.stood_still(teller):
+            return ""
         share = truth.share_of_spills(teller, frozenset(reasons))
         return f"{share:.0%} left for that" if share < _LEAST_SHARE else ""
 
@@ -177,12 +190,16 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (rf"{_SITES}: no target is ready there", _sites_are("unready")),
         ("no target is ready here", _none_serves_here),
         (rf"{_SITES} ha(?:s|ve) targets, none of them ready", _sites_are("unready")),
+        (rf"gives weight to {_SITES}, which ha(?:s|ve) no ready target", _sites_are("unready")),
+        (rf"gives weight to {_SITES}, which may not serve", _are_not_offered),
+        (rf"gives weight to {_SITES}, which (?:is|are) not reached", _are_away),
+        (rf"gives weight to {_SITES}, which drains?\b", _sites_are("draining")),
         (rf"{_SITES} has no target of its own", _sites_are("bare")),
         (rf"and {_SITES} (?:is|are) not reached", _are_away),
         (rf"(?:^|; ){_SITES}: (?:link [^;]* is down|no path has led)", _are_away),
         (r"exportTo of ([abc]) leaves out", _is_no_longer("exporting")),
         (r"importFrom of ([abc]) leaves out", _is_no_longer("importing")),
-        (rf"{_SITES}: it has not offered", _is_not_offered),
+        (rf"{_SITES}: it has not offered", _are_not_offered),
         (
             rf"(?:^|; ){_SITES}: (?:(link) [^;]* is down|no path has led there) {_SINCE}",
             _since_away,

@@ -1,32 +1,45 @@
 """One hour, or some minutes of it: a world, its clients, an actor, and looks at what sites say."""
 
 import random
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from router.admin.events import EventLog
-from router.operate.figures.history_recorder import HistoryRecorder
-from router.operate.record.episode_news import EpisodeNews
-from router.operate.record.journal import Journal
-from tests.simulation.hours.acts import SERVICE_S, Actor
+from router.model.events import Event
+from router.model.specs import ServiceProtocol
+from tests.simulation.hours.acts import Actor
+from tests.simulation.hours.changes import Changes, Told
 from tests.simulation.hours.claims import false_of
-from tests.simulation.hours.omissions import Said, unsaid
+from tests.simulation.hours.counted import Counted
+from tests.simulation.hours.episodes import Episodes
+from tests.simulation.hours.eye import Eye
+from tests.simulation.hours.next_request import false_next
+from tests.simulation.hours.omissions import unsaid
+from tests.simulation.hours.printed import false_in
+from tests.simulation.hours.remembered import false_in_past
 from tests.simulation.hours.truth import Truth
-from tests.simulation.world import SimSite, World
-from tests.unit.operate.views import living_of, view_of
+from tests.simulation.hours.typed import WORDS
+from tests.simulation.world import World
 
 START_S: Final = 8.0
 SAMPLES: Final = 4
 """In a second."""
 ACT_EACH_S: Final = 7.0
-RATES: Final = (0, 1, 5, 20, 60)
+RATES: Final[Mapping[ServiceProtocol, tuple[int, ...]]] = {
+    "http": (0, 1, 5, 20, 60),
+    "tcp": (0, 1, 2, 5),
+}
 ACTS_SHOWN: Final = 4
 TWO_ROUTERS: Final = 0.4
 """In so many hours site a has two routers."""
+OF_TCP: Final = 0.25
+"""In so many hours the service is of tcp, and a connection lasts for seconds."""
+NEXT: Final = 0.2
+"""In so many looks a request is made to see where it goes."""
+STILL_S: Final = 1.5
+"""So long after it stood still a router is not asked."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -46,6 +59,15 @@ class Finding(msgspec.Struct, frozen=True):
         )
 
 
+class Watch(NamedTuple):
+    """Over one router for as long as it lives."""
+
+    eye: Eye
+    counted: Counted
+    episodes: Episodes
+    changes: Changes
+
+
 class Hour:
     """By ``seed``."""
 
@@ -56,18 +78,22 @@ class Hour:
         self.world = World(seed, "a", "b", "c", *(("a2",) if has_two else ()))
         if has_two:
             self.world["a2"].join(self.world["a"])
-        self.truth = Truth(self.world)
+        self.truth = Truth(self.world, "tcp" if self._chance.random() < OF_TCP else "http")
         self._acts: list[str] = []
         self._connect()
         self._actor = Actor(self.world, self.truth, self._chance)
         self._actor.share_documents(self.world["a"])
-        self._rates = {name: self._chance.choice(RATES) for name in self.world.sites}
+        self._rates = {
+            name: self._chance.choice(RATES[self.truth.protocol]) for name in self.world.sites
+        }
         self.world.run(START_S)
         self._found: list[Finding] = []
         """In events."""
-        self._eyes: dict[str, Eye] = {}
-        for name in self.world.sites:
-            self.eye(name)
+        self._watches: dict[str, Watch] = {}
+        self._told: dict[str, list[Told]] = {name: [] for name in self.world.sites}
+        for name, site in self.world.sites.items():
+            self.watch(name)
+            site.told.append(partial(self._hear, name))
         self._next_act = self.world.internet.now + self._chance.expovariate(1 / ACT_EACH_S)
 
     def _connect(self) -> None:
@@ -76,10 +102,12 @@ class Hour:
         b.link(c, 2)
         if chance.random() < 0.5:
             a.link(c, 5)
-        a.declare(queue=5, queue_wait_s=1.0)
+        a.declare(protocol=self.truth.protocol, queue=5, queue_wait_s=1.0)
         for site in chance.sample([a, b, c], chance.choice((2, 3))):
             site.serve(
-                chance.choice((1, 2, 3)), capacity=chance.choice((3, 5)), service_s=SERVICE_S
+                chance.choice((1, 2, 3)),
+                capacity=chance.choice((3, 5)),
+                service_s=self.truth.service_s,
             )
         a.declared_at_s = {"shop": 0.0}
         for beside in others:
@@ -93,7 +121,7 @@ class Hour:
             self._pass_a_second()
             if self._chance.random() < 0.05:
                 name = self._chance.choice(list(self.world.sites))
-                self._rates[name] = self._chance.choice(RATES)
+                self._rates[name] = self._chance.choice(RATES[self.truth.protocol])
                 self._note(f"{self.truth.now:.1f} {self._rates[name]}/s at {name}")
             if self.world.internet.now > self._next_act:
                 self._next_act += self._chance.expovariate(1 / ACT_EACH_S)
@@ -102,7 +130,8 @@ class Hour:
             self.world.run(self._chance.random() * 0.3)
             self.truth.sample()
             for key in self.world.sites:
-                if key not in self.truth.gone:
+                still_s = self.truth.is_over("still", key)
+                if key not in self.truth.gone and still_s > STILL_S:
                     yield from self._look(key)
 
     def _note(self, act: str) -> None:
@@ -112,16 +141,18 @@ class Hour:
         begun = {
             key: site.offer(self._rates[key], 1.0)
             for key, site in self.world.sites.items()
-            if key not in self.truth.gone
+            if key not in self.truth.gone | self.truth.frozen
         }
         for _ in range(SAMPLES):
+            self._actor.thaw()
             self.world.run(1 / SAMPLES)
             self.truth.sample()
         for name, answers in begun.items():
             self.truth.answers[name].extend(answers)
 
     def _look(self, key: str) -> Iterator[Finding]:
-        eye = self.eye(key)
+        watch = self.watch(key)
+        eye = watch.eye
         yield from self._found
         self._found.clear()
         for text in eye.sentences():
@@ -129,68 +160,52 @@ class Hour:
                 yield self._finding(key, text, wrong)
         for wrong in unsaid(self.truth, key, self.world[key], eye.said()):
             yield self._finding(key, "", wrong)
+        for wrong in watch.counted.wrong(eye.figures()):
+            yield self._finding(key, "metrics", wrong)
+        for wrong in (*watch.episodes.wrong(), *self._heard(key, watch)):
+            yield self._finding(key, "events", wrong)
+        for wrong in false_in_past(self.truth, key, *eye.past()):
+            yield self._finding(key, "why --last", wrong)
+        if self._chance.random() < NEXT:
+            for wrong in false_next(self.world, self.truth, key, eye):
+                yield self._finding(key, "why", wrong)
+        words = self._chance.choice(WORDS)
+        printed = eye.typist.type(words)
+        for wrong in false_in(self.truth, key, printed):
+            yield self._finding(key, f"sitectl {words}", wrong)
 
-    def eye(self, key: str) -> "Eye":
+    def watch(self, key: str) -> Watch:
         """Of the router of that key in the world, as it lives now."""
-        site, eye = self.world[key], self._eyes.get(key)
-        if eye is None or eye.life != site.lives:
-            eye = self._eyes[key] = Eye(site, partial(self._judge_event, key))
-        return eye
+        site, watch = self.world[key], self._watches.get(key)
+        if watch is None or watch.eye.life != site.lives:
+            episodes = Episodes(self.truth, key)
+            eye = Eye(site, partial(self._judge_event, key, episodes))
+            watch = self._watches[key] = Watch(
+                eye, Counted(self.truth, key), episodes, Changes(self.truth, key)
+            )
+        return watch
 
-    def _judge_event(self, key: str, text: str) -> None:
+    def _hear(self, key: str, code: str, subject: str, message: str) -> None:
+        """An event of a router, which may be about to start."""
+        self._told[key].append(Told(self.world[key].lives, code, subject))
         self.truth.sample()
-        for wrong in false_of(self.truth, key, text):
-            self._found.append(self._finding(key, text, wrong))
+        for wrong in false_of(self.truth, key, message):
+            self._found.append(self._finding(key, message, wrong))
+
+    def _heard(self, key: str, watch: Watch) -> Iterator[str]:
+        """What is wrong with its events since the last look."""
+        told, self._told[key] = self._told[key], []
+        for one in told:
+            if one.life == watch.eye.life:
+                yield from watch.changes.hear(one)
+        connectors = self.world[key].connectors.values()
+        ports = {str(target.port) for one in connectors for target in one.targets}
+        yield from watch.changes.wrong(ports)
+
+    def _judge_event(self, key: str, episodes: Episodes, event: Event) -> None:
+        self.truth.sample()
+        for wrong in (*episodes.hear(event), *false_of(self.truth, key, event.message)):
+            self._found.append(self._finding(key, event.message, wrong))
 
     def _finding(self, key: str, text: str, wrong: str) -> Finding:
         return Finding(self.seed, self.truth.now, key, text, wrong, tuple(self._acts))
-
-
-class Eye:
-    """Looks at one site for as long as its router lives."""
-
-    def __init__(self, site: SimSite, told: Callable[[str], None]) -> None:
-        """``told`` is called with the message of each event, at once."""
-        self.life = site.lives
-        recorder = HistoryRecorder(site.network, site.router, site.network.now)
-        recorder.start()
-        self._view, self._living = view_of(site, recorder), living_of(site, recorder)
-        utc = datetime.now(UTC).isoformat
-        journal = Journal(EventLog(), lambda number, event: None, utc, site.network.now)
-        EpisodeNews(
-            site.network,
-            site.router.readings,
-            journal,
-            self._view.utc,
-            self._view.left_out,
-            site.router.site_name,
-        )
-        journal.told.append(lambda event: told(event.message))
-
-    def said(self) -> Said:
-        """As the API has it."""
-        rows = list(self._living.services())
-        sites = [site for view, _ in rows for site in view.sites]
-        return Said(self._view.status(), [row for _, row in rows], sites)
-
-    def sentences(self) -> Iterator[str]:
-        """All of them, as they stand now."""
-        said = self.said()
-        for problem in said.status.problems:
-            yield problem.message
-        for note in said.status.notes:
-            yield note.message
-        for row in said.rows:
-            yield row.why
-            yield row.left_out
-        why = self._view.own_why("shop", None)
-        if why is not None:
-            yield why.decision.reason
-            yield why.left_out
-            for candidate in why.candidates:
-                yield f"{candidate.site}: {candidate.reason}"
-                yield candidate.note
-        for link in self._view.links():
-            yield link.error
-        for site in self._view.network():
-            yield site.reason

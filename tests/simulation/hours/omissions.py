@@ -1,18 +1,17 @@
 """What must be said of what lasts, and figures that must be near the truth."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from router.admin.views.live import ServiceNow
 from router.admin.views.services import ServiceSite
 from router.admin.views.status import Status
+from tests.simulation.hours.lasting import fail, leave
 from tests.simulation.hours.truth import LATELY_S, LEAST_S, Truth
 from tests.simulation.world import Answer, SimSite
 
 SEEN_S: Final = 6.0
 """After so long checks of targets have seen what became of them."""
-_PARTS: Final = ((11.0, 8.0), (8.0, 5.0), (5.0, 2.5), (2.5, 0.0))
-"""Of the last seconds: what goes on is in each of them."""
 _WINDOWS: Final = (LEAST_S, *range(3, 12))
 
 
@@ -42,10 +41,9 @@ def unsaid(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
     if serves and is_drained and "SW0353" not in said.codes:
         yield "this site is drained"
     ended = truth.lately(key, lambda one: one.ended > 0)
-    if _goes_on(truth, ended, _failed, 2) and not said.codes & {"SW0337", "SW0338", "SW0309"}:
+    if fail(truth, key) and not said.codes & {"SW0337", "SW0338", "SW0309"}:
         yield "requests fail"
-    elsewhere = [one for one in ended if one.site not in ("", name)]
-    if _goes_on(truth, elsewhere, lambda one: True, 3) and not any(row.why for row in said.rows):
+    if leave(truth, key) and not any(row.why for row in said.rows):
         yield "requests leave this site"
     yield from _wrong_counts(site, said.status)
     for one in said.sites:
@@ -54,26 +52,12 @@ def unsaid(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
         was = truth.was_ready(one.site, truth.slack(key, one.site))
         if len(was) == 1 and one.targets_ready not in was:  # Else they come and go.
             yield f"{one.targets_ready} targets of {one.site} are ready: {was}"
-    for row in said.rows:
+    is_late = truth.comes_late(key, truth.now - LATELY_S) or truth.stood_still(key)
+    for row in () if is_late else said.rows:
         seen = truth.lately(key, lambda one: True)  # What is under way counts from its begin on.
         yield from _far(truth, "requests", row.requests_per_s, seen)
-        yield from _far(truth, "failed", row.failed_per_s, [one for one in ended if _failed(one)])
-
-
-def _failed(one: Answer) -> bool:
-    return one.status != 200
-
-
-def _goes_on(
-    truth: Truth, ended: Sequence[Answer], pick: Callable[[Answer], bool], least: int
-) -> bool:
-    """In each part of the last seconds ``least`` of ``ended``, and a fifth, are such."""
-    for since, until in _PARTS:
-        part = [one for one in ended if since >= truth.now - one.ended >= until]
-        found = sum(map(pick, part))
-        if found < least or found * 5 < len(part):
-            return False
-    return True
+        failed = [one for one in ended if one.status != 200]
+        yield from _far(truth, "failed", row.failed_per_s, failed, sure=truth.protocol == "http")
 
 
 def _wrong_counts(site: SimSite, status: Status) -> Iterator[str]:
@@ -85,13 +69,15 @@ def _wrong_counts(site: SimSite, status: Status) -> Iterator[str]:
         yield f"{status.sites} sites are {reached}"
 
 
-def _far(truth: Truth, what: str, per_s: float, answers: Sequence[Answer]) -> Iterator[str]:
-    """A rate that was in none of the times that it may be of."""
+def _far(
+    truth: Truth, what: str, per_s: float, answers: Sequence[Answer], *, sure: bool = True
+) -> Iterator[str]:
+    """A rate that was in none of the times that it may be of. ``sure``: all of them count."""
     least = min(
         sum(truth.now - one.ended <= s for one in answers if one.ended) / s for s in _WINDOWS
     )
     most = max(
         sum(truth.now - (one.ended or one.began) <= s for one in answers) / s for s in _WINDOWS
     )
-    if not least * 0.5 - 2 <= per_s <= most * 1.5 + 3:
+    if not sure * least * 0.5 - 2 <= per_s <= most * 1.5 + 3:
         yield f"{what}: {per_s}/s, and it was {least:.1f} to {most:.1f}/s"

@@ -2,10 +2,14 @@
 say."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import permutations
 from math import inf
 from typing import Final
 
+from router.model.specs import ServiceProtocol
+from tests.simulation.hours.ways import Ways
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 
 OWN_S: Final = 0.6
@@ -14,8 +18,16 @@ TOLD_S: Final = 3.0
 """And of another one, which has to tell it first."""
 LATELY_S: Final = 11.0
 """Figures of the last seconds are of two steps of the history at most."""
+AWAKE_S: Final = 16.0
+"""After it stood still the step goes on that began before, for one more."""
 LEAST_S: Final = 2.4
 """And of half a step at least."""
+EDGE_S: Final = 0.3
+"""So far from its end at the client a request may be counted."""
+LONGEST_S: Final[Mapping[ServiceProtocol, float]] = {"http": 50.0, "tcp": inf}
+"""No request takes longer: targets answer within 30 s, and stand still for 10. Connections wait at
+a router that is short of memory."""
+SERVICE_S: Final[Mapping[ServiceProtocol, float]] = {"http": 0.1, "tcp": 2.0}
 
 Fact = tuple[str, ...]
 """What, of which site: ``("drained", "a")``; or of which router, by its key in the world:
@@ -23,13 +35,18 @@ Fact = tuple[str, ...]
 
 
 class Truth:
-    """Samples of all sites of a world, and what became of each request."""
+    """Samples of all sites of a world, and what became of each request. ``protocol``: of the
+    service."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, protocol: ServiceProtocol = "http") -> None:
+        self._world, self.protocol = world, protocol
+        self.service_s = SERVICE_S[protocol]
+        """A request takes so long at a target that is well."""
         self._last_so: dict[Fact, float] = {}
         self._last_not: dict[Fact, float] = {}
-        self.answers: dict[str, deque[Answer]] = {name: deque(maxlen=4000) for name in world.sites}
+        self.answers: dict[str, deque[Answer]] = {
+            name: deque(maxlen=12_000) for name in world.sites
+        }
         self._spilled: dict[str, deque[tuple[float, Mapping[str, int]]]] = {
             name: deque(maxlen=64) for name in world.sites
         }
@@ -37,12 +54,25 @@ class Truth:
             name: deque(maxlen=64) for name in self.names
         }
         self._lives: dict[str, int] = {}
+        self._in_hand: dict[str, deque[tuple[float, int, int]]] = {
+            name: deque(maxlen=64) for name in self.names
+        }
+        self._age_s = 0.0
         self.gone: set[str] = set()
         """Routers that do not run."""
+        self.frozen: set[str] = set()
+        """Routers that stand still."""
+        self.cuts: set[frozenset[str]] = set()
+        """Pairs of them that no packet passes between."""
 
     @property
     def now(self) -> float:
         return self._world.internet.now
+
+    @property
+    def keys(self) -> list[str]:
+        """Of all routers, in the world."""
+        return list(self._world.sites)
 
     @property
     def names(self) -> list[str]:
@@ -61,12 +91,19 @@ class Truth:
         """No other router of that site is there, running or not."""
         return sum(site.name == name for site in self._world.sites.values()) == 1
 
+    def is_known_whole(self, teller: str, name: str) -> bool:
+        """Router ``teller`` does not go by one of several routers of a site without the others."""
+        is_whole = self.lasts("whole") > 2 * TOLD_S
+        is_reached = self.lasts("joined", teller, name) > TOLD_S
+        return self.has_one_router(name) or (is_whole and is_reached)
+
     def sample(self) -> None:
         """Note how all sites and their routers are."""
         for name in self.names:
             self._sample_site(name)
         for key, site in self._world.sites.items():
             self._sample_router(key, site)
+        self._sample_ways()
 
     def _sample_site(self, name: str) -> None:
         running = list(self.routers(name).values())
@@ -81,21 +118,31 @@ class Truth:
         self._note(("draining", name), stops or drained)
         self._note(("refusing", name), any(one.forwarder.memory.is_refusing for one in routers))
         self._note(("down", name), total > 0 and not ready)
+        self._note(("lacking", name), ready < total)
         self._note(("ready", name), ready > 0)
         self._note(("unready", name), not ready)
+        shares = all(rule.export_to is None and rule.import_from is None for rule in rules)
+        self._note(("unshared", name), not shares)
         self._note(("exporting", name), all(rule.export_to != () for rule in rules))
         self._note(("importing", name), all(rule.import_from != () for rule in rules))
         self._note(("bare", name), not any(one.connectors for one in running))
         staying = [one for one in routers if not one.draining]
         left = sum(one.readings.targets.local(SERVICE).ready for one in staying)
         self._ready[name] += ((self.now, ready), (self.now, left))
+        targets = [target for one in running for target in one.targets.values()]
+        least, most = sum(one.in_hand for one in targets), sum(one.most_in_hand for one in targets)
+        self._in_hand[name].append((self.now, least, most))
+        for one in targets:
+            one.most_in_hand = one.in_hand  # Since this sample.
 
     def _sample_router(self, key: str, site: SimSite) -> None:
         router = site.router
         runs = key not in self.gone
+        self._note(("still", key), key in self.frozen)
         local = router.readings.targets.local(SERVICE)
         self._note(("refuses", key), runs and router.forwarder.memory.is_refusing)
         self._note(("stops", key), runs and router.draining)
+        self._note(("lacks", key), local.ready < max(local.total, 1))
         self._note(("serves", key), runs and local.ready > 0 and not router.draining)
         if self._lives.get(key) == site.lives:
             self._note(("known", key), SERVICE in router.services)
@@ -103,6 +150,22 @@ class Truth:
         reached = {one.name for one in router.routing.table.sites.values() if one.reachable}
         for other in self.names:
             self._note(("away", key, other), other not in reached)
+            self._note(("usable", key, other), self._may_take(key, other))
+
+    def _sample_ways(self) -> None:
+        """Which sites each router has a way to. While one stops both are open."""
+        running = self._world.sites.keys() - self.gone - self.frozen
+        passing = {key for key in running if not self._world[key].router.draining}
+        ways = Ways(self._world, self.cuts)
+        for key in self._world.sites:
+            sure, maybe = ways.sites_from(key, passing), ways.sites_from(key, running)
+            for other in self.names:
+                self._note(("joined", key, other), other in sure)
+                self._note(("apart", key, other), key in running and other not in maybe)
+        self._note(("whole",), not (self.cuts or self.frozen or self.gone))
+        for key, other in permutations(self._world.sites, 2):
+            is_open = {key, other} <= running and ways.are_linked(key, other)
+            self._note(("severed", key, self.name_of(other)), not is_open)
 
     def _sample_spills(self, key: str, site: SimSite) -> None:
         reading = site.router.readings.reading_of(SERVICE)
@@ -120,19 +183,34 @@ class Truth:
     def _note(self, fact: Fact, is_so: bool) -> None:
         (self._last_so if is_so else self._last_not)[fact] = self.now
 
+    def note_reset(self) -> None:
+        """All ways may be lost for a moment."""
+        for fact in self._last_so:
+            if fact[0] == "joined":
+                self._last_not[fact] = self.now
+
+    @contextmanager
+    def then(self, age_s: float) -> Iterator[None]:
+        """Within, `is_over` and `lasts` are those of so many seconds ago."""
+        self._age_s = age_s
+        try:
+            yield
+        finally:
+            self._age_s = 0.0
+
     def is_over(self, *fact: str) -> float:
-        """For how many seconds it has not been so; 0: it is so."""
-        return self.now - self._last_so.get(fact, -inf)
+        """For how many seconds it has not been so; 0: it is so, or has been since then."""
+        return max(0.0, self.now - self._age_s - self._last_so.get(fact, -inf))
 
     def lasts(self, *fact: str) -> float:
-        """For how many seconds it has been so; 0: it is not."""
-        return self.now - self._last_not.get(fact, -inf)
+        """For how many seconds it has been so; 0: it is not, or has not been since then."""
+        return max(0.0, self.now - self._age_s - self._last_not.get(fact, -inf))
 
     def slack(self, teller: str, subject: str) -> float:
         """How old what router ``teller`` says of site ``subject`` may be."""
         return OWN_S if teller == subject and self.has_one_router(subject) else TOLD_S
 
-    def may_take(self, teller: str, subject: str) -> bool:
+    def _may_take(self, teller: str, subject: str) -> bool:
         """By the rules of both: ``teller`` knows of targets at ``subject`` that it may use."""
         table = self._world[teller].router.routing.table
         known = table.candidates.get(SERVICE, ())
@@ -153,6 +231,24 @@ class Truth:
         """How many targets of a site were ready in the last seconds."""
         return {count for at, count in self._ready[name] if at >= self.now - within}
 
+    def in_hand(self, name: str, within: float) -> tuple[int, int]:
+        """The least and the most that targets of a site had in hand in the last seconds."""
+        since = self.now - within
+        seen = [(least, most) for at, least, most in self._in_hand[name] if at >= since]
+        if not seen:
+            return 0, 10**9
+        return min(least for least, _ in seen), max(most for _, most in seen)
+
+    def asked(self, key: str, since: float) -> list[Answer]:
+        """Requests of a router's clients that began, ended or were under way since then."""
+        found = []
+        for one in reversed(self.answers[key]):
+            if one.began < since - LONGEST_S[self.protocol]:
+                break
+            if not one.ended or one.ended >= since:
+                found.append(one)
+        return found
+
     def queued(self, name: str) -> int:
         reading = self._world[name].router.readings.reading_of(SERVICE)
         return 0 if reading is None else reading.queued
@@ -162,12 +258,17 @@ class Truth:
     ) -> list[Answer]:
         """Requests of the clients of a site that ended ``within`` seconds, or are under way; not
         those that no listener took."""
-        since = self.now - within
-        return [
-            one
-            for one in self.answers[name]
-            if (not one.ended or one.ended >= since) and one.error != "refused" and pick(one)
-        ]
+        asked = self.asked(name, self.now - within)
+        return [one for one in asked if one.error != "refused" and pick(one)]
+
+    def comes_late(self, key: str, since: float) -> bool:
+        """Connections that waited for memory came since then, long after their clients began."""
+        ended = self.now - self.is_over("refuses", key)
+        return self.protocol == "tcp" and ended > since - 1.0
+
+    def stood_still(self, key: str) -> bool:
+        """Figures of the last seconds are of those that a router was awake."""
+        return self.is_over("still", key) < AWAKE_S
 
     def share_of_spills(self, name: str, reasons: frozenset[str]) -> float:
         """Of what left a site lately, or is open elsewhere, for ``reasons``: the largest share in

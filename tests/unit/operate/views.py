@@ -30,7 +30,9 @@ def recent_of(site: SimSite, recorder: HistoryRecorder) -> RecentFigures:
 
 def view_of(site: SimSite, recorder: HistoryRecorder | None = None, **facts: Any) -> OperatorView:
     """What a site's router tells. ``facts``: of `ProcessFacts`, beside those of a test."""
-    found: dict[str, Any] = {"memory": SimMemory(site, 100).guard, "expiries": dict} | facts
+    found: dict[str, Any] = {"expiries": dict} | facts
+    if "memory" not in found:
+        found["memory"] = SimMemory(site, 100).guard
     return OperatorView(
         site.router,
         site.network,  # type: ignore[arg-type]  # Only its clock is asked here.

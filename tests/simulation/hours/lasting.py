@@ -1,0 +1,73 @@
+"""What has gone on for some time: requests that fail, others that leave, and calm."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from tests.simulation.hours.truth import Truth
+from tests.simulation.world import Answer
+
+CALM_S: Final = 40.0
+"""After so long nothing is left of what was wrong."""
+QUICK_S: Final = 0.9
+"""Whole answers of targets that are well come so much later at most than they take."""
+_FAULTS: Final = ("drained", "stopping", "refusing", "lacking", "unshared")
+_PARTS: Final = ((11.0, 8.0), (8.0, 5.0), (5.0, 2.5), (2.5, 0.0))
+"""Of the last seconds: what goes on is in each of them."""
+
+
+def fail(truth: Truth, key: str) -> bool:
+    """Requests of clients of a router do. Of a tcp service only the router knows whether a
+    connection that was reset failed."""
+    ended = truth.lately(key, lambda one: one.ended > 0)
+    return truth.protocol == "http" and goes_on(truth.now, ended, lambda one: one.status != 200, 2)
+
+
+def leave(truth: Truth, key: str) -> bool:
+    """Requests of clients of a router go to other sites. A connection counts when it begins."""
+    name = truth.name_of(key)
+    elsewhere = truth.lately(key, lambda one: one.site not in ("", name))
+    if truth.protocol == "tcp":
+        return goes_on(truth.now, elsewhere, lambda one: True, 3, lambda one: one.began)
+    return goes_on(truth.now, elsewhere, lambda one: True, 3)
+
+
+def goes_on(
+    now: float,
+    asked: Sequence[Answer],
+    pick: Callable[[Answer], bool],
+    least: int,
+    moment: Callable[[Answer], float] = lambda one: one.ended,
+) -> bool:
+    """In each part of the last seconds ``least`` of ``asked``, and a fifth, are such."""
+    for since, until in _PARTS:
+        part = [one for one in asked if since >= now - moment(one) >= until]
+        found = sum(map(pick, part))
+        if found < least or found * 5 < len(part):
+            return False
+    return True
+
+
+def serves_others(truth: Truth, name: str) -> bool:
+    """Clients of other sites have something at a site, or lately had, or may have."""
+    return any(
+        truth.lately(key, lambda one: one.site in (name, ""))
+        for key in truth.keys
+        if truth.name_of(key) != name
+    )
+
+
+def is_calm(truth: Truth, key: str) -> bool:
+    """For long nothing has been wrong at any site: no way or target was missing, and no request
+    failed."""
+    quick_s = truth.service_s + QUICK_S
+    return (
+        truth.lasts("whole") > CALM_S
+        and all(truth.lasts("joined", key, one) > CALM_S for one in truth.names)
+        and all(truth.is_over(fact, name) > CALM_S for name in truth.names for fact in _FAULTS)
+        and all(truth.lasts("known", one) > CALM_S for one in truth.keys)
+        and all(
+            one.status == 200 and one.ended - one.began < quick_s
+            for router in truth.keys
+            for one in truth.lately(router, lambda one: one.began < truth.now - quick_s, CALM_S)
+        )
+    )

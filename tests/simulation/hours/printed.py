@@ -1,0 +1,166 @@
+"""What `sitectl` itself says, in tables, figures and exit codes, and whether that is so."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from tests.simulation.hours.claims import false_of
+from tests.simulation.hours.lasting import fail, is_calm, serves_others
+from tests.simulation.hours.truth import LATELY_S, OWN_S, TOLD_S, Truth
+from tests.simulation.hours.typed import Printed
+
+APART_S: Final = 6.0
+"""After so long without a packet a site is known to be away, however the way was."""
+JOINED_S: Final = 45.0
+"""After so long a way that goes is used: a dial waits, and a link that flapped is held."""
+_SLACK: Final = 2
+Law = Callable[[Truth, str, Printed], Iterator[str]]
+"""Of the truth, the router that is asked, and what was printed: what is wrong."""
+
+
+def false_in(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+    """What of that, which is printed now of router ``key``, is not so."""
+    for cell in re.split(r"\n|  +", printed.text):
+        for wrong in false_of(truth, key, cell):
+            yield f"{cell!r}: {wrong}"
+    for law in LAWS.get(printed.words, ()):
+        yield from law(truth, key, printed)
+
+
+def _state(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+    state = _line(printed, "State:")
+    if not re.match("ready|not ready|draining", state):
+        yield f"the router runs, and is said to be {state}"
+    if state.startswith("draining") and truth.is_over("stops", key) > OWN_S:
+        yield "it does not drain"
+    if not state.startswith("draining") and truth.lasts("stops", key) > OWN_S:
+        yield "it drains"
+    if ("degraded" in state) != ("Problem:" in printed.text):
+        yield "degraded is one that has problems"
+
+
+def _ends_as_it_says(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+    is_well = _line(printed, "State:") == "ready" and "Problem:" not in printed.text
+    if (printed.code == 0) != is_well:
+        yield f"exit {printed.code}"
+
+
+def _check_counts(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+    found = re.search(r"(\d+) errors?, (\d+) warnings?, (\d+) good", printed.text)
+    assert found is not None, printed.text
+    errors, warnings, good = map(int, found.groups())
+    marks = [line[4:11].strip() for line in printed.text.splitlines() if line.startswith("  ")]
+    if [marks.count("ERROR"), marks.count("WARNING"), marks.count("ok")] != [
+        errors,
+        warnings,
+        good,
+    ]:
+        yield f"its lines are {marks}"
+    if printed.code != (1 if errors else 3 if warnings else 0):
+        yield f"exit {printed.code}"
+
+
+def _is_worth_a_problem(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+    """Exit 0 is for scripts: then nothing that lasts is wrong."""
+    if truth.lasts("known", key) < LATELY_S:
+        return
+    if printed.code == 0 and fail(truth, key):
+        yield "exit 0 while requests fail"
+    if printed.code != 0 and is_calm(truth, key):
+        yield f"exit {printed.code} while all is well: {printed.text}"
+
+
+def _network(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+    """The sites that a way leads to, or none."""
+    text = _line(printed, "Network:")
+    found = re.match(r"(?:(\d+) of )?(\d+) sites?", text)
+    assert found is not None, printed.text
+    shown = int(found[1] or found[2])
+    least = sum(truth.lasts("joined", key, one) > JOINED_S for one in truth.names)
+    most = sum(truth.lasts("apart", key, one) < APART_S for one in truth.names)
+    if not least <= shown <= most:
+        yield f"{shown} sites are reached: {least} to {most}"
+
+
+def _sites(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+    for row in printed.table("SITE"):
+        site, reached = row["SITE"], row["REACHABLE"]
+        is_reached = reached.startswith(("yes", "draining"))
+        if is_reached and truth.lasts("apart", key, site) > APART_S:
+            yield f"{site} is reached: {reached}, and no way leads there"
+        if not is_reached and truth.lasts("joined", key, site) > JOINED_S:
+            yield f"{site} is reached: {reached}, and a way leads there"
+
+
+def _links(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+    for row in printed.table("LINK"):
+        if row["STATE"].startswith("up") and row["ERROR"] not in ("", "-"):
+            yield f"{row['LINK']} is up and has an error"
+        ends = row["SITE"], truth.name_of(key)
+        if ends[0] == ends[1] or not all(map(truth.has_one_router, ends)):
+            continue
+        if truth.lasts("severed", key, ends[0]) > APART_S:
+            if row["STATE"].startswith("up"):
+                yield f"{row['LINK']} is up, and nothing passes"
+            elif row["STATE"] == "down" and row["ERROR"] in ("", "-"):
+                yield f"{row['LINK']} is down, and nothing says why"
+
+
+def _services(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+    """The row of the service: sums over its sites."""
+    for row in printed.table("SERVICE"):
+        ready = re.match(r"(\d+) at (\d+) sites?", row["TARGETS"])
+        if ready is None or not all(map(truth.has_one_router, truth.names)):
+            continue
+        yield from _in_flight(truth, key, _number(row["IN FLIGHT"]))
+        was = {name: truth.was_ready(name, TOLD_S) for name in truth.names}
+        most = sum(max(counts, default=0) for counts in was.values())
+        if int(ready[1]) > most:
+            yield f"{ready[1]} are ready, and {most} are there"
+
+
+def _in_flight(truth: Truth, key: str, shown: float) -> Iterator[str]:
+    most = sum(truth.in_hand(name, TOLD_S + OWN_S)[1] for name in truth.names)
+    if shown > most + _SLACK * len(truth.names):
+        yield f"{shown:.0f} in flight: all targets have {most}"
+
+
+def _top(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+    name = truth.name_of(key)
+    for row in printed.table("SERVICE"):
+        here = row["HERE"]
+        if not truth.has_one_router(name) or truth.lasts("known", key) < LATELY_S:
+            continue
+        if here == "drained" and truth.is_over("drained", name) > OWN_S:
+            yield f"{name} is not drained"
+        if here == "no target" and truth.lasts("serves", key) > OWN_S:
+            yield f"{name} has targets that are ready"
+        if re.match("0 of", here) and truth.lasts("serves", key) > OWN_S:
+            yield f"{name} has targets that are ready"
+        if found := re.search(r"([\d.]+) (?:of [\d.]+$|in flight)", here):
+            least, most = truth.in_hand(name, 2 * TOLD_S)
+            if not least - 0.1 <= float(found[1]) <= most + _SLACK:
+                yield f"{found[1]} in flight here: {least} to {most}"
+        if "for other sites' clients" in row["SPILLED"] and not serves_others(truth, name):
+            yield "only its own clients were served here"
+
+
+def _line(printed: Printed, head: str) -> str:
+    return next(
+        (line[10:] for line in printed.text.splitlines() if line.startswith(head)), "not shown"
+    )
+
+
+def _number(cell: str) -> float:
+    return 0.0 if cell in ("", "-") else float(cell)
+
+
+LAWS: Final[Mapping[str, tuple[Law, ...]]] = {
+    "status": (_state, _ends_as_it_says, _is_worth_a_problem, _network),
+    "check": (_check_counts, _is_worth_a_problem),
+    "network status": (_sites,),
+    "link status": (_links,),
+    "service status": (_services,),
+    "top --once": (_top,),
+}
+"""By what was typed."""
