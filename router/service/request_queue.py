@@ -123,11 +123,25 @@ class WaitingRoom:
     def _at_siblings(self) -> int:
         return sum([self._standing_at(place) for place in self._siblings])
 
+    def _travelling_to_siblings(self, now: float) -> int:
+        """A router of this site that stood still seems far."""
+        siblings = self._siblings
+        if not siblings:
+            return 0
+        return self._normal.travelling_to(siblings, now) + self._sheddable.travelling_to(
+            siblings, now
+        )
+
+    @property
+    def _waiting_at_siblings(self) -> int:
+        return self._at_siblings - self._travelling_to_siblings(self._timers.now())
+
     @property
     def queued(self) -> int:
         """All who wait for a slot here or by us at other sites, as far as that is known."""
         now = self._timers.now()
-        return self.unserved - self._normal.travelling(now) - self._sheddable.travelling(now)
+        travelling = self._normal.travelling(now) + self._sheddable.travelling(now)
+        return self.unserved - travelling + self._travelling_to_siblings(now)
 
     def held(self, now: float) -> int:
         """Who waits in the line only since a site is being woken. O(those who wait here)."""
@@ -136,14 +150,14 @@ class WaitingRoom:
     @property
     def is_full(self) -> bool:
         """As many as may wait do so, here or anywhere else by us."""
-        return self.queued + self._at_siblings >= self._limit()
+        return self.queued + self._waiting_at_siblings >= self._limit()
 
     def _is_full_for(self, line: WaitingLine) -> bool:
         """For one of ``line``: sheddable ones give way to one that is not."""
         if line is self._sheddable:
             return self.is_full
         behind = self._admission.waiting_sheddable + sum(self._sheddable.standing.values())
-        return self.queued + self._at_siblings - behind >= self._limit()
+        return self.queued + self._waiting_at_siblings - behind >= self._limit()
 
     def enter(
         self, waiter: Waiting, choice: NoChoice, deadline: float, *, returns: bool = False
@@ -245,7 +259,7 @@ class WaitingRoom:
         if to.site == self._site:
             self._siblings.add(place)
         if travel_s:
-            line.far[waiter] = now + travel_s
+            line.far[waiter] = place, now + travel_s
         return True
 
     def stand_ended(self, waiter: Waiting, place: str, *, turned_away: bool) -> None:

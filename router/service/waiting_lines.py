@@ -1,6 +1,7 @@
 """Who waits for a slot, in lines."""
 
 from collections import OrderedDict
+from collections.abc import Set
 from typing import Protocol
 
 from router.balance.deciding.decisions import Asked, Decision, RemoteWait
@@ -52,14 +53,18 @@ class WaitingLine:
         """To its deadline, in order of arrival."""
         self.standing: dict[str, int] = {}
         """By `RemoteWait.place`."""
-        self.far: dict[Waiting, float] = {}
-        """Of these at far sites: answered then if a slot is free there."""
+        self.far: dict[Waiting, tuple[str, float]] = {}
+        """Of these at far places: where, and when one is answered if a slot is free there."""
         self.pace = LinePace()
 
     def travelling(self, now: float) -> int:
         """How many are on the way to a far site and back, and wait there as little as anybody
         knows. O(those that stand at far sites)."""
-        return sum([at > now for at in self.far.values()]) if self.far else 0
+        return sum([at > now for _, at in self.far.values()]) if self.far else 0
+
+    def travelling_to(self, places: Set[str], now: float) -> int:
+        """Of these those that go to one of ``places``."""
+        return sum([at > now and to in places for to, at in self.far.values()]) if self.far else 0
 
     def count(self, now: float) -> int:
         """All, wherever they wait."""

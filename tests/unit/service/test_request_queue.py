@@ -115,6 +115,16 @@ def test_those_at_another_router_of_this_site_are_counted_there(is_sheddable: bo
     assert not room.is_full
 
 
+def test_those_on_the_way_to_another_router_of_this_site_wait_nowhere_yet() -> None:
+    """It may seem far: after it stood still, the way took seconds."""
+    room = Room(limit=1, rtt_s=10 * limits.FAR_RTT_S)
+    to = RemoteWait(HERE, (SIBLING,), router=SIBLING)
+    assert room.stand(Waiter(), to, room.network.now() + 60.0, is_only=False)
+    assert (room.queued, room.is_full) == (0, False)
+    room.network.advance(11 * limits.FAR_RTT_S)
+    assert (room.queued, room.is_full) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("rtt_s", "freed_per_s", "standing"),
     [
