@@ -38,8 +38,10 @@ def _since_away(truth: Truth, teller: str, match: re.Match[str]) -> str:
     or the site have gone before."""
     if match[2]:
         return "" if _age_s(match[3]) < LONG_S else "that is long ago, or to come"
-    said_s, lasts_s = _age_s(match[3]), truth.lasts("away", teller, match[1])
-    return f"{match[1]} is away for {lasts_s:.1f} s" if abs(said_s - lasts_s) > TOLD_S else ""
+    away = "away", teller, match[1]
+    said_s, lasts = _age_s(match[3]), (truth.lasts(*away), truth.lasts_on_the_wall(*away))
+    is_off = not min(lasts) - TOLD_S <= said_s <= max(lasts) + TOLD_S
+    return f"{match[1]} is away for {lasts[0]:.1f} s" if is_off else ""
 
 
 def _not_in_the_future(truth: Truth, teller: str, match: re.Match[str]) -> str:

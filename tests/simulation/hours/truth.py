@@ -1,6 +1,7 @@
 """What is so at each site, and when it was last otherwise: read from the sites, not from what they
 say."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -44,6 +45,7 @@ class Truth:
         """A request takes so long at a target that is well."""
         self._last_so: dict[Fact, float] = {}
         self._last_not: dict[Fact, float] = {}
+        self._wall_not: dict[Fact, float] = {}
         self.answers: dict[str, deque[Answer]] = {
             name: deque(maxlen=12_000) for name in world.sites
         }
@@ -182,6 +184,8 @@ class Truth:
 
     def _note(self, fact: Fact, is_so: bool) -> None:
         (self._last_so if is_so else self._last_not)[fact] = self.now
+        if not is_so:
+            self._wall_not[fact] = time.time()
 
     def note_reset(self) -> None:
         """All ways may be lost for a moment."""
@@ -205,6 +209,10 @@ class Truth:
     def lasts(self, *fact: str) -> float:
         """For how many seconds it has been so; 0: it is not, or has not been since then."""
         return max(0.0, self.now - self._age_s - self._last_not.get(fact, -inf))
+
+    def lasts_on_the_wall(self, *fact: str) -> float:
+        """As `lasts`, by the clock that sentences are made with: it goes on while we compute."""
+        return time.time() - self._wall_not.get(fact, -inf)
 
     def slack(self, teller: str, subject: str) -> float:
         """How old what router ``teller`` says of site ``subject`` may be."""
