@@ -35,6 +35,8 @@ from router.model.specs import ListenerSpec, ServiceSpec
 __all__ = ["Memory", "ServicePlan", "plan", "restore"]
 
 NO_LISTENERS: Final[Mapping[str, ListenerSpec]] = {}
+_ASKING: Final = ("Deployment", "StatefulSet", "DaemonSet")
+"""Kinds whose annotations ask for Services, beside those that are always read."""
 _POD_NAME: Final = re.compile(r".+-[0-9]+\Z")  # Of a StatefulSet.
 
 
@@ -82,7 +84,8 @@ def plan(
 
     ``declared``: the declarations in force everywhere; ``local``: which of them this site makes.
     ``options`` None (``skupper-site`` cannot be read): all stays as it is, and inner ports too.
-    Deleting a site is `restore`. ``may_name_pods``: EndpointSlices may be written here, which a
+    Deleting a site is `restore`. A Service goes only when all that may ask for it could be read.
+    ``may_name_pods``: EndpointSlices may be written here, which a
     namespace's administrator can not grant; without it the address of a headless StatefulSet of
     another site leads to any of its pods, and each is reached by its own name alone. None: not
     known yet, so such an address stays as it is. ``exported``: addresses that get no Service of
@@ -102,7 +105,8 @@ def plan(
     planner.assign(reserved, {name: declared[name] for name in imported if name in declared})
     if options is not None and "Service" not in snapshot.missing:
         planner.lead(options)
-        planner.undo(options)
+        if snapshot.missing.isdisjoint(_ASKING):
+            planner.undo(options)
     return planner.result()
 
 

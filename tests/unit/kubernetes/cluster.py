@@ -15,15 +15,19 @@ class Conflict(Exception):
 
 
 class Cluster:
-    """Objects by kind and name; gives versions, uids, cluster IPs and node ports."""
+    """Objects by kind and name; gives versions, uids, cluster IPs and node ports.
+
+    ``missing``: kinds that may not be read.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, dict[str, Any]]] = {"Service": {}, "EndpointSlice": {}}
+        self.missing: set[str] = set()
         self.writes = 0
         self._numbers = itertools.count(1)
 
     def snapshot(self) -> Snapshot:
-        return Snapshot("shop", copy.deepcopy(self.objects))
+        return Snapshot("shop", copy.deepcopy(self.objects), frozenset(self.missing))
 
     def service(self, name: str) -> dict[str, Any]:
         return self.objects["Service"][name]

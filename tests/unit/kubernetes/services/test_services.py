@@ -460,6 +460,25 @@ def test_a_service_withdrawn_here_while_no_router_ran_is_given_back_at_once() ->
     assert without_version(site.cluster.service("shop")) == without_version(users)
 
 
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])
+def test_a_router_that_may_not_read_who_asks_for_services_takes_none_away(kind: str) -> None:
+    site = Site()
+    site.cluster.put(users_service("cart", 80))
+    for name in ("shop", "cart"):
+        site.declare(name, here=True)
+        site.wish(name)
+    site.settle()
+    before = copy.deepcopy(site.cluster.objects["Service"])
+    site.cluster.missing.add(kind)
+    site.memory, site.declared, site.local, site.wishes = Memory(began_at=0.0), {}, set(), {}
+    site.now = limits.SERVICE_SYNC_TTL_S + 1
+    site.settle()
+    assert site.cluster.objects["Service"] == before
+    site.cluster.missing.clear()
+    site.settle()
+    assert set(site.cluster.objects["Service"]) == {"cart"}
+
+
 def test_a_site_that_cannot_be_read_leaves_everything_as_it_is() -> None:
     site = Site()
     site.declare("shop")
