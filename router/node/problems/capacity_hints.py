@@ -32,11 +32,17 @@ def capacity_hints(wanted: Wanted, table: RouteTable, ready: Container[str]) -> 
 
 
 def _sites_elsewhere(table: RouteTable) -> dict[str, set[str]]:
-    """Names of other sites with ready targets, by each service whose declaration says `fill`."""
+    """Names of other sites with ready targets, by each service whose declaration says `fill`.
+
+    A port that this site's declaration lacks, and only another one has, is served there alone.
+    """
     found: dict[str, set[str]] = {}
     for key, candidates in table.candidates.items():
         declared = table.declarations.get(key.name)
         if declared is None or declared.declaration.spec.policy.name != "fill":
+            continue
+        ports = declared.declaration.spec.ports
+        if ports and key.port not in ports:
             continue
         names = {
             one.site_name

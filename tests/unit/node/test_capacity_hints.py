@@ -33,9 +33,13 @@ def wanted(*connectors: ConnectorSpec, policies: dict[str, SitePolicySpec] | Non
 
 
 def table(
-    policy: PolicySpec | None = None, at: tuple[SiteId, ...] = (THERE,), targets_ready: int = 1
+    policy: PolicySpec | None = None,
+    at: tuple[SiteId, ...] = (THERE,),
+    targets_ready: int = 1,
+    ports: tuple[int, ...] = (8080, 8081),
 ) -> RouteTable:
-    spec = ServiceSpec(ports=(8080, 8081), policy=policy or PolicySpec())
+    """``ports``: those that count here."""
+    spec = ServiceSpec(ports=ports, policy=policy or PolicySpec())
     declaration = Declaration(name="shop", spec=spec, declared_at_s=1.0)
     candidates = tuple(
         RemoteCandidate(
@@ -104,6 +108,11 @@ def test_one_target_without_a_capacity_makes_a_site_that_is_never_full(
 def test_a_cap_of_the_site_is_a_capacity() -> None:
     cap = {"cap": SitePolicySpec(service="shop", site_capacity=10)}
     assert hints(wanted(PLAIN, policies=cap), table()) == []
+
+
+def test_where_the_other_site_serves_another_port_nothing_can_spill() -> None:
+    assert hints(wanted(PLAIN), table(ports=(9090,))) == []
+    assert hints(wanted(PLAIN), table(ports=())) != [], "of a service without ports any may be"
 
 
 def test_where_no_other_site_has_targets_nothing_can_spill() -> None:
