@@ -184,6 +184,15 @@ def test_a_router_of_this_site_gives_its_clients_the_reserve_and_no_share_limits
     assert [here.take() for _ in range(7)] == [nearest] * taken + [THIRD] * (7 - taken)
 
 
+@pytest.mark.parametrize("site", [OWN, SiteId("before"), SiteId("xyz")])
+def test_a_load_report_gives_us_the_reserve_of_our_own_site_alone(site: SiteId) -> None:
+    here = Here(None)
+    here.balancer.set_remotes([candidate("2", site, capacity=None)])
+    here.balancer.report_load(site, 0, 1, 2, 0.0, router=RouterId("2"), reserved=3)
+    (found,) = [one for one in here.balancer.explain(0.0).candidates if one.site == site]
+    assert (found.free, found.capacity) == ((5, 5) if site == OWN else (2, 5))
+
+
 def test_what_is_free_for_a_sheddable_request_is_the_sum_over_the_routers() -> None:
     here = Here(5)
     here.ledger.set_sheddable_share(0.5)
