@@ -669,7 +669,7 @@ def candidate(
         site_name=name,
         router=router_of(name),
         path_cost=cost,
-        paths=((router_of(name),),),
+        paths=((router_of("b" if name == "c" else "c"), router_of(name)),),  # Over another one.
         targets_ready=targets_ready,
         capacity=capacity,
         draining=False,

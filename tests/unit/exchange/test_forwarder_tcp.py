@@ -493,15 +493,17 @@ def test_who_keeps_less_than_is_worth_it_keeps_it_when_memory_is_short(
     assert waiting.was_reset == gives_way
 
 
-def test_all_that_give_way_when_memory_is_short_are_counted() -> None:
+@pytest.mark.parametrize(("more", "count"), [(-1, 1), (0, 1), (1, 2)])
+def test_all_that_give_way_when_memory_is_short_are_counted(more: int, count: int) -> None:
+    """What is kept to be sent again goes first, and a slow reader only if that is not enough."""
     size = limits.DROP_BYTES_MIN
     world = Two(0, 1)
     unread, waiting = world.client(), world.client(b"x" * size)
     assert unread.connection is not None
     unread.connection.other.unsent_bytes = size  # type: ignore[attr-defined]
-    assert world.a.forwarder.memory.drop_slowest(2 * size + 1) == 2
+    assert world.a.forwarder.memory.drop_slowest(size + more) == count
     world.network.run()
-    assert unread.was_reset and waiting.was_reset
+    assert waiting.was_reset and unread.was_reset == (count == 2)
 
 
 def test_a_shared_listener_sends_new_connections_to_the_first_service_with_a_target() -> None:

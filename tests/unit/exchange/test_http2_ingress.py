@@ -1,12 +1,17 @@
 """An HTTP/2 client session over a connection in memory, with legs played by the test."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import h2.events
 import h2.settings
 import pytest
 from h2.settings import SettingCodes
 from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame
 
+from router.exchange.clients.http2.own_answers import AnsweredStream
 from router.exchange.clients.http2.session import Http2Session
+from router.http.http2.streams import Http2Stream
 from router.model import limits
 from router.model.requests import Request
 from router.model.settings import HalfClose, ServiceLimits, Timeouts
@@ -881,3 +886,25 @@ def test_our_own_answer_asks_a_client_to_stop_only_if_it_has_more_to_send(
     site.leg.handler.done(LegFailure("no-route"))
     said = site.said(stream)
     assert [said[0], *said[2:]] == ["head 503", "end", *([] if is_complete else ["reset 0"])]
+
+
+@pytest.mark.parametrize(("status", "goes_on"), [(200, True), (103, False)])
+def test_an_answer_that_began_late_has_the_time_of_a_body_and_an_interim_one_gives_none(
+    status: int, goes_on: bool
+) -> None:
+    site = Site(response_s=10.0, idle_s=10.0)
+    site.ask()
+    site.timers.advance(site.session.answer_deadline() - site.timers.now() - 1.0)
+    site.leg.handler.head(b"HTTP/1.1 %d \r\n" % status, 5)
+    site.timers.advance(5.0)
+    assert site.leg.is_aborted() != goes_on
+
+
+def test_a_client_has_its_time_to_take_our_own_answer_and_not_a_moment_more(site: Site) -> None:
+    resets: list[int] = []
+    stream = SimpleNamespace(reset=resets.append)
+    answered = AnsweredStream(cast(Http2Stream, stream), deadline=5.0)
+    answered.judge(4.9)
+    assert resets == []
+    answered.judge(5.0)
+    assert resets == [CANCEL]

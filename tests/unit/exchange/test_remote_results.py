@@ -50,7 +50,13 @@ class Service:
     def open_stream(
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
     ) -> OpenedStream | None:
-        return cast(OpenedStream, Ignored())
+        return cast(OpenedStream, Stream())
+
+
+class Stream(Ignored):
+    """Where some bytes have not left yet."""
+
+    queued_bytes = 7
 
 
 class Unwatched:
@@ -361,3 +367,10 @@ def test_a_stream_that_is_lost_before_an_answer_to_it_is_waited_for_no_more(wait
     assert taken.calls == [("done", "link-lost")]
     assert not service.unanswered.since and not balancer.under_way
     assert not any(service.demand.elsewhere)
+
+
+def test_what_waits_in_the_stream_is_not_delivered_while_there_is_a_stream() -> None:
+    leg = opened(balancer_of(ledger_of(), remote("a")).routers[RouterId("ra")])
+    assert leg.undelivered_bytes == Stream.queued_bytes
+    leg.lost(None)
+    assert leg.undelivered_bytes == 0

@@ -10,6 +10,8 @@ from router.model.specs import PolicySpec, ServiceSpec
 from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import router_of, site_of
 from tests.unit.exchange.test_forwarder_http import KEY, BadEgress, Shop
+from tests.unit.exchange.test_forwarder_tcp import KEY as TCP_KEY
+from tests.unit.exchange.test_forwarder_tcp import Two
 from tests.unit.service.test_refused_messages import Refusing
 
 
@@ -131,3 +133,16 @@ def test_only_so_many_run_at_once() -> None:
     for _ in range(limits.TRIALS_AT_ONCE_MAX):
         assert shop.a.try_sites(KEY, [], ended.extend)
     assert not shop.a.try_sites(KEY, [], ended.extend)
+
+
+def test_a_tcp_service_is_tried_by_a_connection_that_is_not_half_closed() -> None:
+    """A server may take an end for the client's word that it wants nothing."""
+    world, found = Two(1, 1), list[Trial]()
+    sites = [site_of("a"), site_of("b")]
+    assert world.a.forwarder.try_sites(TCP_KEY, sites, found.extend)
+    world.network.run()
+    assert {(one.site, one.outcome) for one in found} == {(site, "ok") for site in sites}
+    for target in (world.target_a, world.target_b):
+        party = target.parties[-1]  # Before it came a check of health.
+        assert party.losses and not party.got_end
+    assert world.counts == (0, 0)

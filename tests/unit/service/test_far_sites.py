@@ -97,7 +97,7 @@ class Distant:
 
     def waits_ms(self, name: str = "b") -> list[int]:
         """Of all OPENs to that site."""
-        return [one.wait_ms for one in self.mesh.opens if one.path == (router_of(name),)]
+        return [one.wait_ms for one in self.mesh.opens if one.path[-1] == router_of(name)]
 
     def answer(self, name: str = "b") -> None:
         """The oldest request there that has none."""
