@@ -338,3 +338,21 @@ def test_of_a_token_whose_sites_went_there_is_room_for_those_that_come() -> None
         for lsa in (part, head):
             assert take(lsdb, lsa, {part.node}, now, by=by) == ""
     assert items(lsdb) <= LSA_NEIGHBOUR_NAMES_MAX
+
+
+def test_a_neighbor_brings_newer_words_in_the_place_of_its_older_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("router.routing.adverts.budgets.LSA_NEIGHBOUR_ITEMS_MAX", 3)
+    lsdb, who = Lsdb(WEST.node), FakeIdentity("invented")
+    mallory, honest = FakeIdentity("mallory").site, FakeIdentity("honest").site
+
+    def told(sequence: int, *names: str) -> Lsa:
+        services = Services(tuple(map(declare, names)), ())
+        return make_lsa(who, part=1, sequence=sequence, services=services)
+
+    assert take(lsdb, told(1, "a", "b", "c"), {who.node}, by=mallory) == ""
+    assert take(lsdb, told(2, "d", "e", "f"), {who.node}, by=mallory) == ""
+    other = make_lsa(FakeIdentity("other"), part=1, services=Services((declare("x"),), ()))
+    assert take(lsdb, other, {who.node}, by=honest) == ""
+    assert take(lsdb, told(3, "a", "b", "c"), {who.node}, by=honest), "with x there are four"
