@@ -165,6 +165,15 @@ def test_what_goes_on_at_one_process_of_a_service_made_anew_is_no_news() -> None
     assert begun.requests == 3
 
 
+def test_what_leaves_at_all_processes_is_summed() -> None:
+    beside = [{"east": 3}, {"east": 1, "west": 2}]
+    episodes = Episodes(0.0)
+    assert episodes.look(shop(), 1.0) == []
+    now = Now(left={"east": 3}, in_flight=0, capacity=2, beside=beside)
+    (begun,) = episodes.look({SHOP: now}, 2.0)
+    assert begun.to == {"east": 7, "west": 2}
+
+
 def test_a_process_that_was_started_again_counts_from_nothing() -> None:
     episodes = Episodes(0.0)
     for at, beside in ((1.0, {"east": 41}), (2.0, {}), (3.0, {"east": 3})):

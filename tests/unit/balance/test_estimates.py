@@ -209,3 +209,18 @@ def test_a_refusal_is_shown_with_the_count_that_it_told() -> None:
     late = 1.0 + limits.REFUSED_FULL_S
     told = seen(balancer, late)
     assert (told.in_flight, told.free, told.verdict) == (8, 1, "chosen")
+
+
+def test_a_site_that_refused_a_sheddable_request_keeps_the_rest_for_a_moment_only() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    balancer.set_sheddable_share(0.5)
+    egress = balancer.routers[RouterId("ra")]
+    egress.open()
+    egress.refuse_sheddable(3, 1.0)
+    later = 1.0 + limits.REFUSED_FULL_S
+    assert (seen(balancer, 1.0).in_flight, seen(balancer, 1.0).verdict) == (3, "chosen")
+    assert [balancer.kept_places(now) for now in (1.0, later - 0.001, later)] == [{A}, {A}, set()]
+    egress.end(-1)
+    assert seen(balancer, later).in_flight == 3, "its end is none: it never had a slot"
+    egress.hear(5, later)
+    assert balancer.kept_places(later) == {A}, "half of ten are used"
