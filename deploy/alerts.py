@@ -160,7 +160,7 @@ ALERTS: Final = (
         "spillway_silent_targets > 0",
         "5m",
         "warning",
-        "Targets of {{ $labels.service }} at this site that accept connections and answer nothing:"
+        "Targets of {{ $labels.service }} at this site that are ready and answer nothing:"
         " {{ $value }}. sitectl service status {{ $labels.service }}",
     ),
     Alert(

@@ -189,7 +189,8 @@ FAMILIES: dict[str, Family] = {
     ),
     "spillway_silent_targets": Family(
         "gauge",
-        "Ready tcp targets of this site of which several connections in a row got no byte.",
+        "Ready targets of this site that answer nothing: several tcp connections in a row got no "
+        "byte, or requests wait and none is completed.",
         ("service", "port"),
     ),
     "spillway_ejected": Family(

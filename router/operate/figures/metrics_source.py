@@ -215,8 +215,7 @@ def _of_targets(
         absent = "not-ready" if planned is None or planned.takes else "drained"
         put("spillway_local_targets", (*service, absent), own.total - own.ready)
         unanswering = router.readings.targets.unanswering_of(snapshot.key)
-        if snapshot.config.protocol == "tcp":
-            put("spillway_silent_targets", service, len(unanswering))
+        put("spillway_silent_targets", service, len(unanswering))
     for target in snapshot.targets:
         at_target = (*service, join(target.host, target.port))
         put("spillway_target_requests_total", at_target, target.requests_total)

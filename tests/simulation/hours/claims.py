@@ -124,6 +124,11 @@ def _some_wait(truth: Truth, teller: str, match: re.Match[str]) -> str:
     return "" if truth.queued(teller) else "none waits"
 
 
+def _completed_none(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    silent_s = truth.silent_s(teller, int(match[1]))
+    return f"it answered {silent_s:.1f} s ago" if silent_s < int(match[2]) - OWN_S else ""
+
+
 def _are_ready(truth: Truth, teller: str, match: re.Match[str]) -> str:
     found = truth.ready(teller)
     return "" if found == (int(match[1]), int(match[2])) else f"{found[0]} of {found[1]} are ready"
@@ -214,6 +219,7 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (r"(\d+) of (\d+) targets? (?:is|are) ready here", _are_ready),
         (r"\b(\d+) (?:request|connection)s? waits?\b", _wait),
         ("the queue is in use", _some_wait),
+        (r":(\d+) of \S+ has .*completed no request for at least (\d+) s", _completed_none),
         (
             "has no ready target, here or|no site that is reached and may serve it has a ready",
             _none_is_ready,

@@ -81,6 +81,10 @@ class Truth:
         """Of all sites."""
         return list(dict.fromkeys(site.name for site in self._world.sites.values()))
 
+    def silent_s(self, key: str, port: int) -> float:
+        """How long a target of that router has answered no request."""
+        return self.now - self._world[key].targets[port].answered_at
+
     def routers(self, name: str) -> dict[str, SimSite]:
         """Those of a site that run, by the key of each in the world."""
         return {

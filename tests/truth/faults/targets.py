@@ -235,8 +235,9 @@ STUCK = Fault(
         fault.WHY: "goes to far…near…full…far…chosen",
         fault.WHY_PAST: "far   …passed over: near (full)",
         fault.EVENTS: "overflow-begun…target-stuck…Target …of shop:… has completed no request for",
-        fault.METRICS: 'spillway_spilled_total{…reason="full"…to="far"}',
-        fault.ALERTS: "SpillwayOverflowSustained",
+        fault.METRICS: 'spillway_spilled_total{…reason="full"…to="far"}…'
+        "spillway_silent_targets{…} 2",
+        fault.ALERTS: "SpillwayOverflowSustained, SpillwayTargetSilent",
         fault.OVERVIEW: "shop spills to far.…2 of 2 targets of shop answer nothing.… notes",
         fault.TOPOLOGY: "far…/s…reachable",
         fault.SERVICE_PAGE: "4 of 4 slots of near are busy: …/s go to far (cost 5)",
@@ -262,19 +263,15 @@ HANGS = Fault(
         "it completes none",
         fault.WHY_PAST: "under-way  near  …local site has room",
         fault.EVENTS: "target-stuck…Target …of shop:… has completed no request for",
-        fault.METRICS: "spillway_in_flight{…} 8",
+        fault.METRICS: "spillway_silent_targets{…} 2",
+        fault.ALERTS: "SpillwayTargetSilent",
         fault.OVERVIEW: "2 of 2 targets of shop answer nothing.… notes",
         fault.SERVICE_PAGE: "requests await an answer, and it completes none",
         fault.OBJECT_STATUS: "NoProblems: True…Note: SW0349 Target …of shop:… has completed no "
         "request for … s, and … await an answer: it may hang.",
         fault.OBJECT_EVENTS: "Warning  TargetStuck…Target …of shop:… has completed no request for",
     },
-    silent=LINKS_ARE_UP
-    | SERVES
-    | silent(
-        "requests may take long: alerts fire for what fails, spills or has no target", fault.ALERTS
-    )
-    | silent("no request goes to another site", fault.TOPOLOGY),
+    silent=LINKS_ARE_UP | SERVES | silent("no request goes to another site", fault.TOPOLOGY),
     exits={fault.CHECK: 3},
     false=("Every request is served",),
 )
