@@ -36,9 +36,9 @@ def _never(own: str, one: Answer) -> bool:
 
 
 def _may_have_left(own: str, one: Answer) -> bool:
-    """Also one that was refused in the end: where it had gone, the link was lost."""
+    """Also one that was refused or served here in the end: where it had gone, the link was lost."""
     lasted_s = one.ended - one.began
-    return one.site != own and (not _is_refused(own, one) or lasted_s > EDGE_S)
+    return lasted_s > EDGE_S or not (one.site == own or _is_refused(own, one))
 
 
 KINDS: Final = (

@@ -169,6 +169,7 @@ class Hour:
         if self._chance.random() < NEXT:
             for wrong in false_next(self.world, self.truth, key, eye):
                 yield self._finding(key, "why", wrong)
+            self.truth.sample()  # That took time.
         words = self._chance.choice(WORDS)
         printed = eye.typist.type(words)
         for wrong in false_in(self.truth, key, printed):

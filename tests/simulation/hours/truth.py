@@ -178,10 +178,8 @@ class Truth:
         spilled = dict(reading.spilled) if reading is not None else {}
         samples = self._spilled[key]
         is_less = samples and any(spilled.get(why, 0) < n for why, n in samples[-1][1].items())
-        is_new = self._lives.get(key) != site.lives
-        if is_new:
+        if self._lives.get(key) != site.lives or is_less:
             self._note(("known", key), False)  # By this router: its figures begin here.
-        if is_new or is_less:
             samples.clear()
         self._lives[key] = site.lives
         samples.append((self.now, spilled))
