@@ -196,6 +196,24 @@ def test_watches_that_are_cut_go_on_without_a_gap(cluster: Cluster) -> None:
     play(story())
 
 
+def test_watches_that_fall_silent_hide_no_change(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of a server whose etcd was restored: it says nothing of versions up to ours."""
+    monkeypatch.setattr(limits, "WATCH_SILENCE_S", 1.0)
+    monkeypatch.setattr(limits, "WATCH_HEALTHY_S", 0.5)
+
+    async def story() -> None:
+        async with following(cluster) as seen:
+            cluster.faults.watches_are_silent = True
+            deployment(cluster)
+            pod(cluster, "shop-1", "10.0.0.1")
+            await seen.until(lambda: seen.targets == {"10.0.0.1"})
+            assert "SW0439" not in seen.codes()
+
+    play(story())
+
+
 @pytest.mark.parametrize("as_http", [False, True])
 def test_an_expired_version_is_listed_anew(cluster: Cluster, as_http: bool) -> None:
     async def story() -> None:

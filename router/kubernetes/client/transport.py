@@ -150,6 +150,8 @@ def _unreachable(error: Exception) -> ApiError:
             text = f"the API server's certificate is not trusted: {cause.verify_message}"
             return ApiError(NO_ANSWER, UNTRUSTED, text)
         cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpx2.ReadTimeout):
+        return late()
     text = str(error) or type(error).__name__
     return ApiError(NO_ANSWER, UNREACHABLE, f"{SILENT}{text}")
 

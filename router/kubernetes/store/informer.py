@@ -17,6 +17,7 @@ from router.kubernetes.client.api import Api
 from router.kubernetes.client.api_calls import ALL_NAMESPACES
 from router.kubernetes.client.errors import (
     FORBIDDEN,
+    LATE,
     NO_ANSWER,
     NOT_FOUND,
     UNREACHABLE,
@@ -120,10 +121,13 @@ class Informer:
                 if error.status in (FORBIDDEN, NOT_FOUND) and self.refused is None:
                     failures = 1  # It answers again, and may know no Roles yet: ask again soon.
                 is_cut = error.status == NO_ANSWER and error.reason == UNREACHABLE
-                if not (is_cut and self._is_watching):
+                is_silent = error.status == NO_ANSWER and error.reason == LATE
+                if not ((is_cut or is_silent) and self._is_watching):
                     self._note(error)  # Else the next round says whether the server is there.
+                # Events may have been lost. One that was restored from an older state says nothing,
+                # not even a bookmark, to who asks for what comes after a version of its future.
                 if not (is_cut and held):
-                    self._version = ""  # Events may have been lost.
+                    self._version = ""
             if wait_s := self._wait_s(error, failures):
                 await asyncio.sleep(wait_s)
 

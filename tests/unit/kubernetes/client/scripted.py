@@ -17,6 +17,7 @@ from router.model import limits
 UNREACHABLE = ApiError(0, "Unreachable", "connection refused")
 EXPIRED = ApiError(410, "Expired", "too old resource version")
 CUT = ApiError(0, "Unreachable", "connection reset")
+SILENT = ApiError(0, "Timeout", "no answer in time")
 
 
 class ScriptedServer(Api):

@@ -11,7 +11,13 @@ from router.kubernetes.client.errors import ApiError
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection
 from router.model import limits
-from tests.unit.kubernetes.client.scripted import CUT, EXPIRED, UNREACHABLE, ScriptedServer
+from tests.unit.kubernetes.client.scripted import (
+    CUT,
+    EXPIRED,
+    SILENT,
+    UNREACHABLE,
+    ScriptedServer,
+)
 from tests.unit.virtual_loop import run, running
 
 FORBIDDEN = ApiError(403, "Forbidden", 'pods is forbidden: cannot list resource "pods"')
@@ -178,6 +184,28 @@ def test_watches_that_are_cut_soon_again_and_again_do_not_say_that_the_server_is
                 assert found.away_since() is None
             await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S)
             assert found.names == server.objects.keys()
+
+    run(story())
+
+
+def test_a_watch_that_falls_silent_is_listed_again_and_no_trouble() -> None:
+    """An API server sends nothing, not even bookmarks, of versions up to the one asked for
+    (`cacheWatcher.process` of Kubernetes): so does one that was restored from an older state."""
+
+    async def story() -> None:
+        server = ScriptedServer()
+        server.put("a")
+        server.put("b")
+        async with mirror(server) as found:
+            await asyncio.sleep(limits.WATCH_SILENCE_S)
+            told = found.told
+            del server.objects["b"]
+            server.history.clear()
+            server.cut(SILENT)
+            await asyncio.sleep(0.01)
+            assert not found.informer.trouble and found.away_since() is None
+            await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S)
+            assert found.names == {"a"} and found.told == told + 1
 
     run(story())
 
