@@ -25,7 +25,7 @@ _TOKENS: Final = (
     f"({names.CONNECTION_TOKEN},{names.TOKEN_CLAIM},{names.CONNECTION_TOKEN_REQUEST})"
 )
 _LISTED: Final = (
-    ("ConfigMap", f"{names.DOCUMENTS_LABEL}={names.DOCUMENTS}"),
+    ("ConfigMap", names.DOCUMENTS_LABEL),
     ("Secret", _TOKENS),
     ("Service", ""),
     ("Deployment", ""),

@@ -12,7 +12,6 @@ import msgspec
 from router.kubernetes.objects.names import (
     CONNECTION_TOKEN,
     CONNECTION_TOKEN_REQUEST,
-    DOCUMENTS,
     DOCUMENTS_LABEL,
     OWNERS_CONFIGMAP,
     PREFIX,
@@ -146,7 +145,7 @@ SELECTIONS: Final = (
     Selection(kind="ConfigMap", fields=f"metadata.name={SITE_CONFIGMAP}", keep=whole),
     Selection(kind="ConfigMap", fields=f"metadata.name={SERVICES_CONFIGMAP}", keep=whole),
     Selection(kind="ConfigMap", fields=f"metadata.name={OWNERS_CONFIGMAP}", keep=whole),
-    Selection(kind="ConfigMap", labels=f"{DOCUMENTS_LABEL}={DOCUMENTS}", keep=whole),
+    Selection(kind="ConfigMap", labels=DOCUMENTS_LABEL, keep=whole),
     Selection(kind="Secret", labels=_TOKENS, keep=whole),
     Selection(kind="Secret", labels=TYPE_LABEL, keep=whole),
     Selection(kind="Service", keep=service),

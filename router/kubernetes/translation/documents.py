@@ -35,6 +35,7 @@ from router.model.specs import ConnectorSpec, Document, Kind, ListenerSpec, Serv
 
 ENDING: Final = ".yaml"
 _STATEFUL: Final = "statefulset/"
+_NO_DOCUMENTS: Final = "false"
 
 
 class Documents(msgspec.Struct, frozen=True):
@@ -74,6 +75,22 @@ def config_map(name: str, texts: Mapping[str, str]) -> dict[str, Any]:
 def is_labelled(found: Object) -> bool:
     """Whether the values of a ConfigMap are documents."""
     return labels(found).get(names.DOCUMENTS_LABEL) == names.DOCUMENTS and not is_going(found)
+
+
+def mislabelled(found: Object) -> ConfigError | None:
+    """That the label has a value which means nothing; None: it means something, or is missing."""
+    value = labels(found).get(names.DOCUMENTS_LABEL, _NO_DOCUMENTS)
+    if value in (names.DOCUMENTS, _NO_DOCUMENTS) or is_going(found):
+        return None
+    noted = ObjectFindings(f"ConfigMap/{name_of(found)}")
+    noted.add(
+        f"metadata.labels[{names.DOCUMENTS_LABEL}]",
+        f"is not read: expected {names.DOCUMENTS!r}, got {value!r}",
+        f'Write {names.DOCUMENTS_LABEL}: "{names.DOCUMENTS}", or remove the label',
+        findings.DOCUMENTS,
+        "warning",
+    )
+    return noted.errors[0]
 
 
 def size(found: Object) -> int:

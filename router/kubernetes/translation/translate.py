@@ -39,8 +39,10 @@ def translate(
     errors: list[ConfigError] = []
     options, site = _site(snapshot, defaults, errors)
     memo = memo or Memo()
-    documented = documents.together(memo.documented(snapshot.of("ConfigMap")))
+    config_maps = snapshot.of("ConfigMap")
+    documented = documents.together(memo.documented(config_maps))
     errors += documented.errors
+    errors += filter(None, map(documents.mislabelled, config_maps.values()))
     by_kind = _first_of_each(documented)
     own = by_kind.get("Service", {})
     beside = Beside(snapshot, _addresses(documented))

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from router.documents import resolve
 from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.translation.memo import Memo
@@ -51,6 +53,19 @@ def test_an_error_has_object_key_line_and_column() -> None:
 
 def test_a_config_map_without_the_label_is_somebody_elses() -> None:
     assert picture(config_map("own", {"all.yaml": SERVICE})).documents == ()
+
+
+@pytest.mark.parametrize("value", ["yes", "True", ""])
+def test_a_label_whose_value_means_nothing_is_told_and_nothing_is_read(value: str) -> None:
+    label = {"spillway.dev/documents": value}
+    found = picture(config_map("own", {"all.yaml": SERVICE}, labels=label))
+    assert found.documents == ()
+    assert told(found) == [
+        ("SW0415", "ConfigMap/own", "metadata.labels[spillway.dev/documents]"),
+    ]
+    label = {"spillway.dev/documents": "false"}
+    off = picture(config_map("own", {"all.yaml": SERVICE}, labels=label))
+    assert (off.documents, off.errors) == ((), ())
 
 
 def test_other_keys_and_values_are_told() -> None:
