@@ -190,7 +190,7 @@ def _without_router(item: dict[str, Any]) -> str:
     ago = f"{ages.age(item['age_s'])} ago"
     if item["stopped"]:
         stopped = colours.paint("stopped", colours.WARN)
-        return f"{stopped} in order {ago}: no router runs; this is what the last one wrote"
+        return f"{stopped} in order {ago}: no router is ready; this is what the last one wrote"
     if item["stale"] is False:
         return f"no router answers; one runs or ended just now: this was so {ago}"
     stale = colours.paint("stale", colours.BAD)

@@ -102,7 +102,7 @@ def test_without_a_router_status_tells_what_was_written_last(
         (
             limits.STATUS_VALID_S + 60.0,
             True,
-            r"stopped in order 6m\d+s ago: no router runs; this is what the last one wrote",
+            r"stopped in order 6m\d+s ago: no router is ready; this is what the last one wrote",
         ),
     ],
 )
