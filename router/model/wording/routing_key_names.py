@@ -18,6 +18,7 @@ NOMINAL_PORT: Final = 1
 _FoundT = TypeVar("_FoundT", Problem, Note)
 _HASH_CHARS: Final = 20
 _NAME = re.compile(rf"(?<![\w.-])(k-[0-9a-f]{{{_HASH_CHARS}}})(?::1\b)?(?![\w-])")
+_NOMINAL = re.compile(r"(?<![\w.:-])([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?):1\b(?![.:]?[\w-])")
 _KIND = re.compile(r"^[A-Z]\w*/")
 
 
@@ -48,14 +49,17 @@ def with_keys(text: str, key_of: Callable[[str], str]) -> str:
     ``key_of``: the routing key that a service is declared with, empty: none, or there is no such
     service. One that the name is not made of does not count: any site may declare any.
     """
-    if "k-" not in text:
+    if "k-" not in text and ":1" not in text:
         return text
 
     def shown(found: re.Match[str]) -> str:
         key = key_of(found[1])
         return key if key and hashed_name(key) == found[1] else found[0]
 
-    return _NAME.sub(shown, text)
+    def without_port(found: re.Match[str]) -> str:
+        return found[1] if key_of(found[1]) == found[1] else found[0]
+
+    return _NOMINAL.sub(without_port, _NAME.sub(shown, text))
 
 
 def with_keys_in(found: Iterable[_FoundT], key_of: Callable[[str], str]) -> tuple[_FoundT, ...]:

@@ -17,6 +17,16 @@ def test_sentences_have_the_key_and_commands_keep_the_name() -> None:
     assert with_keys(unknown, key_of) == unknown
 
 
+def test_sentences_have_no_nominal_port_of_a_key_that_is_the_name() -> None:
+    def key_of(name: str) -> str:
+        return name if name in ("ledger", "a1") else ""
+
+    text = "Service ledger:1: clients wait. a1:1, ledger:1."
+    assert with_keys(text, key_of) == "Service ledger: clients wait. a1, ledger."
+    for text in ("Service shop:1 waits", "fe80::a1:1", "a1:10", "ledger:1x", "x.a1:1", "a1:1:2"):
+        assert with_keys(text, key_of) == text
+
+
 def test_a_key_that_the_name_is_not_made_of_stands_for_no_service() -> None:
     text = f"Service {HASHED}:1 overflows."
     assert with_keys(text, lambda name: "ledger") == text
