@@ -38,7 +38,6 @@ FALSE = (
     "this router is short of memory and takes nothing new",
     "Service shop:8080: 0 of 2 targets are ready here",
     "Service shop:8080: 3 requests wait.",
-    "Target 127.0.0.1:9001 of shop:8080 has completed no request for at least 70 s, and",
     "Service shop:8080 has no ready target, here or at any site that is reached and may serve it",
     "a has no target of its own: 0.5/s go to b (cost 1), 3.0/s to c (cost 3)",
     "5.0/s served nowhere",
@@ -101,6 +100,12 @@ def asked() -> Hour:
         hour.truth.sample()
     hour.truth.answers["a"].extend(answers)
     return hour
+
+
+def test_a_target_that_answers_and_is_said_to_hang_is_noticed(asked: Hour) -> None:
+    hangs = "Target 127.0.0.1:{} of shop:8080 has completed no request for at least 10 s, and"
+    for port in asked.world["a"].targets:
+        assert list(false_of(asked.truth, "a", hangs.format(port))) != []
 
 
 @pytest.mark.parametrize("sentence", FALSE)

@@ -67,7 +67,7 @@ class Target:
         self.times: Callable[[], float] | None = None  # Of each request, in means.
         self.status = 200
         self.in_hand = self.most_in_hand = self.served = 0
-        self.answered_at = 0.0
+        self.answered_at: list[float] = []
         self.seen: list[bytes] = []
         self.begun_at: list[float] = []
         self.listen()
@@ -116,7 +116,7 @@ class _TargetConnection:
             self._target.in_hand -= 1
             if self._lost:
                 return
-            self._target.answered_at = self._network.now()
+            self._target.answered_at.append(self._network.now())
             if not self._target.status:
                 self._connection.abort()
                 return

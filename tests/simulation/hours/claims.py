@@ -125,8 +125,8 @@ def _some_wait(truth: Truth, teller: str, match: re.Match[str]) -> str:
 
 
 def _completed_none(truth: Truth, teller: str, match: re.Match[str]) -> str:
-    silent_s = truth.silent_s(teller, int(match[1]))
-    return f"it answered {silent_s:.1f} s ago" if silent_s < int(match[2]) - OWN_S else ""
+    count = truth.answered(teller, int(match[1]), int(match[2]) - OWN_S)
+    return f"it completed {count}" if count > 0 else ""
 
 
 def _are_ready(truth: Truth, teller: str, match: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 say."""
 
 import time
+from bisect import bisect
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -81,9 +82,10 @@ class Truth:
         """Of all sites."""
         return list(dict.fromkeys(site.name for site in self._world.sites.values()))
 
-    def silent_s(self, key: str, port: int) -> float:
-        """How long a target of that router has answered no request."""
-        return self.now - self._world[key].targets[port].answered_at
+    def answered(self, key: str, port: int, since_s: float) -> int:
+        """How many requests a target of that router answered from then until a moment ago."""
+        times = self._world[key].targets[port].answered_at
+        return bisect(times, self.now - OWN_S) - bisect(times, self.now - since_s)
 
     def routers(self, name: str) -> dict[str, SimSite]:
         """Those of a site that run, by the key of each in the world."""
