@@ -392,6 +392,10 @@ class Running:
         """Drain; a second call aborts."""
         if self.stopping.is_set():
             self.aborting.set()
+        self.drain()
+
+    def drain(self) -> None:
+        """Drain, if it does not yet."""
         if self.workers.all:
             self.router.links.departure.with_whole_site()
         self.stopping.set()

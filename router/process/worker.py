@@ -172,10 +172,10 @@ class _Lead:
             if not self._process.stopping.is_set():
                 log.warning("the first worker is gone")
                 self._process.router.links.departure.because_crashed()
-            self._process.stop()
+            self._process.drain()
         except (msgspec.MsgspecError, MessageTooLong) as error:
             log.error("the first worker is not understood, this one ends: %s", error)
-            self._process.stop()
+            self._process.drain()
 
     def _follow_places(self, places: frozenset[ServicePlace]) -> None:
         self._process.router.forwarder.follow_listeners(
@@ -200,9 +200,11 @@ class _Lead:
                 process.router.forwarder.moves.begin(key, terms)
             case Leave():
                 process.leave()
-            case Stop():
+            case Stop(at_once=at_once):
                 process.router.links.departure.with_whole_site()
-                process.stop()
+                process.drain()
+                if at_once:
+                    process.aborting.set()
 
     async def _answer(self, number: int, question: Question | None) -> None:
         process = self._process

@@ -233,7 +233,9 @@ class Reopen(msgspec.Struct, frozen=True, tag="reopen"):
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
-    """Drain and end; a second one: end."""
+    """Drain and end. ``at_once``: whatever is under way."""
+
+    at_once: bool = False
 
 
 class Rebalance(msgspec.Struct, frozen=True, tag="rebalance"):

@@ -340,9 +340,10 @@ class Workers:
 
     def stop(self) -> None:
         """Drain and end them; again: end them at once."""
+        order = Stop(at_once=self._stopping.is_set())
         self._stopping.set()
         for one in self.all:
-            one.say(Stop())
+            one.say(order)
 
     def kill(self) -> None:
         """Those that are left."""
