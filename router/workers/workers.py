@@ -120,7 +120,8 @@ class Workers:
             try:
                 ending = await self._live(one)
             except OSError as error:
-                ending = Ending(f"it could not be started: {error.strerror or error}")
+                why = f"it could not be started: {error.strerror or error}"
+                ending = Ending(why, has_begun=False)
             if self._stopping.is_set():
                 return
             lasted_s = time.monotonic() - began
@@ -178,7 +179,7 @@ class Workers:
                 async with asyncio.timeout(limits.WORKER_ENDS_S):
                     await process.wait()
         if one.is_killed:
-            return Ending("it did not answer and was ended")
+            return Ending("it did not answer and was ended", has_begun=has_begun)
         if not code:
             return Ending("it was asked to stop, and drained", is_drained=True)
         why = f"it failed: {failed}" if failed else f"it ended with {code}"

@@ -458,6 +458,27 @@ def test_a_worker_that_was_asked_to_stop_lost_nothing() -> None:
     assert told == [("info", text)]
 
 
+def test_a_worker_that_could_not_be_started_lost_nothing(tmp_path: Path) -> None:
+    """Though the one before it did."""
+    told: list[tuple[object, str]] = []
+
+    async def run() -> None:
+        def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+            told.append((severity, message))
+            workers.stop()
+
+        nothing = Lead("", frozenset())
+        command = (str(tmp_path / "python"),)
+        workers = Workers(2, command, lambda: nothing, tell, logs_to_file=True)
+        workers.all[0].lost = 3
+        async with asyncio.timeout(30):
+            await workers.run()
+
+    asyncio.run(run())
+    why = "it could not be started: No such file or directory"
+    assert told == [("error", f"Worker 1 of 2 is gone: {why}; it is started again.")]
+
+
 @pytest.mark.parametrize("said", (b"\0\0\0\1\xc1", b"\xff\xff\xff\xff"))
 def test_one_that_is_not_understood_is_ended_and_takes_nobody_along(said: bytes) -> None:
     speaks = f"import os, time; os.write(0, {said!r}); time.sleep(60)"
