@@ -95,7 +95,8 @@ async def serve(
         until = loop.time() + process.grace_s
         await _wait(process.router.drain_traffic, process, until)
         await _ended(process.workers, process, until)
-        await _wait(process.router.finish, process, until)  # Last, since it shows what all have.
+        if loop.time() < until and not process.aborting.is_set():  # Else the rest is reset.
+            await _wait(process.router.finish, process, until)  # Last: it shows what all have.
         for task in until_drained:
             task.cancel()
     process.close()

@@ -166,6 +166,27 @@ def test_an_idle_kept_connection_does_not_hold_up_a_stop(net: Network) -> None:
         until(site.gone, "the router is gone", 3.0)
 
 
+def test_a_second_order_to_stop_resets_requests_that_wait_as_all_others(net: Network) -> None:
+    site, target = net.site("alone"), net.http("alone")
+    site.declare("shop", queue=10, queueWait="60s")
+    site.connect("shop", target, capacity=1)
+    site.start()
+    net.ready("shop", {"alone": 1})
+    target.hold()
+    with contextlib.ExitStack() as opened:
+        doors = [opened.enter_context(connected(site.address, SHOP_PORT)) for _ in range(3)]
+        for door in doors:
+            door.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+        until(lambda: site.service("shop")["queued"] == 2, "two wait for a slot")
+        site.note_pid()
+        site.signal(signal.SIGTERM)
+        until(lambda: not site.get("status")["ready"], "it drains")
+        site.signal(signal.SIGTERM)
+        for door in doors:
+            with pytest.raises(ConnectionResetError):
+                door.recv(100)
+
+
 def test_a_neighbour_stopped_again_and_again_is_linked_again_soon_each_time(net: Network) -> None:
     dialler, acceptor = net.site("dialler"), net.site("acceptor")
     net.link(dialler, acceptor, token="cert")
