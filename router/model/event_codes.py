@@ -86,7 +86,7 @@ _ALL: Final = (
         "target-moves",
         "event",
         "target",
-        "that is over: it answers again, or has a free slot",
+        "that is over: it answers again, or has a free slot or few requests",
     ),
     EventCode(
         "site-ejected", "event", "site", "requests that it was sent failed, so it gets none for now"
