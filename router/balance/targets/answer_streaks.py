@@ -33,8 +33,8 @@ _Target = tuple[ServiceKey, str]
 class AnswerCounts(msgspec.Struct, frozen=True):
     """One target since the router started. ``answered``: tcp connections of which a first byte
     came; http requests that were completed, and parts of answers. ``silent``: see
-    `service.targets.target_answers`. ``awaited``: http requests that the target has in full, and no
-    byte of an answer came. ``is_full``: all of its slots are taken.
+    `service.targets.target_answers`. ``awaited``: http requests that the target has in full, or
+    takes no more of, and no byte of an answer came. ``is_full``: all of its slots are taken.
     """
 
     answered: int

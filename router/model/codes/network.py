@@ -346,7 +346,8 @@ SERVICES: Final = (
         "time-outs `response` and `idle` end them, and failures in a row eject the target. A "
         "target that sends a part of any answer meanwhile is not meant: downloads and streams on "
         "which bytes come are no fault. Nor are streams on which none come, if all requests of the "
-        "target have the head of their answer, nor requests that clients still send.",
+        "target have the head of their answer, nor requests that clients still send while the "
+        "target takes what they send.",
         "See whether the server hangs. If so, restart it, or shorten the time-out: sitectl service "
         "set NAME --timeout response=5s",
     ),

@@ -104,6 +104,7 @@ class HttpTarget(TargetConnection):
         writer = self._writer
         if not is_complete:
             self._framing = BodyFraming(request.body_bytes)
+            self._quiet_looks = 0
             # The body's first bytes usually follow within the turn and share the write.
             writer.write(head)
             self.deadline = now + self._home.idle_s
@@ -179,8 +180,9 @@ class HttpTarget(TargetConnection):
 
     @property
     def is_awaited(self) -> bool:
-        """The target has a request in full, and has not begun to answer it."""
-        return self.state is ASKED and self._framing is None and self._is_untouched
+        """The target has a request in full, or takes no more of it, and has not begun to answer."""
+        waits = self._framing is None or self._quiet_looks > 0
+        return waits and self.state is ASKED and self._is_untouched
 
     def _push(self, *parts: Buffer) -> bool:
         """Send in this turn. False: wait for `writable`."""
@@ -316,6 +318,7 @@ class HttpTarget(TargetConnection):
 
     def _takes_more(self) -> None:
         if self._framing is not None:
+            self._quiet_looks = 0
             self.deadline = self._timers.now() + self._home.idle_s
         self._tell_writable()
 

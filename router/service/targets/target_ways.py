@@ -126,7 +126,7 @@ class TargetWays:
         return max((way.mean_s() for way in ways), default=0.0)
 
     def awaited_count(self, target: str) -> int:
-        """How many requests it has in full, and has not begun to answer."""
+        """How many requests it has in full, or takes no more of, and has not begun to answer."""
         each = self.by_protocol.values()
         return sum(ways[target].awaited_count() for ways in each if target in ways)
 

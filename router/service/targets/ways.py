@@ -26,7 +26,8 @@ class Way(ABC):
         return 0.0
 
     def awaited_count(self) -> int:
-        """How many requests the target has in full, and has not begun to answer."""
+        """How many requests the target has in full, or takes no more of, and has not begun to
+        answer."""
         return 0
 
     @abstractmethod

@@ -311,6 +311,36 @@ def test_a_target_that_takes_nothing_more_is_given_up_a_quarter_late_at_most(
     assert connection.is_aborted() and sender.blames_target
 
 
+def test_a_target_that_takes_nothing_more_is_awaited_until_it_takes_some(target: Target) -> None:
+    """Else nobody would say of one that hangs while clients upload that it does."""
+    sender, _ = target.leg(POST, body_bytes=200_000)
+    connection = target.network.connect()
+    connection.full, connection.kernel_bytes = True, 100_000
+    assert sender.send(b"x" * 100_000) is False
+    for _ in range(20):
+        assert target.pool.awaited_count() == 0
+        target.network.advance(limits.STREAM_IDLE_S / 8)
+        connection.kernel_bytes -= 1_000
+    target.network.advance(limits.STREAM_IDLE_S / 2)
+    assert target.pool.awaited_count() == 1
+    connection.drain()
+    assert target.pool.awaited_count() == 0, "it is its client's turn"
+
+
+def test_what_a_target_did_not_take_says_nothing_of_the_next_request(target: Target) -> None:
+    sender, handler = target.leg(POST, body_bytes=100_000)
+    connection = target.network.connect()
+    connection.full, connection.kernel_bytes = True, 100_000
+    assert sender.send(b"x" * 100_000) is False
+    target.network.advance(limits.STREAM_IDLE_S / 4 + limits.POOL_SWEEP_S)
+    sender.finish()
+    assert target.pool.awaited_count() == 1
+    connection.deliver(OK)
+    assert handler.last() == ("done", None) and target.pool.idle_count == 1
+    target.leg(POST, body_bytes=5)
+    assert target.pool.awaited_count() == 0
+
+
 def test_a_target_that_loses_patience_with_a_slow_client_is_not_to_blame(target: Target) -> None:
     legs: list[RecordingTaker] = []
     for head, body_bytes in ((POST, 10), (GET, 0), (GET, 0)):
