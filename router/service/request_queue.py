@@ -25,7 +25,7 @@ would wait for nothing is refused at once (`balance.site.patience`), so no clien
 Leaving the line and leaving the fair queue are one step.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from itertools import islice
 
 from router.balance.balancer import ServiceBalancer
@@ -123,25 +123,19 @@ class WaitingRoom:
     def _at_siblings(self) -> int:
         return sum([self._standing_at(place) for place in self._siblings])
 
-    def _travelling_to_siblings(self, now: float) -> int:
-        """A router of this site that stood still seems far."""
-        siblings = self._siblings
-        if not siblings:
-            return 0
-        return self._normal.travelling_to(siblings, now) + self._sheddable.travelling_to(
-            siblings, now
-        )
-
-    @property
-    def _waiting_at_siblings(self) -> int:
-        return self._at_siblings - self._travelling_to_siblings(self._timers.now())
+    def _travelling(self, now: float, but_to: Set[str] = frozenset()) -> int:
+        return self._normal.travelling(now, but_to) + self._sheddable.travelling(now, but_to)
 
     @property
     def queued(self) -> int:
         """All who wait for a slot here or by us at other sites, as far as that is known."""
-        now = self._timers.now()
-        travelling = self._normal.travelling(now) + self._sheddable.travelling(now)
-        return self.unserved - travelling + self._travelling_to_siblings(now)
+        # A router of this site that stood still seems far.
+        return self.unserved - self._travelling(self._timers.now(), but_to=self._siblings)
+
+    @property
+    def _waiting(self) -> int:
+        """The same with those that wait at other routers of this site."""
+        return self.unserved + self._at_siblings - self._travelling(self._timers.now())
 
     def held(self, now: float) -> int:
         """Who waits in the line only since a site is being woken. O(those who wait here)."""
@@ -150,14 +144,14 @@ class WaitingRoom:
     @property
     def is_full(self) -> bool:
         """As many as may wait do so, here or anywhere else by us."""
-        return self.queued + self._waiting_at_siblings >= self._limit()
+        return self._waiting >= self._limit()
 
     def _is_full_for(self, line: WaitingLine) -> bool:
         """For one of ``line``: sheddable ones give way to one that is not."""
         if line is self._sheddable:
             return self.is_full
         behind = self._admission.waiting_sheddable + sum(self._sheddable.standing.values())
-        return self.queued + self._waiting_at_siblings - behind >= self._limit()
+        return self._waiting - behind >= self._limit()
 
     def enter(
         self, waiter: Waiting, choice: NoChoice, deadline: float, *, returns: bool = False

@@ -57,14 +57,12 @@ class WaitingLine:
         """Of these at far places: where, and when one is answered if a slot is free there."""
         self.pace = LinePace()
 
-    def travelling(self, now: float) -> int:
-        """How many are on the way to a far site and back, and wait there as little as anybody
-        knows. O(those that stand at far sites)."""
-        return sum([at > now for _, at in self.far.values()]) if self.far else 0
-
-    def travelling_to(self, places: Set[str], now: float) -> int:
-        """Of these those that go to one of ``places``."""
-        return sum([at > now and to in places for to, at in self.far.values()]) if self.far else 0
+    def travelling(self, now: float, but_to: Set[str] = frozenset()) -> int:
+        """How many are on the way to a far place and back, ``but_to`` some left out, and wait there
+        as little as anybody knows. O(those that stand at far places)."""
+        if not self.far:
+            return 0
+        return sum([at > now and to not in but_to for to, at in self.far.values()])
 
     def count(self, now: float) -> int:
         """All, wherever they wait."""
