@@ -150,6 +150,9 @@ def _leaves(path: str, value: Any, defaults: Mapping[str, Any]) -> Iterator[tupl
             usual = defaults.get(key)
             if key in defaults and usual == inner:
                 continue
+            if key in defaults and inner == ():
+                yield key, inner  # `exportTo: []` is no site; without the field it is every site.
+                continue
             within = usual if isinstance(usual, dict) else {}
             yield from _leaves(f"{path}.{key}" if path else _camel(str(key)), inner, within)
     elif isinstance(value, list | tuple) and any(isinstance(one, dict) for one in value):
@@ -165,6 +168,8 @@ def _camel(name: str) -> str:
 
 
 def _shown(field: str, value: Any) -> str:
+    if value == ():
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):

@@ -116,3 +116,13 @@ def test_shares_are_percentages() -> None:
     shared = SERVICE + "  policy: {name: fill, spillAt: 50%}\n"
     (found,) = differences(documents(SERVICE), documents(shared))
     assert [(one.field, one.new) for one in found.changes] == [("policy.spill_at", "50%")]
+
+
+@pytest.mark.parametrize("field", ["exportTo", "importFrom"])
+def test_an_empty_list_of_sites_is_no_site_and_not_all_of_them(field: str) -> None:
+    policy = "apiVersion: spillway/v1\nkind: Policy\nname: shop\nspec:\n  service: shop\n"
+    nowhere, there = f"{policy}  {field}: []\n", f"{policy}  {field}: [east]\n"
+
+    assert changes(policy, nowhere) == {field: ("", "none")}
+    assert changes(there, nowhere) == {field: ("east", "none")}
+    assert changes(nowhere, policy) == {field: ("none", "")}
