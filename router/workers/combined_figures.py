@@ -267,8 +267,14 @@ class Whole:
             own, targets=tuple(_whole_target(one, parts) for one in own.targets)
         )
 
-    def waiting(self, key: ServiceKey, own: int) -> int:
-        """How many wait for a slot of this site, of the whole router; ``own``: at this worker."""
+    def waiting(self, key: ServiceKey, known: int, own: int) -> int:
+        """How many wait for a slot of this site; ``known`` to decisions, which hear it of other
+        routers of the site.
+
+        Other workers say it here sooner; ``own``: at this worker.
+        """
+        if not self.workers.all:
+            return known
         return own + sum(one.waiting for one in self.beside(key))
 
     def with_queue(self, own: WhyView, configured: int | None, waiting_here: int) -> WhyView:
@@ -280,12 +286,9 @@ class Whole:
         if own.queue is None:
             return own
         key = ServiceKey(own.service, own.port)
-        whole, waiting = (
-            self.queue_of_all(key, own.queue, configured),
-            self.waiting(key, waiting_here),
-        )
+        whole = self.queue_of_all(key, own.queue, configured)
         candidates = tuple(
-            msgspec.structs.replace(one, waiting=waiting)
+            msgspec.structs.replace(one, waiting=self.waiting(key, one.waiting, waiting_here))
             if one.path_cost == 0 and one.waiting is not None  # This site.
             else one
             for one in own.candidates

@@ -15,6 +15,7 @@ from tests.scenario.waiting import stays, until
 
 CAPACITY = 4
 SERVICE_S = 0.2
+WAITING = 5
 LINE_PORT = SHOP_PORT + 1
 
 
@@ -124,3 +125,27 @@ def test_tcp_connections_beyond_the_share_of_one_router_go_to_the_other(pair: Pa
             assert line.recv(5), "each is served"
         until(lambda: pair.first.in_flight("line") == {"west": 4}, "all slots are in use")
         assert pair.first.service("line")["overflow_total"] == 0
+
+
+def test_each_of_two_routers_shows_what_waits_for_a_slot_of_either(pair: Pair) -> None:
+    for target in pair.targets:
+        target.hold()
+    with contextlib.ExitStack() as stack:
+        for _ in range(2 * CAPACITY + WAITING):
+            line = stack.enter_context(
+                socket.create_connection((pair.second.address, SHOP_PORT), 5)
+            )
+            line.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+
+        def shown() -> list[int]:
+            return [
+                row["waiting"]
+                for router in (pair.first, pair.second)
+                for rows in (router.service("shop")["sites"], router.get("why/shop")["candidates"])
+                for row in rows
+                if row["site"] == "west"
+            ]
+
+        until(lambda: shown() == [WAITING] * 4, "all of them show what waits")
+        for target in pair.targets:
+            target.release()

@@ -147,7 +147,7 @@ class ServiceRows:
             draining=self._takes_none(snapshot.key, report),
             age_s=finite(report.age_s),
             rate=rate_of_report(report, own if local else None),
-            waiting=self._waiting_here(snapshot.key) if local else report.waiting or 0,
+            waiting=self._waiting(report, snapshot.key, local=local),
             ejected_s=None if report.ejected_s is None else round(report.ejected_s, 3),
             left_out=why_not(report, snapshot.explanation),
             reserved=reserved,
@@ -155,8 +155,11 @@ class ServiceRows:
             note=self._note(snapshot.key) if local else _note_there(report),
         )
 
-    def _waiting_here(self, key: ServiceKey) -> int:
-        return self._whole.waiting(key, self._router.readings.load_of(key).waiting)
+    def _waiting(self, report: CandidateReport, key: ServiceKey, *, local: bool) -> int:
+        known = report.waiting or 0
+        if not local:
+            return known
+        return self._whole.waiting(key, known, self._router.readings.load_of(key).waiting)
 
     def _note(self, key: ServiceKey) -> str:
         load = self.load(key)

@@ -92,7 +92,10 @@ def test_the_row_of_this_site_has_the_requests_that_wait_for_a_slot_of_any_worke
     shown = whole.with_queue(own, None, 2)
     assert shown.queue is not None and shown.queue.waiting == 9
     assert [one.waiting for one in shown.candidates] == [5, 5, None], "four wait at the other site"
-    assert whole.waiting(SHOP, 2) == 5
+    assert whole.waiting(SHOP, 3, 2) == 5
+    alone = asyncio.run(whole_of())
+    assert alone.with_queue(own, None, 2) == own, "one waits at another router of the site"
+    assert alone.waiting(SHOP, 3, 2) == 3
 
 
 def test_problems_have_the_queue_of_all_workers_as_well() -> None:
