@@ -392,9 +392,9 @@ class Running:
         """Drain; a second call aborts."""
         if self.stopping.is_set():
             self.aborting.set()
-        self.drain()
+        self.begin_drain()
 
-    def drain(self) -> None:
+    def begin_drain(self) -> None:
         """Drain, if it does not yet."""
         if self.workers.all:
             self.router.links.departure.with_whole_site()

@@ -172,10 +172,10 @@ class _Lead:
             if not self._process.stopping.is_set():
                 log.warning("the first worker is gone")
                 self._process.router.links.departure.because_crashed()
-            self._process.drain()
+            self._process.begin_drain()
         except (msgspec.MsgspecError, MessageTooLong) as error:
             log.error("the first worker is not understood, this one ends: %s", error)
-            self._process.drain()
+            self._process.begin_drain()
 
     def _follow_places(self, places: frozenset[ServicePlace]) -> None:
         self._process.router.forwarder.follow_listeners(
@@ -202,7 +202,7 @@ class _Lead:
                 process.leave()
             case Stop(at_once=at_once):
                 process.router.links.departure.with_whole_site()
-                process.drain()
+                process.begin_drain()
                 if at_once:
                     process.aborting.set()
 
