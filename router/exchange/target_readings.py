@@ -76,20 +76,22 @@ class TargetReadings:
     def usual(self, key: ServiceKey) -> UsualTimes | None:
         """What requests of one service port took at their targets lately; None: none has ended.
 
-        By the requests of clients of this site. Where it has none, as if the times of what other
-        sites send here were exponentially distributed around the mean of the slowest target.
+        By the requests of clients of this site. For those that other sites send here, as if their
+        times were exponentially distributed around the mean of the slowest target.
         """
         service = self._services.get(key)
         if service is None:
             return None
         times = service.counters.target_times()
         own_s = service.recent_times.quantile(times, USUAL_SHARE)
-        if own_s is not None:
-            return UsualTimes(own_s, service.recent_times.quantile(times, 1.0) or own_s)
         mean_s = service.target_ways.mean_s()
+        longest_s = mean_s * -log(1 - LONGEST_SHARE)
+        if own_s is not None:
+            own_longest_s = service.recent_times.quantile(times, 1.0) or own_s
+            return UsualTimes(own_s, max(own_longest_s, longest_s))
         if not mean_s:
             return None
-        return UsualTimes(mean_s * -log(1 - USUAL_SHARE), mean_s * -log(1 - LONGEST_SHARE))
+        return UsualTimes(mean_s * -log(1 - USUAL_SHARE), longest_s)
 
     def reports_of(self, key: ServiceKey, now: float) -> list[TargetReport]:
         """Which ready target of this site would get the next request of no session, and why."""

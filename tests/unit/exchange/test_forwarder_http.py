@@ -877,6 +877,23 @@ def test_usual_times_are_those_of_the_sites_own_clients_or_else_follow_from_the_
     assert b.readings.targets.usual(ServiceKey("other", 1)) is None
 
 
+def test_the_longest_of_late_is_also_of_requests_that_other_sites_send() -> None:
+    shop = Shop(here=0, there=2, farther=0, answer=None)
+    b, target = shop.sites["b"], shop.targets["b"]
+    b.forwarder.set_listeners({KEY: ("127.0.0.2", 8080)})
+    own = b.connect("127.0.0.2", 8080)
+    for asks, takes_s in ((lambda: own.send(GET), 0.01), (shop.client, 20.0)):
+        asks()
+        shop.network.run()
+        shop.network.advance(takes_s)
+        target.serving[-1].send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        shop.network.run()
+    usual = b.forwarder.readings.targets.usual(KEY)
+    assert usual is not None
+    assert usual.most_s < 0.1
+    assert usual.longest_s > 20.0
+
+
 def test_a_target_awaits_no_answer_to_a_request_that_it_does_not_have_in_full() -> None:
     shop = Shop(here=1, there=0, farther=0, answer=None)
     party = shop.client(b"POST / HTTP/1.1\r\nHost: s\r\nContent-Length: 5\r\n\r\nhel")
