@@ -235,6 +235,15 @@ class ServiceBalancer(Egresses):
             one.refresh(now)
         return place(self._order, self._choose, placed, now, coming, self._part(now))
 
+    def in_flight_beside(self, now: float) -> int | None:
+        """Requests in flight at the other routers of this site, as far as is known here; None:
+        there are none."""
+        if not isinstance(self._here, RoutersOfSite):
+            return None
+        self._here.refresh(now)
+        others = [one for one in self._here.members if one is not self._local]
+        return sum([one.in_flight + one.beyond for one in others])
+
     def _part(self, now: float) -> tuple[int, int]:
         """Which router of its site this one is, and of how many that take requests.
 

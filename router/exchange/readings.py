@@ -108,6 +108,19 @@ class Readings:
             if in_flight:
                 yield key, in_flight
 
+    def busy_beside(self) -> Iterator[tuple[ServiceKey, int]]:
+        """As `busy`, of the other routers of this site."""
+        now = self._now()
+        for key, service in self._services.items():
+            in_flight = service.balancer.in_flight_beside(now)
+            if in_flight:
+                yield key, in_flight
+
+    def in_flight_beside(self, key: ServiceKey) -> int | None:
+        """As `busy_beside`, of one service port; None: no other router of this site serves it."""
+        service = self._services.get(key)
+        return service.balancer.in_flight_beside(self._now()) if service is not None else None
+
     def queued(self) -> dict[ServiceKey, int]:
         """How many requests wait for a slot, of service ports of which some do."""
         waiting = {key: service.room.queued for key, service in self._services.items()}

@@ -35,6 +35,7 @@ class HistoryRecorder:
         self._clock = WallClock(timers.now, wall)
         self._history = History()
         self._busy = Busy()
+        self._beside = Busy()
         self._sites = HistorySites(router.site_name)
         self._step_at = 0.0
         self._looked = -1  # The number of the last look.
@@ -65,10 +66,16 @@ class HistoryRecorder:
     def busy(self, key: ServiceKey) -> float:
         """Mean requests in flight at this site's targets of a service port over the last seconds,
         for clients of any site."""
-        number = _look_at(self._timers.now())
-        if self._rests_since is None and self._looked < number:
-            number -= 1  # This one is still to come: without it the mean would be too low.
-        return self._busy.mean(key, number)
+        return self._busy.mean(key, self._last_look())
+
+    def busy_beside(self, key: ServiceKey) -> float:
+        """As `busy`, at the targets of the other routers of this site that are left."""
+        now = self._router.forwarder.readings.in_flight_beside(key)
+        if now is None:
+            return 0.0
+        if self._rests_since is not None:
+            return now  # No look is taken while this router is idle.
+        return self._beside.mean(key, self._last_look())
 
     @property
     def unanswered(self) -> list[ServiceKey]:
@@ -91,6 +98,13 @@ class HistoryRecorder:
 
     # Inside
 
+    def _last_look(self) -> int:
+        """The number of the look until which a mean is known."""
+        number = _look_at(self._timers.now())
+        if self._rests_since is None and self._looked < number:
+            return number - 1  # This one is still to come: without it the mean would be too low.
+        return number
+
     def _look(self) -> None:
         now = self._timers.now()
         self._note_stall(now)
@@ -104,6 +118,10 @@ class HistoryRecorder:
         self._busy.look(_look_at(now))
         for key, in_flight in forwarder.readings.busy():
             self._busy.hold(key, in_flight)
+        if self._router.links.adjacencies.siblings:
+            self._beside.look(_look_at(now))
+            for key, in_flight in forwarder.readings.busy_beside():
+                self._beside.hold(key, in_flight)
         forwarder.sampling.sample_latency()
         if now >= self._step_at:
             self._step(now)
@@ -188,6 +206,7 @@ class HistoryRecorder:
         self._step_at = next_tick(now + EXACT_S, limits.HISTORY_STEP_S)
         self._history.close(now)
         self._busy.forget(_look_at(now))
+        self._beside.forget(_look_at(now))
         self._sites.look(self._router.routing.table, now)
         self._read(iter(self._router.readings.keys), now)
 

@@ -104,8 +104,15 @@ class RecentFigures:
     # Of the whole router ----------------------------------------------------------------------
 
     def lately(self, key: ServiceKey) -> PortLately:
-        """Figures of a service port over the last seconds, from the last answers of all workers."""
-        return self._whole.lately(self._own(key, {}))
+        """Figures of a service port over the last seconds, from the last answers of all workers.
+
+        ``in_flight_mean``: at the targets of all routers of this site.
+        """
+        whole = self._whole.lately(self._own(key, {}))
+        if self._whole.workers.all:
+            return whole  # The other routers are these workers.
+        in_flight_mean = whole.in_flight_mean + self._recorder.busy_beside(key)
+        return msgspec.structs.replace(whole, in_flight_mean=in_flight_mean)
 
     def not_answered(self) -> list[ServiceKey]:
         """Service ports of which requests failed, or lost their clients, lately."""

@@ -357,6 +357,39 @@ def test_what_targets_do_for_clients_of_other_sites_is_busy_too() -> None:
     assert 9 <= recorder.busy(SERVICE) <= 11
 
 
+def test_what_other_routers_of_this_site_have_in_flight_is_busy_here_too() -> None:
+    world = World(3, "a", "b", "a2")
+    a, b, a2 = world.sites.values()
+    a2.join(a)
+    for router in (a, a2):
+        router.link(b, cost=5)
+        router.declared_at_s = {"shop": 0.0}
+        router.declare()
+        router.serve(1, capacity=4, service_s=1.0)
+    b.serve(1, capacity=50, service_s=1.0)
+    world.run(5)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a2.offer(3, 12)
+    world.run(8)
+    ((_, idle),) = living_of(a, recorder).services()
+    assert 2 <= idle.in_flight_mean <= 4, "no client has come to this router"
+    a.offer(20, 12)
+    world.run(8)
+    ((view, now),) = living_of(a, recorder).services()
+    (here,) = (one for one in view.sites if one.local)
+    assert here.capacity == 8
+    assert 7.5 <= now.in_flight_mean <= 8
+    assert re.match(r"(7\.\d|8) of 8 slots of a are busy", now.why)
+    a2.kill()
+    world.run_while(lambda: bool(a.router.links.adjacencies.siblings), 10)
+    world.run(0.1)
+    ((view, now),) = living_of(a, recorder).services()
+    (here,) = (one for one in view.sites if one.local)
+    assert here.capacity == 4
+    assert now.in_flight_mean <= 4, "of the router that is left"
+
+
 def test_a_service_that_nobody_serves_says_so() -> None:
     world = World(3, "a", "b")
     a, b = world.sites.values()
