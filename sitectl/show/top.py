@@ -30,6 +30,8 @@ _ROOMY: Final = 20
 _MARK: Final = ">"
 """In front of the selected service."""
 _FOR_OTHERS: Final = "for other sites' clients"
+_FOR_OTHER_ROUTERS: Final = "for other routers' clients"
+"""Where this site has several: some may be clients of this site, too."""
 _NO_SERVICES: Final = "No services. Try: sitectl service create shop 8080 --protocol http"
 
 
@@ -238,10 +240,13 @@ def _shares(heights: Sequence[Sequence[int]], lines: int) -> list[int]:
 def _rows(live: Live, past: Mapping[Port, Sequence[float]], drawing: _Drawing) -> list[TopRow]:
     now = {(str(n.get("service")), int(n.get("port") or 0)): n for n in live.get("now") or []}
     costs = {str(one.get("name")): one.get("path_cost") for one in live.get("network") or []}
+    routers = int((live.get("status") or {}).get("replicas") or 1)
+    others = _FOR_OTHER_ROUTERS if routers > 1 else _FOR_OTHERS
     rows = []
     for service in live.get("services") or []:
         port = (str(service.get("name")), int(service.get("port") or 0))
-        rows.append(_row(service, now.get(port) or {}, past.get(port) or (), drawing, costs))
+        lately, before = now.get(port) or {}, past.get(port) or ()
+        rows.append(_row(service, lately, before, drawing, costs, others))
     return rows
 
 
@@ -251,6 +256,7 @@ def _row(
     past: Sequence[float],
     drawing: _Drawing,
     costs: Mapping[str, int | None],
+    others: str,
 ) -> TopRow:
     key = output.safe(service.get("routing_key") or "")
     name = key or f"{output.safe(service.get('name'))}:{service.get('port')}"
@@ -278,13 +284,13 @@ def _row(
             Cell(output.quantile(now.get("p50_s"))),
             Cell(output.quantile(now.get("p99_s"))),
             Cell(line),
-            _leaves(service, now, spilled, failed, costs),
+            _leaves(service, now, spilled, failed, costs, others),
         ),
     )
 
 
 def _is_for_others(service: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Only clients of other sites have requests here, which no rate of this site counts.
+    """Only clients of other sites or routers have requests here, which no rate of ours counts.
 
     By what is in flight now: the mean has own requests that ended before the rate's time began.
     """
@@ -332,10 +338,11 @@ def _leaves(
     spilled: float,
     failed: float,
     costs: Mapping[str, int | None],
+    others: str,
 ) -> Cell:
     """What other sites serve: which, how much a second and why; connections that are open there;
     how many requests wait, fail, are given up by their clients, shed, or refused here as malformed;
-    and that only clients of other sites are served here."""
+    and that only clients of ``others`` are served here."""
     parts = []
     queued = int(service.get("queued") or 0)
     to = now.get("spilled_to", now.get("overflow_to")) or {}
@@ -362,7 +369,7 @@ def _leaves(
         parts.append(f"{_per_s(rejected)} refused with 4xx")
     meant = colours.BAD if failed else colours.WARN if parts else ""
     if _is_for_others(service, now):
-        parts.append(_FOR_OTHERS)
+        parts.append(others)
     return Cell(", ".join(parts) or "-", meant)
 
 

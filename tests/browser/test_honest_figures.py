@@ -349,14 +349,16 @@ def test_requests_that_are_under_way_at_other_sites_are_not_told_as_served_here(
 
 
 @pytest.mark.parametrize(
-    ("under_way", "told"),
+    ("routers", "under_way", "told"),
     [
-        (0, "Only clients of other sites are served here: 6.4 in flight on average."),
-        (2, "No request of clients of this site ended in the last seconds: 2 are under way."),
+        (1, 0, "Only clients of other sites are served here: 6.4 in flight on average."),
+        (1, 2, "No request of clients of this site ended in the last seconds: 2 are under way."),
+        (2, 0, "Only clients of other routers are served here: 6.4 in flight on average."),
+        (2, 2, "No request of clients of this router ended in the last seconds: 2 are under way."),
     ],
 )
-def test_requests_of_other_sites_are_not_told_as_none(
-    chromium: Browser, stage: Stage, under_way: int, told: str
+def test_requests_of_other_sites_and_routers_are_not_told_as_none(
+    chromium: Browser, stage: Stage, routers: int, under_way: int, told: str
 ) -> None:
     """They end here, and count in no rate of this site's clients."""
     picture = stage.router.live
@@ -365,9 +367,14 @@ def test_requests_of_other_sites_are_not_told_as_none(
         picture.services[0], under_way=under_way, demand=6, sites=(part,)
     )
     idle = pictures.now_of("shop", requests_per_s=0.0, in_flight_mean=6.4)
-    stage.router.live = msgspec.structs.replace(picture, services=(shop,), now=(idle,))
+    status = msgspec.structs.replace(picture.status, replicas=routers)
+    stage.router.live = msgspec.structs.replace(
+        picture, status=status, services=(shop,), now=(idle,)
+    )
     with looking(chromium, stage) as page:
         expect(page.locator(".sentence")).to_have_text(told)
+        whose = "this router's clients" if routers > 1 else "this site's clients"
+        expect(page.locator(".answer")).to_contain_text(f"0/s from {whose} in 1 service.")
         page.goto(f"{stage.url}#/services/shop:8080")
         expect(page.locator(".statement").first).to_have_text(told)
 

@@ -226,6 +226,15 @@ def test_a_site_that_serves_only_clients_of_other_sites_says_so() -> None:
         assert "other sites" not in "\n".join(top.page(own_live, None))
 
 
+def test_clients_of_another_router_of_this_site_are_not_told_as_those_of_other_sites() -> None:
+    """Each router counts its own clients; what is in flight is of all."""
+    one = {**service("shop", 80, site("here", in_flight=3)), "under_way": 0}
+    status = {**STATUS, "replicas": 2}
+    live = {**LIVE, "status": status, "services": [one], "now": [now("shop", in_flight_mean=2.5)]}
+    told = "0.0    ██░░░░░░░░ 2.5 of 10  -    -    for other routers' clients"
+    assert told in "\n".join(top.page(live, None))
+
+
 def test_what_own_clients_had_in_the_last_seconds_is_not_said_to_be_for_others() -> None:
     """The mean is of 5 s; the rate may be of 2.5 s, and is 0 sooner."""
     idle = {**service("shop", 80, site("here", in_flight=0)), "under_way": 0}

@@ -52,22 +52,22 @@ export function openElsewhere(now) {
 /**
  * What is said while no request of this site's clients ends and no other site serves any: some may
  * be under way still, and TCP connections open. Requests of other sites' clients may end here.
- * @param {any[]} services @param {any[]} nows Of these services.
+ * @param {any[]} services @param {any[]} nows Of these services. @param {any} status Of the site.
  */
-export function idleText(services, nows) {
+export function idleText(services, nows, status) {
   const ours = (isTcp) =>
     services
       .filter((one) => (one.protocol === "tcp") === isTcp)
       .reduce((sum, one) => sum + one.under_way, 0);
   const [open, underWay] = [ours(true), ours(false)];
   if (underWay) {
-    const whose = servesOthers(services, open + underWay) ? " of clients of this site" : "";
+    const whose = servesOthers(services, open + underWay) ? ` of clients of this ${scopeOf(status)}` : "";
     return `No request${whose} ended in the last seconds: ${plural(underWay, "is", "are")} under way.`;
   }
   if (open) return `${plural(open, "open connection is", "open connections are")} served here.`;
   const others = nows.reduce((sum, one) => sum + one.in_flight_mean, 0);
   if (others >= LEAST_IN_FLIGHT) {
-    return `Only clients of other sites are served here: ${mean(others)} in flight on average.`;
+    return `Only clients of other ${scopeOf(status)}s are served here: ${mean(others)} in flight on average.`;
   }
   if (services.some((one) => one.sites.some((site) => site.local && site.note))) {
     return "No request ended in the last seconds."; // What waits for a silent worker is not known.
@@ -83,6 +83,11 @@ export function idleText(services, nows) {
 export function leavingText(services) {
   const away = services.reduce((sum, one) => sum + one.under_way_elsewhere, 0);
   return away ? `${plural(away, "more is", "more are")} under way at other sites` : "";
+}
+
+/** Whose clients the figures count: of several routers of a site each counts its own. */
+export function scopeOf(status) {
+  return status.replicas > 1 ? "router" : "site";
 }
 
 /** Whether more is in flight at this site than the `ours` of its own clients. */

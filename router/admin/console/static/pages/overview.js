@@ -8,7 +8,7 @@ import { LEAST_PER_S, count, listedOf, mean, nameOf, plural, portName, quantile,
 import { href } from "../lib/route.js";
 import { byCost, inOrder } from "../lib/network/sites.js";
 import {
-  becauseOf, begins, idleText, isFailing, isFault, leavingText, nounOf, openElsewhere, reasons, servedBy, spilledText,
+  becauseOf, begins, idleText, isFailing, isFault, leavingText, nounOf, openElsewhere, reasons, scopeOf, servedBy, spilledText,
   spillText, spilling,
 } from "../lib/spills.js";
 import { Ago, Badge, Card, Empty, Hint, Meter, Table } from "../lib/ui.js";
@@ -238,8 +238,8 @@ function servedHere(live, requests, losing) {
   const leaving = leavingText(live.services);
   const begun = requests > 0 && leaving ? ` ${begins(leaving)}.` : "";
   return {
-    text: requests > 0 ? servedText(live, losing || silent || notes, begun) : idleText(live.services, live.now),
-    more: `${rate(requests)}${requests > 0 ? "" : " from this site's clients"} in ${plural(live.services.length, "service")}.${begun}${losing}${besides(live)}${dead}${wrong}`,
+    text: requests > 0 ? servedText(live, losing || silent || notes, begun) : idleText(live.services, live.now, live.status),
+    more: `${rate(requests)}${requests > 0 ? "" : ` from this ${scopeOf(live.status)}'s clients`} in ${plural(live.services.length, "service")}.${begun}${losing}${besides(live)}${dead}${wrong}`,
     tone: losing || dead || wrong ? "warn" : "good",
   };
 }

@@ -243,7 +243,7 @@ function leaving(service, now, live) {
   if (now?.rejected_per_s >= LEAST_PER_S) {
     return `${rate(now.rejected_per_s)} of ${rate(now.requests_per_s)} are refused here with 4xx, as they are malformed, too large or too slow; the rest is served where it comes in.`;
   }
-  if (!(now?.requests_per_s > 0)) return idleText([service], now ? [now] : []);
+  if (!(now?.requests_per_s > 0)) return idleText([service], now ? [now] : [], live.status);
   const away = leavingText([service]);
   return away
     ? `Every ${nounOf([service])} that ended was served where it came in; ${away}.`
