@@ -23,6 +23,8 @@ _NOBODY = {
     "cancelled": "this router gave it up",
 }
 """Reason of a request that no site served, by its outcome."""
+_OURS = frozenset({"overloaded", "exhausted"})
+"""Outcomes for want of something at this router, whatever site was chosen."""
 
 
 def recalled(
@@ -108,7 +110,7 @@ def reason_of(record: RequestRecord, now: float, site_name: Callable[[SiteId], s
         if record.site is not None and record.begun_at < inf:  # An attempt is under way.
             return f"it waits at {site_name(record.site)} until a slot is free there"
         return f"it waits: {_NOBODY['all-full']}"
-    found_nobody = record.seen is None or record.seen.chosen is None
+    found_nobody = record.seen is None or record.seen.chosen is None or record.outcome in _OURS
     if record.site is None and found_nobody and record.outcome not in ("", "ok"):
         why = _NOBODY.get(record.outcome, record.reason)
         if isinstance(record.grounds, TurnedAway) and record.outcome in ("all-full", "shed"):

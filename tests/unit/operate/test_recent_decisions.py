@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from router.model.ids import ServiceKey, SiteId
-from router.operate.why.recent_decisions import decision_of
+from router.operate.why.recent_decisions import decision_of, reason_of
 from router.service.recent_requests import Grounds, RequestRecord
 
 FAR = SiteId("f" * 32)
@@ -29,3 +29,19 @@ def test_a_request_that_waits_after_a_site_refused_it_is_at_no_site(
     told = decision_of(cast(Any, ROUTER), 2.0, str, ServiceKey("shop", 80), record)
     assert told.site == site
     assert told.spill_reason == ("full" if site else "")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        ("overloaded", "this router is short of memory"),
+        ("exhausted", "this router has no descriptor or local port left for a connection"),
+    ],
+)
+def test_a_request_that_this_router_could_not_send_on_says_so_and_not_why_a_site_was_chosen(
+    outcome: str, reason: str
+) -> None:
+    record = RequestRecord(started_at=0.0, outcome=outcome, attempts=1)
+    record.seen = cast(Any, SimpleNamespace(chosen=FAR))
+    record.grounds = Grounds("cheapest site with room", "full", "full")
+    assert reason_of(record, 2.0, lambda site: "far") == reason
