@@ -85,6 +85,8 @@ class Adjacencies:
         adjacency = self.known.get(neighbour.router) if neighbour is not None else None
         if neighbour is None or adjacency is None or session not in adjacency.sessions:
             return False
+        if session.draining.is_leaving:  # The peer may have said so in the turn of its goodbye.
+            adjacency.tell_changes(self._owner)
         adjacency.sessions.remove(session)
         if adjacency.sessions:
             return True

@@ -63,6 +63,27 @@ def test_a_neighbour_that_stops_as_planned_is_no_failure_until_it_is_back_and_di
     assert "link-failing" in codes(world, "to-b")
 
 
+def test_a_neighbour_that_stops_once_its_last_request_is_answered_stops_in_order() -> None:
+    """It says that it opens no more streams, and that the link ends, in one breath."""
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.serve(1, 1, service_s=3.0)
+    world.run(20)
+    answer = a.request()
+    world.run(1)
+    gone: list[bool] = []
+    b.stop(lambda: gone.append(True))
+    world.run_while(lambda: not gone, 30)
+    world.run(5)
+    assert answer.status == 200
+    told = [line.split(" ", 1)[1] for line in world.journal if "link-down b: " in line]
+    assert told == [
+        "info link-down b: The last link to b went down: b closed: b was asked to stop."
+    ]
+
+
 def with_two_routers() -> tuple[World, SimSite, SimSite]:
     """A site `b` of two routers, both linked to `a`; its routers."""
     world = World(1, "a", "b", "c")
