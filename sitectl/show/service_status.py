@@ -72,6 +72,8 @@ def table(
     if detailed:
         for item in items:
             text += "\n\n" + _details(item, now)
+            if is_named:
+                text += "".join(f"\n{sentence}" for sentence in _unlisted(item))
         if not is_named and any(map(_has_targets_elsewhere, items)):
             text += f"\n\n{_OWN_TARGETS}"
     return text
@@ -79,6 +81,17 @@ def table(
 
 def _has_targets_elsewhere(item: Mapping[str, Any]) -> bool:
     return any(s.get("targets_ready") and not s.get("local") for s in item.get("sites") or [])
+
+
+def _unlisted(item: Mapping[str, Any]) -> Iterator[str]:
+    """Of sites that were asked for their targets, and whose rows are missing."""
+    listed = {one.get("site") for one in item.get("targets") or []}
+    for one in item.get("sites") or []:
+        ready = one.get("targets_ready")
+        if ready and not one.get("local") and one["site"] not in listed:
+            name = output.safe(one["site"])
+            missing = output.count(ready, "ready target")
+            yield f"{name} did not list its {missing}. Does it answer? sitectl ping {name}"
 
 
 def _empty(has_workloads: bool, attached: Sequence[str], closed: Sequence[str]) -> str:

@@ -288,6 +288,9 @@ def test_targets_of_other_sites_are_asked_for_only_when_somebody_wants_them(
         assert not [url for url in asked if url.endswith("/services/shop")]
         page.get_by_role("button", name="Ask them").click()
         expect(page.get_by_text("No site reported a target.")).to_be_visible()
+        for site in ("west", "south"):
+            said = f"{site} did not list its 2 ready targets."
+            expect(page.get_by_text(said)).to_be_visible()
         expect(page.get_by_text(re.compile(r"As it was \d+ s ago\."))).to_be_visible()
 
 

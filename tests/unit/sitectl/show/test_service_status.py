@@ -1,7 +1,10 @@
 """The cells of `service status`."""
 
+from typing import Any
+
 import pytest
 
+from sitectl.show import service_status
 from sitectl.show.service_status import capacity_text
 
 
@@ -21,3 +24,20 @@ def test_a_rate_is_never_over_beside_a_number_below_it(
 ) -> None:
     rate = {"per_s": 30.0, "admitted_per_s": admitted, "state": state}
     assert capacity_text({"rate": rate}) == shown
+
+
+def test_a_site_that_lists_none_of_its_targets_is_named() -> None:
+    """It was asked and did not answer in time: its rows are missing, and not its targets."""
+    near = {"site": "near", "local": True, "targets_ready": 1}
+    far = {"site": "far", "local": False, "targets_ready": 2}
+    idle = {"site": "idle", "local": False, "targets_ready": 0}
+    targets: list[dict[str, Any]] = [{"name": "one", "site": "near", "port": 9001}]
+    shop = {"name": "shop", "port": 80, "sites": [near, far, idle], "targets": targets}
+    told = service_status.table([shop], True, 0.0, {})
+    assert "far did not list its 2 ready targets. Does it answer? sitectl ping far" in told
+    assert "near did not" not in told and "idle did not" not in told
+    told = service_status.table([shop], True, 0.0, {}, is_named=False)
+    assert "did not list" not in told
+    targets.append({"name": "two", "site": "far", "port": 9001})
+    told = service_status.table([shop], True, 0.0, {})
+    assert "did not list" not in told

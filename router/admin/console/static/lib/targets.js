@@ -122,6 +122,16 @@ export function Elsewhere({ service }) {
     ${answer.error && html`<${Failed} error=${answer.error} />`}
     ${answer.targets && html`<${AskedAgo} at=${answer.at} />`}
     ${
+      answer.targets &&
+      sites
+        .filter((one) => one.targets_ready && !answer.targets.some((target) => target.site === one.site))
+        .map(
+          (one) => html`<p key=${one.site}>
+            ${one.site} did not list its ${plural(one.targets_ready, "ready target")}.
+          </p>`,
+        )
+    }
+    ${
       answer.targets
         ? html`<${Table}
             caption="Targets of other sites"
