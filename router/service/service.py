@@ -303,7 +303,7 @@ class Service(ServiceFigures):
         self.own_targets.recall_if_deserted()
 
     def _freed_per_s(self, place: str) -> float:
-        return self.balancer.freed_per_s(place, self.remotes.service_time_s)
+        return self.balancer.freed_per_s(place, self.remotes.least_time_s)
 
     def is_served_elsewhere(self) -> bool:
         """Another site has ready targets."""

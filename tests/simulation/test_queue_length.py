@@ -5,6 +5,7 @@ import pytest
 from simulator import figures
 from simulator.reading import read
 from simulator.run import Run
+from tests.simulation.world import World
 
 SLOTS = 15
 DURATION_S = 8.0
@@ -64,3 +65,25 @@ def test_under_overload_the_queue_stays_bounded() -> None:
     offered, refused, p99_s = waiting(1, 1.5, "constant", seed=1)
     assert refused > offered / 4
     assert p99_s < MEAN_S + 4 * MEAN_S + 0.2
+
+
+def test_after_a_pause_of_all_targets_nobody_is_refused_that_can_be_served() -> None:
+    """The last requests took four seconds: the next twelve take 0.1 s each, at four slots."""
+    world = World(1, "a")
+    site = world["a"]
+    site.declare(queue=50, queue_wait_s=1.0)
+    site.serve(1, capacity=4, service_s=MEAN_S)
+    world.run(3.0)
+    (target,) = site.targets.values()
+    before = site.offer(30, 10.0)
+    world.run(10.5)
+    target.service_s = 4.0
+    held = site.offer(40, 0.1)
+    world.run(0.15)
+    target.service_s = MEAN_S
+    world.run(3.97)
+    assert all(one.ended for one in held)
+    after = site.offer(1_000, 0.012)
+    world.run(2.0)
+    assert len(after) == 12
+    assert {one.status for one in (*before, *held, *after)} == {200}

@@ -9,12 +9,14 @@ from router.model.messages.adverts import RemoteCandidate
 
 SMOOTHING = 0.2
 """Weight of the newest sample in moving means."""
+USUAL_SMOOTHING = 0.01
+"""Weight of the newest turn in what is usual: a pause of all targets is not."""
 
 
 class Remotes:
     """Round trips, also of sites without a route now; how long requests take."""
 
-    __slots__ = ("_round_trips_s", "_shortest", "far", "service_time_s")
+    __slots__ = ("_round_trips_s", "_shortest", "_usual_time_s", "far", "service_time_s")
 
     def __init__(self) -> None:
         self.far: set[SiteId] = set()
@@ -23,6 +25,7 @@ class Remotes:
         self._shortest: dict[SiteId, tuple[float, int]] = {}  # Of so many stands, by far site.
         self.service_time_s = 0.0
         """The mean that a target has a request for, over all sites; 0.0: not known yet."""
+        self._usual_time_s = 0.0
 
     def learn(self, remotes: Sequence[RemoteCandidate]) -> None:
         """The remote candidates of the present route table."""
@@ -30,11 +33,20 @@ class Remotes:
             self._round_trips_s.setdefault(one.site, 0.0)
 
     def note_service(self, times_s: Sequence[float]) -> None:
-        """Targets had requests for so long."""
-        mean_s = self.service_time_s
+        """In this turn targets ended requests, which they had for so long."""
+        if not times_s:
+            return
+        mean_s, usual_s = self.service_time_s, self._usual_time_s
         for seconds in times_s:
             mean_s = mean_s + SMOOTHING * (seconds - mean_s) if mean_s else seconds
         self.service_time_s = mean_s
+        self._usual_time_s = usual_s + USUAL_SMOOTHING * (seconds - usual_s) if usual_s else seconds
+
+    @property
+    def least_time_s(self) -> float:
+        """`service_time_s`, or what was usual before, if that is less: after a pause of all targets
+        the last ones took long, and the next ones need not."""
+        return min(self.service_time_s, self._usual_time_s)
 
     def note_round_trip(self, site: SiteId, seconds: float) -> None:
         """A first answer of ``site`` took that long."""
