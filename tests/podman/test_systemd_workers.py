@@ -126,7 +126,7 @@ def test_two_workers_serve_heal_and_drain_as_a_unit(host: SystemdHost, crowd: Cr
 
     ran = [one["process"] for one in crowd.workers()]
     with ThreadPoolExecutor(1) as hands:
-        answers = hands.submit(crowd.ask, 3.0)
+        answers = hands.submit(crowd.ask, 10.0)
         lines = ("ss", "-Htn", "state", "established", "dst", f"127.0.0.1:{TARGET}")
         host.await_(
             lambda: len(host.run(*lines).splitlines()) >= CLIENTS, "all requests are at the target"

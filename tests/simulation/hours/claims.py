@@ -41,7 +41,7 @@ def _since_away(truth: Truth, teller: str, match: re.Match[str]) -> str:
     away = "away", teller, match[1]
     said_s, lasts = _age_s(match[3]), (truth.lasts(*away), truth.lasts_on_the_wall(*away))
     is_off = not min(lasts) - TOLD_S <= said_s <= max(lasts) + TOLD_S
-    return f"{match[1]} is away for {lasts[0]:.1f} s" if is_off else ""
+    return f"{match[1]} is away for {lasts[0]:.1f} s, not {said_s:.0f}" if is_off else ""
 
 
 def _not_in_the_future(truth: Truth, teller: str, match: re.Match[str]) -> str:
@@ -126,7 +126,7 @@ def _some_wait(truth: Truth, teller: str, match: re.Match[str]) -> str:
 
 def _completed_none(truth: Truth, teller: str, match: re.Match[str]) -> str:
     count = truth.answered(teller, int(match[1]), int(match[2]) - OWN_S)
-    return f"it completed {count}" if count > 0 else ""
+    return f"it completed {count}" if count > 0 and not truth.stood_still(teller) else ""
 
 
 def _are_ready(truth: Truth, teller: str, match: re.Match[str]) -> str:
