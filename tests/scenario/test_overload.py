@@ -195,7 +195,9 @@ def test_a_router_that_may_map_little_more_refuses_and_serves_again(net: Network
     mapped_pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
     _, hard = resource.prlimit(pid, resource.RLIMIT_AS)
     most_bytes = mapped_pages * resource.getpagesize() + 24 * 2**20
+    machine_bytes = limit_bytes(site)
     resource.prlimit(pid, resource.RLIMIT_AS, (most_bytes, hard))
+    until(lambda: limit_bytes(site) < machine_bytes, "the limit is known")
     with attacking("slow-put", (site.address, SHOP_PORT), 1_200):
         until(lambda: is_short_of_memory(site), "it is short of memory")
     until(lambda: fetch(site.address, SHOP_PORT, timeout_s=1.0).status == 200, "it serves again")
