@@ -94,7 +94,7 @@ MIGRATED: Final = "spillway.dev/migrated"
 CONTROLLER_BEFORE: Final = "spillway.dev/controller-before"
 """On ConfigMap `SKUPPER_CONTROL` while a migration lasts: whom it named; empty: nobody."""
 FILLED: Final = "spillway.dev/filled"
-"""On a token request that was filled: its UID, by which it is told from its copies."""
+"""On a token request that was filled: its UID. A copy has another one."""
 PREFIX: Final = "spillway.dev/"
 
 # Skupper v1's (skupper 1.9.6: api/types/types.go).

@@ -251,7 +251,7 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
 
 
 def _unwritable(site: DirectorySite) -> Iterator[Finding]:
-    """The kernel mounts a disk with errors anew, read-only; a router that runs may not notice that
+    """The kernel makes a disk with errors read-only; a router that runs may not notice that
     for long.
 
     A full disk is named where it is the site's own: that of all sites was looked at before.

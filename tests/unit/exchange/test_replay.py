@@ -15,7 +15,7 @@ MOST = limits.REPLAY_BYTES_MAX
 
 def leg() -> FakeLeg:
     request = Request(key=ServiceKey("shop", 80), protocol="http", head=b"")
-    return FakeLeg(request, handler=None)  # type: ignore[arg-type]  # It is told nothing.
+    return FakeLeg(request, handler=None)  # type: ignore[arg-type]  # Nothing calls it.
 
 
 @pytest.mark.parametrize("first", [b"", b"a", b"a" * (MOST - 1), b"a" * MOST])
