@@ -9,14 +9,14 @@ from router.model.messages.adverts import RemoteCandidate
 
 SMOOTHING = 0.2
 """Weight of the newest sample in moving means."""
-USUAL_SMOOTHING = 0.01
-"""Weight of the newest turn in what is usual: a pause of all targets is not."""
+USUAL_TURNS = 100
+"""What is usual is the mean of about so many turns: a pause of all targets is not."""
 
 
 class Remotes:
     """Round trips, also of sites without a route now; how long requests take."""
 
-    __slots__ = ("_round_trips_s", "_shortest", "_usual_time_s", "far", "service_time_s")
+    __slots__ = ("_round_trips_s", "_shortest", "_turns", "_usual_time_s", "far", "service_time_s")
 
     def __init__(self) -> None:
         self.far: set[SiteId] = set()
@@ -26,6 +26,7 @@ class Remotes:
         self.service_time_s = 0.0
         """The mean that a target has a request for, over all sites; 0.0: not known yet."""
         self._usual_time_s = 0.0
+        self._turns = 0
 
     def learn(self, remotes: Sequence[RemoteCandidate]) -> None:
         """The remote candidates of the present route table."""
@@ -40,7 +41,8 @@ class Remotes:
         for seconds in times_s:
             mean_s = mean_s + SMOOTHING * (seconds - mean_s) if mean_s else seconds
         self.service_time_s = mean_s
-        self._usual_time_s = usual_s + USUAL_SMOOTHING * (seconds - usual_s) if usual_s else seconds
+        self._turns = min(self._turns + 1, USUAL_TURNS)
+        self._usual_time_s = usual_s + (seconds - usual_s) / self._turns
 
     @property
     def least_time_s(self) -> float:

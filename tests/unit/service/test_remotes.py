@@ -34,7 +34,8 @@ def test_the_mean_service_time_begins_with_the_first_and_follows_each_of_a_turn(
 
 def test_the_least_time_is_the_usual_one_after_a_pause_and_the_mean_where_that_is_less() -> None:
     known = remotes()
-    known.note_service([0.1])
+    for _ in range(50):
+        known.note_service([0.1])
     known.note_service([4.0] * 4)
     assert known.service_time_s > 1.0
     assert known.least_time_s < 0.2
@@ -43,6 +44,13 @@ def test_the_least_time_is_the_usual_one_after_a_pause_and_the_mean_where_that_i
     assert known.least_time_s == pytest.approx(4.0, rel=0.05), "it is no pause"
     known.note_service([0.1] * 10)
     assert known.least_time_s == known.service_time_s
+
+
+def test_what_is_usual_does_not_hang_on_the_first_request() -> None:
+    known = remotes()
+    for seconds in (0.001, *[0.2] * 30):
+        known.note_service([seconds])
+    assert known.least_time_s > 0.19
 
 
 def test_a_site_beyond_the_limit_is_far_until_it_is_near_again() -> None:
