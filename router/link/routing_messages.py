@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from router.model import limits
-from router.model.ids import RouterId
+from router.model.messages.acks import LsaAck
 from router.model.messages.adverts import LoadReport
 from router.model.messages.edges import EdgeMessage
 from router.model.messages.shares import SharesMessage
@@ -15,15 +15,6 @@ class LsaMessage(msgspec.Struct, frozen=True, array_like=True, tag="lsa"):
     """One signed LSA part, verbatim."""
 
     signed: bytes
-
-
-class LsaAck(msgspec.Struct, frozen=True, array_like=True, tag="ack"):
-    """What of an origin was received: (router, part, epoch, sequence)."""
-
-    router: RouterId
-    part: int
-    epoch: int
-    sequence: int
 
 
 class DigestMessage(msgspec.Struct, frozen=True, array_like=True, tag="digest"):

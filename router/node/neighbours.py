@@ -10,15 +10,10 @@ from router.link.fault import Fault
 from router.link.links import Links
 from router.link.neighbour import LinkLeave, Neighbour
 from router.link.ports import ASKS_TARGETS, OfferedStream, OpenRequest
-from router.link.routing_messages import (
-    DigestMessage,
-    LoadMessage,
-    LsaAck,
-    LsaMessage,
-    RoutingMessage,
-)
+from router.link.routing_messages import DigestMessage, LoadMessage, LsaMessage, RoutingMessage
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.acks import LsaAck
 from router.model.messages.edges import HaveMessage, TableMessage, WishMessage
 from router.model.messages.shares import SharesMessage
 from router.model.own_identity import OwnIdentity
@@ -171,11 +166,7 @@ class Neighbours:
             case LsaMessage():
                 self._take(self._routing.receive_lsa(router, message.signed, now))
             case LsaAck():
-                self._take(
-                    self._routing.receive_ack(
-                        router, message.router, message.part, message.epoch, message.sequence, now
-                    )
-                )
+                self._take(self._routing.receive_ack(router, message, now))
             case DigestMessage():
                 if isinstance(self._routing, RoutingCore):  # An edge holds no database.
                     told = message.digest, message.wants_answer

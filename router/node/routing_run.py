@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from router.link.links import Links
-from router.link.routing_messages import DigestMessage, LsaAck, LsaMessage, RoutingMessage
+from router.link.routing_messages import DigestMessage, LsaMessage, RoutingMessage
 from router.model.own_identity import OwnIdentity
 from router.net.ports import Network, Timer
 from router.node.services.ports import Keeper
@@ -117,7 +117,7 @@ def _message(event: SendLsa | SendAck | SendDigest | SendEdge) -> RoutingMessage
         case SendLsa():
             return LsaMessage(event.signed)
         case SendAck():
-            return LsaAck(event.router, event.part, event.epoch, event.sequence)
+            return event.ack
         case SendDigest():
             return DigestMessage(event.digest, event.wants_answer)
         case SendEdge():

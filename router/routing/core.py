@@ -9,6 +9,7 @@ from typing import Final
 
 from router.model.ids import RouterId, SiteId
 from router.model.limits import SERVICE_SYNC_TTL_S
+from router.model.messages.acks import LsaAck
 from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.own_identity import OwnIdentity
 from router.model.rights.grants import no_clock
@@ -403,20 +404,12 @@ class RoutingCore:
         """Judge, store, ack and pass on one part. Late ones of lost neighbours are ignored."""
         return self._judging.receive_lsa(from_router, signed, now)
 
-    def receive_ack(
-        self,
-        from_router: RouterId,
-        router: RouterId,
-        part: int,
-        epoch: int,
-        sequence: int,
-        now: float,
-    ) -> list[RoutingEvent]:
+    def receive_ack(self, from_router: RouterId, ack: LsaAck, now: float) -> list[RoutingEvent]:
         """A neighbour holds that part: it is not sent again."""
         events: list[RoutingEvent] = []
-        for node in self._lsdb.nodes_of(router):
-            key = LsaKey(part, node)
-            events += self._flooding.has_heard(from_router, key, (epoch, sequence), now)
+        for node in self._lsdb.nodes_of(ack.router):
+            heard = (ack.epoch, ack.sequence), ack.checksum
+            events += self._flooding.has_heard(from_router, LsaKey(ack.part, node), *heard, now)
         return events
 
     def receive_digest(

@@ -3,8 +3,9 @@
 import msgspec
 
 from router.model.ids import RouterId, SiteId
+from router.model.messages.acks import LsaAck, checksum_of
 from router.model.messages.edges import EdgeMessage
-from router.routing.adverts.lsa import Lsa
+from router.routing.adverts.lsa import ReceivedLsa
 from router.routing.table import RouteTable
 
 
@@ -15,14 +16,11 @@ class SendLsa(msgspec.Struct, frozen=True):
     signed: bytes
 
 
-class SendAck(msgspec.Struct, frozen=True, kw_only=True):
-    """Tell ``to`` what of ``router`` we hold."""
+class SendAck(msgspec.Struct, frozen=True):
+    """Tell ``to`` what we received."""
 
     to: RouterId
-    router: RouterId
-    part: int
-    epoch: int
-    sequence: int
+    ack: LsaAck
 
 
 class SendDigest(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,9 +34,10 @@ class SendDigest(msgspec.Struct, frozen=True, kw_only=True):
     wants_answer: bool
 
 
-def ack_of(lsa: Lsa, to: RouterId) -> SendAck:
-    """Tell ``to`` that we hold ``lsa``."""
-    return SendAck(to=to, router=lsa.router, part=lsa.part, epoch=lsa.epoch, sequence=lsa.sequence)
+def ack_of(received: ReceivedLsa, to: RouterId) -> SendAck:
+    """Tell ``to`` that we received this."""
+    lsa, checksum = received.lsa, checksum_of(received.signed)
+    return SendAck(to, LsaAck(lsa.router, lsa.part, lsa.epoch, lsa.sequence, checksum))
 
 
 class SendEdge(msgspec.Struct, frozen=True):

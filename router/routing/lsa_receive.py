@@ -6,7 +6,6 @@ from router.routing.adjacent import AdjacencySet
 from router.routing.adverts.equivocation import Equivocators, says_otherwise
 from router.routing.adverts.flood import Flooding
 from router.routing.adverts.lsa import (
-    Lsa,
     LsaFault,
     LsaKey,
     Node,
@@ -82,10 +81,10 @@ class Judging:
             return self._receive_own(from_router, received, now)
         if from_router in self._neighbours.terms and lsa.site != neighbour.site:
             # What a site on terms tells of others is no news: it is never crossed.
-            return [ack_of(lsa, from_router), ForeignLsa(from_router, lsa.site)]
+            return [ack_of(received, from_router), ForeignLsa(from_router, lsa.site)]
         standing = self._lsdb.standing(lsa, signed)
         if standing in (PartStanding.SAME, PartStanding.OBSOLETE):
-            return self._ack(from_router, lsa, now)
+            return self._ack(from_router, received, now)
         if not self._may_judge(from_router, lsa.key, now):
             return []
         fault = signature_fault(received, self._identity)
@@ -99,11 +98,11 @@ class Judging:
         by = None if is_ours else self._neighbours.bringer(from_router)
         excess = self._lsdb.make_room(lsa, signed, routes.paths.keys(), routes.pace.paths_at, by)
         if excess is not None:
-            return [*lies, *self._refused(from_router, lsa, excess, now)]
+            return [*lies, *self._refused(from_router, received, excess, now)]
         self._changed(self._lsdb.store(lsa, signed, now, by), now)
         return [
             *lies,
-            *self._ack(from_router, lsa, now),
+            *self._ack(from_router, received, now),
             *self._flooding.flood([lsa.key], now, but=from_router),
         ]
 
@@ -120,7 +119,7 @@ class Judging:
         is_old = self._own.is_ours(lsa) or (mine is None and self._own.is_past(lsa))
         needs_no_word = is_old or self._own.is_withdrawn
         if needs_no_word:
-            return self._ack(from_router, lsa, now)
+            return self._ack(from_router, received, now)
         if not self._may_judge(from_router, lsa.key, now):
             return []
         fault = signature_fault(received, self._identity)
@@ -139,7 +138,7 @@ class Judging:
         return False
 
     def _refused(
-        self, from_router: RouterId, lsa: Lsa, excess: Excess, now: float
+        self, from_router: RouterId, received: ReceivedLsa, excess: Excess, now: float
     ) -> list[RoutingEvent]:
         """It has no place, as its site tells too much or a neighbor brings too much: acked, so that
         nobody sends it again and again in the place of what others tell, and kept from whom we
@@ -147,7 +146,7 @@ class Judging:
         self.over_budget += 1
         if excess is FULL:
             return []
-        self._changed(self._lsdb.refuse(lsa), now)
+        self._changed(self._lsdb.refuse(received.lsa), now)
         budget = excess.budget
         over = SiteOverBudget(
             site=excess.site,
@@ -155,7 +154,7 @@ class Judging:
             is_brought=budget is not None and not budget.of_itself,
             token=budget.holder if budget and self._neighbours.shares(budget.holder) else "",
         )
-        return [*self._ack(from_router, lsa, now), over]
+        return [*self._ack(from_router, received, now), over]
 
     def _changed(self, change: StoreChange, now: float) -> None:
         match change:
@@ -176,11 +175,10 @@ class Judging:
             return []
         return [OriginEquivocated(site=lsa.site, router=lsa.router)]
 
-    def _ack(self, from_router: RouterId, lsa: Lsa, now: float) -> list[RoutingEvent]:
-        return [
-            ack_of(lsa, from_router),
-            *self._flooding.has_heard(from_router, lsa.key, lsa.newness, now),
-        ]
+    def _ack(self, from_router: RouterId, received: ReceivedLsa, now: float) -> list[RoutingEvent]:
+        lsa, told = received.lsa, ack_of(received, from_router)
+        heard = lsa.newness, told.ack.checksum
+        return [told, *self._flooding.has_heard(from_router, lsa.key, *heard, now)]
 
     def _rejected(self, from_router: RouterId, fault: LsaFault) -> list[RoutingEvent]:
         self.rejected += 1

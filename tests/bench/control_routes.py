@@ -8,9 +8,10 @@ from heapq import heappop, heappush
 import msgspec
 
 from router.link import control
-from router.link.routing_messages import LsaAck, LsaMessage
+from router.link.routing_messages import LsaMessage
 from router.model.ids import RouterId
 from router.model.limits import CONTROL_DEAD_AFTER_S, LIVENESS_TICK_S
+from router.model.messages.acks import LsaAck, checksum_of
 from router.routing.adverts.lsa import PartRef, Services
 from router.routing.core import RoutingCore
 from router.routing.events import RoutingEvent, SendAck, SendLsa
@@ -129,8 +130,7 @@ class Cores:
         if isinstance(event, SendLsa):
             self._take(to, core.receive_lsa(router, event.signed, self.now))
         else:
-            told = (event.router, event.part, event.epoch, event.sequence)
-            self._take(to, core.receive_ack(router, *told, self.now))
+            self._take(to, core.receive_ack(router, event.ack, self.now))
 
     def _at(self, when: float, call: Callable[[], None]) -> None:
         self._count += 1
@@ -193,11 +193,10 @@ class Fed:
                 self._count(event.to, len(control.encode(LsaMessage(event.signed))))
                 lsa = msgspec.msgpack.decode(msgspec.msgpack.decode(event.signed)[0])
                 router, part, epoch, sequence = lsa[0], lsa[2], lsa[3], lsa[4]
-                told = (RouterId(router), part, epoch, sequence)
-                self.take(self.core.receive_ack(event.to, *told, now), now)
+                told = LsaAck(RouterId(router), part, epoch, sequence, checksum_of(event.signed))
+                self.take(self.core.receive_ack(event.to, told, now), now)
             elif isinstance(event, SendAck):
-                ack = LsaAck(event.router, event.part, event.epoch, event.sequence)
-                self._count(event.to, len(control.encode(ack)))
+                self._count(event.to, len(control.encode(event.ack)))
 
     def _count(self, to: RouterId, size: int) -> None:
         self.sent_bytes[to] = self.sent_bytes.get(to, 0) + size + 96

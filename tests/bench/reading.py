@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from router.link import control
-from router.link.routing_messages import LoadMessage, LsaAck, LsaMessage
+from router.link.routing_messages import LoadMessage, LsaMessage
 from router.link.sessions.handshake import INTERIOR
 from router.model.errors import RemoteProtocolError
 from router.model.messages import packed
+from router.model.messages.acks import LsaAck
 from router.model.messages.adverts import LoadReport
 from router.routing.adverts.lsa import Lsa, ReceivedLsa, decode_lsa
 from tests.releases import speaking
@@ -26,7 +27,7 @@ LOADS = tuple(
     for n in range(256)
 )
 MESSAGES: dict[str, control.Message] = {
-    "ack": LsaAck(speaking.WEST, 3, LAST_COUNT, 12_345),
+    "ack": LsaAck(speaking.WEST, 3, LAST_COUNT, 12_345, 2**32 - 1),
     "hello": speaking.hello(speaking.Speaker("west", speaking.WEST), INTERIOR),
     "load, 1": LoadMessage(LOADS[:1]),
     "load, 256": LoadMessage(LOADS),

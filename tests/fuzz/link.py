@@ -8,12 +8,13 @@ from router.link import control, frames
 from router.link.fault import Fault
 from router.link.frames import FrameDecoder, LaneViolation
 from router.link.ports import OfferedStream, OpenRequest, Refusal, ResetCode, Stream, ToldCount
-from router.link.routing_messages import DigestMessage, LoadMessage, LsaAck, LsaMessage
+from router.link.routing_messages import DigestMessage, LoadMessage, LsaMessage
 from router.link.streams.buffers import LinkBuffers, ProcessBuffers
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.errors import RemoteProtocolError
 from router.model.ids import RouterId, SiteId
+from router.model.messages.acks import LsaAck
 from router.model.messages.adverts import LoadReport
 from router.routing.adverts.lsa import LsaFault, ReceivedLsa, Services, decode_lsa, signature_fault
 from tests.fuzz.mutation import Mutator
@@ -433,7 +434,7 @@ def control_seeds() -> list[bytes]:
         control.CostMessage(7),
         control.GoAway("lost", "code", "why"),
         LsaMessage(b"signed"),
-        LsaAck(router, 1, 2, 3),
+        LsaAck(router, 1, 2, 3, 4),
         DigestMessage(bytes(64), wants_answer=True),
         LoadMessage((report, report)),
     ]

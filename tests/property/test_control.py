@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from router.link import control
 from router.link.control import CostMessage, GoAway, Hello, Join, Joined, Proof
 from router.link.ports import OpenRequest
-from router.link.routing_messages import DigestMessage, LoadMessage, LsaAck, LsaMessage
+from router.link.routing_messages import DigestMessage, LoadMessage, LsaMessage
 from router.model.errors import RemoteProtocolError
 from router.model.ids import SITE_NAME, RouterId, SiteId
+from router.model.messages.acks import LsaAck
 from router.model.messages.adverts import LoadReport
 from router.model.messages.edges import (
     CandidateRow,
@@ -119,7 +120,7 @@ MESSAGES = st.one_of(
     ),
     st.builds(LsaMessage, st.binary(max_size=100)),
     st.builds(DigestMessage, st.binary(max_size=100), st.booleans()),
-    st.builds(LsaAck, ROUTERS, COUNTS, COUNTS, COUNTS),
+    st.builds(LsaAck, ROUTERS, COUNTS, COUNTS, COUNTS, st.integers(0, 2**32 - 1)),
     st.builds(
         LoadMessage,
         st.lists(

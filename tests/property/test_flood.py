@@ -2,6 +2,7 @@
 whatever it acknowledges or tells us itself."""
 
 from typing import NamedTuple
+from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
@@ -78,10 +79,10 @@ class Wire:
 
     def hear(self, router: RouterId, key: LsaKey, behind: int) -> None:
         """It acknowledges or sends a version that is so old."""
-        epoch, sequence = self.newest(key)[0]
+        (epoch, sequence), signed = self.newest(key)
         version = epoch, sequence - behind
         self.has[router][key] = max(version, self.has[router].get(key, version))
-        self.take(self.flooding.has_heard(router, key, version, self.now))
+        self.take(self.flooding.has_heard(router, key, version, crc32(signed), self.now))
 
     def take(self, events: list[SendLsa] | list[SendLsa | SendDigest]) -> None:
         for event in events:

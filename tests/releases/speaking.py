@@ -27,6 +27,7 @@ _MOVED = {
     "certs.joining.claims": "certs.claims",
     "certs.links.revocation": "certs.revocation",
     "certs.token_files.tokens": "certs.tokens",
+    "router.model.messages.acks": "router.link.ports",
     "router.model.messages.adverts": "router.model.adverts",
     "router.model.messages.edges": "router.model.edges",
 }
@@ -57,10 +58,11 @@ from certs.links import revocation
 from certs.token_files import tokens
 from router.link import control, frames
 from router.link.ports import OpenRequest
-from router.link.routing_messages import LoadMessage, LsaAck, LsaMessage
+from router.link.routing_messages import LoadMessage, LsaMessage
 from router.link.sessions.handshake import EDGE, INTERIOR, SIBLING, Abilities, judge_hello
 from router.model.errors import HandshakeRejected, RouterError
 from router.model.ids import RouterId, SiteId
+from router.model.messages.acks import LsaAck
 from router.model.messages.adverts import Declaration, LoadReport, RateLoad, TargetsAdvert
 from router.model.messages.edges import (
     CandidateRow,

@@ -15,7 +15,7 @@ from router.link import control
 from router.link.fault import Fault
 from router.link.neighbour import LinkLeave, Neighbour
 from router.link.ports import OfferedStream
-from router.link.routing_messages import LoadMessage, LsaAck, LsaMessage, RoutingMessage
+from router.link.routing_messages import LoadMessage, LsaMessage, RoutingMessage
 from router.link.sessions.greeting import Greeting, Leaves, Life
 from router.link.sessions.handshake import INTERIOR, Abilities
 from router.link.sessions.link_drain import LinkDrain
@@ -30,6 +30,7 @@ from router.link.streams.holder_share import HolderShares
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
+from router.model.messages.acks import LsaAck
 from router.model.messages.shares import SharesMessage
 from router.model.own_identity import OwnIdentity
 from router.net.ports import Connection, Timers

@@ -20,6 +20,7 @@ from router.model.limits import (
     LSA_RETRANSMIT_S,
     LSAS_UNACKED_MAX,
 )
+from router.model.messages.acks import checksum_of
 from router.model.token_bucket import TokenBucket, TokenBuckets
 from router.routing.adverts.database_digest import DatabaseDigest
 from router.routing.adverts.lsa import LsaKey, Node, Version
@@ -162,16 +163,23 @@ class Flooding:
         return [SendLsa(router, stored[1])] if stored else []
 
     def has_heard(
-        self, router: RouterId, key: LsaKey, version: Version, now: float
+        self, router: RouterId, key: LsaKey, version: Version, checksum: int, now: float
     ) -> list[SendLsa]:
-        """A neighbor acknowledged or sent ``version``: send it the next parts."""
+        """A neighbor acknowledged or sent ``version``: send it the next parts.
+
+        By another ``checksum`` it has what a former life of the router told by this number: ours
+        is sent until it has that, or answers with its own.
+        """
         neighbour = self._neighbours.get(router)
         if neighbour is None:
+            return []
+        stored = self._lsdb.get(key)
+        is_same = stored and stored[0].newness == version
+        if stored and is_same and checksum not in (0, checksum_of(stored[1])):
             return []
         sent = neighbour.unacked.get(key)
         if sent and sent[0] <= version:
             del neighbour.unacked[key]
-        stored = self._lsdb.get(key)
         if stored and stored[0].newness <= version:
             neighbour.waiting.pop(key, None)
         return self._fill(router, neighbour, now)

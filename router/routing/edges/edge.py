@@ -22,6 +22,7 @@ from router.model.limits import (
     EDGE_WISHES_MAX,
     SERVICE_SYNC_TTL_S,
 )
+from router.model.messages.acks import LsaAck
 from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.messages.edges import EdgeMessage, HaveMessage, TableMessage, WishMessage
 from router.model.own_identity import OwnIdentity
@@ -290,19 +291,11 @@ class EdgeRouting:
                 *self._passed(self._core.receive_lsa(from_router, signed, now)),
                 *self._rebuild(now),
             ]
-        return [ack_of(received.lsa, from_router)]
+        return [ack_of(received, from_router)]
 
-    def receive_ack(
-        self,
-        from_router: RouterId,
-        router: RouterId,
-        part: int,
-        epoch: int,
-        sequence: int,
-        now: float,
-    ) -> list[RoutingEvent]:
+    def receive_ack(self, from_router: RouterId, ack: LsaAck, now: float) -> list[RoutingEvent]:
         """See `RoutingCore.receive_ack`."""
-        return self._passed(self._core.receive_ack(from_router, router, part, epoch, sequence, now))
+        return self._passed(self._core.receive_ack(from_router, ack, now))
 
     # Time.
 

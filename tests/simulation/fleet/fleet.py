@@ -7,9 +7,10 @@ from random import Random
 
 import msgspec
 
-from router.link.routing_messages import LsaAck, LsaMessage, RoutingMessage
+from router.link.routing_messages import LsaMessage, RoutingMessage
 from router.model.ids import RouterId
 from router.model.limits import RECONNECT_MAX_S, RECONNECT_MIN_S, RECONNECT_STABLE_S
+from router.model.messages.acks import LsaAck
 from router.routing.adverts.lsa import ReceivedLsa, decode_lsa
 from tests.simulation.fleet.clock import VirtualTime
 from tests.simulation.fleet.lines import NOTICED_S, Line

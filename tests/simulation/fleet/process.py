@@ -11,11 +11,11 @@ from router.link.links import Links
 from router.link.routing_messages import (
     DigestMessage,
     LoadMessage,
-    LsaAck,
     LsaMessage,
     RoutingMessage,
 )
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.acks import LsaAck
 from router.model.messages.adverts import LoadReport
 from router.model.messages.edges import HaveMessage, TableMessage, WishMessage
 from router.net.ports import Network
@@ -210,8 +210,8 @@ class Process:
         match message:
             case LsaMessage():
                 self.run.take(self.routing.receive_lsa(router, message.signed, now))
-            case LsaAck(router=of, part=part, epoch=epoch, sequence=sequence):
-                self.run.take(self.routing.receive_ack(router, of, part, epoch, sequence, now))
+            case LsaAck():
+                self.run.take(self.routing.receive_ack(router, message, now))
             case DigestMessage(digest=digest, wants_answer=wants_answer):
                 assert isinstance(self.routing, RoutingCore)
                 self.run.take(self.routing.receive_digest(router, digest, wants_answer, now))

@@ -10,7 +10,6 @@ from router.link import control
 from router.link.routing_messages import (
     DigestMessage,
     LoadMessage,
-    LsaAck,
     LsaMessage,
     RoutingMessage,
 )
@@ -29,6 +28,7 @@ from router.model.limits import (
     ROUTERS_PER_SITE_MAX,
 )
 from router.model.messages import packed
+from router.model.messages.acks import LsaAck
 from router.model.messages.adverts import LoadReport
 from router.routing.adverts.lsa import Lsa, LsaKey, Node, ReceivedLsa, Topology, Version, decode_lsa
 from router.routing.core import RoutingCore

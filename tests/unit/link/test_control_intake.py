@@ -5,9 +5,10 @@ import pytest
 
 from router.link import control, frames
 from router.link.control import CostMessage, Proof
-from router.link.routing_messages import LoadMessage, LsaAck, LsaMessage
+from router.link.routing_messages import LoadMessage, LsaMessage
 from router.model import limits
 from router.model.ids import RouterId
+from router.model.messages.acks import LsaAck
 from router.model.messages.adverts import LoadReport
 from router.model.messages.edges import ServiceRow, TableMessage
 from router.model.messages.packed import pack

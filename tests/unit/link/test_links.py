@@ -6,11 +6,12 @@ import pytest
 
 from router.link import frames
 from router.link.fault import Fault
-from router.link.routing_messages import LoadMessage, LsaAck, LsaMessage, RoutingMessage
+from router.link.routing_messages import LoadMessage, LsaMessage, RoutingMessage
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId
+from router.model.messages.acks import LsaAck
 from router.model.messages.adverts import LoadReport
 from router.net.ports import DialCode, DialFailure, Loss
 from tests.unit.link.lanes import Recorder, Sender

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from router.link import control
-from router.link.routing_messages import LsaAck
 from router.model import limits
 from router.model.errors import RemoteProtocolError
 from router.model.ids import RouterId
 from router.model.messages import packed
+from router.model.messages.acks import LsaAck
 from router.routing.adverts.lsa import LsaFault, decode_lsa
 
 MOST = limits.CONTROL_MESSAGE_BYTES_MAX

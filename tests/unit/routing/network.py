@@ -194,9 +194,4 @@ class Network:
                 told = event.digest, event.wants_answer
                 self.take(to, core.receive_digest(router, *told, self.now))
             case SendAck():
-                self.take(
-                    to,
-                    core.receive_ack(
-                        router, event.router, event.part, event.epoch, event.sequence, self.now
-                    ),
-                )
+                self.take(to, core.receive_ack(router, event.ack, self.now))

@@ -1,5 +1,7 @@
 """The core among neighbours: what goes out, when, and what is believed."""
 
+from zlib import crc32
+
 import pytest
 
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -15,6 +17,7 @@ from router.model.limits import (
     LSA_RETRANSMIT_S,
     SPF_DELAY_MAX_S,
 )
+from router.model.messages.acks import LsaAck
 from router.routing.adverts.lsa import Lsa, ReceivedLsa, Services, Topology, decode_lsa
 from router.routing.adverts.rivals import Rivals
 from router.routing.core import RoutingCore
@@ -26,6 +29,7 @@ from router.routing.events import (
     SendAck,
     SendLsa,
     TableChanged,
+    ack_of,
 )
 from tests.unit.routing.fakes import (
     FakeIdentity,
@@ -61,12 +65,16 @@ def read(event: SendLsa) -> Lsa:
     return received.lsa
 
 
+def acked(event: SendLsa) -> LsaAck:
+    received = decode_lsa(event.signed)
+    assert isinstance(received, ReceivedLsa)
+    return ack_of(received, event.to).ack
+
+
 def ack_all(core: RoutingCore, events: list[RoutingEvent], now: float = 0.0) -> None:
     for event in events:
         if isinstance(event, SendLsa):
-            lsa = read(event)
-            again = core.receive_ack(event.to, lsa.router, lsa.part, lsa.epoch, lsa.sequence, now)
-            ack_all(core, again, now)
+            ack_all(core, core.receive_ack(event.to, acked(event), now), now)
 
 
 def lsas(events: list[RoutingEvent]) -> list[SendLsa]:
@@ -82,7 +90,7 @@ def test_a_new_lsa_is_acked_to_its_sender_and_sent_on_verbatim_to_all_others() -
     core = beside(EAST, NORTH)
     data = signed(make_lsa(EAST, neighbours=((WEST, 1),)), EAST)
     ack, send = core.receive_lsa(EAST.router, data, 1.0)
-    assert ack == SendAck(to=EAST.router, router=EAST.router, part=0, epoch=1, sequence=1)
+    assert ack == SendAck(EAST.router, LsaAck(EAST.router, 0, 1, 1, crc32(data)))
     assert send == SendLsa(NORTH.router, data)
 
 
@@ -109,7 +117,7 @@ def test_what_is_not_acked_is_sent_again_until_it_is() -> None:
     for count in (1, 2, 3):
         again = core.handle_timeout(1.0 + count * LSA_RETRANSMIT_S)
         assert lsas(again) == [SendLsa(NORTH.router, data)]
-    core.receive_ack(NORTH.router, EAST.router, 0, 1, 1, 4.5)
+    core.receive_ack(NORTH.router, LsaAck(EAST.router, 0, 1, 1, crc32(data)), 4.5)
     assert lsas(core.handle_timeout(10.0)) == []
     assert core.retransmissions == 3
 
@@ -194,12 +202,31 @@ def test_a_sync_is_paced_by_the_acks_of_the_neighbour() -> None:
     seen = set()
     waiting = first
     while waiting:
-        lsa = read(waiting.pop(0))
-        seen.add(lsa.router)
-        waiting += lsas(
-            core.receive_ack(NORTH.router, lsa.router, lsa.part, lsa.epoch, lsa.sequence, 2.0)
-        )
+        event = waiting.pop(0)
+        seen.add(read(event).router)
+        waiting += lsas(core.receive_ack(NORTH.router, acked(event), 2.0))
     assert seen >= {who.router for who in origins}
+
+
+def test_an_ack_of_what_a_former_life_told_by_the_same_number_is_no_ack_of_this() -> None:
+    """Two lives of a router that lost its epoch, both told within one round trip."""
+    core = beside(EAST, NORTH)
+    far = FakeIdentity("far")
+    told = [signed(make_lsa(far, neighbours=((who, 1),)), far) for who in (EAST, NORTH)]
+    former, newer = sorted(told)
+    core.receive_lsa(EAST.router, former, 1.0)
+    (again,) = [s for s in lsas(core.receive_lsa(EAST.router, newer, 1.0)) if s.to == NORTH.router]
+    core.receive_ack(NORTH.router, acked(SendLsa(NORTH.router, former)), 1.1)
+    assert SendLsa(NORTH.router, newer) in core.handle_timeout(1.0 + LSA_RETRANSMIT_S)
+    core.receive_ack(NORTH.router, acked(again), 2.1)
+    assert lsas(core.handle_timeout(10.0)) == []
+
+
+def test_a_neighbour_of_an_earlier_release_tells_no_checksum() -> None:
+    core = beside(EAST, NORTH)
+    core.receive_lsa(EAST.router, signed(make_lsa(EAST), EAST), 1.0)
+    core.receive_ack(NORTH.router, LsaAck(EAST.router, 0, 1, 1), 1.1)
+    assert lsas(core.handle_timeout(10.0)) == []
 
 
 def test_a_dead_adjacency_goes_out_at_once_and_the_table_is_there_at_once() -> None:
@@ -551,7 +578,7 @@ def adjacent_to(core: RoutingCore, now: float) -> dict[RouterId, int]:
 def test_words_of_a_neighbour_that_has_gone_are_ignored() -> None:
     core = make_core()
     assert core.receive_lsa(EAST.router, signed(make_lsa(EAST), EAST), 0.0) == []
-    assert core.receive_ack(EAST.router, WEST.router, 0, 1, 1, 0.0) == []
+    assert core.receive_ack(EAST.router, LsaAck(WEST.router, 0, 1, 1), 0.0) == []
     assert core.adjacency_down(EAST.router, 0.0) == []
     assert core.adjacency_cost(EAST.router, 3, 0.0) == []
 

@@ -3,8 +3,9 @@
 import pytest
 
 from router.link import control
-from router.link.routing_messages import DigestMessage, LsaAck, LsaMessage
+from router.link.routing_messages import DigestMessage, LsaMessage
 from router.model import limits
+from router.model.messages.acks import LsaAck
 from router.routing.adverts.database_digest import HASH_BYTES, DatabaseDigest, is_digest
 from router.routing.adverts.lsa import LsaKey, PartRef, Services, Version
 from router.routing.adverts.lsdb import Lsdb
@@ -40,8 +41,7 @@ def size_of(event: SendLsa | SendAck | SendDigest) -> int:
         case SendLsa():
             return len(control.encode(LsaMessage(event.signed)))
         case SendAck():
-            ack = LsaAck(event.router, event.part, event.epoch, event.sequence)
-            return len(control.encode(ack))
+            return len(control.encode(event.ack))
         case SendDigest():
             return len(control.encode(DigestMessage(event.digest, event.wants_answer)))
 
@@ -151,7 +151,7 @@ def test_a_neighbour_that_lies_again_and_again_is_sent_the_database_a_few_times(
             assert isinstance(event, SendLsa | SendDigest)
             sent += size_of(event)
         for lsa in west.database():
-            west.receive_ack(EAST.router, lsa.router, lsa.part, *lsa.newness, 1.0)
+            west.receive_ack(EAST.router, LsaAck(lsa.router, lsa.part, *lsa.newness), 1.0)
     whole = sum(len(told) for told in told_by(other)) + 2 * KIB
     assert 0 < sent <= limits.DIGESTS_BURST * whole
 

@@ -66,7 +66,7 @@ def test_a_refused_part_is_acked_and_not_passed_on() -> None:
     hear(core, told[:-1])
     who, parts = told[-1]
     events = core.receive_lsa(RouterId(EAST.router), parts[0], 1.0)
-    (ack,) = [event for event in events if isinstance(event, SendAck)]
+    (ack,) = [event.ack for event in events if isinstance(event, SendAck)]
     assert (ack.router, ack.part) == (who.router, 1)
     assert not [event for event in events if isinstance(event, SendLsa)]
 
