@@ -333,6 +333,20 @@ def test_a_near_liar_that_fails_gives_way_to_an_honest_site_that_failed_before_i
     assert ingress.failed_share(since + 5.0, since + 35.0) <= 0.02
 
 
+@pytest.mark.parametrize("well", ["aa", "bb"])
+def test_of_two_sites_that_failed_for_minutes_the_one_that_is_well_again_is_found_soon(
+    well: str,
+) -> None:
+    ingress = Ingress(FAILS, HONEST, local=0)
+    ingress.run(5.0)
+    ingress.conduct |= {"aa": "resets", "bb": "resets"}
+    ingress.run(200.0)
+    assert len(ingress.balancer.ejections.active) == 2
+    ingress.conduct[well] = "serves"
+    ingress.run(235.0)
+    assert ingress.failed_share(205.0, 235.0) <= 0.02
+
+
 @given(
     seen=st.lists(st.integers(1, 20), min_size=1, max_size=5),
     local=st.integers(0, 3),

@@ -216,8 +216,9 @@ class Egresses:
     def _spare_failing(self, now: float, excluded: frozenset[str]) -> None:
         """Decide which failing sites a request may go to, ``excluded`` ones left out.
 
-        While no other site has room, those in reserve. While every site with a target is ejected,
-        the one that is out for the shortest time: it failed least.
+        While no other site has room, those in reserve: first the one whose last failure is the
+        longest ago, as it may be well again. While every site with a target is ejected, the one
+        that is out for the shortest time: it failed least.
         """
         routers = self.routers.values()
         for one in routers:
@@ -230,9 +231,17 @@ class Egresses:
                 takes_requests = True
                 if not candidate.hard_full and not (excluded and candidate.is_out(excluded)):
                     return
-        reserve = [one for one in routers if one.is_usable and one.is_in_reserve]
+        reserve = {
+            one.ejection.site: one.ejection
+            for one in routers
+            if one.is_usable and one.ejection and one.ejection.in_reserve
+        }
+        for ejection in sorted(reserve.values(), key=lambda one: one.failed_at):
+            self._spare(ejection, IN_RESERVE, now)
+            candidate = self._remotes[ejection.site]
+            if not candidate.hard_full and not (excluded and candidate.is_out(excluded)):
+                break
         if reserve:
-            self._spare(reserve, IN_RESERVE, now)
             return
         least = min(
             [one.ejection for one in routers if one.is_usable and one.ejection],
@@ -241,13 +250,13 @@ class Egresses:
         )
         if least is not None and not takes_requests:
             why = ONLY_NEWCOMER if least.is_new else LEAST_BAD
-            self._spare([one for one in routers if one.ejection is least], why, now)
+            self._spare(least, why, now)
 
-    def _spare(self, failing: Sequence[RemoteSite], why: str, now: float) -> None:
-        for one in failing:
-            one.spare(why, now)
-        for site in {one.site for one in failing}:
-            self._remotes[site].refresh(now)
+    def _spare(self, ejection: SiteEjection, why: str, now: float) -> None:
+        for one in self.routers.values():
+            if one.is_usable and one.ejection is ejection:
+                one.spare(why, now)
+        self._remotes[ejection.site].refresh(now)
 
     def freed_per_s(self, place: str, service_time_s: float) -> float:
         """As `Candidate.freed_per_s`, of ``place``, a site or a router, as of the last decision."""

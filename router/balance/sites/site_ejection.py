@@ -11,8 +11,8 @@ The records are those of targets (`ejection`). A site differs in four ways:
 - A failing site that the others cannot spare is in reserve: as an ejected one, but it is used while
   no other site has room. So others show what they can serve, and the next failed probe may eject
   it; without that, a site that nobody tried yet would keep a failing one in use for ever.
-  When a site goes into reserve, those that are ejected are tried after the shortest time, for one
-  of them may be well again.
+  Of several, the one whose last failure is the longest ago is used first; and while requests fail
+  there, those that are ejected are tried after the shortest time: one may be well again.
 
 A site that newly offers the service without a grant starts small, too, as if it had just returned:
 only the site itself says what it can take.
@@ -84,10 +84,12 @@ class SiteEjection:
     """One ejection of one site, until the site may have as many requests as any other.
 
     ``under_way``: requests that were sent there since; ``answers``: how many it has answered.
+    ``failed_at``: when the last one failed.
     """
 
     __slots__ = (
         "answers",
+        "failed_at",
         "kind",
         "period_s",
         "returned_at",
@@ -104,6 +106,7 @@ class SiteEjection:
         self.site = site
         self.until = until
         self.period_s = period_s
+        self.failed_at = until - period_s
         self.why = why
         self.returned_at: float | None = None
         self.under_way = 0
@@ -291,6 +294,9 @@ class SiteEjections:
             one_event = now - self._failed_at.get(site, -inf) < limits.EJECT_BURST_S
         elif not current.is_back:
             if now < current.until:
+                current.failed_at = now
+                if current.in_reserve:
+                    self._try_soon()
                 return  # It was tried as the least bad, and stays what it was.
             self._records.returned(site, now)
         if not one_event:
@@ -305,6 +311,10 @@ class SiteEjections:
         if not in_reserve:
             self._tell(SiteEjected(site, told.seconds, told.reason))
             return
+        self._try_soon()
+
+    def _try_soon(self) -> None:
+        """Where requests go now they fail: one of those that are ejected may be well again."""
         for other in self.active.values():
             other.try_soon()
 

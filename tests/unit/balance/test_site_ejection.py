@@ -125,6 +125,23 @@ def test_a_session_stays_at_its_site_in_reserve_only_while_no_other_has_room() -
             other.end(0, 5.0)
 
 
+def test_of_several_sites_in_reserve_the_one_that_failed_longest_ago_and_has_room_is_used() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", 1, capacity=2), remote("b", 2, capacity=1))
+    serve_at_once(balancer, "a", 2)
+    fail(balancer, "a")
+    fail(balancer, "b")
+    assert reserve(balancer) == {"a", "b"}
+    for number, (failed, other) in enumerate((("b", "a"), ("a", "b"), ("b", "a"))):
+        during = balancer.ejections.active[SiteId(failed)]
+        now = 4.5 + number / 10
+        assert now < during.until
+        balancer.ejections.failed(SiteId(failed), during, "reset", now)
+        assert place(balancer.select(now)) == other
+    for _ in range(2):
+        balancer.routers[RouterId("ra")].open()
+    assert place(balancer.select(5.0)) == "b"
+
+
 def test_a_request_that_failed_at_all_others_may_go_to_the_one_in_reserve() -> None:
     balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2))
     serve_at_once(balancer, "a", 5)
