@@ -164,6 +164,14 @@ ALERTS: Final = (
         " {{ $value }}. sitectl service status {{ $labels.service }}",
     ),
     Alert(
+        "SpillwaySiteSilent",
+        "spillway_silent_site > 0",
+        "5m",
+        "warning",
+        "{{ $labels.site }} answers no request of {{ $labels.service }}, and several wait there:"
+        " sitectl why {{ $labels.service }}",
+    ),
+    Alert(
         "SpillwayLinkCertificateNotRenewed",
         'spillway_certificate_expiry_timestamp_seconds{name!~"tls/.*"} - time() < 36 * 3600',
         "1h",

@@ -193,6 +193,12 @@ FAMILIES: dict[str, Family] = {
         "byte, or requests wait and none is completed.",
         ("service", "port"),
     ),
+    "spillway_silent_site": Family(
+        "gauge",
+        "1: several requests of clients of this site wait for an answer of that one, which answers "
+        "none (SW0361), 0: they do not.",
+        ("service", "port", "site"),
+    ),
     "spillway_ejected": Family(
         "gauge",
         "1: failed requests ejected that site, 0: they did not.",

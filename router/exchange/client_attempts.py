@@ -151,6 +151,12 @@ class ClientAttempts(Exchange):
         if self.record.site in sites and isinstance(self._leg, RemoteLeg):
             self._leg.break_off()
 
+    @property
+    def awaited_at(self) -> SiteId | None:
+        """See `ClientLeg`."""
+        leg = self._leg
+        return leg.egress_site if isinstance(leg, RemoteLeg) and leg.is_awaited else None
+
     def _may_repeat(self, failure: LegFailure) -> bool:
         """Whether there may be another attempt, as all of the request is here."""
         idempotent = self.request.idempotent

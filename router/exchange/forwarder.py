@@ -269,6 +269,10 @@ class Forwarder:
         for client in islice(self._under_way.clients, most):
             yield from client.flows()
 
+    def awaited_elsewhere(self) -> Mapping[tuple[ServiceKey, SiteId], int]:
+        """Requests of clients that another site has in full and owes an answer. O(clients)."""
+        return self._under_way.awaited_elsewhere()
+
     @property
     def sessions(self) -> int:
         """Client connections open at this site."""

@@ -132,6 +132,13 @@ class ServicePorts:
         for key, service in self.by_key.items():
             service.unanswering = unanswering.get(key, {})
 
+    def set_unanswering_sites(
+        self, unanswering: Mapping[ServiceKey, Mapping[SiteId, NoAnswer]]
+    ) -> None:
+        """Other sites that owe answers to clients of this one."""
+        for key, service in self.by_key.items():
+            service.unanswering_sites = unanswering.get(key, {})
+
     def set_failing(self, failing: Mapping[ServiceKey, Mapping[str, ErrorShare]]) -> None:
         """Targets that answer 5xx, by address."""
         for key, service in self.by_key.items():

@@ -1,5 +1,6 @@
 """What is under way at one router: its clients' connections and the streams that end here."""
 
+from collections import Counter
 from collections.abc import Callable, Set
 from itertools import islice
 from operator import itemgetter
@@ -10,7 +11,7 @@ from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.source_shares import reset_largest
 from router.model import limits
 from router.model.addresses import source_of
-from router.model.ids import SiteId
+from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Timers
 from router.service.pressure import Pressure
 from router.service.service import Service
@@ -129,6 +130,17 @@ class UnderWay:
             sites = {site for service, site in offers if service == name}
             for leg in client.session.legs if sites else ():
                 leg.break_off(sites)
+
+    def awaited_elsewhere(self) -> Counter[tuple[ServiceKey, SiteId]]:
+        """Requests of clients by service port and other site, see `ClientLeg.awaited_at`. It looks
+        at each client, some 0.2 µs."""
+        awaited: Counter[tuple[ServiceKey, SiteId]] = Counter()
+        for client in self.clients:
+            for leg in client.session.legs:
+                site = leg.awaited_at
+                if site is not None:
+                    awaited[client.service.key, site] += 1
+        return awaited
 
     # Short of memory.
 

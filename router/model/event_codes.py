@@ -88,6 +88,8 @@ _ALL: Final = (
         "target",
         "that is over: it answers again, or has a free slot or few requests",
     ),
+    EventCode("site-stuck", "event", "site", "requests wait for a site that answers none"),
+    EventCode("site-moves", "event", "site", "that is over: it answers again, or has few requests"),
     EventCode(
         "site-ejected", "event", "site", "requests that it was sent failed, so it gets none for now"
     ),

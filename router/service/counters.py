@@ -3,6 +3,7 @@
 Counting is a dictionary update or a list increment; labels become text only in a snapshot.
 """
 
+import enum
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from operator import add
@@ -51,8 +52,20 @@ PHASES: Final = ("queue", "network", "target")
 """Where the time of a request goes, in order."""
 
 
+class _Fate(enum.Enum):
+    """What became of a request, for its times."""
+
+    SERVED = enum.auto()
+    LEFT = enum.auto()  # A site had it, and its client left.
+    NOWHERE = enum.auto()  # No site served it.
+
+
+_NO_PHASES: Final[dict[str, HistogramSnapshot]] = dict.fromkeys(PHASES, NONE_SEEN)
+_LEFT: Final[frozenset[CodeClass]] = frozenset(("client-gone", "cancelled"))
+
+
 class _Phases:
-    """Where the time of requests went that a site served, or of the others. Made for the first."""
+    """Where the time of requests of one `_Fate` went. Made for the first."""
 
     __slots__ = ("network", "queue", "target")
 
@@ -177,7 +190,7 @@ class ServiceCounters:
         self._decisions: dict[tuple[str, str], int] = {}
         self._retries: dict[tuple[str, str], int] = {}
         self._queue_wait: Histogram | None = None
-        self._phases: defaultdict[bool, _Phases] = defaultdict(_Phases)  # By: a site served them.
+        self._phases: defaultdict[_Fate, _Phases] = defaultdict(_Phases)
         self.ended: defaultdict[tuple[SiteId, CodeClass], list[Times]] = defaultdict(list)
         """Yet to be counted at the end of the turn. Added to in place (hot)."""
 
@@ -188,7 +201,8 @@ class ServiceCounters:
         served_s: list[float] = []
         for (site, code_class), requests in ended.items():
             total_s, queue_s, network_s, target_s = zip(*requests, strict=True)
-            phases = self._phases[site != SERVED_NOWHERE]
+            left = _Fate.LEFT if code_class in _LEFT else _Fate.SERVED
+            phases = self._phases[left if site != SERVED_NOWHERE else _Fate.NOWHERE]
             self._requests[site, code_class].observe_all(total_s)
             phases.queue.observe_all(queue_s)
             phases.network.observe_all(network_s)
@@ -311,8 +325,8 @@ class ServiceCounters:
         return sum(by_site(self.open_elsewhere, without_target).values())
 
     def snapshot(self) -> CountersSnapshot:
-        served, unserved = self._phases_of(served=True), self._phases_of(served=False)
-        phases = {name: sum_of([one, unserved[name]]) for name, one in served.items()}
+        served = _together(self._phases_of(_Fate.SERVED), self._phases_of(_Fate.LEFT))
+        phases = _together(served, self._phases_of(_Fate.NOWHERE))
         overflow: dict[tuple[SiteId, str], int] = {}
         spilled: dict[tuple[SiteId, str], int] = {}
         for (site, reason, overflow_reason), count in self.spilled.items():
@@ -338,14 +352,22 @@ class ServiceCounters:
         )
 
     def target_times(self) -> Sequence[int]:
-        """How long targets had the requests that a site served, in buckets of `latency`."""
-        return self._phases_of(served=True)["target"].counts
+        """How long targets had the requests that a site served, in buckets of `latency`. Of those
+        that clients gave up nobody knows how long they would have taken."""
+        return self._phases_of(_Fate.SERVED)["target"].counts
 
-    def _phases_of(self, *, served: bool) -> dict[str, HistogramSnapshot]:
-        """Of requests that a site ``served``, or of the others. Most services have had none, and
-        reading makes nothing for them."""
-        phases = self._phases.get(served)
-        return phases.snapshot() if phases is not None else dict.fromkeys(PHASES, NONE_SEEN)
+    def _phases_of(self, fate: _Fate) -> dict[str, HistogramSnapshot]:
+        """Most services have had none, and reading makes nothing for them."""
+        phases = self._phases.get(fate)
+        return phases.snapshot() if phases is not None else _NO_PHASES
+
+
+def _together(
+    one: dict[str, HistogramSnapshot], other: dict[str, HistogramSnapshot]
+) -> dict[str, HistogramSnapshot]:
+    if other is _NO_PHASES:
+        return one
+    return {name: sum_of([phase, other[name]]) for name, phase in one.items()}
 
 
 def _named(

@@ -221,6 +221,10 @@ class ClientLeg(Leg, Protocol):
     def break_off(self, sites: Set[SiteId]) -> None:
         """End an attempt at one of these ``sites`` as if the link to it were lost."""
 
+    @property
+    def awaited_at(self) -> SiteId | None:
+        """The other site that has a target for it and all of it, and has answered nothing."""
+
 
 class Lingering(Protocol):
     """A request that was given up while a target had it."""

@@ -136,6 +136,7 @@ class Service(ServiceFigures):
         self.ledger.follow_choices(self._time_next)
         self.routes = MissingRoutes(shared.settles_until)
         self.unanswering = {}
+        self.unanswering_sites = {}
         self.failing = {}
         self.recent_times = RecentTimes()
         self._told: tuple[bool, StatedTargets] = (False, StatedTargets())

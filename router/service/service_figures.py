@@ -78,6 +78,7 @@ class ServiceFigures:
         "timers",
         "timings",
         "unanswering",
+        "unanswering_sites",
     )
 
     admission: SlotAdmission
@@ -100,6 +101,8 @@ class ServiceFigures:
     own_targets: OwnTargets
     unanswering: Mapping[str, NoAnswer]
     """Targets that answer nothing, by address."""
+    unanswering_sites: Mapping[SiteId, NoAnswer]
+    """Other sites that owe answers to clients of this one."""
     failing: Mapping[str, ErrorShare]
     """Ready ones that answer 5xx."""
 

@@ -156,11 +156,17 @@ class Answer:
         self.site = ""
         self.fields: dict[str, str] = {}
         self.error = ""
+        self.leave: Callable[[], None] = _is_not_there
+        """Its client resets its connection."""
 
     @property
     def target(self) -> str:
         """Site and port of who served it."""
         return f"{self.site}:{self.fields.get('X-Target')}"
+
+
+def _is_not_there() -> None:
+    raise AssertionError("it is not connected")
 
 
 class _Client:
@@ -170,6 +176,7 @@ class _Client:
         self, network: Network, connection: Connection, answer: Answer, fields: bytes
     ) -> None:
         self._network, self._connection, self._answer = network, connection, answer
+        answer.leave = connection.abort
         self._bytes = b""
         head = f"{answer.line} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n"
         connection.send(head.encode() + fields + b"Content-Length: 0\r\n\r\n")

@@ -42,7 +42,8 @@ def door(site: Site) -> tuple[str, int]:
 
 
 class Shop:
-    """``near`` has two targets and the clients, ``far`` one target; change it, then `start`."""
+    """``near`` has two targets, or so many, and the clients, ``far`` one target; change it, then
+    `start`."""
 
     def __init__(
         self,
@@ -50,15 +51,17 @@ class Shop:
         *,
         capacity: int | None = 50,
         far_capacity: int | None = None,
+        here: int = 2,
         **spec: Any,
     ) -> None:
         """``capacity``: of each target; ``far_capacity``: of that at ``far``, if another one."""
         self.net = net
         self.near, self.far = net.watched("near"), net.site("far")
-        self.targets = [net.http("near"), net.http("near")]
+        self.targets = [net.http("near") for _ in range(here)]
         self.far_target = net.http("far")
         self.near.declare("shop", SHOP_PORT, **spec)
-        self.near.connect("shop", *self.targets, capacity=capacity)
+        if self.targets:
+            self.near.connect("shop", *self.targets, capacity=capacity)
         self.far.connect("shop", self.far_target, capacity=far_capacity or capacity)
         net.link(self.near, self.far, COST)
 
@@ -66,7 +69,8 @@ class Shop:
         """These sites (all); returns when all is well."""
         self.net.start(*sites)
         self.net.see_each_other(*sites)
-        self.net.ready("shop", {"near": len(self.targets), "far": 1}, *sites)
+        here = {"near": len(self.targets)} if self.targets else {}
+        self.net.ready("shop", {**here, "far": 1}, *sites)
         return self
 
     def load(

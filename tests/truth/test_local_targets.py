@@ -197,7 +197,7 @@ def test_targets_hang_with_all_of_their_slots_taken(net: Stage, watch: Watch) ->
     assert set(by_site(load.answers)) - {gave_up} == {"near", "far"}
 
 
-HANGING_S = 40.0
+HANGING_S = 80.0
 """Clients wait longer than it takes to look at each surface."""
 
 
@@ -215,6 +215,20 @@ def test_targets_hang_with_free_slots(net: Stage, watch: Watch) -> None:
             target.release()
         until(lambda: "SW0349" not in shop.codes(), "the note is gone")
     assert set(by_site(load.answers)) == {"near"}
+
+
+def test_targets_of_the_other_site_hang(net: Stage, watch: Watch) -> None:
+    shop = Shop(net, here=0, timeouts={"response": "300s"}).start()
+    surfaces = watch(shop.near)
+    with shop.load() as served:
+        until(lambda: len(served.answers) >= PER_S, "clients are served")
+    shop.far_target.hold()
+    with shop.load(timeout_s=HANGING_S, at_once=8) as load:
+        until(lambda: "SW0361" in shop.codes(), "status has the note")
+        surfaces.show(faults.HANGS_THERE)
+        shop.far_target.release()
+        until(lambda: "SW0361" not in shop.codes(), "the note is gone")
+    assert set(by_site(load.answers)) == {"far"}
 
 
 def test_targets_answer_503(shop: Shop, watch: Watch) -> None:

@@ -39,6 +39,7 @@ class RemoteSite(Candidate):
         "_permits",
         "_refused_unended",
         "_under_way",
+        "answers",
         "ejection",
         "ejections",
         "router",
@@ -62,6 +63,8 @@ class RemoteSite(Candidate):
         self.ejection: SiteEjection | None = ejections.active.get(advert.site)
         """That of its site; None: it may have all that it takes."""
         self.served = ServedLately()
+        self.answers = 0
+        """Answers to http requests that began, counted in place (hot)."""
         self.whole: Candidate | None = None
         """Its site, where that has several routers: told whatever makes this one stale."""
         self._estimate = 0  # Heard + opened - ended; below 0 it stands for 0.

@@ -176,6 +176,10 @@ class WatchedLeg:
         if self._leg is not None:
             self._leg.break_off(sites)
 
+    @property
+    def awaited_at(self) -> SiteId | None:
+        return self._leg.awaited_at if self._leg is not None else None
+
     def pause(self) -> None:
         if self._leg is not None:
             self._leg.pause()

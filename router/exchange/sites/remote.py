@@ -86,6 +86,8 @@ class RemoteLeg(RemoteAttempt):
             self._broken(after)
             return
         self.state = after
+        if after is not _HELD:
+            self._egress.answers += 1
         if self._during is not None:
             self._egress.ejections.answered(self._egress.site, self._during, self._service.now())
         self._handler.head(head, body_bytes)
@@ -162,6 +164,7 @@ class RemoteLeg(RemoteAttempt):
                 fault = "response longer or shorter than its head says"
         egress, during = self._egress, self._during
         self._is_counted = False
+        egress.answers += 1
         egress.end(in_flight, now, not fault)
         if fault:
             if held_at is not None:

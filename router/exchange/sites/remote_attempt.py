@@ -23,6 +23,7 @@ from router.service.sites.refused_messages import BY_FAILURE
 _NOT_BEGUN = RemoteState.NOT_BEGUN
 _ASKED = RemoteState.ASKED
 _STANDING = RemoteState.STANDING
+_HELD = RemoteState.HELD
 _ANSWERING = RemoteState.ANSWERING
 _RAW = RemoteState.RAW
 _RAW_SERVED = RemoteState.RAW_SERVED
@@ -141,6 +142,11 @@ class RemoteAttempt(StreamHandler, ABC):
         unanswered.since[self] = begun_at
         if not unanswered.is_watched:
             unanswered.watch()
+
+    @property
+    def is_awaited(self) -> bool:
+        """The site has a target for it and all of it, and no head of an answer came."""
+        return self._finished and self.state is _HELD
 
     # Unanswered
 

@@ -446,6 +446,17 @@ SERVICES: Final = (
         "Raise the limit of open files: LimitNOFILE= of the unit, or ulimit -n, and start the "
         "router again; or limits.connections and limits.connectionsPerSource of the service",
     ),
+    Code(
+        "SW0361",
+        "Requests wait for an answer of another site, which answers none",
+        "Targets of that site have had three or more requests of http of clients of this site, and "
+        "no answer from there has begun for 10 s or longer, ten times as long as nine of ten "
+        "requests of the service took lately and twice as long as the longest of late. The site "
+        "gets more requests: it takes them, so this site cannot tell a target that hangs from one "
+        "that has long work. The time-outs `response` and `idle` end them, and failures in a row "
+        "eject the site.",
+        "At that site: sitectl service status NAME -v. SW0349 there names the target",
+    ),
 )
 
 NETWORK: Final = (

@@ -33,6 +33,7 @@ from router.node.services.refused_clients import RefusedClients
 from router.node.services.refused_declarations import RefusedDeclarations
 from router.node.services.rule_pins import RulePins
 from router.node.services.share_run import ShareRun
+from router.node.services.unanswering_sites import UnansweringSites
 from router.node.services.unanswering_targets import UnansweringTargets
 from router.routing.edges.edge import EdgeRouting, Routing
 from router.routing.events import RoutingEvent
@@ -93,6 +94,7 @@ class SiteServices:
         self._learnt = LearntServices(keeper, service_ttl_s, network.now())
         self._changes = ServiceChanges(tell, lambda key: self._plan.services[key].way_back)
         self.unanswering = UnansweringTargets(forwarder, tell)
+        self._unanswering_sites = UnansweringSites(forwarder, tell)
         self.failing = FailingTargets(forwarder.readings.targets, forwarder.ports)
         self.clients = RefusedClients(lambda: forwarder.readings.refused_clients, tell)
         self._switches = ListenerSwitches(tell)
@@ -130,11 +132,12 @@ class SiteServices:
         return self._plan.problems
 
     def notes(self) -> list[Note]:
-        """Of targets here that come and go, or answer nothing or 5xx, and of services that are
-        drained."""
+        """Of targets here that come and go, or answer nothing or 5xx, of sites that owe answers,
+        and of services that are drained."""
         now = self._network.now()
         return [
             *self.unanswering.notes(now),
+            *self._unanswering_sites.notes(now),
             *self.failing.notes(),
             *self.clients.notes(),
             *self._changes.unsteady.notes(now),
@@ -401,6 +404,7 @@ class SiteServices:
         self._applied.look_at_credentials(self._plan.services)
         self._changes.look_at_rates(self._rates(), now)
         self.unanswering.look(now)
+        self._unanswering_sites.look(self._routing.table, now)
         self.failing.look(now)
         self.clients.look(now)
         self._look_at_changes()

@@ -241,6 +241,8 @@ def _of_sites(
         if report.site != router.identity.site:
             put("spillway_ejected", at_site, float(report.ejected_s is not None))
             put("spillway_left_out", at_site, float(why_not(report, snapshot.explanation) != ""))
+            owes = router.readings.unanswering_sites_of(snapshot.key)
+            put("spillway_silent_site", at_site, float(report.site in owes))
         if report.capacity is not None:
             put("spillway_capacity", at_site, report.capacity)
         if reserved := lent_there(router, snapshot, report)[0]:

@@ -152,7 +152,7 @@ class ServiceRows:
             left_out=why_not(report, snapshot.explanation),
             reserved=reserved,
             most_for_one=most_for_one,
-            note=self._note(snapshot.key) if local else _note_there(report),
+            note=self._note(snapshot.key) if local else self._note_there(snapshot.key, report),
         )
 
     def _waiting(self, report: CandidateReport, key: ServiceKey, *, local: bool) -> int:
@@ -164,6 +164,12 @@ class ServiceRows:
     def _note(self, key: ServiceKey) -> str:
         load = self.load(key)
         return load.note if load is not None else ""
+
+    def _note_there(self, key: ServiceKey, report: CandidateReport) -> str:
+        if report.refuses:
+            return SHORT_OF_MEMORY_THERE
+        owes = self._router.readings.unanswering_sites_of(key).get(report.site)
+        return owes.shown if owes is not None else ""
 
     def _takes_none(self, key: ServiceKey, report: CandidateReport) -> bool:
         """A site takes nothing new of the service: it stops, or an operator wants it so. A rule
@@ -194,10 +200,6 @@ class ServiceRows:
             rate=rate_of(target.rate),
             learnt=learnt_view(target.learnt),
         )
-
-
-def _note_there(report: CandidateReport) -> str:
-    return SHORT_OF_MEMORY_THERE if report.refuses else ""
 
 
 def _listener(snapshot: ServiceSnapshot, planned: PlannedService | None) -> ListenerView:

@@ -149,6 +149,8 @@ def _note(
         notes += [one.sentence for one in router.readings.targets.unanswering_of(key).values()]
         notes += [one.sentence for one in router.readings.targets.failing_of(key).values()]
         notes.append(load.note if load is not None else "")
+    elif (owes := router.readings.unanswering_sites_of(key).get(report.site)) is not None:
+        notes.append(owes.shown)
     return "; ".join(filter(None, notes))
 
 

@@ -275,6 +275,31 @@ HANGS = Fault(
     exits={fault.CHECK: 3},
     false=("Every request is served",),
 )
+HANGS_THERE = Fault(
+    name="targets of the other site hang, within their time",
+    clients="wait: the other site takes their requests",
+    shown={
+        fault.STATUS: "State:    ready\n…Note:     SW0361 Site far has answered no request of "
+        "shop:… for at least … s, and … await an answer: targets there may hang.",
+        fault.STATUS_JSON: "ready: true, problems: none, notes: SW0361",
+        fault.CHECK: "WARNING  SW0361  Site far has answered no request of shop",
+        fault.SERVICE: "requests await an answer, and it completes none",
+        fault.TOP: "near: ready…SW0361 Site far has answered no request",
+        fault.WHY: "goes to far…chosen   …; requests await an answer, and it completes none",
+        fault.WHY_PAST: "under-way  far  …",
+        fault.EVENTS: "site-stuck…Site far has answered no request of shop:…",
+        fault.METRICS: 'spillway_silent_site{…site="far"…} 1',
+        fault.ALERTS: "SpillwaySiteSilent",
+        fault.OVERVIEW: "far: requests await an answer, and it completes none.… note",
+        fault.TOPOLOGY: "far…reachable",
+        fault.SERVICE_PAGE: "requests await an answer, and it completes none",
+        fault.OBJECT_STATUS: "NoProblems: True…Note: SW0361 Site far has answered no request",
+        fault.OBJECT_EVENTS: "Warning  SiteStuck…Site far has answered no request of shop:…",
+    },
+    silent=LINKS_ARE_UP | SERVES,
+    exits={fault.CHECK: 3},
+    false=("Every request is served",),
+)
 ANSWERS_503 = Fault(
     name="targets here answer 503",
     clients="get 503 until the targets are ejected, then the other site serves",
@@ -376,6 +401,7 @@ FAULTS = (
     TIMES_OUT,
     STUCK,
     HANGS,
+    HANGS_THERE,
     ANSWERS_503,
     ANSWERS_500,
     ONE_ANSWERS_500,

@@ -279,6 +279,10 @@ class FakeLeg:
     def break_off(self, sites: Set[SiteId]) -> None:
         """It is at no other site."""
 
+    @property
+    def awaited_at(self) -> SiteId | None:
+        return None
+
     def pause(self) -> None:
         self._paused = True
 

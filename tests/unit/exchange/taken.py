@@ -146,6 +146,10 @@ class DirectExchange(Exchange):
     def break_off(self, sites: Set[SiteId]) -> None:
         """Its target is at this site."""
 
+    @property
+    def awaited_at(self) -> SiteId | None:
+        return None
+
     def relieve(self) -> None:
         if self.has_target:
             self._forget_sent()

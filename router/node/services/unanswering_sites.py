@@ -1,0 +1,100 @@
+"""Other sites that owe answers to requests of our clients: events and notes."""
+
+from collections.abc import Mapping
+
+from router.balance.targets.answer_streaks import AnswerCounts, AnswerStreaks, NoAnswer
+from router.exchange.forwarder import Forwarder
+from router.model.events import Note, Tell
+from router.model.ids import ServiceKey, SiteId
+from router.routing.table import RouteTable
+
+
+class UnansweringSites:
+    """The one owner of the question whether another site answers requests that its targets have;
+    the law is `AnswerStreaks`, with a site in the place of a target. What waits for a slot there
+    does not count. The site itself tells which target it is (SW0349)."""
+
+    __slots__ = ("_answered", "_forwarder", "_streaks", "_table", "_tell")
+
+    def __init__(self, forwarder: Forwarder, tell: Tell) -> None:
+        self._forwarder, self._tell = forwarder, tell
+        self._streaks = AnswerStreaks()
+        self._table: RouteTable | None = None
+        self._answered: Mapping[tuple[ServiceKey, SiteId], int] = {}
+
+    def look(self, table: RouteTable, now: float) -> None:
+        """Once a second: report which sites begin to answer nothing, and which answer again."""
+        self._table = table
+        readings = self._forwarder.readings
+        changes = self._streaks.look(self._counts(), self._is_ready, readings.targets.usual, now)
+        for one in changes.begun:
+            name = self._name(one)
+            self._tell("warning", "site-stuck", name, _begun(one, name, now), _hint(one, name))
+        for one in changes.ended:
+            name = self._name(one)
+            self._tell(
+                "info", "site-moves", name, f"Site {name} answers requests of {one.key} again."
+            )
+        for one in changes.freed:
+            name = self._name(one)
+            text = f"Few requests of {one.key} await an answer of {name} now"
+            self._tell("info", "site-moves", name, f"{text}; it has answered none meanwhile.")
+        self._forwarder.ports.set_unanswering_sites(
+            {
+                key: {SiteId(site): found for site, found in sites.items()}
+                for key, sites in self._streaks.found.items()
+            }
+        )
+
+    def notes(self, now: float) -> list[Note]:
+        """One for each site and service port."""
+        return [
+            Note(
+                severity="warning",
+                code="SW0361",
+                message=_begun(one, name, now),
+                hint=_hint(one, name),
+            )
+            for sites in self._streaks.found.values()
+            for one in sites.values()
+            for name in (self._name(one),)
+        ]
+
+    def _counts(self) -> dict[ServiceKey, dict[str, AnswerCounts]]:
+        """Clients are looked at only where a site has answered nothing since the last look."""
+        readings = self._forwarder.readings
+        answered = {(key, site): count for key, site, count in readings.owing()}
+        is_quiet = any(self._answered.get(one) == count for one, count in answered.items())
+        self._answered = answered
+        awaited = self._forwarder.awaited_elsewhere() if is_quiet else {}
+        counts: dict[ServiceKey, dict[str, AnswerCounts]] = {}
+        for (key, site), count in answered.items():
+            one = AnswerCounts(count, awaited=awaited.get((key, site), 0))
+            counts.setdefault(key, {})[site] = one
+        for key, name in self._streaks.waited_for_lately:
+            if name not in counts.get(key, {}):
+                ended = AnswerCounts(readings.answered_by(key, SiteId(name)))
+                counts.setdefault(key, {})[name] = ended
+        return counts
+
+    def _is_ready(self, key: ServiceKey, site: str) -> bool:
+        """It is reached, and has targets of the service."""
+        table = self._table
+        assert table is not None, "it was looked at"
+        return any(one.site == site for one in table.candidates.get(key, ()))
+
+    def _name(self, one: NoAnswer) -> str:
+        site, table = SiteId(one.address), self._table
+        known = table.sites.get(site) if table is not None else None
+        return known.name if known is not None and known.name else site
+
+
+def _begun(one: NoAnswer, name: str, now: float) -> str:
+    return (
+        f"Site {name} has answered no request of {one.key} for at least {int(now - one.since)} s, "
+        f"and {one.awaited} await an answer: targets there may hang."
+    )
+
+
+def _hint(one: NoAnswer, name: str) -> str:
+    return f"At {name}: sitectl service status {one.key.name} -v"

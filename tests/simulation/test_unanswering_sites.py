@@ -1,0 +1,116 @@
+"""A site whose targets hang is named where the clients are that wait."""
+
+from router.model import limits
+from router.model.events import Note
+from router.model.specs import ServiceProtocol
+from tests.simulation.world import SERVICE, SimSite, World
+
+
+def owing(site: SimSite) -> list[Note]:
+    return [note for note in site.router.notes if note.code == "SW0361"]
+
+
+def follow(site: SimSite) -> list[str]:
+    """The events of its router about sites that owe answers, from now on."""
+    told: list[str] = []
+
+    def hear(code: str, subject: str, message: str) -> None:
+        if code in ("site-stuck", "site-moves"):
+            told.append(f"{code} {subject}")
+
+    site.told.append(hear)
+    return told
+
+
+def two_sites(
+    protocol: ServiceProtocol = "http", *, slots: int = 50, service_s: float = 0.05
+) -> World:
+    """Clients at ``a``, the only target at ``b``."""
+    world = World(1, "a", "b")
+    world["a"].link(world["b"], 5)
+    world["a"].declare(protocol=protocol)
+    world["b"].serve(1, capacity=slots, service_s=service_s)
+    world.run(3)
+    return world
+
+
+def test_a_site_that_owes_answers_is_named_until_it_answers_again() -> None:
+    world = two_sites()
+    near, far = world["a"], world["b"]
+    told = follow(near)
+    (target,) = far.targets.values()
+    near.offer(20, 20)
+    world.run(10)
+    assert not owing(near)
+    began = world.internet.now
+    target.service_s = 100.0
+    world.run_while(lambda: not owing(near), 30)
+    assert limits.TARGET_STUCK_S <= world.internet.now - began <= limits.TARGET_STUCK_S + 3
+    (note,) = owing(near)
+    assert note.message.startswith(f"Site b has answered no request of {SERVICE} for at least 1")
+    assert "await an answer: targets there may hang." in note.message
+    assert note.hint == "At b: sitectl service status shop -v"
+    (report,) = near.router.readings.unanswering_sites_of(SERVICE).values()
+    assert report.shown == "requests await an answer, and it completes none"
+    assert told == ["site-stuck b"]
+    assert not owing(far)
+    target.service_s = 0.05
+    world.run_while(lambda: bool(owing(near)), 120)
+    assert not owing(near)
+    assert told == ["site-stuck b", "site-moves b"]
+
+
+def test_clients_that_give_up_are_no_answers() -> None:
+    """Nor do they tell how long requests take."""
+    world = two_sites()
+    near = world["a"]
+    told = follow(near)
+    (target,) = world["b"].targets.values()
+    near.offer(20, 5)
+    world.run(6)
+    target.service_s = 300.0
+    for _ in range(4):
+        asked = [near.request() for _ in range(6)]
+        world.run(20)
+        assert owing(near)
+        for one in asked:
+            one.leave()
+    assert told == ["site-stuck b"]
+
+
+def test_what_waits_for_a_slot_there_is_not_owed_an_answer() -> None:
+    """It spills no further, and the slots are taken by requests of its own."""
+    world = two_sites(slots=2, service_s=30.0)
+    near, far = world["a"], world["b"]
+    far.offer(2, 60)
+    world.run(5)
+    near.offer(2, 40)
+    world.run(60)
+    assert not owing(near)
+
+
+def test_answers_that_have_begun_are_no_debt() -> None:
+    world = two_sites()
+    near = world["a"]
+    (target,) = world["b"].targets.values()
+    near.offer(20, 5)
+    world.run(6)
+    target.streams, target.service_s = True, 100.0
+    near.offer(1, 10)
+    world.run(60)
+    assert near.router.readings.in_flight_elsewhere(SERVICE)
+    assert not owing(near)
+
+
+def test_the_note_goes_with_the_site() -> None:
+    world = two_sites()
+    near, far = world["a"], world["b"]
+    told = follow(near)
+    (target,) = far.targets.values()
+    near.offer(20, 6)
+    world.run(5)
+    target.service_s = 500.0
+    world.run_while(lambda: not owing(near), 40)
+    far.kill()
+    world.run_while(lambda: bool(owing(near)), 10)
+    assert told == ["site-stuck b"], "the link's end is told"
