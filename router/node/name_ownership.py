@@ -8,6 +8,7 @@ from router.admin.endpoints.names import NameView
 from router.admin.ports import CommandRefused
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
+from router.model.limits import OWNER_WITHDRAWN_S
 from router.model.rights.owners import Owner
 from router.model.rights.sharing import names_site
 from router.net.ports import Network
@@ -182,12 +183,21 @@ def _of_rivals(table: RouteTable, name: str, entry: Declared) -> Problem:
 
 def _of_idle(table: RouteTable, name: str, claims: Sequence[Claim]) -> Problem:
     others = _named(table, dict.fromkeys(claim.site for claim in claims))
-    owner = _named(table, table.owners[name].sites)
+    sites = table.owners[name].sites
+    owner, adopt = _named(table, sites), f"sitectl service adopt {name} --from SITE"
+    if any(site in table.sites and table.sites[site].reachable for site in sites):
+        why = "does not declare it now"
+        hint = (
+            f"If {owner} has just deleted it, that of {others} counts within "
+            f"{OWNER_WITHDRAWN_S:g} s. To decide it: {adopt}"
+        )
+    else:
+        why, hint = "is out of reach", f"If {owner} will not come back: {adopt}"
     return Problem(
         code="SW0341",
-        message=f"Service {name} is declared by {others}, but {owner} owns the name and is out of "
-        "reach: nothing is served under it here.",
-        hint=f"If {owner} will not come back: sitectl service adopt {name} --from SITE",
+        message=f"Service {name} is declared by {others}, but {owner} owns the name and {why}: "
+        "nothing is served under it here.",
+        hint=hint,
     )
 
 

@@ -32,7 +32,10 @@ _NO_VERSIONS: Final[Mapping[Node, Version]] = MappingProxyType({})
 class Owners:
     """The memory of one site, from what was ``kept``. `learn` for each state of the network."""
 
-    __slots__ = ("_declared", "_meeting", "_own", "_refused", "_silent", "_versions", "records")
+    __slots__ = (
+        *("_declared", "_given_up", "_meeting", "_own", "_refused", "_silent", "_versions"),
+        "records",
+    )
 
     def __init__(self, own: SiteId, kept: Mapping[str, Owner]) -> None:
         self._own = own
@@ -40,6 +43,7 @@ class Owners:
         """By name, the longest known first. A change makes a new mapping."""
         self._declared: dict[str, Declaration] = {}  # What `Owner.content` was made of.
         self._silent: dict[tuple[str, SiteId], float] = {}  # Owners that stopped declaring: when.
+        self._given_up: dict[str, float] = {}  # Names that this site owned and withdrew: when.
         self._meeting: _Meeting | None = None
         self._refused: frozenset[SiteId] = frozenset()
         self._versions: Versions = {}
@@ -75,7 +79,7 @@ class Owners:
         records = dict(self.records)
         self._drop_withdrawn(records, claims, heard, now)
         for name, told in claims.items():
-            before = records.get(name)
+            before = None if self._takes_back(name, told) else records.get(name)
             if _is_owners_alone(before, told) and self._declared.get(name) is told[0].declaration:
                 continue
             sites = _heirs(self._owners(name, before, told, now), told, unix)
@@ -92,6 +96,7 @@ class Owners:
     def adopt(self, name: str, site: SiteId) -> None:
         """Make ``site`` the owner of ``name``, for `sitectl service adopt`."""
         self._declared.pop(name, None)
+        self._given_up.pop(name, None)
         self.records = {**self.records, name: Owner((site,), "")}
 
     def put_out(self, sites: frozenset[SiteId]) -> None:
@@ -134,6 +139,8 @@ class Owners:
         now: float,
     ) -> None:
         before, self._silent = self._silent, {}
+        given_up = self._given_up.items()
+        self._given_up = {n: at for n, at in given_up if now < at + OWNER_WITHDRAWN_S}
         for name, owner in self.records.items():
             if _is_owners_alone(owner, claims.get(name, ())):
                 continue
@@ -145,7 +152,9 @@ class Owners:
                 since = before.get((name, site), now)
                 if not may_withdraw:
                     left.append(site)
-                elif site != self._own and now < since + OWNER_WITHDRAWN_S:
+                elif site == self._own:
+                    self._given_up[name] = now
+                elif now < since + OWNER_WITHDRAWN_S:
                     left.append(site)
                     self._silent[name, site] = since
             if not left:
@@ -153,6 +162,14 @@ class Owners:
                 self._declared.pop(name, None)
             elif len(left) < len(owner.sites):
                 records[name] = owner.only(left)
+
+    def _takes_back(self, name: str, told: Sequence[Claim]) -> bool:
+        """Whether this site declares again what it has just withdrawn. Here another declaration
+        counted at once; for all other sites this one owns the name as before."""
+        is_ours = name in self._given_up and any(claim.site == self._own for claim in told)
+        if is_ours:
+            del self._given_up[name]
+        return is_ours
 
     def _is_news(self, owner: Owner, site: SiteId) -> bool:
         """Whether a router of ``site`` said anything since the site came to own the name."""

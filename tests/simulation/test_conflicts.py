@@ -90,6 +90,27 @@ def test_who_declared_first_is_remembered_over_restarts_and_told_to_who_differs(
     assert "this site uses its own, but a owns the name" in problem.message
 
 
+def test_a_name_that_its_owner_withdraws_is_not_said_to_be_that_of_a_site_out_of_reach() -> None:
+    world = World(1, "a", "b", "c")
+    a, b, c = world.sites.values()
+    c.link(a, cost=1)
+    c.link(b, cost=1)
+    a.declare()
+    world.run(5)
+    b.declare(policy="balanced")
+    c.serve(1, 10)
+    world.run(5)
+    a.services.clear()
+    a.apply()
+    world.run(2)
+    (problem,) = c.router.problems()
+    assert problem.code == "SW0341"
+    assert "declared by b, but a owns the name and does not declare it now:" in problem.message
+    assert problem.hint.startswith("If a has just deleted it, that of b counts within 10 s.")
+    world.run(10)
+    assert not c.router.problems()
+
+
 def test_a_copy_is_refused_by_the_neighbour_that_has_the_original_and_told_where_both_are() -> None:
     world = World(1, "a", "b", "c")
     a, b, twin = world.sites.values()

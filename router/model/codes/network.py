@@ -278,9 +278,9 @@ SERVICES: Final = (
     ),
     Code(
         "SW0341",
-        "A name whose owner is out of reach",
-        "Another site declares the name differently. That counts once the owner has withdrawn its "
-        "own declaration, which it cannot tell while it is out of reach.",
+        "A name whose owner is silent",
+        "Another site declares the name differently. That counts 10 s after the owner withdrew its "
+        "own declaration, which the owner cannot do while it is out of reach.",
         "If the owner will not come back: sitectl service adopt NAME --from SITE",
     ),
     Code(

@@ -154,6 +154,8 @@ def of_undeclared(
 ) -> list[Problem]:
     """Each with the other sites that own the name. One that is away declares it once it is back,
     and one that is there may let this site in, or be let in. ``given``: the rules of this site.
+    Not where a site declares the service and another one owns its name: that is a problem of its
+    own, `name_ownership`.
 
     Connectors of one service, of which there is one for each target, are one problem.
     """
@@ -168,7 +170,7 @@ def of_undeclared(
             continue
         if one.service in table.refused:
             problems.append(_refused(one, alike, table, given))
-        else:
+        elif one.service not in table.idle:
             problems.append(_undeclared(one, alike, owners, table, name_of))
     return problems
 

@@ -125,6 +125,26 @@ def test_an_owner_that_comes_back_in_time_has_not_withdrawn() -> None:
     assert in_force(network, "hub") == "west"
 
 
+@pytest.mark.parametrize(
+    ("away_s", "owner"), [(1.0, "west"), (limits.OWNER_WITHDRAWN_S + 1, "east")]
+)
+def test_all_sites_agree_who_owns_a_name_that_its_owner_withdraws_and_declares_again(
+    away_s: float, owner: str
+) -> None:
+    network = line("west", "hub", "east")
+    network.serve("west", [OURS])
+    network.run(1.0)
+    network.serve("east", [THEIRS])
+    network.run(1.0)
+    network.serve("west")
+    network.run(away_s)
+    assert in_force(network, "west") == "east", "a site that gave it up waits for no other"
+    network.serve("west", [OURS])
+    network.run(100.0)
+    owners = {name: network.table(name).owners["x"].sites for name in ("west", "hub", "east")}
+    assert owners == dict.fromkeys(owners, (network.identities[owner].site,))
+
+
 def test_an_owner_that_is_lost_keeps_its_name_for_good() -> None:
     network = line("west", "hub", "east")
     network.serve("west", [OURS])
