@@ -54,11 +54,8 @@ class Neighbours:
         self._network, self._identity, self._credentials = network, identity, credentials
         self._routing, self._edges = routing, edges
         self._names, self._guard, self._leads_to = names, guard, leads_to
-        self._refused_sites: frozenset[SiteId] = frozenset()
-
-    def set_refused(self, sites: frozenset[SiteId]) -> None:
-        """Their streams are refused from now on, by whatever way they come."""
-        self._refused_sites = sites
+        self.refused: frozenset[SiteId] = frozenset()
+        """Sites that this one revoked: their streams are refused, by whatever way they come."""
 
     def join(
         self,
@@ -191,7 +188,7 @@ class Neighbours:
         """A stream that ends here: for a target, or a question."""
         rules = self._services.rules
         flags = request.flags
-        if request.ingress in self._refused_sites:
+        if request.ingress in self.refused:
             self._guard.refuses(request, self._routing.table, stream.neighbour_site)
             stream.refuse("not-allowed", -1)
             return

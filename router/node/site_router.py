@@ -355,12 +355,21 @@ class SiteRouter:
             self.wanted_links.refresh(self._wanted)
 
     def follow_bars(self) -> None:
-        """Others are told which sites this one put out; streams of those it refuses end here."""
+        """Others are told which sites this one put out; streams of those it refuses end here. Links
+        to those that it lets in again are dialled at once."""
         bars, now = self._credentials.bars(), self._network.now()
-        self._neighbours.set_refused(bars.refused)
+        is_milder = not self._neighbours.refused <= bars.refused
+        self._neighbours.refused = bars.refused
         self.forwarder.forget_offers()
         self._take(self.routing.set_bars(bars.told, bars.refused, now))
         self.forwarder.put_out(bars.refused)
+        if is_milder:
+            self.links.retry_all()
+
+    @property
+    def refused_sites(self) -> frozenset[SiteId]:
+        """Sites that this one revoked and has not let in again."""
+        return self._neighbours.refused
 
     @property
     def is_one_of_several(self) -> bool:

@@ -89,7 +89,7 @@ class SiteStatus:
     ) -> Iterator[Problem]:
         yield from self._router.problems(self._utc)
         yield from local_targets.problems_of(targets, self._utc)
-        yield from of_links(links)
+        yield from of_links(links, self._router.refused_sites)
         yield from failing_requests.problems_of(failing, self._no_room)
         yield from self._facts.memory.problems()
         yield from self._facts.problems()

@@ -59,7 +59,7 @@ class NeighbourCertificates:
         self._network: Network | None = None
         self._drop: Drop | None = None
         self._links: LinkRenewals | None = None
-        self._serials: dict[SiteId, str] = {}  # Of certificates bound to one site.
+        self._serials: dict[SiteId, str] = {}  # Of certificates of ours, bound to one site.
         self._lives: dict[bytes, _Life] = {}  # Of certificates of neighbours, DER.
         self._succeeded_at = float("-inf")
 
@@ -119,13 +119,13 @@ class NeighbourCertificates:
                 f"{named or 'of its holder'}",
                 "Link again with a token of the site that you mean",
             )
-        if named is not None and not neighbour.is_sibling:
-            self._serials[neighbour.site] = serial
         if not neighbour.is_sibling:
             self._ca.shown(neighbour.site, peer_certificate)
             self._lives.setdefault(peer_certificate, self._life_of(peer_certificate))
             if certificates.is_for_clients(certificates.read(peer_certificate)):
                 self._issuer.seen(peer_certificate, neighbour)
+                if named is not None:
+                    self._serials[neighbour.site] = serial
             self._bars.let_in(neighbour.site)
         return None
 

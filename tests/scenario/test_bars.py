@@ -19,6 +19,8 @@ DB_PORT = SHOP_PORT + 1
 LEDGER_PORT = SHOP_PORT + 2
 AT_ONCE_S = 1.0
 
+LET_IN_S = 8.0  # A link that is refused is dialled again after half a minute.
+
 
 class Held:
     """A TCP connection through which something came; ``over`` is set when it ends."""
@@ -182,6 +184,19 @@ def test_targets_of_a_barred_sites_service_say_which_site_is_barred(chain: Sites
     (problem,) = until(lambda: mid.problems("SW0301"), "status has the problem")
     assert "east, which declared it last, is barred by mid." in problem["message"]
     assert "To let east in again, at mid: sitectl token create FILE. Else: " in problem["hint"]
+
+
+def test_a_link_that_the_revoking_site_dials_is_back_when_it_lets_the_site_in(chain: Sites) -> None:
+    mid = chain.mid
+    chain.net.link(mid, chain.east)
+    until(partial(mid.is_up, "east"), "mid dials east, too")
+    revoke(mid, "east")
+    until(lambda: "has revoked" in mid.link_error("east"), "mid itself lets no link to east up")
+    (problem,) = mid.problems("SW0404")
+    assert problem["hint"].startswith("It comes up by itself once that site has linked here")
+    chain.let_in_again()
+    until(partial(mid.is_up, "east"), "it does not wait for the end of a pause", LET_IN_S)
+    mid.until_well()
 
 
 def test_a_router_that_was_away_during_the_revocation_begins_without_the_site(

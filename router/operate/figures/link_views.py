@@ -1,6 +1,6 @@
 """Links and certificates as their operator sees them, and what is wrong with them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -24,6 +24,10 @@ NO_ROOM_THERE = "the other site has no room for the link: it has as many neighbo
 _NO_ROOM = "this router has no room for the link: it has as many neighbors as it may have"
 _LINK_AGAIN = "sitectl link delete {0}, then link with a new token"
 _RENEW_FIRST = "When the clocks agree: sitectl link renew {0}. If that fails: " + _LINK_AGAIN
+_LET_IN = (
+    "It comes up by itself once that site has linked here with a new token: sitectl token create "
+    "FILE. If it should not: sitectl link delete {0}"
+)
 _RENEWALS = {
     "leaf": "It is renewed by itself; why it was not: sitectl events",
     "ca": "It is replaced by itself; what it waits for: sitectl ca status",
@@ -122,11 +126,12 @@ def neighbour_of(link: LinkStatus, sites: Mapping[SiteId, SiteRoute]) -> SiteNam
     return SiteName(link.neighbour_name if known is None else known.name, link.neighbour_site)
 
 
-def of_links(views: Sequence[LinkView]) -> list[Problem]:
+def of_links(views: Sequence[LinkView], put_out: Collection[str] = ()) -> list[Problem]:
     """Links that do not come up, or get no certificate, while a clock is wrong; then those that
     do not come up by themselves; then those that may, and are down. That this router is a copy,
-    which is kept out, is another problem."""
-    return [*_clocks_differ(views), *_refused(views), *_down(views), *_partly_down(views)]
+    which is kept out, is another problem. ``put_out``: ids of sites that this one revoked."""
+    refused = _refused(views, put_out)
+    return [*_clocks_differ(views), *refused, *_down(views), *_partly_down(views)]
 
 
 def _down(views: Sequence[LinkView]) -> list[Problem]:
@@ -233,17 +238,23 @@ def _named(link: LinkView) -> str:
     return words[0].upper() + words[1:]
 
 
-def _refused(views: Sequence[LinkView]) -> list[Problem]:
+def _refused(views: Sequence[LinkView], put_out: Collection[str]) -> list[Problem]:
     """Links that do not come up by themselves."""
     return [
         Problem(
             code="SW0404",
             message=f"Link {link.name} was refused: {link.error or 'no reason given'}",
-            hint=(_RENEW_FIRST if link.error_code == "expired" else _LINK_AGAIN).format(link.name),
+            hint=_way_back(link, put_out).format(link.name),
         )
         for link in views
         if link.state == "refused" and link.error_code not in _OTHERWISE_TOLD
     ]
+
+
+def _way_back(link: LinkView, put_out: Collection[str]) -> str:
+    if link.direction == "outgoing" and link.neighbour.id in put_out:
+        return _LET_IN
+    return _RENEW_FIRST if link.error_code == "expired" else _LINK_AGAIN
 
 
 def _clocks_differ(views: Sequence[LinkView]) -> list[Problem]:

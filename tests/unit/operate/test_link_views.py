@@ -45,6 +45,17 @@ def test_a_link_whose_certificate_has_ended_is_renewed_before_it_is_made_again()
     assert problem.hint == "sitectl link delete far, then link with a new token"
 
 
+def test_a_link_to_a_site_that_this_one_revoked_is_not_made_again_with_a_token_of_that_site() -> (
+    None
+):
+    refused = link("far", "refused", "near has revoked the access of far")
+    (problem,) = of_links([refused], {"f" * 32})
+    assert problem.hint == (
+        "It comes up by itself once that site has linked here with a new token: sitectl token "
+        "create FILE. If it should not: sitectl link delete far"
+    )
+
+
 def test_a_link_to_a_site_that_was_deleted_is_needless_and_no_problem() -> None:
     for state in ("down", "connecting", "refused"):
         line = msgspec.structs.replace(link("far", state, "far was deleted"), error_code="deleted")
