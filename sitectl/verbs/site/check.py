@@ -329,7 +329,8 @@ def _config(
     for error in (*errors, *across):
         yield Finding("error", error.code, error.message, error.hint)
     if wanted is None:
-        hint = "Correct what is named above" if errors else f"sitectl init {name}"
+        again = f"To make it again, with the flags that it was made with: sitectl init {name}"
+        hint = "Correct what is named above" if errors else f"Put it back. {again}"
         yield Finding("error", "SW0109", "no usable Site document", hint)
     elif not errors and not across:
         yield Finding("ok", "SW0512", f"{output.count(len(documents), 'valid document')}")

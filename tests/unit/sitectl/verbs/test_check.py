@@ -19,3 +19,13 @@ def test_check_goes_on_where_the_folder_of_documents_cannot_be_read(
     assert found["SW0110"]["message"] == "config: cannot be read: Permission denied"
     assert [found[code]["level"] for code in ("SW0110", "SW0109")] == ["error", "error"]
     assert [found[code]["level"] for code in ("SW0511", "SW0518")] == ["ok", "ok"]
+
+
+def test_a_site_document_that_is_gone_is_put_back_not_made_again_without_its_flags(
+    here: CommandLine,
+) -> None:
+    (here.state / "here" / "config" / "site-here.yaml").unlink()
+    found = {one["code"]: one for one in here.json("check", code=1)}
+    assert found["SW0109"]["hint"] == (
+        "Put it back. To make it again, with the flags that it was made with: sitectl init here"
+    )
