@@ -267,7 +267,7 @@ def _notes(item: dict[str, Any]) -> Iterator[str]:
         yield f"Sessions by {output.safe(affinity_text(item['affinity']))}"
     takes = item.get("takes", 1.0)
     if takes < 1:
-        yield f"Drained: this site takes {f'{takes * 100:g}%' if takes else 'nothing new'}"
+        yield f"Drained: takes {f'{takes * 100:g}%' if takes else 'nothing new'}"
     if lent := _lent_text(item):
         yield f"For other sites: {lent}"
     if item.get("sheddable"):

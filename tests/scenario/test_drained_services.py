@@ -46,7 +46,7 @@ def test_a_share_of_the_slots_is_taken_and_the_rest_goes_elsewhere(pair: Pair) -
     near.quick("service", "drain", "shop", "--to", "30%")
     until(lambda: near.service("shop")["takes"] == 0.3, "it is known")
     assert "SW0353" in pair.codes()
-    assert "Drained: this site takes 30%" in near.ctl("service", "status", "shop").out
+    assert "Drained: takes 30%" in near.ctl("service", "status", "shop").out
     assert "; it is drained to 30% of its capacity" in near.ctl("why", "shop").out
     for target in pair.targets.values():
         target.hold()

@@ -137,7 +137,7 @@ class DecisionWriter:
             chosen.site,
             False,
             path,
-            f"{reason}, at another of its routers" if chosen.local else reason,
+            f"{reason}, at another of its routers or workers" if chosen.local else reason,
             overflow_reason != "",
             overflow_reason,
             router,

@@ -112,7 +112,7 @@ class ServiceChanges:
         self.unsteady.keep(standing)
 
     def _tell_drained(self, key: ServiceKey, address: str) -> None:
-        message = f"Target {address} of {key} takes nothing new: this site is drained of it."
+        message = f"Target {address} of {key} takes nothing new: its service is drained here."
         hint = f"To use it again: {self._way_back(key)}"
         self._tell("info", "target-down", address, message, hint)
 

@@ -16,7 +16,7 @@ from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, Target
 from router.node.services.listeners.budget import ListenerRefusal
 from router.node.services.listeners.grants import ListenerGrants
 from router.node.services.listeners.places import client_trust_of, not_asked, override_of, place_of
-from router.node.services.planned import PlannedService, PlannedTarget
+from router.node.services.planned import PlannedService, PlannedTarget, Taker
 from router.node.services.taking import Taking
 
 
@@ -132,13 +132,14 @@ class Planner:
             by_service.setdefault(connector.service, {})[name] = connector
         caps = {spec.service: spec for spec in wanted.policies.values()}
         left = drained.slots(wanted) if wanted.drained is None else wanted.drained
+        taker: Taker = "this router" if wanted.site.peers else "this site"
         known: dict[str, _Planned] = {}
         services: dict[ServiceKey, PlannedService] = {}
         for name, told in sorted(declared.items()):
             here, is_own = by_service.get(name, {}), name in wanted.services
             one, cap = self._known.get(name), caps.get(name)
             way_back = drained.commands(name, caps)
-            takes = Taking(drained.share_of(name, caps), left.get(name), way_back)
+            takes = Taking(drained.share_of(name, caps), left.get(name), way_back, taker)
             lending = lent.terms_of(name, caps, wanted.capped_before.get(name, 0))
             doors = _Doors(grants.refused.get(name, {}), grants.shown.get(name))
             if one is None or not one.is_of(told, here, cap, takes, lending, doors, is_own=is_own):

@@ -1,5 +1,7 @@
 """A service port of this site as it is planned, and each of its targets."""
 
+from typing import Literal
+
 import msgspec
 
 from router.model.capacity import LendingTerms, Rate, SiteCap
@@ -33,13 +35,17 @@ class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
     allow_link_local: bool = False
 
 
+Taker = Literal["this site", "this router"]
+
+
 class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     """One service port at this site. ``listen`` None: no listener here, ``why_not`` says why;
     ``lacks_listener``: and no document of this site wants it so.
 
     ``cap``: what this site takes of it; None: whatever its targets do. ``takes``: the share of its
     capacity that it takes, which ``targets`` and ``cap`` have in them; ``way_back``: the commands
-    by which it takes all again. ``lending``: how much of its slots clients of other sites get.
+    by which it takes all again; ``taker``: the whole site, or this router of several that have
+    documents of their own. ``lending``: how much of its slots clients of other sites get.
     ``tls_cert``: the credential that its listener shows; empty: it speaks no TLS.
     ``tls_client_trust``: the credential whose CA certifies its clients; empty: any client may
     connect. ``shared``: the Listener document that lets other services share this listener.
@@ -55,6 +61,7 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     cap: SiteCap | None = None
     takes: float = 1.0
     way_back: str = ""
+    taker: Taker = "this site"
     lending: LendingTerms = LendingTerms()
     tls_cert: str = ""
     tls_client_trust: str = ""

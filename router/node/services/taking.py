@@ -7,18 +7,21 @@ from msgspec.structs import replace
 
 from router.model.capacity import Rate, SiteCap
 from router.model.events import Note
-from router.node.services.planned import PlannedService
+from router.node.services.planned import PlannedService, Taker
 
-DRAINED = "this site takes nothing new of the service: it was drained"
+DRAINED = "it takes nothing new: its service is drained here"
 
 
 class Taking(msgspec.Struct, frozen=True):
     """The ``share`` of a service's capacity that this site takes, and how many ``slots`` of it are
-    this router's; None: no number is stated. ``way_back``: the commands by which it takes all."""
+    this router's; None: no number is stated. ``way_back``: the commands by which it takes all.
+    ``taker``: whose capacity is meant, the whole site's unless its other routers have documents of
+    their own."""
 
     share: float
     slots: int | None
     way_back: str = ""
+    taker: Taker = "this site"
 
     def of(self, service: PlannedService) -> PlannedService:
         """``service`` with so much of its capacity.
@@ -30,7 +33,7 @@ class Taking(msgspec.Struct, frozen=True):
         share, cap, targets = self.share, service.cap or SiteCap(), service.targets
         if share >= 1 or not service.has_connector:
             return service
-        service = replace(service, way_back=self.way_back)
+        service = replace(service, way_back=self.way_back, taker=self.taker)
         if not share:
             targets = {
                 address: replace(target, unusable=target.unusable or DRAINED)
@@ -61,9 +64,9 @@ def notes(services: Iterable[PlannedService]) -> list[Note]:
         if service.takes >= 1:
             continue
         name, share = service.key.name, f"{service.takes * 100:g}%"
-        text = f"Service {name}: this site takes {share} of its capacity."
+        text = f"Service {name}: {service.taker} takes {share} of its capacity."
         if not service.takes:
-            text = f"Service {name}: this site takes nothing new of it."
+            text = f"Service {name}: {service.taker} takes nothing new of it."
         elif _is_unstated(service):
             text += " Its targets state none, so all is taken."
         found[name] = Note(

@@ -238,11 +238,11 @@ DRAINED = Fault(
         fault.CHECK: "info     SW0353  Service shop: this site takes nothing new of it.…"
         "1 target ready, 0 of 2 here",
         fault.TOP: "near: ready  …drained…/s to far (drained)",
-        fault.SERVICE: "1 at 1 site, 0 of 2 here…Drained: this site takes nothing new",
+        fault.SERVICE: "1 at 1 site, 0 of 2 here…Drained: takes nothing new",
         fault.WHY: "goes to far…near…draining…it is drained and takes nothing new of this service"
         "…far…chosen",
         fault.WHY_PAST: "far   …passed over: near (draining)",
-        fault.EVENTS: "takes nothing new: this site is drained of it",
+        fault.EVENTS: "takes nothing new: its service is drained here",
         fault.METRICS: 'spillway_spilled_total{…reason="drained"…to="far"}…'
         'spillway_local_targets{…state="drained"} 2.0',
         fault.OVERVIEW: "shop spills to far.…leave near because it is drained.…drained",

@@ -117,7 +117,7 @@ def test_a_request_that_another_router_of_this_site_takes_is_no_overflow() -> No
     assert isinstance(choice, Decision)
     assert (choice.site, choice.local, choice.router) == (OWN, False, "2")
     assert not choice.overflow
-    assert choice.reason == "local site has room, at another of its routers"
+    assert choice.reason == "local site has room, at another of its routers or workers"
 
 
 @pytest.mark.parametrize("name", ["fill", "balanced", "spread", "failover"])

@@ -153,7 +153,7 @@ def test_a_target_of_a_drained_service_is_no_fault_and_its_way_back_is_the_drain
         (
             "info",
             "target-down",
-            "Target 10.0.0.1:80 of shop:8080 takes nothing new: this site is drained of it.",
+            "Target 10.0.0.1:80 of shop:8080 takes nothing new: its service is drained here.",
             "To use it again: sitectl service drain shop --to 100%",
         )
     ]

@@ -13,12 +13,16 @@ from tests.unit.node.test_plan import SHOP, declaration
 
 
 def service(
-    *capacities: int | str | None, takes: float, of_all: float = 1.0, by: Division = WHOLE
+    *capacities: int | str | None,
+    takes: float,
+    of_all: float = 1.0,
+    by: Division = WHOLE,
+    peers: tuple[str, ...] = (),
 ) -> PlannedService:
     """``shop`` with a connector of one target for each of the capacities."""
     wanted = Wanted(
         name="east",
-        site=SiteSpec(),
+        site=SiteSpec(peers=peers),
         services={},
         listeners={},
         connectors={
@@ -89,6 +93,17 @@ def test_it_is_noted_once_and_what_states_no_capacity_is_said() -> None:
     assert "state none" in notes([service(None, takes=0.3)])[0].message
     assert "nothing new" in notes([service(None, takes=0.0)])[0].message
     assert notes([service(10, takes=1.0)]) == []
+
+
+def test_of_several_routers_with_documents_of_their_own_only_this_one_is_said_to_be_drained() -> (
+    None
+):
+    peers = ("10.0.0.9:55671",)
+    messages = [notes([service(10, takes=takes, peers=peers)])[0].message for takes in (0.3, 0.0)]
+    assert messages == [
+        "Service shop: this router takes 30% of its capacity.",
+        "Service shop: this router takes nothing new of it.",
+    ]
 
 
 def test_the_next_step_is_the_command_that_ends_the_drain_that_holds() -> None:

@@ -41,6 +41,19 @@ def test_services_that_stay_drained_by_themselves_are_named(here: CommandLine) -
     )
 
 
+def test_a_router_with_peers_is_drained_alone_and_the_command_names_the_others(
+    here: CommandLine,
+) -> None:
+    here.ok("service", "create", "shop", "8080")
+    here.ok("service", "bind", "shop", "host", "127.0.0.1", "--target-port", "9001")
+    here.ok("update", "--peer", "10.0.0.9:55671")
+    done = here.ok("site", "drain")
+    assert done.stdout == "this router takes nothing new of every service\n"
+    assert done.stderr == (
+        "each router of this site has its own documents: type the same at 10.0.0.9:55671\n"
+    )
+
+
 def test_a_name_that_nobody_declares_is_said_to_be_none(here: CommandLine) -> None:
     here.ok("service", "create", "shop", "8080")
     here.ok("service", "bind", "shop", "host", "127.0.0.1", "--target-port", "9001")
