@@ -74,7 +74,8 @@ class NewOffers:
         )
         self._save: Timer | None = None
         self._unvouched: list[Offer] = []  # Not granted, and not yet taken.
-        self._of_owners: frozenset[Offer] = frozenset()  # By the last table.
+        self._of_owners: frozenset[Offer] = frozenset()
+        """By the last table, or by the last in which the owner was reached."""
 
     def table_changed(self, table: RouteTable) -> None:
         """Look for offers that are not known. Another process of the router does so for all."""
@@ -85,7 +86,9 @@ class NewOffers:
             if not _reaches_others(table):
                 return
             self._learns_until = now + NEW_OFFERS_LEARN_S
-        former, self._of_owners = self._of_owners, frozenset(_offers(table, of_owners=True))
+        former = self._of_owners
+        lost = (offer for offer in former if not _is_reached(offer[1], table))
+        self._of_owners = frozenset((*_offers(table, of_owners=True), *lost))
         for offer in _offers(table):
             if offer in self._known or not self._has_room(offer[1]):
                 continue
@@ -189,6 +192,12 @@ class NewOffers:
 
 def _reaches_others(table: RouteTable) -> bool:
     return any(route.reachable for site, route in table.sites.items() if site != table.site)
+
+
+def _is_reached(site: SiteId, table: RouteTable) -> bool:
+    """True also of a site that is forgotten: it was away for long."""
+    route = table.sites.get(site)
+    return route is None or route.reachable
 
 
 def _offers(table: RouteTable, *, of_owners: bool = False) -> Iterator[Offer]:

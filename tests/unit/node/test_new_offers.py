@@ -144,6 +144,15 @@ def test_who_hands_a_service_over_had_targets_before_and_who_gets_it_offers_its_
     assert life.offers.note_of("shop-0", EAST, declared_by(MID, MID, EAST))
 
 
+def test_who_loses_a_service_while_out_of_reach_had_targets_before(life: Life) -> None:
+    mine = declared_by(MID, MID)
+    away = {**mine.sites, MID: msgspec.structs.replace(mine.sites[MID], reachable=False)}
+    assert not life.hear(mine)
+    assert not life.hear(msgspec.structs.replace(declared_by(MID), sites=away))
+    assert not life.hear(msgspec.structs.replace(declared_by(EAST), sites=away))
+    assert not life.hear(declared_by(EAST, MID)), "mid owned the service when it was lost"
+
+
 def test_a_restart_is_no_flood_of_events_and_forgets_nobody(life: Life) -> None:
     life.hear(table(EAST, services=5))
     life.time.advance(SAVE_AFTER_S)
