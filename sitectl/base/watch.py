@@ -5,6 +5,7 @@ is printed that says something new; figures that always change are nothing new.
 """
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,9 @@ _ALWAYS_NEW: Final = frozenset(
         *("bytes_in_total", "bytes_out_total"),
     )
 )
+
+_DURATION: Final = re.compile(r"\b[\d.]+ (?:s|min|h|days?)\b(?: \d+ (?:s|min|h)\b)?")
+"""In a sentence of a problem or note: how long something has lasted by now."""
 
 
 class Picture(NamedTuple):
@@ -166,9 +170,13 @@ def _print(settings: Settings, picture: Picture | Failure) -> None:
 
 
 def essence(value: Any) -> Any:
-    """``value`` without the figures that change at every look."""
+    """``value`` without the figures that change at every look, and the ages in its sentences."""
     if isinstance(value, Mapping):
-        return {key: essence(one) for key, one in value.items() if key not in _ALWAYS_NEW}
+        return {
+            key: _DURATION.sub("", one) if key == "message" else essence(one)
+            for key, one in value.items()
+            if key not in _ALWAYS_NEW
+        }
     if isinstance(value, list | tuple):
         return [essence(one) for one in value]
     return value

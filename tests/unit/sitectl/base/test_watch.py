@@ -40,6 +40,15 @@ def test_what_always_changes_is_nothing_new() -> None:
     assert watch.essence(one) == {"problems": [], "sites": [{"in_flight": 2}]}
 
 
+def test_an_age_in_a_sentence_is_no_news_and_any_other_figure_is() -> None:
+    def told(age: str, per_s: int) -> Any:
+        message = f"Site west has offered shop for {age} only; {per_s}/s of 9/s requests fail"
+        return watch.essence({"notes": [{"code": "SW0347", "message": message}]})
+
+    assert told("58 s", 2) == told("1 min 2 s", 2) == told("12.5 s", 2) == told("2 days 1 h", 2)
+    assert told("58 s", 2) != told("58 s", 3)
+
+
 def test_a_watched_state_is_drawn_again_and_ends_with_130(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
