@@ -42,7 +42,8 @@ def put_until_ready(
 ) -> list[Change]:
     """`Site.put_all`; with ``wait_s`` also wait until every target is ready.
 
-    Failure of the wait: the documents are what they were before, or gone if they are new.
+    After a failure of the wait, or Ctrl-C, the documents are what they were before, or gone if
+    they are new.
     """
     before = {} if wait_s is None else {(one.kind, one.name): one for one in site.documents()}
     changes = site.put_all(documents)
@@ -50,7 +51,7 @@ def put_until_ready(
         return changes
     try:
         _wait_until_ready(site, service, bindings, wait_s)
-    except Failure as failure:
+    except (Failure, KeyboardInterrupt) as ended:
         new = {(one.kind, one.name) for one in documents} - before.keys()
         changed = [
             before[one.kind, one.name]
@@ -60,12 +61,18 @@ def put_until_ready(
         site.put_all(changed)
         site.delete_all(one for one in site.documents() if (one.kind, one.name) in new)
         if new or changed:
-            undone = "nothing is bound" if new else "the settings are as before"
-            failure.message += f"; {undone}"
-            if not failure.hint.startswith("sitectl service create"):
-                failure.hint = "Start the target and try again, or leave out --wait"
+            _tell_undone(ended, "nothing is bound" if new else "the settings are as before")
         raise
     return changes
+
+
+def _tell_undone(ended: Failure | KeyboardInterrupt, undone: str) -> None:
+    if isinstance(ended, KeyboardInterrupt):
+        output.note(undone)
+        return
+    ended.message += f"; {undone}"
+    if not ended.hint.startswith("sitectl service create"):
+        ended.hint = "Start the target and try again, or leave out --wait"
 
 
 def _wait_until_ready(site: Site, service: str, bindings: Sequence[Binding], wait_s: float) -> None:

@@ -81,7 +81,11 @@ def create(
     told = "exists already, unchanged" if change == "unchanged" else "created"
     text = f"link {chosen} to site {token.site_name} {told}"
     if wait is not None and not settings.dry_run:
-        wait_until_up(site, chosen, wait)
+        try:
+            wait_until_up(site, chosen, wait)
+        except KeyboardInterrupt:
+            output.note(f"{text}; the router dials it. To undo it: sitectl link delete {chosen}")
+            raise
         text += ", up"
     output.report(settings, "Link", chosen, change, text)
     if wait is None and not settings.dry_run:

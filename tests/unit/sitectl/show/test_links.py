@@ -16,6 +16,7 @@ from certs.joining.redeem import ClaimDesk, make_request
 from certs.links.register import DIRECTORY, Register
 from certs.links.revocation import Revocations
 from certs.token_files.tokens import read_file
+from sitectl.runtimes import presence
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 
@@ -126,6 +127,21 @@ def test_link_create_keeps_the_token_and_is_repeatable(here: CommandLine, token:
     assert "link-link1.yaml" in here.config()
     item = here.json("link", "status", code=3)[0]
     assert (item["state"], item["neighbour"]["name"], item["cost"]) == ("down", "west", 4)
+
+
+def test_a_wait_for_a_link_that_is_interrupted_says_that_the_link_stays(
+    here: CommandLine, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(presence, "wait_until", interrupted)
+    result = here("link", "create", token, "--wait", "9")
+    assert result.exit_code == 130
+    assert result.stderr.startswith(
+        "link link1 to site west created; the router dials it. To undo it: "
+        "sitectl link delete link1\n"
+    )
 
 
 def test_link_create_again_with_another_cost_is_a_conflict(here: CommandLine, token: str) -> None:

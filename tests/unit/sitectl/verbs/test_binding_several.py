@@ -3,6 +3,7 @@
 import pytest
 
 from router.model.errors import NOT_CHECKED
+from sitectl.runtimes import presence
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 
@@ -120,6 +121,20 @@ def test_a_router_that_ends_meanwhile_undoes_a_waiting_bind_too(
     admin.answers["/api/v1/services"] = broken
     before = here.config()
     assert "busy now; nothing is bound" in here(*TWO, "--wait", "5").stderr
+    assert here.config() == before
+
+
+def test_a_wait_that_is_interrupted_leaves_every_document_as_it_was(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(presence, "wait_until", interrupted)
+    before = here.config()
+    words = ("expose", "host", "10.0.0.5", "--address", "shop", "--port", "8080", "--wait", "9")
+    result = here(*words)
+    assert (result.exit_code, result.stderr.split("\n")[0]) == (130, "nothing is bound")
     assert here.config() == before
 
 
