@@ -222,7 +222,7 @@ def _sites(item: dict[str, Any]) -> str:
             s.get("targets_ready"),
             in_flight_text(s),
             capacity_text(s),
-            s.get("draining") or (s.get("local") and item.get("takes") == 0),
+            s.get("draining"),
             s.get("ejected_s") is not None,
         )
         for s in item.get("sites") or []

@@ -264,10 +264,12 @@ def _row(
     spilled = float(now.get("spilled_per_s", now.get("overflow_per_s")) or 0)
     failed = float(now.get("failed_per_s") or 0)
     here = _here(service)
-    if service.get("takes") == 0:
+    is_drained = service.get("takes") == 0  # This router: another one of the site may take more.
+    if is_drained and here.get("draining"):
         share, fullness = None, Cell("drained", colours.WARN)
     else:
-        share, fullness = _fullness(here, now, local_targets.of(service), drawing)
+        targets = local_targets.Count(0, 0) if is_drained else local_targets.of(service)
+        share, fullness = _fullness(here, now, targets, drawing)
     line = sparkline.line(list(past)[-LINE:], LINE, ascii_only=drawing.ascii_only)
     return TopRow(
         (str(service.get("name")), int(service.get("port") or 0)),

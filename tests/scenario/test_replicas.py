@@ -111,6 +111,23 @@ def test_when_one_of_two_routers_is_killed_the_other_serves(pair: Pair) -> None:
         site.until_well("SW0401", "SW0665")
 
 
+def test_a_site_is_drained_once_all_of_its_routers_are(pair: Pair) -> None:
+    first, second = pair.first, pair.second
+
+    def drains() -> bool:
+        (west,) = (site for site in first.service("shop")["sites"] if site["local"])
+        return bool(west["draining"])
+
+    first.quick("site", "drain")
+    until(lambda: first.service("shop")["takes"] == 0, "its part is drained")
+    until(lambda: first.ready_targets("shop") == {"west": 1}, "the other router serves")
+    stays(lambda: not drains(), "the site takes what the other router does", 1.0)
+    assert "drained" not in first.ctl("top", "--once").out
+    second.quick("site", "drain")
+    until(drains, "neither takes anything new")
+    until(lambda: "drained" in first.ctl("top", "--once").out, "so says top")
+
+
 def test_tcp_connections_beyond_the_share_of_one_router_go_to_the_other(pair: Pair) -> None:
     for number, router in enumerate((pair.first, pair.second)):
         router.connect("line", pair.net.tcp(f"line-{number}"), capacity=2)

@@ -172,13 +172,14 @@ class ServiceRows:
         return owes.shown if owes is not None else ""
 
     def _takes_none(self, key: ServiceKey, report: CandidateReport) -> bool:
-        """A site takes nothing new of the service: it stops, or an operator wants it so. A rule
-        or a policy may leave it out besides."""
+        """A site takes nothing new of the service: it stops, or an operator wants it so, and no
+        other router of it is wanted otherwise. A rule or a policy may leave it out besides."""
         if report.verdict == "draining":
             return True
         if report.site == self._router.identity.site:
             planned = self._router.services.get(key)
-            return self._router.draining or (planned is not None and not planned.takes)
+            is_drained = planned is not None and not planned.takes
+            return self._router.draining or (is_drained and not report.targets_ready)
         known = self._router.routing.table.candidates.get(key, ())
         routers = [one for one in known if one.site == report.site]
         return bool(routers) and all(one.draining for one in routers)

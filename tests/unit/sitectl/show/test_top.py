@@ -179,7 +179,9 @@ def test_what_is_in_flight_here_is_a_mean_as_the_rates_beside_it(
 
 def test_a_site_that_is_drained_of_a_service_is_no_site_with_dead_targets() -> None:
     more = {"takes": 0.0, "local_targets": {"total": 2, "ready": 0}}
-    assert "drained" in here_of(site("here", targets_ready=0), service=more)
+    assert "drained" in here_of(site("here", targets_ready=0, draining=True), service=more)
+    of_another = here_of(site("here", in_flight=1, capacity=4), service=more)
+    assert "1 of 4" in of_another, "another router of this site takes its share"
 
 
 def test_a_router_of_before_says_nothing_of_its_targets() -> None:

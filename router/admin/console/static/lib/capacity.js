@@ -26,6 +26,11 @@ export function overstated(target, knee) {
   return Boolean(knee?.knee && target.capacity !== null && knee.knee < target.capacity);
 }
 
+/** Whether an operator drained this site: of several routers each may be. @param {any} service */
+export function isDrainedHere(service) {
+  return service.takes === 0 && service.sites.some((one) => one.local && one.draining);
+}
+
 const FULL_SHARE = 0.95; // A slot that is given back is taken again a moment later.
 
 /** What a site or a target had in flight in the last seconds. @param {any} one */

@@ -1,7 +1,7 @@
 // Where are requests served, and why there? The rest at a glance.
 import { html } from "../lib/html.js";
 import { SiteName } from "../lib/charts/colours.js";
-import { inFlightOf, isFull, usedOf } from "../lib/capacity.js";
+import { inFlightOf, isDrainedHere, isFull, usedOf } from "../lib/capacity.js";
 import { closedByRules, withoutListener } from "../lib/closed.js";
 import { elsewhere, sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, count, listedOf, mean, nameOf, plural, portName, quantile, rate, rtt, span } from "../lib/format.js";
@@ -435,8 +435,8 @@ function Spilled({ now }) {
 
 function Here({ here, service }) {
   const { total, ready } = service.local_targets;
-  if (service.takes === 0) return html`<${Badge} tone="warn">drained<//>`;
-  if (total > 0 && ready === 0) {
+  if (isDrainedHere(service)) return html`<${Badge} tone="warn">drained<//>`;
+  if (total > 0 && ready === 0 && service.takes !== 0) {
     return html`<${Badge} tone="bad">${`0 of ${plural(total, "target")}`}<//>`;
   }
   if (!here) return html`<span class="muted">no target</span>`;

@@ -1,7 +1,7 @@
 // All services at a glance; one of them with its targets, its river and what decides.
 import { html, useMemo } from "../lib/html.js";
 import { SiteName } from "../lib/charts/colours.js";
-import { inFlightOf, usedOf } from "../lib/capacity.js";
+import { inFlightOf, isDrainedHere, usedOf } from "../lib/capacity.js";
 import { CallersCard } from "../lib/calls/callers_card.js";
 import { Closed, closedByRules } from "../lib/closed.js";
 import { advised, sitectl } from "../lib/commands.js";
@@ -125,8 +125,8 @@ function noneOf(now) {
 /** This site's part in a service, or that it is drained, or none of its targets is ready. */
 function Local({ service }) {
   const { total, ready } = service.local_targets;
-  if (service.takes === 0) return html`<${Drained} />`;
-  return total > 0 && ready === 0
+  if (isDrainedHere(service)) return html`<${Drained} />`;
+  return total > 0 && ready === 0 && service.takes !== 0
     ? html`<${Badge} tone="bad">${`0 of ${plural(total, "target")}`}<//>`
     : html`<${Here} site=${service.sites.find((one) => one.local)} />`;
 }
@@ -340,7 +340,7 @@ function Sites({ service, kept }) {
   };
   const inFlight = (one) => {
     if (one.verdict) return count(one.in_flight);
-    return one.local && service.takes === 0 ? html`<${Drained} />` : html`<${Here} site=${one} />`;
+    return one.local && isDrainedHere(service) ? html`<${Drained} />` : html`<${Here} site=${one} />`;
   };
   return html`<${Card} title="Sites" id="sites">
     <p class="muted note">
