@@ -1,6 +1,5 @@
 """Whether a router of a site runs here, whoever keeps it running, and what it said last."""
 
-import fcntl
 import json
 import os
 import time
@@ -8,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from certs.errors import CertError
-from certs.files import is_of_another, open_file, read_whole
+from certs.files import is_of_another, read_whole
 from router.model.events import ENDED_WITHOUT_STOPPING
 from sitectl.base.failure import Failure
 from sitectl.base.findings import Finding
@@ -33,21 +32,6 @@ def wait_until(condition: Callable[[], bool], timeout_s: float, poll_s: float = 
     return True
 
 
-def is_locked(site: DirectorySite) -> bool:
-    """Whether a process holds ``run/lock``, as a router does from its first step to its last."""
-    try:
-        descriptor = open_file(site.run / "lock")
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
 def running_pid(site: DirectorySite) -> int | None:
     """The router's process id, only when it is surely ours; None: it does not run.
 
@@ -55,7 +39,7 @@ def running_pid(site: DirectorySite) -> int | None:
     the lock file counts, but only while the lock is held.
     """
     process_id = site.admin.process_id()
-    if process_id is None and is_locked(site):
+    if process_id is None and site.is_locked():
         try:
             process_id = int(read_whole(site.run / "lock", _LOCK_BYTES_MAX).split()[0])
         except (OSError, ValueError, IndexError, CertError):
@@ -112,7 +96,7 @@ def death_of(site: DirectorySite) -> Finding | None:
 
 def is_running(site: DirectorySite) -> bool:
     """Whether a router of this site runs, ready or not."""
-    return site.admin.is_running() or is_locked(site)
+    return site.still_answers()
 
 
 def last_error(log: Path, start_at: int) -> str:

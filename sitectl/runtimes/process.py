@@ -17,7 +17,7 @@ from sitectl.base.failure import not_allowed
 from sitectl.runtimes import presence
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.outcomes import not_ready, start_failed
-from sitectl.runtimes.presence import is_locked, is_running, last_error, running_pid, wait_until
+from sitectl.runtimes.presence import is_running, last_error, running_pid, wait_until
 from sitectl.site.directory import DirectorySite
 from sitectl.site.holders import holder_of
 
@@ -107,7 +107,7 @@ class ProcessRuntime(Runtime):
             ended = started is not None and started.poll() is not None
             # Somebody else's may hold the lock, started in the same moment: then wait for that one.
             left_s = ends_at - time.monotonic()
-            return site.admin.is_ready(left_s) or (ended and not is_locked(site))
+            return site.admin.is_ready(left_s) or (ended and not site.is_locked())
 
         in_time = wait_until(settled, ends_at - time.monotonic())
         ended = started.returncode if started is not None else None

@@ -11,6 +11,8 @@ from sitectl.base.suggestions import nearest
 from sitectl.site.places import gateway_names, gateways_dir, has_kubeconfig, site_names, state_dir
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sitectl.runtimes.host_site import HostSite
     from sitectl.site.site import ManagedSite
 
@@ -45,6 +47,7 @@ def find_directory(settings: Settings) -> "HostSite":
     create = f"sitectl init {settings.site or ''}".rstrip()
     if settings.site:
         if settings.site not in names:
+            _require_documents(state / settings.site)
             there = f"; there is: {', '.join(names)}" if names else ""
             near = nearest(settings.site, names)
             raise not_found(
@@ -64,6 +67,15 @@ def find_directory(settings: Settings) -> "HostSite":
         names = names or site_names(state)
         raise usage(f"several sites in {state}: {', '.join(names)}", "Add --site NAME")
     return HostSite(state / names[0], settings.timeout_s)
+
+
+def _require_documents(directory: "Path") -> None:
+    """Failure: a site is there, and its documents are not."""
+    if (directory / "secrets").is_dir():
+        raise not_found(
+            f"{directory} is a site without its folder config",
+            "Put that folder back; a router that runs goes on with what it has read",
+        )
 
 
 def _for_gateway(settings: Settings) -> str:

@@ -4,6 +4,8 @@ Verbs write only ``config/KIND-NAME.yaml``.
 """
 
 import contextlib
+import fcntl
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certs.errors import CertError
-from certs.files import locked, read_whole, sweep_temporaries
+from certs.files import locked, open_file, read_whole, sweep_temporaries
 from router.documents import file_name, read_bytes, unreadable, write
 from router.documents.addresses import split_host_port
 from router.model.errors import ConfigError
@@ -169,8 +171,23 @@ class DirectorySite(Site):
         return True
 
     def still_answers(self) -> bool:
-        """Whether a process accepts on the socket."""
-        return self.admin.is_running()
+        """Whether a router runs, ready or not, and with or without its socket."""
+        return self.admin.is_running() or self.is_locked()
+
+    def is_locked(self) -> bool:
+        """Whether a process holds ``run/lock``, as a router does from its first step to its
+        last."""
+        try:
+            descriptor = open_file(self.run / "lock")
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
     def end_sessions(self, site_id: str) -> None:
         """Tell the router."""

@@ -1,6 +1,7 @@
 """Verbs that ask the router: status, why, network, events, check."""
 
 import contextlib
+import fcntl
 import itertools
 import json
 import os
@@ -436,6 +437,27 @@ def test_a_note_of_one_of_several_services_says_of_which(
     told = here.ok("service", "status").stdout
     assert "\nshop:8080 at here: 5 of 10 slots work\n" in told
     assert "\nshop.db at here: 5 of 10 slots work" in told
+
+
+def test_a_router_whose_socket_is_gone_is_not_said_to_be_stopped(here: CommandLine) -> None:
+    run = here.state / "here" / "run"
+    run.mkdir(exist_ok=True)
+    with (run / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = here("status")
+        assert result.exit_code == 8
+        assert "unreachable: the router runs and does not answer" in result.stdout
+    assert "stopped" in here.ended(3, "status").stdout
+
+
+def test_a_site_without_its_documents_is_not_taken_for_another_one(here: CommandLine) -> None:
+    here.ok("init", "hera")
+    directory = here.state / "here"
+    (directory / "config").rename(directory / "away")
+    result = here("--site", "here", "status")
+    assert result.exit_code == 4
+    assert f"{directory} is a site without its folder config" in result.stderr
+    assert "Next: Put that folder back" in result.stderr
 
 
 def test_service_status_of_a_stopped_site_names_what_it_has_targets_of(here: CommandLine) -> None:

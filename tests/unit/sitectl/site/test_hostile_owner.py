@@ -190,7 +190,7 @@ def test_stop_ends_no_process_that_the_owner_only_names(site: DirectorySite) -> 
     victim = subprocess.Popen(["sleep", "60"])
     attacker = as_owner(script, str(site.run / "lock"), str(victim.pid))
     try:
-        assert presence.is_locked(site)
+        assert site.is_locked()
         assert presence.running_pid(site) is None
         assert ProcessRuntime(site).stop(1.0) is False
         assert victim.poll() is None
