@@ -98,7 +98,7 @@ def test_statuses_follow_links_pods_and_targets(
     soon(
         lambda: (
             status(cluster, "Connector", "backend", "west").get("message")
-            == "No pods match selector"
+            == "No matches for selector"
         ),
         "the pod is gone",
         west,

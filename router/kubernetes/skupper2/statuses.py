@@ -5,7 +5,7 @@ first condition, in their order, that is not true. `Matched` asks for more than
 Skupper does: some reachable site has a target that is ready now.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -30,7 +30,7 @@ from router.kubernetes.skupper2.network_facts import GrantFacts, KeyFacts, LinkF
 from router.kubernetes.skupper2.reading import V2Picture
 from router.model import limits
 from router.model.errors import ConfigError
-from router.model.specs import ConnectorSpec
+from router.model.specs import ConnectorSpec, TargetSpec
 
 READY, PENDING, ERROR = "Ready", "Pending", "Error"
 OK: Final = "OK"
@@ -39,6 +39,7 @@ _NO_SITE: Final = "No active site in namespace"
 _NO_SERVICE, _SKUPPERS, _NO_PODS = "SW0420", "SW0424", "SW0434"
 _NO_EFFECT: Final = "SW0114"
 _CREDENTIAL: Final = "SW0444"
+_NO_MATCH: Final = "No matches for selector"
 _NO_TARGET: Final = "No matching connectors: no reachable site has a ready target"
 _STRATEGIES: Final = ("priority", "weighted")
 _WITHOUT_READY: Final = ("MultiKeyListener", "AccessToken")
@@ -124,14 +125,6 @@ class _Statuses:
                 self._wrong.setdefault(error.source, error)
             elif error.code == _NO_EFFECT and error.path:
                 self._unused.setdefault(error.source, []).append(f"{error.path}: {error.reason}")
-        self._pods = {
-            str(part(pod, "status", "podIP")): name
-            for pods in (
-                *(other.objects.get("Pod", {}) for other in inputs.snapshot.others.values()),
-                inputs.snapshot.of("Pod"),
-            )
-            for name, pod in pods.items()
-        }
         self._listened = {
             key
             for kind in ("Listener", "MultiKeyListener")
@@ -218,10 +211,9 @@ class _Statuses:
         if kind == BINDING and is_unread(found, self._inputs.snapshot):
             text = f"Namespace {namespace_of(found.get('spec'))} has not answered yet"
             return _condition(type_, False, text)
-        if kind in (CONNECTOR, BINDING) and not self._selected(name):
-            return _condition(type_, False, "No matches for selector", ERROR)
-        if kind == "Connector" and part(found, "spec", "selector") and not self._selected(name):
-            return _condition(type_, False, "No pods match selector", PENDING)
+        has_selector = kind == "Connector" and part(found, "spec", "selector")
+        if (has_selector or kind in (CONNECTOR, BINDING)) and not self._selected(name):
+            return _condition(type_, False, self._no_match(name), ERROR)
         unused = self._unused.get(f"{kind}/{name}")
         configured = _condition(type_, True)
         if unused is None:
@@ -327,10 +319,18 @@ class _Statuses:
         return self._facts.keys.get(service_of(key), KeyFacts())
 
     def _selected(self, connector: str) -> list[dict[str, str]]:
+        """The pods that take connections, as Skupper counts them."""
+        pods = {(t.host, t.name) for t in self._targets(connector) if not t.unusable}
+        listed = [{"name": name, "ip": host} for host, name in sorted(pods)]
+        return listed[: limits.STATUS_ITEMS_MAX]
+
+    def _no_match(self, connector: str) -> str:
+        not_ready = len(self._targets(connector))
+        return f"{_NO_MATCH}: {not_ready} not ready" if not_ready else _NO_MATCH
+
+    def _targets(self, connector: str) -> tuple[TargetSpec, ...]:
         spec = self._inputs.connectors.get(connector)
-        hosts: Iterable[str] = () if spec is None else sorted({t.host for t in spec.targets})
-        pods = [{"name": self._pods[host], "ip": host} for host in hosts if host in self._pods]
-        return pods[: limits.STATUS_ITEMS_MAX]
+        return () if spec is None else spec.targets
 
 
 def _words(wrong: ConfigError) -> str:

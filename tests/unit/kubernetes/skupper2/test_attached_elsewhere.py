@@ -54,7 +54,7 @@ def told(work: OtherNamespace | None, *own: dict[str, Any], pods: int = 1) -> V2
     if work is not None:
         work = msgspec.structs.replace(work, objects={**work.objects, "Pod": index})
         found = msgspec.structs.replace(found, others={"work": work})
-    targets = (TargetSpec(host="10.0.0.1", port=1),)[:pods]
+    targets = (TargetSpec(host="10.0.0.1", name="p", port=1),)[:pods]
     return statuses(
         StatusInputs(
             snapshot=found,

@@ -54,6 +54,15 @@ def keyed(ready: int, elsewhere: bool = False) -> NetworkFacts:
     return msgspec.structs.replace(FACTS, keys=facts)
 
 
+def pod(name: str, host: str, unusable: str = "") -> TargetSpec:
+    return TargetSpec(host=host, port=5432, name=name, unusable=unusable)
+
+
+def pods(*targets: TargetSpec) -> ConnectorSpec:
+    """A connector of key ``db`` with its targets."""
+    return ConnectorSpec(service=service_of("db"), targets=targets)
+
+
 def test_a_site_that_serves_is_ready() -> None:
     found = status(v2("Site", "west"))
     assert short(found) == ("Ready", "OK")
@@ -127,23 +136,38 @@ def test_a_listener_whose_service_leads_to_skuppers_router_says_so(made: Any) ->
 
 
 def test_a_connector_shows_its_pods_and_who_listens() -> None:
-    running = made("Pod", "db-0", status={"podIP": "10.0.0.1"})
-    spec = ConnectorSpec(
-        service=service_of("db"), targets=(TargetSpec(host="10.0.0.1", ports=(5432,)),)
-    )
-    more = {"connectors": {"back": spec}}
-    found = status(connector("back"), running, **more)
+    more = {"connectors": {"back": pods(pod("db-0", "10.0.0.1"))}}
+    found = status(connector("back"), **more)
     assert short(found) == ("Pending", "No matching listeners")
     assert found["selectedPods"] == [{"name": "db-0", "ip": "10.0.0.1"}]
-    near = status(connector("back"), running, listener("front"), **more)
-    far = status(connector("back"), running, facts=keyed(1, elsewhere=True), **more)
-    among = status(connector("back"), running, several("front", "web", "db"), **more)
+    near = status(connector("back"), listener("front"), **more)
+    far = status(connector("back"), facts=keyed(1, elsewhere=True), **more)
+    among = status(connector("back"), several("front", "web", "db"), **more)
     for one in (near, far, among):
         assert short(one) == ("Ready", "OK")
         assert one["hasMatchingListener"] is True
     nobody = ConfigError("Connector/back", "spec.selector", "selects no pod", code="SW0434")
     found = status(connector("back"), errors=(nobody,))
-    assert short(found) == ("Pending", "No pods match selector")
+    assert short(found) == ("Error", "No matches for selector")
+
+
+def test_a_pod_that_takes_no_connection_is_not_selected() -> None:
+    waiting = pod("db-1", "10.0.0.2", unusable="its pod is not ready")
+    some = pods(pod("db-0", "10.0.0.1"), waiting)
+    found = status(connector("back"), listener("front"), connectors={"back": some})
+    assert short(found) == ("Ready", "OK")
+    assert found["selectedPods"] == [{"name": "db-0", "ip": "10.0.0.1"}]
+    found = status(connector("back"), listener("front"), connectors={"back": pods(waiting)})
+    assert short(found) == ("Error", "No matches for selector: 1 not ready")
+    assert found["selectedPods"] == []
+
+
+def test_a_pod_that_ended_lends_its_name_to_none_that_has_its_address_now() -> None:
+    ended = made("Pod", "zz-job", status={"podIP": "10.0.0.1", "phase": "Succeeded"})
+    running = made("Pod", "db-0", status={"podIP": "10.0.0.1"})
+    now = pods(pod("db-0", "10.0.0.1"))
+    found = status(connector("back"), running, ended, connectors={"back": now})
+    assert found["selectedPods"] == [{"name": "db-0", "ip": "10.0.0.1"}]
 
 
 def test_a_link_shows_its_site() -> None:
