@@ -24,10 +24,15 @@ from certs.tls.contexts import service_client_context, service_server_context
 
 CERTIFICATE_FILE, KEY_FILE, CA_FILE = "tls.crt", "tls.key", "ca.crt"
 FILES = (CERTIFICATE_FILE, KEY_FILE, CA_FILE)
+SECRET = "Secret/"
+"""Before the name of a namespace's Secret."""
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """The files of one credential as they are, in ``folder``; empty: there is none."""
+    """The files of one credential as they are; empty: there is none.
+
+    ``folder``: where people mend them, a path or ``Secret/NAME``.
+    """
 
     folder: str
     certificate: bytes = b""
@@ -115,16 +120,20 @@ def trust_of(contents: Contents, now: float) -> ServiceTrust:
 
 def client_trust_of(contents: Contents, now: float) -> ServiceTrust:
     """Who certifies clients: ``ca.crt`` alone, whatever pair is beside it. Raises `CertError`."""
-    return trust_of(Contents(contents.folder, ca=contents.ca), now)
+    return trust_of(msgspec.structs.replace(contents, certificate=b"", key=b""), now)
 
 
 class TlsStore:
-    """The credentials in ``directory`` (``secrets/tls``), by name."""
+    """The credentials in ``directory`` (``secrets/tls``), by name.
 
-    __slots__ = ("_directory",)
+    ``of_secrets``: they are copies of a namespace's Secrets, where people mend them.
+    """
 
-    def __init__(self, directory: Path) -> None:
+    __slots__ = ("_directory", "_of_secrets")
+
+    def __init__(self, directory: Path, *, of_secrets: bool = False) -> None:
         self._directory = directory
+        self._of_secrets = of_secrets
 
     def read(self, name: str) -> Contents:
         """All files of ``name``; those that are missing are empty.
@@ -143,7 +152,7 @@ class TlsStore:
                 raise CertError(
                     str(folder / file), f"cannot be read: {error.strerror}", "Restore it"
                 ) from error
-        return Contents(str(folder), *found)
+        return Contents(f"{SECRET}{name}" if self._of_secrets else str(folder), *found)
 
     def write(self, name: str, contents: Contents) -> bool:
         """Put the files of ``contents`` that are not empty under ``name``. False: all were so.
@@ -201,7 +210,8 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def _put_there(contents: Contents, *wanted: str) -> str:
-    return f"Put {' and '.join(wanted)} into {contents.folder}, with mode 0600"
+    mode = "" if contents.folder.startswith(SECRET) else ", with mode 0600"
+    return f"Put {' and '.join(wanted)} into {contents.folder}{mode}"
 
 
 def _unusable(error: ssl.SSLError) -> str:

@@ -40,9 +40,17 @@ ALPN: Mapping[ServiceProtocol, tuple[str, ...]] = {
 class ServiceTls:
     """Answers how to speak TLS, or why it cannot be; never anything in clear."""
 
-    def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
-        """``directory`` is ``secrets/tls``, ``clock`` gives Unix seconds."""
-        self._store = TlsStore(directory)
+    def __init__(
+        self,
+        directory: Path,
+        clock: Callable[[], float] = time.time,
+        *,
+        of_secrets: bool = False,
+    ) -> None:
+        """``directory`` is ``secrets/tls``, ``clock`` gives Unix seconds. ``of_secrets``: as of
+        `TlsStore`.
+        """
+        self._store = TlsStore(directory, of_secrets=of_secrets)
         self._clock = clock
         self._shown: dict[str, _InUse[ServiceLeaf]] = {}
         self._trusted: dict[str, _InUse[ServiceTrust]] = {}

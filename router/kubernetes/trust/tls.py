@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from certs.errors import CertError
-from certs.tls.service_tls import CA_FILE, Contents, TlsStore
+from certs.tls.service_tls import CA_FILE, CERTIFICATE_FILE, KEY_FILE, Contents, TlsStore
 from router.documents import Wanted
 from router.kubernetes.client.api import Api
 from router.kubernetes.codecs import service_tls as codec
@@ -39,34 +39,41 @@ TOKEN_TYPES: Final = frozenset((CONNECTION_TOKEN, TOKEN_CLAIM, CONNECTION_TOKEN_
 
 
 class Named(msgspec.Struct, frozen=True):
-    """Documents of this namespace that name one credential.
+    """Documents of this namespace that name one credential, one of each kind; empty: none does.
 
-    ``who``: one of them. ``demanding``: a Listener that takes the CA of its clients from it; empty:
-    none does.
+    ``showing``: its certificate is what clients see. ``judging``: a Connector whose targets are
+    judged by its CA. ``demanding``: a Listener whose clients are.
     """
 
-    who: str
+    showing: str = ""
+    judging: str = ""
     demanding: str = ""
+
+    @property
+    def who(self) -> str:
+        """One of them."""
+        return self.showing or self.judging or self.demanding
 
 
 def named(wanted: Wanted) -> dict[str, Named]:
     """The credentials that documents of this namespace name."""
-    found: dict[str, str] = {}
+    showing: dict[str, str] = {}
+    judging: dict[str, str] = {}
     demanding: dict[str, str] = {}
     for name, connector in wanted.connectors.items():
         if connector.tls_trust:
-            found.setdefault(connector.tls_trust, f"Connector {name}")
+            judging.setdefault(connector.tls_trust, f"Connector {name}")
     for name, service in wanted.services.items():
         if service.tls_cert:
-            found[service.tls_cert] = f"Service {name}"
+            showing[service.tls_cert] = f"Service {name}"
     for name, listener in wanted.listeners.items():
         if listener.tls_cert:
-            found[listener.tls_cert] = f"Listener {name}"
+            showing[listener.tls_cert] = f"Listener {name}"
         if listener.tls_client_trust:
             demanding[listener.tls_client_trust] = f"Listener {name}"
     return {
-        name: Named(found.get(name) or demanding[name], demanding.get(name, ""))
-        for name in found.keys() | demanding.keys()
+        name: Named(showing.get(name, ""), judging.get(name, ""), demanding.get(name, ""))
+        for name in showing.keys() | judging.keys() | demanding.keys()
     }
 
 
@@ -151,7 +158,9 @@ class TlsSecrets:
                 name,
                 "",
                 f"{self._who(name)} names it as its TLS credential, and it does not exist",
-                f"Make it: kubectl create secret tls {name} --cert FILE --key FILE",
+                f"Make it: kubectl create secret tls {name} --cert FILE --key FILE"
+                if self._named[name].showing
+                else f"Make it: kubectl create secret generic {name} --from-file {CA_FILE}=FILE",
             )
 
     def _take(self, name: str, found: Object) -> None:
@@ -174,7 +183,7 @@ class TlsSecrets:
                     "Fill it, for example with: sitectl tls, or cert-manager",
                 )
             self._store.write(name, contents)
-            self._require_ca(name, contents)
+            self._require_parts(name, contents)
         except ConfigError as error:
             self._errors[name] = error
         except SecretError as error:
@@ -185,17 +194,23 @@ class TlsSecrets:
         else:
             self._errors.pop(name, None)
 
-    def _require_ca(self, name: str, contents: Contents) -> None:
-        demanding = self._named[name].demanding if name in self._named else ""
-        if demanding and not contents.ca:
-            raise self._error(
-                name,
-                f"data[{CA_FILE}]",
-                f"{demanding} demands certificates of its clients, and the CA that signs them is "
-                "missing",
-                f"Put the PEM of that CA into the Secret: kubectl edit secret {name}, as "
-                f"stringData: {{{CA_FILE}: …}}",
-            )
+    def _require_parts(self, name: str, contents: Contents) -> None:
+        """All that documents need of it."""
+        named = self._named.get(name, Named())
+        for who, file, data, what in (
+            (named.showing, CERTIFICATE_FILE, contents.certificate, "shows the certificate in it"),
+            (named.showing, KEY_FILE, contents.key, "shows the certificate in it"),
+            (named.judging, CA_FILE, contents.ca, "judges its targets by the CA in it"),
+            (named.demanding, CA_FILE, contents.ca, "demands certificates of its clients"),
+        ):
+            if who and not data:
+                raise self._error(
+                    name,
+                    f"data[{file}]",
+                    f"{who} {what}, and {file} is missing",
+                    f"Put its PEM into the Secret: kubectl edit secret {name}, as stringData: "
+                    f"{{{file}: …}}",
+                )
 
     def _who(self, name: str) -> str:
         return self._named[name].who if name in self._named else "a service"

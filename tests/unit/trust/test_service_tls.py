@@ -63,6 +63,14 @@ def test_a_missing_pair_is_refused_by_the_name_of_its_files_until_it_is_there(
     assert not secrets.tls.look()
 
 
+def test_a_missing_file_of_a_namespace_is_named_by_its_secret(tmp_path: Path) -> None:
+    tls = ServiceTls(tmp_path / "tls", of_secrets=True)
+    refusal = tls.target("pods", "", "10.0.0.1", "tcp")
+    assert isinstance(refusal, NoTls)
+    assert refusal.reason == "Secret/pods/ca.crt is not there"
+    assert refusal.hint == "Put ca.crt into Secret/pods"
+
+
 def test_a_pair_is_taken_up_by_content_and_not_by_time(tmp_path: Path) -> None:
     secrets = Secrets(tmp_path)
     secrets.put()

@@ -192,7 +192,7 @@ def test_credentials_are_named_by_services_and_connectors() -> None:
         services={"shop": ServiceSpec(ports=(80,), tls_cert="shop")},
         connectors={"here": ConnectorSpec(service="shop", tls_trust="pods")},
     )
-    assert named(wanted) == {"shop": Named("Service shop"), "pods": Named("Connector here")}
+    assert named(wanted) == {"shop": Named("Service shop"), "pods": Named(judging="Connector here")}
 
 
 def test_a_listener_that_demands_certificates_names_its_own_credential_and_the_clients() -> None:
@@ -203,7 +203,7 @@ def test_a_listener_that_demands_certificates_names_its_own_credential_and_the_c
     door = "Listener door"
     assert named(wanted(tls_cert="shop", tls_client_trust="clients")) == {
         "shop": Named(door),
-        "clients": Named(door, demanding=door),
+        "clients": Named(demanding=door),
     }
     assert named(wanted(tls_cert="shop", tls_client_trust="shop")) == {
         "shop": Named(door, demanding=door)
@@ -219,7 +219,7 @@ def test_a_secret_without_the_ca_of_clients_is_named_with_who_needs_it(tmp_path:
         await scene.settle()
         (error,) = scene.tls.errors
         assert (error.source, error.path, error.code) == ("Secret/shop", "data[ca.crt]", "SW0444")
-        assert "Listener door demands certificates of its clients" in error.reason
+        assert error.reason.startswith("Listener door demands certificates of its clients")
         scene.tls.look(SHOP, {})  # Only its own certificate is needed: nothing is missing.
         assert scene.codes() == []
         scene.api.put("shop", whole)
@@ -227,6 +227,51 @@ def test_a_secret_without_the_ca_of_clients_is_named_with_who_needs_it(tmp_path:
         await scene.settle()
         assert scene.codes() == []
         assert scene.store.read("shop").ca == whole["ca.crt"]
+
+    run(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("who", "file", "why"),
+    [
+        (Named("Service shop"), "tls.crt", "Service shop shows the certificate in it"),
+        (Named("Service shop"), "tls.key", "Service shop shows the certificate in it"),
+        (
+            Named(judging="Connector here"),
+            "ca.crt",
+            "Connector here judges its targets by the CA in it",
+        ),
+    ],
+)
+def test_a_secret_without_what_its_document_needs_says_which_file(
+    tmp_path: Path, who: Named, file: str, why: str
+) -> None:
+    async def story(scene: Scene) -> None:
+        whole = pair()
+        scene.api.put("shop", {key: value for key, value in whole.items() if key != file})
+        scene.tls.look({"shop": who}, {})
+        await scene.settle()
+        (error,) = scene.tls.errors
+        assert (error.path, error.reason) == (f"data[{file}]", f"{why}, and {file} is missing")
+        scene.api.put("shop", whole)
+        await scene.settle()
+        assert scene.codes() == []
+
+    run(tmp_path, story)
+
+
+def test_what_a_missing_secret_must_hold_is_in_its_next_step(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        for who, kind in (
+            (Named("Service shop"), "tls shop --cert"),
+            (Named(judging="Connector here"), "generic shop --from-file ca.crt=FILE"),
+            (Named("Service shop", judging="Connector here"), "tls shop --cert"),
+        ):
+            scene.tls.look({}, {})
+            scene.tls.look({"shop": who}, {})
+            await scene.settle()
+            (error,) = scene.tls.errors
+            assert f"kubectl create secret {kind}" in error.hint
 
     run(tmp_path, story)
 
