@@ -120,6 +120,8 @@ def _reason(code: str) -> str:
 
 
 def _message(event: Event) -> str:
+    """Sentences in one line: what follows a message begins anew."""
+    end = "" if event.message.endswith(".") else "."
     by = f" By {event.by}." if event.by else ""
     hint = f" {event.hint}" if event.hint else ""
-    return f"{event.subject}: {event.message}{by}{hint}"
+    return f"{event.subject}: {event.message}{end}{by}{hint}"

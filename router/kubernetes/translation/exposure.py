@@ -169,12 +169,14 @@ class ObjectReading:
             return declared
         if protocol == "http":
             return ((HTTP_PORT, HTTP_PORT),)
+        if self.kind == "Service":
+            reason = "expected a TCP port, and it declares none; nothing is exposed"
+            self.noted.add("spec.ports", reason, "Add one to the Service", findings.PORTS)
+            return None
         self.noted.annotation(
             names.PORT,
-            "no port is known: the object declares none; nothing is exposed",
-            "Add a port to the Service"
-            if self.kind == "Service"
-            else f"Set {names.PORT}, for example 8080 or 80:8080",
+            "no port is known: its containers declare no TCP port; nothing is exposed",
+            f"Set {names.PORT}, for example 8080 or 80:8080",
             findings.PORTS,
         )
         return None

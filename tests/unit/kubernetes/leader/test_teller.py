@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
+import msgspec
+
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.leader.events import EventWriter
 from router.kubernetes.leader.teller import EventTeller
@@ -29,6 +31,19 @@ def event(code: str = "link-down", subject: str = "east", severity: Severity = "
         hint="Look there",
         by="alice (uid 7)",
     )
+
+
+def test_a_message_without_its_full_stop_gets_it_before_the_hint() -> None:
+    api = Told()
+
+    async def scene() -> None:
+        async with telling(api) as teller:
+            teller.hear(msgspec.structs.replace(event(), message="shop is down: refused", by=""))
+            await asyncio.sleep(SETTLED_S)
+            (made,) = api.events.values()
+            assert made["message"] == "east: shop is down: refused. Look there"
+
+    run(scene())
 
 
 @contextlib.asynccontextmanager

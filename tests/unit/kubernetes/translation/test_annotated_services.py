@@ -50,7 +50,10 @@ def test_the_port_annotation_has_no_effect_on_a_service() -> None:
 def test_a_service_without_ports_needs_http() -> None:
     assert services_of(picture(service("web", proxy="http")))["web"].ports == (80,)
     found = picture(service("web", proxy="tcp"))
-    assert told(found) == [("SW0410", "Service/web", "[skupper.io/port]")]
+    assert told(found) == [("SW0410", "Service/web", "spec.ports")]
+    of_udp = picture(service("web", {"port": 53, "protocol": "UDP"}, proxy="tcp"))
+    (error,) = of_udp.errors
+    assert error.reason.startswith("expected a TCP port")
 
 
 def test_a_service_without_selector_has_its_endpoints_as_targets() -> None:
