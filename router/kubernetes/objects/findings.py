@@ -9,6 +9,7 @@ SITE_VALUE, SITE_KEY, SITE_NO_EFFECT = "SW0405", "SW0406", "SW0407"
 ANNOTATION_VALUE, ANNOTATION_NO_EFFECT = "SW0408", "SW0409"
 PORTS, CONTRADICTION, LOOP = "SW0410", "SW0411", "SW0412"
 LEFT_TO_SKUPPER, DOCUMENTS, TOKEN, SKUPPER_SERVICES = "SW0414", "SW0415", "SW0416", "SW0417"
+STILL_IN_FORCE = "SW0418"
 CODES: Final = {
     SITE_VALUE: "a value of `skupper-site` cannot be used; the default is",
     SITE_KEY: "`skupper-site` has a key that does not exist",
@@ -22,6 +23,7 @@ CODES: Final = {
     DOCUMENTS: "a ConfigMap with documents has something that is none of the site's",
     TOKEN: "a Secret with a token makes no link, or its cost or state cannot be used",
     SKUPPER_SERVICES: "an entry of `skupper-services` cannot be used",
+    STILL_IN_FORCE: "an object is wrong, and what it said before stays in force",
 }
 """What each means. Codes are kept for good; SW0401 to SW0404 are of the network."""
 

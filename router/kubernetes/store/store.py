@@ -19,6 +19,7 @@ from router.control.acceptance import Acceptance, SourcesReading, news
 from router.documents import Wanted
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ServerSilence
+from router.kubernetes.objects.findings import STILL_IN_FORCE
 from router.kubernetes.objects.names import SITE_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, section
 from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
@@ -95,6 +96,7 @@ class KubernetesStore:
             f"Put ConfigMap {SITE_CONFIGMAP} back, or delete the site with: sitectl delete"
         )
         self._across: list[ConfigError] = []
+        self._outdated: list[ConfigError] = []  # Of what is wrong and counts as it was.
         self._expander = Expander()
         self._families: tuple[Family, ...] = BOTH
         self._planning = Planning(self._cluster_set, began_at)
@@ -344,7 +346,8 @@ class KubernetesStore:
         wrong = {error.source for error in self._picture.errors if error.severity == "error"}
         told = {(document.kind, document.name) for document in self._picture.documents}
         wrong -= self._v2.unbound
-        for source in wrong & (self._acceptance.sources | by_source.keys()):
+        self._outdated = []
+        for source in sorted(wrong & (self._acceptance.sources | by_source.keys())):
             kept = [
                 document
                 for document in self._acceptance.good(source)
@@ -352,6 +355,7 @@ class KubernetesStore:
             ]
             if kept and self._exists(source):
                 by_source.setdefault(source, []).extend(kept)
+                self._outdated.append(_outdated(source))
         for source in self._acceptance.sources - by_source.keys():
             # A deleted site says so over its links, whose Secrets go before its router does.
             if not (self.site_is_gone and self._is_of_links(source)):
@@ -371,6 +375,7 @@ class KubernetesStore:
     def _errors(self, found: Iterable[ConfigError]) -> list[ConfigError]:
         return [
             *self._picture.errors,
+            *self._outdated,
             *self._across,
             *found,
             *self._further(),
@@ -384,6 +389,18 @@ def _is_known(informer: Informer) -> bool:
     if informer.kind in _ESSENTIAL:
         return informer.listed
     return informer.settled or (informer.selection.optional and bool(informer.trouble))
+
+
+def _outdated(source: str) -> ConfigError:
+    """Its own error says what is wrong with it."""
+    return ConfigError(
+        source,
+        "",
+        "what it said before it was wrong stays in force, until the router restarts",
+        hint="Correct it, as its error says",
+        code=STILL_IN_FORCE,
+        severity="warning",
+    )
 
 
 def _namespaces_of(documents: Iterable[Document]) -> frozenset[str]:

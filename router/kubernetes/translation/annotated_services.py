@@ -78,7 +78,7 @@ def _connector_to(
     if ported.is_generated(other):
         reading.noted.annotation(
             names.TARGET,
-            f"Service {target!r} leads to the router itself; nothing is exposed",
+            f"Service {target!r} leads to the router itself; nothing new is exposed",
             "Name the Service of the pods",
             findings.LOOP,
         )
@@ -89,7 +89,7 @@ def _connector_to(
         reading.noted.annotation(
             names.TARGET,
             f"Service {target!r} has ports {_listed(p for p, _ in there)}, the address "
-            f"{_listed(numbers)}; nothing is exposed",
+            f"{_listed(numbers)}; nothing new is exposed",
             "Give both the same ports, or the same port names",
             findings.PORTS,
         )

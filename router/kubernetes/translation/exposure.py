@@ -86,7 +86,7 @@ class ObjectReading:
                 return known
         self.noted.annotation(
             names.PROXY,
-            f"expected tcp, http or http2, got {texts.short(text)}; nothing is exposed",
+            f"expected tcp, http or http2, got {texts.short(text)}; nothing new is exposed",
             readers.nearest(text, PROTOCOLS),
         )
         return None
@@ -99,7 +99,7 @@ class ObjectReading:
             return value
         what = "its own name" if text == default else "the address"
         hint = value.hint or f"Set {names.ADDRESS} to a name"
-        reason = f"{what}: {value.reason}; nothing is exposed"
+        reason = f"{what}: {value.reason}; nothing new is exposed"
         self.noted.annotation(names.ADDRESS, reason, hint)
         return None
 
@@ -151,14 +151,14 @@ class ObjectReading:
             value = texts.port_pairs(text)
             if not isinstance(value, Wrong):
                 return value
-            reason = f"{value.reason}; nothing is exposed"
+            reason = f"{value.reason}; nothing new is exposed"
             self.noted.annotation(names.PORT, reason, value.hint, findings.PORTS)
             return None
         if len(declared) > limits.PORTS_PER_SERVICE_MAX:
             self.noted.add(
                 "spec",
                 f"expected at most {limits.PORTS_PER_SERVICE_MAX} ports, got {len(declared)}; "
-                "nothing is exposed",
+                "nothing new is exposed",
                 "Name those that are wanted"
                 if self.kind == "Service"
                 else f"Set {names.PORT} to those that are wanted",
@@ -170,12 +170,12 @@ class ObjectReading:
         if protocol == "http":
             return ((HTTP_PORT, HTTP_PORT),)
         if self.kind == "Service":
-            reason = "expected a TCP port, and it declares none; nothing is exposed"
+            reason = "expected a TCP port, and it declares none; nothing new is exposed"
             self.noted.add("spec.ports", reason, "Add one to the Service", findings.PORTS)
             return None
         self.noted.annotation(
             names.PORT,
-            "no port is known: its containers declare no TCP port; nothing is exposed",
+            "no port is known: its containers declare no TCP port; nothing new is exposed",
             f"Set {names.PORT}, for example 8080 or 80:8080",
             findings.PORTS,
         )

@@ -100,7 +100,7 @@ def _agree(one: Exposure, spec: ServiceSpec, source: str, noted: ObjectFindings)
         noted.add(
             findings.ANNOTATIONS.format(names.ADDRESS),
             f"address {one.address!r} is {_shown(one.service)} here, but {_shown(spec)} at "
-            f"{source}, which counts; this object is not exposed",
+            f"{source}, which counts; nothing new is exposed",
             f"Make both alike, or give this one another {names.ADDRESS}",
             findings.CONTRADICTION,
         )

@@ -78,6 +78,12 @@ CODES: Final = (
         "Correct it, or: sitectl service create NAME PORT",
     ),
     Code(
+        "SW0418",
+        "What an object said before stays in force",
+        "It is wrong since it was changed. A router that starts does not know what it said before.",
+        "Correct the object as its error says, before a router restarts",
+    ),
+    Code(
         "SW0420",
         "Another Service has the name",
         "A Service of the namespace keeps its name until it is handed over.",

@@ -210,9 +210,21 @@ def test_an_object_that_becomes_wrong_keeps_what_counted_of_it() -> None:
             assert told.errors[0].source == "Deployment/shop"
             assert told.wanted.services["shop"].ports == (80,)
             assert told.targets == ["10.0.0.1"]
+            (still,) = (error for error in told.errors if error.code == "SW0418")
+            assert (still.source, still.severity) == ("Deployment/shop", "warning")
             cluster.put(deployment(**{"skupper.io_port": "81:8080"}))
             await told.until(lambda: not told.codes())
             assert told.wanted.services["shop"].ports == (81,)
+
+    run(story())
+
+
+def test_an_object_that_was_never_right_says_nothing_that_stays() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(**{"skupper.io_port": "eighty"}))
+        async with store_of(cluster) as told:
+            assert told.codes() == ["SW0410"]
+            assert told.wanted.services == {}
 
     run(story())
 
