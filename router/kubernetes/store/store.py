@@ -355,7 +355,9 @@ class KubernetesStore:
             ]
             if kept and self._exists(source):
                 by_source.setdefault(source, []).extend(kept)
-                self._outdated.append(_outdated(source))
+                # A link is nothing without its token, which may be what is missing.
+                if any(d.kind != "Link" or d.name in self._picture.tokens for d in kept):
+                    self._outdated.append(_outdated(source))
         for source in self._acceptance.sources - by_source.keys():
             # A deleted site says so over its links, whose Secrets go before its router does.
             if not (self.site_is_gone and self._is_of_links(source)):

@@ -12,6 +12,7 @@ from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.model import limits
 from tests.unit.kubernetes.client.scripted import ScriptedCluster
+from tests.unit.kubernetes.namespace_objects import made
 from tests.unit.kubernetes.objects_made import pod
 from tests.unit.kubernetes.skupper2.v2_objects import connector, listener, v2
 from tests.unit.kubernetes.store.test_store import SITE, Told, store_of
@@ -60,9 +61,26 @@ def test_an_object_that_turns_wrong_keeps_what_it_was_and_is_reported() -> None:
             cluster.put(listener("front", host="not.a.name"))
             await told.until(lambda: "SW0113" in told.codes())
             assert told.wanted.listeners["front"].host == "database"
+            assert "SW0418" in told.codes(), "it says that this is so"
             cluster.put(listener("front", host="right"))
             await told.until(lambda: told.wanted.listeners["front"].host == "right")
             assert "SW0113" not in told.codes()
+
+    run(story())
+
+
+def test_a_link_whose_secret_is_gone_says_nothing_that_stays() -> None:
+    async def story() -> None:
+        marked = {"skupper.io/type": "connection-token"}
+        notes = {"spillway.dev/site-name": "east"}
+        credential = made("Secret", "to-east", notes, labels=marked, data={"ca.crt": "Yg=="})
+        link = v2("Link", "east", tlsCredentials="to-east", endpoints=[], cost=3)
+        cluster = cluster_with(credential, link)
+        async with store_of(cluster) as told:
+            assert told.wanted.links["east"].cost == 3
+            cluster.of("Secret").remove("to-east")
+            await told.until(lambda: "SW0113" in told.codes())
+            assert "SW0418" not in told.codes()
 
     run(story())
 
