@@ -1,7 +1,8 @@
 """The `/status` of custom resources, written by the replica that holds the Lease.
 
 Only what differs is written, with the version that was read, and one object at most every
-``every_s``: an object that changes with the traffic would fill etcd.
+``every_s``: an object that changes with the traffic would fill etcd. Fields that the schema of a
+kind does not have are dropped by the server without a word; they are no difference.
 """
 
 import asyncio
@@ -31,7 +32,9 @@ class ObjectStatuses:
         self._wanted: Statuses = {}
         self._snapshot = Snapshot("", {})
         self._not_before: dict[tuple[str, str], float] = {}  # When it may be written again.
-        self._tried: dict[tuple[str, str], str] = {}  # The version that an answer was given for.
+        # The version and the status that an answer was given for; None: for any status.
+        self._tried: dict[tuple[str, str], tuple[str, Mapping[str, Any] | None]] = {}
+        self._dropped: dict[str, frozenset[str]] = {}  # Fields that the server does not keep.
         self._woken = asyncio.Event()
 
     def offer(self, snapshot: Snapshot, wanted: Statuses) -> None:
@@ -54,29 +57,41 @@ class ObjectStatuses:
         soonest: float | None = None
         for key, status in list(self._wanted.items()):
             found = self._snapshot.get(*key)
-            if found is None or found.get("status") == status:
+            if found is None or self._is_so(found, status):
                 continue
-            if self._tried.get(key) == version_of(found):
-                continue  # The server has answered; the watch will bring another version.
+            if self._has_answer(key, found, status):
+                continue  # If it was another one, the watch will bring another version.
             if self._not_before.get(key, 0.0) <= loop.time():
                 await self._write(key, found, status)
-                if self._tried.get(key) == version_of(found):
+                if self._has_answer(key, found, status):
                     continue
             wait_s = self._not_before[key] - loop.time()
             soonest = wait_s if soonest is None else min(soonest, wait_s)
         return soonest
 
+    def _is_so(self, found: Object, status: Mapping[str, Any]) -> bool:
+        dropped = self._dropped.get(str(found.get("kind")), frozenset())
+        kept = {field: value for field, value in status.items() if field not in dropped}
+        return (found.get("status") or {}) == kept
+
+    def _has_answer(self, key: tuple[str, str], found: Object, status: Mapping[str, Any]) -> bool:
+        version, answered = self._tried.get(key, ("", None))
+        return version == version_of(found) and answered in (None, status)
+
     async def _write(self, key: tuple[str, str], found: Object, status: Mapping[str, Any]) -> None:
         kind, name = key
         wait_s = self._every_s
         try:
-            await self._api.replace({**found, "status": dict(status)}, subresource="status")
+            answer = await self._api.replace(
+                {**found, "status": dict(status)}, subresource="status"
+            )
         except ApiError as error:
             if error.status == FORBIDDEN:
                 wait_s = max(wait_s, limits.RIGHTS_LOOK_S)
             elif error.status in (CONFLICT, NOT_FOUND):
-                self._tried[key] = version_of(found)
+                self._tried[key] = (version_of(found), None)
             log.info("the status of %s/%s could not be written: %s", kind, name, error)
         else:
-            self._tried[key] = version_of(found)
+            self._tried[key] = (version_of(found), status)
+            self._dropped[kind] = frozenset(status.keys() - (answer.get("status") or {}).keys())
         self._not_before[key] = asyncio.get_running_loop().time() + wait_s

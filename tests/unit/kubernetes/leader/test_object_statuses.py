@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from router.kubernetes.client.api import Api
@@ -22,6 +22,8 @@ class Server(Api):
         self.version = 1
         self.faults: list[ApiError] = []
         self.writes: list[tuple[float, str, dict[str, Any]]] = []
+        self.kept: Callable[[dict[str, Any]], dict[str, Any]] = lambda status: status
+        """What the schema of the kind leaves of a status."""
 
     def put(self, name: str, **fields: Any) -> None:
         self.version += 1
@@ -42,7 +44,9 @@ class Server(Api):
             raise self.faults.pop(0)
         if whole["metadata"] != self.objects[name]["metadata"]:
             raise ApiError(409, "Conflict", "the object has been modified")
-        self.put(name, status=dict(whole["status"]))
+        kept = self.kept(dict(whole["status"]))
+        if self.objects[name].get("status") != kept:  # Else no new version.
+            self.put(name, status=kept)
         return self.objects[name]
 
 
@@ -84,6 +88,42 @@ def test_one_object_is_not_written_more_often_than_allowed() -> None:
             times = [at for at, _, _ in server.writes]
             assert [status["status"] for _, _, status in server.writes] == ["0", "49"]
             assert times[1] - times[0] >= limits.STATUS_EVERY_S
+
+    run(story())
+
+
+def test_a_field_that_the_schema_lacks_keeps_no_later_change_away() -> None:
+    async def story() -> None:
+        server = Server()
+        server.kept = lambda status: {"status": status["status"]}
+        server.put("db")
+        async with writing(server) as statuses:
+            for number in range(3):
+                wanted = {"status": "one", "conditions": [{"lastTransitionTime": str(number)}]}
+                await offered(statuses, server, {KEY: wanted})
+                await asyncio.sleep(limits.STATUS_EVERY_S * 3)
+            assert len(server.writes) == 1
+            await offered(statuses, server, {KEY: {"status": "two", "conditions": []}})
+            await asyncio.sleep(limits.STATUS_EVERY_S * 3)
+            assert server.objects["db"]["status"] == {"status": "two"}
+
+    run(story())
+
+
+def test_a_part_that_the_schema_lacks_is_tried_once_more_and_keeps_no_later_change_away() -> None:
+    async def story() -> None:
+        server = Server()
+        server.kept = lambda status: {**status, "network": [{"id": "1"}]}
+        server.put("db")
+        network = [{"id": "1", "name": "east"}]
+        async with writing(server) as statuses:
+            for _ in range(5):
+                await offered(statuses, server, {KEY: {"status": "one", "network": network}})
+                await asyncio.sleep(limits.STATUS_EVERY_S * 3)
+            assert len(server.writes) == 2
+            await offered(statuses, server, {KEY: {"status": "two", "network": network}})
+            await asyncio.sleep(limits.STATUS_EVERY_S * 3)
+            assert server.objects["db"]["status"]["status"] == "two"
 
     run(story())
 
