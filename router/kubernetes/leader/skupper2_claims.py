@@ -16,6 +16,7 @@ from certs.ca.authority import Authority
 from certs.errors import CertError
 from certs.joining import claims
 from certs.joining.claims import Grant
+from certs.names import format_endpoint
 from certs.token_files import access_tokens, tokens
 from certs.token_files.tokens import Token
 from router.documents.skupper2 import GrantRequest, TokenRequest
@@ -41,6 +42,7 @@ from router.kubernetes.objects.objects import (
     metadata,
     name_of,
     part,
+    seconds_of,
     stamp_of,
     uid_of,
 )
@@ -53,6 +55,8 @@ log = logging.getLogger("router.kubernetes")
 READY: Final = "Ready"
 PENDING: Final = "Pending"
 _GRANTED: Final = ("Processed", "Resolved", READY)
+_CLAIM_SEEN_S: Final = 30.0
+"""By then the watch has brought the Secret of a claim, whose AccessGrant may come before it."""
 
 
 def owner_of(found: Object) -> str:
@@ -60,16 +64,41 @@ def owner_of(found: Object) -> str:
     return annotations(found).get(names.ACCESS_OF, "")
 
 
-def access_facts(snapshot: Snapshot) -> GrantFacts:
-    """Which AccessTokens have their link, and which AccessGrants their token."""
-    granted_here = {
-        name: _redemptions(snapshot, name, found)
-        for name, found in snapshot.of("AccessGrant").items()
-        if is_of_site(found, snapshot)
-    }
+def access_facts(snapshot: Snapshot, where: Addresses, now: float) -> GrantFacts:
+    """Which AccessTokens have their link, and which AccessGrants their token.
+
+    ``where``: the site's addresses. ``now``: Unix seconds.
+    """
+    redemptions: dict[str, int] = {}
+    useless: dict[str, str] = {}
+    for name, found in snapshot.of("AccessGrant").items():
+        token = _token_of_site(found, snapshot)
+        if token is None:
+            continue
+        redemptions[name] = _redemptions(snapshot, name, found)
+        uses = part(found, "spec", "redemptionsAllowed") or 1
+        if token.expires_at <= now or uses <= redemptions[name]:
+            continue  # As its other fields say.
+        if _has_no_claim(snapshot, name, found, now):
+            useless[name] = "the token was revoked, so no site can redeem it"
+        elif where.endpoints and not set(where.endpoints) & set(token.endpoints):
+            then, at = map(format_endpoint, (token.endpoints[0], where.endpoints[0]))
+            useless[name] = f"the token leads to {then}, and the site is at {at} now"
     tokens_here = snapshot.of("AccessToken")
     redeemed = frozenset(name for name in tokens_here if _is_redeemed(snapshot, name))
-    return GrantFacts(redeemed, granted_here)
+    return GrantFacts(redeemed, redemptions, useless)
+
+
+def _has_no_claim(snapshot: Snapshot, name: str, grant: Object, now: float) -> bool:
+    """Whether the claim of an AccessGrant is gone, and not only unseen since it was just made."""
+    if snapshot.get("Secret", grant_name(name)) is not None:
+        return False
+    listed = part(grant, "status", "conditions")
+    for one in listed if isinstance(listed, list) else ():
+        if part(one, "type") == "Resolved" and part(one, "status") == "True":
+            since = seconds_of(str(part(one, "lastTransitionTime")))
+            return since is not None and now - since > _CLAIM_SEEN_S
+    return True
 
 
 def _is_redeemed(snapshot: Snapshot, name: str) -> bool:
@@ -101,14 +130,21 @@ def _redemptions(snapshot: Snapshot, name: str, of: Object) -> int:
 
 def is_of_site(grant: Object, snapshot: Snapshot) -> bool:
     """Whether the status of an AccessGrant has a token of this site as it is now."""
+    return _token_of_site(grant, snapshot) is not None
+
+
+def _token_of_site(grant: Object, snapshot: Snapshot) -> Token | None:
+    """That token."""
+    if not is_granted(grant):
+        return None
     secret = snapshot.get("Secret", names.IDENTITY_SECRET)
-    if not is_granted(grant) or secret is None:
-        return is_granted(grant)
     url, code, ca = (str(part(grant, "status", key) or "") for key in ("url", "code", "ca"))
     try:
-        return access_tokens.read(url, code, ca, "").site_id == identity.site_id(secret)
+        token = access_tokens.read(url, code, ca, "")
+        is_ours = secret is None or token.site_id == identity.site_id(secret)
     except CertError:
-        return False
+        return None
+    return token if is_ours else None
 
 
 def granted(

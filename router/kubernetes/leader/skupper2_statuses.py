@@ -1,6 +1,7 @@
 """The statuses of Skupper v2's objects, kept as they should be by the replica with the Lease."""
 
 import asyncio
+import time
 from collections.abc import Callable, Collection
 
 from router.kubernetes.client.api import Api
@@ -56,16 +57,17 @@ class V2StatusWriter:
         facts = self._network({one.service for one in connectors.values()})
         if facts is None:
             return
+        where = self._addresses()
         inputs = StatusInputs(
             snapshot=seen.snapshot,
             seen=seen.v2.seen,
             levels=seen.v2.levels,
             facts=facts,
-            addresses=self._addresses(),
+            addresses=where,
             now=stamp_now(),
             connectors=connectors,
             errors=() if seen.reading is None else seen.reading.errors,
-            access=access_facts(seen.snapshot),
+            access=access_facts(seen.snapshot, where, time.time()),
         )
         self._statuses.offer(with_bound_connectors(seen.snapshot), statuses(inputs))
 

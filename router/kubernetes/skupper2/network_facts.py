@@ -36,8 +36,10 @@ class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 class GrantFacts(msgspec.Struct, frozen=True):
     """``redeemed``: AccessTokens whose link has its certificate. ``granted``: AccessGrants with a
-    token of this site, and how often it was redeemed.
+    token of this site, and how often it was redeemed. ``useless``: why nobody can redeem the token
+    of one of these, though it has uses left.
     """
 
     redeemed: Collection[str] = ()
     granted: Mapping[str, int] = {}
+    useless: Mapping[str, str] = {}

@@ -264,9 +264,15 @@ class _Statuses:
     def _add_grant(self, name: str, found: Object, told: _Told) -> None:
         if not told.conditions[0].is_true:
             return
-        made = self._inputs.access.granted.get(name)
-        waiting = self._inputs.addresses.waiting or "The token is not made yet"
-        told.conditions.append(_condition("Resolved", made is not None, waiting))
+        access, where = self._inputs.access, self._inputs.addresses
+        made = access.granted.get(name)
+        if useless := access.useless.get(name):
+            text = f"{useless}. Make the AccessGrant again"
+            told.conditions.append(_condition("Resolved", False, text, ERROR))
+        else:
+            waiting = where.waiting or "The token is not made yet"
+            is_made = made is not None and bool(where.endpoints)
+            told.conditions.append(_condition("Resolved", is_made, waiting))
         if made is not None:
             kept = ("url", "code", "ca", "expirationTime")
             told.fields |= {key: part(found, "status", key) for key in kept}

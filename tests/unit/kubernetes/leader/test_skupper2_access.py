@@ -24,6 +24,7 @@ from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.objects import Snapshot
 from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.kubernetes.services.services import Memory, ServicePlan
+from router.kubernetes.skupper2.network_facts import GrantFacts
 from router.kubernetes.store.skupper2_objects import V2View
 from router.kubernetes.store.store import Look
 from tests.unit.kubernetes.namespace_objects import site, snapshot
@@ -31,6 +32,7 @@ from tests.unit.kubernetes.skupper2.v2_objects import read, v2
 from tests.unit.virtual_loop import running
 
 NOW = 1_800_000_000.0
+WHERE = Addresses((("10.1.1.1", 55671),))
 GRANT, CLAIM = ("AccessGrant", "g"), ("Secret", grant_name("g"))
 
 
@@ -112,8 +114,11 @@ def step(access: V2Access, *seen: Look | Callable[[], Look]) -> None:
 
 
 def access_of(made: Server) -> V2Access:
-    where = Addresses((("10.1.1.1", 55671),))
-    return V2Access(made, lambda: True, lambda: where, lambda: NOW)
+    return V2Access(made, lambda: True, lambda: WHERE, lambda: NOW)
+
+
+def facts_of(made: Server, where: Addresses = WHERE, after_s: float = 0.0) -> GrantFacts:
+    return access_facts(look(made).snapshot, where, NOW + after_s)
 
 
 def token(made: Server) -> Any:
@@ -133,7 +138,42 @@ def test_a_look_from_before_the_status_came_grants_no_second_claim() -> None:
     before = look(made)
     step(access_of(made), before, before)
     assert is_good(made) and grants.decode(made.objects[CLAIM]).uses_left == 3
-    assert access_facts(look(made).snapshot).granted == {"g": 0}
+    assert facts_of(made).granted == {"g": 0}
+
+
+def test_a_grant_whose_claim_was_revoked_has_a_useless_token_while_it_has_uses_left() -> None:
+    made = server()
+    made.put(v2("AccessGrant", "g", redemptionsAllowed=2, expirationWindow="10m"))
+    step(access_of(made), look(made))
+    claim = made.objects.pop(CLAIM)
+    assert not facts_of(made).useless, "the watch may bring the claim later"
+    assert "was revoked" in facts_of(made, after_s=60.0).useless["g"]
+    assert not facts_of(made, after_s=601.0).useless, "it has expired, as its status says"
+    made.objects[GRANT]["status"]["redemptions"] = 2
+    assert not facts_of(made, after_s=60.0).useless, "it is used up, as its status says"
+    made.objects[CLAIM] = claim
+    assert not facts_of(made, after_s=60.0).useless
+
+
+def test_what_was_told_as_revoked_stays_so() -> None:
+    made = server()
+    made.put(v2("AccessGrant", "g"))
+    step(access_of(made), look(made))
+    del made.objects[CLAIM]
+    for condition in made.objects[GRANT]["status"]["conditions"]:
+        condition["status"] = "False"
+    assert "was revoked" in facts_of(made).useless["g"]
+
+
+def test_a_token_to_where_the_site_is_no_longer_is_useless() -> None:
+    made = server()
+    made.put(v2("AccessGrant", "g"))
+    step(access_of(made), look(made))
+    other, both = (("10.9.9.9", 55671),), (("10.9.9.9", 55671), *WHERE.endpoints)
+    why = "the token leads to 10.1.1.1:55671, and the site is at 10.9.9.9:55671 now"
+    assert facts_of(made, Addresses(other)).useless == {"g": why}
+    assert not facts_of(made, Addresses(both)).useless
+    assert not facts_of(made, Addresses(waiting="no address yet")).useless
 
 
 def test_a_grant_whose_token_a_crash_lost_is_granted_again() -> None:
@@ -424,4 +464,4 @@ def test_a_refusal_of_the_server_is_not_asked_for_again_at_once() -> None:
 def test_nothing_is_made_of_an_empty_namespace() -> None:
     made = server()
     step(access_of(made), look(made))
-    assert not access_facts(Snapshot("west", {})).granted
+    assert not access_facts(Snapshot("west", {}), WHERE, NOW).granted

@@ -245,6 +245,18 @@ def test_a_grant_waits_for_an_address_and_then_has_its_token() -> None:
     assert {key: found[key] for key in kept} == kept and found["redemptions"] == 2
 
 
+def test_a_grant_whose_token_is_useless_or_has_no_address_is_not_resolved() -> None:
+    kept = {"url": OUR_URL, "code": "c", "ca": "x", "expirationTime": NOW}
+    made = v2("AccessGrant", "g") | {"status": {**kept, "redemptions": 0}}
+    revoked = GrantFacts(granted={"g": 0}, useless={"g": "the token was revoked"})
+    found = status(made, v2("Site", "west"), access=revoked)
+    assert short(found) == ("Error", "the token was revoked. Make the AccessGrant again")
+    assert found["url"] == OUR_URL, "else it would be granted again"
+    nowhere = Addresses(waiting="no address yet")
+    found = status(made, v2("Site", "west"), access=GrantFacts(granted={"g": 0}), addresses=nowhere)
+    assert short(found) == ("Pending", "no address yet")
+
+
 def test_a_grant_that_skupper_made_keeps_its_url_and_code() -> None:
     theirs = {"url": "https://10.0.0.9:9090/1", "code": "c", "status": "Ready"}
     asked = inputs(v2("AccessGrant", "g") | {"status": theirs}, v2("Site", "west"))
