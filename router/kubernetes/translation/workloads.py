@@ -4,7 +4,7 @@ from router.kubernetes.objects import findings, names, texts
 from router.kubernetes.objects.objects import Object, part
 from router.kubernetes.objects.texts import PortPairs
 from router.kubernetes.translation.exposure import Exposure, ObjectReading
-from router.kubernetes.translation.ported import PortedServices, service_ports
+from router.kubernetes.translation.ported import PortedServices, is_generated, service_ports
 
 
 def read(reading: ObjectReading, services: PortedServices) -> Exposure | None:
@@ -45,12 +45,14 @@ def _is_headless(reading: ObjectReading) -> bool:
 
 
 def _declared_ports(reading: ObjectReading, services: PortedServices) -> PortPairs:
-    """A StatefulSet's Service's ports, else those of the first container that has any."""
+    """A StatefulSet's Service's ports, else those of the first container that has any.
+
+    A Service of that name may be one that a router made of this very address: it leads to routers.
+    """
     if reading.kind == "StatefulSet":
         governing = part(reading.found, "spec", "serviceName")
         service = services.get(governing) if isinstance(governing, str) else None
-        found = service_ports(service) if service is not None else ()
-        if found:
+        if service is not None and not is_generated(service) and (found := service_ports(service)):
             return found
     return container_ports(reading.found)
 

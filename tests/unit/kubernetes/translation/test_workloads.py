@@ -91,6 +91,19 @@ def test_ports_of_a_stateful_set_are_those_of_its_service() -> None:
     assert connectors_of(found)["db-statefulset-db"].target_ports == ("pg",)
 
 
+@pytest.mark.parametrize("headless", [{}, {"headless": "true"}])
+def test_ports_of_a_stateful_set_are_not_those_of_the_service_that_a_router_made_of_it(
+    headless: dict[str, str],
+) -> None:
+    db = workload(
+        "db", 5432, kind="StatefulSet", spec={"serviceName": "db"}, proxy="tcp", **headless
+    )
+    made = service("db", {"port": 5432, "targetPort": 1024})
+    made["metadata"]["labels"]["spillway.dev/service"] = "db"
+    (connector,) = connectors_of(picture(db, made)).values()
+    assert connector.target_ports == (5432,)
+
+
 def test_a_headless_stateful_set_is_named_as_its_service_and_asks_for_names_of_pods() -> None:
     spec = {"serviceName": "db-pods"}
     db = workload("db", 5432, kind="StatefulSet", spec=spec, proxy="tcp", headless="true")
