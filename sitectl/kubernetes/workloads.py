@@ -5,7 +5,7 @@ from typing import Final
 from router.kubernetes.objects.objects import Snapshot, part
 from router.kubernetes.objects.texts import PortPairs, label_pairs
 from router.kubernetes.translation.ported import service_ports
-from router.kubernetes.translation.workloads import container_ports
+from router.kubernetes.translation.workloads import ports_of
 from sitectl.base.failure import not_allowed, not_found, usage
 from sitectl.base.suggestions import nearest
 
@@ -56,4 +56,4 @@ def declared_ports(snapshot: Snapshot, kind: str, name: str) -> PortPairs:
         return service_ports(found)
     governing = part(found, "spec", "serviceName")
     service = snapshot.get("Service", governing) if isinstance(governing, str) else None
-    return (service_ports(service) if service is not None else ()) or container_ports(found)
+    return ports_of(found, service)

@@ -45,19 +45,23 @@ def _is_headless(reading: ObjectReading) -> bool:
 
 
 def _declared_ports(reading: ObjectReading, services: PortedServices) -> PortPairs:
+    governing = part(reading.found, "spec", "serviceName")
+    is_named = reading.kind == "StatefulSet" and isinstance(governing, str)
+    return ports_of(reading.found, services.get(governing) if is_named else None)
+
+
+def ports_of(found: Object, governing: Object | None) -> PortPairs:
     """A StatefulSet's Service's ports, else those of the first container that has any.
 
-    A Service of that name may be one that a router made of this very address: it leads to routers.
+    ``governing``: the Service that a StatefulSet names. It may be one that a router made of this
+    very address, and leads to the routers then.
     """
-    if reading.kind == "StatefulSet":
-        governing = part(reading.found, "spec", "serviceName")
-        service = services.get(governing) if isinstance(governing, str) else None
-        if service is not None and not is_generated(service) and (found := service_ports(service)):
-            return found
-    return container_ports(reading.found)
+    if governing is not None and not is_generated(governing):
+        return service_ports(governing) or _container_ports(found)
+    return _container_ports(found)
 
 
-def container_ports(found: Object) -> PortPairs:
+def _container_ports(found: Object) -> PortPairs:
     """The TCP ports of the first container that declares any; sidecars come after it."""
     containers = part(found, "spec", "template", "spec", "containers")
     for container in containers if isinstance(containers, list) else ():

@@ -180,6 +180,22 @@ def test_headless_is_said_at_the_connectors_object(
     assert "notReady: true" in next(iter(found["data"].values()))
 
 
+def test_expose_again_of_a_stateful_set_reads_no_ports_of_the_service_that_a_router_made(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    spec = {
+        "serviceName": "db",
+        "template": {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 5432}]}]}},
+    }
+    cluster.put("StatefulSet", "db", spec=spec)
+    shop.ok("expose", "statefulset", "db")
+    made = {"selector": {"spillway.dev/component": "router"}}
+    ports = [{"port": 5432, "targetPort": 1024}]
+    marks = {"labels": {"spillway.dev/service": "db"}}
+    cluster.put("Service", "db", metadata=marks, spec={**made, "ports": ports})
+    assert shop.json("expose", "statefulset", "db")["change"] == "unchanged"
+
+
 def test_annotated_objects_are_the_users(shop: NamespaceLine, cluster: FakeCluster) -> None:
     workload(cluster, **{"skupper.io/proxy": "http", "skupper.io/address": "shop"})
     assert "Deployment/shop" in shop.ok("get", "service", "shop").stdout
