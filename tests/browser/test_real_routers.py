@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.browser.stage import copied_by, keep_picture, looking, turn_to
 from tests.browser.test_services import shown, table_of
+from tests.scenario import forking
 from tests.scenario.clients import sending
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import SLOWEST, until
@@ -203,7 +203,7 @@ def pasted(command: str, site: Site, home: Path, **further: str) -> tuple[int, s
     """Runs ``command`` in a shell on the host of ``site``; its exit code, and what it said."""
     environment = {
         **site.paths(),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{forking.PYTHON.commands(home)}{os.pathsep}{os.environ['PATH']}",
         "SITECTL_STATE": str(site.state),
         "HOME": str(home),
         **further,

@@ -19,6 +19,7 @@ from tests.kubernetes import multicluster
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.images import ROOT
 from tests.kubernetes.standing import kubeconfig, stand
+from tests.scenario import forking
 from tests.scenario.waiting import own_time
 
 PAGES: Final = ("kubernetes-start", "tutorial-mcs")
@@ -70,13 +71,9 @@ class Shell:
     """Runs commands as somebody would who follows the page."""
 
     def __init__(self, config: Path, home: Path) -> None:
-        (home / "bin").mkdir(parents=True)
-        program = home / "bin" / "sitectl"
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m sitectl "$@"\n')
-        program.chmod(0o755)
         self._home = home
         self._environment = {
-            "PATH": f"{home}/bin:{os.environ['PATH']}",
+            "PATH": f"{forking.PYTHON.commands(home)}:{os.environ['PATH']}",
             "HOME": str(home),
             "KUBECONFIG": str(config),
             "PYTHONPATH": str(ROOT),

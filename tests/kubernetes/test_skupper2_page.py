@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tests.kubernetes import skupper2_kinds
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.images import ROOT
 from tests.kubernetes.standing import kubeconfig, stand
+from tests.scenario import forking
 from tests.scenario.waiting import until
 
 PAGE = (ROOT / "docs/kubernetes-skupper-v2.md").read_text("utf-8")
@@ -33,7 +33,7 @@ class Shell:
         home.mkdir()
         (home / "deploy").symlink_to(ROOT / "deploy")
         self._home = home
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{forking.PYTHON.commands(home)}:{os.environ['PATH']}"
         self._environment = os.environ | {"PATH": path, "KUBECONFIG": str(kubeconfig(cluster))}
 
     def types(self, script: str) -> str:

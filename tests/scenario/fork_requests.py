@@ -30,8 +30,8 @@ class Forked:
         """The exit code; None: it runs."""
         return self.wait(0.0)
 
-    def wait(self, timeout_s: float) -> int | None:
-        """The exit code; None: it runs still, after so long."""
+    def wait(self, timeout_s: float | None) -> int | None:
+        """The exit code; None: it runs still, after so long. ``timeout_s`` None: until it ends."""
         if self.returncode is None and select.select([self._ending], [], [], timeout_s)[0]:
             with self._ending as ending:
                 self.returncode = int(ending.read(CODE_BYTES))

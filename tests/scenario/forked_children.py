@@ -56,7 +56,7 @@ class ForkedChild:
         self._ended.set()
 
 
-def fork_children(address: str) -> None:
+def fork_children(address: bytes) -> None:
     """From now on, from the server that listens at ``address``."""
 
     def fork(

@@ -10,7 +10,7 @@ A forked process that executes this same Python (`sitectl run` becomes the route
 own memory with what exec leaves: directory, standard files and those that are inherited, signals
 that are ignored.
 
-``python -m tests.scenario.forking DESCRIPTOR`` is such a server.
+``python -m tests.scenario.forking DESCRIPTOR LISTENING`` is such a server.
 """
 
 import atexit
@@ -23,6 +23,7 @@ import os
 import resource
 import runpy
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -44,6 +45,7 @@ from tests.scenario.forked_children import Files, fork_children, popen_that_fork
 ROOT = Path(__file__).resolve().parents[2]
 ROUTER: Final = ("-m", "router.process.main")
 SITECTL: Final = ("-m", "sitectl")
+FORKED_COMMAND: Final = Path(__file__).with_name("forked_command.py")
 _LATE: Final = (  # Imported when a process needs them.
     *("concurrent.futures.thread", "encodings.idna", "http.server", "uvloop"),
     *("rich.box", "rich.console", "rich.table", "rich.tree"),
@@ -74,6 +76,7 @@ class Forker:
         self._environment = _environment()
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
+        self._address = b""
 
     def suits(self) -> bool:
         """Whether the environment is still the one that the product was imported in."""
@@ -91,16 +94,38 @@ class Forker:
     ) -> Forked:
         """A new process, as `ask` has it."""
         with self._lock:
-            if self._socket is None:
-                self._socket = self._served()
             return ask(
-                self._socket, words, files, directory, environment, bounds=bounds, forks=forks
+                self._served(), words, files, directory, environment, bounds=bounds, forks=forks
             )
 
+    def commands(self, directory: Path) -> Path:
+        """``bin`` in ``directory`` with what `make install` makes: `sitectl`, forked, `python3`."""
+        with self._lock:
+            self._served()
+        place = directory / "bin"
+        place.mkdir(parents=True, exist_ok=True)
+        asking = [FORKED_COMMAND, self._address[1:].decode(), self._code, *SITECTL]
+        for name, words in (("sitectl", ["-I", "-S", *asking]), ("python3", [])):
+            path = place / name
+            line = shlex.join(map(str, [sys.executable, *words]))
+            path.write_text(f'#!/bin/sh\nexec {line} "$@"\n')
+            path.chmod(0o755)
+        return place
+
     def _served(self) -> socket.socket:
+        if self._socket is None:
+            self._socket = self._start()
+        return self._socket
+
+    def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            words = ["-P", "-m", "tests.scenario.forking", str(theirs.fileno())]
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listening.bind("")  # At an abstract address that the kernel chooses.
+        listening.listen(_ASKING_MAX)
+        self._address = listening.getsockname()
+        with theirs, listening:
+            descriptors = [theirs.fileno(), listening.fileno()]
+            words = ["-P", "-m", "tests.scenario.forking", *map(str, descriptors)]
             places = [str(self._code), *_hidden()]
             if self._code != ROOT:
                 places.append(str(ROOT))  # For this module.
@@ -109,7 +134,7 @@ class Forker:
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
                 env={**os.environ, **self._further, "PYTHONPATH": os.pathsep.join(places)},
-                pass_fds=[theirs.fileno()],
+                pass_fds=descriptors,
                 start_new_session=True,
             )
 
@@ -195,16 +220,12 @@ def routers_forked(python: Forker = PYTHON) -> Iterator[None]:
 class ForkServer:
     """Forks whenever it is asked, and tells each asker how the process ended.
 
-    Askers are the test run, at ``door``, and forked processes, at `address`.
+    Askers are the test run, at ``door``, and other processes, where ``listening`` listens.
     """
 
-    def __init__(self, door: socket.socket) -> None:
-        self._door = door
+    def __init__(self, door: socket.socket, listening: socket.socket) -> None:
+        self._door, self._listening = door, listening
         self._endings: dict[int, int] = {}
-        self.address = f"\0spillway-forking-{os.getpid()}"
-        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._listening.bind(self.address)
-        self._listening.listen(_ASKING_MAX)
         self._woken, self._wakes = os.pipe()
         """A signal that arrives just before `select` waits does not interrupt it: this does."""
         for end in (self._woken, self._wakes):
@@ -294,7 +315,7 @@ def _load() -> None:
         import_module("router.model.built_types").build_types()  # Else each process would.
 
 
-def _become(wanted: dict[str, Any], address: str) -> NoReturn:
+def _become(wanted: dict[str, Any], address: bytes) -> NoReturn:
     """What `python WORDS` does from here on. ``address``: of the server."""
     os.umask(wanted["umask"])
     resource.setrlimit(resource.RLIMIT_NOFILE, wanted["files"])
@@ -404,5 +425,6 @@ if __name__ == "__main__":
     atexit.register(_LAST_STEP)
     _load()
     gc.freeze()  # A collection in a child would copy every page.
-    server = ForkServer(socket.socket(fileno=int(sys.argv[1])))
-    _become(server.serve(), server.address)
+    door, listening = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
+    address: bytes = listening.getsockname()
+    _become(ForkServer(door, listening).serve(), address)

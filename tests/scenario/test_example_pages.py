@@ -8,7 +8,6 @@ the same order, and shares within `TOLERANCE`.
 import contextlib
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.scenario import forking
 from tests.scenario.harness import ROOT, own_address
 from tests.scenario.ports import free_ports
 from tests.scenario.waiting import SLOWEST, until
@@ -84,18 +84,6 @@ def script(name: str, directory: Path, free: Iterator[str]) -> str:
     return f"set -eu\n{typed}\necho the end\n"
 
 
-def commands(directory: Path) -> Path:
-    """A directory with the commands that `make install` would have put there."""
-    place = directory / "bin"
-    place.mkdir()
-    python = shlex.quote(sys.executable)
-    for name, words in (("sitectl", f"{python} -m sitectl"), ("python3", python)):
-        path = place / name
-        path.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
-        path.chmod(0o755)
-    return place
-
-
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ran]]:
     """All pages, at the same time."""
@@ -106,7 +94,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ran]]:
         for name in PAGES:
             directory = states[name] = tmp_path_factory.mktemp(name)
             lines = script(name, directory, free).replace(
-                "$PWD/.venv/bin", str(commands(directory))
+                "$PWD/.venv/bin", str(forking.PYTHON.commands(directory))
             )
             with (directory / "said").open("wb") as said:
                 running[name] = subprocess.Popen(

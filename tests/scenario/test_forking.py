@@ -16,7 +16,14 @@ from sitectl.runtimes.process import ProcessRuntime
 from sitectl.site.directory import DirectorySite
 from tests.scenario import forking
 from tests.scenario.fork_requests import Forked, ask
-from tests.scenario.harness import COMMAND_TIMEOUT_S, ROOT, Network, Site, is_alive
+from tests.scenario.harness import (
+    COMMAND_TIMEOUT_S,
+    ROOT,
+    Network,
+    Site,
+    is_alive,
+    own_address,
+)
 from tests.scenario.waiting import until
 from tests.scenario.worker_sites import are_ready, pids
 
@@ -127,6 +134,35 @@ def test_a_forked_command_says_and_returns_what_a_started_one_does(
     assert forked == (done.returncode, done.stdout, done.stderr)
 
 
+def test_a_command_of_a_shell_is_forked_and_does_what_a_started_one_does(tmp_path: Path) -> None:
+    """Its words, input, output, exit code, directory and variables, and what it starts."""
+    place = forking.PYTHON.commands(tmp_path)
+    environment = {
+        **os.environ,
+        "PATH": f"{place}:{os.environ['PATH']}",
+        "SITECTL_PLATFORM": "process",
+        "SITECTL_STATE": str(tmp_path),
+    }
+
+    def typed(line: str) -> str:
+        done = subprocess.run(
+            ["bash", "-c", line], stdout=subprocess.PIPE, cwd=tmp_path, env=environment, text=True
+        )
+        return f"{done.stdout}{done.returncode}"
+
+    address = own_address()
+    places = f"--bind-ip {address} --ingress-bind-ip {address}"
+    assert typed(f"sitectl init west {places} >made && sitectl start >started").endswith("0")
+    pid = int((tmp_path / "west" / "run" / "lock").read_text())
+    assert words_of(pid).count(b"tests.scenario.forking") == 1
+    assert "west" in typed("sitectl status | cat")
+    assert "Nonsense" in typed("echo 'kind: Nonsense' | sitectl apply -f - 2>&1")
+    assert typed("sitectl no-such-verb 2>error") == "2"
+    assert "no-such-verb" in (tmp_path / "error").read_text()
+    assert typed("sitectl stop >stopped").endswith("0")
+    until(lambda: not is_alive(pid), "it stops")
+
+
 INHERITED = "import os, signal, sys; " + "; ".join(
     [
         "a, b = os.pipe()",
@@ -202,7 +238,10 @@ from tests.scenario.forking import ForkServer
 
 threading.Thread(target=threading.Event().wait, daemon=True).start()  # It takes the signals.
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
-ForkServer(socket.socket(fileno=int(sys.argv[1]))).serve()
+listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+listening.bind("")
+listening.listen()
+ForkServer(socket.socket(fileno=int(sys.argv[1])), listening).serve()
 os._exit(7)
 """
 

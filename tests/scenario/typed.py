@@ -12,7 +12,6 @@ import contextlib
 import os
 import re
 import secrets
-import shlex
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from typing import Final, Self
 import msgspec
 
 from tests import needs
+from tests.scenario import forking
 from tests.scenario.postgres import Postgres
 from tests.scenario.waiting import until
 
@@ -148,13 +148,7 @@ class Shell:
     def __init__(self, directory: Path) -> None:
         needs.programs("curl")
         self._directory = directory
-        programs = directory / "bin"
-        programs.mkdir(parents=True)
-        python = shlex.quote(sys.executable)
-        for name, words in (("sitectl", f"{python} -m sitectl"), ("python3", python)):
-            path = programs / name
-            path.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
-            path.chmod(0o755)
+        self._programs = forking.PYTHON.commands(directory)
         self._said = directory / "said"
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
@@ -173,7 +167,6 @@ class Shell:
                 text=True,
             )
         self._read = 0
-        self._programs = programs
 
     def __enter__(self) -> Self:
         return self
@@ -187,7 +180,7 @@ class Shell:
         for socket in self._directory.glob("*/*/run/admin.sock"):
             site = socket.parent.parent
             words = ["--state", str(site.parent), "--site", site.name, "stop"]
-            subprocess.run([sys.executable, "-m", "sitectl", *words], cwd=ROOT, capture_output=True)
+            subprocess.run([self._programs / "sitectl", *words], cwd=ROOT, capture_output=True)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         assert self._process.stdin is not None
