@@ -35,7 +35,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import walk_packages
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from types import ModuleType
 from typing import Any, Final, NoReturn
 
@@ -313,6 +313,17 @@ def _load() -> None:
         import_module(name)
     if is_ours:
         import_module("router.model.built_types").build_types()  # Else each process would.
+        vars(import_module("router.process.startup"))["build_types"] = lambda: None
+    _make_a_site()
+
+
+def _make_a_site() -> None:
+    """Once for all: what libraries prepare when they are used first."""
+    with TemporaryDirectory() as state:
+        environment = {"SITECTL_PLATFORM": "process", "SITECTL_STATE": state}
+        runner = import_module("click.testing").CliRunner(env=environment)
+        made = runner.invoke(import_module("sitectl.main").cli, ["init", "first"])
+    assert made.exit_code == 0, made.output
 
 
 def _become(wanted: dict[str, Any], address: bytes) -> NoReturn:
