@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.examples import seeds
 from tests.simulation.chaos import play
 
-SEEDS = (*range(20), 315)
+SEEDS = (*seeds(20), 315)
 """The last: load reports of a former life were believed."""
 
 

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import pytest
 
+from tests.examples import seeds
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 
 CAPACITY = 3
@@ -159,6 +160,6 @@ def judge(seed: int) -> None:
         )
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(12))
 def test_deleted_links_and_restarted_sites_lose_nothing_and_run_nothing_twice(seed: int) -> None:
     judge(seed)

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from router.model.specs import ConnectorSpec, SitePolicySpec, TargetSpec
+from tests.examples import seeds
 from tests.simulation.streams import Streamed, StreamTarget
 from tests.simulation.world import SERVICE, SimSite, World
 
@@ -84,7 +85,7 @@ class Fleet:
         into.append(Streamed(self.own, lasts, *fields, began=self._began))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", seeds(2, first=1))
 def test_own_cards_are_used_first_batch_is_shed_first_and_no_stream_is_cut(seed: int) -> None:
     fleet = Fleet(seed)
     world = fleet.world

@@ -5,6 +5,7 @@ import pytest
 from simulator import figures
 from simulator.reading import read
 from simulator.run import Run
+from tests.examples import seeds
 from tests.simulation.world import World
 
 SLOTS = 15
@@ -56,7 +57,8 @@ def test_random_arrivals_near_full_load_are_served(ingresses: int, kind: str) ->
     offered, refused, _ = waiting(ingresses, 0.87, kind, seed=1)
     assert offered > 1_700
     assert refused == 0
-    runs = [waiting(ingresses, 0.93, kind, seed=seed) for seed in (2, 3, 4)]  # One alone is luck.
+    played = seeds(3, first=2)  # One alone is luck.
+    runs = [waiting(ingresses, 0.93, kind, seed=seed) for seed in played]
     assert sum(refused for _, refused, _ in runs) < sum(offered for offered, _, _ in runs) / 1_000
 
 
