@@ -14,7 +14,6 @@ from router.balance.targets.answer_streaks import NoAnswer
 from router.balance.targets.target import TargetState
 from router.exchange.clients.listeners import Listeners
 from router.exchange.target_readings import TargetReadings
-from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.model.port_reading import Reading
 from router.model.specs import ServiceProtocol, ServiceSpec
@@ -95,22 +94,27 @@ class Readings:
         service = self._services.get(key)
         return service.balancer.under_way if service is not None else {}
 
-    def owing(self) -> Iterator[tuple[ServiceKey, SiteId, int]]:
-        """Other sites with several requests of clients of this site, by http service port, and how
-        many answers of each have begun. Of HTTP/2 none, see `TargetReadings.busy`."""
+    def busy_elsewhere(self, least: int) -> Iterator[tuple[ServiceKey, SiteId]]:
+        """Other sites with at least so many requests of clients of this one, by http service port.
+        Of HTTP/2 none, see `TargetReadings.busy`."""
         for key, service in self._services.items():
             under_way = service.balancer.under_way
             if not under_way or service.protocol != "http":
                 continue
             for site, count in under_way.items():
-                if count >= limits.TARGET_STUCK_AWAITED and site != service.site:
-                    yield key, site, self.answered_by(key, site)
+                if count >= least and site != service.site:
+                    yield key, site
 
-    def answered_by(self, key: ServiceKey, site: SiteId) -> int:
-        """How many answers of another site to requests of clients of this one have begun."""
+    def answers_elsewhere(self, key: ServiceKey) -> dict[SiteId, int]:
+        """How many answers of each other site to requests of clients of this one have begun."""
         service = self._services.get(key)
-        routers = service.balancer.routers.values() if service is not None else ()
-        return sum([one.answers for one in routers if one.site == site])
+        answers: dict[SiteId, int] = {}
+        if service is None:
+            return answers
+        for one in service.balancer.routers.values():
+            if one.answers and one.site != service.site:
+                answers[one.site] = answers.get(one.site, 0) + one.answers
+        return answers
 
     def unanswering_sites_of(self, key: ServiceKey) -> Mapping[SiteId, NoAnswer]:
         """As `set_unanswering_sites` has it, of one service port."""

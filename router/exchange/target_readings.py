@@ -8,7 +8,6 @@ from router.balance.site.spills import LocalTargets
 from router.balance.targets.answer_streaks import AnswerCounts, NoAnswer, UsualTimes
 from router.balance.targets.error_answers import ErrorShare
 from router.balance.targets.target_choice import TargetReport
-from router.model import limits
 from router.model.ids import ServiceKey
 from router.service.figures import TargetInfo
 from router.service.service import Service
@@ -51,14 +50,15 @@ class TargetReadings:
         service = self._services.get(key)
         return service is not None and service.ledger.standing().get(address, False)
 
-    def busy(self) -> Iterator[tuple[ServiceKey, str, AnswerCounts]]:
-        """Ready targets of http services without a free slot, or with several requests. Of HTTP/2
-        only full ones: gRPC sends the head of an answer with its first message, however late."""
+    def busy(self, least: int) -> Iterator[tuple[ServiceKey, str, AnswerCounts]]:
+        """Ready targets of http services without a free slot, or with at least so many requests. Of
+        HTTP/2 only full ones: gRPC sends the head of an answer with its first message, however
+        late."""
         for key, service in self._services.items():
             if service.protocol == "tcp":
                 continue
-            least = limits.TARGET_STUCK_AWAITED if service.protocol == "http" else maxsize
-            for address, ended, is_full in service.ledger.busy_targets(least):
+            of_it = least if service.protocol == "http" else maxsize
+            for address, ended, is_full in service.ledger.busy_targets(of_it):
                 answered = ended + service.parts_of(address)
                 awaited = service.target_ways.awaited_count(address)
                 yield key, address, AnswerCounts(answered, awaited=awaited, is_full=is_full)
@@ -72,6 +72,27 @@ class TargetReadings:
         """As `busy` counts, of any http target; None: it is not ready."""
         ended = self.completed_by(key, address)
         return None if ended is None else ended + self._services[key].parts_of(address)
+
+    def answered(self, key: ServiceKey) -> dict[str, int]:
+        """By address: connections to tcp targets of which a byte came, else as `answered_by`; those
+        above 0."""
+        service = self._services.get(key)
+        if service is None:
+            return {}
+        if service.protocol == "tcp":
+            answers = service.target_ways.answers.items()
+            return {address: one.answered for address, one in answers if one.answered}
+        each = {at: self.answered_by(key, at) for at in service.ledger.standing()}
+        return {address: count for address, count in each.items() if count}
+
+    def awaited(self, key: ServiceKey) -> dict[str, int]:
+        """Requests that a target has in full and owes an answer, by address; see `busy`."""
+        service = self._services.get(key)
+        if service is None or service.protocol != "http":
+            return {}
+        ways = service.target_ways
+        each = {at: ways.awaited_count(at) for at, _, _ in service.ledger.busy_targets(1)}
+        return {address: count for address, count in each.items() if count}
 
     def usual(self, key: ServiceKey) -> UsualTimes | None:
         """What requests of one service port took at their targets lately; None: none has ended.

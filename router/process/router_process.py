@@ -256,11 +256,12 @@ class Running:
             self.record.follow(
                 self.network, router.readings, view.utc, view.left_out, router.site_name, whole
             )
-            services.unanswering.judge_tcp(whole.totals_beside)
-            services.failing.judge_with(whole.totals_beside, whole.failing_beside)
+            services.judge_with(whole)
             services.clients.count_with(whole.refused_clients_beside)
             router.questions.count_targets_with(whole.unanswered_target_requests)
             services.follow_refusals(lambda: self.record.asked_in_vain)
+        else:
+            services.leave_judging()
         services.follow_rates(whole.rates(router.readings.rate_states))
         services.follow_declared(store.declared)
         store.attach(

@@ -338,6 +338,10 @@ class Whole:
         """Service ports of which other workers counted answers of 5xx."""
         return {key for one in self.workers.all for key in one.failing}
 
+    def awaiting_beside(self) -> set[ServiceKey]:
+        """Service ports of which requests await an answer at other workers."""
+        return {key for one in self.workers.all for key in one.awaiting}
+
     def beside(self, key: ServiceKey) -> list[PortLately]:
         """What the other workers said last of one service port, those that said anything."""
         return [one for one in self.each_beside(key) if one is not None]

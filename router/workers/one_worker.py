@@ -247,6 +247,12 @@ class OneWorker:
         return [key for key, change in changes if change.failed or change.gave_up]
 
     @property
+    def awaiting(self) -> list[ServiceKey]:
+        """Service ports of which requests await an answer there, of a target or another site."""
+        each = () if self.silence.is_begun else self._latelies.values()
+        return [one.key for one in each if one.awaited or one.awaited_elsewhere]
+
+    @property
     def queued(self) -> dict[ServiceKey, int]:
         """How many requests wait there, of service ports of which some do."""
         return {key: one.queued for key, one in self._latelies.items() if one.queued}

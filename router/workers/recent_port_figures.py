@@ -32,9 +32,8 @@ class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker counted of one service port since it started.
 
     ``gave_up``: requests whose client left before an answer began. ``refused`` and ``waited_s`` as
-    in `Totals`. ``by_target``: requests by address. ``answered``, ``silent``: tcp connections by
-    address, as in `TargetAnswers`; ``errors``: answers of 5xx, ``breaks``: exchanges
-    that it broke off; only above 0.
+    in `Totals`. ``by_target``: requests by address. ``answered``, ``silent``, ``errors``,
+    ``breaks``, ``answers_elsewhere``: see `node.services.other_workers`; only above 0.
     """
 
     requests: int = 0
@@ -47,6 +46,7 @@ class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
     silent: dict[str, int] = {}
     errors: dict[str, int] = {}
     breaks: dict[str, int] = {}
+    answers_elsewhere: dict[SiteId, int] = {}
     gave_up: int = 0
 
 
@@ -99,7 +99,8 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     ``rate``: of this site; None: it has none. ``open_now``: what its clients have under way.
     ``capacity``: its share of the slots here. ``in_flight``: at ``targets``, by address. ``totals``
     None: the service is not known any more, and has ``removed`` under way, by site. ``former``:
-    clients that came before it changed its protocol, by the protocol of then.
+    clients that came before it changed its protocol, by the protocol of then. ``awaited``,
+    ``awaited_elsewhere``: see `node.services.other_workers`.
     """
 
     key: ServiceKey
@@ -125,6 +126,17 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     targets: dict[str, TargetPart] = {}
     removed: dict[SiteId, int] = {}
     former: dict[str, int] = {}
+    awaited: dict[str, int] = {}
+    awaited_elsewhere: dict[SiteId, int] = {}
+
+    @property
+    def full(self) -> set[str]:
+        """Targets without a free slot there, by address."""
+        return {
+            address
+            for address, one in self.targets.items()
+            if one.capacity is not None and one.in_flight >= one.capacity
+        }
 
     @property
     def part(self) -> PortPart:
@@ -141,7 +153,14 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
         """What holds of it while the worker is silent, so that other sites drop their links to
         it: what it counted, and what it has at targets of this site."""
         return msgspec.structs.replace(
-            self, change=None, still_spilled=0, still_without_target=0, open_to={}, open_for={}
+            self,
+            change=None,
+            still_spilled=0,
+            still_without_target=0,
+            open_to={},
+            open_for={},
+            awaited={},
+            awaited_elsewhere={},
         )
 
     @property
@@ -200,6 +219,7 @@ def totals_together(each: Sequence[PortTotals]) -> PortTotals:
         silent=counts(one.silent for one in each),
         errors=counts(one.errors for one in each),
         breaks=counts(one.breaks for one in each),
+        answers_elsewhere=counts(one.answers_elsewhere for one in each),
         gave_up=sum(one.gave_up for one in each),
     )
 

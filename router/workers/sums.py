@@ -143,6 +143,7 @@ def totals_of(view: ServiceView, before: PortTotals = NONE_COUNTED) -> PortTotal
         silent=before.silent,
         errors=before.errors,
         breaks=before.breaks,
+        answers_elsewhere=before.answers_elsewhere,
         gave_up=view.gave_up_total,
         by_target={join(one.host, one.port): one.requests_total for one in view.targets},
     )

@@ -5,7 +5,9 @@ import re
 import pytest
 
 from router.model import limits
+from router.workers.recent_port_figures import PortLately, PortTotals, TargetPart
 from tests.examples import seeds
+from tests.simulation.other_worker import OtherWorker
 from tests.simulation.world import SERVICE, Answer, World
 
 SEEDS = seeds(2)
@@ -118,6 +120,43 @@ def test_a_target_whose_slots_filled_slowly_hung_for_longer_than_they_are_taken(
     found = re.search(r"has completed no request for at least (\d+) s, and all", message)
     assert found is not None, message
     assert 0 < int(found[1]) <= world.internet.now - hangs_from - 4
+
+
+def test_a_target_is_judged_by_all_workers() -> None:
+    """Each has a part of its slots, and some of its requests."""
+    world = World(1, "a")
+    (site,) = world.sites.values()
+    site.declare()
+    site.serve(1, capacity=2, service_s=0.05)
+    other = OtherWorker()
+    site.router.site_services.judge_with(other)
+    world.run(3)
+    site.offer(rate=5, seconds=5)
+    world.run(6)
+    target = site.targets[9001]
+    target.service_s = 300.0
+    site.request()
+    site.request()
+    address = "127.0.0.1:9001"
+    free, full = (TargetPart(count, 2, None) for count in (1, 2))
+
+    def beside(part: TargetPart, awaited: int, answered: int) -> list[str]:
+        other.totals[SERVICE] = PortTotals(answered={address: answered})
+        other.lately[SERVICE] = PortLately(
+            key=SERVICE, change=None, targets={address: part}, awaited={address: awaited}
+        )
+        world.run(1.5 * limits.TARGET_STUCK_S)
+        return [note.message for note in site.router.notes if note.code == "SW0349"]
+
+    assert not beside(free, 0, 5), "two await an answer, and it has a free slot"
+    (message,) = beside(free, 1, 5)
+    assert "and 3 await an answer" in message
+    (message,) = beside(full, 2, 5)
+    assert "all of its slots are taken" in message
+    world.run(1)
+    other.totals[SERVICE] = PortTotals(answered={address: 6})
+    world.run(2)
+    assert not [note for note in site.router.notes if note.code == "SW0349"]
 
 
 def test_a_target_whose_slots_are_all_taken_by_idle_streams_does_not_hang() -> None:

@@ -3,6 +3,8 @@
 from router.model import limits
 from router.model.events import Note
 from router.model.specs import ServiceProtocol
+from router.workers.recent_port_figures import PortLately, PortTotals
+from tests.simulation.other_worker import OtherWorker
 from tests.simulation.world import SERVICE, SimSite, World
 
 
@@ -76,6 +78,44 @@ def test_clients_that_give_up_are_no_answers() -> None:
         for one in asked:
             one.leave()
     assert told == ["site-stuck b"]
+
+
+def test_what_another_worker_awaits_and_has_answered_counts_too() -> None:
+    world = two_sites()
+    near, far = world["a"], world["b"]
+    other = OtherWorker()
+    near.router.site_services.judge_with(other)
+    (target,) = far.targets.values()
+    near.offer(20, 5)
+    world.run(6)
+    target.service_s = 300.0
+    near.request()
+    near.request()
+    site = far.router.identity.site
+    world.run(20)
+    assert not owing(near), "two are too few"
+    other.totals[SERVICE] = PortTotals(answers_elsewhere={site: 7})
+    other.lately[SERVICE] = PortLately(key=SERVICE, change=None, awaited_elsewhere={site: 2})
+    world.run(20)
+    (note,) = owing(near)
+    assert "and 4 await an answer" in note.message
+    other.totals[SERVICE] = PortTotals(answers_elsewhere={site: 8})
+    world.run(2)
+    assert not owing(near)
+
+
+def test_a_worker_that_does_not_lead_says_nothing() -> None:
+    world = two_sites()
+    near = world["a"]
+    told = follow(near)
+    near.router.site_services.leave_judging()
+    (target,) = world["b"].targets.values()
+    near.offer(20, 5)
+    world.run(6)
+    target.service_s = 300.0
+    near.offer(20, 5)
+    world.run(40)
+    assert not owing(near) and not told
 
 
 def test_what_waits_for_a_slot_there_is_not_owed_an_answer() -> None:

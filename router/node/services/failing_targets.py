@@ -1,30 +1,26 @@
 """Targets of this site that fail requests, and stay in use: notes."""
 
-from collections.abc import Callable, Iterable
-
 from router.balance.targets.error_answers import ErrorAnswers, ErrorCounts
 from router.exchange.service_ports import ServicePorts
 from router.exchange.target_readings import TargetReadings
 from router.model.events import Note
 from router.model.ids import ServiceKey
-from router.node.services.unanswering_targets import Beside
+from router.node.services.other_workers import OtherWorkers
 
 
 class FailingTargets:
     """The one owner of the question how often a target fails; the law is `ErrorAnswers`."""
 
-    __slots__ = ("_answers", "_beside", "_keys_beside", "_ports", "_readings")
+    __slots__ = ("_answers", "_others", "_ports", "_readings")
 
     def __init__(self, readings: TargetReadings, ports: ServicePorts) -> None:
         self._readings, self._ports = readings, ports
         self._answers = ErrorAnswers()
-        self._beside: Beside = lambda key: ()
-        self._keys_beside: Callable[[], Iterable[ServiceKey]] = tuple
+        self._others: OtherWorkers | None = None
 
-    def judge_with(self, beside: Beside, keys: Callable[[], Iterable[ServiceKey]]) -> None:
-        """Judge also by what other workers of this router counted. ``keys``: the service ports of
-        which some of them had such answers."""
-        self._beside, self._keys_beside = beside, keys
+    def judge_with(self, others: OtherWorkers) -> None:
+        """Judge also by what other workers of this router counted."""
+        self._others = others
 
     def look(self, now: float) -> None:
         """Once a second."""
@@ -47,10 +43,12 @@ class FailingTargets:
 
     def _counts(self) -> dict[tuple[ServiceKey, str], ErrorCounts]:
         counts: dict[tuple[ServiceKey, str], ErrorCounts] = {}
-        readings = self._readings
+        readings, workers = self._readings, self._others
         errors, breaks = readings.errors(), readings.breaks()
-        for key in errors.keys() | breaks.keys() | set(self._keys_beside()):
-            own, broken, others = errors.get(key, {}), breaks.get(key, {}), [*self._beside(key)]
+        beside = set() if workers is None else set(workers.failing_beside())
+        for key in errors.keys() | breaks.keys() | beside:
+            own, broken = errors.get(key, {}), breaks.get(key, {})
+            others = () if workers is None else workers.totals_beside(key)
             addresses = {*own, *broken}
             for other in others:
                 addresses.update(other.errors, other.breaks)

@@ -25,6 +25,7 @@ from router.node.services.listeners import shared
 from router.node.services.listeners.grants import ListenerGrants, ListenerOffice, Unlistened
 from router.node.services.listeners.switches import ListenerSwitches
 from router.node.services.load_exchange import LoadExchange
+from router.node.services.other_workers import OtherWorkers
 from router.node.services.own_adverts import OwnWords
 from router.node.services.plan import Planner, PortPlan, Undeclared
 from router.node.services.planned import PlannedService
@@ -93,9 +94,10 @@ class SiteServices:
         self._plan = PortPlan({}, ())
         self._learnt = LearntServices(keeper, service_ttl_s, network.now())
         self._changes = ServiceChanges(tell, lambda key: self._plan.services[key].way_back)
-        self.unanswering = UnansweringTargets(forwarder, tell)
+        self._judges = True
+        self._unanswering = UnansweringTargets(forwarder, tell)
         self._unanswering_sites = UnansweringSites(forwarder, tell)
-        self.failing = FailingTargets(forwarder.readings.targets, forwarder.ports)
+        self._failing = FailingTargets(forwarder.readings.targets, forwarder.ports)
         self.clients = RefusedClients(lambda: forwarder.readings.refused_clients, tell)
         self._switches = ListenerSwitches(tell)
         forwarder.entry.follow_choices(self._look_at_choice)
@@ -112,6 +114,16 @@ class SiteServices:
     def follow_declared(self, hear: Callable[[Mapping[str, ServiceSpec], Exports], None]) -> None:
         """``hear`` which services the network has, and their exports, whenever that changes."""
         self._hear_declared = hear
+
+    def judge_with(self, others: OtherWorkers) -> None:
+        """Judge targets, and sites that owe answers, by what other workers of this router know."""
+        self._unanswering.judge_with(others)
+        self._unanswering_sites.judge_with(others)
+        self._failing.judge_with(others)
+
+    def leave_judging(self) -> None:
+        """Another worker judges them."""
+        self._judges = False
 
     def follow_refusals(self, asked_in_vain: Callable[[], Collection[ServiceKey]]) -> None:
         """``asked_in_vain``: service ports that clients asked for lately and found no target of."""
@@ -136,9 +148,9 @@ class SiteServices:
         and of services that are drained."""
         now = self._network.now()
         return [
-            *self.unanswering.notes(now),
+            *self._unanswering.notes(now),
             *self._unanswering_sites.notes(now),
-            *self.failing.notes(),
+            *self._failing.notes(),
             *self.clients.notes(),
             *self._changes.unsteady.notes(now),
             *taking.notes(self.planned.values()),
@@ -403,8 +415,9 @@ class SiteServices:
             self._take(self._routing.grants_ended(now))
         self._applied.look_at_credentials(self._plan.services)
         self._changes.look_at_rates(self._rates(), now)
-        self.unanswering.look(now)
-        self._unanswering_sites.look(self._routing.table, now)
-        self.failing.look(now)
+        if self._judges:
+            self._unanswering.look(now)
+            self._unanswering_sites.look(self._routing.table, now)
+            self._failing.look(now)
         self.clients.look(now)
         self._look_at_changes()

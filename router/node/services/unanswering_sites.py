@@ -1,11 +1,14 @@
 """Other sites that owe answers to requests of our clients: events and notes."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from router.balance.targets.answer_streaks import AnswerCounts, AnswerStreaks, NoAnswer
 from router.exchange.forwarder import Forwarder
 from router.model.events import Note, Tell
 from router.model.ids import ServiceKey, SiteId
+from router.model.limits import TARGET_STUCK_AWAITED
+from router.node.services.other_workers import OtherWorkers
 from router.routing.table import RouteTable
 
 
@@ -14,13 +17,18 @@ class UnansweringSites:
     the law is `AnswerStreaks`, with a site in the place of a target. What waits for a slot there
     does not count. The site itself tells which target it is (SW0349)."""
 
-    __slots__ = ("_answered", "_forwarder", "_streaks", "_table", "_tell")
+    __slots__ = ("_answered", "_forwarder", "_others", "_streaks", "_table", "_tell")
 
     def __init__(self, forwarder: Forwarder, tell: Tell) -> None:
         self._forwarder, self._tell = forwarder, tell
         self._streaks = AnswerStreaks()
         self._table: RouteTable | None = None
         self._answered: Mapping[tuple[ServiceKey, SiteId], int] = {}
+        self._others: OtherWorkers | None = None
+
+    def judge_with(self, others: OtherWorkers) -> None:
+        """Judge also by what other workers of this router know."""
+        self._others = others
 
     def look(self, table: RouteTable, now: float) -> None:
         """Once a second: report which sites begin to answer nothing, and which answer again."""
@@ -63,19 +71,34 @@ class UnansweringSites:
     def _counts(self) -> dict[ServiceKey, dict[str, AnswerCounts]]:
         """Clients are looked at only where a site has answered nothing since the last look."""
         readings = self._forwarder.readings
-        answered = {(key, site): count for key, site, count in readings.owing()}
-        is_quiet = any(self._answered.get(one) == count for one, count in answered.items())
+        there = self._awaited_beside()
+        least = 1 if there else TARGET_STUCK_AWAITED
+        own = {(key, site) for key, site in readings.busy_elsewhere(least)}
+        lately = {(key, SiteId(site)) for key, site in self._streaks.waited_for_lately}
+        answered = {one: self._answers(*one) for one in own | there.keys() | lately}
+        is_quiet = any(self._answered.get(one) == answered[one] for one in own)
         self._answered = answered
-        awaited = self._forwarder.awaited_elsewhere() if is_quiet else {}
+        here = self._forwarder.awaited_elsewhere() if is_quiet else {}
         counts: dict[ServiceKey, dict[str, AnswerCounts]] = {}
-        for (key, site), count in answered.items():
-            one = AnswerCounts(count, awaited=awaited.get((key, site), 0))
-            counts.setdefault(key, {})[site] = one
-        for key, name in self._streaks.waited_for_lately:
-            if name not in counts.get(key, {}):
-                ended = AnswerCounts(readings.answered_by(key, SiteId(name)))
-                counts.setdefault(key, {})[name] = ended
+        for one, count in answered.items():
+            key, site = one
+            awaited = here.get(one, 0) + there.get(one, 0)
+            counts.setdefault(key, {})[site] = AnswerCounts(count, awaited=awaited)
         return counts
+
+    def _awaited_beside(self) -> Counter[tuple[ServiceKey, SiteId]]:
+        awaited: Counter[tuple[ServiceKey, SiteId]] = Counter()
+        if self._others is not None:
+            for key in self._others.awaiting_beside():
+                for one in self._others.each_beside(key):
+                    if one is not None:
+                        awaited.update({(key, at): n for at, n in one.awaited_elsewhere.items()})
+        return awaited
+
+    def _answers(self, key: ServiceKey, site: SiteId) -> int:
+        own = self._forwarder.readings.answers_elsewhere(key).get(site, 0)
+        totals = () if self._others is None else self._others.totals_beside(key)
+        return own + sum(one.answers_elsewhere.get(site, 0) for one in totals)
 
     def _is_ready(self, key: ServiceKey, site: str) -> bool:
         """It is reached, and has targets of the service."""

@@ -1,51 +1,29 @@
 """Targets of this site that answer nothing, though checks find them ready: events and notes."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping
 
 from router.balance.targets.answer_streaks import AnswerCounts, AnswerStreaks, NoAnswer
 from router.exchange.forwarder import Forwarder
 from router.model.events import Note, Tell
 from router.model.ids import ServiceKey
+from router.model.limits import TARGET_STUCK_AWAITED
+from router.node.services.other_workers import OtherTotals, OtherWorkers
 from router.service.targets.target_answers import TargetAnswers
-
-
-class OtherAnswers(Protocol):
-    """What another process counted of the targets of one service port, by address: connections
-    to tcp targets, requests, answers of 5xx, and exchanges that the target broke off."""
-
-    @property
-    def answered(self) -> Mapping[str, int]: ...
-
-    @property
-    def silent(self) -> Mapping[str, int]: ...
-
-    @property
-    def errors(self) -> Mapping[str, int]: ...
-
-    @property
-    def breaks(self) -> Mapping[str, int]: ...
-
-    @property
-    def by_target(self) -> Mapping[str, int]: ...
-
-
-Beside = Callable[[ServiceKey], Iterable[OtherAnswers]]
 
 
 class UnansweringTargets:
     """The one owner of the question whether a target answers; the law is `AnswerStreaks`."""
 
-    __slots__ = ("_beside", "_forwarder", "_streaks", "_tell")
+    __slots__ = ("_forwarder", "_others", "_streaks", "_tell")
 
     def __init__(self, forwarder: Forwarder, tell: Tell) -> None:
         self._forwarder, self._tell = forwarder, tell
         self._streaks = AnswerStreaks()
-        self._beside: Beside | None = None
+        self._others: OtherWorkers | None = None
 
-    def judge_tcp(self, beside: Beside) -> None:
-        """Judge tcp targets too; ``beside``: what other workers of this router counted."""
-        self._beside = beside
+    def judge_with(self, others: OtherWorkers) -> None:
+        """Judge tcp targets too, and all by what other workers of this router know besides."""
+        self._others = others
 
     def look(self, now: float) -> None:
         """Report which targets begin to answer nothing, and which answer again."""
@@ -78,22 +56,50 @@ class UnansweringTargets:
     def _counts(self) -> dict[ServiceKey, dict[str, AnswerCounts]]:
         """Also empty for a service port: all of its connections were answered, as nearly always."""
         counts: dict[ServiceKey, dict[str, AnswerCounts]] = {}
-        readings = self._forwarder.readings.targets
-        for key, address, one in readings.busy():
+        readings, others = self._forwarder.readings.targets, self._others
+        awaiting = set() if others is None else set(others.awaiting_beside())
+        for key, address, one in readings.busy(1 if awaiting else TARGET_STUCK_AWAITED):
             counts.setdefault(key, {})[address] = one
-        for key, address in self._streaks.waited_for_lately:
+        beside = {(key, at) for key in awaiting for at in _awaited_beside(others, key)}
+        for key, address in beside.union(self._streaks.waited_for_lately):
             if address not in counts.get(key, {}):
                 ended = readings.answered_by(key, address)
                 if ended is not None:
                     counts.setdefault(key, {})[address] = AnswerCounts(ended)
-        if self._beside is not None:
-            for key, own in readings.answers():
-                counts[key] = _together(own, list(self._beside(key)))
+        if others is None:
+            return counts
+        for key, targets in counts.items():
+            counts[key] = _with_others(targets, others, key)
+        for key, own in readings.answers():
+            counts[key] = _together(own, others.totals_beside(key))
         return counts
 
 
+def _awaited_beside(others: OtherWorkers | None, key: ServiceKey) -> set[str]:
+    each = () if others is None else others.each_beside(key)
+    return {address for one in each if one is not None for address in one.awaited}
+
+
+def _with_others(
+    own: Mapping[str, AnswerCounts], others: OtherWorkers, key: ServiceKey
+) -> dict[str, AnswerCounts]:
+    """Of http targets: each worker has its part of the slots."""
+    now, totals = others.each_beside(key), others.totals_beside(key)
+    there = [one for one in now if one is not None]
+    return {
+        address: AnswerCounts(
+            one.answered + sum(other.answered.get(address, 0) for other in totals),
+            awaited=one.awaited + sum(other.awaited.get(address, 0) for other in there),
+            is_full=one.is_full
+            and len(there) == len(now)
+            and all(address in other.full for other in there),
+        )
+        for address, one in own.items()
+    }
+
+
 def _together(
-    own: Mapping[str, TargetAnswers], others: Iterable[OtherAnswers]
+    own: Mapping[str, TargetAnswers], others: Iterable[OtherTotals]
 ) -> dict[str, AnswerCounts]:
     if not any(one.silent for one in own.values()) and not any(one.silent for one in others):
         return {}

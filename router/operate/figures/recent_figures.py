@@ -1,5 +1,6 @@
 """What each service port did in the last seconds: of this worker, and of the whole router."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -25,17 +26,21 @@ class RecentFigures:
 
     def part(self, key: ServiceKey, former: Mapping[str, int]) -> PortLately:
         """One service port. ``former``: its clients of a former protocol, by that."""
-        return self._with_totals(self._own(key, former))
+        return self._with_totals(self._own(key, former), {})
 
     def latelies(self) -> Iterator[PortLately]:
         """What each service port did lately, without those that did nothing and have as many
         slots as before; and what removed ones have under way."""
         former = self._router.forwarder.entry.of_former_protocol()
+        awaited: defaultdict[ServiceKey, dict[SiteId, int]] = defaultdict(dict)
+        if any(self._router.readings.busy_elsewhere(1)):
+            for (key, site), count in self._router.forwarder.awaited_elsewhere().items():
+                awaited[key][site] = count
         for key in self._router.readings.keys:
             own = self._own(key, former.get(key, {}))
             if not own.is_idle or self._told_shares.get(key) != own.capacity:
                 self._told_shares[key] = own.capacity
-                yield self._with_totals(own)
+                yield self._with_totals(own, awaited[key])
         yield from self.removed_latelies()
 
     def removed_latelies(self) -> Iterator[PortLately]:
@@ -69,7 +74,7 @@ class RecentFigures:
             former=dict(former),
         )
 
-    def _with_totals(self, own: PortLately) -> PortLately:
+    def _with_totals(self, own: PortLately, awaited_elsewhere: dict[SiteId, int]) -> PortLately:
         """Add the figures that are too costly to read for idle service ports."""
         readings = self._router.readings
         reading, totals = (
@@ -90,16 +95,24 @@ class RecentFigures:
             refused=totals.refused,
             waited_s=totals.waited_s,
             by_target={join(one.host, one.port): one.requests_total for one in targets},
-            answered={at: one.answered for at, one in answers.items() if one.answered},
+            answered=readings.targets.answered(own.key),
             silent={at: one.silent for at, one in answers.items() if one.silent},
             errors=dict(readings.targets.errors_of(own.key)),
             breaks=dict(readings.targets.breaks_of(own.key)),
+            answers_elsewhere=readings.answers_elsewhere(own.key),
         )
         parts = {
             join(one.host, one.port): TargetPart(one.in_flight, one.capacity, rate_of(one.rate))
             for one in targets
         }
-        return msgspec.structs.replace(own, totals=counted, demand=totals.demand, targets=parts)
+        return msgspec.structs.replace(
+            own,
+            totals=counted,
+            demand=totals.demand,
+            targets=parts,
+            awaited=readings.targets.awaited(own.key),
+            awaited_elsewhere=awaited_elsewhere,
+        )
 
     # Of the whole router ----------------------------------------------------------------------
 

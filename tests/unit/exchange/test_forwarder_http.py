@@ -897,10 +897,10 @@ def test_the_longest_of_late_is_also_of_requests_that_other_sites_send() -> None
 def test_a_target_awaits_no_answer_to_a_request_that_it_does_not_have_in_full() -> None:
     shop = Shop(here=1, there=0, farther=0, answer=None)
     party = shop.client(b"POST / HTTP/1.1\r\nHost: s\r\nContent-Length: 5\r\n\r\nhel")
-    ((_, _, uploaded),) = shop.a.readings.targets.busy()
+    ((_, _, uploaded),) = shop.a.readings.targets.busy(limits.TARGET_STUCK_AWAITED)
     party.send(b"lo")
     shop.network.run()
-    ((_, _, complete),) = shop.a.readings.targets.busy()
+    ((_, _, complete),) = shop.a.readings.targets.busy(limits.TARGET_STUCK_AWAITED)
     assert (uploaded.awaited, complete.awaited) == (0, 1)
 
 
@@ -923,19 +923,19 @@ def test_a_full_target_that_sends_parts_of_an_answer_has_answered(
     shop = Shop(here=1, there=0, farther=0, answer=None)
     shop.client(request_bytes)
     readings, target = shop.a.readings, shop.targets["a"].serving[-1]
-    ((_, address, counts),) = readings.targets.busy()
+    ((_, address, counts),) = readings.targets.busy(limits.TARGET_STUCK_AWAITED)
     seen = [counts.answered]
     assert counts.is_waited_for
     for data in (head, part, part):
         target.send(data)
         shop.network.run()
-        ((_, _, counts),) = readings.targets.busy()
+        ((_, _, counts),) = readings.targets.busy(limits.TARGET_STUCK_AWAITED)
         assert not counts.is_waited_for, "it may be idle from now on"
         seen.append(counts.answered)
         assert readings.targets.answered_by(KEY, address) == seen[-1]
     assert seen == sorted(set(seen)), "each part counts"
     assert readings.targets.completed_by(KEY, address) == 0
-    ((_, _, counts),) = readings.targets.busy()
+    ((_, _, counts),) = readings.targets.busy(limits.TARGET_STUCK_AWAITED)
     assert counts.answered == seen[-1], "and nothing counts by itself"
 
 

@@ -10,6 +10,7 @@ from router.balance.targets.error_answers import ErrorShare
 from router.exchange.readings import Readings
 from router.model.capacity import Rate, SiteCap
 from router.model.ids import ServiceKey
+from router.model.limits import TARGET_STUCK_AWAITED
 from router.model.specs import ServiceSpec
 from router.service.figures import NO_LOAD, Left, Spills
 from router.service.ports import TargetConfig
@@ -114,7 +115,7 @@ def test_what_is_read_of_all_leaves_out_those_that_have_none(world: World) -> No
     assert list(readings.losses()) == []
     assert targets.standing() == {key: {str(world.targets[key]): True} for key in KNOWN}
     full = AnswerCounts(0, awaited=1, is_full=True)
-    assert list(targets.busy()) == [(SHOP, str(world.targets[SHOP]), full)]
+    assert list(targets.busy(TARGET_STUCK_AWAITED)) == [(SHOP, str(world.targets[SHOP]), full)]
     assert dict(targets.answers()).keys() == {DB, EXTRA}
     assert (targets.errors(), targets.breaks()) == ({}, {})
     snapshots = {one.key: one for one in readings.snapshots()}
@@ -148,7 +149,7 @@ def test_a_target_awaits_answers_while_one_of_its_requests_has_none(world: World
     targets, address = world.readings.targets, str(world.targets[SHOP])
 
     def awaited() -> list[int]:
-        return [one.awaited for _, _, one in targets.busy()]
+        return [one.awaited for _, _, one in targets.busy(TARGET_STUCK_AWAITED)]
 
     assert awaited() == [1]
     assert targets.is_ready(SHOP, address)

@@ -8,6 +8,7 @@ from router.exchange.target_readings import TargetReadings
 from router.model.ids import ServiceKey
 from router.node.services.failing_targets import FailingTargets
 from router.workers.recent_port_figures import PortTotals
+from tests.simulation.other_worker import OtherWorker
 
 SHOP = ServiceKey("shop", 80)
 ONE, OTHER = "10.0.0.1:80", "10.0.0.2:80"
@@ -41,10 +42,11 @@ class Counted:
 def test_what_other_workers_counted_is_added_also_where_this_one_saw_nothing() -> None:
     own = Counted()
     targets = FailingTargets(cast(TargetReadings, own), cast(ServicePorts, own))
-    beside = PortTotals(errors={ONE: 1}, by_target={ONE: 1, OTHER: 50})
-    targets.judge_with(lambda key: [beside], lambda: [SHOP])
+    other = OtherWorker()
+    targets.judge_with(other)
+    other.totals[SHOP] = PortTotals(errors={ONE: 1}, by_target={ONE: 1, OTHER: 50})
     targets.look(0.0)
-    beside = PortTotals(errors={ONE: 5}, by_target={ONE: 9, OTHER: 90})
+    other.totals[SHOP] = PortTotals(errors={ONE: 5}, by_target={ONE: 9, OTHER: 90})
     own.completed = {ONE: 2, OTHER: 10}
     targets.look(2.0)
     assert own.shown() == {ONE: "answered 5xx to 4 of 10 requests in the last 2 s"}
@@ -55,10 +57,11 @@ def test_what_other_workers_counted_is_added_also_where_this_one_saw_nothing() -
 def test_a_target_that_resets_and_stays_in_use_is_named() -> None:
     own = Counted()
     targets = FailingTargets(cast(TargetReadings, own), cast(ServicePorts, own))
-    beside = PortTotals(breaks={ONE: 1}, by_target={ONE: 1})
-    targets.judge_with(lambda key: [beside], lambda: [SHOP])
+    other = OtherWorker()
+    targets.judge_with(other)
+    other.totals[SHOP] = PortTotals(breaks={ONE: 1}, by_target={ONE: 1})
     targets.look(0.0)
-    beside = PortTotals(breaks={ONE: 5}, by_target={ONE: 9})
+    other.totals[SHOP] = PortTotals(breaks={ONE: 5}, by_target={ONE: 9})
     own.broken, own.completed = {ONE: 2}, {ONE: 2, OTHER: 10}
     targets.look(2.0)
     assert own.shown() == {ONE: "gave no whole answer to 6 of 10 requests in the last 2 s"}

@@ -1,0 +1,61 @@
+"""What the other workers of a router know of targets and sites: see `workers.combined_figures`."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from router.model.ids import ServiceKey, SiteId
+
+
+class OtherTotals(Protocol):
+    """What another worker counted of one service port in all its lives, by address: requests,
+    answers (connections to tcp targets that got a byte; http requests that were completed, and
+    parts of answers), tcp connections that got none, answers of 5xx, and exchanges that the target
+    broke off. ``answers_elsewhere``: that began, by the site."""
+
+    @property
+    def by_target(self) -> Mapping[str, int]: ...
+
+    @property
+    def answered(self) -> Mapping[str, int]: ...
+
+    @property
+    def silent(self) -> Mapping[str, int]: ...
+
+    @property
+    def errors(self) -> Mapping[str, int]: ...
+
+    @property
+    def breaks(self) -> Mapping[str, int]: ...
+
+    @property
+    def answers_elsewhere(self) -> Mapping[SiteId, int]: ...
+
+
+class OtherNow(Protocol):
+    """What another worker has of one service port: http requests that a target, or another site,
+    has in full and owes an answer. ``full``: targets without a free slot there."""
+
+    @property
+    def awaited(self) -> Mapping[str, int]: ...
+
+    @property
+    def awaited_elsewhere(self) -> Mapping[SiteId, int]: ...
+
+    @property
+    def full(self) -> Collection[str]: ...
+
+
+class OtherWorkers(Protocol):
+    """All others of this router; there may be none."""
+
+    def totals_beside(self, key: ServiceKey) -> Sequence[OtherTotals]:
+        """Of each."""
+
+    def each_beside(self, key: ServiceKey) -> Sequence[OtherNow | None]:
+        """Of each; None: it has nothing under way."""
+
+    def awaiting_beside(self) -> Collection[ServiceKey]:
+        """Service ports of which requests await an answer there."""
+
+    def failing_beside(self) -> Collection[ServiceKey]:
+        """Service ports of which targets answered 5xx, or broke off, there."""
