@@ -28,6 +28,10 @@ ADVICE: Final = (
         "To end them at once: sitectl stop, then sitectl start",
         "To end them at once: sitectl --site west stop, then sitectl --site west start",
     ),
+    (
+        "If it should not be here at all: sitectl link delete a",
+        "If it should not be here at all: sitectl --site west link delete a",
+    ),
     ("refused (sitectl link status)", "refused (sitectl --site west link status)"),
     (
         "sitectl stop, then sitectl start",

@@ -22,7 +22,7 @@ export function elsewhere(...words) {
 
 /** A command in an advice, after what is before it; of `there` it is for another site. */
 const IN_ADVICE = new RegExp(
-  "(?<there>\\b(?:At|On|There)\\b[^:;.\\n]*: |\\b(?:at (?!once\\b)[^:;,.\\n]*|on \\S+ run|there): )sitectl |" +
+  "(?<there>\\b(?:At|On|There)\\b[^:;.\\n]*: |\\b(?:at (?!(?:once|all)\\b)[^:;,.\\n]*|on \\S+ run|there): )sitectl |" +
     "(?<before>^|[:;,.?] |\\(|\\b(?:then|[Ss]ee|or) |&& )" +
     "sitectl (?=[a-z])(?!(?:init|explain|version|completion|switch)\\b|(?:[a-z]+ )+--help)",
   "g",
@@ -38,7 +38,7 @@ export function advised(text) {
 }
 
 /** What stands before a command that is to be typed at another site. */
-const ELSEWHERE = /\b(?:there|site|host|at [^:;,.]+|on [^:;,.]+): $/i;
+const ELSEWHERE = /\b(?:there|site|host|at (?!(?:once|all)\b)[^:;,.]+|on [^:;,.]+): $/i;
 
 /** What a shell would take for more than words: a site may have called itself so. */
 const NOT_WORDS = /[$`|&<>(){}!*?'"\\\n]/;
