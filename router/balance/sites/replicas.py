@@ -32,7 +32,10 @@ class RoutersOfSite(Candidate):
     The sums are kept. While only loads change, as requests come and go, only these are added up.
     """
 
-    __slots__ = ("_distances", "_left", "_some_left_out", "_some_send_away", "members")
+    __slots__ = (
+        *("_all_stated", "_distances", "_left", "_some_left_out", "_some_send_away"),
+        "members",
+    )
 
     def __init__(self, members: Sequence[LocalSite | RemoteSite]) -> None:
         first = members[0]
@@ -42,6 +45,7 @@ class RoutersOfSite(Candidate):
         self._left: list[LocalSite | RemoteSite] = []  # Able, and not left out of this decision.
         self._some_left_out = True  # Of this decision: the sums are not of all.
         self._some_send_away = False
+        self._all_stated = False  # Each of them has a stated capacity.
         self.paths = tuple(path for one in members for path in one.paths)
         taking = [one for one in members if one.targets_ready and not one.draining]
         self.cost = min(one.cost for one in taking or members)
@@ -161,6 +165,7 @@ class RoutersOfSite(Candidate):
         self.weigh()
         stated = [one.capacity for one in left if one.capacity is not None]
         self.capacity = sum(stated) if stated else None
+        self._all_stated = bool(stated) and len(stated) == len(left)
         self.reserved = sum([one.reserved for one in left])
         shares = [one.most_for_one for one in left if one.most_for_one is not None]
         self.most_for_one = sum(shares) if shares and len(shares) == len(left) else None
@@ -206,6 +211,20 @@ class RoutersOfSite(Candidate):
         each = [one.stated_capacity for one in able or self._shown]
         stated = [one for one in each if one is not None]
         return sum(stated) if stated else None
+
+    @property
+    def is_stated(self) -> bool:
+        """Also where one of them has more in flight than its slots, as after these were lowered:
+        that takes no slot of another one."""
+        return self._all_stated or super().is_stated
+
+    @property
+    def free(self) -> int | None:
+        """The sum over those that are not left out, if each has a stated capacity."""
+        if not self._all_stated:
+            return super().free
+        free = sum([one.free or 0 for one in self._left])
+        return free if self.share_left is None else min(free, self.share_left)
 
     def free_within(self, share: float | None) -> int | None:
         """The sum over those that are not left out."""

@@ -110,6 +110,18 @@ def test_a_router_that_is_short_of_memory_adds_no_room_to_its_site() -> None:
     assert [here.take() for _ in range(5)] == ["7", "7", "7", "7", "all-full"]
 
 
+def test_what_one_router_has_beyond_its_slots_takes_none_of_another_one() -> None:
+    here = Here(None)
+    dearer = candidate("9", THIRD, path_cost=2)
+    here.balancer.set_remotes([candidate("7", capacity=2), candidate("8", capacity=1), dearer])
+    here.balancer.report_load(OTHER, 3, 1, 2, 1.0, router=RouterId("7"))
+    here.balancer.report_load(OTHER, 0, 1, 1, 1.0, router=RouterId("8"))
+    (other,) = [one for one in here.balancer.explain(2.0).candidates if one.site == OTHER]
+    assert (other.verdict, other.free, other.level) == ("chosen", 1, 1.0)
+    assert other.reason == "cheapest site with room (1 of 3 free)"
+    assert [here.take() for _ in range(2)] == ["8", THIRD]
+
+
 def test_a_request_that_another_router_of_this_site_takes_is_no_overflow() -> None:
     here = Here(0)
     here.balancer.set_remotes([candidate("2", OWN), candidate("9")])
