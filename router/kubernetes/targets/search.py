@@ -248,6 +248,20 @@ class Search:
                 )
             )
 
+    def scaled_to_0(self, found: Object) -> None:
+        """Note that its workload has no pod since nobody wants one."""
+        place = shown(found)
+        self.errors.append(
+            ConfigError(
+                place,
+                "spec.replicas",
+                "it is scaled to 0, so it has no pods",
+                hint=f"kubectl scale {place.lower()} --replicas 1",
+                code=NO_PODS,
+                severity="info",
+            )
+        )
+
     def result(self) -> Document:
         """The connector with its targets, as many as count; of too many those that may be used."""
         kept = self.targets

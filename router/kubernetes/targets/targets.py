@@ -229,6 +229,8 @@ def _of_workload(search: Search, kind: str, name: str) -> Needs:
     spec = found.get("spec")
     replicas = spec.get("replicas", 1) if isinstance(spec, dict) else 1
     needs = _of_selector(search, selectors.of_workload(found), f"{kind} {name}", replicas)
+    if replicas == 0 and not search.targets:
+        search.scaled_to_0(found)
     return msgspec.structs.replace(needs, workload=(kind, name))
 
 

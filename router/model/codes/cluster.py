@@ -170,7 +170,7 @@ CODES: Final = (
     Code(
         "SW0434",
         "A workload without a pod that has an address",
-        "Its selector fits no pod, or its pods were not started.",
+        "Its selector fits no pod, its pods were not started, or it is scaled to 0.",
         "kubectl get pods --show-labels; kubectl get events",
     ),
     Code(

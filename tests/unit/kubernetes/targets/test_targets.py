@@ -301,10 +301,12 @@ def test_what_is_not_there_is_told_and_everything_else_goes_on() -> None:
     assert len(spec.targets) == 1
 
 
-def test_a_selector_without_pods_is_told_but_not_for_a_workload_scaled_to_none() -> None:
+def test_a_selector_without_pods_is_a_problem_and_a_workload_scaled_to_0_a_note() -> None:
     documents = [connector("deployment/shop", 80)]
     assert codes(expand(documents, snapshot(DEPLOYMENT))) == ["SW0434"]
-    assert codes(expand(documents, snapshot(workload("Deployment", "shop", replicas=0)))) == []
+    (note,) = expand(documents, snapshot(workload("Deployment", "shop", replicas=0))).errors
+    assert (note.source, note.path, note.severity) == ("Deployment/shop", "spec.replicas", "info")
+    assert note.hint == "kubectl scale deployment/shop --replicas 1"
 
 
 def test_a_kind_that_may_not_be_read_is_told_with_the_role() -> None:
