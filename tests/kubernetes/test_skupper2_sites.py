@@ -66,6 +66,33 @@ def test_a_site_makes_a_router_follows_its_spec_and_takes_it_away(cluster: Clust
     running(cluster, story)
 
 
+def test_what_a_deleted_site_leaves_says_that_it_has_none(cluster: Cluster) -> None:
+    at = "2026-01-01T00:00:00Z"
+    ready = {"type": "Ready", "status": "True", "reason": "Ready", "lastTransitionTime": at}
+    was = {"status": "Ready", "message": "OK", "conditions": [{**ready, "message": "OK"}]}
+
+    async def story(cluster: Cluster) -> None:
+        put(cluster, "Site", "shop", "west")
+        await until(lambda: has_router(cluster, "west"))
+        put(cluster, "Listener", "db", "west", routingKey="db", host="db", port=1)
+        put(cluster, "Link", "new", "west", endpoints=[])
+        cluster.patch("Listener", "db", {"status": was}, "west", "status")
+        cluster.delete("Site", "shop", "west")
+
+        def said() -> Any:
+            return status(cluster, "Listener", "db", "west").get("message")
+
+        await until(lambda: said() == "No active site in namespace")
+        told = status(cluster, "Listener", "db", "west")["conditions"]
+        assert [(one["type"], one["status"]) for one in told] == [
+            ("Configured", "False"),
+            ("Ready", "False"),
+        ]
+        assert not status(cluster, "Link", "new", "west"), "nobody has said anything of it"
+
+    running(cluster, story)
+
+
 def test_deleting_skuppers_kinds_deletes_no_site(cluster: Cluster) -> None:
     async def story(cluster: Cluster) -> None:
         put(cluster, "Site", "shop", "west")

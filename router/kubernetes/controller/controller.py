@@ -334,6 +334,7 @@ class SiteController:
             await self._delete(namespace, secret)
         await self._delete_one(namespace, "Lease", names.ROUTER)
         await self._delete_one(namespace, "ConfigMap", names.OWNERS_CONFIGMAP)
+        await self._v2_sites.forsake(namespace)
         # Last: as long as it is there, a controller that was interrupted goes on from here.
         await self._delete_one(namespace, "ConfigMap", names.STATUS_CONFIGMAP)
         if self._mirror.membership.site is not None:

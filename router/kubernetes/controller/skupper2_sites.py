@@ -5,16 +5,18 @@ is owned by the Site: deleting Skupper's CRDs deletes every Site, and no author 
 site ends only when its Site was seen here and is gone while the cluster serves the kind.
 """
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.errors import FORBIDDEN, ApiError
+from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
 from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.applied import is_as_applied, stamped
 from router.kubernetes.objects.conditions import Condition, conditions
 from router.kubernetes.objects.objects import (
     Object,
+    Snapshot,
     is_going,
     name_of,
     part,
@@ -24,9 +26,12 @@ from router.kubernetes.objects.objects import (
     uid_of,
 )
 from router.kubernetes.objects.role_rules import rule_text
+from router.kubernetes.skupper2.controller_choice import controller_of
 from router.kubernetes.skupper2.requested_sites import SiteWish
-from router.kubernetes.skupper2.statuses import ERROR, MESSAGE_CHARS_MAX, READY
+from router.kubernetes.skupper2.statuses import ERROR, MESSAGE_CHARS_MAX, READY, without_site
 from router.model.errors import ConfigError
+
+log = logging.getLogger("router.kubernetes")
 
 
 class Skupper2Sites:
@@ -61,6 +66,45 @@ class Skupper2Sites:
         await self._api.delete("ConfigMap", name_of(found), uid=uid_of(found), namespace=namespace)
         self._known.discard(namespace)
         return True
+
+    async def forsake(self, namespace: str) -> None:
+        """Say in the status of what is left that it has no site: no router is there to say it."""
+        now = stamp_now()
+        left = [
+            (found, status)
+            for kind in skupper2_kinds.KINDS
+            if kind != "Site"
+            for found in await self._listed(namespace, kind)
+            if (status := without_site(found, namespace, now)) is not None
+        ]
+        if not left or await self._is_of_another(namespace):
+            return
+        for found, status in left:
+            try:
+                await self._api.replace(
+                    {**found, "status": status}, subresource="status", namespace=namespace
+                )
+            except ApiError as error:
+                if error.status not in (CONFLICT, FORBIDDEN, NOT_FOUND):
+                    raise
+                log.info("the status of %s stays: %s", shown(found), error)
+
+    async def _listed(self, namespace: str, kind: str) -> Sequence[Object]:
+        """All of a kind; none where it is not served or may not be read."""
+        try:
+            return (await self._api.list(kind, namespace=namespace)).items
+        except ApiError as error:
+            if error.status not in (FORBIDDEN, NOT_FOUND):
+                raise
+            return ()
+
+    async def _is_of_another(self, namespace: str) -> bool:
+        """Whether another controller acts on the objects by now."""
+        claim = await self._api.find("ConfigMap", names.SKUPPER_CONTROL, namespace=namespace)
+        router = await self._api.find("Deployment", names.SKUPPER_ROUTER, namespace=namespace)
+        found = [one for one in (claim, router) if one is not None]
+        objects = {str(one["kind"]): {name_of(one): one} for one in found}
+        return bool(controller_of(Snapshot(namespace, objects)).other)
 
     async def report(
         self, namespace: str, site: Object, problems: Iterable[ConfigError]

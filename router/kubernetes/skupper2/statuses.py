@@ -42,6 +42,8 @@ _CREDENTIAL: Final = "SW0444"
 _NO_MATCH: Final = "No matches for selector"
 _NO_TARGET: Final = "No matching connectors: no reachable site has a ready target"
 _STRATEGIES: Final = ("priority", "weighted")
+_OF_TOKENS: Final = ("url", "code", "ca", "expirationTime", "redemptions")
+"""Fields of an AccessGrant's status that say what its token is."""
 _WITHOUT_READY: Final = ("MultiKeyListener", "AccessToken")
 """Kinds that never get a condition `Ready`."""
 
@@ -101,6 +103,32 @@ def _elsewhere(inputs: StatusInputs, made: "_Statuses") -> dict[tuple[str, str],
         there = namespace_of(binding.get("spec"))
         found[CONNECTOR, f"{there}/{name}"] = made.attached(there, name, one)
     return found
+
+
+def without_site(found: Object, namespace: str, now: str) -> dict[str, Any] | None:
+    """The status of an object that a router left behind as it went with its site.
+
+    None: it stays as it is. What the token of an AccessGrant was stays, so that nothing grants
+    another one. ``namespace``: its own.
+    """
+    kind = str(found.get("kind"))
+    was = part(found, "status", "conditions")
+    if not was or is_going(found) or is_completed(found) or _is_of_another_site(found, namespace):
+        return None
+    told = [_condition(_first_condition(kind), False, _NO_SITE, ERROR)]
+    if kind not in _WITHOUT_READY:
+        told.append(_condition(READY, False, _NO_SITE, ERROR))
+    kept = {key: part(found, "status", key) for key in _OF_TOKENS}
+    return {
+        "status": ERROR,
+        "message": _NO_SITE,
+        "conditions": conditions(found, told, now),
+        **{key: value for key, value in kept.items() if value is not None},
+    }
+
+
+def _first_condition(kind: str) -> str:
+    return {"AccessGrant": "Processed", "AccessToken": "Redeemed"}.get(kind, "Configured")
 
 
 class _Told(msgspec.Struct):
@@ -188,7 +216,7 @@ class _Statuses:
     def _configured(
         self, kind: str, name: str, found: Object, wrong: ConfigError | None
     ) -> Condition:
-        type_ = {"AccessGrant": "Processed", "AccessToken": "Redeemed"}.get(kind, "Configured")
+        type_ = _first_condition(kind)
         if wrong is not None:
             active = self._inputs.seen.site
             if kind == "Site" and active and active != name:
@@ -274,8 +302,7 @@ class _Statuses:
             is_made = made is not None and bool(where.endpoints)
             told.conditions.append(_condition("Resolved", is_made, waiting))
         if made is not None:
-            kept = ("url", "code", "ca", "expirationTime")
-            told.fields |= {key: part(found, "status", key) for key in kept}
+            told.fields |= {key: part(found, "status", key) for key in _OF_TOKENS}
             told.fields["redemptions"] = made
 
     def _add_link(self, name: str, told: _Told) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.api_calls import Page
+from router.kubernetes.client.errors import ApiError
 from router.kubernetes.controller.skupper2_sites import Skupper2Sites
 from router.kubernetes.objects import names
 from router.kubernetes.skupper2.requested_sites import SiteWish
@@ -69,3 +70,43 @@ def test_a_site_that_is_there_again_keeps_what_was_made_of_it() -> None:
 def test_a_site_that_was_never_seen_ends_nothing() -> None:
     server = Server()
     assert not ends(server, was_seen=False) and not server.deleted
+
+
+class LeftBehind(Server):
+    """A namespace whose site is gone: ``left`` by kind; ``written``: statuses."""
+
+    def __init__(self, *left: Any, claim: str = "", unread: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.left, self.unread = left, unread
+        self.written: list[tuple[str, Any]] = []
+        made = {"kind": "ConfigMap", "metadata": {"name": "skupper"}, "data": {"controller": claim}}
+        self.claim = made if claim else None
+
+    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
+        return self.claim if (kind, name) == ("ConfigMap", "skupper") else None
+
+    async def list(self, kind: str, *, namespace: str = "", **_: str) -> Page:
+        assert namespace == "west"
+        if kind in self.unread:
+            raise ApiError(404, "NotFound", "the server could not find the requested resource")
+        return Page([one for one in self.left if one["kind"] == kind], "7")
+
+    async def replace(
+        self, whole: Any, *, subresource: str = "", namespace: str = ""
+    ) -> dict[str, Any]:
+        assert (subresource, namespace) == ("status", "west")
+        self.written.append((whole["metadata"]["name"], whole["status"]["message"]))
+        return dict(whole)
+
+
+SAID = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+
+
+@pytest.mark.parametrize(("claim", "left_alone"), [("", False), ("skupper-controller", True)])
+def test_what_a_site_leaves_is_told_unless_another_controller_acts_on_it(
+    claim: str, left_alone: bool
+) -> None:
+    told, untold = v2("Listener", "db") | SAID, v2("Connector", "new")
+    server = LeftBehind(told, untold, claim=claim, unread=("MultiKeyListener",))
+    asyncio.run(Skupper2Sites(server).forsake("west"))
+    assert server.written == ([] if left_alone else [("db", "No active site in namespace")])

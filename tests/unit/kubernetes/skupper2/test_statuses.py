@@ -11,7 +11,7 @@ from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.kubernetes.services import refusals
 from router.kubernetes.skupper2.network_facts import GrantFacts, KeyFacts, LinkFacts, NetworkFacts
-from router.kubernetes.skupper2.statuses import StatusInputs, statuses
+from router.kubernetes.skupper2.statuses import StatusInputs, statuses, without_site
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, TargetSpec
 from tests.unit.kubernetes.namespace_objects import made, site, snapshot
@@ -255,6 +255,30 @@ def test_a_grant_whose_token_is_useless_or_has_no_address_is_not_resolved() -> N
     nowhere = Addresses(waiting="no address yet")
     found = status(made, v2("Site", "west"), access=GrantFacts(granted={"g": 0}), addresses=nowhere)
     assert short(found) == ("Pending", "no address yet")
+
+
+def test_what_is_left_without_a_site_is_in_error_and_a_grant_keeps_what_its_token_was() -> None:
+    was = {"conditions": [{"type": "Ready", "status": "True"}], "hasMatchingConnector": True}
+    found = without_site(listener("front") | {"status": was}, "shop", NOW)
+    assert found is not None and short(found) == ("Error", "No active site in namespace")
+    assert [one[:2] for one in conditions(found)] == [("Configured", "False"), ("Ready", "False")]
+    assert "hasMatchingConnector" not in found
+    kept = {"url": OUR_URL, "code": "c", "ca": "x", "expirationTime": NOW, "redemptions": 1}
+    found = without_site(v2("AccessGrant", "g") | {"status": {**was, **kept}}, "shop", NOW)
+    assert found is not None and {key: found[key] for key in kept} == kept
+    assert conditions(found)[0][:2] == ("Processed", "False")
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        listener("front"),
+        v2("AccessToken", "t") | {"status": {"redeemed": True, "conditions": [{"type": "x"}]}},
+        v2("AttachedConnector", "a", siteNamespace="far") | {"status": {"conditions": [{}]}},
+    ],
+)
+def test_what_nobody_reported_on_or_is_done_or_another_sites_stays_as_it_is(left: Any) -> None:
+    assert without_site(left, "shop", NOW) is None
 
 
 def test_a_grant_that_skupper_made_keeps_its_url_and_code() -> None:
