@@ -296,6 +296,10 @@ def test_a_namespace_that_no_longer_takes_part_loses_its_site_and_only_that(
     soon(lambda: is_ready(east, names.ROUTER, "leaves"), "its site")
     soon(lambda: east.get("Secret", LINK, "leaves"), "its link")
     assert east.get("Secret", "spillway-grant-mcs-leaves", PLACE) is not None
+    left = ExportCase(clusters, "leaves", "left")
+    left.deploy(east)
+    left.export(east)
+    soon(lambda: left.condition(east, "Ready") == "True", "its export")
     east.patch("Namespace", "leaves", {"metadata": {"labels": {"takes-part": "no"}}})
     for kind, name in (
         ("ConfigMap", names.SITE_CONFIGMAP),
@@ -305,4 +309,6 @@ def test_a_namespace_that_no_longer_takes_part_loses_its_site_and_only_that(
     ):
         soon(lambda k=kind, n=name: east.get(k, n, "leaves") is None, f"{kind} goes")  # type: ignore[misc]
     soon(lambda: east.get("Secret", "spillway-grant-mcs-leaves", PLACE) is None, "its claim goes")
+    soon(lambda: not left.condition(east, "Ready"), "nothing says that it is exported")
+    soon(lambda: not left.imported(east), "its import goes")
     assert east.get("Deployment", names.ROUTER, NAMESPACE) is not None

@@ -26,10 +26,13 @@ from tests.kubernetes.routers import (
     soon,
 )
 from tests.kubernetes.test_reach import READY, Serve, asked, serve
+from tests.scenario.waiting import stays
 
 __all__ = ["serve"]
 
 NAME = network_name("prod", "shop")
+GONE_S = 2.0
+"""So long an import that went may not come back; it came within 0.1 s."""
 READY_EXPORT = {
     "Valid": ("True", "Valid"),
     "Ready": ("True", "Exported"),
@@ -185,6 +188,25 @@ def test_an_import_lasts_as_long_as_one_site_exports(
     soon(lambda: asked(cluster, west, "shop-clusterset") == "east", "it answers", west, east)
     cluster.delete("ServiceExport", "shop", "east")
     soon(lambda: not imported(cluster, "west"), "it goes with the last", west)
+
+
+@pytest.mark.programs("kubectl")
+def test_nothing_is_said_or_made_for_a_site_that_takes_no_part_or_is_gone(
+    cluster: Cluster, start: Start, serve: Serve
+) -> None:
+    west, east = linked(cluster, start, serve)
+    export(cluster, "west")
+    soon(lambda: conditions(cluster, "west") == READY_EXPORT, "it is exported", west)
+    soon(lambda: is_ready(cluster, "east"), "it is imported", east)
+
+    cluster.delete("ConfigMap", "skupper-site", "east")
+    soon(lambda: "SW0109" in east.codes(), "east's router knows that its site is gone", east)
+    cluster.delete("Service", "shop-clusterset", "east")  # As who ends the site does it.
+    soon(lambda: not imported(cluster, "east"), "the import goes with its Service", east)
+    stays(lambda: not imported(cluster, "east"), "the router makes no other", GONE_S)
+
+    cluster.patch("ConfigMap", "skupper-site", {"data": {"mcs": "false"}}, "west")
+    soon(lambda: not conditions(cluster, "west"), "it says no more that it is exported", west)
 
 
 @pytest.mark.programs("kubectl")

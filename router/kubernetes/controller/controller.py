@@ -17,6 +17,7 @@ from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, ApiError
 from router.kubernetes.controller.cluster_set_sites import ClusterSetSites, is_made
 from router.kubernetes.controller.controller_findings import REFUSED, event, refused
+from router.kubernetes.controller.left_statuses import write_left
 from router.kubernetes.controller.namespace_mirror import NamespaceMirror, Seen
 from router.kubernetes.controller.skupper2_sites import Skupper2Sites, orphaned
 from router.kubernetes.leader.service_writer import restore_all
@@ -28,6 +29,8 @@ from router.kubernetes.manifests import (
     skupper2_objects,
 )
 from router.kubernetes.manifests.image import PullPolicy
+from router.kubernetes.multicluster import conditions
+from router.kubernetes.multicluster.names import EXPORT
 from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.applied import is_as_applied, is_stamped, stamped
 from router.kubernetes.objects.findings import ObjectFindings
@@ -335,6 +338,7 @@ class SiteController:
         await self._delete_one(namespace, "Lease", names.ROUTER)
         await self._delete_one(namespace, "ConfigMap", names.OWNERS_CONFIGMAP)
         await self._v2_sites.forsake(namespace)
+        await write_left(self._api, namespace, (EXPORT,), conditions.withdrawn)
         # Last: as long as it is there, a controller that was interrupted goes on from here.
         await self._delete_one(namespace, "ConfigMap", names.STATUS_CONFIGMAP)
         if self._mirror.membership.site is not None:

@@ -5,12 +5,12 @@ is owned by the Site: deleting Skupper's CRDs deletes every Site, and no author 
 site ends only when its Site was seen here and is gone while the cluster serves the kind.
 """
 
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
+from router.kubernetes.client.errors import FORBIDDEN, ApiError
+from router.kubernetes.controller.left_statuses import write_left
 from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.applied import is_as_applied, stamped
 from router.kubernetes.objects.conditions import Condition, conditions
@@ -30,8 +30,6 @@ from router.kubernetes.skupper2.controller_choice import controller_of
 from router.kubernetes.skupper2.requested_sites import SiteWish
 from router.kubernetes.skupper2.statuses import ERROR, MESSAGE_CHARS_MAX, READY, without_site
 from router.model.errors import ConfigError
-
-log = logging.getLogger("router.kubernetes")
 
 
 class Skupper2Sites:
@@ -68,35 +66,12 @@ class Skupper2Sites:
         return True
 
     async def forsake(self, namespace: str) -> None:
-        """Say in the status of what is left that it has no site: no router is there to say it."""
-        now = stamp_now()
-        left = [
-            (found, status)
-            for kind in skupper2_kinds.KINDS
-            if kind != "Site"
-            for found in await self._listed(namespace, kind)
-            if (status := without_site(found, namespace, now)) is not None
-        ]
-        if not left or await self._is_of_another(namespace):
+        """Say in the status of what is left that it has no site."""
+        if await self._is_of_another(namespace):
             return
-        for found, status in left:
-            try:
-                await self._api.replace(
-                    {**found, "status": status}, subresource="status", namespace=namespace
-                )
-            except ApiError as error:
-                if error.status not in (CONFLICT, FORBIDDEN, NOT_FOUND):
-                    raise
-                log.info("the status of %s stays: %s", shown(found), error)
-
-    async def _listed(self, namespace: str, kind: str) -> Sequence[Object]:
-        """All of a kind; none where it is not served or may not be read."""
-        try:
-            return (await self._api.list(kind, namespace=namespace)).items
-        except ApiError as error:
-            if error.status not in (FORBIDDEN, NOT_FOUND):
-                raise
-            return ()
+        now = stamp_now()
+        kinds = (kind for kind in skupper2_kinds.KINDS if kind != "Site")
+        await write_left(self._api, namespace, kinds, lambda one: without_site(one, namespace, now))
 
     async def _is_of_another(self, namespace: str) -> bool:
         """Whether another controller acts on the objects by now."""

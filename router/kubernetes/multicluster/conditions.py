@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from router.kubernetes.objects.conditions import Condition, conditions
-from router.kubernetes.objects.objects import Object, part
+from router.kubernetes.objects.objects import Object, part, section
 
 ReportedStatuses = Mapping[tuple[str, str], Mapping[str, Any]]
 """What the status of an object should be, by (kind, name)."""
@@ -27,6 +27,15 @@ def is_foreign(found: Object) -> bool:
         one.get("type") in TYPES and not str(one.get("message") or "").startswith(MARK)
         for one in _listed(found)
     )
+
+
+def withdrawn(found: Object) -> dict[str, Any] | None:
+    """The status of an object without what we said in it; None: we said nothing."""
+    said = _listed(found)
+    others = [one for one in said if one.get("type") not in TYPES]
+    if len(others) == len(said) or is_foreign(found):
+        return None
+    return {**section(found, "status"), "conditions": others}
 
 
 def listed(found: Object, wanted: Iterable[Condition], now: str) -> list[dict[str, Any]]:

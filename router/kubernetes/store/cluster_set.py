@@ -14,7 +14,7 @@ import msgspec
 
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
-from router.kubernetes.multicluster import exported, imports, named_pods, reports
+from router.kubernetes.multicluster import conditions, exported, imports, named_pods, reports
 from router.kubernetes.multicluster.availability import Availability
 from router.kubernetes.multicluster.conditions import ReportedStatuses
 from router.kubernetes.multicluster.exported import ReadExport
@@ -172,12 +172,16 @@ class ClusterSet:
         now: float,
         *,
         may_slice: bool,
+        is_gone: bool = False,
     ) -> ClusterSetPlan:
         """What is due. ``taken``: names of Services that the network's other services have here.
-        ``may_slice``: EndpointSlices may be written.
+        ``may_slice``: EndpointSlices may be written. ``is_gone``: the site; who ended it takes away
+        what it made.
 
         A service whose exports are not known (yet) keeps its import for ``ttl_s`` from the start.
         """
+        if is_gone:
+            return ClusterSetPlan((), _withdrawn(snapshot), ())
         if not self._switched.is_set() and not any(map(is_ours, snapshot.of("Service").values())):
             return NOTHING  # As at nearly every site.
         if self._is_on and not self.settled:
@@ -198,9 +202,14 @@ class ClusterSet:
         plan = imports.plan(exports if self._is_on else NO_EXPORTS, state)
         self._heard |= plan.names
         findings = [*plan.findings, *reports.findings(self._reads, plan.merged), *self._lacking()]
+        of_exports = (
+            reports.statuses(self._reads, plan.merged, inner, utc)
+            if self._is_on
+            else _withdrawn(snapshot)
+        )
         return ClusterSetPlan(
             plan.changes,
-            {**plan.statuses, **reports.statuses(self._reads, plan.merged, inner, utc)},
+            {**plan.statuses, **of_exports},
             tuple(findings),
             settles_at if now < settles_at and self._is_on else None,
         )
@@ -216,3 +225,9 @@ class ClusterSet:
                 may_import=bool(self._may_import),
                 was_served=bool(self._kinds.vanished),
             ).lacking()
+
+
+def _withdrawn(snapshot: Snapshot) -> ReportedStatuses:
+    """Statuses of exports without ours: nothing is exported here any more."""
+    found = {name: conditions.withdrawn(one) for name, one in snapshot.of(EXPORT).items()}
+    return {(EXPORT, name): status for name, status in found.items() if status is not None}

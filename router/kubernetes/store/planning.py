@@ -6,7 +6,7 @@ from typing import Final
 
 from router.documents import Wanted
 from router.kubernetes.objects.objects import Object, Snapshot
-from router.kubernetes.objects.picture import NamespacePicture
+from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
 from router.kubernetes.services import endpoint_slices, services
 from router.kubernetes.services.inner_ports import RESERVED
 from router.kubernetes.services.services import Memory, ServicePlan
@@ -106,6 +106,7 @@ class Planning:
             wanted.site.service_sync_site_ttl_s,
             time.monotonic(),
             may_slice=self._may_name_pods is True,
+            is_gone=site_is_gone(snapshot, picture),
         )
         return self._plan, self._cluster_plan
 

@@ -1,0 +1,45 @@
+"""Statuses of what a site leaves behind: no router is there any more to say that it has ended."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from router.kubernetes.client.api import Api
+from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
+from router.kubernetes.objects.objects import Object, shown
+
+log = logging.getLogger("router.kubernetes")
+
+
+async def write_left(
+    api: Api,
+    namespace: str,
+    kinds: Iterable[str],
+    status_of: Callable[[Object], Mapping[str, Any] | None],
+) -> None:
+    """Write ``status_of`` each object of ``kinds``; None: it stays as it is.
+
+    Kinds that are not served or may not be read have none.
+    """
+    for kind in kinds:
+        for found in await _listed(api, namespace, kind):
+            status = status_of(found)
+            if status is None:
+                continue
+            try:
+                await api.replace(
+                    {**found, "status": dict(status)}, subresource="status", namespace=namespace
+                )
+            except ApiError as error:
+                if error.status not in (CONFLICT, FORBIDDEN, NOT_FOUND):
+                    raise
+                log.info("the status of %s stays: %s", shown(found), error)
+
+
+async def _listed(api: Api, namespace: str, kind: str) -> Sequence[Object]:
+    try:
+        return (await api.list(kind, namespace=namespace)).items
+    except ApiError as error:
+        if error.status not in (FORBIDDEN, NOT_FOUND):
+            raise
+        return ()
