@@ -198,6 +198,7 @@ def test_of_two_routers_with_one_identity_the_later_leaves_the_network_and_says_
     heard = re.search(r"\. The last sign of it was at second (\d+)$", seen.message)
     assert heard is not None and int(heard[1]) < 60, "long before it left"
     assert "last sign" not in problem.message, "this one has left for good"
+    assert problem.message.endswith("started later, and has no links until it is started again")
     world.run(180)
     assert not a.router.problems(), "the twin left long ago"
     assert [problem.code for problem in twin.router.problems()] == ["SW0401"]

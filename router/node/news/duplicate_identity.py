@@ -31,7 +31,9 @@ class Twin:
             "it was restored from a backup, or its state directory was copied"
         )
         if withdrawn:
-            self._text += f"; this one{self._here} started later and has closed its links"
+            self._text += (
+                f"; this one{self._here} started later, and has no links until it is started again"
+            )
             self.has_left = True
         self._heard_at = self._network.now()
         return self._text
