@@ -22,6 +22,7 @@ SLOW = b"GET /slow HTTP/1.1\r\nHost: s\r\n\r\n"
 @pytest.fixture
 def _without_collector() -> Iterator[None]:
     gc.collect()
+    gc.freeze()  # What is there already is no object of these connections, and is not searched.
     gc.disable()
     yield
     gc.enable()
