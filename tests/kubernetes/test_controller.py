@@ -147,6 +147,34 @@ def test_only_an_administrators_install_gives_the_right_to_headless_names(cluste
     running(cluster, story)
 
 
+@pytest.mark.parametrize("key", ["ingress", "cluster-local", "console-ingress"])
+def test_a_typo_in_who_may_reach_a_site_opens_nothing(cluster: Cluster, key: str) -> None:
+    """The site stays as it is, and one that is not there yet is not made."""
+
+    async def story(cluster: Cluster) -> None:
+        site(cluster, "west", **{"ingress": "none", "console": "true"})
+        await until(lambda: has_router(cluster, "west"))
+        typo = {"data": {"ingress": None, key: "nonne", "routers": "2"}}
+        cluster.patch("ConfigMap", names.SITE_CONFIGMAP, typo, "west")
+        site(cluster, "east", **{key: "nonne"})
+        for namespace in ("west", "east"):
+            said = f"{key}: "
+            await until(
+                lambda namespace=namespace, said=said: is_told(cluster, namespace, said)  # type: ignore[misc]
+            )
+            assert is_told(cluster, namespace, "the site controller leaves the site as it is")
+        await settled(cluster, "north")
+        assert replicas(cluster, "west") == 1
+        services = cluster.list("Service", "west")
+        assert {one["spec"].get("type", "ClusterIP") for one in services} == {"ClusterIP"}
+        assert cluster.get("Deployment", names.ROUTER, "east") is None
+        right = {"data": {key: "true" if key == "cluster-local" else "none"}}
+        cluster.patch("ConfigMap", names.SITE_CONFIGMAP, right, "west")
+        await until(lambda: replicas(cluster, "west") == 2)
+
+    running(cluster, story)
+
+
 def test_a_site_with_mcs_gets_the_rights_for_it_and_loses_them(cluster: Cluster) -> None:
     async def story(cluster: Cluster) -> None:
         site(cluster, "west", mcs="true")

@@ -216,6 +216,10 @@ class SiteController:
         if options.is_left_alone:
             return
         self._with_site.add(namespace)
+        if site_config.may_open(noted):
+            for problem in noted.errors:
+                await self._tell(namespace, site, problem)
+            return
         assert isinstance(document.spec, SiteSpec)
         rendered = render(
             options,

@@ -20,6 +20,7 @@ LINK_PORT: Final = 55671
 """Where the pod accepts links, and the router's Service with it."""
 _TTL_S_MIN: Final = 60.0
 _READ_APART: Final = ("edge", "cluster-local", "annotation-separator")
+LEFT_AS_IT_IS: Final = "; the site controller leaves the site as it is"
 SECRET_KEYS: Final = ("console-password", "prometheus-server-password")
 
 
@@ -55,6 +56,12 @@ def read(
     return options, _document(options, of_site, defaults, namespace)
 
 
+def may_open(noted: ObjectFindings) -> bool:
+    """Whether it cannot be read who may reach the site: a default might open what was closed."""
+    paths = {f"data.{entry.key}" for entry in KEYS if entry.opens}
+    return any(one.path in paths and one.severity == "error" for one in noted.errors)
+
+
 def _data(found: Object, noted: ObjectFindings) -> dict[str, str]:
     """The keys with a value, each a known one."""
     kept: dict[str, str] = {}
@@ -81,6 +88,8 @@ def _value(entry: SiteKey, text: str, separator: str, noted: ObjectFindings) -> 
     path = f"data.{entry.key}"
     if isinstance(value, Wrong):
         used = f"; {entry.if_wrong or entry.default} is used" if entry.field else ""
+        if entry.opens:
+            used = LEFT_AS_IT_IS
         noted.add(path, f"{entry.key}: {value.reason}{used}", value.hint, findings.SITE_VALUE)
         return entry.if_wrong or None
     if not entry.field:
@@ -121,7 +130,9 @@ def _older_keys(data: Mapping[str, str], values: dict[str, Any], noted: ObjectFi
             continue
         value = texts.boolean(text)
         if isinstance(value, Wrong):
-            noted.add(f"data.{key}", f"{key}: {value.reason}", value.hint, findings.SITE_VALUE)
+            left = LEFT_AS_IT_IS if BY_KEY[key].opens else ""
+            path = f"data.{key}"
+            noted.add(path, f"{key}: {value.reason}{left}", value.hint, findings.SITE_VALUE)
         elif value and not data.get(newer):
             values[BY_KEY[key].field] = meant
 

@@ -29,7 +29,8 @@ class SiteKey(msgspec.Struct, frozen=True, kw_only=True):
     ``of_site``. Without, ``why`` says why not, unless its value is one of ``quiet``, which asks for
     nothing; ``severity`` is that of the finding. ``if_wrong``: in place of a value that cannot be
     read, where that is not the default. ``refused`` values are known but not done here:
-    why, and what is used instead. ``pairs``: split at ``annotation-separator``.
+    why, and what is used instead. ``pairs``: split at ``annotation-separator``. ``opens``: it says
+    who may reach the site, so the site controller changes nothing while it cannot be read.
     """
 
     key: str
@@ -44,6 +45,7 @@ class SiteKey(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, tuple[str, str]] = {}
     pairs: bool = False
     if_wrong: str = ""
+    opens: bool = False
 
 
 def _no_pod(prefix: str, why: str) -> tuple[SiteKey, ...]:
@@ -81,13 +83,16 @@ KEYS: Final = (
     ),
     SiteKey(
         key="ingress",
+        opens=True,
         default="route on OpenShift, else loadbalancer",
         read=texts.words(*INGRESSES),
         field="ingress",
-        note="`none`: links are accepted from inside the cluster only",
+        note="`none`: links are accepted from inside the cluster only. While this, `cluster-local` "
+        "or `console-ingress` cannot be read, the site controller leaves the site as it is",
     ),
     SiteKey(
         key="cluster-local",
+        opens=True,
         default="false",
         read=texts.boolean,
         note="older than `ingress`, which comes first: `true` is `ingress: none`",
@@ -174,6 +179,7 @@ KEYS: Final = (
     ),
     SiteKey(
         key="console-ingress",
+        opens=True,
         default="that of `ingress`",
         read=texts.words(*INGRESSES),
         field="console_ingress",
