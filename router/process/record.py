@@ -110,6 +110,8 @@ class FollowedRecord:
         """It was told to stop."""
         text = "The router was asked to stop, and drains."
         self.journal.tell("info", "router-draining", "router", text)
+        if self._episodes is not None:
+            self._episodes.stops()
 
     def stood_still(self, seconds: float) -> None:
         """It was not run for so long, and goes on."""

@@ -66,7 +66,7 @@ class EpisodeNews:
     __slots__ = (
         "_beside",
         "_in_vain",
-        "_is_over",
+        "_is_stopping",
         "_journal",
         "_kinds",
         "_left_out",
@@ -93,7 +93,7 @@ class EpisodeNews:
         self._site_name = site_name
         self._journal, self._utc = journal, utc
         self._in_vain = AskedInVain()
-        self._is_over = False
+        self._is_stopping = False
         now = network.now()
         self._kinds = (
             _Kind(
@@ -119,9 +119,13 @@ class EpisodeNews:
         )
         network.call_at(now + SECOND_S, self._each_second)
 
+    def stops(self) -> None:
+        """The router drains, to stop: its targets go before `close`."""
+        self._is_stopping = True
+
     def close(self) -> None:
-        """The router stops: what lasts ends here."""
-        self._is_over = True
+        """The router has stopped: what lasts ends here."""
+        self.stops()
         for kind in self._kinds:
             for one in kind.episodes.close():
                 kind.report(one)
@@ -149,8 +153,8 @@ class EpisodeNews:
         After a drain targets are checked first.
         """
         readings = self._readings
-        if self._is_over:
-            return "The router stops."  # Its targets are gone with it.
+        if self._is_stopping:
+            return "The router stops."
         if readings.is_drained(key):
             return "This site is drained of it now."
         if not readings.targets.local(key).total:

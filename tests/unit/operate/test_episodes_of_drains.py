@@ -133,3 +133,15 @@ def test_an_episode_that_the_end_of_the_router_ends_says_so() -> None:
     drained.lose_all()
     drained.news.close()
     assert drained.told.endswith(" to b. The router stops.")
+
+
+def test_an_episode_that_ends_while_the_router_stops_says_so() -> None:
+    """Its targets go before the router does: of two workers the first one waits for the other."""
+    drained = Drained()
+    drained.take_all()
+    drained.leave(2)
+    drained.news.stops()
+    drained.lose_all()
+    drained.world.run(11)
+    assert drained.codes == ["no-target-begun", "no-target-ended"]
+    assert drained.told.endswith(" to b. The router stops.")
