@@ -139,7 +139,7 @@ def create(
     text = f"service {name} ({protocol}, {shown}) " + _told(change)
     output.report(settings, "Service", name, change, text)
     note_no_listener(settings, site, name)
-    if change == "created":
+    if change == "created" and not bindings_of(site, name):
         what = "deployment NAME" if site.has_workloads else "host ADDRESS"
         each = " --target-port PORT" * min(len(ports), 3) + (" ..." if len(ports) > 3 else "")
         output.note(f"Next: sitectl service bind {name} {what}{each}")

@@ -211,6 +211,12 @@ def test_what_bind_took_unbind_takes(here: CommandLine) -> None:
     assert bound(here) == []
 
 
+def test_a_service_that_has_targets_here_already_needs_no_other_step(here: CommandLine) -> None:
+    """They were attached while another site declared it."""
+    here.ok("service", "bind", "shop", "127.0.0.1:9001")
+    assert "Next:" not in here.ok("service", "create", "shop", "8080").stderr
+
+
 def test_the_next_step_after_create_asks_for_a_target_port_of_each_port(here: CommandLine) -> None:
     """With one for two ports `service bind` refuses."""
     done = here.ok("service", "create", "web", "80", "443")
