@@ -1,6 +1,6 @@
 """A command of a shell that is forked, and all of ours that it starts.
 
-``python -I -S FILE ADDRESS ROOT WORDS…`` is `python WORDS…`, forked from the server that listens at
+``python -I -S FILE ADDRESS WORDS…`` is `python WORDS…`, forked from the server that listens at
 ``ADDRESS`` (`tests.scenario.forking`). Where it starts, Python imports only what asks for that.
 """
 
@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    address, root, *words = sys.argv[1:]
-    sys.path.insert(0, root)
+    address, *words = sys.argv[1:]
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     from tests.scenario.fork_requests import ask
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:

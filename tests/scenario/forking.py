@@ -104,7 +104,7 @@ class Forker:
             self._served()
         place = directory / "bin"
         place.mkdir(parents=True, exist_ok=True)
-        asking = [FORKED_COMMAND, self._address[1:].decode(), self._code, *SITECTL]
+        asking = [FORKED_COMMAND, self._address[1:].decode(), *SITECTL]
         for name, words in (("sitectl", ["-I", "-S", *asking]), ("python3", [])):
             path = place / name
             line = shlex.join(map(str, [sys.executable, *words]))
