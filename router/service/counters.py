@@ -7,7 +7,7 @@ import enum
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from operator import add
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Final, Literal, Protocol, TypeVar, get_args
 
 import msgspec
 
@@ -61,7 +61,13 @@ class _Fate(enum.Enum):
 
 
 _NO_PHASES: Final[dict[str, HistogramSnapshot]] = dict.fromkeys(PHASES, NONE_SEEN)
-_LEFT: Final[frozenset[CodeClass]] = frozenset(("client-gone", "cancelled"))
+_NOWHERE: Final = _Fate.NOWHERE
+_FATES: Final[Mapping[CodeClass, _Fate]] = {
+    **dict.fromkeys(get_args(CodeClass), _Fate.SERVED),
+    "client-gone": _Fate.LEFT,
+    "cancelled": _Fate.LEFT,
+}
+"""Of a request that a site had, by its `CodeClass`."""
 
 
 class _Phases:
@@ -201,13 +207,13 @@ class ServiceCounters:
         served_s: list[float] = []
         for (site, code_class), requests in ended.items():
             total_s, queue_s, network_s, target_s = zip(*requests, strict=True)
-            left = _Fate.LEFT if code_class in _LEFT else _Fate.SERVED
-            phases = self._phases[left if site != SERVED_NOWHERE else _Fate.NOWHERE]
+            fate = _FATES[code_class] if site != SERVED_NOWHERE else _NOWHERE
+            phases = self._phases[fate]
             self._requests[site, code_class].observe_all(total_s)
             phases.queue.observe_all(queue_s)
             phases.network.observe_all(network_s)
             phases.target.observe_all(target_s)
-            if site != SERVED_NOWHERE:
+            if fate is not _NOWHERE:
                 served_s += target_s
         return served_s
 

@@ -35,7 +35,7 @@ COUNTED: tuple[Path_, ...] = (
 ``unique``: no head of a request or answer comes twice."""
 
 
-ALONE: dict[Path_, int] = {"http L": 2_730, "http R": 5_770, "tcp R": 1_370}
+ALONE: dict[Path_, int] = {"http L": 2_790, "http R": 5_880, "tcp R": 1_370}
 """Bytecode of a request each 0.2 s, with all that follows of it, such as load reports."""
 
 

@@ -163,6 +163,11 @@ class AnswerStreaks:
         return Changes(begun, ended, freed)
 
     @property
+    def is_empty(self) -> bool:
+        """There is nothing to compare the next look with."""
+        return not self._streaks and not self._found
+
+    @property
     def found(self) -> dict[ServiceKey, dict[str, NoAnswer]]:
         """Targets that answered nothing at the last look, by address."""
         found: dict[ServiceKey, dict[str, NoAnswer]] = {}

@@ -33,8 +33,10 @@ class UnansweringSites:
     def look(self, table: RouteTable, now: float) -> None:
         """Once a second: report which sites begin to answer nothing, and which answer again."""
         self._table = table
-        readings = self._forwarder.readings
-        changes = self._streaks.look(self._counts(), self._is_ready, readings.targets.usual, now)
+        counts, usual = self._counts(), self._forwarder.readings.targets.usual
+        if not counts and self._streaks.is_empty:
+            return  # As nearly always.
+        changes = self._streaks.look(counts, self._is_ready, usual, now)
         for one in changes.begun:
             name = self._name(one)
             self._tell("warning", "site-stuck", name, _begun(one, name, now), _hint(one, name))
@@ -71,9 +73,10 @@ class UnansweringSites:
     def _counts(self) -> dict[ServiceKey, dict[str, AnswerCounts]]:
         """Clients are looked at only where a site has answered nothing since the last look."""
         readings = self._forwarder.readings
-        there = self._awaited_beside()
-        least = 1 if there else TARGET_STUCK_AWAITED
-        own = {(key, site) for key, site in readings.busy_elsewhere(least)}
+        there = self._awaited_beside() if self._others is not None else {}
+        own = set(readings.busy_elsewhere(1 if there else TARGET_STUCK_AWAITED))
+        if not own and not there and self._streaks.is_empty:
+            return {}
         lately = {(key, SiteId(site)) for key, site in self._streaks.waited_for_lately}
         answered = {one: self._answers(*one) for one in own | there.keys() | lately}
         is_quiet = any(self._answered.get(one) == answered[one] for one in own)

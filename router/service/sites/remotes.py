@@ -41,8 +41,10 @@ class Remotes:
         for seconds in times_s:
             mean_s = mean_s + SMOOTHING * (seconds - mean_s) if mean_s else seconds
         self.service_time_s = mean_s
-        self._turns = min(self._turns + 1, USUAL_TURNS)
-        self._usual_time_s = usual_s + (seconds - usual_s) / self._turns
+        turns = self._turns
+        if turns < USUAL_TURNS:
+            self._turns = turns = turns + 1
+        self._usual_time_s = usual_s + (seconds - usual_s) / turns
 
     @property
     def least_time_s(self) -> float:
