@@ -132,11 +132,11 @@ class UnderWay:
                 leg.break_off(sites)
 
     def awaited_elsewhere(self) -> Counter[tuple[ServiceKey, SiteId]]:
-        """Requests of clients by service port and other site, see `ClientLeg.awaited_at`. It looks
-        at each client, some 0.2 µs."""
+        """Requests of clients by http service port and other site, see `ClientLeg.awaited_at`. Of
+        HTTP/2 none, see `TargetReadings.busy`. It looks at each client, some 0.2 µs."""
         awaited: Counter[tuple[ServiceKey, SiteId]] = Counter()
         for client in self.clients:
-            for leg in client.session.legs:
+            for leg in client.session.legs if client.service.protocol == "http" else ():
                 site = leg.awaited_at
                 if site is not None:
                     awaited[client.service.key, site] += 1

@@ -196,6 +196,15 @@ def test_requests_are_answered_and_slots_given_back(shop: Shop) -> None:
     assert all(opened.protocol == "http2" for opened in shop.mesh.opens)
 
 
+def test_an_http2_request_elsewhere_is_owed_no_answer() -> None:
+    """The head of a gRPC answer comes with its first message, however late."""
+    shop = Shop(remote=True)
+    shop.target.act = shop.target.hold
+    shop.ask()
+    assert shop.a.forwarder.readings.in_flight_elsewhere(KEY) == {site_of("b"): 1}
+    assert not shop.a.forwarder.awaited_elsewhere()
+
+
 def test_requests_leave_nothing_to_the_collector() -> None:
     shop = Shop(remote=False)
 
