@@ -162,7 +162,7 @@ def test_a_typo_in_who_may_reach_a_site_opens_nothing(cluster: Cluster, key: str
             await until(
                 lambda namespace=namespace, said=said: is_told(cluster, namespace, said)  # type: ignore[misc]
             )
-            assert is_told(cluster, namespace, "the site controller leaves the site as it is")
+            assert is_told(cluster, namespace, "the site stays as it is")
         await settled(cluster, "north")
         assert replicas(cluster, "west") == 1
         services = cluster.list("Service", "west")

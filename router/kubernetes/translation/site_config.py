@@ -20,7 +20,7 @@ LINK_PORT: Final = 55671
 """Where the pod accepts links, and the router's Service with it."""
 _TTL_S_MIN: Final = 60.0
 _READ_APART: Final = ("edge", "cluster-local", "annotation-separator")
-LEFT_AS_IT_IS: Final = "; the site controller leaves the site as it is"
+LEFT_AS_IT_IS: Final = "; the site stays as it is"
 SECRET_KEYS: Final = ("console-password", "prometheus-server-password")
 
 

@@ -30,7 +30,7 @@ class SiteKey(msgspec.Struct, frozen=True, kw_only=True):
     nothing; ``severity`` is that of the finding. ``if_wrong``: in place of a value that cannot be
     read, where that is not the default. ``refused`` values are known but not done here:
     why, and what is used instead. ``pairs``: split at ``annotation-separator``. ``opens``: it says
-    who may reach the site, so the site controller changes nothing while it cannot be read.
+    who may reach the site, so nothing of the site is changed while it cannot be read.
     """
 
     key: str
@@ -88,7 +88,8 @@ KEYS: Final = (
         read=texts.words(*INGRESSES),
         field="ingress",
         note="`none`: links are accepted from inside the cluster only. While this, `cluster-local` "
-        "or `console-ingress` cannot be read, the site controller leaves the site as it is",
+        "or `console-ingress` cannot be read, the site controller and `sitectl` leave the site as "
+        "it is",
     ),
     SiteKey(
         key="cluster-local",

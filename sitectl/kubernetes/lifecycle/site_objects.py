@@ -42,13 +42,16 @@ class Meant(NamedTuple):
 
 
 def read(found: Object, namespace: str, openshift: bool, *, strict: bool) -> Meant:
-    """What a site's ConfigMap says. Failure when ``strict``: a value that cannot be used."""
+    """What a site's ConfigMap says.
+
+    Failure: it cannot be read who may reach the site; when ``strict``: a value cannot be used.
+    """
     noted = ObjectFindings(site_config.SOURCE)
     defaults = SiteDefaults(ingress="route" if openshift else "loadbalancer")
     options, document = site_config.read(found, namespace, defaults, noted)
     assert isinstance(document.spec, SiteSpec)
     wrong = [error for error in noted.errors if error.severity == "error"]
-    if wrong and strict:
+    if wrong and (strict or site_config.may_open(noted)):
         raise texts.config_failure(wrong, "these settings cannot be used")
     for error in noted.errors:
         output.note(f"{error.code} {error.message}. {error.hint}".rstrip(". "))

@@ -170,6 +170,18 @@ def test_the_sharing_mode_is_a_key_of_the_site(shop: NamespaceLine, cluster: Fak
     assert item["sharing"] == "strict"
 
 
+@pytest.mark.parametrize("key", ["ingress", "cluster-local", "console-ingress"])
+@pytest.mark.parametrize("command", [("update",), ("update", "--check"), ("init",)])
+def test_a_typo_in_who_may_reach_a_site_opens_nothing(
+    empty: NamespaceLine, cluster: FakeCluster, key: str, command: tuple[str, ...]
+) -> None:
+    """Someone edited the ConfigMap of a site that is closed."""
+    empty.ok("init", "--ingress", "none", "--enable-console")
+    cluster.found("ConfigMap", "skupper-site")["data"] = {"console": "true", key: "nonne"}
+    assert f"{key}: " in empty.fails(1, *command)
+    assert cluster.found("Service", "spillway-router")["spec"].get("type") != "LoadBalancer"
+
+
 def test_update_check_names_what_would_change(shop: NamespaceLine, cluster: FakeCluster) -> None:
     assert shop("update", "--check").exit_code == 0
     cluster.found("Role", "spillway-router")["rules"] = []
