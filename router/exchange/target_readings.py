@@ -57,11 +57,16 @@ class TargetReadings:
         for key, service in self._services.items():
             if service.protocol == "tcp":
                 continue
-            of_it = least if service.protocol == "http" else maxsize
-            for address, ended, is_full in service.ledger.busy_targets(of_it):
-                answered = ended + service.parts_of(address)
-                awaited = service.target_ways.awaited_count(address)
-                yield key, address, AnswerCounts(answered, awaited=awaited, is_full=is_full)
+            for address, ended, is_full in service.ledger.busy_targets(_least(service, least)):
+                yield key, address, _counts(service, address, ended, is_full=is_full)
+
+    def counts_of(self, key: ServiceKey, address: str) -> AnswerCounts | None:
+        """As `busy`, of any target; None: it is not ready."""
+        ended = self.completed_by(key, address)
+        if ended is None:
+            return None
+        service = self._services[key]
+        return _counts(service, address, ended, is_full=service.ledger.is_target_full(address))
 
     def completed_by(self, key: ServiceKey, address: str) -> int | None:
         """How many requests one target has completed; None: it is not ready."""
@@ -88,11 +93,15 @@ class TargetReadings:
     def awaited(self, key: ServiceKey) -> dict[str, int]:
         """Requests that a target has in full and owes an answer, by address; see `busy`."""
         service = self._services.get(key)
-        if service is None or service.protocol != "http":
+        if service is None or service.protocol == "tcp":
             return {}
-        ways = service.target_ways
-        each = {at: ways.awaited_count(at) for at, _, _ in service.ledger.busy_targets(1)}
+        ways, busy = service.target_ways, service.ledger.busy_targets(_least(service, 1))
+        each = {at: ways.awaited_count(at) for at, _, _ in busy}
         return {address: count for address, count in each.items() if count}
+
+    def is_owed_when_full(self, key: ServiceKey) -> bool:
+        """Whether a target of one service port owes answers only while it is full; see `busy`."""
+        return self._services[key].protocol == "http2"
 
     def usual(self, key: ServiceKey) -> UsualTimes | None:
         """What requests of one service port took at their targets lately; None: none has ended.
@@ -170,3 +179,15 @@ class TargetReadings:
     def breaks_of(self, key: ServiceKey) -> Mapping[str, int]:
         """As `breaks`, of one service port."""
         return self.breaks().get(key, {})
+
+
+def _least(service: Service, least: int) -> int:
+    return least if service.protocol == "http" else maxsize
+
+
+def _counts(service: Service, address: str, ended: int, *, is_full: bool) -> AnswerCounts:
+    return AnswerCounts(
+        ended + service.parts_of(address),
+        awaited=service.target_ways.awaited_count(address),
+        is_full=is_full,
+    )

@@ -350,6 +350,10 @@ class Whole:
         """What each other worker said last of one service port in this life; None: nothing."""
         return [one.lately(key) for one in self.workers.all]
 
+    def full_beside(self, key: ServiceKey) -> list[set[str]]:
+        """Of each other worker, targets here of which it has no free slot, by address."""
+        return [one.part(key).full for one in self.workers.all]
+
     def shares(self, key: ServiceKey) -> list[int | None]:
         """The slots of one service port at each other worker that answers; None: it has no ready
         target with a capacity there, or has not reported one yet."""

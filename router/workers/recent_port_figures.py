@@ -77,6 +77,15 @@ class PortPart(msgspec.Struct, frozen=True, kw_only=True):
         return sum(one.in_flight for one in self.targets.values())
 
     @property
+    def full(self) -> set[str]:
+        """Targets without a free slot there, by address."""
+        return {
+            address
+            for address, one in self.targets.items()
+            if one.capacity is not None and one.in_flight >= one.capacity
+        }
+
+    @property
     def idle(self) -> "PortPart":
         """The same slots, and nothing that uses them."""
         targets = {
@@ -128,15 +137,6 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     former: dict[str, int] = {}
     awaited: dict[str, int] = {}
     awaited_elsewhere: dict[SiteId, int] = {}
-
-    @property
-    def full(self) -> set[str]:
-        """Targets without a free slot there, by address."""
-        return {
-            address
-            for address, one in self.targets.items()
-            if one.capacity is not None and one.in_flight >= one.capacity
-        }
 
     @property
     def part(self) -> PortPart:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from router.model import limits
-from router.workers.recent_port_figures import PortLately, PortTotals, TargetPart
+from router.workers.recent_port_figures import PortLately, PortPart, PortTotals, TargetPart
 from tests.examples import seeds
 from tests.simulation.other_worker import OtherWorker
 from tests.simulation.world import SERVICE, Answer, World
@@ -142,9 +142,8 @@ def test_a_target_is_judged_by_all_workers() -> None:
 
     def beside(part: TargetPart, awaited: int, answered: int) -> list[str]:
         other.totals[SERVICE] = PortTotals(answered={address: answered})
-        other.lately[SERVICE] = PortLately(
-            key=SERVICE, change=None, targets={address: part}, awaited={address: awaited}
-        )
+        targets, owed = {address: part}, {address: awaited}
+        other.have(PortLately(key=SERVICE, change=None, targets=targets, awaited=owed))
         world.run(1.5 * limits.TARGET_STUCK_S)
         return [note.message for note in site.router.notes if note.code == "SW0349"]
 
@@ -157,6 +156,42 @@ def test_a_target_is_judged_by_all_workers() -> None:
     other.totals[SERVICE] = PortTotals(answered={address: 6})
     world.run(2)
     assert not [note for note in site.router.notes if note.code == "SW0349"]
+
+
+def test_the_only_slot_of_a_target_may_be_at_another_worker() -> None:
+    """Then the others have none, and nothing under way. Here each has it once."""
+    for slots_here in (1, 0):
+        world = World(1, "a")
+        (site,) = world.sites.values()
+        site.declare()
+        site.serve(1, capacity=2, service_s=0.05)
+        other = OtherWorker()
+        site.router.site_services.judge_with(other)
+        world.run(3)
+        site.offer(rate=5, seconds=5)
+        world.run(6)
+        site.targets[9001].service_s = 300.0
+        site.serve(0, capacity=slots_here)
+        address, slots_there = "127.0.0.1:9001", 1 - slots_here
+        other.parts[SERVICE] = PortPart(targets={address: TargetPart(0, slots_there, None)})
+        if slots_here:
+            site.request()
+        else:
+            other.have(
+                PortLately(
+                    key=SERVICE,
+                    change=None,
+                    targets={address: TargetPart(1, slots_there, None)},
+                    awaited={address: 1},
+                )
+            )
+        world.run(2 * limits.TARGET_STUCK_S)
+        (note,) = [note for note in site.router.notes if note.code == "SW0349"]
+        assert "all of its slots are taken" in note.message
+        other.parts[SERVICE] = PortPart(targets={address: TargetPart(0, 1, None)})
+        other.lately.clear()
+        world.run(limits.TARGET_STUCK_GAP_S + 2)
+        assert not [note for note in site.router.notes if note.code == "SW0349"]
 
 
 def test_a_target_whose_slots_are_all_taken_by_idle_streams_does_not_hang() -> None:

@@ -234,6 +234,10 @@ class LedgerFigures:
         one = self._targets.get(address)
         return one.completed if one is not None and one.availability is READY else None
 
+    def is_target_full(self, address: str) -> bool:
+        """Whether one of `targets` has no free slot, rates apart."""
+        return not self._targets[address].has_room()
+
     def _recount(self) -> None:
         """Sums over targets, after a change of targets, readiness or capacity."""
         self.recounts += 1

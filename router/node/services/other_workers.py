@@ -33,16 +33,13 @@ class OtherTotals(Protocol):
 
 class OtherNow(Protocol):
     """What another worker has of one service port: http requests that a target, or another site,
-    has in full and owes an answer. ``full``: targets without a free slot there."""
+    has in full and owes an answer."""
 
     @property
     def awaited(self) -> Mapping[str, int]: ...
 
     @property
     def awaited_elsewhere(self) -> Mapping[SiteId, int]: ...
-
-    @property
-    def full(self) -> Collection[str]: ...
 
 
 class OtherWorkers(Protocol):
@@ -53,6 +50,10 @@ class OtherWorkers(Protocol):
 
     def each_beside(self, key: ServiceKey) -> Sequence[OtherNow | None]:
         """Of each; None: it has nothing under way."""
+
+    def full_beside(self, key: ServiceKey) -> Sequence[Collection[str]]:
+        """Of each, targets of which it has no free slot, by address: also those of which it has no
+        slot at all, as of a target with fewer slots than there are workers."""
 
     def awaiting_beside(self) -> Collection[ServiceKey]:
         """Service ports of which requests await an answer there."""

@@ -63,15 +63,15 @@ class UnansweringTargets:
         beside = {(key, at) for key in awaiting for at in _awaited_beside(others, key)}
         for key, address in beside.union(self._streaks.waited_for_lately):
             if address not in counts.get(key, {}):
-                ended = readings.answered_by(key, address)
-                if ended is not None:
-                    counts.setdefault(key, {})[address] = AnswerCounts(ended)
-        if others is None:
-            return counts
+                idle = readings.counts_of(key, address)
+                if idle is not None:
+                    counts.setdefault(key, {})[address] = idle
         for key, targets in counts.items():
-            counts[key] = _with_others(targets, others, key)
-        for key, own in readings.answers():
-            counts[key] = _together(own, others.totals_beside(key))
+            whole = targets if others is None else _with_others(targets, others, key)
+            counts[key] = _owed_when_full(whole) if readings.is_owed_when_full(key) else whole
+        if others is not None:
+            for key, own in readings.answers():
+                counts[key] = _together(own, others.totals_beside(key))
         return counts
 
 
@@ -84,17 +84,22 @@ def _with_others(
     own: Mapping[str, AnswerCounts], others: OtherWorkers, key: ServiceKey
 ) -> dict[str, AnswerCounts]:
     """Of http targets: each worker has its part of the slots."""
-    now, totals = others.each_beside(key), others.totals_beside(key)
-    there = [one for one in now if one is not None]
+    there = [one for one in others.each_beside(key) if one is not None]
+    totals, full = others.totals_beside(key), others.full_beside(key)
     return {
         address: AnswerCounts(
             one.answered + sum(other.answered.get(address, 0) for other in totals),
             awaited=one.awaited + sum(other.awaited.get(address, 0) for other in there),
-            is_full=one.is_full
-            and len(there) == len(now)
-            and all(address in other.full for other in there),
+            is_full=one.is_full and all(address in each for each in full),
         )
         for address, one in own.items()
+    }
+
+
+def _owed_when_full(counts: Mapping[str, AnswerCounts]) -> dict[str, AnswerCounts]:
+    return {
+        address: one if one.is_full else AnswerCounts(one.answered)
+        for address, one in counts.items()
     }
 
 
