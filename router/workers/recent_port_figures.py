@@ -8,6 +8,7 @@ import msgspec
 
 from router.admin.views.services import RateView
 from router.balance.site_gate import RateState, of_routers
+from router.balance.targets.answer_streaks import UsualTimes
 from router.history.readings import IntervalCounts
 from router.model.ids import ServiceKey, SiteId
 from router.workers.history_sums import quantiles
@@ -109,7 +110,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     ``capacity``: its share of the slots here. ``in_flight``: at ``targets``, by address. ``totals``
     None: the service is not known any more, and has ``removed`` under way, by site. ``former``:
     clients that came before it changed its protocol, by the protocol of then. ``awaited``,
-    ``awaited_elsewhere``: see `node.services.other_workers`.
+    ``awaited_elsewhere``, ``usual``: see `node.services.other_workers`.
     """
 
     key: ServiceKey
@@ -137,6 +138,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     former: dict[str, int] = {}
     awaited: dict[str, int] = {}
     awaited_elsewhere: dict[SiteId, int] = {}
+    usual: UsualTimes | None = None
 
     @property
     def part(self) -> PortPart:

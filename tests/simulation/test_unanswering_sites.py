@@ -1,5 +1,6 @@
 """A site whose targets hang is named where the clients are that wait."""
 
+from router.balance.targets.answer_streaks import UsualTimes
 from router.model import limits
 from router.model.events import Note
 from router.model.specs import ServiceProtocol
@@ -102,6 +103,22 @@ def test_what_another_worker_awaits_and_has_answered_counts_too() -> None:
     other.totals[SERVICE] = PortTotals(answers_elsewhere={site: 8})
     world.run(2)
     assert not owing(near)
+
+
+def test_what_is_usual_may_be_known_to_another_worker_alone() -> None:
+    """All clients came to that one until now."""
+    world = two_sites(service_s=300.0)
+    near = world["a"]
+    other = OtherWorker()
+    near.router.site_services.judge_with(other)
+    for _ in range(limits.TARGET_STUCK_AWAITED):
+        near.request()
+    world.run(2 * limits.TARGET_STUCK_S)
+    assert not owing(near), "nobody knows how long they take"
+    for usual, count in ((UsualTimes(5.0, 5.0), 0), (UsualTimes(0.1, 0.2), 1)):
+        other.lately[SERVICE] = PortLately(key=SERVICE, change=None, usual=usual)
+        world.run(2)
+        assert len(owing(near)) == count
 
 
 def test_a_worker_that_does_not_lead_says_nothing() -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from router.balance.targets.answer_streaks import UsualTimes
+from router.exchange.target_readings import TargetReadings
 from router.model.ids import ServiceKey, SiteId
 
 
@@ -33,13 +35,16 @@ class OtherTotals(Protocol):
 
 class OtherNow(Protocol):
     """What another worker has of one service port: http requests that a target, or another site,
-    has in full and owes an answer."""
+    has in full and owes an answer. ``usual``: as of `TargetReadings`."""
 
     @property
     def awaited(self) -> Mapping[str, int]: ...
 
     @property
     def awaited_elsewhere(self) -> Mapping[SiteId, int]: ...
+
+    @property
+    def usual(self) -> UsualTimes | None: ...
 
 
 class OtherWorkers(Protocol):
@@ -60,3 +65,15 @@ class OtherWorkers(Protocol):
 
     def failing_beside(self) -> Collection[ServiceKey]:
         """Service ports of which targets answered 5xx, or broke off, there."""
+
+
+def usual_of_all(
+    readings: TargetReadings, others: OtherWorkers | None, key: ServiceKey
+) -> UsualTimes | None:
+    """What requests of one service port took lately at the worker where they took longest; None:
+    none has ended at any."""
+    told = [one.usual for one in others.each_beside(key) if one is not None] if others else []
+    known = [one for one in (readings.usual(key), *told) if one is not None]
+    if not known:
+        return None
+    return UsualTimes(max(one.most_s for one in known), max(one.longest_s for one in known))

@@ -415,6 +415,7 @@ class SiteServices:
             self._take(self._routing.grants_ended(now))
         self._applied.look_at_credentials(self._plan.services)
         self._changes.look_at_rates(self._rates(), now)
+        self._forwarder.sampling.follow_times(now)
         if self._judges:
             self._unanswering.look(now)
             self._unanswering_sites.look(self._routing.table, now)

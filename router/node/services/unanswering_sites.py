@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 
 from router.balance.targets.answer_streaks import AnswerCounts, AnswerStreaks, NoAnswer
 from router.exchange.forwarder import Forwarder
 from router.model.events import Note, Tell
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import TARGET_STUCK_AWAITED
-from router.node.services.other_workers import OtherWorkers
+from router.node.services.other_workers import OtherWorkers, usual_of_all
 from router.routing.table import RouteTable
 
 
@@ -33,9 +34,10 @@ class UnansweringSites:
     def look(self, table: RouteTable, now: float) -> None:
         """Once a second: report which sites begin to answer nothing, and which answer again."""
         self._table = table
-        counts, usual = self._counts(), self._forwarder.readings.targets.usual
+        counts = self._counts()
         if not counts and self._streaks.is_empty:
             return  # As nearly always.
+        usual = partial(usual_of_all, self._forwarder.readings.targets, self._others)
         changes = self._streaks.look(counts, self._is_ready, usual, now)
         for one in changes.begun:
             name = self._name(one)

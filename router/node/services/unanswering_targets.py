@@ -1,13 +1,14 @@
 """Targets of this site that answer nothing, though checks find them ready: events and notes."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from router.balance.targets.answer_streaks import AnswerCounts, AnswerStreaks, NoAnswer
 from router.exchange.forwarder import Forwarder
 from router.model.events import Note, Tell
 from router.model.ids import ServiceKey
 from router.model.limits import TARGET_STUCK_AWAITED
-from router.node.services.other_workers import OtherTotals, OtherWorkers
+from router.node.services.other_workers import OtherTotals, OtherWorkers, usual_of_all
 from router.service.targets.target_answers import TargetAnswers
 
 
@@ -28,8 +29,8 @@ class UnansweringTargets:
     def look(self, now: float) -> None:
         """Report which targets begin to answer nothing, and which answer again."""
         readings = self._forwarder.readings.targets
-        self._forwarder.sampling.follow_times(now)
-        changes = self._streaks.look(self._counts(), readings.is_ready, readings.usual, now)
+        usual = partial(usual_of_all, readings, self._others)
+        changes = self._streaks.look(self._counts(), readings.is_ready, usual, now)
         for one in changes.begun:
             code = "target-stuck" if one.is_stuck else "target-silent"
             self._tell("warning", code, one.address, _begun(one, now), _hint(one))

@@ -112,6 +112,7 @@ class RecentFigures:
             targets=parts,
             awaited=readings.targets.awaited(own.key),
             awaited_elsewhere=awaited_elsewhere,
+            usual=readings.targets.usual(own.key),
         )
 
     # Of the whole router ----------------------------------------------------------------------
