@@ -409,7 +409,7 @@ class RoutingCore:
         events: list[RoutingEvent] = []
         for node in self._lsdb.nodes_of(ack.router):
             heard = (ack.epoch, ack.sequence), ack.checksum
-            events += self._flooding.has_heard(from_router, LsaKey(ack.part, node), *heard, now)
+            events += self._flooding.is_acked(from_router, LsaKey(ack.part, node), *heard, now)
         return events
 
     def receive_digest(

@@ -176,9 +176,11 @@ class Judging:
         return [OriginEquivocated(site=lsa.site, router=lsa.router)]
 
     def _ack(self, from_router: RouterId, received: ReceivedLsa, now: float) -> list[RoutingEvent]:
-        lsa, told = received.lsa, ack_of(received, from_router)
-        heard = lsa.newness, told.ack.checksum
-        return [told, *self._flooding.has_heard(from_router, lsa.key, *heard, now)]
+        lsa = received.lsa
+        return [
+            ack_of(received, from_router),
+            *self._flooding.has_heard(from_router, lsa.key, lsa.newness, now),
+        ]
 
     def _rejected(self, from_router: RouterId, fault: LsaFault) -> list[RoutingEvent]:
         self.rejected += 1

@@ -82,7 +82,7 @@ class Wire:
         (epoch, sequence), signed = self.newest(key)
         version = epoch, sequence - behind
         self.has[router][key] = max(version, self.has[router].get(key, version))
-        self.take(self.flooding.has_heard(router, key, version, crc32(signed), self.now))
+        self.take(self.flooding.is_acked(router, key, version, crc32(signed), self.now))
 
     def take(self, events: list[SendLsa] | list[SendLsa | SendDigest]) -> None:
         for event in events:

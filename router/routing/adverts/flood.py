@@ -162,24 +162,31 @@ class Flooding:
         stored = self._lsdb.get(key)
         return [SendLsa(router, stored[1])] if stored else []
 
-    def has_heard(
+    def is_acked(
         self, router: RouterId, key: LsaKey, version: Version, checksum: int, now: float
     ) -> list[SendLsa]:
-        """A neighbor acknowledged or sent ``version``: send it the next parts.
+        """A neighbor acknowledged ``version``: send it the next parts.
 
         By another ``checksum`` it has what a former life of the router told by this number: ours
         is sent until it has that, or answers with its own.
         """
-        neighbour = self._neighbours.get(router)
-        if neighbour is None:
-            return []
         stored = self._lsdb.get(key)
         is_same = stored and stored[0].newness == version
         if stored and is_same and checksum not in (0, checksum_of(stored[1])):
             return []
+        return self.has_heard(router, key, version, now)
+
+    def has_heard(
+        self, router: RouterId, key: LsaKey, version: Version, now: float
+    ) -> list[SendLsa]:
+        """A neighbor has ``version``, whatever its bytes: send it the next parts."""
+        neighbour = self._neighbours.get(router)
+        if neighbour is None:
+            return []
         sent = neighbour.unacked.get(key)
         if sent and sent[0] <= version:
             del neighbour.unacked[key]
+        stored = self._lsdb.get(key)
         if stored and stored[0].newness <= version:
             neighbour.waiting.pop(key, None)
         return self._fill(router, neighbour, now)

@@ -134,7 +134,7 @@ def _no_load_onward(self: Any, report: Any, from_router: Any, table: Any, now: f
     return accepted and msgspec.structs.replace(accepted, forward_to=())
 
 
-def _never_heard(self: Any, router: Any, key: Any, version: Any, checksum: int, now: float) -> Any:
+def _never_heard(self: Any, router: Any, key: Any, version: Any, now: float) -> Any:
     return []
 
 

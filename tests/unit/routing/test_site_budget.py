@@ -8,7 +8,7 @@ from router.routing.adverts.lsa import PartRef, Services
 from router.routing.core import RoutingCore
 from router.routing.events import RoutingEvent, SendAck, SendLsa, SiteOverBudget
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, make_lsa, signed
-from tests.unit.routing.test_core import beside
+from tests.unit.routing.test_core import ack_all, beside
 
 pytestmark = pytest.mark.usefixtures("both_orders")
 
@@ -69,6 +69,23 @@ def test_a_refused_part_is_acked_and_not_passed_on() -> None:
     (ack,) = [event.ack for event in events if isinstance(event, SendAck)]
     assert (ack.router, ack.part) == (who.router, 1)
     assert not [event for event in events if isinstance(event, SendLsa)]
+
+
+def test_a_part_is_not_sent_again_to_a_neighbour_whose_own_of_that_number_is_refused() -> None:
+    """Two lives of a router told two parts by one number, and its site is at its budget."""
+    core = beside(EAST, NORTH)
+    ack_all(core, hear(core, swarm(limits.LSA_SITE_NAMES_MAX // NAMES)), 1.0)
+    who = SameSiteIdentity(EAST, "f" * 16)
+    small, large = (
+        signed(make_lsa(who, part=1, services=Services((), tuple(map(advert, names)))), who)
+        for names in ([], ["one", "more"])
+    )
+    assert large > small, "it is the newer of the two"
+    assert SendLsa(RouterId(NORTH.router), small) in core.receive_lsa(EAST.router, small, 1.0)
+    events = core.receive_lsa(NORTH.router, large, 1.0)
+    assert [event.site for event in events if isinstance(event, SiteOverBudget)] == [EAST.site]
+    again = core.handle_timeout(1.0 + limits.LSA_RETRANSMIT_S)
+    assert not [event for event in again if isinstance(event, SendLsa) and event.signed == small]
 
 
 def test_a_site_that_came_later_finds_its_place() -> None:
