@@ -220,10 +220,10 @@ class RoutersOfSite(Candidate):
 
     @property
     def free(self) -> int | None:
-        """The sum over those that are not left out, if each has a stated capacity."""
+        """The sum over those whose slots are `capacity`, if each has a stated one."""
         if not self._all_stated:
             return super().free
-        free = sum([one.free or 0 for one in self._left])
+        free = sum([one.free or 0 for one in self._left or self._shown])
         return free if self.share_left is None else min(free, self.share_left)
 
     def free_within(self, share: float | None) -> int | None:

@@ -255,8 +255,8 @@ def test_a_site_that_a_rule_leaves_out_is_no_site_that_drains_however_many_route
         here = Here(2)
         here.balancer.set_remotes([candidate(router, barred=rule) for router in routers])
         (other,) = [one for one in here.balancer.explain(0.0).candidates if one.site == OTHER]
-        rows.append((other.verdict, other.reason, other.targets_ready, other.capacity))
-    assert rows == [("excluded", rule, 1, 4), ("excluded", rule, 2, 8)]
+        rows.append((other.verdict, other.reason, other.targets_ready, other.capacity, other.free))
+    assert rows == [("excluded", rule, 1, 4, 4), ("excluded", rule, 2, 8, 8)]
 
 
 def test_a_site_that_is_ejected_has_its_targets_however_many_routers_it_has() -> None:
@@ -267,10 +267,10 @@ def test_a_site_that_is_ejected_has_its_targets_however_many_routers_it_has() ->
         for number in range(limits.EJECT_AFTER):
             here.balancer.ejections.failed(OTHER, None, "reset", number)
         (other,) = [one for one in here.balancer.explain(number).candidates if one.site == OTHER]
-        rows.append((other.verdict, other.reason, other.targets_ready, other.capacity))
-    (verdict, reason, _, _), several = rows
+        rows.append((other.verdict, other.reason, other.targets_ready, other.capacity, other.free))
+    (verdict, reason, *_), several = rows
     assert verdict == "ejected"
-    assert several == (verdict, reason, 2, 8)
+    assert several == (verdict, reason, 2, 8, 8)
 
 
 def test_what_a_decision_saw_of_a_site_with_several_routers_can_be_told_again() -> None:
