@@ -3,6 +3,7 @@
 import pytest
 
 from router.model.errors import NOT_CHECKED
+from sitectl.flags.services import targets as target_checks
 from sitectl.runtimes import presence
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
@@ -152,7 +153,10 @@ def test_expose_waits_as_bind_does(here: CommandLine, admin: FakeAdmin) -> None:
     assert said == "10.0.0.5:8080 exposed as service shop, ready\n"
 
 
-def test_a_target_that_refuses_is_said_at_once(here: CommandLine, admin: FakeAdmin) -> None:
+def test_a_target_that_refuses_is_said_at_once(
+    here: CommandLine, admin: FakeAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target_checks, "_FIRST_CHECK_S", 30.0)  # It ends with the fourth answer.
     here.ok("service", "create", "shop", "8080")
     late = {**target(9002, ready=False), "error": NOT_CHECKED}
     known = shop(target(9001, ready=True), target(9002, ready=False))
