@@ -13,8 +13,9 @@ from router.balance.sites.site_ejection import SiteEjections
 from router.balance.targets.answer_streaks import NoAnswer
 from router.balance.targets.target import TargetState
 from router.exchange.clients.listeners import Listeners
-from router.exchange.target_readings import TargetReadings
+from router.exchange.target_readings import USUAL_SHARE, TargetReadings
 from router.model.ids import ServiceKey, SiteId
+from router.model.latency import quantile
 from router.model.port_reading import Reading
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.service.figures import (
@@ -115,6 +116,22 @@ class Readings:
             if one.answers and one.site != service.site:
                 answers[one.site] = answers.get(one.site, 0) + one.answers
         return answers
+
+    def usual_elsewhere_s(self, key: ServiceKey) -> float:
+        """What nine of ten requests of clients of this one take at most at the other site where
+        they take longest; 0.0: no other site has answered any."""
+        service = self._services.get(key)
+        if service is None:
+            return 0.0
+        times = service.counters.answer_times().items()
+        return max(
+            (
+                quantile(counts, USUAL_SHARE) or 0.0
+                for site, counts in times
+                if site != service.site
+            ),
+            default=0.0,
+        )
 
     def unanswering_sites_of(self, key: ServiceKey) -> Mapping[SiteId, NoAnswer]:
         """As `set_unanswering_sites` has it, of one service port."""

@@ -68,6 +68,7 @@ _FATES: Final[Mapping[CodeClass, _Fate]] = {
     "cancelled": _Fate.LEFT,
 }
 """Of a request that a site had, by its `CodeClass`."""
+_ANSWERED: Final[frozenset[CodeClass]] = frozenset(("2xx", "3xx", "4xx"))
 
 
 class _Phases:
@@ -361,6 +362,15 @@ class ServiceCounters:
         """How long targets had the requests that a site served, in buckets of `latency`. Of those
         that clients gave up nobody knows how long they would have taken."""
         return self._phases_of(_Fate.SERVED)["target"].counts
+
+    def answer_times(self) -> dict[SiteId, list[int]]:
+        """How long requests took in all, by the site that answered them, in buckets of `latency`.
+        Without 5xx, and without those that clients gave up."""
+        times: dict[SiteId, list[int]] = {}
+        for (site, code_class), one in self._requests.items():
+            if code_class in _ANSWERED and site != SERVED_NOWHERE:
+                times[site] = list(map(add, times.get(site, NO_COUNTS), one.counts))
+        return times
 
     def _phases_of(self, fate: _Fate) -> dict[str, HistogramSnapshot]:
         """Most services have had none, and reading makes nothing for them."""

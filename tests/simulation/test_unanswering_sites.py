@@ -121,6 +121,22 @@ def test_what_is_usual_may_be_known_to_another_worker_alone() -> None:
         assert len(owing(near)) == count
 
 
+def test_a_site_that_takes_long_as_a_rule_is_not_said_to_hang_at_each_burst() -> None:
+    """Between bursts all are served here, and fast."""
+    world = two_sites(service_s=15.0)
+    near = world["a"]
+    near.serve(1, capacity=2, service_s=0.05)
+    world.run(3)
+    told = follow(near)
+    for _ in range(3):
+        near.offer(20, 150)
+        world.run(151)
+        asked = [near.request() for _ in range(8)]
+        world.run(40)
+        assert all(one.status == 200 for one in asked)
+        assert told == ["site-stuck b", "site-moves b"], "nobody knew before the first"
+
+
 def test_a_worker_that_does_not_lead_says_nothing() -> None:
     world = two_sites()
     near = world["a"]

@@ -451,10 +451,10 @@ SERVICES: Final = (
         "Requests wait for an answer of another site, which answers none",
         "Targets of that site have had three or more requests of http of clients of this site, and "
         "no answer from there has begun for 10 s or longer, ten times as long as nine of ten "
-        "requests of the service took lately and twice as long as the longest of late. The site "
-        "gets more requests: it takes them, so this site cannot tell a target that hangs from one "
-        "that has long work. The time-outs `response` and `idle` end them, and failures in a row "
-        "eject the site.",
+        "requests of the service took lately and twice as long as the longest of late, and as nine "
+        "of ten of any other site. The site gets more requests: it takes them, so this site cannot "
+        "tell a target that hangs from one that has long work. The time-outs `response` and `idle` "
+        "end them, and failures in a row eject the site.",
         "At that site: sitectl service status NAME -v. SW0349 there names the target",
     ),
 )

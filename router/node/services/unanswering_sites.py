@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from functools import partial
 
-from router.balance.targets.answer_streaks import AnswerCounts, AnswerStreaks, NoAnswer
+from router.balance.targets.answer_streaks import AnswerCounts, AnswerStreaks, NoAnswer, UsualTimes
 from router.exchange.forwarder import Forwarder
 from router.model.events import Note, Tell
 from router.model.ids import ServiceKey, SiteId
@@ -37,8 +36,7 @@ class UnansweringSites:
         counts = self._counts()
         if not counts and self._streaks.is_empty:
             return  # As nearly always.
-        usual = partial(usual_of_all, self._forwarder.readings.targets, self._others)
-        changes = self._streaks.look(counts, self._is_ready, usual, now)
+        changes = self._streaks.look(counts, self._is_ready, self._usual, now)
         for one in changes.begun:
             name = self._name(one)
             self._tell("warning", "site-stuck", name, _begun(one, name, now), _hint(one, name))
@@ -90,6 +88,15 @@ class UnansweringSites:
             awaited = here.get(one, 0) + there.get(one, 0)
             counts.setdefault(key, {})[site] = AnswerCounts(count, awaited=awaited)
         return counts
+
+    def _usual(self, key: ServiceKey) -> UsualTimes | None:
+        """Another site may be far slower than this one as a rule, and have had no request lately,
+        between two bursts."""
+        readings = self._forwarder.readings
+        usual = usual_of_all(readings.targets, self._others, key)
+        if usual is None:
+            return None
+        return UsualTimes(usual.most_s, max(usual.longest_s, readings.usual_elsewhere_s(key)))
 
     def _awaited_beside(self) -> Counter[tuple[ServiceKey, SiteId]]:
         awaited: Counter[tuple[ServiceKey, SiteId]] = Counter()
