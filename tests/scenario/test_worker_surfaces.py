@@ -6,7 +6,7 @@ import signal
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -204,3 +204,30 @@ def test_a_site_that_stops_shows_what_its_other_worker_has_until_that_has_ended(
     until(lambda: shown() == (open_at, [2], 2, "draining", open_at["far"]), "one has ended")
     for line in lines:
         line.close()
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_target_whose_only_slot_hangs_is_named_whichever_worker_its_clients_came_to(
+    net: Network, west: Site, index: int
+) -> None:
+    target = net.http("target")
+    west.connect("shop", target, capacity=1)
+    net.start()
+    until(lambda: are_ready(west, 2), "both workers serve")
+    net.ready("shop", {"west": 1}, west)
+    (line,) = pinned(west, index, 1)
+
+    def hangs() -> list[str]:
+        noted = west.get("status")["notes"]
+        return [one["message"] for one in noted if one["code"] == "SW0349"]
+
+    with closing(line):
+        line.request("GET", "/")
+        assert line.getresponse().read()
+        target.hold()
+        line.request("GET", "/")
+        (said,) = until(hangs, "the note is there")
+        assert "all of its slots are taken" in said
+        target.release()
+        assert line.getresponse().read()
+        until(lambda: not hangs(), "the note is gone")
