@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
+from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, INVALID, NOT_FOUND, ApiError
 from router.kubernetes.objects.objects import Object, shown
 
 log = logging.getLogger("router.kubernetes")
+
+_REFUSED = (400, CONFLICT, FORBIDDEN, INVALID, NOT_FOUND)
+"""The end of the site does not wait for these."""
 
 
 async def write_left(
@@ -31,7 +34,7 @@ async def write_left(
                     {**found, "status": dict(status)}, subresource="status", namespace=namespace
                 )
             except ApiError as error:
-                if error.status not in (CONFLICT, FORBIDDEN, NOT_FOUND):
+                if error.status not in _REFUSED:
                     raise
                 log.info("the status of %s stays: %s", shown(found), error)
 

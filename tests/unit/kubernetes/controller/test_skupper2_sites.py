@@ -78,6 +78,8 @@ class LeftBehind(Server):
     def __init__(self, *left: Any, claim: str = "", unread: tuple[str, ...] = ()) -> None:
         super().__init__()
         self.left, self.unread = left, unread
+        self.refusal = 0
+        """The status by which it refuses to write that of ``db``; 0: it does not."""
         self.written: list[tuple[str, Any]] = []
         made = {"kind": "ConfigMap", "metadata": {"name": "skupper"}, "data": {"controller": claim}}
         self.claim = made if claim else None
@@ -95,6 +97,8 @@ class LeftBehind(Server):
         self, whole: Any, *, subresource: str = "", namespace: str = ""
     ) -> dict[str, Any]:
         assert (subresource, namespace) == ("status", "west")
+        if self.refusal and whole["metadata"]["name"] == "db":
+            raise ApiError(self.refusal, "Refused", "it is refused")
         self.written.append((whole["metadata"]["name"], whole["status"]["message"]))
         return dict(whole)
 
@@ -110,3 +114,12 @@ def test_what_a_site_leaves_is_told_unless_another_controller_acts_on_it(
     server = LeftBehind(told, untold, claim=claim, unread=("MultiKeyListener",))
     asyncio.run(Skupper2Sites(server).forsake("west"))
     assert server.written == ([] if left_alone else [("db", "No active site in namespace")])
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 422])
+def test_a_status_that_is_refused_keeps_no_site_from_its_end(status: int) -> None:
+    """An object may be older than the schema of its kind, or a webhook may stand in between."""
+    server = LeftBehind(v2("Listener", "db") | SAID, v2("Listener", "web") | SAID)
+    server.refusal = status
+    asyncio.run(Skupper2Sites(server).forsake("west"))
+    assert server.written == [("web", "No active site in namespace")]
