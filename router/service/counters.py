@@ -3,7 +3,6 @@
 Counting is a dictionary update or a list increment; labels become text only in a snapshot.
 """
 
-import enum
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from operator import add
@@ -52,22 +51,17 @@ PHASES: Final = ("queue", "network", "target")
 """Where the time of a request goes, in order."""
 
 
-class _Fate(enum.Enum):
-    """What became of a request, for its times."""
-
-    SERVED = enum.auto()
-    LEFT = enum.auto()  # A site had it, and its client left.
-    NOWHERE = enum.auto()  # No site served it.
-
+_Fate = Literal["served", "left", "nowhere"]
+"""What became of a request, for its times; ``left``: a site had it, and its client left. No `Enum`,
+whose hash is a call (CPython 3.11)."""
 
 _NO_PHASES: Final[dict[str, HistogramSnapshot]] = dict.fromkeys(PHASES, NONE_SEEN)
-_NOWHERE: Final = _Fate.NOWHERE
-_FATES: Final[Mapping[CodeClass, _Fate]] = {
-    **dict.fromkeys(get_args(CodeClass), _Fate.SERVED),
-    "client-gone": _Fate.LEFT,
-    "cancelled": _Fate.LEFT,
+_FATES: Final[dict[CodeClass, _Fate]] = {
+    **dict.fromkeys(get_args(CodeClass), "served"),
+    "client-gone": "left",
+    "cancelled": "left",
 }
-"""Of a request that a site had, by its `CodeClass`."""
+"""Of a request that a site had."""
 _ANSWERED: Final[frozenset[CodeClass]] = frozenset(("2xx", "3xx", "4xx"))
 
 
@@ -208,14 +202,15 @@ class ServiceCounters:
         served_s: list[float] = []
         for (site, code_class), requests in ended.items():
             total_s, queue_s, network_s, target_s = zip(*requests, strict=True)
-            fate = _FATES[code_class] if site != SERVED_NOWHERE else _NOWHERE
-            phases = self._phases[fate]
+            if site:
+                phases = self._phases[_FATES[code_class]]
+                served_s += target_s
+            else:  # `SERVED_NOWHERE`.
+                phases = self._phases["nowhere"]
             self._requests[site, code_class].observe_all(total_s)
             phases.queue.observe_all(queue_s)
             phases.network.observe_all(network_s)
             phases.target.observe_all(target_s)
-            if fate is not _NOWHERE:
-                served_s += target_s
         return served_s
 
     def spill_begins(self, key: SpillKey) -> None:
@@ -332,8 +327,8 @@ class ServiceCounters:
         return sum(by_site(self.open_elsewhere, without_target).values())
 
     def snapshot(self) -> CountersSnapshot:
-        served = _together(self._phases_of(_Fate.SERVED), self._phases_of(_Fate.LEFT))
-        phases = _together(served, self._phases_of(_Fate.NOWHERE))
+        served = _together(self._phases_of("served"), self._phases_of("left"))
+        phases = _together(served, self._phases_of("nowhere"))
         overflow: dict[tuple[SiteId, str], int] = {}
         spilled: dict[tuple[SiteId, str], int] = {}
         for (site, reason, overflow_reason), count in self.spilled.items():
@@ -361,7 +356,7 @@ class ServiceCounters:
     def target_times(self) -> Sequence[int]:
         """How long targets had the requests that a site served, in buckets of `latency`. Of those
         that clients gave up nobody knows how long they would have taken."""
-        return self._phases_of(_Fate.SERVED)["target"].counts
+        return self._phases_of("served")["target"].counts
 
     def answer_times(self) -> dict[SiteId, list[int]]:
         """How long requests took in all, by the site that answered them, in buckets of `latency`.

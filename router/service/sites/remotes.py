@@ -37,14 +37,14 @@ class Remotes:
         """In this turn targets ended requests, which they had for so long."""
         if not times_s:
             return
-        mean_s, usual_s = self.service_time_s, self._usual_time_s
+        mean_s = self.service_time_s
         for seconds in times_s:
             mean_s = mean_s + SMOOTHING * (seconds - mean_s) if mean_s else seconds
         self.service_time_s = mean_s
         turns = self._turns
         if turns < USUAL_TURNS:
             self._turns = turns = turns + 1
-        self._usual_time_s = usual_s + (seconds - usual_s) / turns
+        self._usual_time_s += (seconds - self._usual_time_s) / turns
 
     @property
     def least_time_s(self) -> float:
