@@ -54,8 +54,16 @@ class Neighbours:
         self._network, self._identity, self._credentials = network, identity, credentials
         self._routing, self._edges = routing, edges
         self._names, self._guard, self._leads_to = names, guard, leads_to
-        self.refused: frozenset[SiteId] = frozenset()
+        self._refused: frozenset[SiteId] = frozenset()
+
+    @property
+    def refused(self) -> frozenset[SiteId]:
         """Sites that this one revoked: their streams are refused, by whatever way they come."""
+        return self._refused
+
+    def refuse(self, sites: frozenset[SiteId]) -> None:
+        """These, and no others, are `refused` from now on."""
+        self._refused = sites
 
     def join(
         self,
@@ -188,7 +196,7 @@ class Neighbours:
         """A stream that ends here: for a target, or a question."""
         rules = self._services.rules
         flags = request.flags
-        if request.ingress in self.refused:
+        if request.ingress in self._refused:
             self._guard.refuses(request, self._routing.table, stream.neighbour_site)
             stream.refuse("not-allowed", -1)
             return

@@ -359,7 +359,7 @@ class SiteRouter:
         to those that it lets in again are dialled at once."""
         bars, now = self._credentials.bars(), self._network.now()
         is_milder = not self._neighbours.refused <= bars.refused
-        self._neighbours.refused = bars.refused
+        self._neighbours.refuse(bars.refused)
         self.forwarder.forget_offers()
         self._take(self.routing.set_bars(bars.told, bars.refused, now))
         self.forwarder.put_out(bars.refused)
