@@ -8,7 +8,7 @@ from router.model import limits
 from router.workers.recent_port_figures import PortLately, PortPart, PortTotals, TargetPart
 from tests.examples import seeds
 from tests.simulation.other_worker import OtherWorker
-from tests.simulation.world import SERVICE, Answer, World
+from tests.simulation.world import SERVICE, Answer, SimSite, World
 
 SEEDS = seeds(2)
 STEP_S = 0.05
@@ -122,8 +122,8 @@ def test_a_target_whose_slots_filled_slowly_hung_for_longer_than_they_are_taken(
     assert 0 < int(found[1]) <= world.internet.now - hangs_from - 4
 
 
-def test_a_target_is_judged_by_all_workers() -> None:
-    """Each has a part of its slots, and some of its requests."""
+def at_two_workers() -> tuple[World, SimSite, OtherWorker]:
+    """A target of two slots that served for a while, and hangs from now on."""
     world = World(1, "a")
     (site,) = world.sites.values()
     site.declare()
@@ -133,8 +133,13 @@ def test_a_target_is_judged_by_all_workers() -> None:
     world.run(3)
     site.offer(rate=5, seconds=5)
     world.run(6)
-    target = site.targets[9001]
-    target.service_s = 300.0
+    site.targets[9001].service_s = 300.0
+    return world, site, other
+
+
+def test_a_target_is_judged_by_all_workers() -> None:
+    """Each has a part of its slots, and some of its requests."""
+    world, site, other = at_two_workers()
     site.request()
     site.request()
     address = "127.0.0.1:9001"
@@ -161,16 +166,7 @@ def test_a_target_is_judged_by_all_workers() -> None:
 def test_the_only_slot_of_a_target_may_be_at_another_worker() -> None:
     """Then the others have none, and nothing under way. Here each has it once."""
     for slots_here in (1, 0):
-        world = World(1, "a")
-        (site,) = world.sites.values()
-        site.declare()
-        site.serve(1, capacity=2, service_s=0.05)
-        other = OtherWorker()
-        site.router.site_services.judge_with(other)
-        world.run(3)
-        site.offer(rate=5, seconds=5)
-        world.run(6)
-        site.targets[9001].service_s = 300.0
+        world, site, other = at_two_workers()
         site.serve(0, capacity=slots_here)
         address, slots_there = "127.0.0.1:9001", 1 - slots_here
         other.parts[SERVICE] = PortPart(targets={address: TargetPart(0, slots_there, None)})

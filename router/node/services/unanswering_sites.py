@@ -73,7 +73,7 @@ class UnansweringSites:
     def _counts(self) -> dict[ServiceKey, dict[str, AnswerCounts]]:
         """Clients are looked at only where a site has answered nothing since the last look."""
         readings = self._forwarder.readings
-        there = self._awaited_beside() if self._others is not None else {}
+        there = {} if self._others is None else _awaited_at(self._others)
         own = set(readings.busy_elsewhere(1 if there else TARGET_STUCK_AWAITED))
         if not own and not there and self._streaks.is_empty:
             return {}
@@ -98,15 +98,6 @@ class UnansweringSites:
             return None
         return UsualTimes(usual.most_s, max(usual.longest_s, readings.usual_elsewhere_s(key)))
 
-    def _awaited_beside(self) -> Counter[tuple[ServiceKey, SiteId]]:
-        awaited: Counter[tuple[ServiceKey, SiteId]] = Counter()
-        if self._others is not None:
-            for key in self._others.awaiting_beside():
-                for one in self._others.each_beside(key):
-                    if one is not None:
-                        awaited.update({(key, at): n for at, n in one.awaited_elsewhere.items()})
-        return awaited
-
     def _answers(self, key: ServiceKey, site: SiteId) -> int:
         own = self._forwarder.readings.answers_elsewhere(key).get(site, 0)
         totals = () if self._others is None else self._others.totals_beside(key)
@@ -121,7 +112,17 @@ class UnansweringSites:
     def _name(self, one: NoAnswer) -> str:
         site, table = SiteId(one.address), self._table
         known = table.sites.get(site) if table is not None else None
-        return known.name if known is not None and known.name else site
+        return known.name if known is not None else site
+
+
+def _awaited_at(others: OtherWorkers) -> Counter[tuple[ServiceKey, SiteId]]:
+    """Requests that sites owe an answer to clients of other workers."""
+    awaited: Counter[tuple[ServiceKey, SiteId]] = Counter()
+    for key in others.awaiting_beside():
+        for one in others.each_beside(key):
+            if one is not None:
+                awaited.update({(key, at): n for at, n in one.awaited_elsewhere.items()})
+    return awaited
 
 
 def _begun(one: NoAnswer, name: str, now: float) -> str:
