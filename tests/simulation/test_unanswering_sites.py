@@ -186,4 +186,4 @@ def test_the_note_goes_with_the_site() -> None:
     world.run_while(lambda: not owing(near), 40)
     far.kill()
     world.run_while(lambda: bool(owing(near)), 10)
-    assert told == ["site-stuck b"], "the link's end is told"
+    assert told == ["site-stuck b"], "that the link is down is an event of its own"

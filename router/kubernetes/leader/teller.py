@@ -120,7 +120,7 @@ def _reason(code: str) -> str:
 
 
 def _message(event: Event) -> str:
-    """Sentences in one line: what follows a message begins anew."""
+    """All in one line; the message ends with a full stop, since sentences may follow it."""
     end = "" if event.message.endswith(".") else "."
     by = f" By {event.by}." if event.by else ""
     hint = f" {event.hint}" if event.hint else ""

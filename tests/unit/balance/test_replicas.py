@@ -112,8 +112,8 @@ def test_a_router_that_is_short_of_memory_adds_no_room_to_its_site() -> None:
 
 def test_what_one_router_has_beyond_its_slots_takes_none_of_another_one() -> None:
     here = Here(None)
-    dearer = candidate("9", THIRD, path_cost=2)
-    here.balancer.set_remotes([candidate("7", capacity=2), candidate("8", capacity=1), dearer])
+    far = candidate("9", THIRD, path_cost=2)
+    here.balancer.set_remotes([candidate("7", capacity=2), candidate("8", capacity=1), far])
     here.balancer.report_load(OTHER, 3, 1, 2, 1.0, router=RouterId("7"))
     here.balancer.report_load(OTHER, 0, 1, 1, 1.0, router=RouterId("8"))
     (other,) = [one for one in here.balancer.explain(2.0).candidates if one.site == OTHER]

@@ -1,7 +1,7 @@
 """systemctl, journalctl, loginctl and systemd-sysusers, played by one script on PATH.
 
 It keeps units in a directory as systemd does: what was loaded at the last daemon-reload, which
-are enabled, what runs. A unit's router is played by whoever sets ``ready`` (a FakeAdmin). The
+are enabled, what runs. A test that sets ``ready`` (a FakeAdmin) stands for a unit's router. The
 script runs 350 times in a test run, and imports only what Python has imported anyway.
 """
 
