@@ -3,7 +3,7 @@ an explanation that was made in full at its moment."""
 
 from typing import Any, get_args
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -30,7 +30,9 @@ OTHER = st.sampled_from(SITES)
 FEW, WAYS = st.integers(0, 4), st.integers(1, 2)
 RATES = st.none() | st.builds(RateLoad, st.just(2.0), st.integers(0, 2), st.integers(0, SENDS_AWAY))
 EVENTS = st.one_of(
-    st.tuples(st.just("decide"), EXCLUDED, st.none() | st.sampled_from([HERE, *SITES])),
+    st.tuples(
+        st.just("decide"), EXCLUDED, st.none() | st.sampled_from([HERE, *SITES]), st.booleans()
+    ),
     st.tuples(st.just("open"), OTHER),
     st.tuples(st.just("end"), OTHER, st.integers(-1, 4)),
     st.tuples(st.just("count"), OTHER, FEW),
@@ -42,6 +44,7 @@ EVENTS = st.one_of(
     st.tuples(st.just("give")),
     st.tuples(st.just("cap"), st.booleans()),
     st.tuples(st.just("policy"), st.sampled_from(NAMES)),
+    st.tuples(st.just("share"), st.none() | st.sampled_from([0.2, 0.5])),
     st.tuples(st.just("time"), st.sampled_from([0.01, 0.3, 5.0])),
 )
 
@@ -62,12 +65,14 @@ class World:
     def happens(self, name: str, *arguments: Any) -> None:
         getattr(self, f"_{name}")(*arguments)
 
-    def _decide(self, excluded: frozenset[SiteId], preferred: SiteId | None) -> None:
-        balancer = self.balancer
-        then = balancer.explain(self.now, excluded, Asked(preferred))
-        choice = balancer.select(self.now, excluded, Asked(preferred))
+    def _decide(
+        self, excluded: frozenset[SiteId], preferred: SiteId | None, sheddable: bool
+    ) -> None:
+        balancer, asked = self.balancer, Asked(preferred, sheddable=sheddable)
+        then = balancer.explain(self.now, excluded, asked)
+        choice = balancer.select(self.now, excluded, asked)
         assert choice == then.decision
-        kept = balancer.seen(self.now, choice, excluded, Asked(preferred))
+        kept = balancer.seen(self.now, choice, excluded, asked)
         assert (kept.chosen is not None) == isinstance(choice, Decision)
         self.kept.append((kept, then.candidates))
 
@@ -126,11 +131,25 @@ class World:
         weights = {"here": 1, "a": 2} if name == "split" else {}
         self.balancer.set_policy(PolicySpec(name, weights=weights))
 
+    def _share(self, share: float | None) -> None:
+        self.ledger.set_sheddable_share(share)
+        self.balancer.set_sheddable_share(share)
+
     def _time(self, seconds: float) -> None:
         self.now += seconds
 
 
+# One of two routers of a site has more in flight than its slots: these are none of the other's.
+_BEYOND = [
+    ("end", SITES[2], 4),
+    ("adverts", [(SITES[0], 1, 1), (SITES[2], 1, 1), (SITES[2], 1, 1)]),
+]
+
+
 @settings(max_examples=examples(400))
+@example(events=_BEYOND)
+@example(events=[*_BEYOND, ("slots", 0, True, False)])
+@example(events=[*_BEYOND, ("share", 0.5), ("decide", frozenset(), None, True)])
 @given(events=st.lists(EVENTS, max_size=40))
 def test_decisions_that_share_what_does_not_change_are_told_as_they_were(
     events: list[tuple[Any, ...]],
@@ -140,7 +159,7 @@ def test_decisions_that_share_what_does_not_change_are_told_as_they_were(
     world.happens("adverts", [(SITES[0], 1, 1), (SITES[1], 2, 2), (SITES[2], 2, 1)])
     for event in events:
         world.happens(*event)
-        world.happens("decide", frozenset(), None)
+        world.happens("decide", frozenset(), None, False)
     for kept, then in world.kept:
         # The turn of paths may have moved on where a session or a tie had looked.
         told = [replace(one, path=()) for one in DecisionReplay(kept).reports()]

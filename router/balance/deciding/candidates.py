@@ -74,6 +74,7 @@ class Candidate(ABC):
 
     __slots__ = (
         "able",
+        "all_stated",
         "barred",
         "beyond",
         "capacity",
@@ -129,6 +130,9 @@ class Candidate(ABC):
         self.spared = ""
         self.targets_ready = 0
         self.capacity: int | None = None
+        self.all_stated = False
+        """Of several routers of a site: each has a stated capacity, so that their room is a number
+        also where one has more in flight than its slots: that takes no slot of another one."""
         self.in_flight = self.beyond = 0
         self.most_running: int | None = None
         """No more than so many run there, others are on their way; None: nobody knows."""
@@ -175,7 +179,10 @@ class Candidate(ABC):
     def is_stated(self) -> bool:
         """Its room is a number: a stated capacity, and not beyond it by targets without one."""
         return self.capacity is not None and (
-            self.hard_full or self.in_flight < self.capacity or self.has_slot_here
+            self.all_stated
+            or self.hard_full
+            or self.in_flight < self.capacity
+            or self.has_slot_here
         )
 
     @property

@@ -40,12 +40,14 @@ class SeenDecision(msgspec.Struct, frozen=True):
 
     ``chosen`` None: nobody; ``stays``: by a session, whatever the policy thinks. ``excluded`` and
     ``refused`` as the request had them then. ``kept``: sites that kept what was free there from
-    it, since it is sheddable; ``share``: of their slots, what such a request gets.
+    it, since it is sheddable; ``share``: of their slots, what such a request gets. ``free``: what
+    each of ``candidates`` had free within it; no sum of several routers says that.
     """
 
     policy: PolicySpec
     at: float
     candidates: tuple[Glimpse, ...]
+    free: tuple[int | None, ...]
     further: int
     chosen: SiteId | None
     stays: bool
@@ -58,14 +60,14 @@ class SeenDecision(msgspec.Struct, frozen=True):
 class _Kept(Candidate):
     """A candidate as it was."""
 
-    __slots__ = ("_glimpse",)
+    __slots__ = ("_free", "_glimpse")
 
-    def __init__(self, glimpse: Glimpse) -> None:
+    def __init__(self, glimpse: Glimpse, free: int | None) -> None:
         for name, figure in zip(_FIGURES, glimpse.outline.figures, strict=True):
             setattr(self, name, figure)
         self.in_flight, self.hard_full = glimpse.in_flight, glimpse.hard_full
         self.verdict, self.stale = None, False
-        self._glimpse = glimpse
+        self._glimpse, self._free = glimpse, free
 
     @property
     def stated_capacity(self) -> int | None:
@@ -76,6 +78,10 @@ class _Kept(Candidate):
     def is_learnt(self) -> bool:
         """As it was."""
         return self._glimpse.outline.is_learnt
+
+    def free_within(self, share: float | None) -> int | None:
+        """As it was, within the share of that decision."""
+        return self._free
 
     def waiting_there(self) -> int | None:
         """Not kept."""
@@ -101,7 +107,7 @@ class DecisionReplay:
 
     def __init__(self, seen: SeenDecision) -> None:
         self._seen = seen
-        self._all = [_Kept(one) for one in seen.candidates]
+        self._all = [_Kept(one, free) for one, free in zip(seen.candidates, seen.free, strict=True)]
         holds = seen.policy.name == "failover"
         waits_for: frozenset[str] = seen.refused if holds else frozenset()
         self._tied = choose(

@@ -39,6 +39,7 @@ def evidence(
             nearest[-1] = chosen
         shown = nearest
     glimpses: list[Glimpse] = []
+    free: list[int | None] = []
     for one in shown:
         if one.stale:
             one.refresh(now)  # `select` need not have looked at all.
@@ -49,6 +50,17 @@ def evidence(
         if kept and isinstance(one, RoutersOfSite) and one.is_out(excluded | kept):
             kept |= {one.site}
         glimpses.append(glimpse(one, path if one.site == site else one.next_path()))
+        free.append(one.free_within(share))
     return SeenDecision(
-        policy, now, tuple(glimpses), further, site, False, excluded, refused, kept, share
+        policy,
+        now,
+        tuple(glimpses),
+        tuple(free),
+        further,
+        site,
+        False,
+        excluded,
+        refused,
+        kept,
+        share,
     )

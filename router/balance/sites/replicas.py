@@ -33,7 +33,10 @@ class RoutersOfSite(Candidate):
     """
 
     __slots__ = (
-        *("_all_stated", "_distances", "_left", "_some_left_out", "_some_send_away"),
+        "_distances",
+        "_left",
+        "_some_left_out",
+        "_some_send_away",
         "members",
     )
 
@@ -45,7 +48,6 @@ class RoutersOfSite(Candidate):
         self._left: list[LocalSite | RemoteSite] = []  # Able, and not left out of this decision.
         self._some_left_out = True  # Of this decision: the sums are not of all.
         self._some_send_away = False
-        self._all_stated = False  # Each of them has a stated capacity.
         self.paths = tuple(path for one in members for path in one.paths)
         taking = [one for one in members if one.targets_ready and not one.draining]
         self.cost = min(one.cost for one in taking or members)
@@ -165,7 +167,7 @@ class RoutersOfSite(Candidate):
         self.weigh()
         stated = [one.capacity for one in left if one.capacity is not None]
         self.capacity = sum(stated) if stated else None
-        self._all_stated = bool(stated) and len(stated) == len(left)
+        self.all_stated = bool(stated) and len(stated) == len(left)
         self.reserved = sum([one.reserved for one in left])
         shares = [one.most_for_one for one in left if one.most_for_one is not None]
         self.most_for_one = sum(shares) if shares and len(shares) == len(left) else None
@@ -213,15 +215,9 @@ class RoutersOfSite(Candidate):
         return sum(stated) if stated else None
 
     @property
-    def is_stated(self) -> bool:
-        """Also where one of them has more in flight than its slots, as after these were lowered:
-        that takes no slot of another one."""
-        return self._all_stated or super().is_stated
-
-    @property
     def free(self) -> int | None:
         """The sum over those whose slots are `capacity`, if each has a stated one."""
-        if not self._all_stated:
+        if not self.all_stated:
             return super().free
         free = sum([one.free or 0 for one in self._left or self._shown])
         return free if self.share_left is None else min(free, self.share_left)
