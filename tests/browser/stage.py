@@ -220,6 +220,7 @@ def looking(
     )
     try:
         page.goto(f"{stage.url}{at}")
+        page.locator("main").wait_for()  # If the network changes at this moment it loads twice.
         yield page
         violations = page.evaluate("window.violations")
         assert violations == [], f"the content security policy was violated: {violations}"

@@ -126,6 +126,36 @@ def test_a_page_that_could_not_be_loaded_is_loaded_again_by_itself(
         expect(page.get_by_text("This page could not be loaded.")).to_have_count(0)
 
 
+@pytest.mark.parametrize("file", ["app.js", "lib/store.js", "style.css"])
+def test_a_console_that_did_not_come_whole_is_loaded_again_by_itself(
+    chromium: Browser, stage: Stage, file: str
+) -> None:
+    refused: list[str] = []
+
+    def the_first(route: Route) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.abort()
+
+    with looking(chromium, stage) as page:
+        page.route(f"**/{file}", the_first)
+        page.goto(f"{stage.url}?")
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        expect(page.locator("#app")).to_have_css("display", "grid")  # By style.css.
+    assert refused
+
+
+def test_who_has_no_script_of_the_console_is_told_how_to_go_on(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage) as page:
+        page.route("**/*.js", lambda route: route.abort())
+        page.goto(f"{stage.url}?")
+        expect(page.get_by_role("link", name="load it again")).to_be_visible()
+
+
 def test_who_is_signed_out_is_told_so(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage) as page:
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
