@@ -1,10 +1,12 @@
 """Which sites there are, and the one that the flags mean: a directory or a namespace."""
 
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
+from sitectl.base import output
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Settings
 from sitectl.base.suggestions import nearest
@@ -20,11 +22,22 @@ if TYPE_CHECKING:
 def site_to_change(settings: Settings) -> "ManagedSite":
     """As `find_site`, held against other commands that change it until this command ends.
 
-    Between reading a document and writing it back nobody else may write it.
+    Between reading a document and writing it back nobody else may write it. When it ends it says
+    where else a change is to be made.
     """
     site = find_site(settings)
-    click.get_current_context().with_resource(site.held())
+    command = click.get_current_context()
+    command.with_resource(site.held())
+    command.call_on_close(partial(_name_other_routers, site))
     return site
+
+
+def _name_other_routers(site: "ManagedSite") -> None:
+    """Of a change that counts at one router of several, which have documents and secrets apart."""
+    if site.is_changed and (peers := site.peers()):
+        at = ", ".join(peers)
+        own = "documents and secrets of its own"
+        output.note(f"each router of this site has {own}: change them at {at}, too")
 
 
 def find_site(settings: Settings) -> "ManagedSite":

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from router.model.errors import WANTED_SO
-from router.model.specs import SiteSpec
 from router.model.wording.plural import counted
 from sitectl.base import output
 from sitectl.base.failure import Failure
@@ -53,8 +52,7 @@ def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[
 
 def _peers(site: Site, routers: int) -> Iterator[Finding]:
     """Whether any other router of the site is linked, where its document names some."""
-    found = site.find("Site", site.name)
-    peers = found.spec.peers if found is not None and isinstance(found.spec, SiteSpec) else ()
+    peers = site.peers()
     if routers > 1:
         yield Finding("ok", "SW0515", f"{routers} routers of this site are linked to each other")
     elif peers:

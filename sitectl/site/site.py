@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from router.documents import read, resolve, write
 from router.documents.wanted import Wanted
 from router.model.errors import ConfigError
-from router.model.specs import Document, Kind
+from router.model.specs import Document, Kind, SiteSpec
 from sitectl.base.failure import Exit, Failure, conflict, not_allowed, usage
 from sitectl.base.texts import config_failure, diff
 from sitectl.site.ports import LinkTokens, RouterDoor, ServiceCredentials, Trust
@@ -31,6 +31,9 @@ class Site(ABC):
 
     admin: RouterDoor
     """A client of its router."""
+
+    is_changed = False
+    """This command changed what each router of the site has for itself, name and links aside."""
 
     @property
     @abstractmethod
@@ -157,6 +160,15 @@ class Site(ABC):
         """The document of that kind and name, wherever it stands."""
         return next((d for d in self.documents() if (d.kind, d.name) == (kind, name)), None)
 
+    def peers(self) -> tuple[str, ...]:
+        """Other routers of the site, which have documents of their own."""
+        found = self.find("Site", self.name)
+        return found.spec.peers if found is not None and isinstance(found.spec, SiteSpec) else ()
+
+    def note_change(self) -> None:
+        """This command changed something that each router of the site has for itself."""
+        self.is_changed = True
+
     def require_readable(self, kind: Kind, name: str) -> None:
         """Raise Failure when the place that verbs write that document to cannot be read."""
         self._refuse_broken_place(kind, name, self.scan()[1])
@@ -210,6 +222,7 @@ class Site(ABC):
         for document, change in zip(wanted, changes, strict=True):
             if change != "unchanged":
                 self.write_document(document)
+                self._has_changed(document)
         if any(change != "unchanged" for change in changes):
             self.reload()
         return changes
@@ -233,9 +246,14 @@ class Site(ABC):
         self.require_ours(wanted)
         for document in wanted:
             self.remove_document(document)
+            self._has_changed(document)
         if wanted:
             self.reload()
         return wanted
+
+    def _has_changed(self, document: Document) -> None:
+        if document.kind not in ("Site", "Link"):
+            self.note_change()
 
     def require_ours(self, documents: Iterable[Document]) -> None:
         """Raise Failure when one of ``documents``, as found, may not be rewritten or removed."""

@@ -54,6 +54,7 @@ def rotate(settings: Settings, hurried: bool, wait: float | None) -> None:
     change = "unchanged" if after == before else "updated" if before.rotation else "created"
     if change != "unchanged":
         site.reload()
+        site.note_change()
     told = {
         "created": f"{site.name} replaces its CA",
         "updated": f"{site.name} waits no more for sites that are away",

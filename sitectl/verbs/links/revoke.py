@@ -45,6 +45,7 @@ def revoke_access(settings: Settings, name: str | None) -> None:
     settings.confirm(f"End every link to {site.name}, for good?")
     follows = _router_follows(site)
     site.trust.renew(time.time())
+    site.note_change()
     if follows:
         site.reload()
     else:
@@ -99,6 +100,7 @@ def _revoke_one(settings: Settings, site: Site, name: str) -> None:
     except Failure as failure:
         if not site.degrades(failure):
             raise  # A router that does not run finds the list when it starts.
+    site.note_change()
     text = f"the access of site {who} is revoked"
     if not found:
         text = f"token {name} is revoked, it was never used"

@@ -6,7 +6,7 @@ import msgspec
 from router.documents.drained import share_of
 from router.documents.quantities import percent_of
 from router.model.rights.sharing import ALL
-from router.model.specs import ConnectorSpec, Document, SitePolicySpec, SiteSpec
+from router.model.specs import ConnectorSpec, Document, SitePolicySpec
 from sitectl.base import output
 from sitectl.base.failure import usage
 from sitectl.base.options import Settings, completes, dry_run_flag
@@ -101,9 +101,6 @@ def _drain(settings: Settings, name: str, share: str) -> None:
         change = "unchanged" if set(site.put_all([policy])) == {"unchanged"} else "updated"
     already = " already" if change == "unchanged" else ""
     output.report(settings, "Policy", name, change, _said(site, name, takes, already))
-    if peers := _peers(site):
-        at = ", ".join(peers)
-        output.note(f"each router of this site has its own documents: type the same at {at}")
     if name != ALL and takes < 1 and not is_declared(site, name):
         output.note(f"no site that is known here declares {name}: it counts once one does")
         if meant := nearest_service(site, name):
@@ -112,12 +109,6 @@ def _drain(settings: Settings, name: str, share: str) -> None:
     elif takes < 1 and not _has_targets(site, name):
         what = "any service" if name == ALL else name
         output.note(f"this site has no target of {what}: there is nothing to drain until it has")
-
-
-def _peers(site: Site) -> tuple[str, ...]:
-    """Other routers of the site, which have documents of their own."""
-    found = site.find("Site", site.name)
-    return found.spec.peers if found is not None and isinstance(found.spec, SiteSpec) else ()
 
 
 def _has_targets(site: Site, name: str) -> bool:
@@ -130,7 +121,7 @@ def _has_targets(site: Site, name: str) -> bool:
 
 def _said(site: Site, name: str, takes: float, already: str) -> str:
     """What the site takes from now on; a smaller share that holds beside ``takes`` is named."""
-    taker = "this router" if _peers(site) else "this site"
+    taker = "this router" if site.peers() else "this site"
     specs = [document.spec for document in site.documents()]
     policies = {spec.service: spec for spec in specs if isinstance(spec, SitePolicySpec)}
     if name != ALL:

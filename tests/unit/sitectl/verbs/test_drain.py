@@ -50,8 +50,10 @@ def test_a_router_with_peers_is_drained_alone_and_the_command_names_the_others(
     done = here.ok("site", "drain")
     assert done.stdout == "this router takes nothing new of every service\n"
     assert done.stderr == (
-        "each router of this site has its own documents: type the same at 10.0.0.9:55671\n"
+        "each router of this site has documents and secrets of its own: "
+        "change them at 10.0.0.9:55671, too\n"
     )
+    assert here.ok("site", "drain").stderr == ""  # Nothing changed.
 
 
 def test_a_name_that_nobody_declares_is_said_to_be_none(here: CommandLine) -> None:

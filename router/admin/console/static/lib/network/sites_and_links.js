@@ -234,7 +234,7 @@ function Summary({ graph, live }) {
           ${
             broken.length
               ? html`<${Badge} tone="bad">${count(broken.length)} not up<//>`
-              : !untold.length && html`<${Badge} tone="good">all up<//>`
+              : !untold.length && html`<${Badge} tone="good">up<//>`
           }
           ${untold.length > 0 && ` ${count(untold.length)} not known, as neither end is reached`}
           ${alone.length > 0 && `. No link of ${listedOf(alone, FEW)} is known now`}
@@ -249,7 +249,10 @@ function Summary({ graph, live }) {
         }
         ${down.length > 0 && ` Not up: ${listedOf(down, FEW)}.`}
       </p>
-      <p class="muted">Point at a site, or choose one in the list, to see the way to it.</p>
+      <p class="muted">
+        A link between two other sites is shown while it is up. Point at a site, or choose one in the
+        list, to see the way to it.
+      </p>
     </div>
   <//>`;
 }
