@@ -145,6 +145,7 @@ class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     ``name``: what people know it by (a pod's name); empty: its address. ``capacity``: its own, in
     place of its connector's; None: that of its connector. As text like the connector's.
     ``unusable``: why it takes no request now, of a pod; no document can say it. Empty: it may.
+    ``last_resort``: why it takes some only while nobody else does; likewise.
     ``before``: as of `model.capacity.TargetTerms`; no document can say it either.
     """
 
@@ -154,6 +155,7 @@ class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     name: str = ""
     capacity: int | str | None = None
     unusable: str = ""
+    last_resort: str = ""
     before: int = 0
 
 

@@ -102,7 +102,8 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     ``name``: what people know it by (a pod's name); empty: by its connector.
     ``unusable``: why it must not be dialled at all (TLS is wanted and cannot be spoken); empty: it
-    may. ``proxy_protocol`` counts for tcp only.
+    may. ``last_resort``: why it is used only while nobody else serves. ``proxy_protocol`` counts
+    for tcp only.
     """
 
     connector: str
@@ -115,6 +116,7 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
     tls: Tls | None = None
     proxy_protocol: bool = False
     unusable: str = ""
+    last_resort: str = ""
 
 
 class LegHandler(Protocol):

@@ -11,6 +11,7 @@ import pytest
 from router.kubernetes.manifests import site_objects
 from router.kubernetes.objects import names
 from router.kubernetes.objects.picture import SiteOptions
+from router.kubernetes.targets.pods import is_leaving
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.resources import Json
 from tests.kubernetes.world import is_ready
@@ -21,6 +22,7 @@ PROBES_PORT = 20_900
 START_S = 30.0
 PAUSE_S = 0.01
 """A client waits so long between requests: three that do not take all processors there are."""
+LAST_S = 6  # From the moment that a pod is told to end.
 EACH = 20  # Requests while there are so many pods.
 
 
@@ -36,15 +38,23 @@ class Site:
         ):
             cluster.create_object(as_local(dict(found)), NAMESPACE)
 
-    def shop(self, replicas: int = 2, **annotations: str) -> None:
-        """A Deployment that answers with its pods' names, exposed at port 80."""
-        container = {"name": "main", "image": "http-echo", "ports": [{"containerPort": 8080}]}
+    def shop(self, replicas: int = 2, *, capacity: str = "", hook_s: int = 0) -> None:
+        """A Deployment that answers with its pods' names, exposed at port 80.
+
+        A pod that is told to end goes on for ``hook_s``.
+        """
+        container: Json = {"name": "main", "image": "http-echo"}
+        container["ports"] = [{"containerPort": 8080}]
+        if hook_s:
+            container["lifecycle"] = {"preStop": {"sleep": {"seconds": hook_s}}}
         notes = {"skupper.io/proxy": "http", "skupper.io/port": "80:8080"}
+        if capacity:
+            notes[names.CAPACITY] = capacity
         self.cluster.create(
             "Deployment",
             "shop",
             NAMESPACE,
-            metadata={"annotations": notes | annotations},
+            metadata={"annotations": notes},
             spec={
                 "replicas": replicas,
                 "selector": {"matchLabels": {"app": "shop"}},
@@ -54,6 +64,11 @@ class Site:
                 },
             },
         )
+
+    def shops(self) -> list[Json]:
+        """The pods of the Deployment that are there."""
+        pods = self.cluster.list("Pod", NAMESPACE)
+        return [one for one in pods if one["metadata"]["labels"].get("app") == "shop"]
 
     def router(self) -> Json | None:
         """The router's pod once it is ready."""
@@ -157,6 +172,20 @@ def test_an_annotated_deployment_is_served_scaled_and_drained_without_a_failure(
     assert set(outcomes) == {200}
 
 
+def test_the_last_pod_serves_until_its_end_and_the_next_one_from_its_beginning(
+    site: Site,
+) -> None:
+    site.shop(replicas=1, hook_s=LAST_S)
+    door = site.open()
+    site.cluster.patch("Deployment", "shop", {"spec": {"replicas": 0}}, NAMESPACE)
+    until(lambda: [one for one in site.shops() if is_leaving(one)], "it is told to end")
+    stays(lambda: site.ask(door)[0] == 200, "it serves though it is to end", LAST_S / 2)
+    until(lambda: not site.shops(), "it is gone", START_S)
+    until(lambda: site.ask(door)[0] == 503, "nobody is there")
+    site.cluster.patch("Deployment", "shop", {"spec": {"replicas": 1}}, NAMESPACE)
+    until(lambda: site.ask(door)[0] == 200, "the next one serves", START_S)
+
+
 def test_serving_goes_on_while_the_api_is_away_and_the_status_is_small_and_rare(
     site: Site,
 ) -> None:
@@ -186,7 +215,7 @@ def test_serving_goes_on_while_the_api_is_away_and_the_status_is_small_and_rare(
 
 
 def test_what_is_wrong_is_an_event_on_its_object(site: Site) -> None:
-    site.shop(replicas=1, **{names.CAPACITY: "many"})
+    site.shop(replicas=1, capacity="many")
     until(site.router, "the router is ready", START_S)
 
     def told() -> Json | None:

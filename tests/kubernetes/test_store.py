@@ -100,8 +100,9 @@ class Following:
 
     @property
     def targets(self) -> set[str]:
-        """Addresses that requests may go to."""
-        return {target.host for target in self.listed if not target.unusable}
+        """Addresses that requests may go to, whoever else serves."""
+        usable = (one for one in self.listed if not one.unusable and not one.last_resort)
+        return {target.host for target in usable}
 
     @property
     def listed(self) -> list[TargetSpec]:

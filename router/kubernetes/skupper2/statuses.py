@@ -363,7 +363,9 @@ class _Statuses:
 
     def _targets(self, connector: str) -> tuple[TargetSpec, ...]:
         spec = self._inputs.connectors.get(connector)
-        return () if spec is None else spec.targets
+        if spec is None:
+            return ()
+        return tuple(one for one in spec.targets if not one.last_resort)
 
 
 def _words(wrong: ConfigError) -> str:

@@ -21,6 +21,7 @@ from router.kubernetes.services.endpoint_slices import Family, family_of
 from router.model.specs import TargetSpec
 
 NOT_READY: Final = "its pod is not ready"
+LEAVES: Final = "its pod is told to end"
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 
 
@@ -110,14 +111,19 @@ def is_there(pod: Object) -> bool:
 
 def takes_requests(pod: Object) -> bool:
     """Whether it does now: running and ready, not ending."""
+    return not is_leaving(pod) and _is_ready(pod)
+
+
+def still_serves(pod: Object) -> bool:
+    """Told to end, and takes requests all the same: the hook before its end runs, say."""
+    return is_leaving(pod) and _is_ready(pod)
+
+
+def _is_ready(pod: Object) -> bool:
     status = section(pod, "status")
-    return (
-        is_there(pod)
-        and status.get("phase") == "Running"
-        and any(
-            condition.get("type") == "Ready" and condition.get("status") == "True"
-            for condition in status.get("conditions") or ()
-        )
+    return status.get("phase") == "Running" and any(
+        condition.get("type") == "Ready" and condition.get("status") == "True"
+        for condition in status.get("conditions") or ()
     )
 
 
@@ -210,9 +216,16 @@ def capacity_of(found: Object) -> tuple[int | str | None, str]:
 
 
 def target(
-    host: str, ports: tuple[int, ...], pod: Object | None, name: str = "", *, unusable: str = ""
+    host: str,
+    ports: tuple[int, ...],
+    pod: Object | None,
+    name: str = "",
+    *,
+    unusable: str = "",
+    last_resort: str = "",
 ) -> TargetSpec:
-    """One target; without ``ports`` at the service's own. ``unusable``: as of `TargetSpec`."""
+    """One target; without ``ports`` at the service's own. ``unusable`` and ``last_resort``: as of
+    `TargetSpec`."""
     return TargetSpec(
         host=host,
         port=ports[0] if len(ports) == 1 else None,
@@ -220,4 +233,5 @@ def target(
         name=name if pod is None else name_of(pod),
         capacity=None if pod is None else capacity_of(pod)[0],
         unusable=unusable,
+        last_resort=last_resort,
     )

@@ -19,6 +19,7 @@ from router.kubernetes.objects.objects import (
 from router.kubernetes.objects.selectors import Selector
 from router.kubernetes.services.endpoint_slices import Family
 from router.kubernetes.targets.pods import (
+    LEAVES,
     NOT_READY,
     NoPort,
     PodIndex,
@@ -26,6 +27,7 @@ from router.kubernetes.targets.pods import (
     capacity_of,
     is_there,
     ports_of,
+    still_serves,
     takes_requests,
     target,
 )
@@ -91,7 +93,10 @@ class Needs(msgspec.Struct, frozen=True):
 class Search:
     """Gathers targets and findings. ``service_ports`` None: no service of that name here."""
 
-    __slots__ = ("_hosts", "document", "errors", "service_ports", "spec", "targets", "view")
+    __slots__ = (
+        *("_hosts", "_leaving", "document", "errors", "service_ports", "spec", "targets"),
+        "view",
+    )
 
     def __init__(
         self, view: NamespaceView, document: Document, service_ports: tuple[int, ...] | None
@@ -101,6 +106,7 @@ class Search:
         self.service_ports = service_ports
         self.targets: list[TargetSpec] = []
         self.errors: list[ConfigError] = []
+        self._leaving: list[TargetSpec] = []
         self._hosts: set[tuple[str, int | None, tuple[int, ...]]] = set()
         for each in self.spec.targets:
             self.add(each)
@@ -111,6 +117,13 @@ class Search:
         if key not in self._hosts:
             self._hosts.add(key)
             self.targets.append(found)
+
+    def add_leaving(
+        self, host: str, ports: tuple[int, ...], pod: Object | None, name: str = ""
+    ) -> None:
+        """A pod that was told to end and still serves. It counts while no other one is ready, as
+        for kube-proxy (KEP-1669)."""
+        self._leaving.append(target(host, ports, pod, name, last_resort=LEAVES))
 
     def find(self, field: str, reason: str, hint: str, code: str) -> None:
         """Note what is wrong with the connector's ``field``."""
@@ -158,13 +171,16 @@ class Search:
         without_address = 0
         for pod in pods:
             self.check_capacity(pod)
-            if not is_there(pod):
+            leaves = still_serves(pod)
+            if not leaves and not is_there(pod):
                 continue
             host = address_of(pod, self.view.families)
             without_address += not host
             found = ports_of(pod, ports(pod))
             if isinstance(found, NoPort):
                 missing = missing or found
+            elif host and leaves:
+                self.add_leaving(host, found, pod)
             elif host:
                 unusable = "" if not_ready or takes_requests(pod) else NOT_READY
                 self.add(target(host, found, pod, unusable=unusable))
@@ -265,12 +281,15 @@ class Search:
     def result(self) -> Document:
         """The connector with its targets, as many as count; of too many those that may be used."""
         kept = self.targets
+        if all(one.unusable for one in kept):
+            kept = [*kept, *self._leaving]
         if len(kept) > limits.TARGETS_PER_CONNECTOR_MAX:
+            number = len(kept)
             kept = sorted(kept, key=lambda one: bool(one.unusable))
             kept = kept[: limits.TARGETS_PER_CONNECTOR_MAX]
             self.find(
                 WORKLOAD_FIELD,
-                f"it has {len(self.targets)} targets, of which {len(kept)} count",
+                f"it has {number} targets, of which {len(kept)} count",
                 "Spread them over several sites",
                 TOO_MANY,
             )

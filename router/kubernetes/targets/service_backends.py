@@ -10,7 +10,15 @@ from router.kubernetes.objects.selectors import of_labels
 from router.kubernetes.services import adoption
 from router.kubernetes.services.endpoint_slices import MANAGER_LABEL, Family, is_ours
 from router.kubernetes.services.headless import SERVICE_NAME_LABEL
-from router.kubernetes.targets.pods import NOT_READY, NoPort, is_router, is_there, target
+from router.kubernetes.targets.pods import (
+    NOT_READY,
+    NoPort,
+    has_ended,
+    is_leaving,
+    is_router,
+    still_serves,
+    target,
+)
 from router.kubernetes.targets.search import (
     LOOP,
     NO_PODS,
@@ -286,7 +294,7 @@ def _numbers(found: Object, ports: Iterable[Port]) -> tuple[int, ...] | Port:
 
 
 def _take(search: Search, endpoint: Mapping[str, Any], ports: tuple[int, ...]) -> str:
-    """Add the endpoint unless it ends; the name of its pod, if it is one."""
+    """Add the endpoint unless it serves no more; the name of its pod, if it is one."""
     reference = endpoint.get("targetRef")
     reference = reference if isinstance(reference, dict) else {}
     name = str(reference.get("name", "")) if reference.get("kind") == "Pod" else ""
@@ -295,12 +303,20 @@ def _take(search: Search, endpoint: Mapping[str, Any], ports: tuple[int, ...]) -
     addresses = endpoint.get("addresses") or ()
     # Ready is to be taken as true where it is not said (EndpointSlice, conditions).
     takes = conditions.get("ready") is not False or search.spec.not_ready
-    is_here = not conditions.get("terminating")
+    # And serving as ready: it alone tells of one that is terminating.
+    serves = conditions.get("serving", conditions.get("ready")) is not False
+    leaves = bool(conditions.get("terminating"))
     if pod is not None:
         search.check_capacity(pod)
-        if is_router(pod) or not is_there(pod):
-            is_here = False
-    if is_here and addresses:
+        if is_router(pod) or has_ended(pod):
+            return name
+        if is_leaving(pod):  # Its slice may follow.
+            leaves, serves = True, serves and still_serves(pod)
+    if not addresses:
+        return name
+    if leaves and serves:
+        search.add_leaving(str(addresses[0]), ports, pod, name)
+    elif not leaves:
         unusable = "" if takes else NOT_READY if name else "its endpoint is not ready"
         search.add(target(str(addresses[0]), ports, pod, name, unusable=unusable))
     return name

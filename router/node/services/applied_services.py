@@ -143,6 +143,7 @@ class AppliedServices:
             tls=tls if isinstance(tls, Tls) else None,
             proxy_protocol=planned.proxy_protocol,
             unusable=unusable,
+            last_resort=planned.last_resort,
         )
 
 

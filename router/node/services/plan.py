@@ -310,6 +310,7 @@ def _targets(
                     connector=name,
                     name=target.name,
                     unusable=target.unusable,
+                    last_resort=target.last_resort,
                     capacity=terms.slots,
                     rate=terms.rate,
                     auto=learns,

@@ -16,12 +16,14 @@ class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
 
     ``capacity``, ``rate``, ``auto``, ``before`` as in `model.capacity.TargetTerms`.
 
-    ``name``: a pod's, empty where the target has none of its own. ``unusable``: as of `TargetSpec`.
+    ``name``: a pod's, empty where the target has none of its own. ``unusable`` and
+    ``last_resort`` as of `TargetSpec`.
     """
 
     connector: str
     name: str = ""
     unusable: str = ""
+    last_resort: str = ""
     capacity: int | None = None
     rate: Rate | None = None
     auto: bool = False

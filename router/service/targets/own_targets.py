@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from router.balance.site.ledger import LocalLedger
 from router.http.http1.responses import KnownResponses
 from router.model.capacity import TargetTerms
@@ -36,10 +38,14 @@ class OfService(Protocol):
 class OwnTargets:
     """The owner of their health checks, ways, slow starts and of what is learnt of them.
 
-    Which are ready is kept in the ledger. `timings` and `outcomes` hear of each request.
+    Which are ready is kept in the ledger. `timings` and `outcomes` hear of each request. One of
+    last resort (`TargetConfig`) stands aside while another one serves, here or at another site.
+    Once it is in use it stays so: two sites that each have only such a one do not take turns.
     """
 
     __slots__ = (
+        "_aside",
+        "_last_resorts",
         "_ledger",
         "_service",
         "_slow_starts",
@@ -70,6 +76,10 @@ class OwnTargets:
             network, shared.site_name, config.timeouts, known, shared.heads.blocks
         )
         self._slow_starts = SlowStarts(ledger, network, service.targets_changed)
+        self._last_resorts: frozenset[str] = frozenset()
+        """In use."""
+        self._aside: dict[str, TargetConfig] = {}
+        """Not in use, by address."""
         self.are_there = False
         """Whether the service has targets at this site, ready or not."""
         self._set_checks(config)
@@ -88,6 +98,7 @@ class OwnTargets:
     def set(self, targets: Mapping[str, TargetConfig]) -> None:
         """Targets by ``host:port``; what they have in flight goes on."""
         self.are_there = bool(targets)
+        targets = self._without_those_aside(targets)
         self._ledger.set_targets(
             {
                 target: TargetTerms(
@@ -111,9 +122,34 @@ class OwnTargets:
         self._service.targets_changed()
 
     def recall_if_deserted(self) -> None:
-        """Check at once those that are ejected, if nobody serves."""
-        if not self._ledger.targets_ready and not self._service.is_served_elsewhere():
-            self.health.recall()
+        """If nobody serves, check at once those that are ejected, and use those of last resort."""
+        if self._ledger.targets_ready or self._service.is_served_elsewhere():
+            return
+        if self._aside:
+            self.set({**self.ways.configs, **self._aside})
+        self.health.recall()
+
+    def _without_those_aside(
+        self, targets: Mapping[str, TargetConfig]
+    ) -> Mapping[str, TargetConfig]:
+        """``targets``, those of last resort unusable unless they are in use from now on."""
+        last = {target: one for target, one in targets.items() if one.last_resort}
+        if not last and not self._last_resorts:  # Nearly always.
+            self._aside.clear()
+            return targets
+        is_served = self._service.is_served_elsewhere() or any(
+            self.health.is_ready(target) and not one.unusable
+            for target, one in targets.items()
+            if target not in last
+        )
+        used = self._last_resorts & last.keys() if is_served else frozenset(last)
+        self._last_resorts = used
+        self._aside = {target: one for target, one in last.items() if target not in used}
+        aside = {
+            target: replace(one, unusable=one.unusable or one.last_resort)
+            for target, one in self._aside.items()
+        }
+        return {**targets, **aside}
 
     def _set_checks(self, config: ServiceSpec) -> None:
         self.health.configure(config.timeouts.connect_s, speaks_http2=config.protocol == "http2")

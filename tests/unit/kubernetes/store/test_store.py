@@ -86,7 +86,7 @@ class Told:
             target.host
             for connector in self.wanted.connectors.values()
             for target in connector.targets
-            if not target.unusable
+            if not target.unusable and not target.last_resort
         ]
 
     def codes(self) -> list[str]:

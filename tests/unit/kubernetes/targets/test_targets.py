@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -37,7 +38,16 @@ def expand(
 
 def places(found: Expanded) -> list[str]:
     """``HOST:PORT,PORT`` of each usable one, ``HOST`` where the service's ports are meant."""
-    return [_place(target) for target in targets(found.documents) if not target.unusable]
+    return [
+        _place(target)
+        for target in targets(found.documents)
+        if not target.unusable and not target.last_resort
+    ]
+
+
+def last_resorts(found: Expanded) -> dict[str, str]:
+    """Why they are no more than that, by place."""
+    return {_place(one): one.last_resort for one in targets(found.documents) if one.last_resort}
 
 
 def unusable(found: Expanded) -> dict[str, str]:
@@ -74,8 +84,9 @@ def test_the_ready_pods_of_a_workload_are_its_targets(kind: str) -> None:
     "state",
     [
         pod("a", "10.0.0.1", ready=False),
-        pod("a", "10.0.0.1", deleted=True),
+        pod("a", "10.0.0.1", ready=False, deleted=True),
         pod("a", "10.0.0.1", phase="Succeeded"),
+        pod("a", "10.0.0.1", phase="Succeeded", deleted=True),
         pod("a", "10.0.0.1", phase="Pending"),
         pod("a"),
         pod("a", "10.0.0.1", labels={"app": "shop", "spillway.dev/component": "router"}),
@@ -84,6 +95,27 @@ def test_the_ready_pods_of_a_workload_are_its_targets(kind: str) -> None:
 def test_a_pod_that_takes_no_requests_is_no_target(state: Made) -> None:
     found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, state))
     assert places(found) == []
+    assert not last_resorts(found)
+
+
+LEAVING = pod("a", "10.0.0.1", deleted=True)
+
+
+@pytest.mark.parametrize("others", [(), (pod("b", "10.0.0.2", ready=False),)])
+def test_a_pod_that_was_told_to_end_is_a_last_resort_while_it_serves_and_no_other_does(
+    others: tuple[Made, ...],
+) -> None:
+    found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, LEAVING, *others))
+    assert places(found) == []
+    assert last_resorts(found) == {"10.0.0.1:80": "its pod is told to end"}
+    assert not found.errors
+
+
+def test_a_pod_that_was_told_to_end_is_nothing_beside_one_that_stays() -> None:
+    view = snapshot(DEPLOYMENT, LEAVING, pod("b", "10.0.0.2"))
+    found = expand([connector("deployment/shop", 80)], view)
+    assert places(found) == ["10.0.0.2:80"]
+    assert not last_resorts(found)
 
 
 @pytest.mark.parametrize("phase", ["Running", "Pending"])
@@ -126,13 +158,24 @@ def test_a_pod_that_is_over_never_counts(phase: str) -> None:
     assert places(found) == []
 
 
-def test_an_endpoint_that_ends_never_counts() -> None:
-    ending = endpoint("10.0.0.1", ready=True, serving=True, terminating=True)
+@pytest.mark.parametrize(
+    ("conditions", "serves"),
+    [
+        ({"ready": False, "serving": True, "terminating": True}, True),
+        ({"ready": False, "serving": False, "terminating": True}, False),
+        ({"ready": False, "terminating": True}, False),  # As ready says.
+    ],
+)
+def test_an_endpoint_that_ends_is_a_last_resort_while_it_serves(
+    conditions: dict[str, Any], serves: bool
+) -> None:
+    ending = endpoint("10.0.0.1", **conditions)
     found = expand(
         [connector("service/shop", not_ready=True)],
         snapshot(service("shop", TCP_80), endpoints("s", "shop", ending, ports={"http": 8080})),
     )
     assert places(found) == []
+    assert list(last_resorts(found)) == (["10.0.0.1:8080"] if serves else [])
 
 
 def test_ports_by_name_follow_each_pod() -> None:
@@ -344,6 +387,7 @@ def test_a_service_stands_for_its_ready_endpoints() -> None:
     )
     assert places(found) == ["10.0.0.1:8080", "10.0.0.3:8081"]
     assert unusable(found) == {"10.0.0.2:8080": "its pod is not ready"}
+    assert not last_resorts(found)
     assert [target.capacity for target in targets(found.documents)] == [7, None, None]
     assert not found.errors
 
@@ -358,6 +402,7 @@ def test_an_endpoint_whose_pod_is_told_to_end_is_out_before_its_slice_says_so() 
         ),
     )
     assert places(found) == []
+    assert last_resorts(found) == {"10.0.0.1:80": "its pod is told to end"}
 
 
 def test_a_pod_in_slices_of_both_families_counts_once() -> None:
