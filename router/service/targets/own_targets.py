@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from msgspec.structs import replace
-
 from router.balance.site.ledger import LocalLedger
 from router.http.http1.responses import KnownResponses
 from router.model.capacity import TargetTerms
@@ -79,7 +77,7 @@ class OwnTargets:
         self._last_resorts: frozenset[str] = frozenset()
         """In use."""
         self._aside: dict[str, TargetConfig] = {}
-        """Not in use, by address."""
+        """Not in use, by address: nobody is told of them, as if they were gone already."""
         self.are_there = False
         """Whether the service has targets at this site, ready or not."""
         self._set_checks(config)
@@ -132,7 +130,7 @@ class OwnTargets:
     def _without_those_aside(
         self, targets: Mapping[str, TargetConfig]
     ) -> Mapping[str, TargetConfig]:
-        """``targets``, those of last resort unusable unless they are in use from now on."""
+        """``targets`` without those of last resort that are not in use from now on."""
         last = {target: one for target, one in targets.items() if one.last_resort}
         if not last and not self._last_resorts:  # Nearly always.
             self._aside.clear()
@@ -145,11 +143,7 @@ class OwnTargets:
         used = self._last_resorts & last.keys() if is_served else frozenset(last)
         self._last_resorts = used
         self._aside = {target: one for target, one in last.items() if target not in used}
-        aside = {
-            target: replace(one, unusable=one.unusable or one.last_resort)
-            for target, one in self._aside.items()
-        }
-        return {**targets, **aside}
+        return {target: one for target, one in targets.items() if target not in self._aside}
 
     def _set_checks(self, config: ServiceSpec) -> None:
         self.health.configure(config.timeouts.connect_s, speaks_http2=config.protocol == "http2")

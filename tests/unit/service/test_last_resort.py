@@ -48,10 +48,9 @@ class Shop:
         up = {one.host for one in self.forwarder.readings.targets.of(KEY) if one.ready}
         return [name for name, one in self.targets.items() if one.address.host in up]
 
-    def why(self, name: str) -> str:
-        host = self.targets[name].address.host
-        rows = self.forwarder.readings.targets.of(KEY)
-        return next(one.error for one in rows if one.host == host)
+    def shown(self) -> list[str]:
+        """What is told of the targets, in a word."""
+        return [one.error or "ready" for one in self.forwarder.readings.targets.of(KEY)]
 
     def get(self) -> Party:
         party = self.site.connect("127.0.0.1", 8080)
@@ -67,12 +66,11 @@ def test_the_only_one_of_all_goes_on_without_a_gap() -> None:
     assert shop.get().got.startswith(b"HTTP/1.1 200")
 
 
-def test_while_another_site_serves_it_stands_aside_and_says_why() -> None:
+def test_while_another_site_serves_it_stands_aside_and_is_shown_no_more() -> None:
     shop = Shop(one=STAYS)
     shop.elsewhere(serves=True)
     shop.have(one=LEAVING)
-    assert shop.ready() == []
-    assert shop.why("one") == LEAVES
+    assert shop.shown() == []
 
 
 def test_when_nobody_serves_any_more_it_steps_in() -> None:
@@ -97,7 +95,7 @@ def test_once_it_serves_it_goes_on_though_another_site_does_so_too() -> None:
 def test_beside_a_target_that_is_ready_here_it_stands_aside() -> None:
     shop = Shop(one=STAYS, two=STAYS)
     shop.have(one=LEAVING, two=STAYS)
-    assert shop.ready() == ["two"]
+    assert shop.shown() == ["ready"]
     shop.have(one=LEAVING, two=replace(STAYS, unusable="its pod is not ready"))
     assert shop.ready() == ["one"]
 
@@ -105,8 +103,7 @@ def test_beside_a_target_that_is_ready_here_it_stands_aside() -> None:
 def test_what_may_not_be_used_is_no_last_resort() -> None:
     shop = Shop(one=STAYS)
     shop.have(one=replace(LEAVING, unusable="it is drained"))
-    assert shop.ready() == []
-    assert shop.why("one") == "it is drained"
+    assert shop.shown() == ["it is drained"]
 
 
 def test_the_target_beside_it_dies_and_it_steps_in() -> None:
