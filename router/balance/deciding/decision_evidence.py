@@ -1,5 +1,6 @@
 """Inputs of a decision, stored so that the deciding code can explain it later."""
 
+from collections.abc import Mapping
 from math import inf
 from operator import attrgetter
 
@@ -40,14 +41,14 @@ class SeenDecision(msgspec.Struct, frozen=True):
 
     ``chosen`` None: nobody; ``stays``: by a session, whatever the policy thinks. ``excluded`` and
     ``refused`` as the request had them then. ``kept``: sites that kept what was free there from
-    it, since it is sheddable; ``share``: of their slots, what such a request gets. ``free``: what
-    each of ``candidates`` had free within it; no sum of several routers says that.
+    it, since it is sheddable; ``share``: of their slots, what such a request gets. ``free``: of the
+    sites whose figures do not say it, what was free there within it.
     """
 
     policy: PolicySpec
     at: float
     candidates: tuple[Glimpse, ...]
-    free: tuple[int | None, ...]
+    free: Mapping[SiteId, int | None]
     further: int
     chosen: SiteId | None
     stays: bool
@@ -62,7 +63,7 @@ class _Kept(Candidate):
 
     __slots__ = ("_free", "_glimpse")
 
-    def __init__(self, glimpse: Glimpse, free: int | None) -> None:
+    def __init__(self, glimpse: Glimpse, free: Mapping[SiteId, int | None]) -> None:
         for name, figure in zip(_FIGURES, glimpse.outline.figures, strict=True):
             setattr(self, name, figure)
         self.in_flight, self.hard_full = glimpse.in_flight, glimpse.hard_full
@@ -81,7 +82,7 @@ class _Kept(Candidate):
 
     def free_within(self, share: float | None) -> int | None:
         """As it was, within the share of that decision."""
-        return self._free
+        return self._free[self.site] if self.site in self._free else super().free_within(share)
 
     def waiting_there(self) -> int | None:
         """Not kept."""
@@ -107,7 +108,7 @@ class DecisionReplay:
 
     def __init__(self, seen: SeenDecision) -> None:
         self._seen = seen
-        self._all = [_Kept(one, free) for one, free in zip(seen.candidates, seen.free, strict=True)]
+        self._all = [_Kept(one, seen.free) for one in seen.candidates]
         holds = seen.policy.name == "failover"
         waits_for: frozenset[str] = seen.refused if holds else frozenset()
         self._tied = choose(

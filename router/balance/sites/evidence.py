@@ -39,7 +39,7 @@ def evidence(
             nearest[-1] = chosen
         shown = nearest
     glimpses: list[Glimpse] = []
-    free: list[int | None] = []
+    free: dict[SiteId, int | None] = {}
     for one in shown:
         if one.stale:
             one.refresh(now)  # `select` need not have looked at all.
@@ -50,12 +50,13 @@ def evidence(
         if kept and isinstance(one, RoutersOfSite) and one.is_out(excluded | kept):
             kept |= {one.site}
         glimpses.append(glimpse(one, path if one.site == site else one.next_path()))
-        free.append(one.free_within(share))
+        if share is not None or one.all_stated:
+            free[one.site] = one.free_within(share)
     return SeenDecision(
         policy,
         now,
         tuple(glimpses),
-        tuple(free),
+        free,
         further,
         site,
         False,
