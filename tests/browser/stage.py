@@ -17,6 +17,7 @@ from aiohttp import web
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    Error,
     Locator,
     Page,
     ViewportSize,
@@ -219,8 +220,7 @@ def looking(
         ),
     )
     try:
-        page.goto(f"{stage.url}{at}")
-        page.locator("main").wait_for()  # If the network changes at this moment it loads twice.
+        _load(page, f"{stage.url}{at}")
         yield page
         violations = page.evaluate("window.violations")
         assert violations == [], f"the content security policy was violated: {violations}"
@@ -231,6 +231,24 @@ def looking(
         raise
     finally:
         context.close()
+
+
+def _load(page: Page, url: str) -> None:
+    """The whole console: Chromium cancels what it loads when a network interface of this machine
+    comes or goes, as those of containers do."""
+    lost, visit = [url], functools.partial(page.goto, url)
+    page.on("requestfailed", lambda request: lost.append(request.url))
+    while lost:
+        lost.clear()
+        try:
+            visit()
+        except Error as error:
+            if "ERR_NETWORK_CHANGED" not in error.message:
+                raise
+            lost.append(url)
+        else:
+            visit = functools.partial(page.reload)
+    page.locator("main").wait_for()
 
 
 def looks(page: Page) -> Iterator[str]:

@@ -97,8 +97,12 @@ def test_a_burst_is_seen_in_the_river_with_the_figures_of_the_api(
         burst = [at for at, one in samples.items() if one["in_flight"] == [2.0, 4.0]]
         assert burst
         for at in drawn.keys() & samples.keys():
-            figures = [shown(value) for value in samples[at]["in_flight"]]
-            assert drawn[at][1:4] == [*figures, str(samples[at]["capacity"])]
+            sample = samples[at]
+            figures = [shown(value) for value in sample["in_flight"]]
+            slots = (
+                "–" if sample["capacity"] is None else str(sample["capacity"])
+            )  # None in it yet.
+            assert drawn[at][1:4] == [*figures, slots]
         assert set(burst) <= drawn.keys()
 
 
