@@ -40,7 +40,7 @@ class Changes:
             self._gone.pop((_COMES[told.code], told.subject), None)
         if told.code == "link-up":
             self._linked[told.subject] = now
-        elif told.code == "link-down":
+        elif told.code in ("link-down", "link-draining"):  # The second ends with its last stream.
             self._linked.pop(told.subject, None)
 
     def wrong(self, ports: set[str]) -> Iterator[str]:

@@ -109,8 +109,9 @@ def _fail(truth: Truth, teller: str, match: re.Match[str]) -> str:
 
 def _at_most(truth: Truth, teller: str, claimed: float, counted: int) -> str:
     """A figure that is of `LEAST_S` or longer. Of a service port that came back, figures begin
-    where they were last read: some seconds before it was removed, if something is under way."""
-    if truth.lasts("known", teller) < LATELY_S:
+    where they were last read: some seconds before it was removed, if something is under way. A
+    router that stood still counts afterwards what came meanwhile."""
+    if truth.lasts("known", teller) < LATELY_S or truth.stood_still(teller):
         return ""
     return f"{claimed}/s, and it was {counted}" if claimed * LEAST_S > counted + 2 else ""
 
