@@ -111,7 +111,7 @@ class NewOffers:
             return ""
         if site in _with_own_right(service, declared, table):
             return ""
-        owner = table.party(declared.site).shown
+        owner = _owner_shown(service, table)
         by = "importFrom" if rules.names_offers_of(service) else "auto"
         by = "granted" if _is_granted(service, site, table) else by
         age = clocks.span(now - since)
@@ -154,7 +154,7 @@ class NewOffers:
         while len(self._new) > KNOWN_OFFERS_MAX:
             del self._new[next(iter(self._new))]
         if self._budgets.take(site, now):
-            owner = table.party(table.declarations[service].site).shown
+            owner = _owner_shown(service, table)
             text = f"Site {_shown(site, table)} has targets of {service}, which {owner} declares, "
             hint = _hint(service, site, table)
             self._tell("warning", "offer-new", service, f"{text}and had none before.", hint)
@@ -245,11 +245,19 @@ def _shown(site: SiteId, table: RouteTable) -> str:
     return f"{table.party(site).shown.partition('@')[0]} ({site[:8]})"
 
 
-def _hint(service: str, site: SiteId, table: RouteTable) -> str:
+def _owners(service: str, table: RouteTable) -> tuple[SiteId, ...]:
+    """Of the name; not the site whose declaration counts here, if another one owns the name."""
     owner = table.owners.get(service)
-    owners = owner.sites if owner is not None else (table.declarations[service].site,)
-    named = ", ".join(table.party(one).shown for one in owners)
-    at_owner = "" if table.site in owners else f"at {named}: "
+    return owner.sites if owner is not None else (table.declarations[service].site,)
+
+
+def _owner_shown(service: str, table: RouteTable) -> str:
+    return ", ".join(table.party(one).shown for one in _owners(service, table))
+
+
+def _hint(service: str, site: SiteId, table: RouteTable) -> str:
+    owners = _owners(service, table)
+    at_owner = "" if table.site in owners else f"at {_owner_shown(service, table)}: "
     offers = table.party(site).shown
     return (
         f"If it is meant, {at_owner}sitectl service grant {service} --site {offers} --offer. "

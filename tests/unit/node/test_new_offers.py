@@ -123,6 +123,25 @@ def test_targets_of_the_owner_are_no_new_offer_where_another_declaration_counts(
     assert life.offers.take_unvouched() == [], "it does not start small"
 
 
+def test_an_offer_of_a_service_that_this_site_declares_too_is_of_the_site_that_owns_it(
+    life: Life,
+) -> None:
+    """The message and its next step name one and the same site."""
+    stranger = SiteId("f" * 32)
+    mine = Declared(declaration=declare("shop-0"), site=WEST, reachable=True, conflicts=())
+    owned = msgspec.structs.replace(
+        table(MID, stranger),
+        declarations={"shop-0": mine},
+        owners={"shop-0": Owner(sites=(MID,), content="")},
+    )
+    life.offers.table_changed(owned)
+    ((_, told),) = life.journal.messages
+    assert "has targets of shop-0, which mid declares" in told
+    (note,) = life.offers.notes(owned, ())
+    assert "has offered shop-0 of mid for" in note.message
+    assert "at mid: sitectl service grant shop-0" in note.hint
+
+
 def declared_by(site: SiteId, *offering: SiteId) -> RouteTable:
     """As `table`; ``site`` owns the name and declares it."""
     word = Declared(declaration=declare("shop-0"), site=site, reachable=True, conflicts=())
