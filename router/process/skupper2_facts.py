@@ -42,16 +42,17 @@ def _keys(views: Collection[ServiceView], used: Collection[str]) -> Mapping[str,
 
 
 def _users(router: SiteRouter, services: Collection[str]) -> frozenset[str]:
-    """Those of ``services`` that another site declares that has no target of them."""
+    """Those of ``services`` that another site, which is reached, declares without a target."""
     routing = router.routing
     if not isinstance(routing, RoutingCore):
         return frozenset()  # An edge knows what its neighbor has, and not who uses it.
     offering: dict[str, set[SiteId]] = {}
     for key, candidates in routing.table.candidates.items():
         offering.setdefault(key.name, set()).update(one.site for one in candidates)
-    own = router.identity.site
+    reached = {site for site, route in routing.table.sites.items() if route.reachable}
+    others = reached - {router.identity.site}
     return frozenset(
         name
         for name, sites in routing.declaring(services).items()
-        if sites - offering.get(name, set()) - {own}
+        if (sites & others) - offering.get(name, set())
     )

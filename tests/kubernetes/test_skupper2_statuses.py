@@ -104,6 +104,15 @@ def test_statuses_follow_links_pods_and_targets(
         west,
     )
     soon(lambda: not is_ready(cluster, "Listener", "front", "east"), "and its target", east)
+    assert conditions(cluster, "Connector", "backend", "west")["Matched"] == "True"
+    cluster.delete("Link", "to-west", "east")
+    cluster.delete("Secret", "credential", "east")
+    soon(
+        lambda: not status(cluster, "Connector", "backend", "west")["hasMatchingListener"],
+        "the site with the Listener is out of reach",
+        west,
+    )
+    assert conditions(cluster, "Connector", "backend", "west")["Matched"] == "False"
 
 
 def test_each_level_of_rights_shows_what_it_can_and_how_to_get_the_next(
