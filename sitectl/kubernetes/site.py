@@ -17,7 +17,7 @@ from router.documents import file_name, write
 from router.documents.wanted import Wanted
 from router.kubernetes.codecs import owners, status
 from router.kubernetes.migration.record import empty_map
-from router.kubernetes.objects import addresses, console, names
+from router.kubernetes.objects import addresses, console, names, skupper2_kinds
 from router.kubernetes.objects.objects import Object, annotations, labels
 from router.kubernetes.translation.documents import config_map, config_map_name
 from router.model.errors import ConfigError
@@ -47,6 +47,8 @@ SILENT: Final = "SW0460"
 _MESH_KEY: Final = "mesh.json"
 _TOLD: Final = ("name", "id", "version", "services", "sites")
 """Of the status ConfigMap, what the item of `status` calls the same."""
+_WHOLE_DOCUMENTS: Final = ("ServiceExport", *skupper2_kinds.KINDS)
+"""Kinds of objects that say nothing else than what a document of theirs says."""
 _TRACKERS: Final = {
     "argocd.argoproj.io/": "Argo CD",
     "kustomize.toolkit.fluxcd.io/": "Flux",
@@ -261,6 +263,13 @@ class KubernetesSite(ManagedSite):
         if document.kind == "Site":
             return f"sitectl -n {self.namespace} update --help"
         return f"kubectl -n {self.namespace} edit {place.lower()}"
+
+    def removal_hint(self, document: Document) -> str:
+        """A custom object that is one document is deleted, a place of several edited."""
+        place = document.source.partition("[")[0]
+        if place.partition("/")[0] not in _WHOLE_DOCUMENTS or self._keeper(document):
+            return self.edit_hint(document)
+        return f"kubectl -n {self.namespace} delete {place.lower()}"
 
     def _keeper(self, document: Document) -> str:
         """The tool that keeps the document's object as it is elsewhere; empty: none."""

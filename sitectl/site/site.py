@@ -128,6 +128,10 @@ class Site(ABC):
     def edit_hint(self, document: Document) -> str:
         """What to type or open to change a document of the user's."""
 
+    def removal_hint(self, document: Document) -> str:
+        """What to type or open to remove a document of the user's."""
+        return self.edit_hint(document)
+
     @abstractmethod
     def write_document(self, document: Document) -> None:
         """Put ``document`` into its own place."""
@@ -287,7 +291,7 @@ class Site(ABC):
         return conflict(
             f"{document.kind.lower()} {document.name!r} is in your own "
             f"{self.users_word}, {self.where(document)}",
-            self.edit_hint(document),
+            self.edit_hint(document) if new else self.removal_hint(document),
             diff(old, new, document.source),
         )
 

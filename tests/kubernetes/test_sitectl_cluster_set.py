@@ -110,11 +110,11 @@ def test_verbs_that_would_change_an_exported_service_name_its_export(
     multicluster.export(cluster, NAMESPACE, "web")
     name = network_name(NAMESPACE, "web")
 
-    for words in (("set", name, "--capacity", "5"), ("delete", name)):
+    for verb, *words in (("edit", "set", name, "--capacity", "5"), ("delete", "delete", name)):
         done = owner("service", *words)
         assert done.returncode == 5, done.stdout + done.stderr
         assert "is in your own object, ServiceExport/web" in done.stderr
-        assert "Next: kubectl -n shop edit serviceexport/web" in done.stderr
+        assert f"Next: kubectl -n shop {verb} serviceexport/web" in done.stderr
     assert name in owner.ok("get", "service", name)
 
 

@@ -149,6 +149,9 @@ def test_commands_read_objects_of_v2_as_the_router_does(cluster: Cluster) -> Non
     told = {(one["code"], one["message"].partition(":")[0]) for one in found}
     assert ("SW0470", "site shop-west in namespace west") in told, told
     assert ("SW0113", "Connector/both") in told, told
+    kept = owner("service", "delete", KEY)
+    assert kept.returncode == 5, kept.stdout + kept.stderr
+    assert "Next: kubectl -n west delete listener/front" in kept.stderr
     blind = as_user(cluster, "blind", "west", rules=NAMESPACE_ADMIN)
     assert "no site" in blind("check").stdout, "objects that may not be read make no site"
 
