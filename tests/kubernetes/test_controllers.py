@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.kubernetes.client import raw
+from tests.kubernetes.client import Kubectl, raw
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.failures import Failure
 from tests.kubernetes.kubelet import NODE
@@ -15,6 +15,7 @@ from tests.kubernetes.manifests import Json, pod, pod_template, service, workloa
 from tests.scenario.waiting import stays, until
 
 HOLLOW = "registry.example.test/app:1"
+REVISION_PATH = r".metadata.annotations.deployment\.kubernetes\.io/revision"
 
 
 def template(app: str, image: str = HOLLOW, **container: Any) -> Json:
@@ -141,6 +142,25 @@ def test_a_rolling_update_keeps_enough_pods_available(cluster: Cluster) -> None:
     until(done, "all pods are new")
     assert max(total for total, _good in seen) <= 4
     assert min(good for _total, good in seen) >= 3
+
+
+@pytest.mark.programs("kubectl")
+def test_a_rollback_brings_back_the_annotations_of_its_revision(
+    cluster: Cluster, kubectl: Kubectl
+) -> None:
+    def revision() -> str:
+        return kubectl("get", "deployment", "web", "-o", f"jsonpath={{{REVISION_PATH}}}").out
+
+    kubectl("create", "deployment", "web", "--image", HOLLOW)
+    kubectl("annotate", "deployment", "web", "example.test/note=one")
+    until(lambda: revision() == "1", "the controller has seen it")
+    kubectl("set", "image", "deployment/web", "*=registry.example.test/app:2")
+    until(lambda: revision() == "2", "there is a second revision")
+    kubectl("annotate", "--overwrite", "deployment", "web", "example.test/note=two")
+    kubectl("rollout", "undo", "deployment/web")
+    until(lambda: revision() == "3", "the first one is used again")
+    found = cluster.get("Deployment", "web", kubectl.namespace) or {}
+    assert found["metadata"]["annotations"]["example.test/note"] == "one"
 
 
 def test_recreate_ends_all_pods_before_it_begins_new_ones(cluster: Cluster) -> None:

@@ -23,6 +23,8 @@ HASH_LABEL: Final = "pod-template-hash"
 REVISION: Final = "deployment.kubernetes.io/revision"
 FAILURE: Final = "ReplicaFailure"
 REVISION_LABEL: Final = "controller-revision-hash"
+_OF_ITS_OWN: Final = (REVISION, "kubectl.kubernetes.io/last-applied-configuration")
+"""Annotations of a Deployment that its ReplicaSets do not get."""
 
 
 def pods_of(world: World, owner: Json) -> list[Json]:
@@ -119,6 +121,7 @@ def _newest_set(world: World, found: Json, sets: list[Json]) -> Json | None:
     metadata = found["metadata"]
     for each in sets:
         if each["metadata"]["labels"].get(HASH_LABEL) == number:
+            _be_newest(world, found, each, sets)
             return each
     if found["spec"].get("paused"):
         return max(sets, key=_revision, default=None)
@@ -130,7 +133,7 @@ def _newest_set(world: World, found: Json, sets: list[Json]) -> Json | None:
         "metadata": {
             "name": f"{metadata['name']}-{number}",
             "labels": labels,
-            "annotations": {REVISION: revision},
+            "annotations": {**_copied(found), REVISION: revision},
             "ownerReferences": [owner_of(found)],
         },
         "spec": {
@@ -143,16 +146,40 @@ def _newest_set(world: World, found: Json, sets: list[Json]) -> Json | None:
         },
     }
 
-    def note(edited: Json) -> None:
-        annotations = edited["metadata"].get("annotations") or {}
-        edited["metadata"]["annotations"] = {**annotations, REVISION: revision}
-
     try:
         newest = world.create("ReplicaSet", metadata["namespace"], made)
     except Failure:  # The namespace ends.
         return None
-    world.change(found, note)
+    _annotate(world, found, {REVISION: revision})
     return newest
+
+
+def _be_newest(world: World, found: Json, newest: Json, sets: list[Json]) -> None:
+    """Give the set that is used again the next revision, and the annotations of its Deployment.
+
+    `kubectl rollout undo` puts those of the older set back into the Deployment.
+    """
+    others = (each for each in sets if each is not newest)
+    revision = str(max(_revision(newest), max(map(_revision, others), default=0) + 1))
+    _annotate(world, newest, {**_copied(found), REVISION: revision})
+    _annotate(world, found, {REVISION: revision})
+
+
+def _copied(found: Json) -> dict[str, str]:
+    annotations = found["metadata"].get("annotations") or {}
+    return {key: value for key, value in annotations.items() if key not in _OF_ITS_OWN}
+
+
+def _annotate(world: World, found: Json, wanted: dict[str, str]) -> None:
+    annotations = found["metadata"].get("annotations") or {}
+    if wanted.items() <= annotations.items():
+        return
+
+    def note(edited: Json) -> None:
+        known = edited["metadata"].get("annotations") or {}
+        edited["metadata"]["annotations"] = {**known, **wanted}
+
+    world.change(found, note)
 
 
 def _revision(found: Json) -> int:
