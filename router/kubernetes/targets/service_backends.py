@@ -7,6 +7,7 @@ import msgspec
 
 from router.kubernetes.objects.objects import Object, Snapshot, labels, spec_of
 from router.kubernetes.objects.selectors import of_labels
+from router.kubernetes.objects.texts import selector_text
 from router.kubernetes.services import adoption
 from router.kubernetes.services.endpoint_slices import MANAGER_LABEL, Family, is_ours
 from router.kubernetes.services.headless import SERVICE_NAME_LABEL
@@ -98,7 +99,9 @@ def of_service(search: Search, name: str) -> Needs:
     if selector.terms and (is_adopted or "EndpointSlice" in snapshot.missing):
         not_ready = search.spec.not_ready or bool(spec.get("publishNotReadyAddresses"))
         wanted = [port.target for port in ports]
-        search.add_pods(selector, lambda pod: wanted, f"Service {name}", not_ready=not_ready)
+        # The object that people see has the routers' selector, once it is adopted.
+        of = f"Service {name} with selector {selector_text(spec['selector'])}"
+        search.add_pods(selector, lambda pod: wanted, of, not_ready=not_ready)
         return Needs(workload=needs.workload, selector=selector)
     if "EndpointSlice" in snapshot.missing:
         search.cannot_read("EndpointSlice")

@@ -531,6 +531,15 @@ def test_an_adopted_service_stands_for_what_was_behind_it_before() -> None:
     assert not found.errors
 
 
+def test_an_adopted_service_whose_selector_fits_no_pod_names_it() -> None:
+    """The object itself has the selector of the routers by now."""
+    before = service("shop", TCP_80, selector={"app": "shpo", "tier": "web"})
+    made = dict(adopt(before, {80: 1024}, "shop", is_asked=True))
+    found = expand([connector("service/shop", 80)], snapshot(made, pod("a", "10.0.0.1")))
+    (error,) = found.errors
+    assert error.reason == "Service shop with selector app=shpo,tier=web selects no pod"
+
+
 def test_an_adopted_service_that_publishes_pods_that_are_not_ready_still_does() -> None:
     before = service("shop", TCP_80, selector={"app": "shop"}, publishNotReadyAddresses=True)
     found = expand(
