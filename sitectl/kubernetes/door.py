@@ -118,7 +118,8 @@ class PodDoor(AdminClient):
                 "sitectl check",
             )
         told = [f"pod {name_of(pod)} {reason}" for pod in living if (reason := _trouble(pod))]
-        hint = "sitectl check"
+        troubled = next((pod for pod in living if _trouble(pod)), living[0])
+        hint = f"kubectl -n {self._cluster.namespace} describe pod {name_of(troubled)}"
         if ended := next((pod for pod in living if _ends_again(pod)), None):
             logs = f"logs {name_of(ended)} -c {_container(ended)} --previous"
             hint = f"kubectl -n {self._cluster.namespace} {logs}"
@@ -145,6 +146,12 @@ class PodDoor(AdminClient):
                 f"kubectl -n {self._cluster.namespace} {scale}",
             )
         return refused_pods(found)
+
+
+def may_run(cluster: Cluster) -> bool:
+    """Whether a pod of the router runs, ready or not."""
+    pods = cluster.list("Pod", SELECTOR)
+    return any(_runs(one) for pod in pods for one in _containers(pod))
 
 
 def refused_pods(deployment: Object) -> tuple[str, str] | None:
@@ -190,8 +197,7 @@ def _ends_again(pod: Object) -> bool:
 
 def _image_of_no_registry(pod: Object) -> str:
     """The image that a container waits for and that no registry has; empty: there is none."""
-    status: Mapping[str, Any] = pod.get("status") or {}
-    for container in status.get("containerStatuses") or []:
+    for container in _containers(pod):
         waiting = (container.get("state") or {}).get("waiting") or {}
         image = str(container.get("image") or "")
         if waiting.get("reason") in _NO_IMAGE and image.startswith(LOCAL):
@@ -201,7 +207,7 @@ def _image_of_no_registry(pod: Object) -> str:
 
 def _trouble(pod: Object) -> str:
     status: Mapping[str, Any] = pod.get("status") or {}
-    for container in status.get("containerStatuses") or []:
+    for container in _containers(pod):
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason"):
             detail = f": {waiting['message']}" if waiting.get("message") else ""
@@ -213,10 +219,15 @@ def _trouble(pod: Object) -> str:
     if conditions.get("ContainersReady", {}).get("status") == "True":
         node = (pod.get("spec") or {}).get("nodeName") or "-"
         return f"is not ready, though its containers are: see node {node} (kubectl get nodes)"
-    running = [one for one in status.get("containerStatuses") or [] if _runs(one)]
+    running = [one for one in _containers(pod) if _runs(one)]
     if any(not one.get("ready") for one in running):
         return "runs, and is not ready yet"
     return ""
+
+
+def _containers(pod: Object) -> list[Mapping[str, Any]]:
+    """What the node says of them."""
+    return (pod.get("status") or {}).get("containerStatuses") or []
 
 
 def _runs(container: Mapping[str, Any]) -> bool:

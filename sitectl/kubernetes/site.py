@@ -26,7 +26,7 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.base.options import Settings
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
-from sitectl.kubernetes.door import PodDoor, site_directory
+from sitectl.kubernetes.door import PodDoor, may_run, site_directory
 from sitectl.kubernetes.namespace_objects import NamespaceReading, read_namespace
 from sitectl.kubernetes.namespaces import no_site
 from sitectl.kubernetes.objects import make_so
@@ -385,6 +385,19 @@ class KubernetesSite(ManagedSite):
     def degrades(self, failure: Failure) -> bool:
         """No router, or no right to an exec: what objects tell is shown instead."""
         return failure.exit_code in (Exit.UNREACHABLE, Exit.NOT_ALLOWED)
+
+    def may_serve(self, silence: Failure) -> bool:
+        """Who may not ask a router, or asks one that is not ready yet, knows nothing of it."""
+        return silence.exit_code is Exit.NOT_ALLOWED or may_run(self.cluster)
+
+    def links_unread(self) -> Failure | None:
+        """Links are made of Secrets."""
+        if "Secret" in self.reading.snapshot.missing:
+            try:
+                self.cluster.list("Secret")
+            except ApiFailure as failure:
+                return failure
+        return None
 
     def _check_name(self, reading: NamespaceReading) -> None:
         options = reading.picture.options

@@ -23,7 +23,8 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
 
     Failure: no such link.
     """
-    exit_code, unanswered, note, is_told = Exit.OK, None, "", True
+    exit_code, unanswered, note, unread = Exit.OK, None, "", None
+    is_told = True
     try:
         items = site.admin.get("/api/v1/links")
         remember(settings, "links", (item["name"] for item in items))
@@ -31,9 +32,11 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
         if not site.degrades(failure):
             raise
         unanswered = site.unanswered(failure)
-        items, exit_code, is_told = _configured(site, unanswered), Exit.DEGRADED, False
+        may_serve, unread = site.may_serve(failure), site.links_unread()
+        items, exit_code, is_told = _configured(site, may_serve=may_serve), Exit.DEGRADED, False
         if unanswered is None:
-            note = f"stopped: {failure.message}; this is what is configured"
+            state = "unreachable" if may_serve else "stopped"
+            note = f"{state}: {failure.message}; this is what is configured"
     if name is not None:
         named = [item for item in items if item["name"] == name]
         if not named:
@@ -50,6 +53,7 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
             whole=name is not None,
             is_told=is_told,
             accepts=bool(items) or accepts_links(site),
+            unread=unread,
         ),
         exit_code,
         unanswered,
@@ -57,14 +61,17 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
     )
 
 
-def _configured(site: Site, unanswered: Failure | None) -> list[dict[str, Any]]:
-    """The links as documents and tokens have them; ``unanswered``: the router runs, and is mute."""
-    silence = "unreachable: the router does not answer" if unanswered else ""
+def _configured(site: Site, *, may_serve: bool) -> list[dict[str, Any]]:
+    """The links as documents and tokens have them.
+
+    ``may_serve``: a router may run, so nobody knows how they are.
+    """
+    silence = "unreachable: the router does not answer" if may_serve else "the router does not run"
     links = site.links
     items: list[dict[str, Any]] = []
     for name, spec in sorted(site.wanted().links.items()):
         neighbour: dict[str, str | None] = {"name": None, "id": None}
-        token_cost, error = None, silence or "the router does not run"
+        token_cost, error = None, silence
         if links.exists(name):
             token = links.token(name)
             neighbour, token_cost = {"name": token.site_name, "id": token.site_id}, token.cost
@@ -76,11 +83,11 @@ def _configured(site: Site, unanswered: Failure | None) -> list[dict[str, Any]]:
                 "neighbour": neighbour,
                 "direction": "outgoing",
                 "cost": spec.cost or token_cost or 1,
-                "state": "unreachable" if unanswered else "down",
+                "state": "unreachable" if may_serve else "down",
                 "since": None,
                 "rtt_ms": None,
-                "lanes": None if unanswered else 0,
-                "streams": None if unanswered else 0,
+                "lanes": None if may_serve else 0,
+                "streams": None if may_serve else 0,
                 "error": error,
                 "certificate_expires": None,
             }
@@ -99,13 +106,16 @@ def _link_table(
     whole: bool,
     is_told: bool = True,
     accepts: bool = True,
+    unread: Failure | None = None,
 ) -> str:
     """The table, and below it what has no column.
 
     ``whole``: where each is connected and when its certificate ends, near or not. ``now``: Unix
     seconds. ``is_told``: by the router, which knows links that other sites dial, too. ``accepts``:
-    other sites may dial this one.
+    other sites may dial this one. ``unread``: why those that are configured are not known, either.
     """
+    if not items and unread is not None:
+        return f"No link is known: {unread.message}\nNext: {unread.hint}"
     if not items:
         none = "No links."
         if not is_told:

@@ -78,6 +78,14 @@ class Site(ABC):
         """
         return silence if self.still_answers() else None
 
+    def may_serve(self, silence: Failure) -> bool:
+        """Whether a router that could not be asked may serve all the same."""
+        return self.unanswered(silence) is not None
+
+    def links_unread(self) -> Failure | None:
+        """Why the links that are configured cannot be read; None: they can."""
+        return None
+
     @abstractmethod
     def end_sessions(self, site_id: str) -> None:
         """Have a router drop the links of a site that was revoked."""

@@ -258,9 +258,11 @@ def _look(settings: Settings, name: str | None, verbose: bool) -> Picture:
         remember(settings, "services", (item["name"] for item in items))
     unanswered = site.unanswered(silence) if silence is not None else None
     note = ""
+    may_serve = silence is not None and site.may_serve(silence)
     if silence is not None and unanswered is None:
-        note = f"stopped: {silence.message}; this is what is configured"
-    if unanswered is not None:
+        state = "unreachable" if may_serve else "stopped"
+        note = f"{state}: {silence.message}; this is what is configured"
+    if may_serve:
         items = [not_told(item) for item in items]
     is_empty = not items and silence is None and settings.output == "table"
     closed = closed_by_rules(site) if is_empty else []

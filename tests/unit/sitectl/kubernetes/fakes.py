@@ -81,14 +81,17 @@ class FakeCluster(Cluster):
         """What the router answers to ``GET path``."""
         self.answers[path] = (200, {"apiVersion": "spillway/v1", "kind": "X", "items": items})
 
-    def run_router(self) -> None:
-        """A pod of the router that is ready."""
+    def run_router(self, *, is_ready: bool = True) -> None:
+        """A pod of the router that runs, and is ready."""
         self.put(
             "Pod",
             "spillway-router-1",
             metadata={"labels": {"spillway.dev/component": "router"}},
             spec={"containers": [{"name": "istio-proxy"}, {"name": "router"}]},
-            status={"conditions": [{"type": "Ready", "status": "True"}]},
+            status={
+                "conditions": [{"type": "Ready", "status": str(is_ready)}],
+                "containerStatuses": [{"state": {"running": {}}, "ready": is_ready}],
+            },
         )
 
     # Cluster ---------------------------------------------------------------------------------

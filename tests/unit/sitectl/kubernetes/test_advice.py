@@ -115,7 +115,15 @@ def test_a_router_that_runs_and_is_not_ready_is_not_said_to_start(
             "containerStatuses": [{"name": "router", "ready": False, "state": {"running": {}}}],
         },
     )
-    assert "pod router-1 runs, and is not ready yet" in shop.fails(8, "why", "shop")
+    told = shop.fails(8, "why", "shop")
+    assert "pod router-1 runs, and is not ready yet" in told
+    assert "Next: kubectl -n shop describe pod router-1" in told
+
+
+def test_check_does_not_send_to_check(shop: NamespaceLine, cluster: FakeCluster) -> None:
+    found = {one["code"]: one for one in shop.json("check", code=1)}
+    assert "it has no pod" in found["SW0513"]["message"]
+    assert found["SW0513"]["hint"] == ""
 
 
 @pytest.mark.parametrize(
@@ -126,7 +134,7 @@ def test_a_router_that_runs_and_is_not_ready_is_not_said_to_start(
             "sitectl update --image REGISTRY/spillway/router:1, after you pushed "
             "localhost/spillway/router:1 there: no registry has it. Or load it on every node",
         ),
-        ("registry.example/router:1", "Next: sitectl check"),
+        ("registry.example/router:1", "Next: kubectl -n shop describe pod router"),
     ],
 )
 def test_an_image_that_no_registry_has_is_answered_with_what_to_do(

@@ -400,3 +400,38 @@ def test_a_dry_run_does_not_print_the_password_of_a_proxy(
     words = ("--proxy", "http://me@proxy:3128", "--proxy-password-file", str(file), "--dry-run")
     said = shop.ok("link", "create", str(foreign), "--name", "east", *words, "-o", "yaml")
     assert "planted" not in f"{said}" and base64.b64encode(b"planted").decode() not in f"{said}"
+
+
+@pytest.mark.parametrize(("is_ready", "right"), [(True, ("create", "pods/exec")), (False, ())])
+def test_a_router_that_cannot_be_asked_is_not_said_to_be_stopped(
+    shop: NamespaceLine, cluster: FakeCluster, foreign: Path, is_ready: bool, right: tuple[str, str]
+) -> None:
+    """Its links may be up, and its clients served."""
+    shop.ok("service", "create", "shop", "8080")
+    shop.ok("link", "create", str(foreign))
+    stopped = shop("link", "status", "-o", "json")
+    assert json.loads(stopped.stdout)["items"][0]["state"] == "down"
+    assert "stopped: no router is ready" in stopped.stderr
+
+    cluster.run_router(is_ready=is_ready)
+    cluster.refused |= {right} if right else set()
+    links, services = shop("link", "status", "-o", "json"), shop("service", "status", "-o", "json")
+    (link,), (service,) = (json.loads(one.stdout)["items"] for one in (links, services))
+    assert (link["state"], link["lanes"]) == ("unreachable", None)
+    assert link["error"] == "unreachable: the router does not answer"
+    assert service["listener"]["state"] == "unreachable"
+    for one in (links, services):
+        assert one.exit_code == 3
+        assert one.stderr.startswith("unreachable: ")
+
+
+def test_who_may_not_read_secrets_is_not_told_that_there_are_no_links(
+    shop: NamespaceLine, cluster: FakeCluster, foreign: Path
+) -> None:
+    shop.ok("link", "create", str(foreign))
+    cluster.refused |= {("list", "secrets"), ("create", "pods/exec")}
+    cluster.run_router()
+    shown = shop("link", "status")
+    assert shown.exit_code == 3
+    assert "No link is known: " in shown.stdout
+    assert 'resources: ["secrets"], verbs: ["list"]' in shown.stdout
