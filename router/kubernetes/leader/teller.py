@@ -120,8 +120,8 @@ def _reason(code: str) -> str:
 
 
 def _message(event: Event) -> str:
-    """All in one line; the message ends with a full stop, since sentences may follow it."""
-    end = "" if event.message.endswith(".") else "."
+    """All in one line; the message ends as a sentence does, since others may follow it."""
+    end = "" if event.message.endswith((".", "?")) else "."
     by = f" By {event.by}." if event.by else ""
     hint = f" {event.hint}" if event.hint else ""
     return f"{event.subject}: {event.message}{end}{by}{hint}"

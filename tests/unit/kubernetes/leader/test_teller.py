@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
+import pytest
 
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.leader.events import EventWriter
@@ -33,15 +34,22 @@ def event(code: str = "link-down", subject: str = "east", severity: Severity = "
     )
 
 
-def test_a_message_without_its_full_stop_gets_it_before_the_hint() -> None:
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("shop is down: refused", "shop is down: refused."),
+        ("no answer. Does it run?", "no answer. Does it run?"),
+    ],
+)
+def test_a_message_without_its_full_stop_gets_it_before_the_hint(message: str, shown: str) -> None:
     api = Told()
 
     async def scene() -> None:
         async with telling(api) as teller:
-            teller.hear(msgspec.structs.replace(event(), message="shop is down: refused", by=""))
+            teller.hear(msgspec.structs.replace(event(), message=message, by=""))
             await asyncio.sleep(SETTLED_S)
             (made,) = api.events.values()
-            assert made["message"] == "east: shop is down: refused. Look there"
+            assert made["message"] == f"east: {shown} Look there"
 
     run(scene())
 
