@@ -293,7 +293,7 @@ def _secrets(site: DirectorySite) -> Iterator[Finding]:
     loose = [
         path
         for path in (site.secrets, *sorted(site.secrets.rglob("*")))
-        if path.stat(follow_symlinks=False).st_mode & 0o077
+        if _is_open_to_others(path)
     ]
     for path in loose:
         hint = f"chmod go-rwx {path}"
@@ -312,6 +312,13 @@ def _secrets(site: DirectorySite) -> Iterator[Finding]:
     if not loose:
         yield Finding("ok", "SW0511", f"identity {identity.site_id}, keys closed to others")
     yield expiry("the site's CA", expires, "SW0518")
+
+
+def _is_open_to_others(path: Path) -> bool:
+    try:
+        return bool(path.stat(follow_symlinks=False).st_mode & 0o077)
+    except FileNotFoundError:
+        return False  # Also of a file that the router has replaced since the folder was listed.
 
 
 def _documents(site: DirectorySite) -> tuple[list[Document], list[ConfigError]]:

@@ -1,5 +1,6 @@
 """`check` of a site of which not all can be read."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,11 @@ def test_a_site_document_that_is_gone_is_put_back_not_made_again_without_its_fla
     assert found["SW0109"]["hint"] == (
         "Put it back. To make it again, with the flags that it was made with: sitectl init here"
     )
+
+
+def test_check_goes_on_without_the_folder_of_secrets(here: CommandLine) -> None:
+    shutil.rmtree(here.state / "here" / "secrets")
+    found = {one["code"]: one for one in here.json("check", code=1)}
+    assert found["SW0511"]["level"] == "error"
+    assert "this site has no identity key" in found["SW0511"]["message"]
+    assert found["SW0512"]["level"] == "ok"
