@@ -84,14 +84,17 @@ def _has_targets_elsewhere(item: Mapping[str, Any]) -> bool:
 
 
 def _unlisted(item: Mapping[str, Any]) -> Iterator[str]:
-    """Of sites that were asked for their targets, and whose rows are missing."""
+    """Of sites whose rows are missing: they were not asked for their targets, or did not answer."""
     listed = {one.get("site") for one in item.get("targets") or []}
     for one in item.get("sites") or []:
         ready = one.get("targets_ready")
         if ready and not one.get("local") and one["site"] not in listed:
             name = output.safe(one["site"])
             missing = output.count(ready, "ready target")
-            yield f"{name} did not list its {missing}. Does it answer? sitectl ping {name}"
+            if rule := one.get("left_out"):
+                yield f"{name} was not asked for its {missing}: {output.safe(rule)}"
+            else:
+                yield f"{name} did not list its {missing}. Does it answer? sitectl ping {name}"
 
 
 def _empty(has_workloads: bool, attached: Sequence[str], closed: Sequence[str]) -> str:

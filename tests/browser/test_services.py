@@ -294,6 +294,23 @@ def test_targets_of_other_sites_are_asked_for_only_when_somebody_wants_them(
         expect(page.get_by_text(re.compile(r"As it was \d+ s ago\."))).to_be_visible()
 
 
+def test_a_site_that_may_not_serve_is_not_said_to_list_no_target(
+    chromium: Browser, stage: Stage
+) -> None:
+    rule = "west declares it as tcp, and http counts here"
+    (shop,) = (one for one in stage.router.live.services if one.name == "shop")
+    sites = tuple(
+        msgspec.structs.replace(one, left_out=rule) if one.site == "west" else one
+        for one in shop.sites
+    )
+    stage.router.live = with_shop(stage.router.live, sites=sites)
+    with looking(chromium, stage, AT) as page:
+        page.get_by_role("button", name="Ask them").click()
+        said = f"west was not asked for its 2 ready targets: {rule}"
+        expect(page.get_by_text(said)).to_be_visible()
+        expect(page.get_by_text("south did not list its 2 ready targets.")).to_be_visible()
+
+
 @pytest.mark.parametrize("histories", [(), (scenes.history(samples=()),)])
 def test_a_service_without_a_past_says_so(
     chromium: Browser, stage: Stage, histories: Sequence[object]

@@ -41,3 +41,13 @@ def test_a_site_that_lists_none_of_its_targets_is_named() -> None:
     targets.append({"name": "two", "site": "far", "port": 9001})
     told = service_status.table([shop], True, 0.0, {})
     assert "did not list" not in told
+
+
+def test_a_site_that_may_not_serve_is_not_said_to_be_silent() -> None:
+    """Nothing is asked of it, so that its rows are missing says nothing of it."""
+    rule = "far declares it as http, and tcp counts here"
+    far = {"site": "far", "local": False, "targets_ready": 2, "left_out": rule}
+    shop = {"name": "shop", "port": 80, "sites": [far], "targets": []}
+    told = service_status.table([shop], True, 0.0, {})
+    assert f"far was not asked for its 2 ready targets: {rule}" in told
+    assert "did not list" not in told

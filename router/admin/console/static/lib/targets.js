@@ -127,7 +127,7 @@ export function Elsewhere({ service }) {
         .filter((one) => one.targets_ready && !answer.targets.some((target) => target.site === one.site))
         .map(
           (one) => html`<p key=${one.site}>
-            ${one.site} did not list its ${plural(one.targets_ready, "ready target")}.
+            ${one.site} ${one.left_out ? "was not asked for" : "did not list"} its ${plural(one.targets_ready, "ready target")}${one.left_out ? `: ${one.left_out}` : "."}
           </p>`,
         )
     }
