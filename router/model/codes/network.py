@@ -177,7 +177,8 @@ SERVICES: Final = (
         "port of a service that is away stays free for it until its owner withdraws the name. The "
         "text names both services and both sites.",
         "Give one of them another port here: sitectl service set NAME:PORT --listen PORT. Or end "
-        "the access of a site that should not be here: sitectl revoke-access --link NAME",
+        "the access of a site that should not be here, at the site that let it in: sitectl "
+        "revoke-access --link NAME",
     ),
     Code(
         "SW0330",

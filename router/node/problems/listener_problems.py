@@ -77,7 +77,7 @@ def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
     if name is not None:
         whose = f"Site {name} declares"
     elif one.origin is None:
-        whose = "This site declares"
+        whose = "This site has"  # Also what another declares, and an operator wants here.
     else:
         whose = "Sites that were known before the restart declare"
     shown = [
@@ -91,7 +91,10 @@ def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
     listen = f"sitectl service set {first or 'NAME'} --listen"
     place = next(iter(one.places), None)
     wanted = join(*place) if place else str(first.port if first else "PORT")
-    revoke = f"sitectl revoke-access --link {name or 'NAME'}"
+    put_out = (
+        "If that site should not be here at all, end its access. At the site that let it in: "
+        f"sitectl revoke-access --link {name or 'NAME'}"
+    )
     for_one = f"For one of them: {listen} PORT. "
     hints = {
         ListenerRefusal.LOW_PORT: f"If clients here should reach it: {listen} PORT",
@@ -100,20 +103,25 @@ def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
         + (
             _without_its_port(one.holders[:1])
             if one.origin is None
-            else f"To give it this port: {listen} {wanted}. "
-            f"If that site should not be here at all: {revoke}"
+            else f"To give it this port: {_giving(one.holders[:1], f'{listen} {wanted}')}. "
+            f"{put_out}"
         ),
-        ListenerRefusal.SITE: f"{for_one}For all: raise listenersPerSite here. "
-        f"If that site should not be here at all: {revoke}",
+        ListenerRefusal.SITE: f"{for_one}For all: raise listenersPerSite here. {put_out}",
         ListenerRefusal.TOTAL: "Raise the limit of open files: ulimit -n, or LimitNOFILE= of the "
         "unit",
-        ListenerRefusal.UNPLANNED: f"{for_one}If that site should not be here at all: {revoke}",
+        ListenerRefusal.UNPLANNED: f"{for_one}{put_out}",
     }
     return Problem(
         code="SW0321" if one.refusal is ListenerRefusal.PLACE else "SW0320",
         message=f"{whose} {ports} without a listener here{named}: {one.refusal.value}.",
         hint=hints[one.refusal],
     )
+
+
+def _giving(holders: Sequence[PortHolder | None], listen: str) -> str:
+    """How a service of another site gets its port here: before all but those of this site."""
+    own = [one.service for one in holders if one is not None and one.site is None]
+    return f"sitectl service set {own[0]} --listen none" if own else listen
 
 
 def _without_its_port(holders: Sequence[PortHolder | None]) -> str:

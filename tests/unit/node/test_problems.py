@@ -131,11 +131,25 @@ def test_services_of_two_sites_at_one_port_are_a_problem_that_names_both() -> No
     assert "revoke-access --link mallory" in problem.hint
 
 
+def test_a_port_that_an_own_service_has_is_another_sites_once_that_gives_it_away() -> None:
+    keys, holders = (ServiceKey("shopp", 80),), (PortHolder("shop", None),)
+    one = Unlistened(SiteId("b"), ListenerRefusal.PLACE, 1, keys, holders)
+    (problem,) = of_listener_budgets([one], {SiteId("b"): "beta"}.__getitem__)
+    assert problem.hint == (
+        "Give shopp:80 another port here: sitectl service set shopp:80 --listen PORT. "
+        "To give it this port: sitectl service set shop --listen none. "
+        "If that site should not be here at all, end its access. "
+        "At the site that let it in: sitectl revoke-access --link beta"
+    )
+
+
 def test_an_own_service_whose_port_another_own_one_has_is_told_what_frees_it() -> None:
     keys, holders = (ServiceKey("other", 80),), (PortHolder("shop", None),)
     one = Unlistened(None, ListenerRefusal.PLACE, 1, keys, holders)
     (problem,) = of_listener_budgets([one], str)
-    assert "(other:80, the port of shop of this site)" in problem.message
+    assert problem.message.startswith(
+        "This site has 1 service port without a listener here (other:80, the port of shop of this"
+    )
     assert problem.hint == (
         "Give other:80 another port here: sitectl service set other:80 --listen PORT. "
         "To free this one: sitectl service set shop --listen none"
@@ -148,8 +162,9 @@ def test_a_service_that_was_to_listen_elsewhere_is_named_with_that_address() -> 
     one = Unlistened(None, ListenerRefusal.PLACE, 1, keys, holders, places)
     (problem,) = of_listener_budgets([one], str)
     assert "(other:80 at 10.0.0.2:9000, the port of shop of this site)" in problem.message
-    theirs = msgspec.structs.replace(one, origin=SiteId("b"))
-    (problem,) = of_listener_budgets([theirs], {SiteId("b"): "beta"}.__getitem__)
+    holders = (PortHolder("shop", SiteId("c")),)
+    theirs = msgspec.structs.replace(one, origin=SiteId("b"), holders=holders)
+    (problem,) = of_listener_budgets([theirs], {"b": "beta", "c": "gamma"}.__getitem__)
     assert "this port: sitectl service set other:80 --listen 10.0.0.2:9000. " in problem.hint
 
 
