@@ -84,7 +84,10 @@ def left_out(facts: LeftOutFacts) -> LeftOut:
         *_by_policy(facts),
         *_by_isolation(facts),
     ]
-    return LeftOut(" ".join(f"{one.why}." for one in found), ". ".join(one.let_in for one in found))
+    return LeftOut(
+        " ".join(f"{one.why}." for one in found),
+        ". ".join(dict.fromkeys(one.let_in for one in found)),
+    )
 
 
 def _by_own_rules(facts: LeftOutFacts) -> Iterator[LeftOut]:
@@ -112,14 +115,14 @@ def _by_own_rules(facts: LeftOutFacts) -> Iterator[LeftOut]:
 
 def _unused(facts: LeftOutFacts, one: _Site, candidate: RemoteCandidate) -> LeftOut:
     table, service = facts.table, facts.key.name
-    declared = table.declarations.get(service)
+    declared, owner = table.declarations.get(service), table.owners.get(service)
     if not candidate.barred:
         protocol = declared.declaration.spec.protocol if declared is not None else "PROTOCOL"
-        return LeftOut(
-            f"{one.shown} is left out: {candidate.differs}",
-            f"At {one.name}: sitectl service set {service} --protocol {protocol}",
-        )
-    owner = table.owners.get(service)
+        alike = f"At {one.name}: sitectl service set {service} --protocol {protocol}"
+        if owner is not None and table.site not in owner.sites:
+            theirs = ", ".join(table.party(site).shown for site in owner.sites)
+            alike = f"Leave the name to {theirs}: sitectl service delete {service}"
+        return LeftOut(f"{one.shown} is left out: {candidate.differs}", alike)
     owners = counting_word(table.site, owner, declared)[0] or (table.site,)
     named = ", ".join(table.party(site).shown for site in owners)
     command = f"sitectl service grant {service} --site {one.name} --offer"

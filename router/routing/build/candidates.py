@@ -1,25 +1,37 @@
 """Who has targets of each service, as this site may see it. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
 
 from router.model.ids import ServiceKey, SiteId
-from router.model.messages.adverts import Declaration, RemoteCandidate
+from router.model.messages.adverts import RemoteCandidate
 from router.model.rights.sharing import Party
+from router.model.specs import ServiceProtocol
 from router.routing.adverts.lsa import Node
 from router.routing.adverts.lsdb import Origin
+from router.routing.declared import Declared
 from router.routing.sharing import SharingView
 from router.routing.spf import Route
 
 Candidates = dict[ServiceKey, tuple[RemoteCandidate, ...]]
 
 
+class DeclaredByOwner(msgspec.Struct, frozen=True):
+    """The owner of a name, and the protocol that it declares."""
+
+    site: SiteId
+    protocol: ServiceProtocol
+
+
 def candidates_of(
-    others: Iterable[Origin],
+    others: Sequence[Origin],
     routes: Mapping[Node, Route],
     names: Mapping[SiteId, str],
     view: SharingView,
 ) -> tuple[Candidates, Candidates]:
     """Candidates that are offered to this site, and those that are offered only to others."""
+    owners = _other_owners(others, view)
     found: dict[ServiceKey, dict[Node, RemoteCandidate]] = {}
     withheld: dict[ServiceKey, dict[Node, RemoteCandidate]] = {}
     for origin in others:
@@ -50,8 +62,8 @@ def candidates_of(
                 most_for_one=advert.most_for_one,
                 barred=view.why_barred(party, key.name) if is_ours else "",
                 differs=(
-                    _other_protocol(origin, party, declared.declaration)
-                    if declared is not None and party.site in declared.conflicts
+                    _other_protocol(origin, party, declared, owners.get(key.name), names)
+                    if declared is not None and declared.conflicts and party.site != view.party.site
                     else ""
                 ),
             )
@@ -59,16 +71,47 @@ def candidates_of(
     return _in_order(found, view), _in_order(withheld, view)
 
 
-def _other_protocol(origin: Origin, party: Party, here: Declaration) -> str:
-    """That the site declares it as another protocol than is in force here; empty: it does not.
+def _other_owners(others: Iterable[Origin], view: SharingView) -> Mapping[str, DeclaredByOwner]:
+    """Of names that this site declares differently from the one other site that owns them."""
+    wanted = {
+        name: view.owners[name].sites
+        for name, declared in view.declared.items()
+        if declared.conflicts
+        and declared.site == view.party.site
+        and name in view.owners
+        and {*view.owners[name].sites} <= {*declared.conflicts}
+    }
+    return {
+        told.name: DeclaredByOwner(origin.node.site, told.spec.protocol)
+        for origin in (others if wanted else ())
+        for told in origin.declarations
+        if wanted.get(told.name) == (origin.node.site,)
+    }
 
-    A site's own declaration counts at that site: it refuses what is asked for by another protocol.
+
+def _other_protocol(
+    origin: Origin,
+    party: Party,
+    declared: Declared,
+    owner: DeclaredByOwner | None,
+    names: Mapping[SiteId, str],
+) -> str:
+    """That the site serves it as another protocol than is in force here; empty: it does not.
+
+    A site's own declaration counts at that site, or else its owner's: the site refuses what is
+    asked for by another protocol.
     """
+    here = declared.declaration
     counts = here.spec.protocol
     for own in origin.declarations:
-        if own.name == here.name and own.spec.protocol != counts:
+        if own.name == here.name:
+            if own.spec.protocol == counts:
+                return ""
             return f"{party.shown} declares it as {own.spec.protocol}, and {counts} counts here"
-    return ""
+    if owner is None or owner.protocol == counts:
+        return ""
+    why = f"since {names[owner.site]} owns the name"
+    return f"{party.shown} serves it as {owner.protocol}, {why}, and {counts} counts here"
 
 
 def _in_order(

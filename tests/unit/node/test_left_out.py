@@ -9,6 +9,7 @@ from router.balance.deciding.candidates import Verdict
 from router.balance.deciding.decisions import CandidateReport, Explanation, NoChoice
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import Declaration, LoadReport, RateLoad, RemoteCandidate
+from router.model.rights.owners import Owner
 from router.model.rights.sharing import Sharing, SharingRules, Terms
 from router.model.settings import Isolation
 from router.model.specs import PolicySpec, ServiceSpec
@@ -149,6 +150,22 @@ def test_a_site_that_declares_another_protocol_is_made_alike_there() -> None:
     found = left_out(facts(row("far"), table=table((differs,))))
     assert found.why == ("far (10 free) is left out: far declares it as tcp, and http counts here.")
     assert found.let_in.startswith("At far: sitectl service set shop --protocol ")
+
+
+def test_where_another_site_owns_the_name_it_is_left_to_that_once() -> None:
+    differs = offer("far", differs="far serves it as tcp, since hub owns the name, and …")
+    own = Declaration(name="shop", spec=ServiceSpec(ports=(8080,)), declared_at_s=0.0)
+    known = msgspec.structs.replace(
+        table((differs, offer("hub", differs="hub declares it as tcp, and …"))),
+        owners={"shop": Owner((site_id("hub"),), content="")},
+        declarations={
+            "shop": Declared(
+                declaration=own, site=NEAR, reachable=True, conflicts=(site_id("hub"),)
+            )
+        },
+    )
+    found = left_out(facts(row("far"), row("hub"), table=known))
+    assert found.let_in == "Leave the name to hub: sitectl service delete shop"
 
 
 def test_without_a_grant_a_strict_site_says_who_could_give_it() -> None:

@@ -114,6 +114,26 @@ def test_a_site_that_declares_another_protocol_is_not_used_where_that_does_not_c
     assert not any(one.unused for one in network.table("west").candidates[X80])
 
 
+def test_a_site_that_follows_the_owner_is_not_used_where_another_protocol_counts() -> None:
+    network = line("west", "east", "south")
+    network.serve("west", [declare("x", protocol="http")], [advert("x")])
+    network.serve("south", (), [advert("x")])
+    network.run(1.0)
+    network.serve("east", [declare("x", protocol="tcp")], [advert("x")])
+    network.run(1.0)
+    assert {one.site_name: one.unused for one in network.table("east").candidates[X80]} == {
+        "west": "west declares it as http, and tcp counts here",
+        "south": "south serves it as http, since west owns the name, and tcp counts here",
+    }
+    assert {one.site_name: one.unused for one in network.table("west").candidates[X80]} == {
+        "east": "east declares it as tcp, and http counts here",
+        "south": "",
+    }
+    network.serve("east", [declare("x", ports=(80, 81))], [advert("x")])
+    network.run(1.0)
+    assert not any(one.unused for one in network.table("east").candidates[X80])
+
+
 def test_a_site_that_declares_another_port_is_used_whatever_other_services_it_declares() -> None:
     network = line("west", "east")
     network.serve("west", [declare("x")], [advert("x")])
