@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from router.link.fault import Fault
 from router.link.links import Links
@@ -20,6 +21,8 @@ from router.routing.events import LsaRejected
 _SAYS_NOTHING = ("refused", "timeout")
 """How handshakes end with whoever connects and does not go on."""
 _PORT = re.compile(r":\d+")
+_REASONS_KEPT_MAX: Final = 16
+"""Of a link that does not come up: those that were told. An endless variety is told again."""
 
 
 class LinkNews:
@@ -53,7 +56,8 @@ class LinkNews:
         self._neighbours: dict[RouterId, Neighbour] = {}
         self._draining: set[RouterId] = set()  # Neighbours whose last link drains.
         self._leaving: set[RouterId] = set()  # Those among them with whom neither end opens more.
-        self._errors: dict[str, str] = {}  # By the name of a link that we dial.
+        self._reasons: dict[str, dict[str, None]] = {}  # By link that we dial, while it is not up.
+        self._lost: dict[RouterId, str] = {}  # Why the last link to a neighbour that we dial ended.
         self._failing: set[str] = set()  # Of these it was told, and they have not been up since.
         self._refusals: dict[str, tuple[str, str]] = {}  # Of who dials us: the last code and words.
 
@@ -66,6 +70,7 @@ class LinkNews:
         self._leaving.discard(neighbour.router)
         self._draining.discard(neighbour.router)
         self._refusals.pop(neighbour.name, None)
+        self._lost.pop(neighbour.router, None)
         name = self._name_of(neighbour.router)
         text = f"Linked to {name}, cost {cost}."
         if neighbour.is_sibling:
@@ -97,6 +102,10 @@ class LinkNews:
         others = self._neighbours.keys() - {router}
         which = self._which(router, name, others)
         neighbour = self._neighbours.pop(router, None)
+        if neighbour is not None and not neighbour.token:
+            if len(self._lost) >= limits.REFUSALS_KEPT_MAX:
+                self._lost.clear()
+            self._lost[router] = cause
         was_leaving = router in self._leaving
         self._leaving.discard(router)
         self._draining.discard(router)
@@ -136,7 +145,7 @@ class LinkNews:
             name,
             f"The link with {name} went down too often: it counts once it has stayed up for "
             f"{hold_s:.0f} s.",
-            f"sitectl link status {name}",
+            f"sitectl link status {self._link_to(router) or name}",
         )
 
     def stayed(self, router: RouterId) -> None:
@@ -148,37 +157,54 @@ class LinkNews:
         self._tell_of(self._neighbours.get(router), "info", "link-steady", name, text)
 
     def changed(self, name: str) -> None:
-        """Tell once per reason why a link that we dial does not come up; that it does, where
-        `up` does not: another link leads to its neighbour. One that stopped as planned is not
-        missed: `down` said so."""
+        """Tell each reason once why a link that we dial does not come up, and not what `down` has
+        just told; that it does, where `up` does not: another link leads to its neighbour. One that
+        stopped as planned is not missed: `down` said so."""
         line = self._links.outgoing_status(name)
         line = line and self._deleted.seen(line)
-        error = line.error if line is not None else ""
-        before, self._errors[name] = self._errors.get(name, ""), error
         if line is None:
-            del self._errors[name]
+            self._reasons.pop(name, None)
             self._failing.discard(name)
-        elif line.error_code == "deleted":
-            if error != before:
-                text = f"Link {name} is not needed any more: {error}."
-                self._tell("info", "link-needless", name, text, f"sitectl link delete {name}")
-        elif error and error != before:
-            refused = line.state == "refused"
-            if line.has_stopped and not refused:
-                return
+        elif line.state == "up":
+            self._reasons.pop(name, None)
+            if name in self._failing:
+                self._failing.remove(name)
+                self._tell_beside_others(line)
+        elif line.error and self._is_new(name, line.error):
+            self._tell_failing(line)
+
+    def _is_new(self, name: str, reason: str) -> bool:
+        """Whether ``reason`` was not told of link ``name`` since that was up last."""
+        told = self._reasons.setdefault(name, {})
+        if reason in told:
+            return False
+        if len(told) >= _REASONS_KEPT_MAX:
+            del told[next(iter(told))]
+        told[reason] = None
+        return True
+
+    def _tell_failing(self, line: LinkStatus) -> None:
+        name, refused = line.name, line.state == "refused"
+        if line.error_code == "deleted":
+            text = f"Link {name} is not needed any more: {line.error}."
+            self._tell("info", "link-needless", name, text, f"sitectl link delete {name}")
+        elif refused or not line.has_stopped:
             self._failing.add(name)
+            if self._lost.pop(RouterId(line.neighbour_router), "") == line.error:
+                return
             self._tell(
                 "error" if refused else "warning",
                 "link-refused" if refused else "link-failing",
                 name,
-                _sentence(f"Link {name} is not up: {error}"),
+                _sentence(f"Link {name} is not up: {line.error}"),
                 f"sitectl link status {name}",
             )
-        elif line.state == "up" and name in self._failing:
-            self._failing.remove(name)
-            if self._is_beside_others(line):
-                text = f"Link {name} to {line.neighbour_name} is up."
-                self._tell("info", "link-up", self._name_of(RouterId(line.neighbour_router)), text)
+
+    def _tell_beside_others(self, line: LinkStatus) -> None:
+        """That ``line`` is up, where `up` does not: another link leads to its neighbour."""
+        if self._is_beside_others(line):
+            text = f"Link {line.name} to {line.neighbour_name} is up."
+            self._tell("info", "link-up", self._name_of(RouterId(line.neighbour_router)), text)
 
     def _is_beside_others(self, line: LinkStatus) -> bool:
         ups = [
@@ -237,7 +263,8 @@ class LinkNews:
             "lsa-rejected",
             name,
             _sentence(f"{name} sent routing data that is not believed: {event.reason}"),
-            f"If it goes on, end its access: sitectl link delete {name}",
+            "If it goes on, end its access: sitectl link delete "
+            f"{self._link_to(event.sender) or name}",
         )
 
     def _tell_of(
@@ -264,6 +291,11 @@ class LinkNews:
                     whose = f"neighbors that token {neighbour.token} let in"
                 text += f" ({count} more like it of {whose} were not told.)"
         self._tell(severity, code, name, text, hint)
+
+    def _link_to(self, router: RouterId) -> str:
+        """The name of a link to ``router`` at this site; empty: it has gone."""
+        lines = self._links.status()
+        return next((line.name for line in lines if line.neighbour_router == router), "")
 
     def _which(self, router: RouterId, name: str, others: Iterable[RouterId]) -> str:
         """``others``: routers that a link is left to, maybe of the same site as ``router``."""

@@ -183,6 +183,54 @@ class Dialled:
     def outgoing_status(self, name: str) -> LinkStatus:
         return self.line
 
+    def status(self) -> list[LinkStatus]:
+        return [self.line]
+
+    def fails(self, reason: str) -> None:
+        self.line = msgspec.structs.replace(self.line, state="down", error=reason)
+
+
+def test_reasons_that_take_turns_are_told_once_each_until_the_link_is_up() -> None:
+    links, site = Dialled(), Watched()
+    said = LinkNews(site.journal.tell, cast(Any, links), str, site.deleted, still)
+    for reason in ("it broke off", "it broke off: reset by peer") * 3:
+        links.fails(reason)
+        said.changed("link1")
+    assert site.journal.told() == ["link-failing"] * 2
+    links.line = msgspec.structs.replace(links.line, state="up", error="")
+    said.changed("link1")
+    links.fails("it broke off")
+    said.changed("link1")
+    assert site.journal.told() == ["link-failing"]
+
+
+def test_why_the_last_link_went_down_is_not_told_again_of_the_link_that_is_dialled() -> None:
+    links, site = Dialled(), Watched()
+    links.line = msgspec.structs.replace(links.line, neighbour_router=WEST.router)
+    said = LinkNews(site.journal.tell, cast(Any, links), str, site.deleted, still)
+    said.up(WEST, 5)
+    said.down(WEST.router, "nothing was heard for 2.9 s")
+    links.fails("nothing was heard for 2.9 s")
+    said.changed("link1")
+    assert site.journal.told() == ["link-up", "link-down"]
+    links.fails("the TLS handshake took over 5 s")
+    said.changed("link1")
+    assert site.journal.told() == ["link-failing"]
+
+
+def test_a_link_that_flaps_is_named_as_this_site_names_it() -> None:
+    hints: list[str] = []
+
+    def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+        hints.append(hint)
+
+    links = Dialled()
+    links.line = msgspec.structs.replace(links.line, neighbour_router=WEST.router)
+    said = LinkNews(tell, cast(Any, links), str, cast(Any, None), still)
+    said.up(WEST, 5)
+    said.held(WEST.router, 4.0)
+    assert hints == ["", f"sitectl link status {links.line.name}"]
+
 
 def test_a_link_to_a_site_that_was_deleted_is_told_of_once_and_not_blamed() -> None:
     links, site = Dialled(), Watched()
