@@ -176,6 +176,13 @@ _ALL: Final = (
         "a service has no listener here: importFrom refuses the sites that declare it",
     ),
     EventCode("declaration-accepted", "event", "service", "it is known here again"),
+    EventCode(
+        "service-gone",
+        "event",
+        "service or site",
+        "services of another site are not known here any more; why",
+    ),
+    EventCode("service-back", "event", "service or site", "they are known here again"),
     EventCode("rule-pinned", "event", "name", "the site that a name in rules means from now on"),
     EventCode("identity-conflict", "event", "site", "two routers have one identity"),
     # Certificates and tokens.

@@ -15,6 +15,7 @@ from router.node.news.site_faults import (
     TOKEN_OVER_BUDGET,
     SiteFaults,
 )
+from router.node.news.withdrawn_services import WithdrawnServices
 from router.node.services.ports import Keeper
 from router.routing.events import OriginEquivocated, SiteOverBudget
 from router.routing.names import Names
@@ -22,8 +23,8 @@ from router.routing.table import RouteTable
 
 
 class SiteNews:
-    """Sites that went, were deleted or barred, that are at fault or our twin, and what they newly
-    offer."""
+    """Sites that went, were deleted or barred, that are at fault or our twin, what they newly
+    offer, and what they declare no longer."""
 
     def __init__(
         self,
@@ -42,11 +43,13 @@ class SiteNews:
         self.offers = NewOffers(keeper, tell, network)
         self.twin = Twin(network, identity.name, place)
         self._bars = BarNews(tell, leads=keeper.leads)
+        self._withdrawn = WithdrawnServices(tell, names, leads=keeper.leads)
 
     def table_changed(self, table: RouteTable, now: float) -> None:
         """What differs from the table before."""
         self._bars.table_changed(table, now)
         self.deleted.table_changed(table, now)
+        self._withdrawn.table_changed(table, now)
         self.offers.table_changed(table)
         self.absent.table_changed(table)
 
