@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from router.admin.views.links import LinkView
 from router.admin.views.status import Status
@@ -116,6 +117,7 @@ class SiteStatus:
             router.identity.site,
             router.site_name,
             recent.removed_at_silent(),
+            partial(removed_services.not_reached, router.routing.table),
         )
         declared = sorted(router.routing.table.declarations)
         told_of = (

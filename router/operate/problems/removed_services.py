@@ -8,6 +8,7 @@ from router.model.events import Note
 from router.model.ids import ServiceKey, SiteId
 from router.model.wording.plural import counted
 from router.node.site_router import SiteRouter
+from router.routing.table import RouteTable
 
 SITES_NAMED: Final = 3
 
@@ -19,14 +20,15 @@ def notes(
     own: SiteId,
     name_of: Callable[[SiteId], str],
     silent: Mapping[ServiceKey, Mapping[int, int]],
+    away: Callable[[str], str] = lambda service: "",
 ) -> Iterator[Note]:
     """One for each service port whose connections of before go on: it is not known any more, or
     has another protocol. ``removed``: what the first kind has under way, by site; ``former``:
     clients of the second kind, by the protocol of then; ``silent``: what workers that do not
-    answer had of the first kind."""
+    answer had of the first kind. ``away`` as of `not_reached`."""
     for key, open_now in sorted(removed.items()):
         yield _note(
-            sentence(key, open_now, own, name_of, silent.get(key, {})),
+            sentence(key, open_now, own, name_of, silent.get(key, {}), away(key.name)),
             "They go on until either side closes them. A service of that name that is made again "
             "counts them.",
         )
@@ -68,6 +70,17 @@ def notes_of_declared(sentences: Iterable[str]) -> Iterator[Note]:
         )
 
 
+def not_reached(table: RouteTable, service: str) -> str:
+    """The sites that declared ``service`` last, if none of them is reached; empty: one is, or has
+    withdrawn it by its end."""
+    owner = table.owners.get(service)
+    sites = () if owner is None else owner.sites
+    known = [table.sites[site] for site in sites if site in table.sites]
+    if not sites or any(one.reachable for one in known) or table.deleted.intersection(sites):
+        return ""
+    return ", ".join(one.name for one in known) or "the site that declared it"
+
+
 def _note(message: str, hint: str) -> Note:
     return Note(severity="warning", code="SW0332", message=message, hint=hint)
 
@@ -88,10 +101,12 @@ def sentence(
     own: SiteId,
     name_of: Callable[[SiteId], str],
     silent: Mapping[int, int],
+    away: str = "",
 ) -> str:
     """``Service db:5432 was removed, and 3 connections … of it go on: 2 here, 1 at far.``
 
-    ``silent``: what workers that do not answer had under way, by their index.
+    ``silent``: what workers that do not answer had under way, by their index. ``away``: the site
+    that declared it, if that is not reached: it has withdrawn nothing.
     """
     waits_for = "".join(
         f" Worker {index} does not answer: it had {count} under way by its last report."
@@ -110,4 +125,5 @@ def sentence(
     ]
     rest = len(order) - SITES_NAMED
     more = f" and more at {counted(rest, 'other site')}" if rest > 0 else ""
-    return f"Service {key} was removed, and {what} on: {', '.join(shown)}{more}.{waits_for}"
+    why = f"is not known here any more, as {away} is not reached" if away else "was removed"
+    return f"Service {key} {why}, and {what} on: {', '.join(shown)}{more}.{waits_for}"

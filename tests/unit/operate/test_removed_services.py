@@ -1,7 +1,17 @@
 """The sentence about connections of a service that was removed."""
 
+import msgspec
+
 from router.model.ids import ServiceKey, SiteId
-from router.operate.problems.removed_services import changed_sentence, sentence, still_declared
+from router.model.rights.owners import Owner
+from router.operate.problems.removed_services import (
+    changed_sentence,
+    not_reached,
+    sentence,
+    still_declared,
+)
+from tests.unit.node.test_bar_news import EAST, TABLE
+from tests.unit.node.test_bar_news import MID as REACHED
 
 DB = ServiceKey("db", 5432)
 NAMES = {SiteId(name[0] * 32): name for name in ("far", "near", "mid", "out", "top")}
@@ -16,6 +26,19 @@ def test_this_site_comes_first_and_of_many_sites_only_some_are_named() -> None:
         "Service db:5432 was removed, and 16 connections or requests of it go on: "
         "2 here, 9 at far, 3 at mid and more at 2 other sites."
     )
+
+
+def test_a_service_of_a_site_that_is_not_reached_is_not_said_to_be_removed() -> None:
+    assert sentence(DB, {NEAR: 1}, NEAR, NAMES.__getitem__, {}, "far") == (
+        "Service db:5432 is not known here any more, as far is not reached, and 1 connection or "
+        "request of it goes on: 1 here."
+    )
+    gone = SiteId("g" * 32)
+    for site, named in ((EAST, "east"), (REACHED, ""), (gone, "the site that declared it")):
+        owned = msgspec.structs.replace(TABLE, owners={"db": Owner((site,), content="")})
+        assert not_reached(owned, "db") == named
+    deleted = msgspec.structs.replace(owned, deleted=frozenset({gone}))
+    assert not_reached(deleted, "db") == not_reached(TABLE, "db") == ""
 
 
 def test_it_names_the_workers_that_do_not_answer() -> None:
