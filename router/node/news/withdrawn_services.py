@@ -70,6 +70,8 @@ class WithdrawnServices:
         severity: Severity = "info"
         if site in table.deleted:
             why = f"{name} was deleted"
+        elif any(site in table.barred.get(service, ()) for service in services):
+            severity, why = "warning", f"{name}, which declared {declares}, is barred"
         elif route is None or not route.reachable:
             severity, why = "warning", f"{name}, which declared {declares}, is not reached"
         else:

@@ -62,6 +62,12 @@ def test_services_of_a_site_that_is_not_reached_or_deleted_say_so_at_once() -> N
     assert text.startswith("Service a is not known here any more: mid was deleted.")
 
 
+def test_services_of_a_site_that_was_put_out_are_not_blamed_on_the_way_there() -> None:
+    barred = msgspec.structs.replace(table(EAST), barred={"shop": (EAST,)})
+    ((_, text),) = life(table(EAST, "shop"), barred).messages
+    assert text.endswith("any more: east, which declared it, is barred.")
+
+
 def test_services_of_this_site_new_ones_and_those_that_it_takes_over_are_no_news() -> None:
     assert not life(table(WEST, "shop"), table(WEST)).messages
     assert not life(table(MID), table(MID, "shop"), table(WEST, "shop")).messages
