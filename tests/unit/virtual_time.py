@@ -17,6 +17,9 @@ class FakeTimer:
 class VirtualTime:
     """``time`` is now, in seconds. What a turn is, and what else is under way, subclasses say."""
 
+    late_s = 0.0
+    """After its time a timer goes off."""
+
     def __init__(self, time: float) -> None:
         self.time = time
         self._timers: list[tuple[float, int, FakeTimer]] = []
@@ -42,7 +45,7 @@ class VirtualTime:
     def fire_first(self) -> bool:
         """The next timer goes off, at its time; False: it was cancelled."""
         when, _, timer = heapq.heappop(self._timers)
-        self.time = max(self.time, when)
+        self.time = max(self.time, when + self.late_s)
         callback, timer.callback = timer.callback, None
         if callback is not None:
             callback()

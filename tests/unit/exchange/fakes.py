@@ -218,7 +218,7 @@ class FakeNetwork(VirtualTime):
         while self.next_at <= end:
             self.fire_first()
             self.run()
-        self.time = end
+        self.time = max(self.time, end)
 
     def listen(
         self,
@@ -654,7 +654,12 @@ def router_of(name: str) -> RouterId:
 
 
 def site_of(name: str) -> SiteId:
-    return SiteId(f"site-{name}")
+    """The id of ``a``, where clients come as a rule, sorts between those of ``b`` and of others."""
+    return SiteId(f"site-{'0' if name == 'b' else ''}{name}")
+
+
+def name_of(site: SiteId) -> str:
+    return site.removeprefix("site-").lstrip("0")
 
 
 def candidate(
@@ -688,7 +693,7 @@ class Site:
             site=site_of(name),
             site_name=name,
             rng=random.Random(7),
-            name_of=lambda site: site.removeprefix("site-"),
+            name_of=name_of,
         )
         mesh.offered[router_of(name)] = self._offered
 

@@ -41,7 +41,7 @@ class FakeTimers(VirtualTime):
         while self.next_at <= end:
             if self.fire_first():
                 self.turn()
-        self.time = end
+        self.time = max(self.time, end)
 
 
 class FakeConnection:

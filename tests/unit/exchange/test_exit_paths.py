@@ -22,6 +22,7 @@ from tests.unit.exchange.fakes import (
     answer_ok,
     candidate,
     router_of,
+    site_of,
 )
 
 GET = b"GET / HTTP/1.1\r\nHost: s\r\n\r\n"
@@ -292,7 +293,7 @@ def test_a_request_that_is_over_is_kept_with_its_outcome_and_nothing_of_its_own(
 ) -> None:
     stage = Stage(protocol, remote, first)
     (kept,) = stage.a.forwarder.readings.past_of(KEY, 9, denied=False)
-    assert (kept.outcome, kept.site) == ("", "site-b" if remote else "site-a")
+    assert (kept.outcome, kept.site) == ("", site_of("b" if remote else "a"))
     for act in acts:
         act(stage)
         stage.network.run()

@@ -22,6 +22,8 @@ from tests.unit.exchange.fakes import (
     router_of,
 )
 
+pytestmark = pytest.mark.usefixtures("lateness")
+
 KEY = ServiceKey("shop", 80)
 GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

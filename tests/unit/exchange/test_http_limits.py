@@ -26,6 +26,8 @@ from tests.unit.http.test_http_requests import Recorder as Requests
 from tests.unit.http.test_http_responses import Recorder as Responses
 from tests.unit.virtual_time import FakeTimer
 
+pytestmark = pytest.mark.usefixtures("lateness")
+
 SMALL = ServiceLimits(
     request_line_bytes=300,
     header_field_bytes=400,

@@ -5,6 +5,8 @@ import pytest
 from router.exchange.linger import Linger
 from tests.unit.exchange.fakes_http import FakeTimers
 
+pytestmark = pytest.mark.usefixtures("lateness")
+
 WITHIN_S = 60.0
 
 

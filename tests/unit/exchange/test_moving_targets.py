@@ -7,13 +7,15 @@ import pytest
 
 from router.exchange.forwarder import Forwarder
 from router.model import limits
-from router.model.ids import ServiceKey, SiteId
+from router.model.ids import ServiceKey
 from router.model.settings import Health
 from router.model.specs import ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss
 from router.net.simulated.internet import SimulatedInternet
 from router.service.ports import TargetConfig
-from tests.unit.exchange.fakes import FakeMesh, FakeNetwork
+from tests.unit.exchange.fakes import FakeMesh, FakeNetwork, site_of
+
+pytestmark = pytest.mark.usefixtures("lateness")
 
 KEY = ServiceKey("shop", 8080)
 NAME = "backend.internal"
@@ -99,7 +101,7 @@ class Shop:
         self.forwarder = Forwarder(
             self.router,
             FakeMesh(FakeNetwork()),
-            site=SiteId("site-a"),
+            site=site_of("a"),
             site_name="a",
             rng=random.Random(1),
         )

@@ -14,6 +14,8 @@ from tests.unit.exchange.fakes import Party, candidate, router_of
 from tests.unit.exchange.test_holding import World
 from tests.unit.exchange.test_retries import CONNECT_S, KEY, RESPONSE_S, Shop, status
 
+pytestmark = pytest.mark.usefixtures("lateness")
+
 POST = b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n\r\n"
 OK_HEAD = b"HTTP/1.1 200 OK\r\n"
 

@@ -17,6 +17,8 @@ from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import FakeMesh, FakeNetwork
 from tests.unit.net.recorder import Recorder
 
+pytestmark = pytest.mark.usefixtures("lateness")
+
 KEY = ServiceKey("db", 5432)
 CLIENT, SITE, TARGET = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 LAST_WORDS = random.Random(3).randbytes(60_000)

@@ -7,13 +7,14 @@ import pytest
 from router.admin.endpoints.rebalance import RebalanceView
 from router.admin.ports import CommandFailed
 from router.operate.rebalances import Rebalancer, added
+from tests.unit.exchange.fakes import name_of
 from tests.unit.exchange.test_departures import PLAIN, World, has_ended
 from tests.unit.operate.views import no_workers
 
 
 def rebalancer_of(world: World) -> Rebalancer:
     forwarder = world.a.forwarder
-    return Rebalancer(forwarder, lambda site: site.removeprefix("site-").upper(), no_workers())
+    return Rebalancer(forwarder, lambda site: name_of(site).upper(), no_workers())
 
 
 def view(connections: dict[str, int], leave: dict[str, int], come: dict[str, int]) -> RebalanceView:

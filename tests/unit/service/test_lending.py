@@ -15,11 +15,12 @@ from tests.unit.exchange.fakes import (
     Party,
     Site,
     router_of,
+    site_of,
 )
 from tests.unit.service.test_fair_lines import KEY, Opener
 
 SLOTS = 10
-OWN = "site-b"
+OWN = site_of("b")
 
 
 class Lender:
