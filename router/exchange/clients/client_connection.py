@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from router.balance.learning.unserved import UnservedClient
 from router.exchange.client_exchange import ClientExchange
 from router.exchange.clients.http1.session import HttpSession
 from router.exchange.clients.ingress_tcp import TcpSession
@@ -155,9 +154,9 @@ class ClientConnection:
 
     def _over(self) -> None:
         """Nothing of it is left: of some clients what they sent has yet to arrive first."""
-        unserved = self._take_unserved() if self._last is not None else None
-        if unserved is not None:
-            self.service.demand.left(unserved, self.service.now())
+        last = self._last
+        if last is not None and last.unserved is not None:
+            self.service.demand.left(last.unserved, self.service.now())
         self._gone(self)
         # They hold us: let no cycle wait for the collector, or thousands that come and go do.
         del self.session, self.received
@@ -168,7 +167,8 @@ class ClientConnection:
             request = service.sessions.enter(request, self._client.host, service.timers.now())
         last = self._last
         if last is not None and last.unserved is not None:
-            self._note_return()
+            service.demand.asks_again(last.unserved, service.now())
+            last.unserved = None
         elif service.demand.away and request.protocol == "tcp":
             service.demand.comes(self._client.host, service.now())
         is_http = request.protocol == "http"
@@ -189,20 +189,6 @@ class ClientConnection:
         if is_http:
             self._last = exchange.record
         return exchange
-
-    def _note_return(self) -> None:
-        """A request is about to begin of a client whose last one was turned away."""
-        unserved = self._take_unserved()
-        if unserved is not None:
-            self.service.demand.asks_again(unserved, self.service.now())
-
-    def _take_unserved(self) -> UnservedClient | None:
-        """What was turned away of this client and is not over with."""
-        last = self._last
-        if last is None:
-            return None
-        unserved, last.unserved = last.unserved, None
-        return unserved
 
     def _answered(self, status: int) -> None:
         if self._watched is not None:

@@ -243,6 +243,22 @@ def test_a_client_that_asks_again_on_its_connection_is_demand_once() -> None:
     assert world.parts() == (0, 0, 0, 0)
 
 
+def test_where_clients_ask_again_one_that_left_is_demand_for_the_usual_time_alone() -> None:
+    world = World(1, 0)
+    (_, *refused) = world.ask(4)
+    for _ in range(3):
+        world.network.advance(0.5)
+        for client in refused:
+            client.send(GET)
+        world.network.run()
+    for client in refused[1:]:
+        client.abort()
+    world.network.advance(limits.RETRY_AFTER_MEAN_S - 0.1)
+    assert world.parts() == (1, 0, 0, 3), "they may come again by another connection"
+    world.network.advance(0.2)
+    assert world.parts() == (1, 0, 0, 1), "it may ask again on its own"
+
+
 def test_a_session_that_stays_at_its_site_has_not_left_for_want_of_room() -> None:
     world = World(1, 2, affinity=Affinity(by="header", name="X-User"))
     world.far.answer = answer_ok
