@@ -135,7 +135,7 @@ class Attempts:
                 if not is_full or not exchange.asked.sheddable:
                     verdict: Verdict = "all-full" if is_full else "no-route"
                     service.counters.decided(service.config.policy.name, verdict)
-                if self._may_wait_for(choice) or self._may_be_held(now):
+                if self._may_wait_for(choice) or self._may_be_held():
                     if self._is_permitted(now):
                         self._wait_for(choice, now)
                     return
@@ -236,9 +236,9 @@ class Attempts:
             return True
         return any(wait.place not in out for wait in choice.waitable)
 
-    def _may_be_held(self, now: float) -> bool:
+    def _may_be_held(self) -> bool:
         """A site is woken that may serve it; not if one failed it already, which mends nothing."""
-        return not self.tries.out and self._service.waking.held_s(now) > 0
+        return not self.tries.out and self._service.waking.is_held()
 
     # When its time is up, or ways change.
 

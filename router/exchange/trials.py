@@ -23,7 +23,7 @@ from router.http.http1.request_heads import RequestHead, read_request_head
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.requests import Request
-from router.net.ports import Buffer, Timer
+from router.net.ports import Buffer
 from router.service.observers import TargetCounts
 from router.service.ports import LegCode, LegFailure, tell_in_parts
 from router.service.service import Service
@@ -58,17 +58,16 @@ class _TrialExchange(Exchange):
         Exchange.__init__(self, request, service, service.site)
         self._site, self._done = site, done
         self._began = service.now()
-        self._timer: Timer | None = None
+        self._timer = service.timers.call_at(self._began + limits.TRIAL_S, self._late)
         self._status = self._body_bytes = 0
         self._is_told = False
 
     def begin(self) -> None:
         """Send it to the site, to whichever of its routers has the turn."""
         service = self._service
-        now, timers = self._began, service.timers
+        now = self._began
         others = frozenset(service.balancer.sites) - {self._site}
         choice = service.balancer.select(now, others, Asked(self._site))
-        self._timer = timers.call_at(now + limits.TRIAL_S, self._late)
         if not isinstance(choice, Decision):
             code: LegCode = "no-target" if choice.reason == "no-route" else "busy"
             self._fail_later(code)
@@ -157,8 +156,7 @@ class _TrialExchange(Exchange):
         if self._is_told:
             return
         self._is_told = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
         self._done(
             Trial(
                 site=self._site,

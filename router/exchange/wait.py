@@ -149,7 +149,7 @@ class Wait:
             return _LATE
         service = self._service
         outlook = service.room.enter(self, choice, self.deadline, returns=returns)
-        if outlook == "full" and not service.config.queue and service.config.queue is not None:
+        if outlook == "full" and service.config.queue == 0:
             return _NO_QUEUE
         return _NOT_WAITING[outlook]
 
@@ -256,7 +256,7 @@ class Wait:
 
     def stand(self, to: Decision | RemoteWait, wait_s: float, travel_s: float) -> bool:
         now, queued = self._service.now(), self._queued
-        if not queued.open_remote(to, max(1, round(wait_s * 1000)), now):
+        if not queued.open_remote(to, round(wait_s * 1000), now):
             return False
         record = queued.record
         self.standing = to.place

@@ -58,24 +58,22 @@ class _Bound:
         self.error = ""
         self.hint = ""
         self.paused = False
-        self._shown: tuple[Listener | None, ListenerState] | None = None
+        self._shown: tuple[object, ListenerState] | None = None
 
     def state(self) -> ListenerState:
         """As it is. Asked of all again and again: made anew only when it is another."""
-        if self._shown is not None:
-            listener, state = self._shown
-            if listener is self.listener and (state.error, state.hint) == (self.error, self.hint):
-                return state
-        state = ListenerState(
-            key=self.key,
-            host=self.where[0],
-            port=self.listener.address.port if self.listener else self.where[1],
-            listening=self.listener is not None,
-            error=self.error,
-            hint=self.hint,
-        )
-        self._shown = self.listener, state
-        return state
+        facts, shown = (self.listener, self.error, self.hint), self._shown
+        if shown is None or shown[0] != facts:
+            state = ListenerState(
+                key=self.key,
+                host=self.where[0],
+                port=self.listener.address.port if self.listener else self.where[1],
+                listening=self.listener is not None,
+                error=self.error,
+                hint=self.hint,
+            )
+            shown = self._shown = facts, state
+        return shown[1]
 
 
 def _is_never_held(key: ServiceKey) -> bool:

@@ -22,7 +22,7 @@ class LastBytes:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._left_bytes = -1  # At the last look; there was none yet.
+        self._left_bytes: int | None = None  # At the last look.
         self._stalls_at = 0.0
 
     def are_taken(self, now: float) -> bool:

@@ -28,7 +28,6 @@ OWN_CODES = {
     417: "expectation-failed",
     431: "header-too-large",
     501: "not-implemented",
-    504: "target-timeout",
     505: "version-not-supported",
     508: "loop-detected",
 }

@@ -202,7 +202,7 @@ class RemoteLeg(RemoteAttempt):
             self._during.end(self._service.now())
         if self._is_counted:
             self._is_counted = False
-            egress.end(-1)
+            egress.end()
         if state is _GIVEN_UP:
             self._done(LegFailure("cancelled"))
         elif not is_news:

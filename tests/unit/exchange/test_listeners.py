@@ -50,6 +50,40 @@ def test_listeners_are_bound_and_closed_as_wanted() -> None:
     assert door.listeners.states() == {}
 
 
+def test_a_listener_is_bound_at_its_own_port_alone_and_only_while_it_is() -> None:
+    door = Door()
+    door.network.taken.add(PLACE)
+    door.listeners.set_listeners({KEY: WHERE})
+    bound = [door.listeners.is_bound(KEY, 80)]
+    door.network.taken.clear()
+    door.network.advance(limits.LISTEN_RETRY_S)
+    other = ServiceKey("shop", 81)
+    bound += [door.listeners.is_bound(*one) for one in ((KEY, 80), (KEY, 81), (other, 80))]
+    door.listeners.close()
+    assert [*bound, door.listeners.is_bound(KEY, 80)] == [False, True, False, False, False]
+
+
+def test_the_state_of_a_listener_is_made_again_only_when_it_is_another() -> None:
+    door = Door()
+    door.network.taken.add(PLACE)
+    door.listeners.set_listeners({KEY: WHERE})
+    said = []
+    for tls in (None, NoTls("a", "x"), NoTls("b", "x"), NoTls("a", "x"), NoTls("a", "y"), None):
+        door.listeners.set_listeners({KEY: WHERE}, {KEY: tls} if tls is not None else {})
+        state = door.listeners.states()[KEY]
+        assert door.listeners.states()[KEY] is state
+        said.append((state.error, state.hint))
+        assert (state.host, state.port, state.listening) == (*WHERE, False)
+    speak = [(f"it must speak TLS: {reason}", hint) for reason, hint in ("ax", "bx", "ax", "ay")]
+    taken = ("cannot listen on 127.0.0.1:80: Address already in use", "")
+    assert said == [taken, *speak, taken]
+    door.network.taken.clear()
+    door.network.advance(limits.LISTEN_RETRY_S)
+    state = door.listeners.states()[KEY]
+    assert (state.host, state.port, state.listening) == (*WHERE, True)
+    assert door.listeners.states()[KEY] is state
+
+
 def test_a_taken_port_is_a_problem_that_heals_by_itself() -> None:
     door = Door()
     door.network.taken.add(PLACE)
@@ -203,6 +237,20 @@ def test_a_source_with_too_many_connections_gets_no_more_until_one_is_gone() -> 
     for _ in range(3):
         connect(door)
     assert len(door.accepted) == 5, "once all are gone, as many again"
+
+
+def test_a_source_with_more_than_it_may_have_by_now_gets_no_more() -> None:
+    door = Door(connections_per_source=4)
+    door.listeners.set_listeners({KEY: WHERE})
+    for _ in range(3):
+        connect(door)
+    door.limits = ServiceLimits(connections_per_source=2)
+    accepted = []
+    for gone in (0, 1, 2):
+        connect(door)
+        accepted.append(len(door.accepted))
+        door.listeners.gone(KEY, connection_of(door.accepted[gone]))
+    assert accepted == [3, 3, 4]
 
 
 def test_addresses_of_one_ipv6_network_are_one_source() -> None:

@@ -16,6 +16,8 @@ from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 from tests.unit.exchange.frontends import frontend
 from tests.unit.exchange.test_http2_ingress import OK, Site
 
+pytestmark = pytest.mark.usefixtures("lateness")
+
 KEY = ServiceKey("shop", 8080)
 
 
@@ -45,6 +47,11 @@ class Answered:
 
 def test_who_has_everything_is_not_waited_for_long() -> None:
     assert not Answered(0).after(limits.LINGER_DISCARD_S + 0.1, 0)
+
+
+@pytest.mark.parametrize("left_bytes", [1, 2, 1_000])
+def test_who_has_not_been_looked_at_before_has_time_to_take_the_rest(left_bytes: int) -> None:
+    assert Answered(left_bytes).after(limits.LINGER_DISCARD_S + 0.1, left_bytes)
 
 
 def test_a_slow_reader_gets_the_rest_for_as_long_as_it_takes_any() -> None:

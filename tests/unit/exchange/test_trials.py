@@ -52,6 +52,10 @@ def test_nothing_stays_and_no_request_is_counted() -> None:
     (snapshot,) = shop.a.readings.services_snapshot()
     assert snapshot.counters.requests_total == 0
     assert snapshot.demand == 0
+    left = shop.network.pending_timers
+    shop.network.advance(limits.TRIAL_S)
+    tried(shop, "a", "b")
+    assert shop.network.pending_timers == left, "nor is any waited for"
     assert shop.status(shop.client()) == 200
 
 

@@ -5,13 +5,15 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from router.exchange.clients.watched import OWN_CODES
+from router.exchange.clients.http2 import own_answers
+from router.exchange.clients.watched import refused
 from router.http.http1 import heads, render, request_heads
-from router.http.http1.grammar import HttpError
+from router.http.http1.grammar import HttpError, bad_request
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.specs import ServiceProtocol, ServiceSpec
+from router.net.ports import Address
 from router.service.observers import Finished
 from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import (
@@ -190,6 +192,15 @@ def test_a_client_too_slow_with_its_body_is_told_as_it_was_answered() -> None:
     assert (shop.log.only.status, shop.log.only.code) == (408, "request-timeout")
 
 
+def test_a_request_that_another_site_never_answers_is_told_as_it_was_answered() -> None:
+    shop = Shop(here=0, there=1)
+    shop.mesh.offered[router_of("b")] = lambda stream, request: stream.accept(1)
+    client = shop.client()
+    shop.network.advance(limits.RESPONSE_HEAD_TIMEOUT_S + limits.QUEUE_WAIT_S + 1)
+    assert b"504 Gateway Timeout" in client.got
+    assert (shop.log.only.status, shop.log.only.code) == (504, "target-timeout")
+
+
 def test_what_was_no_request_is_told_as_refused() -> None:
     shop = Shop()
     shop.client(b"GET / HTTP/1.1\r\nbad field: x\r\n\r\n")
@@ -276,15 +287,16 @@ def test_whoever_begins_to_watch_sees_the_next_request_of_a_connection() -> None
 
 
 def _own_errors() -> list[HttpError]:
-    modules = (heads, request_heads, render)
-    return [e for m in modules for e in vars(m).values() if isinstance(e, HttpError)]
+    modules = (heads, request_heads, render, own_answers)
+    found = [e for m in modules for e in vars(m).values() if isinstance(e, HttpError)]
+    return [bad_request("Because."), *found]
 
 
 @pytest.mark.parametrize("error", _own_errors(), ids=lambda e: e.code)
-def test_statuses_of_a_sessions_own_answers_name_one_code_each(error: HttpError) -> None:
-    is_of_leg = error.status in (502, 503) or error.code == "unanswered"  # Told by its code.
-    if not is_of_leg:
-        assert OWN_CODES[error.status] == error.code
+def test_what_a_session_refuses_is_told_with_the_code_that_the_client_got(error: HttpError) -> None:
+    shop = Shop()
+    refused(shop.a._services[KEY], shop.a.observing, Address("192.0.2.7", 5), error.status)
+    assert (shop.log.only.status, shop.log.only.code) == (error.status, error.code)
 
 
 def phases(told: Finished) -> tuple[float, float, float]:

@@ -1,0 +1,109 @@
+"""A request that waits for a slot: at another site, whose answer says when it may try again."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from router.link.ports import DeadEnd, OpenRequest, ToldCount
+from router.model import limits
+from router.model.settings import Timeouts
+from router.model.specs import ServiceSpec
+from tests.unit.exchange.fakes import FakeStream, router_of
+from tests.unit.exchange.test_forwarder_http import GET, KEY, POST, Shop
+
+pytestmark = pytest.mark.usefixtures("lateness")
+
+SPEC = ServiceSpec(ports=(8080,), protocol="http", queue_wait_s=2.0, timeouts=Timeouts())
+
+
+class Scene(Shop):
+    """Only ``b`` has a slot, which is taken. Who comes then meets ``act`` after ``act_s``."""
+
+    def __init__(self, act: Callable[[FakeStream], None], act_s: float, way_s: float = 0.0) -> None:
+        super().__init__(there=1, farther=0, answer=None)
+        self.a.set_service(KEY, SPEC)
+        self.mesh.delay_s = way_s
+        self.client()
+        self.network.advance(0.1 + 4 * way_s)  # How far it is is known now.
+        self.act, self.act_s = act, act_s
+        self.waits: list[bool] = []
+        self.mesh.offered[router_of("b")] = self._offered
+
+    def _offered(self, stream: object, request: OpenRequest) -> None:
+        assert isinstance(stream, FakeStream)
+        stream.lead_to(DeadEnd())
+        self.waits.append(request.wait_ms > 0)
+        self.network.call_at(self.network.time + self.act_s, lambda: self.act(stream))
+
+    def waited(self) -> int:
+        """How many requests have, as it is counted."""
+        (snapshot,) = self.a.readings.services_snapshot()
+        return sum(snapshot.counters.queue_wait.counts)
+
+
+def refuse(stream: FakeStream) -> None:
+    stream.refuse("busy", 1)
+
+
+def answer(stream: FakeStream) -> None:
+    stream.answer(b"HTTP/1.1 200 OK\r\n", 2, b"ok", ToldCount(1))
+
+
+def accept_and_answer(stream: FakeStream) -> None:
+    stream.accept(1)
+    answer(stream)
+
+
+@pytest.mark.parametrize(
+    ("refused_after_s", "is_left_alone"),
+    [(0.0, True), (0.4 * limits.STAND_S, True), (0.6 * limits.STAND_S, False)],
+)
+def test_a_site_that_lets_nobody_stand_is_asked_again_only_after_news_of_it(
+    refused_after_s: float, is_left_alone: bool
+) -> None:
+    scene = Scene(refuse, refused_after_s)
+    scene.client()
+    scene.network.advance(SPEC.queue_wait_s / 2)
+    assert all(scene.waits) and (len(scene.waits) == 1) == is_left_alone
+
+
+@pytest.mark.parametrize("act", [answer, accept_and_answer])
+@pytest.mark.parametrize("request_bytes", [GET, POST])
+@pytest.mark.parametrize("way_s", [0.0, limits.FAR_RTT_S])
+@pytest.mark.parametrize("seems_full", [True, False])
+def test_who_stood_until_a_slot_was_free_has_waited_there(
+    act: Callable[[FakeStream], None], request_bytes: bytes, way_s: float, seems_full: bool
+) -> None:
+    """A far site that seemed to have room may have had it: the way may have been slow."""
+    scene = Scene(act, 0.5, way_s)
+    if not seems_full:
+        scene.set_remotes(b=2)
+    client = scene.client(request_bytes)
+    scene.network.advance(1.0)
+    assert scene.status(client) == 200
+    stood = seems_full or way_s > 0
+    assert (scene.waits, scene.waited()) == ([stood], stood)
+    (record,) = scene.a.readings.past_of(KEY, 1, denied=False)
+    says_so = record.reason == "waited until a slot was free there"
+    assert says_so == seems_full
+    assert record.waited_s == pytest.approx(0.5 if stood else 0.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("queue", "reason"),
+    [
+        (0, "no request may wait: the queue of the service is 0"),
+        (1, "the queue is full"),
+        (3, "the queue is full"),
+    ],
+)
+def test_who_may_not_wait_is_told_why(queue: int, reason: str) -> None:
+    shop = Shop(here=1, there=0, farther=0, answer=None)
+    shop.a.set_service(KEY, msgspec.structs.replace(SPEC, queue=queue))
+    clients = [shop.client() for _ in range(1 + queue)]
+    shop.network.advance(0.1)
+    assert not any(client.got for client in clients)
+    assert shop.status(shop.client()) == 503
+    (record,) = shop.a.readings.past_of(KEY, 1, denied=False)
+    assert record.reason == reason
