@@ -1,5 +1,6 @@
 """Connections that end before their clients end them: by age, or as the policy has changed."""
 
+from itertools import pairwise
 from math import inf
 
 import pytest
@@ -26,6 +27,8 @@ from tests.unit.exchange.fakes import (
 )
 from tests.unit.exchange.test_forwarder_http2 import KEY as HTTP2_KEY
 from tests.unit.exchange.test_forwarder_http2 import Shop as Http2Shop
+
+pytestmark = pytest.mark.usefixtures("lateness")
 
 KEY = ServiceKey("db", 5432)
 PLAIN = ServiceSpec(ports=(5432,), protocol="tcp")
@@ -309,9 +312,80 @@ def test_a_run_ends_idle_ones_at_its_rate_and_no_more_than_have_room_here() -> N
     assert departed(world) == {"rebalance": 15}
 
 
-def test_busy_ones_stay_unless_a_grace_is_over() -> None:
+def test_one_that_was_sent_away_counts_as_one_that_comes_back_until_it_had_time_to() -> None:
+    """Also once it is gone: its place is kept, so no other one is sent after it."""
+    world = World(PLAIN, here=0)
+    clients = [world.client() for _ in range(3)]
+    world.set_capacity(1)
+    world.network.advance(10.0)
+    world.a.forwarder.moves.begin(KEY, RebalanceTerms(idle_s=1.0, over_s=600.0))
+    began, ended = world.network.time, list[float]()
+    while world.network.time < began + 12.0:
+        world.network.advance(0.1)
+        world.end_what_ended()
+        for client in [one for one in clients if has_ended(one)]:
+            client.finish()
+            clients.remove(client)
+            ended.append(world.network.time)
+    assert len(ended) == 3, "none came back"
+    for before, after in pairwise(ended):
+        most = limits.REBALANCE_RETURN_S + 2 * limits.REBALANCE_TICK_S
+        assert limits.REBALANCE_RETURN_S <= after - before <= most
+
+
+def test_a_request_of_http_is_not_moved_however_long_it_takes() -> None:
+    world = World(replace(PLAIN, protocol="http"), here=0)
+    for target in world.targets:
+        target.answer = None
+    client = world.client(GET)
+    world.set_capacity(5)
+    world.network.advance(2 * limits.REBALANCE_LASTS_S)
+    plan = world.a.forwarder.moves.begin(KEY, RebalanceTerms(idle_s=1.0, grace_s=1.0))
+    assert plan is not None and plan.placed == {}
+    world.network.advance(10.0)
+    assert client.is_open and not world.news[-1].moved
+
+
+@pytest.mark.parametrize("idle_s", [1.0, 4.0])
+def test_a_quiet_one_is_moved_once_it_was_quiet_for_so_long(idle_s: float) -> None:
     world = World(PLAIN, here=0)
     client = world.client()
+    world.set_capacity(5)
+    world.network.advance(10.0)
+    world.a.forwarder.moves.begin(KEY, RebalanceTerms(idle_s=idle_s))
+    world.network.advance(idle_s)
+    assert not has_ended(client), "it may have been busy until now"
+    world.network.advance(1.5 * limits.REBALANCE_TICK_S)
+    assert has_ended(client)
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_one_of_http2_is_moved_by_a_word_of_its_protocol_however_busy(is_busy: bool) -> None:
+    shop = Http2Shop(remote=True)
+    shop.target.act = shop.target.hold
+    stream = shop.ask(body=b"")
+    shop.network.advance(limits.REBALANCE_LASTS_S)
+    shop.a.forwarder.set_targets(
+        HTTP2_KEY, {str(shop.target): TargetConfig(connector="t", capacity=10)}
+    )
+    shop.network.advance(limits.HEALTH_INTERVAL_S)
+    shop.a.forwarder.moves.begin(HTTP2_KEY, RebalanceTerms(idle_s=600.0))
+    for _ in range(4):
+        if is_busy:
+            shop.client.peer.h2.send_data(stream, b"more")
+            shop.client.push()
+        shop.network.advance(limits.REBALANCE_TICK_S)
+    assert shop.client.peer.goaways and shop.client.is_open
+
+
+@pytest.mark.parametrize(
+    ("spec", "hello"),
+    [(PLAIN, b"hello"), (replace(PLAIN, protocol="http"), UPGRADE)],
+    ids=["tcp", "tunnel"],
+)
+def test_busy_ones_stay_unless_a_grace_is_over(spec: ServiceSpec, hello: bytes) -> None:
+    world = World(spec, here=0)
+    client = world.client(hello)
     world.set_capacity(5)
     world.a.forwarder.moves.begin(KEY, RebalanceTerms(over_s=20.0))
     for _ in range(25):

@@ -146,4 +146,14 @@ def test_a_target_may_take_what_a_stream_brought_as_slowly_as_it_likes() -> None
         timers.advance(1.9)
     assert not aborted
     timers.advance(4.0)
-    assert aborted
+    assert len(aborted) == 1
+
+
+def test_what_outlives_its_stream_is_stopped_all_the_same() -> None:
+    aborted = list[str]()
+    exchange = EgressExchange.__new__(EgressExchange)
+    exchange._state, exchange._given_up, exchange._dial = HELD, None, None
+    exchange._leg = cast(Any, SimpleNamespace(abort=lambda: aborted.append("leg")))
+    exchange._stream = cast(Any, SimpleNamespace(reset=lambda code: aborted.append(code)))
+    exchange.stop()
+    assert aborted == ["leg", "internal"]

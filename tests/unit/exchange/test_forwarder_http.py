@@ -7,7 +7,7 @@ import pytest
 
 from router.link.ports import OfferedStream, OpenRequest, ToldCount
 from router.model import limits
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.model.port_reading import SERVED_NOWHERE
 from router.model.settings import Timeouts
 from router.model.specs import ServiceSpec
@@ -755,7 +755,9 @@ def test_credentials_in_heads_are_not_kept_for_long(here: int) -> None:
         client.abort()
         shop.network.run()
     forwarders = [site.forwarder for site in shop.sites.values()]
-    assert any(one.heads_remembered for one in forwarders)
+    remembered = [one.heads_remembered for one in forwarders]
+    assert remembered[0], "its head"
+    assert remembered[1] == (0 if here else 2), "its head, and the OPEN that brought it"
     shop.network.advance(limits.HEADS_FORGOTTEN_S)
     for one in forwarders:
         one.sample_demand()
@@ -819,10 +821,32 @@ def test_clients_of_a_former_protocol_are_counted_until_they_leave() -> None:
     assert shop.a.entry.of_former_protocol() == {}
 
 
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_client_is_read_as_fast_as_its_target_takes_what_it_sends(here: int) -> None:
+    shop = Shop(here=here, answer=None)
+    client = shop.client(POST.replace(b"Content-Length: 5", b"Content-Length: 25"))
+    (target,) = [one for one in shop.targets["a" if here else "b"].serving if one.got]
+    ends = (client.connection, target.connection)
+    read, takes = (one.other for one in ends if isinstance(one, FakeConnection))
+    assert read is not None and takes is not None
+    far = None if here else shop.mesh.streams[-1].other
+    seen = []
+    for takes.full in (True, True, False, False):
+        client.send(b"hello")
+        shop.network.run()
+        seen.append((read.paused, far is not None and far.paused))
+        if seen[-1] != (False, False):
+            takes.room()
+            shop.network.run()
+    held_back = (bool(here), not here)  # Between sites by the stream's credit.
+    assert seen == [(False, False), held_back, (False, False), (False, False)]
+    assert target.got.endswith(b"hello" * 5)
+
+
 def test_idle_connections_of_clients_and_to_targets_are_closed_and_counted() -> None:
     shop = Shop(here=3)
-    clients = [shop.client(), shop.client()]
-    assert shop.a.memory.shed_idle() == len(clients) + 1, "the target has served both over one"
+    clients = [shop.client() for _ in range(3)]
+    assert shop.a.memory.shed_idle() == len(clients) + 1, "the target has served all over one"
     shop.network.run()
     assert all(client.got_end for client in clients) and not shop.targets["a"].serving
     for client in clients:
@@ -840,6 +864,25 @@ def test_a_request_that_another_site_answers_at_once_is_counted_as_spilled() -> 
     counters = shop.a.readings.services_snapshot()[0].counters
     assert counters.spilled == {(site_of("b"), "full"): 3}
     assert shop.a.readings.spills_of(KEY).open_to == {}
+
+
+@pytest.mark.parametrize("site", ["a", "b", "c"])
+def test_what_another_site_serves_is_open_there_from_its_head_to_its_end(site: str) -> None:
+    shop = Shop(here=int(site == "a"), there=int(site == "b"), answer=None)
+    client = shop.client()
+
+    def open_to() -> dict[SiteId, int]:
+        return dict(shop.a.readings.spills_of(KEY).open_to)
+
+    seen = [open_to()]
+    (target,) = [one for one in shop.targets[site].serving if one.got]
+    target.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+    shop.network.run()
+    seen.append(open_to())
+    target.send(b"ok")
+    shop.network.run()
+    assert client.got.endswith(b"ok")
+    assert [*seen, open_to()] == [{}, {} if site == "a" else {site_of(site): 1}, {}]
 
 
 @pytest.mark.parametrize(("here", "where"), [(1, "here"), (0, "there")])

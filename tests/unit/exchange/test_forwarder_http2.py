@@ -387,6 +387,19 @@ def test_a_target_that_refuses_every_stream_is_ejected_at_last() -> None:
     assert (bad.requests, good.requests) == (2 * limits.EJECT_AFTER, 30)
 
 
+def test_only_the_target_that_refused_a_request_twice_is_blamed_for_it() -> None:
+    """The next one refuses it once, which may be for want of a moment."""
+    shop = Shop(remote=False, targets=3)
+    *bad, good = shop.targets
+    for target in bad:
+        target.act = lambda party, stream: party.peer.h2.reset_stream(stream, REFUSED)
+    for _ in range(60):
+        assert shop.said(shop.ask(REQUEST, b"hello"))[0] == "head 200"
+    assert [one.ready for one in targets_of(shop.a)] == [False, False, True]
+    assert min(target.requests for target in bad) >= 2 * limits.EJECT_AFTER
+    assert good.requests == 60
+
+
 def test_a_request_that_one_target_refused_and_another_ran_does_not_run_again() -> None:
     shop = Shop(remote=False, targets=3)
     for target in shop.targets:

@@ -99,6 +99,24 @@ def test_no_connection_is_idle_however_little_it_says() -> None:
     assert world.counts == (1, 1) and not any(client.losses for client in clients)
 
 
+@pytest.mark.parametrize("hello", [b"", b"hello"])
+def test_who_waits_and_ends_without_a_word_is_gone_and_one_that_asked_waits_on(
+    hello: bytes,
+) -> None:
+    world = Two(1, 0)
+    holder = world.client()
+    waits = world.client(hello)
+    seen = [world.a.forwarder.readings.queued()]
+    waits.finish()
+    world.network.run()
+    seen.append(world.a.forwarder.readings.queued())
+    assert seen == [{KEY: 1}, {KEY: 1} if hello else {}]
+    assert bool(waits.losses) != bool(hello)
+    holder.abort()
+    world.network.run()
+    assert world.counts == (1 if hello else 0, 0)
+
+
 @pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
 def test_bytes_and_half_closes_pass_both_ways(here: int) -> None:
     world = Two(here, 1)

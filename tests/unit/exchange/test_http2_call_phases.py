@@ -209,6 +209,7 @@ def test_each_event_in_each_phase_does_what_is_listed(before: Http2CallPhase, ev
     event(scene)
     after = scene.caller.phase
     assert after is following(before, event)
+    assert scene.caller.is_answered == (after in (ENDED, OVER))
     is_news = before is not OVER and before is not ENDED and event not in (_done, _fail)
     assert scene.leg.ended - ended == (is_news and after is OVER), "a leg is ended once"
     stream = scene.stream

@@ -7,7 +7,7 @@ import h2.events
 import h2.settings
 import pytest
 from h2.settings import SettingCodes
-from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame
+from hyperframe.frame import GoAwayFrame, HeadersFrame, PingFrame, RstStreamFrame
 
 from router.exchange.clients.http2.own_answers import AnsweredStream
 from router.exchange.clients.http2.session import Http2Session
@@ -21,6 +21,8 @@ from router.service.ports import ClientLeg, LegFailure, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 from tests.unit.exchange.frontends import frontend
 from tests.unit.exchange.http2_peers import GET, GRPC, PREFACE, REQUEST, H2Peer, frames_of, raw
+
+pytestmark = pytest.mark.usefixtures("lateness")
 
 OK = b"HTTP/1.1 200 \r\nserver: t\r\n"
 NO_ERROR, PROTOCOL_ERROR, INTERNAL, REFUSED, CANCEL = 0, 1, 2, 7, 8
@@ -144,6 +146,15 @@ def test_streams_go_on_side_by_side(site: Site) -> None:
     assert site.said(one) == []
     site.legs[0].respond(OK, b"one")
     assert site.said(one) == ["head 200", "data one", "end"]
+
+
+def test_a_whole_response_without_a_body_is_one_frame(site: Site) -> None:
+    stream = site.ask(GRPC)
+    site.connection.take()
+    site.leg.handler.whole(b"HTTP/1.1 200 \r\ngrpc-status: 5\r\n", 0, b"")
+    (frame,) = frames_of(site.connection.take())
+    assert isinstance(frame, HeadersFrame) and "END_STREAM" in frame.flags
+    assert frame.stream_id == stream
 
 
 def test_a_response_that_ends_with_its_head_does_so_for_the_client(site: Site) -> None:
@@ -470,12 +481,26 @@ def test_an_idle_connection_is_told_to_leave(site: Site) -> None:
     site.turn()
     site.timers.advance(limits.KEEP_ALIVE_IDLE_S - 1)
     assert site.connection.take() == b""
-    site.timers.advance(2)
+    site.timers.advance(1 + limits.HTTP2_GOAWAY_S + 0.1)
     frames = frames_of(site.connection.take())
     assert [f.last_stream_id for f in frames if isinstance(f, GoAwayFrame)] == [2**31 - 1, 0]
     assert site.connection.is_finished()
     site.connection.end()
     assert site.timers.pending_timers == 0
+
+
+def test_only_an_idle_connection_leaves_to_save_memory() -> None:
+    answered, asked = Site(), Site()
+    answered.ask()
+    asked.ask()
+    before = Site()
+    shed = [site.session.shed_idle() for site in (before, answered, asked)]
+    answered.leg.respond(OK, b"ok")
+    answered.turn()
+    shed += [answered.session.shed_idle() for _ in range(2)]
+    answered.turn()
+    assert shed == [False, False, False, True, False]
+    assert answered.client.goaways and not asked.client.goaways
 
 
 def test_a_client_that_leaves_gets_the_rest(site: Site) -> None:

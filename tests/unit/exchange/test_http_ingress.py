@@ -210,6 +210,34 @@ def test_interim_responses_are_relayed_but_not_to_old_clients(site: Site) -> Non
     )
 
 
+@pytest.mark.parametrize("interim", [b"103 Early Hints", b"100 Continue"])
+def test_a_client_that_was_told_to_send_its_body_and_no_other_may_ask_again(
+    site: Site, interim: bytes
+) -> None:
+    """Who still waits for 100 may send the body or not: no next request can be told from it."""
+    site.deliver(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    site.leg.handler.head(b"HTTP/1.1 %b\r\n" % interim, -1)
+    site.take()
+    site.leg.respond(b"HTTP/1.1 417 No\r\n", b"")
+    is_told = interim.startswith(b"100")
+    assert (b"Connection: close" in site.take()) != is_told
+    site.deliver(b"ok", GET)
+    assert len(site.legs) == 1 + is_told
+
+
+@pytest.mark.parametrize("pieces", [[b"hello"], [b"he", b"llo"], [b"hell", b"o"]])
+def test_no_byte_beyond_the_declared_length_reaches_a_client(
+    site: Site, pieces: list[bytes]
+) -> None:
+    site.deliver(GET)
+    site.leg.handler.head(OK, 5)
+    for piece in pieces:
+        site.leg.handler.received(memoryview(piece))
+    site.leg.handler.received(memoryview(b"!"))
+    assert site.leg.is_aborted() and site.connection.is_aborted()
+    assert site.take().endswith(b"\r\n\r\nhello")
+
+
 def test_an_expectation_that_is_refused_closes_since_the_body_may_or_may_not_come(
     site: Site,
 ) -> None:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from router.balance.targets.sessions import SESSION_KEY_MAX
+from router.exchange.sites.egress import EgressExchange
 from router.link import control
-from router.link.ports import KnownOffer
+from router.link.ports import BroughtRequest, KnownOffer
 from router.model.specs import ServiceProtocol, ServiceSpec
-from tests.unit.exchange.fakes import FakeMesh, FakeStream, router_of
+from tests.unit.exchange.fakes import FakeMesh, FakeStream, router_of, site_of
 from tests.unit.exchange.test_forwarder_http import GET, KEY, Shop
 
 
@@ -104,3 +106,38 @@ def test_what_may_not_be_remembered_is_not() -> None:
         exit_ = shop.sites["b"].forwarder
         exit_.stream_offered(FakeStream(shop.mesh, router_of("a")), request)
         assert control.encode_open(request) not in exit_.known_offers
+
+
+@pytest.mark.parametrize(
+    ("ingress", "brought_by", "takers"),
+    [("a", "", "0abc"), ("c", "", "0abc"), ("b", "", "b"), ("a", "c", "b"), ("b", "a", "b")],
+)
+def test_what_a_router_of_this_site_passed_on_is_taken_of_such_a_router_alone(
+    ingress: str, brought_by: str, takers: str
+) -> None:
+    """At ``b``: only they may bring streams of its own clients, or say whose one is."""
+    shop, _ = remembered()
+    exit_ = shop.sites["b"].forwarder
+    request = shop.mesh.opens[-1]
+    if brought_by:
+        fields = (*msgspec.structs.astuple(request), site_of(brought_by))
+        request = msgspec.convert(fields, BroughtRequest)
+    request = msgspec.structs.replace(request, ingress=site_of(ingress))
+    body = control.encode_open(request)
+    for _ in range(2):
+        exit_.stream_offered(FakeStream(shop.mesh, router_of("b"), site_of("b")), request, body)
+    known = exit_.known_offers[body]
+    streams = {site: FakeStream(shop.mesh, router_of(site), site_of(site)) for site in "0abc"}
+    assert "".join(site for site, one in streams.items() if known.take(one)) == takers
+
+
+@pytest.mark.parametrize("key", [0, 1, SESSION_KEY_MAX - 1, SESSION_KEY_MAX])
+@pytest.mark.parametrize("more", [0, SESSION_KEY_MAX + 1])
+def test_a_stream_belongs_to_its_session_however_many_bits_come(key: int, more: int) -> None:
+    shop, _ = remembered()
+    exit_ = shop.sites["b"].forwarder
+    request = msgspec.structs.replace(shop.mesh.opens[-1], session=key + more)
+    stream = FakeStream(shop.mesh, router_of("a"))
+    exit_.stream_offered(stream, request)
+    assert isinstance(stream.leg, EgressExchange)
+    assert stream.leg.session == key

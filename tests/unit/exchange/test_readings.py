@@ -17,6 +17,7 @@ from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import FakeTarget, Party, site_of
 from tests.unit.exchange.test_forwarder_http import KEY as SHOP
 from tests.unit.exchange.test_forwarder_http import Shop
+from tests.unit.exchange.test_forwarder_http2 import Shop as Http2Shop
 
 DB, EXTRA, NONE = ServiceKey("db", 5432), ServiceKey("extra", 1), ServiceKey("none", 1)
 KNOWN = (DB, EXTRA, SHOP)
@@ -107,6 +108,7 @@ def test_what_is_read_of_all_leaves_out_those_that_have_none(world: World) -> No
     assert set(readings.rate_states()) == {DB}
     assert dict(readings.under_way()) == {SHOP: {HERE: 1, THERE: 1}, DB: {HERE: 1}}
     assert dict(readings.busy()) == {SHOP: 1, DB: 1}
+    assert [list(readings.busy_elsewhere(least)) for least in (1, 2)] == [[(SHOP, THERE)], []]
     assert readings.queued() == {SHOP: 1}
     assert readings.used_services() == {"shop", "db"}
     assert readings.totals_of("shop").keys() == {SHOP}
@@ -157,6 +159,32 @@ def test_a_target_awaits_answers_while_one_of_its_requests_has_none(world: World
     world.served(SHOP).send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
     world.shop.network.run()
     assert awaited() == [0]
+
+
+def test_a_target_with_free_slots_is_busy_from_so_many_requests_on() -> None:
+    shop = Shop(here=4, answer=None)
+    address = str(shop.targets["a"])
+    for count in (1, 2, 3, 4):
+        shop.client()
+        busy = [[at for _, at, _ in shop.a.readings.targets.busy(least)] for least in range(1, 6)]
+        most = 5 if count == 4 else count  # One that is full always is.
+        assert busy == [[address]] * most + [[]] * (5 - most)
+
+
+def test_a_target_of_http2_is_busy_only_when_it_is_full_and_no_other_site_is() -> None:
+    shop = Http2Shop(remote=False, capacity=2)
+    shop.targets[0].act = shop.targets[0].hold
+    found = []
+    for _ in range(2):
+        shop.ask()
+        found.append([one.is_full for _, _, one in shop.a.forwarder.readings.targets.busy(1)])
+    assert found == [[], [True]]
+    far = Http2Shop(remote=True)
+    far.targets[0].act = far.targets[0].hold
+    far.ask()
+    readings = far.a.forwarder.readings
+    assert dict(readings.in_flight_elsewhere(SHOP)) == {THERE: 1}
+    assert list(readings.busy_elsewhere(1)) == []
 
 
 def test_what_is_noted_of_targets_is_of_the_service_ports_that_are_named(world: World) -> None:

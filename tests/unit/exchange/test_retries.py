@@ -17,6 +17,8 @@ from tests.unit.exchange.fakes import (
     router_of,
 )
 
+pytestmark = pytest.mark.usefixtures("lateness")
+
 KEY = ServiceKey("shop", 8080)
 GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
 PUT_OF_FIVE = b"PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\n\r\n123"
@@ -388,7 +390,14 @@ WAY_S = limits.FAR_RTT_S  # Each way: the site is far.
 
 
 @pytest.mark.parametrize(
-    ("held_s", "waits"), [(WAY_S, 0), (WAY_S + limits.STAND_MIN_S, 0), (1.0, 1)]
+    ("held_s", "waits"),
+    [
+        (WAY_S, 0),
+        (WAY_S + limits.STAND_MIN_S, 0),
+        (WAY_S + limits.STAND_MIN_S + 0.15 * WAY_S, 0),
+        (WAY_S + limits.STAND_MIN_S + 0.25 * WAY_S, 1),
+        (1.0, 1),
+    ],
 )
 def test_who_has_a_slot_at_a_far_site_on_arrival_has_not_waited(held_s: float, waits: int) -> None:
     """``held_s``: for so long after it was sent the only slot there is taken."""

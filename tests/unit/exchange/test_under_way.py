@@ -1,9 +1,18 @@
 """Who wants to know when something comes to a router, and is told once."""
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
 
 from router.exchange.forwarder import Forwarder
+from router.exchange.under_way import UnderWay
+from router.model import limits
+from router.service.pressure import Pressure
+from tests.unit.exchange.fakes_http import FakeTimers
 from tests.unit.exchange.test_forwarder_http import Shop
 
 
@@ -67,3 +76,50 @@ def test_who_asks_again_is_told_again_also_from_within_the_call() -> None:
     for count in (1, 2, 3):
         shop.client()
         assert busy == [True] * count  # Whoever came is there already.
+
+
+class Holder:
+    """Keeps so many bytes until it gives way."""
+
+    def __init__(self, name: str, size_bytes: int, gave_way: list[str]) -> None:
+        self.size_bytes = size_bytes
+        self.relieve = self.abort = lambda: gave_way.append(name)
+
+
+class Client:
+    """Whose answers wait, in the connection and for credit."""
+
+    def __init__(self, name: str, size_bytes: int, gave_way: list[str]) -> None:
+        self.held_bytes = 5
+        peer = SimpleNamespace(host=f"10.0.0.{ord(name)}")
+        self.connection = SimpleNamespace(peer=peer, unsent_bytes=size_bytes - 5)
+        self.session = Holder(name, size_bytes, gave_way)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "gave_way"),
+    [
+        (0, ""),
+        (1, "a"),
+        (4, "a"),
+        (5, "ab"),
+        (7, "abc"),
+        (8, "abcA"),
+        (9, "abcA"),
+        (10, "abcAB"),
+        (100, "abcAB"),
+    ],
+)
+def test_memory_is_freed_by_the_largest_first_what_is_only_kept_before_clients(
+    wanted: int, gave_way: Sequence[str]
+) -> None:
+    """Sizes in `DROP_BYTES_MIN`: kept are 4, 2, 1 and less; clients hold 2, 1 and less."""
+    names, pressure = list[str](), Pressure()
+    under_way = UnderWay(FakeTimers(), pressure)
+    size = limits.DROP_BYTES_MIN
+    for name, held in (("c", size), ("d", size - 1), ("a", 4 * size), ("b", 2 * size)):
+        pressure.holders[Holder(name, held, names)] = None
+    for name, held in (("C", size - 1), ("A", 2 * size), ("B", size)):
+        under_way.clients.add(cast(Any, Client(name, held, names)))
+    assert under_way.drop_slowest(wanted * size) == len(gave_way)
+    assert "".join(names) == gave_way

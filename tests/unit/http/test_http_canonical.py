@@ -1,10 +1,7 @@
 """What a link may bring, and how heads go out."""
 
-import random
-
 import pytest
 
-from router.exchange.failure_answers import failure_error
 from router.http.http1 import render
 from router.http.http1.canonical import (
     RequestLine,
@@ -15,7 +12,6 @@ from router.http.http1.canonical import (
 from router.http.http1.render import ClientFraming
 from router.model.ids import ServiceKey
 from router.model.requests import Request
-from router.service.ports import LegFailure
 
 KEY = ServiceKey("shop", 8080)
 CLIENT = ClientFraming(head_only=False, old=False, close=False)
@@ -155,41 +151,3 @@ def test_responses_to_clients_are_framed_as_the_client_understands(
     rendered, in_chunks = render.response_to_client(head, status, body_bytes, client, b"1.1 w")
     assert rendered.endswith(ending)
     assert in_chunks == chunked
-
-
-@pytest.mark.parametrize(
-    ("failure", "status", "code"),
-    [
-        ("no-route", 503, b"no-route"),
-        ("no-target", 503, b"no-route"),
-        ("draining", 503, b"no-route"),
-        ("not-allowed", 503, b"no-route"),
-        ("busy", 503, b"all-full"),
-        ("all-full", 503, b"all-full"),
-        ("connect-failed", 502, b"target-refused"),
-        ("target-reset", 502, b"target-reset"),
-        ("bad-response", 502, b"bad-response"),
-        ("target-timeout", 504, b"target-timeout"),
-        ("link-lost", 502, b"link-lost"),
-        ("stalled", 502, b"stalled"),
-        ("cancelled", 502, b"target-reset"),
-        ("internal", 502, b"internal"),
-    ],
-)
-def test_every_failure_has_its_answer(failure: str, status: int, code: bytes) -> None:
-    error = failure_error(LegFailure(failure))  # type: ignore[arg-type]
-    answer = render.own_answer(error, CLIENT, random.Random(1))
-    assert answer.startswith(b"HTTP/1.1 %d " % status)
-    assert b"\r\nSpillway-Error: " + code + b"\r\n" in answer
-    assert b"\r\nContent-Type: text/plain\r\n" in answer
-    assert (b"\r\nRetry-After: " in answer) == (code == b"all-full")
-    head, _, text = answer.partition(b"\r\n\r\n")
-    assert b"Content-Length: %d" % len(text) in head
-    assert text.count(b"\n") == 1
-
-
-def test_retry_after_is_spread() -> None:
-    rng = random.Random(7)
-    error = failure_error(LegFailure("all-full"))
-    answers = {render.own_answer(error, CLIENT, rng) for _ in range(100)}
-    assert len(answers) == 5
