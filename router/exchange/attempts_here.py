@@ -51,7 +51,6 @@ class AttemptsHere(ABC):
         "_era",
         "_given_up",
         "_leg",
-        "_paused",
         "_service",
         "_slot",
         "_state",
@@ -92,7 +91,6 @@ class AttemptsHere(ABC):
         if request.body_bytes or request.upgrade:
             is_judged = self._FROM_CLIENT or request.body_bytes == LENGTH_NOT_KNOWN
             self._upload = Upload(None if is_judged else request.body_bytes)
-        self._paused = False
         self._given_up: LegFailure | None = None  # Its attempt is aborted and has not ended yet.
 
     @abstractmethod
@@ -185,7 +183,7 @@ class AttemptsHere(ABC):
             self._dial = way.dial(request, self, from_client=self._FROM_CLIENT)
             return False
         self._leg = leg
-        if self._upload is not None or self._paused:
+        if self._upload is not None:
             self._catch_up(leg)
         if self._timing is not None:
             self._timing.held()

@@ -137,7 +137,7 @@ class ClientAttempts(Exchange):
         self._state = ASKING
         record.attempts += 1
         record.begun_at = now
-        if self._upload is not None or self._paused:
+        if self._upload is not None:
             self._catch_up(leg)
         return True
 

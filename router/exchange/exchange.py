@@ -72,12 +72,11 @@ class Exchange(AttemptsHere):
             leg.finish()
 
     def pause(self) -> None:
-        self._paused = True
+        """Only within an answer, which no other attempt follows."""
         if self._leg is not None:
             self._leg.pause()
 
     def resume(self) -> None:
-        self._paused = False
         if self._leg is not None:
             self._leg.resume()
 
@@ -137,8 +136,6 @@ class Exchange(AttemptsHere):
                 upload.begins_again(takes_more=takes_more)
             if upload.finished_at is not None:
                 Exchange.finish(self)
-        if self._paused:
-            leg.pause()
 
     def _hold(self) -> None:
         """A target is held now: keep what was sent only if it may have to be sent again.

@@ -342,7 +342,9 @@ def test_a_request_of_http_is_not_moved_however_long_it_takes() -> None:
     world.network.advance(2 * limits.REBALANCE_LASTS_S)
     plan = world.a.forwarder.moves.begin(KEY, RebalanceTerms(idle_s=1.0, grace_s=1.0))
     assert plan is not None and plan.placed == {}
+    assert world.rebalancing.is_running(KEY)
     world.network.advance(10.0)
+    assert not world.rebalancing.is_running(KEY)
     assert client.is_open and not world.news[-1].moved
 
 
@@ -357,6 +359,21 @@ def test_a_quiet_one_is_moved_once_it_was_quiet_for_so_long(idle_s: float) -> No
     assert not has_ended(client), "it may have been busy until now"
     world.network.advance(1.5 * limits.REBALANCE_TICK_S)
     assert has_ended(client)
+
+
+@pytest.mark.parametrize("grace_s", [1.0, 4.0])
+def test_a_busy_one_is_moved_at_the_end_of_its_grace(grace_s: float) -> None:
+    world = World(PLAIN, here=0)
+    client = world.client()
+    world.set_capacity(5)
+    world.network.advance(10.0)
+    world.a.forwarder.moves.begin(KEY, RebalanceTerms(idle_s=600.0, grace_s=grace_s))
+    ended_s = 0.0
+    while not has_ended(client) and ended_s < 10.0:
+        client.send(b"more")
+        world.network.advance(0.05)
+        ended_s += 0.05
+    assert ended_s == pytest.approx(grace_s, abs=0.11)
 
 
 @pytest.mark.parametrize("is_busy", [False, True])

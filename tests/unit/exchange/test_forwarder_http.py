@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from math import log
 
+import msgspec
 import pytest
 
 from router.link.ports import OfferedStream, OpenRequest, ToldCount
@@ -26,6 +27,7 @@ from tests.unit.exchange.fakes import (
     router_of,
     site_of,
 )
+from tests.unit.exchange.test_departures import Log
 
 KEY = ServiceKey("shop", 8080)
 GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
@@ -106,6 +108,18 @@ def test_while_memory_is_short_new_requests_are_refused_and_counted() -> None:
     assert shop.a.memory.refused_total == 1
 
 
+def test_while_memory_is_very_short_few_clients_are_accepted() -> None:
+    shop = Shop(here=1)
+    listener = next(at for at in shop.network.listening if at.port == 8080)
+    shop.a.memory.cap_clients(True)
+    accepted = []
+    while not shop.network.is_paused(listener):
+        accepted.append(shop.sites["a"].connect("127.0.0.1", 8080))
+    assert len(accepted) == limits.CLIENTS_WHEN_SHORT
+    shop.a.memory.cap_clients(False)
+    assert not shop.network.is_paused(listener)
+
+
 def test_what_clients_have_here_is_what_is_under_way_and_who_waits() -> None:
     shop = Shop(here=1, there=0, farther=0, answer=None)
     seen = []
@@ -175,6 +189,22 @@ def test_a_get_whose_target_breaks_off_runs_again_elsewhere() -> None:
     client = shop.client(GET)
     assert shop.status(client) == 200
     assert shop.requests() == [0, 1, 1]
+    (snapshot,) = shop.a.readings.services_snapshot()
+    assert sum(snapshot.counters.decisions.values()) == 2, "one for each attempt"
+
+
+@pytest.mark.parametrize("hops", [1, 2, 3])
+def test_a_site_is_reached_over_any_number_of_others(hops: int) -> None:
+    shop = Shop(farther=0, answer=None)
+    path = (router_of("d"), router_of("c"), router_of("b"))[3 - hops :]
+    shop.a.ports.set_remotes(KEY, [msgspec.structs.replace(candidate("b"), paths=(path,))])
+    client = shop.client()
+    assert shop.a.readings.in_flight_elsewhere(KEY) == {site_of("b"): 1}
+    assert shop.mesh.opens[-1].path == path
+    (target,) = [one for one in shop.targets["b"].serving if one.got]
+    answer_ok(target)
+    shop.network.run()
+    assert shop.status(client) == 200 and shop.a.readings.in_flight_elsewhere(KEY) == {}
 
 
 @pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
@@ -821,6 +851,49 @@ def test_clients_of_a_former_protocol_are_counted_until_they_leave() -> None:
     assert shop.a.entry.of_former_protocol() == {}
 
 
+WITH_TRAILERS = (
+    b"PUT / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+    b"0\r\nX-Sum: 1\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("is_watched", [False, True])
+@pytest.mark.parametrize("is_repeated", [False, True])
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_trailers_of_a_request_reach_its_target_also_when_it_is_sent_again(
+    here: int, is_repeated: bool, is_watched: bool
+) -> None:
+    def breaks_off(party: Party) -> None:
+        if party.got.endswith(WITH_TRAILERS[1]):
+            party.abort()
+
+    shop = Shop(here=here, answer=breaks_off if is_repeated else None)
+    if is_watched:
+        shop.a.observing.set(Log(), None)
+    served = "abc"[1 - here + is_repeated]
+    shop.targets[served].answer = None
+    client = shop.client(WITH_TRAILERS[0])
+    client.send(WITH_TRAILERS[1])
+    shop.network.run()
+    (party,) = [one for one in shop.targets[served].serving if one.got]
+    assert party.got.endswith(b"\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n")
+    assert sum(shop.requests()) == 1 + is_repeated
+
+
+@pytest.mark.parametrize("block", [b"Host: evil\r\n", b"x: y\n", b"X\r\n\r\n"])
+def test_trailers_that_another_site_may_not_send_end_its_stream(block: bytes) -> None:
+    shop = Shop(answer=None)
+    shop.client(WITH_TRAILERS[0])
+    near = shop.mesh.streams[-1]
+    near.send_trailers(block)
+    shop.network.run()
+    shop.network.advance(limits.ABANDONED_S_MAX)
+    assert near.over and shop.in_flight() == [0, 0, 0]
+    (party,) = [one for one in shop.targets["b"].parties if one.got]
+    assert party.losses and block not in party.got
+    assert sum(shop.sites["b"].forwarder.refused_messages.counts(KEY).values()) == 1
+
+
 @pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
 def test_a_client_is_read_as_fast_as_its_target_takes_what_it_sends(here: int) -> None:
     shop = Shop(here=here, answer=None)
@@ -841,6 +914,23 @@ def test_a_client_is_read_as_fast_as_its_target_takes_what_it_sends(here: int) -
     held_back = (bool(here), not here)  # Between sites by the stream's credit.
     assert seen == [(False, False), held_back, (False, False), (False, False)]
     assert target.got.endswith(b"hello" * 5)
+
+
+def test_a_client_is_read_as_fast_as_the_link_takes_what_it_sends() -> None:
+    shop = Shop(answer=None)
+    client = shop.client(POST.replace(b"Content-Length: 5", b"Content-Length: 15"))
+    assert isinstance(client.connection, FakeConnection)
+    read, stream = client.connection.other, shop.mesh.streams[-1]
+    assert read is not None and stream.handler is not None
+    paused = []
+    for stream.full in (True, False):
+        client.send(b"hello")
+        shop.network.run()
+        paused.append(read.paused)
+        stream.handler.writable()
+        shop.network.run()
+        paused.append(read.paused)
+    assert paused == [True, False, False, False]
 
 
 def test_idle_connections_of_clients_and_to_targets_are_closed_and_counted() -> None:

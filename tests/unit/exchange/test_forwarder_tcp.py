@@ -205,9 +205,9 @@ def test_a_slow_client_pauses_its_stream_and_resumes_it(pieces: int) -> None:
     assert far.losses and world.counts == (0, 0)
 
 
-@pytest.mark.parametrize("reads", [(1, 1, 1, 1), (1, 3), (4,), (3, 2)])
-def test_bytes_are_left_to_the_kernel_after_four_full_reads_also_in_one(
-    monkeypatch: pytest.MonkeyPatch, reads: tuple[int, ...]
+@pytest.mark.parametrize("reads", [(1, 1, 1, 1), (1, 3), (4,), (3, 2), (3, 0.5, 3, 1)])
+def test_bytes_are_left_to_the_kernel_after_four_full_reads_in_a_row_also_in_one(
+    monkeypatch: pytest.MonkeyPatch, reads: tuple[float, ...]
 ) -> None:
     spliced: list[object] = []
     monkeypatch.setattr(
@@ -219,7 +219,7 @@ def test_bytes_are_left_to_the_kernel_after_four_full_reads_also_in_one(
     for sender in (client, far):
         for count in reads:
             assert not spliced
-            sender.send(bytes(count * limits.READ_BYTES))
+            sender.send(bytes(int(count * limits.READ_BYTES)))
             world.network.run()
         assert sender.connection is not None
         assert spliced.pop() is sender.connection.other  # type: ignore[attr-defined]

@@ -8,7 +8,8 @@ import pytest
 
 from router.exchange.forwarder import Forwarder
 from router.link.ports import OpenRequest, ResetCode
-from router.model.ids import ServiceKey
+from router.model.capacity import LendingTerms
+from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import (
@@ -22,6 +23,7 @@ from tests.unit.exchange.fakes import (
     router_of,
     site_of,
 )
+from tests.unit.exchange.test_departures import Log
 
 SERVICES = {"shop": ServiceKey("shop", 80), "cart": ServiceKey("cart", 81)}
 POST = b"POST / HTTP/1.1\r\nHost: s\r\nContent-Length: 2\r\n\r\nok"
@@ -44,7 +46,7 @@ class World:
     """At ``a``: of each service a client that is served by each site, and a stream of each other
     site, that of ``c`` waiting for a slot."""
 
-    def __init__(self, protocol: ServiceProtocol = "http") -> None:
+    def __init__(self, protocol: ServiceProtocol = "http", *, is_watched: bool = False) -> None:
         self.network = FakeNetwork()
         self.mesh = FakeMesh(self.network)
         self.sites = {name: Site(self.network, self.mesh, name) for name in "abc"}
@@ -57,6 +59,8 @@ class World:
             self.targets[service, site] = target
             forwarder = self.sites[site].forwarder
             forwarder.set_service(key, ServiceSpec(ports=(key.port,), protocol=protocol))
+        if is_watched:
+            self.a.observing.set(Log(), None)
         where = {key: ("127.0.0.1", key.port) for key in SERVICES.values()}
         self.a.set_listeners(where)
         self.network.run()
@@ -111,6 +115,7 @@ def withdraw(offers: Names = frozenset(), calls: Names = frozenset()) -> Act:
     return lambda a: a.withdraw(ours, theirs)
 
 
+@pytest.mark.parametrize("is_watched", [False, True])
 @pytest.mark.parametrize(
     ("act", "clients", "streams"),
     [
@@ -128,9 +133,9 @@ def withdraw(offers: Names = frozenset(), calls: Names = frozenset()) -> Act:
     ],
 )
 def test_what_is_under_way_of_those_sites_alone_is_reset(
-    act: Act, clients: Names, streams: Names
+    act: Act, clients: Names, streams: Names, is_watched: bool
 ) -> None:
-    world = World()
+    world = World(is_watched=is_watched)
     assert world.over() == (set(), set())
     assert world.in_flight() == {"shop": 2, "cart": 2}
     act(world.a)
@@ -140,11 +145,12 @@ def test_what_is_under_way_of_those_sites_alone_is_reset(
     assert world.in_flight() == held, "who waited has the slot"
 
 
+@pytest.mark.parametrize("is_watched", [False, True])
 @pytest.mark.parametrize("protocol", ["http", "tcp"])
 def test_requests_that_another_site_has_in_full_are_owed_an_answer_until_it_begins(
-    protocol: ServiceProtocol,
+    protocol: ServiceProtocol, is_watched: bool
 ) -> None:
-    world = World(protocol)
+    world = World(protocol, is_watched=is_watched)
     owed = set(product(SERVICES, "bc")) if protocol == "http" else set()
     by_name = {(SERVICES[service], site_of(site)): 1 for service, site in owed}
     assert world.a.awaited_elsewhere() == by_name
@@ -153,3 +159,28 @@ def test_requests_that_another_site_has_in_full_are_owed_an_answer_until_it_begi
     world.network.run()
     by_name.pop((SERVICES["cart"], site_of("b")), None)
     assert world.a.awaited_elsewhere() == by_name
+
+
+def test_what_is_lent_from_now_on_counts_those_who_hold_a_slot_already() -> None:
+    world = World()
+
+    def borrowers() -> list[dict[SiteId, int]]:
+        figures = [one.lending for one in world.a.readings.services_snapshot()]
+        return [{} if one is None else one.borrowers for one in figures]
+
+    world.a.set_lending(SERVICES["shop"], LendingTerms(max_share=0.5))
+    assert borrowers() == [{}, {site_of("b"): 1}]
+    world.a.put_out({site_of("b")})
+    world.network.run()
+    assert borrowers() == [{}, {site_of("c"): 1}], "who waited has the slot"
+    world.a.set_lending(SERVICES["shop"], None)
+    world.a.set_lending(ServiceKey("other", 1), LendingTerms(max_share=0.5))
+    assert borrowers() == [{}, {}]
+
+
+def test_what_clients_have_under_way_is_a_flow_each() -> None:
+    world = World()
+    flows = list(world.a.flows_of_clients())
+    at = sorted((one.request.key.name, str(one.record.site)) for one in flows)
+    assert at == sorted((service, site_of(site)) for service, site in world.clients)
+    assert [len(list(world.a.flows(most))) for most in (0, 2, 99)] == [0, 2, 6]

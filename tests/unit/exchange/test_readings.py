@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from router.balance.site.spills import LocalTargets
@@ -9,12 +10,15 @@ from router.balance.targets.answer_streaks import AnswerCounts, NoAnswer
 from router.balance.targets.error_answers import ErrorShare
 from router.exchange.readings import Readings
 from router.model.capacity import Rate, SiteCap
-from router.model.ids import ServiceKey
+from router.model.ids import RouterId, ServiceKey
 from router.model.limits import TARGET_STUCK_AWAITED
+from router.model.messages.adverts import LoadReport
+from router.model.settings import Affinity
 from router.model.specs import ServiceSpec
 from router.service.figures import NO_LOAD, Left, Spills
 from router.service.ports import TargetConfig
-from tests.unit.exchange.fakes import FakeTarget, Party, site_of
+from router.service.sessions import Session
+from tests.unit.exchange.fakes import FakeTarget, Party, candidate, site_of
 from tests.unit.exchange.test_forwarder_http import KEY as SHOP
 from tests.unit.exchange.test_forwarder_http import Shop
 from tests.unit.exchange.test_forwarder_http2 import Shop as Http2Shop
@@ -22,6 +26,7 @@ from tests.unit.exchange.test_forwarder_http2 import Shop as Http2Shop
 DB, EXTRA, NONE = ServiceKey("db", 5432), ServiceKey("extra", 1), ServiceKey("none", 1)
 KNOWN = (DB, EXTRA, SHOP)
 HERE, THERE = site_of("a"), site_of("b")
+SESSION = Session(5)
 UNAVAILABLE = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -38,7 +43,8 @@ class World:
             DB: FakeTarget(network, "10.0.0.8", 5432),
             EXTRA: FakeTarget(network, "10.0.0.9", 1),
         }
-        forwarder.set_service(DB, ServiceSpec(ports=(5432,), protocol="tcp"))
+        spec = ServiceSpec(ports=(5432,), protocol="tcp", affinity=Affinity(by="client"))
+        forwarder.set_service(DB, spec)
         for key, capacity in ((DB, 2), (EXTRA, 3)):
             terms = {str(self.targets[key]): TargetConfig(connector="main", capacity=capacity)}
             forwarder.set_targets(key, terms)
@@ -92,6 +98,13 @@ Read = Callable[[Readings, ServiceKey], object]
         (lambda r, key: [one.in_flight for one in r.targets.of(key)], [1], [1], [0], []),
         (lambda r, key: len(r.targets.reports_of(key, 0.0)), 1, 1, 1, 0),
         (lambda r, key: len(r.targets.answers_of(key)), 1, 1, 1, 0),
+        (lambda r, key: r.sessions_of(key) is not None, False, True, False, False),
+        (lambda r, key: r.in_flight_beside(key), None, None, None, None),
+        (lambda r, key: r.refused_clients[key], 0, 0, 0, 0),
+        (lambda r, key: list(r.targets.awaited(key).values()), [1], [], [], []),
+        (lambda r, key: len(r.targets.answered(key)), 0, 0, 0, 0),
+        (lambda r, key: r.targets.breaks_of(key), {}, {}, {}, {}),
+        (lambda r, key: r.targets.target_of(key, SESSION) is not None, False, True, True, False),
     ],
 )
 def test_each_reading_is_of_its_service_port_and_nothing_of_one_that_is_not_known(
@@ -145,6 +158,12 @@ def test_what_ended_is_read_once_it_has(world: World) -> None:
     (record,) = readings.past_of(DB, 9, denied=False)
     assert record.site == HERE and readings.past_of(NONE, 9, denied=False) == []
     assert {key: len(kept) for key, _, kept in readings.all_past()} == {DB: 1, EXTRA: 0, SHOP: 3}
+    assert targets.answered(SHOP) == {shop: 1} and targets.answered(EXTRA) == {}
+    assert readings.refused() == dict.fromkeys(KNOWN, Left({}))
+    counts = targets.counts_of(SHOP, shop)
+    assert counts == AnswerCounts(1, awaited=0, is_full=False)
+    assert targets.counts_of(SHOP, "10.9.9.9:1") is targets.counts_of(NONE, shop) is None
+    assert [one.requests_total for one in targets.all()[SHOP]] == [2], "one waited for its slot"
 
 
 def test_a_target_awaits_answers_while_one_of_its_requests_has_none(world: World) -> None:
@@ -187,6 +206,33 @@ def test_a_target_of_http2_is_busy_only_when_it_is_full_and_no_other_site_is() -
     assert list(readings.busy_elsewhere(1)) == []
 
 
+def test_of_other_sites_answers_and_times_are_known_and_of_this_one_none() -> None:
+    shop = Shop(here=1, answer=None)
+    readings, elsewhere = shop.a.readings, {site: site_of(site) for site in "bc"}
+    assert readings.answers_elsewhere(SHOP) == readings.answers_elsewhere(NONE) == {}
+    assert readings.usual_elsewhere_s(SHOP) == readings.usual_elsewhere_s(NONE) == 0.0
+    for _ in range(2):
+        for _ in range(3):
+            shop.client()
+        for site, takes_s in (("b", 0.5), ("c", 1.0), ("a", 6.0)):
+            shop.network.advance(takes_s)
+            shop.targets[site].serving[-1].send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            shop.network.run()
+    assert readings.answers_elsewhere(SHOP) == {elsewhere["b"]: 2, elsewhere["c"]: 2}
+    assert readings.usual_elsewhere_s(SHOP) == pytest.approx(1.5, rel=0.15)
+
+
+def test_routers_of_a_site_know_what_the_others_have_in_flight() -> None:
+    shop, sibling = Shop(here=1), RouterId("sibling")
+    one = msgspec.structs.replace(candidate("a", capacity=5), router=sibling, paths=((sibling,),))
+    shop.a.ports.set_remotes(SHOP, [one])
+    readings, beside = shop.a.readings, []
+    for used in (0, 3):
+        shop.a.ports.report_load(LoadReport(sibling, 1 + used, "shop", 8080, used, 1, 5), HERE)
+        beside.append((readings.in_flight_beside(SHOP), dict(readings.busy_beside())))
+    assert beside == [(0, {}), (3, {SHOP: 3})]
+
+
 def test_what_is_noted_of_targets_is_of_the_service_ports_that_are_named(world: World) -> None:
     ports, targets = world.shop.a.ports, world.readings.targets
     silent = {"10.0.0.8:5432": NoAnswer(key=DB, address="10.0.0.8:5432", in_a_row=5)}
@@ -198,6 +244,19 @@ def test_what_is_noted_of_targets_is_of_the_service_ports_that_are_named(world: 
     ports.set_unanswering({})
     ports.set_failing({})
     assert not targets.unanswering_of(DB) and not targets.failing_of(SHOP)
+    owes = {THERE: NoAnswer(key=SHOP, address="b", in_a_row=5)}
+    ports.set_unanswering_sites({SHOP: owes, NONE: owes})
+    each = [world.readings.unanswering_sites_of(key) for key in (SHOP, DB, NONE)]
+    assert each == [owes, {}, {}]
+    ports.set_unanswering_sites({})
+    assert not world.readings.unanswering_sites_of(SHOP)
+
+
+def test_a_routing_key_is_that_of_the_service_that_carries_it(world: World) -> None:
+    spec = ServiceSpec(ports=(1,), protocol="tcp", routing_key="queue")
+    world.shop.a.set_service(ServiceKey("carries", 1), spec)
+    keys = [world.readings.routing_key_of(name) for name in ("carries", "extra", "none")]
+    assert keys == ["queue", "", ""]
 
 
 def test_a_service_port_is_drained_by_its_operator_alone(world: World) -> None:

@@ -14,6 +14,8 @@ from tests.unit.exchange.test_forwarder_tcp import KEY as TCP_KEY
 from tests.unit.exchange.test_forwarder_tcp import Two
 from tests.unit.service.test_refused_messages import Refusing
 
+TORN = ("send_head", b"HTTP/1.1 503 No\r\n", 4)
+
 
 def tried(shop: Shop, *sites: str, wait_s: float = 0.0) -> dict[str, Trial]:
     """The outcome at each of ``sites``, by name."""
@@ -102,6 +104,8 @@ def test_a_head_that_the_site_refuses_is_named_and_reported() -> None:
         ((("answer", b"nonsense", 0, b"", ToldCount(0)),), "bad-answer"),
         ((("reset", "target-reset"),), "target-reset"),
         ((("answer", b"HTTP/1.1 503 No\r\n", 0, b"", ToldCount(0)),), "ok"),
+        ((TORN, ("send", b"tor"), ("reset", "target-reset")), "target-reset"),
+        ((TORN, ("send", b"tor"), ("finish",)), "bad-answer"),
     ],
 )
 def test_what_a_site_answers_is_told(script: tuple[tuple[object, ...], ...], outcome: str) -> None:
@@ -109,7 +113,7 @@ def test_what_a_site_answers_is_told(script: tuple[tuple[object, ...], ...], out
     BadEgress(shop, *script)
     found = tried(shop, "b")
     assert outcomes(found) == {"b": outcome}
-    assert found["b"].status == (503 if outcome == "ok" else 0)
+    assert found["b"].status == (503 if outcome == "ok" or TORN in script else 0)
 
 
 def test_a_site_that_no_link_leads_to_has_no_route() -> None:

@@ -9,6 +9,7 @@ from router.link.ports import DeadEnd, OpenRequest, ToldCount
 from router.model import limits
 from router.model.settings import Timeouts
 from router.model.specs import ServiceSpec
+from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import FakeStream, router_of
 from tests.unit.exchange.test_forwarder_http import GET, KEY, POST, Shop
 
@@ -28,12 +29,14 @@ class Scene(Shop):
         self.network.advance(0.1 + 4 * way_s)  # How far it is is known now.
         self.act, self.act_s = act, act_s
         self.waits: list[bool] = []
+        self.wait_s = 0.0  # Of the last one.
         self.mesh.offered[router_of("b")] = self._offered
 
     def _offered(self, stream: object, request: OpenRequest) -> None:
         assert isinstance(stream, FakeStream)
         stream.lead_to(DeadEnd())
         self.waits.append(request.wait_ms > 0)
+        self.wait_s = request.wait_ms / 1000
         self.network.call_at(self.network.time + self.act_s, lambda: self.act(stream))
 
     def waited(self) -> int:
@@ -90,6 +93,23 @@ def test_who_stood_until_a_slot_was_free_has_waited_there(
     assert record.waited_s == pytest.approx(0.5 if stood else 0.0, abs=0.01)
 
 
+@pytest.mark.parametrize("other_is_full", [False, True])
+def test_who_can_go_nowhere_else_stands_at_a_far_site_for_all_of_its_time(
+    other_is_full: bool,
+) -> None:
+    scene = Scene(answer, 0.5, limits.FAR_RTT_S)
+    if other_is_full:
+        config = {str(scene.targets["a"]): TargetConfig(connector="t", capacity=1)}
+        scene.a.set_targets(KEY, config)
+        scene.network.run()
+        scene.client()
+    scene.set_remotes(b=2)
+    scene.client()
+    scene.network.advance(0.1)
+    assert scene.waits == [True]
+    assert scene.wait_s == (limits.STAND_S if other_is_full else SPEC.queue_wait_s)
+
+
 @pytest.mark.parametrize(
     ("queue", "reason"),
     [
@@ -107,3 +127,41 @@ def test_who_may_not_wait_is_told_why(queue: int, reason: str) -> None:
     assert shop.status(shop.client()) == 503
     (record,) = shop.a.readings.past_of(KEY, 1, denied=False)
     assert record.reason == reason
+
+
+BATCH = GET.replace(b"\r\n\r\n", b"\r\nX-Priority: batch\r\n\r\n")
+
+
+@pytest.mark.parametrize("waits", [GET, BATCH])
+@pytest.mark.parametrize("comes", [GET, BATCH])
+def test_of_a_full_queue_a_sheddable_request_gives_its_place_to_one_that_is_not(
+    waits: bytes, comes: bytes
+) -> None:
+    shop = Shop(here=1, there=0, farther=0, answer=None)
+    changes: dict[str, object] = {"queue": 1, "sheddable": "x-priority: batch"}
+    shop.a.set_service(KEY, msgspec.structs.replace(SPEC, sheddable_share=1.0, **changes))
+    shop.client()
+    first, second = shop.client(waits), shop.client(comes)
+    gives_way = waits == BATCH and comes == GET
+    refused, stays = (first, second) if gives_way else (second, first)
+    code = b"shed" if BATCH in (waits if gives_way else comes,) else b"all-full"
+    assert shop.status(refused) == 503 and b"Spillway-Error: " + code + b"\r\n" in refused.got
+    assert not stays.got and shop.a.readings.queued() == {KEY: 1}
+    reasons = {one.reason for one in shop.a.readings.past_of(KEY, 9, denied=True)}
+    displaced = "the queue is full, and a request that is not sheddable has its place"
+    assert reasons == {displaced if gives_way else "the queue is full"}
+    decisions = shop.a.readings.services_snapshot()[0].counters.decisions
+    assert sum(count for (_, verdict), count in decisions.items() if verdict == "shed") == (
+        code == b"shed"
+    )
+
+
+def test_who_waits_for_a_service_that_is_removed_is_told() -> None:
+    shop = Shop(here=1, there=0, farther=0, answer=None)
+    shop.client()
+    client = shop.client()
+    service = shop.a.readings
+    assert service.queued() == {KEY: 1}
+    shop.a.remove_service(KEY)
+    shop.network.run()
+    assert shop.status(client) == 503 and b"Spillway-Error: no-route\r\n" in client.got

@@ -157,6 +157,18 @@ def test_an_answer_of_ours_tells_its_code() -> None:
     assert told.passage.outcome == "target-reset"
 
 
+def test_what_a_target_said_before_its_answer_is_no_answer() -> None:
+    shop = Shop(answer=None)
+    client = shop.client(POST)
+    (target,) = [party for party in shop.targets["a"].serving if party.got]
+    target.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    shop.network.run()
+    target.abort()
+    shop.network.run()
+    assert b"103 Early Hints" in client.got and b"502 Bad Gateway" in client.got
+    assert (shop.log.only.status, shop.log.only.code) == (502, "target-reset")
+
+
 def test_an_error_of_the_target_has_no_code_of_ours() -> None:
     def unwell(party: Party) -> None:
         party.send(b"HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n")
