@@ -29,10 +29,6 @@ from router.service.sites.refused_messages import RefusedMessages
 from router.service.surroundings import Surroundings
 
 
-def _its_own_branch(link: SiteId, site: SiteId) -> SiteId | None:
-    return site
-
-
 class Forwarder:
     """Owner of services; of listeners by `ClientEntry`, of what is under way by `UnderWay`.
 
@@ -69,10 +65,10 @@ class Forwarder:
         site: SiteId,
         site_name: str,
         rng: random.Random,
+        branch_to: Callable[[SiteId, SiteId], SiteId | None],
         settles_s: float = 0.0,
         connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
         router: RouterId = OWN_ROUTER,
-        branch_to: Callable[[SiteId, SiteId], SiteId | None] = _its_own_branch,
         name_of: Callable[[SiteId], str] = str,
     ) -> None:
         """``router`` is this one, among those of the site.

@@ -12,7 +12,7 @@ from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.specs import ServiceProtocol
 from router.net.ports import Connection, Loss
-from router.service.counters import HTTP_CLASSES, CallerCounts
+from router.service.counters import HTTP_CLASSES
 from router.service.observers import Flow, Observing
 from router.service.ports import ClientLeg, LegHandler
 from router.service.recent_requests import Departing, RequestRecord, TimeOut
@@ -124,11 +124,6 @@ class ClientConnection:
         """It is ended, as nothing moved."""
         for flow in self.flows():
             flow.record.departs_for = cause
-
-    @property
-    def origin(self) -> CallerCounts | None:
-        """Where its requests are counted by who calls."""
-        return self._origin
 
     def flows(self) -> list[Flow]:
         """What is under way."""

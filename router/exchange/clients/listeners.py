@@ -76,10 +76,6 @@ class _Bound:
         return shown[1]
 
 
-def _is_never_held(key: ServiceKey) -> bool:
-    return False
-
-
 def _may_always_listen(key: ServiceKey, where: Where) -> bool:
     return True
 
@@ -122,7 +118,7 @@ class Listeners:
         limits_of: Callable[[ServiceKey], ServiceLimits],
         connections_max: int,
         *,
-        is_held: Callable[[ServiceKey], bool] = _is_never_held,
+        is_held: Callable[[ServiceKey], bool],
     ) -> None:
         """``limits_of`` a service port; ``connections_max`` of all listeners together.
 

@@ -693,6 +693,7 @@ class Site:
             site=site_of(name),
             site_name=name,
             rng=random.Random(7),
+            branch_to=lambda link, site: site,
             name_of=name_of,
         )
         mesh.offered[router_of(name)] = self._offered

@@ -104,6 +104,7 @@ class Shop:
             site=site_of("a"),
             site_name="a",
             rng=random.Random(1),
+            branch_to=lambda link, site: site,
         )
         self.forwarder.set_service(KEY, ServiceSpec(ports=(8080,), protocol="http"))
         health = Health(interval_s=interval_s)

@@ -43,6 +43,7 @@ class World:
             site=SiteId("s"),
             site_name="s",
             rng=random.Random(1),
+            branch_to=lambda link, site: site,
         )
         timeouts = Timeouts(half_closed_s=5.0)
         spec = ServiceSpec(ports=(5432,), protocol=protocol, timeouts=timeouts)

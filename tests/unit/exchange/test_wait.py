@@ -83,6 +83,10 @@ def test_who_stood_until_a_slot_was_free_has_waited_there(
     if not seems_full:
         scene.set_remotes(b=2)
     client = scene.client(request_bytes)
+    scene.network.advance(0.3)
+    (record,) = scene.a.readings.past_of(KEY, 1, denied=False)
+    assert (record.reason == "looked full from here, and may wait there") == seems_full
+    assert record.overflow_reason == "", "no cheaper site was passed over"
     scene.network.advance(1.0)
     assert scene.status(client) == 200
     stood = seems_full or way_s > 0
@@ -93,21 +97,24 @@ def test_who_stood_until_a_slot_was_free_has_waited_there(
     assert record.waited_s == pytest.approx(0.5 if stood else 0.0, abs=0.01)
 
 
-@pytest.mark.parametrize("other_is_full", [False, True])
-def test_who_can_go_nowhere_else_stands_at_a_far_site_for_all_of_its_time(
-    other_is_full: bool,
+@pytest.mark.parametrize(
+    ("other", "stands_s"),
+    [("", SPEC.queue_wait_s), ("full", limits.STAND_S), ("has room", 0.0)],
+)
+def test_how_long_a_request_stands_at_a_far_site_depends_on_who_else_could_take_it(
+    other: str, stands_s: float
 ) -> None:
     scene = Scene(answer, 0.5, limits.FAR_RTT_S)
-    if other_is_full:
+    scene.set_remotes(b=2, c=int(other == "has room"))
+    if other == "full":
         config = {str(scene.targets["a"]): TargetConfig(connector="t", capacity=1)}
         scene.a.set_targets(KEY, config)
         scene.network.run()
         scene.client()
-    scene.set_remotes(b=2)
-    scene.client()
-    scene.network.advance(0.1)
-    assert scene.waits == [True]
-    assert scene.wait_s == (limits.STAND_S if other_is_full else SPEC.queue_wait_s)
+    client = scene.client()
+    scene.network.advance(1.0)
+    assert scene.waits == [stands_s > 0]
+    assert (scene.wait_s, scene.status(client)) == (stands_s, 200)
 
 
 @pytest.mark.parametrize(
