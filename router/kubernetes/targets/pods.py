@@ -21,7 +21,7 @@ from router.kubernetes.services.endpoint_slices import Family, family_of
 from router.model.specs import TargetSpec
 
 NOT_READY: Final = "its pod is not ready"
-LEAVES: Final = "its pod is told to end"
+LEAVES: Final = "its pod is to end"
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 
 

@@ -5,7 +5,7 @@ from typing import cast
 import msgspec
 
 from router.model.ids import SiteId
-from router.model.limits import SERVICE_EVENTS_BURST
+from router.model.limits import GONE_SERVICES_MAX, SERVICE_EVENTS_BURST
 from router.node.news.withdrawn_services import WithdrawnServices
 from router.routing.declared import Declared
 from router.routing.names import Names
@@ -80,3 +80,9 @@ def test_a_site_that_withdraws_and_declares_all_the_time_is_told_so_often_and_no
     tables = [table(MID, "shop"), table(MID)] * (3 * SERVICE_EVENTS_BURST)
     gone = [code for code, _ in life(*tables).messages if code == "service-gone"]
     assert len(gone) == SERVICE_EVENTS_BURST
+
+
+def test_of_very_many_services_that_went_the_latest_are_remembered() -> None:
+    names = [f"s{number:04}" for number in range(GONE_SERVICES_MAX + 1)]
+    _, (_, text) = life(table(MID, *names), table(MID), table(MID, *names)).messages
+    assert text.startswith(f"Services s0001, s0002, s0003 and {GONE_SERVICES_MAX - 3} more of mid")

@@ -16,7 +16,7 @@ from tests.unit.exchange.fakes import (
 )
 
 KEY = ServiceKey("shop", 8080)
-LEAVES = "its pod is told to end"
+LEAVES = "its pod is to end"
 STAYS = TargetConfig(connector="main")
 LEAVING = replace(STAYS, last_resort=LEAVES)
 

@@ -107,7 +107,7 @@ def test_a_pod_that_was_told_to_end_is_a_last_resort_while_it_serves_and_no_othe
 ) -> None:
     found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, LEAVING, *others))
     assert places(found) == []
-    assert last_resorts(found) == {"10.0.0.1:80": "its pod is told to end"}
+    assert last_resorts(found) == {"10.0.0.1:80": "its pod is to end"}
     assert not found.errors
 
 
@@ -402,7 +402,7 @@ def test_an_endpoint_whose_pod_is_told_to_end_is_out_before_its_slice_says_so() 
         ),
     )
     assert places(found) == []
-    assert last_resorts(found) == {"10.0.0.1:80": "its pod is told to end"}
+    assert last_resorts(found) == {"10.0.0.1:80": "its pod is to end"}
 
 
 def test_a_pod_in_slices_of_both_families_counts_once() -> None:
