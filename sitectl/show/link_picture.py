@@ -33,7 +33,9 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
             raise
         unanswered = site.unanswered(failure)
         may_serve, unread = site.may_serve(failure), site.links_unread()
-        items, exit_code, is_told = _configured(site, may_serve=may_serve), Exit.DEGRADED, False
+        silence = _silence(may_serve=may_serve, is_mute=unanswered is not None)
+        items = _configured(site, silence, may_serve=may_serve)
+        exit_code, is_told = Exit.DEGRADED, False
         if unanswered is None:
             state = "unreachable" if may_serve else "stopped"
             note = f"{state}: {failure.message}; this is what is configured"
@@ -61,12 +63,15 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
     )
 
 
-def _configured(site: Site, *, may_serve: bool) -> list[dict[str, Any]]:
-    """The links as documents and tokens have them.
+def _silence(*, may_serve: bool, is_mute: bool) -> str:
+    """Why no router says how the links are."""
+    if not may_serve:
+        return "the router does not run"
+    return f"unreachable: the router {'does not answer' if is_mute else 'could not be asked'}"
 
-    ``may_serve``: a router may run, so nobody knows how they are.
-    """
-    silence = "unreachable: the router does not answer" if may_serve else "the router does not run"
+
+def _configured(site: Site, silence: str, *, may_serve: bool) -> list[dict[str, Any]]:
+    """The links as documents and tokens have them; ``may_serve``: a router may run."""
     links = site.links
     items: list[dict[str, Any]] = []
     for name, spec in sorted(site.wanted().links.items()):

@@ -418,7 +418,7 @@ def test_a_router_that_cannot_be_asked_is_not_said_to_be_stopped(
     links, services = shop("link", "status", "-o", "json"), shop("service", "status", "-o", "json")
     (link,), (service,) = (json.loads(one.stdout)["items"] for one in (links, services))
     assert (link["state"], link["lanes"]) == ("unreachable", None)
-    assert link["error"] == "unreachable: the router does not answer"
+    assert link["error"] == "unreachable: the router could not be asked"
     assert service["listener"]["state"] == "unreachable"
     for one in (links, services):
         assert one.exit_code == 3
