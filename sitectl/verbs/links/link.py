@@ -371,7 +371,7 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
     incoming = incoming_link(site, chosen)
     if incoming is None:
         if not site.admin.is_running():
-            output.note("the router does not run, so incoming links are not known")
+            output.note("no router answers, so incoming links are not known")
         text = f"no link {chosen} at {site.name}, nothing to delete"
         leading = link_to(site, chosen)
         if leading is not None:

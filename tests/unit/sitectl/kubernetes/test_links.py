@@ -420,6 +420,8 @@ def test_a_router_that_cannot_be_asked_is_not_said_to_be_stopped(
     assert (link["state"], link["lanes"]) == ("unreachable", None)
     assert link["error"] == "unreachable: the router could not be asked"
     assert service["listener"]["state"] == "unreachable"
+    deleted = shop.ok("link", "delete", "ghost")
+    assert "the router does not run" not in deleted.stderr
     for one in (links, services):
         assert one.exit_code == 3
         assert one.stderr.startswith("unreachable: ")
