@@ -71,6 +71,9 @@ class SimCredentials:
     def sibling_tls(self) -> Tls:
         return Tls(None, self._certificate, (LINK_ALPN,))
 
+    def is_renewal_due(self, name: str) -> bool:
+        return False
+
     def forget_links(self, keep: frozenset[str]) -> None:
         pass
 

@@ -94,6 +94,7 @@ class SiteRouter:
             self.names.router,
             self.news.deleted,
             network.now,
+            is_renewal_due=credentials.is_renewal_due,
             has_workers=start.has_inner_door,
         )
         self.wanted_links = WantedLinks(

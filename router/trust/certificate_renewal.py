@@ -176,6 +176,14 @@ class Renewer:
             found.retry_at = 0.0
             self._look_in(name, found, self._rng.uniform(0.0, limits.RENEW_DUE_SPREAD_S))
 
+    def is_due(self, name: str) -> bool:
+        """Whether link ``name`` asks for another certificate soon if it is refused: that it is may
+        be over with that."""
+        found, now = self._renewals.get(name), self._network.now()
+        if found is None or not found.token.site_id or not found.token.endpoints:
+            return False
+        return found.is_asking or (now >= found.retry_at and not self._has_just_rejoined(name))
+
     def renew_now(self, name: str) -> bool:
         """The operator says so. False: no such link has a certificate.
 
@@ -235,8 +243,7 @@ class Renewer:
             return
         line = self._status_of(name)
         is_refused = line is not None and line.state == "refused" and not line.error_code
-        rejoined_at = self._rejoined_at.get(name, float("-inf"))
-        if self._network.now() - rejoined_at < limits.RENEW_RETRY_MAX_S:
+        if self._has_just_rejoined(name):
             is_refused = False  # Not for its certificate, then.
         if not (one.is_wanted or is_refused or self._wall() >= one.due_at):
             return
@@ -255,6 +262,10 @@ class Renewer:
             self._pause(one)
         else:
             self._rejoin(name, one)
+
+    def _has_just_rejoined(self, name: str) -> bool:
+        rejoined_at = self._rejoined_at.get(name, float("-inf"))
+        return self._network.now() - rejoined_at < limits.RENEW_RETRY_MAX_S
 
     def _pause(self, one: _Renewal) -> None:
         longest_s = doubled_s(limits.RENEW_RETRY_MIN_S, one.attempts, limits.RENEW_RETRY_MAX_S)
@@ -319,7 +330,9 @@ class Renewer:
 
     def _tell_not_renewed(self, name: str, error: str) -> None:
         text = f"The certificate of link {name} was not renewed: {error}"
-        self._tell("warning", "certificate-not-renewed", name, text)
+        line = self._status_of(name)
+        is_refused = line is not None and line.state == "refused"  # Nothing else will mend it.
+        self._tell("error" if is_refused else "warning", "certificate-not-renewed", name, text)
 
     def _failed(self, name: str, one: _Renewal, error: str, step: str = "") -> None:
         if error != one.error:

@@ -221,6 +221,10 @@ class Dialling:
             terms=_held(leaf.chain_pem),
         )
 
+    def is_renewal_due(self, name: str) -> bool:
+        """See `Renewer.is_due`."""
+        return self._renewer is not None and self._renewer.is_due(name)
+
     def forget(self, keep: frozenset[str]) -> None:
         """Of links that are wanted no more: redeem nothing, show nothing."""
         assert self._redeemer is not None and self._renewer is not None

@@ -56,6 +56,9 @@ class Credentials(Protocol):
     def sibling_tls(self) -> Tls:
         """What to dial another router of this site with."""
 
+    def is_renewal_due(self, name: str) -> bool:
+        """Whether the link ``name`` asks for another certificate soon if it is refused."""
+
     def forget_links(self, keep: frozenset[str]) -> None:
         """Only ``keep`` are wanted any more."""
 

@@ -207,6 +207,10 @@ class SiteTrust:
         """How to dial, once there is a certificate; starts to redeem the claim until then."""
         return self._dialling.outgoing(name, spec)
 
+    def is_renewal_due(self, name: str) -> bool:
+        """See `Credentials.is_renewal_due`."""
+        return self._dialling.is_renewal_due(name)
+
     def forget_links(self, keep: frozenset[str]) -> None:
         """Of links that are wanted no more: redeem nothing, show nothing."""
         self._dialling.forget(keep)

@@ -36,15 +36,19 @@ class LinkNews:
         deleted: DeletedSites,
         now: Callable[[], float],
         *,
+        is_renewal_due: Callable[[str], bool] = lambda link: False,
         has_workers: bool = False,
     ) -> None:
         """``router_name`` as routing knows it: a neighbour may be gone from there.
+
+        ``is_renewal_due``: whether a link that is refused asks for another certificate soon.
 
         ``has_workers``: other routers of the site are workers of this one. Their links are no news:
         events report how workers start, hang and end.
         """
         self._tell = tell
         self._now = now
+        self._is_renewal_due = is_renewal_due
         self._budgets = TokenBuckets(
             limits.LINK_EVENTS_BURST, limits.LINK_EVENTS_PER_S, limits.EVENT_BUDGETS_MAX
         )
@@ -192,11 +196,15 @@ class LinkNews:
             self._failing.add(name)
             if self._lost.pop(RouterId(line.neighbour_router), "") == line.error:
                 return
+            text = _sentence(f"Link {name} is not up: {line.error}")
+            heals = not refused or self._is_renewal_due(name)
+            if refused and heals:
+                text += " But first this site asks there for another certificate."
             self._tell(
-                "error" if refused else "warning",
+                "warning" if heals else "error",
                 "link-refused" if refused else "link-failing",
                 name,
-                _sentence(f"Link {name} is not up: {line.error}"),
+                text,
                 f"sitectl link status {name}",
             )
 

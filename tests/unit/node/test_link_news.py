@@ -277,3 +277,29 @@ def test_a_neighbour_that_was_silent_and_stays_is_told_with_the_length_of_it() -
     said.up(WEST, 1)
     said.heard_again(WEST.router, 2.04)
     assert journal.told() == ["link-up", "link-silent"]
+
+
+def test_a_refusal_that_another_certificate_may_end_needs_no_person_yet() -> None:
+    said: list[tuple[object, str]] = []
+
+    def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+        said.append((severity, message))
+
+    links, due = Dialled(), [True]
+    site = Watched()
+    news = LinkNews(
+        tell, cast(Any, links), str, site.deleted, still, is_renewal_due=lambda link: due[0]
+    )
+    links.line = msgspec.structs.replace(links.line, state="refused", error="its CA is another")
+    news.changed("link1")
+    due[0] = False
+    links.line = msgspec.structs.replace(links.line, error="its access was revoked")
+    news.changed("link1")
+    assert said == [
+        (
+            "warning",
+            "Link link1 is not up: its CA is another. But first this site asks there for another "
+            "certificate.",
+        ),
+        ("error", "Link link1 is not up: its access was revoked."),
+    ]

@@ -46,6 +46,16 @@ def test_a_link_that_is_refused_asks_within_seconds(tmp_path: Path) -> None:
     assert len(west.asked) == 1
 
 
+def test_a_refusal_may_be_over_with_the_renewal_until_that_has_failed(tmp_path: Path) -> None:
+    west = West(tmp_path, ["refused"], 1)
+    assert west.renewer.is_due("east") and not west.renewer.is_due("no such link")
+    west.state = "refused"
+    west.renewer.link_changed("east", "refused")
+    west.internet.run_until(2 * router_limits.RENEW_SOON_S)
+    assert "certificate-not-renewed" in west.journal.codes
+    assert not west.renewer.is_due("east")
+
+
 def test_one_that_is_up_again_by_then_asks_nothing(tmp_path: Path) -> None:
     west = West(tmp_path, [], 1)
     west.renewer.link_changed("east", "refused")
