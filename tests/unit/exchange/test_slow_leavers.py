@@ -67,6 +67,32 @@ def test_who_takes_nothing_more_is_cut() -> None:
     assert not client.after(5.0, 1_000)
 
 
+def test_one_that_was_behind_when_its_answer_ended_is_cut_as_soon() -> None:
+    """What it may take within an answer counts no more: nothing follows."""
+    timers = FakeTimers()
+    connection, legs = FakeConnection(timers), list[FakeLeg]()
+
+    def open_leg(request: Request, handler: LegHandler) -> ClientLeg:
+        legs.append(FakeLeg(request, handler))
+        return legs[-1]
+
+    session = HttpSession(
+        connection, frontend(timers), open_leg=open_leg, refused=lambda status: None
+    )
+    connection.handler = session
+    connection.deliver(b"GET / HTTP/1.1\r\nHost: s\r\nConnection: close\r\n\r\n")
+    connection.full, connection.buffered_bytes = True, 10_000_000
+    legs[-1].respond(OK, b"x" * 100_000)
+    timers.turn()
+    assert connection.is_finished()
+    for _ in range(int(limits.KEEP_ALIVE_IDLE_S)):
+        connection.buffered_bytes -= 10_000
+        timers.advance(1.0)
+        assert not connection.is_aborted()
+    timers.advance(limits.CLOSING_STALL_S + 2 * limits.LINGER_DISCARD_S)
+    assert connection.is_aborted()
+
+
 def leaving_http2() -> Site:
     """Its router leaves, and none of its last answer has reached it."""
     site = Site(keep_alive_s=4.0)
