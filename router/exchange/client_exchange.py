@@ -221,7 +221,8 @@ class ClientExchange(ClientAttempts):
             room.reconsider()
 
     def trailers(self, block: bytes) -> None:
-        self._note_grpc(block)
+        if self.request.protocol == "http2":
+            self._note_grpc(block)
         self._caller.trailers(block)
 
     def _tell_writable(self) -> None:

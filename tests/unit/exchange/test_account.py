@@ -5,12 +5,15 @@ from typing import get_args
 import pytest
 
 from router.exchange import account
+from router.link.ports import ToldCount
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.service.ports import UNTOUCHED, LegCode, LegFailure
 from router.service.recent_requests import UNANSWERED, RequestRecord
 from tests.unit.exchange.fakes import FakeMesh, FakeNetwork, Site
+from tests.unit.exchange.test_forwarder_http import BadEgress, Shop
+from tests.unit.exchange.test_watched_http2 import Log
 
 KEY = ServiceKey("shop", 80)
 LEFT = ("client-gone", "cancelled")
@@ -48,3 +51,27 @@ def test_a_client_that_leaves_within_its_answer_has_not_given_up() -> None:
     request = Request(key=KEY, protocol="http")
     account.close(record, service, request, LegFailure("client-gone"), network.time)
     assert (record.code_class, service.counters.snapshot().gave_up_total) == ("client-gone", 0)
+
+
+STATUS_FIELD = b"grpc-status: 14\r\n"
+
+
+@pytest.mark.parametrize("trailers", [b"", STATUS_FIELD])
+@pytest.mark.parametrize("is_whole", [True, False])
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_of_http_1_a_status_of_grpc_says_nothing(
+    is_whole: bool, trailers: bytes, is_watched: bool
+) -> None:
+    shop, log = Shop(answer=None), Log()
+    if is_watched:
+        shop.a.observing.set(log, None)
+    head = b"HTTP/1.1 200 OK\r\n" + STATUS_FIELD
+    script: tuple[tuple[object, ...], ...] = (("answer", head, 0, b"", ToldCount(0)),)
+    if not is_whole:
+        script = (("send_head", head, -1), ("send", b"ok"), ("send_trailers", trailers))
+        script = (*script[: 3 if trailers else 2], ("finish",))
+    BadEgress(shop, *script)
+    assert shop.status(shop.client()) == 200
+    (snapshot,) = shop.a.readings.services_snapshot()
+    assert {code_class for _, code_class in snapshot.counters.requests} == {"2xx"}
+    assert [(one.status, one.code) for one in log.all] == ([(200, "")] if is_watched else [])

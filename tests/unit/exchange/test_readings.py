@@ -198,6 +198,8 @@ def test_a_target_of_http2_is_busy_only_when_it_is_full_and_no_other_site_is() -
         shop.ask()
         found.append([one.is_full for _, _, one in shop.a.forwarder.readings.targets.busy(1)])
     assert found == [[], [True]]
+    assert shop.a.forwarder.readings.targets.is_owed_when_full(SHOP)
+    assert not Shop().a.readings.targets.is_owed_when_full(SHOP)
     far = Http2Shop(remote=True)
     far.targets[0].act = far.targets[0].hold
     far.ask()

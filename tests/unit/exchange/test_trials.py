@@ -91,6 +91,13 @@ def test_a_site_that_never_answers_is_late_and_its_target_is_let_go() -> None:
     assert shop.in_flight() == [0, 0, 0]
 
 
+def test_what_a_silent_site_does_not_take_goes_nowhere_else() -> None:
+    shop = Shop(here=5)
+    shop.mesh.offered[router_of("b")] = lambda stream, request: None
+    assert outcomes(tried(shop, "b", wait_s=limits.TRIAL_S)) == {"b": "late"}
+    assert shop.requests() == [0, 0, 0] and len(shop.mesh.opens) == 1
+
+
 def test_a_head_that_the_site_refuses_is_named_and_reported() -> None:
     shop = Shop(here=1)
     Refusing(shop, "refuse", "bad-head", 0)
