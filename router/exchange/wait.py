@@ -87,6 +87,14 @@ class Wait:
         "standing",
     )
 
+    is_silent: bool
+    """Where it stands it has heard nothing by `silent_at`, and stays."""
+    may_stay: bool
+    """Where it stands there seemed to be room: a silent site may have let it in."""
+    _stood_half_at: float
+    """A stand refused before then was not let stand."""
+    _stand_ends_at: float
+
     def __init__(self, queued: Queued, course: Course, service: Service, now: float) -> None:
         self._queued = queued
         self._course = course
@@ -100,12 +108,6 @@ class Wait:
         self.deadline = self.patient_until + held_s
         self.standing: str | None = None
         """Where it stands, as `Decision.place`."""
-        self.is_silent = False
-        """Where it stands it has heard nothing by `silent_at`, and stays."""
-        self.may_stay = False
-        """Where it stands there seemed to be room: a silent site may have let it in."""
-        self._stood_half_at = 0.0  # A stand refused before then was not let stand.
-        self._stand_ends_at = 0.0
         self._tried_newcomers = False
         self._travel_s = 0.0  # Of its last stand, there and back, if that site is far.
         queued.record.waits(now)
