@@ -144,12 +144,13 @@ def test_a_site_that_fails_is_ejected_and_the_next_one_serves(
         assert len(scene.rogues) == before
 
 
-def test_a_full_site_is_not_ejected_nor_one_whose_clients_leave() -> None:
+@pytest.mark.parametrize("request_bytes", [b"", POST + b"o"], ids=["asked", "sends its body"])
+def test_a_full_site_is_not_ejected_nor_one_whose_clients_leave(request_bytes: bytes) -> None:
     scene = Scene(full)
     scene.ask(30)
     assert scene.news == []
     scene = Scene(stalls)
-    for client in scene.ask(30, every_s=0.05):
+    for client in scene.ask(30, request_bytes, every_s=0.05):
         assert client.connection is not None
         client.connection.abort()
         scene.network.advance(0.05)

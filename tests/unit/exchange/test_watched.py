@@ -157,15 +157,16 @@ def test_an_answer_of_ours_tells_its_code() -> None:
     assert told.passage.outcome == "target-reset"
 
 
-def test_what_a_target_said_before_its_answer_is_no_answer() -> None:
+@pytest.mark.parametrize("interim", [b"100 Continue", b"103 Early Hints"])
+def test_what_a_target_said_before_its_answer_is_no_answer(interim: bytes) -> None:
     shop = Shop(answer=None)
     client = shop.client(POST)
     (target,) = [party for party in shop.targets["a"].serving if party.got]
-    target.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    target.send(b"HTTP/1.1 %b\r\n\r\n" % interim)
     shop.network.run()
     target.abort()
     shop.network.run()
-    assert b"103 Early Hints" in client.got and b"502 Bad Gateway" in client.got
+    assert interim in client.got and b"502 Bad Gateway" in client.got
     assert (shop.log.only.status, shop.log.only.code) == (502, "target-reset")
 
 
