@@ -2,9 +2,9 @@
 
 Takes a sample of all mutations that cosmic-ray knows of the room's modules, makes each in a copy of
 the repository, and runs the room's tests there: of ``tests/unit/ROOM`` and of those files in
-``tests/property`` that import the room, each test that calls the changed function, the fastest
-first. A mutation that no test notices survives, and is printed as a diff. Your own files are not
-touched.
+``tests/property`` that import the room, or fakes of its tests, each test that calls the changed
+function, the fastest first. A mutation that no test notices survives, and is printed as a diff.
+Your own files are not touched.
 
 Each mutation has a process of its own, forked from this one after the libraries of the tests are
 imported. Its memory and its time have limits: a loop that never ends often appends to a list.
@@ -156,7 +156,7 @@ def _is_same(operator: str) -> bool:
 
 def _reach(place: Path, room: str) -> Reach:
     """Of the room's tests, which must pass."""
-    imports = re.compile(rf"^\s*(?:from|import) router\.{room}\b", re.MULTILINE)
+    imports = re.compile(rf"^\s*(?:from|import) (?:router|tests\.unit)\.{room}\b", re.MULTILINE)
     files = [
         path
         for path in sorted((place / "tests" / "property").glob("test_*.py"))
