@@ -120,11 +120,8 @@ class Pace:
         if self._is_over:
             self._timer = None
             return
-        when = now + limits.SESSION_TICK_S
-        if self.deadline < when:
-            when = self.deadline
-        self.armed_at = when
-        self._timer = self._timers.call_at(when, self._tick)
+        self.armed_at = min(self.deadline, now + limits.SESSION_TICK_S)
+        self._timer = self._timers.call_at(self.armed_at, self._tick)
 
     def stop(self) -> None:
         """Nothing is judged any more."""

@@ -67,8 +67,7 @@ class RemoteLeg(RemoteAttempt):
                 egress.refuse_sheddable(in_flight, now)
             else:
                 egress.refuse(in_flight, now)
-            if self._during is not None:
-                egress.ejections.answered(egress.site, self._during, now, is_full=True)
+            egress.ejections.answered(egress.site, self._during, now, is_full=True)
         else:
             self._is_counted = False
             egress.end(in_flight, now, False)

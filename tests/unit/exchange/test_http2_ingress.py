@@ -455,6 +455,21 @@ def test_a_drain_tells_twice_serves_what_came_and_closes(site: Site) -> None:
     assert first != crossing
 
 
+def test_a_connection_is_replaced_long_before_ids_run_out(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "HTTP2_STREAM_ID_LAST", 4)
+    told = []
+    for _ in range(3):
+        site.ask()
+        told.append(bool(site.client.goaways))
+    assert told == [False, False, True]
+    for leg in site.legs:
+        leg.respond(OK, b"ok")
+    site.turn()
+    assert [site.said(stream)[-1] for stream in (1, 3, 5)] == ["end"] * 3
+
+
 def test_a_client_that_answers_at_once_is_told_the_last_stream_at_once(site: Site) -> None:
     stream = site.ask()
     site.session.drain()

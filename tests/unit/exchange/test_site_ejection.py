@@ -157,12 +157,17 @@ def test_a_full_site_is_not_ejected_nor_one_whose_clients_leave(request_bytes: b
     assert scene.news == []
 
 
-def test_a_probe_brings_it_back() -> None:
+@pytest.mark.parametrize("act", [serves, full])
+def test_a_probe_that_is_answered_brings_it_back(act: Callable[[OfferedStream], None]) -> None:
+    """Also by the answer that it is full; another site serves the request then."""
     scene = Scene(resets)
     scene.ask(limits.EJECT_AFTER)
-    scene.act = serves
+    scene.act = act
     scene.network.advance(limits.EJECT_BASE_S)
-    assert status(scene.ask(1)[0]) == 200
+    (client,) = scene.ask(1)
+    if act is full:
+        scene.answer("c")
+    assert status(client) == 200
     assert isinstance(scene.news[-1], SiteReturned)
 
 
