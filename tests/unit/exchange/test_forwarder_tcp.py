@@ -118,6 +118,24 @@ def test_who_waits_and_ends_without_a_word_is_gone_and_one_that_asked_waits_on(
 
 
 @pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [("closed", "ok"), ("client left", "client-gone"), ("target reset", "error")],
+)
+def test_a_connection_is_counted_by_how_it_ended(here: int, end: str, outcome: str) -> None:
+    world = Two(here, 1)
+    client = world.client()
+    (far,) = serving(world.target_a if here else world.target_b)
+    {"closed": far.finish, "client left": client.abort, "target reset": far.abort}[end]()
+    world.network.run()
+    client.finish()
+    world.network.run()
+    (snapshot,) = world.a.forwarder.readings.services_snapshot()
+    assert set(snapshot.counters.requests) == {(site_of("a" if here else "b"), outcome)}
+    assert snapshot.counters.requests_total == 1
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
 def test_bytes_and_half_closes_pass_both_ways(here: int) -> None:
     world = Two(here, 1)
     client = world.client(b"question")
