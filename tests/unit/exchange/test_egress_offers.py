@@ -83,7 +83,7 @@ def test_a_request_that_another_router_of_this_site_sends_on_was_asked_for_there
 
 
 TOKEN = "for a fleet"
-LINK, BEYOND, LOOP = SiteId("link"), SiteId("beyond"), SiteId("loop")
+LINK, BEYOND = SiteId("west"), SiteId("beyond")  # One above ``us``, one below.
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,7 @@ LINK, BEYOND, LOOP = SiteId("link"), SiteId("beyond"), SiteId("loop")
         (US, LINK, LINK, WaitingPlace(LINK, LINK, LINK)),
         (US, LINK, BEYOND, WaitingPlace(BEYOND, UNKNOWN_INGRESS)),
         (US, LINK, "", WaitingPlace(BY_OTHER_ROUTERS, LINK, LINK)),
+        (US, BEYOND, "", WaitingPlace(BY_OTHER_ROUTERS, BEYOND, BEYOND)),
     ],
 )
 def test_a_stream_waits_where_the_site_that_brought_it_has_its_turns(
@@ -112,7 +113,7 @@ def test_a_stream_waits_where_the_site_that_brought_it_has_its_turns(
 
 
 def branch_to(link: SiteId, ingress: SiteId) -> SiteId | None:
-    ways = {(LINK, BEYOND): BEYOND, (US, LINK): LINK}
+    ways = {(LINK, BEYOND): BEYOND, (US, LINK): LINK, (US, BEYOND): BEYOND}
     return ways.get((link, ingress))
 
 
