@@ -166,4 +166,6 @@ def _text(item: dict[str, Any]) -> str:
                 ],
             )
         )
+        if not item["hurried"]:
+            lines.append("\nNot to wait for one that is gone for good: sitectl ca rotate --now")
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from certs.certificates import to_der
 from certs.links.register import DIRECTORY, Register
 from certs.token_files.tokens import read_file
 from tests.unit.sitectl.conftest import CommandLine
+from tests.unit.sitectl.fakes import FakeAdmin
 
 
 def files_of(here: CommandLine) -> CaFiles:
@@ -83,6 +84,16 @@ def test_status_tells_without_a_router_what_is_kept(here: CommandLine) -> None:
     shown = here.ok("ca", "status").stdout
     assert "announced: both CAs are trusted" in shown
     assert two["certificates"][1]["fingerprint"] in shown
+
+
+def test_who_waits_for_a_site_is_told_how_not_to(here: CommandLine, admin: FakeAdmin) -> None:
+    item = {"phase": "announced", "next": "the next CA issues", "certificates": []}
+    away = {"site": {"name": "kiosk", "id": "k1"}, "connected": False, "renews": False}
+    for hurried in (False, True):
+        admin.item("/api/v1/ca", {**item, "waiting": [away], "hurried": hurried})
+        shown = here.ok("ca", "status").stdout
+        assert "kiosk" in shown
+        assert ("sitectl ca rotate --now" in shown) is not hurried
 
 
 def test_waiting_for_a_router_that_does_not_run_says_what_starts_it(here: CommandLine) -> None:
