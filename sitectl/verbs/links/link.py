@@ -360,10 +360,11 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
     links = site.links
     document = site.find("Link", chosen)
     if document is not None or links.exists(chosen):
+        carries = not settings.dry_run and _is_up(site, chosen)
         site.delete_all([document] if document is not None else [])
         links.remove(chosen)
         output.report(settings, "Link", chosen, "deleted", f"link {chosen} deleted")
-        if not settings.dry_run and site.admin.is_running():
+        if carries:
             output.note(
                 "What is under way over it finishes; until then it drains: sitectl link status"
             )
@@ -391,4 +392,12 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
         return
     output.note(
         f"At {neighbour['name']} the link stays configured, until: sitectl link delete NAME"
+    )
+
+
+def _is_up(site: Site, name: str) -> bool:
+    """Whether link ``name``, which this site dials, is up, as far as its router tells."""
+    return any(
+        one["name"] == name and one["direction"] == "outgoing" and one["state"] == "up"
+        for one in site.told("/api/v1/links") or ()
     )

@@ -189,6 +189,16 @@ def test_link_set_and_delete_of_an_outgoing_link(here: CommandLine, token: str) 
     assert here("link", "status", "link1").exit_code == 4
 
 
+@pytest.mark.parametrize(("state", "drains"), [("up", True), ("connecting", False)])
+def test_of_a_link_that_is_not_up_nothing_is_said_to_be_under_way(
+    here: CommandLine, admin: FakeAdmin, token: str, state: str, drains: bool
+) -> None:
+    here.ok("link", "create", token)
+    admin.items("/api/v1/links", link("link1", state=state))
+    said = here.ok("link", "delete", "link1").stderr
+    assert ("What is under way over it finishes" in said) is drains
+
+
 def test_link_update_is_link_set_as_skuppers_users_type_it(here: CommandLine, token: str) -> None:
     here.ok("link", "create", token)
     assert here.json("link", "update", "link1", "--cost", "9")["change"] == "updated"
