@@ -193,6 +193,17 @@ def test_a_get_whose_target_breaks_off_runs_again_elsewhere() -> None:
     assert sum(snapshot.counters.decisions.values()) == 2, "one for each attempt"
 
 
+def test_a_request_is_attempted_so_often_at_most_before_it_rests() -> None:
+    shop = Shop(there=0, farther=0)
+    names = [f"d{number}" for number in range(2 * limits.RETRIES_MAX)]
+    for name in names:
+        shop.mesh.offered[router_of(name)] = lambda stream, request: stream.refuse("draining", 0)
+    shop.a.ports.set_remotes(KEY, [candidate(name) for name in names])
+    client = shop.client()
+    assert len(shop.mesh.opens) == limits.RETRIES_MAX
+    assert not client.got, "it waits for routes to change"
+
+
 @pytest.mark.parametrize("hops", [1, 2, 3])
 def test_a_site_is_reached_over_any_number_of_others(hops: int) -> None:
     shop = Shop(farther=0, answer=None)

@@ -141,3 +141,26 @@ def test_a_stream_belongs_to_its_session_however_many_bits_come(key: int, more: 
     exit_.stream_offered(stream, request)
     assert isinstance(stream.leg, EgressExchange)
     assert stream.leg.session == key
+
+
+def test_each_stream_that_is_turned_down_for_memory_counts() -> None:
+    shop, _ = remembered()
+    exit_ = shop.sites["b"].forwarder
+    exit_.memory.refuse_new(True)
+    counted = []
+    for _ in range(3):
+        stream = FakeStream(shop.mesh, router_of("a"))
+        exit_.stream_offered(stream, shop.mesh.opens[-1])
+        counted.append((exit_.memory.refused_total, stream.over))
+    assert counted == [(1, True), (2, True), (3, True)]
+
+
+def test_an_open_of_tcp_is_not_remembered() -> None:
+    shop, _ = remembered()
+    exit_ = shop.sites["b"].forwarder
+    exit_.set_service(KEY, ServiceSpec(ports=(8080,), protocol="tcp"))
+    request = msgspec.structs.replace(shop.mesh.opens[-1], protocol="tcp", head=b"")
+    body = control.encode_open(request)
+    for _ in range(3):
+        exit_.stream_offered(FakeStream(shop.mesh, router_of("a")), request, body)
+    assert body not in exit_.known_offers
