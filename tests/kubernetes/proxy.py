@@ -1,14 +1,14 @@
 """Services that carry connections, as kube-proxy and a load balancer do it.
 
 A listener stands at each cluster IP, load balancer address and node port; a connection goes to one
-ready endpoint after the other. TCP only.
+ready endpoint after the other, of those that end if no other is ready. TCP only.
 """
 
 import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from tests.doors import close_server
@@ -88,6 +88,10 @@ class Proxy:
                     yield (self._node_address, port["nodePort"]), wanted
 
     def _endpoints(self, wanted: Wanted) -> list[Place]:
+        """Those that are ready; without any those that end and still serve (KEP-1669)."""
+        return self._found(wanted, _is_ready) or self._found(wanted, _still_serves)
+
+    def _found(self, wanted: Wanted, is_meant: Callable[[Json], bool]) -> list[Place]:
         namespace, name, port_name = wanted
         found: list[Place] = []
         for each in self._world.all("EndpointSlice", namespace):
@@ -95,13 +99,13 @@ class Proxy:
                 continue
             for port in each.get("ports") or []:
                 if port.get("name", "") == port_name:
-                    found += [(address, port["port"]) for address in _ready(each)]
+                    found += [(address, port["port"]) for address in _meant(each, is_meant)]
         return found
 
     async def _serve(
         self, place: Place, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """One connection; reset at once when there is no ready endpoint, as a real one refuses."""
+        """One connection; reset at once when no endpoint takes it, as a real one refuses."""
         with contextlib.closing(writer), contextlib.suppress(OSError, TimeoutError):
             found = self._endpoints(self._targets[place]) if place in self._targets else []
             if not found:
@@ -131,10 +135,18 @@ async def _copy(
         back.transport.abort()
 
 
-def _ready(found: Json) -> list[str]:
+def _meant(found: Json, is_meant: Callable[[Json], bool]) -> list[str]:
     return [
         address
         for endpoint in found.get("endpoints") or []
-        if (endpoint.get("conditions") or {}).get("ready", True)
+        if is_meant(endpoint.get("conditions") or {})
         for address in endpoint["addresses"]
     ]
+
+
+def _is_ready(conditions: Json) -> bool:
+    return bool(conditions.get("ready", True))
+
+
+def _still_serves(conditions: Json) -> bool:
+    return bool(conditions.get("terminating")) and bool(conditions.get("serving", True))

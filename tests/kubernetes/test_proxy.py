@@ -11,7 +11,9 @@ import pytest
 
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.manifests import Json, pod_template, service, workload
-from tests.scenario.waiting import until
+from tests.scenario.waiting import stays, until
+
+HOOK_S = 6
 
 
 @pytest.fixture
@@ -30,10 +32,15 @@ def _fetch(address: str, port: int) -> str:
         return ""
 
 
-def _serve(cluster: Cluster, kind: str) -> Json:
+def _serve(cluster: Cluster, kind: str, hook_s: int = 0) -> Json:
+    """``hook_s``: a pod that is told to end goes on for so long."""
     ports = [{"name": "http", "containerPort": 8080}]
     ready = {"httpGet": {"port": "http"}}
     template = pod_template("web", ports=ports, readinessProbe=ready)
+    if hook_s:
+        template["spec"]["terminationGracePeriodSeconds"] = 2 * hook_s
+        (container,) = template["spec"]["containers"]
+        container["lifecycle"] = {"preStop": {"sleep": {"seconds": hook_s}}}
     cluster.create_object(workload("Deployment", "web", template, 2))
     made = cluster.create_object(
         service("web", "web", {"port": 20_080, "targetPort": "http"}, type=kind)
@@ -56,6 +63,22 @@ def test_connections_go_to_each_ready_pod(cluster: Cluster) -> None:
     gone = pods.pop()
     cluster.ready(gone, is_ready=False)
     until(lambda: {_fetch(address, 20_080) for _each in range(4)} == pods, "the other only")
+
+
+def test_pods_that_end_are_led_to_while_they_serve_and_no_other_is_ready(
+    cluster: Cluster,
+) -> None:
+    """KEP-1669, of every Kubernetes since 1.28."""
+    address = _serve(cluster, "ClusterIP", hook_s=HOOK_S)["spec"]["clusterIP"]
+    cluster.patch("Deployment", "web", {"spec": {"replicas": 0}})
+
+    def are_leaving() -> bool:
+        found = cluster.list("Pod", "default")
+        return bool(found) and all("deletionTimestamp" in one["metadata"] for one in found)
+
+    until(are_leaving, "all pods are told to end")
+    stays(lambda: _fetch(address, 20_080), "they still serve", HOOK_S / 2)
+    until(lambda: not _fetch(address, 20_080), "nobody serves any more")
 
 
 def test_node_ports_and_load_balancers_lead_to_the_same_pods(cluster: Cluster) -> None:
