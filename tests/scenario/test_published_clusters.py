@@ -14,6 +14,7 @@ from tests.scenario.harness import SHOP_PORT, Network
 
 CLIENTS = 5
 WORK_S = 0.02
+LONG_S = 0.06  # Where all slots are to be busy, however late clients come with the next request.
 REQUESTS = 300
 TARGETS = SHOP_PORT + 200
 LEFT_COST, RIGHT_COST = 4, 2
@@ -107,7 +108,7 @@ def unequal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
         made = Clusters(net, LEFT_COST, RIGHT_COST)
         for policy in ("balanced", "spread"):
             made.service(policy, policy, 1, 2)
-        made.service("fill", "fill", 1, 2, capacity=SLOTS)
+        made.service("fill", "fill", 1, 2, capacity=SLOTS, work_s=LONG_S)
         for policy in ("fill", "balanced", "spread"):
             made.service(f"{policy}-empty", policy, 1, 0)
         made.start()
