@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import msgspec
-
 from router.model.ids import ServiceKey, SiteId
 from router.model.messages.adverts import RemoteCandidate
 from router.model.rights.sharing import Party
@@ -17,11 +15,8 @@ from router.routing.spf import Route
 Candidates = dict[ServiceKey, tuple[RemoteCandidate, ...]]
 
 
-class DeclaredByOwner(msgspec.Struct, frozen=True):
-    """The owner of a name, and the protocol that it declares."""
-
-    site: SiteId
-    protocol: ServiceProtocol
+Protocols = Mapping[SiteId, ServiceProtocol]
+"""As what sites declare a name."""
 
 
 def candidates_of(
@@ -31,7 +26,7 @@ def candidates_of(
     view: SharingView,
 ) -> tuple[Candidates, Candidates]:
     """Candidates that are offered to this site, and those that are offered only to others."""
-    owners = _other_owners(others, view)
+    protocols = _protocols(others, view)
     found: dict[ServiceKey, dict[Node, RemoteCandidate]] = {}
     withheld: dict[ServiceKey, dict[Node, RemoteCandidate]] = {}
     for origin in others:
@@ -62,7 +57,7 @@ def candidates_of(
                 most_for_one=advert.most_for_one,
                 barred=view.why_barred(party, key.name) if is_ours else "",
                 differs=(
-                    _other_protocol(origin, party, declared, owners.get(key.name), names)
+                    _other_protocol(origin, party, declared, protocols[key.name], view, names)
                     if declared is not None and declared.conflicts and party.site != view.party.site
                     else ""
                 ),
@@ -71,47 +66,52 @@ def candidates_of(
     return _in_order(found, view), _in_order(withheld, view)
 
 
-def _other_owners(others: Iterable[Origin], view: SharingView) -> Mapping[str, DeclaredByOwner]:
-    """Of names that this site declares differently from the one other site that owns them."""
-    wanted = {
-        name: view.owners[name].sites
-        for name, declared in view.declared.items()
-        if declared.conflicts
-        and declared.site == view.party.site
-        and name in view.owners
-        and {*view.owners[name].sites} <= {*declared.conflicts}
+def _protocols(others: Iterable[Origin], view: SharingView) -> Mapping[str, Protocols]:
+    """Of names that sites declare differently."""
+    found: dict[str, dict[SiteId, ServiceProtocol]] = {
+        name: {} for name, declared in view.declared.items() if declared.conflicts
     }
-    return {
-        told.name: DeclaredByOwner(origin.node.site, told.spec.protocol)
-        for origin in (others if wanted else ())
-        for told in origin.declarations
-        if wanted.get(told.name) == (origin.node.site,)
-    }
+    for origin in others if found else ():
+        for told in origin.declarations:
+            if told.name in found:
+                found[told.name].setdefault(origin.node.site, told.spec.protocol)
+    return found
 
 
 def _other_protocol(
     origin: Origin,
     party: Party,
     declared: Declared,
-    owner: DeclaredByOwner | None,
+    protocols: Protocols,
+    view: SharingView,
     names: Mapping[SiteId, str],
 ) -> str:
-    """That the site serves it as another protocol than is in force here; empty: it does not.
+    """That the router serves it as another protocol than is in force here; empty: it does not.
 
-    A site's own declaration counts at that site, or else its owner's: the site refuses what is
-    asked for by another protocol.
+    Its own declaration counts there, or else that of another router of its site, or else the
+    owner's: it refuses what is asked for by another protocol.
     """
-    here = declared.declaration
-    counts = here.spec.protocol
-    for own in origin.declarations:
-        if own.name == here.name:
-            if own.spec.protocol == counts:
-                return ""
-            return f"{party.shown} declares it as {own.spec.protocol}, and {counts} counts here"
-    if owner is None or owner.protocol == counts:
+    name, counts = declared.declaration.name, declared.declaration.spec.protocol
+    own = next((told.spec.protocol for told in origin.declarations if told.name == name), None)
+    theirs = own or protocols.get(party.site)
+    if theirs is not None:
+        if theirs == counts:
+            return ""
+        return f"{party.shown} declares it as {theirs}, and {counts} counts here"
+    owner = _other_owner(name, declared, view)
+    theirs = None if owner is None else protocols.get(owner)
+    if owner is None or theirs is None or theirs == counts:
         return ""
-    why = f"since {names[owner.site]} owns the name"
-    return f"{party.shown} serves it as {owner.protocol}, {why}, and {counts} counts here"
+    why = f"since {names[owner]} owns the name"
+    return f"{party.shown} serves it as {theirs}, {why}, and {counts} counts here"
+
+
+def _other_owner(name: str, declared: Declared, view: SharingView) -> SiteId | None:
+    """The one other site that owns a name, which this site declares differently."""
+    owner = view.owners.get(name)
+    if owner is None or declared.site != view.party.site or len(owner.sites) != 1:
+        return None
+    return owner.sites[0] if owner.sites[0] in declared.conflicts else None
 
 
 def _in_order(

@@ -6,6 +6,7 @@ import pytest
 
 from router.model.ids import ServiceKey
 from router.model.limits import SERVICE_SYNC_TTL_S
+from router.model.specs import ServiceProtocol
 from router.routing.events import TableChanged
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare
 from tests.unit.routing.network import Network
@@ -132,6 +133,29 @@ def test_a_site_that_follows_the_owner_is_not_used_where_another_protocol_counts
     network.serve("east", [declare("x", ports=(80, 81))], [advert("x")])
     network.run(1.0)
     assert not any(one.unused for one in network.table("east").candidates[X80])
+
+
+@pytest.mark.parametrize(
+    ("protocol", "unused"),
+    [("tcp", ""), ("http", "one declares it as http, and tcp counts here")],
+)
+def test_a_router_serves_what_another_router_of_its_site_declares(
+    protocol: ServiceProtocol, unused: str
+) -> None:
+    network = Network(["west", "east", "one", "two"])
+    network.identities["two"] = SameSiteIdentity(network.identities["one"], "77" * 8)
+    network.cores["two"] = network.make_core("two")
+    for here, there in (("west", "east"), ("east", "one"), ("east", "two"), ("one", "two")):
+        network.connect(here, there)
+    network.serve("west", [declare("x", protocol="http")], [advert("x")])
+    network.run(1.0)
+    network.serve("east", [declare("x", protocol="tcp")], [advert("x")])
+    network.serve("one", [declare("x", protocol=protocol)], [advert("x")])
+    network.serve("two", (), [advert("x")])
+    network.run(1.0)
+    assert network.table("two").declarations["x"].declaration.spec.protocol == protocol
+    found = network.table("east").candidates[X80]
+    assert [one.unused for one in found if one.site_name == "one"] == [unused] * 2
 
 
 def test_a_site_that_declares_another_port_is_used_whatever_other_services_it_declares() -> None:
