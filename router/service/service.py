@@ -307,8 +307,12 @@ class Service(ServiceFigures):
         return self.balancer.freed_per_s(place, self.remotes.least_time_s)
 
     def is_served_elsewhere(self) -> bool:
-        """Another site has ready targets."""
+        """Another site, or another router of this one, has ready targets."""
         return self.balancer.is_served_elsewhere
+
+    def is_served_by_others(self) -> bool:
+        """Another site has ready targets."""
+        return self.balancer.is_served_by_others
 
     def _note_desertion(self, was_served: bool) -> None:
         if was_served and not self.balancer.is_served_elsewhere:

@@ -183,6 +183,15 @@ class Egresses:
         """Whether another router within reach has a ready target, as far as is known."""
         return any(one.is_usable and not one.is_ejected for one in self.routers.values())
 
+    @property
+    def is_served_by_others(self) -> bool:
+        """As `is_served_elsewhere`, without the other routers of this site."""
+        own = self._local.site
+        return any(
+            one.is_usable and not one.is_ejected and one.site != own
+            for one in self.routers.values()
+        )
+
     def _ejected(self, ejection: SiteEjection) -> None:
         for one in self.routers.values():
             if one.site == ejection.site:

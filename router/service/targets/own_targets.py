@@ -24,6 +24,9 @@ class OfService(Protocol):
         """Requests of the service are under way or wait: a new target would get many at once."""
 
     def is_served_elsewhere(self) -> bool:
+        """Another site, or another router of this one, has ready targets."""
+
+    def is_served_by_others(self) -> bool:
         """Another site has ready targets."""
 
     def targets_changed(self) -> None:
@@ -38,7 +41,9 @@ class OwnTargets:
 
     Which are ready is kept in the ledger. `timings` and `outcomes` hear of each request. One of
     last resort (`TargetConfig`) stands aside while another one serves, here or at another site.
-    Once it is in use it stays so: two sites that each have only such a one do not take turns.
+    Once it is in use it stays so: two sites that each have only such a one do not take turns. Other
+    routers of this site do not count: they have the same targets, and each would leave it to the
+    others.
     """
 
     __slots__ = (
@@ -121,11 +126,12 @@ class OwnTargets:
 
     def recall_if_deserted(self) -> None:
         """If nobody serves, check at once those that are ejected, and use those of last resort."""
-        if self._ledger.targets_ready or self._service.is_served_elsewhere():
+        if self._ledger.targets_ready:
             return
-        if self._aside:
+        if self._aside and not self._service.is_served_by_others():
             self.set({**self.ways.configs, **self._aside})
-        self.health.recall()
+        if not self._service.is_served_elsewhere():
+            self.health.recall()
 
     def _without_those_aside(
         self, targets: Mapping[str, TargetConfig]
@@ -135,7 +141,7 @@ class OwnTargets:
         if not last and not self._last_resorts:  # Nearly always.
             self._aside.clear()
             return targets
-        is_served = self._service.is_served_elsewhere() or any(
+        is_served = self._service.is_served_by_others() or any(
             self.health.is_ready(target) and not one.unusable
             for target, one in targets.items()
             if target not in last

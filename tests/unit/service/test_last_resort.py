@@ -13,6 +13,7 @@ from tests.unit.exchange.fakes import (
     Site,
     answer_ok,
     candidate,
+    site_of,
 )
 
 KEY = ServiceKey("shop", 8080)
@@ -97,6 +98,15 @@ def test_beside_a_target_that_is_ready_here_it_stands_aside() -> None:
     shop.have(one=LEAVING, two=STAYS)
     assert shop.shown() == ["ready"]
     shop.have(one=LEAVING, two=replace(STAYS, unusable="its pod is not ready"))
+    assert shop.ready() == ["one"]
+
+
+def test_other_routers_of_the_site_have_the_same_pods_and_do_not_count() -> None:
+    """Else each leaves it to the others, until they have told that they have none."""
+    shop = Shop(one=STAYS)
+    shop.forwarder.ports.set_remotes(KEY, [replace(candidate("b"), site=site_of("a"))])
+    shop.network.run()
+    shop.have(one=LEAVING)
     assert shop.ready() == ["one"]
 
 
