@@ -177,12 +177,14 @@ class Renewer:
             self._look_in(name, found, self._rng.uniform(0.0, limits.RENEW_DUE_SPREAD_S))
 
     def is_due(self, name: str) -> bool:
-        """Whether link ``name`` asks for another certificate soon if it is refused: that it is may
-        be over with that."""
-        found, now = self._renewals.get(name), self._network.now()
+        """Whether link ``name``, which is refused, asks for another certificate soon: that it is
+        refused may be over with that."""
+        found = self._renewals.get(name)
         if found is None or not found.token.site_id or not found.token.endpoints:
             return False
-        return found.is_asking or (now >= found.retry_at and not self._has_just_rejoined(name))
+        return found.is_asking or (
+            self._network.now() >= found.retry_at and self._has_reason(name, found)
+        )
 
     def renew_now(self, name: str) -> bool:
         """The operator says so. False: no such link has a certificate.
@@ -241,15 +243,9 @@ class Renewer:
         self._look_later(name, one)
         if one.is_asking or self._carrier is None or self._network.now() < one.retry_at:
             return
-        line = self._status_of(name)
-        is_refused = line is not None and line.state == "refused" and not line.error_code
-        if self._has_just_rejoined(name):
-            is_refused = False  # Not for its certificate, then.
-        if not (one.is_wanted or is_refused or self._wall() >= one.due_at):
+        if not self._has_reason(name, one):
             return
-        pace = self._paces.get(name)
-        if pace is not None and self._network.now() < pace.ready_at():
-            return  # Whatever the neighbour says: it gave many already.
+        line = self._status_of(name)
         key_pem = one.key_pem = one.key_pem or keys.to_pem(keys.generate())
         request = signing_requests.make_csr(keys.from_pem(key_pem, "key"))
         one.is_asking = True
@@ -263,9 +259,19 @@ class Renewer:
         else:
             self._rejoin(name, one)
 
-    def _has_just_rejoined(self, name: str) -> bool:
-        rejoined_at = self._rejoined_at.get(name, float("-inf"))
-        return self._network.now() - rejoined_at < limits.RENEW_RETRY_MAX_S
+    def _has_reason(self, name: str, one: _Renewal) -> bool:
+        """To ask for another certificate."""
+        pace = self._paces.get(name)
+        if pace is not None and self._network.now() < pace.ready_at():
+            return False  # Whatever the neighbour says: it gave many already.
+        return one.is_wanted or self._wall() >= one.due_at or self._is_refused_for_it(name)
+
+    def _is_refused_for_it(self, name: str) -> bool:
+        """Perhaps for its certificate: nothing else is known, and it has not just rejoined."""
+        line, rejoined_at = self._status_of(name), self._rejoined_at.get(name, float("-inf"))
+        if self._network.now() - rejoined_at < limits.RENEW_RETRY_MAX_S:
+            return False
+        return line is not None and line.state == "refused" and not line.error_code
 
     def _pause(self, one: _Renewal) -> None:
         longest_s = doubled_s(limits.RENEW_RETRY_MIN_S, one.attempts, limits.RENEW_RETRY_MAX_S)

@@ -20,7 +20,7 @@ from certs.links.revocation import Revocation
 from router.link import control
 from router.link.neighbour import Neighbour
 from router.link.sessions.link_status import LinkStatus
-from router.link.sessions.lost_races import LinkState
+from router.link.sessions.lost_races import LinkErrorCode, LinkState
 from router.link.sessions.renewals import Answer
 from router.model import limits as router_limits
 from router.model.ids import RouterId, SiteId
@@ -79,6 +79,7 @@ class West:
         self.store.add("east", token)
         self.neighbour = Neighbour(RouterId("w"), SiteId(self.identity.site_id), "west", b"")
         self.state: LinkState = "up"
+        self.error_code: LinkErrorCode = ""
         self.asked: list[float] = []
         self.journal = Journal()
         self.restart()
@@ -126,7 +127,7 @@ class West:
             lanes=1,
             streams=0,
             error="",
-            error_code="",
+            error_code=self.error_code,
             bytes_in=0,
             bytes_out=0,
         )

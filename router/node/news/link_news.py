@@ -60,7 +60,8 @@ class LinkNews:
         self._neighbours: dict[RouterId, Neighbour] = {}
         self._draining: set[RouterId] = set()  # Neighbours whose last link drains.
         self._leaving: set[RouterId] = set()  # Those among them with whom neither end opens more.
-        self._reasons: dict[str, dict[str, None]] = {}  # By link that we dial, while it is not up.
+        self._reasons: dict[str, dict[str, bool]] = {}
+        """By link that we dial, while it is not up: why, and whether that was told to heal."""
         self._lost: dict[RouterId, str] = {}  # Why the last link to a neighbour that we dial ended.
         self._failing: set[str] = set()  # Of these it was told, and they have not been up since.
         self._refusals: dict[str, tuple[str, str]] = {}  # Of who dials us: the last code and words.
@@ -174,20 +175,24 @@ class LinkNews:
             if name in self._failing:
                 self._failing.remove(name)
                 self._tell_beside_others(line)
-        elif line.error and self._is_new(name, line.error):
-            self._tell_failing(line)
+        elif line.error:
+            is_needless = line.error_code == "deleted"
+            heals = is_needless or line.state != "refused" or self._is_renewal_due(name)
+            if self._is_new(name, line.error, heals=heals):
+                self._tell_failing(line, heals=heals)
 
-    def _is_new(self, name: str, reason: str) -> bool:
-        """Whether ``reason`` was not told of link ``name`` since that was up last."""
+    def _is_new(self, name: str, reason: str, *, heals: bool) -> bool:
+        """Whether ``reason`` was not told of link ``name`` since that was up last, or was told to
+        heal, and does not any more."""
         told = self._reasons.setdefault(name, {})
-        if reason in told:
+        if reason in told and (heals or not told[reason]):
             return False
         if len(told) >= _REASONS_KEPT_MAX:
             del told[next(iter(told))]
-        told[reason] = None
+        told[reason] = heals
         return True
 
-    def _tell_failing(self, line: LinkStatus) -> None:
+    def _tell_failing(self, line: LinkStatus, *, heals: bool) -> None:
         name, refused = line.name, line.state == "refused"
         if line.error_code == "deleted":
             text = f"Link {name} is not needed any more: {line.error}."
@@ -197,7 +202,6 @@ class LinkNews:
             if self._lost.pop(RouterId(line.neighbour_router), "") == line.error:
                 return
             text = _sentence(f"Link {name} is not up: {line.error}")
-            heals = not refused or self._is_renewal_due(name)
             if refused and heals:
                 text += " But first this site asks there for another certificate."
             self._tell(

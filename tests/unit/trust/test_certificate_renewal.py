@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from certs import limits
+from router.link.sessions.lost_races import LinkErrorCode
 from router.model import limits as router_limits
 from tests.property.test_renewal import BEGAN, West
 
@@ -48,12 +51,24 @@ def test_a_link_that_is_refused_asks_within_seconds(tmp_path: Path) -> None:
 
 def test_a_refusal_may_be_over_with_the_renewal_until_that_has_failed(tmp_path: Path) -> None:
     west = West(tmp_path, ["refused"], 1)
-    assert west.renewer.is_due("east") and not west.renewer.is_due("no such link")
     west.state = "refused"
+    assert west.renewer.is_due("east") and not west.renewer.is_due("no such link")
     west.renewer.link_changed("east", "refused")
     west.internet.run_until(2 * router_limits.RENEW_SOON_S)
     assert "certificate-not-renewed" in west.journal.codes
     assert not west.renewer.is_due("east")
+
+
+@pytest.mark.parametrize("code", ["copy", "clock", "proxy"])
+def test_a_refusal_that_has_another_cause_is_not_over_with_a_renewal(
+    tmp_path: Path, code: LinkErrorCode
+) -> None:
+    west = West(tmp_path, ["refused"], 1)
+    west.state, west.error_code = "refused", code
+    assert not west.renewer.is_due("east")
+    west.renewer.link_changed("east", "refused")
+    west.internet.run_until(2 * router_limits.RENEW_SOON_S)
+    assert not west.asked
 
 
 def test_one_that_is_up_again_by_then_asks_nothing(tmp_path: Path) -> None:
