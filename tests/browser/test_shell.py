@@ -4,7 +4,7 @@ import re
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, Request, Route, expect
 
 from router.admin.views.status import Console
 from router.model.errors import Severity
@@ -145,6 +145,27 @@ def test_a_console_that_did_not_come_whole_is_loaded_again_by_itself(
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
         expect(page.locator("#app")).to_have_css("display", "grid")  # By style.css.
     assert refused
+
+
+def test_a_console_that_never_comes_whole_is_loaded_again_once(
+    chromium: Browser, stage: Stage
+) -> None:
+    """A proxy or a filter refuses one file for ever; what is there can be used."""
+    loads: list[str] = []
+
+    def count(request: Request) -> None:
+        if request.is_navigation_request():
+            loads.append(request.url)
+
+    with looking(chromium, stage) as page:
+        page.route("**/style.css", lambda route: route.abort())
+        page.on("request", count)
+        with page.expect_request(lambda request: len(loads) == 2):
+            page.goto(f"{stage.url}?")
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        page.evaluate("new Promise((later) => setTimeout(later, 2500))")  # As if another began.
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    assert len(loads) == 2
 
 
 def test_who_has_no_script_of_the_console_is_told_how_to_go_on(

@@ -11,14 +11,16 @@
 })();
 
 // A file that does not come, as the network changed at that moment, never comes: a browser keeps
-// that a module failed for as long as the page stays. So the page is loaded once more.
-addEventListener(
-  "error",
-  (event) => {
-    const { target } = event;
-    if (target instanceof HTMLScriptElement || target instanceof HTMLLinkElement) {
-      setTimeout(() => location.reload(), 2000);
-    }
-  },
-  true,
-);
+// that a module failed for as long as the page stays. So the page is loaded once more. Only once: a
+// proxy or a filter may refuse a file for ever, and most of the console works without a stylesheet.
+if (performance.getEntriesByType("navigation")[0]?.type !== "reload") {
+  addEventListener(
+    "error",
+    ({ target }) => {
+      if (target instanceof HTMLScriptElement || target instanceof HTMLLinkElement) {
+        setTimeout(() => location.reload(), 2000);
+      }
+    },
+    true,
+  );
+}
