@@ -186,6 +186,21 @@ def test_the_last_pod_serves_until_its_end_and_the_next_one_from_its_beginning(
     until(lambda: site.ask(door)[0] == 200, "the next one serves", START_S)
 
 
+def test_a_pod_that_is_deleted_serves_until_the_one_in_its_place_does(site: Site) -> None:
+    site.shop(replicas=1, hook_s=LAST_S)
+    door = site.open()
+    first = site.ask(door)[1]
+    (old,) = (one["metadata"]["name"] for one in site.shops())
+    site.cluster.delete("Pod", old, NAMESPACE)
+
+    def follows() -> bool:
+        status, served_by = site.ask(door)
+        assert status == 200, "there is no gap"
+        return served_by != first
+
+    until(follows, "the next one serves", START_S)
+
+
 def test_serving_goes_on_while_the_api_is_away_and_the_status_is_small_and_rare(
     site: Site,
 ) -> None:

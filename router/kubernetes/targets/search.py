@@ -121,8 +121,8 @@ class Search:
     def add_leaving(
         self, host: str, ports: tuple[int, ...], pod: Object | None, name: str = ""
     ) -> None:
-        """A pod that was told to end and still serves. It counts while no other one is ready, as
-        for kube-proxy (KEP-1669)."""
+        """A pod that was told to end and still serves: a last resort, as for kube-proxy
+        (KEP-1669)."""
         self._leaving.append(target(host, ports, pod, name, last_resort=LEAVES))
 
     def find(self, field: str, reason: str, hint: str, code: str) -> None:
@@ -280,19 +280,17 @@ class Search:
 
     def result(self) -> Document:
         """The connector with its targets, as many as count; of too many those that may be used."""
-        kept = self.targets
-        if all(one.unusable for one in kept):
-            kept = [*kept, *self._leaving]
-        if len(kept) > limits.TARGETS_PER_CONNECTOR_MAX:
-            number = len(kept)
-            kept = sorted(kept, key=lambda one: bool(one.unusable))
-            kept = kept[: limits.TARGETS_PER_CONNECTOR_MAX]
+        number, most = len(self.targets), limits.TARGETS_PER_CONNECTOR_MAX
+        if number > most:
             self.find(
                 WORKLOAD_FIELD,
-                f"it has {number} targets, of which {len(kept)} count",
+                f"it has {number} targets, of which {most} count",
                 "Spread them over several sites",
                 TOO_MANY,
             )
+        kept = [*self.targets, *self._leaving]
+        if len(kept) > most:
+            kept = sorted(kept, key=lambda one: (bool(one.unusable), bool(one.last_resort)))[:most]
         spec = msgspec.structs.replace(self.spec, targets=tuple(kept))
         return msgspec.structs.replace(self.document, spec=spec)
 

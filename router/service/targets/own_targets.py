@@ -41,9 +41,9 @@ class OwnTargets:
 
     Which are ready is kept in the ledger. `timings` and `outcomes` hear of each request. One of
     last resort (`TargetConfig`) stands aside while another one serves, here or at another site.
-    Once it is in use it stays so: two sites that each have only such a one do not take turns. Other
-    routers of this site do not count: they have the same targets, and each would leave it to the
-    others.
+    Once it is in use it goes on until another one here is ready: two sites that each have only such
+    a one do not take turns. Other routers of this site do not count: they have the same targets,
+    and each would leave it to the others.
     """
 
     __slots__ = (
@@ -141,12 +141,17 @@ class OwnTargets:
         if not last and not self._last_resorts:  # Nearly always.
             self._aside.clear()
             return targets
-        is_served = self._service.is_served_by_others() or any(
+        is_served_here = any(
             self.health.is_ready(target) and not one.unusable
             for target, one in targets.items()
             if target not in last
         )
-        used = self._last_resorts & last.keys() if is_served else frozenset(last)
+        if is_served_here:
+            used: frozenset[str] = frozenset()
+        elif self._service.is_served_by_others():
+            used = self._last_resorts & last.keys()
+        else:
+            used = frozenset(last)
         self._last_resorts = used
         self._aside = {target: one for target, one in last.items() if target not in used}
         return {target: one for target, one in targets.items() if target not in self._aside}
@@ -163,8 +168,11 @@ class OwnTargets:
         self._ledger.set_ready(target, ready, ejected=self.health.is_ejected(target))
         if ready and self._starts_slowly and self._service.is_loaded():
             self._slow_starts.begin(target)
-        self._service.targets_changed()
-        self.recall_if_deserted()
+        if ready and self._last_resorts and target not in self._last_resorts:
+            self.set({**self.ways.configs, **self._aside})  # They stand aside from now on.
+        else:
+            self._service.targets_changed()
+            self.recall_if_deserted()
 
     def _can_spare_one(self) -> bool:
         """Never the last one of all, however it fails: an error is better than no answer.

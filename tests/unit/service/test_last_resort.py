@@ -101,6 +101,18 @@ def test_beside_a_target_that_is_ready_here_it_stands_aside() -> None:
     assert shop.ready() == ["one"]
 
 
+def test_it_goes_on_until_the_one_that_follows_it_can_be_reached() -> None:
+    """The cluster may call a pod ready that this router does not reach yet."""
+    shop = Shop(one=STAYS)
+    shop.targets["two"].stop()
+    shop.have(one=LEAVING, two=STAYS)
+    assert shop.ready() == ["one"]
+    shop.targets["two"] = FakeTarget(shop.network, "10.0.0.2", 80, answer_ok)
+    shop.network.advance(30.0)
+    assert shop.ready() == ["two"]
+    assert shop.shown() == ["ready"]
+
+
 def test_other_routers_of_the_site_have_the_same_pods_and_do_not_count() -> None:
     """Else each leaves it to the others, until they have told that they have none."""
     shop = Shop(one=STAYS)

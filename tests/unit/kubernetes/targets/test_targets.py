@@ -111,11 +111,24 @@ def test_a_pod_that_was_told_to_end_is_a_last_resort_while_it_serves_and_no_othe
     assert not found.errors
 
 
-def test_a_pod_that_was_told_to_end_is_nothing_beside_one_that_stays() -> None:
+def test_a_pod_that_was_told_to_end_is_a_last_resort_beside_one_that_stays() -> None:
+    """Whether that one can be reached is for the router to find out."""
     view = snapshot(DEPLOYMENT, LEAVING, pod("b", "10.0.0.2"))
     found = expand([connector("deployment/shop", 80)], view)
     assert places(found) == ["10.0.0.2:80"]
-    assert not last_resorts(found)
+    assert list(last_resorts(found)) == ["10.0.0.1:80"]
+
+
+def test_of_too_many_pods_those_that_are_to_end_count_the_least() -> None:
+    most = limits.TARGETS_PER_CONNECTOR_MAX
+    pods = [pod(f"p{one:05}", f"10.1.{one // 250}.{one % 250}") for one in range(most - 1)]
+    ending = [pod(f"a{one}", f"10.2.0.{one}", deleted=True) for one in range(2)]
+    waiting = pod("b", "10.3.0.1", ready=False)
+    found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, *pods, *ending))
+    assert (len(places(found)), list(last_resorts(found))) == (most - 1, ["10.2.0.0:80"])
+    assert not found.errors
+    found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, *ending, waiting))
+    assert (list(last_resorts(found)), len(unusable(found))) == (["10.2.0.0:80", "10.2.0.1:80"], 1)
 
 
 @pytest.mark.parametrize("phase", ["Running", "Pending"])
@@ -387,8 +400,8 @@ def test_a_service_stands_for_its_ready_endpoints() -> None:
     )
     assert places(found) == ["10.0.0.1:8080", "10.0.0.3:8081"]
     assert unusable(found) == {"10.0.0.2:8080": "its pod is not ready"}
-    assert not last_resorts(found)
-    assert [target.capacity for target in targets(found.documents)] == [7, None, None]
+    assert list(last_resorts(found)) == ["10.0.0.4:8081"]
+    assert [target.capacity for target in targets(found.documents)] == [7, None, None, None]
     assert not found.errors
 
 
