@@ -119,7 +119,8 @@ def _unused(facts: LeftOutFacts, one: _Site, candidate: RemoteCandidate) -> Left
     if not candidate.barred:
         protocol = declared.declaration.spec.protocol if declared is not None else "PROTOCOL"
         alike = f"At {one.name}: sitectl service set {service} --protocol {protocol}"
-        if owner is not None and table.site not in owner.sites:
+        rivals = declared.conflicts if declared is not None and declared.site == table.site else ()
+        if owner is not None and {*owner.sites} & {*rivals}:
             theirs = ", ".join(table.party(site).shown for site in owner.sites)
             alike = f"Leave the name to {theirs}: sitectl service delete {service}"
         return LeftOut(f"{one.shown} is left out: {candidate.differs}", alike)

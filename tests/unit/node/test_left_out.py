@@ -168,6 +168,27 @@ def test_where_another_site_owns_the_name_it_is_left_to_that_once() -> None:
     assert found.let_in == "Leave the name to hub: sitectl service delete shop"
 
 
+@pytest.mark.parametrize("declares", ["hub", "near"])
+def test_who_follows_the_owner_or_declares_the_same_has_the_third_site_made_alike(
+    declares: str,
+) -> None:
+    """There is nothing to delete here that would help."""
+    spec = ServiceSpec(ports=(8080,), protocol="http")
+    counts = Declared(
+        declaration=Declaration(name="shop", spec=spec, declared_at_s=0.0),
+        site=site_id(declares),
+        reachable=True,
+        conflicts=(site_id("far"),),
+    )
+    known = msgspec.structs.replace(
+        table((offer("far", differs="far declares it as tcp, and http counts here"),)),
+        owners={"shop": Owner((site_id("hub"),), content="")},
+        declarations={"shop": counts},
+    )
+    found = left_out(facts(row("far"), table=known))
+    assert found.let_in == "At far: sitectl service set shop --protocol http"
+
+
 def test_without_a_grant_a_strict_site_says_who_could_give_it() -> None:
     offers = (offer("far", barred="not-approved: the owner has not granted it"),)
     rules = SharingRules({"shop": Sharing(import_from=("*",))}, strict=True)
