@@ -306,8 +306,9 @@ def _take(search: Search, endpoint: Mapping[str, Any], ports: tuple[int, ...]) -
     addresses = endpoint.get("addresses") or ()
     # Ready is to be taken as true where it is not said (EndpointSlice, conditions).
     takes = conditions.get("ready") is not False or search.spec.not_ready
-    # And serving as ready: it alone tells of one that is terminating.
-    serves = conditions.get("serving", conditions.get("ready")) is not False
+    # Serving tells of one that is terminating; not said, it is as ready.
+    serving = conditions.get("serving")
+    serves = (conditions.get("ready") if serving is None else serving) is not False
     leaves = bool(conditions.get("terminating"))
     if pod is not None:
         search.check_capacity(pod)

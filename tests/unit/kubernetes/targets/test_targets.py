@@ -177,6 +177,7 @@ def test_a_pod_that_is_over_never_counts(phase: str) -> None:
         ({"ready": False, "serving": True, "terminating": True}, True),
         ({"ready": False, "serving": False, "terminating": True}, False),
         ({"ready": False, "terminating": True}, False),  # As ready says.
+        ({"ready": False, "serving": None, "terminating": True}, False),
     ],
 )
 def test_an_endpoint_that_ends_is_a_last_resort_while_it_serves(
