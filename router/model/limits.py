@@ -826,6 +826,7 @@ TRIALS_AT_ONCE_MAX = 4  # Services that are tried at the same time.
 ECHO_BYTES_MAX = KIB  # Of an answer: a router id and a version.
 
 REFUSALS_KEPT_MAX = 64  # Peers whose last refusal is remembered, so that it is told once.
+LINK_REASONS_KEPT_MAX = 16  # Of a link that does not come up: so many are each told once.
 
 UNAPPROVED_NOTES_MAX = 16  # All of them: sitectl access.
 ACCESS_ROWS_MAX = 2_000  # Some 250 bytes each as JSON; a service can be asked for alone.

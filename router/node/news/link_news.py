@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from router.link.fault import Fault
 from router.link.links import Links
@@ -21,8 +20,6 @@ from router.routing.events import LsaRejected
 _SAYS_NOTHING = ("refused", "timeout")
 """How handshakes end with whoever connects and does not go on."""
 _PORT = re.compile(r":\d+")
-_REASONS_KEPT_MAX: Final = 16
-"""Of a link that does not come up: those that were told. An endless variety is told again."""
 
 
 class LinkNews:
@@ -187,7 +184,7 @@ class LinkNews:
         told = self._reasons.setdefault(name, {})
         if reason in told and (heals or not told[reason]):
             return False
-        if len(told) >= _REASONS_KEPT_MAX:
+        if len(told) >= limits.LINK_REASONS_KEPT_MAX:
             del told[next(iter(told))]
         told[reason] = heals
         return True

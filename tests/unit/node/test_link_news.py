@@ -204,6 +204,19 @@ def test_reasons_that_take_turns_are_told_once_each_until_the_link_is_up() -> No
     assert site.journal.told() == ["link-failing"]
 
 
+def test_of_an_endless_variety_of_reasons_the_latest_are_remembered() -> None:
+    links, site = Dialled(), Watched()
+    said = LinkNews(site.journal.tell, cast(Any, links), str, site.deleted, still)
+    reasons = [f"reason {number}" for number in range(limits.LINK_REASONS_KEPT_MAX + 1)]
+    for reason in (*reasons, reasons[-1], reasons[1]):
+        links.fails(reason)
+        said.changed("link1")
+    assert len(site.journal.told()) == len(reasons)
+    links.fails(reasons[0])
+    said.changed("link1")
+    assert site.journal.told() == ["link-failing"]
+
+
 def test_why_the_last_link_went_down_is_not_told_again_of_the_link_that_is_dialled() -> None:
     links, site = Dialled(), Watched()
     links.line = msgspec.structs.replace(links.line, neighbour_router=WEST.router)
