@@ -310,9 +310,9 @@ class Service(ServiceFigures):
         """Another site, or another router of this one, has ready targets."""
         return self.balancer.is_served_elsewhere
 
-    def is_served_by_others(self) -> bool:
+    def is_served_at_other_sites(self) -> bool:
         """Another site has ready targets."""
-        return self.balancer.is_served_by_others
+        return self.balancer.is_served_at_other_sites
 
     def _note_desertion(self, was_served: bool) -> None:
         if was_served and not self.balancer.is_served_elsewhere:

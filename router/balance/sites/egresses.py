@@ -184,7 +184,7 @@ class Egresses:
         return any(one.is_usable and not one.is_ejected for one in self.routers.values())
 
     @property
-    def is_served_by_others(self) -> bool:
+    def is_served_at_other_sites(self) -> bool:
         """As `is_served_elsewhere`, without the other routers of this site."""
         own = self._local.site
         return any(

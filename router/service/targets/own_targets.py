@@ -26,7 +26,7 @@ class OfService(Protocol):
     def is_served_elsewhere(self) -> bool:
         """Another site, or another router of this one, has ready targets."""
 
-    def is_served_by_others(self) -> bool:
+    def is_served_at_other_sites(self) -> bool:
         """Another site has ready targets."""
 
     def targets_changed(self) -> None:
@@ -82,7 +82,7 @@ class OwnTargets:
         self._last_resorts: frozenset[str] = frozenset()
         """In use."""
         self._aside: dict[str, TargetConfig] = {}
-        """Not in use, by address: nobody is told of them, as if they were gone already."""
+        """Those not in use, by address; no figure and no page shows them."""
         self.are_there = False
         """Whether the service has targets at this site, ready or not."""
         self._set_checks(config)
@@ -128,7 +128,7 @@ class OwnTargets:
         """If nobody serves, check at once those that are ejected, and use those of last resort."""
         if self._ledger.targets_ready:
             return
-        if self._aside and not self._service.is_served_by_others():
+        if self._aside and not self._service.is_served_at_other_sites():
             self.set({**self.ways.configs, **self._aside})
         if not self._service.is_served_elsewhere():
             self.health.recall()
@@ -148,7 +148,7 @@ class OwnTargets:
         )
         if is_served_here:
             used: frozenset[str] = frozenset()
-        elif self._service.is_served_by_others():
+        elif self._service.is_served_at_other_sites():
             used = self._last_resorts & last.keys()
         else:
             used = frozenset(last)
