@@ -22,7 +22,7 @@ PROBES_PORT = 20_900
 START_S = 30.0
 PAUSE_S = 0.01
 """A client waits so long between requests: three that do not take all processors there are."""
-LAST_S = 6  # From the moment that a pod is told to end.
+LAST_S = 6  # How long a pod goes on after its deletion was asked for.
 EACH = 20  # Requests while there are so many pods.
 
 
@@ -41,7 +41,7 @@ class Site:
     def shop(self, replicas: int = 2, *, capacity: str = "", hook_s: int = 0) -> None:
         """A Deployment that answers with its pods' names, exposed at port 80.
 
-        A pod that is told to end goes on for ``hook_s``.
+        A pod that is deleted goes on for ``hook_s``.
         """
         container: Json = {"name": "main", "image": "http-echo"}
         container["ports"] = [{"containerPort": 8080}]
@@ -178,7 +178,7 @@ def test_the_last_pod_serves_until_its_end_and_the_next_one_from_its_beginning(
     site.shop(replicas=1, hook_s=LAST_S)
     door = site.open()
     site.cluster.patch("Deployment", "shop", {"spec": {"replicas": 0}}, NAMESPACE)
-    until(lambda: [one for one in site.shops() if is_leaving(one)], "it is told to end")
+    until(lambda: [one for one in site.shops() if is_leaving(one)], "it is to end")
     stays(lambda: site.ask(door)[0] == 200, "it serves though it is to end", LAST_S / 2)
     until(lambda: not site.shops(), "it is gone", START_S)
     until(lambda: site.ask(door)[0] == 503, "nobody is there")

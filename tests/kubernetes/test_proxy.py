@@ -33,7 +33,7 @@ def _fetch(address: str, port: int) -> str:
 
 
 def _serve(cluster: Cluster, kind: str, hook_s: int = 0) -> Json:
-    """``hook_s``: a pod that is told to end goes on for so long."""
+    """``hook_s``: how long a pod goes on after its deletion was asked for."""
     ports = [{"name": "http", "containerPort": 8080}]
     ready = {"httpGet": {"port": "http"}}
     template = pod_template("web", ports=ports, readinessProbe=ready)

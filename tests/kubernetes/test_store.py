@@ -100,7 +100,7 @@ class Following:
 
     @property
     def targets(self) -> set[str]:
-        """Addresses that requests may go to, whoever else serves."""
+        """Addresses that requests may go to, also while other sites serve."""
         usable = (one for one in self.listed if not one.unusable and not one.last_resort)
         return {target.host for target in usable}
 

@@ -131,8 +131,8 @@ class Candidate(ABC):
         self.targets_ready = 0
         self.capacity: int | None = None
         self.all_stated = False
-        """Of several routers of a site: each has a stated capacity, so that their room is a number
-        also where one has more in flight than its slots: that takes no slot of another one."""
+        """Each of several routers of a site states its capacity. Their room is then a number, even
+        if one has more in flight than its slots: these are not the slots of another router."""
         self.in_flight = self.beyond = 0
         self.most_running: int | None = None
         """No more than so many run there, others are on their way; None: nobody knows."""

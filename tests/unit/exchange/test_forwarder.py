@@ -1,4 +1,4 @@
-"""What a forwarder as a whole is told, and tells: its name, its targets, its end."""
+"""A forwarder as a whole: its name, its targets, its news, its end."""
 
 from router.model import limits
 from router.model.ids import ServiceKey

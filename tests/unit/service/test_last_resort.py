@@ -50,7 +50,7 @@ class Shop:
         return [name for name, one in self.targets.items() if one.address.host in up]
 
     def shown(self) -> list[str]:
-        """What is told of the targets, in a word."""
+        """The state of each target that is shown, in a word."""
         return [one.error or "ready" for one in self.forwarder.readings.targets.of(KEY)]
 
     def get(self) -> Party:
