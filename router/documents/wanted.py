@@ -64,7 +64,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     ``shares``: how that came about; None: nobody has to agree. ``drained``: by service, this
     router's share of the slots that are left of a drained site; None: it is all of them.
     ``capped_before``: by service, of the slots of a cap of the site those of its routers before
-    this one. ``exports``: services behind which there is a ServiceExport.
+    this one. ``exports``: services behind which there is a ServiceExport. ``unready``: pods of
+    other routers of this site that are not ready, and since when, Unix seconds.
     Nobody changes the tables: a new state is a new value.
     """
 
@@ -85,6 +86,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     capped_before: dict[str, int] = {}
     shares: Agreement | None = None
     exports: dict[str, ExportTerms] = {}
+    unready: Mapping[str, float] = {}
 
     @property
     def rules(self) -> SharingRules:

@@ -217,6 +217,11 @@ class Links:
         lost = accepted.lost.lines(accepted.up, self._owner.linked_elsewhere)
         return listed(self._dialled.wanted.values(), self._dialled.leaving, accepted.up, lost)
 
+    def to_siblings(self) -> list[LinkStatus]:
+        """The links to other routers of this site that this one dials."""
+        wanted = self._dialled.wanted.values()
+        return [outgoing_status(link) for link in wanted if link.spec.is_sibling]
+
     def drain(self) -> None:
         """This site stops: neighbours shall open no more streams here; those open go on.
 

@@ -321,6 +321,7 @@ PEERS_RESOLVE_S = 5.0  # A name that stands for routers of the own site is asked
 PEERS_ANSWER_S = 5.0
 POD_START_SEEN_S = 30.0  # From a Pod being made: by then it is shown as running, if it runs.
 SHARES_UNHEARD_S = 15.0  # Routers of one site that start agree sooner, unless they cannot link.
+ROUTER_ABSENT_S = 15.0  # Another router of the site that does not serve so long is worth a word.
 SHARES_REPEAT_S = 0.5  # Between routers of one site: what was lost is said again.
 PLACE_CHARS_MAX = 128  # A host name and a process, told to neighbours.
 COPY_RETRY_S = 5.0  # Of who was refused as a copy: the original may have been stopped.

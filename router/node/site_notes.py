@@ -1,16 +1,18 @@
 """What degrades nothing at this site and is good to know, gathered from its rooms for `status`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from router.documents import Wanted
 from router.exchange.readings import Readings
+from router.link.links import Links
 from router.model import limits
 from router.model.events import Note
 from router.net.ports import Network
 from router.node.news.bar_news import notes_of_bars
 from router.node.news.ejection_news import EjectionNews
 from router.node.news.new_offers import NewOffers
+from router.node.problems import absent_routers
 from router.node.problems.capacity_hints import capacity_hints
 from router.node.problems.strict_notes import strict_notes
 from router.node.problems.weight_hints import weight_hints
@@ -19,21 +21,34 @@ from router.routing.edges.edge import Routing
 
 
 class SiteNotes:
-    """Reads the rooms at the moment of asking. ``name``: of this site."""
+    """Reads the rooms at the moment of asking. ``name``: of this site; ``utc``: of monotonic s."""
 
-    __slots__ = ("_ejections", "_name", "_network", "_offers", "_readings", "_routing", "_services")
+    __slots__ = (
+        "_ejections",
+        "_links",
+        "_name",
+        "_network",
+        "_offers",
+        "_readings",
+        "_routing",
+        "_services",
+        "_utc",
+    )
 
     def __init__(
         self,
         network: Network,
+        utc: Callable[[float], str],
         name: str,
+        links: Links,
         routing: Routing,
         readings: Readings,
         services: SiteServices,
         offers: NewOffers,
         ejections: EjectionNews,
     ) -> None:
-        self._network, self._name, self._routing = network, name, routing
+        self._network, self._utc = network, utc
+        self._name, self._links, self._routing = name, links, routing
         self._readings, self._services = readings, services
         self._offers, self._ejections = offers, ejections
 
@@ -47,6 +62,8 @@ class SiteNotes:
             *self._ejections.notes(table, self._network.now()),
             *self._services.notes(),
             *config,
+            *absent_routers.notes_of_pods(wanted.unready, time.time()),
+            *self._of_peers(wanted),
             *notes_of_bars(table),
             *self._offers.notes(table, self._readings.used_services(), rules),
             *self._services.pins.notes(table, rules),
@@ -61,6 +78,12 @@ class SiteNotes:
             *capacity_hints(wanted, table, ready),
         )
         return found[: limits.STATUS_NOTES_MAX]
+
+    def _of_peers(self, wanted: Wanted) -> Iterable[Note]:
+        if not wanted.site.peers:
+            return ()
+        now, linked = self._network.now(), self._links.adjacencies.siblings
+        return absent_routers.notes_of_peers(self._links.to_siblings(), linked, now, self._utc)
 
     def _is_drained_of(self, service: str) -> bool:
         return any(

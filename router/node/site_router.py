@@ -265,16 +265,17 @@ class SiteRouter:
         )
 
     def _new_notes(self) -> SiteNotes:
+        utc = WallClock(self._network.now).utc
         return SiteNotes(
             self._network,
+            utc,
             self.identity.name,
+            self.links,
             self.routing,
             self.readings,
             self.site_services,
             self.news.offers,
-            EjectionNews(
-                self.forwarder, self.names.site, self._tell, WallClock(self._network.now).utc
-            ),
+            EjectionNews(self.forwarder, self.names.site, self._tell, utc),
         )
 
     def _join(self) -> None:

@@ -41,7 +41,7 @@ def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[
     for note in status.get("notes") or []:
         if (note["code"], note["message"]) not in told:
             yield Finding(note["severity"], note["code"], note["message"], note.get("hint", ""))
-    yield from _peers(site, status.get("replicas", 1))
+    yield from _peers(site, status)
     yield from _workers(status.get("workers") or [])
     if wanted := status.get("workers_next"):
         text = f"the router is to have {output.count(wanted, 'worker')} from its next start on"
@@ -51,12 +51,12 @@ def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[
     yield from _each(services, "SW0516", "no service", partial(_service, known))
 
 
-def _peers(site: Site, routers: int) -> Iterator[Finding]:
+def _peers(site: Site, status: Mapping[str, Any]) -> Iterator[Finding]:
     """Whether any other router of the site is linked, where its document names some."""
-    peers = site.peers()
+    routers, peers = status.get("replicas", 1), site.peers()
     if routers > 1:
         yield Finding("ok", "SW0515", f"{routers} routers of this site are linked to each other")
-    elif peers:
+    elif peers and not any(note["code"] == "SW0684" for note in status.get("notes") or ()):
         text = f"no other router of this site is linked; its peers are {', '.join(peers)}"
         hint = "Is one running there? Another address: sitectl update --peer HOST:PORT"
         yield Finding("warning", "SW0515", text, hint)

@@ -92,6 +92,26 @@ def test_routers_that_reach_each_other_divide_and_miss_nobody(begin: Begin) -> N
         soon(lambda router=router: "SW0678" not in router.codes(), "none is missed", one, other)  # type: ignore[misc]
 
 
+def test_a_router_whose_pod_is_not_ready_is_named_by_the_others(
+    cluster: Cluster, begin: Begin
+) -> None:
+    one, other = begin("r-1", ""), begin("r-2", "")
+    for asked, missed in ((one, "r-2"), (other, "r-1")):
+        soon(lambda asked=asked: asked.get("status")["replicas"] == 2, "linked", one, other)  # type: ignore[misc]
+
+        def named(asked: Router = asked, missed: str = missed) -> bool:
+            told = f"The router of pod {missed} is not ready since 20:00:00 UTC."
+            return told in [note["message"] for note in asked.get("status")["notes"]]
+
+        assert not named()
+        since = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-11-28T20:00:00Z"}
+        cluster.patch("Pod", missed, {"status": {"conditions": [since]}}, "west", "status")
+        soon(named, "status names it", one, other)
+        ready = since | {"status": "True"}
+        cluster.patch("Pod", missed, {"status": {"conditions": [ready]}}, "west", "status")
+        soon(lambda named=named: not named(), "it serves again", one, other)  # type: ignore[misc]
+
+
 def test_of_routers_that_do_not_reach_each_other_the_first_keeps_all_until_it_is_gone(
     cluster: Cluster, begin: Begin, serve: Serve
 ) -> None:

@@ -11,7 +11,7 @@ from tests.scenario.backends import HttpTarget
 from tests.scenario.clients import Load
 from tests.scenario.harness import SHOP_PORT, Network, Site, own_address
 from tests.scenario.test_backup import passphrase, saved
-from tests.scenario.waiting import stays, until
+from tests.scenario.waiting import WAIT_S, stays, until
 
 CAPACITY = 4
 SERVICE_S = 0.2
@@ -104,8 +104,12 @@ def test_when_one_of_two_routers_is_killed_the_other_serves(pair: Pair) -> None:
         count = len(load.answers)
         until(lambda: len(load.answers) > count + 20, "clients are served on")
     assert len(load.failed) <= CAPACITY
+    missed = f"The router {second.link_door} of this site is not linked since "
+    until(lambda: missed in first.ctl("status").out, "status names it", 2 * WAIT_S)
+    assert missed in " ".join(first.ctl("check", code=3).out.split())
     second.start()
     until(pair.are_joined, "it is back")
+    assert missed not in first.ctl("status").out
     assert pair.busiest() <= CAPACITY
     for site in (first, second, pair.east):
         site.until_well("SW0401", "SW0665")

@@ -45,7 +45,9 @@ class RouterShares:
         division, self._until = replicas.division(
             pods, self._own, now, agrees=links, heard=partners
         )
-        wanted = divided(wanted, division)
+        wanted = msgspec.structs.replace(
+            divided(wanted, division), unready=replicas.unready(pods, self._own)
+        )
         if not links:
             return wanted
         siblings = replicas.to_dial(pods, self._own, families, wanted.site.bind_port)

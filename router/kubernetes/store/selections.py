@@ -74,8 +74,10 @@ def pod(found: Kept) -> Kept:
     ]
     conditions = _list(status.get("conditions"))
     headed = _headed(found)
-    if is_router(headed):  # They share by age.
+    told = ["type", "status"]
+    if is_router(headed):  # They share by age, and miss each other.
         headed["metadata"] |= _only(_dict(found.get("metadata")), ("creationTimestamp",))
+        told.append("lastTransitionTime")
     owners = _list(_dict(found.get("metadata")).get("ownerReferences"))
     headed["metadata"]["ownerReferences"] = [
         _only(owner, ("kind", "name", "controller")) for owner in owners if owner.get("controller")
@@ -94,7 +96,7 @@ def pod(found: Kept) -> Kept:
             **_only(status, ("phase", "podIP", "podIPs", "hostIP", "hostIPs")),
             **ended,
             "conditions": [
-                _only(condition, ("type", "status"))
+                _only(condition, told)
                 for condition in conditions
                 if condition.get("type") == "Ready"
             ],

@@ -10,6 +10,7 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import (
     Object,
     annotations,
+    created_at,
     labels,
     metadata,
     name_of,
@@ -125,6 +126,13 @@ def _is_ready(pod: Object) -> bool:
         condition.get("type") == "Ready" and condition.get("status") == "True"
         for condition in status.get("conditions") or ()
     )
+
+
+def not_ready_since(pod: Object) -> float:
+    """Of a router's pod that is not ready: Unix seconds."""
+    conditions = section(pod, "status").get("conditions") or ()
+    told = (one.get("lastTransitionTime") for one in conditions if one.get("type") == "Ready")
+    return seconds_of(str(next(told, "") or created_at(pod))) or 0.0
 
 
 def has_ended(pod: Object) -> bool:

@@ -22,6 +22,7 @@ from router.kubernetes.targets.pods import (
     is_leaving,
     is_router,
     may_run,
+    not_ready_since,
     takes_requests,
 )
 from router.model import limits
@@ -155,6 +156,19 @@ def to_dial(
         if is_router(pod) and not has_ended(pod) and _age(pod) < mine
     )
     return tuple(sorted(join(host, port) for host in hosts if host))
+
+
+def unready(pods: Mapping[str, Object], own: str) -> dict[str, float]:
+    """Pods of other routers that should serve beside Pod ``own`` and are not ready, and since when
+    (Unix seconds; of one that never was: since it was made)."""
+    return {
+        name: not_ready_since(pod)
+        for name, pod in pods.items()
+        if name != own
+        and own in pods
+        and is_router(pod)
+        and not (is_leaving(pod) or has_ended(pod) or takes_requests(pod))
+    }
 
 
 def _age(pod: Object) -> tuple[str, str]:

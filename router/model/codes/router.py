@@ -157,6 +157,14 @@ CODES: Final = (
         "revoke-access --link NAME",
     ),
     Code(
+        "SW0684",
+        "A router of this site does not serve",
+        "The site has several routers, and one of them is not ready, or does not link to this one, "
+        "for 15 s by now. The others serve; its part of each capacity is unused on hosts, and "
+        "divided among the others in a namespace.",
+        "As the text says: kubectl describe pod NAME, or sitectl status on its host",
+    ),
+    Code(
         "SW0690",
         "A worker does not serve",
         "One of the processes of the router ended or cannot start. The others serve; its share of "

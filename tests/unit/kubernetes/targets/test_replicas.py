@@ -12,7 +12,14 @@ from router.documents import Wanted
 from router.documents.capacities import cap_of, terms_of
 from router.documents.division import WHOLE, Division, divided
 from router.kubernetes.services.endpoint_slices import BOTH
-from router.kubernetes.targets.replicas import HeardRouters, division, partners, shares, to_dial
+from router.kubernetes.targets.replicas import (
+    HeardRouters,
+    division,
+    partners,
+    shares,
+    to_dial,
+    unready,
+)
 from router.model import limits
 from router.model.capacity import Rate, SiteCap
 from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec
@@ -296,3 +303,19 @@ def test_a_router_that_serves_nobody_yet_has_no_rate_either() -> None:
 
 def rate(per_s: float, resume_per_s: float, window_s: float) -> Rate:
     return Rate(per_s=per_s, resume_per_s=resume_per_s, window_s=window_s, stay_s=window_s)
+
+
+def test_other_routers_that_should_serve_and_are_not_ready_are_missed() -> None:
+    stopped_at = "2026-01-01T00:05:00Z"
+    frozen = router("b", 1, "10.0.0.2", ready=False)
+    frozen["status"]["conditions"][0]["lastTransitionTime"] = stopped_at
+    never = router("c", 2, ready=False)
+    never["status"]["conditions"] = []
+    over = router("d", 3, ready=False)
+    over["status"]["phase"] = "Failed"
+    others = (router("e", 4, "10.0.0.5"), ending("f", 5), pod("shop", ready=False))
+    pods = {one["metadata"]["name"]: one for one in (frozen, never, over, *others)}
+    assert unready(pods, "a") == {}, "this router is none of them"
+    pods["a"] = router("a", 0, ready=False)
+    made = datetime(2026, 1, 1, 0, 2, tzinfo=UTC).timestamp()
+    assert unready(pods, "a") == {"b": made + 180, "c": made}

@@ -804,6 +804,11 @@ def test_check_says_when_no_other_router_of_the_site_is_linked(
     alone = here("check").stdout
     assert "no other router of this site is linked; its peers are w2.example:55671" in alone
     assert "sitectl update --peer HOST:PORT" in alone
+    message = "The router 10.0.0.2:55671 of this site is not linked since 12:00:00 UTC."
+    note = {"code": "SW0684", "severity": "warning", "message": message, "hint": ""}
+    admin.item("/api/v1/status", {**STATUS, "replicas": 1, "notes": [note]})
+    named = " ".join(here("check").stdout.split())
+    assert message in named and "no other router" not in named
     admin.item("/api/v1/status", {**STATUS, "replicas": 2})
     assert "2 routers of this site are linked to each other" in here("check").stdout
 

@@ -1,0 +1,46 @@
+"""Notes on the other routers of this site that should serve with this one, and do not. Pure."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from router.link.sessions.link_status import LinkStatus
+from router.model import limits
+from router.model.events import Note
+from router.model.ids import RouterId
+from router.node.time_text import time_of_day, utc_of
+
+
+def notes_of_pods(unready: Mapping[str, float], now: float) -> Iterator[Note]:
+    """``unready``: names of pods, and since when each is not ready. Unix seconds, as ``now``."""
+    for name, since in sorted(unready.items()):
+        if now - since >= limits.ROUTER_ABSENT_S:
+            yield _note(
+                f"The router of pod {name} is not ready since {time_of_day(utc_of(since) or '')}.",
+                f"kubectl describe pod {name}",
+            )
+
+
+def notes_of_peers(
+    links: Collection[LinkStatus],
+    linked: Collection[RouterId],
+    now: float,
+    utc: Callable[[float], str],
+) -> Iterator[Note]:
+    """``links``: those that this router dials to peers. ``linked``: other routers of the site that
+    are, over a link that either dialled. ``now``: monotonic seconds; ``utc``: of them."""
+    if len(linked) >= len(links):
+        return
+    for link in links:
+        is_down = link.state != "up" and link.neighbour_router not in linked
+        if is_down and now - link.since >= limits.ROUTER_ABSENT_S:
+            since = time_of_day(utc(link.since))
+            cause = f": {link.error}" if link.error else ""
+            end = "" if cause.endswith((".", "?")) else "."
+            yield _note(
+                f"The {link.name} of this site is not linked since {since}{cause}{end}",
+                "On its host: sitectl status. If it has another address: sitectl update --peer "
+                "HOST:PORT",
+            )
+
+
+def _note(message: str, hint: str) -> Note:
+    return Note(severity="warning", code="SW0684", message=message, hint=hint)

@@ -1,0 +1,76 @@
+"""Other routers of a site that do not serve, as a note names them."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from router.link.sessions.link_status import LinkStatus
+from router.model import limits
+from router.model.events import Note
+from router.model.ids import RouterId
+from router.node.problems.absent_routers import notes_of_peers, notes_of_pods
+
+NOON = 1_767_268_800.0
+"""12:00:00 UTC, Unix seconds."""
+LINK = LinkStatus(
+    name="router 10.0.0.2:55671",
+    neighbour_name="west",
+    neighbour_site="w",
+    neighbour_router="2",
+    direction="outgoing",
+    cost=1,
+    state="down",
+    since=100.0,
+    rtt_s=None,
+    lanes=0,
+    streams=0,
+    error="connection refused",
+    error_code="",
+    bytes_in=0,
+    bytes_out=0,
+)
+
+
+def said(notes: Iterable[Note]) -> list[str]:
+    found = list(notes)
+    assert all((note.severity, note.code) == ("warning", "SW0684") for note in found)
+    return [note.message for note in found]
+
+
+def of_peer(
+    link: LinkStatus, *linked: str, age_s: float = limits.ROUTER_ABSENT_S, others: int = 0
+) -> list[str]:
+    up = [msgspec.structs.replace(link, state="up") for _ in range(others)]
+    at = link.since + age_s
+    routers = list(map(RouterId, linked))
+    return said(notes_of_peers([link, *up], routers, at, lambda at: f"2026-01-01T12:01:{at:.0f}"))
+
+
+def test_a_pod_that_is_not_ready_is_named_once_it_is_so_for_a_while() -> None:
+    unready = {"spillway-router-b": NOON, "spillway-router-a": NOON + 1}
+    late = NOON + limits.ROUTER_ABSENT_S
+    assert said(notes_of_pods(unready, late - 0.1)) == []
+    first = "The router of pod spillway-router-b is not ready since 12:00:00 UTC."
+    assert said(notes_of_pods(unready, late)) == [first]
+    assert said(notes_of_pods(unready, late + 1)) == [
+        "The router of pod spillway-router-a is not ready since 12:00:01 UTC.",
+        first,
+    ]
+
+
+def test_a_peer_is_named_once_its_link_is_down_for_a_while() -> None:
+    link = msgspec.structs.replace(LINK, since=30.0)
+    expected = "The router 10.0.0.2:55671 of this site is not linked since 12:01:30 UTC"
+    assert of_peer(link) == [f"{expected}: connection refused."]
+    assert of_peer(msgspec.structs.replace(link, error="")) == [f"{expected}."]
+    asking = msgspec.structs.replace(link, error="refused. Does it run?")
+    assert of_peer(asking) == [f"{expected}: refused. Does it run?"]
+    assert of_peer(link, age_s=limits.ROUTER_ABSENT_S - 0.1) == []
+    assert of_peer(msgspec.structs.replace(link, state="up")) == []
+
+
+def test_a_peer_that_dials_this_router_is_not_missed() -> None:
+    assert of_peer(LINK, "2") == [], "it is who was reached there last"
+    assert of_peer(LINK, "3") == [], "as many are linked as are dialled"
+    assert of_peer(LINK, "3", others=1), "one of two is not"
+    assert of_peer(LINK, "2", others=1) == []
