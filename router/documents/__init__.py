@@ -14,6 +14,7 @@ from router.documents.text import KINDS, file_name, plain, read, read_bytes, unr
 from router.documents.wanted import (
     Agreement,
     Listening,
+    UnreadyPod,
     Wanted,
     clashes,
     listening_addresses,
@@ -24,6 +25,7 @@ __all__ = [
     "KINDS",
     "Agreement",
     "Listening",
+    "UnreadyPod",
     "Wanted",
     "clashes",
     "file_name",

@@ -52,6 +52,13 @@ class Agreement(msgspec.Struct, frozen=True):
     is_by_all: bool = True
 
 
+class UnreadyPod(msgspec.Struct, frozen=True):
+    """Since when a pod is not ready (Unix seconds; if it never was: since it was made), and why."""
+
+    since: float
+    why: str
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What a site should be. ``name`` is the site's; the tables go by document name.
 
@@ -65,7 +72,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     router's share of the slots that are left of a drained site; None: it is all of them.
     ``capped_before``: by service, of the slots of a cap of the site those of its routers before
     this one. ``exports``: services behind which there is a ServiceExport. ``unready``: pods of
-    other routers of this site that are not ready, and since when, Unix seconds.
+    other routers of this site that are not ready, by name.
     Nobody changes the tables: a new state is a new value.
     """
 
@@ -86,7 +93,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     capped_before: dict[str, int] = {}
     shares: Agreement | None = None
     exports: dict[str, ExportTerms] = {}
-    unready: Mapping[str, float] = {}
+    unready: Mapping[str, UnreadyPod] = {}
 
     @property
     def rules(self) -> SharingRules:

@@ -1,6 +1,7 @@
 """Routers of one site that cannot reach each other, as behind a NetworkPolicy that forbids it."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,8 @@ def test_a_router_whose_pod_is_not_ready_is_named_by_the_others(
         soon(lambda asked=asked: asked.get("status")["replicas"] == 2, "linked", one, other)  # type: ignore[misc]
 
         def named(asked: Router = asked, missed: str = missed) -> bool:
-            told = f"The router of pod {missed} is not ready since 20:00:00 UTC."
-            return told in [note["message"] for note in asked.get("status")["notes"]]
+            told = f"The router of pod {missed} does not serve since 20:00:00 UTC: its pod is not"
+            return any(told in note["message"] for note in asked.get("status")["notes"])
 
         assert not named()
         since = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-11-28T20:00:00Z"}
@@ -110,6 +111,27 @@ def test_a_router_whose_pod_is_not_ready_is_named_by_the_others(
         ready = since | {"status": "True"}
         cluster.patch("Pod", missed, {"status": {"conditions": [ready]}}, "west", "status")
         soon(lambda named=named: not named(), "it serves again", one, other)  # type: ignore[misc]
+
+
+def test_a_router_that_ends_whenever_it_starts_leaves_its_share_to_the_others(
+    cluster: Cluster, begin: Begin
+) -> None:
+    one, other = begin("r-1", ""), begin("r-2", "")
+    soon(lambda: one.get("status")["replicas"] == 2, "linked", one, other)
+    soon(lambda: (capacity(one), capacity(other)) == (6, 6), "all is used", one, other)
+    other.kill()
+    # In whole seconds: it may be the second in which the next life began.
+    late = (datetime.now(UTC) + timedelta(seconds=1)).isoformat(timespec="seconds")
+    ended = {"terminated": {"exitCode": 137, "finishedAt": late}}
+    container = {"name": "router", "restartCount": 3, "lastState": ended}
+    container["state"] = {"waiting": {"reason": "CrashLoopBackOff"}}
+    since = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-11-28T20:00:00Z"}
+    told = {"conditions": [since], "containerStatuses": [container]}
+    cluster.patch("Pod", "r-2", {"status": told}, "west", "status")
+    soon(lambda: one.get("status")["replicas"] == 1, "it is missed", one)
+    soon(lambda: capacity(one) == 6, "the other uses all", one)
+    (note,) = [one for one in one.get("status")["notes"] if one["code"] == "SW0684"]
+    assert "CrashLoopBackOff" in note["message"]
 
 
 def test_of_routers_that_do_not_reach_each_other_the_first_keeps_all_until_it_is_gone(

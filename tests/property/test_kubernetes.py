@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from router.documents import resolve
 from router.documents.readers import is_name
-from router.kubernetes.objects.objects import Snapshot
 from router.kubernetes.services import adoption
 from router.kubernetes.translation import skupper_services
 from router.kubernetes.translation.annotation_keys import ALL_KINDS
@@ -20,6 +19,7 @@ from router.kubernetes.translation.memo import Memo
 from router.kubernetes.translation.site_keys import BY_KEY as SITE_KEYS
 from router.kubernetes.translation.translate import translate
 from tests.examples import examples
+from tests.unit.kubernetes.kept import seen
 from tests.unit.kubernetes.namespace_objects import (
     config_map,
     documents,
@@ -206,7 +206,7 @@ def test_nothing_wrong_at_any_one_place_breaks_the_translation() -> None:
             place = place[key]
         right, place[last] = place[last], wrong
         try:
-            assert translate(Snapshot("shop", NAMESPACE), "own").documents
+            assert translate(seen("shop", NAMESPACE), "own").documents
         finally:
             place[last] = right
 
@@ -214,7 +214,7 @@ def test_nothing_wrong_at_any_one_place_breaks_the_translation() -> None:
 @settings(max_examples=examples(80))
 @given(objects=SNAPSHOTS)
 def test_no_object_whatever_breaks_the_translation(objects: Any) -> None:
-    found = translate(Snapshot("shop", objects), "own")
+    found = translate(seen("shop", objects), "own")
     resolve(found.documents)
     for document in found.documents:
         assert is_name(document.name)
@@ -243,8 +243,8 @@ def test_neither_order_nor_history_counts(objects: Any, data: st.DataObject) -> 
         }
         for kind in kinds
     }
-    first = translate(Snapshot("shop", objects), "own")
-    again = translate(Snapshot("shop", shuffled), "own")
+    first = translate(seen("shop", objects), "own")
+    again = translate(seen("shop", shuffled), "own")
     assert _plain(first) == _plain(again)
     assert list(first.wishes) == list(again.wishes)
 
@@ -253,7 +253,7 @@ def test_neither_order_nor_history_counts(objects: Any, data: st.DataObject) -> 
 @given(objects=SNAPSHOTS)
 def test_the_objects_stay_as_they_are(objects: Any) -> None:
     before = json.dumps(objects, sort_keys=True)
-    translate(Snapshot("shop", objects), "own")
+    translate(seen("shop", objects), "own")
     assert json.dumps(objects, sort_keys=True) == before
 
 
@@ -268,8 +268,8 @@ def test_what_is_remembered_changes_nothing(first: Any, second: Any, data: st.Da
             chosen = data.draw(st.sampled_from(range(len(choices))))
             if chosen:
                 mixed.setdefault(kind, {})[name] = choices[chosen]
-        fresh = translate(Snapshot("shop", mixed), "own")
-        assert _plain(translate(Snapshot("shop", mixed), "own", memo=memo)) == _plain(fresh)
+        fresh = translate(seen("shop", mixed), "own")
+        assert _plain(translate(seen("shop", mixed), "own", memo=memo)) == _plain(fresh)
 
 
 def _plain(found: Any) -> Any:

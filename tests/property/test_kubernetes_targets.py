@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.kubernetes.objects.objects import Snapshot
 from router.kubernetes.targets.targets import Expander
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
+from tests.unit.kubernetes.kept import seen
 from tests.unit.kubernetes.objects_made import endpoint, endpoints, pod, service, workload
 
 Made = dict[str, Any]
@@ -165,7 +165,7 @@ def test_step_by_step_gives_what_is_found_from_nothing(steps: list[Step]) -> Non
             documents = [SHOP, *value]
         else:
             missing = value
-        view = Snapshot("web", objects, missing)
+        view = seen("web", objects, missing)
         kept, fresh = expander.expand(documents, view), Expander().expand(documents, view)
         assert kept.documents == fresh.documents
         # Hints may name other objects as they were.
@@ -173,14 +173,14 @@ def test_step_by_step_gives_what_is_found_from_nothing(steps: list[Step]) -> Non
 
 
 @given(found=st.lists(st.one_of(PODS, SLICES), max_size=8), connectors=st.lists(CONNECTORS))
-def test_no_router_no_ending_pod_and_no_place_twice_is_a_target(
+def test_no_router_and_no_place_twice_is_a_target_and_an_ending_pod_only_as_last_resort(
     found: list[Made], connectors: list[Document]
 ) -> None:
     by_kind: dict[str, dict[str, Made]] = {kind: dict(known) for kind, known in BASE.items()}
     for each in found:
         by_kind.setdefault(each["kind"], {})[each["metadata"]["name"]] = each
     pods = by_kind.get("Pod", {})
-    expanded = Expander().expand([SHOP, *WIDE, *connectors], Snapshot("web", by_kind))
+    expanded = Expander().expand([SHOP, *WIDE, *connectors], seen("web", by_kind))
     for document in expanded.documents:
         if not isinstance(document.spec, ConnectorSpec):
             continue
@@ -190,5 +190,5 @@ def test_no_router_no_ending_pod_and_no_place_twice_is_a_target(
         for target in targets:
             behind = pods.get(target.name)
             if behind is not None:
-                assert "deletionTimestamp" not in behind["metadata"]
+                assert target.last_resort or "deletionTimestamp" not in behind["metadata"]
                 assert "spillway.dev/component" not in behind["metadata"]["labels"]

@@ -9,7 +9,6 @@ from router.kubernetes.multicluster import exported, imports, merging, reports
 from router.kubernetes.multicluster.imports import ImportState
 from router.kubernetes.multicluster.names import EXPORT, IMPORT, is_ours, network_name
 from router.kubernetes.objects.changes import Create
-from router.kubernetes.objects.objects import Snapshot
 from router.model.ids import ServiceKey, SiteId
 from router.model.messages.exports import (
     CLUSTER_SET_IP,
@@ -18,6 +17,7 @@ from router.model.messages.exports import (
     ExportTerms,
     SiteExport,
 )
+from tests.unit.kubernetes.kept import seen
 from tests.unit.kubernetes.multicluster.objects import NOW, after
 
 NAMES = st.sampled_from(["shop", "bank", "shop-clusterset", "kubernetes"])
@@ -141,7 +141,7 @@ def test_a_plan_comes_to_rest_and_touches_nothing_of_others(
         if is_import_foreign
         else {},
     }
-    before = found = Snapshot("prod", objects)
+    before = found = seen("prod", objects)
     inner = {ServiceKey(name, 80): 1024 + index for index, name in enumerate(sorted(by_name))}
     told = {name: tuple(each) for name, each in by_name.items()}
 
@@ -174,8 +174,6 @@ def test_whatever_is_in_the_objects_nothing_raises(export: Any, service: Any, st
     found: dict[str, Any] = {"kind": EXPORT, "metadata": {"name": "shop"}}
     found |= {"spec": export, "status": status}
     services = {"shop": service} if isinstance(service, dict) else {}
-    reads = exported.read_all(
-        Snapshot("prod", {EXPORT: {"shop": found}, "Service": services}), "prod"
-    )
+    reads = exported.read_all(seen("prod", {EXPORT: {"shop": found}, "Service": services}), "prod")
 
     reports.statuses(reads, {}, (), NOW)

@@ -16,6 +16,7 @@ from router.kubernetes.skupper2.statuses import StatusInputs, statuses
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.kubernetes.translation.translate import translate
 from tests.property.test_skupper2 import VALUES, objects
+from tests.unit.kubernetes.kept import seen
 
 FACTS = NetworkFacts(version="1", is_ready=True)
 
@@ -36,7 +37,7 @@ def namespaces(draw: st.DrawFn) -> Snapshot:
     if draw(st.booleans()):
         site = {"metadata": {"name": "skupper-site"}, "data": {"name": "a"}}
         by_kind["ConfigMap"]["skupper-site"] = site
-    return Snapshot("shop", by_kind)
+    return seen("shop", by_kind)
 
 
 @settings(deadline=None)
@@ -64,7 +65,7 @@ def test_any_objects_give_a_picture_and_statuses_that_can_be_written(snapshot: S
 @given(snapshot=namespaces())
 def test_the_order_of_objects_says_nothing(snapshot: Snapshot) -> None:
     turned = {kind: dict(reversed(list(found.items()))) for kind, found in snapshot.objects.items()}
-    other = Snapshot(snapshot.namespace, dict(reversed(list(turned.items()))))
+    other = seen(snapshot.namespace, dict(reversed(list(turned.items()))))
     first, second = (reading.read(translate(one), one, SiteDefaults()) for one in (snapshot, other))
     assert first.picture.documents == second.picture.documents
     assert [str(error) for error in first.picture.errors] == [

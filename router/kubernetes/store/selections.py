@@ -17,6 +17,7 @@ from router.kubernetes.objects.names import (
     PREFIX,
     SERVICES_CONFIGMAP,
     SITE_CONFIGMAP,
+    SKUPPER_PREFIX,
     SKUPPER_TYPE,
     TOKEN_CLAIM,
     TYPE_LABEL,
@@ -66,7 +67,11 @@ def service(found: Kept) -> Kept:
 
 
 def pod(found: Kept) -> Kept:
-    """What `targets` needs of a Pod, and what says whose its connections are."""
+    """What `targets` needs of a Pod, and what says whose its connections are.
+
+    Of a router's pod also by what the routers of a site divide: when it was made, since when it is
+    not ready, how its containers ended.
+    """
     spec, status = _dict(found.get("spec")), _dict(found.get("status"))
     containers = [
         *_list(spec.get("containers")),
@@ -74,19 +79,15 @@ def pod(found: Kept) -> Kept:
     ]
     conditions = _list(status.get("conditions"))
     headed = _headed(found)
-    told = ["type", "status"]
-    if is_router(headed):  # They share by age, and miss each other.
+    told, of_container = ["type", "status"], ["state"]
+    if is_router(headed):
         headed["metadata"] |= _only(_dict(found.get("metadata")), ("creationTimestamp",))
         told.append("lastTransitionTime")
+        of_container += ["restartCount", "lastState"]
     owners = _list(_dict(found.get("metadata")).get("ownerReferences"))
     headed["metadata"]["ownerReferences"] = [
         _only(owner, ("kind", "name", "controller")) for owner in owners if owner.get("controller")
     ]
-    states = [
-        _dict(_dict(one.get("state")).get("terminated")).get("finishedAt")
-        for one in _list(status.get("containerStatuses"))
-    ]
-    ended = {"ended": states} if states and all(states) else {}  # Of all containers, else nothing.
     return headed | {
         "spec": {
             "containers": [_only(container, ("name", "ports")) for container in containers],
@@ -94,7 +95,9 @@ def pod(found: Kept) -> Kept:
         },
         "status": {
             **_only(status, ("phase", "podIP", "podIPs", "hostIP", "hostIPs")),
-            **ended,
+            "containerStatuses": [
+                _container(one, of_container) for one in _list(status.get("containerStatuses"))
+            ],
             "conditions": [
                 _only(condition, told)
                 for condition in conditions
@@ -102,6 +105,18 @@ def pod(found: Kept) -> Kept:
             ],
         },
     }
+
+
+def _container(status: Kept, names: Iterable[str]) -> Kept:
+    """How a container runs, waits or ended, of what the node says of it."""
+    kept = _only(status, names)
+    for name in ("state", "lastState"):
+        if name in kept:
+            kept[name] = {
+                kind: _only(_dict(told), ("reason", "finishedAt"))
+                for kind, told in _dict(kept[name]).items()
+            }
+    return kept
 
 
 def endpoint_slice(found: Kept) -> Kept:
@@ -122,7 +137,7 @@ def workload(found: Kept) -> Kept:
     """A workload without its status and without most of what its pods are made of."""
     spec = _dict(found.get("spec"))
     template = _dict(spec.get("template"))
-    pods = _dict(template.get("spec"))
+    of_pods, pods = _dict(template.get("metadata")), _dict(template.get("spec"))
     metadata = _without(found.get("metadata"), ("managedFields", "resourceVersion", "generation"))
     annotations = _without(metadata.get("annotations"), (NOTE,))
     return _only(found, ("apiVersion", "kind")) | {
@@ -130,7 +145,7 @@ def workload(found: Kept) -> Kept:
         "spec": _only(spec, ("selector", "serviceName", "replicas", "ordinals"))
         | {
             "template": {
-                "metadata": _only(_dict(template.get("metadata")), ("labels",)),
+                "metadata": _only(of_pods, ("labels",)) | {"annotations": _read(of_pods)},
                 "spec": {
                     section: [_only(c, ("name", "ports")) for c in _list(pods.get(section))]
                     for section in ("containers", "initContainers")
@@ -176,6 +191,12 @@ def last_writer(found: Mapping[str, Any]) -> str:
     told = [one for one in entries if isinstance(one.get("manager"), str)]
     newest = max(told, key=lambda one: str(one.get("time") or ""), default={})
     return str(newest.get("manager", ""))
+
+
+def _read(metadata: Kept) -> Kept:
+    """The annotations that mean something here."""
+    told = _dict(metadata.get("annotations"))
+    return {name: told[name] for name in told if name.startswith((PREFIX, SKUPPER_PREFIX))}
 
 
 def _only(found: Kept, names: Iterable[str]) -> Kept:

@@ -21,8 +21,10 @@ from router.kubernetes.objects.selectors import Selector
 from router.kubernetes.services.endpoint_slices import Family, family_of
 from router.model.specs import TargetSpec
 
-NOT_READY: Final = "its pod is not ready"
+_NOT_READY: Final = "its pod is not ready"
 LEAVES: Final = "its pod is to end"
+_STARTS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+"""What a container waits for that is about to start."""
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 
 
@@ -160,12 +162,31 @@ def has_stopped(pod: Object) -> bool:
 def ended_at(pod: Object) -> float:
     """When one of its containers ended last, as far as was told, in Unix seconds; 0: never."""
     statuses = _container_statuses(pod)
-    ends = [
-        seconds_of(str(((one.get(state) or {}).get("terminated") or {}).get("finishedAt", "")))
-        for one in statuses
-        for state in ("state", "lastState")
-    ]
+    ends = [_end_of(one, state) for one in statuses for state in ("state", "lastState")]
     return max((end for end in ends if end is not None), default=0.0)
+
+
+def all_ended_at(pod: Object) -> float | None:
+    """When the last of its containers ended, Unix seconds; None: one may run, or none is told."""
+    ends = [_end_of(one, "state") for one in _container_statuses(pod)]
+    told = [end for end in ends if end is not None]
+    return max(told) if told and len(told) == len(ends) else None
+
+
+def _end_of(container: Mapping[str, Any], state: str) -> float | None:
+    ended = (container.get(state) or {}).get("terminated") or {}
+    return seconds_of(str(ended.get("finishedAt", "")))
+
+
+def why_not_ready(pod: Object | None) -> str:
+    """Why a pod that is not ready takes no requests: with what a container waits for, if one
+    does (``CrashLoopBackOff``). None: the pod cannot be seen."""
+    if pod is None:
+        return _NOT_READY
+    waiting = ((one.get("state") or {}).get("waiting") for one in _container_statuses(pod))
+    reasons = (one.get("reason") for one in waiting if one)
+    reason = next((one for one in reasons if isinstance(one, str) and one not in _STARTS), "")
+    return f"{_NOT_READY}: {reason}" if reason else _NOT_READY
 
 
 def _container_statuses(pod: Object) -> list[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from router.documents import Agreement
+from router.documents import Agreement, UnreadyPod
 from router.documents.division import WHOLE, Division
 from router.kubernetes.objects.objects import Object, created_at, metadata, name_of, seconds_of
 from router.kubernetes.services.endpoint_slices import Family
@@ -24,6 +24,7 @@ from router.kubernetes.targets.pods import (
     may_run,
     not_ready_since,
     takes_requests,
+    why_not_ready,
 )
 from router.model import limits
 from router.model.addresses import join
@@ -158,11 +159,10 @@ def to_dial(
     return tuple(sorted(join(host, port) for host in hosts if host))
 
 
-def unready(pods: Mapping[str, Object], own: str) -> dict[str, float]:
-    """Pods of other routers that should serve beside Pod ``own`` and are not ready, and since when
-    (Unix seconds; of one that never was: since it was made)."""
+def unready(pods: Mapping[str, Object], own: str) -> dict[str, UnreadyPod]:
+    """Pods of other routers that should serve beside Pod ``own`` and are not ready."""
     return {
-        name: not_ready_since(pod)
+        name: UnreadyPod(not_ready_since(pod), why_not_ready(pod))
         for name, pod in pods.items()
         if name != own
         and own in pods

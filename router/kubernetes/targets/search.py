@@ -20,7 +20,6 @@ from router.kubernetes.objects.selectors import Selector
 from router.kubernetes.services.endpoint_slices import Family
 from router.kubernetes.targets.pods import (
     LEAVES,
-    NOT_READY,
     NoPort,
     PodIndex,
     address_of,
@@ -30,6 +29,7 @@ from router.kubernetes.targets.pods import (
     still_serves,
     takes_requests,
     target,
+    why_not_ready,
 )
 from router.model import limits
 from router.model.errors import ConfigError
@@ -38,6 +38,8 @@ from router.model.specs import ConnectorSpec, Document, TargetSpec
 MISSING, NO_WORKLOAD, NO_PODS, NO_PORT = "SW0432", "SW0433", "SW0434", "SW0435"
 CAPACITY, LOOP, TOO_MANY = "SW0436", "SW0437", "SW0438"
 WORKLOAD_FIELD, PORTS_FIELD, TARGETS_FIELD = "workload", "targetPorts", "targets"
+_Place = tuple[str, int | None, tuple[int, ...]]
+"""Host, port and ports of a target."""
 _ANNOTATIONS: Final = {
     WORKLOAD_FIELD: names.TARGET,
     TARGETS_FIELD: names.TARGET,
@@ -94,7 +96,7 @@ class Search:
     """Gathers targets and findings. ``service_ports`` None: no service of that name here."""
 
     __slots__ = (
-        *("_hosts", "_leaving", "document", "errors", "service_ports", "spec", "targets"),
+        *("_leaving", "_places", "document", "errors", "service_ports", "spec", "targets"),
         "view",
     )
 
@@ -107,15 +109,15 @@ class Search:
         self.targets: list[TargetSpec] = []
         self.errors: list[ConfigError] = []
         self._leaving: list[TargetSpec] = []
-        self._hosts: set[tuple[str, int | None, tuple[int, ...]]] = set()
+        self._places: set[_Place] = set()
         for each in self.spec.targets:
             self.add(each)
 
     def add(self, found: TargetSpec) -> None:
         """One target, unless it is known already."""
-        key = (found.host, found.port, found.ports)
-        if key not in self._hosts:
-            self._hosts.add(key)
+        place = _place(found)
+        if place not in self._places:
+            self._places.add(place)
             self.targets.append(found)
 
     def add_leaving(
@@ -182,7 +184,7 @@ class Search:
             elif host and leaves:
                 self.add_leaving(host, found, pod)
             elif host:
-                unusable = "" if not_ready or takes_requests(pod) else NOT_READY
+                unusable = "" if not_ready or takes_requests(pod) else why_not_ready(pod)
                 self.add(target(host, found, pod, unusable=unusable))
         if missing is not None:
             self.no_port(missing, f"Pod {missing.pod}")
@@ -288,11 +290,23 @@ class Search:
                 "Spread them over several sites",
                 TOO_MANY,
             )
-        kept = [*self.targets, *self._leaving]
+        kept = self._one_a_place()
         if len(kept) > most:
             kept = sorted(kept, key=lambda one: (bool(one.unusable), bool(one.last_resort)))[:most]
         spec = msgspec.structs.replace(self.spec, targets=tuple(kept))
         return msgspec.structs.replace(self.document, spec=spec)
+
+    def _one_a_place(self) -> list[TargetSpec]:
+        """Of a pod that ends and another at its place (of the network of its node, or told of by an
+        old slice) the one that may be used."""
+        usable = {_place(one) for one in self.targets if not one.unusable}
+        leaving = {_place(one): one for one in self._leaving if _place(one) not in usable}
+        stay = [one for one in self.targets if _place(one) not in leaving]
+        return [*stay, *leaving.values()]
+
+
+def _place(found: TargetSpec) -> _Place:
+    return found.host, found.port, found.ports
 
 
 def nearest_names(view: NamespaceView, kind: str) -> str:

@@ -12,13 +12,13 @@ from router.kubernetes.services import adoption
 from router.kubernetes.services.endpoint_slices import MANAGER_LABEL, Family, is_ours
 from router.kubernetes.services.headless import SERVICE_NAME_LABEL
 from router.kubernetes.targets.pods import (
-    NOT_READY,
     NoPort,
     has_ended,
     is_leaving,
     is_router,
     still_serves,
     target,
+    why_not_ready,
 )
 from router.kubernetes.targets.search import (
     LOOP,
@@ -321,6 +321,7 @@ def _take(search: Search, endpoint: Mapping[str, Any], ports: tuple[int, ...]) -
     if leaves and serves:
         search.add_leaving(str(addresses[0]), ports, pod, name)
     elif not leaves:
-        unusable = "" if takes else NOT_READY if name else "its endpoint is not ready"
+        why = why_not_ready(pod) if name else "its endpoint is not ready"
+        unusable = "" if takes else why
         search.add(target(str(addresses[0]), ports, pod, name, unusable=unusable))
     return name

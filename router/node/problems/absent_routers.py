@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
+from router.documents import UnreadyPod
 from router.link.sessions.link_status import LinkStatus
 from router.model import limits
 from router.model.events import Note
@@ -9,12 +10,13 @@ from router.model.ids import RouterId
 from router.node.time_text import time_of_day, utc_of
 
 
-def notes_of_pods(unready: Mapping[str, float], now: float) -> Iterator[Note]:
-    """``unready``: names of pods, and since when each is not ready. Unix seconds, as ``now``."""
-    for name, since in sorted(unready.items()):
-        if now - since >= limits.ROUTER_ABSENT_S:
+def notes_of_pods(unready: Mapping[str, UnreadyPod], now: float) -> Iterator[Note]:
+    """``unready``: by name. ``now``: Unix seconds."""
+    for name, pod in sorted(unready.items()):
+        if now - pod.since >= limits.ROUTER_ABSENT_S:
+            since = time_of_day(utc_of(pod.since) or "")
             yield _note(
-                f"The router of pod {name} is not ready since {time_of_day(utc_of(since) or '')}.",
+                f"The router of pod {name} does not serve since {since}: {pod.why}.",
                 f"kubectl describe pod {name}",
             )
 

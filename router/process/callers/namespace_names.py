@@ -3,13 +3,13 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from math import inf
 from typing import Final
 
 from router.callers.names import CallerName
 from router.callers.tenures import AddressBook, AddressHolder
 from router.kubernetes.objects.objects import Object, labels, metadata, name_of
+from router.kubernetes.targets.pods import all_ended_at
 from router.model import limits
 from router.net.ports import Address
 
@@ -91,7 +91,7 @@ def present(pods: Iterable[Object], behind_s: float = 0.0) -> dict[str, AddressH
         uid = str(metadata(pod).get("uid", ""))
         if spec.get("hostNetwork") or not addresses or not uid:
             continue
-        ended = _unix_of(status.get("ended") or ())
+        ended = all_ended_at(pod)
         found[uid] = AddressHolder(
             uid=uid,
             name=workload(pod),
@@ -126,12 +126,3 @@ def workload(pod: Object) -> CallerName:
     if kind == "replicaset" and len(suffix) > 1 and name.endswith(suffix):
         kind, name = "deployment", name.removesuffix(suffix)
     return CallerName("workload", f"{kind}/{name}")
-
-
-def _unix_of(texts: Iterable[str]) -> float | None:
-    """The last of some times, in whole seconds; None: there is none, or one is no time."""
-    try:
-        times = [datetime.fromisoformat(str(text).replace("Z", "+00:00")) for text in texts]
-    except ValueError:
-        return None
-    return max((one.timestamp() for one in times), default=None)

@@ -8,6 +8,7 @@ from typing import Any
 from router.kubernetes.objects.changes import Change, Create, Delete, Patch
 from router.kubernetes.objects.objects import Snapshot
 from tests.kubernetes.patching import merged
+from tests.unit.kubernetes.kept import seen
 
 
 class Conflict(Exception):
@@ -27,7 +28,7 @@ class Cluster:
         self._numbers = itertools.count(1)
 
     def snapshot(self) -> Snapshot:
-        return Snapshot("shop", copy.deepcopy(self.objects), frozenset(self.missing))
+        return seen("shop", copy.deepcopy(self.objects), frozenset(self.missing))
 
     def service(self, name: str) -> dict[str, Any]:
         return self.objects["Service"][name]

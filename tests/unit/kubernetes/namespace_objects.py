@@ -7,6 +7,7 @@ from router.kubernetes.objects.objects import Snapshot
 from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.translation.translate import translate
 from router.model.specs import ConnectorSpec, Document, LinkSpec, ServiceSpec, SiteSpec
+from tests.unit.kubernetes.kept import seen
 
 OWN_SITE = "0123456789abcdef0123456789abcdef"
 
@@ -87,7 +88,7 @@ def snapshot(objects: Iterable[Mapping[str, Any]]) -> Snapshot:
     by_kind: dict[str, dict[str, Any]] = {}
     for found in objects:
         by_kind.setdefault(found["kind"], {})[found["metadata"]["name"]] = found
-    return Snapshot("shop", by_kind)
+    return seen("shop", by_kind)
 
 
 def picture(*objects: Mapping[str, Any]) -> NamespacePicture:

@@ -5,6 +5,7 @@ from typing import Any
 
 from router.kubernetes.objects.objects import Snapshot
 from router.model.specs import ConnectorSpec, Document, ServiceSpec, TargetSpec
+from tests.unit.kubernetes.kept import seen
 
 Made = dict[str, Any]
 
@@ -102,7 +103,7 @@ def snapshot(*objects: Made, missing: frozenset[str] = frozenset()) -> Snapshot:
     by_kind: dict[str, dict[str, Made]] = {}
     for found in objects:
         by_kind.setdefault(found["kind"], {})[found["metadata"]["name"]] = found
-    return Snapshot("web", by_kind, missing)
+    return seen("web", by_kind, missing)
 
 
 def connector(workload: str, *target_ports: int | str, **fields: Any) -> Document:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from router.documents import UnreadyPod
 from router.link.sessions.link_status import LinkStatus
 from router.model import limits
 from router.model.events import Note
@@ -47,13 +48,21 @@ def of_peer(
 
 
 def test_a_pod_that_is_not_ready_is_named_once_it_is_so_for_a_while() -> None:
-    unready = {"spillway-router-b": NOON, "spillway-router-a": NOON + 1}
+    why = "its pod is not ready"
+    unready = {
+        "spillway-router-b": UnreadyPod(NOON, f"{why}: CrashLoopBackOff"),
+        "spillway-router-a": UnreadyPod(NOON + 1, why),
+    }
     late = NOON + limits.ROUTER_ABSENT_S
     assert said(notes_of_pods(unready, late - 0.1)) == []
-    first = "The router of pod spillway-router-b is not ready since 12:00:00 UTC."
+    first = (
+        "The router of pod spillway-router-b does not serve since 12:00:00 UTC: its pod is not "
+        "ready: CrashLoopBackOff."
+    )
     assert said(notes_of_pods(unready, late)) == [first]
     assert said(notes_of_pods(unready, late + 1)) == [
-        "The router of pod spillway-router-a is not ready since 12:00:01 UTC.",
+        "The router of pod spillway-router-a does not serve since 12:00:01 UTC: its pod is not "
+        "ready.",
         first,
     ]
 

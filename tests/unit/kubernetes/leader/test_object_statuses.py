@@ -10,6 +10,7 @@ from router.kubernetes.client.errors import ApiError
 from router.kubernetes.leader.object_statuses import ObjectStatuses, Statuses
 from router.kubernetes.objects.objects import Object, Snapshot
 from router.model import limits
+from tests.unit.kubernetes.kept import seen
 from tests.unit.virtual_loop import run, running
 
 KEY = ("Listener", "db")
@@ -31,7 +32,7 @@ class Server(Api):
         self.objects[name] = {"kind": "Listener", "metadata": metadata, **fields}
 
     def snapshot(self) -> Snapshot:
-        return Snapshot("west", {"Listener": dict(self.objects)})
+        return seen("west", {"Listener": dict(self.objects)})
 
     async def replace(
         self, whole: Object, *, subresource: str = "", namespace: str = ""

@@ -11,11 +11,11 @@ from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.owners import FILE, GRANTS_FILE, owners_map, owners_of
 from router.kubernetes.leader.owners import OwnersMap
 from router.kubernetes.objects.names import OWNERS_CONFIGMAP
-from router.kubernetes.objects.objects import Snapshot
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.rights.grants import ServiceGrant
 from router.model.rights.owners import Owner
+from tests.unit.kubernetes.kept import seen
 from tests.unit.kubernetes.trust.fake_secrets import (
     AWAY,
     CONFLICT,
@@ -60,7 +60,7 @@ class Replica:
     def look(self) -> None:
         """As the watch shows the object."""
         found = copy.deepcopy(self.api.objects)
-        self.map.look(Snapshot("west", {"ConfigMap": found}))
+        self.map.look(seen("west", {"ConfigMap": found}))
 
     def step(self) -> None:
         asyncio.run(self.map.step())
@@ -305,5 +305,5 @@ def test_an_old_state_of_the_watch_undoes_nothing(api: FakeSecrets) -> None:
     one = Replica(api)
     one.forgets("shop")
     one.step()
-    one.map.look(Snapshot("west", {"ConfigMap": old}))
+    one.map.look(seen("west", {"ConfigMap": old}))
     assert one.owners == {}

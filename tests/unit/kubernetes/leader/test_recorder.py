@@ -10,13 +10,14 @@ from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.leader.events import EventWriter
 from router.kubernetes.leader.recorder import EventRecorder, event_of
-from router.kubernetes.objects.objects import Object, Snapshot
+from router.kubernetes.objects.objects import Object
 from router.model import limits
 from router.model.errors import ConfigError
+from tests.unit.kubernetes.kept import seen
 from tests.unit.virtual_loop import run, running
 
 SHOP = {"kind": "Deployment", "metadata": {"name": "shop", "uid": "u-1"}}
-VIEW = Snapshot("web", {"Deployment": {"shop": SHOP}})
+VIEW = seen("web", {"Deployment": {"shop": SHOP}})
 SETTLED_S = limits.OBJECT_EVENT_AFTER_S + 2 * limits.OBJECT_EVENTS_EVERY_S
 
 
@@ -180,7 +181,7 @@ def test_an_object_that_was_made_anew_is_told_of_itself() -> None:
         async with recording(api) as recorder:
             recorder.look(VIEW, [finding()])
             await asyncio.sleep(SETTLED_S)
-            recorder.look(Snapshot("web", {"Deployment": {"shop": anew}}), [finding()])
+            recorder.look(seen("web", {"Deployment": {"shop": anew}}), [finding()])
             await asyncio.sleep(SETTLED_S)
         told = [made["involvedObject"]["uid"] for made in api.events.values()]
         assert told == ["u-1", "u-2"]

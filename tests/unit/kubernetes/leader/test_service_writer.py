@@ -297,7 +297,8 @@ def reapplied(cluster: Cluster) -> Change:
     """Somebody applies the user's Service over the adopted one; what is due then."""
     live = copy.deepcopy(cluster.service("a"))
     live["spec"]["selector"] = {"app": "a"}
-    live["metadata"]["managedFields"] = [{"manager": "kubectl-client-side-apply"}]
+    wrote = {"manager": "kubectl-client-side-apply", "fieldsV1": {"f:spec": {"f:selector": {}}}}
+    live["metadata"]["managedFields"] = [wrote]
     cluster.put(live)
     (change,) = changes(cluster, "a")
     return change

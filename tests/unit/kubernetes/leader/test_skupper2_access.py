@@ -21,12 +21,12 @@ from router.kubernetes.leader.skupper2_access import V2Access
 from router.kubernetes.leader.skupper2_claims import access_facts
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
-from router.kubernetes.objects.objects import Snapshot
 from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.kubernetes.services.services import Memory, ServicePlan
 from router.kubernetes.skupper2.network_facts import GrantFacts
 from router.kubernetes.store.skupper2_objects import V2View
 from router.kubernetes.store.store import Look
+from tests.unit.kubernetes.kept import seen
 from tests.unit.kubernetes.namespace_objects import site, snapshot
 from tests.unit.kubernetes.skupper2.v2_objects import read, v2
 from tests.unit.virtual_loop import running
@@ -464,4 +464,4 @@ def test_a_refusal_of_the_server_is_not_asked_for_again_at_once() -> None:
 def test_nothing_is_made_of_an_empty_namespace() -> None:
     made = server()
     step(access_of(made), look(made))
-    assert not access_facts(Snapshot("west", {}), WHERE, NOW).granted
+    assert not access_facts(seen("west", {}), WHERE, NOW).granted

@@ -10,15 +10,15 @@ import pytest
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.leader.events import EventWriter
 from router.kubernetes.leader.teller import EventTeller
-from router.kubernetes.objects.objects import Snapshot
 from router.model import limits
 from router.model.errors import Severity
 from router.model.events import Event
+from tests.unit.kubernetes.kept import seen
 from tests.unit.kubernetes.leader.test_recorder import Told
 from tests.unit.virtual_loop import run, running
 
 SITE = {"kind": "ConfigMap", "metadata": {"name": "skupper-site", "uid": "u-9"}}
-VIEW = Snapshot("web", {"ConfigMap": {"skupper-site": SITE}})
+VIEW = seen("web", {"ConfigMap": {"skupper-site": SITE}})
 SETTLED_S = 2 * limits.OBJECT_EVENTS_EVERY_S
 
 

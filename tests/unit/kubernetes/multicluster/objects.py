@@ -8,6 +8,7 @@ from router.kubernetes.objects.changes import Change, Create, Delete, changed
 from router.kubernetes.objects.objects import Object, Snapshot, metadata
 from router.model.ids import SiteId
 from router.model.messages.exports import ExportedPort, ExportTerms, SiteExport
+from tests.unit.kubernetes.kept import seen
 
 NOW = "2026-11-26T05:00:00Z"
 HTTP = ExportedPort(name="http", port=80)
@@ -50,7 +51,7 @@ def snapshot(*objects: Object) -> Snapshot:
     found: dict[str, dict[str, Object]] = {}
     for each in objects:
         found.setdefault(each["kind"], {})[each["metadata"]["name"]] = each
-    return Snapshot("prod", found)
+    return seen("prod", found)
 
 
 def site_export(
@@ -88,7 +89,7 @@ def after(before: Snapshot, changes: Iterable[Change]) -> Snapshot:
             }
             made["spec"] = made["spec"] | address
         found[change.name] = made
-    return Snapshot(before.namespace, objects)
+    return seen(before.namespace, objects)
 
 
 def _collect(objects: dict[str, dict[str, Object]], uid: object) -> None:
@@ -110,7 +111,7 @@ def reported(before: Snapshot, statuses: Statuses) -> Snapshot:
     for (kind, name), status in statuses.items():
         if name in objects.get(kind, {}):
             objects[kind][name] = {**objects[kind][name], "status": status}
-    return Snapshot(before.namespace, objects)
+    return seen(before.namespace, objects)
 
 
 def is_reported(found: Snapshot, statuses: Statuses) -> bool:

@@ -20,6 +20,7 @@ from router.kubernetes.objects.objects import Object, Snapshot
 from router.kubernetes.services.adoption import ROUTERS
 from router.model.ids import ServiceKey, SiteId
 from router.model.messages.exports import HEADLESS, ExportedPort, Exports
+from tests.unit.kubernetes.kept import seen
 from tests.unit.kubernetes.multicluster.objects import (
     NOW,
     after,
@@ -114,7 +115,7 @@ def test_a_field_that_an_old_version_of_the_kind_drops_is_not_written_again() ->
         if key not in ("internalTrafficPolicy", "ipFamilies")
     }
     objects = dict(found.objects) | {IMPORT: {"shop": dropped}}
-    old = Snapshot("prod", objects)
+    old = seen("prod", objects)
 
     again = imports.plan(exports, state(old, api_version=OLDER_VERSION)).changes
     assert again == ()
@@ -148,7 +149,7 @@ def test_with_an_import_the_exported_name_stays_free_for_a_service_of_a_user() -
     found, _ = settle({NAME: (site_export(),)}, snapshot())
 
     assert found.get("Service", "shop") is None and get(found, "Service", DERIVED)
-    theirs = Snapshot("prod", dict(found.objects) | {"Service": {"shop": service()}})
+    theirs = seen("prod", dict(found.objects) | {"Service": {"shop": service()}})
     again, _ = settle({NAME: (site_export(),)}, theirs)
     assert get(again, "Service") == service()
 
@@ -165,7 +166,7 @@ def test_without_an_import_the_service_has_the_exported_name_and_keeps_it() -> N
 
 def test_a_derived_service_keeps_its_name_when_the_better_one_is_free() -> None:
     found, _ = settle({NAME: (site_export(),)}, snapshot(service()))
-    without = Snapshot(
+    without = seen(
         "prod",
         dict(found.objects) | {"Service": {DERIVED: get(found, "Service", DERIVED)}},
     )
@@ -179,7 +180,7 @@ def test_a_derived_service_that_somebody_applied_over_is_handed_over() -> None:
     applied["spec"] = applied["spec"] | {"selector": {**ROUTERS, "app": "shop"}}
     objects = dict(found.objects) | {"Service": {"shop": applied}}
 
-    found, _ = settle({NAME: (site_export(),)}, Snapshot("prod", objects))
+    found, _ = settle({NAME: (site_export(),)}, seen("prod", objects))
 
     assert get(found, "Service")["spec"]["selector"] == {"app": "shop"}
     assert not get(found, "Service")["metadata"].get("labels")

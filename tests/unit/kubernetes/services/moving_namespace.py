@@ -18,6 +18,7 @@ from router.model.specs import ListenerSpec, ServiceSpec
 from sitectl.kubernetes.migration.survey import SkupperNamespace
 from tests.kubernetes.skupper import Looks
 from tests.unit.kubernetes.cluster import Cluster, Conflict
+from tests.unit.kubernetes.kept import seen
 
 Json = dict[str, Any]
 LATE_S = 1_000.0
@@ -63,7 +64,7 @@ class MovingNamespace(ABC):
         """All that our router does at once; False: nothing."""
         if not self.router_runs:
             return False
-        snapshot = self.snapshot()
+        snapshot = seen("shop", copy.deepcopy(self.cluster.objects))
         picture = translate(snapshot)
         local = {d.name: d.spec for d in picture.documents if isinstance(d.spec, ServiceSpec)}
         found = plan(

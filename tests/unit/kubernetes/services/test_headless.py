@@ -3,7 +3,6 @@
 import copy
 from typing import Any
 
-from router.kubernetes.objects.objects import Snapshot
 from router.kubernetes.objects.picture import NamespacePicture, ServiceWish, SiteOptions
 from router.kubernetes.services.endpoint_slices import MANAGER_LABEL
 from router.kubernetes.services.headless import SERVICE_NAME_LABEL, pods, with_pods
@@ -11,6 +10,7 @@ from router.kubernetes.services.services import Memory, ServicePlan, plan, resto
 from router.kubernetes.targets.targets import Expander
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
 from tests.unit.kubernetes.cluster import Cluster, users_service
+from tests.unit.kubernetes.kept import seen
 from tests.unit.kubernetes.objects_made import pod
 
 SOURCE = "StatefulSet/db"
@@ -36,7 +36,7 @@ def picture(replicas: int) -> NamespacePicture:
         ),
     )
     given = NamespacePicture(documents=documents, wishes={"pg": WISH})
-    return with_pods(given, Snapshot("shop", {"StatefulSet": {"db": stateful_set(replicas)}}))
+    return with_pods(given, seen("shop", {"StatefulSet": {"db": stateful_set(replicas)}}))
 
 
 def declared(found: NamespacePicture) -> dict[str, ServiceSpec]:
@@ -90,7 +90,7 @@ def test_a_service_of_a_pods_name_that_somebody_declares_stays_theirs() -> None:
     own = Document("Service", "db-0", ServiceSpec(ports=(1,)), "ConfigMap/x")
     given = NamespacePicture(documents=(*picture(0).documents, own), wishes={"pg": WISH})
     objects = {"StatefulSet": {"db": stateful_set(1)}}
-    assert declared(with_pods(given, Snapshot("shop", objects)))["db-0"] == own.spec
+    assert declared(with_pods(given, seen("shop", objects)))["db-0"] == own.spec
 
 
 def test_another_site_answers_for_each_pod_below_the_headless_name() -> None:
@@ -227,7 +227,7 @@ def test_the_target_of_a_pods_service_is_that_pod() -> None:
             for index, name in enumerate(("db-0", "db-1"), start=1)
         },
     }
-    found = Expander().expand(picture(2).documents, Snapshot("shop", objects))
+    found = Expander().expand(picture(2).documents, seen("shop", objects))
     targets = {
         document.spec.service: [target.host for target in document.spec.targets]
         for document in found.documents
@@ -242,11 +242,11 @@ def test_pods_whose_names_no_site_would_take_are_no_services_and_the_others_are(
     head = Document("Service", "pg", ServiceSpec(ports=(5432,)), wish.source)
     large = {**stateful_set(12), "metadata": {"name": long}}
     given = NamespacePicture(documents=(head,), wishes={"pg": wish})
-    found = with_pods(given, Snapshot("shop", {"StatefulSet": {long: large}}))
+    found = with_pods(given, seen("shop", {"StatefulSet": {long: large}}))
     assert set(declared(found)) == {"pg", *(f"{long}-{number}" for number in range(10))}
     assert [(e.source, e.path) for e in found.errors] == [(wish.source, "metadata.name")]
     negative = stateful_set(3, ordinals={"start": -1})
     objects = {"StatefulSet": {"db": negative}}
     given = NamespacePicture(documents=(head,), wishes={"pg": WISH})
-    names = set(declared(with_pods(given, Snapshot("shop", objects))))
+    names = set(declared(with_pods(given, seen("shop", objects))))
     assert names <= {"pg", "db--1", "db-0", "db-1"}

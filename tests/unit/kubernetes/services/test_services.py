@@ -351,8 +351,9 @@ def test_a_fight_over_a_selector_ends_with_the_service_as_it_was() -> None:
 
 
 def owned_by(service: dict[str, Any], manager: str) -> dict[str, Any]:
-    """``service`` as the store keeps it after ``manager`` wrote its selector."""
-    service["metadata"]["managedFields"] = [{"manager": manager}]
+    """``service`` after ``manager`` wrote its selector."""
+    wrote = {"manager": manager, "fieldsV1": {"f:spec": {"f:selector": {}}}}
+    service["metadata"]["managedFields"] = [wrote]
     return service
 
 

@@ -18,6 +18,7 @@ from router.kubernetes.skupper2.statuses import StatusInputs, V2Statuses, status
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.kubernetes.translation.translate import translate
 from router.model.specs import ConnectorSpec, TargetSpec
+from tests.unit.kubernetes.kept import kept
 from tests.unit.kubernetes.namespace_objects import OWN_SITE, connectors_of, site, snapshot
 from tests.unit.kubernetes.skupper2.v2_objects import problems, v2
 
@@ -167,7 +168,7 @@ def test_where_its_status_is_written_it_has_its_namespace_and_name() -> None:
     found = with_bound_connectors(seen(other(attached()), BINDING))
     one = found.get("AttachedConnector", "work/db")
     assert one is not None and one["metadata"]["namespace"] == "work"
-    assert found.get("AttachedConnectorBinding", "db") is BINDING
+    assert found.get("AttachedConnectorBinding", "db") == kept(BINDING)
 
 
 def test_a_finding_there_is_an_event_of_the_binding_here() -> None:

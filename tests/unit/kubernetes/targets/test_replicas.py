@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.documents import Wanted
+from router.documents import UnreadyPod, Wanted
 from router.documents.capacities import cap_of, terms_of
 from router.documents.division import WHOLE, Division, divided
 from router.kubernetes.services.endpoint_slices import BOTH
@@ -23,6 +23,7 @@ from router.kubernetes.targets.replicas import (
 from router.model import limits
 from router.model.capacity import Rate, SiteCap
 from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec
+from tests.unit.kubernetes.kept import kept
 from tests.unit.kubernetes.objects_made import pod
 
 ENDS = datetime(2026, 1, 1, 0, 1, tzinfo=UTC).timestamp()
@@ -38,8 +39,12 @@ def ending(name: str, minute: int) -> dict[str, Any]:
     return router(name, minute, ready=False, deleted="2026-01-01T00:01:00Z")
 
 
+def known(*pods: dict[str, Any]) -> dict[str, Any]:
+    return {one["metadata"]["name"]: kept(one) for one in pods}
+
+
 def shared(*pods: dict[str, Any], own: str = "a", now: float = NOW) -> Division:
-    return division({one["metadata"]["name"]: one for one in pods}, own, now)[0]
+    return division(known(*pods), own, now)[0]
 
 
 def wanted(
@@ -186,7 +191,7 @@ def _sum(shares: Iterable[int | None]) -> int:
 
 def sharers(*pods: dict[str, Any], own: str, now: float = NOW) -> tuple[set[str], float | None]:
     """Who must agree with ``own``, and until when if no Pod changes."""
-    found, until = shares({one["metadata"]["name"]: one for one in pods}, own, now)
+    found, until = shares(known(*pods), own, now)
     assert found is not None
     return set(found.others), until
 
@@ -227,14 +232,14 @@ def test_whoever_is_down_is_told_with_its_last_end() -> None:
     now_down = stopped("c", 2)
     now_down["status"]["containerStatuses"][0]["state"] = ended
     pods = (router("a", 0), again, now_down, starting("d", 3), router("e", 4))
-    found, _ = shares({one["metadata"]["name"]: one for one in pods}, "a", NOW)
+    found, _ = shares(known(*pods), "a", NOW)
     assert found is not None
     assert found.down == {"b": ENDS, "c": ENDS, "d": 0.0}
 
 
 def test_those_that_share_name_the_division_alike_and_another_one_otherwise() -> None:
     pods = (router("a", 0), router("b", 1), router("c", 2, ready=False))
-    named = {one["metadata"]["name"]: one for one in pods}
+    named = known(*pods)
     names = {shares(named, own, NOW)[0].division for own in "abc"}  # type: ignore[union-attr]
     assert len(names) == 1
     alone = shares({"a": pods[0]}, "a", NOW)[0]
@@ -249,7 +254,7 @@ def test_while_none_is_ready_those_that_run_share() -> None:
 
 
 def dialled(own: str, *pods: dict[str, Any]) -> tuple[str, ...]:
-    return to_dial({one["metadata"]["name"]: one for one in pods}, own, BOTH, 55671)
+    return to_dial(known(*pods), own, BOTH, 55671)
 
 
 def test_of_two_routers_the_newer_dials_the_older_until_that_has_ended() -> None:
@@ -314,8 +319,15 @@ def test_other_routers_that_should_serve_and_are_not_ready_are_missed() -> None:
     over = router("d", 3, ready=False)
     over["status"]["phase"] = "Failed"
     others = (router("e", 4, "10.0.0.5"), ending("f", 5), pod("shop", ready=False))
-    pods = {one["metadata"]["name"]: one for one in (frozen, never, over, *others)}
+    pods = known(frozen, never, over, *others)
     assert unready(pods, "a") == {}, "this router is none of them"
     pods["a"] = router("a", 0, ready=False)
     made = datetime(2026, 1, 1, 0, 2, tzinfo=UTC).timestamp()
-    assert unready(pods, "a") == {"b": made + 180, "c": made}
+    crash = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    never["status"]["containerStatuses"] = [{"state": {"running": {}}}, crash]
+    pods |= known(never)
+    why = "its pod is not ready"
+    assert unready(pods, "a") == {
+        "b": UnreadyPod(made + 180, why),
+        "c": UnreadyPod(made, f"{why}: CrashLoopBackOff"),
+    }

@@ -119,6 +119,37 @@ def test_a_pod_that_was_told_to_end_is_a_last_resort_beside_one_that_stays() -> 
     assert list(last_resorts(found)) == ["10.0.0.1:80"]
 
 
+@pytest.mark.parametrize("is_ready", [True, False])
+def test_of_a_pod_that_ends_and_another_at_its_place_one_is_a_target(*, is_ready: bool) -> None:
+    """As of two that have the network of their node, where one replaces the other."""
+    view = snapshot(DEPLOYMENT, LEAVING, pod("b", "10.0.0.1", ready=is_ready))
+    found = expand([connector("deployment/shop", 80)], view)
+    assert places(found) == (["10.0.0.1:80"] if is_ready else [])
+    assert list(last_resorts(found)) == ([] if is_ready else ["10.0.0.1:80"])
+    assert not unusable(found)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "why"),
+    [
+        (["CrashLoopBackOff"], ": CrashLoopBackOff"),
+        ([None, "ImagePullBackOff"], ": ImagePullBackOff"),
+        (["ContainerCreating"], ""),
+        ([None], ""),
+    ],
+)
+def test_a_pod_that_is_not_ready_says_what_its_container_waits_for(
+    reasons: list[str | None], why: str
+) -> None:
+    ends = pod("a", "10.0.0.1", ready=False)
+    ends["status"]["containerStatuses"] = [
+        {"state": {"waiting": {"reason": one, "message": "back-off"}} if one else {"running": {}}}
+        for one in reasons
+    ]
+    found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, ends))
+    assert unusable(found) == {"10.0.0.1:80": f"its pod is not ready{why}"}
+
+
 def test_of_too_many_pods_those_that_are_to_end_count_the_least() -> None:
     most = limits.TARGETS_PER_CONNECTOR_MAX
     pods = [pod(f"p{one:05}", f"10.1.{one // 250}.{one % 250}") for one in range(most - 1)]
