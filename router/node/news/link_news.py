@@ -68,15 +68,19 @@ class LinkNews:
         if neighbour.is_sibling and self._has_workers:
             self._workers.add(neighbour.router)
             return
+        is_first = all(one.site != neighbour.site for one in self._neighbours.values())
         self._neighbours[neighbour.router] = neighbour
         self._leaving.discard(neighbour.router)
         self._draining.discard(neighbour.router)
         self._refusals.pop(neighbour.name, None)
         self._lost.pop(neighbour.router, None)
         name = self._name_of(neighbour.router)
-        text = f"Linked to {name}, cost {cost}."
         if neighbour.is_sibling:
             text = f"Linked to another router of this site, {name}."
+        elif is_first:
+            text = f"Linked to {name}, cost {cost}."
+        else:
+            text = f"One more link to {name} is up, cost {cost}."
         self._tell_of(neighbour, "info", "link-up", name, text)
 
     def draining(self, router: RouterId) -> None:
