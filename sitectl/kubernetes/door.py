@@ -13,7 +13,12 @@ from typing import Any
 
 from router.kubernetes.client.errors import FORBIDDEN, ApiError, admission_step
 from router.kubernetes.manifests.image import LOCAL
-from router.kubernetes.objects.names import COMPONENT_LABEL, COMPONENT_ROUTER, ROUTER
+from router.kubernetes.objects.names import (
+    COMPONENT_LABEL,
+    COMPONENT_ROUTER,
+    ROUTER,
+    ROUTER_CONTAINER,
+)
 from router.kubernetes.objects.objects import Object, metadata, name_of, part
 from sitectl.base.failure import Exit, Failure, unreachable
 from sitectl.base.options import IN_POD_VARIABLE
@@ -21,7 +26,6 @@ from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.site.admin import AdminAnswer, AdminClient, Call, events_in
 
 SELECTOR = f"{COMPONENT_LABEL}={COMPONENT_ROUTER}"
-CONTAINER = "router"
 SITE_DIR_VARIABLE = "SPILLWAY_SITE_DIR"
 STATE_VARIABLE = "SITECTL_STATE"
 IN_POD_STATE = "/var/lib/spillway"
@@ -187,7 +191,7 @@ def is_ready(pod: Object) -> bool:
 
 def _container(pod: Object) -> str:
     names = [str(one.get("name")) for one in (pod.get("spec") or {}).get("containers") or []]
-    return CONTAINER if CONTAINER in names or not names else names[0]
+    return ROUTER_CONTAINER if ROUTER_CONTAINER in names or not names else names[0]
 
 
 def _ends_again(pod: Object) -> bool:

@@ -105,7 +105,7 @@ def _container(options: SiteOptions, image: str, pull_policy: PullPolicy) -> Jso
         memory_limit=options.router_memory_limit,
     )
     return {
-        "name": "router",
+        "name": names.ROUTER_CONTAINER,
         "image": image,
         "imagePullPolicy": pull_policy,
         "args": ["run"],

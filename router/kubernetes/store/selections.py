@@ -83,7 +83,7 @@ def pod(found: Kept) -> Kept:
     if is_router(headed):
         headed["metadata"] |= _only(_dict(found.get("metadata")), ("creationTimestamp",))
         told.append("lastTransitionTime")
-        of_container += ["restartCount", "lastState"]
+        of_container += ["name", "restartCount", "lastState"]
     owners = _list(_dict(found.get("metadata")).get("ownerReferences"))
     headed["metadata"]["ownerReferences"] = [
         _only(owner, ("kind", "name", "controller")) for owner in owners if owner.get("controller")

@@ -143,26 +143,26 @@ def has_ended(pod: Object) -> bool:
 
 
 def may_run(pod: Object) -> bool:
-    """One of its containers runs, as far as was told."""
-    states = [one["state"] for one in _container_statuses(pod) if one.get("state")]
+    """Of a router's pod: its container runs, as far as was told."""
+    states = [one["state"] for one in _of_router(pod) if one.get("state")]
     if states:
         return any("running" in state for state in states)
     return section(pod, "status").get("phase") == "Running"
 
 
 def has_stopped(pod: Object) -> bool:
-    """Its containers ran, and none does now."""
-    statuses = _container_statuses(pod)
+    """Of a router's pod: its container ran, and does not now."""
     ran = any(
-        one.get("restartCount") or "terminated" in (one.get("state") or {}) for one in statuses
+        one.get("restartCount") or "terminated" in (one.get("state") or {})
+        for one in _of_router(pod)
     )
     return ran and not may_run(pod)
 
 
 def ended_at(pod: Object) -> float:
-    """When one of its containers ended last, as far as was told, in Unix seconds; 0: never."""
-    statuses = _container_statuses(pod)
-    ends = [_end_of(one, state) for one in statuses for state in ("state", "lastState")]
+    """When the container of a router's pod ended last, as far as was told, in Unix seconds; 0:
+    never."""
+    ends = [_end_of(one, state) for one in _of_router(pod) for state in ("state", "lastState")]
     return max((end for end in ends if end is not None), default=0.0)
 
 
@@ -187,6 +187,13 @@ def why_not_ready(pod: Object | None) -> str:
     reasons = (one.get("reason") for one in waiting if one)
     reason = next((one for one in reasons if isinstance(one, str) and one not in _STARTS), "")
     return f"{_NOT_READY}: {reason}" if reason else _NOT_READY
+
+
+def _of_router(pod: Object) -> list[Mapping[str, Any]]:
+    """What is told of the router's container, whatever a mesh put beside it; of all containers of a
+    pod that has none of its name."""
+    told = _container_statuses(pod)
+    return [one for one in told if one.get("name") == names.ROUTER_CONTAINER] or told
 
 
 def _container_statuses(pod: Object) -> list[Mapping[str, Any]]:

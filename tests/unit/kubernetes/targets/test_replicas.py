@@ -225,6 +225,16 @@ def test_one_that_has_not_been_seen_to_run_counts_for_the_younger_for_a_while() 
     assert sharers(stopped("a", 0), new, own="b", now=made_at + 1) == (set(), None)
 
 
+def test_a_router_does_not_run_because_a_container_beside_it_does() -> None:
+    meshed = stopped("b", 1)
+    meshed["status"]["containerStatuses"][0]["name"] = "router"
+    beside = {"name": "istio-proxy", "restartCount": 0, "state": {"running": {}}}
+    meshed["status"]["containerStatuses"].append(beside)
+    assert sharers(router("a", 0), meshed, own="a") == (set(), None)
+    meshed["status"]["containerStatuses"][0]["name"] = "main"
+    assert sharers(router("a", 0), meshed, own="a") == ({"b"}, None), "none is the router's"
+
+
 def test_whoever_is_down_is_told_with_its_last_end() -> None:
     ended = {"terminated": {"finishedAt": "2026-01-01T00:01:00Z"}}
     again = stopped("b", 1)
