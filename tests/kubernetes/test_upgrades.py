@@ -19,7 +19,7 @@ from tests.kubernetes.threads import Beside
 from tests.kubernetes.upstream import BRINGS_NODE
 from tests.scenario.waiting import until
 
-READY_BEFORE_S = PRE_STOP_S = 5 if BRINGS_NODE else 1
+READY_BEFORE_S = PRE_STOP_S = 5 if BRINGS_NODE else 2
 """Shorter than as we deploy it, as is the lag of these clients, unless the server is a real one."""
 ROLL_S = 40.0
 _restarts = itertools.count(1)
