@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from certs.files import make_directory
-from router.documents import read, write
+from router.documents import write
 from router.model.specs import Document
 from sitectl.base import output, texts
 from sitectl.base.failure import Exit, Failure, conflict
@@ -13,7 +13,7 @@ from sitectl.base.options import Settings
 from sitectl.runtimes import presence, runtime_of
 from sitectl.site import places
 from sitectl.site.directory import DirectorySite
-from sitectl.site.site import Change
+from sitectl.site.site import Change, refuse_unreadable
 
 
 def name_of(words: str) -> str:
@@ -28,9 +28,7 @@ def make_site(settings: Settings, document: Document) -> Change:
 
 def make_site_in(state: Path, document: Document) -> Change:
     """As `make_site`, in the directory ``state`` of sites."""
-    _, errors = read(write(document), "these flags")
-    if errors:
-        raise texts.config_failure(errors, "these flags cannot be used")
+    refuse_unreadable([document])
     site = DirectorySite(state / document.name)
     if site.config.is_dir():
         existing = site.find("Site", document.name)

@@ -244,7 +244,7 @@ class Site(ABC):
         existing, errors = self.scan()
         for document in wanted:
             self._refuse_broken_place(document.kind, document.name, errors)
-        _refuse_unreadable(wanted)
+        refuse_unreadable(wanted)
         changes: list[Change] = []
         for document in wanted:
             before = [d for d in existing if (d.kind, d.name) == (document.kind, document.name)]
@@ -331,7 +331,7 @@ def _is_shared(document: Document, existing: list[Document]) -> bool:
     return sum(other.source == document.source for other in existing) > 1
 
 
-def _refuse_unreadable(wanted: list[Document]) -> None:
+def refuse_unreadable(wanted: list[Document]) -> None:
     """Raise Failure when a value is one that documents do not allow: a router could not read it."""
     for document in wanted:
         for error in read(write(document), "")[1]:

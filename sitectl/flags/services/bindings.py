@@ -98,10 +98,10 @@ def require_target(site: Site, kind: str, name: str, namespace: str = "") -> Bou
     chosen = kind if kind in (*WORKLOAD_KINDS, "host") else _PLURALS.get(kind, "")
     if not chosen:
         known = [word for word in ("host", *WORKLOAD_KINDS) if word == "host" or site.has_workloads]
-        raise usage(
-            f"unknown target type {kind!r}: expected {', '.join(known)}",
-            nearest(kind, known) or "sitectl service bind --help",
-        )
+        hint = nearest(kind, known) or "sitectl service bind --help"
+        if ":" in kind:  # Of a URL.
+            hint = "Leave http:// out: host 127.0.0.1 --target-port 9001"
+        raise usage(f"unknown target type {kind!r}: expected {', '.join(known)}", hint)
     if chosen != "host":
         return BoundTarget(chosen, site.workload_name(chosen, name, namespace))
     host = name.strip("[]")

@@ -51,8 +51,15 @@ def test_init_finishes_what_was_interrupted(here: CommandLine) -> None:
 
 @pytest.mark.parametrize("words", [("init", "A B"), ("init", "a", "--bind-ip", "x y")])
 def test_init_refuses_what_the_router_would_refuse(sitectl: CommandLine, words: list[str]) -> None:
-    assert sitectl(*words).exit_code in (1, 2)
+    assert sitectl(*words).exit_code == 2
     assert not sitectl.state.exists()
+
+
+def test_a_flag_of_init_that_is_wrong_is_named_without_a_line_of_a_file(
+    sitectl: CommandLine,
+) -> None:
+    said = sitectl("init", "a", "--bind-ip", "300.1.1.1").stderr
+    assert said.startswith("Error: expected an IP address, got '300.1.1.1' (at $.spec.bindIp)\n")
 
 
 def test_flags_of_skupper_that_need_nothing_here_are_taken_with_one_line(
@@ -388,6 +395,7 @@ spec:
         (("shop", "deployment", "web"), 7, "needs Kubernetes"),
         (("shop", "deployment/web"), 7, "needs Kubernetes"),
         (("shop", "vm", "web"), 2, "unknown target type 'vm'"),
+        (("shop", "http://10.0.0.1:9001"), 2, "Leave http:// out: host 127.0.0.1"),
         (("shop", "host", "a b"), 2, "not a host name"),
         (("shop", "host"), 2, "TYPE/NAME"),
         (("shop", "host", "h", "--target-port", "0"), 2, "not a port"),
