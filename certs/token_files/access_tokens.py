@@ -70,8 +70,7 @@ def load(text: str, source: str) -> Token:
     spec = document.mapping("spec")
     if not is_ours(spec.text("url")):
         reason = "is no token of a Spillway site (Skupper's routers speak another protocol)"
-        hint = "Ask for one where that site runs Spillway: sitectl token create FILE"
-        raise CertError(source, reason, hint, line=spec.line_of("url"))
+        raise CertError(source, reason, tokens.ASK_SPILLWAY, line=spec.line_of("url"))
     return read(spec.text("url"), spec.text("code"), spec.text("ca"), source)
 
 

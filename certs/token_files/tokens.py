@@ -48,8 +48,8 @@ CHECKSUM = "spillway.dev/checksum"
 
 _MARKS = ("skupper.io/", "spillway.dev/")
 """One of these is on every token, ours and Skupper's."""
-_ASK_AGAIN = "Ask for a new token: sitectl token create FILE"
-_ASK_THE_SITE = "Ask for one where that site runs Spillway: sitectl token create FILE"
+_ASK_AGAIN = "Ask for a new token. At the other site: sitectl token create FILE"
+ASK_SPILLWAY = "Ask for one of Spillway. At the other site: sitectl token create FILE"
 _COPY_AGAIN = "Copy the token file again, unchanged"
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # PyYAML may be built without libyaml.
 # 26 base32 digits are 130 bits. No NUL above all: HMAC takes a key with zeros after it for equal.
@@ -286,7 +286,7 @@ class _TokenReader:
             raise self._error(reason, _COPY_AGAIN, self._metadata.line)
         if ENDPOINTS not in fields:
             reason = "is no token of a Spillway site (Skupper's routers speak another protocol)"
-            raise self._error(reason, _ASK_THE_SITE, self._annotations.line)
+            raise self._error(reason, ASK_SPILLWAY, self._annotations.line)
 
     def claim(self, costs: tuple[int | None, ...]) -> Token:
         expires_at = _parse_time(self._annotation(EXPIRATION))

@@ -56,3 +56,19 @@ def test_a_token_on_standard_output_is_json_when_asked_for(
     file = tmp_path / "token.json"
     file.write_text(told)
     assert here.json("token", "status", str(file))["site"]["name"] == "here"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apiVersion: v1\nkind: Service\n",
+        "apiVersion: v1\nkind: Secret\nmetadata: {labels: {skupper.io/type: other}}\n",
+    ],
+)
+def test_another_token_is_asked_for_at_the_other_site(
+    here: CommandLine, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "east.yaml"
+    file.write_text(text)
+    told = here("--site", "here", "link", "create", str(file)).stderr
+    assert ". At the other site: sitectl token create FILE\n" in told
