@@ -248,7 +248,7 @@ class Running:
         services = router.site_services
         if self.workers.all:
             self.network.share_links(self.workers.take_link)
-        self._trust.follow_claims(self.tokens.redeemed)
+        self._trust.follow_claims(self.tokens.judged)
         self.insight.telling.tell_siblings(
             partial(self.record.news, router.identity.router, view.status)
         )

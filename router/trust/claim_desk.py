@@ -17,7 +17,7 @@ from router.trust.revocations import Revoking
 class Granting:
     """Who redeems a claim gets a certificate, and is let in again if it was revoked."""
 
-    __slots__ = ("_ca", "_desk", "_kept", "_redeemed", "_revoking", "_tell")
+    __slots__ = ("_ca", "_desk", "_judged", "_kept", "_revoking", "_tell")
 
     def __init__(
         self,
@@ -30,11 +30,11 @@ class Granting:
         """``kept`` None: ``desk`` has the grants, and judges."""
         self._desk, self._ca, self._revoking = desk, ca, revoking
         self._kept, self._tell = kept, tell
-        self._redeemed: Callable[[str], None] = lambda name: None
+        self._judged: Callable[[str], None] = lambda name: None
 
-    def follow(self, redeemed: Callable[[str], None]) -> None:
-        """``redeemed`` hears which claim was, before the event that reports it."""
-        self._redeemed = redeemed
+    def follow(self, judged: Callable[[str], None]) -> None:
+        """``judged`` hears which claim was redeemed or refused, before the event that says so."""
+        self._judged = judged
 
     def grant(self, name: str) -> Grant | None:
         """The claim ``name``, as it is now. Raises CertError if it is damaged."""
@@ -66,8 +66,9 @@ class Granting:
         self._kept.redeem(name, request, now, judged)
 
     def _answered(self, name: str, source: str, answer: ClaimAnswer, done: Answered) -> None:
+        if answer.outcome != "repeated":
+            self._judged(name)
         if answer.outcome == "redeemed":
-            self._redeemed(name)
             told = f"Claim {name} was redeemed from {source}, by site {answer.site_id[:8]}."
             self._tell("info", "claim-redeemed", name, told)
             self._ca.given(answer.serial)

@@ -132,9 +132,9 @@ class SiteTrust:
         self._clock_moved: Callable[[], None] = lambda: None
         self._clock: ClockWatch | None = None
 
-    def follow_claims(self, redeemed: Callable[[str], None]) -> None:
-        """``redeemed`` hears the name of each claim before the event that it was redeemed."""
-        self._granting.follow(redeemed)
+    def follow_claims(self, judged: Callable[[str], None]) -> None:
+        """``judged`` hears the name of each claim before the event that it was judged."""
+        self._granting.follow(judged)
 
     def identity(self, router: RouterId, name: str) -> RouterIdentity:
         """The identity that ``router`` shows under the site's ``name``."""

@@ -43,8 +43,8 @@ class TokenWatch:
         self._journal, self._wall, self._ca_pem = journal, wall, ca_pem
         self._grants: dict[str, Grant] | None = None
         self._states: dict[str, str] = {}
-        self._used_early: dict[str, int] = {}
-        """Tokens that were used before a look found them, with their ends."""
+        self._early: dict[str, tuple[str, int]] = {}
+        """What was told of tokens before a look found it, `OPEN` for made, with their ends."""
         self._stamp = -1
 
     async def run(self) -> None:
@@ -67,19 +67,26 @@ class TokenWatch:
         except (CertError, OSError) as error:
             log.debug("tokens could not be read: %s", error)
 
-    def redeemed(self, name: str) -> None:
-        """Token ``name`` was used, which is about to be told: if no look found it yet, tell first
-        that it was made."""
-        if self._grants is None or name in self._states or name in self._used_early:
+    def judged(self, name: str) -> None:
+        """A claim of token ``name`` was accepted or refused, which is about to be told: tell first
+        what no look found yet, that it was made or revoked."""
+        if self._grants is None:
             return
         try:
             grant = self._grant(name)
         except (CertError, OSError) as error:
             log.debug("a token could not be read: %s", error)
             return
-        if grant is not None:
-            self._used_early[name] = grant.expires_at
+        if grant is None:
+            return
+        told = self._early[name][0] if name in self._early else self._states.get(name)
+        if told is None:
             self._made(grant)
+        if grant.revoked and told != REVOKED:
+            self._became(grant, REVOKED)
+            self._early[name] = (REVOKED, grant.expires_at)
+        elif told is None:
+            self._early[name] = (OPEN, grant.expires_at)
 
     def views(self) -> tuple[TokenView, ...]:
         """The claims that are known, the newest first, without a secret."""
@@ -96,18 +103,18 @@ class TokenWatch:
         if before is None:
             return  # They were made before this router started.
         for name, state in states.items():
-            if name not in last:
-                if name not in self._used_early:
-                    self._made(known[name])
-                if state != OPEN:
-                    self._became(known[name], state)
-            elif last[name] != state:
+            early = self._early[name][0] if name in self._early else None
+            if name not in last and early is None:
+                self._made(known[name])
+            if state not in (last.get(name, OPEN), early):
                 self._became(known[name], state)
         for name in last.keys() - states.keys():
             if last[name] == OPEN:
                 self._gone(before[name], now)
-        self._used_early = {
-            name: end for name, end in self._used_early.items() if name not in known and now < end
+        self._early = {
+            name: (told, end)
+            for name, (told, end) in self._early.items()
+            if now < end and (name not in known or (told == REVOKED and states[name] != told))
         }
 
     def _made(self, grant: Grant) -> None:

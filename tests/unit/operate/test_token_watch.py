@@ -103,20 +103,35 @@ def test_a_token_is_told_when_it_is_made_used_and_expired() -> None:
 def test_that_it_was_made_is_told_before_its_use_which_no_look_had_foreseen() -> None:
     watched = Watched(grant("old"))
     watched.grants = [grant("a", 0, redeemed=(use(1),)), grant("b", 1, redeemed=(use(2),))]
-    watched.watch.redeemed("a")
+    watched.watch.judged("a")
     assert watched.told() == ["token-made"]
-    watched.watch.redeemed("a")
-    watched.watch.redeemed("nobody-made-this")
-    watched.watch.redeemed("old")
+    watched.watch.judged("a")
+    watched.watch.judged("nobody-made-this")
+    watched.watch.judged("old")
     assert watched.told() == []
     assert watched.look() == ["token-used", "token-made", "token-revoked"]
+    assert watched.look() == []
+
+
+def test_that_it_was_revoked_is_told_before_the_claim_that_is_refused_for_it() -> None:
+    watched = Watched(grant("a"))
+    watched.grants = [grant("a", revoked=True), grant("b", revoked=True)]
+    watched.watch.judged("a")
+    assert watched.told() == ["token-revoked"]
+    watched.watch.judged("b")
+    assert watched.told() == ["token-made", "token-revoked"]
+    watched.watch.judged("b")
+    assert watched.told() == []
+    found, watched.grants = watched.grants, [grant("a"), grant("b")]
+    assert watched.look() == [], "it began before they were revoked"
+    watched.grants = found
     assert watched.look() == []
 
 
 def test_a_look_that_began_before_a_token_was_made_ends_nothing_of_it() -> None:
     watched = Watched()
     watched.grants = [grant("a", 1, redeemed=(use(1),))]
-    watched.watch.redeemed("a")
+    watched.watch.judged("a")
     found, watched.grants = watched.grants, []
     assert watched.look() == ["token-made"]
     watched.grants = found
