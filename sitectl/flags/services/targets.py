@@ -7,7 +7,7 @@ from typing import Any, Final
 from router.model.errors import NOT_CHECKED
 from router.model.specs import Document
 from sitectl.base import output
-from sitectl.base.failure import Failure, timed_out, usage
+from sitectl.base.failure import Exit, Failure, timed_out, usage
 from sitectl.flags.services.bindings import Binding
 from sitectl.runtimes import presence
 from sitectl.site.site import Change, Site
@@ -71,7 +71,8 @@ def _tell_undone(ended: Failure | KeyboardInterrupt, undone: str) -> None:
         output.note(undone)
         return
     ended.message += f"; {undone}"
-    if not ended.hint.startswith("sitectl service create"):
+    is_of_target = ended.exit_code is not Exit.UNREACHABLE
+    if is_of_target and not ended.hint.startswith("sitectl service create"):
         ended.hint = "Start the target and try again, or leave out --wait"
 
 
@@ -96,7 +97,8 @@ def _wait_until_ready(site: Site, service: str, bindings: Sequence[Binding], wai
     cause = "; ".join(causes) if known else f"no site declares {service}"
     shown = ", ".join(binding.shown for binding in late)
     raise timed_out(
-        f"{shown} is not ready after {wait_s:g} s" + (f": {cause}" if cause else ""),
+        f"{shown} {'is' if len(late) == 1 else 'are'} not ready after {wait_s:g} s"
+        + (f": {cause}" if cause else ""),
         f"sitectl service status {service}" if known else f"sitectl service create {service} PORT",
     )
 

@@ -8,7 +8,7 @@ import click
 
 from router.model.specs import Document, LinkSpec
 from sitectl.base import output
-from sitectl.base.failure import not_allowed, not_found, timed_out, usage
+from sitectl.base.failure import Exit, Failure, not_allowed, not_found, timed_out, usage
 from sitectl.base.options import Settings, TokenFile, completes, dry_run_flag, wait_flag
 from sitectl.base.verb import Verbs, also
 from sitectl.base.watch import show, watch_flag
@@ -85,6 +85,11 @@ def create(
             wait_until_up(site, chosen, wait)
         except KeyboardInterrupt:
             output.note(f"{text}; the router dials it. To undo it: sitectl link delete {chosen}")
+            raise
+        except Failure as failure:
+            if failure.exit_code is Exit.UNREACHABLE:
+                once = f"{text}, which is dialed once this router runs"
+                failure.message = f"{once}: {failure.message}"
             raise
         text += ", up"
     output.report(settings, "Link", chosen, change, text)

@@ -132,7 +132,7 @@ def _said(site: Site, name: str, takes: float, already: str) -> str:
             f"set to {takes * 100:g}%{already}; {taker} takes {_taken(held)} of service {name} "
             "while the whole site is drained: sitectl site drain --to 100%"
         )
-    text = f"{taker} takes {_taken(takes)} of every service{already}"
+    text = f"{taker} takes {_taken(takes)} of {'every' if takes else 'any'} service{already}"
     lower = [
         f"{one} ({_taken(policies[one].takes)})"
         for one in sorted(policies)

@@ -144,6 +144,18 @@ def test_a_wait_for_a_link_that_is_interrupted_says_that_the_link_stays(
     )
 
 
+def test_a_wait_for_a_link_without_a_router_says_that_the_link_stays(
+    here: CommandLine, token: str
+) -> None:
+    result = here("link", "create", token, "--wait", "9")
+    assert result.exit_code == 8
+    assert result.stderr.startswith(
+        "Error: link link1 to site west created, which is dialed once this router runs: the router "
+    )
+    assert result.stderr.rpartition("Next: ")[2].endswith("start\n")
+    assert "link-link1.yaml" in here.config()
+
+
 def test_link_create_again_with_another_cost_is_a_conflict(here: CommandLine, token: str) -> None:
     here.ok("link", "create", token, "--name", "west", "--cost", "2")
     assert here.json("link", "create", token, "--name", "west")["change"] == "unchanged"

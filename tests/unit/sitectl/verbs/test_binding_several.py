@@ -125,6 +125,16 @@ def test_a_router_that_ends_meanwhile_undoes_a_waiting_bind_too(
     assert here.config() == before
 
 
+def test_a_wait_without_a_router_says_to_start_it(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080")
+    before = here.config()
+    result = here("service", "bind", "shop", "127.0.0.1:9001", "--wait", "5")
+    assert result.exit_code == 8
+    assert "; nothing is bound" in result.stderr
+    assert result.stderr.rpartition("Next: ")[2].endswith("start\n")
+    assert here.config() == before
+
+
 def test_a_wait_that_is_interrupted_leaves_every_document_as_it_was(
     here: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,7 +34,7 @@ def test_a_service_takes_no_more_than_the_whole_site_and_the_command_says_so(
 def test_services_that_stay_drained_by_themselves_are_named(here: CommandLine) -> None:
     here.ok("service", "drain", "shop", "--to", "50%")
     here.ok("service", "drain", "db")
-    assert here.ok("site", "drain").stdout == "this site takes nothing new of every service\n"
+    assert here.ok("site", "drain").stdout == "this site takes nothing new of any service\n"
     assert here.ok("site", "drain", "--to", "100%").stdout == (
         "this site takes 100% of its capacity of every service but db (nothing new), "
         "shop (50% of its capacity): sitectl service drain NAME --to 100%\n"
@@ -48,7 +48,7 @@ def test_a_router_with_peers_is_drained_alone_and_the_command_names_the_others(
     here.ok("service", "bind", "shop", "host", "127.0.0.1", "--target-port", "9001")
     here.ok("update", "--peer", "10.0.0.9:55671")
     done = here.ok("site", "drain")
-    assert done.stdout == "this router takes nothing new of every service\n"
+    assert done.stdout == "this router takes nothing new of any service\n"
     assert done.stderr == (
         "each router of this site has documents and secrets of its own: "
         "change them at 10.0.0.9:55671, too\n"
