@@ -274,6 +274,11 @@ class Forwarder:
         """Client connections open at this site."""
         return len(self._under_way.clients)
 
+    @property
+    def under_way(self) -> int:
+        """Requests and connections of clients of this site, and of others that end here. O(n)."""
+        return sum(1 for _ in self.flows(self.sessions)) + len(self._under_way.egress)
+
     # Stopping
 
     def drain(self, done: Callable[[], None]) -> None:

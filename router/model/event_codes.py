@@ -212,6 +212,7 @@ _ALL: Final = (
     EventCode("console-up", "event", "console", "it is served; with its address"),
     EventCode("console-down", "event", "console", "it is not served; with the cause"),
     EventCode("router-draining", "event", "router", "it was asked to stop"),
+    EventCode("drain-cut", "event", "router", "it stopped before all was over; what was cut"),
     EventCode("router-stood-still", "event", "router", "its process was not run for seconds"),
     EventCode("worker-ready", "event", "worker", "one more process of the router serves"),
     EventCode("worker-ended", "event", "worker", "one is gone, and is started again; with why"),

@@ -92,13 +92,15 @@ async def serve(
         for task in until_draining:
             task.cancel()
         await process.last_look()
-        until = loop.time() + process.grace_s
+        told_at = loop.time()
+        until = told_at + process.grace_s
         await _wait(process.router.drain_traffic, process, until)
         await _ended(process.workers, process, until)
         if loop.time() < until and not process.aborting.is_set():  # Else the rest is reset.
             await _wait(process.router.finish, process, until)  # Last: it shows what all have.
         for task in until_drained:
             task.cancel()
+        process.record.cut(process.router.forwarder.under_way, loop.time() - told_at)
     process.close()
     log.info("stopped")
     return 0

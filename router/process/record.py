@@ -113,6 +113,17 @@ class FollowedRecord:
         if self._episodes is not None:
             self._episodes.stops()
 
+    def cut(self, under_way: int, after_s: float) -> None:
+        """It stops ``after_s`` after it was told to, and cuts what is ``under_way``."""
+        if not under_way:
+            return
+        what = "request or connection" if under_way == 1 else "requests or connections"
+        text = (
+            f"The router stopped {after_s:.0f} s after it was asked to, and cut {under_way} {what}."
+        )
+        hint = "To wait longer for them the next time: sitectl update --drain-grace DURATION"
+        self.journal.tell("warning", "drain-cut", "router", text, hint)
+
     def stood_still(self, seconds: float) -> None:
         """It was not run for so long, and goes on."""
         text = (

@@ -70,3 +70,28 @@ def test_a_client_that_has_its_answer_and_keeps_its_connection_delays_no_stop(
             got += client.recv(65_536)
         site.signal(signal.SIGTERM)
         until(site.gone, "the site has stopped")
+
+
+def test_a_stop_says_what_it_cut_after_its_time(net: Network) -> None:
+    """A tcp connection is under way until a side closes it."""
+    site, target = net.site("a", "--drain-grace", "1s"), net.http("a")
+    site.declare("shop", SHOP_PORT, protocol="tcp")
+    site.connect("shop", target)
+    net.start()
+    net.ready("shop", {"a": 1})
+    with socket.create_connection((site.address, SHOP_PORT), 10.0) as client:
+        client.sendall(b"GET /bytes/2 HTTP/1.1\r\nHost: shop\r\n\r\n")
+        assert client.recv(65_536)
+        site.signal(signal.SIGTERM)
+        until(site.gone, "the site has stopped")
+    told = site.ctl("events", "--code", "drain-cut").out
+    assert " s after it was asked to, and cut 1 request or connection. (" in told
+
+
+def test_a_stop_that_cuts_nothing_says_nothing_of_it(net: Network) -> None:
+    site = net.site("a")
+    net.start()
+    site.signal(signal.SIGTERM)
+    until(site.gone, "the site has stopped")
+    assert "router-draining" in site.ctl("events").out
+    assert "drain-cut" not in site.ctl("events").out
