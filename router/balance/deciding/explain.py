@@ -236,7 +236,11 @@ def _room(one: Candidate, share: float | None) -> str:
         return f"{left}, {max(0, most - one.in_flight)} of {slots} free{for_whom}"
     if one.capacity is None:
         return f"{one.running} in flight, no capacity configured"
-    free = f"{one.free_within(share)} of {slots} free{for_whom}"
+    free_slots, lent = one.free_within(share), one.most_for_one
+    is_lent = free_slots is not None and lent is not None and free_slots <= lent
+    if is_lent and free_slots == one.share_left:
+        return f"{free_slots} free{for_whom} of the {lent} slots that one neighbor may hold"
+    free = f"{free_slots} of {slots} free{for_whom}"
     if one.local and one.beyond > 0:  # At a target that is down, say.
         free += f"; {one.beyond} more in flight take no slot"
     return free

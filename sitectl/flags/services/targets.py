@@ -131,7 +131,9 @@ def note_not_ready(site: Site, service: str, bindings: Sequence[Binding], undo: 
     for error in errors:
         output.note(f"not ready: {error}")
     if errors:
-        output.note(f"Next: start what listens there, the router keeps trying; or: {undo}")
+        has_names = all("has no address" in error for error in errors)
+        step = "give the name an address" if has_names else "start what listens there"
+        output.note(f"Next: {step}, the router keeps trying; or: {undo}")
 
 
 def _targets_here(site: Site, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -92,7 +92,9 @@ def test_this_site_asks_for_no_more_than_its_share_and_says_so() -> None:
     balancer = balancer_of(ledger_of(), lender(most=2), remote("b", 9))
     for left in (2, 1):
         assert site_of(balancer.select(0.0)) == "a"
-        assert report_of(balancer).free == left
+        report = report_of(balancer)
+        assert report.free == left
+        assert report.reason.endswith(f"({left} free of the 2 slots that one neighbor may hold)")
         balancer.opened(SiteId("a"))
     chosen = balancer.select(0.0)
     assert isinstance(chosen, Decision) and (chosen.site, chosen.overflow_reason) == ("b", "full")

@@ -183,6 +183,17 @@ def test_a_target_that_refuses_is_said_at_once(
     assert here.ok("service", "bind", "shop", "127.0.0.1:9001").stderr == ""
 
 
+def test_a_name_without_an_address_is_what_is_to_be_corrected(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    here.ok("service", "create", "shop", "8080")
+    unknown = "nowhere:9001 has no address: the name cannot be resolved"
+    found = {**target(9001, ready=False), "host": "nowhere", "error": unknown}
+    admin.items("/api/v1/services", shop(found))
+    said = here.ok("service", "bind", "shop", "nowhere:9001").stderr
+    assert f"not ready: {unknown}\nNext: give the name an address, the router keeps trying" in said
+
+
 def test_waiting_for_a_service_that_nobody_declares_says_so(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
