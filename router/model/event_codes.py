@@ -193,6 +193,7 @@ _ALL: Final = (
     EventCode("certificate-renewed", "event", "link", "a link has a new certificate"),
     EventCode("certificate-damaged", "event", "link", "a link's renewed certificate is unusable"),
     EventCode("certificate-not-renewed", "event", "link", "a link could not get one"),
+    EventCode("service-certificate", "event", "credential", "clients are shown another one"),
     EventCode("leaf-not-renewed", "event", "site", "this site's own certificate was not renewed"),
     EventCode("not-registered", "event", "site", "who linked could not be written down"),
     EventCode("not-readmitted", "event", "site", "a claim could not undo a revocation"),

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from certs import clocks
 from certs.errors import CertError
 from certs.tls.contexts import service_client_context, service_server_context
 from certs.tls.service_tls import (
@@ -22,7 +23,7 @@ from certs.tls.service_tls import (
     leaf_of,
     trust_of,
 )
-from router.model.events import Problem
+from router.model.events import Problem, Tell
 from router.model.specs import ServiceProtocol
 from router.net.ports import Tls
 from router.service.ports import NoTls
@@ -46,12 +47,13 @@ class ServiceTls:
         clock: Callable[[], float] = time.time,
         *,
         of_secrets: bool = False,
+        tell: Tell | None = None,
     ) -> None:
         """``directory`` is ``secrets/tls``, ``clock`` gives Unix seconds. ``of_secrets``: as of
-        `TlsStore`.
+        `TlsStore`. ``tell`` hears of certificates that are replaced.
         """
         self._store = TlsStore(directory, of_secrets=of_secrets)
-        self._clock = clock
+        self._clock, self._tell = clock, tell
         self._shown: dict[str, _InUse[ServiceLeaf]] = {}
         self._trusted: dict[str, _InUse[ServiceTrust]] = {}
         self._of_clients: dict[str, _InUse[ServiceTrust]] = {}
@@ -141,6 +143,7 @@ class ServiceTls:
     def look(self) -> bool:
         """Read all files that are in use again. True: some answer is another now."""
         now, changed = self._clock(), False
+        before = {name: shown.value for name, shown in self._shown.items()}
         for name in self._shown.keys() | self._trusted.keys() | self._of_clients.keys():
             contents = self._read(name)
             for uses in (self._shown, self._trusted, self._of_clients):
@@ -149,7 +152,16 @@ class ServiceTls:
                     changed = True
                     if uses is self._of_clients:
                         self._forget_made_with(name)
+        for name, was in before.items():
+            self._tell_replaced(name, was, self._shown[name].value)
         return changed
+
+    def _tell_replaced(self, name: str, was: ServiceLeaf | None, leaf: ServiceLeaf | None) -> None:
+        if self._tell is None or was is None or leaf is None or was.der == leaf.der:
+            return  # What comes or goes is told as the listener is.
+        text = f"Clients are shown another certificate of tls/{name}, valid until"
+        until = clocks.utc(leaf.expires_at)
+        self._tell("info", "service-certificate", f"tls/{name}", f"{text} {until}.")
 
     def _forget_made_with(self, client_trust: str) -> None:
         for shown in self._shown.values():

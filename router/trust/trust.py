@@ -92,7 +92,9 @@ class SiteTrust:
         site = self._identity.site_id
         ca = self._ca = Rotating(secrets, site, tell, kept)
         self._leaf = OwnLeaf(secrets, site, lambda: ca.authority, tell, leads=leads)
-        services = self._services = ServiceTls(secrets / "tls", of_secrets=kept is not None)
+        services = self._services = ServiceTls(
+            secrets / "tls", of_secrets=kept is not None, tell=tell if leads else None
+        )
         self.service_tls, self.target_tls = services.listener, services.target
         self.keep_service_tls = services.keep
         self.service_tls_changed = services.look

@@ -24,7 +24,11 @@ class Secrets:
         self.folder = folder / "tls"
         self.store = TlsStore(self.folder)
         self.now = NOW.timestamp()
-        self.tls = ServiceTls(self.folder, lambda: self.now)
+        self.told: list[str] = []
+        self.tls = ServiceTls(self.folder, lambda: self.now, tell=self._hear)
+
+    def _hear(self, severity: str, code: str, subject: str, message: str, hint: str = "") -> None:
+        self.told.append(f"{severity} {code} {subject}: {message}")
 
     def put(self, name: str = "shop", *, until: datetime.datetime = NOW + YEAR) -> bytes:
         """A fresh pair; the DER of its certificate."""
@@ -112,6 +116,24 @@ def test_a_pair_half_of_which_is_replaced_stays_the_old_one(tmp_path: Path) -> N
     secrets.store.write("shop", Contents("", key=key))
     secrets.tls.look()
     assert secrets.shown() == new
+
+
+def test_that_clients_are_shown_another_certificate_is_told_once(tmp_path: Path) -> None:
+    secrets = Secrets(tmp_path)
+    secrets.put()
+    secrets.shown()
+    secrets.tls.look()
+    assert secrets.told == []
+    secrets.put(until=NOW + 2 * YEAR)
+    secrets.tls.look()
+    secrets.tls.look()
+    assert secrets.told == [
+        "info service-certificate tls/shop: Clients are shown another certificate of tls/shop, "
+        "valid until 2032-01-01T00:00:00Z."
+    ]
+    secrets.store.write("shop", Contents("", b"no certificate"))
+    secrets.tls.look()
+    assert len(secrets.told) == 1
 
 
 def test_an_expired_pair_is_shown_no_more(tmp_path: Path) -> None:
