@@ -54,6 +54,8 @@ async def serve(
     except RouterError:
         process.close()
         raise
+    if died is not None:
+        process.record.found_dead(died)  # Before what this router finds.
     await process.console.prepare()
     parts = process.insight.api_parts()
     admin = serving(
@@ -82,7 +84,7 @@ async def serve(
         tasks.create_task(process.workers.run())
         process.serving.set()
         log.info("serving", extra={"site": process.router.identity.name})
-        process.record.started(__version__, died)
+        process.record.started(__version__)
         notify("READY=1")
         until_drained.append(tasks.create_task(keep_told(process.line)))
         await process.stopping.wait()

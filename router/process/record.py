@@ -97,11 +97,13 @@ class FollowedRecord:
         grants = self._directory / "secrets" / "grants" if self._store.kept is None else None
         return TokenWatch(granted, grant, grants, self.journal, ca_pem=ca_pem)
 
-    def started(self, version: str, died: int | None) -> None:
-        """It serves. ``died``: the process of the router before, which did not stop in order."""
-        if died is not None:
-            text = f"The router before this one, process {died}, {ENDED_WITHOUT_STOPPING}."
-            self.journal.tell("warning", "router-died", "router", text, _WHY_IT_DIED)
+    def found_dead(self, process_id: int) -> None:
+        """The router before, of that process, did not stop in order."""
+        text = f"The router before this one, process {process_id}, {ENDED_WITHOUT_STOPPING}."
+        self.journal.tell("warning", "router-died", "router", text, _WHY_IT_DIED)
+
+    def started(self, version: str) -> None:
+        """It serves."""
         where = f"process {os.getpid()} on {socket.gethostname()}"
         text = f"The router, version {version}, serves: {where}."
         self.journal.tell("info", "router-started", "router", text)

@@ -211,6 +211,20 @@ def test_a_router_that_was_killed_is_not_said_to_have_stopped(net: Network) -> N
     assert "the router does not run" in site.ctl("check").out
 
 
+def test_that_a_router_was_killed_is_told_before_what_the_next_one_finds(net: Network) -> None:
+    site, target = net.site("alone", "--enable-console"), net.http("alone")
+    site.declare("shop", SHOP_PORT)
+    site.connect("shop", target)
+    site.start()
+    until(lambda: site.offers("shop", {"alone": 1}), "it serves")
+    site.kill()
+    before = len(site.ctl("events", "-o", "json").json()["items"])
+    site.start()
+    until(lambda: site.offers("shop", {"alone": 1}), "it serves again")
+    later = site.get("events")[before:]
+    assert later[0]["code"] == "router-died", [one["code"] for one in later]
+
+
 def test_metrics_and_events_tell_what_happened(office: Office) -> None:
     fetch(office.front.address, SHOP_PORT)
     text = office.front.metrics()
