@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from router.documents.fields import yaml_key
+from router.documents.quantities import duration_text, size_text
 from router.model.events import Change
 from router.model.limits import EVENT_VALUE_CHARS_MAX
 from router.model.specs import Document
@@ -56,7 +58,9 @@ _SHOWN: Final = frozenset(
 )
 """Fields whose text is shown, by their names without indexes."""
 
-_SHARES: Final = frozenset({"takes", "reserveForOwn", "maxShare", "policy.spill_at"})
+_SHARES: Final = frozenset(
+    {"takes", "reserveForOwn", "maxShare", "sheddableShare", "policy.spillAt"}
+)
 """Shares of one, which are written as percentages."""
 
 Done = Literal["added", "changed", "removed"]
@@ -131,40 +135,51 @@ def _said(field: str, fields: Mapping[str, Any], document: Document | None) -> s
     return _shown(field, default) if isinstance(default, str) and default else ""
 
 
+class _Readable(str):
+    """A length of time or a size, as documents write it: it may be shown."""
+
+    __slots__ = ()
+
+
 def _fields(document: Document) -> Iterator[tuple[str, Any]]:
-    """Each leaf with its path. A default is no field: nobody wrote it."""
-    yield from _leaves("", msgspec.to_builtins(document.spec), _defaults(type(document.spec)))
+    """Each leaf with its path, as a document names it. A default is no field: nobody wrote it."""
+    yield from _leaves("", document.spec, None)
 
 
 def _defaults(spec: type[Any]) -> Mapping[str, Any]:
-    found: dict[str, Any] = {}
-    for field in msgspec.structs.fields(spec):
-        if field.default is not msgspec.NODEFAULT:
-            found[field.encode_name] = msgspec.to_builtins(field.default)
-    return found
+    return {yaml_key(field.name): field.default for field in msgspec.structs.fields(spec)}
 
 
-def _leaves(path: str, value: Any, defaults: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
+def _leaves(path: str, value: Any, usual: Any) -> Iterator[tuple[str, Any]]:
+    """``usual``: what stands there if nobody says anything, where that is known."""
+    if isinstance(value, msgspec.Struct):
+        yield from _of_struct(f"{path}." if path else "", value, usual)
+    elif isinstance(value, Mapping):
         for key, inner in value.items():
-            usual = defaults.get(key)
-            if key in defaults and usual == inner:
-                continue
-            if key in defaults and inner == ():
-                yield key, inner  # `exportTo: []` is no site; without the field it is every site.
-                continue
-            within = usual if isinstance(usual, dict) else {}
-            yield from _leaves(f"{path}.{key}" if path else _camel(str(key)), inner, within)
-    elif isinstance(value, list | tuple) and any(isinstance(one, dict) for one in value):
+            yield from _leaves(f"{path}.{key}", inner, None)
+    elif isinstance(value, list | tuple) and any(isinstance(one, msgspec.Struct) for one in value):
         for index, inner in enumerate(value):
-            yield from _leaves(f"{path}[{index}]", inner, {})
+            yield from _leaves(f"{path}[{index}]", inner, None)
     elif value not in (None, "", [], ()):
-        yield path, value
+        yield path, msgspec.to_builtins(value)
 
 
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)
+def _of_struct(head: str, value: msgspec.Struct, usual: Any) -> Iterator[tuple[str, Any]]:
+    for field in msgspec.structs.fields(type(value)):
+        inner, default = getattr(value, field.name), field.default
+        if type(usual) is type(value):
+            default = getattr(usual, field.name)
+        if inner == default:
+            continue
+        path = f"{head}{yaml_key(field.name)}"
+        if inner == () and default is not msgspec.NODEFAULT:
+            yield path, inner  # `exportTo: []` is no site; without the field it is every site.
+        elif isinstance(inner, int | float) and field.name.endswith("_s"):
+            yield path, _Readable(duration_text(inner))
+        elif isinstance(inner, int) and field.name.endswith("_bytes"):
+            yield path, _Readable(size_text(inner))
+        else:
+            yield from _leaves(path, inner, default)
 
 
 def _shown(field: str, value: Any) -> str:
@@ -172,6 +187,8 @@ def _shown(field: str, value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, _Readable):
+        return str(value)
     if isinstance(value, int | float):
         if field in _SHARES:
             return f"{value * 100:g}%"

@@ -115,7 +115,26 @@ def test_a_long_value_is_cut_at_its_bound() -> None:
 def test_shares_are_percentages() -> None:
     shared = SERVICE + "  policy: {name: fill, spillAt: 50%}\n"
     (found,) = differences(documents(SERVICE), documents(shared))
-    assert [(one.field, one.new) for one in found.changes] == [("policy.spill_at", "50%")]
+    assert [(one.field, one.new) for one in found.changes] == [("policy.spillAt", "50%")]
+
+
+def test_fields_have_the_names_and_units_that_documents_have() -> None:
+    late = SERVICE + "  queueWait: 5s\n  timeouts: {halfClosed: 90s}\n  maxAge: 1h\n"
+    assert changes(SERVICE, late) == {
+        "queueWait": ("", "5s"),
+        "timeouts.halfClosed": ("", "90s"),
+        "maxAge": ("", "1h"),
+    }
+
+
+def test_what_no_document_can_say_is_no_field() -> None:
+    text = "apiVersion: spillway/v1\nkind: Connector\nname: c\nspec:\n  service: shop\n"
+    (added,) = differences([], documents(text + "  targets: [{host: 10.0.0.1, port: 80}]\n"))
+    assert [(one.field, one.new) for one in added.changes] == [
+        ("service", "shop"),
+        ("targets[0].host", "10.0.0.1"),
+        ("targets[0].port", "80"),
+    ]
 
 
 @pytest.mark.parametrize("field", ["exportTo", "importFrom"])
