@@ -102,7 +102,11 @@ async def serve(
             await _wait(process.router.finish, process, until)  # Last: it shows what all have.
         for task in until_drained:
             task.cancel()
-        process.record.cut(process.router.forwarder.under_way, loop.time() - told_at)
+        process.record.cut(
+            process.router.forwarder.under_way,
+            loop.time() - told_at,
+            at_once=process.aborting.is_set(),
+        )
     process.close()
     log.info("stopped")
     return 0

@@ -115,8 +115,9 @@ class FollowedRecord:
         if self._episodes is not None:
             self._episodes.stops()
 
-    def cut(self, under_way: int, after_s: float) -> None:
-        """It stops ``after_s`` after it was told to, and cuts what is ``under_way``."""
+    def cut(self, under_way: int, after_s: float, *, at_once: bool) -> None:
+        """It stops ``after_s`` after it was told to, and cuts what is ``under_way``. ``at_once``:
+        since it was told a second time."""
         if not under_way:
             return
         what = "request or connection" if under_way == 1 else "requests or connections"
@@ -124,6 +125,8 @@ class FollowedRecord:
             f"The router stopped {after_s:.0f} s after it was asked to, and cut {under_way} {what}."
         )
         hint = "To wait longer for them the next time: sitectl update --drain-grace DURATION"
+        if at_once:
+            hint = "It was told to stop twice, as `sitectl stop --now` does"
         self.journal.tell("warning", "drain-cut", "router", text, hint)
 
     def stood_still(self, seconds: float) -> None:

@@ -85,7 +85,7 @@ def test_a_stop_says_what_it_cut_after_its_time(net: Network) -> None:
         site.signal(signal.SIGTERM)
         until(site.gone, "the site has stopped")
     told = site.ctl("events", "--code", "drain-cut").out
-    assert " s after it was asked to, and cut 1 request or connection. (" in told
+    assert " s after it was asked to, and cut 1 request or connection. (To wait longer" in told
 
 
 def test_a_stop_that_cuts_nothing_says_nothing_of_it(net: Network) -> None:
@@ -95,3 +95,17 @@ def test_a_stop_that_cuts_nothing_says_nothing_of_it(net: Network) -> None:
     until(site.gone, "the site has stopped")
     assert "router-draining" in site.ctl("events").out
     assert "drain-cut" not in site.ctl("events").out
+
+
+def test_a_stop_at_once_says_what_it_cut_and_not_to_wait_longer(net: Network) -> None:
+    site, target = net.site("a"), net.http("a")
+    site.declare("shop", SHOP_PORT, protocol="tcp")
+    site.connect("shop", target)
+    net.start()
+    net.ready("shop", {"a": 1})
+    with socket.create_connection((site.address, SHOP_PORT), 10.0) as client:
+        client.sendall(b"GET /bytes/2 HTTP/1.1\r\nHost: shop\r\n\r\n")
+        assert client.recv(65_536)
+        site.ctl("stop", "--now")
+    told = site.ctl("events", "--code", "drain-cut").out
+    assert "cut 1 request or connection. (It was told to stop twice" in told
