@@ -122,16 +122,21 @@ class ConfigDirectory:
     def next_change(self, interval_s: float, ended: threading.Event) -> SourcesReading | None:
         """Look each ``interval_s``, and when poked, until something differs; for a thread.
 
+        What a poll finds may be of a command that pokes next, and then says whose it is.
         None: ``ended`` was set before `wake`.
         """
+        found: SourcesReading | None = None
         while True:
             now = time.monotonic() - _ASIDE * interval_s
-            self._poked.wait(pause_s(now, interval_s))
+            pause = pause_s(now, interval_s) if found is None else limits.CONFIG_ORDER_S
+            is_poked = self._poked.wait(pause)
             self._poked.clear()
             if ended.is_set():
                 return None
-            if (reading := self.refresh()) is not None:
-                return reading
+            is_over = is_poked or found is not None
+            found = self.refresh() or found
+            if found is not None and is_over:
+                return found
 
     def _contents(self) -> tuple[set[str], dict[str, bytes | OSError]]:
         """The names of all document files, and what is in those that may have changed, or why it

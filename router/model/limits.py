@@ -769,6 +769,7 @@ STATE_FILE_BYTES_MAX = 64 * MIB  # 5,120 names with what is declared of them hav
 STATE_RETRY_S = 5.0  # How often a full disk is noticed, or something unreadable read again.
 STATE_HEALS_S = 1.0  # A state file that could not be written is written again.
 CONFIG_POLL_S = 1.0
+CONFIG_ORDER_S = 0.5  # A command that wrote what a poll finds says so within that time, as a rule.
 CONFIG_RESTS_S = (
     2.0  # A file as old gets another time by a write: file systems' clocks step by less.
 )

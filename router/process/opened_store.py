@@ -68,7 +68,7 @@ class DirectoryStore:
     def tell_of_secrets(
         self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
     ) -> None:
-        """Whoever changes the directory tells by the admin API, or is noticed within a second."""
+        """Who changes the directory tells by the admin API, or is noticed within two seconds."""
 
     def attach(
         self,

@@ -126,7 +126,7 @@ class FollowedRecord:
         )
         hint = "To wait longer for them the next time: sitectl update --drain-grace DURATION"
         if at_once:
-            hint = "It was told to stop twice, as `sitectl stop --now` does"
+            hint = "It was to stop at once: sitectl stop --now, or a second signal"
         self.journal.tell("warning", "drain-cut", "router", text, hint)
 
     def stood_still(self, seconds: float) -> None:

@@ -108,4 +108,4 @@ def test_a_stop_at_once_says_what_it_cut_and_not_to_wait_longer(net: Network) ->
         assert client.recv(65_536)
         site.ctl("stop", "--now")
     told = site.ctl("events", "--code", "drain-cut").out
-    assert "cut 1 request or connection. (It was told to stop twice" in told
+    assert "cut 1 request or connection. (It was to stop at once" in told

@@ -350,6 +350,34 @@ def test_a_poke_counts_once(site_dir: Path) -> None:
     assert len(looks) == 2
 
 
+def test_what_a_poll_finds_waits_for_the_order_of_the_command_that_wrote_it(
+    site_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CONFIG_ORDER_S", 3_600.0)
+    found = threading.Event()
+
+    class Told(ConfigDirectory):
+        def refresh(self) -> SourcesReading | None:
+            reading = super().refresh()
+            if reading is not None:
+                found.set()
+            return reading
+
+    directory = Told(site_dir)
+    directory.load()
+    found.clear()
+    put(site_dir, "a.yaml", service("a", 1))
+    with ThreadPoolExecutor(1) as threads:
+        looking = threads.submit(directory.next_change, 0.01, threading.Event())
+        assert found.wait(20)
+        put(site_dir, "b.yaml", service("b", 2))
+        assert not looking.done()
+        directory.poke()
+        reading = looking.result(20)
+    assert reading is not None
+    assert list(reading.wanted.services) == ["a", "b"]
+
+
 def test_who_follows_a_directory_is_let_go_without_a_look(site_dir: Path) -> None:
     directory = ConfigDirectory(site_dir)
     directory.load()
