@@ -7,7 +7,6 @@ from router.documents.nodes import Findings, Node, Scalar
 from router.documents.readers import BAD, Bad, nearest, shown, text_of
 
 _HOST = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?\.?\Z")
-_IPV6 = re.compile(r"(?=[^:]*:[^:]*:)[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?\Z")
 
 
 def host(findings: Findings, node: Node, path: str) -> str | Bad:
@@ -26,7 +25,11 @@ def is_host(value: str) -> bool:
     """Whether ``value`` could be a host name or a numeric address."""
     if len(value) > 253:
         return False
-    return _HOST.match(value) is not None or _IPV6.match(value) is not None
+    return _HOST.match(value) is not None or _is_ipv6(value)
+
+
+def _is_ipv6(value: str) -> bool:
+    return ":" in value and is_ip(value)
 
 
 def host_port(findings: Findings, node: Node, path: str) -> str | Bad:
@@ -73,7 +76,7 @@ def split_host_port(value: str) -> tuple[str, int | None] | None:
     bracketed = re.match(r"\[([^\]]+)\](?::([0-9]{1,5}))?\Z", value)
     if bracketed:
         found, port = bracketed.group(1), bracketed.group(2)
-        usable = _IPV6.match(found) is not None
+        usable = _is_ipv6(found)
     elif value.count(":") == 1:
         found, _, port = value.partition(":")
         usable = is_host(found) and port.isascii() and port.isdecimal()
