@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from certs.errors import CertError
+from certs.token_files import tokens
 from router.documents import KINDS, plain, read, write
 from router.documents.gateway import looks_like_gateway
 from router.documents.readers import nearest
@@ -74,9 +76,19 @@ def apply(settings: Settings, file: str, prune: bool) -> None:
     _apply_documents(settings, text, source)
 
 
+def _is_token(text: str, source: str) -> bool:
+    try:
+        tokens.load(text, source)
+    except CertError:
+        return False
+    return True
+
+
 def _apply_documents(settings: Settings, text: str, source: str) -> None:
     """Documents at a host's site."""
     documents, errors = read(text, source)
+    if errors and _is_token(text, source):
+        raise usage(f"{source} is a token of another site", f"sitectl link create {source}")
     if errors:
         raise texts.config_failure(errors, f"{len(errors)} errors in {source}, nothing was applied")
     if not documents:

@@ -47,6 +47,15 @@ def token(here: CommandLine, tmp_path: Path) -> str:
     return path
 
 
+def test_who_applies_a_token_as_a_document_is_told_what_it_is_for(
+    here: CommandLine, token: str
+) -> None:
+    done = here("apply", "-f", token)
+    assert done.exit_code == 2
+    assert f"{token} is a token of another site" in done.stderr
+    assert f"sitectl link create {token}" in done.stderr
+
+
 def test_a_link_that_is_up_and_silent_is_not_called_up(here: CommandLine, admin: FakeAdmin) -> None:
     silent = link("far", silent_since="2026-01-01T00:00:00Z", error="nothing was heard for 2.26 s")
     admin.items("/api/v1/links", silent)
