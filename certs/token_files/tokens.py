@@ -118,8 +118,14 @@ def checksum(token: Token) -> str:
     return hmac.new(token.secret.encode(), msgspec.json.encode(fields), hashlib.sha256).hexdigest()
 
 
-def check_usable(token: Token, own_site_id: str, now: float) -> None:
-    """Raise `CertError` with the next step if it has expired or is this site's own."""
+def check_usable(
+    token: Token, own_site_id: str, now: float, *, is_asked_again: bool = False
+) -> None:
+    """Raise `CertError` with the next step if it has expired or is this site's own.
+
+    ``is_asked_again``: the text says when it expired, and not how long ago, which is another text
+    each time.
+    """
     again = f"On {token.site_name} run: sitectl token create FILE"
     if token.site_id == own_site_id:
         raise CertError(
@@ -129,7 +135,9 @@ def check_usable(token: Token, own_site_id: str, now: float) -> None:
         ago = clocks.span(now - token.expires_at)
         raise CertError(
             token.name,
-            f"the token expired {ago} ago by this host's clock, which says {clocks.utc(now)}",
+            f"the token expired at {clocks.utc(token.expires_at)} by this host's clock"
+            if is_asked_again
+            else f"the token expired {ago} ago by this host's clock, which says {clocks.utc(now)}",
             f"{again}. If it was made just now one of the two clocks is wrong: date -u",
         )
 

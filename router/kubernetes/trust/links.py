@@ -98,12 +98,16 @@ class LinkSecrets:
         error = self._token_errors.get(name)
         if error is not None:
             return TokenHindrance("refused", str(error))
-        if name not in self._wanted:
+        wanted = self._wanted.get(name)
+        if wanted is None:
             absent = f"there is no {SECRET}/{name} with a token of another site"
             return TokenHindrance("refused", f"{absent}. Apply one: sitectl link create FILE")
         error = self._api_errors.get(name)
-        waiting = "the key for its claim is not kept in a Secret yet"
-        return TokenHindrance("connecting", waiting if error is None else str(error))
+        if error is None:
+            waiting = "the key for its claim is not kept in a Secret yet"
+            return TokenHindrance("connecting", waiting)
+        is_late = self._clock() >= wanted.token.expires_at
+        return TokenHindrance("refused" if is_late else "connecting", str(error))
 
     # Without the API ------------------------------------------------------------------------
 
@@ -270,7 +274,8 @@ class LinkSecrets:
             self._take_kept(name, wanted, kept)
         held = self._held(name, wanted)
         if held is None:
-            tokens.check_usable(wanted.token, self._own_site_id, self._clock())
+            now = self._clock()
+            tokens.check_usable(wanted.token, self._own_site_id, now, is_asked_again=True)
             held = LinkKey(wanted.token, keys.to_pem(keys.generate()))
         await self._put(found, codec.secret(name, held, wanted.uid))
         if self._wanted.get(name) is wanted and not self._has(name, wanted):

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from certs import keys
+from certs import clocks, keys
 from certs.ca.authority import Leaf
 from certs.joining import redeem
 from certs.joining.claims import Redeemed
@@ -363,6 +363,23 @@ def test_an_expired_claim_is_no_link_unless_it_was_asked_for_in_time(
     late.ask(begun, name="link2")
     late.settle()
     assert late.store.has_key("link2") and errors(late) == []
+
+
+def test_what_is_said_of_an_expired_claim_stays_the_same_text_while_time_passes(
+    api: FakeSecrets, pod: Pod, east: Site
+) -> None:
+    now = NOW
+    pod.links = LinkSecrets(api, pod.store, OTHER_SITE_ID, lambda: now)
+    pod.ask(east.claim(now=NOW - 9_000))
+    pod.settle()
+    (first,) = pod.links.errors
+    now = NOW + 600
+    pod.settle()
+    (second,) = pod.links.errors
+    assert str(second) == str(first), "another text would be another event"
+    assert f"expired at {clocks.utc(NOW - 8_100)}" in first.reason
+    hindrance = pod.links.hindrance("link1")
+    assert hindrance is not None and hindrance.state == "refused", "nothing is on its way"
 
 
 def test_a_damaged_secret_of_a_link_is_made_anew(
