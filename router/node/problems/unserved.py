@@ -97,11 +97,14 @@ def _next_steps(one: UnservedPort) -> Iterator[str]:
         yield "See the links: sitectl link status"
     if one.drained:
         yield f"At {_named(one.drained)}, see the command that ends the drain: sitectl status"
-    there = (site.site for site in one.gone if site.verdict != "deleted")
+    without = [site.site for site in one.gone if site.verdict == "no-target"]
+    there = (site.site for site in one.gone if site.verdict not in ("deleted", "no-target"))
     sites = [*one.elsewhere, *there]
     if sites:
         yield f"At {_named(sites)}: {status}"
-    has_some = one.targets or sites or one.stopping or one.drained
+    if without:  # `service status` has no row of a target there that could say why.
+        yield f"At {_named(without)}: sitectl check"
+    has_some = one.targets or sites or without or one.stopping or one.drained
     if not (has_some or one.is_bound or one.left_out.let_in):
         bind = f"sitectl service bind {one.key.name} TYPE NAME"
         yield f"Bind a target here: {bind}" + (

@@ -20,7 +20,10 @@ ORDERED_S = 3.0  # A reload so shortly before a change was given with it, as `si
 _QUIET = ("reload",)
 """Orders that change nothing by themselves: what they bring is told."""
 
-_MAY_HOLD_SECRETS = re.compile(r"\b(url|command|secret|object|proxy|linkProxy|password|token)\b")
+_MAY_HOLD_SECRETS = re.compile(
+    r"\b(url|command|secret|object|(?<!skupper\.io/)proxy|linkProxy|password|token)\b"
+)
+"""A proxy's URL may have a password in it; `skupper.io/proxy` is a protocol."""
 _QUOTED = re.compile(r"'[^']*'|\[[^\]]*\]")
 
 

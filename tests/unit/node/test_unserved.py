@@ -145,7 +145,8 @@ def test_a_site_that_stops_and_sites_that_are_gone_are_named_beside_one_without_
 
 def test_a_reached_site_that_offers_nothing_any_more_is_no_matter_of_links() -> None:
     left = msgspec.structs.replace(gone("far", "it has not offered it"), verdict="no-target")
-    assert problem(UnservedPort(key=DB, gone=[left])).hint == f"At far: {STATUS}"
+    hint = problem(UnservedPort(key=DB, gone=[left])).hint
+    assert hint == "At far: sitectl check", "`service status` there has no row to show why"
 
 
 def test_where_no_site_has_a_target_one_is_to_be_bound() -> None:

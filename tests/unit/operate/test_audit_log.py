@@ -3,6 +3,7 @@ import pytest
 from router.admin.events import EventLog
 from router.admin.ports import GivenCommand
 from router.documents import read
+from router.model.errors import ConfigError
 from router.model.events import Event
 from router.model.limits import EVENT_CHANGES_MAX
 from router.model.specs import Document
@@ -134,6 +135,18 @@ def test_what_is_wrong_in_another_field_is_told_as_it_is() -> None:
     _, (error,) = read(SERVICE.replace("http", "htpp"), "config/x.yaml")
 
     assert "'htpp'" in told_of(error)[0]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "is_shown"), [("skupper.io/proxy", True), ("spillway.dev/link-proxy", False)]
+)
+def test_an_annotation_that_names_a_protocol_is_told_and_one_that_names_a_proxy_is_not(
+    annotation: str, is_shown: bool
+) -> None:
+    path = f"metadata.annotations[{annotation}]"
+    error = ConfigError("Service/web", path, "got 'htttp'", hint="Did you mean 'http'?")
+    message, hint = told_of(error)
+    assert ("'htttp'" in message) == ("'http'" in hint) == is_shown
 
 
 def test_as_many_fields_are_told_as_may_be_and_no_more() -> None:
