@@ -49,6 +49,13 @@ def commands(cluster: Cluster, namespace: str) -> Commands:
     return Commands(cluster, namespace, cluster.state / "home" / namespace)
 
 
+def router_address(cluster: Cluster) -> str:
+    """Of the pod of west's router."""
+    pods = cluster.list("Pod", "west")
+    routers = (pod for pod in pods if pod["metadata"]["name"].startswith("spillway"))
+    return str(next(routers)["status"]["podIP"])
+
+
 @pytest.fixture
 def west(cluster: Cluster) -> Commands:
     """Command lines for the site of namespace ``west``."""
@@ -87,6 +94,38 @@ def test_delete_leaves_nothing_of_ours_and_everything_of_the_users(cluster: Clus
     of_the_cluster = {each for each in gone.objects("ConfigMap") if each.endswith("ca.crt")}
     assert gone.objects("ConfigMap") == of_the_cluster
     assert gone.json("delete")["change"] == "unchanged"
+
+
+def test_a_site_that_is_deleted_and_made_again_at_once_is_another_one(
+    cluster: Cluster, west: Commands
+) -> None:
+    cluster.create("Namespace", "again")
+    again = commands(cluster, "again")
+    again.ok("init", "--ingress", "none", "--wait", "ready")
+    claim = str(again.state / "claim.yaml")
+    west.ok("token", "create", claim, "--ingress-host", router_address(cluster))
+    again.kubectl("apply", "-f", claim)  # The user's own Secret: `delete` leaves it there.
+    until(lambda: [one["state"] for one in again.json("link", "status")] == ["up"])
+    first = again.json("status")["id"]
+    (old,) = again.objects("Pod")
+
+    again.ok("delete", "--yes")
+    again.ok("init", "--ingress", "none")
+    until(lambda: "spillway-identity" in again.objects("Secret"))
+    assert old in again.objects("Pod"), (
+        "the first router still drains, with the second one's rights"
+    )
+    until(lambda: old not in again.objects("Pod"), 30.0)
+    until(lambda: again("link", "status").returncode != 8)
+
+    def ids() -> set[str]:
+        return {one["id"] for one in west.json("network", "status")}
+
+    until(lambda: first not in ids())  # It said that it was deleted, so nobody misses it.
+    assert [one["neighbour"]["id"] for one in west.json("link", "status")].count(first) == 0
+    assert "spillway-owners" not in again.objects("ConfigMap"), "the first router wrote it again"
+    (link,) = json.loads(again("link", "status", "-o", "json").stdout)["items"]
+    assert "certificate shown by" not in link["error"], "it is not the first site's credential"
 
 
 def test_status_asks_the_router_in_its_pod(west: Commands) -> None:
@@ -169,11 +208,7 @@ def test_expose_bind_and_why_see_the_pods(west: Commands) -> None:
 
 def test_two_namespaces_link_by_a_token(cluster: Cluster, west: Commands, tmp_path: Path) -> None:
     east = commands(cluster, "east")
-    address = next(
-        pod["status"]["podIP"]
-        for pod in cluster.list("Pod", "west")
-        if pod["metadata"]["name"].startswith("spillway")
-    )
+    address = router_address(cluster)
     west.ok("token", "create", str(tmp_path / "t.yaml"), "--ingress-host", address)
     assert "1" in west.ok("token", "status", str(tmp_path / "t.yaml"))
     east.ok("link", "create", str(tmp_path / "t.yaml"), "--name", "west", "--wait", "20")

@@ -32,9 +32,13 @@ class OwnersMap(FindsErrors):
     Belongs to one event loop, `run` to one task.
     """
 
-    def __init__(self, api: Api, site: str, rng: random.Random) -> None:
+    def __init__(
+        self, api: Api, site: str, rng: random.Random, site_is_gone: Callable[[], bool]
+    ) -> None:
+        """``site_is_gone``: nothing is written then, since another site may be in its place."""
         super().__init__()
         self._api, self._site, self._rng = api, site, rng
+        self._site_is_gone = site_is_gone
         self._shared: Owners = NOBODY
         """What the object said last."""
         self._own: Owners = NOBODY
@@ -133,7 +137,7 @@ class OwnersMap(FindsErrors):
         """Write what the object does not say yet. The next call tries again what failed."""
         try:
             for _ in range(limits.SECRET_TRIES_MAX):  # What is known here may change meanwhile.
-                if not self.is_settled:
+                if not self.is_settled and not self._site_is_gone():
                     await until_written(self._keep)
         except ApiError as error:
             doing = "keep which site owns which name"

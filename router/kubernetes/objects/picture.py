@@ -2,8 +2,6 @@
 
 import msgspec
 
-from router.kubernetes.objects.names import SITE_CONFIGMAP
-from router.kubernetes.objects.objects import Snapshot, is_going
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import Document
@@ -107,15 +105,3 @@ class NamespacePicture(msgspec.Struct, frozen=True, kw_only=True):
     tokens: dict[str, TokenSecret] = {}
     requests: tuple[str, ...] = ()
     errors: tuple[ConfigError, ...] = ()
-
-
-def site_is_gone(snapshot: Snapshot, picture: NamespacePicture) -> bool:
-    """Whether nothing says any more that there is to be a site.
-
-    Its ConfigMap was deleted, or is being; or there never was one beside a Site of Skupper v2, and
-    that is gone.
-    """
-    found = snapshot.get("ConfigMap", SITE_CONFIGMAP)
-    if found is not None:
-        return is_going(found)
-    return not any(document.kind == "Site" for document in picture.documents)

@@ -6,7 +6,7 @@ from typing import Final
 
 from router.documents import Wanted
 from router.kubernetes.objects.objects import Object, Snapshot
-from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
+from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.services import endpoint_slices, services
 from router.kubernetes.services.inner_ports import RESERVED
 from router.kubernetes.services.services import Memory, ServicePlan
@@ -66,11 +66,17 @@ class Planning:
         return min((at for at in both if at is not None), default=None)
 
     def plan(
-        self, wanted: Wanted, snapshot: Snapshot, picture: NamespacePicture, dirty: set[str]
+        self,
+        wanted: Wanted,
+        snapshot: Snapshot,
+        picture: NamespacePicture,
+        dirty: set[str],
+        *,
+        is_gone: bool,
     ) -> tuple[ServicePlan, ClusterSetPlan]:
         """The plans that count now: the last ones, unless something that matters to them changed.
 
-        ``dirty``: kinds of objects that did.
+        ``dirty``: kinds of objects that did. ``is_gone``: this site was deleted.
         """
         local = frozenset(wanted.services)
         again_at = self.again_at()
@@ -106,7 +112,7 @@ class Planning:
             wanted.site.service_sync_site_ttl_s,
             time.monotonic(),
             may_slice=self._may_name_pods is True,
-            is_gone=site_is_gone(snapshot, picture),
+            is_gone=is_gone,
         )
         return self._plan, self._cluster_plan
 

@@ -22,13 +22,14 @@ from router.kubernetes.client.errors import ServerSilence
 from router.kubernetes.objects.findings import STILL_IN_FORCE
 from router.kubernetes.objects.names import SITE_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, section
-from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
+from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.services.endpoint_slices import BOTH, Family, family_of
 from router.kubernetes.services.headless import with_pods
 from router.kubernetes.services.services import ServicePlan
 from router.kubernetes.store.cluster_set import NOTHING, ClusterSet, ClusterSetPlan
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.other_namespaces import CHANGED, OtherNamespaces
+from router.kubernetes.store.own_site import OwnSite
 from router.kubernetes.store.planning import POD_KINDS, Planning
 from router.kubernetes.store.router_shares import RouterShares
 from router.kubernetes.store.selections import SELECTIONS
@@ -92,6 +93,7 @@ class KubernetesStore:
         self._others = OtherNamespaces(api, self._changed_elsewhere, rng)
         self._snapshot = Snapshot(namespace, {})
         self._picture = NamespacePicture()
+        self._own_site = OwnSite(site_id)
         self._acceptance = Acceptance(
             f"Put ConfigMap {SITE_CONFIGMAP} back, or delete the site with: sitectl delete"
         )
@@ -190,8 +192,8 @@ class KubernetesStore:
 
     @property
     def site_is_gone(self) -> bool:
-        """See `picture.site_is_gone`, as of the last look."""
-        return site_is_gone(self._snapshot, self._picture)
+        """Whether nothing says any more that there is to be this site, as of the last look."""
+        return self._own_site.is_gone
 
     def followed_until(self, kind: str) -> float:
         """What the server said of objects of ``kind`` until then, the ``followers`` have heard.
@@ -285,7 +287,9 @@ class KubernetesStore:
             return None
         self._acceptance.served(documents)
         self.documents = tuple(documents)
-        plan, cluster_plan = self._planning.plan(wanted, self._snapshot, self._picture, dirty)
+        plan, cluster_plan = self._planning.plan(
+            wanted, self._snapshot, self._picture, dirty, is_gone=self.site_is_gone
+        )
         exported = self._cluster_set.terms(wanted.services)
         wanted = msgspec.structs.replace(
             wanted,
@@ -340,6 +344,7 @@ class KubernetesStore:
         picture = translate(self._snapshot, self._site_id, defaults=self._defaults, memo=self._memo)
         picture = with_pods(self._v2.read(picture, self._snapshot), self._snapshot)
         self._picture = self._cluster_set.read(picture, self._snapshot)
+        self._own_site.look(self._snapshot, self._picture)
         by_source: dict[str, list[Document]] = {}
         for document in self._picture.documents:
             by_source.setdefault(document.source, []).append(document)

@@ -31,8 +31,9 @@ from router.kubernetes.codecs.secrets import GRANT, SecretError, is_type
 from router.kubernetes.objects.addresses import EXPOSED_BY, Addresses, addresses
 from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP, TYPE_LABEL
 from router.kubernetes.objects.objects import Object, Snapshot, labels, uid_of, version_of
-from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
+from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.store.error_news import FindsErrors
+from router.kubernetes.store.own_site import OwnSite
 from router.kubernetes.store.supervise import woken
 from router.kubernetes.trust import identity
 from router.kubernetes.trust.admitted import AdmittedSecrets
@@ -77,6 +78,7 @@ class SecretTrust(FindsErrors):
         self._links_changed: Callable[[], None] = _nobody
         self._revocations_changed: Callable[[], None] = _nobody
         self.site_id = site.site_id
+        self._own_site = OwnSite(site.site_id)
         links = LinkStore(secrets / "links")
         self._links = LinkSecrets(api, links, site.site_id, clock)
         self._proxies = ProxySecrets(links)
@@ -185,6 +187,7 @@ class SecretTrust(FindsErrors):
 
         What could not be read leaves everything as it is.
         """
+        self._own_site.look(snapshot, picture)
         before, self._seen = self._seen, NamespaceState(snapshot, picture, wanted)
         if before is not None and _is_same(before, self._seen):
             return
@@ -199,8 +202,7 @@ class SecretTrust(FindsErrors):
             if wanted is not None:  # Before its link is dialled.
                 self._proxies.look(picture.tokens, ours, wanted)
             # A deleted site says so over its links, whose Secrets go before its router does.
-            is_gone = site_is_gone(snapshot, picture)
-            if not is_gone and self._links.look(picture.tokens, ours):
+            if not self._own_site.is_gone and self._links.look(picture.tokens, ours):
                 self._links_changed()
             self._revoked.look(ours)
             self._admitted.look(ours)
@@ -285,6 +287,8 @@ class SecretTrust(FindsErrors):
 
     async def last(self) -> None:
         """Before the end: keep what would be lost with the directory, if that can be soon."""
+        if self._own_site.is_gone:
+            return
         try:
             async with asyncio.timeout(limits.TRUST_LAST_S):
                 await self._revoked.step()
@@ -295,16 +299,18 @@ class SecretTrust(FindsErrors):
 
     async def step(self) -> None:
         """Once all that is open. What fails is in `errors` and comes again."""
-        await self._revoked.step()  # First: somebody may not come in any more.
+        if not self._own_site.is_gone:
+            await self._revoked.step()  # First: somebody may not come in any more.
         async with asyncio.TaskGroup() as tasks:  # One of them that hangs holds up no other.
-            # Looked up when it is called: the router may be told of it during this step.
-            tasks.create_task(self._links.step(lambda: self._links_changed()))
-            tasks.create_task(self._admitted.step())
             tasks.create_task(self._keep_identity())
-            tasks.create_task(self._fill_requests())
-            tasks.create_task(self._sweep())
-            if self._console is not None:
-                tasks.create_task(self._console.step())
+            if not self._own_site.is_gone:  # Else the namespace may have another site by now.
+                # Looked up when it is called: the router may be told of it during this step.
+                tasks.create_task(self._links.step(lambda: self._links_changed()))
+                tasks.create_task(self._admitted.step())
+                tasks.create_task(self._fill_requests())
+                tasks.create_task(self._sweep())
+                if self._console is not None:
+                    tasks.create_task(self._console.step())
         self._tell(self.errors)
 
     async def _fill_requests(self) -> None:

@@ -37,7 +37,8 @@ class Replica:
 
     def __init__(self, api: FakeSecrets, kept: dict[str, Owner] | None = None) -> None:
         self.api = api
-        self.map = OwnersMap(api, SITE_ID, random.Random(1))
+        self.site_is_gone = False
+        self.map = OwnersMap(api, SITE_ID, random.Random(1), lambda: self.site_is_gone)
         self.look()
         self.owners = dict(self.map.begin(kept or {}))
         self.map.follow(lambda: self.owners, self._take)
@@ -307,3 +308,18 @@ def test_an_old_state_of_the_watch_undoes_nothing(api: FakeSecrets) -> None:
     one.step()
     one.map.look(seen("west", {"ConfigMap": old}))
     assert one.owners == {}
+
+
+def test_a_router_whose_site_is_gone_writes_no_owners(api: FakeSecrets) -> None:
+    replica = Replica(api)
+    replica.learns(shop=of(EAST))
+    replica.step()
+    replica.look()
+    del api.objects[OWNERS_CONFIGMAP]
+    replica.site_is_gone = True
+    replica.look()
+    replica.step()
+    assert OWNERS_CONFIGMAP not in api.objects, "another site may be made in its place"
+    replica.site_is_gone = False
+    replica.step()
+    assert kept(api) == {"shop": of(EAST)}
