@@ -77,6 +77,8 @@ def test_a_claim_created_by_kubectl_links_two_namespaces_and_outlives_their_pods
     assert secret(cluster, "link1", "west") == users  # Nobody touched it.
     kubectl(cluster, "west", "delete", "secret", "link1")
     soon(lambda: not west.link("link1"), "the link is gone", west)
+    deleted = "west closed: the link was deleted"
+    soon(lambda: deleted in east.log(), "east hears why", east)
     soon(lambda: cluster.get("Secret", link_name("link1"), "west") is None, "collected", west)
 
 

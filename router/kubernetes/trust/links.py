@@ -7,7 +7,7 @@ of users are never written.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -111,10 +111,17 @@ class LinkSecrets:
 
     # Without the API ------------------------------------------------------------------------
 
-    def look(self, asked: Mapping[str, TokenSecret], secrets: Mapping[str, Object]) -> bool:
+    def look(
+        self,
+        asked: Mapping[str, TokenSecret],
+        secrets: Mapping[str, Object],
+        linked: Collection[str] | None = None,
+    ) -> bool:
         """Take up the tokens ``asked`` for. ``secrets``: those of ours. True: some link is new.
 
-        Changed ones are links anew; what became unreadable keeps the link that it was.
+        Changed ones are links anew; what became unreadable keeps the link that it was. ``linked``:
+        the links that documents ask for, None: unknown. Another one that lost its token is no
+        news: it ends with its document, as a link that was deleted.
         """
         self._kept = secrets
         self._token_errors = {}
@@ -132,7 +139,8 @@ class LinkSecrets:
         self._wanted = wanted
         self._api_errors = {n: e for n, e in self._api_errors.items() if n in wanted}
         self._together = {n: seen for n, seen in self._together.items() if n in wanted}
-        changed = self._remove_unwanted()
+        removed = self._remove_unwanted()
+        changed = bool(removed if linked is None else removed.intersection(linked))
         for name, found in wanted.items():
             try:
                 changed |= self._take(name, found)
@@ -166,11 +174,11 @@ class LinkSecrets:
         kept = _kept(self._kept.get(link_name(name)))
         return None if kept is None else kept.token
 
-    def _remove_unwanted(self) -> bool:
+    def _remove_unwanted(self) -> set[str]:
         unwanted = self._here.keys() - self._wanted.keys()
         for name in unwanted:
             self._remove(name)
-        return bool(unwanted)
+        return unwanted
 
     def _remove(self, name: str) -> bool:
         self._here.pop(name, None)

@@ -202,7 +202,8 @@ class SecretTrust(FindsErrors):
             if wanted is not None:  # Before its link is dialled.
                 self._proxies.look(picture.tokens, ours, wanted)
             # A deleted site says so over its links, whose Secrets go before its router does.
-            if not self._own_site.is_gone and self._links.look(picture.tokens, ours):
+            linked = None if wanted is None else wanted.links.keys()
+            if not self._own_site.is_gone and self._links.look(picture.tokens, ours, linked):
                 self._links_changed()
             self._revoked.look(ours)
             self._admitted.look(ours)

@@ -382,6 +382,19 @@ def test_what_is_said_of_an_expired_claim_stays_the_same_text_while_time_passes(
     assert hindrance is not None and hindrance.state == "refused", "nothing is on its way"
 
 
+def test_a_link_that_is_deleted_with_its_token_is_not_said_to_lack_one(
+    pod: Pod, east: Site
+) -> None:
+    for name in ("link1", "link2"):
+        pod.ask(east.certificate_token(name), name=name)
+    assert pod.look()
+    del pod.asked["link1"]
+    assert not pod.links.look(pod.asked, {}, {"link2"}), "its document says that it is deleted"
+    assert pod.store.names() == ["link2"]
+    del pod.asked["link2"]
+    assert pod.links.look(pod.asked, {}, {"link2"}), "a document still asks for it"
+
+
 def test_a_damaged_secret_of_a_link_is_made_anew(
     api: FakeSecrets, pod: Pod, east: Site, tmp_path: Path
 ) -> None:
