@@ -7,11 +7,13 @@ SW0457 are those of objects.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from certs.errors import CertError
+from router import __version__
 from router.kubernetes import manifests
+from router.kubernetes.manifests.image import PULL_POLICY
 from router.kubernetes.manifests.rights import (
     CONTROLLER,
     CONTROLLER_OPENSHIFT,
@@ -19,19 +21,21 @@ from router.kubernetes.manifests.rights import (
     router_rights,
 )
 from router.kubernetes.objects import names
-from router.kubernetes.objects.objects import Object, name_of, part
+from router.kubernetes.objects.objects import Object, name_of, part, shown
 from router.kubernetes.objects.picture import NamespacePicture, SiteOptions
 from router.model.errors import ConfigError
-from router.model.specs import ConnectorSpec
+from router.model.specs import ConnectorSpec, SiteSpec
 from sitectl.base.failure import Failure
 from sitectl.base.findings import Finding, expiry
 from sitectl.base.options import Settings
 from sitectl.base.parallel import in_parallel
 from sitectl.kubernetes import cluster_set_checks, istio, namespaces, rights
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
-from sitectl.kubernetes.door import SELECTOR, PodDoor, is_ready, refused_pods
+from sitectl.kubernetes.door import SELECTOR, PodDoor, is_ready, refused_pods, stuck_pods
 from sitectl.kubernetes.lifecycle.site_objects import ROUTES
+from sitectl.kubernetes.objects import covers
 from sitectl.kubernetes.site import KubernetesSite, open_cluster
+from sitectl.kubernetes.versions import keeper, kept_image, kept_policy, version_of
 from sitectl.show.router_findings import of_router
 
 _NEEDED: Final = ("Deployment", "Role", "RoleBinding", "ServiceAccount")
@@ -160,7 +164,8 @@ def _objects(site: KubernetesSite, options: SiteOptions) -> Iterator[Finding]:
             return failure
 
     missing = 0
-    for wanted, found in zip(rendered.objects, in_parallel(look, rendered.objects), strict=True):
+    there = in_parallel(look, rendered.objects)
+    for wanted, found in zip(rendered.objects, there, strict=True):
         place = f"{wanted['kind']}/{name_of(wanted)}"
         if isinstance(found, ApiFailure):
             yield Finding("warning", "SW0463", found.message, found.hint)
@@ -175,6 +180,38 @@ def _objects(site: KubernetesSite, options: SiteOptions) -> Iterator[Finding]:
             yield from _role(site, wanted, found)
     if not missing:
         yield Finding("ok", "SW0466", f"{len(rendered.objects)} objects of the site are there")
+    yield from _unlike(site, options, [one for one in there if isinstance(one, Mapping)])
+
+
+def _unlike(
+    site: KubernetesSite, options: SiteOptions, there: Iterable[Object]
+) -> Iterator[Finding]:
+    """Objects that are not as the site's ConfigMap says, which `update` has not followed yet.
+
+    Not those of another version or of another who keeps them. A Role has findings of its own.
+    """
+    found = {(str(one["kind"]), name_of(one)): one for one in there if one["kind"] != "Role"}
+    deployment = found.get(("Deployment", names.ROUTER))
+    if deployment is None or keeper(deployment) or version_of(deployment) != __version__:
+        return
+    documents = site.reading.picture.documents
+    rendered = manifests.render(
+        options,
+        namespace=site.namespace,
+        image=kept_image(deployment) or manifests.IMAGE,
+        pull_policy=kept_policy(deployment) or PULL_POLICY,
+        openshift=site.cluster.serves(ROUTES),
+        drain_grace_s=next(d.spec.drain_grace_s for d in documents if isinstance(d.spec, SiteSpec)),
+    )
+    unlike = [
+        shown(wanted)
+        for wanted in rendered.objects
+        if (one := found.get((str(wanted["kind"]), name_of(wanted)))) and not covers(one, wanted)
+    ]
+    if unlike:
+        are = "is not" if len(unlike) == 1 else "are not"
+        said = f"{', '.join(unlike)} {are} as ConfigMap/{names.SITE_CONFIGMAP} says"
+        yield Finding("info", "SW0466", said, f"sitectl -n {site.namespace} update")
 
 
 def _role(site: KubernetesSite, wanted: Object, found: Object) -> Iterator[Finding]:
@@ -212,7 +249,12 @@ def _pods(cluster: Cluster) -> Iterator[Finding]:
     ready = [pod for pod in pods if is_ready(pod)]
     found = cluster.find("Deployment", names.ROUTER)
     wanted = part(found, "spec", "replicas") if found is not None else None
-    if ready and (not isinstance(wanted, int) or len(ready) >= wanted):
+    stuck = stuck_pods(pods, cluster.namespace)
+    if ready and stuck:  # An update that goes no further: the routers of before serve.
+        why, hint = stuck
+        said = f"{len(ready)} of {len(pods)} router pods are ready: {why}"
+        yield Finding("warning", "SW0468", said, hint)
+    elif ready and (not isinstance(wanted, int) or len(ready) >= wanted):
         yield Finding("ok", "SW0468", f"{len(ready)} of {len(pods)} router pods are ready")
         if wanted == 1:
             yield Finding(

@@ -31,6 +31,7 @@ STATE_VARIABLE = "SITECTL_STATE"
 IN_POD_STATE = "/var/lib/spillway"
 _LIMIT_RANGE = re.compile(r"(usage|ratio) per (Container|Pod) is")
 """In a LimitRange's refusal of a pod, "maximum cpu usage per Container is 200m, but limit is 2"."""
+_STARTING = frozenset(("ContainerCreating", "PodInitializing"))
 _NO_IMAGE = frozenset(("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"))
 
 
@@ -121,19 +122,8 @@ class PodDoor(AdminClient):
                 ("its pod is ending" if pods else "it has no pod"),
                 "sitectl check",
             )
-        told = [f"pod {name_of(pod)} {reason}" for pod in living if (reason := _trouble(pod))]
-        troubled = next((pod for pod in living if _trouble(pod)), living[0])
-        hint = f"kubectl -n {self._cluster.namespace} describe pod {name_of(troubled)}"
-        if ended := next((pod for pod in living if _ends_again(pod)), None):
-            logs = f"logs {name_of(ended)} -c {_container(ended)} --previous"
-            hint = f"kubectl -n {self._cluster.namespace} {logs}"
-        elif image := next(filter(None, map(_image_of_no_registry, living)), ""):
-            pushed = f"REGISTRY/{image.removeprefix(LOCAL)}"
-            hint = (
-                f"sitectl update --image {pushed}, after you pushed {image} there: no registry "
-                "has it. Or load it on every node"
-            )
-        return "; ".join(told) or "its pod is starting", hint
+        told, hint = _why_not_ready(living, self._cluster.namespace)
+        return told or "its pod is starting", hint
 
     def _why_none(self) -> tuple[str, str] | None:
         """As the Deployment tells it; None: it tells nothing."""
@@ -156,6 +146,44 @@ def may_run(cluster: Cluster) -> bool:
     """Whether a pod of the router runs, ready or not."""
     pods = cluster.list("Pod", SELECTOR)
     return any(_runs(one) for pod in pods for one in _containers(pod))
+
+
+def stuck_pods(pods: Sequence[Object], namespace: str) -> tuple[str, str] | None:
+    """Which of them do not get ready and why, and the next step; None: any may just be starting."""
+    stuck = [pod for pod in pods if _is_stuck(pod)]
+    return _why_not_ready(stuck, namespace) if stuck else None
+
+
+def _is_stuck(pod: Object) -> bool:
+    if is_ready(pod) or "deletionTimestamp" in metadata(pod):
+        return False
+    containers = _containers(pod)
+    waiting = [part(dict(one), "state", "waiting", "reason") for one in containers]
+    conditions = part(pod, "status", "conditions") or []
+    return (
+        any(reason and reason not in _STARTING for reason in waiting)
+        or any(one.get("restartCount") for one in containers)
+        or any(
+            (one.get("type"), one.get("status")) == ("PodScheduled", "False") for one in conditions
+        )
+    )
+
+
+def _why_not_ready(living: Sequence[Object], namespace: str) -> tuple[str, str]:
+    """What keeps pods from being ready, as far as they tell; what to do."""
+    told = [f"pod {name_of(pod)} {reason}" for pod in living if (reason := _trouble(pod))]
+    troubled = next((pod for pod in living if _trouble(pod)), living[0])
+    hint = f"kubectl -n {namespace} describe pod {name_of(troubled)}"
+    if ended := next((pod for pod in living if _ends_again(pod)), None):
+        logs = f"logs {name_of(ended)} -c {_container(ended)} --previous"
+        hint = f"kubectl -n {namespace} {logs}"
+    elif image := next(filter(None, map(_image_of_no_registry, living)), ""):
+        pushed = f"REGISTRY/{image.removeprefix(LOCAL)}"
+        hint = (
+            f"sitectl update --image {pushed}, after you pushed {image} there: no registry "
+            "has it. Or load it on every node"
+        )
+    return "; ".join(told), hint
 
 
 def refused_pods(deployment: Object) -> tuple[str, str] | None:

@@ -353,8 +353,9 @@ CODES: Final = (
     ),
     Code(
         "SW0466",
-        "An object of the site is missing",
-        "It was deleted, or was never made.",
+        "An object of the site is missing, or is not as its ConfigMap says",
+        "It was deleted, or was never made. Or a key of ConfigMap `skupper-site` was edited, or "
+        "the object itself: `update` makes the object as the ConfigMap says.",
         "sitectl -n NAMESPACE update",
     ),
     Code(
@@ -366,7 +367,7 @@ CODES: Final = (
     Code(
         "SW0468",
         "The router's pods",
-        "Fewer are ready than wanted.",
+        "Fewer are ready than wanted, or one of an update does not get ready.",
         "kubectl describe pod -l app.kubernetes.io/name=spillway-router",
     ),
     Code(

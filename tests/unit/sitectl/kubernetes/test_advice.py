@@ -1,5 +1,7 @@
 """What a mistake in a namespace is answered with: a cause, and a command that works as printed."""
 
+from typing import Any
+
 import pytest
 
 from router.kubernetes.client.errors import refused
@@ -308,6 +310,85 @@ def test_check_says_why_a_second_router_does_not_come(
     assert "1 of 2 router pods are ready" in told
     assert "the cluster makes no pod of Deployment spillway-router: exceeded quota" in told
     assert "kubectl describe resourcequota" in told
+
+
+def test_check_says_that_an_edited_key_of_the_site_waits_for_update(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    def told() -> str:
+        return " ".join(shop("check").stdout.split())
+
+    cluster.run_router()
+    cluster.item("/api/v1/status", STATUS)
+    cluster.items("/api/v1/links")
+    cluster.items("/api/v1/services")
+    assert "SW0466 5 objects of the site are there" in told()
+    cluster.found("ConfigMap", "skupper-site")["data"]["router-memory"] = "1Gi"
+    waits = "SW0466 Deployment/spillway-router is not as ConfigMap/skupper-site says"
+    assert f"{waits} Next: sitectl -n shop update" in told()
+    assert shop("check").exit_code == 0, "`kubectl scale` does the same"
+    shop.ok("update")
+    assert waits not in told()
+
+
+@pytest.mark.parametrize("keeper", ["argocd.argoproj.io/tracking-id", ""])
+def test_check_leaves_objects_that_another_keeps_or_another_version_made_to_them(
+    shop: NamespaceLine, cluster: FakeCluster, keeper: str
+) -> None:
+    cluster.run_router()
+    cluster.item("/api/v1/status", STATUS)
+    cluster.items("/api/v1/links")
+    cluster.items("/api/v1/services")
+    deployment = cluster.found("Deployment", "spillway-router")
+    notes = deployment["metadata"]["annotations"]
+    notes |= {keeper: "x"} if keeper else {"spillway.dev/version": "0.0.9"}
+    deployment["spec"]["replicas"] = 2
+    assert "is not as ConfigMap" not in " ".join(shop("check").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("container", "said", "hint"),
+    [
+        (
+            {"name": "router", "state": {"waiting": {"reason": "CrashLoopBackOff"}}},
+            "is waiting, CrashLoopBackOff",
+            "kubectl -n shop logs spillway-router-2 -c router --previous",
+        ),
+        (
+            {"name": "router", "state": {"running": {}}, "ready": False, "restartCount": 3},
+            "runs, and is not ready yet",
+            "kubectl -n shop describe pod spillway-router-2",
+        ),
+        (
+            {"name": "router", "state": {"waiting": {"reason": "ImagePullBackOff"}}},
+            "is waiting, ImagePullBackOff",
+            "kubectl -n shop describe pod spillway-router-2",
+        ),
+        ({"name": "router", "state": {"waiting": {"reason": "ContainerCreating"}}}, "", ""),
+        ({"name": "router", "state": {"running": {}}, "ready": False}, "", ""),
+    ],
+)
+def test_check_names_a_pod_of_an_update_that_does_not_get_ready_beside_one_that_serves(
+    shop: NamespaceLine, cluster: FakeCluster, container: dict[str, Any], said: str, hint: str
+) -> None:
+    cluster.run_router()
+    cluster.item("/api/v1/status", STATUS)
+    cluster.items("/api/v1/links")
+    cluster.items("/api/v1/services")
+    cluster.put("Deployment", "spillway-router", spec={"replicas": 1})
+    cluster.put(
+        "Pod",
+        "spillway-router-2",
+        metadata={"labels": {"spillway.dev/component": "router"}},
+        spec={"containers": [{"name": "router"}]},
+        status={"containerStatuses": [container]},
+    )
+    told = shop("check")
+    assert told.exit_code == (3 if said else 0), told.stdout
+    lines = " ".join(told.stdout.split())
+    why = f": pod spillway-router-2 {said}" if said else ""
+    assert f"SW0468 1 of 2 router pods are ready{why}" in lines
+    assert hint in lines
 
 
 def test_waiting_for_an_update_says_why_pods_are_not_replaced(
