@@ -320,7 +320,7 @@ class Container:
 
     async def _probe(self, pod: Callable[[], Json]) -> None:
         """Startup first, then liveness and readiness side by side."""
-        address = pod()["status"]["podIP"]
+        address, began = pod()["status"]["podIP"], asyncio.get_running_loop().time()
         ports = {
             each["name"]: each["containerPort"]
             for each in self.spec.get("ports") or []
@@ -333,7 +333,7 @@ class Container:
             async def check() -> bool:
                 return self.image is None or await holds(probe, address, ports, self.run)
 
-            await Prober(probe, self._node.probe_speed, check, kills=kills).run(on_change)
+            await Prober(probe, self._node.probe_speed, check, kills=kills).run(on_change, began)
 
         async with asyncio.TaskGroup() as group:
             if "startupProbe" in self.spec:

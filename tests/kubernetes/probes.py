@@ -74,9 +74,14 @@ class Prober:
         self._probe, self._speed, self._check = probe, speed, check
         self._patience = speed if kills else 1.0
 
-    async def run(self, on_change: Callable[[bool], None]) -> None:
-        """Until cancelled: ``on_change`` with each new outcome, thresholds applied."""
-        await asyncio.sleep(self._probe.get("initialDelaySeconds", 0) / self._speed)
+    async def run(self, on_change: Callable[[bool], None], began: float) -> None:
+        """Until cancelled: ``on_change`` with each new outcome, thresholds applied.
+
+        ``began``: when the container did, by the loop's time. Its initial delay counts from then
+        for every probe, also for one that a startup probe held back.
+        """
+        begins = began + self._probe.get("initialDelaySeconds", 0) / self._speed
+        await asyncio.sleep(begins - asyncio.get_running_loop().time())
         last: bool | None = None
         streak, before = 0, None
         while True:

@@ -16,6 +16,7 @@ from lightkube import ApiError, AsyncClient, KubeConfig
 
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.manifests import ECHO, HOST, Json, pod_template
+from tests.kubernetes.probes import Prober
 from tests.scenario.harness import is_alive
 from tests.scenario.waiting import own_time, until
 
@@ -158,6 +159,25 @@ def test_probes_decide_readiness_and_restarts(cluster: Cluster) -> None:
     until(lambda: is_ready(cluster, "one"), "it is ready again")
     last = status(cluster, "one")["containerStatuses"][0]["lastState"]["terminated"]
     assert last["exitCode"] == 143
+
+
+def test_the_initial_delay_of_a_probe_counts_from_the_start_of_the_container() -> None:
+    async def first_outcome() -> bool:
+        outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        async def check() -> bool:
+            return True
+
+        probe = {"initialDelaySeconds": 3600, "periodSeconds": 3600, "successThreshold": 1}
+        prober = Prober({**probe, "failureThreshold": 1}, 1.0, check, kills=False)
+        began = asyncio.get_running_loop().time() - 3600  # A startup probe took as long.
+        async with asyncio.timeout(60.0), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(prober.run(outcome.set_result, began))
+            found = await outcome
+            running.cancel()
+        return found
+
+    assert asyncio.run(first_outcome())
 
 
 def test_http_and_tcp_probes_reach_the_pods_own_address(cluster: Cluster) -> None:
