@@ -107,9 +107,16 @@ def event_of(error: ConfigError, snapshot: Snapshot) -> dict[str, Any]:
         event_name(about["name"], f"{error.source} {error.code} {error} {about.get('uid')}"),
         about,
         error.code,
-        f"{error.reason}{at_field}.{hint}",
+        f"{_place(error)}{error.reason}{at_field}.{hint}",
         is_warning=error.severity != "info",
     )
+
+
+def _place(error: ConfigError) -> str:
+    """Key and line within an object that has several documents; empty: it has none."""
+    _, is_within, key = error.source.removesuffix("]").partition("[")
+    at = f":{error.line}:{error.column}" if error.line else ""
+    return f"{key}{at}: " if is_within else ""
 
 
 def _involved(source: str, snapshot: Snapshot) -> dict[str, str]:

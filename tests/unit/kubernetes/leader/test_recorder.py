@@ -6,6 +6,8 @@ import copy
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.leader.events import EventWriter
@@ -83,6 +85,12 @@ def test_what_names_no_object_is_told_at_the_site() -> None:
         assert (involved["kind"], involved["name"]) == ("ConfigMap", "skupper-site")
     within = event_of(finding(source="ConfigMap/shop[a.yaml]"), VIEW)["involvedObject"]
     assert (within["kind"], within["name"]) == ("ConfigMap", "shop")
+
+
+@pytest.mark.parametrize(("line", "place"), [(4, "a.yaml:4:8"), (0, "a.yaml")])
+def test_an_event_of_a_document_names_its_key_and_line(line: int, place: str) -> None:
+    error = ConfigError("ConfigMap/docs[a.yaml]", "$.spec", "is wrong", line=line, column=8)
+    assert event_of(error, VIEW)["message"] == f"{place}: is wrong ($.spec)."
 
 
 def test_a_finding_that_stays_is_one_event_that_is_counted_seldom() -> None:
