@@ -54,6 +54,7 @@ class TokenRequests:
         self._addresses = Addresses(waiting="the addresses of this site are not known yet")
         self._filled_at: dict[str, float] = {}  # By UID.
         self._errors: dict[str, ConfigError] = {}
+        self._elsewhere: dict[str, ConfigError] = {}  # Of requests that another site fills.
 
     def use(self, authority: Authority) -> None:
         """Fill by this one from now on: the site's CA is rotated."""
@@ -62,7 +63,8 @@ class TokenRequests:
     @property
     def errors(self) -> tuple[ConfigError, ...]:
         """Requests that wait or cannot be filled, and why."""
-        return tuple(self._errors[name] for name in sorted(self._errors))
+        found = self._errors | self._elsewhere
+        return tuple(found[name] for name in sorted(found))
 
     def look(
         self,
@@ -79,18 +81,29 @@ class TokenRequests:
             if self._is_for_us(found) and (name in names or self._was_filled_here(found))
         }
         self._errors = {n: e for n, e in self._errors.items() if n in self._asking}
+        self._elsewhere = {
+            name: self._of_another(name, issuer)
+            for name in names
+            if (found := secrets.get(name)) and (issuer := self._other_issuer(found))
+        }
         uids = {uid_of(found) for found in self._asking.values()}
         self._filled_at = {uid: at for uid, at in self._filled_at.items() if uid in uids}
 
     def _is_for_us(self, found: Object) -> bool:
         notes = annotations(found)
-        asked = notes.get(ISSUER, "")
-        ours = (self._site_name, self._issuer.site_id, self._issuer.namespace)
-        if asked and asked not in ours:
+        if not self._may_fill(notes.get(ISSUER, "")):
             return False
         issuer = notes.get(tokens.GENERATED_BY, self._issuer.site_id)
-        has_certificate = "tls.crt" in (found.get("data") or {})
-        return issuer == self._issuer.site_id or not has_certificate
+        return issuer == self._issuer.site_id or not _has_certificate(found)
+
+    def _may_fill(self, asked: str) -> bool:
+        """Whether this site is the one that a request names, which may be none."""
+        return asked in ("", self._site_name, self._issuer.site_id, self._issuer.namespace)
+
+    def _other_issuer(self, found: Object) -> str:
+        """The site that fills it and has not yet; empty: there is none."""
+        asked = annotations(found).get(ISSUER, "")
+        return "" if self._may_fill(asked) or _has_certificate(found) else asked
 
     def _was_filled_here(self, found: Object) -> bool:
         """By us, in this very Secret: its copies have other UIDs."""
@@ -164,6 +177,17 @@ class TokenRequests:
             now=now,
         )
 
+    def _of_another(self, name: str, issuer: str) -> ConfigError:
+        return ConfigError(
+            f"{SECRET}/{name}",
+            f"metadata.annotations[{ISSUER}]",
+            f"the token request waits for site {issuer!r} to fill it, and this one is "
+            f"{self._site_name}",
+            hint="Apply the filled Secret of that site here",
+            code=WAITS_CODE,
+            severity="info",
+        )
+
     def _waiting(self, name: str) -> ConfigError:
         return ConfigError(
             f"{SECRET}/{name}",
@@ -173,6 +197,10 @@ class TokenRequests:
             code=WAITS_CODE,
             severity="info",
         )
+
+
+def _has_certificate(found: Object) -> bool:
+    return "tls.crt" in (found.get("data") or {})
 
 
 def filling(found: Object, token: Token) -> dict[str, Any]:

@@ -220,8 +220,9 @@ CODES: Final = (
     Code(
         "SW0442",
         "A token request waits",
-        "There is nothing yet to be written into it, as no address is known.",
-        "kubectl get svc skupper-router; it is filled in by itself",
+        "There is nothing yet to be written into it, as no address is known. Or its annotation "
+        "`spillway.dev/issuer` names another site.",
+        "kubectl get svc spillway-router; it is filled in by itself",
     ),
     Code(
         "SW0443",

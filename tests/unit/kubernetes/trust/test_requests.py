@@ -176,6 +176,25 @@ def test_a_request_may_name_the_site_that_shall_fill_it(
     scene.ask(spillway_dev__issuer=issuer)
     scene.reconcile()
     assert bool(scene.api.writes) is fills
+    assert (scene.requests.errors == ()) is fills
+
+
+def test_a_request_for_another_site_says_whom_it_waits_for_until_its_copy_comes(
+    scene: Scene, tmp_path: Path
+) -> None:
+    scene.ask(spillway_dev__issuer="far")
+    scene.reconcile()
+    (told,) = scene.requests.errors
+    assert (told.source, told.code, told.severity) == ("Secret/to-east", "SW0442", "info")
+    assert told.path == "metadata.annotations[spillway.dev/issuer]"
+    assert "waits for site 'far' to fill it, and this one is east" in told.reason and told.hint
+    far = Scene(tmp_path / "far")
+    far.ask(spillway_dev__issuer="east")
+    far.reconcile()
+    copied = copy.deepcopy(far.api.objects["to-east"])
+    copied["metadata"]["annotations"][ISSUER] = "far"
+    scene.api.put(copied)
+    scene.reconcile()
     assert scene.requests.errors == ()
 
 
