@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 
 from router.kubernetes.client.verbs import Body
+from router.kubernetes.codecs import identity
+from router.kubernetes.codecs.secrets import SecretError
 from router.kubernetes.multicluster import exported
 from router.kubernetes.multicluster.names import API_VERSION, EXPORT, IMPORT, OLDER_VERSION
 from router.kubernetes.objects import names, skupper2_kinds
@@ -44,12 +46,14 @@ class NamespaceReading(msgspec.Struct, frozen=True):
 
     Kinds of Skupper v2 are in it where the cluster has them and the user may read them;
     ``refused_v2``: why the user may not. So are ServiceExports, at a site in a cluster set.
+    ``site_id``: empty: the site has no identity yet, or one that cannot be read.
     """
 
     snapshot: Snapshot
     picture: NamespacePicture
     refused: tuple[ApiFailure, ...]
     refused_v2: tuple[ApiFailure, ...] = ()
+    site_id: str = ""
 
 
 def read_namespace(cluster: Cluster) -> NamespaceReading:
@@ -82,6 +86,7 @@ def read_namespace(cluster: Cluster) -> NamespaceReading:
         return []
 
     found = _all(
+        partial(_identity, cluster),
         *(partial(listed, *one) for one in _LISTED),
         *(partial(named, name) for name in _NAMED),
         *(partial(served, kind) for kind in _GROUPS),
@@ -94,7 +99,8 @@ def read_namespace(cluster: Cluster) -> NamespaceReading:
         objects.setdefault(str(one["kind"]), {})[name_of(one)] = one
     snapshot = Snapshot(cluster.namespace, objects, frozenset(missing))
     defaults = SiteDefaults(ingress="route" if "Route" in groups else "loadbalancer")
-    picture = translate(snapshot, defaults=defaults)
+    site_id = _site_id(snapshot)
+    picture = translate(snapshot, site_id, defaults=defaults)
     picture = v2_reading.read(picture, snapshot, defaults).picture
     site = next((d.spec for d in picture.documents if isinstance(d.spec, SiteSpec)), None)
     if site is not None and site.mcs:
@@ -103,7 +109,26 @@ def read_namespace(cluster: Cluster) -> NamespaceReading:
         of_exports = (d for read in exported.read_all(snapshot, place) for d in read.documents)
         documents = (*picture.documents, *of_exports)
         picture = msgspec.structs.replace(picture, documents=documents)
-    return NamespaceReading(snapshot, picture, tuple(refused), tuple(refused_v2))
+    return NamespaceReading(snapshot, picture, tuple(refused), tuple(refused_v2), site_id)
+
+
+def _identity(cluster: Cluster) -> list[Body]:
+    try:
+        found = cluster.find("Secret", names.IDENTITY_SECRET)
+    except ApiFailure as failure:
+        if failure.status != 403:
+            raise
+        return []  # Secrets are among what is refused.
+    return [] if found is None else [found]
+
+
+def _site_id(snapshot: Snapshot) -> str:
+    """Of the site, by its identity; empty: it has none yet, or one that cannot be read."""
+    found = snapshot.get("Secret", names.IDENTITY_SECRET)
+    try:
+        return "" if found is None else identity.site_id(found)
+    except SecretError:  # `check` says so.
+        return ""
 
 
 def _with_exports(cluster: Cluster, snapshot: Snapshot) -> Snapshot:

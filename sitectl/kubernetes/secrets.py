@@ -6,7 +6,7 @@ else (a router that redeems a claim) was faster.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -30,7 +30,7 @@ from router.kubernetes.codecs import identity, proxy, register, revoked
 from router.kubernetes.codecs import secrets as kept
 from router.kubernetes.codecs import token as token_secrets
 from router.kubernetes.objects import names
-from router.kubernetes.objects.objects import Object, labels, name_of
+from router.kubernetes.objects.objects import Object, annotations, labels, name_of
 from sitectl.base.failure import conflict
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
 
@@ -208,19 +208,35 @@ class NamespaceTrust:
 
 
 class SecretLinks:
-    """Implements `sitectl.site.ports.LinkTokens`: a link is a token Secret of its name."""
+    """Implements `sitectl.site.ports.LinkTokens`: a link is a token Secret of its name.
 
-    def __init__(self, cluster: Cluster, secrets: Mapping[str, Object]) -> None:
+    ``linked``: those that routers make a link of, whatever their label says. ``site_id``: of this
+    site, whose own tokens are no links here; empty: unknown.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        secrets: Mapping[str, Object],
+        linked: Collection[str] = (),
+        site_id: str = "",
+    ) -> None:
         self._cluster = cluster
         self._secrets = secrets
+        self._linked, self._site_id = linked, site_id
 
     def names(self) -> list[str]:
-        """Names of all token Secrets."""
+        """Names of all token Secrets of other sites."""
         return sorted(
             name
             for name, found in self._secrets.items()
-            if labels(found).get(names.SKUPPER_TYPE) in _TOKEN_TYPES
+            if name in self._linked or self._is_token(found)
         )
+
+    def _is_token(self, found: Object) -> bool:
+        issuer = annotations(found).get(names.GENERATED_BY, "")
+        is_own = bool(self._site_id) and issuer == self._site_id
+        return labels(found).get(names.SKUPPER_TYPE) in _TOKEN_TYPES and not is_own
 
     def exists(self, name: str) -> bool:
         """Whether a token Secret has the name."""
@@ -228,7 +244,9 @@ class SecretLinks:
 
     def token(self, name: str) -> Token:
         """The token, with the cost its issuer gave it."""
-        return token_secrets.decode(self._secrets[name])
+        found = self._secrets[name]
+        is_copy = labels(found).get(names.SKUPPER_TYPE) == names.CONNECTION_TOKEN_REQUEST
+        return token_secrets.decode(found, kind=names.CONNECTION_TOKEN if is_copy else "")
 
     def holds(self, name: str, token: Token) -> bool:
         """By all that makes a token: its Secret may be called otherwise, its cost is the user's."""

@@ -113,7 +113,9 @@ class KubernetesSite(ManagedSite):
         """In token Secrets."""
         from sitectl.kubernetes.secrets import SecretLinks
 
-        return SecretLinks(self.cluster, self.reading.snapshot.of("Secret"))
+        reading = self.reading
+        secrets, linked = reading.snapshot.of("Secret"), reading.picture.tokens.keys()
+        return SecretLinks(self.cluster, secrets, linked, reading.site_id)
 
     @property
     def credentials(self) -> ServiceCredentials:

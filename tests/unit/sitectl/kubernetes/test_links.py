@@ -17,6 +17,7 @@ from certs.links.register import Admitted, Issued
 from certs.token_files import access_tokens, tokens
 from router.kubernetes.codecs import grant, register, revoked
 from router.kubernetes.codecs.token import decode
+from router.kubernetes.objects import names
 from router.kubernetes.translation.tokens import text_of
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
@@ -50,6 +51,23 @@ def test_a_claim_is_granted_in_a_secret_that_does_not_hold_it(
     assert shop.fails(5, "token", "create", str(tmp_path / "u.yaml"), "--name", "west")
     status = shop.json("token", "status", str(tmp_path / "t.yaml"))
     assert (status["state"], status["uses_left"]) == ("valid", 2)
+
+
+def test_a_filled_copy_whose_label_says_request_is_a_link_and_what_was_filled_here_is_none(
+    shop: NamespaceLine, cluster: FakeCluster, foreign: Path, tmp_path: Path
+) -> None:
+    own = token_of(shop, tmp_path / "own.yaml", "--token-type", "cert", "--name", "to-here")
+    other = msgspec.structs.replace(own, site_id=tokens.read_file(foreign).site_id)
+    for name, token, label in (
+        ("to-far", other, names.CONNECTION_TOKEN_REQUEST),
+        ("to-here", own, names.CONNECTION_TOKEN),
+    ):
+        made = tokens.as_secret(token)
+        metadata = {**made["metadata"], "name": name, "labels": {names.SKUPPER_TYPE: label}}
+        cluster.put("Secret", name, metadata=metadata, data=made["data"])
+    assert "no link to-here at shop" in shop.ok("link", "delete", "to-here").stdout
+    assert "link to-far deleted" in shop.ok("link", "delete", "to-far").stdout
+    assert cluster.names("Secret") >= {"to-here"} and "to-far" not in cluster.names("Secret")
 
 
 def test_the_identity_is_made_once_whoever_needs_it_first(
