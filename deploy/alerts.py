@@ -67,9 +67,11 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwaySiteUnreachable",
-        # A site that was deleted is not missed.
+        # A site that was deleted is not missed. A router in edge mode, which has no updates of
+        # routes, knows sites that offer what it uses: who offers nothing more is not unreachable.
         "spillway_sites + spillway_sites_deleted"
-        " < max_over_time((spillway_sites + spillway_sites_deleted)[1h:1m])",
+        " < max_over_time((spillway_sites + spillway_sites_deleted)[1h:1m])"
+        " and spillway_route_updates_total",
         "10m",
         "warning",
         "Fewer sites can be reached than within the last hour: sitectl network status",

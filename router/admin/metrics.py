@@ -293,7 +293,9 @@ FAMILIES: dict[str, Family] = {
     "spillway_edges": Family("gauge", "", replaced_by="spillway_attached_routers"),
     "spillway_spf_seconds": Family("gauge", "How long the last route computation took."),
     "spillway_route_updates_total": Family(
-        "counter", "Updates of routing data received from neighbors; at least one in 5 minutes."
+        "counter",
+        "Updates of routing data received from neighbors; at least one in 5 minutes. Not of "
+        "routers in edge mode, which receive none.",
     ),
     "spillway_lsa_total": Family("counter", "", replaced_by="spillway_route_updates_total"),
     "spillway_certificate_expiry_timestamp_seconds": Family(

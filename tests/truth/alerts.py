@@ -80,7 +80,7 @@ def _inputs(
         by_min = 0.0
         if now is not None and "_total" in name:
             by_min = max(0.0, now - first.get(name, 0.0)) / apart_s * 60
-        if name == _UPDATES and last.get("spillway_sites", 0.0) > 1:
+        if name == _UPDATES and now and last.get("spillway_sites", 0.0) > 1:
             by_min = max(by_min, 60 / limits.LSA_REFRESH_S)  # Too seldom to be seen here.
         if name.startswith(_EXPIRY):  # There the fault begins this long after 1970.
             shift = time.time() - WELL_MIN * 60

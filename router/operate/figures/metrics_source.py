@@ -80,7 +80,8 @@ def _of_router(
     put("spillway_sites_deleted", (), router.news.deleted.known_before)
     put("spillway_attached_routers", (), len(router.edges))
     put("spillway_spf_seconds", (), router.routing_run.spf_seconds)
-    put("spillway_route_updates_total", (), router.routing.lsas_received)
+    if not router.is_edge:  # Its neighbor sends it changes of its table, and nothing without them.
+        put("spillway_route_updates_total", (), router.routing.lsas_received)
     for name, expires in expiries.items():
         put("spillway_certificate_expiry_timestamp_seconds", (name,), expires)
     put("spillway_loop_lag_seconds", (), loop_lag_s)

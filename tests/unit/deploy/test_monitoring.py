@@ -15,7 +15,11 @@ from deploy import airgap
 from deploy.__main__ import HERE
 from deploy.alerts import ALERTS, RUNBOOKS
 from deploy.grafana import texts
+from router.admin.exposition import pieces
 from router.admin.metrics import FAMILIES
+from router.operate.figures.metrics_source import measure
+from tests.simulation.world import SimMemory, SimSite, World
+from tests.truth.alerts import contradiction, series
 
 RULES = HERE / "prometheus"
 PAGE = HERE.parent / "docs" / "runbooks.md"
@@ -115,6 +119,37 @@ def test_prometheus_takes_the_shipped_configuration(tmp_path: Path) -> None:
     assert f"{len(ALERTS)} rules found" in done.stdout
     config.write_text(shipped.replace("credentials_file", "credential_file"))
     assert promtool(config.parent, "check", config.name, what="config").returncode != 0
+
+
+@pytest.mark.programs("promtool")
+def test_an_edge_fires_no_alert_while_it_is_well(tmp_path: Path) -> None:
+    """Its table changes with what others offer, and nothing comes while nothing changes."""
+    world = World(1, "a", "b", "edge", edges=frozenset({"edge"}))
+    a, b, edge = world.sites.values()
+    a.link(b, cost=1)
+    edge.link(a, cost=1)
+    b.declare()
+    b.serve(1, capacity=5)
+    world.run(20)
+    well = series(scrape(edge))
+    b.services.clear()
+    b.connectors.clear()
+    b.apply()
+    world.run(20)
+    edge.unlink(a)
+    world.run(5)
+    edge.link(a, cost=1)
+    world.run(20)
+    first = series(scrape(edge))
+    world.run(600)
+    last = series(scrape(edge))
+    assert (well["spillway_sites"], last["spillway_sites"]) == (3, 2)
+    assert not contradiction((), well, first, last, 600, tmp_path / "edge.test.yaml")
+
+
+def scrape(site: SimSite) -> str:
+    values = measure(site.router, SimMemory(site, 100).guard, {}, 0.0)
+    return b"".join(pieces(list(values))).decode()
 
 
 def promtool(

@@ -145,6 +145,16 @@ def test_a_scrape_names_the_version_and_old_names_have_the_series_of_the_new_one
     assert updates > 0 and f"\nspillway_lsa_total {updates:.1f}\n" in text
 
 
+def test_an_edge_counts_no_updates_of_routes_since_its_neighbor_sends_none() -> None:
+    world = World(1, "a", "edge", edges=frozenset({"edge"}))
+    a, edge = world.sites.values()
+    edge.link(a, cost=1)
+    world.run(5)
+    values = whole(measure(edge.router, SimMemory(edge, 100).guard, {}, 0.0))
+    assert values.numbers["spillway_sites"] == {(): 2}
+    assert "spillway_route_updates_total" not in values.numbers
+
+
 def test_whatever_names_a_link_names_its_neighbor() -> None:
     named = [name for name, family in FAMILIES.items() if "link" in family.labels]
     assert len(named) >= 3
