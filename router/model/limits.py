@@ -345,6 +345,7 @@ EDGE_WISH_REFRESH_S = 30.0  # An edge says again what it wants, to those that fo
 EDGE_WISHES_BURST, EDGE_WISHES_PER_S = 20, 5.0
 EDGE_CONFLICTS_MAX = 16  # Sites named that declare a service differently; for people.
 EDGE_DELETED_MAX = 1_024  # Deleted sites that an edge learns of, the last ones.
+EDGE_UNUSED_SITES_MAX = 256  # Reached sites that an edge knows and uses no longer, the last ones.
 EDGE_OWNERS_MAX = 16  # Of one name, told to an edge; nearly always one.
 LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1

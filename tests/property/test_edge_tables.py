@@ -261,7 +261,10 @@ def test_whatever_is_lost_late_or_doubled_the_edge_ends_with_the_whole_table(
         declarer = last["declarer"]
         assert isinstance(declarer, FakeIdentity)
         used.add(declarer.router)  # It declares all of them, and import rules may name it.
-    assert pair.edge.rows_held == len(used) + len(names) + len(wanted(last, pair.wishes))
+    told = set(pair.edge.table.routers)
+    reached = set() if last["draining"] else {who.router for who in OTHERS}
+    assert used <= told <= used | reached, "of sites that it used once it knows that they are there"
+    assert pair.edge.rows_held == len(told) + len(names) + len(wanted(last, pair.wishes))
     assert pair.edge.table.candidate(EDGE.router, ServiceKey("shop", 80)) is None
     quiet = pair.teller.next_deadline()
     assert quiet is None, "all was acknowledged"

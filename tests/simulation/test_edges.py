@@ -107,6 +107,30 @@ def test_an_edge_declares_a_service_and_serves_itself_first(seed: int) -> None:
     at_rest(world)
 
 
+@pytest.mark.parametrize("declarer", ["a", "b"])
+def test_an_edge_tells_a_site_that_offers_it_nothing_more_from_one_that_is_not_reached(
+    declarer: str,
+) -> None:
+    """Of others its table has the sites that offer something, so that both went from it."""
+    world, edge, a, b = line(1)
+    said: list[str] = []
+    edge.told.append(lambda code, _, text: said.append(text) if code == "service-gone" else None)
+    world[declarer].declare()
+    b.serve(1, capacity=5)
+    world.run(5)
+    b.services.clear()
+    b.connectors.clear()
+    b.apply()
+    world.run(5)
+    assert costs(edge) == {"edge": 0, "a": 1, "b": 6}
+    assert edge.router.news.absent.unreached(SERVICE) == []
+    gone = "Service shop is not known here any more: b does not declare it for this site any more."
+    assert said == ([gone] if declarer == "b" else [])
+    a.unlink(b)
+    world.run(20)
+    assert costs(edge) == {"edge": 0, "a": 1}
+
+
 def test_one_edge_serves_another_of_the_same_site() -> None:
     world = World(1, "one", "two", "a", edges=frozenset({"one", "two"}))
     one, two, a = world.sites.values()

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from router.model.ids import RouterId, SiteId
-from router.model.limits import EDGE_DELETED_MAX, EDGE_TABLE_BYTES_MAX
+from router.model.limits import EDGE_DELETED_MAX, EDGE_TABLE_BYTES_MAX, EDGE_UNUSED_SITES_MAX
 from router.model.messages import packed
 from router.model.messages.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
 from router.routing.edges.offers import EdgeOffer, EdgeOffers
@@ -111,9 +111,17 @@ class Rows:
         self, offers: EdgeOffers, teller: RouterId, own: RouterId, changes: RowChanges
     ) -> None:
         """Speak of all routers that candidates need, of sites that declare, and of ``teller``;
-        ``own``: the edge that it is told to."""
-        declarers = (offers.declarers.get(site, own) for site in self._declares)
+        ``own``: the edge that it is told to.
+
+        Import rules of the edge name sites that declare, whether they have targets or not. A site
+        of which the edge uses nothing more is told of while it is reached: it is not lost.
+        """
+        declarers = (offers.reached.get(site, own) for site in self._declares)
         needed = dict.fromkeys((teller, *self._uses, *declarers))
+        used = {row.site for row in map(offers.sites.get, needed) if row is not None}
+        told = dict.fromkeys(row.site for row in self._sites.values())
+        unused = [offers.reached[one] for one in told if one not in used and one in offers.reached]
+        needed |= dict.fromkeys(unused[max(0, len(unused) - EDGE_UNUSED_SITES_MAX) :])
         needed.pop(own, None)
         for router in needed:
             row = offers.sites.get(router)

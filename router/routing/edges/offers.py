@@ -44,12 +44,12 @@ class EdgeOffer(msgspec.Struct, frozen=True):
 
 
 class EdgeOffers(msgspec.Struct, frozen=True):
-    """Content for edges: offers by service, the routers that they name, and the router by
-    which each site that declares one is reached; sites that are ``deleted``, for all edges."""
+    """Content for edges: offers by service, the routers that they name and those by which the
+    other sites are ``reached``; sites that are ``deleted``, for all edges."""
 
     services: Mapping[str, EdgeOffer]
     sites: Mapping[RouterId, SiteRow]
-    declarers: Mapping[SiteId, RouterId] = {}
+    reached: Mapping[SiteId, RouterId] = {}
     deleted: frozenset[SiteId] = frozenset()
 
 
@@ -126,11 +126,13 @@ def make_offers(
             rules.setdefault(advert.name, []).append(advert.export_to)
     declared = {n: d for n, d in table.declarations.items() if _is_wanted(n, names)}
     claims = {n: told for n, told in table.claims.items() if _is_wanted(n, names)}
-    declarers = {} if is_stopping else _declarers(declared.values(), claims.values(), table)
-    for site, router in declarers.items():
-        route = table.sites[site]
-        if router not in sites and route.path_cost is not None:
-            sites[router] = _site_row(table, router, site, route.name, route.path_cost)
+    reached: dict[SiteId, RouterId] = {}
+    for site, route in table.sites.items():
+        if is_stopping or site == table.site or route.path_cost is None:
+            continue
+        reached[site] = route.router
+        if route.router not in sites:
+            sites[route.router] = _site_row(table, route.router, site, route.name, route.path_cost)
     services = {
         name: _same(
             before.services.get(name),
@@ -145,20 +147,10 @@ def make_offers(
         for name in rows.keys() | declared.keys() | claims.keys()
     }
     rows_of_sites = {r: _same(before.sites.get(r), site) for r, site in sites.items()}
-    return EdgeOffers(services, rows_of_sites, declarers, table.deleted)
+    return EdgeOffers(services, rows_of_sites, reached, table.deleted)
 
 
 NOTHING = EdgeOffers({}, {})
-
-
-def _declarers(
-    declared: Iterable[Declared], claims: Iterable[Sequence[Claim]], table: RouteTable
-) -> dict[SiteId, RouterId]:
-    """The other sites that declare something, as far as they are reached. Import rules of edges
-    name them, whether they have targets or not."""
-    sites = {one.site for one in declared} | {one.site for told in claims for one in told}
-    routes = [table.sites[site] for site in sites if site in table.sites and site != table.site]
-    return {route.site: route.router for route in routes if route.path_cost is not None}
 
 
 def _site_row(

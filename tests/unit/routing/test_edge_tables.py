@@ -687,6 +687,41 @@ def all_told(told: Told, messages: list[object]) -> list[TableMessage]:
     return found
 
 
+def withdrawn(told: Told) -> None:
+    """``far`` declares and offers nothing more."""
+    told.network.serve("far", [], [])
+    told.network.run(2)
+
+
+def test_a_site_that_offers_an_edge_nothing_more_is_a_row_while_it_is_reached() -> None:
+    told = serving(1)
+    all_told(told, told.wish(1, "s0"))
+    withdrawn(told)
+    (change,) = all_told(told, told.update())
+    assert (len(change.gone_services), len(change.gone_candidates)) == (1, 1)
+    assert (change.sites, change.gone_sites) == ((), ())
+    far = told.network.identities["far"].router
+    told.network.cores["near"].adjacency_cost(far, 9, told.network.now)
+    told.network.run(2)
+    (change,) = all_told(told, told.update())
+    assert [(row.name, row.path_cost) for row in change.sites] == [("far", 9)]
+    told.network.cut("near", "far")
+    told.network.run(0.5)
+    (change,) = all_told(told, told.update())
+    assert change.gone_sites == (far,)
+
+
+def test_of_sites_that_offer_an_edge_nothing_more_the_last_ones_are_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("router.routing.edges.edge_updates.EDGE_UNUSED_SITES_MAX", 0)
+    told = serving(1)
+    all_told(told, told.wish(1, "s0"))
+    withdrawn(told)
+    (change,) = all_told(told, told.update())
+    assert change.gone_sites == (told.network.identities["far"].router,)
+
+
 def test_an_edge_is_told_that_a_site_which_it_knew_was_deleted() -> None:
     told = serving(1)
     all_told(told, told.wish(1, "s0"))
