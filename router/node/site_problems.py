@@ -94,9 +94,15 @@ class Troubles:
             *name_ownership.problems_of(table),
             *problems.of_table(table),
             *problems.of_rules(self._services.pins.pending, table),
-            *problems.of_weights(wanted.services if wanted else {}, table),
+            *self._of_weights(wanted, table),
             *problems.of_edge(self._routing.left_out),
         )
+
+    def _of_weights(self, wanted: Wanted | None, table: RouteTable) -> Sequence[Problem]:
+        if wanted is None:
+            return ()
+        is_edge = wanted.site.router_mode == "edge"
+        return problems.of_weights(wanted.services, table, knows_all=not is_edge)
 
     def _unserved(
         self, table: RouteTable, utc: Callable[[float], str]

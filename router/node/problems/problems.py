@@ -255,15 +255,21 @@ def of_edge(left_out: int) -> list[Problem]:
     ]
 
 
-def of_weights(services: Mapping[str, ServiceSpec], table: RouteTable) -> list[Problem]:
-    """Weights of services declared here whose names are those of no site, or of more than one."""
+def of_weights(
+    services: Mapping[str, ServiceSpec], table: RouteTable, *, knows_all: bool = True
+) -> list[Problem]:
+    """Weights of services declared here whose names are those of no site, or of more than one.
+
+    ``knows_all``: a site that is not in ``table`` is none; an edge knows sites that it uses.
+    """
     names = {site.name for site in table.sites.values()}
     claimed = {name.partition("@")[0] for name in names if "@" in name}
-    return [
-        _no_such_sites(service, lost, claimed)
-        for service, spec in sorted(services.items())
-        if (lost := sorted(spec.policy.weights.keys() - names))
-    ]
+    found = []
+    for service, spec in sorted(services.items()):
+        lost = spec.policy.weights.keys() - names
+        if shown := sorted(lost if knows_all else lost & claimed):
+            found.append(_no_such_sites(service, shown, claimed))
+    return found
 
 
 def _no_such_sites(service: str, lost: Sequence[str], claimed: Collection[str]) -> Problem:

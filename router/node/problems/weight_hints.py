@@ -24,14 +24,17 @@ def weight_hints(
 
     ``own``: the name of this site; ``is_ready_here``: whether it has a ready target of a service;
     ``is_drained_here``: whether an operator drained it of the service. A site that stops is not
-    named: it comes again, or it is gone.
+    named: it comes again, or it is gone. To an edge a name that it does not know is one without
+    targets: it knows sites that it uses.
     """
+    is_edge = wanted.site.router_mode == "edge"
     away = {site.name for site in table.sites.values() if not site.reachable}
     stopping = {site.name for site in table.sites.values() if site.draining}
     names = ({site.name for site in table.sites.values()} | {own}) - stopping
     notes = []
     for service, spec in sorted(wanted.services.items()):
-        weighted = {name for name, weight in spec.policy.weights.items() if weight} & names
+        given = {name for name, weight in spec.policy.weights.items() if weight}
+        weighted = given - stopping if is_edge else given & names
         if spec.policy.name != "split" or not weighted:
             continue
         known = _of(service, table.candidates)

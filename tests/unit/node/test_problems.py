@@ -314,6 +314,10 @@ def test_weights_of_names_that_are_those_of_no_single_site_are_a_problem() -> No
     assert problem.code == "SW0312"
     assert ": gone, west (claimed by two sites)." in problem.message
     assert "sitectl service set shop --weight" in problem.hint
+    named = table(a="east", b="west@b", c="west@c")
+    (problem,) = of_weights({"shop": spec}, named, knows_all=False)
+    assert "has: west (claimed by two sites)." in problem.message, "gone may be there, unused"
+    assert of_weights({"shop": spec}, table(a="east"), knows_all=False) == []
 
 
 def test_sites_whose_terms_find_no_room_are_named_up_to_a_bound() -> None:

@@ -47,6 +47,19 @@ def test_a_weighted_site_without_a_target_is_named() -> None:
     ]
 
 
+def test_at_an_edge_a_site_without_a_target_has_no_row_and_is_named_too() -> None:
+    spec = ServiceSpec(ports=(8080,), policy=PolicySpec("split", {"cloud": 1, "far": 1, "off": 0}))
+    interior, edge = SiteSpec(), SiteSpec(router_mode="edge")
+
+    def messages(site: SiteSpec) -> list[str]:
+        wanted = Wanted(name="onprem", site=site, services={"shop": spec})
+        notes = weight_hints(wanted, known(), "onprem", nowhere, nowhere)
+        return [note.message.partition(":")[0] for note in notes]
+
+    assert messages(interior) == [], "SW0312 names it"
+    assert messages(edge) == ["Service shop gives weight to far, which has no ready target"]
+
+
 def test_a_weighted_site_that_is_drained_is_no_fault_and_said_to_drain() -> None:
     found = known()
     key = ServiceKey("shop", 8080)
