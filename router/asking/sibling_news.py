@@ -48,7 +48,7 @@ def encoded(
         SiblingNews(
             name,
             some[-1][0] if some else max(0, after),
-            tuple(_cut(event) for _, event in some),
+            tuple(_cut(_in_words(event)) for _, event in some),
             tuple(map(_cut, islice(problems, limits.SIBLING_NEWS_MAX))),
             tuple(map(_cut, islice(notes, limits.SIBLING_NEWS_MAX))),
         )
@@ -70,6 +70,13 @@ def ask(
     question = packed.pack(SiteQuestion(ABOUT, after=after))
     most = limits.SITE_ANSWER_BYTES_MAX
     asker.ask((router,), ASKS_SITE, read, question=question, bytes_max=most)
+
+
+def _in_words(event: Event) -> Event:
+    """``event`` without its figures, which have no bound; its message has the main ones."""
+    return msgspec.structs.replace(
+        event, changes=(), overflow=None, without_target=None, refused=None
+    )
 
 
 def _cut(said: _Said) -> _Said:

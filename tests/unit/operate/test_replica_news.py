@@ -11,7 +11,7 @@ from router.asking.exchange import Asker, QuestionReply
 from router.asking.sibling_news import SiblingNews
 from router.asking.site_answer import SiteQuestion
 from router.model import limits
-from router.model.events import Event, Note, Problem
+from router.model.events import Change, Event, Note, Problem, Spill
 from router.model.ids import RouterId
 from router.model.messages.packed import pack, read
 from router.net.simulated.internet import SimulatedInternet
@@ -135,9 +135,17 @@ def test_one_that_is_gone_or_does_not_answer_has_nothing_to_report() -> None:
 
 def test_an_answer_is_bounded_and_the_next_one_goes_on() -> None:
     long = "x" * 1_000_000
+    value = "x" * limits.EVENT_VALUE_CHARS_MAX
+    changes = (Change(field="targets[0].host", old=value, new=value),) * limits.EVENT_CHANGES_MAX
+    to = {f"site-{number}": number for number in range(1_000)}
+    spill = Spill(began=ago(9), lasted_s=9, requests=9, to=to, in_flight_max=9, capacity=9)
     log = EventLog()
     for number in range(limits.SIBLING_NEWS_MAX + 1):
-        log.add(msgspec.structs.replace(event(f"s{number}"), message=long, hint=long))
+        log.add(
+            msgspec.structs.replace(
+                event(f"s{number}"), message=long, hint=long, changes=changes, overflow=spill
+            )
+        )
     status = msgspec.structs.replace(
         OtherRouter().status(), problems=(Problem(code="SW0338", message=long, hint=long),) * 200
     )
