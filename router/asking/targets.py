@@ -22,7 +22,7 @@ from router.net.ports import Network
 from router.routing.table import RouteTable
 from router.service.figures import TargetInfo
 
-_Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9.-]{1,253}\Z")]
+_Name = Annotated[str, msgspec.Meta(pattern=r"\A[!-~]{1,253}\Z")]
 _Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 _Error = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z", max_length=limits.INQUIRY_ERROR_MAX)]
 _Kind = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-z-]{0,32}\Z")]
@@ -40,7 +40,8 @@ class TargetRate(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """One target as its site tells of it, shown to people as it is. ``name``: its connector's.
+    """One target as its site tells of it, shown to people as it is. ``name``: its own, which may
+    be any host's, else its connector's.
 
     ``state_s``: for how long it has been ready, or has not been; None: nobody binds it
     any more, or an older router's answer. ``error_kind``: as of `TargetInfo`; a newer router may

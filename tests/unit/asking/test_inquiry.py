@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.asking.targets import TargetAnswer
+from router.asking.targets import TargetAnswer, told_targets
 from router.asking.texts import without_addresses
+from router.documents.addresses import is_host
 from router.model import limits
+from router.model.messages import packed
+from router.service.figures import TargetInfo
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,27 @@ def test_whatever_the_error_is_others_can_read_the_answer(error: str, host: str)
     answer = TargetAnswer("db-here", 5432, False, 0, None, 0, text, 1.5)
     wire = msgspec.msgpack.encode([answer])
     assert msgspec.msgpack.decode(wire, type=tuple[TargetAnswer, ...]) == (answer,)
+
+
+@pytest.mark.parametrize(
+    "name", ["pod-1", "DB-1", "db_1.", "10.0.0.1", "fd00::1", "fe80::1%eth0", "x" * 253]
+)
+def test_whatever_name_a_document_gives_a_target_others_can_read_the_answer(name: str) -> None:
+    assert is_host(name), "a document may"
+    target = TargetInfo(
+        name=name,
+        host="10.0.0.5",
+        port=5432,
+        ready=True,
+        in_flight=0,
+        capacity=None,
+        requests_total=0,
+        error="",
+        since=0.0,
+    )
+    told = told_targets([target], 1.0)
+    assert msgspec.msgpack.decode(packed.pack(told), type=tuple[TargetAnswer, ...]) == told
+    assert told[0].name == name
 
 
 def test_the_answer_of_an_older_router_has_no_reason_and_no_time() -> None:
