@@ -65,7 +65,7 @@ def _unapproved(rules: SharingRules, table: RouteTable) -> Iterator[Note]:
         if told == UNAPPROVED_NOTES_MAX:
             return
         told += 1
-        # An edge knows no owners: there, whose declaration counts.
+        # An older neighbor tells an edge of no owners: there, whose declaration counts.
         owner = table.owners.get(service, Owner((declared.site,), ""))
         owners = counting_word(table.site, owner, declared)[0] or (table.site,)
         named = ", ".join(table.party(one).shown for one in owners)

@@ -9,6 +9,7 @@ from collections.abc import Container, Mapping
 
 from router.model.ids import SiteId
 from router.model.messages.adverts import Declaration
+from router.model.rights.owners import Owner
 from router.node.services.ports import Keeper, KnownDeclaration
 from router.routing.table import RouteTable
 
@@ -53,9 +54,12 @@ class LearntServices:
             del self._known[name], self._lost_at[name]
         return bool(old)
 
-    def table_changed(self, table: RouteTable, own: SiteId, now: float) -> None:
-        """Learn what the table has; what it tells about, the last life no longer does."""
-        self._owners = table.owners
+    def table_changed(
+        self, table: RouteTable, owners: Mapping[str, Owner], own: SiteId, now: float
+    ) -> None:
+        """Learn what the table has; what it tells about, the last life no longer does. ``owners``
+        are those that this router itself knows."""
+        self._owners = owners
         self._former -= table.declarations.keys() | table.claims.keys()
         # Who declared what is kept is not known; what a site that was put out declares is.
         self._former -= {told.name for told in table.void if self._known.get(told.name) == told}

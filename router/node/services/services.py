@@ -247,7 +247,8 @@ class SiteServices:
 
     def table_changed(self, table: RouteTable) -> None:
         """Remember what others declare; `resolve` follows when all events are carried out."""
-        self._learnt.table_changed(table, self._site, self._network.now())
+        owners, now = self._routing.owners, self._network.now()
+        self._learnt.table_changed(table, owners, self._site, now)
         if self._wanted is not None:
             self._refused.table_changed(table, self._wanted.rules)
 

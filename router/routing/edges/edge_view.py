@@ -55,7 +55,7 @@ def edge_table(
         adjacencies=(way.router,) if way else (),
         routers={router: row.site for router, row in rows.items()},
         refused=refused,
-        owners=own.owners,
+        owners={**own.owners, **owners},
         deleted=told.deleted - sites.keys(),
         grants_end=first_end((grant for owner in owners.values() for grant in owner.grants), unix),
     )

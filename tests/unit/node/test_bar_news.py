@@ -185,7 +185,7 @@ def test_what_a_site_declared_that_was_put_out_meanwhile_is_not_kept_over_a_rest
     learnt = LearntServices(keeper, 180.0, 0.0)
     assert learnt.declarations().keys() == {"shop", "till", "bank"}
     void = (declare("shop"), declare("bank", at=2.0))
-    learnt.table_changed(msgspec.structs.replace(TABLE, void=void), WEST, 1.0)
+    learnt.table_changed(msgspec.structs.replace(TABLE, void=void), {}, WEST, 1.0)
     assert learnt.declarations().keys() == {"till", "bank"}, "bank is somebody else's"
     learnt.keep(1.0, {"till", "bank"})
     assert {one.declaration.name for one in keeper.kept} == {"till", "bank"}

@@ -1,0 +1,119 @@
+"""An edge says what an interior router in its place would, although its table has less."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from router.model import limits
+from router.model.specs import GrantSpec, SitePolicySpec
+from tests.simulation.world import SERVICE, SimSite, World
+from tests.unit.operate.views import view_of
+
+_TIME = re.compile(r"\d\d:\d\d:\d\d|\d+ s\b")
+Site = SimSite
+Act = Callable[[World, Site, Site, Site, Site], None]
+
+
+def _withdraws(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    c.connectors.clear()
+    c.services.clear()
+    c.apply()
+
+
+def _dies(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    c.kill()
+
+
+def _stops(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    c.stop(lambda: None)
+
+
+def _is_cut_off(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    a.unlink(b)
+
+
+def _withdraws_and_dies(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    _withdraws(world, e, a, b, c)
+    world.run(60)
+    c.kill()
+
+
+def _gets_weights(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    e.declare(policy="split", weights={"a": 1, "b": 2, "c": 1})
+
+
+def _comes_back(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    c.kill()
+    world.run(30)
+    c.start()
+
+
+def _is_granted_an_offer(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    grant = GrantSpec(site=b.identity.site, verbs=("offer",))
+    for owner in (e, a, c):
+        if owner.services:
+            owner.policies["shop"] = SitePolicySpec(service="shop", grants=(grant,))
+            owner.apply()
+    world.run(limits.NEW_OFFERS_LEARN_S)
+    b.serve(1, capacity=2, service_s=0.2)
+    world.run(30)
+
+
+ACTS = (
+    _is_granted_an_offer,
+    _withdraws,
+    _dies,
+    _stops,
+    _is_cut_off,
+    _withdraws_and_dies,
+    _gets_weights,
+    _comes_back,
+)
+
+
+def said(act: Act, declarer: str, *, is_edge: bool) -> list[list[str]]:
+    """What the router of ``e`` says before ``act``, soon after it and later, of the rest of a line
+    ``e`` - ``a`` - ``b`` - ``c``, of which ``a`` and ``c`` serve."""
+    world = World(1, "e", "a", "b", "c", edges=frozenset({"e"} if is_edge else ()))
+    e, a, b, c = world.sites.values()
+    events: list[str] = []
+    e.told.append(lambda code, subject, text: events.append(f"{code} {subject}: {text}"))
+    e.link(a, cost=1)
+    a.link(b, cost=5)
+    b.link(c, cost=2)
+    world[declarer].declare()
+    a.serve(1, capacity=2, service_s=0.2)
+    c.serve(1, capacity=2, service_s=0.2)
+    found = []
+    for do, seconds in ((None, 5), (act, 2), (None, 40)):
+        if do is not None:
+            do(world, e, a, b, c)
+        world.run(seconds)
+        for _ in range(3):
+            e.request()
+        world.run(3)
+        found.append([_TIME.sub("TIME", one) for one in (*sorted(events), *_words(e))])
+        events.clear()
+    return found
+
+
+def _words(site: Site) -> Iterator[str]:
+    view = view_of(site)
+    status = view.status()
+    yield f"{status.services} services, {status.links_up} links up"
+    for found in (status.problems, status.notes):
+        yield from (f"{one.code} {one.message} {one.hint}" for one in found)
+    for service in view.services():
+        yield from (f"{one.site} {one.targets_ready} {one.note}" for one in service.sites)
+        yield from (f"{one.site} {one.verdict}: {one.reason}" for one in service.absent)
+    explained = site.router.readings.explain(SERVICE, site.network.now())
+    if explained is not None:
+        yield from (f"{one.site_name} {one.verdict}: {one.reason}" for one in explained.candidates)
+    yield f"not reached: {site.router.news.absent.unreached(SERVICE)}"
+
+
+@pytest.mark.parametrize("declarer", ["e", "a", "c"])
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__.strip("_"))
+def test_an_edge_says_what_an_interior_router_in_its_place_would(act: Act, declarer: str) -> None:
+    assert said(act, declarer, is_edge=True) == said(act, declarer, is_edge=False)
