@@ -82,7 +82,6 @@ class RoutingRun:
         teller = EdgeTeller(
             router=self._identity.router,
             site=self._identity.site,
-            name=self._identity.name,
             version=self._version,
             epoch=self._routing.epoch,
             adverts=self._routing.adverts,

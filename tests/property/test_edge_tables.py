@@ -119,7 +119,6 @@ def teller_of(state: dict[str, object]) -> EdgeTeller:
     return EdgeTeller(
         router=TELLER.router,
         site=TELLER.site,
-        name=TELLER.name,
         version="1",
         epoch=7,
         adverts=tuple(

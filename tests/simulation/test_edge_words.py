@@ -10,6 +10,8 @@ from router.model.specs import GrantSpec, SitePolicySpec
 from tests.simulation.world import SERVICE, SimSite, World
 from tests.unit.operate.views import view_of
 
+_TOLD_BY_ITS_NEIGHBOR = "SW0403"
+"""That two sites bear one name."""
 _TIME = re.compile(r"\d\d:\d\d:\d\d|\d+ s\b")
 Site = SimSite
 Act = Callable[[World, Site, Site, Site, Site], None]
@@ -60,7 +62,26 @@ def _is_granted_an_offer(world: World, e: Site, a: Site, b: Site, c: Site) -> No
     world.run(30)
 
 
+def _is_declared_otherwise(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    b.declare(policy="balanced")
+
+
+def _bears_the_name_of_another(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    c.kill()
+    c.identity.name = "a"
+    c.start()
+
+
+def _has_a_neighbor_that_restarts(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    a.kill()
+    world.run(10)
+    a.start()
+
+
 ACTS = (
+    _is_declared_otherwise,
+    _bears_the_name_of_another,
+    _has_a_neighbor_that_restarts,
     _is_granted_an_offer,
     _withdraws,
     _dies,
@@ -103,7 +124,9 @@ def _words(site: Site) -> Iterator[str]:
     status = view.status()
     yield f"{status.services} services, {status.links_up} links up"
     for found in (status.problems, status.notes):
-        yield from (f"{one.code} {one.message} {one.hint}" for one in found)
+        for one in found:
+            if one.code != _TOLD_BY_ITS_NEIGHBOR:
+                yield f"{one.code} {one.message} {one.hint}"
     for service in view.services():
         yield from (f"{one.site} {one.targets_ready} {one.note}" for one in service.sites)
         yield from (f"{one.site} {one.verdict}: {one.reason}" for one in service.absent)

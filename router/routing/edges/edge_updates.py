@@ -45,13 +45,13 @@ class RowChanges:
 class Rows:
     """What one edge holds. Offers are those that all edges share; the edge's own rows are none."""
 
-    __slots__ = ("_count", "_declares", "_met", "_offers", "_sites", "_uses")
+    __slots__ = ("_count", "_met", "_named", "_offers", "_sites", "_uses")
 
     def __init__(self) -> None:
         self._offers: dict[str, EdgeOffer] = {}
         self._sites: dict[RouterId, SiteRow] = {}
         self._uses: Counter[RouterId] = Counter()  # Candidates.
-        self._declares: Counter[SiteId] = Counter()  # Services.
+        self._named: Counter[SiteId] = Counter()  # By services: who declares it, or owns its name.
         self._count = 0
         self._met: dict[SiteId, None] | None = None
         """Sites that were told of, the last ones, until they are deleted; None: nothing was."""
@@ -93,10 +93,9 @@ class Rows:
                 changes.candidates.append(row)
         old_service = before.service if before is not None else None
         new_service = offer.service if offer is not None else None
-        if old_service is not None:
-            _count(self._declares, old_service.site, -1)
-        if new_service is not None:
-            _count(self._declares, new_service.site, 1)
+        for service, by in ((old_service, -1), (new_service, 1)):
+            for site in _named_by(service):
+                _count(self._named, site, by)
         if new_service is None and old_service is not None:
             changes.gone_services.append(name)
         elif new_service is not None and new_service != old_service:
@@ -110,14 +109,15 @@ class Rows:
     def set_sites(
         self, offers: EdgeOffers, teller: RouterId, own: RouterId, changes: RowChanges
     ) -> None:
-        """Speak of all routers that candidates need, of sites that declare, and of ``teller``;
-        ``own``: the edge that it is told to.
+        """Speak of all routers that candidates need, of sites that services name, and of
+        ``teller``; ``own``: the edge that it is told to.
 
-        Import rules of the edge name sites that declare, whether they have targets or not. A site
-        of which the edge uses nothing more is told of while it is reached: it is not lost.
+        Import rules of the edge and what it says name sites that declare, whether they have targets
+        or not. A site of which the edge uses nothing more is told of while it is reached: it is not
+        lost.
         """
-        declarers = (offers.reached.get(site, own) for site in self._declares)
-        needed = dict.fromkeys((teller, *self._uses, *declarers))
+        named = (offers.reached.get(site, own) for site in self._named)
+        needed = dict.fromkeys((teller, *self._uses, *named))
         used = {row.site for row in map(offers.sites.get, needed) if row is not None}
         told = dict.fromkeys(row.site for row in self._sites.values())
         unused = [offers.reached[one] for one in told if one not in used and one in offers.reached]
@@ -175,6 +175,10 @@ def messages(head: TableMessage, changes: RowChanges) -> list[TableMessage]:
         )
         for number, piece in enumerate(pieces)
     ]
+
+
+def _named_by(service: ServiceRow | None) -> set[SiteId]:
+    return set() if service is None else {service.site, *service.conflicts, *(service.owners or ())}
 
 
 def _count(uses: Counter[_Id], one: _Id, by: int) -> None:

@@ -58,7 +58,6 @@ class EdgeTeller(msgspec.Struct, frozen=True, kw_only=True):
 
     router: RouterId
     site: SiteId
-    name: str
     version: str
     epoch: int
     adverts: tuple[TargetsAdvert, ...]
@@ -96,7 +95,7 @@ def make_offers(
     """
     is_stopping = table.sites[table.site].draining or table.is_leaf
     rows: dict[str, list[CandidateRow]] = {}
-    sites = {teller.router: _own_site(teller)}
+    sites = {teller.router: _own_site(teller, table)}
     rules: dict[str, list[tuple[str, ...] | None]] = {}
     for key in {**table.candidates, **table.withheld}:
         if is_stopping or not _is_wanted(key.name, names):
@@ -199,8 +198,9 @@ def _is_wanted(name: str, names: Collection[str] | None) -> bool:
     return names is None or name in names
 
 
-def _own_site(teller: EdgeTeller) -> SiteRow:
-    return SiteRow(teller.router, teller.site, teller.name, teller.version, 0, teller.epoch)
+def _own_site(teller: EdgeTeller, table: RouteTable) -> SiteRow:
+    name = table.sites[table.site].name  # Another site may bear it, too.
+    return SiteRow(teller.router, teller.site, name, teller.version, 0, teller.epoch)
 
 
 def _own_candidate(teller: EdgeTeller, advert: TargetsAdvert) -> CandidateRow:

@@ -149,9 +149,7 @@ def test_an_edge_is_told_who_owns_a_name_and_what_that_granted() -> None:
     network.serve("far", [granting])
     network.run(1.0)
     network.serve("near", [declare("shop")])
-    teller = EdgeTeller(
-        router=NEAR.router, site=NEAR.site, name="near", version="1", epoch=1, adverts=()
-    )
+    teller = EdgeTeller(router=NEAR.router, site=NEAR.site, version="1", epoch=1, adverts=())
     offer = make_offers(teller, network.table("near"), None, NOTHING).services["shop"]
     assert offer.service is not None
     assert (offer.service.owners, offer.service.grants) == ((FAR.site,), granting.grants)
@@ -575,7 +573,6 @@ class Told:
         teller = EdgeTeller(
             router=who.router,
             site=who.site,
-            name="near",
             version="1",
             epoch=1,
             adverts=core.adverts,
