@@ -22,7 +22,7 @@ from router.net.ports import Network
 from router.routing.table import RouteTable
 from router.service.figures import TargetInfo
 
-_Name = Annotated[str, msgspec.Meta(pattern=r"\A[!-~]{1,253}\Z")]
+_Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._:%-]{1,253}\Z")]
 _Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 _Error = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z", max_length=limits.INQUIRY_ERROR_MAX)]
 _Kind = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-z-]{0,32}\Z")]
