@@ -15,7 +15,7 @@ from router.model.ids import ServiceKey
 from router.model.settings import Affinity, ServiceLimits, Timeouts
 from router.model.specs import ServiceSpec
 from router.service.ports import TargetConfig
-from tests.examples import examples
+from tests.examples import examples, histories
 from tests.unit.exchange.fakes import (
     FakeMesh,
     FakeNetwork,
@@ -240,7 +240,7 @@ class World:
     affinity=AFFINITIES,
     percent=st.sampled_from((0, 20)),
     delay_s=st.sampled_from((0.0, NEAR_S, FAR_S)),
-    actions=st.lists(st.tuples(ACTIONS, STEPS), max_size=40),
+    actions=histories(st.tuples(ACTIONS, STEPS), 40),
 )
 def test_no_interleaving_leaks_a_slot_or_runs_a_request_twice(
     affinity: Affinity | None,

@@ -9,7 +9,7 @@ from router.balance.site.waiting_room import WaitingPlace
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
 from router.service.admission import SlotAdmission
-from tests.examples import examples
+from tests.examples import examples, histories
 from tests.unit.exchange.fakes import FakeNetwork
 
 TARGETS = ("t1:1", "t2:1")
@@ -126,7 +126,7 @@ class World:
 
 
 @settings(max_examples=examples(200))
-@given(steps=st.lists(STEPS, max_size=60))
+@given(steps=histories(STEPS, 60))
 def test_slots_and_waiters_always_add_up(steps: list[tuple[str, int]]) -> None:
     world = World()
     for action, argument in steps:

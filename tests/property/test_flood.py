@@ -14,7 +14,7 @@ from router.routing.adverts.flood import Flooding
 from router.routing.adverts.lsa import LsaKey, Version
 from router.routing.adverts.lsdb import Lsdb
 from router.routing.events import SendDigest, SendLsa
-from tests.examples import examples
+from tests.examples import examples, histories
 from tests.unit.routing.fakes import FakeIdentity, make_lsa
 
 OWN = FakeIdentity("own")
@@ -130,14 +130,14 @@ class Wire:
         assert self.flooding.next_deadline() is None
 
 
-STEPS = st.lists(
+STEPS = histories(
     st.tuples(
         st.sampled_from(("up", "down", "flood", "flood", "hear", "hear", "hear", "pass")),
         st.sampled_from(NEIGHBOURS),
         st.sampled_from(OTHERS),
         st.sampled_from((0, 0, 1)),
     ),
-    max_size=30,
+    30,
 )
 
 

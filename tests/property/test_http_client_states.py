@@ -16,6 +16,7 @@ from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
 from router.net.ports import Loss
 from router.service.ports import ClientLeg, LegFailure, LegHandler
+from tests.examples import histories
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 from tests.unit.exchange.frontends import frontend
 
@@ -240,7 +241,7 @@ STEPS = (
     st.booleans(),
     st.booleans(),
     st.sampled_from((1, 2, 1_000)),
-    st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 27)), max_size=40),
+    histories(st.tuples(st.sampled_from(STEPS), st.integers(0, 27)), 40),
 )
 def test_each_exchange_ends_once_whatever_happens(
     half_close: bool, follows: bool, requests: int, steps: list[tuple[str, int]]

@@ -15,6 +15,7 @@ from router.service.targets.pool import TargetPool
 from router.service.targets.target_http import HttpTarget
 from router.service.targets.target_http_table import TABLE
 from router.service.targets.wire_states import WireEvent, WireState
+from tests.examples import histories
 from tests.unit.exchange.fakes_http import FakeConnection, FakeNetwork
 from tests.unit.exchange.taken import RecordingTaker
 
@@ -193,7 +194,7 @@ STEPS = (
 )
 
 
-@given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 11)), max_size=40))
+@given(histories(st.tuples(st.sampled_from(STEPS), st.integers(0, 11)), 40))
 def test_each_exchange_is_told_its_own_and_once_that_it_is_over(
     steps: list[tuple[str, int]],
 ) -> None:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from router.model.settings import HalfClose
 from router.service.ports import LegFailure
+from tests.examples import histories
 from tests.unit.exchange.fakes_http import FakeLeg
 from tests.unit.exchange.test_http_ingress import GET, OK, POST, SWITCH, UPGRADE, Site
 
@@ -84,7 +85,7 @@ class Course:
         self.site.timers.turn()
 
 
-@given(st.lists(st.sampled_from(ACTS), max_size=14))
+@given(histories(st.sampled_from(ACTS), 14))
 def test_a_client_that_finished_holds_no_leg_and_begins_none(acts: list[str]) -> None:
     course = Course("cancel")
     for act in acts:
@@ -106,7 +107,7 @@ def test_a_client_that_finished_holds_no_leg_and_begins_none(acts: list[str]) ->
     assert connection.is_finished() or connection.is_aborted() or connection.is_lost
 
 
-@given(st.lists(st.sampled_from(ACTS), max_size=14))
+@given(histories(st.sampled_from(ACTS), 14))
 def test_a_client_that_finishes_on_purpose_loses_no_whole_request(acts: list[str]) -> None:
     course = Course("serve")
     for act in acts:

@@ -17,7 +17,7 @@ from router.model.ids import SiteId
 from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec
 from router.node.services.plan import Planner
 from router.service.admission import SlotAdmission
-from tests.examples import examples
+from tests.examples import examples, histories
 from tests.unit.exchange.fakes import FakeNetwork
 from tests.unit.node.test_plan import SHOP, declaration
 
@@ -145,9 +145,7 @@ STEPS = st.one_of(
 
 
 @settings(max_examples=examples(200))
-@given(
-    reserve=RESERVES, share=MOST, others=MOST, steps=st.lists(STEPS, max_size=60), cut=st.booleans()
-)
+@given(reserve=RESERVES, share=MOST, others=MOST, steps=histories(STEPS, 60), cut=st.booleans())
 def test_one_router_keeps_the_reserve_and_the_share_whatever_changes(
     reserve: float, share: float, others: float, steps: list[tuple[str, int]], cut: bool
 ) -> None:
@@ -228,7 +226,7 @@ class Site:
     takes=st.sampled_from([1.0, 1.0, 0.5]),
     cap=st.one_of(st.none(), st.integers(1, 9)),
     out=st.integers(0, 4),
-    steps=st.lists(st.tuples(st.integers(0, 3), st.integers(-1, len(LINKS) - 1)), max_size=80),
+    steps=histories(st.tuples(st.integers(0, 3), st.integers(-1, len(LINKS) - 1)), 80),
 )
 def test_routers_together_lend_what_one_would(
     capacities: list[int],

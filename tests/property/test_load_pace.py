@@ -11,14 +11,13 @@ from router.model import limits
 from router.model.ids import RouterId, ServiceKey
 from router.model.messages.adverts import LoadReport
 from router.routing.load_pace import LoadPace, LoadQueue, Urgency, weighed
-from tests.examples import examples
+from tests.examples import examples, histories
 
 URGENCY = st.sampled_from(Urgency)
 ROUTERS = st.integers(0, 30).map(lambda number: RouterId(f"{number:016x}"))
 PORTS = st.integers(1, 5)
-ROUNDS = st.lists(
-    st.tuples(st.lists(st.tuples(ROUTERS, PORTS, URGENCY), max_size=30), st.floats(0.0, 0.2)),
-    max_size=20,
+ROUNDS = histories(
+    st.tuples(histories(st.tuples(ROUTERS, PORTS, URGENCY), 30), st.floats(0.0, 0.2)), 20
 )
 Rounds = list[tuple[list[tuple[RouterId, int, Urgency]], float]]
 Told = list[tuple[float, LoadReport]]
@@ -156,14 +155,14 @@ def heard(pace: LoadPace, puts: Sequence[tuple[float, RouterId, LoadReport, Urge
 
 @settings(max_examples=examples(25))
 @given(
-    puts=st.lists(
+    puts=histories(
         st.tuples(
             st.sampled_from([0.0, 0.001, 0.02, 0.3]),
             st.sampled_from([RouterId("n1"), RouterId("n2"), RouterId("n3")]),
             st.sampled_from(Urgency),
             st.integers(1, 300),  # Of so many origins at once: some use the burst up.
         ),
-        max_size=30,
+        30,
     )
 )
 def test_what_one_neighbour_is_told_does_not_depend_on_the_others(

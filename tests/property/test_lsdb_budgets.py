@@ -14,6 +14,7 @@ from router.model.ids import SiteId
 from router.routing.adverts.budgets import Bringer, SiteBudget
 from router.routing.adverts.lsa import Lsa, LsaKey, Node, PartRef, Services
 from router.routing.adverts.lsdb import Lsdb, Origin
+from tests.examples import histories
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare, make_lsa
 
 OWN, MALLORY, HONEST = FakeIdentity("own"), FakeIdentity("mallory"), FakeIdentity("honest")
@@ -103,7 +104,7 @@ def sums(lsdb: Lsdb, site: str) -> tuple[int, int, int]:
     return len(set(names)), len(names), sum(len(data) for _, data in bodies)
 
 
-@given(st.lists(SAID, max_size=25))
+@given(histories(SAID, 25))
 def test_no_site_is_kept_beyond_its_budget_whatever_its_routers_say(history: list[Said]) -> None:
     with limited():
         lsdb, _ = after(history)
@@ -111,7 +112,7 @@ def test_no_site_is_kept_beyond_its_budget_whatever_its_routers_say(history: lis
         assert all(was <= most for was, most in zip(sums(lsdb, site), LIMITS.values(), strict=True))
 
 
-@given(st.lists(SAID, max_size=25))
+@given(histories(SAID, 25))
 def test_what_one_site_tells_changes_nothing_of_what_is_kept_of_another(
     history: list[Said],
 ) -> None:
@@ -127,7 +128,7 @@ def test_what_one_site_tells_changes_nothing_of_what_is_kept_of_another(
     assert held(together, "honest") == held(alone, "honest")
 
 
-@given(st.lists(SAID, max_size=25))
+@given(histories(SAID, 25))
 def test_a_refusal_has_a_reason_and_leaves_the_part_as_it_was(history: list[Said]) -> None:
     with limited():
         lsdb, refusals = after(history)
@@ -143,7 +144,7 @@ def test_a_refusal_has_a_reason_and_leaves_the_part_as_it_was(history: list[Said
     assert not [origin for origin in lsdb.origins() if not origin.parts]
 
 
-@given(st.lists(SAID, max_size=25))
+@given(histories(SAID, 25))
 def test_what_does_not_grow_always_has_room(history: list[Said]) -> None:
     with limited():
         lsdb, _ = after(history)
@@ -153,7 +154,7 @@ def test_what_does_not_grow_always_has_room(history: list[Said]) -> None:
             assert lsdb.get(key) is not None
 
 
-@given(st.lists(SAID, max_size=25), SAID)
+@given(histories(SAID, 25), SAID)
 def test_there_is_room_for_exactly_the_bytes_that_are_left(history: list[Said], last: Said) -> None:
     with limited(LSA_SITE_NAMES_MAX=1_000, LSA_SITE_ITEMS_MAX=1_000):
         lsdb, _ = after(history)
@@ -208,7 +209,7 @@ NEIGHBOUR_LIMITS = {
 }
 TOKENS = {"mallory": "fleet", "third": "fleet"}
 """``honest`` is dialled; one token let in the two others."""
-BROUGHT = st.lists(st.tuples(SAID, st.sampled_from((*NEIGHBOURS, None))), max_size=25)
+BROUGHT = histories(st.tuples(SAID, st.sampled_from((*NEIGHBOURS, None))), 25)
 
 
 def site_of(name: str) -> SiteId:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from router.model import limits
 from router.service.observers import Finished
-from tests.examples import examples
+from tests.examples import examples, histories
 from tests.property.test_dispatch import ACTIONS, FAR_S, NEAR_S, World
 
 TINY_S = 1e-6
@@ -20,7 +20,7 @@ class Log:
 
 
 @settings(max_examples=examples(150))
-@given(actions=st.lists(ACTIONS, max_size=40), delay_s=st.sampled_from((0.0, NEAR_S, FAR_S)))
+@given(actions=histories(ACTIONS, 40), delay_s=st.sampled_from((0.0, NEAR_S, FAR_S)))
 def test_the_phases_of_every_request_add_up_to_its_time(
     actions: list[tuple[str, object]], delay_s: float
 ) -> None:

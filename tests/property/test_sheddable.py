@@ -12,7 +12,7 @@ from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
 from router.service.admission import SlotAdmission
-from tests.examples import examples
+from tests.examples import examples, histories
 from tests.unit.exchange.fakes import FakeNetwork
 
 OWN = WaitingPlace(LOCAL_LINK, SiteId("here"))
@@ -132,7 +132,7 @@ STEPS = st.one_of(
 
 @settings(max_examples=examples(300))
 @example(steps=[("ask", 0)] * 9 + [("ask", 1)])  # The queue is full of others.
-@given(steps=st.lists(STEPS, max_size=60))
+@given(steps=histories(STEPS, 60))
 def test_sheddable_requests_wait_behind_all_others_and_within_their_share(
     steps: list[tuple[str, int]],
 ) -> None:
