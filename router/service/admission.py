@@ -222,18 +222,14 @@ class SlotAdmission:
         self._timer = None
         if self._ledger.rated:
             self.serve()
-        now, ledger = self._timers.now(), self._ledger
-        expired = self._queue.expire(now)
+        expired = self._queue.expire(self._timers.now())
         has_more_room = bool(expired) and self.end_slow_starts()
         for waiter in expired:
-            may_have = not waiter.is_sheddable or ledger.load < ledger.sheddable_below
-            slot: Slot | Denied | None = None
-            if has_more_room and may_have:
-                slot = ledger.try_acquire(now, NO_TARGETS, waiter.session)
+            slot = self.admit(waiter, None) if has_more_room else None
             if type(slot) is Slot:
                 waiter.granted(slot)
             else:
                 waiter.expired()
         if expired:
-            ledger.news.note()
+            self._ledger.news.note()
         self._arm()

@@ -191,6 +191,7 @@ class WaitingRoom:
         now = self._timers.now()
         outlook = self.outlook(choice, deadline - now, sheddable=line is self._sheddable)
         if outlook != "waits" and choice.local_waitable and self._admission.end_slow_starts():
+            self._admission.serve()  # Who has a slot now leaves a place in the queue.
             outlook = "waits"
         if outlook != "full" and not line.count(now):
             line.pace.began(now)

@@ -11,6 +11,7 @@ from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Slot
 from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
 from router.model import limits
+from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicySpec
 from router.service.admission import SlotAdmission
@@ -19,6 +20,7 @@ from tests.unit.exchange.fakes import FakeNetwork
 
 HERE, B, C = SiteId("here"), SiteId("b"), SiteId("c")
 SIBLING = RouterId("sibling")
+WAIT_S = 60.0
 
 
 def full(*sites: SiteId, local: bool = False) -> NoChoice:
@@ -27,7 +29,7 @@ def full(*sites: SiteId, local: bool = False) -> NoChoice:
 
 
 class Waiter:
-    """A request of this site that may wait for a minute."""
+    """A request of this site."""
 
     line = WaitingPlace(LOCAL_LINK, HERE)
     session = 0
@@ -39,6 +41,8 @@ class Waiter:
         self.asked = Asked(sheddable=True) if is_sheddable else PLAIN
         self.stands_at = ""
         self.travel_s = inf
+        self.asked_to_stand: list[str] = []
+        self.has_adjacency = True
         self.is_displaced = False
 
     def forget_lost_ways(self) -> None: ...
@@ -51,17 +55,29 @@ class Waiter:
         self.is_displaced = True
 
     def stand(self, to: Decision | RemoteWait, wait_s: float, travel_s: float) -> bool:
-        self.stands_at, self.travel_s = to.place, travel_s
-        return True
+        self.asked_to_stand.append(to.place)
+        if self.has_adjacency:
+            self.stands_at, self.travel_s = to.place, travel_s
+        return self.has_adjacency
 
 
 class Room(WaitingRoom):
-    """Of a site without targets; others are ``rtt_s`` away and free ``freed_per_s`` slots each."""
+    """Of a site without targets; others are ``rtt_s`` away and free ``freed_per_s`` slots each.
 
-    def __init__(self, *, limit: int = 100, rtt_s: float = 0.0, freed_per_s: float = 0.0) -> None:
+    Not ``is_held``: who cannot be served in time is turned away.
+    """
+
+    def __init__(
+        self,
+        *,
+        limit: int = 100,
+        rtt_s: float = 0.0,
+        freed_per_s: float = 0.0,
+        is_held: bool = True,
+    ) -> None:
         self.network = FakeNetwork()
         self.most = limit
-        ledger = LocalLedger()
+        self.ledger = ledger = LocalLedger()
         key = ServiceKey("shop", 80)
         super().__init__(
             HERE,
@@ -71,13 +87,15 @@ class Room(WaitingRoom):
             limit=lambda: self.most,
             round_trip_s=lambda site: rtt_s,
             freed_per_s=lambda place: freed_per_s,
-            is_held=lambda: True,
+            is_held=lambda: is_held,
         )
 
-    def come(self, choice: NoChoice, count: int, *, is_sheddable: bool = False) -> list[Waiter]:
-        """The waiters that were let in, of ``count``."""
+    def come(
+        self, choice: NoChoice, count: int, *, is_sheddable: bool = False, left_s: float = WAIT_S
+    ) -> list[Waiter]:
+        """The waiters that were let in, of ``count`` that may wait for so long."""
         waiters = [Waiter(is_sheddable=is_sheddable) for _ in range(count)]
-        until = self.network.now() + 60.0
+        until = self.network.now() + left_s
         return [one for one in waiters if self.enter(one, choice, until) == "waits"]
 
 
@@ -123,6 +141,17 @@ def test_those_on_the_way_to_another_router_of_this_site_wait_nowhere_yet() -> N
     assert (room.queued, room.is_full) == (0, False)
     room.network.advance(11 * limits.FAR_RTT_S)
     assert (room.queued, room.is_full) == (0, True)
+
+
+def test_those_on_the_way_to_a_far_site_wait_nowhere_yet_whatever_their_class() -> None:
+    room = Room(limit=3, rtt_s=2 * limits.FAR_RTT_S)
+    for is_sheddable in (False, True, True):
+        waiter = Waiter(is_sheddable=is_sheddable)
+        (to,) = full(B).waitable
+        assert room.stand(waiter, to, room.network.now() + WAIT_S, is_only=False)
+    assert (room.unserved, room.queued, room.is_full) == (3, 0, False)
+    room.network.advance(3 * limits.FAR_RTT_S)
+    assert (room.unserved, room.queued, room.is_full) == (3, 3, True)
 
 
 @pytest.mark.parametrize(
@@ -172,3 +201,100 @@ def test_a_sheddable_request_stands_elsewhere_only_behind_the_others(
     assert [one.stands_at for one in batch] == [B, ""]
     (normal,) = room.come(full(B), 1)
     assert normal.stands_at == B
+
+
+PLACES = [((B,), False), ((), True), ((B,), True), ((B, C), False), ((B, C), True)]
+"""Full sites, and whether one may wait for a slot of this one."""
+
+
+@pytest.mark.parametrize("is_sheddable", [False, True])
+@pytest.mark.parametrize(("sites", "local"), PLACES)
+@pytest.mark.parametrize("freed_in_time", [0.01, 1.0, 6.0])
+def test_no_more_wait_than_slots_come_free_in_time_but_one_at_each_full_site(
+    sites: tuple[SiteId, ...], local: bool, freed_in_time: float, is_sheddable: bool
+) -> None:
+    room = Room(freed_per_s=freed_in_time / WAIT_S, is_held=False)
+    places = len(sites) + local
+    let_in = room.come(full(*sites, local=local), 30, is_sheddable=is_sheddable)
+    assert len(let_in) == max(places, int(places * freed_in_time))
+
+
+@pytest.mark.parametrize("serves_sheddable", [False, True])
+def test_each_class_goes_by_how_many_of_its_own_were_served(serves_sheddable: bool) -> None:
+    room = Room(freed_per_s=1.0, is_held=False)
+    choice = full(B, local=True)
+    for is_sheddable in (False, True):
+        room.come(choice, 2, is_sheddable=is_sheddable, left_s=10 * WAIT_S)
+    room.network.advance(WAIT_S)
+    for _ in range(36):
+        room.served(sheddable=serves_sheddable)
+    let_in = [len(room.come(choice, 40, is_sheddable=each)) for each in (False, True)]
+    waited = 2
+    served = 36 - 2 * 6 - waited  # Less two standard deviations.
+    assert let_in == ([0, served] if serves_sheddable else [served, 0])
+
+
+def test_a_line_that_begins_again_is_not_judged_by_those_served_before() -> None:
+    room = Room(freed_per_s=2 / WAIT_S, is_held=False)
+    choice = full(local=True)
+    for waiter in room.come(choice, 2):
+        room.leave(waiter)
+    room.network.advance(2 * WAIT_S)
+    assert len(room.come(choice, 5)) == 2, "none was served, as none waited"
+
+
+def test_who_is_on_the_way_to_a_far_site_is_before_nobody_until_it_is_there() -> None:
+    room = Room(rtt_s=0.2, freed_per_s=0.01 / WAIT_S, is_held=False)
+    choice = full(B, C)
+    let_in = room.come(choice, 10)
+    assert [one.stands_at for one in let_in] == [B, C, "", ""], "two wait, as there are two sites"
+    room.network.advance(0.3)
+    for waiter in let_in[2:]:
+        room.leave(waiter)
+    assert room.come(choice, 1) == [], "two wait there"
+    room.stand_ended(let_in[0], B, turned_away=False)
+    assert len(room.come(choice, 3)) == 2, "one goes there, and one waits"
+
+
+@pytest.mark.parametrize("has_adjacency", [False, True])
+def test_a_place_that_lets_none_stand_is_left_alone_for_a_while_and_others_are_not(
+    has_adjacency: bool,
+) -> None:
+    room = Room()
+    first = Waiter()
+    first.has_adjacency = has_adjacency
+    until = room.network.now() + WAIT_S
+    assert room.enter(first, full(B), until) == "waits"
+    if has_adjacency:
+        room.stand_ended(first, B, turned_away=True)
+        assert room.enter(first, full(B), until, returns=True) == "waits"
+    first.has_adjacency = True
+    (second,) = room.come(full(B), 1)
+    assert (first.asked_to_stand, second.asked_to_stand) == ([B], [])
+    room.network.advance(limits.STAND_RETRY_S / 2)
+    room.come(full(B, C), 1)
+    assert (first.asked_to_stand, second.asked_to_stand) == ([B, C], [])
+    room.network.advance(limits.STAND_RETRY_S / 2)
+    room.come(full(B), 1)
+    assert second.asked_to_stand == [B]
+
+
+def test_who_has_no_time_to_stand_stays_and_one_behind_it_goes() -> None:
+    room = Room()
+    (hurried,) = room.come(full(B), 1, left_s=limits.STAND_MIN_S)
+    (next_one,) = room.come(full(B), 1, left_s=2 * limits.STAND_MIN_S)
+    assert (hurried.asked_to_stand, next_one.asked_to_stand) == ([], [B])
+    assert list(room.line) == [hurried]
+
+
+def test_a_slow_start_ends_for_one_that_would_be_turned_away_and_for_no_other() -> None:
+    room = Room(limit=1)
+    room.ledger.set_targets({"new:1": TargetTerms(name="n", capacity=20)})
+    room.ledger.set_ready("new:1", True)
+    assert room.ledger.start_slowly("new:1", room.network.now())
+    choice = full(local=True)
+    found: list[tuple[int, bool]] = []
+    for _ in range(3):
+        let_in = len(room.come(choice, 1))
+        found.append((let_in, room.ledger.sums.is_starting))
+    assert found == [(1, True), (1, False), (0, False)], "nothing is left to end"

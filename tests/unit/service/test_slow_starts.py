@@ -1,27 +1,30 @@
 """Slow starts at the admission: who waits is served as slots come, and nobody is refused for it."""
 
+import pytest
+
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Slot
 from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
 from router.model import limits
-from router.model.capacity import TargetTerms
+from router.model.capacity import LendingTerms, TargetTerms
 from router.model.ids import SiteId
 from router.service.admission import SlotAdmission
 from router.service.slow_starts import SlowStarts
 from tests.unit.exchange.fakes import FakeNetwork
 
 NEW = "new:1"
+HERE, NEXT = SiteId("here"), SiteId("next")
 QUEUE = 6
 
 
 class Client:
     """Somebody who waits. It is over when its slot is given back."""
 
-    line = WaitingPlace(LOCAL_LINK, SiteId("here"))
     session = 0
-    is_sheddable = False
 
-    def __init__(self) -> None:
+    def __init__(self, link: SiteId = LOCAL_LINK, *, is_sheddable: bool = False) -> None:
+        self.line = WaitingPlace(link, link)
+        self.is_sheddable = is_sheddable
         self.slot: Slot | None = None
         self.turned_away = ""
 
@@ -47,8 +50,15 @@ class Place:
         self.starts = SlowStarts(self.ledger, self.network, self.admission.serve)
         self.starts.begin(NEW)
 
-    def come(self, count: int, wait_s: float = 60.0) -> list[Client]:
-        clients = [Client() for _ in range(count)]
+    def come(
+        self,
+        count: int,
+        wait_s: float = 60.0,
+        link: SiteId = LOCAL_LINK,
+        *,
+        is_sheddable: bool = False,
+    ) -> list[Client]:
+        clients = [Client(link, is_sheddable=is_sheddable) for _ in range(count)]
         for one in clients:
             taken = self.admission.admit(one, self.network.now() + wait_s)
             if isinstance(taken, Slot):
@@ -83,6 +93,33 @@ def test_whose_deadline_passes_is_served_and_so_are_all() -> None:
     assert served(clients) == 8
     assert not any(one.turned_away for one in clients)
     assert not place.ledger.sums.is_starting
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_neighbor_whose_deadline_passes_gets_its_share_and_no_more(slots: int) -> None:
+    place = Place()
+    place.ledger.set_lending(LendingTerms(max_share=slots / 20), HERE)
+    clients = place.come(1, link=NEXT) + place.come(1)
+    late = place.come(2, wait_s=0.1, link=NEXT)
+    place.pass_s(0.11)
+    assert not place.ledger.sums.is_starting
+    lending = place.ledger.lending
+    assert lending is not None
+    assert lending.borrowers() == {NEXT: slots}
+    assert served(clients + late) == 1 + slots
+    assert [one.turned_away for one in late] == [""] * (slots - 1) + ["expired"] * (3 - slots)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.15])
+def test_a_sheddable_request_whose_deadline_passes_gets_no_more_than_its_share(
+    share: float,
+) -> None:
+    place = Place()
+    place.ledger.set_sheddable_share(share)
+    place.come(2)
+    late = place.come(2, wait_s=0.1, is_sheddable=True)
+    place.pass_s(0.11)
+    assert served(late) == round(20 * share) - 2
 
 
 def test_who_finds_the_queue_full_ends_the_slow_start() -> None:
