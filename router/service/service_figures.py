@@ -161,13 +161,12 @@ class ServiceFigures:
         """What other sites are told."""
         ledger = self.ledger
         rate = ledger.rate_load(self.timers.now()) if ledger.rated else None
-        learns = ledger.sums.learns and (ledger.rated or self.own_targets.learning.is_on)
         return Load(
             ledger.load,
             ledger.targets_ready,
             ledger.capacity,
             rate,
-            learns,
+            ledger.sums.learns,
             ledger.beyond,
             self.admission.waiting,
             ledger.reserved,
@@ -178,8 +177,7 @@ class ServiceFigures:
     def stated(self) -> StatedTargets:
         """What other sites are told of targets, which is asked of all services again and again."""
         ledger = self.ledger
-        learns = ledger.sums.learns and (ledger.rated or self.own_targets.learning.is_on)
-        if learns:
+        if ledger.sums.learns:
             return StatedTargets(ledger.targets_ready, None, ledger.rate_per_s)
         return StatedTargets(
             ledger.targets_ready,
