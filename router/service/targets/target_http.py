@@ -16,7 +16,6 @@ from router.service.targets.target_connection import (
     ASKED,
     IDLE,
     IN_USE,
-    OVER,
     RAW,
     RAW_ENDED,
     Actions,
@@ -67,7 +66,6 @@ class HttpTarget(TargetConnection):
         self._via = b""
         self._framing: BodyFraming | None = None  # Of the body; the request is complete without.
         self._paused_at: float | None = None
-        self._quiet_looks = 0  # In a row: it is full, and took nothing.
         self._answer: AnswerInParts | None = None  # Of a response that may not be whole at once.
         self._failure: LegFailure | None = None
         self.status = 0
@@ -104,7 +102,7 @@ class HttpTarget(TargetConnection):
         writer = self._writer
         if not is_complete:
             self._framing = BodyFraming(request.body_bytes)
-            self._quiet_looks = 0
+            self._quiet_looks = 0  # In a row: it is full, and took nothing.
             # The body's first bytes usually follow within the turn and share the write.
             writer.write(head)
             self.deadline = now + self._home.idle_s
@@ -327,12 +325,12 @@ class HttpTarget(TargetConnection):
             self._handler.writable()
 
     def _raw_closed(self) -> None:
-        self._finish_with(None, is_lost=True)
+        self._finish_with(None)
 
     def _broke_off(self) -> None:
-        self._end_broken("the connection to the target was lost", is_lost=True)
+        self._end_broken("the connection to the target was lost")
 
-    def _end_broken(self, reason: str, *, is_lost: bool = False) -> None:
+    def _end_broken(self, reason: str) -> None:
         """Judge how the connection ended, then end the exchange.
 
         The end of a reused connection on which not one byte came does not count against the
@@ -344,7 +342,7 @@ class HttpTarget(TargetConnection):
         self.blames_target = self.state is ASKED and not stale and not waited
         if stale:  # As the others may be: another attempt shall not meet one of them.
             self._home.shed_idle()
-        self._finish_with(LegFailure("target-reset", reason), is_lost=is_lost)
+        self._fail("target-reset", reason)
 
     @property
     def _awaits_target(self) -> bool:
@@ -378,16 +376,14 @@ class HttpTarget(TargetConnection):
     def _fail(self, code: LegCode, reason: str) -> None:
         self._finish_with(LegFailure(code, reason))
 
-    def _finish_with(self, failure: LegFailure | None, *, is_lost: bool = False) -> None:
+    def _finish_with(self, failure: LegFailure | None) -> None:
         if self.state not in IN_USE:
             return
         self._failure = failure
         if self._answer is not None:
             self._answer.close()
             self._answer = None
-        if is_lost:
-            self.state = OVER
-        elif self.state is ASKED and failure is not None and failure.code in GIVEN_UP:
+        if self.state is ASKED and failure is not None and failure.code in GIVEN_UP:
             self._give_up_request(is_complete=self._framing is None)
         else:
             self._reset_connection()

@@ -7,6 +7,7 @@ from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
 from router.net.ports import Connection, ConnectionHandler
 from router.service.ports import TargetConfig
+from router.service.targets.abandoned import Abandoned, hold_s
 from tests.unit.exchange.fakes import FakeMesh, FakeNetwork, FakeTarget, Party, Site
 
 KEY = ServiceKey("shop", 8080)
@@ -121,3 +122,37 @@ def test_part_of_a_request_never_looks_whole_and_holds_its_slot() -> None:
     assert shop.in_flight == 1
     shop.network.advance(limits.ABANDONED_S_MAX)
     assert shop.in_flight == 0
+
+
+def test_of_an_answer_no_more_than_so_much_is_discarded_however_it_comes() -> None:
+    most = limits.LINGER_DISCARD_BYTES_MAX
+    for sizes, expected in (
+        ([most], [True]),
+        ([most + 1], [False]),
+        ([1, most - 1, 1], [True, True, False]),
+    ):
+        given_up = Abandoned(FakeNetwork(), 1.0)
+        assert [given_up.discard(size) for size in sizes] == expected
+
+
+@pytest.mark.parametrize("by_time", [False, True])
+def test_who_waits_for_the_end_is_told_once_and_at_once_if_it_has_come(by_time: bool) -> None:
+    network, told = FakeNetwork(), list[str]()
+    given_up = Abandoned(network, 1.0, lambda: told.append("expired"))
+    given_up.then(lambda: told.append("over"))
+    network.advance(0.9)
+    assert told == []
+    if not by_time:
+        given_up.end()
+    network.advance(5.0)
+    expected = ["expired", "over"] if by_time else ["over"]
+    assert told == expected
+    given_up.end()
+    given_up.then(lambda: told.append("late"))
+    assert told == [*expected, "late"]
+
+
+def test_a_slot_waits_as_long_as_is_usual_but_never_for_ever() -> None:
+    most = limits.ABANDONED_S_MAX
+    usual_s = [0.0, most / 2, most, 2 * most]
+    assert [hold_s(seconds) for seconds in usual_s] == [most, most / 2, most, most]

@@ -971,3 +971,44 @@ def test_streams_are_awaited_from_the_end_of_the_request_to_the_head_of_the_answ
     server.peer.h2.send_data(1, b"one", end_stream=True)
     server.turn()
     assert target.pool.awaited_count() == 2
+
+
+def test_the_usual_time_is_the_first_one_and_follows_each_that_comes(target: Target) -> None:
+    server: Server | None = None
+    usual_s = [target.pool.usual_s]
+    for number, took_s in enumerate((1.0, 2.0, 0.0, 0.5)):
+        target.leg()
+        server = server or target.server()
+        server.turn()
+        target.network.time += took_s
+        server.answer(2 * number + 1, b"body" if number % 2 else b"")
+        usual_s.append(target.pool.usual_s)
+    assert usual_s == pytest.approx([0.0, 1.0, 1.2, 0.96, 0.868])
+
+
+def test_the_time_at_a_target_begins_with_the_end_of_the_request(target: Target) -> None:
+    leg, _ = target.leg(body_bytes=5)
+    server = target.server()
+    target.network.time += 3.0
+    leg.send(b"hello")
+    leg.finish()
+    target.network.time += 0.5
+    server.answer(1)
+    assert target.pool.usual_s == 0.5
+
+
+def test_an_idle_connection_is_closed_in_time_and_reset_if_its_target_does_not_close() -> None:
+    target = Target(response_s=0.4)  # So that connections are looked at often.
+    target.leg()
+    server = target.server()
+    server.answer(1)
+    connection, network = server.connection, target.network
+    waits = [
+        (limits.HTTP2_TARGET_IDLE_S, connection.is_finished),
+        (limits.LINGER_DISCARD_S, connection.is_aborted),
+    ]
+    for seconds, is_done in waits:
+        network.advance(seconds - 0.2)
+        assert not is_done()
+        network.advance(0.3)
+        assert is_done()

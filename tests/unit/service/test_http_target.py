@@ -451,3 +451,31 @@ def test_who_read_slowly_says_nothing_of_the_next_request(target: Target) -> Non
     target.network.turn()
     assert handler.last() == ("done", "target-reset")
     assert handler.blames_target
+
+
+@pytest.mark.parametrize("response", [OK, b"HTTP/1.1 204 No Content\r\n\r\n"])
+def test_an_answer_that_comes_all_at_once_is_told_in_one_call(
+    target: Target, response: bytes
+) -> None:
+    _, handler = target.leg()
+    calls: list[int] = []
+
+    def whole(head: bytes, body_bytes: int, body: bytes) -> None:
+        calls.append(len(body))
+
+    handler.whole = whole  # type: ignore[assignment, method-assign]
+    target.network.connect().deliver(response)
+    assert calls == [len(response) - response.index(b"\r\n\r\n") - 4]
+
+
+def test_each_part_of_an_answer_gives_its_target_all_of_the_time_again(target: Target) -> None:
+    _, handler = target.leg()
+    connection = target.network.connect()
+    parts = target.pool.answers.parts
+    for byte in (OK[:-4], OK[-4:-3], OK[-3:-2]):
+        connection.deliver(byte)
+        target.network.advance(limits.STREAM_IDLE_S - 1)
+        assert handler.last()[0] == "received"
+    assert target.pool.answers.parts == parts + 3
+    target.network.advance(1 + 2 * limits.POOL_SWEEP_S)
+    assert handler.last() == ("done", "stalled")

@@ -193,3 +193,34 @@ def test_a_deadline_is_judged_soon_after_it_however_short_it_is_and_told_once(
     network.advance(2 * response_s)
     assert [name for name, *_ in taker.events] == ["opened", "done"]
     assert taker.blames_target
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_the_usual_time_is_the_first_one_and_follows_each_that_comes(
+    pool: TargetPool, network: FakeNetwork, pieces: int
+) -> None:
+    assert pool.mean_s() == 0.0
+    text = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    usual_s = []
+    for took_s in (1.0, 2.0, 0.0, 0.5):
+        _, connection = taken(pool, network)
+        network.time += took_s
+        if pieces == 2:
+            connection.deliver(text[:-1])
+        connection.deliver(text[1 - pieces :] if pieces == 2 else text)
+        usual_s.append(pool.mean_s())
+    assert usual_s == pytest.approx([1.0, 1.2, 0.96, 0.868])
+
+
+def test_an_answer_that_comes_before_its_request_is_whole_says_nothing_of_the_time(
+    pool: TargetPool, network: FakeNetwork
+) -> None:
+    taker = RecordingTaker()
+    upload = Request(
+        key=ServiceKey("shop", 80), protocol="http", head=b"POST / HTTP/1.1\r\n", body_bytes=9
+    )
+    pool.dial(upload, taker, from_client=True)
+    connection = network.connect()
+    network.time += 3.0
+    answer(connection)
+    assert taker.last() == ("done", None) and pool.mean_s() == 0.0

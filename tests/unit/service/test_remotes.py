@@ -79,3 +79,27 @@ def test_a_site_that_is_not_known_has_no_round_trip() -> None:
     known.note_round_trip(site_of("c"), 0.2)
     assert known.round_trip_s(site_of("c")) == 0.0
     assert not known.far
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0, 1.001])
+@pytest.mark.parametrize("was_far", [False, True])
+def test_a_site_is_far_only_beyond_the_limit_whatever_it_was(share: float, was_far: bool) -> None:
+    known = remotes()
+    if was_far:
+        known.note_stand(B, 9.0)
+        for _ in range(limits.ROUND_TRIP_SAMPLES):
+            known.note_stand(B, 9.0)
+        assert known.far == {B}
+        known.note_stand(B, share * limits.FAR_RTT_S)
+    else:
+        known.note_round_trip(B, share * limits.FAR_RTT_S)
+    assert known.far == ({B} if share > 1 else set())
+
+
+def test_round_trips_move_the_mean_by_a_fifth() -> None:
+    known = remotes()
+    seen = []
+    for seconds in (0.010, 0.020, 0.0, 0.030):
+        known.note_round_trip(B, seconds)
+        seen.append(known.round_trip_s(B))
+    assert seen == pytest.approx([0.010, 0.012, 0.0096, 0.01368])

@@ -86,7 +86,6 @@ class Http2TargetLeg:
         self._via = via
         self.asking = OPEN if request.body_bytes else COMPLETE
         self.answering = AWAITED
-        self._asked_at = 0.0
         self._session: TargetSession | None = None
         self._stream: Http2Stream | None = None
         self._body_left = request.body_bytes
