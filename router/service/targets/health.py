@@ -171,10 +171,8 @@ def pace(interval_s: float, bad: int) -> float:
     Twice as many as before each, once it was bad for `HEALTH_DEAD_AFTER` checks, up to
     `HEALTH_DEAD_INTERVAL_S`.
     """
-    beyond = bad - limits.HEALTH_DEAD_AFTER
-    if beyond <= 0:
-        return interval_s
-    return max(interval_s, min(limits.HEALTH_DEAD_INTERVAL_S, interval_s * 2.0 ** min(beyond, 8)))
+    doubled_s = interval_s * 2.0 ** min(bad - limits.HEALTH_DEAD_AFTER, 8)
+    return max(interval_s, min(limits.HEALTH_DEAD_INTERVAL_S, doubled_s))
 
 
 class HealthChecks:

@@ -234,3 +234,22 @@ def test_requests_whose_client_left_are_counted_apart_from_failures() -> None:
     tally = counters.reading()
     assert (tally.gave_up, tally.failed) == (2, 1)
     assert counters.snapshot().gave_up_total == 2
+
+
+def test_the_time_of_answers_is_that_of_all_that_a_site_served_well() -> None:
+    counters = ServiceCounters()
+    ended: list[tuple[SiteId, CodeClass]] = [
+        (A, "2xx"),
+        (A, "4xx"),
+        (B, "3xx"),
+        (B, "5xx"),
+        (B, "client-gone"),
+    ]
+    for site, code in ended:
+        count(counters, site, code, 0.1)
+    count(counters, SERVED_NOWHERE, "4xx", 0.1)
+    times = counters.answer_times()
+    assert {site: sum(counts) for site, counts in times.items()} == {A: 2, B: 1}
+    single = Histogram()
+    single.observe(0.1)
+    assert times[B] == list(single.counts)

@@ -204,7 +204,7 @@ def test_checks_become_rare_after_exactly_so_many_bad_ones() -> None:
 
 
 def test_a_longer_interval_than_that_of_dead_targets_stays() -> None:
-    assert pace(60.0, 10_000) == 60.0
+    assert pace(60.0, 10_000) == pace(60.0, 0) == 60.0
     assert pace(0.1, 10_000) == limits.HEALTH_DEAD_INTERVAL_S
     assert pace(1.0, limits.HEALTH_DEAD_AFTER) == 1.0
     assert pace(1.0, limits.HEALTH_DEAD_AFTER + 2) == 4.0

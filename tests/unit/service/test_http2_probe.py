@@ -115,3 +115,14 @@ def test_without_a_path_a_connect_is_enough() -> None:
     FakeTarget(watch.network, "10.0.0.1", 80)
     assert watch.check() == ""
     assert watch.changes == [True]
+
+
+def test_a_check_that_nobody_wants_any_more_tells_nothing_and_leaves_no_connection() -> None:
+    watch = Watch(Health(path="/"))
+    target = H2Target(watch.network, "10.0.0.1")
+    target.act = lambda party, stream: None  # It never answers.
+    watch.checks.set_targets({TARGET: watch.config})
+    watch.network.run()
+    watch.checks.set_targets({})
+    watch.network.advance(2 * watch.config.health.timeout_s)
+    assert watch.changes == [] and not any(party.is_open for party in target.parties)

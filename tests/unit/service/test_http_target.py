@@ -6,6 +6,7 @@ from router.http.http1.responses import KnownResponses
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request
+from router.model.settings import Timeouts
 from router.net.ports import Loss
 from router.service.ports import LegFailure
 from router.service.targets.pool import TargetPool
@@ -22,10 +23,15 @@ SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: w
 class Target:
     """A pool, and the legs and connections over it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **timeouts: float) -> None:
         self.network = FakeNetwork()
         self.pool = TargetPool(
-            self.network, "127.0.0.1", 9001, via=b"1.1 east", known=KnownResponses()
+            self.network,
+            "127.0.0.1",
+            9001,
+            via=b"1.1 east",
+            known=KnownResponses(),
+            timeouts=Timeouts(**timeouts),
         )
 
     def leg(
@@ -399,11 +405,16 @@ def test_a_tunnel_is_raw_and_ends_when_both_ends_have(target: Target) -> None:
     assert target.pool.open_count == 0
 
 
-def test_a_client_that_stops_sending_its_body_is_not_the_targets_fault(target: Target) -> None:
+@pytest.mark.parametrize("part", [b"", b"half"])
+def test_a_client_that_stops_sending_its_body_is_not_the_targets_fault(
+    target: Target, part: bytes
+) -> None:
     leg, handler = target.leg(POST, body_bytes=10)
     target.network.connect()
-    leg.send(b"half")
-    target.network.advance(limits.STREAM_IDLE_S + 2 * limits.POOL_SWEEP_S)
+    leg.send(part)
+    target.network.advance(limits.STREAM_IDLE_S - 1)
+    assert handler.last() == ("opened",)
+    target.network.advance(1 + 2 * limits.POOL_SWEEP_S)
     assert handler.last() == ("done", "stalled")
     assert not leg.blames_target
 
@@ -479,3 +490,46 @@ def test_each_part_of_an_answer_gives_its_target_all_of_the_time_again(target: T
     assert target.pool.answers.parts == parts + 3
     target.network.advance(1 + 2 * limits.POOL_SWEEP_S)
     assert handler.last() == ("done", "stalled")
+
+
+@pytest.mark.parametrize(
+    ("method", "may_have_body"),
+    [
+        (b"GET", False),
+        (b"OPTIONS", False),
+        (b"DELETE", False),
+        (b"PROPFIND", False),
+        (b"TRACE", False),
+        (b"POST", True),
+        (b"PUT", True),
+        (b"PATCH", True),
+    ],
+)
+def test_a_request_without_a_body_says_so_where_one_is_expected(
+    target: Target, method: bytes, may_have_body: bool
+) -> None:
+    head = method + b" / HTTP/1.1\r\nHost: shop\r\n"
+    target.leg(head)
+    length = b"Content-Length: 0\r\n" if may_have_body else b""
+    assert target.network.connect().take() == head + length + b"\r\n"
+
+
+def test_what_a_target_has_not_got_yet_is_what_its_connection_holds(target: Target) -> None:
+    taker, _ = target.leg(upgrade="websocket")
+    connection = target.network.connect()
+    connection.deliver(SWITCH)
+    connection.kernel_bytes = 70
+    assert taker.leg is not None and taker.leg.undelivered_bytes == 70
+
+
+@pytest.mark.parametrize("response_s", [0.4, 60.0])
+def test_a_connection_that_is_left_has_some_time_to_close(response_s: float) -> None:
+    target = Target(response_s=response_s)
+    target.leg()
+    connection = target.network.connect()
+    connection.deliver(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    assert connection.is_finished()
+    target.network.advance(limits.LINGER_DISCARD_S - 0.1)
+    assert not connection.is_aborted()
+    target.network.advance(0.1 + 2 * limits.POOL_SWEEP_S)
+    assert connection.is_aborted()

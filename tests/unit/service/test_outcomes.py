@@ -5,6 +5,7 @@ from typing import get_args
 import pytest
 
 from router.http.http2.grpc_status import StatusOfGrpc
+from router.model import limits
 from router.model.settings import EjectOn, Health
 from router.service.ports import LegCode, TargetConfig
 from router.service.targets.health import HealthChecks
@@ -117,6 +118,20 @@ def test_what_began_before_a_target_came_back_says_nothing_of_it() -> None:
     assert OTHER in world.health.ejected, "it was never out"
     outcomes.completed(TARGET, 503, 1)
     assert world.is_out()
+
+
+def test_what_began_after_a_target_came_back_clears_it_whichever_came_back_since() -> None:
+    world = World()
+    outcomes = world.outcomes
+    for target in (TARGET, OTHER):
+        outcomes.completed(target, 503, 0)
+        world.health.ejected.clear()
+        outcomes.returned(target)
+    assert outcomes.era == 2
+    for began_in in (0, 1, 2):
+        world.network.time += 2 * limits.EJECT_FORGET_S
+        outcomes.completed(TARGET, 200, began_in)
+        assert (TARGET in outcomes.suspects) == (began_in == 0)
 
 
 def test_of_a_target_that_is_removed_or_down_nothing_is_kept_or_said() -> None:

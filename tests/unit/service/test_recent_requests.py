@@ -39,19 +39,19 @@ def test_one_that_is_kept_twice_is_listed_once_and_one_that_looks_like_it_too() 
 @pytest.mark.parametrize(
     ("begun_at", "held_at", "parts"),
     [
-        (inf, inf, (4.0, 0.0, 0.0)),  # It never went anywhere.
-        (101.0, inf, (1.0, 3.0, 0.0)),  # It was on its way still.
-        (101.0, 103.0, (1.0, 2.0, 1.0)),
-        (100.0, 100.0, (0.0, 0.0, 4.0)),
+        (inf, inf, (3.0, 0.0, 0.0)),  # It never went anywhere.
+        (3.0, inf, (2.0, 1.0, 0.0)),  # It was on its way still.
+        (1.5, 2.0, (0.5, 0.5, 2.0)),
+        (1.0, 1.0, (0.0, 0.0, 3.0)),
     ],
 )
 def test_the_time_of_a_request_is_that_in_the_queue_on_its_way_and_at_the_target(
     begun_at: float, held_at: float, parts: tuple[float, float, float]
 ) -> None:
-    record = RequestRecord(100.0, begun_at=begun_at, held_at=held_at)
-    assert record.times(104.0) == (4.0, *parts)
+    record = RequestRecord(1.0, begun_at=begun_at, held_at=held_at)
+    assert record.times(4.0) == (3.0, *parts)
     record.rest()
-    assert record.times(104.0) == (4.0, 4.0, 0.0, 0.0)
+    assert record.times(4.0) == (3.0, 3.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -60,16 +60,16 @@ def test_the_time_of_a_request_is_that_in_the_queue_on_its_way_and_at_the_target
 def test_a_wait_begins_where_the_request_waits_and_waits_are_added(
     travel_s: float, waited_s: float | None
 ) -> None:
-    record = RequestRecord(100.0)
-    record.waits(101.0)
-    assert record.ends_wait(101.25) == 0.25
+    record = RequestRecord(0.0)
+    record.waits(0.25)
+    assert record.ends_wait(1.0) == 0.75
     record.travels(9.0)
     assert record.waited_since is None, "it does not wait"
-    record.waits(102.0)
+    record.waits(1.0)
     record.travels(travel_s)
-    assert record.ends_wait(104.5) == waited_s
-    assert record.waited_s == 0.25 + (waited_s or 0.0)
-    record.waits(105.0)
+    assert record.ends_wait(3.5) == waited_s
+    assert record.waited_s == 0.75 + (waited_s or 0.0)
+    record.waits(5.0)
     record.never_waited()
     assert record.waited_since is None
 

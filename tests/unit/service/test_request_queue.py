@@ -298,3 +298,15 @@ def test_a_slow_start_ends_for_one_that_would_be_turned_away_and_for_no_other() 
         let_in = len(room.come(choice, 1))
         found.append((let_in, room.ledger.sums.is_starting))
     assert found == [(1, True), (1, False), (0, False)], "nothing is left to end"
+
+
+def test_one_that_stands_elsewhere_or_never_came_leaves_no_line() -> None:
+    room = Room()
+    standing, waiting = room.come(full(B), 2)
+    assert standing.stands_at == B
+    assert [room.leave(one) for one in (standing, waiting, waiting, Waiter())] == [
+        False,
+        True,
+        False,
+        False,
+    ]

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -12,15 +13,16 @@ from router.balance.site.slots import Slot
 from router.balance.site.waiting_room import LOCAL_LINK
 from router.balance.site.wake_hold import Wake
 from router.balance.sites.remote_site import RemoteSite
-from router.balance.sites.site_ejection import SiteNews
+from router.balance.sites.site_ejection import SiteEjected, SiteNews, SiteWoken
 from router.model import limits
 from router.model.capacity import LendingTerms, Rate, SiteCap
 from router.model.ids import ServiceKey, SiteId
 from router.model.messages.adverts import LoadReport
 from router.model.requests import Request
-from router.model.settings import Affinity, ServiceLimits, Timeouts
+from router.model.settings import Affinity, Health, ServiceLimits, Timeouts
 from router.model.specs import PolicySpec, ServiceProtocol, ServiceSpec
 from router.service.figures import Left
+from router.service.observers import Observing
 from router.service.ports import TargetConfig
 from router.service.pressure import Pressure
 from router.service.service import Service
@@ -351,12 +353,14 @@ def test_targets_beyond_those_there_were_when_the_wake_began_are_what_was_woken(
     service.waking.set_wake(Wake("hook", network.now()), has_hook=True)
     service.targets_changed()
     held = [service.waking.is_held()]
+    service.set_targets({})
+    held.append(service.waking.is_held())
     first, second = (FakeTarget(network, f"10.0.0.{n}", 80) for n in (2, 3))
     config = TargetConfig(connector="main", capacity=1)
     service.set_targets({str(first): config, str(second): config})
     network.run()
     held.append(service.waking.is_held())
-    assert held == [True, False]
+    assert held == [True, True, False]
 
 
 def test_a_site_that_newly_has_targets_was_woken_and_one_that_had_some_was_not() -> None:
@@ -543,3 +547,87 @@ def test_what_a_hook_does_is_told_to_each_port_of_its_service_those_to_come_too(
     wakes.set(KEY.name, None, False)
     wakes.tell(late)
     assert not any(one.waking.has_hook for one in (*services.values(), late))
+
+
+@pytest.mark.parametrize("slots", [0, 1])
+def test_a_site_whose_permits_are_used_up_is_full_though_it_has_slots(slots: int) -> None:
+    world = World()
+    service, now = world.service, world.network.now()
+    world.have(rate=RATE, capacity=100)
+    if not slots:
+        service.set_site_cap(SiteCap(slots=1))
+        world.come(1)
+    assert service.totals().full == (slots == 0)
+    while isinstance(slot := service.ledger.try_acquire(now), Slot):
+        service.ledger.give_back(slot)
+        assert not service.totals().full or not service.ledger.has_room_at(now)
+    assert service.totals().full
+
+
+def test_who_waits_may_go_on_at_the_end_of_the_turn_in_which_a_site_is_put_out_or_woken() -> None:
+    world = World(replace(PLAIN, hold_s=10.0))
+    service, network = world.service, world.network
+    service.set_remotes([candidate("b"), candidate("c")])
+    service.waking.set_wake(Wake("hook", network.now()), has_hook=True)
+    ejections = service.balancer.ejections
+    found = []
+    for news in ("ejected", "woken"):
+        waiter = Waiter()
+        service.room.line.clear()
+        choice = NoChoice("all-full", (), True)
+        assert service.room.enter(waiter, choice, network.now() + 60.0) == "waits"
+        while news == "ejected" and B not in ejections.active:
+            ejections.failed(B, None, "reset", network.now())
+            network.time += 1.0
+        if news == "woken":
+            ejections.wake(C, network.now())
+            woken = ejections.active[C]
+            woken.begin()
+            ejections.answered(C, woken, network.now())
+        at_once = waiter in service.room.line
+        network.run()
+        found.append((at_once, waiter in service.room.line, service.waking.is_woken))
+    assert found == [(True, False, False), (True, False, True)]
+    assert [type(news) for news in world.site_news] == [SiteEjected, SiteWoken]
+
+
+def test_an_ejected_site_is_looked_at_again_by_time_while_somebody_waits() -> None:
+    world = World()
+    service, network = world.service, world.network
+    service.set_remotes([candidate("b")])
+    ejections = service.balancer.ejections
+    while B not in ejections.active:
+        ejections.failed(B, None, "reset", network.now())
+        network.time += 1.0
+    network.run()
+    waiter = Waiter()
+    choice = NoChoice("all-full", (), True)
+    assert service.room.enter(waiter, choice, network.now() + 600.0) == "waits"
+    until = ejections.active[B].until
+    while waiter in service.room.line:
+        assert network.now() < until + 2 * limits.EJECT_LOOK_S
+        network.advance(limits.EJECT_LOOK_S)
+
+
+def test_what_is_read_of_targets_is_of_each_that_there_is() -> None:
+    world = World()
+    service = world.service
+    assert service.own_targets.health_path == "" and service.shed_idle() == 0
+    configs = [TargetConfig(connector="c", health=Health(path=path)) for path in ("", "/up", "/x")]
+    service.set_targets({f"10.0.0.{at}:80": config for at, config in enumerate(configs, 1)})
+    assert service.own_targets.health_path == "/up"
+    service.target_ways.answers["10.0.0.1:80"].parts += 3
+    assert [service.parts_of(f"10.0.0.{at}:80") for at in (1, 2, 9)] == [3, 0, 0]
+
+
+@pytest.mark.parametrize("watcher", ["access log", "tracer", "follower"])
+def test_requests_are_observed_while_anybody_watches(watcher: str) -> None:
+    observing, someone = Observing(), cast(Any, object())
+    assert not observing.is_on
+    for one in (someone, None):
+        if watcher == "follower":
+            observing.follow(one)
+        else:
+            observing.set(*((one, None) if watcher == "access log" else (None, one)))
+        seen = (observing.access_log, observing.tracer, observing.follower)
+        assert observing.is_on == any(seen) == (one is not None)

@@ -162,11 +162,12 @@ def test_of_http2_trailers_say_whether_an_answer_was_good(status: int) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["http", "http2"])
+@pytest.mark.parametrize("body_bytes", [5, -1])
 @pytest.mark.parametrize("order", ["held complete", "complete held", "held", "complete"])
 def test_the_time_begins_when_the_target_has_the_whole_request(
-    protocol: ServiceProtocol, order: str
+    protocol: ServiceProtocol, order: str, body_bytes: int
 ) -> None:
-    timed = Timed(protocol, body_bytes=5)
+    timed = Timed(protocol, body_bytes)
     for step in order.split():
         timed.now += 1.0
         timed.timing.held() if step == "held" else timed.timing.complete()
