@@ -13,9 +13,9 @@ from router.model.messages.adverts import Declaration, LoadReport
 from router.model.messages.edges import CandidateRow, HaveMessage, ServiceRow, SiteRow, TableMessage
 from router.model.messages.edges import WishMessage as Wish
 from router.model.rights.grants import OFFER, ServiceGrant
-from router.model.rights.sharing import ALL, Party, Sharing, SharingRules
+from router.model.rights.sharing import ALL, Party, Sharing, SharingRules, Terms
 from router.model.specs import ServiceSpec
-from router.routing.adverts.lsa import LsaFault, decode_lsa
+from router.routing.adverts.lsa import Bar, LsaFault, decode_lsa
 from router.routing.core import RoutingCore
 from router.routing.declared import Claim
 from router.routing.edges import edge as edges
@@ -33,6 +33,7 @@ from router.routing.events import (
     SendEdge,
     SendLsa,
     TableChanged,
+    ack_of,
 )
 from router.routing.names import Names
 from router.routing.table import RouteTable
@@ -1018,3 +1019,69 @@ def test_an_edge_is_sent_what_is_held_of_itself_and_nothing_of_others() -> None:
     sends = [event for event in again if isinstance(event, SendLsa) and event.to == EDGE.router]
     assert [event.signed for event in sends] == [signed(lsa, EDGE)]
     assert SiteId(EDGE.site) in near.table.sites
+
+
+# An edge says of itself what any router would.
+
+VERBS: dict[str, Callable[[EdgeRouting | RoutingCore], list[RoutingEvent]]] = {
+    "services": lambda one: one.set_services([declare("own")], [advert("own")], 1.0),
+    "another cost": lambda one: one.adjacency_cost(NEAR.router, 7, 1.0),
+    "drains": lambda one: one.set_draining(True, 1.0),
+    "is deleted": lambda one: one.set_draining(True, 1.0, deleted=True),
+    "bars": lambda one: one.set_bars((Bar(FAR.site, 9),), frozenset(), 1.0),
+    "hears a former life": lambda one: one.receive_lsa(
+        NEAR.router, signed(make_lsa(EDGE, epoch=5, boot_nonce=b"former"), EDGE), 1.0
+    ),
+    "is silent": lambda one: [],
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_edge_says_of_itself_what_a_router_says_that_is_never_crossed(verb: str) -> None:
+    edge = edge_routing()
+    core = RoutingCore(EDGE, epoch=1, boot_nonce=b"n", version="1", now=0.0, stub=True)
+    for one in (edge, core):
+        one.adjacency_up(NEAR.router, NEAR.site, 2, 0.0)
+    heard: list[list[bytes]] = []
+    for one in (edge, core):
+        events = VERBS[verb](one)
+        for at in (2.0, 4.0, 8.0, 16.0):  # What is not acknowledged is sent again.
+            events += one.handle_timeout(at)
+        sent_to_near = [event for event in events if isinstance(event, SendLsa)]
+        assert all(event.to == NEAR.router for event in sent_to_near)
+        heard.append([event.signed for event in sent_to_near])
+    assert heard[0] == heard[1] != []
+    assert (edge.adverts, edge.epoch) == (core.adverts, core.epoch)
+    assert edge.lsas_received == core.lsas_received == ("hears" in verb)
+
+
+def test_an_edge_that_is_told_that_its_word_came_does_not_repeat_it() -> None:
+    edge = edge_routing()
+    (lsa,) = [
+        event
+        for event in edge.adjacency_up(NEAR.router, NEAR.site, 2, 0.0)
+        if isinstance(event, SendLsa)
+    ]
+    received = decode_lsa(lsa.signed)
+    assert not isinstance(received, LsaFault)
+    assert edge.receive_ack(NEAR.router, ack_of(received, NEAR.router).ack, 0.5) == []
+    assert not [one for one in edge.handle_timeout(9.0) if isinstance(one, SendLsa)]
+
+
+def test_further_neighbors_stand_by_until_the_one_it_is_attached_to_is_gone() -> None:
+    edge = attached("shop")
+    edge.adjacency_up(FAR.router, FAR.site, 1, 1.0)
+    routers = (NEAR.router, FAR.router, EDGE.router)
+    assert [edge.stands_by(router) for router in routers] == [False, True, False]
+    edge.adjacency_down(NEAR.router, 2.0)
+    assert [edge.stands_by(router) for router in routers] == [False, False, False]
+    core = RoutingCore(NEAR, epoch=1, boot_nonce=b"n", version="1", now=0.0)
+    core.adjacency_up(FAR.router, FAR.site, 1, 1.0)
+    assert not core.stands_by(FAR.router), "an interior router uses each"
+
+
+def test_terms_mean_nothing_to_an_edge_and_no_table_leaves_without_one() -> None:
+    edge = attached("shop")
+    assert edge.set_terms(NEAR.router, Terms(), 1.0) == []
+    assert edge.left_out == 0
+    assert len(AttachedEdges()) == 0

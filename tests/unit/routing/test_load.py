@@ -204,3 +204,20 @@ def test_reports_of_a_router_whose_epoch_is_not_known_any_more_are_forgotten() -
     assert hear(loads, network, said, "north")
     loads.table_changed(msgspec.structs.replace(network.table("west"), epochs={}))
     assert loads.last(said.router, X80) is None
+
+
+def test_reports_are_passed_to_whom_they_reach_over_us_alone_as_they_came() -> None:
+    network, loads = square(), LoadTable()
+    said = report(network, 1, capacity=99)  # More than is signed.
+    assert (loads.candidates, loads.is_candidate(said.router, X80)) == (0, False)
+    hear(loads, network, said, "north")
+    ids = network.identities
+    assert loads.originals(ids["south"].router) == [said]
+    assert loads.originals(ids["north"].router) == [], "it came from there"
+    assert loads.originals(ids["east"].router) == [], "it is its own"
+    assert (loads.candidates, loads.is_candidate(said.router, X80)) == (1, True)
+    assert not loads.is_candidate(ids["north"].router, X80)
+    network.serve("east")
+    network.run(1.0)
+    loads.table_changed(network.table("west"))
+    assert (loads.candidates, loads.originals(ids["south"].router)) == (0, [])

@@ -126,3 +126,14 @@ def test_a_path_longer_than_a_stream_may_take_is_none() -> None:
     routes = shortest_paths(line, node(names[0]))
     assert len(routes[node(names[-2])].paths[0]) == PATH_ROUTERS_MAX
     assert routes[node(names[-1])].paths == ()
+
+
+def test_an_adjacency_is_two_way_where_both_ends_report_it_and_nowhere_else() -> None:
+    a, b, c, d = map(node, "abcd")
+    world = Graph(
+        {a: Vertex(True, {b: 1, c: 1, d: 1}), b: Vertex(True, {a: 9}), c: Vertex(True, {})}
+    )
+    nodes = (a, b, c, d)
+    pairs = {(here, there) for here in nodes for there in nodes if world.is_two_way(here, there)}
+    assert pairs == {(a, b), (b, a)}
+    assert {(here, there) for here in nodes for there, _ in world.two_way(here)} == pairs
