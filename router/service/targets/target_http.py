@@ -68,7 +68,6 @@ class HttpTarget(TargetConnection):
         self._paused_at: float | None = None
         self._answer: AnswerInParts | None = None  # Of a response that may not be whole at once.
         self._failure: LegFailure | None = None
-        self.status = 0
         self.blames_target = False
 
     def begin(

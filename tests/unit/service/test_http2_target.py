@@ -267,11 +267,14 @@ def test_the_rest_of_an_answered_request_awaits_credit_for_a_bounded_time() -> N
     assert target.pool.shed_idle() == 1, "no stream is left"
 
 
-@pytest.mark.parametrize("declared", [0, 3])
-def test_a_request_of_another_length_is_torn(target: Target, declared: int) -> None:
+@pytest.mark.parametrize(("declared", "parts"), [(0, [b"1"]), (3, [b"12345"]), (3, [b"123", b"4"])])
+def test_a_request_of_another_length_is_torn(
+    target: Target, declared: int, parts: list[bytes]
+) -> None:
     leg, handler = target.leg(body_bytes=declared)
     server = target.server()
-    leg.send(b"12345")
+    for part in parts:
+        leg.send(part)
     server.turn()
     assert handler.last() == ("done", "cancelled")
     assert server.peer.said(1)[-1] == f"reset {CANCEL}"
@@ -584,7 +587,7 @@ BAD_RESPONSES: dict[str, list[tuple[bytes, bytes]]] = {
     "connection": [*OK, (b"connection", b"close")],
     "line feed": [*OK, (b"x", b"a\nb")],
     "length": [*OK, (b"content-length", b"x")],
-    "a length and no body": [*OK, (b"content-length", b"3")],
+    "a length and no body": [*OK, (b"content-length", b"1")],
 }
 
 
@@ -911,10 +914,13 @@ def test_a_connection_is_left_when_its_address_is_gone_from_the_name(target: Tar
     target.network.renamed.add(server.connection.peer.host)
     target.leg()
     assert len(target.network.dials) == 1
+    finished: list[bool] = []
     for stream in (1, 3):
+        finished.append(server.connection.is_finished())
         server.answer(stream)
+    finished.append(server.connection.is_finished())
     assert [handler.last() for handler in handlers] == [("done", None)] * 2
-    assert server.connection.is_finished()
+    assert finished == [False, False, True]
 
 
 def test_idle_connections_are_shed_and_busy_ones_stay(target: Target) -> None:
