@@ -519,3 +519,15 @@ def test_the_versions_of_an_owner_are_kept_anew_only_when_it_changes() -> None:
     owners.learn(told, {}, 1.0, {node: (10, 4)})
     assert owners.records is before
     assert before["x"].versions == ((10, 3),)
+
+
+@pytest.mark.parametrize("version", [(2, 4), (2, 5), (2, 6), (1, 9), (3, 0)])
+def test_words_from_before_a_site_came_to_own_a_name_count_only_if_they_say_the_same(
+    version: tuple[int, int],
+) -> None:
+    owners = Owners(OWN.site, {"x": Owner((WEST.site,), content_of(OURS), versions=((2, 5),))})
+    is_before = version < (2, 5)
+    assert owners.is_old(THEIRS, WEST.node, version) == is_before
+    assert not owners.is_old(OURS, WEST.node, version)
+    assert not owners.is_old(THEIRS, EAST.node, version), "it is no owner"
+    assert not owners.is_old(declare("y"), WEST.node, version), "nobody owns that name"
