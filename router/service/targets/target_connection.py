@@ -64,7 +64,6 @@ class TargetConnection:
         self.address = address
         self.state = IDLE
         self.deadline = inf
-        self.idle_since = self.expires = 0.0
         self._is_reused = False
         self.lingers: Abandoned | None = None
 

@@ -139,6 +139,7 @@ def test_phases_hold_every_dispatched_request_and_those_that_waited_for_nothing(
     everything = counters.snapshot().phases
     assert {sum(one.counts) for one in everything.values()} == {4}
     assert everything["queue"].sum_s == 1.1
+    assert counters.snapshot().requests[SERVED_NOWHERE, "4xx"].sum_s == 0.0
     phases = counters.snapshot().served_phases
     assert {name: sum(one.counts) for name, one in phases.items()} == {
         "queue": 2,

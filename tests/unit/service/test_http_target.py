@@ -534,3 +534,16 @@ def test_a_connection_that_is_left_has_some_time_to_close(response_s: float) -> 
     assert not connection.is_aborted()
     target.network.advance(0.1 + 2 * limits.POOL_SWEEP_S)
     assert connection.is_aborted()
+
+
+def test_once_its_request_is_whole_a_target_has_the_time_for_its_answer() -> None:
+    target = Target(response_s=90.0, idle_s=10.0)
+    leg, handler = target.leg(POST, body_bytes=5)
+    target.network.connect()
+    leg.send(b"hello")
+    target.network.advance(5.0)
+    leg.finish()
+    target.network.advance(89.0)
+    assert handler.last() == ("opened",)
+    target.network.advance(1 + 2 * limits.POOL_SWEEP_S)
+    assert handler.last() == ("done", "target-timeout") and handler.blames_target

@@ -8,7 +8,7 @@ from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net.ports import Loss
-from router.service.targets.pool import DEFAULT_TIMEOUTS, TargetPool
+from router.service.targets.pool import DEFAULT_TIMEOUTS, TargetPool, sweep_s
 from router.service.targets.target_http import HttpTarget
 from tests.unit.exchange.fakes_http import FakeConnection, FakeNetwork
 from tests.unit.exchange.taken import RecordingTaker
@@ -224,3 +224,14 @@ def test_an_answer_that_comes_before_its_request_is_whole_says_nothing_of_the_ti
     network.time += 3.0
     answer(connection)
     assert taker.last() == ("done", None) and pool.mean_s() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("response_s", "idle_s", "expected_s"),
+    [(60.0, 60.0, 1.0), (4.0, 60.0, 1.0), (2.0, 60.0, 0.5), (60.0, 0.4, 0.1), (0.4, 2.0, 0.1)],
+)
+def test_connections_are_looked_at_four_times_in_the_shortest_time_out(
+    response_s: float, idle_s: float, expected_s: float
+) -> None:
+    timeouts = Timeouts(response_s=response_s, idle_s=idle_s)
+    assert sweep_s(timeouts) == pytest.approx(expected_s)

@@ -105,9 +105,12 @@ def test_a_line_is_full_at_its_limit_and_beyond_it_when_that_falls() -> None:
     for _ in range(3):
         found.append(room.is_full)
         room.come(full(local=True), 1)
+    outlooks = []
     for room.most in (3, 1, 4):
         found.append(room.is_full)
+        outlooks.append(room.outlook(full(local=True), 60.0))
     assert found == [False, False, False, True, True, False]
+    assert outlooks == ["full", "full", "waits"]
 
 
 @pytest.mark.parametrize("standing", [0, 1, 2])
@@ -143,15 +146,20 @@ def test_those_on_the_way_to_another_router_of_this_site_wait_nowhere_yet() -> N
     assert (room.queued, room.is_full) == (0, True)
 
 
-def test_those_on_the_way_to_a_far_site_wait_nowhere_yet_whatever_their_class() -> None:
-    room = Room(limit=3, rtt_s=2 * limits.FAR_RTT_S)
-    for is_sheddable in (False, True, True):
+@pytest.mark.parametrize("classes", [[False, True], [False, True, True], [True, False, False]])
+def test_those_on_the_way_to_a_far_site_wait_nowhere_yet_whatever_their_class(
+    classes: list[bool],
+) -> None:
+    room = Room(limit=1 + len(classes), rtt_s=2 * limits.FAR_RTT_S)
+    room.come(full(local=True), 1)
+    for is_sheddable in classes:
         waiter = Waiter(is_sheddable=is_sheddable)
         (to,) = full(B).waitable
         assert room.stand(waiter, to, room.network.now() + WAIT_S, is_only=False)
-    assert (room.unserved, room.queued, room.is_full) == (3, 0, False)
+    every = 1 + len(classes)
+    assert (room.unserved, room.queued, room.is_full) == (every, 1, False)
     room.network.advance(3 * limits.FAR_RTT_S)
-    assert (room.unserved, room.queued, room.is_full) == (3, 3, True)
+    assert (room.unserved, room.queued, room.is_full) == (every, every, True)
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,7 @@ def test_what_a_request_meets_that_comes_now_is_the_queue_as_it_is(queue_wait_s:
         (4.0, None, 6.0, 4.0, None),
         (4.0, 3.0, 6.0, 4.0, 3.0),
         (4.0, -1.0, 6.0, 4.0, 0.0),
+        (4.0004, 2.9996, 5.9996, 4.0, 3.0),
         (12.0, None, 0.0, None, None),
     ],
 )
@@ -304,7 +305,7 @@ def test_while_a_site_is_woken_a_request_waits_for_what_is_left_of_the_hold(
     )
     service.waking.set_wake(wake, has_hook=True)
     queue = service.queue_now(NoChoice("all-full", (), False))
-    assert queue.wait_s == PLAIN.queue_wait_s + held_s
+    assert queue.wait_s == pytest.approx(PLAIN.queue_wait_s + held_s)
     assert (queue.wake, queue.waking_s, queue.again_s) == (
         wake if held_s else None,
         waking_s,

@@ -196,6 +196,9 @@ def test_figures_of_all_ways_are_of_the_slowest_target_and_of_each_connection() 
     world = World()
     ways = world.ways
     assert (ways.mean_s(), ways.shed_idle(), ways.awaited_count(FIRST)) == (0.0, 0, 0)
+    world.ask("tcp")
+    world.network.connect()
+    assert (ways.mean_s(), ways.awaited_count(FIRST)) == (0.0, 0), "of tcp nothing is known"
     for protocol, target, took_s in SERVED:
         world.ask(protocol, target)
         server = world.server(protocol)
