@@ -44,6 +44,9 @@ def test_of_the_others_it_is_said_who_agrees_who_does_not_and_who_may_own_the_na
     assert (found.site, found.alike, found.conflicts, found.rivals) == (A, (B,), (C, D), (D,))
     assert in_force(claims, claims[0], None).rivals == ()
     assert in_force(claims, claims[0], Owner((C, D), "")).rivals == (), "the first is no owner"
+    torn = [claim(A), claim(A, differs=True), claim(B)]
+    found = in_force(torn, torn[0], None)
+    assert (found.alike, found.conflicts) == ((B,), ()), "its own routers are not another site"
     alone = in_force([claim(A, None)], claim(A, None), None)
     assert (alone.reachable, alone.conflicts, alone.alike) == (False, (), ())
 

@@ -524,7 +524,8 @@ def owner_reached(edge: EdgeRouting) -> dict[str, bool]:
     return {name: known.reachable for name, known in edge.table.declarations.items()}
 
 
-def test_a_neighbour_that_has_just_started_takes_no_service_from_an_edge() -> None:
+@pytest.mark.parametrize("late_s", [0.0, 0.5])
+def test_a_neighbour_that_has_just_started_takes_no_service_from_an_edge(late_s: float) -> None:
     """Its listener was closed, and clients were refused, until the neighbour knew of far again."""
     edge = attached("shop", "cart")
     edge.set_rules(SharingRules({"shop": Sharing((), ("far",))}), 0.0)
@@ -540,8 +541,10 @@ def test_a_neighbour_that_has_just_started_takes_no_service_from_an_edge() -> No
     hear(edge, message(base=2, version=3, gone_services=("shop",)), 3.6)
     assert owner_reached(edge) == {"cart": False}, "shop was taken back"
     until = 3.0 + limits.EDGE_FORMER_S
-    while (at := edge.next_deadline() or until + 1) <= until:
+    while (at := edge.next_deadline() or until + 1) < until:
         edge.handle_timeout(at)
+    assert owner_reached(edge) == {"cart": False}
+    edge.handle_timeout(until + late_s)
     assert edge.table.declarations == {}
 
 
@@ -774,12 +777,13 @@ def test_a_table_in_which_nothing_is_other_for_an_edge_is_not_told() -> None:
     told.ack(table_of(told.wish(1)))
     assert told.update() == [] and told.edges.next_deadline() is None
     network = told.network
-    network.take("near", network.cores["near"].set_draining(True, network.now))
-    network.run(2)
-    stops = table_of(told.update())
-    assert stops.draining
-    told.ack(stops)
-    assert told.update() == [] and told.edges.next_deadline() is None
+    for is_draining in (True, False):
+        network.take("near", network.cores["near"].set_draining(is_draining, network.now))
+        network.run(2)
+        stops = table_of(told.update())
+        assert stops.draining == is_draining
+        told.ack(stops)
+        assert told.update() == [] and told.edges.next_deadline() is None
 
 
 def test_an_edge_knows_of_services_without_room_once_its_table_is_whole() -> None:
@@ -969,6 +973,23 @@ def test_of_several_declarations_of_a_name_an_edge_is_told_its_own_if_it_has_one
         assert told.site == (whos[0] if who is EDGE else who).site
 
 
+@pytest.mark.parametrize("asks", ["a", "b", "c"])
+def test_a_declaration_that_is_for_some_sites_is_told_to_those_and_to_its_own(asks: str) -> None:
+    whos = {name: FakeIdentity(name) for name in "abc"}
+    for owner, who in whos.items():
+        for named in whos:
+            claim = Claim(
+                msgspec.structs.replace(declare("x"), export_to=(whos[named].site,)),
+                who.site,
+                who.router,
+                1,
+            )
+            offer = EdgeOffer(service_row("x"), (), claims=(claim,))
+            told = seen_by(offer, Party(whos[asks].site, asks)).service
+            sees_it = told is not None and told.declaration != b""
+            assert sees_it == (asks in (owner, named)), (owner, named)
+
+
 def test_loads_go_to_edges_that_use_the_service_and_to_all_other_routers() -> None:
     told = serving(2)
     told.wish(1, "s0")
@@ -1085,3 +1106,11 @@ def test_terms_mean_nothing_to_an_edge_and_no_table_leaves_without_one() -> None
     assert edge.set_terms(NEAR.router, Terms(), 1.0) == []
     assert edge.left_out == 0
     assert len(AttachedEdges()) == 0
+
+
+@pytest.mark.parametrize("beyond", [0, 1, 3])
+def test_of_deleted_sites_an_edge_holds_the_last_ones(beyond: int) -> None:
+    edge = attached("shop")
+    sites = [FakeIdentity(f"gone-{at}").site for at in range(limits.EDGE_DELETED_MAX + beyond)]
+    hear(edge, message(sites=(site_row(),), deleted=tuple(sites)))
+    assert edge.table.deleted == set(sites[beyond:])

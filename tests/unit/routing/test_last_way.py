@@ -10,7 +10,7 @@ from router.model.ids import RouterId, SiteId
 from router.routing.adverts.lsa import Node
 from router.routing.last_way import last_way
 from router.routing.spf import Graph, Vertex, shortest_paths
-from tests.examples import examples
+from tests.examples import examples, histories
 
 
 def node(name: str) -> Node:
@@ -69,13 +69,13 @@ def test_of_a_site_that_nothing_links_to_no_way_is_known() -> None:
 
 
 NAMES = "abcdef"
-TOLD = st.lists(
-    st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES), st.integers(1, 9)).filter(
-        lambda one: one[0] != one[1]
-    ),
-    max_size=20,
-    unique_by=lambda one: one[:2],
+ENDS = [(here, there) for here in NAMES for there in NAMES if here != there]
+TOLD = st.permutations(ENDS).flatmap(
+    lambda ends: histories(st.integers(1, 9), 20).map(
+        lambda costs: [(*pair, cost) for pair, cost in zip(ends, costs, strict=False)]
+    )
 )
+"""Up to 20 of all reports that there can be, with their costs."""
 
 
 @settings(max_examples=examples(100))
