@@ -5,7 +5,7 @@ import pytest
 from router.model.limits import QUEUE_DEFAULT_MAX, QUEUE_DEFAULT_MIN, QUEUE_PER_SLOT
 from router.service.figures import NO_LOAD, Left, Load
 from router.service.observers import Passage
-from router.service.ports import LegFailure, TargetConfig
+from router.service.ports import LegFailure, NoTls, TargetConfig
 from router.service.sites.answer_habit import AnswerHabit
 from tests.unit.exchange.fakes import Site, candidate, site_of
 from tests.unit.service.test_ejection import KEY, Shop, is_silent
@@ -28,7 +28,8 @@ def test_what_nothing_is_said_of_is_none() -> None:
     assert Left({"b": 2}).still_open == 0
     assert (NO_LOAD.used, NO_LOAD.targets_ready, NO_LOAD.capacity) == (0, 0, None)
     assert (NO_LOAD.beyond, NO_LOAD.waiting, NO_LOAD.reserved) == (0, 0, 0)
-    assert LegFailure("busy").retry_s == 0.0
+    assert not NO_LOAD.refuses and not NO_LOAD.is_learnt
+    assert LegFailure("busy").retry_s == 0.0 and not NoTls("no CA").is_of_clients
     passage = Passage()
     times = (passage.queue_s, passage.network_s, passage.target_s, passage.total_s)
     assert (passage.attempts, times) == (0, (0.0, 0.0, 0.0, 0.0))

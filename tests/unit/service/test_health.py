@@ -3,17 +3,18 @@
 import random
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from router.model import limits
+from router.model.errors import NOT_CHECKED
 from router.model.settings import Health
-from router.net.ports import Connection, Dial, Tls
+from router.net.ports import Connection, Dial, DialCode, DialFailure, Tls
 from router.service.ports import TargetConfig
 from router.service.targets.health import HealthChecks, pace
 from router.service.targets.proxy_header import LOCAL_HEADER
-from tests.unit.exchange.fakes import FakeNetwork, FakeTarget, Party
+from tests.unit.exchange.fakes import FakeDial, FakeNetwork, FakeTarget, Party
 
 TARGET = "10.0.0.1:80"
 
@@ -241,6 +242,31 @@ def test_a_lack_of_descriptors_here_says_nothing_of_a_target() -> None:
     watch.network.is_exhausted = False
     watch.network.advance(5)
     assert watch.changes == [(TARGET, True)]
+
+
+class RefusingNetwork(FakeNetwork):
+    """No dial succeeds, for a reason of ``code``."""
+
+    code: DialCode = "refused"
+
+    def dial(
+        self, host: str, port: int, connected: Any, failed: Callable[[DialFailure], None], **_: Any
+    ) -> Dial:
+        self.soon(lambda: failed(DialFailure(self.code, "a reason")))
+        return FakeDial()
+
+
+@pytest.mark.parametrize("code", get_args(DialCode))
+def test_a_dial_that_fails_speaks_against_its_target_unless_the_lack_is_here(
+    code: DialCode,
+) -> None:
+    watch = Watch()
+    watch.network = RefusingNetwork()
+    watch.network.code = code
+    watch.checks = HealthChecks(watch.network, random.Random(1), lambda target, up: None)
+    watch.check()
+    watch.network.run()
+    assert watch.checks.error_of(TARGET) == (NOT_CHECKED if code == "exhausted" else "a reason")
 
 
 def test_a_removed_target_is_checked_no_more() -> None:

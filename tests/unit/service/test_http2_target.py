@@ -573,9 +573,12 @@ def test_a_target_that_refuses_or_speaks_something_else_is_not_connected(target:
     target.network.turn()
     assert connection.is_aborted()
     assert other.last() == ("done", "connect-failed")
+    target = Target(response_s=0.4)  # So that connections are looked at often.
     _, silent = target.leg()
     connection = target.network.connect()
-    target.network.advance(limits.CONNECT_TIMEOUT_LOCAL_S + 2 * limits.POOL_SWEEP_S)
+    target.network.advance(limits.CONNECT_TIMEOUT_LOCAL_S - 0.1)
+    assert silent.events == []
+    target.network.advance(0.1 + 2 * limits.POOL_SWEEP_S)
     assert silent.last() == ("done", "connect-failed")
     assert connection.is_aborted()
 
@@ -1030,3 +1033,22 @@ def test_while_a_connection_may_serve_who_waits_no_other_one_is_dialled(target: 
     assert target.network.dials == []
     server.turn()
     assert [handler.last() for handler in handlers] == [("opened",)] * 4
+
+
+def test_an_answer_that_comes_all_at_once_is_told_in_one_call(target: Target) -> None:
+    server: Server | None = None
+    calls: list[tuple[int, int]] = []
+
+    def whole(head: bytes, body_bytes: int, body: bytes) -> None:
+        calls.append((body_bytes, len(body)))
+
+    for stream, length in ((1, b"5"), (3, b"")):
+        _, handler = target.leg()
+        handler.whole = whole  # type: ignore[assignment, method-assign]
+        server = server or target.server()
+        server.turn()
+        fields = [*OK, (b"content-length", length)] if length else OK
+        server.peer.h2.send_headers(stream, fields)
+        server.peer.h2.send_data(stream, b"hello", end_stream=True)
+        server.turn()
+    assert calls == [(5, 5)], "of the second no length says that it is whole"

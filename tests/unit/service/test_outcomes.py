@@ -132,6 +132,8 @@ def test_what_began_after_a_target_came_back_clears_it_whichever_came_back_since
         world.network.time += 2 * limits.EJECT_FORGET_S
         outcomes.completed(TARGET, 200, began_in)
         assert (TARGET in outcomes.suspects) == (began_in == 0)
+    outcomes.completed(TARGET, 503, 2)
+    assert world.is_out()
 
 
 def test_of_a_target_that_is_removed_or_down_nothing_is_kept_or_said() -> None:

@@ -235,3 +235,14 @@ def test_connections_are_looked_at_four_times_in_the_shortest_time_out(
 ) -> None:
     timeouts = Timeouts(response_s=response_s, idle_s=idle_s)
     assert sweep_s(timeouts) == pytest.approx(expected_s)
+
+
+def test_of_idle_connections_only_those_go_whose_time_is_over(
+    pool: TargetPool, network: FakeNetwork
+) -> None:
+    fresh = [taken(pool, network) for _ in range(3)]
+    for (_, connection), idle_s in zip(fresh, (1.0, limits.POOL_IDLE_S, 1.0), strict=True):
+        answer(connection, idle_s)
+    network.advance(1.0 + limits.POOL_SWEEP_S)
+    assert [connection.is_finished() for _, connection in fresh] == [True, False, True]
+    assert take(pool) is fresh[1][0]

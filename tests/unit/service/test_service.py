@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -88,6 +89,12 @@ class World:
         target = FakeTarget(self.network, "10.0.0.1", 80)
         terms = TargetConfig(connector="main", **config)  # type: ignore[arg-type]
         self.service.set_targets({str(target): terms})
+        self.network.run()
+
+    def have_other(self, **config: object) -> None:
+        """The same target, with other terms."""
+        terms = TargetConfig(connector="main", **config)  # type: ignore[arg-type]
+        self.service.set_targets({"10.0.0.1:80": terms})
         self.network.run()
 
     def come(self, count: int, link: SiteId = LOCAL_LINK) -> list[Client]:
@@ -215,13 +222,14 @@ def test_what_another_router_of_this_site_serves_is_of_this_sites_clients_and_co
     world.have(capacity=5)
     sibling = replace(candidate("s", cost=0), site=A)
     service.set_remotes([sibling, candidate("b"), candidate("c")])
+    assert B < A < C, "ids on both sides of our own"
     world.come(3)
     service.ledger.lent += 1  # One of these is of a client of another site.
-    for name, count in (("s", 4), ("b", 2)):
+    for name, count in (("s", 4), ("b", 2), ("c", 1)):
         for _ in range(count):
             world.send(name)
-    assert service.open_now() == {A: 3, B: 2}
-    assert service.under_way() == {A: 2 + 4, B: 2}
+    assert service.open_now() == {A: 3, B: 2, C: 1}
+    assert service.under_way() == {A: 2 + 4, B: 2, C: 1}
 
 
 @pytest.mark.parametrize(("sent", "counted_open"), [(0, 0), (1, 2), (2, 1)])
@@ -539,6 +547,9 @@ def test_what_a_hook_does_is_told_to_each_port_of_its_service_those_to_come_too(
     wake = Wake("hook", 1.0)
     wakes.set(KEY.name, wake, True)
     assert [one.waking.wake for one in services.values()] == [wake, wake, None]
+    wakes.set(other.name, None, True)
+    assert services[other].waking.has_hook, "it would do nothing now, and may later"
+    wakes.set(other.name, None, False)
     late = World(key=ServiceKey(KEY.name, 10)).service
     wakes.tell(late)
     assert (late.waking.wake, late.waking.has_hook) == (wake, True)
@@ -632,3 +643,35 @@ def test_requests_are_observed_while_anybody_watches(watcher: str) -> None:
             observing.set(*((one, None) if watcher == "access log" else (None, one)))
         seen = (observing.access_log, observing.tracer, observing.follower)
         assert observing.is_on == any(seen) == (one is not None)
+
+
+def test_what_is_told_of_targets_is_told_when_it_is_another_and_not_before() -> None:
+    world = World()
+    service = world.service
+    told = [world.targets_told]
+    for change in (
+        service.targets_changed,
+        lambda: world.have(capacity=5),
+        service.targets_changed,
+        lambda: world.have_other(capacity=6),
+        lambda: service.set_targets({}),
+        service.targets_changed,
+    ):
+        change()
+        told.append(world.targets_told)
+    steps = [after > before for before, after in pairwise(told)]
+    assert steps == [False, True, False, True, True, False]
+
+
+@pytest.mark.parametrize("has_target", [False, True])
+def test_who_is_turned_away_is_demand_for_a_while_if_there_is_no_target(has_target: bool) -> None:
+    world = World()
+    service, network = world.service, world.network
+    if has_target:
+        world.have(capacity=5)
+    network.advance(1.0)
+    service.demand.turned_away(network.now(), network.now(), "", may_return=False)
+    network.advance(limits.DEMAND_WAKES_S - 0.5)
+    assert service.demanded().refused == (0 if has_target else 1)
+    network.advance(0.6)
+    assert service.demanded().refused == 0
