@@ -571,3 +571,13 @@ def test_a_check_by_tls_ends_within_its_own_time() -> None:
     watch.network.advance(0.06)
     assert watch.checks.is_ready(TARGET)
     assert all(connection.over for connection in target.connections)  # type: ignore[attr-defined]
+
+
+def test_a_recall_leaves_targets_alone_that_no_request_put_out() -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check()
+    watch.network.run()
+    watch.checks.recall()
+    watch.network.run()
+    assert len(target.parties) == 1

@@ -547,3 +547,15 @@ def test_once_its_request_is_whole_a_target_has_the_time_for_its_answer() -> Non
     assert handler.last() == ("opened",)
     target.network.advance(1 + 2 * limits.POOL_SWEEP_S)
     assert handler.last() == ("done", "target-timeout") and handler.blames_target
+
+
+def test_an_answer_to_head_has_a_length_and_no_body(target: Target) -> None:
+    head = b"HEAD / HTTP/1.1\r\nHost: shop\r\n"
+    _, handler = target.leg(head, head_only=True)
+    connection = target.network.connect()
+    connection.deliver(OK.removesuffix(b"hello"))
+    assert handler.events[1:] == [("head", HEAD, 5), ("ended",), ("done", None)]
+    assert target.pool.idle_count == 1, "what follows is the next answer"
+    _, handler = target.leg()
+    connection.deliver(OK)
+    assert handler.last() == ("done", None) and ("received", b"hello") in handler.events

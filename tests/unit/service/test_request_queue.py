@@ -115,13 +115,16 @@ def test_a_line_is_full_at_its_limit_and_beyond_it_when_that_falls() -> None:
 
 @pytest.mark.parametrize("standing", [0, 1, 2])
 def test_sheddable_requests_take_no_place_of_others_wherever_they_wait(standing: int) -> None:
-    room = Room(limit=2)
-    batch = room.come(full(*[B, C][:standing], local=True), 2, is_sheddable=True)
-    assert len(batch) == 2
+    room = Room(limit=5)
+    batch = room.come(full(*[B, C][:standing], local=True), 5, is_sheddable=True)
+    assert len(batch) == 5
     choice = full(local=True)
     assert room.outlook(choice, 60.0, sheddable=True) == "full"
-    assert room.outlook(choice, 60.0) == "waits"
-    assert len(room.come(choice, 3)) == 2
+    found = []
+    for _ in range(6):
+        found.append(room.outlook(choice, 60.0))
+        room.come(choice, 1)
+    assert found == ["waits"] * 5 + ["full"]
 
 
 @pytest.mark.parametrize("is_sheddable", [False, True])
@@ -134,6 +137,9 @@ def test_those_at_another_router_of_this_site_are_counted_there(is_sheddable: bo
     assert (room.unserved, room.queued, room.is_full) == (0, 0, True)
     room.stand_ended(Waiter(), SIBLING, turned_away=False)
     assert not room.is_full
+    room.most = 9
+    assert len(room.come(full(local=True), 3)) == 3
+    assert (room.unserved, room.queued) == (3, 3), "those that wait here"
 
 
 def test_those_on_the_way_to_another_router_of_this_site_wait_nowhere_yet() -> None:
@@ -318,3 +324,15 @@ def test_one_that_stands_elsewhere_or_never_came_leaves_no_line() -> None:
         False,
         False,
     ]
+
+
+def test_who_comes_back_from_a_stand_is_before_all_others() -> None:
+    room = Room()
+    first, *others = room.come(full(B), 4)
+    assert first.stands_at == B
+    room.stand_ended(first, B, turned_away=False)
+    until = room.network.now() + WAIT_S
+    assert room.enter(first, full(local=True), until, returns=True) == "waits"
+    room.come(full(B), 1)
+    assert first.asked_to_stand == [B, B]
+    assert [one.asked_to_stand for one in others] == [[], [], []]

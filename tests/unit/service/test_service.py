@@ -228,8 +228,9 @@ def test_what_another_router_of_this_site_serves_is_of_this_sites_clients_and_co
     for name, count in (("s", 4), ("b", 2), ("c", 1)):
         for _ in range(count):
             world.send(name)
-    assert service.open_now() == {A: 3, B: 2, C: 1}
-    assert service.under_way() == {A: 2 + 4, B: 2, C: 1}
+    service.ledger.abandoned += 1  # And one was given up.
+    assert service.open_now() == {A: 2, B: 2, C: 1}
+    assert service.under_way() == {A: 1 + 4, B: 2, C: 1}
 
 
 @pytest.mark.parametrize(("sent", "counted_open"), [(0, 0), (1, 2), (2, 1)])
@@ -675,3 +676,37 @@ def test_who_is_turned_away_is_demand_for_a_while_if_there_is_no_target(has_targ
     assert service.demanded().refused == (0 if has_target else 1)
     network.advance(0.6)
     assert service.demanded().refused == 0
+
+
+@pytest.mark.parametrize(
+    ("protocol", "is_timed"), [("tcp", False), ("http", True), ("http2", True)]
+)
+def test_the_choice_among_targets_has_some_requests_timed_where_they_answer(
+    protocol: ServiceProtocol, is_timed: bool
+) -> None:
+    world = World(replace(PLAIN, protocol=protocol))
+    service, network = world.service, world.network
+    config = TargetConfig(connector="main", capacity=9)
+    targets = [FakeTarget(network, f"10.0.0.{at}", 80) for at in (1, 2)]
+    service.set_targets({str(target): config for target in targets})
+    network.run()
+    slots = [service.ledger.try_acquire(network.now()) for _ in range(10)]
+    assert all(isinstance(slot, Slot) for slot in slots)
+    assert (service.timings.wanted is not None) == is_timed
+
+
+def test_a_target_that_returns_begins_anew_and_one_that_goes_does_not() -> None:
+    world = World()
+    service, network = world.service, world.network
+    target = FakeTarget(network, "10.0.0.1", 80)
+    service.set_targets({str(target): TargetConfig(connector="main", auto=True)})
+    network.run()
+    service.outcomes.completed(str(target), 503, 0)
+    eras, slots = [service.outcomes.era], [service.ledger.capacity]
+    for act in (target.stop, target.start):
+        act()
+        network.advance(30.0)
+        eras.append(service.outcomes.era)
+        slots.append(service.ledger.capacity)
+    assert eras == [0, 0, 1]
+    assert slots[1] is None, "it is down"
