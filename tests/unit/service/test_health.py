@@ -581,3 +581,35 @@ def test_a_recall_leaves_targets_alone_that_no_request_put_out() -> None:
     watch.checks.recall()
     watch.network.run()
     assert len(target.parties) == 1
+
+
+def test_a_request_that_fails_to_connect_says_nothing_of_a_target_that_is_out_already() -> None:
+    watch = Watch()
+    FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check(Health(down_after=1))
+    watch.network.run()
+    watch.checks.eject(TARGET, 60.0, "ejected")
+    watch.checks.connect_failed(TARGET, "refused")
+    watch.checks.connect_failed("10.0.0.9:80", "refused")
+    assert watch.checks.error_of(TARGET) == "ejected" and watch.checks.is_ejected(TARGET)
+    watch.network.advance(61.0)
+    assert watch.is_up(), "one good check is enough"
+
+
+def test_after_a_change_of_their_settings_targets_are_checked_soon_and_not_all_at_once() -> None:
+    watch = Watch()
+    watch.network = network = NotedNetwork()
+    watch.checks = HealthChecks(network, random.Random(1), lambda target, up: None)
+    targets = [f"10.0.0.{number}:80" for number in range(1, 21)]
+    for interval_s in (60.0, 30.0):
+        health = Health(interval_s=interval_s)
+        config = TargetConfig(connector="c", health=health)
+        watch.checks.set_targets(dict.fromkeys(targets, config))
+        network.run()
+    changed_at = network.now()
+    assert len(network.dialled_at) == 20, "the first ones"
+    network.advance(limits.HEALTH_INTERVAL_S)
+    after_s = [at - changed_at for at in network.dialled_at[20:]]
+    assert len(after_s) == 20
+    assert min(after_s) < 0.3 * limits.HEALTH_INTERVAL_S
+    assert max(after_s) > 0.7 * limits.HEALTH_INTERVAL_S

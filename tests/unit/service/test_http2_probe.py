@@ -124,5 +124,6 @@ def test_a_check_that_nobody_wants_any_more_tells_nothing_and_leaves_no_connecti
     watch.checks.set_targets({TARGET: watch.config})
     watch.network.run()
     watch.checks.set_targets({})
-    watch.network.advance(2 * watch.config.health.timeout_s)
+    watch.network.advance(10 * watch.config.health.interval_s)
+    assert len(watch.network.dialled) == 1, "nor is there another one"
     assert watch.changes == [] and not any(party.is_open for party in target.parties)

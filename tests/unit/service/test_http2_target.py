@@ -301,6 +301,7 @@ def test_a_reset_tells_whether_the_request_was_processed(
     server.peer.h2.reset_stream(1, code)
     server.turn()
     assert handler.last() == ("done", failure)
+    assert handler.status == 0, "no answer came"
 
 
 def test_a_stream_that_is_refused_after_its_answer_began_was_processed(target: Target) -> None:

@@ -137,9 +137,12 @@ def test_those_at_another_router_of_this_site_are_counted_there(is_sheddable: bo
     assert (room.unserved, room.queued, room.is_full) == (0, 0, True)
     room.stand_ended(Waiter(), SIBLING, turned_away=False)
     assert not room.is_full
-    room.most = 9
-    assert len(room.come(full(local=True), 3)) == 3
-    assert (room.unserved, room.queued) == (3, 3), "those that wait here"
+    room.most = 5
+    found = []
+    for _ in range(4):
+        room.come(full(local=True), 1)
+        found.append((room.unserved, room.queued, room.is_full))
+    assert found == [(1, 1, False), (2, 2, False), (3, 3, False), (4, 4, True)]
 
 
 def test_those_on_the_way_to_another_router_of_this_site_wait_nowhere_yet() -> None:

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pytest
 from msgspec.structs import replace
@@ -267,9 +267,9 @@ def test_lost_are_requests_that_failed_and_those_that_were_given_up() -> None:
     counters = World().service.counters
     for code, times in (("2xx", 1), ("5xx", 2), ("error", 4), ("client-gone", 8)):
         counters.ended[B, code] += [(0.1, 0.0, 0.0, 0.1)] * times  # type: ignore[index]
-    counters.gave_up = 16
+    counters.gave_up = 7
     counters.count_ended()
-    assert counters.losses() == 16 + 2 + 4
+    assert counters.losses() == 7 + 2 + 4
 
 
 @pytest.mark.parametrize("queue_wait_s", [0.5, 2.0])
@@ -710,3 +710,24 @@ def test_a_target_that_returns_begins_anew_and_one_that_goes_does_not() -> None:
         slots.append(service.ledger.capacity)
     assert eras == [0, 0, 1]
     assert slots[1] is None, "it is down"
+
+
+@pytest.mark.parametrize("tls_cert", ["", "shop"])
+def test_a_cookie_is_secure_where_clients_come_by_tls(tls_cert: str) -> None:
+    world = World(replace(PLAIN, affinity=Affinity(by="cookie"), tls_cert=tls_cert))
+    sessions = world.service.sessions
+    assert sessions is not None
+    request = Request(key=KEY, protocol="http", head=b"GET / HTTP/1.1\r\n", session=5)
+    answered = sessions.answered(request, B, b"HTTP/1.1 200 OK\r\n", 0.0)
+    assert (b"; Secure" in answered) == (world.service.frontend.scheme == b"https")
+    assert (world.service.frontend.scheme == b"https") == bool(tls_cert)
+
+
+@pytest.mark.parametrize("protocol", get_args(ServiceProtocol))
+@pytest.mark.parametrize("former", get_args(ServiceProtocol))
+def test_a_path_is_asked_for_by_http2_where_the_service_speaks_it(
+    protocol: ServiceProtocol, former: ServiceProtocol
+) -> None:
+    service = World(replace(PLAIN, protocol=former)).service
+    service.set_config(replace(PLAIN, protocol=protocol))
+    assert service.own_targets.health.speaks_http2 == (protocol == "http2")

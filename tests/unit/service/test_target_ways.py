@@ -165,23 +165,23 @@ def test_a_way_that_is_left_keeps_nothing_and_ends_what_it_has(protocol: Service
     assert server.connection.is_finished() and world.ways.shed_idle() == 0
 
 
-@pytest.mark.parametrize("from_client", [True, False])
+@pytest.mark.parametrize("from_clients", [[True, True], [False, False], [True, False, True]])
 @pytest.mark.parametrize("protocol", ["http", "http2"])
 def test_an_answer_for_another_site_names_this_hop_however_the_request_got_there(
-    protocol: ServiceProtocol, from_client: bool
+    protocol: ServiceProtocol, from_clients: list[bool]
 ) -> None:
     world, vias = World(), list[bool]()
     server: Server | HttpServer | None = None
     via = b"Via: 1.1 east\r\n" if protocol == "http" else b"Via: 2.0 east\r\n"
-    for stream in (1, 3):  # Over a new connection, and over the same one.
+    for number, from_client in enumerate(from_clients):  # The first over a new connection.
         taker = world.ask(protocol, from_client=from_client)
         server = server or world.server(protocol)
         server.turn()
-        server.answer(stream)
+        server.answer(2 * number + 1)
         (head,) = (event[1] for event in taker.events if event[0] == "head")
         assert isinstance(head, bytes)
         vias.append(via in head)
-    assert vias == [not from_client] * 2
+    assert vias == [not from_client for from_client in from_clients]
 
 
 SERVED: list[tuple[ServiceProtocol, str, float]] = [
