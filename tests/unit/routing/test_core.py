@@ -658,3 +658,22 @@ def test_a_part_that_its_origin_dropped_does_not_come_back() -> None:
     events = core.receive_lsa(NORTH.router, further, 1.0)
     assert [type(event) for event in events] == [SendAck]
     assert {lsa.part for lsa in core.database() if lsa.router == EAST.router} == {0}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        ([], ("", 0)),
+        (["", "", ""], ("", 0)),
+        (["a", "b"], ("", 0)),
+        (["a", "b", "b", "a", "b", *[""] * 5], ("b", 3)),
+    ],
+)
+def test_a_crowd_is_of_the_token_that_let_in_most_several_at_least(
+    tokens: list[str], expected: tuple[str, int]
+) -> None:
+    core = make_core()
+    for number, token in enumerate(tokens):
+        router, site = RouterId(f"e{number:015x}"), SiteId(f"e{number:031x}")
+        core.adjacency_up(router, site, 1, 0.0, token=token)
+    assert core.crowd == expected

@@ -1114,3 +1114,38 @@ def test_of_deleted_sites_an_edge_holds_the_last_ones(beyond: int) -> None:
     sites = [FakeIdentity(f"gone-{at}").site for at in range(limits.EDGE_DELETED_MAX + beyond)]
     hear(edge, message(sites=(site_row(),), deleted=tuple(sites)))
     assert edge.table.deleted == set(sites[beyond:])
+
+
+def test_sites_that_nothing_is_left_of_are_taken_back_with_their_last_service() -> None:
+    told = serving(2)
+    all_told(told, told.wish(1))
+    far = told.network.identities["far"].router
+    gone: list[tuple[tuple[str, ...], tuple[RouterId, ...]]] = []
+    for names in (["s0"], []):
+        told.network.serve("far", map(declare, names), map(advert, names))
+        told.network.run(2)
+        (change,) = all_told(told, told.update())
+        gone.append((change.gone_services, change.gone_sites))
+    assert gone == [(("s1",), ()), (("s0",), (far,))]
+    assert told.edges.rows_held == 1, "its own"
+
+
+def test_a_change_continues_the_last_of_several_pieces() -> None:
+    told = serving(1000)
+    pieces = all_told(told, told.wish(1))
+    assert len(pieces) > 1 and pieces[-1].is_last
+    names = [f"s{number}" for number in range(999)]
+    told.network.serve("far", map(declare, names), map(advert, names))
+    told.network.run(2)
+    (change,) = all_told(told, told.update())
+    assert (change.base, change.gone_services) == (pieces[-1].version, ("s999",))
+
+
+def test_each_table_of_an_edge_is_a_generation_of_its_own() -> None:
+    edge = attached("shop")
+    generations = [edge.table.generation]
+    for version, cost in enumerate((3, 4, 5, 6), start=1):
+        told = message(base=version - 1, version=version, sites=(site_row(), site_row(FAR, cost)))
+        hear(edge, told)
+        generations.append(edge.table.generation)
+    assert generations == [generations[0] + step for step in range(5)]

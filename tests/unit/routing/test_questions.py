@@ -30,7 +30,9 @@ def with_a_copy(restored: int) -> tuple[Network, SiteId, RouterId]:
     return network, original.site, network.identities["copy"].router
 
 
-@pytest.mark.parametrize(("restored", "is_found"), [(0, True), (NOW - 1, True), (NOW, False)])
+@pytest.mark.parametrize(
+    ("restored", "is_found"), [(0, True), (NOW - 1, True), (NOW, False), (NOW + 1, False)]
+)
 def test_a_copy_is_known_by_who_is_there_since_before_it(restored: int, is_found: bool) -> None:
     network, site, copy = with_a_copy(restored)
     core, hub = network.cores["west"], network.identities["hub"].site
