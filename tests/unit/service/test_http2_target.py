@@ -1053,3 +1053,16 @@ def test_an_answer_that_comes_all_at_once_is_told_in_one_call(target: Target) ->
         server.peer.h2.send_data(stream, b"hello", end_stream=True)
         server.turn()
     assert calls == [(5, 5)], "of the second no length says that it is whole"
+
+
+def test_a_connection_that_its_target_has_ended_takes_nothing_and_is_none_to_be_shed(
+    target: Target,
+) -> None:
+    _, handler = target.leg()
+    server = target.server()
+    server.answer(1)
+    assert handler.last() == ("done", None)
+    server.connection.end()
+    assert target.pool.shed_idle() == 0
+    target.leg()
+    assert len(target.network.dials) == 1

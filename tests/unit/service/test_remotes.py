@@ -103,3 +103,14 @@ def test_round_trips_move_the_mean_by_a_fifth() -> None:
         known.note_round_trip(B, seconds)
         seen.append(known.round_trip_s(B))
     assert seen == pytest.approx([0.010, 0.012, 0.0096, 0.01368])
+
+
+def test_a_longer_way_is_believed_after_so_many_stands_and_not_before() -> None:
+    known = remotes()
+    known.note_round_trip(B, 0.2)
+    for _ in range(2):
+        before = known.round_trip_s(B)
+        for number in range(limits.ROUND_TRIP_SAMPLES):
+            assert known.round_trip_s(B) == before
+            known.note_stand(B, before + 1.0 + number)
+        assert known.round_trip_s(B) == before + 1.0, "the shortest of them"

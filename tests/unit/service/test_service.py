@@ -295,6 +295,7 @@ def test_what_a_request_meets_that_comes_now_is_the_queue_as_it_is(queue_wait_s:
         (4.0, 3.0, 6.0, 4.0, 3.0),
         (4.0, -1.0, 6.0, 4.0, 0.0),
         (4.0004, 2.9996, 5.9996, 4.0, 3.0),
+        (4.016, 2.984, 5.984, 4.016, 2.984),
         (12.0, None, 0.0, None, None),
     ],
 )
@@ -731,3 +732,18 @@ def test_a_path_is_asked_for_by_http2_where_the_service_speaks_it(
     service = World(replace(PLAIN, protocol=former)).service
     service.set_config(replace(PLAIN, protocol=protocol))
     assert service.own_targets.health.speaks_http2 == (protocol == "http2")
+
+
+def test_what_is_asked_of_no_class_is_asked_of_requests_that_are_not_sheddable() -> None:
+    world = World(replace(PLAIN, queue=2, sheddable="x-p: batch", sheddable_share=0.5))
+    service, now = world.service, world.network.now()
+    world.have(capacity=4)
+    world.come(2)
+    found = [service.explain(now), service.explain(now, sheddable=True)]
+    assert [isinstance(one.decision, NoChoice) for one in found] == [False, True]
+    choice = NoChoice("all-full", (), True)
+    for _ in range(2):
+        batch = Waiter(is_sheddable=True)
+        assert service.room.enter(batch, choice, now + 60.0) == "waits"
+    outlooks = [service.queue_now(choice), service.queue_now(choice, sheddable=True)]
+    assert [one.outlook for one in outlooks] == ["waits", "full"]

@@ -192,7 +192,6 @@ class TargetSession:
 
     def lost(self, cause: Loss | None) -> None:
         promising = self.is_promising
-        self._is_leaving = True
         self._lose_all("the connection to the target was lost")
         self._pool.gone(self, "does not speak HTTP/2" if promising else "")
         self.http2.let_go()
