@@ -5,7 +5,7 @@ import tracemalloc
 from router.model.ids import SiteId
 from router.model.latency import FINE_BOUNDS_S, quantile
 from router.model.port_reading import SERVED_NOWHERE
-from router.service.counters import CodeClass, ServiceCounters
+from router.service.counters import CLASS_OF_DIGIT, HTTP_CLASSES, CodeClass, ServiceCounters
 from router.service.histograms import Histogram
 from router.service.spilled import by_reason, by_site
 
@@ -205,8 +205,8 @@ def test_what_was_chosen_is_told_by_the_policy_that_chose() -> None:
     assert counters.snapshot().decisions == {("fill", "chosen"): 2, ("fill", "all-full"): 1}
     counters.chosen += 1
     counters.set_policy("fill")
-    counters.chosen += 4
-    decisions = {("fill", "chosen"): 6, ("fill", "all-full"): 1, ("spread", "chosen"): 1}
+    counters.chosen += 3
+    decisions = {("fill", "chosen"): 5, ("fill", "all-full"): 1, ("spread", "chosen"): 1}
     for _ in range(2):
         assert counters.snapshot().decisions == decisions
 
@@ -254,3 +254,18 @@ def test_the_time_of_answers_is_that_of_all_that_a_site_served_well() -> None:
     single = Histogram()
     single.observe(0.1)
     assert times[B] == list(single.counts)
+
+
+def test_what_each_site_served_is_the_sum_of_how_its_requests_ended() -> None:
+    counters = ServiceCounters()
+    ended: list[tuple[CodeClass, int]] = [("2xx", 3), ("4xx", 1), ("5xx", 2)]
+    for code, times in ended:
+        for _ in range(times):
+            count(counters, A, code, 0.1)
+    count(counters, B, "2xx", 0.1)
+    tally = counters.reading()
+    assert (tally.served, tally.failed, sum(tally.counts)) == ({A: 6, B: 1}, 2, 7)
+
+
+def test_the_class_of_a_status_is_that_of_its_first_digit() -> None:
+    assert [CLASS_OF_DIGIT[ord(digit)] for digit in "12345"] == [*HTTP_CLASSES]

@@ -1,11 +1,14 @@
 """Figures of a service port that are worked out from others."""
 
+from typing import get_args
+
 import pytest
 
 from router.model.limits import QUEUE_DEFAULT_MAX, QUEUE_DEFAULT_MIN, QUEUE_PER_SLOT
+from router.net.ports import DialCode, DialFailure
 from router.service.figures import NO_LOAD, Left, Load
-from router.service.observers import Passage
-from router.service.ports import LegFailure, NoTls, TargetConfig
+from router.service.observers import Finished, Passage
+from router.service.ports import LegFailure, NoTls, TargetConfig, dial_failure
 from router.service.sites.answer_habit import AnswerHabit
 from tests.unit.exchange.fakes import Site, candidate, site_of
 from tests.unit.service.test_ejection import KEY, Shop, is_silent
@@ -30,6 +33,8 @@ def test_what_nothing_is_said_of_is_none() -> None:
     assert (NO_LOAD.beyond, NO_LOAD.waiting, NO_LOAD.reserved) == (0, 0, 0)
     assert not NO_LOAD.refuses and not NO_LOAD.is_learnt
     assert LegFailure("busy").retry_s == 0.0 and not NoTls("no CA").is_of_clients
+    finished = Finished(key=DB, protocol="tcp", client="")
+    assert (finished.bytes_in, finished.bytes_out, finished.status) == (0, 0, 0)
     passage = Passage()
     times = (passage.queue_s, passage.network_s, passage.target_s, passage.total_s)
     assert (passage.attempts, times) == (0, (0.0, 0.0, 0.0, 0.0))
@@ -88,3 +93,10 @@ def test_a_site_is_not_full_while_another_router_of_it_has_room(
     totals = shop.forwarder.readings.totals_at(KEY)
     assert totals is not None
     assert (totals.full, totals.absent) == (False, not sibling)
+
+
+@pytest.mark.parametrize("code", get_args(DialCode))
+def test_a_dial_that_fails_is_a_connect_that_failed_unless_the_lack_is_here(code: DialCode) -> None:
+    failure = dial_failure(DialFailure(code, "why"))
+    expected = "exhausted" if code == "exhausted" else "connect-failed"
+    assert (failure.code, failure.reason) == (expected, "why")

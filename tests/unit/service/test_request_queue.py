@@ -18,7 +18,7 @@ from router.service.admission import SlotAdmission
 from router.service.request_queue import WaitingRoom
 from tests.unit.exchange.fakes import FakeNetwork
 
-HERE, B, C = SiteId("here"), SiteId("b"), SiteId("c")
+HERE, B, C, Z = SiteId("here"), SiteId("b"), SiteId("c"), SiteId("z")
 SIBLING = RouterId("sibling")
 WAIT_S = 60.0
 
@@ -339,3 +339,10 @@ def test_who_comes_back_from_a_stand_is_before_all_others() -> None:
     room.come(full(B), 1)
     assert first.asked_to_stand == [B, B]
     assert [one.asked_to_stand for one in others] == [[], [], []]
+
+
+@pytest.mark.parametrize("site", [B, Z])
+def test_who_stands_at_another_site_waits_for_this_one_whatever_its_id(site: SiteId) -> None:
+    room = Room(limit=1)
+    assert [one.stands_at for one in room.come(full(site), 1)] == [site]
+    assert (room.unserved, room.queued, room.is_full) == (1, 1, True)

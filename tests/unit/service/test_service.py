@@ -296,6 +296,7 @@ def test_what_a_request_meets_that_comes_now_is_the_queue_as_it_is(queue_wait_s:
         (4.0, -1.0, 6.0, 4.0, 0.0),
         (4.0004, 2.9996, 5.9996, 4.0, 3.0),
         (4.016, 2.984, 5.984, 4.016, 2.984),
+        (9.5, None, 0.5, 9.5, None),
         (12.0, None, 0.0, None, None),
     ],
 )
