@@ -47,7 +47,8 @@ def test_an_answer_carries_the_id_of_its_request_unless_its_target_set_one(
 ) -> None:
     made = ids()
     assert made.on_response(OK + fields + rest, b"7") == OK + b"X-Id: 7\r\n" + fields + rest
-    own = OK + fields + b"x-id: own\r\n" + rest
-    assert made.on_response(own, b"7") == own
+    for value in (b"own", b""):
+        own = OK + fields + b"x-id: " + value + b"\r\n" + rest
+        assert made.on_response(own, b"7") == own
     made.set_name("")
     assert made.on_response(OK + fields + rest, b"7") == OK + fields + rest
