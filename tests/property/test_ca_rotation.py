@@ -22,7 +22,7 @@ from certs.identity import SiteIdentity
 from certs.tls import contexts
 from router.model.ids import SiteId
 from router.trust.ca_rotation import Rotating
-from tests.examples import examples
+from tests.examples import examples, histories
 from tests.unit.certs.test_rotation import shows
 from tests.unit.journal import Journal
 
@@ -167,7 +167,7 @@ def come_back(holder: Holder) -> None:
     upgraded=[False] * 4,
 )
 @settings(max_examples=examples(15))
-@given(steps=st.lists(STEPS, max_size=14), upgraded=st.lists(st.booleans(), min_size=4, max_size=4))
+@given(steps=histories(STEPS, 14), upgraded=st.lists(st.booleans(), min_size=4, max_size=4))
 def test_two_upgraded_linked_sites_can_always_link_anew(
     steps: list[Step], upgraded: list[bool]
 ) -> None:

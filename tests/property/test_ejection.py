@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 from router.balance.targets.ejection import Ejections, TargetStanding
 from router.balance.targets.recent_answers import RecentAnswers
 from router.model import limits
+from tests.examples import histories
 
 TARGET = "10.0.0.1:80"
-STEPS = st.lists(
-    st.tuples(st.sampled_from(("fail", "ok", "return", "deny")), st.floats(0.0, 20.0)), max_size=80
+STEPS = histories(
+    st.tuples(st.sampled_from(("fail", "ok", "return", "deny")), st.floats(0.0, 20.0)), 80
 )
-ANSWERS = st.lists(st.tuples(st.booleans(), st.floats(0.0, 1.5)), max_size=120)
+ANSWERS = histories(st.tuples(st.booleans(), st.floats(0.0, 1.5)), 120)
 """Whether it failed, and how long after the one before."""
 
 

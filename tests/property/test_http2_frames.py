@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from router.http.http2 import codes
 from router.http.http2.blocks import encoded
 from router.http.http2.heads import Fields
+from tests.examples import histories
 from tests.property import h2_wire
 from tests.property.test_http2 import Told
 from tests.property.wire_by_ids import WireByIds
@@ -247,13 +248,13 @@ class Driven:
 
 
 @example(script=[("next", 5, []), ("reset", 3, 0), ("head", 3, 4, INFORMATIONAL, [])])
-@given(script=st.lists(st.one_of(HEAD, FRESH, FRESH, *PEER, OURS, OURS, OURS), max_size=60))
+@given(script=histories(st.one_of(HEAD, FRESH, FRESH, *PEER, OURS, OURS, OURS), 60))
 def test_towards_clients_it_is_as_with_h2(script: list[tuple[Any, ...]]) -> None:
     run(script, client=False)
 
 
 @example(script=[("setting", 3, 0), ("open", 1, 0)])
-@given(script=st.lists(st.one_of(ANSWER, PAIR, PAIR, HEAD, *PEER, OURS, OURS, OURS), max_size=60))
+@given(script=histories(st.one_of(ANSWER, PAIR, PAIR, HEAD, *PEER, OURS, OURS, OURS), 60))
 def test_towards_targets_it_is_as_with_h2(script: list[tuple[Any, ...]]) -> None:
     run(script, client=True)
 

@@ -9,7 +9,7 @@ from router.http.http2 import codes
 from router.http.http2.codes import frame
 from router.http.http2.streams import FinishedStreamUser, Http2Stream
 from router.model import limits
-from tests.examples import examples
+from tests.examples import examples, histories
 from tests.unit.http.test_http2_streams import ANSWER, REQUEST, TRAILERS, Scene
 
 SIZES = (0, 1, 5_000, limits.HTTP2_QUANTUM_BYTES, limits.HTTP2_QUEUE_BYTES + 1)
@@ -90,7 +90,7 @@ EVENTS: tuple[Callable[[Streams, int], None], ...] = (
 
 
 @settings(max_examples=examples(200))
-@given(st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 30)), max_size=60))
+@given(histories(st.tuples(st.sampled_from(EVENTS), st.integers(0, 30)), 60))
 def test_a_connection_has_queued_what_its_streams_have(
     events: list[tuple[Callable[[Streams, int], None], int]],
 ) -> None:

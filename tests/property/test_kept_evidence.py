@@ -16,7 +16,7 @@ from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RateLoad, RemoteCandidate
 from router.model.specs import PolicyName, PolicySpec
-from tests.examples import examples
+from tests.examples import examples, histories
 from tests.unit.balance.builders import ToldBalancer
 
 HERE = SiteId("here")
@@ -150,7 +150,7 @@ _BEYOND = [
 @example(events=_BEYOND)
 @example(events=[*_BEYOND, ("slots", 0, True, False)])
 @example(events=[*_BEYOND, ("share", 0.5), ("decide", frozenset(), None, True)])
-@given(events=st.lists(EVENTS, max_size=40))
+@given(events=histories(EVENTS, 40))
 def test_decisions_that_share_what_does_not_change_are_told_as_they_were(
     events: list[tuple[Any, ...]],
 ) -> None:

@@ -22,8 +22,9 @@ from router.balance.learning.knees import (
     LEVELS as STEPS,
 )
 from router.model import limits
+from tests.examples import histories
 
-REQUESTS = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 64)), max_size=400)
+REQUESTS = histories(st.tuples(st.integers(1, 40), st.integers(1, 64)), 400)
 LEVELS = st.lists(
     st.tuples(st.integers(1, 60), st.integers(30, 500), st.sampled_from([8, 9, 16, 64])),
     unique_by=lambda one: one[0],

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from router.balance.sites.reports import LoadReports
 from router.model import limits
 from router.model.ids import ServiceKey
-from tests.examples import examples
+from tests.examples import examples, histories
 
 KEYS = [ServiceKey("web", 80), ServiceKey("api", 80)]
 LOADS = st.tuples(st.integers(0, 12), st.integers(0, 2), st.none() | st.sampled_from([4, 10, 100]))
-STEPS = st.lists(st.tuples(st.sampled_from(KEYS), LOADS, st.floats(0.0, 0.2)), max_size=40)
+STEPS = histories(st.tuples(st.sampled_from(KEYS), LOADS, st.floats(0.0, 0.2)), 40)
 Load = tuple[int, int, int | None]
 
 

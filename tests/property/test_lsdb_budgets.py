@@ -275,7 +275,7 @@ PARTS = st.tuples(
 )
 
 
-@given(st.lists(st.tuples(PARTS, st.booleans()), max_size=12), PARTS)
+@given(histories(st.tuples(PARTS, st.booleans()), 12), PARTS)
 def test_a_budget_counts_what_is_stored_however_it_came_there(
     history: list[tuple[tuple[int, frozenset[int], int], bool]],
     last: tuple[int, frozenset[int], int],

@@ -16,7 +16,7 @@ from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RemoteCandidate
 from router.model.specs import PolicyName, PolicySpec
-from tests.examples import examples
+from tests.examples import examples, histories
 from tests.unit.balance.builders import ToldBalancer
 
 HERE = SiteId("here")
@@ -279,7 +279,7 @@ def test_overflow_is_a_cheaper_site_left_because_it_is_full(
 @given(
     known=facts(st.sampled_from([2, 4, 6])),
     policy=policies(*NAMES),
-    steps=st.lists(st.integers(0, 3), max_size=60),
+    steps=histories(st.integers(0, 3), 60),
 )
 def test_no_policy_ever_goes_over_a_stated_capacity(
     known: list[Fact], policy: PolicySpec, steps: list[int]
@@ -389,7 +389,7 @@ def test_spread_and_split_give_exact_shares_and_keep_proportions_when_a_site_lea
 @given(
     sizes=SIZES,
     later=SIZES,
-    history=st.lists(st.sets(st.sampled_from(SITES), max_size=3), max_size=40),
+    history=histories(st.sets(st.sampled_from(SITES), max_size=3), 40),
     name=st.sampled_from(["spread", "split"]),
 )
 def test_whatever_happened_before_everybody_with_room_is_served_within_bounded_steps(
@@ -411,7 +411,7 @@ def test_whatever_happened_before_everybody_with_room_is_served_within_bounded_s
     before=policies(*NAMES),
     after=policies(*NAMES),
     sizes=SIZES,
-    history=st.lists(st.sets(st.sampled_from(SITES), max_size=3), max_size=20),
+    history=histories(st.sets(st.sampled_from(SITES), max_size=3), 20),
 )
 def test_a_switch_of_policy_begins_all_turns_anew(
     before: PolicySpec, after: PolicySpec, sizes: list[int], history: list[set[SiteId]]

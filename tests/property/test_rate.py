@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from router.balance.rate import Gate, RateDemand, SlidingCount
 from router.model import limits
 from router.model.capacity import Rate
-from tests.examples import examples
+from tests.examples import examples, histories
 
 ENOUGH = settings(max_examples=examples(200))
 
@@ -29,12 +29,12 @@ def rates(draw: st.DrawFn) -> Rate:
 
 
 # Shares of a window that pass, and how many come at once then.
-ARRIVALS = st.lists(
+ARRIVALS = histories(
     st.tuples(
         st.floats(0.0, 0.02) | st.floats(0.0, 0.3) | st.sampled_from((0.0, 1.0, 1 / 256, 7.0)),
         st.integers(1, 5) | st.integers(1, 300),
     ),
-    max_size=60,
+    60,
 )
 
 
@@ -131,7 +131,7 @@ def test_it_is_calm_again_only_after_its_stay_and_when_little_is_asked_for(
 
 @ENOUGH
 @given(
-    gaps=st.lists(st.floats(0.0, 0.01) | st.floats(0.0, 2.0), max_size=200),
+    gaps=histories(st.floats(0.0, 0.01) | st.floats(0.0, 2.0), 200),
     span_s=st.sampled_from((1.0, 3.0)),
 )
 def test_a_count_is_never_too_low_and_never_a_grain_too_high(

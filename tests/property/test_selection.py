@@ -17,7 +17,7 @@ from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RateLoad, RemoteCandidate
 from router.model.specs import PolicyName, PolicySpec
-from tests.examples import examples
+from tests.examples import examples, histories
 from tests.unit.balance.builders import ToldBalancer
 
 HERE = SiteId("00")
@@ -290,7 +290,7 @@ def test_overflow_is_said_exactly_when_a_cheaper_one_was_full(
 @QUICK
 @given(
     slots=st.integers(1, 4),
-    steps=st.lists(st.booleans(), max_size=60),
+    steps=histories(st.booleans(), 60),
     adverts=remotes(),
 )
 def test_requests_spill_only_while_local_is_full(

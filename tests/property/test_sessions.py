@@ -17,7 +17,7 @@ from router.balance.targets.sessions import SESSION_KEY_MAX, SessionTable, score
 from router.model import limits
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
-from tests.examples import examples
+from tests.examples import examples, histories
 from tests.property.test_selection import EXCLUDED, HERE, SITES, balancers
 
 KEYS = st.integers(1, SESSION_KEY_MAX)
@@ -46,8 +46,8 @@ def home(ledger: LocalLedger, key: int) -> str:
 @QUICK
 @given(
     capacities=st.dictionaries(st.sampled_from(NAMES), st.integers(1, 5), min_size=1),
-    keys=st.lists(KEYS, max_size=60),
-    leaving=st.lists(st.integers(0, 100), max_size=30),
+    keys=histories(KEYS, 60),
+    leaving=histories(st.integers(0, 100), 30),
 )
 def test_sessions_never_exceed_a_capacity_and_are_denied_only_when_all_is_full(
     capacities: dict[str, int], keys: list[int], leaving: list[int]
@@ -74,7 +74,7 @@ def test_sessions_never_exceed_a_capacity_and_are_denied_only_when_all_is_full(
 @given(
     targets=st.sets(st.sampled_from(NAMES), min_size=1),
     key=KEYS,
-    others=st.lists(KEYS, max_size=20),
+    others=histories(KEYS, 20),
 )
 def test_a_session_stays_whatever_the_others_do_while_there_is_room(
     targets: set[str], key: int, others: list[int]
@@ -150,13 +150,13 @@ def test_a_session_stays_where_it_is_unless_that_site_cannot_take_it(
         assert isinstance(plain, NoChoice)
 
 
-STEPS = st.lists(
+STEPS = histories(
     st.one_of(
         st.tuples(st.just("requests"), st.integers(0, 5_000)),
         st.tuples(st.just("wait"), st.integers(0, 30_000)),
         st.tuples(st.just("retry"), st.integers(1, 400)),
     ),
-    max_size=40,
+    40,
 )
 
 
@@ -195,9 +195,8 @@ def test_the_mixing_is_that_of_splitmix64() -> None:
 
 
 @given(
-    served=st.lists(
-        st.tuples(st.integers(1, 9), st.sampled_from(SITES), st.sampled_from((0, 1, 600, 1800))),
-        max_size=40,
+    served=histories(
+        st.tuples(st.integers(1, 9), st.sampled_from(SITES), st.sampled_from((0, 1, 600, 1800))), 40
     )
 )
 def test_a_session_is_remembered_until_it_was_idle_for_too_long(

@@ -15,7 +15,7 @@ from router.model.limits import (
 )
 from router.model.rights.grants import VERBS, ServiceGrant
 from router.model.rights.owners import Owner, agreed
-from tests.examples import examples
+from tests.examples import examples, histories
 from tests.unit.kubernetes.leader.test_owners import SITE_ID, Replica, kept
 from tests.unit.kubernetes.trust.fake_secrets import CONFLICT, FakeSecrets
 
@@ -104,7 +104,7 @@ CHANGES = st.one_of(
 
 
 @settings(deadline=None, max_examples=examples(200))
-@given(st.lists(CHANGES, max_size=25))
+@given(histories(CHANGES, 25))
 def test_routers_that_read_and_write_at_any_time_end_with_the_same_owners(
     changes: list[tuple[str, int, str, Owner | None]],
 ) -> None:
@@ -151,10 +151,7 @@ def _overtaken(api: FakeSecrets, replica: Replica) -> None:
 
 @settings(deadline=None, max_examples=examples(200))
 @given(
-    st.lists(
-        st.tuples(st.integers(0, 2), st.sampled_from(["lie", "look", "step", "restart"])),
-        max_size=20,
-    )
+    histories(st.tuples(st.integers(0, 2), st.sampled_from(["lie", "look", "step", "restart"])), 20)
 )
 def test_a_liar_that_routers_hear_first_owns_no_name_that_the_object_names(
     moves: list[tuple[int, str]],

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.model.token_bucket import TokenBucket
+from tests.examples import histories
 
-PAUSES_S = st.lists(st.floats(0.0, 3.0), max_size=60)
+PAUSES_S = histories(st.floats(0.0, 3.0), 60)
 
 
 @given(st.integers(1, 20), st.floats(0.1, 50.0), PAUSES_S)
@@ -32,7 +33,7 @@ def test_whoever_waits_until_it_is_ready_gets_one(
             assert bucket.take(now)
 
 
-@given(st.integers(1, 20), st.lists(st.integers(0, 30), max_size=30))
+@given(st.integers(1, 20), histories(st.integers(0, 30), 30))
 def test_what_is_earned_fills_it_up_to_the_burst(burst: int, earned: list[int]) -> None:
     bucket, left = TokenBucket(burst, 1.0, 0.0), burst
     for count in earned:

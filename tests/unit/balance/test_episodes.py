@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from router.balance.episodes import Begun, Ended, Episodes, Now
 from router.model.ids import ServiceKey
 from router.model.limits import EPISODE_QUIET_S, EPISODE_SITES_SHOWN, EPISODE_TOTALS_MAX
+from tests.examples import histories
 
 SHOP = ServiceKey("shop", 8080)
 
@@ -217,7 +218,7 @@ def test_as_many_sites_are_named_as_are_shown_and_the_rest_is_summed() -> None:
     assert begun.to == {**at, "…": 3}
 
 
-@given(st.lists(st.integers(0, 5), max_size=60))
+@given(histories(st.integers(0, 5), 60))
 def test_no_request_is_lost_between_begin_and_end(steps: list[int]) -> None:
     episodes, total, found = Episodes(0.0), 0, []
     for second, step in enumerate(steps, 1):

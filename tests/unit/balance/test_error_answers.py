@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from router.balance.targets.error_answers import ErrorAnswers, ErrorCounts
 from router.model.ids import ServiceKey
 from router.model.limits import FAILING_SHARE, TARGET_ERRORS_MIN, TARGET_ERRORS_S
+from tests.examples import histories
 
 KEY = ServiceKey("shop", 8080)
 ONE, OTHER = "10.0.0.1:80", "10.0.0.2:80"
@@ -78,7 +79,7 @@ def test_counts_that_fell_are_of_another_service() -> None:
     assert targets.second(4, 4) == [f"{ONE} answered 5xx to 4 of 4 requests in the last 1 s"]
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 40)), max_size=130))
+@given(histories(st.tuples(st.integers(0, 9), st.integers(0, 40)), 130))
 def test_it_says_what_an_oracle_with_all_seconds_finds(steps: list[tuple[int, int]]) -> None:
     targets = Targets()
     seconds = [(0, 0)]

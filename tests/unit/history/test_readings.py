@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from router.history.readings import SHED, change
 from router.model.ids import SiteId
 from router.model.port_reading import SERVED_NOWHERE, Reading
+from tests.examples import histories
 
 FAR = SiteId("far")
 
@@ -36,7 +37,7 @@ def test_what_is_served_nowhere_and_neither_fails_nor_is_given_up_is_rejected() 
     assert at_far.rejected == 0, "what fails at a site is not served nowhere"
 
 
-@given(st.lists(st.sampled_from(["begin", "end"]), max_size=40), st.integers(0, 40))
+@given(histories(st.sampled_from(["begin", "end"]), 40), st.integers(0, 40))
 def test_no_more_spills_than_is_seen_whenever_one_looks(steps: list[str], first: int) -> None:
     """Of a service of which every connection goes to another site."""
     begun = ended = 0

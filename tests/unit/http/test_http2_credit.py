@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.http.http2.credit_waits import CreditWaits
+from tests.examples import histories
 
 WINDOW, OTHER = 1, 3
 
 
 @given(
     st.integers(0, 1_000),
-    st.lists(st.tuples(st.integers(1, 10), st.integers(0, 5_000)), max_size=30),
+    histories(st.tuples(st.integers(1, 10), st.integers(0, 5_000)), 30),
 )
 def test_credit_buys_time_by_the_rate_that_is_asked_and_never_ahead(
     rate: int, steps: list[tuple[int, int]]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from router.http.http2.peer_deadlines import PeerDeadlines
 from router.http.http2.uptake import Uptake
 from router.model import limits
+from tests.examples import histories
 from tests.unit.exchange.fakes_http import FakeConnection, FakeTimers
 
 
@@ -36,7 +37,7 @@ def test_anything_taken_counts_where_no_rate_is_asked(connection: FakeConnection
 
 @given(
     st.integers(1, 1_000),
-    st.lists(st.tuples(st.integers(1, 10), st.integers(0, 5_000)), max_size=30),
+    histories(st.tuples(st.integers(1, 10), st.integers(0, 5_000)), 30),
 )
 def test_bytes_buy_time_by_the_rate_that_is_asked_and_never_ahead(
     rate: int, steps: list[tuple[int, int]]

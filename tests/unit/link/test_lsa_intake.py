@@ -13,6 +13,7 @@ from router.model.ids import RouterId, SiteId
 from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.specs import ServiceSpec
 from router.routing.adverts.lsa import Adjacency, Lsa, PartRef, Services, Topology, encode_lsa
+from tests.examples import histories
 from tests.unit.link.routers import FakeIdentity, Router, let_in_by_one_token, linked
 from tests.unit.link.wire import World
 
@@ -21,9 +22,7 @@ LARGEST = bytes(limits.LSA_PART_BYTES_MAX)
 RATE, BURST = limits.LSA_INTAKE_BYTES_PER_S, limits.LSA_INTAKE_BURST_BYTES
 GOOD, BAD = SiteId("1" * 32), SiteId("2" * 32)
 
-arrivals = st.lists(
-    st.tuples(st.floats(0.0, 2.0), st.integers(0, limits.LSA_PART_BYTES_MAX)), max_size=400
-)
+arrivals = histories(st.tuples(st.floats(0.0, 2.0), st.integers(0, limits.LSA_PART_BYTES_MAX)), 400)
 
 
 @given(arrivals)
@@ -41,7 +40,7 @@ def test_what_is_decoded_of_a_site_is_bounded_whatever_comes(
         assert intake.late_s(GOOD, 0, now) == 0.0
 
 
-@given(st.lists(st.integers(0, limits.LSA_PART_BYTES_MAX), max_size=400))
+@given(histories(st.integers(0, limits.LSA_PART_BYTES_MAX), 400))
 def test_a_site_within_its_rate_is_never_late(sizes: list[int]) -> None:
     intake, now = lsa_intake(), 0.0
     for size in sizes:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from router.link.streams.write_flow import WriteFlow
 from router.model import limits
+from tests.examples import histories
 from tests.unit.exchange.fakes_http import FakeConnection, FakeTimers
 
 MOST, LEAST = limits.LANE_TURN_BYTES_MAX, limits.LANE_TURN_BYTES_MIN
@@ -132,7 +133,7 @@ def test_little_that_is_always_under_way_over_a_long_path_is_no_backlog() -> Non
     assert (way.flow.turn_bytes, way.connection.bounds) == (MOST, [START])
 
 
-@given(st.lists(st.tuples(st.floats(1.0, 1e10), st.floats(0.0, 1e10)), max_size=40))
+@given(histories(st.tuples(st.floats(1.0, 1e10), st.floats(0.0, 1e10)), 40))
 def test_turns_stay_within_their_limits_whatever_the_way_does(
     seconds: list[tuple[float, float]],
 ) -> None:

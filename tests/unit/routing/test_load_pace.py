@@ -11,6 +11,7 @@ from router.model import limits
 from router.model.ids import RouterId
 from router.model.messages.adverts import LoadReport, RateLoad
 from router.routing.load_pace import LoadPace, LoadQueue, Urgency, refresh_s, urgency, weighed
+from tests.examples import histories
 
 N = RouterId("n")
 
@@ -108,7 +109,7 @@ def test_flips_go_before_changes_and_those_before_refreshing_and_all_have_a_shar
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 5)), max_size=12),
+    histories(st.tuples(st.sampled_from("abc"), st.integers(1, 5)), 12),
     st.integers(0, 30),
 )
 def test_all_of_one_urgency_comes_out_in_turns_whether_more_is_affordable_or_not(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from router.admin.console.auth import ConsoleSessions, Pacing, Users, basic
 from router.model import limits
+from tests.examples import histories
 
 KEY = b"k" * 32
 EACH_S = limits.CONSOLE_FAILURE_EACH_S
@@ -134,13 +135,13 @@ def test_one_session_too_many_ends_the_one_used_least_recently() -> None:
     assert sessions.user("t1", known, 2.0) is None
 
 
-STEPS = st.lists(
+STEPS = histories(
     st.tuples(
         st.sampled_from(["open", "use", "end", "change"]),
         st.integers(0, 400),
         st.floats(0, limits.CONSOLE_SESSION_S / 3),
     ),
-    max_size=60,
+    60,
 )
 
 
@@ -197,7 +198,7 @@ def test_sources_beyond_the_bound_share_one_account() -> None:
     assert len(pacing) == 1
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 10)), max_size=80))
+@given(histories(st.tuples(st.integers(0, 3), st.floats(0, 10)), 80))
 def test_nobody_guesses_faster_than_the_pace(tries: list[tuple[int, float]]) -> None:
     pacing, now = Pacing(), 0.0
     failed: dict[str, list[float]] = {}
