@@ -7,6 +7,7 @@ from router.documents.nodes import Findings, Node, Scalar
 from router.documents.readers import BAD, Bad, nearest, shown, text_of
 
 _HOST = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?\.?\Z")
+_WITH_ZONE = re.compile(r"[^%]*(%[A-Za-z0-9_.-]+)?\Z")
 
 
 def host(findings: Findings, node: Node, path: str) -> str | Bad:
@@ -119,7 +120,7 @@ def is_ip(value: str) -> bool:
         ipaddress.ip_address(value)
     except ValueError:
         return False
-    return True
+    return _WITH_ZONE.match(value) is not None  # Else any text is a zone.
 
 
 def auto_ip(value: str) -> str | None:
