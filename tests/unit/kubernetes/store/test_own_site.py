@@ -59,6 +59,16 @@ def test_a_site_that_was_made_anew_is_not_the_one_that_is_gone(own: tuple[str, O
     assert looks(site, "new", is_read=False), "what cannot be read changes nothing"
 
 
+def test_a_site_that_was_made_anew_is_known_where_news_of_its_secrets_are_late(
+    own: tuple[str, Object],
+) -> None:
+    site = OwnSite(own[0])
+    assert not looks(site, "old", own[1])
+    assert not looks(site, "new", own[1]), "as a ConfigMap that was replaced"
+    assert looks(site, "new", made()[1])
+    assert not looks(site, "new", own[1])
+
+
 def test_a_damaged_identity_is_of_the_site_that_was_there(own: tuple[str, Object]) -> None:
     site = OwnSite(own[0])
     assert not looks(site, "old", own[1])
