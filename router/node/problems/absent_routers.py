@@ -28,10 +28,16 @@ def notes_of_peers(
     utc: Callable[[float], str],
 ) -> Iterator[Note]:
     """``links``: those that this router dials to peers. ``linked``: other routers of the site that
-    are, over a link that either dialled. ``now``: monotonic seconds; ``utc``: of them."""
-    if len(linked) >= len(links):
+    are, over a link that either dialled. ``now``: monotonic seconds; ``utc``: of them.
+
+    A peer's name may stand for an IPv4 and an IPv6 address of one router, and one family may lead
+    nowhere from here: of the two the one counts that leads to more routers.
+    """
+    families = [[one for one in links if ("[" in one.name) is is_v6] for is_v6 in (False, True)]
+    counting = max(families, key=lambda some: (sum(one.state == "up" for one in some), len(some)))
+    if len(linked) >= len(counting):
         return
-    for link in links:
+    for link in counting:
         is_down = link.state != "up" and link.neighbour_router not in linked
         if is_down and now - link.since >= limits.ROUTER_ABSENT_S:
             since = time_of_day(utc(link.since))

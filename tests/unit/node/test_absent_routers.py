@@ -6,6 +6,7 @@ import msgspec
 
 from router.documents import UnreadyPod
 from router.link.sessions.link_status import LinkStatus
+from router.link.sessions.lost_races import LinkState
 from router.model import limits
 from router.model.events import Note
 from router.model.ids import RouterId
@@ -83,3 +84,26 @@ def test_a_peer_that_dials_this_router_is_not_missed() -> None:
     assert of_peer(LINK, "3") == [], "as many are linked as are dialled"
     assert of_peer(LINK, "3", others=1), "one of two is not"
     assert of_peer(LINK, "2", others=1) == []
+
+
+def test_a_second_family_of_a_router_that_is_linked_is_not_missed() -> None:
+    def link(address: str, state: LinkState) -> LinkStatus:
+        router = RouterId("2" if state == "up" else "")
+        return msgspec.structs.replace(
+            LINK, name=f"router {address}", state=state, neighbour_router=router
+        )
+
+    def missed(*links: LinkStatus) -> list[str]:
+        late = LINK.since + limits.ROUTER_ABSENT_S
+        linked = {RouterId(one.neighbour_router) for one in links if one.state == "up"}
+        return [
+            text.split()[2]
+            for text in said(notes_of_peers(links, linked, late, lambda at: "2026-01-01T12:01:00"))
+        ]
+
+    second_4, second_6 = link("10.0.0.2:55671", "up"), link("[fd00::2]:55671", "down")
+    third_4, third_6 = link("10.0.0.3:55671", "down"), link("[fd00::3]:55671", "down")
+    assert missed(second_4, second_6) == []
+    assert missed(second_4, second_6, third_4, third_6) == ["10.0.0.3:55671"]
+    assert missed(third_4, third_6) == ["10.0.0.3:55671"]
+    assert missed(second_6) == ["[fd00::2]:55671"]
