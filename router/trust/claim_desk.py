@@ -66,7 +66,8 @@ class Granting:
         self._kept.redeem(name, request, now, judged)
 
     def _answered(self, name: str, source: str, answer: ClaimAnswer, done: Answered) -> None:
-        if answer.outcome != "repeated":
+        is_looked_at = answer.status != HTTPStatus.TOO_MANY_REQUESTS  # Such may come in masses.
+        if is_looked_at and answer.outcome != "repeated":
             self._judged(name)
         if answer.outcome == "redeemed":
             told = f"Claim {name} was redeemed from {source}, by site {answer.site_id[:8]}."

@@ -544,6 +544,17 @@ def test_what_could_not_be_kept_elsewhere_may_be_asked_for_again(holder: Path) -
     assert journal.hints[-1] == "Make a new one with: sitectl token create FILE"
 
 
+def test_no_token_is_read_for_claims_of_a_source_that_asks_too_often(holder: Path) -> None:
+    trust = SiteTrust(holder, Journal().tell, kept=Elsewhere())
+    judged: list[str] = []
+    trust.follow_claims(judged.append)
+    statuses: list[int] = []
+    for _ in range(20):
+        trust.answer("t", b"no request", "10.0.0.9", lambda status, _: statuses.append(status))
+    assert set(statuses) == {400, 429}
+    assert judged == ["t"] * statuses.count(400)
+
+
 def test_what_hinders_a_link_elsewhere_is_its_state(holder: Path) -> None:
     elsewhere = Elsewhere()
     elsewhere.hindered["west"] = TokenHindrance("connecting", "no key is kept yet")
