@@ -31,6 +31,7 @@ STATE_VARIABLE = "SITECTL_STATE"
 IN_POD_STATE = "/var/lib/spillway"
 _LIMIT_RANGE = re.compile(r"(usage|ratio) per (Container|Pod) is")
 """In a LimitRange's refusal of a pod, "maximum cpu usage per Container is 200m, but limit is 2"."""
+_ENDED = frozenset(("Failed", "Succeeded"))
 _STARTING = frozenset(("ContainerCreating", "PodInitializing"))
 _NO_IMAGE = frozenset(("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"))
 
@@ -150,12 +151,14 @@ def may_run(cluster: Cluster) -> bool:
 
 def stuck_pods(pods: Sequence[Object], namespace: str) -> tuple[str, str] | None:
     """Which of them do not get ready and why, and the next step; None: any may just be starting."""
-    stuck = [pod for pod in pods if _is_stuck(pod)]
+    stuck = [pod for pod in pods if _is_stuck(pod) and _trouble(pod)]
     return _why_not_ready(stuck, namespace) if stuck else None
 
 
 def _is_stuck(pod: Object) -> bool:
     if is_ready(pod) or "deletionTimestamp" in metadata(pod):
+        return False
+    if part(pod, "status", "phase") in _ENDED:  # As one that was evicted: another is in its place.
         return False
     containers = _containers(pod)
     waiting = [part(dict(one), "state", "waiting", "reason") for one in containers]

@@ -1,20 +1,31 @@
 """Making objects so: only what differs is written."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
+from router.kubernetes.objects import texts
 from router.kubernetes.objects.objects import Object, name_of, version_of
 from sitectl.base.parallel import in_parallel
 from sitectl.kubernetes.cluster import Cluster
 from sitectl.kubernetes.planned import DryCluster
 from sitectl.site.site import Change
 
+_QUANTITIES: Final = frozenset({"cpu", "memory"})
+
 
 def covers(found: object, wanted: object) -> bool:
-    """Whether ``found`` has all that ``wanted`` says; what else it has does not count."""
+    """Whether ``found`` has all that ``wanted`` says; what else it has does not count.
+
+    API servers write quantities in a form of their own: 1000m is 1.
+    """
     if isinstance(wanted, Mapping):
         return isinstance(found, Mapping) and all(
-            key in found and covers(found[key], value) for key, value in wanted.items()
+            key in found
+            and (
+                covers(found[key], value)
+                or (key in _QUANTITIES and _is_same_amount(found[key], value))
+            )
+            for key, value in wanted.items()
         )
     if isinstance(wanted, list | tuple):
         return (
@@ -23,6 +34,11 @@ def covers(found: object, wanted: object) -> bool:
             and all(covers(one, other) for one, other in zip(found, wanted, strict=True))
         )
     return found == wanted
+
+
+def _is_same_amount(one: object, other: object) -> bool:
+    amount = texts.amount(str(one))
+    return amount is not None and amount == texts.amount(str(other))
 
 
 def make_so(cluster: Cluster, wanted: Iterable[Object]) -> list[tuple[Object, Change]]:
@@ -41,6 +57,6 @@ def make_so(cluster: Cluster, wanted: Iterable[Object]) -> list[tuple[Object, Ch
         else:
             after = cluster.apply(one)
             if before is not None and version_of(after) == version_of(before) != "":
-                change = "unchanged"  # The API writes some values otherwise: 1000m is 1.
+                change = "unchanged"  # The API writes some values otherwise.
         changes.append((one, change))
     return changes

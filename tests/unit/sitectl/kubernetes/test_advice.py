@@ -366,6 +366,7 @@ def test_check_leaves_objects_that_another_keeps_or_another_version_made_to_them
         ),
         ({"name": "router", "state": {"waiting": {"reason": "ContainerCreating"}}}, "", ""),
         ({"name": "router", "state": {"running": {}}, "ready": False}, "", ""),
+        ({"name": "router", "state": {"terminated": {}}, "restartCount": 1}, "", ""),
     ],
 )
 def test_check_names_a_pod_of_an_update_that_does_not_get_ready_beside_one_that_serves(
@@ -389,6 +390,45 @@ def test_check_names_a_pod_of_an_update_that_does_not_get_ready_beside_one_that_
     why = f": pod spillway-router-2 {said}" if said else ""
     assert f"SW0468 1 of 2 router pods are ready{why}" in lines
     assert hint in lines
+
+
+def test_check_misses_no_pod_that_was_evicted(shop: NamespaceLine, cluster: FakeCluster) -> None:
+    cluster.run_router()
+    cluster.item("/api/v1/status", STATUS)
+    cluster.items("/api/v1/links")
+    cluster.items("/api/v1/services")
+    waits = {"name": "router", "restartCount": 1, "state": {"waiting": {"reason": "Evicted"}}}
+    cluster.put(
+        "Pod",
+        "spillway-router-2",
+        metadata={"labels": {"spillway.dev/component": "router"}},
+        spec={"containers": [{"name": "router"}]},
+        status={"phase": "Failed", "reason": "Evicted", "containerStatuses": [waits]},
+    )
+    cluster.put("Deployment", "spillway-router", spec={"replicas": 1})
+    told = shop("check")
+    assert told.exit_code == 0, told.stdout
+
+
+def test_check_takes_a_quantity_for_the_same_however_the_server_writes_it(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    cluster.item("/api/v1/status", STATUS)
+    cluster.items("/api/v1/links")
+    cluster.items("/api/v1/services")
+    data = cluster.found("ConfigMap", "skupper-site")["data"]
+    data |= {"router-cpu": "1000m", "router-memory": "1024Mi"}
+    shop.ok("update")
+    (router,) = cluster.found("Deployment", "spillway-router")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert router["resources"]["requests"] == {"cpu": "1000m", "memory": "1024Mi"}
+    router["resources"]["requests"] = {"cpu": "1", "memory": "1Gi"}
+    assert "is not as ConfigMap" not in " ".join(shop("check").stdout.split())
+    assert shop("update", "--check").exit_code == 0
+    router["resources"]["requests"] = {"cpu": "2", "memory": "1Gi"}
+    assert "is not as ConfigMap" in " ".join(shop("check").stdout.split())
 
 
 def test_waiting_for_an_update_says_why_pods_are_not_replaced(
