@@ -278,12 +278,14 @@ class AttachedEdges:
             for name in before.services.keys() | self._offers.services.keys()
             if before.services.get(name) is not self._offers.services.get(name)
         }
-        sites = {
-            router
+        changed_sites = [
+            site
             for router, site in self._offers.sites.items()
             if before.sites.get(router) is not site
-        }
-        sites |= before.sites.keys() - self._offers.sites.keys()
+        ]
+        sites = {site.site for site in changed_sites}
+        routers = {site.router for site in changed_sites}
+        routers |= before.sites.keys() - self._offers.sites.keys()
         deleted = self._offers.deleted - before.deleted
         events: list[RoutingEvent] = []
         for router, edge in self._edges.items():
@@ -294,7 +296,7 @@ class AttachedEdges:
                 edge.party = party
                 edge.dirty |= self._names(edge.names)
             edge.dirty |= changed if edge.names is None else changed & edge.names
-            edge.owes |= edge.rows.touches(sites) or edge.rows.has_met(deleted)
+            edge.owes |= edge.rows.touches(routers, sites) or edge.rows.has_met(deleted)
             events += self._send(router, edge, now)
         return events
 

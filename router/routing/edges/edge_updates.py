@@ -60,9 +60,10 @@ class Rows:
         """Rows of services and candidates, and sites."""
         return self._count + len(self._sites)
 
-    def touches(self, routers: set[RouterId]) -> bool:
-        """Whether the edge holds a row of any of ``routers``."""
-        return not routers.isdisjoint(self._sites)
+    def touches(self, routers: set[RouterId], sites: set[SiteId]) -> bool:
+        """Whether the edge holds a row of any of ``routers``, or services of it name one of
+        ``sites``, which may be reached again."""
+        return not (routers.isdisjoint(self._sites) and sites.isdisjoint(self._named))
 
     def has_met(self, sites: Collection[SiteId]) -> bool:
         """Whether the edge was told of any of ``sites``."""

@@ -723,6 +723,28 @@ def test_of_sites_that_offer_an_edge_nothing_more_the_last_ones_are_rows(
     assert change.gone_sites == (told.network.identities["far"].router,)
 
 
+def test_a_site_that_a_service_names_is_a_row_again_when_it_is_reached_again() -> None:
+    told = Told()
+    other = msgspec.structs.replace(declare("s0"), spec=ServiceSpec(protocol="tcp", ports=(81,)))
+    told.network.serve("near", [declare("s0")], [advert("s0")])
+    told.network.run(2)
+    told.network.serve("far", [other], [])
+    told.network.run(2)
+    told.update()
+    far = told.network.identities["far"]
+    (first,) = all_told(told, told.wish(1, "s0"))
+    assert [row.conflicts for row in first.services] == [(far.site,)]
+    assert far.router in [row.router for row in first.sites]
+    told.network.cut("near", "far")
+    told.network.run(0.5)
+    (change,) = all_told(told, told.update())
+    assert change.gone_sites == (far.router,) and not change.services
+    told.network.connect("near", "far", 5)
+    told.network.run(2)
+    (change,) = all_told(told, told.update())
+    assert [row.router for row in change.sites] == [far.router]
+
+
 def test_an_edge_is_told_that_a_site_which_it_knew_was_deleted() -> None:
     told = serving(1)
     all_told(told, told.wish(1, "s0"))
