@@ -103,7 +103,7 @@ async def serve(
         for task in until_drained:
             task.cancel()
         process.record.cut(
-            process.router.forwarder.under_way,
+            process.router.forwarder.under_way + process.workers.cut,
             loop.time() - told_at,
             at_once=process.aborting.is_set(),
         )

@@ -43,6 +43,7 @@ from router.workers.worker_messages import (
     Stop,
     ToWorker,
     WorkerAnswer,
+    WorkerCut,
     WorkerDoor,
     WorkerFailed,
     heard,
@@ -128,6 +129,7 @@ async def _serve(directory: Path, logs: Logs, part: Part, links: int) -> int:
         await drain(process)
         for task in ending:
             task.cancel()
+        link.tell_cut()
     process.close()
     log.info("stopped")
     return 0
@@ -236,6 +238,11 @@ class _Lead:
                 told = door
                 self._say(WorkerDoor(door))
             await asyncio.sleep(_DOOR_LOOK_S if not told else 1.0)
+
+    def tell_cut(self) -> None:
+        """What is cut now, if anything."""
+        if under_way := self._process.router.forwarder.under_way:
+            self._say(WorkerCut(under_way))
 
     def _say(self, message: FromWorker) -> None:
         self._writer.write(words(message))

@@ -270,6 +270,12 @@ class WorkerFailed(msgspec.Struct, frozen=True, tag="failed"):
     error: str
 
 
+class WorkerCut(msgspec.Struct, frozen=True, tag="cut"):
+    """So many requests and connections this worker cuts at its end: the last that it says."""
+
+    under_way: int
+
+
 class WorkerAnswer(msgspec.Struct, frozen=True, tag="answer"):
     """To `Ask` of that number. ``more``: another one to it follows. ``clients_wait``: why further
     clients wait for a connection there; empty: they do not. ``why_no_dial``: likewise, why it can
@@ -289,7 +295,7 @@ class WorkerAnswer(msgspec.Struct, frozen=True, tag="answer"):
 
 
 ToWorker = Follow | Ask | ReadAgain | Reopen | Stop | Leave | Rebalance | Holding
-FromWorker = WorkerDoor | WorkerFailed | WorkerAnswer
+FromWorker = WorkerDoor | WorkerFailed | WorkerCut | WorkerAnswer
 
 _HeardT = TypeVar("_HeardT")
 

@@ -42,6 +42,7 @@ from router.workers.worker_messages import (
     Stop,
     Told,
     WorkerAnswer,
+    WorkerCut,
     WorkerDoor,
     WorkerFailed,
     heard,
@@ -86,6 +87,8 @@ class Workers:
         self._number = 0
         self.gone = MetricValues({}, {})
         """What those counted that died, but for service ports: each has `OneWorker.counters`."""
+        self.cut = 0
+        """Requests and connections that they cut when they ended."""
         self._hear_event: Callable[[int, Event], None] = lambda worker, event: None
         self._stopping = asyncio.Event()
         self.over = asyncio.Event()
@@ -196,6 +199,8 @@ class Workers:
                         self._lead_all()
                     case WorkerFailed(error=error):
                         one.failed = error
+                    case WorkerCut(under_way=under_way):
+                        self.cut += under_way
                     case WorkerAnswer() as answer:
                         self._answered(one, answer)
         except (EOFError, OSError):

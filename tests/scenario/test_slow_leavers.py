@@ -1,5 +1,6 @@
 """A client that still reads when its site stops gets all that was answered."""
 
+import contextlib
 import signal
 import socket
 import time
@@ -86,6 +87,26 @@ def test_a_stop_says_what_it_cut_after_its_time(net: Network) -> None:
         until(site.gone, "the site has stopped")
     told = site.ctl("events", "--code", "drain-cut").out
     assert " s after it was asked to, and cut 1 request or connection. (To wait longer" in told
+
+
+def test_a_stop_says_what_all_workers_cut(net: Network) -> None:
+    site, target = net.site("a", "--drain-grace", "1s", "--workers", "2"), net.http("a")
+    site.declare("shop", SHOP_PORT, protocol="tcp")
+    site.connect("shop", target)
+    net.start()
+    net.ready("shop", {"a": 1})
+    until(lambda: "worker-ready" in site.ctl("events").out, "both serve")
+    with contextlib.ExitStack() as clients:
+        for _ in range(16):
+            client = clients.enter_context(
+                socket.create_connection((site.address, SHOP_PORT), 10.0)
+            )
+            client.sendall(b"GET /bytes/2 HTTP/1.1\r\nHost: shop\r\n\r\n")
+            assert client.recv(65_536)
+        site.signal(signal.SIGTERM)
+        until(site.gone, "the site has stopped")
+    told = site.ctl("events", "--code", "drain-cut").out
+    assert " s after it was asked to, and cut 16 requests or connections. " in told
 
 
 def test_a_stop_that_cuts_nothing_says_nothing_of_it(net: Network) -> None:
