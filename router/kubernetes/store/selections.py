@@ -27,6 +27,7 @@ from router.kubernetes.services.last_applied import NOTE
 from router.kubernetes.targets.pods import is_router
 
 Kept = dict[str, Any]
+_RUNS: Final[Kept] = {"state": {"running": {}}}
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +111,8 @@ def pod(found: Kept) -> Kept:
 def _container(status: Kept, names: Iterable[str]) -> Kept:
     """How a container runs, waits or ended, of what the node says of it."""
     kept = _only(status, names)
+    if kept.keys() == {"state"} and _dict(kept["state"]).keys() == {"running"}:
+        return _RUNS  # As nearly all do: one value for all of them.
     for name in ("state", "lastState"):
         if name in kept:
             kept[name] = {
