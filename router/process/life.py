@@ -88,14 +88,14 @@ async def serve(
         notify("READY=1")
         until_drained.append(tasks.create_task(keep_told(process.line)))
         await process.stopping.wait()
+        told_at = loop.time()
         log.info("draining")
         process.record.draining()
         notify("STOPPING=1")
         for task in until_draining:
             task.cancel()
         await process.last_look()
-        told_at = loop.time()
-        until = told_at + process.grace_s
+        until = loop.time() + process.grace_s
         await _wait(process.router.drain_traffic, process, until)
         await _ended(process.workers, process, until)
         if loop.time() < until and not process.aborting.is_set():  # Else the rest is reset.
