@@ -1138,18 +1138,22 @@ def test_of_deleted_sites_an_edge_holds_the_last_ones(beyond: int) -> None:
     assert edge.table.deleted == set(sites[beyond:])
 
 
-def test_sites_that_nothing_is_left_of_are_taken_back_with_their_last_service() -> None:
+def test_a_site_that_offers_nothing_more_is_told_of_while_it_is_reached() -> None:
     told = serving(2)
     all_told(told, told.wish(1))
-    far = told.network.identities["far"].router
     gone: list[tuple[tuple[str, ...], tuple[RouterId, ...]]] = []
     for names in (["s0"], []):
         told.network.serve("far", map(declare, names), map(advert, names))
         told.network.run(2)
         (change,) = all_told(told, told.update())
         gone.append((change.gone_services, change.gone_sites))
-    assert gone == [(("s1",), ()), (("s0",), (far,))]
-    assert told.edges.rows_held == 1, "its own"
+    assert gone == [(("s1",), ()), (("s0",), ())]
+    assert told.edges.rows_held == 2, "its neighbor's and that of the site"
+    told.network.cut("near", "far")
+    told.network.run(2)
+    (change,) = all_told(told, told.update())
+    assert change.gone_sites == (told.network.identities["far"].router,)
+    assert told.edges.rows_held == 1, "its neighbor's"
 
 
 def test_a_change_continues_the_last_of_several_pieces() -> None:
