@@ -129,8 +129,8 @@ class ConfigDirectory:
         while True:
             now = time.monotonic() - _ASIDE * interval_s
             pause = pause_s(now, interval_s) if found is None else limits.CONFIG_ORDER_S
-            is_poked = self._poked.wait(pause)
-            self._poked.clear()
+            if is_poked := self._poked.wait(pause):
+                self._poked.clear()  # Not else: it may be poked right now.
             if ended.is_set():
                 return None
             is_over = is_poked or found is not None

@@ -49,7 +49,7 @@ def test_a_bind_that_waits_in_vain_is_undone_and_one_in_time_stays(
     place = f"{target.address}:{target.port}"
     target.stop()
     words = ("service", "bind", "shop", place, "--wait")
-    late = site.ctl(*words, "0.3", code=6)
+    late = site.ctl(*words, "1", code=6)
     assert f"{place} refused the connection; nothing is bound" in late.err
     assert connectors(site) == {} and site.service("shop")["targets"] == []
     target.start()
@@ -57,7 +57,7 @@ def test_a_bind_that_waits_in_vain_is_undone_and_one_in_time_stays(
     before = connectors(site)
     target.stop()
     net.ready("shop", {})
-    changed = site.ctl(*words, "0.3", "--capacity", "5", code=6)
+    changed = site.ctl(*words, "1", "--capacity", "5", code=6)
     assert "; the settings are as before" in changed.err
     assert connectors(site) == before
     (known,) = site.service("shop")["targets"]
@@ -69,7 +69,7 @@ def test_expose_waits_and_leaves_nothing_behind(net: Network, site: Site) -> Non
     target.stop()
     words = ("expose", "host", target.address, "--address", "cart", "--protocol", "http")
     ports = ("--port", str(SHOP_PORT + 1), "--target-port", str(target.port))
-    site.ctl(*words, *ports, "--wait", "0.3", code=6)
+    site.ctl(*words, *ports, "--wait", "1", code=6)
     assert site.service("cart") is None and connectors(site) == {}
     target.start()
     assert "exposed as service cart, ready" in site.ctl(*words, *ports, "--wait", "30").out
