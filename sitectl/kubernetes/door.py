@@ -18,6 +18,7 @@ from router.kubernetes.objects.names import (
     COMPONENT_ROUTER,
     ROUTER,
     ROUTER_CONTAINER,
+    STARTING,
 )
 from router.kubernetes.objects.objects import Object, metadata, name_of, part
 from sitectl.base.failure import Exit, Failure, unreachable
@@ -32,7 +33,6 @@ IN_POD_STATE = "/var/lib/spillway"
 _LIMIT_RANGE = re.compile(r"(usage|ratio) per (Container|Pod) is")
 """In a LimitRange's refusal of a pod, "maximum cpu usage per Container is 200m, but limit is 2"."""
 _ENDED = frozenset(("Failed", "Succeeded"))
-_STARTING = frozenset(("ContainerCreating", "PodInitializing"))
 _NO_IMAGE = frozenset(("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"))
 
 
@@ -164,7 +164,7 @@ def _is_stuck(pod: Object) -> bool:
     waiting = [part(dict(one), "state", "waiting", "reason") for one in containers]
     conditions = part(pod, "status", "conditions") or []
     return (
-        any(reason and reason not in _STARTING for reason in waiting)
+        any(reason and reason not in STARTING for reason in waiting)
         or any(one.get("restartCount") for one in containers)
         or any(
             (one.get("type"), one.get("status")) == ("PodScheduled", "False") for one in conditions

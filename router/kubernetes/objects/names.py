@@ -19,6 +19,8 @@ PROXY_PREFIX: Final = "spillway-proxy-"
 """Secrets: a claim that was granted; the credential that a link's claim was redeemed for."""
 ROUTER_CONTAINER: Final = "router"
 """In a pod of the site's router; a mesh may put others beside it."""
+STARTING: Final = frozenset({"ContainerCreating", "PodInitializing"})
+"""What a container waits for that is about to start."""
 CONSOLE: Final = "spillway-console"
 """Service, Route and Ingress of the console."""
 CONSOLE_USERS_SECRET: Final = "skupper-console-users"

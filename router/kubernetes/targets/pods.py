@@ -23,8 +23,6 @@ from router.model.specs import TargetSpec
 
 _NOT_READY: Final = "its pod is not ready"
 LEAVES: Final = "its pod is to end"
-_STARTS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
-"""What a container waits for that is about to start."""
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 
 
@@ -167,7 +165,7 @@ def ended_at(pod: Object) -> float:
 
 
 def all_ended_at(pod: Object) -> float | None:
-    """When the last of its containers ended, Unix seconds; None: one may run, or none is told."""
+    """When the last of its containers ended, Unix seconds; None: one may run, or nothing says."""
     ends = [_end_of(one, "state") for one in _container_statuses(pod)]
     told = [end for end in ends if end is not None]
     return max(told) if told and len(told) == len(ends) else None
@@ -184,14 +182,14 @@ def why_not_ready(pod: Object | None) -> str:
     if pod is None:
         return _NOT_READY
     waiting = ((one.get("state") or {}).get("waiting") for one in _container_statuses(pod))
-    reasons = (one.get("reason") for one in waiting if one)
-    reason = next((one for one in reasons if isinstance(one, str) and one not in _STARTS), "")
+    reasons = (str(one.get("reason") or "") for one in waiting if one)
+    reason = next((one for one in reasons if one and one not in names.STARTING), "")
     return f"{_NOT_READY}: {reason}" if reason else _NOT_READY
 
 
 def _of_router(pod: Object) -> list[Mapping[str, Any]]:
-    """What is told of the router's container, whatever a mesh put beside it; of all containers of a
-    pod that has none of its name."""
+    """The status of the router's container, and not of those that a mesh put beside it; of all
+    containers of a pod that has none of its name."""
     told = _container_statuses(pod)
     return [one for one in told if one.get("name") == names.ROUTER_CONTAINER] or told
 
