@@ -73,40 +73,34 @@ def test_a_client_that_has_its_answer_and_keeps_its_connection_delays_no_stop(
         until(site.gone, "the site has stopped")
 
 
-def test_a_stop_says_what_it_cut_after_its_time(net: Network) -> None:
+@pytest.mark.parametrize(
+    ("workers", "count", "cut"),
+    [
+        (1, 1, "1 request or connection. (To wait longer"),
+        (2, 16, "16 requests or connections. (To wait longer"),
+    ],
+)
+def test_a_stop_says_what_all_workers_cut_after_its_time(
+    net: Network, workers: int, count: int, cut: str
+) -> None:
     """A tcp connection is under way until a side closes it."""
-    site, target = net.site("a", "--drain-grace", "1s"), net.http("a")
+    site = net.site("a", "--drain-grace", "1s", "--workers", str(workers))
     site.declare("shop", SHOP_PORT, protocol="tcp")
-    site.connect("shop", target)
+    site.connect("shop", net.http("a"))
     net.start()
     net.ready("shop", {"a": 1})
-    with socket.create_connection((site.address, SHOP_PORT), 10.0) as client:
-        client.sendall(b"GET /bytes/2 HTTP/1.1\r\nHost: shop\r\n\r\n")
-        assert client.recv(65_536)
-        site.signal(signal.SIGTERM)
-        until(site.gone, "the site has stopped")
-    told = site.ctl("events", "--code", "drain-cut").out
-    assert " s after it was asked to, and cut 1 request or connection. (To wait longer" in told
-
-
-def test_a_stop_says_what_all_workers_cut(net: Network) -> None:
-    site, target = net.site("a", "--drain-grace", "1s", "--workers", "2"), net.http("a")
-    site.declare("shop", SHOP_PORT, protocol="tcp")
-    site.connect("shop", target)
-    net.start()
-    net.ready("shop", {"a": 1})
-    until(lambda: "worker-ready" in site.ctl("events").out, "both serve")
+    if workers > 1:
+        until(lambda: "worker-ready" in site.ctl("events").out, "both serve")
     with contextlib.ExitStack() as clients:
-        for _ in range(16):
-            client = clients.enter_context(
-                socket.create_connection((site.address, SHOP_PORT), 10.0)
-            )
+        for _ in range(count):
+            dialled = socket.create_connection((site.address, SHOP_PORT), 10.0)
+            client = clients.enter_context(dialled)
             client.sendall(b"GET /bytes/2 HTTP/1.1\r\nHost: shop\r\n\r\n")
             assert client.recv(65_536)
         site.signal(signal.SIGTERM)
         until(site.gone, "the site has stopped")
     told = site.ctl("events", "--code", "drain-cut").out
-    assert " s after it was asked to, and cut 16 requests or connections. " in told
+    assert f" s after it was asked to, and cut {cut}" in told
 
 
 def test_a_stop_that_cuts_nothing_says_nothing_of_it(net: Network) -> None:
