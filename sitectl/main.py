@@ -147,7 +147,7 @@ class _Root(Verbs):
                 formatter.write_dl(lines)
 
     def names_of(self, what: str, ctx: click.Context, incomplete: str) -> list[str]:
-        """For a shell that completes; nothing else needs what this imports."""
+        """Names for shell completion. The imports are here because nothing else needs them."""
         from sitectl.site.completion import names
 
         return names(what, ctx, incomplete)
@@ -163,7 +163,7 @@ class _Root(Verbs):
 
 
 def _output_asked(words: Sequence[str]) -> str:
-    """How to print what is wrong with ``words``, before they were parsed: as far as they say."""
+    """The output format for an error in ``words``, read from them before they are parsed."""
     line = " ".join(words)
     found = re.search(r"(?:^| )(?:-o ?|--output[ =])(json|yaml)(?: |$)", line)
     return found[1] if found else "table"
@@ -183,7 +183,7 @@ def _outcome(settings: Settings, run: Callable[[], Any]) -> int:
         click.echo("interrupted", err=True)
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has enough: not an error, and Python must not flush again.
+        # The reader closed the pipe: not an error, and Python must not flush again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
     except OSError as error:
@@ -216,7 +216,7 @@ def _system_failure(error: OSError) -> Failure:
 
 
 def _own_fault(error: Exception) -> Failure:
-    """What nobody thought of, in words that say how it is told to those who can mend it."""
+    """An unexpected exception, with the way to report it."""
     said = str(error).splitlines()[:1]
     message = f"sitectl could not go on: {type(error).__name__}: {' '.join(said)[:200]}"
     hint = f"Report it with what this prints: {TRACEBACK_VARIABLE}=1 and the same command"
@@ -298,6 +298,6 @@ def cli() -> None:
 def main() -> None:
     """The command `sitectl`."""
     if COMPLETE_VARIABLE in os.environ:
-        # Whoever presses a key wants words, and no errors in the line that is typed.
+        # Completion prints words, and no errors into the line that the user types.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     cli(prog_name="sitectl")

@@ -42,9 +42,9 @@ class Place:
         self._is_namespace = is_namespace
 
     def completed(self, text: str) -> str:
-        """``text``, in which each command for this site has the flags that it needs.
+        """``text`` with the flags that each command for this site needs.
 
-        Flags that a command has stay as they are, and what is completed stays as it is.
+        A command's own flags stay as they are; completing a text twice changes nothing.
         """
 
         def with_flags(found: re.Match[str]) -> str:
@@ -81,7 +81,7 @@ class Place:
         return _typed(given, own)
 
     def in_json(self, content: Any) -> Any:
-        """``content``, as JSON has it, with what its `FIELDS` say completed."""
+        """``content`` (decoded JSON) with the texts in its `FIELDS` completed."""
         if isinstance(content, Mapping):
             return {
                 name: self.completed(value)

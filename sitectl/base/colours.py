@@ -1,4 +1,4 @@
-"""Colours with a meaning, for people at a terminal; whoever sees none reads the same words."""
+"""Colors with a meaning, for terminals. The words say the same without them."""
 
 import os
 import sys

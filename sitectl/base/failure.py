@@ -20,7 +20,7 @@ class Exit(IntEnum):
 
 
 def doc_of(code: str) -> str:
-    """Where the documentation tells of a code; empty: it is none of ``SW`` and four digits."""
+    """Where the documentation explains a code; empty: the code is not ``SW`` and four digits."""
     is_code = len(code) == 6 and code.startswith("SW") and code[2:].isdigit()
     return f"docs/codes.md#{code.lower()}" if is_code else ""
 
@@ -28,8 +28,8 @@ def doc_of(code: str) -> str:
 class Failure(Exception):
     """A verb cannot do its work. ``code`` is short and stable, ``hint`` the next step.
 
-    ``detail`` are further lines for people (a diff, a list of errors), ``retryable`` whether the
-    same words may succeed later.
+    ``detail``: further human-readable lines (a diff, a list of errors). ``retryable``: the same
+    command may succeed later.
     """
 
     def __init__(

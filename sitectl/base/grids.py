@@ -12,7 +12,7 @@ GAP: Final = 2
 
 
 class Cell(NamedTuple):
-    """A text and what it means (`sitectl.base.colours`)."""
+    """A text and its meaning (`sitectl.base.colours`)."""
 
     text: str
     meaning: str = ""

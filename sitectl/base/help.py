@@ -20,7 +20,7 @@ _OTHERS: Final = "More"
 def sections(verbs: Mapping[str, str]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Titles, and under each the verbs of ``verbs`` (name and text) in the order of `SECTIONS`.
 
-    What no section names is under a title of its own, so that no verb is ever left out.
+    Verbs that no section names get a separate title, so no verb is ever left out.
     """
     left = dict(verbs)
     found = [
@@ -37,7 +37,7 @@ def meant(typed: str, known: Iterable[str]) -> str:
 
 
 def first_example(text: str) -> str:
-    """The first command line in a verb's help, without what is said beside it; empty: none."""
+    """The first command line in a verb's help, without its comment; empty: none."""
     for line in text.splitlines():
         words = line.strip()
         if line.startswith("  ") and words.startswith("sitectl "):

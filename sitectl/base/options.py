@@ -1,4 +1,4 @@
-"""Flags that every verb takes, wherever they stand, what they said, and flags that many take."""
+"""Flags that every verb takes, in any position, with their values; and flags that many take."""
 
 import functools
 import os
@@ -100,7 +100,7 @@ class Settings:
         return "kubernetes" if flags or IN_POD_VARIABLE in os.environ else "process"
 
     def on_kubernetes(self) -> bool:
-        """Whether sites are namespaces; False: directories, whoever runs their routers."""
+        """Whether sites are namespaces; False: directories, however their routers run."""
         return self.chosen_platform() == "kubernetes"
 
     def on_podman(self) -> bool:

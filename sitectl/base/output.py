@@ -58,8 +58,8 @@ def seconds(number: float) -> str:
 
 
 def quantile(told_s: float | None) -> str:
-    """A quantile, of which the router tells the end of its bucket: ``<0.1 ms``, ``<50 ms``,
-    ``>85 s``; ``-``: none. The console has the same words."""
+    """A quantile as the upper bound of its bucket, which is what the router reports: ``<0.1 ms``,
+    ``<50 ms``, ``>85 s``; ``-``: none. The console has the same words."""
     if told_s is None:
         return "-"
     if told_s > LAST_S:
@@ -135,7 +135,7 @@ def emit(
 
 
 def emit_file(settings: Settings, text: str) -> None:
-    """Print ``text``, the YAML of a file, or what it holds as JSON, which is read back alike."""
+    """Print ``text``, the YAML of a file, as it is or as JSON; both read back alike."""
     if settings.output != "json":
         click.echo(text, nl=False)
         return
@@ -202,9 +202,9 @@ def _shown(value: object) -> str:
 
 
 def report(settings: Settings, kind: str, name: str, change: str, text: str) -> None:
-    """Print what a verb changed: kind ``Change``, or ``text`` for people.
+    """Print what a verb changed: kind ``Change`` in JSON, else ``text``.
 
-    With ``--dry-run`` the objects that would have been written.
+    With ``--dry-run``: the objects that would have been written.
     """
     if settings.dry_run:
         emit_planned(settings)

@@ -14,9 +14,9 @@ Found = TypeVar("Found")
 
 
 def in_parallel(work: Callable[[Word], Found], words: Sequence[Word]) -> list[Found]:
-    """What ``work`` gives for each word, in order, several at a time.
+    """Call ``work`` with each word, several at a time; the results in the order of ``words``.
 
-    What it raises is raised here, for the first of ``words``, once all have ended.
+    Raises the exception of the first failed word, after all calls have ended.
     """
     build_types()
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:

@@ -1,9 +1,9 @@
-"""Tables for people at a terminal: columns that fit, in blocks where all of them do not.
+"""Tables for terminals: columns that fit, or blocks of columns where they do not.
 
-A narrow terminal gets, in this order: long texts folded at spaces, no narrower than `FOLD_TO`; no
-columns that the table can be understood without (`shortened`); then the columns in several tables
-below one another, each with the first column. What has no space in it, a name or an address, is
-never broken: it is there to be copied.
+For a narrow terminal, in this order: fold long texts at spaces, no narrower than `FOLD_TO`; omit
+columns that the table can be understood without (`shortened`); split the columns into several
+tables below one another, each with the first column. A text without spaces, such as a name or an
+address, is never broken: people copy it.
 """
 
 import re

@@ -17,7 +17,7 @@ _FLAT_DEPTH_MAX: Final = 2  # Fields, and a list in one.
 
 
 def config_failure(errors: list[ConfigError], message: str) -> Failure:
-    """Exit 1 with every error on a line of its own."""
+    """Exit 1 with one line for each error."""
     if len(errors) == 1:
         error = errors[0]
         place = f"{error.source}:{error.line}:{error.column}: " if error.line else ""

@@ -34,10 +34,10 @@ _DURATION: Final = re.compile(r"\b[\d.]+ (?:s|min|h|days?)\b(?: \d+ (?:s|min|h)\
 
 
 class Picture(NamedTuple):
-    """What one look found. ``content``: ``item`` or ``items`` of the envelope.
+    """The result of one read. ``content``: ``item`` or ``items`` of the envelope.
 
-    ``failure``: why it is not the router that told this; the verb fails with it, having shown it.
-    ``note``: what people are told beside it.
+    ``failure``: why the content is not from the router; the verb shows the content, then fails.
+    ``note``: a further line below it.
     """
 
     kind: str
@@ -97,7 +97,7 @@ def _on_screen(settings: Settings, look: Callable[[], Picture], pause_s: float) 
     from sitectl.base import screen
 
     last = ""
-    first = look()  # A wrong name is told before the terminal is taken.
+    first = look()  # A wrong name fails before the screen opens.
     try:
         with screen.opened() as terminal:
             picture: Picture | Failure = first

@@ -32,7 +32,7 @@ class DemoVerdict(msgspec.Struct, frozen=True):
 
     @property
     def is_broken(self) -> bool:
-        """By the routers, as far as can be told."""
+        """Whether the routers broke a promise, as far as these figures show."""
         return self.is_judged and not self.kept
 
 

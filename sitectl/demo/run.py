@@ -27,7 +27,7 @@ BURST = "burst"
 
 def run(*, hold: bool) -> int:
     """Run it; 0 when no promise was broken, see `judge`. ``hold``: look around until Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # As Ctrl-C: end what was started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # As Ctrl-C: stop all processes.
     state = Path(tempfile.mkdtemp(prefix="spillway-demo-"))
     network = DemoNetwork(state)
     try:

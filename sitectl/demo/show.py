@@ -59,7 +59,7 @@ class DemoPicture:
         self._live.update(Text("\n").join(self._lines))
 
     def table(self, rows: Sequence[Row]) -> None:
-        """What was offered and where it went."""
+        """The offered load and the sites that served it."""
         table = Table(title="What happened")
         for column in ("service", "phase", "offered", *self._sites, "lost", "p50 ms", "p99 ms"):
             table.add_column(column, justify="left" if column in ("service", "phase") else "right")

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class DemoSite(msgspec.Struct, frozen=True):
-    """A site of the demo: a loopback address of its own, its targets and what they may carry."""
+    """A site of the demo: its loopback address, its targets and their capacity."""
 
     name: str
     address: str
@@ -58,7 +58,7 @@ class DemoNetwork:
         self._started: list[str] = []
 
     def sitectl(self, site: str, *words: str, quiet: bool = True) -> str:
-        """Run one command for ``site``; its output. Raises DemoError with what it printed."""
+        """Run one command for ``site``; its output. Raises DemoError with the output."""
         line = f"sitectl --site {site} {' '.join(words)}"
         if not quiet:
             print(f"  $ {line}", flush=True)
@@ -110,7 +110,7 @@ class DemoNetwork:
         return "Redis"
 
     def start(self, site: DemoSite, *, console: bool = False) -> None:
-        """Make the site and start its router; with a console for who sits at this machine."""
+        """Make the site and start its router; ``console``: with one for this machine's users."""
         self.sitectl(
             site.name,
             *("init", site.name, "--bind-ip", site.address),

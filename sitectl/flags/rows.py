@@ -28,8 +28,8 @@ def rows_of(kind: Kind) -> list[Field]:
 
 
 def row_flags(kind: Kind) -> Callable[[Decorated], Decorated]:
-    """Give a verb the flags of the rows of ``kind``; `values_of` and `texts_of` have what was
-    typed."""
+    """Give a verb the flags of the rows of ``kind``; `values_of` and `texts_of` return the given
+    ones."""
 
     def decorate(function: Decorated) -> Decorated:
         for row in reversed(rows_of(kind)):
@@ -109,7 +109,7 @@ def remember(ctx: click.Context, param: click.Parameter, value: str | bool | Non
 
 
 def typed(ctx: click.Context) -> dict[str, str]:
-    """By flag, without its dashes: the texts that `remember` was told."""
+    """The texts that `remember` stored, by flag without its dashes."""
     found: dict[str, str] = ctx.meta.get(_META, {})
     return found
 
@@ -121,7 +121,7 @@ def texts_of(kind: Kind) -> dict[str, str]:
 
 
 def values_of(kind: Kind) -> dict[str, Any]:
-    """As `texts_of`, what they say."""
+    """As `texts_of`, parsed."""
     texts = texts_of(kind)
     return {row.attribute: read(row, texts[row.attribute]) for row in typed_rows(kind)}
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def site_to_change(settings: Settings) -> "ManagedSite":
-    """As `find_site`, held against other commands that change it until this command ends.
+    """As `find_site`, locked against other commands that change it until this command ends.
 
-    Between reading a document and writing it back nobody else may write it. When it ends it says
-    where else a change is to be made.
+    No other command may write a document between our reading it and writing it back. At its end
+    the command prints where else the change is needed.
     """
     site = find_site(settings)
     command = click.get_current_context()

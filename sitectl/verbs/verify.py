@@ -38,7 +38,7 @@ class _Bundle:
         self._tar: tarfile.TarFile | None = None
         self._members: dict[str, tarfile.TarInfo] = {}
         self.strange: list[str] = []
-        """What is no plain file, or leads elsewhere."""
+        """Entries that are no plain file, or are links to elsewhere."""
         if place.is_dir():
             return
         try:

@@ -24,7 +24,7 @@ def keep_link(
     chosen = name or _holder_of(links, token) or _free_name(site, links)
     require_name(chosen, "link")
     existing = site.find("Link", chosen)
-    # What is not said, a link that is there keeps.
+    # An existing link keeps the settings that no flag names.
     known = existing.spec if existing is not None else LinkSpec()
     assert isinstance(known, LinkSpec)
     spec = LinkSpec(
@@ -131,7 +131,7 @@ def _refused(item: dict[str, Any]) -> Failure:
 
 
 def incoming_link(site: Site, name: str) -> dict[str, Any] | None:
-    """The incoming link of that name, as the router tells; None: none, or it does not run."""
+    """The incoming link of that name, from the router; None: no such link, or no router runs."""
     items = site.told("/api/v1/links") or []
     incoming = (item for item in items if item.get("direction") == "incoming")
     return next((item for item in incoming if item["name"] == name), None)
@@ -156,15 +156,15 @@ def no_link(site: Site, name: str, leading: str | None, words: str) -> Failure:
 
 
 def revoke_site(site: Site, site_id: str) -> None:
-    """Put a site and the certificates it was given on the list, then end its sessions.
+    """Add a site and the certificates issued to it to the revocation list; end its sessions.
 
-    Claims that it redeemed and could redeem once more are refused from now on.
+    Claims that it redeemed and could redeem again are refused from now on.
     """
     granted = site.trust.granted()
     held = [grant for grant in granted if any(use.site_id == site_id for use in grant.redeemed)]
     serials = [use.serial for grant in held for use in grant.redeemed if use.site_id == site_id]
     reusable = [grant.name for grant in held if grant.uses_left and not grant.revoked]
-    # A claim that it alone used up is over too: its name says no longer that somebody is let in.
+    # A claim that this site alone used up is over too: its name no longer admits any site.
     ended = [
         grant.name
         for grant in held

@@ -1,7 +1,7 @@
 """Targets attached to services: which connector document holds a target, and changing it.
 
-The key of a binding is (service, type, name, target ports); each has a document of its own, so
-that capacities differ freely. A target that the user wrote into a file of several is found there.
+The key of a binding is (service, type, name, target ports). Each binding has a separate document,
+so that capacities differ freely. A target in a user's file of several documents is found there.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ class BoundTarget(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """For people: ``10.0.0.5``, ``deployment/shop``."""
+        """Human-readable: ``10.0.0.5``, ``deployment/shop``."""
         if self.kind == "host":
             return f"[{self.name}]" if ":" in self.name else self.name
         return f"{self.kind}/{self.name}"
@@ -58,13 +58,13 @@ class Binding:
 
     @property
     def shown(self) -> str:
-        """The target for people: ``10.0.0.5:5432``, ``deployment/shop``."""
+        """The target, human-readable: ``10.0.0.5:5432``, ``deployment/shop``."""
         ports = ",".join(map(str, self.ports))
         return f"{self.target.shown}:{ports}" if ports else self.target.shown
 
     @property
     def document_name(self) -> str:
-        """The name of its own connector document; the same key, the same name."""
+        """The name of its connector document; the same key gives the same name."""
         parts = (self.service, self.target.kind, self.target.name, "-".join(map(str, self.ports)))
         words = "-".join(filter(None, parts))
         plain = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
@@ -297,7 +297,7 @@ def changed_targets(
 def unbind_target(
     site: Site, service: str, target: BoundTarget, ports: tuple[int | str, ...] | None
 ) -> list[Binding]:
-    """Detach a target, of all its ports when ``ports`` is None; what was detached."""
+    """Detach a target from ``ports``, None: from all its ports; the detached bindings."""
     leaving = [
         binding
         for binding in bindings_of(site, service)

@@ -14,8 +14,7 @@ from sitectl.base.options import Duration, flag_group, flags_as
 from sitectl.site.site import Site
 
 NONE = "none"
-"""As a value of ``--capacity``, ``--site-capacity`` and ``--resume``: what was stated is withdrawn.
-"""
+"""The value of ``--capacity``, ``--site-capacity`` and ``--resume`` that removes the setting."""
 _TARGET_HELP = "What each target takes: 10 at once, 15/s, auto (learnt), or none."
 _SpecT = TypeVar("_SpecT", ConnectorSpec, SitePolicySpec)
 
@@ -118,7 +117,7 @@ site_cap_flags = flag_group(
 """``--site-capacity`` and ``--spill``; `lone_site_cap_flags` or `capacity_flags` give the rest."""
 
 lone_site_cap_flags = flags_as("cap", SiteCapFlags, site_cap_flags, _rate_flags)
-"""`site_cap_flags` where no target's capacity is stated."""
+"""`site_cap_flags` for verbs that configure no capacity of a target."""
 
 
 def stated_capacity(text: str, flag: str = "--capacity") -> int | str | None:

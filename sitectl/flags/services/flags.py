@@ -40,7 +40,7 @@ class ServiceFlags(msgspec.Struct, frozen=True, kw_only=True):
     def changes(self, before: ServiceSpec, protocol: str) -> dict[str, Any]:
         """The fields of ``before`` that they set, of a service that will speak ``protocol``.
 
-        Failure: what was typed does not fit.
+        Failure: the flags do not fit the service.
         """
         changes = values_of("Service")
         if self.queue is not None:

@@ -161,10 +161,10 @@ def require_port(name: str, port: int | None, ports: tuple[int, ...]) -> None:
 
 
 def note_no_listener(settings: Settings, site: Site, service: str) -> None:
-    """Say which ports of ``service`` this site does not listen at although it should, and which
+    """Print which ports of ``service`` this site does not listen at although it should, and which
     services of other sites lose their listeners here to it.
 
-    Nothing is said without a router, or where each service has an address of its own.
+    Prints nothing without a router, or where each service has a separate address.
     """
     if settings.dry_run or site.has_workloads or not site.admin.is_running():
         return

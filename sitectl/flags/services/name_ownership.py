@@ -12,13 +12,14 @@ from sitectl.base.options import Settings
 from sitectl.site.site import Site
 
 _SETTLES_S = 1.0
-"""For a router to take up what was declared."""
+"""Time for a router to apply a declaration."""
 
 
 def require_in_force(
     settings: Settings, site: Site, name: str, documents: Iterable[Document]
 ) -> None:
-    """If ``documents`` declare ``name``, that is what other sites use, as far as can be told here.
+    """If ``documents`` declare ``name``, require that other sites use this declaration, as far as
+    this site knows.
 
     Raises Failure (exit 5) where another site owns ``name`` and declares it otherwise.
     """
@@ -54,7 +55,7 @@ def require_in_force(
 
 
 def look(site: Site, name: str) -> dict[str, Any] | None:
-    """What the router knows of it; None: nobody else declares it."""
+    """The router's view of ``name``; None: no other site declares it."""
     try:
         view = site.admin.get(f"/api/v1/names/{urllib.parse.quote(name, safe='')}")
     except Failure as failure:

@@ -69,7 +69,7 @@ class DeclaredService(NamedTuple):
 
 
 def declared_service(site: Site, name: str) -> DeclaredService | None:
-    """The service as this site declares it, else another one, as far as the router was told."""
+    """The service as this site declares it, else as another site does, if the router knows it."""
     document = site.find("Service", name)
     if document is not None:
         spec = document.spec
@@ -112,9 +112,9 @@ def nearest_service(site: Site, text: str) -> str:
 
 
 def not_declared(site: Site, name: str) -> Failure:
-    """No service ``name`` is declared here, with those that are.
+    """No service ``name`` is declared here; the hint lists the declared ones.
 
-    Where no router answers another site may have declared it.
+    If no router answers, another site may have declared it.
     """
     known = sorted(document.name for document in site.documents() if document.kind == "Service")
     there = f"; declared here: {', '.join(known)}" if known else ""

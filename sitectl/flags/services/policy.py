@@ -17,7 +17,7 @@ from sitectl.flags.services.sessions import AFFINITY_HELP
 ISOLATIONS: Final = get_args(Isolation)
 
 QUEUE_DEFAULT = -1
-"""What ``--queue default`` is read as: none of its own."""
+"""The parsed value of ``--queue default``: the service has no queue setting."""
 
 
 class _QueueLength(click.IntRange):

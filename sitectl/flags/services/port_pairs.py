@@ -43,8 +43,8 @@ def matched(
 ) -> dict[int, int]:
     """The other side's port by the service's, in the order of the service's ports.
 
-    ``declared``: the service's own, None when nobody declares it: then a port alone is both.
-    ``all_ports``: each of them must be given. Failure (exit 5): they do not fit.
+    ``declared``: the service's ports, None if no site declares it: then a lone port is both.
+    ``all_ports``: each declared port must be given. Failure (exit 5): the pairs do not fit.
     """
     if declared is not None and all(pair.service is None for pair in pairs):
         if len(pairs) > len(declared) or (all_ports and len(pairs) < len(declared)):

@@ -1,4 +1,4 @@
-"""Flags for with whom this site shares a service: ``--export-to`` and ``--import-from``."""
+"""Flags for the sites that share a service: ``--export-to`` and ``--import-from``."""
 
 import shlex
 from collections.abc import Mapping
@@ -173,7 +173,7 @@ def where_to_look(site: Site, name: str, other: str = "") -> str:
 
 
 def sharing_text(spec: SitePolicySpec) -> list[str]:
-    """What the rules say, for people."""
+    """The rules, human-readable."""
     told = []
     if spec.export_to is not None:
         told.append(f"exports it to {_named(spec.export_to)}")

@@ -42,8 +42,7 @@ def put_until_ready(
 ) -> list[Change]:
     """`Site.put_all`; with ``wait_s`` also wait until every target is ready.
 
-    After a failure of the wait, or Ctrl-C, the documents are what they were before, or gone if
-    they are new.
+    If the wait fails, or at Ctrl-C, the documents are restored, and new ones deleted.
     """
     before = {} if wait_s is None else {(one.kind, one.name): one for one in site.documents()}
     changes = site.put_all(documents)

@@ -1,4 +1,4 @@
-"""Flags for what the site that joins by a token may do, and those terms for people."""
+"""Flags for the terms of a token: the rights of the site that joins by it; and their text."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -85,7 +85,7 @@ def terms_fields(terms: "TokenTerms") -> dict[str, list[str] | None]:
 
 
 def terms_text(fields: Mapping[str, list[str] | None]) -> str:
-    """`terms_fields` for people."""
+    """`terms_fields`, human-readable."""
     if all(patterns is None for patterns in fields.values()):
         return "everything"
     if len({str(patterns) for patterns in fields.values()}) == 1:

@@ -130,7 +130,7 @@ def read_console(ctx: click.Context, flags: ConsoleFlags) -> ConsoleWish | None:
 def console_of(
     settings: Settings, name: str, wish: ConsoleWish, before: ConsoleSpec | None
 ) -> ConsoleSpec | None:
-    """What the Site document of ``name`` shall say; None: no console."""
+    """The console section for the Site document of ``name``; None: no console."""
     if not wish.enabled:
         return None
     spec = before or ConsoleSpec(bind=_free_place(settings, name) if wish.bind is None else "")
@@ -175,7 +175,7 @@ def keep_user(site: DirectorySite, wish: ConsoleWish | None, spec: ConsoleSpec |
 
 
 def _free_place(settings: Settings, name: str) -> str:
-    """The first port that no other site of this state directory has, and nobody listens at."""
+    """The first port that no other site of this state directory has and no process listens at."""
     state = places.state_dir(settings)
     taken = set()
     for other in places.site_names(state):

@@ -17,7 +17,7 @@ def peer_flag(text: str) -> Callable[[Any], Any]:
 
 
 def refuse_peers(peers: tuple[str, ...]) -> None:
-    """Raise Failure: on Kubernetes nobody names them."""
+    """Raise Failure if peers are given: on Kubernetes, routers find their peers themselves."""
     if peers:
         raise usage("--peer is for sites on hosts; Pods find each other", "--routers 2")
 

@@ -49,10 +49,10 @@ pod_flags = flags_as(
 
 
 def use_of_pods(site: Site, target: BoundTarget, flags: PodFlags) -> dict[str, Any]:
-    """The fields of a connector that the flags set. Failure: ``--headless`` of what has no named
-    pods.
+    """The fields of a connector that the flags set. Failure: ``--headless`` for a workload
+    without named pods.
 
-    A process site says that it needs none of them.
+    A process site refuses them all: it needs none.
     """
     if not site.has_workloads:
         if flags.headless:
@@ -78,8 +78,8 @@ def mark_headless(site: Site, binding: Binding, change: Change) -> Change:
 
 
 def port_advice(site: Site, binding: Binding) -> list[str]:
-    """What is said of a workload's ports that are probably not meant: the pods name others, or the
-    same pods are a target at other ports too. Nothing of a host, which may have any number.
+    """Notes on a workload's ports that are probably wrong: the pods name others, or the same pods
+    are also a target at other ports. None for a host, which may have any number of ports.
     """
     target, service = binding.target, binding.service
     if target.kind in ("host", "service") or not site.has_workloads:

@@ -113,7 +113,7 @@ _NO_KEYS: Final = ("labels", "annotations", "container-network", "podman-endpoin
 
 
 def key_flags(function: Decorated) -> Decorated:
-    """Give a verb a flag for every key of ``skupper-site``; `given_keys` has what was typed."""
+    """Give a verb a flag for every key of ``skupper-site``; `given_keys` returns the given ones."""
     for name in (*reversed(_TEXTS), *reversed(_SWITCHES)):
         function = click.option(
             f"--{name}/--no-{name}" if name in _SWITCHES else f"--{name}",

@@ -1,4 +1,4 @@
-"""Texts with objects of Skupper v2, from a file or a directory, and what they ask for."""
+"""Objects of Skupper v2 from a file or a directory, and the documents that they mean."""
 
 from collections.abc import Iterable
 from pathlib import Path

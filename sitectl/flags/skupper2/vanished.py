@@ -39,7 +39,7 @@ class VanishedObjects:
         self._grants = [name for name in before.grants if name not in grants and name in open_]
 
     def tell(self, directory: Path) -> list[dict[str, Any]]:
-        """Say what they are and how each is removed; nothing changes."""
+        """Print them and how to remove each; changes nothing."""
         for one in self._documents:
             output.note(
                 f"{one.kind} {one.name} is no longer in {directory} and still counts. To remove "

@@ -213,7 +213,7 @@ def apply_text(settings: Settings, text: str, source: str) -> None:
 def apply_definition(
     settings: Settings, site: DirectorySite, defined: GatewayFile
 ) -> list[Changed]:
-    """Have the gateway offer and use what its YAML says; what that changed."""
+    """Make the gateway offer and use the services of its YAML; the changes."""
     with site.held():
         declared = network_services(site)
         wanted = wanted_documents(defined.gateway, defined.source, declared)
@@ -226,7 +226,7 @@ def apply_definition(
 
 
 def lines(changes: Iterable[Changed]) -> list[str]:
-    """Changes for people."""
+    """Changes, human-readable."""
     return [f"{document.kind.lower()} {document.name} {change}" for document, change in changes]
 
 

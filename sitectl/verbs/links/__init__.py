@@ -1,1 +1,1 @@
-"""Tokens, links and what they rest on: CA, access, neighbors, the way to a site."""
+"""Tokens, links and their foundations: CA, access, neighbors, the path to a site."""

@@ -100,7 +100,7 @@ def status(settings: Settings) -> None:
 
 
 def _item(site: Site) -> dict[str, Any]:
-    """As the router tells it; without one, as it is kept."""
+    """The state of the CA from the router; without a router, from the stored files."""
     try:
         item: dict[str, Any] = site.admin.get("/api/v1/ca")
     except Failure as failure:

@@ -309,7 +309,7 @@ def _last_seen(item: dict[str, Any]) -> str | None:
 
 
 def _linked_sites(site: Site) -> frozenset[str] | None:
-    """Ids of the sites that are heard over a link now; None: no router tells."""
+    """Ids of the sites linked now; None: no router answers."""
     links = site.told("/api/v1/links")
     if links is None:
         return None
@@ -401,7 +401,7 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
 
 
 def _is_up(site: Site, name: str) -> bool:
-    """Whether link ``name``, which this site dials, is up, as far as its router tells."""
+    """Whether link ``name``, which this site dials, is up, according to the router."""
     return any(
         one["name"] == name and one["direction"] == "outgoing" and one["state"] == "up"
         for one in site.told("/api/v1/links") or ()

@@ -112,7 +112,7 @@ def _network_table(items: list[dict[str, Any]]) -> str:
 
 
 def _services(item: dict[str, Any]) -> object:
-    """Of a site that is not reached what it offered when it was heard last, and when that was."""
+    """The services of a site; of an unreached one the last known services, and their age."""
     names = [str(service) for service in item.get("services") or []]
     at = str(item.get("services_at") or "")
     return f"{', '.join(names)} (as of {at[11:19]} UTC)" if at else names

@@ -1,4 +1,4 @@
-"""`revoke-access`: nobody, or one site, may link here any more."""
+"""`revoke-access`: all sites, or one site, may no longer link here."""
 
 import time
 
@@ -62,7 +62,7 @@ def revoke_access(settings: Settings, name: str | None) -> None:
 
 
 def _router_follows(site: Site) -> bool:
-    """Whether its router says that it takes up another CA by itself; older ones begin anew."""
+    """Whether its router reports that it applies a new CA by itself; older routers restart."""
     try:
         site.admin.get("/api/v1/ca")
     except Failure:
@@ -71,7 +71,7 @@ def _router_follows(site: Site) -> bool:
 
 
 def _revoke_one(settings: Settings, site: Site, name: str) -> None:
-    """Bar the site that ``name`` means, or void the token of that name that nobody used."""
+    """Revoke the site that ``name`` means, or the unused token of that name."""
     is_linked, found = _meant(site, name)
     unused = _is_unused(site, name)
     if not found and not unused:
@@ -108,10 +108,10 @@ def _revoke_one(settings: Settings, site: Site, name: str) -> None:
 
 
 def _meant(site: Site, name: str) -> tuple[bool, dict[str, str]]:
-    """Whether it is linked now, and the names by id of who is meant.
+    """Whether ``name`` is linked now, and the names of the sites that it means, by id.
 
-    ``name`` is of an incoming link, which comes first, else of a site that was let in, its id, or
-    of the token that let it in.
+    ``name`` is an incoming link (which comes first), an admitted site, its id, or the token that
+    admitted it.
     """
     incoming = incoming_link(site, name)
     if incoming is not None:
@@ -131,6 +131,6 @@ def _meant(site: Site, name: str) -> tuple[bool, dict[str, str]]:
 
 
 def _is_unused(site: Site, name: str) -> bool:
-    """Whether ``name`` is a claim that somebody could still redeem."""
+    """Whether ``name`` is a claim that a site could still redeem."""
     granted = site.trust.granted()
     return any(one.name == name and one.uses_left and not one.revoked for one in granted)

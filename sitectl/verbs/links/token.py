@@ -150,7 +150,7 @@ def _tell(settings: Settings, token: "Token", file: Path, told: str) -> None:
 def _made_before(
     site: Site, file: Path, name: str, uses: int, cost: int | None, terms: "TokenTerms"
 ) -> "Token | None":
-    """The token in ``file``, if it is the claim ``name`` as told and nobody has used it yet."""
+    """The token in ``file``, if it is claim ``name`` with these terms and is still unused."""
     from certs.token_files import tokens
 
     site.trust.sweep(time.time())

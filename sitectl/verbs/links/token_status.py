@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def token_fields(token: "Token") -> dict[str, Any]:
-    """What it says of itself, without secrets."""
+    """The fields of a token, without secrets."""
     from certs.clocks import utc
     from certs.names import format_endpoint
 

@@ -275,7 +275,7 @@ def _tell(
 
 
 def _start_words(content: Content) -> str:
-    """What has the restored router run here as it ran there, as far as this host can."""
+    """The commands that run the restored router here as it ran there, as far as this host can."""
     from sitectl.gateway.gateway_init import KINDS
 
     name, kind = content.name, "process"

@@ -87,7 +87,7 @@ def _secrets_in(site: Any) -> set[str]:
     try:
         listed = site.cluster.list("Secret")
     except Failure:
-        return found  # Then they are not in what is collected either, but for what looks so.
+        return found  # Then the collected files have none either, except texts that look like one.
     for one in listed:
         for key, text in (one.get("data") or {}).items():
             found.add(str(text))

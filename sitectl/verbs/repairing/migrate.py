@@ -214,7 +214,7 @@ def _planned(found: "SkupperNamespace", name: str) -> dict[str, Any]:
 def _steps(
     found: "SkupperNamespace", name: str, direction: "Direction", only_declare: bool = False
 ) -> "tuple[MigrationStep, ...]":
-    """What is left to do; that targets are ready is asked only when there is something else."""
+    """The remaining steps; readiness of targets is checked only if there is another step."""
     from router.kubernetes.migration.forecast import foretold
 
     view = msgspec.structs.replace(found.view(name), only_declare=only_declare)

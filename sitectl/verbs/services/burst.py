@@ -1,4 +1,4 @@
-"""`burst status|test|delete`: what is done when a service is saturated here."""
+"""`burst status|test|delete`: the actions for a service that is saturated here."""
 
 import time
 from typing import Any, Final

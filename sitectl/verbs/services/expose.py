@@ -54,7 +54,7 @@ _NO_PROXIES = "not needed here, there are no proxy pods"
 
 
 class _AskedService(msgspec.Struct, frozen=True):
-    """What is said of the service and its ports; None and empty: not given."""
+    """The flags for the service and its ports; None and empty: not given."""
 
     ports: tuple[int, ...] = ()
     target_ports: tuple[str, ...] = ()
@@ -180,7 +180,7 @@ def expose(
     advice = port_advice(site, binding)
     if bound is not None:
         documents.append(bound)
-    # First of all: nobody shall see for a moment what is not for them.
+    # First of all: no site may see the service for a moment if it is not for that site.
     documents[:0] = with_sharing(site, name, CapChange(is_said=False), sharing).put
     wait = None if settings.dry_run else wait
     changes = put_until_ready(site, name, [binding], documents, wait)
@@ -281,7 +281,7 @@ def unexpose(
     target = bound_target(site, name, words, namespace_of_target)
     removed = unbind_target(site, name, target, None)
     if removed and not bindings_of(site, name):
-        if unreadable := site.unreadable():  # Another target of it may stand there.
+        if unreadable := site.unreadable():  # They may hold another target of the service.
             for error in unreadable:
                 output.note(f"{name} stays, and what cannot be read: {error.message}")
         else:

@@ -182,7 +182,7 @@ def transfer(settings: Settings, name: str, whom: str) -> None:
 
 
 def granted_text(spec: SitePolicySpec) -> list[str]:
-    """What a Policy grants, for people."""
+    """The grants of a Policy, human-readable."""
     return [_granted(one) for one in spec.grants]
 
 
@@ -278,7 +278,7 @@ def _require_ours(site: Site, name: str, *, only_call: bool) -> None:
     if not is_here and not is_declared(site, name):
         raise not_declared(site, name)
     if only_call and (is_here or bindings_of(site, name)):
-        return  # Of what is here each site decides itself.
+        return  # Each site decides on its own part of a service.
     if not site.may_be_others(name) or not site.admin.is_running():
         return
     view = look(site, name)

@@ -201,11 +201,11 @@ def delete(settings: Settings, name: str) -> None:
 
 
 def _note_what_goes_on(site: Site, name: str) -> None:
-    """Say what the router still has of a service that was deleted, and what that waits for."""
+    """Print what the router still runs for a deleted service, and what it waits for."""
     try:
         notes = site.admin.get("/api/v1/status")["notes"] if site.admin.is_running() else []
     except Failure:
-        return  # It is deleted in any case, and `status` tells of the rest later.
+        return  # The service is deleted in any case; `status` shows the rest later.
     for one in notes:
         if one["code"] == "SW0332" and re.match(rf"Service {re.escape(name)}[ :]", one["message"]):
             output.note(f"{one['message']} {one['hint']}")

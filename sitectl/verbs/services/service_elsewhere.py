@@ -1,4 +1,4 @@
-"""What this site has of a service that another one declares: its listeners, its certificate."""
+"""This site's part of a service that another site declares: listeners and certificate."""
 
 from router.documents.addresses import split_listen
 from sitectl.base import output
@@ -60,9 +60,9 @@ def listen_here(
 def keep_certificate(
     settings: Settings, site: Site, name: str, tls_cert: str, rules: CapChange
 ) -> None:
-    """Keep a certificate for a service that another site declares. Failure: nobody does.
+    """Store a certificate for a service that another site declares. Failure: no site does.
 
-    ``rules`` are written with it, if any were said.
+    ``rules`` are written with it, if any were given.
     """
     credential = tls.credential_in_use(site, name)
     if not is_declared(site, name):

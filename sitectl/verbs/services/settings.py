@@ -1,4 +1,4 @@
-"""`service set`: settings of a service, of its targets, and of what this site has of it."""
+"""`service set`: settings of a service, of its targets, and of this site's part of it."""
 
 from typing import Any
 
@@ -160,7 +160,7 @@ def _set_elsewhere(
     listened: ListenerFlags,
     cert: tls.CertFlags,
 ) -> bool:
-    """Set what each site has of a service that another one declares; False: that is not all."""
+    """Set this site's part of a service that another one declares; False: more is to be set."""
     if listened.is_given == cert.is_given:
         return False
     if listened.is_given:
@@ -180,7 +180,7 @@ def _put(
     rules: CapChange,
     shown: tls.ShownCredential,
 ) -> tuple[str, str]:
-    """Write ``documents``, and what is to tell of it: the change, and the same in words."""
+    """Write ``documents``; the change, and the same in words."""
     gone = site.delete_all(rules.gone)
     is_unchanged = set(site.put_all(documents)) == {"unchanged"} and not gone
     require_in_force(settings, site, name, documents)

@@ -1,7 +1,7 @@
 """`admin`, hidden: carries calls to the admin API of the router in this pod, for `sitectl` outside.
 
-One exec carries several calls; what is sent stands on the command line, since commands hold no
-secret, and closing the input of an exec needs newer API servers.
+One exec carries several calls. The request is on the command line: commands hold no secret, and
+closing the input of an exec needs newer API servers.
 """
 
 import json

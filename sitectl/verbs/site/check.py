@@ -51,7 +51,7 @@ _STATE_FILES: Final[dict[str, type]] = {
     "links-down.json": dict,
     "listeners.json": list,
 }
-"""What the router writes down beside the documents, and what each file has."""
+"""Files that the router writes beside the documents, and the content of each."""
 _POLL_S: Final = 0.5
 """Between two checks of `--wait`: each reads every document and key of the site again."""
 _LEVELS_WRONG: Final[dict[str, Set[Level]]] = {

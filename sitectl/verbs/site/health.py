@@ -1,6 +1,7 @@
-"""`health`: whether a router lives, for who asks often: health checks of containers, scripts.
+"""`health`: whether a router lives, for frequent callers: health checks of containers, scripts.
 
-It reads no document and starts in a tenth of a second, so that it may be asked every few seconds.
+The verb reads no document and starts in a tenth of a second, so a script may call it every few
+seconds.
 """
 
 import os

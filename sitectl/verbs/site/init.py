@@ -142,7 +142,7 @@ def init(
 def _refuse_for_namespace(
     run_by: RunBy | None, wish: ProxyWish | None, console: ConsoleFlags, flags: dict[str, Any]
 ) -> None:
-    """Raise Failure: what is said is for sites on hosts."""
+    """Raise Failure for flags that are for sites on hosts."""
     refuse_on_kubernetes(console)
     if run_by is not None:
         raise usage("--run-by is for sites on this host", "sitectl --platform process init …")
@@ -152,7 +152,7 @@ def _refuse_for_namespace(
 
 
 def _says_how(ctx: click.Context, flags: dict[str, Any]) -> bool:
-    """Whether any flag says how the site shall be; none: as it is."""
+    """Whether any flag configures the site; none: it stays as it is."""
     default = click.core.ParameterSource.DEFAULT
     said = bool(given(ctx)) or bool(texts_of("Site"))
     return said or any(ctx.get_parameter_source(key) != default for key in flags)
@@ -206,7 +206,7 @@ def _init_podman(
     proxy: ProxyWish | None,
     console: ConsoleWish | None,
 ) -> None:
-    """Make the site and have podman run its router; finishes what was interrupted."""
+    """Make the site and have podman run its router; finishes an interrupted attempt."""
     spec, container = choice.placed(spec, container)
     change = make_site(settings, Document("Site", name, spec))
     site = DirectorySite(places.state_dir(settings) / name)

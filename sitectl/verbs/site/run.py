@@ -86,14 +86,14 @@ def run(
 
 
 def _make_edge(ctx: click.Context, token: str | None, listens: tuple[str, ...]) -> None:
-    """Make the site that the flags mean, or see that it is as they say. Failure: it cannot be.
+    """Make the site that the flags describe, or check that it matches. Failure: it does not.
 
-    Done again (a container that was restarted) it changes nothing: the key stays what it was.
+    A second call (a restarted container) changes nothing and keeps the key.
     """
     from sitectl.verbs.links import link
 
     settings: Settings = ctx.obj
-    # A pod's name may be longer than a site's; what tells pods apart is its end.
+    # A pod's name may be longer than a site's; pods differ in its end.
     given = settings.site.replace(".", "-")[-limits.NAME_CHARS_MAX :] if settings.site else ""
     name = name_of(given or socket.gethostname())
     settings.site = name

@@ -139,10 +139,10 @@ def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
 
 
 def _findings(item: dict[str, Any]) -> list[str]:
-    """Problems; then warnings, and of what is good to know incoming links that were lost, services
-    without a configured capacity, and what a strict site does not share or use.
+    """Problems; then warnings; then these informational notes: lost incoming links, services
+    without a configured capacity, and services that a strict site does not share or use.
 
-    Of very many the first: one dead host may be the target of each service.
+    Only the first of very many: one dead host may be the target of each service.
     """
     lines = []
     problems = item.get("problems") or []

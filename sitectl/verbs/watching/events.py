@@ -142,7 +142,7 @@ def _text(items: list[dict[str, Any]], query: dict[str, str]) -> str:
 
 
 def line(event: dict[str, Any]) -> str:
-    """One event for people."""
+    """One event as a line of text."""
     hint = f" ({event['hint']})" if event.get("hint") else ""
     by = f" By {event['by']}." if event.get("by") else ""
     subject, message = str(event.get("subject")), str(event.get("message"))

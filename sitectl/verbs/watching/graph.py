@@ -96,7 +96,7 @@ def _of_site(site: "Site", query: str) -> _Found:
 
 
 def _of_mesh(settings: Settings, source: str) -> _Found:
-    """Each site is asked over its own admin door: names of callers reach nobody else."""
+    """Ask each site over its admin API: the names of callers go to no other site."""
     from sitectl.base.parallel import in_parallel
     from sitectl.mesh.reach import out_of_reach, reached
     from sitectl.mesh.sources import mesh_of
@@ -120,7 +120,7 @@ def _of_mesh(settings: Settings, source: str) -> _Found:
 
 
 def _exit(found: dict[str, Any]) -> Exit:
-    """Degraded when a site is missing: what is shown is not the whole."""
+    """Degraded when a site is missing: the graph is incomplete."""
     return Exit.DEGRADED if found["silent"] else Exit.OK
 
 

@@ -82,7 +82,7 @@ def _plain(settings: Settings, live: Live, sort: str, traffic: LinkTraffic | Non
 def _print_on(
     settings: Settings, pictures: Pictures, live: Live, sort: str, pause_s: float
 ) -> None:
-    """Print picture after picture, until somebody has enough."""
+    """Print picture after picture until interrupted."""
     traffic = LinkTraffic()
     while True:
         traffic.note(live)
@@ -99,7 +99,7 @@ def _print_on(
 
 
 class _Shown:
-    """The picture on a terminal, with what its keys changed."""
+    """The picture on a terminal, and the view that its keys selected."""
 
     def __init__(
         self, settings: Settings, pictures: Pictures, first: Live, sort: str, pause_s: float
@@ -172,7 +172,7 @@ class _Shown:
             return
         try:
             self._live, self._error = self._pictures.look(), ""
-        except Failure as failure:  # It may be over at the next look; until then it is told.
+        except Failure as failure:  # Shown until the next read succeeds.
             self._error = f"stale, {failure.message}"
         else:
             self._note()
@@ -180,7 +180,7 @@ class _Shown:
             self._why = self._asked(self._selected)
 
     def _note(self) -> None:
-        """Keep what is seen over several pictures."""
+        """Update the figures that span several pictures."""
         now = top.rates(self._live)
         self._past = {port: self._past.get(port, deque(maxlen=top.LINE)) for port in now}
         for port, rate in now.items():
