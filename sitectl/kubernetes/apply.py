@@ -78,7 +78,7 @@ def put_and_tell(
 
 
 def _parts(text: str, source: str) -> Parts:
-    """Documents and objects, told apart by their apiVersion. Failure: what is wrong with them."""
+    """Documents and objects of ``text``, by their apiVersion. Failure: one of them is wrong."""
     parts = Parts([], [])
     errors = []
     for piece in _pieces(text):

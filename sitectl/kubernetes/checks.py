@@ -1,6 +1,6 @@
-"""`check` of a namespace: may we, is everything there, what of it cannot be used.
+"""`check` of a namespace: permissions, missing objects, unusable objects.
 
-Codes: SW0461 API server, SW0462 namespace, SW0463 a right of who asks, SW0464 Istio, SW0465 Skupper
+Codes: SW0461 API server, SW0462 namespace, SW0463 a right of the user, SW0464 Istio, SW0465 Skupper
 beside, SW0466 an object of the site, SW0467 a right of the router, SW0468 the router's pods, SW0469
 the identity, SW0470 the site's ConfigMap, SW0490 and SW0493 its part in a cluster set; SW0405 to
 SW0457 are those of objects.
@@ -110,7 +110,7 @@ def _skupper(cluster: Cluster) -> Iterator[Finding]:
 
 
 def of_site(settings: Settings) -> Iterator[Finding]:
-    """The site as it is: objects, rights, what is wrong in them, and what its router says."""
+    """Findings about the site: its objects, its rights, and those of its router."""
     site = KubernetesSite.of(settings)
     yield from _cluster(site.cluster)
     picture = site.reading.picture
@@ -186,9 +186,9 @@ def _objects(site: KubernetesSite, options: SiteOptions) -> Iterator[Finding]:
 def _unlike(
     site: KubernetesSite, options: SiteOptions, there: Iterable[Object]
 ) -> Iterator[Finding]:
-    """Objects that are not as the site's ConfigMap says, which `update` has not followed yet.
+    """Objects that differ from the site's ConfigMap, because no `update` ran since its change.
 
-    Not those of another version or of another who keeps them. A Role has findings of its own.
+    Skips objects of another version or another manager. Roles have separate findings.
     """
     found = {(str(one["kind"]), name_of(one)): one for one in there if one["kind"] != "Role"}
     deployment = found.get(("Deployment", names.ROUTER))

@@ -100,7 +100,7 @@ class Cluster(ABC):
     def apply(self, wanted: Object, *, force: bool = True) -> Body:
         """Server-side apply: the fields of ``wanted`` become ours, others stay as they are.
 
-        Failure 409 without ``force``: somebody else's fields differ.
+        Failure 409 without ``force``: another manager's fields differ.
         """
         return self._run(self._verbs.apply(wanted, force=force, namespace=self.namespace))
 
@@ -118,9 +118,9 @@ class Cluster(ABC):
         return self.call("GET", f"{root}/{api_version}").status == 200
 
     def delete(self, kind: str, name: str, uid: str = "") -> bool:
-        """Delete it, in the background what it owns. False: there was none.
+        """Delete an object, and in the background the objects it owns. False: there was none.
 
-        With ``uid`` only that very object. Failure 409: another one has its name.
+        ``uid``: only that very object. Failure 409: another object has its name.
         """
         return self._run(self._verbs.delete(kind, name, uid=uid))
 
@@ -162,7 +162,7 @@ class Cluster(ABC):
             return error
 
     def refusal(self, error: ApiError, kind: str, verb: str, name: str) -> ApiFailure:
-        """What the API server's refusal means for who typed the command."""
+        """The API server's refusal, explained to the user of the command."""
         status, reason, message = error.status, error.reason, error.message
         step = admission_step(error)
         if status == 403 and reason != "Invalid":

@@ -34,7 +34,7 @@ ROUTER_RIGHTS: Final = (
 
 
 def findings(cluster: Cluster, reading: NamespaceReading) -> Iterator[Finding]:
-    """What is known of the Multi-Cluster Services API here."""
+    """Findings about the Multi-Cluster Services API here."""
     specs = (document.spec for document in reading.picture.documents)
     site = next((spec for spec in specs if isinstance(spec, SiteSpec)), None)
     if site is None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from router.kubernetes.client.api_calls import ApiAnswer
 from router.kubernetes.client.errors import refused
-from router.kubernetes.client.kubeconfig import (  # First: says what is not installed.
+from router.kubernetes.client.kubeconfig import (  # First: its error names the missing package.
     UNUSABLE,
     read_config,
     unusable,

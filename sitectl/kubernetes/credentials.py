@@ -17,7 +17,7 @@ class SecretCredentials:
         return codec.decode(name, self._cluster.find("Secret", name))
 
     def write(self, name: str, contents: Contents) -> bool:
-        """Make the Secret, or replace what it has; a key that is not given stays."""
+        """Make the Secret, or replace the given keys; its other keys stay."""
         found = self._cluster.find("Secret", name)
         if found is None:
             self._cluster.create(codec.secret(name, contents))

@@ -51,9 +51,9 @@ class PodDoor(AdminClient):
         self._cluster = cluster
 
     def exchange(self, calls: Sequence[Call]) -> list[AdminAnswer]:
-        """All of ``calls`` in one exec, in the next pod if one is just going.
+        """All of ``calls`` in one exec, in the next pod if one is just ending.
 
-        An exec that breaks off is tried once more when it only asks: commands may have been heard.
+        An exec that breaks off is repeated if it only reads: a command may have taken effect.
         """
         words = [word for call in calls for word in call if word]
         pods = self._ready_pods()
@@ -127,7 +127,7 @@ class PodDoor(AdminClient):
         return told or "its pod is starting", hint
 
     def _why_none(self) -> tuple[str, str] | None:
-        """As the Deployment tells it; None: it tells nothing."""
+        """Why no pod can be asked, from the Deployment's conditions; None: they give no reason."""
         try:
             found = self._cluster.find("Deployment", ROUTER)
         except ApiFailure:

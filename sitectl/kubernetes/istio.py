@@ -125,7 +125,7 @@ def _mode(policy: Policy) -> str:
 
 
 def _port_mode(policy: Policy) -> str:
-    """What it says of the link port alone."""
+    """The mode that the policy sets for the link port alone."""
     return str(part(policy, "spec", "portLevelMtls", str(LINK_PORT), "mode") or "")
 
 

@@ -1,4 +1,4 @@
-"""A namespace read once, all kinds at the same time, and what its objects mean."""
+"""A namespace, read once with all kinds at the same time, and its documents."""
 
 from collections.abc import Callable
 from functools import partial
@@ -61,7 +61,7 @@ def read_namespace(cluster: Cluster) -> NamespaceReading:
     refused: list[ApiFailure] = []
     refused_v2: list[ApiFailure] = []
     missing: set[str] = set()
-    groups: set[str] = set()  # Kinds of groups that the cluster has. Of Routes nothing else tells.
+    groups: set[str] = set()  # Kinds of groups that the cluster has: the only sign of Routes.
 
     def listed(kind: str, selector: str = "") -> list[Body]:
         try:
@@ -118,7 +118,7 @@ def _identity(cluster: Cluster) -> list[Body]:
     except ApiFailure as failure:
         if failure.status != 403:
             raise
-        return []  # Secrets are among what is refused.
+        return []  # The refusal includes Secrets.
     return [] if found is None else [found]
 
 

@@ -14,9 +14,9 @@ _QUANTITIES: Final = frozenset({"cpu", "memory"})
 
 
 def covers(found: object, wanted: object) -> bool:
-    """Whether ``found`` has all that ``wanted`` says; what else it has does not count.
+    """Whether ``found`` contains ``wanted``; further content of ``found`` does not count.
 
-    API servers write quantities in a form of their own: 1000m is 1.
+    API servers normalize quantities: 1000m is 1.
     """
     if isinstance(wanted, Mapping):
         return isinstance(found, Mapping) and all(

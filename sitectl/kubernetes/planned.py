@@ -94,9 +94,9 @@ class DryCluster(Cluster):
 
 
 def _may_be_shown(change: str, body: Object) -> bool:
-    """Whether its content may be printed: keys of the site, or what was made by chance, may not.
+    """Whether the content may be printed. Keys of the site and random values may not.
 
-    Neither would be of use: the next run makes others.
+    Neither would be useful: the next run makes others.
     """
     if body["kind"] != "Secret":
         return change != "deleted"

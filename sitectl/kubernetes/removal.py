@@ -1,8 +1,8 @@
 """Removing a site from a namespace without breaking what was there before it.
 
-First the site's ConfigMap goes: its routers see by that that the site will not come back, and tell
-others so. Then they lose their rights, so that none of them, while it drains, takes a Service over
-again; then Services get back what they had; then everything of ours goes. Nothing is waited for.
+Delete the site's ConfigMap first: from that its routers know that the site will not come back, and
+tell other sites. Then remove their rights, so that no draining router takes a Service over again;
+then restore the Services; then delete all objects of ours. Wait for none of it.
 """
 
 from typing import Any, Final, NamedTuple
@@ -26,7 +26,7 @@ _FIRST: Final = ("RoleBinding", "Role", "Deployment")
 _THEN: Final = ("Service", *OPTIONAL_KINDS, "Lease", "ServiceAccount")
 """Kinds of objects that are called `names.ROUTER`, in the order of their removal."""
 _ROUNDS: Final = 4
-"""Of restoring: each begins with what somebody else changed in between."""
+"""Attempts to restore; each starts from the changes of other clients in between."""
 
 
 class Removed(NamedTuple):
@@ -108,7 +108,7 @@ def _services(cluster: Cluster) -> Snapshot:
 def _carried_out(
     cluster: Cluster, change: Change, removed: Removed, refused: dict[str, str]
 ) -> bool:
-    """Whether it is done or ``refused`` for good; False: somebody else changed the object first."""
+    """Whether it is done or ``refused`` for good; False: another client was faster."""
     try:
         if isinstance(change, Delete):
             if cluster.delete(change.kind, change.name, change.uid):

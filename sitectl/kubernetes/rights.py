@@ -43,7 +43,7 @@ class MissingRule(NamedTuple):
 
 
 def findings(cluster: Cluster, rights: tuple[Right, ...]) -> Iterator[Finding]:
-    """What is missing, as rules to add; or that nothing is."""
+    """The missing rights, as rules to add; or a finding that none is missing."""
     asked = sorted(
         {
             AskedRight(right.group, resource, verb, name)
@@ -92,7 +92,7 @@ def to_add(rights: Iterable[AskedRight]) -> list[MissingRule]:
 
 
 def _lacking(cluster: Cluster, asked: list[AskedRight]) -> list[AskedRight]:
-    """By one question for all rules; what that leaves open is asked for one by one."""
+    """The missing rights: from one review of all rules, then one review for each open question."""
     rules, is_whole = _rules(cluster)
     left = [one for one in asked if not any(_grants(rule, one) for rule in rules)]
     if is_whole:

@@ -1,8 +1,8 @@
 """Identity, grants, revocations, the register and link tokens of a namespace, in its Secrets.
 
-Keys are read into memory and written from there: none ever lies in a file of the machine that
-sitectl runs on. Every change is a compare-and-swap by the Secret's version, repeated when somebody
-else (a router that redeems a claim) was faster.
+Keys are in memory only, never in a file of the machine that sitectl runs on. Every change is a
+compare-and-swap by the Secret's version, repeated when another client (a router that redeems a
+claim) was faster.
 """
 
 import time
@@ -59,7 +59,7 @@ class NamespaceTrust:
         return identity.ca(self._secret())
 
     def rotate(self, now: float, *, hurried: bool) -> CaState:
-        """Begin to replace the CA, or hurry what is under way; what is kept then."""
+        """Start to replace the CA, or hurry a running replacement; the stored state after it."""
         made, key_pem = Authority.generate(self.site_id, now)
         new = CaState(key_pem, made.ca_pem)
 
@@ -73,7 +73,7 @@ class NamespaceTrust:
         return self.ca()
 
     def grants(self) -> "NamespaceTrust":
-        """Grants are Secrets of their own."""
+        """Each grant is a separate Secret."""
         return self
 
     def create(
@@ -129,7 +129,7 @@ class NamespaceTrust:
         self._swap(names.REVOKED_SECRET, lambda found: _more_revoked(found, change))
 
     def admitted(self) -> list[Admitted]:
-        """By the register, and of those that never linked since by their grants."""
+        """Admitted sites by the register; those that never linked since, by their grants."""
         found: dict[str, Admitted] = {}
         for grant in self.granted():
             for use in grant.redeemed:
@@ -149,7 +149,7 @@ class NamespaceTrust:
         return list((found | {one.site_id: one for one in self._registered()}).values())
 
     def _registered(self) -> list[Admitted]:
-        """Without what is damaged: others can be barred."""
+        """Registered sites without damaged entries, so that the others can be revoked."""
         listed = self._cluster.list("Secret", f"{names.TYPE_LABEL}=admitted")
         return [entry for secret in listed for entry in register.usable(secret)]
 
@@ -170,7 +170,7 @@ class NamespaceTrust:
             self._cluster.delete("Secret", name_of(found))
         self._forget_admitted()
         self._swap(names.IDENTITY_SECRET, lambda found: identity.with_ca(found, new))
-        self._forget_admitted()  # Again: a router may have entered somebody in between.
+        self._forget_admitted()  # Again: a router may have registered a site in between.
         self._identity = None
 
     def _secret(self) -> Object:
@@ -295,7 +295,7 @@ class SecretLinks:
         return True
 
     def remove(self, name: str) -> bool:
-        """Delete the token's Secret; what it was redeemed for goes with it."""
+        """Delete the token's Secret, with the credential from its redemption."""
         self.keep_proxy_login(name, None)
         if not self.exists(name):
             return False
@@ -322,7 +322,7 @@ def _more_revoked(found: Object, change: Revocation) -> Object | None:
 
 
 def _end_of(chain_pem: str) -> float:
-    """Unix seconds; 0 if it cannot be read: whoever is barred is barred by serial and id."""
+    """Unix seconds; 0 if it cannot be read: revocation is by serial and ID."""
     try:
         return certificates.expires_at(chain_pem)
     except CertError:

@@ -92,7 +92,7 @@ class KubernetesSite(ManagedSite):
 
     @property
     def reading(self) -> NamespaceReading:
-        """The namespace's objects and what they mean."""
+        """The namespace's objects and documents."""
         if self._reading is None:
             self._reading = read_namespace(self.cluster)
             self._check_name(self._reading)
@@ -126,7 +126,7 @@ class KubernetesSite(ManagedSite):
 
     @property
     def trust(self) -> "NamespaceTrust":
-        """In Secrets of their own."""
+        """The site's trust, in separate Secrets."""
         from sitectl.kubernetes.secrets import NamespaceTrust
 
         if self._trust is None:
@@ -230,13 +230,13 @@ class KubernetesSite(ManagedSite):
         return found | {key: told[key] for key in ("auth", "secret") if told.get("auth")}
 
     def scan(self) -> tuple[list[Document], list[ConfigError]]:
-        """Every document with its object, and what is wrong in objects."""
+        """Every document with its object, and the errors in objects."""
         picture = self.reading.picture
         errors = [error for error in picture.errors if error.severity == "error"]
         return list(picture.documents), errors
 
     def own_place(self, kind: Kind, name: str) -> str:
-        """The one key of its own ConfigMap; of a site and a link the object that they are."""
+        """The one key of the document's ConfigMap; for a site and a link, their object."""
         if kind == "Site":
             return f"ConfigMap/{names.SITE_CONFIGMAP}"
         if kind == "Link":
@@ -294,7 +294,7 @@ class KubernetesSite(ManagedSite):
         return declared_ports(self.reading.snapshot, kind, name)
 
     def write_document(self, document: Document) -> None:
-        """Replace the document's ConfigMap, or what its link's Secret says of it."""
+        """Replace the document's ConfigMap, or the annotations of its link's Secret."""
         if isinstance(document.spec, LinkSpec):
             self._write_link(document.name, document.spec)
         elif document.kind == "Site":
@@ -311,7 +311,7 @@ class KubernetesSite(ManagedSite):
             names.DISABLED: "true" if spec.disabled else None,
             names.LINK_PROXY: spec.proxy or None,
         }
-        if spec.cost is not None:  # Else the token's own counts, which stands there already.
+        if spec.cost is not None:  # Else the token's cost counts, which is there already.
             notes[names.COST] = str(spec.cost)
         self.cluster.patch("Secret", name, {"metadata": {"annotations": notes}})
 
@@ -359,7 +359,7 @@ class KubernetesSite(ManagedSite):
         make_so(self.cluster, [made])
 
     def forget(self) -> None:
-        """Read the namespace anew when it is asked for next: its objects were changed."""
+        """Read the namespace again at the next use: its objects were changed."""
         self._reading = None
 
     def reload(self) -> bool:
@@ -429,7 +429,7 @@ def kept_by(found: Object) -> str:
 
 
 def tool_of(mark: str) -> str:
-    """The GitOps tool that puts the label or annotation ``mark`` onto what it keeps."""
+    """The GitOps tool that marks its objects with the label or annotation ``mark``."""
     return next((tool for prefix, tool in _TRACKERS.items() if mark.startswith(prefix)), "")
 
 

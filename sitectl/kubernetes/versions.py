@@ -1,4 +1,4 @@
-"""Versions of what is in a namespace: who looks after it, what made it, what an update changes."""
+"""Versions of a namespace's objects: their manager, their release, the changes of an update."""
 
 from typing import Final
 
@@ -69,7 +69,7 @@ def gap(made_by: str) -> str:
 
 
 def of_router(settings: Settings) -> dict[str, str | None]:
-    """``version`` that the namespace's router tells, ``image`` of its Deployment; None: unknown."""
+    """``version`` from the namespace's router, ``image`` of its Deployment; None: unknown."""
     found: dict[str, str | None] = {"version": None, "image": None}
     try:
         site = KubernetesSite.of(settings)

@@ -1,7 +1,7 @@
-"""A WebSocket as a client in the thread that asks (RFC 6455): wsproto's frames over httpx2.
+"""A WebSocket client in the caller's thread (RFC 6455): wsproto's frames over httpx2.
 
-httpx2's own session reads in a thread that its end does not wait for: it closes the descriptor
-under it, and the next connection that gets the same number loses what it first received.
+httpx2's session reads in another thread and does not join it at its end: it closes the descriptor
+under that thread, and the next connection with the same number loses its first bytes.
 """
 
 import base64
@@ -23,7 +23,7 @@ _NORMAL: Final = 1000
 
 
 class NotUpgraded(Exception):
-    """The server answers the request as any other; ``body`` is what it says."""
+    """The server sent a normal answer instead of an upgrade; ``body``: its text."""
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status, self.body = status, body
@@ -41,7 +41,7 @@ class WebSocket:
         """Each binary message, until the server closes.
 
         TimeoutError: nothing came for ``silent_s``, or they did not end within ``whole_s``.
-        ConnectionError: it broke off, or what came is no WebSocket.
+        ConnectionError: the connection broke off, or the data is no WebSocket.
         """
         ends_at = time.monotonic() + whole_s
         parts = bytearray()

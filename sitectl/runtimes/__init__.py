@@ -1,9 +1,9 @@
-"""Who keeps the router of a directory site running, and how: by ``runtime.yaml`` of the site.
+"""What keeps the router of a directory site running, as ``runtime.yaml`` of the site says.
 
 `base` is the interface, `process` the plainest runtime; `systemd` and `containers` (podman, docker)
-are rooms of their own. `spec` has what ``runtime.yaml`` says, `spec_file` reads and writes it,
+are folders. `spec` has the content of ``runtime.yaml``, `spec_file` reads and writes it,
 `choice` decides it for full sites (gateways: `sitectl.gateway.gateway_init`). Below them: `manager`
-and `unit` (systemd by its commands), `account` (whom root's routers run as), `programs` (running
+and `unit` (systemd by its commands), `account` (the user of root's routers), `programs` (running
 programs), `presence` (whether a router runs), `outcomes` (how starting and stopping fails).
 """
 

@@ -1,8 +1,8 @@
 """The account that routers of system units run as, and handing a site over to it.
 
 A static account rather than DynamicUser: the state may lie in any directory (``--state``), root's
-sitectl and a container of the same site share it, and a file belongs to whom its directory belongs;
-all of that needs a number that stays. ``systemd-sysusers`` makes it from one line.
+sitectl and a container of the same site share it, and a file has the owner of its directory. All of
+that needs a constant user ID. ``systemd-sysusers`` makes the account from one line.
 """
 
 import contextlib
@@ -123,7 +123,7 @@ def _hand_over(here: int, path: Path, owner: pwd.struct_passwd) -> None:
             else:
                 _give(here, path / name, owner)
         except FileNotFoundError:
-            continue  # A temporary file of somebody at work.
+            continue  # A temporary file of another running command.
     if os.fstat(here).st_uid != owner.pw_uid:
         os.fchown(here, owner.pw_uid, owner.pw_gid)
 
@@ -134,7 +134,7 @@ def _give(here: int, path: Path, owner: pwd.struct_passwd) -> None:
     try:
         found = os.fstat(held)
         if found.st_uid == owner.pw_uid or stat.S_ISLNK(found.st_mode):
-            return  # A link is followed or removed by whose directory it is in, whoever made it.
+            return  # The owner of the directory can follow or remove a link, whatever its owner.
         if found.st_nlink > 1:
             raise Failure(
                 Exit.FAILED,

@@ -17,9 +17,10 @@ class Runtime(ABC):
 
     @abstractmethod
     def start(self, timeout_s: float) -> bool:
-        """Start the router and wait until it is ready. False: it ran already. Failure: it did not.
+        """Start the router and wait until it is ready. False: it ran already. Failure: it is not
+        ready.
 
-        What it needs on this host (units, a container) is made or brought to this version first.
+        First makes its units or its container, or updates them to this version.
         """
 
     @abstractmethod
@@ -30,7 +31,7 @@ class Runtime(ABC):
         """Remove what `start` made outside of the site's directory; the router is stopped."""
 
     def describe(self) -> dict[str, Any]:
-        """For ``status``: ``runtime`` and further fields of its own (unit, image, …)."""
+        """For ``status``: ``runtime`` and fields of this runtime (unit, image, …)."""
         return {"runtime": "process"}
 
     def findings(self) -> list[ConfigError]:

@@ -1,7 +1,7 @@
-"""Choosing who keeps the router of a full site running: nobody, systemd, or podman.
+"""Choosing what keeps the router of a full site running: nothing, systemd, or podman.
 
-A site is the same directory, with the same verbs, whoever runs it; what differs is
-``runtime.yaml``. With ``--platform podman`` `init` starts the router at once, as Skupper's does.
+The runtimes share the same directory and the same verbs; only ``runtime.yaml`` differs. With
+``--platform podman`` `init` starts the router at once, as Skupper's does.
 """
 
 from typing import Final, Literal
@@ -26,7 +26,7 @@ _EVERYWHERE: Final = "0.0.0.0"
 def run_by(site: DirectorySite, kind: RunBy, timeout_s: float) -> bool:
     """From its next start on ``kind`` keeps the router running. False: it does already.
 
-    Root's unit is the system's, another user's is of their own manager. Failure: the router runs.
+    Root's unit is of the system manager, another user's of that user's. Failure: the router runs.
     """
     before = read_spec(site)
     if before.kind == kind:
@@ -46,7 +46,7 @@ def run_by(site: DirectorySite, kind: RunBy, timeout_s: float) -> bool:
 
 
 class ContainerWish(msgspec.Struct, frozen=True):
-    """What `init` was told of the container. None: nothing, it stays as it was."""
+    """The container flags of `init`. None: not given, the setting stays."""
 
     image: ImageFlags = ImageFlags()
     network: str | None = None

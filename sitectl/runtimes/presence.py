@@ -1,4 +1,4 @@
-"""Whether a router of a site runs here, whoever keeps it running, and what it said last."""
+"""Whether a router of a site runs here, under any runtime, and its last output."""
 
 import json
 import os
@@ -48,9 +48,9 @@ def running_pid(site: DirectorySite) -> int | None:
 
 
 def _is_of_owner(process_id: int, site: DirectorySite) -> bool:
-    """Whether root may end this process: it is the user's whose the site is.
+    """Whether root may end this process: it belongs to the site's user.
 
-    What is in the site's directory may name any process.
+    A file in the site's directory may name any process.
     """
     if not is_of_another(site.directory):
         return True
@@ -72,7 +72,7 @@ def is_paused(process_id: int) -> bool:
 
 
 def not_ended(site: DirectorySite, timeout_s: float, which: str) -> Failure:
-    """The router was told to end that long ago, and runs. ``which``: its process or unit."""
+    """The router still runs ``timeout_s`` after the stop signal. ``which``: its process or unit."""
     process_id = running_pid(site)
     if process_id is not None and is_paused(process_id):
         return outcomes.paused(site.name, timeout_s, process_id)

@@ -1,4 +1,4 @@
-"""The router as a plain process that `start` leaves behind; nobody starts it again."""
+"""The router as a plain process that `start` leaves behind; nothing restarts it."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ def router_command(site: DirectorySite) -> list[str]:
 
 
 def is_supervised() -> bool:
-    """Whether who started us collects what is printed: podman, Kubernetes or the journal.
+    """Whether our parent collects our output: podman, Kubernetes or the journal.
 
     podman sets ``container``; systemd names its stream (systemd.exec(5), JOURNAL_STREAM), which
     a shell of a service inherits, so the stream must be our own.
@@ -80,7 +80,7 @@ def _open_log(path: str, flags: int) -> int:
 
 
 def _with_holder(cause: str) -> tuple[str, str]:
-    """What the router said last, with who has the port that it could not get; and what to do."""
+    """The router's last output, with the process that holds its port; and the next step."""
     taken = _TAKEN.search(cause)
     port = int(taken[2]) if taken else 0
     found = holder_of(taken[1], port) if taken else None
@@ -88,7 +88,7 @@ def _with_holder(cause: str) -> tuple[str, str]:
 
 
 class ProcessRuntime(Runtime):
-    """A child of the first `start`, then of nobody."""
+    """A child of the first `start`, then an orphan."""
 
     def start(self, timeout_s: float) -> bool:
         """Start it and wait until it is ready. False: it ran already. Failure: it did not."""
@@ -105,7 +105,7 @@ class ProcessRuntime(Runtime):
             if started is None and not is_running(site):  # Or who ran a moment ago has ended.
                 started = self._launched()
             ended = started is not None and started.poll() is not None
-            # Somebody else's may hold the lock, started in the same moment: then wait for that one.
+            # Another command's router may hold the lock, started just now: then wait for that one.
             left_s = ends_at - time.monotonic()
             return site.admin.is_ready(left_s) or (ended and not site.is_locked())
 
@@ -113,7 +113,7 @@ class ProcessRuntime(Runtime):
         ended = started.returncode if started is not None else None
         if started is not None and ended is None:
             started.returncode = (
-                0  # It outlives us on purpose: no warning that nobody waited for it.
+                0  # It outlives us on purpose: avoids the warning of an unjoined child.
             )
         if not in_time:
             raise not_ready(site.name, timeout_s, self.log_hint())

@@ -47,7 +47,7 @@ def run(
 
 
 def run_on(command: Sequence[str], timeout_s: float) -> Done | None:
-    """As `run`, but what is not done in time goes on without us: None. Its output is not kept."""
+    """As `run`, but after the time-out the program runs on: None, and its output is lost."""
     with tempfile.TemporaryFile() as said:  # A pipe would end what speaks after we are gone.
         started = subprocess.Popen(
             command,
@@ -61,15 +61,15 @@ def run_on(command: Sequence[str], timeout_s: float) -> Done | None:
         try:
             started.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            started.returncode = 0  # On purpose: no warning that nobody waited for it.
+            started.returncode = 0  # On purpose: avoids the warning of an unjoined child.
             return None
         said.seek(0)
         return Done(command, started.returncode, "", said.read().decode("utf-8", "replace"))
 
 
 def _environment() -> dict[str, str]:
-    """Ours, in plain English; and for who came by `su` or cron, not by login, where the user's
-    bus and containers are."""
+    """Our environment with English messages; for users of `su` or cron, who did not log in, also
+    the place of the user's bus and containers."""
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": ""}
     own = RUN_DIRECTORIES / str(os.geteuid())
     if not environment.get("XDG_RUNTIME_DIR") and own.is_dir():

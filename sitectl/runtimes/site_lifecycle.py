@@ -22,7 +22,7 @@ def name_of(words: str) -> str:
 
 
 def make_site(settings: Settings, document: Document) -> Change:
-    """Make the site of ``document``, or see that it is there; finishes what was interrupted."""
+    """Make the site of ``document`` if it is missing; finishes an interrupted attempt."""
     return make_site_in(places.state_dir(settings), document)
 
 
@@ -60,9 +60,9 @@ def _make_identity(site: DirectorySite) -> None:
 
 
 def end_site(site: DirectorySite, timeout_s: float) -> None:
-    """Withdraw what ``site`` declared, stop its router, remove what runs it. Failure: it runs."""
+    """Withdraw the services of ``site``, stop its router, remove its runtime. Failure: it runs."""
     if presence.is_running(site):
-        for document in site.documents():  # Only deleting withdraws what this site declared.
+        for document in site.documents():  # Only deletion withdraws declarations.
             if document.kind == "Service" and site.owns(document):
                 (site.config / f"service-{document.name}.yaml").unlink(missing_ok=True)
         site.reload()

@@ -15,11 +15,11 @@ PullPolicy = Literal["always", "missing", "never", "newer"]
 class RuntimeSpec(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
 ):
-    """How a site's router is run. ``name``: of its unit or container (``spillway-SITE``, …).
+    """How a site's router runs. ``name``: its unit or container (``spillway-SITE``, …).
 
-    ``scope``: whose systemd starts it, the user's or the system's. ``network`` of a container:
-    ``host``, or the name of a network; then its listeners are published, services' on
-    ``publish_ip``, and ``publish`` has ``[IP:]PORT:PORT`` of what shall be published otherwise.
+    ``scope``: the systemd manager, the user's or the system's. ``network`` of a container:
+    ``host``, or the name of a network. In a network the listeners are published, those of services
+    on ``publish_ip``; ``publish`` has further ports, each ``[IP:]PORT:PORT``.
     """
 
     kind: Kind = "process"

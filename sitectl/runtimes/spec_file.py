@@ -1,4 +1,4 @@
-"""``SITE/runtime.yaml`` read and written, and what is found wrong in how a router is run."""
+"""Reading, writing and checking ``SITE/runtime.yaml``."""
 
 import re
 from typing import Any, Final
@@ -25,10 +25,10 @@ _FIELDS: Final = {
 
 
 def read_spec(site: DirectorySite) -> RuntimeSpec:
-    """What the site's file says; without one a plain process.
+    """The site's runtime from its file; without a file, a plain process.
 
-    Failure: it is damaged, or names what is not for a router, which may write this file, while root
-    obeys it: every word is judged, whoever wrote it.
+    Failure: the file is damaged, or has a word that no router's runtime needs. The router may write
+    this file and root obeys it, so every word is checked, whatever its author.
     """
     path = site.directory / RUNTIME_FILE
     try:
@@ -55,7 +55,7 @@ def read_spec(site: DirectorySite) -> RuntimeSpec:
 
 
 def require_words(site: DirectorySite, spec: RuntimeSpec) -> None:
-    """Raise Failure for a field of ``runtime.yaml`` that no engine or manager shall take."""
+    """Raise Failure for a field of ``runtime.yaml`` that no engine or manager may receive."""
     fields = [("name", spec.name), ("image", spec.image), ("network", spec.network)]
     fields += [("publish_ip", spec.publish_ip)]
     fields += [("publish", text) for text in spec.publish]

@@ -123,7 +123,7 @@ class _Ending(socket.socket):
 
 
 class _Listening(socket.socket):
-    """A socket that waits for what comes in slices: see `SLICE_S`."""
+    """A socket that waits for data in slices: see `SLICE_S`."""
 
     def recv_into(self, *arguments: Any) -> int:
         """As the socket's, with its timeout."""
@@ -163,9 +163,9 @@ def connect(path: Path, timeout_s: float | None) -> socket.socket:
 
 
 def _require_same_owner(link: socket.socket, path: Path) -> None:
-    """Raise PermissionError unless it is the site's own user that listens, when we are root.
+    """Raise PermissionError if we are root and the listener is not the site's user.
 
-    Whoever owns the directory of a site may lay another socket there: one of the system's.
+    The owner of a site's directory may put another socket there: one of the system's.
     """
     if os.geteuid() != 0:
         return
@@ -196,7 +196,7 @@ class Admin(AdminClient):
         self._start_hint = start_hint or f"sitectl --site {site} start"
 
     def is_ready(self, within_s: float = CALL_TIMEOUT_S) -> bool:
-        """Whether the router serves and does not drain; False also when nobody answers."""
+        """Whether the router serves and does not drain; False also without an answer."""
         wait_s = max(min(within_s, self._wait_s), 0.001)  # 0 would not wait at all.
         try:
             connection = _UnixConnection(self._path, wait_s, time.monotonic() + wait_s)
@@ -217,7 +217,7 @@ class Admin(AdminClient):
         return True
 
     def process_id(self) -> int | None:
-        """The process that listens on the socket, told by the kernel; None: nobody, or unseen."""
+        """The process that listens on the socket, from the kernel; None: none, or unknown."""
         try:
             with connect(self._path, self._wait_s) as link:
                 process_id = _peer(link)[0]
@@ -247,7 +247,7 @@ class Admin(AdminClient):
         return events_in(self.event_lines())
 
     def exchange(self, calls: Sequence[Call]) -> list[AdminAnswer]:
-        """The answers to ``calls``, in order, each on a connection of its own."""
+        """The answers to ``calls``, in order, each on a new connection."""
         return [self._call(call) for call in calls]
 
     def _call(self, call: Call) -> AdminAnswer:
@@ -311,7 +311,7 @@ def _judged(path: str, answer: AdminAnswer) -> Any:
 
 
 def _unwrapped(path: str, answer: Any) -> Any:
-    """What is in the envelope: an object, or a list of objects."""
+    """The content of the envelope: an object, or a list of objects."""
     found = answer
     if isinstance(answer, dict) and "apiVersion" in answer:
         found = answer["item"] if "item" in answer else answer.get("items", [])
@@ -339,7 +339,7 @@ def refused(path: str, answer: AdminAnswer) -> Failure:
     try:
         said = json.loads(answer.content)
     except (ValueError, RecursionError):
-        said = None  # Some text of what it is made of: nobody is helped by it.
+        said = None  # A text that helps no reader.
     if isinstance(said, dict):
         inner = said.get("error", said)
         fields = inner if isinstance(inner, dict) else {"message": str(inner)}

@@ -33,7 +33,7 @@ class AppliedDirectories:
         self._file = site / _FILE
 
     def last(self, directory: Path) -> AppliedObjects:
-        """Of the last apply of ``directory``; nothing if there was none, or nobody knows."""
+        """The objects of the last apply of ``directory``; empty: none, or unknown."""
         return self._read().get(str(directory.resolve()), AppliedObjects())
 
     def elsewhere(self, directory: Path) -> AppliedObjects:
@@ -47,7 +47,7 @@ class AppliedDirectories:
         )
 
     def keep(self, directory: Path, made: AppliedObjects) -> None:
-        """Remember ``made`` in place of what was made before."""
+        """Store ``made`` in place of the objects before."""
         known = self._read()
         if known.get(str(directory.resolve())) != made:
             known[str(directory.resolve())] = made

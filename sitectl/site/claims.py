@@ -1,4 +1,4 @@
-"""Granting claims at a site: what its tokens say to dial, and the token of one more claim."""
+"""Granting claims at a site: the endpoints in its tokens, and the token of a new claim."""
 
 import time
 from typing import TYPE_CHECKING
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def endpoints_to_dial(site: Site, hosts: tuple[str, ...]) -> tuple["Endpoint", ...]:
-    """What a token of ``site`` says to dial: ``hosts`` of ``--ingress-host``, else its own.
+    """The endpoints in a token of ``site``: ``hosts`` of ``--ingress-host``, else the site's.
 
-    Failure: nobody can link to this site.
+    Failure: no site can link to this one.
     """
     wanted = site.wanted()
     require_ingress(site.name, wanted.site.ingress)
@@ -36,7 +36,7 @@ def accepts_links(site: Site) -> bool:
 
 
 def require_ingress(name: str, ingress: str) -> None:
-    """Failure: nobody can link to the site ``name``, which has this ``ingress``."""
+    """Raise Failure if no site can link to ``name`` because of its ``ingress``."""
     if ingress == "none":
         raise not_allowed(
             f"site {name!r} accepts no links (ingress: none), so no site could use its token",
@@ -69,7 +69,8 @@ def grant_claim(
 ) -> "Token":
     """Grant a claim of that name at ``site``; its token. Failure: the name is taken.
 
-    ``first`` is called with the token right before it counts: what is lost then can be made again.
+    ``first`` is called with the token right before the grant is stored: after a crash in between
+    the grant can be made again.
     """
     from certs.ca.terms import FREE
     from certs.joining.claims import nothing

@@ -1,7 +1,7 @@
 """Names that a shell completes: of sites, services, links, targets, as they are now.
 
-A person waits while a key is pressed: the router has `ANSWER_S` to tell, and nothing here is an
-error. What documents name is known without it; of a namespace, what was last shown (`remember`).
+The user waits for the shell: the router has `ANSWER_S` to answer, and no failure is reported. Names
+in documents need no router; for a namespace, they are the ones last shown (`remember`).
 """
 
 import json
@@ -124,7 +124,7 @@ def _directory(settings: Settings) -> Path | None:
 
 
 def _asked(settings: Settings, path: str) -> list[dict[str, Any]]:
-    """The items that the router tells within `ANSWER_S`; none of a router that does not."""
+    """The items that the router returns within `ANSWER_S`; none if it does not."""
     directory = _directory(settings)
     if directory is None:
         return []

@@ -13,7 +13,7 @@ USERS: Final = "console-users"
 
 
 def console_place(secrets: Path, spec: ConsoleSpec | None) -> dict[str, str]:
-    """``console`` of `status`, as far as the document tells."""
+    """``console`` of `status`, as far as the document has it."""
     if spec is None:
         return {"url": "", "auth": "", "secret": ""}
     scheme = "http" if is_loopback(spec.bind) and not spec.tls_cert else "https"

@@ -96,7 +96,7 @@ class DirectorySite(Site):
         return ((address, site.bind_port),)
 
     def scan(self) -> tuple[list[Document], list[ConfigError]]:
-        """Every document in ``config/`` with its file, and what is wrong in the files."""
+        """Every document in ``config/`` with its file, and the errors in the files."""
         documents: list[Document] = []
         errors: list[ConfigError] = []
         paths = sorted(
@@ -195,7 +195,7 @@ class DirectorySite(Site):
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Nobody else changes this site within. Failure: somebody does, for too long."""
+        """Lock the site against changes by others. Failure: another command holds it too long."""
         deadline = time.monotonic() + HOLD_WAIT_S
         with contextlib.ExitStack() as stack:
             while True:

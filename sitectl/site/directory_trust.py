@@ -35,7 +35,7 @@ class DirectoryTrust:
         return CaFiles(self._directory).load()
 
     def rotate(self, now: float, *, hurried: bool) -> CaState:
-        """Begin to replace the CA, or hurry what is under way; what is kept then."""
+        """Start to replace the CA, or hurry a running replacement; the stored state after it."""
         files, (made, key_pem) = CaFiles(self._directory), Authority.generate(self.site_id, now)
         while True:
             before = files.load()
@@ -70,7 +70,7 @@ class DirectoryTrust:
         Revocations(self._directory).add(serials=(*serials, *held), sites=barred)
 
     def admitted(self) -> list[Admitted]:
-        """By the register, which routers keep; without what is damaged: others can be barred."""
+        """By the routers' register, without damaged entries: the others can be revoked."""
         if not (self._directory / DIRECTORY).is_dir():
             return []
         register = Register(self._directory / DIRECTORY)
@@ -91,4 +91,4 @@ class DirectoryTrust:
         Register(self._directory / DIRECTORY).forget_all()
         for grant in self.granted():
             self.revoke([grant.name], [], [])
-        CaFiles(self._directory).replace(self.site_id, now)  # Last: by it nobody rejoins.
+        CaFiles(self._directory).replace(self.site_id, now)  # Last: no site rejoins by the new one.

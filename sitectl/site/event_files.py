@@ -26,9 +26,9 @@ def events_of(run: Path) -> list[dict[str, Any]]:
 
 
 def tail(path: Path, size_bytes: int) -> bytes:
-    """The last whole lines of a regular file; nothing: there is none, or it may not be read.
+    """The last whole lines of a regular file; empty: there is none, or we may not read it.
 
-    Whoever owns the directory may lay a link or a pipe there.
+    The owner of the directory may put a link or a pipe there.
     """
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:

@@ -1,7 +1,7 @@
 """Processes that hold a port of this host, by ``/proc``: listeners and outgoing connections.
 
-A connection that goes out gets its own port from the system's range (ip(7),
-``ip_local_port_range``), which may be the very one that somebody wants to listen at.
+An outgoing connection gets its local port from the system's range (ip(7),
+``ip_local_port_range``), which may be the very port that a router wants to listen at.
 """
 
 import contextlib
@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 PROC: Final = Path("/proc")
 _LISTENS: Final = "0A"  # TCP_LISTEN of include/net/tcp_states.h.
 _GOES: Final = frozenset(("01", "02", "03", "04", "05", "08", "09", "0B"))
-"""Of a socket that is somebody's and is connected, connecting or closing."""
-_ENDED: Final = "06"  # TCP_TIME_WAIT: nobody's, and for a minute nobody else's.
+"""States of a socket with an owner that is connected, connecting or closing."""
+_ENDED: Final = "06"  # TCP_TIME_WAIT: no owner, and for a minute no other may have it.
 
 
 _MAPPED: Final = "0000000000000000FFFF0000"
@@ -23,7 +23,7 @@ _MAPPED: Final = "0000000000000000FFFF0000"
 
 
 class Holder(NamedTuple):
-    """Who has the port. ``who`` is empty when it is another user's, or nobody's any more.
+    """The process that has a port. ``who`` is empty if it is another user's, or has ended.
 
     ``has_ended``: a connection that is over, whose port Linux keeps for a minute.
     """
@@ -33,7 +33,7 @@ class Holder(NamedTuple):
     has_ended: bool = False
 
     def reason(self, port: int) -> str:
-        """For people: a clause that says who has ``port`` and how."""
+        """A clause for error messages: which process has ``port``, and how."""
         if self.has_ended:
             return f"a connection that ended within the last minute had port {port} as its own"
         who = self.who or "a process of another user"
@@ -73,7 +73,7 @@ def _in_proc(host: str) -> str:
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return ""  # A name, which may stand for several.
+        return ""  # A name, which may mean several addresses.
     if address.is_unspecified:
         return ""
     packed = address.packed

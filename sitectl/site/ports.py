@@ -50,7 +50,7 @@ class Trust(Protocol):
         """Its CA with the rotation it is in. Raises `CertError` as `authority`."""
 
     def rotate(self, now: float, *, hurried: bool) -> "CaState":
-        """Begin to replace the CA, or hurry what is under way; what is kept then."""
+        """Start to replace the CA, or hurry a running replacement; the stored state after it."""
 
     def grants(self) -> "Grants":
         """Where claims are granted."""
@@ -71,7 +71,7 @@ class Trust(Protocol):
         """Every site that may link here, with the certificates it was given."""
 
     def renew(self, now: float) -> None:
-        """Make another CA and forget all claims: nobody's credential counts any more."""
+        """Make another CA and forget all claims: no earlier credential is valid after it."""
 
 
 class LinkTokens(Protocol):
@@ -96,7 +96,7 @@ class LinkTokens(Protocol):
         """
 
     def keep_proxy_login(self, name: str, login: "ProxyLogin | None") -> bool:
-        """Keep what the link's HTTP proxy is told; None: nothing. False: it is so already."""
+        """Store the login for the link's HTTP proxy; None: none. False: it is stored already."""
 
     def remove(self, name: str) -> bool:
         """Delete a link's secrets. False: there were none."""
@@ -112,4 +112,4 @@ class ServiceCredentials(Protocol):
         """Replace what ``name`` has. False: it is so already."""
 
     def place(self, name: str) -> str:
-        """Where it is kept, for people."""
+        """The place of the token, human-readable."""

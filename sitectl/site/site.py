@@ -1,8 +1,8 @@
-"""A site as verbs see it, wherever its documents and secrets are kept.
+"""A site as verbs see it, wherever its documents and secrets are stored.
 
-`directory` keeps them in files, `kubernetes.site` in objects; what may be written, and what a
-verb refuses, is decided here for both. Verbs write only places of their own (`Site.own_place`). A
-document found elsewhere is the user's: a verb that would change it fails with its place and a diff.
+`directory` stores them in files, `kubernetes.site` in objects; this module decides for both what a
+verb may write. Verbs write only their places (`Site.own_place`). A document elsewhere is the
+user's: a verb that would change it fails with its place and a diff.
 """
 
 from abc import ABC, abstractmethod
@@ -25,7 +25,7 @@ Change = Literal["created", "updated", "unchanged", "deleted"]
 
 
 class Site(ABC):
-    """One site. Reading is cheap to repeat; see each store for what it costs the first time."""
+    """One site. Repeated reads are cheap; see each store for the cost of the first."""
 
     name: str
 
@@ -33,7 +33,7 @@ class Site(ABC):
     """A client of its router."""
 
     is_changed = False
-    """This command changed what each router of the site has for itself, name and links aside."""
+    """This command changed documents that each router has separately, beyond name and links."""
 
     @property
     @abstractmethod
@@ -55,11 +55,11 @@ class Site(ABC):
         """Addresses for tokens that name no host. Failure: no site can reach this one."""
 
     def degrades(self, failure: Failure) -> bool:
-        """Whether ``failure`` leaves us what is configured: no router can be asked."""
+        """Whether ``failure`` means that no router can be asked: only documents are known."""
         return failure.exit_code is Exit.UNREACHABLE
 
     def told(self, path: str) -> Any | None:
-        """What its router answers to ``GET path``; None: no router can be asked."""
+        """The router's answer to ``GET path``; None: no router can be asked."""
         try:
             return self.admin.get(path)
         except Failure as failure:
@@ -72,9 +72,9 @@ class Site(ABC):
         return False
 
     def unanswered(self, silence: Failure) -> Failure | None:
-        """``silence`` when a router is there and is mute, so that what is configured is a guess.
+        """``silence`` if a router runs but does not answer, so that documents are only a guess.
 
-        None: there is none, and what is configured is the whole truth.
+        None: no router runs, and documents are the whole truth.
         """
         return silence if self.still_answers() else None
 
@@ -99,7 +99,7 @@ class Site(ABC):
         return told
 
     poll_s = 0.05
-    """Between two questions to its router, for who waits."""
+    """Interval between two requests to the router while a verb waits."""
 
     has_workloads = False
     """Whether targets may be pods of workloads."""
@@ -122,7 +122,7 @@ class Site(ABC):
 
     @abstractmethod
     def scan(self) -> tuple[list[Document], list[ConfigError]]:
-        """Every document with its place, and what is wrong in those that cannot be read."""
+        """Every document with its place, and the errors of unreadable ones."""
 
     @abstractmethod
     def own_place(self, kind: Kind, name: str) -> str:
@@ -130,7 +130,7 @@ class Site(ABC):
 
     @abstractmethod
     def where(self, document: Document) -> str:
-        """The place of ``document`` for people."""
+        """The place of ``document``, human-readable."""
 
     @abstractmethod
     def edit_hint(self, document: Document) -> str:
@@ -146,7 +146,7 @@ class Site(ABC):
 
     @abstractmethod
     def remove_document(self, document: Document) -> None:
-        """Remove what is in the own place of ``document``."""
+        """Remove the content of the verbs' place of ``document``."""
 
     @abstractmethod
     def mesh_record(self) -> str:
@@ -162,7 +162,7 @@ class Site(ABC):
 
     @abstractmethod
     def held(self) -> AbstractContextManager[None]:
-        """Nobody else changes this site within, where that can be had. Failure: somebody does."""
+        """Lock the site against other commands, if the store can. Failure: it is locked."""
 
     def documents(self) -> list[Document]:
         """Every document that can be read."""
@@ -173,7 +173,7 @@ class Site(ABC):
         return next((d for d in self.documents() if (d.kind, d.name) == (kind, name)), None)
 
     def peers(self) -> tuple[str, ...]:
-        """Other routers of the site, which have documents of their own."""
+        """Other routers of the site, which have separate documents."""
         found = self.find("Site", self.name)
         return found.spec.peers if found is not None and isinstance(found.spec, SiteSpec) else ()
 
@@ -190,7 +190,7 @@ class Site(ABC):
         return [error for error in self.scan()[1] if error.severity == "error"]
 
     def require_all_readable(self) -> None:
-        """Raise Failure when a document cannot be read: it may hold what is not found."""
+        """Raise Failure if a document cannot be read: it may hold the one that was not found."""
         if errors := self.unreadable():
             raise config_failure(errors, "one of these documents may hold what is not found")
 
@@ -253,7 +253,7 @@ class Site(ABC):
         return changes
 
     def delete_all(self, documents: Iterable[Document]) -> list[Document]:
-        """Remove documents, all or none. Failure: one stands in a place of the user's."""
+        """Remove documents, all or none. Failure: one is in a place of the user's."""
         wanted = list(documents)
         self.require_ours(wanted)
         for document in wanted:
@@ -304,7 +304,7 @@ class Site(ABC):
         )
 
     users_word = "file"
-    """What documents of the user's stand in."""
+    """The kind of place that users' documents are in."""
 
     def _refuse_broken_place(self, kind: Kind, name: str, errors: list[ConfigError]) -> None:
         source = self.own_place(kind, name)
@@ -352,4 +352,4 @@ class ManagedSite(Site):
 
     @abstractmethod
     def restart_router(self) -> None:
-        """Have a running router begin anew, with the secrets as they are now."""
+        """Restart a running router, with the current secrets."""

@@ -10,7 +10,7 @@ from sitectl.kubernetes.site import open_cluster
 
 
 def delete(settings: Settings) -> None:
-    """Put back what was adopted, then remove the site's objects."""
+    """Restore the adopted Services, then remove the site's objects."""
     cluster = open_cluster(settings)
     if not settings.yes:
         _require_nothing_moved(cluster)
@@ -29,7 +29,7 @@ def delete(settings: Settings) -> None:
 
 
 def _require_nothing_moved(cluster: Cluster) -> None:
-    """Raise Failure when what was moved here from a Skupper that still runs had no router then."""
+    """Raise Failure if services were moved here from a Skupper that still runs."""
     records = cluster.find("ConfigMap", names.MIGRATION_CONFIGMAP)
     moved = ", ".join(sorted((records or {}).get("data") or {}))
     if moved and cluster.find("Deployment", names.SKUPPER_ROUTER) is not None:

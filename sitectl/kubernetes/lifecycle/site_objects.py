@@ -1,4 +1,4 @@
-"""What a namespace's site consists of: what its ConfigMap says, and which objects follow."""
+"""The objects of a namespace's site, which follow from its ConfigMap."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -80,7 +80,7 @@ def rendered(
     openshift: bool,
     deployment: Object | None = None,
 ) -> list[Object]:
-    """The site's objects; what was chosen for ``deployment`` stays unless something is asked."""
+    """The site's objects; the choices of ``deployment`` stay unless ``asked`` changes them."""
     image = stated_image(asked.image) or kept_image(deployment) or IMAGE
     policy = policy_of_pods(asked.image_pull_policy) or kept_policy(deployment) or PULL_POLICY
     rendered = manifests.render(
@@ -153,7 +153,7 @@ def _say_nameless(cluster: Cluster, why: str) -> None:
 
 
 def _has_stateful_sets(cluster: Cluster) -> bool:
-    """Whether the namespace has any, or nobody may know."""
+    """Whether the namespace has StatefulSets; True too if the user may not list them."""
     try:
         return bool(cluster.list("StatefulSet"))
     except ApiFailure as failure:
@@ -163,7 +163,7 @@ def _has_stateful_sets(cluster: Cluster) -> bool:
 
 
 def remove_left_over(cluster: Cluster, objects: list[Object]) -> list[Object]:
-    """Delete what the site no longer consists of; what that was."""
+    """Delete objects that the site no longer has; the deleted ones."""
     found = left_over(cluster, objects)
     for one in found:
         cluster.delete(str(one["kind"]), name_of(one), uid_of(one))

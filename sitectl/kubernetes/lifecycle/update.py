@@ -1,4 +1,4 @@
-"""`update` of a namespace's site, and what it would change."""
+"""`update` of a namespace's site, and its dry run."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,7 @@
 """Moving services between Skupper and us, step by step: reads, writes, waits; decides nothing.
 
-What is to be done is `router.kubernetes.migration`'s to say, each time from the objects as they
-are. So an interrupted move goes on where it was, and one that is done is left alone.
+`router.kubernetes.migration` computes the steps, each time from the objects as they are. So an
+interrupted move continues where it stopped, and a completed one is left alone.
 """
 
 import time
@@ -182,7 +182,7 @@ class Mover:
         )
 
     def _carried_out(self, step: MigrationStep) -> bool:
-        """False: somebody else changed an object first; those that are done count."""
+        """Do ``step``. False: another client changed an object first; the done part counts."""
         return all([self._change(change) for change in step.changes])
 
     def _change(self, change: Change) -> bool:

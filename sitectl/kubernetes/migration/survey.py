@@ -1,6 +1,6 @@
-"""What of a namespace can move from Skupper to us, whichever release of it is there. Pure.
+"""The addresses that can move from a namespace's Skupper to us, for each release of it. Pure.
 
-`survey_v1` and `survey_v2` read Skupper's objects; what they find has one shape.
+`survey_v1` and `survey_v2` read Skupper's objects; both give the same structures.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,9 +30,10 @@ class SkupperAddress(msgspec.Struct, frozen=True, kw_only=True):
     """An address that Skupper has, or had: of v2 a Listener's host, or a key without Listener.
 
     ``origin``: `ANNOTATION`, `SKUPPER`, or the id of another Skupper site. ``maps``: ConfigMaps of
-    its documents here. ``services``: what our router must serve first; ``needs_targets``: groups
-    of them, of each one with a target. ``annotated``: ``KIND/NAME``. ``becomes``: each object of
-    v2, with what it is here. ``obstacles``: why it cannot move; ``notes``: what will differ.
+    its documents here. ``services``: those that our router must serve first; ``needs_targets``:
+    groups of them, of which each needs one with a target. ``annotated``: ``KIND/NAME``.
+    ``becomes``: our counterpart of each object of v2. ``obstacles``: why the address cannot move;
+    ``notes``: later differences.
     """
 
     address: str
@@ -74,7 +75,7 @@ class SkupperNamespace(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def controller_runs(self) -> bool:
-        """Whether v1's controller does what is expected of it."""
+        """Whether v1's controller runs and works."""
         return runs(self.snapshot.get("Deployment", names.SKUPPER_SERVICE_CONTROLLER))
 
     @property
@@ -89,7 +90,7 @@ class SkupperNamespace(msgspec.Struct, frozen=True, kw_only=True):
         return next(iter(self.snapshot.of("Site").values()), None)
 
     def view(self, address: str) -> AddressView:
-        """What the steps of one address are computed from, as nobody serves it yet."""
+        """The input for the steps of one address, as if no router served it yet."""
         candidate = self.candidates[address]
         maps = self.snapshot.of("ConfigMap")
         named = {object_name(one) for one in candidate.maps} | set(
@@ -134,7 +135,7 @@ def declared_in(snapshot: Snapshot) -> Declared:
 def maps_of(
     chosen: Iterable[Document], noted: Mapping[str, str], declared: Declared
 ) -> tuple[Object, ...]:
-    """A ConfigMap for each document, as verbs write them; not of those that users wrote."""
+    """A ConfigMap for each document, as verbs write them; none for documents of users."""
     found: list[Object] = []
     for document in chosen:
         name = config_map_name(document.kind, document.name)

@@ -18,7 +18,7 @@ _COST: Final = texts.integer(limits.COST_MIN, limits.COST_WRITTEN_MAX)
 
 
 class _Link(NamedTuple):
-    """One of Skupper's links: what its neighbour is dialled by, and its cost as it is written."""
+    """One of Skupper's links: the endpoints to dial, and its cost as written."""
 
     name: str
     host: str

@@ -168,7 +168,7 @@ def _with_names(definition: Definition) -> list[Document]:
 
 
 def _kept_elsewhere(before: Snapshot, sources: Iterable[str]) -> list[str]:
-    """Annotations that somebody would put back at once."""
+    """Annotations that another controller would restore at once."""
     found = []
     for place in sources:
         one = before.get(*place.split("/", 1))

@@ -49,7 +49,7 @@ def survey_v2(
     records_map: Object | None,
     control: Object | None,
 ) -> SkupperNamespace:
-    """What there is. Skupper's objects are untouched by a migration, so they say what was, too."""
+    """The namespace's Skupper. A migration leaves its objects, so they also show the past."""
     objects = [
         one
         for kind in _KINDS

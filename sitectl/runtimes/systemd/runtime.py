@@ -1,7 +1,7 @@
 """The router as a systemd service: a unit of the user's manager, or of the system's.
 
-`start` writes the unit when it is not what this version makes of the site, and restarts a router
-that runs by an older one. State and keys stay in the site's directory throughout.
+`start` writes the unit if it differs from the one that this version makes, and restarts a router
+of an older unit. State and keys stay in the site's directory throughout.
 """
 
 import os
@@ -48,7 +48,7 @@ _CAUSES: Final = {
 
 
 class SystemdRuntime(Runtime):
-    """A unit of its own, which starts again after a crash, a hang and a reboot."""
+    """A systemd unit, which restarts after a crash, a hang and a reboot."""
 
     def __init__(self, site: DirectorySite) -> None:
         super().__init__(site)
@@ -120,7 +120,7 @@ class SystemdRuntime(Runtime):
             account.remove_account(self.site.directory, SYSTEM_STATE)
 
     def describe(self) -> dict[str, Any]:
-        """What `status` tells of the unit."""
+        """The fields of the unit in `status`."""
         fields: dict[str, Any] = {"runtime": "systemd", "unit": self.unit, "scope": self.scope}
         fields["enabled"] = self._manager_says("is-enabled") == "enabled"
         fields["state"] = self._manager_says("is-active") or "unknown"

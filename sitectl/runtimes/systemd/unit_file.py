@@ -1,4 +1,4 @@
-"""The systemd unit of a router, from what is known of its host. Pure: strings in, strings out.
+"""The systemd unit of a router, from facts about its host. Pure: strings in, strings out.
 
 Sources: systemd.unit(5), systemd.service(5), systemd.exec(5), systemd.kill(5), systemd 252.
 """
@@ -21,17 +21,17 @@ LOW_PORTS: Final = "CAP_NET_BIND_SERVICE"
 NOTIFY_SOCKET: Final = "%t/systemd/notify"
 WATCHDOG_S: Final = 15
 ABORT_S: Final = 5  # A loop that hangs prints its stack in no time, or never.
-STOP_MARGIN_S: Final = 15  # Beyond draining: closing what is left, writing the state.
+STOP_MARGIN_S: Final = 15  # Beyond draining: closing the rest, writing the state.
 
 
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a unit depends on beside the site: all paths are absolute.
+    """Facts of the host that a unit depends on. All paths are absolute.
 
-    ``python`` is the interpreter, ``import_paths`` what it needs as PYTHONPATH. ``shown_paths``
-    must be seen by the router and lie where its sandbox hides everything (homes, ``/tmp``).
-    ``site_is_hidden``: so does the site's directory. ``has_user_namespaces``: a user's manager may
-    make any, which its sandbox needs. ``has_shared_mounts``: what systemd mounts for a credential
-    is seen by the unit; not so in most containers. ``systemd`` is the version of the manager.
+    ``python``: the interpreter; ``import_paths``: its PYTHONPATH. ``shown_paths``: paths that the
+    router needs below directories that its sandbox hides (homes, ``/tmp``). ``site_is_hidden``: the
+    site's directory is below one too. ``has_user_namespaces``: a user's manager may make user
+    namespaces, which its sandbox needs. ``has_shared_mounts``: the unit sees systemd's mounts of
+    credentials; False in most containers. ``systemd``: the version of the manager.
     """
 
     version: str
@@ -146,7 +146,7 @@ def _unit(spec: UnitSpec) -> list[Line]:
         # A user's manager has no such target; a router there that finds no address tries again.
         lines += [(0, "Wants", "network-online.target"), (0, "After", "network-online.target")]
         lines.append((0, "RequiresMountsFor", _quoted(spec.directory)))
-    # It is tried for ever: what ends it (a taken port, a full disk) is mended by others, some day.
+    # Restart for ever: the causes of its end (a taken port, a full disk) are fixed some day.
     lines.append((230, "StartLimitIntervalSec", "0"))
     return lines
 
@@ -192,7 +192,7 @@ def _confinement(spec: UnitSpec, facts: HostFacts) -> list[Line]:
         return []
     capability = LOW_PORTS if is_system and spec.binds_low_ports else ""
     lines = list(_NAMESPACED)
-    # In a user namespace of its own a router could not bind a low port of the host.
+    # In a private user namespace a router could not bind a low port of the host.
     lines.append((232, "PrivateUsers", "no" if capability else "yes"))
     lines.append((0, "CapabilityBoundingSet", capability))
     if is_system:
