@@ -32,9 +32,9 @@ def gateway_name(words: str) -> str:
 def documents_of(
     gateway: Gateway, source: str, declared: frozenset[str] = frozenset()
 ) -> tuple[list[Document], list[ConfigError]]:
-    """What a site must hold to be ``gateway``: services, connectors, listeners; or what is wrong.
+    """The documents of ``gateway``: services, connectors, listeners; and the errors in it.
 
-    ``declared``: services that the network has already, which are not declared once more.
+    ``declared``: services that the network has already; they are not declared again.
     """
     errors: list[ConfigError] = []
     found: list[Document] = []
@@ -180,7 +180,7 @@ def _forwarded(endpoint: Endpoint) -> list[tuple[int | None, int]]:
 
 
 def gateway_of(name: str, documents: Iterable[Document]) -> tuple[Gateway, list[str]]:
-    """The gateway that ``documents`` of a site make, and what its YAML cannot say, for people.
+    """The gateway that ``documents`` of a site make, and notes on what its YAML cannot express.
 
     One entry for each port, which is what Skupper's own commands write and read.
     """

@@ -15,7 +15,7 @@ Changed = tuple[Document, Change]
 
 
 def definition_of(text: str, source: str) -> Gateway:
-    """The gateway in ``text``; what has no use in it is noted. Failure: it cannot be used."""
+    """The gateway in ``text``; prints a note on unused fields. Failure: it cannot be used."""
     gateway, findings = read_gateway(text, source)
     errors = [finding for finding in findings if finding.severity == "error"]
     if gateway is None or errors:
@@ -46,10 +46,10 @@ def wanted_documents(
 
 
 def apply_gateway(site: DirectorySite, wanted: Iterable[Document]) -> list[Changed]:
-    """Have ``site`` offer and use what ``wanted`` says, and nothing else: as Skupper replaces it.
+    """Replace the services that ``site`` offers and uses by ``wanted``, as Skupper does.
 
-    What a user keeps in files of their own stays, and so do capacity, health and policy, which
-    gateway YAML cannot say. All or none is written. Failure: a document is the user's.
+    Users' files stay, and so do capacity, health and policy, which gateway YAML cannot express. All
+    or none is written. Failure: a document is the user's.
     """
     existing = site.documents()
     documents = [_kept(document, existing) for document in wanted]
@@ -62,7 +62,7 @@ def apply_gateway(site: DirectorySite, wanted: Iterable[Document]) -> list[Chang
         and site.owns(document)
     ]
     site.judge_all(documents, replace=True)
-    site.delete_all(gone)  # First: what is written may take their ports.
+    site.delete_all(gone)  # First: new documents may take their ports.
     changes = site.put_all(documents)
     deleted: list[Changed] = [(document, "deleted") for document in gone]
     return [*zip(documents, changes, strict=True), *deleted]

@@ -62,7 +62,7 @@ _BOOTED: Final = Path("/run/systemd/system")  # Where systemd is PID 1: sd_boote
 
 
 class GatewayWish(NamedTuple):
-    """What `gateway init` was told. None and empty: nothing, what there is stays."""
+    """The flags of `gateway init`. None and empty: not given, the setting stays."""
 
     name: str
     type: Type | None = None
@@ -125,7 +125,7 @@ def make(settings: Settings, wish: GatewayWish) -> MadeGateway:
 
 
 def fit_runtime(site: DirectorySite, timeout_s: float) -> bool:
-    """Have what runs the gateway allow what its documents ask for now. True: it began anew.
+    """Make the gateway's runtime allow what its documents need. True: it restarted.
 
     A container publishes the ports of its documents, and a port below 1024 needs a right.
     """
@@ -143,7 +143,7 @@ def _has_spec(site: DirectorySite) -> bool:
 
 
 def _spec(site: DirectorySite, wish: GatewayWish) -> RuntimeSpec:
-    """How it shall be run: as it is, with what was told. Failure: it is of another type."""
+    """The gateway's runtime with the given flags. Failure: it has another type."""
     if _has_spec(site):
         before = read_spec(site)
         if wish.type is not None and KINDS[wish.type] != before.kind:
@@ -180,14 +180,14 @@ def _spec(site: DirectorySite, wish: GatewayWish) -> RuntimeSpec:
             "--publish: on the host's network its ports are the host's already",
             "Leave it out, or give the container a network of its own: --network NAME",
         )
-    if spec.network != HOST_NETWORK:  # What is forwarded is for all of the host's neighbours.
+    if spec.network != HOST_NETWORK:  # Forwarded services are for all neighbors of the host.
         spec = msgspec.structs.replace(spec, publish_ip=ANY_ADDRESS)
     require_words(site, spec)
     return spec
 
 
 def is_apart(site: DirectorySite) -> bool:
-    """Whether it runs in a container with a network of its own, so not on the host's addresses."""
+    """Whether it runs in a container with a separate network, so not on the host's addresses."""
     spec = read_spec(site)
     return spec.kind in IN_CONTAINERS and spec.network != HOST_NETWORK
 
@@ -252,7 +252,7 @@ def _other_site(name: str, site_name: str) -> Failure:
 
 
 def _stored(site: DirectorySite) -> "StoredLink | None":
-    """The link's token and what it was redeemed for; None: there is none that can be used."""
+    """The link's token and its redeemed credential; None: there is no usable one."""
     from certs.links.credentials import LinkStore
 
     if not site.secrets.is_dir():
@@ -269,7 +269,7 @@ def _is_usable(stored: "StoredLink") -> bool:
 
 
 def reachable_at(site: Site, hosts: tuple[str, ...]) -> "tuple[Endpoint, ...]":
-    """What the gateway dials. Failure: from outside nobody reaches that site."""
+    """The endpoints that the gateway dials. Failure: that site has none for the outside."""
     if site.has_workloads and not hosts:
         from sitectl.kubernetes.site import KubernetesSite
 
@@ -296,7 +296,7 @@ def _private(name: str) -> Failure:
 
 @contextlib.contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """To who may not make a token at the site: how it goes without."""
+    """Explain to a user who may not make a token at the site how to proceed without one."""
     try:
         yield
     except Failure as failure:

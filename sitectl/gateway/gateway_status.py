@@ -20,7 +20,7 @@ from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Site
 
 RUNS_TWICE: Final = "SW0665"
-"""The code of a problem of the site that keeps out a copy; its text has the id of whom."""
+"""The code of the problem of a site that refuses a duplicate; its text has the duplicate's ID."""
 UNREACHABLE: Final = "unreachable"
 """The state of a gateway whose router runs and does not answer."""
 _LINK_FIELDS: Final = (
@@ -38,7 +38,7 @@ _MUTE: Final = {**_DOWN, "state": UNREACHABLE, "error": "the router does not ans
 
 
 def item_of(gateway: HostGateway) -> dict[str, Any]:
-    """One gateway of this host. Its router is asked; without one, what is configured is shown."""
+    """One gateway of this host, from its router; without one, from its documents."""
     site = gateway.site
     record = gateway.record
     item: dict[str, Any] = {
@@ -101,7 +101,7 @@ def _told_of(finding: ConfigError) -> dict[str, str]:
 
 
 def seen(gateway: HostGateway) -> dict[str, Any]:
-    """Of `item_of`, what its router tells: cheap enough to be asked again and again."""
+    """The part of `item_of` that comes from its router: cheap enough to poll."""
     site = gateway.site
     status, links, services = _told(site)
     if status is not None:
@@ -122,7 +122,7 @@ def seen(gateway: HostGateway) -> dict[str, Any]:
 def _told(
     site: DirectorySite,
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]], list[dict[str, Any]]]:
-    """Status, links and services as the router tells; no status: no router answers."""
+    """Status, links and services from the router; no status: no router answers."""
     paths = ("/api/v1/status", "/api/v1/links", "/api/v1/services")
     try:
         status, links, services = site.admin.get_all(*paths)
@@ -142,7 +142,7 @@ def _bindings(
     site: DirectorySite, services: list[dict[str, Any]], mute: str
 ) -> list[dict[str, Any]]:
     """A row for each target and port of the service, in the order of names. ``mute``: why the
-    router tells nothing; empty: it does."""
+    router does not answer; empty: it does."""
     own = {
         document.name: document.spec
         for document in site.documents()
@@ -221,7 +221,7 @@ def _forwards(
 
 
 def items_elsewhere(site: Site, here: set[str]) -> list[dict[str, Any]]:
-    """Gateways of ``site`` that run on other hosts: by the claims made for them, and its links.
+    """Gateways of ``site`` that run on other hosts, from their claims and the site's links.
 
     ``here``: ids of those that are shown already. Without the right to read claims there are none.
     """
@@ -272,7 +272,7 @@ def is_settled(item: dict[str, Any]) -> bool:
 
 
 def text_of(items: list[dict[str, Any]]) -> str:
-    """All of it for people."""
+    """All items, human-readable."""
     if not items:
         return (
             "No gateways on this host. Try: sitectl gateway init --type podman\n"

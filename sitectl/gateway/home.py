@@ -50,7 +50,7 @@ class GatewayRecord(
 
     @property
     def flags(self) -> str:
-        """What to type to mean its site, with a blank at the end; empty: nobody knows."""
+        """The flags that select its site, with a blank at the end; empty: unknown."""
         given = {
             "--kubeconfig": self.kubeconfig,
             "-c": self.context,
@@ -153,8 +153,8 @@ def write_record(site: DirectorySite, record: GatewayRecord) -> None:
 def meant_site(settings: Settings) -> Site:
     """The site that the flags mean, for a gateway of it. Failure: none.
 
-    As for any verb, but with no site on this host and a kubeconfig that kubectl would find it is
-    the kubeconfig's: whoever moves here from Skupper has no other.
+    As for any verb, except: without a site on this host, and with a kubeconfig that kubectl would
+    find, it is the kubeconfig's. Users who come from Skupper have no other.
     """
     says_nothing = settings.platform is None and not switched_platform() and not settings.site
     if says_nothing and settings.chosen_platform() == "process":
@@ -195,7 +195,7 @@ def record_of(settings: Settings, site: Site) -> GatewayRecord:
 
 
 def site_of(settings: Settings, gateway: HostGateway) -> Site | None:
-    """The site that a gateway belongs to; None: nobody here knows the way, or it leads elsewhere.
+    """The site that a gateway belongs to; None: no way to it is known here, or it leads elsewhere.
 
     Flags of this command line win over what was recorded. Failure: it cannot be asked.
     """
@@ -219,11 +219,11 @@ def site_of(settings: Settings, gateway: HostGateway) -> Site | None:
 
 
 def _require_roots(path: Path, gateway: Path) -> None:
-    """Raise Failure when others than root decided, or can decide, what is in ``path``.
+    """Raise Failure if users other than root chose, or can choose, the content of ``path``.
 
-    A kubeconfig names programs to run (client-go credential plugins), and who owns a gateway's
-    directory chooses the kubeconfig that is recorded there. What lies in that directory was
-    theirs, though it may be root's by now: `delete` takes it back.
+    A kubeconfig names programs to run (client-go credential plugins), and the owner of a gateway's
+    directory chooses the kubeconfig recorded there. Files in that directory were the owner's, even
+    if they are root's now: `delete` takes them back.
     """
     real = Path(os.path.realpath(path))
     is_inside = real.is_relative_to(os.path.realpath(gateway))

@@ -1,8 +1,8 @@
-"""What a gateway offers to the network and uses of it: the documents that its verbs write.
+"""The services that a gateway offers and uses: the documents that its verbs write.
 
-`bind` writes a Connector, and a Service when nobody else declares one; with it a Listener that says
+`bind` writes a Connector, and if no other site declares the service a Service with a Listener
 ``none``, since a target of this host has its port already. `forward` writes a Listener with a
-place. Taking away removes exactly these documents; what a user wrote into other files stays.
+place. `unbind` and `unforward` remove exactly these documents; users' files stay.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Change
 
 ASK_WAIT_S: Final = 1.5
-"""Longest wait for the network's answer on a service: a round trip, and what edges are told in."""
+"""Longest wait for the network's answer on a service: a round trip, and an update of an edge."""
 LINK_WAIT_S: Final = 5.0
 """Longest wait for a link that is just being made, before a service is taken to be unknown."""
 
@@ -47,7 +47,7 @@ class Bound(NamedTuple):
 
 
 class Forwarded(NamedTuple):
-    """What `forward` did, and where it listens. ``service`` None: nobody declares it yet."""
+    """The change by `forward`, and where it listens. ``service`` None: no site declares it yet."""
 
     service: DeclaredService | None
     places: tuple[str, ...]
@@ -88,7 +88,7 @@ def bind(
 ) -> Bound:
     """Offer ``host`` as a target of ``service``. Failure (exit 5): its ports or protocol differ.
 
-    ``declares``: the service is declared here in any case (`expose`), else only if nobody does.
+    ``declares``: declare the service here in any case (`expose`), else only if no site does.
     """
     require_name(service)
     target = require_target(site, "host", host)
@@ -103,7 +103,7 @@ def bind(
         _require_protocol(service, known, protocol)
         binding, first = connected(known), None
     else:
-        # The network is asked by saying what is wanted: an edge is told of what it uses.
+        # Ask the network by declaring the use: an edge learns about services that it uses.
         binding = connected(None)
         first = _put(site, binding, capacity, health)
         known = _asked(site, service)
@@ -185,8 +185,8 @@ def forward(site: DirectorySite, service: str, pairs: tuple[Pair, ...], address:
     known = declared_service(site, service)
     unknown = _unknown(service, pairs, address)
     if known is None:
-        # As long as nobody knows it: one port is that of its only one, several are as they are.
-        # Several ports have no place for what was said of the only one.
+        # No site declares it yet: one port is that of its only one, several are as they are.
+        # With several ports, the settings of the only one have no place.
         kept = {port: at for port, at in before.items() if port is not None or None in unknown}
         _listen(site, service, None, {**kept, **unknown})
         known = _asked(site, service)
@@ -283,7 +283,7 @@ def _listen(
                 site.edit_hint(other),
             )
     taken = {document.spec.listen for document in wanted if isinstance(document.spec, ListenerSpec)}
-    # Two may not have one place, and what is declared here must not be without any for a moment.
+    # Two may not share a place, and a service declared here must always have one.
     moved = [
         document
         for document in old

@@ -1,6 +1,6 @@
-"""Making sites as a mesh file says: first each site itself, then the links between them.
+"""Applying a mesh file: first each site itself, then the links between them.
 
-Everything may be repeated: what was interrupted is finished by the next run.
+Every step may be repeated: the next run finishes an interrupted one.
 """
 
 import time
@@ -30,7 +30,7 @@ Tell = Callable[[str], None]
 
 
 class MeshApplied(NamedTuple):
-    """What was done. ``waiting``: of links that lack the claim of a site out of reach, why."""
+    """The changes made. ``waiting``: why links lack the claim of a site that is out of reach."""
 
     done: list[MeshChange]
     waiting: list[str]
@@ -70,7 +70,7 @@ def apply(
 
 
 def refuse_blocked(plan: MeshPlan) -> None:
-    """Raise Failure when something stands in the way: then nothing is changed anywhere."""
+    """Raise Failure if any change is blocked: then nothing is changed anywhere."""
     blocked = [change for change in plan.changes if change.verb == "blocked"]
     if blocked:
         first = blocked[0]
@@ -110,10 +110,10 @@ def _make(mesh: Mesh, one: SitePlan, tell: Tell) -> list[MeshChange]:
             _make_site(mesh, one)
         if work:
             tell(f"site {one.reached.name}: {counted(len(work), 'change')}")
-            # Before the first of them: what is interrupted is still known to be the file's.
+            # Before the first change: after an interruption they are still known as the file's.
             site.keep_mesh_record(encoded(mesh.name, wanted, one.survey.record))
             _put(mesh, one, work)
-        site.keep_mesh_record(encoded(mesh.name, wanted))  # Also of what was there before.
+        site.keep_mesh_record(encoded(mesh.name, wanted))  # Also of documents from before.
     except Failure as failure:
         raise named(failure, one.reached) from None
     return work + starts
@@ -216,7 +216,7 @@ def _start(sites: Sequence[SitePlan], tell: Tell) -> None:
 def _link(
     mesh: Mesh, plan: MeshPlan, invited: "Mapping[str, Token]", tell: Tell
 ) -> tuple[list[MeshChange], list[str]]:
-    """Credentials and documents of links; what was done, and what waits for another site."""
+    """Make credentials and documents of links; the changes, and those that wait."""
     done: list[MeshChange] = []
     waiting: list[str] = []
     for one in plan.sites:

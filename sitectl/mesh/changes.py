@@ -19,10 +19,10 @@ so, or a router that runs and does not answer."""
 
 
 class LinkState(msgspec.Struct, frozen=True, kw_only=True):
-    """A link that a site dials: the site that its token is of. ``is_up``: None, nobody knows.
+    """A link that a site dials, with the site of its token. ``is_up``: None: unknown.
 
-    ``claimable_until``: Unix seconds until when the claim that it began with could be redeemed;
-    None: it began with a certificate.
+    ``claimable_until``: end of the claim in its first token, Unix seconds; None: that token was a
+    certificate.
     """
 
     site_id: str
@@ -45,12 +45,12 @@ class Letting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SiteSurvey(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of one site. ``is_there`` False: nothing is, it is to be made.
+    """The state of one site. ``is_there`` False: it is still to be made.
 
     ``id``: its site ID; empty: none yet. ``config``: keys of ConfigMap ``skupper-site``.
-    ``is_running``: whether its router answers; ``is_mute``: it runs and does not. ``admitted``:
-    who may link to it; ``revoked``: who may no more. ``own``: of documents in a file or object of
-    the user's own, which no verb rewrites, what to do instead.
+    ``is_running``: its router answers; ``is_mute``: it runs and does not answer. ``admitted``:
+    sites that may link to it; ``revoked``: sites that may no longer. ``own``: the next step for
+    documents in a user's file or object, which no verb rewrites.
     """
 
     name: str
@@ -72,8 +72,7 @@ class SiteSurvey(msgspec.Struct, frozen=True, kw_only=True):
 class MeshChange(msgspec.Struct, frozen=True, kw_only=True):
     """One difference at ``site``. ``before`` and ``after``: fields of the document, None: none.
 
-    ``reason``: for ``link``, ``start``, ``blocked`` and ``down`` what is the matter; ``hint``: what
-    helps.
+    ``reason``: the cause of ``link``, ``start``, ``blocked`` and ``down``; ``hint``: the next step.
     """
 
     site: str
@@ -99,10 +98,10 @@ def changes_at(
     prune: bool = False,
     unclaimed: Set[str] = frozenset(),
 ) -> list[MeshChange]:
-    """What `apply` would do at the site, in its order. ``ids``: of the sites that were found.
+    """The changes that `apply` would make at the site, in order. ``ids``: of the found sites.
 
-    ``unclaimed``: links whose claim ended before it was redeemed. With ``prune`` documents that are
-    not in the file are deleted, whoever made them.
+    ``unclaimed``: links whose claim ended before it was redeemed. ``prune``: delete all documents
+    that are not in the file, whatever their origin.
     """
     return [
         *_identity(mesh, survey),
@@ -138,7 +137,7 @@ def _identity(mesh: Mesh, survey: SiteSurvey) -> Iterator[MeshChange]:
 
 
 def _may_be_run_by(survey: SiteSurvey, runtime: str) -> bool:
-    """Whoever runs it elsewhere; and what nothing runs yet, where making it was interrupted."""
+    """True for a site that runs elsewhere, and for one whose creation was interrupted."""
     unfinished = survey.runtime == "process" and not survey.is_running
     return runtime == "elsewhere" or (unfinished and runtime in ("systemd", "podman"))
 

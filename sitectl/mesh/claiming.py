@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def claim_of(mesh: Mesh, link: MeshLink, acceptor: Reached, life_s: float | None) -> "Token":
-    """A claim of the link's accepting site, for one use. Failure: nobody can dial it."""
+    """A claim of the link's accepting site, for one use. Failure: no site can dial it."""
     try:
         return grant_claim(
             acceptor.site,

@@ -42,9 +42,9 @@ def site_document(mesh: Mesh, name: str) -> Document:
 
 
 def namespace_document(name: str, place: MeshPlace) -> tuple[Document, list[ConfigError]]:
-    """The Site document that the ConfigMap of a namespace means, and what is wrong with its keys.
+    """The Site document of a namespace's ConfigMap, and the errors in its keys.
 
-    The default is used for a value that is wrong.
+    A wrong value gets the default.
     """
     found = {"kind": "ConfigMap", "metadata": {}, "data": {"name": name, **place.config}}
     noted = ObjectFindings(site_config.SOURCE)
@@ -88,7 +88,7 @@ def _declared(mesh: Mesh, name: str) -> dict[str, ServiceSpec]:
 
 
 def _policies(mesh: Mesh, name: str, site: MeshSite) -> dict[str, SitePolicySpec]:
-    """Its policies, with what it grants of services that it owns."""
+    """The site's policies, with its grants for services that it owns."""
     policies = dict(site.policies)
     for title, service in mesh.services.items():
         if service.owner != name or not service.grants:

@@ -1,6 +1,6 @@
-"""A mesh file of a network that is there: what `export` writes. Pure.
+"""A mesh file of an existing network, as `export` writes it. Pure.
 
-What the file says is what its plan finds unchanged: `changes.changes_at` of the result is empty.
+The plan of that file finds nothing to change: `changes.changes_at` of the result is empty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ def gathered(
 
 
 def _names_by_id(surveys: Sequence[SiteSurvey]) -> dict[str, str]:
-    """What each site is called in the file; one of a name that another has gets its ID behind."""
+    """The name of each site in the file; duplicates get their ID appended."""
     names = {survey.id: survey.name for survey in surveys if survey.id}
     taken = {survey.name for survey in surveys}
     for survey in surveys:
@@ -90,7 +90,7 @@ def _common_services(
 
 
 def _site(survey: SiteSurvey, place: MeshPlace, common: set[str]) -> MeshSite:
-    """What is only its own: services in ``common`` are the mesh's."""
+    """The site's own part: services in ``common`` belong to the mesh."""
     settings = next(
         (one.spec for one in survey.documents if isinstance(one.spec, SiteSpec)), SiteSpec()
     )
@@ -113,9 +113,9 @@ def _site(survey: SiteSurvey, place: MeshPlace, common: set[str]) -> MeshSite:
 def _with_grants(
     title: str, service: MeshService, sites: dict[str, MeshSite], names: Mapping[str, str]
 ) -> MeshService:
-    """The service with what its owner grants, which then leaves the owner's own policies.
+    """The service with its owner's grants, moved here from the owner's policies.
 
-    A grant to a bare name stays there: with the ID of ``names`` the file would say another one.
+    A grant to a bare name stays in the policy: with the ID of ``names`` it would be another grant.
     """
     site = sites[service.owner]
     policy = site.policies.get(title)

@@ -1,7 +1,7 @@
 """Whether the sentences of a mesh file hold: by the routers' own code, in virtual time.
 
-Each is judged on a network of its own: the sites that can matter for it. What a verdict says is
-what happened there.
+Each sentence gets a separate network of the sites that can matter for it. A verdict reports what
+happened there.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ _REQUESTS_MAX: Final = 5_000
 
 
 class SentenceVerdict(msgspec.Struct, frozen=True):
-    """Whether ``sentence`` holds, and what happened, for people."""
+    """Whether ``sentence`` holds, and a human-readable account."""
 
     sentence: Sentence
     holds: bool
@@ -59,7 +59,7 @@ class _Stage:
     def __init__(self, mesh: Mesh) -> None:
         self._mesh = mesh
         self._quiet: tuple[Mesh, Rehearsal] | None = None
-        """The network of the last sentence that changed nothing there, and what it is of."""
+        """Keeps the network of the last sentence that changed nothing there, for the next one."""
 
     def verdict(self, sentence: Sentence) -> SentenceVerdict:
         match sentence.claim:
@@ -76,7 +76,7 @@ class _Stage:
         assert_never(sentence.claim)
 
     def _network(self, sentence: Sentence, service: str, *named: str) -> Rehearsal:
-        """A network of its own in which dead sites are dead, and missed."""
+        """A new network in which dead sites are dead, and known to be."""
         dead = {site: True for site, state in sentence.given.items() if state == "dead"}
         named = (*sentence.sites, *named)
         made = rehearsal(touched(self._mesh, service, named, dead.keys()))
@@ -159,7 +159,7 @@ class _Stage:
         return (name for name in self._mesh.services if name in served)
 
     def _usual_caller(self, sentence: Sentence, service: str) -> str:
-        """The owner of the service, while it lives; else nobody in particular."""
+        """The owner of the service, while it lives; else any site."""
         known = self._mesh.services.get(service)
         owner = known.owner if known is not None else ""
         return "" if sentence.given.get(owner) == "dead" else owner
@@ -234,7 +234,7 @@ def _verdict(sentence: Sentence, happened: bool, expected: bool, told: str) -> S
 
 
 def _fill(network: Rehearsal, sentence: Sentence, service: str, but: str) -> str:
-    """Fill every site that is to be full but ``but``, by clients of its own. Why not; empty: done.
+    """Fill every site that is to be full but ``but``, by local clients. Empty: done, else why not.
 
     ``but`` is where the requests come from that the sentence is about: these fill it themselves.
     """
@@ -297,7 +297,7 @@ def _load(
 
 
 def _shares(asked: list[SimulatedRequest]) -> str:
-    """Who served how much, for people."""
+    """The share of each serving site, human-readable."""
     by: dict[str, int] = {}
     for one in asked:
         if one.served_by:

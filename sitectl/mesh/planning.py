@@ -12,7 +12,7 @@ from sitectl.mesh.values import Mesh
 
 
 class SitePlan(NamedTuple):
-    """One site, what it has, and what differs."""
+    """One site, its state, and the differences."""
 
     reached: Reached
     survey: SiteSurvey

@@ -33,7 +33,7 @@ def is_here(place: MeshPlace) -> bool:
 
 
 def own_hosts() -> tuple[str, str]:
-    """What this machine is called, whole and without its domain."""
+    """The name of this machine, whole and without its domain."""
     whole = socket.gethostname().lower()
     return whole, whole.partition(".")[0]
 
@@ -59,7 +59,7 @@ def reached(settings: Settings, mesh: Mesh) -> list[Reached]:
 
 
 def out_of_reach(mesh: Mesh, those: Iterable[Reached]) -> list[str]:
-    """Names of the sites that somebody else, or another run, looks after."""
+    """Names of the sites that another operator, or another run, manages."""
     names = {one.name for one in those}
     return [name for name in mesh.sites if name not in names]
 
@@ -104,7 +104,7 @@ def namespace_site(one: Reached) -> "KubernetesSite":
 
 
 def shown_place(one: Reached) -> str:
-    """Where it is, for people."""
+    """The place of the site, human-readable."""
     if one.place.runtime == "kubernetes":
         context = f" of context {one.settings.context}" if one.settings.context else ""
         return f"namespace {one.place.namespace}{context}"

@@ -104,7 +104,7 @@ class _Judge:
     def _near(self, name: str, known: Collection[str], otherwise: str) -> str:
         """The name that was meant, or all that there are if these are few."""
         if self._findings.overflowing:
-            return ""  # Nobody hears of it, and looking for what was meant takes long.
+            return ""  # The hint would not be shown, and a search for the nearest name takes long.
         meant = readers.closest(name, sorted(known))
         if meant is not None:
             return f"Did you mean {meant!r}?"

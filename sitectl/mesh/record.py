@@ -1,6 +1,6 @@
-"""What a mesh file once made at a site: that alone is removed when the file has it no longer.
+"""The documents that a mesh file made at a site: only these are removed with their entries.
 
-Kept at the site itself, so that whoever applies the file next knows it. Pure.
+Stored at the site itself, for the next operator who applies the file. Pure.
 """
 
 from typing import Final
@@ -25,7 +25,7 @@ _NONE: Final = MeshRecord()
 
 
 def decoded(text: str) -> MeshRecord:
-    """What is kept; nothing, where it cannot be read: then nothing is removed."""
+    """The stored record; empty if it cannot be read: then nothing is removed."""
     try:
         return msgspec.json.decode(text, type=MeshRecord)
     except msgspec.DecodeError:

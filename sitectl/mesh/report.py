@@ -1,4 +1,4 @@
-"""What people read of a plan, of what was applied, and of tests. Pure."""
+"""Human-readable reports of a plan, of applied changes, and of tests. Pure."""
 
 from collections.abc import Sequence
 from typing import Any, Final

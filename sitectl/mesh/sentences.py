@@ -31,7 +31,7 @@ FORMS: Final = (
     "[with SITE full|dead,] SERVICE from SITE is served by SITE [or SITE]",
     "[with SITE full|dead,] nothing [of SERVICE] [from SITE] is refused at N/s",
 )
-"""Every sentence there is, for people."""
+"""All forms of sentences, human-readable."""
 RATE_PER_S_MAX: Final = 1_000.0
 
 
@@ -96,7 +96,7 @@ class Sentence(msgspec.Struct, frozen=True):
 
 
 def parsed(text: str, line: int = 0) -> Sentence | str:
-    """The sentence, or why it is none, for people."""
+    """The sentence, or a message on why it is none."""
     words = " ".join(text.split())
     given: dict[str, Condition] = {}
     rest = words

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def surveyed(one: Reached) -> SiteSurvey:
-    """What is there. Failure, with the site's name: it cannot be read."""
+    """The state of a site. Failure, with the site's name: it cannot be read."""
     try:
         return _surveyed(one)
     except Failure as failure:
@@ -58,7 +58,7 @@ def _surveyed(one: Reached) -> SiteSurvey:
 
 
 def _without_source(document: Document) -> Document:
-    """As in a file: where it stands at the site is nothing that a mesh says."""
+    """``document`` as in a mesh file, which does not name places at a site."""
     return Document(document.kind, document.name, document.spec)
 
 

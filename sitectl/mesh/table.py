@@ -1,4 +1,4 @@
-"""The fields of a mesh file: those of its own; those of documents are `router.documents`'."""
+"""The fields of a mesh file, except those of documents, which `router.documents` has."""
 
 from collections.abc import Mapping as AnyMapping
 from typing import Any, Final
@@ -248,7 +248,7 @@ SPEC: Final[dict[str, tuple[Reader, str]]] = {
     ),
     "tests": (readers.ListReader(_sentence, TESTS_MAX, "sentences"), "what must hold"),
 }
-"""The fields under ``spec``: how each is read, and what it is."""
+"""The fields under ``spec``: reader and description of each."""
 
 
 def plain(mesh: Mesh) -> dict[str, Any]:

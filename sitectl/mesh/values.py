@@ -24,10 +24,10 @@ MESH: Final = "Mesh"
 
 
 class MeshPlace(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a site is. ``host``: the machine; empty: the one that the file is applied at.
+    """The place of a site. ``host``: the machine; empty: the one where the file is applied.
 
     ``namespace``, ``context`` and ``config`` (keys of ConfigMap ``skupper-site``) are of
-    ``kubernetes``. ``elsewhere``: nobody who uses this file reaches it, its own operator does.
+    ``kubernetes``. ``elsewhere``: no user of this file reaches it, only its own operator.
     """
 
     runtime: MeshRuntime = "process"
@@ -38,7 +38,7 @@ class MeshPlace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MeshSite(msgspec.Struct, frozen=True, kw_only=True):
-    """One site and what is only its own, by name. ``id``: its site ID; empty: whoever is there."""
+    """One site and its own part of the file. ``id``: its site ID; empty: any."""
 
     id: str = ""
     at: MeshPlace = MeshPlace()

@@ -55,9 +55,8 @@ class ContainerWish(msgspec.Struct, frozen=True):
 
 
 def placed(spec: SiteSpec, wish: ContainerWish) -> tuple[SiteSpec, ContainerWish]:
-    """In a network of its own: there the router listens everywhere, and the host's addresses that
-
-    ``--ingress-bind-ip`` and ``--bind-ip`` name are where podman publishes.
+    """The settings for a container with its own network: the router listens everywhere in it, and
+    podman publishes at the host's addresses of ``--ingress-bind-ip`` and ``--bind-ip``.
     """
     if wish.network in (None, HOST_NETWORK):
         return spec, wish
@@ -107,7 +106,7 @@ def keep_in_podman(site: DirectorySite, wish: ContainerWish) -> bool:
 
 
 def update(site: DirectorySite, image: ImageFlags, timeout_s: float, *, force: bool) -> bool:
-    """Have the router be of another image, or begin anew. False: it is so already."""
+    """Run the router from another image, or restart it. False: nothing to change."""
     before = read_spec(site)
     if before.kind not in IN_CONTAINERS:
         raise usage(

@@ -18,7 +18,7 @@ class HostSite(DirectorySite, ManagedSite):
     """What the flags of a command mean when sites are directories."""
 
     def last_status(self, silence: Failure) -> dict[str, Any]:
-        """What is configured: on a process site nothing else is left when the router is stopped."""
+        """The configured state: a process site has no other while its router is stopped."""
         from certs.identity import SiteIdentity
 
         documents, errors = self.scan()
@@ -51,7 +51,7 @@ class HostSite(DirectorySite, ManagedSite):
             runtime.start(RESTART_WAIT_S)
 
     def runtime(self) -> dict[str, Any]:
-        """What its unit or container is; empty for a plain process."""
+        """Fields of its unit or container; empty for a plain process."""
         kind = read_spec(self).kind
         if kind == "process":
             return {}

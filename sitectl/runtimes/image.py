@@ -74,7 +74,7 @@ image_flags = flags_as(
 
 
 def stated_image(stated: str | None) -> str:
-    """The flag's image, else the environment's; empty: nobody chose one."""
+    """The flag's image, else the environment's; empty: not chosen."""
     return stated or os.environ.get(VARIABLE) or os.environ.get(pods.IMAGE_VARIABLE) or ""
 
 
@@ -84,7 +84,7 @@ def chosen_image(stated: str | None = None) -> str:
 
 
 def stated_policy(stated: PullPolicy | None) -> PullPolicy | None:
-    """The flag's policy, else the environment's; None: nobody chose one. Failure: no policy."""
+    """The flag's policy, else the environment's; None: not chosen. Failure: no policy."""
     words = os.environ.get(POLICY_VARIABLE)
     if stated or not words:
         return stated
@@ -98,7 +98,7 @@ def stated_policy(stated: PullPolicy | None) -> PullPolicy | None:
 
 
 def policy_of_pods(stated: PullPolicy | None) -> pods.PullPolicy | None:
-    """The same as Kubernetes spells it; None: nobody chose one. Failure: it knows no ``newer``."""
+    """The policy in Kubernetes' spelling; None: not chosen. Failure: ``newer``, which it lacks."""
     policy = stated_policy(stated)
     if policy is None:
         return None

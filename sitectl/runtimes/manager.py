@@ -26,7 +26,7 @@ def user_name() -> str:
 
 
 def own_scope() -> Scope:
-    """Whose manager starts what this user runs: root's things are the system's."""
+    """The systemd manager for this user's units: the system's for root."""
     return "system" if os.geteuid() == 0 else "user"
 
 
@@ -103,7 +103,7 @@ class Manager:
         return [line for line in done.stdout.splitlines() if line.strip()]
 
     def lingers(self) -> bool | None:
-        """Whether the user's manager runs without a session, at boot too. None: nobody knows."""
+        """Whether the user's manager runs without a session, at boot too. None: unknown."""
         name = user_name()
         try:
             if (_LINGER / name).exists():

@@ -1,4 +1,4 @@
-"""How starting and stopping a router fails: the same words whoever runs it."""
+"""Failures of starting and stopping a router: the same words for every runtime."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -19,7 +19,7 @@ def not_ready(site: str, timeout_s: float, log_hint: str, log: Sequence[str] = (
 
 
 def start_failed(site: str, why: str, hint: str, log: Sequence[str] = ()) -> Failure:
-    """The router ended before it was ready; ``why`` is what it said last."""
+    """The router ended before it was ready; ``why``: its last output."""
     return Failure(
         Exit.FAILED,
         "start-failed",
@@ -30,7 +30,7 @@ def start_failed(site: str, why: str, hint: str, log: Sequence[str] = ()) -> Fai
 
 
 def still_draining(site: str, timeout_s: float, which: str = "") -> Failure:
-    """Out of time while the router finishes what is under way. ``which``: its process or unit."""
+    """Out of time while the router still drains. ``which``: its process or unit."""
     named = f" ({which})" if which else ""
     return timed_out(
         f"the router of {site!r}{named} still drains after {timeout_s:g} s",

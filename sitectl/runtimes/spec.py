@@ -19,7 +19,7 @@ class RuntimeSpec(
 
     ``scope``: the systemd manager, the user's or the system's. ``network`` of a container:
     ``host``, or the name of a network. In a network the listeners are published, those of services
-    on ``publish_ip``; ``publish`` has further ports, each ``[IP:]PORT:PORT``.
+    on ``publish_ip``; ``publish``: ports with another place, each ``[IP:]PORT:PORT``.
     """
 
     kind: Kind = "process"

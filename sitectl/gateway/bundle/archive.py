@@ -74,7 +74,7 @@ def _parents(name: str) -> list[str]:
 def _member(
     name: str, now: int, kind: bytes = tarfile.REGTYPE, mode: int = 0o600
 ) -> tarfile.TarInfo:
-    """A member that belongs to whoever unpacks it; to root when root does."""
+    """A member that belongs to the user who unpacks it."""
     member = tarfile.TarInfo(name)
     member.type, member.mode, member.mtime = kind, mode, now
     return member

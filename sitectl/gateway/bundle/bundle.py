@@ -1,12 +1,12 @@
-"""`gateway generate-bundle`: a gateway made here, packed, to be launched on another host.
+"""`gateway generate-bundle`: a gateway made and packed here, launched on another host.
 
-The gateway is made as any edge site is, in a directory that is thrown away: identity, CA,
-documents, link. Its private key exists in the bundle alone. The credential is a certificate that
-the site's CA issues for this identity (`certs.joining.issue`), so it outlasts weeks on a shelf,
-admits nobody else, and is barred alone: the site keeps whom it was made for, as of a claim.
+The gateway is made like any edge site, in a temporary directory: identity, CA, documents, link. Its
+private key exists only in the bundle. The credential is a certificate that the site's CA issues for
+this identity (`certs.joining.issue`): it is valid for weeks on a shelf, admits no other site, and
+can be revoked alone, since the site records its holder as for a claim.
 
-The archive that is there already is the gateway's memory: made again in the same directory, a
-bundle has the same identity, and its credential while that is good.
+An existing archive is the gateway's memory: a bundle made again in the same directory has the same
+identity, and the same credential while it is valid.
 """
 
 import shutil
@@ -53,16 +53,16 @@ if TYPE_CHECKING:
 LEFT_S: Final = TOKEN_CERTIFICATE_LIFE_S / 3
 """A kept credential has more than that before it, else there is a new one."""
 LEFT_AFTER_S: Final = 3600.0
-"""Nobody works so long in a directory of `_WORK`: pulling and saving an image are the longest."""
+"""No command uses a directory of `_WORK` for so long: pulling and saving an image take longest."""
 _WORK: Final = ".spillway-bundle-"
 _SECRETS: Final = "site/secrets"
 _TOKEN: Final = f"{_SECRETS}/links/{LINK}/{TOKEN_FILE}"
 
 
 class BundleWish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a bundle shall be. ``life_s``: of its credential; None: a year, or what is left.
+    """The flags of a bundle. ``life_s``: of its credential; None: a year, or the rest of it.
 
-    ``token``: a file of the site, in place of the site itself.
+    ``token``: a token file of the site, in place of the site itself.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pack(settings: Settings, site: Site | None, wish: BundleWish, out: Path) -> Packed:
-    """Write ``NAME.tar.gz`` into ``out``. Failure: what it needs is missing, or cannot be made."""
+    """Write ``NAME.tar.gz`` into ``out``. Failure: a part is missing, or cannot be made."""
     _sweep(out, time.time())
     path = out / f"{wish.name}.tar.gz"
     before = archive.read(path)
@@ -223,7 +223,7 @@ def _described(
     if site is not None and settings.on_kubernetes():
         namespace = getattr(site, "namespace", "") or settings.namespace
         place = f"-n {namespace} " if namespace else ""
-    # A token of a file names nobody: its site knows the gateway once it has linked.
+    # A token file names no gateway: its site knows the gateway once it has linked.
     whom = made.trust.site_id if wish.token is None else wish.name
     return Bundle(
         name=wish.name,
@@ -273,7 +273,7 @@ def _script(name: str) -> str:
 
 
 def services_text(gateway: Gateway) -> str:
-    """What a gateway offers and uses, a line each, for people."""
+    """The services that a gateway offers and uses, one a line."""
     lines = [
         f"  {entry.address}:{entry.address_port} is served by {entry.host}:{entry.ports[0]}\n"
         for entry in gateway.bindings

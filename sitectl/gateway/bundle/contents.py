@@ -1,8 +1,8 @@
-"""What a bundle holds: its files by name, rendered from values. Pure.
+"""The content of a bundle: its files by name, rendered from values. Pure.
 
-The container is rendered by the same functions as a gateway's that was made on this host
-(`sitectl.runtimes.containers`: `words`, `quadlet`); what only the other host knows stands in the
-text as a mark, which ``launch.sh`` replaces.
+The same functions render the container as for a gateway made on this host
+(`sitectl.runtimes.containers`: `words`, `quadlet`). Marks in the text stand for facts of the other
+host; ``launch.sh`` replaces them.
 """
 
 import re
@@ -28,7 +28,7 @@ from sitectl.runtimes.spec import PullPolicy, RuntimeSpec, Scope
 from sitectl.runtimes.systemd.unit_file import ACCOUNT
 
 DIRECTORY_MARK: Final = "/@THE DIRECTORY@"
-"""Stands for the site's directory: with a space, so that it is quoted wherever that is needed."""
+"""The mark for the site's directory: with a space, so that it is quoted wherever needed."""
 OWNER_MARK: Final = "@UID@:@GID@"
 PODMAN_MARK: Final = "@PODMAN@"
 PLAN_MARK: Final = "@PLAN@"
@@ -37,10 +37,10 @@ IMAGE_ARCHIVE: Final = "image.tar"
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """One bundle, of the gateway ``name`` of ``site``, where ``revoke`` is typed to bar it.
+    """One bundle: gateway ``name`` of ``site``. ``revoke``: the command there that revokes it.
 
-    ``expires``: when its credential ends, for people. ``image_digest``: of the configuration of the
-    image in the archive, hex; empty: there is no archive. ``version`` made it.
+    ``expires``: human-readable end of its credential. ``image_digest``: of the configuration of the
+    image in the archive, hex; empty: there is no archive. ``version``: of sitectl that made it.
     """
 
     name: str
@@ -108,7 +108,7 @@ def runtime_files(bundle: Bundle) -> dict[str, str]:
 
 
 def script(template: str, common: str, bundle: Bundle) -> str:
-    """``launch.sh`` or ``remove.sh``, with what this bundle is at its top."""
+    """``launch.sh`` or ``remove.sh``, with the values of this bundle at its top."""
     values = {
         "name": bundle.name,
         "unit": bundle.unit,
@@ -138,7 +138,7 @@ def script(template: str, common: str, bundle: Bundle) -> str:
 
 
 def readme(bundle: Bundle, services: str) -> str:
-    """What to type, what is secret, and how to bar it; ``services``: its own, a line each."""
+    """Commands, secrets, and how to revoke the gateway; ``services``: its own, one a line."""
     credential = {
         "own": f"a certificate for\nthis gateway alone, good until {bundle.expires}.",
         "bearer": f"a certificate\nfor its holder, good until {bundle.expires}.",

@@ -1,7 +1,7 @@
-"""A router in a container: of podman, which systemd keeps running where it can, or of docker.
+"""A router in a container: of podman, which systemd keeps running if it can, or of docker.
 
-From the files of a site to what runs: `plan` makes a `words.Container` of them; `words` (pure) says
-it to an engine, `quadlet` (pure) to systemd; `podman` and `docker` decide who runs it, over
-`runtime`, which they share. `engine` asks and tells the programs, `generator` Quadlet's, `host` is
-what this host offers (docs/hosts-podman.md).
+From the files of a site to a running container: `plan` makes a `words.Container`; `words` (pure)
+renders it for an engine, `quadlet` (pure) for systemd; `podman` and `docker` run it, and share
+`runtime`. `engine` calls the programs, `generator` calls Quadlet's, `host` has the facts of this
+host (docs/hosts-podman.md).
 """

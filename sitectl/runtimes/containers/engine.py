@@ -43,7 +43,7 @@ class Program:
         return programs.run([self.path(), *words], timeout_s, code="SW0611", hint=hint)
 
     def tell(self, *words: str, timeout_s: float = ASK_TIMEOUT_S) -> str:
-        """As `ask`, for what has to work; its output. Failure: with what it said."""
+        """As `ask`, for a command that must succeed; its output. Failure: with its output."""
         done = self.ask(*words, timeout_s=timeout_s)
         if done.returncode:
             raise failure(
@@ -62,7 +62,7 @@ class Program:
         return int(major), int(minor)
 
     def inspect(self, name: str) -> dict[str, Any] | None:
-        """What it knows of a container; None: there is none of that name."""
+        """The engine's description of a container; None: there is none of that name."""
         done = self.ask("container", "inspect", name)
         if done.returncode:
             if "no such" in done.stderr.lower():

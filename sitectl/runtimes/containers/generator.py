@@ -28,7 +28,7 @@ def quadlet_generator(scope: Scope) -> str:
 
 
 def refuse_bad_quadlet(generator: str, scope: Scope, name: str, text: str) -> None:
-    """Have the generator read ``text`` as it will at boot. Failure: with what it says.
+    """Make the generator read ``text`` as at boot. Failure: with its message.
 
     At boot it would drop the unit with nothing but a line in the journal.
     """

@@ -1,4 +1,4 @@
-"""What this host offers to routers in containers, and whose a router's process is."""
+"""Facts of this host for routers in containers, and the user of a router's process."""
 
 import os
 import pwd
@@ -11,8 +11,8 @@ from sitectl.runtimes.account import account, hand_over
 from sitectl.runtimes.manager import Manager, user_name
 
 ROUTER_UID: Final = 65_521
-"""Whom root's containers run as when the state is root's: in a range that systemd leaves unused
-(UIDS-GIDS: 65520-65533) and that no distribution gives away, so that it is nobody else."""
+"""The user ID of root's containers if the state is root's: in a range that systemd leaves unused
+(UIDS-GIDS: 65520-65533) and no distribution assigns, so no other account has it."""
 _CGROUPS = Path("/sys/fs/cgroup/cgroup.controllers")
 _SUBORDINATE = (Path("/etc/subuid"), Path("/etc/subgid"))
 

@@ -1,4 +1,4 @@
-"""A site's documents and its ``runtime.yaml`` to the container that shall run its router."""
+"""From a site's documents and its ``runtime.yaml`` to the container of its router."""
 
 import hashlib
 import os
@@ -26,7 +26,7 @@ def container_name(site: DirectorySite, spec: RuntimeSpec) -> str:
 
 
 def image_of(spec: RuntimeSpec) -> str:
-    """The image that the site's router shall be of."""
+    """The image of the site's router."""
     return chosen_image(spec.image)
 
 
@@ -76,15 +76,16 @@ def _workers(stated: int | str) -> int:
 
 
 def digest(container: Container, engine: Engine) -> str:
-    """Tells apart containers that were made with other words."""
+    """A digest that differs between containers made with different words."""
     words = "\0".join(run_words(container, engine))
     return hashlib.sha256(words.encode()).hexdigest()[:16]
 
 
 def _published(wanted: Wanted, spec: RuntimeSpec, places: list[Listening]) -> tuple[str, ...]:
-    """Ports of the host that lead to the container: what was asked for, links, then listeners.
+    """Ports of the host that lead to the container: of ``runtime.yaml``, links, then listeners.
 
-    Listeners of loopback addresses stay inside; a port that ``runtime.yaml`` publishes is its own.
+    Listeners of loopback addresses stay inside; a port that ``runtime.yaml`` publishes keeps its
+    place.
     """
     found = list(spec.publish)
     taken = {int(text.rpartition(":")[2]) for text in spec.publish}
@@ -101,9 +102,9 @@ def _published(wanted: Wanted, spec: RuntimeSpec, places: list[Listening]) -> tu
 
 
 def _aliases(site: str, wanted: Wanted) -> tuple[str, ...]:
-    """Names by which other containers of the network reach this one: its services'.
+    """Names of this container in its network: those of its services.
 
-    Not those of its own targets: a name must not lead a request back to where it came from.
+    Except the names of its own targets: a name must not lead a request back to its origin.
     """
     targets = {t.host for connector in wanted.connectors.values() for t in connector.targets}
     names = {*wanted.services, *(spec.service for spec in wanted.listeners.values())}

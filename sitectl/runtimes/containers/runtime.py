@@ -66,7 +66,7 @@ class ContainerRuntime(Runtime):
 
     @abstractmethod
     def container(self) -> Container:
-        """What shall run, by the site's files as they are now."""
+        """The wanted container, from the site's current files."""
 
     def start(self, timeout_s: float) -> bool:
         """Make the container, or bring it to what the files say; returns when it is ready."""
@@ -133,7 +133,7 @@ class ContainerRuntime(Runtime):
         return True
 
     def hurry(self) -> None:
-        """A second SIGTERM: what is under way is cut."""
+        """Send a second SIGTERM: cuts running requests and connections."""
         process_id = running_pid(self.site)
         if process_id is not None:
             with contextlib.suppress(ProcessLookupError):  # It has just ended.
@@ -245,7 +245,7 @@ def _restarts(found: Inspected) -> int:
 
 
 def _not_started(engine: Engine, site: str, said: str, wanted: Container) -> Failure:
-    """Why ``run`` failed, for people."""
+    """Why ``run`` failed."""
     low = said.lower()
     if "address already in use" in low or "port is already allocated" in low:
         hint = "Free that port, or choose another: --bind-port, publish in runtime.yaml"

@@ -42,10 +42,10 @@ HEALTH_INTERVAL_S, HEALTH_TIMEOUT_S, HEALTH_RETRIES = 10, 5, 3
 class Container(msgspec.Struct, frozen=True, kw_only=True):
     """One site's router as a container. ``directory``: the site's, on the host.
 
-    ``user`` is ``UID:GID`` inside, always stated: else the image's own would be another's.
-    ``keep_id``: rootless podman maps that user to itself outside. ``limits``: whether the
-    engine may limit memory and processes here. ``timers``: whether something runs health checks.
-    ``workers``: processes of the router, which has that much more of both.
+    ``user`` is ``UID:GID`` inside, always given: the image's default would be another user.
+    ``keep_id``: rootless podman maps that user to itself outside. ``limits``: the engine may limit
+    memory and processes here. ``timers``: the host can run health checks. ``workers``: processes
+    of the router; they multiply both limits.
     """
 
     name: str
@@ -81,12 +81,12 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def labels(container: Container) -> dict[str, str]:
-    """What tells whose container it is."""
+    """Labels that name the container's site."""
     return {SITE_LABEL: container.site, DIRECTORY_LABEL: container.directory}
 
 
 def shared_words(container: Container, engine: Engine) -> list[str]:
-    """The flags of ``run`` that no Quadlet key of podman 4.4 stands for."""
+    """The flags of ``run`` without a Quadlet key in podman 4.4."""
     words = ["--entrypoint=spillway-router"]
     if engine == "podman":
         words += [f"--pull={container.pull_policy}", "--read-only-tmpfs=false"]
