@@ -1,10 +1,10 @@
-"""A site in one file: what is in a backup, how it is sealed, where it comes from and goes to.
+"""A site in one file: the content of a backup, its seal, and the places to read and write it.
 
-`content` is the neutral model and its rules, pure; `seal` the file around it; `folder` and
-`namespace` (with `objects`, what it writes) read and write the two kinds of places, `copies` looks
-whether the original lives. What
-comes back is never more open than what was there: claims of the backup are void, revocations only
-grow (docs/backup.md).
+`content` is the neutral model and its rules, pure; `seal` the file around it. `folder_backup`,
+`folder_restore` and `namespace` (with `objects`) read and write the two kinds of places; `copies`
+checks whether the original lives. A restored site is never more open than before: claims of the
+backup are void, revocations only grow (docs/backup.md).
+
 Codes: SW0655 the passphrase, SW0656 the file, SW0657 its version or its bounds, SW0658 the place
-it shall go to, SW0659 what is in it.
+to restore to, SW0659 the content.
 """

@@ -1,14 +1,15 @@
-"""What is in a backup, wherever the site was and wherever it goes. Pure.
+"""The content of a backup, whatever the origin of the site and its destination. Pure.
 
-Rules of coming back (`revived`), each towards the safer side:
-- claims that the backup knows as open are void: since then somebody may have used them. Who used
-  one before keeps its certificate. A site that is still there knows better: its grants count.
-- who may link is known by the same rule; nobody is forgotten whom either knows of the same CA.
-- revocations only grow: those of the backup and those of the place.
-- of two certificate authorities the later made counts: the other was given up (`revoke-access`).
-- what is restored says since when, and counts as the copy where both live.
-- the router's epoch goes beyond what any clock has given: its old words never win over new ones,
-  and a copy is always the later born beside an original that lives.
+Rules of a restore (`revived`), each towards the safer side:
+- Open claims of the backup are void: a site may have redeemed them since. A site that redeemed one
+  before keeps its certificate. If the place still has the site, its newer grants count.
+- The register of admitted sites follows the same rule, and keeps every site that the backup or the
+  place knows, if both have the same CA.
+- Revocations only grow: those of the backup and those of the place.
+- Of two certificate authorities the newer counts: the other was given up (`revoke-access`).
+- A restored site records the time of its restore, and counts as the copy if the original lives.
+- The router's epoch exceeds any that a clock gave: its old LSAs never win over new ones, and a copy
+  is always younger than a live original.
 """
 
 import re
@@ -41,7 +42,7 @@ _ROUTER: Final = re.compile(r"[0-9a-f]{16}")
 
 
 class _Hidden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Its text never shows what is in it."""
+    """A value whose text never shows its content."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
@@ -51,7 +52,7 @@ class _Hidden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class LinkFiles(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Of a link that the site dials: its token as YAML, and what its claim was redeemed for."""
+    """Files of a link that the site dials: its token as YAML, and its redeemed credential."""
 
     token: bytes
     key: bytes = b""
@@ -61,12 +62,12 @@ class LinkFiles(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class RouterState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the router must not forget; empty id: it had none of its own (Kubernetes).
+    """State that the router must keep; empty id: it had no separate one (Kubernetes).
 
-    ``declared``: Unix seconds at which services were first declared here. As the router keeps them:
-    ``owners``, who owns which name; ``rule_pins``, what names in rules mean; ``known_offers``,
-    sites that are known to offer services of others (None: it never learnt any); ``listeners``,
-    which services of other sites have which ports.
+    ``declared``: Unix seconds at which services were first declared here. As the router stores
+    them: ``owners``, the owner of each name; ``rule_pins``, the site of each name in rules;
+    ``known_offers``, sites known to offer services of others (None: it never learned any);
+    ``listeners``, the ports of other sites' services.
     """
 
     router_id: str = ""
@@ -87,7 +88,7 @@ class BackupOrigin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     host: str = ""
     place: str = ""
     is_gateway: bool = False
-    runtime: str = ""  # The text of runtime.yaml, for people.
+    runtime: str = ""  # The text of runtime.yaml, for the user to read.
 
 
 class Content(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -116,8 +117,8 @@ class Content(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True, om
     gateway: str = ""
     objects: tuple[dict[str, Any], ...] = ()
     ca_rotation: bytes = b""
-    webhooks: dict[str, bytes] = {}  # What signs the webhooks of bursts, by name.
-    admitted: dict[str, bytes] = {}  # The register of who may link here, by site.
+    webhooks: dict[str, bytes] = {}  # Signing keys for the webhooks of bursts, by name.
+    admitted: dict[str, bytes] = {}  # The register of sites that may link here, by site.
     proxy: bytes = b""  # The login of the HTTP proxy of all links.
     console_users: dict[str, bytes] = {}  # Passwords by user; of a directory alone.
 
@@ -259,7 +260,7 @@ def revived(backup: Content, here: Content | None, now: float) -> Content:
 
 
 def _offers_of(backup: RouterState, here: RouterState) -> KeptOffers | None:
-    """Of both; what is known here is the newer word on a site."""
+    """The offers of both; the place knows the newer state of a site."""
     if backup.known_offers is None or here.known_offers is None:
         return here.known_offers if backup.known_offers is None else backup.known_offers
     both = dict(backup.known_offers)
@@ -276,10 +277,10 @@ def _listeners_of(backup: RouterState, here: RouterState) -> tuple[HeldListener,
 
 
 def as_replica(revived: Content, backup: Content) -> Content:
-    """``revived``, new to its place, as another router of a site whose original goes on.
+    """``revived``, new to its place, as another router of a site whose original runs on.
 
-    It has an id of its own and is as old as the original, so that nobody takes it for a copy. What
-    the original has granted is redeemed there.
+    It has a new id and the age of the original, so that no site takes it for a copy. Claims that
+    the original granted are redeemed there.
     """
     state = msgspec.structs.replace(revived.state, router_id="", epoch=0)
     return msgspec.structs.replace(revived, restored_at=backup.restored_at, state=state)
@@ -306,7 +307,7 @@ def differences(one: Content, other: Content) -> list[str]:
 
 
 def summary(content: Content, now: float) -> dict[str, Any]:
-    """For ``-o json``: what is inside, nothing of it secret."""
+    """The content for ``-o json``, without secrets."""
     grants, revoked = grants_of(content), revoked_of(content)
     is_open = [g for g in grants.values() if g.uses_left and not g.revoked and g.expires_at > now]
     origin = content.origin
@@ -339,7 +340,7 @@ def _briefs(content: Content) -> dict[str, Admitted]:
 
 
 def _closed(grants: Mapping[str, claims.Grant]) -> dict[str, claims.Grant]:
-    """No use is left of them; what nobody used before is forgotten."""
+    """The grants with no use left, without those that were never used."""
     return {
         name: msgspec.structs.replace(grant, uses_left=0)
         for name, grant in grants.items()

@@ -28,7 +28,7 @@ def tell_if_copy(site: DirectorySite) -> None:
         is_same, before[:] = now == before, now
         return is_same and all(state in ("up", "refused") for state in now)
 
-    with contextlib.suppress(Failure):  # The router has started, and `status` tells the rest.
+    with contextlib.suppress(Failure):  # The router has started, and `status` shows the rest.
         wait_until(settled, LOOK_S)
         for problem in site.admin.get("/api/v1/status")["problems"]:
             if problem["code"] == COPY:

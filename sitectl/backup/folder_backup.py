@@ -53,10 +53,10 @@ _STATE_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
 def read_folder(site: DirectorySite) -> Content:
-    """All that makes ``site``, as it is at one moment: nobody else changes it meanwhile.
+    """The whole of ``site`` at one moment: no other command changes it meanwhile.
 
-    Failure, CertError: a file is damaged, or open to others. A running router may stay: it
-    replaces each of its files whole, and what it redeems meanwhile is void at a restore anyhow.
+    Failure, CertError: a file is damaged, or open to other users. A running router may stay: it
+    replaces each of its files whole, and a claim redeemed meanwhile is void at a restore anyhow.
     """
     with site.held():
         content = read_held(site)
@@ -176,7 +176,7 @@ def _webhooks(directory: Path) -> dict[str, bytes]:
 
 
 def _console_users(directory: Path) -> dict[str, bytes]:
-    """Those that count; the router says what is wrong with the others."""
+    """The valid users; the router reports the errors of the others."""
     if not directory.is_dir():
         return {}
     paths = [path for path in sorted(directory.iterdir()) if not path.name.startswith(".")]

@@ -81,7 +81,7 @@ def restore_folder(content: Content, state: Path, *, force: bool, replica: bool 
 
 
 class FolderJudgement(NamedTuple):
-    """What `restore_folder` with force would do, and what stands in the way of it now."""
+    """The actions of `restore_folder` with force, and the obstacles to it now."""
 
     change: Change
     obstacles: tuple[str, ...] = ()

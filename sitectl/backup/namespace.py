@@ -1,9 +1,9 @@
 """A namespace into a `Content`, and a `Content` into a namespace.
 
-What users said is kept as objects (``skupper-site``, ConfigMaps of documents, token Secrets), what
-the site is as secrets; what is made of these (Deployment, Services, …) is made anew. Objects are
-written in an order in which a second run finishes what a first one began: the identity first, so
-that nobody else settles there, the site's ConfigMap last, so that no router begins before.
+The content has users' settings as objects (``skupper-site``, ConfigMaps of documents, token
+Secrets) and the site's identity as secrets; derived objects (Deployment, Services, …) are made
+again. The order of writes lets a second run finish a first one: the identity comes first, so that
+no other site starts there; the site's ConfigMap last, so that no router starts before.
 """
 
 import time
@@ -140,7 +140,7 @@ def _owners(cluster: Cluster, site_id: str) -> dict[str, Owner]:
     found = cluster.find(owners.KIND, names.OWNERS_CONFIGMAP)
     try:
         return {} if found is None else owners.owners_of(found, site_id)
-    except ConfigError as error:  # A restore mends it; a backup is worth having without it.
+    except ConfigError as error:  # A restore repairs it; a backup is useful without it.
         output.note(f"left out: {error}")
         return {}
 
@@ -151,12 +151,12 @@ def _restored_at(identity: Mapping[str, bytes]) -> int:
 
 
 def _is_stated(document: Document) -> bool:
-    """Whether it stands in an object of its own; annotated workloads are others' to keep."""
+    """Whether the document has a separate object; annotated workloads belong to other tools."""
     return document.kind == "Link" or document.source.startswith("ConfigMap/")
 
 
 def _of_any_place(document: Document) -> Document:
-    """Not for pods alone: on a host, services are for itself unless somebody says otherwise."""
+    """The document without settings for pods: on a host, services are local by default."""
     if not isinstance(document.spec, SiteSpec):
         return document
     spec = msgspec.structs.replace(document.spec, bind_ip=SiteSpec().bind_ip)
@@ -197,7 +197,7 @@ def _admitted(ours: Iterable[Object]) -> dict[str, bytes]:
 
 
 def _token_text(secret: Object) -> bytes:
-    """As a file; what is no token of ours stays what it is, for the router to name."""
+    """The token as a file; an invalid one stays as it is, and the router reports it."""
     try:
         return tokens.dump(token_codec.decode(secret)).encode()
     except CertError:
@@ -325,7 +325,7 @@ def _write(cluster: Cluster, wanted: Body, before: Object | None) -> None:
 
 
 def _tell_left_out(content: Content) -> None:
-    """Of a directory's documents, what has no meaning here."""
+    """Note which documents of a directory have no meaning here."""
     if content.objects:
         return
     for name, text in content.documents.items():

@@ -105,12 +105,12 @@ def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
 
 
 def parsed(content: Content) -> list[Document]:
-    """The documents that can be read; those that cannot are told by `_tell_left_out`."""
+    """The readable documents; `_tell_left_out` reports the others."""
     return [d for name, text in content.documents.items() for d in read_documents(text, name)[0]]
 
 
 def is_so(found: Object | None, wanted: Object) -> bool:
-    """Whether ``found`` says what is ``wanted``, marks of others beside it."""
+    """Whether ``found`` contains ``wanted``, apart from marks of other tools."""
     if found is None:
         return False
     if dict(found.get("data") or {}) != dict(wanted.get("data") or {}):

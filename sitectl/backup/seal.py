@@ -2,9 +2,9 @@
 
 Header (62 bytes): magic, version, key derivation (kind, two parameters), salt, nonce, and how many
 bytes follow. All of it is authenticated together with the contents (AES-256-GCM, additional data),
-so a changed byte anywhere is found. scrypt (RFC 7914) makes guessing dear; hosts in FIPS mode have
-no scrypt, and PBKDF2-HMAC-SHA256 (SP 800-132) stands in. What a file may ask of the reader's memory
-and time is bounded before any of it is spent.
+so a changed byte anywhere is found. scrypt (RFC 7914) makes guessing expensive; hosts in FIPS mode
+have no scrypt and use PBKDF2-HMAC-SHA256 (SP 800-132). The reader bounds the memory and time that a
+file demands before it spends any.
 """
 
 import hashlib

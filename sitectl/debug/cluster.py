@@ -39,7 +39,7 @@ _SPEC_SHOWN: Final = frozenset(
 
 
 def namespace_parts(site: KubernetesSite) -> list[ArchivePart]:
-    """The namespace as who asks may see it, then what a ready router tells."""
+    """The namespace as far as the user may read it, then the data of a ready router."""
     cluster = site.cluster
     return [
         ArchivePart("documents.json", lambda: documents_of(site)),
@@ -94,7 +94,7 @@ def _headed(found: Object) -> dict[str, Any]:
 
 
 def _object(found: Object) -> dict[str, Any]:
-    """What is named here of an object; of the data of Secrets names and sizes."""
+    """The listed fields of an object; for the data of Secrets, names and sizes."""
     made = _headed(found)
     data = found.get("data") or {}
     if found.get("kind") == "ConfigMap" and name_of(found) == SITE_CONFIGMAP:
@@ -157,7 +157,7 @@ def _pod(found: Object) -> dict[str, Any]:
 
 
 def _events(cluster: Cluster) -> Iterator[dict[str, Any]]:
-    """Those about what is ours."""
+    """Events about our objects."""
     for one in cluster.list("Event"):
         involved = one.get("involvedObject") or {}
         name = str(involved.get("name", ""))

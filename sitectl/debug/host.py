@@ -81,7 +81,7 @@ def _memory() -> dict[str, str]:
 
 
 def documents_of(site: Site) -> Content:
-    """What stands in the documents, without any text that may be secret; what is wrong."""
+    """The content of the documents, without any text that may be secret; and their errors."""
     documents, errors = site.scan()
     return {
         "documents": [
@@ -95,13 +95,13 @@ def documents_of(site: Site) -> Content:
         ],
         "errors": [
             {"code": one.code, "source": one.source, "line": one.line, "field": one.path}
-            for one in errors  # Their texts quote what stands in a file.
+            for one in errors  # Their texts quote the file.
         ],
     }
 
 
 def _files(directory: Path) -> Content:
-    """Names, sizes, modes and owners; of secrets as well, never what is in them."""
+    """Names, sizes, modes and owners, also of secrets; never their content."""
     found: list[dict[str, Any]] = []
     for folder, names, files in os.walk(directory, followlinks=False):
         names.sort()
@@ -120,7 +120,7 @@ def _files(directory: Path) -> Content:
 
 
 def _logs_in(run: Path) -> list[str]:
-    """Those that there should be, and what they were before they were turned over."""
+    """Names of the log files, with their rotated predecessors."""
     return [*_LOGS, *(f"{name}.1" for name in _LOGS if (run / f"{name}.1").exists())]
 
 
@@ -134,7 +134,7 @@ def _log(path: Path) -> Any:
 
 
 def _process(site: DirectorySite) -> Content:
-    """What the kernel tells of the router's process, a stopped one too."""
+    """The kernel's facts about the router's process, also of a stopped one."""
     process_id = _process_id(site)
     root = Path("/proc", str(process_id))
     found: dict[str, Any] = {"process": process_id}

@@ -26,7 +26,7 @@ WHY_MAX: Final = 50
 
 
 def router_parts(admin: AdminClient) -> list[ArchivePart]:
-    """What the router tells of itself. One of another version may not know all of it."""
+    """The router's own data. A router of another version may lack some of it."""
     parts = [
         ArchivePart(f"api/{name}.json", _asking(admin, path), needs_router=True)
         for name, path in _PATHS.items()

@@ -1,4 +1,4 @@
-"""Takes out of texts and JSON what is secret, or looks like it."""
+"""Removes secrets, and texts that look like one, from texts and JSON."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ REDACTED: Final = "[redacted]"
 _SECRET_CHARS_MIN: Final = 6
 _FILES_MAX, _FILE_BYTES_MAX = 4_096, 256 * 1024
 WORD_CHARS_MAX: Final = 1_024
-"""Longer ones are not shown: nobody reads them, and some make the searches below slow."""
+"""Longer words are not shown: they are unreadable, and some make the searches below slow."""
 _LONG_WORD = re.compile(rf"\S{{{WORD_CHARS_MAX + 1},}}")
 _KEY = re.compile(
     r"(?i:(pass(word|wd|phrase)?|pwd|secret|credential|authorization|cookie|bearer|private|"
@@ -32,7 +32,7 @@ _USERINFO = re.compile(r"(?i)([a-z0-9+.-]://)(?:[^/\s\"']+|[^/:\s]*:(?!\d+/)[^\s
 """What people write as a password may hold what should have been encoded: up to the last @."""
 _QUERY = re.compile(r"(?i)([a-z0-9+.-]://[^\s?\"']+)\?[^\s\"']+")
 _QUOTED = re.compile(r"'[^']*'|\[[^\]]*\]")
-_OF_DOCUMENTS: Final = ("SW01", "SW07")  # Their texts quote what somebody wrote.
+_OF_DOCUMENTS: Final = ("SW01", "SW07")  # Their texts quote documents.
 _JWT = re.compile(r"\beyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*")
 _CLIENT_FIELDS: Final = ("client",)
 _SENT_FIELDS: Final = ("request_id", "trace_id")
@@ -109,9 +109,9 @@ def _unquoted(field: object, value: Any) -> Any:
 
 
 def secrets_below(directory: Path) -> set[str]:
-    """What is secret in the files below ``directory``, each also as it is written in base64.
+    """The secrets in the files below ``directory``, each also in base64.
 
-    Links and what is no regular file are passed over; a bounded number is read.
+    Skips links and files that are not regular; reads a bounded number.
     """
     found: set[str] = set()
     for number, path in enumerate(_files(directory)):

@@ -1,5 +1,5 @@
-"""What verbs show to people: text and tables made of what a router or a site tells.
+"""The output of verbs: text and tables of the data of a router or a site.
 
 In: JSON of the admin API, documents. Out: lines, or the items of `-o json`.
-Invariants: changes nothing; a figure that is not known is `-`, never 0.
+Invariants: changes nothing; an unknown figure is `-`, never 0.
 """

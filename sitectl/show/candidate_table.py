@@ -35,7 +35,7 @@ def candidate_table(candidates: Sequence[dict[str, Any]], *, has_paths: bool) ->
 
 
 def _is_unknown(one: dict[str, Any]) -> bool:
-    """No way leads to the site: what it has is not known, though the API's numbers are 0."""
+    """Whether no path leads to the site: its figures are unknown, though the API has 0."""
     return one.get("verdict") in ("unreachable", "deleted")
 
 

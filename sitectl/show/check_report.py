@@ -1,4 +1,4 @@
-"""How `check` shows what it found: by group, a tick each; in JSON with the place in the docs."""
+"""The output of `check`: findings by group, each with a tick; in JSON with a link to the docs."""
 
 import sys
 from collections import Counter
@@ -58,7 +58,7 @@ def item(finding: Finding) -> dict[str, Any]:
 
 
 def text(findings: Sequence[Finding], *, colour: bool = False) -> str:
-    """For people: each group with its findings, then how many there were of each level."""
+    """Human-readable: each group with its findings, then the number of each level."""
     lines: list[str] = []
     for group in GROUPS:
         mine = [one for one in findings if group_of(one.code) == group]

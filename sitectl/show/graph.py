@@ -55,7 +55,7 @@ def targets_of(graph: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def table(graph: Mapping[str, Any]) -> str:
-    """The edges, this site's targets, and below them what is not known."""
+    """The edges, this site's targets, and below them the unknown parts."""
     edges: Sequence[Mapping[str, Any]] = graph["edges"]
     targets = targets_of(graph)
     if not graph["enabled"] and not edges and not targets:

@@ -1,4 +1,4 @@
-"""The last quarter of an hour as routers tell it, for people: requests a second as a line."""
+"""The last quarter of an hour from routers: requests a second as a line of characters."""
 
 import sys
 import urllib.parse
@@ -21,7 +21,7 @@ History = dict[str, Any]
 def of(door: RouterDoor, service: str = "") -> list[History]:
     """What the router remembers of ``service`` (``NAME[:PORT]``), or of all; often nothing.
 
-    Routers that were made before it was told know nothing of it, which is no error.
+    Older routers keep no history, which is no error.
     """
     query = f"?service={urllib.parse.quote(service, safe=':')}" if service else ""
     try:

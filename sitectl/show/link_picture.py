@@ -19,7 +19,7 @@ from sitectl.site.site import Site
 
 
 def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
-    """The links of ``site``, or the one named; from documents and tokens when no router tells.
+    """The links of ``site``, or the one named; from documents and tokens if no router answers.
 
     Failure: no such link.
     """
@@ -113,11 +113,12 @@ def _link_table(
     accepts: bool = True,
     unread: Failure | None = None,
 ) -> str:
-    """The table, and below it what has no column.
+    """The table, and below it the facts without a column.
 
-    ``whole``: where each is connected and when its certificate ends, near or not. ``now``: Unix
-    seconds. ``is_told``: by the router, which knows links that other sites dial, too. ``accepts``:
-    other sites may dial this one. ``unread``: why those that are configured are not known, either.
+    ``whole``: also the address of each connection and the end of its certificate, near or not.
+    ``now``: Unix seconds. ``is_told``: the items are from the router, which also knows links that
+    other sites dial. ``accepts``: other sites may dial this one. ``unread``: why the configured
+    links are unknown, too.
     """
     if not items and unread is not None:
         return f"No link is known: {unread.message}\nNext: {unread.hint}"
@@ -156,7 +157,7 @@ def _link_table(
 
 
 def _lines(item: dict[str, Any], now: float, *, whole: bool) -> list[str]:
-    """What is said of one link below the table, without its name."""
+    """The lines on one link below the table, without its name."""
     lines = []
     if item.get("allow"):
         lines.append(f"is let in on terms: {terms_text(item['allow'])}")

@@ -30,11 +30,11 @@ class Pictures:
 
     @property
     def needs_two(self) -> bool:
-        """Whether the last picture tells no rates yet, since it was the first."""
+        """Whether the last picture has no rates yet, since it was the first."""
         return self._is_old and self._is_first
 
     def why(self, port: Port) -> dict[str, Any]:
-        """Where the next request of a service port would go. Failure: no router tells."""
+        """Where the next request of a service port would go. Failure: no router answers."""
         name, number = port
         item: dict[str, Any] = self._door.get(
             f"/api/v1/why/{urllib.parse.quote(name, safe='')}:{number}"
@@ -42,7 +42,7 @@ class Pictures:
         return item
 
     def look(self) -> Live:
-        """What is so now. Failure: no router tells."""
+        """The current figures. Failure: no router answers."""
         if not self._is_old:
             try:
                 live: Live = self._door.get(PATH)
@@ -77,7 +77,7 @@ def _totals(service: Mapping[str, Any]) -> tuple[int, int]:
 def _rates(
     before: tuple[float, dict[Port, tuple[int, int]]], now: float, totals: dict[Port, Any]
 ) -> list[dict[str, Any]]:
-    """What was counted since, a second; a router that began anew meanwhile counts from nothing."""
+    """Counts a second since ``before``; a router that restarted meanwhile counts from 0."""
     then, counted = before
     lasted = max(now - then, 0.001)
     found = []

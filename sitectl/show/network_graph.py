@@ -22,8 +22,8 @@ class SiteGraph(NamedTuple):
 def joined(sites: Sequence[SiteGraph]) -> dict[str, Any]:
     """One graph: each edge has the site ``at`` which its caller connects, each target its ``site``.
 
-    No edge is in it twice: only the site of a caller tells of that one's requests, only the site of
-    a target of what that did. A site has one name, whatever others call it.
+    No edge is in it twice: only the site of a caller reports its requests, only the site of a
+    target reports the target's results. A site has one name, whatever others call it.
     """
     answered = [(one, one.graph) for one in sites if one.graph is not None]
     names = {graph["site"]["id"]: one.name for one, graph in answered}

@@ -44,7 +44,7 @@ def _ms(hop: dict[str, Any]) -> str:
 
 
 def summary_text(item: dict[str, Any]) -> str:
-    """All rounds in a table, and what is wrong."""
+    """All rounds in a table, and the problems."""
     hops = item["hops"]
     cost = item.get("path_cost")
     head = f"{output.safe(item['site'])} ({output.safe(item['id'][:8])})"

@@ -1,4 +1,4 @@
-"""`service rebalance`, for people."""
+"""The human-readable output of `service rebalance`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

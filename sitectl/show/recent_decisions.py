@@ -1,4 +1,4 @@
-"""What `why --last` prints: how requests were decided, and what came of them."""
+"""The output of `why --last`: the decisions for requests, and their outcomes."""
 
 from collections.abc import Sequence
 from typing import Any, Final

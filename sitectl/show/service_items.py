@@ -1,4 +1,4 @@
-"""The services of a site: from its router, or from the documents when no router tells."""
+"""The services of a site: from its router, or from the documents if no router answers."""
 
 import urllib.parse
 from collections.abc import Mapping
@@ -159,7 +159,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
 
 
 def not_told(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item of `configured` while a router runs and is mute: it may serve, nobody knows."""
+    """An item of `configured` while a router runs but does not answer: it may or may not serve."""
     counted = ("queued", "demand", *(field for field in item if field.endswith("_total")))
     listener = {**item["listener"], "state": "unreachable"}
     unknown = dict.fromkeys(("ready", "in_flight", "requests_total"))
@@ -174,7 +174,7 @@ def attached(site: Site) -> list[str]:
 
 
 def _places(connector: ConnectorSpec, index: int, port: int) -> list[tuple[str, int]]:
-    """Host and port of each target for the ``index``-th port; a workload stands for its pods."""
+    """Host and port of each target for the ``index``-th port; a workload means its pods."""
     places = [(target.host, target_ports(target)[index]) for target in connector.targets]
     if connector.workload:
         stated = connector.target_ports[index : index + 1]

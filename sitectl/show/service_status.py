@@ -31,14 +31,13 @@ def table(
     attached: Sequence[str] = (),
     closed: Sequence[str] = (),
 ) -> str:
-    """The items for people; ``detailed`` with sites and targets of each. ``now``: Unix seconds.
+    """The items as text; ``detailed`` with sites and targets of each. ``now``: Unix seconds.
 
-    ``drawn``: the last minutes of those whose are known, by service and port.
-
-    ``is_named``: of one service, so other sites were asked for their targets.
-    ``has_workloads``: targets may be workloads, so that is what an empty table suggests.
-    ``attached``: services that it cannot list, since only a router that runs knows who declares
-    them. ``closed``: what to say of those that a rule closes here, if none is open.
+    ``drawn``: the recorded last minutes, by service and port. ``is_named``: the user named one
+    service, so other sites were asked for their targets. ``has_workloads``: targets may be
+    workloads; an empty table suggests one. ``attached``: services that the table cannot list, since
+    only a running router knows their declaration. ``closed``: the text on services that a rule
+    closes here, if none is open.
     """
     if not items:
         return _empty(has_workloads, attached, closed)
@@ -288,7 +287,7 @@ def _notes(item: dict[str, Any]) -> Iterator[str]:
 
 
 def _lent_text(item: dict[str, Any]) -> str:
-    """What this site keeps from clients of others, with its slots; empty: nothing."""
+    """The share of slots that this site reserves from other sites' clients; empty: none."""
     reserve, share = item.get("reserve_for_own", 0.0), item.get("max_share", 1.0)
     here: dict[str, Any] = next((s for s in item.get("sites") or [] if s.get("local")), {})
     slots, reserved, most = here.get("capacity"), here.get("reserved"), here.get("most_for_one")
@@ -310,10 +309,10 @@ def _with_id(pattern: str, sites: dict[str, str]) -> str:
 
 
 def capacity_text(item: dict[str, Any]) -> Any:
-    """Slots, a rate (``7.2 of 15/s``), or both, for a table; None: none stated.
+    """Slots, a rate (``7.2 of 15/s``), or both, for a table; None: not configured.
 
     ``10, 3 reserved, at most 4 per neighbor``: of the 10, clients of other sites never get 3, and
-    what comes through one neighbor of that site holds 4 at most.
+    requests through one neighbor of that site hold 4 at most.
     """
     slots, reserved, most = _capacity_text(item), item.get("reserved"), item.get("most_for_one")
     limits = f", {reserved} reserved" if reserved else ""
@@ -328,7 +327,7 @@ def _capacity_text(item: dict[str, Any]) -> Any:
         return f"auto, {slots} now" if item.get("capacity_kind") == "auto" else slots
     admitted, is_over = rate.get("admitted_per_s"), rate.get("state") not in (None, "calm")
     text = f"{rate['per_s']:.6g}/s"
-    # Over, a site lets in what its rate says. The mean of a window that had a pause says less.
+    # A site over its rate admits exactly the rate. A window with a pause has a lower mean.
     if admitted is not None and not (is_over and round(admitted, 1) < rate["per_s"]):
         text = f"{admitted:.1f} of {text}"
     if is_over:
@@ -348,7 +347,7 @@ def _phases_text(phases: dict[str, Any]) -> str:
 
 
 def in_flight_text(site: Mapping[str, Any]) -> Any:
-    """What is in flight at a site, how many wait, and how old that is if it was heard long ago."""
+    """Requests in flight at a site, the number that wait, and the age of an old report."""
     told, waiting, old_s = site.get("in_flight"), site.get("waiting"), site.get("age_s")
     if waiting:
         told = f"{told}, {waiting} {'waits' if waiting == 1 else 'wait'}"

@@ -1,4 +1,4 @@
-"""What `network status SITE` shows: one site whole, as it tells of itself."""
+"""The output of `network status SITE`: one whole site, from its own report."""
 
 import time
 import urllib.parse
@@ -35,7 +35,7 @@ def no_site(name: str, sites: list[dict[str, Any]]) -> Failure:
 
 
 def detail_text(item: dict[str, Any]) -> str:
-    """For people."""
+    """Human-readable."""
     name = output.safe(item["name"])
     cost = item["path_cost"]
     place = "this site" if item["local"] else f"at cost {cost}"

@@ -1,4 +1,4 @@
-"""`top` as text: services with what they do now, links, sites; fitted to a terminal."""
+"""`top` as text: services with their current figures, links, sites; fitted to a terminal."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -68,7 +68,7 @@ _KEYS: Final[dict[str, Callable[[TopRow], Any]]] = {
 }
 SORTS: Final = tuple(_KEYS)
 OLD_SORTS: Final = {"overflow": "spilled"}
-"""Names of releases before, and what they are called now."""
+"""Names in earlier releases, and their current names."""
 _SERVICE_HEADINGS: Final = ("SERVICE", "REQ/S", "HERE", "P50", "P99", "LAST", "SPILLED")
 _SERVICE_DROPPED: Final = (5, 3, 4)
 """What a narrow terminal does without, first the first."""
@@ -294,7 +294,8 @@ def _row(
 def _is_for_others(service: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Only clients of other sites or routers have requests here, which no rate of ours counts.
 
-    By what is in flight now: the mean has own requests that ended before the rate's time began.
+    Judged by the requests in flight now: the mean includes own requests from before the time of the
+    rate.
     """
     own = now.get("requests_per_s") or service.get("under_way") or now.get("open_to")
     return not own and bool(_here(service).get("in_flight"))

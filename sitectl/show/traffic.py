@@ -1,4 +1,4 @@
-"""`check --traffic`: one real request by each site that has targets, and what came back."""
+"""`check --traffic`: one real request through each site with targets, and its answer."""
 
 import urllib.parse
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ def by_each_site(site: Site, service: str) -> Iterator[Finding]:
 
 
 def _judged(name: str, service: str, protocol: str, one: dict[str, Any]) -> Finding:
-    """``name`` for people, ``service`` for commands."""
+    """The finding on one site. ``name``: human-readable; ``service``: for commands."""
     outcome, status, there = one["outcome"], one["status"], output.safe(one["site"])
     if outcome == "ok" and status < _SERVER_ERRORS:
         what = "took a connection" if protocol == "tcp" else f"answered {status}"

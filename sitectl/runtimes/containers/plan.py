@@ -104,7 +104,7 @@ def _published(wanted: Wanted, spec: RuntimeSpec, places: list[Listening]) -> tu
 def _aliases(site: str, wanted: Wanted) -> tuple[str, ...]:
     """Names of this container in its network: those of its services.
 
-    Except the names of its own targets: a name must not lead a request back to its origin.
+    Except the names of the site's targets: a name must not lead a request back to its origin.
     """
     targets = {t.host for connector in wanted.connectors.values() for t in connector.targets}
     names = {*wanted.services, *(spec.service for spec in wanted.listeners.values())}
