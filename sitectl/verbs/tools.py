@@ -27,7 +27,7 @@ def product_version() -> str:
 @click.command(cls=Verb)
 @click.pass_obj
 def version(settings: Settings) -> None:
-    """Versions of this command, of Python and of the event loop; on Kubernetes of the router.
+    """Show versions of this command, Python and the event loop; on Kubernetes also of the router.
 
     \b
     Example:
@@ -53,9 +53,9 @@ def version(settings: Settings) -> None:
 @click.argument("chosen", metavar="[PLATFORM]", type=click.Choice(PLATFORMS), required=False)
 @click.pass_obj
 def switch(settings: Settings, chosen: str | None) -> None:
-    """Choose the platform for the commands that follow; without a word say which it is.
+    """Choose the platform for later commands; without an argument, print the current one.
 
-    The flag `--platform` and the variable SITECTL_PLATFORM come before it.
+    The flag `--platform` and the variable SITECTL_PLATFORM take precedence.
 
     \b
     Example:
@@ -77,10 +77,10 @@ def switch(settings: Settings, chosen: str | None) -> None:
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print what a shell needs to complete words: verbs, flags, and names as they are now.
+    """Print the completion script of a shell: for verbs, flags, and current names.
 
-    Names are asked of the router, which has 0.15 s to answer; of a router that is stopped they
-    are those in the documents, and of a namespace those that `status` verbs showed last.
+    Names come from the router, which has 0.15 s to answer; without a running router from the
+    documents, and for a namespace from the last output of `status` verbs.
 
     \b
     Examples:

@@ -100,13 +100,13 @@ class _Bundle:
 @click.option("--unsigned", is_flag=True, help="Accept a release without a signature.")
 @click.pass_context
 def verify(ctx: click.Context, bundle: Path, key: Path | None, unsigned: bool) -> None:
-    """Check a release without a network: every file, the signature, what it is made of and from.
+    """Check a release without a network: every file, the signature, bill of materials, provenance.
 
-    BUNDLE is spillway-VERSION.tar, or the directory that it unpacks to. Exit 1 when a file was
-    changed, is missing or is too many, when the list of files is not signed by --key, when the
-    release lacks a part that every release has, when a wheel is not in the bill of materials, when
-    a statement on a vulnerability is about another release, when the provenance is about other
-    files, or when the image lacks a layer or a platform that the provenance names.
+    BUNDLE is spillway-VERSION.tar, or the directory that it unpacks to. Exit 1: a file was changed,
+    is missing or is not in the list; --key did not sign the list of files; the release lacks a part
+    that every release has; a wheel is not in the bill of materials; a statement on a vulnerability
+    is about another release; the provenance is about other files; or the image lacks a layer or a
+    platform that the provenance names.
 
     \b
     Examples:

@@ -35,14 +35,14 @@ from sitectl.site.site import Change, Site
 @dry_run_flag
 @click.pass_obj
 def apply(settings: Settings, file: str, prune: bool) -> None:
-    """Make the documents of FILE wanted state: all of them, or none when one is wrong.
+    """Apply the documents in FILE: all of them, or none if one is wrong.
 
-    On Kubernetes also ConfigMaps and Secrets as Skupper has them: a site, tokens, token requests.
-    Gateway YAML as Skupper has it counts for the gateway of its name on this host. Objects of
+    On Kubernetes, FILE may also hold Skupper's ConfigMaps and Secrets: a site, tokens, token
+    requests. Skupper's gateway YAML changes the gateway of its name on this host. Objects of
     Skupper v2 (Site, Listener, Connector, …) become documents; their FILE may be a directory, also
-    that of a namespace (its input/resources count). An AccessGrant prints the AccessToken that the
-    other site applies. Exit 5: all of them count at this site, and other sites use another site's
-    declaration of a service.
+    that of a namespace (of which input/resources is read). An AccessGrant prints the AccessToken to
+    apply at the other site. Exit 5: the documents are in force at this site, but other sites use
+    another site's declaration of a service.
 
     \b
     Examples:
@@ -144,7 +144,7 @@ def _took_v2(settings: Settings, file: str, text: str = "", *, prune: bool = Fal
 )
 @click.pass_obj
 def get(settings: Settings, words: tuple[str, ...]) -> None:
-    """Print documents; with -o yaml just as `apply` takes them.
+    """Print documents; with -o yaml in the form that `apply` takes.
 
     \b
     Examples:

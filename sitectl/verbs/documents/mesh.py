@@ -42,8 +42,8 @@ _prune = click.option(
 def group() -> None:
     """A whole network in one file: sites, links, services, grants, and tests of them.
 
-    A site is meant if the file has no host for it, or this one; --site NAME means that one alone.
-    docs/mesh.md has the fields.
+    Commands act on the sites whose host in the file is this one or is missing; with --site NAME on
+    that site alone. docs/mesh.md has the fields.
 
     \b
     Examples:
@@ -118,10 +118,10 @@ def apply(
 ) -> None:
     """Make the sites as the file says, and link them. Repeated, it changes nothing.
 
-    Sites that are not there are made and started, each as `init` does. Claims for links are made
-    at one end and used at the other without a file where both ends are in reach. What an earlier
-    version of the file made and this one does not have is deleted; what others made stays, unless
-    --prune is given. Exit 3: all is done but links that wait for a site out of reach.
+    Missing sites are made and started, each as `init` does. If both ends of a link are in reach,
+    the claim goes from one to the other without a file. Documents that an earlier version of the
+    file made, and that this one lacks, are deleted; all others stay, unless --prune is given.
+    Exit 3: everything is done except links that wait for a site out of reach.
 
     \b
     Examples:
@@ -196,7 +196,7 @@ def _invite(settings: Settings, mesh: "Mesh", directory: Path, life_s: float) ->
 def test(ctx: click.Context, source: str) -> None:
     """Judge the sentences under `tests:` by the routers' own code, in virtual time.
 
-    Nothing is looked at or changed anywhere. Exit 1: a sentence does not hold.
+    No site is read or changed. Exit 1: a sentence does not hold.
 
     \b
     Example:
@@ -238,7 +238,7 @@ def test(ctx: click.Context, source: str) -> None:
 @watch_flag
 @click.pass_context
 def drift(ctx: click.Context, source: str, watch: float | None) -> None:
-    """Show where the network is not as the file says: documents, links, routers. Exit 3: it is not.
+    """Show where the network differs from the file: documents, links, routers. Exit 3: it differs.
 
     \b
     Examples:
@@ -272,10 +272,10 @@ def drift(ctx: click.Context, source: str, watch: float | None) -> None:
 @click.option("--host", is_flag=True, help="Write this machine's name beside its sites.")
 @click.pass_obj
 def export(settings: Settings, title: str, namespaces: tuple[str, ...], host: bool) -> None:
-    """Write the file of the network that is there: all sites of this host, or that of --site.
+    """Write a file of the existing network: all sites of this host, or that of --site.
 
-    Its plan is empty. It holds no secret. Sites that links lead to and that were not looked at are
-    in it as `elsewhere`.
+    The plan of that file is empty, and it holds no secret. Other sites at the end of links are in
+    it as `elsewhere`.
 
     \b
     Examples:

@@ -76,9 +76,9 @@ def generate_bundle(
 ) -> None:
     """Pack a gateway for a host that has only podman and a shell: OUTDIR/NAME.tar.gz.
 
-    CONFIG is gateway YAML as `export-config` and Skupper write it. The bundle holds the gateway's
-    own key and a certificate for it alone, so it is a secret; its README says how to bar it. Made
-    again into the same OUTDIR it is the same gateway, elsewhere another one.
+    CONFIG is gateway YAML, as `export-config` and Skupper write it. The bundle holds the gateway's
+    key and a certificate for it alone, so it is a secret; its README says how to revoke it. Made
+    again into the same OUTDIR it is the same gateway; into another, a new one.
 
     \b
     Examples:
@@ -141,7 +141,7 @@ def generate_bundle(
 def export_config(settings: Settings, words: tuple[str, ...], name: str | None) -> None:
     """Write a gateway of this host as YAML, for `generate-bundle` and `init --config`.
 
-    With two words, as Skupper has it: NAME is what the YAML calls it, written to OUTDIR/NAME.yaml.
+    With two arguments, as in Skupper, the YAML calls it NAME and is written to OUTDIR/NAME.yaml.
 
     \b
     Examples:

@@ -64,11 +64,11 @@ def init(
     config: str | None,
     **told: Any,
 ) -> None:
-    """Make a gateway of this host, linked to a site by a claim that is made for it alone.
+    """Make a gateway of this host, linked to a site by a claim for it alone.
 
-    The site is the one that -n, -c or --kubeconfig name, or the one on this host (--site); for a
-    host without either, --token has a token of it. Typed again it finishes what was interrupted
-    and changes nothing else.
+    The site is the one that -n, -c or --kubeconfig name, or the one on this host (--site); on a
+    host without either, give a token of the site with --token. A second run finishes an interrupted
+    one and changes nothing else.
 
     \b
     Examples:
@@ -106,9 +106,9 @@ def _own_name(settings: Settings) -> str:
 )
 @click.pass_context
 def status(ctx: click.Context, /, word: str | None, name: str | None, wait: float | None) -> None:
-    """Gateways of this host, what they offer and forward; and the site's that run elsewhere.
+    """Show this host's gateways with the services they offer and forward, and the site's others.
 
-    Exit 3 when one of this host has problems, or its router does not run or does not answer.
+    Exit 3: a gateway of this host has problems, or its router does not run or does not answer.
 
     \b
     Examples:
@@ -157,10 +157,10 @@ def _elsewhere(
 @click.option("-v", "--verbose", is_flag=True, hidden=True)
 @click.pass_obj
 def delete(settings: Settings, name: str | None, verbose: bool) -> None:
-    """Withdraw what a gateway offers, stop it, revoke its access and delete all of it.
+    """Withdraw a gateway's services, stop it, revoke its access and delete all of it.
 
-    Its access alone is taken back at the site; when that is not in reach, the command to type
-    there is printed.
+    The site revokes the access of this gateway alone. If the site is out of reach, the command for
+    it is printed.
 
     \b
     Example:

@@ -51,9 +51,9 @@ def bind(
     wait: float | None,
     **health: str | None,
 ) -> None:
-    """Offer a host's ports to the network as service NAME; declares it when no site does.
+    """Offer a host's ports to the network as service NAME; declares it if no site does.
 
-    PORT… are the target's, in the order of the service's ports; SERVICEPORT:PORT says each pair.
+    PORT… are the target's, in the order of the service's ports; SERVICEPORT:PORT gives a pair.
     Another HOST is another target of the same service.
 
     \b
@@ -118,7 +118,7 @@ def _bind(
 @accepted(OF_THE_SERVICE, "--protocol=")
 @click.pass_obj
 def unbind(settings: Settings, service: str, host: str | None, name: str | None) -> None:
-    """Withdraw what this gateway offers as NAME; with the last target what `bind` declared.
+    """Withdraw this gateway's targets of NAME; with the last one, the declaration by `bind`.
 
     \b
     Examples:
@@ -194,7 +194,7 @@ def expose(
 )
 @click.pass_obj
 def unexpose(settings: Settings, service: str, name: str | None, delete_last: bool) -> None:
-    """Withdraw service NAME and its targets here; as in Skupper, with the last the gateway goes.
+    """Withdraw service NAME and its targets here; as in Skupper, the last one deletes the gateway.
 
     \b
     Examples:
@@ -234,10 +234,10 @@ def forward(
 ) -> None:
     """Let clients of this host reach service NAME of the network at PORT….
 
-    PORT… are taken here, in the order of the service's ports; SERVICEPORT:PORT says each pair. As
-    in Skupper they are taken on all addresses of this host, so that its neighbors reach them too,
-    unless --loopback or --bind-ip says otherwise. A port that is taken already is a problem that
-    is told (exit 3); the gateway takes it as soon as it is free.
+    PORT… are this host's, in the order of the service's ports; SERVICEPORT:PORT gives a pair. As in
+    Skupper the gateway listens on all addresses of this host, so that other hosts reach it too,
+    unless --loopback or --bind-ip restricts it. If a port is in use, the command says so (exit 3),
+    and the gateway takes the port as soon as it is free.
 
     \b
     Examples:

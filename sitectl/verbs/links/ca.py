@@ -19,7 +19,7 @@ from sitectl.site.site import Site
 
 @click.group("ca", cls=Verbs)
 def group() -> None:
-    """The site's certificate authority (CA), by which neighbors are admitted and know the site.
+    """The site's certificate authority (CA), which admits neighbors and proves the site to them.
 
     \b
     Examples:
@@ -35,13 +35,13 @@ def group() -> None:
 def rotate(settings: Settings, hurried: bool, wait: float | None) -> None:
     """Replace the CA while all links stay up.
 
-    First every site that links here receives the next CA, and both are trusted. Then the next one
-    issues, and the sites renew their certificates. Then the old one is gone. Each step comes as
-    soon as all sites are ready for it, and after 30 days without those that are not. The router
-    does it by itself when two thirds of the CA's life are over.
+    First every site that links here receives the next CA, and both are trusted. Then the next CA
+    issues, and the sites renew their certificates. Then the old CA is removed. Each step starts as
+    soon as all sites are ready for it, or after 30 days without the others. The router rotates the
+    CA by itself after two thirds of the CA's life.
 
-    With --now, also on a rotation that is under way, sites that are away are left behind: those
-    that can renew rejoin by themselves, others need a new token.
+    --now, also during a rotation, leaves absent sites behind: those that can renew rejoin by
+    themselves, others need a new token.
 
     \b
     Examples:
@@ -87,7 +87,7 @@ def _wait_until_gone(site: Site, wait_s: float) -> None:
 @group.command("status")
 @click.pass_obj
 def status(settings: Settings) -> None:
-    """The CA, how far its replacement is, whom that waits for, and what comes next.
+    """Show the CA, the progress of its replacement, the sites it waits for, and the next step.
 
     \b
     Examples:

@@ -65,7 +65,7 @@ def create(
     wait: float | None,
     proxy: ProxyFlags,
 ) -> None:
-    """Keep the token in FILE and have the router dial its site.
+    """Store the token in FILE and dial its site.
 
     \b
     Examples:
@@ -117,11 +117,11 @@ def _usable_token(site: Site, file: str) -> "Token":
 def status(
     ctx: click.Context, name: str | None, wait: float | None, watch: float | None, verbose: bool
 ) -> None:
-    """Links both ways: state, cost, round trip, and why one is not up.
+    """Show links both ways: state, cost, round trip, and why one is not up.
 
-    A link that is deleted, or whose neighbor stops, is `draining` until its last stream ends. Of
-    an edge's links one carries everything; others stand by and take over when it goes. With NAME
-    it also says where the link is connected, through which proxy, and when its certificate ends.
+    A deleted link, or one whose neighbor stops, is `draining` until its last stream ends. One of an
+    edge's links carries everything; the others stand by and take over if it fails. With NAME, the
+    link's address, proxy and certificate end are shown too.
 
     \b
     Examples:
@@ -144,7 +144,7 @@ def status(
 def set_(settings: Settings, name: str, cost: int | None, proxy: ProxyFlags) -> None:
     """Change a link's cost or proxy while it is up; `link update` is the same.
 
-    Through another proxy the link is dialled again, and what is under way finishes on the old way.
+    With another proxy the link is dialed again; running requests finish on the old connection.
 
     \b
     Examples:
@@ -200,9 +200,9 @@ def _shown(cost: int | None) -> str:
 @wait_flag("Wait for another certificate (exit 0), or until time is up (6).")
 @click.pass_obj
 def renew(settings: Settings, name: str, wait: float | None) -> None:
-    """Ask for another certificate of a link dialled here, now; it renews itself anyhow.
+    """Renew the certificate of a link dialed here now; the router renews it in time anyhow.
 
-    Nothing that is under way is cut.
+    No request or connection is cut.
 
     \b
     Example:
@@ -263,10 +263,10 @@ def _none_admitted(site: Site) -> str:
 @group.command("access")
 @click.pass_obj
 def access(settings: Settings) -> None:
-    """Who may link here: by which token, until when, and when it was last seen.
+    """Show the sites that may link here: by which token, until when, and when each was last seen.
 
     The token is that of the newest certificate; `-o json` has all in `tokens`, and the serials.
-    A site is `old-ca` when its certificate is of a CA that this site replaced: it is refused until
+    A site is `old-ca` if its certificate is from a CA that this site replaced: it is refused until
     it renews by itself, or links with a new token.
 
     \b
@@ -348,11 +348,11 @@ def _access(
 @dry_run_flag
 @click.pass_obj
 def delete(settings: Settings, name: str | None, flag: str | None) -> None:
-    """Remove a link dialled here; of an incoming one, revoke the neighbor's access.
+    """Remove a link dialed here; for an incoming one, revoke the neighbor's access.
 
-    A link dialled here drains: nothing new goes over it, either way, and what is under way, of
-    other sites too, finishes within the site's `drain_grace_s`; `link status` shows it until then.
-    A neighbor whose access is revoked is cut off within a second, with all that is under way.
+    A link dialed here drains: it takes no new requests, either way, and running ones, of other
+    sites too, may finish within the site's `drain_grace_s`; `link status` shows it until then.
+    A neighbor whose access is revoked is cut off within a second, with all its requests.
 
     \b
     Example:

@@ -47,10 +47,10 @@ def group() -> None:
 def network_status(
     ctx: click.Context, verbose: bool, name: str | None, only: str | None, watch: float | None
 ) -> None:
-    """Every site of the network: how far, through whom, with which services.
+    """Show every site of the network: cost, next hop, services.
 
-    With SITE: that one whole, as it reports itself: its links, services and targets, with
-    requests of each.
+    With SITE: that site's own report of its links, services and targets, with the requests of
+    each.
 
     \b
     Examples:
@@ -162,10 +162,10 @@ def why(
     denied: bool,
     verbose: bool,
 ) -> None:
-    """Where the next request of a service would go from here, and why not elsewhere.
+    """Show where the next request of a service would go from here, and why not elsewhere.
 
-    Takes no slot and moves no tie: asking changes nothing. With --last or --denied: how its last
-    requests were decided, by the figures of then, and what came of them.
+    The question takes no slot and changes nothing. With --last or --denied: the decisions for its
+    last requests, the figures they were based on, and their outcomes.
 
     \b
     Examples:

@@ -35,9 +35,9 @@ INTERVAL_S_MAX = 60.0
 @click.option("--via", metavar="LINK", help="Use this link, if several paths have the same cost.")
 @click.pass_context
 def ping(ctx: click.Context, site_name: str, count: int, interval: float, via: str | None) -> None:
-    """The way to a site: each hop with its cost and round trip, and where the way breaks.
+    """Show the path to a site: each hop with its cost and round trip, and where the path breaks.
 
-    Asks every site on the way, over the links, as requests go. Exit 1 when SITE does not answer.
+    Asks every site on the path over the links, as requests go. Exit 1: SITE does not answer.
 
     \b
     Examples:

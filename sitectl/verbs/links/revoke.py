@@ -24,13 +24,13 @@ from sitectl.site.site import Site
 @dry_run_flag
 @click.pass_obj
 def revoke_access(settings: Settings, name: str | None) -> None:
-    """Take back what this site's tokens gave: of all of them, or of one neighbor.
+    """Revoke the access that this site's tokens gave: all of it, or one neighbor's.
 
-    Without --link the site gets another certificate authority: every token that it ever made is
-    void, every link that others dial to it ends within a second and must be made again. Links that
-    are dialled here stay. To replace the CA while all links stay up: sitectl ca rotate.
+    Without --link the site gets a new certificate authority: every token that it ever made is void,
+    and every link from another site ends within a second and must be made again. Links dialed here
+    stay. To replace the CA while all links stay up: sitectl ca rotate.
 
-    A gateway whose bundle was never launched has no link: it is barred by its name or id.
+    A gateway whose bundle was never launched has no link: name it by its name or ID.
 
     \b
     Examples:

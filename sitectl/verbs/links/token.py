@@ -82,11 +82,11 @@ def create(
 ) -> None:
     """Write a token to FILE: a one-time claim, or a certificate that works offline.
 
-    A FILE that exists is replaced only if it is a token of this site, or empty.
+    An existing FILE is replaced only if it is a token of this site, or empty.
 
-    With an --allow flag the site that joins is let in on terms: it may declare, serve (export) and
-    ask for (import) those services alone, by name or by patterns with * and ?; "" is none. It is
-    never crossed by what is not its own. All terms go into its certificate.
+    With an --allow flag the site joins on terms: it may declare, serve (export) and use (import)
+    only those services, given by name or by patterns with * and ?; "" is none. It carries no
+    traffic of other sites. All terms are in its certificate.
 
     \b
     Examples:
@@ -251,9 +251,10 @@ def _certificate(
 @group.command("list")
 @click.pass_obj
 def list_(settings: Settings) -> None:
-    """Claim tokens made here: open, used, expired or revoked, and who used them. No secrets.
+    """List the claim tokens made here: open, used, expired or revoked, and by which sites.
 
-    A token is `old-ca` when it was made before the site replaced its CA: it is refused.
+    No secrets are shown. A token is `old-ca` if it was made before the site replaced its CA: it is
+    refused.
 
     \b
     Examples:

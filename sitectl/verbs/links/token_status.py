@@ -41,7 +41,7 @@ def token_fields(token: "Token") -> dict[str, Any]:
 @click.argument("file", type=TokenFile())
 @click.pass_obj
 def status(settings: Settings, file: str) -> None:
-    """What a token file is, and whether it can still be used.
+    """Show the content of a token file, without secrets, and whether it can still be used.
 
     \b
     Example:

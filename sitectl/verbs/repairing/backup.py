@@ -59,9 +59,9 @@ def backup(
 ) -> None:
     """Write the whole site into FILE, sealed by a passphrase.
 
-    Inside are its identity and certificate authority, documents, links with their credentials,
-    claims and who redeemed them, revocations and the credentials of services. The router may run.
-    Not inside: what is made from these (a Deployment, units, containers), logs, other's workloads.
+    FILE has the site's identity and certificate authority, documents, links with their credentials,
+    claims and the sites that redeemed them, revocations and the credentials of services. The router
+    may run. FILE has no derived objects (a Deployment, units, containers), no logs, no workloads.
 
     Keep FILE and passphrase apart: both together are the site.
 
@@ -120,15 +120,15 @@ def restore(
     as_replica: bool,
     image: ImageFlags,
 ) -> None:
-    """Make the site that is in FILE, with its identity, whole or not at all.
+    """Restore the site in FILE, with its identity, whole or not at all.
 
-    The router must not run here, and no longer anywhere else: two live routers with one identity
-    find each other, and the later one is kept out (SW0401). Claims that were open when the backup
-    was made are void; sites revoked before it stay revoked, those revoked since must be revoked
-    again unless the site is still here. Typed again it changes nothing.
+    The router must not run here, nor anywhere else: of two live routers with one identity, the
+    network refuses the later one (SW0401). Claims that were open at the time of the backup are
+    void. Sites revoked before it stay revoked; revoke those of a later date again, unless the site
+    is still here. A second run changes nothing.
 
-    With --as-replica the original goes on: here comes one more router of that very site, with a
-    router id of its own. Give each the other's link address as a peer (docs/replicas.md).
+    With --as-replica the original runs on, and FILE becomes a further router of that site, with a
+    new router ID. Give each router the other's link address as a peer (docs/replicas.md).
 
     \b
     Examples:

@@ -36,9 +36,9 @@ def group() -> None:
 def dump(settings: Settings, file: str, with_clients: bool) -> None:
     """Write versions, documents, status, routes, metrics, logs and stacks to FILE (tar.gz, 0600).
 
-    Works with the router stopped or hanging too: manifest.json in it says what is missing and why.
-    Keys, tokens, passwords, environment values and what clients sent are left out; addresses of
-    clients become hashes. Look through it before you send it all the same.
+    Works with a stopped or hanging router too: manifest.json in it lists missing parts and why.
+    Keys, tokens, passwords, environment values and clients' data are left out; addresses of clients
+    become hashes. Check the archive before you send it all the same.
 
     \b
     Examples:

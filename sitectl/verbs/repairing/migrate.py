@@ -79,12 +79,13 @@ def migrate(
     declare_only: bool,
     wait_s: float | None,
 ) -> None:
-    """Move services from a Skupper, v1 or v2, that runs in the same namespace to here, and back.
+    """Move services here from a Skupper, v1 or v2, in the same namespace, and back.
 
-    Each moves alone: our documents, targets ready at our router, the address away from Skupper, its
-    Service led here. It may be interrupted anywhere: type the same again. Without SERVICE all
-    that can move do. Of v2 a SERVICE is the host of Listeners, or a key that only Connectors name.
-    Routers of Skupper and Spillway do not speak to each other: --plan lists the links to make.
+    Each service moves alone: write our documents, wait until our router's targets are ready, take
+    the address from Skupper, lead its Service here. You may interrupt it anywhere and run it again.
+    Without SERVICE all movable services move. In v2 a SERVICE is the host of Listeners, or a key
+    that only Connectors name. Routers of Skupper and Spillway cannot link to each other: --plan
+    lists the links to make.
 
     \b
     Examples:

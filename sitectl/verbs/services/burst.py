@@ -18,7 +18,7 @@ TEST_WAIT_S: Final = 120.0
 
 @click.group("burst", cls=Verbs)
 def group() -> None:
-    """Burst hooks: what is run when a service is saturated here, and when it is calm again.
+    """Burst hooks: actions when a service is saturated here, and when it is calm again.
 
     \b
     Examples:
@@ -41,7 +41,7 @@ def _bursts(site: Site, name: str | None) -> list[dict[str, Any]]:
 @click.argument("name", required=False, shell_complete=completes("bursts"))
 @click.pass_obj
 def status(settings: Settings, name: str | None) -> None:
-    """State and figures of each Burst, against its marks, and what its hook was run for last.
+    """Show state and figures of each Burst, its thresholds, and the last run of its hook.
 
     \b
     Examples:
@@ -152,9 +152,9 @@ def _run(head: str, run: dict[str, Any] | None) -> list[str]:
 )
 @click.pass_obj
 def test(settings: Settings, name: str, calm: bool, timeout: float) -> None:
-    """Run the hook of NAME now, marked as a test, and tell how it ended; exit 1 when it failed.
+    """Run the hook of NAME now, marked as a test, and print its result; exit 1 if it failed.
 
-    The state of the burst stays. What the hook makes it makes: undo it with --calm.
+    The state of the burst stays. The hook's effects are real: undo them with --calm.
 
     \b
     Examples:
@@ -184,7 +184,7 @@ def test(settings: Settings, name: str, calm: bool, timeout: float) -> None:
 @click.argument("name", shell_complete=completes("bursts"))
 @click.pass_obj
 def delete(settings: Settings, name: str) -> None:
-    """Remove the Burst; its hook is run no more, for calm neither.
+    """Remove the Burst; its hook runs no more, not even for calm.
 
     \b
     Examples:

@@ -148,7 +148,7 @@ def expose(
     sharing: SharingFlags,
     **health: str | None,
 ) -> None:
-    """Declare a service, if need be, and bind a target to it.
+    """Declare a service, if it is missing, and bind a target to it.
 
     \b
     Examples:
@@ -269,7 +269,7 @@ def _numbers(flags: tuple[str, ...]) -> tuple[int, ...]:
 def unexpose(
     settings: Settings, words: tuple[str, ...], address: str | None, namespace_of_target: str
 ) -> None:
-    """Detach a target; the service goes with its last target here, if it was declared here.
+    """Detach a target; the last one here deletes the service, if this site declares it.
 
     \b
     Examples:

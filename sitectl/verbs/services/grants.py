@@ -76,9 +76,9 @@ def grant(
 ) -> None:
     """Let another site offer targets of a service of this site, call it, or declare it otherwise.
 
-    All sites check it, by the signed word of this one. Where sites share strictly (`init --sharing
-    strict`) no other site may offer the service; elsewhere --max-capacity bounds what is believed.
-    It replaces what the site was granted of the same. See docs/sharing.md.
+    All sites check grants, which this site signs. Where sites share strictly (`init --sharing
+    strict`), no other site may offer the service without one; elsewhere --max-capacity bounds the
+    capacity that is believed. A new grant replaces the site's former one. See docs/sharing.md.
 
     \b
     Examples:
@@ -115,9 +115,9 @@ def grant(
 def revoke(
     settings: Settings, name: str, whom: str, offer: bool, call: bool, redeclare: bool
 ) -> None:
-    """Take back what a site was granted: all of it, or what the flags name.
+    """Revoke a site's grant: all of it, or the parts that flags name.
 
-    What is under way by it ends at once, too. To put a site out of the network altogether, see
+    Requests that use the grant end at once, too. To remove a site from the network altogether, see
     `sitectl revoke-access`.
 
     \b
@@ -156,8 +156,8 @@ def revoke(
 def transfer(settings: Settings, name: str, whom: str) -> None:
     """Hand the ownership of a service's name to another site.
 
-    It takes effect when that site declares the service: both say so, signed. Then other sites use
-    its declaration, and this site may delete its own. Sites that are out of reach learn of it when
+    It takes effect when that site declares the service; both sites sign the transfer. Then other
+    sites use its declaration, and this site may delete its own. Sites out of reach learn of it when
     they are back, as long as this site declares the name or the new owner alone does.
 
     \b

@@ -25,9 +25,9 @@ from sitectl.selection import store
 def adopt(settings: Settings, name: str, owner: str) -> None:
     """Make another site the owner of a service's name, as this site sees it.
 
-    The site whose declaration of a name came first owns it, until it withdraws it. Of a name that
-    several sites declared before this site knew any of them, or whose owner will not come back, you
-    choose the owner. Other sites are asked for themselves.
+    The site that declares a name first owns it, until it withdraws the declaration. You choose the
+    owner of a name that several sites declared before this site knew any of them, or whose owner
+    will not come back. Run this at other sites, too.
 
     \b
     Example:

@@ -62,12 +62,12 @@ def rebalance(
     grace_s: float | None,
     dry_run: bool,
 ) -> None:
-    """End connections that the policy would place at another site now, so that they come again.
+    """End connections that the policy would now place at another site, so that clients reconnect.
 
-    After a failback or with new capacity: tcp connections, WebSockets and long streams stay where
-    they began until they end. Only those that would go elsewhere now are ended, a few a second, by
-    the mildest means: a WebSocket gets a Close (1012), HTTP/2 gets a GOAWAY, a tcp
-    connection ends when it is idle. HTTP requests need none of it: each goes where it should.
+    Use it after a failback or with new capacity: tcp connections, WebSockets and long streams stay
+    at their site until they end. Only misplaced ones are ended, a few a second, and gently: a
+    WebSocket gets a Close (1012), HTTP/2 gets a GOAWAY, a tcp connection ends when it is idle.
+    HTTP requests need no rebalancing: each is placed by itself.
 
     \b
     Examples:

@@ -45,7 +45,7 @@ from sitectl.verbs.site.drain import drain_service
 
 @click.group("service", cls=Verbs)
 def group() -> None:
-    """Services: declare, bind targets, change, look.
+    """Services: declare, bind targets, change, show.
 
     \b
     Examples:
@@ -167,8 +167,8 @@ group.add_command(unbind)
 @dry_run_flag
 @click.pass_obj
 def delete(settings: Settings, name: str) -> None:
-    """Withdraw a service of this site, with its targets and listeners here. Connections that are
-    open go on until either side closes them; `sitectl status` counts them.
+    """Withdraw a service of this site, with its targets and listeners here. Open connections go on
+    until either side closes them; `sitectl status` counts them.
 
     \b
     Example:
@@ -217,7 +217,7 @@ def _note_what_goes_on(site: Site, name: str) -> None:
 @dry_run_flag
 @click.pass_obj
 def label(settings: Settings, name: str, words: tuple[str, ...]) -> None:
-    """On Kubernetes: labels of the Service that is made for a service; without words print them.
+    """On Kubernetes, label the Service made for a service; without labels, print them.
 
     \b
     Examples:
@@ -239,7 +239,7 @@ def label(settings: Settings, name: str, words: tuple[str, ...]) -> None:
 @watch_flag
 @click.pass_context
 def status(ctx: click.Context, name: str | None, verbose: bool, watch: float | None) -> None:
-    """Services: where they are served, how full they are.
+    """Show services: where they are served, and how full they are.
 
     \b
     Examples:

@@ -77,19 +77,20 @@ def set_(
     """Change a service's settings, or those of all its targets here, while it runs.
 
     --capacity and the health flags apply to every target of the service here. --site-capacity
-    limits what this site takes over all its targets, also of a service that another site declares:
-    above it requests spill, with --spill all every new one until fewer than --resume are asked for.
-    --reserve-for-own keeps a share of this site's slots for its own clients, --max-share bounds
-    what one neighbor holds of them; "none" withdraws either.
+    limits this site's requests over all its targets, also for a service that another site declares.
+    Above the limit requests spill; with --spill all, every new one spills until demand is below
+    --resume.
+    --reserve-for-own reserves a share of this site's slots for its own clients, --max-share bounds
+    the share that one neighbor may hold; "none" removes either.
     --export-to names the sites that may see and use this site's part of the service, --import-from
-    the sites whose targets and declarations count here: by name, by id, or by patterns with * and
-    ?. NAME '*' sets the rule for all services that have none. See docs/sharing.md.
-    --listen says where clients connect here, also to a service that another site declares; with
-    NAME:PORT, to this port of several.
-    --tls-cert FOLDER replaces the certificate that this site shows, also where another site
-    declares the service; new connections get it within 2 seconds. --tls-cert "" ends TLS.
-    --tls-client-trust FOLDER refuses clients here that show no certificate of the CA in its ca.crt,
-    also of a service that another site declares. --tls-client-trust "" turns it off.
+    the sites whose targets and declarations count here: by name, by ID, or by patterns with * and
+    ?. NAME '*' sets the rule for all services without one. See docs/sharing.md.
+    --listen sets where clients connect here, also for a service that another site declares; with
+    NAME:PORT, for one port of several.
+    --tls-cert FOLDER replaces the certificate that this site presents, also for a service that
+    another site declares; new connections get it within 2 seconds. --tls-cert "" ends TLS.
+    --tls-client-trust FOLDER refuses clients here without a certificate of the CA in its ca.crt,
+    also for a service that another site declares. --tls-client-trust "" turns it off.
 
     \b
     Examples:

@@ -80,9 +80,9 @@ def sidecar(
     """Print a workload with a native sidecar router: its services answer by name in the pod.
 
     Works for Deployment, StatefulSet, DaemonSet, Job, CronJob and Pod. The application starts once
-    its services are listened for, and the router ends after it. With a port below 1024, or none
-    given, a safe sysctl lets any user listen there. Each pod makes its own key; the token must be a
-    certificate token, which any number of pods may use.
+    the router listens for its services, and the router ends after it. With a port below 1024, or
+    without a port, a safe sysctl lets any user listen there. Each pod makes its own key; the token
+    must be a certificate token, which any number of pods may use.
 
     \b
     Examples:
@@ -133,7 +133,7 @@ def sidecar(
 @image_flags
 @click.pass_obj
 def controller(settings: Settings, watch: str | None, image: ImageFlags) -> None:
-    """Run the site controller in the foreground: a ConfigMap skupper-site makes a router.
+    """Run the site controller in the foreground: it makes a router for each ConfigMap skupper-site.
 
     It runs in a pod, see deploy/controller; here it takes --kubeconfig.
 

@@ -82,7 +82,7 @@ def bind(
     pods: PodFlags,
     **health: str | None,
 ) -> None:
-    """Attach targets of this site to a service, or change how they are used.
+    """Attach targets of this site to a service, or change their settings.
 
     \b
     Examples:
@@ -194,7 +194,7 @@ def unbind(
     target_ports: tuple[str, ...],
     namespace_of_target: str,
 ) -> None:
-    """Detach a target, in the words of `service bind`; without a port every port of it.
+    """Detach a target, named as in `service bind`; without a port, all its ports.
 
     \b
     Examples:

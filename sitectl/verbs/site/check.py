@@ -88,13 +88,13 @@ def check(
     threshold: str,
     wait: float | None,
 ) -> None:
-    """Look for what is wrong; exit 1 on errors, 3 on warnings.
+    """Find problems; exit 1 on errors, 3 on warnings.
 
-    --traffic sends GET / (or the path of health checks here) to each site, whatever the policy
-    says; for tcp it opens a connection and closes it.
+    --traffic sends GET / (or the path of health checks here) to each site, whatever the policy;
+    for tcp it opens a connection and closes it.
 
-    Groups: machine, site, documents, links, services, certificates, cluster. What a code means says
-    `sitectl explain CODE`.
+    Groups: machine, site, documents, links, services, certificates, cluster. `sitectl explain CODE`
+    explains a code.
 
     \b
     Examples:

@@ -45,11 +45,11 @@ _to_flag = click.option(
 @dry_run_flag
 @click.pass_obj
 def drain_site(settings: Settings, share: str) -> None:
-    """Take only a share of this site's capacity, of every service; 0%: nothing new.
+    """Use only a share of this site's capacity for every service; 0%: no new requests.
 
-    Before maintenance, or to keep room for other work. New requests go to other sites, as if this
-    one were smaller; what is under way goes on. The router stays, and the site's own clients are
-    served by other sites. It lasts until --to 100%, over restarts.
+    Use it before maintenance, or to keep room for other work. New requests go to other sites, as if
+    this one were smaller; running ones finish. The router stays up, and other sites serve this
+    site's clients. The drain lasts until --to 100%, across restarts.
 
     \b
     Examples:
@@ -66,10 +66,10 @@ def drain_site(settings: Settings, share: str) -> None:
 @dry_run_flag
 @click.pass_obj
 def drain_service(settings: Settings, name: str, share: str) -> None:
-    """Take only a share of this site's capacity of a service; 0%: nothing new.
+    """Use only a share of this site's capacity for a service; 0%: no new requests.
 
-    As `site drain`, of one service. Of several that hold for a service the smallest counts.
-    Connections that exist stay; to move them: `service rebalance`, at the site of their clients.
+    As `site drain`, for one service. If several drains apply, the smallest share counts. Existing
+    connections stay; to move them, run `service rebalance` at the site of their clients.
 
     \b
     Examples:

@@ -35,7 +35,7 @@ IN_POD_STATE = "/var/lib/spillway"
 )
 @click.pass_obj
 def health(settings: Settings, ready: bool, site_dir: Path | None) -> None:
-    """Whether the router lives: exit 0, else not 0 and one line that says why.
+    """Check whether the router lives: exit 0, else not 0 and one line that says why.
 
     \b
     Examples, in a container where SITECTL_STATE names the directory that is mounted:

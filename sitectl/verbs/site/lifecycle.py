@@ -62,11 +62,11 @@ def _listens(site: SiteSpec) -> str:
 def stop(settings: Settings, now: bool) -> None:
     """Drain the site's router and end it; returns when it is gone.
 
-    Other sites send it nothing new from then on, its listeners close, and what is under way, also
-    what only passes through, finishes within the site's `drain_grace_s` (30 s); the rest is cut.
-    A tcp connection is under way until a side closes it, also when nothing is said. HTTP clients
-    that keep their connection get one more answer, with `Connection: close`. Typed again while it
-    drains, it ends the router at once, as --now does.
+    Other sites stop sending requests to it, its listeners close, and running requests, also those
+    in transit, may finish within the site's `drain_grace_s` (30 s); the rest is cut. A tcp
+    connection runs until one side closes it, even if it is idle. HTTP clients with a kept
+    connection get one more answer, with `Connection: close`. A second `stop` while the router
+    drains ends it at once, as --now does.
 
     \b
     Examples:
@@ -115,8 +115,8 @@ def _refuse_on_kubernetes(settings: Settings, verb: str, routers: int) -> None:
 def delete(settings: Settings) -> None:
     """Withdraw the site's services, stop its router and delete all of its state.
 
-    On Kubernetes: Services that were taken over get back what they had; then all objects of the
-    site go, its identity too. Users' objects stay, annotated ones and token Secrets among them.
+    On Kubernetes: adopted Services are restored; then all objects of the site are deleted, its
+    identity too. Users' objects stay, among them annotated ones and token Secrets.
 
     \b
     Examples:

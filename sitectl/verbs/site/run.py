@@ -43,10 +43,10 @@ def run(
 ) -> None:
     """Run the site's router in the foreground, until SIGTERM or Ctrl-C.
 
-    On Kubernetes it serves the namespace: in a pod, or from here by the kubeconfig.
+    On Kubernetes it serves the namespace: in a pod, or from this host with the kubeconfig.
 
-    With --init it runs an edge site, as beside an application in a pod (`sitectl sidecar`): its
-    key is made here, its name is the host's unless --site gives one.
+    With --init it runs an edge site, as beside an application in a pod (`sitectl sidecar`): it
+    makes a key here, and its name is the host's unless --site gives one.
 
     \b
     Examples:

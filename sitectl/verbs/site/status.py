@@ -22,7 +22,7 @@ _PROBLEMS_SHOWN = 10
 @watch_flag
 @click.pass_context
 def status(ctx: click.Context, verbose: bool, watch: float | None) -> None:
-    """The site in a few lines; exit 3: problems, or no router runs; 8: the router does not answer.
+    """Show the site in a few lines; exit 3: problems, or no router runs; 8: no answer from it.
 
     \b
     Examples:

@@ -92,12 +92,12 @@ def update(
     workers: int | str | None,
     **flags: Any,
 ) -> None:
-    """Change a site's settings, and on Kubernetes bring its objects to this version.
+    """Change a site's settings, and on Kubernetes update its objects to this version.
 
-    Where the router runs in a container on this host: have it be of --image, its identity, links
-    and services as they were. Of a site on this host --link-proxy, --peer, --ingress-host, the
-    console and what is a field of its document (--drain-grace, --sharing, …) change too, while it
-    runs, and --workers from its next start on.
+    If the router runs in a container on this host, run it from --image, with the same identity,
+    links and services. For a site on this host, --link-proxy, --peer, --ingress-host, the console
+    and the fields of its document (--drain-grace, --sharing, …) change while it runs, and --workers
+    at its next start.
 
     \b
     Examples:

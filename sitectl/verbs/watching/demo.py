@@ -12,9 +12,8 @@ from sitectl.base.verb import Verb
 def demo(ctx: click.Context, hold: bool) -> None:
     """Show a burst on this machine: three real sites, clients, and a verdict. Half a minute.
 
-    It starts three routers and their backends on loopback addresses, in a directory of its own,
-    and removes all of it in the end. Sites of yours are not touched. Exit 1 when a promise was
-    broken.
+    It starts three routers and their backends on loopback addresses, in a temporary directory,
+    and removes all of it at the end. Your sites are not touched. Exit 1: a promise was broken.
 
     \b
     Examples:

@@ -41,10 +41,10 @@ def events(
     code: str | None,
     kind: str | None,
 ) -> None:
-    """Changes of state and who made them, oldest first; with -f -o json an object on each line.
+    """Show changes of state and their authors, oldest first; with -f -o json one object a line.
 
-    With --since those of before a restart are shown too. When the router does not answer, those in
-    run/events.log are. -f ends with exit 8 when the router does.
+    --since also shows events from before a restart. If the router does not answer, the events come
+    from run/events.log. -f ends with exit 8 when the router ends.
 
     \b
     Examples:

@@ -12,9 +12,9 @@ from sitectl.base.verb import Verb
 @click.argument("code", required=False)
 @click.pass_obj
 def explain(settings: Settings, code: str | None) -> None:
-    """What CODE means, and the next step; without CODE a list of all.
+    """Explain CODE and the next step; without CODE, list all codes.
 
-    CODE is of a problem (SW0404) or of an event (overflow-begun).
+    CODE is that of a problem (SW0404) or an event (overflow-begun).
 
     \b
     Examples:

@@ -46,11 +46,11 @@ def graph(
     history: bool,
     watch: float | None,
 ) -> None:
-    """Who calls which service through this site, which site serves it, how often and how fast.
+    """Show which caller uses which service through this site, the serving sites, rates and times.
 
-    A caller is a workload of the namespace, or a unit, container or user of the host; of others
-    the address is known. Below them are the targets of this site, with the requests of all sites
-    and the sites of their clients. Rates and times are of the last one to two minutes.
+    A caller is a workload of the namespace, or a unit, container or user of the host; others are
+    shown by address. Below are the targets of this site, with the requests of all sites and the
+    sites of their clients. Rates and times cover the last one to two minutes.
 
     \b
     Examples:

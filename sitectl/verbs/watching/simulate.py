@@ -89,7 +89,7 @@ def simulate(
     beside: tuple[str, ...],
     no_skupper: bool,
 ) -> None:
-    """Run the scenario in FILE: who serves whom, who overflows where, how long it takes.
+    """Run the scenario in FILE: which site serves which, where requests overflow, latencies.
 
     \b
     Examples:
