@@ -202,7 +202,7 @@ def _shown(cost: int | None) -> str:
 def renew(settings: Settings, name: str, wait: float | None) -> None:
     """Renew the certificate of a link dialed here now; the router renews it in time anyhow.
 
-    No request or connection is cut.
+    Running requests go on.
 
     \b
     Example:
