@@ -266,7 +266,7 @@ def _held_by(scenario: Scenario, site: str, service: str) -> list[str]:
         if (one.site, one.service) == (site, service) and "/s" in str(one.capacity)
     )
     caps = [
-        f"{one.site_capacity} for the site" + (", then all leaves" if one.spill == "all" else "")
+        f"{one.site_capacity} for the site" + (", then all spills" if one.spill == "all" else "")
         for one in scenario.policies
         if (one.site, one.service) == (site, service)
     ]

@@ -22,9 +22,13 @@ from sitectl.base.verb import Verbs
 
 # What `--help` says of each verb, and where it is: `--help` and one verb import no others.
 VERBS: Final = {
-    "access": ("links.access", "access", "Who may declare, offer and call what, by whose word."),
+    "access": (
+        "links.access",
+        "access",
+        "Show which site may declare, offer and call each service.",
+    ),
     "admin": ("site.admin", "admin", ""),
-    "apply": ("documents.documents", "apply", "Make documents wanted state, all or none."),
+    "apply": ("documents.documents", "apply", "Apply the documents in a file, all or none."),
     "backup": (
         "repairing.backup",
         "backup",
@@ -32,17 +36,17 @@ VERBS: Final = {
     ),
     "burst": ("services.burst", "group", "Burst hooks: status, test."),
     "ca": ("links.ca", "group", "The site's certificate authority: rotate, status."),
-    "check": ("site.check", "check", "Look for what is wrong."),
-    "completion": ("tools", "completion", "Print what a shell needs to complete words."),
+    "check": ("site.check", "check", "Find problems."),
+    "completion": ("tools", "completion", "Print the completion script of a shell."),
     "controller": ("services.sidecar", "controller", "Run the site controller of a cluster."),
     "debug": ("repairing.debug", "group", "One archive for a maintainer, without secrets: dump."),
     "demo": ("watching.demo", "demo", "Show a burst on this machine: three sites, half a minute."),
     "delete": ("site.lifecycle", "delete", "Withdraw, stop and delete the site."),
-    "events": ("watching.events", "events", "What happened, and with -f what happens."),
+    "events": ("watching.events", "events", "Show past events; with -f also new ones."),
     "explain": (
         "watching.explain",
         "explain",
-        "What a code such as SW0404 means, and the next step.",
+        "Explain a code such as SW0404, and the next step.",
     ),
     "expose": ("services.expose", "expose", "Declare a service and bind a target to it."),
     "gateway": (
@@ -51,8 +55,8 @@ VERBS: Final = {
         "Gateways of this host: init, bind, expose, forward, status.",
     ),
     "get": ("documents.documents", "get", "Print documents."),
-    "graph": ("watching.graph", "graph", "Who calls which service, and which site serves it."),
-    "health": ("site.health", "health", "Whether the router lives, for health checks and scripts."),
+    "graph": ("watching.graph", "graph", "Show callers, services and serving sites."),
+    "health": ("site.health", "health", "Check whether the router lives, for health checks."),
     "init": (
         "site.init",
         "init",
@@ -66,8 +70,8 @@ VERBS: Final = {
     ),
     "migrate": ("repairing.migrate", "migrate", "Move services from Skupper v1 to here, and back."),
     "network": ("links.network", "group", "All sites together: status."),
-    "ping": ("links.ping", "ping", "The way to a site: hops, costs and how long each takes."),
-    "restore": ("repairing.backup", "restore", "Make the site that is in a backup."),
+    "ping": ("links.ping", "ping", "Show the path to a site: hops, costs, round trips."),
+    "restore": ("repairing.backup", "restore", "Restore the site in a backup."),
     "revoke-access": ("links.revoke", "revoke_access", "End the access of all sites, or of one."),
     "run": ("site.run", "run", "Run the router in the foreground."),
     "service": (
@@ -84,23 +88,27 @@ VERBS: Final = {
     "simulate": (
         "watching.simulate",
         "simulate",
-        "What would happen: run a scenario in virtual time.",
+        "Run a scenario in virtual time.",
     ),
     "start": ("site.lifecycle", "start", "Run the router in the background."),
-    "status": ("site.status", "status", "The site in a few lines."),
+    "status": ("site.status", "status", "Show the site in a few lines."),
     "stop": ("site.lifecycle", "stop", "Drain the router and end it."),
-    "switch": ("tools", "switch", "Choose the platform for the commands that follow."),
+    "switch": ("tools", "switch", "Choose the platform for later commands."),
     "token": (
         "links.token",
         "group",
         "Tokens for sites that will link here: create, list, status.",
     ),
-    "top": ("watching.top", "command", "What services do now, and where what leaves here goes."),
-    "unexpose": ("services.expose", "unexpose", "Detach a target, the service with its last one."),
+    "top": ("watching.top", "command", "Show live rates, load and spilled requests."),
+    "unexpose": (
+        "services.expose",
+        "unexpose",
+        "Detach a target; the last one deletes the service.",
+    ),
     "update": ("site.update", "update", "Change a site, or bring it to this version."),
     "verify": ("verify", "verify", "Check a release without a network."),
-    "version": ("tools", "version", "Versions of the product, Python and the event loop."),
-    "why": ("links.network", "why", "Where the next request goes, and why not elsewhere."),
+    "version": ("tools", "version", "Show versions of sitectl, Python and the event loop."),
+    "why": ("links.network", "why", "Show where the next request goes, and why."),
 }
 
 

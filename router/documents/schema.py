@@ -658,7 +658,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field(
             "spill",
             readers.WordReader("excess", "all"),
-            "above a rate the excess leaves, or all that is new",
+            "above a rate spill the excess, or all new requests",
         ),
         Field(
             "export_to",

@@ -14,7 +14,7 @@ _ALL_FULL = HttpError(
 _SHED = HttpError(
     503,
     "shed",
-    "This request is sheddable, and what is free is kept for others; try again later.",
+    "This request is sheddable, and free slots are reserved for others; try again later.",
 )
 _OVERLOADED = HttpError(503, "overloaded", "This router has no room left; try again shortly.")
 _REFUSED = HttpError(502, "target-refused", "The target did not accept a connection.")

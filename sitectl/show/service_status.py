@@ -331,7 +331,7 @@ def _capacity_text(item: dict[str, Any]) -> Any:
     if admitted is not None and not (is_over and round(admitted, 1) < rate["per_s"]):
         text = f"{admitted:.1f} of {text}"
     if is_over:
-        text += ", over" if rate["state"] == "over" else ", over: all leaves"
+        text += ", over" if rate["state"] == "over" else ", over: all spills"
     slots = item.get("capacity")
     return text if slots is None else f"{slots}; {text}"
 

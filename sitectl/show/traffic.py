@@ -16,7 +16,7 @@ _SERVER_ERRORS = 500
 _SAYS = {
     "busy": "has no room: no slot was free, or its router is short of memory or connections",
     "all-full": "is full: no slot was free",
-    "shed": "keeps what is free for requests that are not sheddable",
+    "shed": "reserves its free slots for requests that are not sheddable",
     "no-target": "has no ready target",
     "draining": "takes nothing new: it drains",
     "not-allowed": "does not serve this site",

@@ -114,7 +114,7 @@ def test_why_says_what_the_next_sheddable_request_meets_and_what_the_last_ones_m
     assert plain is not None and batch is not None
     assert [one.verdict for one in plain.candidates] == ["chosen", "dearer"]
     assert [one.verdict for one in batch.candidates] == ["sheddable-share", "chosen"]
-    kept = "5 of 10 in flight; what is free is kept for requests that are not sheddable"
+    kept = "5 of 10 in flight; free slots are reserved for requests that are not sheddable"
     assert batch.candidates[0].reason == kept
     assert isinstance(batch.decision, Decision) and isinstance(plain.decision, Decision)
     assert (plain.decision.local, batch.decision.site) == (True, b.identity.site)

@@ -72,7 +72,7 @@ def why_it_yields(one: Candidate | None, *, tried: bool, keeps_rest: bool) -> st
     elif tried and not one.hard_full:
         why = "was tried for this request already"
     elif keeps_rest and not one.hard_full:
-        why = "keeps what is free for requests that are not sheddable"
+        why = "reserves its free slots for requests that are not sheddable"
     else:
         why = "is full"
     return f"session yields: {one.name} {why}"
@@ -257,14 +257,14 @@ def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:
             )
         case "sheddable-share":
             return (
-                f"{one.running} of {_all_slots(one)} in flight; what is free is kept for requests "
-                "that are not sheddable"
+                f"{one.running} of {_all_slots(one)} in flight; free slots are reserved for "
+                "requests that are not sheddable"
             )
         case "sends-away":
             assert one.rate is not None, "only a rate sends away"
             return (
-                f"over its {rate_text(one.rate.per_s)} and set to spill all: everything new "
-                "goes elsewhere until less is asked for"
+                f"over its {rate_text(one.rate.per_s)} and set to spill all: every new "
+                "request goes elsewhere until demand falls"
             )
         case "draining":
             return _DRAINED if one.is_drained else "it is draining and takes nothing new"

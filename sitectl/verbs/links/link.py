@@ -144,7 +144,7 @@ def status(
 def set_(settings: Settings, name: str, cost: int | None, proxy: ProxyFlags) -> None:
     """Change a link's cost or proxy while it is up; `link update` is the same.
 
-    With another proxy the link is dialed again; running requests finish on the old connection.
+    With another proxy the link is dialed again; running requests finish on the old lanes.
 
     \b
     Examples:

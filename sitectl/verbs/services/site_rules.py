@@ -67,6 +67,6 @@ def _taken_text(spec: SitePolicySpec) -> str:
     stated = str(spec.site_capacity).replace(",", " at once and ")
     if "/s" not in stated:
         return f"{stated} at once"
-    what = "everything new leaves" if spec.spill == "all" else "the excess leaves"
+    what = "every new request spills" if spec.spill == "all" else "the excess spills"
     below = spec.resume or "two thirds of it"
-    return f"{stated}; above it {what}, until fewer than {below} are asked for"
+    return f"{stated}; above it {what}, until demand is below {below}"

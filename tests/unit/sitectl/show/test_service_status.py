@@ -15,7 +15,7 @@ from sitectl.show.service_status import capacity_text
         (30.0, "over", "30.0 of 30/s, over"),
         (29.96, "over", "30.0 of 30/s, over"),
         (19.7, "over", "30/s, over"),
-        (19.7, "sends-away", "30/s, over: all leaves"),
+        (19.7, "sends-away", "30/s, over: all spills"),
         (None, "over", "30/s, over"),
     ],
 )

@@ -58,5 +58,5 @@ def test_a_site_cap_is_told_as_it_holds(here: CommandLine) -> None:
     words = ("service", "set", "shop", "--site-capacity")
     assert "here takes 10 at once, once a declaration" in here.ok(*words, "10").stdout
     said = here.ok(*words, "15/s", "--resume", "10/s", "--spill", "all").stdout
-    assert "15/s; above it everything new leaves, until fewer than 10/s are asked for" in said
-    assert "15/s; above it the excess leaves" in here.ok(*words, "15/s", "--spill", "excess").stdout
+    assert "15/s; above it every new request spills, until demand is below 10/s" in said
+    assert "15/s; above it the excess spills" in here.ok(*words, "15/s", "--spill", "excess").stdout

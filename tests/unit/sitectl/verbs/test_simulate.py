@@ -173,7 +173,7 @@ def test_a_site_whose_only_limit_is_its_cap_is_judged_by_it(
     assert a_line[-6:-4] == ["46", "%"] or "47 %" in slots  # Two of four slots, nearly always.
     assert "0 slots were free" in slots
     rate = sitectl.ok(*words, "policies=[{site: a, siteCapacity: 5/s, window: 2s, spill: all}]")
-    assert "held by 5/s for the site, then all leaves" in rate.stdout
+    assert "held by 5/s for the site, then all spills" in rate.stdout
 
 
 def test_a_missing_file_and_a_site_in_place_of_a_scenario(
