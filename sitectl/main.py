@@ -20,7 +20,7 @@ from sitectl.base.output import safe_lines
 from sitectl.base.suggestions import nearest
 from sitectl.base.verb import Verbs
 
-# What `--help` says of each verb, and where it is: `--help` and one verb import no others.
+# The summary of each verb and its module, so that `--help` and one verb import no others.
 VERBS: Final = {
     "access": (
         "links.access",
@@ -208,7 +208,7 @@ def _outcome(settings: Settings, run: Callable[[], Any]) -> int:
 
 
 def _system_failure(error: OSError) -> Failure:
-    """What the system refused, and where to look."""
+    """A refusal by the operating system, with the thing to check."""
     place = str(error.filename) if error.filename else ""
     message = f"{place}: {error.strerror or error}" if place else str(error.strerror or error)
     if isinstance(error, PermissionError):

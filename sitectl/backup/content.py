@@ -132,7 +132,7 @@ def encode(content: Content) -> bytes:
 
 
 def decode(data: bytes, source: str) -> Content:
-    """What `encode` made. Failure SW0659: it is none, or it does not hold together."""
+    """The content that `encode` made. Failure SW0659: it is not one, or is inconsistent."""
     try:
         content = _DECODER.decode(data)
     except (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeDecodeError) as error:
@@ -287,7 +287,7 @@ def as_replica(revived: Content, backup: Content) -> Content:
 
 
 def differences(one: Content, other: Content) -> list[str]:
-    """What differs, in the words of `summary`; where and when they were made does not count."""
+    """The differences, in the words of `summary`; place and time of the backups do not count."""
     parts: dict[str, tuple[object, object]] = {
         "certificate authority": (ca_of(one), ca_of(other)),
         "links": (one.links, other.links),

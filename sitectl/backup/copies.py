@@ -1,4 +1,4 @@
-"""What a site that came out of a backup must know at its start: whether its original lives."""
+"""At the start of a restored site: does its original live?"""
 
 import contextlib
 from typing import Final

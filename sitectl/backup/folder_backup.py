@@ -209,7 +209,7 @@ def _state(directory: Path) -> RouterState:
 
 
 def _decoded(path: Path, kind: type[_Kept]) -> _Kept | None:
-    """What a router keeps there for its next start; None: nothing."""
+    """The state that a router stored there for its next start; None: none."""
     data = _secret(path, _STATE_BYTES_MAX)
     if not data:
         return None

@@ -162,7 +162,7 @@ def _aside(state: Path, name: str) -> Path:
 
 
 def _finish_interrupted(state: Path, name: str) -> None:
-    """What a restore that was killed left: either the old site or the new one, whole."""
+    """Finish a killed restore: the result is either the old site or the new one, whole."""
     aside, place = _aside(state, name), state / name
     if aside.exists() and not place.exists():
         os.rename(aside, place)

@@ -56,7 +56,7 @@ def painted(text: str, meaning: str) -> str:
 
 
 def meaning(heading: str, word: str) -> str:
-    """What ``word`` means in a column; empty: it is no state."""
+    """The meaning of ``word`` in a column; empty: it is no state."""
     if heading == "ERROR":
         return "" if word == "-" else BAD
     if heading not in _WITH_STATES:

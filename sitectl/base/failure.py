@@ -47,7 +47,7 @@ class Failure(Exception):
         super().__init__(message)
 
     def as_json(self) -> dict[str, Any]:
-        """What `-o json` prints."""
+        """The object that `-o json` prints."""
         fields: dict[str, Any] = {
             "code": self.code,
             "message": self.message,
@@ -61,7 +61,7 @@ class Failure(Exception):
         return fields
 
     def as_text(self) -> str:
-        """What people read: what failed and why, details, the next step."""
+        """Human-readable: the failure and its cause, details, the next step."""
         parts = [f"Error: {self.message}"]
         if self.detail:
             parts.append(self.detail.rstrip("\n"))

@@ -1,4 +1,4 @@
-"""What `check` finds: one thing each, with a stable code and the next step."""
+"""Findings of `check`, each with a stable code and the next step."""
 
 import time
 from typing import Literal, NamedTuple

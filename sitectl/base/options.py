@@ -34,7 +34,7 @@ class Planned(NamedTuple):
 
 
 class Settings:
-    """What the global flags said; one object per command line, filled while it is parsed."""
+    """Values of the global flags; one object per command line, filled while it is parsed."""
 
     __slots__ = (
         "command",
@@ -150,7 +150,7 @@ def switch_file() -> Path:
 
 
 def switched_platform() -> str:
-    """What `switch` chose; empty: nothing."""
+    """The platform that `switch` chose; empty: none."""
     try:
         word = switch_file().read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):
@@ -271,7 +271,7 @@ def flags_as(
     return decorate
 
 
-_AS_LONG_AS_TIMEOUT: Final = -1.0  # What `--wait` alone is until all flags are read.
+_AS_LONG_AS_TIMEOUT: Final = -1.0  # The value of a bare `--wait` until all flags are read.
 
 
 UNTIL_READY: Final = "Wait until each target is ready; when time is up, undo the command (exit 6)."

@@ -93,7 +93,7 @@ def flat_yaml(data: bytes, kind: type[T]) -> T:
 
 
 def diff(old: str, new: str, source: str) -> str:
-    """What a verb would have changed, as a unified diff."""
+    """The change that a verb would have made, as a unified diff."""
     lines = difflib.unified_diff(
         old.splitlines(), new.splitlines(), source, "what was asked for", lineterm=""
     )

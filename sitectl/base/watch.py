@@ -129,7 +129,10 @@ def _line_by_line(settings: Settings, look: Callable[[], Picture], pause_s: floa
 
 
 def _news(picture: Picture | Failure) -> Any:
-    """What a later picture is compared by. An empty list says nothing of a router that stopped."""
+    """The part of a picture that later ones are compared with.
+
+    It includes the failure: an empty list alone does not show that the router stopped.
+    """
     if isinstance(picture, Failure):
         return picture.as_json()
     why = picture.failure.as_json() if picture.failure is not None else picture.note

@@ -32,7 +32,7 @@ class ArchivePart(NamedTuple):
 
 
 class Collected(NamedTuple):
-    """What became of a part; ``problem`` empty: all is there."""
+    """The result for one part; ``problem`` empty: it is complete."""
 
     name: str
     content: bytes

@@ -170,7 +170,7 @@ def _events(cluster: Cluster) -> Iterator[dict[str, Any]]:
 
 
 def _rights(cluster: Cluster) -> Content:
-    """What who asks lacks of what `init` and the router need."""
+    """The rights for `init` and the router that the user lacks."""
     from router.kubernetes.manifests.rights import router_rights
     from sitectl.kubernetes import rights
 

@@ -29,7 +29,7 @@ _ASSIGNED = re.compile(
     r"(?:api|access|private)[-_]?key|token|credential|authorization|cookie))(\"?\s*[=:]\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\n,}]+)"
 )
 _USERINFO = re.compile(r"(?i)([a-z0-9+.-]://)(?:[^/\s\"']+|[^/:\s]*:(?!\d+/)[^\s]*)@")
-"""What people write as a password may hold what should have been encoded: up to the last @."""
+"""A password may contain characters that should have been encoded: up to the last @."""
 _QUERY = re.compile(r"(?i)([a-z0-9+.-]://[^\s?\"']+)\?[^\s\"']+")
 _QUOTED = re.compile(r"'[^']*'|\[[^\]]*\]")
 _OF_DOCUMENTS: Final = ("SW01", "SW07")  # Their texts quote documents.

@@ -15,7 +15,7 @@ FILLED_MIN = 0.9
 SETTLE_S = 1.0
 LATE_S = 0.02  # A request that is later by its own programs is not what the routers made of it.
 LATE_SHARE_MAX = 0.05  # Of a phase: with more the machine is too busy to judge.
-# What a busy machine causes: targets that serve slower than configured, or do not come to it.
+# Effects of a busy machine: targets serve slower than configured, or get no turn.
 BUSY_CAUSES = ("status 503 all-full", "TimeoutError")
 
 

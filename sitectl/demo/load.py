@@ -21,10 +21,10 @@ class Phase(msgspec.Struct, frozen=True):
 
 
 class RequestOutcome(msgspec.Struct, frozen=True):
-    """What became of one request. ``site`` empty: lost, ``error`` says how.
+    """The outcome of one request. ``site`` empty: lost, ``error`` says how.
 
-    ``late_s``: by how much the client began it late, or the target answered late, whichever is
-    more. Neither waits for a router there: it is the work of other programs on this machine.
+    ``late_s``: the delay of the client's start or of the target's answer, whichever is longer. No
+    router causes either: other programs on this machine do.
     """
 
     phase: str

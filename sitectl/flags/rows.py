@@ -50,7 +50,7 @@ def row_flag(row: Field, default: str | None, **how: Any) -> Callable[[Callable[
 
 
 def help_text(row: Field, default: str | None) -> str:
-    """What the row says, as one sentence of plain text."""
+    """The description of the row, as one sentence of plain text."""
     text = _LINK.sub("", row.text).replace("`", "")
     shown = f" [default: {default}]" if default else ""
     if not row.text.startswith("`"):  # A word to type stays as it is.
@@ -84,7 +84,7 @@ class RowParam(click.ParamType[str]):
 
 
 def read(row: Field, text: str, findings: Findings | None = None) -> Any:
-    """What ``text`` says for ``row``; ``BAD``, with the reason in ``findings``, if it does not
+    """The value of ``text`` for ``row``; ``BAD``, with the reason in ``findings``, if it does not
     fit."""
     return row.read(findings or Findings(""), Scalar(text, text != "", 1, 1), "")
 

@@ -1,4 +1,4 @@
-"""What to type about a gateway: its router, as any, knows the words for sites alone."""
+"""Commands for a gateway in place of the router's advice, which is for sites."""
 
 import contextlib
 import re

@@ -54,7 +54,7 @@ KINDS: Final[dict[Type, Kind]] = {
     "docker": "docker",
     "process": "process",
 }
-"""What runs a gateway of each ``--type``. Skupper has the first three."""
+"""The runtime for each ``--type``. Skupper has the first three."""
 DEFAULT_TYPE: Final[Type] = "service"
 GRANT_PREFIX: Final = "gateway-"
 """Of the names of claims that were made for gateways: of what their site knows them by."""

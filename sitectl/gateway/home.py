@@ -129,7 +129,7 @@ def is_made(gateway: HostGateway) -> bool:
 
 
 def read_record(directory: Path) -> GatewayRecord | None:
-    """What ``gateway.yaml`` says; None: there is none. Failure: it is damaged."""
+    """The content of ``gateway.yaml``; None: there is none. Failure: it is damaged."""
     path = directory / RECORD_FILE
     try:
         return flat_yaml(read_whole(path, _RECORD_BYTES_MAX), GatewayRecord)

@@ -38,7 +38,7 @@ Health = Mapping[str, str | None]
 
 
 class Bound(NamedTuple):
-    """What `bind` did. ``declared``: with the service itself."""
+    """The result of `bind`. ``declared``: it declared the service, too."""
 
     service: DeclaredService
     target: str

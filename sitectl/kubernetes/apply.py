@@ -29,7 +29,7 @@ _SEPARATOR: Final = "---"
 
 
 class Parts(NamedTuple):
-    """What a file holds."""
+    """The content of a file."""
 
     documents: list[Document]
     objects: list[dict[str, Any]]

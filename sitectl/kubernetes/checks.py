@@ -43,8 +43,8 @@ _OF_COMMANDS: Final = (
     Right("", ("configmaps",), ("create", "update", "patch", "delete"), "the site and documents"),
     Right("", ("pods/exec",), ("create",), "asking the router: status, why, events"),
 )
-"""What who types commands needs beyond what the router gets, all of which one must hold oneself
-to be allowed to grant it (Kubernetes: privilege escalation prevention)."""
+"""Rights that the user of commands needs beyond the router's. A user must hold the router's too, to
+be allowed to grant them (Kubernetes: privilege escalation prevention)."""
 _INSTALLING: Final = tuple(
     right
     for right in CONTROLLER
@@ -69,7 +69,7 @@ def of_namespace(settings: Settings) -> Iterator[Finding]:
 
 
 def _at_once(*parts: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """What all parts find, in their order; they ask the API server side by side."""
+    """The findings of all parts, in order; the parts ask the API server at the same time."""
     found: list[list[Finding]] = in_parallel(lambda look: list(look()), parts)
     for findings in found:
         yield from findings

@@ -1,7 +1,6 @@
 """The API server as verbs use it: objects as JSON, each call with a deadline, refusals as Failures.
 
-Kinds are named as in `KINDS`. What differs between the server and a test is `Cluster`'s one
-abstract step, `call`.
+Kinds are named as in `KINDS`. `Cluster` has one abstract step, `call`, for the server and tests.
 """
 
 import random
@@ -24,7 +23,7 @@ Found = TypeVar("Found")
 
 
 class Executed(NamedTuple):
-    """What a command in a pod printed, and its exit code."""
+    """The output of a command in a pod, and its exit code."""
 
     output: bytes
     errors: bytes

@@ -1,7 +1,7 @@
 """`check` of a namespace's part in a cluster set: on or off, served, permitted, and its objects.
 
-SW0493: whether it works, and which rule is missing; SW0490: exports that are refused. What routers
-report of the same is worded by the same code, so that it is shown once.
+SW0493: whether it works, and which rule is missing; SW0490: exports that are refused. The same
+code words the routers' reports, so that each finding is shown once.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ ROUTER_RIGHTS: Final = (
     *((f"{plural}/status", "update") for plural in (_EXPORTS, _IMPORTS)),
     *((_IMPORTS, verb) for verb in availability.WRITE_VERBS),
 )
-"""What the router uses, as resource and verb."""
+"""The rights that the router uses, as resource and verb."""
 
 
 def findings(cluster: Cluster, reading: NamespaceReading) -> Iterator[Finding]:
@@ -59,7 +59,7 @@ def findings(cluster: Cluster, reading: NamespaceReading) -> Iterator[Finding]:
 
 
 def _of_router(cluster: Cluster, plurals: frozenset[str]) -> Availability | None:
-    """What the router may do; None: the person may not ask."""
+    """The router's rights; None: the user may not ask for them."""
     try:
         answers: list[bool] = in_parallel(lambda right: _may(cluster, *right), ROUTER_RIGHTS)
     except ApiFailure as failure:

@@ -136,7 +136,7 @@ class HttpCluster(Cluster):
     def _channels(
         self, pod: str, container: str, command: Sequence[str], whole_s: float
     ) -> Generator[tuple[int, bytes]]:
-        """What an exec says: number of the channel, and the bytes on it."""
+        """The output of an exec: number of the channel, and its bytes."""
         path = self.path("Pod", pod, "exec")
         params = {
             "command": list(command),

@@ -116,7 +116,7 @@ class PodDoor(AdminClient):
         return [(name_of(pod), _container(pod)) for pod in ready]
 
     def _why(self, pods: Sequence[Object]) -> tuple[str, str]:
-        """What keeps the pods from being ready, as far as they tell; what to do."""
+        """Why no pod is ready, from the pods themselves; and the next step."""
         living = [pod for pod in pods if "deletionTimestamp" not in metadata(pod)]
         if not living:
             return self._why_none() or (
@@ -173,7 +173,7 @@ def _is_stuck(pod: Object) -> bool:
 
 
 def _why_not_ready(living: Sequence[Object], namespace: str) -> tuple[str, str]:
-    """What keeps pods from being ready, as far as they tell; what to do."""
+    """Why pods are not ready, from their own statuses; and the next step."""
     told = [f"pod {name_of(pod)} {reason}" for pod in living if (reason := _trouble(pod))]
     troubled = next((pod for pod in living if _trouble(pod)), living[0])
     hint = f"kubectl -n {namespace} describe pod {name_of(troubled)}"
@@ -200,7 +200,7 @@ def refused_pods(deployment: Object) -> tuple[str, str] | None:
 
 
 def _step_after(said: str) -> str:
-    """What to do about a pod that admission refused with these words."""
+    """The next step after admission refused a pod with these words."""
     if _LIMIT_RANGE.search(said):
         return (
             "kubectl describe limitrange; then sitectl update with --router-cpu, --router-memory, "
@@ -261,7 +261,7 @@ def _trouble(pod: Object) -> str:
 
 
 def _containers(pod: Object) -> list[Mapping[str, Any]]:
-    """What the node says of them."""
+    """The node's statuses of the pod's containers."""
     return (pod.get("status") or {}).get("containerStatuses") or []
 
 

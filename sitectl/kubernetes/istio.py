@@ -1,4 +1,4 @@
-"""What an Istio mesh refuses of a site: links from other sites, and routers that call pods.
+"""Traffic of a site that an Istio mesh refuses: links from other sites, and calls to pods.
 
 Links come from outside the mesh, and routers call pods by their addresses, which a mesh takes for
 plain connections. Where mutual TLS of the mesh is STRICT both end at the proxy beside the

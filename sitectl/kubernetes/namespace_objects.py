@@ -159,6 +159,6 @@ def served_for_cluster_sets(cluster: Cluster) -> tuple[str, frozenset[str]]:
 
 
 def _all(*work: Callable[[], list[Body]]) -> list[Body]:
-    """What all of ``work`` lists, asked for at the same time."""
+    """The objects that all of ``work`` lists, at the same time."""
     found: list[list[Body]] = in_parallel(lambda run: run(), work)
     return [one for some in found for one in some]

@@ -32,7 +32,7 @@ class MissingRule(NamedTuple):
 
     @property
     def told(self) -> str:
-        """What the rule permits."""
+        """The permissions of the rule, as text."""
         names = f" {', '.join(self.only)}" if self.only else ""
         return f"{', '.join(self.verbs)} {self.resource}{names}"
 
@@ -62,7 +62,7 @@ def findings(cluster: Cluster, rights: tuple[Right, ...]) -> Iterator[Finding]:
 
 
 def lacking(rules: Iterable[Mapping[str, Any]], held: list[Mapping[str, Any]]) -> list[MissingRule]:
-    """What ``rules`` permit and ``held`` do not, both as a Role states them."""
+    """Permissions of ``rules`` that ``held`` lacks, both in the form of a Role."""
     asked = [
         AskedRight(group, resource, verb, name)
         for rule in rules
@@ -102,9 +102,9 @@ def _lacking(cluster: Cluster, asked: list[AskedRight]) -> list[AskedRight]:
 
 
 def _rules(cluster: Cluster) -> tuple[list[Mapping[str, Any]], bool]:
-    """What RBAC grants here, and whether nothing else could grant more.
+    """The rules that RBAC grants here, and whether they are complete.
 
-    An authorizer that cannot list its rules, a webhook for example, makes it incomplete.
+    An authorizer that cannot list its rules, such as a webhook, makes them incomplete.
     """
     review = {
         "apiVersion": "authorization.k8s.io/v1",

@@ -1,8 +1,8 @@
 """A namespace as a site: documents in ConfigMaps, links in token Secrets, a router in its pods.
 
 Verbs write only ConfigMaps ``spillway-KIND-NAME`` with one key, and the cost and state of links on
-their Secrets. What annotated objects and other ConfigMaps say is the user's, and so is what a
-GitOps tool keeps: a verb that would change it fails with object, key and diff.
+their Secrets. Annotations and other ConfigMaps are the user's, objects of a GitOps tool are that
+tool's: a verb that would change one fails with object, key and diff.
 """
 
 import contextlib
@@ -158,7 +158,7 @@ class KubernetesSite(ManagedSite):
         return found.endpoints
 
     def last_status(self, silence: Failure) -> dict[str, Any]:
-        """What ConfigMap ``spillway-status`` had when it was last written, with its age.
+        """The last content of ConfigMap ``spillway-status``, with its age.
 
         ``stopped``: the last router wrote it as it stopped. ``stale``: no router has written it for
         longer than one that runs waits; null: an older router wrote it.
@@ -257,7 +257,7 @@ class KubernetesSite(ManagedSite):
         return f"{place}{at_key}{f' (kept by {keeper})' if keeper else ''}"
 
     def edit_hint(self, document: Document) -> str:
-        """What to type, or where to look instead."""
+        """The command to change the document, or the place to change it."""
         place = document.source.partition("[")[0]
         keeper = self._keeper(document)
         if keeper:

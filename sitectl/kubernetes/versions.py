@@ -30,7 +30,7 @@ def keeper(deployment: Object | None) -> str:
 
 
 def image_of(deployment: Object | None) -> str:
-    """What the routers of a Deployment run."""
+    """The image of a Deployment's routers."""
     return str(_router_container(deployment).get("image", ""))
 
 

@@ -1,4 +1,4 @@
-"""What differs between a mesh file and one site. Pure: values in, changes out."""
+"""The differences between a mesh file and one site. Pure: values in, changes out."""
 
 from collections.abc import Iterator, Mapping, Set
 from typing import Literal

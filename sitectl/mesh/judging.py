@@ -24,7 +24,7 @@ from sitectl.mesh.touched import touched
 from sitectl.mesh.values import AssumedWork, Mesh
 
 _ANSWER_S: Final = 5.0
-"""What a single request is waited for; a queue of its service may let it wait for longer."""
+"""The time to wait for a single request; a queue of its service may hold it for longer."""
 _MISSED_S: Final = 20.0
 """Until all sites know that one is dead."""
 _HELD_S: Final = 900.0
@@ -216,7 +216,7 @@ def _answer(network: Rehearsal, site: str, service: str) -> SimulatedRequest:
 
 
 def _told(network: Rehearsal, request: SimulatedRequest) -> str:
-    """What became of it, and by which rule it was not served."""
+    """The outcome of a request, and the rule that refused it."""
     if request.served_by:
         return f"served by {request.served_by}"
     if request.status > 0:

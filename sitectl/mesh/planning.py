@@ -1,4 +1,4 @@
-"""What a mesh file would change, at every site that is in reach."""
+"""The changes that a mesh file would make, at every site in reach."""
 
 import time
 from typing import NamedTuple

@@ -83,7 +83,7 @@ def _word(findings: Findings, node: Mapping, key: str, wanted: str) -> None:
 
 
 class _Judge:
-    """What must fit together, each complaint at its own place."""
+    """Checks of parts that must fit together, each complaint at its place in the file."""
 
     def __init__(self, findings: Findings, mesh: Mesh, node: Node) -> None:
         self._findings, self._mesh, self._root = findings, mesh, node

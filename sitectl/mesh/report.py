@@ -109,7 +109,7 @@ def _title(change: MeshChange) -> str:
 
 
 def done_text(changes: Sequence[MeshChange]) -> str:
-    """What `apply` did, a line each."""
+    """The changes by `apply`, one a line."""
     if not changes:
         return "All sites in reach are as the file says, unchanged."
     lines = [

@@ -1,8 +1,8 @@
 """The part of a mesh that can matter for a sentence about one service. Pure.
 
-Each router hears of each site, so a whole network costs the square of its sites. A sentence is
-about some of them: those that it names, that declare the service or have targets of it, and those
-on the cheapest ways between them. What the others do changes nothing of what those do.
+Each router receives data on each site, so a whole network costs the square of its sites. A sentence
+needs only some of them: those that it names, that declare the service or have targets of it, and
+those on the cheapest paths between them. The other sites do not influence these.
 """
 
 from collections.abc import Iterable, Iterator, Set

@@ -1,4 +1,4 @@
-"""What a mesh file says, as values."""
+"""The content of a mesh file, as values."""
 
 from typing import Final, Literal, get_args
 
@@ -77,10 +77,10 @@ class MeshService(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AssumedWork(msgspec.Struct, frozen=True, kw_only=True):
-    """What tests assume of a service's targets where nothing states it.
+    """Assumptions of tests on a service's targets, where the file has no figures.
 
-    ``service_time_s``: mean of what one request takes. ``slots``: of a target whose capacity is
-    learned. ``targets``: of a workload, whose pods no file counts.
+    ``service_time_s``: mean time of one request. ``slots``: of a target whose capacity is learned.
+    ``targets``: of a workload, whose pods no file counts.
     """
 
     service_time_s: float = 0.1

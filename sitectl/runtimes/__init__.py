@@ -1,4 +1,4 @@
-"""What keeps the router of a directory site running, as ``runtime.yaml`` of the site says.
+"""Runtimes: they keep the router of a directory site running, as its ``runtime.yaml`` says.
 
 `base` is the interface, `process` the plainest runtime; `systemd` and `containers` (podman, docker)
 are folders. `spec` has the content of ``runtime.yaml``, `spec_file` reads and writes it,
@@ -24,7 +24,7 @@ _CLASSES: Final[dict[Kind, tuple[str, str]]] = {
 
 
 def runtime_of(site: DirectorySite) -> Runtime:
-    """What runs the router of ``site``, by its ``runtime.yaml``."""
+    """The runtime of ``site``, by its ``runtime.yaml``."""
     module, name = _CLASSES[read_spec(site).kind]
     found: type[Runtime] = getattr(import_module(f"sitectl.runtimes.{module}"), name)
     return found(site)

@@ -1,4 +1,4 @@
-"""What keeps the router of a directory site running: one interface, several owners."""
+"""The interface of runtimes, which keep the router of a directory site running."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -35,9 +35,9 @@ class Runtime(ABC):
         return {"runtime": "process"}
 
     def findings(self) -> list[ConfigError]:
-        """What would keep the router from running here, or from coming back after a reboot."""
+        """Obstacles to running the router here, or to its return after a reboot."""
         return []
 
     def log_hint(self) -> str:
-        """What to type to read the router's log."""
+        """The command to read the router's log."""
         return f"tail {self.site.log}"

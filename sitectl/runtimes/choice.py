@@ -81,7 +81,7 @@ def run_in_podman(site: DirectorySite, wish: ContainerWish, timeout_s: float) ->
 def keep_in_podman(site: DirectorySite, wish: ContainerWish) -> bool:
     """From its next start on podman runs the site's router. False: nothing has changed.
 
-    What no flag says stays as it was. Failure: a router of it runs outside of podman.
+    Settings without a flag stay. Failure: the site's router runs outside of podman.
     """
     before = read_spec(site)
     if before.kind != "podman" and presence.is_running(site):

@@ -15,7 +15,7 @@ RESTART_WAIT_S: Final = 60.0
 
 
 class HostSite(DirectorySite, ManagedSite):
-    """What the flags of a command mean when sites are directories."""
+    """The site that a command's flags mean, if sites are directories."""
 
     def last_status(self, silence: Failure) -> dict[str, Any]:
         """The configured state: a process site has no other while its router is stopped."""

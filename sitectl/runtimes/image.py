@@ -40,7 +40,7 @@ class Policy(click.ParamType[PullPolicy]):
         return found
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """What ``--help`` says may be given."""
+        """The values that ``--help`` shows."""
         return "|".join(POLICIES)
 
 

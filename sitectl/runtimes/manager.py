@@ -38,7 +38,7 @@ class Manager:
         self._flags = ["--user"] if scope == "user" else []
 
     def run(self, program: str, *words: str, timeout_s: float = CALL_TIMEOUT_S) -> str:
-        """What ``program`` printed. Failure: it is not there, is too slow, or says no."""
+        """The output of ``program``. Failure: it is missing, is too slow, or fails."""
         command = [program, *self._flags, *words]
         done = self._done(command, timeout_s)
         if done.returncode:
@@ -71,7 +71,7 @@ class Manager:
         return version
 
     def away_hint(self) -> str:
-        """What to type when there is no manager."""
+        """The next step if there is no manager."""
         if self.scope == "user":
             return (
                 f"loginctl enable-linger {user_name()} starts it, at boot too; in a container or "

@@ -112,7 +112,7 @@ def last_error(log: Path, start_at: int) -> str:
 
 
 def last_error_of(lines: Iterable[str]) -> str:
-    """What ended a router, by its log: the last error or last word, else the last line."""
+    """The cause of a router's end from its log: the last error or last word, else the last line."""
     lines = [line for line in lines if line.strip()]
     errors = [line for line in lines if "error" in line.lower() or line.startswith(_LAST_WORD)]
     return _message((errors or lines or ["it wrote no log"])[-1].removeprefix(_LAST_WORD))

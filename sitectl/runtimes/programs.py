@@ -84,7 +84,7 @@ def last_line(text: str) -> str:
 
 
 def other_lines(text: str) -> str:
-    """What an error output says beside its `last_line`: not that line, no notes of podman's log."""
+    """The other lines of an error output: not its `last_line`, no notes of podman's log."""
     return "\n".join(line for line in _lines(text)[:-1] if not line.startswith('time="'))
 
 

@@ -1,4 +1,4 @@
-"""What ``SITE/runtime.yaml`` says: who keeps a site's router running, and how. Pure."""
+"""The content of ``SITE/runtime.yaml``: the runtime of a site's router. Pure."""
 
 from typing import Final, Literal
 

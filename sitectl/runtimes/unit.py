@@ -81,7 +81,7 @@ class Unit:
 
     @property
     def log_hint(self) -> str:
-        """What to type to read its log."""
+        """The command to read its log."""
         return f"journalctl {'--user ' if self.manager.scope == 'user' else ''}-u {self.name}"
 
 

@@ -46,7 +46,7 @@ def group_of(code: str) -> str:
 
 
 def item(finding: Finding) -> dict[str, Any]:
-    """What `-o json` has of one."""
+    """A finding in `-o json`."""
     return {
         "level": finding.level,
         "code": finding.code,

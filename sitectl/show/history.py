@@ -19,7 +19,7 @@ History = dict[str, Any]
 
 
 def of(door: RouterDoor, service: str = "") -> list[History]:
-    """What the router remembers of ``service`` (``NAME[:PORT]``), or of all; often nothing.
+    """The router's history of ``service`` (``NAME[:PORT]``), or of all; often empty.
 
     Older routers keep no history, which is no error.
     """

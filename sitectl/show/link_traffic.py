@@ -18,7 +18,7 @@ class LinkThroughput(NamedTuple):
 
 
 def link_key(link: Mapping[str, Any]) -> LinkKey:
-    """What the link of a picture is called, of all its links."""
+    """The key of a link among all links of a picture."""
     return str(link.get("name")), str(link.get("direction"))
 
 

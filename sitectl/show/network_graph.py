@@ -12,7 +12,7 @@ TARGETS_MAX: Final = 10_000
 
 
 class SiteGraph(NamedTuple):
-    """What one site reported. ``graph`` None: nothing, and ``reason`` says why."""
+    """The report of one site. ``graph`` None: none, and ``reason`` says why."""
 
     name: str
     graph: Mapping[str, Any] | None

@@ -1,4 +1,4 @@
-"""What `ping` makes of its rounds: one answer of all, and text. Pure."""
+"""The result of `ping`: one answer from all rounds, and text. Pure."""
 
 from typing import Any
 

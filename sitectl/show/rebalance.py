@@ -15,7 +15,7 @@ def plan_text(
     grace_s: float | None,
     is_ordered: bool,
 ) -> str:
-    """What would move, or is being moved, of each port. ``is_ordered``: by this very command, so
+    """Connections to move at each port, or already moving. ``is_ordered``: by this very command, so
     that its ``rate``, ``over_s`` and ``grace_s`` hold; else an earlier order may be under way."""
     lines: list[str] = []
     for plan in plans:

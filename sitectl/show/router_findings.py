@@ -1,4 +1,4 @@
-"""What a running router says of itself, its links and services, as findings of `check`."""
+"""Findings of `check` from a running router: about itself, its links and services."""
 
 import datetime
 import os
@@ -16,9 +16,9 @@ from sitectl.site.site import Site
 
 
 def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[Finding]:
-    """What a running router says of itself, its links and services.
+    """Findings of a running router about itself, its links and services.
 
-    ``told``: codes and messages of problems that were found without it, and are not told again.
+    ``told``: codes and messages of problems that were found without it, and are not repeated.
     """
     try:
         status, links, services = site.admin.get_all(

@@ -1,4 +1,4 @@
-"""What `service status` shows of `service_items`, as text."""
+"""The text of `service status`, from `service_items`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -97,7 +97,7 @@ def _unlisted(item: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _empty(has_workloads: bool, attached: Sequence[str], closed: Sequence[str]) -> str:
-    """What stands where no service is listed."""
+    """The text in place of a table without services."""
     if closed:
         return output.safe_lines("\n".join(closed))
     if attached:

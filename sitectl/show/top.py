@@ -71,9 +71,9 @@ OLD_SORTS: Final = {"overflow": "spilled"}
 """Names in earlier releases, and their current names."""
 _SERVICE_HEADINGS: Final = ("SERVICE", "REQ/S", "HERE", "P50", "P99", "LAST", "SPILLED")
 _SERVICE_DROPPED: Final = (5, 3, 4)
-"""What a narrow terminal does without, first the first."""
+"""Columns that a narrow terminal omits, in order."""
 _HEAD_DROPPED: Final = ("sort", "sites", "time", "links")
-"""What the first line of a narrow terminal does without, first the first."""
+"""Parts of the first line that a narrow terminal omits, in order."""
 _LINK_HEADINGS: Final = (
     *("LINK", "SITE", "STATE", "COST", "RTT", "IN", "OUT", "STREAMS", "ERROR"),
 )
@@ -343,9 +343,9 @@ def _leaves(
     costs: Mapping[str, int | None],
     others: str,
 ) -> Cell:
-    """What other sites serve: which, how much a second and why; connections that are open there;
-    how many requests wait, fail, are given up by their clients, shed, or refused here as malformed;
-    and that only clients of ``others`` are served here."""
+    """Requests served by other sites: which sites, how many a second and why; open connections
+    there; the numbers of requests that wait, fail, are given up by their clients, are shed, or are
+    refused here as malformed; and that only clients of ``others`` are served here."""
     parts = []
     queued = int(service.get("queued") or 0)
     to = now.get("spilled_to", now.get("overflow_to")) or {}

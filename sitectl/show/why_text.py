@@ -1,4 +1,4 @@
-"""What `why` prints of the next request, and `top` of the service that is selected."""
+"""The text of `why` on the next request, and of `top` on the selected service."""
 
 from typing import Any
 
@@ -108,7 +108,7 @@ def _full_text(item: dict[str, Any]) -> str:
 
 
 def _queue_text(queue: dict[str, Any], item: dict[str, Any], counted: str) -> str:
-    """What becomes of a request that no site has room for, and what to do about it. ``counted``:
+    """The fate of a request that no site has room for, and the next step. ``counted``:
     request or connection."""
     full = _full_text(item)
     waiting, limit = int(queue.get("waiting") or 0), int(queue.get("limit") or 0)

@@ -33,7 +33,7 @@ COMMANDS_PATH = "/api/v1/commands"
 _SOCKET_PATH_MAX = 100  # sun_path holds 108 bytes with its end.
 _ANSWER_BYTES_MAX = 64 * 1024 * 1024
 _NO_SUCH_PATH = "Not Found"
-"""What a router of any release says of a path that it does not have, and of nothing else."""
+"""The answer of a router of any release for an unknown path, and for nothing else."""
 
 
 class Call(NamedTuple):
@@ -52,7 +52,7 @@ class AdminAnswer(NamedTuple):
 
 
 class AdminClient(ABC):
-    """What verbs ask of a router, over any way of carrying calls to it."""
+    """The calls of verbs to a router, over any transport."""
 
     def get(self, path: str) -> Any:
         """The answer to ``GET path``: ``item`` or ``items`` out of its envelope."""
@@ -334,7 +334,7 @@ def _unknown_path(path: str) -> tuple[str, str]:
 
 
 def refused(path: str, answer: AdminAnswer) -> Failure:
-    """What an answer says that is no success."""
+    """The Failure for an answer that is no success."""
     fields: dict[str, Any] = {}
     try:
         said = json.loads(answer.content)

@@ -1,4 +1,4 @@
-"""What directories of Skupper v2's objects made at a host's site, so that losses are noticed.
+"""Records of the documents from directories of Skupper v2's objects, to notice missing objects.
 
 ``skupper2.json`` beside ``config/``; a site that no directory was applied to has none.
 """
@@ -19,7 +19,7 @@ _BYTES_MAX: Final = 4 * 1024 * 1024
 
 
 class AppliedObjects(msgspec.Struct, frozen=True):
-    """What one apply of a directory made: documents as (kind, name), links and claims by name."""
+    """The result of one apply of a directory: documents as (kind, name), links, claims by name."""
 
     documents: tuple[tuple[str, str], ...] = ()
     links: tuple[str, ...] = ()

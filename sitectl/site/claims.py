@@ -46,7 +46,7 @@ def require_ingress(name: str, ingress: str) -> None:
 
 
 def _endpoints_named(hosts: tuple[str, ...], site: SiteSpec) -> tuple["Endpoint", ...]:
-    """What ``--ingress-host`` says to dial; empty when it was not given."""
+    """The endpoints of ``--ingress-host``; empty if it was not given."""
     found: list[Endpoint] = []
     for text in hosts:
         parts = split_host_port(text)

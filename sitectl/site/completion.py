@@ -33,7 +33,7 @@ TARGET_TYPES: Final = [
     "host",
 ]
 _PLAIN: Final = re.compile(r"[\w.@:%+][\w.@:%+-]*")
-"""What a shell takes as it stands. Other sites choose their names, and bash quotes nothing."""
+"""Words that a shell takes unquoted. Other sites choose their names, and bash quotes nothing."""
 _FIELD: Final = re.compile(r"""^\s*[{,]?\s*"?(kind|name)"?\s*:\s*"?([A-Za-z0-9._-]+)""", re.M)
 _JSON_FIELD: Final = re.compile(r'"(kind|name)"\s*:\s*"([A-Za-z0-9._-]+)"')
 

@@ -42,7 +42,7 @@ class Holder(NamedTuple):
         return f"a connection of {who} got port {port} as its own from the system"
 
     def hint(self, port: int) -> str:
-        """What frees it."""
+        """How to free the port."""
         if self.listens:
             return ""
         reserve = f"sysctl -w net.ipv4.ip_local_reserved_ports={port}"
@@ -112,7 +112,7 @@ def _owner(inodes: set[str], proc: Path) -> str:
 
 
 def _open_files(process: Path) -> Iterator[str]:
-    """What the process has open; nothing of one that has ended, or is another user's."""
+    """The open files of the process; none if it has ended, or is another user's."""
     try:
         entries = list((process / "fd").iterdir())
     except OSError:

@@ -1,4 +1,4 @@
-"""What a site has for verbs: its router's door, trust, tokens and credentials."""
+"""Interfaces of a site for verbs: its router's admin API, trust, tokens and credentials."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
@@ -103,7 +103,7 @@ class LinkTokens(Protocol):
 
 
 class ServiceCredentials(Protocol):
-    """What services show and trust when they speak TLS, by name."""
+    """Certificates and trusted CAs of services that speak TLS, by name."""
 
     def read(self, name: str) -> "Contents":
         """All files of ``name``; those that are missing are empty. Raises `CertError`."""

@@ -134,10 +134,10 @@ class Site(ABC):
 
     @abstractmethod
     def edit_hint(self, document: Document) -> str:
-        """What to type or open to change a document of the user's."""
+        """The command or file to change a document of the user's."""
 
     def removal_hint(self, document: Document) -> str:
-        """What to type or open to remove a document of the user's."""
+        """The command or file to remove a document of the user's."""
         return self.edit_hint(document)
 
     @abstractmethod
@@ -150,7 +150,7 @@ class Site(ABC):
 
     @abstractmethod
     def mesh_record(self) -> str:
-        """What `keep_mesh_record` kept; empty: nothing."""
+        """The record that `keep_mesh_record` stored; empty: none."""
 
     @abstractmethod
     def keep_mesh_record(self, text: str) -> None:
@@ -196,7 +196,7 @@ class Site(ABC):
 
     @property
     def init_hint(self) -> str:
-        """What makes a site of this name, or goes on where that was interrupted; may be empty."""
+        """The command that makes a site of this name, or finishes making it; may be empty."""
         return ""
 
     def wanted(self) -> Wanted:
@@ -240,7 +240,7 @@ class Site(ABC):
         return changes
 
     def judge_all(self, wanted: list[Document], *, replace: bool) -> list[Change]:
-        """What `put_all` would change, with its failures; nothing is written."""
+        """The changes that `put_all` would make, with its failures; writes nothing."""
         existing, errors = self.scan()
         for document in wanted:
             self._refuse_broken_place(document.kind, document.name, errors)

@@ -94,7 +94,7 @@ def completion(ctx: click.Context, shell: str) -> None:
 
 
 def completion_script(shell: str, root: click.Command) -> str:
-    """What `completion` prints, for one of the three shells; ``root`` is `sitectl`."""
+    """The output of `completion` for one of the three shells; ``root`` is `sitectl`."""
     from click.shell_completion import get_completion_class
 
     found = get_completion_class(shell)

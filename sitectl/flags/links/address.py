@@ -10,8 +10,8 @@ EVERYWHERE: Final = "0.0.0.0"
 def link_address(given: str | None, bind_ip: str | None, hosts: Sequence[str]) -> str:
     """``given``: --ingress-bind-ip; ``bind_ip`` None: not given; ``hosts`` of --ingress-host.
 
-    What others dial decides, else where services listen: a site that only this host can reach
-    accepts links on that loopback address alone.
+    The addresses that others dial decide, else the addresses of services: a site that only this
+    host can reach accepts links on that loopback address alone.
     """
     if given:
         return given

@@ -1,4 +1,4 @@
-"""What a link is made of at its dialler, and how access to a site is taken back."""
+"""The files of a link at its dialer, and revoking access to a site."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +70,8 @@ def _free_name(site: Site, links: LinkTokens) -> str:
 def wait_until_up(site: Site, name: str | None, wait_s: float, *, silent_too: bool = False) -> None:
     """Return when the link, or every link, is up. Failure: refused (1), out of time (6).
 
-    What drains while the same link is up again is not waited for: it may last for days. In a
-    namespace, and elsewhere if ``silent_too``, a router that does not answer yet is waited for.
+    Does not wait for a draining predecessor of a link that is up again: that may last for days. In
+    a namespace, and elsewhere if ``silent_too``, waits for a router that does not answer yet.
     """
     last: list[dict[str, Any]] = []
     others: list[str] = []

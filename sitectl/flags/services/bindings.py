@@ -28,7 +28,7 @@ _AS_IT_IS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class BoundTarget(NamedTuple):
-    """What a service is bound to: a host, or the pods of a workload."""
+    """The target of a binding: a host, or the pods of a workload."""
 
     kind: str
     name: str

@@ -64,7 +64,7 @@ class SiteCapFlags(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CapChange(msgspec.Struct, frozen=True):
-    """What becomes of the Policy document of a service here."""
+    """The change of the Policy document of a service here."""
 
     put: tuple[Document, ...] = ()
     gone: tuple[Document, ...] = ()
@@ -121,7 +121,7 @@ lone_site_cap_flags = flags_as("cap", SiteCapFlags, site_cap_flags, _rate_flags)
 
 
 def stated_capacity(text: str, flag: str = "--capacity") -> int | str | None:
-    """What the flag states, as specs hold it; None: none. Failure: it is nonsense."""
+    """The value of the flag, in the form of specs; None: none. Failure: it is invalid."""
     if text == NONE:
         return None
     found = capacities.stated(text)
@@ -144,7 +144,7 @@ def with_capacity(spec: _SpecT, flags: CapacityFlags) -> _SpecT:
     changed: dict[str, Any] = {}
     if flags.capacity is not None:
         changed[field] = value = stated_capacity(flags.capacity, flag)
-        if value != getattr(spec, field):  # What stood beside another rate does not fit this one.
+        if value != getattr(spec, field):  # The settings for the former rate do not fit this one.
             changed |= {"resume": "", "window_s": None, "stay_s": None}
     if flags.resume is not None:
         changed["resume"] = _resume(flags.resume)
@@ -190,9 +190,9 @@ def _require_fit(rates: list[float], spec: ConnectorSpec | SitePolicySpec, flag:
 def parted(
     site: Site, name: str, capacity: CapacityFlags, cap: SiteCapFlags
 ) -> tuple[CapacityFlags, SiteCapFlags]:
-    """What `service set` was given for targets, and for the site: ``--resume`` is of one of them.
+    """The flags of `service set` for targets, and those for the site.
 
-    Of the capacity that is given; else of the site's, if it has one here.
+    ``--resume`` belongs to the given capacity; without one, to the site's if it has one here.
     """
     beside = msgspec.structs.replace(capacity, capacity=None)
     if not beside.is_given:
@@ -211,7 +211,7 @@ def parted(
 
 
 def cap_change(site: Site, name: str, flags: SiteCapFlags) -> CapChange:
-    """What the flags make of the Policy document here, if they say anything of it."""
+    """The change that the flags make to the Policy document here, if any."""
     if not flags.is_given:
         return CapChange(is_said=False)
     known = policy_of_service(site, name)

@@ -53,7 +53,7 @@ def with_lending(site: Site, name: str, cap: CapChange, flags: LendingFlags) -> 
 
 
 def lending_text(before: SitePolicySpec, after: SitePolicySpec) -> list[str]:
-    """What the site keeps of its slots, or no longer does, after the site's name."""
+    """Texts on the slots that the site reserves, or no longer does; they follow the site's name."""
     found = []
     if after.reserve_for_own:
         found.append(f"keeps {after.reserve_for_own * 100:g}% of its slots for its own clients")

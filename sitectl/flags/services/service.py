@@ -108,7 +108,7 @@ def changed(flag: str, words: tuple[str, ...], before: Handling) -> Handling:
 def handling_changes(
     timeouts: tuple[str, ...], ceilings: tuple[str, ...], spec: ServiceSpec, protocol: str
 ) -> dict[str, Any]:
-    """What ``--timeout`` and ``--limit`` change in ``spec`` of a service of ``protocol``.
+    """The changes by ``--timeout`` and ``--limit`` to ``spec`` of a service of ``protocol``.
 
     Failure: as of `changed`, and a limit that connections of ``protocol`` do not have.
     """

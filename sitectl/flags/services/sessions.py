@@ -46,7 +46,7 @@ def require_address(client: str) -> None:
 
 
 def affinity_text(affinity: dict[str, Any] | None) -> str:
-    """What makes a session, in the words of the flag; ``-``: nothing does."""
+    """The source of sessions, in the words of the flag; ``-``: none."""
     if not affinity:
         return "-"
     name = affinity.get("name")

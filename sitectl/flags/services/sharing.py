@@ -125,7 +125,7 @@ def with_ids(site: Site, rule: tuple[str, ...] | None) -> tuple[str, ...] | None
 
 
 def _names(item: dict[str, Any]) -> tuple[str, str]:
-    """What a rule may call a site: as it calls itself, alone or with the begin of its id."""
+    """The names of a site in rules: its own name, alone and with the start of its ID."""
     suffix = f"@{item['id'][:SHORT_ID_CHARS]}"
     name = item["name"].removesuffix(suffix)
     return name, name + suffix

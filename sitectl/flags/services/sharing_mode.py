@@ -1,4 +1,4 @@
-"""What ``--sharing open|strict`` means: whether what no rule and no grant allows is allowed."""
+"""``--sharing open|strict``: whether uses that no rule and no grant allows are allowed."""
 
 from typing import Final
 
@@ -17,13 +17,13 @@ def is_strict(site: Site) -> bool:
 
 
 def mode_text(name: str, sharing: str, change: Change) -> str:
-    """What a changed mode means."""
+    """The effect of a changed mode, as text."""
     unchanged = ", unchanged" if change == "unchanged" else ""
     return f"site {name} is {sharing}: {_MEANING[sharing]}{unchanged}"
 
 
 def note_to_grant(site: Site) -> None:
-    """What a strict site has to add for the site that joins by a token."""
+    """Note the grants that a strict site needs for the site that joins by a token."""
     if not is_strict(site):
         return
     output.note(f"{site.name} is strict: the site that joins gets nothing until you allow it.")

@@ -46,7 +46,7 @@ terms_flags = flags_as(
 
 
 def terms_of(flags: TermsFlags) -> "TokenTerms":
-    """What the flags state. Failure: a pattern is none."""
+    """The terms of the flags. Failure: an invalid pattern."""
     from certs.ca.terms import TokenTerms
 
     usual = _patterns("services", flags.services, None)

@@ -35,7 +35,7 @@ _IN_ARGUMENTS: Final = (
 
 
 class ConsoleWish(msgspec.Struct, frozen=True, kw_only=True):
-    """What the flags say of the console; None: nothing, it stays as it is."""
+    """The flags of the console; None: not given, the setting stays."""
 
     enabled: bool
     auth: str | None = None

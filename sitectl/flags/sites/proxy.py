@@ -27,7 +27,7 @@ IN_ARGUMENTS: Final = (
 
 
 class ProxyWish:
-    """What the flags say: ``said`` as documents have it, and the login; None: as it is."""
+    """The flags of the proxy: ``said`` in the form of documents, and the login; None: unchanged."""
 
     __slots__ = ("login", "said")
 

@@ -79,7 +79,7 @@ _PODMAN: Final[dict[str, str]] = {
     "podman-endpoint": "not needed here, podman is run as a command, not asked over its service",
     "enable-ipv6": "not needed here, IPv6 is on where the host or the container network has it",
 }
-"""What a podman site says of flags instead; nothing where it uses them."""
+"""The refusals of flags on a podman site; no entry: it uses the flag."""
 _SHOWN: Final[dict[str, str]] = {
     "enable-console": "Serve the console: a page for browsers (docs/console.md).",
     "console-auth": "Login of the console: internal (users and passwords), openshift, or "
@@ -187,7 +187,7 @@ def given(ctx: click.Context) -> dict[str, str]:
 
 
 def without_use(ctx: click.Context, *, podman: bool = False) -> Iterable[str]:
-    """What a site in a directory says of the flags that were typed for nothing."""
+    """Messages of a site in a directory on flags without effect."""
     texts = _TEXTS | _SWITCHES | (_PODMAN if podman else {})
     for name, text in given(ctx).items():
         if text != "false" and texts[name]:

@@ -115,9 +115,9 @@ def shown_credential(site: Site, value: str, service: str) -> ShownCredential:
 
 
 def wanted_credential(site: Site, service: str, flags: CertFlags) -> ShownCredential:
-    """What ``--tls-cert`` or ``--generate-tls-secrets`` of a service mean; no name: no TLS.
+    """The credential of ``--tls-cert`` or ``--generate-tls-secrets``; no name: no TLS.
 
-    A pair that is there and good is kept.
+    Keeps an existing valid pair.
     """
     if not flags.generate:
         given = flags.tls_cert
@@ -144,7 +144,7 @@ def wanted_credential(site: Site, service: str, flags: CertFlags) -> ShownCreden
 
 
 def expected_credential(site: Site, service: str, flags: CertFlags) -> str:
-    """What `wanted_credential` is going to answer, before any file is written."""
+    """The future result of `wanted_credential`, before any file is written."""
     if flags.generate or (flags.tls_cert and _folder(flags.tls_cert) is not None):
         return credential_in_use(site, service) or service
     return flags.tls_cert or ""

@@ -35,7 +35,7 @@ def v2_texts(file: str) -> list[tuple[str, str]] | None:
 
 
 def translated(found: Iterable[tuple[str, str]], place: Place) -> V2Translation:
-    """What the texts ask for. Failure: something in them cannot be used, nothing was applied."""
+    """The documents that the texts mean. Failure: a part is unusable, and nothing was applied."""
     objects: list[V2Object] = []
     errors: list[ConfigError] = []
     for text, source in found:

@@ -1,4 +1,4 @@
-"""What an earlier apply of a directory of Skupper v2 made, and is not in it any more."""
+"""Documents of an earlier apply of a Skupper v2 directory that it no longer contains."""
 
 import time
 from pathlib import Path

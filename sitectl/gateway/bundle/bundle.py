@@ -144,7 +144,7 @@ def _bring_back(secrets: Path, before: dict[str, bytes] | None, site: Site | Non
 def _token(
     wish: BundleWish, made: DirectorySite, site: Site | None, before: dict[str, bytes] | None
 ) -> "Token":
-    """What the gateway links with: a file's, the one it had, or a new one of ``site``."""
+    """The gateway's token: from a file, the former one, or a new one of ``site``."""
     now = time.time()
     if wish.token is not None:
         token = tokens.read_file(Path(wish.token))

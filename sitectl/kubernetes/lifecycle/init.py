@@ -113,7 +113,7 @@ def _wait(cluster: Cluster, wait: str, timeout_s: float) -> None:
 
 
 def _lacks(cluster: Cluster, wait: str) -> str:
-    """What keeps the site from being ``none``, ``configured`` or ``ready``; empty: nothing."""
+    """Why the site is not yet ``none``, ``configured`` or ``ready``; empty: it is."""
     if wait == "none":
         return ""
     deployment = router_of(cluster)

@@ -35,16 +35,16 @@ ROUTES: Final = "route.openshift.io/v1"
 
 
 class Meant(NamedTuple):
-    """What a site's ConfigMap says."""
+    """The settings in a site's ConfigMap."""
 
     options: SiteOptions
     drain_grace_s: float
 
 
 def read(found: Object, namespace: str, openshift: bool, *, strict: bool) -> Meant:
-    """What a site's ConfigMap says.
+    """The settings in a site's ConfigMap.
 
-    Failure: it cannot be read who may reach the site; when ``strict``: a value cannot be used.
+    Failure: the setting for access to the site is unreadable; if ``strict``, any value is.
     """
     noted = ObjectFindings(site_config.SOURCE)
     defaults = SiteDefaults(ingress="route" if openshift else "loadbalancer")
@@ -111,8 +111,8 @@ def make(
 def grant_headless(cluster: Cluster) -> list[tuple[Object, Change]]:
     """Grant the router the right that only an administrator of the cluster holds, if one asks.
 
-    What lacks without it is said where there are StatefulSets; later the router says it of each
-    service that needs it (SW0428).
+    Without the right, prints its consequences if there are StatefulSets; later the router reports
+    them for each service that needs the right (SW0428).
     """
     who = "an administrator of the cluster"
     if isinstance(cluster, DryCluster):
@@ -171,7 +171,7 @@ def remove_left_over(cluster: Cluster, objects: list[Object]) -> list[Object]:
 
 
 def left_over(cluster: Cluster, objects: list[Object]) -> list[Object]:
-    """What a site of ours no longer consists of: a budget after it came to one router."""
+    """Objects that our site no longer has: the budget of a site with one router left."""
     wanted = {(one["kind"], name_of(one)) for one in objects}
 
     def look(place: tuple[str, str]) -> Object | None:

@@ -31,7 +31,7 @@ _CONFLICTS_MAX: Final = 20
 
 
 class MigrationResult(NamedTuple):
-    """What became of one service."""
+    """The outcome for one service."""
 
     name: str
     change: str

@@ -126,7 +126,7 @@ def _site_name(name: str) -> str:
 
 
 def _entities(found: Object) -> list[tuple[str, Mapping[str, Any]]]:
-    """What skrouterd.json lists: pairs of a type and its fields."""
+    """The entries of skrouterd.json: pairs of a type and its fields."""
     try:
         listed = json.loads((found.get("data") or {}).get("skrouterd.json", "[]"))
     except (ValueError, RecursionError):
@@ -136,7 +136,7 @@ def _entities(found: Object) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 class _Bridge(NamedTuple):
-    """What one entity says of a port: the service's and the other side's."""
+    """The ports of one entity: the service's and the other side's."""
 
     verb: str
     service: str

@@ -1,4 +1,4 @@
-"""What of a namespace can move from Skupper v1 to us, read from its objects. Pure."""
+"""The addresses that can move from Skupper v1 to us, read from a namespace's objects. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -32,7 +32,7 @@ from sitectl.kubernetes.site import kept_by
 def survey(
     snapshot: Snapshot, records_map: Object | None, gateways: Iterable[Object] = ()
 ) -> SkupperNamespace:
-    """What there is, the migrated included as it was before."""
+    """The namespace's Skupper, with migrated addresses as they were before."""
     records = moved(records_map)
     before = before_migration(snapshot, records)
     entries = before.get("ConfigMap", names.SERVICES_CONFIGMAP) or {}
@@ -61,7 +61,7 @@ def _is_of(path: str, address: str) -> bool:
 
 
 def _annotated(before: Snapshot) -> NamespacePicture:
-    """What annotations mean where no Skupper runs and no document says more."""
+    """The meaning of annotations if no Skupper runs and no document says more."""
     kept = {kind: dict(found) for kind, found in before.objects.items()}
     for name in (names.SKUPPER_ROUTER, names.SKUPPER_SERVICE_CONTROLLER):
         kept.get("Deployment", {}).pop(name, None)
@@ -84,7 +84,7 @@ def _exposed(annotated: NamespacePicture) -> dict[str, list[Document]]:
 
 
 class _Found(NamedTuple):
-    """What Skupper has of an address, what annotations say, and what of it cannot be read."""
+    """Skupper's data on an address, that of annotations, and the unreadable parts."""
 
     definition: Definition | None
     exposed: list[Document]

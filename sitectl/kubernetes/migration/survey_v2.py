@@ -1,7 +1,7 @@
-"""What of a namespace can move from Skupper v2 to us, read from its objects. Pure.
+"""The addresses that can move from Skupper v2 to us, read from a namespace's objects. Pure.
 
-What moves as one is a Service: the host of Listeners, with the keys that they name and the
-Connectors of these keys. A key that is only served here, by Connectors, is named by our service.
+The unit that moves is a Service: the host of Listeners, with the keys that they name and the
+Connectors of these keys. A key with Connectors alone has the name of our service.
 """
 
 from collections.abc import Iterable, Mapping

@@ -16,7 +16,7 @@ PACKAGES: Final[dict[Engine, str]] = {
     "podman": "dnf install podman (RHEL, Fedora) or apt install podman (Debian, Ubuntu)",
     "docker": "Install docker, or use podman: sitectl … --type podman",
 }
-"""What to install for each."""
+"""The package to install for each."""
 
 
 def failure(message: str, hint: str, code: str, detail: str = "") -> Failure:
@@ -115,7 +115,7 @@ class Program:
 
 
 def _look(engine: Engine, said: str) -> str:
-    """What to type when the engine failed with these words."""
+    """The next step after the engine failed with these words."""
     if "docker daemon" in said.lower():
         return "systemctl start docker, or name another daemon with DOCKER_HOST"
     return f"{engine} info"

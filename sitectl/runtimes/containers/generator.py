@@ -46,7 +46,7 @@ def refuse_bad_quadlet(generator: str, scope: Scope, name: str, text: str) -> No
 
 
 def dry_run(generator: str, scope: Scope, folder: Path) -> Done:
-    """What the generator makes of the files in ``folder``, on its standard output."""
+    """The generator's result for the files in ``folder``, from its standard output."""
     words: Sequence[str] = ("-dryrun", "-user") if scope == "user" else ("-dryrun",)
     return programs.run(
         [generator, *words],

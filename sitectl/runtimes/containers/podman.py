@@ -138,7 +138,7 @@ class PodmanRuntime(ContainerRuntime):
         return unit_text(wanted, self.scope, self.program.path(), unified=self.host.unified)
 
     def _text_of(self, path: Path) -> str:
-        """What the file of our unit says; empty: there is none. Failure: it is another's."""
+        """The text of our unit's file; empty: there is none. Failure: it is another's."""
         try:
             text = path.read_text("utf-8")
         except FileNotFoundError:

@@ -14,7 +14,7 @@ from sitectl.runtimes.spec import Scope
 START_S = 120
 RESTART_S = 2
 ENGINE_MARGIN_S = 15
-"""What systemd waits beyond the container's own stop timeout."""
+"""Extra time that systemd waits beyond the container's stop time-out."""
 _PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./\[\]-]+")
 
 
@@ -46,7 +46,7 @@ def _about(container: Container, scope: Scope) -> list[str]:
 
 
 def _service(container: Container, scope: Scope) -> list[str]:
-    """What both texts say of the service; systemd's watchdog hears the router's event loop."""
+    """The service section of both texts; systemd's watchdog follows the router's event loop."""
     return [
         "Restart=always",
         f"RestartSec={RESTART_S}",

@@ -1,7 +1,7 @@
-"""What podman and docker share: a container that the engine itself starts again.
+"""Shared by podman and docker: a container that the engine itself restarts.
 
-The container is ours when its labels name this site's directory; another of that name is never
-touched. Its words are kept as a digest in a label, so that `start` knows what changed.
+The container is ours if its labels name this site's directory; another of that name is never
+touched. A label has the digest of its words, so that `start` notices changes.
 """
 
 import contextlib
@@ -207,7 +207,7 @@ class ContainerRuntime(Runtime):
         }
 
     def findings(self) -> list[ConfigError]:
-        """What would keep it from running here."""
+        """Obstacles to running the router here."""
         image = image_of(self.spec)
         try:
             if self.inspected() is not None or self.program.has_image(image):

@@ -26,7 +26,7 @@ DIRECTORY_LABEL: Final = "io.spillway.directory"
 PLAN_LABEL: Final = "io.spillway.plan"
 """Digest of the words that made the container: another one is another container."""
 STOP_MARGIN_S: Final = 15
-"""What a router may take beyond its drain grace before it is killed."""
+"""Extra time beyond the drain grace before a router is killed."""
 PIDS_MAX: Final = 512
 PIDS_A_WORKER: Final = 32
 """A router is one process with some threads for names and files, or several of them."""
@@ -71,7 +71,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def command(self) -> tuple[str, ...]:
-        """What follows the image, whose entry point is ``spillway-router``."""
+        """The arguments after the image, whose entry point is ``spillway-router``."""
         return ("--site-dir", STATE, "--log", "stdout")
 
     @property

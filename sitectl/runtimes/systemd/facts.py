@@ -1,4 +1,4 @@
-"""What a unit must know of this host: where Python and our code lie, and who can read them."""
+"""Facts of this host for a unit: the places of Python and our code, and their readers."""
 
 import os
 import site as python_site
@@ -15,7 +15,7 @@ from sitectl.runtimes.spec import Scope
 from sitectl.runtimes.systemd.unit_file import HostFacts
 
 HIDDEN: Final = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
-"""What ProtectHome and PrivateTmp hide (systemd.exec(5))."""
+"""Directories that ProtectHome and PrivateTmp hide (systemd.exec(5))."""
 _SWITCHES: Final = (
     ("/proc/sys/user/max_user_namespaces", "0"),
     ("/proc/sys/kernel/unprivileged_userns_clone", "0"),  # Debian's and its children's.
@@ -66,7 +66,7 @@ def lasting_python() -> str:
 
 
 def import_paths(scope: Scope) -> tuple[str, ...]:
-    """What Python does not find by itself when a unit runs it.
+    """Paths that Python does not find by itself in a unit.
 
     Our code, what PYTHONPATH names here, and root's own packages.
     """
@@ -83,7 +83,7 @@ def import_paths(scope: Scope) -> tuple[str, ...]:
 def shown_paths(places: Iterable[str]) -> tuple[str, ...]:
     """Those of ``places`` that a sandbox hides, by their own and by their real paths.
 
-    What lies in another of them is left out, so that one mount shows both.
+    A path inside another one is left out, since one mount shows both.
     """
     both = {path for place in places for path in (place, os.path.realpath(place))}
     hidden = sorted(path for path in both if os.path.exists(path) and _is_hidden(Path(path)))

@@ -129,7 +129,7 @@ class SystemdRuntime(Runtime):
         return fields
 
     def findings(self) -> list[ConfigError]:
-        """What keeps it from running, or from running after a reboot."""
+        """Obstacles to running the router, or to its start after a reboot."""
         version = self._manager.version()
         if not version:
             whose = f"systemd manager of {user_name()}" if self.scope == "user" else "systemd"

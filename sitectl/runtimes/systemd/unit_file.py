@@ -15,7 +15,7 @@ DIRECTORY_MARK: Final = "# Site directory: "
 ACCOUNT: Final = "spillway"
 """Whom routers of system units run as, unless their site is another user's."""
 CREDENTIAL: Final = "spillway-identity"
-"""What the identity key is called in ``$CREDENTIALS_DIRECTORY``; `certs.identity` reads it."""
+"""The name of the identity key in ``$CREDENTIALS_DIRECTORY``; `certs.identity` reads it."""
 CREDENTIALS_SINCE: Final = 247
 LOW_PORTS: Final = "CAP_NET_BIND_SERVICE"
 NOTIFY_SOCKET: Final = "%t/systemd/notify"
@@ -75,7 +75,7 @@ _SANDBOX: Final[tuple[Line, ...]] = (
     (231, "SystemCallFilter", "~@privileged"),
     (187, "SystemCallErrorNumber", "EPERM"),
 )
-"""What also a user's manager can do without a user namespace: seccomp and prctl."""
+"""Settings that a user's manager can apply without a user namespace: seccomp and prctl."""
 
 _NAMESPACED: Final[tuple[Line, ...]] = (
     (214, "ProtectSystem", "strict"),
@@ -90,7 +90,7 @@ _NAMESPACED: Final[tuple[Line, ...]] = (
     (245, "ProtectClock", "yes"),
     (242, "ProtectHostname", "yes"),
 )
-"""What needs a mount namespace: a user's manager gets one with PrivateUsers."""
+"""Settings that need a mount namespace: a user's manager gets one with PrivateUsers."""
 
 _SYSTEM_ONLY: Final[tuple[Line, ...]] = (
     (235, "KeyringMode", "private"),
@@ -186,7 +186,7 @@ def _service(spec: UnitSpec, facts: HostFacts) -> list[Line]:
 
 
 def _confinement(spec: UnitSpec, facts: HostFacts) -> list[Line]:
-    """What the router can see and change, by whose manager runs it."""
+    """The router's sandbox, which depends on the manager that runs it."""
     is_system = spec.scope == "system"
     if not is_system and not facts.has_user_namespaces:
         return []

@@ -44,8 +44,8 @@ def apply_texts(
 ) -> None:
     """Make the objects of all texts so: all of them, or nothing when something is wrong.
 
-    ``directory``: where they are all the files. What an earlier apply of it made and is not in it
-    any more is named, or with ``prune`` removed.
+    ``directory``: it contains exactly these texts. Documents of an earlier apply of it that are no
+    longer in it are named, or with ``prune`` removed.
     """
     if settings.dry_run:
         settings.require_kubernetes("--dry-run")

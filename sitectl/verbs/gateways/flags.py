@@ -1,4 +1,4 @@
-"""What several verbs of gateways share: flags, the gateway they mean, making one, waiting."""
+"""Shared by verbs of gateways: flags, selecting a gateway, making one, waiting."""
 
 from typing import Any, Final
 

@@ -278,7 +278,7 @@ def forward(
 
 
 def _listen_errors(gateway: HostGateway, service: str) -> list[str]:
-    """What keeps the ports of a forward from being taken, once the router has tried."""
+    """Why ports of a forward could not be bound, once the router has tried."""
     rows: list[dict[str, Any]] = []
 
     def tried() -> bool:

@@ -201,7 +201,7 @@ def why(
 
 
 def _asked_why(site: Site, service: str, asked: Mapping[str, str | int]) -> Any:
-    """What the router answers. Failure 4 says more of a service that it does not know."""
+    """The router's answer. Failure 4 explains a service that it does not know."""
     query = f"?{urllib.parse.urlencode(asked)}" if asked else ""
     try:
         return site.admin.get(f"/api/v1/why/{urllib.parse.quote(service, safe=':')}{query}")

@@ -67,7 +67,7 @@ def _about(settings: Settings, with_clients: bool) -> dict[str, Any]:
 
 
 def _parts(settings: Settings) -> tuple[list[ArchivePart], set[str]]:
-    """What to collect, and which secrets are known here."""
+    """The parts to collect, and the known secrets."""
     from sitectl.debug.host import machine_parts, site_parts
 
     check = ArchivePart("check.json", lambda: _check(settings))
@@ -82,7 +82,7 @@ def _parts(settings: Settings) -> tuple[list[ArchivePart], set[str]]:
 
 
 def _secrets_in(site: Any) -> set[str]:
-    """What the namespace's own Secrets hold, as far as who asks may read them."""
+    """The content of the namespace's own Secrets, as far as the user may read them."""
     found: set[str] = set()
     try:
         listed = site.cluster.list("Secret")

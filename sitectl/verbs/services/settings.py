@@ -249,7 +249,7 @@ def _port_of_listener(name: str, listen: str | None) -> tuple[str, int | None]:
 
 
 def _goes_on(before: str, now: str | None) -> str:
-    """What becomes of clients that are connected while the protocol changes; empty: it stays."""
+    """The effect of a changed protocol on connected clients; empty: it did not change."""
     if now in (None, before):
         return ""
     if before == "tcp":

@@ -40,7 +40,7 @@ def put_rules(site: Site, name: str, rules: CapChange, beside: Sequence[Document
 
 
 def rules_text(site: Site, name: str, rules: CapChange) -> str:
-    """What ``rules``, which are not written yet, change, after the site's name."""
+    """The changes by ``rules``, which are not written yet; the text follows the site's name."""
     unset = SitePolicySpec(service=name)
     known = policy_of_service(site, name)
     before = unset if known is None else known.spec

@@ -141,7 +141,7 @@ def _bindings(
     namespace: str,
     verb: str = "bind",
 ) -> list[Binding]:
-    """What ``TYPE TARGET`` or ``HOST:PORT...`` mean, each once."""
+    """The bindings that ``TYPE TARGET`` or ``HOST:PORT...`` mean, each once."""
     places = host_places(words)
     if not places:
         target = require_target(site, *type_and_name(words, "TYPE TARGET"), namespace)

@@ -273,7 +273,7 @@ def _unwritable(site: DirectorySite) -> Iterator[Finding]:
 
 
 def _state_files(site: DirectorySite) -> Iterator[Finding]:
-    """What the router wrote down and does not start with if it is damaged."""
+    """Findings about the router's state files: it does not start with a damaged one."""
     for name, kind in _STATE_FILES.items():
         path = site.directory / name
         try:

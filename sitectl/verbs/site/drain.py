@@ -120,7 +120,7 @@ def _has_targets(site: Site, name: str) -> bool:
 
 
 def _said(site: Site, name: str, takes: float, already: str) -> str:
-    """What the site takes from now on; a smaller share that holds beside ``takes`` is named."""
+    """The site's share from now on; also names a smaller share that applies beside ``takes``."""
     taker = "this router" if site.peers() else "this site"
     specs = [document.spec for document in site.documents()]
     policies = {spec.service: spec for spec in specs if isinstance(spec, SitePolicySpec)}

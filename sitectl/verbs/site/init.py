@@ -159,7 +159,7 @@ def _says_how(ctx: click.Context, flags: dict[str, Any]) -> bool:
 
 
 def _spec_there(settings: Settings, name: str) -> SiteSpec | None:
-    """What the document of a site that is there says."""
+    """The document of an existing site."""
     site = DirectorySite(places.state_dir(settings) / name)
     found = site.find("Site", name) if site.config.is_dir() else None
     return found.spec if found is not None and isinstance(found.spec, SiteSpec) else None

@@ -20,7 +20,7 @@ from sitectl.site import places
 from sitectl.site.directory import DirectorySite
 
 NOW_S: Final = 0.5
-"""What `stop --now` gives requests that are nearly done, and other sites to hear of it."""
+"""The time that `stop --now` leaves to nearly finished requests, and to notify other sites."""
 
 
 @click.command(cls=Verb)

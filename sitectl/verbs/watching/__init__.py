@@ -1,3 +1,3 @@
-"""What happens, would happen, and what codes mean: `top`, `events`, `graph`, `explain`, `simulate`,
+"""Live and past figures, simulation, and codes: `top`, `events`, `graph`, `explain`, `simulate`,
 `demo`.
 """
