@@ -865,6 +865,7 @@ API_BACKOFF_S, API_BACKOFF_MAX_S = 0.2, 10.0  # Doubling, jittered by half.
 API_PERSON_CALL_S, API_PERSON_ATTEMPTS_MAX = 20.0, 3  # Of a command: a person waits.
 API_PERSON_ATTEMPT_S = 5.0
 API_RETRY_AFTER_MAX_S = 60.0  # What a throttling server may ask us to wait.
+API_PLAIN_ANSWER_BYTES_MAX = 1000  # Of a refusal in plain text: more is a page of a proxy.
 API_IDLE_CONNECTIONS_MAX = 8  # Kept for the next call.
 API_LIST_PAGES_MAX = 500  # A list of more than 100,000 objects has no end.
 API_ANSWER_BYTES_MAX = 32 * MIB  # A page of larger objects is asked for in smaller parts.

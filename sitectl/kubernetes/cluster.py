@@ -12,7 +12,13 @@ from urllib.parse import urlencode
 
 from router.kubernetes.client import api_calls, verbs
 from router.kubernetes.client.api_calls import JSON, ApiAnswer, ApiCall
-from router.kubernetes.client.errors import MALFORMED, TOO_MANY, ApiError, admission_step
+from router.kubernetes.client.errors import (
+    ALREADY_EXISTS,
+    MALFORMED,
+    TOO_MANY,
+    ApiError,
+    admission_step,
+)
 from router.kubernetes.client.verbs import ApiVerbs, Body, Steps
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object
@@ -43,6 +49,11 @@ class ApiFailure(Failure):
         self.lacks_right = False
         retryable = exit_code is Exit.UNREACHABLE
         super().__init__(exit_code, code, message, hint, retryable=retryable)
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether an object of that name exists already. Other conflicts made none (a quota's)."""
+        return self.reason == ALREADY_EXISTS
 
 
 class Cluster(ABC):
@@ -85,7 +96,7 @@ class Cluster(ABC):
         return self._run(self._verbs.list(kind, labels=labels)).items
 
     def create(self, made: Object) -> Body:
-        """Failure 409: it exists."""
+        """Failure that `ApiFailure.is_taken`: it exists."""
         return self._run(self._verbs.create(made, namespace=self.namespace))
 
     def replace(self, whole: Object) -> Body:
@@ -172,6 +183,11 @@ class Cluster(ABC):
                 group, plural = "authorization.k8s.io", f"{whole.lower()}s"
             rule = rule_text(group, f"{plural}{slash}{part}", verb)
             hint = f"Ask an admin of namespace {self.namespace} for a Role with this rule: {rule}"
+            if "attempting to grant RBAC permissions" in message:
+                hint = (
+                    "Nobody may grant permissions that they do not hold: get those that the "
+                    "message lists, or have someone run this command who holds them"
+                )
             if step and "being terminated" in message:
                 step = f"Wait until namespace {self.namespace} is gone, or use another"
             failure = ApiFailure(

@@ -95,7 +95,7 @@ class NamespaceTrust:
         try:
             self._cluster.create(grants.secret(grant))
         except ApiFailure as failure:
-            if failure.status != 409:
+            if not failure.is_taken:
                 raise
             raise CertError(
                 grant.name, "a token of this name exists already", "Choose another --name"
@@ -124,8 +124,8 @@ class NamespaceTrust:
                 self._cluster.create(revoked.secret(change.applied_to(Revoked())))
                 return
             except ApiFailure as failure:
-                if failure.status != 409:
-                    raise  # At 409 a router made it in the same moment.
+                if not failure.is_taken:
+                    raise  # Else a router made it in the same moment.
         self._swap(names.REVOKED_SECRET, lambda found: _more_revoked(found, change))
 
     def admitted(self) -> list[Admitted]:
@@ -185,7 +185,7 @@ class NamespaceTrust:
         try:
             return self._cluster.create(identity.secret(_new_identity()))
         except ApiFailure as failure:
-            if failure.status != 409:
+            if not failure.is_taken:
                 raise
             return self._cluster.get("Secret", names.IDENTITY_SECRET)  # A router was first.
 
@@ -268,7 +268,7 @@ class SecretLinks:
         try:
             self._cluster.create(made)
         except ApiFailure as failure:
-            if failure.status != 409:
+            if not failure.is_taken:
                 raise
             raise conflict(
                 f"Secret {name!r} exists in this namespace and is another one",

@@ -64,8 +64,9 @@ def failed(failure: Failure) -> web.Response:
     """The Status of what was refused; without a reason, its text."""
     if not failure.reason:
         headers = {**_HEADERS, "X-Content-Type-Options": "nosniff"}
-        return web.Response(text=failure.message, status=failure.code, headers=headers)
-    response = answer(failure.status(), failure.code)
+        response = web.Response(text=failure.message, status=failure.code, headers=headers)
+    else:
+        response = answer(failure.status(), failure.code)
     if failure.retry_after_s:
         response.headers["Retry-After"] = str(failure.retry_after_s)
     return response

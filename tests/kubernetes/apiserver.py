@@ -84,7 +84,7 @@ class ApiServer:
             wanted = self._wanted(request, user)
             fault = self.faults.hit(user.name, wanted)
             if fault is not None:
-                await suffer(request, fault)
+                await suffer(request, fault, user.name, wanted)
             self.rules.check(user, wanted)
             response = await self._answer(request, wanted, user)
             if fault is not None and fault.cut == "after":
@@ -309,22 +309,13 @@ def _wants_table(request: web.Request) -> bool:
     return "as=Table" in request.headers.get("Accept", "")
 
 
-async def suffer(request: web.Request, fault: Fault) -> None:
+async def suffer(request: web.Request, fault: Fault, user: str, wanted: Wanted) -> None:
     """Let a fault happen to a request."""
     if fault.delay_s:
         await asyncio.sleep(fault.delay_s)
     if fault.cut == "before":
         cut(request)
-    if fault.code:
-        reasons = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
-        raise Failure(
-            fault.code,
-            reasons.get(fault.code, "Unknown"),
-            "the server has received too many requests and has asked us to try again later"
-            if fault.code == 429
-            else "an error on the server prevented the request from succeeding",
-            retry_after_s=fault.retry_after_s,
-        )
+    fault.refuse(user, wanted)
 
 
 def cut(request: web.Request) -> None:

@@ -135,6 +135,38 @@ def conflict(resource: Resource, name: str, why: str = "") -> Failure:
     )
 
 
+def lost_quota_race(quota: str) -> Failure:
+    """409 to any write of an object that a quota counts, while others are made beside it.
+
+    ``checkQuotas`` in the server's admission plugin tries four times, then gives what it got.
+    """
+    return Failure(
+        409,
+        "Conflict",
+        f'Operation cannot be fulfilled on resourcequotas "{quota}": the object has been modified; '
+        "please apply your changes to the latest version and try again",
+        details={"name": quota, "kind": "resourcequotas"},
+    )
+
+
+def too_many_requests(retry_after_s: int) -> Failure:
+    """429 of priority and fairness (``maxinflight.go``): plain text, no Status."""
+    text = "Too many requests, please try again later.\n"
+    return Failure(429, "", text, retry_after_s=retry_after_s or 1)
+
+
+def internal_error(why: str) -> Failure:
+    """500, with the cause that is its text."""
+    details = {"causes": [{"message": why}]}
+    return Failure(500, "InternalError", f"Internal error occurred: {why}", details=details)
+
+
+def unavailable() -> Failure:
+    """503."""
+    text = "the server is currently unable to handle the request"
+    return Failure(503, "ServiceUnavailable", text)
+
+
 def invalid(resource: Resource, name: str, causes: list[Cause]) -> Failure:
     """422 with all causes."""
     texts = [cause.text() for cause in causes]

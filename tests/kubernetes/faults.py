@@ -5,6 +5,8 @@ from collections import Counter
 
 import msgspec
 
+from tests.kubernetes import failures
+from tests.kubernetes.rbac import no_right
 from tests.kubernetes.requests import Wanted
 
 
@@ -20,11 +22,13 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 class Fault(msgspec.Struct, kw_only=True):
     """What happens to requests that match. Empty words match everything.
 
-    ``code`` 0: no refusal. ``times`` counts down; -1: until cleared. ``cut``: ``before`` the
-    request is carried out or ``after``, when only the answer is lost.
+    ``code`` 0: no refusal; ``refusal``: in these words instead. ``times`` counts down; -1: until
+    cleared. ``cut``: ``before`` the request is carried out or ``after``, when only the answer is
+    lost.
     """
 
     code: int = 0
+    refusal: failures.Failure | None = None
     retry_after_s: int = 0
     delay_s: float = 0.0
     cut: str = ""
@@ -46,6 +50,26 @@ class Fault(msgspec.Struct, kw_only=True):
             and self.namespace in ("", wanted.namespace)
             and self.name in ("", wanted.name)
         )
+
+    def refuse(self, user: str, wanted: Wanted) -> None:
+        """Raise what the server would answer, if it refuses."""
+        if self.refusal is not None:
+            raise self.refusal
+        resource, name = wanted.resource, wanted.name
+        match self.code:
+            case 0:
+                return
+            case 403:
+                raise no_right(user, wanted)
+            case 409:
+                raise failures.conflict(resource, name)
+            case 429:
+                raise failures.too_many_requests(self.retry_after_s)
+            case 500:
+                raise failures.internal_error("etcdserver: leader changed")
+            case 503:
+                raise failures.unavailable()
+        raise AssertionError(f"in which words is {self.code} answered?")
 
 
 class Faults:

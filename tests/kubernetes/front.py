@@ -23,7 +23,7 @@ from tests.kubernetes.apiserver import Subresource, cut, suffer
 from tests.kubernetes.failures import Failure
 from tests.kubernetes.faults import Faults, Seen
 from tests.kubernetes.listening import Door, abort
-from tests.kubernetes.rbac import Tokens, User
+from tests.kubernetes.rbac import Tokens, User, no_right
 from tests.kubernetes.remote import RemoteRegistry, refused
 from tests.kubernetes.requests import Wanted
 from tests.kubernetes.upstream import impersonation
@@ -106,7 +106,7 @@ class Front:
             if wanted is not None:
                 fault = self.faults.hit(name, wanted)
                 if fault is not None:
-                    await suffer(request, fault)
+                    await suffer(request, fault, name, wanted)
             response = await self._answer(request, wanted, user, name)
             if fault is not None and fault.cut == "after":
                 cut(request)
@@ -236,12 +236,7 @@ class Front:
         async with self._session.post(url, json={**stated, **review}, headers=headers) as answer:
             found = msgspec.json.decode(await answer.read())
         if not found["status"]["allowed"]:
-            text = (
-                f'{resource.qualified} "{wanted.name}" is forbidden: User "{user.name}" cannot '
-                f'{wanted.verb} resource "{resource.plural}/{wanted.subresource}" in API group '
-                f'"{resource.group}" in the namespace "{wanted.namespace}"'
-            )
-            raise Failure(403, "Forbidden", text)
+            raise no_right(user.name, wanted)
 
 
 def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:

@@ -67,6 +67,19 @@ class Tokens:
         return found
 
 
+def no_right(user: str, wanted: Wanted) -> Failure:
+    """403 as authorization says it."""
+    resource = wanted.resource
+    what = f"{resource.plural}/{wanted.subresource}" if wanted.subresource else resource.plural
+    named = f' "{wanted.name}"' if wanted.name else ""
+    where = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
+    text = (
+        f'{resource.qualified}{named} is forbidden: User "{user}" cannot {wanted.verb} resource '
+        f'"{what}" in API group "{resource.group}" {where}'
+    )
+    return forbidden(resource, wanted.name, text)
+
+
 class Rules:
     """Decides by the Role objects as they are in the store."""
 
@@ -77,18 +90,7 @@ class Rules:
         """403 with the text of the real server."""
         if self.allows(user, wanted):
             return
-        plural = wanted.resource.plural
-        what = f"{plural}/{wanted.subresource}" if wanted.subresource else plural
-        named = f' "{wanted.name}"' if wanted.name else ""
-        where = f'in the namespace "{wanted.namespace}"'
-        if not wanted.namespace:
-            where = "at the cluster scope"
-        raise forbidden(
-            wanted.resource,
-            wanted.name,
-            f'{wanted.resource.qualified}{named} is forbidden: User "{user.name}" cannot '
-            f'{wanted.verb} resource "{what}" in API group "{wanted.resource.group}" {where}',
-        )
+        raise no_right(user.name, wanted)
 
     def allows(self, user: User, wanted: Wanted) -> bool:
         """Whether ``user`` may do it."""

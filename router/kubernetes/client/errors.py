@@ -19,6 +19,8 @@ _Decoded = TypeVar("_Decoded")
 NO_ANSWER: Final = 0
 UNAUTHORIZED, CONFLICT, GONE, NOT_FOUND, FORBIDDEN, TOO_MANY = 401, 409, 410, 404, 403, 429
 INVALID = 422
+ALREADY_EXISTS: Final = "AlreadyExists"
+"""The reason of a 409 that says the name is taken; of any other, nothing was made."""
 MALFORMED: Final = "Malformed"
 UNREACHABLE: Final = "Unreachable"
 LATE: Final = "Timeout"
@@ -30,8 +32,12 @@ TOO_LARGE: Final = 413
 """Also of an answer that is larger than `limits.API_ANSWER_BYTES_MAX`."""
 
 
+_QUOTAS: Final = "resourcequotas"
+
+
 class _StatusDetails(msgspec.Struct, frozen=True):
     retryAfterSeconds: float = 0
+    kind: str = ""
 
 
 class _Status(msgspec.Struct, frozen=True):
@@ -47,14 +53,22 @@ class ApiError(RouterError):
     ``status`` is HTTP's, 0: no answer. ``reason`` is the API's word (``NotFound``, ``Conflict``,
     ``AlreadyExists``, ``Expired``, ``Forbidden``; ours are ``Unreachable``, ``Untrusted``,
     ``Timeout`` and ``Malformed``).
-    ``retry_after_s``: the wait that the server asked for, if it did.
+    ``retry_after_s``: the wait that the server asked for, if it did. ``lost_quota_race``: others
+    made objects in the same moment, so that the server could not count this one for a quota. It
+    was not written, whatever the verb, and may be at the next try.
     """
 
     def __init__(
-        self, status: int, reason: str, message: str, retry_after_s: float | None = None
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        retry_after_s: float | None = None,
+        *,
+        lost_quota_race: bool = False,
     ) -> None:
         self.status, self.reason, self.message = status, reason, message
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self.lost_quota_race = retry_after_s, lost_quota_race
         super().__init__(message or reason)
 
     @property
@@ -86,6 +100,9 @@ class ServerSilence(NamedTuple):
     fault: ApiError
 
 
+_QUOTA_REFUSES: Final = ("exceeded quota", "failed quota", "insufficient quota")
+
+
 def admission_step(error: ApiError) -> str:
     """The next step where admission refused, which answers as a missing right or a bad value does.
 
@@ -96,8 +113,10 @@ def admission_step(error: ApiError) -> str:
         return "Change the admission policy or webhook that the message names, or exempt the object"
     if error.status != FORBIDDEN:
         return ""
-    if "exceeded quota" in text or "failed quota" in text:
+    if any(words in text for words in _QUOTA_REFUSES):
         return "Raise the quota: kubectl describe resourcequota"
+    if "status unknown for quota" in text:  # Of a quota that was made a moment ago.
+        return "Try again: the cluster has not yet counted what the quota limits"
     if "being terminated" in text:
         return "Nothing: the namespace is being deleted"
     return ""
@@ -123,11 +142,24 @@ def refused(status: int, body: bytes, retry_after_s: float | None = None) -> Api
     try:
         said = msgspec.json.decode(body, type=_Status)
     except UNREADABLE_JSON:
-        said = _Status()
-    message = said.message or f"HTTP {status or said.code}"
-    if retry_after_s is None and said.details is not None:
-        retry_after_s = said.details.retryAfterSeconds or None
-    return ApiError(status or said.code, said.reason, message, retry_after_s)
+        said = _Status(message=_plain(body))
+    code = status or said.code
+    message = said.message or f"HTTP {code}"
+    details = said.details or _StatusDetails()
+    if retry_after_s is None:
+        retry_after_s = details.retryAfterSeconds or None
+    is_race = code == CONFLICT and details.kind == _QUOTAS
+    return ApiError(code, said.reason, message, retry_after_s, lost_quota_race=is_race)
+
+
+def _plain(body: bytes) -> str:
+    """``body`` if it is one line for people, else empty.
+
+    The server's filters answer so: 429 of priority and fairness, 500 of an authorizer that fails.
+    """
+    text = body[: limits.API_PLAIN_ANSWER_BYTES_MAX + 1].decode(errors="replace").strip()
+    is_line = text.isprintable() and text[:1].isalnum()
+    return text if is_line and len(body) <= limits.API_PLAIN_ANSWER_BYTES_MAX else ""
 
 
 def decoded(body: bytes, kind: type[_Decoded]) -> _Decoded:

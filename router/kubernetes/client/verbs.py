@@ -324,7 +324,8 @@ class ApiVerbs:
                 error = refused(answer.status, answer.body, answer.retry_after_s)
             after_s = backoff_s(attempt, self._rng, error.retry_after_s)
             is_late = after_s >= deadline - self._clock()
-            if error.status not in repeatable or is_late or attempt == policy.attempts_max - 1:
+            may_help = error.status in repeatable or error.lost_quota_race
+            if not may_help or is_late or attempt == policy.attempts_max - 1:
                 raise error
         raise AssertionError("unreachable: the last attempt returns or raises")
 

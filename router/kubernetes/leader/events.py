@@ -9,7 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError, admission_step
+from router.kubernetes.client.errors import (
+    ALREADY_EXISTS,
+    FORBIDDEN,
+    NOT_FOUND,
+    ApiError,
+    admission_step,
+)
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.names import PART_OF, ROUTER
 from router.kubernetes.objects.objects import Object, Snapshot, stamp_of, uid_of
@@ -98,7 +104,7 @@ class EventWriter(FindsErrors):
         try:
             await self._api.create({**made, **times, "count": count})
         except ApiError as error:
-            if error.status != CONFLICT:
+            if error.reason != ALREADY_EXISTS:
                 raise
             # An earlier router told of it. There is no right to get Events: a change answers.
             known = (await self._api.patch("Event", name, changes)).get("count")

@@ -15,7 +15,7 @@ from typing import Final
 from certs import files
 from certs.errors import CertError
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.errors import CONFLICT, ApiError
+from router.kubernetes.client.errors import ALREADY_EXISTS, ApiError
 from router.kubernetes.codecs.secrets import SecretError, console_users_secret, data_of
 from router.kubernetes.objects.names import CONSOLE_USERS_SECRET
 from router.kubernetes.objects.picture import SiteOptions
@@ -85,7 +85,7 @@ class ConsoleUsers:
         try:
             await self._api.create(console_users_secret({user: password.encode()}))
         except ApiError as error:
-            if error.status != CONFLICT:  # Else another replica was first.
+            if error.reason != ALREADY_EXISTS:  # Else another replica was first.
                 self.error = refusal(error, SOURCE, "make the users of the console")
 
     def _heard(self, kind: str) -> None:

@@ -13,6 +13,7 @@ from router.kubernetes.client.api import Api
 from router.kubernetes.client.api_calls import ApiAnswer
 from router.kubernetes.client.errors import ApiError
 from router.model import limits
+from tests.kubernetes.failures import lost_quota_race
 from tests.unit.virtual_loop import run
 
 OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
@@ -110,6 +111,29 @@ def test_what_may_be_done_once_only_is_not_repeated_when_it_may_have_been_done(
         throttled = Script(refusal(429), OK)
         await api(throttled).create(OBJECT)
         assert len(throttled.asked) == 2
+
+    run(story())
+
+
+def test_a_write_that_a_quota_could_not_count_is_sent_again() -> None:
+    said = lost_quota_race("few")
+    race = ApiAnswer(said.code, msgspec.json.encode(said.status()))
+
+    async def story() -> None:
+        calls: tuple[Callable[[Api], Awaitable[object]], ...] = (
+            lambda a: a.create(OBJECT),
+            lambda a: a.apply(OBJECT),
+            lambda a: a.replace(OBJECT),
+        )
+        for call in calls:
+            script = Script(race, race, OK)
+            await call(api(script))
+            assert len(script.asked) == 3
+        script = Script(race)
+        with pytest.raises(ApiError) as refused:
+            await api(script).create(OBJECT)
+        assert refused.value.lost_quota_race
+        assert len(script.asked) == limits.API_ATTEMPTS_MAX
 
     run(story())
 

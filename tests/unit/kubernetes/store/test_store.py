@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from router.documents import Wanted
-from router.kubernetes.client.errors import SILENT, ApiError, ServerSilence, late
+from router.kubernetes.client.errors import SILENT, ApiError, ServerSilence, late, refused
 from router.kubernetes.objects.names import DOCUMENTS, DOCUMENTS_LABEL
 from router.kubernetes.store import store
 from router.kubernetes.store.store import KubernetesStore, Look
@@ -20,6 +20,7 @@ from router.model import limits
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
+from tests.kubernetes.failures import too_many_requests
 from tests.unit.kubernetes.client.scripted import CUT, EXPIRED, UNREACHABLE, ScriptedCluster
 from tests.unit.kubernetes.objects_made import pod
 from tests.unit.virtual_loop import run, running
@@ -494,9 +495,9 @@ def test_while_the_api_is_away_the_last_state_serves_and_its_age_is_told() -> No
             "/readyz?verbose",
         ),
         (
-            ApiError(429, "TooManyRequests", "the server has received too many requests"),
-            "the API server answers with errors since T (HTTP 429: the server has received too "
-            "many requests)",
+            refused(429, too_many_requests(1).message.encode()),
+            "the API server answers with errors since T (HTTP 429: Too many requests, please try "
+            "again later.)",
             "/readyz?verbose",
         ),
         (

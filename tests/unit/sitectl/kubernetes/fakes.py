@@ -23,6 +23,12 @@ from tests.kubernetes.patching import merged
 
 Json = dict[str, Any]
 NAMESPACE = "shop"
+NOT_HELD = (
+    'roles.rbac.authorization.k8s.io "spillway-router-headless" is forbidden: user "eve" '
+    '(groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:'
+    '\n{APIGroups:["discovery.k8s.io"], Resources:["endpointslices"], Verbs:["create"]}'
+)
+"""As ``ConfirmNoEscalation`` in the server's ``rule.go`` says it."""
 PODS_EXEC = Right("", ("pods/exec",), ("create",), "")
 
 
@@ -192,8 +198,7 @@ class FakeCluster(Cluster):
             return _reply(201, self._keep(sent))
         if method == "PATCH" and "apply" in content_type:
             if kind == "Role" and name.endswith("-headless") and self.headless_is_refused:
-                says = 'roles "spillway-router-headless" is forbidden: user "eve" is attempting'
-                return _status(403, "Forbidden", f"{says} to grant RBAC permissions not held")
+                return _status(403, "Forbidden", NOT_HELD)
             return _reply(200, self._keep(merged(found or {}, sent)))
         if found is None:
             return _status(404, "NotFound", f'{plural} "{name}" not found')

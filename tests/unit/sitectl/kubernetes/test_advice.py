@@ -1,14 +1,16 @@
 """What a mistake in a namespace is answered with: a cause, and a command that works as printed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from router.kubernetes.client.errors import refused
 from sitectl.kubernetes.cluster import Executed
+from tests.kubernetes.failures import lost_quota_race
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
-from tests.unit.sitectl.kubernetes.fakes import FakeCluster
+from tests.unit.sitectl.kubernetes.fakes import NOT_HELD, FakeCluster
 from tests.unit.sitectl.kubernetes.test_looking import STATUS
 
 PODS = {"template": {"spec": {"containers": [{"ports": [{"containerPort": 8080}]}]}}}
@@ -264,6 +266,25 @@ def test_a_namespace_named_after_a_quota_has_missing_rights_as_any(
     cluster.admission = (403, "Forbidden", f"configmaps is forbidden: {said}")
     told = empty.fails(7, "init", "--ingress", "none")
     assert "for a Role with this rule" in told and "check --pre" in told
+
+
+def test_who_may_not_grant_what_the_router_needs_is_told_to_get_it(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.admission = (403, "Forbidden", NOT_HELD)
+    told = empty.fails(7, "init", "--ingress", "none")
+    assert "get those that the message lists" in told and "check --pre" in told
+    assert "for a Role with this rule" not in told
+
+
+def test_a_quota_that_others_count_in_the_same_moment_is_no_name_that_is_taken(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    said = lost_quota_race("gke-resource-quotas")
+    cluster.admission = (said.code, said.reason, said.message)
+    told = shop.fails(5, "token", "create", str(tmp_path / "east.yaml"))
+    assert "resourcequotas" in told and "try again" in told
+    assert "exists" not in told and "--name" not in told
 
 
 def refusing(cluster: FakeCluster, said: str, **status: int) -> None:
