@@ -58,5 +58,13 @@ def dry_run(generator: str, scope: Scope, folder: Path) -> Done:
 
 
 def _complains(stderr: str) -> bool:
-    words = ("error", "unsupported", "converting", "warning")
-    return any(word in stderr.lower() for word in words)
+    """Whether a line refuses something. The line of each file that is read names it, and a site
+    may be called ``error-page``; warnings, of short names of images, end with a unit."""
+    lines = (line.partition("]: ")[2] or line for line in stderr.splitlines())
+    words = ("error", "unsupported", "converting")
+    return any(
+        word in line.lower()
+        for line in lines
+        for word in words
+        if not line.startswith(("Loading source ", "Warning: "))
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from sitectl.base.failure import Failure
 from sitectl.runtimes.containers.generator import dry_run, refuse_bad_quadlet
 from sitectl.runtimes.containers.quadlet import quadlet_text, unit_text
 from sitectl.runtimes.containers.words import Container, direct_words, run_words
@@ -83,6 +84,28 @@ def test_podmans_generator_makes_a_unit_of_the_quadlet_file(
     assert "--read-only" in run
     assert '"--health-cmd=sitectl health --site-dir /var/lib/spillway"' in run
     assert ("--userns=keep-id" in run) == container.keep_id
+
+
+@pytest.mark.programs("quadlet")
+@pytest.mark.parametrize(
+    "fields", [{"name": "spillway-error-page"}, {"name": "warning"}, {"image": "router:1"}]
+)
+def test_a_name_with_a_word_of_a_fault_and_a_short_image_are_taken(fields: dict[str, str]) -> None:
+    generator = find("quadlet")
+    assert generator is not None
+    wanted = msgspec.structs.replace(PLAIN, **fields)
+    refuse_bad_quadlet(generator, "user", wanted.name, quadlet_text(wanted, "user"))
+
+
+@pytest.mark.programs("quadlet")
+@pytest.mark.parametrize("line", ["Bogus=1", "no key"])
+def test_what_the_generator_refuses_is_told_in_its_words(line: str) -> None:
+    generator = find("quadlet")
+    assert generator is not None
+    text = quadlet_text(PLAIN, "user").replace("[Container]\n", f"[Container]\n{line}\n")
+    with pytest.raises(Failure) as refused:
+        refuse_bad_quadlet(generator, "user", PLAIN.name, text)
+    assert line.partition("=")[0] in refused.value.message
 
 
 @pytest.mark.programs("systemd-analyze")
