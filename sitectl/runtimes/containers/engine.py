@@ -65,7 +65,7 @@ class Program:
         """The engine's description of a container; None: there is none of that name."""
         done = self.ask("container", "inspect", name)
         if done.returncode:
-            if "no such" in done.stderr.lower():
+            if "no such container" in done.stderr.lower():  # Else a socket or host is missing.
                 return None
             raise failure(
                 f"{self.engine} does not answer: {last_line(done.stderr)}",

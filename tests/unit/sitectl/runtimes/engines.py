@@ -56,8 +56,11 @@ def podman():
     if word == "--version":
         print("podman version", state["version"])
     elif word == "container":
+        if state["away"]:
+            sys.exit(state["away"])
         if state["container"] is None:
-            sys.exit("Error: no such container")
+            print("[]")
+            sys.exit("Error: inspecting object: no such container " + words[-1])
         import json
         print(json.dumps([state["container"]]))
     elif word == "image":
@@ -115,7 +118,7 @@ class FakeEngine:
         self._keep(
             {
                 **{"site": str(site), "router": FAKE_ROUTER, "pid": 0, "version": "5.4.2"},
-                **{"container": None, "image": True, "refusal": "", "drains": False},
+                **{"container": None, "image": True, "refusal": "", "away": "", "drains": False},
             }
         )
 

@@ -219,6 +219,26 @@ def test_what_podman_refuses_is_answered_with_what_to_type(
     assert box.engine.state["container"] is None
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        'Error: unable to connect to Podman socket: Get "http://d/v4.3.1/libpod/_ping": dial unix '
+        "/run/user/1000/podman/podman.sock: connect: no such file or directory",
+        'error during connect: Get "http://builder:2375/v1.50/containers/x/json": dial tcp: lookup '
+        "builder on 10.0.0.53:53: no such host",
+    ],
+)
+def test_an_engine_that_is_away_is_not_taken_for_one_without_the_container(
+    box: Box, said: str
+) -> None:
+    """As podman 4.3 with CONTAINER_HOST and docker 28 with DOCKER_HOST say it."""
+    box.engine.set(away=said)
+    for verb in ("stop", "remove"):
+        with pytest.raises(Failure, match="podman does not answer") as refused:
+            getattr(box.runtime(WITHOUT_SYSTEMD), verb)(TIMEOUT_S)
+        assert said.removeprefix("Error: ") in refused.value.message
+
+
 def test_a_host_that_lacks_what_rootless_needs_is_told_so(box: Box) -> None:
     found = {found.code: found.hint for found in box.runtime(CGROUPS_V1).findings()}
     assert found.keys() == {"SW0616", "SW0618", "SW0619"}
