@@ -1,32 +1,58 @@
-"""Another worker of a router, as the first one knows it: what a test says of it."""
+"""Another worker of a router, as the first one knows it: by reports that were really sent."""
+
+import asyncio
+
+import msgspec
 
 from router.model.ids import ServiceKey
-from router.workers.recent_port_figures import NONE_COUNTED, PortLately, PortPart, PortTotals
+from router.workers.combined_figures import Whole
+from router.workers.recent_port_figures import PortLately, PortTotals
+from router.workers.worker_messages import (
+    FiguresQuestion,
+    FromWorker,
+    Latelies,
+    WorkerAnswer,
+    heard,
+    words,
+)
+from router.workers.workers import Lead, Workers
+from tests.unit.journal import Journal
+
+_FROM_WORKER: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
 
 
-class OtherWorker:
-    """`OtherWorkers`, one of them. ``lately``: of what it has something under way."""
+async def _sent(answer: WorkerAnswer) -> WorkerAnswer:
+    """``answer`` as the first worker reads it."""
+    reader = asyncio.StreamReader()
+    reader.feed_data(words(answer))
+    found = await heard(reader, _FROM_WORKER)
+    assert isinstance(found, WorkerAnswer)
+    return found
+
+
+class OtherWorker(Whole):
+    """A router of two workers; a test says what the second one reports."""
 
     def __init__(self) -> None:
-        self.totals: dict[ServiceKey, PortTotals] = {}
-        self.lately: dict[ServiceKey, PortLately] = {}
-        self.parts: dict[ServiceKey, PortPart] = {}
+        lead = Lead("", frozenset())
+        super().__init__(Workers(2, (), lambda: lead, Journal().tell, logs_to_file=False))
+        self._counted: dict[ServiceKey, PortTotals] = {}
 
-    def have(self, lately: PortLately) -> None:
-        """It says so."""
-        self.lately[lately.key], self.parts[lately.key] = lately, lately.part
+    def has_counted(self, key: ServiceKey, totals: PortTotals) -> None:
+        """It reports that, and nothing under way."""
+        self._counted[key] = totals
+        self.reports(PortLately(key=key, change=None))
 
-    def totals_beside(self, key: ServiceKey) -> list[PortTotals]:
-        return [self.totals.get(key, NONE_COUNTED)]
+    def reports(self, *latelies: PortLately) -> None:
+        """Its figures; of a service port that is not among them it says nothing, as when idle."""
+        (one,) = self.workers.all
+        items = [
+            msgspec.structs.replace(lately, totals=lately.totals or self._counted.get(lately.key))
+            for lately in latelies
+        ]
 
-    def each_beside(self, key: ServiceKey) -> list[PortLately | None]:
-        return [self.lately.get(key)]
+        async def hear() -> None:
+            one.ask(1, FiguresQuestion("lately"))
+            one.hear(await _sent(WorkerAnswer(1, True, 0, Latelies(tuple(items)))))
 
-    def full_beside(self, key: ServiceKey) -> list[set[str]]:
-        return [self.parts.get(key, PortPart()).full]
-
-    def awaiting_beside(self) -> set[ServiceKey]:
-        return {key for key, one in self.lately.items() if one.awaited or one.awaited_elsewhere}
-
-    def failing_beside(self) -> set[ServiceKey]:
-        return {key for key, one in self.totals.items() if one.errors or one.breaks}
+        asyncio.run(hear())

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from router.model import limits
-from router.workers.recent_port_figures import PortLately, PortPart, PortTotals, TargetPart
+from router.workers.recent_port_figures import PortLately, PortTotals, TargetPart
 from tests.examples import seeds
 from tests.simulation.other_worker import OtherWorker
 from tests.simulation.world import SERVICE, Answer, SimSite, World
@@ -146,9 +146,9 @@ def test_a_target_is_judged_by_all_workers() -> None:
     free, full = (TargetPart(count, 2, None) for count in (1, 2))
 
     def beside(part: TargetPart, awaited: int, answered: int) -> list[str]:
-        other.totals[SERVICE] = PortTotals(answered={address: answered})
+        other.has_counted(SERVICE, PortTotals(answered={address: answered}))
         targets, owed = {address: part}, {address: awaited}
-        other.have(PortLately(key=SERVICE, change=None, targets=targets, awaited=owed))
+        other.reports(PortLately(key=SERVICE, change=None, targets=targets, awaited=owed))
         world.run(1.5 * limits.TARGET_STUCK_S)
         return [note.message for note in site.router.notes if note.code == "SW0349"]
 
@@ -158,7 +158,7 @@ def test_a_target_is_judged_by_all_workers() -> None:
     (message,) = beside(full, 2, 5)
     assert "all of its slots are taken" in message
     world.run(1)
-    other.totals[SERVICE] = PortTotals(answered={address: 6})
+    other.has_counted(SERVICE, PortTotals(answered={address: 6}))
     world.run(2)
     assert not [note for note in site.router.notes if note.code == "SW0349"]
 
@@ -169,23 +169,19 @@ def test_the_only_slot_of_a_target_may_be_at_another_worker() -> None:
         world, site, other = at_two_workers()
         site.serve(0, capacity=slots_here)
         address, slots_there = "127.0.0.1:9001", 1 - slots_here
-        other.parts[SERVICE] = PortPart(targets={address: TargetPart(0, slots_there, None)})
+        awaited = {} if slots_here else {address: 1}
+        has = {address: TargetPart(len(awaited), slots_there, None)}
+        beside = PortLately(
+            key=SERVICE, change=None, capacity=slots_there, targets=has, awaited=awaited
+        )
+        other.reports(beside)
         if slots_here:
             site.request()
-        else:
-            other.have(
-                PortLately(
-                    key=SERVICE,
-                    change=None,
-                    targets={address: TargetPart(1, slots_there, None)},
-                    awaited={address: 1},
-                )
-            )
         world.run(2 * limits.TARGET_STUCK_S)
         (note,) = [note for note in site.router.notes if note.code == "SW0349"]
         assert "all of its slots are taken" in note.message
-        other.parts[SERVICE] = PortPart(targets={address: TargetPart(0, 1, None)})
-        other.lately.clear()
+        freed = {address: TargetPart(0, 1, None)}
+        other.reports(PortLately(key=SERVICE, change=None, capacity=1, targets=freed))
         world.run(limits.TARGET_STUCK_GAP_S + 2)
         assert not [note for note in site.router.notes if note.code == "SW0349"]
 

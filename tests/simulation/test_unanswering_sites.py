@@ -95,12 +95,14 @@ def test_what_another_worker_awaits_and_has_answered_counts_too() -> None:
     site = far.router.identity.site
     world.run(20)
     assert not owing(near), "two are too few"
-    other.totals[SERVICE] = PortTotals(answers_elsewhere={site: 7})
-    other.lately[SERVICE] = PortLately(key=SERVICE, change=None, awaited_elsewhere={site: 2})
+    other.has_counted(SERVICE, PortTotals(answers_elsewhere={site: 7}))
+    owed = PortLately(key=SERVICE, change=None, awaited_elsewhere={site: 2})
+    other.reports(owed)
     world.run(20)
     (note,) = owing(near)
     assert "and 4 await an answer" in note.message
-    other.totals[SERVICE] = PortTotals(answers_elsewhere={site: 8})
+    other.has_counted(SERVICE, PortTotals(answers_elsewhere={site: 8}))
+    other.reports(owed)
     world.run(2)
     assert not owing(near)
 
@@ -116,7 +118,7 @@ def test_what_is_usual_may_be_known_to_another_worker_alone() -> None:
     world.run(2 * limits.TARGET_STUCK_S)
     assert not owing(near), "nobody knows how long they take"
     for usual, count in ((UsualTimes(5.0, 5.0), 0), (UsualTimes(0.1, 0.2), 1)):
-        other.lately[SERVICE] = PortLately(key=SERVICE, change=None, usual=usual)
+        other.reports(PortLately(key=SERVICE, change=None, usual=usual))
         world.run(2)
         assert len(owing(near)) == count
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -15,12 +16,22 @@ from router.workers.combined_figures import Whole
 from router.workers.recent_port_figures import PortLately, PortTotals, TargetPart
 
 
+class _Slots(NamedTuple):
+    """Of this worker, of one service port. ``ready``: by the address of each of its targets."""
+
+    capacity: int | None
+    ready: Mapping[str, bool]
+
+
+_NO_SLOTS: Final = _Slots(None, {})
+
+
 class RecentFigures:
     """Reads the recorder and the rooms; of other workers it has what they said last."""
 
     def __init__(self, router: SiteRouter, recorder: HistoryRecorder, whole: Whole) -> None:
         self._router, self._recorder, self._whole = router, recorder, whole
-        self._told_shares: dict[ServiceKey, int | None] = {}
+        self._told_slots: dict[ServiceKey, _Slots] = {}
 
     # Of this worker, to be joined by the first one --------------------------------------------
 
@@ -30,16 +41,18 @@ class RecentFigures:
 
     def latelies(self) -> Iterator[PortLately]:
         """What each service port did lately, without those that did nothing and have as many
-        slots as before; and what removed ones have under way."""
+        slots as before, at the same targets; and what removed ones have under way."""
         former = self._router.forwarder.entry.of_former_protocol()
         awaited: defaultdict[ServiceKey, dict[SiteId, int]] = defaultdict(dict)
         if any(self._router.readings.busy_elsewhere(1)):
             for (key, site), count in self._router.forwarder.awaited_elsewhere().items():
                 awaited[key][site] = count
+        standing = self._router.readings.targets.standing()
         for key in self._router.readings.keys:
             own = self._own(key, former.get(key, {}))
-            if not own.is_idle or self._told_shares.get(key) != own.capacity:
-                self._told_shares[key] = own.capacity
+            slots = _Slots(own.capacity, standing.get(key, {}))
+            if not own.is_idle or self._told_slots.get(key, _NO_SLOTS) != slots:
+                self._told_slots[key] = slots
                 yield self._with_totals(own, awaited[key])
         yield from self.removed_latelies()
 

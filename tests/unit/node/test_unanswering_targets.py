@@ -30,5 +30,5 @@ def test_of_http2_only_a_target_that_is_full_at_all_workers_hangs() -> None:
     address = str(shop.target)
     for count, codes in ((2, []), (3, ["SW0349"]), (2, [])):
         targets, owed = {address: TargetPart(count, 3, None)}, {address: count}
-        other.have(PortLately(key=KEY, change=None, targets=targets, awaited=owed))
+        other.reports(PortLately(key=KEY, change=None, targets=targets, awaited=owed))
         assert [note.code for note in told(shop, judge)] == codes

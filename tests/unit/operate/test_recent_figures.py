@@ -1,0 +1,29 @@
+"""What a worker reports of its service ports to the first one, and what that makes of it."""
+
+from router.operate.figures.history_recorder import HistoryRecorder
+from router.workers.recent_port_figures import TargetPart
+from tests.simulation.other_worker import OtherWorker
+from tests.simulation.world import SERVICE, World
+from tests.unit.operate.views import recent_of
+
+ONE, OTHER = "127.0.0.1:9001", "127.0.0.1:9002"
+
+
+def test_an_idle_worker_reports_each_target_of_which_it_has_no_slot() -> None:
+    """Else such a target, added to one of its kind, would never be full at all workers."""
+    world = World(1, "a")
+    (site,) = world.sites.values()
+    site.declare()
+    reports = recent_of(site, HistoryRecorder(site.network, site.router)).latelies
+    other = OtherWorker()
+    no_slot = TargetPart(0, 0, None)
+    for targets in ({ONE: no_slot}, {ONE: no_slot, OTHER: no_slot}):
+        site.serve(1, capacity=0)
+        world.run(3)
+        (told,) = reports()
+        assert told.targets == targets
+        other.reports(told)
+        assert other.full_beside(SERVICE) == [set(targets)]
+        assert not list(reports()), "nothing is new"
+        other.reports()
+        assert other.full_beside(SERVICE) == [set(targets)]
