@@ -423,6 +423,7 @@ class FakeStream:
         self.handler: StreamHandler | None = None  # Of who opened it,
         self.leg: StreamLeg | None = None  # and of the other end.
         self.over = False
+        self._drops = False  # What it has sent and has not arrived: it was reset.
         self.finished = False
         self.got_end = False
         self.is_complete = False
@@ -530,13 +531,16 @@ class FakeStream:
     def reset(self, code: ResetCode) -> None:
         if self.over:
             return
+        self._drops = True
+        self.break_off(code)
+
+    def break_off(self, code: ResetCode) -> None:
+        if self.over:
+            return
         other = self.other
         self.lose(code)
         if other is not None:
             self._mesh.travel(lambda: other.lose(code))
-
-    def break_off(self, code: ResetCode) -> None:
-        self.reset(code)  # What was sent before is delivered in any case.
 
     def hand_to(self, reader: Callable[[memoryview], None]) -> None:
         self.reader = reader
@@ -585,7 +589,7 @@ class FakeStream:
             return
 
         def deliver() -> None:
-            if not other.over and (other.handler or other.leg) is not None:
+            if not other.over and not self._drops and (other.handler or other.leg) is not None:
                 call()
 
         self._mesh.travel(deliver)

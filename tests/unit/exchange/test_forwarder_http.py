@@ -642,7 +642,7 @@ def test_an_answer_that_is_not_canonical_is_502(script: list[tuple[object, ...]]
             ("finish",),
         ],
         [("send_head", OK, -1), ("send_head", OK, 0), ("finish",)],
-        [("send_head", OK, -1), ("send", b"abc"), ("reset", "target-reset")],
+        [("send_head", OK, -1), ("send", b"abc"), ("break_off", "target-reset")],
     ],
 )
 def test_an_answer_that_breaks_off_or_lies_is_never_taken_for_whole(

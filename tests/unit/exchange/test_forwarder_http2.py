@@ -829,7 +829,7 @@ PLAIN = b"HTTP/1.1 200 OK\r\n"
             ("finish",),
         ],
         [("send_head", PLAIN, -1), ("send_head", PLAIN, 0), ("finish",)],
-        [("send_head", PLAIN, -1), ("send", b"abc"), ("reset", "target-reset")],
+        [("send_head", PLAIN, -1), ("send", b"abc"), ("break_off", "target-reset")],
     ],
 )
 def test_an_answer_of_a_neighbour_that_lies_is_never_taken_for_whole(

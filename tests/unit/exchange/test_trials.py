@@ -111,7 +111,7 @@ def test_a_head_that_the_site_refuses_is_named_and_reported() -> None:
         ((("answer", b"nonsense", 0, b"", ToldCount(0)),), "bad-answer"),
         ((("reset", "target-reset"),), "target-reset"),
         ((("answer", b"HTTP/1.1 503 No\r\n", 0, b"", ToldCount(0)),), "ok"),
-        ((TORN, ("send", b"tor"), ("reset", "target-reset")), "target-reset"),
+        ((TORN, ("send", b"tor"), ("break_off", "target-reset")), "target-reset"),
         ((TORN, ("send", b"tor"), ("finish",)), "bad-answer"),
     ],
 )

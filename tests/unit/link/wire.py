@@ -203,7 +203,7 @@ class FakeConnection:
         self._told_end = False
         self._fin = False
         self._gone = False
-        self._paused = False
+        self._paused = self._reads_last = False
         self._high_mark = 65536
         self._wants_writable = False
 
@@ -217,7 +217,7 @@ class FakeConnection:
 
     @property
     def undelivered_bytes(self) -> int:
-        return len(self._unsent)
+        return len(self._unsent) + len(self.other._arrived)
 
     @property
     def is_gone(self) -> bool:
@@ -250,7 +250,7 @@ class FakeConnection:
         self.unsent_bytes_max = size_bytes
 
     def pause(self, left: Callable[[], None] | None = None, *, reads_last: bool = False) -> None:
-        self._paused = True
+        self._paused, self._reads_last = True, reads_last
 
     def resume(self) -> None:
         self._paused = False
@@ -270,7 +270,18 @@ class FakeConnection:
         if self._gone:
             return
         self._gone = True
-        self._world.later(lambda: self.handler.lost(loss) if self.handler else None)
+        self._unsent.clear()
+        is_read = self._paused and self._reads_last and loss is not None and loss.code == "reset"
+        last = bytes(self._arrived) if is_read else b""
+
+        def lost() -> None:
+            if self.handler is None:
+                return
+            if last:
+                self.handler.received(memoryview(last))
+            self.handler.lost(loss)
+
+        self._world.later(lost)
 
     def hold(self) -> None:
         """Keep back all that this end sends from now on."""
@@ -300,7 +311,7 @@ class FakeConnection:
             self.break_after = None
             self.held = True
             self._world.later(lambda: self._world.later(self._broken))
-        if not self._unsent and self._wants_writable:
+        if not self._unsent and self._wants_writable and not self._fin:
             self._wants_writable = False
             self._world.later(self._writable)
 
