@@ -91,7 +91,7 @@ class SiteRouter:
         self._link_news = LinkNews(
             tell,
             self.links,
-            self.names.router,
+            self.names,
             self.news.deleted,
             network.now,
             is_renewal_due=credentials.is_renewal_due,

@@ -36,6 +36,10 @@ class Names:
         site = self._router_sites.get(router)
         return str(router) if site is None else self.site(site)
 
+    def neighbour(self, site: SiteId, given: str) -> str:
+        """The name of a ``site`` that calls itself ``given`` at a link."""
+        return self._routing.table.name_of(site, given)
+
     def sites(self, path: Iterable[RouterId]) -> tuple[str, ...]:
         """The other sites on ``path``, each once: not which of its routers, nor those of ours."""
         names = [self.router(hop) for hop in path if self._router_sites.get(hop) != self._own]

@@ -109,6 +109,17 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
         here, withheld = self.candidates.get(key, ()), self.withheld.get(key)
         return here + withheld if withheld else here
 
+    def name_of(self, site: SiteId, given: str) -> str:
+        """What ``site`` is called. ``given``: its own word, for one that is not known here yet; it
+        shares that name with a site that is reached and bears it."""
+        route = self.sites.get(site)
+        if route is not None:
+            return route.name
+        is_shared = any(
+            one.reachable and one.name.partition("@")[0] == given for one in self.sites.values()
+        )
+        return f"{given}@{site[:SHORT_ID_CHARS]}" if site and is_shared else given
+
     def party(self, site: SiteId) -> Party:
         """``site`` as rules see it; of one that is not known the id alone can be named."""
         route = self.sites.get(site)

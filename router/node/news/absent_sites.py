@@ -209,7 +209,8 @@ def _row(
         if down is None:
             reason = f"no path has led there since {lost}"
         else:
-            link = in_words(down.name, down.direction, down.neighbour_name)
+            neighbour = table.name_of(SiteId(down.neighbour_site), down.neighbour_name)
+            link = in_words(down.name, down.direction, neighbour)
             if down.state == "draining":  # ``since`` is when it came up.
                 reason = f"{link} has been draining since {lost}: nothing new goes over it"
             else:

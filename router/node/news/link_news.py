@@ -16,6 +16,7 @@ from router.model.token_bucket import TokenBuckets
 from router.net.ports import DialCode
 from router.node.news.deleted_sites import DeletedSites
 from router.routing.events import LsaRejected
+from router.routing.names import Names
 
 _SAYS_NOTHING = ("refused", "timeout")
 """How handshakes end with whoever connects and does not go on."""
@@ -29,16 +30,14 @@ class LinkNews:
         self,
         tell: Tell,
         links: Links,
-        router_name: Callable[[RouterId], str],
+        names: Names,
         deleted: DeletedSites,
         now: Callable[[], float],
         *,
         is_renewal_due: Callable[[str], bool] = lambda link: False,
         has_workers: bool = False,
     ) -> None:
-        """``router_name`` as routing knows it: a neighbour may be gone from there.
-
-        ``is_renewal_due``: whether a link that is refused asks for another certificate soon.
+        """``is_renewal_due``: whether a link that is refused asks for another certificate soon.
 
         ``has_workers``: other routers of the site are workers of this one. Their links are no news:
         events report how workers start, hang and end.
@@ -53,7 +52,7 @@ class LinkNews:
         self._has_workers = has_workers
         self._workers: set[RouterId] = set()
         self._links = links
-        self._router_name, self._deleted = router_name, deleted
+        self._names, self._deleted = names, deleted
         self._neighbours: dict[RouterId, Neighbour] = {}
         self._draining: set[RouterId] = set()  # Neighbours whose last link drains.
         self._leaving: set[RouterId] = set()  # Those among them with whom neither end opens more.
@@ -216,8 +215,9 @@ class LinkNews:
     def _tell_beside_others(self, line: LinkStatus) -> None:
         """That ``line`` is up, where `up` does not: another link leads to its neighbour."""
         if self._is_beside_others(line):
-            text = f"Link {line.name} to {line.neighbour_name} is up."
-            self._tell("info", "link-up", self._name_of(RouterId(line.neighbour_router)), text)
+            neighbour = self._name_of(RouterId(line.neighbour_router))
+            text = f"Link {line.name} to {neighbour} is up."
+            self._tell("info", "link-up", neighbour, text)
 
     def _is_beside_others(self, line: LinkStatus) -> bool:
         ups = [
@@ -322,11 +322,12 @@ class LinkNews:
     def _name_of(self, router: RouterId) -> str:
         neighbour = self._neighbours.get(router)
         if neighbour is None:
-            return self._router_name(router)
+            return self._names.router(router)
+        name = self._names.neighbour(neighbour.site, neighbour.name)
         named = {one.site for one in self._neighbours.values() if one.name == neighbour.name}
-        if len(named) == 1:
-            return neighbour.name
-        return f"{neighbour.name}@{neighbour.site[:SHORT_ID_CHARS]}"
+        if len(named) == 1 or name != neighbour.name:
+            return name
+        return f"{name}@{neighbour.site[:SHORT_ID_CHARS]}"
 
 
 def _sentence(text: str) -> str:

@@ -11,7 +11,7 @@ from router.model.ids import RouterId, SiteId
 from router.model.rights.sharing import FREE, Terms
 from router.node.site_router import SiteRouter
 from router.node.time_text import time_of_day, utc_of
-from router.routing.table import SiteRoute
+from router.routing.table import RouteTable
 from router.workers.link_uses import errors_of
 
 _SOON_S = 7 * 86_400.0
@@ -54,12 +54,11 @@ def link_views(
         **dict.fromkeys(router.troubles.full_neighbours(), NO_ROOM_THERE),
         **dict.fromkeys(routing.without_room, _NO_ROOM),
     }
-    sites = routing.table.sites
     lines = [router.news.deleted.seen(one) for one in router.links.status()]
     views = [
         LinkView(
             name=link.name,
-            neighbour=neighbour_of(link, sites),
+            neighbour=neighbour_of(link, routing.table),
             direction=link.direction,
             cost=link.cost,
             state=link.state,
@@ -120,10 +119,10 @@ def marked(views: Sequence[LinkView]) -> list[LinkView]:
     ]
 
 
-def neighbour_of(link: LinkStatus, sites: Mapping[SiteId, SiteRoute]) -> SiteName:
+def neighbour_of(link: LinkStatus, table: RouteTable) -> SiteName:
     """Under the name that it has in the network, where another site may bear the same."""
-    known = sites.get(SiteId(link.neighbour_site))
-    return SiteName(link.neighbour_name if known is None else known.name, link.neighbour_site)
+    site = SiteId(link.neighbour_site)
+    return SiteName(table.name_of(site, link.neighbour_name), site)
 
 
 def of_links(views: Sequence[LinkView], put_out: Collection[str] = ()) -> list[Problem]:

@@ -288,7 +288,7 @@ def of_links_at_workers(links: Sequence[LinkView]) -> MetricValues:
 
 def _of_links(router: SiteRouter, put: Put) -> None:
     for link in reversed(router.links.status()):  # One that drains comes after its successor.
-        neighbour = neighbour_of(link, router.routing.table.sites).name
+        neighbour = neighbour_of(link, router.routing.table).name
         labels = link.name, link.direction, neighbour
         if router.news.deleted.seen(link).error_code != "deleted":  # No alert: it is needless.
             put("spillway_link_up", labels, float(link.state == "up"))

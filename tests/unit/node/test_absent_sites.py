@@ -131,6 +131,22 @@ def test_sites_that_cannot_be_reached_name_the_link_that_is_down() -> None:
     assert up.reason == "no path has led there since 19:44:55 UTC"
 
 
+def test_a_link_that_is_down_leads_to_a_site_by_the_name_of_its_row() -> None:
+    """Another site that is reached bears its name."""
+    clock = Clock()
+    absent = AbsentSites(clock)
+    absent.table_changed(table(BOTH[0], reachable=(NEAR,)))
+    clock.now = 55.0
+    gone = table(reachable=(FAR,))
+    shown = f"site-{NEAR}@{NEAR}"
+    gone.sites[NEAR] = msgspec.structs.replace(gone.sites[NEAR], name=shown)
+    gone.sites[FAR] = msgspec.structs.replace(gone.sites[FAR], name=f"site-{NEAR}")
+    absent.table_changed(gone)
+    (near,) = rows(SHOP, absent.of(SHOP), gone, [link(NEAR, "down", 54.0)], utc, {})
+    assert near.site == shown
+    assert near.reason == f"link link1 to {shown} is down since 19:44:54 UTC"
+
+
 def test_a_link_that_drains_is_not_called_down_since_it_came_up() -> None:
     clock = Clock()
     absent = AbsentSites(clock)

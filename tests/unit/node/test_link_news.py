@@ -1,8 +1,10 @@
 """What is told of links that are refused: once for each cause, until it is another."""
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
+import pytest
 
 from router.link.fault import Fault
 from router.link.neighbour import Neighbour
@@ -10,9 +12,14 @@ from router.link.sessions.link_status import LinkStatus
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from router.node.news.link_news import LinkNews
+from router.routing.names import Names
+from router.routing.table import SiteRoute
 from tests.unit.journal import Journal
-from tests.unit.node.test_absent_sites import table
+from tests.unit.node.test_absent_sites import NEAR, route, table
 from tests.unit.node.test_deleted_sites import LINK, Watched
+
+NAMES = Watched().names
+"""Of a table without the neighbors of these tests, so that they have the names they give."""
 
 WEST = Neighbour(RouterId("1" * 16), SiteId("1" * 32), "west", b"key")
 
@@ -24,7 +31,7 @@ def still() -> float:
 
 def news() -> tuple[LinkNews, Journal]:
     journal = Journal()
-    return LinkNews(journal.tell, cast(Any, None), str, cast(Any, None), still), journal
+    return LinkNews(journal.tell, cast(Any, None), NAMES, cast(Any, None), still), journal
 
 
 SIBLING = Neighbour(RouterId("2" * 16), SiteId("2" * 32), "near", b"key", is_sibling=True)
@@ -32,7 +39,7 @@ SIBLING = Neighbour(RouterId("2" * 16), SiteId("2" * 32), "near", b"key", is_sib
 
 def test_links_among_the_workers_of_a_router_are_no_news() -> None:
     journal = Journal()
-    said = LinkNews(journal.tell, cast(Any, None), str, cast(Any, None), still, has_workers=True)
+    said = LinkNews(journal.tell, cast(Any, None), NAMES, cast(Any, None), still, has_workers=True)
     said.up(SIBLING, 0)
     said.draining(SIBLING.router)
     said.held(SIBLING.router, 5.0)
@@ -47,7 +54,7 @@ def test_links_among_the_workers_of_a_router_are_no_news() -> None:
 
 def test_links_that_come_and_go_hide_no_event_of_another_neighbor() -> None:
     journal, now = Journal(), [0.0]
-    said = LinkNews(journal.tell, cast(Any, None), str, cast(Any, None), lambda: now[0])
+    said = LinkNews(journal.tell, cast(Any, None), NAMES, cast(Any, None), lambda: now[0])
     said.up(WEST, 1)
     for number in range(limits.EVENTS_BURST):
         changes = {"router": RouterId(f"{number:016x}"), "site": SiteId(f"{number:032x}")}
@@ -73,7 +80,7 @@ def test_another_router_of_this_site_is_no_neighbour_with_a_cost() -> None:
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         said.append(message)
 
-    LinkNews(tell, cast(Any, None), str, cast(Any, None), still).up(SIBLING, 0)
+    LinkNews(tell, cast(Any, None), NAMES, cast(Any, None), still).up(SIBLING, 0)
     assert said == ["Linked to another router of this site, near."]
 
 
@@ -83,7 +90,7 @@ def test_only_the_last_link_to_a_site_of_several_routers_is_said_to_be_the_last(
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         said.append(message)
 
-    news = LinkNews(tell, cast(Any, None), str, cast(Any, None), still)
+    news = LinkNews(tell, cast(Any, None), NAMES, cast(Any, None), still)
     second = Neighbour(RouterId("3" * 16), WEST.site, "west", b"key")
     news.up(WEST, 1)
     news.up(second, 1)
@@ -130,7 +137,7 @@ def test_two_sites_of_one_name_have_a_last_link_each_and_are_told_apart() -> Non
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         said.append(message)
 
-    news = LinkNews(tell, cast(Any, None), str, cast(Any, None), still)
+    news = LinkNews(tell, cast(Any, None), NAMES, cast(Any, None), still)
     twin = Neighbour(RouterId("3" * 16), SiteId("3" * 32), "west", b"key")
     news.up(WEST, 1)
     news.up(twin, 1)
@@ -142,6 +149,40 @@ def test_two_sites_of_one_name_have_a_last_link_each_and_are_told_apart() -> Non
         "The last link to west@11111111 went down: it stops.",
         "The last link to west went down: it stops.",
     ]
+
+
+def names_of(*sites: SiteRoute) -> Names:
+    known = msgspec.structs.replace(table(), sites={one.site: one for one in sites})
+    return Names(cast(Any, SimpleNamespace(table=known)), SiteId("0" * 32))
+
+
+def called(site: SiteId, name: str, *, reachable: bool) -> SiteRoute:
+    return msgspec.structs.replace(route(site, reachable=reachable), name=name)
+
+
+def test_a_neighbor_whose_name_another_site_bears_is_told_as_status_shows_it() -> None:
+    """It comes back, and a site that nothing links here bears its name."""
+    journal = Journal()
+    names = names_of(
+        called(WEST.site, "west@11111111", reachable=False), called(NEAR, "west", reachable=True)
+    )
+    said = LinkNews(journal.tell, cast(Any, None), names, cast(Any, None), still)
+    said.up(WEST, 5)
+    said.down(WEST.router, "it stops")
+    assert [message for _, message in journal.messages] == [
+        "Linked to west@11111111, cost 5.",
+        "The last link to west@11111111 went down: it stops.",
+    ]
+
+
+@pytest.mark.parametrize(("reachable", "shown"), [(True, "west@11111111"), (False, "west")])
+def test_a_new_neighbor_shares_its_name_only_with_a_site_that_is_reached(
+    reachable: bool, shown: str
+) -> None:
+    journal = Journal()
+    names = names_of(called(NEAR, "west", reachable=reachable))
+    LinkNews(journal.tell, cast(Any, None), names, cast(Any, None), still).up(WEST, 5)
+    assert [message for _, message in journal.messages] == [f"Linked to {shown}, cost 5."]
 
 
 def refusal(reason: str) -> Fault:
@@ -194,7 +235,7 @@ class Dialled:
 
 def test_reasons_that_take_turns_are_told_once_each_until_the_link_is_up() -> None:
     links, site = Dialled(), Watched()
-    said = LinkNews(site.journal.tell, cast(Any, links), str, site.deleted, still)
+    said = LinkNews(site.journal.tell, cast(Any, links), NAMES, site.deleted, still)
     for reason in ("it broke off", "it broke off: reset by peer") * 3:
         links.fails(reason)
         said.changed("link1")
@@ -208,7 +249,7 @@ def test_reasons_that_take_turns_are_told_once_each_until_the_link_is_up() -> No
 
 def test_of_an_endless_variety_of_reasons_the_latest_are_remembered() -> None:
     links, site = Dialled(), Watched()
-    said = LinkNews(site.journal.tell, cast(Any, links), str, site.deleted, still)
+    said = LinkNews(site.journal.tell, cast(Any, links), NAMES, site.deleted, still)
     reasons = [f"reason {number}" for number in range(limits.LINK_REASONS_KEPT_MAX + 1)]
     for reason in (*reasons, reasons[-1], reasons[1]):
         links.fails(reason)
@@ -222,7 +263,7 @@ def test_of_an_endless_variety_of_reasons_the_latest_are_remembered() -> None:
 def test_why_the_last_link_went_down_is_not_told_again_of_the_link_that_is_dialled() -> None:
     links, site = Dialled(), Watched()
     links.line = msgspec.structs.replace(links.line, neighbour_router=WEST.router)
-    said = LinkNews(site.journal.tell, cast(Any, links), str, site.deleted, still)
+    said = LinkNews(site.journal.tell, cast(Any, links), NAMES, site.deleted, still)
     said.up(WEST, 5)
     said.down(WEST.router, "nothing was heard for 2.9 s")
     links.fails("nothing was heard for 2.9 s")
@@ -241,7 +282,7 @@ def test_a_link_that_flaps_is_named_as_this_site_names_it() -> None:
 
     links = Dialled()
     links.line = msgspec.structs.replace(links.line, neighbour_router=WEST.router)
-    said = LinkNews(tell, cast(Any, links), str, cast(Any, None), still)
+    said = LinkNews(tell, cast(Any, links), NAMES, cast(Any, None), still)
     said.up(WEST, 5)
     said.held(WEST.router, 4.0)
     assert hints == ["", f"sitectl link status {links.line.name}"]
@@ -249,7 +290,7 @@ def test_a_link_that_flaps_is_named_as_this_site_names_it() -> None:
 
 def test_a_link_to_a_site_that_was_deleted_is_told_of_once_and_not_blamed() -> None:
     links, site = Dialled(), Watched()
-    said = LinkNews(site.journal.tell, cast(Any, links), str, site.deleted, still)
+    said = LinkNews(site.journal.tell, cast(Any, links), NAMES, site.deleted, still)
     said.changed("link1")
     assert site.journal.told() == ["link-failing"]
     known = table()
@@ -266,7 +307,7 @@ def test_who_connects_and_says_nothing_is_told_once_whatever_its_port() -> None:
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         said.append((severity, hint))
 
-    news = LinkNews(tell, cast(Any, None), str, cast(Any, None), still)
+    news = LinkNews(tell, cast(Any, None), NAMES, cast(Any, None), still)
     for port in range(50_000, 50_005):
         news.tls_rejected("refused", f"10.0.0.1:{port} broke off the TLS handshake")
         news.tls_rejected("tls", f"TLS handshake with 10.0.0.2:{port} failed: unknown ca")
@@ -303,7 +344,7 @@ def test_a_refusal_that_another_certificate_may_end_needs_no_person_yet() -> Non
     links, due = Dialled(), [True]
     site = Watched()
     news = LinkNews(
-        tell, cast(Any, links), str, site.deleted, still, is_renewal_due=lambda link: due[0]
+        tell, cast(Any, links), NAMES, site.deleted, still, is_renewal_due=lambda link: due[0]
     )
     links.line = msgspec.structs.replace(links.line, state="refused", error="its CA is another")
     news.changed("link1")
