@@ -5,12 +5,14 @@ from router.model.events import Tell
 from router.model.own_identity import OwnIdentity
 from router.net.ports import Network
 from router.node.link_door import LinkDoors
+from router.node.news.duplicate_identity import UNTIL_STARTED
 from router.node.news.link_news import LinkNews
 from router.node.news.site_news import SiteNews
 from router.node.problems import problems
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.services import SiteServices
 from router.node.stream_access import Guard
+from router.node.wanted_links import WantedLinks
 from router.routing.edges.edge import Routing
 from router.routing.events import (
     AdjacencyDamped,
@@ -44,6 +46,7 @@ class RoutingNews:
         "_routing",
         "_services",
         "_tell",
+        "_wanted_links",
     )
 
     def __init__(
@@ -52,6 +55,7 @@ class RoutingNews:
         identity: OwnIdentity,
         routing: Routing,
         links: Links,
+        wanted_links: WantedLinks,
         services: SiteServices,
         load: LoadExchange,
         names: Names,
@@ -62,7 +66,8 @@ class RoutingNews:
         tell: Tell,
     ) -> None:
         self._network, self._identity, self._routing = network, identity, routing
-        self._links, self._services, self._load = links, services, load
+        self._links, self._wanted_links = links, wanted_links
+        self._services, self._load = services, load
         self._names, self._guard, self._doors = names, guard, doors
         self._link_news, self._news, self._tell = link_news, news, tell
 
@@ -111,8 +116,8 @@ class RoutingNews:
         if event.withdrawn:
             self._doors.shut_out()
             self._links.departure.because_copied()
-            self._links.set_links({})
-            self._links.close()
+            error = self._links.departure.farewell.reason
+            self._wanted_links.give_up(f"{error}; it {UNTIL_STARTED}", self._network.now())
         self._tell(
             "error",
             "identity-conflict",

@@ -238,6 +238,7 @@ class SiteRouter:
             self.identity,
             self.routing,
             self.links,
+            self.wanted_links,
             self.site_services,
             self._load,
             self.names,

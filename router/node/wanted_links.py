@@ -63,6 +63,26 @@ class WantedLinks:
                 ready[f"router {address}"] = self._to_sibling(address)  # No link has such a name.
         self._links.set_links(ready, kept)
 
+    def give_up(self, error: str, now: float) -> None:
+        """Dial nothing any more: this router is a copy. Its links stay shown, with ``error``."""
+        given_up = {
+            line.name: PendingLink(
+                state="refused",
+                error=error,
+                error_code="copy",
+                site_name=line.neighbour_name,
+                site_id=line.neighbour_site,
+                cost=line.cost,
+                since=now,
+                via=line.via,
+            )
+            for line in self._links.status()
+            if line.direction == "outgoing"
+        }
+        self.pending = {**self.pending, **given_up}
+        self._links.set_links({})
+        self._links.close()
+
     def _to_sibling(self, address: str) -> OutgoingSpec:
         return OutgoingSpec(
             endpoints=(split(address),),

@@ -189,6 +189,9 @@ def test_of_two_routers_with_one_identity_the_later_leaves_the_network_and_says_
     assert told == {f"The last link to a went down: a closed: {why}."}
     assert {line.name for line in far.router.links.status()} == {"b", "to-c"}, "nothing is missing"
     assert not twin.router.links.status()
+    (kept,) = twin.router.wanted_links.pending.values()
+    assert (kept.state, kept.error_code, kept.site_name) == ("refused", "copy", "d")
+    assert kept.error == f"{why}; it has no links until it is started again"
     twin.apply()  # A new configuration does not bring it back.
     world.run(30)
     assert not twin.router.links.adjacent

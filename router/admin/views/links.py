@@ -32,10 +32,10 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
 
     ``standby``: of an edge's links, one that is up and takes over when the other one goes.
     ``error_code``: ``clock``, the clocks of both ends differ; ``copy``, the neighbour is linked to
-    another router with our identity; ``proxy``, the link's proxy refuses;
-    ``deleted``, the neighbour was deleted; ``expired``, the neighbour says that our certificate
-    has expired; else empty. ``endpoint``: where a link that is dialled here is connected; ``via``:
-    its proxy. ``certificate``: SHA-256 of what such a link shows, hex.
+    another router with our identity, or this one left as a copy; ``proxy``, the link's proxy
+    refuses; ``deleted``, the neighbour was deleted; ``expired``, the neighbour says that our
+    certificate has expired; else empty. ``endpoint``: where a link that is dialled here is
+    connected; ``via``: its proxy. ``certificate``: SHA-256 of what such a link shows, hex.
     ``allow``: the services that the neighbour was let in to declare, export and import; ``held``:
     those that this site was let in to there. None: no terms. ``bytes_in_total``,
     ``bytes_out_total``: what the link carried since the router started, as in

@@ -1,10 +1,13 @@
 """Another live router with our identity: what is known of it, for people."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from router.model import limits
 from router.model.ids import SiteId
 from router.net.ports import Network
+
+UNTIL_STARTED: Final = "has no links until it is started again"
 
 
 class Twin:
@@ -31,9 +34,7 @@ class Twin:
             "it was restored from a backup, or its state directory was copied"
         )
         if withdrawn:
-            self._text += (
-                f"; this one{self._here} started later, and has no links until it is started again"
-            )
+            self._text += f"; this one{self._here} started later, and {UNTIL_STARTED}"
             self.has_left = True
         self._heard_at = self._network.now()
         return self._text

@@ -117,7 +117,7 @@ def _refused(item: dict[str, Any]) -> Failure:
     if item.get("error_code") == "clock":
         hint = "Set the clock right; the link then comes up by itself"
     elif item.get("error_code") == "copy":
-        hint = "Stop one of the two; the other is let in by itself"
+        hint = "Stop one of the two; the other is let in then, or when it is started again"
     elif item.get("error_code") == "expired":
         hint = f"When the clocks agree: sitectl link renew {item['name']}"
     elif item.get("error_code") == "proxy":

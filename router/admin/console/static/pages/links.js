@@ -31,7 +31,7 @@ function nextStep(link, live) {
   if (told) return advised(told.hint);
   if (link.state === "up") return "";
   if (link.error_code === "clock") return "Set the clock right; the link then comes up by itself.";
-  if (link.error_code === "copy") return "Stop one of the two; the other is let in by itself.";
+  if (link.error_code === "copy") return "Stop one of the two; the other is let in then, or when it is started again.";
   if (link.error_code === "deleted") return sitectl("link delete", shellWord(link.name));
   if (link.error_code === "proxy") {
     return `The proxy refuses: ${sitectl("link set", shellWord(link.name), "--proxy URL")}`;
