@@ -1,7 +1,10 @@
 """Sites with a certificate of this site: entries of the register and current links."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+
+from msgspec.structs import replace
 
 from certs import certificates
 from certs.ca.rotation import Dialler
@@ -9,6 +12,7 @@ from certs.errors import CertError
 from certs.joining.claims import Grant
 from certs.links.register import Register
 from router.model import limits
+from router.model.rights.sharing import SHORT_ID_CHARS
 from router.trust.ports import Diallers
 
 
@@ -29,7 +33,8 @@ class Holders:
         self._read_at = -math.inf
 
     def of_now(self, linked: Diallers | None, now: float) -> tuple[Dialler, ...]:
-        """By site id, each once. ``now``: of any clock that only goes on."""
+        """By site id, each once; by name with the id where two have one name. ``now``: of any clock
+        that only goes on."""
         if now - self._read_at >= limits.CA_REGISTER_S:
             self._read_at, self._known = now, self._read()
         holders: dict[str, Dialler] = {}
@@ -46,7 +51,13 @@ class Holders:
                 connected=True,
                 renews=renews or (known is not None and known.renews),
             )
-        return tuple(holders[site] for site in sorted(holders))
+        bearers = Counter(one.name for one in holders.values())
+        return tuple(
+            one
+            if bearers[one.name] == 1 or not one.name
+            else replace(one, name=f"{one.name}@{site[:SHORT_ID_CHARS]}")
+            for site, one in sorted(holders.items())
+        )
 
     def _read(self) -> tuple[Dialler, ...]:
         try:
