@@ -24,6 +24,7 @@ NO_ROOM_THERE = "the other site has no room for the link: it has as many neighbo
 _NO_ROOM = "this router has no room for the link: it has as many neighbors as it may have"
 _LINK_AGAIN = "sitectl link delete {0}, then link with a new token"
 _RENEW_FIRST = "When the clocks agree: sitectl link renew {0}. If that fails: " + _LINK_AGAIN
+_LINKED_BESIDE = "Its neighbor is linked over {1}. If that will do: sitectl link delete {0}"
 _LET_IN = (
     "It comes up by itself once that site has linked here with a new token: sitectl token create "
     "FILE. If it should not: sitectl link delete {0}"
@@ -75,7 +76,7 @@ def link_views(
                 if link.direction == "outgoing"
                 else shown_until(link.neighbour_site)
             ),
-            standby=routing.stands_by(RouterId(link.neighbour_router)),
+            standby=link.state == "up" and routing.stands_by(RouterId(link.neighbour_router)),
             allow=_allow(link.terms),
             held=_allow(link.held),
             endpoint=link.endpoint,
@@ -243,17 +244,20 @@ def _refused(views: Sequence[LinkView], put_out: Collection[str]) -> list[Proble
         Problem(
             code="SW0404",
             message=f"Link {link.name} was refused: {link.error or 'no reason given'}",
-            hint=_way_back(link, put_out).format(link.name),
+            hint=_way_back(link, views, put_out),
         )
         for link in views
         if link.state == "refused" and link.error_code not in _OTHERWISE_TOLD
     ]
 
 
-def _way_back(link: LinkView, put_out: Collection[str]) -> str:
+def _way_back(link: LinkView, views: Sequence[LinkView], put_out: Collection[str]) -> str:
     if link.direction == "outgoing" and link.neighbour.id in put_out:
-        return _LET_IN
-    return _RENEW_FIRST if link.error_code == "expired" else _LINK_AGAIN
+        return _LET_IN.format(link.name)
+    if other := _heard_over(views, link):
+        return _LINKED_BESIDE.format(link.name, other)
+    again = _RENEW_FIRST if link.error_code == "expired" else _LINK_AGAIN
+    return again.format(link.name)
 
 
 def _clocks_differ(views: Sequence[LinkView]) -> list[Problem]:

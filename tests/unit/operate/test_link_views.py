@@ -45,6 +45,17 @@ def test_a_link_whose_certificate_has_ended_is_renewed_before_it_is_made_again()
     assert problem.hint == "sitectl link delete far, then link with a new token"
 
 
+def test_a_refused_link_beside_one_to_the_same_site_needs_no_further_token() -> None:
+    refused = link("to-far", "refused", "far has revoked the certificate")
+    (problem,) = of_links([refused, link("link1", "up", "")])
+    assert problem.hint == (
+        "Its neighbor is linked over link1. If that will do: sitectl link delete to-far"
+    )
+    other = msgspec.structs.replace(link("b", "up", ""), neighbour=SiteName("b", "b" * 32))
+    (problem,) = of_links([refused, other])
+    assert problem.hint.endswith("then link with a new token")
+
+
 def test_a_link_to_a_site_that_this_one_revoked_is_not_made_again_with_a_token_of_that_site() -> (
     None
 ):

@@ -3,6 +3,7 @@
 import re
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from router.admin.ports import BadQuestion
@@ -215,6 +216,24 @@ def test_of_an_edges_links_those_that_stand_by_say_so() -> None:
     a.kill()
     world.run(6)
     assert not any(link.standby for link in view_of(edge).links())
+
+
+def test_a_refused_link_to_the_site_that_stands_by_does_not_stand_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its access was revoked and it was linked again with another token."""
+    world = World(1, "edge", "a", "b", edges=frozenset({"edge"}))
+    edge, a, b = world.sites.values()
+    edge.link(a, cost=1)
+    world.run(2)
+    edge.link(b, cost=1)
+    world.run(3)
+    lines = edge.router.links.status()
+    (second,) = [line for line in lines if line.neighbour_name == "b"]
+    old = msgspec.structs.replace(second, name="old", state="refused", error="it was revoked")
+    monkeypatch.setattr(type(edge.router.links), "status", lambda links: [*lines, old])
+    told = {link.name: link.standby for link in view_of(edge).links()}
+    assert told == {"to-a": False, "to-b": True, "old": False}
 
 
 def test_a_link_that_a_neighbor_dialed_and_that_is_lost_is_a_note_for_some_minutes() -> None:
