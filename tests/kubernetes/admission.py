@@ -1,8 +1,8 @@
-"""What the server adds to new pods, the ServiceAccount's token, and what quotas ask of them."""
+"""Whether a namespace takes new objects, and what the server adds to new pods."""
 
 from typing import Final
 
-from tests.kubernetes import defaults, pod_security
+from tests.kubernetes import defaults, pod_security, quotas
 from tests.kubernetes.failures import forbidden, not_found
 from tests.kubernetes.resources import Catalogue, Json, Resource
 from tests.kubernetes.storage import Store
@@ -44,29 +44,6 @@ def mount_token(pod: Json, account: Json | None, suffix: str) -> None:
     spec.setdefault("volumes", []).append({"name": name, "projected": projected})
 
 
-_COMPUTE: Final = ("limits.cpu", "limits.memory", "requests.cpu", "requests.memory")
-
-
-def quota_failure(pod: Json, quotas: list[Json]) -> str:
-    """What a quota misses: containers must state what it limits. Empty: nothing."""
-    for quota in quotas:
-        hard = (quota.get("spec") or {}).get("hard") or {}
-        named = {f"requests.{key}" if key in ("cpu", "memory") else key for key in hard}
-        missing = []
-        for key in _COMPUTE:
-            group, _dot, name = key.partition(".")
-            if key in named and any(
-                name not in ((each.get("resources") or {}).get(group) or {})
-                for each in [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
-            ):
-                missing.append(key)
-        if missing:
-            names = ",".join(each["name"] for each in pod["spec"]["containers"])
-            asked = "; ".join(f"{key} for: {names}" for key in missing)
-            return f"failed quota: {quota['metadata']['name']}: must specify {asked}"
-    return ""
-
-
 def admit_namespace(
     store: Store, catalogue: Catalogue, resource: Resource, namespace: str, name: str
 ) -> None:
@@ -85,7 +62,7 @@ def admit_namespace(
 
 
 def admit_pod(store: Store, catalogue: Catalogue, namespace: str, found: Json, suffix: str) -> None:
-    """Fill in a new pod, in place. 403: no such ServiceAccount, or a quota wants more stated."""
+    """Fill in a new pod, in place. 403: no such ServiceAccount, or beyond a LimitRange."""
     spec = found.setdefault("spec", {})
     holder = catalogue.kind("ServiceAccount")
     account = spec.setdefault("serviceAccountName", "default")
@@ -98,16 +75,11 @@ def admit_pod(store: Store, catalogue: Catalogue, namespace: str, found: Json, s
             f'pods "{name}" is forbidden: error looking up service account '
             f'{namespace}/{account}: serviceaccount "{account}" not found',
         )
+    quotas.fill_and_check(store, catalogue, namespace, found)
     defaults.fill("Pod", found)  # A limit is a request too.
     place = store.get(catalogue.kind("Namespace"), "", namespace)
     violation = pod_security.violations(place, found) if place is not None else ""
     if violation:
         name = found["metadata"]["name"]
         raise forbidden(catalogue.kind("Pod"), name, f'pods "{name}" is forbidden: {violation}')
-    quotas = store.all(catalogue.kind("ResourceQuota"), namespace)
-    failure = quota_failure(found, quotas) if spec.get("containers") else ""
-    if failure:
-        name = found["metadata"]["name"]
-        text = f'pods "{name}" is forbidden: {failure}'
-        raise forbidden(catalogue.kind("Pod"), name, text)
     mount_token(found, held, suffix)

@@ -262,7 +262,7 @@ class ApiServer:
                 return answer(scale_of(found))
             case "eviction":
                 pod = self.registry.get(*place)
-                deleting.check_budgets(self.registry.store, self.registry.catalogue, pod)
+                deleting.take_from_budgets(self.registry, pod)
                 found, _gone = self.registry.delete(
                     *place, (await _body(request)).get("deleteOptions") or {}
                 )

@@ -1,7 +1,7 @@
 """Which controllers a cluster has, and what wakes them."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from tests.kubernetes import upkeep
 from tests.kubernetes.endpoints import EndpointSlices
@@ -10,7 +10,10 @@ from tests.kubernetes.stateful import stateful_sets
 from tests.kubernetes.workloads import daemon_sets, deployments, jobs, replica_sets
 from tests.kubernetes.world import Controller, World
 
-ROUTES_DOMAIN = "apps.example.test"
+ROUTES_DOMAIN: Final = "apps.example.test"
+
+_REFUSING: Final = ("ResourceQuota", "LimitRange", "ServiceAccount")
+"""A real controller makes a refused pod again after a while, whatever changes."""
 
 
 class Startable(Protocol):
@@ -32,7 +35,7 @@ def all_controllers(
     everything = tuple(each.kind for each in world.registry.catalogue.resources)
     found: list[Startable] = [
         Controller("deployment", ("Deployment", "ReplicaSet", "Pod"), deployments),
-        Controller("replicaset", ("ReplicaSet", "Pod"), replica_sets),
+        Controller("replicaset", ("ReplicaSet", "Pod", *_REFUSING), replica_sets),
         Controller("statefulset", ("StatefulSet", "Pod"), stateful_sets),
         Controller("daemonset", ("DaemonSet", "Pod"), daemon_sets),
         Controller("job", ("Job", "Pod"), jobs),

@@ -1,9 +1,13 @@
 """When a deletion is refused and how long it waits."""
 
+from typing import TYPE_CHECKING
+
 from tests.kubernetes import selectors
 from tests.kubernetes.failures import Failure, conflict
-from tests.kubernetes.resources import Catalogue, Json, Resource
-from tests.kubernetes.storage import Store
+from tests.kubernetes.resources import Json, Resource
+
+if TYPE_CHECKING:
+    from tests.kubernetes.registry import Registry
 
 
 def preconditions(resource: Resource, before: Json, wanted: Json) -> None:
@@ -33,12 +37,32 @@ def grace(resource: Resource, before: Json, options: Json) -> int:
     return int(default if asked is None else asked)
 
 
-def check_budgets(store: Store, catalogue: Catalogue, pod: Json) -> None:
-    """429 when a PodDisruptionBudget does not allow the pod's eviction."""
-    namespace = pod["metadata"]["namespace"]
-    for budget in store.all(catalogue.kind("PodDisruptionBudget"), namespace):
-        matches = selectors.of_object(budget["spec"].get("selector"))
-        allowed = (budget.get("status") or {}).get("disruptionsAllowed", 0)
-        if matches(pod["metadata"].get("labels") or {}) and not allowed:
+def take_from_budgets(registry: "Registry", pod: Json) -> None:
+    """Count the pod's eviction against each PodDisruptionBudget. 429: one does not allow it."""
+    status = pod.get("status") or {}
+    if status.get("phase") in ("Pending", "Succeeded", "Failed"):
+        return
+    ready = any(
+        (each["type"], each["status"]) == ("Ready", "True")
+        for each in status.get("conditions") or []
+    )
+    holder = registry.catalogue.kind("PodDisruptionBudget")
+    for budget in registry.store.all(holder, pod["metadata"]["namespace"]):
+        if not selectors.of_object(budget["spec"].get("selector"))(
+            pod["metadata"].get("labels") or {}
+        ):
+            continue
+        if not ready and budget["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow":
+            continue
+        told = budget.get("status") or {}
+        if not told.get("disruptionsAllowed"):
+            needs, has = told.get("desiredHealthy", 0), told.get("currentHealthy", 0)
             text = "Cannot evict pod as it would violate the pod's disruption budget."
-            raise Failure(429, "TooManyRequests", text, retry_after_s=10)
+            cause = {
+                "reason": "DisruptionBudget",
+                "message": f"The disruption budget {budget['metadata']['name']} needs {needs} "
+                f"healthy pods and has {has} currently",
+            }
+            raise Failure(429, "TooManyRequests", text, details={"causes": [cause]})
+        left = {**told, "disruptionsAllowed": told["disruptionsAllowed"] - 1}
+        registry.set_status(holder, budget, left)

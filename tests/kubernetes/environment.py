@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from tests.kubernetes.quantities import quantity
 from tests.kubernetes.resources import Json
 from tests.kubernetes.volumes import NotThere, Volumes, field_of
 from tests.kubernetes.world import World
 
 _REFERENCE: Final = re.compile(r"\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
-_UNITS: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "k": 10**3, "M": 10**6, "G": 10**9}
 
 
 class Mounts:
@@ -123,11 +123,3 @@ def _resource(container: Json, reference: Json) -> str:
     value = quantity(text)
     divisor = quantity(str(reference.get("divisor") or "1")) or 1
     return str(-int(-value // divisor))
-
-
-def quantity(text: str) -> float:
-    """``100m``, ``1.5``, ``64Mi`` as a number."""
-    for unit, size in _UNITS.items():
-        if text.endswith(unit):
-            return float(text.removesuffix(unit)) * size
-    return float(text[:-1]) / 1000 if text.endswith("m") else float(text or 0)

@@ -16,6 +16,7 @@ from tests.kubernetes import (
     deleting,
     managed,
     patching,
+    quotas,
     schemas,
     services,
     validation,
@@ -100,6 +101,8 @@ class Registry:
             suffix = "".join(self._random.choices(_SUFFIX, k=5))
             admission.admit_pod(self.store, self.catalogue, namespace, found, suffix)
         self._finish(resource, found, None)
+        if resource.namespaced:
+            quotas.admit(self.store, self.catalogue, resource, namespace, found)
         manager = self._manager(resource, asked, "")
         metadata["managedFields"] = applied or managed.updated(
             None, found, schemas.of(resource), manager, now()

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.kubernetes.client import Kubectl, raw
@@ -328,16 +329,37 @@ def test_a_budget_refuses_evictions(cluster: Cluster) -> None:
         lambda: status(cluster, "PodDisruptionBudget", "web").get("currentHealthy") == 2, "healthy"
     )
     name = names(cluster)[0]
-    place = f"/api/v1/namespaces/default/pods/{name}/eviction"
-    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
     with raw(cluster) as client:
-        assert client.post(place, json=body).status_code == 429
+        assert _evicted(client, name) == 429
         cluster.patch("PodDisruptionBudget", "web", {"spec": {"minAvailable": 1}})
         until(
             lambda: status(cluster, "PodDisruptionBudget", "web")["disruptionsAllowed"] == 1,
             "one may go",
         )
-        assert client.post(place, json=body).status_code == 201
+        assert _evicted(client, name) == 201
+
+
+def test_a_budget_counts_a_pod_that_was_told_to_end_as_gone_at_once(cluster: Cluster) -> None:
+    """Two evictions one after the other: the second waits until another pod is ready."""
+    selector = {"matchLabels": {"app": "web"}}
+    cluster.create("PodDisruptionBudget", "web", spec={"maxUnavailable": 1, "selector": selector})
+    late = {"exec": {"command": ["sleep", "1"]}, "timeoutSeconds": 9}
+    made = template("web", "busybox", command=["sleep", "99"], readinessProbe=late)
+    cluster.create_object(workload("Deployment", "web", made, 2))
+    allowed = partial(status, cluster, "PodDisruptionBudget", "web")
+    until(lambda: allowed().get("disruptionsAllowed") == 1, "one may go")
+    first, second = names(cluster)
+    with raw(cluster) as client:
+        assert [_evicted(client, name) for name in (first, second)] == [201, 429]
+        until(lambda: allowed()["disruptionsAllowed"] == 1, "another pod is ready")
+        assert allowed()["expectedPods"] == 2
+        assert _evicted(client, second) == 201
+
+
+def _evicted(client: httpx2.Client, name: str) -> int:
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    place = f"/api/v1/namespaces/default/pods/{name}/eviction"
+    return client.post(place, json=body).status_code
 
 
 def test_a_job_runs_until_it_succeeded(cluster: Cluster) -> None:

@@ -147,6 +147,36 @@ def test_a_quota_admits_only_pods_that_state_what_it_limits(cluster: Cluster) ->
     cluster.create_object(pod("p", resources=limits))
 
 
+def test_a_quota_has_room_for_so_many_objects(cluster: Cluster) -> None:
+    hard = {"configmaps": "1", "count/deployments.apps": 0, "services.loadbalancers": 0}
+    cluster.create("Namespace", "full")
+    until(lambda: cluster.get("ConfigMap", "kube-root-ca.crt", "full"), "one ConfigMap is there")
+    cluster.create("ResourceQuota", "q", "full", spec={"hard": hard})
+    text = "exceeded quota: q, requested: configmaps=1, used: configmaps=1, limited: configmaps=1"
+    with pytest.raises(Failure, match=rf'configmaps "a" is forbidden: {text}'):
+        cluster.create("ConfigMap", "a", "full")
+    with pytest.raises(Failure, match=r"requested: count/deployments\.apps=1"):
+        cluster.create_object(workload("Deployment", "d", pod_like("d")), "full")
+    balanced = service("s", "s", type="LoadBalancer")
+    with pytest.raises(Failure, match=r"requested: services\.loadbalancers=1"):
+        cluster.create_object(balanced, "full")
+    cluster.create_object(service("s", "s"), "full")
+    cluster.delete("ResourceQuota", "q", "full")
+    cluster.create("ConfigMap", "a", "full")
+
+
+def test_a_limit_range_fills_in_and_refuses(cluster: Cluster) -> None:
+    """The words are those that `sitectl check` reads."""
+    most = {"type": "Container", "max": {"memory": "256Mi"}, "default": {"memory": "128Mi"}}
+    cluster.create("LimitRange", "small", spec={"limits": [most]})
+    made = cluster.create_object(pod("p"))
+    (container,) = made["spec"]["containers"]
+    assert container["resources"]["limits"] == {"memory": "128Mi"}
+    text = "maximum memory usage per Container is 256Mi, but limit is 512Mi"
+    with pytest.raises(Failure, match=rf'pods "q" is forbidden: {text}'):
+        cluster.create_object(pod("q", resources={"limits": {"memory": "512Mi"}}))
+
+
 def test_unknown_fields_are_dropped_and_named_in_a_warning(cluster: Cluster, client: Any) -> None:
     made = client.create(MAP(**{"metadata": {"name": "a"}, "daat": {}}), namespace="default")
     assert "daat" not in made

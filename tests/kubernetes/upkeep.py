@@ -10,7 +10,15 @@ from tests.kubernetes.registry import FOREGROUND, ORPHAN, now
 from tests.kubernetes.resources import Json, Resource
 from tests.kubernetes.selectors import of_object
 from tests.kubernetes.storage import Change, Key, key_of, owners
-from tests.kubernetes.world import Reconcile, World, condition, is_ending, is_ready
+from tests.kubernetes.world import (
+    Reconcile,
+    World,
+    condition,
+    is_ending,
+    is_owned,
+    is_ready,
+    share,
+)
 
 ROOT_CA: Final = "kube-root-ca.crt"
 
@@ -201,15 +209,32 @@ def disruption_budgets(world: World, namespace: str) -> None:
             for pod in world.all("Pod", namespace)
             if matches(pod["metadata"].get("labels") or {})
         ]
-        healthy = sum(map(is_ready, pods))
-        wanted = int(found["spec"].get("minAvailable", 0))
+        healthy = sum(is_ready(pod) and not is_ending(pod) for pod in pods)
+        expected, wanted = len(pods), found["spec"].get("minAvailable", 0)
         if "maxUnavailable" in found["spec"]:
-            wanted = len(pods) - int(found["spec"]["maxUnavailable"])
+            expected = _wanted_pods(world, namespace, pods)
+            wanted = max(expected - share(found["spec"]["maxUnavailable"], expected, up=True), 0)
+        elif isinstance(wanted, str):
+            expected = _wanted_pods(world, namespace, pods)
+            wanted = share(wanted, expected, up=True)
         world.set_status(
             found,
             currentHealthy=healthy,
             desiredHealthy=wanted,
             disruptionsAllowed=max(healthy - wanted, 0),
-            expectedPods=len(pods),
+            expectedPods=expected,
             observedGeneration=found["metadata"]["generation"],
         )
+
+
+def _wanted_pods(world: World, namespace: str, pods: list[Json]) -> int:
+    """How many pods their Deployments and other controllers should have."""
+    makers: dict[str, int] = {}
+    for pod in pods:
+        for kind in ("ReplicaSet", "StatefulSet"):
+            for maker in world.all(kind, namespace):
+                if is_owned(pod, maker):
+                    above = (d for d in world.all("Deployment", namespace) if is_owned(maker, d))
+                    scaled = next(above, maker)
+                    makers[scaled["metadata"]["uid"]] = scaled["spec"]["replicas"]
+    return sum(makers.values())

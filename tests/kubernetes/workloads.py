@@ -1,7 +1,6 @@
 """Deployments, ReplicaSets, StatefulSets, DaemonSets and Jobs: what they make of pods."""
 
 import copy
-import math
 from typing import Any, Final
 
 from tests.kubernetes import selectors
@@ -16,6 +15,7 @@ from tests.kubernetes.world import (
     is_owned,
     is_ready,
     owner_of,
+    share,
     short_hash,
 )
 
@@ -186,13 +186,6 @@ def _revision(found: Json) -> int:
     return int((found["metadata"].get("annotations") or {}).get(REVISION, 0))
 
 
-def _share(value: Any, whole: int, *, up: bool) -> int:
-    if isinstance(value, str) and value.endswith("%"):
-        exact = whole * int(value[:-1]) / 100
-        return math.ceil(exact) if up else math.floor(exact)
-    return int(value)
-
-
 def _scale(world: World, found: Json, replicas: int) -> None:
     def edit(edited: Json) -> None:
         if edited["spec"]["replicas"] != replicas:
@@ -217,8 +210,8 @@ def _roll(world: World, found: Json, newest: Json, old: list[Json]) -> None:
             _scale(world, newest, wanted)
         return
     rolling = spec["strategy"]["rollingUpdate"]
-    surge = _share(rolling["maxSurge"], wanted, up=True)
-    unavailable = _share(rolling["maxUnavailable"], wanted, up=False)
+    surge = share(rolling["maxSurge"], wanted, up=True)
+    unavailable = share(rolling["maxUnavailable"], wanted, up=False)
     if not surge and not unavailable:
         unavailable = 1
     current = newest["spec"]["replicas"]
@@ -276,7 +269,7 @@ def _deployment_status(world: World, name: str, namespace: str) -> None:
     ready = sum(map(is_ready, pods))
     wanted = found["spec"]["replicas"]
     rolling = found["spec"]["strategy"].get("rollingUpdate") or {"maxUnavailable": wanted}
-    least = wanted - _share(rolling["maxUnavailable"], wanted, up=False)
+    least = wanted - share(rolling["maxUnavailable"], wanted, up=False)
     is_done = len(updated) == wanted == len(pods) and ready >= wanted
     is_enough = ready >= least
     conditions = condition(

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -130,6 +131,14 @@ def is_over(pod: Json) -> bool:
 def short_hash(value: Any) -> str:
     """A short stable name for a value."""
     return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:10]
+
+
+def share(value: Any, whole: int, *, up: bool) -> int:
+    """A number, or a percentage of ``whole``, as ``maxSurge`` and budgets state it."""
+    if isinstance(value, str) and value.endswith("%"):
+        exact = whole * int(value[:-1]) / 100
+        return math.ceil(exact) if up else math.floor(exact)
+    return int(value)
 
 
 def condition(found: Json, kind: str, status: bool, reason: str, message: str = "") -> list[Json]:
