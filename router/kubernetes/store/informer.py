@@ -29,6 +29,7 @@ from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, metadata, name_of
 from router.kubernetes.store.selections import Selection, last_writer
+from router.kubernetes.store.supervise import woken
 from router.model import limits
 from router.model.ticks import doubled_s
 
@@ -72,6 +73,7 @@ class Informer:
         self.trouble = ""
         """The last fault, for people; empty: none since it was last heard."""
         self._is_watching = False  # The server answered the watch of this round.
+        self._answers = asyncio.Event()
 
     @property
     def kind(self) -> str:
@@ -108,6 +110,11 @@ class Informer:
         """The kind is read in another version from now on: list it again."""
         self._version = ""
 
+    def note_answer(self) -> None:
+        """The server answers others: one that could not be reached is not waited for any longer."""
+        if self.fault is not None and self.fault.reason == UNREACHABLE:
+            self._answers.set()
+
     async def run(self) -> None:
         """Mirror until cancelled."""
         failures = 0
@@ -129,7 +136,8 @@ class Informer:
                 if not (is_cut and held):
                     self._version = ""
             if wait_s := self._wait_s(error, failures):
-                await asyncio.sleep(wait_s)
+                self._answers.clear()
+                await woken(self._answers, wait_s)
 
     async def _round(self) -> ApiError | None:
         """List if need be, then watch until that ends."""

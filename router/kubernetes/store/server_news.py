@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from typing import Final
 
 from router.kubernetes.client.errors import (
     LATE,
@@ -25,6 +26,8 @@ from router.kubernetes.store.informer import Informer
 from router.model import limits
 from router.model.errors import ConfigError
 
+_KINDS_NAMED_MAX: Final = 2  # Of more it is the server.
+
 
 class ServerNews:
     """Reads the mirrors of a namespace at the moment of asking."""
@@ -33,11 +36,22 @@ class ServerNews:
         self._informers = tuple(informers)
         self._asked: Callable[[], ServerSilence | None] = _nothing
         self._away_since = ""  # UTC, for people; empty: the server answers.
+        self._silent: set[Informer | None] = set()  # None: calls are.
 
     def follow(self, asked: Callable[[], ServerSilence | None]) -> None:
         """``asked``: the silence that calls meet. A watch takes minutes to notice that a server
         hangs."""
         self._asked = asked
+
+    def look(self) -> None:
+        """After any news: when the server answers one again, no other waits any longer to ask."""
+        silent: set[Informer | None] = {i for i in self._informers if i.silence is not None}
+        if self._asked() is not None:
+            silent.add(None)
+        if self._silent - silent:
+            for informer in self._informers:
+                informer.note_answer()
+        self._silent = silent
 
     @property
     def due_s(self) -> float | None:
@@ -90,10 +104,23 @@ class ServerNews:
             return
         if not self._away_since:
             self._away_since = stamp_of(datetime.fromtimestamp(time.time() - away_s, UTC))
-        what, hint = _told(silences[0].fault, self._away_since)
-        yield ConfigError(
-            "Kubernetes", "", f"{what}; what was known then serves", hint=hint, code="SW0439"
-        )
+        fault = silences[0].fault
+        what, hint = _told(fault, self._away_since)
+        counts = self._what_counts() if fault.status else "; what was known then serves"
+        yield ConfigError("Kubernetes", "", what + counts, hint=hint, code="SW0439")
+
+    def _what_counts(self) -> str:
+        """The end of a sentence that says which errors the server answers with."""
+        required = [i for i in self._informers if not i.selection.optional]
+        silent = sorted({i.kind for i in required if i.silence is not None})
+        if not silent:
+            return (
+                f" when Lease/{ROUTER} is renewed, without which this router writes no Service, "
+                "Event or status; it goes on reading objects"
+            )
+        if len(silent) <= _KINDS_NAMED_MAX:
+            return f" for {' and '.join(silent)} objects; what was known of them then serves"
+        return "; what was known then serves"
 
 
 def _lasts(refused: Informer, now: float) -> bool:

@@ -216,6 +216,7 @@ class KubernetesStore:
 
     def poke(self) -> None:
         """Look now, whether anything changed or not."""
+        self._server.look()
         self._woken.set()
 
     def declared(self, services: Mapping[str, ServiceSpec], exports: Exports = NO_EXPORTS) -> None:
@@ -232,6 +233,7 @@ class KubernetesStore:
         self.followed_until(kind)
         self._dirty.add(kind)
         self._unfollowed.add(kind)
+        self._server.look()
         self._woken.set()
 
     def _changed_elsewhere(self, what: str) -> None:

@@ -26,6 +26,7 @@ from tests.unit.kubernetes.objects_made import pod
 from tests.unit.virtual_loop import run, running
 
 SITE = {"kind": "ConfigMap", "metadata": {"name": "skupper-site"}, "data": {"name": "west"}}
+SERVER_ERROR = ApiError(500, "InternalError", "an error")
 FORBIDDEN = ApiError(403, "Forbidden", 'pods is forbidden: cannot list resource "pods"')
 
 
@@ -545,6 +546,62 @@ def test_a_server_that_hangs_is_told_by_calls_before_any_watch_notices() -> None
             found.clear()
             told.store.poke()
             await told.until(lambda: not told.codes())
+
+    run(story())
+
+
+def test_errors_for_some_kinds_are_told_of_these_alone() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            await asyncio.sleep(10)
+            for kind in ("Pod", "EndpointSlice"):
+                server = cluster.of(kind)
+                server.watch_faults = [UNREACHABLE, *[SERVER_ERROR] * 8]
+                server.list_faults = [SERVER_ERROR] * 8
+                server.cut(CUT)
+            await told.until(lambda: told.codes() == ["SW0439"], limits.API_AWAY_S + 1)
+            assert told.errors[0].reason.endswith(
+                "(HTTP 500: an error) for EndpointSlice and Pod objects; what was known of them "
+                "then serves"
+            )
+
+    run(story())
+
+
+def test_errors_for_the_lease_alone_keep_nothing_from_being_read() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            now = asyncio.get_running_loop().time()
+            told.store.follow_calls(lambda: ServerSilence(now, SERVER_ERROR))
+            told.store.poke()
+            await told.until(lambda: told.codes() == ["SW0439"], limits.API_AWAY_S + 1)
+            assert told.errors[0].reason.endswith(
+                "(HTTP 500: an error) when Lease/spillway-router is renewed, without which this "
+                "router writes no Service, Event or status; it goes on reading objects"
+            )
+
+    run(story())
+
+
+def test_a_server_that_came_back_is_asked_for_all_kinds_once_it_answers_one() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            await asyncio.sleep(10)
+            for server in cluster.kinds.values():
+                server.watch_faults, server.list_faults = [UNREACHABLE] * 99, [UNREACHABLE] * 99
+                server.cut(CUT)
+            await asyncio.sleep(8 * limits.WATCH_BACKOFF_MAX_S)  # All wait for as long as any.
+            assert told.codes() == ["SW0439"]
+            back_at = asyncio.get_running_loop().time()
+            for server in cluster.kinds.values():
+                server.watch_faults, server.list_faults = [], []
+            await told.until(lambda: not told.codes(), limits.WATCH_BACKOFF_MAX_S)
+            again = [server.watches[-1] for server in cluster.kinds.values() if server.watches]
+            assert min(again) > back_at
+            assert max(again) - min(again) < 0.1
 
     run(story())
 
