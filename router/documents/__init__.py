@@ -14,6 +14,7 @@ from router.documents.text import KINDS, file_name, plain, read, read_bytes, unr
 from router.documents.wanted import (
     Agreement,
     Listening,
+    RefusedPods,
     UnreadyPod,
     Wanted,
     clashes,
@@ -25,6 +26,7 @@ __all__ = [
     "KINDS",
     "Agreement",
     "Listening",
+    "RefusedPods",
     "UnreadyPod",
     "Wanted",
     "clashes",

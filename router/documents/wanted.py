@@ -59,6 +59,14 @@ class UnreadyPod(msgspec.Struct, frozen=True):
     why: str
 
 
+class RefusedPods(msgspec.Struct, frozen=True):
+    """Since when the cluster makes no further pod (Unix seconds), why, and the next step."""
+
+    since: float
+    why: str
+    step: str
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What a site should be. ``name`` is the site's; the tables go by document name.
 
@@ -72,7 +80,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     router's share of the slots that are left of a drained site; None: it is all of them.
     ``capped_before``: by service, of the slots of a cap of the site those of its routers before
     this one. ``exports``: services behind which there is a ServiceExport. ``unready``: pods of
-    other routers of this site that are not ready, by name.
+    other routers of this site that are not ready, by name. ``refused``: of those that are missing.
     Nobody changes the tables: a new state is a new value.
     """
 
@@ -94,6 +102,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     shares: Agreement | None = None
     exports: dict[str, ExportTerms] = {}
     unready: Mapping[str, UnreadyPod] = {}
+    refused: RefusedPods | None = None
 
     @property
     def rules(self) -> SharingRules:

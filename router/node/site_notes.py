@@ -17,6 +17,7 @@ from router.node.problems.capacity_hints import capacity_hints
 from router.node.problems.strict_notes import strict_notes
 from router.node.problems.weight_hints import weight_hints
 from router.node.services.services import SiteServices
+from router.node.services.share_run import ShareRun
 from router.routing.edges.edge import Routing
 
 
@@ -32,6 +33,7 @@ class SiteNotes:
         "_readings",
         "_routing",
         "_services",
+        "_shares",
         "_utc",
     )
 
@@ -44,12 +46,13 @@ class SiteNotes:
         routing: Routing,
         readings: Readings,
         services: SiteServices,
+        shares: ShareRun,
         offers: NewOffers,
         ejections: EjectionNews,
     ) -> None:
         self._network, self._utc = network, utc
         self._name, self._links, self._routing = name, links, routing
-        self._readings, self._services = readings, services
+        self._readings, self._services, self._shares = readings, services, shares
         self._offers, self._ejections = offers, ejections
 
     def notes(self, config: Sequence[Note], wanted: Wanted) -> tuple[Note, ...]:
@@ -63,6 +66,10 @@ class SiteNotes:
             *self._services.notes(),
             *config,
             *absent_routers.notes_of_pods(wanted.unready, time.time()),
+            *absent_routers.notes_of_refusal(wanted.refused, time.time()),
+            *absent_routers.notes_of_lost_links(
+                self._shares.unlinked, self._network.now(), self._utc
+            ),
             *self._of_peers(wanted),
             *notes_of_bars(table),
             *self._offers.notes(table, self._readings.used_services(), rules),

@@ -275,6 +275,7 @@ class SiteRouter:
             self.routing,
             self.readings,
             self.site_services,
+            self.shares,
             self.news.offers,
             EjectionNews(self.forwarder, self.names.site, self._tell, utc),
         )

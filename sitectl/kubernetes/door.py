@@ -6,12 +6,11 @@ socket stays a file that only the pod's own user opens.
 
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from router.kubernetes.client.errors import FORBIDDEN, ApiError, admission_step
+from router.kubernetes.client.errors import refused_pod_step
 from router.kubernetes.manifests.image import LOCAL
 from router.kubernetes.objects.names import (
     COMPONENT_LABEL,
@@ -20,7 +19,7 @@ from router.kubernetes.objects.names import (
     ROUTER_CONTAINER,
     STARTING,
 )
-from router.kubernetes.objects.objects import Object, metadata, name_of, part
+from router.kubernetes.objects.objects import Object, metadata, name_of, part, pod_refusal
 from sitectl.base.failure import Exit, Failure, unreachable
 from sitectl.base.options import IN_POD_VARIABLE
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
@@ -30,8 +29,6 @@ SELECTOR = f"{COMPONENT_LABEL}={COMPONENT_ROUTER}"
 SITE_DIR_VARIABLE = "SPILLWAY_SITE_DIR"
 STATE_VARIABLE = "SITECTL_STATE"
 IN_POD_STATE = "/var/lib/spillway"
-_LIMIT_RANGE = re.compile(r"(usage|ratio) per (Container|Pod) is")
-"""In a LimitRange's refusal of a pod, "maximum cpu usage per Container is 200m, but limit is 2"."""
 _ENDED = frozenset(("Failed", "Succeeded"))
 _NO_IMAGE = frozenset(("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"))
 
@@ -191,23 +188,11 @@ def _why_not_ready(living: Sequence[Object], namespace: str) -> tuple[str, str]:
 
 def refused_pods(deployment: Object) -> tuple[str, str] | None:
     """Why the cluster makes no further pod of it, and the next step; None: it refuses none."""
-    for condition in part(deployment, "status", "conditions") or []:
-        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
-            said = str(condition.get("message") or condition.get("reason"))
-            why = f"the cluster makes no pod of Deployment {ROUTER}: {said}"
-            return why, _step_after(said)
-    return None
-
-
-def _step_after(said: str) -> str:
-    """The next step after admission refused a pod with these words."""
-    if _LIMIT_RANGE.search(said):
-        return (
-            "kubectl describe limitrange; then sitectl update with --router-cpu, --router-memory, "
-            "--router-cpu-limit and --router-memory-limit within it"
-        )
-    step = admission_step(ApiError(FORBIDDEN, "Forbidden", said))
-    return step or f"kubectl describe deployment {ROUTER}"
+    refused = pod_refusal(deployment)
+    if refused is None:
+        return None
+    said, _ = refused
+    return f"the cluster makes no pod of Deployment {ROUTER}: {said}", refused_pod_step(said)
 
 
 def is_ready(pod: Object) -> bool:

@@ -5,10 +5,12 @@ Answers that are not what was asked for are errors, too: proxies in between answ
 """
 
 import random
+import re
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
+from router.kubernetes.objects.names import ROUTER
 from router.model import limits
 from router.model.errors import RouterError
 from router.model.ticks import doubled_s
@@ -28,6 +30,8 @@ UNTRUSTED: Final = "Untrusted"
 """The server's certificate is of no CA that this router trusts, so nothing was asked."""
 SILENT: Final = "the API server does not answer: "
 """So begins the text of an error without any answer."""
+_LIMIT_RANGE: Final = re.compile(r"(usage|ratio) per (Container|Pod) is")
+"""In a LimitRange's refusal of a pod, "maximum cpu usage per Container is 200m, but limit is 2"."""
 TOO_LARGE: Final = 413
 """Also of an answer that is larger than `limits.API_ANSWER_BYTES_MAX`."""
 
@@ -98,6 +102,17 @@ class ServerSilence(NamedTuple):
 
     since: float
     fault: ApiError
+
+
+def refused_pod_step(message: str) -> str:
+    """The next step about a router's pod that the cluster did not make, by the server's words."""
+    if _LIMIT_RANGE.search(message):
+        return (
+            "kubectl describe limitrange; then sitectl update with --router-cpu, --router-memory, "
+            "--router-cpu-limit and --router-memory-limit within it"
+        )
+    step = admission_step(ApiError(FORBIDDEN, "Forbidden", message))
+    return step or f"kubectl describe deployment {ROUTER}"
 
 
 _QUOTA_REFUSES: Final = ("exceeded quota", "failed quota", "insufficient quota")

@@ -10,6 +10,8 @@ Object = Mapping[str, Any]
 """One object, JSON as the API gives it: ``apiVersion kind metadata spec …``."""
 
 NO_OBJECTS: Final[Mapping[str, Object]] = {}
+REPLICA_FAILURE: Final = "ReplicaFailure"
+"""The condition of a Deployment whose next pod the API server does not take."""
 
 
 class OtherNamespace(msgspec.Struct, frozen=True):
@@ -125,6 +127,15 @@ def part(found: object, *path: str) -> Any:
             return None
         found = found.get(key)
     return found
+
+
+def pod_refusal(deployment: Object) -> tuple[str, str] | None:
+    """Why the cluster makes no further pod of it, and since when; None: it refuses none."""
+    for one in part(deployment, "status", "conditions") or []:
+        if one.get("type") == REPLICA_FAILURE and one.get("status") == "True":
+            told = str(one.get("message") or one.get("reason"))
+            return told, str(one.get("lastTransitionTime") or "")
+    return None
 
 
 def is_going(found: Object) -> bool:

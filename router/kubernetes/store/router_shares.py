@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from router.documents import Wanted
+from router.documents import RefusedPods, Wanted
 from router.documents.division import divided
-from router.kubernetes.objects.objects import Object
+from router.kubernetes.client.errors import refused_pod_step
+from router.kubernetes.objects.objects import Object, pod_refusal, seconds_of
 from router.kubernetes.services.endpoint_slices import Family
 from router.kubernetes.targets import replicas
 from router.kubernetes.targets.replicas import HeardRouters
@@ -34,9 +35,13 @@ class RouterShares:
         return max(limits.OBJECTS_SETTLE_MAX_S, self._until - time.time())
 
     def divide(
-        self, wanted: Wanted, pods: Mapping[str, Object], families: Sequence[Family]
+        self,
+        wanted: Wanted,
+        pods: Mapping[str, Object],
+        deployment: Object | None,
+        families: Sequence[Family],
     ) -> Wanted:
-        """``wanted`` as it is for this router."""
+        """``wanted`` as it is for this router. ``deployment``: that makes the site's routers."""
         links = wanted.site.ingress != "none"  # Else none of them listens for links: an edge.
         heard, now = self._heard(), time.time()
         partners = None
@@ -46,7 +51,9 @@ class RouterShares:
             pods, self._own, now, agrees=links, heard=partners
         )
         wanted = msgspec.structs.replace(
-            divided(wanted, division), unready=replicas.unready(pods, self._own)
+            divided(wanted, division),
+            unready=replicas.unready(pods, self._own),
+            refused=_refused(deployment),
         )
         if not links:
             return wanted
@@ -55,3 +62,11 @@ class RouterShares:
         ends = (one for one in (self._until, until) if one is not None)
         self._until = min(ends, default=None)
         return msgspec.structs.replace(wanted, siblings=siblings, shares=agreement)
+
+
+def _refused(deployment: Object | None) -> RefusedPods | None:
+    refusal = None if deployment is None else pod_refusal(deployment)
+    if refusal is None:
+        return None
+    said, since = refusal
+    return RefusedPods(seconds_of(since) or 0.0, said, refused_pod_step(said))

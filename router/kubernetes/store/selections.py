@@ -15,6 +15,7 @@ from router.kubernetes.objects.names import (
     DOCUMENTS_LABEL,
     OWNERS_CONFIGMAP,
     PREFIX,
+    ROUTER,
     SERVICES_CONFIGMAP,
     SITE_CONFIGMAP,
     SKUPPER_PREFIX,
@@ -22,6 +23,7 @@ from router.kubernetes.objects.names import (
     TOKEN_CLAIM,
     TYPE_LABEL,
 )
+from router.kubernetes.objects.objects import REPLICA_FAILURE
 from router.kubernetes.services import endpoint_slices
 from router.kubernetes.services.last_applied import NOTE
 from router.kubernetes.targets.pods import is_router
@@ -137,13 +139,21 @@ def endpoint_slice(found: Kept) -> Kept:
 
 
 def workload(found: Kept) -> Kept:
-    """A workload without its status and without most of what its pods are made of."""
+    """A workload without its status and without most of what its pods are made of.
+
+    Of the routers' own also that the cluster refuses their pods.
+    """
     spec = _dict(found.get("spec"))
     template = _dict(spec.get("template"))
     of_pods, pods = _dict(template.get("metadata")), _dict(template.get("spec"))
     metadata = _without(found.get("metadata"), ("managedFields", "resourceVersion", "generation"))
     annotations = _without(metadata.get("annotations"), (NOTE,))
-    return _only(found, ("apiVersion", "kind")) | {
+    kept = _only(found, ("apiVersion", "kind"))
+    if metadata.get("name") == ROUTER:
+        conditions = _list(_dict(found.get("status")).get("conditions"))
+        refusals = [one for one in conditions if one.get("type") == REPLICA_FAILURE]
+        kept["status"] = {"conditions": refusals}
+    return kept | {
         "metadata": metadata | {"annotations": annotations},
         "spec": _only(spec, ("selector", "serviceName", "replicas", "ordinals"))
         | {

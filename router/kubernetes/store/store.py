@@ -20,7 +20,7 @@ from router.documents import Wanted
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ServerSilence
 from router.kubernetes.objects.findings import STILL_IN_FORCE
-from router.kubernetes.objects.names import SITE_CONFIGMAP
+from router.kubernetes.objects.names import ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, section
 from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.services.endpoint_slices import BOTH, Family, family_of
@@ -299,7 +299,9 @@ class KubernetesStore:
             promised=plan.promised,
             exports=exported,
         )
-        wanted = self.shares.divide(wanted, self._snapshot.of("Pod"), self._families)
+        deployment = self._snapshot.get("Deployment", ROUTER)
+        pods = self._snapshot.of("Pod")
+        wanted = self.shares.divide(wanted, pods, deployment, self._families)
         planned = (*plan.findings, *cluster_plan.findings)
         errors = self._errors([*expanded.errors, *remaining, *planned])
         reading = news(self._last, wanted, errors)

@@ -159,9 +159,9 @@ CODES: Final = (
     Code(
         "SW0684",
         "A router of this site does not serve",
-        "The site has several routers, and one of them is not ready, or does not link to this one, "
-        "for 15 s by now. The others serve; its part of each capacity is unused on hosts, and "
-        "divided among the others in a namespace.",
+        "The site has several routers, and one of them is not ready, is not linked to this one, or "
+        "is not made by the cluster, for 15 s by now. The others serve; its part of each capacity "
+        "is unused on hosts, and divided among the others in a namespace.",
         "As the text says: kubectl describe pod NAME, or sitectl status on its host",
     ),
     Code(

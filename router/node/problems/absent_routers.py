@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from router.documents import UnreadyPod
+from router.documents import RefusedPods, UnreadyPod
 from router.link.sessions.link_status import LinkStatus
 from router.model import limits
 from router.model.events import Note
@@ -18,6 +18,31 @@ def notes_of_pods(unready: Mapping[str, UnreadyPod], now: float) -> Iterator[Not
             yield _note(
                 f"The router of pod {name} does not serve since {since}: {pod.why}.",
                 f"kubectl describe pod {name}",
+            )
+
+
+def notes_of_refusal(refused: RefusedPods | None, now: float) -> Iterator[Note]:
+    """``now``: Unix seconds."""
+    if refused is not None and now - refused.since >= limits.ROUTER_ABSENT_S:
+        since = time_of_day(utc_of(refused.since) or "")
+        yield _note(
+            f"The cluster makes no further router of this site since {since}: {refused.why}",
+            refused.step,
+        )
+
+
+def notes_of_lost_links(
+    unlinked: Mapping[str, float], now: float, utc: Callable[[float], str]
+) -> Iterator[Note]:
+    """``unlinked``: since when routers that serve are not linked to this one, by their pods.
+    ``now``: monotonic seconds, as those; ``utc``: of them."""
+    for name, began in sorted(unlinked.items()):
+        if now - began >= limits.ROUTER_ABSENT_S:
+            yield _note(
+                f"The router of pod {name} is not linked to this one since "
+                f"{time_of_day(utc(began))}: requests go from one to the other over other sites, "
+                "if at all.",
+                "Let the routers reach each other's link port: kubectl get networkpolicies",
             )
 
 

@@ -49,6 +49,7 @@ class ShareRun:
         self._awaits_since: float | None = None
         self._heard: frozenset[str] = frozenset()
         self._heard_changed: Callable[[], None] = lambda: None
+        self._unlinked: dict[str, float] = {}
 
     def follow_heard(self, changed: Callable[[], None]) -> None:
         """Call ``changed`` when `heard` has become another."""
@@ -63,6 +64,7 @@ class ShareRun:
         """
         if sharing is None:
             self._shares = self._sharing = self._awaits_since = None
+            self._unlinked = {}
             return
         self._sharing, self._planned = sharing, planned
         if self._shares is None or self._shares.own != sharing.own:
@@ -136,6 +138,14 @@ class ShareRun:
         """
         return self._heard if all(self._links.adjacencies.sharing.values()) else None
 
+    @property
+    def unlinked(self) -> Mapping[str, float]:
+        """Since when (monotonic) routers that serve, and were heard before, are no longer linked.
+
+        By their names. One that was never heard is a problem (`problems`).
+        """
+        return self._unlinked
+
     def problems(self, utc: Callable[[float], str]) -> tuple[Problem, ...]:
         """That other routers of the site cannot be heard, so that shares stay unused."""
         since, shares = self._awaits_since, self._shares
@@ -187,6 +197,7 @@ class ShareRun:
             others, down = frozenset(), {}
         shares.see(sharing.division, others, self._stated(), down)
         self._note_awaited(shares)
+        self._note_unlinked(sharing.ready)
 
     def _awaited(self, shares: Shares) -> frozenset[str]:
         """Who does not agree, or serves clients and was never heard."""
@@ -200,6 +211,13 @@ class ShareRun:
             self._awaits_since = None
         elif self._awaits_since is None:
             self._awaits_since = self._network.now()
+
+    def _note_unlinked(self, ready: frozenset[str]) -> None:
+        linked = self._links.adjacencies.sharing
+        members = {said.member for router, said in self._members.items() if router in linked}
+        missing = (ready & (self.heard or frozenset())) - members
+        now = self._network.now()
+        self._unlinked = {one: self._unlinked.get(one, now) for one in missing}
 
     def _stated(self) -> dict[str, int]:
         """This router's shares, by resource."""

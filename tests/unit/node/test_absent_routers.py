@@ -4,13 +4,18 @@ from collections.abc import Iterable
 
 import msgspec
 
-from router.documents import UnreadyPod
+from router.documents import RefusedPods, UnreadyPod
 from router.link.sessions.link_status import LinkStatus
 from router.link.sessions.lost_races import LinkState
 from router.model import limits
 from router.model.events import Note
 from router.model.ids import RouterId
-from router.node.problems.absent_routers import notes_of_peers, notes_of_pods
+from router.node.problems.absent_routers import (
+    notes_of_lost_links,
+    notes_of_peers,
+    notes_of_pods,
+    notes_of_refusal,
+)
 
 NOON = 1_767_268_800.0
 """12:00:00 UTC, Unix seconds."""
@@ -107,3 +112,30 @@ def test_a_second_family_of_a_router_that_is_linked_is_not_missed() -> None:
     assert missed(second_4, second_6, third_4, third_6) == ["10.0.0.3:55671"]
     assert missed(third_4, third_6) == ["10.0.0.3:55671"]
     assert missed(second_6) == ["[fd00::2]:55671"]
+
+
+def test_a_pod_whose_router_serves_and_is_no_longer_linked_is_named() -> None:
+    def at(now: float) -> list[str]:
+        lost = {"spillway-router-b": 100.0, "spillway-router-c": 110.0}
+        return said(notes_of_lost_links(lost, now, lambda at: f"2026-01-01T12:01:{at - 100:02.0f}"))
+
+    assert at(100 + limits.ROUTER_ABSENT_S - 0.1) == []
+    (message,) = at(100 + limits.ROUTER_ABSENT_S)
+    assert message == (
+        "The router of pod spillway-router-b is not linked to this one since 12:01:00 UTC: "
+        "requests go from one to the other over other sites, if at all."
+    )
+    assert len(at(110 + limits.ROUTER_ABSENT_S)) == 2
+
+
+def test_a_router_that_the_cluster_refuses_to_make_is_told_with_the_servers_words() -> None:
+    refused = RefusedPods(NOON, 'pods "r" is forbidden: exceeded quota: q', "raise it")
+    assert said(notes_of_refusal(None, NOON)) == []
+    late = NOON + limits.ROUTER_ABSENT_S
+    assert said(notes_of_refusal(refused, late - 0.1)) == []
+    (note,) = notes_of_refusal(refused, late)
+    assert note.message == (
+        "The cluster makes no further router of this site since 12:00:00 UTC: "
+        'pods "r" is forbidden: exceeded quota: q'
+    )
+    assert note.hint == "raise it"

@@ -191,3 +191,25 @@ def test_what_is_divided_without_an_older_router_is_not_used_once_it_is_linked()
     here.run.met(OTHER)
     assert here.run.limited(here.planned).cap == SiteCap(slots=0), "the other one uses its share"
     assert here.divide(BOTH) is here.planned
+
+
+def test_a_router_that_serves_and_was_linked_is_told_of_once_it_no_longer_is() -> None:
+    here = Here()
+    here.divide(msgspec.structs.replace(BOTH, ready=frozenset({"b"})))
+    here.internet.run_until(1.0)
+    assert here.run.unlinked == {}, "it was never heard: that is another matter"
+    here.run.received(OTHER, agrees("ab", 1))
+    here.internet.run_until(3.0)
+    assert here.run.unlinked == {}
+    here.links.sharing = {}
+    here.internet.run_until(9.0)
+    ((name, since),) = here.run.unlinked.items()
+    assert name == "b"
+    assert 3.0 <= since <= 3.0 + limits.SHARES_REPEAT_S
+    here.divide(BOTH)
+    assert here.run.unlinked == {}, "it is about to end"
+    here.divide(msgspec.structs.replace(BOTH, ready=frozenset({"b"})))
+    here.links.sharing = {OTHER: True}
+    here.run.received(OTHER, agrees("ab", 2))
+    here.internet.run_until(10.0)
+    assert here.run.unlinked == {}

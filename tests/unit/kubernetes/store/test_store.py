@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from router.documents import Wanted
+from router.documents import RefusedPods, Wanted
 from router.kubernetes.client.errors import SILENT, ApiError, ServerSilence, late, refused
 from router.kubernetes.objects.names import DOCUMENTS, DOCUMENTS_LABEL
 from router.kubernetes.store import store
@@ -602,6 +602,28 @@ def test_a_server_that_came_back_is_asked_for_all_kinds_once_it_answers_one() ->
             again = [server.watches[-1] for server in cluster.kinds.values() if server.watches]
             assert min(again) > back_at
             assert max(again) - min(again) < 0.1
+
+    run(story())
+
+
+def test_that_the_cluster_refuses_a_router_is_wanted_state_until_it_makes_it() -> None:
+    def routers(**status: Any) -> dict[str, Any]:
+        made = deployment("spillway-router")
+        del made["metadata"]["annotations"]
+        return made | {"status": status}
+
+    async def story() -> None:
+        text = 'pods "r-1" is forbidden: exceeded quota: q'
+        failure = {"type": "ReplicaFailure", "status": "True", "message": text}
+        failure["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+        cluster = ScriptedCluster(SITE, routers(readyReplicas=1))
+        async with store_of(cluster) as told:
+            step = "Raise the quota: kubectl describe resourcequota"
+            cluster.put(routers(readyReplicas=1, conditions=[failure]))
+            refused = RefusedPods(1_767_225_600.0, text, step)
+            await told.until(lambda: told.wanted.refused == refused)
+            cluster.put(routers(readyReplicas=2))
+            await told.until(lambda: told.wanted.refused is None)
 
     run(story())
 
