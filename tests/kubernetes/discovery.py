@@ -7,7 +7,12 @@ from tests.kubernetes.resources import Catalogue, Json, Resource
 
 AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 """Asked for by the Accept header, and the type of the answer."""
-_SCALE: Final = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+_OF_OTHER_KINDS: Final = {
+    "scale": {"group": "autoscaling", "version": "v1", "kind": "Scale"},
+    "eviction": {"group": "policy", "version": "v1", "kind": "Eviction"},
+    "token": {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"},
+}
+"""What subresources take. Where `eviction` has no group, `kubectl drain` deletes pods."""
 
 
 def answer(catalogue: Catalogue, path: str) -> Json | None:
@@ -81,7 +86,7 @@ def _entry(catalogue: Catalogue, resource: Resource) -> Json:
     subresources = [
         {
             "subresource": name,
-            "responseKind": {**kind, **(_SCALE if name == "scale" else {})},
+            "responseKind": {**kind, **_OF_OTHER_KINDS.get(name, {})},
             "verbs": _subresource(resource, name)["verbs"],
         }
         for name in resource.subresources
@@ -168,7 +173,7 @@ def _subresource(resource: Resource, name: str) -> Json:
         "kind": resource.kind,
         "verbs": verbs.get(name, ["get", "patch", "update"]),
     }
-    return {**entry, **_SCALE} if name == "scale" else entry
+    return {**entry, **_OF_OTHER_KINDS.get(name, {})}
 
 
 def _documents(catalogue: Catalogue) -> list[tuple[str, Json]]:

@@ -356,6 +356,15 @@ def test_a_budget_counts_a_pod_that_was_told_to_end_as_gone_at_once(cluster: Clu
         assert _evicted(client, second) == 201
 
 
+def test_a_node_is_drained_by_evictions(cluster: Cluster, kubectl: Kubectl) -> None:
+    """kubectl evicts where discovery says of which kind evictions are, and deletes elsewhere."""
+    cluster.create_object(workload("Deployment", "web", template("web"), 1))
+    until(lambda: names(cluster), "a pod")
+    kubectl("drain", NODE, "--force")
+    evicted = [one for one in cluster.faults.seen if one.wanted.subresource == "eviction"]
+    assert [one.code for one in evicted] == [201]
+
+
 def _evicted(client: httpx2.Client, name: str) -> int:
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
     place = f"/api/v1/namespaces/default/pods/{name}/eviction"
