@@ -1,16 +1,16 @@
-"""Everything that knows Kubernetes: what objects mean, one API client, and what a router writes.
+"""Kubernetes support: the meaning of objects, one API client, and the objects that a router writes.
 
 In: objects of one namespace, as JSON; facts of the router (declarations, tokens, Events).
-Out: wanted state for `process`; Secrets, Services, Events, a status ConfigMap; for `sitectl` and
-`deploy` the same meanings and manifests.
+Out: wanted state for `process`; Secrets, Services, Events and a status ConfigMap. `sitectl` and
+`deploy` use the same meanings and manifests.
 
-Pure, from the ground up: `objects`, then `services` (plans of Services), `targets`, `translation`
-(objects -> documents), `codecs` (what Secrets hold), `manifests`, `migration`.
-Shell: `client` (calls to an API server, for routers and `sitectl`), `store` (the namespace,
-watched), `trust` (Secrets and the files of a site), `leader` (what one replica writes),
+Pure, from the bottom up: `objects`, then `services` (plans of Services), `targets`, `translation`
+(objects -> documents), `codecs` (contents of Secrets), `manifests`, `migration`.
+Shell: `client` (calls to an API server, for routers and `sitectl`), `store` (watches the
+namespace), `trust` (Secrets and the files of a site), `leader` (writes, from one replica only),
 `controller` (installs sites).
 
 Invariants: only `client` and `trust.openshift` import an HTTP library, and only once a namespace is
-followed; nothing here is needed to serve: with the API server away the last state goes on.
-import-linter holds the layers.
+followed. Serving needs nothing in this package: while the API server is away the last state stays
+in use. import-linter enforces the layers.
 """

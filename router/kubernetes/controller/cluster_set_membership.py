@@ -1,4 +1,4 @@
-"""Which namespaces of a cluster take part in its cluster set, and what is known of that."""
+"""The namespaces of a cluster that take part in its cluster set, as far as they are known."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -24,7 +24,7 @@ class ClusterSite(msgspec.Struct, frozen=True):
     selector: Selector | None
 
     def members(self, namespaces: Iterable[Object]) -> frozenset[str]:
-        """The namespaces that take part, by their objects."""
+        """The names of the namespaces that take part, given all namespace objects."""
         return frozenset(name_of(each) for each in namespaces if self.has(each))
 
     def has(self, namespace: Object) -> bool:
@@ -38,7 +38,10 @@ class ClusterSite(msgspec.Struct, frozen=True):
 
 
 def cluster_site(found: Object | None, namespace: str) -> ClusterSite | ConfigError | None:
-    """What ConfigMap ``skupper-site`` of the controller's ``namespace`` says. None: it is off."""
+    """The cluster's site, from ConfigMap ``skupper-site`` of the controller's ``namespace``.
+
+    None: the cluster set is off.
+    """
     text = annotations(found).get(names.MCS_NAMESPACES) if found is not None else None
     if found is None or text is None:
         return None
@@ -61,7 +64,7 @@ def cluster_site(found: Object | None, namespace: str) -> ClusterSite | ConfigEr
 
 
 class Membership(msgspec.Struct, frozen=True):
-    """Who takes part, as far as is known: what ``site`` says of ``namespaces``, by name.
+    """The namespaces that take part, as far as known: ``site`` applied to ``namespaces`` (by name).
 
     ``site`` is `cluster_site` of the newest ConfigMap. ``namespaces`` None: they were never listed.
     """
@@ -83,14 +86,14 @@ class Membership(msgspec.Struct, frozen=True):
         return self.site if self.site.has(found) else None
 
     def has_left(self, namespace: str) -> bool:
-        """Whether the namespace certainly takes no part: a site that we made for it may go."""
+        """Whether the namespace certainly takes no part; then a site made for it may go."""
         if self.site is None:
             return True
         found = (self.namespaces or {}).get(namespace)
         return isinstance(self.site, ClusterSite) and found is not None and not self.site.has(found)
 
     def problem(self) -> ConfigError | None:
-        """Why it is not known who takes part."""
+        """Why the members are not known."""
         if not isinstance(self.site, ClusterSite):
             return self.site
         if self.namespaces is not None:

@@ -1,8 +1,8 @@
 """A site in each namespace that takes part in a cluster set, linked to the cluster's own site.
 
-The cluster's site is the one in the controller's namespace. Its ConfigMap ``skupper-site`` switches
-this on by annotation `names.MCS_NAMESPACES`, which selects namespaces by their labels. Links to
-other clusters are made by hand, once, between the clusters' sites.
+The cluster's site is the one in the controller's namespace. Annotation `names.MCS_NAMESPACES` on
+its ConfigMap ``skupper-site`` turns this on and selects namespaces by their labels. Links to other
+clusters are made by hand, once, between the clusters' sites.
 """
 
 import hashlib
@@ -32,13 +32,13 @@ from router.model import limits
 from router.model.errors import ConfigError
 
 LINK: Final = "spillway-cluster"
-"""The link of each such site, and the Secret with its token."""
+"""Name of the link of each such site, and of the Secret with its token."""
 _PART_CHARS: Final = 24
 _DIGEST_CHARS: Final = 8
 
 
 def is_made(site: Object) -> bool:
-    """Whether we made this ConfigMap ``skupper-site`` for a namespace that takes part."""
+    """Whether the controller made this ConfigMap ``skupper-site`` for a member namespace."""
     return labels(site).get(names.MCS_SITE_LABEL) == "true"
 
 
@@ -65,7 +65,7 @@ def site_config_map(namespace: str, cluster: ClusterSite) -> dict[str, Any]:
 
 
 def claim_name(namespace: str) -> str:
-    """The claim that the cluster's site grants to the site of ``namespace``."""
+    """Name of the claim that the cluster's site grants to the site of ``namespace``."""
     return f"mcs-{_short(namespace)}"
 
 
@@ -76,13 +76,16 @@ class ClusterSetSites:
         self._api, self._clock = api, clock
 
     async def make(self, namespace: str, cluster: ClusterSite) -> None:
-        """The ConfigMap, of which the controller makes the site. ApiError 409: there is one."""
+        """Create the ConfigMap from which the controller makes the site.
+
+        ApiError 409: the namespace has one already.
+        """
         await self._api.create(site_config_map(namespace, cluster), namespace=namespace)
 
     async def link(self, namespace: str, site: Object, cluster: ClusterSite) -> ConfigError | None:
-        """Link the site of ConfigMap ``site`` to the cluster's, if it is not.
+        """Link the site of ConfigMap ``site`` to the cluster's site, unless it is linked.
 
-        An error: the Secret of the link's name is not ours, and stays as it is.
+        Returns an error if a foreign Secret has the link's name; that Secret stays as it is.
         ApiError 404: the cluster's site has no identity or address yet.
         """
         found = await self._api.find("Secret", LINK, namespace=namespace)
@@ -107,19 +110,21 @@ class ClusterSetSites:
     ) -> bool:
         """Delete the claim and ConfigMap ``site``, if the namespace really takes no part.
 
-        The ConfigMap of the cluster's site, in ``place``, is read again: deleting a site deletes
-        its identity. ApiError 409: by that ConfigMap the namespace takes part, or nobody knows.
+        Reads the ConfigMap of the cluster's site, in ``place``, again, because deleting a site
+        deletes its identity. ApiError 409: by that ConfigMap the namespace takes part, or its part
+        is unknown.
         """
         stated = await self._api.find("ConfigMap", names.SITE_CONFIGMAP, namespace=place)
         if not Membership(cluster_site(stated, place), namespaces).has_left(namespace):
             raise ApiError(CONFLICT, "Conflict", "the cluster's site has just changed")
-        await self.forget(namespace, place)  # First: without annotation nothing leads here again.
+        # First: without the annotation nothing triggers this again.
+        await self.forget(namespace, place)
         return await self._api.delete(
             "ConfigMap", name_of(site), uid=uid_of(site), namespace=namespace
         )
 
     async def forget(self, namespace: str, place: str) -> None:
-        """Delete the claim of a site that is gone from ``place``, the cluster's site."""
+        """Delete the claim of a deleted site from ``place``, the cluster's site's namespace."""
         name = grant_name(claim_name(namespace))
         await self._api.delete("Secret", name, namespace=place)
 
@@ -153,7 +158,7 @@ class ClusterSetSites:
 
 
 def _our_token(found: Object, namespace: str) -> Token | None:
-    """The claim that we made for the site of ``namespace``, if the Secret is one."""
+    """The claim that the controller made for the site of ``namespace``, if the Secret holds it."""
     try:
         token = token_secrets.decode(found)
     except CertError:
@@ -177,7 +182,7 @@ def _owned(made: Mapping[str, Any], site: Object) -> dict[str, Any]:
 
 
 def _short(text: str) -> str:
-    """``text`` as a name, cut and with a digest where it is long."""
+    """``text`` as a name; long text is cut and gets a digest."""
     if len(text) <= limits.NAME_CHARS_MAX - 8:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_CHARS]

@@ -1,9 +1,9 @@
-"""The site controller: a ConfigMap ``skupper-site``, or a Site of Skupper v2, makes a router in its
-namespace.
+"""The site controller: makes a router from a ConfigMap ``skupper-site`` or a Site of Skupper v2.
 
-Level-triggered: whatever happened, a namespace is made what its ConfigMap says. Objects are owned
-by it, so that its deletion collects them even without us, and nothing ever carries a finalizer.
-What the router adopted is given back by us: it could not, since its own rights may go first.
+Level-triggered: each pass makes the namespace match its ConfigMap, whatever happened before. The
+ConfigMap owns the objects, so the garbage collector removes them even without the controller, and
+no object ever carries a finalizer. The controller itself gives back the Services that the router
+adopted: the router could not, since its permissions may be deleted first.
 """
 
 import asyncio
@@ -47,13 +47,13 @@ log = logging.getLogger("router.kubernetes")
 _KEPT: Final = f"{names.TYPE_LABEL},{names.MANAGED_BY_LABEL}={names.MANAGED_BY}"
 """Secrets of a site: its identity, links, grants, revocations."""
 _FIRST_TO_GO: Final = "RoleBinding"
-"""Without rights the router cannot adopt again what is given back."""
+"""Deleted first: without permissions the router cannot adopt Services again."""
 
 
 class SiteController:
-    """Looks after sites until cancelled. ``namespaces`` empty: all of the cluster.
+    """Maintains sites until cancelled. ``namespaces`` empty: the whole cluster.
 
-    ``image`` is what routers run, pulled as ``pull_policy`` says. Belongs to one event loop; `run`
+    Routers run ``image``, pulled as ``pull_policy`` says. Belongs to one event loop; `run` belongs
     to one task.
     """
 
@@ -71,13 +71,14 @@ class SiteController:
         self._pending: set[str] = set()
         self._busy: set[str] = set()
         self._waiting: set[str] = set()
-        self._with_site: set[str] = set()  # Where we made one that was not taken away since.
+        self._with_site: set[str] = set()  # Namespaces with a site that we made and did not remove.
         self._wake = asyncio.Event()
         self._failures: dict[str, int] = {}
-        self._refused: set[str] = set()  # No watch tells that a quota, policy or right is another.
+        # No watch reports changes of quotas, policies and permissions.
+        self._refused: set[str] = set()
         self._due: set[str] = set()
         self._settled: dict[str, frozenset[tuple[str, str, str]]] = {}
-        self._held: dict[tuple[str, str], bool] = {}  # Rights of ours, by namespace and resource.
+        self._held: dict[tuple[str, str], bool] = {}  # Our permissions, by namespace and resource.
         self._told: dict[str, set[str]] = {}
         self._members, self._v2_sites = ClusterSetSites(api), Skupper2Sites(api)
         self._seen: dict[str, Seen] | None = None
@@ -85,11 +86,11 @@ class SiteController:
 
     @property
     def ready(self) -> bool:
-        """All that is watched was listed once."""
+        """Whether every watched kind was listed once."""
         return self._mirror.ready
 
     async def run(self) -> None:
-        """Mirror, compare, apply, for ever."""
+        """Mirror, compare and apply, forever."""
         async with asyncio.TaskGroup() as tasks:
             for informer in self._mirror.informers:
                 tasks.create_task(informer.run())
@@ -98,13 +99,13 @@ class SiteController:
                 tasks.create_task(self._work())
 
     def _changed(self, kind: str) -> None:
-        """Some object of ``kind`` changed: look at each namespace that is not as it was left."""
+        """An object of ``kind`` changed: check each namespace that is not settled."""
         self._seen = None
         if self.ready:
             self._wake.set()
 
     async def _look_again(self) -> None:
-        """What no watch told, a refusal that has ended for example, is found in the end."""
+        """Find changes that no watch reports, such as the end of a refusal."""
         while True:
             await asyncio.sleep(limits.CONTROLLER_RESYNC_S * self._rng.uniform(0.9, 1.1))
             self._told.clear()
@@ -124,7 +125,7 @@ class SiteController:
                 await self._reconcile(namespace)
             except ApiError as error:
                 self._failed(namespace, error)
-            except Exception:  # One namespace's oddity must not end the others' sites.
+            except Exception:  # A bad namespace must not stop the sites of the others.
                 log.exception("a site could not be looked after", extra={"site": namespace})
             else:
                 if namespace not in self._refused:
@@ -136,7 +137,7 @@ class SiteController:
                 self._wake.set()
 
     def _next(self) -> str | None:
-        """A namespace that is not as it was left, and that nobody works at or waits for."""
+        """A namespace that is not settled and that no worker handles or delays."""
         if not self.ready:
             return None
         if self._seen is None:
@@ -155,14 +156,14 @@ class SiteController:
         return namespace
 
     def _failed(self, namespace: str, error: ApiError) -> None:
-        """Try again, and leave it alone until then: soon after a conflict."""
+        """Schedule another try, soon after a conflict, and leave the namespace alone until then."""
         if error.status != CONFLICT:
             log.warning("site not made: %s", error.message, extra={"site": namespace})
         self._waiting.add(namespace)
         self._later(namespace)
 
     def _later(self, namespace: str) -> None:
-        """Look at it again, after a longer wait each time in a row."""
+        """Check the namespace again, after a longer wait for each failure in a row."""
         failures = self._failures[namespace] = self._failures.get(namespace, 0) + 1
         wait_s = doubled_s(limits.CONTROLLER_RETRY_S, failures, limits.CONTROLLER_RETRY_MAX_S)
         self._due.add(namespace)
@@ -176,13 +177,14 @@ class SiteController:
         self._due.discard(namespace)
         self._changed("")
 
-    # What is done -----------------------------------------------------------------------------
+    # Reconciliation ---------------------------------------------------------------------------
 
     async def _reconcile(self, namespace: str) -> None:
         self._refused.discard(namespace)
         seen = (self._seen or {}).get(namespace)
         if seen is None or not self._mirror.has(namespace, "ConfigMap"):
-            return  # Nothing of ours is left, or we may not know whether there is a site.
+            # Nothing of ours is left, or a missing permission hides whether there is a site.
+            return
         if seen.site is not None and namespace == self._api.namespace:
             problem = self._mirror.membership.problem()
             if problem is not None:
@@ -208,7 +210,7 @@ class SiteController:
         self._settled[namespace] = seen.versions
 
     async def _make(self, namespace: str, site: Object, seen: Seen) -> None:
-        """Make all objects of a site what they shall be."""
+        """Bring all objects of a site to their wanted state."""
         openshift = self._mirror.has(namespace, "Route")
         noted = ObjectFindings(site_config.SOURCE)
         defaults = site_config.SiteDefaults(ingress="route" if openshift else "loadbalancer")
@@ -244,7 +246,7 @@ class SiteController:
             await self._report(namespace, seen.v2.site, seen, refusals)
 
     async def _make_of_site(self, namespace: str, wish: SiteWish, seen: Seen) -> None:
-        """The ConfigMap that a Site asks for, of which the controller makes the site."""
+        """Make the ConfigMap that a Site asks for; the controller then makes the site from it."""
         if await self._v2_sites.make(namespace, wish, seen.site):
             log.info("applied ConfigMap of %s", shown(wish.site), extra={"site": namespace})
         for problem in wish.errors:
@@ -255,7 +257,7 @@ class SiteController:
     async def _report(
         self, namespace: str, site: Object, seen: Seen, problems: Iterable[ConfigError]
     ) -> None:
-        """In the status of a Site, unless a router is there, which writes it."""
+        """Report problems in the status of a Site, unless the namespace's router writes it."""
         if _has_router(seen):
             return
         problem = await self._v2_sites.report(namespace, site, problems)
@@ -263,9 +265,9 @@ class SiteController:
             await self._tell(namespace, site, problem)
 
     async def _end_of_site(self, namespace: str, site: Object, seen: Seen) -> None:
-        """Its Site was deleted: delete the ConfigMap, whose site then ends."""
+        """The Site was deleted: delete its ConfigMap, which ends the site."""
         if await self._v2_sites.is_back(namespace):
-            return  # The watch brings it.
+            return  # The watch will deliver it.
         if await self._v2_sites.end(namespace, site):
             log.info("deleted %s", shown(site), extra={"site": namespace})
             return
@@ -275,13 +277,13 @@ class SiteController:
         await self._make(namespace, site, seen)
 
     async def _end_part(self, namespace: str, site: Object) -> None:
-        """The namespace takes no part any more: delete the site that we made for it."""
+        """The namespace no longer takes part: delete the site that we made for it."""
         place, namespaces = self._api.namespace, self._mirror.membership.namespaces
         if await self._members.end(namespace, site, place, namespaces):
             log.info("deleted %s", shown(site), extra={"site": namespace})
 
     async def _extra(self, namespace: str, spec: SiteSpec) -> list[Object]:
-        """Rights that an administrator of the namespace could not give, where we hold them."""
+        """Permissions that only the controller can grant, as far as it has them itself."""
         extra: list[Object] = []
         if await self._holds(namespace, "discovery.k8s.io", "endpointslices"):
             extra += headless_objects(namespace)
@@ -294,7 +296,7 @@ class SiteController:
         return extra
 
     async def _holds(self, namespace: str, group: str, resource: str, verb: str = "create") -> bool:
-        """Whether we may do so with such objects there, as far as we asked lately."""
+        """Whether the controller has this permission there; answers are cached for a while."""
         key = (namespace, resource)
         if key not in self._held:
             attributes = {"verb": verb, "group": group, "resource": resource}
@@ -302,7 +304,7 @@ class SiteController:
         return self._held[key]
 
     async def _apply(self, namespace: str, wanted: Object, seen: Seen) -> list[ConfigError]:
-        """Make ``wanted`` true if it is not. What the API refuses for good is a finding."""
+        """Apply ``wanted`` if the object differs. A permanent refusal by the API is a finding."""
         found = seen.made.get((wanted["kind"], name_of(wanted)))
         if found is not None and not is_going(found) and is_as_applied(found, wanted):
             return []
@@ -316,17 +318,17 @@ class SiteController:
         return []
 
     async def _prune(self, namespace: str, wanted: list[Object], seen: Seen) -> None:
-        """Delete what the site no longer consists of: a budget after it came to one router."""
+        """Delete objects that the site no longer needs, such as a budget for one router."""
         kept = {(one["kind"], name_of(one)) for one in wanted}
         for key, found in seen.made.items():
             if key not in kept and is_stamped(found) and not is_going(found):
                 await self._delete(namespace, found)
 
     async def _withdraw(self, namespace: str, seen: Seen) -> None:
-        """The site is gone: give back what was adopted, then take away what the collector left."""
+        """The site is gone: give back adopted Services, then delete what is left."""
         again = await self._api.find("ConfigMap", names.SITE_CONFIGMAP, namespace=namespace)
         if again is not None and not is_going(again):
-            return  # It was replaced: the next look makes the same site of it.
+            return  # It was replaced: the next pass makes the same site from it.
         ours = [one for one in seen.made.values() if is_stamped(one) and not is_going(one)]
         if not ours and not seen.led:
             return
@@ -343,7 +345,7 @@ class SiteController:
         await self._delete_one(namespace, "ConfigMap", names.OWNERS_CONFIGMAP)
         await self._v2_sites.forsake(namespace)
         await write_left(self._api, namespace, (EXPORT,), conditions.withdrawn)
-        # Last: as long as it is there, a controller that was interrupted goes on from here.
+        # Last: while it exists, a controller that was interrupted continues from here.
         await self._delete_one(namespace, "ConfigMap", names.STATUS_CONFIGMAP)
         if self._mirror.membership.site is not None:
             await self._members.forget(namespace, self._api.namespace)
@@ -351,7 +353,7 @@ class SiteController:
         self._with_site.discard(namespace)
 
     async def _restore(self, namespace: str) -> None:
-        """ApiError, after all others were given back: some may be at the next try."""
+        """Give back all Services. ApiError comes last: the next try may succeed for some."""
         restored = await restore_all(self._api, namespace=namespace)
         for finding in restored.findings:
             log.error("%s", finding.message, extra={"site": namespace})
@@ -364,34 +366,34 @@ class SiteController:
             log.info("deleted %s", shown(found), extra={"site": namespace})
 
     async def _delete_one(self, namespace: str, kind: str, name: str, uid: str = "") -> bool:
-        """Whether that was deleted, which may be gone or replaced by now."""
+        """Whether this call deleted the object, which may be gone or replaced by now."""
         try:
             return await self._api.delete(kind, name, uid=uid, namespace=namespace)
         except ApiError as error:
             if error.status != CONFLICT:
                 raise
-            return False  # Another took its place.
+            return False  # Another object took its place.
 
     async def _tell(self, namespace: str, site: Object, problem: ConfigError) -> None:
-        """Once per site and problem: a log line, and an Event on the ConfigMap."""
+        """Write a log line and an Event on the ConfigMap, once per site and problem."""
         text = f"{problem.message}. {problem.hint}"
         told = self._told.setdefault(namespace, set())
         if text in told:
             return
         told.add(text)
         log.warning("%s", text, extra={"site": namespace, "code": problem.code})
-        with contextlib.suppress(ApiError):  # The log has it; an Event is a courtesy.
+        with contextlib.suppress(ApiError):  # The log has it; the Event is a courtesy.
             made = event(namespace, site, problem, text, stamp_now())
             await self._api.create(made, namespace=namespace)
 
 
 def _has_router(seen: Seen) -> bool:
-    """Whether a router is there, which writes the status of Sites itself."""
+    """Whether the namespace has a router, which writes the status of Sites itself."""
     return ("Deployment", names.ROUTER) in seen.made
 
 
 def _as_owner(site: Object) -> Object:
-    """The ConfigMap as the owner of what is made of it."""
+    """The ConfigMap as the owner of the objects that are made from it."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": site["metadata"]}
 
 

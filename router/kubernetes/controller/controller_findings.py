@@ -1,4 +1,4 @@
-"""What the site controller has to tell people: findings, and Events at the site's ConfigMap."""
+"""Findings of the site controller, and the Events that report them on the site's ConfigMap."""
 
 import hashlib
 from typing import Any, Final
@@ -15,7 +15,7 @@ REFUSED: Final = "SW0457"
 
 
 def refused(wanted: Object, error: ApiError) -> ConfigError:
-    """What the API would not take, for good."""
+    """The finding for an object that the API refuses permanently."""
     return ConfigError(
         shown(wanted),
         "",
@@ -34,9 +34,10 @@ def _step(error: ApiError) -> str:
 
 
 def event(namespace: str, site: Object, problem: ConfigError, text: str, at: str) -> dict[str, Any]:
-    """The Event that says ``problem`` at ``site``, a ConfigMap or Site; the same one each time.
+    """The Event that reports ``problem`` on ``site``, a ConfigMap or Site.
 
-    ``at``: now, without which kubectl shows it as ``<unknown>`` and before all others.
+    Equal texts share one Event. ``at``: the current time; without it kubectl shows the Event as
+    ``<unknown>`` and first.
     """
     digest = hashlib.sha256(f"{metadata(site).get('uid')} {text}".encode()).hexdigest()[:16]
     involved = {

@@ -1,4 +1,4 @@
-"""Statuses of what a site leaves behind: no router is there any more to say that it has ended."""
+"""Statuses of objects that outlive a site, when no router is left to report its end."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,9 +20,9 @@ async def write_left(
     kinds: Iterable[str],
     status_of: Callable[[Object], Mapping[str, Any] | None],
 ) -> None:
-    """Write ``status_of`` each object of ``kinds``; None: it stays as it is.
+    """Write ``status_of`` each object of ``kinds``; None leaves a status as it is.
 
-    Kinds that are not served or may not be read have none.
+    Kinds that are not served or not readable count as empty.
     """
     for kind in kinds:
         for found in await _listed(api, namespace, kind):

@@ -1,4 +1,4 @@
-"""What the site controller watches, as one view of each namespace."""
+"""The objects that the site controller watches, as one view per namespace."""
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Set
@@ -28,10 +28,10 @@ _NOT_EVERYWHERE: Final = ("Route", "HTTPProxy")
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What of one namespace is watched. ``led``: routers are or were at work in it.
+    """The watched objects of one namespace. ``led``: routers run or ran in it.
 
-    ``cluster``: the cluster's site, where the namespace takes part in a cluster set by it.
-    ``has_left``: it certainly takes no part; neither of both: nobody knows.
+    ``cluster``: the cluster's site, if the namespace takes part in its cluster set.
+    ``has_left``: it certainly takes no part. Without either, its part is unknown.
     ``v2``: the site that a Site of Skupper v2 asks for. ``has_v2``: there is a Site.
     """
 
@@ -47,9 +47,9 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class NamespaceMirror:
-    """Mirrors the objects of sites. ``namespaces`` empty: all of the cluster.
+    """Mirrors the objects of sites. ``namespaces`` empty: the whole cluster.
 
-    ``changed`` is called after each change that means something. The owner runs `informers`.
+    ``changed`` is called after each relevant change. The owner runs `informers`.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class NamespaceMirror:
     ) -> None:
         watched = tuple(namespaces) or (ALL_NAMESPACES,)
         self.is_for_all = watched == (ALL_NAMESPACES,)
-        """Only then Sites of Skupper v2 and cluster sets are followed."""
+        """Sites of Skupper v2 and cluster sets are followed only if this is true."""
         self._place = api.namespace
         self.membership = Membership(None, None)
-        """Who takes part in a cluster set, as of the last `view`."""
+        """The members of the cluster set, as of the last `view`."""
         self.informers = tuple(
             Informer(api, msgspec.structs.replace(selection, namespace=namespace), changed, rng)
             for namespace in watched
@@ -73,11 +73,11 @@ class NamespaceMirror:
 
     @property
     def ready(self) -> bool:
-        """All that is watched was listed once, or is known not to be listed."""
+        """Whether every watched kind was listed once or is known to be unavailable."""
         return all(informer.settled for informer in self.informers)
 
     def view(self, with_site: Set[str]) -> dict[str, Seen]:
-        """Everything that is watched, by namespace; those of ``with_site`` in any case."""
+        """All watched objects by namespace; namespaces of ``with_site`` are always included."""
         found: dict[str, dict[tuple[str, str, str], Object]] = {}
         namespaces: dict[str, Object] = {}
         is_contested = False
@@ -98,7 +98,7 @@ class NamespaceMirror:
             cluster_site(stated, self._place) if self.is_for_all else None,
             namespaces if self.has("", "Namespace") else None,
         )
-        # The collector may have been faster than we.
+        # The garbage collector may have been faster.
         for namespace in with_site | membership.members():
             found.setdefault(namespace, {})
         return {
@@ -122,18 +122,18 @@ class NamespaceMirror:
                 kinds.setdefault(kind, {})[name] = one
         router = found.get(("Deployment", _OURS, names.ROUTER))
         if router is not None and not is_stamped(router):
-            return None  # Somebody else deployed it, and it reads the Site itself.
+            return None  # Another program deployed it, and it reads the Site itself.
         return site_wish(
             Snapshot(namespace, kinds), openshift=self.has(namespace, "Route"), explicit=explicit
         )
 
     def has(self, namespace: str, kind: str) -> bool:
-        """Whether the cluster has that kind of object: a list of them came once."""
+        """Whether the cluster serves that kind of object: a list of them arrived once."""
         found = self._of(namespace, kind)
         return bool(found) and all(informer.listed for informer in found)
 
     def refusal(self, namespace: str, kind: str) -> ApiError | None:
-        """Why objects of that kind may not be read; None: they may, or there is no such kind."""
+        """Why objects of that kind are not readable; None: they are, or the kind does not exist."""
         refused = (informer.refused for informer in self._of(namespace, kind))
         return next((one for one in refused if one and one.status == FORBIDDEN), None)
 
@@ -164,7 +164,7 @@ def _seen(
         elif kind == "Site":
             has_v2 = has_v2 or not is_going(one)
         elif name in _SKUPPERS:
-            pass  # It says who acts on Sites.
+            pass  # It shows who acts on Sites.
         else:
             led = True
     versions = frozenset(
@@ -181,20 +181,20 @@ def _seen(
 
 
 def _name_alone(found: dict[str, Any]) -> dict[str, Any]:
-    """That it is there is all that counts: what it says changes twice a minute."""
+    """Keep only the name: existence matters, and the content changes twice a minute."""
     told = metadata(found)
     return {"metadata": {key: told[key] for key in ("name", "namespace") if key in told}}
 
 
 def _labels_alone(found: dict[str, Any]) -> dict[str, Any]:
-    """What selects a namespace."""
+    """Keep only the metadata that selects a namespace."""
     told = metadata(found)
     kept = ("name", "labels", "deletionTimestamp")
     return {"metadata": {key: told[key] for key in kept if key in told}}
 
 
 def _without_status(found: dict[str, Any]) -> dict[str, Any]:
-    """What a Site asks for, and whose status it has: the rest changes as its network does."""
+    """Keep a Site's spec and the controller in its status; other fields change with its network."""
     told = metadata(found)
     kept = ("name", "namespace", "uid", "labels", "generation", "creationTimestamp")
     head = {key: told[key] for key in (*kept, "deletionTimestamp") if key in told}
@@ -203,7 +203,7 @@ def _without_status(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _metadata_alone(found: dict[str, Any]) -> dict[str, Any]:
-    """Whose it is."""
+    """Keep only the metadata that shows the owner."""
     told = metadata(found)
     kept = ("name", "namespace", "labels", "ownerReferences", "generation", "deletionTimestamp")
     return {"metadata": {key: told[key] for key in kept if key in told}}
@@ -230,5 +230,5 @@ _OF_CLUSTER: Final = (
     ),
     _SKUPPER_CONTROLLER,
 )
-"""What only a controller of all namespaces watches; one that may not read it goes on without."""
+"""Watched only by a controller of all namespaces, which also works without these permissions."""
 _SKUPPERS: Final = (names.SKUPPER_CONTROL, names.SKUPPER_ROUTER)

@@ -1,8 +1,8 @@
-"""Sites of Skupper v2 that make a site by themselves, as `kubectl apply -f site.yaml` does there.
+"""Sites from Skupper v2 objects alone: `kubectl apply -f site.yaml` installs a router, as there.
 
-The controller makes ConfigMap ``skupper-site`` of a Site, and the site of that ConfigMap. Nothing
-is owned by the Site: deleting Skupper's CRDs deletes every Site, and no author asks for that. So a
-site ends only when its Site was seen here and is gone while the cluster serves the kind.
+The controller makes ConfigMap ``skupper-site`` from a Site, and the site from that ConfigMap. The
+Site owns nothing: deleting Skupper's CRDs deletes every Site, and no author asks for that. So a
+site ends only if its Site was seen here and is gone while the cluster still serves the kind.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,14 +33,14 @@ from router.model.errors import ConfigError
 
 
 class Skupper2Sites:
-    """Keeps the ConfigMaps as their Sites ask."""
+    """Keeps the ConfigMaps in line with their Sites."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self._known: set[str] = set()  # Namespaces with a Site that was seen since we started.
 
     async def make(self, namespace: str, wish: SiteWish, found: Object | None) -> bool:
-        """Whether ConfigMap ``found`` was not as ``wish`` asks, and is now."""
+        """Make ConfigMap ``found`` match ``wish``; whether it had to change."""
         self._known.add(namespace)
         if wish.config_map is None:
             return False
@@ -58,7 +58,10 @@ class Skupper2Sites:
         return any(not is_going(one) for one in there.items)
 
     async def end(self, namespace: str, found: Object) -> bool:
-        """Delete ConfigMap ``found``, whose Site is gone; False: perhaps its kind went, so no."""
+        """Delete ConfigMap ``found``, whose Site is gone.
+
+        False: it stays, since perhaps the kind is gone.
+        """
         if namespace not in self._known:
             return False
         await self._api.delete("ConfigMap", name_of(found), uid=uid_of(found), namespace=namespace)
@@ -66,7 +69,7 @@ class Skupper2Sites:
         return True
 
     async def forsake(self, namespace: str) -> None:
-        """Say in the status of what is left that it has no site."""
+        """Write into the status of the remaining objects that they have no site."""
         if await self._is_of_another(namespace):
             return
         now = stamp_now()
@@ -84,9 +87,10 @@ class Skupper2Sites:
     async def report(
         self, namespace: str, site: Object, problems: Iterable[ConfigError]
     ) -> ConfigError | None:
-        """Say in the status of ``site`` why it has no router: no router is there to say it.
+        """Write into the status of ``site`` why it has no router, since no router can.
 
-        The finding if the controller may not; the site itself does not depend on it.
+        Returns a finding if the controller lacks the permission; the site itself does not depend on
+        it.
         """
         found = await self._api.find("Site", name_of(site), namespace=namespace)
         first = next(iter(problems), None)
@@ -107,10 +111,10 @@ class Skupper2Sites:
 
 
 def orphaned(namespace: str, *, follows_sites: bool, unread: ApiError | None) -> ConfigError:
-    """What to do about a site that was made of a Site which is not seen.
+    """The next step for a site that was made from a Site which is no longer visible.
 
-    ``follows_sites``: the controller takes up Sites. ``unread``: why it may not read them; None:
-    it may, and the Site went while no controller ran.
+    ``follows_sites``: the controller follows Sites. ``unread``: why it cannot read them; None: it
+    can, and the Site was deleted while no controller ran.
     """
     removal = f"delete the site: kubectl -n {namespace} delete configmap {names.SITE_CONFIGMAP}"
     if not follows_sites:
@@ -140,7 +144,7 @@ def orphaned(namespace: str, *, follows_sites: bool, unread: ApiError | None) ->
 
 
 def _unwritten(site: Object, error: ApiError) -> ConfigError:
-    """That the status of ``site`` cannot be written. An Event tells why it has no router."""
+    """Finding: the status of ``site`` is not writable. An Event reports why it has no router."""
     writable = rule_text(skupper2_kinds.GROUP, "sites/status", "update")
     return ConfigError(
         shown(site),

@@ -1,4 +1,4 @@
-"""What a router writes about its namespace; most of it only the replica that holds the `lease`.
+"""Objects that a router writes about its namespace, mostly from the replica that holds the `lease`.
 
 In: plans of Services, Events, the state of the site, names and their owners, calls of burst hooks.
 Out: Services and EndpointSlices (`service_writer`), Events (`recorder`, `teller`), ConfigMaps

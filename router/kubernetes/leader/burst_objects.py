@@ -1,7 +1,7 @@
-"""A Kubernetes object of any kind: there while a service is saturated, gone when it is calm.
+"""A Kubernetes object of any kind that exists while a service is saturated.
 
-Made by server-side apply with a label of ours; what has no such label is nobody's to take: it is
-neither changed nor deleted.
+Made by server-side apply with a label of ours, and deleted when the service is calm. Objects
+without that label belong to others and are neither changed nor deleted.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from router.kubernetes.objects.objects import labels, metadata, uid_of
 
 
 class _Refused(Exception):
-    """For people; ``hint``: the next step."""
+    """A human-readable refusal; ``hint``: the next step."""
 
     def __init__(self, text: str, hint: str) -> None:
         super().__init__(text)
@@ -57,7 +57,7 @@ async def settle(
 
 
 async def _path(api: Api, wanted: Mapping[str, Any]) -> str:
-    """Where the API serves it: of kinds that we do not know the API server tells the plural."""
+    """The API path of the object; the API server supplies the plural of unknown kinds."""
     version, kind = str(wanted["apiVersion"]), str(wanted["kind"])
     root = f"{'apis' if '/' in version else 'api'}/{version}"
     served = (await api.send_if_there("GET", root) or {}).get("resources")
@@ -65,7 +65,8 @@ async def _path(api: Api, wanted: Mapping[str, Any]) -> str:
         if not isinstance(one, dict) or one.get("kind") != kind:
             continue
         plural = one.get("name")
-        if isinstance(plural, str) and plural and "/" not in plural:  # Those are subresources.
+        # Names with a slash are subresources.
+        if isinstance(plural, str) and plural and "/" not in plural:
             place = ""
             if one.get("namespaced"):
                 place = f"/namespaces/{wanted['metadata'].get('namespace') or api.namespace}"
@@ -92,7 +93,7 @@ async def _apply(api: Api, path: str, wanted: dict[str, Any], firing: Firing) ->
     if found is not None:
         _require_ours(found, burst)
         if metadata(found).get("deletionTimestamp"):
-            # A patch would be taken, and the object would go all the same.
+            # The API would accept a patch and still delete the object.
             raise _Refused("is still being deleted", "Wait: it is made again when that is done")
     about = wanted["metadata"]
     stated = about.get("labels") if isinstance(about.get("labels"), dict) else {}

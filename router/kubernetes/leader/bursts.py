@@ -1,6 +1,7 @@
-"""Burst hooks of a site in Kubernetes: run by the replica that holds the Lease, kept in a Secret.
+"""Burst hooks of a site in Kubernetes: the replica that holds the Lease runs them.
 
-A Secret, since what the router may write is one already: no further right is needed.
+Their state is in a Secret, because the router may write Secrets already: no further permission is
+needed.
 """
 
 import random
@@ -20,18 +21,18 @@ SECRET_KEY: Final = "secret"
 
 
 class NamespacePlace:
-    """A namespace. ``holds``: this replica has the Lease."""
+    """Burst state and hooks in a namespace. ``holds``: this replica has the Lease."""
 
     def __init__(self, api: Api, rng: random.Random, holds: Callable[[], bool]) -> None:
         self._api, self._rng, self._holds = api, rng, holds
 
     @property
     def fires(self) -> bool:
-        """One replica runs hooks: the one that writes."""
+        """Whether this replica runs hooks: only the one that holds the Lease does."""
         return self._holds()
 
     def refusal(self, spec: BurstSpec) -> str:
-        """Why such a hook cannot be run here; empty: it can."""
+        """Why this kind of hook cannot run here; empty: it can."""
         if spec.kind == "command":
             return (
                 "commands are for sites whose state is a directory: a router's pod has no tools "
@@ -40,12 +41,12 @@ class NamespacePlace:
         return ""
 
     async def load(self) -> bytes | None:
-        """What was kept last; None: nothing yet."""
+        """The state that was saved last; None: nothing yet."""
         found = await self._api.find("Secret", BURSTS_SECRET)
         return None if found is None else data_of(found).get(KEPT_KEY)
 
     async def save(self, kept: bytes) -> None:
-        """Keep it, whole or not at all."""
+        """Save the state, whole or not at all."""
         await self._api.apply(
             {
                 "apiVersion": "v1",

@@ -26,14 +26,14 @@ from router.model.errors import ConfigError
 
 
 def involved(snapshot: Snapshot, kind: str, name: str) -> dict[str, str]:
-    """How an Event names its object, with the UID if the object is there."""
+    """The reference of an Event to its object, with the UID if the object exists."""
     found = {"apiVersion": KINDS[kind].api_version, "kind": kind, "name": name}
     uid = uid_of(snapshot.get(kind, name))
     return {**found, "namespace": snapshot.namespace} | ({"uid": uid} if uid else {})
 
 
 def event_name(prefix: str, of: str) -> str:
-    """The same for the same ``of``, so that an Event that comes again is counted."""
+    """An Event's name, equal for equal ``of``, so that repeated Events are counted."""
     digest = hashlib.sha256(of.encode()).hexdigest()[:16]
     return f"{prefix[: limits.OBJECT_EVENT_NAME_CHARS].rstrip('-.')}.spillway-{digest}"
 
@@ -41,7 +41,7 @@ def event_name(prefix: str, of: str) -> str:
 def event(
     name: str, about: Mapping[str, str], reason: str, message: str, *, is_warning: bool
 ) -> dict[str, Any]:
-    """The Event (v1) ``name`` about an object, as of `involved`."""
+    """The Event (v1) ``name`` about an object, given as by `involved`."""
     return {
         "apiVersion": "v1",
         "kind": "Event",
@@ -57,10 +57,10 @@ def event(
 
 
 class EventWriter(FindsErrors):
-    """Counts Events in the cluster. ``errors``: that it forbids them.
+    """Counts Events in the cluster. ``errors``: the cluster forbids Events.
 
-    A warning: clients are served, and `spillway-status` says what Events would. A refusal by a
-    quota or a webhook is none, since each object may fare another way.
+    That is a warning: clients are served, and `spillway-status` has the same content. A refusal by
+    a quota or a webhook is no error here, since it may concern only one object.
     """
 
     def __init__(self, api: Api, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -69,13 +69,13 @@ class EventWriter(FindsErrors):
         self.errors: tuple[ConfigError, ...] = ()
 
     def stamp(self) -> str:
-        """The time of now."""
+        """The current time as a timestamp."""
         return stamp_of(self._clock())
 
     async def write(self, made: Object, count: int, since: str, *, is_told: bool) -> int:
-        """Say that ``made`` happened ``count`` times ``since``; its count in the cluster by now.
+        """Record that ``made`` happened ``count`` times ``since``; its total in the cluster.
 
-        ``is_told``: it was said before. ApiError: it was not written.
+        ``is_told``: an Event for it was written before. ApiError: it was not written.
         """
         try:
             written = await self._write(made, count, since, is_told=is_told)
@@ -99,14 +99,15 @@ class EventWriter(FindsErrors):
                 return count
             except ApiError as error:
                 if error.status != NOT_FOUND:
-                    raise  # Else it ran out, as Events do within an hour: it is made again.
+                    raise  # Else it expired, as Events do within an hour: create it again.
         times = {"firstTimestamp": since, "lastTimestamp": changes["lastTimestamp"]}
         try:
             await self._api.create({**made, **times, "count": count})
         except ApiError as error:
             if error.reason != ALREADY_EXISTS:
                 raise
-            # An earlier router told of it. There is no right to get Events: a change answers.
+            # An earlier router wrote it. There is no permission to get Events, but a patch returns
+            # it.
             known = (await self._api.patch("Event", name, changes)).get("count")
             count += known if isinstance(known, int) else 0
             await self._api.patch("Event", name, {"count": count})

@@ -1,14 +1,14 @@
-"""Which of a site's routers writes to the API: whoever holds the Lease. Traffic never asks.
+"""Leader election: the router of a site that holds the Lease writes to the API.
 
-As client-go's leader election does it: a holder renews; the others take over once they have seen
-no renewal for the whole duration, by their own clocks. Every write is a compare-and-swap by the
-object's version, so of two who try one fails. A holder writes over the version that it wrote last,
-without reading the Lease first.
+Traffic never asks for it. It works like client-go's leader election: the holder renews; the others
+take over once they have seen no renewal for the whole duration, by their own clocks. Every write is
+a compare-and-swap by the object's version, so if two routers try, one fails. A holder writes over
+the version that it wrote last, without reading the Lease first.
 
-While a router is the only one of its namespace nobody waits for its Lease, so it holds it for
-longer and renews it more rarely. As soon as another router's Pod is there it renews at once, for
-the usual time. Who finds that the holder's Pod is gone waits for the usual time, too, and an
-earlier life of the own container is not waited for.
+A router that is alone in its namespace holds the Lease for longer and renews it less often, since
+no other router waits for it. As soon as another router's Pod exists, it renews at once, for the
+usual time. A router that finds the holder's Pod gone waits only for the usual time, too. It does
+not wait at all for an earlier life of its own container.
 """
 
 import asyncio
@@ -30,7 +30,10 @@ log = logging.getLogger("router.kubernetes")
 
 
 class Leadership:
-    """``holder`` must be unique among the routers. ``changed``: `holds` or `errors` are others."""
+    """Holds or awaits the Lease. ``holder`` must be unique among the routers.
+
+    ``changed`` is called when `holds` or `errors` changes.
+    """
 
     def __init__(
         self,
@@ -42,31 +45,32 @@ class Leadership:
     ) -> None:
         self._api, self._holder, self._rng = api, holder, rng
         self._changed, self._clock = changed, clock
-        self._seen: str | None = None  # The version of another's Lease; whatever clock they have.
+        # Version of another router's Lease, seen at `_seen_at` by our clock.
+        self._seen: str | None = None
         self._seen_at = 0.0
         self._held_until = 0.0
         self._was_held = False
-        self._is_refused = False  # When it was asked last.
-        self._mine: Object | None = None  # As we wrote it last.
+        self._is_refused = False  # At the last try.
+        self._mine: Object | None = None  # The Lease as we wrote it last.
         self._pods: frozenset[str] = frozenset()
         self._news = asyncio.Event()
         self.errors: tuple[ConfigError, ...] = ()
-        """That the API server refuses the Lease to this router: without it nobody writes."""
+        """The API server refuses the Lease to this router: without it no router writes."""
         self.silence: ServerSilence | None = None
-        """Since when it gives no usable answer to who asks for the Lease; None: it does."""
+        """Since when the API server gives no usable answer about the Lease; None: it answers."""
         self._silence_changed: Callable[[], None] = _nobody
 
     def follow_silence(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` when `silence` is another."""
+        """Call ``changed`` when `silence` changes."""
         self._silence_changed = changed
 
     @property
     def holds(self) -> bool:
-        """Whether this router may write. Ends before others could take over."""
+        """Whether this router may write. Turns false before another router could take over."""
         return self._now() < self._held_until
 
     def see(self, pods: Collection[str]) -> None:
-        """The Pods of routers that exist now; empty: unknown."""
+        """Take the Pods of routers that exist now; empty: unknown."""
         was_alone, self._pods = self._is_alone, frozenset(pods)
         if was_alone and not self._is_alone:
             self._news.set()
@@ -76,16 +80,16 @@ class Leadership:
         return self._pods == {_pod_of(self._holder)}
 
     async def run(self) -> None:
-        """Hold it, or try to, until cancelled."""
+        """Hold the Lease, or try to, until cancelled."""
         while True:
             began = self._now()
             self._news.clear()
-            self._tell()  # It may have run out while this process was kept from renewing.
+            self._tell()  # The Lease may have expired while this process was kept from renewing.
             try:
                 async with asyncio.timeout(limits.LEASE_RENEW_S):
                     await self._try()
             except (ApiError, TimeoutError) as error:
-                # Somebody else was faster, or the API is away: then nothing can be written.
+                # Another router was faster, or the API is away: then nothing can be written.
                 log.debug("the lease was not renewed: %s", error)
                 self._failed(began, error)
             else:
@@ -98,7 +102,7 @@ class Leadership:
             await woken(self._news, max(0.1, left_s) * self._rng.uniform(0.8, 1.0))
 
     async def release(self) -> None:
-        """Let another have it at once; for a moment only, since we stop."""
+        """Give up the Lease so that another router can take it at once; tries only briefly."""
         if not self.holds:
             return
         self._held_until = 0.0
@@ -137,12 +141,12 @@ class Leadership:
             else:
                 wanted = self._held(number + 1)
             self._mine = await self._api.replace({**found, "spec": {**spec, **wanted}})
-        self._tell()  # Whoever saw it run out meanwhile waits to hear that it is back.
+        self._tell()  # Report an expiry first, so that followers also see the Lease come back.
         held_s = limits.LEASE_ALONE_HELD_S if is_alone else limits.LEASE_HELD_S
         self._held_until = began + held_s
 
     def _may_take(self, spec: Mapping[str, Any], version: str) -> bool:
-        """Ours, nobody's, or not renewed for its whole duration while we looked."""
+        """Whether the Lease is ours, free, or was not renewed for its duration by our clock."""
         holder = spec.get("holderIdentity")
         if not holder or holder == self._holder:
             return True
@@ -172,7 +176,7 @@ class Leadership:
         if not isinstance(error, ApiError):
             error = late()
         if error.is_answer:
-            # An API server that starts refuses everything before it has read Roles.
+            # A starting API server refuses everything until it has read the Roles.
             is_told = error.status == FORBIDDEN and self._is_refused
             self._found((_refused(error),) if is_told else self.errors, None)
             self._is_refused = error.status == FORBIDDEN
@@ -199,17 +203,17 @@ class Leadership:
 
 
 def _pod_of(holder: str) -> str:
-    """The Pod of a router: what is before the part that is of one process alone."""
+    """The Pod of a router: the part of ``holder`` before the process's own part."""
     return holder.rpartition("_")[0]
 
 
 def _words(silence: ServerSilence | None) -> object:
-    """What is told of it."""
+    """The part of a silence that is reported."""
     return silence and (silence.since, silence.fault.sort)
 
 
 def _nobody() -> None:
-    """Until somebody wants to hear it."""
+    """Placeholder until a follower subscribes."""
 
 
 def _refused(error: ApiError) -> ConfigError:

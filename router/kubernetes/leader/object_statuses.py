@@ -1,8 +1,8 @@
 """The `/status` of custom resources, written by the replica that holds the Lease.
 
-Only what differs is written, with the version that was read, and one object at most every
-``every_s``: an object that changes with the traffic would fill etcd. Fields that the schema of a
-kind does not have are dropped by the server without a word; they are no difference.
+Only differences are written, with the version that was read, and each object at most every
+``every_s`` seconds: an object that changes with the traffic would fill etcd. The server silently
+drops fields that the schema of a kind lacks; they do not count as a difference.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ Statuses = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 class ObjectStatuses:
-    """`offer` takes the statuses as they should be, `run` writes those that are not."""
+    """Writes statuses: `offer` takes the wanted ones, `run` writes those that differ."""
 
     def __init__(
         self, api: Api, may_write: Callable[[], bool], every_s: float = limits.STATUS_EVERY_S
@@ -31,28 +31,28 @@ class ObjectStatuses:
         self._api, self._may_write, self._every_s = api, may_write, every_s
         self._wanted: Statuses = {}
         self._snapshot = Snapshot("", {})
-        self._not_before: dict[tuple[str, str], float] = {}  # When it may be written again.
-        # The version and the status that an answer was given for; None: for any status.
+        self._not_before: dict[tuple[str, str], float] = {}  # Earliest next write, by (kind, name).
+        # The version and status that the API last answered; None: the answer holds for any status.
         self._tried: dict[tuple[str, str], tuple[str, Mapping[str, Any] | None]] = {}
         self._dropped: dict[str, frozenset[str]] = {}  # Fields that the server does not keep.
         self._woken = asyncio.Event()
 
     def offer(self, snapshot: Snapshot, wanted: Statuses) -> None:
-        """``wanted`` for objects of ``snapshot``; of others nothing is written."""
+        """Take the ``wanted`` statuses of objects in ``snapshot``; no others are written."""
         self._snapshot, self._wanted = snapshot, wanted
         self._not_before = {key: at for key, at in self._not_before.items() if key in wanted}
         self._tried = {key: told for key, told in self._tried.items() if key in wanted}
         self._woken.set()
 
     async def run(self) -> None:
-        """Write what differs until cancelled."""
+        """Write differences until cancelled."""
         while True:
             due_s = await self._write_due() if self._may_write() else limits.STATUS_EVERY_S
             await woken(self._woken, due_s)
             self._woken.clear()
 
     async def _write_due(self) -> float | None:
-        """Write what may be written now; seconds until the next may be, None: there is none."""
+        """Write what is due; seconds until the next write is due, None: there is none."""
         loop = asyncio.get_running_loop()
         soonest: float | None = None
         for key, status in list(self._wanted.items()):
@@ -60,7 +60,7 @@ class ObjectStatuses:
             if found is None or self._is_so(found, status):
                 continue
             if self._has_answer(key, found, status):
-                continue  # If it was another one, the watch will bring another version.
+                continue  # If the object differs by now, the watch will deliver another version.
             if self._not_before.get(key, 0.0) <= loop.time():
                 await self._write(key, found, status)
                 if self._has_answer(key, found, status):

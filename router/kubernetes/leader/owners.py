@@ -1,7 +1,8 @@
-"""Who owns which name: ConfigMap `OWNERS_CONFIGMAP` is what all routers of a site agree on.
+"""The owner of each name: all routers of a site agree on ConfigMap `OWNERS_CONFIGMAP`.
 
-`agreed` says which owner counts where they differ. What this router learns counts here at once and
-is written as soon as the API lets it. With the API away the memory of this process counts.
+`agreed` decides which owner counts where they differ. A change that this router learns counts here
+at once and is written as soon as the API allows. While the API is away, this process's memory
+counts.
 """
 
 import asyncio
@@ -35,12 +36,12 @@ class OwnersMap(FindsErrors):
     def __init__(
         self, api: Api, site: str, rng: random.Random, site_is_gone: Callable[[], bool]
     ) -> None:
-        """``site_is_gone``: nothing is written then, since another site may be in its place."""
+        """``site_is_gone``: nothing is written then, as another site may have its place."""
         super().__init__()
         self._api, self._site, self._rng = api, site, rng
         self._site_is_gone = site_is_gone
         self._shared: Owners = NOBODY
-        """What the object said last."""
+        """The owners in the object, as last seen."""
         self._own: Owners = NOBODY
         self._current: Callable[[], Owners] = lambda: self._own
         self._take: Callable[[Owners], None] = self._remember
@@ -53,51 +54,55 @@ class OwnersMap(FindsErrors):
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
-        """What is wrong with the object, or hinders us to write it."""
+        """Damage of the object, or an obstacle to writing it."""
         return tuple(error for error in (self._damage, self._refusal) if error is not None)
 
     @property
     def is_settled(self) -> bool:
-        """Whether the object says what this router knows."""
+        """Whether the object agrees with this router's knowledge."""
         return self._current() == self._shared
 
-    # What the router asks and tells ---------------------------------------------------------
+    # Exchange with the router ---------------------------------------------------------------
 
     def begin(self, kept: Owners) -> Owners:
-        """What counts at the start. ``kept``: by this pod, in an earlier life of the container."""
+        """The owners at the start.
+
+        ``kept``: saved by this pod, in an earlier life of the container.
+        """
         self._own = {**kept, **self._own}
         return self._own
 
     def follow(self, current: Callable[[], Owners], take: Callable[[Owners], None]) -> None:
-        """Ask the router what it knows by ``current``, tell it what counts by ``take``."""
+        """Set the callbacks: ``current`` returns the router's owners, ``take`` replaces them."""
         self._current, self._take = current, take
 
     def changed(self) -> None:
-        """The router knows other owners: write them."""
+        """The router's owners changed: write them."""
         self._poked.set()
 
     def adopted(self, name: str) -> None:
-        """An operator chose the owner of ``name``, which the router knows by now."""
+        """An operator chose the owner of ``name``; the router knows it by now."""
         self._adopted.add(name)
         self._forget_written()
         self._poked.set()
 
     def _remember(self, owners: Owners) -> None:
-        """Until there is a router."""
+        """Hold the owners until there is a router."""
         self._own = owners
 
     # Following ------------------------------------------------------------------------------
 
     def look(self, snapshot: Snapshot) -> None:
-        """Take up the owners as they are in the cluster. A damaged object changes nothing here."""
+        """Take the owners from the cluster. A damaged object changes nothing here."""
         before, found = self._looked, snapshot.get(KIND, OWNERS_CONFIGMAP)
         if found is before:
             return
         self._looked = found
-        if found is None:  # It was deleted: what is known here is written again.
+        if found is None:  # It was deleted: write this router's owners again.
             self._shared, self._version, self._damage = NOBODY, "", None
             self._poked.set()
-        elif not is_older(version_of(found), self._version):  # Else from before our own write.
+        # Else it is from before our own write.
+        elif not is_older(version_of(found), self._version):
             try:
                 self._meet(owners_of(found, self._site), version_of(found))
             except ConfigError as error:
@@ -105,7 +110,7 @@ class OwnersMap(FindsErrors):
                 self._poked.set()
 
     def _meet(self, shared: Owners, version: str) -> None:
-        """The object says ``shared`` now."""
+        """Merge with ``shared``, the owners in the object now."""
         self._forget_written()
         ours = self._current()
         after = agreed(self._shared, ours, shared, self._adopted)
@@ -117,14 +122,14 @@ class OwnersMap(FindsErrors):
             self._poked.set()
 
     def _forget_written(self) -> None:
-        """An operator's word that the object says too, or that ended, stands against nobody."""
+        """Forget operators' choices that the object also has by now, or that ended."""
         ours = self._current()
         self._adopted = {n for n in self._adopted if ours.get(n) != self._shared.get(n)}
 
-    # Keeping --------------------------------------------------------------------------------
+    # Writing --------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Keep the object as it should be, until cancelled."""
+        """Keep the object up to date until cancelled."""
         while True:
             most_s = limits.TRUST_OPEN_S if self.errors else limits.TRUST_SETTLED_S
             await woken(self._poked, most_s * self._rng.uniform(0.8, 1.2))
@@ -134,9 +139,9 @@ class OwnersMap(FindsErrors):
             await asyncio.sleep(limits.OWNERS_EVERY_S)
 
     async def step(self) -> None:
-        """Write what the object does not say yet. The next call tries again what failed."""
+        """Write what the object lacks. The next call tries again after a failure."""
         try:
-            for _ in range(limits.SECRET_TRIES_MAX):  # What is known here may change meanwhile.
+            for _ in range(limits.SECRET_TRIES_MAX):  # The router's owners may change meanwhile.
                 if not self.is_settled and not self._site_is_gone():
                     await until_written(self._keep)
         except ApiError as error:
@@ -148,7 +153,7 @@ class OwnersMap(FindsErrors):
             self._refusal = None
 
     async def last(self) -> None:
-        """Before the end: keep what would be lost with the pod, if that can be soon."""
+        """Before the end: save, within a short time, what would be lost with the pod."""
         try:
             async with asyncio.timeout(limits.TRUST_LAST_S):
                 await self.step()

@@ -1,7 +1,7 @@
 """Findings as Events on the objects that they name, so that `kubectl describe` shows them.
 
-One Event for each finding, counted while it stays; few for each object, and few a minute. It is
-for people: what cannot be written is left out and tried again later.
+One Event per finding, counted while the finding lasts; few per object, and few a minute. Events are
+a convenience: one that cannot be written is left out and tried again later.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ log = logging.getLogger("router.kubernetes")
 
 
 class _Standing(msgspec.Struct):
-    """A finding that is there now. ``told_at`` 0: no Event tells of it yet.
+    """A current finding. ``told_at``: when its Event was written last; 0: not yet.
 
-    ``first``: when an Event told of it first.
+    ``first``: time of its first Event.
     """
 
     error: ConfigError
@@ -37,7 +37,7 @@ class _Standing(msgspec.Struct):
 
 
 class EventRecorder:
-    """`look` takes up what is wrong now, `run` writes Events about it."""
+    """Writes Events about findings: `look` takes the current ones, `run` writes."""
 
     def __init__(self, events: EventWriter, may_write: Callable[[], bool]) -> None:
         self._events, self._may_write = events, may_write
@@ -45,7 +45,7 @@ class EventRecorder:
         self._snapshot = Snapshot("", {})
 
     def look(self, snapshot: Snapshot, errors: Iterable[ConfigError]) -> None:
-        """All findings of now; those that are gone need no Event."""
+        """Replace the findings by the current ``errors``; findings that are gone need no Event."""
         now = self._now()
         self._snapshot = snapshot
         before, self._standing = self._standing, {}
@@ -54,14 +54,14 @@ class EventRecorder:
             self._standing[key] = before.get(key) or _Standing(error, now)
 
     async def run(self) -> None:
-        """Write what is due until cancelled."""
+        """Write due Events until cancelled."""
         while True:
             await asyncio.sleep(limits.OBJECT_EVENTS_EVERY_S)
             if self._may_write():
                 await self._write_some()
 
     async def _write_some(self) -> None:
-        """A burst of those that stood long enough, those first of which nothing was told."""
+        """Write one batch of findings that lasted long enough, those without an Event first."""
         now = self._now()
         due = [
             one
@@ -99,7 +99,7 @@ class EventRecorder:
 
 
 def event_of(error: ConfigError, snapshot: Snapshot) -> dict[str, Any]:
-    """The Event of a finding; always of the same name for the same finding and object."""
+    """The Event of a finding; the same finding and object always give the same name."""
     about = _involved(error.source, snapshot)
     at_field = f" ({error.path})" if error.path else ""
     hint = f" {error.hint}" if error.hint else ""
@@ -113,16 +113,16 @@ def event_of(error: ConfigError, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _place(error: ConfigError) -> str:
-    """Key and line within an object that has several documents; empty: it has none."""
+    """Key and line within an object that holds several documents; empty for other objects."""
     _, is_within, key = error.source.removesuffix("]").partition("[")
     at = f":{error.line}:{error.column}" if error.line else ""
     return f"{key}{at}: " if is_within else ""
 
 
 def _involved(source: str, snapshot: Snapshot) -> dict[str, str]:
-    """The object that ``source`` (``KIND/NAME[KEY]``) names; the site's where it is none.
+    """The object that ``source`` (``KIND/NAME[KEY]``) names; the site's ConfigMap if it names none.
 
-    Of an AttachedConnector of another namespace (``KIND/NAMESPACE/NAME``) it is the binding here.
+    For an AttachedConnector of another namespace (``KIND/NAMESPACE/NAME``), its binding here.
     """
     kind, _, name = source.partition("[")[0].partition("/")
     if "/" in name:

@@ -1,9 +1,9 @@
-"""Carries out what `kubernetes.services` planned: some at a time, each object for itself.
+"""Carries out the plans of `kubernetes.services`: several changes at a time, each on its own.
 
-Level-triggered: a change is valid for the object it was computed from. When somebody else was
-faster (409) it is forgotten: the mirror shows what is there now, and the next plan is made of that.
-What the API refuses for another reason (a quota, an admission webhook, a missing right) is a
-finding and is tried again ever more rarely; everything else goes on.
+Level-triggered: a change is valid for the object it was computed from. If another writer was faster
+(409), the change is dropped: the mirror shows the current object, and the next plan uses it. If the
+API refuses a change for another reason (a quota, an admission webhook, a missing permission), that
+is a finding, and the change is tried again at growing intervals. Everything else goes on.
 """
 
 import asyncio
@@ -37,10 +37,10 @@ from router.model.token_bucket import TokenBucket
 log = logging.getLogger("router.kubernetes")
 
 _AT_ONCE: Final = 4
-"""Changes under way: a webhook that is slow for one object holds up a quarter."""
+"""Changes under way: a webhook that is slow for one object holds up a quarter of them."""
 _UNPROCESSABLE: Final = 422
 _WAIT_S_MIN: Final = 0.001
-"""Loops wake up a little early: then it would not be time yet, over and over."""
+"""Event loops wake up slightly early; without a minimum the loop would spin until then."""
 _RETRY_MAX_S: Final = limits.SERVICE_RETRY_MAX_S
 _VERBS: Final = {Create: "create", Patch: "patch", Delete: "delete"}
 _DONE: Final = {Create: "made", Patch: "changed", Delete: "deleted"}
@@ -48,7 +48,7 @@ _Key = tuple[str, str]
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """``findings``: what could not be given back; ``refusal``: what the API said of it last.
+    """``findings``: objects that could not be given back; ``refusal``: the API's last refusal.
 
     Without a refusal, trying again does not help.
     """
@@ -58,12 +58,12 @@ class Restored(msgspec.Struct, frozen=True):
 
 
 class _Tried(msgspec.Struct):
-    """A change that was tried. ``error`` None: it is done, or somebody else was faster.
+    """A change that was tried. ``error`` None: it is done, or another writer was faster.
 
-    ``repeats``: so often it was done before, each time soon after the last: somebody (an admission
-    webhook, another controller) undoes it, and ``held_until`` is later each time. ``times``: so
-    often something was done to the object, whatever it was: a site that declares and withdraws an
-    address all the time makes ``rests_until`` later.
+    ``repeats``: how often it was done before, each time soon after the last: another program (an
+    admission webhook, another controller) undoes it, and each repeat moves ``held_until`` further
+    away. ``times``: how often the object was changed in any way: a site that keeps declaring and
+    withdrawing an address moves ``rests_until`` further away.
     """
 
     change: Change
@@ -78,7 +78,7 @@ class _Tried(msgspec.Struct):
     done_at: float = 0.0
 
     def blocked_until(self, change: Change) -> float:
-        """When ``change``, due now for the same object, may be tried."""
+        """Earliest time for ``change``, which is due for the same object."""
         if self.error is None and (self.change is change or self.change == change):
             return self.again_at
         if self.error is None and _is_urgent(change):
@@ -89,12 +89,12 @@ class _Tried(msgspec.Struct):
 
 
 class ServiceWriter:
-    """Belongs to one event loop: `offer` what is planned, `run` carries it out.
+    """Carries out planned changes. `offer` takes the plan; belongs to one event loop.
 
-    ``may_write``: whether this router is the one that writes; when that changes call `poke`.
-    ``listening``: whether the routers listen there by now; call `poke` when that may be, else it is
-    asked again a moment later. A Service that led to them earlier would lose connections.
-    ``changed``: `findings` are others now.
+    ``may_write``: whether this router writes; call `poke` when that changes.
+    ``listening``: whether the routers already listen there; call `poke` when that may have changed,
+    else it is asked again a moment later. A Service that led to them earlier would lose
+    connections. ``changed`` is called when `findings` changed.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class ServiceWriter:
         self.findings: tuple[ConfigError, ...] = ()
 
     def offer(self, changes: Iterable[Change]) -> None:
-        """All changes that are due by the newest plan; earlier ones count no more."""
+        """Replace the due changes by those of the newest plan."""
         self._wanted = {(change.kind, change.name): change for change in changes}
         now = self._now()
         self._tried = {
@@ -129,12 +129,12 @@ class ServiceWriter:
         self.poke()
 
     def poke(self) -> None:
-        """Look again what may be done."""
+        """Check again for changes that may be made."""
         self._woken.set()
-        self._woken.clear()  # Who waits now has heard it.
+        self._woken.clear()  # Every current waiter is already woken.
 
     async def run(self) -> None:
-        """Carry out what is offered until cancelled."""
+        """Carry out the offered changes until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for _ in range(_AT_ONCE):
                 tasks.create_task(self._work())
@@ -156,7 +156,7 @@ class ServiceWriter:
             self._note(key, change, error)
 
     def _next(self) -> tuple[Change | None, float | None]:
-        """A change that may be made now; else how long to wait at most."""
+        """A change that may be made now; else the longest time to wait."""
         if not self._may_write():
             return None, None
         now = self._now()
@@ -232,7 +232,7 @@ class ServiceWriter:
             )
         self._tell()
 
-    # What is wrong --------------------------------------------------------------------------
+    # Findings -------------------------------------------------------------------------------
 
     def _tell(self) -> None:
         findings = tuple(
@@ -273,7 +273,7 @@ async def carry_out(api: Api, change: Change, *, namespace: str = "") -> None:
 
 
 async def _create(api: Api, body: Object, namespace: str) -> None:
-    """Make ``body``; a Service whose address somebody has by now gets another one."""
+    """Create ``body``; a Service whose address is taken by now gets another one."""
     try:
         await api.create(body, namespace=namespace)
     except ApiError as error:
@@ -285,10 +285,10 @@ async def _create(api: Api, body: Object, namespace: str) -> None:
 
 
 async def restore_all(api: Api, *, namespace: str = "") -> Restored:
-    """Give back all Services of a namespace and delete those of ours; what could not be done.
+    """Give back all Services of a namespace and delete ours; returns what failed.
 
-    One that is refused holds no other back. Begins anew with what somebody else changes in
-    between. ApiError: they cannot be listed.
+    A refused change does not hold up the others. Starts again, up to four rounds in all, if changes
+    were refused. ApiError: the Services cannot be listed.
     """
     for is_last in (False, False, False, True):
         changes, findings = restore(await _services(api, namespace))
@@ -302,7 +302,7 @@ async def restore_all(api: Api, *, namespace: str = "") -> Restored:
 async def _carried_out(
     api: Api, changes: Iterable[Change], namespace: str
 ) -> list[tuple[Change, ApiError]]:
-    """Make all changes, some at a time; what was refused."""
+    """Make all changes, several at a time; returns the refused ones."""
     left = iter(changes)
     refused: list[tuple[Change, ApiError]] = []
 

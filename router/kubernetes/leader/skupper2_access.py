@@ -1,4 +1,4 @@
-"""AccessGrants get their token, and AccessTokens their link, by the replica with the Lease."""
+"""Tokens for AccessGrants and links for AccessTokens, made by the replica with the Lease."""
 
 import asyncio
 import logging
@@ -28,11 +28,11 @@ _WRONG = "SW0113"
 
 
 class V2Access(FindsErrors):
-    """`look` takes up what the namespace holds; `run` writes until cancelled.
+    """Serves AccessGrants and AccessTokens: `look` takes the namespace, `run` writes.
 
-    The claim of an AccessGrant that is gone ends as soon as the cluster serves the kind. The Secret
-    of a Link is taken away only if that was seen here before: Skupper's CRDs take all objects with
-    them, and no author asks for that.
+    The claim of a deleted AccessGrant ends as soon as the cluster serves the kind. The Secret of a
+    Link is deleted only if the Link was seen here before: deleting Skupper's CRDs deletes all
+    objects, and no author asks for that.
     """
 
     def __init__(
@@ -47,22 +47,23 @@ class V2Access(FindsErrors):
         self._addresses, self._clock = addresses, clock
         self._seen: Look | None = None
         self._woken = asyncio.Event()
-        self._known: dict[tuple[str, str], str] = {}  # Whose claims or Secrets go: UIDs.
+        # Owners' UIDs, for claims and Secrets to delete.
+        self._known: dict[tuple[str, str], str] = {}
         self._again_at: dict[tuple[str, str], float] = {}  # After a refusal; the loop's time.
         self._refused: Mapping[str, ConfigError] = {}
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
-        """What keeps an object from getting its token or link."""
+        """Reasons why an object did not get its token or link."""
         return tuple(self._refused.values())
 
     def look(self, seen: Look) -> None:
-        """The namespace as it is now."""
+        """Take the namespace as it is now."""
         self._seen = seen
         self._woken.set()
 
     async def run(self) -> None:
-        """Make what is missing until cancelled."""
+        """Process all grants and tokens, until cancelled."""
         while True:
             self._woken.clear()
             seen = self._seen
@@ -89,7 +90,7 @@ class V2Access(FindsErrors):
     async def _one(
         self, seen: Look, kind: str, name: str, request: GrantRequest | TokenRequest
     ) -> ConfigError | None:
-        """What is wrong with one object; None: it is made, or waits."""
+        """The problem of one object; None: it is made, or waits."""
         found = seen.snapshot.get(kind, name)
         if found is None:
             return None
@@ -111,7 +112,7 @@ class V2Access(FindsErrors):
             return _wrong(f"{kind}/{name}", error.reason, error.hint)
         except ApiError as error:
             if error.status in (CONFLICT, NOT_FOUND):
-                return None  # Another wrote meanwhile: the watch brings it.
+                return None  # Another writer was faster: the watch delivers the object.
             self._again_at[kind, name] = loop.time() + limits.STATUS_EVERY_S
             log.info("%s/%s cannot be taken up: %s", kind, name, error)
             if error.status != FORBIDDEN:
@@ -130,8 +131,8 @@ class V2Access(FindsErrors):
             return None
         where = self._addresses()
         if options is None or not where.endpoints:
-            return None  # Its status says what it waits for.
-        # What we wrote last may not have come by the watch: a second claim would end the first.
+            return None  # Its status shows the missing part.
+        # The watch may not have delivered our last write: a second claim would end the first.
         now_there = await self._api.find("AccessGrant", request.name)
         if now_there is None or uid_of(now_there) != uid:
             return None
@@ -146,7 +147,7 @@ class V2Access(FindsErrors):
         now = self._clock()
         secret, token = access.granted(request, found, seen.snapshot, options.name, where, now)
         if held is not None:
-            # Of a crash, or of a replica that still writes: its status then comes too late.
+            # Left by a crash, or by a replica that still writes: its status then comes too late.
             status = access.restarted_status(found, token, now)
             found = await self._api.replace({**found, "status": status}, subresource="status")
             await self._api.delete("Secret", name, uid=uid_of(held))
@@ -154,7 +155,7 @@ class V2Access(FindsErrors):
         status = access.granted_status(found, token, now)
         try:
             await self._api.replace({**found, "status": status}, subresource="status")
-        except ApiError:  # It may be written all the same: only the answer was lost.
+        except ApiError:  # It may have been written all the same: only the answer was lost.
             there = await self._api.find("AccessGrant", request.name)
             if there is None or part(there, "status", "code") != token.secret:
                 await self._api.delete("Secret", name, uid=uid_of(made))
@@ -183,7 +184,7 @@ class V2Access(FindsErrors):
                 await self._api.replace(access.remade(held, made))
         return None
 
-    # What deleted objects left --------------------------------------------------------------
+    # Remains of deleted objects -------------------------------------------------------------
 
     async def _take_away(self, seen: Look) -> None:
         for name, link in seen.snapshot.of("Link").items():
@@ -206,7 +207,7 @@ class V2Access(FindsErrors):
                 del self._known[kind, name]
 
     def _orphaned_claims(self, seen: Look) -> Iterator[tuple[str, str]]:
-        """Names and UIDs of AccessGrants that went while no router ran, and left a claim."""
+        """Names and UIDs of AccessGrants that were deleted without a router and left a claim."""
         if seen.v2.levels.get("AccessGrant") is not AccessLevel.FULL:
             return
         if "AccessGrant" in seen.snapshot.missing:
@@ -219,7 +220,7 @@ class V2Access(FindsErrors):
                     yield name, uid
 
     async def _delete(self, name: str, seen: Look) -> None:
-        """Delete the Secret of a Link that is gone, unless an AccessToken waits for it."""
+        """Delete the Secret of a deleted Link, unless an AccessToken waits for it."""
         held = await self._api.find("Secret", name)
         if held is None or not access.is_of_access_token(held):
             return

@@ -1,8 +1,8 @@
-"""AccessGrants and AccessTokens in the cluster, by our claims: what is made of them.
+"""Claims and links for AccessGrants and AccessTokens: their Secrets, Links and statuses.
 
-The token of an AccessGrant is in its status alone, so it is granted again where a crash lost the
-status. The Secret of a link names the AccessToken that it was made of, and a grant's its
-AccessGrant, by `names.ACCESS_OF`: others of these names belong to somebody else.
+Only the status of an AccessGrant holds its token, so a new claim is granted if a crash lost the
+status. Annotation `names.ACCESS_OF` of a link's Secret names its AccessToken, and that of a grant's
+Secret its AccessGrant. Secrets of these names without it belong to others.
 """
 
 import logging
@@ -56,16 +56,16 @@ READY: Final = "Ready"
 PENDING: Final = "Pending"
 _GRANTED: Final = ("Processed", "Resolved", READY)
 _CLAIM_SEEN_S: Final = 30.0
-"""By then the watch has brought the Secret of a claim, whose AccessGrant may come before it."""
+"""By then the watch has delivered the claim's Secret, which may come after its AccessGrant."""
 
 
 def owner_of(found: Object) -> str:
-    """The UID of the AccessGrant or AccessToken that a Secret or Link was made of; empty: none."""
+    """UID of the AccessGrant or AccessToken behind a Secret or Link; empty: none."""
     return annotations(found).get(names.ACCESS_OF, "")
 
 
 def access_facts(snapshot: Snapshot, where: Addresses, now: float) -> GrantFacts:
-    """Which AccessTokens have their link, and which AccessGrants their token.
+    """The AccessTokens that have their link, and the state of the AccessGrants' tokens.
 
     ``where``: the site's addresses. ``now``: Unix seconds.
     """
@@ -78,7 +78,7 @@ def access_facts(snapshot: Snapshot, where: Addresses, now: float) -> GrantFacts
         redemptions[name] = _redemptions(snapshot, name, found)
         uses = part(found, "spec", "redemptionsAllowed") or 1
         if token.expires_at <= now or uses <= redemptions[name]:
-            continue  # As its other fields say.
+            continue  # Its other fields already show that.
         if _has_no_claim(snapshot, name, found, now):
             useless[name] = "the token was revoked, so no site can redeem it"
         elif where.endpoints and not set(where.endpoints) & set(token.endpoints):
@@ -90,7 +90,7 @@ def access_facts(snapshot: Snapshot, where: Addresses, now: float) -> GrantFacts
 
 
 def _has_no_claim(snapshot: Snapshot, name: str, grant: Object, now: float) -> bool:
-    """Whether the claim of an AccessGrant is gone, and not only unseen since it was just made."""
+    """Whether the claim of an AccessGrant is gone, not just too new to be seen."""
     if snapshot.get("Secret", grant_name(name)) is not None:
         return False
     listed = part(grant, "status", "conditions")
@@ -102,7 +102,7 @@ def _has_no_claim(snapshot: Snapshot, name: str, grant: Object, now: float) -> b
 
 
 def _is_redeemed(snapshot: Snapshot, name: str) -> bool:
-    """Whether the link that we made of an AccessToken has its certificate."""
+    """Whether the link made from an AccessToken has its certificate."""
     found = snapshot.get("Secret", link_name(name))
     token = snapshot.get("Secret", name)
     return (
@@ -114,7 +114,7 @@ def _is_redeemed(snapshot: Snapshot, name: str) -> bool:
 
 
 def _redemptions(snapshot: Snapshot, name: str, of: Object) -> int:
-    """How often the claim was redeemed; of one that is gone by now as its status says."""
+    """How often the claim was redeemed; once it is gone, its status has the number."""
     found = snapshot.get("Secret", grant_name(name))
     try:
         if found is not None:
@@ -129,12 +129,12 @@ def _redemptions(snapshot: Snapshot, name: str, of: Object) -> int:
 
 
 def is_of_site(grant: Object, snapshot: Snapshot) -> bool:
-    """Whether the status of an AccessGrant has a token of this site as it is now."""
+    """Whether the status of an AccessGrant holds a token of this site's current identity."""
     return _token_of_site(grant, snapshot) is not None
 
 
 def _token_of_site(grant: Object, snapshot: Snapshot) -> Token | None:
-    """That token."""
+    """The token of this site in the status of ``grant``; None: it has none."""
     if not is_granted(grant):
         return None
     secret = snapshot.get("Secret", names.IDENTITY_SECRET)
@@ -199,14 +199,15 @@ def restarted_status(of: Object, token: Token, now: float) -> dict[str, Any]:
 
 
 def claim_of(secret: Object) -> str:
-    """The name of the claim that a Secret has; empty: it has none. Its mark says so, since an
-    AccessToken may have any name.
+    """Name of the claim in a Secret; empty: it holds none.
+
+    The Secret's type decides, since an AccessToken may have any name.
     """
     return name_of(secret).removeprefix(grant_name("")) if is_type(secret, GRANT) else ""
 
 
 def is_redeemable(secret: Object) -> bool:
-    """Whether the claim in it can still be redeemed. Of a damaged one nothing is."""
+    """Whether the claim in the Secret can still be redeemed; a damaged one cannot."""
     try:
         return grants.decode(secret).uses_left > 0
     except CertError:
@@ -214,9 +215,9 @@ def is_redeemable(secret: Object) -> bool:
 
 
 def ended(secret: Object) -> Object | None:
-    """The Secret of a grant whose AccessGrant was deleted: nobody redeems it any more.
+    """The Secret of a grant whose AccessGrant was deleted, changed so that no site can redeem it.
 
-    None: nobody did, so it may go. CertError: it is damaged.
+    None: no site redeemed it, so it may be deleted. CertError: it is damaged.
     """
     grant: Grant = grants.decode(secret)
     if not grant.redeemed:
@@ -228,14 +229,14 @@ def ended(secret: Object) -> Object | None:
 
 
 def is_of_access_token(found: Object) -> bool:
-    """Whether a Secret or Link was made of an AccessToken, this one or a former of its name."""
+    """Whether a Secret or Link was made from an AccessToken, also an earlier one of that name."""
     return bool(owner_of(found)) and not claim_of(found)
 
 
 def is_outdated(held: Object, made: Object) -> bool:
-    """Whether a Secret is of a former AccessToken, or has another token than this one says.
+    """Whether a Secret is from an earlier AccessToken, or holds another token than this one.
 
-    A Link stays as it is: its cost is the user's, and level A has no right to write it.
+    A Link stays as it is: its cost is the user's, and level A has no permission to write it.
     """
     if held.get("kind") != "Secret":
         return False
@@ -243,7 +244,7 @@ def is_outdated(held: Object, made: Object) -> bool:
 
 
 def remade(held: Object, made: Object) -> dict[str, Any]:
-    """Secret ``held``, its version included, as it is made of its AccessToken now."""
+    """Secret ``held``, with its version, and the content that its AccessToken has now."""
     head = {**metadata(held)}
     for key in ("labels", "annotations"):
         head[key] = {**(head.get(key) or {}), **made["metadata"].get(key, {})}
@@ -251,7 +252,7 @@ def remade(held: Object, made: Object) -> dict[str, Any]:
 
 
 def token_of(request: TokenRequest) -> Token:
-    """The token. CertError: it is not as it left its site."""
+    """The token of an AccessToken. CertError: it was changed since its site issued it."""
     return access_tokens.read(request.url, request.code, request.ca, request.source)
 
 
@@ -264,7 +265,7 @@ def token_secret(request: TokenRequest, token: Token, of: Object) -> dict[str, A
 
 
 def link_object(request: TokenRequest, token: Token, of: Object) -> dict[str, Any]:
-    """The Link that users of Skupper v2 expect beside it."""
+    """The Link that users of Skupper v2 expect beside the Secret."""
     (host, port), cost = token.endpoints[0], request.cost if request.cost else token.cost
     endpoints = [
         {"name": role, "host": host, "port": str(port)} for role in ("inter-router", "edge")

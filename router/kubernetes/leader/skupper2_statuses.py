@@ -1,4 +1,4 @@
-"""The statuses of Skupper v2's objects, kept as they should be by the replica with the Lease."""
+"""The statuses of Skupper v2's objects, kept up to date by the replica with the Lease."""
 
 import asyncio
 import time
@@ -18,11 +18,11 @@ from router.kubernetes.store.supervise import kept_running
 from router.model import limits
 
 AsksNetwork = Callable[[Collection[str]], NetworkFacts | None]
-"""What the router knows; of the given services also who uses them elsewhere. None: nothing yet."""
+"""The router's facts, with the remote users of the given services. None: there are none yet."""
 
 
 class V2StatusWriter:
-    """`look` takes up what the namespace holds; `run` writes until cancelled."""
+    """Writes the statuses: `look` takes the namespace, `run` writes until cancelled."""
 
     def __init__(
         self,
@@ -36,12 +36,12 @@ class V2StatusWriter:
         self._seen: Look | None = None
 
     def look(self, seen: Look) -> None:
-        """The namespace as it is now."""
+        """Take the namespace as it is now."""
         self._seen = seen
         self._offer()
 
     async def run(self) -> None:
-        """Compare again and again: links and targets change without any object."""
+        """Compare repeatedly: links and targets change without a change of any object."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(kept_running(self._statuses, "statuses of Skupper v2's objects"))
             while True:
@@ -73,5 +73,5 @@ class V2StatusWriter:
 
 
 def _is_due(seen: Look) -> bool:
-    """Whether there is any object whose status is ours to write."""
+    """Whether there is an object whose status this router should write."""
     return seen.v2.seen.is_used and AccessLevel.FULL in seen.v2.levels.values()

@@ -1,7 +1,7 @@
-"""The state of the site in short, in ConfigMap `STATUS_CONFIGMAP`: for GitOps tools and people.
+"""A summary of the site's state in ConfigMap `STATUS_CONFIGMAP`, for GitOps tools and people.
 
-Written when it is another, and seldom: status objects that change with the traffic fill etcd. Also
-from time to time as it is, so that a reader knows from its age whether a router still writes.
+Written when it changes, but seldom: status objects that change with the traffic fill etcd. Also
+written unchanged from time to time: its age shows whether a router still writes.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ log = logging.getLogger("router.kubernetes")
 
 
 class StatusWriter(FindsErrors):
-    """``tell`` gives the state; None: there is none yet."""
+    """Writes the summary. ``tell`` returns the state; None: there is none yet."""
 
     def __init__(
         self,
@@ -35,10 +35,10 @@ class StatusWriter(FindsErrors):
         self._api, self._may_write, self._state, self._clock = api, may_write, tell, clock
         self._written: ShortStatus | None = None
         self.errors: tuple[ConfigError, ...] = ()
-        """That the API server refuses to write it: readers see the state of before."""
+        """The API server refuses to write it: readers see the old state."""
 
     async def run(self) -> None:
-        """Keep it as it should be until cancelled."""
+        """Keep the summary up to date until cancelled."""
         loop = asyncio.get_running_loop()
         again_at = loop.time()
         while True:
@@ -46,7 +46,7 @@ class StatusWriter(FindsErrors):
             may_write = self._may_write()
             told = self._state() if may_write else None
             if not may_write:
-                self._found(())  # The Lease says why.
+                self._found(())  # The Lease's errors explain why.
             if not may_write or loop.time() >= again_at:
                 self._written = None  # Another router, or a person, may have changed it meanwhile.
             if told is not None and (self._written is None or told.gist != self._written.gist):
@@ -68,7 +68,7 @@ class StatusWriter(FindsErrors):
         self._tell(errors)
 
     async def stop(self) -> None:
-        """Write that the last router has stopped; for a moment only, since this process ends."""
+        """Write that the last router has stopped; tries only briefly, since this process ends."""
         try:
             async with asyncio.timeout(limits.LEASE_RELEASE_S):
                 told = decode(await self._api.find(KIND, STATUS_CONFIGMAP))
@@ -91,6 +91,6 @@ class StatusWriter(FindsErrors):
             await self._api.patch(KIND, STATUS_CONFIGMAP, {"data": data})
         except ApiError as error:
             if error.status == NOT_FOUND:
-                self._written = None  # Somebody deleted it.
+                self._written = None  # It was deleted.
             raise
         self._written = told

@@ -1,7 +1,7 @@
-"""What the router's journal tells, as Events on the site's ConfigMap: `kubectl get events`.
+"""Events of the router's journal as Events on the site's ConfigMap, for `kubectl get events`.
 
-Events of one code and subject are one Event that is counted. Few are written at a time, by the one
-replica that writes, and what cannot be written is left out: the journal itself has all.
+Events of one code and subject are one Event with a count. The one replica that writes them writes
+few at a time and leaves out those that fail: the journal itself has all.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ _NOT_TOLD = frozenset(
         *("document-added", "document-changed", "document-removed"),
     }
 )
-"""Pods and objects come and go all the time, and the cluster itself tells of both."""
+"""Pods and objects come and go all the time, and the cluster itself reports both."""
 
 
 class _Told(msgspec.Struct):
-    """An Event that was written. ``count``: how often it is to be counted, ``written``: it was."""
+    """An Event of the journal. ``count``: its occurrences, ``written``: those in the cluster."""
 
     event: Event
     heard_at: float
@@ -39,14 +39,14 @@ class _Told(msgspec.Struct):
 
 
 class EventTeller:
-    """`hear` takes up what happened, `run` writes it. ``enabled``: somebody wants them.
+    """Writes Events of the journal: `hear` takes them, `run` writes.
 
-    A router that may not write forgets what it heard: the router that writes asks for it.
+    A router that may not write drops its events: the router that writes collects them from it.
     """
 
     def __init__(self, events: EventWriter, may_write: Callable[[], bool]) -> None:
         self._events, self._may_write = events, may_write
-        self._known: dict[str, _Told] = {}  # By name; the one heard of longest ago first.
+        self._known: dict[str, _Told] = {}  # By name, ordered by the last occurrence.
         self._snapshot = Snapshot("", {})
         self._is_enabled = True
 
@@ -56,15 +56,15 @@ class EventTeller:
         return self._is_enabled
 
     def enable(self, is_wanted: bool) -> None:
-        """Write Events from now on, or none."""
+        """Turn Events on or off."""
         self._is_enabled = is_wanted
 
     def look(self, snapshot: Snapshot) -> None:
-        """The namespace now: where the site's ConfigMap is."""
+        """Take the namespace, which holds the site's ConfigMap."""
         self._snapshot = snapshot
 
     def hear(self, event: Event) -> None:
-        """One event of the journal. Findings are told at their objects, by `EventRecorder`."""
+        """Take one event of the journal. `EventRecorder` reports findings, on their objects."""
         if not self._is_enabled or event.code in _NOT_TOLD or event.code.startswith("SW"):
             return
         name = event_name(SITE_CONFIGMAP, f"{event.code} {event.subject}")
@@ -77,7 +77,7 @@ class EventTeller:
             del self._known[next(iter(self._known))]
 
     async def run(self) -> None:
-        """Write what is due until cancelled."""
+        """Write due Events until cancelled."""
         while True:
             await asyncio.sleep(limits.OBJECT_EVENTS_EVERY_S)
             if not self._may_write():
@@ -87,7 +87,7 @@ class EventTeller:
                 await self._write_some()
 
     def _forget(self) -> None:
-        """All but the latest, which a router that is gone may not have written any more."""
+        """Forget all but the latest, which a router that has gone may have left unwritten."""
         oldest = asyncio.get_running_loop().time() - limits.LEASE_S
         self._known = {name: one for name, one in self._known.items() if one.heard_at >= oldest}
 
@@ -98,7 +98,7 @@ class EventTeller:
                 await self._write(name, one)
             except ApiError as error:
                 log.info("an Event could not be written: %s", error)
-                return  # The rest has no better luck now.
+                return  # The rest would fail too.
 
     async def _write(self, name: str, one: _Told) -> None:
         count = one.count
@@ -110,17 +110,17 @@ class EventTeller:
             is_warning=one.event.severity != "info",
         )
         written = await self._events.write(made, count, one.since, is_told=bool(one.written))
-        one.count += written - count  # Others may have been heard meanwhile.
+        one.count += written - count  # More may have occurred meanwhile.
         one.written = written
 
 
 def _reason(code: str) -> str:
-    """``link-down`` is ``LinkDown``, as reasons are written."""
+    """``link-down`` becomes ``LinkDown``, the usual form of reasons."""
     return "".join(word.capitalize() for word in code.split("-"))
 
 
 def _message(event: Event) -> str:
-    """All in one line; the message ends as a sentence does, since others may follow it."""
+    """One line of text. The message ends like a sentence, since others may follow it."""
     end = "" if event.message.endswith((".", "?")) else "."
     by = f" By {event.by}." if event.by else ""
     hint = f" {event.hint}" if event.hint else ""
