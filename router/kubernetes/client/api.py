@@ -1,7 +1,6 @@
 """A Kubernetes API server on an event loop, in the few verbs that a site needs.
 
-Objects go in and come out as JSON (`Object`). What a verb does is in `verbs`, what the server
-refuses in `errors`.
+Objects go in and come out as JSON (`Object`). `verbs` defines the verbs, `errors` the refusals.
 """
 
 import asyncio
@@ -40,7 +39,7 @@ def _awaited(
 class Api:
     """One API server, seen from one namespace. Belongs to one event loop.
 
-    Kinds are named as in `KINDS`. ``namespace`` of a call: another than the own one, or
+    Kinds are named as in `KINDS`. ``namespace`` of a call: another than the client's, or
     `ALL_NAMESPACES` for lists and watches.
     """
 
@@ -63,11 +62,12 @@ class Api:
         context: str | None = None,
         field_manager: str = FIELD_MANAGER,
     ) -> Self:
-        """Ready to call; nothing is sent yet. Reads files.
+        """A client that is ready to call; sends nothing yet. Reads files.
 
-        Without ``kubeconfig`` and ``context``: the pod's service account when there is one, else
+        Without ``kubeconfig`` and ``context``: the pod's service account if there is one, else
         KUBECONFIG, else ``~/.kube/config``. ``namespace`` empty: that of the account or context.
-        ConfigError SW0430, SW0431: the extra is not installed; nothing says where the API is.
+        ConfigError SW0430: the extra is not installed; SW0431: no configuration has the API's
+        address.
         """
         from router.kubernetes.client.transport import open_transport
 
@@ -86,7 +86,7 @@ class Api:
         await self.close()
 
     def use_version(self, api_version: str) -> None:
-        """Read and write the kinds of that group in ``api_version`` instead of that of `KINDS`."""
+        """Use ``api_version`` instead of the version in `KINDS` for the kinds of its group."""
         self.verbs.use_version(api_version)
 
     get = _awaited(ApiVerbs.get)
@@ -108,10 +108,10 @@ class Api:
     async def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
     ) -> AsyncGenerator[Page, None]:
-        """All objects of ``kind``, some at a time.
+        """All objects of ``kind``, page by page.
 
-        ApiError 410: the list grew old between two pages, begin again. What is no list is an
-        ApiError, too: taken for an empty one it would withdraw everything.
+        ApiError 410: the list expired between two pages, start again. An answer that is no list is
+        an ApiError, too: taken for an empty list it would withdraw everything.
         """
         pages = self.verbs.pages(kind, labels=labels, fields=fields, namespace=namespace)
         while (page := await self.run(pages.next_page())) is not None:
@@ -127,11 +127,11 @@ class Api:
         namespace: str = "",
         timeout_s: int = limits.WATCH_S,
     ) -> AsyncGenerator[WatchEvent, None]:
-        """Changes after ``version``, with bookmarks, until the server ends it (``timeout_s``).
+        """Changes after ``version``, with bookmarks, until the watch ends (``timeout_s``).
 
-        The first is a bookmark of ``version`` itself: the server agreed to watch. ApiError 410:
-        list again. Also raised for ERROR events and for a watch that fell silent. Close it
-        (`contextlib.aclosing`) when leaving early.
+        The first event is a bookmark of ``version`` itself: the server agreed to watch. ApiError
+        410: list again. ApiError is also raised for ERROR events and for a watch that fell silent.
+        Close the generator (`contextlib.aclosing`) when leaving early.
         """
         info = self.verbs.info(kind)
         path = api_calls.path_of(info, namespace or self.namespace)
@@ -139,7 +139,7 @@ class Api:
         return watches.watch(self._transport, path, info, selected, version, timeout_s)
 
     async def run(self, steps: Steps[_Result]) -> _Result:
-        """Carry out a verb of `verbs`."""
+        """Run a verb of `verbs`."""
         try:
             attempt = next(steps)
             while True:

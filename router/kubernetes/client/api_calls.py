@@ -1,4 +1,4 @@
-"""Calls to an API server as values, and what its answers say. Pure."""
+"""Calls to an API server as values, and the parsing of its answers. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,7 +17,7 @@ APPLY_PATCH: Final = "application/apply-patch+yaml"
 
 
 class ApiCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One call. ``verb`` as in rights (RBAC); ``repeats``: doing it twice is as doing it once."""
+    """One call. ``verb`` as in RBAC; ``repeats``: the call is idempotent."""
 
     verb: str
     kind: str
@@ -31,7 +31,7 @@ class ApiCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiAnswer(msgspec.Struct, frozen=True):
-    """One HTTP answer, read to its end. ``retry_after_s``: the wait that the server asks for."""
+    """One HTTP answer, read to its end. ``retry_after_s``: the wait that the server requests."""
 
     status: int
     body: bytes
@@ -39,7 +39,7 @@ class ApiAnswer(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Part of a list. ``version``: of the whole list, on every page; ``more``: where it goes on."""
+    """Part of a list. ``version``: of the whole list; ``more``: where to continue."""
 
     items: list[dict[str, Any]]
     version: str
@@ -69,7 +69,7 @@ class _Resources(msgspec.Struct, frozen=True):
 
 
 def path_of(info: KindInfo, namespace: str, name: str = "", subresource: str = "") -> str:
-    """Where the API serves objects of that kind."""
+    """The API path of objects of that kind."""
     parts = [group_path(info.api_version)]
     if namespace != ALL_NAMESPACES:
         parts += ["namespaces", namespace]
@@ -77,18 +77,18 @@ def path_of(info: KindInfo, namespace: str, name: str = "", subresource: str = "
 
 
 def group_path(api_version: str) -> str:
-    """Where the API serves a group and version."""
+    """The API path of a group and version."""
     return f"{'apis' if '/' in api_version else 'api'}/{api_version}"
 
 
 def selectors(labels: str = "", fields: str = "") -> dict[str, str]:
-    """Which objects of a list or watch; empty: all."""
+    """Query fields that select the objects of a list or watch; empty: all."""
     found = {"labelSelector": labels, "fieldSelector": fields}
     return {name: text for name, text in found.items() if text}
 
 
 def page_in(body: bytes, kind: str) -> Page:
-    """A page of a list of ``kind``. ApiError: it is none; as an empty one it would withdraw all."""
+    """A page of a list of ``kind``. ApiError if it is none: an empty list would withdraw all."""
     found = decoded(body, _List)
     version = found.metadata.resource_version
     if found.kind != f"{kind}List" or not version:
@@ -107,7 +107,7 @@ def creatable(body: bytes) -> frozenset[str]:
 
 
 def is_allowed(answer: Object) -> bool:
-    """What the answer to a SelfSubjectAccessReview comes to."""
+    """Whether a SelfSubjectAccessReview was answered with yes."""
     status = answer.get("status")
     return isinstance(status, Mapping) and status.get("allowed") is True
 
@@ -120,6 +120,6 @@ def typed(found: dict[str, Any], info: KindInfo) -> dict[str, Any]:
 
 
 def namespace_of(found: Object) -> str:
-    """That of the object; empty: it says none."""
+    """The namespace of the object; empty: it has none."""
     namespace = metadata(found).get("namespace", "")
     return namespace if isinstance(namespace, str) else ""

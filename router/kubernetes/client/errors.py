@@ -1,7 +1,7 @@
-"""What an API server refuses, in its own words, and when it is worth asking again.
+"""Errors of an API server, in its own words, and when to try again.
 
-What the server refuses is an `ApiError` with its status; no answer at all is one with status 0.
-Answers that are not what was asked for are errors, too: proxies in between answer with anything.
+A refusal by the server is an `ApiError` with its status; no answer at all is one with status 0.
+Unexpected answers are errors, too: proxies in between may answer with anything.
 """
 
 import random
@@ -27,13 +27,13 @@ MALFORMED: Final = "Malformed"
 UNREACHABLE: Final = "Unreachable"
 LATE: Final = "Timeout"
 UNTRUSTED: Final = "Untrusted"
-"""The server's certificate is of no CA that this router trusts, so nothing was asked."""
+"""The server's certificate is of no CA that this router trusts, so no request was sent."""
 SILENT: Final = "the API server does not answer: "
-"""So begins the text of an error without any answer."""
+"""Start of the text of an error without any answer."""
 _LIMIT_RANGE: Final = re.compile(r"(usage|ratio) per (Container|Pod) is")
 """In a LimitRange's refusal of a pod, "maximum cpu usage per Container is 200m, but limit is 2"."""
 TOO_LARGE: Final = 413
-"""Also of an answer that is larger than `limits.API_ANSWER_BYTES_MAX`."""
+"""Also for an answer that is larger than `limits.API_ANSWER_BYTES_MAX`."""
 
 
 _QUOTAS: Final = "resourcequotas"
@@ -77,23 +77,23 @@ class ApiError(RouterError):
 
     @property
     def sort(self) -> tuple[int, str]:
-        """Two errors of one sort are told in the same words."""
+        """Errors with equal values are reported in the same words."""
         return self.status, "" if self.status else self.reason
 
     @property
     def is_answer(self) -> bool:
-        """Whether the server judged the request: it is there, and knows who asks."""
+        """Whether the server judged the request: it is there, and knows the caller."""
         is_away = self.status in (NO_ANSWER, UNAUTHORIZED, TOO_MANY) or self.status >= 500
         return not is_away
 
     @property
     def is_gone(self) -> bool:
-        """The version asked for is no longer kept (HTTP 410): list again."""
+        """The requested version is no longer stored (HTTP 410): list again."""
         return self.status == GONE or self.reason in ("Expired", "Gone")
 
 
 def late() -> ApiError:
-    """No answer came in time. How long that was differs: it would be another sentence each time."""
+    """No answer came in time. The time is left out: it would change the sentence each time."""
     return ApiError(NO_ANSWER, LATE, "no answer in time")
 
 
@@ -119,12 +119,13 @@ _QUOTA_REFUSES: Final = ("exceeded quota", "failed quota", "insufficient quota")
 
 
 def admission_step(error: ApiError) -> str:
-    """The next step where admission refused, which answers as a missing right or a bad value does.
+    """The next step after a refusal by admission; empty: admission did not refuse.
 
-    Empty: it did not. Matched by the API server's own words: its answers have no field for it.
+    Such a refusal looks like a missing permission or a bad value. It is matched by the API server's
+    own words: its answers have no field for it.
     """
     text = error.message
-    if "denied the request" in text or "denied request" in text:  # 403, or what the policy says.
+    if "denied the request" in text or "denied request" in text:  # 403, or the policy's status.
         return "Change the admission policy or webhook that the message names, or exempt the object"
     if error.status != FORBIDDEN:
         return ""
@@ -142,8 +143,8 @@ def backoff_s(
 ) -> float:
     """The wait after failure number ``attempt`` (from 0): doubling, jittered by half.
 
-    Never shorter than what the server asked for, which is stretched so that not all come back at
-    once. ``most_s`` 0: `API_BACKOFF_MAX_S`.
+    Never shorter than the wait that the server requested, which is stretched so that not all
+    clients come back at once. ``most_s`` 0: `API_BACKOFF_MAX_S`.
     """
     longest_s = doubled_s(limits.API_BACKOFF_S, attempt, most_s or limits.API_BACKOFF_MAX_S)
     wait_s = longest_s * rng.uniform(0.5, 1.0)
@@ -153,7 +154,7 @@ def backoff_s(
 
 
 def refused(status: int, body: bytes, retry_after_s: float | None = None) -> ApiError:
-    """What an answer that is no success says; proxies in between answer with any text."""
+    """The error of an answer that is no success; proxies in between answer with any text."""
     try:
         said = msgspec.json.decode(body, type=_Status)
     except UNREADABLE_JSON:
@@ -178,7 +179,7 @@ def _plain(body: bytes) -> str:
 
 
 def decoded(body: bytes, kind: type[_Decoded]) -> _Decoded:
-    """``body`` as ``kind``; `ApiError` ``Malformed``: it is none."""
+    """``body`` as ``kind``; `ApiError` ``Malformed`` if it does not decode."""
     try:
         return msgspec.json.decode(body, type=kind)
     except UNREADABLE_JSON as error:
@@ -186,5 +187,5 @@ def decoded(body: bytes, kind: type[_Decoded]) -> _Decoded:
 
 
 def malformed(what: str) -> ApiError:
-    """An answer, but not to what was asked."""
+    """The error for an answer that does not fit the request."""
     return ApiError(NO_ANSWER, MALFORMED, f"the API answered with: {what}")

@@ -1,7 +1,7 @@
-"""Where the Kubernetes API is and how to authenticate: what the router and `sitectl` both read.
+"""Address of the Kubernetes API and authentication, for the router and `sitectl`.
 
-lightkube reads kubeconfigs and knows the ways to authenticate; joined files and exec plugins of
-version v1 are added here.
+lightkube reads kubeconfigs and implements the ways to authenticate; this module adds joined files
+and exec plugins of version v1.
 """
 
 import os
@@ -39,12 +39,12 @@ UNUSABLE: Final = (
     ValueError,
     yaml.YAMLError,
 )
-"""What reading a configuration, and making a client of it, raises when it cannot be used."""
+"""Exceptions of reading an unusable configuration, and of making a client from it."""
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML may be built without libyaml.
 
 
 def read_config(kubeconfig: str | None, context: str | None) -> SingleConfig:
-    """As kubectl finds it; in a pod its service account, unless the flags name something else.
+    """The configuration that kubectl would use; in a pod its service account, unless flags differ.
 
     ConfigError SW0431: there is none, or it cannot be used.
     """
@@ -58,7 +58,7 @@ def read_config(kubeconfig: str | None, context: str | None) -> SingleConfig:
 
 
 def unusable(error: Exception, kubeconfig: str | None) -> ConfigError:
-    """What is wrong with a configuration, with the next step."""
+    """The problem of a configuration, with the next step."""
     source = kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
     reason = f"no {error} in it" if isinstance(error, KeyError) else str(error)
     return ConfigError(
@@ -94,12 +94,12 @@ def _single(config: KubeConfig, context: str | None) -> SingleConfig:
 
 
 def _content(file: Path) -> Any:
-    """What a kubeconfig says. lightkube would read it in pure Python, in fifteen times the time."""
+    """The content of a kubeconfig. lightkube would take fifteen times as long, in pure Python."""
     return yaml.load(file.read_text(), _Loader)
 
 
 def _merged(files: list[Path]) -> dict[str, Any]:
-    """Several kubeconfigs as kubectl joins them: the first to name a thing wins."""
+    """Several kubeconfigs, joined as kubectl does: the first file that names a thing wins."""
     merged: dict[str, Any] = {"clusters": [], "contexts": [], "users": []}
     for file in files:
         content = _content(file) or {}
@@ -113,7 +113,7 @@ def _merged(files: list[Path]) -> dict[str, Any]:
 
 
 def _absolute(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """``entry`` with the files it names made absolute."""
+    """``entry`` with its file names made absolute."""
     files = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
     return {
         section: {
@@ -127,7 +127,7 @@ def _absolute(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _allow_exec_v1(command: UserExec) -> None:
-    """Plugins of version v1 are asked as those of v1beta1: their answers hold the same token."""
+    """Treat plugins of version v1 like those of v1beta1: their answers hold the same token."""
     version = command.apiVersion or EXEC_V1BETA1
     if version == EXEC_V1:
         command.apiVersion = EXEC_V1BETA1

@@ -1,4 +1,4 @@
-"""What the client needs of HTTP."""
+"""The client's interface to HTTP."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -24,9 +24,9 @@ class Transport(Protocol):
     def stream(
         self, path: str, params: Mapping[str, str], silence_s: float
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Pieces of a GET's body as they come; `ApiError` for a status that is not 200.
+        """Pieces of a GET's body as they arrive; `ApiError` for a status that is not 200.
 
-        Raises as well when nothing came for ``silence_s``.
+        Also raises after a silence of ``silence_s``.
         """
 
     async def close(self) -> None:

@@ -1,9 +1,9 @@
-"""HTTP to an API server, with lightkube's reading of kubeconfigs and its ways to authenticate.
+"""HTTP to an API server, with lightkube's kubeconfig reader and authentication.
 
-Of lightkube, its client is not used: it keeps what vanished while a watch was expired, decodes the
-metadata of each object, knows no preconditions of deletes, and cuts a watch's lines at characters
-that annotations may hold. Tokens in files are read again by it when they are refused, as kubelets
-replace them.
+lightkube's client is not used: it keeps objects that vanished while a watch was expired, decodes
+the metadata of each object, supports no preconditions of deletes, and cuts a watch's lines at
+characters that annotations may hold. lightkube reads token files again when the token is refused,
+as kubelets replace them.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from router.kubernetes.client.errors import (
     late,
     refused,
 )
-from router.kubernetes.client.kubeconfig import (  # First: says what is not installed.
+from router.kubernetes.client.kubeconfig import (  # First: reports a missing installation.
     UNUSABLE,
     read_config,
     unusable,
@@ -37,14 +37,16 @@ from lightkube.config.client_adapter import ConnectionParams
 from lightkube.core.exceptions import ConfigError as LightkubeError
 
 _CONNECTIONS: Final = httpx2.Limits(max_keepalive_connections=limits.API_IDLE_CONNECTIONS_MAX)
-"""No more bound than the number of watches, each of which is a connection: else calls would wait
-for one that never ends."""
+"""The number of connections is unlimited, since each watch holds one.
+
+With a limit, calls would wait for a watch that never ends.
+"""
 
 
 def open_transport(kubeconfig: str | None, context: str | None) -> tuple["HttpTransport", str]:
     """A transport as configured, and the namespace that its configuration names.
 
-    ConfigError SW0431: no configuration, or one that cannot be used.
+    ConfigError SW0431: no configuration, or an unusable one.
     """
     config = read_config(kubeconfig, context)
     try:
@@ -90,7 +92,7 @@ class HttpTransport:
     async def stream(
         self, path: str, params: Mapping[str, str], silence_s: float
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Pieces of a GET's body as they come."""
+        """Pieces of a GET's body as they arrive."""
         timeouts = httpx2.Timeout(limits.API_ATTEMPT_S, read=silence_s)
         try:
             async with AsyncExitStack() as stack:
@@ -105,7 +107,7 @@ class HttpTransport:
     async def _opened(
         self, stack: AsyncExitStack, path: str, params: Mapping[str, str], timeouts: httpx2.Timeout
     ) -> httpx2.Response:
-        """The head of the answer to a GET. One that does not come soon is no silence of a watch."""
+        """The head of the answer to a GET. A late head is a timeout, not the silence of a watch."""
         stream = self._client.stream(
             "GET", path, params=dict(params), headers=headers_of(None, ""), timeout=timeouts
         )
@@ -128,14 +130,14 @@ async def _whole(response: httpx2.Response) -> bytes:
 
 
 def append(body: bytearray, piece: bytes) -> None:
-    """Add ``piece`` to ``body``. ApiError 413: that is larger than an answer may be."""
+    """Add ``piece`` to ``body``. ApiError 413: the answer is too large."""
     body += piece
     if len(body) > limits.API_ANSWER_BYTES_MAX:
         raise ApiError(TOO_LARGE, "TooLarge", "the API server's answer is too large")
 
 
 def headers_of(body: bytes | None, content_type: str) -> dict[str, str]:
-    """Fields of a request that has ``body``."""
+    """Header fields of a request with ``body``."""
     return {"Accept": JSON} | ({} if body is None else {"Content-Type": content_type or JSON})
 
 
@@ -157,7 +159,7 @@ def _unreachable(error: Exception) -> ApiError:
 
 
 def retry_after_s(response: httpx2.Response) -> float | None:
-    """Seconds; a date (which API servers do not send) counts as not said."""
+    """Seconds; a date (which API servers do not send) counts as missing."""
     try:
         asked_s = float(response.headers.get("Retry-After", ""))
     except ValueError:

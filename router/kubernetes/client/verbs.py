@@ -1,7 +1,7 @@
-"""What a client of the API does, written once: verbs as steps that wait for answers. Pure.
+"""The verbs of an API client, written once: steps that wait for answers. Pure.
 
-A driver sends each `ApiAttempt` and gives back its answer, or an `ApiError` when none came.
-`api.Api` does so on an event loop, `sitectl.kubernetes.cluster.Cluster` in the thread that asks.
+A driver sends each `ApiAttempt` and returns its answer, or an `ApiError` if none came. `api.Api`
+drives them on an event loop, `sitectl.kubernetes.cluster.Cluster` in the calling thread.
 """
 
 import random
@@ -60,7 +60,7 @@ Steps = Generator[ApiAttempt, ApiAnswer | ApiError, Result]
 class RetryPolicy(msgspec.Struct, frozen=True):
     """How often, how long and after which statuses a call is sent again. 0: no answer.
 
-    A call that may be done only once is sent again after 429 alone: then it was not begun.
+    A call that may be done only once is sent again only after 429: then it was not begun.
     """
 
     attempts_max: int = limits.API_ATTEMPTS_MAX
@@ -76,13 +76,13 @@ PERSON: Final = RetryPolicy(
     limits.API_PERSON_ATTEMPT_S,
     frozenset({TOO_MANY, 503}),
 )
-"""Of a command: a server that cannot be reached is reported at once."""
+"""For commands: an unreachable server is reported at once."""
 
 
 class ApiVerbs:
     """The verbs over one API server, seen from ``namespace``. ``clock``: monotonic seconds.
 
-    Kinds are named as in `KINDS`. ``namespace`` of a verb: another than the own one, or
+    Kinds are named as in `KINDS`. ``namespace`` of a verb: another than the client's, or
     `ALL_NAMESPACES` for lists.
     """
 
@@ -104,11 +104,11 @@ class ApiVerbs:
     # Versions -------------------------------------------------------------------------------
 
     def use_version(self, api_version: str) -> None:
-        """Read and write the kinds of that group in ``api_version`` instead of that of `KINDS`."""
+        """Use ``api_version`` instead of the version in `KINDS` for the kinds of its group."""
         self._served[api_version.rpartition("/")[0]] = api_version
 
     def info(self, kind: str) -> KindInfo:
-        """Where objects of ``kind`` are read and written."""
+        """Path and version of objects of ``kind``."""
         info = KINDS[kind]
         version = self._served.get(info.api_version.rpartition("/")[0], info.api_version)
         return (
@@ -122,7 +122,7 @@ class ApiVerbs:
     def get(self, kind: str, name: str, *, namespace: str = "") -> Steps[Body]:
         """The object; ApiError 404: there is none."""
         found = yield from self._object(self._call("get", "GET", kind, name, namespace))
-        if name_of(found) != name:  # A proxy that answers with anything has not told what there is.
+        if name_of(found) != name:  # A proxy's answer to everything is no answer.
             raise malformed(f"no {kind} {name}")
         return found
 
@@ -133,7 +133,7 @@ class ApiVerbs:
     def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
     ) -> "ListPages":
-        """All objects of ``kind``, some at a time."""
+        """All objects of ``kind``, page by page."""
         selected = api_calls.selectors(labels, fields)
         return ListPages(self, self.info(kind), namespace or self.namespace, selected)
 
@@ -152,7 +152,7 @@ class ApiVerbs:
             except ApiError as error:
                 if is_last or not error.is_gone:
                     raise
-                continue  # It grew old between two pages.
+                continue  # The list expired between two pages.
             return Page(items, version)
         raise AssertionError("unreachable: the last round returns or raises")
 
@@ -165,7 +165,7 @@ class ApiVerbs:
         return api_calls.is_allowed(answer)
 
     def review(self, path: str, question: Object) -> Steps[Body]:
-        """The status of a question that is answered and not stored."""
+        """The status of a review, which the server answers and does not store."""
         return (yield from self._ask(path, question)).get("status") or {}
 
     def _ask(self, path: str, question: Object) -> Steps[Body]:
@@ -174,10 +174,11 @@ class ApiVerbs:
         return (yield from self._object(call))
 
     def serves(self, kind: str) -> Steps[bool]:
-        """Whether the cluster has the group and version of ``kind``; True also when unknown.
+        """Whether the cluster has the group and version of ``kind``; True also if unknown.
 
-        Every account may read discovery. The kind itself does not tell: a server asks for rights
-        first, so a kind that does not exist is 403 to anybody but an administrator of the cluster.
+        Every account may read discovery. A request for the kind itself does not show it: a server
+        checks permissions first, so a missing kind gives 403 to all but administrators of the
+        cluster.
         """
         try:
             yield from self._discovery(KINDS[kind].api_version)
@@ -188,7 +189,7 @@ class ApiVerbs:
         return True
 
     def creatable(self, api_version: str) -> Steps[frozenset[str]]:
-        """The plurals of a group and version that the cluster serves for creation; none: empty.
+        """The plurals of a group and version that the cluster serves for creation; empty: none.
 
         A kind that is being deleted from the cluster is not among them, although it can be listed.
         """
@@ -196,7 +197,7 @@ class ApiVerbs:
         return frozenset() if found is None else api_calls.creatable(found)
 
     def is_creatable(self, kind: str) -> Steps[bool]:
-        """Whether `creatable`, in the version in use, has ``kind``."""
+        """Whether `creatable` has ``kind`` in the version in use."""
         info = self.info(kind)
         return info.plural in (yield from self.creatable(info.api_version))
 
@@ -205,7 +206,7 @@ class ApiVerbs:
         return (yield from self.sent(call))
 
     def access_level(self, kind: str) -> Steps[AccessLevel]:
-        """What we may do with objects of a served ``kind``, by asking the server."""
+        """Our access to objects of a served ``kind``, by asking the server."""
         group, _, _ = KINDS[kind].api_version.rpartition("/")
         resource = {"group": group, "resource": KINDS[kind].plural}
         for verb in ("list", "watch"):
@@ -218,9 +219,9 @@ class ApiVerbs:
     # Writing --------------------------------------------------------------------------------
 
     def create(self, made: Object, *, namespace: str = "") -> Steps[Body]:
-        """The object as it was made. ApiError 409 ``AlreadyExists``.
+        """Create the object and return it. ApiError 409 ``AlreadyExists``.
 
-        Sent again only when it was surely not carried out.
+        Sent again only if it was surely not carried out.
         """
         place = self._place(namespace, made)
         call = self._call("create", "POST", str(made["kind"]), "", place, body=made)
@@ -244,8 +245,8 @@ class ApiVerbs:
     ) -> Steps[Body]:
         """Merge ``changes`` (None removes a field), or apply a list of JSON patch operations.
 
-        ``metadata.resourceVersion`` in ``changes``: ApiError 409 if the object has another.
-        A list is not sent twice unless it was surely not carried out.
+        ``metadata.resourceVersion`` in ``changes``: ApiError 409 if the object has another. A list
+        is not sent twice unless it was surely not carried out.
         """
         call = self._call("patch", "PATCH", kind, name, namespace, subresource, changes)
         is_merge = isinstance(changes, Mapping)
@@ -266,9 +267,9 @@ class ApiVerbs:
     def delete(
         self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
     ) -> Steps[bool]:
-        """Delete it, in the background what it owns. False: there was none.
+        """Delete the object, and in the background the objects that it owns. False: there was none.
 
-        ApiError 409: it has another ``uid`` or ``version`` than the one meant.
+        ApiError 409: the object has another ``uid`` or ``version``.
         """
         options: Body = {
             "apiVersion": "v1",
@@ -305,11 +306,11 @@ class ApiVerbs:
         return (yield from self._object(call))
 
     def send_if_there(self, method: str, path: str, *, body: object = None) -> Steps[Body | None]:
-        """As `send`; None: there is no such thing."""
+        """Like `send`; None: 404."""
         return (yield from _if_there(self.send(method, path, body=body)))
 
     def sent(self, call: ApiCall) -> Steps[bytes]:
-        """The body of a good answer; sent again as long as that may help."""
+        """The body of a successful answer; sends again as long as that may help."""
         policy, after_s = self._policy, 0.0
         repeatable = policy.repeatable if call.repeats else frozenset({TOO_MANY})
         deadline = self._clock() + policy.call_s
@@ -339,7 +340,7 @@ class ApiVerbs:
         subresource: str = "",
         body: object = None,
     ) -> ApiCall:
-        """About the object of that name. With ``body`` it writes, as our field manager."""
+        """A call about the object of that name. With ``body`` it writes, as our field manager."""
         path = path_of(self.info(kind), namespace or self.namespace, name, subresource)
         params = {} if body is None else self._as_us
         return ApiCall(
@@ -354,7 +355,7 @@ class ApiVerbs:
 
 
 def _if_there(steps: Steps[Result]) -> Steps[Result | None]:
-    """What ``steps`` come to; None: 404."""
+    """The result of ``steps``; None: 404."""
     try:
         return (yield from steps)
     except ApiError as error:
@@ -364,11 +365,11 @@ def _if_there(steps: Steps[Result]) -> Steps[Result | None]:
 
 
 class ListPages:
-    """A list, a page at a time; a page that is too large is asked for in smaller parts.
+    """A list, a page at a time; a page that is too large is requested in smaller parts.
 
     Each item has the ``kind`` and ``apiVersion`` that the server leaves out.
 
-    ApiError 410: the list grew old between two pages, begin again.
+    ApiError 410: the list expired between two pages, start again.
     """
 
     __slots__ = ("_asked", "_info", "_more", "_most", "_namespace", "_selected", "_verbs")
@@ -382,7 +383,7 @@ class ListPages:
         self._more: str | None = ""  # None: that was the last page.
 
     def next_page(self) -> Steps[Page | None]:
-        """None: there is no further one."""
+        """The next page; None: there is none."""
         while self._more is not None:
             if self._asked == limits.API_LIST_PAGES_MAX:
                 raise malformed(f"a list of {self._info.kind} objects without end")

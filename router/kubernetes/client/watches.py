@@ -1,4 +1,4 @@
-"""Watches, event by event. What is no event of the kind asked for is an `ApiError`."""
+"""Watches, event by event. Anything but an event of the requested kind is an `ApiError`."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -22,7 +22,7 @@ class WatchEvent(msgspec.Struct, frozen=True):
 
     @property
     def version(self) -> str:
-        """Watch from here to hear what comes after this event."""
+        """A watch from this version delivers everything after this event."""
         return version_of(self.object)
 
 
@@ -69,7 +69,7 @@ async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         if b"\n" not in piece:
             if len(rest) > limits.WATCH_LINE_BYTES_MAX:
                 raise ApiError(NO_ANSWER, "TooLarge", "an event of the watch is too large")
-            if loop.time() - heard_at > limits.WATCH_SILENCE_S:  # Bytes that drip say nothing.
+            if loop.time() - heard_at > limits.WATCH_SILENCE_S:  # Dripping bytes are no event.
                 raise ApiError(NO_ANSWER, "Timeout", "an event of the watch does not end")
             continue
         heard_at = loop.time()

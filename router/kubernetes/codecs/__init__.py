@@ -1,10 +1,10 @@
-"""What the Secrets of a site hold, read and written in one place: by routers and by `sitectl`.
+"""The contents of a site's Secrets, read and written in one place, for routers and `sitectl`.
 
-In: a Secret as the API has it, or a value of `certs`. Out: the other one. One module for each kind;
-`status` and `owners` are of ConfigMaps. What cannot be used is a `SecretError` that names the
-Secret, its key and the next step.
+In: a Secret as the API returns it, or a value of `certs`. Out: the other one. One module per kind;
+`status` and `owners` are for ConfigMaps. Unusable content is a `SecretError` that names the Secret,
+its key and the next step.
 
-Invariants: what is written reads back as the same value; a Secret that is changed keeps its version
-and its other keys; nothing here does input or output or knows a clock: of `certs` only what reads
-and writes bytes is called (tests/property/test_secret_codecs.py).
+Invariants: a written value reads back as the same value; a changed Secret keeps its version and its
+other keys. No module here does input or output or reads a clock: of `certs` they call only
+functions that read and write bytes (tests/property/test_secret_codecs.py).
 """

@@ -11,15 +11,15 @@ _HINT: Final = "Delete it and make a new token"
 
 
 def decode(found: Object) -> Grant:
-    """The grant as it is now."""
+    """The grant in its current state."""
     return decoded(found, GRANT_FILE, claims.decode, _HINT)
 
 
 def secret(grant: Grant) -> dict[str, Any]:
-    """The Secret of a new one."""
+    """The Secret of a new grant."""
     return grant_secret(grant.name, claims.encode(grant))
 
 
 def changed(found: Object, grant: Grant) -> dict[str, Any]:
-    """``found``, its version included, with what became of the grant."""
+    """``found``, with its version, and the new state of the grant."""
     return with_data(found, {**data_of(found), GRANT_FILE: claims.encode(grant)})

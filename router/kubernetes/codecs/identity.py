@@ -1,4 +1,4 @@
-"""Secret `IDENTITY_SECRET`: who the site is, and its CA in whatever rotation that is."""
+"""Secret `IDENTITY_SECRET`: the site's identity and its CA, in any state of a rotation."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -50,7 +50,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 def made_of(key_pem: str, ca: CaState, restored: bytes = b"") -> Identity:
-    """The identity of a key and a CA. SecretError: they cannot be used, or not together."""
+    """The identity of a key and a CA. SecretError: they are unusable, or do not match."""
     site_id = _site_id(key_pem)
     try:
         Authority.of_state(ca, SOURCE)
@@ -60,18 +60,18 @@ def made_of(key_pem: str, ca: CaState, restored: bytes = b"") -> Identity:
 
 
 def decode(found: Object) -> Identity:
-    """All of it. SecretError: a key is missing or damaged, or they do not belong together."""
+    """The whole identity. SecretError: a key is missing or damaged, or they do not match."""
     key_pem, data = _text(found, IDENTITY_KEY), data_of(found, CODE)
     return made_of(key_pem, ca(found), data.get(RESTORED, b""))
 
 
 def site_id(found: Object) -> str:
-    """The id alone: whoever asks for it can do without a CA."""
+    """The site id alone, which needs no CA."""
     return _site_id(_text(found, IDENTITY_KEY))
 
 
 def ca(found: Object) -> CaState:
-    """The CA alone, as it is meant, whatever a crash left of its rotation."""
+    """The CA alone, complete even if a crash interrupted its rotation."""
     key_pem, ca_pem = _text(found, CA_KEY), _text(found, CA_CERTIFICATE)
     under_way = data_of(found, CODE).get(CA_ROTATION)
     try:
@@ -91,7 +91,7 @@ def secret(identity: Identity) -> dict[str, Any]:
 
 
 def with_ca(found: Object, state: CaState) -> dict[str, Any]:
-    """``found``, its version included, with another CA."""
+    """``found``, with its version, and another CA."""
     return with_data(found, _with_ca(data_of(found, CODE), state))
 
 

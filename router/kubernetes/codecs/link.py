@@ -1,4 +1,4 @@
-"""Secrets `LINK_PREFIX`NAME: what the claim of a link is redeemed with, and what came of it."""
+"""Secrets `LINK_PREFIX`NAME: the key that redeems a link's claim, and the resulting credential."""
 
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ _HINT: Final = "Delete it: its router makes it again"
 
 
 class LinkKey(msgspec.Struct, frozen=True):
-    """The token that it is for, the key its claim is redeemed with and the credential, if any."""
+    """The link's token, the key that redeems its claim, and the credential, if any."""
 
     token: Token
     key_pem: str
@@ -40,7 +40,7 @@ class LinkKey(msgspec.Struct, frozen=True):
 
 
 def decode(found: Object) -> LinkKey:
-    """What it holds; a certificate without its CA counts as none."""
+    """The content of the Secret; a certificate without its CA counts as none."""
     token_text, key_text = _text(found, LINK_TOKEN), _text(found, LINK_KEY)
     try:
         token = tokens.load(token_text, LINK_TOKEN)
@@ -57,7 +57,7 @@ def decode(found: Object) -> LinkKey:
 
 
 def secret(link: str, held: LinkKey, owner_uid: str) -> dict[str, Any]:
-    """The Secret of ``link``, which goes with the token's Secret of that UID."""
+    """The Secret of ``link``, which is deleted with the token's Secret of that UID."""
     files = {LINK_TOKEN: tokens.dump(held.token).encode(), LINK_KEY: held.key_pem.encode()}
     if held.credential is not None:
         files[LINK_CERTIFICATE] = held.credential.leaf.chain_pem.encode()

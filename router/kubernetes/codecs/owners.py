@@ -1,9 +1,9 @@
-"""Who owns which name, in ConfigMap `OWNERS_CONFIGMAP`: for all routers of a site, and for people.
+"""The owner of each name, in ConfigMap `OWNERS_CONFIGMAP`, for all routers of a site and people.
 
-``owners.json`` has the names by the site that owns them, each with what was in force last and,
-behind an ``@``, the epoch and sequence of the words by which it came to be so. A name that several
-sites may own stands below each of them. ``grants.json`` has the grants of owners, by name; nearly
-always there are none.
+``owners.json`` lists names by the site that owns them, each with its last declaration in force and,
+after an ``@``, the epoch and sequence of the LSA that brought it. A name that several sites may own
+is listed under each of them. ``grants.json`` has the grants of owners, by name; it is nearly always
+missing.
 """
 
 import re
@@ -28,14 +28,14 @@ _NUMBER: Final = re.compile(r"[0-9]{1,16}")
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``site``: whose memory it is."""
+    """``site``: the site whose routers wrote it."""
 
     site: str
     owners: dict[str, dict[str, str]]
 
 
 def may_be_others(found: Object | None, name: str) -> bool:
-    """Whether another site than the one that keeps ``found`` may own ``name``, by what it says."""
+    """Whether ``found`` allows that another site than its own owns ``name``."""
     if found is None:
         return False
     try:
@@ -48,7 +48,7 @@ def may_be_others(found: Object | None, name: str) -> bool:
 
 
 def owners_map(site: str, owners: Mapping[str, Owner]) -> dict[str, Any]:
-    """The object, as a router of ``site`` makes it."""
+    """The ConfigMap as a router of ``site`` makes it."""
     return {
         "apiVersion": "v1",
         "kind": KIND,
@@ -61,12 +61,15 @@ def owners_map(site: str, owners: Mapping[str, Owner]) -> dict[str, Any]:
 
 
 def with_owners(found: Object, site: str, owners: Mapping[str, Owner]) -> dict[str, Any]:
-    """``found``, its version included, with these owners: to replace it if nobody else has."""
+    """``found`` with these owners and its old version, so that a replace detects conflicts."""
     return {**found, "data": _encoded(site, owners)}
 
 
 def owners_of(found: Object, site: str) -> dict[str, Owner]:
-    """By name. ConfigError: it is damaged, or the memory of another site than ``site``."""
+    """Owners by name.
+
+    ConfigError: the object is damaged, or belongs to another site than ``site``.
+    """
     read = _read(found)
     if read.site != site:
         raise _unusable(f"data[{FILE}]", f"is of another site, {read.site[:64]!r}")

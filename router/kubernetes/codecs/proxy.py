@@ -1,4 +1,4 @@
-"""Secrets with the login of a link's HTTP proxy: users make them, and `sitectl link` does."""
+"""Secrets with the login of a link's HTTP proxy, made by users or by `sitectl link`."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ _HINT: Final = "Say it again: sitectl link set NAME --proxy URL"
 
 
 def decode(found: Object, proxy: str) -> ProxyLogin:
-    """The login; ``proxy`` is whom it is for if it names none. The end of a line is no password."""
+    """The login; ``proxy`` is its proxy if it names none. Line ends are not part of a password."""
     texts: dict[str, str] = {}
     for key, value in data_of(found).items():
         try:
@@ -33,7 +33,7 @@ def decode(found: Object, proxy: str) -> ProxyLogin:
 
 
 def encode(login: ProxyLogin) -> dict[str, bytes]:
-    """The data of its Secret."""
+    """The data of the login's Secret."""
     return {
         PROXY_URL: login.proxy.encode(),
         PROXY_USER: login.user.encode(),

@@ -20,12 +20,12 @@ CODE: Final = "SW0446"
 
 
 def decode(found: Object | None) -> dict[str, Admitted]:
-    """Entries by site. SecretError: one of them is damaged, or not of this Secret."""
+    """Entries by site. SecretError: one is damaged, or belongs to another Secret."""
     return {} if found is None else {site: entry(found, site) for site in keys_of(found)}
 
 
 def usable(found: Object) -> list[Admitted]:
-    """The entries that are whole: one that is damaged hides no other."""
+    """The intact entries: a damaged one does not hide the others."""
     entries: list[Admitted] = []
     for site in keys_of(found):
         try:
@@ -36,7 +36,7 @@ def usable(found: Object) -> list[Admitted]:
 
 
 def entry(found: Object, site: str) -> Admitted:
-    """The entry of one site. SecretError: it is damaged, or not of this Secret."""
+    """The entry of one site. SecretError: it is damaged, or belongs to another Secret."""
     name = name_of(found)
     value = value_of(found, site, code=CODE)
     try:
@@ -49,7 +49,7 @@ def entry(found: Object, site: str) -> Admitted:
 
 
 def encode(entry: Admitted) -> bytes:
-    """One entry, as short as it can be: all sites of a digit share the room of one Secret."""
+    """One entry in its shortest form: all sites of a digit share the space of one Secret."""
     return register.encode(register.brief(entry))
 
 

@@ -1,4 +1,4 @@
-"""Secret `REVOKED_SECRET`: sites and certificates that are let in no more."""
+"""Secret `REVOKED_SECRET`: sites and certificates that are no longer let in."""
 
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ _HINT: Final = f"Restore it, or revoke again after: kubectl delete secret {REVOK
 
 
 def decode(found: Object | None) -> Revoked:
-    """The list; None is the Secret that nobody made yet, since nobody was revoked."""
+    """The list; None: the Secret does not exist yet, since no site was revoked."""
     if found is None:
         return Revoked()
     data = value_of(found, REVOKED_FILE, _HINT, CODE)
@@ -33,10 +33,10 @@ def decode(found: Object | None) -> Revoked:
 
 
 def secret(revoked: Revoked) -> dict[str, Any]:
-    """The Secret of the first who is revoked."""
+    """The Secret of the first revocation."""
     return revoked_secret(revocation.encode(revoked))
 
 
 def changed(found: Object, revoked: Revoked) -> dict[str, Any]:
-    """``found``, its version included, with another list."""
+    """``found``, with its version, and another list."""
     return with_data(found, {**data_of(found, CODE), REVOKED_FILE: revocation.encode(revoked)})

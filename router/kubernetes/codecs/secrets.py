@@ -1,6 +1,6 @@
 """Secrets of a site as objects: their names, labels and keys, and the bytes in them.
 
-What the bytes mean is read and written by `router.kubernetes.codecs`, one module for each kind.
+`router.kubernetes.codecs` reads and writes the bytes, one module per kind.
 """
 
 import base64
@@ -27,9 +27,9 @@ from router.model.errors import ConfigError
 
 IDENTITY_KEY, CA_KEY, CA_CERTIFICATE = "identity.key", "ca.key", "ca.crt"
 RESTORED: Final = "restored"
-"""Beside them in a Secret that `sitectl restore` made: when, in Unix seconds."""
+"""Key of a Secret that `sitectl restore` made: when, in Unix seconds."""
 CA_ROTATION: Final = "ca-rotation.json"
-"""Beside them while the CA is replaced; routers that do not know it go by the pair that issues."""
+"""Key present during a rotation; routers that do not know it use the pair that issues."""
 GRANT_FILE, REVOKED_FILE = "grant.json", "revoked.json"
 LINK_TOKEN, LINK_KEY, LINK_CERTIFICATE, LINK_CA = (
     "token.yaml",
@@ -37,13 +37,18 @@ LINK_TOKEN, LINK_KEY, LINK_CERTIFICATE, LINK_CA = (
     "client.crt",
     "ca.crt",
 )
-"""Of a link's Secret: the token that it is for, the key its claim is redeemed with, and, once
-redeemed, the certificate and the CA of the other site."""
+"""Keys of a link's Secret.
+
+Its token, the key that redeems its claim and, once redeemed, the certificate and the other site's
+CA.
+"""
 GRANT: Final = "grant"
 TYPES: Final = ("identity", GRANT, "link", "revoked", "admitted", "proxy", "console-users")
 PROXY_URL, PROXY_USER, PROXY_PASSWORD, PROXY_CA = "proxy", "username", "password", "ca.crt"
-"""Of the Secret with the login of a link's HTTP proxy. Without the first it is for whichever proxy
-the link names."""
+"""Keys of the Secret with the login of a link's HTTP proxy.
+
+Without the first key the login is for the proxy that the link names.
+"""
 
 SECRETS_RULE: Final = (
     'Give the Role spillway-router this rule: apiGroups: [""], resources: [secrets], '
@@ -51,16 +56,16 @@ SECRETS_RULE: Final = (
 )
 
 CODE: Final = "SW0447"
-"""Of a Secret that cannot be used, where its kind has no code of its own."""
+"""For an unusable Secret whose kind has no separate code."""
 
 ValueT = TypeVar("ValueT")
 
 
 class SecretError(CertError):
-    """What a Secret holds cannot be used. ``key``: the field of its data; empty: all of it.
+    """The content of a Secret is unusable. ``key``: the field of its data; empty: all of it.
 
-    ``subject`` names both. Raised for who asked for the Secret; `finding` is for those who list
-    what is wrong in a namespace.
+    ``subject`` names both. Callers that asked for the Secret see the exception; `finding` is for
+    lists of a namespace's problems.
     """
 
     def __init__(self, secret: str, key: str, reason: str, hint: str, code: str = CODE) -> None:
@@ -70,64 +75,64 @@ class SecretError(CertError):
 
     @property
     def finding(self) -> ConfigError:
-        """The same as something that is wrong in the namespace."""
+        """The error as a finding of the namespace."""
         return ConfigError(self.source, self.path, self.reason, hint=self.hint, code=self.code)
 
 
 def grant_name(claim: str) -> str:
-    """The Secret of the claim that was granted as ``claim``."""
+    """Name of the Secret of the granted claim ``claim``."""
     return f"{GRANT_PREFIX}{claim}"
 
 
 def admitted_name(site_id: str) -> str:
-    """The Secret with what is known of a site that may link here: one of sixteen."""
+    """Name of the Secret with the entry of a site that may link here: one of sixteen."""
     return f"{ADMITTED_PREFIX}{site_id[0]}"
 
 
 def admitted_secret(name: str, entries: Mapping[str, bytes]) -> dict[str, Any]:
-    """``entries`` of the register by site id, of one first digit."""
+    """The Secret of register ``entries`` by site id, all with the same first digit."""
     return _made(name, "admitted", entries)
 
 
 def link_name(link: str) -> str:
-    """The Secret of the link ``link``."""
+    """Name of the Secret of link ``link``."""
     return f"{LINK_PREFIX}{link}"
 
 
 def proxy_name(link: str) -> str:
-    """The Secret with the login of the HTTP proxy of ``link``, unless the token names another."""
+    """Name of the Secret with the login of the HTTP proxy of ``link``; a token may name another."""
     return f"{PROXY_PREFIX}{link}"
 
 
 def proxy_secret(link: str, files: Mapping[str, bytes]) -> dict[str, Any]:
-    """The login of a link's HTTP proxy."""
+    """The Secret with the login of a link's HTTP proxy."""
     return _made(proxy_name(link), "proxy", files)
 
 
 def console_users_secret(passwords: Mapping[str, bytes]) -> dict[str, Any]:
-    """Who may log in to the console."""
+    """The Secret with the users of the console."""
     return _made(CONSOLE_USERS_SECRET, "console-users", passwords)
 
 
 def identity_secret(files: Mapping[str, bytes]) -> dict[str, Any]:
-    """The identity, the key of the CA and its certificate, by file."""
+    """The Secret with the identity, the key of the CA and its certificate, by file."""
     return _made(IDENTITY_SECRET, "identity", files)
 
 
 def revoked_secret(revoked: bytes) -> dict[str, Any]:
-    """The list of the revoked."""
+    """The Secret with the list of revocations."""
     return _made(REVOKED_SECRET, "revoked", {REVOKED_FILE: revoked})
 
 
 def grant_secret(claim: str, grant: bytes) -> dict[str, Any]:
-    """A claim that was granted. `sitectl token create` makes it, redeeming changes it."""
+    """The Secret of a granted claim. `sitectl token create` makes it, redeeming changes it."""
     return _made(grant_name(claim), GRANT, {GRANT_FILE: grant})
 
 
 def link_secret(link: str, files: Mapping[str, bytes], owner_uid: str) -> dict[str, Any]:
-    """The credential of a link; it goes with the token's Secret, whose name is the link's.
+    """The credential of a link, deleted with the token's Secret, which has the link's name.
 
-    The reference blocks no deletion: that would take a right which we do not need.
+    The reference blocks no deletion: that would take an unnecessary permission.
     """
     made = _made(link_name(link), "link", files)
     made["metadata"]["ownerReferences"] = [
@@ -137,7 +142,7 @@ def link_secret(link: str, files: Mapping[str, bytes], owner_uid: str) -> dict[s
 
 
 def owner_uid(secret: Object) -> str:
-    """Of the token's Secret that a link's Secret belongs to; empty: nobody's."""
+    """UID of the token's Secret that owns a link's Secret; empty: no owner."""
     for owner in metadata(secret).get("ownerReferences") or ():
         if isinstance(owner, Mapping) and owner.get("kind") == "Secret":
             return str(owner.get("uid", ""))
@@ -145,32 +150,32 @@ def owner_uid(secret: Object) -> str:
 
 
 def is_type(secret: Object, kind: str) -> bool:
-    """Whether it is one of ours of that type."""
+    """Whether the Secret is one of ours of that type."""
     return labels(secret).get(TYPE_LABEL) == kind
 
 
 def with_data(secret: Object, data: Mapping[str, bytes]) -> dict[str, Any]:
-    """``secret``, its version included, with ``data`` alone: to replace it if nobody else has."""
+    """``secret`` with only ``data`` and its old version, so that a replace detects conflicts."""
     return {**secret, "data": encoded(data)}
 
 
 def encoded(data: Mapping[str, bytes]) -> dict[str, str]:
-    """As ``data`` of a Secret."""
+    """``data`` encoded for a Secret."""
     return {key: base64.b64encode(value).decode() for key, value in sorted(data.items())}
 
 
 def data_of(found: Object, code: str = CODE) -> dict[str, bytes]:
-    """What is in it. SecretError with ``code``: a value is not base64."""
+    """The decoded data of a Secret. SecretError with ``code``: a value is not base64."""
     return {key: value_of(found, key, code=code) for key in keys_of(found)}
 
 
 def keys_of(found: Object) -> tuple[str, ...]:
-    """The keys that it has."""
+    """The keys of a Secret."""
     return tuple(map(str, section(found, "data")))
 
 
 def value_of(found: Object, key: str, hint: str = "", code: str = CODE) -> bytes:
-    """The value of ``key``. SecretError: it is no base64, or missing; what to do then: ``hint``."""
+    """The value of ``key``. SecretError, with ``hint``: it is missing or not base64."""
     name, data = name_of(found), section(found, "data")
     if key not in data:
         raise SecretError(name, key, "is missing", hint, code)
@@ -184,7 +189,7 @@ def value_of(found: Object, key: str, hint: str = "", code: str = CODE) -> bytes
 def decoded(
     found: Object, key: str, read: Callable[[bytes, str], ValueT], hint: str = "", code: str = CODE
 ) -> ValueT:
-    """What ``read`` of `certs` makes of the value of ``key``. SecretError: nothing, and why."""
+    """The value of ``key`` as decoded by ``read`` of `certs`. SecretError: it failed."""
     value = value_of(found, key, hint, code)
     try:
         return read(value, f"Secret/{name_of(found)}")

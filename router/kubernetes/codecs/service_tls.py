@@ -9,24 +9,24 @@ from router.kubernetes.objects.objects import Object
 
 
 def decode(name: str, found: Object | None, code: str = CODE) -> Contents:
-    """Its files as they are; those that are missing are empty. Who uses them judges them."""
+    """The Secret's files, unchecked; missing ones are empty. Their users judge them."""
     data = {} if found is None else data_of(found, code)
     return Contents(f"Secret/{name}", *(data.get(file, b"") for file in FILES))
 
 
 def encode(contents: Contents) -> dict[str, str]:
-    """The data of its Secret: the files that there are."""
+    """The data of the Secret: the files that are present."""
     return encoded(files(contents))
 
 
 def files(contents: Contents) -> dict[str, bytes]:
-    """The files that there are, by name."""
+    """The present files, by name."""
     found = zip(FILES, (contents.certificate, contents.key, contents.ca), strict=True)
     return {file: value for file, value in found if value}
 
 
 def secret(name: str, contents: Contents) -> dict[str, Any]:
-    """The Secret of a new one: of the type that others expect, if it is a pair."""
+    """A new Secret; a pair of certificate and key gets the type that other tools expect."""
     data = encode(contents)
     is_pair = CERTIFICATE_FILE in data and KEY_FILE in data
     return {

@@ -1,6 +1,6 @@
-"""ConfigMap `STATUS_CONFIGMAP`: the state of the site in short, as its router wrote it last.
+"""ConfigMap `STATUS_CONFIGMAP`: a summary of the site's state, as its router wrote it last.
 
-A router that runs writes it again before `VALID_UNTIL`, so after that moment no router does.
+A running router writes it again before `VALID_UNTIL`, so after that moment none is running.
 """
 
 from collections.abc import Mapping
@@ -21,20 +21,20 @@ STOPPED: Final = "stopped"
 
 
 class ShortStatus(msgspec.Struct, frozen=True):
-    """What `encode` takes. ``gist``: all of it but rates and times, which always change."""
+    """The input of `encode`. ``gist``: everything but rates and times, which always change."""
 
     fields: Mapping[str, Any]
     gist: str
 
 
 def encode(told: Mapping[str, Any], now: datetime) -> dict[str, str]:
-    """The data: one JSON text, which people read, too, with how long it holds."""
+    """The data: one human-readable JSON text that includes how long it is valid."""
     until = now + timedelta(seconds=limits.STATUS_VALID_S)
     return _text({**told, STOPPED: False, WRITTEN_AT: stamp_of(now), VALID_UNTIL: stamp_of(until)})
 
 
 def stopped(told: Mapping[str, Any], now: datetime) -> dict[str, str]:
-    """The data once the last router has stopped in order: of ``told`` what holds without one."""
+    """The data after the last router stopped in order: the part of ``told`` that stays true."""
     message = "the last router of this site has stopped in order"
     conditions = [
         condition("Ready", "False", "Stopped", message),
@@ -63,7 +63,7 @@ def condition(kind: str, status: str, reason: str, message: str) -> dict[str, st
 
 
 def config_map(data: Mapping[str, str]) -> dict[str, Any]:
-    """The object of a site that has none yet."""
+    """The ConfigMap of a site that has none yet."""
     return {
         "apiVersion": "v1",
         "kind": KIND,
@@ -73,7 +73,7 @@ def config_map(data: Mapping[str, str]) -> dict[str, Any]:
 
 
 def decode(found: Object | None) -> dict[str, Any]:
-    """What was told. Nothing, if it is somebody else's or of another version."""
+    """The summary; empty if it is another program's or of another version."""
     data = found.get("data") if found is not None else None
     try:
         told = msgspec.json.decode(data[KEY]) if isinstance(data, Mapping) else None
@@ -83,7 +83,7 @@ def decode(found: Object | None) -> dict[str, Any]:
 
 
 def written_at(found: Object | None) -> float | None:
-    """When it was last written, in Unix seconds; None: never, or the API does not say."""
+    """When it was last written, in Unix seconds; None: never, or the API does not show it."""
     if found is None:
         return None
     if (told := seconds_of(str(decode(found).get(WRITTEN_AT)))) is not None:
@@ -95,7 +95,7 @@ def written_at(found: Object | None) -> float | None:
 
 
 def valid_until(told: Mapping[str, Any]) -> float | None:
-    """Until when ``told`` holds, in Unix seconds; None: an older router does not say."""
+    """Until when ``told`` is valid, in Unix seconds; None: an older router left it out."""
     return seconds_of(str(told.get(VALID_UNTIL)))
 
 

@@ -11,20 +11,20 @@ from router.kubernetes.translation.tokens import text_of
 from router.model import limits
 
 ANY_COST: Final = (None, *range(1, 1_001), limits.COST_MAX)
-"""Costs that a token may have been made with: the annotation is the user's since."""
+"""Costs that a token may have been made with: the user may change the annotation later."""
 
 
 def decode(found: Object, costs: Iterable[int | None] = ANY_COST, kind: str = "") -> Token:
-    """The token, with the cost its issuer gave it. CertError: it is none, and why.
+    """The token, with its issuer's cost. CertError: it is no token, and why.
 
-    ``kind``: another than its label says, which some tools put back.
+    ``kind``: instead of its label, which some tools put back.
     """
     kind = kind or labels(found).get(SKUPPER_TYPE, "")
     return tokens.load(text_of(found, kind), f"Secret/{name_of(found)}", costs=costs)
 
 
 def secret(token: Token, name: str) -> dict[str, Any]:
-    """The token under the name of its link. It is ours, and goes with the site."""
+    """The token under the name of its link. The Secret is ours and is deleted with the site."""
     made = tokens.as_secret(token)
     made["metadata"]["name"] = name
     if token.cost is not None:

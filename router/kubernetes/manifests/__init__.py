@@ -1,15 +1,15 @@
 """Manifests: the objects of a site, of a sidecar and of the site controller. Pure.
 
 In: `SiteOptions` (the keys of ConfigMap ``skupper-site``), an image, a namespace. Out: objects, in
-the order in which they are to be applied, and what of the options could not be used.
+the order in which to apply them, and the options that could not be used.
 
-One renderer for everybody: `sitectl init`, the site controller, and the files in ``deploy/``
-(``python -m deploy`` writes them anew), so that they cannot differ.
+There is one renderer for `sitectl init`, the site controller, and the files in ``deploy/``
+(``python -m deploy`` writes them), so that they cannot differ.
 
-Invariants: every container keeps to the restricted pod security standard, states requests and
-limits, and is probed for its own health alone; an arbitrary user id will do; rights are those of
-a namespace's administrator (`rights`). Fields that the API would fill in are stated where leaving
-them out would look like a change.
+Invariants: every container meets the restricted pod security standard, sets requests and limits,
+and is probed only for its own health; any user id works; permissions are those of a namespace's
+administrator (`rights`). Fields that the API would fill in are set where leaving them out would
+look like a change.
 """
 
 from router.kubernetes.manifests.access import ingress_kind

@@ -1,4 +1,4 @@
-"""How other sites reach the router: its Service, and a Route, Ingress or HTTPProxy before it."""
+"""Access of other sites to the router: its Service, and a Route, Ingress or HTTPProxy before it."""
 
 from typing import Final
 
@@ -11,14 +11,14 @@ _SERVICE_TYPES: Final = {"loadbalancer": "LoadBalancer", "nodeport": "NodePort"}
 
 
 def ingress_kind(options: SiteOptions, *, openshift: bool) -> str:
-    """The kind of ingress of a site; what is not stated is what Skupper v1 would choose."""
+    """The kind of ingress of a site; by default Skupper v1's choice."""
     if options.router_mode == "edge":
-        return "none"  # Nobody links to an edge.
+        return "none"  # No site links to an edge.
     return options.ingress or ("route" if openshift else "loadbalancer")
 
 
 def access(options: SiteOptions, namespace: str, *, openshift: bool) -> list[Json]:
-    """The Service of the link port, and what stands before it."""
+    """The Service of the link port, and the object in front of it."""
     kind = ingress_kind(options, openshift=openshift)
     objects = [_service(options, namespace, kind)]
     host = link_host(options, namespace)
@@ -109,7 +109,7 @@ def _http_proxy(options: SiteOptions, namespace: str, host: str) -> Json:
 
 
 def network_policy(options: SiteOptions, namespace: str) -> Json:
-    """Links and browsers from anywhere, services from here, readers of figures from theirs."""
+    """Admits links and browsers from anywhere, services from here, scrapers from theirs."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -122,7 +122,7 @@ def network_policy(options: SiteOptions, namespace: str) -> Json:
             "ingress": [
                 {"ports": [{"port": "link", "protocol": "TCP"}]},
                 {"from": [{"podSelector": {}}]},
-                {"ports": [{"port": CONSOLE_PORT_NAME, "protocol": "TCP"}]},  # By a login.
+                {"ports": [{"port": CONSOLE_PORT_NAME, "protocol": "TCP"}]},  # Requires a login.
                 {
                     "ports": [{"port": "probes", "protocol": "TCP"}],
                     "from": [
@@ -140,4 +140,4 @@ READERS: Final = (
     ("kubernetes.io/metadata.name", "keda"),
     ("kubernetes.io/metadata.name", "openshift-keda"),
 )
-"""Labels of namespaces from where metrics are scraped and demand is asked for."""
+"""Labels of namespaces that scrape metrics or ask for demand."""

@@ -1,7 +1,7 @@
-"""How browsers reach the console: its Service, and a Route or Ingress before it.
+"""Access of browsers to the console: its Service, and a Route or Ingress before it.
 
-TLS goes through to the router, which has a certificate by the site's own CA. The objects have a
-name of ours, not Skupper's ``skupper``: a site runs beside one of Skupper's.
+TLS goes through to the router, which has a certificate by the site's own CA. The objects have our
+own name, not Skupper's ``skupper``: a site runs beside one of Skupper's.
 """
 
 from typing import Final
@@ -14,12 +14,12 @@ from router.kubernetes.objects.console import console_host, console_ingress
 from router.kubernetes.objects.picture import SiteOptions
 
 CONSOLE_KINDS: Final = ("Route", "Ingress", "Service")
-"""Of objects named `names.CONSOLE`, which a site has or has not."""
+"""Kinds of optional objects named `names.CONSOLE`."""
 _SERVICE_TYPES: Final = {"loadbalancer": "LoadBalancer", "nodeport": "NodePort"}
 
 
 def console_objects(options: SiteOptions, namespace: str, *, openshift: bool) -> list[Json]:
-    """None where the site has no console."""
+    """The objects of the console; none if the site has no console."""
     if not options.console:
         return []
     kind = console_ingress(options, openshift=openshift)
@@ -32,7 +32,7 @@ def console_objects(options: SiteOptions, namespace: str, *, openshift: bool) ->
 
 
 def login_annotations(options: SiteOptions, *, openshift: bool) -> dict[str, str]:
-    """Of the router's ServiceAccount, for OpenShift to send who logs in to the Route."""
+    """Annotations of the router's ServiceAccount for OpenShift logins at the Route."""
     asks = options.console and options.console_authentication == "openshift"
     if not asks or console_ingress(options, openshift=openshift) != "route":
         return {}
@@ -54,7 +54,7 @@ def _service(options: SiteOptions, namespace: str, service_type: str) -> Json:
         ],
     }
     if options.routers > 1:
-        spec["sessionAffinity"] = "ClientIP"  # Each router knows those who logged in at it.
+        spec["sessionAffinity"] = "ClientIP"  # Each router knows only its own logins.
     made = metadata(
         names.CONSOLE, namespace, labels=options.labels, annotations=options.annotations
     )

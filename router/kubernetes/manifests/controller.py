@@ -1,4 +1,4 @@
-"""Objects of the site controller, for one namespace (an administrator of it installs it) or all."""
+"""Objects of the site controller, for all namespaces or one (installed by its administrator)."""
 
 from typing import Final
 
@@ -30,7 +30,7 @@ from router.kubernetes.objects.objects import Object
 CONTROLLER: Final = "spillway-controller"
 COMPONENT: Final = "controller"
 WATCH_NAMESPACE: Final = "WATCH_NAMESPACE"
-"""The namespaces it looks after, with commas; empty: all. OLM sets it by the install mode."""
+"""The watched namespaces, separated by commas; empty: all. OLM sets it by the install mode."""
 
 
 def controller_objects(
@@ -41,7 +41,7 @@ def controller_objects(
     every_namespace: bool,
     openshift: bool = False,
 ) -> list[Object]:
-    """The controller that makes sites of `skupper-site` ConfigMaps, in apply order.
+    """The controller that makes sites from `skupper-site` ConfigMaps, in apply order.
 
     ``every_namespace``: with a ClusterRole, which only an administrator of the cluster can grant.
     """
@@ -75,7 +75,7 @@ def controller_objects(
 
 
 def controller_deployment(image: str, pull_policy: PullPolicy, watched: Json) -> Json:
-    """The spec of its Deployment; ``watched`` is the variable that says where it looks."""
+    """The spec of the controller's Deployment; ``watched``: the variable with its namespaces."""
     selector = {names.COMPONENT_LABEL: COMPONENT}
     container: Json = {
         "name": COMPONENT,

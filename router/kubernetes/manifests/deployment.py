@@ -1,4 +1,4 @@
-"""The Deployment of a site's routers, and what guards it against disruption."""
+"""The Deployment of a site's routers, and their disruption budget."""
 
 import math
 from collections.abc import Mapping
@@ -27,16 +27,16 @@ from router.kubernetes.objects.console import PORT as CONSOLE_PORT
 from router.kubernetes.objects.picture import SiteOptions
 
 PRE_STOP_S: Final = 5
-"""A pod that ends is still sent new connections until every node has heard of it."""
+"""A pod that ends still gets new connections until every node knows."""
 GRACE_MARGIN_S: Final = 10
 READY_BEFORE_S: Final = 5
-"""A router has its links a moment after it is ready; only then may the one before it end."""
+"""A router's links are up a moment after it is ready; only then may the previous router end."""
 STATE_SIZE: Final = "64Mi"
 TMP_SIZE: Final = "16Mi"
 
 
 def grace_s(drain_grace_s: float) -> int:
-    """Longer than what a router takes to drain, so that no kill tears what it would have reset."""
+    """Longer than a router takes to drain, so that no connection is killed before its reset."""
     return PRE_STOP_S + math.ceil(drain_grace_s) + GRACE_MARGIN_S
 
 
@@ -79,8 +79,8 @@ def deployment(
             "selector": {"matchLabels": selector},
             "strategy": {
                 "type": "RollingUpdate",
-                # One router is replaced while it still serves; several take turns, so that no
-                # node beyond theirs is needed.
+                # A single router is replaced while it still serves. Several are replaced one by
+                # one, so that they need no more nodes.
                 "rollingUpdate": {
                     "maxSurge": 0 if several else 1,
                     "maxUnavailable": 1 if several else 0,
@@ -136,9 +136,10 @@ def _container(options: SiteOptions, image: str, pull_policy: PullPolicy) -> Jso
 
 
 def _place(options: SiteOptions, pod: Json, selector: Mapping[str, str]) -> None:
-    """Where the pods of the routers go: keys of Skupper v1, and away from each other.
+    """Set the placement of router pods: keys of Skupper v1, and apart from each other.
 
-    The same for one router and for several: a second one is added beside the first, which goes on.
+    The rules are the same for one router and for several: a second router joins the first, which
+    keeps running.
     """
     affinity: Json = {}
     for text, kind in (
@@ -173,7 +174,10 @@ def _place(options: SiteOptions, pod: Json, selector: Mapping[str, str]) -> None
 
 
 def disruption_budget(options: SiteOptions, namespace: str) -> Json:
-    """One router at a time may be evicted. Only for several: of one, it would block every drain."""
+    """A budget that lets one router at a time be evicted, for several routers.
+
+    With a single router it would block every drain.
+    """
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",

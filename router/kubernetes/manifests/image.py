@@ -1,22 +1,29 @@
-"""Which image runs everywhere, and how pods are told when to pull it."""
+"""The image of all components, and its pull policy."""
 
 from typing import Final, Literal
 
 from router import __version__
 
 REGISTRY: Final = ""
-"""Where images of releases are, HOST or HOST/PATH; empty: there is no such place. This is the only
-line that names one."""
+"""The registry of release images, HOST or HOST/PATH; empty: there is none.
+
+This is the only line that names one.
+"""
 LOCAL: Final = "localhost/"
-"""Images of this prefix are only where they were built or loaded: no registry has them, so none of
-somebody else's can answer instead."""
+"""Prefix of images that exist only where they were built or loaded.
+
+No registry has them, so no foreign image can take their place.
+"""
 REPOSITORY: Final = f"{REGISTRY}/spillway/router" if REGISTRY else f"{LOCAL}spillway/router"
 IMAGE: Final = f"{REPOSITORY}:{__version__}"
-"""What runs everywhere unless another is named: router, sidecar and site controller."""
+"""The default image of router, sidecar and site controller."""
 IMAGE_VARIABLE: Final = "SPILLWAY_IMAGE"
-"""Names another, for the site controller (and `sitectl`, after its own variable)."""
+"""Environment variable with another image, for the site controller and `sitectl`.
+
+`sitectl` reads it after its own variable.
+"""
 PULL_POLICY_VARIABLE: Final = "SPILLWAY_IMAGE_PULL_POLICY"
-"""Of the image that the site controller gives to routers."""
+"""The pull policy of the image that the site controller gives to routers."""
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 PULL_POLICY: Final[PullPolicy] = "IfNotPresent"

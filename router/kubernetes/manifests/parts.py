@@ -1,4 +1,4 @@
-"""What all manifests share: metadata, the restricted security context, probes, environment."""
+"""Parts shared by all manifests: metadata, the restricted security context, probes, environment."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,15 +9,15 @@ from router.kubernetes.objects import names
 Json = dict[str, Any]
 
 PROBES_PORT: Final = 9090
-"""Of the router's Deployment: where Skupper v1's router answers its probes and scrapes too."""
+"""In the router's Deployment: the port of Skupper v1's router for probes and scrapes."""
 SIDECAR_PROBES_PORT: Final = 55672
-"""Beside an application, whose own ports are unknown, 9090 among them quite often."""
+"""Beside an application, whose ports are unknown, often 9090 among them."""
 
 STARTS_WITHIN_S: Final = 3
-"""Usually, on a node that is not busy; ready, that is, in about one."""
+"""Usual upper bound of the start on a node that is not busy; ready takes about one second."""
 
 CONSOLE_PORT_NAME: Final = "console"
-"""Stated whether there is a console or not: switching it on replaces no pod."""
+"""Set with and without a console, so that turning it on replaces no pod."""
 
 STATE_DIR: Final = "/var/lib/spillway"
 TMP_DIR: Final = "/tmp"
@@ -31,7 +31,7 @@ def metadata(
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> Json:
-    """Metadata of an object of ours; ``labels`` and ``annotations`` are the user's, ours win."""
+    """Metadata of one of our objects; ours wins over the user's ``labels`` and ``annotations``."""
     made: Json = {"name": name}
     if namespace:
         made["namespace"] = namespace
@@ -41,7 +41,7 @@ def metadata(
 
 
 def own_labels(component: str) -> dict[str, str]:
-    """Labels of every object of ours."""
+    """Labels of all our objects."""
     return {
         "app.kubernetes.io/name": f"spillway-{component}",
         **names.PART_OF,
@@ -50,7 +50,7 @@ def own_labels(component: str) -> dict[str, str]:
 
 
 def pod_security(user: int | None = None, group: int | None = None) -> Json:
-    """Of a pod under the restricted standard; OpenShift chooses the user unless one is stated."""
+    """Security context of a pod under the restricted standard; OpenShift chooses a missing user."""
     security: Json = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     if user is not None:
         security["runAsUser"] = user
@@ -60,7 +60,7 @@ def pod_security(user: int | None = None, group: int | None = None) -> Json:
 
 
 def container_security() -> Json:
-    """Of every container: the restricted standard and a root that nobody can write."""
+    """Security context of every container: the restricted standard and a read-only root."""
     return {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -74,7 +74,7 @@ def container_security() -> Json:
 def probe(
     path: str, port: int | str, *, every_s: int, failures: int, timeout_s: int = 2, delay_s: int = 0
 ) -> Json:
-    """An HTTP probe. All values are stated: what the API fills in would look like a change."""
+    """An HTTP probe with all values set: defaults filled in by the API would look like changes."""
     delay = {"initialDelaySeconds": delay_s} if delay_s else {}
     return {
         **delay,
@@ -87,11 +87,11 @@ def probe(
 
 
 def probes(port: int | str, started: str = "/healthz", delay_s: int = 0) -> Json:
-    """Startup, liveness and readiness: about this process alone, never about its peers.
+    """Startup, liveness and readiness probes: they check this process alone, never its peers.
 
-    ``started``: what must answer before the first of the others is asked, for two minutes at most.
-    ``delay_s``: each probe that fails is a Warning Event (``Unhealthy``), so none is asked before
-    a usual start is over.
+    ``started``: must succeed before the other probes start, within two minutes.
+    ``delay_s``: each failed probe is a Warning Event (``Unhealthy``), so probes start after the
+    usual start time.
     """
     return {
         "startupProbe": probe(started, port, every_s=1, failures=120, delay_s=delay_s),
@@ -101,10 +101,10 @@ def probes(port: int | str, started: str = "/healthz", delay_s: int = 0) -> Json
 
 
 def from_field(name: str, path: str) -> Json:
-    """An environment variable that tells the pod of itself."""
+    """An environment variable with a field of the pod."""
     return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
 
 
 def memory_volume(name: str, size: str) -> Json:
-    """A directory that lives and dies with the pod, never on a disk: keys lie in it."""
+    """A directory that lives and dies with the pod, never on a disk: it holds keys."""
     return {"name": name, "emptyDir": {"medium": "Memory", "sizeLimit": size}}

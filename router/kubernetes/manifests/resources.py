@@ -10,7 +10,7 @@ from router.kubernetes.objects import texts
 
 
 class Amount(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one container; Kubernetes' texts."""
+    """Amounts of one container, as Kubernetes' texts."""
 
     cpu: str
     memory: str
@@ -18,7 +18,7 @@ class Amount(msgspec.Struct, frozen=True, kw_only=True):
     memory_limit: str
 
     def as_resources(self) -> Json:
-        """As a container states it."""
+        """The ``resources`` of a container."""
         return {
             "requests": {"cpu": self.cpu, "memory": self.memory},
             "limits": {"cpu": self.cpu_limit, "memory": self.memory_limit},
@@ -26,17 +26,20 @@ class Amount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ROUTER: Final = Amount(cpu="100m", memory="128Mi", cpu_limit="2", memory_limit="512Mi")
-"""A router at rest takes 50 MiB. It computes on one core; the second is for TLS of new links and
-for scrapes, which throttling would otherwise let it pay for with latency."""
+"""An idle router takes 50 MiB.
+
+It computes on one core; the second is for TLS of new links and for scrapes: throttling these would
+cost latency.
+"""
 SIDECAR: Final = Amount(cpu="20m", memory="96Mi", cpu_limit="1", memory_limit="256Mi")
 CONTROLLER: Final = Amount(cpu="20m", memory="96Mi", cpu_limit="1", memory_limit="256Mi")
 
 
 def resources(stated: Amount, default: Amount) -> Json:
-    """Resources of a container where ``stated`` (empty: not stated) goes before ``default``.
+    """Resources of a container: ``stated`` (empty: not configured) wins over ``default``.
 
-    A default gives way to a value of the user's that contradicts it. Two of the user's never do:
-    `site_config` saw to that.
+    A default gives way to a user's value that contradicts it. `site_config` ensures that two of the
+    user's values never contradict each other.
     """
     requests: Json = {}
     limits: Json = {}

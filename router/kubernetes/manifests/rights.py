@@ -1,7 +1,7 @@
-"""What the router and the site controller may do, and why. `docs/kubernetes-deploy.md` shows it.
+"""Permissions of the router and the site controller, with reasons for `docs/kubernetes-deploy.md`.
 
-A namespace's administrator (ClusterRole ``admin``) holds all of it and so may grant it: nothing
-here writes EndpointSlices, reads nodes or namespaces, or escalates.
+A namespace's administrator (ClusterRole ``admin``) holds all of them and so may grant them: none
+writes EndpointSlices, reads nodes or namespaces, or escalates.
 """
 
 from typing import Final
@@ -26,7 +26,7 @@ class Right(msgspec.Struct, frozen=True):
     only: tuple[str, ...] = ()
 
     def rule(self) -> Json:
-        """As a Role states it."""
+        """The rule in the form of a Role."""
         rule: Json = {
             "apiGroups": [self.group],
             "resources": list(self.resources),
@@ -121,8 +121,10 @@ SKUPPER_V2: Final = (
     ),
     Right(skupper2_kinds.GROUP, ("links",), ("create",), "Links of AccessTokens: level A"),
 )
-"""Beyond `ROUTER`, in a cluster that serves Skupper v2's kinds. Skupper gives nobody rights on
-them, so an administrator of the cluster grants these once."""
+"""Beyond `ROUTER`, in a cluster that serves Skupper v2's kinds.
+
+Skupper grants no permissions on them, so an administrator of the cluster grants these once.
+"""
 SKUPPER_V2_AUTHORS: Final = (
     Right(
         skupper2_kinds.GROUP,
@@ -147,7 +149,7 @@ HEADLESS: Final = (
         "OpenShift refuses cluster IPs in them otherwise; other clusters know no such resource",
     ),
 )
-"""Beyond `ROUTER`, granted by who holds it: an administrator of the cluster."""
+"""Beyond `ROUTER`; only an administrator of the cluster can grant it."""
 
 ROUTE: Final = Right(
     "route.openshift.io", ("routes",), ("get",), "the address in tokens", (names.ROUTER,)
@@ -190,7 +192,7 @@ CONTROLLER: Final = (
         _OURS,
     ),
 )
-"""Beyond `ROUTER`, which it must hold itself to be allowed to grant it (no ``escalate``)."""
+"""Beyond `ROUTER`, which the controller must hold to be able to grant it (no ``escalate``)."""
 CONTROLLER_OPENSHIFT: Final = (
     DEPLOYMENT_CONFIGS,
     Right("route.openshift.io", ("routes",), (*READ, "create", "patch", "delete"), _OURS),
@@ -216,7 +218,7 @@ CONTROLLER_EVERY_NAMESPACE: Final = (
 
 
 def router_rights(ingress: str, *, openshift: bool) -> tuple[Right, ...]:
-    """What the router of a site with this kind of ingress needs."""
+    """Permissions of the router of a site with this kind of ingress."""
     rights: tuple[Right, ...] = ROUTER
     if ingress == "route":
         rights += (ROUTE,)
@@ -226,10 +228,11 @@ def router_rights(ingress: str, *, openshift: bool) -> tuple[Right, ...]:
 
 
 def controller_rights(*, openshift: bool, every_namespace: bool) -> tuple[Right, ...]:
-    """What the site controller needs.
+    """Permissions of the site controller.
 
-    A namespace's administrator can grant nothing that they do not hold, so what depends on the
-    cluster is asked for where it is there, and all of it by an administrator of the cluster.
+    A namespace's administrator can grant only permissions that they hold. So permissions that
+    depend on the cluster are included only if it has the kinds; an administrator of the cluster
+    grants all.
     """
     rights: tuple[Right, ...] = (*ROUTER, *CONTROLLER)
     if openshift or every_namespace:

@@ -1,8 +1,8 @@
-"""A router beside an application, in its pod: an edge of its own that offers services at loopback.
+"""A router in an application's pod: a separate edge that offers services at loopback.
 
-Each service gets an address of its own (127.0.0.2, 127.0.0.3, …), so that services share ports, and
-its name leads there. Each pod makes its own key, in memory, and is admitted by one certificate
-token, which any number of sites may use.
+Each service gets a separate address (127.0.0.2, 127.0.0.3, …), so that services can share ports,
+and its name resolves to that address. Each pod makes a new key, in memory, and is admitted by one
+certificate token, which any number of sites may use.
 """
 
 import base64
@@ -61,8 +61,10 @@ for _ in range(120):
     except OSError:
         time.sleep(0.5)
 """
-"""Until what a startup probe asks is so, for a minute or so: no probe holds others back here. A
-router that is ready before its link is up would let the application begin without its services."""
+"""Waits up to about a minute until the startup probe succeeds: no probe holds others back here.
+
+A router that is ready before its link is up would let the application start without its services.
+"""
 
 
 class SidecarService(msgspec.Struct, frozen=True):
@@ -73,7 +75,7 @@ class SidecarService(msgspec.Struct, frozen=True):
 
 
 class Sidecar(msgspec.Struct, frozen=True):
-    """The workload with its sidecar, and what may not work as the user wrote it."""
+    """The workload with its sidecar, and warnings about parts that may not work."""
 
     workload: Object
     errors: tuple[ConfigError, ...] = ()
@@ -93,11 +95,13 @@ def sidecar(
     pull_policy: PullPolicy = PULL_POLICY,
     native: bool = True,
 ) -> Sidecar:
-    """``workload`` with a router in its pods; all else in it stays, also when done again.
+    """``workload`` with a router in its pods; everything else in it stays, also when repeated.
 
-    ``token_secret``: name of the Secret whose key `TOKEN_KEY` holds the token. ``native``: an init
-    container that stays (Kubernetes 1.29): the application starts after it and it ends after the
-    application, so that a Job ends. Raises ConfigError: that pod cannot have a sidecar.
+    ``token_secret``: name of the Secret whose key `TOKEN_KEY` holds the token.
+    ``native``: an init container that keeps running (Kubernetes 1.29). The application starts after
+    it, and it ends after the application, so that a Job ends.
+
+    Raises ConfigError: that pod cannot have a sidecar.
     """
     if not has_template(workload):
         kinds = ", ".join(_TEMPLATES)
@@ -137,7 +141,7 @@ def sidecar(
 
 
 def token_secret(name: str, namespace: str, text: str) -> Object:
-    """The Secret of a certificate token. No link of the namespace's own site: it has no label."""
+    """The Secret of a certificate token, without the label that would make a link of it."""
     made = metadata(name, namespace, component="sidecar")
     made["labels"][names.TYPE_LABEL] = "sidecar-token"
     return {
@@ -150,14 +154,14 @@ def token_secret(name: str, namespace: str, text: str) -> Object:
 
 
 def _addresses(pod: Json, services: Sequence[SidecarService]) -> dict[str, str]:
-    """An address for each service, none that the pod names already."""
+    """An address for each service, not used by the pod's host aliases."""
     taken = {alias.get("ip") for alias in pod.get("hostAliases") or []}
     free = (ip for ip in (f"127.0.0.{last}" for last in range(2, 256)) if ip not in taken)
     return {service.name: next(free) for service in services}
 
 
 def _forget(pod: Json) -> None:
-    """Take out the names that an earlier sidecar gave; its container and volumes are replaced."""
+    """Remove the names of an earlier sidecar; its container and volumes are replaced."""
     both = [*(pod.get("initContainers") or []), *(pod.get("containers") or [])]
     words = [word for one in both if one.get("name") == CONTAINER for word in one.get("args") or []]
     given = {word.partition("=")[2].removesuffix(":auto") for word in words if "=" in word}
@@ -195,7 +199,8 @@ def _container(
             {"name": STATE, "mountPath": STATE_DIR},
             {"name": TMP, "mountPath": TMP_DIR},
             {"name": TOKEN, "mountPath": TOKEN_DIR, "readOnly": True},
-            # In place of the pod's API credential, which the application may need and we do not.
+            # In place of the pod's API credential, which the application may need but the sidecar
+            # does not.
             {"name": TMP, "mountPath": API_CREDENTIAL_DIR, "subPath": "none"},
         ],
     }
@@ -204,7 +209,7 @@ def _container(
     else:
         container["env"].append(from_field("POD_IP", "status.podIP"))
         waits = _WAITS.replace("{PORT}", str(SIDECAR_PROBES_PORT)).replace("{PATH}", started)
-        # Containers start one after the other, each after the hook of the one before.
+        # Containers start one by one, each after the hook of the previous one.
         container["lifecycle"] = {
             "postStart": {"exec": {"command": ["python3", "-c", waits]}},
             "preStop": {"exec": {"command": ["sleep", str(PLAIN_PRE_STOP_S)]}},
@@ -213,7 +218,7 @@ def _container(
 
 
 def _put_container(pod: Json, container: Json, *, native: bool) -> None:
-    """First of its kind, so that all others find the services."""
+    """Put the container first of its kind, so that all others find the services."""
     for key in ("initContainers", "containers"):
         others = [other for other in pod.get(key) or [] if other.get("name") != CONTAINER]
         if (key == "initContainers") == native:
@@ -237,7 +242,7 @@ def _put_volumes(pod: Json, secret: str) -> None:
 
 
 def _put_names(pod: Json, addresses: dict[str, str], namespace: str) -> None:
-    """Names win over DNS in the pod; without the cluster's domain, which nobody knows for sure."""
+    """Add host aliases, which win over DNS, without the cluster's domain, which is not known."""
     pod["hostAliases"] = (pod.get("hostAliases") or []) + [
         {
             "ip": address,
@@ -249,7 +254,7 @@ def _put_names(pod: Json, addresses: dict[str, str], namespace: str) -> None:
 
 
 def _put_sysctl(pod: Json) -> None:
-    """One that Kubernetes counts as safe: no capability is needed to listen on 80."""
+    """Let the pod listen on port 80 without a capability; Kubernetes counts this sysctl as safe."""
     security = pod.get("securityContext") or {}
     sysctls = [one for one in security.get("sysctls") or [] if one.get("name") != LOW_PORTS]
     security["sysctls"] = [*sysctls, {"name": LOW_PORTS, "value": "0"}]
@@ -257,7 +262,7 @@ def _put_sysctl(pod: Json) -> None:
 
 
 def _clashes(workload: Object, pod: Json, services: Sequence[SidecarService]) -> list[ConfigError]:
-    """Ports that the application says it listens on, and a service of the same pod would too."""
+    """Ports that the application declares and that a service of the same pod uses, too."""
     own = {
         port.get("containerPort"): container.get("name", "")
         for container in pod.get("containers") or []

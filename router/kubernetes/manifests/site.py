@@ -1,4 +1,4 @@
-"""All objects of a site, from its options: what `sitectl init`, Helm and the controller apply."""
+"""All objects of a site, from its options: `sitectl init`, Helm and the controller apply them."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -32,13 +32,13 @@ MULTICLUSTER_CLUSTER_ROLE: Final = "spillway-mcs"
 SKUPPER2_ROLE: Final = f"{names.ROUTER}-skupper-v2"
 SKUPPER2_CLUSTER_ROLE: Final = "spillway-skupper-v2"
 _AGGREGATED: Final = {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
-"""Then administrators and editors of namespaces hold these rights, and may grant them."""
+"""Administrators and editors of namespaces then hold these permissions, and may grant them."""
 OPTIONAL_KINDS: Final = ("PodDisruptionBudget", "NetworkPolicy", "Ingress", "Route", "HTTPProxy")
-"""Of objects named `names.ROUTER` that a site has or has not, by its options."""
+"""Kinds of objects named `names.ROUTER` that depend on the site's options."""
 
 
 class Rendered(msgspec.Struct, frozen=True):
-    """``objects`` in the order in which they are to be applied; ``errors``: unusable options."""
+    """``objects`` in apply order; ``errors``: unusable options."""
 
     objects: tuple[Object, ...]
     errors: tuple[ConfigError, ...] = ()
@@ -53,9 +53,9 @@ def render(
     openshift: bool = False,
     drain_grace_s: float = limits.DRAIN_GRACE_S,
 ) -> Rendered:
-    """The objects of a site without its ConfigMap; each option that cannot be used is reported.
+    """The objects of a site without its ConfigMap; each unusable option is reported.
 
-    ``openshift``: the cluster has Routes. ``drain_grace_s``: as its Site document says.
+    ``openshift``: the cluster has Routes. ``drain_grace_s``: from its Site document.
     """
     rights = router_rights(ingress_kind(options, openshift=openshift), openshift=openshift)
     objects: list[Json] = [
@@ -75,10 +75,10 @@ def render(
 
 
 def headless_objects(namespace: str) -> list[Object]:
-    """A right more for the router: names for the pods of headless StatefulSets of other sites.
+    """A further permission of the router: names for the pods of other sites' headless StatefulSets.
 
-    A namespace's administrator may not grant it: who applies these does so apart from the others,
-    and goes on when it is refused.
+    A namespace's administrator may not grant it: apply these objects separately, and continue if
+    they are refused.
     """
     return [
         role(HEADLESS_ROLE, namespace, HEADLESS),
@@ -87,7 +87,7 @@ def headless_objects(namespace: str) -> list[Object]:
 
 
 def skupper2_objects(namespace: str) -> list[Object]:
-    """A right more for the router: objects of Skupper v2, where the cluster serves their kinds.
+    """A further permission of the router: objects of Skupper v2, if the cluster serves their kinds.
 
     A namespace's administrator may grant it once `skupper2_roles` are in the cluster.
     """
@@ -98,9 +98,10 @@ def skupper2_objects(namespace: str) -> list[Object]:
 
 
 def skupper2_roles() -> list[Object]:
-    """By these administrators of namespaces hold the rights on v2's objects, and may grant them.
+    """ClusterRoles that give administrators of namespaces the permissions on v2's objects.
 
-    Skupper's installation gives them to nobody. An administrator of the cluster applies them once.
+    They may then grant them. Skupper's installation gives these permissions to no account. An
+    administrator of the cluster applies the ClusterRoles once.
     """
     return [
         _cluster_role(SKUPPER2_CLUSTER_ROLE, SKUPPER_V2, _AGGREGATED),
@@ -109,7 +110,10 @@ def skupper2_roles() -> list[Object]:
 
 
 def multicluster_objects(namespace: str) -> list[Object]:
-    """The rights of `multicluster_role` for the router of one namespace, by who holds them."""
+    """The permissions of `multicluster_role` for one namespace's router.
+
+    Only an account that holds them can apply these objects.
+    """
     return [
         role(MULTICLUSTER_ROLE, namespace, MULTICLUSTER),
         role_binding(MULTICLUSTER_ROLE, namespace, account=names.ROUTER),
@@ -119,8 +123,8 @@ def multicluster_objects(namespace: str) -> list[Object]:
 def multicluster_role() -> Object:
     """The ClusterRole of routers that take part in a cluster set.
 
-    No user of a namespace holds these rights, so an administrator of the cluster applies it once
-    and binds it to the router of each such namespace.
+    No user of a namespace holds these permissions, so an administrator of the cluster applies it
+    once and binds it to the router of each such namespace.
     """
     return _cluster_role(MULTICLUSTER_CLUSTER_ROLE, MULTICLUSTER + HEADLESS, {})
 
@@ -139,34 +143,34 @@ def site_objects(
     openshift: bool = False,
     data: Mapping[str, str] | None = None,
 ) -> list[Object]:
-    """What `sitectl init` applies: the ConfigMap ``skupper-site`` of ``data`` and its site.
+    """The objects that `sitectl init` applies: ConfigMap ``skupper-site`` of ``data`` and its site.
 
-    The ConfigMap says that a site controller shall leave it alone, as that of Skupper v1's
-    command line does: whoever applies these objects looks after them.
+    The ConfigMap tells site controllers to ignore it, as that of Skupper v1's command line does:
+    these objects are maintained by their applier.
     """
     rendered = render(options, namespace=namespace, image=image, openshift=openshift)
     return [config_map(options, namespace, data or {}), *rendered.objects]
 
 
 def config_map(options: SiteOptions, namespace: str, data: Mapping[str, str]) -> Json:
-    """``skupper-site`` with ``data``, which a site controller shall leave alone."""
+    """``skupper-site`` with ``data``, which site controllers should ignore."""
     made = metadata(
         names.SITE_CONFIGMAP, namespace, labels=options.labels, annotations=options.annotations
     )
     made["labels"][names.SITE_CONTROLLER_IGNORE] = "true"
-    del made["annotations"][names.VERSION]  # The user's from now on: no version rewrites it.
+    del made["annotations"][names.VERSION]  # It is the user's from now on: no version rewrites it.
     if not made["annotations"]:
         del made["annotations"]
     found: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": made}
-    if data:  # The API drops an empty one, so kubectl apply would report a change each time.
+    if data:  # The API drops empty data, so kubectl apply would report a change each time.
         found["data"] = dict(sorted(data.items()))
     return found
 
 
 def owned(objects: tuple[Object, ...], owner: Object) -> list[Object]:
-    """``objects`` so that they are collected when ``owner`` is deleted.
+    """``objects`` with an owner reference: they are collected when ``owner`` is deleted.
 
-    Without `blockOwnerDeletion`: setting that takes a right on the owner's finalizers where
+    Without `blockOwnerDeletion`: setting that takes a permission on the owner's finalizers where
     OwnerReferencesPermissionEnforcement is on, and would hold up its deletion.
     """
     reference = {
@@ -189,7 +193,7 @@ def _service_account(options: SiteOptions, namespace: str, *, openshift: bool) -
         "metadata": metadata(
             names.ROUTER, namespace, labels=options.labels, annotations=annotations
         ),
-        "automountServiceAccountToken": False,  # The router's pods say that they want it.
+        "automountServiceAccountToken": False,  # The router's pods turn it on.
     }
 
 

@@ -1,4 +1,4 @@
-"""All steps of a migration at once, as if everybody did what is expected of them. Pure."""
+"""All steps of a migration at once, if every participant reacts as expected. Pure."""
 
 from typing import Final
 
@@ -14,11 +14,11 @@ from router.kubernetes.objects.objects import annotations, shown
 from router.kubernetes.services import adoption
 
 STEPS_MAX: Final = 40
-"""Of one address: far more than any has."""
+"""Steps of one address: far more than any has."""
 
 
 def foretold(view: AddressView, direction: Direction) -> tuple[MigrationStep, ...]:
-    """All steps, as if everybody did what is expected of them."""
+    """All steps, if every participant reacts as expected."""
     found: list[MigrationStep] = []
     while (step := next_step(view, direction)) is not None:
         found.append(step)
@@ -56,7 +56,7 @@ def _after(view: AddressView, step: MigrationStep) -> AddressView:
             return msgspec.structs.replace(view, service=record.service if record else service)
         case "proxies":
             return msgspec.structs.replace(view, patience=view.patience | {"proxies"})
-        case "given-back" | "let-go" | "":  # Of no Service, or nothing to wait for.
+        case "given-back" | "let-go" | "":  # Without a Service, or nothing to wait for.
             return view
 
 

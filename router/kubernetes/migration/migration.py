@@ -1,11 +1,11 @@
 """One address moved from Skupper, which runs in the same namespace, to us, and back. Pure.
 
-`next_step` looks at the objects as they are and says what is to be done next: nothing is
-remembered but the `MigrationRecord` in ConfigMap ``spillway-migration``, so a migration that is
-interrupted goes on where the objects are. Order of apply: record, documents, targets ready here,
-the address away from Skupper, the Service led here. Rollback is the reverse.
+`next_step` derives the next step from the current objects. The only memory is the `MigrationRecord`
+in ConfigMap ``spillway-migration``, so an interrupted migration continues from the objects. Order
+of apply: record, documents, targets ready here, the address away from Skupper, the Service led
+here. Rollback is the reverse.
 
-How an address leaves Skupper and comes back is `skupper1`'s and `skupper2`'s to say.
+`skupper1` and `skupper2` define how an address leaves Skupper and comes back.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _RETURNED: Final = MappingProxyType({"v1": skupper1.returned, "v2": skupper2.ret
 
 
 def next_step(view: AddressView, direction: Direction) -> MigrationStep | None:
-    """What is to be done; None: nothing is left."""
+    """The next step; None: nothing is left to do."""
     record = record_of(view.records, view.address)
     steps = _apply(view, record) if direction == "apply" else _rollback(view, record)
     return next(steps, None)
@@ -55,7 +55,7 @@ def _apply(view: AddressView, record: MigrationRecord | None) -> Iterator[Migrat
 
 
 def _is_led_here(view: AddressView) -> bool:
-    """Of v2 a Service is ours before it leads here: our router listens first."""
+    """Whether the Service leads here; with v2 it is ours before that: our router listens first."""
     if not is_ours(view.service) or view.service is None:
         return False
     return view.release == "v1" or adoption.leads_to_routers(view.service)

@@ -1,7 +1,7 @@
-"""What an address had at Skupper before it moved, written down and read back. Pure.
+"""The state of an address at Skupper before it moved, written and read. Pure.
 
-The `MigrationRecord` in ConfigMap ``spillway-migration`` is all that is remembered: with it the
-namespace can be shown, and be made, as it was.
+The `MigrationRecord` in ConfigMap ``spillway-migration`` is the only memory: from it the namespace
+can be shown, and restored, as it was.
 """
 
 from collections.abc import Mapping
@@ -21,18 +21,19 @@ from router.kubernetes.objects.objects import (
 
 Direction = Literal["apply", "rollback"]
 Release = Literal["v1", "v2"]
-"""Of Skupper."""
+"""The release of Skupper."""
 _KEPT: Final = ("labels", "annotations", "ownerReferences")
 
 
 class MigrationRecord(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
 ):
-    """What an address had at Skupper. ``documents``: ConfigMaps that we wrote.
+    """The state of an address at Skupper. ``documents``: ConfigMaps that we wrote.
 
-    ``service``: the Service as Skupper had it, without what the API fills in. Of v1, ``entry``: of
-    ``skupper-services``, byte for byte; ``annotations`` by ``KIND/NAME``: those that made Skupper
-    act. Of v2, ``is_taken``: more than declared, so Skupper's controller is kept away meanwhile.
+    ``service``: the Service at Skupper, without fields that the API fills in.
+    ``entry``: of v1, in ``skupper-services``, byte for byte.
+    ``annotations``: of v1, those that made Skupper act, by ``KIND/NAME``.
+    ``is_taken``: of v2, more than declared, so Skupper's controller is kept away meanwhile.
     """
 
     direction: Direction = "apply"
@@ -45,7 +46,7 @@ class MigrationRecord(
 
 
 def record_of(records: Object | None, address: str) -> MigrationRecord | None:
-    """The record of an address; None: there is none, or nobody can read it."""
+    """The record of an address; None: there is none, or it is unreadable."""
     text = entries_of(records).get(address)
     if text is None:
         return None
@@ -56,13 +57,13 @@ def record_of(records: Object | None, address: str) -> MigrationRecord | None:
 
 
 def moved(records: Object | None) -> dict[str, MigrationRecord]:
-    """All records that can be read, by address."""
+    """All readable records, by address."""
     found = {address: record_of(records, address) for address in sorted(entries_of(records))}
     return {address: record for address, record in found.items() if record is not None}
 
 
 def before_migration(snapshot: Snapshot, records: Mapping[str, MigrationRecord]) -> Snapshot:
-    """The namespace as it was: entries, annotations and Services as they are recorded."""
+    """The namespace as it was: entries, annotations and Services from the records."""
     objects = {kind: dict(found) for kind, found in snapshot.objects.items()}
     maps = objects.setdefault("ConfigMap", {})
     for address, record in records.items():
@@ -89,7 +90,7 @@ def noted_with(found: Object, notes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def bare(service: Object) -> dict[str, Any]:
-    """Without what the API fills in, so that it can be made again."""
+    """The Service without fields that the API fills in, so that it can be created again."""
     head = {"name": metadata(service).get("name")}
     head |= {key: metadata(service)[key] for key in _KEPT if metadata(service).get(key)}
     return {"apiVersion": "v1", "kind": "Service", "metadata": head, "spec": spec_of(service)}

@@ -1,8 +1,8 @@
 """How an address leaves Skupper v1, and comes back. Pure.
 
-Skupper's controller gives back (annotated Services) or deletes (generated ones) what it no longer
-has; where it does not run or leaves a Service as it is, we do what ``skupper unexpose`` does. A
-Service is never written while Skupper has its address.
+Skupper's controller gives back (annotated Services) or deletes (generated ones) the Services of
+addresses that it no longer has. Where it does not run or leaves a Service as it is, we do the same
+as ``skupper unexpose``. A Service is never written while Skupper has its address.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ _TAKEN_BACK: Final = "Skupper's controller leads Service {} to Skupper's router 
 
 
 def recorded(view: AddressView, was: MigrationRecord) -> MigrationRecord:
-    """The record that there should be before anything is touched; what was noted first stays."""
+    """The record to write before any change; earlier notes stay."""
     noted = dict(was.annotations)
     for found in view.annotated:
         if names.PROXY in annotations(found):
@@ -55,7 +55,7 @@ def recorded(view: AddressView, was: MigrationRecord) -> MigrationRecord:
 
 
 def taken(view: AddressView, record: MigrationRecord) -> Iterator[MigrationStep]:
-    """Skupper's annotations and entry away, then the Service given back."""
+    """Remove Skupper's annotations and entry, then give back the Service."""
     stripped = tuple(change for one in view.annotated if (change := _stripped(one)))
     if stripped:
         listed = ", ".join(f"{change.kind}/{change.name}" for change in stripped)
@@ -73,8 +73,11 @@ def taken(view: AddressView, record: MigrationRecord) -> Iterator[MigrationStep]
 
 
 def _entry_away(view: AddressView, record: MigrationRecord) -> MigrationStep | None:
-    """Take the address from Skupper. One that other sites of it declare would come back by its
-    service sync: an entry of this site's own, without targets and Service, keeps it away."""
+    """Take the address from Skupper.
+
+    An address that other Skupper sites declare would come back by their service sync: an entry of
+    this site, without targets and Service, prevents that.
+    """
     text = entries_of(view.entries).get(view.address)
     if text is None or view.entries is None:
         return None
@@ -91,8 +94,10 @@ def _entry_away(view: AddressView, record: MigrationRecord) -> MigrationStep | N
 
 
 def _reacts_within_s(view: AddressView, record: MigrationRecord) -> float:
-    """How long Skupper's controller has: a Service without annotations it leaves to its command
-    line (``skupper unexpose``), as it did in 1.9."""
+    """How long to wait for Skupper's controller.
+
+    It leaves a Service without annotations to its command line (``skupper unexpose``), as in 1.9.
+    """
     is_users = view.service is not None and (
         names.SKUPPER_ORIGINAL_SELECTOR in annotations(view.service)
     )
@@ -102,7 +107,7 @@ def _reacts_within_s(view: AddressView, record: MigrationRecord) -> float:
 
 
 def _give_back(view: AddressView, service: Object) -> MigrationStep:
-    """As ``skupper unexpose`` leaves the Service."""
+    """Restore the Service as ``skupper unexpose`` does."""
     who = "left it" if view.controller_runs else "does not run"
     if names.SKUPPER_ORIGINAL_SELECTOR not in annotations(service):
         text = f"delete Service {view.address}, which Skupper made: its controller {who}"
@@ -123,7 +128,7 @@ def _gives_back(service: Object) -> str:
 
 
 def returned(view: AddressView, record: MigrationRecord) -> Iterator[MigrationStep]:
-    """Our documents away, then Skupper's entry, annotations and Service back."""
+    """Remove our documents, then put back Skupper's entry, annotations and Service."""
     if (step := documents_away(view, record)) is not None:
         yield step
     entry = entries_of(view.entries).get(view.address)
@@ -148,7 +153,7 @@ def returned(view: AddressView, record: MigrationRecord) -> Iterator[MigrationSt
 
 
 def _undo(view: AddressView) -> Iterator[MigrationStep]:
-    """What our router would do, were it here."""
+    """Do what our router would do if it ran."""
     assert view.service is not None
     only = Snapshot("", {"Service": {view.address: view.service}})
     changes, _ = restore(only)
@@ -158,7 +163,7 @@ def _undo(view: AddressView) -> Iterator[MigrationStep]:
 
 
 def _unnoted(view: AddressView, record: MigrationRecord) -> tuple[Change, ...]:
-    """Annotations that are to be put back; what somebody set meanwhile stays."""
+    """Annotations to put back; those that were set meanwhile stay."""
     found: list[Change] = []
     for one in view.annotated:
         noted = record.annotations.get(shown(one), {})
@@ -168,7 +173,7 @@ def _unnoted(view: AddressView, record: MigrationRecord) -> tuple[Change, ...]:
 
 
 def _service_back(view: AddressView, record: MigrationRecord) -> Iterator[MigrationStep]:
-    """The Service as Skupper had it: by its controller, or as it was noted."""
+    """Bring back the Service as Skupper had it: by its controller, or from the record."""
     if record.service is None:
         return
     if view.controller_runs:
@@ -215,5 +220,5 @@ def _stripped(found: Object) -> Patch | None:
 
 
 def _skuppers_notes(found: Object) -> dict[str, str]:
-    """Annotations that tell Skupper what to expose."""
+    """Annotations that configure Skupper's exposure of the object."""
     return {k: v for k, v in annotations(found).items() if k.startswith(names.SKUPPER_PREFIX)}

@@ -1,4 +1,4 @@
-"""Skupper v1's side of an address that moves: entries, Services before it led them. Pure."""
+"""Skupper v1's part of a moving address: entries, and Services in their original form. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ SKUPPERS_NOTES: Final = (
     names.SKUPPER_ORIGINAL_PORT,
     names.SKUPPER_ASSIGNED_PORT,
 )
-"""Annotations in which Skupper keeps what a Service was before."""
+"""Annotations in which Skupper stores a Service's original state."""
 
 
 def is_foreign(text: str) -> bool:
@@ -23,7 +23,7 @@ def is_foreign(text: str) -> bool:
 
 
 def placeholder(text: str) -> str:
-    """An entry of this site's own for the address of ``text``: nobody serves it, no Service."""
+    """An entry of this site for the address of ``text``, without targets and Service."""
     found = _entry(text)
     kept = {key: found[key] for key in ("address", "protocol", "ports") if key in found}
     return json.dumps({**kept, "exposeIngress": "Never", "targets": []})

@@ -1,14 +1,14 @@
-"""How a Service leaves Skupper v2, and comes back, while its router goes on. Pure.
+"""How a Service leaves Skupper v2, and comes back, while Skupper's router keeps running. Pure.
 
-Skupper's objects stay as they are: a Service changes hands by one write. First ConfigMap
-``skupper`` names another controller, so that Skupper's drops every event of the namespace; else the
-next event of a Listener, or a restart, would make it write selector and ports again. Its router
-keeps its configuration, targets and connections. Then
+Skupper's objects stay as they are: a Service changes hands by one write. First, ConfigMap
+``skupper`` names another controller, so that Skupper's drops every event of the namespace. Else the
+next event of a Listener, or a restart, would make it write selector and ports again. Skupper's
+router keeps its configuration, targets and connections. Then
 
 - the Service gets our label and loses the Site as its owner, so that it outlives the Site. Its
-  selector still leads to Skupper's router: ours listens first, then leads it here;
+  selector still leads to Skupper's router: ours listens first, then leads the Service here;
 - the label by which Skupper watches the Services of Listeners stays. Without it the watch would
-  report a deletion, and a controller that has not seen the ConfigMap yet makes the Service again.
+  report a deletion, and a controller that has not seen the ConfigMap yet would make it again.
 """
 
 from collections.abc import Iterator, Mapping
@@ -43,9 +43,9 @@ from router.model import limits
 
 
 def recorded(view: AddressView, was: MigrationRecord) -> MigrationRecord:
-    """The record that there should be before anything is touched.
+    """The record to write before any change.
 
-    Until we take the Service, Skupper changes it with its Listeners: what it is last counts.
+    Until we take the Service, Skupper changes it with its Listeners, so its last state counts.
     """
     service = was.service
     found = view.service
@@ -62,7 +62,7 @@ def recorded(view: AddressView, was: MigrationRecord) -> MigrationRecord:
 
 
 def taken(view: AddressView, record: MigrationRecord) -> Iterator[MigrationStep]:
-    """Skupper's controller away, then the Service to our router."""
+    """Turn Skupper's controller away, then lead the Service to our router."""
     if not record.is_taken:
         return
     yield from _refused(view, "apply")
@@ -77,7 +77,7 @@ def taken(view: AddressView, record: MigrationRecord) -> Iterator[MigrationStep]
 
 
 def returned(view: AddressView, record: MigrationRecord) -> Iterator[MigrationStep]:
-    """The Service to Skupper's router, then our documents away, last Skupper's controller back."""
+    """Lead the Service to Skupper's router, remove our documents, bring back its controller."""
     if record.is_taken and record.service is not None:
         yield from _refused(view, "rollback")
         change = _service_back(view, record.service)
@@ -105,7 +105,7 @@ def returned(view: AddressView, record: MigrationRecord) -> Iterator[MigrationSt
 
 
 def is_frozen(control: Object | None) -> bool:
-    """Whether no controller of Skupper acts in the namespace: it names a program of ours."""
+    """Whether no controller of Skupper acts in the namespace: ConfigMap ``skupper`` names ours."""
     namespace = str(metadata(control).get("namespace", "")) if control is not None else ""
     named = named_controller(control, namespace)
     return named in (names.CONTROLLER_FROZEN, names.ROUTER)
@@ -125,7 +125,7 @@ def _freeze(control: Object | None) -> Change:
 
 
 def _unfreeze(control: Object | None) -> Change | None:
-    """Who controls the namespace as it was; None: nobody here changed it."""
+    """Restore the namespace's controller; None: we did not change it."""
     if control is None or not is_frozen(control):
         return None
     data = {k: v for k, v in entries_of(control).items() if k != names.CONTROLLER_KEY}
@@ -150,7 +150,7 @@ def is_listeners(service: Object) -> bool:
 
 
 def _refused(view: AddressView, direction: Direction) -> Iterator[MigrationStep]:
-    """The end where somebody else has made, or claimed, the Service meanwhile: it is theirs."""
+    """The end, if another program made or claimed the Service meanwhile: it is theirs."""
     found = view.service
     if found is None or is_listeners(found) or (is_ours(found) and not _is_claimed(found)):
         return
@@ -200,7 +200,7 @@ def _service_back(view: AddressView, was: Mapping[str, Any]) -> Change | None:
 
 
 def _living(was: Mapping[str, Any], site: Object | None) -> tuple[Mapping[str, Any], ...]:
-    """The owners that it had, by the Site that there is: one whose owner is gone is collected."""
+    """The Service's former owners, with the current Site: orphans would be collected."""
     found = metadata(was).get("ownerReferences") or ()
     uid = uid_of(site)
     name = name_of(site or {})

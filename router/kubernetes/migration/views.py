@@ -1,4 +1,4 @@
-"""What a migration sees of one address, and what it does next: the values of this room."""
+"""Values of a migration: its view of one address, and its next step."""
 
 from typing import Literal
 
@@ -13,16 +13,19 @@ Waiting = Literal["", "targets", "given-back", "led", "let-go", "taken-back", "p
 
 
 class AddressView(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one address. None: there is no such object.
+    """The state of one address. None: there is no such object.
 
-    ``wanted``: the ConfigMaps of documents that it shall have; ``maps``: those that there are.
-    ``router_runs``: ours. ``is_serving``: requests to the address would find a target through our
-    router, by all of ``services``; ``needs_targets``: groups of them, of each one needs a target.
-    ``patience``: waits that had their time. ``is_led``: a Service
-    leads to our routers in the end. ``only_declare``: stop before anything of Skupper's is touched.
+    ``wanted``: the ConfigMaps of documents that it should have; ``maps``: those that exist.
+    ``router_runs``: our router runs.
+    ``is_serving``: requests to the address would find a target through our router, by all of
+    ``services``; ``needs_targets``: groups of them that each need one target.
+    ``patience``: waits that ran out of time.
+    ``is_led``: a Service leads to our routers in the end.
+    ``only_declare``: stop before any object of Skupper is touched.
 
     Of v1: ``annotated`` objects carry, or carried, Skupper's annotations for the address;
-    ``controller_runs``: Skupper's. Of v2: ``control`` is ConfigMap ``skupper``, ``site`` the Site.
+    ``controller_runs``: Skupper's controller runs. Of v2: ``control`` is ConfigMap ``skupper``,
+    ``site`` the Site.
     """
 
     address: str
@@ -46,10 +49,10 @@ class AddressView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MigrationStep(msgspec.Struct, frozen=True, kw_only=True):
-    """``text``: what is done, for people. Either ``changes``, or a wait for what others do.
+    """``text``: a human-readable description. Either ``changes``, or a wait for others' actions.
 
-    ``limit_s``: the wait ends then, and the next step goes on without; 0: it must come true.
-    ``hint``: nothing can be done, ``text`` says why; this is what a person does first.
+    ``limit_s``: seconds until the next step continues without the wait; 0: it must come true.
+    ``hint``: the step is impossible, as ``text`` explains; the user must do this first.
     """
 
     text: str
@@ -60,5 +63,5 @@ class MigrationStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_ours(service: Object | None) -> bool:
-    """Whether our routers keep the Service, made or adopted."""
+    """Whether our routers maintain the Service, made or adopted."""
     return service is not None and (adoption.is_adopted(service) or owned_services.is_made(service))

@@ -1,4 +1,4 @@
-"""Changes of ConfigMaps that both releases make: records, documents, entries. Pure."""
+"""Changes of ConfigMaps for both releases: records, documents, entries. Pure."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from router.kubernetes.services import adoption
 
 
 def map_change(view: AddressView, wanted: Object) -> Change | None:
-    """Write a ConfigMap of documents; one that a user has by now changed is made so again."""
+    """Write a ConfigMap of documents; a user's later changes are overwritten."""
     name = str(metadata(wanted)["name"])
     found = view.maps.get(name)
     if found is None:
@@ -24,7 +24,7 @@ def map_change(view: AddressView, wanted: Object) -> Change | None:
 
 
 def documents_away(view: AddressView, record: MigrationRecord) -> MigrationStep | None:
-    """Remove the documents of an address, but those that another one that moved needs as well."""
+    """Remove the documents of an address, except those that another moved address needs."""
     others = {name: one for name, one in moved(view.records).items() if name != view.address}
     needed = {name for one in others.values() for name in one.documents}
     gone = tuple(
@@ -39,7 +39,7 @@ def documents_away(view: AddressView, record: MigrationRecord) -> MigrationStep 
 
 
 def record_change(view: AddressView, record: MigrationRecord | None) -> Change:
-    """Note what an address had; None: forget it."""
+    """Record the state of an address; None: delete its record."""
     text = None if record is None else msgspec.json.encode(record, order="sorted").decode()
     if view.records is None:
         body = empty_map(names.MIGRATION_CONFIGMAP) | {"data": {view.address: text}}
@@ -50,7 +50,7 @@ def record_change(view: AddressView, record: MigrationRecord | None) -> Change:
 
 
 def data_change(found: Object, changed: Mapping[str, str | None]) -> Change:
-    """``found`` with these entries; None: without."""
+    """``found`` with these entries; None removes one."""
     after = {**entries_of(found), **changed}
     kept = {key: text for key, text in after.items() if text is not None}
     change = patch(found, {**found, "data": kept})

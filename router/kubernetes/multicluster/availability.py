@@ -1,4 +1,4 @@
-"""What the cluster or a missing permission keeps from working, for routers and `sitectl check`."""
+"""Effects of missing kinds or permissions, for routers and `sitectl check`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -21,19 +21,23 @@ _INSTALL: Final = (
 
 
 class Availability(msgspec.Struct, frozen=True, kw_only=True):
-    """``levels``: by kind; a kind that is missing is absent. ``may_import``: ServiceImports may be
-    made, changed and deleted. ``was_served``: the cluster served ServiceExports before."""
+    """Availability of the kinds.
+
+    ``levels``: by kind; a missing kind is absent.
+    ``may_import``: ServiceImports may be made, changed and deleted.
+    ``was_served``: the cluster served ServiceExports before.
+    """
 
     levels: Mapping[str, AccessLevel]
     may_import: bool
     was_served: bool = False
 
     def level(self, kind: str) -> AccessLevel:
-        """What the router may do with objects of ``kind``."""
+        """The router's access to objects of ``kind``."""
         return self.levels.get(kind, AccessLevel.ABSENT)
 
     def lacking(self) -> Iterator[ConfigError]:
-        """What does not work and why, once each, with the rule to add."""
+        """Missing functions and reasons, once each, with the rule to add."""
         exports = self.level(EXPORT)
         if exports is AccessLevel.ABSENT:
             what = "no longer serves" if self.was_served else "does not serve"

@@ -7,16 +7,16 @@ from router.kubernetes.objects.conditions import Condition, conditions
 from router.kubernetes.objects.objects import Object, part, section
 
 ReportedStatuses = Mapping[tuple[str, str], Mapping[str, Any]]
-"""What the status of an object should be, by (kind, name)."""
+"""The wanted status of each object, by (kind, name)."""
 TYPES: Final = ("Valid", "Ready", "Conflict")
 """The types that the API defines for its objects."""
 MARK: Final = "Spillway: "
-"""How each message of ours begins. A condition without it was written by another controller."""
+"""Start of each message of ours. A condition without it is from another controller."""
 MESSAGE_CHARS_MAX: Final = 1_000
 
 
 def condition(type_: str, *, is_true: bool, reason: str, message: str) -> Condition:
-    """One of ours. ``type_`` and ``reason`` as KEP-1645 names them."""
+    """A condition of ours. ``type_`` and ``reason`` are from KEP-1645."""
     text = f"{MARK}{message}"[:MESSAGE_CHARS_MAX]
     return Condition(type=type_, is_true=is_true, reason=reason, message=text)
 
@@ -30,7 +30,7 @@ def is_foreign(found: Object) -> bool:
 
 
 def withdrawn(found: Object) -> dict[str, Any] | None:
-    """The status of an object without what we said in it; None: we said nothing."""
+    """The status of an object without our conditions; None: it has none of them."""
     said = _listed(found)
     others = [one for one in said if one.get("type") not in TYPES]
     if len(others) == len(said) or is_foreign(found):
@@ -39,7 +39,7 @@ def withdrawn(found: Object) -> dict[str, Any] | None:
 
 
 def listed(found: Object, wanted: Iterable[Condition], now: str) -> list[dict[str, Any]]:
-    """All conditions of ``found``: of the types of the API ``wanted``, others as they are."""
+    """All conditions of ``found``: ``wanted`` for the API's types, others as they are."""
     others = [one for one in _listed(found) if one.get("type") not in TYPES]
     return [*others, *conditions(found, wanted, now)]
 

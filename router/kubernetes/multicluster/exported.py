@@ -1,4 +1,4 @@
-"""ServiceExports of this namespace: which services they offer, as documents, and what is wrong.
+"""ServiceExports of this namespace: the services that they offer, as documents, and findings.
 
 The service is the Service of the same name, whatever pods it selects; its TCP ports are carried.
 Annotations of the ServiceExport are those of an exposed Service: ``skupper.io/proxy`` and
@@ -37,15 +37,16 @@ from router.model.wording.plural import counted
 NOT_EXPORTED: Final = "SW0490"
 PORTS_LEFT_OUT: Final = "SW0494"
 _DEFAULT_TIMEOUT_S: Final = 10_800
-"""Of ClientIP affinity (Service v1, sessionAffinityConfig)."""
+"""The default of ClientIP affinity, in seconds (Service v1, sessionAffinityConfig)."""
 
 
 class ReadExport(msgspec.Struct, frozen=True, kw_only=True):
     """One ServiceExport. ``name``: the network's name of its service.
 
-    ``terms`` None: it offers nothing, and ``documents`` is empty. ``valid`` None: another
-    controller reports on it. ``left_out``: ports that are exported and not carried. ``unnamed``:
-    how many pods of a headless service have no name, since others have all the room.
+    ``terms`` None: it offers nothing, and ``documents`` is empty.
+    ``valid`` None: another controller reports on it.
+    ``left_out``: exported ports that are not carried.
+    ``unnamed``: how many pods of a headless service have no name because the limit is used up.
     """
 
     found: Object
@@ -59,10 +60,12 @@ class ReadExport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_all(snapshot: Snapshot, clusterset_namespace: str, site: str = "") -> list[ReadExport]:
-    """All of the namespace, by name. ``clusterset_namespace``: its name in the cluster set.
+    """All exports of the namespace, by name.
 
-    ``site``: this one's id; empty: names of pods do not matter. The first exports get names for
-    their pods; `limits.EXPORTED_POD_LISTENERS_MAX` is for all of them.
+    ``clusterset_namespace``: the namespace's name in the cluster set.
+    ``site``: this site's id; empty: names of pods do not matter.
+
+    The first exports get names for their pods; they all share `limits.EXPORTED_POD_LISTENERS_MAX`.
     """
     room, exports = limits.EXPORTED_POD_LISTENERS_MAX, []
     for _, found in sorted(snapshot.of(EXPORT).items()):
@@ -76,12 +79,12 @@ def read_all(snapshot: Snapshot, clusterset_namespace: str, site: str = "") -> l
 
 
 def carried(port: ExportedPort) -> bool:
-    """Whether routers can carry it."""
+    """Whether routers can carry the port."""
     return port.protocol == "TCP"
 
 
 def _read(found: Object, snapshot: Snapshot, namespace: str, site: str, room: int) -> ReadExport:
-    """``room``: listeners that pods with names may still have."""
+    """Read one export. ``room``: how many listeners pods with names may still have."""
     reading = ObjectReading(EXPORT, found)
     service = snapshot.get("Service", reading.name)
     name = network_name(namespace, reading.name)
@@ -140,7 +143,7 @@ def _read(found: Object, snapshot: Snapshot, namespace: str, site: str, room: in
 
 
 def _validity(name: str, service: Object | None) -> tuple[Condition, str]:
-    """The condition, and the next step where it is not true."""
+    """The condition, and the next step if it is not true."""
     if service is None or is_going(service):
         hint = f"Make Service {name}, or delete the export"
         return _invalid("NoService", f"there is no Service {name}"), hint
@@ -191,7 +194,7 @@ def _port(port: Any) -> ExportedPort:
 
 
 def _exported_metadata(reading: ObjectReading) -> tuple[dict[str, str], dict[str, str]]:
-    """Labels and annotations that the export names; none when they are too large to announce."""
+    """Labels and annotations that the export names; none if they are too large to announce."""
     found = [
         {key: text for key, text in listed.items() if isinstance(text, str)}
         if isinstance(listed := part(reading.found, "spec", field), dict)
@@ -236,7 +239,7 @@ def _documents(
 
 
 def _protocol_of(tcp: list[ExportedPort]) -> ServiceProtocol:
-    """What every port says of itself; else tcp, which carries anything."""
+    """The protocol that every port declares; else tcp, which carries anything."""
     told = {port.app_protocol for port in tcp}
     if told == {"http"}:
         return "http"

@@ -23,7 +23,7 @@ from router.model.messages.exports import HEADLESS, ExportedPort
 from router.model.wording.plural import counted
 
 _LATER_FIELDS: Final = ("internalTrafficPolicy", "ipFamilies", "trafficDistribution")
-"""Of a ServiceImport's spec since mcs-api 0.4. A cluster with older CRDs drops them."""
+"""Fields of a ServiceImport's spec since mcs-api 0.4. A cluster with older CRDs drops them."""
 
 
 def carried_ports(service: Object) -> frozenset[int]:
@@ -84,9 +84,9 @@ def _import_metadata(
 def import_status(
     found: Object, one: MergedExport, service: Object | None, pods: str, now: str
 ) -> dict[str, Any]:
-    """What the status of ServiceImport ``found`` should be at ``now`` (RFC 3339).
+    """The wanted status of ServiceImport ``found`` at ``now`` (RFC 3339).
 
-    ``pods``: how those of a headless service are reached, for people.
+    ``pods``: how to reach those of a headless service, human-readable.
     """
     is_ready = service is not None and bool(addresses(service))
     ready = conditions.condition(
@@ -108,9 +108,9 @@ def _import_port(port: ExportedPort) -> dict[str, Any]:
 
 
 def updated(found: Object, fresh: Mapping[str, Any]) -> Object:
-    """ServiceImport ``found`` with our part of it as in ``fresh``; labels of others stay.
+    """ServiceImport ``found`` with our part of it from ``fresh``; labels of others stay.
 
-    A field that the cluster dropped when it was written before is not written again.
+    A field that the cluster dropped at an earlier write is not written again.
     """
     was = owned_services.made(found)
     wanted = fresh["metadata"]
@@ -125,7 +125,7 @@ def updated(found: Object, fresh: Mapping[str, Any]) -> Object:
     if "ownerReferences" in wanted:
         again["metadata"]["ownerReferences"] = wanted["ownerReferences"]
         return {**again, "spec": spec}
-    # Until the derived Service is back the address stays what it was.
+    # Until the derived Service is back, the address stays the same.
     kept = {k: v for k, v in before.items() if k in ("ips", "ipFamilies")}
     return {**again, "spec": {**spec, **kept}}
 
@@ -143,7 +143,7 @@ def _ready(one: MergedExport, service: Object, pods: str) -> str:
 
 
 def not_carried(ports: Collection[ExportedPort], carried: Collection[int]) -> str:
-    """Ports at which nothing answers, as the end of a condition's message; empty: none."""
+    """Ports that do not answer, as the end of a condition's message; empty: none."""
     others = [p for p in ports if p.protocol != "TCP"]
     missing = [p for p in ports if p.protocol == "TCP" and p.port not in carried]
     told = [f"{port_list(others)} (routers carry only TCP)"] if others else []
@@ -153,5 +153,5 @@ def not_carried(ports: Collection[ExportedPort], carried: Collection[int]) -> st
 
 
 def port_list(ports: Iterable[ExportedPort]) -> str:
-    """Ports with their protocols, for people."""
+    """Ports with their protocols, human-readable."""
     return ", ".join(f"{port.protocol} {port.port}" for port in ports)

@@ -1,10 +1,10 @@
 """ServiceImports and derived Services that this namespace should have, as changes. Pure.
 
-A derived Service leads to the routers, and its addresses are those of the cluster set. It has the
-exported name with `names.SUFFIX`; the exported name itself only where no ServiceImport can be
-written and the namespace has no Service of that name. A Service of a user is never touched. The
-ServiceImport is owned by it, so that both go together. Each named pod of a headless service has a
-derived Service, too, and where they may be written, `slices` name all of them.
+A derived Service leads to the routers, and its addresses are those of the cluster set. Its name is
+the exported name with `names.SUFFIX`; the exported name itself is used only if no ServiceImport can
+be written and the namespace has no Service of that name. A Service of a user is never touched. The
+derived Service owns the ServiceImport, so that both are deleted together. Each named pod of a
+headless service has a derived Service, too, and `slices` name all of them if they may be written.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -50,12 +50,14 @@ LEFT_ALONE: Final = "SW0492"
 
 
 class ImportState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the plan is made from, beside the exports.
+    """The inputs of the plan beside the exports.
 
-    ``inner``: where routers listen. ``taken``: names that Services of the network's other services
-    have here. ``may_write``: ServiceImports are served and may be written, in ``api_version``.
-    ``may_slice``: EndpointSlices may be written. ``is_settled``: whether a service without exports
-    has none, rather than being out of reach. ``now``: RFC 3339.
+    ``inner``: ports where routers listen.
+    ``taken``: names of Services here that belong to the network's other services.
+    ``may_write``: ServiceImports are served and may be written, in ``api_version``.
+    ``may_slice``: EndpointSlices may be written.
+    ``is_settled``: whether a service without known exports has none, or may be out of reach.
+    ``now``: RFC 3339.
     """
 
     snapshot: Snapshot
@@ -70,8 +72,12 @@ class ImportState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportPlan(msgspec.Struct, frozen=True):
-    """``statuses`` of ServiceImports, by kind and name. ``merged`` by the network's name: of all
-    exports to this namespace. ``names``: the network's, of services and pods that it imports."""
+    """The plan for the imports.
+
+    ``statuses`` of ServiceImports, by kind and name. ``merged`` exports to this namespace, by the
+    network's name.
+    ``names``: the network's, of imported services and pods.
+    """
 
     changes: tuple[Change, ...]
     statuses: conditions.ReportedStatuses
@@ -81,7 +87,7 @@ class ImportPlan(msgspec.Struct, frozen=True):
 
 
 def plan(exports: Exports, state: ImportState) -> ImportPlan:
-    """What should be made, changed and deleted so that the namespace imports ``exports``."""
+    """The changes with which the namespace imports ``exports``."""
     planner = _ImportPlanner(state)
     merged = imported(exports, state.namespace)
     for name, one in merged.items():
@@ -94,14 +100,17 @@ def plan(exports: Exports, state: ImportState) -> ImportPlan:
 
 
 def names_of(merged: Mapping[str, MergedExport]) -> frozenset[str]:
-    """The network's names of these services and of their pods that have names."""
+    """The network's names of these services and of their named pods."""
     pods = (pod.name for name, one in merged.items() for pod in one.pods(name))
     return frozenset(merged) | frozenset(pods)
 
 
 def imported(exports: Exports, namespace: str) -> dict[str, MergedExport]:
-    """Those of ``exports`` that this namespace imports, each merged. One under another service's
-    name does not count: who owns that name does not own this one."""
+    """The ``exports`` that this namespace imports, each merged.
+
+    An export under another service's name does not count: the owner of that name does not own this
+    one.
+    """
     found: dict[str, MergedExport] = {}
     for name, told in sorted(exports.items()):
         meant = [
@@ -139,13 +148,13 @@ class _ImportPlanner:
         self.findings: list[ConfigError] = []
         self.statuses: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._derived: set[str] = set()  # Names of derived Services that stay.
-        self._slices: set[str] = set()  # And of EndpointSlices.
+        self._slices: set[str] = set()  # Names of EndpointSlices that stay.
 
     def have(self, name: str, one: MergedExport) -> None:
-        """The derived Services and the ServiceImport of one service."""
+        """Plan the derived Services and the ServiceImport of one service."""
         called = one.terms.service
         wanted = (called, suffixed_name(called))
-        # With a ServiceImport the exported name stays free for a Service of a user.
+        # With a ServiceImport, a user's Service may have the exported name.
         preferred = wanted[::-1] if self._state.may_write else wanted
         service = self._service(name, one, preferred, f"the service {called}")
         hosts: dict[str, dict[str, Object]] = {}
@@ -157,7 +166,7 @@ class _ImportPlanner:
             self._import(name, one, service, hosts)
 
     def _pod_service(self, pod: NamedPod, one: MergedExport) -> Object | None:
-        """The derived Service of one pod. While its cluster is out of reach, the one it has."""
+        """The derived Service of one pod; while its cluster is out of reach, the existing one."""
         preferred = self._ours.get(pod.name, [])
         if pod.cluster:
             preferred = [*preferred, suffixed_name(f"{pod.host}-{pod.cluster}")]
@@ -170,9 +179,9 @@ class _ImportPlanner:
     def _service(
         self, name: str, one: MergedExport, preferred: Sequence[str], what: str
     ) -> Object | None:
-        """The derived Service as it is now; None: there is none yet, or none can be.
+        """The current derived Service; None: there is none yet, or none is possible.
 
-        ``preferred``: what it may be called; ``what`` it leads to, for people.
+        ``preferred``: candidates for its name; ``what``: its destination, human-readable.
         """
         chosen = self._name_for(name, preferred, what)
         ports = _service_ports(name, one.terms.ports, self._state.inner)
@@ -191,9 +200,10 @@ class _ImportPlanner:
         return found
 
     def _name_for(self, name: str, preferred: Sequence[str], what: str) -> str | None:
-        """That of the derived Service: it keeps the one it has. None: no name is free, or not yet.
+        """Name of the derived Service; an existing one keeps its name. None: no name is free (yet).
 
-        One that somebody else wrote a selector into is theirs from now on.
+        A Service whose selector was changed by another program belongs to that program from then
+        on.
         """
         hindrances: dict[str, tuple[str, str]] = {}
         free: list[str] = []
@@ -223,7 +233,7 @@ class _ImportPlanner:
         return free[0] if free else None
 
     def _hindrance(self, called: str, found: Object | None) -> tuple[str, str] | None:
-        """Why a derived Service cannot have that name, and what to do; None: it can."""
+        """Why a derived Service cannot have that name, and the next step; None: it can."""
         if found is not None:
             leads_to_another = is_ours(found) or owned_services.is_made(found)
             if leads_to_another and not owned_services.is_claimed(found):
@@ -273,7 +283,7 @@ class _ImportPlanner:
             self._slices |= kept
 
     def _pods(self, one: MergedExport, count: int) -> str:
-        """How those of a headless service are reached, as part of a condition's message."""
+        """How to reach the pods of a headless service, as part of a condition's message."""
         if one.terms.kind != HEADLESS:
             return ""
         if not count:
@@ -286,7 +296,7 @@ class _ImportPlanner:
         return f"; {counted(count, 'pod')} by name: {how}"
 
     def remove_others(self, wanted: Collection[str]) -> None:
-        """What is ours and leads to a service that no site exports any more."""
+        """Remove our objects for services that no site exports any more."""
         for _, found in sorted(self._snapshot.of("Service").items()):
             name = labels(found).get(names.CLUSTERSET_LABEL, "")
             if not is_ours(found) or is_going(found) or self._stays(name, found, wanted):
@@ -309,7 +319,7 @@ class _ImportPlanner:
         return name_of(found) in self._derived or self._may_be_away(name, wanted)
 
     def _may_be_away(self, name: str, wanted: Collection[str]) -> bool:
-        """Whether no export of ``name`` is known only since all of its sites are out of reach."""
+        """Whether exports of ``name`` may be unknown only because its sites are out of reach."""
         return name not in wanted and not self._state.is_settled(name)
 
     def _add(self, change: Change | None) -> None:
@@ -320,9 +330,9 @@ class _ImportPlanner:
 def _service_ports(
     name: str, exported: Collection[ExportedPort], inner: Mapping[ServiceKey, int]
 ) -> list[dict[str, Any]]:
-    """Those where routers listen, called as the exports call them.
+    """Ports where routers listen, with the names from the exports.
 
-    Where this site's own export has other ports than the owner's, its own are carried here.
+    If this site's own export has other ports than the owner's, its own are carried here.
     """
     numbers = {key.port: number for key, number in inner.items() if key.name == name}
     told = {port.port: port for port in exported if port.protocol == "TCP"}
@@ -370,9 +380,9 @@ def _derived_service(
 
 
 def _remade(found: Object, fresh: Mapping[str, Any]) -> Object:
-    """A derived Service with what of it is ours as in ``fresh``."""
+    """A derived Service with our part of it from ``fresh``."""
     spec = {**spec_of(found), **fresh["spec"]}
-    del spec["type"], spec["ipFamilyPolicy"]  # Whatever somebody made of these stays.
+    del spec["type"], spec["ipFamilyPolicy"]  # Changes of these by others stay.
     kept = {k: v for k, v in spec_of(found).items() if k in ("type", "ipFamilyPolicy")}
     if spec["sessionAffinity"] == "None":
         spec.pop("sessionAffinityConfig", None)
@@ -384,7 +394,7 @@ def _remade(found: Object, fresh: Mapping[str, Any]) -> Object:
 
 
 def _rest(port: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What of a port is not ours."""
+    """The part of a port that is not ours."""
     return {} if port is None else {key: port[key] for key in ("nodePort",) if key in port}
 
 

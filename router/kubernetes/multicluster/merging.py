@@ -1,4 +1,4 @@
-"""All exports of one service as one: what its ServiceImport says, and where exports differ.
+"""All exports of one service as one: the content of its ServiceImport, and conflicts.
 
 The owner of the name comes first (`routing.owners`), then the oldest export, then the lowest site
 id. KEP-1645 knows no owners: there the oldest comes first.
@@ -27,18 +27,20 @@ _PROPERTIES: Final[tuple[tuple[str, str, Callable[[ExportTerms], Any]], ...]] = 
     ),
     ("TrafficDistributionConflict", "trafficDistribution", lambda t: t.traffic_distribution),
 )
-"""Without ``ipFamilies``: routers lead to every backend whichever family a client uses, so exports
-of different families are no conflict (KEP-1645, Importing Services)."""
+"""Without ``ipFamilies``: routers lead to every backend whatever family a client uses.
+
+So exports of different families are no conflict (KEP-1645, Importing Services).
+"""
 
 _FIELDS: Final = {reason: field for reason, field, _ in _PROPERTIES}
 _OF_AFFINITY: Final = frozenset(("SessionAffinityConflict", "SessionAffinityConfigConflict"))
 
 
 class MergedExport(msgspec.Struct, frozen=True, kw_only=True):
-    """``terms``: of all exports together. ``first``: whose values count where they differ.
+    """``terms``: of all exports together. ``first``: its values count where exports differ.
 
     ``reasons`` of condition ``Conflict``, in the order of the API; ``differing``: the fields.
-    ``disagreeing``: how many differ from the first.
+    ``disagreeing``: how many exports differ from the first.
     """
 
     terms: ExportTerms
@@ -50,16 +52,16 @@ class MergedExport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def clusters(self) -> dict[SiteId, str]:
-        """The ids of exporting clusters that are in reach."""
+        """The ids of reachable exporting clusters."""
         return clusters_of(self.exports)
 
     def pods(self, name: str) -> list[NamedPod]:
-        """Those that have names, if the service is headless. ``name``: the network's."""
+        """Named pods, if the service is headless. ``name``: the network's."""
         return named_pods(name, self.exports) if self.terms.kind == HEADLESS else []
 
     @property
     def conflict(self) -> str:
-        """Where the exports differ and whose values count, for people; empty: nowhere."""
+        """Differences of the exports and whose values count, human-readable; empty: none."""
         if not self.reasons:
             return ""
         why = "owns the name" if self.first.is_owner else "has the oldest export"
@@ -70,19 +72,19 @@ class MergedExport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def precedence(exports: Iterable[SiteExport]) -> list[SiteExport]:
-    """``exports``, the one whose values count first."""
+    """``exports``, ordered; the values of the first one count."""
     return sorted(exports, key=lambda one: (not one.is_owner, one.made_at_s, one.site))
 
 
 def merge(exports: Sequence[SiteExport]) -> MergedExport:
-    """All of ``exports``, at least one, as one. The same in whatever order they are given."""
+    """All of ``exports``, at least one, as one; their order does not matter."""
     ordered = precedence(exports)
     first = ordered[0]
     each = [_differing(first.terms, one.terms) for one in ordered]
     differing = {
         reason: field for reason, field in _FIELDS.items() if any(reason in one for one in each)
     }
-    if "TypeConflict" in differing:  # One of them is headless: affinity means nothing there.
+    if "TypeConflict" in differing:  # One of them is headless: affinity has no meaning there.
         for reason in _OF_AFFINITY:
             differing.pop(reason, None)
     terms = msgspec.structs.replace(first.terms, ports=union(one.terms.ports for one in ordered))
@@ -97,7 +99,7 @@ def merge(exports: Sequence[SiteExport]) -> MergedExport:
 
 
 def union(lists: Iterable[Iterable[ExportedPort]]) -> tuple[ExportedPort, ...]:
-    """All ports; of two with one name, or one protocol and number, the earlier."""
+    """All ports; of two with equal name, or equal protocol and number, the earlier."""
     kept: list[ExportedPort] = []
     taken: set[str | tuple[str, int]] = set()
     for ports in lists:

@@ -1,7 +1,7 @@
 """Pods of headless services that other sites reach by name: each is a service of the network.
 
-Its name there is made of the service, the site and the pod (`names.pod_network_name`), so that a
-member can mean no other service by it. Pure.
+Its network name is derived from the service, the site and the pod (`names.pod_network_name`), so
+that a member cannot claim another service by it. Pure.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ POD_WORKLOAD: Final = f"pods/{headless.POD_NAME_LABEL}="
 
 
 class NamedPod(msgspec.Struct, frozen=True, kw_only=True):
-    """``name``: the network's. ``cluster``: the id of its site; empty: the site is out of reach."""
+    """``name``: the network's. ``cluster``: the id of its site; empty: it is out of reach."""
 
     name: str
     host: str
@@ -31,7 +31,7 @@ class NamedPod(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def of_service(snapshot: Snapshot, service: str) -> tuple[str, ...]:
-    """Names of pods of its StatefulSets, ready or not, which are DNS labels."""
+    """Names of the pods of the service's StatefulSets, ready or not, if they are DNS labels."""
     found = [
         pod
         for _, each in sorted(snapshot.of("StatefulSet").items())
@@ -75,7 +75,10 @@ def clusters_of(exports: Iterable[SiteExport]) -> dict[SiteId, str]:
 
 
 def named_pods(name: str, exports: Iterable[SiteExport]) -> list[NamedPod]:
-    """Those of one service, sorted. One that a site tells for another does not count."""
+    """Named pods of one service, sorted.
+
+    A pod that one site announces for another site does not count.
+    """
     told = list(exports)
     clusters = clusters_of(told)
     return [

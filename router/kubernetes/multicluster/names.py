@@ -1,4 +1,4 @@
-"""Names and marks of the Multi-Cluster Services API, and how a name of the network is made."""
+"""Names and labels of the Multi-Cluster Services API, and how network names are made."""
 
 import hashlib
 from collections import Counter
@@ -13,26 +13,26 @@ EXPORT, IMPORT = "ServiceExport", "ServiceImport"
 GROUP: Final = "multicluster.x-k8s.io"
 API_VERSION: Final = f"{GROUP}/v1beta1"
 OLDER_VERSION: Final = f"{GROUP}/v1alpha1"
-"""Of mcs-api before 0.5. Its CRDs before 0.4 drop fields that the later ones keep."""
+"""Version of mcs-api before 0.5. Its CRDs before 0.4 drop fields that later ones keep."""
 SERVICE_NAME_LABEL: Final = "multicluster.kubernetes.io/service-name"
 SOURCE_CLUSTER_LABEL: Final = "multicluster.kubernetes.io/source-cluster"
 """On EndpointSlices of an import (KEP-1645, Using EndpointSlice objects to track endpoints)."""
 DERIVED_SERVICE: Final = "multicluster.kubernetes.io/derived-service"
 """On a ServiceImport: the Service whose addresses are those of the cluster set."""
 SUFFIX: Final = "-clusterset"
-"""Of a derived Service where the namespace has a Service of the exported name."""
+"""Suffix of a derived Service if the exported name may be used by a Service here."""
 _PART_CHARS: Final = 24
 _DIGEST_CHARS: Final = 8
 _POD_CHARS: Final = 40
 _POD_DIGEST_CHARS: Final = 12
-"""More than those of a service: no name of a pod is that of a service."""
+"""Longer than a service's digest: no pod's name equals a service's."""
 _SERVICE_CHARS_MAX: Final = 63
 
 
 def network_name(namespace: str, service: str) -> str:
     """The network's name of Service ``service`` of ``namespace``: equal at every site.
 
-    The digest tells apart what the readable part could not: ``a-b/c`` and ``a/b-c``.
+    The digest separates names whose readable parts are equal: ``a-b/c`` and ``a/b-c``.
     """
     digest = hashlib.sha256(f"{namespace}/{service}".encode()).hexdigest()[:_DIGEST_CHARS]
     return f"{service[:_PART_CHARS]}-{namespace[:_PART_CHARS]}-{digest}"
@@ -45,13 +45,13 @@ def pod_network_name(service: str, site: str, pod: str) -> str:
 
 
 def cluster_ids(sites: Mapping[SiteId, str], owner: SiteId | None = None) -> dict[SiteId, str]:
-    """For each site a DNS label of its own, made of its name, for those whose name has one.
+    """A unique DNS label for each site, made from its name, if the name allows one.
 
-    No other site changes that of ``owner``, whatever it is called.
+    No other site, whatever its name, changes the label of ``owner``.
     """
     found = {site: label for site, name in sites.items() if (label := _label(name))}
     id_chars = 0
-    while len(set(found.values())) < len(found):  # Also of one that is called as another's id.
+    while len(set(found.values())) < len(found):  # Also if a site's name is another's id.
         given = Counter(found.values())
         id_chars += _DIGEST_CHARS
         found = {
@@ -82,13 +82,13 @@ def suffixed_name(service: str) -> str:
 
 
 def marks(name: str) -> dict[str, str]:
-    """Labels of what this site makes for the service ``name``."""
+    """Labels of this site's objects for the service ``name``."""
     ours = {names.MANAGED_BY_LABEL: names.MANAGED_BY, names.CLUSTERSET_LABEL: name}
     return {**names.PART_OF, **ours}
 
 
 def is_ours(found: Object, name: str = "") -> bool:
-    """Whether we made a ServiceImport or a derived Service; with ``name``: of that service."""
+    """Whether we made a ServiceImport or a derived Service; with ``name``: for that service."""
     marked = labels(found)
     told = marked.get(names.CLUSTERSET_LABEL)
     is_marked = told is not None and marked.get(names.MANAGED_BY_LABEL) == names.MANAGED_BY

@@ -1,4 +1,4 @@
-"""What the status of each ServiceExport should say. Pure."""
+"""The wanted status of each ServiceExport. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
@@ -25,7 +25,10 @@ def statuses(
     inner: Collection[ServiceKey],
     now: str,
 ) -> conditions.ReportedStatuses:
-    """By kind and name. ``inner``: service ports that are carried here; ``now``: RFC 3339."""
+    """Statuses by kind and name.
+
+    ``inner``: service ports that are carried here; ``now``: RFC 3339.
+    """
     return {
         (EXPORT, name_of(read.found)): {
             **section(read.found, "status"),

@@ -2,9 +2,9 @@
 
 One for each exporting cluster and address family (KEP-1645, Using EndpointSlice objects to track
 endpoints). Their addresses are cluster IPs of our Services, since pods of other clusters have none
-here: of a ClusterSetIP import the derived Service, which leads to all clusters whatever slice names
-it; of a headless one each pod's own. They have no ``kubernetes.io/service-name``, or kube-proxy
-would lead the derived Service to itself. Pure.
+here. A ClusterSetIP import uses the derived Service, which leads to all clusters, whatever slice
+names it; a headless import uses a separate Service for each pod. The slices have no
+``kubernetes.io/service-name``, or kube-proxy would lead the derived Service to itself. Pure.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -24,8 +24,10 @@ _HEADLESS_MARK: Final = "service.kubernetes.io/headless"
 
 
 class Source(msgspec.Struct, frozen=True):
-    """One exporting cluster. ``hosts``: by name of a pod the Service that leads there; empty:
-    its slice has the derived Service's addresses."""
+    """One exporting cluster. ``hosts``: the Service that leads to each pod, by the pod's name.
+
+    ``hosts`` empty: its slice has the derived Service's addresses.
+    """
 
     cluster: str
     hosts: Mapping[str, Object]
@@ -39,7 +41,7 @@ def planned(
     ports: Iterable[ExportedPort],
     sources: Iterable[Source],
 ) -> tuple[list[Change], set[str]]:
-    """What is due for ServiceImport ``found``, and the names of slices that it has then.
+    """The due changes for ServiceImport ``found``, and the names of its slices after them.
 
     ``name``: the network's, of its service; ``derived``: the Service that leads there; ``ports``:
     of the import.
@@ -71,8 +73,11 @@ def planned(
 def deletions(
     snapshot: Snapshot, keep: Collection[str], stays: Callable[[str], bool]
 ) -> list[Change]:
-    """Slices of ours but those named ``keep``. ``stays``: whether those of a service, by the
-    network's name, stay since its exports may only be out of reach."""
+    """Deletions of our slices, except those named ``keep``.
+
+    ``stays``: whether those of a service, by the network's name, stay because its exports may only
+    be out of reach.
+    """
     return [
         delete(found)
         for called, found in sorted(snapshot.of("EndpointSlice").items())
@@ -84,12 +89,12 @@ def deletions(
 
 
 def is_ours(found: Object) -> bool:
-    """Whether we made it for an import."""
+    """Whether we made the slice for an import."""
     return endpoint_slices.is_ours(found) and endpoint_slices.is_for_import(found)
 
 
 def _ports(derived: Object, ports: Iterable[ExportedPort]) -> list[dict[str, Any]]:
-    """Those that are carried, called as the import calls them."""
+    """The carried ports, with their names in the import."""
     carried = {port["port"] for port in adoption.ports(derived)}
     return [
         {"name": port.name, "port": port.port, "protocol": "TCP"}

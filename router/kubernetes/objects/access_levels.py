@@ -1,14 +1,14 @@
-"""What a router may do with custom resources that other people's controllers also know."""
+"""A router's access to custom resources that foreign controllers also handle."""
 
 from collections.abc import Iterable
 from enum import IntEnum
 
 
 class AccessLevel(IntEnum):
-    """Rights on one kind, or the least of several kinds.
+    """Permissions on one kind, or the least of several kinds.
 
-    ``ABSENT``: the cluster does not serve the kind. ``NONE``: it may not be read. ``READ``: what
-    the objects ask for works, but their status cannot be written. ``FULL``: both.
+    ``ABSENT``: the cluster does not serve the kind. ``NONE``: it may not be read. ``READ``: the
+    objects take effect, but their status cannot be written. ``FULL``: both.
     """
 
     ABSENT = 0
@@ -18,7 +18,7 @@ class AccessLevel(IntEnum):
 
     @property
     def letter(self) -> str:
-        """``A``, ``B`` or ``C`` as the documentation names levels; empty: the kind is absent."""
+        """The level in the documentation, ``A``, ``B`` or ``C``; empty: the kind is absent."""
         return {AccessLevel.FULL: "A", AccessLevel.READ: "B", AccessLevel.NONE: "C"}.get(self, "")
 
 

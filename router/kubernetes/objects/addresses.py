@@ -1,8 +1,8 @@
-"""Where other sites reach the links of a site: what goes into its tokens.
+"""Addresses where other sites reach the links of a site, for its tokens.
 
-Skupper v1 answers the same from the same objects (skupper 1.9: client/connector_token_create.go).
-Of the kinds of ingress that carry TLS through, the host alone tells whom a connection is for: so
-each namespace has a host of its own.
+Skupper v1 computes the same from the same objects (skupper 1.9: client/connector_token_create.go).
+If the ingress passes TLS through, only the host selects the destination, so each namespace has a
+separate host.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,18 +15,18 @@ from router.kubernetes.objects.objects import Object
 from router.kubernetes.objects.picture import SiteOptions
 
 LINK_PORT: Final = 55671
-"""Of the Service `ROUTER`, as of Skupper's router."""
+"""Link port of the Service `ROUTER`, as in Skupper."""
 PASSTHROUGH_PORT: Final = 443
 HOST_PREFIX: Final = "spillway"
-"""First label of the host that is made of ``ingress-host``: Skupper's own is ``inter-router``."""
+"""First label of the host under ``ingress-host``; Skupper's is ``inter-router``."""
 ENDPOINTS_MAX: Final = 8
-"""A load balancer has one or two addresses; each is one more to be tried in vain."""
+"""A load balancer has one or two addresses; each more is one that may be tried in vain."""
 EXPOSED_BY: Final[Mapping[str, str]] = {
     "route": "Route",
     "ingress": "Ingress",
     "nginx-ingress-v1": "Ingress",
 }
-"""By ingress: the kind of the object called `ROUTER` whose host counts."""
+"""The kind of the object named `ROUTER` whose host counts, by ingress."""
 
 Endpoint = tuple[str, int]
 
@@ -34,7 +34,8 @@ Endpoint = tuple[str, int]
 class Addresses(msgspec.Struct, frozen=True):
     """Where links of a site can be dialled, best first; empty: nowhere yet.
 
-    ``waiting``: then why, and ``hint`` the next step. ``is_local``: from within the cluster only.
+    ``waiting``: the reason for that, and ``hint`` the next step.
+    ``is_local``: only from within the cluster.
     """
 
     endpoints: tuple[Endpoint, ...] = ()
@@ -46,9 +47,9 @@ class Addresses(msgspec.Struct, frozen=True):
 def addresses(
     options: SiteOptions, namespace: str, service: Object | None, exposed: Object | None
 ) -> Addresses:
-    """By the ingress of ``options``; ``service``: the one called `ROUTER`.
+    """The addresses for the ingress of ``options``; ``service``: the one named `ROUTER`.
 
-    ``exposed``: the object called `ROUTER` of the kind in `EXPOSED_BY`, if there is one.
+    ``exposed``: the object named `ROUTER` of the kind in `EXPOSED_BY`, if there is one.
     """
     if options.router_mode == "edge":
         return Addresses(
@@ -71,8 +72,8 @@ def addresses(
 def link_host(options: SiteOptions, namespace: str) -> str:
     """The host of this site's links behind an ingress that passes TLS through.
 
-    Made of ``ingress-host`` (a domain that leads to the ingress) as Skupper makes its own, so that
-    one value does for all namespaces of a cluster. Empty: no ``ingress-host`` is given.
+    Derived from ``ingress-host`` (a domain that leads to the ingress) in the way of Skupper, so
+    that one value fits all namespaces of a cluster. Empty: there is no ``ingress-host``.
     """
     return host_under(options, HOST_PREFIX, namespace)
 
@@ -84,7 +85,7 @@ def host_under(options: SiteOptions, first: str, namespace: str) -> str:
 
 
 def route_host(route: Object) -> str:
-    """What a Route was given; empty: nothing yet."""
+    """The host of a Route; empty: none yet."""
     hosts = [entry.get("host") for entry in entries(route, "status", "ingress")]
     hosts.append(_part(route, "spec", "host"))
     return next((host for host in hosts if isinstance(host, str) and host), "")

@@ -1,7 +1,7 @@
-"""Whether an object is still as it was applied: what the API filled in and others added is theirs.
+"""Whether an object is still as it was applied, ignoring additions of the API and of others.
 
-A digest of what was asked for, on the object itself, tells that something shall no longer be
-there, which comparing alone could not.
+The object carries a digest of the applied content: it shows that a field was removed since, which a
+comparison alone could not.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from router.kubernetes.objects import names, texts
 from router.kubernetes.objects.objects import Object, annotations
 
 _KEYS: Final = ("name", "mountPath", "containerPort", "port", "ip", "uid")
-"""What tells the elements of a list apart, as server-side apply does."""
+"""Keys that identify the elements of a list, as in server-side apply."""
 _QUANTITIES: Final = ("cpu", "memory", "sizeLimit")
 _DIGEST_CHARS: Final = 16
 

@@ -1,7 +1,7 @@
-"""What shall be written to the API, as values: computed from an object, valid for that object only.
+"""Changes for the API, as values: computed from an object, valid for that object only.
 
-Each change carries what it was computed from, so that the API refuses it (409) when somebody else
-was faster, and doing it twice is doing it once.
+Each change carries the version that it was computed from, so that the API refuses it (409) if
+another writer was faster, and a repetition has no effect.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Listens = tuple[tuple[ServiceKey, int], ...]
 
 
 class Create(msgspec.Struct, frozen=True, kw_only=True):
-    """Make an object that does not exist."""
+    """Create an object that does not exist."""
 
     kind: str
     name: str
@@ -28,7 +28,7 @@ class Create(msgspec.Struct, frozen=True, kw_only=True):
 class Patch(msgspec.Struct, frozen=True, kw_only=True):
     """A JSON merge patch (RFC 7386); ``body`` holds the resourceVersion it is valid for.
 
-    ``is_urgent``: clients suffer until it is made, and repeating it is no fight.
+    ``is_urgent``: clients are affected until it is made, and a repetition is no fight.
     """
 
     kind: str
@@ -53,7 +53,7 @@ Change = Create | Patch | Delete
 
 
 def patch(found: Object, wanted: Object, needs: Listens = ()) -> Patch | None:
-    """What makes ``wanted`` of ``found``; None: it is so already."""
+    """The patch that turns ``found`` into ``wanted``; None: they are equal."""
     body = difference(found, wanted)
     if not body:
         return None
@@ -70,7 +70,7 @@ def patch(found: Object, wanted: Object, needs: Listens = ()) -> Patch | None:
 
 
 def delete(found: Object) -> Delete:
-    """Delete ``found`` and nothing that took its place."""
+    """Delete ``found``, but no object that replaced it."""
     return Delete(
         kind=str(found.get("kind", "")),
         name=name_of(found),
@@ -80,7 +80,7 @@ def delete(found: Object) -> Delete:
 
 
 def difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch from ``found`` to ``wanted``, empty when they are equal."""
+    """The merge patch from ``found`` to ``wanted``, empty if they are equal."""
     changed: dict[str, Any] = {key: None for key in found if key not in wanted}
     for key, value in wanted.items():
         old = found.get(key)
@@ -103,7 +103,7 @@ def changed(found: Object | None, change: Change) -> Object | None:
 
 
 def merged(before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``before`` with a JSON merge patch carried out (RFC 7386, 2)."""
+    """``before`` with a JSON merge patch applied (RFC 7386, 2)."""
     after = dict(before)
     for key, value in changes.items():
         if value is None:

@@ -9,7 +9,7 @@ from router.kubernetes.objects.objects import Object, metadata, part
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
-    """One condition; ``reason`` is a word that tools read, ``message`` is for people."""
+    """One condition; ``reason`` is a word for tools, ``message`` is human-readable."""
 
     type: str
     is_true: bool
@@ -18,9 +18,9 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def conditions(found: Object, wanted: Iterable[Condition], now: str) -> list[dict[str, Any]]:
-    """``wanted`` as the status of ``found`` states them. ``now``: RFC 3339, UTC.
+    """``wanted`` in the form of the status of ``found``. ``now``: RFC 3339, UTC.
 
-    The time of a condition is kept while its status stays. Conditions of ``found`` that are not
+    The time of a condition stays while its status stays. Conditions of ``found`` that are not
     wanted are left out.
     """
     before = part(found, "status", "conditions")

@@ -1,4 +1,4 @@
-"""Where browsers find the console of a namespace's site, from its options and its objects."""
+"""The console's URL for browsers, from a site's options and objects."""
 
 from typing import Final
 
@@ -9,26 +9,26 @@ from router.kubernetes.objects.picture import SiteOptions
 from router.model.addresses import join
 
 PORT: Final = 8010
-"""Of Skupper v1's console."""
+"""The console port of Skupper v1."""
 HOST_PREFIX: Final = "spillway-console"
-"""First label of the host that is made of ``ingress-host``."""
+"""First label of the host under ``ingress-host``."""
 EXPOSED_BY: Final = {"route": "Route", "ingress": "Ingress", "nginx-ingress-v1": "Ingress"}
 USERS_PLACE: Final = f"Secret/{names.CONSOLE_USERS_SECRET}"
 
 
 def console_ingress(options: SiteOptions, *, openshift: bool) -> str:
-    """The kind of ingress of the console; what is not stated is that of links."""
+    """The kind of ingress of the console; by default that of links."""
     kind = options.console_ingress or options.ingress or ("route" if openshift else "loadbalancer")
     return "none" if kind == "contour-http-proxy" else kind
 
 
 def console_host(options: SiteOptions, namespace: str) -> str:
-    """Its host behind an ingress that passes TLS through. Empty: no ``ingress-host`` is given."""
+    """The console's host behind an ingress that passes TLS through. Empty: no ``ingress-host``."""
     return host_under(options, HOST_PREFIX, namespace)
 
 
 def service_names(namespace: str) -> tuple[str, ...]:
-    """Names of its Service within the cluster."""
+    """Names of the console's Service within the cluster."""
     name = names.CONSOLE
     return (name, *(f"{name}.{namespace}{rest}" for rest in ("", ".svc", ".svc.cluster.local")))
 
@@ -36,9 +36,9 @@ def service_names(namespace: str) -> tuple[str, ...]:
 def console_url(
     options: SiteOptions, namespace: str, service: Object | None, exposed: Object | None
 ) -> str:
-    """What to open; within the cluster only, as long as nothing else leads there.
+    """The URL to open; only valid within the cluster unless the console is exposed.
 
-    ``exposed``: the object called `names.CONSOLE` of the kind in `EXPOSED_BY`, if there is one.
+    ``exposed``: the object named `names.CONSOLE` of the kind in `EXPOSED_BY`, if there is one.
     """
     kind = console_ingress(options, openshift=exposed is not None)
     host = ""

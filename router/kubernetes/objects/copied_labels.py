@@ -1,7 +1,7 @@
-"""Which labels and annotations of a user's object may be put on objects that we make of it.
+"""Labels and annotations of a user's object that may be copied to objects that we make from it.
 
-Tools that track what they applied (Argo CD, Flux, Helm, kubectl …) would take a copy of their marks
-for an object of theirs, and prune it.
+Tools that track their objects (Argo CD, Flux, Helm, kubectl …) would take an object with a copy of
+their marks for one of theirs, and prune it.
 """
 
 from collections.abc import Collection, Mapping
@@ -26,7 +26,7 @@ _TRACKING_DOMAINS: Final = (
 _TRACKING_KEYS: Final = frozenset(
     ("app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "app.kubernetes.io/part-of")
 )
-"""Argo CD tracks by the first; the others are ours to say on what we make."""
+"""Argo CD tracks by the first; the others are ours to set on our objects."""
 
 
 def spreads(key: str) -> bool:
@@ -40,5 +40,5 @@ def spreads(key: str) -> bool:
 
 
 def spreading(found: Mapping[str, str], excluded: Collection[str] = ()) -> dict[str, str]:
-    """Those of ``found`` that may be copied, in the order of their keys."""
+    """The entries of ``found`` that may be copied, in the order of their keys."""
     return {key: found[key] for key in sorted(found) if key not in excluded and spreads(key)}

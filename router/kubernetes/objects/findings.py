@@ -1,4 +1,4 @@
-"""What is wrong with one object, noted while it is read."""
+"""Findings on one object, recorded while it is read."""
 
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ CODES: Final = {
     SKUPPER_SERVICES: "an entry of `skupper-services` cannot be used",
     STILL_IN_FORCE: "an object is wrong, and what it said before stays in force",
 }
-"""What each means. Codes are kept for good; SW0401 to SW0404 are of the network."""
+"""Meanings of the codes, which never change; SW0401 to SW0404 are of the network."""
 
 ANNOTATIONS: Final = "metadata.annotations[{}]"
 
@@ -42,7 +42,7 @@ class ObjectFindings:
     def add(
         self, path: str, reason: str, hint: str, code: str, severity: Severity = "error"
     ) -> None:
-        """Note one at the field ``path``."""
+        """Record a finding at the field ``path``."""
         self.errors.append(
             ConfigError(self.source, path, reason, hint=hint, code=code, severity=severity)
         )
@@ -55,12 +55,12 @@ class ObjectFindings:
         code: str = ANNOTATION_VALUE,
         severity: Severity = "error",
     ) -> None:
-        """Note one about an annotation."""
+        """Record a finding about an annotation."""
         self.add(ANNOTATIONS.format(key), reason, hint, code, severity)
 
 
 def data_of(found: Object, noted: ObjectFindings, code: str) -> list[tuple[str, Any]]:
-    """Keys and values of a ConfigMap, sorted; values may be anything, wrong shapes are noted."""
+    """Keys and values of a ConfigMap, sorted; values may be anything, wrong shapes are recorded."""
     data = found.get("data")
     if data is None:
         return []

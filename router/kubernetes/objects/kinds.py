@@ -1,4 +1,4 @@
-"""The kinds that are used: where the API serves them."""
+"""The kinds in use, and where the API serves them."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class KindInfo(msgspec.Struct, frozen=True):
-    """``api_version`` as an object states it (``apps/v1``), ``plural`` as in paths."""
+    """``api_version`` as in objects (``apps/v1``), ``plural`` as in paths."""
 
     kind: str
     api_version: str

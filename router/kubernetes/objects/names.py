@@ -1,79 +1,86 @@
-"""Names, labels and annotations of objects: Skupper v1's that are read as they are, and our own.
+"""Names, labels and annotations of objects: Skupper v1's, which are read unchanged, and our own.
 
-All of them are promises to users (docs/kubernetes-objects.md), none is ever renamed.
+All of them are promises to users (docs/kubernetes-objects.md) and are never renamed.
 """
 
 from typing import Final
 
-# Ours: objects of a site. All begin with spillway-, so that a site runs beside Skupper's.
+# Ours: objects of a site. All begin with spillway-, so that a site can run beside Skupper's.
 ROUTER: Final = "spillway-router"
-"""Deployment, ServiceAccount, Role, RoleBinding, PodDisruptionBudget, NetworkPolicy, Lease, and
-the Service of the link port."""
+"""Name of most objects of a site.
+
+Deployment, ServiceAccount, Role, RoleBinding, PodDisruptionBudget, NetworkPolicy, Lease, and the
+Service of the link port.
+"""
 IDENTITY_SECRET: Final = "spillway-identity"
-"""identity.key, ca.key, ca.crt."""
+"""Keys: identity.key, ca.key, ca.crt."""
 REVOKED_SECRET: Final = "spillway-revoked"
 GRANT_PREFIX, LINK_PREFIX = "spillway-grant-", "spillway-link-"
 ADMITTED_PREFIX: Final = "spillway-admitted-"
-"""Secrets: who may link here, by the first digit of the sites' ids."""
+"""Prefix of Secrets with the sites that may link here, by the first digit of their ids."""
 PROXY_PREFIX: Final = "spillway-proxy-"
-"""Secrets: a claim that was granted; the credential that a link's claim was redeemed for."""
+"""Prefixes of Secrets: a granted claim; a link's redeemed credential; a proxy's login."""
 ROUTER_CONTAINER: Final = "router"
-"""In a pod of the site's router; a mesh may put others beside it."""
+"""The router's container in its pod; a mesh may add others."""
 STARTING: Final = frozenset({"ContainerCreating", "PodInitializing"})
-"""What a container waits for that is about to start."""
+"""Waiting reasons of a container that is about to start."""
 CONSOLE: Final = "spillway-console"
-"""Service, Route and Ingress of the console."""
+"""Name of the console's Service, Route and Ingress."""
 CONSOLE_USERS_SECRET: Final = "skupper-console-users"
-"""As of Skupper v1, and shared with it: each key a user, its value the password."""
+"""Shared with Skupper v1: each key is a user, its value the password."""
 BURSTS_SECRET: Final = "spillway-bursts"
-"""What burst hooks did last."""
+"""The last results of burst hooks."""
 STATUS_CONFIGMAP: Final = "spillway-status"
 OWNERS_CONFIGMAP: Final = "spillway-owners"
-"""Which site owns which name of a service."""
+"""The owner of each service name."""
 MESH_CONFIGMAP: Final = "spillway-mesh"
-"""What a mesh file made in the namespace, by `sitectl mesh apply`."""
+"""Objects that `sitectl mesh apply` made in the namespace from a mesh file."""
 MIGRATION_CONFIGMAP: Final = "spillway-migration"
-"""By address: what `sitectl migrate` took from Skupper, to be put back."""
+"""By address: the state that `sitectl migrate` took from Skupper, for a rollback."""
 DOCUMENT_PREFIX: Final = "spillway-"
-"""ConfigMaps that `sitectl` writes: spillway-KIND-NAME with the one key KIND-NAME.yaml."""
+"""Prefix of ConfigMaps that `sitectl` writes: spillway-KIND-NAME with the key KIND-NAME.yaml."""
 
 PART_OF: Final = {"app.kubernetes.io/part-of": "spillway"}
 MANAGED_BY_LABEL, MANAGED_BY = "app.kubernetes.io/managed-by", "spillway"
 FIELD_MANAGER: Final = "spillway"
-"""By what name the API server notes the fields that routers write."""
+"""Field manager of the fields that routers write."""
 COMPONENT_LABEL: Final = "spillway.dev/component"
 COMPONENT_ROUTER: Final = "router"
 """COMPONENT_LABEL=COMPONENT_ROUTER selects the routers of the namespace's site."""
 DOCUMENTS_LABEL, DOCUMENTS = "spillway.dev/documents", "true"
 """On ConfigMaps whose values are documents (any key that ends in .yaml)."""
 TYPE_LABEL: Final = "spillway.dev/type"
-"""On Secrets of ours: identity, revoked, admitted, grant, link; on users': proxy, tls."""
+"""On our Secrets: identity, revoked, admitted, grant, link; on users': proxy, tls."""
 SERVICE_LABEL: Final = "spillway.dev/service"
 """On Services that lead to the routers: the network's service."""
 CLUSTERSET_LABEL: Final = "spillway.dev/clusterset"
 """On ServiceImports and derived Services that we made: the network's name of the service."""
 MCS_NAMESPACES: Final = "spillway.dev/mcs-namespaces"
-"""On ConfigMap ``skupper-site`` in the site controller's namespace: a selector of the namespaces
-that take part in a cluster set, or ``all``. The controller makes their sites."""
+"""On ConfigMap ``skupper-site`` in the site controller's namespace: the members of a cluster set.
+
+A selector of namespaces, or ``all``. The controller makes their sites.
+"""
 MCS_SITE_LABEL: Final = "spillway.dev/mcs-site"
 """``true`` on a ConfigMap ``skupper-site`` that the site controller made for such a namespace."""
 V2_SITE_LABEL: Final = "spillway.dev/skupper-v2-site"
-"""``true`` on a ConfigMap ``skupper-site`` that the site controller made of a Site (Skupper v2)."""
+"""``true`` on a ConfigMap ``skupper-site`` that the site controller made from a v2 Site."""
 ACCESS_OF: Final = "spillway.dev/access-of"
-"""On Secrets and Links made of an AccessGrant or AccessToken: its UID."""
+"""On Secrets and Links made from an AccessGrant or AccessToken: its UID."""
 BURST_LABEL: Final = "spillway.dev/burst"
 """On an object that a burst hook made: the name of the Burst."""
 ORIGINAL: Final = "spillway.dev/original"
-"""On a Service that was adopted: what it had before, as JSON, to be restored."""
+"""On an adopted Service: its original state, as JSON, to be restored."""
 MADE: Final = "spillway.dev/made"
-"""On a Service or EndpointSlice that we made: as JSON its inner ports and which labels and
-annotations are ours."""
+"""On a Service or EndpointSlice that we made: its inner ports and our labels and annotations.
+
+As JSON.
+"""
 
 APPLIED: Final = "spillway.dev/applied"
-"""On what the site controller made: a digest of what it asked for."""
+"""On objects of the site controller: a digest of the applied content."""
 
 VERSION: Final = "spillway.dev/version"
-"""On every object that a site or a site controller consists of: the version that rendered it."""
+"""On every object of a site or site controller: the version that rendered it."""
 
 CAPACITY, POLICY, QUEUE = "spillway.dev/capacity", "spillway.dev/policy", "spillway.dev/queue"
 WEIGHTS: Final = "spillway.dev/weights"
@@ -81,24 +88,26 @@ SPILL_AT: Final = "spillway.dev/spill-at"
 """On workloads, Services and Pods (capacity), on workloads and Services (the others)."""
 RESUME, WINDOW = "spillway.dev/resume", "spillway.dev/window"
 SITE_CAPACITY, SPILL = "spillway.dev/site-capacity", "spillway.dev/spill"
-"""On workloads and Services: what the site takes, and what stands beside a rate, that of the site
-if it has one, else that of the targets."""
+"""On workloads and Services: the site's capacity, and settings of a rate.
+
+The rate is that of the site if it has one, else that of the targets.
+"""
 RESERVE_FOR_OWN, MAX_SHARE = "spillway.dev/reserve-for-own", "spillway.dev/max-share"
-"""On workloads and Services: what of the site's slots its own clients keep, one neighbor gets."""
+"""On workloads and Services: shares of the site's slots for its own clients, and per neighbor."""
 EXPORT_TO, IMPORT_FROM = "spillway.dev/export-to", "spillway.dev/import-from"
-"""On workloads and Services: sites that the service is offered to, and that it is taken from."""
+"""On workloads and Services: sites to which the service is offered, and from which it is taken."""
 SERVICE_SETTINGS, CONNECTOR_SETTINGS = "spillway.dev/service-spec", "spillway.dev/connector-spec"
 """On workloads and Services: further fields of the Service and Connector document, as YAML."""
 CLUSTER_IP: Final = "spillway.dev/cluster-ip"
-"""On a ConfigMap of documents: the address that its Services shall have, if it is free."""
+"""On a ConfigMap of documents: the address for its Services, if it is free."""
 LINK_PROXY, LINK_PROXY_SECRET = "spillway.dev/link-proxy", "spillway.dev/link-proxy-secret"
-"""Of a token's Secret: the HTTP proxy of its link, and the Secret with its password."""
+"""On a token's Secret: the HTTP proxy of its link, and the Secret with its password."""
 MIGRATED: Final = "spillway.dev/migrated"
 """``true`` on an annotated object: ours, though Skupper runs in the same namespace."""
 CONTROLLER_BEFORE: Final = "spillway.dev/controller-before"
-"""On ConfigMap `SKUPPER_CONTROL` while a migration lasts: whom it named; empty: nobody."""
+"""On ConfigMap `SKUPPER_CONTROL` during a migration: its former controller; empty: none."""
 FILLED: Final = "spillway.dev/filled"
-"""On a token request that was filled: its UID. A copy has another one."""
+"""On a filled token request: its UID. A copy has another one."""
 PREFIX: Final = "spillway.dev/"
 
 # Skupper v1's (skupper 1.9.6: api/types/types.go).
@@ -120,12 +129,14 @@ SKUPPER_ORIGINAL_SELECTOR: Final = "internal.skupper.io/originalSelector"
 SKUPPER_ORIGINAL_PORT: Final = "internal.skupper.io/originalTargetPort"
 SKUPPER_ASSIGNED_PORT: Final = "internal.skupper.io/originalAssignedPort"
 SKUPPER_CONTROL, CONTROLLER_KEY = "skupper", "controller"
-"""Of Skupper v2: the ConfigMap, and its key, that names the controller of the namespace; `ROUTER`
-where Spillway acts on the objects."""
+"""The ConfigMap of Skupper v2, and its key, that names the namespace's controller.
+
+`ROUTER`: Spillway acts on the objects.
+"""
 SKUPPER_CONTROLLER: Final = "skupper-controller"
-"""The Deployment of Skupper v2's controller, as its own manifests and chart name it."""
+"""The Deployment of Skupper v2's controller, as named in its manifests and chart."""
 CONTROLLER_FROZEN: Final = "spillway-migration"
-"""Named there, it keeps every controller of Skupper away from the namespace."""
+"""As the named controller, it keeps every controller of Skupper out of the namespace."""
 SKUPPER_LISTENER: Final = "internal.skupper.io/listener"
 """On Services that Skupper v2 makes for the hosts of Listeners."""
 PROXY, ADDRESS, PORT = "skupper.io/proxy", "skupper.io/address", "skupper.io/port"

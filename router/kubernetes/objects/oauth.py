@@ -1,10 +1,10 @@
-"""OpenShift's OAuth as values: what is asked of it, and what its answers say.
+"""OpenShift's OAuth as values: requests to it, and the content of its answers.
 
-The router's ServiceAccount is the client, as of any OpenShift OAuth proxy. The user's token may
-tell a name and judge rights (`SCOPE`), nothing else.
+The router's ServiceAccount is the client, as for any OpenShift OAuth proxy. The user's token may
+only reveal the name and check permissions (`SCOPE`).
 
-Rights are asked for at OpenShift's own SubjectAccessReview with empty ``scopes``: the rights of the
-user. Kubernetes' SelfSubjectAccessReview judges what the token itself may do, which is nothing.
+Permissions are checked by OpenShift's own SubjectAccessReview with empty ``scopes``: those of the
+user. Kubernetes' SelfSubjectAccessReview would check the token itself, which has none.
 """
 
 import re
@@ -25,13 +25,13 @@ REVIEW_PATH: Final = "/apis/authorization.openshift.io/v1/subjectaccessreviews"
 SCOPE: Final = "user:info user:check-access"
 S256: Final = "S256"
 REFERENCE: Final = "serviceaccounts.openshift.io/oauth-redirectreference.spillway-console"
-"""Annotation of the ServiceAccount: where OpenShift may send somebody who logs in."""
+"""Annotation of the ServiceAccount: where OpenShift may redirect a user who logs in."""
 LOOK: Final = "Try again; if it stays: sitectl events --code console-login-failed"
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
 class Endpoints(msgspec.Struct, frozen=True):
-    """Where OpenShift's OAuth server is. ``has_s256``: it knows PKCE (RFC 7636)."""
+    """Endpoints of OpenShift's OAuth server. ``has_s256``: it supports PKCE (RFC 7636)."""
 
     authorize: str
     token: str
@@ -46,12 +46,12 @@ def redirect_reference() -> str:
 
 
 def client_id(namespace: str) -> str:
-    """As which client the router asks."""
+    """The router's id as an OAuth client."""
     return f"system:serviceaccount:{namespace}:{names.ROUTER}"
 
 
 def endpoints(body: bytes) -> Endpoints:
-    """From the metadata of the server (RFC 8414). LoginFailed: they cannot be used."""
+    """Endpoints from the server's metadata (RFC 8414). LoginFailed: they are unusable."""
     found = _mapping(body, "The API server does not say where OpenShift's OAuth is.")
     methods = found.get("code_challenge_methods_supported")
     return Endpoints(
@@ -64,7 +64,7 @@ def endpoints(body: bytes) -> Endpoints:
 def login_url(
     found: Endpoints, namespace: str, redirect_uri: str, state: str, challenge: str
 ) -> str:
-    """Where a browser goes to log in (RFC 6749, 4.1.1). ``challenge``: S256 of the verifier."""
+    """The URL where a browser logs in (RFC 6749, 4.1.1). ``challenge``: S256 of the verifier."""
     asked = {
         "response_type": "code",
         "client_id": client_id(namespace),
@@ -81,7 +81,7 @@ def login_url(
 def exchange(
     found: Endpoints, namespace: str, secret: str, redirect_uri: str, code: str, verifier: str
 ) -> dict[str, str]:
-    """The form that gives a token for ``code`` (RFC 6749, 4.1.3)."""
+    """The form that exchanges ``code`` for a token (RFC 6749, 4.1.3)."""
     asked = {
         "grant_type": "authorization_code",
         "client_id": client_id(namespace),
@@ -111,7 +111,7 @@ def token_of(status: int, body: bytes) -> str:
 
 
 def user_of(status: int, body: bytes) -> str:
-    """The name of the user. LoginFailed: there is none, or none that could be shown."""
+    """The name of the user. LoginFailed: there is none, or it is not printable."""
     _good(status, "The API server, asked who you are,")
     metadata = _mapping(body, "The API server does not say who you are.").get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
@@ -126,7 +126,7 @@ def user_of(status: int, body: bytes) -> str:
 
 
 def review(namespace: str) -> dict[str, Any]:
-    """Whether the user, by all of their rights, may look at the Services of ``namespace``."""
+    """The question whether the user may get Services of ``namespace`` by all permissions."""
     return {
         "kind": "SubjectAccessReview",
         "apiVersion": "authorization.openshift.io/v1",
@@ -139,7 +139,7 @@ def review(namespace: str) -> dict[str, Any]:
 
 
 def allow(status: int, body: bytes, user: str, namespace: str) -> None:
-    """LoginFailed: ``user`` may not look."""
+    """Check the answer to a review. LoginFailed: ``user`` lacks the permission."""
     _good(status, "The API server, asked what you may do,")
     found = _mapping(body, "The API server does not say what you may do.")
     if found.get("allowed") is not True:
@@ -152,7 +152,7 @@ def allow(status: int, body: bytes, user: str, namespace: str) -> None:
 
 
 def is_text(found: object) -> bool:
-    """Whether it may be a code or a token: visible ASCII, not too long."""
+    """Whether ``found`` may be a code or a token: visible ASCII, not too long."""
     return (
         isinstance(found, str)
         and len(found) <= limits.CONSOLE_OAUTH_TEXT_BYTES_MAX
@@ -173,7 +173,7 @@ def _mapping(body: bytes, reason: str) -> Mapping[str, Any]:
 
 
 def _https(found: object) -> str:
-    """It is sent a secret, or a browser: only by TLS."""
+    """Check a URL that gets a secret or a browser: only TLS is allowed."""
     reason = "The API server names no usable address of OpenShift's OAuth."
     if not isinstance(found, str) or not is_text(found):
         raise LoginFailed(reason, LOOK)

@@ -1,4 +1,4 @@
-"""Objects as the API gives them, what of a namespace is known, and how objects are named here."""
+"""Objects as the API returns them, snapshots of a namespace, and names of objects in findings."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 Object = Mapping[str, Any]
-"""One object, JSON as the API gives it: ``apiVersion kind metadata spec …``."""
+"""One object, JSON as the API returns it: ``apiVersion kind metadata spec …``."""
 
 NO_OBJECTS: Final[Mapping[str, Object]] = {}
 REPLICA_FAILURE: Final = "ReplicaFailure"
@@ -15,8 +15,10 @@ REPLICA_FAILURE: Final = "ReplicaFailure"
 
 
 class OtherNamespace(msgspec.Struct, frozen=True):
-    """What is known of a namespace that is not the site's. ``objects``: by kind, then by name;
-    only kinds that were listed. ``refused``: what the server said, by kind that may not be read.
+    """The known state of a namespace other than the site's.
+
+    ``objects``: by kind, then by name; only listed kinds.
+    ``refused``: the server's answer, by kind that may not be read.
     ``is_left_out``: it is not followed, since connectors name too many namespaces.
     """
 
@@ -29,11 +31,11 @@ NO_NAMESPACES: Final[Mapping[str, OtherNamespace]] = {}
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """What is known of one namespace. ``objects``: by kind, then by name. Nobody changes it.
+    """The known state of one namespace. ``objects``: by kind, then by name; never modified.
 
-    Of ConfigMaps and Secrets only those that concern a site are in it; of a `Pod` only what
-    `targets` needs. ``missing``: kinds that could not be listed (no right, no such kind).
-    ``others``: by name, namespaces that connectors of this one name, as far as they answered.
+    ConfigMaps and Secrets are included only if they concern a site, and a `Pod` only has the parts
+    for `targets`. ``missing``: kinds that could not be listed (no permission, no such kind).
+    ``others``: by name, namespaces that connectors of this one name, if they answered.
     """
 
     namespace: str
@@ -50,8 +52,9 @@ class Snapshot(msgspec.Struct, frozen=True):
         return self.of(kind).get(name)
 
     def at(self, source: str) -> Object | None:
-        """The object that a finding names: ``KIND/NAME[KEY]``, or ``KIND/NAMESPACE/NAME`` of
-        another namespace; None: there is none.
+        """The object that a finding names; None: there is none.
+
+        ``KIND/NAME[KEY]``, or ``KIND/NAMESPACE/NAME`` of another namespace.
         """
         kind, _, name = source.partition("[")[0].partition("/")
         elsewhere, slash, there = name.partition("/")
@@ -62,18 +65,18 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 def name_of(found: Object) -> str:
-    """Its name; empty for one that has none yet."""
+    """The object's name; empty: none yet."""
     name = metadata(found).get("name", "")
     return name if isinstance(name, str) else ""
 
 
 def metadata(found: Object) -> Mapping[str, Any]:
-    """Its metadata, empty when somebody left it out."""
+    """The object's metadata; empty if it is missing."""
     return section(found, "metadata")
 
 
 def spec_of(found: Object) -> Mapping[str, Any]:
-    """Its spec, empty when there is none."""
+    """The object's spec; empty if it is missing."""
     return section(found, "spec")
 
 
@@ -84,12 +87,12 @@ def section(found: Object | None, name: str) -> Mapping[str, Any]:
 
 
 def labels(found: Object) -> Mapping[str, str]:
-    """Its labels."""
+    """The object's labels."""
     return _texts(metadata(found).get("labels"))
 
 
 def annotations(found: Object) -> Mapping[str, str]:
-    """Its annotations."""
+    """The object's annotations."""
     return _texts(metadata(found).get("annotations"))
 
 
@@ -99,19 +102,22 @@ def shown(found: Object) -> str:
 
 
 def uid_of(found: Object | None) -> str:
-    """Its UID; empty: not told, or there is no object."""
+    """The object's UID; empty: unknown, or there is no object."""
     uid = metadata(found or {}).get("uid", "")
     return uid if isinstance(uid, str) else ""
 
 
 def version_of(found: Object) -> str:
-    """Its resource version; empty: not told."""
+    """The object's resource version; empty: unknown."""
     version = metadata(found).get("resourceVersion", "")
     return version if isinstance(version, str) else ""
 
 
 def reference(found: Object) -> dict[str, str]:
-    """It as the owner of another object. Blocks no deletion: that would take one more right."""
+    """The owner reference to the object.
+
+    It blocks no deletion: that would require another permission.
+    """
     return {
         "apiVersion": str(found.get("apiVersion", "v1")),
         "kind": str(found.get("kind", "")),
@@ -121,7 +127,7 @@ def reference(found: Object) -> dict[str, str]:
 
 
 def part(found: object, *path: str) -> Any:
-    """What stands at ``path`` in ``found``; None where something on the way is missing."""
+    """The value at ``path`` in ``found``; None if a part of the path is missing."""
     for key in path:
         if not isinstance(found, dict):
             return None
@@ -139,12 +145,12 @@ def pod_refusal(deployment: Object) -> tuple[str, str] | None:
 
 
 def is_going(found: Object) -> bool:
-    """Whether it is being deleted: it counts as gone."""
+    """Whether the object is being deleted: it counts as gone."""
     return metadata(found).get("deletionTimestamp") is not None
 
 
 def created_at(found: Object) -> str:
-    """When it was made (RFC 3339, UTC: later sorts after); empty: not told."""
+    """Creation time (RFC 3339, UTC, so that later sorts after); empty: unknown."""
     stamp = metadata(found).get("creationTimestamp")
     return stamp if isinstance(stamp, str) else ""
 
@@ -159,12 +165,12 @@ def seconds_of(stamp: str) -> float | None:
 
 
 def stamp_of(moment: datetime, timespec: str = "seconds") -> str:
-    """``moment``, which is in UTC, as RFC 3339 has it."""
+    """``moment``, which is in UTC, in RFC 3339 form."""
     return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def stamp_now() -> str:
-    """The time of now, to the second."""
+    """The current time, to the second."""
     return stamp_of(datetime.now(UTC))
 
 

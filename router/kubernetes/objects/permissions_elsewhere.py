@@ -1,4 +1,4 @@
-"""Why another namespace is not seen: the Role that is missing, or that there are too many. Pure."""
+"""Why another namespace is not visible: its Role is missing, or there are too many. Pure."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ def read_rule(kind: str) -> str:
 
 
 def hint(namespace: str, site_namespace: str, kind: str) -> str:
-    """What an administrator of ``namespace`` must grant the router of ``site_namespace``."""
+    """The permission that an administrator of ``namespace`` must grant the router."""
     return (
         f"In namespace {namespace} add to Role {ROLE} {read_rule(kind)}, bound to ServiceAccount "
         f"{site_namespace}/{names.ROUTER}: {PAGE}, Pods of another namespace, has both objects"
@@ -27,7 +27,7 @@ def hint(namespace: str, site_namespace: str, kind: str) -> str:
 
 
 def left_out(namespace: str) -> str:
-    """Why nothing of ``namespace`` is followed."""
+    """Why ``namespace`` is not followed."""
     return (
         f"namespace {namespace} is not followed: connectors here name more than "
         f"{limits.OTHER_NAMESPACES_MAX} other namespaces, of which the first by name count"
@@ -35,7 +35,7 @@ def left_out(namespace: str) -> str:
 
 
 def left_out_hint(namespace: str) -> str:
-    """What to do about it."""
+    """The next step for that."""
     return (
         f"Make a Service in namespace {namespace}, then bind it here: sitectl service bind KEY "
         f"service NAME.{namespace}"

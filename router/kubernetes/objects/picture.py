@@ -1,4 +1,4 @@
-"""What the objects of a namespace say, as values: `translate` makes them, the store uses them."""
+"""The meaning of a namespace's objects, as values from `translate` for the store."""
 
 import msgspec
 
@@ -8,11 +8,10 @@ from router.model.specs import Document
 
 
 class SiteOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The keys of ConfigMap ``skupper-site``, read; `manifests` renders a site from them.
+    """The parsed keys of ConfigMap ``skupper-site``; `manifests` renders a site from them.
 
-    Names are the keys of Skupper v1 with ``_`` for ``-``.
-    Quantities are Kubernetes' texts, checked. Ours beyond v1: ``adopt_services``,
-    ``rewrite_selectors``.
+    Names are the keys of Skupper v1 with ``_`` for ``-``. Quantities are Kubernetes' texts,
+    checked. Ours beyond v1: ``adopt_services``, ``rewrite_selectors``.
     """
 
     name: str
@@ -45,22 +44,24 @@ class SiteOptions(msgspec.Struct, frozen=True, kw_only=True):
     router_load_balancer_ip: str = ""
     router_service_annotations: dict[str, str] = {}
     router_pod_annotations: dict[str, str] = {}
-    adopt_services: bool = False  # Services that exist may be taken over without being asked.
-    events: bool = True  # Findings and what the journal tells are written as Events.
+    adopt_services: bool = False  # Existing Services may be taken over without a request.
+    events: bool = True  # Findings and the journal are written as Events.
     rewrite_selectors: bool = True  # False: an adopted Service is never changed (GitOps).
-    labels: dict[str, str] = {}  # Of the ConfigMap, without those excluded: for generated objects.
+    labels: dict[str, str] = {}  # From the ConfigMap, without excluded ones: for generated objects.
     annotations: dict[str, str] = {}
     is_left_alone: bool = False  # Made by `sitectl init`: the site controller makes nothing.
 
 
 class ServiceWish(msgspec.Struct, frozen=True, kw_only=True):
-    """How the Service for one address of the network shall be in this namespace.
+    """The wanted Service for one address of the network in this namespace.
 
-    Addresses that only other sites declare have no wish and get a plain Service while service
-    sync is on. ``consent``: somebody here asked for the address, so a Service of that name which
-    exists may be adopted. ``is_made`` False: no Service here (``skupper.io/ingress: Never``).
-    ``stateful_set``: headless, with a name for each of its pods. ``source``: who asks.
-    ``cluster_ip``: the address that it shall have if that is free; empty: any.
+    Addresses that only other sites declare have no wish and get a plain Service while service sync
+    is on.
+    ``consent``: a user here asked for the address, so an existing Service of that name may be
+    adopted. ``is_made`` False: no Service here (``skupper.io/ingress: Never``).
+    ``stateful_set``: headless, with a name for each of its pods.
+    ``source``: the object that asks.
+    ``cluster_ip``: the wanted address, if it is free; empty: any.
     """
 
     address: str
@@ -77,8 +78,7 @@ class TokenSecret(msgspec.Struct, frozen=True, kw_only=True):
     """A Secret that carries a token of another site: a link of that name.
 
     ``text`` is the Secret as a token file (`certs.token_files.tokens.load` judges it).
-    ``proxy_secret``: the Secret with the password of its link's proxy; empty: that of the usual
-    name.
+    ``proxy_secret``: the Secret with the password of its link's proxy; empty: the usual name.
     """
 
     name: str
@@ -91,12 +91,13 @@ class TokenSecret(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NamespacePicture(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the objects say.
+    """The meaning of all objects.
 
     ``documents``: Site, Services, Connectors (``workload`` not yet expanded), Listeners, Links;
-    their ``source`` is ``KIND/NAME`` of the object. ``options`` None: no usable ``skupper-site``.
-    ``wishes`` by address. ``tokens`` by link name. ``requests``: Secrets that ask for a
-    certificate token of this site. ``errors`` name object and field.
+    their ``source`` is ``KIND/NAME`` of the object.
+    ``options`` None: no usable ``skupper-site``. ``wishes`` by address, ``tokens`` by link name.
+    ``requests``: Secrets that ask for a certificate token of this site. ``errors`` name object and
+    field.
     """
 
     documents: tuple[Document, ...] = ()

@@ -1,4 +1,4 @@
-"""Rules of Roles, as people type them. Pure."""
+"""Rules of Roles in human-readable form. Pure."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Label selectors: as objects hold them, and as text (``app=shop,tier in (web,api),!canary``)."""
+"""Label selectors in objects, and as text (``app=shop,tier in (web,api),!canary``)."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Term(msgspec.Struct, frozen=True):
     values: frozenset[str] = frozenset()
 
     def holds(self, labels: Mapping[str, str]) -> bool:
-        """Whether an object with ``labels`` meets it."""
+        """Whether an object with ``labels`` meets the requirement."""
         value = labels.get(self.key)
         match self.operator:
             case "in":
@@ -42,17 +42,17 @@ class Term(msgspec.Struct, frozen=True):
 
 
 class Selector(msgspec.Struct, frozen=True):
-    """All of ``terms``; none at all: nothing is selected."""
+    """All of ``terms`` must hold; without terms the selector selects nothing."""
 
     terms: tuple[Term, ...]
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether it selects an object with ``labels``."""
+        """Whether the selector selects an object with ``labels``."""
         return bool(self.terms) and all(term.holds(labels) for term in self.terms)
 
 
 def of_labels(wanted: object) -> Selector:
-    """Of a Service or DeploymentConfig: every label equal."""
+    """The selector of a Service or DeploymentConfig: every label must be equal."""
     found = wanted if isinstance(wanted, dict) else {}
     return Selector(
         tuple(Term(str(key), "in", frozenset({str(value)})) for key, value in found.items())
@@ -60,7 +60,7 @@ def of_labels(wanted: object) -> Selector:
 
 
 def of_workload(workload: Object) -> Selector:
-    """Of the Pods of a Deployment and its like."""
+    """The selector for the Pods of a Deployment or similar workload."""
     selector = section(spec_of(workload), "selector")
     if workload.get("kind") == "DeploymentConfig":
         return of_labels(selector)
@@ -70,7 +70,7 @@ def of_workload(workload: Object) -> Selector:
 
 
 def parse(text: str) -> Selector | None:
-    """Of ``text`` as kubectl takes it; None: it is no selector, or one that is very long."""
+    """The selector in ``text``, in kubectl's form; None: it is none, or too long."""
     if len(text) > limits.SELECTOR_CHARS_MAX:
         return None
     terms: list[Term] = []

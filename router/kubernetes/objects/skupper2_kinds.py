@@ -1,4 +1,4 @@
-"""The kinds of Skupper v2 that are read: the one list for rights, mirrors and statuses."""
+"""The kinds of Skupper v2 that are read: the only list for permissions, mirrors and statuses."""
 
 from typing import Final
 
@@ -16,6 +16,6 @@ KINDS: Final = (
     "AttachedConnector",
     "AttachedConnectorBinding",
 )
-"""Those that people write. What Skupper's controller makes for itself is not looked at."""
+"""Kinds that users write. Kinds that Skupper's controller makes for itself are not read."""
 CLUSTER_ROLE: Final = "spillway-skupper-v2"
 PAGE: Final = "docs/kubernetes-skupper-v2.md"

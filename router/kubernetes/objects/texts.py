@@ -1,6 +1,6 @@
-"""Values as Kubernetes objects hold them: texts, read as Skupper v1 and Kubernetes read them.
+"""Values in Kubernetes objects: texts, parsed as Skupper v1 and Kubernetes do.
 
-A reader gives the value, or a `Wrong` that says what was expected.
+A reader returns the value, or a `Wrong` with what it expected.
 """
 
 import re
@@ -17,14 +17,14 @@ from router.model import limits
 
 
 class Wrong(msgspec.Struct, frozen=True):
-    """Why a text is no such value, and the next step."""
+    """Why a text is not a valid value, and the next step."""
 
     reason: str
     hint: str = ""
 
 
 TextReader = Callable[[str], Any]
-"""The value or a `Wrong`; the text was stripped and is not empty."""
+"""Returns the value or a `Wrong`; the text is stripped and not empty."""
 
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
@@ -49,7 +49,7 @@ def short(text: str) -> str:
 
 
 def boolean(text: str) -> bool | Wrong:
-    """As Go's ``strconv.ParseBool``."""
+    """A boolean, parsed like Go's ``strconv.ParseBool``."""
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
     return Wrong(f"expected true or false, got {short(text)}", "Write true or false")
@@ -80,7 +80,7 @@ def integer(least: int, most: int) -> TextReader:
 
 
 def duration_s(text: str) -> float | Wrong:
-    """Seconds, as Go writes durations (``3m0s``) or as our documents do (``2d``)."""
+    """Seconds, in Go's form (``3m0s``) or that of our documents (``2d``)."""
     end, total = 0, 0.0
     for match in _DURATION_PART.finditer(text):
         if match.start() != end:
@@ -109,7 +109,7 @@ def duration(least_s: float, most_s: float) -> TextReader:
 
 
 def of_row(row: Field) -> TextReader:
-    """As the row of the table of settings reads a document, and durations and booleans as Go."""
+    """A reader like that of documents for the setting; durations and booleans as in Go."""
     inner = readers.without_option(row.read)
     if inner is readers.boolean:
         return boolean
@@ -128,7 +128,7 @@ def of_row(row: Field) -> TextReader:
 
 
 def amount(text: str) -> Decimal | None:
-    """What a Kubernetes quantity amounts to, in cores or bytes; None: it is none."""
+    """The amount of a Kubernetes quantity, in cores or bytes; None: it is none."""
     match = _QUANTITY.match(text)
     if match is None:
         return None
@@ -140,7 +140,7 @@ def amount(text: str) -> Decimal | None:
 
 
 def quantity(text: str) -> str | Wrong:
-    """A Kubernetes quantity that is more than nothing, as written."""
+    """A Kubernetes quantity above zero, as written."""
     found = amount(text)
     if found is not None and found > 0:
         return text
@@ -148,7 +148,7 @@ def quantity(text: str) -> str | Wrong:
 
 
 def any_text(text: str) -> str:
-    """Anything."""
+    """Any text."""
     return text
 
 
@@ -165,7 +165,7 @@ def ip(text: str) -> str | Wrong:
 
 
 def name(text: str) -> str | Wrong:
-    """A DNS label, what services and sites are named."""
+    """A DNS label, the form of service and site names."""
     if readers.is_name(text):
         return text
     if "." in text and all(map(readers.is_name, text.split("."))):
@@ -180,7 +180,7 @@ def name(text: str) -> str | Wrong:
 
 
 def is_label_key(text: str) -> bool:
-    """Whether it may be the key of a label or annotation (``[prefix/]name``)."""
+    """Whether ``text`` may be the key of a label or annotation (``[prefix/]name``)."""
     prefix, slash, rest = text.rpartition("/")
     if slash and not (len(prefix) <= 253 and all(map(readers.is_name, prefix.split(".")))):
         return False
@@ -188,15 +188,16 @@ def is_label_key(text: str) -> bool:
 
 
 def is_label_value(text: str) -> bool:
-    """Whether it may be the value of a label."""
+    """Whether ``text`` may be the value of a label."""
     return text == "" or _LABEL_NAME.match(text) is not None
 
 
 def pairs(text: str, separator: str = ",") -> dict[str, str]:
-    """``a=b,c=d``; a backslash keeps the character after it. What has no ``=`` has no value."""
+    """``a=b,c=d``; a backslash keeps the next character. Entries without ``=`` have no value."""
     split = re.compile(rf"\\(.)|({re.escape(separator or ',')})", re.DOTALL)
     items: list[str] = []
-    item: list[str] = []  # Its parts: a text that grows character by character costs its square.
+    # In parts, since appending single characters to a text would take quadratic time.
+    item: list[str] = []
     at = 0
     for found in split.finditer(text):
         item.append(text[at : found.start()])
@@ -230,7 +231,7 @@ def annotation_pairs(text: str, separator: str = ",") -> dict[str, str] | Wrong:
 
 
 def selector_text(selector: Mapping[str, str]) -> str:
-    """A label selector as ``pods/…`` has it."""
+    """A label selector in the form of ``pods/…``."""
     return ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
 
 
@@ -285,7 +286,7 @@ def log_levels(text: str) -> str | Wrong:
 
 
 def credential(text: str) -> str | Wrong:
-    """The name of a Secret with a certificate, one that can also be a credential's."""
+    """The name of a Secret with a certificate that is also valid for a credential."""
     if _CREDENTIAL.match(text):
         return text
     return Wrong(f"expected the name of a Secret, got {short(text)}")

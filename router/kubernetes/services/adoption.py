@@ -1,9 +1,9 @@
-"""A Service that somebody else made, led to the routers for a while, and given back as it was.
+"""A foreign Service, led to the routers for a while and given back as it was.
 
-Only what must differ is changed: the selector, the target ports, ports of the address that it
-lacks, one label, one annotation, and kubectl's note of these fields. All else stays: type, cluster
-addresses, node ports, names of ports, affinity, labels, annotations. `before` undoes that, three
-ways: what somebody else has changed meanwhile is theirs and stays changed.
+Only the necessary parts change: the selector, the target ports, ports of the address that it lacks,
+one label, one annotation, and kubectl's note of these fields. Everything else stays: type, cluster
+addresses, node ports, names of ports, affinity, labels, annotations. `before` undoes the change as
+a three-way merge: parts that others changed meanwhile stay changed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ from router.kubernetes.services.inner_ports import as_text, from_text
 ROUTERS: Final = {names.COMPONENT_LABEL: names.COMPONENT_ROUTER}
 """The selector of Services that lead to the routers."""
 _KUBECTL, _HELM = "kubectl", "helm"
-"""Field managers that write once, when called: those of kubectl begin so. No helm-controller."""
+"""Field managers that write once, when called; kubectl's begin so. Excludes helm-controller."""
 _SKUPPER_SELECTORS: Final = (
     ("skupper.io/component", "router"),
     ("application", "skupper-router"),
@@ -35,11 +35,12 @@ _SKUPPER_SELECTORS: Final = (
 
 
 class Original(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What annotation `names.ORIGINAL` holds, as JSON.
+    """The content of annotation `names.ORIGINAL`, as JSON.
 
-    ``ports``: those it had, whole. ``inner_ports``: port -> what its target port is meanwhile, also
-    of ports that we added. ``is_asked``: somebody here asked for the address. ``label``: what
-    `names.SERVICE_LABEL` was.
+    ``ports``: the original ones, whole.
+    ``inner_ports``: port -> its current target port, also of ports that we added.
+    ``is_asked``: a user here asked for the address.
+    ``label``: the original value of `names.SERVICE_LABEL`.
     """
 
     selector: dict[str, str] = {}
@@ -53,7 +54,7 @@ _DECODER: Final = msgspec.json.Decoder(Original)
 
 
 def original(service: Object) -> Original | None:
-    """What the Service was before; None: it is not adopted, or that cannot be read."""
+    """The Service's original; None: it is not adopted, or the annotation is unreadable."""
     text = annotations(service).get(names.ORIGINAL)
     if text is None:
         return None
@@ -64,20 +65,20 @@ def original(service: Object) -> Original | None:
 
 
 def is_adopted(service: Object) -> bool:
-    """Whether we took it over, readable or not."""
+    """Whether we adopted the Service, readable or not."""
     return names.ORIGINAL in annotations(service)
 
 
 def leads_to_routers(service: Object) -> bool:
-    """Whether its selector is ours, whoever wrote that."""
+    """Whether the selector is ours, whoever set it."""
     return selector(service).get(names.COMPONENT_LABEL) == names.COMPONENT_ROUTER
 
 
 def is_reapplied(service: Object) -> bool:
-    """Whether a person or a pipeline put the selector back, or half of it, and nobody fights.
+    """Whether a person or a pipeline restored the selector, or half of it, without a fight.
 
     kubectl and Helm write when a person calls them; a controller writes again and again. A mixed
-    selector matches no pod, so nobody can want it.
+    selector matches no pod, so it is never wanted.
     """
     if dict(selector(service)) == ROUTERS or not is_adopted(service):
         return False
@@ -88,13 +89,13 @@ def is_reapplied(service: Object) -> bool:
 
 
 def _managed(service: Object) -> list[Mapping[str, Any]]:
-    """The owners of its selector (`store.selections.service`)."""
+    """The field managers of the selector (`store.selections.service`)."""
     found = metadata(service).get("managedFields")
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def is_skuppers(service: Object) -> bool:
-    """Whether Skupper's router serves it."""
+    """Whether Skupper's router serves the Service."""
     chosen = selector(service)
     return names.SKUPPER_CONTROLLED in annotations(service) or any(
         chosen.get(key) == value for key, value in _SKUPPER_SELECTORS
@@ -102,12 +103,12 @@ def is_skuppers(service: Object) -> bool:
 
 
 def selector(service: Object) -> Mapping[str, str]:
-    """Its selector; empty: none."""
+    """The Service's selector; empty: none."""
     return section(spec_of(service), "selector")
 
 
 def ports(service: Object) -> tuple[Mapping[str, Any], ...]:
-    """Its ports, as they stand."""
+    """The Service's current ports."""
     found = spec_of(service).get("ports")
     if not isinstance(found, list | tuple):
         return ()
@@ -117,16 +118,17 @@ def ports(service: Object) -> tuple[Mapping[str, Any], ...]:
 
 
 def before(service: Object) -> Object:
-    """The Service as it would be had we never touched it: also what targets of it are.
+    """The Service as if we had never touched it, including later changes by others.
 
-    One that is not adopted, or whose `names.ORIGINAL` cannot be read, comes back as it is.
+    Also the source of its targets. A Service that is not adopted, or whose `names.ORIGINAL` is
+    unreadable, comes back as it is.
     """
     was = original(service)
     if was is None:
         return service
     found = dict(spec_of(service))
     if leads_to_routers(service):
-        # `kubectl apply` of what the user has merges its selector into ours.
+        # `kubectl apply` of the user's file merges its selector into ours.
         others = {k: v for k, v in selector(service).items() if k not in ROUTERS}
         found["selector"] = others or was.selector
     had = {_key(port): port for port in was.ports}
@@ -148,7 +150,7 @@ def before(service: Object) -> Object:
 def adopt(service: Object, inner: Mapping[int, int], name: str, *, is_asked: bool) -> Object:
     """The Service leading to the routers: ``inner`` has a number for each port of the address.
 
-    The same whether it is adopted already or not. All its ports must be in ``inner``.
+    The result is the same for an adopted Service. All its ports must be in ``inner``.
     """
     was = before(service)
     had = ports(was)
@@ -158,7 +160,7 @@ def adopt(service: Object, inner: Mapping[int, int], name: str, *, is_asked: boo
     result = [dict(port) | {"targetPort": inner[port["port"]]} for port in had]
     if added:
         for port in result:
-            if not port.get("name"):  # Needed as soon as there are two.
+            if not port.get("name"):  # Names are required as soon as there are two ports.
                 port["name"] = _free_name(port["port"], given)
     result += [
         {
@@ -190,7 +192,7 @@ def adopt(service: Object, inner: Mapping[int, int], name: str, *, is_asked: boo
 def with_metadata(
     found: Object, marked: Mapping[str, str], noted: Mapping[str, str]
 ) -> dict[str, Any]:
-    """``found`` with these labels and annotations; fields that are empty now are left out."""
+    """``found`` with these labels and annotations; empty fields are left out."""
     changed = dict(metadata(found))
     for field, value in (("labels", marked), ("annotations", noted)):
         if value:
@@ -201,7 +203,7 @@ def with_metadata(
 
 
 def _key(port: Mapping[str, Any]) -> tuple[object, str]:
-    """Which port it is; anything may stand in an annotation."""
+    """The identity of a port; the annotation may hold anything."""
     number = port.get("port")
     return number if isinstance(number, int) else None, str(port.get("protocol", "TCP"))
 
@@ -209,11 +211,11 @@ def _key(port: Mapping[str, Any]) -> tuple[object, str]:
 def _port_before(
     port: Mapping[str, Any], had: Mapping[tuple[object, str], Mapping[str, Any]], was: Original
 ) -> dict[str, Any] | None:
-    """One port as it was; None: we added it."""
+    """The original of one port; None: we added it."""
     numbers = {inner: number for number, inner in from_text(was.inner_ports).items()}
     target = port.get("targetPort")
     number = numbers.get(target) if isinstance(target, int) else None
-    if number is None:  # Somebody else's meanwhile.
+    if number is None:  # Changed by others meanwhile.
         return dict(port)
     old = had.get((number, "TCP"))
     if old is None:
@@ -225,7 +227,7 @@ def _port_before(
 def _unnamed(
     kept: list[dict[str, Any]], had: Mapping[tuple[object, str], Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Without the name that its only port needed beside those that we added."""
+    """Remove the name that the only port needed beside those that we added."""
     if len(kept) == 1:
         port = kept[0]
         old = had.get(_key(port))
@@ -243,7 +245,7 @@ def _free_name(number: int, given: set[str]) -> str:
 
 
 def _keep_node_ports(service: Object, wanted: Iterable[dict[str, Any]]) -> None:
-    """Ports that we added before keep the node port that the cluster gave them."""
+    """Keep the node ports that the cluster gave to ports that we added before."""
     given = {_key(port): port["nodePort"] for port in ports(service) if "nodePort" in port}
     for port in wanted:
         if _key(port) in given:

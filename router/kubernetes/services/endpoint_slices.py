@@ -1,6 +1,6 @@
 """EndpointSlices that we make, with cluster IPs of Services as addresses. Pure.
 
-`headless` makes them below Services, `multicluster.slices` for ServiceImports.
+`headless` makes them for Services, `multicluster.slices` for ServiceImports.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,14 +11,14 @@ from router.kubernetes.objects.changes import Change, Create, patch
 from router.kubernetes.objects.objects import Object, is_going, labels, metadata, reference, spec_of
 
 Family = str
-"""As Kubernetes calls it."""
+"""Kubernetes' name of an address family."""
 IPV4, IPV6 = "IPv4", "IPv6"
 BOTH: Final[tuple[Family, ...]] = (IPV4, IPV6)
 MANAGER_LABEL: Final = "endpointslice.kubernetes.io/managed-by"
 
 
 def family_of(address: str) -> Family:
-    """Of an address in text."""
+    """The family of an address in text."""
     return IPV6 if ":" in address else IPV4
 
 
@@ -30,12 +30,12 @@ def addresses(service: Object | None) -> list[str]:
 
 
 def is_ours(found: Object) -> bool:
-    """Whether we made it: a Service's labels are on slices of Kubernetes, too."""
+    """Whether we made the slice: Kubernetes copies a Service's labels to its own slices."""
     return labels(found).get(MANAGER_LABEL) == names.MANAGED_BY
 
 
 def is_for_import(found: Object) -> bool:
-    """Whether one of ours is for a ServiceImport."""
+    """Whether one of our slices is for a ServiceImport."""
     return names.CLUSTERSET_LABEL in labels(found)
 
 
@@ -59,7 +59,7 @@ def settle(
     named: list[dict[str, Any]],
     ports: list[dict[str, Any]],
 ) -> Change | None:
-    """What makes slice ``name``, now ``found``, hold the endpoints ``named``; None: it does."""
+    """The change with which slice ``name``, now ``found``, holds ``named``; None: it does."""
     head: dict[str, Any] = {
         "name": name,
         "labels": {

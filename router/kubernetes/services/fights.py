@@ -1,8 +1,9 @@
-"""Adopted Services that somebody else keeps putting back: seen, counted, given up. Pure.
+"""Adopted Services that another program keeps restoring: noticed, counted, given up. Pure.
 
-Each time an adopted Service is found with another selector is a revert. More of them than
-`limits.SERVICE_REVERTS_MAX` within `limits.SERVICE_REVERTS_WITHIN_S` is a fight: the Service stays
-as it was before it was adopted. After a rest as long there is one more attempt.
+A revert is an adopted Service that is found with another selector. More than
+`limits.SERVICE_REVERTS_MAX` reverts within `limits.SERVICE_REVERTS_WITHIN_S` are a fight: the
+Service stays as it was before it was adopted. After a pause of the same length there is one more
+attempt.
 """
 
 import msgspec
@@ -11,17 +12,17 @@ from router.model import limits
 
 
 class Fights(msgspec.Struct, frozen=True):
-    """By name of a Service: ``settled`` was last seen adopted; ``reverts``: when, oldest first."""
+    """By name of a Service: ``settled`` was last seen adopted; ``reverts``: times, oldest first."""
 
     settled: frozenset[str] = frozenset()
     reverts: dict[str, tuple[float, ...]] = {}
 
     def is_fought(self, name: str) -> bool:
-        """Whether it is left alone now."""
+        """Whether the Service is left alone now."""
         return len(self.reverts.get(name, ())) > limits.SERVICE_REVERTS_MAX
 
     def looked(self, name: str, *, is_adopted: bool, is_reverted: bool, now: float) -> "Fights":
-        """After a look at a Service that is wanted adopted."""
+        """The state after seeing a Service that should be adopted."""
         times = self._recent(name, now)
         settled = self.settled - {name}
         if is_reverted and name in self.settled:
@@ -34,14 +35,14 @@ class Fights(msgspec.Struct, frozen=True):
         return Fights(settled, reverts)
 
     def only(self, kept: frozenset[str]) -> "Fights":
-        """Without those that are wanted no more."""
+        """Only the Services in ``kept``."""
         return Fights(
             self.settled & kept,
             {name: times for name, times in self.reverts.items() if name in kept},
         )
 
     def again_at(self, name: str) -> float:
-        """When the rest of a fought one ends."""
+        """When the pause of a fought Service ends."""
         return self.reverts[name][-1] + limits.SERVICE_REVERTS_WITHIN_S
 
     def _recent(self, name: str, now: float) -> tuple[float, ...]:

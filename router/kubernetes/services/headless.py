@@ -1,15 +1,15 @@
 """StatefulSets whose pods have names: ``db-0.db`` at every site.
 
-The address ``db`` is a service with all pods as targets. Each pod is a service of its own besides,
-named as the pod (``db-0``), so that it is routed, counted and limited like any other; its
-`ServiceSpec.headless` says to which name it belongs. At other sites ``db-0`` gets a Service like
+The address ``db`` is a service with all pods as targets. Each pod is also a separate service with
+the pod's name (``db-0``), so that it is routed, counted and limited like any other; its
+`ServiceSpec.headless` has the name that it belongs to. At other sites ``db-0`` gets a Service like
 every address, and ``db`` a headless one, whose EndpointSlices (ours) name ``db-0`` with the cluster
-IP of that Service: so the cluster's DNS answers ``db-0.db`` with an address where port 80 leads to
-the routers. Where the StatefulSet runs, its own headless Service answers for its pods and is not
-touched; pods of other sites under the same address are added to it by slices of ours.
+IP of that Service. So the cluster's DNS answers ``db-0.db`` with an address where port 80 leads to
+the routers. At the site of the StatefulSet, its own headless Service answers for its pods and is
+not touched; slices of ours add pods of other sites under the same address.
 
-An EndpointSlice may not hold loopback and link-local addresses, cluster IPs it may; kube-proxy,
-which could not follow them, does nothing for headless Services.
+An EndpointSlice may not hold loopback and link-local addresses, but it may hold cluster IPs;
+kube-proxy, which could not follow them, ignores headless Services.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,8 +36,8 @@ POD_NAME_LABEL: Final = "statefulset.kubernetes.io/pod-name"
 def with_pods(picture: NamespacePicture, snapshot: Snapshot) -> NamespacePicture:
     """``picture`` with a service and a connector for each pod of its headless StatefulSets.
 
-    Their number follows ``spec.replicas``. A pod whose name is a service already is left out, and
-    one whose name is no DNS label: no site would take a word of one that declares such a service.
+    Their number follows ``spec.replicas``. A pod is left out if its name is a service already, or
+    if it is no DNS label: all sites would reject every word of a site that declares such a service.
     """
     documents = list(picture.documents)
     noted: list[ConfigError] = []
@@ -61,7 +61,7 @@ def with_pods(picture: NamespacePicture, snapshot: Snapshot) -> NamespacePicture
             taken.add(pod)
             documents.append(_with_spec(head, pod, headless=wish.address))
             documents += [_connector_of(connector, pod) for connector in connectors]
-            # Nobody asked for these names one by one: they take over no Service.
+            # No user asked for these single names: they take over no Service.
             wishes[pod] = msgspec.structs.replace(wish, address=pod, consent=False, stateful_set="")
     errors = (*picture.errors, *noted)
     return msgspec.structs.replace(
@@ -83,7 +83,7 @@ def _nameless(stateful_set: Object, pod: str) -> ConfigError:
 
 
 def pods(stateful_set: Object) -> tuple[str, ...]:
-    """The names of its pods, ready or not."""
+    """The names of the pods, ready or not."""
     spec = spec_of(stateful_set)
     replicas = spec.get("replicas", 1)
     ordinals = spec.get("ordinals")
@@ -95,7 +95,7 @@ def pods(stateful_set: Object) -> tuple[str, ...]:
 
 
 def is_headless(service: Object) -> bool:
-    """Whether its name leads to its endpoints themselves."""
+    """Whether the Service's name leads directly to its endpoints."""
     return spec_of(service).get("clusterIP") == "None"
 
 
@@ -126,7 +126,7 @@ def slices(
 
 
 def deletions(snapshot: Snapshot, keep: frozenset[str] = frozenset()) -> list[Delete]:
-    """Slices of ours for other Services than ``keep``."""
+    """Slices of ours for Services outside ``keep``."""
     return [
         delete(found)
         for _, found in sorted(snapshot.of("EndpointSlice").items())
@@ -166,5 +166,5 @@ def _connector_of(connector: Document, pod: str) -> Document:
 
 
 def _is_ours(found: Object) -> bool:
-    """Those of ServiceImports are planned apart (`multicluster.slices`)."""
+    """Whether it is one of our slices for Services; `multicluster.slices` plans the others."""
     return endpoint_slices.is_ours(found) and not endpoint_slices.is_for_import(found)

@@ -1,4 +1,4 @@
-"""Which inner ports the Services of a namespace say: for themselves, and to their clients now."""
+"""Inner ports recorded by the Services of a namespace, and those that clients use now."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ from router.model.ids import ServiceKey
 
 
 def claimed(snapshot: Snapshot, ours: Iterable[Object]) -> Sequence[tuple[Object, Claims]]:
-    """What each of ``ours``, and of those made for ServiceImports, says: the oldest first."""
+    """The claims of each of ``ours`` and of Services for ServiceImports, the oldest first."""
     found = [(service, claims) for service in ours for claims in _claims_of(service)]
     found += [(service, Claims(name, _claims(service))) for name, service in derived(snapshot)]
     return sorted(found, key=lambda each: _age(each[0]))
@@ -27,13 +27,13 @@ def promised(snapshot: Snapshot, ours: Iterable[Object]) -> dict[ServiceKey, int
 
 
 def _claims(service: Object) -> dict[int, int]:
-    """The inner ports that a Service says; its target ports where the annotation has none."""
+    """The inner ports in a Service's annotation; its target ports for ports not in there."""
     was = adoption.original(service)
     if was is not None:
         return from_text(was.inner_ports)
     told = from_text(owned_services.made(service).inner_ports)
     if not adoption.leads_to_routers(service):
-        return told  # Handed over and not led here yet: the target ports are another router's.
+        return told  # Handed over but not led here yet: the target ports are another router's.
     seen = {
         port["port"]: port["targetPort"]
         for port in adoption.ports(service)
@@ -43,7 +43,7 @@ def _claims(service: Object) -> dict[int, int]:
 
 
 def _claims_of(service: Object) -> list[Claims]:
-    """What a Service claims, by the services that its ports lead to."""
+    """The claims of a Service, by the services that its ports lead to."""
     claims: dict[str, dict[int, int]] = {}
     for port, inner in _claims(service).items():
         key = owned_services.leads_to(service, port)

@@ -1,7 +1,7 @@
-"""Where the routers listen for each service port: numbers that stay for ever.
+"""The port where the routers listen for each service port: numbers that stay forever.
 
-The Services are the memory: each says its numbers, so that a router that restarts and one that
-joins come to the same ones.
+The Services are the memory: each has its numbers, so that a router that restarts or joins computes
+the same ones.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,18 +13,18 @@ from router.model import limits
 from router.model.ids import ServiceKey
 
 RESERVED: Final = frozenset({8010, 8080, 8081, 9090, 9091})
-"""Ports of the router's pod that may serve something else: console, metrics, claims, probes."""
+"""Ports of the router's pod with possible other uses: console, metrics, claims, probes."""
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What one Service says: port -> inner port. Earlier ones of a list prevail."""
+    """The claims of one Service: port -> inner port. In a list, earlier claims win."""
 
     name: str
     ports: Mapping[int, int]
 
 
 class Assigned(msgspec.Struct, frozen=True):
-    """``ports``: of all that were wanted, but ``missing`` for which none was left."""
+    """``ports``: for all wanted keys but the ``missing`` ones, for which none was left."""
 
     ports: dict[ServiceKey, int]
     missing: tuple[ServiceKey, ...]
@@ -38,8 +38,8 @@ def assign(
 ) -> Assigned:
     """A number for each of ``wanted``, each number once.
 
-    What a Service says counts first, then what was ``known`` here before, then the lowest number
-    that nobody had. Of two Services that say the same number the earlier of ``claims`` keeps it.
+    A Service's claim counts first, then the number ``known`` here before, then the lowest unused
+    number. If two Services claim the same number, the earlier of ``claims`` keeps it.
     """
     owners: dict[int, ServiceKey] = {}
     said: dict[ServiceKey, int] = {}
@@ -72,7 +72,7 @@ def assign(
 def remember(
     known: Mapping[ServiceKey, int], assigned: Mapping[ServiceKey, int]
 ) -> dict[ServiceKey, int]:
-    """``known`` from now on: a service that comes back finds its number, if nobody needed it."""
+    """The new ``known``: a service that comes back gets its number again, if it is still free."""
     taken = set(assigned.values())
     gone = {k: n for k, n in known.items() if k not in assigned and n not in taken}
     while len(gone) > limits.INNER_PORTS_KNOWN_MAX:
@@ -81,12 +81,12 @@ def remember(
 
 
 def as_text(ports: Mapping[int, int]) -> dict[str, int]:
-    """For JSON, whose keys are texts."""
+    """The numbers for JSON, whose keys are texts."""
     return {str(port): ports[port] for port in sorted(ports)}
 
 
 def from_text(found: Mapping[str, int]) -> dict[int, int]:
-    """What `as_text` wrote; what somebody else wrote is left out."""
+    """The numbers that `as_text` wrote; other entries are left out."""
     return {
         int(port): inner for port, inner in found.items() if len(port) <= 5 and port.isdecimal()
     }
@@ -99,7 +99,7 @@ def _is_usable(inner: int, reserved: frozenset[int]) -> bool:
 def _fresh(
     owners: Mapping[int, ServiceKey], known: frozenset[int], reserved: frozenset[int]
 ) -> Iterator[int]:
-    """Numbers that nobody has: at first those that nobody had."""
+    """Free numbers, starting with those never used."""
     taken = frozenset(owners) | reserved
     everything = range(limits.INNER_PORT_MIN, limits.INNER_PORT_MAX + 1)
     yield from (number for number in everything if number not in taken and number not in known)

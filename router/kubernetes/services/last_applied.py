@@ -1,10 +1,10 @@
-"""The note that ``kubectl apply`` leaves on an object, and what it makes of an adopted Service.
+"""The note that ``kubectl apply`` leaves on an object, and its effect on an adopted Service.
 
-kubectl merges three ways: it removes what its note has and the file lacks, and sets what the file
-has and the live object lacks or has otherwise. A selector is a map, so our key would stay beside
-the user's, and the two together match no pod: all clients are refused until the selector is
-written again. Therefore the note of an adopted Service also holds what we changed. An apply then
-removes exactly that, and the Service leads to the user's pods until it is adopted again.
+kubectl merges three ways: it removes fields that its note has and the file lacks, and sets fields
+that the file has and the live object lacks or has otherwise. A selector is a map, so our key would
+stay beside the user's, and the two together match no pod: all clients are refused until the
+selector is written again. Therefore the note of an adopted Service also holds our changes. An apply
+then removes exactly those, and the Service leads to the user's pods until it is adopted again.
 
 Source: kubectl, ``apply.Patcher`` and ``strategicpatch.CreateThreeWayMergePatch``.
 """
@@ -16,13 +16,13 @@ import msgspec
 
 NOTE: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _ESCAPED: Final = (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e"))
-"""As Go writes JSON, so that a note is again the text that kubectl wrote."""
+"""Escapes of Go's JSON encoder, so that a restored note equals kubectl's text."""
 
 Fields = Mapping[str, Any]
 
 
 def with_ours(note: str, selector: Mapping[str, str], ports: Iterable[Fields]) -> str:
-    """``note`` with our selector and what we set at ``ports``; one that is unusual stays as is."""
+    """``note`` with our selector and ``ports``; an unusual note stays as it is."""
     found = _read(note)
     spec = _spec(found)
     if spec is None:
@@ -79,7 +79,7 @@ def _read(note: str) -> dict[str, Any]:
 
 
 def _spec(found: Fields) -> dict[str, Any] | None:
-    """The spec of a Service as anybody writes it; None: it is none."""
+    """The spec of a Service in its usual form; None: it has another form."""
     spec = found.get("spec")
     if not isinstance(spec, dict):
         return None

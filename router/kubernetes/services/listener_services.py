@@ -1,7 +1,7 @@
 """Services that Listener documents name: `host`, with a port for each Listener.
 
-Unlike an address of the network such a Service has a name and ports of this namespace alone, and
-may lead to several services. Its port names are those of the Listeners, as Skupper v2 has them.
+Unlike an address of the network, such a Service has a name and ports of this namespace alone, and
+may lead to several services. Its port names are those of the Listeners, as in Skupper v2.
 """
 
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ from router.model.specs import ListenerSpec, ServiceSpec
 
 _NO_SERVICE = "SW0420"
 SKUPPERS = "SW0424"
-"""The code of an obstacle that is Skupper's router."""
+"""The code of an obstacle caused by Skupper's router."""
 
 
 class HostPort(msgspec.Struct, frozen=True):
-    """One port of such a Service: the Listener that asks for it, and what it leads to."""
+    """One port of such a Service: the Listener that asks for it, and its destination."""
 
     listener: str
     port: int
@@ -77,7 +77,7 @@ def fresh(
     marked: Mapping[str, str],
     noted: Mapping[str, str],
 ) -> Object:
-    """The Service as it should be."""
+    """The wanted Service."""
     keys = {port.port: port.key for port in ports}
     made = owned_services.service(
         host, {port.port: inner[port.key] for port in ports}, marked, noted, keys=keys

@@ -1,7 +1,7 @@
-"""Services that we make for addresses of the network, and what of them is ours.
+"""Services that we make for addresses of the network, and which of their fields are ours.
 
-Ours are the selector, the ports, the labels and annotations named in `names.MADE`. What somebody
-adds or changes beside that (type, node ports, labels of their own) stays.
+Ours are the selector, the ports, the labels and annotations named in `names.MADE`. Other additions
+and changes (type, node ports, foreign labels) stay.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,12 @@ NO_KEYS: Final[Mapping[int, ServiceKey]] = {}
 
 
 class OwnedFields(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What annotation `names.MADE` holds. ``labels``, ``annotations``: keys that we set.
+    """The content of annotation `names.MADE`. ``labels``, ``annotations``: keys that we set.
 
-    ``keys``: by port, the service and its port that a port leads to, where they are not the
-    Service's own name and that very port. ``fields``: of a ServiceImport, what of its spec we set
-    that an old version of its kind does not know.
+    ``keys``: by port, the service and port that it leads to, if they differ from the Service's name
+    and that port.
+    ``fields``: of a ServiceImport, the fields of its spec that we set and that an old version of
+    its kind does not know.
     """
 
     inner_ports: dict[str, int] = {}
@@ -38,18 +39,18 @@ _DECODER: Final = msgspec.json.Decoder(OwnedFields)
 
 
 def is_made(service: Object) -> bool:
-    """Whether we made it: a copy under another name is not ours."""
+    """Whether we made the Service: a copy under another name is not ours."""
     name = labels(service).get(names.SERVICE_LABEL)
     return name is not None and name == name_of(service) and not adoption.is_adopted(service)
 
 
 def is_claimed(service: Object) -> bool:
-    """Whether somebody else wrote a selector into one that we made: they want it for themselves."""
+    """Whether another program wrote a selector into our Service, and so wants it for itself."""
     return not adoption.selector(service).keys() <= adoption.ROUTERS.keys()
 
 
 def handed_over(service: Object) -> Object:
-    """What a claimed one is without what of it is ours: `kubectl apply` merged theirs into it."""
+    """A claimed Service without our parts: `kubectl apply` merged the user's into them."""
     was = made(service)
     marked = {
         key: value
@@ -66,7 +67,7 @@ def handed_over(service: Object) -> Object:
     inner = from_text(was.inner_ports)
     ports = adoption.ports(service)
     theirs = [port for port in ports if port.get("targetPort") != inner.get(port["port"], 0)]
-    if not theirs:  # They named no target port, so ours stayed: it is the port itself.
+    if not theirs:  # The user named no target port, so ours stayed: it is the port itself.
         theirs = [
             {key: value for key, value in port.items() if key not in ("targetPort", "appProtocol")}
             for port in ports
@@ -77,7 +78,7 @@ def handed_over(service: Object) -> Object:
 
 
 def made(service: Object) -> OwnedFields:
-    """What it says of itself; nothing when somebody spoilt it."""
+    """The fields from the Service's annotation; none if it is unreadable."""
     try:
         return _DECODER.decode(annotations(service).get(names.MADE, "{}"))
     except (msgspec.DecodeError, AttributeError, TypeError, RecursionError):
@@ -110,7 +111,7 @@ def service(
 def headless_service(
     name: str, ports: Sequence[int], marked: Mapping[str, str], noted: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A Service without address: its name leads to what our EndpointSlices say."""
+    """A Service without address: its name leads to the endpoints of our EndpointSlices."""
     made = _object(name, {}, marked, noted)
     made["spec"] |= {
         "clusterIP": "None",
@@ -123,7 +124,7 @@ def headless_service(
 
 
 def remade(found: Object, fresh: Object) -> Object | None:
-    """``found`` with what of it is ours as in ``fresh``; None: only a new object can be so."""
+    """``found`` with our parts from ``fresh``; None: the object must be created again."""
     spec, wanted = spec_of(found), spec_of(fresh)
     is_headless = wanted.get("clusterIP") == "None"
     if spec.get("type") == "ExternalName" or is_headless != (spec.get("clusterIP") == "None"):
@@ -142,7 +143,7 @@ def remade(found: Object, fresh: Object) -> Object | None:
 
 
 def leads_to(service: Object, port: int) -> ServiceKey:
-    """What ``port`` of a Service that we made leads to."""
+    """The service port that ``port`` of our Service leads to."""
     found = made(service).keys.get(str(port))
     return ServiceKey(name_of(service), port) if found is None else ServiceKey(*found)
 
@@ -175,7 +176,7 @@ def _object(
 
 
 def _ports(found: Object, fresh: Object) -> list[dict[str, Any]]:
-    """Ours, with the node ports and whatever else stands at those of the same number."""
+    """Our ports, with the node ports and foreign fields of the existing ones."""
     there = {port.get("port"): port for port in adoption.ports(found)}
     result = []
     for port in adoption.ports(fresh):

@@ -1,4 +1,4 @@
-"""Whether a Service that somebody else made may and can be led to the routers."""
+"""Whether a foreign Service may and can be led to the routers."""
 
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, name_of, spec_of
@@ -15,9 +15,9 @@ _ELSEWHERE = (
 def refusal(
     service: Object, spec: ServiceSpec, *, consent: bool, may_rewrite: bool
 ) -> ConfigError | None:
-    """Why it is not adopted; None: it may be. What is refused after it was adopted is given back.
+    """Why the Service is not adopted; None: it may be. An adopted one is then given back.
 
-    One selector serves all ports of a Service, so one with ports that the address lacks would
+    One selector serves all ports of a Service, so a Service with ports that the address lacks would
     lose them: it is refused whole.
     """
     name = name_of(service)
@@ -50,13 +50,13 @@ def refusal(
             'rewrite-selectors is "false" and a Service of that name exists: its clients stay here',
             elsewhere,
         )
-    if spec.headless == name:  # Names of pods are added to it, itself is not touched.
+    if spec.headless == name:  # Names of pods are added to it; the Service itself is not touched.
         return None if headless.is_headless(service) else _not_headless(name)
     return _kind_refused(service, elsewhere) or _ports_refused(service, spec, elsewhere)
 
 
 def left_to_skupper(name: str) -> ConfigError:
-    """Skupper, which runs beside us, has the address: both would rewrite the Service for ever."""
+    """Skupper, which runs beside us, has the address: both would rewrite the Service forever."""
     return _refused(
         name,
         "SW0424",

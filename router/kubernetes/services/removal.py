@@ -1,4 +1,4 @@
-"""Giving back what is ours in a namespace: adopted Services as they were, made ones deleted."""
+"""Gives back our objects of a namespace: restores adopted Services, deletes made ones."""
 
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, delete, patch
@@ -8,14 +8,14 @@ from router.model.errors import ConfigError
 
 
 def restore(snapshot: Snapshot) -> tuple[tuple[Change, ...], tuple[ConfigError, ...]]:
-    """Everything of ours undone: adopted Services as they were, those that we made deleted."""
+    """The changes that restore all adopted Services and delete all made ones."""
     changes: list[Change] = []
     findings: list[ConfigError] = []
     for service in ours(snapshot):
         change, finding = undone(service)
         changes += [change] if change else []
         findings += [finding] if finding else []
-    # Their ServiceImports are owned by them.
+    # They own their ServiceImports.
     changes += [delete(service) for _, service in derived(snapshot)]
     return (*changes, *headless.deletions(snapshot)), tuple(findings)
 
@@ -40,9 +40,9 @@ def derived(snapshot: Snapshot) -> list[tuple[str, Object]]:
 
 
 def undone(service: Object) -> tuple[Change | None, ConfigError | None]:
-    """What gives the Service back, or why that cannot be done."""
+    """The change that gives the Service back, or why that is impossible."""
     if not adoption.is_adopted(service):
-        # Skupper makes its own again; handed over, it would keep ours when it lets go.
+        # Skupper makes its own again; a Service handed over to it would keep our parts.
         if owned_services.is_claimed(service) and not adoption.is_skuppers(service):
             return patch(service, owned_services.handed_over(service)), None
         return delete(service), None

@@ -1,4 +1,4 @@
-"""Which addresses of the network get a Service here, and why others do not."""
+"""Addresses of the network that get a Service here, and why others do not."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -23,15 +23,15 @@ _TAKEN_NAMES: Final = frozenset(
 
 
 def is_service_name(name: str) -> bool:
-    """Whether a Service of ours may be called so."""
+    """Whether a Service of ours may have that name."""
     is_taken = name in _TAKEN_NAMES or name.startswith("spillway-")
     return _SERVICE_NAME.match(name) is not None and not is_taken
 
 
 class ServicesAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """From what a plan is computed. ``options`` None: ``skupper-site`` cannot be read.
+    """Inputs of a plan. ``options`` None: ``skupper-site`` is unreadable.
 
-    ``declared``: the declarations in force everywhere; ``local``: which of them this site makes.
+    ``declared``: the declarations in force everywhere; ``local``: those that this site makes.
     """
 
     snapshot: Snapshot
@@ -43,7 +43,7 @@ class ServicesAsked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Choice:
-    """The addresses ``chosen``, with the ``findings`` about others; ``again_at``: choose anew."""
+    """The addresses ``chosen``, with ``findings`` about others; ``again_at``: choose again."""
 
     __slots__ = ("_asked", "_beside", "again_at", "chosen", "fights", "findings")
 
@@ -58,11 +58,11 @@ class Choice:
             self._choose(asked.options)
 
     def _choose(self, options: SiteOptions) -> None:
-        """Those that are wanted here and can have one."""
+        """Choose the addresses that are wanted here and can have a Service."""
         left = limits.SERVICE_PORTS_UNASKED_MAX
         for name, spec in sorted(self._asked.declared.items(), key=self._by_standing):
             if spec.routing_key or not self._is_wanted(name, options):
-                continue  # Of a routing key a Listener says where: `listener_services`.
+                continue  # Listeners choose the name for a routing key: `listener_services`.
             if not self._can_be_led(name, spec, options):
                 continue
             if name not in self._asked.wishes and name not in self._asked.local:
@@ -74,7 +74,7 @@ class Choice:
         self.fights = self.fights.only(frozenset(self.chosen) | self._fought())
 
     def _by_standing(self, declared: tuple[str, ServiceSpec]) -> tuple[bool, str]:
-        """Those that have a Service first: whoever declares more takes nothing from them."""
+        """Sort key: addresses with a Service first, so that new declarations displace none."""
         found = self._asked.snapshot.get("Service", declared[0])
         return found is None or not owned_services.is_made(found), declared[0]
 

@@ -1,14 +1,14 @@
-"""What the Services of a namespace shall be, so that clients of each address reach the routers.
+"""The wanted Services of a namespace, with which clients of each address reach the routers.
 
-An address of the network gets a Service of its name. One that exists and is not ours is adopted
-(`adoption`) only if somebody in this namespace asked for the address: no other site can take over
-a name here. What cannot be done becomes a finding, and everything else goes on.
+An address of the network gets a Service of its name. An existing foreign Service is adopted
+(`adoption`) only if a user in this namespace asked for the address: no other site can take over a
+name here. An impossible change becomes a finding, and everything else goes on.
 
-Findings: SW0420 another Service has the name; SW0421 it is of a kind that cannot be adopted;
-SW0422 it has ports that the address lacks; SW0423 selectors may not be rewritten; SW0424 another
-router serves it; SW0425 somebody keeps putting it back; SW0426 no Service can have that name;
-SW0427 no inner port is left; SW0428 the API refused a change (`leader.service_writer`);
-SW0429 what it was before cannot be read.
+Findings: SW0420 another Service has the name; SW0421 it is of a kind that cannot be adopted; SW0422
+it has ports that the address lacks; SW0423 selectors may not be rewritten; SW0424 another router
+serves it; SW0425 another program keeps putting it back; SW0426 no Service can have that name;
+SW0427 no inner port is left; SW0428 the API refused a change (`leader.service_writer`); SW0429 its
+original cannot be read.
 """
 
 import re
@@ -37,14 +37,14 @@ __all__ = ["Memory", "ServicePlan", "plan", "restore"]
 NO_LISTENERS: Final[Mapping[str, ListenerSpec]] = {}
 _ASKING: Final = ("Deployment", "StatefulSet", "DaemonSet")
 """Kinds whose annotations ask for Services, beside those that are always read."""
-_POD_NAME: Final = re.compile(r".+-[0-9]+\Z")  # Of a StatefulSet.
+_POD_NAME: Final = re.compile(r".+-[0-9]+\Z")  # Name of a StatefulSet's pod.
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """What of earlier plans counts for the next one; a new one after a restart.
+    """Results of earlier plans that the next one needs; a new one after a restart.
 
-    ``declared``: addresses that were heard of since ``began_at``: one that is not among them may
-    only be out of reach, and what leads to it stays for the TTL.
+    ``declared``: addresses that were heard of since ``began_at``. Another address may only be out
+    of reach, so its Service stays for the TTL.
     """
 
     began_at: float
@@ -54,8 +54,10 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """``changes`` in their order; ``inner_ports``, ``promised`` for `Wanted`; ``again_at``: when to
-    plan again."""
+    """``changes`` in their order; ``inner_ports``, ``promised`` for `Wanted`.
+
+    ``again_at``: when to plan again.
+    """
 
     changes: tuple[Change, ...]
     inner_ports: dict[ServiceKey, int]
@@ -80,18 +82,22 @@ def plan(
     imported: Collection[str] = (),
     listeners: Mapping[str, ListenerSpec] = NO_LISTENERS,
 ) -> ServicePlan:
-    """The changes that are due, computed from nothing but these.
+    """The due changes, computed only from these inputs.
 
-    ``declared``: the declarations in force everywhere; ``local``: which of them this site makes.
-    ``options`` None (``skupper-site`` cannot be read): all stays as it is, and inner ports too.
-    Deleting a site is `restore`. A Service goes only when all that may ask for it could be read.
-    ``may_name_pods``: EndpointSlices may be written here, which a
-    namespace's administrator can not grant; without it the address of a headless StatefulSet of
-    another site leads to any of its pods, and each is reached by its own name alone. None: not
-    known yet, so such an address stays as it is. ``exported``: addresses that get no Service of
-    their name, since they are exports of the Multi-Cluster Services API; of these ``imported`` get
-    inner ports, and `multicluster.imports` makes their Services. ``listeners``: the site's Listener
-    documents, of which those with a `host` ask for a Service of that name.
+    ``declared``: the declarations in force everywhere; ``local``: those that this site makes.
+    ``options`` None (``skupper-site`` is unreadable): everything stays, including inner ports.
+    ``may_name_pods``: EndpointSlices may be written here, which a namespace's administrator cannot
+    grant. Without it the address of another site's headless StatefulSet leads to any of its pods,
+    and each pod is reached only by its own name. None: not known yet, so such an address stays as
+    it is.
+    ``exported``: addresses that get no Service of their name, since they are exports of the
+    Multi-Cluster Services API; the ``imported`` ones of these get inner ports, and
+    `multicluster.imports` makes their Services.
+    ``listeners``: the site's Listener documents; those with a `host` ask for a Service of that
+    name.
+
+    `restore` deletes a site's Services. A Service is removed only if all objects that may ask for
+    it could be read.
     """
     asked = ServicesAsked(
         snapshot=snapshot,
@@ -111,10 +117,11 @@ def plan(
 
 
 class _Planner:
-    """One plan in the making. ``_chosen``: addresses that get a Service here.
+    """Builds one plan. ``_chosen``: addresses that get a Service here.
 
-    ``_beside_skupper``: what Listeners want of Services that Skupper still has. The routers listen
-    for it: before the Service comes here, and after it went back, until all clients went too.
+    ``_beside_skupper``: ports that Listeners want of Services that Skupper still has. The routers
+    listen for them before the Service comes here, and after it went back until all clients have
+    gone.
     """
 
     __slots__ = (
@@ -152,7 +159,7 @@ class _Planner:
             self._judge_hosts(is_wanted=asked.options.service_controller)
 
     def _judge_hosts(self, *, is_wanted: bool) -> None:
-        """Those are left that are wanted here and can have a Service."""
+        """Keep the hosts that are wanted here and can have a Service."""
         for host, ports in list(self._hosts.items()):
             error = obstacle(self._asked.snapshot, host, ports, host in self._chosen)
             if error is not None or not is_wanted:
@@ -162,9 +169,9 @@ class _Planner:
                 del self._hosts[host]
 
     def assign(self, reserved: frozenset[int], imported: Mapping[str, ServiceSpec]) -> None:
-        """A number for each port of those chosen and ``imported``, and of what leads here still.
+        """Assign a number to each port of chosen and ``imported`` addresses, and of our Services.
 
-        Clients of a Service that is given back come here until that is done.
+        Clients of a Service that is given back still come here until that is done.
         """
         led = map(name_of, self._ours)
         leading = {name: self._asked.declared[name] for name in led if name in self._asked.declared}
@@ -193,7 +200,7 @@ class _Planner:
             )
 
     def _has_no_address(self, name: str, spec: ServiceSpec) -> bool:
-        """Whether it leads to pods by their names, and so to no router by its own."""
+        """Whether the address leads to pods by their names, and so to no router by its own."""
         if spec.headless != name:
             return False
         found = self._asked.snapshot.get("Service", name)
@@ -216,7 +223,7 @@ class _Planner:
     # Changes --------------------------------------------------------------------------------
 
     def lead(self, options: SiteOptions) -> None:
-        """A Service for each of those chosen."""
+        """Plan a Service for each chosen address and host."""
         for name, spec in self._chosen.items():
             found = self._asked.snapshot.get("Service", name)
             if found is not None and "deletionTimestamp" in metadata(found):
@@ -247,7 +254,7 @@ class _Planner:
     def _lead_headless(
         self, name: str, spec: ServiceSpec, found: Object | None, options: SiteOptions
     ) -> None:
-        """Names of pods that are elsewhere, below a name that has no address of its own."""
+        """Plan names of remote pods, below a name without an address."""
         if self._may_name_pods is None:
             return
         if found is None or owned_services.is_made(found):
@@ -271,7 +278,7 @@ class _Planner:
     def _fresh(self, name: str, spec: ServiceSpec, options: SiteOptions) -> Object:
         marked, noted = self._marks(name, options)
         inner = {port: self._inner[ServiceKey(name, port)] for port in spec.ports}
-        # Of plaintext HTTP/2 alone: routers of clusters need to be told, and nothing else can tell.
+        # Only for plaintext HTTP/2: routers of clusters cannot detect it.
         is_h2c = spec.protocol == "http2" and not spec.tls_cert
         wish = self._asked.wishes.get(name)
         return owned_services.service(
@@ -302,7 +309,7 @@ class _Planner:
         return tuple((key, self._inner[key]) for key in keys)
 
     def undo(self, options: SiteOptions) -> None:
-        """What leads to the routers and is not wanted any more."""
+        """Plan the removal of Services that lead to the routers and are not wanted any more."""
         ttl_s = options.service_sync_site_ttl_s
         led: set[str] = set()
         for service in self._ours:
@@ -324,7 +331,7 @@ class _Planner:
         if name in self._asked.declared or name in self._memory.declared:
             return False
         if owned_services.made(service).keys:
-            return False  # A Listener of this namespace asked for it, and no more.
+            return False  # A Listener of this namespace asked for it, but does not any more.
         if self._asked.now >= self._memory.began_at + ttl_s:
             return False
         was = adoption.original(service)
@@ -342,7 +349,7 @@ class _Planner:
         self._findings.append(error)
 
     def result(self) -> ServicePlan:
-        """The plan: first what is given back, then what is made."""
+        """The plan: deletions first, then everything else."""
         ours = frozenset(name_of(service) for service in self._ours)
         heard = frozenset(self._asked.declared)
         memory = msgspec.structs.replace(

@@ -1,13 +1,13 @@
-"""Who answers for an address while Skupper's router runs in the same namespace.
+"""Which router answers for an address while Skupper's router runs in the same namespace.
 
-Skupper runs beside when its Deployment ``skupper-router`` is there. Then an annotated object is
+Skupper runs beside ours if its Deployment ``skupper-router`` exists. Then an annotated object is
 
-- **ours** when it says so (``spillway.dev/migrated: "true"``), or when a ConfigMap with documents
+- **ours** if it is marked so (``spillway.dev/migrated: "true"``), or if a ConfigMap with documents
   has a Service or Connector of its address;
-- else **Skupper's** when Skupper's service controller is there (it acts on each annotated object),
-  or when Skupper has the address: it is a key of ``skupper-services``, or the Service of that name
-  leads to Skupper's router;
-- else ours: nobody of Skupper looks at it.
+- else **Skupper's** if Skupper's service controller exists (it acts on each annotated object), or
+  if Skupper has the address: it is a key of ``skupper-services``, or the Service of that name leads
+  to Skupper's router;
+- else ours: no part of Skupper acts on it.
 """
 
 from collections.abc import Collection, Mapping
@@ -59,7 +59,7 @@ class Beside:
 
 
 def _is_without_service(text: str) -> bool:
-    """Whether an entry of ``skupper-services`` says that there shall be no Service here."""
+    """Whether an entry of ``skupper-services`` wants no Service here."""
     if "Never" not in text:
         return False
     try:
@@ -70,12 +70,12 @@ def _is_without_service(text: str) -> bool:
 
 
 def is_migrated(found: Object) -> bool:
-    """Whether an annotated object says that it is ours."""
+    """Whether an annotated object is marked as ours."""
     return texts.boolean(annotations(found).get(names.MIGRATED, "").strip()) is True
 
 
 def is_skuppers_own(found: Object) -> bool:
-    """Whether it is a part of Skupper's installation and nobody's application."""
+    """Whether the object is a part of Skupper's installation rather than an application."""
     return labels(found).get("app.kubernetes.io/part-of", "").startswith("skupper")
 
 

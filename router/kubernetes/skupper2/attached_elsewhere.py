@@ -1,7 +1,7 @@
-"""AttachedConnectors of other namespaces, as AttachedConnectorBindings of the site name them. Pure.
+"""AttachedConnectors of other namespaces that AttachedConnectorBindings of the site name. Pure.
 
 Both objects must agree: the binding names the namespace and, by its own name, the connector; the
-connector names the namespace of the site. What another namespace holds beside that is not read.
+connector names the namespace of the site. Other objects of another namespace are not read.
 """
 
 from collections.abc import Iterable
@@ -20,8 +20,10 @@ UNREADABLE, TOO_MANY = "SW0432", "SW0438"
 
 
 class AttachedElsewhere(msgspec.Struct, frozen=True):
-    """``namespaces``: those that bindings name. ``found``: their connectors. ``unknown``: bindings,
-    by source, of which the other namespace has not said yet whether there is a connector.
+    """``namespaces``: named by bindings. ``found``: their connectors.
+
+    ``unknown``: sources of bindings whose connector is not known yet, since the other namespace has
+    not been read.
     """
 
     namespaces: frozenset[str] = frozenset()
@@ -31,7 +33,7 @@ class AttachedElsewhere(msgspec.Struct, frozen=True):
 
 
 def read(objects: Iterable[V2Object], snapshot: Snapshot) -> AttachedElsewhere:
-    """What the bindings among ``objects`` find in other namespaces."""
+    """The connectors in other namespaces that the bindings among ``objects`` name."""
     namespaces: set[str] = set()
     found: list[V2Object] = []
     unknown: set[str] = set()
@@ -59,14 +61,16 @@ def read(objects: Iterable[V2Object], snapshot: Snapshot) -> AttachedElsewhere:
 
 
 def namespace_of(spec: object) -> str:
-    """The namespace that a binding names; empty: none that could be one."""
+    """The namespace that a binding names; empty: it names no valid one."""
     named = part(spec, "connectorNamespace")
     return named if isinstance(named, str) and is_name(named) else ""
 
 
 def unbound(objects: Iterable[V2Object], namespace: str) -> frozenset[str]:
-    """Sources of AttachedConnectors that name another site than that of ``namespace``, or whose
-    binding names another namespace or is gone: what they said before does not stay in force.
+    """Sources of AttachedConnectors without a valid binding, which must not stay in force.
+
+    They name another site than that of ``namespace``, or their binding is gone or names another
+    namespace.
     """
     listed = list(objects)
     bindings = {
@@ -84,12 +88,12 @@ def unbound(objects: Iterable[V2Object], namespace: str) -> frozenset[str]:
 
 
 def source_of(namespace: str, name: str) -> str:
-    """How findings name an AttachedConnector of another namespace."""
+    """The name of another namespace's AttachedConnector in findings."""
     return f"{CONNECTOR}/{namespace}/{name}"
 
 
 def is_unread(binding: Object, snapshot: Snapshot) -> bool:
-    """Whether the namespace that ``binding`` names has not said yet what it holds."""
+    """Whether the namespace that ``binding`` names has not been read yet."""
     there = namespace_of(binding.get("spec"))
     other = snapshot.others.get(there)
     is_known = other is not None and CONNECTOR in other.objects

@@ -1,4 +1,4 @@
-"""Objects that are done with: of these nothing is read any more, and no status written."""
+"""Completed objects, which are no longer read and whose status is no longer written."""
 
 from router.documents.skupper2.links import is_ours
 from router.kubernetes.objects.objects import Object, part
@@ -7,8 +7,7 @@ from router.kubernetes.objects.objects import Object, part
 def is_completed(found: Object) -> bool:
     """Whether this AccessToken was redeemed, or Skupper made the token of this AccessGrant.
 
-    Another status would make Skupper redeem the AccessToken again, and loses the AccessGrant's
-    token.
+    Another status would make Skupper redeem the AccessToken again, or lose the AccessGrant's token.
     """
     match found.get("kind"):
         case "AccessToken":
@@ -20,7 +19,7 @@ def is_completed(found: Object) -> bool:
 
 
 def is_granted(grant: Object) -> bool:
-    """Whether a site of Spillway made the token that the status of an AccessGrant has."""
+    """Whether a Spillway site made the token in the status of an AccessGrant."""
     url = part(grant, "status", "url")
     return isinstance(url, str) and is_ours(url)
 

@@ -1,8 +1,8 @@
-"""Which controller acts on the objects of Skupper v2 in a namespace.
+"""The controller that acts on the objects of Skupper v2 in a namespace.
 
-ConfigMap ``skupper`` decides where it says something: every controller of Skupper leaves a
-namespace alone that names another one, at once. Where it says nothing, Spillway acts unless
-Skupper's router runs in the namespace or a Site has the status of another controller.
+ConfigMap ``skupper`` decides if it names a controller: every controller of Skupper at once leaves a
+namespace alone that names another one. If it names none, Spillway acts unless Skupper's router runs
+in the namespace or a Site has the status of another controller.
 """
 
 import msgspec
@@ -12,7 +12,10 @@ from router.kubernetes.objects.objects import Object, Snapshot, is_going, labels
 
 
 class ActingController(msgspec.Struct, frozen=True):
-    """``other``: who acts instead of Spillway; empty: Spillway. ``why``: what says so."""
+    """``other``: the controller that acts instead of Spillway; empty: none.
+
+    ``why``: the object that shows it.
+    """
 
     other: str = ""
     why: str = ""
@@ -42,14 +45,14 @@ def controller_of(snapshot: Snapshot) -> ActingController:
 
 
 def named_controller(claim: Object | None, namespace: str) -> str:
-    """What ConfigMap ``skupper`` of ``namespace`` names; empty: nothing. Ours has two spellings."""
+    """The controller that ConfigMap ``skupper`` names; empty: none. Ours has two spellings."""
     text = part(claim, "data", names.CONTROLLER_KEY)
     named = text.strip() if isinstance(text, str) else ""
     return names.ROUTER if named == f"{namespace}/{names.ROUTER}" else named
 
 
 def is_of_v2(deployment: Object) -> bool:
-    """Whether it is of Skupper v2; v1's has the same name and looks at none of these objects."""
+    """Whether it is of Skupper v2; v1's has the same name and reads none of these objects."""
     owners = metadata(deployment).get("ownerReferences")
     return labels(deployment).get(names.SKUPPER_TYPE) == "site" or any(
         isinstance(owner, dict) and owner.get("kind") == "Site"

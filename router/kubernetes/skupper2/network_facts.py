@@ -1,4 +1,4 @@
-"""What the router knows of the network, as far as a status of Skupper v2 shows it."""
+"""Facts about the network from the router, as far as statuses of Skupper v2 show them."""
 
 from collections.abc import Collection, Mapping
 
@@ -25,7 +25,7 @@ class KeyFacts(msgspec.Struct, frozen=True):
 
 
 class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """``links`` by name, ``keys`` by service, ``sites`` by id: those reached, this one included."""
+    """``links`` by name, ``keys`` by service, ``sites`` by id: the reachable ones and this one."""
 
     version: str
     is_ready: bool
@@ -35,9 +35,10 @@ class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GrantFacts(msgspec.Struct, frozen=True):
-    """``redeemed``: AccessTokens whose link has its certificate. ``granted``: AccessGrants with a
-    token of this site, and how often it was redeemed. ``useless``: why nobody can redeem the token
-    of one of these, though it has uses left.
+    """``redeemed``: AccessTokens whose link has its certificate.
+
+    ``granted``: AccessGrants with a token of this site, and how often it was redeemed.
+    ``useless``: why a token of these cannot be redeemed although it has uses left.
     """
 
     redeemed: Collection[str] = ()

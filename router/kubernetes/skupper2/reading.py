@@ -1,6 +1,6 @@
 """Objects of Skupper v2 beside v1's objects and documents: one picture of both.
 
-Of a name that both say, v1's object or document counts; of two objects of v2 the older one.
+If two have the same name, v1's object or document counts; of two objects of v2, the older one.
 """
 
 from collections.abc import Mapping
@@ -35,17 +35,18 @@ _PORT: Final = "a routing key leads to one port"
 
 
 class V2Picture(msgspec.Struct, frozen=True):
-    """``picture`` with what objects of v2 say. ``site``: the Site object that is this site.
+    """``picture`` with the objects of v2. ``site``: the Site object that is this site.
 
-    ``controller``: who acts on them. ``tokens``, ``grants``: AccessTokens and AccessGrants that
-    ask for something, by name. ``bound``: other namespaces that AttachedConnectorBindings name.
-    ``unbound``: sources of AttachedConnectors that have no binding of theirs any more.
+    ``controller``: the controller that acts on them.
+    ``tokens``, ``grants``: AccessTokens and AccessGrants that need work, by name.
+    ``bound``: other namespaces that AttachedConnectorBindings name.
+    ``unbound``: sources of AttachedConnectors that no longer have a binding.
     """
 
     picture: NamespacePicture
     controller: ActingController = ActingController()
     site: str = ""
-    is_used: bool = False  # The namespace has such objects.
+    is_used: bool = False  # Whether the namespace has such objects.
     tokens: Mapping[str, TokenRequest] = {}
     grants: Mapping[str, GrantRequest] = {}
     bound: frozenset[str] = frozenset()
@@ -53,7 +54,7 @@ class V2Picture(msgspec.Struct, frozen=True):
 
 
 def read(picture: NamespacePicture, snapshot: Snapshot, defaults: SiteDefaults) -> V2Picture:
-    """What the objects of ``snapshot`` add to ``picture``."""
+    """``picture`` with the v2 objects of ``snapshot``."""
     objects = _objects(snapshot)
     if not objects:
         return V2Picture(picture)
@@ -74,7 +75,7 @@ def read(picture: NamespacePicture, snapshot: Snapshot, defaults: SiteDefaults) 
 
 
 def _objects(snapshot: Snapshot) -> list[V2Object]:
-    """All that ask for something and are not being deleted, the oldest first."""
+    """All active objects that are not being deleted, the oldest first."""
     found = [
         one
         for kind in KINDS
@@ -115,7 +116,7 @@ def _with_errors(picture: NamespacePicture, errors: list[ConfigError]) -> Namesp
 
 
 class _Joined:
-    """One picture in the making."""
+    """Builds one picture."""
 
     def __init__(
         self, picture: NamespacePicture, snapshot: Snapshot, defaults: SiteDefaults
@@ -133,7 +134,7 @@ class _Joined:
         self._errors: list[ConfigError] = []
 
     def take(self, objects: list[V2Object]) -> None:
-        """Add what ``objects`` say."""
+        """Add ``objects``."""
         secrets = (
             taken_apart({**one, "kind": "Secret"}, f"Secret/{name}")
             for name, one in sorted(self._snapshot.of("Secret").items())
@@ -152,14 +153,14 @@ class _Joined:
         for name in sorted(used - self._carried):
             self._documents.append(self._aged(services[name]))
         for token in found.tokens:
-            if token.url:  # Of an AccessToken; a Link has a Secret.
+            if token.url:  # From an AccessToken; a Link has a Secret.
                 self._access[token.name] = token
             else:
                 self._take_link(token)
         self._grants = {grant.name: grant for grant in found.grants}
 
     def result(self) -> V2Picture:
-        """All of it."""
+        """The complete picture."""
         linked = self._named_by.keys()
         kept = (
             one
@@ -209,7 +210,7 @@ class _Joined:
         self._documents.append(msgspec.structs.replace(document, source=request.source))
 
     def _compare(self, request: SiteRequest, options: SiteOptions) -> None:
-        """ConfigMap ``skupper-site`` comes first; say in what the Site differs from it."""
+        """Report the Site's differences from ConfigMap ``skupper-site``, which comes first."""
         if request.name != options.name:
             self._find(
                 request.source,
@@ -220,7 +221,7 @@ class _Joined:
             return
         self._site = request.name
         if is_of_site(self._snapshot.get("ConfigMap", names.SITE_CONFIGMAP)):
-            return  # The site controller makes it follow the Site.
+            return  # The site controller keeps it in line with the Site.
         mode = "edge" if request.edge else "interior"
         for flag, field, wanted, now in (
             ("--ingress", "linkAccess", request.ingress, options.ingress),
@@ -239,13 +240,13 @@ class _Joined:
     # Services -------------------------------------------------------------------------------
 
     def _may(self, document: Document, named: tuple[str, ...]) -> bool:
-        """Whether ``document`` counts beside v1's objects and documents; notes why not.
+        """Whether ``document`` counts beside v1's objects and documents; records a finding if not.
 
         ``named``: the services of its keys.
         """
         other = self._taken.get((document.kind, document.name))
         if other is not None and other.spec == document.spec:
-            return False  # A migrated object: its document says the same.
+            return False  # A migrated object: its document is equal.
         if other is not None:
             self._find(
                 document.source,
@@ -273,7 +274,7 @@ class _Joined:
         return True
 
     def _aged(self, document: Document) -> Document:
-        """As old as the oldest object that names its key: every replica then says the same."""
+        """The document, as old as the oldest object that names its key: equal at every replica."""
         found = self._snapshot.at(document.source)
         made_at_s = seconds_of(created_at(found)) if found is not None else None
         return msgspec.structs.replace(document, declared_at_s=made_at_s)
@@ -308,7 +309,7 @@ class _Joined:
             reason = f"{own.source} has a Link of that name, which counts for cost and state"
             self._find(source, "metadata.name", reason, "Say it at one of the two", "warning")
             return
-        # What the Secret's annotations say; `result` leaves that document out.
+        # From the Secret's annotations; `result` leaves that document out.
         own = self._taken.get(("Link", token.name))
         if own is not None and own.source != _secret(token.name):
             own = None
@@ -330,7 +331,7 @@ def _services_of(document: Document) -> tuple[str, ...]:
 
 
 def _as_info(note: ConfigError) -> ConfigError:
-    """What has no effect degrades nothing, for as long as the object is there."""
+    """``note`` as info: an object without effect must not degrade the site while it exists."""
     return ConfigError(
         note.source, note.path, note.reason, hint=note.hint, code=note.code, severity="info"
     )

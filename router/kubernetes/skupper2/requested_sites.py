@@ -1,4 +1,4 @@
-"""The site that a Site of Skupper v2 asks for, as ConfigMap ``skupper-site`` would state it."""
+"""The site that a Site of Skupper v2 asks for, in the form of ConfigMap ``skupper-site``."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ from router.model.errors import ConfigError
 
 
 class SiteWish(msgspec.Struct, frozen=True):
-    """A site for the namespace of ``site``. ``config_map`` None: ``errors`` say why not."""
+    """A site for the namespace of ``site``. ``config_map`` None: ``errors`` have the reasons."""
 
     site: Object
     config_map: Mapping[str, Any] | None
@@ -30,14 +30,14 @@ class SiteWish(msgspec.Struct, frozen=True):
 
 
 def is_of_site(config_map: Object | None) -> bool:
-    """Whether the site controller made this ConfigMap ``skupper-site`` of a Site."""
+    """Whether the site controller made this ConfigMap ``skupper-site`` from a Site."""
     return config_map is not None and labels(config_map).get(names.V2_SITE_LABEL) == "true"
 
 
 def requested_config_map(request: SiteRequest) -> dict[str, Any]:
-    """ConfigMap ``skupper-site`` of a site as ``request`` asks for it.
+    """ConfigMap ``skupper-site`` for the site of ``request``.
 
-    No service sync: in v2 a site listens for what its Listeners name, and for nothing else.
+    Without service sync: in v2 a site listens only for the services that its Listeners name.
     """
     return {
         "kind": "ConfigMap",
@@ -53,10 +53,10 @@ def requested_config_map(request: SiteRequest) -> dict[str, Any]:
 
 
 def site_wish(snapshot: Snapshot, *, openshift: bool, explicit: bool) -> SiteWish | None:
-    """The site that the oldest Site of ``snapshot`` asks for; None: it is not for us to make one.
+    """The site that the oldest Site of ``snapshot`` asks for; None: it is not ours to make.
 
-    ``snapshot`` also has what `controller_of` reads. ``explicit``: only where ConfigMap ``skupper``
-    names Spillway, since a controller of Skupper takes all other namespaces.
+    ``snapshot`` also has the objects that `controller_of` reads. ``explicit``: only if ConfigMap
+    ``skupper`` names Spillway, since a controller of Skupper takes all other namespaces.
     """
     found = sorted(
         (one for one in snapshot.of("Site").values() if not is_going(one)),

@@ -1,8 +1,8 @@
 """The `/status` of objects of Skupper v2, in the words of Skupper's own controller.
 
 A condition has the reason Ready, Pending or Error. ``status`` and ``message`` are those of the
-first condition, in their order, that is not true. `Matched` asks for more than
-Skupper does: some reachable site has a target that is ready now.
+first condition, in their order, that is not true. `Matched` requires more than in Skupper: some
+reachable site has a target that is ready now.
 """
 
 from collections.abc import Iterator, Mapping
@@ -43,16 +43,16 @@ _NO_MATCH: Final = "No matches for selector"
 _NO_TARGET: Final = "No matching connectors: no reachable site has a ready target"
 _STRATEGIES: Final = ("priority", "weighted")
 _OF_TOKENS: Final = ("url", "code", "ca", "expirationTime", "redemptions")
-"""Fields of an AccessGrant's status that say what its token is."""
+"""Fields of an AccessGrant's status that hold its token."""
 _WITHOUT_READY: Final = ("MultiKeyListener", "AccessToken")
 """Kinds that never get a condition `Ready`."""
 
 V2Statuses = Mapping[tuple[str, str], Mapping[str, Any]]
-"""What the status of an object should be, by (kind, name)."""
+"""The wanted status of each object, by (kind, name)."""
 
 
 class StatusInputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What statuses are made of. ``connectors``: with the addresses of their pods.
+    """The inputs of statuses. ``connectors``: with the addresses of their pods.
 
     ``errors``: all findings of the namespace. ``now``: RFC 3339, UTC.
     """
@@ -69,9 +69,9 @@ class StatusInputs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def statuses(inputs: StatusInputs) -> V2Statuses:
-    """Of each object whose status may be written and that is left to nobody else.
+    """The status of each object that is ours and may be written.
 
-    An AttachedConnector of another namespace has NAMESPACE/NAME for its name.
+    The name of an AttachedConnector of another namespace is NAMESPACE/NAME.
     """
     if inputs.seen.controller.other:
         return {}
@@ -89,9 +89,9 @@ def statuses(inputs: StatusInputs) -> V2Statuses:
 
 
 def _elsewhere(inputs: StatusInputs, made: "_Statuses") -> dict[tuple[str, str], Mapping[str, Any]]:
-    """Of AttachedConnectors of other namespaces that bindings of this site name.
+    """Statuses of AttachedConnectors of other namespaces that bindings of this site name.
 
-    Whether they may be written is known only when it is tried.
+    Only an attempt shows whether they may be written.
     """
     found: dict[tuple[str, str], Mapping[str, Any]] = {}
     for name, binding in inputs.snapshot.of(BINDING).items():
@@ -106,10 +106,10 @@ def _elsewhere(inputs: StatusInputs, made: "_Statuses") -> dict[tuple[str, str],
 
 
 def without_site(found: Object, namespace: str, now: str) -> dict[str, Any] | None:
-    """The status of an object that a router left behind as it went with its site.
+    """The status of an object that a router left behind when its site was deleted.
 
-    None: it stays as it is. What the token of an AccessGrant was stays, so that nothing grants
-    another one. ``namespace``: its own.
+    None: it stays as it is. The token fields of an AccessGrant stay, so that no router grants
+    another token. ``namespace``: the site's.
     """
     kind = str(found.get("kind"))
     was = part(found, "status", "conditions")
@@ -132,22 +132,22 @@ def _first_condition(kind: str) -> str:
 
 
 class _Told(msgspec.Struct):
-    """Conditions in their order, and the further fields of a status."""
+    """Conditions in their order, and the other fields of a status."""
 
     conditions: list[Condition]
     fields: dict[str, Any]
 
 
 class _Statuses:
-    """The statuses of one moment."""
+    """The statuses at one moment."""
 
     def __init__(self, inputs: StatusInputs) -> None:
         self._inputs, self._facts = inputs, inputs.facts
         self._wrong: dict[str, ConfigError] = {}
-        self._services = {  # Those that no Listener gets, by their source.
+        self._services = {  # Errors of Services that no Listener gets, by their source.
             error.source: error for error in inputs.errors if error.code in (_NO_SERVICE, _SKUPPERS)
         }
-        self._unused: dict[str, list[str]] = {}  # What has no effect, by object.
+        self._unused: dict[str, list[str]] = {}  # Fields without effect, by object.
         for error in inputs.errors:
             if error.severity == "error" and error.code != _NO_PODS:
                 self._wrong.setdefault(error.source, error)
@@ -162,7 +162,7 @@ class _Statuses:
         }
 
     def of(self, kind: str, name: str, found: Object) -> dict[str, Any] | None:
-        """The status of one object; None: Spillway says nothing about it."""
+        """The status of one object; None: Spillway writes none."""
         wrong = self._wrong.get(f"{kind}/{name}")
         if kind == BINDING and wrong is None:
             wrong = self._wrong.get(source_of(namespace_of(found.get("spec")), name))
@@ -279,7 +279,7 @@ class _Statuses:
         ]
 
     def _redeemed(self, name: str, configured: Condition) -> Condition:
-        """Of an AccessToken: whether its link has a certificate, else what keeps it from that."""
+        """Condition of an AccessToken: whether its link has a certificate, else the obstacle."""
         if not configured.is_true or name in self._inputs.access.redeemed:
             return configured
         problem = self._wrong.get(f"Secret/{name}")
@@ -333,7 +333,7 @@ class _Statuses:
         told.fields["strategy"] = {word: {"routingKeysReachable": keys} for word, keys in reached}
 
     def _reached(self, found: Object) -> Iterator[tuple[str, Any]]:
-        """Of each strategy of the object, the keys with a target, as its spec lists them."""
+        """For each strategy of the object, the keys with a target, in the order of its spec."""
         for word in _STRATEGIES:
             keys = part(found, "spec", "strategy", word, "routingKeys")
             if isinstance(keys, list):
@@ -352,7 +352,7 @@ class _Statuses:
         return self._facts.keys.get(service_of(key), KeyFacts())
 
     def _selected(self, connector: str) -> list[dict[str, str]]:
-        """The pods that take connections, as Skupper counts them."""
+        """The pods that take connections, counted as Skupper does."""
         pods = {(t.host, t.name) for t in self._targets(connector) if not t.unusable}
         listed = [{"name": name, "ip": host} for host, name in sorted(pods)]
         return listed[: limits.STATUS_ITEMS_MAX]

@@ -1,7 +1,7 @@
 """The namespace's part of a cluster set: ServiceExports and ServiceImports, mirrored and planned.
 
-Nothing is asked for before the site switches `mcs` on. What the kinds mean is decided by
-`kubernetes.multicluster`; a kind that vanishes leaves its objects as they were last seen.
+No request is made before the site turns `mcs` on. `kubernetes.multicluster` decides what the kinds
+mean; a kind that vanishes leaves its objects as they were last seen.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ log = logging.getLogger("router.kubernetes")
 
 
 class ClusterSetPlan(msgspec.Struct, frozen=True):
-    """What to write for the cluster set. ``again_at``: when the next plan is due."""
+    """Objects to write for the cluster set. ``again_at``: when the next plan is due."""
 
     changes: tuple[Change, ...] = ()
     statuses: ReportedStatuses = {}
@@ -62,7 +62,7 @@ NOTHING: Final = ClusterSetPlan()
 
 
 class ClusterSet:
-    """Belongs to one event loop, `run` to one task. ``changed`` as of `CustomKinds`."""
+    """Belongs to one event loop, `run` to one task. ``changed``: as in `CustomKinds`."""
 
     def __init__(
         self,
@@ -82,19 +82,19 @@ class ClusterSet:
         self._switched = asyncio.Event()
         self._is_on = False
         self._reads: Sequence[ReadExport] = ()
-        self._heard: set[str] = set()  # Services of which exports were heard of.
+        self._heard: set[str] = set()  # Services whose exports were seen.
         self._may_import: bool | None = None
-        """ServiceImports may be made, changed and deleted here; None: not known yet."""
+        """Whether ServiceImports may be made, changed and deleted here; None: not known yet."""
 
     async def run(self) -> None:
-        """Mirror the kinds from the first moment that the site is in a cluster set."""
+        """Mirror the kinds as soon as the site is in a cluster set."""
         await self._switched.wait()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._kinds.run())
             tasks.create_task(self._watch_rights())
 
     async def _watch_rights(self) -> None:
-        """Learn whether ServiceImports may be written; unknown stays as it was."""
+        """Learn whether ServiceImports may be written; without an answer the last one stays."""
         while True:
             try:
                 may_import = await self._api.allows(_WRITE_IMPORTS)
@@ -108,12 +108,12 @@ class ClusterSet:
 
     @property
     def informers(self) -> Iterable[Informer]:
-        """The mirrors, of kinds that are served or not."""
+        """The mirrors of all kinds, served or not."""
         return self._kinds.informers.values()
 
     @property
     def settled(self) -> bool:
-        """It is known what the namespace exports."""
+        """Whether the namespace's exports are known."""
         return not self._is_on or (self._kinds.settled and self._may_import is not None)
 
     def read(self, picture: NamespacePicture, snapshot: Snapshot) -> NamespacePicture:
@@ -143,13 +143,13 @@ class ClusterSet:
     def names(self, exports: Exports, services: Collection[str]) -> set[str]:
         """The network's names of exported services and of their pods, of this site and others.
 
-        They get no Service of that name. ``services``: what this site declares.
+        They get no Service of that name. ``services``: declared by this site.
         """
         own = {document.name for read in self._reads for document in read.documents}
         return exports.keys() | named_pods.names_in(exports) | (own & set(services))
 
     def terms(self, services: Collection[str]) -> dict[str, ExportTerms]:
-        """Of those of ``services`` that the namespace exports."""
+        """The terms of those of ``services`` that the namespace exports."""
         return {
             read.name: read.terms
             for read in self._reads
@@ -174,18 +174,20 @@ class ClusterSet:
         may_slice: bool,
         is_gone: bool = False,
     ) -> ClusterSetPlan:
-        """What is due. ``taken``: names of Services that the network's other services have here.
-        ``may_slice``: EndpointSlices may be written. ``is_gone``: the site; who ended it takes away
-        what it made.
+        """The due changes.
+
+        ``taken``: names of Services here that belong to the network's other services.
+        ``may_slice``: EndpointSlices may be written.
+        ``is_gone``: the site was deleted; the program that deleted it also removes its objects.
 
         A service whose exports are not known (yet) keeps its import for ``ttl_s`` from the start.
         """
         if is_gone:
             return ClusterSetPlan((), _withdrawn(snapshot), ())
         if not self._switched.is_set() and not any(map(is_ours, snapshot.of("Service").values())):
-            return NOTHING  # As at nearly every site.
+            return NOTHING  # The case at nearly every site.
         if self._is_on and not self.settled:
-            return NOTHING  # What may be written decides what Services are called.
+            return NOTHING  # The permissions decide the names of Services.
         utc = stamp_now()
         settles_at = self._began_at + ttl_s
         state = ImportState(
@@ -218,7 +220,7 @@ class ClusterSet:
         return self._kinds.levels.get(kind, AccessLevel.ABSENT)
 
     def _lacking(self) -> Iterator[ConfigError]:
-        """What the cluster or a permission keeps from working, once each."""
+        """Missing kinds or permissions and their effects, once each."""
         if self._is_on and self._kinds.levels:
             yield from Availability(
                 levels=self._kinds.levels,
@@ -228,6 +230,6 @@ class ClusterSet:
 
 
 def _withdrawn(snapshot: Snapshot) -> ReportedStatuses:
-    """Statuses of exports without ours: nothing is exported here any more."""
+    """Statuses of exports without our conditions: the site exports nothing any more."""
     found = {name: conditions.withdrawn(one) for name, one in snapshot.of(EXPORT).items()}
     return {(EXPORT, name): status for name, status in found.items() if status is not None}

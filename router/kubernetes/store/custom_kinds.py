@@ -1,7 +1,7 @@
-"""Custom resources of one API group: which kinds the cluster serves, with which rights, mirrored.
+"""Custom resources of one API group: the kinds that the cluster serves, our permissions, mirrors.
 
 Discovery comes first: it is open to every account, while a kind that does not exist and one that
-may not be read are both 403. A kind that vanishes leaves its objects as they were last seen.
+may not be read both give 403. A kind that vanishes leaves its objects as they were last seen.
 """
 
 import asyncio
@@ -25,10 +25,12 @@ log = logging.getLogger("router.kubernetes")
 class CustomKinds:
     """Mirrors the kinds of one group that the cluster serves and we may read.
 
-    ``api_version`` is the version to use, ``older`` are those to use where the cluster serves more
-    of the kinds in them. ``changed`` is called with a kind after each change of its objects or of
-    `levels`. ``idle_s``: between looks while no kind may be read. `run` belongs to one task; the
-    rest may be read from any callback of its loop.
+    ``api_version`` is the version to use. One of ``older`` is used if the cluster serves more of
+    the kinds in it. ``changed`` is called with a kind after each change of its objects or of
+    `levels`.
+    ``idle_s``: seconds between checks while no kind may be read.
+
+    `run` belongs to one task; the rest may be read from any callback of its loop.
     """
 
     def __init__(
@@ -50,23 +52,23 @@ class CustomKinds:
             kind: Informer(api, Selection(kind=kind, keep=whole, custom=True), changed, rng)
             for kind in kinds
         }
-        """By kind, also of kinds that are not served (yet)."""
+        """By kind, including kinds that are not served (yet)."""
         self.levels: Mapping[str, AccessLevel] = {}
         """By kind; empty: discovery has not answered yet."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._asked_at = -inf  # For rights; the loop's time.
-        self._is_refused = False  # The server answered, and not to what was asked.
+        self._asked_at = -inf  # Last check of permissions; the loop's time.
+        self._is_refused = False  # The server answered, but not the question.
 
     @property
     def settled(self) -> bool:
-        """The first lists came, or it is known that none will."""
+        """Whether the first lists arrived, or are known not to arrive."""
         return (bool(self.levels) or self._is_refused) and all(
             self.informers[kind].settled for kind in self.informers if self._may_read(kind)
         )
 
     @property
     def vanished(self) -> list[str]:
-        """Kinds of which objects were seen that the cluster no longer serves."""
+        """Kinds that the cluster no longer serves, but of which objects were seen."""
         return [
             kind
             for kind, informer in self.informers.items()
@@ -74,7 +76,7 @@ class CustomKinds:
         ]
 
     async def run(self) -> None:
-        """Look for the kinds and mirror them until cancelled."""
+        """Discover the kinds and mirror them until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 try:
@@ -85,7 +87,7 @@ class CustomKinds:
                     wait_s = limits.WATCH_BACKOFF_MAX_S
                     if error.status != NO_ANSWER and not self._is_refused:
                         self._is_refused = True
-                        self._changed(next(iter(self.informers)))  # Nobody waits for it any more.
+                        self._changed(next(iter(self.informers)))  # Stop waiting for it.
                     if error.status == FORBIDDEN:
                         wait_s = limits.RIGHTS_LOOK_S
                 await asyncio.sleep(wait_s * self._rng.uniform(0.75, 1.25))
@@ -108,7 +110,7 @@ class CustomKinds:
                 running = kept_running(informer, f"the mirror of {kind}")
                 self._tasks[kind] = tasks.create_task(running)
             elif not self._may_read(kind) and kind in self._tasks:
-                self._tasks.pop(kind).cancel()  # What it saw last stays.
+                self._tasks.pop(kind).cancel()  # The last state stays.
                 if levels[kind] is AccessLevel.ABSENT:
                     informer.note_vanished()
             if before.get(kind) is not levels[kind]:
@@ -138,7 +140,7 @@ class CustomKinds:
             informer.note_version()
 
     async def _levels(self, served: Collection[str], *, asks_all: bool) -> dict[str, AccessLevel]:
-        """Of each kind; those not asked for again are as they were."""
+        """The level of each kind; kinds that are not checked again keep theirs."""
         found = dict.fromkeys(self.informers, AccessLevel.ABSENT)
         found |= {
             kind: level for kind, level in self.levels.items() if KINDS[kind].plural in served
@@ -148,11 +150,11 @@ class CustomKinds:
         barred = [kind for kind in kinds if found[kind] is AccessLevel.NONE and kind not in asked]
         found |= await self._ask([*asked, *barred[:1]])
         if barred and found[barred[0]] is not AccessLevel.NONE:
-            found |= await self._ask(barred[1:])  # Rights on kinds mostly come together.
+            found |= await self._ask(barred[1:])  # Permissions on kinds mostly come together.
         return found
 
     async def _ask(self, kinds: Sequence[str]) -> dict[str, AccessLevel]:
-        """All at once: a router that starts waits for the answers."""
+        """Check all kinds in parallel: a starting router waits for the answers."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 asked = [tasks.create_task(self._api.access_level(kind)) for kind in kinds]

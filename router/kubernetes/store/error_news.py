@@ -1,4 +1,4 @@
-"""What finds errors in a namespace, and tells the store when to look at them again."""
+"""Sources of errors in a namespace that notify the store of changes."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,14 +6,14 @@ from router.model.errors import ConfigError
 
 
 class FindsErrors:
-    """Tells when its ``errors`` are others, in other words than before."""
+    """Notifies a follower when the texts of its ``errors`` change."""
 
     def __init__(self) -> None:
         self._errors_changed: Callable[[], None] = _nobody
         self._told: list[str] = []
 
     def follow_errors(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` when ``errors`` are others."""
+        """Call ``changed`` when ``errors`` change."""
         self._errors_changed = changed
 
     def _tell(self, errors: Sequence[ConfigError]) -> None:
@@ -23,4 +23,4 @@ class FindsErrors:
 
 
 def _nobody() -> None:
-    """Until somebody wants to hear it."""
+    """Placeholder until a follower subscribes."""

@@ -1,8 +1,8 @@
 """A mirror of some objects: list, watch from there, and list again when in doubt.
 
-What vanished while nobody watched is missing from the next list and so goes away here as well.
-While the server is away the last state stays, and `silent_since` says for how long. So it does when
-the objects may no longer be read, unless their selection is ``revocable``.
+Objects that were deleted between watches are missing from the next list and so go away here as
+well. While the server is away the last state stays, and `silent_since` says for how long. The state
+also stays when the objects may no longer be read, unless their selection is ``revocable``.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ from router.model.ticks import doubled_s
 
 log = logging.getLogger("router.kubernetes")
 
-_WITHOUT_WRITERS = ("Pod", "EndpointSlice")  # Many, and nobody writes wanted state into them.
+_WITHOUT_WRITERS = ("Pod", "EndpointSlice")  # Many, and no client writes wanted state into them.
 
 
 class Informer:
-    """Mirrors one `Selection`. ``changed`` is called after each change that means something.
+    """Mirrors one `Selection`. ``changed`` is called after each relevant change.
 
     `run` belongs to one task; the rest may be read from any callback of its loop.
     """
@@ -48,61 +48,61 @@ class Informer:
         self, api: Api, selection: Selection, changed: Callable[[str], None], rng: random.Random
     ) -> None:
         self._api = api
-        self._served_at = -inf  # The loop's time of the last answer that the kind is served.
+        self._served_at = -inf  # The loop's time when the kind was last known to be served.
         self.retained: frozenset[str] = frozenset()
-        """Objects that went with the definition of their kind; nobody has made them again."""
+        """Objects deleted with their kind's definition and not created again since."""
         self._selection = selection
         self._changed = changed
         self._rng = rng
         self._objects: dict[str, Object] = {}
         self.writers: dict[str, str] = {}
-        """By object: the field manager that wrote last. Not of pods and slices."""
+        """By object: the field manager that wrote last. Not for pods and slices."""
         self._version = ""  # Watch from here; empty: list first.
         self.listed = False
-        """A list came, so `objects` is the state at some time."""
+        """Whether a list arrived, so that `objects` is the state at some time."""
         self.refused: ApiError | None = None
         """We may not read this kind, or the server has none of it."""
         self.refused_since = inf
-        """The loop's time since when that is so. A server that starts may say it for a moment."""
+        """The loop's time of the first such answer. A starting server may give it for a moment."""
         self.silent_since: float | None = None
-        """The loop's time since when the server gives no usable answer; None: it does."""
+        """The loop's time since when the server gives no usable answer; None: it answers."""
         self.fault: ApiError | None = None
-        """While it is silent: why, as of the last attempt."""
+        """The reason for the silence, as of the last attempt."""
         self.heard_at = -inf
-        """When the server said something last, were it only a bookmark (`time.monotonic`)."""
+        """Time of the server's last message, even if only a bookmark (`time.monotonic`)."""
         self.trouble = ""
-        """The last fault, for people; empty: none since it was last heard."""
-        self._is_watching = False  # The server answered the watch of this round.
+        """The last fault, human-readable; empty: none since the last message."""
+        self._is_watching = False  # Whether the server answered the watch of this round.
         self._answers = asyncio.Event()
 
     @property
     def kind(self) -> str:
-        """What it mirrors."""
+        """The mirrored kind."""
         return self._selection.kind
 
     @property
     def selection(self) -> Selection:
-        """What it mirrors."""
+        """The mirrored selection."""
         return self._selection
 
     @property
     def silence(self) -> ServerSilence | None:
-        """Since when the server gives no usable answer, and why; None: it does."""
+        """Since when the server gives no usable answer, and why; None: it answers."""
         if self.silent_since is None or self.fault is None:
             return None
         return ServerSilence(self.silent_since, self.fault)
 
     @property
     def settled(self) -> bool:
-        """The first list came, or it is known that none will."""
+        """Whether the first list arrived, or is known not to arrive."""
         return self.listed or self.refused is not None
 
     def copy(self) -> dict[str, Object]:
-        """All objects by name, or NAMESPACE/NAME; nobody changes what is in it."""
+        """All objects by name, or NAMESPACE/NAME; callers must not change them."""
         return dict(self._objects)
 
     def note_vanished(self) -> None:
-        """The cluster serves the kind no longer: keep its objects until they are made again."""
+        """The cluster no longer serves the kind: keep its objects until they are made again."""
         self._version = ""
         self.retained = frozenset(self._objects)
 
@@ -121,18 +121,19 @@ class Informer:
         while True:
             began = self._now()
             error = await self._round()
-            # A watch that held for a while was healthy, whatever ended it.
+            # A watch that lasted for a while was healthy, whatever ended it.
             held = self._now() - began >= limits.WATCH_HEALTHY_S
             failures = 0 if held else failures + 1
             if error is not None:
                 if error.status in (FORBIDDEN, NOT_FOUND) and self.refused is None:
-                    failures = 1  # It answers again, and may know no Roles yet: ask again soon.
+                    # It answers again, but may not know the Roles yet: ask again soon.
+                    failures = 1
                 is_cut = error.status == NO_ANSWER and error.reason == UNREACHABLE
                 is_silent = error.status == NO_ANSWER and error.reason == LATE
                 if not ((is_cut or is_silent) and self._is_watching):
-                    self._note(error)  # Else the next round says whether the server is there.
-                # Events may have been lost. One that was restored from an older state says nothing,
-                # not even a bookmark, to who asks for what comes after a version of its future.
+                    self._note(error)  # Else the next round shows whether the server is there.
+                # Events may have been lost. A server restored from an older state sends nothing,
+                # not even a bookmark, on a watch from a version that it has not reached yet.
                 if not (is_cut and held):
                     self._version = ""
             if wait_s := self._wait_s(error, failures):
@@ -140,7 +141,7 @@ class Informer:
                 await woken(self._answers, wait_s)
 
     async def _round(self) -> ApiError | None:
-        """List if need be, then watch until that ends."""
+        """List if necessary, then watch until the watch ends."""
         self._is_watching = False
         try:
             if self._selection.optional and not self.listed:
@@ -168,19 +169,19 @@ class Informer:
         return None
 
     async def _find_kind(self) -> None:
-        """ApiError 404: the cluster has no such kind. A list would be 403, not 404, without it."""
+        """ApiError 404: the cluster has no such kind. A list of a missing kind would give 403."""
         if not await self._api.serves(self.kind):
             text = f"this cluster serves no {KINDS[self.kind].plural}"
             raise ApiError(NOT_FOUND, "NotFound", text)
 
     async def _check_served(self) -> None:
-        """ApiError 404: the definition of the kind is gone or going, so deletions do not count."""
+        """ApiError 404: the kind's definition is gone or going, so deletions do not count."""
         now = self._now()
         if not self._selection.custom or not self.listed:
             return
         if now - self._served_at < limits.CUSTOM_KIND_SETTLES_S:
             return  # Deletions come in bursts.
-        # The server ends `create` first and deletes the objects then; discovery follows at once.
+        # The server first stops `create`, then deletes the objects; discovery follows at once.
         await asyncio.sleep(limits.CUSTOM_KIND_SETTLES_S)
         if await self._api.is_creatable(self.kind):
             self._served_at = self._now()
@@ -191,7 +192,7 @@ class Informer:
 
     @property
     def _may_be_revoked(self) -> bool:
-        """Objects of others are held that the server refused to show when it was asked last."""
+        """Whether objects of others are held that the server refused at the last request."""
         refused = self.refused is not None and self.refused.status == FORBIDDEN
         return self._selection.revocable and self.listed and refused
 
@@ -204,7 +205,8 @@ class Informer:
             if self._may_be_revoked:
                 wait_s = limits.REVOKED_AGAIN_S
             if is_absent and self._selection.custom:
-                wait_s = limits.CUSTOM_KINDS_IDLE_S  # People add such kinds and then wait for us.
+                # Users add such kinds and then wait for the router.
+                wait_s = limits.CUSTOM_KINDS_IDLE_S
             return wait_s * self._rng.uniform(0.75, 1.25)
         if not failures and error is None:
             return 0.0  # The server ends each watch after some minutes.
@@ -230,7 +232,7 @@ class Informer:
                     before = self._objects.get(name)
                     objects[name] = before if before == kept else kept
                 version = page.version
-                await asyncio.sleep(0)  # Traffic goes on between the pages of a long list.
+                await asyncio.sleep(0)  # Serve traffic between the pages of a long list.
         self.retained -= objects.keys()
         objects |= {name: self._objects[name] for name in self.retained}
         self.writers = {name: who for name, who in self.writers.items() if name in objects}
@@ -272,14 +274,14 @@ class Informer:
         self.heard_at = time.monotonic()
 
     def _note(self, error: ApiError) -> None:
-        """Remember a fault, and tell it once. 410 is no fault: versions do grow old."""
+        """Store a fault and log it once. 410 is no fault: versions do expire."""
         if error.is_gone:
             return
         if error.status in (FORBIDDEN, NOT_FOUND):
             is_news = self.refused is None or self.refused.message != error.message
             if self.refused is None:
                 self.refused_since = self._now()
-            # Refused twice, and the second time it was the list.
+            # Refused twice, the second time for the list.
             if self._may_be_revoked and error.status == FORBIDDEN and not self._version:
                 self._objects, self.retained = {}, frozenset()
                 self.listed, is_news = False, True

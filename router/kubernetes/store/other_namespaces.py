@@ -1,7 +1,8 @@
 """Other namespaces of the cluster: their pods that are targets here, and AttachedConnectors.
 
-Each namespace is mirrored while something here names it, and as far as a Role there permits. Who
-takes the Role away takes back a consent, so what may no longer be read is gone, as after a restart.
+Each namespace is mirrored while a document here names it, as far as a Role there permits. Taking
+the Role away takes back a consent, so objects that may no longer be read are gone, as after a
+restart.
 """
 
 import asyncio
@@ -18,13 +19,13 @@ from router.model import limits
 
 POD, ATTACHED = "Pod", "AttachedConnector"
 CHANGED: Final = {POD: "pods elsewhere", ATTACHED: "attached connectors elsewhere"}
-"""What ``changed`` is called with, by the kind that changed."""
+"""Argument of ``changed``, by the kind that changed."""
 
 _LEFT_OUT: Final = OtherNamespace(objects={}, is_left_out=True)
 
 
 class OtherNamespaces:
-    """`want` says what is needed, `run` mirrors it until cancelled."""
+    """Mirrors other namespaces: `want` selects them, `run` mirrors until cancelled."""
 
     def __init__(self, api: Api, changed: Callable[[str], None], rng: random.Random) -> None:
         self._api, self._changed, self._rng = api, changed, rng
@@ -36,9 +37,9 @@ class OtherNamespaces:
         self._view: Mapping[str, OtherNamespace] = NO_NAMESPACES
 
     def want(self, pods: frozenset[str], attached: frozenset[str]) -> None:
-        """Mirror the Pods and AttachedConnectors of these namespaces, and nothing else.
+        """Mirror the Pods and AttachedConnectors of these namespaces, and no others.
 
-        Of too many the first by name.
+        If there are too many, the first by name.
         """
         named = sorted(pods | attached)  # All routers of a site must choose the same.
         kept = frozenset(named[: limits.OTHER_NAMESPACES_MAX])
@@ -86,7 +87,7 @@ class OtherNamespaces:
         return Informer(self._api, selection, changed, self._rng)
 
     def _read(self, namespace: str, kind: str) -> None:
-        """Take up what the mirrors of a namespace hold now."""
+        """Update the view of a namespace from its mirrors."""
         listed = {of: one for (name, of), one in self._informers.items() if name == namespace}
         view = dict(self._view)
         view.pop(namespace, None)
@@ -102,7 +103,7 @@ class OtherNamespaces:
 
     @property
     def unanswered(self) -> frozenset[str]:
-        """Namespaces that something here names and that have not answered yet, not even with no."""
+        """Wanted namespaces without any answer so far, not even a refusal."""
         return frozenset(
             key[0]
             for key in self._wanted
@@ -111,5 +112,5 @@ class OtherNamespaces:
 
     @property
     def view(self) -> Mapping[str, OtherNamespace]:
-        """What is known of each namespace, by name; those that did not answer yet are missing."""
+        """The state of each namespace, by name; namespaces without an answer are missing."""
         return {**self._view, **dict.fromkeys(self._left_out, _LEFT_OUT)}

@@ -1,4 +1,4 @@
-"""Whether the site that this router runs still is the site of its namespace. Pure."""
+"""Whether the site of this router is still the site of its namespace. Pure."""
 
 from router.kubernetes.codecs import identity
 from router.kubernetes.codecs.secrets import SecretError
@@ -10,10 +10,10 @@ _SECRET = "Secret"
 
 
 class OwnSite:
-    """Remembers which ConfigMap the site began with; `look` at every state of the namespace.
+    """Remembers the ConfigMap that the site began with; `look` takes every state of the namespace.
 
-    A site that is deleted and made again within seconds is another one: while the routers of the
-    first still drain, the namespace has a ConfigMap again, and the identity of the second site.
+    A site that is deleted and made again within seconds is another site: while the routers of the
+    first one still drain, the namespace has a ConfigMap again, and the identity of the second site.
     """
 
     __slots__ = ("_first", "_site_id", "_uid", "is_gone")
@@ -21,15 +21,16 @@ class OwnSite:
     def __init__(self, site_id: str) -> None:
         self._site_id = site_id
         self._first = self._uid = ""
-        """The ConfigMap that the site began with, and the last one that is believed to be its."""
+        """UIDs of the ConfigMap that the site began with, and of its last known one."""
         self.is_gone = False
-        """Nothing says any more that there is to be this site."""
+        """No object asks for this site any more."""
 
     def look(self, snapshot: Snapshot, picture: NamespacePicture) -> bool:
-        """Whether it is gone by now.
+        """Whether the site is gone by now.
 
-        Its ConfigMap was deleted, or is being; or there never was one beside a Site of Skupper v2,
-        and that is gone; or another ConfigMap is there without this site's identity.
+        Its ConfigMap was deleted or is being deleted; or the site came from a Site of Skupper v2
+        without a ConfigMap, and the Site is gone; or there is another ConfigMap without this site's
+        identity.
         """
         self.is_gone = self._is_gone(snapshot, picture)
         return self.is_gone
@@ -44,7 +45,7 @@ class OwnSite:
         self._first, self._uid = self._first or uid, self._uid or uid
         if uid != self._first:
             if _SECRET in snapshot.missing:
-                return self.is_gone  # Whose it is cannot be known.
+                return self.is_gone  # The owner is unknown.
             if self._is_anothers(uid, snapshot.get(_SECRET, IDENTITY_SECRET)):
                 return True
         self._uid = uid
@@ -53,12 +54,12 @@ class OwnSite:
     def _is_anothers(self, uid: str, secret: Object | None) -> bool:
         """Whether the identity is of another site, or of none yet.
 
-        News of Secrets may come later than those of ConfigMaps: of a site that was made again this
-        one's identity may be seen first, and then the other one.
+        News of Secrets may arrive after news of ConfigMaps: after a site was made again, this
+        site's identity may still be seen first.
         """
         if secret is None:
             return uid != self._uid
         try:
             return identity.site_id(secret) != self._site_id
-        except SecretError:  # It is damaged, and who the site is stays as it was.
+        except SecretError:  # The Secret is damaged: the identity stays as it was.
             return False

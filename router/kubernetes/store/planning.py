@@ -1,4 +1,4 @@
-"""When the Services of a namespace are planned again, and from what."""
+"""When the Services of a namespace are planned again, and from which inputs."""
 
 import time
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ from router.model.messages.exports import NO_EXPORTS, Exports
 from router.model.specs import ServiceSpec
 
 POD_KINDS: Final = frozenset(("Pod", "EndpointSlice", CHANGED[POD]))
-"""What they say is no document: `translate` does not read them."""
+"""These kinds hold no documents: `translate` does not read them."""
 
 
 class Planning:
-    """The plan of the namespace's Services that is in force, and of its part of the cluster set."""
+    """The current plan of the namespace's Services and of its part of the cluster set."""
 
     def __init__(self, cluster_set: ClusterSet, began_at: float) -> None:
         self._cluster_set = cluster_set
@@ -35,15 +35,15 @@ class Planning:
 
     @property
     def is_stale(self) -> bool:
-        """What it was made from is not so any more."""
+        """Whether an input of the plan changed."""
         return self._plan is None
 
     def forget(self) -> None:
-        """Have the next look plan again, also if nothing has changed until then."""
+        """Plan again at the next look, even without a change."""
         self._plan = None
 
     def declared(self, services: Mapping[str, ServiceSpec], exports: Exports) -> bool:
-        """The services of the whole network, and their exports. False: they are as before."""
+        """Take the services of the whole network, and their exports. False: they are unchanged."""
         if services == self._declared and exports == self._exports:
             return False
         self._declared, self._exports = services, exports
@@ -51,7 +51,7 @@ class Planning:
         return True
 
     def may_name_pods(self, allowed: bool) -> bool:
-        """Whether EndpointSlices may be written here. False: it is as before."""
+        """Take whether EndpointSlices may be written here. False: it is unchanged."""
         if allowed == self._may_name_pods:
             return False
         self._may_name_pods = allowed
@@ -59,7 +59,7 @@ class Planning:
         return True
 
     def again_at(self) -> float | None:
-        """When the next plan is due, even if nothing changes. None: never, or now."""
+        """When the next plan is due, even without a change. None: never, or now."""
         if self._plan is None:
             return None
         both = (self._plan.again_at, self._cluster_plan.again_at)
@@ -74,9 +74,9 @@ class Planning:
         *,
         is_gone: bool,
     ) -> tuple[ServicePlan, ClusterSetPlan]:
-        """The plans that count now: the last ones, unless something that matters to them changed.
+        """The current plans: the last ones, unless a relevant input changed.
 
-        ``dirty``: kinds of objects that did. ``is_gone``: this site was deleted.
+        ``dirty``: kinds of objects that changed. ``is_gone``: this site was deleted.
         """
         local = frozenset(wanted.services)
         again_at = self.again_at()
@@ -117,7 +117,7 @@ class Planning:
         return self._plan, self._cluster_plan
 
     def _our_slices_changed(self, snapshot: Snapshot) -> bool:
-        """Of the slices that we made: others are targets, and no plan looks at them."""
+        """Whether our own slices changed: others are targets, which no plan reads."""
         slices = {
             name: found
             for name, found in snapshot.of("EndpointSlice").items()
@@ -128,7 +128,7 @@ class Planning:
 
 
 def _own_ports(wanted: Wanted) -> frozenset[int]:
-    """Where the router listens for itself."""
+    """Ports where the router listens for itself."""
     _, _, admin = wanted.site.admin.rpartition(":")
     own = {wanted.site.bind_port}
     return frozenset(own | {int(admin)} if admin.isdigit() else own)

@@ -1,4 +1,4 @@
-"""The routers of a site, by their Pods: whom this one dials, and its part of each capacity."""
+"""The routers of a site, by their Pods: siblings to dial, and this one's part of each capacity."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from router.model import limits
 
 
 class RouterShares:
-    """Of the router of Pod ``own``."""
+    """The shares of the router in Pod ``own``."""
 
     def __init__(self, own: str) -> None:
         self._own = own
@@ -24,12 +24,12 @@ class RouterShares:
         self._heard: Callable[[], HeardRouters | None] = lambda: None
 
     def follow_routers(self, heard: Callable[[], HeardRouters | None]) -> None:
-        """``heard``: other routers of the site; None: not known."""
+        """``heard``: returns the other routers of the site; None: not known."""
         self._heard = heard
 
     @property
     def due_s(self) -> float | None:
-        """In how many seconds `divide` may differ though nothing changed; None: never."""
+        """Seconds until `divide` may differ without a change; None: never."""
         if self._until is None:
             return None
         return max(limits.OBJECTS_SETTLE_MAX_S, self._until - time.time())
@@ -41,8 +41,8 @@ class RouterShares:
         deployment: Object | None,
         families: Sequence[Family],
     ) -> Wanted:
-        """``wanted`` as it is for this router. ``deployment``: that makes the site's routers."""
-        links = wanted.site.ingress != "none"  # Else none of them listens for links: an edge.
+        """``wanted`` with this router's part of it. ``deployment``: that of the site's routers."""
+        links = wanted.site.ingress != "none"  # Else no router listens for links: an edge.
         heard, now = self._heard(), time.time()
         partners = None
         if links and heard is not None:

@@ -1,7 +1,7 @@
-"""What of a namespace is watched, and how little of each object is kept.
+"""The watched objects of a namespace, and the parts of each that are stored.
 
-What changes without meaning anything here (versions, status of workloads, times) is left out, so
-that such a change makes no new state.
+Parts that change without meaning here (versions, status of workloads, times) are left out, so that
+such a change makes no new state.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -33,13 +33,14 @@ _RUNS: Final[Kept] = {"state": {"running": {}}}
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """Objects of one kind that are watched together. ``keep`` makes what is remembered of one.
+    """Objects of one kind that are watched together. ``keep`` selects the stored parts.
 
-    ``optional``: a kind that not every cluster has; that it is missing is no finding.
-    ``namespace``: another than the client's own, or `api.ALL_NAMESPACES`. ``revocable``: the
-    permission belongs to others, who may take it back: objects that may no longer be read are gone.
-    ``custom``: deleting the definition of the kind deletes all objects, and none of these deletions
-    counts.
+    ``optional``: not every cluster has the kind; its absence is no finding.
+    ``namespace``: another than the client's, or `api.ALL_NAMESPACES`.
+    ``revocable``: the permission belongs to others, who may take it back: objects that may no
+    longer be read are gone.
+    ``custom``: deleting the definition of the kind deletes all objects; these deletions do not
+    count.
     """
 
     kind: str
@@ -53,12 +54,12 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def whole(found: Kept) -> Kept:
-    """All that somebody may write back: everything but the record of who wrote what."""
+    """Everything that may be written back: all but the record of field managers."""
     return found | {"metadata": _without(found.get("metadata"), ("managedFields",))}
 
 
 def service(found: Kept) -> Kept:
-    """All but the record of who wrote what, of which the owner of the selector stays."""
+    """All but the record of field managers; the manager of the selector stays."""
     entries = _list(_dict(found.get("metadata")).get("managedFields"))
     owner = [
         {"manager": entry.get("manager")}
@@ -70,10 +71,10 @@ def service(found: Kept) -> Kept:
 
 
 def pod(found: Kept) -> Kept:
-    """What `targets` needs of a Pod, and what says whose its connections are.
+    """The parts of a Pod for `targets`, and those that show the owner of its connections.
 
-    Of a router's pod also by what the routers of a site divide: when it was made, since when it is
-    not ready, how its containers ended.
+    For a router's pod also the parts by which the routers of a site divide capacity: its creation
+    time, since when it is not ready, how its containers ended.
     """
     spec, status = _dict(found.get("spec")), _dict(found.get("status"))
     containers = [
@@ -111,10 +112,10 @@ def pod(found: Kept) -> Kept:
 
 
 def _container(status: Kept, names: Iterable[str]) -> Kept:
-    """How a container runs, waits or ended, of what the node says of it."""
+    """How a container runs, waits or ended, reduced from the node's status."""
     kept = _only(status, names)
     if kept.keys() == {"state"} and _dict(kept["state"]).keys() == {"running"}:
-        return _RUNS  # As nearly all do: one value for all of them.
+        return _RUNS  # True for nearly all: they share one value.
     for name in ("state", "lastState"):
         if name in kept:
             kept[name] = {
@@ -125,7 +126,7 @@ def _container(status: Kept, names: Iterable[str]) -> Kept:
 
 
 def endpoint_slice(found: Kept) -> Kept:
-    """What `targets` needs of an EndpointSlice; all of those that we made."""
+    """The parts of an EndpointSlice for `targets`; our own slices whole."""
     if endpoint_slices.is_ours(found):
         return whole(found)
     return _headed(found) | {
@@ -139,9 +140,9 @@ def endpoint_slice(found: Kept) -> Kept:
 
 
 def workload(found: Kept) -> Kept:
-    """A workload without its status and without most of what its pods are made of.
+    """A workload without its status and without most of its pod template.
 
-    Of the routers' own also that the cluster refuses their pods.
+    For the routers' own Deployment also whether the cluster refuses their pods.
     """
     spec = _dict(found.get("spec"))
     template = _dict(spec.get("template"))
@@ -189,7 +190,7 @@ SELECTIONS: Final = (
 
 
 def _headed(found: Kept) -> Kept:
-    """Kind and the part of the metadata by which objects are selected and told apart."""
+    """Kind, and the metadata by which objects are selected and distinguished."""
     metadata = _dict(found.get("metadata"))
     annotations = _dict(metadata.get("annotations"))
     kept = _only(metadata, ("name", "uid", "labels", "deletionTimestamp"))
@@ -207,7 +208,7 @@ def last_writer(found: Mapping[str, Any]) -> str:
 
 
 def _read(metadata: Kept) -> Kept:
-    """The annotations that mean something here."""
+    """The annotations that have a meaning here."""
     told = _dict(metadata.get("annotations"))
     return {name: told[name] for name in told if name.startswith((PREFIX, SKUPPER_PREFIX))}
 

@@ -1,7 +1,6 @@
-"""What the API server keeps from a store: kinds that may not be read, and its own absence.
+"""Problems of a store with the API server: kinds that may not be read, and missing answers.
 
-Findings: SW0432 a kind that may not be read; SW0439 the API server gives no
-usable answer.
+Findings: SW0432 a kind that may not be read; SW0439 the API server gives no usable answer.
 """
 
 import asyncio
@@ -30,17 +29,19 @@ _KINDS_NAMED_MAX: Final = 2  # Of more it is the server.
 
 
 class ServerNews:
-    """Reads the mirrors of a namespace at the moment of asking."""
+    """Findings from the mirrors of a namespace, as of the call."""
 
     def __init__(self, informers: Iterable[Informer]) -> None:
         self._informers = tuple(informers)
         self._asked: Callable[[], ServerSilence | None] = _nothing
-        self._away_since = ""  # UTC, for people; empty: the server answers.
-        self._silent: set[Informer | None] = set()  # None: calls are.
+        self._away_since = ""  # UTC, human-readable; empty: the server answers.
+        self._silent: set[Informer | None] = set()  # None: calls are silent.
 
     def follow(self, asked: Callable[[], ServerSilence | None]) -> None:
-        """``asked``: the silence that calls meet. A watch takes minutes to notice that a server
-        hangs."""
+        """``asked``: returns the silence that calls meet.
+
+        A watch takes minutes to notice that a server hangs.
+        """
         self._asked = asked
 
     def look(self) -> None:
@@ -55,7 +56,7 @@ class ServerNews:
 
     @property
     def due_s(self) -> float | None:
-        """In how many seconds `errors` may differ though nothing changed; None: never."""
+        """Seconds until `errors` may differ without a change; None: never."""
         now = asyncio.get_running_loop().time()
         begun = [] if self._away_since else [one.since for one in self._silences()]
         begun += [one.refused_since for one in self._refused() if not _lasts(one, now)]
@@ -64,12 +65,12 @@ class ServerNews:
         return max(limits.OBJECTS_SETTLE_MAX_S, min(begun) + limits.API_AWAY_S - now)
 
     def errors(self) -> Iterator[ConfigError]:
-        """What is wrong now."""
+        """The current problems."""
         yield from self._unread()
         yield from self._away()
 
     def _unread(self) -> Iterator[ConfigError]:
-        """Kinds that we may not read, each once, with the rule that allows it."""
+        """Kinds that we may not read, each once, with the rule that permits it."""
         now = asyncio.get_running_loop().time()
         refused = {one.kind: one.refused for one in self._refused() if _lasts(one, now)}
         if refused.keys() == {i.kind for i in self._informers if not i.selection.optional}:
@@ -86,16 +87,16 @@ class ServerNews:
             )
 
     def _refused(self) -> list[Informer]:
-        """Those of kinds that every cluster has and that we may not read."""
+        """Mirrors of kinds that every cluster has and that we may not read."""
         return [i for i in self._informers if i.refused is not None and not i.selection.optional]
 
     def _silences(self) -> list[ServerSilence]:
-        """Of kinds that every cluster has, and of what is asked beside them."""
+        """Silences of mirrors of kinds that every cluster has, and of other calls."""
         informers = (i.silence for i in self._informers if not i.selection.optional)
         return [one for one in (*informers, self._asked()) if one is not None]
 
     def _away(self) -> Iterator[ConfigError]:
-        """That the server has been away for more than a moment, and since when."""
+        """The finding that the server has been away for more than a moment, and since when."""
         now = asyncio.get_running_loop().time()
         silences = self._silences()
         away_s = now - min((one.since for one in silences), default=now)
@@ -124,12 +125,15 @@ class ServerNews:
 
 
 def _lasts(refused: Informer, now: float) -> bool:
-    """Whether it is no API server that starts: before it has read Roles it refuses everything."""
+    """Whether the refusal lasts: a starting API server refuses all until it has read the Roles."""
     return now >= refused.refused_since + limits.API_AWAY_S
 
 
 def _without_rights(error: ApiError | None) -> ConfigError:
-    """Nothing may be read: the Role is empty, or no longer bound. Rules one by one help nobody."""
+    """The finding that no kind may be read: the Role is empty, or no longer bound.
+
+    A list of all missing rules would not help.
+    """
     return ConfigError(
         f"Role/{ROUTER}",
         "",
@@ -141,11 +145,11 @@ def _without_rights(error: ApiError | None) -> ConfigError:
 
 
 def _nothing() -> ServerSilence | None:
-    """Until `ServerNews.follow` was called."""
+    """Placeholder until `ServerNews.follow` is called."""
 
 
 def _told(fault: ApiError, since: str) -> tuple[str, str]:
-    """Why nothing is heard of the objects since then, and the next step."""
+    """Why no news of objects arrives since then, and the next step."""
     if fault.status == UNAUTHORIZED:
         return (
             f"the API server refuses this router's token since {since} ({fault.message})",
@@ -166,7 +170,7 @@ def _told(fault: ApiError, since: str) -> tuple[str, str]:
             "Look at the API server: kubectl get --raw '/readyz?verbose'",
         )
     what = (
-        f"the API server does not answer in time since {since}"  # It may answer, and late.
+        f"the API server does not answer in time since {since}"  # It may answer, but late.
         if fault.reason == LATE
         else f"the API server does not answer since {since} ({fault.message.removeprefix(SILENT)})"
     )

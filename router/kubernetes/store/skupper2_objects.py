@@ -1,7 +1,7 @@
-"""Objects of Skupper v2 in the namespace: mirrored where the cluster serves them and rights allow.
+"""Objects of Skupper v2 in the namespace, mirrored if the cluster serves them and we may read them.
 
-What they mean is decided by `kubernetes.skupper2`. A kind that vanishes, or that may not be read
-any more, leaves its objects as they were last seen.
+`kubernetes.skupper2` decides what they mean. A kind that vanishes, or that may not be read any
+more, leaves its objects as they were last seen.
 """
 
 import asyncio
@@ -37,14 +37,14 @@ _NOT_SEEN: Final = V2Picture(NamespacePicture())
 
 
 class V2View(msgspec.Struct, frozen=True):
-    """What the namespace's objects of v2 say, and what we may do with each kind."""
+    """The meaning of the namespace's objects of v2, and our access to each kind."""
 
     seen: V2Picture = _NOT_SEEN
     levels: Mapping[str, AccessLevel] = {}
 
 
 class V2Objects:
-    """Belongs to one event loop, `run` to one task. ``changed`` as of `CustomKinds`."""
+    """Belongs to one event loop, `run` to one task. ``changed``: as in `CustomKinds`."""
 
     def __init__(
         self, api: Api, changed: Callable[[str], None], rng: random.Random, defaults: SiteDefaults
@@ -60,7 +60,7 @@ class V2Objects:
         )
         self._controller = Informer(api, _CONTROLLER, changed, rng)
         self._readable = asyncio.Event()
-        self._is_known = False  # All were listed once, and who acts on them.
+        self._is_known = False  # Whether all were listed once, and their controller is known.
         self._seen = _NOT_SEEN
 
     async def run(self) -> None:
@@ -85,17 +85,17 @@ class V2Objects:
 
     @property
     def settled(self) -> bool:
-        """It is known what the objects say, or that none can be read."""
+        """Whether the objects' meaning is known, or known to be unreadable."""
         return self._kinds.settled and (not self._readable.is_set() or self._controller.settled)
 
     @property
     def level(self) -> AccessLevel:
-        """The least of all kinds that the cluster serves."""
+        """The lowest level of all kinds that the cluster serves."""
         return least(self._kinds.levels.values())
 
     @property
     def view(self) -> V2View:
-        """What was read last."""
+        """The last reading."""
         return V2View(self._seen, self._kinds.levels)
 
     @property
@@ -105,11 +105,11 @@ class V2Objects:
 
     @property
     def unbound(self) -> frozenset[str]:
-        """Sources of AttachedConnectors of which nothing stays in force (`V2Picture`)."""
+        """Sources of AttachedConnectors that must not stay in force (`V2Picture`)."""
         return self._seen.unbound
 
     def read(self, picture: NamespacePicture, snapshot: Snapshot) -> NamespacePicture:
-        """``picture`` with what the objects of v2 say; unchanged until all of them are known.
+        """``picture`` with the objects of v2; unchanged until all of them are known.
 
         Kinds or permissions may come while the router runs. A Listener that is listed before
         ConfigMap ``skupper`` could be another controller's.
@@ -120,10 +120,10 @@ class V2Objects:
         self._seen = reading.read(picture, snapshot, self._defaults)
         return self._seen.picture
 
-    # What is missing ------------------------------------------------------------------------
+    # Findings -------------------------------------------------------------------------------
 
     def findings(self) -> Iterator[ConfigError]:
-        """What the cluster or a permission keeps from working, and which level there is."""
+        """Missing kinds and permissions with their effects, and the current level."""
         gone = self._kinds.vanished
         if gone:
             yield _finding(

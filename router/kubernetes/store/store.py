@@ -1,8 +1,8 @@
-"""The Kubernetes store: what a site should be, from the objects of its namespace, again and again.
+"""The Kubernetes store: the wanted state of a site, from the objects of its namespace.
 
-Informers mirror the objects. Each burst of changes becomes one `Snapshot`, from there everything is
-pure: `translate`, acceptance, `targets`, `services.plan`. Only what a change concerns is computed
-anew: pods that come and go touch neither documents nor Services.
+Informers mirror the objects. Each burst of changes becomes one `Snapshot`; everything after it is
+pure: `translate`, acceptance, `targets`, `services.plan`. A change recomputes only what depends on
+it: pods that come and go touch neither documents nor Services.
 """
 
 import asyncio
@@ -49,11 +49,11 @@ log = logging.getLogger("router.kubernetes")
 
 SITE: Final = "ConfigMap"
 _ESSENTIAL: Final = (SITE, "Secret", "Service")
-"""Which site it is, who was revoked, which inner port is whose: a guess would harm others."""
+"""Kinds that define the site, its revocations and its inner ports: a guess would harm others."""
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What the store saw and planned: for those who write to the API, and for trust."""
+    """A state and plan of the store, for `trust` and for writers to the API."""
 
     snapshot: Snapshot
     picture: NamespacePicture
@@ -64,9 +64,11 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class KubernetesStore:
-    """Belongs to one event loop. `run` mirrors, `watch` tells; ``followers`` hear of each look.
+    """Belongs to one event loop.
 
-    ``pod``: the name of our own Pod, whose addresses say which families this site reaches.
+    `run` mirrors, `watch` reports states; ``followers`` get each look.
+
+    ``pod``: the name of our own Pod, whose addresses show the address families of this site.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class KubernetesStore:
         self._defaults = defaults or SiteDefaults()
         self._memo = Memo()
         self._dirty: set[str] = set()
-        self._unfollowed: set[str] = set()  # Of which followers have not heard the last.
+        self._unfollowed: set[str] = set()  # Kinds whose last change followers have not seen.
         self._followed_until: dict[str, float] = {}
         self._woken = asyncio.Event()
         self._informers = [Informer(api, chosen, self._changed, rng) for chosen in SELECTIONS]
@@ -98,29 +100,30 @@ class KubernetesStore:
             f"Put ConfigMap {SITE_CONFIGMAP} back, or delete the site with: sitectl delete"
         )
         self._across: list[ConfigError] = []
-        self._outdated: list[ConfigError] = []  # Of what is wrong and counts as it was.
+        # Findings of faulty sources whose old state stays in force.
+        self._outdated: list[ConfigError] = []
         self._expander = Expander()
         self._families: tuple[Family, ...] = BOTH
         self._planning = Planning(self._cluster_set, began_at)
         self._last: SourcesReading | None = None
         self.documents: tuple[Document, ...] = ()
-        """Those that count, as last seen, without the pods that they stand for."""
+        """Accepted documents, as last seen, without the pods that they stand for."""
         self._server = ServerNews(self._informers)
         self.shares = RouterShares(pod)
-        """This router's part of each capacity; after news of other routers, `poke`."""
+        """This router's part of each capacity; call `poke` after news of other routers."""
         self._look_s = 0.0
         self.followers: list[Callable[[Look], None]] = []
         self._further: Callable[[], Iterable[ConfigError]] = tuple
 
     def add_errors(self, further: Callable[[], Iterable[ConfigError]]) -> None:
-        """``further``: what others find wrong with the namespace; after news of it, `poke`."""
+        """``further``: errors that others find in the namespace; call `poke` after news."""
         self._further = further
 
     def follow_calls(self, asked: Callable[[], ServerSilence | None]) -> None:
-        """``asked``: since when calls find the API server silent; after news of it, `poke`."""
+        """``asked``: since when calls find the API server silent; call `poke` after news."""
         self._server.follow(asked)
 
-    # Its life -------------------------------------------------------------------------------
+    # Lifecycle ------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Mirror the namespace until cancelled."""
@@ -132,9 +135,9 @@ class KubernetesStore:
             tasks.create_task(kept_running(self._others, "the mirror of other namespaces"))
 
     async def ready(self) -> None:
-        """Returns when everything was listed once and makes a usable state. Says what it awaits.
+        """Wait until everything was listed once and makes a usable state. Logs what is missing.
 
-        Other namespaces are waited for only so long: what they hold is a part of the site.
+        Waits only a limited time for other namespaces: they hold only a part of the site.
         """
         await self._usable()
         try:
@@ -170,9 +173,9 @@ class KubernetesStore:
             await self._wait()
             try:
                 reading = self._see()
-            except Exception:  # The owner of the watch; what was seen before stays.
+            except Exception:  # The owner of the watch; the earlier state stays.
                 log.exception("the objects of the namespace could not be understood")
-                self._planning.forget()  # The next look begins with all of them.
+                self._planning.forget()  # The next look starts with all objects.
                 continue
             if reading is not None:
                 changed(reading.wanted, list(reading.errors))
@@ -192,13 +195,13 @@ class KubernetesStore:
 
     @property
     def site_is_gone(self) -> bool:
-        """Whether nothing says any more that there is to be this site, as of the last look."""
+        """Whether no object asks for this site any more, as of the last look."""
         return self._own_site.is_gone
 
     def followed_until(self, kind: str) -> float:
-        """What the server said of objects of ``kind`` until then, the ``followers`` have heard.
+        """Time up to which the ``followers`` know the server's objects of ``kind``.
 
-        By `time.monotonic`; minus infinite: nothing yet.
+        By `time.monotonic`; minus infinity: nothing yet.
         """
         if kind not in self._unfollowed:
             heard_at = min(one.heard_at for one in self._mirrors() if one.kind == kind)
@@ -206,7 +209,7 @@ class KubernetesStore:
         return self._followed_until.get(kind, -inf)
 
     def author(self, source: str) -> str:
-        """Which field manager wrote the object of ``KIND/NAME[KEY]`` last; empty: unknown."""
+        """The field manager that wrote the object of ``KIND/NAME[KEY]`` last; empty: unknown."""
         kind, _, name = source.partition("[")[0].partition("/")
         found = (
             one.writers[name] for one in self._mirrors() if one.kind == kind and name in one.writers
@@ -215,17 +218,17 @@ class KubernetesStore:
         return f"{manager}, field manager of {kind}/{name}" if manager else ""
 
     def poke(self) -> None:
-        """Look now, whether anything changed or not."""
+        """Look now, even without a change."""
         self._server.look()
         self._woken.set()
 
     def declared(self, services: Mapping[str, ServiceSpec], exports: Exports = NO_EXPORTS) -> None:
-        """The services of the whole network as they are in force now, and their exports."""
+        """Take the services of the whole network that are in force now, and their exports."""
         if self._planning.declared(services, exports):
             self._woken.set()
 
     def may_name_pods(self, allowed: bool) -> None:
-        """Whether EndpointSlices may be written here (`services.plan`)."""
+        """Take whether EndpointSlices may be written here (`services.plan`)."""
         if self._planning.may_name_pods(allowed):
             self._woken.set()
 
@@ -237,16 +240,16 @@ class KubernetesStore:
         self._woken.set()
 
     def _changed_elsewhere(self, what: str) -> None:
-        """Something in another namespace; no follower waits to hear of it."""
+        """A change in another namespace; no follower waits for it."""
         self._dirty.add(what)
         self._woken.set()
 
     async def _wait(self) -> None:
-        """Until something changed or is due, and a little longer: changes come in bursts."""
+        """Wait for a change or due time, and a little longer: changes come in bursts."""
         await woken(self._woken, self._due_s())
         if not self._woken.is_set():
             return
-        # Looking takes at most a fifth of the loop's time, whatever happens in the namespace.
+        # Looks take at most a fifth of the loop's time, however busy the namespace is.
         pause_s = max(limits.OBJECTS_SETTLE_S, 4 * self._look_s)
         await asyncio.sleep(min(pause_s, limits.OBJECTS_SETTLE_MAX_S))
         self._woken.clear()
@@ -263,16 +266,16 @@ class KubernetesStore:
     def _mirrors(self) -> list[Informer]:
         return [*self._informers, *self._cluster_set.informers, *self._v2.informers]
 
-    # One look -------------------------------------------------------------------------------
+    # Looks ----------------------------------------------------------------------------------
 
     def _see(self) -> SourcesReading | None:
-        """Understand what is there now; the new state, None: it is the last one."""
+        """Read the current objects; the new state, None: nothing changed."""
         began = time.perf_counter()
         dirty, self._dirty = self._dirty, set()
         try:
             reading = self._look(dirty)
         except BaseException:
-            self._dirty |= dirty or {SITE}  # It was not seen: look again.
+            self._dirty |= dirty or {SITE}  # The look failed: read them again.
             raise
         self._look_s = time.perf_counter() - began
         return reading
@@ -316,7 +319,7 @@ class KubernetesStore:
         for follower in self.followers:
             try:
                 follower(look)
-            except Exception:  # Their fault keeps no state from being applied.
+            except Exception:  # A follower's fault must not keep a state from being applied.
                 log.exception("a look at the namespace was not followed")
 
     def _take_objects(self, dirty: set[str]) -> None:
@@ -344,7 +347,7 @@ class KubernetesStore:
             self._expander = Expander(families)
 
     def _understand(self) -> None:
-        """Read the objects again; sources that are wrong keep what counted of them."""
+        """Read the objects again; a faulty source keeps its last good documents."""
         picture = translate(self._snapshot, self._site_id, defaults=self._defaults, memo=self._memo)
         picture = with_pods(self._v2.read(picture, self._snapshot), self._snapshot)
         self._picture = self._cluster_set.read(picture, self._snapshot)
@@ -364,11 +367,12 @@ class KubernetesStore:
             ]
             if kept and self._exists(source):
                 by_source.setdefault(source, []).extend(kept)
-                # A link is nothing without its token, which may be what is missing.
+                # A link needs its token, which may be the missing part.
                 if any(d.kind != "Link" or d.name in self._picture.tokens for d in kept):
                     self._outdated.append(_outdated(source))
         for source in self._acceptance.sources - by_source.keys():
-            # A deleted site says so over its links, whose Secrets go before its router does.
+            # A deleted site reports its end over its links, whose Secrets go before its router
+            # does.
             if not (self.site_is_gone and self._is_of_links(source)):
                 self._acceptance.drop(source)
         for source, documents in by_source.items():
@@ -381,7 +385,7 @@ class KubernetesStore:
     def _exists(self, source: str) -> bool:
         return self._snapshot.at(source) is not None
 
-    # What is wrong --------------------------------------------------------------------------
+    # Errors ---------------------------------------------------------------------------------
 
     def _errors(self, found: Iterable[ConfigError]) -> list[ConfigError]:
         return [
@@ -396,14 +400,14 @@ class KubernetesStore:
 
 
 def _is_known(informer: Informer) -> bool:
-    """Whether its kind was listed, or need not be waited for: another server may serve it."""
+    """Whether the kind was listed or can be skipped, since another server may serve it."""
     if informer.kind in _ESSENTIAL:
         return informer.listed
     return informer.settled or (informer.selection.optional and bool(informer.trouble))
 
 
 def _outdated(source: str) -> ConfigError:
-    """Its own error says what is wrong with it."""
+    """The finding that a faulty source stays in force; the source's own error has the fault."""
     return ConfigError(
         source,
         "",

@@ -1,4 +1,4 @@
-"""Tasks that a fault of ours does not end, and that wait for news only so long."""
+"""Tasks that restart after an unexpected exception, and waits with a time limit."""
 
 import asyncio
 import contextlib
@@ -11,21 +11,21 @@ log = logging.getLogger("router.kubernetes")
 
 
 class Runs(Protocol):
-    """What belongs to one task."""
+    """An object whose `run` belongs to one task."""
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
 
 
 async def woken(news: asyncio.Event, most_s: float | None) -> None:
-    """Wait for ``news``, at most ``most_s``; None: for as long as there are none."""
+    """Wait for ``news``, at most ``most_s`` seconds; None: without a limit."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(most_s):
             await news.wait()
 
 
 async def kept_running(one: Runs, what: str) -> None:
-    """Run ``one`` until cancelled. ``what`` names it in the log."""
+    """Run ``one`` until cancelled, again after each end. ``what`` names it in the log."""
     while True:
         try:
             await one.run()

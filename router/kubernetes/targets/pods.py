@@ -27,7 +27,7 @@ _ENDED: Final = frozenset({"Succeeded", "Failed"})
 
 
 class NoPort(msgspec.Struct, frozen=True):
-    """A port that is asked for and that a pod does not have. ``known``: those it has."""
+    """A requested port that a pod lacks. ``known``: the ports it has."""
 
     pod: str
     port: int | str
@@ -35,7 +35,7 @@ class NoPort(msgspec.Struct, frozen=True):
 
 
 class PodIndex:
-    """All Pods by label, kept while they change: a selector looks at few of them."""
+    """All Pods by label, updated in place: a selector reads only a few of them."""
 
     __slots__ = ("_by_label", "_pods")
 
@@ -48,7 +48,7 @@ class PodIndex:
         return self._pods.get(name)
 
     def replace(self, pods: Mapping[str, Object]) -> list[tuple[Object | None, Object | None]]:
-        """Take over ``pods``; those that changed, before and after."""
+        """Take over ``pods``; the changed ones, before and after."""
         if pods is self._pods:
             return []
         changed: list[tuple[Object | None, Object | None]] = [
@@ -87,36 +87,36 @@ class PodIndex:
 
 
 def is_router(pod: Object) -> bool:
-    """A router of a site: its targets are at other places, never itself."""
+    """Whether it is a router of a site, whose targets are never the router itself."""
     return labels(pod).get(names.COMPONENT_LABEL) == names.COMPONENT_ROUTER
 
 
 def routers_ready(pods: Iterable[Object]) -> bool:
-    """Whether a Service that leads to the routers leads anywhere: one of them is ready.
+    """Whether one of the routers is ready, so that a Service that leads to them leads anywhere.
 
-    Also where no router is a Pod of the namespace, so that nothing is known of them.
+    Also true if no router is a Pod of the namespace, so that their state is unknown.
     """
     routers = [pod for pod in pods if is_router(pod)]
     return not routers or any(takes_requests(pod) for pod in routers)
 
 
 def is_leaving(pod: Object) -> bool:
-    """Told to end."""
+    """Whether the pod was told to end."""
     return bool(metadata(pod).get("deletionTimestamp"))
 
 
 def is_there(pod: Object) -> bool:
-    """Whether it is to take requests, now or once it is ready: not told to end, nor ended."""
+    """Whether the pod should take requests, now or once it is ready: not told to end, nor ended."""
     return not is_leaving(pod) and not has_ended(pod)
 
 
 def takes_requests(pod: Object) -> bool:
-    """Whether it does now: running and ready, not ending."""
+    """Whether the pod takes requests now: running and ready, not ending."""
     return not is_leaving(pod) and _is_ready(pod)
 
 
 def still_serves(pod: Object) -> bool:
-    """Told to end, and takes requests all the same: the hook before its end runs, say."""
+    """Whether the pod was told to end but still takes requests, as during a preStop hook."""
     return is_leaving(pod) and _is_ready(pod)
 
 
@@ -129,19 +129,19 @@ def _is_ready(pod: Object) -> bool:
 
 
 def not_ready_since(pod: Object) -> float:
-    """Of a router's pod that is not ready: Unix seconds."""
+    """Since when a router's pod is not ready, in Unix seconds."""
     conditions = section(pod, "status").get("conditions") or ()
     told = (one.get("lastTransitionTime") for one in conditions if one.get("type") == "Ready")
     return seconds_of(str(next(told, "") or created_at(pod))) or 0.0
 
 
 def has_ended(pod: Object) -> bool:
-    """None of its containers runs any more, or ever will."""
+    """Whether all containers ended for good."""
     return section(pod, "status").get("phase") in _ENDED
 
 
 def may_run(pod: Object) -> bool:
-    """Of a router's pod: its container runs, as far as was told."""
+    """Whether the container of a router's pod runs, as far as known."""
     states = [one["state"] for one in _of_router(pod) if one.get("state")]
     if states:
         return any("running" in state for state in states)
@@ -149,7 +149,7 @@ def may_run(pod: Object) -> bool:
 
 
 def has_stopped(pod: Object) -> bool:
-    """Of a router's pod: its container ran, and does not now."""
+    """Whether the container of a router's pod ran, and does not run now."""
     ran = any(
         one.get("restartCount") or "terminated" in (one.get("state") or {})
         for one in _of_router(pod)
@@ -158,14 +158,13 @@ def has_stopped(pod: Object) -> bool:
 
 
 def ended_at(pod: Object) -> float:
-    """When the container of a router's pod ended last, as far as was told, in Unix seconds; 0:
-    never."""
+    """When the container of a router's pod last ended, in Unix seconds; 0: never, or unknown."""
     ends = [_end_of(one, state) for one in _of_router(pod) for state in ("state", "lastState")]
     return max((end for end in ends if end is not None), default=0.0)
 
 
 def all_ended_at(pod: Object) -> float | None:
-    """When the last of its containers ended, Unix seconds; None: one may run, or nothing says."""
+    """When the last container ended, in Unix seconds; None: one may run, or it is unknown."""
     ends = [_end_of(one, "state") for one in _container_statuses(pod)]
     told = [end for end in ends if end is not None]
     return max(told) if told and len(told) == len(ends) else None
@@ -177,8 +176,10 @@ def _end_of(container: Mapping[str, Any], state: str) -> float | None:
 
 
 def why_not_ready(pod: Object | None) -> str:
-    """Why a pod that is not ready takes no requests: with what a container waits for, if one
-    does (``CrashLoopBackOff``). None: the pod cannot be seen."""
+    """Why a pod that is not ready takes no requests. None: the pod is not visible.
+
+    Includes the reason for which a container waits, if one does (``CrashLoopBackOff``).
+    """
     if pod is None:
         return _NOT_READY
     waiting = ((one.get("state") or {}).get("waiting") for one in _container_statuses(pod))
@@ -188,8 +189,10 @@ def why_not_ready(pod: Object | None) -> str:
 
 
 def _of_router(pod: Object) -> list[Mapping[str, Any]]:
-    """The status of the router's container, and not of those that a mesh put beside it; of all
-    containers of a pod that has none of its name."""
+    """Statuses of the router's container, without containers that a mesh added.
+
+    All containers, if none has the router's name.
+    """
     told = _container_statuses(pod)
     return [one for one in told if one.get("name") == names.ROUTER_CONTAINER] or told
 
@@ -200,7 +203,7 @@ def _container_statuses(pod: Object) -> list[Mapping[str, Any]]:
 
 
 def address_of(pod: Object, families: Sequence[Family]) -> str:
-    """Its first address that a site with ``families`` can reach; empty: it has none (yet)."""
+    """The pod's first address that a site with ``families`` can reach; empty: none (yet)."""
     status = section(pod, "status")
     listed = [entry.get("ip") for entry in status.get("podIPs") or () if isinstance(entry, dict)]
     for address in (*listed, status.get("podIP")):
@@ -210,7 +213,7 @@ def address_of(pod: Object, families: Sequence[Family]) -> str:
 
 
 def declared_ports(pod: Object) -> list[tuple[int, str]]:
-    """Number and name (may be empty) of each TCP port that its containers declare, in order."""
+    """Number and name (may be empty) of each TCP port that the containers declare, in order."""
     spec = pod.get("spec")
     found: dict[int, str] = {}
     for container in (spec.get("containers") if isinstance(spec, dict) else None) or ():
@@ -222,7 +225,7 @@ def declared_ports(pod: Object) -> list[tuple[int, str]]:
 
 
 def ports_of(pod: Object, wanted: Iterable[int | str]) -> tuple[int, ...] | NoPort:
-    """``wanted`` as numbers: a name is that of a container's port; any number is taken."""
+    """``wanted`` as numbers: a name is that of a container's port; any number is valid."""
     declared = declared_ports(pod)
     by_name = {name: number for number, name in declared if name}
     found: list[int] = []
@@ -239,7 +242,7 @@ def ports_of(pod: Object, wanted: Iterable[int | str]) -> tuple[int, ...] | NoPo
 
 
 def capacity_of(found: Object) -> tuple[int | str | None, str]:
-    """What an object's annotation states per target; or None and why it cannot be used."""
+    """The capacity per target from the object's annotation; or None and why it is unusable."""
     text = annotations(found).get(names.CAPACITY, "").strip()
     if not text:
         return None, ""
@@ -258,8 +261,10 @@ def target(
     unusable: str = "",
     last_resort: str = "",
 ) -> TargetSpec:
-    """One target; without ``ports`` at the service's own. ``unusable`` and ``last_resort``: as of
-    `TargetSpec`."""
+    """One target; without ``ports`` at the service's own.
+
+    ``unusable`` and ``last_resort``: as in `TargetSpec`.
+    """
     return TargetSpec(
         host=host,
         port=ports[0] if len(ports) == 1 else None,

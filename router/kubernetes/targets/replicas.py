@@ -1,8 +1,9 @@
-"""Several routers of one site: how much of each stated capacity this one may give out.
+"""Several routers of one site: the part of each configured capacity that each may give out.
 
-Every router computes the same from the Pods of the namespace, and the shares of a target sum up to
-its capacity exactly. They see the Pods at different times: whoever gains by a change uses that once
-the others have agreed (`balance.sites.shares`). A share of 0 is served by the others of the site.
+Every router computes the same from the Pods of the namespace, and the shares of a target add up to
+its capacity exactly. They see the Pods at different times, so a router that gains by a change uses
+the gain only after the others agreed (`balance.sites.shares`). A share of 0 is served by the other
+routers of the site.
 """
 
 import hashlib
@@ -31,18 +32,18 @@ from router.model.addresses import join
 
 
 class HeardRouters(msgspec.Struct, frozen=True):
-    """Other routers of the site that this one has heard, by ``pods``; ``is_linked``: to one now."""
+    """Other routers of the site that were heard, by ``pods``; ``is_linked``: a link is up."""
 
     pods: frozenset[str]
     is_linked: bool
 
 
 def partners(pods: Mapping[str, Object], own: str, heard: HeardRouters) -> frozenset[str]:
-    """With whom the router of Pod ``own`` divides: whom it has heard.
+    """The routers with which the one of Pod ``own`` divides: those that it has heard.
 
-    Where no router reaches another, as behind a NetworkPolicy, the one that has everything keeps
-    it: shares that nobody agrees on would stay unused, also those of each new target. One that is
-    told to end and has no link by then could tell nobody that it gives its share up.
+    If no router reaches another, as behind a NetworkPolicy, the one that has everything keeps it:
+    shares without agreement would stay unused, also those of each new target. A router that was
+    told to end and has lost its links could not announce that it gives up its share.
     """
     can_tell = heard.is_linked or own not in pods or not is_leaving(pods[own])
     return heard.pods if can_tell else frozenset()
@@ -56,12 +57,13 @@ def division(
     agrees: bool = True,
     heard: frozenset[str] | None = None,
 ) -> tuple[Division, float | None]:
-    """Who shares at ``now`` (Unix seconds), and when to look again if no Pod changes.
+    """The routers that share at ``now`` (Unix seconds), and when to check again without a change.
 
-    Routers that are ready. While none is, those that were told to end, until they are gone or
-    their time is over; else those that start. Where ``own`` is no Pod of the namespace nothing is
-    divided. Those of an edge never link, so none ``agrees``: there one that was told to end keeps
-    its share, since what it began may still run. ``heard``: `partners`, None: all.
+    Ready routers share. While none is ready, routers that were told to end share until they are
+    gone or their time is over; else those that are starting. If ``own`` is no Pod of the namespace,
+    nothing is divided. Routers of an edge never link, so none ``agrees``: there a router that was
+    told to end keeps its share, since its requests may still run.
+    ``heard``: `partners`, None: all.
     """
     if own not in pods:
         return WHOLE, None
@@ -76,12 +78,13 @@ def division(
 def shares(
     pods: Mapping[str, Object], own: str, now: float, *, heard: frozenset[str] | None = None
 ) -> tuple[Agreement | None, float | None]:
-    """By whom the router of Pod ``own`` must be heard before it uses what it gains, and until when
-    that is so if no Pod changes. None: it is no Pod of the namespace.
+    """The routers that Pod ``own`` must hear before it uses a gain, and until when.
 
-    Those whose containers may run: ready or not, told to end or not. Also one that is older and was
-    not seen to run yet, for a while: it may be faster than the news of it. The rest is down, unless
-    it is heard in a life that is newer than the news.
+    The second value is valid while no Pod changes. None: ``own`` is no Pod of the namespace.
+
+    These are the routers whose containers may run, ready or not, told to end or not. Also included,
+    for a while, is an older one that has not been seen to run yet: it may be faster than its news.
+    All others are down, unless they are heard in a life that is newer than the news.
     """
     if own not in pods:
         return None, None
@@ -114,10 +117,10 @@ def shares(
 def _in_order(
     pods: Mapping[str, Object], own: str, now: float, *, agrees: bool, heard: frozenset[str] | None
 ) -> tuple[list[Object], float | None]:
-    """The Pods that share, the oldest first, and when one of them is over at the latest.
+    """The Pods that share, the oldest first, and when the first of them must end.
 
-    One that was told to end has no share beside one that is ready: what it still has in flight it
-    owes to the others, who hear of it (`shares`), and its clients are served through them.
+    A pod that was told to end has no share beside a ready one: it owes its requests in flight to
+    the others, who hear of it (`shares`), and its clients are served through them.
     """
     ready: list[Object] = []
     leaving: list[Object] = []
@@ -143,10 +146,10 @@ def _in_order(
 def to_dial(
     pods: Mapping[str, Object], own: str, families: Sequence[Family], port: int
 ) -> tuple[str, ...]:
-    """``HOST:PORT`` of the routers that the one of Pod ``own`` dials: those that are older.
+    """``HOST:PORT`` of the routers that the one of Pod ``own`` dials: the older ones.
 
-    One link a pair; and who is new finds that the others listen. One that was told to end is a
-    way to other sites until it has.
+    So each pair has one link, and a new router finds the others listening. A router that was told
+    to end leads to other sites until it ends.
     """
     if own not in pods:
         return ()
@@ -176,6 +179,6 @@ def _age(pod: Object) -> tuple[str, str]:
 
 
 def _gone_at(pod: Object) -> float:
-    """When it is gone at the latest, unless its node is out of reach."""
+    """When the pod is gone at the latest, unless its node is out of reach."""
     at = seconds_of(str(metadata(pod).get("deletionTimestamp", "")))
     return 0.0 if at is None else at + limits.POD_END_LATE_S

@@ -1,4 +1,4 @@
-"""One Connector while the targets of its workload are looked for."""
+"""The search for the targets of one Connector's workload."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
@@ -55,7 +55,7 @@ _OF_WORKLOADS: Final = {
     TARGETS_FIELD: "spec.selector",
     PORTS_FIELD: "spec.template.spec.containers",
 }
-"""What counts of an annotated object that lacks the annotation."""
+"""Fields that count in an annotated object without the annotation."""
 _OF_V2: Final = {
     WORKLOAD_FIELD: "spec.selector",
     TARGETS_FIELD: "spec.host",
@@ -65,7 +65,7 @@ _V2_SOURCES: Final = ("Connector/", "AttachedConnector/", "AttachedConnectorBind
 
 
 class NamespaceView(msgspec.Struct):
-    """What is known of the namespace now. ``slices`` by the Service that they belong to.
+    """The current state of the namespace. ``slices``: by the Service that they belong to.
 
     ``others``: the Pods of other namespaces, by namespace, as far as they may be read.
     """
@@ -78,10 +78,13 @@ class NamespaceView(msgspec.Struct):
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """What a result was made of: look again when one of these changes.
+    """The inputs of a result, which is outdated when one of them changes.
 
-    ``workload``, ``also`` kind and name; ``selector`` of pods; ``service`` whose slices were read;
-    ``pods`` looked at by name. ``namespace``: another one, of which everything counts.
+    ``workload``, ``also``: kind and name.
+    ``selector``: of pods.
+    ``service``: its slices were read.
+    ``pods``: read by name.
+    ``namespace``: another namespace, as a whole.
     """
 
     workload: tuple[str, str] | None = None
@@ -93,7 +96,7 @@ class Needs(msgspec.Struct, frozen=True):
 
 
 class Search:
-    """Gathers targets and findings. ``service_ports`` None: no service of that name here."""
+    """Collects targets and findings. ``service_ports`` None: no service of that name here."""
 
     __slots__ = (
         *("_leaving", "_places", "document", "errors", "service_ports", "spec", "targets"),
@@ -114,7 +117,7 @@ class Search:
             self.add(each)
 
     def add(self, found: TargetSpec) -> None:
-        """One target, unless it is known already."""
+        """Add a target, unless it is known already."""
         place = _place(found)
         if place not in self._places:
             self._places.add(place)
@@ -123,12 +126,14 @@ class Search:
     def add_leaving(
         self, host: str, ports: tuple[int, ...], pod: Object | None, name: str = ""
     ) -> None:
-        """A pod that was told to end and still serves: a last resort, as for kube-proxy
-        (KEP-1669)."""
+        """Add a pod that was told to end and still serves, as a last resort.
+
+        kube-proxy does the same (KEP-1669).
+        """
         self._leaving.append(target(host, ports, pod, name, last_resort=LEAVES))
 
     def find(self, field: str, reason: str, hint: str, code: str) -> None:
-        """Note what is wrong with the connector's ``field``."""
+        """Record a finding on the connector's ``field``."""
         source = self.document.source
         if source.startswith("ConfigMap/"):
             path = f"$.spec.{field}"
@@ -141,7 +146,7 @@ class Search:
         )
 
     def _place_of_annotated(self, source: str, field: str) -> str:
-        """The annotation that says it, else the field that counts without one."""
+        """The annotation for ``field`` if the object has it, else the field that replaces it."""
         found = self.view.snapshot.at(source) or {}
         key = _ANNOTATIONS[field]
         if key in annotations(found):
@@ -159,7 +164,7 @@ class Search:
         not_ready: bool,
         may_be_none: bool = False,
     ) -> None:
-        """The pods of ``selector``, at the ``ports`` of each; ``not_ready``: all are usable."""
+        """Add the pods of ``selector``, at the ``ports`` of each; ``not_ready``: all are usable."""
         index = self._pods()
         pods = [] if index is None else index.selected(selector)
         if index is not None and not pods and not may_be_none:
@@ -197,7 +202,7 @@ class Search:
             )
 
     def _pods(self) -> PodIndex | None:
-        """The Pods of the connector's namespace; None: they cannot be read, which is noted."""
+        """The Pods of the connector's namespace; None: unreadable, which is recorded."""
         snapshot, there = self.view.snapshot, self.spec.namespace
         if there in ("", snapshot.namespace):
             if "Pod" in snapshot.missing:
@@ -220,7 +225,7 @@ class Search:
         return self.view.others.get(there)
 
     def no_port(self, missing: NoPort, of: str) -> None:
-        """Note a port that does not exist."""
+        """Record that a port does not exist."""
         known = f"It has {missing.known}" if missing.known else f"{of} declares no port"
         self.find(
             PORTS_FIELD,
@@ -230,7 +235,7 @@ class Search:
         )
 
     def cannot_read(self, kind: str) -> None:
-        """Note that objects of ``kind`` are hidden from us."""
+        """Record that we may not read objects of ``kind``."""
         self.find(
             WORKLOAD_FIELD,
             f"{kind} objects cannot be read here",
@@ -239,7 +244,7 @@ class Search:
         )
 
     def with_capacity_of(self, found: Object) -> None:
-        """Each target has the capacity that the workload's annotation states, unless told so."""
+        """Give each target the capacity of the workload's annotation; the connector's wins."""
         value, reason = capacity_of(found)
         if reason and shown(found) != self.document.source:
             self.wrong_capacity(found, reason)
@@ -247,14 +252,14 @@ class Search:
             self.spec = msgspec.structs.replace(self.spec, capacity=value)
 
     def check_capacity(self, pod: Object) -> None:
-        """Note the annotation of a pod that cannot be used; its workload's counts then."""
+        """Record an unusable annotation of a pod; the workload's counts instead."""
         if metadata(pod).get("annotations"):
             _, reason = capacity_of(pod)
             if reason:
                 self.wrong_capacity(pod, reason)
 
     def wrong_capacity(self, found: Object, reason: str) -> None:
-        """Note it at the object that says so."""
+        """Record it at the object with the annotation."""
         if len(self.errors) < limits.CONFIG_ERRORS_MAX:
             self.errors.append(
                 ConfigError(
@@ -267,7 +272,7 @@ class Search:
             )
 
     def scaled_to_0(self, found: Object) -> None:
-        """Note that its workload has no pod since nobody wants one."""
+        """Record that the workload has no pods because it is scaled to 0."""
         place = shown(found)
         self.errors.append(
             ConfigError(
@@ -281,7 +286,7 @@ class Search:
         )
 
     def result(self) -> Document:
-        """The connector with its targets, as many as count; of too many those that may be used."""
+        """The connector with its targets up to the limit; above it, usable targets come first."""
         number, most = len(self.targets), limits.TARGETS_PER_CONNECTOR_MAX
         if number > most:
             self.find(
@@ -297,8 +302,10 @@ class Search:
         return msgspec.structs.replace(self.document, spec=spec)
 
     def _one_a_place(self) -> list[TargetSpec]:
-        """Of a pod that ends and another at its place (of the network of its node, or told of by an
-        old slice) the one that may be used."""
+        """Targets with one per place: the usable one, if a pod that ends shares its place.
+
+        That happens to pods in the network of their node, and through outdated slices.
+        """
         usable = {_place(one) for one in self.targets if not one.unusable}
         leaving = {_place(one): one for one in self._leaving if _place(one) not in usable}
         stay = [one for one in self.targets if _place(one) not in leaving]

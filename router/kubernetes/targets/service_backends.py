@@ -1,4 +1,4 @@
-"""What stands behind a Service: endpoints of its slices, pods of its selector, or another host."""
+"""Backends of a Service: endpoints of its slices, pods of its selector, or another host."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -34,7 +34,7 @@ from router.kubernetes.targets.search import (
 )
 
 CONTROLLERS: Final = frozenset(("endpointslice-controller.k8s.io",))
-"""Who makes slices from selectors."""
+"""Controllers that make slices from selectors."""
 
 
 class Port(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class Port(msgspec.Struct, frozen=True):
 
 
 def slices_by_service(snapshot: Snapshot) -> dict[str, list[Object]]:
-    """EndpointSlices by Service, without ours: those lead to the routers."""
+    """EndpointSlices by Service, without ours, which lead to the routers."""
     found: dict[str, list[Object]] = {}
     for _, each in sorted(snapshot.of("EndpointSlice").items()):
         service = labels(each).get(SERVICE_NAME_LABEL)
@@ -99,7 +99,7 @@ def of_service(search: Search, name: str) -> Needs:
     if selector.terms and (is_adopted or "EndpointSlice" in snapshot.missing):
         not_ready = search.spec.not_ready or bool(spec.get("publishNotReadyAddresses"))
         wanted = [port.target for port in ports]
-        # The object that people see has the routers' selector, once it is adopted.
+        # An adopted Service shows the routers' selector, so the finding quotes the original.
         of = f"Service {name} with selector {selector_text(spec['selector'])}"
         search.add_pods(selector, lambda pod: wanted, of, not_ready=not_ready)
         return Needs(workload=needs.workload, selector=selector)
@@ -133,7 +133,7 @@ def _leads_back(snapshot: Snapshot, host: str) -> bool:
 
 
 def _name_here(snapshot: Snapshot, host: str) -> str:
-    """The Service of this namespace that ``host`` names, if there is one; empty: another host."""
+    """The Service of this namespace that ``host`` names; empty: another host."""
     name, *rest = host.rstrip(".").split(".")
     is_here = rest[:1] in ([], [snapshot.namespace]) and rest[1:2] in ([], ["svc"])
     return name if is_here else ""
@@ -150,7 +150,7 @@ def _loops(search: Search, host: str, field: str) -> None:
 
 
 def _elsewhere(search: Search, host: str) -> None:
-    """A Service of another namespace, which we may not read: its name, resolved by DNS."""
+    """Add a Service of another namespace, which we may not read, by its name in DNS."""
     named = [port for port in search.spec.target_ports if isinstance(port, str)]
     if named:
         search.no_port(NoPort("", named[0], ""), f"{host}, whose port names are not known here,")
@@ -160,10 +160,10 @@ def _elsewhere(search: Search, host: str) -> None:
 
 
 def _external(search: Search, spec: Mapping[str, Any]) -> str:
-    """A name outside: its ports are those of the Service, where that has any.
+    """Add an external name, at the ports of the Service if it has any.
 
-    Gives the name of the Service of this namespace that it may be: it is looked at again when that
-    one changes.
+    Returns the Service of this namespace that the name may mean: a change of it requires a new
+    search.
     """
     host = str(spec.get("externalName", ""))
     own = _name_here(search.view.snapshot, host)
@@ -194,7 +194,7 @@ def _ports(spec: Mapping[str, Any]) -> tuple[Port, ...]:
 
 
 def _chosen(search: Search, declared: Sequence[Port], of: str) -> tuple[Port, ...] | NoPort:
-    """Those of its ports that the service's ports go to, in their order."""
+    """The Service's ports that the service's ports lead to, in their order."""
     wanted: Sequence[int | str] = search.spec.target_ports
     own = search.service_ports
     if not wanted:
@@ -202,7 +202,7 @@ def _chosen(search: Search, declared: Sequence[Port], of: str) -> tuple[Port, ..
         if own is None or (len(own) == len(declared) and not numbers.issuperset(own)):
             return tuple(declared)
         wanted = own
-    if not declared:  # A headless Service need not declare any.
+    if not declared:  # A headless Service may declare none.
         return tuple(Port(port, "", port) for port in wanted if isinstance(port, int))
     found: list[Port] = []
     for asked in wanted:
@@ -239,7 +239,7 @@ def _of_slices(
     spec: Mapping[str, Any],
     service: str,
 ) -> frozenset[str]:
-    """Endpoints of one family, so that a pod with two addresses counts once; the pods looked at.
+    """Add endpoints of one family, so that a pod with two addresses counts once; the pods read.
 
     ``spec``: of ``service``.
     """
@@ -260,7 +260,7 @@ def _of_slices(
             NO_PODS,
         )
         return frozenset()
-    is_any = not spec.get("ports")  # A headless Service without ports: those that were asked for.
+    is_any = not spec.get("ports")  # A headless Service without ports: the requested ones.
     looked_at: set[str] = set()
     lacking: Port | None = None
     for each in by_type[family]:
@@ -282,7 +282,7 @@ def _of_slices(
 
 
 def _numbers(found: Object, ports: Iterable[Port]) -> tuple[int, ...] | Port:
-    """The slice's numbers for ``ports``, told apart by name; a port that the slice lacks.
+    """The slice's numbers for ``ports``, matched by name; a port that the slice lacks.
 
     A slice lacks the ports whose targets its pods do not declare by name.
     """
@@ -297,16 +297,16 @@ def _numbers(found: Object, ports: Iterable[Port]) -> tuple[int, ...] | Port:
 
 
 def _take(search: Search, endpoint: Mapping[str, Any], ports: tuple[int, ...]) -> str:
-    """Add the endpoint unless it serves no more; the name of its pod, if it is one."""
+    """Add the endpoint if it still serves; the name of its pod, empty: it has none."""
     reference = endpoint.get("targetRef")
     reference = reference if isinstance(reference, dict) else {}
     name = str(reference.get("name", "")) if reference.get("kind") == "Pod" else ""
     pod = search.view.pods.get(name) if name else None
     conditions = endpoint.get("conditions") or {}
     addresses = endpoint.get("addresses") or ()
-    # Ready is to be taken as true where it is not said (EndpointSlice, conditions).
+    # Missing means ready (EndpointSlice, conditions).
     takes = conditions.get("ready") is not False or search.spec.not_ready
-    # Serving tells of one that is terminating; not said, it is as ready.
+    # Serving is about terminating endpoints; missing, it equals ready.
     serving = conditions.get("serving")
     serves = (conditions.get("ready") if serving is None else serving) is not False
     leaves = bool(conditions.get("terminating"))
@@ -314,7 +314,7 @@ def _take(search: Search, endpoint: Mapping[str, Any], ports: tuple[int, ...]) -
         search.check_capacity(pod)
         if is_router(pod) or has_ended(pod):
             return name
-        if is_leaving(pod):  # Its slice may follow.
+        if is_leaving(pod):  # Its slice may be late.
             leaves, serves = True, serves and still_serves(pod)
     if not addresses:
         return name

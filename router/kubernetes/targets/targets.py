@@ -1,7 +1,7 @@
-"""Connectors of workloads -> Connectors of addresses: which pods are the targets now.
+"""Connectors of workloads -> Connectors of addresses: the pods that are targets now.
 
-`expand` says it from nothing; `Expander` gives the same and looks only at what changed since the
-last time, so that one pod costs what its services cost, whatever else a namespace holds.
+`expand` computes them from scratch. `Expander` gives the same result, but only reads changes since
+its last call: a changed pod costs as much as its services, whatever else the namespace holds.
 
 Findings: SW0432 a kind that may not be read; SW0433 no such workload; SW0434 it selects no pod;
 SW0435 no such port; SW0436 a capacity that cannot be used; SW0437 it leads back to the routers;
@@ -39,7 +39,7 @@ _KINDS: Final = {
 
 
 class Expanded(msgspec.Struct, frozen=True):
-    """``documents`` in the order they were given; ``errors`` name the object to mend."""
+    """``documents`` in the order of the input; ``errors`` name the object to fix."""
 
     documents: tuple[Document, ...]
     errors: tuple[ConfigError, ...]
@@ -54,9 +54,9 @@ class _Result(msgspec.Struct, frozen=True):
 
 
 class Expander:
-    """Gives documents the targets of workloads. Snapshots share the objects that did not change.
+    """Gives documents the targets of workloads. Snapshots must share unchanged objects.
 
-    ``families``: of addresses, those that this site can reach.
+    ``families``: the address families that this site can reach.
     """
 
     __slots__ = ("_families", "_others", "_pods", "_results", "_slices", "_snapshot")
@@ -106,7 +106,7 @@ class Expander:
         return Expanded(tuple(made), tuple(errors))
 
     def _changes(self, snapshot: Snapshot) -> "_Changes":
-        """Take over ``snapshot``; what is new in it."""
+        """Take over ``snapshot``; the changes in it."""
         before, self._snapshot = self._snapshot, snapshot
         changed = _Changes()
         changed.everything = (before.namespace, before.missing) != (
@@ -129,7 +129,7 @@ class Expander:
     def _take_others(
         self, before: Mapping[str, OtherNamespace], after: Mapping[str, OtherNamespace]
     ) -> set[str]:
-        """Take over the Pods of other namespaces; those of which something changed."""
+        """Take over the Pods of other namespaces; the namespaces with changes."""
         changed = {name for name in before.keys() | after.keys() if _differs(name, before, after)}
         for name in changed:
             pods = after[name].objects.get("Pod") if name in after else None
@@ -141,7 +141,7 @@ class Expander:
 
 
 class _Changes:
-    """What of a namespace is not as it was."""
+    """The changes in a namespace."""
 
     __slots__ = ("everything", "others", "pod_names", "pods", "services", "workloads")
 
@@ -154,7 +154,7 @@ class _Changes:
         self.others: set[str] = set()
 
     def touch(self, needs: Needs) -> bool:
-        """Whether something of ``needs`` is among them."""
+        """Whether something of ``needs`` changed."""
         if self.everything or needs.service in self.services or needs.namespace in self.others:
             return True
         if needs.workload in self.workloads or needs.also in self.workloads:
@@ -235,7 +235,7 @@ def _of_workload(search: Search, kind: str, name: str) -> Needs:
 
 
 def _of_selector(search: Search, selector: Selector, of: str, replicas: object) -> Needs:
-    """Pods of ``selector``. ``replicas`` 0: that there is none is as it should be."""
+    """Add pods of ``selector``. ``replicas`` 0: no pods are expected."""
     wanted = search.spec.target_ports
     search.add_pods(
         selector,
@@ -251,7 +251,7 @@ def _of_selector(search: Search, selector: Selector, of: str, replicas: object) 
 
 
 def _default_ports(search: Search, pod: Object) -> tuple[int, ...]:
-    """What its containers declare; the service's own where these fit, or where none are."""
+    """The pod's declared ports; the service's own if they fit, or if none are declared."""
     declared = tuple(number for number, _ in declared_ports(pod))
     own = search.service_ports
     if own is None:

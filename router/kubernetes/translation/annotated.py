@@ -1,4 +1,4 @@
-"""One annotated object read, or what is wrong with one that is not annotated."""
+"""Reads one annotated object, and finds mistakes in objects without the annotation."""
 
 import msgspec
 
@@ -13,7 +13,7 @@ from router.model.errors import ConfigError
 
 
 class Annotated(msgspec.Struct, frozen=True):
-    """What was read of ``found``. ``services``: those that were looked at; None: not there."""
+    """The reading of ``found``. ``services``: the Services that were read; None: missing."""
 
     found: Object
     exposure: Exposure | None
@@ -22,7 +22,7 @@ class Annotated(msgspec.Struct, frozen=True):
 
 
 def read(kind: str, found: Object, services: PortedServices, namespace: str) -> Annotated:
-    """What one workload or Service asks for; ``exposure`` None: nothing that can be had."""
+    """Read one workload or Service; ``exposure`` None: nothing usable."""
     reading = ObjectReading(kind, found)
     exposure: Exposure | None = None
     if not reading.is_annotated:
@@ -35,7 +35,7 @@ def read(kind: str, found: Object, services: PortedServices, namespace: str) -> 
 
 
 def _note_no_proxy(reading: ObjectReading) -> None:
-    """The switch is missing, or at the wrong place: somebody thinks that this is exposed."""
+    """Record a finding if annotations without the switch suggest that an exposure was meant."""
     of_pods = part(reading.found, "spec", "template", "metadata", "annotations")
     if isinstance(of_pods, dict) and names.PROXY in of_pods:
         reading.noted.add(

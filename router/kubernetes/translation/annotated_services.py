@@ -14,7 +14,7 @@ from router.model.specs import ConnectorSpec
 
 
 def read(reading: ObjectReading, services: PortedServices, namespace: str) -> Exposure | None:
-    """What the annotated Service asks for; None: nothing usable, ``reading.noted`` says why."""
+    """The exposure of the annotated Service; None: unusable, ``reading.noted`` has the reason."""
     reading.check_keys()
     protocol, address = reading.protocol(), reading.address(reading.name)
     if protocol is None or address is None:
@@ -40,7 +40,7 @@ def read(reading: ObjectReading, services: PortedServices, namespace: str) -> Ex
 
 
 def _is_ingress_only(reading: ObjectReading) -> bool:
-    """Skupper looks only whether it is there; ``false`` is taken at its word here."""
+    """Whether the annotation is there and not ``false``; Skupper only checks its presence."""
     return (
         names.INGRESS_ONLY in reading.notes
         and texts.boolean(reading.text(names.INGRESS_ONLY)) is not False
@@ -71,7 +71,7 @@ def _target(reading: ObjectReading, namespace: str) -> str:
 def _connector_to(
     reading: ObjectReading, address: str, target: str, other: Object | None, ports: PortPairs
 ) -> ConnectorSpec | None:
-    """Targets are those of the Service ``target``; None: it leads back, or ports do not fit."""
+    """A connector to the Service ``target``; None: it leads back, or ports do not fit."""
     numbers = [port for port, _ in ports]
     if other is None:
         return reading.connector(address, f"service/{target}", numbers)
@@ -103,7 +103,7 @@ def _matched(
     there: PortPairs,
     their_names: Mapping[int, str],
 ) -> list[int] | None:
-    """The port of the other Service for each of ``numbers``; None: it cannot be told."""
+    """The port of the other Service for each of ``numbers``; None: unclear."""
     known = [port for port, _ in there]
     if not known or set(numbers) <= set(known):
         return numbers
@@ -122,7 +122,7 @@ def _listed(ports: Iterable[int]) -> str:
 def _own_connector(
     reading: ObjectReading, address: str, ports: PortPairs, namespace: str
 ) -> ConnectorSpec | None:
-    """Targets are what the Service itself stood for before anybody took it over."""
+    """A connector to the Service's own targets, as they were before a router took it over."""
     external = ported.external_name(reading.found)
     if external and _is_itself(external, reading.name, address, namespace):
         reading.noted.add(

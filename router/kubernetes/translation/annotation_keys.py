@@ -1,4 +1,4 @@
-"""Every annotation of workloads and Services: where it counts, what it does, or why nothing.
+"""Every annotation of workloads and Services: its kinds and effect, or why it has none.
 
 The table in docs/kubernetes-skupper.md is made from this one.
 """
@@ -12,13 +12,13 @@ from router.model.specs import POLICIES_TEXT
 
 POD_KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet", "DeploymentConfig")
 ALL_KINDS: Final = (*POD_KINDS, "Service")
-"""Those whose annotations expose them."""
+"""Kinds whose annotations expose them."""
 EXPORTING_KINDS: Final = (*ALL_KINDS, "ServiceExport")
-"""Those whose annotations say how their service is balanced."""
+"""Kinds whose annotations configure how their service is balanced."""
 
 
 class AnnotationKey(msgspec.Struct, frozen=True, kw_only=True):
-    """One annotation. ``kinds``: where it counts; ``why``: it counts nowhere, and why."""
+    """One annotation. ``kinds``: where it works; ``why``: it works nowhere, and the reason."""
 
     key: str
     kinds: tuple[str, ...]
@@ -161,9 +161,9 @@ KEYS: Final = (
 )
 BY_KEY: Final = {entry.key: entry for entry in KEYS}
 OTHERS: Final = frozenset((names.ORIGINAL, names.SERVICE_LABEL, names.DOCUMENTS_LABEL))
-"""Ours, and no wish of a user."""
+"""Our own marks, not set by users."""
 EXPOSING: Final = (
     *(names.ADDRESS, names.PORT, names.TARGET, names.INGRESS_ONLY, names.HEADLESS),
     *(names.TLS_CERT, names.TLS_TRUST),
 )
-"""Who sets one of these wants to expose something."""
+"""A user who sets one of these wants to expose something."""

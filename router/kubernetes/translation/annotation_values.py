@@ -1,4 +1,4 @@
-"""Values of annotations of one object, each read from its text: a value, or what is `Wrong`."""
+"""Readers of annotation values: each returns a value, or `Wrong` with the reason."""
 
 from collections.abc import Callable
 from typing import Final
@@ -40,7 +40,7 @@ def policy_name(text: str) -> str | Wrong:
 
 
 def weights(text: str) -> dict[str, int] | Wrong:
-    """``SITE=3,SITE=1`` by site."""
+    """Weights from ``SITE=3,SITE=1``, by site."""
     stated = [(site.strip(), weight.strip()) for site, _, weight in _halves(text)]
     found = weights_of(stated)
     return Wrong(found.reason, found.hint) if isinstance(found, BadWeights) else found
@@ -51,7 +51,7 @@ def _halves(text: str) -> list[tuple[str, str, str]]:
 
 
 def capacity(text: str) -> int | str | Wrong | None:
-    """What each target takes: ``10``, ``15/s`` or ``auto``."""
+    """The capacity of each target: ``10``, ``15/s`` or ``auto``."""
     value = capacities.stated(text)
     if not isinstance(value, str):
         return capacities.spec_value(value)
@@ -60,7 +60,7 @@ def capacity(text: str) -> int | str | Wrong | None:
 
 
 def site_capacity(text: str) -> int | str | Wrong | None:
-    """What a site takes: `capacity`, but not learned."""
+    """The capacity of a site: like `capacity`, but not learned."""
     value = capacity(text)
     if isinstance(value, str) and value.startswith("auto"):
         return Wrong("a site's capacity is configured, not learned", "Set 10 or 15/s")
@@ -68,7 +68,7 @@ def site_capacity(text: str) -> int | str | Wrong | None:
 
 
 def rate(text: str) -> str | Wrong:
-    """``10/s``."""
+    """A rate like ``10/s``."""
     per_s = capacities.per_s_of(text)
     if isinstance(per_s, float):
         return capacities.rate_text(per_s)
@@ -78,9 +78,9 @@ def rate(text: str) -> str | Wrong:
 def with_rules(
     cap: SitePolicySpec | None, address: str, text_of: Callable[[str], str], noted: ObjectFindings
 ) -> SitePolicySpec | None:
-    """``cap`` with the sites that share service ``address``; None: nothing is said of either.
+    """``cap`` with the sharing rules of service ``address``; None: there is neither.
 
-    A rule that cannot be read shares it with no other site.
+    An unreadable rule shares it with no other site.
     """
     export_to = _rule(names.EXPORT_TO, text_of, noted)
     import_from = _rule(names.IMPORT_FROM, text_of, noted)

@@ -1,6 +1,6 @@
 """ConfigMaps whose values are documents, as ``sitectl`` and GitOps tools write them.
 
-A value may also be YAML of Skupper v2, as its authors have it for Skupper.
+A value may also be YAML of Skupper v2, unchanged.
 
 Annotations of such a ConfigMap hold for all Services in it: ``skupper.io/service-labels``,
 ``skupper.io/service-annotations``, ``skupper.io/ingress``, and ``skupper.io/headless`` for
@@ -51,7 +51,7 @@ class Documents(msgspec.Struct, frozen=True):
 
 
 def config_map_name(kind: Kind, name: str) -> str:
-    """Where `sitectl` keeps a document."""
+    """Name of the ConfigMap in which `sitectl` stores a document."""
     return f"{names.DOCUMENT_PREFIX}{kind.lower()}-{name}"
 
 
@@ -78,7 +78,7 @@ def is_labelled(found: Object) -> bool:
 
 
 def mislabelled(found: Object) -> ConfigError | None:
-    """That the label has a value which means nothing; None: it means something, or is missing."""
+    """A finding if the label has a meaningless value; None: it is valid or missing."""
     value = labels(found).get(names.DOCUMENTS_LABEL, _NO_DOCUMENTS)
     if value in (names.DOCUMENTS, _NO_DOCUMENTS) or is_going(found):
         return None
@@ -94,7 +94,7 @@ def mislabelled(found: Object) -> ConfigError | None:
 
 
 def size(found: Object) -> int:
-    """How many characters there are to read."""
+    """How many characters of documents there are to read."""
     return sum(
         len(text)
         for key, text in section(found, "data").items()
@@ -103,7 +103,7 @@ def size(found: Object) -> int:
 
 
 def refused(found: Object) -> Documents:
-    """Of a ConfigMap for which no room is left."""
+    """The result for a ConfigMap beyond the total limit."""
     noted = ObjectFindings(f"ConfigMap/{name_of(found)}")
     noted.add(
         "data",
@@ -116,7 +116,7 @@ def refused(found: Object) -> Documents:
 
 
 def read(found: Object) -> Documents:
-    """The documents of a labelled ConfigMap, and everything wrong with them."""
+    """The documents of a labelled ConfigMap, and all their errors."""
     reading = ObjectReading("ConfigMap", found)
     documents: list[Document] = []
     errors: list[ConfigError] = []
@@ -146,10 +146,10 @@ def read(found: Object) -> Documents:
 
 
 def together(parts: Iterable[Documents]) -> Documents:
-    """All of several ConfigMaps. Of an address that several name the wishes are joined.
+    """All of several ConfigMaps. Wishes for the same address are joined.
 
-    So it does not matter whether a service, its targets and its listener stand in one ConfigMap, or
-    each in its own, as command lines write them.
+    So a service, its targets and its listener may be in one ConfigMap, or each in a separate one,
+    as command lines write them.
     """
     documents: list[Document] = []
     wishes: dict[str, ServiceWish] = {}
@@ -166,7 +166,7 @@ def together(parts: Iterable[Documents]) -> Documents:
 
 
 def _is_known_key(document: Document, keys: dict[str, ServiceSpec]) -> bool:
-    """Whether it declares a routing key once more: each Listener and Connector of v2 does so."""
+    """Whether it repeats a known routing key, as each v2 Listener and Connector does."""
     spec = document.spec
     if not isinstance(spec, ServiceSpec) or not spec.routing_key:
         return False
@@ -174,7 +174,7 @@ def _is_known_key(document: Document, keys: dict[str, ServiceSpec]) -> bool:
 
 
 def _unmade(documents: Iterable[Document]) -> set[str]:
-    """Addresses that shall have no Service here."""
+    """Addresses that should have no Service here."""
     return {
         document.spec.service
         for document in documents
@@ -197,14 +197,14 @@ def _is_site(document: Document, errors: list[ConfigError]) -> bool:
 
 
 def _aged(document: Document, made_at_s: float | None) -> Document:
-    """A Service counts from when its ConfigMap was made: every replica then says the same."""
+    """A Service with its ConfigMap's creation time, which is equal at every replica."""
     if document.kind != "Service":
         return document
     return msgspec.structs.replace(document, declared_at_s=made_at_s)
 
 
 def _wishes(reading: ObjectReading, documents: list[Document]) -> dict[str, ServiceWish]:
-    """A wish for each address that a Service or a Connector names: somebody here asked for it."""
+    """A wish for each address that a Service or a Connector names: a user here asked for it."""
     stateful = _stateful(reading, documents)
     common = msgspec.structs.replace(
         reading.wish(""), cluster_ip=reading.value(names.CLUSTER_IP, texts.ip, "")
@@ -228,7 +228,7 @@ def _wishes(reading: ObjectReading, documents: list[Document]) -> dict[str, Serv
 
 
 def _stateful(reading: ObjectReading, documents: list[Document]) -> dict[str, str]:
-    """StatefulSets by address, where each pod shall have a name."""
+    """StatefulSets by address, for those whose pods should have names."""
     if not reading.value(names.HEADLESS, texts.boolean, False):
         return {}
     return {
@@ -239,12 +239,12 @@ def _stateful(reading: ObjectReading, documents: list[Document]) -> dict[str, st
 
 
 def _is_v2(text: str) -> bool:
-    """Whether a text has an object of Skupper v2."""
+    """Whether a text holds an object of Skupper v2."""
     return GROUP in text and holds_v2(text)
 
 
 def _read_v2(text: str, source: str) -> tuple[list[Document], list[ConfigError]]:
-    """The documents that the objects ask for, and what of them has no effect or is wrong."""
+    """The documents that the objects ask for, and findings on faulty or unused parts."""
     objects, errors = read_objects(text, source)
     found = translate(objects, "namespace")
     noted = ObjectFindings(source)

@@ -1,4 +1,4 @@
-"""What one annotated object asks for, as a value; and what is common to workloads and Services."""
+"""The exposure that an annotated object asks for; code for workloads and Services alike."""
 
 import hashlib
 import re
@@ -38,14 +38,15 @@ _RatedT = TypeVar("_RatedT", ConnectorSpec, SitePolicySpec)
 
 PROTOCOLS: Final[tuple[ServiceProtocol, ...]] = get_args(ServiceProtocol)
 HTTP_PORT: Final = 80
-"""Of an http service whose object names no port."""
+"""The default port of http services."""
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     """A service, this object's targets of it, and its Service here.
 
-    ``age`` orders objects with one address: made first, then by name. ``connector`` None: none.
-    ``cap``: what the site takes of the service, as this object says.
+    ``age`` orders objects with one address: creation time first, then name.
+    ``connector`` None: no targets here.
+    ``cap``: the site's share of the service, from this object.
     """
 
     address: str
@@ -59,7 +60,7 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ObjectReading:
-    """One annotated object while it is read. ``kind`` as in ``Deployment``."""
+    """Reads one annotated object. ``kind`` as in ``Deployment``."""
 
     __slots__ = ("found", "kind", "name", "noted", "notes")
 
@@ -71,7 +72,7 @@ class ObjectReading:
 
     @property
     def is_annotated(self) -> bool:
-        """Whether it asks to be exposed."""
+        """Whether the object asks to be exposed."""
         return names.PROXY in self.notes
 
     def text(self, key: str) -> str:
@@ -79,7 +80,7 @@ class ObjectReading:
         return self.notes.get(key, "").strip()
 
     def protocol(self) -> ServiceProtocol | None:
-        """Of ``skupper.io/proxy``; None: none that exists."""
+        """The protocol from ``skupper.io/proxy``; None: it is invalid."""
         text = self.text(names.PROXY)
         for known in PROTOCOLS:
             if text == known:
@@ -92,7 +93,7 @@ class ObjectReading:
         return None
 
     def address(self, default: str) -> str | None:
-        """Of ``skupper.io/address``, else ``default``; None: it is no name."""
+        """The address from ``skupper.io/address``, else ``default``; None: it is no valid name."""
         text = self.text(names.ADDRESS) or default
         value = texts.name(text)
         if not isinstance(value, Wrong):
@@ -104,7 +105,7 @@ class ObjectReading:
         return None
 
     def value(self, key: str, read: texts.TextReader, default: Any) -> Any:
-        """An annotation read by ``read``; ``default`` where there is none, or a wrong one."""
+        """An annotation read by ``read``; ``default`` if it is missing or invalid."""
         text = self.text(key)
         if not text:
             return default
@@ -115,7 +116,7 @@ class ObjectReading:
         return default
 
     def check_keys(self) -> None:
-        """Note annotations that do not exist, or have no effect on this kind."""
+        """Record annotations that do not exist, or have no effect on this kind."""
         for key in sorted(self.notes):
             if key.startswith((names.SKUPPER_PREFIX, names.PREFIX)):
                 self._check_key(key)
@@ -145,7 +146,7 @@ class ObjectReading:
             )
 
     def ports(self, protocol: ServiceProtocol, declared: PortPairs) -> PortPairs | None:
-        """Of ``skupper.io/port``, else ``declared``; http falls back to 80. None: none known."""
+        """Ports of ``skupper.io/port``, else ``declared``, else 80 for http. None: unknown."""
         text = self.text(names.PORT) if self.kind != "Service" else ""
         if text:
             value = texts.port_pairs(text)
@@ -194,7 +195,7 @@ class ObjectReading:
         return self._more("Service", names.SERVICE_SETTINGS, spec, fixed)
 
     def _policy(self) -> PolicySpec:
-        """Of three annotations; `fill` where they do not fit each other."""
+        """The policy from three annotations; `fill` if they contradict each other."""
         name = self.value(names.POLICY, annotation_values.policy_name, "fill")
         stated = self.text(names.WEIGHTS)
         weights = self.value(names.WEIGHTS, annotation_values.weights, {})
@@ -204,14 +205,14 @@ class ObjectReading:
                 self.noted.annotation(names.WEIGHTS, reason, f"Set {names.POLICY}: split")
             return self._marked(PolicySpec(name=name))
         if not weights:
-            if not stated:  # What is wrong with stated ones is noted already.
+            if not stated:  # Invalid weights are reported already.
                 reason = "policy split needs weights by site; fill is used"
                 self.noted.annotation(names.POLICY, reason, f"Set {names.WEIGHTS}: SITE=1,SITE=1")
             return self._marked(PolicySpec())
         return self._marked(PolicySpec(name=name, weights=weights))
 
     def _marked(self, policy: PolicySpec) -> PolicySpec:
-        """``policy`` with the mark to spill at, if one is stated."""
+        """``policy`` with its spill mark, if one is configured."""
         share = self.value(names.SPILL_AT, annotation_values.MARK, None)
         if share is not None and policy.name == "failover":
             reason = "policy failover leaves no site for its load; the mark is left out"
@@ -241,7 +242,7 @@ class ObjectReading:
         return self._more("Connector", names.CONNECTOR_SETTINGS, spec, fixed)
 
     def cap(self, address: str) -> SitePolicySpec | None:
-        """What this site takes of ``address``, as the annotations say; None: nothing of it."""
+        """The site's limits for ``address`` from the annotations; None: there are none."""
         stated = self.value(names.SITE_CAPACITY, annotation_values.site_capacity, None)
         if stated is None:
             return None
@@ -258,7 +259,7 @@ class ObjectReading:
         return spec if per_s is None else self._beside_rate(spec, [per_s])
 
     def _lending(self, cap: SitePolicySpec | None, address: str) -> SitePolicySpec | None:
-        """``cap`` with what the site lends of its slots; None: nothing is said of either."""
+        """``cap`` with the site's limits for lending its slots; None: there is neither."""
         reserve = self.value(names.RESERVE_FOR_OWN, annotation_values.RESERVE, 0.0)
         share = self.value(names.MAX_SHARE, annotation_values.MAX_SHARE, 1.0)
         if not reserve and share >= 1:
@@ -267,7 +268,7 @@ class ObjectReading:
         return msgspec.structs.replace(spec, reserve_for_own=reserve, max_share=share)
 
     def _beside_rate(self, spec: _RatedT, rates: list[float]) -> _RatedT:
-        """``spec`` with what is said beside its ``rates``; what does not fit is left out."""
+        """``spec`` with the settings that go with ``rates``; those that do not fit are left out."""
         resume = self.value(names.RESUME, annotation_values.rate, "")
         window_s = self.value(names.WINDOW, annotation_values.WINDOW, None)
         field, reason, hint = capacities.problem_of(rates, resume, window_s)
@@ -317,7 +318,7 @@ class ObjectReading:
         return None if isinstance(value, Bad) else value
 
     def wish(self, address: str, stateful_set: str = "") -> ServiceWish:
-        """How the Service of ``address`` shall be here."""
+        """The wanted Service of ``address``."""
         mode = self.value(names.INGRESS, texts.words("Always", "Never"), "Always")
         return ServiceWish(
             address=address,
@@ -337,7 +338,7 @@ class ObjectReading:
         connector: ConnectorSpec | None,
         stateful_set: str = "",
     ) -> Exposure:
-        """All of it as one value."""
+        """The complete exposure."""
         return Exposure(
             address=address,
             age=(created_at(self.found), self.kind, self.name),
@@ -353,7 +354,7 @@ class ObjectReading:
 
 
 def connector_name(address: str, kind: str, name: str) -> str:
-    """The name of the Connector document for one object: the same object, the same name."""
+    """The name of the Connector document for one object; the same object gives the same name."""
     whole = f"{address}-{kind.lower()}-{name}".replace(".", "-")
     if len(whole) <= limits.NAME_CHARS_MAX and readers.is_name(whole):
         return whole
@@ -363,7 +364,7 @@ def connector_name(address: str, kind: str, name: str) -> str:
 
 
 def _node(value: Any) -> Node:
-    """A plain value as if it had been read from YAML."""
+    """A plain value as a node, as if read from YAML."""
     if isinstance(value, dict):
         mapping = YamlMapping(0, 0)
         mapping.entries = [(Scalar(key, True, 0, 0), _node(item)) for key, item in value.items()]

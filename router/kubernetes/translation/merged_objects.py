@@ -1,4 +1,4 @@
-"""Several objects with one address, put together: one Service, a Connector for each."""
+"""Several objects with one address, merged: one Service, a Connector for each."""
 
 from collections.abc import Iterable, Mapping
 
@@ -16,7 +16,7 @@ from router.model.specs import ConnectorSpec, Document, ServiceSpec
 class Merged(msgspec.Struct, frozen=True):
     """Documents and wishes of all annotated objects.
 
-    ``declared_at_s``: when the oldest of the objects of each address was made, where that is told.
+    ``declared_at_s``: creation time of the oldest object of each address, if known.
     """
 
     documents: tuple[Document, ...]
@@ -31,11 +31,13 @@ def merge(
     connected: Mapping[str, Document],
     wished: Mapping[str, ServiceWish],
 ) -> Merged:
-    """``declared`` and ``wished`` by address: what documents say, which comes first. ``connected``
-    are their Connectors by name: one that stands for an object (its migration wrote it) counts.
+    """Merge ``exposures`` with the documents ``declared`` and ``wished``, which come first.
 
-    Then the object that was made first, then the first by kind and name, decides what a service
-    is. One that says another protocol or other ports is left out; others are further targets.
+    Both are by address. ``connected``: the documents' Connectors by name; one that stands for an
+    object (its migration wrote it) counts.
+
+    After the documents, the oldest object decides what a service is, then the first by kind and
+    name. An object with another protocol or other ports is left out; others are further targets.
     """
     documents: list[Document] = []
     wishes = dict(wished)
@@ -94,7 +96,7 @@ def _is_connected(one: Exposure, connected: Mapping[str, Document]) -> bool:
 
 
 def _agree(one: Exposure, spec: ServiceSpec, source: str, noted: ObjectFindings) -> bool:
-    """Whether ``one`` can be a further target of the service ``spec``; notes where it differs."""
+    """Whether ``one`` can be a further target of the service ``spec``; records differences."""
     same = one.service.protocol == spec.protocol
     if not same or set(one.service.ports) != set(spec.ports):
         noted.add(
@@ -135,7 +137,7 @@ def _in_order(connector: ConnectorSpec, own: ServiceSpec, spec: ServiceSpec) -> 
 
 
 def joined(first: ServiceWish | None, other: ServiceWish) -> ServiceWish:
-    """What the first does not say is taken from the others; no Service if anybody says so."""
+    """The first wish, completed from the other; no Service if either wish wants none."""
     if first is None:
         return other
     return msgspec.structs.replace(

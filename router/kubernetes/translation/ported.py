@@ -1,7 +1,8 @@
-"""What a Service was before a router took it over: its selector, its ports, what it stands for.
+"""A Service before a router took it over: its selector, its ports, its external name.
 
-A Service that leads to a router carries what it had in an annotation: `names.ORIGINAL` ours,
-`names.SKUPPER_ORIGINAL_SELECTOR` Skupper's. One that a router made has neither, and is no user's.
+A Service that leads to a router stores its original in an annotation: `names.ORIGINAL` for ours,
+`names.SKUPPER_ORIGINAL_SELECTOR` for Skupper's. One that a router made has neither, and belongs to
+no user.
 """
 
 from collections.abc import Mapping
@@ -16,9 +17,9 @@ EXTERNAL_NAME: Final = "ExternalName"
 
 
 class PortedServices:
-    """The Services of a namespace that are not going, for one who reads an object.
+    """The Services of a namespace that are not being deleted, for reading one object.
 
-    It remembers which were looked at: what was read holds for as long as these are the same.
+    It remembers the Services that were read: the reading is valid while these are the same.
     """
 
     __slots__ = ("_found", "_looked_at")
@@ -28,20 +29,20 @@ class PortedServices:
         self._looked_at: list[tuple[str, Object | None]] = []
 
     def get(self, name: str) -> Object | None:
-        """One by name; None: there is none."""
+        """A Service by name; None: there is none."""
         service = self._found.get(name)
         self._looked_at.append((name, service))
         return service
 
     def looked_at(self) -> tuple[tuple[str, Object | None], ...]:
-        """Each name that was asked for, with the answer."""
+        """Each requested name, with the answer."""
         return tuple(self._looked_at)
 
 
 def is_generated(service: Object) -> bool:
-    """Whether a router made it, ours or Skupper's: no user's Service stands behind it.
+    """Whether a router made it, ours or Skupper's, so that no user's Service is behind it.
 
-    Neither does one behind a Service whose annotation nobody can read any more.
+    An adopted Service with an unreadable annotation counts as made, too.
     """
     if adoption.is_adopted(service):
         return adoption.original(service) is None
@@ -53,7 +54,7 @@ def is_generated(service: Object) -> bool:
 
 
 def original_spec(service: Object) -> Mapping[str, Any]:
-    """Its ``spec`` as its user wrote it, whatever was adopted."""
+    """The ``spec`` as its user wrote it, also of an adopted Service."""
     before = adoption.before(service) if adoption.is_adopted(service) else service
     return spec_of(before)
 
@@ -73,7 +74,7 @@ def service_ports(service: Object) -> PortPairs:
 
 
 def port_names(service: Object) -> dict[int, str]:
-    """The names of its ports, where they have one."""
+    """The names of the Service's ports, if they have one."""
     declared = original_spec(service).get("ports")
     found: dict[int, str] = {}
     for entry in declared if isinstance(declared, list) else ():
@@ -84,7 +85,7 @@ def port_names(service: Object) -> dict[int, str]:
 
 
 def external_name(service: Object) -> str:
-    """The host that an ExternalName Service stands for; empty: it is none."""
+    """The host of an ExternalName Service; empty: it is none."""
     spec = original_spec(service)
     name = spec.get("externalName")
     return name if spec.get("type") == EXTERNAL_NAME and isinstance(name, str) else ""

@@ -1,4 +1,4 @@
-"""ConfigMap ``skupper-site`` read: the options of the site and its Site document."""
+"""Reads ConfigMap ``skupper-site``: the options of the site and its Site document."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,7 +17,7 @@ from router.model.specs import EVERY_HOST, ConsoleAuth, ConsoleSpec, Document, S
 
 SOURCE: Final = f"ConfigMap/{names.SITE_CONFIGMAP}"
 LINK_PORT: Final = 55671
-"""Where the pod accepts links, and the router's Service with it."""
+"""Port where the pod and the router's Service accept links."""
 _TTL_S_MIN: Final = 60.0
 _READ_APART: Final = ("edge", "cluster-local", "annotation-separator")
 LEFT_AS_IT_IS: Final = "; the site stays as it is"
@@ -25,10 +25,10 @@ SECRET_KEYS: Final = ("console-password", "prometheus-server-password")
 
 
 class SiteDefaults(msgspec.Struct, frozen=True, kw_only=True):
-    """What the caller knows and the ConfigMap need not say.
+    """Defaults from the caller for keys that the ConfigMap leaves out.
 
-    ``ingress``: ``route`` where the cluster has Routes. ``bind_ip``: where the pod listens for
-    links and for clients; ``::`` in a cluster without IPv4.
+    ``ingress``: ``route`` if the cluster has Routes.
+    ``bind_ip``: where the pod listens for links and for clients; ``::`` in a cluster without IPv4.
     """
 
     ingress: str = "loadbalancer"
@@ -38,7 +38,7 @@ class SiteDefaults(msgspec.Struct, frozen=True, kw_only=True):
 def read(
     found: Object, namespace: str, defaults: SiteDefaults, noted: ObjectFindings
 ) -> tuple[SiteOptions, Document]:
-    """The options, and the Site document for them. What is wrong is noted, the default used."""
+    """The options and their Site document. Errors are recorded, and the default is used."""
     data = _data(found, noted)
     separator = data.get("annotation-separator", ",")
     values: dict[str, Any] = {"name": namespace, "ingress": defaults.ingress}
@@ -57,13 +57,13 @@ def read(
 
 
 def may_open(noted: ObjectFindings) -> bool:
-    """Whether it cannot be read who may reach the site: a default might open what was closed."""
+    """Whether a key that controls access is unreadable: its default might open a closed site."""
     paths = {f"data.{entry.key}" for entry in KEYS if entry.opens}
     return any(one.path in paths and one.severity == "error" for one in noted.errors)
 
 
 def _data(found: Object, noted: ObjectFindings) -> dict[str, str]:
-    """The keys with a value, each a known one."""
+    """The known keys with a value."""
     kept: dict[str, str] = {}
     for key, value in data_of(found, noted, findings.SITE_VALUE):
         if key not in BY_KEY:
@@ -83,7 +83,7 @@ def _data(found: Object, noted: ObjectFindings) -> dict[str, str]:
 
 
 def _value(entry: SiteKey, text: str, separator: str, noted: ObjectFindings) -> Any:
-    """What ``text`` says for the field of ``entry``; None: nothing, the default holds."""
+    """The value of ``text`` for the field of ``entry``; None: none, the default holds."""
     value: Any = texts.annotation_pairs(text, separator) if entry.pairs else entry.read(text)
     path = f"data.{entry.key}"
     if isinstance(value, Wrong):
@@ -109,12 +109,12 @@ def _value(entry: SiteKey, text: str, separator: str, noted: ObjectFindings) -> 
         noted.add(path, f"{entry.key}: {why}", hint, findings.SITE_NO_EFFECT, "warning")
         return instead
     if entry.read is texts.label_pairs:
-        return text  # The renderer splits it: these are texts of `SiteOptions`.
+        return text  # The renderer splits these texts of `SiteOptions`.
     return value
 
 
 def _is_quiet(entry: SiteKey, text: str, value: Any) -> bool:
-    """Whether the value asks for nothing that is not so anyway."""
+    """Whether the value only asks for the default behavior."""
     if isinstance(value, bool):
         return str(value).lower() in entry.quiet
     return text in entry.quiet
@@ -138,7 +138,7 @@ def _older_keys(data: Mapping[str, str], values: dict[str, Any], noted: ObjectFi
 
 
 def _bounds(values: dict[str, Any], noted: ObjectFindings) -> None:
-    """Rules between keys, and Skupper's own floors."""
+    """Apply rules between keys, and Skupper's own minimums."""
     if values.get("router_mode") == "edge":
         values["ingress"] = "none"
         if values.get("routers", 1) > 1:
@@ -177,7 +177,7 @@ def _bounds(values: dict[str, Any], noted: ObjectFindings) -> None:
 
 
 def _spread(found: Object) -> dict[str, Any]:
-    """Labels and annotations for generated objects, and who looks after the site."""
+    """Labels and annotations for generated objects, and whether the site is left alone."""
     notes, marks = annotations(found), labels(found)
     ignored = marks.get(names.SITE_CONTROLLER_IGNORE, "")
     return {
@@ -198,7 +198,8 @@ def _document(
 ) -> Document:
     spec = SiteSpec(
         router_mode="edge" if options.router_mode == "edge" else "interior",
-        # As Skupper, ingress none shuts out what is outside the cluster; only an edge takes none.
+        # Like in Skupper, ingress none excludes peers outside the cluster; only an edge accepts no
+        # link.
         ingress="none" if options.router_mode == "edge" else "host",
         ingress_bind_ip=defaults.bind_ip,
         bind_port=LINK_PORT,
@@ -213,7 +214,7 @@ def _document(
 
 
 def _console(options: SiteOptions, defaults: SiteDefaults, namespace: str) -> ConsoleSpec:
-    """By TLS and with a login. What leads to it may have any name: who logs in is known by that."""
+    """A console with TLS and a login, under any host name: the login protects it."""
     hosts = (*console.service_names(namespace), EVERY_HOST)
     auth: ConsoleAuth = "openshift" if options.console_authentication == "openshift" else "internal"
     return ConsoleSpec(bind=join(defaults.bind_ip, console.PORT), auth=auth, hosts=hosts)

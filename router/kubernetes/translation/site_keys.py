@@ -1,4 +1,4 @@
-"""Every key of ConfigMap ``skupper-site``: how it is read, where it goes, or why it has no effect.
+"""Every key of ConfigMap ``skupper-site``: its reader, its field, or why it has no effect.
 
 The keys are those of Skupper 1.9 (``pkg/site/site.go``), its older ones, and ours. The table in
 docs/kubernetes-skupper.md is made from this one.
@@ -23,14 +23,16 @@ INGRESSES: Final = (
 
 
 class SiteKey(msgspec.Struct, frozen=True, kw_only=True):
-    """One key. ``default`` is shown to people: what holds without it.
+    """One key. ``default``: the human-readable default.
 
-    With ``field`` it has an effect: on that field of `SiteOptions`, or of `SiteSpec` where
-    ``of_site``. Without, ``why`` says why not, unless its value is one of ``quiet``, which asks for
-    nothing; ``severity`` is that of the finding. ``if_wrong``: in place of a value that cannot be
-    read, where that is not the default. ``refused`` values are known but not done here:
-    why, and what is used instead. ``pairs``: split at ``annotation-separator``. ``opens``: it says
-    who may reach the site, so nothing of the site is changed while it cannot be read.
+    A key with ``field`` has an effect: on that field of `SiteOptions`, or of `SiteSpec` if
+    ``of_site``. Without a field, ``why`` has the reason, unless the value is one of ``quiet``,
+    which ask for no change; ``severity`` is that of the finding.
+
+    ``if_wrong``: replaces an unreadable value, if that is not the default.
+    ``refused``: known values that are not supported: the reason, and the value used instead.
+    ``pairs``: split at ``annotation-separator``.
+    ``opens``: it controls access to the site, so the site stays unchanged while it is unreadable.
     """
 
     key: str
@@ -63,7 +65,7 @@ _NO_AMQP = "there is no AMQP between Spillway's routers; streams have windows of
 _COUNT = texts.integer(0, 1_000_000_000)
 
 _IF_WRONG: Final = {"sharing": "strict"}
-"""What a slip of the pen must not open."""
+"""Values that replace a mistyped one that would open the site."""
 
 KEYS: Final = (
     SiteKey(key="name", default="the namespace", read=texts.name, field="name"),
@@ -369,7 +371,7 @@ BY_KEY: Final = {entry.key: entry for entry in KEYS}
 
 
 def stated_keys(site: SiteSpec) -> dict[str, str]:
-    """Keys of `SiteSpec`'s own fields, with what ``site`` says that is not the default."""
+    """Keys of `SiteSpec`'s own fields, with the values of ``site`` that are not the default."""
     texts_of = {
         row.site_key: value_text(row, getattr(site, row.attribute))
         for row in SHAPES["Site"].fields.values()

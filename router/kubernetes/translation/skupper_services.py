@@ -1,7 +1,7 @@
-"""ConfigMap ``skupper-services``: what Skupper v1 knows of each address, as our documents.
+"""ConfigMap ``skupper-services``: Skupper v1's definition of each address, as our documents.
 
-One JSON text per address (skupper 1.9, ``types.ServiceInterface``). Definitions that reached this
-namespace from other sites are not this site's to declare.
+One JSON text per address (skupper 1.9, ``types.ServiceInterface``). This site must not declare
+definitions that came from other sites.
 """
 
 from collections.abc import Mapping
@@ -21,14 +21,14 @@ from router.model.specs import ConnectorSpec, Document, ServiceProtocol, Service
 
 SOURCE: Final = f"ConfigMap/{names.SERVICES_CONFIGMAP}"
 ANNOTATION: Final = "annotation"
-"""The origin of what Skupper read from an annotated object of this namespace."""
+"""The origin of definitions that Skupper read from an annotated object of this namespace."""
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """One address. ``origin``: empty, `ANNOTATION`, or the id of the site that it came from.
 
-    ``documents``: its Service and a Connector for each target; none where ``obstacles`` say what
-    Spillway does not do. ``wish``: how its Service is here.
+    ``documents``: its Service and a Connector for each target; none if there are ``obstacles``,
+    features that Spillway lacks. ``wish``: its Service here.
     """
 
     address: str
@@ -39,7 +39,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(found: Object, namespace: str) -> tuple[dict[str, Definition], tuple[ConfigError, ...]]:
-    """All definitions by address, and what is wrong with them."""
+    """All definitions by address, and their errors."""
     noted = ObjectFindings(SOURCE)
     definitions: dict[str, Definition] = {}
     for address, text in data_of(found, noted, findings.SKUPPER_SERVICES):
@@ -77,7 +77,7 @@ class _Reader:
         self._namespace, self._noted = namespace, noted
 
     def definition(self) -> Definition | None:
-        """The definition; None: it cannot be read."""
+        """The definition; None: it is unreadable."""
         origin = _text(self._found.get("origin"))
         obstacles = self._obstacles()
         protocol, ports = self._protocol(), self._ports()
@@ -106,7 +106,7 @@ class _Reader:
         return Document(kind=kind, name=name, spec=spec, source=SOURCE)
 
     def _obstacles(self) -> tuple[str, ...]:
-        """What cannot be had with Spillway, each noted."""
+        """Features that Spillway lacks, each recorded as a finding."""
         found = []
         if self._found.get("aggregate"):
             found.append("aggregate: answers of several servers are not put together")
@@ -127,7 +127,7 @@ class _Reader:
 
     def _ports(self) -> tuple[int, ...]:
         declared = self._found.get("ports")
-        if not isinstance(declared, list):  # Skupper before 0.8 had one.
+        if not isinstance(declared, list):  # Skupper before 0.8 had a single port.
             declared = [self._found.get("port")]
         ports = dict.fromkeys(texts.port_number(port) for port in declared)
         found = tuple(port for port in ports if port is not None)
@@ -212,6 +212,6 @@ def _text(found: object) -> str:
 
 
 def _texts(found: object) -> dict[str, str]:
-    """Those of a mapping that a label or annotation can be."""
+    """The entries of a mapping that can be labels or annotations."""
     items = found.items() if isinstance(found, dict) else ()
     return {k: v for k, v in items if isinstance(v, str) and texts.is_label_key(str(k))}

@@ -1,4 +1,4 @@
-"""Secrets that carry a token of another site, and those that ask for one of this site."""
+"""Secrets that carry a token of another site, and those that request one of this site."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -29,7 +29,7 @@ _COST = texts.integer(limits.COST_MIN, limits.COST_WRITTEN_MAX)
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """Tokens by link name, a Link document for each, and the names of Secrets that ask."""
+    """Tokens by link name, a Link document for each, and the names of Secrets with requests."""
 
     tokens: dict[str, TokenSecret]
     documents: tuple[Document, ...]
@@ -43,7 +43,7 @@ def read(
     skupper_runs: bool,
     documented: Mapping[str, Document],
 ) -> Tokens:
-    """What the Secrets of a namespace are to this site; ``documented``: Link documents by name."""
+    """Sort the Secrets of a namespace; ``documented``: Link documents by name."""
     tokens: dict[str, TokenSecret] = {}
     documents: list[Document] = []
     requests: list[str] = []
@@ -77,7 +77,7 @@ def read(
 def _is_link(
     found: Object, kind: str, own_site_id: str, skupper_runs: bool, noted: ObjectFindings
 ) -> bool:
-    """Whether a token is one that this site shall link with."""
+    """Whether a token is one for a link of this site."""
     issuer = annotations(found).get(names.GENERATED_BY)
     if own_site_id and issuer == own_site_id:
         if annotations(found).get(names.FILLED) != uid_of(found):  # Else it was filled here.
@@ -111,9 +111,9 @@ def _is_link(
 
 
 def _is_filled_elsewhere(found: Object, own_site_id: str) -> bool:
-    """Whether a request was copied here when another site had filled it.
+    """Whether a request was copied here after another site had filled it.
 
-    Its label may say *request* again: some tools put back what their manifest says.
+    Its label may say *request* again: some tools restore their manifest's label.
     """
     issuer = annotations(found).get(names.GENERATED_BY, "")
     has_certificate = bool(part(found, "data", "tls.crt"))
@@ -121,7 +121,7 @@ def _is_filled_elsewhere(found: Object, own_site_id: str) -> bool:
 
 
 def _link(found: Object, documented: Document | None, noted: ObjectFindings) -> LinkSpec:
-    """Cost and state by the Secret's annotations."""
+    """Cost and state from the Secret's annotations."""
     notes = annotations(found)
     disabled_text, cost_text = notes.get(names.DISABLED, ""), notes.get(names.COST, "").strip()
     disabled = texts.boolean(disabled_text) if disabled_text else False
@@ -156,7 +156,7 @@ def _link(found: Object, documented: Document | None, noted: ObjectFindings) -> 
 
 
 def _proxy(notes: Mapping[str, str], noted: ObjectFindings) -> str:
-    """What the link's proxy is; empty: as the site says. A wrong one is none: no way around it."""
+    """The link's proxy; empty: that of the site. An invalid proxy counts as none: no bypass."""
     said = texts.proxy(notes.get(names.LINK_PROXY, "").strip())
     if isinstance(said, Wrong):
         hint = f"Password and CA are in a Secret that {names.LINK_PROXY_SECRET} names"
@@ -172,9 +172,10 @@ def _first_said(spec: LinkSpec) -> str:
 
 
 def text_of(found: Object, kind: str) -> str:
-    """The Secret as a token file of ``kind``: what tokens have of it, as JSON, which is YAML.
+    """The Secret as a token file of ``kind``: its token fields as JSON, which is YAML.
 
-    Marks of tools are left out: kubectl's doubles the size, and others change by the hour.
+    Annotations of other tools are left out: kubectl's doubles the size, and others change by the
+    hour.
     """
     data = part(found, "data")
     kept: dict[str, Any] = {

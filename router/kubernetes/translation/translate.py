@@ -1,4 +1,4 @@
-"""All that the objects of a namespace say, as one `NamespacePicture`.
+"""All objects of a namespace, as one `NamespacePicture`.
 
 Level-triggered: the same objects give the same picture, whatever came before and in any order.
 """
@@ -30,11 +30,12 @@ def translate(
     defaults: SiteDefaults = _DEFAULTS,
     memo: Memo | None = None,
 ) -> NamespacePicture:
-    """What the objects say. ``own_site_id``: tokens of this very site make no link. ``memo``
-    spares objects that did not change from being read again; the picture is the same.
+    """Translate the objects. ``own_site_id``: this site's tokens make no link.
 
-    Nothing raises, whatever stands in the objects: what is wrong is in ``errors``, sorted, and
-    takes nothing else with it.
+    ``memo`` saves reading unchanged objects again; the picture is the same.
+
+    Nothing raises, whatever the objects hold: ``errors`` has the errors, sorted, and none of them
+    affects other objects.
     """
     errors: list[ConfigError] = []
     options, site = _site(snapshot, defaults, errors)
@@ -85,7 +86,7 @@ def _site(
 
 
 def _first_of_each(documented: Documents) -> Mapping[str, Mapping[str, Document]]:
-    """Documents by kind and name, as `documents.resolve` keeps them: the first source's."""
+    """Documents by kind and name; the first source counts, as in `documents.resolve`."""
     kept: dict[str, dict[str, Document]] = {}
     for document in sorted(documented.documents, key=lambda d: (d.source, d.line)):
         kept.setdefault(document.kind, {}).setdefault(document.name, document)
@@ -93,7 +94,7 @@ def _first_of_each(documented: Documents) -> Mapping[str, Mapping[str, Document]
 
 
 def _aged(documented: Documents, oldest: Mapping[str, float]) -> Iterator[Document]:
-    """Its documents; a Service that older annotated objects say too is as old as they are."""
+    """The documents; a Service that annotated objects also declare gets the oldest one's age."""
     for document in documented.documents:
         before_s = oldest.get(document.name) if document.kind == "Service" else None
         own_s = document.declared_at_s

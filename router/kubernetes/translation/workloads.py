@@ -8,7 +8,7 @@ from router.kubernetes.translation.ported import PortedServices, is_generated, s
 
 
 def read(reading: ObjectReading, services: PortedServices) -> Exposure | None:
-    """What the annotated workload asks for; None: nothing usable, ``reading.noted`` says why."""
+    """The exposure of the annotated workload; None: unusable, ``reading.noted`` has the reason."""
     reading.check_keys()
     protocol = reading.protocol()
     headless = _is_headless(reading)
@@ -51,10 +51,10 @@ def _declared_ports(reading: ObjectReading, services: PortedServices) -> PortPai
 
 
 def ports_of(found: Object, governing: Object | None) -> PortPairs:
-    """A StatefulSet's Service's ports, else those of the first container that has any.
+    """Ports of a StatefulSet's Service, else of the first container that has any.
 
-    ``governing``: the Service that a StatefulSet names. It may be one that a router made of this
-    very address, and leads to the routers then.
+    ``governing``: the Service that a StatefulSet names. A router may have made it for this very
+    address; then it leads to the routers.
     """
     if governing is not None and not is_generated(governing):
         return service_ports(governing) or _container_ports(found)

@@ -1,8 +1,8 @@
 """Secrets of a site, and its files: identity, links, grants, register, revocations, TLS, logins.
 
-In: Secrets as `store` mirrors them, what `router.trust` asks to keep (`trust.ports.KeptSecrets`).
-Out: the files that a site on a host has, too; Secrets that are written, by compare-and-swap.
+In: Secrets as `store` mirrors them; requests of `router.trust` to save (`trust.ports.KeptSecrets`).
+Out: the same files that a site on a host has; Secrets, written by compare-and-swap.
 
-Invariants: a Secret is written before it counts; nothing but the named Secrets is written; what
-fails is an error that names the Secret, and is tried again.
+Invariants: a Secret is written before it counts; only the named Secrets are written; a failure is
+an error that names the Secret, and is tried again.
 """

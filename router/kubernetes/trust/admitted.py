@@ -1,8 +1,8 @@
-"""Who may link here: the register is in Secrets, the directory ``admitted`` its copy in this pod.
+"""The register of sites that may link here: Secrets, copied to directory ``admitted`` of this pod.
 
 Sites share sixteen Secrets by the first digit of their id, so that a register of any size takes
-little of a quota. What this router enters counts here at once; until a watch shows it in its
-Secret it is added to whatever is seen.
+little of a quota. An entry by this router counts here at once; until a watch shows it in its
+Secret, it is added to each state that the watch delivers.
 """
 
 import contextlib
@@ -39,13 +39,13 @@ _NAMES: Final = tuple(f"{ADMITTED_PREFIX}{digit}" for digit in "0123456789abcdef
 
 
 class AdmittedSecrets:
-    """Owns the copy in ``here``, but for what `certificate_issuer` enters there and says so."""
+    """Owns the copy in ``here``, except for entries that `certificate_issuer` makes and reports."""
 
     def __init__(self, api: Api, here: Register) -> None:
         self._api = api
         self._here = here
         self._unkept: dict[str, Admitted] = {}  # By site; not in a Secret yet.
-        self._unseen: dict[str, dict[str, Admitted]] = {}  # By Secret; in it, since `_versions`.
+        self._unseen: dict[str, dict[str, Admitted]] = {}  # By Secret; in it since `_versions`.
         self._versions: dict[str, str] = {}
         self._looked: dict[str, Object | None] = {}
         self._damage: dict[str, ConfigError] = {}
@@ -53,26 +53,26 @@ class AdmittedSecrets:
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
-        """What is wrong with the Secrets, or hinders us to write them."""
+        """Damage of the Secrets, or obstacles to writing them."""
         return (*self._damage.values(), *self._refusals.values())
 
     def changed(self, site: str) -> None:
-        """Keep what was entered here; `step` carries it out."""
+        """Save the entry of ``site``; `step` writes it."""
         entry = None
-        with contextlib.suppress(CertError):  # Told by who reads it.
+        with contextlib.suppress(CertError):  # Its readers report the damage.
             entry = self._here.get(site)
         if entry is not None:
             self._unkept[site] = entry
 
     def forget_all(self) -> None:
-        """Another CA is there: who was let in before does not come back by what was not kept."""
+        """The CA was replaced: unsaved entries must not readmit sites of the old one."""
         self._unkept.clear()
         self._unseen.clear()
 
     # Following ------------------------------------------------------------------------------
 
     def look(self, secrets: Mapping[str, Object]) -> None:
-        """Take up the register as it is in the cluster. What is damaged changes nothing here."""
+        """Take the register from the cluster. A damaged Secret changes nothing here."""
         for name in _NAMES:
             found = secrets.get(name)
             if name in self._looked and self._looked[name] is found:
@@ -112,10 +112,10 @@ class AdmittedSecrets:
     def _unkept_of(self, name: str) -> dict[str, Admitted]:
         return {s: entry for s, entry in self._unkept.items() if admitted_name(s) == name}
 
-    # Keeping --------------------------------------------------------------------------------
+    # Writing --------------------------------------------------------------------------------
 
     async def step(self) -> None:
-        """Put what was entered here into its Secrets. The next call tries again what failed."""
+        """Write new entries into their Secrets. The next call tries again after a failure."""
         await side_by_side(sorted({admitted_name(site) for site in self._unkept}), self._keep)
 
     async def _keep(self, name: str) -> None:
@@ -131,7 +131,7 @@ class AdmittedSecrets:
                 self._refusals[name] = _full(name)
 
     async def _enter(self, name: str) -> bool:
-        """Whether the Secret has no room for some."""
+        """Write the entries of one Secret; whether it has no room for some."""
         entries = self._unkept_of(name)
         found = await self._api.find(SECRET, name)
         data, kept = _with(found, entries)
@@ -139,7 +139,7 @@ class AdmittedSecrets:
         return len(kept) < len(entries)
 
     async def _write(self, name: str, found: Object | None, data: Mapping[str, bytes]) -> str:
-        """The version that has it; empty: it said so already."""
+        """Write ``data``; the version that holds it. Empty: the Secret held it already."""
         if found is None:
             return version_of(await self._api.create(admitted_secret(name, data)))
         if data == data_of(found, CODE):
@@ -148,7 +148,7 @@ class AdmittedSecrets:
 
     def _kept(self, name: str, kept: Mapping[str, Admitted], version: str) -> None:
         for site, entry in kept.items():
-            if self._unkept.get(site) is entry:  # Nothing newer came in between.
+            if self._unkept.get(site) is entry:  # No newer entry came in between.
                 del self._unkept[site]
         if version:
             self._unseen.setdefault(name, {}).update(kept)
@@ -158,7 +158,7 @@ class AdmittedSecrets:
 def _with(
     found: Object | None, entries: Mapping[str, Admitted]
 ) -> tuple[dict[str, bytes], dict[str, Admitted]]:
-    """What the Secret is to hold, and which of ``entries`` it does: not all if it is full."""
+    """The Secret's new data, and the ``entries`` in it: not all of them if it is full."""
     listed = codec.decode(found)
     data = {} if found is None else data_of(found, CODE)
     used, kept = sum(map(len, data.values())), {}

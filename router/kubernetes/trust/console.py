@@ -1,7 +1,7 @@
-"""Who may log in to the console: Secret ``skupper-console-users``, as Skupper v1 has it.
+"""Users of the console: Secret ``skupper-console-users``, in the format of Skupper v1.
 
-Each key is a user, its value the password. One that is there is used as it is, whoever made it;
-else it is made once. The router reads a copy in the site directory.
+Each key is a user, its value the password. An existing Secret is used as it is, whatever made it; a
+missing one is created once. The router reads a copy in the site directory.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class ConsoleUsers:
         rng: random.Random,
         changed: Callable[[], None],
     ) -> None:
-        """``changed`` is called when there is something to do, or `error` may be another."""
+        """``changed`` is called when `step` has work, or when `error` may have changed."""
         self._api, self._directory, self._tasks, self._rng = api, directory, tasks, rng
         self._changed = changed
         self._options: SiteOptions | None = None
@@ -69,7 +69,7 @@ class ConsoleUsers:
             self._watched = (informer, task)
 
     async def step(self) -> None:
-        """Make the Secret if there is none."""
+        """Create the Secret if there is none."""
         options = self._options
         if self._watched is None or options is None or not options.console:
             return
@@ -105,7 +105,7 @@ class ConsoleUsers:
         self._changed()
 
     def _keep(self, users: Mapping[str, bytes]) -> None:
-        """The files are these and no others; what is the same is not touched."""
+        """Make the files equal to ``users``; unchanged files are not touched."""
         files.make_private_directory(self._directory)
         wanted = {
             name: password

@@ -1,7 +1,7 @@
-"""Claims that this site granted, each a Secret; answered only after the use is kept there.
+"""Claims that this site granted, each a Secret; a use is saved there before it is answered.
 
 Replicas share them by the version of the Secret: of two that judge the same claim at once, one
-writes, and the other reads again what is left. So a use is a use everywhere, whatever dies when.
+writes, and the other reads the rest again. So a use counts everywhere, even after a crash.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ Done = Callable[[Result], None]
 
 
 class GrantSecrets:
-    """Implements `trust.ports.KeptSecrets.redeem`. ``tasks`` runs what `redeem` begins."""
+    """Implements `trust.ports.KeptSecrets.redeem`. ``tasks`` runs the redemptions."""
 
     __slots__ = ("_api", "_authority", "_tasks")
 
@@ -38,11 +38,11 @@ class GrantSecrets:
         self._tasks = tasks
 
     def use(self, authority: Authority) -> None:
-        """Issue by this one from now on: the site's CA is rotated."""
+        """Issue by ``authority`` from now on: the site's CA is rotated."""
         self._authority = authority
 
     def redeem(self, name: str, request: ClaimRequest, now: float, done: Done) -> None:
-        """Judge ``request`` at ``now``; ``done`` comes once, when what was decided is kept."""
+        """Judge ``request`` at ``now``; ``done`` is called once, after the decision is saved."""
         self._tasks.create_task(self._redeem(name, request, now, done))
 
     async def _redeem(self, name: str, request: ClaimRequest, now: float, done: Done) -> None:
@@ -51,13 +51,13 @@ class GrantSecrets:
                 result = await self.judge(name, request, now)
         except TimeoutError:
             result = OSError(errno.ETIMEDOUT, "the Kubernetes API was too slow")
-        except Exception:  # The owner of the task: one claim ends no other.
+        except Exception:  # The owner of the task: one claim must not end others.
             log.exception("a claim could not be judged")
             result = OSError(errno.EIO, "a fault of this router")
         done(result)
 
     async def judge(self, name: str, request: ClaimRequest, now: float) -> Result:
-        """What the claim comes to; kept when this returns, unless it is an OSError."""
+        """The result of the claim, saved when this returns, unless it is an OSError."""
         if not names.is_name(name):
             return ClaimRefused("unknown")
         source = f"{SECRET}/{grant_name(name)}"

@@ -1,8 +1,8 @@
-"""Who the site is: Secret `IDENTITY_SECRET`, put into the site directory before anything starts.
+"""The site's identity: Secret `IDENTITY_SECRET`, copied to the site directory before the start.
 
-The Secret is the truth and the directory dies with its pod. There is one identity for all replicas
-and for ever: whoever comes second takes what the first has made, and what is damaged is named and
-never made anew, since every link of every neighbour goes to the old one.
+The Secret is the truth, and the directory dies with its pod. All replicas share one identity
+forever: the second router takes the identity that the first one made. A damaged identity is
+reported and never made again, since every link of every neighbor leads to the old one.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ log = logging.getLogger("router.kubernetes")
 
 
 async def prepare(api: Api, site_dir: Path, rng: random.Random) -> str:
-    """Put the site's identity into ``site_dir/secrets``; its site id.
+    """Put the site's identity into ``site_dir/secrets``; returns its site id.
 
-    Read from the Secret, or made there first. Waits for as long as the API does not answer, unless
-    the directory has an identity already: then that counts. Raises ConfigError SW0440 for a Secret
-    that is damaged, SW0443 for one that we may not read or make.
+    Reads the Secret, or makes it first. Waits as long as the API does not answer, unless the
+    directory has an identity already, which then counts. Raises ConfigError SW0440 if the Secret is
+    damaged, SW0443 if it may not be read or made.
     """
     secrets = site_dir / "secrets"
     files.make_private_directory(secrets)
@@ -66,16 +66,16 @@ async def prepare(api: Api, site_dir: Path, rng: random.Random) -> str:
 async def keep(
     api: Api, site_dir: Path, seen: Object | None, site_uid: str = ""
 ) -> ConfigError | None:
-    """See that the Secret, ``seen`` like that, still is who this router says it is.
+    """Check that the Secret, last ``seen`` so, still has this router's identity.
 
-    One that was deleted by mistake is put back while the site exists: the next pod would be
-    another site. ``site_uid``: of the ConfigMap that this router began with; a site that was
-    deleted and made anew while this router drains has an identity of its own. What is wrong with
-    it, if anything.
+    Returns the finding if it does not. If the Secret was deleted by mistake, it is put back while
+    the site exists: the next pod would be another site. ``site_uid``: of the ConfigMap that this
+    router began with. A site that was deleted and made again while this router drains has a new
+    identity.
     """
     here = _read_directory(site_dir / "secrets")
     if here is None:
-        return None  # Files are judged by who reads them.
+        return None  # Readers of the files judge them.
     if seen is None:
         try:
             seen = await api.find(SECRET, IDENTITY_SECRET)
@@ -104,9 +104,9 @@ def _is_identity(found: Object, here: Identity) -> bool:
 
 
 async def propose_ca(api: Api, before: CaState, after: CaState) -> ConfigError | None:
-    """Make ``after`` the CA in the Secret if ``before`` is; why not, if we may not.
+    """Make ``after`` the CA in the Secret if ``before`` is; a finding if that is not permitted.
 
-    Who was faster is heard of by the watch.
+    If another writer was faster, the watch delivers its CA.
     """
     try:
         found = await api.find(SECRET, IDENTITY_SECRET)
@@ -115,12 +115,12 @@ async def propose_ca(api: Api, before: CaState, after: CaState) -> ConfigError |
     except ApiError as error:
         return None if error.status == CONFLICT else refusal(error, SOURCE, "replace the CA")
     except SecretError:
-        return None  # `keep` says so.
+        return None  # `keep` reports it.
     return None
 
 
 def follow(site_dir: Path, seen: Object | None) -> bool:
-    """Take up the CA that the Secret of this identity has now. True: it is another one."""
+    """Take the CA from the Secret, if it holds this identity. True: the CA changed."""
     here = _read_directory(site_dir / "secrets")
     if seen is None or here is None:
         return False
@@ -132,7 +132,7 @@ def follow(site_dir: Path, seen: Object | None) -> bool:
 
 
 async def _find_or_make(api: Api, here: Identity | None) -> Identity:
-    """What the Secret holds, made of ``here`` or of new keys if there is none."""
+    """The identity in the Secret; if there is none, it is made of ``here`` or of new keys."""
     found = await api.find(SECRET, IDENTITY_SECRET)
     if found is not None:
         return codec.decode(found)
@@ -148,7 +148,7 @@ def _new() -> Identity:
 
 
 def _read_directory(secrets: Path) -> Identity | None:
-    """What an earlier start of this pod left; None unless it is whole."""
+    """The identity that an earlier start of this pod left; None unless it is complete."""
     try:
         key_pem = files.read_secret(secrets / IDENTITY_KEY).decode("ascii", "replace")
         restored = secrets / RESTORED
@@ -162,7 +162,7 @@ def _read_directory(secrets: Path) -> Identity | None:
 
 
 def _write_directory(secrets: Path, found: Identity, here: Identity | None) -> None:
-    """Credentials of links were given to the identity ``here``: with another one they go."""
+    """Write ``found``. Credentials of links belong to identity ``here`` and go if it differs."""
     if here is None or found.key_pem != here.key_pem:
         shutil.rmtree(secrets / "links", ignore_errors=True)
     (secrets / RESTORED).unlink(missing_ok=True)

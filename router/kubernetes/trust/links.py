@@ -1,9 +1,9 @@
-"""Links from token Secrets: into the site directory, and what was redeemed for them back out.
+"""Links from token Secrets: tokens into the site directory, redeemed credentials back into Secrets.
 
-`look` takes up what the Secrets say, at once and without the API; `step` does what needs it. A
-claim is redeemed only when the key for it is kept in Secret `LINK_PREFIX`NAME: so a router that
-starts anew, or a second replica, redeems with the same key and gets the same certificate. Secrets
-of users are never written.
+`look` takes the Secrets, at once and without the API; `step` does everything that needs the API. A
+claim is redeemed only after its key was saved in Secret `LINK_PREFIX`NAME. So a restarted router,
+or a second replica, redeems with the same key and gets the same certificate. Secrets of users are
+never written.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ TOKEN_CODE, LINK_CODE = "SW0441", CODE
 
 
 class _Wanted(msgspec.Struct, frozen=True):
-    """A link that a token Secret asks for; ``said`` is what the Secret says."""
+    """A link that a token Secret asks for; ``said`` is the content of the Secret."""
 
     token: Token
     uid: str
@@ -47,11 +47,11 @@ class _Wanted(msgspec.Struct, frozen=True):
     said: str
 
     def __repr__(self) -> str:
-        return f"_Wanted({self.token!r})"  # What it says has a secret in it.
+        return f"_Wanted({self.token!r})"  # `said` contains a secret.
 
 
 class _Together(NamedTuple):
-    """A link's Secret, token and directory that were seen to say the same."""
+    """A link's Secret, token and directory that were seen to agree."""
 
     secret: Object
     wanted: _Wanted
@@ -77,9 +77,9 @@ class LinkSecrets:
         self._clock = clock
         self._wanted: dict[str, _Wanted] = {}
         self._here = {name: self._fingerprint_of(name) for name in store.names()}
-        """What is in the directory: fingerprints of tokens by link; empty: damaged."""
+        """Fingerprints of the tokens in the directory, by link; empty: damaged."""
         self._restored: Counter[str] = Counter()
-        """How often each was put into the directory."""
+        """How often each link was put into the directory."""
         self._kept: Mapping[str, Object] = {}
         self._together: dict[str, _Together] = {}
         self._token_errors: dict[str, ConfigError] = {}
@@ -87,12 +87,12 @@ class LinkSecrets:
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
-        """What is wrong with tokens, and what could not be kept."""
+        """Problems of tokens and failures to save."""
         found = self._token_errors | self._api_errors
         return tuple(found[name] for name in sorted(found))
 
     def hindrance(self, name: str) -> TokenHindrance | None:
-        """Why the wanted link ``name`` cannot be dialled; None: nothing that is known here."""
+        """Why the wanted link ``name`` cannot be dialled; None: no reason is known here."""
         if name in self._here:
             return None
         error = self._token_errors.get(name)
@@ -117,11 +117,11 @@ class LinkSecrets:
         secrets: Mapping[str, Object],
         linked: Collection[str] | None = None,
     ) -> bool:
-        """Take up the tokens ``asked`` for. ``secrets``: those of ours. True: some link is new.
+        """Take the tokens ``asked`` for. ``secrets``: ours. True: a link is new or lost its token.
 
-        Changed ones are links anew; what became unreadable keeps the link that it was. ``linked``:
-        the links that documents ask for, None: unknown. Another one that lost its token is no
-        news: it ends with its document, as a link that was deleted.
+        A changed token makes a new link; an unreadable one keeps the old link.
+        ``linked``: the links that documents ask for, None: unknown. The loss of a token counts only
+        for those links: another link ends with its document, like a deleted link.
         """
         self._kept = secrets
         self._token_errors = {}
@@ -160,7 +160,7 @@ class LinkSecrets:
         return _Wanted(token, secret.uid, tokens.fingerprint(token), secret.text)
 
     def _costs(self, name: str) -> list[int | None]:
-        """What the issuer may have said before the user wrote a cost into the Secret."""
+        """Costs that the issuer may have written before the user changed the cost in the Secret."""
         costs: list[int | None] = [None]
         before = self._wanted.get(name)
         if before is not None:
@@ -193,7 +193,7 @@ class LinkSecrets:
         self._restored[name] += 1
 
     def _take(self, name: str, wanted: _Wanted) -> bool:
-        """Put the link into the directory if it needs nothing for that, or is kept already."""
+        """Put the link into the directory if its key is saved already or not needed."""
         if self._has(name, wanted):
             return False
         kept = _kept(self._kept.get(link_name(name)))
@@ -203,7 +203,7 @@ class LinkSecrets:
         if kept is not None and _fits(kept, wanted):
             self._restore(name, wanted, kept.key_pem, kept.credential)
             return True
-        return self._remove(name)  # Of another token: that link ends now.
+        return self._remove(name)  # The directory has another token: that link ends now.
 
     def _has(self, name: str, wanted: _Wanted) -> bool:
         """Whether the directory has this link."""
@@ -218,9 +218,9 @@ class LinkSecrets:
     # With the API ---------------------------------------------------------------------------
 
     async def step(self, changed: Callable[[], None]) -> None:
-        """Keep keys and credentials of claims in Secrets. ``changed``: some link is new.
+        """Save keys and credentials of claims in Secrets. ``changed``: some link is new.
 
-        What cannot be done is in `errors`; the next call tries again.
+        Failures are in `errors`; the next call tries again.
         """
 
         async def keep(link: tuple[str, _Wanted]) -> None:
@@ -231,7 +231,7 @@ class LinkSecrets:
 
     async def _step(self, name: str, wanted: _Wanted) -> bool:
         if self._wanted.get(name) is not wanted:
-            return False  # Something else by now.
+            return False  # Replaced meanwhile.
         error: ConfigError | None = None
         is_new = False
         try:
@@ -250,7 +250,7 @@ class LinkSecrets:
     async def _keep(self, name: str, wanted: _Wanted) -> bool:
         known = self._kept.get(link_name(name))
         if wanted.token.kind == "certificate":
-            if known is not None and is_type(known, "link"):  # Of the claim that was here before.
+            if known is not None and is_type(known, "link"):  # From the earlier claim.
                 await self._api.delete(SECRET, link_name(name), version=version_of(known))
             return self._take(name, wanted)
         if known is not None and self._are_together(name, wanted, known):
@@ -271,10 +271,10 @@ class LinkSecrets:
         return True
 
     async def _write(self, name: str, wanted: _Wanted) -> None:
-        """Bring Secret and directory together: what either has of this token, both have."""
+        """Synchronize Secret and directory: both get all that either has of this token."""
         found = await self._api.find(SECRET, link_name(name))
         if self._wanted.get(name) is not wanted:
-            return  # Something else by now.
+            return  # Replaced meanwhile.
         if found is not None and not is_type(found, "link"):
             raise _not_ours(name)
         kept = _kept(found)
@@ -290,7 +290,7 @@ class LinkSecrets:
             self._restore(name, wanted, held.key_pem)
 
     def _take_kept(self, name: str, wanted: _Wanted, kept: LinkKey) -> None:
-        """Take what the Secret has of this token and the directory has not."""
+        """Copy parts of this token that only the Secret has into the directory."""
         if not _fits(kept, wanted):
             return
         has_key = self._has(name, wanted) and self._store.has_key(name)
@@ -299,7 +299,7 @@ class LinkSecrets:
             self._restore(name, wanted, kept.key_pem, kept.credential)
 
     async def _put(self, found: Object | None, made: dict[str, Any]) -> None:
-        """Make the Secret, or put it in the place of ``found`` unless that says the same."""
+        """Create the Secret, or replace ``found`` if it differs."""
         if found is None:
             await self._api.create(made)
         elif not _says_same(found, made):
@@ -307,7 +307,7 @@ class LinkSecrets:
             await self._api.replace(made)
 
     def _held(self, name: str, wanted: _Wanted) -> LinkKey | None:
-        """What the link's Secret shall hold by the directory; None: that has no key yet."""
+        """The content for the link's Secret, from the directory; None: there is no key yet."""
         if not self._has(name, wanted) or not self._store.has_key(name):
             return None
         credential = self._store.load(name).credential
@@ -316,7 +316,7 @@ class LinkSecrets:
 
 
 def _kept(secret: Object | None) -> LinkKey | None:
-    """A link's Secret, read; one that is not right counts as not there, and is made again."""
+    """A link's Secret, decoded; a malformed one counts as missing and is made again."""
     try:
         return None if secret is None else codec.decode(secret)
     except SecretError:
@@ -328,7 +328,7 @@ def _fits(kept: LinkKey, wanted: _Wanted) -> bool:
 
 
 def _is_newer(kept: Credential, ours: Credential | None) -> bool:
-    """Another replica has renewed it: all use what lasts longest."""
+    """Whether another replica renewed the credential: all use the one that lasts longest."""
     if ours is None:
         return True
     ends = certificates.expires_at(ours.leaf.chain_pem)

@@ -1,9 +1,9 @@
-"""Who somebody is, asked of OpenShift: its OAuth server and its API server.
+"""Users' identities from OpenShift, asked of its OAuth server and its API server.
 
-Both must show a certificate by a CA of the service account's bundle or of the system: the bundle
-has the API server's, and that of the default ingress, behind which the OAuth server is; an ingress
-with a bought certificate is known to the system. Nothing is kept between two logins, least of all
-the user's token.
+Both must show a certificate by a CA of the service account's bundle or of the system. The bundle
+has the CA of the API server and that of the default ingress, which serves the OAuth server; the
+system knows the CA of an ingress with a purchased certificate. Nothing is stored between logins,
+least of all the user's token.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from router.kubernetes.client.api_calls import JSON, ApiAnswer
-from router.kubernetes.client.kubeconfig import (  # First: says what is not installed.
+from router.kubernetes.client.kubeconfig import (  # First: reports a missing installation.
     SERVICE_ACCOUNT,
     read_config,
 )
@@ -31,10 +31,11 @@ _GONE: Final = (404, 410)
 
 
 class OpenShiftLogin:
-    """Asks for one namespace.
+    """Logins for one namespace.
 
-    ``server``: URL of the API server. ``account``: the directory with the token and the CA bundle
-    of the router's ServiceAccount, which the kubelet renews.
+    ``server``: URL of the API server.
+    ``account``: the directory with the token and the CA bundle of the router's ServiceAccount,
+    which the kubelet renews.
     """
 
     def __init__(self, server: str, namespace: str, account: Path = SERVICE_ACCOUNT) -> None:
@@ -42,7 +43,7 @@ class OpenShiftLogin:
         self._account = account
 
     async def absence(self) -> str:
-        """Why OpenShift cannot be asked here; empty: it can, or nobody knows yet."""
+        """Why OpenShift cannot be asked here; empty: it can, or that is not known yet."""
         if not (self._account / "token").is_file():
             return "the router does not run in a pod with a service account"
         if not self._server.startswith("https://"):
@@ -51,16 +52,16 @@ class OpenShiftLogin:
             async with asyncio.timeout(limits.CONSOLE_OAUTH_S):
                 answer = await self._metadata(await self._trust(), self._secret())
         except (LoginFailed, TimeoutError):
-            return ""  # Whoever would log in is told.
+            return ""  # A login attempt shows the error.
         return "this cluster has no OAuth server of OpenShift" if answer.status in _GONE else ""
 
     async def login_url(self, redirect_uri: str, state: str, challenge: str) -> str:
-        """Where the browser goes. LoginFailed: the cluster does not say."""
+        """The URL for the browser. LoginFailed: the cluster does not provide one."""
         found = await self._endpoints(await self._trust(), self._secret())
         return oauth.login_url(found, self._namespace, redirect_uri, state, challenge)
 
     async def user(self, code: str, redirect_uri: str, verifier: str) -> str:
-        """Who came back with ``code``. LoginFailed: nobody, or they may not look."""
+        """The user who returned with ``code``. LoginFailed: unknown, or without permission."""
         trust, secret = await self._trust(), self._secret()
         found = await self._endpoints(trust, secret)
         form = oauth.exchange(found, self._namespace, secret, redirect_uri, code, verifier)
@@ -93,7 +94,7 @@ class OpenShiftLogin:
     async def _api(
         self, trust: ssl.SSLContext, token: str, method: str, path: str, body: bytes | None = None
     ) -> ApiAnswer:
-        """One question to the API server, as who has ``token``."""
+        """One request to the API server, with the rights of ``token``."""
         bearer = {"Authorization": f"Bearer {token}"}
         return await _ask(
             trust, method, self._server + path, "The API server", headers=bearer, body=body
@@ -108,7 +109,7 @@ class OpenShiftLogin:
             ) from error
 
     def _secret(self) -> str:
-        """The token of the service account, which is the secret of the client."""
+        """The token of the service account, which is the secret of the OAuth client."""
         reason = "The token of the router's service account cannot be read."
         try:
             text = (self._account / "token").read_text("ascii").strip()
@@ -120,7 +121,7 @@ class OpenShiftLogin:
 
 
 def open_login(kubeconfig: str | None, context: str | None, namespace: str) -> OpenShiftLogin:
-    """For the cluster that the store follows. ConfigError SW0431, as that."""
+    """The login for the cluster that the store follows. ConfigError SW0431, as the store raises."""
     return OpenShiftLogin(read_config(kubeconfig, context).cluster.server, namespace)
 
 

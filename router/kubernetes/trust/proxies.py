@@ -1,6 +1,6 @@
 """Logins of the HTTP proxies of links, from Secrets into the site directory.
 
-Only a Secret that somebody here labelled ``spillway.dev/type: proxy`` is sent to a proxy.
+A login is sent to a proxy only if its Secret was labelled ``spillway.dev/type: proxy`` here.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from router.model.errors import ConfigError
 
 
 class ProxySecrets:
-    """Owns the logins in ``store``, which `trust.link_proxies` looks at each second."""
+    """Owns the logins in ``store``, which `trust.link_proxies` checks each second."""
 
     def __init__(self, store: LinkStore) -> None:
         self._store = store
@@ -26,7 +26,7 @@ class ProxySecrets:
     def look(
         self, tokens: Mapping[str, TokenSecret], secrets: Mapping[str, Object], wanted: Wanted
     ) -> None:
-        """Take up the Secrets of the links in ``tokens``. ``secrets``: those of ours."""
+        """Take the Secrets of the links in ``tokens``. ``secrets``: ours."""
         errors = []
         for link, token in tokens.items():
             spec = wanted.links.get(link)

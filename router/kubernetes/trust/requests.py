@@ -1,10 +1,10 @@
 """Secrets that ask for a certificate token of this site, filled in place.
 
-A request is filled when it carries a certificate of this site that is good, whatever its label
-says: so a tool that puts the label back (Argo CD's self-heal does, its manifest says *request*)
-finds nobody to fight with. It is written again only to give it what it lacks: a certificate in
-place of one that ends soon or is of another CA, other addresses, or everything, when somebody
-emptied it. A Secret with a token of another site is a copy and left alone.
+A request is filled if it carries a valid certificate of this site, whatever its label says. So a
+tool that puts the label back (Argo CD's self-heal does, its manifest says *request*) causes no
+fight. A filled request is written again only to add what it lacks: a certificate in place of one
+that ends soon or is of another CA, other addresses, or everything, if it was emptied. A Secret with
+a token of another site is a copy and left alone.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,11 +31,11 @@ from router.model.errors import ConfigError
 
 WAITS_CODE, UNUSABLE_CODE = "SW0442", "SW0448"
 ISSUER: Final = "spillway.dev/issuer"
-"""On a request: the one site, by name, id or namespace, that shall fill it."""
+"""Annotation of a request: the one site, by name, id or namespace, that should fill it."""
 
 
 class TokenIssuer(msgspec.Struct, frozen=True):
-    """The site that fills."""
+    """The site that fills requests."""
 
     authority: Authority
     site_id: str
@@ -54,15 +54,15 @@ class TokenRequests:
         self._addresses = Addresses(waiting="the addresses of this site are not known yet")
         self._filled_at: dict[str, float] = {}  # By UID.
         self._errors: dict[str, ConfigError] = {}
-        self._elsewhere: dict[str, ConfigError] = {}  # Of requests that another site fills.
+        self._elsewhere: dict[str, ConfigError] = {}  # Requests that another site fills.
 
     def use(self, authority: Authority) -> None:
-        """Fill by this one from now on: the site's CA is rotated."""
+        """Issue by ``authority`` from now on: the site's CA is rotated."""
         self._issuer = msgspec.structs.replace(self._issuer, authority=authority)
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
-        """Requests that wait or cannot be filled, and why."""
+        """Why requests wait or cannot be filled."""
         found = self._errors | self._elsewhere
         return tuple(found[name] for name in sorted(found))
 
@@ -97,21 +97,21 @@ class TokenRequests:
         return issuer == self._issuer.site_id or not _has_certificate(found)
 
     def _may_fill(self, asked: str) -> bool:
-        """Whether this site is the one that a request names, which may be none."""
+        """Whether the request allows this site; an empty name allows any."""
         return asked in ("", self._site_name, self._issuer.site_id, self._issuer.namespace)
 
     def _other_issuer(self, found: Object) -> str:
-        """The site that fills it and has not yet; empty: there is none."""
+        """The other site that must still fill the request; empty: there is none."""
         asked = annotations(found).get(ISSUER, "")
         return "" if self._may_fill(asked) or _has_certificate(found) else asked
 
     def _was_filled_here(self, found: Object) -> bool:
-        """By us, in this very Secret: its copies have other UIDs."""
+        """Whether this site filled this very Secret: its copies have other UIDs."""
         is_token = labels(found).get(SKUPPER_TYPE) == CONNECTION_TOKEN
         return is_token and annotations(found).get(FILLED, "-") == uid_of(found)
 
     async def step(self) -> None:
-        """Fill what is not filled. The next call tries again what failed."""
+        """Fill open requests. The next call tries again after a failure."""
 
         async def fill(asking: tuple[str, Object]) -> None:
             name, found = asking
@@ -145,13 +145,13 @@ class TokenRequests:
             )
         except ApiError as error:
             if error.status in (CONFLICT, NOT_FOUND):
-                return None  # It is another one by now, and we shall hear of it.
+                return None  # It changed meanwhile, and the watch will deliver it.
             return refusal(error, f"{SECRET}/{name}", "fill this token request")
         self._filled_at[uid_of(found)] = now
         return None
 
     def _carried(self, found: Object, now: float) -> Token | None:
-        """The token of ours that it carries, if that is good for a while."""
+        """The request's token of this site, if it is valid for a while."""
         try:
             token = codec.decode(found, (), CONNECTION_TOKEN)
             certificate = certificates.read(token.certificate_pem)
@@ -165,7 +165,7 @@ class TokenRequests:
     def _token(
         self, name: str, carried: Token | None, endpoints: tuple[Endpoint, ...], now: float
     ) -> Token:
-        """A new one, or the one that it carries with other addresses."""
+        """A new token, or the request's token with new addresses."""
         if carried is not None:
             return msgspec.structs.replace(carried, endpoints=endpoints)
         return issue.certificate_token(

@@ -1,7 +1,8 @@
-"""The list of the revoked: Secret `REVOKED_SECRET` is the truth, ``revoked.json`` its copy here.
+"""The list of revoked sites: Secret `REVOKED_SECRET` is the truth, ``revoked.json`` its copy here.
 
-What this router itself revokes or readmits holds here at once and goes into the Secret as soon as
-the API lets it; until the Secret is seen to have it, it is added to whatever is seen.
+A revocation or readmission by this router counts here at once and goes into the Secret as soon as
+the API allows; until a watch shows it in the Secret, it is added to each state that the watch
+delivers.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ SOURCE = f"{SECRET}/{REVOKED_SECRET}"
 
 
 class RevokedSecret:
-    """Owns the copy in ``secrets/``. ``changed`` is called when that has become another."""
+    """Owns the copy in ``secrets/``. ``changed`` is called when the copy changed."""
 
     def __init__(self, api: Api, here: Revocations, changed: Callable[[], None]) -> None:
         self._api = api
@@ -36,15 +37,15 @@ class RevokedSecret:
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
-        """What is wrong with the Secret, or hinders us to write it."""
+        """Damage of the Secret, or an obstacle to writing it."""
         return tuple(error for error in (self._damage, self._refusal) if error is not None)
 
     def revoked(self, change: Revocation) -> None:
-        """Keep what this router did to its list; `step` carries it out."""
+        """Save this router's change to its list; `step` writes it."""
         self._unkept.append(change)
 
     def look(self, secrets: Mapping[str, Object]) -> None:
-        """Take up the list as it is in the cluster. A damaged one changes nothing here."""
+        """Take the list from the cluster. A damaged Secret changes nothing here."""
         found = secrets.get(REVOKED_SECRET)
         try:
             listed = codec.decode(found)
@@ -66,7 +67,7 @@ class RevokedSecret:
         self._changed()
 
     async def step(self) -> None:
-        """Put what was revoked here into the Secret. The next call tries again what failed."""
+        """Write new changes into the Secret. The next call tries again after a failure."""
         try:
             while self._unkept:
                 await until_written(self._keep)
@@ -87,7 +88,7 @@ class RevokedSecret:
             self._version = version
 
     async def _write(self, changes: tuple[Revocation, ...]) -> str:
-        """The version that has them; empty: it said so already."""
+        """Write ``changes``; the version that holds them. Empty: the Secret held them already."""
         found = await self._api.find(SECRET, REVOKED_SECRET)
         before = codec.decode(found)
         after = before

@@ -1,8 +1,8 @@
 """TLS credentials of services, from Secrets of the layout ``kubernetes.io/tls``.
 
-Read are the Secrets that a document of this namespace names, each by a watch of its own, and those
-that somebody here labelled ``spillway.dev/type: tls``: a name that only another site's service
-states opens no Secret. What has been deleted stays in use until it expires, as with files.
+Two kinds of Secrets are read: those that a document of this namespace names, each by a separate
+watch, and those labelled ``spillway.dev/type: tls`` here. A name that only another site's service
+uses opens no Secret. A deleted credential stays in use until it expires, as with files.
 """
 
 import asyncio
@@ -41,8 +41,9 @@ TOKEN_TYPES: Final = frozenset((CONNECTION_TOKEN, TOKEN_CLAIM, CONNECTION_TOKEN_
 class Named(msgspec.Struct, frozen=True):
     """Documents of this namespace that name one credential, one of each kind; empty: none does.
 
-    ``showing``: its certificate is what clients see. ``judging``: a Connector whose targets are
-    judged by its CA. ``demanding``: a Listener whose clients are.
+    ``showing``: clients see its certificate.
+    ``judging``: a Connector whose targets are judged by its CA.
+    ``demanding``: a Listener whose clients are judged by its CA.
     """
 
     showing: str = ""
@@ -51,7 +52,7 @@ class Named(msgspec.Struct, frozen=True):
 
     @property
     def who(self) -> str:
-        """One of them."""
+        """One of the documents."""
         return self.showing or self.judging or self.demanding
 
 
@@ -88,7 +89,7 @@ class TlsSecrets:
         rng: random.Random,
         changed: Callable[[], None],
     ) -> None:
-        """``changed`` is called when `errors` may be others."""
+        """``changed`` is called when `errors` may have changed."""
         self._api = api
         self._store = TlsStore(directory)
         self._tasks = tasks
@@ -100,16 +101,19 @@ class TlsSecrets:
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
-        """Secrets that are not there or not whole."""
+        """Secrets that are missing or incomplete."""
         return tuple(self._errors[name] for name in sorted(self._errors))
 
     @property
     def is_settled(self) -> bool:
-        """Whether each Secret that is named was looked for once."""
+        """Whether each named Secret was looked up once."""
         return all(informer.settled for informer, _ in self._watched.values())
 
     def look(self, named: Mapping[str, Named], secrets: Mapping[str, Object]) -> None:
-        """``named`` as the function of that name gives; ``secrets``: those with a type of ours."""
+        """Follow the credentials.
+
+        ``named``: the result of function `named`; ``secrets``: those with a type of ours.
+        """
         self._named = named
         self._errors = {}
         labelled = {name: found for name, found in secrets.items() if is_type(found, "tls")}
@@ -164,7 +168,7 @@ class TlsSecrets:
             )
 
     def _take(self, name: str, found: Object) -> None:
-        """Copy it; ``trust.service_tls`` looks at the copies each second and judges them."""
+        """Copy the Secret; ``trust.service_tls`` reads and judges the copies each second."""
         try:
             contents = codec.decode(name, found, CODE)
             if _is_of_links(found):
@@ -195,7 +199,7 @@ class TlsSecrets:
             self._errors.pop(name, None)
 
     def _require_parts(self, name: str, contents: Contents) -> None:
-        """All that documents need of it."""
+        """Check that the Secret has all parts that documents need."""
         named = self._named.get(name, Named())
         for who, file, data, what in (
             (named.showing, CERTIFICATE_FILE, contents.certificate, "shows the certificate in it"),
@@ -221,6 +225,9 @@ class TlsSecrets:
 
 
 def _is_of_links(found: Object) -> bool:
-    """A token, or a Secret of ours: who may write an annotation shall not make use of its key."""
+    """Whether it is a token or a Secret of ours.
+
+    Permission to write an annotation must not give use of the Secret's key.
+    """
     marked = labels(found)
     return marked.get(SKUPPER_TYPE) in TOKEN_TYPES or marked.get(TYPE_LABEL, "tls") != "tls"

@@ -1,9 +1,9 @@
 """The secrets of a site whose truth is in Secrets: the site directory is a copy of them.
 
-`prepare` (in `identity`) comes first. Then `look` takes up each new state of the namespace, at once
-and in the caller's turn; `run` does what needs the API, again and again until it is done, and calls
-``changed`` when links can be dialled that could not be before. Nothing here stops serving: with
-the API away, what is in the directory counts.
+`prepare` (in `identity`) comes first. Then `look` takes each new state of the namespace, at once
+and in the caller's turn; `run` does everything that needs the API, again and again until it is
+done, and calls ``changed`` when links can be dialled that could not be before. No failure here
+stops serving: while the API is away, the directory counts.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ class SecretTrust(FindsErrors):
         self._admitted = AdmittedSecrets(api, Register(secrets / DIRECTORY))
         issuer = TokenIssuer(self._authority, site.site_id, api.namespace)
         self._requests = TokenRequests(api, issuer, clock)
-        self._grants: GrantSecrets | None = None  # While `run` does.
+        self._grants: GrantSecrets | None = None  # Set while `run` runs.
         self._tls: TlsSecrets | None = None
         self._console: ConsoleUsers | None = None
         self._seen: NamespaceState | None = None
@@ -98,18 +98,21 @@ class SecretTrust(FindsErrors):
         self._poked = asyncio.Event()
         self._tls_news = asyncio.Event()
         self.addresses = Addresses(waiting="the objects of the namespace were not read yet")
-        """Where other sites reach this one, for the tokens that it makes."""
+        """Addresses where other sites reach this one, for the tokens that it makes."""
 
     def follow_secrets(
         self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
     ) -> None:
-        """``links_changed``: links can be dialled that could not be before, or others than before.
-        ``revocations_changed``: ``revoked.json`` may be another."""
+        """Set the callbacks.
+
+        ``links_changed``: links can be dialled that could not be before, or links were replaced.
+        ``revocations_changed``: ``revoked.json`` may have changed.
+        """
         self._links_changed, self._revocations_changed = links_changed, revocations_changed
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
-        """All that is wrong with the Secrets of this namespace, or hinders us to keep some."""
+        """All problems of the namespace's Secrets, including failures to save."""
         console = None if self._console is None else self._console.error
         hindered = (self._identity_error, self._exposed_error, console)
         own = tuple(e for e in hindered if e is not None)
@@ -124,10 +127,10 @@ class SecretTrust(FindsErrors):
             *own,
         )
 
-    # What the router asks -------------------------------------------------------------------
+    # Calls of the router --------------------------------------------------------------------
 
     def redeem(self, name: str, request: ClaimRequest, now: float, done: Done) -> None:
-        """Judge a claim; ``done`` comes when what was decided is kept, never in this call."""
+        """Judge a claim; ``done`` follows after the decision is saved, never in this call."""
         if self._grants is None:
             fault = OSError(errno.EAGAIN, "this router starts or stops")
             asyncio.get_running_loop().call_soon(done, fault)
@@ -135,17 +138,17 @@ class SecretTrust(FindsErrors):
         self._grants.redeem(name, request, now, done)
 
     def revoked(self, change: Revocation) -> None:
-        """Keep what the router did to the list of the revoked."""
+        """Save a change of the router to the list of revoked sites."""
         self._revoked.revoked(change)
         self.poke()
 
     def admitted(self, site: str) -> None:
-        """Keep what the register has of ``site``."""
+        """Save the register's entry of ``site``."""
         self._admitted.changed(site)
         self.poke()
 
     def forget_admitted(self) -> None:
-        """Keep nothing of what it had; its Secrets are gone already."""
+        """Drop unsaved entries of the register; its Secrets are deleted already."""
         self._admitted.forget_all()
 
     def keep_ca(self, before: CaState, after: CaState) -> None:
@@ -154,14 +157,14 @@ class SecretTrust(FindsErrors):
         self.poke()
 
     def granted(self) -> list[Grant]:
-        """Every claim, as the namespace has it. Raises CertError for one that is damaged."""
+        """All claims in the namespace. Raises CertError for a damaged one."""
         if self._seen is None:
             return []
         found = self._seen.snapshot.of(SECRET).values()
         return [grants.decode(one) for one in found if is_type(one, GRANT)]
 
     def last_chain(self, site: str) -> str | None:
-        """Of ``site``, by the grants that were seen last."""
+        """The newest certificate chain of ``site``, by the grants that were seen last."""
         if self._seen is None:
             return None
         chains: list[str] = []
@@ -183,9 +186,9 @@ class SecretTrust(FindsErrors):
     # Following the namespace ----------------------------------------------------------------
 
     def look(self, snapshot: Snapshot, picture: NamespacePicture, wanted: Wanted | None) -> None:
-        """Take up a new state, before ``wanted`` (None: no usable site) is applied.
+        """Take a new state, before ``wanted`` (None: no usable site) is applied.
 
-        What could not be read leaves everything as it is.
+        Unreadable Secrets leave everything as it is.
         """
         self._own_site.look(snapshot, picture)
         before, self._seen = self._seen, NamespaceState(snapshot, picture, wanted)
@@ -201,7 +204,8 @@ class SecretTrust(FindsErrors):
             ours = {name: found for name, found in secrets.items() if TYPE_LABEL in labels(found)}
             if wanted is not None:  # Before its link is dialled.
                 self._proxies.look(picture.tokens, ours, wanted)
-            # A deleted site says so over its links, whose Secrets go before its router does.
+            # A deleted site reports its end over its links, whose Secrets go before its router
+            # does.
             linked = None if wanted is None else wanted.links.keys()
             if not self._own_site.is_gone and self._links.look(picture.tokens, ours, linked):
                 self._links_changed()
@@ -216,7 +220,7 @@ class SecretTrust(FindsErrors):
         self.poke()
 
     def _follow_ca(self, seen: Object | None) -> None:
-        """In the caller's turn: who was shut out by another CA is so at every replica at once."""
+        """Take a new CA in the caller's turn: it then holds at every replica at once."""
         if not identity.follow(self._site_dir, seen):
             return
         self._authority = Authority.load(self._secrets_dir)
@@ -241,11 +245,11 @@ class SecretTrust(FindsErrors):
     # With the API ---------------------------------------------------------------------------
 
     def poke(self) -> None:
-        """Something is to be kept: a claim was redeemed, somebody revoked."""
+        """Something must be saved: a claim was redeemed or a site revoked."""
         self._poked.set()
 
     async def run(self) -> None:
-        """Keep Secrets as they should be, until cancelled."""
+        """Keep Secrets up to date until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._grants = GrantSecrets(self._api, self._authority, tasks)
             self._tls = TlsSecrets(
@@ -262,7 +266,7 @@ class SecretTrust(FindsErrors):
                     self._poked.clear()
                     try:
                         await self.step()
-                    except Exception:  # The owner of the task; what was kept before stays.
+                    except Exception:  # The owner of the task; saved secrets stay saved.
                         log.exception("the secrets of the site could not be kept")
                     most_s = limits.TRUST_OPEN_S if self.errors else limits.TRUST_SETTLED_S
                     await woken(self._poked, most_s * self._rng.uniform(0.8, 1.2))
@@ -274,9 +278,9 @@ class SecretTrust(FindsErrors):
         self.poke()
 
     async def ready(self) -> None:
-        """Returns when the TLS credentials that are named are here, if they are anywhere.
+        """Wait until the named TLS credentials that exist are here, so that no listener is late.
 
-        So that no listener is late. Waits only while `run` does, and not for long.
+        Waits only while `run` does, and not for long.
         """
         try:
             async with asyncio.timeout(limits.TRUST_READY_S):
@@ -287,7 +291,7 @@ class SecretTrust(FindsErrors):
             log.warning("begins without all TLS credentials: the API server is slow")
 
     async def last(self) -> None:
-        """Before the end: keep what would be lost with the directory, if that can be soon."""
+        """Before the end: save, within a short time, what would be lost with the directory."""
         if self._own_site.is_gone:
             return
         try:
@@ -299,13 +303,13 @@ class SecretTrust(FindsErrors):
             log.warning("the end came before all secrets of the site could be kept")
 
     async def step(self) -> None:
-        """Once all that is open. What fails is in `errors` and comes again."""
+        """Do all open work once. Failures are in `errors` and are tried again."""
         if not self._own_site.is_gone:
-            await self._revoked.step()  # First: somebody may not come in any more.
-        async with asyncio.TaskGroup() as tasks:  # One of them that hangs holds up no other.
+            await self._revoked.step()  # First: a revoked site must not come in again.
+        async with asyncio.TaskGroup() as tasks:  # A hanging call must not hold up the others.
             tasks.create_task(self._keep_identity())
             if not self._own_site.is_gone:  # Else the namespace may have another site by now.
-                # Looked up when it is called: the router may be told of it during this step.
+                # Looked up at the call: the router may set the callback during this step.
                 tasks.create_task(self._links.step(lambda: self._links_changed()))
                 tasks.create_task(self._admitted.step())
                 tasks.create_task(self._fill_requests())
@@ -337,7 +341,7 @@ class SecretTrust(FindsErrors):
             )
 
     async def _find_exposed(self) -> None:
-        """The Route or Ingress in front of the link port: not worth a watch."""
+        """Find the Route or Ingress in front of the link port, which is not worth a watch."""
         options = None if self._seen is None else self._seen.picture.options
         kind = "" if options is None else EXPOSED_BY.get(options.ingress, "")
         if kind != self._exposed_kind or not kind:
@@ -352,19 +356,19 @@ class SecretTrust(FindsErrors):
         try:
             self._exposed = await self._api.find(kind, ROUTER)
             self._exposed_error = None
-        except ApiError as error:  # What was found before still counts.
+        except ApiError as error:  # The address found before still counts.
             doing = "read the address of this site's links"
             self._exposed_error = refusal(error, f"{kind}/{ROUTER}", doing)
 
     async def _sweep(self) -> None:
-        """Delete grants that expired without ever being used: no certificate refers to them."""
+        """Delete expired grants that were never used: no certificate refers to them."""
         if self._seen is None:
             return
         for name, found in self._seen.snapshot.of(SECRET).items():
             if is_type(found, GRANT) and self._is_over(found):
                 try:
                     await self._api.delete(SECRET, name, version=version_of(found))
-                except ApiError:  # Changed, or gone, or not for us: the next look tells.
+                except ApiError:  # Changed, gone or refused: the next state shows which.
                     continue
 
     def _is_over(self, found: Object) -> bool:
@@ -377,11 +381,11 @@ class SecretTrust(FindsErrors):
 
 
 def _nobody() -> None:
-    """Until somebody wants to hear it."""
+    """Placeholder until a follower subscribes."""
 
 
 def _is_same(before: NamespaceState, now: NamespaceState) -> bool:
-    """Whether nothing of what concerns us is another. Most news are of pods."""
+    """Whether nothing relevant to secrets changed. Most news is about pods."""
     kinds = (SECRET, "Service")
     return (
         all(before.snapshot.of(kind) is now.snapshot.of(kind) for kind in kinds)

@@ -1,4 +1,4 @@
-"""What the parts of `trust` share: calls of the API, and its refusals as findings."""
+"""Helpers shared by the parts of `trust`: API calls, and refusals as findings."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -18,7 +18,7 @@ SECRET: Final = "Secret"
 
 
 async def side_by_side(items: Iterable[ItemT], do: Callable[[ItemT], Awaitable[None]]) -> None:
-    """``do`` all of them, some at a time: one that hangs holds up no other."""
+    """``do`` all ``items``, several at a time: one that hangs does not hold up the others."""
     left = iter(list(items))
 
     async def work() -> None:
@@ -31,9 +31,10 @@ async def side_by_side(items: Iterable[ItemT], do: Callable[[ItemT], Awaitable[N
 
 
 async def until_written(do: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """What ``do`` comes to, which reads an object and writes it; again if another was faster.
+    """The result of ``do``, which reads an object and writes it; again if another was faster.
 
-    Not for ever: quotas and admission webhooks answer so too, as does a namespace that is gone.
+    The tries are limited: quotas and admission webhooks give the same answers, as does a namespace
+    that is gone.
     """
     for _ in range(limits.SECRET_TRIES_MAX - 1):
         try:
@@ -45,17 +46,17 @@ async def until_written(do: Callable[[], Awaitable[ResultT]]) -> ResultT:
 
 
 def is_older(version: str, than: str) -> bool:
-    """Versions grow (KEP-5504); one that is no number is taken for new."""
+    """Whether ``version`` is older; versions grow (KEP-5504), and a non-number is new."""
     return version.isdecimal() and than.isdecimal() and int(version) < int(than)
 
 
 def is_overtaken(error: ApiError) -> bool:
-    """Whether the object is another one by now."""
+    """Whether the object changed or was deleted meanwhile."""
     return error.status in (CONFLICT, NOT_FOUND)
 
 
 def refusal(error: ApiError, source: str, doing: str) -> ConfigError:
-    """SW0443: what could not be done with ``source`` and, if a right lacks, which."""
+    """SW0443: the failed operation on ``source`` and the permission that is missing, if any."""
     if step := admission_step(error):
         hint = step
     elif error.status == FORBIDDEN:
@@ -68,7 +69,7 @@ def refusal(error: ApiError, source: str, doing: str) -> ConfigError:
 
 
 def map_refusal(error: ApiError, name: str, doing: str) -> ConfigError:
-    """The same of the ConfigMap ``name``, which the Role lets only this site's router write.
+    """The same for ConfigMap ``name``, which the Role lets only this site's router write.
 
     Each of the three rules may be missing.
     """
