@@ -1,6 +1,6 @@
-"""Reading certificates: what they say, whom they fit, when they end.
+"""Reads certificates: their contents, their uses, their ends.
 
-A certificate is handed in as DER bytes or as PEM text (the first of a chain counts).
+A certificate is passed as DER bytes or as PEM text (the first of a chain counts).
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from certs import limits
 from certs.errors import CertError
 
 _SITE_URI = re.compile(r"spillway://site/([0-9a-f]{32})")
-# What the parser and the accessors of the library raise for bytes that somebody made up.
+# Exceptions of the library's parser and accessors for malformed bytes.
 MALFORMED = (
     ValueError,
     TypeError,
@@ -33,7 +33,7 @@ def site_uri(site_id: str) -> str:
 
 
 def read(certificate: bytes | str, source: str = "certificate") -> x509.Certificate:
-    """Parse; `CertError` naming ``source`` if it is none."""
+    """Parse a certificate; `CertError` naming ``source`` if it is none."""
     try:
         if isinstance(certificate, str):
             return x509.load_pem_x509_certificate(certificate.encode())
@@ -58,12 +58,12 @@ def to_pem(certificate: x509.Certificate) -> str:
 
 
 def to_der(certificate: bytes | str) -> bytes:
-    """DER of the (first) certificate: of one's own leaf from its chain, for example."""
+    """DER of the (first) certificate, for example of one's own leaf from its chain."""
     return read(certificate).public_bytes(serialization.Encoding.DER)
 
 
 def site_in_certificate(certificate: bytes | str) -> str | None:
-    """The site id that a server leaf speaks for; None unless it names exactly one site."""
+    """The site id that a server leaf is for; None unless it names exactly one site."""
     try:
         names = read(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
         uris = names.value.get_values_for_type(x509.UniformResourceIdentifier)
@@ -76,7 +76,7 @@ def site_in_certificate(certificate: bytes | str) -> str | None:
 
 
 def hosts_of(certificate: bytes | str) -> set[str]:
-    """The names and addresses that it is for."""
+    """The names and addresses that the certificate is for."""
     try:
         names = read(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
         return {
@@ -88,7 +88,7 @@ def hosts_of(certificate: bytes | str) -> set[str]:
 
 
 def has_names(certificate: bytes | str) -> bool:
-    """Whether it says whose it is in a subject alternative name, readable or not."""
+    """Whether it has a subject alternative name, readable or not."""
     try:
         read(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
@@ -104,22 +104,22 @@ def serial_of(certificate: bytes | str) -> str:
 
 
 def key_id(certificate: bytes | str) -> str:
-    """SHA-256 of its public key (DER), hex."""
+    """SHA-256 of the certificate's public key (DER), hex."""
     return hashlib.sha256(public_key_der(read(certificate))).hexdigest()
 
 
 def begins_at(certificate: bytes | str) -> float:
-    """Unix seconds from which it is valid."""
+    """Unix seconds from which the certificate is valid."""
     return read(certificate).not_valid_before_utc.timestamp()
 
 
 def expires_at(certificate: bytes | str) -> float:
-    """Unix seconds after which it is not valid."""
+    """Unix seconds after which the certificate is not valid."""
     return read(certificate).not_valid_after_utc.timestamp()
 
 
 def common_name(certificate: bytes | str) -> str:
-    """The subject's CN, empty if there is none or more than one."""
+    """The subject's CN; empty if there is none or more than one."""
     try:
         names = read(certificate).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     except MALFORMED:
@@ -133,17 +133,17 @@ def fingerprint(certificate: bytes | str) -> str:
 
 
 def fingerprints(pem: str) -> tuple[str, ...]:
-    """Of all certificates of ``pem``, in order."""
+    """Fingerprints of all certificates of ``pem``, in order."""
     return tuple(one.fingerprint(hashes.SHA256()).hex() for one in read_all(pem))
 
 
 def needs_renewal(certificate: bytes | str, now: float) -> bool:
-    """Whether two thirds of its life are over."""
+    """Whether two thirds of the certificate's life are over."""
     return now >= renewal_at(certificate)
 
 
 def renewal_at(certificate: bytes | str) -> float:
-    """Unix seconds when two thirds of its life are over."""
+    """Unix seconds when two thirds of the certificate's life are over."""
     found = read(certificate)
     start = found.not_valid_before_utc.timestamp()
     life = found.not_valid_after_utc.timestamp() - start
@@ -151,7 +151,7 @@ def renewal_at(certificate: bytes | str) -> float:
 
 
 def public_key_der(certificate: x509.Certificate, source: str = "certificate") -> bytes:
-    """The subject's key as DER SubjectPublicKeyInfo; `CertError` if it is of no known kind."""
+    """The subject's key as DER SubjectPublicKeyInfo; `CertError` if its kind is unknown."""
     try:
         key = certificate.public_key()
     except MALFORMED as error:
@@ -162,7 +162,7 @@ def public_key_der(certificate: x509.Certificate, source: str = "certificate") -
 
 
 def is_issued_by(certificate: x509.Certificate, cas: Sequence[x509.Certificate]) -> bool:
-    """Whether one of ``cas`` signed it. Time and usage are not judged."""
+    """Whether one of ``cas`` signed it. Time and usage are not checked."""
     for ca in cas:
         try:
             certificate.verify_directly_issued_by(ca)
@@ -184,8 +184,8 @@ def is_for_clients(certificate: x509.Certificate) -> bool:
 def unfit_for_links(certificate: x509.Certificate) -> str:
     """Why it is no certificate that a site issues for links; empty: it is one.
 
-    Such a one is for clients or for servers and for nothing else (TLS sees to it that a dialler
-    shows the first), certifies nobody and lasts a year. OpenSSL takes one that does not say.
+    Such a certificate is only for clients or only for servers (TLS ensures that a dialler shows the
+    former), is no CA and lasts at most a year. OpenSSL accepts certificates without these fields.
     """
     try:
         extensions = certificate.extensions

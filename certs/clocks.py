@@ -1,6 +1,6 @@
-"""Clocks that differ, as certificates tell it: by how much, and what to do.
+"""Clocks that differ, detected by certificates: the difference, and the next step.
 
-Two clocks alone do not tell which of them is wrong, and the text does not guess.
+Two clocks alone do not show which of them is wrong, and the text does not guess.
 
 Clocks may differ by `limits.BACKDATE_S`: certificates begin that much before they are made.
 """
@@ -14,7 +14,7 @@ from cryptography import x509
 from certs import certificates, limits
 from certs.errors import CertError
 
-_TIME_ERROR = 5  # adjtimex(2): nobody sets this clock right.
+_TIME_ERROR = 5  # adjtimex(2): the clock is not synchronized.
 _TIMEX_BYTES = 512  # struct timex is shorter on every machine.
 _ADVICE = "Compare `date -u` on both hosts and set the wrong clock right (timedatectl, chronyc)"
 
@@ -26,9 +26,9 @@ _KERNEL = {
 
 
 def is_synchronised() -> bool | None:
-    """Whether the kernel knows that something keeps this host's clock right; None: it is silent.
+    """Whether this host's clock is synchronized, according to the kernel; None: unknown.
 
-    Read only, which needs no right (adjtimex(2), mode 0).
+    Only reads, which needs no privilege (adjtimex(2), mode 0).
     """
     try:
         state = ctypes.CDLL(None, use_errno=True).adjtimex(
@@ -40,7 +40,7 @@ def is_synchronised() -> bool | None:
 
 
 def utc(at: float) -> str:
-    """Unix seconds as people and files write them; ``never`` for what no calendar has."""
+    """Unix seconds in human-readable form, as in files; ``never`` outside of any calendar."""
     try:
         moment = datetime.datetime.fromtimestamp(at, datetime.UTC)
     except (OverflowError, ValueError, OSError):
@@ -62,7 +62,7 @@ def span(seconds: float) -> str:
 
 
 def about(seconds: float) -> str:
-    """A duration in one unit, so that a text that is told anew each minute stays the same."""
+    """A duration in one unit, so coarse that a text repeated each minute stays the same."""
     if seconds >= 2 * 86_400:
         return f"{seconds / 86_400:.0f} days"
     if seconds >= 5_400:
@@ -71,7 +71,7 @@ def about(seconds: float) -> str:
 
 
 def out_of_time(chain: Sequence[bytes], now: float, synchronised: bool | None) -> str:
-    """What to tell of a peer's certificates (DER, its leaf first) that are not valid at ``now``.
+    """The report on a peer's certificates (DER, its leaf first) that are not valid at ``now``.
 
     Sentences with the next step. ``synchronised`` is `is_synchronised` of this host.
     """
@@ -86,9 +86,9 @@ def out_of_time(chain: Sequence[bytes], now: float, synchronised: bool | None) -
 
 
 def made_long_ago(leaf: bytes | str, now: float, synchronised: bool | None) -> str:
-    """What to tell of a certificate that a peer made just now, by its clock, and long ago by ours.
+    """The report on a certificate made just now by the peer's clock, but long ago by ours.
 
-    The next step included. ``synchronised`` is `is_synchronised` of this host.
+    Includes the next step. ``synchronised`` is `is_synchronised` of this host.
     """
     begins = certificates.read(leaf).not_valid_before_utc.timestamp()
     differ = about(max(0.0, now - begins - limits.BACKDATE_S))
@@ -100,7 +100,7 @@ def made_long_ago(leaf: bytes | str, now: float, synchronised: bool | None) -> s
 
 
 def _too_early(begins: float, now: float, synchronised: bool | None) -> str:
-    """The peer's clock was ahead of ours when it made its certificate."""
+    """The report if the peer's clock was ahead of ours when it made its certificate."""
     differ_s = begins - now + limits.BACKDATE_S
     whose = "Either this host's clock is slow or the other's is, or was, fast"
     return (
@@ -111,9 +111,9 @@ def _too_early(begins: float, now: float, synchronised: bool | None) -> str:
 
 
 def _too_late(leaf: x509.Certificate, ends: float, now: float, synchronised: bool | None) -> str:
-    """Ours is ahead, or the peer's behind; or the certificate was never renewed."""
+    """The report if our clock is ahead, the peer's is behind, or it never renewed."""
     whose = "Either this host's clock is fast or the other's is slow"
-    if certificates.is_for_clients(leaf):  # Of a link: who dials it may have been away.
+    if certificates.is_for_clients(leaf):  # A link's certificate: its dialler may have been away.
         why = "if that is right, type there: sitectl link renew; if not, the clocks differ"
     else:
         why = "a router renews its own in time, so the clocks differ"

@@ -1,11 +1,11 @@
-"""What can go wrong with keys, certificates and tokens."""
+"""Errors of keys, certificates and tokens."""
 
 
 class CertError(Exception):
     """A key, certificate, token or claim that cannot be used.
 
-    ``subject`` names it (a file, a claim), ``line`` counts from 1 (0: not known), ``reason`` says
-    what is wrong, ``hint`` is the next step. ``retryable``: the same call may succeed later.
+    ``subject`` names it (a file, a claim), ``line`` counts from 1 (0: not known), ``reason`` is the
+    problem, ``hint`` the next step. ``retryable``: the same call may succeed later.
     """
 
     def __init__(

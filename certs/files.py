@@ -19,12 +19,14 @@ from certs.errors import CertError
 Lock = AbstractContextManager[None]
 
 STATE_VERSION = 1
-"""Format of `revoked.json` and of grants. It grows when the version before would misread what this
-one writes: a field more in a grant is left unread, but any in the list of the revoked is refused,
-so that no slip of a hand readmits anybody."""
+"""Format of `revoked.json` and of grants.
+
+It grows when the previous version would misread the new format. An unknown field in a grant is
+ignored, but any in the revocation list is refused, so that a typing error readmits no site.
+"""
 
 ROOM_BYTES = 65_536
-"""Documents of a site and what its router remembers need less, but not much."""
+"""Documents of a site and its router's state need less, but not much."""
 _FILE_MODE = 0o600
 _DIRECTORY_MODE = 0o700
 
@@ -32,8 +34,8 @@ _DIRECTORY_MODE = 0o700
 def open_directory(path: Path) -> int:
     """A descriptor of the directory ``path``, to be closed by the caller.
 
-    Root follows a symbolic link only where root alone could have put it: whoever owns a site's
-    directory must not turn root's writing elsewhere. Raises `CertError` for another one.
+    Root follows a symbolic link only where root alone could have put it: the owner of a site's
+    directory must not redirect root's writes. Raises `CertError` for any other symbolic link.
     """
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     if os.geteuid() != 0:
@@ -60,8 +62,8 @@ def open_directory(path: Path) -> int:
 def open_file(path: Path) -> int:
     """A descriptor of the regular file ``path`` for reading, to be closed by the caller.
 
-    Root follows a symbolic link as `open_directory` does, at the last step too. Never waits for a
-    FIFO. Raises `CertError` for what is no regular file, `OSError` as the system says.
+    Root follows a symbolic link as `open_directory` does, also in the last step. Never waits for a
+    FIFO. Raises `CertError` if it is no regular file, and the system's `OSError`.
     """
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
     directory = open_directory(path.parent)
@@ -94,9 +96,9 @@ def read_whole(path: Path, bytes_max: int) -> bytes:
 
 
 def lacking(place: Path) -> str:
-    """What the disk of ``place`` has none left of: ``space`` or ``inodes``; empty: it has both.
+    """The missing resource of the disk of ``place``: ``space`` or ``inodes``; empty: none.
 
-    Some blocks are root's alone. What a site writes at once needs less than `ROOM_BYTES`.
+    Some blocks are reserved for root. A single write of a site needs less than `ROOM_BYTES`.
     """
     disk = os.statvfs(place)
     blocks = disk.f_bavail if os.geteuid() else disk.f_bfree
@@ -106,15 +108,15 @@ def lacking(place: Path) -> str:
 
 
 def is_of_another(directory: Path) -> bool:
-    """Whether we are root and ``directory`` is somebody else's, who writes into it what they like.
+    """Whether we are root and ``directory`` belongs to another user, who controls its contents.
 
-    Then nothing in it may decide what is done as root.
+    Then its contents must not decide what root does.
     """
     return os.geteuid() == 0 and directory.stat().st_uid != 0
 
 
 def _give_to_owner(descriptor: int, directory: int) -> None:
-    """What root makes in ``directory`` belongs to whom that belongs, who must go on using it."""
+    """Give a file that root made in ``directory`` to the directory's owner, who must use it."""
     if os.geteuid() == 0:
         owner = os.fstat(directory)
         if (owner.st_uid, owner.st_gid) != (0, 0):
@@ -122,9 +124,10 @@ def _give_to_owner(descriptor: int, directory: int) -> None:
 
 
 def make_directory(path: Path, mode: int | None = None) -> None:
-    """Make ``path`` unless it exists, and its parents with ordinary modes.
+    """Create ``path`` unless it exists, and its parents with ordinary modes.
 
-    ``mode`` counts whatever the umask is. What root makes belongs to whom its parent belongs.
+    ``mode`` holds whatever the umask is. A directory made by root belongs to the owner of its
+    parent.
     """
     if path.is_dir():
         return
@@ -137,13 +140,13 @@ def make_directory(path: Path, mode: int | None = None) -> None:
             if os.geteuid() == 0:
                 _settle(path.name, parent, mode)
             elif mode is not None:
-                os.chmod(path.name, mode, dir_fd=parent)  # Whatever the umask took away.
+                os.chmod(path.name, mode, dir_fd=parent)  # Undo the umask.
     finally:
         os.close(parent)
 
 
 def _settle(name: str, parent: int, mode: int | None) -> None:
-    """Give what root just made its owner and mode; it may be another's directory by now."""
+    """Set owner and mode of a directory that root just made; it may be another's by now."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     made = os.open(name, flags, dir_fd=parent)
     try:
@@ -155,9 +158,9 @@ def _settle(name: str, parent: int, mode: int | None) -> None:
 
 
 def make_private_directory(path: Path) -> None:
-    """Make ``path`` (0700) unless it exists; its parents too, with ordinary modes.
+    """Create ``path`` (0700) unless it exists; its parents too, with ordinary modes.
 
-    Raises `CertError` for one that others may enter or that is not a directory of ours.
+    Raises `CertError` if others may enter it or if it is not a directory of ours.
     """
     with suppress(FileExistsError):
         make_directory(path, _DIRECTORY_MODE)
@@ -168,19 +171,19 @@ def make_private_directory(path: Path) -> None:
 
 
 def write_secret(path: Path, data: bytes, *, replace: bool = True) -> None:
-    """Put ``data`` into ``path``, whole or not at all, readable by the owner alone.
+    """Put ``data`` into ``path``, whole or not at all, readable only by the owner.
 
-    As `write_whole`. With ``replace`` False an existing file raises `FileExistsError`, also in a
+    Like `write_whole`. With ``replace`` False an existing file raises `FileExistsError`, also in a
     race.
     """
     write_whole(path, data, _FILE_MODE, replace=replace)
 
 
 def write_whole(path: Path, data: bytes, mode: int, *, replace: bool = True) -> None:
-    """Put ``data`` into ``path``, whole or not at all, and lastingly.
+    """Put ``data`` into ``path``, whole or not at all, and durably.
 
-    A symbolic link at ``path`` is replaced, not followed. What root writes belongs to whom the
-    directory belongs. Errors of the file system pass as `OSError` that names ``path``.
+    A symbolic link at ``path`` is replaced, not followed. A file written by root belongs to the
+    owner of the directory. Errors of the file system pass as `OSError` that names ``path``.
     """
     change = os.rename if replace else os.link  # A link fails if the name is taken.
     with _temporary(path, data, mode) as (directory, temporary):
@@ -195,7 +198,7 @@ def require_room(path: Path, data: bytes) -> None:
 
 @contextmanager
 def _temporary(path: Path, data: bytes, mode: int) -> Iterator[tuple[int, str]]:
-    """A file of ``data`` beside ``path``, for as long as it has this name, and their directory."""
+    """A temporary file of ``data`` beside ``path``, and a descriptor of their directory."""
     try:
         directory = open_directory(path.parent)
         try:
@@ -203,7 +206,7 @@ def _temporary(path: Path, data: bytes, mode: int) -> Iterator[tuple[int, str]]:
             os.fsync(directory)
         finally:
             os.close(directory)
-    except OSError as error:  # A write names no file, and ours has a name of its own meanwhile.
+    except OSError as error:  # A write names no file, and ours has another name meanwhile.
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
@@ -214,7 +217,7 @@ def _written(directory: int, name: str, data: bytes, mode: int) -> Iterator[tupl
     try:
         try:
             _give_to_owner(descriptor, directory)
-            os.fchmod(descriptor, mode)  # A umask may have taken our own bits away.
+            os.fchmod(descriptor, mode)  # The umask may have removed our own bits.
             rest = memoryview(data)
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
@@ -228,17 +231,17 @@ def _written(directory: int, name: str, data: bytes, mode: int) -> Iterator[tupl
 
 
 def sweep_temporaries(directory: Path, now: float, name: str = "*", *, deep: bool = True) -> None:
-    """Remove what a crash left of `write_whole` in ``directory``, and (``deep``) below it.
+    """Remove remains of a crashed `write_whole` in ``directory``, and (``deep``) below it.
 
-    ``name``: a pattern of the files that were being written. Younger ones may be under way, and
-    stay; those from the future were left by a clock that was wrong. ``now``: Unix seconds.
+    ``name``: a pattern of the written files. Recent remains may be in use and stay; those from the
+    future were left by a wrong clock. ``now``: Unix seconds.
     """
     pattern = f".{name}.{'[0-9a-f]' * 12}.tmp"
     for _, inner, files, descriptor in os.fwalk(directory, follow_symlinks=False):
         if not deep:
             inner.clear()
         for file in fnmatch.filter(files, pattern):
-            with suppress(FileNotFoundError):  # Whoever made it was faster.
+            with suppress(FileNotFoundError):  # Its writer was faster.
                 found = os.stat(file, dir_fd=descriptor, follow_symlinks=False)
                 if abs(now - found.st_mtime) > limits.TEMPORARY_KEPT_S:
                     os.unlink(file, dir_fd=descriptor)
@@ -247,7 +250,7 @@ def sweep_temporaries(directory: Path, now: float, name: str = "*", *, deep: boo
 def read_secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> bytes:
     """The contents of a secret file of ours.
 
-    Raises `CertError` if others may read it, somebody else owns it, it is a symbolic link or no
+    Raises `CertError` if others may read it, another user owns it, it is a symbolic link or no
     regular file, or is longer than ``bytes_max``; `FileNotFoundError` if it does not exist.
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # No waiting on a FIFO.
@@ -285,18 +288,18 @@ def read_secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> by
 
 @contextmanager
 def locked(path: Path, *, waits: bool = True) -> Iterator[None]:
-    """Hold the exclusive lock that ``path`` stands for, against threads and processes alike.
+    """Hold the exclusive lock on the file ``path``, against threads and processes alike.
 
-    Waits for the holder, or, if it must not, raises `BlockingIOError` at once. The kernel frees it
-    when the holder dies. `flock` rather than POSIX record locks: those do not exclude threads of
-    one process.
+    Waits for the holder, or, if ``waits`` is False, raises `BlockingIOError` at once. The kernel
+    frees the lock when the holder dies. `flock` rather than POSIX record locks: those do not
+    exclude threads of one process.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     directory = open_directory(path.parent)
     try:
         descriptor = os.open(path.name, flags, _FILE_MODE, dir_fd=directory)
         found = os.fstat(descriptor)
-        # One with a second name may be any file of root's, put here for us to give away.
+        # A file with a second name may be any file of root's, linked here to change its owner.
         if found.st_uid == 0 and found.st_nlink == 1 and stat.S_ISREG(found.st_mode):
             _give_to_owner(descriptor, directory)
     except OSError as error:
@@ -311,7 +314,7 @@ def locked(path: Path, *, waits: bool = True) -> Iterator[None]:
 
 
 def sync_directory(path: Path) -> None:
-    """Make what was renamed or removed in ``path`` outlast a loss of power."""
+    """Make renames and removals in ``path`` survive a power loss."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -321,7 +324,7 @@ def sync_directory(path: Path) -> None:
 
 def _check_private(path: Path, found: os.stat_result, mode: int) -> None:
     is_owned = found.st_uid == os.geteuid()
-    if not is_owned and os.geteuid() == 0:  # Root looks after sites of others.
+    if not is_owned and os.geteuid() == 0:  # Root also maintains sites of others.
         is_owned = found.st_uid == path.parent.stat().st_uid
     if not is_owned:
         raise CertError(
@@ -337,9 +340,9 @@ def _check_private(path: Path, found: os.stat_result, mode: int) -> None:
 
 
 StateT = TypeVar("StateT")
-# UnicodeDecodeError is no DecodeError: bytes within a text that are none raise it.
+# UnicodeDecodeError is no DecodeError: invalid bytes within a text raise it.
 UNREADABLE_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What `msgspec.json.decode` raises for bytes that somebody damaged or made up."""
+"""Exceptions of `msgspec.json.decode` for damaged or malicious bytes."""
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -349,7 +352,7 @@ class _Head(msgspec.Struct, frozen=True):
 def require_known_version(data: bytes, source: str) -> None:
     """Raise `CertError` for a state file of a format that this version does not know.
 
-    One that cannot be read at all is left to who reads it whole.
+    An unreadable file passes: its reader reports it.
     """
     try:
         version = msgspec.json.decode(data, type=_Head).version
@@ -364,8 +367,10 @@ def require_known_version(data: bytes, source: str) -> None:
 
 
 def decode_state(data: bytes, kind: type[StateT], source: str, advice: str) -> StateT:
-    """The value that was stored as JSON. `CertError` naming ``source``: it is damaged, with
-    ``advice``, or of a newer version."""
+    """The value that was stored as JSON.
+
+    `CertError` naming ``source``: it is damaged, with ``advice``, or of a newer version.
+    """
     require_known_version(data, source)
     try:
         return msgspec.json.decode(data, type=kind)

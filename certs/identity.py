@@ -1,4 +1,4 @@
-"""Who a site is: an identity key, and an id that is its hash."""
+"""A site's identity: an identity key, and an id that is its hash."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from certs.errors import CertError
 
 KEY_FILE = "identity.key"
 RESTORED_FILE = "restored"
-"""Unix seconds at which this came out of a backup: beside an original that lives it is a copy."""
+"""Unix seconds when it came out of a backup: if the original is still alive, it is a copy."""
 CREDENTIAL = "spillway-identity"
 """The name of the key in ``$CREDENTIALS_DIRECTORY``."""
 SITE_ID_DIGITS = 32
@@ -34,7 +34,7 @@ class SiteIdentity:
 
     @classmethod
     def create(cls, directory: Path) -> "SiteIdentity":
-        """Make a key in ``directory`` (``secrets/``). `CertError` if there is one already."""
+        """Create a key in ``directory`` (``secrets/``). `CertError` if there is one already."""
         files.make_private_directory(directory)
         key = keys.generate()
         path = directory / KEY_FILE
@@ -48,7 +48,7 @@ class SiteIdentity:
 
     @classmethod
     def generate(cls) -> tuple["SiteIdentity", str]:
-        """A new identity that is not kept anywhere yet, and its key in PEM."""
+        """A new identity that is not stored yet, and its key in PEM."""
         key = keys.generate()
         return cls(key), keys.to_pem(key)
 
@@ -59,9 +59,9 @@ class SiteIdentity:
 
     @classmethod
     def load(cls, directory: Path) -> "SiteIdentity":
-        """Read the key of ``directory``. `CertError` if it is missing, open to others or bad.
+        """Read the key of ``directory``. `CertError` if it is missing, accessible to others or bad.
 
-        A key that systemd hands over counts instead (systemd.exec(5), LoadCredential).
+        A key that systemd provides counts instead (systemd.exec(5), LoadCredential).
         """
         path = directory / KEY_FILE
         handed = os.environ.get("CREDENTIALS_DIRECTORY")
@@ -75,7 +75,7 @@ class SiteIdentity:
             ) from error
 
     def sign(self, data: bytes) -> bytes:
-        """ECDSA P-256 over SHA-256, DER."""
+        """An ECDSA P-256 signature over SHA-256, DER."""
         return self._key.sign(data, _ALGORITHM)
 
     def __repr__(self) -> str:
@@ -96,7 +96,7 @@ def restored_at(directory: Path) -> int:
 def _handed_over(path: Path) -> keys.PrivateKey | None:
     """The key in a credential; None: there is none, these are the credentials of another unit.
 
-    systemd sees to who may read it, by modes that are not ours.
+    systemd controls who may read it, by modes of its own.
     """
     try:
         with path.open("rb") as file:

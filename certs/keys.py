@@ -24,7 +24,7 @@ def is_p256(key: object) -> bool:
 
 
 def to_pem(key: PrivateKey) -> str:
-    """PKCS 8, not encrypted: what protects it is the file's mode."""
+    """PKCS 8, unencrypted: the file's mode protects it."""
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -33,7 +33,7 @@ def to_pem(key: PrivateKey) -> str:
 
 
 def from_pem(pem: str | bytes, source: str) -> PrivateKey:
-    """Raises `CertError` naming ``source`` unless ``pem`` is a P-256 private key."""
+    """The private key in ``pem``. Raises `CertError` naming ``source`` unless it is P-256."""
     data = pem.encode() if isinstance(pem, str) else pem
     try:
         key = serialization.load_pem_private_key(data, password=None)
@@ -53,5 +53,5 @@ def public_der(key: PrivateKey | PublicKey) -> bytes:
 
 
 def read(path: Path) -> PrivateKey:
-    """The key in a secret file; `CertError`, `FileNotFoundError` as `files.read_secret`."""
+    """The key in a secret file; `CertError`, `FileNotFoundError` as in `files.read_secret`."""
     return from_pem(files.read_secret(path), str(path))

@@ -1,4 +1,4 @@
-"""The grammar of names and endpoints that stand in tokens."""
+"""The grammar of names and endpoints in tokens."""
 
 import ipaddress
 import re
@@ -16,7 +16,7 @@ _SITE_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def is_name(text: str) -> bool:
-    """Whether it can name a claim, token or link: lower-case labels, as Kubernetes wants."""
+    """Whether it can name a claim, token or link: lower-case labels, as in Kubernetes."""
     return len(text) <= limits.NAME_CHARACTERS_MAX and _NAME.fullmatch(text) is not None
 
 
@@ -25,7 +25,7 @@ def is_site_id(text: str) -> bool:
 
 
 def is_site_name(text: str) -> bool:
-    """Whether a site may be called so: as in HELLO and in LSAs (`router.model.ids.SITE_NAME`)."""
+    """Whether it can name a site, as in HELLO and in LSAs (`router.model.ids.SITE_NAME`)."""
     return _SITE_NAME.fullmatch(text) is not None
 
 

@@ -1,1 +1,1 @@
-"""A site's CA: its pair of keys, what it issues and on which terms, and how it is replaced."""
+"""A site's CA: its key pair, the certificates it issues and their terms, and its rotation."""

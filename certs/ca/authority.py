@@ -1,8 +1,8 @@
 """A site's certificate authority, and the leaves it issues.
 
-Only leaves of the site itself carry serverAuth, all others clientAuth: so a dialler that trusts
-this one CA knows that who answers is this site, whatever the address was. Services have nothing of
-it: what is made for one has a CA of its own.
+Only leaves of the site itself carry serverAuth, all others clientAuth. So a dialler that trusts
+this one CA knows that it reached this site, whatever the address was. Services get no certificate
+of this CA: each has a separate CA.
 """
 
 import datetime
@@ -27,7 +27,7 @@ TROUBLE_HINT = (
     "Set the clock right (timedatectl). If it is right, make another CA: sitectl revoke-access, "
     "then new tokens for all who link here"
 )
-"""What to do about `Authority.trouble`."""
+"""The next step for `Authority.trouble`."""
 CA_KEY_FILE, CA_FILE = "ca.key", "ca.crt"
 CA_ROTATION_FILE = "ca-rotation.json"
 CA_FILES = (CA_KEY_FILE, CA_FILE, CA_ROTATION_FILE)
@@ -35,23 +35,23 @@ LEAF_KEY_FILE, LEAF_FILE = "leaf.key", "leaf.crt"
 
 
 class Leaf(msgspec.Struct, frozen=True):
-    """A key with its certificate: what one end of a TLS connection shows."""
+    """A key with its certificate, as shown by one end of a TLS connection."""
 
     key_pem: str
     chain_pem: str
 
     def __repr__(self) -> str:
-        return "Leaf(…)"  # A key never shows.
+        return "Leaf(…)"  # Keys are never shown.
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         return []
 
 
 class Authority:
-    """The CA of a site. ``ca_pem`` is what it issues by, ``trusted_pem`` what others trust.
+    """The CA of a site. ``ca_pem`` issues, ``trusted_pem`` is trusted by others.
 
-    They are one but while the CA is rotated: then ``trusted_pem`` has the next or the previous
-    one as well.
+    They are equal except during a rotation of the CA: then ``trusted_pem`` also has the next or the
+    previous CA.
     """
 
     __slots__ = ("_certificate", "_key", "ca_pem", "trusted_pem")
@@ -65,7 +65,7 @@ class Authority:
 
     @classmethod
     def create(cls, directory: Path, site_id: str, now: float) -> "Authority":
-        """Make ``ca.key`` and ``ca.crt`` in ``directory``. `CertError` if there is a CA already."""
+        """Create ``ca.key`` and ``ca.crt`` in ``directory``. `CertError`: there is a CA already."""
         files.make_private_directory(directory)
         key = keys.generate()
         path = directory / CA_KEY_FILE
@@ -76,14 +76,17 @@ class Authority:
                 raise CertError(
                     str(path), "this site has a CA already", "Use it, or delete the site first"
                 ) from error
-            key = keys.read(path)  # A crash between the two files: finish what was begun.
+            key = keys.read(path)  # After a crash between the two files: complete the CA.
         certificate = _ca_certificate(key, f"spillway site {site_id}", now)
         files.write_secret(directory / CA_FILE, certificates.to_pem(certificate).encode())
         return cls(key, certificate)
 
     @classmethod
     def from_pem(cls, key_pem: str, ca_pem: str, source: str) -> "Authority":
-        """The CA of these two. `CertError` naming ``source`` if one is bad or they do not fit."""
+        """The CA of a key and its certificate.
+
+        `CertError` naming ``source`` if one is bad or they do not match.
+        """
         key = keys.from_pem(key_pem, f"{source}: {CA_KEY_FILE}")
         certificate = certificates.read(ca_pem, f"{source}: {CA_FILE}")
         if certificates.public_key_der(certificate) != keys.public_der(key):
@@ -94,21 +97,24 @@ class Authority:
 
     @classmethod
     def of_state(cls, state: CaState, source: str) -> "Authority":
-        """The CA of what is kept, in a rotation or not. `CertError` as of `from_pem`."""
+        """The CA of a stored state, with or without rotation. `CertError` as in `from_pem`."""
         whole = rotation.whole(state)
         made = cls.from_pem(whole.key_pem, whole.ca_pem, source)
         return cls(made._key, made._certificate, whole.other_pem)
 
     @classmethod
     def generate(cls, site_id: str, now: float) -> tuple["Authority", str]:
-        """A new CA that is not kept anywhere yet, and its key in PEM."""
+        """A new CA that is not stored yet, and its key in PEM."""
         key = keys.generate()
         certificate = _ca_certificate(key, f"spillway site {site_id}", now)
         return cls(key, certificate), keys.to_pem(key)
 
     @classmethod
     def load(cls, directory: Path) -> "Authority":
-        """Read the CA of ``directory``. `CertError` if it is missing, open to others or bad."""
+        """Read the CA of ``directory``.
+
+        `CertError` if it is missing, accessible to others or bad.
+        """
         return cls.of_state(load_state(directory), str(directory))
 
     def issue_server_leaf(
@@ -121,9 +127,9 @@ class Authority:
         return Leaf(key_pem=keys.to_pem(key), chain_pem=certificates.to_pem(certificate))
 
     def issue_page_leaf(self, hosts: Sequence[str], now: float) -> Leaf:
-        """For pages that the site shows to browsers at ``hosts``: names and addresses.
+        """A leaf for pages that the site serves to browsers at ``hosts``: names and addresses.
 
-        It has serverAuth alone and does not bear the site's name: it is of no use for links.
+        It has only serverAuth and does not bear the site's name, so it is useless for links.
         """
         key = keys.generate()
         names = [_general_name(host) for host in hosts]
@@ -149,8 +155,8 @@ class Authority:
     ) -> str:
         """PEM of a certificate that admits ``key`` here as ``name`` (clientAuth only).
 
-        With ``site_id`` it admits that site alone, and on ``terms`` only. A week unless
-        ``expires_at`` says otherwise; never longer than the CA itself.
+        With ``site_id`` it admits only that site, and only on ``terms``. It lasts a week, or until
+        ``expires_at``, but never longer than the CA itself.
         """
         builder = self._leaf_builder(key, name, now, expires_at, client=True)
         if site_id is not None:
@@ -161,16 +167,16 @@ class Authority:
 
     @property
     def begins_at(self) -> float:
-        """Unix seconds from which it is valid."""
+        """Unix seconds from which the CA is valid."""
         return self._certificate.not_valid_before_utc.timestamp()
 
     @property
     def ends_at(self) -> float:
-        """Unix seconds after which it is not valid."""
+        """Unix seconds after which the CA is not valid."""
         return self._certificate.not_valid_after_utc.timestamp()
 
     def trouble(self, now: float) -> str:
-        """Why nobody with a clock like ours can link by it at ``now``; empty: all is well."""
+        """Why no site can link by this CA at ``now``, by our clock; empty: the CA is valid."""
         if now < self.begins_at:
             return (
                 f"this site's CA begins at {clocks.utc(self.begins_at)}, and here it is "
@@ -185,11 +191,11 @@ class Authority:
         return ""
 
     def issued(self, certificate: x509.Certificate) -> bool:
-        """Whether this CA signed it: the one that issues now."""
+        """Whether the issuing CA signed it."""
         return certificates.is_issued_by(certificate, [self._certificate])
 
     def admits(self, certificate: x509.Certificate) -> bool:
-        """Whether it is of this site, be it of the CA that goes or comes."""
+        """Whether a trusted CA of this site signed it, including the next or previous one."""
         return certificates.is_issued_by(certificate, certificates.read_all(self.trusted_pem))
 
     def _leaf_builder(
@@ -224,17 +230,17 @@ class Authority:
 
 
 def load_state(directory: Path) -> CaState:
-    """What ``directory`` keeps of its CA, as it is meant. `CertError` naming the file."""
+    """The state of the CA in ``directory``, completed after a crash. `CertError` names the file."""
     for _ in range(limits.CA_READINGS_MAX):
         before = ca_stamp(directory)
         state = _read_state(directory)
         if ca_stamp(directory) == before:
-            break  # All of one moment; else somebody is at it.
+            break  # A consistent reading; else another process writes the files.
     return rotation.whole(state)
 
 
 def ca_stamp(directory: Path) -> tuple[tuple[int, int], ...]:
-    """Another one whenever a file of the CA came, went or was replaced."""
+    """A value that changes whenever a file of the CA is created, deleted or replaced."""
     found = []
     for name in CA_FILES:
         try:
@@ -256,7 +262,7 @@ def _read_state(directory: Path) -> CaState:
         ca_pem = files.read_secret(directory / CA_FILE).decode("ascii", "replace")
     except FileNotFoundError as error:
         name = str(error.filename)
-        if (directory / CA_FILE).exists():  # The key is made first, so it was there.
+        if (directory / CA_FILE).exists():  # The key is created first, so it was there.
             reason = "the key of the site's CA is missing"
             raise CertError(name, reason, "Restore it from a backup") from error
         hint = "Run: sitectl init, or restore a backup"
@@ -266,12 +272,12 @@ def _read_state(directory: Path) -> CaState:
 
 
 def ensure_leaf(directory: Path, authority: Authority, site_id: str, now: float) -> Leaf:
-    """The site's own server leaf from ``directory``, made anew when that is due.
+    """The site's own server leaf from ``directory``, issued again when that is due.
 
-    Due: missing, two thirds of its life over, of another CA or site, longer than others take, or
-    key and certificate belong to different leaves (a crash between the two files). While the CA
-    itself is not valid by this clock, one that fits stays, and another begins with the CA and lasts
-    as long as others take: the clock may be wrong, and others' right.
+    Due: missing, two thirds of its life over, of another CA or site, longer than others accept, or
+    key and certificate of different leaves (a crash between the two files). While the CA itself is
+    not valid by this clock, a matching leaf stays, and a new one begins with the CA and lasts as
+    long as others accept: this clock may be wrong, and theirs right.
     """
     key_path, path = directory / LEAF_KEY_FILE, directory / LEAF_FILE
     try:
@@ -282,7 +288,7 @@ def ensure_leaf(directory: Path, authority: Authority, site_id: str, now: float)
     try:
         key = keys.from_pem(key_pem, str(key_path))
         certificate = certificates.read(chain_pem, str(path))
-    except CertError:  # Torn by somebody else's tool; it can be remade, unlike other keys.
+    except CertError:  # Torn by another tool; unlike other keys it can be replaced.
         return _replace_leaf(directory, authority, site_id, now)
     fits = (
         certificates.public_key_der(certificate) == keys.public_der(key)
@@ -296,7 +302,7 @@ def ensure_leaf(directory: Path, authority: Authority, site_id: str, now: float)
 
 
 def is_fresh(chain_pem: str, now: float) -> bool:
-    """Whether it is valid, also after the clock was set back, and a third of its life is left."""
+    """Whether it is valid, also after the clock was set back, with a third of its life left."""
     begins_at = certificates.read(chain_pem).not_valid_before_utc.timestamp()
     return begins_at <= now and not certificates.needs_renewal(chain_pem, now)
 
@@ -304,8 +310,8 @@ def is_fresh(chain_pem: str, now: float) -> bool:
 def issue_service_leaf(service: str, hosts: Sequence[str], now: float) -> tuple[Leaf, str]:
     """A pair for listeners at ``hosts`` (names, addresses), and PEM of a CA made for it alone.
 
-    Nobody has that CA's key: it certifies nothing else, ever. Nor is it the site's, whose leaves
-    admit to links.
+    That CA's key is not stored, so it never certifies another leaf. Nor is it the site's CA, whose
+    leaves admit to links.
     """
     ca_key, key = keys.generate(), keys.generate()
     certificate = _ca_certificate(ca_key, f"spillway service {service}", now)
@@ -370,7 +376,7 @@ def _builder(
 
 
 def _of_site(builder: x509.CertificateBuilder, site_id: str) -> x509.CertificateBuilder:
-    """Say in the certificate whose it is."""
+    """Add the site's id to the certificate."""
     name = x509.UniformResourceIdentifier(certificates.site_uri(site_id))
     return builder.add_extension(x509.SubjectAlternativeName([name]), critical=False)
 

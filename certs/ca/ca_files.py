@@ -1,8 +1,8 @@
-"""The CA of a site directory while it changes: one file after the other, whatever is killed when.
+"""The CA of a site directory during changes: one file after the other, safe against crashes.
 
-The rotation is written before the pair that it leads to, and with that pair's key in it: who reads
-in between (`authority.load_state`) has the new pair already. What older versions know, ``ca.key``
-and ``ca.crt``, is always the pair that issues.
+The rotation is written before the pair that it leads to, and with that pair's key in it. So a
+reader in between (`authority.load_state`) sees the new pair already. Older versions only know
+``ca.key`` and ``ca.crt``, which are always the pair that issues.
 """
 
 from pathlib import Path
@@ -37,11 +37,11 @@ class CaFiles:
         self._directory = directory
 
     def stamp(self) -> tuple[tuple[int, int], ...]:
-        """Another one whenever a file came, went or was replaced."""
+        """A value that changes whenever a file is created, deleted or replaced."""
         return ca_stamp(self._directory)
 
     def load(self, *, waits: bool = True) -> CaState:
-        """What is kept now, as it is meant. `CertError` naming the file.
+        """The stored state, completed after a crash. `CertError` naming the file.
 
         `BlockingIOError`: another process changes it, and ``waits`` is False.
         """
@@ -49,9 +49,10 @@ class CaFiles:
             return load_state(self._directory)
 
     def change(self, before: CaState, after: CaState) -> bool:
-        """Keep ``after`` if ``before`` is still what is kept; it is on disk when this returns.
+        """Store ``after`` if the state is still ``before``; it is on disk when this returns.
 
-        False: somebody else was first. Whoever comes next finishes what a crash interrupted.
+        False: another process was first. The next caller completes a change that a crash
+        interrupted.
         """
         with self._locked():
             if load_state(self._directory) != before:
@@ -60,12 +61,12 @@ class CaFiles:
             return True
 
     def set(self, state: CaState) -> bool:
-        """Make ``state`` what is kept: another place, which is the truth, says so. False: it is."""
+        """Store ``state``, which comes from the source of truth. False: it is stored already."""
         with self._locked():
             try:
                 if load_state(self._directory) == state:
                     return False
-            except CertError:  # Damaged, or not there yet.
+            except CertError:  # Damaged, or missing.
                 pass
             self._keep(state)
             return True
@@ -76,7 +77,8 @@ class CaFiles:
     def _keep(self, after: CaState) -> None:
         found = after.rotation
         if found is None:
-            # A pair without a rotation is there already, or comes after the old one is forgotten.
+            # A pair without a rotation is there already, or comes after the old rotation is
+            # deleted.
             (self._directory / CA_ROTATION_FILE).unlink(missing_ok=True)
         elif found.phase == "switched":
             self._write_rotation(msgspec.structs.replace(found, key=after.key_pem))
@@ -88,9 +90,9 @@ class CaFiles:
             self._write_rotation(found)
 
     def replace(self, site_id: str, now: float) -> None:
-        """Another CA at once: whoever trusts this one knows this site no more.
+        """Replace the CA at once: all sites that trust the old one stop trusting this site.
 
-        Killed in between it is a rotation, and the next `replace` ends that.
+        After a crash in between the state is a rotation, which the next `replace` ends.
         """
         with self._locked():
             before = load_state(self._directory)

@@ -1,9 +1,9 @@
-"""How a site's CA is replaced without a link lost: what is kept of it, and when it goes on. Pure.
+"""Rotation of a site's CA without losing a link: its stored state and the next steps. Pure.
 
-Phases: *announced* (the next CA is made, all who dial here are told to trust both; the old one
-still issues), *switched* (the new one issues and certifies our listener; certificates of the old
-one still admit), then nothing is left of it. `CaState` is the whole of what is kept: the pair that
-issues, in ``ca.key`` and ``ca.crt`` as ever, and the rotation beside it, if one is under way.
+Phases: *announced* (the next CA is made and all diallers learn to trust both; the old CA still
+issues), *switched* (the new CA issues and certifies our listener; certificates of the old one still
+admit), then the old CA is removed. `CaState` is the whole stored state: the pair that issues, in
+``ca.key`` and ``ca.crt`` as always, and the rotation beside it, if one is under way.
 """
 
 from collections.abc import Iterable
@@ -19,10 +19,11 @@ Step = Literal["wait", "switch", "retire"]
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
-    """From the CA ``old`` to ``new`` (both PEM). Times are Unix seconds.
+    """The rotation from the CA ``old`` to ``new`` (both PEM). Times are Unix seconds.
 
-    ``key`` is that of ``new`` until it is in ``ca.key``. ``taken``: sites that are known to have
-    what this phase waits for. ``hurried``: it waits for no site that is away; since ``hurried_at``.
+    ``key`` is that of ``new`` until it is in ``ca.key``.
+    ``taken``: sites known to have completed this phase.
+    ``hurried``: the rotation waits for no site that is away; since ``hurried_at``.
     """
 
     phase: Phase
@@ -44,7 +45,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaState(msgspec.Struct, frozen=True):
-    """The pair that issues, and the rotation that it is in."""
+    """The pair that issues, and its rotation."""
 
     key_pem: str
     ca_pem: str
@@ -58,12 +59,12 @@ class CaState(msgspec.Struct, frozen=True):
 
     @property
     def trusted_pem(self) -> str:
-        """All CAs that this site is to be known by, and knows others by; the issuing one first."""
+        """All CAs by which this site is known and knows others; the issuing one first."""
         return self.ca_pem + self.other_pem
 
     @property
     def other_pem(self) -> str:
-        """The CA that comes, or the one that goes; empty: there is but one."""
+        """The next or previous CA; empty: there is only one."""
         if self.rotation is None:
             return ""
         is_announced = self.rotation.phase == "announced"
@@ -71,7 +72,7 @@ class CaState(msgspec.Struct, frozen=True):
 
 
 class Dialler(msgspec.Struct, frozen=True, kw_only=True):
-    """A site with a certificate of ours. ``renews``: it is linked now and takes another over it."""
+    """A site with a certificate of ours. ``renews``: it is linked and can renew over the link."""
 
     site: str
     name: str
@@ -81,7 +82,7 @@ class Dialler(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done now. ``until``: when it goes on whoever still waits, Unix seconds."""
+    """The next step. ``until``: Unix seconds when the rotation continues without waiting longer."""
 
     step: Step
     waiting: tuple[Dialler, ...]
@@ -89,10 +90,10 @@ class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def whole(state: CaState) -> CaState:
-    """``state`` as it is meant, whatever a crash left of it.
+    """``state``, completed after a crash.
 
-    A rotation of another pair than the one that issues is of no use: the CA was replaced
-    (`sitectl revoke-access`, a restored backup). One that was about to be switched is switched.
+    A rotation of another pair than the one that issues is void: the CA was replaced (`sitectl
+    revoke-access`, a restored backup). A rotation that was about to be switched is switched.
     """
     rotation = state.rotation
     if rotation is None:
@@ -109,7 +110,7 @@ def whole(state: CaState) -> CaState:
 
 
 def announced(state: CaState, new: CaState, now: float, *, hurried: bool = False) -> CaState:
-    """A rotation to the pair ``new`` begins; one that is under way is only hurried, if at all."""
+    """Begin a rotation to the pair ``new``; a rotation under way is at most hurried."""
     if state.rotation is not None:
         if not hurried or state.rotation.hurried:
             return state
@@ -129,7 +130,7 @@ def announced(state: CaState, new: CaState, now: float, *, hurried: bool = False
 
 
 def with_taken(state: CaState, sites: Iterable[str]) -> CaState:
-    """These sites have what the phase waits for."""
+    """Record that ``sites`` completed the phase."""
     rotation = state.rotation
     assert rotation is not None, "no site waits for anything"
     more = rotation.taken | frozenset(sites)
@@ -149,18 +150,18 @@ def switched(state: CaState, now: float) -> CaState:
 
 
 def retired(state: CaState) -> CaState:
-    """The old CA is trusted no more."""
+    """The old CA is no longer trusted."""
     assert state.rotation is not None and state.rotation.phase == "switched", "it still issues"
     return CaState(state.key_pem, state.ca_pem)
 
 
 def plan(rotation: Rotation, diallers: Iterable[Dialler], now: float) -> RotationPlan:
-    """What to do at ``now``, when ``diallers`` are all who hold a certificate of ours.
+    """The next step at ``now``, if ``diallers`` are all holders of a certificate of ours.
 
-    Waits for each until it is known to have taken the phase, or its certificate has ended; while
-    hurried only for those that are linked and can, and for them not long: from when it was hurried,
-    however long the phase has waited before. A clock that was set
-    back makes nobody wait for longer than the phase may take.
+    Waits for each until it is known to have completed the phase, or its certificate has ended. A
+    hurried rotation waits only for linked sites that can renew, and only briefly: counted from when
+    it was hurried, however long the phase had waited before. After a clock was set back, the
+    rotation does not wait longer than the phase may take.
     """
     waiting = tuple(one for one in diallers if one.site not in rotation.taken and now < one.ends_at)
     hindering = waiting
@@ -177,7 +178,7 @@ def plan(rotation: Rotation, diallers: Iterable[Dialler], now: float) -> Rotatio
 
 
 def roles(state: CaState) -> tuple[tuple[str, str], ...]:
-    """The CAs in ``state`` (PEM), each with what it is: ``issuing``, ``next``, ``previous``."""
+    """The CAs in ``state`` (PEM), each with its role: ``issuing``, ``next``, ``previous``."""
     issuing = ("issuing", state.ca_pem)
     if state.rotation is None:
         return (issuing,)
@@ -186,7 +187,7 @@ def roles(state: CaState) -> tuple[tuple[str, str], ...]:
 
 
 def next_of(rotation: Rotation | None) -> str:
-    """What happens when the phase is over, for people."""
+    """What follows after the phase, human-readable."""
     if rotation is None:
         return "it is replaced by itself when two thirds of its life are over"
     if rotation.phase == "announced":
@@ -195,33 +196,33 @@ def next_of(rotation: Rotation | None) -> str:
 
 
 def knows(state: CaState, known_pem: str) -> bool:
-    """Whether a token that has the CAs ``known_pem`` takes this site for what it is now."""
+    """Whether a token with the CAs ``known_pem`` trusts this site's current CA."""
     return certificates.read(state.ca_pem) in certificates.read_all(known_pem)
 
 
 def admits(state: CaState, chain_pem: str) -> bool:
-    """Whether a CA that counts issued the certificate. Its time and who is revoked: see others."""
+    """Whether a trusted CA issued the certificate. Expiry and revocation are checked elsewhere."""
     trusted = certificates.read_all(state.trusted_pem)
     return certificates.is_issued_by(certificates.read(chain_pem), trusted)
 
 
 def made_at(ca_pem: str) -> float:
-    """When the CA was made; a token from before does not have it."""
+    """When the CA was made; older tokens do not have it."""
     return certificates.begins_at(ca_pem) + limits.BACKDATE_S
 
 
 def is_due(ca_pem: str, now: float) -> bool:
-    """Whether a rotation begins by itself: two thirds of the CA's life are over."""
+    """Whether a rotation is due: two thirds of the CA's life are over."""
     return certificates.needs_renewal(ca_pem, now)
 
 
 def encode(rotation: Rotation) -> bytes:
-    """As it is stored: the same rotation gives the same bytes."""
+    """The stored form: equal rotations give equal bytes."""
     return msgspec.json.encode(rotation, order="deterministic")
 
 
 def decode(data: bytes, source: str) -> Rotation:
-    """What `encode` made; `CertError` naming ``source`` if it is damaged or of a newer version."""
+    """Decode `encode`'s result; `CertError` naming ``source``: damaged or of a newer version."""
     hint = "Restore a backup; without it the rotation of the CA is given up: delete it"
     found = files.decode_state(data, Rotation, source, hint)
     try:

@@ -1,4 +1,4 @@
-"""Signing requests: how one site shows the CA of another which key it holds."""
+"""Signing requests: proof of a site's key to the CA of another site."""
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -8,21 +8,21 @@ from certs.errors import CertError
 
 
 def make_csr(key: keys.PrivateKey) -> str:
-    """A certificate signing request (PEM) for ``key``. It names nobody: names are the issuer's."""
+    """A certificate signing request (PEM) for ``key``, without names: the issuer sets them."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     request = builder.sign(key, hashes.SHA256())
     return request.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def key_of_csr(pem: str) -> keys.PublicKey:
-    """The key that a signing request proves to hold; everything else in it is ignored.
+    """The key that a signing request proves to hold; all other contents are ignored.
 
     Raises `CertError` unless it is signed by its own key and that is P-256.
     """
     try:
         request = x509.load_pem_x509_csr(pem.encode())
         key = request.public_key()
-        # Before anything is reckoned with it: large keys of other kinds cost much.
+        # Before any computation: large keys of other kinds are costly.
         fits = isinstance(key, keys.PublicKey) and keys.is_p256(key)
         proven = fits and request.is_signature_valid
     except certificates.MALFORMED as error:

@@ -1,7 +1,7 @@
-"""What the holder of a certificate may do on this network, stated in the certificate itself.
+"""Permissions of a certificate's holder on this network, in the certificate itself.
 
 So the terms hold wherever the certificate is shown: at every replica, after a restart, in a
-certificate token that many sites use; and who renews a certificate renews its terms.
+certificate token that many sites use. A renewed certificate keeps its terms.
 """
 
 from typing import Annotated
@@ -15,7 +15,7 @@ from certs.errors import CertError
 from certs.files import UNREADABLE_JSON
 
 OID = ObjectIdentifier("2.25.272870803524355529819189679463414395717")
-"""Of the extension; below 2.25 stand UUIDs (ITU-T X.667), so nobody else has it."""
+"""OID of the extension; UUIDs below 2.25 (ITU-T X.667) make it unique."""
 
 Pattern = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9*?][a-z0-9.*?-]{0,62}\Z")]
 """A service's name with ``*`` for any characters and ``?`` for one."""
@@ -25,9 +25,10 @@ Patterns = Annotated[tuple[Pattern, ...], msgspec.Meta(max_length=limits.TERMS_P
 class TokenTerms(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """Names of services that the holder may declare, attach targets to (``export``) and ask for
-    (``import_``). None: all; empty: none. A field that we do not know is refused: it would limit
-    the holder further."""
+    """Services that the holder may declare, attach targets to (``export``) and use (``import_``).
+
+    None: all; empty: none. An unknown field is refused: it would limit the holder further.
+    """
 
     declare: Patterns | None = None
     export: Patterns | None = None
@@ -35,7 +36,7 @@ class TokenTerms(
 
     @property
     def are_free(self) -> bool:
-        """They limit nothing."""
+        """Whether the terms limit nothing."""
         return self == FREE
 
 
@@ -43,7 +44,7 @@ FREE = TokenTerms()
 
 
 def refuse_unfit(terms: TokenTerms, name: str) -> None:
-    """`CertError` for terms of the token ``name`` that no router could state to others."""
+    """`CertError` for terms of the token ``name`` that no router could announce."""
     try:
         encoded = msgspec.json.encode(terms)
         msgspec.json.decode(encoded, type=TokenTerms)
@@ -59,14 +60,14 @@ def refuse_unfit(terms: TokenTerms, name: str) -> None:
 
 
 def extension(terms: TokenTerms) -> x509.UnrecognizedExtension:
-    """As it stands in a certificate. Not critical: TLS libraries know nothing of it."""
+    """The certificate extension with the terms; not critical, as TLS libraries do not know it."""
     return x509.UnrecognizedExtension(OID, msgspec.json.encode(terms))
 
 
 def of_certificate(certificate: bytes | str, source: str = "certificate") -> TokenTerms:
-    """The terms in ``certificate``; `FREE` if it states none.
+    """The terms in ``certificate``; `FREE` if it has none.
 
-    `CertError` when they cannot be read: a later version's, which we must not take for none.
+    `CertError` if they are unreadable: a later version wrote them, and they must not count as none.
     """
     try:
         found = certificates.read(certificate, source).extensions.get_extension_for_oid(OID)

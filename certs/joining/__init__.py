@@ -1,5 +1,5 @@
-"""How a site joins another: a token is issued, its claim redeemed once, and both ends are here.
+"""How a site joins another: a token is issued and its claim redeemed once, at both ends.
 
-In: a site's CA and what the other asks for. Out: tokens, answers to claims, credentials.
-What is kept of a link after that is in `certs.links`, which knows no claim.
+In: a site's CA and the other site's request. Out: tokens, answers to claims, credentials. After
+that, `certs.links` stores a link's credentials; it knows no claims.
 """

@@ -1,8 +1,9 @@
-"""The issuer's side of claims: what was granted, and exactly-once redemption.
+"""The issuer's side of claims: grants, and their exactly-once redemption.
 
 One JSON file per claim, changed only under the directory's lock and by atomic replacement. The
-chain is issued first and written together with the use it costs, then answered: killed before the
-write nothing happened, killed after it the same request gets the same answer.
+chain is issued first and written together with the use it costs, then answered: after a crash
+before the write nothing has happened; after a crash behind it the same request gets the same
+answer.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ _SUFFIX, _LOCK_FILE = ".json", ".lock"
 class Redemption(msgspec.Struct, frozen=True):
     """One use of a claim. ``key`` is the SHA-256 of the redeemer's public key (DER), hex.
 
-    ``site_id`` and ``site_name`` are what the redeemer said: information, not proof.
+    ``site_id`` and ``site_name`` come from the redeemer: information, not proof.
     """
 
     key: str
@@ -42,10 +43,10 @@ class Redemption(msgspec.Struct, frozen=True):
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a claim: never its secret, only ``digest`` over ``salt`` and secret (hex).
+    """The record of a claim: never its secret, only ``digest`` over ``salt`` and secret (hex).
 
-    ``tries`` counts wrong codes. ``allow``: on which terms redeemers are let in. A version that
-    knows none finds such a grant damaged, and lets nobody in by it on no terms at all.
+    ``tries`` counts wrong codes. ``allow``: the terms on which redeemers are let in. A version
+    without terms finds such a grant damaged, so that it lets no site in without them.
     """
 
     name: str
@@ -54,20 +55,20 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     checksum: str
     expires_at: int
     uses_left: int
-    allow: TokenTerms | tuple[()] = ()  # As versions without terms wrote it: free.
+    allow: TokenTerms | tuple[()] = ()  # The form of versions without terms: free.
     cost: int | None = None
     tries: int = 0
     revoked: bool = False
     redeemed: tuple[Redemption, ...] = ()
     version: int = files.STATE_VERSION
     made_at: int = 0
-    """Unix seconds; 0: of a version that did not write it down."""
+    """Unix seconds; 0: from a version that did not record it."""
     cas: tuple[str, ...] = ()
-    """Fingerprints of the CAs that its token trusts; empty: of a version that wrote none."""
+    """Fingerprints of the CAs that its token trusts; empty: from a version that recorded none."""
 
     @property
     def terms(self) -> TokenTerms:
-        """On which redeemers are let in."""
+        """The terms on which redeemers are let in."""
         return self.allow if isinstance(self.allow, TokenTerms) else FREE
 
     def __repr__(self) -> str:
@@ -75,9 +76,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClaimRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a redeemer sends. ``checksum`` is `tokens.checksum` of the token it holds.
+    """A redeemer's request. ``checksum`` is `tokens.checksum` of the token it holds.
 
-    Bounds count where it is decoded. Unknown fields are left for later versions.
+    Bounds apply when it is decoded. Unknown fields are left for later versions.
     """
 
     secret: Annotated[str, msgspec.Meta(max_length=256)]
@@ -86,7 +87,7 @@ class ClaimRequest(msgspec.Struct, frozen=True, kw_only=True):
     site_id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
     site_name: Annotated[str, msgspec.Meta(max_length=limits.SITE_NAME_CHARACTERS_MAX)]
     renews: bool = False
-    """It renews its certificate over the link, so a short one will do."""
+    """The redeemer renews its certificate over the link, so a short life is enough."""
 
     def __repr__(self) -> str:
         return f"ClaimRequest(of {self.site_id!r})"
@@ -102,7 +103,7 @@ class Redeemed(msgspec.Struct, frozen=True):
 
 
 class ClaimRefused(msgspec.Struct, frozen=True):
-    """Why, for the issuer's own events; the caller of the claim is never told.
+    """A refusal with its reason, for the issuer's own events; the redeemer never learns it.
 
     ``unknown``, ``wrong-code``, ``locked``, ``revoked``, ``edited``, ``bad-csr``, ``used``,
     ``expired``.
@@ -112,11 +113,11 @@ class ClaimRefused(msgspec.Struct, frozen=True):
 
 
 First = Callable[[Token], None]
-"""What is done with a token before it is granted."""
+"""A callback that gets a token before it is granted."""
 
 
 def nothing(token: Token) -> None:
-    """For a token that nobody keeps."""
+    """The callback for a token that is not saved."""
 
 
 def _taken(name: str) -> CertError:
@@ -126,8 +127,8 @@ def _taken(name: str) -> CertError:
 class GrantStore:
     """The grants of a site, in ``directory`` (``secrets/grants``). Safe between processes.
 
-    ``waits`` False: for a thread that must not wait for the lock of another process; what cannot
-    be done at once raises `BlockingIOError`.
+    ``waits`` False: for a thread that must not wait for the lock of another process; a call that
+    would wait raises `BlockingIOError`.
     """
 
     __slots__ = ("_authority", "_directory", "_waits")
@@ -138,16 +139,16 @@ class GrantStore:
         self._waits = waits
 
     def use(self, authority: Authority) -> None:
-        """Issue by this one from now on: the site's CA is rotated."""
+        """Issue by ``authority`` from now on: the site's CA is rotated."""
         self._authority = authority
 
     def create(
         self, draft: Token, *, uses: int = 1, terms: TokenTerms = FREE, first: First = nothing
     ) -> Token:
-        """Grant what ``draft`` (a claim still without secret) says; the token with its secret.
+        """Grant the claim ``draft``, which has no secret yet; the token with its secret.
 
-        ``first`` is called with the token right before it counts.
-        Raises `CertError` if the name is taken or no name, or there are too many grants.
+        ``first`` is called with the token right before it counts. Raises `CertError` if the name is
+        taken or invalid, or there are too many grants.
         """
         grant, token = new_grant(draft, uses=uses, terms=terms)
         if grant.name in self.names():
@@ -157,7 +158,7 @@ class GrantStore:
         return token
 
     def keep(self, grant: Grant) -> None:
-        """Keep a new grant. `CertError`: its name is taken, or there are too many."""
+        """Store a new grant. `CertError`: its name is taken, or there are too many."""
         with self._lock():
             if len(self.names()) >= limits.GRANTS_MAX:
                 raise CertError(
@@ -171,8 +172,8 @@ class GrantStore:
     def redeem(self, name: str, request: ClaimRequest, now: float) -> Redeemed | ClaimRefused:
         """Judge one request. Raises `CertError` for a damaged grant.
 
-        `OSError`: nothing has happened, since nothing can be stored or somebody else holds the
-        lock and this store does not wait.
+        `OSError`: nothing has happened, because the grant cannot be stored, or because another
+        process holds the lock and this store does not wait.
         """
         with self._lock():
             result, kept = judge(self._read(name), request, now, self._authority)
@@ -186,13 +187,13 @@ class GrantStore:
         return sorted(e.removesuffix(_SUFFIX) for e in found if e.endswith(_SUFFIX))
 
     def get(self, name: str) -> Grant | None:
-        """The grant as it is now. `CertError` if its file is damaged."""
+        """The current grant. `CertError` if its file is damaged."""
         return self._read(name)
 
     def revoke(self, name: str) -> tuple[str, ...]:
-        """Refuse it from now on; the serials it has yielded, for `Revocations`.
+        """Refuse the claim from now on; the serials it has yielded, for `Revocations`.
 
-        A name without grant gives none.
+        A name without grant yields none.
         """
         with self._lock():
             grant = self._read(name)
@@ -202,9 +203,9 @@ class GrantStore:
         return tuple(use.serial for use in grant.redeemed)
 
     def sweep(self, now: float) -> None:
-        """Forget grants that expired without ever being used: no certificate refers to them.
+        """Delete expired grants that were never used: no certificate refers to them.
 
-        Damaged ones stay, for `get` to name. What crashes left of writing goes too.
+        Damaged ones stay, for `get` to report. Remains of crashed writes are deleted, too.
         """
         files.sweep_temporaries(self._directory, now)
         with self._lock():
@@ -223,7 +224,7 @@ class GrantStore:
         return files.locked(self._directory / _LOCK_FILE, waits=self._waits)
 
     def _read(self, name: str) -> Grant | None:
-        if not names.is_name(name):  # Also what would leave the directory.
+        if not names.is_name(name):  # Also rejects paths out of the directory.
             return None
         path = self._path(name)
         try:
@@ -239,12 +240,12 @@ class GrantStore:
 def judge(
     grant: Grant | None, request: ClaimRequest, now: float, authority: Authority
 ) -> tuple[Redeemed | ClaimRefused, Grant | None]:
-    """The answer to ``request``, and what ``grant`` becomes by it; None: it stays as it is.
+    """The answer to ``request``, and the new ``grant``; None: it stays as it is.
 
-    What it becomes must be kept before the answer leaves. Changes nothing itself.
+    The caller must store the new grant before it sends the answer. Changes nothing itself.
     """
     if grant is None:
-        _digest("", request.secret)  # As long as a known claim takes.
+        _digest("", request.secret)  # Takes as long as a known claim.
         return ClaimRefused("unknown"), None
     if grant.tries >= limits.CLAIM_TRIES_MAX:
         return ClaimRefused("locked"), None
@@ -293,9 +294,9 @@ def _again(
     now: float,
     authority: Authority,
 ) -> tuple[Redeemed, Grant | None]:
-    """The answer to who has redeemed already: the same; once that has ended, another of it.
+    """Repeat the answer to an earlier redeemer; an expired certificate is issued again.
 
-    It costs no use, and admits nobody who was barred since.
+    It costs no use, and admits no site that was barred since.
     """
     if now < certificates.expires_at(use.chain):
         return _redeemed(use, authority, repeated=True), None
@@ -329,7 +330,7 @@ def _redeemed(use: Redemption, authority: Authority, *, repeated: bool) -> Redee
 
 
 def new_grant(draft: Token, *, uses: int = 1, terms: TokenTerms = FREE) -> tuple[Grant, Token]:
-    """What is kept of a claim that ``draft`` (still without secret) describes, and its token.
+    """The record of the claim ``draft``, which has no secret yet, and its token.
 
     Raises `CertError` for bad values.
     """
@@ -366,22 +367,22 @@ def is_of_old_ca(grant: Grant, ca_pem: str) -> bool:
 
 
 def encode(grant: Grant) -> bytes:
-    """As it is stored."""
+    """The stored form."""
     return msgspec.json.encode(grant)
 
 
 def decode(data: bytes, source: str) -> Grant:
-    """What `encode` made; `CertError` naming ``source`` if it is damaged or of a newer version."""
+    """Decode `encode`'s result; `CertError` naming ``source``: damaged or of a newer version."""
     return files.decode_state(data, Grant, source, "Delete it and make a new token")
 
 
 def claim_expires_at(now: float, life_s: float = limits.CLAIM_EXPIRY_S) -> int:
-    """Whole Unix seconds when a claim made now ends."""
+    """When a claim made now ends, in whole Unix seconds."""
     return math.floor(now + life_s)
 
 
 def _digest(salt: str, secret: str) -> str:
-    # The secret is 160 random bits: one hash is enough, a slow one would only slow us.
+    # The secret is 160 random bits: one fast hash is enough.
     return hashlib.sha256(f"{salt}:{secret}".encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Making tokens: what ``sitectl token create`` writes into its file."""
+"""Makes tokens: the content of the file that ``sitectl token create`` writes."""
 
 import hashlib
 import math
@@ -14,18 +14,18 @@ from certs.token_files.tokens import Token
 
 
 class Grants(Protocol):
-    """Where claims are granted: a `GrantStore`, or Secrets of a cluster."""
+    """The store of granted claims: a `GrantStore`, or Secrets of a cluster."""
 
     def create(
         self, draft: Token, *, uses: int = 1, terms: TokenTerms = FREE, first: First = nothing
     ) -> Token:
-        """Grant what ``draft`` says; the token with its secret. `CertError`: its name is taken.
+        """Grant the claim ``draft``; the token with its secret. `CertError`: its name is taken.
 
         ``first`` is called with the token right before it counts.
         """
 
     def keep(self, grant: Grant) -> None:
-        """Keep a grant whose certificate was made here. `CertError`: its name is taken."""
+        """Store a grant whose certificate was made here. `CertError`: its name is taken."""
 
 
 def claim_token(
@@ -43,10 +43,10 @@ def claim_token(
     terms: TokenTerms = FREE,
     first: First = nothing,
 ) -> Token:
-    """Grant a claim and give its token. `CertError` for a name that is taken or bad values.
+    """Grant a claim and return its token. `CertError` for a taken name or bad values.
 
-    ``first`` keeps the token before it is granted: one that is kept and was never granted is made
-    again, one that is granted and was lost stands in the way of that.
+    ``first`` saves the token before it is granted. A saved token that was never granted is made
+    again; a granted token that was lost would block its name.
     """
     _check(name, site_name, endpoints, cost, life_s)
     draft = Token(
@@ -75,9 +75,9 @@ def certificate_token(
     holder_id: str | None = None,
     terms: TokenTerms = FREE,
 ) -> Token:
-    """A token with a key pair of its own. `CertError` for bad values.
+    """A token with a new key pair. `CertError` for bad values.
 
-    ``holder_id``: the site that alone is admitted with it; None: whoever holds it.
+    ``holder_id``: the only site that it admits; None: any holder.
     """
     _check(name, site_name, endpoints, cost, life_s)
     if life_s > limits.LINK_LEAF_LIFE_MAX_S:
@@ -112,9 +112,9 @@ def certificate_token(
 
 
 def given_grant(token: Token, holder_id: str, holder_name: str) -> Grant:
-    """What the issuer keeps of a certificate token made for one site: whom to bar, and by what.
+    """The issuer's record of a certificate token made for one site, for a later revocation.
 
-    As of a claim that this site redeemed, and that nobody can redeem again.
+    It equals that of a claim that this site redeemed, with no uses left.
     """
     certificate = certificates.read(token.certificate_pem, token.name)
     public = certificates.public_key_der(certificate, token.name)
@@ -141,7 +141,7 @@ def given_grant(token: Token, holder_id: str, holder_name: str) -> Grant:
 def _check(
     name: str, site_name: str, endpoints: tuple[Endpoint, ...], cost: int | None, life_s: float
 ) -> None:
-    """Refuse what `tokens.load` would refuse at the other site, while the next step is near."""
+    """Refuse values early that `tokens.load` would refuse at the other site."""
     if not names.is_name(name):
         raise CertError(name, "is no name for a token", "Use a-z, 0-9, '-' and '.'")
     if not names.is_site_name(site_name):

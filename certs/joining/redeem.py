@@ -1,7 +1,7 @@
 """Both ends of a claim's redemption, without the network between them.
 
-Under ALPN ``spillway-claim/1`` the redeemer sends one ``POST /claims/NAME``; `make_request` makes
-its body, `ClaimDesk` answers it, `read_answer` takes the answer apart. Bodies are JSON.
+Under ALPN ``spillway-claim/1`` the redeemer sends one ``POST /claims/NAME``. `make_request` makes
+its body, `ClaimDesk` answers it, `read_answer` parses the answer. Bodies are JSON.
 """
 
 import ipaddress
@@ -35,10 +35,11 @@ class _Code(msgspec.Struct, frozen=True):
 
 
 class ClaimAnswer(msgspec.Struct, frozen=True):
-    """What goes back, and what the issuer's events say.
+    """The response, and the outcome for the issuer's events.
 
     ``outcome`` is ``redeemed``, ``repeated`` or the reason of a refusal, which ``body`` does not
-    tell. ``serial`` of what was issued and ``site_id`` of whom it is for; empty if nothing was.
+    contain. ``serial`` of the issued certificate and ``site_id`` of its site; empty if none was
+    issued.
     """
 
     status: int
@@ -61,7 +62,7 @@ def make_request(
 ) -> tuple[str, bytes]:
     """The key (PEM) and the body of the request that redeems ``token``.
 
-    A retry must show the same key: keep it first (`LinkStore.redeeming_key`) and hand it in.
+    A retry must use the same key: save it first (`LinkStore.redeeming_key`) and pass it in.
     """
     key = keys.generate() if key_pem is None else keys.from_pem(key_pem, token.name)
     body = ClaimRequest(
@@ -78,8 +79,8 @@ def make_request(
 def read_answer(status: int, body: bytes, key_pem: str, token: Token) -> Credential:
     """The credential in the answer to `make_request`.
 
-    Raises `CertError`: refused for good, or with ``retryable`` when asking again may help, or an
-    answer that does not fit the token's CA or our key.
+    Raises `CertError`: refused for good, or with ``retryable`` if asking again may help, or the
+    answer does not match the token's CA or our key.
     """
     if status != 200:
         raise _refusal(status, token)
@@ -105,20 +106,20 @@ def read_answer(status: int, body: bytes, key_pem: str, token: Token) -> Credent
 class ClaimDesk:
     """Answers claim requests. Any thread may call; a call takes a millisecond, or waits for a lock.
 
-    Whoever has a wrong, used, expired, revoked or unknown claim hears the same. Each source may
-    fail five times a minute (IPv6: each /64); who redeems rightly is not slowed.
+    A wrong, used, expired, revoked and unknown claim all get the same answer. Each source may fail
+    five times a minute (IPv6: each /64); successful redemptions are not limited.
     """
 
     __slots__ = ("_failures", "_lock", "_store")
 
     def __init__(self, store: GrantStore | None) -> None:
-        """``store`` None: who owns the desk judges requests itself, between `open` and `close`."""
+        """``store`` None: the desk's owner judges requests itself, between `open` and `close`."""
         self._store = store
         self._failures: dict[str, list[float]] = {}
         self._lock = threading.Lock()
 
     def answer(self, name: str, body: bytes, source: str, now: float) -> ClaimAnswer:
-        """``source`` is the peer's numeric address, ``now`` Unix seconds."""
+        """Answer a request. ``source`` is the peer's numeric address, ``now`` Unix seconds."""
         assert self._store is not None, "a desk without a store only opens and closes"
         request = self.open(body, source, now)
         if isinstance(request, ClaimAnswer):
@@ -131,25 +132,25 @@ class ClaimDesk:
         return self.close(request, result, source, now)
 
     def use(self, authority: Authority) -> None:
-        """Issue by this one from now on: the site's CA is rotated."""
+        """Issue by ``authority`` from now on: the site's CA is rotated."""
         assert self._store is not None, "a desk without a store issues nothing"
         self._store.use(authority)
 
     def grant(self, name: str) -> Grant | None:
-        """The claim ``name``, as it is now. Raises `CertError` if it is damaged."""
+        """The current claim ``name``. Raises `CertError` if it is damaged."""
         assert self._store is not None, "a desk without a store keeps nothing"
         return self._store.get(name)
 
     def granted(self) -> list[Grant]:
-        """Every claim, as it is now. Raises `CertError` for one that is damaged."""
+        """Every current claim. Raises `CertError` for a damaged one."""
         assert self._store is not None, "a desk without a store keeps nothing"
         found = (self._store.get(name) for name in self._store.names())
         return [grant for grant in found if grant is not None]
 
     def open(self, body: bytes, source: str, now: float) -> ClaimRequest | ClaimAnswer:
-        """What ``body`` asks for; or the answer, when that needs no look at the grant.
+        """The request in ``body``; or the answer, if it does not depend on the grant.
 
-        A request must be closed again with what became of it, however late.
+        The caller must close a request with its result, however late.
         """
         key = _source_key(source)
         if not self._enter(key, now):
@@ -165,11 +166,11 @@ class ClaimDesk:
         return request
 
     def admits(self, source: str, now: float) -> bool:
-        """Whether ``source`` may try something now; it counts as failed until `forgive`."""
+        """Whether ``source`` may make an attempt now; it counts as failed until `forgive`."""
         return self._enter(_source_key(source), now)
 
     def forgive(self, source: str, now: float) -> None:
-        """What ``source`` tried at ``now`` was right."""
+        """Count the attempt of ``source`` at ``now`` as successful."""
         self._leave(_source_key(source), now)
 
     def close(
@@ -179,15 +180,15 @@ class ClaimDesk:
         source: str,
         opened_at: float,
     ) -> ClaimAnswer:
-        """The answer to ``request``, which was opened at ``opened_at`` and came to ``result``.
+        """The answer to ``request``, which was opened at ``opened_at``, with its ``result``.
 
-        `CertError`: the grant is damaged; `OSError`: nothing could be kept, so nothing happened.
+        `CertError`: the grant is damaged; `OSError`: nothing could be stored, so nothing happened.
         """
         if isinstance(result, CertError):
             return ClaimAnswer(403, _REFUSED, str(result))
         if isinstance(result, ClaimRefused):
             return ClaimAnswer(403, _REFUSED, result.reason)
-        self._leave(_source_key(source), opened_at)  # Nothing that the source is to blame for.
+        self._leave(_source_key(source), opened_at)  # The source is not at fault.
         if isinstance(result, OSError):
             reason = result.strerror or str(result)
             return ClaimAnswer(503, _UNAVAILABLE, f"not stored: {reason}")
@@ -196,14 +197,14 @@ class ClaimDesk:
         return ClaimAnswer(200, answer, outcome, result.serial, request.site_id)
 
     def _enter(self, key: str, now: float) -> bool:
-        """Count an attempt as failed beforehand: many at once cannot pass together."""
+        """Count an attempt as failed beforehand, so that parallel attempts cannot all pass."""
         with self._lock:
-            # Also those from the future: the clock may have been set back.
+            # Drops future attempts, too: the clock may have been set back.
             recent = [at for at in self._failures.pop(key, ()) if 0 <= now - at < _MINUTE_S]
             allowed = len(recent) < limits.CLAIMS_PER_SOURCE_PER_MIN
             if allowed:
                 recent.append(now)
-            self._failures[key] = recent  # Now the youngest entry of the table.
+            self._failures[key] = recent  # Now the newest entry of the table.
             if len(self._failures) > limits.CLAIM_SOURCES_MAX:
                 del self._failures[next(iter(self._failures))]
             return allowed
@@ -237,7 +238,7 @@ def _refusal(status: int, token: Token) -> CertError:
         )
     if status >= 500:
         reason = f"{token.site_name} cannot answer claims now (status {status})"
-        which = " --code claim-refused" if status == 503 else ""  # As its router answers.
+        which = " --code claim-refused" if status == 503 else ""  # Only a router answers with 503.
         why = f"See why. At {token.site_name}: sitectl events{which}"
         return CertError(token.name, reason, why, retryable=True)
     if status == 403:

@@ -1,5 +1,5 @@
-"""What both ends of a link keep of it, each in a file of its own in ``secrets/``.
+"""Stored state of a link at both ends, each part in a separate file in ``secrets/``.
 
-Who dials: its credential, the renewal of it, a login at a proxy. Who is dialled: whom it let in,
-and who may no longer link.
+The dialling site: its credential, the credential's renewal, a login at a proxy. The dialled site:
+the sites it let in, and those that may no longer link.
 """

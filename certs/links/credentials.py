@@ -1,10 +1,10 @@
-"""What a site keeps for each link that it dials: ``secrets/links/NAME/``.
+"""Stored state of each link that a site dials: ``secrets/links/NAME/``.
 
-``token.yaml`` is the token as it came. A claim gets ``client.key`` before it is first redeemed,
-so that every retry shows the same key, and ``ca.crt`` and, last, ``client.crt`` with the answer.
-``renewed.json`` is what came later: key, certificate and CAs in one file, so that no crash leaves
-half of them; it counts before all others, unless it is damaged.
-``proxy.json``: the password of the HTTP proxy that the link goes through.
+``token.yaml`` is the original token. A claim gets ``client.key`` before it is first redeemed, so
+that every retry uses the same key, and ``ca.crt`` and, last, ``client.crt`` with the answer.
+``renewed.json`` is the renewed credential: key, certificate and CAs in one file, so that no crash
+leaves half of them; it takes precedence over the other files, unless it is damaged. ``proxy.json``:
+the password of the HTTP proxy that the link goes through.
 """
 
 import os
@@ -29,7 +29,7 @@ KEY_FILE, CERTIFICATE_FILE, CA_FILE = "client.key", "client.crt", "ca.crt"
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """What a dialler shows, and the CA (of one site) that it trusts for the other end."""
+    """A dialler's certificate, and the CA (of one site) that it trusts for the other end."""
 
     leaf: Leaf
     ca_pem: str
@@ -58,8 +58,8 @@ def _in_file(credential: Credential) -> bytes:
 class StoredLink(msgspec.Struct, frozen=True):
     """A link's token and credential; None: a claim that has not been redeemed yet.
 
-    ``damage``: why the renewed credential cannot be used, so that this is the one before it, or
-    None if that is of no use either; empty: all is well.
+    ``damage``: why the renewed credential is unusable; ``credential`` is then the previous one, or
+    None if that is unusable, too. Empty: no damage.
     """
 
     name: str
@@ -86,9 +86,9 @@ class LinkStore:
         return (self._path(name) / TOKEN_FILE).exists()
 
     def add(self, name: str, token: Token) -> bool:
-        """Keep ``token`` for the link ``name``. False: this very token is there already.
+        """Store ``token`` for the link ``name``. False: this very token is there already.
 
-        Raises `CertError` if the name is none or belongs to a link with another token.
+        Raises `CertError` if the name is invalid or belongs to a link with another token.
         """
         directory = self._path(name)
         if self.exists(name):
@@ -97,7 +97,7 @@ class LinkStore:
             raise CertError(
                 name, "a link of this name has another token", f"sitectl link delete {name}"
             )
-        self._clear(directory)  # What an interrupted removal may have left.
+        self._clear(directory)  # Remains of an interrupted removal.
         files.make_private_directory(directory)
         try:
             files.write_secret(directory / TOKEN_FILE, tokens.dump(token).encode(), replace=False)
@@ -108,11 +108,10 @@ class LinkStore:
     def restore(
         self, name: str, token: Token, key_pem: str = "", credential: Credential | None = None
     ) -> None:
-        """Make this all there is of the link ``name``, as it is kept in another place.
+        """Replace the link ``name`` by this state, which comes from the source of truth.
 
-        The login of its proxy stays.
-
-        Raises `CertError` if ``name`` is none or ``key_pem``, given for a claim, is no key.
+        The login of its proxy stays. Raises `CertError` if ``name`` is invalid, or if ``key_pem``,
+        given for a claim, is no key.
         """
         login = proxies.read(self.proxy_file(name))
         self.remove(name)
@@ -125,7 +124,10 @@ class LinkStore:
             self.complete(name, credential)
 
     def stamp(self, name: str) -> int:
-        """Another number whenever files of the link came, went or were replaced; 0: no link."""
+        """A number that changes whenever files of the link are created, deleted or replaced.
+
+        0: there is no link.
+        """
         try:
             return os.stat(self._path(name)).st_mtime_ns
         except FileNotFoundError:
@@ -136,7 +138,11 @@ class LinkStore:
         return (self._path(name) / KEY_FILE).exists()
 
     def load(self, name: str) -> StoredLink:
-        """Raises `CertError` if there is no such link, or its files are damaged or open."""
+        """The stored link.
+
+        Raises `CertError` if there is no such link, or its files are damaged or accessible to
+        others.
+        """
         token = self._token(name)
         try:
             credential = self._renewed(name)
@@ -152,12 +158,12 @@ class LinkStore:
         return StoredLink(name=name, token=token, credential=credential)
 
     def set_aside(self, name: str) -> None:
-        """Put a damaged renewed credential out of the way, where a person can look at it."""
+        """Move a damaged renewed credential aside, for inspection."""
         directory = self._path(name)
         os.replace(directory / RENEWED_FILE, directory / DAMAGED_FILE)
 
     def redeeming_key(self, name: str) -> str:
-        """PEM of the key to redeem the link's claim with: made once, then always the same."""
+        """PEM of the key that redeems the link's claim: created once, then always the same."""
         path = self._path(name) / KEY_FILE
         with suppress(FileExistsError):
             if not path.exists():
@@ -166,7 +172,7 @@ class LinkStore:
         return keys.to_pem(keys.read(path))
 
     def complete(self, name: str, credential: Credential) -> None:
-        """Keep a redeemed or renewed credential. Its key is that of `redeeming_key`."""
+        """Store a redeemed or renewed credential. Its key is that of `redeeming_key`."""
         directory = self._path(name)
         key = keys.from_pem(credential.leaf.key_pem, name)
         key_path = directory / KEY_FILE
@@ -176,23 +182,23 @@ class LinkStore:
         files.write_secret(directory / CERTIFICATE_FILE, credential.leaf.chain_pem.encode())
 
     def renewed(self, name: str, credential: Credential) -> None:
-        """Keep a renewed credential, whole or not at all. Its key is a new one."""
+        """Store a renewed credential, whole or not at all. Its key is a new one."""
         files.write_secret(self._path(name) / RENEWED_FILE, _in_file(credential))
 
     def require_room(self, name: str, credential: Credential) -> None:
-        """Raise the `OSError` that `renewed` would with one like this; nothing is kept."""
+        """Raise the `OSError` that `renewed` would for such a credential; nothing is stored."""
         files.require_room(self._path(name) / RENEWED_FILE, _in_file(credential))
 
     def proxy_file(self, name: str) -> Path:
-        """Where the login of the link's HTTP proxy is, if it has one."""
+        """Path of the login of the link's HTTP proxy; the file may be missing."""
         return self._path(name) / PROXY_FILE
 
     def proxy_login(self, name: str) -> ProxyLogin | None:
-        """What the link's HTTP proxy is told. Raises `CertError` for a damaged file."""
+        """The login of the link's HTTP proxy. Raises `CertError` for a damaged file."""
         return proxies.read(self.proxy_file(name))
 
     def keep_proxy_login(self, name: str, login: ProxyLogin | None) -> bool:
-        """Keep it, or with None nothing. False: it is so already."""
+        """Store ``login``; None deletes it. False: it is stored already."""
         return proxies.write(self.proxy_file(name), login)
 
     def remove(self, name: str) -> bool:
@@ -215,7 +221,10 @@ class LinkStore:
         return tokens.load_bytes(data, str(path))
 
     def _renewed(self, name: str) -> Credential | None:
-        """None: there is none. `CertError`: it is damaged; `OSError`: it cannot be read."""
+        """The renewed credential; None: there is none.
+
+        `CertError`: it is damaged; `OSError`: it cannot be read.
+        """
         path = self._path(name) / RENEWED_FILE
         try:
             data = files.read_secret(path)
@@ -228,7 +237,7 @@ class LinkStore:
         return _fitting(name, str(path), found.key, found.chain, found.cas)
 
     def _first_credential(self, name: str, token: Token) -> Credential | None:
-        """Of the token, or as a claim yielded it."""
+        """The credential of the token, or the result of its claim."""
         directory = self._path(name)
         try:
             chain_pem = files.read_secret(directory / CERTIFICATE_FILE).decode("ascii", "replace")
@@ -243,7 +252,7 @@ class LinkStore:
 
     @staticmethod
     def _clear(directory: Path) -> None:
-        """The token first: without it there is no link."""
+        """Delete the directory, the token first: without it there is no link."""
         with suppress(FileNotFoundError):
             entries = sorted(os.listdir(directory), key=lambda entry: entry != TOKEN_FILE)
             for entry in entries:
@@ -252,7 +261,10 @@ class LinkStore:
 
 
 def _fitting(name: str, path: str, key_pem: str, chain_pem: str, ca_pem: str) -> Credential:
-    """The credential of these; `CertError` naming ``path`` if one is bad or they do not fit."""
+    """The credential of these parts.
+
+    `CertError` naming ``path`` if one is bad or they do not match.
+    """
     certificate = certificates.read(chain_pem, path)
     key = keys.from_pem(key_pem, path)
     certificates.read_all(ca_pem, path)

@@ -1,6 +1,6 @@
-"""What an HTTP proxy is told of who we are, and how it is known: one file, readable by us alone.
+"""Login and trusted CA of a link's HTTP proxy: one file, readable by us alone.
 
-It names the proxy that it is for: a document that names another one gets no password there.
+It names its proxy: a document that names another proxy gets no password there.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ PROXY_FILE = "proxy.json"
 
 
 class ProxyLogin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``proxy`` is its URL without a user. ``ca_pem``: who may certify it; empty: the system's."""
+    """``proxy`` is its URL without a user. ``ca_pem``: its CA; empty: the system's CAs."""
 
     proxy: str
     user: str = ""
@@ -30,7 +30,10 @@ class ProxyLogin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def read(path: Path) -> ProxyLogin | None:
-    """None: there is none. Raises `CertError` for a file that is damaged or open to others."""
+    """The login; None: there is none.
+
+    Raises `CertError` for a file that is damaged or accessible to others.
+    """
     try:
         data = files.read_secret(path)
     except FileNotFoundError:
@@ -39,28 +42,28 @@ def read(path: Path) -> ProxyLogin | None:
 
 
 def encode(login: ProxyLogin) -> bytes:
-    """As it is stored."""
+    """The stored form."""
     return msgspec.json.encode(login)
 
 
 def decode(data: bytes, source: str) -> ProxyLogin | None:
-    """What `encode` made; None of nothing. Raises `CertError` naming ``source``."""
+    """Decode `encode`'s result; None for empty data. Raises `CertError` naming ``source``."""
     if not data:
         return None
     try:
         return msgspec.json.decode(data, type=ProxyLogin)
-    except files.UNREADABLE_JSON:  # Whose text may hold the password.
+    except files.UNREADABLE_JSON:  # The exception's text may hold the password.
         advice = "Say it again: sitectl link set NAME --proxy URL"
         raise CertError(source, "cannot be read as the login of a proxy", advice) from None
 
 
 def write(path: Path, login: ProxyLogin | None) -> bool:
-    """Keep ``login``, or with None nothing. False: it is so already."""
+    """Store ``login``; None deletes it. False: it is stored already."""
     try:
         if read(path) == login:
             return False
     except CertError:
-        pass  # It is replaced.
+        pass  # It will be replaced.
     if login is None:
         path.unlink(missing_ok=True)
     else:

@@ -1,7 +1,7 @@
-"""Who may link here: a register of the certificates that this site gave out, by site.
+"""Sites that may link here: a register of the certificates that this site issued, by site.
 
-One JSON file per site in ``secrets/admitted/``, replaced whole. It is what a renewal is judged by,
-what `revoke-access` bars, and what `link access` lists.
+One JSON file per site in ``secrets/admitted/``, replaced whole. Renewals are judged by it,
+`revoke-access` bars its sites, and `link access` lists it.
 """
 
 import os
@@ -30,7 +30,7 @@ class Issued(msgspec.Struct, frozen=True):
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """A site that may link here. Times are Unix seconds, 0: never; ``issued`` is oldest first.
 
-    ``by`` is the name of the token that let it in. ``name`` is what it calls itself.
+    ``by`` is the name of the token that let it in. ``name`` is the name it gives itself.
     """
 
     site_id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
@@ -49,8 +49,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """Names of all tokens that let it in, as far as known; that of its newest certificate
-        last."""
+        """Names of all known tokens that let it in; that of its newest certificate last."""
         names = {self.by: None}
         for one in self.issued:
             name = certificates.common_name(one.chain)
@@ -60,23 +59,23 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def serials(self) -> tuple[str, ...]:
-        """Of all its certificates that may still count."""
+        """Serials of all its certificates that may still be valid."""
         return tuple(one.serial for one in self.issued)
 
 
 def encode(entry: Admitted) -> bytes:
-    """As it is stored."""
+    """The stored form."""
     return msgspec.json.encode(entry)
 
 
 def decode(data: bytes, source: str) -> Admitted:
-    """What `encode` made. `CertError` naming ``source``: it is damaged, or of a newer version."""
+    """Decode `encode`'s result. `CertError` naming ``source``: damaged or of a newer version."""
     advice = "Delete it; the site is entered again when it links"
     return files.decode_state(data, Admitted, source, advice)
 
 
 def joined(one: Admitted, other: Admitted) -> Admitted:
-    """What both know of a site; certificates that ``other`` alone knows are the newer ones."""
+    """Both entries of a site, merged; certificates known only to ``other`` are the newer ones."""
     chains = {issued.serial: issued.chain for issued in (*one.issued, *other.issued)}
     chains |= {issued.serial: issued.chain for issued in one.issued if issued.chain}
     known = dict.fromkeys((*one.issued, *other.issued))
@@ -94,7 +93,7 @@ def joined(one: Admitted, other: Admitted) -> Admitted:
 
 
 def brief(entry: Admitted) -> Admitted:
-    """Without the text of all certificates but the newest, by which a site rejoins."""
+    """The entry without the texts of older certificates; a site rejoins by its newest one."""
     older = [msgspec.structs.replace(one, chain="") for one in entry.issued[:-1]]
     return msgspec.structs.replace(entry, issued=(*older, *entry.issued[-1:]))
 
@@ -114,7 +113,7 @@ class Register:
         return sorted(e.removesuffix(_SUFFIX) for e in found if e.endswith(_SUFFIX))
 
     def get(self, site_id: str) -> Admitted | None:
-        """What is known of a site. `CertError` if its file is damaged."""
+        """The entry of a site. `CertError` if its file is damaged."""
         if not names.is_site_id(site_id):
             return None
         path = self._path(site_id)
@@ -125,7 +124,7 @@ class Register:
         return decode(data, str(path))
 
     def seen(self, site_id: str, name: str, certificate: bytes, now: float) -> bool:
-        """It linked by ``certificate``. Written when that is new, else once a day; whether so."""
+        """Record a link by ``certificate``; whether that was written: if new, else once a day."""
         known = self.get(site_id)
         serial = certificates.serial_of(certificate)
         is_known = known is not None and known.name == name and serial in known.serials
@@ -147,10 +146,10 @@ class Register:
         return True
 
     def keep(self, site_id: str, name: str, chain_pem: str, now: float) -> tuple[str, ...]:
-        """Enter a certificate before it is handed out; those that it drives out.
+        """Enter a certificate before it is handed out; returns certificates that had no room.
 
-        Of them the site's own are to be revoked: nobody could name them any more. `CertError`: the
-        register is full.
+        The caller must revoke those that are the site's own, since they cannot be named any more.
+        `CertError`: the register is full.
         """
         issued = Issued(
             key=certificates.key_id(chain_pem),
@@ -168,9 +167,9 @@ class Register:
         return dropped
 
     def take(self, entries: Iterable[Admitted], forget: Iterable[str]) -> None:
-        """Another place, which is the truth, has ``entries``, and nothing of the sites ``forget``.
+        """Store ``entries`` from the source of truth, and delete those of the sites ``forget``.
 
-        Its bound is its own.
+        The limit of the register does not apply.
         """
         with self._lock():
             for entry in entries:
@@ -179,7 +178,7 @@ class Register:
                 self._path(site_id).unlink(missing_ok=True)
 
     def forget_all(self) -> None:
-        """All were barred, by another CA."""
+        """Delete all entries: another CA bars all sites."""
         with self._lock():
             for site_id in self.sites():
                 self._path(site_id).unlink(missing_ok=True)
@@ -202,9 +201,9 @@ class Register:
 
 
 def _with(entry: Admitted, issued: Issued, now: float) -> tuple[Admitted, tuple[str, ...]]:
-    """``entry`` with one more certificate, without those that ended, and which had no room.
+    """``entry`` with one more certificate, without expired ones; also those that had no room.
 
-    Those that other sites use too go last: who bars this one must bar them.
+    Certificates that other sites also use are dropped last: revoking this site must revoke them.
     """
     kept = [one for one in entry.issued if now < one.expires and one.serial != issued.serial]
     surplus = len(kept) + 1 - limits.ISSUED_PER_SITE_MAX

@@ -1,8 +1,8 @@
-"""Renewal of a link's certificate: when it is due, what the issuer gives, what the holder believes.
+"""Renewal of a link's certificate: its due time, the issuer's answer, the holder's checks.
 
-Over a link that is up both ends have proved who they are. A site whose link cannot come up any
-more (its certificate ended, or the issuer's CA is another by now) asks on the claim port instead:
-its request is signed by its identity key, the answer by the issuer's, and TLS proves nothing.
+Over a link that is up, both ends have proved their identity. A site whose link cannot come up any
+more (its certificate ended, or the issuer's CA was replaced) asks on the claim port instead: its
+request is signed by its identity key, the answer by the issuer's, and TLS proves nothing.
 """
 
 import base64
@@ -29,7 +29,7 @@ _Id = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
 
 
 class RenewalRequest(msgspec.Struct, frozen=True):
-    """The body of ``POST /renewals/NAME``. ``site``: who is asked. Unknown fields are skipped."""
+    """The body of ``POST /renewals/NAME``. ``site``: the issuer. Unknown fields are ignored."""
 
     csr: Annotated[str, msgspec.Meta(max_length=8 * limits.KIB)]
     site: _Id
@@ -48,9 +48,10 @@ class Given(msgspec.Struct, frozen=True):
 
 
 def due_at(chain_pem: str, chance: float) -> float:
-    """Unix seconds when it is to be renewed: up to a tenth of its life before two thirds are over.
+    """Unix seconds when renewal is due: up to a tenth of the life before two thirds are over.
 
-    ``chance`` in [0, 1) is the holder's own, so that many that joined together do not renew so.
+    ``chance`` in [0, 1) differs per holder, so that sites that joined together renew at different
+    times.
     """
     expires = certificates.expires_at(chain_pem)
     begins = certificates.read(chain_pem).not_valid_before_utc.timestamp()
@@ -59,9 +60,9 @@ def due_at(chain_pem: str, chance: float) -> float:
 
 
 def issue(authority: Authority, old: bytes | str, csr: str, site_id: str, now: float) -> str:
-    """A certificate for the key of ``csr``, on the terms and by the name of ``old``.
+    """A certificate for the key of ``csr``, with the terms and the name of ``old``.
 
-    `CertError` when the request is none, or the terms cannot be read.
+    `CertError` if the request is invalid, or the terms are unreadable.
     """
     return authority.issue_client_leaf(
         signing_requests.key_of_csr(csr),
@@ -76,7 +77,7 @@ def issue(authority: Authority, old: bytes | str, csr: str, site_id: str, now: f
 def read_renewed(
     chain_pem: str, cas_pem: str, key_pem: str, site_id: str, source: str
 ) -> Credential:
-    """The credential in an answer that the issuer is known to have given. `CertError`: unusable."""
+    """The credential in an answer that is proven to be the issuer's. `CertError`: unusable."""
     certificate = certificates.read(chain_pem, source)
     cas = certificates.read_all(cas_pem, source)
     if certificates.public_key_der(certificate) != keys.public_der(keys.from_pem(key_pem, "key")):
@@ -90,7 +91,7 @@ def read_renewed(
     return Credential(leaf=Leaf(key_pem=key_pem, chain_pem=chain_pem), ca_pem=cas_pem)
 
 
-# On the claim port -----------------------------------------------------------------------------
+# Requests on the claim port --------------------------------------------------------------------
 
 
 def make_request(identity: SiteIdentity, site: str, key_pem: str, nonce: bytes) -> bytes:
@@ -109,7 +110,7 @@ def make_request(identity: SiteIdentity, site: str, key_pem: str, nonce: bytes) 
 
 
 def read_request(body: bytes, own_site: str) -> tuple[RenewalRequest, str] | None:
-    """What is asked for, and by which site; None unless it proved that, and means us."""
+    """The request and its site; None unless the site proved itself and the request is for us."""
     if len(body) > limits.CLAIM_BODY_BYTES_MAX:
         return None
     try:
@@ -145,8 +146,8 @@ def read_answer(
 ) -> Credential:
     """The credential in the answer to ``request`` of site ``site_id``.
 
-    Nothing counts but the signature by the key whose hash is the token's site id. Raises
-    `CertError`, with ``retryable`` when asking again may help.
+    Only the signature counts, by the key whose hash is the token's site id. Raises `CertError`,
+    with ``retryable`` if asking again may help.
     """
     if status != 200:
         reason = f"{token.site_name} did not renew it (status {status})"
@@ -167,7 +168,10 @@ def read_answer(
 
 
 def _request(site: str, nonce: bytes, csr: str) -> bytes:
-    """What the asker signs. All parts but the label, which ends in 0, have a fixed length."""
+    """The bytes that the asker signs.
+
+    All parts except the label, which ends in 0, have a fixed length.
+    """
     return _REQUEST_LABEL + site.encode() + nonce + hashlib.sha256(csr.encode()).digest()
 
 
@@ -181,7 +185,7 @@ def _text(data: bytes) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """Raises ValueError."""
+    """Decode base64. Raises ValueError."""
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:

@@ -1,4 +1,4 @@
-"""Who may no longer link: serials of certificates and ids of sites, in ``secrets/revoked.json``."""
+"""Revocations: serials of certificates and ids of sites, in ``secrets/revoked.json``."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ REVOKED_FILE = "revoked.json"
 
 
 class Revoked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The contents. Serials are lower-case hex as `certificates.serial_of` gives them."""
+    """The contents. Serials are lower-case hex, as from `certificates.serial_of`."""
 
     serials: frozenset[str] = frozenset()
     sites: frozenset[str] = frozenset()
@@ -20,31 +20,31 @@ class Revoked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of the list: what is put on it, then the sites that are taken off it."""
+    """One change of the list: additions, then the sites that are taken off it."""
 
     serials: frozenset[str] = frozenset()
     sites: frozenset[str] = frozenset()
     readmitted: frozenset[str] = frozenset()
 
     def applied_to(self, old: Revoked) -> Revoked:
-        """The list after it. Twice is as once."""
+        """The list after the change. Applying it twice has the same result."""
         return Revoked(old.serials | self.serials, (old.sites | self.sites) - self.readmitted)
 
 
 def encode(revoked: Revoked) -> bytes:
-    """As it is stored: the same list gives the same bytes."""
+    """The stored form: equal lists give equal bytes."""
     return msgspec.json.encode(revoked, order="deterministic")
 
 
 def decode(data: bytes, source: str) -> Revoked:
-    """What `encode` made; `CertError` naming ``source`` if it is damaged or of a newer version."""
+    """Decode `encode`'s result; `CertError` naming ``source``: damaged or of a newer version."""
     return files.decode_state(data, Revoked, source, "Restore it from a backup")
 
 
 class Revocations:
     """The list of a site, shared by all processes that open the same file.
 
-    `is_revoked` costs a `stat`, and a reading after a change.
+    `is_revoked` costs a `stat`, and a read after a change.
     """
 
     __slots__ = ("_list", "_path", "_stamp")
@@ -57,23 +57,23 @@ class Revocations:
         self.refresh()
 
     def is_revoked(self, serial: str, site_id: str) -> bool:
-        """Whether either is. Raises `CertError` when the list is damaged: then nobody is let in."""
+        """Whether either is revoked. Raises `CertError` if the list is damaged: then deny all."""
         self.refresh()
         return serial in self._list.serials or site_id in self._list.sites
 
     @property
     def sites(self) -> frozenset[str]:
-        """The revoked sites, as of the last look."""
+        """The revoked sites, as of the last refresh."""
         return self._list.sites
 
     def refresh(self) -> bool:
-        """Take up what another process changed. True: the list is a different one now."""
+        """Read changes by other processes. True: the list changed."""
         stamp = self._current_stamp()
         if stamp == self._stamp:
             return False
         before = self._list
         self._list = self._read()
-        self._stamp = stamp  # Taken before the reading: a change in between is seen next time.
+        self._stamp = stamp  # Taken before the read: the next refresh sees a change in between.
         return self._list != before
 
     def add(self, *, serials: tuple[str, ...] = (), sites: tuple[str, ...] = ()) -> None:
@@ -90,11 +90,11 @@ class Revocations:
         self.refresh()
 
     def set(self, revoked: Revoked) -> None:
-        """Make it the whole list: what another place, which is the truth, says."""
+        """Replace the whole list by ``revoked``, from the source of truth."""
         with self._locked():
             try:
                 is_same = revoked == self._read()
-            except CertError:  # Damaged: now it is whole again.
+            except CertError:  # Damaged: it is replaced.
                 is_same = False
             if not is_same:
                 files.write_secret(self._path, encode(revoked))

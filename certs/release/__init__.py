@@ -1,1 +1,1 @@
-"""The files of a release, as they are verified: the signed list, images in their archives."""
+"""The files of a release, for verification: the signed list, images in their archives."""

@@ -1,9 +1,9 @@
-"""The signed list of a release's files: what `make bundle` writes and `sitectl verify` reads.
+"""The signed list of a release's files: `make bundle` writes it, `sitectl verify` reads it.
 
-``SHA256SUMS`` as sha256sum writes it; ``SHA256SUMS.sig`` the ECDSA signature of its bytes by a key
-of P-256, with SHA-256, in base64; the same each time (RFC 6979). The maker of releases keeps the
-private key and gives the public one apart. Without sitectl: ``base64 -d SHA256SUMS.sig > sig;
-openssl dgst -sha256 -verify release.pub -signature sig SHA256SUMS``.
+``SHA256SUMS`` has sha256sum's format; ``SHA256SUMS.sig`` is the ECDSA signature of its bytes by a
+P-256 key, with SHA-256, in base64; the same each time (RFC 6979). The maker of releases keeps the
+private key and publishes the public one separately. Without sitectl: ``base64 -d SHA256SUMS.sig >
+sig; openssl dgst -sha256 -verify release.pub -signature sig SHA256SUMS``.
 """
 
 import base64
@@ -42,14 +42,14 @@ PARTS: Final = {
     "statement on vulnerabilities": re.escape(VEX),
     "provenance": re.escape(PROVENANCE),
 }
-"""What every release has: patterns of the names of files."""
+"""Files of every release: patterns of their names."""
 _RUN: Final = ("charts/", "compose/", "images/", "krew/", "manifests/", "sdist/", "wheels/")
 _LINE: Final = re.compile(r"([0-9a-f]{64})  ([!-~]{1,400})")
 _BY: Final = ec.ECDSA(hashes.SHA256())
 
 
 def new_key(path: Path) -> Path:
-    """A key pair: ``path``, 0600, and the public one beside it, with ``.pub``. Where that is.
+    """Create a key pair: ``path``, 0600, and the public key beside it as ``.pub``; its path.
 
     Raises CertError: there is a file of that name.
     """
@@ -68,14 +68,14 @@ def new_key(path: Path) -> Path:
 
 
 def sign(sums: bytes, key: Path) -> bytes:
-    """The signature of ``sums`` by the private key in the file ``key``, as it is written."""
+    """The signature of ``sums`` by the private key in the file ``key``, in its file's format."""
     same_each_time = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
     private = keys.from_pem(read_secret(key), str(key))
     return base64.b64encode(private.sign(sums, same_each_time)) + b"\n"
 
 
 def is_signed(sums: bytes, signature: bytes, key: Path) -> bool:
-    """Whether ``signature`` is that of ``sums`` by the pair of the public key in the file ``key``.
+    """Whether ``signature`` is that of ``sums`` by the owner of the public key in file ``key``.
 
     Raises CertError: there is no such key.
     """
@@ -93,7 +93,7 @@ def is_signed(sums: bytes, signature: bytes, key: Path) -> bool:
 
 
 def read_sums(text: str) -> dict[str, str] | None:
-    """Digests by file; None: a line is none, or a name stands twice or leads elsewhere."""
+    """Digests by file; None: a line is malformed, or a name is repeated or leads elsewhere."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         match = _LINE.fullmatch(line)
@@ -104,7 +104,7 @@ def read_sums(text: str) -> dict[str, str] | None:
 
 
 def is_inside(name: str) -> bool:
-    """Whether ``name`` leads to a place below the one that it is read from."""
+    """Whether ``name`` stays below the directory that it is relative to."""
     return not name.startswith("/") and ".." not in name.split("/")
 
 
@@ -114,7 +114,7 @@ def is_run(name: str) -> bool:
 
 
 def missing_parts(names: Iterable[str]) -> list[str]:
-    """Which of ``PARTS`` a release of these files lacks."""
+    """The ``PARTS`` that a release of these files lacks."""
     listed = list(names)
     return [
         part

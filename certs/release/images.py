@@ -12,19 +12,19 @@ from typing import IO, Any, Final
 
 _READ_BYTES: Final = 1 << 20
 _TEXT_BYTES_MAX: Final = 4 << 20
-"""Of an index, a manifest or a configuration."""
+"""Limit for an index, a manifest or a configuration."""
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class NotAnImage(Exception):
-    """The archive holds no image; the text says what is wrong with it."""
+    """The archive holds no image; the text names the problem."""
 
 
 class ImageLayout:
-    """The one image in an archive, for one platform or for several."""
+    """The only image in an archive, for one platform or for several."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Raises NotAnImage. ``file`` stays open as long as this is used."""
+        """Raises NotAnImage. ``file`` must stay open while this is used."""
         try:
             self._tar = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115  # The file is the caller's.
             self._members = {one.name: one for one in self._tar.getmembers() if one.isfile()}
@@ -34,10 +34,10 @@ class ImageLayout:
         if not isinstance(found, list) or len(found) != 1:
             raise NotAnImage("index.json names not one image")
         self.digest: str = self._digest(found[0])
-        """Of the image, or of its list of platforms: what its name ends in."""
+        """The digest of the image, or of its list of platforms, as in image names."""
 
     def platforms(self) -> set[str]:
-        """``linux/arm64`` and the like, each with all of its layers. Raises NotAnImage."""
+        """The platforms, such as ``linux/arm64``, each with all its layers. Raises NotAnImage."""
         top = self._blob({"digest": self.digest})
         parts = top.get("manifests", [{"digest": self.digest}])
         if not isinstance(parts, list):
@@ -45,7 +45,7 @@ class ImageLayout:
         return {self._platform(self._blob(part)) for part in parts}
 
     def _platform(self, manifest: Any) -> str:
-        """Checked against its digests, layer by layer."""
+        """The platform of a manifest, after checking all digests, layer by layer."""
         try:
             config = self._blob(manifest["config"])
             for layer in manifest["layers"]:

@@ -1,1 +1,1 @@
-"""TLS contexts, of links and of services, and the certificates that services show and trust."""
+"""TLS contexts of links and services, and the certificates that services show and trust."""

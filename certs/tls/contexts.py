@@ -1,11 +1,11 @@
-"""TLS contexts. Of links: 1.3 only, strict, and each trusting exactly one site's CA.
+"""TLS contexts. For links: 1.3 only, strict, and each trusting exactly one site's CA.
 
-There are no session tickets: a resumed session would outlive a revocation. The two protocols of
-the one port are told apart by ALPN; only the link needs a client certificate, and one context
-cannot ask differently by protocol, so the listener checks that itself after the handshake.
+There are no session tickets: a resumed session would outlive a revocation. ALPN separates the two
+protocols of the port. Only the link needs a client certificate, and one context cannot ask
+differently by protocol, so the listener checks that itself after the handshake.
 
-Those of services meet clients and servers of all kinds: 1.2 as well, with forward secrecy and
-authenticated encryption alone, and certificates that are not as strict as ours.
+Contexts of services meet clients and servers of all kinds: they also accept 1.2, only with forward
+secrecy and authenticated encryption, and certificates that are less strict than ours.
 """
 
 import os
@@ -17,13 +17,15 @@ from certs.errors import CertError
 LINK_ALPN = "spillway/1"
 CLAIM_ALPN = "spillway-claim/1"
 WORKER_ALPN = "spillway-worker"
-"""Never agreed on: who offers it beside the link is a worker other than the first of its router.
-Whoever has several workers gives such a link to another than its first, which alone has the
-business of certificates; nobody else minds it."""
+"""Never selected. A dialler that offers it beside the link is not the first worker of its router.
+
+A router with several workers passes such a link to a worker other than its first, which alone
+handles certificates; other routers ignore it.
+"""
 
 
 def server_context(leaf: Leaf, ca_pem: str) -> ssl.SSLContext:
-    """The listener's. A client certificate is optional, but one that is shown must be right."""
+    """The listener's context. A client certificate is optional, but must be valid if shown."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.verify_mode = ssl.CERT_OPTIONAL
     context.num_tickets = 0
@@ -33,7 +35,7 @@ def server_context(leaf: Leaf, ca_pem: str) -> ssl.SSLContext:
 
 
 def client_context(leaf: Leaf | None, ca_pem: str, *alpn: str) -> ssl.SSLContext:
-    """A dialler's; ``leaf`` None for claims. ``alpn``: that of links, if none is given.
+    """A dialler's context; ``leaf`` None for claims. ``alpn``: by default that of links.
 
     Host names are not checked: the CA is one site's own and only that site's listener has
     serverAuth from it. Check the leaf with `certificates.site_in_certificate` after the handshake.
@@ -49,8 +51,10 @@ def client_context(leaf: Leaf | None, ca_pem: str, *alpn: str) -> ssl.SSLContext
 
 
 def stranger_context() -> ssl.SSLContext:
-    """A dialler's for an exchange in which TLS proves nothing and nothing secret is said: of who
-    knows the other's identity key, and perhaps not its CA of today."""
+    """A dialler's context for an exchange without secrets, in which TLS proves nothing.
+
+    For a site that knows the other's identity key, but perhaps not its current CA.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -63,17 +67,17 @@ def stranger_context() -> ssl.SSLContext:
 def service_server_context(
     leaf: Leaf, alpn: tuple[str, ...], client_ca_pem: str = ""
 ) -> ssl.SSLContext:
-    """A service listener's; `ssl.SSLError` if ``leaf`` is too weak.
+    """A service listener's context; `ssl.SSLError` if ``leaf`` is too weak.
 
-    ``client_ca_pem``: each client must have a certificate of one of these; empty: none is asked
-    for.
+    ``client_ca_pem``: each client must have a certificate of one of these; empty: clients are not
+    asked for one.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if client_ca_pem:
         context.verify_mode = ssl.CERT_REQUIRED
         context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=client_ca_pem)
-    # A ticket comes unasked, and a client that closes without reading it resets what it sent.
+    # Tickets arrive unasked, and a client that closes without reading one resets its own data.
     context.num_tickets = 0
     _harden_service(context, alpn)
     _load(context, leaf)
@@ -83,12 +87,12 @@ def service_server_context(
 def service_client_context(
     ca_pem: str, leaf: Leaf | None, alpn: tuple[str, ...], *, checks_name: bool
 ) -> ssl.SSLContext:
-    """Of who dials a target that one of ``ca_pem`` certifies. ``leaf`` is shown if asked for."""
+    """Context for dialling a target that one of ``ca_pem`` certifies; ``leaf`` if asked for."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = checks_name
     context.hostname_checks_common_name = False
     context.verify_mode = ssl.CERT_REQUIRED
-    # Whom the user names is trusted, also if somebody else certified it.
+    # A certificate that the user names is trusted, even if another CA issued it.
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     _harden_service(context, alpn)
     context.load_verify_locations(cadata=ca_pem)
@@ -98,8 +102,10 @@ def service_client_context(
 
 
 def proxy_context(ca_pem: str) -> ssl.SSLContext:
-    """Of who dials through an https proxy, whose name is checked. Without ``ca_pem`` the system's
-    trust decides. Raises `CertError` if it holds no certificate."""
+    """Context for dialling through an https proxy, whose name is checked.
+
+    Without ``ca_pem`` the system's trust decides. Raises `CertError` if it holds no certificate.
+    """
     try:
         context = ssl.create_default_context(cadata=ca_pem or None)
     except ssl.SSLError as error:
@@ -121,14 +127,15 @@ def _harden_service(context: ssl.SSLContext, alpn: tuple[str, ...]) -> None:
 def _harden(context: ssl.SSLContext, ca_pem: str, alpn: tuple[str, ...]) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT
-    context.set_ciphers("DEFAULT:@SECLEVEL=2")  # Of TLS 1.3 it sets the level alone: no weak keys.
+    # For TLS 1.3 this sets only the level: no weak keys.
+    context.set_ciphers("DEFAULT:@SECLEVEL=2")
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
     context.set_alpn_protocols(list(alpn))
     context.load_verify_locations(cadata=ca_pem)
 
 
 def _load(context: ssl.SSLContext, leaf: Leaf) -> None:
-    """Hand over key and chain. OpenSSL takes a path only: one in memory, never on a disk."""
+    """Load key and chain. OpenSSL accepts only a path: one in memory, never on a disk."""
     descriptor = os.memfd_create("leaf", os.MFD_CLOEXEC)
     with open(descriptor, "wb") as file:
         file.write(leaf.key_pem.encode() + b"\n" + leaf.chain_pem.encode())

@@ -1,8 +1,8 @@
-"""What a site shows and trusts when a service speaks TLS: ``secrets/tls/NAME/``.
+"""Certificates that a site shows and trusts for services with TLS: ``secrets/tls/NAME/``.
 
 ``tls.crt`` (the leaf, then its chain) and ``tls.key`` are shown, ``ca.crt`` (one or more) certifies
-others. They are the user's: any kind of key that OpenSSL takes, any lifetime. Files are private
-like all secrets, put there whole by `TlsStore.write` or by hand.
+others. They are the user's: any kind of key that OpenSSL accepts, any lifetime. Files are private
+like all secrets, written whole by `TlsStore.write` or by hand.
 """
 
 import os
@@ -25,13 +25,13 @@ from certs.tls.contexts import service_client_context, service_server_context
 CERTIFICATE_FILE, KEY_FILE, CA_FILE = "tls.crt", "tls.key", "ca.crt"
 FILES = (CERTIFICATE_FILE, KEY_FILE, CA_FILE)
 SECRET = "Secret/"
-"""Before the name of a namespace's Secret."""
+"""Prefix of a namespace's Secret."""
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """The files of one credential as they are; empty: there is none.
+    """The files of one credential, unchecked; empty: missing.
 
-    ``folder``: where people mend them, a path or ``Secret/NAME``.
+    ``folder``: where users edit them, a path or ``Secret/NAME``.
     """
 
     folder: str
@@ -46,7 +46,7 @@ class Contents(msgspec.Struct, frozen=True):
         return [("folder", self.folder)]
 
     def path(self, file: str) -> str:
-        """Where ``file`` is, or would be."""
+        """Path of ``file``, even if it is missing."""
         return f"{self.folder}/{file}"
 
 
@@ -59,7 +59,7 @@ class ServiceLeaf(msgspec.Struct, frozen=True):
 
 
 class ServiceTrust(msgspec.Struct, frozen=True):
-    """Who certifies the other end, and what is shown to it; ``leaf`` None: nothing.
+    """The CAs for the other end, and the leaf to show it; ``leaf`` None: none.
 
     ``expires_at``: Unix seconds, when the last of the CAs or the leaf ends.
     """
@@ -70,7 +70,7 @@ class ServiceTrust(msgspec.Struct, frozen=True):
 
 
 def leaf_of(contents: Contents, now: float) -> ServiceLeaf:
-    """The pair of ``tls.crt`` and ``tls.key``, fit for use at ``now``. Raises `CertError`."""
+    """The pair of ``tls.crt`` and ``tls.key``, usable at ``now``. Raises `CertError`."""
     certificate_path, key_path = contents.path(CERTIFICATE_FILE), contents.path(KEY_FILE)
     for data, path in ((contents.certificate, certificate_path), (contents.key, key_path)):
         if not data:
@@ -98,7 +98,7 @@ def leaf_of(contents: Contents, now: float) -> ServiceLeaf:
 
 
 def trust_of(contents: Contents, now: float) -> ServiceTrust:
-    """What ``ca.crt`` and, if it is there, the pair say. Raises `CertError`."""
+    """The trust from ``ca.crt`` and, if present, the pair. Raises `CertError`."""
     path = contents.path(CA_FILE)
     if not contents.ca:
         raise CertError(path, "is not there", _put_there(contents, CA_FILE))
@@ -119,14 +119,14 @@ def trust_of(contents: Contents, now: float) -> ServiceTrust:
 
 
 def client_trust_of(contents: Contents, now: float) -> ServiceTrust:
-    """Who certifies clients: ``ca.crt`` alone, whatever pair is beside it. Raises `CertError`."""
+    """The CAs for clients: ``ca.crt`` alone, even if there is a pair. Raises `CertError`."""
     return trust_of(msgspec.structs.replace(contents, certificate=b"", key=b""), now)
 
 
 class TlsStore:
     """The credentials in ``directory`` (``secrets/tls``), by name.
 
-    ``of_secrets``: they are copies of a namespace's Secrets, where people mend them.
+    ``of_secrets``: they are copies of a namespace's Secrets, where users edit them.
     """
 
     __slots__ = ("_directory", "_of_secrets")
@@ -136,10 +136,10 @@ class TlsStore:
         self._of_secrets = of_secrets
 
     def read(self, name: str) -> Contents:
-        """All files of ``name``; those that are missing are empty.
+        """All files of ``name``; missing ones are empty.
 
-        Raises `CertError` for a file that others may read, and what else makes it no secret of
-        ours.
+        Raises `CertError` for a file that others may read, or that is no secret of ours for another
+        reason.
         """
         folder = self.folder(name)
         found: list[bytes] = []
@@ -155,9 +155,9 @@ class TlsStore:
         return Contents(f"{SECRET}{name}" if self._of_secrets else str(folder), *found)
 
     def write(self, name: str, contents: Contents) -> bool:
-        """Put the files of ``contents`` that are not empty under ``name``. False: all were so.
+        """Write the non-empty files of ``contents`` under ``name``. False: all were equal.
 
-        A reader in between may see files that do not fit each other; it looks again.
+        A reader in between may see files that do not match; it reads again.
         """
         folder = self.folder(name)
         files.make_private_directory(self._directory)
@@ -168,7 +168,7 @@ class TlsStore:
         ):
             if not data:
                 continue
-            with suppress(FileNotFoundError, CertError):  # One that is open to others is replaced.
+            with suppress(FileNotFoundError, CertError):  # A file open to others is replaced.
                 if files.read_secret(folder / file) == data:
                     continue
             files.write_secret(folder / file, data)
@@ -176,14 +176,14 @@ class TlsStore:
         return changed
 
     def folder(self, name: str) -> Path:
-        """Where the files of ``name`` belong."""
+        """The directory of the files of ``name``."""
         if not names.is_name(name):
             raise CertError(name, "is no name for a credential", "Use a-z, 0-9, '-' and '.'")
         return self._directory / name
 
 
 def read_folder(folder: Path) -> Contents:
-    """The files of a user's own ``folder``, wherever and however it is. Raises `CertError`."""
+    """The files of a user's own ``folder``, with any owner and mode. Raises `CertError`."""
     found: list[bytes] = []
     for file in FILES:
         try:
@@ -205,7 +205,7 @@ def read_folder(folder: Path) -> Contents:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Nobody may ever write to a FIFO."""
+    """Open without waiting: a FIFO may never get a writer."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 

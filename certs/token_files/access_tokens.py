@@ -1,8 +1,8 @@
 """Claims in the form of Skupper v2's AccessToken: ``url``, ``code`` and ``ca``.
 
-The URL says all else that a claim needs, since tools of v2 copy these three fields and no others.
-Its path is our mark: a token of a Skupper site has another one and is not redeemed here. The claim
-itself is as of `tokens`, and so is its redemption.
+The URL holds all other fields of a claim, since tools of v2 copy only these three fields. Its path
+is our mark: a token of a Skupper site has another path and is not redeemed here. The claim itself
+and its redemption are those of `tokens`.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ _SITE, _NAME, _UNTIL, _ALSO, _COST, _SUM = "site", "name", "until", "also", "cos
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines as a block."""
+    """Writes texts of several lines as blocks."""
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
         style = "|" if "\n" in text else None
@@ -36,7 +36,7 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def url_of(token: Token) -> str:
-    """The URL of a claim: where it is redeemed first, and all of it but secret and CA."""
+    """The URL of a claim: its first endpoint, and all its fields but secret and CA."""
     also = [names.format_endpoint(endpoint) for endpoint in token.endpoints[1:]]
     query = {_SITE: token.site_id, _NAME: token.site_name, _UNTIL: str(token.expires_at)}
     query |= {_ALSO: ",".join(also)} if also else {}
@@ -63,7 +63,7 @@ def dump(token: Token, name: str) -> str:
 
 
 def load(text: str, source: str) -> Token:
-    """The token of a file, whichever of the two forms it has. `CertError`: it is none of ours."""
+    """The token of a file in either form. `CertError`: it is none of ours."""
     document = secretyaml.parse(text, source)
     if document.text("kind") != KIND:
         return tokens.load(text, source)
@@ -75,7 +75,7 @@ def load(text: str, source: str) -> Token:
 
 
 def read_file(path: Path) -> Token:
-    """As `tokens.read_file`, of both forms."""
+    """Like `tokens.read_file`, for both forms."""
     return load(tokens.text_of_file(path), str(path))
 
 
@@ -89,12 +89,12 @@ def is_ours(url: str) -> bool:
 
 
 def read(url: str, code: str, ca_pem: str, source: str) -> Token:
-    """The claim that an AccessToken of ours says. `CertError`: it is not as it left its site."""
+    """The claim in one of our AccessTokens. `CertError`: it was changed since it was issued."""
     if not is_ours(url):
         raise CertError(source, "its url is not whole", _COPY_AGAIN)
     token = _stated(url, source)
     if tokens.is_secret(code):
-        ca_pem = ca_pem.strip() + "\n"  # Tools write the block in which it stands in their ways.
+        ca_pem = ca_pem.strip() + "\n"  # Tools write the surrounding block differently.
         certificates.read_all(ca_pem, f"{source}: ca")
         token = msgspec.structs.replace(token, secret=code, ca_pem=ca_pem)
         if tokens.checksum(token) == _query(url).get(_SUM):

@@ -1,7 +1,7 @@
-"""Reading a Secret from YAML that somebody else wrote: bounded, and nothing but plain text.
+"""Reads a Secret from foreign YAML: bounded, and only plain text.
 
-It works on the parser's events: no tag is ever resolved, no object built, nothing expanded. What
-no token needs (tags, anchors, several documents) is refused with its line.
+It works on the parser's events: no tag is ever resolved, no object built, nothing expanded. YAML
+features that no token needs (tags, anchors, several documents) are refused with their line.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML may be built w
 
 
 class SecretScalar(msgspec.Struct, frozen=True):
-    """A value as it was written, unquoted, and its line."""
+    """A value as written, unquoted, and its line."""
 
     text: str
     line: int
@@ -38,7 +38,7 @@ class SecretMapping(msgspec.Struct, frozen=True):
         return found.line if found is not None else self.line
 
     def mapping(self, key: str) -> "SecretMapping":
-        """A field that is a mapping, an empty one if it is absent or something else."""
+        """A field that is a mapping; an empty one if it is absent or no mapping."""
         found = self.fields.get(key)
         return (
             found
@@ -51,7 +51,7 @@ Node = SecretScalar | SecretMapping
 
 
 def parse(text: str, source: str) -> SecretMapping:
-    """The one document of ``text``. Raises `CertError` with ``source`` and line."""
+    """The only document of ``text``. Raises `CertError` with ``source`` and line."""
     if len(text) > limits.TOKEN_BYTES_MAX or len(text.encode()) > limits.TOKEN_BYTES_MAX:
         raise CertError(
             source, f"is longer than {limits.TOKEN_BYTES_MAX} bytes", "This is no token file"
@@ -66,7 +66,7 @@ def parse(text: str, source: str) -> SecretMapping:
         line = mark.line + 1 if mark is not None else 0
         reason = f"is not a token file: it is not YAML, {error.problem or error.context}"
         raise CertError(source, reason, "Copy the token file again", line=line) from error
-    except (yaml.YAMLError, ValueError) as error:  # Characters that YAML has no place for.
+    except (yaml.YAMLError, ValueError) as error:  # Characters that YAML does not allow.
         reason = "is not a token file: it is not YAML text"
         raise CertError(source, reason, "Copy the token file again") from error
 
@@ -105,7 +105,7 @@ class _Reader:
             return SecretScalar(text=event.value, line=line)
         if isinstance(event, yaml.SequenceStartEvent):
             while not isinstance(item := next(events), yaml.SequenceEndEvent):
-                self._node(item, events, depth + 1)  # Checked, and not needed.
+                self._node(item, events, depth + 1)  # Checked, but not stored.
             return SecretMapping(fields={}, line=line)
         return self._mapping(events, line, depth)
 

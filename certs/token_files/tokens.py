@@ -1,4 +1,4 @@
-"""Token files: what one site hands to another so that it may link.
+"""Token files: one site gives one to another so that it may link.
 
 A *claim* holds a one-time secret and no key; a *certificate* token holds a key pair and works
 offline. Both are a Kubernetes Secret with the labels and annotations of Skupper v1, so that they
@@ -40,29 +40,31 @@ GENERATED_BY = "skupper.io/generated-by"
 EXPIRATION = "skupper.io/claim-expiration"
 COST = "skupper.io/cost"
 ISSUED_COST = "spillway.dev/issued-cost"
-"""What the issuer said, where `COST` is the user's from the first: the checksum covers it."""
+"""The issuer's cost, if `COST` is the user's from the start: the checksum covers it."""
 HOST, PORT = "inter-router-host", "inter-router-port"
 ENDPOINTS = "spillway.dev/endpoints"
 SITE_NAME = "spillway.dev/site-name"
 CHECKSUM = "spillway.dev/checksum"
 
 _MARKS = ("skupper.io/", "spillway.dev/")
-"""One of these is on every token, ours and Skupper's."""
+"""Every token, ours and Skupper's, has an annotation with one of these."""
 _ASK_AGAIN = "Ask for a new token. At the other site: sitectl token create FILE"
 ASK_SPILLWAY = "Ask for one of Spillway. At the other site: sitectl token create FILE"
 _COPY_AGAIN = "Copy the token file again, unchanged"
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # PyYAML may be built without libyaml.
-# 26 base32 digits are 130 bits. No NUL above all: HMAC takes a key with zeros after it for equal.
+# 26 base32 digits are 130 bits. NUL must be excluded: HMAC treats a key with trailing zeros as
+# equal.
 _SECRET = re.compile(r"[0-9A-Za-z]{26,128}")
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
     """A token as a value.
 
-    ``site_id`` and ``site_name`` are the issuer's, who listens at ``endpoints`` (at least one)
-    and is known by ``ca_pem``. ``expires_at``: Unix seconds, whole; of a
-    certificate token the end of its certificate. ``cost``: None leaves it to the linking site.
-    ``secret`` belongs to claims; ``certificate_pem`` and ``key_pem`` to certificate tokens.
+    ``site_id`` and ``site_name`` are the issuer's, which listens at ``endpoints`` (at least one)
+    and is known by ``ca_pem``.
+    ``expires_at``: Unix seconds, whole; for a certificate token the end of its certificate.
+    ``cost``: None leaves it to the linking site. ``secret`` belongs to claims; ``certificate_pem``
+    and ``key_pem`` to certificate tokens.
     """
 
     kind: TokenKind
@@ -79,12 +81,12 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def path(self) -> str:
-        """Where a claim is redeemed."""
+        """The path at which a claim is redeemed."""
         return f"/claims/{self.name}"
 
     @property
     def url(self) -> str:
-        """Where a claim is redeemed, at the first endpoint."""
+        """The URL at which a claim is redeemed, with the first endpoint."""
         return f"https://{names.format_endpoint(self.endpoints[0])}{self.path}"
 
     def __repr__(self) -> str:
@@ -100,7 +102,7 @@ def new_secret() -> str:
 
 
 def is_secret(text: str) -> bool:
-    """Whether it can be a claim's secret."""
+    """Whether ``text`` can be a claim's secret."""
     return _SECRET.fullmatch(text) is not None
 
 
@@ -121,10 +123,10 @@ def checksum(token: Token) -> str:
 def check_usable(
     token: Token, own_site_id: str, now: float, *, is_asked_again: bool = False
 ) -> None:
-    """Raise `CertError` with the next step if it has expired or is this site's own.
+    """Raise `CertError` with the next step if the token has expired or is this site's own.
 
-    ``is_asked_again``: the text says when it expired, and not how long ago, which is another text
-    each time.
+    ``is_asked_again``: the text has the time of expiry instead of its age, which would change the
+    text each time.
     """
     again = f"On {token.site_name} run: sitectl token create FILE"
     if token.site_id == own_site_id:
@@ -145,22 +147,22 @@ def check_usable(
 def write_file(path: Path, token: Token) -> None:
     """Write a token file, 0600 from its first byte. Errors of the file system pass.
 
-    What a crash left of one of this name before is removed.
+    Remains of an earlier crashed write of this name are removed.
     """
     files.sweep_temporaries(path.parent, time.time(), path.name, deep=False)
     files.write_secret(path, dump(token).encode())
 
 
 def read_file(path: Path) -> Token:
-    """Read a token file wherever it came from: its mode is not judged, its contents are.
+    """Read a token file of any origin: its contents are checked, its mode is not.
 
-    Raises `CertError`, of a pipe or device too; errors of the file system pass as `OSError`.
+    Raises `CertError`, also for a pipe or device; errors of the file system pass as `OSError`.
     """
     return load(text_of_file(path), str(path))
 
 
 def text_of_file(path: Path) -> str:
-    """The text of a token file. Raises as `read_file`."""
+    """The text of a token file. Raises like `read_file`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -173,7 +175,7 @@ def text_of_file(path: Path) -> str:
 
 
 def load_bytes(data: bytes, source: str) -> Token:
-    """As `load`, from bytes that may not even be text."""
+    """Like `load`, from bytes that may not even be text."""
     return load(_decoded(data, source), source)
 
 
@@ -192,7 +194,7 @@ def dump(token: Token) -> str:
 
 
 def as_secret(token: Token) -> dict[str, Any]:
-    """The token as an object of Kubernetes."""
+    """The token as a Kubernetes object."""
     annotations = {
         GENERATED_BY: token.site_id,
         SITE_NAME: token.site_name,
@@ -224,20 +226,20 @@ def as_secret(token: Token) -> dict[str, Any]:
 
 
 def fingerprint(token: Token) -> str:
-    """What tells tokens apart: SHA-256 over all of it but the cost, which is the user's; hex."""
+    """SHA-256 over the whole token except the cost, which is the user's; hex."""
     made = as_secret(msgspec.structs.replace(token, cost=None))
     return hashlib.sha256(msgspec.json.encode(made)).hexdigest()
 
 
 def load(text: str, source: str, costs: Iterable[int | None] = ()) -> Token:
-    """The token in ``text``; ``source`` (a file name) stands in errors.
+    """The token in ``text``; errors name ``source`` (a file name).
 
-    ``costs``: what the issuer may have said instead of the cost that stands there now, where
-    users write costs, wrong ones too, into tokens (a Secret in a cluster). The token then has the
-    issuer's; None is one of them.
+    ``costs``: costs that the issuer may have set instead of the current one, where users write
+    costs, wrong ones too, into tokens (a Secret in a cluster). The token then has the issuer's
+    cost; None is a possible one.
 
-    Raises `CertError` for anything that is not a token of a Spillway site as it left that site:
-    unreadable, incomplete, edited. Whether it has expired is `check_usable`'s question.
+    Raises `CertError` for anything that is not the unchanged token of a Spillway site: unreadable,
+    incomplete, edited. `check_usable` checks the expiry.
     """
     document = secretyaml.parse(text, source)
     issued = tuple(costs)
@@ -248,7 +250,7 @@ def load(text: str, source: str, costs: Iterable[int | None] = ()) -> Token:
 
 
 class _TokenReader:
-    """Takes the fields out of one Secret, each checked as it is taken."""
+    """Takes the fields out of one Secret, and checks each one."""
 
     __slots__ = (
         "_annotations",
@@ -269,7 +271,7 @@ class _TokenReader:
         self._data = document.mapping("data")
 
     def kind(self) -> TokenKind:
-        """By its label; without one, by what it holds, as Skupper does."""
+        """The kind from the label; without one, from the contents, as Skupper does."""
         if (self._document.text("apiVersion"), self._document.text("kind")) != ("v1", "Secret"):
             line = self._document.line_of("kind")
             raise self._error("is not a token file: it is not a Secret", _ASK_AGAIN, line)
@@ -287,7 +289,7 @@ class _TokenReader:
         raise self._error("has no type label, so it is no token", _ASK_AGAIN, self._metadata.line)
 
     def check_issuer(self) -> None:
-        """First, since all else would mislead: Skupper's own have other secrets and no checksum."""
+        """Check the issuer first: Skupper's tokens have other secrets and no checksum."""
         fields = self._annotations.fields
         if not any(k == HOST or (k != COST and k.startswith(_MARKS)) for k in fields):
             reason = f"is not whole: it has no annotation {ENDPOINTS!r}"
@@ -304,7 +306,7 @@ class _TokenReader:
         if not is_secret(secret):
             raise self._error("its password is not a claim's", _COPY_AGAIN, self._data.line)
         url = self._annotation(URL)
-        # The Secret may have been renamed since: to be redeemed under its first name.
+        # The Secret may have been renamed: the claim is redeemed under its first name.
         named = url.rpartition("/claims/")[2]
         if not names.is_name(named):
             raise self._bad(URL)
@@ -428,7 +430,7 @@ class _TokenReader:
 
 
 def _public_of(key_pem: str) -> bytes | None:
-    """The public half (DER) of any kind of private key that the library reads; None for others."""
+    """The public half (DER) of any private key that the library reads; None for others."""
     try:
         key = serialization.load_pem_private_key(key_pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
