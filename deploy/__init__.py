@@ -1,5 +1,5 @@
-"""Everything in this directory that is YAML, made by the renderer of `router.kubernetes.manifests`.
+"""All YAML files in this directory, made by the renderer of `router.kubernetes.manifests`.
 
-``python -m deploy`` writes it anew; a test compares. What is not generated says so: the values and
-the schema of the chart, and the examples.
+``python -m deploy`` writes them; a test compares. Files that are not generated are marked: the
+values and the schema of the chart, and the examples.
 """

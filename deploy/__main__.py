@@ -1,4 +1,4 @@
-"""``python -m deploy``: writes every generated file below ``deploy/`` and the tables of rights."""
+"""``python -m deploy``: writes every generated file below ``deploy/`` and the permission tables."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ PAGE = HERE.parent / rights.PAGE
 
 
 def main() -> int:
-    """Write what differs and say so; 0."""
+    """Write and print the files that differ; 0."""
     made = {HERE / name: text for name, text in files.all_files().items()}
     made[PAGE] = rights.page(PAGE.read_text())
     for path, text in made.items():

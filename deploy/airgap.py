@@ -1,11 +1,11 @@
-"""``python -m deploy.airgap``: all that a host without a network needs, as one archive.
+"""``python -m deploy.airgap``: everything that a host without a network needs, as one archive.
 
 ``spillway-VERSION.tar`` holds one directory: install.sh, requirements.txt with a hash of every
 wheel, ``wheels/`` (x86_64 and aarch64, several Pythons), ``sdist/``, ``images/``, ``manifests/``
 that name the image by digest, ``charts/``, ``krew/``, ``compose/``, ``man/``, sbom.json, vex.json,
-provenance.json, README.md and SHA256SUMS of all of it, signed if there is a key
-(``python -m deploy.signing FILE`` makes one). The same sources, the same lock and the
-same base of the image give the same bytes; ``--twice`` makes all of it again and compares.
+provenance.json, README.md and SHA256SUMS of all of it, signed if there is a key (``python -m
+deploy.signing FILE`` makes one). The same sources, lock and base image give the same bytes;
+``--twice`` makes all of it again and compares.
 """
 
 import argparse
@@ -44,7 +44,7 @@ NAME: Final = f"spillway-{__version__}"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Make it; 1 and a reason when that fails."""
+    """Make the bundle; 1 and a reason if that fails."""
     parser = argparse.ArgumentParser(prog="make bundle BUNDLE=…", description=__doc__)
     parser.add_argument("--output", type=Path, default=ROOT / "build", metavar="DIR")
     parser.add_argument(
@@ -99,11 +99,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class ReleaseOrder(msgspec.Struct, frozen=True):
-    """What a release is made with, beside the sources."""
+    """Inputs of a release beside the sources."""
 
     pythons: tuple[str, ...]
     wheels: Path | None
-    """Fetched before; None: the package index is asked."""
+    """Wheels fetched before; None: fetch them from the package index."""
     repository: str
     url: str
     reason_for_no_image: str
@@ -143,12 +143,12 @@ def compare(stage: Path, again: Path) -> None:
 
 
 def put_wheels(stage: Path, pythons: Iterable[str], fetched: Path | None) -> None:
-    """The wheels of the lock; our sdist; and our own wheel, built of it by what is among them."""
+    """The wheels of the lock; our sdist; and our own wheel, built from it with those wheels."""
     directory = stage / "wheels"
     if fetched is not None:
         shutil.copytree(fetched, directory)
         for ours in directory.glob("spillway_router-*.whl"):
-            ours.unlink()  # Of other sources than these.
+            ours.unlink()  # Built from other sources.
     else:
         run_step(
             [str(ROOT / "scripts" / "wheels"), sys.executable, str(directory.resolve()), *pythons]
@@ -179,7 +179,7 @@ def put_lists(stage: Path, pythons: Iterable[str]) -> None:
 
 
 def _build_tools(listed: str) -> list[dict[str, str]]:
-    """What builds our wheel where there is no network: in the bundle, and in no image."""
+    """Packages that build our wheels without a network: in the bundle, but in no image."""
     return [
         {
             "type": "library",
@@ -194,7 +194,7 @@ def _build_tools(listed: str) -> list[dict[str, str]]:
 
 
 def put_manifests(directory: Path, image: str) -> None:
-    """The generated files below ``deploy/`` and what is beside them, with ``image`` in them."""
+    """The generated files below ``deploy/`` and those beside them, with ``image`` in them."""
     for part in ("kubernetes", "controller", "helm", "olm", "prometheus", "grafana"):
         shutil.copytree(ROOT / "deploy" / part, directory / part)
     for name, text in files.all_files().items():
@@ -207,7 +207,7 @@ def put_manifests(directory: Path, image: str) -> None:
 
 
 def put_compose(directory: Path, image: str) -> None:
-    """Two sites and a burst for docker or podman, with ``image`` and the programs that it runs."""
+    """Two sites and a burst for docker or podman, with ``image`` and its programs."""
     directory.mkdir()
     for name in ("compose.yaml", "ask.py", "server.py"):
         text = (ROOT / "examples" / name).read_text()
@@ -220,7 +220,7 @@ def put_docs(directory: Path) -> None:
 
 
 def put_texts(stage: Path, image: str, reason_for_none: str, url: str = "") -> None:
-    """README.md, and install.sh that knows its release and where it is."""
+    """README.md, and install.sh with its release and URL."""
     listed = sha256(stage / "requirements.txt")
     script = (ROOT / "scripts" / "install.sh").read_text()
     pip = next(iter(sorted((stage / "wheels").glob("pip-*.whl"))), None)
@@ -250,7 +250,7 @@ def put_texts(stage: Path, image: str, reason_for_none: str, url: str = "") -> N
 
 
 def seal(stage: Path, key: Path | None = None) -> None:
-    """SHA256SUMS of all files, as sha256sum writes and checks them; signed, if there is a key."""
+    """SHA256SUMS of all files, in sha256sum's format; signed, if there is a key."""
     names = sorted(str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file())
     own = (bundles.SUMS, bundles.SIGNATURE)
     sums = "".join(f"{sha256(stage / name)}  {name}\n" for name in names if name not in own)
@@ -260,7 +260,7 @@ def seal(stage: Path, key: Path | None = None) -> None:
 
 
 def size(directory: Path) -> int:
-    """Bytes of all files below."""
+    """Bytes of all files below ``directory``."""
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 

@@ -1,4 +1,4 @@
-"""Alerts that need a person: overflow alone is what the router is there for.
+"""Alerts that need a person: overflow alone is the router's normal work.
 
 One list for the operator of Prometheus (PrometheusRule, kustomize and Helm) and for plain
 Prometheus (``deploy/prometheus/spillway.rules.yaml``); docs/runbooks.md has a section for each.
@@ -9,18 +9,20 @@ from typing import Any, Final
 import msgspec
 
 RUNBOOKS: Final = "docs/runbooks.md"
-"""Relative to the repository, and to an unpacked bundle: as `check` and errors name their pages."""
+"""Relative to the repository, and to an unpacked bundle, like the pages in `check` and errors."""
 
 _BY: Final = "sum by (namespace, service, port)"
-"""Over the routers of one site: what each site's clients meet is told apart."""
+"""Sums over the routers of one site: each site's clients are counted separately."""
 _PORT: Final = "{{ $labels.service }}:{{ $labels.port }}"
 _ENDS: Final = (
     "{{ if lt $value 0.0 }}ended{{ else }}ends in {{ $value | humanizeDuration }}{{ end }}"
 )
-_SITES: Final = "without (site)"  # A router tells of all sites that it knows.
+_SITES: Final = "without (site)"  # A router reports all sites that it knows.
 _SHORTER: Final = "[3m]"
-"""Than the five minutes for which it must go on: else a burst of a moment fires once it has long
-ended. Of a scrape a minute one may fail."""
+"""Shorter than the five minutes for which the condition must last.
+
+Else a momentary burst fires long after it ended. With a scrape a minute, one may fail.
+"""
 _LEFT_OUT: Final = "spillway_left_out == 1"
 _CAPACITY: Final = f"(spillway_capacity unless {_LEFT_OUT})"
 _ALERTED: Final = (
@@ -29,7 +31,7 @@ _ALERTED: Final = (
     *("SW0402", "SW0664", "SW0670"),  # Certificates.
     *("SW0603", "SW0710"),  # MemoryShort, BurstHookFails.
 )
-"""Problems that other alerts tell of."""
+"""Problems that other alerts report."""
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -42,7 +44,7 @@ class Alert(msgspec.Struct, frozen=True):
     summary: str
 
     def rule(self) -> dict[str, Any]:
-        """As Prometheus reads it."""
+        """The rule in Prometheus' form."""
         return {
             "alert": self.name,
             "expr": self.expr,
@@ -67,8 +69,8 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwaySiteUnreachable",
-        # A site that was deleted is not missed. A router in edge mode, which has no updates of
-        # routes, knows sites that offer what it uses: who offers nothing more is not unreachable.
+        # A deleted site is not missed. A router in edge mode, which has no route updates, knows
+        # sites that offer the services it uses: a site that stops offering them is not unreachable.
         "spillway_sites + spillway_sites_deleted"
         " < max_over_time((spillway_sites + spillway_sites_deleted)[1h:1m])"
         " and spillway_route_updates_total",
@@ -103,14 +105,14 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwayOverflowSustained",
-        f"{_BY} (rate(spillway_overflow_total[4m])) > 0",  # Of a scrape a minute one may fail.
+        f"{_BY} (rate(spillway_overflow_total[4m])) > 0",  # With a scrape a minute, one may fail.
         "30m",
         "warning",
         f"{_PORT} has overflowed for half an hour: add capacity near its clients",
     ),
     Alert(
         "SpillwayCapacityExhausted",
-        # What runs above a capacity that was lowered takes nothing of another site's room.
+        # Load above a lowered capacity takes no room from another site.
         f"(sum {_SITES} (clamp_min({_CAPACITY} - spillway_in_flight, 0)) == 0"
         f" and sum {_SITES} ({_CAPACITY}) > 0) unless (count {_SITES}"
         f" ((spillway_targets_ready > 0) unless {_LEFT_OUT}) > count {_SITES} ({_CAPACITY}))",
@@ -121,7 +123,7 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwayRefusing",
-        # Requests that are sheddable make way for others by design: ``shed`` is left out.
+        # Sheddable requests make way for others by design: ``shed`` is left out.
         "sum by (namespace, service, port, code) (rate(spillway_failed_requests_total"
         f'{{code=~"all-full|no-route"}}{_SHORTER})) > 0',
         "5m",
@@ -131,7 +133,7 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwayFailing",
-        # As `status` has it (SW0338), without ``shed`` for the same reason.
+        # Like `status` (SW0338), without ``shed`` for the same reason.
         f'({_BY} (rate(spillway_requests_total{{code_class=~"5xx|error"}}{_SHORTER}))'
         f' - ({_BY} (rate(spillway_failed_requests_total{{code="shed"}}{_SHORTER}))'
         f" or {_BY} (0 * rate(spillway_requests_total{_SHORTER}))))"
@@ -228,5 +230,5 @@ ALERTS: Final = (
 
 
 def groups() -> dict[str, Any]:
-    """All of them as a rule file, or as the spec of a PrometheusRule."""
+    """All alerts as a rule file, or as the spec of a PrometheusRule."""
     return {"groups": [{"name": "spillway", "rules": [alert.rule() for alert in ALERTS]}]}

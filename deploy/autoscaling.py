@@ -1,4 +1,4 @@
-"""What an autoscaler needs: a way to the demand that routers tell, and examples for KEDA and HPA.
+"""Objects for an autoscaler: a Service for the routers' demand, and examples for KEDA and HPA.
 
 Fields of KEDA: https://keda.sh/docs/latest/scalers/metrics-api/ and …/prometheus/, and its types
 (kedacore/keda, pkg/scalers/metrics_api_scaler.go, apis/keda/v1alpha1).
@@ -12,17 +12,17 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object
 
 DEMAND: Final = "spillway-demand"
-"""The Service that leads to where routers answer probes: no link port, no clients."""
+"""The Service for the routers' probe port: no link port, no clients."""
 WORKLOAD: Final = "shop"
 PER_TARGET: Final = "8"
-"""Of a capacity of 10: a fifth is left for what comes while a target starts."""
+"""For a capacity of 10: a fifth is left for requests that arrive while a target starts."""
 PROMETHEUS: Final = "http://prometheus-operated.monitoring.svc:9090"
 REMOTE: Final = "http://gateway.example:9443"
 _VALUE: Final = "item.demand_avg"
 
 
 def demand_service(namespace: str) -> Object:
-    """Only within the cluster, and only to what `/metrics` tells as well."""
+    """Only within the cluster, and only to data that `/metrics` has as well."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -45,21 +45,21 @@ def by_api(namespace: str) -> list[Object]:
 
 
 def by_prometheus(namespace: str) -> list[Object]:
-    """KEDA asks Prometheus: any number of routers, whose demand adds up."""
+    """KEDA asks Prometheus: any number of routers, with their demand added up."""
     trigger = {
         "type": "prometheus",
         "metadata": {
             "serverAddress": PROMETHEUS,
             "query": f'sum(spillway_demand{{namespace="{namespace}",service="{WORKLOAD}"}})',
             "threshold": PER_TARGET,
-            "ignoreNullValues": "false",  # Nothing scraped is not nothing wanted.
+            "ignoreNullValues": "false",  # A missing scrape does not mean zero demand.
         },
     }
     return [_scaled_object(namespace, trigger)]
 
 
 def by_admin_door(namespace: str) -> list[Object]:
-    """KEDA asks the admin door of a site outside of the cluster, which wants its credential."""
+    """KEDA asks the admin API of a site outside the cluster, which requires its credential."""
     name = f"{WORKLOAD}-demand"
     authentication = {
         "apiVersion": "keda.sh/v1alpha1",
@@ -74,7 +74,7 @@ def by_admin_door(namespace: str) -> list[Object]:
 
 
 def by_hpa(namespace: str) -> list[Object]:
-    """Without KEDA: a HorizontalPodAutoscaler, and an adapter that brings it the metric."""
+    """Without KEDA: a HorizontalPodAutoscaler, and an adapter that supplies its metric."""
     metric = {"name": "spillway_demand", "selector": {"matchLabels": {"service": WORKLOAD}}}
     return [
         {
@@ -100,12 +100,12 @@ def by_hpa(namespace: str) -> list[Object]:
 
 
 def path(service: str) -> str:
-    """Where a router tells the demand of ``service``."""
+    """The API path of the demand of ``service``."""
     return f"/api/v1/services/{service}/scale"
 
 
 def _api_trigger(url: str) -> dict[str, Any]:
-    """Without authentication. KEDA takes numbers only at ``valueLocation``: never null."""
+    """A trigger without authentication. KEDA accepts no null at ``valueLocation``."""
     return {
         "type": "metrics-api",
         "metadata": {"url": url, "valueLocation": _VALUE, "targetValue": PER_TARGET},

@@ -89,7 +89,7 @@ def _csv() -> dict[str, Any]:
             "install": {
                 "strategy": "deployment",
                 "spec": {
-                    # OLM makes ClusterRoles of them where it is told to watch all namespaces.
+                    # OLM makes ClusterRoles of them if it watches all namespaces.
                     "permissions": [
                         {"serviceAccountName": CONTROLLER, "rules": objects["ClusterRole"]["rules"]}
                     ],
@@ -107,7 +107,7 @@ def _csv() -> dict[str, Any]:
 
 
 def _watching(spec: dict[str, Any]) -> dict[str, Any]:
-    """The Deployment's spec, told by OLM where to look."""
+    """The Deployment's spec, with the watched namespaces from OLM."""
     targets = {
         "name": WATCH_NAMESPACE,
         "valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['olm.targetNamespaces']"}},

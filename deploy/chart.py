@@ -1,8 +1,8 @@
-"""``deploy/helm/spillway``: the same objects with few values, made by cutting the renderer's text.
+"""``deploy/helm/spillway``: the same objects with few values, made by editing the renderer's text.
 
-Where a value decides between texts, both come from the renderer; a value that only stands
-somewhere takes the place of a word that the renderer was given. What needs more than that is
-refused with a hint: the site controller knows all keys.
+If a value selects between texts, both come from the renderer; a value that is only inserted
+replaces a placeholder in the renderer's input. Keys that need more are refused with a hint: the
+site controller knows all keys.
 """
 
 import re
@@ -39,7 +39,7 @@ NEEDS_CONTROLLER: Final = (
     *("router-node-selector", "router-pod-affinity", "router-pod-annotations"),
     *("router-pod-antiaffinity", "router-service-annotations"),
 )
-"""Keys whose values would have to be taken apart in a template."""
+"""Keys whose values a template would have to parse."""
 
 _HELPERS: Final = """
 {{- define "spillway.image" -}}
@@ -137,7 +137,7 @@ def _find(kind: str, **options: Any) -> Any:
 
 
 def _cut(found: Any) -> str:
-    """YAML of an object or a part of one, with expressions where words of ours stand."""
+    """YAML of an object or a part of one, with expressions in place of our placeholders."""
     text = document(found)
     for word, expression in _WORDS.items():
         text = text.replace(word, expression)
@@ -145,7 +145,7 @@ def _cut(found: Any) -> str:
 
 
 def _when(condition: str, *objects: Object, escaped: bool = False) -> str:
-    """Objects under a condition. ``escaped``: braces in them are of Prometheus or Grafana."""
+    """Objects under a condition. ``escaped``: their braces belong to Prometheus or Grafana."""
     texts: list[str] = []
     for found in objects:
         text = document(found)
@@ -225,7 +225,7 @@ def _service() -> str:
 
 
 def _before() -> str:
-    """What stands before the Service, by the kind of ingress."""
+    """The object in front of the Service, by the kind of ingress."""
     host = "host: " + _WORDS[f"spillway.{_NAMESPACE}.{_HOST}"]
 
     def optional_host(text: str, spaces: int) -> str:
@@ -304,7 +304,7 @@ def _deployment() -> str:
 
 
 def _controller() -> str:
-    """Both installs; the controller runs in the release's namespace."""
+    """Both kinds of installation; the controller runs in the release's namespace."""
     variants = {
         every: controller_objects(
             namespace=_NAMESPACE,
@@ -340,6 +340,6 @@ def _all(objects: Iterable[Object]) -> str:
 
 
 def _swap(text: str, old: str, new: str) -> str:
-    """``text`` with the one ``old`` replaced; the renderer has changed if there is none."""
+    """``text`` with the only ``old`` replaced; fails if the renderer has changed."""
     assert text.count(old) == 1, (old, text)
     return text.replace(old, new)

@@ -26,7 +26,7 @@ _END: Final = "{{- end }}\n"
 
 
 def account(text: str) -> str:
-    """The template of the ServiceAccount with what OpenShift reads where one logs in by it."""
+    """The template of the ServiceAccount, with the annotations for logins through OpenShift."""
     options = SiteOptions(
         name="site", console=True, console_authentication="openshift", ingress="route"
     )
@@ -42,7 +42,7 @@ def account(text: str) -> str:
 
 
 def template(cut: Callable[[Any], str], namespace: str) -> str:
-    """``cut``: YAML of an object with expressions in it; ``namespace``: a word that it knows."""
+    """``cut``: YAML of an object with expressions in it; ``namespace``: a placeholder it knows."""
 
     def find(kind: str, **options: Any) -> str:
         made: list[Object] = [

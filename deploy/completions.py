@@ -1,4 +1,4 @@
-"""Completions for three shells, where each looks for them below a prefix.
+"""Completions for three shells, at each shell's place below a prefix.
 
 The wheel of a release has them as data, which installers put into ``PREFIX/share``.
 """
@@ -17,7 +17,7 @@ PLACES: Final = {
 
 
 def write(share: Path) -> None:
-    """Write them all below ``share``."""
+    """Write all completions below ``share``."""
     for shell, place in PLACES.items():
         path = share / place
         path.parent.mkdir(parents=True, exist_ok=True)

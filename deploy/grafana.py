@@ -1,6 +1,6 @@
-"""Grafana's dashboards: what goes where and why, and how routers and links fare.
+"""Grafana's dashboards: where requests go and why, and the state of routers and links.
 
-Written as JSON to ``deploy/grafana/``; a test holds every metric and label in them to the code.
+Written as JSON to ``deploy/grafana/``; a test checks every metric and label against the code.
 """
 
 import json
@@ -9,16 +9,16 @@ from typing import Any, Final
 
 import msgspec
 
-_WIDTH: Final = 24  # Of Grafana's grid.
+_WIDTH: Final = 24  # Columns of Grafana's grid.
 _HEIGHT: Final = 8
 _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 _ONE: Final = 'namespace=~"$namespace",service=~"$service"'
 _ALL: Final = 'namespace=~"$namespace"'
-_EACH: Final = "sum by (namespace, service, port)"  # As the alert of it.
+_EACH: Final = "sum by (namespace, service, port)"  # As in the alert on failures.
 
 
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
-    """``queries``: what the legend says, and PromQL. ``stacked``: figures that add up."""
+    """``queries``: legend and PromQL. ``stacked``: figures that add up."""
 
     title: str
     says: str
@@ -335,7 +335,7 @@ def _text(uid: str, title: str, panels: Sequence[Panel], of_services: bool = Fal
 
 
 def _variable(name: str, query: str) -> dict[str, Any]:
-    """All by default. Where nobody sets the label (hosts), "all" is nothing and everything."""
+    """A variable, all by default. Without the label (hosts), "all" also matches empty values."""
     return {
         "name": name,
         "type": "query",
@@ -351,7 +351,7 @@ def _variable(name: str, query: str) -> dict[str, Any]:
 
 
 def _placed(panels: Sequence[Panel]) -> Sequence[dict[str, Any]]:
-    """In rows from the left, as they fit."""
+    """The panels in rows from the left, as they fit."""
     made: list[dict[str, Any]] = []
     x = y = 0
     for number, panel in enumerate(panels, 1):

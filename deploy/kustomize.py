@@ -22,7 +22,7 @@ from router.kubernetes.objects.objects import Object
 from router.kubernetes.objects.picture import SiteOptions
 
 NAMESPACE = "spillway"
-"""Of the files as they are; each user's kustomization names its own."""
+"""The namespace in the files; each user's kustomization sets its own."""
 CONTROLLER_NAMESPACE = "spillway-controller"
 EXAMPLE_IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
 
@@ -48,7 +48,7 @@ def _kustomization(kind: str = "Kustomization", **fields: Any) -> str:
 
 
 def _openshift(base: list[Object]) -> dict[str, str]:
-    """A Route in place of a load balancer, and the rights that OpenShift's kinds take."""
+    """A Route in place of a load balancer, and permissions for OpenShift's kinds."""
     options = SiteOptions(name=NAMESPACE, ingress="route")
     wanted = site_objects(
         options,
@@ -90,12 +90,12 @@ def _monitoring() -> dict[str, str]:
 
 
 def _multicluster() -> dict[str, str]:
-    """What an administrator of the cluster applies once, for sites with `mcs`."""
+    """The role that an administrator of the cluster applies once, for sites with `mcs`."""
     return {"kubernetes/multicluster/cluster-role.yaml": documents([multicluster_role()])}
 
 
 def _skupper2() -> dict[str, str]:
-    """The role that an administrator of the cluster applies once, and what a namespace adds."""
+    """The role that an administrator of the cluster applies once, and a namespace's objects."""
     component = "kubernetes/components/skupper-v2"
     return {
         "kubernetes/skupper-v2/cluster-role.yaml": documents(skupper2_roles()),
@@ -113,7 +113,7 @@ def _headless() -> dict[str, str]:
 
 
 def _example(name: str, annotations: Mapping[str, str], replicas: int) -> dict[str, Any]:
-    """A workload that keeps to the restricted standard itself."""
+    """A workload that meets the restricted standard."""
     labels = {"app": name}
     container = {
         "name": name,
@@ -172,7 +172,7 @@ def _sidecar() -> dict[str, str]:
 
 
 def _burst() -> dict[str, str]:
-    """A service with a stated capacity: what exceeds it goes to the next cheapest site."""
+    """A service with a configured capacity: the excess goes to the next cheapest site."""
     notes = {
         "skupper.io/proxy": "http",
         "skupper.io/address": "shop",
@@ -216,7 +216,7 @@ def _autoscaling() -> dict[str, str]:
 
 
 def _network_policy() -> dict[str, str]:
-    """As the key ``create-network-policy`` makes it, for who has no such key: kustomize."""
+    """The NetworkPolicy of the key ``create-network-policy``, which kustomize lacks."""
     component = "kubernetes/components/network-policy"
     made = network_policy(SiteOptions(name=NAMESPACE), NAMESPACE)
     return {

@@ -1,7 +1,7 @@
-"""``python -m deploy.licences``: THIRD_PARTY.md, what we ship of others and under which licence.
+"""``python -m deploy.licences``: THIRD_PARTY.md, foreign software that we ship and its licenses.
 
 Python packages are those of the image's list; the console's modules those of its vendor list. A
-package's own licence text is in its wheel, and so in the image.
+package's own license text is in its wheel, and so in the image.
 """
 
 import re
@@ -50,12 +50,15 @@ OF_PACKAGES: Final = {
     "wsproto": "MIT",
     "yarl": "Apache-2.0",
 }
-"""As SPDX expressions, read in each package; a test compares what the packages themselves say."""
+"""As SPDX expressions, read in each package; a test compares them with the packages' metadata."""
 
 ALLOWED: Final = frozenset(
     ("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "PSF-2.0")
 )
-"""Permissive: what carries them may be linked with ours and passed on. Others: ask first."""
+"""Permissive licenses: software under them may be linked with ours and passed on.
+
+Ask before adding others.
+"""
 
 _ROW: Final = re.compile(r"^\|(?P<cells>[^|\n]+(\|[^|\n]+)+)\|$", re.MULTILINE)
 
@@ -74,19 +77,19 @@ def page() -> str:
 
 
 def of(package: str) -> str:
-    """Its SPDX expression. Raises SystemExit: nobody has read it yet."""
+    """The SPDX expression of a package. Raises SystemExit if it has not been reviewed."""
     if package not in OF_PACKAGES:
         raise SystemExit(f"deploy/licences.py has no licence of {package}: read it, then add it")
     return OF_PACKAGES[package]
 
 
 def words(expression: str) -> set[str]:
-    """The licences of an SPDX expression."""
+    """The licenses of an SPDX expression."""
     return set(re.split(r" (?:AND|OR) ", expression))
 
 
 def _console() -> str:
-    """The rows of the vendor list, as they are there."""
+    """The rows of the vendor list, unchanged."""
     if not VENDORED.exists():
         return ""
     rows = [found["cells"] for found in _ROW.finditer(VENDORED.read_text("utf-8"))]

@@ -1,11 +1,11 @@
-"""``python -m deploy.lock``: uv.lock from pyproject.toml, and what is made from it (``make lock``).
+"""``python -m deploy.lock``: uv.lock from pyproject.toml, and files made from it (``make lock``).
 
-- ``deploy/image/requirements.txt``: what runs, with hashes; pip installs nothing else.
-- ``deploy/image/build.txt``: what builds our own wheel, with hashes; not in the image.
-- ``deploy/dev.txt``: what tests and checks need, with hashes, for ``make dev``.
-- ``deploy/image/sbom.cdx.json``: the first of these as CycloneDX, with licences; THIRD_PARTY.md.
+- ``deploy/image/requirements.txt``: run-time packages, with hashes; pip installs nothing else.
+- ``deploy/image/build.txt``: packages that build our own wheel, with hashes; not in the image.
+- ``deploy/dev.txt``: packages for tests and checks, with hashes, for ``make dev``.
+- ``deploy/image/sbom.cdx.json``: the first of these as CycloneDX, with licenses; THIRD_PARTY.md.
 
-With ``--upgrade`` the newest versions that pyproject.toml allows, else those that are locked.
+With ``--upgrade`` the newest versions that pyproject.toml allows, else the locked ones.
 """
 
 import json
@@ -27,7 +27,7 @@ _ARCHITECTURES: Final = ("x86_64", "aarch64")
 
 
 def files() -> dict[Path, str]:
-    """What the lock makes of each file; asks no index."""
+    """The content of each file made from the lock; asks no index."""
     sbom = _uv("export", *_RUNS[:2], "--format", "cyclonedx1.5", *_PREVIEW)
     return {
         IMAGE / "requirements.txt": _NOTE + _uv("export", *_RUNS, *_PLAIN),
@@ -38,7 +38,7 @@ def files() -> dict[Path, str]:
 
 
 def names(file: str) -> list[str]:
-    """The packages that a list of ours has, sorted."""
+    """The packages in one of our lists, sorted."""
     found = re.findall(r"^([a-z0-9-]+)==", (IMAGE / file).read_text("utf-8"), re.MULTILINE)
     return sorted(found)
 
@@ -63,7 +63,7 @@ def _uv(verb: str, *words: str) -> str:
 
 
 def _told(sbom: dict[str, Any]) -> str:
-    """The same text for the same lock: no time, chance or version of a tool; only our wheels."""
+    """The same text for the same lock: no time, random value or tool version; only our wheels."""
     for component in sbom["components"]:
         references = component.get("externalReferences", [])
         component["externalReferences"] = [one for one in references if _is_ours(one["url"])]
@@ -78,14 +78,14 @@ def _told(sbom: dict[str, Any]) -> str:
 
 
 def _is_ours(url: str) -> bool:
-    """Whether a distribution can be in the image: pure, or of its architectures with glibc."""
+    """Whether a distribution can be in the image: pure, or for its architectures with glibc."""
     if url.endswith("-none-any.whl"):
         return True
     return "manylinux" in url and any(f"_{name}" in url for name in _ARCHITECTURES)
 
 
 def main() -> None:
-    """Lock, then write what follows."""
+    """Lock, then write the derived files."""
     _uv("lock", *sys.argv[1:])
     IMAGE.mkdir(exist_ok=True)
     for path, text in files().items():

@@ -1,6 +1,6 @@
 """``python -m deploy.man DIR``: the man pages of sitectl and the router, in ``man1`` and ``man8``.
 
-Made of the command line itself, as docs/reference-cli.md is. `man -M DIR sitectl` shows one.
+Made from the command line itself, like docs/reference-cli.md. `man -M DIR sitectl` shows one.
 """
 
 import argparse
@@ -27,7 +27,7 @@ FILES: Final = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write them; 0."""
+    """Write all pages; 0."""
     words = argparse.ArgumentParser(prog="python -m deploy.man", description=__doc__)
     words.add_argument("directory", type=Path, metavar="DIR")
     write(words.parse_args(arguments).directory)
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write(directory: Path) -> None:
-    """Write them all below ``directory``."""
+    """Write all pages below ``directory``."""
     for name, text in pages().items():
         path = directory / f"man{name[-1]}" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def pages() -> dict[str, str]:
 
 
 def plain(text: str) -> str:
-    """Text for roff: as it stands, whatever it begins with."""
+    """Text for roff, taken literally whatever it begins with."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     text = re.sub(r"``?([^`]+)``?", r"\\fB\1\\fR", text)
     return re.sub(r"^([.'])", r"\\&\1", text, flags=re.M)

@@ -1,4 +1,4 @@
-"""What Prometheus' operator scrapes and which alerts it raises; what Grafana shows."""
+"""Objects for monitoring: scrapes and alerts for Prometheus' operator, dashboards for Grafana."""
 
 from deploy import alerts, grafana
 from router.kubernetes.manifests.parts import metadata
@@ -7,7 +7,7 @@ from router.kubernetes.objects.objects import Object
 
 
 def pod_monitor(namespace: str) -> Object:
-    """Scrapes each router by itself: a Service would pick one of several."""
+    """Scrapes each router separately: a Service would pick one of several."""
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PodMonitor",
@@ -32,7 +32,7 @@ def rules(namespace: str) -> Object:
 
 
 def dashboards(namespace: str) -> Object:
-    """What Grafana's sidecar loads, by its usual label."""
+    """The dashboards for Grafana's sidecar, found by its usual label."""
     made = metadata("spillway-dashboards", namespace)
     made["labels"] = {**made["labels"], "grafana_dashboard": "1"}
     return {

@@ -1,4 +1,4 @@
-"""The table of rights in ``docs/kubernetes-deploy.md``, made from those that manifests grant."""
+"""The permission tables in ``docs/kubernetes-deploy.md``, made from the manifests' permissions."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -37,7 +37,7 @@ _PARTS: Final = (
 
 
 def page(text: str) -> str:
-    """``text`` of the page with its tables made anew."""
+    """``text`` of the page with its tables replaced."""
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
     made = "\n".join(f"**{title}**\n\n{_table(found)}" for title, found in _PARTS)

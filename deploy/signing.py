@@ -8,7 +8,7 @@ from certs.release.bundles import new_key
 
 
 def main(arguments: list[str]) -> int:
-    """Make it; 1 and a reason when that fails."""
+    """Make the key pair; 1 and a reason if that fails."""
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2

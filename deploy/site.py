@@ -1,8 +1,8 @@
 """``python -m deploy.site DIR``: all pages as a static site with search (``make site``).
 
-Pages keep their places in the repository, so that what links to what is judged as it stands there:
-a link to a page or heading that is not there ends this with what is wrong. Links to files that are
-no pages (manifests, programs) become plain text.
+Pages keep their places in the repository, so that links are checked as written: a link to a missing
+page or heading fails with an error. Links to files that are not pages (manifests, programs) become
+plain text.
 """
 
 import argparse
@@ -29,11 +29,11 @@ _LISTED: Final = re.compile(r"^\| \[([^]]+)\]\(([^)#]+\.md)\)", re.MULTILINE)
 
 
 class BrokenSite(Exception):
-    """What the generator complained about, a line each."""
+    """The generator's warnings, one per line."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the site; 1 when a link leads nowhere."""
+    """Write the site; 1 if a link is broken."""
     words = argparse.ArgumentParser(prog="python -m deploy.site", description=__doc__)
     words.add_argument("directory", type=Path, metavar="DIR")
     directory = words.parse_args(arguments).directory
@@ -95,7 +95,7 @@ def _gather(source: Path) -> None:
 
 
 def _kept(page: str, known: set[str], link: re.Match[str]) -> str:
-    """A link to a page or to nothing stays, for the generator to judge; one to a file is text."""
+    """Keep a link to a page, or a broken one for the generator to report; a file becomes text."""
     target = (ROOT / page).parent.joinpath(link[2]).resolve()
     is_page = not target.is_relative_to(ROOT) or str(target.relative_to(ROOT)) in known
     return link[1] if target.exists() and not is_page else link[0]
@@ -111,7 +111,7 @@ def _settings(source: Path, directory: Path) -> dict[str, Any]:
         "site_name": "Spillway",
         "docs_dir": str(source),
         "site_dir": str(directory.resolve()),
-        "use_directory_urls": False,  # It can be read from a disk, without a server.
+        "use_directory_urls": False,  # The site is readable from a disk, without a server.
         "theme": {"name": "readthedocs", "locale": "en"},
         "plugins": ["search"],
         "markdown_extensions": [{"toc": {"permalink": True}}, "tables", "fenced_code"],
@@ -132,14 +132,14 @@ def _settings(source: Path, directory: Path) -> dict[str, Any]:
 
 
 class _Complaints(logging.Handler):
-    """Keeps what is warned of."""
+    """Collects the generator's warnings."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.told: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One more."""
+        """Add a warning."""
         self.told.append(record.getMessage())
 
 

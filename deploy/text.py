@@ -1,4 +1,4 @@
-"""Objects as YAML text that people read in a diff."""
+"""Objects as YAML text with readable diffs."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,16 +12,16 @@ class _Dumper(yaml.SafeDumper):
     """Lists indented below their key, and no anchors."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        """As PyYAML does, but never without indentation."""
+        """Like PyYAML, but never without indentation."""
         super().increase_indent(flow, False)
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Write what stands twice twice."""
+        """Repeat equal values instead of using anchors."""
         return True
 
 
 def _as_block(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    """Several lines as they are."""
+    """A text of several lines as a block."""
     style = "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -35,10 +35,10 @@ def document(found: Any) -> str:
 
 
 def documents(found: Iterable[Any]) -> str:
-    """Several, with the line that says where they come from."""
+    """Several documents, with the line that names their source."""
     return GENERATED + "---\n".join(map(document, found))
 
 
 def indented(text: str, spaces: int) -> str:
-    """Each line of ``text`` further in."""
+    """``text`` with each line indented by ``spaces``."""
     return "".join(f"{' ' * spaces}{line}" for line in text.splitlines(keepends=True))

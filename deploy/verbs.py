@@ -1,4 +1,4 @@
-"""The tree of `sitectl`'s verbs, for pages that are made of it."""
+"""The tree of `sitectl`'s verbs, for generated pages."""
 
 import inspect
 import re
@@ -28,7 +28,7 @@ EXITS: Final = {
 
 
 class ManualVerb(msgspec.Struct, frozen=True):
-    """One command: its words, its usage, what it says, its own flags, its examples."""
+    """One command: its words, its usage, its help text, its own flags, its examples."""
 
     words: tuple[str, ...]
     usage: str
@@ -39,12 +39,12 @@ class ManualVerb(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """As it is typed."""
+        """The command as typed."""
         return " ".join(self.words)
 
 
 def verbs() -> Iterator[ManualVerb]:
-    """The root and all below it, groups before their verbs."""
+    """The root and all commands below it, groups before their verbs."""
     root = click.Context(cli, info_name="sitectl")
     yield _verb(cli, root, ("sitectl",))
     for _, listed in sections({name: text for name, (_, _, text) in VERBS.items() if text}):

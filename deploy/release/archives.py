@@ -1,4 +1,4 @@
-"""Archives with the same bytes for the same files: sorted, of nobody, of no time."""
+"""Archives with the same bytes for the same files: sorted, without owners and times."""
 
 import gzip
 import hashlib
@@ -27,12 +27,12 @@ def tar_of(files: Mapping[str, bytes], runnable: Iterable[str] = ()) -> bytes:
 
 
 def gzipped(data: bytes) -> bytes:
-    """``data`` compressed, without the time and the name of a file."""
+    """``data`` compressed, without a time and a file name."""
     return gzip.compress(data, _LEVEL, mtime=0)
 
 
 def pack(stage: Path) -> Path:
-    """``stage`` as an archive beside it; not compressed, its content is already."""
+    """``stage`` as an archive beside it; uncompressed, since its contents are compressed."""
     archive = stage.with_name(f"{stage.name}.tar")
 
     def plain(found: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -42,7 +42,7 @@ def pack(stage: Path) -> Path:
         return found
 
     with tarfile.open(archive, "w") as tar:
-        tar.add(stage, stage.name, filter=plain)  # Sorted: `add` is so since Python 3.7.
+        tar.add(stage, stage.name, filter=plain)  # Sorted: `add` sorts since Python 3.7.
     return archive
 
 
@@ -53,7 +53,7 @@ def wheel_files(wheel: Path) -> dict[str, bytes]:
 
 
 def below(directory: Path) -> dict[str, bytes]:
-    """Every file below ``directory`` by its name from there, directories by slashes."""
+    """Every file below ``directory`` by its relative path, with slashes."""
     return {
         path.relative_to(directory).as_posix(): path.read_bytes()
         for path in sorted(directory.rglob("*"))
@@ -62,6 +62,6 @@ def below(directory: Path) -> dict[str, bytes]:
 
 
 def sha256(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal digits."""
+    """The SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

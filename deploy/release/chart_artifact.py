@@ -1,8 +1,8 @@
-"""The Helm chart as `helm package` makes it, and as an OCI artefact that a registry takes as it is.
+"""The Helm chart in the format of `helm package`, and as an OCI artifact for a registry.
 
-The artefact is an archive of an OCI image layout with one manifest, tagged by the version, in the
+The artifact is an archive of an OCI image layout with one manifest, tagged by the version, in the
 media types that Helm reads (helm.sh/docs/topics/registries, "Helm chart manifest"). Unlike that of
-`helm push`, the manifest has no time of creation in it.
+`helm push`, the manifest has no creation time.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ def put_chart(directory: Path, chart: Path) -> None:
 
 
 def packaged(chart: Path) -> bytes:
-    """The chart as an archive, Chart.yaml first: Helm reads it there without the rest."""
+    """The chart as an archive, Chart.yaml first: Helm reads only that file at the start."""
     files = {f"{NAME}/{name}": data for name, data in below(chart).items()}
     return gzipped(tar_of(files))
 

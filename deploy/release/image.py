@@ -1,6 +1,7 @@
 """The image of a release: one archive of an OCI layout, for all platforms, the same each time.
 
-IMAGE, BASE, PLATFORMS and ENGINE of the environment count as for ``make image``.
+The environment variables IMAGE, BASE, PLATFORMS and ENGINE have the same effect as for ``make
+image``.
 """
 
 import os
@@ -43,7 +44,7 @@ def put_image(directory: Path, repository: str, reason_for_none: str) -> str:
     with tempfile.TemporaryDirectory() as place:
         layout = f"oci:{place}/layout:{name}"
         run_step([engine, *words, "--quiet", "--format", "oci", name, layout])
-        # The engine's own archive has the time of its making in it.
+        # The engine's own archive contains its creation time.
         (directory / ARCHIVE).write_bytes(tar_of(below(Path(place, "layout"))))
     image = f"{repository}@{_checked(directory / ARCHIVE)}"
     (directory / "IMAGE").write_text(f"{image}\n")
@@ -51,7 +52,7 @@ def put_image(directory: Path, repository: str, reason_for_none: str) -> str:
 
 
 def platforms_of(directory: Path) -> list[str]:
-    """What the image in ``directory`` runs on, sorted; of no image: nothing."""
+    """The platforms of the image in ``directory``, sorted; empty: there is no image."""
     archive = directory / ARCHIVE
     if not archive.exists():
         return []
@@ -60,7 +61,7 @@ def platforms_of(directory: Path) -> list[str]:
 
 
 def _checked(archive: Path) -> str:
-    """The image's digest; it is whole, and for each platform that was asked for."""
+    """The image's digest, after checks that it is whole and has all requested platforms."""
     wanted = set(filter(None, os.environ.get("PLATFORMS", "").split(",")))
     try:
         with archive.open("rb") as file:

@@ -18,17 +18,17 @@ from router import __version__
 PLUGIN: Final = "spillway"
 LAUNCHER: Final = f"kubectl-{PLUGIN}"
 ARCHITECTURES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
-"""As krew calls them, and as wheels do."""
+"""Architectures by krew's names, with those of wheels."""
 ROUTER_ONLY: Final = frozenset(
     {
         *("aiohappyeyeballs", "aiohttp", "aiosignal", "frozenlist", "httptools", "multidict"),
         *("propcache", "uvloop", "yarl"),
     }
 )
-"""Packages that no verb but `demo` imports: half of the bytes."""
+"""Packages that only the verb `demo` imports: half of the bytes."""
 _WHEEL: Final = re.compile(r"(?P<name>[^-]+)-[^-]+-.*-(?P<platform>[^-]+)\.whl")
 _OF_A_PLATFORM: Final = frozenset({"RECORD", "WHEEL"})
-"""Files of a wheel's ``.dist-info`` that differ by platform, and that nothing reads."""
+"""Files of a wheel's ``.dist-info`` that differ by platform and are never read."""
 _PYTHONS: Final = "\npythons='3.13 3.12 3.11'"
 _SAID: Final = """\
 `kubectl spillway VERB` is `sitectl --platform kubernetes VERB`: make a site of a namespace, link it

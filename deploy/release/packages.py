@@ -1,4 +1,4 @@
-"""The sdist, and the wheel that is made of it and of nothing else."""
+"""The sdist, and the wheel that is made only from it."""
 
 import subprocess
 import sys
@@ -16,13 +16,13 @@ _BUILD_DEADLINE_S: Final = 300
 
 
 def build_sdist(directory: Path, sources: Path = ROOT) -> Path:
-    """Of ``sources``, by this environment: the command line is imported to write its man pages."""
+    """The sdist of ``sources``, built here: the command line is imported to write its man pages."""
     _hatchling(sys.executable, "sdist", directory, sources)
     return directory / SDIST
 
 
 def build_wheel(directory: Path, sdist: Path, python: str = sys.executable) -> Path:
-    """Of ``sdist``; ``python`` has hatchling and needs nothing else."""
+    """The wheel of ``sdist``; ``python`` has hatchling and needs nothing else."""
     with tempfile.TemporaryDirectory() as place:
         subprocess.run(["tar", "-xzf", str(sdist), "-C", place], check=True)
         _hatchling(python, "wheel", directory, Path(place) / SDIST.removesuffix(".tar.gz"))

@@ -1,6 +1,6 @@
-"""From which sources the files of a release are made: in-toto Statement v1 with SLSA Provenance v1.
+"""The sources of a release's files: in-toto Statement v1 with SLSA Provenance v1.
 
-No time is in it: the same sources give the same bytes.
+It contains no time: the same sources give the same bytes.
 """
 
 import json
@@ -49,7 +49,7 @@ def put_provenance(stage: Path) -> None:
 
 
 def _source() -> dict[str, str]:
-    """The commit, if these are the files of one."""
+    """The commit, if these are exactly its files."""
     git = ["git", "-C", str(ROOT)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, check=True)

@@ -1,7 +1,7 @@
 """Hatchling's hook for the sdist: man pages and completions in ``share``, for the wheel.
 
-The command line writes them, so this needs what sitectl needs; a wheel that is made of the sdist
-needs hatchling alone.
+The command line writes them, so this needs sitectl's packages; a wheel made from the sdist needs
+only hatchling.
 """
 
 import sys
@@ -15,10 +15,10 @@ _SHARE: Final = "share"
 
 
 class SharedFiles(BuildHookInterface[Any]):
-    """Writes them for the time of the build."""
+    """Writes the files for the duration of the build."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add them, unless these sources are an unpacked sdist, which has them."""
+        """Add the files, unless these sources are an unpacked sdist, which has them."""
         if (Path(self.root) / _SHARE).exists():
             return
         sys.path.insert(0, self.root)  # Hatchling may have been started elsewhere.
@@ -33,6 +33,6 @@ class SharedFiles(BuildHookInterface[Any]):
         build_data["force_include"][self._written.name] = _SHARE
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """Remove what was written."""
+        """Remove the files."""
         if hasattr(self, "_written"):
             self._written.cleanup()

@@ -1,4 +1,4 @@
-"""A step of making a release: a program that is run, or the reason why there is no release."""
+"""A step of making a release: it runs a program, or gives the reason why there is no release."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from typing import Final
 from deploy.release.packages import ROOT
 
 _DEADLINE_S: Final = 3600
-"""Of one step: wheels and base image may come over a slow line."""
+"""Limit of one step: wheels and base image may come over a slow line."""
 
 
 _HINTS: Final = {
@@ -16,11 +16,11 @@ _HINTS: Final = {
     " BASE=localhost/spillway/base:bookworm."
     " Without an image: BUNDLE='--no-image \"why there is none\"'"
 }
-"""What to do if a script failed, by its name."""
+"""The next step if a script failed, by its name."""
 
 
 class CannotBundle(Exception):
-    """What keeps a bundle from being made, and what to do."""
+    """Why a bundle cannot be made, and the next step."""
 
 
 def run_step(command: list[str], **environment: str) -> None:

@@ -1,7 +1,7 @@
-"""``vex.json``: which known vulnerabilities matter to a release, and why most do not.
+"""``vex.json``: known vulnerabilities that matter to a release, and why most do not.
 
-CycloneDX 1.5 with nothing but vulnerabilities; each points at a component in the release's own bill
-of materials (BOM-Link). Made of ``vulnerabilities.yaml``, which a person reviews.
+CycloneDX 1.5 with only vulnerabilities; each refers to a component in the release's own bill of
+materials (BOM-Link). Made from ``vulnerabilities.yaml``, which a person reviews.
 """
 
 import datetime
@@ -20,7 +20,7 @@ _NVD: Final = {"name": "NVD"}
 
 
 class VexStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one vulnerability means for one component."""
+    """The meaning of one vulnerability for one component."""
 
     id: str
     title: str
@@ -28,15 +28,15 @@ class VexStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: Literal["not_affected", "resolved", "exploitable", "in_triage"]
     detail: str
     justification: str = ""
-    """A word of CycloneDX; given where ``state`` is ``not_affected``."""
+    """A word of CycloneDX; set if ``state`` is ``not_affected``."""
     fixed: str = ""
-    """The first version without it; given where ``state`` is ``resolved``."""
+    """The first version without it; set if ``state`` is ``resolved``."""
     evidence: str = ""
     """The test that shows it, by its path below the root of the sources."""
 
 
 class ReviewedVulnerabilities(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that was looked at, and when for the last time."""
+    """All reviewed vulnerabilities, and the date of the last review."""
 
     reviewed: datetime.date
     statements: Sequence[VexStatement]
