@@ -3,9 +3,9 @@
 ``spillway-VERSION.tar`` holds one directory: install.sh, requirements.txt with a hash of every
 wheel, ``wheels/`` (x86_64 and aarch64, several Pythons), ``sdist/``, ``images/``, ``manifests/``
 that name the image by digest, ``charts/``, ``krew/``, ``compose/``, ``man/``, sbom.json, vex.json,
-provenance.json, README.md and SHA256SUMS of all of it, signed if there is a key (``python -m
-deploy.signing FILE`` makes one). The same sources, lock and base image give the same bytes;
-``--twice`` makes all of it again and compares.
+provenance.json, README.md and SHA256SUMS of all of it, signed if there is a key
+(``python -m deploy.signing FILE`` makes one). The same sources, lock and base image give the same
+bytes; ``--twice`` makes all of it again and compares.
 """
 
 import argparse

@@ -92,8 +92,9 @@ class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
 def whole(state: CaState) -> CaState:
     """``state``, completed after a crash.
 
-    A rotation of another pair than the one that issues is void: the CA was replaced (`sitectl
-    revoke-access`, a restored backup). A rotation that was about to be switched is switched.
+    A rotation of another pair than the one that issues is void: the CA was replaced, by
+    `sitectl revoke-access` or a restored backup. A rotation that was about to be switched is
+    switched.
     """
     rotation = state.rotation
     if rotation is None:

@@ -77,7 +77,7 @@ def service_server_context(
         context.verify_mode = ssl.CERT_REQUIRED
         context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=client_ca_pem)
-    # Tickets arrive unasked, and a client that closes without reading one resets its own data.
+    # Tickets arrive unasked, and a client that closes without reading them resets what it sent.
     context.num_tickets = 0
     _harden_service(context, alpn)
     _load(context, leaf)

@@ -1,7 +1,6 @@
 """The image of a release: one archive of an OCI layout, for all platforms, the same each time.
 
-The environment variables IMAGE, BASE, PLATFORMS and ENGINE have the same effect as for ``make
-image``.
+The environment variables IMAGE, BASE, PLATFORMS and ENGINE work as for ``make image``.
 """
 
 import os

@@ -122,7 +122,7 @@ class ApiVerbs:
     def get(self, kind: str, name: str, *, namespace: str = "") -> Steps[Body]:
         """The object; ApiError 404: there is none."""
         found = yield from self._object(self._call("get", "GET", kind, name, namespace))
-        if name_of(found) != name:  # A proxy's answer to everything is no answer.
+        if name_of(found) != name:  # A proxy in between may answer with any object.
             raise malformed(f"no {kind} {name}")
         return found
 

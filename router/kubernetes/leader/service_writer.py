@@ -89,12 +89,15 @@ class _Tried(msgspec.Struct):
 
 
 class ServiceWriter:
-    """Carries out planned changes. `offer` takes the plan; belongs to one event loop.
+    """Carries out planned changes: `offer` takes the plan, `run` works on it.
+
+    Belongs to one event loop.
 
     ``may_write``: whether this router writes; call `poke` when that changes.
     ``listening``: whether the routers already listen there; call `poke` when that may have changed,
     else it is asked again a moment later. A Service that led to them earlier would lose
-    connections. ``changed`` is called when `findings` changed.
+    connections.
+    ``changed`` is called when `findings` changed.
     """
 
     def __init__(

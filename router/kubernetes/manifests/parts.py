@@ -14,7 +14,7 @@ SIDECAR_PROBES_PORT: Final = 55672
 """Beside an application, whose ports are unknown, often 9090 among them."""
 
 STARTS_WITHIN_S: Final = 3
-"""Usual upper bound of the start on a node that is not busy; ready takes about one second."""
+"""A router on a node that is not busy usually starts within this time, in about one second."""
 
 CONSOLE_PORT_NAME: Final = "console"
 """Set with and without a console, so that turning it on replaces no pod."""

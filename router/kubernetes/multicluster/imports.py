@@ -202,8 +202,7 @@ class _ImportPlanner:
     def _name_for(self, name: str, preferred: Sequence[str], what: str) -> str | None:
         """Name of the derived Service; an existing one keeps its name. None: no name is free (yet).
 
-        A Service whose selector was changed by another program belongs to that program from then
-        on.
+        A Service into which another writer put a selector belongs to that writer from then on.
         """
         hindrances: dict[str, tuple[str, str]] = {}
         free: list[str] = []

@@ -20,7 +20,7 @@ PASSTHROUGH_PORT: Final = 443
 HOST_PREFIX: Final = "spillway"
 """First label of the host under ``ingress-host``; Skupper's is ``inter-router``."""
 ENDPOINTS_MAX: Final = 8
-"""A load balancer has one or two addresses; each more is one that may be tried in vain."""
+"""A load balancer has one or two addresses; each further one may be tried in vain."""
 EXPOSED_BY: Final[Mapping[str, str]] = {
     "route": "Route",
     "ingress": "Ingress",

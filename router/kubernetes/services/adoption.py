@@ -70,7 +70,7 @@ def is_adopted(service: Object) -> bool:
 
 
 def leads_to_routers(service: Object) -> bool:
-    """Whether the selector is ours, whoever set it."""
+    """Whether the selector is ours, regardless of its writer."""
     return selector(service).get(names.COMPONENT_LABEL) == names.COMPONENT_ROUTER
 
 

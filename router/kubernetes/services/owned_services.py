@@ -45,7 +45,7 @@ def is_made(service: Object) -> bool:
 
 
 def is_claimed(service: Object) -> bool:
-    """Whether another program wrote a selector into our Service, and so wants it for itself."""
+    """Whether another writer put a selector into our Service, and so wants it for itself."""
     return not adoption.selector(service).keys() <= adoption.ROUTERS.keys()
 
 

@@ -64,7 +64,7 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class KubernetesStore:
-    """Belongs to one event loop.
+    """Computes the wanted state of a site from its namespace. Belongs to one event loop.
 
     `run` mirrors, `watch` reports states; ``followers`` get each look.
 

@@ -116,7 +116,7 @@ def refused(found: Object) -> Documents:
 
 
 def read(found: Object) -> Documents:
-    """The documents of a labelled ConfigMap, and all their errors."""
+    """The documents of a labeled ConfigMap, and all their errors."""
     reading = ObjectReading("ConfigMap", found)
     documents: list[Document] = []
     errors: list[ConfigError] = []

@@ -24,7 +24,7 @@ class Memo:
         self._namespace = ""
 
     def documented(self, config_maps: Mapping[str, Object]) -> list[Documents]:
-        """The documents of each labelled ConfigMap, by name.
+        """The documents of each labeled ConfigMap, by name.
 
         If there are too many, the oldest count, so that a new ConfigMap cannot displace older ones.
         """

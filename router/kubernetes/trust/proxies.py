@@ -1,6 +1,6 @@
 """Logins of the HTTP proxies of links, from Secrets into the site directory.
 
-A login is sent to a proxy only if its Secret was labelled ``spillway.dev/type: proxy`` here.
+A login is sent to a proxy only if its Secret was labeled ``spillway.dev/type: proxy`` here.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """TLS credentials of services, from Secrets of the layout ``kubernetes.io/tls``.
 
 Two kinds of Secrets are read: those that a document of this namespace names, each by a separate
-watch, and those labelled ``spillway.dev/type: tls`` here. A name that only another site's service
+watch, and those labeled ``spillway.dev/type: tls`` here. A name that only another site's service
 uses opens no Secret. A deleted credential stays in use until it expires, as with files.
 """
 
