@@ -5,7 +5,7 @@ JSON, pages of lists, watch events; `ApiError` if the server refuses or does not
 
 Each verb is written once, as steps that wait for answers (`verbs`; `api_calls` has the calls).
 `api.Api` runs them on an event loop, `sitectl.kubernetes.cluster` in the calling thread.
-`transport` and sitectl's `connection` are the HTTP below.
+`transport` and sitectl's `connection` do the HTTP below.
 
 Invariants: a call that may be done only once is repeated only if it was not begun; an unexpected
 answer is an error, never an empty list; only `kubeconfig` and `transport` import lightkube and

@@ -1,4 +1,4 @@
-"""Sites from Skupper v2 objects alone: `kubectl apply -f site.yaml` installs a router, as there.
+"""Sites from Skupper v2 objects alone: `kubectl apply -f site.yaml` installs a router.
 
 The controller makes ConfigMap ``skupper-site`` from a Site, and the site from that ConfigMap. The
 Site owns nothing: deleting Skupper's CRDs deletes every Site, and no author asks for that. So a

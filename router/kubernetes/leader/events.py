@@ -57,7 +57,7 @@ def event(
 
 
 class EventWriter(FindsErrors):
-    """Counts Events in the cluster. ``errors``: the cluster forbids Events.
+    """Counts Events in the cluster. ``errors``: set if the cluster forbids Events.
 
     That is a warning: clients are served, and `spillway-status` has the same content. A refusal by
     a quota or a webhook is no error here, since it may concern only one object.

@@ -33,7 +33,7 @@ class MigrationRecord(
     ``service``: the Service at Skupper, without fields that the API fills in.
     ``entry``: of v1, in ``skupper-services``, byte for byte.
     ``annotations``: of v1, those that made Skupper act, by ``KIND/NAME``.
-    ``is_taken``: of v2, more than declared, so Skupper's controller is kept away meanwhile.
+    ``is_taken``: of v2, moved and not only declared, so Skupper's controller is kept away.
     """
 
     direction: Direction = "apply"

@@ -56,7 +56,7 @@ class ImportState(msgspec.Struct, frozen=True, kw_only=True):
     ``taken``: names of Services here that belong to the network's other services.
     ``may_write``: ServiceImports are served and may be written, in ``api_version``.
     ``may_slice``: EndpointSlices may be written.
-    ``is_settled``: whether a service without known exports has none, or may be out of reach.
+    ``is_settled``: False while a service without known exports may only be out of reach.
     ``now``: RFC 3339.
     """
 

@@ -37,7 +37,8 @@ def with_pods(picture: NamespacePicture, snapshot: Snapshot) -> NamespacePicture
     """``picture`` with a service and a connector for each pod of its headless StatefulSets.
 
     Their number follows ``spec.replicas``. A pod is left out if its name is a service already, or
-    if it is no DNS label: all sites would reject every word of a site that declares such a service.
+    if it is no DNS label: other sites would reject all announcements of a site that declares such
+    a service.
     """
     documents = list(picture.documents)
     noted: list[ConfigError] = []

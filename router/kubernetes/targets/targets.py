@@ -1,7 +1,7 @@
 """Connectors of workloads -> Connectors of addresses: the pods that are targets now.
 
-`expand` computes them from scratch. `Expander` gives the same result, but only reads changes since
-its last call: a changed pod costs as much as its services, whatever else the namespace holds.
+`Expander` gives the same result as a computation from scratch, but only reads changes since its
+last call: the cost of a changed pod depends on its services, not on the rest of the namespace.
 
 Findings: SW0432 a kind that may not be read; SW0433 no such workload; SW0434 it selects no pod;
 SW0435 no such port; SW0436 a capacity that cannot be used; SW0437 it leads back to the routers;

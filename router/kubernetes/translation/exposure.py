@@ -46,7 +46,7 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
 
     ``age`` orders objects with one address: creation time first, then name.
     ``connector`` None: no targets here.
-    ``cap``: the site's share of the service, from this object.
+    ``cap``: the site's limits for the service, from this object.
     """
 
     address: str

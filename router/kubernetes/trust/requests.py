@@ -2,7 +2,7 @@
 
 A request counts as filled if it has a valid certificate of this site, whatever its label says. So a
 tool that puts the label back (Argo CD's self-heal does, its manifest says *request*) causes no
-fight. A filled request is written again only to add what it lacks: a certificate in place of one
+fight. A filled request is written again only to add missing parts: a certificate in place of one
 that ends soon or is of another CA, other addresses, or everything, if it was emptied. A Secret with
 a token of another site is a copy and left alone.
 """

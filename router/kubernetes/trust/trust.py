@@ -2,8 +2,8 @@
 
 `prepare` (in `identity`) comes first. Then `look` takes each new state of the namespace, at once
 and in the caller's turn; `run` does everything that needs the API, again and again until it is
-done, and calls ``changed`` when links can be dialled that could not be before. No failure here
-stops serving: while the API is away, the directory counts.
+done, and calls ``links_changed`` when links can be dialled that could not be before. No failure
+here stops serving: while the API is away, the directory counts.
 """
 
 import asyncio
