@@ -96,7 +96,7 @@ def restored_at(directory: Path) -> int:
 def _handed_over(path: Path) -> keys.PrivateKey | None:
     """The key in a credential; None: there is none, these are the credentials of another unit.
 
-    systemd controls who may read it, by modes of its own.
+    systemd controls who may read it, by its own modes.
     """
     try:
         with path.open("rb") as file:

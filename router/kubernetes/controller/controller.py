@@ -325,7 +325,7 @@ class SiteController:
                 await self._delete(namespace, found)
 
     async def _withdraw(self, namespace: str, seen: Seen) -> None:
-        """The site is gone: give back adopted Services, then delete what is left."""
+        """The site is gone: give back adopted Services, then delete the rest."""
         again = await self._api.find("ConfigMap", names.SITE_CONFIGMAP, namespace=namespace)
         if again is not None and not is_going(again):
             return  # It was replaced: the next pass makes the same site from it.

@@ -28,7 +28,7 @@ class _Refused(Exception):
 async def settle(
     api: Api, manifest: Mapping[str, Any], firing: Firing, timeout_s: float
 ) -> HookOutcome:
-    """Make the object of ``manifest`` for saturated, delete it for calm. Repeats are harmless."""
+    """Make the object of ``manifest`` on ``saturated``, else delete it. Repeats are harmless."""
     wanted: dict[str, Any] = filled_whole(dict(manifest), firing.values)
     name = f"{wanted['kind']} {wanted['metadata']['name']}"
     try:

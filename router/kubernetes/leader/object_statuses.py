@@ -19,7 +19,7 @@ from router.model import limits
 log = logging.getLogger("router.kubernetes")
 
 Statuses = Mapping[tuple[str, str], Mapping[str, Any]]
-"""What the status of an object should be, by (kind, name)."""
+"""The wanted status of each object, by (kind, name)."""
 
 
 class ObjectStatuses:
@@ -52,7 +52,7 @@ class ObjectStatuses:
             self._woken.clear()
 
     async def _write_due(self) -> float | None:
-        """Write what is due; seconds until the next write is due, None: there is none."""
+        """Make the due writes; seconds until the next one is due, None: there is none."""
         loop = asyncio.get_running_loop()
         soonest: float | None = None
         for key, status in list(self._wanted.items()):

@@ -125,7 +125,7 @@ def imported(exports: Exports, namespace: str) -> dict[str, MergedExport]:
 
 
 class _ImportPlanner:
-    """One plan in the making."""
+    """Builds one plan."""
 
     __slots__ = (
         "_derived",

@@ -33,7 +33,7 @@ def is_stamped(found: Object) -> bool:
 
 
 def is_as_applied(found: Object, wanted: Object) -> bool:
-    """Whether applying ``wanted``, stamped, would change nothing of ``found``."""
+    """Whether applying ``wanted``, stamped, would leave ``found`` unchanged."""
     return _holds(found, wanted, "")
 
 
