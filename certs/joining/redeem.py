@@ -238,7 +238,7 @@ def _refusal(status: int, token: Token) -> CertError:
         )
     if status >= 500:
         reason = f"{token.site_name} cannot answer claims now (status {status})"
-        which = " --code claim-refused" if status == 503 else ""  # Only a router answers with 503.
+        which = " --code claim-refused" if status == 503 else ""  # The status of its router.
         why = f"See why. At {token.site_name}: sitectl events{which}"
         return CertError(token.name, reason, why, retryable=True)
     if status == 403:
