@@ -1,9 +1,8 @@
 """The issuer's side of claims: grants, and their exactly-once redemption.
 
 One JSON file per claim, changed only under the directory's lock and by atomic replacement. The
-chain is issued first and written together with the use it costs, then answered: after a crash
-before the write nothing has happened; after a crash behind it the same request gets the same
-answer.
+chain is issued first and written together with the use it costs, then answered. A crash before the
+write changes nothing; after the write the same request gets the same answer.
 """
 
 import hashlib
