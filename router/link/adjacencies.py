@@ -1,4 +1,4 @@
-"""The routers that links are up to, and what our owner is told of them."""
+"""The routers with a link that is up, and the reports about them to the links' owner."""
 
 from router.link.adjacency import LinkAdjacency
 from router.link.fault import Fault
@@ -9,7 +9,7 @@ from router.model.ids import RouterId
 
 
 class Adjacencies:
-    """Adjacent routers, ``known`` by their ids; tells ``owner`` of each that comes and goes."""
+    """Adjacent routers, ``known`` by their ids; reports to ``owner`` each that comes and goes."""
 
     __slots__ = ("_owner", "known")
 
@@ -18,18 +18,18 @@ class Adjacencies:
         self.known: dict[RouterId, LinkAdjacency] = {}
 
     def judges(self, router: RouterId) -> bool:
-        """Whether that neighbour keeps from an edge what is not for it."""
+        """Whether that neighbor withholds from an edge the streams that the edge may not get."""
         adjacency = self.known.get(router)
         return adjacency is not None and adjacency.neighbour.judges
 
     def neighbour(self, router: RouterId) -> Neighbour | None:
-        """Who is at the other end of the links to ``router``; None: there are none."""
+        """The neighbor at the other end of the links to ``router``; None: there are no links."""
         adjacency = self.known.get(router)
         return None if adjacency is None else adjacency.whole_neighbour
 
     @property
     def siblings(self) -> frozenset[RouterId]:
-        """Other routers of our own site that links are up to."""
+        """Other routers of our own site that have a link here."""
         known = self.known.values()
         return frozenset(
             one.neighbour.router for one in known if one.is_told and one.neighbour.is_sibling
@@ -37,18 +37,18 @@ class Adjacencies:
 
     @property
     def staying_siblings(self) -> frozenset[RouterId]:
-        """Those of `siblings` that do not stop, or not yet."""
+        """The `siblings` that are not stopping."""
         return frozenset(router for router in self.siblings if not self.leaves(router))
 
     def leaves(self, router: RouterId) -> bool:
-        """Whether that neighbour asked us to open no more over all links to it: it stops. Over one
-        it asks so when another has taken its place."""
+        """Whether that neighbor is stopping: it asked us to open no more streams on any link to it.
+        It asks so on a single link when another link has replaced that one."""
         known = self.known.get(router)
         return known is not None and all(one.draining.peer_asked for one in known.sessions)
 
     @property
     def sharing(self) -> dict[RouterId, bool]:
-        """Of `siblings`, whether each says how it divides: those of older versions do not."""
+        """For each of `siblings`: whether it reports its shares. Older versions do not."""
         return {
             one.neighbour.router: one.neighbour.tells_shares
             for one in self.known.values()
@@ -56,7 +56,7 @@ class Adjacencies:
         }
 
     def joined(self, session: LinkSession, neighbour: Neighbour) -> bool:
-        """One more link to ``neighbour`` is up; whether `tell_costs` is due at the turn's end."""
+        """Add a link to ``neighbour`` that came up. True: call `tell_costs` at the turn's end."""
         adjacency = self.known.get(neighbour.router)
         if adjacency is not None and adjacency.boot != session.greeting.peer_boot:
             self._restarted(adjacency)
@@ -71,7 +71,7 @@ class Adjacencies:
         return False
 
     def _restarted(self, adjacency: LinkAdjacency) -> None:
-        """The neighbour came back before we knew that it was gone."""
+        """The neighbor came back before we knew that it was gone."""
         neighbour = adjacency.neighbour
         fault = Fault("restarted", f"{neighbour.name} has restarted")
         del self.known[neighbour.router]
@@ -80,12 +80,13 @@ class Adjacencies:
             session.abort(fault)
 
     def left(self, session: LinkSession, fault: Fault) -> bool:
-        """A link is over; with the last one the adjacency goes. As `joined`."""
+        """Remove a link that is over; the adjacency goes with its last link. Returns as
+        `joined`."""
         neighbour = session.neighbour
         adjacency = self.known.get(neighbour.router) if neighbour is not None else None
         if neighbour is None or adjacency is None or session not in adjacency.sessions:
             return False
-        if session.draining.is_leaving:  # The peer may have said so in the turn of its goodbye.
+        if session.draining.is_leaving:  # The peer may have asked in the turn of its goodbye.
             adjacency.tell_changes(self._owner)
         adjacency.sessions.remove(session)
         if adjacency.sessions:
@@ -95,6 +96,6 @@ class Adjacencies:
         return False
 
     def tell_costs(self) -> None:
-        """What changed of each."""
+        """Report the changes of each adjacency."""
         for adjacency in list(self.known.values()):
             adjacency.tell_changes(self._owner)

@@ -1,4 +1,4 @@
-"""What `Links` knows of one neighbour: the links to it that are up, and what was told of them."""
+"""One neighbor as `Links` knows it: the links to it that are up, and the state last reported to the owner."""
 
 from functools import reduce
 from operator import or_
@@ -12,11 +12,11 @@ from router.model.rights.sharing import FREE, Terms
 
 
 class LinkAdjacency:
-    """A router that links lead to, with those that are up, and the cost that was told.
+    """An adjacent router, its links that are up, and the cost last reported to the owner.
 
-    ``boot`` is its process's life. All sessions are of one life: another one knows nothing of what
-    this one was told. ``is_told``: our owner routes by it; not so when all its links drain.
-    ``terms``: those of its links together, as they were told.
+    ``boot`` identifies the neighbor's process. All sessions are with this one process: another one
+    knows nothing of what this one heard. ``is_told``: our owner routes by this adjacency; False
+    while all its links drain. ``terms``: the joined terms of its links, as last reported.
     """
 
     __slots__ = ("_drain_told", "boot", "cost", "is_told", "neighbour", "sessions", "terms")
@@ -31,14 +31,15 @@ class LinkAdjacency:
         self.terms = neighbour.terms
 
     def tell_up(self, owner: LinkOwner, cost: int) -> None:
-        """It is to be routed by, at ``cost``."""
+        """Report the adjacency to ``owner`` as usable, at ``cost``."""
         self.is_told = True
         self.cost = cost
         self.terms = self._terms_now()
         owner.adjacency_up(self.whole_neighbour, cost)
 
     def tell_changes(self, owner: LinkOwner) -> None:
-        """Cost and terms in force, and whether it begins to drain, or does wholly."""
+        """Report changes of cost and terms, and that the adjacency begins to drain or drains
+        wholly."""
         router = self.neighbour.router
         drain_begun = all(one.draining.is_draining for one in self.sessions)
         if drain_begun and not self._drain_told:
@@ -61,24 +62,26 @@ class LinkAdjacency:
 
     @property
     def whole_neighbour(self) -> Neighbour:
-        """With the terms in force."""
+        """The neighbor with the terms in force."""
         if self.terms is self.neighbour.terms:
             return self.neighbour
         return msgspec.structs.replace(self.neighbour, terms=self.terms)
 
     def _terms_now(self) -> Terms:
-        """What any of its links allows."""
+        """Everything that at least one of the links allows."""
         terms = [one.neighbour.terms for one in self.sessions if one.neighbour is not None]
         joined = reduce(or_, terms) if terms else self.terms
         return FREE if joined == FREE else joined
 
     def in_order(self) -> list[LinkSession]:
-        """The order in which streams try them: the least loaded lane of the cheapest link first."""
+        """The sessions in the order in which streams try them: least loaded lane of the cheapest
+        link first."""
         sessions = self.sessions
         return sorted(sessions, key=preference) if len(sessions) > 1 else sessions
 
 
 def preference(session: LinkSession) -> tuple[bool, int, int]:
-    """What a message or stream takes first: a link that stays, the cheapest, the least loaded."""
+    """Sort key of links for a message or stream: one that stays, then the cheapest, then the least
+    loaded."""
     lane = session.lanes.opening
     return session.draining.is_leaving, session.cost, lane.stream_count if lane is not None else 0

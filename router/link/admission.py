@@ -1,7 +1,7 @@
-"""Who is let in: what holds for every peer that has proven its identity, dialled or not.
+"""Admission: the checks for every peer that has proven its identity, dialed or accepted.
 
-Our owner judges its certificate. Before and after that: a router id belongs to one site, a site has
-so many links here, and of two places with one identity only the original is linked
+Our owner judges the peer's certificate. In addition, a router id belongs to one site, the links of
+a site are limited, and of two places with one identity only the original is linked
 (`identity_copies`).
 """
 
@@ -20,7 +20,7 @@ from router.model.ids import RouterId
 
 
 class PeerAdmission:
-    """Judges peers. ``known`` and ``incoming`` are what is linked now; others change them."""
+    """Judges peers. ``known`` and ``incoming`` are the links up now; other objects change them."""
 
     __slots__ = ("_copies", "_incoming", "_known", "_now", "_owner", "_shares")
 
@@ -41,13 +41,14 @@ class PeerAdmission:
 
     @property
     def copies_kept_out(self) -> list[str]:
-        """A sentence for each neighbour whose identity has a second place, kept out here."""
+        """A sentence for each neighbor whose identity has a second place, kept out here."""
         return self._copies.seen(self._now())
 
     def judge(
         self, session: LinkSession, certificate: bytes, neighbour: Neighbour
     ) -> HandshakeRejected | None:
-        """See `LinkOwner.admit`. A router id belongs to one site: streams are routed by it."""
+        """See `LinkOwner.admit`. A router id belongs to one site, because streams are routed by
+        it."""
         known = self._known.get(neighbour.router)
         if known is not None and known.neighbour.site != neighbour.site:
             return HandshakeRejected(
@@ -74,7 +75,8 @@ class PeerAdmission:
         return self._judge_lanes(session) or self._judge_twins(session)
 
     def _judge_lanes(self, session: LinkSession) -> HandshakeRejected | None:
-        """Who has many links, or a token for many sites, leaves connections for others."""
+        """Limits the lanes of one holder (a site, or all sites of one token), to leave room for
+        others."""
         neighbour = session.neighbour
         if neighbour is None or session.config.role == "dialler":
             return None
@@ -91,7 +93,7 @@ class PeerAdmission:
         )
 
     def end_copies(self) -> None:
-        """End the links of copies whose originals are known of by now, wherever they are."""
+        """End the links of copies whose originals are known by now, wherever these are."""
         for adjacency in list(self._known.values()):
             for session in list(adjacency.sessions):
                 there = self._original_elsewhere(session)
@@ -99,7 +101,7 @@ class PeerAdmission:
                     self._end_copy(session, there)
 
     def _judge_twins(self, session: LinkSession) -> HandshakeRejected | None:
-        """A copy beside its original is refused; an original that comes back ends its copies."""
+        """Refuse a copy whose original is linked; end the copies of an original that comes back."""
         others = (one for adjacency in self._known.values() for one in adjacency.sessions)
         now = self._now()
         twins = living_twins(session, others, now)
@@ -122,5 +124,5 @@ class PeerAdmission:
     def _original_elsewhere(self, session: LinkSession) -> str:
         neighbour, (restored, _) = session.neighbour, session.greeting.peer_born
         if not restored or neighbour is None or neighbour.is_sibling:
-            return ""  # Nearly always: only what was restored can be a copy that is known as one.
+            return ""  # The usual case: only a restored state can be recognized as a copy.
         return self._owner.original_of(neighbour, restored)

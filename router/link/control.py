@@ -1,7 +1,7 @@
 """Control messages and the payload of OPEN: typed values to MessagePack and back, bounded.
 
 All messages are arrays with their name first, so no map occurs and no key can be repeated. Wrong
-types, lying lengths, booleans as numbers and trailing bytes are refused
+types, false lengths, booleans as numbers and trailing bytes are refused
 (`router.model.messages.packed`). Unknown fields at an array's end are skipped: a newer peer may add
 some.
 """
@@ -21,10 +21,10 @@ from router.net.ports import Buffer
 
 VERSION = 1
 MINOR = 2
-"""A peer of the same version and a higher minor may send messages that we do not know."""
+"""A peer of the same version and a higher minor version may send messages that we do not know."""
 
 DRAINS_FROM_MINOR = 1
-"""A peer below knows neither DRAIN nor LAST: its lanes can only be closed."""
+"""Peers with a lower minor version know neither DRAIN nor LAST: their lanes can only be closed."""
 
 NONCE_BYTES = 32
 
@@ -39,13 +39,14 @@ _Features = Annotated[tuple[_Name, ...], msgspec.Meta(max_length=64)]
 class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
     """The first message each way on a control lane.
 
-    ``boot`` is one for all links of a process's life: another one means that it has restarted.
+    ``boot`` identifies the process: all its links use one value, and another value means a restart.
     ``session`` names the group of lanes, ``secret`` proves a JOIN to it; both are the sender's.
-    ``cost`` counts when the dialler says it. ``link`` is the dialler's name for the link.
-    ``required`` are features without which the sender will not talk. ``born``: the epoch that its
-    process began with; of two with one identity the later born is the copy. 0: not told.
-    ``place``: where that process runs, for people. ``restored``: Unix seconds at which its state
-    came out of a backup, 0: never; routers of one site that differ in it are not of one place.
+    ``cost`` counts only from the dialer. ``link`` is the dialer's name for the link. ``required``
+    are features without which the sender refuses the link. ``born`` is the epoch that the process
+    began with: of two routers with one identity the later born is the copy. 0: not known. ``place``
+    is the human-readable location of that process. ``restored``: Unix seconds at which its state
+    was restored from a backup, 0: never. Routers of one site with different values run in different
+    places.
     """
 
     version: int
@@ -75,36 +76,36 @@ class Proof(msgspec.Struct, frozen=True, array_like=True, tag="proof"):
 
 
 class Join(msgspec.Struct, frozen=True, array_like=True, tag="join"):
-    """The first message of a data lane: the acceptor's session, and that we know its secret."""
+    """The first message of a data lane: the acceptor's session, and a proof that we know its
+    secret."""
 
     session: _Bytes32
     proof: _Bytes32
 
 
 class Joined(msgspec.Struct, frozen=True, array_like=True, tag="joined"):
-    """The answer to JOIN: the acceptor knows the dialler's secret as well."""
+    """The answer to JOIN: a proof that the acceptor also knows the dialer's secret."""
 
     proof: _Bytes32
 
 
 class CostMessage(msgspec.Struct, frozen=True, array_like=True, tag="cost"):
-    """The dialler changed the link's cost."""
+    """The dialer changed the link's cost."""
 
     cost: _Cost
 
 
 class Drain(msgspec.Struct, frozen=True, array_like=True, tag="drain"):
-    """Open no more streams, please: on this data lane, which is to be replaced; on a control lane:
-    on any lane of this link.
-    """
+    """Asks the peer to open no more streams. On a data lane: on this lane, which will be replaced.
+    On a control lane: on any lane of this link."""
 
 
 class Last(msgspec.Struct, frozen=True, array_like=True, tag="last"):
-    """No OPEN of the sender follows on this lane."""
+    """The sender opens no more streams on this lane."""
 
 
 class GoAway(msgspec.Struct, frozen=True, array_like=True, tag="goaway"):
-    """The last message of a lane, and why. ``kind`` as in `lane.Fault`."""
+    """The last message of a lane, and its reason. ``kind`` as in `fault.Fault`."""
 
     kind: Literal["lost", "refused", "violation"]
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -113,18 +114,20 @@ class GoAway(msgspec.Struct, frozen=True, array_like=True, tag="goaway"):
 
 
 class Renew(msgspec.Struct, frozen=True, array_like=True, tag="renew"):
-    """The dialler asks for a new certificate in place of the one it showed on this lane.
+    """The dialer asks for a new certificate to replace the one it showed on this lane.
 
-    ``request`` (PEM) is signed by the key that it is to be of. To peers with feature `renew` only.
+    ``request`` (PEM) is signed by the key of the new certificate. Sent only to peers with feature
+    `renew`.
     """
 
     request: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.RENEW_REQUEST_CHARS_MAX)]
 
 
 class Renewed(msgspec.Struct, frozen=True, array_like=True, tag="renewed"):
-    """The acceptor's answer: the certificate, and all CAs that it is to be known by from now on.
+    """The acceptor's answer: the certificate, and all CAs that it can be verified by from now on.
 
-    Both PEM. ``chain`` empty: it gives none, ``reason`` says why; the old one goes on.
+    Both are PEM. ``chain`` empty: the acceptor issues none, ``reason`` says why, and the old
+    certificate stays in use.
     """
 
     chain: Annotated[str, msgspec.Meta(max_length=limits.RENEWED_CHARS_MAX)]
@@ -133,7 +136,7 @@ class Renewed(msgspec.Struct, frozen=True, array_like=True, tag="renewed"):
 
 
 class RenewDue(msgspec.Struct, frozen=True, array_like=True, tag="renew-due"):
-    """The acceptor: what you hold of mine (certificate or CAs) is of the past, ask for another."""
+    """The acceptor: the certificate or CAs that you hold from me are outdated, ask for new ones."""
 
 
 _Own = (
@@ -154,7 +157,7 @@ _UNDECODABLE = (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeDeco
 
 
 class GoAwayFacts(Protocol):
-    """What GOAWAY tells: a `lane.Fault`."""
+    """The contents of GOAWAY: a `fault.Fault`."""
 
     @property
     def code(self) -> str: ...
@@ -165,7 +168,7 @@ class GoAwayFacts(Protocol):
 
 
 def encode(message: Message) -> bytes:
-    """The payload of a CONTROL frame. Raises LocalProtocolError when it does not fit in one."""
+    """The payload of a CONTROL frame. Raises LocalProtocolError if it does not fit in one frame."""
     payload = packed.pack(message)
     if len(payload) > limits.FRAME_PAYLOAD_BYTES_MAX:
         raise LocalProtocolError("message-too-large", f"{len(payload)} bytes")
@@ -173,12 +176,12 @@ def encode(message: Message) -> bytes:
 
 
 def encode_goaway(kind: Literal["lost", "refused", "violation"], facts: GoAwayFacts) -> bytes:
-    """A GOAWAY with its texts cut to what the peer takes."""
+    """A GOAWAY with its texts cut to the lengths that the peer accepts."""
     return encode(GoAway(kind, facts.code[:64], facts.reason[:1024], facts.hint[:1024]))
 
 
 def decode(payload: memoryview, *, ignore_unknown: bool = False) -> Message | None:
-    """The message; None: of a kind not known here. Raises RemoteProtocolError.
+    """The message; None: its kind is not known here. Raises RemoteProtocolError.
 
     ``ignore_unknown``: the peer speaks a newer minor version.
     """
@@ -204,7 +207,7 @@ def decode(payload: memoryview, *, ignore_unknown: bool = False) -> Message | No
 
 
 def _check_version(hello: tuple[object, ...]) -> None:
-    """Raises RemoteProtocolError if a HELLO that we cannot read is of another version."""
+    """Raises RemoteProtocolError if a HELLO that we cannot read has another version."""
     version = hello[1] if len(hello) > 1 else VERSION
     if type(version) is int and version != VERSION:
         raise RemoteProtocolError(
@@ -227,7 +230,7 @@ def decode_open(payload: Buffer) -> OpenRequest:
 
 
 def decode_brought(payload: Buffer) -> BroughtRequest:
-    """As `decode_open`, from another router of this site."""
+    """As `decode_open`, for an OPEN from another router of this site."""
     try:
         return _BROUGHT.decode(payload)
     except _UNDECODABLE as error:

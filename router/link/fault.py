@@ -8,9 +8,8 @@ FaultKind = Literal["lost", "refused", "violation"]
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """Why a lane or a link ended. ``refused``: an end does not want the other; ``violation``: an
-    end broke the protocol; ``lost``: all else. ``hint`` is the operator's next step.
-    """
+    """Why a lane or a link ended. ``refused``: one end does not want the other. ``violation``: one
+    end broke the protocol. ``lost``: everything else. ``hint`` is the operator's next step."""
 
     code: str
     reason: str

@@ -1,8 +1,8 @@
-"""Frames of a lane: the 8-byte header, the kinds and their lengths, and the hot decoder.
+"""Frames of a lane: the 8-byte header, the kinds and their lengths, and the decoder.
 
 A header is two big-endian u32: kind << 24 | payload length, then the stream id. Bit 7 of the kind
-is END: the sender's direction of the stream is complete with this frame. Every payload is in
-docs/design/link-protocol.md.
+is END: this frame completes the sender's direction of the stream. docs/design/link-protocol.md
+describes every payload.
 """
 
 import struct
@@ -24,14 +24,14 @@ WINDOW = 9
 PING = 10
 PONG = 11
 CONTROL = 12
-ANSWER = 13  # Only with END. These two only to who says that it takes them.
+ANSWER = 13  # Only with END. These two kinds go only to peers that take them (feature `answer`).
 ACCEPTED_LATE = 14
 
 END = 0x80
 KIND_MASK = 0x7F
 COUNT_BYTES = 4  # The in-flight count that ends every END frame but OPEN.
 COUNT_UNKNOWN = 0xFFFF_FFFF
-STREAM_ID_MAX = (1 << 30) - 1  # More streams than that: a new lane.
+STREAM_ID_MAX = (1 << 30) - 1  # A lane that has used these ids is replaced.
 
 _HEADER = struct.Struct(">II")
 _COUNT = struct.Struct(">I")
@@ -40,13 +40,13 @@ _COUNTED = struct.Struct(">III")
 HELD_US_MAX = 0xFFFF_FFFF
 _LATE = struct.Struct(">IIII")
 pack_answer = struct.Struct(">IIIIqI").pack
-"""All of an ANSWER that comes before its head: `ANSWER_WORD` + size of head and body, stream,
-count, `HELD_US_MAX` at most, declared length of the body, size of the head."""
+"""An ANSWER before its head: `ANSWER_WORD` + size of head and body, stream, count, microseconds
+since ACCEPTED was due (at most `HELD_US_MAX`), declared length of the body, size of the head."""
 _ANSWER_REST = struct.Struct(">IqI")
 _ANSWER_PREFIX = struct.Struct(">IIqI")
 unpack_answer = _ANSWER_PREFIX.unpack_from
-"""Of an ANSWER: count, microseconds since ACCEPTED was due, declared length of the body, size of
-the head that begins at `ANSWER_PREFIX_BYTES`."""
+"""The fields of an ANSWER: count, microseconds since ACCEPTED was due, declared length of the body,
+size of the head that begins at `ANSWER_PREFIX_BYTES`."""
 ANSWER_PREFIX_BYTES = _ANSWER_PREFIX.size
 ANSWER_WORD = (ANSWER | END) << 24 | ANSWER_PREFIX_BYTES
 _LENGTH_MASK = 0xFF_FFFF
@@ -85,8 +85,8 @@ class LaneViolation(RemoteProtocolError):
 
 
 class FrameStream(Protocol):
-    """Who takes the frames of one open stream. ``payload`` is valid until the call returns, and
-    ``size`` its length."""
+    """Takes the frames of one open stream. ``payload`` is valid until the call returns, and
+    ``size`` is its length."""
 
     def receive_data(self, payload: memoryview, size: int) -> None:
         """DATA without END."""
@@ -98,29 +98,28 @@ class FrameStream(Protocol):
         """Any other frame."""
 
     def handler_failed(self) -> None:
-        """One of these three raised what is being handled now, and no LaneViolation."""
+        """One of these three calls just raised something other than a LaneViolation."""
 
 
 NO_STREAMS: Final[Mapping[int, FrameStream]] = {}
 
 
 class FrameSink(Protocol):
-    """Who takes the frames of no open stream."""
+    """Takes the frames that belong to no open stream."""
 
     def frame(self, kind: int, stream_id: int, payload: memoryview) -> None:
         """One frame, ``kind`` with its END bit. ``payload`` is valid until this returns."""
 
 
 class FrameDecoder:
-    """Hands on each frame of a byte stream, whatever its cuts: to its stream, else to ``sink``.
+    """Delivers each frame of a byte stream, however the bytes are cut: to its stream, else to
+    ``sink``.
 
-    ``streams``: those that are open, by id, as of any moment.
-
-    Payloads are views of the data received; only a frame that a cut divides is copied. Large DATA
-    frames of one stream in a row are told as one, which may be longer than a frame: within data
-    that may be written to, later payloads are moved up to the first. A kind or length out of bounds
-    raises `LaneViolation` as soon as its header is complete: nothing is ever allocated for a
-    claimed length.
+    ``streams`` are the streams open at any moment, by id. Payloads are views of the data received;
+    only a frame that a cut divides is copied. Consecutive large DATA frames of one stream are
+    delivered as one, which may be longer than a frame: in writable data, later payloads are moved
+    up behind the first. A kind or length out of bounds raises `LaneViolation` as soon as its header
+    is complete: nothing is ever allocated for a claimed length.
     """
 
     __slots__ = ("_closed", "_sink", "_streams", "_tail")
@@ -136,7 +135,8 @@ class FrameDecoder:
         self._closed = True
 
     def receive_data(self, data: memoryview) -> None:
-        """Deliver what ``data`` completes. Raises LaneViolation; the decoder is closed then."""
+        """Deliver the frames that ``data`` completes. Raises LaneViolation, which closes the
+        decoder."""
         if self._closed:
             return
         position = self._complete_tail(data) if self._tail else 0
@@ -175,7 +175,8 @@ class FrameDecoder:
             self._tail += data[position:]
 
     def _complete_tail(self, data: memoryview) -> int:
-        """Add what the divided frame lacks, deliver it if complete; the bytes used."""
+        """Add the missing bytes of the divided frame and deliver it if complete; returns the bytes
+        used."""
         tail = self._tail
         used = 0
         if len(tail) < 8:
@@ -205,10 +206,10 @@ class FrameDecoder:
 
 
 def _gathered(data: memoryview, position: int, stream_id: int) -> tuple[int, int]:
-    """Move the payloads of large DATA frames that begin at ``position`` up to where a payload ends.
+    """Join the payloads of large DATA frames from ``position`` on to the payload that ends there.
 
-    Where the last payload ends then, and the next frame begins. Who takes bytes by the hundred
-    thousand pays for each call of the system: moving them within the cache costs less.
+    Returns the end of the joined payload and the start of the next frame. Each delivery costs a
+    system call: for hundreds of kilobytes, moving them within the cache is cheaper.
     """
     end, size = position, len(data)
     while size - position >= 8:
@@ -231,30 +232,30 @@ def header(kind: int, length: int, stream_id: int) -> bytes:
 
 
 def encode(kind: int, stream_id: int, payload: bytes = b"") -> bytes:
-    """A whole frame in one piece, for the small ones."""
+    """A whole small frame in one piece."""
     return _HEADER.pack(kind << 24 | len(payload), stream_id) + payload
 
 
 def encode_counted(kind: int, stream_id: int, count: int) -> bytes:
-    """A whole frame whose payload is an in-flight count; negative: not told."""
+    """A whole frame whose payload is an in-flight count; negative: not known."""
     if not 0 <= count < COUNT_UNKNOWN:
         count = COUNT_UNKNOWN
     return _COUNTED.pack(kind << 24 | COUNT_BYTES, stream_id, count)
 
 
 def encode_count(count: int) -> bytes:
-    """An in-flight count; negative: not told."""
+    """An in-flight count; negative: not known."""
     return _COUNT.pack(count if 0 <= count < COUNT_UNKNOWN else COUNT_UNKNOWN)
 
 
 def decode_count(payload: memoryview, offset: int = 0) -> int:
-    """The in-flight count at ``offset``; -1: not told."""
+    """The in-flight count at ``offset``; -1: not known."""
     count: int = _COUNT.unpack_from(payload, offset)[0]
     return -1 if count == COUNT_UNKNOWN else count
 
 
 def encode_accepted(stream_id: int, count: int, held_s: float) -> bytes:
-    """ACCEPTED that was due ``held_s`` ago."""
+    """An ACCEPTED that was due ``held_s`` ago."""
     word = ACCEPTED_LATE << 24 | 2 * COUNT_BYTES
     held_us = int(held_s * 1e6)
     if held_us > HELD_US_MAX:
@@ -270,5 +271,6 @@ def decode_held(payload: memoryview) -> float:
 
 
 def answer_rest(held_us: int, body_bytes: int, head: bytes) -> bytes:
-    """The payload of an ANSWER without its count and body. ``held_us``: since ACCEPTED was due."""
+    """The payload of an ANSWER without its count and body. ``held_us``: time since ACCEPTED was
+    due."""
     return _ANSWER_REST.pack(held_us, body_bytes, len(head)) + head

@@ -1,4 +1,4 @@
-"""Streams that neighbours open here: each ends here, goes on to the next link, or is refused."""
+"""Streams that neighbors open here: each ends here, goes on to the next link, or is refused."""
 
 from collections.abc import Mapping
 
@@ -36,23 +36,23 @@ class OfferedStreams:
         *,
         fills_paths: bool,
     ) -> None:
-        """``here``, ``site``: our own ids; ``known``: adjacent routers now; ``opener``: where a
-        stream goes on; ``fills_paths``: what edges leave to us, which an edge does for nobody:
-        nothing passes through it."""
+        """``here``, ``site``: our own ids; ``known``: adjacent routers now; ``opener``: opens a
+        stream on the next link. ``fills_paths``: complete the paths that edges leave open; an edge
+        does not, since nothing passes through it."""
         self._stopped = False
         self._here, self._site = here, site
-        self._alone = (here,)  # The path of what ends here.
+        self._alone = (here,)  # The path of a stream that ends here.
         self._owner = owner
         self._known = known
         self._opener = opener
         self._fills_paths = fills_paths
 
     def stop(self) -> None:
-        """This site stops: from now on none is taken."""
+        """This site stops: refuse all streams from now on."""
         self._stopped = True
 
     def take(self, session: LinkSession, stream: OfferedStream, body: bytes) -> None:
-        """Refuse ``stream``, which came over ``session`` by an OPEN of ``body``, or say where it
+        """Refuse ``stream``, which came over ``session`` by an OPEN of ``body``, or set where it
         leads.
 
         Raises RemoteProtocolError.
@@ -71,20 +71,20 @@ class OfferedStreams:
                 return
         decode = control.decode_brought if came_from.is_sibling else control.decode_open
         request = decode(body)
-        ingress = request.ingress  # It would be shown, counted and queued by.
+        ingress = request.ingress  # Used for display, counters and queueing, so it must be valid.
         if ingress != came_from.site and not is_site_id(ingress):
             stream.refuse("not-allowed", -1)
             return
         if ingress == self._site and not self._may_be_ours(came_from, request):
             stream.refuse("no-route", -1)  # One of our own that has just started waits for ours.
             return
-        if is_plain and request.path == self._alone:  # What is below would find the same.
+        if is_plain and request.path == self._alone:  # The checks below would find the same.
             self._owner.stream_offered(stream, request, body)
             return
         if not judge_path(request.path, self._here, stream.neighbour):
             stream.refuse("not-allowed", -1)
             return
-        if self._stopped:  # It crossed our DRAIN: nothing of it was touched.
+        if self._stopped:  # It crossed our DRAIN: no byte of it reached a target.
             stream.refuse("draining" if len(request.path) == 1 else "no-route", -1)
             return
         onward = self._whole(stream.neighbour, request)
@@ -100,19 +100,20 @@ class OfferedStreams:
             relay(stream, self._for_next(came_from, onward), self._opener)
 
     def _for_next(self, came_from: Neighbour, request: OpenRequest) -> OpenRequest:
-        """``request``, with the site that it came from if another router of ours is next: that one
-        counts by neighbors what it serves."""
+        """``request``, with the site it came from if the next router is one of our own site: that
+        router counts what it serves by neighbor."""
         following = self._known.get(request.path[1])
         if came_from.is_sibling or following is None or not following.neighbour.is_sibling:
             return request
         return brought(request, came_from.site)
 
     def _may_be_ours(self, came_from: Neighbour, request: OpenRequest) -> bool:
-        """Our own id would get it past our rules, and into the line of our own routers."""
+        """Whether a request may carry our own site id, which would pass our rules and join the line
+        of our own routers."""
         return came_from.is_sibling or self._owner.may_bring_ours(came_from, request)
 
     def _may_pass(self, session: LinkSession, request: OpenRequest) -> bool:
-        """What the owner says, where a link to an edge or on terms is on the way."""
+        """Ask the owner if a link on the way leads to an edge or has terms."""
         came_from = session.neighbour
         assert came_from is not None, "streams come over links that are up"
         following = self._known.get(request.path[1]) if len(request.path) > 1 else None

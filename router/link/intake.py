@@ -1,6 +1,6 @@
-"""How many bytes a neighbor may have this router decode: of LSAs, of other messages.
+"""Byte budgets for decoding messages from a neighbor: one for LSAs, one for other messages.
 
-A site has one rate over all its links, and so have all sites that one token let in.
+A site has one rate over all its links, and so do all sites that one token let in.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from router.model import limits
 
 
 class HolderIntake:
-    """A budget of bytes for each holder (`Neighbour.holder`), however many links it has here.
+    """A byte budget for each holder (`Neighbour.holder`), however many links it has here.
 
-    ``message_bytes``: what a message counts beside its own.
+    ``message_bytes``: charged for each message in addition to its size.
     """
 
     __slots__ = ("_burst_s", "_message_bytes", "_paid_at", "_per_s")
@@ -24,13 +24,14 @@ class HolderIntake:
         self._per_s, self._message_bytes = per_s, message_bytes
         self._burst_s = burst_bytes / per_s
         self._paid_at: dict[str | bytes, float] = {}
-        """When all that was read of a holder is paid for."""
+        """When everything read from a holder will be paid for."""
 
     def late_s(self, holder: str | bytes, size_bytes: int, now: float) -> float:
-        """How long ``holder`` is above its budget, now that ``size_bytes`` came of it; 0: not.
+        """Seconds by which ``holder`` exceeds its budget, after ``size_bytes`` from it; 0: it does
+        not.
 
-        Infinite: it is far above. Then this message costs it nothing: it is not to be read.
-        ``holder`` may be a link's session, of a neighbour that has not proved which it is.
+        Infinite: it exceeds it by far. Such a message is not charged and must not be read.
+        ``holder`` may be the session of a link whose neighbor has not proved its identity.
         """
         paid_at = self._paid_at.get(holder)
         if paid_at is None or paid_at < now:
@@ -49,7 +50,7 @@ class HolderIntake:
 
 
 def lsa_intake() -> HolderIntake:
-    """Of LSAs, before they are decoded."""
+    """The budget for LSAs, before they are decoded."""
     return HolderIntake(
         limits.LSA_INTAKE_BYTES_PER_S,
         limits.LSA_INTAKE_BURST_BYTES,
@@ -58,7 +59,7 @@ def lsa_intake() -> HolderIntake:
 
 
 def control_intake() -> HolderIntake:
-    """Of control messages, an LSA in one apart."""
+    """The budget for control messages, without the LSA in one."""
     return HolderIntake(
         limits.CONTROL_INTAKE_BYTES_PER_S,
         limits.CONTROL_INTAKE_BURST_BYTES,
@@ -67,7 +68,7 @@ def control_intake() -> HolderIntake:
 
 
 class LinkIntake:
-    """Of all links of a router: a lane that brings too much rests."""
+    """The intake of all links of a router: a lane that brings too much pauses."""
 
     __slots__ = ("_control", "_lsas", "_now")
 
@@ -88,7 +89,7 @@ class LinkIntake:
             lane.misbehaved()
 
     def takes_lsa(self, session: LinkSession, neighbour: Neighbour, size_bytes: int) -> bool:
-        """An LSA came from ``neighbour``; False: it is not to be read."""
+        """Charge an LSA from ``neighbour``; False: it must not be read."""
         late_s = self._lsas.late_s(neighbour.holder, size_bytes, self._now())
         if late_s:
             session.lanes.rest(min(late_s, limits.INTAKE_REST_S_MAX))

@@ -1,4 +1,4 @@
-"""Certificates of links: renewed over them, and links that end with theirs."""
+"""Renewal of link certificates over the links, and the end of links whose certificate is over."""
 
 from collections.abc import Callable, Collection
 
@@ -12,7 +12,8 @@ from router.model.ids import SiteId
 
 
 class LinkRenewals:
-    """Of all links of a router; what is issued, and believed, is `trust`'s."""
+    """Renewals on all links of a router. Issuing certificates and trusting them is `trust`'s
+    business."""
 
     __slots__ = ("_accepted", "_asked", "_dialled", "_due")
 
@@ -22,19 +23,19 @@ class LinkRenewals:
         self._asked: AskedForRenewal = refuse_renewal
         self._due: Callable[[str], None] = lambda name: None
 
-    # Of links that we dial.
+    # Links that we dial.
 
     def follow_renewals(self, due: Callable[[str], None]) -> None:
-        """``due`` is told of each link of ours whose neighbour wants us to renew what we hold of
-        it."""
+        """Call ``due`` with the name of each link of ours whose neighbor asks us to renew its
+        certificate."""
         self._due = due
 
     def ask_renewal(self, name: str, request: str, answered: Answer) -> bool:
-        """Ask the neighbour of link ``name`` for another certificate, of the key of ``request``.
+        """Ask the neighbor of link ``name`` for another certificate, for the key of ``request``.
 
-        False: the link is not up, its neighbour renews nothing, or one was asked for already.
-        ``answered`` hears the answer, or None when none came. `Links.set_links` with the new
-        certificate then replaces the link's lanes, and no stream is lost.
+        False: the link is down, its neighbor renews nothing, or a request is pending. ``answered``
+        gets the answer, or None when none came. `Links.set_links` with the new certificate then
+        replaces the link's lanes, and no stream is lost.
         """
         link = self._dialled.wanted.get(name)
         session = link.session if link is not None else None
@@ -42,37 +43,38 @@ class LinkRenewals:
         return renewals is not None and renewals.ask(request, answered)
 
     def succeed_where(self, is_old: Callable[[bytes], bool]) -> None:
-        """Replace without loss the lanes of the links that we dial whose acceptor showed an old
+        """Replace without loss the lanes of links that we dial if their acceptor showed an old
         certificate (DER)."""
         self._dialled.succeed_where(is_old)
 
-    # Of links that other sites dialled.
+    # Links that other sites dialed.
 
     def renew_by(self, asked: AskedForRenewal) -> None:
-        """``asked`` for a certificate: by whom, with which one (DER), by what request, and the way
-        back for the answer, now or later."""
+        """Call ``asked`` when a dialer asks for a certificate: with the dialer, its present
+        certificate (DER), its request, and a callback for the answer, now or later."""
         self._asked = asked
 
     def diallers(self) -> list[tuple[Neighbour, bool]]:
-        """Who dialled the links that are up here, and whether it takes other certificates."""
+        """The dialers of the links that are up here, and whether each can renew its certificate."""
         return self._accepted.diallers()
 
     def tell_renewal_due(self, whom: Callable[[Neighbour], bool]) -> int:
-        """Have these diallers ask for another certificate soon; how many were told.
+        """Ask these dialers to request another certificate soon; returns how many were asked.
 
-        Those that are not linked, or do not know how, are not told: they hear when they come.
+        Dialers that are not linked or cannot renew are not asked: they learn it when they connect.
         """
         return self._accepted.tell_renewal_due(whom)
 
     def end_outlived(self, is_over: Callable[[bytes], bool], fault: Fault) -> frozenset[SiteId]:
-        """End the links whose dialler's certificate (DER) is over; the sites put out by it.
+        """End the links whose dialer's certificate (DER) is over; returns the sites that this cut
+        off.
 
-        Not those of neighbours that do not know how to renew it.
+        Links of neighbors that cannot renew their certificate stay.
         """
         return self._put_out(self._accepted.end_outlived(is_over, fault))
 
     def drop_incoming(self, reason: str) -> frozenset[SiteId]:
-        """Abort all links that other sites dialled here, in this turn; the sites put out by it."""
+        """Abort all links that other sites dialed here, in this turn; returns the sites cut off."""
         return self._put_out(self._accepted.drop(Fault("revoked", reason, kind="refused")))
 
     def _put_out(self, ended: Collection[LinkSession]) -> frozenset[SiteId]:
@@ -85,12 +87,12 @@ class LinkRenewals:
     # SessionOwner.
 
     def session_renewal(self, session: LinkSession, request: str, answer: Answer) -> None:
-        """The dialler of an incoming link asks."""
+        """The dialer of an incoming link asks for a certificate."""
         assert session.neighbour is not None
         self._asked(session.neighbour, session.leaves[1], request, answer)
 
     def session_renewal_due(self, session: LinkSession) -> None:
-        """The acceptor of a link of ours says so."""
+        """The acceptor of a link of ours asks us to renew."""
         link = self._dialled.link_of(session)
         if link is not None and self._dialled.wanted.get(link.name) is link:
             self._due(link.name)

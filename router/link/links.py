@@ -56,9 +56,9 @@ class Links:
         place: str = "",
         restored: int = 0,
     ) -> None:
-        """``is_edge``: no stream passes through, and each neighbour must serve edges. ``born``:
-        the epoch that this process began with; ``place``: where it runs, for people;
-        ``restored``: when its state came out of a backup, Unix seconds, 0: never."""
+        """``is_edge``: no stream passes through, and each neighbor must serve edges. ``born``: the
+        epoch that this process began with. ``place``: human-readable location of the process.
+        ``restored``: when its state was restored from a backup, Unix seconds, 0: never."""
         self._drain_grace_s = limits.DRAIN_GRACE_S
         self._dialled_changed: Callable[[str, LinkState], None] = lambda name, state: None
         self._network = network
@@ -88,7 +88,7 @@ class Links:
         self.session_renewal = renewals.session_renewal
         self.session_renewal_due = renewals.session_renewal_due
         self.adjacencies = Adjacencies(owner)
-        """Who is at the other end of links that are up."""
+        """The neighbors of links that are up."""
         self._known = self.adjacencies.known
         self._admission = PeerAdmission(
             owner, network.now, self._known, self._accepted.up, self._shares
@@ -96,7 +96,7 @@ class Links:
         self._offered = OfferedStreams(
             identity.router, identity.site, owner, self._known, self, fills_paths=not is_edge
         )
-        self.session_stream = self._offered.take  # Each OPEN comes by here: no call more.
+        self.session_stream = self._offered.take  # Each OPEN passes here: no extra call.
         self._intake = LinkIntake(network.now)
         self.session_read = self._intake.session_read
         self._changed: dict[str, None] = {}
@@ -104,43 +104,43 @@ class Links:
         self.departure = Departure(identity.name)
         """How far this router is in leaving its neighbors."""
 
-    # What `node` does.
+    # Called by `node`.
 
     def set_links(
         self, outgoing: Mapping[str, OutgoingSpec], kept: Mapping[str, Fault] = NO_LINKS
     ) -> None:
-        """Dial exactly these from now on; what is up to others drains.
+        """Dial exactly these links from now on; links that are up to other places drain.
 
         A new cost or credential does not reconnect. Where a link leads elsewhere now, the new way
-        is dialled while the old one drains. ``kept``: links that are configured and not dialled
-        now, and why; others were deleted.
+        is dialed while the old one drains. ``kept``: links that are configured but not dialed now,
+        and why; links in neither mapping were deleted.
         """
         if self.departure.stage is CLOSED:
             return
         self._dialled.set_links(outgoing, kept, self._network.now() + self._drain_grace_s)
 
     def follow_dialled(self, changed: Callable[[str, LinkState], None]) -> None:
-        """``changed`` is told of each link of ours that may be in another state now, and in
-        which."""
+        """Call ``changed`` with each link of ours whose state may have changed, and with its
+        state."""
         self._dialled_changed = changed
 
     def remember_down(self, since: Mapping[str, float]) -> None:
-        """Links that were down before this router was started, by name: monotonic seconds. Those
-        that the first `set_links` names are down since then, until they are up."""
+        """Links that were down before this router started, by name: monotonic seconds. Those that
+        the first `set_links` names are down since then, until they are up."""
         self._dialled.remember_down(since)
 
     def set_drain_grace(self, grace_s: float) -> None:
-        """A link that is deleted from now on waits so long for its streams."""
+        """Set how long a link that is deleted from now on waits for its streams."""
         self._drain_grace_s = grace_s
 
     def retry_all(self) -> None:
-        """Dial every link that waits at once: what kept them from coming up may be over."""
+        """Dial every waiting link at once: the reason for its failure may be gone."""
         self._dialled.retry_all()
 
     def acceptor(
         self, certificate: Callable[[], bytes]
     ) -> Callable[[Connection], ConnectionHandler | None]:
-        """What a listener calls for each connection. ``certificate``: its leaf now, DER."""
+        """The callback of a listener for each connection. ``certificate``: its leaf now, DER."""
         return lambda connection: self._accepted.accept(connection, certificate())
 
     def open_stream(
@@ -161,11 +161,11 @@ class Links:
 
     @property
     def adjacent(self) -> dict[RouterId, int]:
-        """Routers that links are up to, with the cost in force."""
+        """Routers with links that are up, with the cost in force."""
         return {router: found.cost for router, found in self._known.items() if found.is_told}
 
     def send(self, router: RouterId, message: RoutingMessage) -> bool:
-        """Over the cheapest link to ``router``; False: there is none."""
+        """Send over the cheapest link to ``router``; False: there is none."""
         adjacency = self._known.get(router)
         if adjacency is None:
             return False
@@ -173,13 +173,14 @@ class Links:
         return True
 
     def misbehaved(self, router: RouterId) -> None:
-        """``router`` sent what no honest router sends or passes on: its links bear only so many."""
+        """Count a message that no honest router sends or passes on: too many end its links."""
         adjacency = self._known.get(router)
         for session in list(adjacency.sessions) if adjacency is not None else ():
             session.lanes.misbehaved()
 
     def drop(self, whom: SiteId | Callable[[Neighbour], bool], reason: str) -> int:
-        """Abort all lanes of these neighbours in this turn; how many links. For revocation."""
+        """Abort all lanes of these neighbors in this turn; returns how many links. For
+        revocation."""
         dropped = 0
 
         def is_meant(neighbour: Neighbour) -> bool:
@@ -194,25 +195,26 @@ class Links:
 
     @property
     def streams(self) -> int:
-        """Open on all lanes, those in transit twice."""
+        """Streams open on all lanes; a stream in transit counts twice."""
         return sum(session.lanes.stream_count for session in self._sessions())
 
     @property
     def buffered_bytes(self) -> int:
-        """Held for all streams: unsent, or received and not yet credited."""
+        """Bytes held for all streams: unsent, or received and not yet credited."""
         return self._process.held_bytes
 
     def set_buffered_mark(self, mark_bytes: int) -> None:
-        """Hold at most about this much for all streams; beyond it the longest stalled are reset."""
+        """Hold at most about this many bytes for all streams; beyond it the longest stalled are
+        reset."""
         self._process.set_mark(mark_bytes)
 
     def drop_slowest(self, size_bytes: int) -> int:
-        """Reset the streams stalled longest, until ``size_bytes`` are free; how many."""
+        """Reset the streams stalled longest, until ``size_bytes`` are free; returns how many."""
         return self._process.reset_stalled(size_bytes)
 
     def status(self) -> list[LinkStatus]:
-        """All links to other sites, by name: those configured, incoming ones that are up, and
-        those that were lost in the last minutes."""
+        """All links to other sites, by name: configured links, incoming ones that are up, and those
+        lost in the last minutes."""
         accepted = self._accepted
         lost = accepted.lost.lines(accepted.up, self._owner.linked_elsewhere)
         return listed(self._dialled.wanted.values(), self._dialled.leaving, accepted.up, lost)
@@ -223,9 +225,9 @@ class Links:
         return [outgoing_status(link) for link in wanted if link.spec.is_sibling]
 
     def drain(self) -> None:
-        """This site stops: neighbours shall open no more streams here; those open go on.
+        """This site stops: neighbors should open no more streams here; open streams go on.
 
-        OPENs that cross that are refused. Streams of this site are opened until `finish`.
+        OPENs that cross this message are refused. This site still opens streams until `finish`.
         """
         self.departure.leave_others(self.adjacencies.staying_siblings)
         self.departure.drain()
@@ -234,11 +236,11 @@ class Links:
             session.drain(self.departure.farewell, wholly=False)
 
     def finish(self, done: Callable[[], None]) -> None:
-        """After `drain`: nothing more is opened here either, and links are dialled no more.
+        """After `drain`: open nothing more here either, and dial no more links.
 
-        Each link goes with its last stream; ``done`` comes once all have, never from in here. Who
-        is in the middle of a handshake may take it for done and have opened streams: it is let in
-        to be refused, or late.
+        Each link ends with its last stream; ``done`` is called once all have, never from within
+        this call. A neighbor in the middle of a handshake may think it done and have opened
+        streams: it is let in, to be refused or to come too late.
         """
         self.departure.finish(done)
         self._dialled.drain(self.departure.farewell)
@@ -247,7 +249,7 @@ class Links:
         self._ask_turn()
 
     def close(self) -> None:
-        """Say goodbye on all links, dial and accept no more."""
+        """Close all links with a goodbye, and dial and accept no more."""
         self.departure.close()
         fault = self.departure.farewell
         self._dialled.stop(fault)
@@ -264,17 +266,18 @@ class Links:
 
     @property
     def refused_as_copy(self) -> str:
-        """Why a neighbour does not take us, which has a router of our identity; or empty."""
+        """Why a neighbor refuses us as a copy: it has a router with our identity. Empty: none
+        does."""
         wanted = self._dialled.wanted.values()
         found = (link.error for link in wanted if link.error_code == "copy")
         return next(found, "")
 
     @property
     def copies_kept_out(self) -> list[str]:
-        """A sentence for each neighbour whose identity has a second place, kept out here."""
+        """A sentence for each neighbor whose identity has a second place, kept out here."""
         return self._admission.copies_kept_out
 
-    # Sessions, dialled and accepted.
+    # Sessions, dialed and accepted.
 
     def _new_session(self, config: SessionConfig, abilities: Abilities) -> LinkSession:
         return LinkSession(
@@ -290,7 +293,7 @@ class Links:
         )
 
     def _link_changed(self, name: str) -> None:
-        """Tell the owner of link ``name`` at the turn's end, once."""
+        """Report a change of link ``name`` to the owner at the turn's end, once."""
         self._changed[name] = None
         self._ask_turn()
 
@@ -303,11 +306,11 @@ class Links:
         return self._admission.judge(session, certificate, neighbour)
 
     def end_copies(self) -> None:
-        """End the links of copies whose originals are known of by now, wherever they are."""
+        """End the links of copies whose originals are known by now, wherever these are."""
         self._admission.end_copies()
 
     def session_up(self, session: LinkSession) -> None:
-        """An adjacency, or one more link to it."""
+        """An adjacency came up, or another link of it."""
         neighbour = session.neighbour
         assert neighbour is not None
         replaced = None
@@ -328,11 +331,12 @@ class Links:
         self.departure.joined_by(session)
 
     def session_cost(self, session: LinkSession) -> None:
-        """The neighbour that dialled it changed the cost."""
+        """The neighbor that dialed the link changed its cost."""
         self.session_changed(session)
 
     def session_message(self, session: LinkSession, message: RoutingMessage) -> None:
-        """For routing. An LSA that is not passed on comes again: nobody acknowledges it."""
+        """Pass a message to routing. An LSA dropped here comes again, since it is not
+        acknowledged."""
         neighbour = session.neighbour
         assert neighbour is not None
         if (
@@ -344,7 +348,7 @@ class Links:
         self._owner.routing_message(neighbour.router, message)
 
     def session_changed(self, session: LinkSession) -> None:
-        """Its lanes or its cost."""
+        """The lanes or the cost of a session changed."""
         link = self._dialled.link_of(session)
         if link is not None and link.is_to_succeed(session):
             if not link.next_changed():
@@ -359,7 +363,7 @@ class Links:
         self._ask_turn()
 
     def session_draining(self, session: LinkSession) -> None:
-        """With the last link that stays the adjacency leaves the routes."""
+        """The adjacency leaves the routes with the last link that stays."""
         neighbour = session.neighbour
         if neighbour is not None and neighbour.is_sibling:
             self._sibling_drains(neighbour.router)
@@ -372,7 +376,7 @@ class Links:
             self._owner.heard_again(session.neighbour.router, silent_s)
 
     def session_down(self, session: LinkSession, fault: Fault) -> None:
-        """Over. With the last link the adjacency goes."""
+        """A session is over. The adjacency goes with the last link."""
         name = self._accepted.went_down(session, fault)
         if name is not None:
             self._link_changed(name)
@@ -385,8 +389,8 @@ class Links:
     # Helpers.
 
     def _sibling_drains(self, router: RouterId) -> None:
-        """Say of links that have not ended yet that the site stops, if that was the last router of
-        it to stay."""
+        """If the last remaining router of this site stops, say so on all links that have not ended
+        yet."""
         if self.adjacencies.leaves(router) and self.departure.other_leaves(router):
             for session in self._sessions():
                 session.draining.reword(self.departure.farewell)
@@ -400,7 +404,7 @@ class Links:
             self._network.at_turn_end(self._turn_end)
 
     def _turn_end(self) -> None:
-        """Costs in force and changed links are told once a turn."""
+        """Report costs in force and changed links once a turn."""
         self._turn_asked = False
         self.adjacencies.tell_costs()
         changed, self._changed = self._changed, {}

@@ -1,4 +1,4 @@
-"""Who is at the ends of a link."""
+"""The router at the other end of a link."""
 
 import msgspec
 
@@ -7,20 +7,21 @@ from router.model.rights.sharing import FREE, Terms
 
 
 class LinkLeave(msgspec.Struct, frozen=True):
-    """How a site was let in here: on which terms, and by which token; empty: by none."""
+    """How a site was let in here: on which terms, and by which token; empty: without a token."""
 
     terms: Terms = FREE
     token: str = ""
 
 
 class Neighbour(msgspec.Struct, frozen=True):
-    """Who is at the other end, proven by its identity key.
+    """The router at the other end of a link, proven by its identity key.
 
-    ``is_edge``: it is told a table instead of LSAs, and names destinations instead of paths.
-    ``is_sibling``: another router of our own site; ``tells_shares``: and one that says how it
-    divides. ``judges``: it keeps from an edge the streams of sites that the edge does not offer its
-    service to. ``compares``: it knows digests of databases. ``terms``: on which its site was let in
-    here. ``token``: by which one; empty: by none, as where this site dials.
+    ``is_edge``: it gets a table instead of LSAs, and names destinations instead of paths.
+    ``is_sibling``: another router of our own site. ``tells_shares``: a sibling that reports its
+    shares. ``judges``: it withholds from an edge the streams of sites that the edge does not offer
+    its service to. ``compares``: it knows digests of databases. ``terms``: the terms on which its
+    site was let in here. ``token``: the token that let it in; empty: none, as where this site
+    dials.
     """
 
     router: RouterId
@@ -37,11 +38,11 @@ class Neighbour(msgspec.Struct, frozen=True):
 
     @property
     def holder(self) -> str:
-        """Whose rates bound what it says: the token that let it in, else its site. Each router of
-        our own site has separate ones."""
+        """The holder whose rates bound its messages: the token that let it in, else its site. Each
+        router of our own site has separate rates."""
         return self.router if self.is_sibling else self.token or self.site
 
     @property
     def is_plain(self) -> bool:
-        """Streams from and to it are no business of ours on their way."""
+        """Streams from and to it need no check by us on their way."""
         return self.terms is FREE and not self.is_edge

@@ -1,4 +1,4 @@
-"""What routers say to each other on a link about routes and loads."""
+"""Messages between routers on a link about routes and loads."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ class LsaMessage(msgspec.Struct, frozen=True, array_like=True, tag="lsa"):
 
 
 class DigestMessage(msgspec.Struct, frozen=True, array_like=True, tag="digest"):
-    """What the sender's link-state database holds, in hashes. To peers with feature `digest`."""
+    """Hashes of the sender's link-state database. Sent only to peers with feature `digest`."""
 
     digest: Annotated[bytes, msgspec.Meta(max_length=8 * limits.DIGEST_BUCKETS_MAX)]
     wants_answer: bool
@@ -31,4 +31,5 @@ class LoadMessage(msgspec.Struct, frozen=True, array_like=True, tag="load"):
 
 
 RoutingMessage = LsaMessage | LsaAck | DigestMessage | LoadMessage | EdgeMessage | SharesMessage
-"""Control messages that links carry for others. Their own (HELLO, PING, …) stay inside."""
+"""Control messages that links carry for others. Messages of the links (HELLO, PING, …) stay
+inside."""

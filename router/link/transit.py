@@ -1,8 +1,8 @@
 """Streams that only pass through: an OPEN whose path goes on is opened on the next link.
 
 The two halves relay frame by frame. Credit is hop by hop: a half whose other end is full is paused,
-so each hop holds at most its window. What a half loses, the other is reset with; a lost link reads
-``cancelled`` towards the egress and ``link-lost`` towards the ingress.
+so each hop holds at most its window. A half that is lost resets the other with its cause; a lost
+link reads ``cancelled`` towards the egress and ``link-lost`` towards the ingress.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from router.model import limits
 from router.model.ids import RouterId, SiteId
 
 EDGE_PATH_ROUTERS = 2
-"""What an edge names: its neighbour, and where it wants to go."""
+"""The routers in an edge's path: its neighbor, and its destination."""
 
 
 def judge_path(path: tuple[RouterId, ...], here: RouterId, came_from: RouterId) -> bool:
@@ -43,7 +43,7 @@ def fill_path(
     edge: RouterId,
     path_to: Callable[[OpenRequest], tuple[RouterId, ...] | None],
 ) -> OpenRequest | Refusal:
-    """The OPEN of an ``edge``, with the path that leads to where it wants to go."""
+    """The OPEN of an ``edge``, with the whole path to its destination."""
     if len(request.path) != EDGE_PATH_ROUTERS:
         return "not-allowed"
     path = path_to(request)
@@ -53,7 +53,7 @@ def fill_path(
 
 
 def brought(request: OpenRequest, neighbour: SiteId) -> BroughtRequest:
-    """``request`` of site ``neighbour``, as it goes on to another router of this site."""
+    """``request`` from site ``neighbour``, as it goes on to another router of this site."""
     return BroughtRequest(**msgspec.structs.asdict(request) | {"brought_by": neighbour})
 
 
@@ -70,7 +70,7 @@ def relay(inbound: OfferedStream, request: OpenRequest, opener: StreamOpener) ->
 
 
 class _Onward:
-    """Passes on what the ingress sends. Calls to a stream that is over are dropped by it."""
+    """Passes on what the ingress sends. A stream that is over drops these calls."""
 
     __slots__ = ("_outbound",)
 
@@ -96,7 +96,7 @@ class _Onward:
 
 
 class _Back:
-    """Passes back what the egress says. An older neighbour gets a whole answer in parts."""
+    """Passes back what the egress sends. An older neighbor gets a whole answer in parts."""
 
     __slots__ = ("_inbound", "outbound")
 
@@ -109,7 +109,7 @@ class _Back:
         self._inbound.accept(in_flight, self.outbound.held_s)
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
-        """By the egress, or a router before it."""
+        """Refused by the egress, or by a router before it."""
         self._inbound.refuse(reason, in_flight)
 
     def head(self, head: bytes, body_bytes: int, ended: bool) -> None:

@@ -1,1 +1,1 @@
-"""A link from its first byte to its end: dialling, accepting, handshake, renewal, liveness."""
+"""A link from its first byte to its end: dialing, accepting, handshake, renewal, liveness."""

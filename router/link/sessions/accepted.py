@@ -1,4 +1,4 @@
-"""Links that neighbours dialled: from the doorway to their end, with the names they go by here."""
+"""Links that neighbors dialed: from the doorway to their end, with the names they have here."""
 
 from collections.abc import Callable, Collection
 
@@ -20,7 +20,7 @@ ALPN = "spillway/1"
 
 
 class AcceptedLinks:
-    """Owns accepted lanes until they are of a link, and which accepted links are up."""
+    """Owns accepted lanes until they join a link, and records which accepted links are up."""
 
     def __init__(
         self,
@@ -30,8 +30,8 @@ class AcceptedLinks:
         new_session: Callable[[SessionConfig], LinkSession],
         refused: Callable[[str, Fault], None],
     ) -> None:
-        """``refused`` is told of each lane that made no link: who it was, and why."""
-        self.up: dict[LinkSession, str] = {}  # With the name it is shown by.
+        """``refused`` is called for each lane that made no link, with the peer and the reason."""
+        self.up: dict[LinkSession, str] = {}  # With the name that shows it.
         self.handshaking: set[LinkSession] = set()  # Accepted and not up yet.
         self.lost = LostLinks(timers.now)
         self._timers = timers
@@ -43,7 +43,7 @@ class AcceptedLinks:
         self._closed = False
 
     def accept(self, connection: Connection, certificate: bytes) -> ConnectionHandler | None:
-        """For a listener, which showed our leaf ``certificate`` (DER)."""
+        """Accept ``connection`` for a listener, which showed our leaf ``certificate`` (DER)."""
         waiting = len(self._doorways) + len(self.handshaking)
         if self._closed or waiting >= limits.LINK_HANDSHAKES_MAX:
             return None
@@ -64,7 +64,7 @@ class AcceptedLinks:
     # DoorwayOwner.
 
     def hello_arrived(self, lane: LaneMux, payload: memoryview, certificate: bytes) -> None:
-        """A control lane: the neighbour dials a link."""
+        """A control lane: the neighbor dials a link."""
         session = self._new_session(SessionConfig("acceptor", "", limits.COST_MIN, certificate))
         self.handshaking.add(session)
         session.start(lane)
@@ -79,22 +79,23 @@ class AcceptedLinks:
         raise HandshakeRejected("wrong-router", "no such link is up at this router")
 
     def doorway_left(self, doorway: Doorway, fault: Fault | None = None) -> None:
-        """It is known what the lane is, or it is gone."""
+        """The lane's kind is known, or the lane is gone."""
         self._doorways.discard(doorway)
         if fault is not None and not self._closed:
             self._refused(str(doorway.lane.connection.peer), fault)
 
-    # What happens to sessions.
+    # Events of sessions.
 
     def came_up(self, session: LinkSession, taken: Collection[str]) -> LinkSession | None:
-        """It gets a name that is none of ``taken``. The link that it was dialled anew for, if any:
-        the neighbour knows that one to be dead."""
+        """Name the link that came up, with none of the names ``taken``. Returns the link that it
+        replaces, if any: the neighbor that dialed again knows that one to be dead."""
         neighbour = session.neighbour
         assert neighbour is not None
         self.handshaking.discard(session)
         known = self._same_links(session, neighbour)
         replaced = next((one for one in known if not one.draining.is_draining), None)
-        named = [self.up[one] for one in known]  # One that drains has been succeeded, or is now.
+        # A draining one has a successor already, or gets it now.
+        named = [self.up[one] for one in known]
         before = self.lost.came_up(session, neighbour)
         self.up[session] = named[0] if named else self._free_name(before, neighbour.name, taken)
         if (
@@ -103,11 +104,11 @@ class AcceptedLinks:
             and replaced.leaves != session.leaves
         ):
             session.up_at = replaced.up_at  # The link goes on.
-            return None  # Alive: its dialler drains it now.
+            return None  # Alive: its dialer drains it now.
         return replaced
 
     def went_down(self, session: LinkSession, fault: Fault) -> str | None:
-        """The name it had; None: it was not up, or not accepted."""
+        """The name of the link that ended; None: it was not up, or not accepted."""
         if session in self.handshaking:
             self.handshaking.discard(session)
             if not self._closed:
@@ -118,7 +119,7 @@ class AcceptedLinks:
         return name
 
     def _same_links(self, session: LinkSession, neighbour: Neighbour) -> list[LinkSession]:
-        """Those that are up of the link which ``session`` is of, by its name at who dials it."""
+        """The links that are up with the dialer and the link name of ``session``."""
         return [
             known
             for known in self.up
@@ -128,7 +129,7 @@ class AcceptedLinks:
         ]
 
     def _free_name(self, before: str, wanted: str, taken: Collection[str]) -> str:
-        """``before`` if nothing else is called so, else ``wanted``, with a number if need be."""
+        """``before`` if it is free, else ``wanted``, with a number if needed."""
         names = {*self.up.values(), *taken, *self.lost.names}
         if before and before not in names:
             return before
@@ -138,10 +139,10 @@ class AcceptedLinks:
             name = f"{wanted}-{number}"
         return name
 
-    # Those who dialled.
+    # Dialers.
 
     def diallers(self) -> list[tuple[Neighbour, bool]]:
-        """Who dialled the links that are up here, and whether it takes other certificates."""
+        """The dialers of the links that are up here, and whether each can renew its certificate."""
         return [
             (session.neighbour, session.greeting.peer_renews)
             for session in self.up
@@ -149,7 +150,7 @@ class AcceptedLinks:
         ]
 
     def drop(self, fault: Fault) -> list[LinkSession]:
-        """Abort all links that other sites dialled, in this turn; those that were up."""
+        """Abort all links that other sites dialed, in this turn; returns those that were up."""
         ended = [one for one in self.up if not one.is_of_sibling]
         for session in [*ended, *(one for one in self.handshaking if not one.is_of_sibling)]:
             session.abort(fault)
@@ -168,7 +169,7 @@ class AcceptedLinks:
         return sum(1 for one in renewals if one is not None and one.tell_due())
 
     def end_outlived(self, is_over: Callable[[bytes], bool], fault: Fault) -> list[LinkSession]:
-        """Those that it ended. See `LinkRenewals.end_outlived`."""
+        """The links that this ended. See `LinkRenewals.end_outlived`."""
         ended = [one for one in self.up if one.greeting.peer_renews and is_over(one.leaves[1])]
         for session in ended:
             session.close(fault)

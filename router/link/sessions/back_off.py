@@ -1,4 +1,4 @@
-"""How long a dial that failed waits for the next one."""
+"""How long to wait for the next dial after one that failed."""
 
 import random
 

@@ -1,8 +1,8 @@
-"""Claim redemption: one HTTP/1.1 ``POST /claims/NAME`` under an ALPN name of its own.
+"""Claim redemption: one HTTP/1.1 ``POST /claims/NAME`` under a dedicated ALPN name.
 
-The door takes connections without a client certificate, so everything about them is small and
-short: one request, 16 KiB of body, ten seconds. The client trusts nothing of an answer but its
-length. What a claim means is the `ClaimJudge`'s business.
+The door takes connections without a client certificate, so each is small and short: one request, 16
+KiB of body, ten seconds. The client trusts nothing in an answer but its length. The `ClaimJudge`
+decides what a claim means.
 """
 
 import enum
@@ -40,13 +40,13 @@ Resource = Literal["claims", "renewals"]
 
 
 class ClaimJudge(Protocol):
-    """Who decides on claims."""
+    """Decides on claims."""
 
     def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
-        """Judge claim ``name``, asked for from the numeric address ``source``.
+        """Judge claim ``name``, requested from the numeric address ``source``.
 
-        ``done`` hears status and body once, within this call or later, when what was decided is
-        kept. Who asked may be gone by then.
+        ``done`` gets status and body once, within this call or later, when the decision is saved.
+        The requester may be gone by then.
         """
 
     def renew(self, name: str, body: bytes, source: str, done: Answered) -> None:
@@ -59,13 +59,13 @@ class ClaimDoor:
     def __init__(self, timers: Timers, desk: ClaimJudge) -> None:
         self._timers = timers
         self._desk = desk
-        self._visits: dict[_Visit, str] = {}  # With the host each comes from, oldest first.
+        self._visits: dict[_Visit, str] = {}  # With the host of each, oldest first.
 
     def accept(self, connection: Connection) -> ConnectionHandler | None:
-        """For a listener. None: another protocol, or too many at once.
+        """Accept a connection of a listener. None: another protocol, or too many at once.
 
-        When all places are taken, a source with more than its share loses its oldest: strangers
-        who only sit there must not keep a claim from being redeemed.
+        When all places are taken, a source with more than its share loses its oldest: idle
+        strangers must not keep a claim from being redeemed.
         """
         if connection.alpn != CLAIM_ALPN:
             return None
@@ -89,13 +89,13 @@ class ClaimDoor:
 
 
 class _Stage(enum.IntEnum):
-    """How far a visit is; it only goes on."""
+    """How far a visit is. Stages only advance."""
 
     HEAD = 0
     BODY = 1  # The head is whole.
-    WHOLE = 2  # What still comes is no part of the request.
-    ASKED = 3  # The desk decides; nothing that still comes matters.
-    ANSWERED = 4  # Or the visitor has left: nobody is there to hear more.
+    WHOLE = 2  # Data that still comes is not part of the request.
+    ASKED = 3  # The desk decides; data that still comes does not matter.
+    ANSWERED = 4  # Or the visitor has left, so there is no one to answer.
 
 
 class _Visit:
@@ -122,7 +122,7 @@ class _Visit:
     # ConnectionHandler.
 
     def received(self, data: memoryview) -> None:
-        """Part of the request; after the answer it is thrown away, and bounded."""
+        """Part of the request; after the answer it is discarded, up to a bound."""
         self._received_bytes += len(data)
         if self._stage >= _Stage.ASKED:
             if self._received_bytes > limits.LINGER_DISCARD_BYTES_MAX:
@@ -142,12 +142,12 @@ class _Visit:
             self._judge()
 
     def ended(self) -> None:
-        """Half-closing after a whole request is fine; before, it is none."""
+        """A half-close after a whole request is fine; before, there is no request."""
         if self._stage < _Stage.ASKED:
             self._answer(HTTPStatus.BAD_REQUEST)
 
     def writable(self) -> None:
-        """One answer always fits."""
+        """Never needed: one answer always fits."""
 
     def lost(self, cause: Loss | None) -> None:
         """The visitor has left."""
@@ -156,10 +156,10 @@ class _Visit:
         self._left(self)
 
     def expel(self) -> None:
-        """Its place is wanted for others."""
+        """Give its place to other visitors."""
         self._connection.abort()
 
-    # What httptools calls.
+    # Callbacks of httptools.
 
     def on_url(self, url: bytes) -> None:
         """Part of the request target."""
@@ -167,7 +167,7 @@ class _Visit:
             self._target += url
 
     def on_headers_complete(self) -> None:
-        """A head is whole: that of the request, or of another one behind it."""
+        """A head is whole: the request's, or that of another request behind it."""
         self._stage = max(self._stage, _Stage.BODY)
 
     def on_body(self, body: bytes) -> None:
@@ -179,10 +179,10 @@ class _Visit:
         """The request is whole."""
         self._stage = _Stage.WHOLE
 
-    # Deciding.
+    # Decisions.
 
     def _judge(self) -> None:
-        """What the head alone decides is answered without waiting for the body."""
+        """Answer without waiting for the body if the head alone decides."""
         if self._parser.get_method() != b"POST":
             self._answer(HTTPStatus.METHOD_NOT_ALLOWED)
             return
@@ -215,7 +215,8 @@ class _Visit:
         )
 
     def _late(self) -> None:
-        # Late are they, or are we: what we decide after this they hear when they ask again.
+        # Before the decision the visitor is late, after it we are: it gets the result on the next
+        # try.
         late, busy = HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.SERVICE_UNAVAILABLE
         self._answer(busy if self._stage is _Stage.ASKED else late)
 
@@ -238,12 +239,12 @@ class ClaimClient:
         *,
         via: Proxy | None = None,
     ) -> "ClaimCall":
-        """POST ``body`` for claim ``name`` to that of ``endpoints`` which answers first, alone.
+        """POST ``body`` for claim ``name`` to the one of ``endpoints`` that answers first.
 
-        Exactly one of ``answered`` (status, body; never a redirect followed) and ``failed`` comes,
-        within `limits.CLAIM_DEADLINE_S`, unless the call is cancelled. ``tls``
-        offers `CLAIM_ALPN` alone and trusts the issuer's CA alone. Raises ValueError when the
-        endpoint's host or ``name`` cannot stand in a request: they come from a token.
+        Either ``answered`` (status, body; redirects are not followed) or ``failed`` is called,
+        exactly once, within `limits.CLAIM_DEADLINE_S`, unless the call is cancelled. ``tls`` offers
+        `CLAIM_ALPN` alone and trusts the issuer's CA alone. Raises ValueError if the endpoint's
+        host or ``name`` is not valid in a request: they come from a token.
         """
         hosts_are_good = all(_HOST.fullmatch(host) for host, _ in endpoints)
         if not hosts_are_good or not _PATH.fullmatch(f"/claims/{name}".encode()):
@@ -284,13 +285,13 @@ class ClaimCall:
         self._race = Race(network, endpoints, tls, self._connected, self._none_answered, via=via)
 
     def cancel(self) -> None:
-        """No callback comes any more. Idempotent."""
+        """Make no callback from now on. Idempotent."""
         self._end()
 
-    # The dial's outcome.
+    # The outcome of the dial.
 
     def _connected(self, place: EndpointAddress, connection: Connection) -> "ClaimCall":
-        """The secret goes to this one alone, whatever comes of it."""
+        """Send the secret to this endpoint alone, whatever it answers."""
         self._race.cancel()
         self._connection = connection
         host, port = place.endpoint
@@ -336,18 +337,18 @@ class ClaimCall:
             self._tell_answer(status, bytes(self._body))
 
     def ended(self) -> None:
-        """Before the answer was whole: it is none."""
+        """An end before the whole answer is a failure."""
         self._fail(f"{self._where} broke off its answer")
 
     def writable(self) -> None:
-        """The request was sent at once."""
+        """Never needed: the request was sent at once."""
 
     def lost(self, cause: Loss | None) -> None:
-        """Before the answer was whole: it is none."""
+        """A loss before the whole answer is a failure."""
         reason = f" ({cause.reason})" if cause is not None and cause.reason else ""
         self._fail(f"the connection to {self._where} was lost{reason}")
 
-    # What httptools calls.
+    # Callbacks of httptools.
 
     def on_body(self, body: bytes) -> None:
         """Part of the body."""
@@ -358,7 +359,7 @@ class ClaimCall:
         """The answer is whole."""
         self._complete = True
 
-    # Ending.
+    # The end.
 
     def _late(self) -> None:
         self._fail(f"{self._where} gave no answer within {self._deadline_s:g} s")

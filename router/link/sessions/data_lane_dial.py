@@ -1,6 +1,7 @@
-"""The data lane of a link that this site dials: where its control lane leads, and again if lost.
+"""The data lane of a link that this site dials: opened to the control lane's address, and again if
+lost.
 
-The link works without: its control lane carries the streams meanwhile.
+The link works without it: its control lane carries the streams meanwhile.
 """
 
 import random
@@ -14,7 +15,7 @@ from router.net.ports import Connection, Dial, DialFailure, Timer, Timers, Tls
 
 
 class DataLaneDial:
-    """Of one session at a time: the one that is up."""
+    """Dials for one session at a time: the one that is up."""
 
     __slots__ = (
         "_certificate",
@@ -32,7 +33,7 @@ class DataLaneDial:
         self._rng = rng
         self._dial_place = dial_place
         self._session: LinkSession | None = None
-        self._certificate = b""  # What we showed on the newest data lane.
+        self._certificate = b""  # The one we showed on the newest data lane.
         self._dial: Dial | None = None
         self._timer: Timer | None = None
         self._failures = 0
@@ -44,7 +45,7 @@ class DataLaneDial:
         self._begin_dial()
 
     def follow(self, session: LinkSession) -> None:
-        """``session`` is the link from now on, and has its data lane already."""
+        """``session`` is the link from now on, and already has its data lane."""
         self.cancel()
         self._session = session
         self._certificate = session.config.certificate
@@ -57,7 +58,7 @@ class DataLaneDial:
             self._try_later()
 
     def renew(self, certificate: bytes) -> None:
-        """Show ``certificate`` from now on: on another data lane, if one is up that did not."""
+        """Show ``certificate`` from now on: on another data lane, if the present one did not."""
         session = self._session
         if (
             session is not None

@@ -1,7 +1,7 @@
-"""Links that this router dials: those configured, and those that are not any more and drain.
+"""Links that this router dials: those configured, and those no longer configured that drain.
 
-A link whose neighbour stops has a successor of its name, which may reach another router that
-answers there; the one before stays until the neighbour has ended it.
+A link whose neighbor stops gets a successor of the same name, which may reach another router at
+that endpoint; the old link stays until the neighbor has ended it.
 """
 
 import random
@@ -20,7 +20,7 @@ _DELETED: Final = Fault("removed", "the link was deleted")
 
 
 class DialledLinks:
-    """Owns outgoing links: ``wanted`` by their names, and ``leaving`` ones whose streams go on."""
+    """Owns outgoing links: ``wanted`` by name, and ``leaving`` ones whose streams go on."""
 
     def __init__(
         self,
@@ -29,7 +29,8 @@ class DialledLinks:
         new_session: Callable[[SessionConfig, bool], LinkSession],
         changed: Callable[[str], None],
     ) -> None:
-        """``new_session``: of a link to a sibling or not; ``changed``: told names of links."""
+        """``new_session``: its second argument says whether the link is to a sibling. ``changed``
+        is called with names of links."""
         self.wanted: dict[str, OutgoingLink] = {}
         self.leaving: dict[OutgoingLink, None] = {}
         self._down_since: Mapping[str, float] = {}
@@ -41,11 +42,11 @@ class DialledLinks:
 
     @property
     def sessions(self) -> list[LinkSession]:
-        """Of all links, also those that come up or drain."""
+        """The sessions of all links, also those that come up or drain."""
         return list(self._link_of)
 
     def link_of(self, session: LinkSession) -> OutgoingLink | None:
-        """Whose ``session`` is; None: it was accepted."""
+        """The link of ``session``; None: it was accepted."""
         return self._link_of.get(session)
 
     def remember_down(self, since: Mapping[str, float]) -> None:
@@ -55,8 +56,8 @@ class DialledLinks:
     def set_links(
         self, specs: Mapping[str, OutgoingSpec], kept: Mapping[str, Fault], deadline: float
     ) -> None:
-        """Dial exactly these; what is up to others drains until ``deadline``. ``kept``: see
-        `Links.set_links`."""
+        """Dial exactly these links; links that are up to other places drain until ``deadline``.
+        ``kept``: see `Links.set_links`."""
         for name in [name for name in self.wanted if name not in specs]:
             self._let_go(name, kept.get(name, _DELETED), deadline)
         for name, spec in specs.items():
@@ -70,7 +71,7 @@ class DialledLinks:
             else:
                 link.update(spec)
             self._changed(name)
-        self._down_since = {}  # One that is configured later is new.
+        self._down_since = {}  # A link configured later is new.
 
     def _new_link(
         self, name: str, spec: OutgoingSpec, predecessor: OutgoingLink | None = None
@@ -91,13 +92,13 @@ class DialledLinks:
         if link.sessions:
             self.leaving[link] = None
         link.drain(fault, deadline)
-        for before in self.leaving:  # To a neighbour that stops: it was to come back by `link`.
+        for before in self.leaving:  # To a neighbor that stops: `link` was to replace it.
             if before is link.predecessor:
                 before.drain(fault, deadline)
 
     def _start(self, link: OutgoingLink | None) -> None:
-        """Dial ``link``, unless another of its name drains and the neighbour may not know it yet:
-        a link dialled anew is taken for one that its dialler has lost."""
+        """Dial ``link``, unless another link of its name drains and the neighbor may not know that
+        yet: it would take a second dial as a sign that the dialer lost the first link."""
         if link is not None and link.dialling is LinkDialling.NOT_YET:
             before = (old for old in self.leaving if old.name == link.name)
             older = (session for old in before for session in old.sessions)
@@ -105,17 +106,17 @@ class DialledLinks:
                 link.start()
 
     def retry_all(self) -> None:
-        """Dial every link that waits at once."""
+        """Dial every waiting link at once."""
         for link in self.wanted.values():
             link.retry_now()
 
     def drain(self, fault: Fault) -> None:
-        """Dial no more; each link goes with its last stream."""
+        """Dial no more; each link ends with its last stream."""
         for link in (*self.wanted.values(), *self.leaving):
             link.drain(fault)
 
     def stop(self, fault: Fault) -> None:
-        """Dial no more and close what is up."""
+        """Dial no more and close all links that are up."""
         for link in (*self.wanted.values(), *self.leaving):
             link.stop(fault)
 
@@ -138,10 +139,11 @@ class DialledLinks:
         """See `OutgoingOwner`."""
         self._changed(name)
 
-    # What happens to sessions.
+    # Events of sessions.
 
     def session_draining(self, session: LinkSession, *, may_succeed: bool) -> None:
-        """An end opens no more. ``may_succeed``: links of who stops are dialled anew."""
+        """An end opens no more streams. ``may_succeed``: dial the links of neighbors that stop
+        again."""
         link = self._link_of.get(session)
         if link is not None and link in self.leaving:
             self._start(self.wanted.get(link.name))
@@ -154,12 +156,13 @@ class DialledLinks:
             self._succeed(link)
 
     def _succeed(self, link: OutgoingLink) -> None:
-        """The neighbour stops: another router may answer for it there while its streams end."""
+        """The neighbor stops: another router may answer there while the old link's streams end."""
         if link.spec.is_sibling or self.wanted.get(link.name) is not link:
             return
         left = [old.neighbour for old in self.leaving if old.name == link.name]
         is_new = self._network.now() - link.since < limits.RECONNECT_MIN_S
-        if is_new or link.neighbour in left:  # Who stops still listens: wait for its end.
+        # A neighbor that stops still listens: wait for its end.
+        if is_new or link.neighbour in left:
             return
         link.retire()
         self.leaving[link] = None
@@ -168,7 +171,7 @@ class DialledLinks:
         successor.start()
 
     def session_down(self, session: LinkSession, fault: Fault) -> None:
-        """Over; the link dials again unless it is leaving."""
+        """A session is over; the link dials again unless it is leaving."""
         link = self._link_of.pop(session, None)
         if link is not None:
             link.session_down(session, fault)
@@ -176,7 +179,7 @@ class DialledLinks:
                 self._has_left(link, fault)
 
     def _has_left(self, link: OutgoingLink, fault: Fault) -> None:
-        """One of its sessions has; with the last one it is gone itself."""
+        """A session of a leaving link is over; the link goes with its last session."""
         successor = self.wanted.get(link.name)
         if successor is not None and fault.code == "shutdown":
             successor.neighbour_stopped()

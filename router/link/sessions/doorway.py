@@ -1,4 +1,5 @@
-"""An accepted lane until its first message says what it is: a new link, or a lane of one."""
+"""An accepted lane until its first message shows its kind: a new link, or another lane of a
+link."""
 
 from typing import Literal, Protocol
 
@@ -13,7 +14,7 @@ from router.net.ports import Connection, Timers
 
 
 class DoorwayOwner(Protocol):
-    """Who takes the lane from here."""
+    """Takes the lane from here."""
 
     def hello_arrived(self, lane: LaneMux, payload: memoryview, certificate: bytes) -> None:
         """A control lane with its HELLO; ``certificate`` is the leaf that we showed on it."""
@@ -22,7 +23,7 @@ class DoorwayOwner(Protocol):
         """A data lane. Raises HandshakeRejected."""
 
     def doorway_left(self, doorway: "Doorway", fault: Fault | None = None) -> None:
-        """Last call: it is known what the lane is, or, with ``fault``, it is gone."""
+        """Last call: the lane's kind is known, or, with ``fault``, it is gone."""
 
 
 class Doorway:
@@ -72,13 +73,13 @@ class Doorway:
         """Never: the lane does not serve yet."""
 
     def lane_rtt(self, lane: LaneMux, rtt_s: float) -> None:
-        """Nobody asked."""
+        """Ignored: this lane sent no PING."""
 
     def lane_drained(self, lane: LaneMux) -> None:
         """Never: the lane does not serve yet."""
 
     def lane_lost(self, lane: LaneMux, fault: Fault) -> None:
-        """It went without a word, or was turned down."""
+        """The lane ended without a message, or was refused."""
         self._leave(fault)
 
     def _late(self) -> None:

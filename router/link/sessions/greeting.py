@@ -1,4 +1,4 @@
-"""One end's part of a link's handshake: what it says and proves, and what it makes of the other's.
+"""One end's part of a link's handshake: its messages and proofs, and its check of the peer's.
 
 Values in, values out; `handshake` has the proofs, `session` moves the messages.
 """
@@ -23,8 +23,9 @@ Leaves = tuple[bytes, bytes]
 
 
 class Life(msgspec.Struct, frozen=True):
-    """Of one process. ``boot`` is random, ``born`` grows with each process of a router, ``place``
-    is where it runs, ``restored`` when its state came out of a backup (Unix seconds; 0: never)."""
+    """Describes one process. ``boot`` is random, ``born`` grows with each process of a router,
+    ``place`` is where it runs, ``restored`` when its state was restored from a backup (Unix
+    seconds; 0: never)."""
 
     boot: bytes
     born: int = 0
@@ -33,7 +34,7 @@ class Life(msgspec.Struct, frozen=True):
 
 
 class Greeting:
-    """Nonce, session and secret of this end, and the HELLO of the other once it came."""
+    """Nonce, session and secret of this end, and the HELLO of the other end once received."""
 
     def __init__(
         self,
@@ -54,36 +55,37 @@ class Greeting:
 
     @property
     def peer_boot(self) -> bytes:
-        """The neighbour's process's life; empty before its HELLO."""
+        """The ``boot`` of the neighbor's process; empty before its HELLO."""
         return self.peer.boot if self.peer is not None else b""
 
     @property
     def peer_born(self) -> tuple[int, int]:
-        """When the neighbour's state was restored, 0: never; the epoch its process began with."""
+        """When the neighbor's state was restored (0: never), and the epoch its process began
+        with."""
         return (self.peer.restored, self.peer.born) if self.peer is not None else (0, 0)
 
     @property
     def peer_is_newer(self) -> bool:
-        """It may say what we do not know."""
+        """The peer may send messages that we do not know."""
         return self.peer is not None and self.peer.minor > control.MINOR
 
     @property
     def peer_drains(self) -> bool:
-        """It knows DRAIN and LAST."""
+        """The peer knows DRAIN and LAST."""
         return self.peer is not None and self.peer.minor >= control.DRAINS_FROM_MINOR
 
     @property
     def peer_renews(self) -> bool:
-        """It knows the messages of renewal."""
+        """The peer knows the messages of renewal."""
         return self.peer is not None and handshake.RENEWS in self.peer.features
 
     @property
     def peer_takes_answers(self) -> bool:
-        """It knows ANSWER and ACCEPTED-LATE."""
+        """The peer knows ANSWER and ACCEPTED-LATE."""
         return self.peer is not None and handshake.TAKES_ANSWERS in self.peer.features
 
     def hello(self, *, cost: int, link: str) -> control.Hello:
-        """What we say of ourselves."""
+        """Our HELLO."""
         return control.Hello(
             version=control.VERSION,
             minor=control.MINOR,
@@ -106,7 +108,7 @@ class Greeting:
         )
 
     def hear(self, hello: control.Hello, expected_site: SiteId | None) -> Neighbour:
-        """Who the peer says it is. Raises HandshakeRejected, RemoteProtocolError."""
+        """The identity that the peer claims. Raises HandshakeRejected, RemoteProtocolError."""
         if self.peer is not None:
             raise RemoteProtocolError("bad-order", "a second HELLO")
         if hello.nonce == self._nonce:
@@ -115,11 +117,11 @@ class Greeting:
         return handshake.judge_hello(hello, self._identity, expected_site, self._abilities)
 
     def proof(self, leaves: Leaves) -> control.Proof:
-        """That we own our identity key, on the connection of these ``leaves``."""
+        """Our proof that we own our identity key, on the connection of these ``leaves``."""
         return control.Proof(self._identity.sign(self._transcript(self._role, leaves)))
 
     def check(self, proof: control.Proof, leaves: Leaves) -> None:
-        """The peer's proof. Raises HandshakeRejected."""
+        """Check the peer's proof. Raises HandshakeRejected."""
         assert self.peer is not None
         signed = self._transcript(handshake.other(self._role), leaves)
         if not self._identity.verify(self.peer.public_key, proof.signature, signed):
@@ -130,7 +132,7 @@ class Greeting:
             )
 
     def join(self, leaves: Leaves) -> tuple[control.Join, bytes]:
-        """Dialler: JOIN for a connection of these leaves, and the proof that JOINED must bring."""
+        """Dialer: JOIN for a connection of these leaves, and the proof that JOINED must bring."""
         assert self.peer is not None
         session, ours_theirs = self.peer.session, _fingerprints(leaves)
         proof = handshake.join_proof(self.peer.secret, "dialler", session, *ours_theirs)
@@ -149,7 +151,7 @@ class Greeting:
         return control.Joined(proof)
 
     def _transcript(self, role: Role, leaves: Leaves) -> bytes:
-        """What ``role`` signs."""
+        """The bytes that ``role`` signs."""
         assert self.peer is not None
         own_leaf, peer_leaf = _fingerprints(leaves)
         ours, theirs = (self._nonce, own_leaf), (self.peer.nonce, peer_leaf)

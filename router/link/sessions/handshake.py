@@ -1,8 +1,8 @@
-"""What the two ends of a control lane prove to each other, as pure functions.
+"""The proofs of the two ends of a control lane, as pure functions.
 
-TLS proves admission, this proves identity: each end signs the label, its role, both nonces and
-both leaf fingerprints with its site's identity key. A signature is good for one role on one TLS
-connection between two certain leaves, so it cannot be replayed, reflected or relayed.
+TLS proves admission, this proves identity: each end signs the label, its role, both nonces and both
+leaf fingerprints with its site's identity key. A signature is valid for one role on one TLS
+connection between two particular leaves, so it cannot be replayed, reflected or relayed.
 """
 
 import hashlib
@@ -23,37 +23,40 @@ _PROOF_LABEL = b"spillway/1 link proof\0"
 _JOIN_LABEL = b"spillway/1 lane join\0"
 
 IS_EDGE = "edge"
-"""A feature of who is an edge router."""
+"""The feature of an edge router."""
 
 SERVES_EDGES = "edge-table"
-"""A feature of who tells edges their table and fills in their paths."""
+"""The feature of a router that gives edges their table and completes their paths."""
 
 JUDGES = "sharing"
-"""A feature of who knows what is offered to whom, and keeps it from an edge that it is not for."""
+"""The feature of a router that knows what is offered to which site, and withholds from an edge
+streams that the edge may not get."""
 
 JOINS_SIBLINGS = "sibling"
-"""A feature of who links to routers of its own site. Who dials one requires it, so that two sites
-with one identity that meet by a link between sites find out."""
+"""The feature of a router that links to routers of its own site. A router that dials a sibling
+requires it, so that two sites with one identity that meet on a link between sites find out."""
 
 AGREES_ON_SHARES = "shares"
 """The feature of a router that reports to its own site how it divides (`balance.sites.shares`)."""
 
 
 RENEWS = "renew"
-"""A feature of who knows RENEW, RENEWED and RENEW-DUE, and takes a link that the same process
-dials again with another certificate for the successor of one that goes on until it has drained."""
+"""The feature of a router that knows RENEW, RENEWED and RENEW-DUE. If the same process dials a link
+again with another certificate, this router takes the new link for the successor of the old one,
+which goes on until it has drained."""
 
 
 TAKES_ANSWERS = "answer"
-"""A feature of who knows ANSWER and ACCEPTED-LATE."""
+"""The feature of a router that knows ANSWER and ACCEPTED-LATE."""
 
 
 COMPARES = "digest"
-"""A feature of who knows DIGEST: after a link came up each end sends only what the other lacks."""
+"""The feature of a router that knows DIGEST: once a link is up, each end sends only what the other
+lacks."""
 
 
 class Abilities(msgspec.Struct, frozen=True):
-    """What a router can do beyond the base protocol, and what it demands of its neighbours."""
+    """What a router can do beyond the base protocol, and what it requires of its neighbors."""
 
     features: frozenset[str]
     required: frozenset[str] = frozenset()
@@ -88,7 +91,8 @@ def transcript(
     dialler_leaf: bytes,
     acceptor_leaf: bytes,
 ) -> bytes:
-    """What the end in ``role`` signs. Nonces are 32 bytes, leaves fingerprints: no ambiguity."""
+    """The bytes that the end in ``role`` signs. Nonces are 32 bytes, leaves are fingerprints, so
+    the result is unambiguous."""
     return b"".join(
         (
             _PROOF_LABEL,
@@ -105,13 +109,14 @@ def transcript(
 def join_proof(
     secret: bytes, role: Role, session: bytes, dialler_leaf: bytes, acceptor_leaf: bytes
 ) -> bytes:
-    """That the end in ``role`` knows ``secret``, which the other told it in its HELLO."""
+    """The proof that the end in ``role`` knows ``secret``, which the other end sent in its
+    HELLO."""
     data = b"".join((_JOIN_LABEL, role.encode(), b"\0", session, dialler_leaf, acceptor_leaf))
     return hmac.digest(secret, data, "sha256")
 
 
 def join_is_proven(expected: bytes, told: bytes) -> bool:
-    """Compared in constant time."""
+    """Compare in constant time."""
     return hmac.compare_digest(expected, told)
 
 
@@ -123,7 +128,7 @@ def other(role: Role) -> Role:
 def judge_hello(
     hello: Hello, identity: OwnIdentity, expected: SiteId | None, abilities: Abilities
 ) -> Neighbour:
-    """Who the peer says it is; to be proven yet. Raises HandshakeRejected."""
+    """The identity that the peer claims, not proven yet. Raises HandshakeRejected."""
     if hello.version != VERSION:
         raise HandshakeRejected(
             "version",
@@ -173,7 +178,7 @@ def judge_hello(
 
 
 def _judge_features(hello: Hello, own_name: str, abilities: Abilities) -> None:
-    """Each end must have what the other demands. Raises HandshakeRejected."""
+    """Each end must have the features that the other requires. Raises HandshakeRejected."""
     if IS_EDGE in hello.features and IS_EDGE in abilities.features:
         raise HandshakeRejected(
             "unsupported-feature",

@@ -1,7 +1,7 @@
-"""Two live places with one identity that meet at a neighbour: a copy beside its original. Pure.
+"""Two live processes with one identity that meet at a neighbor: a copy beside its original. Pure.
 
-A site was restored from a backup, or its state copied, and the original goes on. The neighbour
-knows both, so it decides before anything of the copy counts: the original keeps its link.
+A site was restored from a backup, or its state copied, while the original runs on. The neighbor
+knows both, so it decides before anything from the copy counts: the original keeps its link.
 """
 
 from collections.abc import Iterable
@@ -17,11 +17,11 @@ from router.model.ids import SiteId
 def living_twins(
     session: LinkSession, others: Iterable[LinkSession], now: float
 ) -> list[LinkSession]:
-    """Links that another place of the site behind ``session`` has, and that surely lives.
+    """Links from another place of the site behind ``session`` that is certainly alive.
 
-    Either the same router in another process, or a router whose state was restored at another
-    time: routers of one place share it. One that was not heard of for a moment may be what a crash
-    left: its successor is let in.
+    It is either the same router in another process, or a router whose state was restored at another
+    time: routers of one place share that time. A place that was just silent may be the remains of a
+    crash: its successor is let in.
     """
     return [other for other in others if _is_twin(session, other) and _lives(other, now)]
 
@@ -43,7 +43,8 @@ def _lives(other: LinkSession, now: float) -> bool:
 
 
 def is_original(session: LinkSession, twin: LinkSession) -> bool:
-    """Whether ``session`` is of the one that was there first, and ``twin`` of its copy."""
+    """Whether ``session`` belongs to the original, which was there first, and ``twin`` to its
+    copy."""
     return (
         session.greeting.peer_born[1] > 0 and session.greeting.peer_born < twin.greeting.peer_born
     )
@@ -55,12 +56,13 @@ def place_of(session: LinkSession) -> str:
     if lane is None:
         return "an address that is gone"
     told = peer.place if peer is not None else ""
-    host = lane.connection.peer.host  # No port: who is told again is told the same.
+    # Without the port, so that a repeated refusal has the same text.
+    host = lane.connection.peer.host
     return f"{host} ({printable(told)})" if told else host
 
 
 class Copies:
-    """Those that are kept out here, for the operator of this site, and what each is told."""
+    """The copies kept out here, for the operator of this site, and the refusal each gets."""
 
     __slots__ = ("_seen",)
 
@@ -68,9 +70,9 @@ class Copies:
         self._seen: dict[SiteId, tuple[str, float]] = {}
 
     def refusal(self, session: LinkSession, there: str, now: float) -> HandshakeRejected:
-        """What the copy behind ``session`` is told: where both are, as far as it is seen here.
+        """The refusal for the copy behind ``session``: where both are, as far as this site sees.
 
-        ``there``: what is known of where its original is, after "is".
+        ``there``: where its original is, as a phrase after "is".
         """
         neighbour = session.neighbour
         assert neighbour is not None
@@ -88,12 +90,12 @@ class Copies:
         )
 
     def let_in(self, session: LinkSession) -> None:
-        """``session`` has no twin: what was told of two places is over. A copy that is still there
-        comes again, and is shown again."""
+        """``session`` has no twin: forget the report about its site. A copy that is still there
+        dials again, and is shown again."""
         if self._seen and session.neighbour is not None:
             self._seen.pop(session.neighbour.site, None)
 
     def seen(self, now: float) -> list[str]:
-        """A sentence for each site with a copy that came again lately, by site."""
+        """A sentence for each site whose copy dialed again lately, by site."""
         self._seen = {site: one for site, one in self._seen.items() if now < one[1]}
         return [text for _, (text, _) in sorted(self._seen.items())]

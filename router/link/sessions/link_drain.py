@@ -1,4 +1,4 @@
-"""Draining of one link: which end opens no more streams, and which asked the other for that."""
+"""Draining of one link: which end opens no more streams, and which asked the other to stop."""
 
 from collections.abc import Callable
 
@@ -10,44 +10,45 @@ from router.net.ports import Timer, Timers
 
 
 class LinkDrain:
-    """A link on which neither end opens more ends with its last stream, by an end that asked."""
+    """When neither end opens more streams, an end that asked ends the link with its last stream."""
 
     __slots__ = ("_asked", "_deadline", "_timers", "is_quiet", "peer_asked", "peer_is_quiet")
 
     def __init__(self, timers: Timers) -> None:
         self.is_quiet = False  # We open no more.
-        self.peer_asked = False  # The neighbour asked us for that.
-        self.peer_is_quiet = False  # It opens no more either.
-        self._asked: Fault | None = None  # We asked the neighbour to open no more: why.
+        self.peer_asked = False  # The neighbor asked us to.
+        self.peer_is_quiet = False  # The neighbor opens no more either.
+        self._asked: Fault | None = None  # Why we asked the neighbor to open no more.
         self._timers = timers
         self._deadline: Timer | None = None
 
     @property
     def is_draining(self) -> bool:
-        """One end, at least, wants no more streams."""
+        """At least one end wants no more streams."""
         return self._asked is not None or self.is_quiet
 
     @property
     def is_leaving(self) -> bool:
-        """Neither end uses the link for anything new: it is no way any more.
+        """Neither end uses the link for new streams, so routes must not use it.
 
-        A site that stops asks for no more streams but opens its own: its link still is one.
+        A site that stops asks for no more streams but still opens its own, so its link is still
+        used.
         """
         return self.is_quiet and (self._asked is not None or self.peer_is_quiet)
 
     def ask(self, control: LaneMux | None, fault: Fault) -> None:
-        """Ask the neighbour to open no more: the link is to end with ``fault``."""
+        """Ask the neighbor to open no more streams; the link will end with ``fault``."""
         self._asked = fault
         if control is not None:
             control.drain()
 
     def reword(self, fault: Fault) -> None:
-        """If we asked, the link is to end with ``fault`` instead."""
+        """If we asked, the link will end with ``fault`` instead."""
         if self._asked is not None:
             self._asked = fault
 
     def end_by(self, deadline: float, late: Callable[[], None]) -> None:
-        """``late`` is called at ``deadline`` (absolute), whatever is left, unless `stop` came."""
+        """Call ``late`` at ``deadline`` (absolute), whatever is left, unless `stop` came before."""
         self.stop()
         self._deadline = self._timers.call_at(deadline, late)
 
@@ -60,7 +61,8 @@ class LinkDrain:
     def receive(
         self, message: control.Drain | control.Last, lane: LaneMux, lanes: LinkLanes
     ) -> None:
-        """On the control lane either is said for the link; on a data lane, for that lane."""
+        """Take DRAIN or LAST: on the control lane it is for the link, on a data lane for that
+        lane."""
         if isinstance(message, control.Last):
             lane.heard_last()
             self.peer_is_quiet |= lane is lanes.control
@@ -69,16 +71,16 @@ class LinkDrain:
             self.fall_quiet(lanes)
 
     def ends_with(self, lanes: LinkLanes) -> Fault | None:
-        """With what we end the link now; None: it stays.
+        """The fault with which we end the link now; None: it stays.
 
-        A lane that joins is waited for: the neighbour may have opened streams on it.
+        A lane that joins is awaited: the neighbor may have opened streams on it.
         """
         if self._asked is None or not self.is_quiet or lanes.data.joining:
             return None
         return self._asked if all(lane.is_drained for lane in lanes.serving()) else None
 
     def stop(self) -> None:
-        """The link ends: its deadline is nobody's."""
+        """The link ends, and its deadline with it."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

@@ -1,9 +1,9 @@
-"""The handshake of one link in its order and time: HELLO, PROOF, and the word of being let in.
+"""The handshake of one link, in order and time: HELLO, PROOF, and the confirmation of admission.
 
-The dialler speaks first. On a HELLO the acceptor answers HELLO and PROOF at once, the dialler
-then PROOF and PING. The acceptor is up when it has checked that PROOF and its owner let the dialler
-in; the dialler when it has done likewise, and heard by PONG, or by whatever comes before it, that
-the acceptor is.
+The dialer speaks first. The acceptor answers a HELLO with HELLO and PROOF at once, the dialer then
+sends PROOF and PING. The acceptor is up when it has checked that PROOF and its owner let the dialer
+in. The dialer is up when it has done the same and knows from the PONG, or from any earlier message,
+that the acceptor is up.
 """
 
 from collections.abc import Callable
@@ -19,17 +19,17 @@ from router.net.ports import Timer, Timers
 
 
 class LinkHandshake:
-    """It is done when each end knows that the other let it in, or late after a while.
+    """Done when each end knows that the other let it in, or failed after a time limit.
 
-    Between its PROOF and that word a dialler ``awaits_word``. `Greeting` has what is said and
-    proved.
+    Between its PROOF and the acceptor's confirmation a dialer ``awaits_word``. `Greeting` has the
+    messages and proofs.
     """
 
     __slots__ = ("_config", "_greeted_at", "_greeting", "_timer", "_timers", "awaits_word", "rtt_s")
 
     def __init__(self, timers: Timers, config: SessionConfig, greeting: Greeting) -> None:
         self.awaits_word = False
-        self.rtt_s = 0.0  # Of HELLO and PROOF, while it waits.
+        self.rtt_s = 0.0  # Of HELLO and PROOF, while waiting.
         self._timers = timers
         self._config = config
         self._greeting = greeting
@@ -37,7 +37,7 @@ class LinkHandshake:
         self._timer: Timer | None = None
 
     def start(self, late: Callable[[Fault], None]) -> None:
-        """``late`` hears that it took too long, unless `stop` came."""
+        """Call ``late`` if the handshake takes too long, unless `stop` came before."""
         seconds = f"{limits.HELLO_TIMEOUT_S:g} s"
         fault = Fault("hello-timeout", f"the handshake was not done within {seconds}")
         self._timer = self._timers.call_at(
@@ -45,39 +45,39 @@ class LinkHandshake:
         )
 
     def leaves(self, lane: LaneMux) -> Leaves:
-        """What both ends showed on ``lane``: ours, the peer's."""
+        """The certificates shown on ``lane``: ours, the peer's."""
         return self._config.certificate, lane.connection.peer_certificate
 
     def say_hello(self, lane: LaneMux, cost: int) -> None:
-        """On the control lane, with what the link costs."""
+        """Send HELLO on the control lane, with the cost of the link."""
         self._greeted_at = self._timers.now()
         hello = self._greeting.hello(cost=cost, link=self._config.name)
         lane.send_control(control.encode(hello))
 
     def hear(self, hello: control.Hello) -> Neighbour:
-        """Who the peer says it is. Raises HandshakeRejected, RemoteProtocolError."""
+        """The identity that the peer claims. Raises HandshakeRejected, RemoteProtocolError."""
         return self._greeting.hear(hello, self._config.expected_site)
 
     def prove(self, lane: LaneMux) -> None:
-        """That we own our identity key."""
+        """Send the proof that we own our identity key."""
         lane.send_control(control.encode(self._greeting.proof(self.leaves(lane))))
 
     def check(self, proof: control.Proof, lane: LaneMux) -> None:
-        """The peer's proof. Raises HandshakeRejected."""
+        """Check the peer's proof. Raises HandshakeRejected."""
         self._greeting.check(proof, self.leaves(lane))
 
     @property
     def since_hello_s(self) -> float:
-        """At the peer's PROOF a round trip: none comes without our HELLO."""
+        """Seconds since our HELLO; a round trip when the peer's PROOF comes, which answers it."""
         return self._timers.now() - self._greeted_at
 
     def await_word(self) -> None:
-        """Dialler: both have proved who they are."""
+        """Dialer: both ends have proved their identity; wait for the acceptor's confirmation."""
         self.awaits_word = True
         self.rtt_s = self.since_hello_s
 
     def stop(self) -> None:
-        """It is done, or the link ends."""
+        """The handshake is done, or the link ends."""
         self.awaits_word = False
         if self._timer is not None:
             self._timer.cancel()

@@ -15,11 +15,11 @@ from router.net.ports import Timers
 
 
 class LinkLanes:
-    """A new stream takes ``opening``: the data lane, and the control lane while there is none.
+    """A new stream takes ``opening``: the data lane, or the control lane while there is none.
 
-    Without a control lane there is no link, so nothing is opened then. ``data`` is asked and told
-    of lanes that join; a lane enters use and leaves it by `take`, `retire` and `lost` here. Figures
-    are those of all lanes, ended ones too.
+    Without a control lane there is no link, and ``opening`` is None. ``data`` manages the lanes
+    that join; a lane enters and leaves use by `take`, `retire` and `lost` here. Counters add up all
+    lanes, ended ones too.
     """
 
     __slots__ = (
@@ -38,24 +38,24 @@ class LinkLanes:
         self.buffers = LinkBuffers(process)
         self.control: LaneMux | None = None
         self.opening: LaneMux | None = None
-        """Each stream that we open reads it: no call more than need be."""
+        """A plain attribute, without a call: each stream that we open reads it."""
         self.data = DataLanes(timers)
-        self.rtt_s: float | None = None  # A busy data lane is never asked for its own.
+        self.rtt_s: float | None = None  # A busy data lane is never asked for its round trip.
         self._bytes_in_past = self._bytes_out_past = 0
 
     @property
     def is_joining(self) -> bool:
-        """A data lane is on its way or there."""
+        """A data lane is in use or joining."""
         return bool(self.data.joining) or self.data.current is not None
 
     @property
     def bytes_in(self) -> int:
-        """Received on all lanes."""
+        """Bytes received on all lanes."""
         return self._bytes_in_past + sum(lane.bytes_in for lane in self.all())
 
     @property
     def bytes_out(self) -> int:
-        """Sent on all lanes."""
+        """Bytes sent on all lanes."""
         return self._bytes_out_past + sum(lane.bytes_out for lane in self.all())
 
     @property
@@ -68,7 +68,7 @@ class LinkLanes:
         return ([self.control] if self.control is not None else []) + self.data.serving
 
     def all(self) -> list[LaneMux]:
-        """Those that join, too."""
+        """The serving lanes, and those that join."""
         return self.serving() + self.data.joining
 
     def start(self, lane: LaneMux, owner: LaneOwner[LaneMux]) -> None:
@@ -77,7 +77,7 @@ class LinkLanes:
         lane.belong_to(owner, self.buffers)
 
     def check_joined(self, lane: LaneMux, message: control.Message | None) -> None:
-        """``lane`` may be taken by this ``message``. Raises RemoteProtocolError."""
+        """Check that this ``message`` lets ``lane`` join. Raises RemoteProtocolError."""
         expected = self.data.answer_of(lane)
         if not isinstance(message, control.Joined) or expected is None:
             raise RemoteProtocolError("bad-order", "a control message on a data lane")
@@ -85,41 +85,41 @@ class LinkLanes:
             raise RemoteProtocolError("wrong-router", "JOINED by another site")
 
     def serve(self, lane: LaneMux, neighbour: Neighbour, greeting: Greeting) -> None:
-        """Streams may be opened on ``lane`` from now on, by what its peer said in ``greeting``."""
+        """Allow streams on ``lane`` from now on, with the features of its peer's ``greeting``."""
         takes_answers = greeting.peer_takes_answers
         lane.serve(neighbour.router, neighbour.site, takes_answers=takes_answers)
         lane.read_within(self._shares.of(neighbour.holder))
 
     def take(self, lane: LaneMux, owner: LaneOwner[LaneMux], *, drains: bool) -> None:
-        """``lane`` is the data lane from now on. ``drains``: the peer knows how to."""
+        """``lane`` is the data lane from now on. ``drains``: the peer knows draining."""
         lane.belong_to(owner, self.buffers)
         self.data.take(lane, drains=drains)
         self.opening = lane
-        lane.learn_rtt(self.rtt_s or 0.0)  # Its windows grow by it.
+        lane.learn_rtt(self.rtt_s or 0.0)  # Its windows grow by the round trip.
 
     def retire(self, *, drains: bool) -> None:
-        """The data lane goes with its last stream; until another joins there is none."""
+        """The data lane goes with its last stream; there is none until another one joins."""
         self.data.retire(drains=drains)
         self.opening = self.control
 
     def learn_rtt(self, rtt_s: float) -> None:
-        """The control lane's round trip is that of all."""
+        """Use the control lane's round trip for all lanes."""
         self.rtt_s = rtt_s
         if self.data.current is not None:
             self.data.current.learn_rtt(rtt_s)
 
     def rest(self, rest_s: float) -> None:
-        """Read nothing more of the control lane for so long."""
+        """Do not read the control lane for ``rest_s``."""
         if self.control is not None:
             self.control.rest(rest_s)
 
     def misbehaved(self) -> None:
-        """The neighbour sent something that is good in form and bad in content: a glitch."""
+        """The neighbor sent a message that is well-formed but invalid: a glitch."""
         if self.control is not None:
             self.control.misbehaved()
 
     def lost(self, lane: LaneMux) -> bool:
-        """``lane`` is gone. Whether it was a data lane with streams."""
+        """``lane`` is gone. Returns whether it was a data lane with streams."""
         self._bytes_in_past += lane.bytes_in
         self._bytes_out_past += lane.bytes_out
         if self.data.lost(lane):

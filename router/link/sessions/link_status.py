@@ -1,4 +1,4 @@
-"""The lines of `link status`: how links are shown to people. Pure."""
+"""The lines of `link status`: links as shown to operators. Pure."""
 
 from collections.abc import Collection, Mapping
 from typing import Literal
@@ -14,16 +14,16 @@ from router.model.rights.sharing import FREE, Terms
 
 
 class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of `link status`. ``since`` is monotonic seconds: when it came up, or ceased to be.
-    ``lanes`` counts data lanes, ``streams`` those open now, either way.
+    """One line of `link status`. ``since`` is monotonic seconds: when it came up, or went down.
 
-    The neighbour is the last one, until there was any the one that the token names, without a
-    router. ``terms``: on which it was let in.
-    ``endpoint``: where a link that we dial is connected; ``via``: the proxy it goes through,
-    without its password; ``certificate``: SHA-256 of the one it was dialled with, hex; ``held``:
-    the terms on which that lets us in. ``silent_s``, ``silent_since``: of a link that is up, how
-    long nothing was heard, and when something was last, if that is worth a word; else 0 and None.
-    ``has_stopped``: of a link that we dial, its neighbour stopped as planned, and is not back.
+    ``lanes`` counts data lanes, ``streams`` those open now, in both directions. The neighbor is the
+    last one seen; before any was seen, it is the one that the token names, without a router.
+    ``terms``: the terms on which it was let in. ``endpoint``: where a link that we dial is
+    connected; ``via``: the proxy it goes through, without its password; ``certificate``: SHA-256 of
+    the one it was dialed with, hex; ``held``: the terms on which that certificate lets us in.
+    ``silent_s``, ``silent_since``: for a link that is up, how long it has been silent and when it
+    was heard last, if that is long; else 0 and None. ``has_stopped``: for a link that we dial, its
+    neighbor stopped as planned, and is not back.
     """
 
     name: str
@@ -63,10 +63,10 @@ def listed(
     incoming: Mapping[LinkSession, str],
     lost: Collection[LinkStatus],
 ) -> list[LinkStatus]:
-    """All links to other sites: those configured, ``leaving`` ones that are configured no more,
-    incoming ones with their names, and ``lost`` ones; by name.
+    """All links to other sites, by name: configured links, ``leaving`` ones no longer configured,
+    incoming ones with their names, and ``lost`` ones.
 
-    One whose neighbour stops drains: its successor is a line of its own only once it is up.
+    A link whose neighbor stops drains: its successor gets a separate line only once it is up.
     """
     lines = [
         outgoing_status(link)
@@ -83,7 +83,7 @@ def listed(
 
 
 def shown_for(link: OutgoingLink, leaving: Collection[OutgoingLink]) -> OutgoingLink:
-    """``link``, or what it is to succeed and that still drains: the neighbour may come back."""
+    """``link``, or the link it will replace if that still drains: the neighbor may come back."""
     before = link.predecessor
     is_awaited = before is not None and before in leaving and link.state != "up"
     return before if before is not None and is_awaited else link
@@ -121,12 +121,13 @@ def _fingerprint(session: LinkSession | None) -> str:
 
 
 def incoming_status(name: str, session: LinkSession) -> LinkStatus:
-    """The line of a link that was accepted and is up."""
+    """The line of an accepted link that is up."""
     return _status(name, session.neighbour, session)
 
 
 def _silence(silent_s: float) -> str:
-    """Of a link that is up still; in the words with which it goes down unless it is heard again."""
+    """The error of a link that is still up; if it stays silent, the link goes down with these
+    words."""
     return f"nothing was heard for {silent_s:.2f} s" if silent_s else ""
 
 

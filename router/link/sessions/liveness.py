@@ -1,8 +1,8 @@
-"""Whether the lanes of a link are alive: PINGs into silence, and what follows from no answer.
+"""Whether the lanes of a link are alive: PINGs into silence, and the consequences of no answer.
 
-One exchange serves both ends: whoever dialled asks, on all its links at the same second, and the
-other has heard as much when it answers. That one asks when nobody else does, and now and then for
-a round trip of its own.
+One exchange serves both ends: the dialer asks, on all its links at the same second, and for the
+other end answering is proof enough. The acceptor asks when the dialer does not, and now and then to
+measure the round trip itself.
 """
 
 import math
@@ -15,16 +15,16 @@ from router.model import limits
 from router.model.ticks import next_tick
 from router.net.ports import Timer, Timers
 
-_HALF_TICK_S = limits.LIVENESS_TICK_S / 2  # Ticks come a little late, each by its own little.
-_EXACT_S = 1e-6  # What is due at a tick itself is not left to the next one.
+_HALF_TICK_S = limits.LIVENESS_TICK_S / 2  # Ticks come a little late, each by a different bit.
+_EXACT_S = 1e-6  # An event due exactly at a tick is not left to the next one.
 
 
 class Serving(Protocol):
-    """The data lanes among them."""
+    """The data lanes of the link."""
 
     @property
     def serving(self) -> list[LaneMux]:
-        """Those that carry streams, retired ones too."""
+        """Data lanes that carry streams, retired ones too."""
 
 
 class Watched(Protocol):
@@ -45,11 +45,10 @@ class Watched(Protocol):
 class Liveness:
     """Judges the lanes of one link, from `start` until `stop`.
 
-    It looks once a second, and at the first tick of `limits.LIVENESS_TICK_S` at which a silence
-    would have lasted too long. ``looked`` is called after each look; ``heard_again`` after a
+    It checks once a second, and at the first tick of `limits.LIVENESS_TICK_S` at which a silence
+    would have lasted too long. ``looked`` is called after each check; ``heard_again`` after a
     silence of `limits.SILENCE_TOLD_S` that did not end the link, with the seconds that were seen;
-    ``dead`` after one that ends it, with why.
-    ``asks``: it is this end that does.
+    ``dead`` after one that ends it, with the reason. ``asks``: this end sends the PINGs.
     """
 
     def __init__(
@@ -68,34 +67,35 @@ class Liveness:
         self._heard_again = heard_again
         self._dead = dead
         self._asks = asks
-        if asks:  # At its second, which may come half a second early for a data lane.
+        if asks:  # At its own second, which may come half a second early for a data lane.
             self._ping_after_s = limits.LIVENESS_TICK_S
             self._data_ping_after_s = limits.DATA_PING_AFTER_S - limits.PING_INTERVAL_S / 2
-        else:  # Later than a question that it would have heard.
+        else:  # Later than a PING that this end would have heard.
             self._ping_after_s = limits.PING_INTERVAL_S + _HALF_TICK_S
             self._data_ping_after_s = limits.DATA_PING_AFTER_S + limits.LIVENESS_TICK_S
         self._timer: Timer | None = None
         self._due = 0.0
-        self._second = 0.0  # From then on it may ask.
+        self._second = 0.0  # This end may ask from then on.
         self._pinged_at = -limits.RTT_FRESH_S
         self._pinged: dict[LaneMux, float] = {}  # Data lanes that have not answered yet.
         self._rtt_least_s = math.inf
-        self._silent_s = 0.0  # At the last look, if that is worth a word.
+        self._silent_s = 0.0  # At the last check, if long enough to report.
 
     def start(self, rtt_s: float) -> None:
-        """The link is up. ``rtt_s``: a round trip of its handshake, which no PING has had yet."""
+        """The link is up. ``rtt_s``: a round trip of its handshake, as no PING was answered yet."""
         self._rtt_least_s = rtt_s
         self._schedule(self._timers.now())
 
     def stop(self) -> None:
-        """It is closing."""
+        """The link is closing."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     @property
     def silent_s(self) -> float:
-        """How long nothing was heard, if that is worth a word; 0: it is not, or we slept."""
+        """Seconds since the neighbor was heard, if long enough to report; 0: it is not, or we
+        slept."""
         now, lane = self._timers.now(), self._lanes.control
         if lane is None or now - self._due > limits.LATE_WAKE_S:
             return 0.0
@@ -104,28 +104,29 @@ class Liveness:
 
     @property
     def silent_since(self) -> float | None:
-        """When something was heard last, if ``silent_s`` is worth a word."""
+        """When the neighbor was heard last, if ``silent_s`` is long enough to report."""
         lane = self._lanes.control
         return self._heard_at(lane) if lane is not None and self.silent_s else None
 
     def _heard_at(self, control: LaneMux) -> float:
         """When the neighbor was heard last, on any lane.
 
-        What it says on the control lane may be lost among what crowds a narrow way. But routes come
-        by that one alone: a data lane is a sign of life for a while. So is a backlog of which the
-        neighbor's host takes something: what it says of that may be lost, too.
+        Its messages on the control lane may be lost in the traffic of a narrow path. But routes
+        come only by that lane, so a data lane counts as a sign of life only for a while. So does a
+        backlog of which the neighbor's host takes something: its messages about that may be lost,
+        too.
         """
         latest = max((lane.alive_at for lane in self._lanes.data.serving), default=-math.inf)
         return max(control.heard_at, min(latest, control.heard_at + limits.SILENCE_MORE_S_MAX))
 
     def _schedule(self, when: float) -> None:
-        """Look at the first tick from ``when`` on that is to come: all links at once."""
+        """Check at the first tick after ``when``, which all links share."""
         earliest = max(self._timers.now(), when - _EXACT_S)
         self._due = next_tick(earliest, limits.LIVENESS_TICK_S)
         self._timer = self._timers.call_at(self._due, self._tick)
 
     def _tick(self) -> None:
-        """Judge silence, unless we slept ourselves: then read first, and judge next time."""
+        """Judge silence. If this process itself slept, read first, and judge at the next tick."""
         now = self._timers.now()
         woke_late = now - self._due > limits.LATE_WAKE_S
         may_ask = woke_late or not self._asks or now >= self._second
@@ -159,9 +160,10 @@ class Liveness:
         self._looked()
 
     def _note_silence(self, silent_s: float, woke_late: bool) -> None:
-        """A neighbour that stood still for seconds, or a way that lost all: requests waited.
+        """Report a neighbor that paused for seconds, or a path that lost everything: requests
+        waited.
 
-        What was silent while we slept says nothing of the neighbour.
+        Silence while we slept says nothing about the neighbor.
         """
         seen_s, self._silent_s = self._silent_s, 0.0
         if woke_late:
@@ -172,10 +174,9 @@ class Liveness:
             self._heard_again(seen_s)
 
     def _next_look(self, lane: LaneMux, now: float) -> float:
-        """When something is due unless something is heard before: a question, a data lane's end.
+        """When the next check is due unless a message arrives first: a PING, or a data lane's end.
 
-        At the latest in a second, for writes that stall; at the next tick while signs of life are
-        looked for.
+        At the latest in a second, for writes that stall; at the next tick while the link is silent.
         """
         if now - lane.heard_at > limits.SILENCE_TOLD_S:
             return now + limits.LIVENESS_TICK_S
@@ -194,8 +195,9 @@ class Liveness:
         return when
 
     def _wants_ping(self, silent_s: float, since_s: float, woke_late: bool) -> bool:
-        """``silent_s``: the control lane. ``since_s``: our last one."""
-        least_s = limits.PING_INTERVAL_S / (2 if self._asks else 1)  # Its first is no second's.
+        """``silent_s``: of the control lane. ``since_s``: since our last PING."""
+        # Its first PING is not tied to the second.
+        least_s = limits.PING_INTERVAL_S / (2 if self._asks else 1)
         if since_s < least_s - _HALF_TICK_S:
             return False
         return (
@@ -203,21 +205,21 @@ class Liveness:
             or since_s >= limits.RTT_FRESH_S - _HALF_TICK_S
             or self._lanes.rtt_s is None
             or woke_late
-            or self._patience_s > 0.0  # Perhaps nothing is long but what an end had to do then.
+            or self._patience_s > 0.0  # The measured time may only be what an end had to do then.
         )
 
     def _learn_rtt(self) -> None:
-        """The least that was measured: what is above it are losses, queues and pauses."""
+        """Keep the least value measured: anything above is losses, queues and pauses."""
         rtt_s = self._lanes.rtt_s
         if rtt_s is not None and rtt_s < self._rtt_least_s:
             self._rtt_least_s = rtt_s
 
     @property
     def _patience_s(self) -> float:
-        """How much longer than usual silence may last on a long way.
+        """How much longer than usual silence may last on a long path.
 
-        TCP repeats what was lost after more than a round trip, and each time after twice as long:
-        a few losses in a row are longer than any silence of a short way.
+        TCP repeats lost segments after more than a round trip, and doubles that time with each
+        repeat: a few losses in a row last longer than any silence on a short path.
         """
         more_s = limits.SILENCE_PER_RTT * (self._rtt_least_s - limits.RTT_USUAL_S_MAX)
         return min(max(0.0, more_s), limits.SILENCE_MORE_S_MAX)

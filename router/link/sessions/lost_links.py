@@ -16,7 +16,7 @@ from router.model import limits
 from router.model.ids import SiteId
 
 ORDERLY = frozenset({"removed", "changed", "replaced", "succeeded", "restarted", "revoked"})
-"""Codes of faults after which nothing is missing here: the link was deleted or leads elsewhere,
+"""Codes of faults after which the neighbor is not missing: the link was deleted or leads elsewhere,
 or another session carries it on. A site that stops says ``shutdown``, and is missing."""
 
 _Key = tuple[SiteId, str]
@@ -30,8 +30,8 @@ class LostLink(msgspec.Struct, frozen=True):
 
 
 class LostLinks:
-    """A link is known by its site and by the name that the site gives it: routers of one site
-    replace each other. Bounded: the oldest are forgotten first."""
+    """A link is identified by its site and by the site's name for it: routers of one site replace
+    each other. Bounded: the oldest are forgotten first."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -51,7 +51,7 @@ class LostLinks:
         before = self._fresh().pop(key, None)
         if fault.kind == "refused" or fault.code in ORDERLY:
             return
-        if before is not None:  # Of several routers of its site the first one has no number.
+        if before is not None:  # The first of several routers of its site has no number.
             name = min(before.line.name, name, key=lambda one: (len(one), one))
         line = msgspec.structs.replace(
             incoming_status(name, session),
@@ -78,8 +78,8 @@ class LostLinks:
     def lines(
         self, up: Iterable[LinkSession], elsewhere: Callable[[], Collection[SiteId]]
     ) -> list[LinkStatus]:
-        """Those that no session in ``up`` carries. ``elsewhere``: sites that are linked to another
-        router of this site now."""
+        """The lost links that no session in ``up`` carries. ``elsewhere``: sites that are linked to
+        another router of this site now."""
         if not self._fresh():
             return []
         carried = {_key(one, one.neighbour) for one in up if one.neighbour is not None}

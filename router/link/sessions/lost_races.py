@@ -1,4 +1,4 @@
-"""What it means for a link that none of its endpoints answered as it should. Pure."""
+"""The consequence for a link when none of its endpoints answered correctly. Pure."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -11,22 +11,22 @@ from router.link.sessions.session_faults import EXPIRED
 from router.net.ports import DialCode, DialFailure
 
 COPY = "identity-conflict"
-"""The code of the refusal of who has the identity of another that is linked."""
+"""The refusal code for a router that has the identity of another one that is linked."""
 _SAY_ALL: Final[frozenset[DialCode]] = frozenset(("clock", "proxy", "exhausted", "error"))
-"""Failures whose words have the next step, or which say nothing of the other end."""
+"""Failures whose text includes the next step, or which say nothing about the other end."""
 NEIGHBOUR_AT_FAULT = "revocations-damaged"
-"""It admits no site, whatever a token says."""
+"""The neighbor admits no site, whatever a token says."""
 
 LinkState = Literal["up", "draining", "connecting", "down", "refused"]
 LinkErrorCode = Literal["", "clock", "copy", "proxy", "deleted", "expired"]
-"""What kind of error it is, where more than its words counts."""
+"""The kind of error, where more than its text matters."""
 
 _CODES: Final[Mapping[str, LinkErrorCode]] = {COPY: "copy", EXPIRED: "expired"}
 """By the code of a fault."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """How the link stands. ``is_final``: nothing but a longer pause makes sense anywhere."""
+    """The state of the link. ``is_final``: all endpoints need a longer pause."""
 
     state: Literal["down", "refused"]
     error: str
@@ -35,7 +35,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(tried: tuple[Tried, ...]) -> Verdict:
-    """Of at least one place: refused if any end said so, and tried as often as the best allows."""
+    """The verdict on at least one attempt: refused if any endpoint refused, and retried as often as
+    the best result allows."""
     verdicts = [_judge_one(one) for one in tried]
     if len(verdicts) == 1:
         return verdicts[0]
@@ -52,18 +53,18 @@ def judge(tried: tuple[Tried, ...]) -> Verdict:
 
 
 def _first_code(codes: list[LinkErrorCode]) -> LinkErrorCode:
-    """A copy is tried again sooner than anything else."""
+    """A copy comes first, because it is retried sooner than anything else."""
     return "copy" if "copy" in codes else next(filter(None, codes), "")
 
 
 def state_after(fault: Fault) -> Literal["down", "refused"]:
-    """Of a link that ended so. Refused: another token may help."""
+    """The state of a link that ended by ``fault``. Refused: another token may help."""
     is_refused = fault.kind == "refused" and fault.code != NEIGHBOUR_AT_FAULT
     return "refused" if is_refused else "down"
 
 
 def code_of(failure: DialFailure) -> LinkErrorCode:
-    """What kind of error a failed dial is."""
+    """The kind of error of a failed dial."""
     if failure.code == "clock":
         return "clock"
     return "proxy" if failure.code == "proxy" else ""
@@ -97,7 +98,7 @@ def _judge_one(one: Tried) -> Verdict:
 
 
 def _hint(one: Tried) -> str:
-    """What to do next, where the trouble does not say it."""
+    """The next step, where the failure's text does not say it."""
     if not isinstance(one.trouble, DialFailure) or one.trouble.code in _SAY_ALL:
         return ""
     if one.trouble.code == "self":

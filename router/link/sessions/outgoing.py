@@ -1,6 +1,6 @@
 """A link that this site dials: a race of its endpoints, and back-off.
 
-How it goes on with newer certificates: `succession`; its data lane: `data_lane_dial`.
+Newer certificates: `succession`; its data lane: `data_lane_dial`.
 """
 
 import enum
@@ -24,11 +24,11 @@ from router.net.ports import Connection, Dial, DialFailure, FarNetwork, Timer, T
 
 
 class LinkDialling(enum.Enum):
-    """Whether a link that is configured is dialled."""
+    """Whether a configured link is dialed."""
 
-    NOT_YET = enum.auto()  # Another one of its name comes first, or it is new.
+    NOT_YET = enum.auto()  # Another link of its name comes first, or it is new.
     ON = enum.auto()  # Until it is up, and again whenever it is down.
-    OVER = enum.auto()  # What is up of it ends, at once or with its streams.
+    OVER = enum.auto()  # Its sessions end, at once or with their streams.
 
 
 AFTER_DIALLING: Final[Mapping[LinkDialling, frozenset[LinkDialling]]] = {
@@ -39,17 +39,17 @@ AFTER_DIALLING: Final[Mapping[LinkDialling, frozenset[LinkDialling]]] = {
 
 
 class OutgoingOwner(Protocol):
-    """What an outgoing link asks of `Links`."""
+    """Callbacks of an outgoing link to its owner."""
 
     def make_session(self, link: "OutgoingLink", config: SessionConfig) -> LinkSession:
         """A session whose events come back to this link."""
 
     def link_changed(self, name: str) -> None:
-        """Something that `link status` shows is different."""
+        """Something that `link status` shows has changed."""
 
 
 class OutgoingLink:
-    """One configured link. `stop`, `drain` and `retire` end it for good."""
+    """One configured link. `stop`, `drain` and `retire` end it permanently."""
 
     def __init__(
         self,
@@ -62,8 +62,8 @@ class OutgoingLink:
         down_since: float | None = None,
         predecessor: "OutgoingLink | None" = None,
     ) -> None:
-        """``down_since``: if it was down before we began. ``predecessor``: the one that it is to
-        succeed, to a neighbour that stops."""
+        """``down_since``: since when it was down before this process began. ``predecessor``: the
+        link to a stopping neighbor that this one will replace."""
         self.name = name
         self.spec = spec
         self.state: LinkState = "connecting"
@@ -72,7 +72,7 @@ class OutgoingLink:
         self.error = ""
         self.error_code: LinkErrorCode = ""
         self.session: LinkSession | None = None
-        self.neighbour: Neighbour | None = None  # Since it was up first.
+        self.neighbour: Neighbour | None = None  # Since it was first up.
         self._network = network
         self._owner = owner
         self._rng = rng
@@ -89,45 +89,46 @@ class OutgoingLink:
         self._failures = 0
         self._away_since = network.now()  # When it was last up for long, or made.
         self._place: EndpointAddress | None = None  # Where it is connected, or was last.
-        self._shown = (b"", "")  # There, or at the last dial: see `_to_show`.
+        self._shown = (b"", "")  # At that place, or at the last dial: see `_to_show`.
         self._last_good: EndpointAddress | None = None
         self._data_lane = DataLaneDial(network, rng, self._dial_place)
         self.predecessor = predecessor
-        self.has_stopped = False  # The neighbour, which drained before; until the link is up.
+        # The neighbor stopped after draining; False again once the link is up.
+        self.has_stopped = False
 
     @property
     def sessions(self) -> tuple[LinkSession, ...]:
-        """The one in use, and those before it that still drain."""
+        """The session in use, and older ones that still drain."""
         return (*self._succession.older, *([self.session] if self.session is not None else []))
 
     @property
     def is_ending(self) -> bool:
-        """It is wanted no more, and sessions of it still are."""
+        """The link is no longer wanted, and sessions of it are still open."""
         return self.dialling is LinkDialling.OVER and bool(self.sessions)
 
     @property
     def bytes_in_before(self) -> int:
-        """Of sessions before the one in use, those that still drain too."""
+        """Bytes of sessions before the one in use, including those that still drain."""
         return self._bytes_in_past + sum(one.lanes.bytes_in for one in self._succession.older)
 
     @property
     def bytes_out_before(self) -> int:
-        """Of sessions before the one in use, those that still drain too."""
+        """Bytes of sessions before the one in use, including those that still drain."""
         return self._bytes_out_past + sum(one.lanes.bytes_out for one in self._succession.older)
 
     @property
     def older_stream_count(self) -> int:
-        """Streams of sessions that were succeeded."""
+        """Streams of sessions that were replaced."""
         return self._succession.stream_count
 
     def start(self) -> None:
-        """Dial, and go on until stopped."""
+        """Dial, and continue until stopped."""
         if self.dialling is not LinkDialling.OVER:
             self.dialling = LinkDialling.ON
             self._dial_endpoints()
 
     def update(self, spec: OutgoingSpec) -> None:
-        """Take a newer spec that leads the same way. A new leaf counts for streams at once."""
+        """Take a newer spec with the same destination. A new leaf applies to streams at once."""
         self.spec = spec
         session = self.session
         if session is None:
@@ -143,9 +144,9 @@ class OutgoingLink:
         self._data_lane.renew(self._tls().certificate)
 
     def succeed(self) -> None:
-        """Dial the link once more beside the one that is up, with the certificates of now.
+        """Dial the link again beside the session that is up, with the present certificates.
 
-        Once that is up, the one before opens nothing more and goes with its last stream.
+        Once the new session is up, the old one opens nothing more and goes with its last stream.
         """
         session = self.session
         if (
@@ -163,44 +164,44 @@ class OutgoingLink:
             self.start()
 
     def stop(self, fault: Fault) -> None:
-        """Dial no more and close what is up."""
+        """Dial no more and close all sessions."""
         self.retire()
         for session in self.sessions:
             session.close(fault)
 
     def drain(self, fault: Fault, deadline: float | None = None) -> None:
-        """Dial no more, and close what is up with its last stream, or at ``deadline``."""
+        """Dial no more, and close all sessions with their last stream, or at ``deadline``."""
         self.retire()
         for session in self.sessions:
             session.drain(fault, wholly=True, deadline=deadline)
 
     def retire(self) -> None:
-        """Dial no more. What is up ends when the neighbour says so."""
+        """Dial no more. Sessions end when the neighbor ends them."""
         self.dialling = LinkDialling.OVER
         self._cancel()
 
     def stand_alone(self) -> None:
-        """What it was to succeed is gone: unless it is up, the neighbour is away since now."""
+        """Its predecessor is gone: unless this link is up, the neighbor is away from now on."""
         self.predecessor = None
         if self.state != "up":
             self.since = self._network.now()
 
     def neighbour_stopped(self) -> None:
-        """What it was to succeed drained and is over: mostly it is back in a moment."""
+        """The neighbor of its predecessor drained and stopped: usually it is back in a moment."""
         self.has_stopped = self.state != "up"
         self.expect_soon()
 
     def expect_soon(self) -> None:
-        """The neighbour said goodbye: it, or its successor, is there in a moment."""
+        """The neighbor said goodbye: it, or its successor, will be there in a moment."""
         self._failures = -limits.RECONNECT_SOON_TRIES
         self.retry_now()
 
     @property
     def endpoint(self) -> str:
-        """Where it is connected, ``HOST:PORT``; empty: nowhere."""
+        """Where the link is connected, ``HOST:PORT``; empty: nowhere."""
         return str(self._place) if self.session is not None and self._place is not None else ""
 
-    # What `Links` passes on from the session.
+    # Events of the session, passed on by `Links`.
 
     def session_up(self, session: LinkSession) -> None:
         """The handshake is done; the data lane is next."""
@@ -214,19 +215,19 @@ class OutgoingLink:
         self.update(self.spec)  # A certificate may have been renewed meanwhile.
 
     def is_to_succeed(self, session: LinkSession) -> bool:
-        """Whether it waits to take the place of the one that is up."""
+        """Whether ``session`` waits to replace the one that is up."""
         return self._succession.is_next(session)
 
     def next_up(self) -> None:
-        """The handshake of what is to succeed it is done."""
+        """The handshake of the next session is done."""
         self._succession.next_up()
 
     def next_changed(self) -> bool:
-        """A data lane of what is to succeed it came or went. True: it is time to `take_over`."""
+        """A data lane of the next session came or went. True: call `take_over`."""
         return self._succession.next_changed()
 
     def take_over(self, session: LinkSession) -> None:
-        """From now on it is the link, and the one before drains."""
+        """``session`` is the link from now on, and the previous one drains."""
         before, self.session = self.session, session
         assert before is not None, "without one that is up there is nothing to succeed"
         self.neighbour = session.neighbour
@@ -237,7 +238,7 @@ class OutgoingLink:
         self.update(self.spec)  # A certificate may have been renewed meanwhile.
 
     def session_changed(self, session: LinkSession) -> None:
-        """Its data lane came or went."""
+        """The data lane of the session came or went."""
         if session is not self.session:
             return
         self._data_lane.changed()
@@ -268,7 +269,7 @@ class OutgoingLink:
             self.has_stopped = fault.code == "shutdown" and session.draining.is_draining
             self._change("down", str(fault))
             was_stable = self._network.now() - session.up_at >= limits.RECONNECT_STABLE_S
-            if fault.code == "shutdown":  # Who says goodbye is coming back soon.
+            if fault.code == "shutdown":  # A neighbor that says goodbye will be back soon.
                 self._failures = -limits.RECONNECT_SOON_TRIES
             elif was_stable:
                 self._failures = 0
@@ -276,14 +277,14 @@ class OutgoingLink:
                 self._away_since = self._network.now()
             self._back_off()
 
-    # LinkDialling.
+    # Dialing the link.
 
     def _tls(self) -> Tls:
         tls = self.spec.tls
         return tls if isinstance(tls, Tls) else tls()
 
     def _to_show(self, tls: Tls) -> tuple[bytes, str]:
-        """Our certificate and a proxy's password: who refused these may take others."""
+        """Our certificate and a proxy's password: a peer that refused these may accept others."""
         return tls.certificate, "" if self.spec.via is None else self.spec.via.authorization
 
     def _dial_endpoints(self) -> None:
@@ -339,7 +340,7 @@ class OutgoingLink:
         self._timer = self._network.call_at(self._network.now() + delay_s, self._dial_endpoints)
 
     def _dial_place(self, connected: Connected, failed: Callable[[DialFailure], None]) -> Dial:
-        """To where the control lane leads: a lane of a link is of no use to another router."""
+        """Dial the place of the control lane: another router cannot use a lane of this link."""
         assert self._place is not None
         tls = self._tls()
         return dial_place(
@@ -358,7 +359,7 @@ class OutgoingLink:
         if (state, error) == (self.state, self.error):
             return
         if state != self.state and "up" in (state, self.state):
-            self.since = self._network.now()  # However its attempts end, it is down since then.
+            self.since = self._network.now()  # The time of the loss, whatever later attempts do.
         self.state, self.error = state, error
         self._owner.link_changed(self.name)
 

@@ -1,4 +1,4 @@
-"""Which link is wanted."""
+"""The configuration of an outgoing link."""
 
 from collections.abc import Callable
 
@@ -12,14 +12,14 @@ from router.net.ports import Proxy, Tls
 
 
 class OutgoingSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A link to dial. ``endpoints`` (host, port) race, the first with a small start.
+    """A link to dial. ``endpoints`` (host, port) race, the first with a small head start.
 
-    ``tls`` may be a function: it is asked at each dial, so that renewed credentials count from
-    then on. ``expected_site``: the only one that may answer; None: whoever TLS admits.
+    ``tls`` may be a function: it is called at each dial, so that renewed credentials count from
+    then on. ``expected_site``: the only site that may answer; None: any site that TLS admits.
     ``retry_after_error_s`` is the pause after a refusal or a broken protocol. ``is_sibling``: to
     another router of our own site, at no cost. ``via``: the proxy that every dial goes through.
-    ``terms``: on which the other end lets us in, as our certificate says; for people.
-    ``expected_name``: what the token calls ``expected_site``, until that site says its name.
+    ``terms``: the terms on which the other end lets us in, as our certificate says; for display.
+    ``expected_name``: the token's name for ``expected_site``, until that site sends its name.
     """
 
     endpoints: tuple[Endpoint, ...]

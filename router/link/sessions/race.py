@@ -1,8 +1,8 @@
-"""Which of a link's endpoints answers first: happy eyeballs over all their addresses (RFC 8305).
+"""Race of a link's endpoints: happy eyeballs over all their addresses (RFC 8305).
 
-Attempts begin `limits.RACE_STAGGER_S` apart, or as soon as one fails. The first whose TLS is done
-ends the others, which leave nothing: no end hears of us twice. If what is said on it comes to
-nothing, `Race.go_on` takes up the rest.
+Attempts begin `limits.RACE_STAGGER_S` apart, or as soon as one fails. The first with TLS done ends
+the others without a trace: no end hears from us twice. If that connection comes to nothing,
+`Race.go_on` tries the rest.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,14 +28,15 @@ Endpoint = tuple[str, int]
 
 
 class EndpointAddress(msgspec.Struct, frozen=True):
-    """One of the addresses of an endpoint; through a proxy, which looks it up, its own host."""
+    """One address of an endpoint. Through a proxy, which resolves the name, the endpoint's own
+    host."""
 
     endpoint: Endpoint
     host: str
 
     @property
     def address(self) -> str:
-        """``HOST:PORT`` as it is dialled."""
+        """``HOST:PORT`` as dialed."""
         return str(Address(host=self.host, port=self.endpoint[1]))
 
     def __str__(self) -> str:
@@ -45,7 +46,7 @@ class EndpointAddress(msgspec.Struct, frozen=True):
 
 
 class Tried(msgspec.Struct, frozen=True):
-    """What came of one place, or of an endpoint that has none."""
+    """The failure of one place, or of an endpoint without addresses."""
 
     place: EndpointAddress
     trouble: DialFailure | Fault
@@ -57,11 +58,11 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 SHOWN_MAX = 8
-"""Places that a sentence names."""
+"""The most places that a sentence names."""
 
 
 def listed(tried: Sequence[Tried]) -> str:
-    """All of it as one sentence without an end, each reason once."""
+    """All failures as one sentence without a period, each reason once."""
     reasons = list(dict.fromkeys(str(one).rstrip(".") for one in tried))
     more = len(reasons) - SHOWN_MAX
     return "; ".join(reasons[:SHOWN_MAX]) + (f"; and {more} more" if more > 0 else "")
@@ -89,7 +90,7 @@ def in_order(
 
 
 def _alternating(places: Iterable[EndpointAddress]) -> list[EndpointAddress]:
-    """The same, the first one's family and the other in turn while there are both."""
+    """The same places, alternating between the first one's family and the other while both last."""
     all_ = list(places)
     is_v6 = bool(all_) and ":" in all_[0].host
     ours = [place for place in all_ if (":" in place.host) == is_v6]
@@ -107,7 +108,7 @@ def dial_place(
     tls: Tls,
     via: Proxy | None,
 ) -> Dial:
-    """One attempt. The endpoint is still called by its name in TLS, and for people."""
+    """Start one attempt. TLS and error texts use the endpoint's name, not its address."""
     host, port = place.endpoint
     if place.host != host and not tls.server_name:
         tls = msgspec.structs.replace(tls, server_name=host)
@@ -128,7 +129,7 @@ def dial_place(
 
 
 class Race:
-    """One run over all places. ``failed`` comes at most once, and later; `cancel` stops it."""
+    """One run over all places. ``failed`` is called at most once, and later; `cancel` stops it."""
 
     def __init__(
         self,
@@ -141,7 +142,7 @@ class Race:
         first: EndpointAddress | None = None,
         via: Proxy | None = None,
     ) -> None:
-        """``first``: where it went well the last time, tried first if it is still a place."""
+        """``first``: the place that worked last time, tried first if it is still one."""
         self._network = network
         self._endpoints = endpoints
         self._tls = tls
@@ -154,9 +155,9 @@ class Race:
         self._started: set[EndpointAddress] = set()
         self._dials: dict[EndpointAddress, Dial] = {}
         self._tried: list[Tried] = []
-        self._timer: Timer | None = None  # To the first attempt, then to the next one.
-        self._first_again: Timer | None = None  # To the next attempt at ``first``.
-        self._is_ready = False  # Names have had their time.
+        self._timer: Timer | None = None  # First until the first attempt, then until the next one.
+        self._first_again: Timer | None = None  # Until the next attempt at ``first``.
+        self._is_ready = False  # The time for resolving names is over.
         self._won = False
         self._over = False
         hosts = dict.fromkeys(host for host, _ in endpoints)
@@ -168,7 +169,8 @@ class Race:
             self._questions[host] = self._ask(host)
 
     def cancel(self) -> None:
-        """Neither callback comes any more. A connection that was handed over stays. Idempotent."""
+        """Make neither callback from now on. A connection that was handed over stays.
+        Idempotent."""
         self._over = True
         self._pause()
         for question in self._questions.values():
@@ -176,7 +178,7 @@ class Race:
         self._questions.clear()
 
     def go_on(self, place: EndpointAddress, trouble: Fault) -> None:
-        """The connection to ``place`` came to nothing: try the places that are left."""
+        """The connection to ``place`` came to nothing: try the remaining places."""
         self._tried.append(Tried(place, trouble))
         self._won = False
         self._next()
@@ -219,7 +221,7 @@ class Race:
     # Attempts.
 
     def _next(self) -> None:
-        """Begin the next attempt, or end in failure when there is none and none is under way."""
+        """Begin the next attempt, or fail when none is left and none is under way."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -252,7 +254,7 @@ class Race:
     def _attempt_failed(self, place: EndpointAddress, failure: DialFailure) -> None:
         del self._dials[place]
         self._tried.append(Tried(place, failure))
-        if place == self._first:  # Others may be silent until their time-out.
+        if place == self._first:  # Others may be silent until their timeout.
             due = self._network.now() + limits.RACE_AGAIN_S
             self._first_again = self._network.call_at(due, self._try_first_again)
         self._next()
@@ -270,7 +272,7 @@ class Race:
         return self._connected(place, connection)
 
     def _pause(self) -> None:
-        """Attempts under way are as if never begun."""
+        """Cancel the attempts under way; they may start again."""
         for timer in (self._timer, self._first_again):
             if timer is not None:
                 timer.cancel()

@@ -1,7 +1,8 @@
-"""Renewal of a dialler's certificate over its link: one session's part.
+"""Renewal of a dialer's certificate over its link: one session's part.
 
-The dialler sends RENEW with a request of a new key, the acceptor answers RENEWED. One is asked at
-a time; an answer that does not come is taken for lost. What is issued, and believed, is `trust`'s.
+The dialer sends RENEW with a request for a new key, the acceptor answers RENEWED. One request is
+pending at a time; an answer that does not come counts as lost. Issuing certificates and trusting
+them is `trust`'s business.
 """
 
 from collections.abc import Callable
@@ -21,12 +22,12 @@ AskedForRenewal = Callable[[Neighbour, bytes, str, Answer], None]
 
 
 def refuse_renewal(neighbour: Neighbour, certificate: bytes, request: str, answer: Answer) -> None:
-    """For a router that issues nothing."""
+    """The default for a router that issues no certificates."""
     answer(control.Renewed("", "", "this router issues no certificates"))
 
 
 class Renewals:
-    """What was asked over one link, either way."""
+    """The pending renewal of one link, at either end."""
 
     def __init__(
         self,
@@ -38,8 +39,8 @@ class Renewals:
         due: Callable[[], None],
         misbehaved: Callable[[], None],
     ) -> None:
-        """``asked``: an acceptor is, with the way back; ``due``: a dialler hears that what it holds
-        is of the past; ``misbehaved``: the peer asks too often."""
+        """``asked``: an acceptor got a request, with a callback for the answer. ``due``: a dialer
+        holds an outdated certificate. ``misbehaved``: the peer asks too often."""
         self._timers = timers
         self._role = role
         self._send = send
@@ -49,15 +50,15 @@ class Renewals:
         self._awaits: Answer | None = None
         self._timer: Timer | None = None
         self._may_ask = TokenBucket(limits.RENEWALS_BURST, 1 / limits.RENEWALS_EACH_S, timers.now())
-        """Acceptor: how often the dialler may."""
+        """Acceptor: limits how often the dialer may ask."""
 
     def receive(self, message: control.Renew | control.Renewed | control.RenewDue) -> None:
-        """Raises RemoteProtocolError when the peer is not the one to say that."""
+        """Raises RemoteProtocolError when this end must not receive that message."""
         is_of_dialler = isinstance(message, control.Renew)
         if is_of_dialler != (self._role == "acceptor"):
             raise RemoteProtocolError("bad-order", "renewal the wrong way round")
         if isinstance(message, control.Renewed):
-            self._tell(message)  # One that is late tells nobody.
+            self._tell(message)  # Ignored if it is late.
         elif isinstance(message, control.RenewDue):
             self._due()
         elif self._may_ask.take(self._timers.now()):
@@ -70,9 +71,9 @@ class Renewals:
         self._send(answer or control.Renewed("", "", "not now"))
 
     def ask(self, request: str, answered: Answer) -> bool:
-        """Dialler: ask for another certificate. False: an answer is still awaited.
+        """Dialer: ask for another certificate. False: an answer is still pending.
 
-        ``answered`` hears the answer; with None, that there will be none.
+        ``answered`` gets the answer; None: there will be none.
         """
         if self._role != "dialler" or self._awaits is not None:
             return False
@@ -84,7 +85,8 @@ class Renewals:
         return True
 
     def tell_due(self) -> bool:
-        """Acceptor: what the neighbour holds of us is of the past. False: we are none."""
+        """Acceptor: report that the neighbor's certificate from us is outdated. False: we
+        dialed."""
         if self._role != "acceptor":
             return False
         self._send(control.RenewDue())

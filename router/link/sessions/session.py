@@ -1,8 +1,8 @@
-"""One link's life, from HELLO to its end: what each message and each lost lane means for it.
+"""One link, from HELLO to its end: the consequences of each message and of each lost lane.
 
-`link_handshake` says how it comes up. The dialler then brings a data lane, which proves by JOIN
-that it belongs here. A link and a data lane drain before they go: each end tells the other that it
-opens no more, and the last stream ends it (`link_drain`).
+`link_handshake` brings the link up. The dialer then opens a data lane, which proves by JOIN that it
+belongs to this link. A link and a data lane drain before they end: each end reports that it opens
+no more streams, and the last stream ends it (`link_drain`).
 """
 
 import random
@@ -37,10 +37,11 @@ from router.net.ports import Connection, Timers
 
 
 class LinkSession:
-    """One link to one neighbour: what its lanes bring, in the link's order (`LaneOwner`).
+    """One link to one neighbor: handles the messages of its lanes in the link's order
+    (`LaneOwner`).
 
-    ``lanes`` are its own; ``greeting`` is what both ends said of themselves, ``draining`` which of
-    them opens no more.
+    It owns ``lanes``; ``greeting`` has what both ends said about themselves, ``draining`` which of
+    them opens no more streams.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class LinkSession:
         life: Life,
         abilities: Abilities = INTERIOR,
     ) -> None:
-        """``life`` is the same for all sessions of this process and of no other."""
+        """``life`` is the same for all sessions of this process and differs in any other."""
         self.config = config
         self.cost = config.cost
         self.neighbour: Neighbour | None = None
@@ -68,7 +69,7 @@ class LinkSession:
         self.lane_stream: Callable[[OfferedStream, bytes], None] = partial(
             owner.session_stream, self
         )
-        """The neighbour opened a stream. Each OPEN comes by here: no call more than need be."""
+        """The neighbor opened a stream. Each OPEN passes here: no extra call."""
         self._timers = timers
         self._handshake = LinkHandshake(timers, config, self.greeting)
         self.draining = LinkDrain(timers)
@@ -92,53 +93,54 @@ class LinkSession:
             misbehaved=self.lanes.misbehaved,
         )
 
-    # What the owner does.
+    # Calls of the owner.
 
     @property
     def is_up(self) -> bool:
-        """Each end knows who the other is."""
+        """Each end has proved its identity to the other and let it in."""
         return self.up_at is not None and not self._closing
 
     @property
     def silent_s(self) -> float:
-        """How long nothing was heard of the neighbour, if that is worth a word; else 0."""
+        """Seconds since the neighbor was heard, if long enough to report; else 0."""
         return self._liveness.silent_s if self.is_up else 0.0
 
     @property
     def silent_since(self) -> float | None:
-        """When the neighbour was heard last, if that is long ago."""
+        """When the neighbor was heard last, if that is long ago."""
         return self._liveness.silent_since if self.is_up else None
 
     @property
     def is_of_sibling(self) -> bool:
-        """Between routers of one site."""
+        """The link joins routers of one site."""
         return self.neighbour is not None and self.neighbour.is_sibling
 
     @property
     def leaves(self) -> Leaves:
-        """What both ends showed on the control lane: ours, the peer's; empty when it is gone."""
+        """The certificates shown on the control lane: ours, the peer's; empty when the lane is
+        gone."""
         lane = self.lanes.control
         return self._handshake.leaves(lane) if lane is not None else (self.config.certificate, b"")
 
     def new_lane(self, connection: Connection) -> LaneMux:
-        """A lane of this link on ``connection``, which we dialled."""
+        """A lane of this link on ``connection``, which we dialed."""
         return LaneMux(connection, self._timers, self, self.lanes.buffers, dialled=True)
 
     def start(self, lane: LaneMux) -> None:
-        """Take ``lane`` as the control lane. The dialler says HELLO."""
+        """Take ``lane`` as the control lane. The dialer says HELLO."""
         self.lanes.start(lane, self)
         self._handshake.start(self.close)
         if self.config.role == "dialler":
             self._handshake.say_hello(lane, self.cost)
 
     def admit_by(self, leave: LinkLeave) -> None:
-        """Until it is up: the neighbour, who has proved who it is, is let in so."""
+        """Set the terms and token by which the neighbor is let in. Before the link is up."""
         assert self.neighbour is not None
         changes = {"terms": leave.terms, "token": leave.token}
         self.neighbour = msgspec.structs.replace(self.neighbour, **changes)
 
     def join(self, lane: LaneMux, certificate: bytes) -> None:
-        """Dialler: offer ``lane``, whose TLS showed our leaf ``certificate``, as data lane."""
+        """Dialer: offer ``lane``, whose TLS showed our leaf ``certificate``, as data lane."""
         join, answer = self.greeting.join((certificate, lane.connection.peer_certificate))
         self.lanes.data.offered(lane, answer)
         lane.send_control(control.encode(join))
@@ -154,7 +156,7 @@ class LinkSession:
         self._take_data_lane(lane)
 
     def set_cost(self, cost: int) -> None:
-        """Dialler: the operator changed it. Told to the neighbour; nothing reconnects."""
+        """Dialer: the operator changed the cost. The neighbor learns it; nothing reconnects."""
         if cost != self.cost and not self.is_of_sibling:
             self.cost = cost
             self._say_cost()
@@ -164,7 +166,7 @@ class LinkSession:
             self._say(control.CostMessage(self.cost))
 
     def send(self, message: RoutingMessage) -> None:
-        """To the neighbour, if the link is up."""
+        """Send to the neighbor, if the link is up."""
         if isinstance(message, LoadMessage):
             for piece in control.split_loads(message):
                 self._say(piece)
@@ -179,18 +181,18 @@ class LinkSession:
 
     @property
     def renewals(self) -> Renewals | None:
-        """How either end renews what the other holds; None: not now, or not this neighbour."""
+        """How either end renews what the other holds; None: not now, or not this neighbor."""
         return self._renewals if self.is_up and self.greeting.peer_renews else None
 
     def drain(self, fault: Fault, *, wholly: bool, deadline: float | None = None) -> None:
-        """Ask the neighbour to open no more here; ``wholly``: nor do we from now on.
+        """Ask the neighbor to open no more streams here; ``wholly``: we open no more either.
 
         When neither does, the last stream ends the link with ``fault``; at ``deadline`` (absolute)
-        it is closed whatever is left. A neighbour that knows no draining: closed at once, or, if
-        not ``wholly``, nothing.
+        it is closed whatever is left. A neighbor without draining: closed at once, or, if not
+        ``wholly``, left as it is.
         """
         if wholly and self._handshake.awaits_word and self.greeting.peer_drains:
-            # The acceptor may have let us in and opened streams. Our owner does not hear of it.
+            # The acceptor may have let us in and opened streams. Our owner does not learn of it.
             self._be_up(self._handshake.since_hello_s)
         if not self.is_up or not self.greeting.peer_drains:
             if wholly:
@@ -204,7 +206,7 @@ class LinkSession:
         self._owner.session_draining(self)
 
     def close(self, fault: Fault) -> None:
-        """End it with GOAWAY. `session_down` follows at the turn's end."""
+        """End the link with GOAWAY. `session_down` follows at the turn's end."""
         self._finish(fault, politely=True)
 
     def abort(self, fault: Fault) -> None:
@@ -214,10 +216,10 @@ class LinkSession:
     # LaneOwner.
 
     def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
-        """A control message of either kind of lane."""
+        """A control message on either kind of lane."""
         message = control.decode(payload, ignore_unknown=self.greeting.peer_is_newer)
         if isinstance(message, LsaAck) and self._awaited_acks:
-            self._awaited_acks -= 1  # An answer: it comes no more often than we send.
+            self._awaited_acks -= 1  # An answer, which cannot come more often than we send.
         else:
             signed_bytes = len(message.signed) if isinstance(message, LsaMessage) else 0
             self._owner.session_read(self, lane, len(payload) - signed_bytes)
@@ -256,13 +258,13 @@ class LinkSession:
             self._owner.session_message(self, message)
 
     def lane_rtt(self, lane: LaneMux, rtt_s: float) -> None:
-        """The control lane's is the link's."""
+        """The control lane's round trip is the link's."""
         if lane is self.lanes.control:
             self.lanes.learn_rtt(rtt_s)
             self._heard_word()
 
     def lane_lost(self, lane: LaneMux, fault: Fault) -> None:
-        """A data lane takes its streams with it, the control lane the link."""
+        """A lost data lane ends its streams, a lost control lane the link."""
         is_control = lane is self.lanes.control
         if self.lanes.lost(lane):
             if fault.kind == "violation":
@@ -311,18 +313,18 @@ class LinkSession:
             self.lane_stream = self._first_stream
 
     def _admit(self, certificate: bytes, neighbour: Neighbour) -> None:
-        """On the control lane and on each data lane. Raises HandshakeRejected."""
+        """Ask the owner, on the control lane and on each data lane. Raises HandshakeRejected."""
         rejected = self._owner.session_admit(self, certificate, neighbour)
         if rejected is not None:
             raise rejected
 
     def _heard_word(self) -> None:
-        """Dialler: whatever comes after PROOF says that the acceptor let us in."""
+        """Dialer: any message after PROOF says that the acceptor let us in."""
         if self._handshake.awaits_word:
             self._come_up(self._handshake.rtt_s)
 
     def _first_stream(self, stream: OfferedStream, body: bytes) -> None:
-        """Dialler: only an acceptor that let us in opens one."""
+        """Dialer: only an acceptor that let us in opens a stream."""
         self._heard_word()
         self.lane_stream(stream, body)
 
@@ -330,7 +332,7 @@ class LinkSession:
         """Both ends let the other in. ``rtt_s``: a round trip of the handshake."""
         self._be_up(rtt_s)
         if self.config.role == "dialler" and self.cost != self.config.cost:
-            self._say_cost()  # Our HELLO said another: the operator changed it since.
+            self._say_cost()  # Our HELLO had another cost: the operator changed it since.
         self._owner.session_up(self)
 
     def _be_up(self, rtt_s: float) -> None:
@@ -370,23 +372,24 @@ class LinkSession:
         self._owner.session_draining(self)
 
     def _replace_data_lane(self) -> None:
-        """The dialler brings another; until then the control lane carries new streams."""
+        """Retire the data lane. The dialer opens another; until then the control lane takes new
+        streams."""
         self.lanes.retire(drains=self.greeting.peer_drains)
         self._owner.session_changed(self)
 
     def lane_drained(self, lane: LaneMux) -> None:
-        """A retired lane is closed by who dialled it, a link by who asked to drain it."""
+        """The dialer closes a retired lane; the end that asked to drain closes the link."""
         if self.config.role == "dialler" and self.lanes.data.close_retired(lane):
             return
         self._close_if_drained()
 
     def _close_if_drained(self) -> None:
         fault = self.draining.ends_with(self.lanes)
-        if fault is not None:  # Nothing more if it is closing.
+        if fault is not None:  # No effect if it is closing.
             self.close(fault)
 
     def _looked(self) -> None:
-        """Now and then: a data lane has done its part."""
+        """After a check of the lanes: replace a data lane that is worn."""
         lane = self.lanes.data.current
         if lane is not None and lane.is_worn and not self.draining.is_draining:
             self._replace_data_lane()
@@ -404,5 +407,5 @@ class LinkSession:
         self._liveness.stop()
         self._renewals.stop()
         self.lanes.end(fault, politely=politely)
-        # They hold us: let no cycle wait for the collector.
+        # These hold us: avoid cycles that wait for the garbage collector.
         del self.lane_stream, self._liveness, self._renewals

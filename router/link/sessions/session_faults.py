@@ -1,25 +1,26 @@
-"""Why a link ended, when it was the neighbour that ended it. Pure."""
+"""Why a link ended, when the neighbor ended it. Pure."""
 
 from router.link import control
 from router.link.fault import Fault
 
 EXPIRED = "certificate-expired"
-"""The code of a refusal of our certificate for its end alone."""
+"""The refusal code for our certificate when its only fault is that it has expired."""
 
 
 def printable(text: str) -> str:
-    """Text of a peer, fit for a terminal and a log line."""
+    """A peer's text, made safe for a terminal and a log line."""
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def goodbye_of(who: str, message: control.GoAway) -> Fault:
-    """What the neighbour, called ``who``, gave as its reason."""
+    """The reason that the neighbor, called ``who``, gave."""
     reason = f"{who} closed: {printable(message.reason)}"
     return Fault(printable(message.code), reason, printable(message.hint), message.kind)
 
 
 def refusal_of_us(fault: Fault) -> Fault:
-    """Before the peer's HELLO: a TLS alert is how it refuses our certificate."""
+    """The loss of a lane before the peer's HELLO: a TLS alert means that it refused our
+    certificate."""
     if fault.code == "connection-expired":
         return Fault(
             EXPIRED,

@@ -1,9 +1,9 @@
-"""A link that goes on with newer certificates: its next session, and those before it.
+"""A link that goes on with newer certificates: its next session, and the older ones.
 
-The next one is dialled beside the one that is up, to where that leads, so that the same router lets
-it in. Its control lane comes up, then its data lane; only then does it take over, and the one
-before opens nothing more and goes with its last stream. One that fails is tried again later: the
-one that is up has the rest of its certificate's life.
+The next session is dialed beside the one that is up, to the same address, so that the same router
+lets it in. Its control lane comes up, then its data lane; only then does it take over, and the old
+session opens nothing more and goes with its last stream. If it fails, it is tried again later: the
+session that is up still has the rest of its certificate's life.
 """
 
 import random
@@ -17,14 +17,14 @@ from router.net.ports import Connection, Dial, DialFailure, Timer, Timers, Tls
 
 Connected = Callable[[Connection, Tls], LaneMux]
 DialPlace = Callable[[Connected, Callable[[DialFailure], None]], Dial]
-"""Dials where the link is up to, with the certificates of now."""
+"""Dials the place that the link is connected to, with the present certificates."""
 
 _SUCCEEDED = Fault("succeeded", "the link goes on with newer certificates")
 _TOO_MANY = Fault("succeeded", "the link got newer certificates too often while it had streams")
 
 
 class Succession:
-    """Owns the session that is to succeed the one in use, and ``older``, which were succeeded."""
+    """Owns the session that will replace the one in use, and ``older`` ones that were replaced."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Succession:
         new_session: Callable[[Tls], LinkSession],
         again: Callable[[], None],
     ) -> None:
-        """``again`` is called when it is time for another try, after one that failed."""
+        """``again`` is called when it is time for another try, after a failed one."""
         self.older: list[LinkSession] = []  # They go with their last streams.
         self._timers = timers
         self._rng = rng
@@ -49,16 +49,16 @@ class Succession:
 
     @property
     def stream_count(self) -> int:
-        """Streams of sessions that were succeeded."""
+        """Streams of sessions that were replaced."""
         return sum(one.lanes.stream_count for one in self.older)
 
     def begin(self) -> None:
-        """Dial the next one, unless it is on its way or failed a moment ago."""
+        """Dial the next session, unless it is on its way or failed a moment ago."""
         if self._next is None and self._dial is None and self._timer is None:
             self._dial = self._dial_place(self._connected, self._not_dialled)
 
     def cancel(self) -> None:
-        """There is nothing to succeed any more; those that drain go on."""
+        """There is nothing to replace any more; sessions that drain go on."""
         for pending in (self._dial, self._timer):
             if pending is not None:
                 pending.cancel()
@@ -66,22 +66,22 @@ class Succession:
         self._let_next_go()
 
     def set_cost(self, cost: int) -> None:
-        """Of the link: the next one has it too."""
+        """The link's cost changed, and so that of the next session."""
         if self._next is not None:
             self._next.set_cost(cost)
 
-    # What happens to sessions.
+    # Events of sessions.
 
     def is_next(self, session: LinkSession) -> bool:
-        """Whether it waits to take the place of the one that is up."""
+        """Whether ``session`` waits to replace the one that is up."""
         return session is self._next
 
     def next_up(self) -> None:
-        """The handshake is done. That we are let in shows when a data lane is."""
+        """The handshake is done. A data lane that joins will show that we are let in."""
         self._dial = self._dial_place(self._joins, self._not_dialled)
 
     def next_changed(self) -> bool:
-        """A data lane of the next one came or went. True: now it takes over."""
+        """A data lane of the next session came or went. True: now it takes over."""
         session = self._next
         assert session is not None
         if session.lanes.data.current is not None:
@@ -92,13 +92,13 @@ class Succession:
         return False
 
     def take_over(self, before: LinkSession) -> None:
-        """The next one is the link from now on, and the one before drains."""
+        """The next session is the link from now on, and the old one drains."""
         self._next = None
         self._failures = 0
         self._let_go(before)
 
     def session_down(self, session: LinkSession) -> bool:
-        """It is over. Whether it was one of these."""
+        """A session is over. Returns whether it was one of these."""
         if session in self.older:
             self.older.remove(session)
             return True
@@ -109,22 +109,23 @@ class Succession:
         return False
 
     def _let_go(self, session: LinkSession) -> None:
-        """It opens nothing more and goes with its last stream."""
+        """Let a session open nothing more and end with its last stream."""
         self.older.append(session)
         if len(self.older) > limits.LINKS_SUCCEEDED_MAX:
             min(self.older, key=lambda one: one.lanes.stream_count).close(
                 _TOO_MANY
-            )  # The oldest such.
+            )  # The one with the fewest streams.
         until = self._timers.now() + limits.LINK_SUCCEEDED_S
         session.drain(_SUCCEEDED, wholly=True, deadline=until)
 
     def _let_next_go(self) -> None:
-        """It takes over no more. The acceptor may have opened streams on it already."""
+        """The next session will not take over. The acceptor may have opened streams on it
+        already."""
         following, self._next = self._next, None
         if following is not None:
             self._let_go(following)
 
-    # Dialling.
+    # Dialing.
 
     def _connected(self, connection: Connection, tls: Tls) -> LaneMux:
         self._dial = None

@@ -1,4 +1,4 @@
-"""What streams hold back, added up by link and by process; and budgets for costly frames."""
+"""Bytes that streams hold back, counted by link and by process."""
 
 from typing import Protocol
 
@@ -6,18 +6,18 @@ from router.model import limits
 
 
 class Staller(Protocol):
-    """A stream that does not drain: its reader or its peer takes nothing."""
+    """A stream that does not drain: its reader or its peer takes no data."""
 
     @property
     def held_bytes(self) -> int:
-        """What it holds of ours."""
+        """Bytes that the stream holds in this process."""
 
     def reset_stalled(self) -> None:
-        """Reset it with ``stalled``; what it held is released."""
+        """Reset the stream with ``stalled``, which releases its bytes."""
 
 
 class ProcessBuffers:
-    """Bytes held by all links. Streams that stall are kept in the order they began to."""
+    """Bytes held by all links. Stalled streams are ordered by when they began to stall."""
 
     __slots__ = ("_mark_bytes", "held_bytes", "stalling")
 
@@ -32,11 +32,11 @@ class ProcessBuffers:
 
     @property
     def is_above_mark(self) -> bool:
-        """More is held than the process should."""
+        """More is held than the mark allows."""
         return self.held_bytes > self._mark_bytes
 
     def stalled(self, stream: Staller) -> None:
-        """``stream`` no longer drains. Idempotent: the first time counts."""
+        """``stream`` no longer drains. Idempotent: only the first call sets its place."""
         self.stalling.setdefault(stream)
 
     def drains(self, stream: Staller) -> None:
@@ -44,12 +44,13 @@ class ProcessBuffers:
         self.stalling.pop(stream, None)
 
     def relieve(self) -> None:
-        """Reset the streams stalled longest until the mark is kept or none is left."""
+        """Reset the streams stalled longest until the total is below the mark or none is left."""
         if self.is_above_mark:
             self.reset_stalled(self.held_bytes - self._mark_bytes)
 
     def reset_stalled(self, size_bytes: int) -> int:
-        """Reset those stalled longest until they have freed ``size_bytes``; how many."""
+        """Reset the streams stalled longest until they have freed ``size_bytes``; returns how
+        many."""
         count = 0
         wanted_bytes = self.held_bytes - size_bytes
         for stream in list(self.stalling):
@@ -74,12 +75,12 @@ class LinkBuffers:
         self.held_bytes = 0
 
     def hold(self, size_bytes: int) -> None:
-        """More is held."""
+        """Count ``size_bytes`` more."""
         self.held_bytes += size_bytes
         self.process.held_bytes += size_bytes
 
     def release(self, size_bytes: int) -> None:
-        """Less is held."""
+        """Count ``size_bytes`` less."""
         assert self.held_bytes >= size_bytes, "released more than was held"
         self.held_bytes -= size_bytes
         self.process.held_bytes -= size_bytes

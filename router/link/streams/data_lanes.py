@@ -1,8 +1,8 @@
 """The data lanes of one link: those that join, the one in use, and those that were replaced.
 
-A lane is replaced without loss: new streams go elsewhere from then on, and it ends with its last
-stream, after `limits.LANE_RETIRED_S` at the latest, or when too many others were replaced since: a
-neighbour decides when, and each costs a descriptor.
+A lane is replaced without loss: new streams use another lane, and it ends with its last stream,
+after `limits.LANE_RETIRED_S` at the latest. It ends earlier if too many others were replaced since:
+a neighbor decides when, and each lane costs a descriptor.
 """
 
 from router.link.fault import Fault
@@ -15,7 +15,7 @@ _TOO_MANY = Fault("replaced", "too many data lanes were replaced while it had st
 
 
 class DataLanes:
-    """Owns which lane is what. ``current`` takes new streams; None: there is none."""
+    """Owns the role of each lane. ``current`` takes new streams; None: there is none."""
 
     def __init__(self, timers: Timers) -> None:
         self.current: LaneMux | None = None
@@ -25,7 +25,7 @@ class DataLanes:
 
     @property
     def joining(self) -> list[LaneMux]:
-        """Lanes that were offered to the acceptor and not taken yet."""
+        """Lanes offered to the acceptor and not taken yet."""
         return list(self._joining)
 
     @property
@@ -42,11 +42,11 @@ class DataLanes:
         )
 
     def answer_of(self, lane: LaneMux) -> bytes | None:
-        """What JOINED must bring, asked once; None: nothing was offered on ``lane``."""
+        """The proof that JOINED must bring, returned once; None: ``lane`` was not offered."""
         return self._joining.pop(lane, None)
 
     def take(self, lane: LaneMux, *, drains: bool) -> None:
-        """``lane`` takes new streams from now on. ``drains``: the peer knows how to."""
+        """``lane`` takes new streams from now on. ``drains``: the peer knows draining."""
         self.retire(drains=drains)
         self.current = lane
 
@@ -74,7 +74,7 @@ class DataLanes:
         return True
 
     def lost(self, lane: LaneMux) -> bool:
-        """``lane`` is gone. Whether it carried streams."""
+        """``lane`` is gone. Returns whether it carried streams."""
         self._joining.pop(lane, None)
         timer = self._retired.pop(lane, None)
         if timer is not None:

@@ -1,4 +1,4 @@
-"""Streams of a lane whose ACCEPTED is held back, since an ANSWER most often says the same."""
+"""Streams of a lane whose ACCEPTED is held back, since an ANSWER usually replaces it."""
 
 from typing import Protocol
 
@@ -11,26 +11,26 @@ class HeldAccept(Protocol):
     """A stream whose ACCEPTED was held back."""
 
     sending: Sending
-    """HELD: it was not told yet."""
+    """HELD: ACCEPTED was not sent yet."""
 
     def tell_accepted(self) -> None:
-        """Nothing came that would have told it."""
+        """Send ACCEPTED, since no answer came in time."""
 
 
 class HeldAccepts:
-    """One timer for all: each is held for once to twice `limits.ACCEPT_HELD_S`."""
+    """One timer for all: each ACCEPTED is held for once to twice `limits.ACCEPT_HELD_S`."""
 
     __slots__ = ("_longer", "_timer", "_timers", "waiting")
 
     def __init__(self, timers: Timers) -> None:
         self.waiting: list[HeldAccept] = []
-        """Since the timer last ran. Who adds the first one calls `start`."""
-        self._longer: list[HeldAccept] = []  # Since the time before.
+        """Added since the timer last ran. The stream that adds itself first calls `start`."""
+        self._longer: list[HeldAccept] = []  # Added in the period before.
         self._timer: Timer | None = None
         self._timers = timers
 
     def start(self) -> None:
-        """Somebody is going to wait."""
+        """Start the timer: a stream is about to wait."""
         if self._timer is None:
             self._timer = self._timers.call_at(
                 self._timers.now() + limits.ACCEPT_HELD_S, self._tell_due

@@ -1,8 +1,8 @@
-"""The time of a turn in which all lanes of one holder are read.
+"""The time of a turn for reading all lanes of one holder.
 
-A holder is who answers for lanes here, see `Neighbour.holder`: a site with many links, or all sites
-that one token let in, get no more of this router than a neighbor with one link while others wait,
-whatever they send.
+A holder is the site or token that answers for lanes here, see `Neighbour.holder`. A site with many
+links, or all sites that one token let in, get no more of this router than a neighbor with one link
+while others wait, whatever they send.
 """
 
 import enum
@@ -14,15 +14,15 @@ from router.model import limits
 from router.net.ports import Timers
 
 UNKNOWN_HOLDER = ""
-"""Of all who have not proved who they are."""
+"""The holder of all peers that have not proved their identity."""
 
 
 class ReadLane(Protocol):
-    """What a share does with the lanes of its holder."""
+    """The calls of a share to the lanes of its holder."""
 
     @property
     def buffers(self) -> LinkBuffers:
-        """Of its link."""
+        """The buffers of its link."""
 
     def hold_reading(self) -> None:
         """Read nothing until `read_on`."""
@@ -31,11 +31,11 @@ class ReadLane(Protocol):
 
 
 class Turn(enum.Enum):
-    """Of one holder."""
+    """The state of one holder in a turn."""
 
     FREE = enum.auto()  # All of its lanes are read.
-    SHARED = enum.auto()  # Those that were read last wait for its end.
-    OVER = enum.auto()  # All wait for its end.
+    SHARED = enum.auto()  # Those that were read last wait for the turn's end.
+    OVER = enum.auto()  # All lanes wait for the turn's end.
 
 
 AFTER_TURN: Final[Mapping[Turn, frozenset[Turn]]] = {
@@ -46,10 +46,10 @@ AFTER_TURN: Final[Mapping[Turn, frozenset[Turn]]] = {
 
 
 class HolderShare:
-    """Of one holder. Once its lanes took the time of a turn, all of them wait for the next turn;
-    those that were read last wait until none of the others takes as much.
+    """The share of one holder. Once its lanes took the time of a turn, all of them wait for the
+    next turn; those that were read last wait until none of the others takes as much.
 
-    No time is lost: with nobody else to serve, the next turn comes at once. The lanes of a single
+    No time is lost: when no other holder waits, the next turn comes at once. The lanes of a single
     link do not wait for each other.
     """
 
@@ -62,14 +62,15 @@ class HolderShare:
         self._timers = timers
         self.holder = holder
         self.short_s = limits.READ_SHORT_S
-        """A read that lasts no longer is not told: one of each lane are no more than a turn's."""
+        """A shorter read is not reported: one of each lane adds up to no more than a turn's
+        time."""
         self._lanes: dict[ReadLane, None] = {}
-        self._read: dict[ReadLane, None] = {}  # Of late, so that they may wait for the others.
-        self._to = self._left_s = 0.0  # Until when so much time is left.
+        self._read: dict[ReadLane, None] = {}  # Read lately, so that these may wait for the others.
+        self._to = self._left_s = 0.0  # `_left_s` of reading time is left until `_to`.
         self.turn = Turn.FREE
 
     def joined(self, lane: ReadLane) -> None:
-        """``lane`` is of the holder from now on."""
+        """``lane`` belongs to the holder from now on."""
         self._lanes[lane] = None
         self._count()
 
@@ -85,11 +86,11 @@ class HolderShare:
 
     @property
     def lanes(self) -> int:
-        """How many there are."""
+        """The number of lanes."""
         return len(self._lanes)
 
     def took(self, lane: ReadLane, began: float, ended: float) -> None:
-        """``lane``, which may have left by that, was read for so long."""
+        """Reading ``lane`` took this time; the data may have ended the lane."""
         if began >= self._to:
             self._to, self._left_s = began + limits.TURN_S_MAX, limits.TURN_READ_S_MAX
             if self.turn is Turn.FREE:
@@ -108,7 +109,8 @@ class HolderShare:
             self._timers.at_turn_end(self._turn_end)
 
     def _turn_end(self) -> None:
-        """Read those that were not, or all if none of these took so much that it was over again."""
+        """Read the lanes that waited, or all if none of these took so much time that the turn was
+        over again."""
         unread = [one for one in self._lanes if one not in self._read]
         some_wait = self.turn is Turn.OVER and bool(unread)
         self.turn = Turn.SHARED if some_wait else Turn.FREE
@@ -124,7 +126,7 @@ class HolderShare:
 
 
 class HolderShares:
-    """By holder, of those with lanes."""
+    """Shares by holder, for holders with lanes."""
 
     __slots__ = ("_shares", "_timers")
 
@@ -138,7 +140,7 @@ class HolderShares:
         return 0 if found is None else found.lanes
 
     def of(self, holder: str) -> HolderShare:
-        """The share of ``holder``, which has another lane now."""
+        """The share of ``holder``, which is getting another lane."""
         found = self._shares.get(holder)
         if found is None:
             self._shares = {name: one for name, one in self._shares.items() if one.lanes}

@@ -1,4 +1,4 @@
-"""Frames of a lane that belong to no open stream: OPEN, those of the lane itself, and late ones."""
+"""Frames of a lane outside its open streams: OPEN, frames of the lane itself, and late frames."""
 
 import logging
 import struct
@@ -25,19 +25,19 @@ _ALLOWED = PeerOpening.ALLOWED
 
 
 def ping(now: float) -> bytes:
-    """A frame whose answer tells the round trip."""
+    """A PING whose answer measures the round trip."""
     return frames.encode(frames.PING, 0, _TIME.pack(now))
 
 
 class StreamTaker(Protocol):
-    """The owner of a lane, as it hears of streams."""
+    """The owner of a lane, for the streams that its peer opens."""
 
     def lane_stream(self, stream: OfferedStream, body: bytes) -> None:
         """See `LaneOwner`."""
 
 
 class FrameLane(StreamLane[LaneStream], Protocol):
-    """What a lane lets its frames do, beside its streams."""
+    """What `IncomingFrames` asks of its lane, in addition to what streams ask."""
 
     @property
     def owner(self) -> StreamTaker: ...
@@ -47,7 +47,7 @@ class FrameLane(StreamLane[LaneStream], Protocol):
 
     @property
     def next_id(self) -> int:
-        """Of the next stream that this end opens."""
+        """The id of the next stream that this end opens."""
 
     def message_received(self, payload: memoryview) -> None:
         """A control message."""
@@ -57,22 +57,23 @@ class FrameLane(StreamLane[LaneStream], Protocol):
 
 
 class IncomingFrames:
-    """Implements `FrameSink`. Owns which streams the peer opened, and whether it may open more."""
+    """Implements `FrameSink`. Records which streams the peer opened, and whether it may open
+    more."""
 
     __slots__ = ("_floods", "_lane", "_parity", "awaited_pongs", "highest_id", "opening")
 
     def __init__(self, lane: FrameLane, floods: PeerFloods, parity: int) -> None:
-        """``parity``: of the ids that the peer uses."""
+        """``parity``: of the ids that the peer uses, 0 or 1."""
         self._lane = lane
         self._floods = floods
         self._parity = parity
         self.highest_id = 0
-        """Of the streams that the peer opened."""
+        """The highest id of a stream that the peer opened."""
         self.awaited_pongs = 0
-        """PINGs of ours that are not answered."""
+        """Our PINGs that are not answered yet."""
         self.opening = PeerOpening.NOT_YET
 
-    # What the lane does.
+    # Calls of the lane.
 
     def allow(self) -> None:
         """The peer is known, and may open streams."""
@@ -80,14 +81,14 @@ class IncomingFrames:
             self.opening = PeerOpening.ALLOWED
 
     def ask_for_last(self) -> bool:
-        """The peer should open no more; whether it is to be asked."""
+        """The peer should open no more streams; True: ask it now."""
         is_news = self.opening is PeerOpening.ALLOWED
         if is_news:
             self.opening = PeerOpening.ASKED
         return is_news
 
     def receive_last(self) -> None:
-        """The peer opens no more."""
+        """The peer opens no more streams."""
         if self.opening is not PeerOpening.NOT_YET:
             self.opening = PeerOpening.LAST_RECEIVED
 
@@ -98,7 +99,7 @@ class IncomingFrames:
     # FrameSink.
 
     def frame(self, kind: int, stream_id: int, payload: memoryview) -> None:
-        """Take one frame of no open stream: an OPEN, nearly always."""
+        """Take one frame of no open stream: nearly always an OPEN."""
         if stream_id == 0:
             self._lane_frame(kind, payload)
             return
@@ -119,7 +120,7 @@ class IncomingFrames:
         streams[stream_id] = stream
         lane.offered = offered = lane.offered + 1
         if offered > limits.STREAMS_OPENING_MAX or len(streams) > limits.STREAMS_PER_LANE_MAX:
-            control.decode_open(payload)  # What is none is worse.
+            control.decode_open(payload)  # An undecodable OPEN is a protocol error, which is worse.
             stream.refuse("busy", -1)
             return
         try:
@@ -145,19 +146,20 @@ class IncomingFrames:
             lane.urgent(frames.encode(frames.PONG, 0, bytes(payload)))
         elif kind == frames.PONG:
             rtt_s = lane.now() - float(_TIME.unpack(payload)[0])
-            if not rtt_s >= 0.0:  # NaN neither.
+            if not rtt_s >= 0.0:  # Also false for NaN.
                 raise LaneViolation("bad-pong", "a PONG that answers no PING of ours")
             if not self.awaited_pongs:
                 self._floods.glitch(lane.now())
                 return
             self.awaited_pongs -= 1
-            if rtt_s < limits.RTT_MAX_S:  # Else one of us slept meanwhile.
+            if rtt_s < limits.RTT_MAX_S:  # Otherwise one end slept meanwhile.
                 lane.round_trip_measured(rtt_s)
         else:
             raise LaneViolation("stream-zero", f"frame of kind {kind:#x} on stream 0")
 
     def _closed_frame(self, kind: int, stream_id: int) -> None:
-        """A frame under way when its stream ended is no fault; one for no stream ever is."""
+        """Judge a frame of no open stream: no fault if its stream ended meanwhile, else a
+        violation."""
         if kind == frames.CONTROL or kind in (frames.PING, frames.PONG):
             raise LaneViolation("stream-nonzero", f"frame of kind {kind:#x} on a stream")
         lane = self._lane

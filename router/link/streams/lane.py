@@ -1,4 +1,4 @@
-"""What a lane, its streams and its owner ask of each other, and the codes that they share."""
+"""The interfaces between a lane, its streams and its owner, and the codes that they share."""
 
 from typing import Protocol, TypeVar
 
@@ -20,7 +20,7 @@ REFUSALS: tuple[Refusal, ...] = (
     "no-route",
     "bad-head",
 )
-"""By their code on the wire. A code that is not known reads as ``no-target``."""
+"""By their code on the wire. An unknown code reads as ``no-target``."""
 
 RESETS: tuple[ResetCode, ...] = (
     "cancelled",
@@ -32,19 +32,19 @@ RESETS: tuple[ResetCode, ...] = (
     "internal",
     "bad-response",
 )
-"""By their code on the wire. A code that is not known reads as ``internal``."""
+"""By their code on the wire. An unknown code reads as ``internal``."""
 
 L_contra = TypeVar("L_contra", contravariant=True)
 
 
 class LaneOwner(Protocol[L_contra]):
-    """Who a lane belongs to. Called in the network's turn, never from inside a lane's method."""
+    """The owner of a lane. Called in the network's turn, never from inside a lane's method."""
 
     def lane_message(self, lane: L_contra, payload: memoryview) -> None:
         """A control message. RemoteProtocolError closes the lane with its code."""
 
     def lane_stream(self, stream: OfferedStream, body: bytes) -> None:
-        """The peer opened ``stream`` by an OPEN of ``body``: refuse it, or say where it leads.
+        """The peer opened ``stream`` by an OPEN of ``body``: refuse it, or set where it leads.
 
         Raises RemoteProtocolError.
         """
@@ -53,14 +53,14 @@ class LaneOwner(Protocol[L_contra]):
         """A PING came back."""
 
     def lane_drained(self, lane: L_contra) -> None:
-        """Neither end opens more on it and nothing is left. Perhaps more than once."""
+        """Neither end opens more streams on it and none is left. May be called more than once."""
 
     def lane_lost(self, lane: L_contra, fault: Fault) -> None:
-        """Over; its streams have been told. Exactly once, the last call."""
+        """The lane is over; its streams know it. Exactly once, the last call."""
 
 
 class OpenIds(Protocol):
-    """The ids of streams that are open. One that is complete both ways takes its own out."""
+    """The ids of open streams. A stream that is complete both ways deletes its own."""
 
     def __delitem__(self, stream_id: int, /) -> None: ...
 
@@ -73,7 +73,7 @@ class StreamLane(Protocol[S]):
 
     @property
     def opening(self) -> Opening:
-        """Unless more may be opened, who closes its id asks for a turn."""
+        """If this is not ALLOWED, a stream that ends asks for a turn."""
 
     @property
     def neighbour(self) -> RouterId: ...
@@ -91,30 +91,31 @@ class StreamLane(Protocol[S]):
     def now(self) -> float: ...
 
     def window_grows_within_s(self) -> float:
-        """Half a window read within this time means that the window is what limits."""
+        """If half a window is read within this time, the window is the limit."""
 
     @property
     def outbox(self) -> Outbox[S]:
-        """Where to put what leaves in this turn. Who does sees to it that the turn is asked."""
+        """Holds the frames that leave in this turn. A stream that adds to it makes sure of
+        `ask_turn`."""
 
     @property
     def turn_asked(self) -> bool:
-        """There will be an end of this turn."""
+        """This turn's end is scheduled."""
 
     def ask_turn(self) -> None:
-        """To be called unless it is asked."""
+        """Schedule the turn's end. Not to be called if `turn_asked`."""
 
     def ready(self, stream: S) -> None:
-        """It has something to send, and says so once until it is filled."""
+        """``stream`` has something to send; called once until it is filled."""
 
     def urgent(self, frame: bytes) -> None:
-        """Send ahead of all data."""
+        """Send ``frame`` ahead of all data."""
 
     def credit_due(self, stream: S) -> None:
-        """It wants a WINDOW frame; at most once until `take_credit`."""
+        """``stream`` needs a WINDOW frame; called at most once until `take_credit`."""
 
     def writable_due(self, stream: S) -> None:
-        """Tell its handler `writable` at the turn's end."""
+        """Call `writable` of the stream's handler at the turn's end."""
 
     @property
     def heard_at(self) -> float:
@@ -122,23 +123,23 @@ class StreamLane(Protocol[S]):
 
     @property
     def held_accepts(self) -> HeldAccepts:
-        """Who puts itself there is to `tell_accepted` in a moment, or has answered by then."""
+        """Streams in it get `tell_accepted` in a moment, unless they have answered by then."""
 
     offered: int
-    """Streams of the peer that wait for our answer: who answers counts itself out."""
+    """Streams of the peer that wait for our answer. A stream that answers decrements it."""
 
     def forget(self, stream: S) -> None:
-        """It is over: its id is closed from here on."""
+        """``stream`` is over: its id is closed from here on."""
 
     def end_later(self, stream: S, cause: ResetCode | None) -> None:
-        """Tell its handler `lost` at the turn's end."""
+        """Call `lost` of the stream's handler at the turn's end."""
 
     def reset_own(self, stream: S, frame: bytes) -> None:
-        """Send RESET of a stream that we opened, in the budget that the peer grants."""
+        """Send RESET of a stream that we opened, within the budget that the peer grants."""
 
     @property
     def floods(self) -> PeerFloods:
-        """Where to count what is useless."""
+        """Counts useless frames."""
 
     def judge_buffers(self) -> None:
-        """More is held: at the turn's end the process may be above its mark."""
+        """More is held: check the process's mark at the turn's end."""

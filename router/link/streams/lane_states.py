@@ -1,4 +1,4 @@
-"""Who may still open streams on a lane, of each end, and what may follow."""
+"""Whether each end of a lane may still open streams, and the allowed transitions."""
 
 import enum
 from collections.abc import Mapping
@@ -6,22 +6,22 @@ from typing import Final
 
 
 class Opening(enum.Enum):
-    """Of the streams that this end opens."""
+    """For the streams that this end opens."""
 
     NOT_YET = enum.auto()  # The peer is not known yet.
     ALLOWED = enum.auto()
-    LAST_DUE = enum.auto()  # None follows; LAST tells the peer so, behind the last OPEN.
+    LAST_DUE = enum.auto()  # No OPEN follows; LAST will say so, behind the last OPEN.
     LAST_SENT = enum.auto()  # The peer knows, or will know.
     OVER = enum.auto()  # The lane failed or was closed.
 
 
 class PeerOpening(enum.Enum):
-    """Of the streams that the peer opens."""
+    """For the streams that the peer opens."""
 
-    NOT_YET = enum.auto()  # It is not known yet.
+    NOT_YET = enum.auto()  # The peer is not known yet.
     ALLOWED = enum.auto()
-    ASKED = enum.auto()  # We sent DRAIN; what it opens meanwhile is served.
-    LAST_RECEIVED = enum.auto()  # None follows.
+    ASKED = enum.auto()  # We sent DRAIN; streams that it opens meanwhile are served.
+    LAST_RECEIVED = enum.auto()  # No OPEN follows.
 
 
 AFTER_OPENING: Final[Mapping[Opening, frozenset[Opening]]] = {
@@ -38,4 +38,4 @@ AFTER_PEER_OPENING: Final[Mapping[PeerOpening, frozenset[PeerOpening]]] = {
     PeerOpening.ASKED: frozenset((PeerOpening.LAST_RECEIVED,)),
     PeerOpening.LAST_RECEIVED: frozenset(),
 }
-"""A lane that is over stays as it was: nothing more is received on it."""
+"""A lane that is over keeps its state: nothing more is received on it."""

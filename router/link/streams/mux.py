@@ -1,8 +1,9 @@
 """One lane: many streams over one connection.
 
 Sending is pulled: streams mark themselves ready, and at the turn's end the outbox gives one turn's
-worth of frames, which leave in one `send`. While the connection has unsent bytes nothing more is
-handed to it. Credit is per stream only: a shared window lets lanes of a ring wait for each other.
+worth of frames, which leave in one `send`. While the connection has unsent bytes, it is handed
+nothing more. Credit is per stream only: with a shared window, lanes of a ring could wait for each
+other.
 """
 
 import struct
@@ -65,40 +66,40 @@ class LaneMux:
         self._timers = timers
         self.now = timers.now
         self.streams: dict[int, ReceivingStream] = {}
-        """Those that are open, by id."""
+        """Open streams by id."""
         self.floods = PeerFloods(now)
         self._incoming = IncomingFrames(self, self.floods, parity=0 if dialled else 1)
         self._decoder = FrameDecoder(self._incoming, self.streams)
         self.next_id = 1 if dialled else 2
         self.opening = Opening.NOT_YET
-        self.takes_answers = False  # The peer does: ANSWER.
+        self.takes_answers = False  # The peer takes ANSWER.
         self.offered = 0  # Streams of the peer that wait for our answer.
         self.outbox: Outbox[LaneStream] = Outbox(now)
         self.held_accepts = HeldAccepts(timers)
         self._news = StreamNews()
-        self.turn_asked = False  # Else who has something to send must `ask_turn`.
+        self.turn_asked = False  # If False, a stream with something to send must call `ask_turn`.
         self._flow = WriteFlow(connection, now)
         self._pause = ReadingPause(connection, timers)
         self._share: HolderShare | None = None
         self._fault: Fault | None = None
-        self._untold_fault: Fault | None = None  # The same, until the owner has heard.
+        self._untold_fault: Fault | None = None  # The same, until the owner knows it.
         self._reset_timer: Timer | None = None
         self._linger: Timer | None = None
 
-    # What the owner does.
+    # Calls of the owner.
 
     @property
     def stream_count(self) -> int:
-        """Streams open now, of either end."""
+        """Streams open now, from either end."""
         return len(self.streams)
 
     @property
     def is_closed(self) -> bool:
-        """It ended or is about to: no stream can be opened."""
+        """The lane ended or is about to: no stream can be opened."""
         return self._fault is not None
 
     def read_within(self, share: HolderShare) -> None:
-        """The time that reading takes is of ``share`` from now on."""
+        """Charge the time of reading to ``share`` from now on."""
         if self._fault is None and share is not self._share:
             self._leave_share()
             self._share, self.neighbour_holder = share, share.holder
@@ -114,18 +115,18 @@ class LaneMux:
         self._incoming.allow()
 
     def belong_to(self, owner: "LaneOwner[LaneMux]", buffers: LinkBuffers) -> None:
-        """``owner`` hears of it from now on: it is known which link the lane is of."""
+        """``owner`` gets the calls from now on: the lane's link is known."""
         self.owner = owner
         self.buffers = buffers
 
     def learn_rtt(self, rtt_s: float) -> None:
-        """As another lane of the link measured it."""
+        """Use the round trip that another lane of the link measured."""
         self.rtt_s = rtt_s
 
     def open_stream(
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
     ) -> OpenedLaneStream | None:
-        """A new stream; None: the lane is full, used up, or not serving."""
+        """Open a new stream; None: the lane is full, used up, or not serving."""
         if self.opening is not _ALLOWED:
             return None
         stream_id = self.next_id
@@ -147,13 +148,13 @@ class LaneMux:
             if not self.turn_asked:
                 self.ask_turn()
         else:
-            outbox.close_room()  # No later one may overtake it.
+            outbox.close_room()  # No later OPEN may overtake it.
             stream.open_later(payload, ends=ends)
         return stream
 
     @property
     def is_worn(self) -> bool:
-        """So much was sent, or so many ids are used, that another lane has to take over."""
+        """So much was sent, or so many ids are used, that another lane must replace it."""
         return (
             max(self.next_id, self._incoming.highest_id) > limits.LANE_IDS_MAX
             or max(self.bytes_in, self.bytes_out) > limits.LANE_BYTES_MAX
@@ -161,7 +162,7 @@ class LaneMux:
 
     @property
     def is_drained(self) -> bool:
-        """Neither end opens more on it, and nothing is under way but perhaps to us."""
+        """Neither end opens more streams, and nothing is under way except perhaps to us."""
         return (
             self.opening is Opening.LAST_SENT
             and self._incoming.opening is PeerOpening.LAST_RECEIVED
@@ -171,18 +172,18 @@ class LaneMux:
         )
 
     def drain(self) -> None:
-        """Ask the peer to open no more streams on it; its LAST is the answer."""
+        """Ask the peer to open no more streams on this lane; its LAST is the answer."""
         if self._incoming.ask_for_last():
             self.send_control(control.encode(control.Drain()))
 
     def open_no_more(self) -> None:
-        """No stream of ours follows; LAST tells the peer so, behind the last OPEN."""
+        """Open no more streams; LAST reports it, behind the last OPEN."""
         if self.opening is _ALLOWED:
             self.opening = Opening.LAST_DUE
             self.ask_turn()
 
     def heard_last(self) -> None:
-        """The peer opens no more."""
+        """The peer opens no more streams."""
         self._incoming.receive_last()
         self.ask_turn()
 
@@ -195,12 +196,12 @@ class LaneMux:
         self.ask_turn()
 
     def ping(self) -> None:
-        """Ask for a sign of life; it also measures the round trip."""
+        """Send a PING for a sign of life; it also measures the round trip."""
         self._incoming.awaited_pongs += 1
         self.urgent(ping(self.now()))
 
     def rest(self, rest_s: float) -> None:
-        """Read nothing for so long. What came already is still delivered."""
+        """Read nothing for ``rest_s``. Data that has arrived is still delivered."""
         if self._fault is None:
             self._pause.begin(rest_s)
 
@@ -214,16 +215,16 @@ class LaneMux:
         self._pause.let_go()
 
     def look(self, now: float) -> bool:
-        """Each tick: bound a turn by what the connection carries; True: it stalls."""
+        """At each tick, limit a turn to what the connection carries. True: it stalls."""
         return self._flow.look(now, self.bytes_out)
 
     @property
     def alive_at(self) -> float:
-        """When the peer was heard last, or its host took something of a backlog after that."""
+        """When the peer was last heard, or its host later took something of a backlog."""
         return max(self.heard_at, self._flow.carried_at)
 
     def woke(self, now: float) -> None:
-        """Time in which we slept is nobody's stall."""
+        """The time in which this process slept counts as no stall."""
         self._flow.woke(now)
 
     def close(self, fault: Fault) -> None:
@@ -250,10 +251,10 @@ class LaneMux:
     # ConnectionHandler.
 
     def received(self, data: memoryview) -> None:
-        """Bytes of the peer."""
+        """Bytes from the peer."""
         self.bytes_in += len(data)
         self.heard_at = began = self.now()
-        share = self._share  # By what is read it may be another one.
+        share = self._share  # The data may change `_share`.
         try:
             self._decoder.receive_data(data)
         except RemoteProtocolError as error:
@@ -269,7 +270,7 @@ class LaneMux:
         self.connection.finish()
 
     def writable(self) -> None:
-        """Everything has left; the next turn may be filled."""
+        """Everything was sent; the next turn may be filled."""
         self._flow.emptied(self.now(), self.bytes_out)
         self.ask_turn()
 
@@ -282,10 +283,10 @@ class LaneMux:
         if self._linger is not None:
             self._linger.cancel()
         self._tell_endings()
-        del self._decoder  # It held us, and perhaps a part of a frame.
+        del self._decoder  # It holds this lane, and perhaps part of a frame.
         self._incoming.let_go()
 
-    # What frames bring: `FrameLane`.
+    # Calls of `IncomingFrames`: `FrameLane`.
 
     def message_received(self, payload: memoryview) -> None:
         """A control message."""
@@ -327,7 +328,7 @@ class LaneMux:
         self._news.writables.append(stream)
 
     def forget(self, stream: LaneStream) -> None:
-        """The id is closed from here on."""
+        """The stream's id is closed from here on."""
         self.streams.pop(stream.id, None)
         if stream.sending is Sending.OFFERED:
             self.offered -= 1
@@ -335,22 +336,22 @@ class LaneMux:
             self.ask_turn()
 
     def end_later(self, stream: LaneStream, cause: ResetCode | None) -> None:
-        """`lost` at the turn's end."""
+        """Call `lost` at the turn's end."""
         self._news.endings.append((stream, cause))
         self.ask_turn()
 
     def reset_own(self, stream: LaneStream, frame: bytes) -> None:
-        """RESET of a stream that we opened: only as many as the peer bears."""
+        """Send RESET of a stream that we opened, only as many as the peer allows."""
         self.outbox.resets.add(stream.id, frame, stream.sending is Sending.ENDED)
         self.ask_turn()
 
     def judge_buffers(self) -> None:
-        """Relieve the process at the turn's end, if need be."""
+        """Relieve the process at the turn's end, if needed."""
         if self.buffers.process.is_above_mark:
             self.ask_turn()
 
     def misbehaved(self) -> None:
-        """Count a glitch that the owner found, outside of reading."""
+        """Count a glitch that the owner found outside of reading."""
         if not self.floods.allows_glitch(self.now()):
             reason = "too many messages that are refused"
             self.close(Fault("glitches", reason, _VIOLATION_HINT, "violation"))
@@ -391,7 +392,7 @@ class LaneMux:
                 outbox.close_room()
                 self._flow.filled(self.now(), self.bytes_out)
         if outbox.has_more and not self._flow.is_full and not self.turn_asked:
-            # More than one turn's worth: let the others have theirs first.
+            # More than one turn's worth: let the other lanes have their turn first.
             self.turn_asked = True
             self._timers.call_at(self.now(), self._turn_end)
         if outbox.resets and outbox.resets_again_at is not None and self._reset_timer is None:
@@ -404,7 +405,8 @@ class LaneMux:
         self.ask_turn()
 
     def _tell_endings(self) -> None:
-        # The loss of the lane first: who opens a stream anew finds the routes without it.
+        # Report the loss of the lane first: handlers that reopen a stream then find routes without
+        # it.
         fault = self._untold_fault
         if fault is not None:
             self._untold_fault = None

@@ -33,11 +33,11 @@ class OfferedLaneStream(ReceivingStream):
     BEGINS = ((_OFFERED, _OPEN_TO_RECEIVE), (_OFFERED, _ALL_RECEIVED))
     _handler: StreamLeg
     _held_since: float
-    """While it is held: when ACCEPTED was due,"""
+    """While it is held: when ACCEPTED was due."""
     _late_count: Callable[[], int]
-    """and who is asked for the count that it tells alone."""
+    """While it is held: gives the count for a separate ACCEPTED."""
 
-    # The owner's calls.
+    # Calls of the owner.
 
     def lead_to(self, leg: StreamLeg) -> None:
         self._handler = leg
@@ -80,9 +80,9 @@ class OfferedLaneStream(ReceivingStream):
         held.waiting.append(self)
 
     def tell_accepted(self) -> None:
-        """ACCEPTED was held back: nothing came that would have told it."""
+        """Send the ACCEPTED that was held back, since no answer came in time."""
         late_count = self._late_count
-        del self._late_count  # It holds our leg.
+        del self._late_count  # It refers to our leg.
         if self.is_over:
             return
         self.sending = _OPEN_TO_SEND
@@ -99,8 +99,8 @@ class OfferedLaneStream(ReceivingStream):
         size = head_bytes + len(body)
         sending = self.sending
         is_first = sending is _HELD or sending is _OFFERED  # Nothing was sent before it.
-        # In transit, what came before it may have used up the credit towards the ingress. That only
-        # the body takes of it does not matter: this saves a call.
+        # In transit, earlier data may have used up the credit towards the ingress. Only the body
+        # takes credit, but comparing the whole size does no harm and saves a call.
         if (
             size > _ANSWER_BYTES_MAX
             or size > self._credit_bytes
@@ -117,7 +117,7 @@ class OfferedLaneStream(ReceivingStream):
             lane.offered -= 1
         elif sending is _HELD:
             held_s = lane.now() - self._held_since
-            del self._late_count  # It holds our leg.
+            del self._late_count  # It refers to our leg.
         self.sending = _FINISHING
         held_us, outbox = int(held_s * 1e6), lane.outbox
         if held_us > _HELD_US_MAX:
@@ -169,7 +169,7 @@ class OfferedLaneStream(ReceivingStream):
             self.tell_accepted()  # It did hold a target.
         ReceivingStream.reset(self, code)
 
-    # The lane's calls.
+    # Calls of the lane.
 
     def tell_writable(self) -> None:
         self._handler.resume()
@@ -182,7 +182,7 @@ class OfferedLaneStream(ReceivingStream):
         ReceivingStream._check_sendable(self)
 
     def _fill_frame(self, parts: list[Buffer], queue: SendQueue, kind: int, payload: bytes) -> int:
-        if kind == frames.RESET:  # `break_off`: all before it has left.
+        if kind == frames.RESET:  # `break_off`: everything before it was sent.
             self.over()
             self._lane.end_later(self, RESETS[payload[0]])
             return self._append_frame(parts, kind, payload)
@@ -194,7 +194,7 @@ class OfferedLaneStream(ReceivingStream):
     def _reset_peer(self, frame: bytes) -> None:
         self._lane.urgent(frame)
 
-    # What the peer sends.
+    # Frames from the peer.
 
     def receive_whole(self, payload: memoryview, size: int) -> None:
         raise self._out_of_order(frames.ANSWER)

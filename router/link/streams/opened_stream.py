@@ -1,4 +1,4 @@
-"""A stream that we opened: it hears ACCEPTED or REFUSED, then an answer."""
+"""A stream that we opened: it receives ACCEPTED or REFUSED, then an answer."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from router.net.ports import Buffer
 _ANSWER_PREFIX_BYTES = frames.ANSWER_PREFIX_BYTES
 _COUNT_UNKNOWN = frames.COUNT_UNKNOWN
 _HEADS_MAX = limits.HEADS_PER_STREAM_MAX
-_LATER = 1 << 62  # A turn that is yet to come.
+_LATER = 1 << 62  # A turn that is still to come.
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
 _FINISHING, _ALL_SENT = Sending.FINISHING, Sending.ENDED
@@ -32,19 +32,19 @@ class OpenedLaneStream(ReceivingStream):
     BEGINS = ((Sending.OPEN, _UNANSWERED), (_ALL_SENT, _UNANSWERED))
     _handler: StreamHandler
     _heads: int
-    """Of its answer, once it is accepted."""
+    """The number of heads in its answer, once it is accepted."""
     held_s: float
-    """Once it is accepted or answered."""
+    """Set once it is accepted or answered."""
 
     def hand_to(self, reader: Callable[[memoryview], None]) -> None:
         window = self._window or self._open_window()
         window.deliver = reader
 
-    # The lane's calls.
+    # Calls of the lane.
 
     def open_later(self, payload: bytes, *, ends: bool) -> None:
-        """Its OPEN, with this payload, has to wait for its turn; nothing follows it if it ``ends``
-        our direction."""
+        """Queue its OPEN, with this payload, for a later turn; ``ends``: the OPEN ends our
+        direction."""
         self._opens_in = _LATER
         if ends:
             self.sending, self._count = _FINISHING, NOT_TOLD
@@ -61,7 +61,7 @@ class OpenedLaneStream(ReceivingStream):
     def _reset_peer(self, frame: bytes) -> None:
         self._lane.reset_own(self, frame)
 
-    # What the peer sends.
+    # Frames from the peer.
 
     def _receive_answer(self, base: int, payload: memoryview) -> None:
         self.receiving = _OPEN_TO_RECEIVE
@@ -83,7 +83,7 @@ class OpenedLaneStream(ReceivingStream):
             raise LaneViolation("bad-order", f"stream {self.id} was not accepted yet")
 
     def receive_whole(self, payload: memoryview, size: int) -> None:
-        """ANSWER: ACCEPTED unless that came, HEAD, DATA and END."""
+        """ANSWER: ACCEPTED (unless it came before), HEAD, DATA and END."""
         if self.receiving is not _UNANSWERED and not self._may_answer():
             return
         window = self._window
@@ -103,7 +103,7 @@ class OpenedLaneStream(ReceivingStream):
             del self._handler  # `answered` was the last call.
 
     def _may_answer(self) -> bool:
-        """ACCEPTED came before, and perhaps heads. False: they are too many."""
+        """ACCEPTED came before, and perhaps heads. False: too many heads."""
         if self.receiving is not _OPEN_TO_RECEIVE:
             raise self._out_of_order(frames.ANSWER)
         if self._heads >= _HEADS_MAX:

@@ -1,7 +1,8 @@
-"""What leaves a lane at the end of a turn, and in which order.
+"""The frames that leave a lane at the end of a turn, and their order.
 
-Answers and control first. Then, while nothing is left of earlier turns, what fits as it came: see
-`Outbox.placed`. Then what waits by deficit round-robin (Shreedhar and Varghese, 1995).
+Answers and control messages come first. Then, if earlier turns left nothing behind, frames that
+fit, in order of arrival: see `Outbox.placed`. Then waiting data by deficit round-robin (Shreedhar
+and Varghese, 1995).
 """
 
 from collections import deque
@@ -23,13 +24,13 @@ FIN_BYTES = 8 + frames.COUNT_BYTES
 
 
 class Sender(Protocol):
-    """What a stream says of itself to who sends for it."""
+    """A stream, as the outbox sees it."""
 
     id: int
     is_ready: bool
-    """Something of it waits."""
+    """The stream has something that waits."""
     deficit_bytes: int
-    """What it was not given in its last turn: the outbox's own."""
+    """Bytes it was not given in its last turn. Owned by the outbox."""
 
     @property
     def queued_bytes(self) -> int: ...
@@ -39,34 +40,33 @@ class Sender(Protocol):
 
     @property
     def unsent_open(self) -> bool:
-        """Its OPEN has not left: streams open in the order of their ids."""
+        """Its OPEN was not sent yet: streams open in the order of their ids."""
 
     def fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
-        """Append frames, data up to ``allowance_bytes``; how many bytes they are."""
+        """Append frames, data up to ``allowance_bytes``; returns the number of bytes."""
 
     def take_credit(self) -> int:
-        """What its WINDOW frame gives back; 0: nothing any more."""
+        """The bytes that its WINDOW frame gives back; 0: none any more."""
 
 
 S = TypeVar("S", bound=Sender)
 _Answer = tuple[S, Counting, int, int, int, int, bytes, bytes]
-"""Whose; its count; microseconds since ACCEPTED was due; declared length of the body; size of the
-head; of both; head; body."""
+"""Stream; its count; microseconds since ACCEPTED was due; declared length of the body; size of the
+head; size of both; head; body."""
 
 
 class Outbox(Generic[S]):
-    """``ready`` are streams that have something that waits since it was last their turn: little
-    goes first, up to its part of a turn; of each no more than 16 KiB in a round of the others. Much
-    waits in turn, each once.
+    """``ready`` are streams with data that arrived since their last turn. Those with little data go
+    first, up to their part of a turn: at most 16 KiB of each in a round of the others. Those with
+    much data wait in turn, each once.
 
-    ``placed`` are whole frames of this turn (``turn`` is its number), ``answers`` what becomes
-    ANSWERs as they leave, ``fins`` whose FIN follows its placed data, with its count: put there by
-    their streams, without asking, as long as ``room_bytes`` allows. What becomes of a stream
-    meanwhile counts: of one that is over nothing leaves. ``ended``: whose last frame left in the
-    last `fill`.
+    ``placed`` are whole frames of this turn (``turn`` is its number), ``answers`` become ANSWERs as
+    they leave, ``fins`` are streams whose FIN follows their placed data, with their counts. Streams
+    add to these without asking, as long as ``room_bytes`` allows. The state of a stream when the
+    turn ends counts: nothing is sent for one that is over. ``ended``: streams whose last frame left
+    in the last `fill`.
 
-    ``resets_again_at``: when RESETs that had to wait for the peer's budget may leave; None: none
-    wait.
+    ``resets_again_at``: when RESETs that wait for the peer's budget may leave; None: none wait.
     """
 
     __slots__ = (
@@ -99,7 +99,7 @@ class Outbox(Generic[S]):
         self.ready: deque[S] = deque()
         self._in_turn: deque[S] = deque()
         self._ahead: dict[int, int] = {}  # Bytes sent as new in this round, by id of the stream.
-        self._round_left = 0  # As many in turn have to be served until the next one.
+        self._round_left = 0  # The streams in turn still to serve until the next round.
         self.resets = ResetQueue(now)
         self.resets_again_at: float | None = None
         self._urgent: list[bytes] = []
@@ -110,41 +110,41 @@ class Outbox(Generic[S]):
 
     @property
     def is_empty(self) -> bool:
-        """Nothing waits but perhaps data of streams that are open."""
+        """Nothing waits except perhaps data of open streams."""
         return not (self._urgent or self._control or self.resets)
 
     @property
     def has_more(self) -> bool:
-        """After `fill`: it was more than one turn's worth."""
+        """After `fill`: there was more than one turn's worth."""
         return bool(self.ready or self._in_turn or self._control)
 
     def urgent(self, frame: bytes) -> bool:
-        """Ahead of all else. False: the peer lets too much of it wait."""
+        """Send ``frame`` ahead of all else. False: the peer lets too much of this wait."""
         self._urgent.append(frame)
         self._urgent_bytes += len(frame)
         return self._urgent_bytes <= limits.LANE_URGENT_BYTES_MAX
 
     def control(self, frame: bytes) -> bool:
-        """Ahead of all data. False: the peer lets too much of it wait."""
+        """Send ``frame`` ahead of all data. False: the peer lets too much of this wait."""
         self._control.append(frame)
         self._control_bytes += len(frame)
         return self._control_bytes <= limits.LANE_CONTROL_BYTES_MAX
 
     def credit(self, stream: S) -> None:
-        """A WINDOW frame for ``stream``."""
+        """Send a WINDOW frame for ``stream``."""
         self._credits.append(stream)
 
     def last_words(self, goaway: bytes) -> bytes:
-        """``goaway`` behind a handshake's messages; behind more it would only be late."""
+        """``goaway`` behind a handshake's messages; behind more messages it would only be late."""
         waiting = b"".join(self._control)
         return waiting + goaway if len(waiting) < 4096 else goaway
 
     def close_room(self) -> None:
-        """Nothing more is placed in this turn."""
+        """Place nothing more in this turn."""
         self.room_bytes = 0
 
     def fill(self, parts: list[Buffer], now: float, turn_bytes: int) -> int:
-        """Append one turn's worth of frames, about ``turn_bytes``; how many bytes."""
+        """Append one turn's worth of frames, about ``turn_bytes``; returns the number of bytes."""
         self.turn += 1
         room = turn_bytes - self._fill_first(parts, now, turn_bytes)
         self.ended = []
@@ -163,8 +163,8 @@ class Outbox(Generic[S]):
             if in_turn:
                 deficit = stream.deficit_bytes + _QUANTUM_BYTES
                 if deficit < _FRAME_BYTES and stream.queued_bytes > deficit:
-                    # Little first. Much waits for the second round, or some turns at most, and then
-                    # leaves in whole frames: each costs the receiver a call of the system.
+                    # Little data goes first. Much data waits for the second round, or at most some
+                    # turns, and then leaves in whole frames: each costs the receiver a system call.
                     if first_round >= 0:
                         stream.deficit_bytes = deficit
                         in_turn.append(stream)
@@ -176,7 +176,7 @@ class Outbox(Generic[S]):
             room -= used
             self._round_left -= 1
             if stream.is_ready:
-                # A frame at most: the end of a turn cuts off what they have ever more of.
+                # At most one frame: a turn's end cuts off streams that always have more.
                 stream.deficit_bytes = min(max(0, stream.deficit_bytes - used), _FRAME_BYTES)
                 in_turn.append(stream)
             else:
@@ -190,10 +190,12 @@ class Outbox(Generic[S]):
         return turn_bytes - room
 
     def _fill_new(self, parts: list[Buffer], room: int) -> int:
-        """Little of ``ready``, and OPENs, of which the first is the first to leave; the room that
-        is left. Over a slow path a turn of all who have much takes seconds: nobody new waits so
-        long, nor an OPEN for the body before it. Those who wait have half of the room, or as much
-        each as more new ones have."""
+        """Send ``ready`` streams with little data, and OPENs, in order; returns the remaining room.
+
+        Over a slow path a turn of all streams with much data takes seconds: no new stream waits
+        that long, nor an OPEN for the body before it. The waiting streams get half of the room, or,
+        if more new ones are ready, an equal part for each.
+        """
         ready, in_turn = self.ready, self._in_turn
         waiting = len(in_turn)
         least = room * waiting // (waiting + max(waiting, len(ready)))
@@ -219,7 +221,8 @@ class Outbox(Generic[S]):
         return room
 
     def _fill_placed(self, parts: list[Buffer]) -> int:
-        """What this turn brought, by streams that are not over since; how many bytes."""
+        """Append the frames of this turn whose streams are not over; returns the number of
+        bytes."""
         placed = [frame for stream, frame in self.placed if not stream.is_over]
         self.placed.clear()
         parts += placed
@@ -245,7 +248,7 @@ class Outbox(Generic[S]):
         return used
 
     def _fill_fins(self, parts: list[Buffer], ended: list[S]) -> int:
-        """A RESET that waits for its turn takes the place of a FIN."""
+        """Append FINs. A RESET that waits for its turn replaces a FIN."""
         fins = [fin for fin in self.fins if not (fin[0].is_over or fin[0].is_ready)]
         self.fins.clear()
         parts += [
@@ -269,7 +272,7 @@ class Outbox(Generic[S]):
         self.resets.clear()
 
     def _fill_first(self, parts: list[Buffer], now: float, turn_bytes: int) -> int:
-        """Answers, credit and control; how many bytes."""
+        """Append answers, credit and control messages; returns the number of bytes."""
         used = self._urgent_bytes
         parts += self._urgent
         self._urgent.clear()

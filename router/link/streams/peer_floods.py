@@ -1,4 +1,4 @@
-"""How much useless a peer may send on a lane before that ends it."""
+"""Limits for useless frames from a peer: beyond them the lane ends."""
 
 from router.link.frames import LaneViolation
 from router.model import limits
@@ -6,7 +6,7 @@ from router.model.token_bucket import TokenBucket
 
 
 class PeerFloods:
-    """Budgets of a lane for what an honest peer seldom sends. One that is used up raises
+    """Budgets of a lane for frames that an honest peer seldom sends. A used-up budget raises
     LaneViolation."""
 
     __slots__ = ("_glitches", "_pings", "_pings_in_turn", "_resets")
@@ -23,7 +23,7 @@ class PeerFloods:
             raise LaneViolation("reset-flood", "too many streams were opened and reset")
 
     def glitch(self, now: float) -> None:
-        """Something useless came."""
+        """Count a useless frame."""
         if not self.allows_glitch(now):
             raise LaneViolation("glitches", "too many empty frames or tiny windows")
 
@@ -32,7 +32,7 @@ class PeerFloods:
         return self._glitches.take(now)
 
     def ping(self, turn: int) -> None:
-        """A PING came. The answers of one ``turn`` wait in the outbox together."""
+        """Count a PING. The answers of one ``turn`` wait in the outbox together."""
         if turn != self._pings_in_turn:
             self._pings_in_turn, self._pings = turn, 0
         self._pings += 1

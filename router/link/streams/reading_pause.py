@@ -4,7 +4,7 @@ from router.net.ports import Connection, Timer, Timers
 
 
 class ReadingPause:
-    """What came already is still delivered."""
+    """Pauses reading. Data that has arrived is still delivered."""
 
     __slots__ = ("_connection", "_is_held", "_timer", "_timers")
 
@@ -15,13 +15,13 @@ class ReadingPause:
         self._is_held = False
 
     def begin(self, pause_s: float) -> None:
-        """Read nothing for so long; one that is under way is not made longer."""
+        """Read nothing for ``pause_s``; does not extend a pause that is under way."""
         if self._timer is None:
             self._pause()
             self._timer = self._timers.call_at(self._timers.now() + pause_s, self.end)
 
     def end(self) -> None:
-        """Read again, if there is one."""
+        """End the pause, if there is one."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -34,7 +34,7 @@ class ReadingPause:
             self._is_held = True
 
     def let_go(self) -> None:
-        """Read again, if it was held and no pause goes on."""
+        """Read again, if it was held and no pause is under way."""
         if self._is_held:
             self._is_held = False
             self._resume()

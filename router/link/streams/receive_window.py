@@ -1,19 +1,20 @@
-"""What the peer may still send of one stream, and when it gets more."""
+"""How much the peer may still send on one stream, and when it gets more."""
 
 from collections.abc import Callable
 
 from router.model import limits
 
 _WINDOW_INITIAL = limits.STREAM_WINDOW_BYTES_INITIAL
-_RETURN_INITIAL = _WINDOW_INITIAL // 2  # One number for all streams, who live by the thousand.
+# One int object for all streams, of which there are thousands.
+_RETURN_INITIAL = _WINDOW_INITIAL // 2
 
 
 class ReceiveWindow:
-    """Made with the first data, or when the stream is paused: most requests bring none.
+    """Made with the first data, or when the stream is paused: most requests bring no data.
 
     ``deliver`` takes the data; False: no more for now, until the stream is resumed.
-    ``granted_bytes`` is what the peer may still send. At ``return_at_bytes`` credit goes back:
-    ``credit_due_bytes``, by the next WINDOW frame.
+    ``granted_bytes`` is how much the peer may still send. At ``return_at_bytes`` credit goes back:
+    ``credit_due_bytes``, with the next WINDOW frame.
     """
 
     __slots__ = (
@@ -35,11 +36,12 @@ class ReceiveWindow:
         self.is_paused = False
         self._size_bytes = _WINDOW_INITIAL
         self._grew_at = now
-        self._paused_s = 0.0  # Since credit was returned; while paused, less when that began.
+        # Since credit was returned. While paused, minus the time of the pause's start.
+        self._paused_s = 0.0
 
     @property
     def uncredited_bytes(self) -> int:
-        """Received, and no credit was given back for it."""
+        """Bytes received for which no credit was given back."""
         return self._size_bytes - self.granted_bytes
 
     def pause(self, now: float) -> None:
@@ -51,14 +53,15 @@ class ReceiveWindow:
         self._paused_s += now
 
     def return_credit(self, now: float, grows_within_s: float, *, may_grow: bool) -> None:
-        """Once half the window was read; a reader that keeps up gets a larger one.
+        """Return credit once half the window was read; a reader that keeps up gets a larger window.
 
-        Of one that grows no more in smaller steps: what comes over a long way comes at once, and of
-        a second half that stays just below its mark nothing would go back for a round trip.
+        A window that no longer grows returns credit in smaller steps: over a long path data comes
+        at once, and a second half that stops just below its mark would return nothing for a round
+        trip.
         """
         before = self.granted_bytes
         took_s = now - self._grew_at
-        # What comes in bursts, as over a long way, may well have to wait a little.
+        # Data that comes in bursts, as over a long path, may have to wait a little.
         keeps_up = self._paused_s <= took_s * limits.WINDOW_GROWS_PAUSED_SHARE
         if took_s <= grows_within_s and keeps_up and may_grow:
             self._size_bytes = size = min(self._size_bytes * 2, limits.STREAM_WINDOW_BYTES_MAX)

@@ -1,4 +1,4 @@
-"""What a stream receives: in which order, by which credit, and to whom it goes."""
+"""The receiving direction of a stream: the order of frames, credit, and delivery."""
 
 from abc import abstractmethod
 
@@ -19,7 +19,7 @@ _TRAILED, _ALL_RECEIVED = Receiving.TRAILED, Receiving.ENDED
 
 
 class ReceivingStream(LaneStream):
-    """The decoder calls `receive` and its like for each frame of the stream."""
+    """The decoder calls `receive` and its variants for each frame of the stream."""
 
     __slots__ = ()
 
@@ -42,18 +42,18 @@ class ReceivingStream(LaneStream):
         if window.granted_bytes <= window.return_at_bytes:
             self._return_credit(window)
 
-    # The lane's calls.
+    # Calls of the lane.
 
     @property
     def held_bytes(self) -> int:
-        """Unsent, and received without a reader that drains."""
+        """Bytes not sent yet, and bytes received whose reader does not drain."""
         window = self._window
         if window is None or not window.is_paused:
             return self.queued_bytes
         return self.queued_bytes + window.uncredited_bytes
 
     def take_credit(self) -> int:
-        """What the next WINDOW frame gives back; 0: nothing any more."""
+        """The bytes that the next WINDOW frame gives back; 0: none any more."""
         window = self._window
         if window is None:
             return 0
@@ -61,7 +61,7 @@ class ReceivingStream(LaneStream):
         return 0 if self.receiving is _ALL_RECEIVED else due
 
     def let_go(self) -> None:
-        """It is over, and holds nothing any more."""
+        """The stream is over: release everything it holds."""
         self.is_over = True
         buffers, window = self._lane.buffers, self._window
         if self._queue is not None or (window is not None and window.is_paused):
@@ -71,15 +71,16 @@ class ReceivingStream(LaneStream):
         self._queue = self._window = None
 
     def tell_lost(self, cause: ResetCode | None) -> None:
-        """The handler's last call; it holds us, so let no cycle wait for the collector."""
+        """Make the handler's last call. The handler refers to us: avoid a cycle for the
+        collector."""
         handler = self._handler
         del self._handler
         handler.lost(cause)
 
-    # The decoder's calls: `FrameStream`.
+    # Calls of the decoder: `FrameStream`.
 
     def receive(self, kind: int, payload: memoryview) -> None:
-        """One frame. Raises LaneViolation, and whatever the handler raises."""
+        """Take one frame. Raises LaneViolation, and any exception of the handler."""
         base = kind & frames.KIND_MASK
         if base == frames.WINDOW:
             self._receive_window(int.from_bytes(payload, "big"))
@@ -103,7 +104,7 @@ class ReceivingStream(LaneStream):
             self._receive_other(kind, payload)
 
     def receive_data(self, payload: memoryview, size: int, *, ends: bool = False) -> None:
-        """DATA, the commonest: as `receive`."""
+        """Take DATA, the most common frame; otherwise as `receive`."""
         if self.receiving is not _OPEN_TO_RECEIVE:
             self._judge_order(size)
         window = self._window or self._open_window()
@@ -122,12 +123,12 @@ class ReceivingStream(LaneStream):
             self._return_credit(window)
 
     def _hold_more(self, size: int) -> None:
-        """So much has no reader while it is paused."""
+        """Count ``size`` bytes that no reader takes while the stream is paused."""
         self._lane.buffers.hold(size)
         self._lane.judge_buffers()
 
     def _judge_order(self, size: int) -> None:
-        """Data of ``size`` came, where nothing or no more data should."""
+        """Raise for data of ``size`` bytes that came out of order. Trailers allow empty data."""
         if self.receiving is _UNANSWERED:
             raise LaneViolation("bad-order", f"stream {self.id} was not accepted yet")
         if self.receiving is _ALL_RECEIVED:
@@ -180,7 +181,7 @@ class ReceivingStream(LaneStream):
 
     @abstractmethod
     def _receive_reset(self, code: ResetCode) -> None:
-        """The peer, or who is behind it, gave it up."""
+        """The peer, or the router behind it, gave up the stream."""
 
     @abstractmethod
     def _tell_trailers(self, block: bytes) -> None: ...
@@ -192,10 +193,10 @@ class ReceivingStream(LaneStream):
 
     @abstractmethod
     def _open_window(self) -> ReceiveWindow:
-        """The first data came, or it is to be paused."""
+        """Make the window: the first data came, or the stream is being paused."""
 
     def _return_credit(self, window: ReceiveWindow) -> None:
-        """Half the window was read, if it is not paused."""
+        """Half the window was read: return credit, unless the stream is paused."""
         if self.is_over or window.is_paused or self.receiving is _ALL_RECEIVED:
             return
         lane = self._lane

@@ -1,4 +1,4 @@
-"""What one stream has to send and could not at once: data and whole frames, in order."""
+"""The waiting data and frames of one stream, in order."""
 
 import struct
 from collections import deque
@@ -12,7 +12,7 @@ from router.net.ports import Buffer
 _COALESCE_BYTES: Final = 4 * limits.KIB
 """Smaller pieces share a buffer, so that they share a frame."""
 _PAYLOAD_MAX: Final = limits.FRAME_PAYLOAD_BYTES_MAX
-_WHOLE_BYTES_MIN: Final = _PAYLOAD_MAX // 2  # A DATA frame above it is not joined with others.
+_WHOLE_BYTES_MIN: Final = _PAYLOAD_MAX // 2  # A larger DATA frame is not joined with others.
 _HEADER_BYTES: Final = 8
 _DATA_WORD: Final = frames.DATA << 24
 _pack_header = struct.Struct(">II").pack
@@ -24,7 +24,7 @@ _Piece = bytes | bytearray | memoryview
 
 
 class SendQueue:
-    """Made by a stream when something has to wait, and let go of when nothing does any more."""
+    """Created by a stream when something has to wait, and dropped when nothing waits any more."""
 
     __slots__ = ("_items", "_stream_id", "is_awaited", "size_bytes")
 
@@ -32,7 +32,7 @@ class SendQueue:
         self._items: deque[_Piece | Framed] = deque()  # ``bytes`` are a whole DATA frame.
         self._stream_id = stream_id
         self.size_bytes = 0
-        """Of data, and of payloads of frames."""
+        """Size of the data and of the payloads of frames."""
         self.is_awaited = False
         """The sender waits until there is room."""
 
@@ -43,16 +43,16 @@ class SendQueue:
 
     @property
     def begins_with_data(self) -> bool:
-        """Credit is needed for what is next."""
+        """The next item needs credit."""
         return bool(self._items) and type(self._items[0]) is not tuple
 
     def put_frame(self, kind: int, payload: bytes) -> None:
-        """Let a frame wait."""
+        """Queue a frame."""
         self._items.append((kind, payload))
         self.size_bytes += len(payload)
 
     def put_data(self, data: Buffer) -> None:
-        """Let ``data`` wait, which is copied; small pieces share a buffer."""
+        """Queue a copy of ``data``; small pieces share a buffer."""
         items, size = self._items, len(data)
         last = items[-1] if items else None
         if size > _PAYLOAD_MAX:
@@ -69,7 +69,7 @@ class SendQueue:
         self.size_bytes += size
 
     def take_frame(self) -> Framed | None:
-        """What is next; None: data, or nothing."""
+        """The next item if it is a frame; None: data, or nothing."""
         item = self._items[0] if self._items else None
         if not isinstance(item, tuple):
             return None
@@ -84,19 +84,19 @@ class SendQueue:
         credit_bytes: int,
         end: Callable[[], bytes] | None,
     ) -> tuple[int, int]:
-        """Append one DATA frame to ``parts``, of some ``room_bytes`` (at least 1) of data.
+        """Append one DATA frame to ``parts``, with about ``room_bytes`` (at least 1) of data.
 
-        ``end``: nothing follows what waits here; it gives what END carries. How many bytes of data
-        it has, and of END: none where it does not end the stream.
+        ``end``: nothing follows the queue; the callable gives the payload of END. Returns the bytes
+        of data, and the bytes of END: 0 if the frame does not end the stream.
         """
         items = self._items
         item = items[0]
         if type(item) is bytes and (len(items) == 1 or len(item) > _WHOLE_BYTES_MIN):
             size = len(item) - _HEADER_BYTES
-            # A little more than there is room for, rather than to cut it and all that follow.
+            # A little more than the room, rather than cutting this frame and all that follow.
             fits = size <= room_bytes + limits.LANE_QUANTUM_BYTES and size <= credit_bytes
             if fits and not (end is not None and len(items) == 1):
-                items.popleft()  # As it is: to join it with what follows costs more than a frame.
+                items.popleft()  # As it is: joining it with the next costs more than a frame.
                 self.size_bytes -= size
                 parts.append(item)
                 return size, 0
@@ -113,7 +113,8 @@ class SendQueue:
         return size, frames.COUNT_BYTES
 
     def _join(self, parts: list[Buffer], room_bytes: int) -> int:
-        """Append data of at most ``room_bytes``, of as many pieces as that takes; how many."""
+        """Append at most ``room_bytes`` of data from as many pieces as needed; returns the
+        bytes."""
         items, size = self._items, 0
         while items and size < room_bytes:
             piece = items[0]
@@ -121,7 +122,7 @@ class SendQueue:
                 break
             if type(piece) is bytes:
                 if size and len(piece) > _WHOLE_BYTES_MIN:
-                    break  # It leaves as it is, next.
+                    break  # It leaves unchanged, next.
                 piece = memoryview(piece)[_HEADER_BYTES:]
             piece_bytes, left_bytes = len(piece), room_bytes - size
             if piece_bytes <= left_bytes:

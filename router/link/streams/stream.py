@@ -1,9 +1,9 @@
-"""One stream of a lane, either end, as its lane knows it, and what it sends by the peer's credit.
+"""One stream of a lane, either end: its state, and its sending direction within the peer's credit.
 
-Small data leaves at once (`Outbox.placed`); what has to wait stands in a `SendQueue`, and the lane
-calls `fill` at the end of a turn. What it receives: `receiving_stream`; who opened it:
-`opened_stream`, `offered_stream`. Nothing here calls the handler from inside one of the owner's
-calls: if such a call ends the stream, the handler hears of it at the turn's end.
+Small data leaves at once (`Outbox.placed`); data that has to wait is in a `SendQueue`, and the lane
+calls `fill` at the end of a turn. The receiving direction is in `receiving_stream`, the parts of
+each end in `opened_stream` and `offered_stream`. Nothing here calls the handler from inside one of
+the owner's calls: if such a call ends the stream, the handler learns it at the turn's end.
 """
 
 import logging
@@ -50,11 +50,11 @@ _ALL_RECEIVED = Receiving.ENDED
 _ALLOWED = Opening.ALLOWED
 
 NOBODY = DeadEnd()
-"""Whom a stream leads to that nobody has taken, or whose leg is to hear no more."""
+"""The handler of a stream that leads nowhere: not taken yet, or its leg gets no more calls."""
 
 
 class LaneStream(ABC):
-    """Made by its lane only. Implements `router.link.ports.Stream`, together with who derives."""
+    """Made by its lane only. Its subclasses implement `router.link.ports.Stream`."""
 
     __slots__ = (
         "_count",
@@ -74,12 +74,12 @@ class LaneStream(ABC):
     )
 
     BEGINS: ClassVar[tuple[tuple[Sending, Receiving], tuple[Sending, Receiving]]]
-    """Its states at first: where more follows its OPEN, and where that is all."""
+    """Its initial states: where more follows its OPEN, and where the OPEN is all."""
     _handler: StreamHandler | StreamLeg
     _count: Counting
-    """What its end tells, once that is given."""
+    """The count to send with its end; set by `finish`."""
     deficit_bytes: int
-    """While it is ready."""
+    """Set while it is ready."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class LaneStream(ABC):
         self._queue: SendQueue | None = None  # Only while something waits.
         self._credit_bytes = _CREDIT_INITIAL
         self.is_ready = False
-        self._window: ReceiveWindow | None = None  # As the peer knows it from the start.
+        self._window: ReceiveWindow | None = None  # None: the initial window, as the peer knows it.
 
     @property
     def neighbour(self) -> RouterId:
@@ -129,7 +129,7 @@ class LaneStream(ABC):
             and 0 < size <= _PLACED_BYTES_MAX
             and not self.is_ready
             and self._placed_in != outbox.turn
-        ):  # The commonest. What follows in the turn is queued, and so shares a frame.
+        ):  # The usual case. Later data of the same turn is queued, and so shares a frame.
             self._placed_in = outbox.turn
             self._credit_bytes -= size
             outbox.room_bytes -= size
@@ -187,45 +187,45 @@ class LaneStream(ABC):
             self._reset_peer(frames.encode(frames.RESET, self.id, bytes((RESETS.index(code),))))
         self._lane.end_later(self, code)
 
-    # The lane's calls.
+    # Calls of the lane.
 
     @property
     def unsent_open(self) -> bool:
-        """The peer knows nothing of it yet."""
+        """The peer does not know this stream yet."""
         return self._opens_in >= self._lane.outbox.turn
 
     @property
     @abstractmethod
     def held_bytes(self) -> int:
-        """Unsent, and received without a reader that drains."""
+        """Bytes not sent yet, and bytes received whose reader does not drain."""
 
     def reset_stalled(self) -> None:
-        """The process holds too much; this stream has held its part longest."""
+        """Reset: the process holds too much, and this stream has stalled longest."""
         self.reset("stalled")
 
     def over(self) -> None:
-        """Let go of everything; no further call has an effect."""
+        """Release everything; further calls have no effect."""
         self.let_go()
         self._lane.forget(self)
 
     @abstractmethod
     def let_go(self) -> None:
-        """It is over, and holds nothing any more."""
+        """The stream is over: release everything it holds."""
 
     @abstractmethod
     def take_credit(self) -> int:
-        """What the next WINDOW frame gives back; 0: nothing any more."""
+        """The bytes that the next WINDOW frame gives back; 0: none any more."""
 
     @abstractmethod
     def tell_writable(self) -> None:
-        """Its handler may send again."""
+        """The handler may send again."""
 
     @abstractmethod
     def tell_lost(self, cause: ResetCode | None) -> None:
         """The handler's last call."""
 
     def handler_failed(self) -> None:
-        """What its handler raised ends this stream alone."""
+        """An exception of its handler ends this stream alone."""
         _LOG.exception("stream handler failed", extra={"lane": self._lane.neighbour})
         self.reset("internal")
 
@@ -234,9 +234,9 @@ class LaneStream(ABC):
         """Send RESET."""
 
     def _complete(self) -> None:
-        """All is sent and received: over, and its id is closed from here on."""
+        """All is sent and received: the stream is over, and its id is closed from here on."""
         lane = self._lane
-        if lane.buffers.process.stalling:  # Paused streams are, and this may be one.
+        if lane.buffers.process.stalling:  # Paused streams stall, and this may be one.
             self.let_go()
         self.is_over = True
         self._window = None  # It holds the handler.
@@ -246,8 +246,8 @@ class LaneStream(ABC):
 
     @staticmethod
     def ends_left(streams: "Collection[LaneStream]") -> "list[LaneStream]":
-        """The last frame of each left. Those that are complete both ways are over; returns those
-        of which somebody is to hear that."""
+        """The last frame of each was sent. Ends those that are complete both ways; returns those
+        whose handler must learn it."""
         heard: list[LaneStream] = []
         for stream in streams:
             stream.sending = _ALL_SENT
@@ -259,14 +259,14 @@ class LaneStream(ABC):
 
     @property
     def queued_bytes(self) -> int:
-        """What waits to be sent."""
+        """Bytes that wait to be sent."""
         queue = self._queue
         return queue.size_bytes if queue is not None else 0
 
     def fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
-        """Append frames to ``parts``, data up to ``allowance_bytes``; how many bytes they are.
+        """Append frames to ``parts``, data up to ``allowance_bytes``; returns the number of bytes.
 
-        It is no longer ready then unless it can send more at once.
+        Afterwards it is ready only if it can send more at once.
         """
         used = 0
         queue = self._queue
@@ -295,7 +295,7 @@ class LaneStream(ABC):
         return used
 
     def _fill_queued(self, parts: list[Buffer], queue: SendQueue, allowance_bytes: int) -> int:
-        """`fill`, of what waits; how many bytes."""
+        """`fill` from the queue; returns the number of bytes."""
         used = 0
         while not queue.is_empty and not self.is_over:
             framed = queue.take_frame()
@@ -331,7 +331,7 @@ class LaneStream(ABC):
     # Helpers.
 
     def _check_sendable(self) -> None:
-        """More may be sent now, or it raises."""
+        """Raise unless more may be sent now."""
         if self.sending is _FINISHING or self.sending is _ALL_SENT:
             raise LocalProtocolError("finished", "nothing can be sent after finish")
 
@@ -348,18 +348,18 @@ class LaneStream(ABC):
         self._ask_for_turn()
 
     def _ask_for_turn(self) -> None:
-        """Something waits that may be sent."""
+        """Mark the stream ready: something waits that may be sent."""
         if not self.is_ready:
             self.is_ready = True
             self.deficit_bytes = 0
             self._lane.ready(self)
 
     def _encoded_count(self) -> bytes:
-        """The count that ends our direction, as it is now."""
+        """The count that ends our direction, at its present value."""
         return encode_count(self._count.load)
 
     def _fill_frame(self, parts: list[Buffer], queue: SendQueue, kind: int, payload: bytes) -> int:
-        """Append a frame that waited; how many bytes it is."""
+        """Append a frame that waited; returns its bytes."""
         if self.sending is _FINISHING and queue.is_empty:
             self.sending = _ALL_SENT
             kind |= frames.END

@@ -1,4 +1,4 @@
-"""What the handlers of a lane's streams hear at the end of a turn."""
+"""Calls to the handlers of a lane's streams at the end of a turn."""
 
 import logging
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ _LOG = logging.getLogger(__name__)
 
 
 class StreamNews:
-    """`writable` of streams that were stopped, and `lost`, the last call, of those that are over.
+    """`writable` of streams that had to wait, and `lost`, the last call, of streams that are over.
 
-    A handler may do anything meanwhile, so more may come while they are told.
+    A handler may do anything in such a call, so more calls may become due meanwhile.
     """
 
     __slots__ = ("endings", "writables")
@@ -23,14 +23,14 @@ class StreamNews:
         self.endings: list[tuple[LaneStream, ResetCode | None]] = []
 
     def end_all(self, streams: Sequence[LaneStream]) -> None:
-        """The lane is over, and with it these."""
+        """The lane is over, and these streams with it."""
         self.writables.clear()
         for stream in streams:
             stream.over()
             self.endings.append((stream, "link-lost"))
 
     def tell_writables(self) -> None:
-        """After the fill that made room."""
+        """Make the calls after the fill that made room."""
         streams, self.writables = self.writables, []
         for stream in streams:
             if stream.is_over:
@@ -41,7 +41,7 @@ class StreamNews:
                 stream.handler_failed()
 
     def tell_endings(self, lane: RouterId) -> None:
-        """``lane``: of which neighbour, for the log."""
+        """``lane``: its neighbor, for the log."""
         while self.endings:
             endings, self.endings = self.endings, []
             for stream, cause in endings:

@@ -1,4 +1,4 @@
-"""The states of a stream's two directions at one end, and what may follow each."""
+"""The states of a stream's two directions at one end, and their allowed transitions."""
 
 import enum
 from collections.abc import Mapping
@@ -6,22 +6,22 @@ from typing import Final
 
 
 class Sending(enum.Enum):
-    """Of what this end sends."""
+    """The direction that this end sends."""
 
     OFFERED = enum.auto()  # The peer opened it and waits for our answer.
-    HELD = enum.auto()  # ACCEPTED is due; most often an ANSWER is in time to say so as well.
+    HELD = enum.auto()  # ACCEPTED is due; usually an ANSWER comes in time to replace it.
     OPEN = enum.auto()  # Data may follow.
-    FINISHING = enum.auto()  # All was given; it waits for its turn.
-    ENDED = enum.auto()  # The peer has, or will have, all of it.
+    FINISHING = enum.auto()  # Everything was queued; it waits for its turn.
+    ENDED = enum.auto()  # The peer has, or will get, all of it.
 
 
 class Receiving(enum.Enum):
-    """Of what this end receives."""
+    """The direction that this end receives."""
 
     UNANSWERED = enum.auto()  # We opened it, and wait for the peer's answer.
     OPEN = enum.auto()  # Data may follow.
     TRAILED = enum.auto()  # Trailers came; only the end may follow.
-    ENDED = enum.auto()  # All came.
+    ENDED = enum.auto()  # Everything came.
 
 
 AFTER_SENDING: Final[Mapping[Sending, frozenset[Sending]]] = {
@@ -31,7 +31,7 @@ AFTER_SENDING: Final[Mapping[Sending, frozenset[Sending]]] = {
     Sending.FINISHING: frozenset((Sending.ENDED,)),
     Sending.ENDED: frozenset(),
 }
-"""What may follow. A stream that is over, as it may be in any of these, stays as it was."""
+"""The allowed transitions. A stream that is over, in any of these states, keeps its state."""
 
 AFTER_RECEIVING: Final[Mapping[Receiving, frozenset[Receiving]]] = {
     Receiving.UNANSWERED: frozenset((Receiving.OPEN, Receiving.ENDED)),
@@ -39,4 +39,4 @@ AFTER_RECEIVING: Final[Mapping[Receiving, frozenset[Receiving]]] = {
     Receiving.TRAILED: frozenset((Receiving.ENDED,)),
     Receiving.ENDED: frozenset(),
 }
-"""What may follow. ``UNANSWERED`` to ``ENDED``: one ANSWER is all."""
+"""The allowed transitions. ``UNANSWERED`` to ``ENDED``: one ANSWER is everything."""

@@ -1,4 +1,4 @@
-"""How fast the connection of a lane carries what is written, and whether it carries anything."""
+"""How fast a lane's connection carries the bytes written to it, and whether it stalls."""
 
 from router.model import limits
 from router.net.ports import Connection
@@ -7,9 +7,9 @@ from router.net.ports import Connection
 class WriteFlow:
     """How much may be handed to the connection ahead of what it carries; measured now and then.
 
-    Nothing overtakes what was handed over: no small request, no sign of life. While it has a
-    backlog, no more than it carries in `limits.LANE_AHEAD_S`: ``turn_bytes`` in one turn, and as
-    much unsent in the kernel, whose own buffer keeps the size that a faster time has given it.
+    Nothing overtakes bytes handed over: no small request, no sign of life. While the connection has
+    a backlog, it gets no more than it carries in `limits.LANE_AHEAD_S`: ``turn_bytes`` in one turn,
+    and as much unsent in the kernel, whose buffer keeps the size that a faster time has given it.
     Until that is measured, the kernel gets `limits.LANE_UNSENT_BYTES_START`.
     """
 
@@ -29,24 +29,24 @@ class WriteFlow:
     def __init__(self, connection: Connection, now: float) -> None:
         self._connection = connection
         self.is_full = False
-        """The connection said no, and has not said `writable` since."""
+        """The connection refused more, and has not called `writable` since."""
         self.carried_at = now
-        """The peer's host took something of a backlog after that moment."""
+        """After that moment the peer's host took something of a backlog."""
         self._ahead_bytes = self.turn_bytes = limits.LANE_TURN_BYTES_MAX
-        self._unsent_bytes = limits.LANE_UNSENT_BYTES_START  # May be with the kernel.
+        self._unsent_bytes = limits.LANE_UNSENT_BYTES_START  # The kernel may hold so many.
         self._looked_at = self._moved_at = now
         self._sent_bytes = 0
-        self._left_bytes = 0  # Of these, what the peer did not have at the last look.
+        self._left_bytes = 0  # Of these, not delivered at the last check.
         connection.set_high_mark(0)
         connection.bound_unsent(self._unsent_bytes)
 
     def filled(self, now: float, sent_bytes: int) -> None:
-        """The connection takes no more for now. ``sent_bytes``: all that was ever handed to it."""
+        """The connection takes no more for now. ``sent_bytes``: all bytes handed to it so far."""
         self.is_full = True
         self._measure(now, sent_bytes)
 
     def emptied(self, now: float, sent_bytes: int) -> None:
-        """It has taken everything."""
+        """The connection has taken everything."""
         self.is_full = False
         self._measure(now, sent_bytes)
 
@@ -56,7 +56,7 @@ class WriteFlow:
         return now - self._moved_at >= limits.LANE_WRITE_STALL_S
 
     def woke(self, now: float) -> None:
-        """Time in which we slept is nobody's stall, and tells nothing of the connection."""
+        """Time in which this process slept is no stall, and says nothing about the connection."""
         self._looked_at = self._moved_at = now
         self._left_bytes = 0
 
@@ -74,7 +74,8 @@ class WriteFlow:
             self.carried_at = self._looked_at
         least, most = limits.LANE_TURN_BYTES_MIN, limits.LANE_AHEAD_BYTES_MAX
         if min(before, left) > least:
-            # What TCP repeats holds all behind it: a moment that carried nothing is no slow way.
+            # A segment that TCP repeats blocks all behind it: a moment without progress is no slow
+            # path.
             fading = self._ahead_bytes * 0.5 ** (seconds / limits.LANE_MEASURE_S)
             ahead = max(carried / seconds * limits.LANE_AHEAD_S, fading)
             self._ahead_bytes = min(max(int(ahead), least), most)
