@@ -1,4 +1,4 @@
-"""One neighbor as `Links` knows it: the links to it that are up, and the state last reported to the owner."""
+"""One neighbor as `Links` knows it: its links that are up, and the state last reported."""
 
 from functools import reduce
 from operator import or_

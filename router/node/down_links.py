@@ -1,14 +1,14 @@
-"""Since when the links that this site dials are down, also when the router was started again."""
+"""Since when the links that this site dials are down, remembered over restarts."""
 
 from router.link.links import Links
 from router.net.ports import Timer, Timers
 from router.node.services.ports import Keeper
 
-SAVE_AFTER_S = 1.0  # A link that was just lost is mostly up again.
+SAVE_AFTER_S = 1.0  # A link that was just lost is usually up again soon.
 
 
 class DownLinks:
-    """Gives ``links`` what ``keeper`` stored, and stores what changes."""
+    """Gives ``links`` the times that ``keeper`` stored, and stores changes."""
 
     __slots__ = ("_keeper", "_links", "_save", "_stored", "_timers")
 
@@ -20,7 +20,7 @@ class DownLinks:
         links.remember_down(self._stored)
 
     def changed(self) -> None:
-        """A link that this site dials may be in another state."""
+        """The state of a link that this site dials may have changed."""
         if self._save is None:
             self._save = self._timers.call_at(self._timers.now() + SAVE_AFTER_S, self._store)
 

@@ -1,4 +1,4 @@
-"""Where links are accepted: the one port between sites, and a door for workers of this router."""
+"""Listeners for links: the one port between sites, and a door for workers of this router."""
 
 import errno
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def place_of(site: SiteSpec) -> tuple[str, str, int]:
 
 
 class LinkDoor:
-    """Listens for links and claims, told apart by ALPN; tries again each second while the port is
+    """Listens for links and claims, distinguished by ALPN; retries each second while the port is
     taken."""
 
     def __init__(
@@ -33,8 +33,8 @@ class LinkDoor:
         claims: ClaimJudge | None,
         failed: Callable[[str], None],
     ) -> None:
-        """``claims`` None: of links alone. ``failed`` hears each new reason why links cannot be
-        accepted."""
+        """``claims`` None: accept links only. ``failed`` is called with each new reason why links
+        cannot be accepted."""
         self._network = network
         self._links = links
         self._credentials = credentials
@@ -46,7 +46,8 @@ class LinkDoor:
         self.is_taken = False  # By another socket of this host, perhaps only for a moment.
 
     def open(self, site: SiteSpec) -> None:
-        """Listen where ``site`` says, with the certificate of now; nowhere if it is private."""
+        """Listen at the address of ``site`` with the present certificate; nowhere if the site is
+        private."""
         if site.ingress == "none":
             self.close()
             self.error, self.is_taken = "", False
@@ -54,7 +55,7 @@ class LinkDoor:
         self.open_at(site.ingress_bind_ip, site.bind_port)
 
     def open_at(self, host: str, port: int) -> None:
-        """Listen there, with the certificate of now."""
+        """Listen at that address, with the present certificate."""
         self.close()
         tls = self._credentials.listener_tls()
         try:
@@ -73,13 +74,13 @@ class LinkDoor:
             self.error, self.is_taken = "", False
 
     def renew(self) -> None:
-        """Show the certificate of now, and trust whom it is to be; nobody who comes is lost."""
+        """Show the present certificate and use the present CAs, without losing any connection."""
         if self._listener is not None:
             tls = self._credentials.listener_tls()
             self._listener.set_tls(tls, self._accepting(tls))
 
     def _accepting(self, tls: Tls) -> Callable[[Connection], ConnectionHandler | None]:
-        """What is done with who was shown the certificate of ``tls``."""
+        """The callback for connections that were shown the certificate of ``tls``."""
         accept_link = self._links.acceptor(lambda: tls.certificate)
 
         def accept(connection: Connection) -> ConnectionHandler | None:
@@ -92,11 +93,11 @@ class LinkDoor:
 
     @property
     def address(self) -> Address | None:
-        """Where links are accepted; None: nowhere."""
+        """The address that accepts links; None: none does."""
         return self._listener.address if self._listener is not None else None
 
     def close(self) -> None:
-        """Accept nothing more; what was accepted stays."""
+        """Accept nothing more; accepted links stay."""
         if self._listener is not None:
             self._listener.close()
             self._listener = None
@@ -106,7 +107,7 @@ class LinkDoor:
 
 
 class LinkDoors:
-    """The door for other sites, where wanted state has it, and the inner one.
+    """The door for other sites, at the address in wanted state, and the inner door.
 
     ``has_inner``: other workers of this router dial it.
     """
@@ -122,7 +123,7 @@ class LinkDoors:
         is_edge: bool,
         has_inner: bool,
     ) -> None:
-        """``is_edge``: it accepts no links of other sites."""
+        """``is_edge``: it accepts no links from other sites."""
         self._tell, self._has_inner = tell, has_inner
         self._door = LinkDoor(network, links, credentials, claims, self._taken)
         self._inner_door = LinkDoor(network, links, credentials, None, self._taken)
@@ -130,7 +131,7 @@ class LinkDoors:
         self._is_shut = is_edge
 
     def apply(self, site: SiteSpec) -> None:
-        """Listen where ``site`` says; nothing happens where that is as before."""
+        """Listen at the address of ``site``; do nothing if that is unchanged."""
         before, self._site = self._site, site
         if before is None or place_of(before) != place_of(site):
             self.open()
@@ -138,28 +139,29 @@ class LinkDoors:
             self._inner_door.open_at(INNER_HOST, 0)
 
     def open(self) -> None:
-        """Listen for links and claims of other sites, anew; not once they are shut out."""
+        """Listen for links and claims of other sites, again if needed; not once they are shut
+        out."""
         if self._site is not None and not self._is_shut:
             self._door.open(self._site)
 
     def renew(self) -> None:
-        """Our certificate is another, or whom it trusts."""
+        """Our certificate changed, or the CAs that we trust."""
         self._door.renew()
         self._inner_door.renew()
 
     def shut_out(self) -> None:
-        """Let other sites in no more; what was accepted stays."""
+        """Accept no more connections from other sites; accepted links stay."""
         self._is_shut = True
         self._door.close()
 
     def close(self) -> None:
-        """Accept nothing more; what was accepted stays."""
+        """Accept nothing more; accepted links stay."""
         self.shut_out()
         self._inner_door.close()
 
     @property
     def address(self) -> Address | None:
-        """Where links of other sites are accepted; None: nowhere."""
+        """The address that accepts links of other sites; None: none does."""
         return self._door.address
 
     @property

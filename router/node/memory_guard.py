@@ -1,8 +1,8 @@
-"""Keeps the process within its memory: judges its use by marks, sheds load in time.
+"""Keeps the process within its memory: compares its use with marks, and sheds load in time.
 
-What gives way first (shares of the limit, `limits`): idle connections, then whatever is new, then
-those who hold most. `Marks` decides and knows nothing else; `MemoryGuard` looks and carries out.
-What is read, and how, is `process.memory`.
+The order of shedding (shares of the limit, in `limits`): first idle connections, then new work,
+then the largest holders. `Marks` decides and knows nothing else; `MemoryGuard` checks and carries
+out. `process.memory` reads the use.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from router.net.ports import Intake, Timer
 
 
 class ReliefLevel(IntEnum):
-    """What is being done for want of memory; each includes those before it."""
+    """The measures taken against a shortage of memory; each includes those before it."""
 
     CALM = 0
     SHED_IDLE = 1
@@ -30,10 +30,10 @@ _MARKS = (limits.MEMORY_SHED_IDLE, limits.MEMORY_REFUSE_NEW, limits.MEMORY_DROP_
 
 
 class Marks:
-    """The level that a share of the limit means: up at once, down a little below the mark. Pure.
+    """The level for a share of the limit: up at once, down a little below the mark. Pure.
 
-    Down as soon as it is below the mark where no more can be given back: a spike leaves memory
-    that is free and stays resident, and a router that waited for it would refuse for ever.
+    It goes down right below the mark when no more memory can be given back: a spike leaves memory
+    that is free but stays resident, and a router that waited for it would refuse forever.
     """
 
     __slots__ = ("level",)
@@ -44,10 +44,10 @@ class Marks:
     def judge(self, share: float, *, is_least: bool = False) -> ReliefLevel:
         """The level at ``share`` (1.0: all that the process may have).
 
-        ``is_least``: what was free has just been given back.
+        ``is_least``: free memory has just been given back.
         """
         if self.level == ReliefLevel.CALM and share < limits.MEMORY_SHED_IDLE:
-            return self.level  # As nearly always.
+            return self.level  # The usual case.
         below = 0.0 if is_least else limits.MEMORY_CALM_BELOW
         level = sum(
             share >= (mark - below if number <= self.level else mark)
@@ -58,10 +58,10 @@ class Marks:
 
 
 class Use(msgspec.Struct, frozen=True):
-    """Bytes at one moment: resident, and those of them that wait for slow readers and slots.
+    """Bytes at one moment: resident, and the part that waits for slow readers and slots.
 
-    ``socket_bytes``: the kernel's socket buffers, where they count against the limit as well.
-    ``most_bytes``: what may be resident by limits of what is mapped; None: there are none.
+    ``socket_bytes``: the kernel's socket buffers, if they count against the limit as well.
+    ``most_bytes``: the most that limits of mapped memory let be resident; None: no such limits.
     """
 
     resident_bytes: int
@@ -71,31 +71,31 @@ class Use(msgspec.Struct, frozen=True):
 
     @property
     def charged_bytes(self) -> int:
-        """All that counts against the limit."""
+        """All bytes that count against the limit."""
         return self.resident_bytes + self.socket_bytes
 
 
 class Relief(Protocol):
-    """Who can give memory back."""
+    """Gives memory back."""
 
     def shed_idle(self) -> int:
-        """Close idle connections; how many."""
+        """Close idle connections; returns how many."""
 
     def refuse_new(self, refuse: bool) -> None:
-        """Begin nothing new, until told otherwise."""
+        """Start or stop refusing all new work."""
 
     def cap_clients(self, cap: bool) -> None:
-        """Accept only a few clients, who are told why, until told otherwise."""
+        """Start or stop accepting only a few clients, which get the reason."""
 
     def drop_slowest(self, size_bytes: int) -> int:
-        """Reset those that hold most, until ``size_bytes`` are free; how many."""
+        """Reset the largest holders until ``size_bytes`` are free; returns how many."""
 
 
 class MemoryGuard:
-    """Looks every `limits.MEMORY_LOOK_S`, near the limit more often, and acts.
+    """Checks every `limits.MEMORY_LOOK_S`, more often near the limit, and acts.
 
-    A timer alone is too late for a crowd. So it also looks as soon as so much has come in as may
-    take half of the room below the mark for new requests: no crowd passes a mark unseen.
+    A timer alone is too late for a crowd. So it also checks after an intake of bytes that may use
+    half of the room below the mark for new requests: no crowd passes a mark unseen.
     """
 
     __slots__ = (
@@ -130,7 +130,7 @@ class MemoryGuard:
         tell: Tell,
         trim: Callable[[bool], None],
     ) -> None:
-        """``read`` gives the use of now; ``trim`` returns freed memory to the system.
+        """``read`` gives the present use; ``trim`` returns freed memory to the system.
 
         ``trim(True)`` may take longer: memory is short.
         """
@@ -150,7 +150,7 @@ class MemoryGuard:
         self.set_limit(limit_bytes)
 
     def set_limit(self, limit_bytes: int, *, is_stated: bool = False) -> None:
-        """Looks before anything else comes in. ``is_stated``: by the site's ``memoryLimit``."""
+        """Check before anything else comes in. ``is_stated``: set by the site's ``memoryLimit``."""
         self._limit_bytes = limit_bytes
         self._is_stated = is_stated
         self.buffered_mark_bytes = buffered_mark(self.limit_bytes)
@@ -158,32 +158,32 @@ class MemoryGuard:
 
     @property
     def limit_bytes(self) -> int:
-        """What the process may have now."""
+        """The most bytes that the process may have now."""
         most_bytes = self.use.most_bytes
         return self._limit_bytes if most_bytes is None else min(self._limit_bytes, most_bytes)
 
     @property
     def _usable_bytes(self) -> int:
-        """What the marks are shares of."""
+        """The marks are shares of this."""
         return self.limit_bytes - limits.MEMORY_RESERVE_BYTES
 
     def use_now(self) -> Use:
-        """Read anew."""
+        """Read the use again."""
         return self._read()
 
     @property
     def level(self) -> ReliefLevel:
-        """What is being done now."""
+        """The measures in force."""
         return self._marks.level
 
     def close(self) -> None:
-        """Look no more."""
+        """Check no more."""
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
 
     def problems(self) -> list[Problem]:
-        """What `status` says while memory is short."""
+        """The problem that `status` shows while memory is short."""
         if self.level < ReliefLevel.REFUSE_NEW:
             return []
         used, limit = self.use.charged_bytes // limits.MIB, self.limit_bytes // limits.MIB
@@ -208,12 +208,13 @@ class MemoryGuard:
         self._give_back(self.use.resident_bytes, self.level)
 
     def _look(self) -> None:
-        """What cannot wait for the next tick. Clients who just came are not idle."""
+        """The part that cannot wait for the next tick. Clients that just came are not idle."""
         if self._is_closed:
             return  # The network was asked before.
         if self._has_dropped:
             self._has_dropped = False
-            self._trim(False)  # Or what is free now would be seen still, and others dropped for it.
+            # Else the next read would count memory that is already free, and drop more.
+            self._trim(False)
         self.use = use = self._read()
         share = use.charged_bytes / self._usable_bytes
         self._look_again(self._pause_s(use.charged_bytes), self._room(use.charged_bytes))
@@ -232,7 +233,7 @@ class MemoryGuard:
             self._has_dropped = dropped > 0
 
     def _look_again(self, pause_s: float, intake_bytes: int) -> None:
-        """When it is time, or when so much has come in."""
+        """Check after ``pause_s``, or after an intake of ``intake_bytes``."""
         if self._timer is not None:
             self._timer.cancel()
         network = self._network
@@ -241,7 +242,7 @@ class MemoryGuard:
         network.after_intake(intake_bytes, self._look)
 
     def _room(self, charged_bytes: int) -> int:
-        """How much may come in unseen."""
+        """How much may come in before the next check."""
         room_bytes = limits.MEMORY_REFUSE_NEW * self._usable_bytes - charged_bytes
         least_bytes = limits.MEMORY_LOOK_SHARE_MIN * self._usable_bytes
         return int(max(limits.MEMORY_LOOK_ROOM * room_bytes, least_bytes))
@@ -276,9 +277,10 @@ class MemoryGuard:
             )
 
     def _give_back(self, resident_bytes: int, level: ReliefLevel) -> None:
-        """Freed memory goes back to the system while memory is short, or more than once sufficed.
+        """Return freed memory to the system while memory is short, or above a level that once
+        sufficed.
 
-        Less and less often when that frees nothing: then it is in use.
+        Ever more rarely when that frees nothing: then the memory is in use.
         """
         now = self._network.now()
         is_short = level >= ReliefLevel.SHED_IDLE
@@ -300,5 +302,6 @@ class MemoryGuard:
 
 
 def buffered_mark(limit_bytes: int) -> int:
-    """How much may wait for slow readers and slots, of a process that may have ``limit_bytes``."""
+    """How many bytes may wait for slow readers and slots in a process limited to
+    ``limit_bytes``."""
     return max(limits.BUFFERED_BYTES_MIN, int(limit_bytes * limits.BUFFERED_SHARE))

@@ -1,4 +1,4 @@
-"""Who owns which name, for people: what is wrong with it, and an operator's word on it."""
+"""Owners of names, as shown to operators: problems with them, and an operator's decision."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
@@ -21,11 +21,11 @@ from router.routing.names import Names
 from router.routing.table import RouteTable
 
 SITES_NAMED: Final = 8
-"""In a sentence; a member can invent as many as it likes."""
+"""In a sentence; a member can invent any number of sites."""
 
 
 class Owning:
-    """Carries out `sitectl service adopt`. ``take`` carries out what routing answers."""
+    """Carries out `sitectl service adopt`. ``take`` carries out the events that routing returns."""
 
     def __init__(
         self,
@@ -40,9 +40,9 @@ class Owning:
         self._shared: SharedOwners | None = None
 
     def share(self, shared: SharedOwners) -> None:
-        """Agree with the other routers of this site on who owns what."""
+        """Agree with the other routers of this site on the owners of names."""
         routing = self._routing
-        if isinstance(routing, RoutingCore):  # At an edge its neighbour decides.
+        if isinstance(routing, RoutingCore):  # At an edge its neighbor decides.
             self._shared = shared
             shared.follow(lambda: routing.owners, self._set)
 
@@ -54,7 +54,7 @@ class Owning:
     def adopt(self, service: str, given: str) -> str:
         """Make the site ``given``, a name or an id, the owner of ``service`` here.
 
-        What was done, for people. Raises CommandRefused.
+        Returns a message for the operator. Raises CommandRefused.
         """
         routing, table = self._routing, self._routing.table
         if not isinstance(routing, RoutingCore):
@@ -93,7 +93,7 @@ class Owning:
         return f"{name} owns {service} from now on."
 
     def names(self) -> list[NameView]:
-        """Every name that somebody declares, sorted."""
+        """Every name that a site declares, sorted."""
         table = self._routing.table
         shown = [
             NameView(
@@ -116,8 +116,8 @@ class Owning:
         return sorted(shown, key=lambda view: view.name)
 
     def declared_elsewhere(self, name: str) -> str:
-        """The other site whose declaration of ``name`` is in force here; empty: it is this one's,
-        or no site's."""
+        """The other site whose declaration of ``name`` is in force here; empty: this site's is, or
+        no site's."""
         table = self._routing.table
         entry = table.declarations.get(name)
         is_here = entry is None or entry.site == table.site
@@ -129,7 +129,7 @@ class Owning:
 
 
 def problems_of(table: RouteTable) -> list[Problem]:
-    """Names declared differently, or which nobody may use while their owner is away."""
+    """Problems of names that are declared differently, or unusable while their owner is away."""
     found: list[Problem] = []
     for name, entry in table.declarations.items():
         if entry.rivals:

@@ -1,4 +1,4 @@
-"""What becomes of what links bring: neighbours, their messages, streams. Implements `LinkOwner`."""
+"""Handles events of links: neighbors, their messages, streams. Implements `LinkOwner`."""
 
 from collections.abc import Callable
 
@@ -34,9 +34,9 @@ from router.trust.ports import Credentials
 
 
 class Neighbours:
-    """Passes each on to the rooms that it is for; keeps nothing.
+    """Passes each event to the rooms that need it; has no state of these.
 
-    `Links` are made with it, so the rooms that are made with `Links` come by `join`.
+    `Links` needs this object first, so rooms that need `Links` come later, by `join`.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Neighbours:
 
     @property
     def refused(self) -> frozenset[SiteId]:
-        """Sites that this one revoked: their streams are refused, by whatever way they come."""
+        """Sites that this one revoked: their streams are refused, by whatever path they come."""
         return self._refused
 
     def refuse(self, sites: frozenset[SiteId]) -> None:
@@ -77,7 +77,7 @@ class Neighbours:
         services: SiteServices,
         questions: QuestionDesk,
     ) -> None:
-        """Before the first link is dialled or accepted."""
+        """Call before the first link is dialed or accepted."""
         self._links, self._forwarder, self._news = links, forwarder, news
         self._down_links, self._take = down_links, run.take
         self._load, self._shares = load, shares
@@ -85,11 +85,11 @@ class Neighbours:
         self._services, self._questions = services, questions
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
-        """Judge a proven peer: not revoked, and not refused for being ourselves."""
+        """Judge a proven peer: it must not be revoked, nor have our own identity."""
         return self._credentials.admit(peer_certificate, neighbour)
 
     def leave_of(self, peer_certificate: bytes) -> LinkLeave:
-        """As its certificate says."""
+        """As the certificate says."""
         return self._credentials.leave_of(peer_certificate)
 
     def may_pass(self, came_from: Neighbour, to: Neighbour | None, request: OpenRequest) -> bool:
@@ -97,26 +97,26 @@ class Neighbours:
         return self._guard.may_pass(came_from, to, request, self._routing.table)
 
     def may_bring_ours(self, came_from: Neighbour, request: OpenRequest) -> bool:
-        """See `LinkOwner`. Routers of one site that are not linked reach each other so."""
+        """See `LinkOwner`. Routers of one site without a link to each other reach each other so."""
         may = self._leads_to(came_from.site, self._identity.site)
         if not may:
             self._guard.refuses_as_ours(came_from, request)
         return may
 
     def linked_elsewhere(self) -> frozenset[SiteId]:
-        """As far as LSAs say: an edge sees none, and accepts no links."""
+        """As far as LSAs show: an edge sees none, and accepts no links."""
         routing = self._routing
         return routing.linked_elsewhere() if isinstance(routing, RoutingCore) else frozenset()
 
     def original_of(self, neighbour: Neighbour, restored: int) -> str:
-        """As far as LSAs tell: an edge sees none."""
+        """As far as LSAs show: an edge sees none."""
         if not isinstance(self._routing, RoutingCore) or neighbour.site == self._identity.site:
             return ""
         found = self._routing.original_of(neighbour.router, neighbour.site, restored)
         return f"linked to {' and '.join(map(self._names.site, found))}" if found else ""
 
     def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
-        """Tell routing, and give the neighbour all loads at once."""
+        """Report to routing, and send the neighbor all loads at once."""
         self._news.up(neighbour, cost)
         now = self._network.now()
         if neighbour.is_edge:
@@ -138,34 +138,34 @@ class Neighbours:
         self._shares.met(neighbour.router)
 
     def adjacency_cost(self, router: RouterId, cost: int) -> None:
-        """Tell routing."""
+        """Report to routing."""
         self._take(self._routing.adjacency_cost(router, cost, self._network.now()))
 
     def adjacency_terms(self, router: RouterId, terms: Terms) -> None:
-        """Tell routing, and the edge if it is one."""
+        """Report to routing, and to the edge if the router is one."""
         now = self._network.now()
         self._take([*self._edges.set_terms(router, terms, now)])
         self._take(self._routing.set_terms(router, terms, now))
 
     def adjacency_drain_begun(self, router: RouterId) -> None:
-        """Tell people."""
+        """Report to operators."""
         self._news.draining(router)
 
     def adjacency_draining(self, router: RouterId) -> None:
-        """Tell routing, as of one that is down: nothing new goes that way."""
+        """Report to routing as down: nothing new goes that way."""
         self._news.leaving(router)
         self._edges.down(router)
         self._take(self._routing.adjacency_down(router, self._network.now()))
 
     def adjacency_down(self, router: RouterId, cause: str) -> None:
-        """Tell routing: the LSA goes out and routes change in this very call."""
+        """Report to routing: the LSA goes out and routes change within this call."""
         self._news.down(router, cause)
         self._edges.down(router)
         self._load.neighbour_down(router)
         self._take(self._routing.adjacency_down(router, self._network.now()))
 
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None:
-        """An LSA, an acknowledgement or load reports from a neighbour."""
+        """An LSA, an acknowledgement or load reports from a neighbor."""
         now = self._network.now()
         match message:
             case LsaMessage():
@@ -173,7 +173,7 @@ class Neighbours:
             case LsaAck():
                 self._take(self._routing.receive_ack(router, message, now))
             case DigestMessage():
-                if isinstance(self._routing, RoutingCore):  # An edge holds no database.
+                if isinstance(self._routing, RoutingCore):  # An edge has no database.
                     told = message.digest, message.wants_answer
                     self._take(self._routing.receive_digest(router, *told, now))
             case LoadMessage():
@@ -185,7 +185,7 @@ class Neighbours:
                 self._take(edge.receive_edge(router, message, now))
 
     def path_for_edge(self, request: OpenRequest) -> tuple[RouterId, ...] | None:
-        """As the route table has it, for a candidate of the service that is asked for."""
+        """The path in the route table to a candidate of the requested service."""
         if is_for_site(request):
             return self._routing.table.path_to(request.path[-1])
         return self._edges.path_to(ServiceKey(request.service, request.port), request.path[-1])
@@ -209,30 +209,31 @@ class Neighbours:
                 self._routing.table,
             )
             return
-        if not rules.limits_nothing:  # Nearly always there are none: then all may ask for all.
+        # Usually there are no rules: then all sites may ask for everything.
+        if not rules.limits_nothing:
             judged = isinstance(self._routing, EdgeRouting)
             vouched = judged and self._links.adjacencies.judges(stream.neighbour)
             table, sender = self._routing.table, stream.neighbour_site
             if not self._guard.serves(request, rules, table, sender, vouched=vouched):
                 stream.refuse("not-allowed", -1)
                 return
-            body = b""  # It is judged by who asks, and each time.
+            body = b""  # It must be judged each time, by the site that asks.
         if flags & ASKS_TARGETS:
             self._questions.take_of_service(stream, request)
         else:
             self._forwarder.stream_offered(stream, request, body)
 
     def link_changed(self, name: str) -> None:
-        """A link that we dial got another state."""
+        """The state of a link that we dial changed."""
         self._news.changed(name)
         self._down_links.changed()
 
     def incoming_refused(self, peer: str, fault: Fault) -> None:
-        """Tell of it."""
+        """Report it."""
         self._news.refused(peer, fault)
 
     def heard_again(self, router: RouterId, silent_s: float) -> None:
-        """Tell of it."""
+        """Report it."""
         self._news.heard_again(router, silent_s)
 
     def _asking(self, neighbour: RouterId, site: SiteId) -> Asking:

@@ -1,4 +1,4 @@
-"""The part that one process has in a router of several: what it listens for, states and dials."""
+"""The part of one process in a router of several: its listeners, capacities and links."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from router.net.listener import Sharing
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """Worker ``index`` of ``count``. The first one leads: it has the site's own business.
+    """Worker ``index`` of ``count``. The first one leads: it does the site's own tasks.
 
-    That is the link port, claims, certificates, hooks, the console, the operator's door.
+    These are the link port, claims, certificates, hooks, the console, the operator's door.
     """
 
     index: int = 0
@@ -20,20 +20,20 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def leads(self) -> bool:
-        """The first one, also when it is alone."""
+        """This is the first worker, or the only one."""
         return self.index == 0
 
     @property
     def sharing(self) -> Sharing:
-        """Of the ports of services, with the others."""
+        """How service ports are shared with the other workers."""
         if self.count == 1:
             return "alone"
         return "first" if self.leads else "further"
 
     def flow_number(self, last: int, began: float) -> int:
-        """That of a flow that ``began`` then, in monotonic seconds, after ``last``.
+        """The number of a flow that ``began`` then, in monotonic seconds, after ``last``.
 
-        Each worker has numbers of its own, and of all workers they grow with time: by the clock of
+        Each worker has separate numbers, and over all workers they grow with time: by the clock of
         the host, which all of them read, to 10 µs. In a year that is less than 10**15.
         """
         if self.count == 1:
@@ -46,14 +46,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         return run if self.leads else worker_directory(run, self.index)
 
     def state(self, directory: Path) -> Path:
-        """The file of what it must remember, its router id first of all."""
+        """The file with the values that survive a restart, its router id first of all."""
         return (directory if self.leads else self.run(directory)) / "state.json"
 
     def of(self, wanted: Wanted, siblings: tuple[str, ...]) -> Wanted:
-        """What of ``wanted`` is this part's; it dials ``siblings``.
+        """This part's share of ``wanted``; it dials ``siblings``.
 
-        Each has its share of every capacity, always: of a worker that died nobody may use it before
-        that one is back, so that nobody ever uses it twice.
+        Each worker always has a fixed share of every capacity: the share of a worker that died is
+        unused until it is back, so that no share is ever used twice.
         """
         if self.count == 1:
             return wanted
@@ -69,5 +69,5 @@ WHOLE = Part()
 
 
 def worker_directory(run: Path, index: int) -> Path:
-    """Where worker ``index`` has what is its own; ``run`` is the router's."""
+    """The directory of worker ``index``; ``run`` is the router's."""
     return run / "workers" / str(index)

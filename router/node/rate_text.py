@@ -1,4 +1,4 @@
-"""Capacities and rates as people are shown them. Pure."""
+"""Capacities and rates as shown to operators. Pure."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,8 @@ _DIGITS = 3
 
 
 def kind_of(capacity: int | None, rate: object, *, auto: bool = False) -> str | None:
-    """``auto``, ``rate``, ``concurrency``, or None: nothing is stated. A rate before slots."""
+    """``auto``, ``rate``, ``concurrency``, or None: nothing is configured. A rate wins over
+    slots."""
     if auto:
         return "auto"
     if rate is not None:
@@ -38,7 +39,7 @@ def rate_of(state: RateState | None, *, sends_away: bool = False) -> RateView | 
 
 
 def rate_of_report(report: CandidateReport, own: RateState | None) -> RateView | None:
-    """A candidate's rate; ``own``: that of this site, if the candidate is it."""
+    """A candidate's rate; ``own``: this site's, if it is the candidate."""
     rate = report.rate
     if rate is None:
         return None
@@ -51,7 +52,7 @@ def rate_of_report(report: CandidateReport, own: RateState | None) -> RateView |
 
 
 def rates_added(each: Sequence[RateView]) -> RateView | None:
-    """A rate of which each of several routers has a part; None: no router has."""
+    """The sum of a rate that is divided among routers; None: no router has a part."""
     if len(each) < 2:
         return each[0] if each else None
     states = {one.state for one in each}
@@ -83,7 +84,7 @@ def rate_told(told: TargetRate | None) -> RateView | None:
 
 
 def learnt_view(learnt: LearntTarget | None) -> LearntView | None:
-    """What a target's latency has taught."""
+    """The values learned from the latency of a target."""
     if learnt is None:
         return None
     return LearntView(learnt.slots, _ms(learnt.baseline_s), _ms(learnt.latency_s))

@@ -1,11 +1,11 @@
-"""Memory that a whole router gives back. Implements `Relief`."""
+"""Memory that a whole router can give back. Implements `Relief`."""
 
 from router.exchange.forwarder import Forwarder
 from router.link.links import Links
 
 
 class SiteRelief:
-    """From clients, targets and links."""
+    """Relief from clients, targets and links."""
 
     __slots__ = ("_forwarder", "_links")
 
@@ -17,15 +17,15 @@ class SiteRelief:
         return self._forwarder.memory.shed_idle()
 
     def refuse_new(self, refuse: bool) -> None:
-        """Begin nothing new; what passes through to other sites goes on."""
+        """Begin nothing new; streams in transit to other sites go on."""
         self._forwarder.memory.refuse_new(refuse)
 
     def cap_clients(self, cap: bool) -> None:
-        """Accept only a few clients, who are told why."""
+        """Accept only a few clients, which get the reason."""
         self._forwarder.memory.cap_clients(cap)
 
     def drop_slowest(self, size_bytes: int) -> int:
-        """Of links by how long they have stalled, of clients by how much they hold."""
+        """Drop the links' longest stalled streams, then the clients that hold most."""
         held_bytes = self._links.buffered_bytes
         dropped = self._links.drop_slowest(size_bytes)
         left_bytes = size_bytes - (held_bytes - self._links.buffered_bytes)

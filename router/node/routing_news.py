@@ -1,4 +1,4 @@
-"""Consequences of routing changes: for the rooms that follow routing, and for people."""
+"""Consequences of routing changes: for the rooms that follow routing, and for operators."""
 
 from router.link.links import Links
 from router.model.events import Tell
@@ -31,7 +31,7 @@ from router.routing.table import RouteTable
 
 
 class RoutingNews:
-    """Passes each on to the rooms that it is for."""
+    """Passes each change to the rooms that need it."""
 
     __slots__ = (
         "_doors",
@@ -72,17 +72,17 @@ class RoutingNews:
         self._link_news, self._news, self._tell = link_news, news, tell
 
     def hear(self, event: RoutingChange) -> None:
-        """Pass it on."""
+        """Pass on one change."""
         match event:
             case TableChanged():
                 self._table_changed(event.table)
-            case EdgeCaughtUp():  # Loads of the rows that it has now.
+            case EdgeCaughtUp():  # Loads of its present rows.
                 self._load.tell_edge(event.router, event.services, self._routing.table)
             case EpochRaised():
                 self._load.epoch_raised(event.epoch)
             case ForeignLsa():  # It counts for nothing.
                 self._guard.foreign_lsa(self._names.router(event.sender), event.site)
-            case LsaRejected():  # A glitch of that neighbour.
+            case LsaRejected():  # A glitch of that neighbor.
                 self._link_news.lsa_rejected(event)
                 self._links.misbehaved(event.sender)
             case AdjacencyDamped():
@@ -96,21 +96,21 @@ class RoutingNews:
                 self._identity_conflict(event)
 
     def settled(self) -> None:
-        """Services follow the new table; who turns out to be a copy leaves it."""
+        """Services follow the new table; links of sites now known as copies end."""
         self._services.resolve()
         for service, site in self._news.offers.take_unvouched():
             self._services.introduce(service, site)
         self._links.end_copies()
 
     def _table_changed(self, table: RouteTable) -> None:
-        """Loads and learnt services follow it at once."""
+        """Loads and learned services follow it at once."""
         self._names.table_changed(table)
         self._news.table_changed(table, self._network.now())
         self._load.table_changed(table)
         self._services.table_changed(table)
 
     def _identity_conflict(self, event: IdentityConflict) -> None:
-        """Tell of our twin, and leave if it is the older one."""
+        """Report our twin, and leave if it is the older one."""
         linked_to = [self._names.site(site) for site in event.neighbours]
         text = self._news.twin.found(event.site, linked_to, withdrawn=event.withdrawn)
         if event.withdrawn:

@@ -1,4 +1,4 @@
-"""Routing at work: carries out what it answers, wakes it in time, and tells edges of its news."""
+"""Runs routing: carries out its events, wakes it in time, and sends its news to edges."""
 
 import time
 from collections.abc import Callable
@@ -49,18 +49,19 @@ class RoutingRun:
         self.spf_seconds = 0.0
 
     def follow(self, hear: Callable[[RoutingChange], None], settled: Callable[[], None]) -> None:
-        """Before the first event. ``hear``: of each change; ``settled``: after all else that came
-        with a new table was carried out. Who follows knows rooms that are built after this one."""
+        """Call before the first event. ``hear`` is called with each change, ``settled`` after all
+        else that came with a new table was carried out. The follower knows rooms built after this
+        one."""
         self._hear, self._settled = hear, settled
 
     def take(self, events: list[RoutingEvent]) -> None:
-        """Carry out ``events``, and what follows from them for edges."""
+        """Carry out ``events``, and their consequences for edges."""
         self._carry_out(events)
         self._carry_out(self._news_for_edges())
         self._arm()
 
     def close(self) -> None:
-        """Wake it no more."""
+        """Wake routing no more."""
         if self._timer is not None:
             self._timer.cancel()
 

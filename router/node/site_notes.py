@@ -1,4 +1,4 @@
-"""What degrades nothing at this site and is good to know, gathered from its rooms for `status`."""
+"""Notes that degrade nothing at this site, gathered from its rooms for `status`."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +22,8 @@ from router.routing.edges.edge import Routing
 
 
 class SiteNotes:
-    """Reads the rooms at the moment of asking. ``name``: of this site; ``utc``: of monotonic s."""
+    """Reads the rooms at the moment of asking. ``name``: of this site; ``utc``: of monotonic
+    seconds."""
 
     __slots__ = (
         "_ejections",
@@ -56,7 +57,7 @@ class SiteNotes:
         self._offers, self._ejections = offers, ejections
 
     def notes(self, config: Sequence[Note], wanted: Wanted) -> tuple[Note, ...]:
-        """A bounded number; ``config``: of the documents."""
+        """A bounded number of notes; ``config``: those of the documents."""
         table, rules = self._routing.table, wanted.rules
         ports = self._services.planned
         ready = {key.name for key in ports if self._readings.targets.local(key).ready}

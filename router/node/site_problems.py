@@ -1,4 +1,4 @@
-"""What is wrong at this site now, gathered from its rooms for `status`."""
+"""The present problems of this site, gathered from its rooms for `status`."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
@@ -58,7 +58,7 @@ class Troubles:
         messages: MessageNews,
         left_out: Callable[[ServiceKey, Explanation], LeftOut],
     ) -> None:
-        """``left_out``: sites that may not serve a service port, without figures of the moment."""
+        """``left_out``: sites that may not serve a service port, without momentary figures."""
         self._network, self._routing, self._links = network, routing, links
         self._forwarder, self._readings = forwarder, forwarder.readings
         self._services, self._credentials = services, credentials
@@ -69,8 +69,8 @@ class Troubles:
     def problems(
         self, config: Sequence[Problem], wanted: Wanted | None, utc: Callable[[float], str]
     ) -> tuple[Problem, ...]:
-        """All that needs a person; ``config``: of the documents, ``utc``: ISO 8601 of monotonic
-        seconds."""
+        """All problems that need a person; ``config``: those of the documents, ``utc``: ISO 8601 of
+        monotonic seconds."""
         table = self._routing.table
         rules = wanted.rules if wanted is not None else SharingRules()
         return (
@@ -141,7 +141,7 @@ class Troubles:
             )
 
     def _names_of(self, sites: Iterable[SiteId], table: RouteTable) -> list[str]:
-        """Of other sites, each once."""
+        """Names of other sites, each once."""
         return [self._names.site(site) for site in dict.fromkeys(sites) if site != table.site]
 
     def _of_neighbours(self, utc: Callable[[float], str]) -> list[Problem]:
@@ -160,7 +160,7 @@ class Troubles:
         ]
 
     def held_by_neighbours(self) -> frozenset[RouterId]:
-        """Neighbours that hold a link back which has been up for a second or longer."""
+        """Neighbors that hold back a link that has been up for a second or longer."""
         return self._up_for_long(self._routing.held_by)
 
     def full_neighbours(self) -> frozenset[RouterId]:

@@ -78,14 +78,14 @@ class SiteRouter:
         self._network, self.identity, self._start = network, identity, start
         self._credentials, self._keeper, self._tell = credentials, keeper, tell
         self.version, self.is_edge = start.version, start.is_edge
-        # What is known of other sites, and who may say it.
+        # Knowledge of other sites, and who may report on them.
         self.routing = self._new_routing()
         self.edges = AttachedEdges()
         self.names = Names(self.routing, identity.site)
         self._behind = SitesBehind()
         self._guard = Guard(identity.site, tell, network.now)
         self.news = SiteNews(network, identity, self.names, keeper, tell, start.place)
-        # Links, and what they bring.
+        # Links and their events.
         self._neighbours = self._new_neighbours()
         self.links = self._new_links(rng)
         self._link_news = LinkNews(
@@ -128,14 +128,14 @@ class SiteRouter:
             lambda: self.site_services.follow_shares(),
         )
         self.site_services = self._new_services()
-        # What people are told.
+        # Reports to operators.
         self.troubles = self._new_troubles()
         self._notes = self._new_notes()
-        # What is true of it from the beginning.
+        # The initial state.
         self._wanted: Wanted | None = None
         self._config_problems: tuple[Problem, ...] = ()
         self._config_notes: tuple[Note, ...] = ()
-        """What is wrong with the wanted state and degrades nothing."""
+        """Findings in the wanted state that degrade nothing."""
         self._draining = self._is_deleted = False
         self.started_at = network.now()
         self._join()
@@ -281,7 +281,7 @@ class SiteRouter:
         )
 
     def _join(self) -> None:
-        """What each part hears of those that were built after it."""
+        """Connect each part to those that were built after it."""
         news = self._new_routing_news()
         self.routing_run.follow(news.hear, news.settled)
         has_workers = self._start.has_inner_door
@@ -313,7 +313,7 @@ class SiteRouter:
         self.links.set_drain_grace(wanted.site.drain_grace_s)
         self.questions.set_silent(wanted.site.tells == "nothing")
         if before is None or self.wanted_links.differ(before, wanted):
-            self.refresh_links()  # Targets come and go all the time.
+            self.refresh_links()  # Only then: targets come and go all the time.
         ttl_s = wanted.site.service_sync_site_ttl_s
         if before is not None and before.site.service_sync_site_ttl_s != ttl_s:
             self._take(self.routing.set_service_ttl(ttl_s, self._network.now()))
@@ -323,21 +323,22 @@ class SiteRouter:
         self.shares.tell()
 
     def listens_at(self, places: Iterable[tuple[ServiceKey, int]]) -> bool:
-        """Whether clients are accepted at all of these: service ports and where they listen."""
+        """Whether clients are accepted at all these service ports and their listening ports."""
         return all(self.forwarder.listeners.is_bound(key, port) for key, port in places)
 
     @property
     def listens_where_promised(self) -> bool:
-        """Clients are accepted wherever a platform leads them; for a moment after the start not.
+        """Clients are accepted wherever a platform leads them; not yet for a moment after the
+        start.
 
-        Services of other sites are known again once the links are up: they may be away, so this
-        is waited for only so long.
+        Services of other sites are known again once the links are up. Those sites may be away, so
+        the wait for them is limited.
         """
         wanted = self._wanted
         if wanted is None or self._network.now() - self.started_at >= limits.START_LISTENS_S:
             return True
         places = wanted.inner_ports or {}
-        if wanted.siblings and not self.is_edge:  # Clients are served there meanwhile.
+        if wanted.siblings and not self.is_edge:  # Siblings serve clients there meanwhile.
             if not self._goes_where_siblings_go():
                 return False
             places = wanted.promised | places
@@ -354,13 +355,13 @@ class SiteRouter:
         )
 
     def refresh_links(self) -> None:
-        """Dial what is wanted and has its credential; called again when a claim was redeemed."""
+        """Dial the wanted links that have a credential; called again when a claim was redeemed."""
         if self._wanted is not None and not self._draining and not self.news.twin.has_left:
             self.wanted_links.refresh(self._wanted)
 
     def follow_bars(self) -> None:
-        """Others are told which sites this one put out; streams of those it refuses end here. Links
-        to those that it lets in again are dialled at once."""
+        """Report to others which sites this one put out, and end streams of refused sites here.
+        Dial links to sites that are let in again at once."""
         bars, now = self._credentials.bars(), self._network.now()
         is_milder = not self._neighbours.refused <= bars.refused
         self._neighbours.refuse(bars.refused)
@@ -377,7 +378,7 @@ class SiteRouter:
 
     @property
     def is_one_of_several(self) -> bool:
-        """This site has other routers, or workers: what this one has is a part."""
+        """This site has other routers, or workers: this router has only a part of it."""
         return self._start.has_inner_door or bool(self.links.adjacencies.siblings)
 
     def tls_rejected(self, listener: Address, code: DialCode, reason: str) -> None:
@@ -396,28 +397,28 @@ class SiteRouter:
 
     @property
     def wanted(self) -> Wanted | None:
-        """What was applied last."""
+        """The wanted state that was applied last."""
         return self._wanted
 
     @property
     def mode(self) -> str:
-        """As it was started: a change of wanted state takes another start."""
+        """The mode it was started in: a change takes a restart."""
         return "edge" if self.is_edge else "interior"
 
     @property
     def draining(self) -> bool:
-        """Stopping: nothing new is taken."""
+        """Stopping: nothing new is accepted."""
         return self._draining
 
     def ask_targets(self, service: str, done: Callable[[list[RouterTargets]], None]) -> None:
-        """Ask the others that have targets of ``service``; ``done`` comes once, soon."""
+        """Ask the other routers that have targets of ``service``; ``done`` is called once, soon."""
         keys = [key for key in self.services if key.name == service]
         self.questions.inquiries.ask(whom_to_ask(keys, self.routing.table), done)
 
     def left_out(
         self, key: ServiceKey, explanation: Explanation, *, shows_room: bool = True
     ) -> LeftOut:
-        """Sites that may not serve a service port, by what the balancer explains of it now."""
+        """Sites that may not serve a service port, by the balancer's present explanation."""
         return left_out(
             LeftOutFacts(
                 key=key,
@@ -436,11 +437,11 @@ class SiteRouter:
 
     @property
     def given_rules(self) -> SharingRules:
-        """The rules of this site, as they are given."""
+        """The rules of this site as configured."""
         return self._wanted.rules if self._wanted is not None else SharingRules()
 
     def offer_note(self, service: str, site: SiteId) -> str:
-        """What is to be said of targets that ``site`` offers, being new; empty: nothing."""
+        """The note on targets that ``site`` newly offers; empty: none."""
         return self.news.offers.note_of(service, site, self.routing.table, self.given_rules)
 
     def _leads_to(self, neighbour: SiteId, site: SiteId) -> bool:
@@ -451,13 +452,13 @@ class SiteRouter:
         return self.names.site(site)
 
     def problems(self, utc: Callable[[float], str] = lambda _: "") -> tuple[Problem, ...]:
-        """All that is wrong now and needs a person; ``utc`` is ISO 8601 of monotonic seconds."""
+        """All present problems that need a person; ``utc`` is ISO 8601 of monotonic seconds."""
         found = self.troubles.problems(self._config_problems, self._wanted, utc)
         return (*found, *self.shares.problems(utc))
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What degrades nothing and is good to know, a bounded number."""
+        """Notes that degrade nothing, a bounded number."""
         if self._wanted is None:
             return self._config_notes
         return self._notes.notes(self._config_notes, self._wanted)
@@ -465,12 +466,12 @@ class SiteRouter:
     # The end --------------------------------------------------------------------------------
 
     def leave(self) -> None:
-        """This site is to be deleted: others are told so when it drains, and need not miss it."""
+        """This site will be deleted: others learn it when it drains, and need not miss it."""
         self._is_deleted = True
         self.links.departure.because_deleted()
 
     def drain(self, done: Callable[[], None]) -> None:
-        """Both steps of the end: `drain_traffic`, then `finish`."""
+        """Both steps of stopping: `drain_traffic`, then `finish`."""
         self.drain_traffic(lambda: self.finish(done))
 
     def drain_traffic(self, done: Callable[[], None]) -> None:
@@ -492,9 +493,9 @@ class SiteRouter:
         self.links.finish(done)
 
     def close(self) -> None:
-        """Abort whatever is left."""
+        """Abort everything that is left."""
         self.shares.close()
-        self.site_services.close()  # While it knows what others declare.
+        self.site_services.close()  # While it knows the declarations of others.
         self.forwarder.abort()
         self.links.close()
         self._load.close()

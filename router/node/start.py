@@ -1,4 +1,4 @@
-"""What a router is started with, beside its identity and its credentials."""
+"""The parameters of a router, beside its identity and its credentials."""
 
 import msgspec
 
@@ -8,9 +8,9 @@ from router.model import limits
 class RouterStart(msgspec.Struct, frozen=True, kw_only=True):
     """``is_edge``: it attaches to one site, accepts no links and takes no part in routing.
 
-    ``connections_max``: of clients of services, over all listeners, of which there are at most
-    ``listeners_max``. ``place``: where this process runs, told to neighbours for people.
-    ``restored``: Unix seconds at which its state came out of a backup, 0: never.
+    ``connections_max``: connections of service clients, over all listeners, of which there are at
+    most ``listeners_max``. ``place``: human-readable location of this process, sent to neighbors.
+    ``restored``: Unix seconds at which its state was restored from a backup, 0: never.
     ``has_inner_door``: other workers of this router dial it.
     """
 

@@ -1,7 +1,7 @@
 """Access checks per stream: which site may use this site's services, and which streams may pass.
 
 A site's own rules are judged by the ingress that an OPEN names. Sites in between vouch for it; an
-edge, or a site that is let in on terms, is its own ingress and no other.
+edge, or a site let in on terms, may name only itself as ingress.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from router.routing.table import RouteTable
 
 
 class Guard:
-    """Owns when which refusal was told last; the rules and the table are handed in."""
+    """Owns when each refusal was last reported; rules and table are passed in."""
 
     __slots__ = ("_budgets", "_now", "_own", "_tell", "_told_at", "refused_total")
 
@@ -35,7 +35,7 @@ class Guard:
         self.refused_total = 0
 
     def refuses(self, request: OpenRequest, table: RouteTable, sender: SiteId) -> None:
-        """Tell of a stream that is refused, since this site revoked the access of its ingress."""
+        """Report a stream refused because this site revoked the access of its ingress."""
         self._refused(
             sender,
             "revoked-asked",
@@ -46,7 +46,7 @@ class Guard:
         )
 
     def refuses_as_ours(self, came_from: Neighbour, request: OpenRequest) -> None:
-        """Tell of a stream that is refused, since it claims to come from this very site.
+        """Report a stream refused because it claims to come from this very site.
 
         Another router of this site may have sent it that way before this one knew of the way.
         """
@@ -70,10 +70,10 @@ class Guard:
         *,
         vouched: bool,
     ) -> bool:
-        """Whether what is here of the service is offered to the ingress that the OPEN names.
+        """Whether this site's part of the service is offered to the ingress that the OPEN names.
 
-        ``sender``: the neighbour that it came from. ``vouched``: of a site that is not known here
-        the neighbour has judged.
+        ``sender``: the neighbor that it came from. ``vouched``: the neighbor has already judged
+        sites that are not known here.
         """
         if rules.limits_nothing or request.ingress == self._own:
             return True
@@ -116,7 +116,7 @@ class Guard:
         return not why
 
     def foreign_lsa(self, sender: str, site: SiteId) -> None:
-        """A neighbour that is in on terms told of another site."""
+        """A neighbor that is let in on terms reported another site."""
         self._refused(
             sender,
             "lsa-not-taken",
@@ -138,9 +138,9 @@ class Guard:
         *,
         count: bool = True,
     ) -> None:
-        """Count it, and tell of it unless that was done a moment ago, or too often for ``sender``.
+        """Count it, and report it unless that was done a moment ago, or too often for ``sender``.
 
-        Only the sender is proved, not what the message says of others.
+        Only the sender is proved, not the message's claims about others.
         """
         self.refused_total += count
         now, key = self._now(), (code, who, what)
@@ -181,7 +181,7 @@ def _crosses(neighbour: Neighbour, request: OpenRequest, table: RouteTable) -> b
 
 
 def _why_not_from(neighbour: Neighbour, request: OpenRequest) -> str:
-    """Why an edge or a leaf may not open that; empty: it may."""
+    """Why an edge or a leaf may not open that stream; empty: it may."""
     if neighbour.is_plain:
         return ""
     if request.ingress != neighbour.site:

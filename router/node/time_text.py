@@ -1,4 +1,4 @@
-"""Moments as people read them: ISO 8601 in UTC."""
+"""Human-readable times: ISO 8601 in UTC."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 
 STEADY_S = 0.5
-"""So far clocks are slewed without that what was told is told otherwise."""
+"""Clocks may be slewed by this much before displayed times change."""
 
 
 def iso(moment: datetime, timespec: str = "seconds") -> str:
@@ -14,7 +14,7 @@ def iso(moment: datetime, timespec: str = "seconds") -> str:
 
 
 def ago(seconds: float) -> str:
-    """So long before now."""
+    """The time that many seconds before now."""
     return iso(datetime.now(UTC) - timedelta(seconds=seconds))
 
 
@@ -23,13 +23,13 @@ def utc_of(seconds: float | None) -> str | None:
 
 
 def time_of_day(utc: str) -> str:
-    """Of ISO 8601: ``19:44:55 UTC``."""
+    """The time of day of an ISO 8601 time: ``19:44:55 UTC``."""
     return f"{utc[11:19]} UTC"
 
 
 def ejected_since(reason: str, utc: str) -> str:
-    """``ejected for 32 s since 19:44:55 UTC: a request was reset``: how long it lasts in all is not
-    how much of it is left. A ``reason`` that is no ejection for a time is as it was."""
+    """``ejected for 32 s since 19:44:55 UTC: a request was reset``: the whole duration alone does
+    not say how much is left. Any other ``reason`` is returned unchanged."""
     what, colon, why = reason.partition(": ")
     if not utc or not what.startswith("ejected for "):
         return reason
@@ -37,9 +37,9 @@ def ejected_since(reason: str, utc: str) -> str:
 
 
 class WallClock:
-    """What the clock on the wall showed at a monotonic moment, by the wall of now.
+    """The wall-clock time of a monotonic moment, by the present wall clock.
 
-    The same moment is told alike each time, until the clock is set; then all moments move.
+    The same moment always gives the same time, until the clock is set; then all moments move.
     """
 
     __slots__ = ("_ahead_s", "_now", "_wall")

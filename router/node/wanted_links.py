@@ -1,4 +1,4 @@
-"""Links that wanted state names: which are dialled, and which wait for a certificate."""
+"""The links of the wanted state: which are dialed, and which wait for a certificate."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -19,7 +19,7 @@ _NO_TOKEN: Final = Fault("removed", "the link has no token that can be used")
 
 
 class WantedLinks:
-    """Tells ``links`` whom to dial, replicas of this site too."""
+    """Gives ``links`` the specs to dial, including links to replicas of this site."""
 
     __slots__ = ("_credentials", "_is_edge", "_links", "_site", "pending")
 
@@ -29,7 +29,7 @@ class WantedLinks:
         self._links, self._credentials = links, credentials
         self._site, self._is_edge = site, is_edge
         self.pending: Mapping[str, PendingLink] = {}
-        """Links that cannot be dialled yet, and why."""
+        """Links that cannot be dialed yet, and why."""
 
     def differ(self, before: Wanted, wanted: Wanted) -> bool:
         """Whether `refresh` would do anything; it costs some 3 ms a link."""
@@ -40,7 +40,7 @@ class WantedLinks:
         )
 
     def refresh(self, wanted: Wanted) -> None:
-        """Dial what is wanted and has its credential; called again when a claim was redeemed."""
+        """Dial the wanted links that have a credential; called again when a claim was redeemed."""
         ready: dict[str, OutgoingSpec] = {}
         pending: dict[str, PendingLink] = {}
         kept: dict[str, Fault] = {}

@@ -1,6 +1,6 @@
-"""Events for operators: each thing that happens is reported once, however often it is seen.
+"""Events for operators: each is reported once, however often its cause is seen.
 
-In: what links, routing and the balancers report. Out: events (`model.events.Tell`), and what was
-told last, for `status`. Invariants: what one site causes is bounded (`event_budgets`); who is known
-no more is forgotten.
+In: reports of links, routing and the balancers. Out: events (`model.events.Tell`), and the last
+reports, for `status`. Invariants: events caused by one site are bounded (`event_budgets`); sites no
+longer known are forgotten.
 """

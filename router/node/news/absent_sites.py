@@ -1,4 +1,4 @@
-"""Sites that offered a service in the last minutes and do not now: `why` keeps their rows."""
+"""Sites that offered a service in the last minutes but do not now: `why` still shows them."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +16,9 @@ from router.routing.table import RouteTable
 
 
 class FormerCandidate(msgspec.Struct, frozen=True, kw_only=True):
-    """Who it was, and ``since`` when it is gone (monotonic seconds). ``via``: the site that its
-    path began with. ``lost_at``: since when it is not reached; None: since it is gone, or it is."""
+    """A former candidate, and the time ``since`` it is gone (monotonic seconds). ``via``: the site
+    that its path began with. ``lost_at``: since when it is out of reach; None: since ``since``, or
+    it is reached."""
 
     site: SiteId
     name: str
@@ -28,13 +29,11 @@ class FormerCandidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AbsentSites:
-    """Compares each route table with the one before. Bounded: the oldest are forgotten first.
+    """Compares each route table with the previous one. Bounded: the oldest are forgotten first.
 
-    A service that a site withdrew while it was reached is forgotten once the site is not: the site
-    did not offer it last.
-
-    A site whose link goes down has another way for a moment, until all routers know that it is
-    gone: its row has the cost and the link of the way before.
+    A service that a site withdrew while it was reached is forgotten once the site is out of reach:
+    the site did not offer it last. A site whose link goes down has another way for a moment, until
+    all routers know that it is gone: its row has the cost and the link of the previous way.
     """
 
     __slots__ = ("_before_detour", "_gone", "_now", "_table")
@@ -44,10 +43,10 @@ class AbsentSites:
         self._table: RouteTable | None = None
         self._gone: dict[tuple[ServiceKey, SiteId], FormerCandidate] = {}
         self._before_detour: dict[tuple[ServiceKey, SiteId], FormerCandidate] = {}
-        """Sites whose way changed in the last `ABSENT_DETOUR_S`, as of then."""
+        """Sites whose way changed in the last `ABSENT_DETOUR_S`, with the previous way."""
 
     def table_changed(self, table: RouteTable) -> None:
-        """Note which candidates are gone, and which are back."""
+        """Record which candidates are gone, and which are back."""
         before, self._table, now = self._table, table, self._now()
         self._before_detour = {
             known: one
@@ -78,7 +77,7 @@ class AbsentSites:
             del self._gone[next(iter(self._gone))]
 
     def _note_lost(self, before: RouteTable, after: RouteTable, now: float) -> None:
-        """Sites that gave up a service and are lost now: at once after that, or long ago."""
+        """Handle sites that gave up a service and are lost now: right after that, or long ago."""
         for (key, site), one in list(self._gone.items()):
             if not _is_lost(site, before, after):
                 continue
@@ -88,9 +87,8 @@ class AbsentSites:
                 del self._gone[key, site]
 
     def unreached(self, key: ServiceKey) -> list[str]:
-        """Names of those that offered ``key`` not long ago and are not reached, the last to go
-        first, without those that were deleted. With ids where two have one name, as `why` shows
-        them."""
+        """Names of sites that recently offered ``key`` and are out of reach, the last to go first,
+        without deleted sites. With ids where two have one name, as in `why`."""
         table = self._table
         if table is None:
             return []
@@ -106,7 +104,7 @@ class AbsentSites:
         return [_shown_name(one, bearers, table) for one in away]
 
     def last_offered(self) -> dict[SiteId, tuple[frozenset[str], float]]:
-        """What sites that are not reached offered when they were heard last, not long ago, and
+        """The services that unreachable sites offered recently, when they were last reached, and
         when that was (monotonic seconds)."""
         if self._table is None:
             return {}
@@ -119,7 +117,7 @@ class AbsentSites:
         return found
 
     def of(self, key: ServiceKey) -> list[FormerCandidate]:
-        """Sites that offered ``key`` not long ago, the cheapest first."""
+        """Sites that recently offered ``key``, the cheapest first."""
         oldest = self._now() - ABSENT_SITES_SHOWN_S
         known = [one for (of, _), one in self._gone.items() if of == key and one.since >= oldest]
         return sorted(known, key=lambda one: (one.path_cost, one.site))
@@ -144,8 +142,8 @@ def rows(
     utc: Callable[[float], str],
     in_flight: Mapping[SiteId, int],
 ) -> list[WhyCandidate]:
-    """What `why` says of those that offered ``key``. ``utc``: ISO 8601 of monotonic seconds.
-    ``in_flight``: what clients of this site still have at other sites."""
+    """Rows of `why` for sites that offered ``key``. ``utc``: ISO 8601 of monotonic seconds.
+    ``in_flight``: requests of this site's clients that are still at other sites."""
     bearers = _bearers(gone, table)
     return [
         _row(
@@ -162,22 +160,22 @@ def rows(
 
 
 def _is_lost(site: SiteId, before: RouteTable, after: RouteTable) -> bool:
-    """It was reached and is not any more, and did not say that it was deleted."""
+    """The site was reached, is not any more, and did not report that it was deleted."""
     was, now = before.sites.get(site), after.sites.get(site)
     is_away = now is None or not now.reachable
     return was is not None and was.reachable and is_away and site not in after.deleted
 
 
 def _bearers(gone: Sequence[FormerCandidate], table: RouteTable) -> Counter[tuple[str, bool]]:
-    """How many sites have each name: of those that were deleted (True), and of the others."""
+    """How many sites have each name: among deleted sites (True), and among the others."""
     named = {(route.name, site) for site, route in table.sites.items()}
     named.update((one.name, one.site) for one in gone)
     return Counter((name, site in table.deleted) for name, site in named)
 
 
 def _shown_name(one: FormerCandidate, bearers: Counter[tuple[str, bool]], table: RouteTable) -> str:
-    """With its id if another site has its name. A deleted one takes no name from one that was made
-    again."""
+    """The name, with the id if another site has the same name. A deleted site does not count
+    against one that was created again."""
     others = bearers[one.name, False] - 1
     if one.site in table.deleted:
         others = bearers[one.name, False] + bearers[one.name, True] - 1
@@ -211,7 +209,7 @@ def _row(
         else:
             neighbour = table.name_of(SiteId(down.neighbour_site), down.neighbour_name)
             link = in_words(down.name, down.direction, neighbour)
-            if down.state == "draining":  # ``since`` is when it came up.
+            if down.state == "draining":  # ``since`` is when the link came up.
                 reason = f"{link} has been draining since {lost}: nothing new goes over it"
             else:
                 reason = f"{link} is down since {time_of_day(utc(down.since))}"
@@ -231,8 +229,8 @@ def _row(
 
 
 def _cut_off(link: LinkStatus, one: FormerCandidate) -> bool:
-    """The site is gone since ``link`` is down. A link on the way that went down later is not why:
-    the site was deleted, say."""
+    """Whether the site is gone because ``link`` is down. A link on the way that went down later is
+    not the reason: the site may have been deleted."""
     if link.neighbour_site == one.site:
         return True
     return link.neighbour_site == one.via and link.since <= one.since + ABSENT_DETOUR_S

@@ -1,4 +1,4 @@
-"""Sites that others put out, for operators: events, notes of `status`, `network status`."""
+"""Sites that other sites put out, for operators: events, notes of `status`, `network status`."""
 
 from certs import clocks
 from router.admin.views.links import BarView
@@ -13,9 +13,9 @@ HINT = "To let it in again, on {by} run: sitectl token create FILE"
 
 
 class BarNews:
-    """Tells of bars that begin and end, of one barring site so many at once and no more.
+    """Reports bars that begin and end, a bounded number at once for each barring site.
 
-    All workers know the same bars; the one that ``leads`` tells of them for all.
+    All workers know the same bars; the one that ``leads`` reports them for all.
     """
 
     __slots__ = ("_budgets", "_known", "_leads", "_tell")
@@ -26,8 +26,8 @@ class BarNews:
         self._budgets = TokenBuckets(BAR_EVENTS_BURST, BAR_EVENTS_PER_S, EVENT_BUDGETS_MAX)
 
     def table_changed(self, table: RouteTable, now: float) -> None:
-        """Compare with the table before. A bar of a site that is not known here is no news, nor
-        that a barred one was deleted."""
+        """Compare with the previous table. No event for a bar of a site that is not known here, nor
+        when a barred site is deleted."""
         if not self._leads:
             return
         bars = frozenset(row for row in table.bars if row.site in table.sites)
@@ -62,7 +62,7 @@ def notes_of_bars(table: RouteTable) -> list[Note]:
 
 
 def bar_note(table: RouteTable, by: SiteId) -> str:
-    """What to expect of requests of this site at ``by``; empty: that one does not bar it."""
+    """The note on requests from this site to ``by``; empty: ``by`` does not bar it."""
     if by not in table.barring:
         return ""
     own = table.party(table.site).shown

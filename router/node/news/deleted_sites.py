@@ -1,4 +1,4 @@
-"""Sites that were deleted, as they said before they went."""
+"""Sites that were deleted, by their own report before they went."""
 
 from collections.abc import Set
 
@@ -14,29 +14,29 @@ from router.routing.table import RouteTable
 
 
 class DeletedSites:
-    """Knows them for longer than routing does: a link to one may stay configured. Tells of each
-    that was known until then. All workers know the same; one ``leads``."""
+    """Remembers deleted sites for longer than routing does: a link to one may stay configured.
+    Reports each one that was known before. All workers know the same; one ``leads`` and reports."""
 
     __slots__ = ("_budget", "_going", "_known", "_leads", "_left", "_names", "_sites", "_tell")
 
     def __init__(self, tell: Tell, names: Names, now: float, *, leads: bool) -> None:
         self._tell, self._names, self._leads = tell, names, leads
-        self._sites: Set[SiteId] = frozenset()  # Of the table before.
+        self._sites: Set[SiteId] = frozenset()  # In the previous table.
         self._known: dict[SiteId, bool] = {}
         """Whether each was a site here until then; the oldest first."""
         self._left: dict[SiteId, None] = {}
-        """Sites that were in a table: an edge holds what it uses, and hears later that one was
-        deleted."""
+        """Sites of earlier tables: an edge knows the sites that it uses, and learns later that one
+        was deleted."""
         self._going: Set[SiteId] = frozenset()
         self._budget = TokenBucket(DELETED_EVENTS_BURST, DELETED_EVENTS_PER_S, now)
 
     @property
     def known_before(self) -> int:
-        """How many of them this router knew as sites."""
+        """The number of deleted sites that this router knew as sites."""
         return sum(self._known.values())
 
     def seen(self, link: LinkStatus) -> LinkStatus:
-        """``link``, with the reason why it stays down if it leads to a site that was deleted."""
+        """``link``, with the reason why it stays down if it leads to a deleted site."""
         site = SiteId(link.neighbour_site)
         if link.state in ("up", "draining") or not (site in self._known or site in self._going):
             return link
@@ -44,9 +44,9 @@ class DeletedSites:
         return msgspec.structs.replace(link, error=error, error_code="deleted")
 
     def table_changed(self, table: RouteTable, now: float) -> None:
-        """Compare with the table before."""
+        """Compare with the previous table."""
         for site in self._known.keys() & table.sites.keys():
-            del self._known[site]  # It came out of a backup.
+            del self._known[site]  # It was restored from a backup.
         self._left |= dict.fromkeys(self._sites - table.sites.keys())
         for site in self._left.keys() & table.sites.keys():
             del self._left[site]

@@ -1,4 +1,4 @@
-"""Another live router with our identity: what is known of it, for people."""
+"""Another live router with our identity: what operators see of it."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -11,23 +11,23 @@ UNTIL_STARTED: Final = "has no links until it is started again"
 
 
 class Twin:
-    """A conflict is shown for a while, or for good once we have left because of it."""
+    """A conflict is shown for a while, or permanently once we have left because of it."""
 
     __slots__ = ("_heard_at", "_here", "_name", "_network", "_text", "has_left")
 
     def __init__(self, network: Network, name: str, place: str) -> None:
-        """``place``: where this process runs, for people; empty: not known."""
+        """``place``: human-readable location of this process; empty: not known."""
         self._network = network
         self._name = name
         self._here = f" ({place})" if place else ""
         self._text = ""
         self._heard_at = float("-inf")
         self.has_left = False
-        """Ours is the younger one: no links until we are started anew."""
+        """Ours is the younger one: no links until we are restarted."""
 
     def found(self, site: SiteId, linked_to: Sequence[str], *, withdrawn: bool) -> str:
-        """It was heard of; what to say. ``linked_to``: names of its neighbours, as far as they are
-        known. ``withdrawn``: it is us who leave."""
+        """Record that it was seen; returns the text. ``linked_to``: names of its neighbors, as far
+        as known. ``withdrawn``: it is our router that leaves."""
         there = f", linked to {' and '.join(linked_to)}," if linked_to else ""
         self._text = (
             f"another router{there} runs with the identity of {self._name} ({site}): "
@@ -40,8 +40,8 @@ class Twin:
         return self._text
 
     def problem(self, utc: Callable[[float], str]) -> str:
-        """What is wrong now; empty: nothing. Whether the other one still runs is not known, so it
-        has the time of the last sign. ``utc``: ISO 8601 of the network's seconds."""
+        """The present problem; empty: none. Whether the other router still runs is not known, so
+        the text has the time of the last sign. ``utc``: ISO 8601 of the network's seconds."""
         if self.has_left:
             return self._text
         if self._network.now() >= self._heard_at + limits.CONFLICT_SHOWN_S:

@@ -1,4 +1,4 @@
-"""Remote sites that requests fail at, as events and as notes."""
+"""Remote sites that fail requests, as events and as notes."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,11 +10,11 @@ from router.node.time_text import ejected_since
 from router.routing.table import RouteTable
 
 SHOWN_MAX = 16
-"""Notes of this kind at once; more say nothing new."""
+"""The most notes of this kind at once; more would add nothing."""
 
 
 class EjectionNews:
-    """Reports them with the names of the sites. ``utc``: ISO 8601 of monotonic seconds."""
+    """Reports ejections with the names of the sites. ``utc``: ISO 8601 of monotonic seconds."""
 
     __slots__ = ("_forwarder", "_name", "_tell", "_utc")
 
@@ -29,11 +29,11 @@ class EjectionNews:
         forwarder.news.follow_sites(self._heard)
 
     def notes(self, table: RouteTable, now: float) -> list[Note]:
-        """One for each service port and site that ``table`` has: another has a problem of its own,
-        as a link that is down.
+        """One note for each service port and site in ``table``: another site has a separate
+        problem, such as a link that is down.
 
-        A site whose time is over gets the next request that would go there: no more is wrong with
-        it, as far as is known.
+        After its time a site gets the next request that would go there: no more is known to be
+        wrong with it.
         """
         found = self._texts(table, now)
         return [

@@ -19,12 +19,12 @@ from router.routing.events import LsaRejected
 from router.routing.names import Names
 
 _SAYS_NOTHING = ("refused", "timeout")
-"""How handshakes end with whoever connects and does not go on."""
+"""The end of handshakes with clients that connect and do not go on."""
 _PORT = re.compile(r":\d+")
 
 
 class LinkNews:
-    """The owner of what must be remembered to tell each thing once, and by name."""
+    """Remembers enough to report each event once, and by name."""
 
     def __init__(
         self,
@@ -39,8 +39,8 @@ class LinkNews:
     ) -> None:
         """``is_renewal_due``: whether a link that is refused asks for another certificate soon.
 
-        ``has_workers``: other routers of the site are workers of this one. Their links are no news:
-        events report how workers start, hang and end.
+        ``has_workers``: other routers of the site are workers of this one. Their links cause no
+        events: other events report how workers start, hang and end.
         """
         self._tell = tell
         self._now = now
@@ -54,16 +54,19 @@ class LinkNews:
         self._links = links
         self._names, self._deleted = names, deleted
         self._neighbours: dict[RouterId, Neighbour] = {}
-        self._draining: set[RouterId] = set()  # Neighbours whose last link drains.
-        self._leaving: set[RouterId] = set()  # Those among them with whom neither end opens more.
+        self._draining: set[RouterId] = set()  # Neighbors whose last link drains.
+        # Those among them where neither end opens more streams.
+        self._leaving: set[RouterId] = set()
         self._reasons: dict[str, dict[str, bool]] = {}
-        """By link that we dial, while it is not up: why, and whether that was told to heal."""
-        self._lost: dict[RouterId, str] = {}  # Why the last link to a neighbour that we dial ended.
-        self._failing: set[str] = set()  # Of these it was told, and they have not been up since.
-        self._refusals: dict[str, tuple[str, str]] = {}  # Of who dials us: the last code and words.
+        """By link that we dial, while it is not up: each reason, and whether its event said it
+        heals."""
+        self._lost: dict[RouterId, str] = {}  # Why the last link to a neighbor that we dial ended.
+        self._failing: set[str] = set()  # Reported as failing, and not up since.
+        # By peer that dials us: the last code and text.
+        self._refusals: dict[str, tuple[str, str]] = {}
 
     def up(self, neighbour: Neighbour, cost: int) -> None:
-        """The first link to ``neighbour`` is."""
+        """The first link to ``neighbour`` is up."""
         if neighbour.is_sibling and self._has_workers:
             self._workers.add(neighbour.router)
             return
@@ -94,7 +97,7 @@ class LinkNews:
         )
 
     def leaving(self, router: RouterId) -> None:
-        """The last link to ``router`` takes nothing new of either end, as `draining` said."""
+        """Neither end of the last link to ``router`` takes new streams, as `draining` announced."""
         if router not in self._workers:
             self._leaving.add(router)
 
@@ -123,7 +126,7 @@ class LinkNews:
         )
 
     def heard_again(self, router: RouterId, silent_s: float) -> None:
-        """A neighbour was silent for ``silent_s`` or longer, and the link stays."""
+        """A neighbor was silent for ``silent_s`` or longer, and the link stays."""
         if router in self._workers:
             return
         name = self._name_of(router)
@@ -154,7 +157,7 @@ class LinkNews:
         )
 
     def stayed(self, router: RouterId) -> None:
-        """It counts again."""
+        """The link counts again."""
         if router in self._workers:
             return
         name = self._name_of(router)
@@ -162,9 +165,12 @@ class LinkNews:
         self._tell_of(self._neighbours.get(router), "info", "link-steady", name, text)
 
     def changed(self, name: str) -> None:
-        """Tell each reason once why a link that we dial does not come up, and not what `down` has
-        just told; that it does, where `up` does not: another link leads to its neighbour. One that
-        stopped as planned is not missed: `down` said so."""
+        """Report each reason once why a link that we dial is down, except what `down` just
+        reported.
+
+        Also report that it is up, where `up` does not because another link leads to its neighbor. A
+        neighbor that stopped as planned is not missed: `down` reported it.
+        """
         line = self._links.outgoing_status(name)
         line = line and self._deleted.seen(line)
         if line is None:
@@ -182,8 +188,8 @@ class LinkNews:
                 self._tell_failing(line, heals=heals)
 
     def _is_new(self, name: str, reason: str, *, heals: bool) -> bool:
-        """Whether ``reason`` was not told of link ``name`` since that was up last, or was told to
-        heal, and does not any more."""
+        """Whether ``reason`` was not reported for link ``name`` since its last time up, or was
+        reported to heal and no longer does."""
         told = self._reasons.setdefault(name, {})
         if reason in told and (heals or not told[reason]):
             return False
@@ -213,7 +219,7 @@ class LinkNews:
             )
 
     def _tell_beside_others(self, line: LinkStatus) -> None:
-        """That ``line`` is up, where `up` does not: another link leads to its neighbour."""
+        """Report that ``line`` is up, where `up` does not: another link leads to its neighbor."""
         if self._is_beside_others(line):
             neighbour = self._name_of(RouterId(line.neighbour_router))
             text = f"Link {line.name} to {neighbour} is up."
@@ -228,9 +234,9 @@ class LinkNews:
         return len(ups) > 1
 
     def refused(self, peer: str, fault: Fault) -> None:
-        """Somebody dialled us and made no link: the operator of either end may look here.
+        """A peer dialed us and made no link: the operator of either end may look here.
 
-        Whoever is refused comes again every few seconds: it is told once for each cause.
+        A refused peer comes again every few seconds, so each cause is reported once.
         """
         if not self._is_news(peer, fault.code, fault.reason):
             return
@@ -238,9 +244,9 @@ class LinkNews:
         self._tell("warning", "link-refused", peer or "links", _sentence(reason), fault.hint)
 
     def tls_rejected(self, code: DialCode, reason: str) -> None:
-        """A TLS handshake failed on the link port; who it was is not known.
+        """A TLS handshake failed on the link port; the peer is not known.
 
-        Whoever connects again and again has another port each time.
+        A peer that connects again has another port each time.
         """
         if not self._is_news(_PORT.sub("", reason), code, ""):
             return
@@ -250,7 +256,7 @@ class LinkNews:
             "link-refused",
             "links",
             _sentence(f"A connection to the link port was refused: {reason}"),
-            ""  # The reason says what to do.
+            ""  # The reason includes the next step.
             if code == "clock"
             else "If a site of yours cannot link, make a new token: sitectl token create FILE"
             if is_odd
@@ -259,16 +265,16 @@ class LinkNews:
         )
 
     def _is_news(self, peer: str, code: str, reason: str) -> bool:
-        """Whether ``peer`` was not refused in these words last; empty: somebody."""
+        """Whether the last refusal of ``peer`` had another code or text; empty: an unknown peer."""
         if self._refusals.get(peer) == (code, reason):
             return False
         if peer not in self._refusals and len(self._refusals) >= limits.REFUSALS_KEPT_MAX:
-            self._refusals.clear()  # Strangers can give any names: the gate holds them back.
+            self._refusals.clear()  # Strangers can give any name; their number here is bounded.
         self._refusals[peer] = (code, reason)
         return True
 
     def lsa_rejected(self, event: LsaRejected) -> None:
-        """A neighbour sent what routing does not believe."""
+        """A neighbor sent routing data that is not believed."""
         name = self._name_of(event.sender)
         self._tell_of(
             self._neighbours.get(event.sender),
@@ -289,8 +295,8 @@ class LinkNews:
         text: str,
         hint: str = "",
     ) -> None:
-        """Tell an event that ``neighbour`` can cause as often as it likes, within the budget of its
-        holder; None: it is not known any more."""
+        """Report an event that ``neighbour`` can cause at will, within the budget of its holder;
+        None: the neighbor is not known any more."""
         if neighbour is not None:
             key = f"{code} {neighbour.holder}"
             if not self._budgets.take(key, self._now()):
@@ -306,12 +312,12 @@ class LinkNews:
         self._tell(severity, code, name, text, hint)
 
     def _link_to(self, router: RouterId) -> str:
-        """The name of a link to ``router`` at this site; empty: it has gone."""
+        """The name of a link to ``router`` at this site; empty: it is gone."""
         lines = self._links.status()
         return next((line.name for line in lines if line.neighbour_router == router), "")
 
     def _which(self, router: RouterId, name: str, others: Iterable[RouterId]) -> str:
-        """``others``: routers that a link is left to, maybe of the same site as ``router``."""
+        """The link in words. ``others``: routers with a remaining link, maybe of the same site."""
         neighbour = self._neighbours.get(router)
         if neighbour is not None and neighbour.is_sibling:
             return f"The link to another router of this site, {name},"

@@ -14,10 +14,10 @@ from router.model.token_bucket import TokenBuckets
 from router.service.sites.refused_messages import RefusedMessage, RefusedMessages
 
 SHOWN_MAX = 16
-"""Problems of this kind at once; more say nothing new."""
+"""The most problems of this kind at once; more would add nothing."""
 
 _LATELY = f" in the last {REFUSED_MESSAGES_SHOWN_S / 60:.0f} min"
-"""They may agree by now: one of them was updated."""
+"""The routers may agree by now: one of them may have been updated."""
 
 HINT = "Compare the two routers: sitectl version at both sites, then update the older one"
 
@@ -29,7 +29,7 @@ _TEXTS = {
 
 
 class MessageNews:
-    """Reports them with the name of the other site, of one site so many at once and no more."""
+    """Reports them with the name of the other site, a bounded number at once for each site."""
 
     __slots__ = ("_budgets", "_messages", "_name", "_now", "_tell")
 
@@ -47,7 +47,7 @@ class MessageNews:
         messages.tell = self._refused
 
     def problems(self) -> list[Problem]:
-        """One for each service, site and refusal of late, the latest first."""
+        """One problem for each recent service, site and refusal, the latest first."""
         latest = self._messages.recent()[: -SHOWN_MAX - 1 : -1]
         return [
             Problem(code="SW0330", message=self._text(message, _LATELY), hint=HINT)

@@ -1,7 +1,7 @@
-"""Sites that are new among those with targets of a service which another site declares.
+"""Sites that newly have targets of a service that another site declares.
 
-With open sharing nobody has to approve an offer. So an event reports each new one, and `status` and
-`why` show it for a while. Known and new offers survive a restart.
+With open sharing offers need no approval. So an event reports each new one, and `status` and `why`
+show it for a while. Known and new offers survive a restart.
 """
 
 from collections.abc import Container, Iterator, Sequence
@@ -27,15 +27,15 @@ from router.routing.declared import Declared
 from router.routing.table import RouteTable
 
 OPEN_TO_ALL = SharingRules()
-MORE_SHOWN = 3  # Of the offers that have no note each.
+MORE_SHOWN = 3  # Of the offers without a separate note.
 SAVE_AFTER_S = 1.0  # Tables follow each other closely while a network comes together.
 Offer = tuple[str, SiteId]
-"""A service, and a site that has targets of it, and neither owns nor declares it."""
+"""A service, and a site that has targets of it but neither owns nor declares it."""
 
 
 class NewOffers:
-    """Owns the known offers. A router without a memory learns those of the first moments in which
-    it reaches another site."""
+    """Owns the known offers. A router without stored ones learns them in the first moments after
+    reaching another site."""
 
     __slots__ = (
         "_budgets",
@@ -65,20 +65,21 @@ class NewOffers:
         self._counts: dict[SiteId, int] = {}
         for _, site in self._known:
             self._counts[site] = self._counts.get(site, 0) + 1
-        self._most: SiteId | None = None  # Of them, while it is known.
+        self._most: SiteId | None = None  # The site with the most offers, while known.
         now = timers.now()
         since = [(now - age, offer) for offer, age in ages.items() if age is not None]
-        self._new: dict[Offer, float] = {offer: at for at, offer in sorted(since)}  # Since when.
+        # By offer, since when.
+        self._new: dict[Offer, float] = {offer: at for at, offer in sorted(since)}
         self._budgets = TokenBuckets(
             NEW_OFFER_EVENTS_BURST, NEW_OFFER_EVENTS_PER_S, EVENT_BUDGETS_MAX
         )
         self._save: Timer | None = None
         self._unvouched: list[Offer] = []  # Not granted, and not yet taken.
         self._of_owners: frozenset[Offer] = frozenset()
-        """By the last table, or by the last in which the owner was reached."""
+        """From the last table, or the last in which the owner was reached."""
 
     def table_changed(self, table: RouteTable) -> None:
-        """Look for offers that are not known. Another process of the router does so for all."""
+        """Look for unknown offers. The leading process of the router does so for all."""
         if not self._keeper.leads:
             return
         now = self._timers.now()
@@ -104,7 +105,8 @@ class NewOffers:
     def note_of(
         self, service: str, site: SiteId, table: RouteTable, rules: SharingRules = OPEN_TO_ALL
     ) -> str:
-        """For `why`; empty: the site is no new one, or owns or declares the service itself."""
+        """The note for `why`; empty: the site is not new, or owns or declares the service
+        itself."""
         since, declared = self._new.get((service, site)), table.declarations.get(service)
         now = self._timers.now()
         if since is None or declared is None or now >= since + NEW_OFFER_SHOWN_S:
@@ -120,12 +122,11 @@ class NewOffers:
     def notes(
         self, table: RouteTable, used: Container[str], rules: SharingRules = OPEN_TO_ALL
     ) -> list[Note]:
-        """One for each offer that is new and still there, and one for those beyond a number.
-        None of services whose sites a rule here names, and none that the owner granted: these were
-        chosen.
+        """One note for each offer that is new and still there, and one for those beyond a number.
 
-        Services that are ``used`` here come first, then those whose owner is known for longest: a
-        site that offers many others hides none of these.
+        None for services with a rule here that names sites, and none that the owner granted: these
+        were chosen. Services that are ``used`` here come first, then those whose owner is known for
+        longest: a site that offers many others hides none of these.
         """
         there = set(_offers(table))
         ranks = {name: rank for rank, name in enumerate(table.owners)}
@@ -160,7 +161,7 @@ class NewOffers:
             self._tell("warning", "offer-new", service, f"{text}and had none before.", hint)
 
     def _has_room(self, site: SiteId) -> bool:
-        """The site that has most gives way to others, and none to it."""
+        """Whether there is room: the site with most offers gives way to others, and none to it."""
         if len(self._known) < KNOWN_OFFERS_MAX:
             return True
         if self._most is None:
@@ -195,15 +196,16 @@ def _reaches_others(table: RouteTable) -> bool:
 
 
 def _is_reached(site: SiteId, table: RouteTable) -> bool:
-    """True also of a site that is forgotten: it was away for long."""
+    """True also for a site that is forgotten: it was away for long."""
     route = table.sites.get(site)
     return route is None or route.reachable
 
 
 def _offers(table: RouteTable, *, of_owners: bool = False) -> Iterator[Offer]:
-    """Of other sites that we use, of services that somebody else declares; or those ``of_owners``.
+    """Offers of other sites that we use, for services declared elsewhere; or those ``of_owners``.
 
-    None of a service's owner, also where this site declares the service, too: it was there first.
+    No offer of a service's owner, even where this site declares the service too: the owner was
+    first.
     """
     for key, candidates in table.candidates.items():
         declared = table.declarations.get(key.name)
@@ -215,7 +217,7 @@ def _offers(table: RouteTable, *, of_owners: bool = False) -> Iterator[Offer]:
 
 
 def _with_own_right(service: str, declared: Declared, table: RouteTable) -> tuple[SiteId, ...]:
-    """Sites whose offers need nobody's word: of who declares it, its owners, and this one."""
+    """Sites whose offers need no approval: the declaring site, the owners, and this site."""
     owner = table.owners.get(service)
     return (declared.site, table.site, *(owner.sites if owner is not None else ()))
 
@@ -230,7 +232,7 @@ def _note(message: str, hint: str) -> Note:
 
 
 def _of_more(offers: Sequence[Offer], table: RouteTable) -> Note:
-    """Of offers that have no note each."""
+    """One note on offers without a separate one."""
     shown = [f"{service} at {_shown(site, table)}" for service, site in offers[:MORE_SHOWN]]
     rest = f" and {len(offers) - MORE_SHOWN} more" if len(offers) > MORE_SHOWN else ""
     return _note(
@@ -246,7 +248,8 @@ def _shown(site: SiteId, table: RouteTable) -> str:
 
 
 def _owners(service: str, table: RouteTable) -> tuple[SiteId, ...]:
-    """Of the name; not the site whose declaration counts here, if another one owns the name."""
+    """The owners of the name. A site whose declaration counts here is none if another site owns
+    it."""
     owner = table.owners.get(service)
     return owner.sites if owner is not None else (table.declarations[service].site,)
 

@@ -1,4 +1,4 @@
-"""Exceptions that no code of ours expected: the router goes on, and people are told."""
+"""Exceptions that our code did not expect: the router goes on, and `status` shows them."""
 
 import traceback
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _HINT = (
 
 
 class OwnFaults:
-    """Shown until the router starts again: what the failed code was to do was left half-done.
+    """Shown until the router restarts: the failed code left its work half-done.
 
     ``now``: monotonic seconds.
     """
@@ -26,7 +26,7 @@ class OwnFaults:
         self._place = ""
 
     def happened(self, error: Exception) -> None:
-        """Its traceback is in the log; its message is not shown, which may hold anything."""
+        """Its traceback is in the log; its message is not shown, since it may contain anything."""
         self._place = _place(error)
         if not self._count:
             self._first_at = self._now()
@@ -34,7 +34,7 @@ class OwnFaults:
         self._tell("error", "internal-error", "router", f"{self._place}.", _HINT)
 
     def problems(self, utc: Callable[[float], str]) -> list[Problem]:
-        """``utc``: ISO 8601 of monotonic seconds."""
+        """The problem that `status` shows. ``utc``: ISO 8601 of monotonic seconds."""
         if not self._count:
             return []
         errors = "an error" if self._count == 1 else f"{self._count} errors"

@@ -1,4 +1,4 @@
-"""Runs that moved client connections to where the policy would place them now, as events."""
+"""Events for runs that moved client connections to where the policy would place them now."""
 
 from collections.abc import Callable
 
@@ -10,10 +10,10 @@ from router.model.ids import SiteId
 def tell_of_rebalance(
     tell: Tell, name: Callable[[SiteId], str], news: RebalanceNews, *, has_workers: bool
 ) -> None:
-    """Tell of ``news`` with the names of the sites.
+    """Report ``news`` with the names of the sites.
 
-    ``has_workers``: other workers of this router run for their clients. Where one has moved none
-    and left none, the others say what was done.
+    ``has_workers``: other workers of this router run it for their clients. A worker that moved none
+    and left none stays silent; the others report.
     """
     key, moved = news.key, sum(news.moved.values())
     if has_workers and not (moved or news.left):

@@ -1,4 +1,4 @@
-"""Sites whose routing data is wrong, though they signed it: what is known, for people."""
+"""Sites whose signed routing data is wrong: what operators see of them."""
 
 from collections.abc import Callable
 from typing import Final
@@ -16,9 +16,10 @@ from router.model.limits import (
 
 
 class SiteFault(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of fault. ``event``: its code in `events`. ``shown_s``: after it was seen last.
+    """A kind of fault. ``event``: its code in `events`. ``shown_s``: how long after the last
+    sighting.
 
-    ``text``: what is wrong, with ``{who}``, its name and id, and ``{detail}``.
+    ``text``: the fault, with ``{who}``, its name and id, and ``{detail}``.
     """
 
     code: str
@@ -69,7 +70,7 @@ TOKEN_OVER_BUDGET: Final = SiteFault(
 
 
 class _Seen(msgspec.Struct, frozen=True):
-    """A fault of a site called ``name``, in words, and when it was seen last."""
+    """A fault of a site called ``name``, in words, and when it was last seen."""
 
     fault: SiteFault
     text: str
@@ -97,9 +98,10 @@ class SiteFaults:
         return text if is_new else ""
 
     def problems(self, now: float, utc: Callable[[float], str]) -> list[Problem]:
-        """One for each fault of a site, by code and name, at most `FAULTY_SITES_SHOWN_MAX`.
+        """One problem for each fault of a site, by code and name, at most `FAULTY_SITES_SHOWN_MAX`.
 
-        With when it was seen last, as it may be over by now. ``utc``: ISO 8601 of ``now``'s clock.
+        Each has the time of the last sighting, since it may be over by now. ``utc``: ISO 8601 of
+        ``now``'s clock.
         """
         self._forget(now)
         known = sorted(((code, one.name, site), one) for (code, site), one in self._known.items())

@@ -1,4 +1,4 @@
-"""What people are told of other sites, put together: who owns which kind of news."""
+"""All news about other sites for operators, one owner for each kind."""
 
 from router.model.events import Tell
 from router.model.own_identity import OwnIdentity
@@ -23,8 +23,8 @@ from router.routing.table import RouteTable
 
 
 class SiteNews:
-    """Sites that went, were deleted or barred, that are at fault or our twin, what they newly
-    offer, and what they declare no longer."""
+    """Sites that went, were deleted or barred, that are at fault or our twin, that offer something
+    new, or that no longer declare a service."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class SiteNews:
         tell: Tell,
         place: str,
     ) -> None:
-        """``place``: where this process runs, told of a twin."""
+        """``place``: where this process runs, for reports of a twin."""
         self._names, self._tell = names, tell
         self.absent = AbsentSites(network.now)
         self.deleted = DeletedSites(tell, names, network.now(), leads=keeper.leads)
@@ -46,7 +46,7 @@ class SiteNews:
         self._withdrawn = WithdrawnServices(tell, names, leads=keeper.leads)
 
     def table_changed(self, table: RouteTable, now: float) -> None:
-        """What differs from the table before."""
+        """Report the differences from the previous table."""
         self._bars.table_changed(table, now)
         self.deleted.table_changed(table, now)
         self._withdrawn.table_changed(table, now)
@@ -54,7 +54,7 @@ class SiteNews:
         self.absent.table_changed(table)
 
     def at_fault(self, event: OriginEquivocated | SiteOverBudget, now: float) -> None:
-        """Tell of a site that says two things at once, or too much, when it begins."""
+        """Report a site that says two things at once, or too much, when that begins."""
         name = self._names.site(event.site)
         if isinstance(event, SiteOverBudget):
             alone = TOKEN_OVER_BUDGET if event.token else OVER_BUDGET

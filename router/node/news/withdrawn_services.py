@@ -1,6 +1,6 @@
-"""Services of other sites that are not known here any more, and that are known again, as events.
+"""Events for services of other sites that are no longer known here, or known again.
 
-Their listeners here close and open with that, whatever the clients of this site expect.
+Their listeners here close and open accordingly, whatever the clients of this site expect.
 """
 
 from router.model.events import Severity, Tell
@@ -19,21 +19,23 @@ _SHOWN = 3
 
 
 class WithdrawnServices:
-    """Compares each route table with the one before: one event for each site, whatever it declares.
+    """Compares each route table with the previous one: one event per site, for all its services.
 
-    All workers know the same tables; the one that ``leads`` tells of them for all.
+    All workers know the same tables; the one that ``leads`` reports for all.
     """
 
     __slots__ = ("_budgets", "_declared", "_gone", "_leads", "_names", "_tell")
 
     def __init__(self, tell: Tell, names: Names, *, leads: bool) -> None:
         self._tell, self._names, self._leads = tell, names, leads
-        self._declared: dict[str, SiteId] = {}  # By service, the other site whose word counts.
+        # By service, the other site whose declaration counts.
+        self._declared: dict[str, SiteId] = {}
         self._gone: dict[str, SiteId] = {}
         self._budgets = TokenBuckets(SERVICE_EVENTS_BURST, SERVICE_EVENTS_PER_S, EVENT_BUDGETS_MAX)
 
     def table_changed(self, table: RouteTable, now: float) -> None:
-        """Of what an import rule refuses, or this site declares itself now, nothing is said."""
+        """Report the differences, except for services that an import rule refuses or that this site
+        now declares itself."""
         if not self._leads:
             return
         before = self._declared
@@ -95,7 +97,7 @@ class WithdrawnServices:
 
 
 def _listed(services: list[str]) -> tuple[str, str]:
-    """``services`` as the begin of a sentence, and its verb."""
+    """``services`` as the start of a sentence, and its verb."""
     if len(services) == 1:
         return f"Service {services[0]}", "is"
     more = len(services) - _SHOWN

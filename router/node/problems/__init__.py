@@ -1,5 +1,5 @@
-"""Problems and notes of `status`: what is wrong and needs a person, with a code and a next step.
+"""Problems and notes of `status`: faults that need a person, with a code and a next step.
 
-Pure: figures and tables in, `Problem`s and notes out. Nothing here remembers.
-Invariants: one code means one thing; the sentence and its next step stand in one place.
+Pure: values and tables in, `Problem`s and notes out. Nothing here remembers. Invariants: one code
+means one thing; the sentence and its next step are in one place.
 """

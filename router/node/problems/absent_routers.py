@@ -1,4 +1,4 @@
-"""Notes on the other routers of this site that should serve with this one, and do not. Pure."""
+"""Notes on the other routers of this site that should serve with this one, but do not. Pure."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -11,7 +11,7 @@ from router.node.time_text import time_of_day, utc_of
 
 
 def notes_of_pods(unready: Mapping[str, UnreadyPod], now: float) -> Iterator[Note]:
-    """``unready``: by name. ``now``: Unix seconds."""
+    """One note for each pod in ``unready``, by name. ``now``: Unix seconds."""
     for name, pod in sorted(unready.items()):
         if now - pod.since >= limits.ROUTER_ABSENT_S:
             since = time_of_day(utc_of(pod.since) or "")
@@ -52,11 +52,11 @@ def notes_of_peers(
     now: float,
     utc: Callable[[float], str],
 ) -> Iterator[Note]:
-    """``links``: those that this router dials to peers. ``linked``: other routers of the site that
-    are, over a link that either dialled. ``now``: monotonic seconds; ``utc``: of them.
+    """``links``: the links that this router dials to peers. ``linked``: other routers of the site
+    with a link that either end dialed. ``now``: monotonic seconds; ``utc``: ISO 8601 of them.
 
-    A peer's name may stand for an IPv4 and an IPv6 address of one router, and one family may lead
-    nowhere from here: of the two the one counts that leads to more routers.
+    A peer may have an IPv4 and an IPv6 address of one router, and one family may lead
+    nowhere from here: the family that leads to more routers counts.
     """
     families = [[one for one in links if ("[" in one.name) is is_v6] for is_v6 in (False, True)]
     counting = max(families, key=lambda some: (sum(one.state == "up" for one in some), len(some)))

@@ -11,8 +11,8 @@ SITES_SHOWN = 3
 
 
 def capacity_hints(wanted: Wanted, table: RouteTable, ready: Container[str]) -> list[Note]:
-    """One note for each service by `fill` that is served here and elsewhere, if a target here
-    has no capacity: it makes a site that is never full, whatever the others have.
+    """One note for each service with policy `fill` that is served here and elsewhere, if a target
+    here has no capacity: then this site is never full, whatever the others have.
 
     ``ready``: services with a ready target here.
     """
@@ -34,7 +34,7 @@ def capacity_hints(wanted: Wanted, table: RouteTable, ready: Container[str]) -> 
 def _sites_elsewhere(table: RouteTable) -> dict[str, set[str]]:
     """Names of other sites with ready targets, by each service whose declaration says `fill`.
 
-    A port that this site's declaration lacks, and only another one has, is served there alone.
+    A port that only another site's declaration has is served only there.
     """
     found: dict[str, set[str]] = {}
     for key, candidates in table.candidates.items():
@@ -61,14 +61,14 @@ def _has_capacity(connector: ConnectorSpec) -> bool:
 
 
 def _has_capacities(connector: ConnectorSpec) -> bool:
-    """Each of its targets has one."""
+    """Each of its targets has a capacity."""
     targets = connector.targets
     of_targets = bool(targets) and all(one.capacity is not None for one in targets)
     return connector.capacity is not None or of_targets
 
 
 def _note(service: str, sites: list[str], *, some: bool) -> Note:
-    """``some`` targets have a capacity."""
+    """``some``: at least one target has a capacity."""
     lacks = "a target without a configured capacity" if some else "no configured capacity"
     return Note(
         severity="info",

@@ -1,4 +1,5 @@
-"""Sites with room that may not serve a service port: which rule leaves them out, what lets them in.
+"""Sites with room that may not serve a service port: the rule that leaves each out, and the command
+that lets it in.
 
 Every surface that says that no site has room says this too. Pure.
 """
@@ -17,12 +18,12 @@ from router.routing.sharing import counting_word
 from router.routing.table import RouteTable
 
 SITES_NAMED = 3
-"""By one rule; the others are a number."""
+"""Named for one rule; the others are only counted."""
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """``why`` names the rules and the sites that they leave out, in sentences; ``let_in`` the
-    commands that let those in. Both are empty: no rule leaves out a site with room."""
+    """``why``: the rules and the sites that they leave out, in sentences. ``let_in``: the commands
+    that let those in. Both are empty if no rule leaves out a site with room."""
 
     why: str = ""
     let_in: str = ""
@@ -32,10 +33,10 @@ NOTHING: Final = LeftOut()
 
 
 class LeftOutFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """``rules`` are of this site, by ids; ``imports`` its import rule as it is given.
+    """``rules`` are this site's, by ids; ``imports`` its import rule as configured.
 
-    ``heard``: the last report of the load at another router; None: there was none.
-    ``shows_room``: how much a site would take now, which changes with each request.
+    ``heard``: the last load report of another router; None: there was none. ``shows_room``: show
+    how much a site would take now, which changes with each request.
     """
 
     key: ServiceKey
@@ -54,7 +55,7 @@ class LeftOutFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Site(msgspec.Struct, frozen=True):
-    """``shown``: its name and how much room it has."""
+    """``shown``: its name and its free room."""
 
     site: SiteId
     name: str
@@ -68,7 +69,8 @@ def why_not(report: CandidateReport, explanation: Explanation) -> str:
 
 
 def declared_elsewhere(table: RouteTable, service: str) -> str:
-    """The site that declares it and so alone may change its settings; empty: this one may."""
+    """The site that declares the service and so alone may change its settings; empty: this one
+    may."""
     declared = table.declarations.get(service)
     if declared is None or table.site in (declared.site, *declared.alike):
         return ""
@@ -76,7 +78,7 @@ def declared_elsewhere(table: RouteTable, service: str) -> str:
 
 
 def left_out(facts: LeftOutFacts) -> LeftOut:
-    """In words. O(candidates of the service port)."""
+    """The rules and commands in words. O(candidates of the service port)."""
     found = [
         *_by_own_rules(facts),
         *_by_others(facts),
@@ -91,7 +93,7 @@ def left_out(facts: LeftOutFacts) -> LeftOut:
 
 
 def _by_own_rules(facts: LeftOutFacts) -> Iterator[LeftOut]:
-    """Sites that this one is offered targets by and does not use."""
+    """Sites that offer targets to this one, which does not use them."""
     table, service = facts.table, facts.key.name
     own = table.party(table.site).shown
     unused = {
@@ -136,14 +138,14 @@ def _unused(facts: LeftOutFacts, one: _Site, candidate: RemoteCandidate) -> Left
 def _with_room(
     facts: LeftOutFacts, sites: Container[SiteId], verdict: str = "excluded"
 ) -> Iterator[_Site]:
-    """Those of ``sites`` that the balancer passed over for ``verdict``, though they have room."""
+    """The ``sites`` with room that the balancer passed over for ``verdict``."""
     for one in facts.explanation.candidates:
         if one.site in sites and one.verdict == verdict and one.targets_ready and one.free != 0:
             yield _Site(one.site, one.site_name, facts.shown(one.site_name, one.free))
 
 
 def _by_others(facts: LeftOutFacts) -> Iterator[LeftOut]:
-    """Sites that have targets and do not offer them to this one."""
+    """Sites that have targets but do not offer them to this one."""
     table, service = facts.table, facts.key.name
     own = table.party(table.site)
     withheld = [one for one in table.withheld.get(facts.key, ()) if one.targets_ready]
@@ -168,8 +170,8 @@ def _by_others(facts: LeftOutFacts) -> Iterator[LeftOut]:
 
 
 def _by_bars(facts: LeftOutFacts) -> Iterator[LeftOut]:
-    """Sites with room that bar this one. Those that revoked its access refuse what it asks for by
-    another way too, which only they know."""
+    """Sites with room that bar this one. If one revoked this site's access, it also refuses
+    requests that come by another way; only that site knows."""
     table = facts.table
     barring = table.barring
     if not barring:
@@ -191,7 +193,7 @@ def _by_bars(facts: LeftOutFacts) -> Iterator[LeftOut]:
 
 
 def _free(candidate: RemoteCandidate, heard: LoadReport | None) -> int | None:
-    """As of its last report; one that has reported nothing has all of its capacity free."""
+    """Free room by its last report; a site without a report has all of its capacity free."""
     if heard is None:
         return candidate.capacity
     if not heard.targets_ready:
@@ -203,7 +205,7 @@ def _free(candidate: RemoteCandidate, heard: LoadReport | None) -> int | None:
 
 
 def _by_policy(facts: LeftOutFacts) -> Iterator[LeftOut]:
-    """Sites that stand by under `failover`."""
+    """Sites that are on standby under `failover`."""
     if facts.explanation.policy != "failover":
         return
     sites = {one.site for one in facts.explanation.candidates}
@@ -216,7 +218,7 @@ def _by_policy(facts: LeftOutFacts) -> Iterator[LeftOut]:
 
 
 def _by_isolation(facts: LeftOutFacts) -> Iterator[LeftOut]:
-    """Sites that requests of this site's clients may not leave for (`PolicySpec.isolation`)."""
+    """Sites that isolation closes to requests of this site's clients (`PolicySpec.isolation`)."""
     table, service = facts.table, facts.key.name
     declared = table.declarations.get(service)
     isolation = "none" if declared is None else declared.declaration.spec.policy.isolation
@@ -239,7 +241,7 @@ def _listed(sites: Sequence[_Site]) -> str:
 
 
 def _where_declared(facts: LeftOutFacts, sites: Sequence[_Site]) -> str:
-    """What a command is for that only the site takes which declares the service."""
+    """The start of a hint: the command works only at the site that declares the service."""
     elsewhere = declared_elsewhere(facts.table, facts.key.name)
     return f"At {elsewhere}" if elsewhere else _let_in(sites)
 

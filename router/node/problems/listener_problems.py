@@ -1,4 +1,4 @@
-"""Services that have no listener here, and why, in the words of `status`. Pure."""
+"""Services without a listener here, and the reason, in the words of `status`. Pure."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ _IN_USE = "already in use"  # EADDRINUSE, in the words of the system.
 def closed(
     key: ServiceKey, states: Mapping[ServiceKey, ListenerState], planned: PlannedService | None
 ) -> tuple[str, str]:
-    """Why no client can connect here, and the next step; empty: some can, or it is wanted so."""
+    """Why no client can connect here, and the next step; empty: clients can, or none should."""
     if (found := of_listener(key, states)) is not None:
         return found.message, found.hint
     if planned is None or not planned.lacks_listener:
@@ -35,7 +35,7 @@ def of_listeners(states: Mapping[ServiceKey, ListenerState]) -> list[Problem]:
 
 
 def of_listener(key: ServiceKey, states: Mapping[ServiceKey, ListenerState]) -> Problem | None:
-    """The one of ``key``; None: it is bound, or this site has none."""
+    """The problem of the listener of ``key``; None: it is bound, or this site has none."""
     state = states.get(key)
     if state is None or not state.error:
         return None
@@ -49,7 +49,7 @@ def of_listener(key: ServiceKey, states: Mapping[ServiceKey, ListenerState]) -> 
 
 
 def _holder(state: ListenerState, states: Mapping[ServiceKey, ListenerState]) -> ServiceKey | None:
-    """Another service whose listener has the place of ``state``."""
+    """Another service whose listener has the address of ``state``."""
     if _IN_USE not in state.error:
         return None
     for key, other in states.items():
@@ -77,7 +77,8 @@ def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
     if name is not None:
         whose = f"Site {name} declares"
     elif one.origin is None:
-        whose = "This site has"  # Also what another declares, and an operator wants here.
+        # Also services that another site declares, and an operator wants here.
+        whose = "This site has"
     else:
         whose = "Sites that were known before the restart declare"
     shown = [
@@ -119,13 +120,14 @@ def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
 
 
 def _giving(holders: Sequence[PortHolder | None], listen: str) -> str:
-    """How a service of another site gets its port here: before all but those of this site."""
+    """The command that gets a port here for another site's service: only this site's own come
+    first."""
     own = [one.service for one in holders if one is not None and one.site is None]
     return f"sitectl service set {own[0]} --listen none" if own else listen
 
 
 def _without_its_port(holders: Sequence[PortHolder | None]) -> str:
-    """How a service of this site that has the port of another one gives it away."""
+    """The command that frees a port that a service of this site took from another one."""
     named = next((one.service for one in holders if one is not None), "NAME")
     return f"To free this one: sitectl service set {named} --listen none"
 

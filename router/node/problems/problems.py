@@ -1,4 +1,4 @@
-"""What is wrong now and needs a person, in the words of `status`. Pure."""
+"""Present problems that need a person, in the words of `status`. Pure."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -24,11 +24,11 @@ _NEIGHBORS_COPY_HINT = (
     "then sitectl init"
 )
 WEIGHTS_SHOWN = 5  # Sites named in one sentence.
-DOCUMENTS_NAMED = 3  # Likewise.
+DOCUMENTS_NAMED = 3  # In one sentence.
 
 
 def of_config(errors: list[ConfigError]) -> tuple[Problem, ...]:
-    """Errors of the configuration, each with its place; what is no error degrades no site."""
+    """Errors of the configuration, each with its place; only errors degrade a site."""
     return tuple(
         Problem(code=error.code, message=error.message, hint=error.hint)
         for error in errors
@@ -37,7 +37,7 @@ def of_config(errors: list[ConfigError]) -> tuple[Problem, ...]:
 
 
 def notes_of_config(errors: Iterable[ConfigError]) -> tuple[Note, ...]:
-    """The others: of warnings first, then of what is good to know, a bounded number."""
+    """The remaining findings: warnings first, then information, a bounded number."""
     found = [error for error in errors if error.severity != "error"]
     found.sort(key=lambda error: error.severity != "warning")
     return tuple(
@@ -47,7 +47,7 @@ def notes_of_config(errors: Iterable[ConfigError]) -> tuple[Note, ...]:
 
 
 def of_router(link_listener_error: str, conflict: str, untold: str) -> list[Problem]:
-    """Each argument a sentence, empty where all is well."""
+    """Each argument is a sentence, or empty if there is no problem."""
     found = []
     if link_listener_error:
         hint = "Free the port, or change bindPort in the site's config/site-NAME.yaml"
@@ -61,15 +61,15 @@ def of_router(link_listener_error: str, conflict: str, untold: str) -> list[Prob
 
 
 def of_copies(kept_out: Iterable[str]) -> list[Problem]:
-    """Neighbours that run twice with one identity, a sentence each."""
+    """Neighbors that run twice with one identity, a sentence each."""
     return [Problem(code="SW0665", message=text, hint=_NEIGHBORS_COPY_HINT) for text in kept_out]
 
 
 def of_flapping(
     held: Mapping[str, float], held_by: Iterable[str], utc: Callable[[float], str]
 ) -> list[Problem]:
-    """Neighbours whose link went down too often, with the time at which it counts again, and those
-    that hold their link to this site back for that, ``held_by``."""
+    """Neighbors whose link went down too often, with the time at which it counts again; and
+    neighbors in ``held_by`` that hold their link to this site back for that reason."""
     why = "See why it goes down: sitectl events"
     here = [
         (
@@ -93,9 +93,9 @@ def of_flapping(
 def of_room(
     without_room: Iterable[str], full: Iterable[str], token: str, count: int
 ) -> list[Problem]:
-    """Links that are up and not used, since a router has no room for more: sites ``without_room``
-    here, and ``full`` ones that have none for this site. ``token`` let in ``count`` neighbors, the
-    most; empty: none let in several."""
+    """Links that are up but unused, since a router has no room for more neighbors: sites
+    ``without_room`` here, and ``full`` ones without room for this site. ``token`` let in ``count``
+    neighbors, the most of any token; empty: none let in several."""
     most = f"a router has at most {limits.ADJACENCIES_MAX} neighbors"
     delete = "delete a link that is not needed"
     crowd = f". Token {token} let in {count} of them: sitectl link access" if token else ""
@@ -119,7 +119,7 @@ def of_room(
 
 
 def of_disk(state: str, log: str) -> list[Problem]:
-    """What cannot be written, and why; empty: it can."""
+    """Files that cannot be written, and why; empty: they can."""
     found = []
     if state:
         found.append(
@@ -152,12 +152,12 @@ def of_undeclared(
     name_of: Callable[[SiteId], str],
     given: SharingRules,
 ) -> list[Problem]:
-    """Each with the other sites that own the name. One that is away declares it once it is back,
-    and one that is there may let this site in, or be let in. ``given``: the rules of this site.
-    Not where a site declares the service and another one owns its name: that is a problem of its
-    own, `name_ownership`.
+    """One problem for each document, with the other sites that own the name.
 
-    Connectors of one service, of which there is one for each target, are one problem.
+    A site that is away declares the service once it is back; a site that is there may let this one
+    in, or be let in. ``given``: the rules of this site. No problem if a site declares the service
+    and another one owns its name: `name_ownership` has a separate problem for that. Connectors of
+    one service, one for each target, make one problem.
     """
     connectors: dict[str, list[str]] = {}
     for one, _ in found:
@@ -185,7 +185,7 @@ def _labelled(kind: str, names: Sequence[str]) -> str:
 def _refused(
     one: Undeclared, alike: Sequence[str], table: RouteTable, given: SharingRules
 ) -> Problem:
-    """A rule of this site is why no declaration counts."""
+    """A rule of this site is the reason why no declaration counts."""
     return Problem(
         code="SW0313" if one.kind == "Policy" else "SW0301",
         message=f"{_labelled(one.kind, alike)} {'has' if len(alike) == 1 else 'have'} no effect: "
@@ -240,7 +240,7 @@ def _undeclared(
 
 
 def of_edge(left_out: int) -> list[Problem]:
-    """Services that an edge uses and is not told of."""
+    """Services that an edge uses and that have no room in its table."""
     if not left_out:
         return []
     find, they_have = ("finds", "it has") if left_out == 1 else ("find", "they have")
@@ -258,9 +258,10 @@ def of_edge(left_out: int) -> list[Problem]:
 def of_weights(
     services: Mapping[str, ServiceSpec], table: RouteTable, *, knows_all: bool = True
 ) -> list[Problem]:
-    """Weights of services declared here whose names are those of no site, or of more than one.
+    """Weights of services declared here for names that no site has, or more than one.
 
-    ``knows_all``: a site that is not in ``table`` is none; an edge knows sites that it uses.
+    ``knows_all``: a site missing in ``table`` does not exist; an edge knows only sites that it
+    uses.
     """
     names = {site.name for site in table.sites.values()}
     claimed = {name.partition("@")[0] for name in names if "@" in name}
@@ -305,7 +306,7 @@ def of_rules(pending: Mapping[str, Sequence[str]], table: RouteTable) -> list[Pr
 
 
 def of_terms(unstated: Sequence[str]) -> list[Problem]:
-    """Sites whose links are on terms that find no room in what this router tells of itself."""
+    """Sites whose links have terms for which this router's LSA has no room."""
     if not unstated:
         return []
     more = f" and {len(unstated) - WEIGHTS_SHOWN} more" if len(unstated) > WEIGHTS_SHOWN else ""
@@ -326,7 +327,7 @@ def _of(service: str) -> str:
 
 
 def of_table(table: RouteTable) -> list[Problem]:
-    """Names that several sites bear."""
+    """Names that several sites have."""
     reached = (route for route in table.sites.values() if route.reachable)
     bearers = Counter(route.name.partition("@")[0] for route in reached)
     own = table.sites[table.site].name.partition("@")[0]

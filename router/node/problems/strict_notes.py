@@ -18,8 +18,8 @@ def strict_notes(
     table: RouteTable,
     unix: float,
 ) -> list[Note]:
-    """``given``: the rules as documents have them; ``rules``: the same by ids. ``services`` that
-    this site declares or serves. A bounded number."""
+    """``given``: the rules as configured; ``rules``: the same by ids. ``services``: those that this
+    site declares or serves. A bounded number of notes."""
     if not rules.strict:
         return []
     found = list(_unapproved(rules, table))
@@ -29,8 +29,8 @@ def strict_notes(
 
 
 def _shares(given: SharingRules, unix: float) -> bool:
-    """Whether somebody decided with whom: by a grant that has not ended, or an export rule, also
-    one that names no site."""
+    """Whether an operator decided on sharing: by a grant that has not ended, or an export rule,
+    even one that names no site."""
     return any(
         rule.export_to is not None or in_force(rule.grants, unix)
         for rule in given.services.values()
@@ -65,7 +65,7 @@ def _unapproved(rules: SharingRules, table: RouteTable) -> Iterator[Note]:
         if told == UNAPPROVED_NOTES_MAX:
             return
         told += 1
-        # An older neighbor tells an edge of no owners: there, whose declaration counts.
+        # An older neighbor sends an edge no owners: there the counting declaration decides.
         owner = table.owners.get(service, Owner((declared.site,), ""))
         owners = counting_word(table.site, owner, declared)[0] or (table.site,)
         named = ", ".join(table.party(one).shown for one in owners)

@@ -1,4 +1,4 @@
-"""Service ports without a ready target, at the sites whom that concerns: what to report. Pure."""
+"""Service ports without a ready target, at the sites that this concerns: what to report. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -15,14 +15,14 @@ SITES_NAMED = 3
 
 
 class UnservedPort(msgspec.Struct, frozen=True, kw_only=True):
-    """One service port of which no target is ready, here or at a site that may serve it.
+    """One service port without a ready target, here or at a site that may serve it.
 
-    ``targets``: those of this site; ``is_bound``: it has connectors. ``elsewhere``: the other
-    sites that have some, none ready. ``stopping``: sites with targets that take nothing new, since
-    they stop; ``drained``: since an operator drained the service there. ``gone``: sites that had
-    some in the last minutes. ``owners``: of the service, without this site. ``left_out``: sites
-    that have ready ones and may not serve it. ``take_all``: the commands that end an operator's
-    drain of this site.
+    ``targets``: those of this site; ``is_bound``: it has connectors. ``elsewhere``: other sites
+    with targets, none ready. ``stopping``: sites with targets that take nothing new because they
+    stop; ``drained``: because an operator drained the service there. ``gone``: sites that had
+    targets in the last minutes. ``owners``: owners of the service, without this site. ``left_out``:
+    sites that have ready targets but may not serve it. ``take_all``: the commands that end an
+    operator's drain of this site.
     """
 
     key: ServiceKey
@@ -38,7 +38,7 @@ class UnservedPort(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def problems_of(found: Iterable[UnservedPort], utc: Callable[[float], str]) -> list[Problem]:
-    """One for each. ``utc``: ISO 8601 of monotonic seconds."""
+    """One problem for each. ``utc``: ISO 8601 of monotonic seconds."""
     return [_problem(one, utc) for one in found]
 
 
@@ -57,7 +57,7 @@ def _problem(one: UnservedPort, utc: Callable[[float], str]) -> Problem:
 def _reasons(
     one: UnservedPort, last: TargetInfo | None, utc: Callable[[float], str]
 ) -> Iterator[str]:
-    """Of all sites that have targets, or had some, why none serves."""
+    """Why none of the sites that have or had targets serves."""
     if one.take_all:
         yield "this site is drained of it and takes nothing new"
     elif last is not None:
@@ -102,7 +102,7 @@ def _next_steps(one: UnservedPort) -> Iterator[str]:
     sites = [*one.elsewhere, *there]
     if sites:
         yield f"At {_named(sites)}: {status}"
-    if without:  # `service status` has no row of a target there that could say why.
+    if without:  # `service status` shows no target of these sites, so it cannot say why.
         yield f"At {_named(without)}: sitectl check"
     has_some = one.targets or sites or without or one.stopping or one.drained
     if not (has_some or one.is_bound or one.left_out.let_in):

@@ -1,5 +1,5 @@
-"""Notes on weights of `split` that have no effect: their sites have no target, are not reached, or
-may not serve this one. Pure."""
+"""Notes on weights of `split` without effect: their sites have no target, are not reached, or may
+not serve this one. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
@@ -20,12 +20,12 @@ def weight_hints(
     is_ready_here: Callable[[str], bool],
     is_drained_here: Callable[[str], bool],
 ) -> list[Note]:
-    """Notes on each service declared here that has weights for sites that get no requests of it.
+    """Notes on services declared here with weights for sites that get no requests of them.
 
     ``own``: the name of this site; ``is_ready_here``: whether it has a ready target of a service;
-    ``is_drained_here``: whether an operator drained it of the service. A site that stops is not
-    named: it comes again, or it is gone. To an edge a name that it does not know is one without
-    targets: it knows sites that it uses.
+    ``is_drained_here``: whether an operator drained the service here. A site that stops is not
+    named: it comes back, or it is gone. At an edge, an unknown name counts as a site without
+    targets: an edge knows only sites that it uses.
     """
     is_edge = wanted.site.router_mode == "edge"
     away = {site.name for site in table.sites.values() if not site.reachable}
@@ -65,7 +65,7 @@ def weight_hints(
 def _of(
     service: str, candidates: Mapping[ServiceKey, Iterable[RemoteCandidate]]
 ) -> list[RemoteCandidate]:
-    """Of all ports of ``service``."""
+    """Candidates for all ports of ``service``."""
     return [one for key, found in candidates.items() if key.name == service for one in found]
 
 
@@ -75,7 +75,7 @@ def _shown(sites: Sequence[str]) -> str:
 
 
 def _drained(service: str, sites: Sequence[str]) -> Note:
-    """No fault: an operator wants it."""
+    """Not a fault: an operator wants it."""
     drain = "drains" if len(sites) == 1 else "drain"
     hint = f"At {_shown(sites)}, see the command that ends the drain: sitectl status"
     return _note("info", service, sites, drain, hint)

@@ -1,4 +1,4 @@
-"""What the forwarder does for this site's service ports: made so as planned, and kept so."""
+"""Brings the forwarder to the plan of this site's service ports, and keeps it there."""
 
 from collections.abc import Collection, Mapping
 
@@ -18,9 +18,9 @@ from router.trust.ports import Credentials
 
 
 class AppliedServices:
-    """Service ports as the forwarder has them: with what may be used of shares, and with TLS.
+    """Service ports as the forwarder has them: with the usable part of shares, and with TLS.
 
-    ``choices``: whom clients of shared listeners reach.
+    ``choices``: the services that clients of shared listeners reach.
     """
 
     __slots__ = ("_credentials", "_forwarder", "_network", "_services", "_shares", "choices")
@@ -36,12 +36,12 @@ class AppliedServices:
         self.choices: Mapping[ServiceKey, ServiceChoice] = {}
 
     def remove(self, key: ServiceKey) -> None:
-        """It is planned no more."""
+        """``key`` is no longer planned."""
         self._forwarder.remove_service(key)
         self._services.pop(key, None)
 
     def follow_shares(self, services: Mapping[ServiceKey, PlannedService]) -> None:
-        """Apply what may be used now of ``services``, wherever it is not what was applied."""
+        """Apply the usable part of each of ``services`` that changed since it was applied."""
         for key, planned in services.items():
             service = self._shares.limited(planned)
             before = self._services.get(key)
@@ -50,7 +50,7 @@ class AppliedServices:
                 self._apply(service)
 
     def permit(self, services: Collection[PlannedService]) -> None:
-        """Keep the credentials of ``services``, and let their targets be where they may be."""
+        """Keep the credentials of ``services``, and allow their targets' link-local addresses."""
         shown = {service.tls_cert for service in services if service.listen}
         trusted = {target.tls_trust for service in services for target in service.targets.values()}
         of_clients = {service.tls_client_trust for service in services if service.listen}
@@ -74,7 +74,8 @@ class AppliedServices:
         )
 
     def look_at_credentials(self, services: Mapping[ServiceKey, PlannedService]) -> None:
-        """Files that came, went or were replaced count at once, for what begins from now on."""
+        """Apply credential files that came, went or were replaced, for all that begins from now
+        on."""
         if self._credentials.service_tls_changed():
             self.set_listeners(services)
             for service in self._services.values():
@@ -96,7 +97,7 @@ class AppliedServices:
 
     def _apply(self, service: PlannedService) -> None:
         spec = service.declaration.spec
-        if service.tls_cert != spec.tls_cert:  # That of its Listener here.
+        if service.tls_cert != spec.tls_cert:  # The credential of its Listener here.
             spec = msgspec.structs.replace(spec, tls_cert=service.tls_cert)
         self._forwarder.set_service(service.key, spec)
         self._forwarder.ports.set_site_cap(service.key, service.cap)
@@ -148,7 +149,7 @@ class AppliedServices:
 
 
 def _link_local_hosts(services: Collection[PlannedService]) -> frozenset[str]:
-    """Of targets that may be link-local."""
+    """Hosts of targets that may be link-local."""
     return frozenset(
         split(target)[0]
         for service in services

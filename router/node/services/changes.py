@@ -19,7 +19,7 @@ _WAY_BACK_EJECTED = "It is checked after that time and used again if it answers.
 class ServiceChanges:
     """Compares targets, listeners and rates with the last call.
 
-    Reports a new target once it is ready, and nothing of a target that nobody binds any more.
+    Reports a new target once it is ready, and nothing about a target that is no longer bound.
     """
 
     __slots__ = ("_down", "_errors", "_over", "_standing", "_tell", "_way_back", "unsteady")
@@ -30,10 +30,10 @@ class ServiceChanges:
         self.unsteady = UnsteadyTargets()
         self._standing: Mapping[ServiceKey, Mapping[str, bool]] = {}
         self._down: dict[tuple[ServiceKey, str], float] = {}
-        """Monotonic seconds since which a target is down that was ready before."""
+        """Monotonic seconds since when a target is down that was ready before."""
         self._errors: dict[ServiceKey, str] = {}
         self._over: dict[ServiceKey, float] = {}
-        """Monotonic seconds since which a rate is exceeded, by service port."""
+        """Monotonic seconds since when a rate is exceeded, by service port."""
 
     def look(
         self,
@@ -43,8 +43,8 @@ class ServiceChanges:
     ) -> None:
         """Report the differences from the last call.
 
-        ``standing``: whether each target is ready. ``targets_of`` is asked for those of services in
-        which that is different; addresses are as `join` makes them.
+        ``standing``: whether each target is ready. ``targets_of`` is called for services where that
+        changed; addresses are as `join` makes them.
         """
         self._look_at_targets(standing, targets_of)
         self._look_at_listeners(listeners)
@@ -55,8 +55,8 @@ class ServiceChanges:
             asked = f"{rate.asked_per_s:.1f}/s asked for over {rate.asked_s:.3g} s"
             if rate.is_over and key not in self._over:
                 self._over[key] = now
-                # Of a window that has just begun, or ends sooner, the demand is below the rate, or
-                # a mean over more time than it was counted for.
+                # In a window that has just begun, or ends sooner, the demand is below the rate, or
+                # is a mean over more time than it was counted for.
                 used_up = f"what it may take in {rate.window_s:g} s is used up"
                 is_new = rate.asked_s <= limits.RATE_COUNTED_MIN_S
                 why = used_up if is_new or rate.asked_per_s < rate.per_s else asked

@@ -20,14 +20,15 @@ def gather(
     """The exports of each service in force, sorted by site. O(declarations).
 
     ``own``: declarations of this ``site``, which count before the table has them. A declaration
-    that is only remembered, because its site is away, is that of a site without id and name.
+    that is only remembered, because its site is away, is treated as that of a site without id and
+    name.
     """
     mine = {one.name: one for one in own if one.export is not None}
     found: dict[str, tuple[SiteExport, ...]] = {}
     for name, told in declared.items():
         entry = table.declarations.get(name)
         if entry is None and told.export is None:
-            continue  # Nearly always, of very many.
+            continue  # The usual case, for very many services.
         exports = {one.site: one for one in entry.exports} if entry is not None else {}
         exports.pop(site, None)
         here = mine.get(name)

@@ -1,4 +1,4 @@
-"""Targets of this site that fail requests, and stay in use: notes."""
+"""Targets of this site that fail requests but stay in use: notes."""
 
 from router.balance.targets.error_answers import ErrorAnswers, ErrorCounts
 from router.exchange.service_ports import ServicePorts
@@ -9,7 +9,7 @@ from router.node.services.other_workers import OtherWorkers
 
 
 class FailingTargets:
-    """The one owner of the question how often a target fails; the law is `ErrorAnswers`."""
+    """The one owner of the question how often a target fails; `ErrorAnswers` has the rule."""
 
     __slots__ = ("_answers", "_others", "_ports", "_readings")
 
@@ -19,16 +19,17 @@ class FailingTargets:
         self._others: OtherWorkers | None = None
 
     def judge_with(self, others: OtherWorkers) -> None:
-        """Judge also by what other workers of this router counted."""
+        """Judge also by the counts of other workers of this router."""
         self._others = others
 
     def look(self, now: float) -> None:
-        """Once a second."""
+        """Call once a second."""
         self._answers.look(self._counts(), now)
         self._ports.set_failing(self._answers.found)
 
     def notes(self) -> list[Note]:
-        """One for each target that is ready now; it may have been ejected since the last look."""
+        """One note for each target that is ready now; it may have been ejected since the last
+        check."""
         return [
             Note(
                 severity="warning",

@@ -1,4 +1,5 @@
-"""Grants that were withdrawn or ended: what is under way by them ends too, not only what is new."""
+"""Grants that were withdrawn or have ended: streams under way by them end too, not only new
+ones."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,8 +18,8 @@ ServiceAt = tuple[str, SiteId]
 
 
 class Withdrawn(NamedTuple):
-    """``offers``: sites that may have no targets of a service any more, for us. ``calls``: sites
-    that may not use one here any more."""
+    """``offers``: sites whose targets of a service this site may no longer use. ``calls``: sites
+    that may no longer use a service here."""
 
     offers: frozenset[ServiceAt]
     calls: frozenset[ServiceAt]
@@ -34,12 +35,13 @@ class GrantWatch:
         self._owners_offers = _OwnersOffers({}, -inf)
         self._offers: frozenset[ServiceAt] = frozenset()
         self._calls: frozenset[ServiceAt] = frozenset()
-        self._used: frozenset[ServiceAt] = frozenset()  # In strict mode: approved, by whatever.
+        # In strict mode: approved, by whatever means.
+        self._used: frozenset[ServiceAt] = frozenset()
 
     def look(self, table: RouteTable, rules: SharingRules) -> Withdrawn:
-        """What was granted when it was called last, and is neither granted nor allowed now.
+        """The grants in force at the last call that no longer apply and that no rule replaces.
 
-        In strict mode also what a rule or an owner approved, and is barred now.
+        In strict mode also offers that a rule or an owner approved, and that are barred now.
         """
         unix = self._unix()
         own = {name: rule.grants for name, rule in rules.services.items() if rule.grants}
@@ -70,7 +72,7 @@ _NOTHING = Withdrawn(frozenset(), frozenset())
 class _OwnersOffers:
     """Offers that ``owners`` granted and that hold at ``unix``.
 
-    Nearly all tables have the owners of the table before, and there may be thousands of them.
+    Nearly all tables have the owners of the previous table, and there may be thousands of them.
     """
 
     __slots__ = ("_from", "_owners", "_until", "offers")
@@ -83,7 +85,7 @@ class _OwnersOffers:
         self.offers = _all(given, OFFER, unix)
 
     def is_of(self, owners: Mapping[str, Owner], unix: float) -> bool:
-        """Whether the same holds for ``owners`` at ``unix``; a clock may be set back."""
+        """Whether the result is the same for ``owners`` at ``unix``; a clock may be set back."""
         return owners is self._owners and self._from <= unix < self._until
 
 

@@ -1,8 +1,8 @@
 """Declarations learned from other sites, and the part that outlives a restart.
 
 A site that restarts while the declaring site is out of reach keeps its listener and its targets,
-until the declaration would have ended without the restart (`service-sync-site-ttl`). Who owns a
-name is remembered for good.
+until the declaration would have ended without the restart (`service-sync-site-ttl`). The owner of a
+name is remembered permanently.
 """
 
 from collections.abc import Container, Mapping
@@ -36,7 +36,7 @@ class LearntServices:
         self._ttl_s = ttl_s
         kept = keeper.learnt()
         self._known = {one.declaration.name: one.declaration for one in kept}
-        self._former = set(self._known)  # Of the last life, not told about since.
+        self._former = set(self._known)  # From before the restart, not seen since.
         self._lost_at = {one.declaration.name: now - one.lost_for_s for one in kept}
         self._kept = (dict(self._known), dict(self._lost_at))
         self._kept_at = now
@@ -57,11 +57,12 @@ class LearntServices:
     def table_changed(
         self, table: RouteTable, owners: Mapping[str, Owner], own: SiteId, now: float
     ) -> None:
-        """Learn what the table has; what it tells about, the last life no longer does. ``owners``
+        """Learn the table's declarations; they replace those from before the restart. ``owners``
         are those that this router itself knows."""
         self._owners = owners
         self._former -= table.declarations.keys() | table.claims.keys()
-        # Who declared what is kept is not known; what a site that was put out declares is.
+        # A stored declaration has no known site. But declarations of a site that was put out are
+        # known.
         self._former -= {told.name for told in table.void if self._known.get(told.name) == told}
         known = {name: self._known[name] for name in self._former}
         for name, entry in table.declarations.items():
@@ -78,9 +79,9 @@ class LearntServices:
     def keep(self, now: float, used: Container[str]) -> None:
         """Store declarations that changed or were stored long ago.
 
-        Apart from learning: a write waits for the disk, and tables follow each other closely while
-        a network comes together. Only what is ``used`` here is worth it: others may declare
-        hundreds of thousands of ports, and change them all the time.
+        Separate from learning: a write waits for the disk, and tables follow each other closely
+        while a network comes together. Only services that are ``used`` here are stored: other sites
+        may declare hundreds of thousands of ports, and change them all the time.
         """
         known = {name: told for name, told in self._known.items() if name in used}
         lost_at = {name: at for name, at in self._lost_at.items() if name in known}

@@ -1,4 +1,5 @@
-"""Notes on services whose reserve or share has no effect: their slots have no number. Pure."""
+"""Notes on services whose reserve or share has no effect, since their slots have no number.
+Pure."""
 
 from collections.abc import Iterable
 
@@ -8,7 +9,7 @@ from router.node.services.planned import PlannedService
 
 
 def notes(services: Iterable[PlannedService]) -> list[Note]:
-    """One for each such service that has targets here."""
+    """One note for each such service that has targets here."""
     found: dict[str, Note] = {}
     for service in services:
         if service.lending == NO_LIMIT or not service.targets or _has_number(service):

@@ -20,7 +20,7 @@ from router.routing.table import RouteTable
 
 
 class LoadExchange:
-    """Load reports that were sent and received last. Requests call `changed`, never routing."""
+    """The load reports last sent and received. Requests call `changed`, never routing."""
 
     def __init__(
         self,
@@ -32,30 +32,31 @@ class LoadExchange:
         edges: AttachedEdges,
         epoch: int,
     ) -> None:
-        """``epoch``: of this life of the router."""
+        """``epoch``: of this process of the router."""
         self._network = network
         self._router = router
         self._links = links
         self._readings, self._ports = readings, ports
         self._edges = edges
         self._heard = LoadTable()
-        self._budgets: dict[RouterId, TokenBucket] = {}  # Of neighbours: their holder's.
+        self._budgets: dict[RouterId, TokenBucket] = {}  # By neighbor: the budget of its holder.
         self._by_holder = TokenBuckets(
             limits.LOADS_RECEIVED_BURST, limits.LOADS_RECEIVED_PER_S, limits.ADJACENCIES_MAX
         )
         self._told = LoadReports()
         self._pace = LoadPace()
         self._pace_timer: Timer | None = None
-        self._pace_at = float("inf")  # When that fires.
-        self._last: dict[ServiceKey, LoadReport] = {}  # Of ours, told to all neighbours.
-        self._welcomes: dict[RouterId, Timer] = {}  # New neighbours, until they are told all.
+        self._pace_at = float("inf")  # When that timer fires.
+        self._last: dict[ServiceKey, LoadReport] = {}  # Ours, last sent to all neighbors.
+        self._welcomes: dict[RouterId, Timer] = {}  # New neighbors, until they get all reports.
         self._sequence = first_number(epoch)
         self._timer: Timer | None = None
-        self._restless: dict[ServiceKey, float] = {}  # Changed then, not told at rest since.
+        # When each last changed, if not reported since it settled.
+        self._restless: dict[ServiceKey, float] = {}
         self._rest_timer: Timer | None = None
         self._keys: frozenset[ServiceKey] = frozenset()
         self.over_budget = 0
-        """Reports not looked at: their neighbour sent more than any honest one does."""
+        """Reports dropped unread: their neighbor sent more than any honest one does."""
         self._arm_refresh()
 
     def set_services(self, keys: Iterable[ServiceKey]) -> None:
@@ -98,10 +99,11 @@ class LoadExchange:
         self._sequence = max(self._sequence, first_number(epoch))
 
     def neighbour_up(self, neighbour: RouterId, holder: str) -> None:
-        """It hears of our service ports at once, and of all others in `LOAD_SETTLE_INTERVAL_S`.
+        """Send a new neighbor our service ports at once, and all others in
+        `LOAD_SETTLE_INTERVAL_S`.
 
-        By then it has a table, without which it believes nothing. ``holder``: whose budget its own
-        reports count in, see `Neighbour.holder`.
+        By then it has a table, without which it believes nothing. ``holder``: the holder whose
+        budget its own reports use, see `Neighbour.holder`.
         """
         now = self._network.now()
         self.neighbour_down(neighbour)
@@ -157,7 +159,7 @@ class LoadExchange:
         how: Urgency,
         gathers_s: float = 0.0,
     ) -> None:
-        """To those of ``routers`` that have a use for it."""
+        """Queue ``report`` for those of ``routers`` that need it."""
         if len(self._edges):
             routers = [router for router in routers if self._edges.wanted(router, (report,))]
         if routers:
@@ -193,16 +195,16 @@ class LoadExchange:
     def received(
         self, neighbour: RouterId, reports: tuple[LoadReport, ...], table: RouteTable
     ) -> None:
-        """Reports from ``neighbour``: what is news is used here and passed on.
+        """Take reports from ``neighbour``: new ones are used here and passed on.
 
-        What is beyond its budget is not looked at, and a glitch of that neighbour.
+        Reports beyond its budget are dropped unread, and count as a glitch of that neighbor.
         """
         now = self._network.now()
         budget = self._budgets.get(neighbour)
         if budget is None:
-            return  # Its link has just gone.
-        # What says nothing new goes on with those of other neighbours, in one message, when links
-        # are asked for signs of life: in one record with that.
+            return  # Its link is just gone.
+        # A report without news goes on with those of other neighbors, in one message, when links
+        # send their PINGs: in one TLS record with these.
         gathers_s = next_tick(now, limits.LOAD_GATHER_S) - now
         for number, report in enumerate(reports):
             if not budget.take(now):
@@ -219,12 +221,12 @@ class LoadExchange:
         self._flush()
 
     def last(self, router: RouterId, key: ServiceKey) -> LoadReport | None:
-        """The last report of ``router``, bounded by its advert; None: none."""
+        """The last report of ``router``, bounded by its advert; None: no report."""
         heard = self._heard.last(router, key)
         return heard[0] if heard is not None else None
 
     def table_changed(self, table: RouteTable) -> None:
-        """Forget routers that are no candidates any more."""
+        """Forget routers that are no longer candidates."""
         self._heard.table_changed(table)
         self._pace.keep(
             lambda router, key: router == self._router or self._heard.is_candidate(router, key)
@@ -271,8 +273,9 @@ class LoadExchange:
         self._arm()
 
     def _note_restless(self, key: ServiceKey, now: float) -> None:
-        """Others hear of it, by a report or by the counts of several streams. Of one request at a
-        time they do not: the last count of its stream is right."""
+        """Report ``key`` again once it settles: others learned of its change, by a report or by the
+        counts of several streams. One request at a time needs no such report: its stream's last
+        count is right."""
         self._restless[key] = now
         if self._rest_timer is None:
             self._arm_rest(now)
@@ -283,17 +286,17 @@ class LoadExchange:
         )
 
     def _look_for_rest(self) -> None:
-        """Tell once more what has come to rest.
+        """Report again the loads that have settled.
 
-        Streams carry counts too, and those that had to wait behind a body arrive after newer
-        reports, which overtake them. Nobody would ever correct the last of them.
+        Streams carry counts too, and counts that waited behind a body arrive after newer reports
+        that overtook them. Otherwise the last of these would never be corrected.
         """
         self._rest_timer = None
         now = self._network.now()
         rested = [
             key
             for key, changed_at in self._restless.items()
-            if changed_at + limits.LOAD_SETTLE_INTERVAL_S <= now  # As the timer was armed.
+            if changed_at + limits.LOAD_SETTLE_INTERVAL_S <= now  # As when the timer was set.
         ]
         for key in rested:
             del self._restless[key]

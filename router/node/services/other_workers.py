@@ -1,4 +1,5 @@
-"""What the other workers of a router know of targets and sites: see `workers.combined_figures`."""
+"""Knowledge of the other workers of a router about targets and sites: see
+`workers.combined_figures`."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
@@ -9,10 +10,10 @@ from router.model.ids import ServiceKey, SiteId
 
 
 class OtherTotals(Protocol):
-    """What another worker counted of one service port in all its lives, by address: requests,
+    """Counts of another worker for one service port in all its processes, by address: requests,
     answers (connections to tcp targets that got a byte; http requests that were completed, and
     parts of answers), tcp connections that got none, answers of 5xx, and exchanges that the target
-    broke off. ``answers_elsewhere``: that began, by the site."""
+    broke off. ``answers_elsewhere``: answers that began, by site."""
 
     @property
     def by_target(self) -> Mapping[str, int]: ...
@@ -34,8 +35,8 @@ class OtherTotals(Protocol):
 
 
 class OtherNow(Protocol):
-    """What another worker has of one service port: http requests that a target, or another site,
-    has in full and owes an answer. ``usual``: as of `TargetReadings`."""
+    """Present requests of another worker for one service port: http requests that a target, or
+    another site, has in full and owes an answer. ``usual``: as in `TargetReadings`."""
 
     @property
     def awaited(self) -> Mapping[str, int]: ...
@@ -48,30 +49,30 @@ class OtherNow(Protocol):
 
 
 class OtherWorkers(Protocol):
-    """All others of this router; there may be none."""
+    """All other workers of this router; there may be none."""
 
     def totals_beside(self, key: ServiceKey) -> Sequence[OtherTotals]:
-        """Of each."""
+        """The totals of each."""
 
     def each_beside(self, key: ServiceKey) -> Sequence[OtherNow | None]:
-        """Of each; None: it has nothing under way."""
+        """The present state of each; None: it has nothing under way."""
 
     def full_beside(self, key: ServiceKey) -> Sequence[Collection[str]]:
-        """Of each, targets of which it has no free slot, by address: also those of which it has no
-        slot at all, as of a target with fewer slots than there are workers."""
+        """For each, the addresses of targets without a free slot there: also targets without any
+        slot there, such as a target with fewer slots than there are workers."""
 
     def awaiting_beside(self) -> Collection[ServiceKey]:
-        """Service ports of which requests await an answer there."""
+        """Service ports with requests that await an answer there."""
 
     def failing_beside(self) -> Collection[ServiceKey]:
-        """Service ports of which targets answered 5xx, or broke off, there."""
+        """Service ports whose targets answered 5xx, or broke off, there."""
 
 
 def usual_of_all(
     readings: TargetReadings, others: OtherWorkers | None, key: ServiceKey
 ) -> UsualTimes | None:
-    """What requests of one service port took lately at the worker where they took longest; None:
-    none has ended at any."""
+    """The recent request times of one service port at the worker where they were longest; None:
+    none has ended at any worker."""
     told = [one.usual for one in others.each_beside(key) if one is not None] if others else []
     known = [one for one in (readings.usual(key), *told) if one is not None]
     if not known:

@@ -1,6 +1,6 @@
 """Adverts of this router's own services; an unchanged one is the same object as before.
 
-So whoever compares, encodes or counts a thousand of them sees at once which are the same.
+So code that compares, encodes or counts a thousand of them sees at once which are the same.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,8 @@ class OwnWords:
         self._adverts: dict[ServiceKey, tuple[_Terms, TargetsAdvert]] = {}
 
     def declarations(self, wanted: Wanted, rules: SharingRules) -> Sequence[Declaration]:
-        """Of all services of ``wanted``, by name; ``rules`` are those of ``wanted``, by ids."""
+        """The declarations of all services of ``wanted``, by name; ``rules``: those of ``wanted``,
+        by ids."""
         known = self._declared_by
         if known is not None and known[0] is wanted and known[1] is rules:
             return known[2]
@@ -67,8 +68,8 @@ class OwnWords:
         draining: Callable[[ServiceKey], bool],
         is_divided: bool,
     ) -> list[TargetsAdvert]:
-        """Of service ports that have targets here, in the order given. ``draining``: nothing new
-        of one is taken."""
+        """Adverts of service ports that have targets here, in the order given. ``draining``: a port
+        that takes nothing new."""
         before = self._adverts
         adverts: dict[ServiceKey, tuple[_Terms, TargetsAdvert]] = {}
         for key, what in stated:

@@ -29,10 +29,10 @@ class PortPlan(msgspec.Struct, frozen=True):
 
 
 class Undeclared(msgspec.Struct, frozen=True):
-    """A document of this site that names a service which no site declares.
+    """A document of this site that names a service that no site declares.
 
-    ``kind``: ``Connector``, or ``Policy`` if it says what this site takes or lends. ``flags``: what
-    withdraws that, of `sitectl service set`.
+    ``kind``: ``Connector``, or ``Policy`` if it sets what this site takes or lends. ``flags``: the
+    flags of `sitectl service set` that withdraw those settings.
     """
 
     kind: str
@@ -78,7 +78,7 @@ class _Planned(msgspec.Struct, frozen=True):
 
 
 class _Doors(msgspec.Struct, frozen=True):
-    """Of one service: its ports that get no listener, and how many of its ports are planned."""
+    """For one service: its ports that get no listener, and how many of its ports are planned."""
 
     refused: Mapping[int, ListenerRefusal]
     shown: int | None
@@ -88,7 +88,7 @@ _ALL_GRANTED = ListenerGrants()
 
 
 class Planner:
-    """Plans again and again; a service of which nothing changed is taken from the last time."""
+    """Plans again after each change; the plan of an unchanged service is reused."""
 
     __slots__ = ("_common", "_declared", "_grants", "_known", "_plan", "_wanted")
 
@@ -108,7 +108,7 @@ class Planner:
     ) -> PortPlan:
         """Resolve ``wanted`` against the declarations in force everywhere (winner by name).
 
-        The very plan of the last time if nothing changed. ``grants``: made from the same two.
+        Returns the same object if nothing changed. ``grants``: made from the same two arguments.
         """
         if wanted is not self._wanted or declared != self._declared or grants != self._grants:
             self._plan = self._new_plan(wanted, declared, grants)
@@ -165,7 +165,7 @@ def _undeclared(wanted: Wanted, declared: Mapping[str, Declaration]) -> tuple[Un
 
 
 def _withdrawing(policy: SitePolicySpec) -> str:
-    """The flags that withdraw what it says of slots here; empty: nothing."""
+    """The flags that withdraw a policy's settings for slots here; empty: it has none."""
     stated = {
         "site-capacity": policy.site_capacity is not None,
         "reserve-for-own": policy.reserve_for_own > 0,
@@ -223,9 +223,9 @@ def _planned(
 
 
 def wishes(wanted: Wanted) -> frozenset[str] | None:
-    """The services that a site of ``wanted`` uses, declared by whomever; None: all there are.
+    """The services that a site of ``wanted`` uses, wherever declared; None: all there are.
 
-    It listens for those, or has targets of them. What is declared here is used here.
+    It listens for those, or has targets of them. Services declared here count as used.
     """
     used = {*wanted.services, *(connector.service for connector in wanted.connectors.values())}
     if wanted.inner_ports is not None:
@@ -265,7 +265,7 @@ def _no_proxy_protocol(connector: str, service: str) -> Problem:
 def _without_path(
     name: str, connector: ConnectorSpec, declaration: Declaration, problems: list[Problem]
 ) -> ConnectorSpec:
-    """Checked by connecting: what is no http cannot be asked for a path."""
+    """A target that is not http has no path to check, so connecting is the check."""
     if not connector.health.path:
         return connector
     problems.append(

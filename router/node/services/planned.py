@@ -1,4 +1,4 @@
-"""A service port of this site as it is planned, and each of its targets."""
+"""A planned service port of this site, and its planned targets."""
 
 from typing import Literal
 
@@ -14,10 +14,8 @@ from router.model.specs import ListenerSpec
 class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
     """One target and how its connector wants it handled.
 
-    ``capacity``, ``rate``, ``auto``, ``before`` as in `model.capacity.TargetTerms`.
-
-    ``name``: a pod's, empty where the target has none of its own. ``unusable`` and
-    ``last_resort`` as of `TargetSpec`.
+    ``capacity``, ``rate``, ``auto``, ``before`` as in `model.capacity.TargetTerms`. ``name``: a
+    pod's name, empty if the target has none. ``unusable`` and ``last_resort`` as in `TargetSpec`.
     """
 
     connector: str
@@ -42,13 +40,13 @@ Taker = Literal["this site", "this router"]
 
 class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     """One service port at this site. ``listen`` None: no listener here, ``why_not`` says why;
-    ``lacks_listener``: and no document of this site wants it so.
+    ``lacks_listener``: and no document of this site asks for that.
 
-    ``cap``: what this site takes of it; None: whatever its targets do. ``takes``: the share of its
-    capacity that it takes, which ``targets`` and ``cap`` have in them; ``way_back``: the commands
-    by which it takes all again; ``taker``: the whole site, or this router of several that have
-    documents of their own. ``lending``: how much of its slots clients of other sites get.
-    ``tls_cert``: the credential that its listener shows; empty: it speaks no TLS.
+    ``cap``: the most that this site takes of it; None: as much as its targets do. ``takes``: the
+    share of its capacity that the site takes, which ``targets`` and ``cap`` already include;
+    ``way_back``: the commands that make it take all again; ``taker``: the whole site, or this
+    router of several with separate documents. ``lending``: how much of its slots clients of other
+    sites get. ``tls_cert``: the credential that its listener shows; empty: it speaks no TLS.
     ``tls_client_trust``: the credential whose CA certifies its clients; empty: any client may
     connect. ``shared``: the Listener document that lets other services share this listener.
     """

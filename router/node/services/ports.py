@@ -1,4 +1,5 @@
-"""What this room needs stored, for one router and for a whole site. The process supplies it."""
+"""The storage that this room needs, for one router and for a whole site. The process supplies
+it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -12,16 +13,16 @@ from router.model.rights.owners import Owner
 
 
 class KnownDeclaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A declaration of another site, which has been out of reach for that long."""
+    """A declaration of another site, which has been out of reach for ``lost_for_s``."""
 
     declaration: Declaration
     lost_for_s: float = 0.0
 
 
 class OfferingSite(msgspec.Struct, frozen=True):
-    """A site with targets of a service of another.
+    """A site with targets of another site's service.
 
-    ``new_for_s``: since when the operator is shown that it is new; None: it is not.
+    ``new_for_s``: how long the operator has been shown that it is new; None: it is not new.
     """
 
     site: SiteId
@@ -35,10 +36,10 @@ class Keeper(Protocol):
         """Store ``epoch``; the caller uses it only after that."""
 
     def declared_at(self, name: str) -> float:
-        """Unix seconds at which this site first declared the service ``name``; kept."""
+        """Unix seconds at which this site first declared the service ``name``; stored."""
 
     def keep_declared(self, names: frozenset[str]) -> None:
-        """These are declared here now: others are forgotten, new ones begin."""
+        """The services declared here now: forget all others, and start new ones."""
 
     def keep_learnt(self, learnt: tuple[KnownDeclaration, ...]) -> None:
         """Store the declarations of other sites."""
@@ -53,13 +54,13 @@ class Keeper(Protocol):
         """The owners stored last."""
 
     def keep_listeners(self, held: Sequence[HeldListener]) -> None:
-        """Write down which services of other sites have which ports, if this process leads."""
+        """Store which services of other sites have which ports, if this process leads."""
 
     def listeners(self) -> Sequence[HeldListener]:
         """The listeners stored last, the longest held first."""
 
     def keep_known_offers(self, known: Mapping[str, Sequence[OfferingSite]]) -> None:
-        """Write down, by service, the sites that are known to have targets of it."""
+        """Store, by service, the sites that are known to have targets of it."""
 
     def known_offers(self) -> Mapping[str, Sequence[OfferingSite]] | None:
         """The offers stored last; None: none were ever stored."""
@@ -72,7 +73,7 @@ class Keeper(Protocol):
 
     @property
     def leads(self) -> bool:
-        """Whether this process decides what is kept for all processes of its router."""
+        """Whether this process decides what is stored for all processes of its router."""
 
     def rule_pins(self) -> Mapping[str, SiteId]:
         """The sites that names in rules mean."""
@@ -85,14 +86,16 @@ class SharedOwners(Protocol):
     """Owners of names, in a store that all routers of the site share."""
 
     def begin(self, kept: Mapping[str, Owner]) -> Mapping[str, Owner]:
-        """What counts at the start; ``kept``: what this router knew in its last life."""
+        """The owners that count at the start; ``kept``: those this router knew before its
+        restart."""
 
     def follow(
         self,
         current: Callable[[], Mapping[str, Owner]],
         take: Callable[[Mapping[str, Owner]], None],
     ) -> None:
-        """``current`` is what the router knows; call ``take`` when other owners count."""
+        """``current`` returns the owners that the router knows; ``take`` is called when others
+        count."""
 
     def changed(self) -> None:
         """The router's owners changed: store them."""

@@ -1,4 +1,4 @@
-"""Client connections that are reset since their address has too many: events and notes."""
+"""Client connections that are reset because their address has too many: events and notes."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -12,7 +12,7 @@ Refused = Mapping[ServiceKey, int]
 
 
 class RefusedClients:
-    """``refused``: by this process."""
+    """``refused``: counts of this process."""
 
     __slots__ = ("_beside", "_refused", "_seen", "_tell", "_told")
 
@@ -21,14 +21,14 @@ class RefusedClients:
         self._beside: Callable[[], Iterable[Refused]] = tuple
         self._seen: dict[ServiceKey, int] = {}
         self._told: dict[ServiceKey, tuple[float, int]] = {}
-        """When the last one was seen, and how many there were since `status` says so."""
+        """When the last one was seen, and how many since `status` began to show them."""
 
     def count_with(self, beside: Callable[[], Iterable[Refused]]) -> None:
         """Count also those of the other workers of this router."""
         self._beside = beside
 
     def look(self, now: float) -> None:
-        """Once a second."""
+        """Call once a second."""
         sums: dict[ServiceKey, int] = {}
         for refused in (self._refused(), *self._beside()):
             for key, count in refused.items():
@@ -49,7 +49,7 @@ class RefusedClients:
                 del self._told[key]
 
     def notes(self) -> list[Note]:
-        """One for each service port, until none was reset for a while."""
+        """One note for each service port, until none was reset for a while."""
         return [
             Note(severity="warning", code="SW0360", message=self._message(key), hint=_hint(key))
             for key in sorted(self._told)

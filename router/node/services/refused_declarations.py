@@ -1,9 +1,9 @@
 """Services that this site does not know, since its import rule refuses every declaration of them.
 
 A declaration of another site counts only if ``importFrom`` names that site. So such a service has
-no listener here, and the kernel refuses its clients. A rule that names the service and some sites
-is a problem then. One that says ``none``, or that is for all services, is a choice: it is reported
-once, when it closes a listener.
+no listener here, and the kernel refuses its clients. That is a problem if the rule names the
+service and some sites. A rule that says ``none``, or that is for all services, is a choice: it is
+reported once, when it closes a listener.
 """
 
 import shlex
@@ -20,7 +20,7 @@ SITES_NAMED: Final = 3
 
 
 def problems_of(table: RouteTable, given: SharingRules) -> list[Problem]:
-    """One for each service with such a rule. ``given``: the rules as the documents have them."""
+    """One problem for each service with such a rule. ``given``: the rules as configured."""
     return [_problem(table, given, service) for service in _named(table, given)]
 
 
@@ -46,17 +46,17 @@ def let_in(table: RouteTable, given: SharingRules, service: str) -> str:
 
 
 class RefusedDeclarations:
-    """Reports each once: what a rule refuses that names the service, and what was known before."""
+    """Reports each once: services that a rule refuses by name, and services known before."""
 
     __slots__ = ("_known", "_reported", "_tell")
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
-        self._known: Container[str] = ()  # Services of the table before.
+        self._known: Container[str] = ()  # Services of the previous table.
         self._reported: set[str] = set()
 
     def table_changed(self, table: RouteTable, given: SharingRules) -> None:
-        """Compare with the table before."""
+        """Compare with the previous table."""
         before, self._known = self._known, table.declarations
         if not table.refused and not self._reported:
             return
@@ -71,7 +71,7 @@ class RefusedDeclarations:
 
 
 def _named(table: RouteTable, given: SharingRules) -> Iterator[str]:
-    """Services whose own rule names sites, and none of those that declare them."""
+    """Services with a rule that names sites, but none of those that declare them."""
     for service in table.refused:
         rule = given.services.get(service)
         if rule is not None and rule.import_from:
@@ -89,7 +89,7 @@ def _problem(table: RouteTable, given: SharingRules, service: str) -> Problem:
 
 
 def _declarers(table: RouteTable, service: str) -> Sequence[SiteId]:
-    """The owner of the name if it is one of them: another one's word counts for nothing then."""
+    """Only the owner of the name if it is one of them: then no other declaration would count."""
     owner, refused = table.owners.get(service), table.refused[service]
     owners = () if owner is None else owner.sites
     return [site for site in refused if site in owners] or refused

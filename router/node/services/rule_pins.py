@@ -1,8 +1,7 @@
 """Names of sites in rules, each resolved once to the id of one site, and remembered on disk.
 
-A site calls itself what it likes. So a rule that names a site by its name means, from the moment at
-which that name is resolved, the site that bore it then. A name that no site bears, or more than
-one, is pending and matches no site.
+A site may choose any name. So once a rule's name is resolved, the rule keeps meaning the site that
+had that name then. A name of no site, or of more than one, is pending and matches no site.
 """
 
 import time
@@ -28,8 +27,8 @@ from router.routing.table import RouteTable
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """``rules`` name sites by ids and patterns alone. ``pins``: names that they were given by;
-    ``pending``: names that no id is known of, with the services whose rules name them."""
+    """``rules`` name sites by ids and patterns alone. ``pins``: the names that were given, with
+    their ids. ``pending``: names without a known id, with the services whose rules name them."""
 
     rules: SharingRules
     pins: Mapping[str, SiteId]
@@ -44,10 +43,10 @@ def resolved(
     unix: float = 0.0,
     keeps_names: bool = False,
 ) -> Resolved:
-    """``rules`` by what was resolved before, else by the ``names`` of now. Pure.
+    """``rules`` by earlier resolutions, else by the present ``names``. Pure.
 
-    ``keeps_names``: a pending name stays in the rule, and is no name of nobody. Grants that ended
-    at ``unix`` seconds are left out.
+    ``keeps_names``: a pending name stays in the rule instead of being dropped. Grants that ended at
+    ``unix`` seconds are left out.
     """
     used: dict[str, SiteId] = {}
     pending: dict[str, list[str]] = {}
@@ -96,7 +95,7 @@ def resolved(
 
 
 def names_of(table: RouteTable) -> dict[str, SiteId]:
-    """The known site that a name means: no other known one claims it, reached or not."""
+    """The known site that a name means: no other known site claims the name, reached or not."""
     found: dict[str, SiteId | None] = {}
     for site, route in table.sites.items():
         name = route.name.removesuffix(f"@{site[:SHORT_ID_CHARS]}")
@@ -106,7 +105,7 @@ def names_of(table: RouteTable) -> dict[str, SiteId]:
 
 
 class RulePins:
-    """What names in the rules of this site mean."""
+    """The sites that names in the rules of this site mean."""
 
     __slots__ = ("_ends_at", "_is_edge", "_keeper", "_pins", "_tell", "_unix", "pending")
 
@@ -118,15 +117,15 @@ class RulePins:
         is_edge: bool = False,
         unix: Callable[[], float] = time.time,
     ) -> None:
-        """``is_edge``: it knows only sites that it uses, and its neighbour judges by the rest."""
+        """``is_edge``: it knows only sites that it uses, and its neighbor judges by the rest."""
         self._keeper, self._tell, self._is_edge, self._unix = keeper, tell, is_edge, unix
-        self._ends_at: int | None = None  # The next of the grants.
+        self._ends_at: int | None = None  # When the next grant ends.
         self._pins: Mapping[str, SiteId] = {}
         self.pending: Mapping[str, tuple[str, ...]] = {}
         """Names without an id, with the services whose rules name them."""
 
     def resolve(self, rules: SharingRules, table: RouteTable) -> SharingRules:
-        """``rules`` by ids. What is resolved now stays so for as long as a rule has the name."""
+        """``rules`` by ids. A resolved name keeps its id as long as a rule has the name."""
         if not rules.services:
             self.pending, self._ends_at = {}, None
             self._keep({})
@@ -147,12 +146,12 @@ class RulePins:
 
     @property
     def may_change(self) -> bool:
-        """Whether `resolve` may give others now, for the same rules: a grant ended, or a name that
-        no site bore is one's by now."""
+        """Whether `resolve` may give another result now for the same rules: a grant ended, or a
+        name that no site had may belong to one by now."""
         return bool(self.pending) or (self._ends_at is not None and self._unix() >= self._ends_at)
 
     def sites_of(self, patterns: tuple[str, ...] | None) -> dict[str, str]:
-        """By name the id that each of ``patterns`` means; empty: it is pending."""
+        """By name, the id that each of ``patterns`` means; empty: it is pending."""
         found: dict[str, str] = {}
         for pattern in patterns or ():
             known = pinned(pattern)
@@ -163,11 +162,11 @@ class RulePins:
         return found
 
     def notes(self, table: RouteTable, given: SharingRules) -> list[Note]:
-        """Names that match nobody, and sites that bear a name which means another site."""
+        """Names that match no site, and sites with a name that means another site."""
         pending = [
             _pending(name, services)
             for name, services in (() if self._is_edge else self.pending.items())
-            if name not in table.name_conflicts  # That is a problem: SW0318.
+            if name not in table.name_conflicts  # A problem instead: SW0318.
         ]
         bearers: dict[str, list[SiteId]] = {}
         for site, route in table.sites.items():

@@ -1,4 +1,4 @@
-"""The services of this site: what each port shall be here, and that the forwarder makes it so."""
+"""The services of this site: plans each port, and has the forwarder follow the plan."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -48,7 +48,7 @@ SECOND_S = 1.0
 class SiteServices:
     """Owns the plan: wanted state, resolved against the declarations in force everywhere.
 
-    ``take`` carries out what routing answers to our adverts; it may come back with `resolve`.
+    ``take`` carries out routing's events on our adverts; it may call back with `resolve`.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class SiteServices:
         service_ttl_s: float,
         listeners_max: int,
     ) -> None:
-        """``listeners_max``: of all services together."""
+        """``listeners_max``: for all services together."""
         self._network = network
         self._site = site
         self._forwarder, self._readings = forwarder, forwarder.readings
@@ -79,17 +79,17 @@ class SiteServices:
         self._applied = AppliedServices(network, forwarder, credentials, shares)
         self._wanted: Wanted | None = None
         self.rules = SharingRules()  # An attribute: hot.
-        """With whom this site shares what; each site by its id."""
+        """This site's sharing rules; each site by its id."""
         self.pins = RulePins(keeper, tell, is_edge=isinstance(routing, EdgeRouting))
-        """What names in the rules of the wanted state mean."""
+        """The sites that names in the rules of the wanted state mean."""
         self._office = ListenerOffice(listeners_max, keeper)
         self._grants = ListenerGrants()
         self._planner = Planner()
         self._own = OwnWords(keeper)
-        self._told: Mapping[str, Declaration] = {}  # To routing.
+        self._told: Mapping[str, Declaration] = {}  # Last reported to routing.
         self._grant_watch = GrantWatch()
         self._used: set[str] = set()  # Services that may have a listener, or have a connector.
-        self._connected: list[ServiceKey] = []  # With a connector here, in order.
+        self._connected: list[ServiceKey] = []  # Those with a connector here, in order.
         self._with_remotes: list[ServiceKey] = []
         self._plan = PortPlan({}, ())
         self._learnt = LearntServices(keeper, service_ttl_s, network.now())
@@ -109,28 +109,31 @@ class SiteServices:
         self._hear_declared: Callable[[Mapping[str, ServiceSpec], Exports], None] | None = None
         self._asked_in_vain: Callable[[], Collection[ServiceKey]] = tuple
         self._rates: Callable[[], Mapping[ServiceKey, RateState]] = self._readings.rate_states
-        self.untold = ""  # Why others do not hear of all services; empty: they do.
+        self.untold = ""  # Why others do not see all services; empty: they do.
 
     def follow_declared(self, hear: Callable[[Mapping[str, ServiceSpec], Exports], None]) -> None:
-        """``hear`` which services the network has, and their exports, whenever that changes."""
+        """Call ``hear`` with the services of the network, and their exports, whenever these
+        change."""
         self._hear_declared = hear
 
     def judge_with(self, others: OtherWorkers) -> None:
-        """Judge targets, and sites that owe answers, by what other workers of this router know."""
+        """Judge targets, and sites that owe answers, also by the counts of this router's other
+        workers."""
         self._unanswering.judge_with(others)
         self._unanswering_sites.judge_with(others)
         self._failing.judge_with(others)
 
     def leave_judging(self) -> None:
-        """Another worker judges them."""
+        """Another worker judges targets and sites."""
         self._judges = False
 
     def follow_refusals(self, asked_in_vain: Callable[[], Collection[ServiceKey]]) -> None:
-        """``asked_in_vain``: service ports that clients asked for lately and found no target of."""
+        """``asked_in_vain``: service ports that clients recently requested without finding a
+        target."""
         self._asked_in_vain = asked_in_vain
 
     def follow_rates(self, rates: Callable[[], Mapping[ServiceKey, RateState]]) -> None:
-        """``rates``: how this site stands to the rate of each service port that has one."""
+        """``rates``: this site's state against the rate of each service port that has one."""
         self._rates = rates
 
     @property
@@ -140,12 +143,12 @@ class SiteServices:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What of the wanted state could not be met."""
+        """Parts of the wanted state that could not be met."""
         return self._plan.problems
 
     def notes(self) -> list[Note]:
-        """Of targets here that come and go, or answer nothing or 5xx, of sites that owe answers,
-        and of services that are drained."""
+        """Notes on targets here that come and go, or answer nothing or 5xx, on sites that owe
+        answers, and on services that are drained."""
         now = self._network.now()
         return [
             *self._unanswering.notes(now),
@@ -161,7 +164,8 @@ class SiteServices:
 
     @property
     def undeclared(self) -> list[tuple[Undeclared, list[SiteId]]]:
-        """What names a service that no site declares, and the other sites that own the name."""
+        """Documents naming a service that no site declares, with the other sites that own the
+        name."""
         return [
             (one, [site for site in self.owners_of(one.service) if site != self._site])
             for one in self._plan.undeclared
@@ -169,10 +173,10 @@ class SiteServices:
 
     @property
     def unserved(self) -> list[ServiceKey]:
-        """Service ports of which no target is ready, here or at a site that may serve them.
+        """Service ports without a ready target, here or at a site that may serve them.
 
-        Targets of them are bound, and this site declares them or has some of these targets; or
-        its clients asked for them lately, and were refused. A site that stops misses none.
+        Targets of them are bound, and this site declares them or has some of these targets; or its
+        clients recently requested them, and were refused. A site that stops misses none.
         """
         if self._draining:
             return []
@@ -191,16 +195,16 @@ class SiteServices:
 
     @property
     def unlistened(self) -> tuple[Unlistened, ...]:
-        """What other sites declare beyond their budgets of listeners here."""
+        """Declarations of other sites beyond their budgets of listeners here."""
         return self._grants.unlistened
 
     def _is_bound(self, key: ServiceKey) -> bool:
-        """Targets of it are, here or at a site that is reached and may serve it."""
+        """Targets of ``key`` are bound, here or at a site that is reached and may serve it."""
         remotes = self._routing.table.candidates.get(key, ())
         return self._plan.services[key].has_connector or any(not one.unused for one in remotes)
 
     def _is_served(self, key: ServiceKey) -> bool:
-        """One of its targets is ready, here or at a site that takes requests."""
+        """A target of ``key`` is ready, here or at a site that takes requests."""
         remotes = self._routing.table.candidates.get(key, ())
         return bool(self._readings.load_of(key).targets_ready) or any(
             one.targets_ready for one in remotes if not (one.unused or one.draining)
@@ -214,7 +218,8 @@ class SiteServices:
         self.advertise()
 
     def _follow_rules(self, wanted: Wanted) -> bool:
-        """Use the rules of ``wanted`` with the ids that names in them mean. False: as before."""
+        """Use the rules of ``wanted`` with the ids that their names mean. False: nothing
+        changed."""
         rules = self.pins.resolve(wanted.rules, self._routing.table)
         if rules == self.rules:
             return False
@@ -224,12 +229,12 @@ class SiteServices:
         return True
 
     def advertise(self) -> None:
-        """Tell others what is declared and ready here; resolve, since the table may follow."""
+        """Report to others the declared and ready services; resolve, since the table may follow."""
         self.resolve()
         self.targets_changed()
 
     def targets_changed(self) -> None:
-        """Tell others what is declared and ready here; what shall be here is as it was."""
+        """Report to others the declared and ready services; the plan stays as it was."""
         if self._wanted is None:
             return
         self._look_at_changes()
@@ -238,7 +243,7 @@ class SiteServices:
             events = self._routing.set_services(
                 own, self._own_adverts(self._wanted), self._network.now()
             )
-        except ValueError as error:  # More than one site may tell; what was told before stays.
+        except ValueError as error:  # More than one site may report; the last report stays.
             self.untold = f"not all services of this site are reported to others: {error}"
             return
         self.untold = ""
@@ -246,18 +251,19 @@ class SiteServices:
         self._take(events)
 
     def table_changed(self, table: RouteTable) -> None:
-        """Remember what others declare; `resolve` follows when all events are carried out."""
+        """Remember the declarations of others; `resolve` follows when all events are carried
+        out."""
         owners, now = self._routing.owners, self._network.now()
         self._learnt.table_changed(table, owners, self._site, now)
         if self._wanted is not None:
             self._refused.table_changed(table, self._wanted.rules)
 
     def introduce(self, name: str, site: SiteId) -> None:
-        """``site`` newly offers service ``name``: requests go there few at first."""
+        """``site`` newly offers service ``name``: it gets few requests at first."""
         self._forwarder.ports.introduce(name, site)
 
     def resolve(self) -> None:
-        """Plan anew and let the forwarder follow: services, targets, remote sites, listeners."""
+        """Plan again and let the forwarder follow: services, targets, remote sites, listeners."""
         if self._wanted is None:
             return
         declared = self._declared(self._wanted)
@@ -270,7 +276,7 @@ class SiteServices:
         )
         before, self._plan = self._plan, self._planner.plan(self._wanted, declared, grants)
         after = self._plan.services
-        is_new = self._plan is not before  # A new table often changes nothing of it.
+        is_new = self._plan is not before  # A new table often leaves the plan as it is.
         for key in before.services.keys() - after.keys() if is_new else ():
             self._applied.remove(key)
         if is_new or self._wanted.shares is not None:
@@ -291,7 +297,7 @@ class SiteServices:
         self._with_remotes = [key for key in candidates if key in after]
         for key in self._with_remotes:
             self._forwarder.ports.set_remotes(key, candidates[key])
-        # After all remotes are as the table has them: whatever is reset may try again at once.
+        # After all remotes match the table: a stream that is reset may retry at once.
         self._forwarder.withdraw(*self._grant_watch.look(table, self.rules))
         if is_new:
             self._applied.set_listeners(after)
@@ -310,16 +316,16 @@ class SiteServices:
             self._hear_declared(known, exports)
 
     def follow_shares(self) -> None:
-        """Apply what may be used now, wherever it is not what was applied."""
+        """Apply the usable parts of shares that changed since they were applied."""
         self._applied.follow_shares(self._plan.services)
 
     def drain(self) -> None:
-        """Tell others that nothing more is taken here."""
+        """Report to others that nothing more is taken here."""
         self._draining = True
         self.advertise()
 
     def close(self) -> None:
-        """Look and tell no more."""
+        """Stop checking and reporting."""
         self._second_timer.cancel()
         if self._wanted is not None:
             self._learnt.keep(self._network.now(), self._used)
@@ -328,7 +334,7 @@ class SiteServices:
     def _declared(self, wanted: Wanted) -> dict[str, Declaration]:
         """Declarations in force: the table's winners, and our own until the table has them."""
         declared = {
-            # Who declared what is remembered is not known: no rule lets it in.
+            # The site of a remembered declaration is not known, so no rule lets it in.
             name: told
             for name, told in self._learnt.declarations().items()
             if self.rules.of(name).import_from is None
@@ -342,7 +348,7 @@ class SiteServices:
             if told is one or told is None or told is not declared[one.name]:
                 continue
             if one.declared_at_s == told.declared_at_s:
-                # The table is about to have it in place of ours of before: planned once, not twice.
+                # The table is about to have it in place of our previous one: plan once, not twice.
                 declared[one.name] = one
         return declared
 
@@ -356,11 +362,12 @@ class SiteServices:
 
     @property
     def _owners(self) -> Mapping[str, Owner]:
-        """Of names. An edge hears of no withdrawal: what it remembers of others may be over."""
+        """Owners of names. None at an edge: it sees no withdrawal, so its memory may be
+        outdated."""
         return NOBODY if isinstance(self._routing, EdgeRouting) else self._routing.owners
 
     def owners_of(self, service: str) -> tuple[SiteId, ...]:
-        """The sites that own the name, as far as this one knows."""
+        """The sites that own the name, as far as this site knows."""
         owner = self._owners.get(service)
         return owner.sites if owner is not None else ()
 

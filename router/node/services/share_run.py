@@ -1,4 +1,4 @@
-"""How much of its shares this router may use now, as agreed with the other routers of its site."""
+"""The part of its shares that this router may use now, as agreed with its site's other routers."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -18,14 +18,14 @@ from router.model.messages.shares import SharesMessage
 from router.net.ports import Network, Timer
 from router.node.services.planned import PlannedService, PlannedTarget
 
-PROBLEM_NAMES = 5  # Of routers in one sentence.
-_RATE_UNITS = 1_000_000  # In one a second: rates are divided as whole numbers.
+PROBLEM_NAMES = 5  # Of routers, in one sentence.
+_RATE_UNITS = 1_000_000  # Per request a second: rates are divided as whole numbers.
 
 
 class ShareRun:
-    """Talks with the others, and cuts what is planned to what may be used.
+    """Exchanges shares with the other routers, and cuts the plan to the usable part.
 
-    ``changed``: what may be used has become another.
+    ``changed``: called when the usable part changes.
     """
 
     def __init__(
@@ -52,15 +52,15 @@ class ShareRun:
         self._unlinked: dict[str, float] = {}
 
     def follow_heard(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` when `heard` has become another."""
+        """Call ``changed`` when `heard` changes."""
         self._heard_changed = changed
 
     def divide(
         self, sharing: Agreement | None, planned: Mapping[ServiceKey, PlannedService]
     ) -> None:
-        """``planned`` are this router's shares; None: nobody has to agree.
+        """``planned`` are this router's shares; ``sharing`` None: no agreement is needed.
 
-        `limited` counts from now on; `tell` when what became less has been applied.
+        `limited` applies from now on; call `tell` once reductions have been applied.
         """
         if sharing is None:
             self._shares = self._sharing = self._awaits_since = None
@@ -74,7 +74,7 @@ class ShareRun:
             self._arm()
 
     def limited(self, service: PlannedService) -> PlannedService:
-        """``service`` with what may be used of it now."""
+        """``service`` with the usable part of its shares."""
         shares = self._shares
         if shares is None or shares.is_whole:
             return service
@@ -92,7 +92,7 @@ class ShareRun:
         return msgspec.structs.replace(service, targets=targets, cap=cap)
 
     def tell(self, to: RouterId | None = None) -> None:
-        """Say how it is divided here, to all or to one."""
+        """Send this router's division to all other routers, or to one."""
         shares = self._shares
         if shares is None:
             return
@@ -114,7 +114,7 @@ class ShareRun:
         self.tell(router)
 
     def received(self, router: RouterId, message: SharesMessage) -> None:
-        """What another router of this site says."""
+        """Take the shares message of another router of this site."""
         shares, known = self._shares, self._members.get(router)
         if message.member not in self._heard:
             self._heard |= {message.member}
@@ -128,13 +128,13 @@ class ShareRun:
         self._note_awaited(shares)
         self._changed()
         if known is None or (known.life, known.round) != (message.life, message.round):
-            self.tell(router)  # It waits for our word.
+            self.tell(router)  # It waits for our message.
 
     @property
     def heard(self) -> frozenset[str] | None:
-        """Whom of the site's routers this one has heard since it started, by their names.
+        """Names of this site's routers that this one has heard since it started.
 
-        None: a router of an older version is linked, which says nothing.
+        None: a router of an older version is linked, which sends no shares.
         """
         return self._heard if all(self._links.adjacencies.sharing.values()) else None
 
@@ -147,7 +147,7 @@ class ShareRun:
         return self._unlinked
 
     def problems(self, utc: Callable[[float], str]) -> tuple[Problem, ...]:
-        """That other routers of the site cannot be heard, so that shares stay unused."""
+        """A problem if other routers of the site cannot be heard, so that shares stay unused."""
         since, shares = self._awaits_since, self._shares
         if shares is None or since is None:
             return ()
@@ -167,7 +167,7 @@ class ShareRun:
         )
 
     def close(self) -> None:
-        """Say no more."""
+        """Send nothing more."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -192,15 +192,15 @@ class ShareRun:
         assert sharing is not None, "it is divided"
         others, down = sharing.others, sharing.down
         if self.heard is None and sharing.is_by_all:
-            # A router of an older version agrees to nothing: as it did. It still uses its share,
-            # so a division that leaves it out is not used: the one by all is on its way.
+            # A router of an older version never agrees, so wait for no agreement. It still uses its
+            # share, so a division without it is not used: the division by all is on its way.
             others, down = frozenset(), {}
         shares.see(sharing.division, others, self._stated(), down)
         self._note_awaited(shares)
         self._note_unlinked(sharing.ready)
 
     def _awaited(self, shares: Shares) -> frozenset[str]:
-        """Who does not agree, or serves clients and was never heard."""
+        """Routers that do not agree, or that serve clients and were never heard."""
         heard, sharing = self.heard, self._sharing
         if heard is None or sharing is None:
             return shares.awaited
@@ -230,7 +230,7 @@ class ShareRun:
         return stated
 
     def _in_flight(self) -> dict[str, int]:
-        """By resource of slots."""
+        """Requests in flight, by resource of slots."""
         found: dict[str, int] = {}
         for key, targets in self._readings.all().items():
             service = self._planned.get(key)
@@ -247,7 +247,7 @@ class ShareRun:
 
 
 def _name(key: ServiceKey, target: str) -> str:
-    """Of what is divided: a target of a service port, or the cap of it."""
+    """The resource name of a target of a service port, or of the port's cap."""
     return hashlib.blake2b(f"{key.name} {key.port} {target}".encode(), digest_size=8).hexdigest()
 
 
@@ -272,7 +272,7 @@ def _limited(shares: Shares, planned: PlannedTarget, name: str) -> PlannedTarget
 
 
 def _rate(shares: Shares, rate: Rate | None, name: str) -> Rate | None:
-    """What may be used of ``rate``; None: nothing."""
+    """The usable part of ``rate``; None: nothing."""
     if rate is None:
         return None
     per_s = shares.limit(_of_rate(name)) / _RATE_UNITS

@@ -1,4 +1,4 @@
-"""A service of which this site takes only a share of its capacity: it is drained. Pure."""
+"""Services of which this site takes only a share of its capacity: they are drained. Pure."""
 
 from collections.abc import Iterable
 
@@ -13,10 +13,13 @@ DRAINED = "it takes nothing new: its service is drained here"
 
 
 class Taking(msgspec.Struct, frozen=True):
-    """The ``share`` of a service's capacity that this site takes, and how many ``slots`` of it are
-    this router's; None: no number is stated. ``way_back``: the commands by which it takes all.
-    ``taker``: whose capacity is meant, the whole site's unless its other routers have documents of
-    their own."""
+    """The ``share`` of a service's capacity that this site takes, and this router's number of
+    ``slots`` of it; None: no number is configured. ``way_back``: the commands that make it take
+    all.
+
+    ``taker``: the owner of the capacity, the whole site unless its other routers have separate
+    documents.
+    """
 
     share: float
     slots: int | None
@@ -24,11 +27,11 @@ class Taking(msgspec.Struct, frozen=True):
     taker: Taker = "this site"
 
     def of(self, service: PlannedService) -> PlannedService:
-        """``service`` with so much of its capacity.
+        """``service`` with that share of its capacity.
 
-        Of nothing its targets are out of use, so that other sites go elsewhere at once. Without a
-        connector there is nothing to take, and no drain is to blame. Rates are divided each for
-        itself. Where no capacity is stated a share of it is nothing: see `notes`.
+        At a share of 0 its targets are out of use, so that other sites go elsewhere at once.
+        Without a connector there is nothing to take, and no drain is to blame. Each rate is divided
+        separately. Without a configured capacity a share has no effect: see `notes`.
         """
         share, cap, targets = self.share, service.cap or SiteCap(), service.targets
         if share >= 1 or not service.has_connector:
@@ -51,14 +54,15 @@ class Taking(msgspec.Struct, frozen=True):
 
 
 def part_note(service: PlannedService) -> str:
-    """For `why`, of this site; empty: it takes all, or nothing, which its row says anyway."""
+    """The note of `why` on this site; empty: it takes all, or nothing, which its row says
+    anyway."""
     if not 0 < service.takes < 1 or _is_unstated(service):
         return ""
     return f"it is drained to {service.takes * 100:g}% of its capacity"
 
 
 def notes(services: Iterable[PlannedService]) -> list[Note]:
-    """That a service is drained here, so that it is not forgotten; one for each service."""
+    """One note for each service that is drained here, so that it is not forgotten."""
     found: dict[str, Note] = {}
     for service in services:
         if service.takes >= 1:

@@ -14,8 +14,8 @@ from router.routing.table import RouteTable
 
 class UnansweringSites:
     """The one owner of the question whether another site answers requests that its targets have;
-    the law is `AnswerStreaks`, with a site in the place of a target. What waits for a slot there
-    does not count. The site itself tells which target it is (SW0349)."""
+    `AnswerStreaks` has the rule, with a site in the place of a target. Requests that wait for a
+    slot there do not count. That site itself reports which target it is (SW0349)."""
 
     __slots__ = ("_answered", "_forwarder", "_others", "_streaks", "_table", "_tell")
 
@@ -27,15 +27,16 @@ class UnansweringSites:
         self._others: OtherWorkers | None = None
 
     def judge_with(self, others: OtherWorkers) -> None:
-        """Judge also by what other workers of this router know."""
+        """Judge also by the counts of other workers of this router."""
         self._others = others
 
     def look(self, table: RouteTable, now: float) -> None:
-        """Once a second: report which sites begin to answer nothing, and which answer again."""
+        """Call once a second: report which sites begin to answer nothing, and which answer
+        again."""
         self._table = table
         counts = self._counts()
         if not counts and self._streaks.is_empty:
-            return  # As nearly always.
+            return  # The usual case.
         changes = self._streaks.look(counts, self._is_ready, self._usual, now)
         for one in changes.begun:
             name = self._name(one)
@@ -57,7 +58,7 @@ class UnansweringSites:
         )
 
     def notes(self, now: float) -> list[Note]:
-        """One for each site and service port."""
+        """One note for each site and service port."""
         return [
             Note(
                 severity="warning",
@@ -71,7 +72,7 @@ class UnansweringSites:
         ]
 
     def _counts(self) -> dict[ServiceKey, dict[str, AnswerCounts]]:
-        """Clients are looked at only where a site has answered nothing since the last look."""
+        """Clients are checked only if a site has answered nothing since the last check."""
         readings = self._forwarder.readings
         there = {} if self._others is None else _awaited_at(self._others)
         own = set(readings.busy_elsewhere(1 if there else TARGET_STUCK_AWAITED))
@@ -90,8 +91,8 @@ class UnansweringSites:
         return counts
 
     def _usual(self, key: ServiceKey) -> UsualTimes | None:
-        """Another site may be far slower than this one as a rule, and have had no request lately,
-        between two bursts."""
+        """The usual times. Another site may regularly be far slower than this one, and have had no
+        request recently, between two bursts."""
         readings = self._forwarder.readings
         usual = usual_of_all(readings.targets, self._others, key)
         if usual is None:
@@ -104,7 +105,7 @@ class UnansweringSites:
         return own + sum(one.answers_elsewhere.get(site, 0) for one in totals)
 
     def _is_ready(self, key: ServiceKey, site: str) -> bool:
-        """It is reached, and has targets of the service."""
+        """The site is reached, and has targets of the service."""
         table = self._table
         assert table is not None, "it was looked at"
         return any(one.site == site for one in table.candidates.get(key, ()))

@@ -13,7 +13,7 @@ from router.service.targets.target_answers import TargetAnswers
 
 
 class UnansweringTargets:
-    """The one owner of the question whether a target answers; the law is `AnswerStreaks`."""
+    """The one owner of the question whether a target answers; `AnswerStreaks` has the rule."""
 
     __slots__ = ("_forwarder", "_others", "_streaks", "_tell")
 
@@ -23,7 +23,8 @@ class UnansweringTargets:
         self._others: OtherWorkers | None = None
 
     def judge_with(self, others: OtherWorkers) -> None:
-        """Judge tcp targets too, and all by what other workers of this router know besides."""
+        """Judge tcp targets too, and all targets also by the counts of this router's other
+        workers."""
         self._others = others
 
     def look(self, now: float) -> None:
@@ -42,7 +43,7 @@ class UnansweringTargets:
         self._forwarder.ports.set_unanswering(self._streaks.found)
 
     def notes(self, now: float) -> list[Note]:
-        """One for each target."""
+        """One note for each target."""
         return [
             Note(
                 severity="warning",
@@ -55,7 +56,8 @@ class UnansweringTargets:
         ]
 
     def _counts(self) -> dict[ServiceKey, dict[str, AnswerCounts]]:
-        """Also empty for a service port: all of its connections were answered, as nearly always."""
+        """The counts; empty for a service port whose connections were all answered, the usual
+        case."""
         counts: dict[ServiceKey, dict[str, AnswerCounts]] = {}
         readings, others = self._forwarder.readings.targets, self._others
         awaiting = set() if others is None else set(others.awaiting_beside())
@@ -84,7 +86,7 @@ def _awaited_beside(others: OtherWorkers | None, key: ServiceKey) -> set[str]:
 def _with_others(
     own: Mapping[str, AnswerCounts], others: OtherWorkers, key: ServiceKey
 ) -> dict[str, AnswerCounts]:
-    """Of http targets: each worker has its part of the slots."""
+    """Counts of http targets over all workers: each has its part of the slots."""
     there = [one for one in others.each_beside(key) if one is not None]
     totals, full = others.totals_beside(key), others.full_beside(key)
     return {
@@ -146,7 +148,8 @@ def _freed(one: NoAnswer, now: float) -> str:
 
 
 def _at_least(one: NoAnswer, now: float) -> str:
-    """A target that hangs completes nothing before it is waited for either."""
+    """A lower bound: a target that hangs has completed nothing even before a request waits for
+    it."""
     return f"at least {int(now - one.since)} s"
 
 

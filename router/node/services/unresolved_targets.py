@@ -1,4 +1,4 @@
-"""Targets whose name is not resolved any more: their addresses of before are used."""
+"""Targets whose name no longer resolves: their previous addresses are used."""
 
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -14,7 +14,7 @@ SHOWN_MAX = 8
 def notes(
     services: Iterable[PlannedService], unresolved_s: Callable[[str], float | None]
 ) -> list[Note]:
-    """One for each name. ``unresolved_s``: as of `Network`."""
+    """One note for each name. ``unresolved_s``: as in `Network`."""
     users: dict[str, list[str]] = {}
     for service in services:
         for target in service.targets:

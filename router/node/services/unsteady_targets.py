@@ -1,4 +1,4 @@
-"""Targets that come and go: each time they are ready again, nothing but events told of it."""
+"""Targets that come and go: once they are ready again, only events would show it."""
 
 import math
 from collections import deque
@@ -12,7 +12,7 @@ _Target = tuple[ServiceKey, str]
 
 
 class UnsteadyTargets:
-    """Remembers when each went down, the last times.
+    """Remembers when each target last went down, several times.
 
     Bounded by the targets of this site. Seconds are monotonic.
     """
@@ -23,7 +23,7 @@ class UnsteadyTargets:
         self._downs: dict[_Target, deque[float]] = {}
 
     def went_down(self, key: ServiceKey, address: str, now: float) -> None:
-        """A ready target is not ready any more."""
+        """A ready target is no longer ready."""
         downs = self._downs.get((key, address))
         if downs is None:
             downs = self._downs[key, address] = deque(maxlen=TARGET_DOWNS_COUNTED)
@@ -38,7 +38,7 @@ class UnsteadyTargets:
         }
 
     def notes(self, now: float) -> list[Note]:
-        """One for each target that went down several times lately."""
+        """One note for each target that recently went down several times."""
         for downs in self._downs.values():
             while downs and now - downs[0] > TARGET_DOWNS_WITHIN_S:
                 downs.popleft()

@@ -34,10 +34,10 @@ class ListenerRefusal(Enum):
 
 
 class ListenerRequest(msgspec.Struct, frozen=True):
-    """A service port that would listen here. ``origin`` None: this site's operator asks for it.
+    """A service port that should listen here. ``origin`` None: this site's operator asks for it.
 
-    ``place`` None: behind a Kubernetes Service, at a port that this site chooses.
-    ``may_be_low``: the operator allowed a port below 1024.
+    ``place`` None: behind a Kubernetes Service, at a port that this site chooses. ``may_be_low``:
+    the operator allowed a port below 1024.
     """
 
     key: ServiceKey
@@ -47,10 +47,11 @@ class ListenerRequest(msgspec.Struct, frozen=True):
 
 
 class ListenerBudget(msgspec.Struct, frozen=True):
-    """``per_site``: of each other site. ``total``: of all listeners, the own ones included.
+    """``per_site``: the budget of each other site. ``total``: of all listeners, this site's
+    included.
 
-    ``doors``: where this site listens for links and its operator. While it starts, these are free.
-    ``holders``: by other site who lets it in, see `routing.sites_behind.holders`.
+    ``doors``: where this site listens for links and its operator; free while it starts.
+    ``holders``: by other site, its holder, see `routing.sites_behind.holders`.
     """
 
     per_site: int = limits.LISTENERS_PER_SITE
@@ -60,12 +61,12 @@ class ListenerBudget(msgspec.Struct, frozen=True):
 
 
 class Tenure(msgspec.Struct, frozen=True):
-    """What decides between services that declare the same port.
+    """The state that decides between services that declare the same port.
 
     ``held``: service ports that have a listener now, or had one when the router ended. ``moved``:
-    those of them that ask for another address now, which another one may have. ``rank``: of names,
-    lower for those whose owner this site has known for longer. ``kept``: by port, the site of a
-    service that held it and is away.
+    those of them that now ask for another address, which another service may have. ``rank``: of
+    names, lower for those whose owner this site has known for longer. ``kept``: by port, the site
+    of a service that held it and is away.
     """
 
     held: Container[ServiceKey] = frozenset()
@@ -74,7 +75,8 @@ class Tenure(msgspec.Struct, frozen=True):
     kept: Mapping[int, SiteId] = {}
 
     def turn(self, key: ServiceKey) -> int:
-        """Lower for who comes first: who stays at its address, who moves, who had none."""
+        """The order: first services that stay at their address, then those that move, then new
+        ones."""
         return int(key in self.moved) if key in self.held else 2
 
 
@@ -84,7 +86,7 @@ def refusals(
     """The requests that get no listener.
 
     A listener stays while its own site and this one ask for no more: a site that joins takes no
-    listener from another. New ones share the room: holders take turns, and of each its sites.
+    listener from another. New ones share the room: holders take turns, and so do the sites of each.
     """
     own = [request for request in requests if request.origin is None]
     refused, own_hosts = _own_refusals(own, tenure, budget.total)
@@ -127,8 +129,8 @@ def refusals(
 def _by_holder(
     ranked: Sequence[tuple[int, int, SiteId, ServiceKey]], holders: Mapping[SiteId, str]
 ) -> list[ServiceKey]:
-    """Of each turn one of each holder after the other: a member can invent as many sites as it
-    likes, but one neighbor or one token lets in all of them."""
+    """Within each turn, holders alternate: a member can invent any number of sites, but one
+    neighbor or one token lets in all of them."""
     counts: Counter[tuple[int, str]] = Counter()
     places = []
     for place, (turn, _, site, key) in enumerate(ranked):
@@ -184,10 +186,10 @@ def _barred(
 
 
 def collide(one: Where, other: Where) -> bool:
-    """Whether only one of two listeners finds room."""
+    """Whether only one of two listeners can have its address."""
     return one[1] == other[1] and _is_among(one[0], {other[0]})
 
 
 def _is_among(host: str, hosts: set[str]) -> bool:
-    """Whether a listener of ``hosts``, all at one port, leaves no room for one at ``host``."""
+    """Whether listeners at ``hosts``, all on one port, leave no room for one at ``host``."""
     return bool(hosts) and (host in EVERYWHERE or host in hosts or not hosts.isdisjoint(EVERYWHERE))

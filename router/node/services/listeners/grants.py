@@ -1,4 +1,4 @@
-"""`budget`, asked for all declarations in force at a site. Pure."""
+"""Applies `budget` to all declarations in force at a site. Pure."""
 
 import heapq
 from collections import Counter
@@ -29,13 +29,13 @@ from router.node.services.ports import Keeper
 
 KEYS_SHOWN = 3
 HERE = SiteId("")
-"""This site, where it is remembered who had a port."""
+"""This site, in the memory of which service had which port."""
 FORMER = SiteId("before the restart")
 """The sites of remembered declarations, where neither the listeners nor the owners name them."""
 
 
 class PortHolder(msgspec.Struct, frozen=True):
-    """The service that has a port which another service declares, too. ``site`` None: this site.
+    """The service that has a port that another service declares too. ``site`` None: this site.
 
     ``is_away``: the service has no declaration now, and its port is kept for it.
     """
@@ -48,8 +48,9 @@ class PortHolder(msgspec.Struct, frozen=True):
 class Unlistened(msgspec.Struct, frozen=True):
     """Service ports of one site without a listener for one reason. ``origin`` None: this site.
 
-    ``holders``: of each in ``first``, who has the port; None: no service, or not known.
-    ``places``: where each in ``first`` should listen; None: at its own port and the site's address.
+    ``holders``: for each in ``first``, the service that has its port; None: no service, or not
+    known. ``places``: where each in ``first`` should listen; None: at its own port and the site's
+    address.
     """
 
     origin: SiteId | None
@@ -63,7 +64,7 @@ class Unlistened(msgspec.Struct, frozen=True):
 class ListenerGrants(msgspec.Struct, frozen=True):
     """``refused`` by service and port. ``shown``: how many ports of a service are planned at all.
 
-    Services that are not in ``shown`` are planned whole.
+    All ports are planned of services missing in ``shown``.
     """
 
     refused: Mapping[str, Mapping[int, ListenerRefusal]] = {}
@@ -71,7 +72,7 @@ class ListenerGrants(msgspec.Struct, frozen=True):
     unlistened: tuple[Unlistened, ...] = ()
 
     def listened(self, name: str, spec: ServiceSpec) -> ServiceSpec | None:
-        """``spec`` with only those ports that may have a listener; None: it has none."""
+        """``spec`` with only those ports that may have a listener; None: no port may."""
         refused, count = self.refused.get(name, {}), self.shown.get(name)
         if not refused and count is None:
             return spec
@@ -82,7 +83,7 @@ class ListenerGrants(msgspec.Struct, frozen=True):
 class ListenerOffice:
     """Grants listeners after each change; returns the same object while nothing changed.
 
-    Owns the memory of which service had which port: it outlives a restart.
+    Owns the memory of which service had which port, which survives a restart.
     """
 
     __slots__ = (
@@ -99,7 +100,7 @@ class ListenerOffice:
     )
 
     def __init__(self, total: int, keeper: Keeper) -> None:
-        """``total``: of all listeners."""
+        """``total``: the most listeners of all services."""
         self._total = total
         self._keeper = keeper
         self._wanted: Wanted | None = None
@@ -108,7 +109,7 @@ class ListenerOffice:
         self._owners: Mapping[str, Owner] = {}
         self._kept = keeper.listeners()
         self._held = {ServiceKey(one.service, one.port): one.site for one in self._kept}
-        self._places: dict[ServiceKey, Where | None] = {  # Where each listens, or did.
+        self._places: dict[ServiceKey, Where | None] = {  # Where each listens, or last did.
             ServiceKey(one.service, one.port): (one.host, one.listens_at)
             for one in self._kept
             if one.listens_at
@@ -125,7 +126,7 @@ class ListenerOffice:
     ) -> ListenerGrants:
         """``origins``: by service, the other site whose declaration is in force; see `origins_of`.
 
-        ``owners``: of names, the longest known first. ``holders``: by site who lets it in, see
+        ``owners``: of names, the longest known first. ``holders``: by site, its holder, see
         `routing.sites_behind.holders`.
         """
         if (
@@ -142,7 +143,7 @@ class ListenerOffice:
     def origins_of(
         self, remembered: Iterable[str], owners: Mapping[str, Owner]
     ) -> dict[str, SiteId]:
-        """By service, the site whose declaration is remembered and not heard again yet."""
+        """By service, the site whose declaration is remembered but has not come again yet."""
         listening = {key.name: site for key, site in self._held.items() if site != HERE}
         return {name: listening.get(name) or _only_owner(owners.get(name)) for name in remembered}
 
@@ -203,9 +204,9 @@ class ListenerOffice:
         away: Mapping[ServiceKey, SiteId],
         per_site: int,
     ) -> None:
-        """Remember who has a listener now, the longest there first, and who is ``away``.
+        """Remember the present listeners, the longest held first, and those of services ``away``.
 
-        What is kept for a site that is away is part of its budget too.
+        Ports kept for a site that is away count in its budget too.
         """
         granted = {one.key: one.origin or HERE for one in requests if one.key not in refused}
         counts = Counter(granted.values())
@@ -257,7 +258,7 @@ def _holder_of(
 
 
 def _elsewhere(request: ListenerRequest, host: str) -> Where | None:
-    """Where it should listen, if not at its own port of ``host``."""
+    """Where the service port should listen, if not at its own port of ``host``."""
     return None if request.place == (host, request.key.port) else request.place
 
 
@@ -267,7 +268,7 @@ def _unlistened(
     away: Mapping[ServiceKey, SiteId],
     host: str,
 ) -> tuple[Unlistened, ...]:
-    """``host``: where a service listens of which no Listener says more."""
+    """``host``: where services without a Listener document listen."""
     granted = [request for key, request in asked.items() if key not in refused]
     found: dict[tuple[str, ListenerRefusal], list[ServiceKey]] = {}
     for key, request in asked.items():
@@ -293,7 +294,7 @@ def _unlistened(
 def _unplanned(
     shown: Mapping[str, int], declared: Mapping[str, Declaration], origins: Mapping[str, SiteId]
 ) -> tuple[Unlistened, ...]:
-    """Of each site the ports that are not planned at all."""
+    """For each site, the ports that are not planned at all."""
     found: dict[SiteId, list[ServiceKey]] = {}
     for name, count in shown.items():
         ports = declared[name].spec.ports[count:]

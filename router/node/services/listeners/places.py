@@ -1,4 +1,4 @@
-"""Where a service port listens at this site, and whose clients it lets in, by its declaration and
+"""Where a service port listens at this site, and which clients it lets in, by its declaration and
 this site's documents. Pure."""
 
 from router.documents import Wanted
@@ -11,7 +11,7 @@ from router.model.specs import ListenerSpec
 def place_of(
     key: ServiceKey, declaration: Declaration, wanted: Wanted
 ) -> tuple[tuple[str, int] | None, str]:
-    """Host and port; None: it does not listen here, and the reason."""
+    """Host and port; None: it does not listen here, with the reason."""
     override = override_of(key, declaration, wanted)
     if wanted.inner_ports is not None:
         inner = wanted.inner_ports.get(key)
@@ -28,10 +28,11 @@ def place_of(
 
 
 def client_trust_of(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
-    """The credential whose CA certifies clients of this service port; empty: any client may come.
+    """The credential whose CA certifies clients of this service port; empty: any client may
+    connect.
 
-    A Listener without a port demands certificates at every port that no other one is about, also
-    where its own number can be that of one port alone: nobody gets in past it.
+    A Listener without a port requires certificates at every port without a Listener for it, even if
+    its number can apply to only one port: no client gets in past it.
     """
     override = override_of(key, declaration, wanted)
     if override is not None:
@@ -45,7 +46,7 @@ def client_trust_of(key: ServiceKey, declaration: Declaration, wanted: Wanted) -
 
 
 def not_asked(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
-    """Why the documents of this site ask for no listener; empty: they do."""
+    """Why the documents of this site ask for no listener; empty: they ask for one."""
     override = override_of(key, declaration, wanted)
     if wanted.inner_ports is not None and declaration.spec.headless == key.name:
         return f"{WANTED_SO} (headless: its pods are reached by their names)"
@@ -62,8 +63,8 @@ def not_asked(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
 
 
 def override_of(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> ListenerSpec | None:
-    """The Listener document that is about this service port: one that names it goes before one of
-    all ports. A number without a port is where the first of them listens."""
+    """The Listener document for this service port: one that names the port wins over one for all
+    ports. A number without a port is where the first port listens."""
     general = None
     for listener in wanted.listeners.values():
         if listener.service != key.name:

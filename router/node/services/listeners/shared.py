@@ -9,7 +9,8 @@ from router.node.services.planned import PlannedService
 
 
 def choices_of(planned: Mapping[ServiceKey, PlannedService]) -> dict[ServiceKey, ServiceChoice]:
-    """Whom clients of a shared listener reach, by the service port whose listener it is.
+    """The services that clients of a shared listener reach, by the service port that owns the
+    listener.
 
     `notes` names the services that get no connection there.
     """
@@ -26,7 +27,7 @@ def choices_of(planned: Mapping[ServiceKey, PlannedService]) -> dict[ServiceKey,
 
 
 def notes(planned: Mapping[ServiceKey, PlannedService]) -> list[Note]:
-    """One for each listener that some of its services cannot share."""
+    """One note for each listener that some of its services cannot share."""
     found: list[Note] = []
     for key, one in planned.items():
         if one.shared is None or one.listen is None:

@@ -14,7 +14,7 @@ from router.model.ids import SiteId
 from router.model.messages.adverts import Declaration
 
 LOST = ""
-"""Stands for the holder of sites to which no way leads."""
+"""The holder of sites that no way leads to."""
 
 
 def shown_ports(
@@ -24,10 +24,10 @@ def shown_ports(
     ranks: Mapping[str, int],
     holders: Callable[[], Mapping[SiteId, str]],
 ) -> dict[str, int]:
-    """By service how many of its ports are planned, where not all are.
+    """By service, how many of its ports are planned, if not all are.
 
-    The names that are known longest come first: ``ranks``. ``holders``: by site who lets it in, see
-    `routing.sites_behind.holders`; it is asked only where all do not have room.
+    The names known longest come first: ``ranks``. ``holders``: by site, its holder, see
+    `routing.sites_behind.holders`; called only if there is not enough room for all.
     """
     used = {*wanted.services, *(connector.service for connector in wanted.connectors.values())}
     used.update(listener.service for listener in wanted.listeners.values())
@@ -59,7 +59,7 @@ def shown_ports(
 
 
 def _parts(asked: Mapping[str, int], total: int) -> dict[str, int]:
-    """``total`` in equal parts, where who asks for less leaves the rest to the others."""
+    """``total`` in equal parts; a holder that asks for less leaves the rest to the others."""
     parts: dict[str, int] = {}
     left = total
     for number, (who, count) in enumerate(sorted(asked.items(), key=lambda one: (one[1], one[0]))):

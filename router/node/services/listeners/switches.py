@@ -12,17 +12,17 @@ IsServed = Callable[[ServiceKey], bool]
 
 
 class ListenerSwitches:
-    """Remembers whom each shared listener reached last; while none is served, that stays."""
+    """Remembers the services that each shared listener reached last, also while none is served."""
 
     __slots__ = ("_reached", "_tell")
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._reached: dict[ServiceKey, tuple[ServiceKey, ...]] = {}
-        """By whose listener it is."""
+        """By the service port that owns the listener."""
 
     def knows(self, listener: ServiceKey, chosen: ServiceKey) -> bool:
-        """Whether the last look found that new connections at ``listener`` go to ``chosen``."""
+        """Whether the last check found that new connections at ``listener`` go to ``chosen``."""
         return self._reached.get(listener) == (chosen,)
 
     def look(
@@ -31,7 +31,8 @@ class ListenerSwitches:
         place_of: Callable[[ServiceKey], tuple[str, int] | None],
         is_served: IsServed,
     ) -> None:
-        """``place_of``: where the listener of a service is. Others than before are reported."""
+        """Report listeners that changed services. ``place_of``: where the listener of a service
+        is."""
         before, self._reached = self._reached, {}
         for listener, choice in choices.items():
             former, now = before.get(listener, ()), choice.reached(is_served)
