@@ -1,4 +1,4 @@
-"""Routers that were reachable not long ago: what they declared counts for a while."""
+"""Routers that were reachable recently: their declarations count for a while."""
 
 from collections.abc import Collection, Iterable, Mapping, Set
 
@@ -7,7 +7,7 @@ from router.routing.adverts.lsa import Node
 
 
 class KeptRouters:
-    """From when a router is lost until it is back, or for ``ttl_s``: a restart deletes nothing."""
+    """Lost routers, until each is back, or for ``ttl_s``: a restart deletes nothing."""
 
     __slots__ = ("_lost_at", "_ttl_s", "_ways")
 
@@ -17,7 +17,7 @@ class KeptRouters:
         self._ways: dict[SiteId, frozenset[SiteId]] = {}
 
     def set_ttl(self, ttl_s: float) -> None:
-        """How long they count from now on, those that are lost already too."""
+        """Set how long lost routers count, including those lost already."""
         self._ttl_s = ttl_s
 
     @property
@@ -27,17 +27,18 @@ class KeptRouters:
     def lost(
         self, nodes: Iterable[Node], ways: Mapping[SiteId, frozenset[SiteId]], now: float
     ) -> None:
-        """They were reachable until now, their sites by these neighbours."""
+        """These routers are no longer reachable; ``ways`` has the neighbors that led to their
+        sites."""
         for node in nodes:
             self._lost_at[node] = now
             self._ways[node.site] = ways[node.site]
 
     def ways(self, site: SiteId) -> frozenset[SiteId] | None:
-        """The neighbours by which ``site`` was reached last; None: none of its routers is here."""
+        """The neighbors that last led to ``site``; None: none of its routers is here."""
         return self._ways.get(site)
 
     def update(self, reachable: Collection[Node], now: float) -> None:
-        """Leave out those that are back and those that have been away for too long."""
+        """Remove routers that are back and those that have been away for too long."""
         self._lost_at = {
             node: lost_at
             for node, lost_at in self._lost_at.items()
@@ -47,5 +48,5 @@ class KeptRouters:
         self._ways = {site: ways for site, ways in self._ways.items() if site in sites}
 
     def next_deadline(self) -> float | None:
-        """When the first of them does not count any more."""
+        """When the first of them stops counting."""
         return min(self._lost_at.values()) + self._ttl_s if self._lost_at else None

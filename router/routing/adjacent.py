@@ -21,7 +21,7 @@ def is_full(count: int) -> bool:
 
 
 class LinkedRouter(msgspec.Struct, frozen=True):
-    """A router to which a link is up, as `RoutingCore.adjacency_up` hears of it."""
+    """A router with a link that is up, as given to `RoutingCore.adjacency_up`."""
 
     router: RouterId
     site: SiteId
@@ -49,9 +49,10 @@ class AdjacencySet:
     def __init__(self, own: SiteId) -> None:
         self._own = own
         self._adjacencies: dict[RouterId, Adjacency] = {}
-        self._terms: dict[RouterId, Terms] = {}  # Of these: who is in on terms.
-        self._edges: dict[RouterId, Node] = {}  # Of these: who speaks of itself and is told no LSA.
-        self._linked: dict[RouterId, LinkedRouter] = {}  # Of these: as each linked.
+        self._terms: dict[RouterId, Terms] = {}  # Those that are let in on terms.
+        # Those that are edges: each reports only itself and gets no LSA.
+        self._edges: dict[RouterId, Node] = {}
+        self._linked: dict[RouterId, LinkedRouter] = {}  # Each as it linked.
         self.damping = FlapDamping()
         self._waiting: dict[RouterId, LinkedRouter] = {}  # Linked and not used, oldest first.
 
@@ -80,13 +81,14 @@ class AdjacencySet:
         return "" if one is None else one.name
 
     def bringer(self, router: RouterId) -> Bringer:
-        """Whose budgets count what ``router`` brings. KeyError: there is no such adjacency."""
+        """The neighbor whose budgets count the parts that ``router`` brings. KeyError: it is not
+        adjacent."""
         one = self._linked[router]
         return Bringer(one.site, one.token)
 
     def holder(self, router: RouterId) -> str:
-        """Whose rates bound what ``router`` says; see `Neighbour.holder`. KeyError: it is not
-        adjacent."""
+        """The holder whose rates bound messages of ``router``; see `Neighbour.holder`. KeyError: it
+        is not adjacent."""
         return self._holder(self._linked[router])
 
     def _holder(self, one: LinkedRouter) -> str:
@@ -94,11 +96,12 @@ class AdjacencySet:
 
     @property
     def tokens(self) -> dict[SiteId, str]:
-        """By neighboring site the token that let it in here, without those that none did."""
+        """By neighboring site, the token that let it in here; sites without a token are left
+        out."""
         return {one.site: one.token for one in self._linked.values() if one.token}
 
     def shares(self, token: str) -> bool:
-        """Whether it let in several of the sites that are linked now."""
+        """Whether ``token`` let in several of the sites that are linked now."""
         return sum(one == token for one in self.tokens.values()) > 1
 
     def counting(self) -> list[Adjacency]:
@@ -112,21 +115,23 @@ class AdjacencySet:
 
     @property
     def without_room(self) -> dict[RouterId, str]:
-        """Routers that are linked and not used, with the names of their sites."""
+        """Routers that are linked but not used, with the names of their sites."""
         return {router: one.name for router, one in self._waiting.items()}
 
     @property
     def crowd(self) -> tuple[str, int]:
-        """The token by which most routers are linked here, several at least, and how many."""
+        """The token that let in most linked routers, at least two, and how many."""
         tokens = Counter(one.token for one in self._linked.values() if one.token)
         token, count = max(tokens.items(), key=lambda of: of[1], default=("", 0))
         return (token, count) if count > 1 else ("", 0)
 
     def gives_way(self, one: LinkedRouter) -> RouterId | None:
-        """Where there is no room for ``one``, which adjacency gives way to it: the last of the
-        holder that has most, if that still has as many as the holder of ``one`` then; None: none.
+        """If there is no room for ``one``: the adjacency that gives way to it, the last one of the
+        holder with the most, if that holder still has as many as the holder of ``one`` then. None:
+        none.
 
-        Else who has a token for many sites, or claims many routers, would keep all others out.
+        Otherwise a neighbor with a token for many sites, or with many claimed routers, could keep
+        all others out.
         """
         if one.router in self._adjacencies or not is_full(len(self._adjacencies)):
             return None
@@ -141,15 +146,15 @@ class AdjacencySet:
         )
 
     def wait(self, router: RouterId) -> None:
-        """Let an adjacency wait for room, after those that wait already."""
+        """Let an adjacency wait for room, behind those that already wait."""
         one, cost = self._linked[router], self._adjacencies[router].cost
         terms = self._terms.get(router, FREE)
         self.went(router)
         self._waiting[router] = msgspec.structs.replace(one, cost=cost, terms=terms)
 
     def came(self, one: LinkedRouter) -> bool:
-        """Add an adjacency that is up. False: there is no room for it; `take_waiting` has it once
-        there is."""
+        """Add an adjacency that is up. False: there is no room for it; `take_waiting` returns it
+        once there is."""
         if one.router not in self._adjacencies and is_full(len(self._adjacencies)):
             self._waiting[one.router] = one
             return False
@@ -163,7 +168,7 @@ class AdjacencySet:
         return True
 
     def take_waiting(self) -> LinkedRouter | None:
-        """The router that has waited longest for room, if there is some now; it waits no more."""
+        """The router that has waited longest for room, if there is room now; it no longer waits."""
         if not self._waiting or is_full(len(self._adjacencies)):
             return None
         return self._waiting.pop(next(iter(self._waiting)))

@@ -1,9 +1,9 @@
-"""Bars: sites that a member put out, as it says in its signed LSA. Pure.
+"""Bars: sites that a member put out, as its signed LSA says. Pure.
 
-A site bars one whose access it revoked, or whose certificate ended. A bar takes the adjacencies
-of the router that tells of it out of the graph, so it does what cutting the link does. It does
-more in one case: what a site declared counts for some time after the site is lost, and no longer
-counts at all if bars are the reason for which it was lost.
+A site bars another one whose access it revoked, or whose certificate ended. A bar takes the
+adjacencies of the router that publishes it out of the graph, so it works like cutting the link. It
+does more in one case: the declarations of a lost site still count for some time, but not if bars
+are the reason for its loss.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -19,7 +19,8 @@ Bars = Mapping[SiteId, Mapping[SiteId, int]]
 
 
 class BarRow(msgspec.Struct, frozen=True, order=True):
-    """``by`` bars ``site`` until Unix seconds. The date is shown; the bar ends when it is gone."""
+    """``by`` bars ``site`` until ``until`` (Unix seconds). The date is for display; the bar ends
+    when it is no longer published."""
 
     site: SiteId
     by: SiteId
@@ -38,7 +39,7 @@ def bars_of(told: Iterable[tuple[SiteId, tuple[Bar, ...]]]) -> Bars:
 
 
 def rows_of(bars: Bars) -> tuple[BarRow, ...]:
-    """All of them, in one order everywhere."""
+    """All bars, in the same order everywhere."""
     return tuple(
         sorted(
             BarRow(site, by, until) for site, all_by in bars.items() for by, until in all_by.items()
@@ -56,11 +57,12 @@ def without_barred(vertex: Vertex, bars: tuple[Bar, ...]) -> Vertex:
 def is_put_out(
     site: SiteId, ways: Collection[SiteId], bars: Bars, reached: Collection[SiteId]
 ) -> bool:
-    """Whether ``site``, which is not ``reached``, was put out and not lost.
+    """Whether ``site``, which is not ``reached``, was put out rather than lost.
 
-    ``ways`` are the neighbours that joined it to the network when it was last reached. One at
-    least bars it, and each other one does so too or is not reached itself. ``site`` itself, as the
-    site of two routers that are neighbours, changes nothing: it neither bars itself nor is reached.
+    ``ways`` are the neighbors that joined it to the network when it was last reached. At least one
+    of them bars it, and each other one does so too or is out of reach. ``site`` itself may be in
+    ``ways``, if two of its routers are neighbors; that changes nothing, since it neither bars
+    itself nor is reached.
     """
     barring = bars.get(site)
     if not barring:

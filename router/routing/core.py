@@ -1,7 +1,7 @@
-"""The routing core: told what happens, it answers with messages to send and new tables.
+"""The routing core: it takes events and returns messages to send and new tables.
 
-Its parts: `adjacent` our neighbours · `own_lsa` what we say · `lsa_receive` what others say ·
-`flood` who is told · `routes` paths and table.
+Its parts: `adjacent` our neighbors · `own_lsa` our LSA · `lsa_receive` LSAs of others · `flood`
+sending · `routes` paths and table.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -30,15 +30,15 @@ from router.routing.table import RouteTable
 
 
 class RoutingCore:
-    """One router's part in link-state routing. Every verb returns what happened, in order.
+    """One router's part in link-state routing. Every verb returns its events, in order.
 
     ``now`` is monotonic seconds. ``epoch`` comes from disk, was written before use and is at least
-    the wall clock's seconds. Call `set_services` before the first `adjacency_up`: an LSA
-    without services withdraws them everywhere. ``stub``: never crossed by others.
-    ``service_ttl_s``: how long declarations of lost routers count; never beyond their LSA's age.
-    ``restored``: Unix seconds at which the site's state came out of a backup, 0: never.
-    ``owners``: who owned which name when `owners` was kept last. ``unix``: the wall clock, by which
-    grants end; without one none does.
+    the wall clock's seconds. Call `set_services` before the first `adjacency_up`: an LSA without
+    services withdraws them everywhere. ``stub``: never crossed by others. ``service_ttl_s``: how
+    long declarations of lost routers count; never beyond their LSA's age. ``restored``: Unix
+    seconds at which the site's state was restored from a backup, 0: never. ``owners``: the owners
+    of names when `owners` was last stored. ``unix``: the wall clock, by which grants end; without
+    one no grant ends.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class RoutingCore:
             identity, self._lsdb, self._flooding, self._neighbours, self._own, self._routes
         )
 
-    # What others may look at.
+    # What other rooms may read.
 
     @property
     def table(self) -> RouteTable:
@@ -108,7 +108,7 @@ class RoutingCore:
 
     @property
     def held(self) -> dict[RouterId, float]:
-        """Neighbours that flap, with the time at which paths may lead over them again."""
+        """Neighbors that flap, with the time at which paths may lead over them again."""
         return self._neighbours.damping.held
 
     @property
@@ -126,13 +126,13 @@ class RoutingCore:
 
     @property
     def without_room(self) -> Mapping[RouterId, str]:
-        """Routers that are linked and not used, since this one has as many adjacencies as it may
+        """Routers that are linked but not used, since this one has as many adjacencies as it may
         have, with the names of their sites as they linked; empty: unknown."""
         return self._neighbours.without_room
 
     @property
     def crowd(self) -> tuple[str, int]:
-        """The token by which most routers are linked here, several at least, and how many."""
+        """The token that let in most linked routers, at least two, and how many."""
         return self._neighbours.crowd
 
     def _unlisted(self) -> list[tuple[RouterId, int]]:
@@ -148,10 +148,10 @@ class RoutingCore:
         return found
 
     left_out: Final = 0
-    """As of `EdgeRouting`: of the table, which has all services."""
+    """As in `EdgeRouting`: 0, since this table has all services."""
 
     def stands_by(self, router: RouterId) -> bool:
-        """As of `EdgeRouting`: none does."""
+        """As in `EdgeRouting`: no neighbor does."""
         return False
 
     @property
@@ -180,12 +180,13 @@ class RoutingCore:
 
     @property
     def tokens(self) -> Mapping[SiteId, str]:
-        """By neighboring site the token that let it in here, without those that none did."""
+        """By neighboring site, the token that let it in here; sites without a token are left
+        out."""
         return self._neighbours.tokens
 
     @property
     def unstated(self) -> list[RouterId]:
-        """Neighbours on terms that find no room in our LSA: others allow them nothing."""
+        """Neighbors whose terms do not fit into our LSA: others allow them nothing."""
         return self._neighbours.unstated()
 
     @property
@@ -194,9 +195,10 @@ class RoutingCore:
         return self._routes.owners
 
     def original_of(self, router: RouterId, site: SiteId, restored: int) -> tuple[SiteId, ...]:
-        """Neighbours of a reachable router of ``site`` that was restored before ``restored``.
+        """Neighbors of a reachable router of ``site`` that was restored before ``restored``.
 
-        Then ``router``, which was restored then, is a copy. Empty: there is none. O(routers).
+        Then ``router``, which was restored at ``restored``, is a copy. Empty: there is none.
+        O(routers).
         """
         for origin in self._lsdb.origins():
             node, topology = origin.node, origin.topology
@@ -220,7 +222,7 @@ class RoutingCore:
         return frozenset(found)
 
     def declarers(self, name: str) -> frozenset[SiteId]:
-        """Sites of which a declaration of ``name`` is held, this one too. O(declarations)."""
+        """Sites with a stored declaration of ``name``, this one included. O(declarations)."""
         return self.declaring((name,))[name]
 
     def declaring(self, names: Collection[str]) -> dict[str, frozenset[SiteId]]:
@@ -236,15 +238,16 @@ class RoutingCore:
         return {name: frozenset(sites) for name, sites in told.items()}
 
     def last_way(self, site: SiteId) -> tuple[WayStep, ...]:
-        """The way to ``site``, which is out of reach, and where it breaks; empty: none is known."""
+        """The last known way to ``site``, which is out of reach, and where it breaks; empty: none
+        is known."""
         return self._routes.last_way(site)
 
     def database(self) -> tuple[Lsa, ...]:
-        """Every part that is held, ours included, sorted by (part, router)."""
+        """Every stored part, ours included, sorted by (part, router)."""
         held = map(self._lsdb.get, self._lsdb.keys())
         return tuple(stored[0] for stored in held if stored)
 
-    # What happens on this router.
+    # Events on this router.
 
     def adjacency_up(
         self,
@@ -259,15 +262,16 @@ class RoutingCore:
         name: str = "",
         token: str = "",
     ) -> list[RoutingEvent]:
-        """A neighbour is there: it is sent the whole database, and others hear of it.
+        """A neighbor came up: send it the whole database, and report it to others.
 
-        One that ``compares`` databases by digests is sent what differs. An edge is sent what others
-        hold of itself, so that it overtakes a former life, and no more.
-        One that flaps is told of later, and no path leads over it until then. ``terms``: on which
-        it was let in. ``name``: of its site, as it linked; empty: not
-        known. ``token``: what let it in here; empty: nothing did. More than `ADJACENCIES_MAX` would
-        not fit into an LSA: the next are counted and not used until others are gone, or take the
-        place of one whose holder has most. They are sent our own part 0 once, which shows them why.
+        A neighbor that ``compares`` databases by digests gets only the differences. An edge gets
+        only the parts of itself that others hold, so that it overtakes a process before its
+        restart. A neighbor that flaps is reported later, and no path leads over it until then.
+        ``terms``: the terms on which it was let in. ``name``: of its site, as it linked; empty: not
+        known. ``token``: the token that let it in here; empty: none did. More than
+        `ADJACENCIES_MAX` would not fit into an LSA: further neighbors wait until others are gone,
+        or take the place of one whose holder has most. They get our own part 0 once, which shows
+        them why.
         """
         return self._up(
             LinkedRouter(router, site, cost, terms, name, is_edge, compares, token), now
@@ -282,7 +286,7 @@ class RoutingCore:
             self._neighbours.wait(gives_way)
         if not self._neighbours.came(one):
             return [*self._flooding.answer(router, LsaKey(0, self._lsdb.own))]
-        self._flooding.remove(router)  # It may have restarted: what it acked is forgotten.
+        self._flooding.remove(router)  # It may have restarted: its acks are forgotten.
         is_reached = Node(router, one.site) in self._routes.paths
         damping = self._neighbours.damping
         until = None if one.is_edge else damping.came(router, not is_reached, now)
@@ -292,7 +296,7 @@ class RoutingCore:
         else:
             events.append(AdjacencyDamped(router, until))
         if is_first:
-            self._own.originate(now)  # Alone there was nobody to tell; the sync carries it.
+            self._own.originate(now)  # Without neighbors nothing was sent; the sync carries it.
         if gives_way is not None:
             events += self._lost(gives_way, now)
             events += self._flooding.answer(gives_way, LsaKey(0, self._lsdb.own))
@@ -305,17 +309,17 @@ class RoutingCore:
         return events
 
     def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
-        """Set the neighbor's new terms, from another link; other sites learn of them at once."""
+        """Set the neighbor's new terms, from another link; other sites learn them at once."""
         if not self._neighbours.set_terms(router, terms):
             return []
         return [*self._tell_now(now), *self._routes.compute(now)]
 
     def set_rules(self, rules: SharingRules, now: float) -> list[RoutingEvent]:
-        """From whom this site takes what; the table by these rules."""
+        """Set the sharing rules of this site; the table follows them."""
         return self._routes.set_rules(rules, now)
 
     def grants_ended(self, now: float) -> list[RoutingEvent]:
-        """By the wall clock a grant of the table may have ended: the table without it."""
+        """By the wall clock a grant in the table may have ended: build the table without it."""
         return self._routes.rebuild(now)
 
     def adjacency_cost(self, router: RouterId, cost: int, now: float) -> list[RoutingEvent]:
@@ -327,11 +331,11 @@ class RoutingCore:
         return self._tell(self._own.due(now), now)
 
     def adjacency_down(self, router: RouterId, now: float) -> list[RoutingEvent]:
-        """The table without it is in the returned list, and others are told at once.
+        """The returned list has the table without the adjacency, and others learn it at once.
 
-        If paths were computed a moment ago, the table follows when that is `SPF_INTERVAL_S` ago,
-        or when what paths cost is paid for (`CpuBudget`). The router that has waited longest for
-        room is taken up.
+        If paths were computed less than `SPF_INTERVAL_S` ago, or the CPU budget for paths is used
+        up (`CpuBudget`), the table follows later. The router that has waited longest for room takes
+        the place.
         """
         if not self._neighbours.went(router):
             return []
@@ -340,10 +344,10 @@ class RoutingCore:
         return events if waiting is None else [*events, *self._up(waiting, now)]
 
     def _lost(self, router: RouterId, now: float) -> list[RoutingEvent]:
-        """The adjacency is none any more: tell others, and lead no path over it."""
+        """The adjacency is over: report it to others, and lead no path over it."""
         self._flooding.remove(router)
         if self._neighbours.damping.went(router, now):
-            return []  # No router was told of it.
+            return []  # No router knew of it.
         events = self._tell_now(now)
         if self._routes.pace.neighbour_lost(now):
             events += self._routes.compute(now)
@@ -352,11 +356,12 @@ class RoutingCore:
     def set_services(
         self, declarations: Iterable[Declaration], adverts: Iterable[TargetsAdvert], now: float
     ) -> list[RoutingEvent]:
-        """All that this router declares and attaches. ValueError, nothing changed: too much."""
+        """Set all declarations and adverts of this router. ValueError, nothing changed: too
+        much."""
         declared = tuple(sorted(declarations, key=lambda told: (told.name, told.declared_at_s)))
         told = tuple(adverts)
         if declared == self._routes.declarations and told == self._own.adverts:
-            return []  # Often asked: to compare a thousand is far cheaper than to encode them.
+            return []  # Called often: comparing a thousand is far cheaper than encoding them.
         bodies = self._splitter.split(declared, told)
         events = self._routes.set_declarations(declared, now)
         if self._own.set_bodies(bodies, told):
@@ -364,21 +369,21 @@ class RoutingCore:
         return events
 
     def adopt(self, name: str, site: SiteId, now: float) -> list[RoutingEvent]:
-        """By the operator's word ``site`` owns ``name`` here from now on."""
+        """Make ``site`` the owner of ``name`` here, by the operator's decision."""
         return self._routes.adopt(name, site, now)
 
     def set_owners(self, owners: Mapping[str, Owner], now: float) -> list[RoutingEvent]:
-        """The routers of this site agreed on ``owners``; what was learnt since joins them."""
+        """The routers of this site agreed on ``owners``; names learned since then join them."""
         return self._routes.set_owners(owners, now)
 
     def set_service_ttl(self, ttl_s: float, now: float) -> list[RoutingEvent]:
-        """How long declarations of lost routers count; the table without those that do not."""
+        """Set how long declarations of lost routers count; the table drops those beyond it."""
         return self._routes.set_service_ttl(ttl_s, now)
 
     def set_draining(
         self, draining: bool, now: float, *, deleted: bool = False
     ) -> list[RoutingEvent]:
-        """Whether this router takes nothing new; others are told at once. ``deleted``: its site
+        """Set whether this router takes nothing new; others learn it at once. ``deleted``: its site
         will not come back."""
         if draining == self._own.is_draining:
             return []
@@ -388,9 +393,9 @@ class RoutingCore:
     def set_bars(
         self, bars: tuple[Bar, ...], refused: frozenset[SiteId], now: float
     ) -> list[RoutingEvent]:
-        """Sites that this one put out, at most `BARS_MAX`; others are told at once.
+        """Set the sites that this one put out, at most `BARS_MAX`; others learn it at once.
 
-        ``refused`` count for nothing here, by whatever way they are reached.
+        ``refused`` sites count for nothing here, by whatever path they are reached.
         """
         is_refusal = self._routes.set_refused(refused)
         if bars == self._own.bars:
@@ -398,14 +403,14 @@ class RoutingCore:
         self._own.bars = bars
         return [*self._tell_now(now), *self._routes.compute(now)]
 
-    # What neighbours say.
+    # Messages of neighbors.
 
     def receive_lsa(self, from_router: RouterId, signed: bytes, now: float) -> list[RoutingEvent]:
-        """Judge, store, ack and pass on one part. Late ones of lost neighbours are ignored."""
+        """Judge, store, ack and pass on one part. Late parts of lost neighbors are ignored."""
         return self._judging.receive_lsa(from_router, signed, now)
 
     def receive_ack(self, from_router: RouterId, ack: LsaAck, now: float) -> list[RoutingEvent]:
-        """A neighbour holds that part: it is not sent again."""
+        """A neighbor holds that part: it is not sent again."""
         events: list[RoutingEvent] = []
         for node in self._lsdb.nodes_of(ack.router):
             heard = (ack.epoch, ack.sequence), ack.checksum
@@ -437,7 +442,7 @@ class RoutingCore:
         return min((time for time in times if time is not None), default=None)
 
     def handle_timeout(self, now: float) -> list[RoutingEvent]:
-        """Do what is due. Early, late and double calls are harmless."""
+        """Carry out everything due. Early, late and double calls are harmless."""
         events: list[RoutingEvent] = []
         if self._lsdb.expire(now):
             self._routes.pace.paths_changed(now)
@@ -452,21 +457,21 @@ class RoutingCore:
 
     @property
     def tables_built(self) -> int:
-        """So far, those that said the same as before among them."""
+        """The number of tables built so far, including those equal to the previous one."""
         return self._routes.pace.runs
 
     def took(self, cost_s: float, now: float) -> None:
-        """The last table and all that followed from it took ``cost_s`` of CPU time.
+        """The last table and its consequences took ``cost_s`` of CPU time.
 
-        The next ones are spaced by it; while nobody says so, by fixed times alone.
+        The next tables are spaced by it; without this call, by fixed times alone.
         """
         self._routes.pace.took(cost_s, now)
 
-    # Telling.
+    # Sending.
 
     def _tell(self, keys: list[LsaKey], now: float) -> list[RoutingEvent]:
         return [*self._flooding.flood(keys, now)] if keys else []
 
     def _tell_now(self, now: float) -> list[RoutingEvent]:
-        """Send this router's own news before everything that waits."""
+        """Send changes of this router's parts before everything that waits."""
         return [*self._flooding.send_now(self._own.originate(now), now)]

@@ -1,7 +1,7 @@
-"""Adjacencies that flap count again only once they have stayed (RFC 2439 in spirit).
+"""Adjacencies that flap count again only after they have stayed up (RFC 2439 in spirit).
 
-Bad news is never held back: what goes is told at once, and what comes back too soon and too often
-is not told. So a flapping link costs others one LSA, not two for each flap.
+Bad news is never held back: a loss is reported at once, and a return too soon and too often is not
+reported. So a flapping link costs others one LSA, not two for each flap.
 """
 
 from collections import deque
@@ -27,7 +27,7 @@ class _Held:
 
 
 class FlapDamping:
-    """Which neighbours came back too often, and when they count again."""
+    """Neighbors that came back too often, and when they count again."""
 
     __slots__ = ("_held", "_lost_at")
 
@@ -41,7 +41,7 @@ class FlapDamping:
 
     @property
     def held(self) -> dict[RouterId, float]:
-        """Neighbours that do not count, with the time at which they will."""
+        """Neighbors that do not count, with the time at which they will."""
         return {router: held.until for router, held in self._held.items()}
 
     def went(self, router: RouterId, now: float) -> bool:
@@ -90,7 +90,8 @@ class FlapDamping:
 
 
 def hold_of(lost: int) -> float:
-    """How long one must stay that was lost so often within `FLAP_WINDOW_S`; 0: not at all."""
+    """How long an adjacency must stay up after ``lost`` losses within `FLAP_WINDOW_S`; 0: no
+    time."""
     if lost <= FLAPS_FREE:
         return 0.0
     return min(FLAP_HOLD_S * 2.0 ** (lost - FLAPS_FREE - 1), FLAP_HOLD_S_MAX)

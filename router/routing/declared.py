@@ -1,6 +1,6 @@
-"""Declarations of one name by several sites: which of them counts, and what they differ in. Pure.
+"""Declarations of one name by several sites: the one that counts, and the differences. Pure.
 
-Whose word counts is for `owners` to say; here it is applied.
+`owners` decides whose declaration counts; this module applies it.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _CONTENT_BYTES = 8
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
     """The declaration that counts. ``conflicts``: sites that declare the name differently.
 
-    ``rivals``: of these, who may own the name as well: it was heard of together with the owner.
+    ``rivals``: those of them that may own the name as well, heard together with the owner.
     ``alike``: other sites that declare it the same way. ``exports``: of all sites that export it.
     """
 
@@ -36,7 +36,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """One of several declarations of a name. ``cost`` of the way there; None: not reached."""
+    """One of several declarations of a name. ``cost`` of the path there; None: not reached."""
 
     declaration: Declaration
     site: SiteId
@@ -51,11 +51,11 @@ class Claim(msgspec.Struct, frozen=True):
 def counting(claims: Sequence[Claim], own: SiteId, owner: Owner | None, unix: float) -> list[Claim]:
     """Those of ``claims`` on one name that count at site ``own``, the first before the others.
 
-    A site's own always counts there. Otherwise the owner's; while that says nothing, a site that
-    it lets declare the name at ``unix`` seconds, else who says the same as the owner did.
+    A site's own always counts there. Otherwise the owner's; while the owner declares nothing, that
+    of a site that it lets declare the name at ``unix`` seconds, else one equal to the owner's last.
     """
     if len(claims) == 1 and (owner is None or claims[0].site in owner.sites):
-        return list(claims)  # Nearly always, of very many names.
+        return list(claims)  # The usual case, for very many names.
     found = [claim for claim in claims if claim.site == own]
     if not found and owner is not None:
         found = [claim for claim in claims if claim.site in owner.sites]
@@ -68,13 +68,14 @@ def counting(claims: Sequence[Claim], own: SiteId, owner: Owner | None, unix: fl
 
 
 def in_order(claims: Sequence[Claim]) -> list[Claim]:
-    """The nearest first, then the lowest site id. Dates are a stranger's word, and say nothing."""
+    """The nearest first, then the lowest site id. Dates are unproven claims, so they do not
+    count."""
     return sorted(claims, key=_distance) if len(claims) > 1 else list(claims)
 
 
 def in_force(claims: Sequence[Claim], first: Claim, owner: Owner | None) -> Declared:
-    """The declaration of ``first``, which counts among ``claims``."""
-    if len(claims) == 1:  # Nearly always, of very many.
+    """Make the `Declared` value for ``first``, which counts among ``claims``."""
+    if len(claims) == 1:  # The usual case, for very many names.
         return Declared(
             declaration=first.declaration,
             site=first.site,
@@ -101,7 +102,7 @@ def in_force(claims: Sequence[Claim], first: Claim, owner: Owner | None) -> Decl
 def exports_of(claims: Sequence[Claim]) -> tuple[SiteExport, ...]:
     """The export of each site that has one, sorted by site."""
     if all(claim.declaration.export is None for claim in claims):
-        return ()  # Nearly always, of very many.
+        return ()  # The usual case, for very many names.
     found = {
         claim.site: SiteExport(
             site=claim.site,
@@ -115,13 +116,13 @@ def exports_of(claims: Sequence[Claim]) -> tuple[SiteExport, ...]:
 
 
 def content_of(declaration: Declaration) -> str:
-    """A short digest of all that two sites can disagree about."""
+    """A short digest of everything that two sites can disagree about."""
     encoded = packed.pack(_alike(declaration))
     return hashlib.blake2b(encoded, digest_size=_CONTENT_BYTES).hexdigest()
 
 
 def differ(one: Declaration, other: Declaration) -> bool:
-    """Whether two sites that declare them disagree."""
+    """Whether the two declarations disagree."""
     return _alike(one) != _alike(other)
 
 

@@ -10,23 +10,23 @@ from router.routing.table import RouteTable
 
 
 class SendLsa(msgspec.Struct, frozen=True):
-    """One signed part for the neighbour ``to``, verbatim."""
+    """One signed part for the neighbor ``to``, verbatim."""
 
     to: RouterId
     signed: bytes
 
 
 class SendAck(msgspec.Struct, frozen=True):
-    """Tell ``to`` what we received."""
+    """Acknowledge a received part to ``to``."""
 
     to: RouterId
     ack: LsaAck
 
 
 class SendDigest(msgspec.Struct, frozen=True, kw_only=True):
-    """Tell ``to`` what we hold, by `DatabaseDigest`: it sends what differs.
+    """Send ``to`` our `DatabaseDigest`, so that it sends the parts that differ.
 
-    ``wants_answer``: and it is to tell what it holds.
+    ``wants_answer``: it should also send its digest.
     """
 
     to: RouterId
@@ -35,7 +35,7 @@ class SendDigest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ack_of(received: ReceivedLsa, to: RouterId) -> SendAck:
-    """Tell ``to`` that we received this."""
+    """The acknowledgement of ``received`` for ``to``."""
     lsa, checksum = received.lsa, checksum_of(received.signed)
     return SendAck(to, LsaAck(lsa.router, lsa.part, lsa.epoch, lsa.sequence, checksum))
 
@@ -63,9 +63,9 @@ class TableChanged(msgspec.Struct, frozen=True):
 class IdentityConflict(msgspec.Struct, frozen=True, kw_only=True):
     """Another live process has our site and router id: two sites from one copy of the state.
 
-    ``withdrawn``: it is us who started later. We originate nothing and route nothing any more;
-    `node` closes the links and says so. ``neighbours``: the sites that the other one is linked to,
-    as far as it said.
+    ``withdrawn``: ours started later. It originates and routes nothing any more; `node` closes the
+    links and reports it. ``neighbours``: the sites that the other one is linked to, as far as its
+    LSA says.
     """
 
     site: SiteId
@@ -75,31 +75,33 @@ class IdentityConflict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EpochRaised(msgspec.Struct, frozen=True):
-    """A former life of ours had a later epoch; ``epoch`` is in use now and must be persisted."""
+    """A process of ours before a restart had a later epoch; ``epoch`` is in use now and must be
+    stored."""
 
     epoch: int
 
 
 class ForeignLsa(msgspec.Struct, frozen=True):
-    """A neighbour that is in on terms told of another ``site``: nothing behind it counts."""
+    """A neighbor that is let in on terms sent an LSA of another ``site``: nothing behind it
+    counts."""
 
     sender: RouterId
     site: SiteId
 
 
 class OriginEquivocated(msgspec.Struct, frozen=True, kw_only=True):
-    """``router`` signed two different parts with one number. All sites believe the same of them."""
+    """``router`` signed two different parts with one number. All sites use the same one of them."""
 
     site: SiteId
     router: RouterId
 
 
 class SiteOverBudget(msgspec.Struct, frozen=True, kw_only=True):
-    """The routers of ``site`` tell more than is kept of one site; what is more was refused.
+    """The routers of ``site`` report more than is stored for one site; the excess was refused.
 
-    ``excess``: which limit it would pass, for people. ``is_brought``: not of itself, but of the
-    sites behind it it brings more than is kept of what one neighbor brings. ``token``: it shares
-    that limit with other sites that the token let in; empty: with none.
+    ``excess``: the limit in words. ``is_brought``: the excess is not about ``site`` itself, but
+    about the sites behind it, beyond the limit for one neighbor. ``token``: ``site`` shares that
+    limit with other sites that the token let in; empty: it does not.
     """
 
     site: SiteId
@@ -109,7 +111,7 @@ class SiteOverBudget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LsaRejected(msgspec.Struct, frozen=True, kw_only=True):
-    """A neighbour sent what no honest router sends. ``code`` as in `LsaFault`."""
+    """A neighbor sent data that no honest router sends. ``code`` as in `LsaFault`."""
 
     sender: RouterId
     code: str
@@ -117,7 +119,7 @@ class LsaRejected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdjacencyDamped(msgspec.Struct, frozen=True):
-    """The neighbour ``router`` flaps: no path leads over it before ``until``. None: it has stayed
+    """The neighbor ``router`` flaps: no path leads over it before ``until``. None: it has stayed
     up, and counts again."""
 
     router: RouterId

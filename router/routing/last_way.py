@@ -1,7 +1,7 @@
 """The way to a site that is out of reach, as the database remembers it, and where it is broken.
 
-A link counts as broken when one end alone reports it. What is told of a router that is gone is what
-it said last. So the way is the one with the fewest breaks, then the cheapest.
+A link counts as broken when only one end reports it. The database has the last LSA of a router that
+is gone. So the way is the one with the fewest breaks, then the cheapest.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ from router.routing.adverts.lsa import Node
 from router.routing.spf import Graph
 
 Fault = Literal["", "here-silent", "there-silent", "no-transit", "on-terms"]
-"""What is wrong with a step: this end or the other does not report the link; nothing of others
-leads across this end, since it drains or is an edge, or since it is in on terms."""
+"""The fault of a step: this end or the other does not report the link; or no traffic of others
+leads across this end, since it drains or is an edge, or is let in on terms."""
 
 
 class WayStep(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ def last_way(graph: Graph, root: Node, site: SiteId) -> tuple[WayStep, ...]:
 
 
 _Links = dict[Node, dict[Node, tuple[int | None, int | None]]]
-"""By both ends: what the first and what the second reports it to cost."""
+"""By both ends: the cost that the first reports, and the cost that the second reports."""
 
 
 def _links(graph: Graph) -> _Links:

@@ -1,8 +1,8 @@
-"""On what terms sites were let in, as those say in their LSAs who let them in.
+"""The terms on which sites were let in, as the sites that let them in publish in their LSAs.
 
-A router that accepted a link on terms states them at that adjacency, so all routers of a network
-find the same: a site may do what any of its adjacencies to other sites allows, and one that states
-nothing allows all. Nothing of others leads across a site by an adjacency that is on terms.
+A router that accepted a link on terms publishes them with that adjacency, so all routers of a
+network find the same: a site may do what any of its adjacencies to other sites allows, and one
+without terms allows everything. Nothing of others leads across a site by an adjacency on terms.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -20,8 +20,8 @@ from router.routing.spf import Graph, Hop
 
 
 class LeafStanding(msgspec.Struct, frozen=True):
-    """``terms`` by site, of those that are not free; ``on_terms``: adjacencies by which the
-    first router lets the second in on any."""
+    """``terms`` by site, without free sites; ``on_terms``: adjacencies by which the first router
+    lets the second in on any terms."""
 
     terms: Mapping[SiteId, Terms] = {}
     on_terms: frozenset[Hop] = frozenset()
@@ -49,10 +49,10 @@ def standing_of(
     before: LeafStanding,
     is_known: Callable[[SiteId], bool],
 ) -> LeafStanding:
-    """What follows from ``statements``, two-way adjacencies of ``graph`` alone.
+    """The standing that follows from ``statements``, using only two-way adjacencies of ``graph``.
 
-    A site without any now keeps what it had ``before`` for as long as it is known: what it declares
-    counts for a while, and must not count for more.
+    A site without any now keeps its standing from ``before`` while it is known: its declarations
+    count for a while, and must not gain permissions.
     """
     stated = list(statements)
     if not before.terms and not any(one.terms for one in stated):
@@ -79,10 +79,10 @@ def standing_of(
 def _given(
     told_by: Mapping[SiteId, list[tuple[SiteId, Terms]]], own: SiteId
 ) -> dict[SiteId, Terms]:
-    """What each site may do whom ``own`` is joined to, by what sites say that are free themselves.
+    """The terms of each site joined to ``own``, as published by sites that are free themselves.
 
-    One that is on terms gives no more than it has. For ``own`` all neighbours count: it can be on
-    terms at each of them, and here it is where we look from.
+    A site on terms gives no more than it has. For ``own`` all neighbors count: it can be on terms
+    at each of them, and it is where the search starts.
     """
     terms: dict[SiteId, Terms] = {}
     sayers, seen = [own], {own}
@@ -107,9 +107,9 @@ def _given(
 def with_terms(
     adjacencies: Collection[Adjacency], terms: Mapping[RouterId, Terms]
 ) -> tuple[tuple[Adjacency, ...], tuple[Terms, ...]]:
-    """``adjacencies`` and the terms that they name, as they fit into part 0.
+    """``adjacencies`` and the terms that they refer to, as they fit into part 0.
 
-    What finds no room there is stated as `NOTHING`: too much said allows nothing.
+    Terms that do not fit are published as `NOTHING`, which allows nothing.
     """
     numbers: dict[Terms, int] = {}
     filled = 0

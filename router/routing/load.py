@@ -1,7 +1,7 @@
-"""Load reports of other routers: unsigned advice, bounded by what is signed.
+"""Load reports of other routers: unsigned advice, bounded by signed values.
 
-Their numbers tell the lives of a router apart: a report of a former life may come late, over a
-neighbour that had not heard of the restart, and must not stand for this one.
+Their numbers distinguish a router's processes before and after a restart: an old report may come
+late, over a neighbor that had not learned of the restart, and must not count as a new one.
 """
 
 import msgspec
@@ -13,16 +13,16 @@ from router.routing.load_pace import Urgency, urgency
 from router.routing.table import RouteTable
 
 _NUMBERS = 2**20
-"""Of each epoch. Epochs are at least the wall clock's seconds, and no router reports that often."""
+"""Per epoch. Epochs are at least the wall clock's seconds, and no router reports that often."""
 
 _LIVES_MAX = COUNTER_MAX // _NUMBERS
 
 _LIVES_MIN = 2**30
-"""The year 2004. Routers of an older version count from 1, and do not get so far in any life."""
+"""The year 2004. Routers of an older version count from 1, and never get that far."""
 
 
 def first_number(epoch: int) -> int:
-    """Where a router of ``epoch`` begins to count its reports."""
+    """The first number for reports of a router with ``epoch``."""
     return min(epoch, _LIVES_MAX) * _NUMBERS
 
 
@@ -36,8 +36,8 @@ class AcceptedLoad(msgspec.Struct, frozen=True):
 
 
 class _Held(msgspec.Struct, frozen=True):
-    epoch: int  # By the table of then.
-    life: int  # That, or a later one.
+    epoch: int  # In the table at that time.
+    life: int  # The same epoch, or a later one.
     report: LoadReport  # Bounded.
     received_at: float
     original: LoadReport
@@ -57,11 +57,12 @@ class LoadTable:
     def accept(
         self, report: LoadReport, from_router: RouterId, table: RouteTable, now: float
     ) -> AcceptedLoad | None:
-        """None: not from a cheapest next hop to its router, not newer, or about nothing known.
+        """None: not from a cheapest next hop to its router, not newer, or not about a known
+        candidate.
 
-        It goes on to all neighbours but the cheapest next hops to its router, which cannot reach
-        that over us; others that do not either drop it. It may be of a life that the table does not
-        know yet, never of one before that.
+        It goes on to all neighbors except the cheapest next hops to its router, which cannot reach
+        that router over us; other neighbors that cannot either drop it. It may be from a restart
+        that the table does not know yet, never from before the one it knows.
         """
         self._follow(table)
         pair = (report.router, report.key)
@@ -72,7 +73,7 @@ class LoadTable:
             return None
         life = report.seq // _NUMBERS
         if not _LIVES_MIN <= life < _LIVES_MAX:
-            life = epoch  # The number cannot tell.
+            life = epoch  # The number says nothing.
         if (
             life < epoch
             or min(report.in_flight, report.beyond, report.waiting) < 0
@@ -102,12 +103,13 @@ class LoadTable:
         )
 
     def last(self, router: RouterId, key: ServiceKey) -> tuple[LoadReport, float] | None:
-        """The last report, bounded, and when it was heard."""
+        """The last report, bounded, and when it was received."""
         held = self._held.get((router, key))
         return (held.report, held.received_at) if held else None
 
     def originals(self, neighbour: RouterId) -> list[LoadReport]:
-        """The last reports as they came, of all that ``neighbour`` may reach over us."""
+        """The last reports in their original form, for all routers that ``neighbour`` may reach
+        over us."""
         return [
             held.original
             for (router, _), held in self._held.items()
@@ -124,7 +126,7 @@ class LoadTable:
         return len(self._candidates)
 
     def table_changed(self, table: RouteTable) -> None:
-        """Forget those whose router is not a candidate any more, or has restarted since."""
+        """Forget reports of routers that are no longer candidates, or have restarted since."""
         self._follow(table)
         self._held = {
             pair: held
@@ -133,19 +135,20 @@ class LoadTable:
         }
 
     def _follow(self, table: RouteTable) -> None:
-        """Look at ``table`` from now on. O(candidates) when it is another one."""
+        """Use ``table`` from now on. O(candidates) when it is another one."""
         if table is self._table:
             return
         self._table = table
         self._candidates = {
             (candidate.router, key): candidate
             for key in {**table.candidates, **table.withheld}
-            for candidate in table.everywhere(key)  # Of those for others, reports are passed on.
+            # Reports of candidates for others are passed on.
+            for candidate in table.everywhere(key)
         }
         self._forward_to = {}
 
     def _onward(self, router: RouterId) -> tuple[RouterId, ...]:
-        """To whom reports of ``router`` go on."""
+        """The neighbors that get reports of ``router``."""
         onward = self._forward_to.get(router)
         if onward is None:
             assert self._table is not None, "only a table makes candidates"

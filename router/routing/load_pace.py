@@ -1,7 +1,7 @@
-"""Load reports on their way to neighbours: the newest of each kind, within a budget per link.
+"""Load reports on their way to neighbors: the newest of each kind, within a budget per link.
 
-What waits is joined: of one service port at one router only the newest report is ever under way.
-So a link costs at most its budget, and what grows with the network is how old a figure may be.
+Waiting reports are joined: only the newest report of a service port at a router is ever under way.
+So a link costs at most its budget, and as the network grows, only the age of reports grows.
 """
 
 from collections import OrderedDict
@@ -33,8 +33,8 @@ Pair = tuple[RouterId, ServiceKey]
 
 
 class Weighed(msgspec.Struct, frozen=True):
-    """A report, of what it is, and its bytes on the wire, its share of the message apart: found
-    once for all neighbours that are told it."""
+    """A report, its key, and its bytes on the wire without its share of the message: computed once
+    for all neighbors."""
 
     report: LoadReport
     pair: Pair
@@ -56,8 +56,8 @@ class Urgency(IntEnum):
     REFRESH = 4
 
 
-# Each turn takes one report of that urgency, or else of the first that has any: all have a share,
-# so that none waits for ever behind those before it.
+# Each turn takes one report of that urgency, or else of the first that has any: each urgency has a
+# share, so that none waits forever behind the more urgent ones.
 _TURNS = (
     Urgency.FLIP,
     Urgency.FAR_FLIP,
@@ -84,7 +84,7 @@ def urgency(before: LoadReport | None, report: LoadReport, hops: int) -> Urgency
 
 def _states(report: LoadReport) -> tuple[bool, bool, bool, int, bool]:
     """Full or free, for others and for its own site, none ready or some, the state of its rate, and
-    whether its router refuses all that is new."""
+    whether its router refuses all new requests."""
     capacity, in_flight = report.capacity, report.in_flight
     is_full = capacity is not None and in_flight >= capacity
     is_full_for_own = capacity is not None and in_flight >= capacity + report.reserved
@@ -113,7 +113,7 @@ class _Turns:
         self.by_router: OrderedDict[RouterId, OrderedDict[ServiceKey, Weighed]] = OrderedDict()
 
     def put(self, said: Weighed) -> None:
-        """In the place of an older one, if there is one."""
+        """Add ``said``, in the place of an older report if there is one."""
         router, key = said.pair
         reports = self.by_router.get(router)
         if reports is None:
@@ -124,7 +124,7 @@ class _Turns:
         return next(iter(next(iter(self.by_router.values())).values()))
 
     def pop(self) -> None:
-        """Take the first away; its router comes last now."""
+        """Remove the first; its router comes last now."""
         router, reports = self.by_router.popitem(last=False)
         reports.popitem(last=False)
         if reports:
@@ -159,8 +159,8 @@ class LoadQueue:
         return len(self._urgency)
 
     def put(self, said: Weighed, how: Urgency) -> None:
-        """Tell it soon. It replaces what waits of its service port, and never waits longer than
-        that would have."""
+        """Queue a report. It replaces the waiting one of its service port, and never waits longer
+        than that one would have."""
         pair = said.pair
         waiting = self._urgency.get(pair)
         if waiting is not None and how < waiting:
@@ -176,10 +176,10 @@ class LoadQueue:
             self._turns[self._urgency.pop(pair)].remove(pair)
 
     def ready_at(self, now: float) -> float | None:
-        """When `take` has something, for all that is known ``now``; None: nothing waits."""
+        """When `take` returns reports, with the budget known ``now``; None: nothing waits."""
         if not self._urgency:
             return None
-        # A batch later the largest report is affordable, whatever is left now.
+        # One batch later the largest report is affordable, whatever is left now.
         return now if self._is_calm(now) else self._sent_at + LOAD_BATCH_S
 
     def take(self, now: float) -> list[LoadReport]:
@@ -211,7 +211,7 @@ class LoadQueue:
         return [said.report for said in taken]
 
     def _some(self) -> list[LoadReport]:
-        """As much as is affordable, most urgent first."""
+        """As many reports as are affordable, most urgent first."""
         taken: list[LoadReport] = []
         while self._urgency:
             turns = self._turns[_TURNS[self._turn]]
@@ -231,7 +231,7 @@ class LoadQueue:
         return taken
 
     def _is_calm(self, now: float) -> bool:
-        """Half of the burst is left: nothing needs to gather."""
+        """Half of the burst is left: reports need not gather."""
         gained = max(0.0, now - self._at) * LOAD_LINK_BYTES_PER_S
         return self._tokens + gained >= LOAD_LINK_BURST_BYTES / 2
 
@@ -245,21 +245,22 @@ class LoadQueue:
 class LoadPace:
     """Load reports for all neighbors, within a budget for each link. `LoadExchange` sends them.
 
-    A hub has hundreds: what is done for one report does not grow with them.
+    A hub has hundreds of neighbors: the work that is done once per report does not grow with them.
     """
 
     __slots__ = ("_deadlines", "_gathering", "_queues", "_waiting")
 
     def __init__(self) -> None:
         self._queues: dict[RouterId, LoadQueue] = {}
-        self._waiting: dict[RouterId, float] = {}  # Those with something to tell, and when.
-        self._gathering: set[RouterId] = set()  # Of these: nothing of it is pressing.
-        # The same, earliest first; entries that `_waiting` does not have are left over.
+        # Neighbors with waiting reports, and when to send.
+        self._waiting: dict[RouterId, float] = {}
+        self._gathering: set[RouterId] = set()  # Those whose reports are not urgent.
+        # The same, earliest first; stale entries are no longer in `_waiting`.
         self._deadlines: list[tuple[float, RouterId]] = []
 
     @property
     def pending(self) -> int:
-        """Reports that wait, for all neighbours together."""
+        """Waiting reports, for all neighbors together."""
         return sum(len(self._queues[router]) for router in self._waiting)
 
     def put(
@@ -272,7 +273,7 @@ class LoadPace:
     ) -> None:
         """Queue ``report`` for ``neighbours``, to be sent when the budget of each link allows.
 
-        With ``gathers_s``, in that time at the latest: whatever goes there before takes it along.
+        With ``gathers_s``, at the latest after that time: any earlier message takes it along.
         """
         said = weighed(report)
         for neighbour in neighbours:
@@ -294,7 +295,7 @@ class LoadPace:
         self._stop_waiting(neighbour)
 
     def keep(self, is_known: Callable[[RouterId, ServiceKey], bool]) -> None:
-        """Drop the reports of service ports that are not known any more."""
+        """Drop the reports of service ports that are no longer known."""
         for router in list(self._waiting):
             self._queues[router].keep(is_known)
             if not self._queues[router]:

@@ -1,4 +1,4 @@
-"""What neighbours say: which LSA is believed, stored, acknowledged and passed on."""
+"""LSAs from neighbors: which ones are believed, stored, acknowledged and passed on."""
 
 from router.model.ids import RouterId
 from router.model.own_identity import OwnIdentity
@@ -29,7 +29,7 @@ from router.routing.routes import Routes
 
 
 class Judging:
-    """Takes parts in. ``over_budget`` and ``rejected`` count those that it did not take."""
+    """Takes parts in. ``over_budget`` and ``rejected`` count the parts that it did not take."""
 
     __slots__ = (
         "_equivocators",
@@ -80,7 +80,7 @@ class Judging:
         if lsa.node == self._node:
             return self._receive_own(from_router, received, now)
         if from_router in self._neighbours.terms and lsa.site != neighbour.site:
-            # What a site on terms tells of others is no news: it is never crossed.
+            # A site on terms is never crossed, so its LSAs of others do not count.
             return [ack_of(received, from_router), ForeignLsa(from_router, lsa.site)]
         standing = self._lsdb.standing(lsa, signed)
         if standing in (PartStanding.SAME, PartStanding.OBSOLETE):
@@ -109,7 +109,7 @@ class Judging:
     def _receive_own(
         self, from_router: RouterId, received: ReceivedLsa, now: float
     ) -> list[RoutingEvent]:
-        """Our own words, those of a former life, or those of a twin that lives."""
+        """A part with our ids: from us, from before our restart, or from a live twin."""
         lsa = received.lsa
         mine = self._lsdb.get(lsa.key)
         if mine and lsa.newness < mine[0].newness and not self._own.is_withdrawn:
@@ -140,9 +140,8 @@ class Judging:
     def _refused(
         self, from_router: RouterId, received: ReceivedLsa, excess: Excess, now: float
     ) -> list[RoutingEvent]:
-        """It has no place, as its site tells too much or a neighbor brings too much: acked, so that
-        nobody sends it again and again in the place of what others tell, and kept from whom we
-        would pass it on to."""
+        """There is no room for a part, as its site or a neighbor is over its limit: ack it, so that
+        no neighbor sends it again and again in place of parts of others, but do not pass it on."""
         self.over_budget += 1
         if excess is FULL:
             return []

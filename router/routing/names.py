@@ -1,4 +1,4 @@
-"""What sites and routers are called, as far as the route table knows."""
+"""Names of sites and routers, as far as the route table knows."""
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
@@ -10,7 +10,8 @@ from router.routing.table import RouteTable
 
 
 class Names:
-    """For people. Whom nobody knows is called by its id, who is gone as it was called last."""
+    """Names for display. An unknown site has its id as its name, a site that is gone its last
+    name."""
 
     __slots__ = ("_last", "_own", "_router_sites", "_routing")
 
@@ -20,19 +21,19 @@ class Names:
         self._last: dict[SiteId, str] = {}
 
     def table_changed(self, table: RouteTable) -> None:
-        """Which router is whose may be another, and who is called what."""
+        """The sites of routers and the names of sites may have changed."""
         self._router_sites = {
             **{route.router: site for site, route in table.sites.items()},
             **table.routers,
         }
         for site, route in table.sites.items():
-            self._last.pop(site, None)  # Who is gone for longest comes first.
+            self._last.pop(site, None)  # The site that is gone longest comes first.
             self._last[site] = route.name
         while len(self._last) > SITE_NAMES_MAX:
             del self._last[next(iter(self._last))]
 
     def router(self, router: RouterId) -> str:
-        """The name of the site that ``router`` serves, or its id when it is not known."""
+        """The name of the site that ``router`` serves, or its id if it is not known."""
         site = self._router_sites.get(router)
         return str(router) if site is None else self.site(site)
 
@@ -41,11 +42,12 @@ class Names:
         return self._routing.table.name_of(site, given)
 
     def sites(self, path: Iterable[RouterId]) -> tuple[str, ...]:
-        """The other sites on ``path``, each once: not which of its routers, nor those of ours."""
+        """The other sites on ``path``, each once: without their routers, and without our own
+        site."""
         names = [self.router(hop) for hop in path if self._router_sites.get(hop) != self._own]
         return tuple(name for name, _ in groupby(names))
 
     def site(self, site: SiteId) -> str:
-        """The name of ``site``, or its id when it is not known."""
+        """The name of ``site``, or its id if it is not known."""
         route = self._routing.table.sites.get(site)
         return self._last.get(site, str(site)) if route is None else route.name

@@ -1,4 +1,4 @@
-"""Our own LSA: which parts changed, their numbers, and how often they may go out."""
+"""Our own LSA: the parts that changed, their numbers, and how often they may go out."""
 
 from collections.abc import Mapping, Sequence
 
@@ -45,7 +45,7 @@ class OwnOrigin:
         self._restored = restored
         self._birth = (epoch, boot_nonce)
         self._software, self._stub = software, stub
-        # Half of what others grant us: a death that goes out past our pacing must find room.
+        # Half of the budget that others grant us: a loss that is sent early must find room.
         self._budget = TokenBucket(LSA_BURST // 2, LSA_PER_S, now)
         self._last_at = float("-inf")  # The first goes out at once.
         self._refresh_at: float | None = None
@@ -81,9 +81,9 @@ class OwnOrigin:
         deleted: bool = False,
         whole: bool,
     ) -> list[tuple[Lsa, bytes]]:
-        """The parts that differ from what was last told, part 0 last; all of them if ``whole``.
+        """The parts that differ from those last sent, part 0 last; all of them if ``whole``.
 
-        Part 0 comes last so that a receiver holds what it lists by the time it arrives.
+        Part 0 comes last so that a receiver has the parts that it lists by the time it arrives.
         """
         parts: list[tuple[Lsa, bytes]] = []
         services: dict[int, tuple[Services, int]] = {}

@@ -1,4 +1,4 @@
-"""What this router says of itself: when its LSA is due, and what it does about former lives."""
+"""This router's own LSA: when it is due, and how it overtakes LSAs from before a restart."""
 
 from router.model.limits import COUNTER_MAX
 from router.model.messages.adverts import TargetsAdvert
@@ -11,7 +11,7 @@ from router.routing.origin import OwnOrigin
 
 
 class OwnLsa:
-    """Keeps our parts in ``lsdb`` as they should be. Sending them is for who asked."""
+    """Keeps our parts in ``lsdb`` up to date. The caller sends them."""
 
     __slots__ = (
         "_bodies",
@@ -32,10 +32,10 @@ class OwnLsa:
         self._bodies: tuple[Services, ...] = ()
         self.adverts: tuple[TargetsAdvert, ...] = ()
         self.has_news = False
-        """It says something that nobody was told yet."""
+        """There are changes that were not sent yet."""
         self.is_draining = False
         self.is_deleted = False
-        """The site will not come back: it tells of no services any more."""
+        """The site will not come back: it publishes no services any more."""
         self.bars: tuple[Bar, ...] = ()
         """Sites that this one put out."""
 
@@ -45,16 +45,16 @@ class OwnLsa:
 
     @property
     def originated(self) -> int:
-        """Parts, so far."""
+        """Parts so far."""
         return self._origin.originated
 
     @property
     def is_withdrawn(self) -> bool:
-        """A twin that started earlier lives: we say nothing any more."""
+        """A twin that started earlier lives: we send nothing any more."""
         return self._rivals.is_withdrawn
 
     def is_ours(self, lsa: Lsa) -> bool:
-        """Whether this process said it, by its birth."""
+        """Whether this process made ``lsa``, by its birth."""
         return (lsa.boot_epoch, lsa.boot_nonce) == self._origin.birth
 
     def is_past(self, lsa: Lsa) -> bool:
@@ -62,7 +62,7 @@ class OwnLsa:
         return lsa.newness < (self._origin.epoch, self._origin.sequence)
 
     def next_deadline(self) -> float | None:
-        """When `due` has something to say."""
+        """When `due` returns keys."""
         if not len(self._neighbours) or self.is_withdrawn:
             return None
         refresh_at = self._origin.refresh_at
@@ -72,7 +72,7 @@ class OwnLsa:
         return may_at if refresh_at is None else min(refresh_at, may_at)
 
     def set_bodies(self, bodies: tuple[Services, ...], adverts: tuple[TargetsAdvert, ...]) -> bool:
-        """What this router declares and attaches. False: nothing changed."""
+        """Set this router's services and adverts. False: nothing changed."""
         if bodies == self._bodies:
             return False
         self._bodies, self.adverts = bodies, adverts
@@ -80,7 +80,7 @@ class OwnLsa:
         return True
 
     def due(self, now: float) -> list[LsaKey]:
-        """Make what is due; the keys of it."""
+        """Make the parts that are due; returns their keys."""
         refresh_at = self._origin.refresh_at
         if refresh_at is not None and now >= refresh_at:
             return self.originate(now, whole=True)
@@ -89,7 +89,7 @@ class OwnLsa:
         return []
 
     def originate(self, now: float, *, whole: bool = False) -> list[LsaKey]:
-        """Put what changed into the database; the keys of it. Alone there is nobody to tell."""
+        """Store the changed parts; returns their keys. Without neighbors there is no receiver."""
         if not len(self._neighbours) or self.is_withdrawn:
             return []
         self.has_news = False
@@ -110,7 +110,7 @@ class OwnLsa:
     def overtake(self, lsa: Lsa, now: float) -> list[IdentityConflict | EpochRaised]:
         """Take a later epoch than ``lsa``, which another process with our ids has signed.
 
-        Unless that one lives and is the earlier of the two: then `is_withdrawn`.
+        Except if that process lives and is the earlier of the two: then `is_withdrawn`.
         """
         conflict = self._rivals.heard(lsa, self._origin.epoch, self._origin.birth, now)
         told: list[IdentityConflict | EpochRaised] = [] if conflict is None else [conflict]

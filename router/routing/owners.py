@@ -1,13 +1,12 @@
 """Owners of service names: the site whose declaration was accepted first. Pure.
 
-Ownership ends when the owner itself withdraws its declaration (while it is reached and has told
-all that it declares), hands the name to a site that declares it too, or when an operator says
-otherwise. It ends neither by the owner's being out of reach, however long, nor by what others
-declare meanwhile, nor by any date, nor by old words of its own: whoever kept them can say them
-again, after a restart of this site too.
-
-A newcomer hears several declarations of one name at once and cannot tell which was first. Their
-sites are rivals here: the nearest counts, until one of them withdraws or the operator chooses.
+Ownership ends when the owner itself withdraws its declaration (while it is reached and all its
+declarations are known), when it hands the name to a site that declares it too, or by an operator's
+decision. It does not end while the owner is out of reach, however long, nor by declarations of
+others meanwhile, nor by any date, nor by old LSAs of the owner: any site that stored them can send
+them again, also after a restart of this site. A new site receives several declarations of one name
+at once and cannot tell which was first. Their sites are rivals here: the nearest counts, until one
+of them withdraws or the operator chooses.
 """
 
 from collections import Counter
@@ -30,7 +29,8 @@ _NO_VERSIONS: Final[Mapping[Node, Version]] = MappingProxyType({})
 
 
 class Owners:
-    """The memory of one site, from what was ``kept``. `learn` for each state of the network."""
+    """The memory of one site, starting from ``kept``. Call `learn` for each state of the
+    network."""
 
     __slots__ = (
         *("_declared", "_given_up", "_meeting", "_own", "_refused", "_silent", "_versions"),
@@ -41,15 +41,17 @@ class Owners:
         self._own = own
         self.records = kept
         """By name, the longest known first. A change makes a new mapping."""
-        self._declared: dict[str, Declaration] = {}  # What `Owner.content` was made of.
-        self._silent: dict[tuple[str, SiteId], float] = {}  # Owners that stopped declaring: when.
-        self._given_up: dict[str, float] = {}  # Names that this site owned and withdrew: when.
+        self._declared: dict[str, Declaration] = {}  # The source of `Owner.content`.
+        # Owners that stopped declaring, and since when.
+        self._silent: dict[tuple[str, SiteId], float] = {}
+        self._given_up: dict[str, float] = {}  # Names that this site owned and withdrew, and when.
         self._meeting: _Meeting | None = None
         self._refused: frozenset[SiteId] = frozenset()
         self._versions: Versions = {}
 
     def is_old(self, declaration: Declaration, node: Node, version: Version) -> bool:
-        """Whether ``node`` said this before its site came to own the name, and otherwise since."""
+        """Whether ``node`` declared this before its site came to own the name, and something else
+        since."""
         owner = self.records.get(declaration.name)
         if owner is None or node.site not in owner.sites or version >= owner.version(node.site):
             return False
@@ -65,14 +67,14 @@ class Owners:
         unix: float = 0.0,
         is_alone: bool = False,
     ) -> None:
-        """Take up who declares what, at ``unix`` seconds of the wall clock.
+        """Learn the declarations at ``unix`` seconds of the wall clock.
 
-        ``heard``: other sites that are reached and have told all that they declare, with the names
-        of it. A name of them may be missing in ``claims``: it is there and does not count for us.
-        ``versions``: of the newest words of each router. ``is_alone``: no other site is reached.
+        ``heard``: other sites that are reached and whose declarations are all known, with their
+        names. Such a name may be missing in ``claims``: it exists but does not count for us.
+        ``versions``: of the newest LSA of each router. ``is_alone``: no other site is reached.
         """
         if is_alone:
-            self._meeting = None  # Alone: whoever comes next is met together.
+            self._meeting = None  # The next sites to come are met together.
         elif self._meeting is None:
             self._meeting = _Meeting(now + OWNER_MET_S)
         self._versions = _by_site(versions)
@@ -100,7 +102,7 @@ class Owners:
         self.records = {**self.records, name: Owner((site,), "")}
 
     def put_out(self, sites: frozenset[SiteId]) -> None:
-        """The operator of this site refuses ``sites``: they own nothing while that is so."""
+        """Refuse ``sites``, by the operator's decision: they own nothing until that changes."""
         self._refused = sites
         self.records = self._without_refused(self.records)
 
@@ -109,7 +111,8 @@ class Owners:
         records = self._without_refused(records)
         for name in self.records.keys() | records.keys():
             before, after = self.records.get(name), records.get(name)
-            if before != after:  # By the owner's declaration of now, which another may not know.
+            # By the owner's present declaration, which another router may not know.
+            if before != after:
                 self._declared.pop(name, None)
         self.records = records
 
@@ -128,7 +131,7 @@ class Owners:
         return {name: owner for name, owner in left.items() if owner.sites}
 
     def next_deadline(self) -> float | None:
-        """When the first withdrawal counts."""
+        """When the first withdrawal takes effect."""
         return min(self._silent.values()) + OWNER_WITHDRAWN_S if self._silent else None
 
     def _drop_withdrawn(
@@ -164,15 +167,15 @@ class Owners:
                 records[name] = owner.only(left)
 
     def _takes_back(self, name: str, told: Sequence[Claim]) -> bool:
-        """Whether this site declares again what it has just withdrawn. Here another declaration
-        counted at once; for all other sites this one owns the name as before."""
+        """Whether this site declares again a name that it has just withdrawn. Here another
+        declaration counted at once; for all other sites this one still owns the name."""
         is_ours = name in self._given_up and any(claim.site == self._own for claim in told)
         if is_ours:
             del self._given_up[name]
         return is_ours
 
     def _is_news(self, owner: Owner, site: SiteId) -> bool:
-        """Whether a router of ``site`` said anything since the site came to own the name."""
+        """Whether a router of ``site`` has sent an LSA since the site came to own the name."""
         heard = self._versions.get(site, {}).values()
         return owner.version(site) <= max(heard, default=UNKNOWN)
 
@@ -200,7 +203,7 @@ class Owners:
         return heard.get(Node(claim.router, claim.site), UNKNOWN)
 
     def _with_all_routers(self, owner: Owner, told: Sequence[Claim]) -> Owner:
-        """A router that says the same as a newer one of its site may change it too."""
+        """A router that declares the same as a newer one of its site may change it too."""
         versions = tuple(
             min(owner.version(site), self._version(site, owner, owner, told))
             for site in owner.sites
@@ -227,9 +230,10 @@ class Owners:
     def _version(
         self, site: SiteId, owner: Owner, before: Owner | None, told: Sequence[Claim]
     ) -> Version:
-        """Of the oldest words of ``site`` that say what counts: all its routers may change it.
+        """The version of the oldest LSA of ``site`` with the counting declaration: all its routers
+        may change it.
 
-        While none of them says so, what is known: words from before that stay old.
+        While none of them declares it, the known version: older LSAs stay old.
         """
         known = UNKNOWN
         if before is not None and site in before.sites:
@@ -256,7 +260,7 @@ def _says(owner: Owner, declaration: Declaration) -> bool:
 
 
 def _heirs(owners: tuple[SiteId, ...], told: Sequence[Claim], unix: float) -> tuple[SiteId, ...]:
-    """``owners``, but of one that hands the name over the site that takes it by declaring it."""
+    """``owners``, with each one that hands the name over replaced by the site that declares it."""
     if len(told) < 2:
         return owners
     taking = {claim.site: claim.declaration for claim in told}
@@ -264,8 +268,8 @@ def _heirs(owners: tuple[SiteId, ...], told: Sequence[Claim], unix: float) -> tu
 
 
 def _heir(owner: SiteId, taking: Mapping[SiteId, Declaration], unix: float) -> SiteId:
-    """Who has the name of ``owner`` in the end. Sites that hand it around in a circle change
-    nothing."""
+    """The site that finally gets the name of ``owner``. Sites that hand it around in a circle
+    change nothing."""
     passed = [owner]
     while passed[-1] in taking:
         heirs = granted(in_force(taking[passed[-1]].grants, unix), OWN)
@@ -286,7 +290,8 @@ def _by_site(versions: Mapping[Node, Version]) -> Versions:
 
 
 class _Meeting:
-    """This site was alone, and hears of others: what is new until ``until`` has no first."""
+    """This site was alone and now receives from others: names new before ``until`` have no first
+    declaration."""
 
     __slots__ = ("_names", "_until")
 
@@ -295,7 +300,7 @@ class _Meeting:
         self._names: set[str] = set()
 
     def has(self, name: str, is_new: bool, now: float) -> bool:
-        """Whether ``name`` was first heard of in it."""
+        """Whether ``name`` was first seen during the meeting."""
         if now >= self._until:
             self._names.clear()
             return False
@@ -310,8 +315,8 @@ def _beyond_limit(
     """Names of ``records`` to forget: first those that no site declares, of the site that owns
     most; then those that were not ``known`` before.
 
-    So sites that a member invents, with a few names each, take no name from its owner. Every
-    router of a site that knows the same forgets the same. A name counts once for each owner and
+    So sites that a member invents, with a few names each, take no name from its owner. All routers
+    of a site with the same records forget the same names. A name counts once for each owner and
     each grant.
     """
     excess = sum(owner.weight for owner in records.values()) - OWNED_NAMES_MAX

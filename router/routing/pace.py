@@ -12,13 +12,13 @@ from router.model.limits import (
 
 
 class CpuBudget:
-    """`TABLE_BURST_CPU_S` at once, then a ``TABLE_REST_FACTOR``-th of a core."""
+    """Allows `TABLE_BURST_CPU_S` at once, then 1 / ``TABLE_REST_FACTOR`` of a core."""
 
     __slots__ = ("_paid_at",)
 
     def __init__(self) -> None:
         self._paid_at = float("-inf")
-        """When the whole CPU time that was spent is available again."""
+        """When all spent CPU time is available again."""
 
     @property
     def ready_at(self) -> float:
@@ -32,12 +32,14 @@ class CpuBudget:
 
 
 class SpfPace:
-    """Delays from `SPF_DELAY_MIN_S`, doubling with each run, back after `SPF_DELAY_MAX_S` quiet.
+    """Delays from `SPF_DELAY_MIN_S`, doubling with each run, back after `SPF_DELAY_MAX_S` without
+    changes.
 
-    Paths are computed at most every `SPF_INTERVAL_S`. Changes that need none (services, names) wait
-    the shortest delay only, and so long that tables cost little: the more routers, the longer.
-    Whoever runs it says what a run took (`took`), and rests after expensive ones: see `CpuBudget`.
-    Paths and mere tables have a budget each, so that services put no dead way off.
+    Paths are computed at most every `SPF_INTERVAL_S`. Changes that need no paths (services, names)
+    wait only the shortest delay, but long enough that tables cost little: the more routers, the
+    longer. The caller reports the cost of each run (`took`), and expensive runs cause rests: see
+    `CpuBudget`. Paths and mere tables have separate budgets, so that services do not delay the loss
+    of a path.
     """
 
     __slots__ = (
@@ -58,7 +60,7 @@ class SpfPace:
         self._needs_paths = False
         self._delay_s = SPF_DELAY_MIN_S
         self._last_change_at: float | None = None
-        self._paths_at = self._table_at = float("-inf")  # Computed last.
+        self._paths_at = self._table_at = float("-inf")  # When last computed.
         self._paths_budget, self._tables_budget = CpuBudget(), CpuBudget()
         self._spending = self._tables_budget
         self.runs = 0
@@ -109,7 +111,7 @@ class SpfPace:
         return False
 
     def has_run(self, now: float) -> None:
-        """Everything that had changed has been computed."""
+        """All changes have been computed."""
         self.runs += 1
         self._spending = self._paths_budget if self._needs_paths else self._tables_budget
         if self._needs_paths:
@@ -120,7 +122,7 @@ class SpfPace:
         self._at = None
 
     def took(self, cost_s: float, now: float) -> None:
-        """The last run, with all that followed from it, took ``cost_s`` of CPU time."""
+        """The last run, with all its consequences, took ``cost_s`` of CPU time."""
         self._spending.spend(cost_s, now)
 
     def _soonest(self) -> float:

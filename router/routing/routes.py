@@ -1,4 +1,4 @@
-"""From the database and our neighbours to paths, standing and the route table."""
+"""Computes paths, standing and the route table from the database and our neighbors."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -83,7 +83,7 @@ class Routes:
         self.paths: Mapping[Node, Route] = shortest_paths(self._new_graph(), self._node)
         """Paths to all reachable routers."""
         self.table = self._new_table(1, now)
-        """The newest; the first one knows this site only."""
+        """The newest table; the first one knows this site only."""
 
     def set_rules(self, rules: SharingRules, now: float) -> list[RoutingEvent]:
         """Set the sharing rules of this site, and build the table again."""
@@ -93,7 +93,7 @@ class Routes:
         return self.rebuild(now)
 
     def set_refused(self, refused: frozenset[SiteId]) -> bool:
-        """Sites that count for nothing here from the next table on; whether they are others."""
+        """Set the sites that count for nothing here from the next table on; True: they changed."""
         is_change = refused != self._refused
         self._refused = refused
         self._owners.put_out(refused)
@@ -101,7 +101,7 @@ class Routes:
 
     @property
     def declarations(self) -> tuple[Declaration, ...]:
-        """Declarations of this site, as set last."""
+        """Declarations of this site, as last set."""
         return self._declarations
 
     def set_declarations(self, declared: tuple[Declaration, ...], now: float) -> list[RoutingEvent]:
@@ -143,7 +143,7 @@ class Routes:
         return None if first is None else max(first, self.pace.rested_at)
 
     def handle_timeout(self, now: float) -> list[RoutingEvent]:
-        """Compute what is due."""
+        """Compute everything that is due."""
         due = self.pace.at
         if due is not None and now >= due:
             return self.compute(now) if self.pace.needs_paths else self.rebuild(now)
@@ -151,7 +151,7 @@ class Routes:
         return self.rebuild(now) if end is not None and now >= end else []
 
     def compute(self, now: float) -> list[RoutingEvent]:
-        """Paths and table."""
+        """Compute paths and table."""
         self.runs += 1
         self.pace.has_run(now)
         before, graph = self.paths, self._graph
@@ -184,7 +184,7 @@ class Routes:
         return last_way(self._graph, self._node, site)
 
     def _new_graph(self) -> Graph:
-        """Ours are the adjacencies of this moment, which may be newer than our LSA."""
+        """The graph, with our present adjacencies, which may be newer than our LSA."""
         told = () if self._own.is_withdrawn else self._neighbours.counting()
         reported = {Node(one.router, one.site): one.cost for one in told}
         vertices = {
@@ -206,7 +206,7 @@ class Routes:
         return self._graph
 
     def _barring(self) -> Iterator[tuple[Node, tuple[Bar, ...]]]:
-        """Which sites each router bars, we as of this moment."""
+        """The bars of each router, with our present ones."""
         for origin in self._lsdb.origins():
             if origin.topology and origin.topology.bars and origin.node != self._node:
                 yield origin.node, origin.topology.bars
@@ -214,7 +214,7 @@ class Routes:
             yield self._node, self._own.bars
 
     def _put_out(self) -> frozenset[SiteId]:
-        """Sites that count for nothing here: refused, or bars took their last way."""
+        """Sites that count for nothing here: refused, or cut off by bars."""
         if not self._bars:
             return self._refused
         reached = {node.site for node in self.paths}
@@ -225,7 +225,7 @@ class Routes:
         }
 
     def _ways_to(self, site: SiteId) -> Collection[SiteId]:
-        """By which it was reached last; as it says itself, if it was not since we started."""
+        """The neighbors that last led to ``site``; if it was never reached, those in its LSA."""
         ways = self._kept.ways(site)
         if ways is not None:
             return ways
@@ -237,7 +237,8 @@ class Routes:
         }
 
     def _statements(self) -> Iterator[Statement]:
-        """What all say of their adjacencies, we as of this moment, as our LSA would say it."""
+        """The published adjacencies of all routers, with our present ones as our LSA would have
+        them."""
         for origin in self._lsdb.origins():
             if origin.topology and origin.node != self._node:
                 yield Statement(origin.node, origin.topology.adjacencies, origin.topology.terms)
@@ -274,7 +275,7 @@ class Routes:
 def _ways(
     lost: Collection[Node], before: Collection[Node], graph: Graph
 ) -> dict[SiteId, frozenset[SiteId]]:
-    """Of the sites of ``lost`` the neighbours by which they were joined to ``graph``."""
+    """By site of ``lost``, the neighbors that joined it to ``graph``."""
     found: dict[SiteId, set[SiteId]] = {node.site: set() for node in lost}
     for node in before:
         if node.site in found:

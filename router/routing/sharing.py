@@ -15,11 +15,11 @@ from router.routing.leaves import EVERYBODY_IS_FREE, LeafStanding
 
 
 class SharingView(msgspec.Struct, frozen=True):
-    """The view of ``party`` with its ``rules``. What it has itself no rule keeps from it.
+    """The view of ``party`` with its ``rules``. No rule withholds a site's own targets from it.
 
-    ``owners`` of names and their grants say who may offer, at ``unix`` seconds. Of several owners
-    of a name the one whose declaration counts (``declared``) is meant, and of a name that this site
-    declares itself none: its own declaration counts here, and so do its own grants.
+    ``owners`` of names and their grants decide who may offer, at ``unix`` seconds. If a name has
+    several owners, the one whose declaration counts (``declared``) decides. For a name that this
+    site declares, none does: its own declaration counts here, and so do its own grants.
     """
 
     party: Party
@@ -30,11 +30,11 @@ class SharingView(msgspec.Struct, frozen=True):
     unix: float = 0.0
 
     def may_declare(self, site: SiteId, service: str) -> bool:
-        """Whether ``site`` was let in on terms that allow it to."""
+        """Whether the terms of ``site`` allow it to declare ``service``."""
         return any_matches(self.standing.of(site).declare, service)
 
     def may_export(self, site: SiteId, service: str) -> bool:
-        """Whether ``site`` was let in on terms that allow it to have targets of ``service``."""
+        """Whether the terms of ``site`` allow it to have targets of ``service``."""
         return any_matches(self.standing.of(site).export, service)
 
     def is_offered(self, site: SiteId, service: str, export_to: tuple[str, ...] | None) -> bool:
@@ -61,7 +61,7 @@ class SharingView(msgspec.Struct, frozen=True):
     ) -> tuple[RemoteCandidate, ...]:
         """``candidates`` of one port, with at most as many slots as their sites were granted.
 
-        Routers of one site share its grant: they are as many as that site likes.
+        The routers of one site share its grant: a site can have any number of them.
         """
         grants = self._grants(service)
         found = list(candidates) if grants else []
@@ -85,7 +85,7 @@ class SharingView(msgspec.Struct, frozen=True):
         return counting_word(self.party.site, owner, declared)
 
     def _grants(self, service: str) -> tuple[ServiceGrant, ...]:
-        """Of the owner, or of this site: it need not own a name to allow something here."""
+        """Grants of the owner and of this site: it need not own a name to allow something here."""
         told = self._owner(service)[1]
         own = self.rules.services.get(service, OPEN).grants
         return in_force((*told, *own), self.unix) if told or own else ()
@@ -100,7 +100,7 @@ class SharingView(msgspec.Struct, frozen=True):
 def counting_word(
     own: SiteId, owner: Owner | None, declared: Declared | None
 ) -> tuple[tuple[SiteId, ...], tuple[ServiceGrant, ...]]:
-    """Whose word on a service counts at site ``own`` besides its own, and what that grants."""
+    """The sites besides ``own`` that decide on a service there, and their grants."""
     if owner is None or (declared is not None and declared.site == own):
         return (), ()
     if len(owner.sites) == 1:
@@ -116,7 +116,7 @@ def _slots(candidate: RemoteCandidate) -> int | None:
 
 
 def _shares(most: int, stated: Sequence[int | None]) -> list[int]:
-    """``most`` in equal parts, of which none is more than the number that it is for; None: any."""
+    """``most`` in equal parts, none larger than its entry in ``stated``; None: no limit."""
     shares: dict[int, int] = {}
     smallest_first = sorted(
         range(len(stated)), key=lambda at: (stated[at] is None, stated[at] or 0)

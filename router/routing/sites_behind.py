@@ -1,4 +1,4 @@
-"""Which sites lie behind which neighbour: what says whether a stream came by its site's own way."""
+"""Which sites are behind which neighbor, to check that a stream came by a way of its own site."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from router.routing.table import RouteTable
 
 
 class SitesBehind:
-    """Answers from the last table that it was asked about; O(routers) once for each table.
+    """Answers from the last table that it was given; O(routers) once for each table.
 
     Costs are the same both ways, so a site's streams come by the links that lead to it.
     """
@@ -19,13 +19,13 @@ class SitesBehind:
         self._branches: Mapping[SiteId, Mapping[SiteId, SiteId | None]] = {}
 
     def has(self, table: RouteTable, neighbour: SiteId, site: SiteId) -> bool:
-        """A cheapest way to a router of ``site`` begins at a router of ``neighbour``."""
+        """Whether a cheapest way to a router of ``site`` begins at a router of ``neighbour``."""
         return site in self._behind(table, neighbour)
 
     def branch_to(self, table: RouteTable, neighbour: SiteId, site: SiteId) -> SiteId | None:
         """The first site beyond ``neighbour`` on a cheapest way to ``site``; None: there is none.
 
-        ``neighbour`` has said itself that it is linked to that one, whatever follows behind.
+        ``neighbour`` itself reports its link to that site, whatever follows behind.
         """
         return self._behind(table, neighbour).get(site)
 
@@ -36,9 +36,8 @@ class SitesBehind:
 
 
 def holders(table: RouteTable, tokens: Mapping[SiteId, str]) -> dict[SiteId, str]:
-    """Of each site that is reached who lets it in here: the neighboring one that a cheapest way to
-    it begins with, or the token of that one, which may have let in many. ``tokens``: by neighbor.
-    """
+    """The holder of each reached site: the neighboring site that a cheapest way to it begins with,
+    or that site's token, which may have let in many. ``tokens``: by neighbor."""
     sites = _sites_of_routers(table)
     found: dict[SiteId, str] = {}
     for route in table.sites.values():
@@ -55,7 +54,7 @@ def _sites_of_routers(table: RouteTable) -> dict[RouterId, SiteId]:
 
 
 def _branches(table: RouteTable) -> dict[SiteId, dict[SiteId, SiteId | None]]:
-    """By neighbour, the sites behind it, each with its branch as far as a path is known."""
+    """By neighbor, the sites behind it, each with its branch as far as a path is known."""
     sites = _sites_of_routers(table)
     found: dict[SiteId, dict[SiteId, SiteId | None]] = {}
     for router, hops in table.next_hops.items():

@@ -20,7 +20,8 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class Vertex(msgspec.Struct, frozen=True):
-    """A router's side of the graph: whether paths may lead across it, and what it reports."""
+    """A router's side of the graph: whether paths may lead across it, and its reported
+    adjacencies."""
 
     is_crossable: bool
     reported: dict[Node, int]
@@ -28,35 +29,35 @@ class Vertex(msgspec.Struct, frozen=True):
 
 Hop = tuple[Node, Node]
 State = tuple[Node, bool]
-"""Where a path is, and whether it must end in that site: it came in where that is on terms."""
+"""The end of a path, and whether the path must end in that site, since it came in on terms."""
 
 
 class Graph:
-    """What routers report of each other. Owned by its maker; `spf` only reads it."""
+    """The reported adjacencies of all routers. Owned by its maker; `spf` only reads it."""
 
     __slots__ = ("_on_terms", "_vertices")
 
     def __init__(
         self, vertices: Mapping[Node, Vertex], on_terms: frozenset[Hop] = frozenset()
     ) -> None:
-        """``on_terms``: adjacencies by which the first lets the second in on terms. They are for
-        the second's own site alone: nothing of others leads across it that way."""
+        """``on_terms``: adjacencies by which the first lets the second in on terms. Only paths to
+        the second's own site use them: nothing of others leads across it that way."""
         self._vertices = vertices
         self._on_terms = on_terms
 
     def with_terms(self, on_terms: frozenset[Hop]) -> "Graph":
-        """This one, where those are on terms."""
+        """This graph, with the adjacencies ``on_terms``."""
         return Graph(self._vertices, on_terms)
 
     def is_two_way(self, here: Node, there: Node) -> bool:
-        """Whether both report the other."""
+        """Whether each reports the other."""
         ours, theirs = self._vertices.get(here), self._vertices.get(there)
         return bool(ours and theirs and there in ours.reported and here in theirs.reported)
 
     def leads_on(self, here: State, there: Node, root: Node) -> bool | None:
-        """Whether a path from ``root`` ends in the site of ``there`` once it goes on to it.
+        """Whether a path from ``root`` must end in the site of ``there`` once it goes on to it.
 
-        None: it may not go on so.
+        None: it may not go on to ``there``.
         """
         node, is_inside = here
         if is_inside:
@@ -71,7 +72,7 @@ class Graph:
         return self._vertices[node].is_crossable
 
     def reports(self) -> Iterator[tuple[Node, Node, int]]:
-        """Each adjacency that one end reports, with the cost it says."""
+        """Each adjacency that one end reports, with its reported cost."""
         for here, vertex in self._vertices.items():
             for there, cost in vertex.reported.items():
                 yield here, there, cost
@@ -87,7 +88,7 @@ class Graph:
 
 
 def vertex(node: Node, topology: Topology) -> Vertex:
-    """The vertex that part 0 of ``node`` describes. Told costs are clamped, never trusted."""
+    """The vertex that part 0 of ``node`` describes. Reported costs are clamped, never trusted."""
     reported: dict[Node, int] = {}
     for adjacency in topology.adjacencies:
         there = Node(adjacency.router, adjacency.site)
@@ -107,8 +108,8 @@ def shortest_paths(graph: Graph, root: Node) -> dict[Node, Route]:
 
     All equal-cost paths are kept, up to `EQUAL_PATHS_MAX`: the first by router ids of each next
     hop, next hops in turn. Among equal costs fewer hops of cost 0 are better, so that no tie runs
-    in a ring inside a site. A router that is not crossable is reached but never crossed, one that
-    is in on terms not that way by other sites. O(A log A) for A adjacencies.
+    in a ring inside a site. A router that is not crossable is reached but never crossed; one that
+    is let in on terms is not crossed that way by other sites. O(A log A) for A adjacencies.
     """
     routes: dict[State, Route] = {}
     start: State = (root, False)
@@ -118,8 +119,8 @@ def shortest_paths(graph: Graph, root: Node) -> dict[Node, Route]:
     while frontier:
         cost, free_hops, here = heappop(frontier)
         if here in routes:
-            continue  # A stale entry: it was reached cheaper.
-        # Each hop makes (cost, free hops) greater, so all that lead here are settled already.
+            continue  # A stale entry: a cheaper path reached it.
+        # Each hop makes (cost, free hops) greater, so all that lead here are already final.
         node = here[0]
         routes[here] = _joined(
             cost, node, [(state[0], routes[state]) for state in reached_from[here]]
@@ -145,7 +146,7 @@ def shortest_paths(graph: Graph, root: Node) -> dict[Node, Route]:
 def _best(
     routes: Mapping[State, Route], nearest: Mapping[State, tuple[int, int]]
 ) -> dict[Node, Route]:
-    """Of the ways into a site, on terms or not, the nearest; both if they are alike."""
+    """Of the ways into a site, on terms or not, the nearest; both if they are equal."""
     best: dict[Node, Route] = {}
     for state, route in routes.items():
         node, is_inside = state
@@ -159,7 +160,7 @@ def _best(
 
 
 def _joined(cost: int, here: Node, before: list[tuple[Node, Route]]) -> Route:
-    """The route to ``here`` over all that precede it."""
+    """The route to ``here`` over all its predecessors."""
     if not before:
         return Route(cost, ((),), frozenset())
     longer = (

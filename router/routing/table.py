@@ -1,4 +1,5 @@
-"""The route table: what the data path looks up. Immutable, swapped whole; `build` makes it."""
+"""The route table, in which the data path looks up routes. Immutable, swapped whole; `build` makes
+it."""
 
 from collections.abc import Mapping
 
@@ -16,13 +17,13 @@ from router.routing.declared import Claim, Declared
 class SiteRoute(msgspec.Struct, frozen=True, kw_only=True):
     """How a site is reached: over its cheapest reachable router.
 
-    Our own site is in the table too: cost 0, one empty path, no next hops. Not reachable: cost
-    None and no paths; ``is_too_far``: since it is farther than a path may be long. ``neighbours``
-    are sites joined to it both ways, at the least cost.
+    Our own site is in the table too: cost 0, one empty path, no next hops. Not reachable: cost None
+    and no paths; ``is_too_far``: because it is beyond the longest path. ``neighbours`` are sites
+    joined to it both ways, at the least cost.
     """
 
     site: SiteId
-    name: str  # NAME, or NAME@first 8 of the id while two sites bear it.
+    name: str  # NAME, or NAME@first 8 of the id while two sites have that name.
     router: RouterId
     path_cost: int | None
     paths: tuple[Path, ...]
@@ -33,28 +34,25 @@ class SiteRoute(msgspec.Struct, frozen=True, kw_only=True):
     draining: bool
     is_too_far: bool = False
     is_going: bool = False
-    """It said that it is deleted, and is still reached."""
+    """It reported that it is deleted, and is still reached."""
 
 
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     """``candidates`` are remote routers with a connector, sorted by (path cost, site, router).
 
     ``next_hops`` has all cheapest next hops per router, ``epochs`` the epoch of each reachable
-    router, ``adjacencies`` our neighbours whose link is up, ``routers`` the site of each known
-    router (of an edge: of each that its neighbour tells of).
-
-    ``withheld`` are candidates that are not offered to this site. ``claims`` has all declarations
-    of the names of which other sites may see another one than we, the first to count first.
-    ``idle`` has the declarations of names that none counts of: the owner says nothing.
-    ``refused``: of names that none counts of, the sites whose declaration is offered to this one
-    and which its import rule does not name, the nearest first.
-    ``terms`` of the sites that were let in on some. ``is_leaf``: this site is one of them, so
-    nothing of others leads across it.
-    ``grants_end``: Unix seconds at which the next grant of an owner ends; None: none does.
-    ``barred``: by service the sites that declare it and are put out, or barred and not reached.
-    ``deleted``: sites that said so before they went; ``sites`` has them no more.
-    ``bars`` are those that any site tells of. ``put_out``: sites whose declarations and targets
-    count for nothing here, ``void`` those declarations.
+    router, ``adjacencies`` our neighbors whose link is up, ``routers`` the site of each known
+    router (at an edge: of each in its neighbor's table). ``withheld`` are candidates that are not
+    offered to this site. ``claims`` has all declarations of names for which other sites may see a
+    different one than we do, the preferred one first. ``idle`` has the declarations of names of
+    which none counts: the owner declares nothing. ``refused``: for names of which none counts, the
+    sites whose declaration is offered to this one but not named by its import rule, the nearest
+    first. ``terms`` of the sites that were let in on terms. ``is_leaf``: this site is one of them,
+    so nothing of others leads across it. ``grants_end``: Unix seconds at which the next grant of an
+    owner ends; None: none does. ``barred``: by service, the sites that declare it and are put out,
+    or barred and not reached. ``deleted``: sites that reported so before they went; ``sites`` no
+    longer has them. ``bars`` are those that any site publishes. ``put_out``: sites whose
+    declarations and targets count for nothing here, ``void`` those declarations.
     """
 
     generation: int
@@ -87,25 +85,25 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def barring(self) -> frozenset[SiteId]:
-        """The sites that bar this one: those that revoked its access refuse what it asks for."""
+        """The sites that bar this one: those that revoked its access refuse its requests."""
         return frozenset(row.by for row in self.bars if row.site == self.site)
 
     def path_to(self, router: RouterId) -> Path | None:
-        """A cheapest path to ``router``, if its site is reached by it; None: it is not."""
+        """A cheapest path to ``router``, if that router is the one by which its site is reached."""
         for route in self.sites.values():
             if route.router == router and route.paths and route.path_cost:
                 return route.paths[0]
         return None
 
     def candidate(self, router: RouterId, key: ServiceKey) -> RemoteCandidate | None:
-        """The candidate of ``router``, also if it is offered only to other sites; None: unknown."""
+        """The candidate of ``router``, even if offered only to other sites; None: unknown."""
         for candidate in self.everywhere(key):
             if candidate.router == router:
                 return candidate
         return None
 
     def everywhere(self, key: ServiceKey) -> tuple[RemoteCandidate, ...]:
-        """All candidates of ``key``, those that are offered only to other sites included."""
+        """All candidates of ``key``, including those offered only to other sites."""
         here, withheld = self.candidates.get(key, ()), self.withheld.get(key)
         return here + withheld if withheld else here
 
@@ -121,6 +119,6 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
         return f"{given}@{site[:SHORT_ID_CHARS]}" if site and is_shared else given
 
     def party(self, site: SiteId) -> Party:
-        """``site`` as rules see it; of one that is not known the id alone can be named."""
+        """``site`` as rules see it; an unknown site can only be named by its id."""
         route = self.sites.get(site)
         return Party(site, route.name) if route else Party(site, f"@{site[:SHORT_ID_CHARS]}")

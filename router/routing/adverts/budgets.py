@@ -1,10 +1,10 @@
-"""How much the routers of one site may tell of services, all together, and how much one neighbor
-may bring of other sites.
+"""Budgets for reports on services: by the routers of one site together, and by one neighbor on
+other sites.
 
-A site makes as many routers as it likes, so limits of one router bound nothing. And a member makes
-as many sites as it likes, each with a key of its own, so limits of one site bound nothing either.
-What bounds them is who brings it: a neighbor, to whom an operator gave a token. With one token many
-sites may link: they are one neighbor here, and of what they tell of themselves that is bounded too.
+A site can make any number of routers, so limits per router bound nothing. And a member can make any
+number of sites, each with its own key, so limits per site bound nothing either. The bound is on the
+neighbor that brings them, to which an operator gave a token. Many sites may link with one token:
+here they are one neighbor, and their reports on themselves are bounded too.
 """
 
 from abc import ABC, abstractmethod
@@ -27,7 +27,8 @@ Stored = tuple[Lsa, bytes]
 
 
 class BudgetKey(NamedTuple):
-    """``of_itself``: what the sites of ``holder`` tell of themselves; else of what they bring.
+    """``of_itself``: the budget for reports of ``holder``'s sites on themselves; else on other
+    sites.
 
     ``holder``: a token, or a neighboring site that no token let in.
     """
@@ -44,11 +45,12 @@ class Bringer(NamedTuple):
 
     @property
     def holder(self) -> str:
-        """The token, or the site that none let in."""
+        """The token, or the site itself if none let it in."""
         return self.token or self.site
 
     def budget(self, site: SiteId) -> BudgetKey | None:
-        """Of what it brings of ``site``; None: no more than that of the site."""
+        """The budget for parts of ``site`` that it brings; None: only the site's own budget
+        applies."""
         if site != self.site:
             return BudgetKey(self.holder, of_itself=False)
         return BudgetKey(self.token, of_itself=True) if self.token else None
@@ -65,7 +67,8 @@ class Most(NamedTuple):
 class Budget(ABC):
     """Routers, and the sums over their parts with services.
 
-    Part 0 is not counted: there are at most so many routers, and without it no path leads to one.
+    Part 0 is not counted: the number of routers is limited, and without part 0 no path leads to
+    one.
     """
 
     __slots__ = ("_bytes", "_items", "_names", "nodes")
@@ -73,15 +76,15 @@ class Budget(ABC):
     def __init__(self) -> None:
         self.nodes: set[Node] = set()
         self._bytes = self._items = 0
-        self._names: Counter[str] = Counter()  # Parts in which each is told.
+        self._names: Counter[str] = Counter()  # The number of parts that name each service.
 
     @property
     @abstractmethod
     def most(self) -> Most:
-        """What it may hold."""
+        """The limits of this budget."""
 
     def excess(self, before: Stored | None, after: Stored) -> str:
-        """The limit that would be passed by ``after`` in place of ``before``; empty: none.
+        """The limit that ``after`` in place of ``before`` would exceed; empty: none.
 
         Parts that do not grow always have room.
         """
@@ -100,7 +103,7 @@ class Budget(ABC):
         return ""
 
     def replace(self, before: Stored | None, after: Stored | None) -> None:
-        """``after`` is stored in place of ``before``."""
+        """Replace ``before`` with ``after`` in the sums."""
         self._names.update(_names_in(after))
         for name in _names_in(before):
             self._names[name] -= 1
@@ -111,7 +114,7 @@ class Budget(ABC):
 
 
 class SiteBudget(Budget):
-    """Of the routers of one site."""
+    """The budget of the routers of one site."""
 
     __slots__ = ()
 
@@ -121,8 +124,8 @@ class SiteBudget(Budget):
 
 
 class NeighbourBudget(Budget):
-    """Of what one neighbor brings of other sites; or of what all that one token let in tell of
-    themselves."""
+    """The budget of one neighbor's reports on other sites; or of the reports on themselves by all
+    sites that one token let in."""
 
     __slots__ = ()
 

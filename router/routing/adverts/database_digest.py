@@ -1,7 +1,7 @@
-"""A database in few bytes, so that two neighbours send only what differs (RFC 2328, 7.2).
+"""A digest of a database, so that two neighbors send only the differences (RFC 2328, 7.2).
 
 Parts fall into buckets by their key; a digest has one hash for each bucket, over the signed bytes
-of its parts. Both ends count buckets as the sender of a digest does.
+of its parts. Both ends use the number of buckets in the sender's digest.
 """
 
 from hashlib import sha256
@@ -11,7 +11,7 @@ from router.routing.adverts.lsa import LsaKey
 from router.routing.adverts.lsdb import Lsdb
 
 HASH_BYTES = 8
-"""Of a bucket. To hide a change of another site's part takes a second preimage, some 2^64 tries."""
+"""Of a bucket. Hiding a change of another site's part takes a second preimage, some 2^64 tries."""
 
 _EMPTY = bytes(HASH_BYTES)
 
@@ -23,7 +23,7 @@ def is_digest(digest: bytes) -> bool:
 
 
 class DatabaseDigest:
-    """Digests of ``lsdb`` as it is now. Each part is hashed once in its life."""
+    """Digests of ``lsdb`` in its present state. Each part is hashed once in its life."""
 
     __slots__ = ("_hashed", "_lsdb")
 
@@ -33,14 +33,14 @@ class DatabaseDigest:
         """By key: the signed bytes, the number that chooses the bucket, their hash."""
 
     def digest(self) -> bytes:
-        """Of all parts, with about one bucket for each."""
+        """The digest of all parts, with about one bucket for each."""
         keys, count = self._lsdb.keys(), 1
         while count < min(len(keys), DIGEST_BUCKETS_MAX):
             count *= 2
         return b"".join(self._hash(bucket) for bucket in self._buckets(keys, count))
 
     def differing(self, digest: bytes) -> list[LsaKey]:
-        """Keys of our parts in buckets that differ from those of a neighbour's ``digest``."""
+        """Keys of our parts in buckets that differ from a neighbor's ``digest``."""
         starts = range(0, len(digest), HASH_BYTES)
         theirs = [digest[start : start + HASH_BYTES] for start in starts]
         ours = self._buckets(self._lsdb.keys(), len(theirs))
@@ -52,7 +52,8 @@ class DatabaseDigest:
         )
 
     def _buckets(self, keys: list[LsaKey], count: int) -> list[list[LsaKey]]:
-        """Sorted ``keys``, which are all, in their order within each bucket."""
+        """Distribute sorted ``keys``, which must be all keys, and keep their order within each
+        bucket."""
         known, self._hashed = self._hashed, {}
         buckets: list[list[LsaKey]] = [[] for _ in range(count)]
         for key in keys:
@@ -72,6 +73,6 @@ class DatabaseDigest:
 
 
 def _number(key: LsaKey) -> int:
-    """The same at every router."""
+    """The number of a key, the same at every router."""
     named = "\0".join((str(key.part), key.node.router, key.node.site))
     return int.from_bytes(sha256(named.encode()).digest()[:4])

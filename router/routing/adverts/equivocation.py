@@ -1,11 +1,12 @@
-"""Origins that said two things under one number: each is told of once in a while, few are kept."""
+"""Origins that signed two things with one number: each is reported once in a while, few are
+stored."""
 
 from router.model.limits import CONFLICT_REPEAT_S, EQUIVOCATORS_MAX
 from router.routing.adverts.lsa import Node, ReceivedLsa, decode_lsa
 
 
 class Equivocators:
-    """Sites reported lately; a repeat is reported seldom. At most `EQUIVOCATORS_MAX`."""
+    """Sites reported recently, so that repeats are rare. At most `EQUIVOCATORS_MAX`."""
 
     __slots__ = ("_quiet_until",)
 
@@ -13,7 +14,7 @@ class Equivocators:
         self._quiet_until: dict[Node, float] = {}  # Oldest first.
 
     def is_news(self, node: Node, now: float) -> bool:
-        """Whether to tell of ``node`` now. The oldest is forgotten when there is no room."""
+        """Whether to report ``node`` now. The oldest is forgotten when there is no room."""
         if now < self._quiet_until.get(node, now):
             return False
         self._quiet_until.pop(node, None)
@@ -24,9 +25,10 @@ class Equivocators:
 
 
 def says_otherwise(received: ReceivedLsa, stored: bytes) -> bool:
-    """Whether two verified parts of one number differ in what was signed.
+    """Whether two verified parts with one number differ in their signed payload.
 
-    Another signature alone is nothing: whoever passes an ECDSA signature on can make a second one.
+    Another signature alone means nothing: any router that passes on an ECDSA signature can make a
+    second one.
     """
     held = decode_lsa(stored)
     return not isinstance(held, ReceivedLsa) or held.payload != received.payload

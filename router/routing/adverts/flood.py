@@ -1,7 +1,9 @@
-"""Reliable flooding: who still needs which part, until it is acked (RFC 2328, 13.3 to 13.6).
+"""Reliable flooding: which neighbor still needs which part, until it is acked (RFC 2328, 13.3 to
+13.6).
 
-A neighbour that came up is sent what its database lacks, found by digests of both (10.8): each end
-sends its own, and then its parts in buckets that differ. What changes meanwhile is flooded as ever.
+A neighbor that comes up gets the parts that its database lacks, found by digests of both (10.8):
+each end sends its digest, and then its parts in buckets that differ. Changes in the meantime are
+flooded as usual.
 """
 
 from collections.abc import Iterable
@@ -29,10 +31,11 @@ from router.routing.events import SendDigest, SendLsa
 
 
 class NeighbourFlood:
-    """What one neighbour was sent and what waits for it: keys only, bytes come from the LSDB.
+    """The parts sent to one neighbor and those that wait for it: keys only, bytes come from the
+    LSDB.
 
-    ``only``: the one router whose parts it is sent; None: those of all. ``holder``: whose budgets
-    its digests and signatures count in, see `Neighbour.holder`.
+    ``only``: the one router whose parts it gets; None: the parts of all. ``holder``: the holder
+    whose budgets count its digests and signatures, see `Neighbour.holder`.
     """
 
     __slots__ = (
@@ -77,7 +80,7 @@ class NeighbourFlood:
 
 
 class Flooding:
-    """Lists of what to send next. At most `LSAS_UNACKED_MAX` are under way to a neighbour."""
+    """Decides which parts to send next. At most `LSAS_UNACKED_MAX` are under way to a neighbor."""
 
     __slots__ = ("_checks", "_digest", "_digests", "_lsdb", "_neighbours", "retransmissions")
 
@@ -92,7 +95,7 @@ class Flooding:
     def add(
         self, router: RouterId, now: float, holder: str, only: Node | None = None
     ) -> list[SendLsa]:
-        """A neighbour came up: it gets everything, or all ``only`` that router has said."""
+        """A neighbor came up: it gets all parts, or only those of router ``only``."""
         neighbour = self._neighbours[router] = NeighbourFlood(holder, only)
         neighbour.waiting = dict.fromkeys(filter(neighbour.takes, self._lsdb.keys()))
         return self._fill(router, neighbour, now)
@@ -100,7 +103,7 @@ class Flooding:
     def compare(self, router: RouterId, now: float, holder: str) -> list[SendLsa | SendDigest]:
         """A neighbor with digests came up: send it only the parts that it lacks.
 
-        Our own part 0, which has the new adjacency, goes before it is asked for.
+        Our own part 0, which has the new adjacency, goes before our digest.
         """
         neighbour = self._neighbours[router] = NeighbourFlood(holder, None)
         neighbour.waiting[LsaKey(0, self._lsdb.own)] = None
@@ -109,11 +112,11 @@ class Flooding:
     def receive_digest(
         self, router: RouterId, digest: bytes, wants_answer: bool, now: float
     ) -> list[SendLsa | SendDigest]:
-        """What a neighbour holds: send it what differs, and our own digest if it waits for one.
+        """A neighbor's digest: send it the parts that differ, and our own digest if it wants one.
 
-        Two requests that cross are each other's answers. An answer is never answered, so no loop
-        can come of lost ones. The first of a link is always taken: many of one holder may come up
-        at once.
+        Two requests that cross answer each other. An answer is never answered, so lost messages
+        cause no loop. The first digest on a link is always accepted: many links of one holder may
+        come up at once.
         """
         neighbour = self._neighbours.get(router)
         if neighbour is None:
@@ -135,7 +138,7 @@ class Flooding:
     def flood(
         self, keys: Iterable[LsaKey], now: float, *, but: RouterId | None = None
     ) -> list[SendLsa]:
-        """Send parts that are new in the database to all neighbours ``but`` one."""
+        """Send parts that are new in the database to all neighbors except ``but``."""
         sends: list[SendLsa] = []
         for router, neighbour in self._neighbours.items():
             if router == but:
@@ -167,8 +170,8 @@ class Flooding:
     ) -> list[SendLsa]:
         """A neighbor acknowledged ``version``: send it the next parts.
 
-        By another ``checksum`` it has what a former life of the router told by this number: ours
-        is sent until it has that, or answers with its own.
+        Another ``checksum`` means that it has a part of this number from before the router's
+        restart: ours is sent until it has that, or answers with its own.
         """
         stored = self._lsdb.get(key)
         is_same = stored and stored[0].newness == version
@@ -192,14 +195,15 @@ class Flooding:
         return self._fill(router, neighbour, now)
 
     def may_judge(self, router: RouterId, key: LsaKey, now: float) -> bool:
-        """Budgets per holder, and per neighbour and part, asked before any signature is checked.
+        """Take from the budgets that are checked before any signature: per holder, and per neighbor
+        and part.
 
-        The latter is keyed by the neighbour too, so that forgeries of one cannot use up what
-        another passes on.
+        The latter is keyed by the neighbor too, so that forgeries by one neighbor cannot use up the
+        budget of another.
         """
         neighbour = self._neighbours[router]
         if not self._checks.take(neighbour.holder, now):
-            return False  # Ever new parts would each have a budget of their own.
+            return False  # Otherwise each new part would get a fresh budget.
         budget = neighbour.budgets.get(key)
         if budget is None:
             if len(neighbour.budgets) >= LSA_BUDGETS_MAX and not neighbour.has_pruned(now):
@@ -238,7 +242,7 @@ class Flooding:
     def _ask_again(
         self, router: RouterId, neighbour: NeighbourFlood, now: float
     ) -> list[SendDigest]:
-        """The digest did not come: ask again, and at last send the whole database."""
+        """The digest did not come: ask again, and finally send the whole database."""
         if neighbour.tries < DIGEST_TRIES:
             return [self._ask(router, neighbour, now)]
         neighbour.asked_at = None
@@ -256,7 +260,7 @@ class Flooding:
     def _send(
         self, router: RouterId, neighbour: NeighbourFlood, key: LsaKey, now: float
     ) -> list[SendLsa]:
-        """The newest of ``key``; nothing if it has left the database meanwhile."""
+        """Send the newest part of ``key``; nothing if it has left the database meanwhile."""
         neighbour.unacked.pop(key, None)
         stored = self._lsdb.get(key)
         if stored is None:

@@ -1,7 +1,7 @@
 """Link-state adverts: values and codec.
 
 A part on the wire is msgpack ``[payload, signature]``; the payload is an `Lsa`. Each part carries
-its origin's key, so each can be judged alone. Arrays may grow at their end in later versions.
+its origin's key, so each can be judged alone. Later versions may append to arrays.
 """
 
 import math
@@ -55,7 +55,7 @@ Version = tuple[int, int]
 
 
 class Node(msgspec.Struct, frozen=True, order=True, cache_hash=True, gc=False):
-    """A vertex of the graph. Both ids: a router id alone can be claimed by another site."""
+    """A vertex of the graph. It needs both ids: another site can claim the same router id."""
 
     router: RouterId
     site: SiteId
@@ -69,9 +69,9 @@ class LsaKey(msgspec.Struct, frozen=True, order=True, cache_hash=True):
 
 
 class Adjacency(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A neighbour as its origin reports it. The cost is as told; the graph clamps it.
+    """A neighbor as its origin reports it. The cost is as reported; the graph clamps it.
 
-    ``terms``: which of its topology's terms the neighbour is let in on, from 1; 0: it is free.
+    ``terms``: the number, from 1, of the topology's terms that the neighbor is let in on; 0: free.
     """
 
     router: Router
@@ -88,18 +88,18 @@ class PartRef(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A site that the origin put out, and until when it says so (Unix seconds)."""
+    """A site that the origin put out, and the time until which it says so (Unix seconds)."""
 
     site: Site
     until: Count
 
 
 class Topology(msgspec.Struct, frozen=True, array_like=True, tag="topology", kw_only=True):
-    """Body of part 0. ``stub``: never crossed, ``draining``: takes nothing new.
+    """Body of part 0. ``stub``: never crossed. ``draining``: takes nothing new.
 
-    ``restored``: Unix seconds at which the state of its site came out of a backup; 0: never.
-    ``terms``: those that adjacencies name. ``bars``: see `router.routing.bars`. ``deleted``: the
-    last words of a site that will not come back.
+    ``restored``: Unix seconds at which the state of its site was restored from a backup; 0: never.
+    ``terms``: the terms that adjacencies refer to. ``bars``: see `router.routing.bars`.
+    ``deleted``: the site will not come back.
     """
 
     adjacencies: Annotated[tuple[Adjacency, ...], msgspec.Meta(max_length=ADJACENCIES_MAX)]
@@ -148,10 +148,10 @@ class Lsa(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 
 
 class LsaFault(msgspec.Struct, frozen=True):
-    """Why bytes are no LSA.
+    """Why bytes are not a valid LSA.
 
-    ``code``: too-large, malformed, bad-value, wrong-site or bad-signature; of an edge not-its-own
-    or not-an-edge; of what is no LSA but an edge's table bad-table.
+    ``code``: too-large, malformed, bad-value, wrong-site or bad-signature; from an edge not-its-own
+    or not-an-edge; for an edge's table bad-table.
     """
 
     code: str
@@ -164,7 +164,7 @@ class _Signed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
 
 
 class ReceivedLsa(msgspec.Struct, frozen=True):
-    """A part that could be read. Nothing in it is true before `signature_fault` says None."""
+    """A decoded part. Nothing in it may be trusted before `signature_fault` returned None."""
 
     lsa: Lsa
     signed: bytes
@@ -191,7 +191,7 @@ def decode_lsa(signed: bytes) -> ReceivedLsa | LsaFault:
     except packed.Unreadable as error:
         return LsaFault("malformed", str(error)[:200])
     if packed.pack(wrapped) != signed:
-        return LsaFault("malformed", "not the shortest encoding")  # One content, one spelling.
+        return LsaFault("malformed", "not the shortest encoding")  # One content has one encoding.
     reason = _bad_value(lsa)
     if reason:
         return LsaFault("bad-value", reason)
@@ -199,7 +199,7 @@ def decode_lsa(signed: bytes) -> ReceivedLsa | LsaFault:
 
 
 def signature_fault(received: ReceivedLsa, identity: OwnIdentity) -> LsaFault | None:
-    """Check the signature of a part. None: the site whose ID it has signed it."""
+    """Check the signature of a part. None: the site with its id signed it."""
     lsa = received.lsa
     if identity.site_of(lsa.public_key) != lsa.site:
         return LsaFault("wrong-site", f"the key is not that of site {lsa.site}")
@@ -209,7 +209,8 @@ def signature_fault(received: ReceivedLsa, identity: OwnIdentity) -> LsaFault | 
 
 
 def name_fault(lsa: Lsa, neighbour: Node, name: str) -> LsaFault | None:
-    """None: what the neighbour says of itself in ``lsa`` is what it said when it linked."""
+    """None: the neighbor's name in ``lsa`` is the one with which it linked, or ``lsa`` gives
+    none."""
     topology = lsa.body if lsa.node == neighbour and isinstance(lsa.body, Topology) else None
     if topology is None or not name or topology.name == name:
         return None
@@ -217,7 +218,8 @@ def name_fault(lsa: Lsa, neighbour: Node, name: str) -> LsaFault | None:
 
 
 def edge_fault(lsa: Lsa, edge: Node) -> LsaFault | None:
-    """None: ``lsa`` is what the neighbour ``edge`` may say: of itself, and that it is an edge."""
+    """None: the edge ``edge`` may send ``lsa``, which is about itself, and says that it is an
+    edge."""
     if lsa.node != edge:
         return LsaFault("not-its-own", f"an edge spoke of site {lsa.site}")
     topology = lsa.body if isinstance(lsa.body, Topology) else None
@@ -258,7 +260,7 @@ def _bad_topology(body: Topology) -> str:
     return "terms with too many patterns" if any(map(_terms_are_bad, body.terms)) else ""
 
 
-# A DNS-1123 label, as in a file: it becomes part of a host's and of a cookie's name.
+# A DNS-1123 label, as in a file: it becomes part of a host name and of a cookie name.
 _SERVICE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -286,7 +288,7 @@ def _terms_are_bad(terms: Terms) -> bool:
 
 
 def declaration_is_bad(told: Declaration) -> bool:
-    """Whether a value is out of its bounds. Decoding has checked the types."""
+    """Whether a value is out of its bounds. Decoding has already checked the types."""
     spec = told.spec
     return bool(
         _name_is_bad(told.name)
@@ -298,7 +300,8 @@ def declaration_is_bad(told: Declaration) -> bool:
         or not all(map(is_shown_site_name, spec.policy.weights))
         # NaN would break the order that all sites must agree on.
         or not math.isfinite(told.declared_at_s)
-        or not 0 <= spec.queue_wait_s <= QUEUE_WAIT_S_MAX  # As in a file: it rules here too.
+        # As in a file: the value applies here too.
+        or not 0 <= spec.queue_wait_s <= QUEUE_WAIT_S_MAX
         or not 0 <= (spec.queue or 0) <= QUEUE_MAX
         or _patterns_are_bad(told.export_to)
         or len(told.grants) > GRANTS_PER_SERVICE_MAX
@@ -318,7 +321,7 @@ def _grant_is_bad(grant: ServiceGrant) -> bool:
 
 
 def advert_is_bad(told: TargetsAdvert) -> bool:
-    """Whether a value is out of its bounds. Decoding has checked the types."""
+    """Whether a value is out of its bounds. Decoding has already checked the types."""
     return (
         _name_is_bad(told.name)
         or _port_is_bad(told.port)
@@ -335,20 +338,21 @@ _ROOM_BYTES = LSA_PART_BYTES_MAX - LSA_ENVELOPE_BYTES
 
 
 class Splitter:
-    """Splits again and again: an item that is the very one of before is not encoded anew."""
+    """Splits after each change: an item that is the same object as before is not encoded again."""
 
     __slots__ = ("_sizes",)
 
     def __init__(self) -> None:
         self._sizes: dict[int, tuple[Declaration | TargetsAdvert, int]] = {}
-        """By id, of items that are held here, and so live."""
+        """By id, for items that are held here, and so stay alive."""
 
     def split(
         self, declarations: Iterable[Declaration], adverts: Iterable[TargetsAdvert]
     ) -> tuple[Services, ...]:
         """Bodies for parts 1, 2, …, each fitting its part; the order given does not matter.
 
-        ValueError: too many services or parts, an item that fits nowhere, or a bad value.
+        ValueError: too many services or parts, an item that does not fit into any part, or a bad
+        value.
         """
         items: list[Declaration | TargetsAdvert] = [
             *sorted(declarations, key=lambda told: (told.name, told.declared_at_s)),

@@ -1,4 +1,5 @@
-"""The link-state database: the newest of each part, with ages and caps (RFC 2328, 12 to 14)."""
+"""The link-state database: the newest version of each part, with ages and caps (RFC 2328, 12 to
+14)."""
 
 import math
 from collections.abc import Collection, Iterable
@@ -27,16 +28,16 @@ from router.routing.adverts.lsa import Lsa, LsaKey, Node, Services, Topology, Ve
 
 
 class PartStanding(Enum):
-    """How a part compares with what is stored."""
+    """How a part compares with the stored one."""
 
     NEWER = "newer"
     SAME = "same"
-    OLDER = "older"  # We hold something newer of this part.
-    OBSOLETE = "obsolete"  # Its origin has gone on without it, or was gone for too long.
+    OLDER = "older"  # We hold a newer version of this part.
+    OBSOLETE = "obsolete"  # Its origin no longer has it, or was gone for too long.
 
 
 class StoreChange(Enum):
-    """What storing a part changed for others."""
+    """The effect of storing a part on others."""
 
     NOTHING = "nothing"  # A refresh, or services that are not complete yet.
     SERVICES = "services"
@@ -44,9 +45,9 @@ class StoreChange(Enum):
 
 
 class Excess(msgspec.Struct, frozen=True):
-    """``site`` tells more than is kept of one site. ``limit``: which one it would pass, for people.
+    """``site`` reports more than is stored for one site. ``limit``: the limit in words.
 
-    ``budget``: not of one site, but of what a neighbor brings or the sites of a token tell.
+    ``budget``: set if the limit is not a site's, but of a neighbor's or a token's reports.
     """
 
     site: SiteId
@@ -55,15 +56,15 @@ class Excess(msgspec.Struct, frozen=True):
 
 
 FULL = Excess(SiteId(""), f"more than {ORIGINS_MAX:,} routers in all")
-"""There is no room for a router though its site, and who brings it, keep within their limits."""
+"""There is no room for a router though its site and its neighbor keep within their limits."""
 
 
 class Origin:
-    """All that is known of one router. ``declarations`` and ``adverts`` change together.
+    """All known parts of one router. ``declarations`` and ``adverts`` change together.
 
-    ``is_whole``: they are all that it tells by the newest of its parts. ``refused`` has the newest
-    version of each part that found no room: the part stays as it was before. ``brought``: by part
-    the budget of its neighbor that it counts in, if there is one.
+    ``is_whole``: they are all that its newest parts declare. ``refused`` has the newest version of
+    each part that found no room: the part stays as it was before. ``brought``: by part, the budget
+    of its neighbor that counts it, if there is one.
     """
 
     __slots__ = ("adverts", "brought", "declarations", "is_whole", "node", "parts", "refused")
@@ -89,9 +90,9 @@ class Origin:
         return head.body if head and isinstance(head.body, Topology) else None
 
     def adopt_services(self) -> bool:
-        """Take the services of exactly the parts that part 0 lists; True: they are different.
+        """Take the services of exactly the parts that part 0 lists; True: they changed.
 
-        While some are missing the last complete set stays, so that a service that moves from
+        While some parts are missing the last complete set stays, so that a service that moves from
         one part to another is never seen missing or twice.
         """
         head, topology = self.head, self.topology
@@ -119,7 +120,7 @@ class Origin:
 
 
 class Lsdb:
-    """Everything heard and verified, our own parts included. Only `RoutingCore` changes it."""
+    """All verified parts, our own included. Only `RoutingCore` changes it."""
 
     __slots__ = ("_gone", "_neighbours", "_origins", "_own", "_received_at", "_routers", "_sites")
 
@@ -130,7 +131,7 @@ class Lsdb:
         self._sites: dict[SiteId, SiteBudget] = {}
         self._neighbours: dict[BudgetKey, NeighbourBudget] = {}
         self._received_at: dict[LsaKey, float] = {}  # Oldest first. Ours do not age.
-        # Aged out, with their version: a neighbour that got them later must not revive them.
+        # Aged out, with their version: a neighbor that got them later must not revive them.
         self._gone: dict[Node, tuple[Version, float]] = {}
 
     def __len__(self) -> int:
@@ -148,15 +149,15 @@ class Lsdb:
         return self._origins.get(node)
 
     def nodes_of(self, router: RouterId) -> tuple[Node, ...]:
-        """Usually one: two sites may both claim a router id."""
+        """The nodes with this router id. Usually one: two sites may claim the same id."""
         return tuple(self._routers.get(router, ()))
 
     def knows_site(self, site: SiteId) -> bool:
-        """Whether anything of it is held."""
+        """Whether any part of ``site`` is held."""
         return site in self._sites
 
     def keys(self) -> list[LsaKey]:
-        """All that is stored, first the parts that make the graph."""
+        """The keys of all stored parts, first the parts that make the graph."""
         return sorted(
             LsaKey(part, origin.node) for origin in self._origins.values() for part in origin.parts
         )
@@ -167,10 +168,10 @@ class Lsdb:
         return origin.parts.get(key.part) if origin else None
 
     def standing(self, lsa: Lsa, signed: bytes) -> PartStanding:
-        """How ``lsa``, verified or not, compares with what is here.
+        """How ``lsa``, verified or not, compares with the stored part.
 
-        Two lives of a router that lost its epoch may use one number twice. Then the greater
-        bytes are the newer everywhere, until the router hears of it and takes another epoch.
+        Two processes of a router that lost its epoch may use one number twice. Then the greater
+        bytes count as newer everywhere, until the router learns of it and takes another epoch.
         """
         stored = self.get(lsa.key)
         if stored:
@@ -194,13 +195,13 @@ class Lsdb:
         computed_at: float,
         by: Bringer | None = None,
     ) -> Excess | None:
-        """Why there is no place for ``lsa``, not even by dropping routers to which no path leads.
+        """Why there is no room for ``lsa``, not even after dropping unreachable routers.
 
-        None: it has one. ``by``: who brings it; None: this site itself.
-        Of a site that is beyond its budget its own routers are dropped, and if that does not help
-        the part that asks for more is refused: sites do not compete, nor do neighbors. No path may
-        lead to a router only because it was heard of after ``computed_at``: that one is not dropped
-        for what others of its site, or of its neighbor, tell.
+        None: there is room. ``by``: the neighbor that brings it; None: this site itself. If a site
+        is beyond its budget, its own routers are dropped, and if that does not help the part that
+        asks for more is refused: sites do not compete, nor do neighbors. A router heard after
+        ``computed_at`` may be unreachable only because paths are older than it: it is not dropped
+        for other routers of its site, or of its neighbor.
         """
         node = lsa.node
         site = self._sites.get(node.site)
@@ -237,7 +238,8 @@ class Lsdb:
         computed_at: float,
         key: BudgetKey,
     ) -> str:
-        """The limit of that budget which ``lsa`` would pass; empty: none, or there is room now."""
+        """The limit of budget ``key`` that ``lsa`` would exceed; empty: none, or there is room
+        now."""
         node = lsa.node
         while True:
             budget = self._neighbours.get(key) or NeighbourBudget()
@@ -269,7 +271,7 @@ class Lsdb:
         return max(self._received_at[LsaKey(part, node)] for part in parts)
 
     def _evict(self, reachable: Collection[Node]) -> bool:
-        """Drop who was silent for longest."""
+        """Drop the unreachable router that was silent for longest."""
         for key in self._received_at:
             if key.node not in reachable:
                 self._drop_origin(key.node)
@@ -285,7 +287,7 @@ class Lsdb:
         return StoreChange.SERVICES if origin.adopt_services() else StoreChange.NOTHING
 
     def store(self, lsa: Lsa, signed: bytes, now: float, by: Bringer | None = None) -> StoreChange:
-        """Put a verified, newer part in its place. ``by`` as for `make_room`."""
+        """Store a verified, newer part. ``by`` as for `make_room`."""
         node = lsa.node
         origin = self._origins.get(node)
         if origin is None:
@@ -316,9 +318,9 @@ class Lsdb:
         return None
 
     def expire(self, now: float) -> bool:
-        """Purge what was not refreshed for `LSA_MAX_AGE_S`; True: an origin went.
+        """Remove parts that were not refreshed for `LSA_MAX_AGE_S`; True: an origin is gone.
 
-        Purging is local: everybody's copy ages by itself.
+        Purging is local: the copy at each router ages by itself.
         """
         for node in [n for n, (_, at) in self._gone.items() if now >= at + LSA_MAX_AGE_S]:
             del self._gone[node]
@@ -326,7 +328,7 @@ class Lsdb:
         for key in self._aged(now):
             origin = self._origins.get(key.node)
             if origin is None:
-                continue  # Went with its part 0 a moment ago.
+                continue  # It went with its part 0 a moment ago.
             if key.part == 0 or len(origin.parts) == 1:
                 versions = [lsa.newness for lsa, _ in origin.parts.values()]
                 self._drop_origin(key.node)
@@ -364,7 +366,8 @@ class Lsdb:
     def _replace(
         self, origin: Origin, part: int, after: Stored | None, key: BudgetKey | None = None
     ) -> None:
-        """Part ``part`` of ``origin`` is ``after`` now, which counts in the budget ``key`` too."""
+        """Replace part ``part`` of ``origin`` with ``after``, which also counts in the budget
+        ``key``."""
         node, before = origin.node, origin.parts.pop(part, None)
         self._sites[node.site].replace(before, after)
         former = origin.brought.pop(part, None)
@@ -385,7 +388,7 @@ class Lsdb:
 
 
 def _is_dropped(held: Lsa, head: Lsa | None) -> bool:
-    """Whether part 0 ``head`` was made later than ``held`` and does not list it any more."""
+    """Whether part 0 ``head`` was made later than ``held`` and no longer lists it."""
     if head is None or held.part == 0 or not isinstance(head.body, Topology):
         return False
     listed = any(ref.part == held.part for ref in head.body.parts)

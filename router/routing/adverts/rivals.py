@@ -1,4 +1,4 @@
-"""LSAs of another process with our IDs: from before our restart, or from a live copy."""
+"""LSAs of another process with our ids: from before our restart, or from a live copy."""
 
 from router.model.ids import SiteId
 from router.model.limits import CONFLICT_ANSWERS, CONFLICT_REPEAT_S
@@ -7,11 +7,11 @@ from router.routing.events import IdentityConflict
 
 
 class Rivals:
-    """State about the process with our IDs that was heard last.
+    """State about the process with our ids that was heard last.
 
-    A process that is gone cannot answer the epochs that we take because of it; one that does is
-    alive. Its answer is the next epoch after ours. What is left of one that is gone may look like
-    an answer once: parts of several epochs of it may have been kept far apart.
+    A process that is gone cannot answer the epochs that we take because of it; one that answers is
+    alive. Its answer is the next epoch after ours. Remains of a process that is gone may look like
+    an answer once, if parts of several of its epochs were stored far apart.
     """
 
     __slots__ = ("_answers", "_nonce", "_quiet_until", "is_withdrawn")
@@ -19,16 +19,17 @@ class Rivals:
     def __init__(self) -> None:
         self._nonce: bytes | None = None
         self._answers = 0
-        self._quiet_until = float("-inf")  # Told of lately.
+        self._quiet_until = float("-inf")  # No report before then.
         self.is_withdrawn = False
-        """Of two that live the later started goes silent: it is us."""
+        """Of two live processes the one started later goes silent: it is this one."""
 
     def heard(
         self, lsa: Lsa, epoch: int, birth: tuple[int, bytes], now: float
     ) -> IdentityConflict | None:
-        """``lsa`` bears our ids and is not ours. What to tell of a twin, unless it was just told.
+        """Take ``lsa``, which has our ids but is not ours. Returns a conflict, unless just
+        reported.
 
-        ``epoch`` is the one that we have, ``birth`` as `OwnOrigin` tells it.
+        ``epoch`` is our present one, ``birth`` as in `OwnOrigin`.
         """
         if lsa.boot_nonce != self._nonce:
             self._nonce, self._answers = lsa.boot_nonce, 0

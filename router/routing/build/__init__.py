@@ -1,1 +1,1 @@
-"""How the link-state database becomes a route table: sites, declarations, candidates."""
+"""Builds the route table from the link-state database: sites, declarations, candidates."""

@@ -1,4 +1,4 @@
-"""Who has targets of each service, as this site may see it. Pure."""
+"""The candidates for each service, as this site may see them. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -16,7 +16,7 @@ Candidates = dict[ServiceKey, tuple[RemoteCandidate, ...]]
 
 
 Protocols = Mapping[SiteId, ServiceProtocol]
-"""As what sites declare a name."""
+"""The protocol with which each site declares a name."""
 
 
 def candidates_of(
@@ -34,7 +34,7 @@ def candidates_of(
         if route is None or not route.paths or topology is None:
             continue
         party = Party(origin.node.site, names[origin.node.site])
-        # Of a port that is told twice the last counts.
+        # The last advert of a port counts.
         adverts = {ServiceKey(told.name, told.port): told for told in origin.adverts}
         for key, advert in adverts.items():
             if not view.may_export(party.site, key.name):
@@ -67,7 +67,7 @@ def candidates_of(
 
 
 def _protocols(others: Iterable[Origin], view: SharingView) -> Mapping[str, Protocols]:
-    """Of names that sites declare differently."""
+    """For names that sites declare differently."""
     found: dict[str, dict[SiteId, ServiceProtocol]] = {
         name: {} for name, declared in view.declared.items() if declared.conflicts
     }
@@ -86,10 +86,11 @@ def _other_protocol(
     view: SharingView,
     names: Mapping[SiteId, str],
 ) -> str:
-    """That the router serves it as another protocol than is in force here; empty: it does not.
+    """A sentence if the router serves it with a protocol other than the one in force here; else
+    empty.
 
-    Its own declaration counts there, or else that of another router of its site, or else the
-    owner's: it refuses what is asked for by another protocol.
+    There its own declaration counts, or else that of another router of its site, or else the
+    owner's: it refuses requests by another protocol.
     """
     name, counts = declared.declaration.name, declared.declaration.spec.protocol
     own = next((told.spec.protocol for told in origin.declarations if told.name == name), None)
@@ -107,7 +108,7 @@ def _other_protocol(
 
 
 def _other_owner(name: str, declared: Declared, view: SharingView) -> SiteId | None:
-    """The one other site that owns a name, which this site declares differently."""
+    """The only other site that owns a name that this site declares differently."""
     owner = view.owners.get(name)
     if owner is None or declared.site != view.party.site or len(owner.sites) != 1:
         return None

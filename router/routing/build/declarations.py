@@ -1,4 +1,4 @@
-"""Which declaration of each name counts at this site, and what becomes of the others. Pure."""
+"""The declaration of each name that counts at this site, and the use of the others. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -17,7 +17,7 @@ from router.routing.spf import Route
 
 
 class ToldDeclarations(msgspec.Struct, frozen=True):
-    """Of each name the declaration that counts; the others as in `RouteTable`."""
+    """For each name the declaration that counts; the others as in `RouteTable`."""
 
     in_force: dict[str, Declared]
     claims: dict[str, tuple[Claim, ...]]
@@ -36,7 +36,7 @@ def declarations_of(
     now: float,
     deleted: Collection[SiteId],
 ) -> ToldDeclarations:
-    """``deleted`` sites have withdrawn what they declared."""
+    """``deleted`` sites have withdrawn their declarations."""
     told: dict[str, list[Claim]] = {}
     seen: dict[str, list[Claim]] = {}
     refused: dict[str, list[Claim]] = {}
@@ -94,10 +94,10 @@ def declarations_of(
 def _heard(
     others: Iterable[Origin], routes: Mapping[Node, Route], view: SharingView
 ) -> dict[SiteId, set[str]]:
-    """Sites that have told all that they declare, with the names of it that are for us.
+    """Sites whose declarations are fully known, with the names they declare for us.
 
-    By their own signed words: whom rules or the terms of others keep from us has withdrawn nothing.
-    Of a site with several routers all are reached: one may declare what another does not.
+    Only their own signed LSAs count: rules or terms of others that hide a declaration from us do
+    not withdraw it. All routers of a site must be reached: one may declare what another does not.
     """
     heard: dict[SiteId, set[str]] = {}
     partly: set[SiteId] = set()

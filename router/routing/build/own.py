@@ -1,4 +1,4 @@
-"""What this router puts into its own route table."""
+"""This router's own part of its route table."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""How each site is reached, and what it is called. Pure."""
+"""How each site is reached, and its name. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -28,7 +28,7 @@ def own_site(own: Own, graph: Graph, others: Sequence[Origin]) -> SiteRoute:
 
 
 def site_route(origins: Sequence[Origin], graph: Graph, routes: Mapping[Node, Route]) -> SiteRoute:
-    """Of its routers the cheapest that is reachable, then the lowest id."""
+    """The route of a site's cheapest reachable router, then the lowest id."""
     reached = [
         (routes[origin.node].cost, origin.node, origin)
         for origin in origins
@@ -59,7 +59,7 @@ def site_route(origins: Sequence[Origin], graph: Graph, routes: Mapping[Node, Ro
 
 
 def is_deleted(origins: Iterable[Origin], routes: Mapping[Node, Route]) -> bool:
-    """Whether one of a site's routers said so, and all are gone."""
+    """Whether one of a site's routers said that the site is deleted, and all are gone."""
     told = [(origin.node in routes, origin.topology) for origin in origins]
     return not any(is_reached for is_reached, _ in told) and any(
         topology is not None and topology.deleted for _, topology in told
@@ -67,7 +67,7 @@ def is_deleted(origins: Iterable[Origin], routes: Mapping[Node, Route]) -> bool:
 
 
 def _are_draining(origins: Iterable[Origin]) -> bool:
-    """Whether a site stops: of several routers one that goes is only replaced."""
+    """Whether a site stops. If only one of several routers stops, it is being replaced."""
     topologies = [one.topology for one in origins if one.topology is not None]
     return all(topology.draining for topology in topologies)
 
@@ -84,9 +84,9 @@ def _neighbours(
 
 
 def display_names(sites: Sequence[SiteRoute]) -> tuple[dict[SiteId, str], tuple[str, ...]]:
-    """Names that are unique, and those that two reachable sites claim.
+    """Unique names, and the names that two reachable sites claim.
 
-    A site that has gone loses the plain name to one that is there.
+    A site that is gone loses the plain name to one that is reachable.
     """
     present: dict[str, int] = {}
     claimed: dict[str, int] = {}

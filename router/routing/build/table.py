@@ -1,4 +1,4 @@
-"""The route table of a link-state database, whole. Pure."""
+"""Builds the whole route table from a link-state database. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -39,8 +39,8 @@ def build_table(
 ) -> RouteTable:
     """The table as ``own`` sees it at ``unix`` seconds of the wall clock.
 
-    ``kept`` are the routers whose declarations still count: reachable, or not for long. ``owners``
-    learn what is declared. ``bars`` and ``put_out`` as in `RouteTable`.
+    ``kept`` are the routers whose declarations still count: reachable, or lost recently. ``owners``
+    learns the declarations. ``bars`` and ``put_out`` as in `RouteTable`.
     """
     others = [origin for origin in origins if origin.topology and origin.node != own.node]
     known: dict[SiteId, list[Origin]] = {}
@@ -100,7 +100,7 @@ def build_table(
 def _reached(
     others: Iterable[Origin], routes: Mapping[Node, Route]
 ) -> tuple[dict[RouterId, frozenset[RouterId]], dict[RouterId, int]]:
-    """By router that a way leads to: its first hops, and its epoch."""
+    """By reachable router: its first hops, and its epoch."""
     next_hops: dict[RouterId, frozenset[RouterId]] = {}
     epochs: dict[RouterId, int] = {}
     for origin in others:

@@ -1,1 +1,1 @@
-"""Edge sites: what their one neighbor offers them, and the table that they make of it."""
+"""Edge sites: the rows that their one neighbor sends them, and the table made of these."""

@@ -1,7 +1,7 @@
 """The edges attached to this router: wishes, sent rows and next rows of each.
 
-An edge is told by stop and wait: one message, its acknowledgement, the next. What changes meanwhile
-is joined, so a slow edge costs no more than its table. Rows are shared by all edges that hold them.
+Sending is stop and wait: one message, its acknowledgement, the next. Changes in the meantime are
+joined, so a slow edge costs no more than its table. All edges share the rows.
 """
 
 from collections import deque
@@ -38,8 +38,8 @@ Routes = dict[tuple[ServiceKey, RouterId], Iterator[Path]]
 
 
 class _Attached:
-    """One edge. ``rows`` are those that it holds once all of ``outbox`` was acked, of which the
-    first was sent at ``sent_at``."""
+    """One edge. It holds ``rows`` once it acked all of ``outbox``, whose first message was sent at
+    ``sent_at``."""
 
     sent_at: float
 
@@ -71,11 +71,11 @@ class _Attached:
         self.names: frozenset[str] | None = frozenset()
         self.series = self.version = 0
         self.rows = Rows()
-        self.dirty: set[str] = set()  # Services to look at.
+        self.dirty: set[str] = set()  # Services to check.
         self.left_out: set[str] = set()
         self.owes = False  # A message is due, whether rows changed or not.
         self.outbox: deque[TableMessage] = deque()
-        self.news: frozenset[str] = frozenset()  # With candidates that the outbox brings.
+        self.news: frozenset[str] = frozenset()  # Those with candidates in the outbox.
         self.may_at = now
 
     @property
@@ -107,10 +107,10 @@ class AttachedEdges:
 
     @property
     def rows_held(self) -> int:
-        """Rows that edges hold of us, all together."""
+        """Rows of ours that all edges hold together."""
         return sum(len(edge.rows) for edge in self._edges.values())
 
-    # What happens on this router.
+    # Events on this router.
 
     def up(
         self, router: RouterId, now: float, site: SiteId, terms: Terms = FREE, token: str = ""
@@ -120,7 +120,7 @@ class AttachedEdges:
         self._edges[router] = _Attached(now, self._party(site), terms, token or site)
 
     def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
-        """Set the edge's new terms; ignore routers that are no edges."""
+        """Set the edge's new terms; ignore routers that are not edges."""
         edge = self._edges.get(router)
         if edge is None:
             return []
@@ -132,7 +132,7 @@ class AttachedEdges:
         return self._table.party(site) if self._table else Party(site, f"@{site[:SHORT_ID_CHARS]}")
 
     def down(self, router: RouterId) -> None:
-        """Remove the edge; ignore routers that are no edges."""
+        """Remove the edge; ignore routers that are not edges."""
         self._edges.pop(router, None)
 
     def update(self, teller: EdgeTeller, table: RouteTable, now: float) -> list[RoutingEvent]:
@@ -180,7 +180,7 @@ class AttachedEdges:
         offer = self._offers.services.get(report.service)
         return offer is None or offer.names(party, report.router)
 
-    # What edges say.
+    # Messages of edges.
 
     def receive_edge(
         self, router: RouterId, message: EdgeMessage, now: float
@@ -198,12 +198,13 @@ class AttachedEdges:
     ) -> list[RoutingEvent]:
         is_new = wish.since != edge.since
         if wish.number < edge.number or wish.since > wish.number:
-            return []  # Overtaken by a later one.
+            return []  # A later one overtook it.
         if not edge.budget.take(now):
             return []  # It asks again.
         is_other = is_new or wish.number != edge.number
         if is_other and not self._tables.take(edge.holder, now) and edge.since is not None:
-            return []  # Likewise. The first of each has its table: many may come up at once.
+            # It asks again. The first wish of each gets a table: many edges may come up at once.
+            return []
         edge.owes = True
         if is_new:
             self._begin(edge, wish.since)
@@ -250,7 +251,7 @@ class AttachedEdges:
         return min(times) if times else None
 
     def handle_timeout(self, now: float) -> list[RoutingEvent]:
-        """Do what is due. Early, late and double calls are harmless."""
+        """Carry out everything due. Early, late and double calls are harmless."""
         events: list[RoutingEvent] = []
         for router, edge in self._edges.items():
             if edge.outbox:
@@ -301,7 +302,7 @@ class AttachedEdges:
         return events
 
     def _make_offers(self, teller: EdgeTeller, table: RouteTable) -> None:
-        """For all that any edge wants; unless that was done."""
+        """Make the offers of all services that any edge wants, unless they are made already."""
         wishes = [edge.names for edge in self._edges.values() if edge.since is not None]
         if not wishes:
             self._offers, self._made_for = NOTHING, None
@@ -340,7 +341,8 @@ class AttachedEdges:
         return [self._sent(router, edge, now)]
 
     def _changes(self, router: RouterId, edge: _Attached) -> RowChanges:
-        """From the rows that it holds to those that it should; it holds them from now on."""
+        """The changes from the rows that the edge holds to those that it should hold; records the
+        latter."""
         changes = RowChanges()
         for name in sorted(edge.dirty | edge.left_out):
             known = self._offers.services.get(name) if edge.wants(name) else None

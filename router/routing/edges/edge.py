@@ -1,11 +1,12 @@
-"""Routing at an edge: one neighbour, its table, no database and no paths of our own.
+"""Routing at an edge: one neighbor, its table, no database and no paths of our own.
 
-An edge attaches to one router. Its own LSA is made, signed and flooded by a `RoutingCore` that
-knows this edge alone and has one adjacency; all else it knows is the table that its neighbour tells
-it, of what it wants. Further neighbours stand by: when the one it is attached to goes, or stops,
-the cheapest of them takes its place. Until that one has told its table, the last one counts: the
-neighbour knows the paths, and refuses what it does not know. Services that the last one told and
-the new one does not stay declared for `EDGE_FORMER_S`: who has just started does not know them yet.
+An edge attaches to one router. A `RoutingCore` that knows only this edge and has one adjacency
+makes, signs and floods its LSA; all else the edge knows is the table that its neighbor sends for
+its wishes. Further neighbors are standbys: when the attached one goes, or stops, the cheapest
+standby takes its place. Until that one has sent its table, the last table counts: the neighbor
+knows the paths, and refuses streams for anything it does not know. Services that are only in the
+last table stay declared for `EDGE_FORMER_S`: a neighbor that has just started does not know them
+yet.
 """
 
 import operator
@@ -45,7 +46,7 @@ from router.routing.table import RouteTable
 
 
 class EdgeRouting:
-    """In place of `RoutingCore` at an edge: the same verbs, and `set_wishes` and `receive_edge`."""
+    """Replaces `RoutingCore` at an edge: the same verbs, plus `set_wishes` and `receive_edge`."""
 
     def __init__(
         self,
@@ -60,8 +61,8 @@ class EdgeRouting:
         owners: Mapping[str, Owner] = NOBODY,
         unix: Callable[[], float] = no_clock,
     ) -> None:
-        """``owners``: kept before it became an edge; whom its neighbour takes counts. ``unix`` as
-        for `RoutingCore`."""
+        """``owners``: stored before it became an edge; its neighbor's owners count. ``unix`` as for
+        `RoutingCore`."""
         self._core = RoutingCore(
             identity,
             epoch=epoch,
@@ -76,26 +77,26 @@ class EdgeRouting:
         self._unix = unix
         self._node = Node(identity.router, identity.site)
         self._neighbours: dict[RouterId, EdgeWay] = {}  # As they came up.
-        self._stopping: set[RouterId] = set()  # Of these: nothing leads across them.
+        self._stopping: set[RouterId] = set()  # Those that stop: nothing leads across them.
         self._way: EdgeWay | None = None
         self._rows = EdgeRows()
-        self._told = NOTHING_TOLD  # The last whole table,
-        self._is_whole = False  # of the neighbour that we are attached to,
-        self._former = NOTHING_TOLD  # and what only the table before we attached to it had.
-        self._expired = NOTHING_TOLD  # What is left once the neighbor is lost for too long.
+        self._told = NOTHING_TOLD  # The last whole table.
+        self._is_whole = False  # Whether `_told` comes from the attached neighbor.
+        self._former = NOTHING_TOLD  # Services that only the table of the previous neighbor had.
+        self._expired = NOTHING_TOLD  # The rest, once the neighbor is lost for too long.
         self._former_until = now
         self._lost_at = now
         self._ttl_s = service_ttl_s
         self._wishes: tuple[str, ...] | None = ()
         self._since = self._number = 0
-        self._wish_at: float | None = None  # When it is said again.
+        self._wish_at: float | None = None  # When to send it again.
         self._table = self._core.table
         self._rules = SharingRules()
         self._shown: tuple[RouteTable, EdgeTable, EdgeWay | None] | None = None
 
-    # What others may look at.
+    # What other rooms may read.
 
-    # As of `RoutingCore`: an edge uses its one neighbor, and lets nobody in.
+    # As in `RoutingCore`: an edge uses its one neighbor, and lets no site in.
     held: Final[Mapping[RouterId, float]] = {}
     without_room: Final[Mapping[RouterId, str]] = {}
     crowd: Final = ("", 0)
@@ -118,7 +119,7 @@ class EdgeRouting:
         return self._core.epoch
 
     tokens: Mapping[SiteId, str] = {}
-    """As of `RoutingCore`: no site dials an edge."""
+    """As in `RoutingCore`: no site dials an edge."""
 
     @property
     def owners(self) -> Mapping[str, Owner]:
@@ -136,14 +137,14 @@ class EdgeRouting:
 
     @property
     def left_out(self) -> int:
-        """Services that we want and that found no room in the table."""
+        """Services that this router wants but that found no room in the table."""
         return self._told.left_out if self._is_whole else 0
 
     def stands_by(self, router: RouterId) -> bool:
         """Whether ``router`` is linked while this edge is attached to another neighbor."""
         return router in self._neighbours and (self._way is None or self._way.router != router)
 
-    # What happens on this router.
+    # Events on this router.
 
     def adjacency_up(
         self,
@@ -160,8 +161,8 @@ class EdgeRouting:
     ) -> list[RoutingEvent]:
         """A neighbor is up: attach to the first one, and keep others as standbys. Never an edge.
 
-        An edge lets in no site, so on no ``terms`` and by no ``token``. It holds no database that
-        one ``compares``, and hears no LSA that bears a ``name``.
+        An edge lets no site in, so ``terms`` and ``token`` do not matter. It has no database to
+        ``compare``, and receives no LSA with a ``name``.
         """
         if is_edge:
             return []
@@ -200,7 +201,7 @@ class EdgeRouting:
         return [*self._passed(events), *self._rebuild(now)]
 
     def set_service_ttl(self, ttl_s: float, now: float) -> list[RoutingEvent]:
-        """How long declarations count after the neighbour was lost."""
+        """Set how long declarations count after the neighbor was lost."""
         self._ttl_s = ttl_s
         return self._rebuild(now)
 
@@ -218,7 +219,8 @@ class EdgeRouting:
     def set_bars(
         self, bars: tuple[Bar, ...], refused: frozenset[SiteId], now: float
     ) -> list[RoutingEvent]:
-        """An edge lets nobody in; it may have put sites out in another mode, and says so."""
+        """Set bars. An edge lets no site in, but may have put sites out in another mode, and says
+        so."""
         events = self._core.set_bars(bars, frozenset(), now)
         return [*self._passed(events), *self._rebuild(now)]
 
@@ -243,17 +245,17 @@ class EdgeRouting:
         self._wishes = wishes
         return self._wish(now) if self._way else []
 
-    # What neighbours say.
+    # Messages of neighbors.
 
     def receive_edge(
         self, from_router: RouterId, message: EdgeMessage, now: float
     ) -> list[RoutingEvent]:
-        """A part of the table, if it comes from the neighbour that we are attached to."""
+        """Take a part of the table, if it comes from the attached neighbor."""
         if not isinstance(message, TableMessage):
             return [_bad(from_router, "an edge was asked for a table")]
         way = self._way
         if way is None or from_router != way.router:
-            return []  # We left it a moment ago.
+            return []  # This edge left it a moment ago.
         heard = self._rows.receive(message)
         if isinstance(heard, LsaFault):
             return [_bad(from_router, heard.reason)]
@@ -271,7 +273,7 @@ class EdgeRouting:
         if message.draining:
             self._stopping.add(way.router)
             left = self._leave_stopping(now)
-            if left:  # What it told before that leads on across the other.
+            if left:  # The former table leads on across the other neighbor.
                 return events + left
         self._is_whole = True
         self._former = only_former(self._former, self._rows.told, self._node.site)
@@ -307,7 +309,7 @@ class EdgeRouting:
         return min(known) if known else None
 
     def handle_timeout(self, now: float) -> list[RoutingEvent]:
-        """Do what is due. Early, late and double calls are harmless."""
+        """Carry out everything due. Early, late and double calls are harmless."""
         events = self._passed(self._core.handle_timeout(now))
         if self._wish_at is not None and now >= self._wish_at:
             events += self._wish(now, again=True)
@@ -317,7 +319,8 @@ class EdgeRouting:
 
     @property
     def tables_built(self) -> int:
-        """See `RoutingCore.tables_built`: those of its own, its neighbour spaces the others."""
+        """See `RoutingCore.tables_built`: the core's own tables only; the neighbor paces the
+        others."""
         return self._core.tables_built
 
     def took(self, cost_s: float, now: float) -> None:
@@ -353,7 +356,7 @@ class EdgeRouting:
         return min(ways, key=lambda way: (way.router in self._stopping, way.cost), default=None)
 
     def _leave_stopping(self, now: float) -> list[RoutingEvent]:
-        """Away from a neighbour that stops, if there is another."""
+        """Leave a neighbor that stops, if there is another one."""
         best = self._best()
         if self._way is None or best is None or self._way.router not in self._stopping:
             return []
@@ -385,7 +388,8 @@ class EdgeRouting:
         """Build the table again; no event if it is the same as before."""
         told = self._told
         if not (self._is_whole or self._is_kept(now)):
-            if self._expired.deleted != told.deleted:  # One object, so that it is seen as the same.
+            # One object, so that an unchanged value is the same object.
+            if self._expired.deleted != told.deleted:
                 self._expired = msgspec.structs.replace(NOTHING_TOLD, deleted=told.deleted)
             told = self._expired
         shown = (self._core.table, told, self._way)
@@ -415,4 +419,4 @@ def _bad(router: RouterId, reason: str) -> LsaRejected:
 
 
 Routing = RoutingCore | EdgeRouting
-"""What a router routes by: all of the network, or, at an edge, what its neighbour tells it."""
+"""The table source of a router: the whole network, or, at an edge, the neighbor's rows."""

@@ -13,15 +13,14 @@ from router.routing.adverts.lsa import LsaFault, advert_is_bad, declaration_is_b
 from router.routing.edges.offers import declaration_of
 
 Heard = Literal["news", "part", "known", "gap"]
-"""The table is another one, it is not whole yet, nothing new, or something in between is missing.
-"""
+"""The table changed; it is not whole yet; nothing new; or a message in between is missing."""
 
 
 class EdgeTable(msgspec.Struct, frozen=True):
     """A whole table, by key. ``declarations`` are those that this version can read.
 
-    ``former_owners``: names of sites whose services are here by `with_former` alone. ``deleted``:
-    sites of which any neighbour told that.
+    ``former_owners``: names of sites whose services are here only through `with_former`.
+    ``deleted``: sites that any neighbor reported as deleted.
     """
 
     sites: dict[RouterId, SiteRow] = {}
@@ -39,7 +38,7 @@ NOTHING_TOLD = EdgeTable()
 
 
 def only_former(former: EdgeTable, told: EdgeTable, own: SiteId) -> EdgeTable:
-    """The services of ``former`` that ``told`` does not tell, without those of this site."""
+    """The services of ``former`` that ``told`` does not have, without those of this site."""
     services = {
         name: msgspec.structs.replace(row, reachable=False)
         for name, row in former.services.items()
@@ -57,7 +56,7 @@ def only_former(former: EdgeTable, told: EdgeTable, own: SiteId) -> EdgeTable:
 
 
 def with_former(told: EdgeTable, former: EdgeTable) -> EdgeTable:
-    """``told`` and the services of ``former``, of which it tells none."""
+    """``told`` plus the services of ``former``, none of which it has."""
     return msgspec.structs.replace(
         told,
         services=told.services | former.services,
@@ -67,17 +66,17 @@ def with_former(told: EdgeTable, former: EdgeTable) -> EdgeTable:
 
 
 class EdgeRows:
-    """Applies messages in order, each once. ``told`` is the last whole table of any neighbour."""
+    """Applies messages in order, each once. ``told`` is the last whole table of any neighbor."""
 
     __slots__ = ("_candidates", "_deleted", "_services", "_sites", "series", "told", "version")
 
     def __init__(self) -> None:
         self.told = NOTHING_TOLD
-        self._deleted: dict[SiteId, None] = {}  # The last ones.
+        self._deleted: dict[SiteId, None] = {}  # The most recent ones.
         self.begin()
 
     def begin(self) -> None:
-        """The neighbor is another one or restarted: the next messages begin an empty table."""
+        """The neighbor changed or restarted: the next messages begin an empty table."""
         self.series = self.version = 0
         self._restart()
 
@@ -122,10 +121,10 @@ class EdgeRows:
         return "news"
 
     def _apply(self, message: TableMessage) -> None:
-        """Rows with ids that no router or site makes are left out: older versions pass them on."""
+        """Rows with invalid ids are left out: older versions pass them on."""
         self._deleted |= dict.fromkeys(filter(is_site_id, message.deleted))
         for row in message.sites:
-            self._deleted.pop(row.site, None)  # It came out of a backup.
+            self._deleted.pop(row.site, None)  # It was restored from a backup.
         while len(self._deleted) > EDGE_DELETED_MAX:
             del self._deleted[next(iter(self._deleted))]
         for router in message.gone_sites:
@@ -169,7 +168,7 @@ def _readable(rows: Iterable[ServiceRow], before: EdgeTable) -> Iterable[tuple[s
 
 
 def _fault(message: TableMessage) -> str:
-    """The fault that types cannot exclude; empty: none."""
+    """A fault that types cannot exclude; empty: none."""
     for site in message.sites:
         if not site.version.isprintable():
             return "version is not printable"

@@ -1,4 +1,4 @@
-"""From the rows that an edge holds to those that it should: what differs, in bounded messages."""
+"""Updates of an edge's rows: the differences, in messages of bounded size."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -43,34 +43,37 @@ class RowChanges:
 
 
 class Rows:
-    """What one edge holds. Offers are those that all edges share; the edge's own rows are none."""
+    """The rows of one edge. Offers are shared by all edges; the edge's own rows are left out."""
 
     __slots__ = ("_count", "_met", "_named", "_offers", "_sites", "_uses")
 
     def __init__(self) -> None:
         self._offers: dict[str, EdgeOffer] = {}
         self._sites: dict[RouterId, SiteRow] = {}
-        self._uses: Counter[RouterId] = Counter()  # Candidates.
-        self._named: Counter[SiteId] = Counter()  # By services: who declares it, or owns its name.
+        self._uses: Counter[RouterId] = Counter()  # By candidates.
+        # By services: the site that declares one, or owns its name.
+        self._named: Counter[SiteId] = Counter()
         self._count = 0
         self._met: dict[SiteId, None] | None = None
-        """Sites that were told of, the last ones, until they are deleted; None: nothing was."""
+        """Sites reported to the edge, the most recent ones, until they are deleted; None: none
+        yet."""
 
     def __len__(self) -> int:
         """Rows of services and candidates, and sites."""
         return self._count + len(self._sites)
 
     def touches(self, routers: set[RouterId], sites: set[SiteId]) -> bool:
-        """Whether the edge holds a row of any of ``routers``, or services of it name one of
+        """Whether the edge holds a row of any of ``routers``, or its services name one of
         ``sites``, which may be reached again."""
         return not (routers.isdisjoint(self._sites) and sites.isdisjoint(self._named))
 
     def has_met(self, sites: Collection[SiteId]) -> bool:
-        """Whether the edge was told of any of ``sites``."""
+        """Whether any of ``sites`` was reported to the edge."""
         return bool(sites) and self._met is not None and not self._met.keys().isdisjoint(sites)
 
     def has_room(self, name: str, offer: EdgeOffer, rows_max: int) -> bool:
-        """Whether ``offer`` in place of what is there of ``name`` leaves at most ``rows_max``."""
+        """Whether replacing the present rows of ``name`` with ``offer`` leaves at most
+        ``rows_max``."""
         before = self._offers.get(name)
         grows = _size(offer) - (_size(before) if before is not None else 0)
         return grows <= 0 or len(self) + grows <= rows_max
@@ -78,7 +81,7 @@ class Rows:
     def set_offer(
         self, name: str, offer: EdgeOffer | None, own: RouterId, changes: RowChanges
     ) -> None:
-        """Replace what is told of the service ``name``; ``own``: the edge that it is told to."""
+        """Replace the rows of the service ``name``; ``own``: the edge that receives them."""
         before = self._offers.get(name)
         if offer is before:
             return
@@ -110,12 +113,11 @@ class Rows:
     def set_sites(
         self, offers: EdgeOffers, teller: RouterId, own: RouterId, changes: RowChanges
     ) -> None:
-        """Speak of all routers that candidates need, of sites that services name, and of
-        ``teller``; ``own``: the edge that it is told to.
+        """Set the rows of all routers that candidates need, of sites that services name, and of
+        ``teller``; ``own``: the edge that receives them.
 
-        Import rules of the edge and what it says name sites that declare, whether they have targets
-        or not. A site of which the edge uses nothing more is told of while it is reached: it is not
-        lost.
+        Import rules and messages of the edge name declaring sites, whether these have targets or
+        not. A site that the edge no longer uses is reported while it is reached: it is not lost.
         """
         named = (offers.reached.get(site, own) for site in self._named)
         needed = dict.fromkeys((teller, *self._uses, *named))
@@ -136,7 +138,8 @@ class Rows:
         self._tell_deleted(offers.deleted, changes)
 
     def _tell_deleted(self, deleted: frozenset[SiteId], changes: RowChanges) -> None:
-        """Those that the edge was told of; at first all, since another router may have told it."""
+        """Report deleted sites known to the edge; at first all, since another router may have named
+        them."""
         met = self._met
         if met is None:
             met = self._met = {}
@@ -154,7 +157,7 @@ class Rows:
 def messages(head: TableMessage, changes: RowChanges) -> list[TableMessage]:
     """``changes`` in messages of bounded size, one version each; ``head`` is the first, empty.
 
-    Only the last completes the table. There is one at least.
+    Only the last completes the table. There is at least one.
     """
     pieces: list[dict[str, list[Any]]] = [{}]
     filled = 0

@@ -1,4 +1,4 @@
-"""The route table of an edge: what its neighbour tells it, and itself."""
+"""The route table of an edge: its neighbor's rows, and itself."""
 
 from collections.abc import Iterable, Mapping
 
@@ -18,7 +18,7 @@ from router.routing.table import RouteTable, SiteRoute
 
 
 class EdgeWay(msgspec.Struct, frozen=True):
-    """The neighbour that an edge is attached to, and what it costs to get there."""
+    """The neighbor that an edge is attached to, and the cost to reach it."""
 
     router: RouterId
     site: SiteId
@@ -49,7 +49,7 @@ def edge_table(
         sites=sites,
         candidates=_candidates(told, way, rows, view),
         declarations=declared,
-        name_conflicts=(),  # The neighbour sees them, and tells names that differ.
+        name_conflicts=(),  # The neighbor sees conflicts, and sends names that differ.
         next_hops={router: frozenset({way.router}) for router in rows} if way else {},
         epochs={router: row.epoch for router, row in rows.items()},
         adjacencies=(way.router,) if way else (),
@@ -62,7 +62,8 @@ def edge_table(
 
 
 def _owners(told: EdgeTable) -> dict[str, Owner]:
-    """By the neighbour, which remembers them. An older one does not tell: whom it believes."""
+    """Owners as the neighbor remembers them; from an older one, the site whose declaration it
+    uses."""
     return {
         name: Owner((row.site,), "", told.declarations[name].grants)
         if row.owners is None
@@ -74,7 +75,8 @@ def _owners(told: EdgeTable) -> dict[str, Owner]:
 
 def _own_sites(own: RouteTable, told: EdgeTable, way: EdgeWay | None) -> dict[SiteId, SiteRoute]:
     mine = own.sites[own.site]
-    as_others_are = f"{mine.name}@"  # So the neighbour tells one with the name of this site.
+    # The form in which the neighbor sends a site with the name of this site.
+    as_others_are = f"{mine.name}@"
     if way and any(row.name.startswith(as_others_are) for row in told.sites.values()):
         mine = msgspec.structs.replace(mine, name=f"{as_others_are}{mine.site[:SHORT_ID_CHARS]}")
     neighbours = ((way.site, way.cost),) if way else ()
@@ -82,12 +84,12 @@ def _own_sites(own: RouteTable, told: EdgeTable, way: EdgeWay | None) -> dict[Si
 
 
 def _path(way: EdgeWay, router: RouterId) -> tuple[RouterId, ...]:
-    """The neighbour fills in what lies between."""
+    """The neighbor fills in the routers in between."""
     return (router,) if router == way.router else (way.router, router)
 
 
 def _sites(told: EdgeTable, way: EdgeWay | None, node: Node) -> Iterable[SiteRoute]:
-    """Of each site its cheapest router."""
+    """The cheapest router of each site."""
     cheapest: dict[SiteId, SiteRow] = {}
     for row in sorted(told.sites.values(), key=lambda row: (row.path_cost, row.router)):
         if row.site != node.site:
@@ -104,7 +106,7 @@ def _sites(told: EdgeTable, way: EdgeWay | None, node: Node) -> Iterable[SiteRou
             neighbours=((node.site, way.cost),) if way and is_neighbour else (),
             version=row.version,
             reachable=way is not None,
-            draining=told.draining and row.path_cost == 0,  # Of who told it.
+            draining=told.draining and row.path_cost == 0,  # The neighbor that sent the table.
         )
 
 
@@ -150,16 +152,16 @@ def _declarations(
     *,
     is_attached: bool,
 ) -> tuple[dict[str, Declared], dict[str, tuple[SiteId, ...]]]:
-    """Those in force, as the neighbour found them; ours are of this moment, and count here. Then
-    the sites whose declaration the import rule refuses, as in `RouteTable`."""
+    """Declarations in force, as found by the neighbor; our present ones count here. Then the sites
+    whose declaration the import rule refuses, as in `RouteTable`."""
     declared: dict[str, Declared] = dict(own.declarations)
     refused: dict[str, tuple[SiteId, ...]] = {}
     for name, declaration in told.declarations.items():
         row, mine = told.services[name], own.declarations.get(name)
         if row.site == own.site and not is_attached:
-            continue  # What we said once; nobody is there to take it back.
+            continue  # Our own earlier declaration; no neighbor is there to withdraw it.
         known = sites.get(row.site)
-        unknown = f"@{row.site[:SHORT_ID_CHARS]}"  # One without targets has no row.
+        unknown = f"@{row.site[:SHORT_ID_CHARS]}"  # A site without targets has no row.
         shown = known.name if known else told.former_owners.get(row.site, unknown)
         if not view.takes_from(Party(row.site, shown), name):
             if mine is None:
@@ -177,7 +179,7 @@ def _declarations(
 
 
 def _ours(mine: Declared, theirs: Declared) -> Declared:
-    """A site's own declaration counts there, whoever else declares the name."""
+    """A site's own declaration counts there, even if others declare the name too."""
     if mine.site == theirs.site:
         return msgspec.structs.replace(mine, conflicts=theirs.conflicts)
     both = {one.site: one for one in (*mine.exports, *theirs.exports)}

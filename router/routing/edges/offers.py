@@ -20,10 +20,10 @@ Offered = TypeVar("Offered", "EdgeOffer", SiteRow)
 
 
 class EdgeOffer(msgspec.Struct, frozen=True):
-    """All rows of one service. ``service`` None: nobody declares it now.
+    """All rows of one service. ``service`` None: no site declares it now.
 
-    Where not all is for everybody: ``export_to`` of each candidate, and ``claims``, the
-    declarations of which each edge has its own first. ``owner`` of the name.
+    If edges may see different parts: ``export_to`` of each candidate, and ``claims``, the
+    declarations, of which each edge prefers its own. ``owner``: of the name.
     """
 
     service: ServiceRow | None
@@ -44,7 +44,7 @@ class EdgeOffer(msgspec.Struct, frozen=True):
 
 
 class EdgeOffers(msgspec.Struct, frozen=True):
-    """Content for edges: offers by service, the routers that they name and those by which the
+    """Content for edges: offers by service, the routers that they name and those through which the
     other sites are ``reached``; sites that are ``deleted``, for all edges."""
 
     services: Mapping[str, EdgeOffer]
@@ -54,7 +54,7 @@ class EdgeOffers(msgspec.Struct, frozen=True):
 
 
 class EdgeTeller(msgspec.Struct, frozen=True, kw_only=True):
-    """The router that tells, with its own targets; its table has those of others only."""
+    """The sending router, with its own targets; its table has only those of others."""
 
     router: RouterId
     site: SiteId
@@ -64,7 +64,7 @@ class EdgeTeller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def seen_by(offer: EdgeOffer, party: Party) -> EdgeOffer:
-    """The part of ``offer`` that is for ``party``: nearly always all of it, the very object."""
+    """The part of ``offer`` that is for ``party``: usually all of it, as the same object."""
     if not offer.is_limited:
         return offer
     rules = offer.export_to or (None,) * len(offer.candidates)
@@ -78,7 +78,8 @@ def seen_by(offer: EdgeOffer, party: Party) -> EdgeOffer:
             for claim in offer.claims
             if claim.site == party.site or name_any(claim.declaration.export_to, party)
         ]
-        told.sort(key=lambda claim: claim.site != party.site)  # Its own counts at a site.
+        # A site's own declaration counts there.
+        told.sort(key=lambda claim: claim.site != party.site)
         name = offer.claims[0].declaration.name
         declared = in_force(told, told[0], None) if told else None
         service = _service(name, declared, offer.owner)
@@ -88,9 +89,9 @@ def seen_by(offer: EdgeOffer, party: Party) -> EdgeOffer:
 def make_offers(
     teller: EdgeTeller, table: RouteTable, names: Collection[str] | None, before: EdgeOffers
 ) -> EdgeOffers:
-    """Offers of the services ``names`` (None: all), as the very objects of ``before`` if alike.
+    """Offers of the services ``names`` (None: all), reusing equal objects of ``before``.
 
-    While the teller stops nothing leads across it, nor ever while it is in on terms: only its own
+    While the sending router stops, or is let in on terms, nothing leads across it: only its own
     targets are offered.
     """
     is_stopping = table.sites[table.site].draining or table.is_leaf
@@ -160,7 +161,7 @@ def _site_row(
 
 
 def declaration_of(row: ServiceRow) -> Declaration | None:
-    """What a row declares; None: this version cannot read it."""
+    """The declaration in a row; None: this version cannot read it."""
     try:
         return packed.read(row.declaration, Declaration)
     except packed.Unreadable:
@@ -170,7 +171,7 @@ def declaration_of(row: ServiceRow) -> Declaration | None:
 def wanted_names(
     table: RouteTable, adverts: Iterable[TargetsAdvert], names: frozenset[str] | None
 ) -> frozenset[str]:
-    """``names``, or all that there are."""
+    """``names``, or all names."""
     if names is not None:
         return names
     attached = {key.name for key in {**table.candidates, **table.withheld}}
@@ -190,7 +191,7 @@ def routes_by_candidate(
 
 
 def _rules(rules: Sequence[tuple[str, ...] | None]) -> tuple[tuple[str, ...] | None, ...]:
-    """None where nobody has any."""
+    """Empty if no candidate has a rule."""
     return () if all(rule is None for rule in rules) else tuple(rules)
 
 
@@ -199,7 +200,7 @@ def _is_wanted(name: str, names: Collection[str] | None) -> bool:
 
 
 def _own_site(teller: EdgeTeller, table: RouteTable) -> SiteRow:
-    name = table.sites[table.site].name  # Another site may bear it, too.
+    name = table.sites[table.site].name  # Another site may have it, too.
     return SiteRow(teller.router, teller.site, name, teller.version, 0, teller.epoch)
 
 
