@@ -1,4 +1,4 @@
-"""What was made of a head, kept for the next one of exactly the same bytes."""
+"""A cache of values made from heads, by the exact bytes of each head."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -15,24 +15,24 @@ _Value = TypeVar("_Value")
 
 
 class BytesCache(Generic[_Value]):
-    """Values by the exact bytes they were made of: a look into ``known`` is all that a hit costs.
+    """Values by the exact bytes they were made of: a hit costs only a look-up in ``known``.
 
-    Who is in a hurry asks with `in` and takes a subscript: no call, and none of the KeyError that
-    each head of its own would raise.
-
-    Worth a place is what is seen twice: heads that never come again (an id in each) displace
-    nobody and take no room. Bounded in entries and in bytes of keys; the oldest goes first. Whoever
-    judges by settings of its own says in the value by which, and looks.
+    Hot code tests with `in` and subscripts: no call, and no KeyError for each head that is unique.
+    Only bytes that are seen twice get a place: heads that never come again (an id in each) displace
+    no others and take no room. Bounded in entries and in bytes of keys; the oldest goes first. A
+    caller whose verdict depends on its settings stores these in the value, and compares them.
     """
 
     __slots__ = ("_key_bytes", "_oldest_first", "_seen", "_values", "known")
 
     def __init__(self) -> None:
-        self._values: dict[bytes, _Value] = {}  # A plain one: the interpreter knows it best.
-        # Apart: a dict finds its first key ever later, the more came before it and are gone.
+        # A plain dict, which the interpreter handles fastest.
+        self._values: dict[bytes, _Value] = {}
+        # A separate deque: finding the first key of a dict slows down as entries before it are
+        # deleted.
         self._oldest_first: deque[bytes] = deque()
         self._key_bytes = 0
-        self._seen = [0] * HEADS_SEEN_SLOTS  # The hash of what came last, by that hash.
+        self._seen = [0] * HEADS_SEEN_SLOTS  # The hash of the last bytes seen, by slot.
         self.known: Mapping[bytes, _Value] = self._values
 
     def __len__(self) -> int:
@@ -40,17 +40,17 @@ class BytesCache(Generic[_Value]):
 
     @property
     def key_bytes(self) -> int:
-        """Of all that is remembered. The values are not much larger."""
+        """Total size of the remembered keys. The values are not much larger."""
         return self._key_bytes
 
     def forget(self) -> None:
-        """All of it. What comes again is remembered at once: that it was seen is not forgotten."""
-        self._values.clear()  # In place: ``known`` is the same.
+        """Forget all values. Bytes seen before are remembered again the first time they return."""
+        self._values.clear()  # In place: ``known`` is the same object.
         self._oldest_first.clear()
         self._key_bytes = 0
 
     def is_wanted(self, text: bytes) -> bool:
-        """``text`` is not known, or not in this way: what is made of it is worth keeping."""
+        """``text`` was seen before but is not known in this way: its value is worth caching."""
         number = hash(text)
         slot = number % HEADS_SEEN_SLOTS
         if self._seen[slot] == number:
@@ -59,8 +59,8 @@ class BytesCache(Generic[_Value]):
         return False
 
     def note(self, text: bytes, value: _Value) -> None:
-        """`keep` it if it `is_wanted`: for who has made the value anyway."""
-        number = hash(text)  # `is_wanted`, in place: for each head that does not come again.
+        """`keep` the value if `is_wanted`: for a caller that has made it anyway."""
+        number = hash(text)  # `is_wanted` inlined: for each head that does not come again.
         slot = number % HEADS_SEEN_SLOTS
         if self._seen[slot] != number:
             self._seen[slot] = number
@@ -68,7 +68,7 @@ class BytesCache(Generic[_Value]):
             self.keep(text, value)
 
     def keep(self, text: bytes, value: _Value) -> None:
-        """Remember what `is_wanted`."""
+        """Remember a value whose key `is_wanted`."""
         values = self._values
         if text not in values:
             self._key_bytes += len(text)

@@ -1,4 +1,4 @@
-"""The form in which heads and trailers cross links, checked on arrival: a neighbour may lie."""
+"""The form in which heads and trailers cross links, checked on arrival: a neighbor may lie."""
 
 import re
 from typing import Final
@@ -9,19 +9,19 @@ from router.http.http1 import grammar
 from router.model import limits
 
 STATUS_CLASS_AT: Final = len(b"HTTP/1.1 ")
-"""Where a canonical response head has the first digit of its status."""
+"""The position of the first digit of the status in a canonical response head."""
 
 STATUS_AT: Final = slice(STATUS_CLASS_AT, len(b"HTTP/1.1 200"))
-"""Where it has all of it."""
+"""The position of the whole status."""
 
-# Each judges a whole head in one step: no field that ends at a hop; in requests one good Host.
+# Each checks a whole head in one step: no hop-by-hop field; in requests one good Host.
 _OTHER = grammar.field_but((*grammar.HOP_BY_HOP, b"host"))
 _REQUEST = re.compile(
     rb"((?!CONNECT )"
     + grammar.TOKEN
     + rb"++) (/"
     + grammar.TARGET
-    + rb"*+|\*) HTTP/1\.1\r\n(?:|"  # Nearly always Host comes first.
+    + rb"*+|\*) HTTP/1\.1\r\n(?:|"  # Host usually comes first.
     + _OTHER
     + rb"+)(?i:host):[ \t]*+"
     + grammar.HOST.pattern
@@ -38,15 +38,15 @@ _RESPONSE = re.compile(
 )
 _TRAILERS = re.compile(grammar.FIELDS)
 
-# The most that any service may allow a client, and what sites on the way may have added. The other
-# site may know another definition of the service than we do, so its own limits do not count here.
+# The most that any service may allow a client, plus the additions of sites on the way. The other
+# site may have another definition of the service, so its own limits do not count here.
 _BYTES_MAX = (
     limits.REQUEST_LINE_BYTES_CEILING
     + limits.HEADER_BLOCK_BYTES_CEILING
     + limits.HEADERS_ADDED_BYTES_MAX
 )
 _FIELDS_MAX = limits.HEADERS_CEILING + limits.HEADERS_ADDED_MAX
-_HARMLESS_BYTES = min(_BYTES_MAX, len(b"a:\r\n") * _FIELDS_MAX)  # Not more fields fit in.
+_HARMLESS_BYTES = min(_BYTES_MAX, len(b"a:\r\n") * _FIELDS_MAX)  # No more fields fit in.
 
 
 class RequestLine(msgspec.Struct, frozen=True):
@@ -79,7 +79,7 @@ def check_response_head(head: bytes) -> int | None:
 
 
 def check_trailers(block: bytes) -> bool:
-    """``block`` is trailer lines, each ending in CRLF, with no field that may not be one."""
+    """``block`` is trailer lines, each ending in CRLF, without fields that may not be trailers."""
     if _exceeds(block) or _TRAILERS.fullmatch(block) is None:
         return False
     lines = block.split(b"\r\n")[:-1]

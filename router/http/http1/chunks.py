@@ -5,7 +5,7 @@ import re
 from router.http.http1.grammar import NOT_IN_TRAILERS, OF_CONNECTIONS, TOKEN, HttpError, bad_request
 from router.http.http1.heads import DEFAULT, HeadLimits, LineJudge
 
-# Extensions by the letter of RFC 9112, 7.1.1, but without the optional blanks that nobody sends.
+# Extensions by the letter of RFC 9112, 7.1.1, but without the optional blanks, which no peer sends.
 _QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]++|\\[\t\x20-\x7e\x80-\xff])*"'
 _EXTENSION = rb";" + TOKEN + rb"++(?:=(?:" + TOKEN + rb"++|" + _QUOTED + rb"))?"
 _LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*\r\n")
@@ -19,11 +19,11 @@ BAD_CHUNK = bad_request("The chunked body is malformed.")
 
 
 class ChunkDecoder:
-    """Pieces of body from any cut of a chunked one.
+    """Decodes a chunked body, however it is cut.
 
-    After each `decode`, in this order: ``error`` is set, or ``complete`` is True and
-    ``trailers`` holds the trailer lines worth keeping, or more is wanted. ``fields`` is the number
-    of header fields of the message, which the limit on their count includes.
+    After each `decode`, in this order: ``error`` is set, or ``complete`` is True and ``trailers``
+    holds the trailer lines worth keeping, or more data is needed. ``fields`` is the number of
+    header fields of the message, which the limit on their count includes.
     """
 
     __slots__ = (
@@ -42,7 +42,7 @@ class ChunkDecoder:
     def __init__(self, fields: int, limits: HeadLimits = DEFAULT) -> None:
         self._fields = fields
         self._limits = limits
-        self._left = 0  # Bytes of this chunk to come, its CRLF included.
+        self._left = 0  # Bytes of this chunk still to come, including its CRLF.
         self._in_data = False
         self._in_trailers = False
         self._judge: LineJudge | None = None
@@ -52,7 +52,7 @@ class ChunkDecoder:
         self.trailers = b""
 
     def decode(self, data: memoryview) -> tuple[list[memoryview], memoryview]:
-        """The body pieces in ``data`` (views of it), and what follows the end of the message."""
+        """The body pieces in ``data`` (views of it), and the data after the end of the message."""
         pieces: list[memoryview] = []
         position, size = 0, len(data)
         while position < size and self.error is None and not self.complete:
@@ -68,9 +68,10 @@ class ChunkDecoder:
         return pieces, data[position:]
 
     def _take_whole_chunks(self, data: memoryview, position: int, pieces: list[memoryview]) -> int:
-        """Those that ``data`` holds from size to CRLF: all of a large one, most of many tiny ones.
+        """Take chunks that ``data`` holds from size to CRLF: a large one, or most of many tiny
+        ones.
 
-        Stops, without an error of its own, where anything else begins.
+        Stops at anything else, without setting an error.
         """
         last = len(data) - 2
         line_bytes_max = self._limits.chunk_line_bytes + 2

@@ -1,4 +1,4 @@
-"""What this hop adds to a request that it forwards, and how often the request was here before."""
+"""Fields that this hop adds to a forwarded request, and how often the request was here before."""
 
 from functools import cached_property, lru_cache
 
@@ -9,10 +9,8 @@ from router.model.ids import ServiceKey
 
 
 class Forwarding(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """What this hop adds to requests. ``host`` stands in when an HTTP/1.0 client names none.
-
-    ``received`` is the version of HTTP that its clients speak, for Via.
-    """
+    """This hop's additions to requests. ``host`` is used when an HTTP/1.0 client names none.
+    ``received`` is the HTTP version of its clients, for Via."""
 
     site_name: bytes
     client: bytes
@@ -22,8 +20,8 @@ class Forwarding(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def around_host(self) -> tuple[bytes, bytes, int]:
-        """All that `added_fields` adds to a plain head, up to the host in it and behind that; and
-        where the client's address ends."""
+        """The fields that `added_fields` adds to a plain head, before and after the host in them;
+        and the end of the client's address."""
         lines = (self.client, self.proto)
         return (
             b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % lines,
@@ -36,7 +34,7 @@ class Forwarding(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 def forwarding_of(
     site_name: str, client: str, proto: bytes, key: ServiceKey, received: bytes = b"1.1"
 ) -> Forwarding:
-    """One for all connections of a client address to a service."""
+    """One object for all connections of a client address to a service."""
     return Forwarding(
         site_name=site_name.encode("ascii"),
         client=client.encode("ascii"),
@@ -49,7 +47,7 @@ def forwarding_of(
 def added_fields(fields: dict[bytes, list[bytes]], host: bytes, forwarding: Forwarding) -> bytes:
     """Our fields, the client's address at the end of the first line.
 
-    Lists are joined into one line, since many readers look at one only.
+    Lists are joined into one line, since many readers only read one.
     """
     clients = b", ".join((*filter(None, fields.get(b"x-forwarded-for", ())), forwarding.client))
     hop = b"%b %b" % (forwarding.received, forwarding.site_name)
@@ -63,7 +61,7 @@ def added_fields(fields: dict[bytes, list[bytes]], host: bytes, forwarding: Forw
 
 
 def times_here(via: list[bytes] | None, site_name: bytes) -> int:
-    """How often a request passed the site, by its Via."""
+    """How often a request passed the site, according to its Via."""
     if via is None:
         return 0
     members = (member.split() for member in grammar.options_of(via))

@@ -10,20 +10,20 @@ from router.model import limits
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 VALUE = rb"[\t\x20-\x7e\x80-\xff]"
-TARGET = rb"[\x21\x22\x24-\x7e]"  # Visible ASCII but no fragment.
+TARGET = rb"[\x21\x22\x24-\x7e]"  # Visible ASCII except a fragment.
 
 FIELD = TOKEN + rb"++:" + VALUE + rb"*+\r\n"
 # A group is repeated greedily, never possessively (`)*+`): CPython before 3.11.5, and Debian's
 # 3.11.2 before deb12u9, match possessive groups wrongly (python/cpython#106052). A field line
-# matches in one way only, so giving one back never helps a match, and a failed one stays linear.
+# matches in only one way, so giving one back never helps a match, and a failed match stays linear.
 FIELDS = rb"(?:" + FIELD + rb")*"
 
 FIELD_LINE = re.compile(TOKEN + rb"++:" + VALUE + rb"*+")
 NOT_IN_VALUE = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
 NOT_VISIBLE = re.compile(rb"[^\x20-\x7e]")
-DECIMAL = re.compile(rb"[0-9]{1,18}")  # Fits 63 bits; a longer one is no honest length.
+DECIMAL = re.compile(rb"[0-9]{1,18}")  # Fits 63 bits; no honest length is longer.
 UPGRADE_TOKEN = re.compile(TOKEN + rb"+(?:/" + TOKEN + rb"+)?")
-# No longer than a name can be (RFC 1035, 2.3.4): we repeat it in a field of our own.
+# No longer than a name can be (RFC 1035, 2.3.4): we repeat it in our own field.
 HOST = re.compile(
     rb"(?:[A-Za-z0-9\-._~%!$&'()*+;=]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
 )
@@ -43,10 +43,10 @@ HOP_BY_HOP_ALTERNATIVES = b"|".join(HOP_BY_HOP)
 
 
 def field_but(names: Collection[bytes]) -> bytes:
-    """The pattern of a field line of another name than these, in lower case.
+    """The pattern of a field line with any name except ``names`` (lower case).
 
-    Grouped by first letters, which a search compares faster than names without regard to case. Of
-    a line that begins with none of these no name is compared.
+    Names are grouped by first letters: a search compares these faster than names without regard to
+    case. A line that begins with none of them needs no comparison of names.
     """
     rests: dict[bytes, list[bytes]] = {}
     for name in names:
@@ -59,14 +59,13 @@ def field_but(names: Collection[bytes]) -> bytes:
 
 
 def maybe_kept_alive(others: bytes) -> bytes:
-    """The pattern of the line that says what is so anyway and ends at this hop, and of ``others``
-    behind it."""
+    """The pattern of a Connection line that only says keep-alive, and of ``others`` behind it."""
     return rb"(?:(?i:connection):[ \t]*+(?i:keep-alive)\r\n" + others + rb")?"
 
 
 LENGTH = rb"(?i:content-length):[ \t]*+(" + DECIMAL.pattern + rb")\r\n"
 
-# Connection may not strip these: routing, framing, and what is meant for every recipient.
+# Connection may not strip these: routing, framing, and fields meant for every recipient.
 PROTECTED_OPTIONS = frozenset(
     (
         b"host",
@@ -94,7 +93,7 @@ PROTECTED_OPTIONS = frozenset(
 
 
 class _Statuses(dict[bytes, int]):
-    """Status codes by their digits: one that is usual is found for less than it is read."""
+    """Status codes by their digits: looking up a usual one is cheaper than parsing it."""
 
     def __missing__(self, digits: bytes) -> int:
         return int(digits)
@@ -107,8 +106,7 @@ OF_CONNECTIONS = frozenset(
     (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade")
 )
 
-# Dropped from trailers, but for those: framing, routing, request modifiers, credentials (RFC 9110,
-# 6.5.1).
+# Also dropped from trailers: framing, routing, request modifiers, credentials (RFC 9110, 6.5.1).
 NOT_IN_TRAILERS = frozenset(
     (
         *HOP_BY_HOP,
@@ -132,8 +130,8 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 class HttpError(msgspec.Struct, frozen=True):
     """Why a message is refused: the status to answer with, our short code, one sentence.
 
-    The sentence is a constant: nothing of the message is ever quoted back. ``retry_s``: whole
-    seconds until it is worth to ask again, of what is to be asked again; 0: nobody knows.
+    The sentence is a constant: no part of the message is ever quoted back. ``retry_s``: whole
+    seconds until a retry makes sense, if one does; 0: not known.
     """
 
     status: int

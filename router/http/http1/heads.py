@@ -17,7 +17,7 @@ BARE_LINE_FEED = bad_request("A line does not end in CR LF.")
 
 
 class HeadLimits(msgspec.Struct, frozen=True):
-    """How large a message may be apart from its body; see `ServiceLimits`, all of them inclusive.
+    """The size limits of a message without its body; see `ServiceLimits`, all inclusive.
 
     A head of at most ``harmless_bytes`` can break only the limit on the number of its fields, one
     of at most ``small_bytes`` none.
@@ -33,7 +33,7 @@ class HeadLimits(msgspec.Struct, frozen=True):
 
 
 def head_limits(settings: ServiceLimits) -> HeadLimits:
-    """Of a service, in the shape that parsers want."""
+    """The limits of a service, in the form that parsers need."""
     line, field = settings.request_line_bytes, settings.header_field_bytes
     block = settings.header_block_bytes
     harmless = min(line, field, block)
@@ -52,7 +52,7 @@ DEFAULT = head_limits(ServiceLimits())
 
 
 class StartLine:
-    """How a start line is judged: the bytes it may not hold, and the verdict on the whole."""
+    """How to judge a start line: the illegal bytes, and the verdict on the whole line."""
 
     __slots__ = ("illegal", "judge", "too_long")
 
@@ -70,9 +70,9 @@ class StartLine:
 class LineJudge:
     """The first violation in stream order among the lines of a head or trailer section.
 
-    Works on a growing buffer: judged lines are not looked at again, the unfinished one is judged
-    as far as its bytes already decide. Any sequence of growing prefixes therefore ends in the same
-    verdict as the whole. ``start`` None: only field lines, ``fields`` already counted.
+    Works on a growing buffer: judged lines are not read again, and the unfinished line is judged as
+    far as its bytes decide. So any sequence of growing prefixes ends in the same verdict as the
+    whole. ``start`` None: only field lines, ``fields`` already counted.
     """
 
     __slots__ = ("_fields", "_limits", "_position", "_start", "_used_bytes")
@@ -85,7 +85,7 @@ class LineJudge:
         self._used_bytes = 0
 
     def judge(self, buffer: bytes) -> HttpError | None:
-        """The verdict on ``buffer``, which begins where it began before; None: good so far."""
+        """The verdict on ``buffer``, which starts at the same byte each time; None: good so far."""
         while (end := buffer.find(b"\n", self._position)) >= 0:
             has_cr = buffer[end - 1 : end] == b"\r" and end > self._position
             line = buffer[self._position : end - 1 if has_cr else end]
@@ -105,7 +105,7 @@ class LineJudge:
                 self._start = None
             return error
         if not line:
-            # The blank line ends the section: the caller finds it. Alone, a LF is not one.
+            # The caller finds the blank line that ends the section. A lone LF is not one.
             return None if has_cr else BARE_LINE_FEED
         if self._fields >= limits.fields:
             return TOO_MANY_FIELDS
@@ -135,14 +135,14 @@ class LineJudge:
 
 
 def exceeds_limits(head: bytes, limits: HeadLimits) -> bool:
-    """A complete, well-formed head (its blank line included) breaks a limit on size or count."""
+    """A complete, well-formed head (blank line included) breaks a limit on size or count."""
     size = len(head)
     if size <= limits.small_bytes:
         return False
     if fields_in(head) > limits.fields:
         return True
     if size <= limits.harmless_bytes:
-        return False  # No part can be above its limit.
+        return False  # No part can exceed its limit.
     line_end = head.index(b"\r\n")
     if line_end > limits.line_bytes:
         return True
@@ -152,5 +152,5 @@ def exceeds_limits(head: bytes, limits: HeadLimits) -> bool:
 
 
 def fields_in(head: bytes) -> int:
-    """How many header fields a complete, well-formed head has."""
+    """The number of header fields in a complete, well-formed head."""
     return head.count(b"\n") - 2

@@ -1,4 +1,4 @@
-"""What one router remembers of heads, over all its services."""
+"""The caches of heads of one router, for all its services."""
 
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.canonical import check_response_head
@@ -6,20 +6,20 @@ from router.http.http1.requests import KnownRequest
 from router.http.http1.responses import KnownResponse
 
 Answer = tuple[int, int, bytes]
-"""The declared length that a response came with, its status, and how its head looks then to a
-client whose HTTP/1.1 connection lives on."""
+"""The declared length of a response, its status, and its head for a client whose HTTP/1.1
+connection stays open."""
 
 
 AsBlock = tuple[int, bytes, bytes, bytes, int]
-"""The declared length of a message over HTTP/2, the Via that was added to it (none to a request),
-its scheme (none of a response), its header block for the other end, and how long a list that is as
-peers count it."""
+"""The declared length of a message over HTTP/2, the Via added to it (empty for a request), its
+scheme (empty for a response), its header block for the other end, and the size of its header list
+as peers count it."""
 
 
 class HeadMemory:
-    """One of each kind, so that the bounds are those of the router.
+    """One cache of each kind, so that the bounds apply to the whole router.
 
-    ``answers``: by a canonical response head, see `Answer`. ``blocks``: by a canonical head, see
+    ``answers``: by canonical response head, see `Answer`. ``blocks``: by canonical head, see
     `AsBlock`.
     """
 
@@ -37,7 +37,7 @@ class HeadMemory:
         return heads + len(self.answers) + len(self.blocks)
 
     def status_of(self, head: bytes) -> int | None:
-        """The status of a response head as another site sends it; None: it is not canonical."""
+        """The status of a response head from another site; None: it is not canonical."""
         known = self._statuses.known
         if head in known:
             return known[head]
@@ -47,7 +47,7 @@ class HeadMemory:
         return status
 
     def forget(self) -> None:
-        """Heads have credentials in them: see `limits.HEADS_FORGOTTEN_S`."""
+        """Forget all heads, which contain credentials: see `limits.HEADS_FORGOTTEN_S`."""
         self.requests.forget()
         self.responses.forget()
         self.answers.forget()

@@ -1,4 +1,4 @@
-"""What readers of requests and of responses have in common: a head in pieces, a body taken."""
+"""The common part of readers of requests and responses: collecting a head, taking a body."""
 
 from abc import ABC, abstractmethod
 from typing import Protocol
@@ -12,19 +12,20 @@ HEAD_END = b"\r\n\r\n"
 
 
 class BodySink(Protocol):
-    """Who takes the body of a message."""
+    """Takes the body of a message."""
 
     def body(self, data: memoryview) -> None:
         """Body bytes, transfer coding removed; valid until this returns."""
 
     def body_trailers(self, block: bytes) -> None:
-        """Lines ending in CRLF, those that may not be trailers removed. Only if any is left."""
+        """Lines ending in CRLF, without those that may not be trailers. Called only if any is
+        left."""
 
 
 class MessageParser(ABC):
-    """The head and the body of one message at a time. A subclass says what follows from them.
+    """The head and the body of one message at a time. A subclass handles the results.
 
-    ``_left`` is what is to come of a body of stated length; of one in chunks ``_chunks`` knows.
+    ``_left`` is the rest of a body with a declared length; for a chunked body ``_chunks`` counts.
     """
 
     __slots__ = ("_chunks", "_judge", "_left", "_limits", "_pending", "_start")
@@ -43,10 +44,11 @@ class MessageParser(ABC):
 
     @abstractmethod
     def _broken(self, error: HttpError) -> None:
-        """It cannot be understood."""
+        """The message cannot be parsed."""
 
     def _keep_head(self, buffer: bytes) -> None:
-        """Its end (`HEAD_END`) is not in ``buffer``: keep it, and judge it as far as it goes."""
+        """Keep ``buffer``, which does not contain the end of the head (`HEAD_END`), and judge it so
+        far."""
         self._pending = buffer
         if self._judge is None:
             self._judge = LineJudge(self._start, self._limits)
@@ -55,7 +57,7 @@ class MessageParser(ABC):
             self._broken(error)
 
     def _take_body(self, data: memoryview, sink: BodySink) -> None:
-        """Hand over what ``data`` has of the body, and see whether that was all."""
+        """Hand over the body bytes in ``data``, and check whether the body is complete."""
         if self._chunks is not None:
             self._take_chunks(self._chunks, data, sink)
             return

@@ -1,4 +1,4 @@
-"""Heads as they go out, with framing written by us, and our own answers."""
+"""Outgoing heads, with framing written by us, and our own answers."""
 
 import random
 
@@ -12,7 +12,7 @@ from router.net.ports import Buffer
 LAST_CHUNK = b"0\r\n\r\n"
 _BODY_EXPECTED = (b"POST ", b"PUT ", b"PATCH ")
 MAY_EXPECT_BODY = ord("P")
-"""Heads that begin otherwise go to a target as they are, if no body follows."""
+"""Heads that begin otherwise go to a target unchanged, if no body follows."""
 
 REQUEST_TIMEOUT = HttpError(408, "request-timeout", "The request did not arrive in time.")
 
@@ -32,7 +32,7 @@ _REASONS = {
 
 
 class ClientFraming(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client's side of an exchange is like. ``close``: no request after this one."""
+    """The client's side of an exchange. ``close``: no request after this one."""
 
     head_only: bool
     old: bool
@@ -48,7 +48,7 @@ def with_via(head: bytes, via: bytes) -> bytes:
 
 
 def request_to_target(request: Request) -> bytes:
-    """The whole head for a target, its blank line included."""
+    """The whole head for a target, including its blank line."""
     head = request.head
     if request.upgrade:
         return b"%bConnection: upgrade\r\nUpgrade: %b\r\n\r\n" % (
@@ -70,12 +70,12 @@ def is_bodiless(status: int, head_only: bool) -> bool:
 
 
 def interim_to_client(head: bytes, via: bytes) -> bytes:
-    """A 1xx other than 101, its blank line included."""
+    """A 1xx other than 101, including its blank line."""
     return with_via(head, via) + b"\r\n"
 
 
 def switch_to_client(head: bytes, upgrade: str, via: bytes) -> bytes:
-    """The 101, its blank line included."""
+    """The 101, including its blank line."""
     return b"%bConnection: upgrade\r\nUpgrade: %b\r\n\r\n" % (
         with_via(head, via),
         upgrade.encode("ascii"),
@@ -85,7 +85,7 @@ def switch_to_client(head: bytes, upgrade: str, via: bytes) -> bytes:
 def response_to_client(
     head: bytes, status: int, body_bytes: int, client: ClientFraming, via: bytes
 ) -> tuple[bytes, bool]:
-    """The whole final head, its blank line included, and whether the body goes out in chunks.
+    """The whole final head, including its blank line, and whether the body goes out in chunks.
 
     A body of unknown length goes to an HTTP/1.0 client until the close: ``client.close`` must be
     set then.
@@ -105,7 +105,7 @@ def response_to_client(
 
 
 def sized_response(head: bytes, body_bytes: int, via: bytes) -> bytes:
-    """As `response_to_client` to a client that keeps an HTTP/1.1 connection: the commonest."""
+    """As `response_to_client`, for the usual client, which keeps an HTTP/1.1 connection."""
     last = head.rfind(b"\n", 0, -2) + 1
     if head[last : last + 5] == b"Via: ":
         return head[:-2] + b", %b\r\nContent-Length: %d\r\n\r\n" % (via, body_bytes)
@@ -123,19 +123,20 @@ def last_chunk(trailers: bytes) -> bytes:
 
 
 def own_text(error: HttpError) -> bytes:
-    """The body of an answer of ours."""
+    """The body of our own answer."""
     return error.sentence.encode("ascii") + b"\n"
 
 
 def retry_after_s(error: HttpError, rng: random.Random) -> int:
-    """When a client is asked to come again: spread, so that not all do at once."""
+    """Seconds after which a client should retry: spread, so that not all retry at once."""
     if error.retry_s:
         return error.retry_s + rng.randint(0, max(1, error.retry_s // limits.HOLD_RETRY_SPREAD))
     return rng.randint(limits.RETRY_AFTER_MIN_S, limits.RETRY_AFTER_MAX_S)
 
 
 def own_answer(error: HttpError, client: ClientFraming, rng: random.Random) -> bytes:
-    """A whole response of ours. ``rng`` spreads the return of clients that found all full."""
+    """A whole answer of our own. ``rng`` spreads the return of clients that found all sites
+    full."""
     text = own_text(error)
     retry = b""
     if error.code in ("all-full", "shed", "overloaded"):

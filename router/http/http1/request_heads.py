@@ -1,4 +1,4 @@
-"""The verdict on a request's head, and the canonical head that travels on."""
+"""The verdict on a request's head, and the canonical head to send on."""
 
 import re
 
@@ -33,7 +33,7 @@ UNKNOWN_EXPECTATION = HttpError(
 )
 LOOP = HttpError(508, "loop-detected", "The request came through this site twice before.")
 
-# CONNECT is refused whatever its target: what follows a 2xx to it would be no body.
+# CONNECT is refused whatever its target: the bytes after a 2xx to it would not be a body.
 _REQUEST_LINE = (
     rb"((?!CONNECT )" + grammar.TOKEN + rb"++) (" + grammar.TARGET + rb"++) HTTP/1\.([01])\r\n"
 )
@@ -43,18 +43,18 @@ _OTHER_VERSION = re.compile(grammar.TOKEN + rb"++ " + grammar.TARGET + rb"++ HTT
 _CONNECT = re.compile(rb"CONNECT " + grammar.TARGET + rb"++ HTTP/1\.[01]")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(.*)")
 
-# What decides on framing, routing or forwarding. Spelling out the first letters lets a search skip
-# other lines fast; a leading LF ties a name to a line's start.
+# The fields that decide on framing, routing or forwarding. Spelling out the first letters lets a
+# search skip other lines fast; a leading LF ties a name to a line's start.
 _SPECIAL_NAME = (
     rb"[hHcCtTuUkKpPeEvVxX](?i:ost|on(?:nection|tent-length)|ransfer-encoding|e|pgrade"
     rb"|eep-alive|roxy-connection|xpect|ia|ttp2-settings|-forwarded-(?:for|host|proto))"
 )
 _SPECIAL = re.compile(rb"\n(" + _SPECIAL_NAME + rb"):[ \t]*([^\r]*)")
 
-# The usual head in one step: in origin form, and of those fields there is one good Host, behind it
-# what proxies before us added, maybe one length and the word that the connection lives on. Behind
-# Host its groups are, in turn, what stays up to the first line that does not, and the first letter
-# of a proxy's line in that: empty, there is none.
+# The usual head in one step: in origin form, with one good Host, then the fields added by earlier
+# proxies, maybe one length and a Connection: keep-alive. Its groups include the parts that stay,
+# each up to the first line that does not, and for two of them the first letter of a proxy's line in
+# it (empty if there is none).
 _OF_PROXIES = (b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
 _OTHER = grammar.field_but((*grammar.HOP_BY_HOP, b"host", b"expect", *_OF_PROXIES))
 _OTHERS = (
@@ -71,7 +71,7 @@ _USUAL = re.compile(
     + grammar.TOKEN
     + rb"++) /"
     + grammar.TARGET
-    + rb"*+ HTTP/1\.1\r\n(?:|"  # Nearly always Host comes first.
+    + rb"*+ HTTP/1\.1\r\n(?:|"  # Host usually comes first.
     + _OTHER
     + rb"+)(?i:host):[ \t]*+("
     + grammar.HOST.pattern
@@ -103,13 +103,12 @@ _CODINGS = re.compile(grammar.TOKEN + rb"+(?:[ \t]*,[ \t]*" + grammar.TOKEN + rb
 class RequestHead(msgspec.Struct, frozen=True, gc=False):
     """A request head that may be forwarded. ``head`` is canonical, our own fields added.
 
-    ``body_bytes``: 0 none, -1 chunked. ``upgrade`` is the protocol asked for, in lower case,
-    empty: none. ``keep_alive``: the client lets the connection live on. ``old``: it speaks
-    HTTP/1.0. ``expects``: it waits for 100 before it sends its body. ``fields`` counts the header
-    fields if trailers may follow: chunked. ``is_usual``: it is none of what makes a response look
-    special: HEAD, an upgrade, HTTP/1.0, the last one of its connection, one that expects.
-    ``client_end``: in ``head``, the end of the client's address, which is all in it that depends on
-    who the client is.
+    ``body_bytes``: 0 none, -1 chunked. ``upgrade`` is the requested protocol, in lower case, empty:
+    none. ``keep_alive``: the client keeps the connection open. ``old``: it speaks HTTP/1.0.
+    ``expects``: it waits for 100 before it sends its body. ``fields`` counts the header fields if
+    trailers may follow: chunked. ``is_usual``: nothing makes its response look special: HEAD, an
+    upgrade, HTTP/1.0, the last request of its connection, an expectation. ``client_end``: the end
+    of the client's address in ``head``; only that address depends on the client.
     """
 
     head: bytes
@@ -125,7 +124,7 @@ class RequestHead(msgspec.Struct, frozen=True, gc=False):
     client_end: int
 
     def of_client(self, before: bytes, client: bytes) -> "RequestHead":
-        """The same from another ``client`` than ``before``."""
+        """The same head from another ``client`` than ``before``."""
         start, end = self.client_end - len(before), self.client_end
         return RequestHead(
             head=b"%b%b%b" % (self.head[:start], client, self.head[end:]),
@@ -156,7 +155,7 @@ START = StartLine(grammar.NOT_VISIBLE, _judge_request_line, TARGET_TOO_LONG)
 def read_request_head(
     head: bytes, forwarding: Forwarding, limits: HeadLimits = DEFAULT
 ) -> RequestHead | HttpError:
-    """The verdict on a head, its blank line included: what to forward, or why not."""
+    """The verdict on a head, including its blank line: the head to forward, or the error."""
     usual = _USUAL.fullmatch(head)
     if usual is not None and (len(head) <= limits.small_bytes or not exceeds_limits(head, limits)):
         return _usual(usual, forwarding)
@@ -210,13 +209,12 @@ def read_request_head(
 
 
 def _usual(match: re.Match[bytes], forwarding: Forwarding) -> RequestHead | HttpError:
-    """The usual head: of the fields that mean something to us Host, a length, and what other
-    proxies added.
+    """The usual head: its only special fields are Host, a length, and those added by other proxies.
 
-    The general way would come to the same, with no word against it from llhttp either.
+    The general way would give the same result, with no objection from llhttp either.
     """
     first, method, host, in_first, second, length, third, in_third, fourth = match.groups(b"")
-    kept = first + second + third + fourth  # Nearly always it is the first.
+    kept = first + second + third + fourth  # Usually only the first.
     before, after, client_end = forwarding.around_host
     if in_first or in_third:
         fields = _fields(_OF_PROXY, kept)
@@ -229,7 +227,7 @@ def _usual(match: re.Match[bytes], forwarding: Forwarding) -> RequestHead | Http
     else:
         head = b"".join((kept, before, host, after))
     is_head = method == b"HEAD"
-    return RequestHead(  # By position: with keywords it takes twice as long.
+    return RequestHead(  # Positional: keyword arguments take twice as long.
         head,
         int(length) if length else 0,
         method in grammar.IDEMPOTENT,
@@ -295,20 +293,20 @@ def _located(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes] |
 
 
 def _second_opinion(head: bytes, method: bytes) -> HttpError | None:
-    """What llhttp has against a head that our grammar let through.
+    """The objection of llhttp to a head that our grammar accepted; None: it has none.
 
-    It knows some methods alone, and no tab behind a coding, though any token is a method and tabs
-    are optional white space like blanks (RFC 9110, 9.1 and 5.6.3): it is shown neither.
+    llhttp knows only some methods, and no tab behind a coding, though any token is a method and
+    tabs are optional white space like blanks (RFC 9110, 9.1 and 5.6.3): both are replaced first.
     """
     if method not in LLHTTP_METHODS:
         head = b"GET" + head[len(method) :]
-    if b"\t" in head:  # In values alone.
+    if b"\t" in head:  # Only in values.
         head = head.replace(b"\t", b" ")
     return None if second_opinion.takes_request(head) else BAD_REQUEST_LINE
 
 
 def _upgrade(fields: dict[bytes, list[bytes]], options: list[bytes]) -> str:
-    """The one protocol asked for. Others than one, and h2c, are not relayed: nobody has to."""
+    """The one requested protocol. Several protocols, and h2c, are not relayed: no proxy has to."""
     asked = fields.get(b"upgrade")
     if asked is None or len(asked) != 1 or b"upgrade" not in options:
         return ""
@@ -319,7 +317,7 @@ def _upgrade(fields: dict[bytes, list[bytes]], options: list[bytes]) -> str:
 def _kept(
     block: bytes, fields: dict[bytes, list[bytes]], options: list[bytes], host: bytes, old: bool
 ) -> bytes:
-    """The client's fields that travel on, each preceded by CRLF."""
+    """The client's fields to send on, each preceded by CRLF."""
     hosts = fields.get(b"host")
     if len(fields) > 1 or hosts is None:
         block = _REMOVED.sub(b"", block)
@@ -327,7 +325,7 @@ def _kept(
     if named:
         block = grammar.without_fields(block, named)
     if old and b"expect" in fields:
-        block = _EXPECT_FIELD.sub(b"", block)  # Means nothing from HTTP/1.0 (9110, 10.1.1).
+        block = _EXPECT_FIELD.sub(b"", block)  # It means nothing from HTTP/1.0 (9110, 10.1.1).
     if hosts is None or hosts[0] != host:
         block = b"\r\nHost: " + host + _HOST_FIELD.sub(b"", block)
     return block

@@ -1,4 +1,4 @@
-"""Requests as clients send them: heads judged, bodies decoded, one request at a time."""
+"""Requests as clients send them: judges heads, decodes bodies, one request at a time."""
 
 import enum
 from typing import Protocol
@@ -14,7 +14,7 @@ from router.model.requests import Request
 
 
 class RequestSink(BodySink, Protocol):
-    """Who is told what a client sent.
+    """Receives a client's requests.
 
     `request`, `body`…, `body_trailers`, `complete`; or `failed`.
     """
@@ -23,10 +23,10 @@ class RequestSink(BodySink, Protocol):
         """Without a body (``body_bytes`` 0) the request is complete: `complete` is not called."""
 
     def complete(self) -> None:
-        """The request is complete, its body too; what follows waits for `RequestParser.proceed`."""
+        """The request and its body are complete; later bytes wait for `RequestParser.proceed`."""
 
     def failed(self, error: HttpError) -> None:
-        """The stream cannot be understood any further. The last call."""
+        """The stream cannot be parsed any further. The last call."""
 
 
 class _State(enum.Enum):
@@ -44,10 +44,10 @@ _FAILED = _State.FAILED
 
 
 class KnownRequest:
-    """A head that may come again, and what is made of it in ``memory``'s terms.
+    """A head that may come again, and the request made of it by the terms of ``memory``.
 
-    ``head`` is as if it came from ``client``, the last one who sent it. ``made`` is what the owner
-    of that client's connection makes of it.
+    ``head`` is as if from ``client``, which sent it last. ``made`` is the request that the owner of
+    that client's connection made of it.
     """
 
     __slots__ = ("client", "head", "made", "memory")
@@ -59,7 +59,7 @@ class KnownRequest:
         self.made: Request | None = None
 
     def turn_to(self, client: bytes) -> RequestHead:
-        """The head from another client."""
+        """Change the head to that of another client."""
         self.head = self.head.of_client(self.client, client)
         self.client = client
         self.made = None
@@ -67,10 +67,11 @@ class KnownRequest:
 
 
 class KnownRequests:
-    """The heads known in the terms of one service port, among those in ``store``.
+    """The heads known for the terms of one service port, among those in ``store``.
 
-    Terms are all that a verdict depends on beside the bytes of the head and the client's address:
-    the site's name, limits, the scheme, the service's name. Of other terms make another memory.
+    The terms are everything that a verdict depends on beside the bytes of the head and the client's
+    address: the site's name, limits, the scheme, the service's name. Other terms need another
+    memory.
     """
 
     __slots__ = ("store",)
@@ -82,10 +83,10 @@ class KnownRequests:
 class RequestParser(MessageParser):
     """The requests of one client connection, one at a time.
 
-    ``known``: what is remembered in exactly the terms of ``forwarding`` and ``limits``.
-    Bytes after a complete request are kept, unread, until `proceed`: its owner stops feeding
-    while ``held_bytes`` is not 0, so that no more than one read is ever held. While it is 0, an
-    owner may set ``state`` to `BETWEEN` in place of `proceed` (hot).
+    ``known``: the heads known for exactly the terms of ``forwarding`` and ``limits``. Bytes after a
+    complete request are kept, unread, until `proceed`: the owner stops feeding while ``held_bytes``
+    is not 0, so that no more than one read is ever held. While it is 0, an owner may set ``state``
+    to `BETWEEN` instead of calling `proceed` (hot).
     """
 
     __slots__ = (
@@ -109,20 +110,20 @@ class RequestParser(MessageParser):
         known: KnownRequests | None = None,
     ) -> None:
         MessageParser.__init__(self, START, limits)
-        # What follows a complete request is pending as well.
+        # Bytes after a complete request are pending as well.
         self._sink = sink
         self._forwarding = forwarding
         self.state = _HEAD
         self._client = forwarding.client
         self._memory = known if known is not None else KnownRequests()
         self._heads = self._memory.store.known
-        self._skipped = False  # One empty line before a request line is forgiven (9112, 2.2).
+        self._skipped = False  # One empty line before a request line is allowed (9112, 2.2).
         self.held_bytes = 0
         """Bytes received after the request under way."""
         self.is_in_head = False
         """A head has begun and is not complete."""
         self.known: KnownRequest | None = None
-        """What the last head that was told is known as; None: it is not."""
+        """The known form of the last reported head; None: it is not known."""
 
     @property
     def is_idle(self) -> bool:
@@ -131,18 +132,18 @@ class RequestParser(MessageParser):
 
     @property
     def is_closed(self) -> bool:
-        """Whatever comes is dropped: what came was no request, or nobody wants more."""
+        """All input is dropped: it was no request, or no more is wanted."""
         return self.state is _FAILED
 
     def feed(self, data: memoryview) -> None:
-        """Tell the sink what ``data`` completes. Dropped after `failed`."""
+        """Report what ``data`` completes to the sink. Dropped after `failed`."""
         state = self.state
         if state is _HEAD:
             buffer = bytes(data)
             heads = self._heads
             known = heads[buffer] if buffer in heads and not self._pending else None
             if known is not None and known.memory is self._memory and known.head.body_bytes == 0:
-                # The commonest: a head that is known, and nothing else.
+                # The usual case: a known head, and nothing else.
                 self.state = _COMPLETE
                 self._skipped = False
                 self.known = known
@@ -172,14 +173,14 @@ class RequestParser(MessageParser):
         return held
 
     def close(self) -> None:
-        """Drop whatever comes from now on."""
+        """Drop all further input."""
         self.state = _FAILED
         self._pending = b""
         self.held_bytes = 0
         self.is_in_head = False
 
     def detach(self) -> None:
-        """The connection is gone: `close`, and let go of the sink, which holds us."""
+        """The connection is gone: `close`, and release the sink, which refers to us."""
         self.close()
         del self._sink
         self.known = None
@@ -206,7 +207,7 @@ class RequestParser(MessageParser):
             head = known.head if known.client == self._client else known.turn_to(self._client)
         else:
             head = read_request_head(text, self._forwarding, self._limits)
-            if type(head) is not RequestHead:  # `isinstance` is slow for their kind of class.
+            if type(head) is not RequestHead:  # `isinstance` is slow for this kind of class.
                 assert isinstance(head, HttpError), "it is one of the two"
                 self._broken(head)
                 return
@@ -231,7 +232,7 @@ class RequestParser(MessageParser):
         self._sink.request(head)
 
     def _begin(self, head: RequestHead, rest: memoryview) -> None:
-        """A request with a body, or the promise of one."""
+        """Begin a request that has or announces a body."""
         self.state = _BODY
         if head.body_bytes > 0:
             self._left = head.body_bytes

@@ -1,4 +1,4 @@
-"""The verdict on a response's head, and the canonical head that travels on."""
+"""The verdict on a response's head, and the canonical head to send on."""
 
 import re
 
@@ -25,9 +25,9 @@ _SPECIAL = re.compile(
 )
 _REMOVED = re.compile(rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"):[^\r]*")
 
-# The commonest head in one step: final, its body framed in one way or in none, and maybe the word
-# that the connection lives on. Its groups but three are what stays, all before the first line that
-# does not in one.
+# The usual head in one step: final, its body framed in one way or not at all, and maybe a
+# Connection: keep-alive. All groups except three are the parts that stay; the first has all lines
+# before the first one that does not stay.
 _OTHERS = grammar.field_but(grammar.HOP_BY_HOP) + rb"*"
 _MAYBE_KEPT_ALIVE = grammar.maybe_kept_alive(rb"(" + _OTHERS + rb")")
 _CHUNKED = rb"(?i:transfer-encoding):[ \t]*+((?i:chunked))\r\n"
@@ -54,10 +54,10 @@ _KEEP_ALIVE_TIMEOUT = re.compile(rb"(?i)(?:^|[ \t,])timeout=([0-9]{1,6})\b")
 class ResponseHead(msgspec.Struct, frozen=True, gc=False):
     """A response head that may be passed on.
 
-    ``body_bytes`` is the declared length, -1 none declared. ``has_body``: one follows.
-    ``whole_bytes``: with so many after it a final response is complete; -1: it is not said, or it
-    is not final. ``fields`` counts the header fields if trailers may follow: ``chunked``.
-    ``idle_s``: how long its connection may idle after it to be used again; 0.0: it may not.
+    ``body_bytes`` is the declared length, -1 none declared. ``has_body``: a body follows.
+    ``whole_bytes``: the number of bytes after it that complete a final response; -1: not declared,
+    or not final. ``fields`` counts the header fields if trailers may follow: ``chunked``.
+    ``idle_s``: how long its connection may idle afterwards and be used again; 0.0: it may not.
     """
 
     status: int
@@ -83,19 +83,19 @@ START = StartLine(
 def read_response_head(
     head: bytes, *, head_only: bool, upgrade: bytes, limits: HeadLimits = DEFAULT
 ) -> ResponseHead | str:
-    """The verdict on a head, its blank line included: what to pass on, or what is wrong with it.
+    """The verdict on a head, including its blank line: the head to pass on, or its fault.
 
-    ``upgrade`` is the protocol asked for in lower case, empty: none.
+    ``upgrade`` is the requested protocol in lower case, empty: none.
     """
     plain = _PLAIN.fullmatch(head)
     if plain is not None and (len(head) <= limits.small_bytes or not exceeds_limits(head, limits)):
-        # The general way would come to the same, with no word against it from llhttp either.
+        # The general way would give the same result, with no objection from llhttp either.
         first, code, second, length, coding, third, fourth = plain.groups(b"")
         status = grammar.STATUSES[code]
         bodiless = head_only or status == 204 or status == 304
         is_chunked = coding != b"" and status != 204
         body_bytes = int(length) if length and status != 204 else -1
-        return ResponseHead(  # By position: with keywords it takes twice as long.
+        return ResponseHead(  # Positional: keyword arguments take twice as long.
             status,
             b"".join((first, second, third, fourth)),
             body_bytes,
@@ -111,7 +111,7 @@ def read_response_head(
 def _read_unusual(
     head: bytes, *, head_only: bool, upgrade: bytes, limits: HeadLimits
 ) -> ResponseHead | str:
-    """Whatever is allowed, by the general grammar."""
+    """The verdict on any other head, by the general grammar."""
     match = _HEAD.fullmatch(head)
     if match is None or exceeds_limits(head, limits):
         return (LineJudge(START, limits).judge(head[:-2]) or _BAD_STATUS_LINE).sentence
@@ -127,7 +127,7 @@ def _read_unusual(
     if framing is None:
         return "the length of the response is not given in one valid way"
     if status < 200 or status == 204:
-        framing = (-1, False)  # Nothing follows, whatever is declared (9112, 6.3).
+        framing = (-1, False)  # No body follows, whatever is declared (9112, 6.3).
     if not second_opinion.takes_response(head):
         return _BAD
     body_bytes, chunked = framing
@@ -175,7 +175,7 @@ def _switches(fields: dict[bytes, list[bytes]], options: list[bytes], upgrade: b
 
 
 def _idle_s(fields: dict[bytes, list[bytes]], options: list[bytes], old: bool) -> float:
-    """A second less than the target says that it keeps the connection."""
+    """One second less than the target says that it keeps the connection."""
     if b"close" in options or (old and b"keep-alive" not in options):
         return 0.0
     for value in fields.get(b"keep-alive", ()):

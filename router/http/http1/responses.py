@@ -1,4 +1,4 @@
-"""Responses as targets send them: one after another, heads that are known, bodies decoded."""
+"""Responses as targets send them: one after another, with known heads and decoded bodies."""
 
 import enum
 from typing import Protocol
@@ -16,16 +16,16 @@ from router.model.limits import HEADS_PER_STREAM_MAX, INTERIM_BYTES_MAX
 
 
 class ResponseSink(BodySink, Protocol):
-    """Who is told what a target sent: `response` for each 1xx and the final head, and so on.
+    """Receives a target's response: `response` for each 1xx and the final head, and so on.
 
-    After 101 `body` gets raw bytes. A final response that came in one piece is told by `whole`, and
-    by nothing else.
+    After 101 `body` gets raw bytes. A final response that came in one piece is reported by `whole`
+    alone.
     """
 
     def response(self, head: ResponseHead) -> None: ...
 
     def whole(self, head: ResponseHead, body: memoryview) -> None:
-        """A final head and all that follows it, which may be nothing. No trailers."""
+        """A final head and all its body, which may be empty. No trailers."""
 
     def complete(self) -> None:
         """The response is complete."""
@@ -35,7 +35,7 @@ class ResponseSink(BodySink, Protocol):
 
 
 def tell_in_parts(sink: ResponseSink, head: ResponseHead, body: memoryview) -> None:
-    """What `ResponseSink.whole` stands for, call by call."""
+    """The calls that `ResponseSink.whole` replaces."""
     sink.response(head)
     if body:
         sink.body(body)
@@ -61,9 +61,9 @@ _FAILED = _State.FAILED
 
 
 class KnownResponse(msgspec.Struct, eq=False):
-    """A head that may come again, and the verdict in ``memory``'s terms.
+    """A head that may come again, and the verdict by the terms of ``memory``.
 
-    ``relayed``: as another site gets it, with our Via; empty: it was not asked for yet.
+    ``relayed``: its form for another site, with our Via; empty: not needed yet.
     """
 
     memory: "KnownResponses"
@@ -71,15 +71,15 @@ class KnownResponse(msgspec.Struct, eq=False):
     relayed: bytes = b""
 
     def relay(self, via: bytes) -> bytes:
-        """``relayed``, once and for all: a router has one name."""
+        """Set and return ``relayed``, which never changes: a router has one name."""
         self.relayed = with_via(self.head.head, via)
         return self.relayed
 
 
 class KnownResponses:
-    """The heads known by the limits of one service port, among those in ``store``.
+    """The heads known for the limits of one service port, among those in ``store``.
 
-    Only of responses to requests that were neither HEAD nor for an upgrade.
+    Only for responses to requests that were neither HEAD nor for an upgrade.
     """
 
     __slots__ = ("limits", "store")
@@ -91,12 +91,12 @@ class KnownResponses:
         self.store: BytesCache[KnownResponse] = store if store is not None else BytesCache()
 
     def read(self, text: bytes) -> KnownResponse | str:
-        """The verdict on a head that is not known, its blank line included.
+        """The verdict on an unknown head, including its blank line.
 
-        What is wrong with it is not kept.
+        A bad head is not cached.
         """
         head = read_response_head(text, head_only=False, upgrade=b"", limits=self.limits)
-        if type(head) is not ResponseHead:  # `isinstance` is slow for their kind of class.
+        if type(head) is not ResponseHead:  # `isinstance` is slow for this kind of class.
             assert isinstance(head, str), "it is one of the two"
             return head
         known = KnownResponse(self, head)
@@ -105,10 +105,10 @@ class KnownResponses:
 
 
 class ResponseParser(MessageParser):
-    """The response to one request, any number of 1xx before it.
+    """The response to one request, with any number of 1xx before it.
 
-    ``head_only``: the request was HEAD. ``upgrade``: the protocol it asked for; only then a 101
-    is good, and only for that protocol.
+    ``head_only``: the request was HEAD. ``upgrade``: the protocol it requested; only then a 101 is
+    good, and only for that protocol.
     """
 
     __slots__ = (
@@ -125,7 +125,7 @@ class ResponseParser(MessageParser):
     def __init__(
         self, sink: ResponseSink, *, head_only: bool, upgrade: str, limits: HeadLimits = DEFAULT
     ) -> None:
-        MessageParser.__init__(self, START, limits)  # `super` costs a call more.
+        MessageParser.__init__(self, START, limits)  # `super` costs another call.
         self._sink = sink
         self._head_only = head_only
         self._upgrade = upgrade.lower().encode("ascii") if upgrade else b""
@@ -135,7 +135,7 @@ class ResponseParser(MessageParser):
         self.excess = False
         """Bytes came after the end of the response: the connection cannot be used again."""
         self.reusable = False
-        """The end of the response was told by its framing and the connection may live on."""
+        """Framing marked the end of the response, and the connection may stay open."""
 
     @property
     def is_untouched(self) -> bool:
@@ -147,7 +147,7 @@ class ResponseParser(MessageParser):
         return self._state is _COMPLETE
 
     def feed(self, data: memoryview) -> None:
-        """Tell the sink what ``data`` completes. Dropped after `failed`."""
+        """Report what ``data`` completes to the sink. Dropped after `failed`."""
         while len(data) > 0:
             state = self._state
             if state is _IN_HEAD:
@@ -162,12 +162,12 @@ class ResponseParser(MessageParser):
             return
 
     def go_on(self, head: ResponseHead, rest: memoryview) -> None:
-        """Instead of the first `feed`: what comes after a head that somebody else has read."""
+        """Instead of the first `feed`: take the bytes after a head that the caller has read."""
         self._begin(head)
         self.feed(rest)
 
     def end(self) -> None:
-        """The target finished cleanly: the end of a response that states no length."""
+        """The target finished cleanly: the end of a response without a declared length."""
         if self._state is _UNTIL_END:
             self._complete()
         elif self._state not in (_COMPLETE, _RAW):
@@ -191,7 +191,7 @@ class ResponseParser(MessageParser):
         if isinstance(result, str):
             self._fail(result)
             return NOTHING
-        # Of what was cut the view is one of our own copy.
+        # If the head came in pieces, the rest is a view of our own copy.
         rest = data[end:] if len(buffer) == len(data) else memoryview(buffer)[end:]
         if result.whole_bytes == len(rest):
             self.reusable = result.idle_s > 0
@@ -206,7 +206,7 @@ class ResponseParser(MessageParser):
         if head.status == 101:
             self._state = _RAW
         elif head.status < 200:
-            # No reader can slow these down, and a stream to another site bears no more either.
+            # No reader can slow these down, and a stream to another site has the same limits.
             self._interims += 1
             self._interim_bytes += len(head.head)
             if self._interims >= HEADS_PER_STREAM_MAX or self._interim_bytes > INTERIM_BYTES_MAX:
@@ -214,7 +214,7 @@ class ResponseParser(MessageParser):
                 return
             self._state = _IN_HEAD
         elif not head.has_body or head.body_bytes == 0:
-            self._state = _IN_BODY  # Of no bytes.
+            self._state = _IN_BODY  # With an empty body.
             self.reusable = head.idle_s > 0
             self._sink.response(head)
             self._complete()
@@ -241,7 +241,7 @@ class ResponseParser(MessageParser):
     def _complete(self) -> None:
         self._state = _COMPLETE
         self._sink.complete()
-        del self._sink  # It holds us: let no cycle wait for the collector.
+        del self._sink  # The sink refers to us: avoid a cycle that waits for the garbage collector.
 
     def _fail(self, reason: str) -> None:
         self._state = _FAILED

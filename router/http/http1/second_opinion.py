@@ -1,10 +1,10 @@
-"""What llhttp says of a head that our grammar let through: a second opinion, on unusual ones."""
+"""The verdict of llhttp on unusual heads that our grammar accepted: a second opinion."""
 
 from typing import Any
 
 import httptools
 
-_NOBODY = object()  # A parser's callbacks are optional; only its verdict is wanted.
+_NOBODY = object()  # A parser's callbacks are optional; only its verdict is needed.
 
 
 def takes_request(head: bytes) -> bool:

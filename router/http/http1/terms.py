@@ -1,4 +1,4 @@
-"""What a service grants its HTTP clients and expects of its targets, ready for the hot path."""
+"""The terms of a service for its HTTP clients and targets, ready for the hot path."""
 
 import msgspec
 
@@ -9,12 +9,14 @@ from router.model.specs import ServiceSpec
 
 
 class HttpTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one service. ``answer_s``: a response begins within so long of the request's end.
+    """The terms of one service. ``answer_s``: a response must begin within this time of the
+    request's end. ``linger_s``: how long a client that idled too long may still be reading its last
+    answer.
 
-    ``linger_s``: so long a client that idled too long may still be reading its last answer.
-    ``body_rate_min`` in bytes a second, 0: no floor. ``requests``: at most on one connection.
-    ``serves_half_closed``: a client that finished is not taken for gone. ``ends_connections``:
-    connections may be ended by age or since the policy would place them elsewhere.
+    ``body_rate_min`` in bytes a second, 0: no floor. ``requests``: the most on one connection.
+    ``serves_half_closed``: a client that finished sending does not count as gone.
+    ``ends_connections``: connections may be ended by age, or because the policy would place them
+    elsewhere.
     """
 
     heads: HeadLimits
@@ -28,7 +30,7 @@ class HttpTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def http_terms(config: ServiceSpec, hold_s: float = 0.0) -> HttpTerms:
-    """The terms that ``config`` states; a request may be held for ``hold_s`` before it is sent."""
+    """The terms that ``config`` sets; a request may be held for ``hold_s`` before it is sent."""
     return HttpTerms(
         heads=head_limits(config.limits),
         timeouts=config.timeouts,

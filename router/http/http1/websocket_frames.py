@@ -1,11 +1,11 @@
 """Where a WebSocket frame ends in a stream of bytes, and our own frame that ends a connection.
 
-RFC 6455: 5.2 the frame, 5.4 control frames may stand between fragments, 7.4.1 and the registry of
-IANA the codes.
+RFC 6455: 5.2 the frame, 5.4 control frames between fragments, 7.4.1 and the registry of IANA the
+codes.
 """
 
 RESTARTING = b"\x88\x02\x03\xf4"
-"""A Close of a server with code 1012, service restart: its client is to connect again."""
+"""A Close from a server with code 1012, service restart: its client should connect again."""
 
 _CLOSE = 8
 _LEAST_BYTES = 2
@@ -15,23 +15,23 @@ _HEAD_BYTES_MAX = 14
 
 
 class WebSocketFrames:
-    """Follows one direction of a connection. It keeps no payload and refuses nothing."""
+    """Follows one direction of a connection. It stores no payload and refuses nothing."""
 
     __slots__ = ("_head", "_left", "is_closed")
 
     def __init__(self) -> None:
-        self._head = b""  # Of a frame whose head is not whole.
-        self._left = 0  # Bytes of payload of the frame that has begun.
+        self._head = b""  # The start of an incomplete frame head.
+        self._left = 0  # Payload bytes of the present frame that are still to come.
         self.is_closed = False
         """A Close was seen: nothing of the protocol follows."""
 
     @property
     def is_between(self) -> bool:
-        """The last frame is whole, and no other has begun."""
+        """The last frame is complete, and no other has begun."""
         return not self._head and not self._left
 
     def feed(self, data: bytes | memoryview) -> None:
-        """The next bytes."""
+        """Take the next bytes."""
         at, size = 0, len(data)
         while at < size:
             if self._left:
@@ -50,7 +50,7 @@ class WebSocketFrames:
 
 
 def _head_of(data: bytes) -> tuple[int, int]:
-    """Bytes of the head that ``data`` begins with, and of its payload; 0, 0: it is not whole."""
+    """Bytes of the head at the start of ``data``, and of its payload; 0, 0: it is incomplete."""
     if len(data) < _LEAST_BYTES:
         return 0, 0
     length = data[1] & 127

@@ -1,4 +1,4 @@
-"""Our own answers to requests over HTTP/2, such that a gRPC client sees a status too."""
+"""Our own answers to requests over HTTP/2, in a form in which a gRPC client sees a status too."""
 
 import random
 from urllib.parse import quote
@@ -15,11 +15,11 @@ GRPC_STATUS = {
     503: _UNAVAILABLE,
     504: _DEADLINE_EXCEEDED,
 }
-"""The gRPC status of ours for an HTTP status; others go out as HTTP: gRPC maps them by itself."""
+"""The gRPC status for an HTTP status of ours; others go out as HTTP, and gRPC maps them itself."""
 
 
 def own_answer(error: HttpError, rng: random.Random, *, grpc: bool) -> tuple[Fields, bytes]:
-    """Head and body. ``rng`` spreads the return of clients that found all full."""
+    """Head and body. ``rng`` spreads the return of clients that found all sites full."""
     fields: Fields
     text = b""
     status = GRPC_STATUS.get(error.status) if grpc else None

@@ -1,8 +1,8 @@
 """HPACK (RFC 7541): header blocks of a peer as fields, and fields as blocks for a peer.
 
-A block that came before is not read again (`BlockReader`). Ours use the static table alone: so
-they are the same on every connection and at any time, whoever makes one may keep it, and there is
-no table for a peer to size. Of hpack only the tables of the standard are used.
+A block that came before is not read again (`BlockReader`). Our blocks use only the static table: so
+they are the same on every connection and at any time, can be cached, and need no table that a peer
+could size. Only the standard's tables are used from hpack.
 """
 
 from collections import deque
@@ -15,52 +15,54 @@ from router.http.http2 import codes
 from router.http.http2.heads import FIELD_COST_BYTES, SECRET, Field, Fields
 from router.model import limits
 
-_STATIC: tuple[Field, ...] = ((b"", b""), *HeaderTable.STATIC_TABLE)  # Counted from 1.
-_DYNAMIC = len(_STATIC)  # The first index of the table that changes.
+_STATIC: tuple[Field, ...] = ((b"", b""), *HeaderTable.STATIC_TABLE)  # Indexes start at 1.
+_DYNAMIC = len(_STATIC)  # The first index of the dynamic table.
 _ENTRIES_MAX = limits.HTTP2_TABLE_BYTES // FIELD_COST_BYTES
 _EVER = -1
-_INTEGER_BITS = 28  # Beyond what five octets hold, nobody means anything by an integer.
+_INTEGER_BITS = 28  # No peer means an integer longer than five octets.
 
 _INDEXES = {_STATIC[index]: b"%c" % (0x80 | index) for index in range(1, _DYNAMIC)}
-_NAMES = {_STATIC[index][0]: index for index in range(_DYNAMIC - 1, 0, -1)}  # The first of each.
+# The first index of each name.
+_NAMES = {_STATIC[index][0]: index for index in range(_DYNAMIC - 1, 0, -1)}
 _LITERAL, _NEVER_INDEXED = 0x00, 0x10
 
 
 class BlockError(Exception):
-    """The peer's table and ours disagree from here on: the connection is lost."""
+    """The peer's table and ours differ from here on: the connection is lost."""
 
     code = codes.COMPRESSION_ERROR
 
 
 class OversizedBlockError(BlockError):
-    """It unpacks to more than anybody may send."""
+    """The block unpacks to more than any peer may send."""
 
     code = codes.ENHANCE_YOUR_CALM
 
 
 class Block(list[Field]):
-    """The fields of a header block, in order: not to be changed, they may come again.
+    """The fields of a header block, in order: not to be changed, since the block may be reused.
 
-    ``made`` is the owner's: what it made of them.
+    ``made`` is the owner's value made of them.
     """
 
     __slots__ = ("added", "is_interim", "made", "version")
 
     def __init__(self) -> None:
         self.is_interim = False
-        """A response head of 1xx. No client may send one."""
-        self.added: tuple[Field, ...] = ()  # To the table, by a block that refers to no part of it.
-        self.version = _EVER  # Of the table that it refers to.
+        """The head of a 1xx response. No client may send one."""
+        # Added to the table, by a block that refers to no part of it.
+        self.added: tuple[Field, ...] = ()
+        self.version = _EVER  # The version of the table that it refers to.
         self.made: object = None
 
 
 class BlockReader:
-    """What one peer's header blocks say, by the table that they build up.
+    """Reads one peer's header blocks, with the table that they build up.
 
-    Remembered by their exact bytes are blocks that refer to nothing in the table (so what they say,
-    and add to it, is always the same), and those that change nothing in it (for as long as nobody
-    else does). What known blocks add waits until somebody needs the table: only as many can
-    matter as there is room for entries in it.
+    It remembers, by their exact bytes, blocks that refer to nothing in the table (their fields and
+    additions are always the same), and blocks that change nothing in it (for as long as no other
+    block does). The additions of known blocks wait until the table is needed: only as many can
+    matter as fit into it.
     """
 
     __slots__ = ("_entries", "_known", "_list_bytes_max", "_max", "_size", "_version", "_waiting")
@@ -96,7 +98,7 @@ class BlockReader:
             raise BlockError(f"a broken header block: {error}") from error
 
     def forget(self) -> None:
-        """What is remembered: see `limits.HEADS_FORGOTTEN_S`."""
+        """Forget the remembered blocks: see `limits.HEADS_FORGOTTEN_S`."""
         self._known.clear()
 
     def _read(self, data: bytes) -> Block:
@@ -107,7 +109,7 @@ class BlockReader:
         end = len(data)
         while at < end:
             first = data[at]
-            if first & 0x80:  # An index.
+            if first & 0x80:  # An indexed field.
                 index, at = _integer(data, at, 0x7F)
                 if index < _DYNAMIC:
                     field = static[index or _DYNAMIC]  # There is no index 0.
@@ -192,7 +194,7 @@ def encoded(fields: Fields) -> bytes:
 
 
 def _integer(data: bytes, at: int, mask: int) -> tuple[int, int]:
-    """The integer in the bits of ``mask`` and what follows (5.1), and where it ends."""
+    """The integer in the bits of ``mask`` and the octets after them (5.1), and where it ends."""
     number = data[at] & mask
     at += 1
     if number == mask:

@@ -1,10 +1,10 @@
-"""The streams of one HTTP/2 connection: their queues, their windows, whose turn it is.
+"""The streams of one HTTP/2 connection: their queues, windows and turns.
 
-Memory of a stream: at most `HTTP2_QUEUE_BYTES` and what one call adds wait for the peer's window;
-of what the peer sends nothing is kept here, and it gets credit for a stream only as fast as that
-stream's user takes the bytes (`Http2Stream.pause`), so at most `HTTP2_WINDOW_BYTES` are ever on
-their way to a user that has said no. The connection's window is given back at once: a stalled
-stream stalls itself alone.
+Memory of a stream: at most `HTTP2_QUEUE_BYTES` plus one call's bytes wait for the peer's window.
+Nothing from the peer is stored here, and it gets credit for a stream only as fast as that stream's
+user takes the bytes (`Http2Stream.pause`), so at most `HTTP2_WINDOW_BYTES` are ever on their way to
+a user that has paused. The connection's window is given back at once: a stalled stream stalls
+itself alone.
 """
 
 from collections import deque
@@ -27,11 +27,11 @@ from router.net.ports import Buffer, Connection, Timers
 
 _NOTHING = memoryview(b"")
 _CONNECTION = 0
-"""Among ids of streams: the window that all of them share."""
+"""A key among stream ids: the window that all streams share."""
 
 
 class ConnectionOwner(Protocol):
-    """Who has the connection."""
+    """The owner of the connection."""
 
     def opened(self, stream: Http2Stream, fields: Block, ended: bool) -> None:
         """Server: a request. Its user is set before this returns, or the stream reset."""
@@ -46,22 +46,22 @@ class ConnectionOwner(Protocol):
         """A stream is over: there is room for another."""
 
     def ponged(self) -> None:
-        """The peer has seen all that was sent before a `ping`."""
+        """The peer has seen everything that was sent before a `ping`."""
 
     def warned(self) -> None:
-        """Server: the client broke off too many streams. It may still have others finished."""
+        """Server: the client broke off too many streams. It may still get others finished."""
 
     def failed(self, reason: str) -> None:
-        """The connection is lost to HTTP/2: users of streams hear nothing more. Flush and end."""
+        """The connection is lost to HTTP/2: users of streams get no more calls. Flush and end."""
 
 
 class Http2Connection:
     """One connection, to a client (``client`` False) or to a target. A `WireSink`.
 
-    The owner passes on what the network tells: `receive`, `writable`, and calls `tick` about once
-    a second. ``timeouts.header_s``: how long the peer may take to agree to our settings and to
+    The owner passes on the network's calls: `receive`, `writable`, and calls `tick` about once a
+    second. ``timeouts.header_s``: how long the peer may take to agree to our settings and to
     complete a header block; ``idle_s``: how long it may take nothing, or less than ``rate_min``
-    bytes a second, while something waits for it.
+    bytes a second, while data waits for it.
     """
 
     __slots__ = (
@@ -106,18 +106,18 @@ class Http2Connection:
         self._ready: deque[Http2Stream] = deque()
         self._blocked: dict[int, Http2Stream] = {}
         self._credit_waits = CreditWaits()
-        self._rate_min = 0.0  # As of the last `tick`.
+        self._rate_min = 0.0  # From the last `tick`.
         self.will_flush = False
-        self._framed_bytes = 0  # Bodies in frames that are not written.
+        self._framed_bytes = 0  # Bytes of bodies in frames that are not written.
         self.is_over = False
-        """The connection is lost to HTTP/2, though the network may not have told so yet."""
+        """The connection is lost to HTTP/2, though the network may not have reported it yet."""
         self.is_settled = False
         """The peer's settings are known."""
         self._deadlines = PeerDeadlines(now)
         self._pause = ReadPause(connection)
         self._forgotten_at = now
-        self._now = now  # As of the last `receive`.
-        self._moved_at = now  # When a stream did.
+        self._now = now  # From the last `receive`.
+        self._moved_at = now  # When a stream last moved.
         self._uptake = Uptake(connection, now)
         self.wire = Wire(
             self,
@@ -129,13 +129,13 @@ class Http2Connection:
         )
         self.writer = self.wire.writer
         self.streams: Mapping[int, Http2Stream] = self.wire.streams.open
-        """Those that are not over, by id."""
+        """Streams that are not over, by id."""
         self.ask_flush()
 
-    # What the network tells.
+    # Calls of the network.
 
     def receive(self, data: memoryview) -> None:
-        """Look at ``data``; at what is dear over several turns, and read no more meanwhile."""
+        """Process ``data``; costly work takes several turns, and reading pauses meanwhile."""
         self._now = now = self._timers.now()
         wire = self.wire
         is_behind = wire.receive(data, now, limits.HTTP2_TURN_WORK)
@@ -146,13 +146,13 @@ class Http2Connection:
         self.ask_flush()
 
     def writable(self) -> None:
-        """Everything has left for the kernel."""
+        """Everything has been handed to the kernel."""
         self._uptake.end(self._timers.now())
         self._pause.drained()
         self.flush()
 
     def tick(self, now: float, timeouts: Timeouts, rate_min: float = 0) -> bool:
-        """Judge deadlines. False: it took too long for something, abort."""
+        """Judge deadlines. False: the peer took too long, abort."""
         if self.is_over:
             return True
         self._rate_min = rate_min
@@ -182,13 +182,13 @@ class Http2Connection:
 
     @property
     def queued_bytes(self) -> int:
-        """Of all streams, waiting for their turn or the peer's windows."""
+        """Bytes of all streams that wait for their turn or the peer's windows."""
         return self.writer.queued_bytes
 
-    # What the owner does.
+    # Calls of the owner.
 
     def open(self, block: bytes, user: StreamUser, end: bool) -> Http2Stream:
-        """Client: a new stream with this head, encoded. The owner sees to the peer's limit."""
+        """Client: open a new stream with this encoded head. The owner respects the peer's limit."""
         streams = self.wire.streams
         stream = Http2Stream(self, streams.next_id, self.writer.window_bytes, user)
         streams.opened_by_us(stream)
@@ -196,19 +196,20 @@ class Http2Connection:
         return stream
 
     def go_away(self, last_id: int) -> None:
-        """Tell the peer that no stream above ``last_id`` is processed."""
+        """Announce to the peer that no stream above ``last_id`` is processed."""
         if not self.is_over:
             self.writer.go_away(last_id)
             self.flush()
 
     def ping(self) -> None:
-        """`ConnectionOwner.ponged` follows."""
+        """Ping the peer; `ConnectionOwner.ponged` follows."""
         if not self.is_over:
             self.writer.ping()
             self.ask_flush()
 
     def drop(self) -> dict[int, StreamUser]:
-        """Forget all streams: the connection is lost. Their users by id, for the caller to tell."""
+        """Forget all streams: the connection is lost. Returns their users by id, for the caller to
+        call."""
         self.is_over = True
         users = {stream.id: stream.lose() for stream in self.wire.streams.drop()}
         self._ready.clear()
@@ -218,11 +219,12 @@ class Http2Connection:
         return users
 
     def let_go(self) -> None:
-        """After `drop`, once nothing more is received: let no cycle wait for the collector."""
+        """After `drop`, once nothing more is received: avoid cycles that wait for the garbage
+        collector."""
         self.wire.let_go()
         del self._owner, self.released
 
-    # What streams do.
+    # Calls of streams.
 
     def took_at(self, stream: Http2Stream) -> float:
         if stream.id in self._blocked:
@@ -234,7 +236,7 @@ class Http2Connection:
         self.ask_flush()
 
     def withdraw(self, stream: Http2Stream) -> None:
-        self._blocked.pop(stream.id, None)  # One in `_ready` is passed over.
+        self._blocked.pop(stream.id, None)  # `flush` skips a stream in `_ready`.
         self._credit_waits.end(stream.id)
 
     def reset(self, stream: Http2Stream, code: int) -> None:
@@ -242,7 +244,7 @@ class Http2Connection:
         self.ask_flush()
 
     def send_whole(self, stream: Http2Stream, block: bytes, body: Buffer) -> bool:
-        # Nobody overtakes those who wait for the peer's windows, or for their turn.
+        # No stream overtakes those that wait for the peer's windows, or for their turn.
         free = not self._uptake.is_full and not self._ready and not self._blocked
         size = self.writer.whole(stream, block, body) if free else -1
         if size < 0:
@@ -319,7 +321,7 @@ class Http2Connection:
             uptake.begin(self._timers.now())
 
     def _measure(self) -> None:
-        """What the peer takes from here on is looked at, if that is not so already."""
+        """Start measuring the peer's uptake, unless that is under way."""
         uptake = self._uptake
         if not (uptake.is_full or self._deadlines.awaits_answer or self._credit_waits.waits):
             uptake.measure()
@@ -398,5 +400,5 @@ class Http2Connection:
 
 
 def _window_of(stream: Http2Stream) -> int:
-    """Which one is used up."""
+    """The window that is used up."""
     return _CONNECTION if stream.room > 0 else stream.id

@@ -33,7 +33,7 @@ class ConnectionFrames(Generic[S]):
             self._sink.agreed()
             return None
         writer = self._writer
-        told: dict[int, int] = {}  # The last one counts: windows are moved once a frame.
+        told: dict[int, int] = {}  # The last value counts: windows are moved once per frame.
         for name, value in codes.SETTING.iter_unpack(body):
             told[name] = value
             if name == codes.HEADER_TABLE_SIZE and value < limits.HTTP2_TABLE_BYTES:

@@ -1,4 +1,4 @@
-"""Frames cut from what the peer sends, and judged by their first 9 bytes alone."""
+"""Cuts frames from the peer's bytes, and judges each by its first 9 bytes alone."""
 
 from abc import ABC, abstractmethod
 
@@ -23,10 +23,10 @@ def _reset_budget(now: float) -> TokenBucket:
 
 
 class FrameReader(ABC):
-    """One frame after another out of one buffer; what they say is its subclass's, `Wire`.
+    """Reads one frame after another from one buffer; the subclass `Wire` interprets them.
 
-    Floods and header blocks are bounded before anything is allocated for them. ``client``: the peer
-    is a target. ``header_bytes`` bounds a header block.
+    Floods and header blocks are bounded before any allocation for them. ``client``: the peer is a
+    target. ``header_bytes`` bounds a header block.
     """
 
     __slots__ = (
@@ -51,14 +51,15 @@ class FrameReader(ABC):
         self._header_bytes = header_bytes
         self._head_work = limits.HTTP2_ANSWER_WORK if client else limits.HTTP2_HEAD_WORK
         self._pending = b""
-        self._is_judged = False  # The header of the frame that is incomplete was.
+        self._is_judged = False  # The header of the incomplete frame was judged.
         self.frame_id = 0
-        """The stream that the frame under judgment names; 0: none does, or it is the connection."""
+        """The stream named by the frame under judgment; 0: none, or the connection."""
         self._unfinished: UnfinishedBlock | None = None
         self._failed = False
         self._now = now
         self._useless = TokenBucket(limits.HTTP2_USELESS_BURST, limits.HTTP2_USELESS_PER_S, now)
-        self._useful = self._earned = 0  # Frames that buy some of these; told to the budget.
+        # Frames that earn more useless ones, in total and already counted.
+        self._useful = self._earned = 0
         self._resets = _reset_budget(now)
         self._is_warned = False  # One such budget is used up.
 
@@ -72,15 +73,15 @@ class FrameReader(ABC):
 
     @abstractmethod
     def _take_data(self, flags: int, stream_id: int, data: memoryview, size: int) -> None:
-        """A DATA frame of ``size``, which is not within a header block."""
+        """A DATA frame of ``size`` bytes, outside of a header block."""
 
     @abstractmethod
     def _take_head(self, flags: int, stream_id: int, buffer: bytes, start: int, end: int) -> int:
-        """A header block in one frame, plain, at ``start``: where what was taken ends."""
+        """A plain header block in one frame, at ``start``. Returns the end of the bytes taken."""
 
     @abstractmethod
     def _take_frame(self, kind: int, flags: int, stream_id: int, body: bytes) -> None:
-        """Any other one."""
+        """Any other frame."""
 
     @property
     @abstractmethod
@@ -95,7 +96,7 @@ class FrameReader(ABC):
         return self._unfinished is not None or begun
 
     def receive(self, data: memoryview, now: float, work: int = ENDLESS) -> bool:
-        """Tell what ``data`` completes. True: more is here than ``work`` allowed; call again."""
+        """Report what ``data`` completes. True: there is more than ``work`` allowed; call again."""
         buffer = self._pending + data if self._pending else bytes(data)
         self._now = now
         end = len(buffer)
@@ -110,7 +111,7 @@ class FrameReader(ABC):
         return more
 
     def _take_frames(self, buffer: bytes, end: int, work: int) -> tuple[int, bool]:
-        """Where the frames that were taken end; whether a whole one is left.
+        """Take frames. Returns where they end, and whether a whole one is left.
 
         BlockError: the connection is lost.
         """
@@ -149,7 +150,7 @@ class FrameReader(ABC):
 
     def _judge_header(self, kind: int, flags: int, size: int) -> bool:
         """The verdict on a frame by its first 9 bytes alone; False: the connection has failed."""
-        if kind == _DATA and 0 < size <= limits.HTTP2_FRAME_BYTES_MAX:  # The commonest.
+        if kind == _DATA and 0 < size <= limits.HTTP2_FRAME_BYTES_MAX:  # The usual case.
             self._useful += 1
             return True
         if size > limits.HTTP2_FRAME_BYTES_MAX:
@@ -162,7 +163,7 @@ class FrameReader(ABC):
                 return True
             return self.fail(codes.ENHANCE_YOUR_CALM, "a header block without end")
         if kind == codes.RST_STREAM:
-            # Towards a target it is our streams that end: as many as we open.
+            # Towards a target, only our own streams end, no more than we open.
             return self._client or self._count_reset()
         elif kind == _DATA:
             return bool(flags & _END_STREAM) or self._count_useless()
@@ -171,8 +172,8 @@ class FrameReader(ABC):
         return True
 
     def _count_reset(self) -> bool:
-        """Clients whose calls run out of time reset many, and have others under way: these are
-        finished if no second budget is used up."""
+        """Clients whose calls time out reset many streams, and have others under way: these are
+        finished if a second budget is not used up."""
         if self._resets.take(self._now):
             return True
         if self._is_warned:
@@ -185,7 +186,7 @@ class FrameReader(ABC):
     def _count_useless(self) -> bool:
         useless = self._useless
         useful = self._useful + self._useful_sent
-        if useful > self._earned:  # Told late: nothing is spent between.
+        if useful > self._earned:  # Counted late: nothing is spent in between.
             useless.earn((useful - self._earned) * limits.HTTP2_USELESS_PER_USEFUL)
             self._earned = useful
         if useless.take(self._now):
@@ -193,6 +194,6 @@ class FrameReader(ABC):
         return self.fail(codes.ENHANCE_YOUR_CALM, "frames that serve nothing")
 
     def blame(self) -> None:
-        """A stream of a client had to be reset for its fault: it may cause so many, as resets."""
+        """A client's stream had to be reset by its fault: it may cause as many as it may reset."""
         if not self._client and not self._resets.take(self._now):
             self.fail(codes.ENHANCE_YOUR_CALM, "streams to be reset in a row")

@@ -1,4 +1,4 @@
-"""What we send on one HTTP/2 connection: orders in, bytes by `take` out."""
+"""Frames that we send on one HTTP/2 connection: orders in, bytes by `take` out."""
 
 from functools import lru_cache
 from typing import Generic
@@ -16,17 +16,17 @@ _DATA, _HEADERS, _CONTINUATION = codes.DATA, codes.HEADERS, codes.CONTINUATION
 _END_STREAM, _END_HEADERS = codes.END_STREAM, codes.END_HEADERS
 _pack = codes.FRAME_HEADER.pack
 Fault = tuple[int, str]
-"""An error code and a reason for which the connection is to end."""
+"""An error code and a reason with which the connection must end."""
 WINDOW_FAULT: Fault = (codes.FLOW_CONTROL_ERROR, "a window above its bound")
 
-_NO_TABLE = b"\x20"  # A dynamic table of no size (RFC 7541, 6.3).
+_NO_TABLE = b"\x20"  # A dynamic table of size 0 (RFC 7541, 6.3).
 
 
 @lru_cache(maxsize=64)
 def _greeting(client: bool, streams: int, header_bytes: int) -> bytes:
-    """What a connection begins with: our settings, and the connection's window.
+    """The start of a connection: our settings, and the connection's window.
 
-    Services have few terms, so hardly any connection has it made.
+    Services have few different terms, so a new connection nearly always finds it cached.
     """
     settings = {
         codes.ENABLE_PUSH: 0,
@@ -47,9 +47,9 @@ def _greeting(client: bool, streams: int, header_bytes: int) -> bytes:
 
 
 class FrameWriter(Generic[S]):
-    """Frames of ours, by what the peer's settings and windows allow.
+    """Writes our frames, as far as the peer's settings and windows allow.
 
-    It begins with our settings: ``streams`` and ``header_bytes`` are told to the peer in them.
+    It begins with our settings, which include ``streams`` and ``header_bytes``.
     """
 
     __slots__ = (
@@ -74,21 +74,21 @@ class FrameWriter(Generic[S]):
         self._frame_bytes_max = codes.FIRST_FRAME_BYTES_MAX
         self._owes_no_table = False
         self.room = codes.FIRST_WINDOW_BYTES
-        """What the peer takes now over all streams."""
+        """Bytes that the peer takes now over all streams."""
         self.window_bytes = codes.FIRST_WINDOW_BYTES
-        """What the peer takes of a stream that is new."""
+        """Bytes that the peer takes on a new stream."""
         self.peer_streams_max = codes.STREAMS_UNBOUNDED
-        """Streams that the peer bears at once."""
+        """The most streams that the peer allows at once."""
         self.peer_header_list_bytes = ENDLESS
-        """How large a header list the peer takes, by RFC 9113's count."""
+        """The largest header list that the peer takes, by RFC 9113's count."""
         self.useful = 0
         """Frames so far that serve a request."""
         self.queued_bytes = 0
-        """Of bodies: all that streams have queued, and that no frame holds yet."""
+        """Bytes of bodies queued by streams, and not in a frame yet."""
         self._output = [_greeting(client, streams, header_bytes)]
 
     def take(self) -> bytes:
-        """What is to be sent, once."""
+        """The bytes to send, each once."""
         data = b"".join(self._output)
         self._output.clear()
         return data
@@ -100,7 +100,7 @@ class FrameWriter(Generic[S]):
         return min(self.room, stream.room, self._frame_bytes_max, limits.HTTP2_QUANTUM_BYTES)
 
     def head(self, stream: S, block: bytes, end: bool) -> None:
-        """A head or trailers (`blocks.encoded`)."""
+        """Write a head or trailers (`blocks.encoded`)."""
         self.useful += 1
         if self._owes_no_table:
             self._owes_no_table = False
@@ -113,19 +113,20 @@ class FrameWriter(Generic[S]):
             self._write_in_fragments(stream.id, block, end)
         if end and stream.receiving is ALL_HEARD:
             self._streams.ended_by_us(stream)
-        elif end:  # A request, nearly always: its answer is yet to come.
+        elif end:  # Usually a request: its answer is still to come.
             stream.sending = ENDED
 
     def queue(self, size_bytes: int) -> None:
-        """A stream has so much more of its body to send, by `data` or not at all."""
+        """A stream has ``size_bytes`` more of its body to send, by `data`, or not at all
+        (`drop`)."""
         self.queued_bytes += size_bytes
 
     def drop(self, size_bytes: int) -> None:
-        """So much of what was queued will not be sent."""
+        """``size_bytes`` of the queued bytes will not be sent."""
         self.queued_bytes -= size_bytes
 
     def data(self, stream: S, data: bytes, end: bool) -> None:
-        """At most `room_of` bytes of those that were queued."""
+        """Write at most `room_of` bytes of those queued."""
         size = len(data)
         self.queued_bytes -= size
         if size >= limits.HTTP2_USEFUL_BYTES_MIN:
@@ -138,8 +139,8 @@ class FrameWriter(Generic[S]):
             self._streams.ended_by_us(stream)
 
     def whole(self, stream: S, block: bytes, body: Buffer) -> int:
-        """A head, a body and the end in one piece: the body's size. -1: they do not fit, or not
-        now."""
+        """Write a head, a body and the end in one piece; returns the body's size. -1: they do not
+        fit, or not now."""
         head_size, size = len(block), len(body)
         if (
             self._owes_no_table
@@ -162,26 +163,26 @@ class FrameWriter(Generic[S]):
         return size
 
     def give_back(self, credit_bytes: int, stream_id: int) -> None:
-        """Credit for a stream; 0: for the connection."""
+        """Give credit for a stream; 0: for the connection."""
         credit = codes.NUMBER.pack(credit_bytes)
         self._output.append(frame(codes.WINDOW_UPDATE, 0, stream_id, credit))
 
     def reset(self, stream_id: int, code: int) -> None:
-        """Whether it is known is the caller's to see to."""
+        """Reset a stream. The caller makes sure that the peer knows it."""
         self._output.append(frame(codes.RST_STREAM, 0, stream_id, codes.NUMBER.pack(code)))
 
     # The connection.
 
     def agree(self) -> None:
-        """The peer's settings are taken over."""
+        """Acknowledge the peer's settings."""
         self._output.append(frame(codes.SETTINGS, codes.ACK, 0))
 
     def ping(self) -> None:
-        """The peer answers it."""
+        """Send a ping, which the peer answers."""
         self._output.append(frame(codes.PING, 0, 0, b"spillway"))
 
     def pong(self, body: bytes) -> None:
-        """The answer to a ping of the peer."""
+        """Answer a ping of the peer."""
         self._output.append(frame(codes.PING, codes.ACK, 0, body))
 
     def go_away(self, last_id: int, code: int = codes.NO_ERROR) -> None:
@@ -189,15 +190,15 @@ class FrameWriter(Generic[S]):
         body = codes.NUMBER.pack(last_id) + codes.NUMBER.pack(code)
         self._output.append(frame(codes.GOAWAY, 0, 0, body))
 
-    # What the peer lets us do.
+    # The peer's credit and settings.
 
     def credited(self, credit_bytes: int) -> Fault | None:
-        """More may be sent over all streams, unless that is too much."""
+        """The peer gave credit for all streams. Returns a fault if that is too much."""
         self.room += credit_bytes
         return WINDOW_FAULT if self.room > codes.WINDOW_MAX else None
 
     def told(self, name: int, value: int) -> Fault | None:
-        """A setting of the peer: what is wrong with it."""
+        """Take a setting of the peer; returns its fault."""
         if name == codes.INITIAL_WINDOW_SIZE:
             return self._set_window(value)
         if name == codes.MAX_FRAME_SIZE:
@@ -215,8 +216,8 @@ class FrameWriter(Generic[S]):
         return None
 
     def owe_no_table(self) -> None:
-        """A table that shrinks must be agreed to, even if it grows again at once; we use none, and
-        say so with the next head (RFC 7541, 4.2)."""
+        """The peer shrank its table, which must be agreed to, even if it grows again at once. We
+        use none, and say so with the next head (RFC 7541, 4.2)."""
         self._owes_no_table = True
 
     def _set_window(self, value: int) -> Fault | None:

@@ -1,17 +1,17 @@
-"""What a gRPC status says of an answer. HTTP says 200 of nearly all of them."""
+"""The meaning of a gRPC status for an answer. By HTTP nearly all answers have status 200."""
 
 import re
 from typing import Final
 
 FIELD: Final = b"grpc-status: "
-"""What a head or trailers without it need not be asked for."""
+"""A head or trailers without these bytes need no further check."""
 
 _LINE: Final = re.compile(rb"(?:\A|\n)grpc-status: ([0-9]{1,2})\r\n")
 _UNKNOWN: Final = 500
 
 
 class StatusOfGrpc(int):
-    """A status of HTTP that no target sent: one of gRPC means the same."""
+    """An HTTP status that no target sent, equivalent to one of gRPC."""
 
 
 _HTTP_STATUS: Final = {
@@ -34,8 +34,8 @@ _HTTP_STATUS: Final = {
 
 
 def http_status(block: bytes) -> int:
-    """The HTTP status that means what ``grpc-status`` says in a canonical head or in trailers;
-    0: OK, or there is no such field."""
+    """The HTTP status equivalent to ``grpc-status`` in a canonical head or in trailers; if it is OK
+    or missing, 0."""
     if FIELD not in block:
         return 0
     line = _LINE.search(block)
@@ -43,6 +43,7 @@ def http_status(block: bytes) -> int:
 
 
 def status_of_target(block: bytes) -> int:
-    """As `http_status`, told from a status of HTTP: a `StatusOfGrpc`, which no encoder takes."""
+    """As `http_status`, but distinct from an HTTP status: a `StatusOfGrpc`, which no encoder
+    takes."""
     status = http_status(block)
     return StatusOfGrpc(status) if status else 0

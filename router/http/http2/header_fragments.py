@@ -8,7 +8,7 @@ _PRIORITY_BYTES = 5
 
 
 class UnfinishedBlock:
-    """The fragments so far of a header block, and what its first frame said.
+    """The fragments of a header block so far, and facts from its first frame.
 
     ``ended``: the block ends its stream.
     """
@@ -16,14 +16,14 @@ class UnfinishedBlock:
     __slots__ = ("_fragments", "_size_bytes", "ended", "stream_id")
 
     def __init__(self, stream_id: int, fragment: bytes, *, size_bytes: int, ended: bool) -> None:
-        """``size_bytes``: of the first frame, with what is no part of the block."""
+        """``size_bytes``: of the first frame, including bytes outside of the block."""
         self.stream_id = stream_id
         self.ended = ended
         self._fragments = [fragment]
         self._size_bytes = size_bytes
 
     def bears(self, size_bytes: int, bytes_max: int) -> bool:
-        """Whether one more frame, of this size, keeps the block within its bounds."""
+        """Whether one more frame of this size keeps the block within its bounds."""
         in_bounds = self._size_bytes + size_bytes <= bytes_max
         return in_bounds and len(self._fragments) < limits.HTTP2_FRAGMENTS_MAX
 
@@ -36,7 +36,7 @@ class UnfinishedBlock:
 
 
 def fragment_of(flags: int, stream_id: int, body: bytes) -> bytes | Fault:
-    """What a HEADERS frame has of a block, without padding and priority; or what is wrong."""
+    """The part of a block in a HEADERS frame, without padding and priority; or its fault."""
     at, end = 0, len(body)
     if flags & codes.PADDED:
         at = 1
@@ -55,7 +55,7 @@ def fragment_of(flags: int, stream_id: int, body: bytes) -> bytes | Fault:
 
 
 def priority_fault(stream_id: int, body: bytes) -> Fault | None:
-    """What is wrong with a PRIORITY frame, which means nothing to us."""
+    """The fault of a PRIORITY frame, which has no effect here."""
     if not stream_id:
         return codes.PROTOCOL_ERROR, "the priority of stream 0"
     if len(body) != _PRIORITY_BYTES:

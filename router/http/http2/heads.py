@@ -1,6 +1,6 @@
 """Field lists of HTTP/2 as canonical heads, and back (RFC 9113, 8.2 and 8.3).
 
-What is malformed (`Malformed`) is an error of its stream; what is well-formed but not for us is
+A malformed message (`Malformed`) is an error of its stream; a well-formed one that is not served is
 answered (`HttpError`), as the same request over HTTP/1 would be.
 """
 
@@ -26,15 +26,15 @@ _PATH = re.compile(rb"/" + grammar.TARGET + rb"*+|\*")
 _STATUS = re.compile(rb"[1-9][0-9]{2}")
 _REQUEST_PSEUDO = frozenset((b":method", b":scheme", b":path", b":authority"))
 SECRET = frozenset((b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"))
-"""Fields that no table of compressed heads may hold, on any hop (RFC 7541, 7.1.3)."""
+"""Fields that no table of compressed heads may store, on any hop (RFC 7541, 7.1.3)."""
 _LINE_EXTRA_BYTES = len(b":  HTTP/1.1")
 _GRPC = b"application/grpc"
-FIELD_COST_BYTES = 32  # What RFC 9113, 6.5.2 counts for each field beside its bytes.
+FIELD_COST_BYTES = 32  # Counted by RFC 9113, 6.5.2 for each field beside its bytes.
 _TRAILERS = (b"te", b"trailers")
 
 
 class Malformed(msgspec.Struct, frozen=True):
-    """Not a message of HTTP/2. ``reason`` is for people and quotes nothing."""
+    """Not a valid HTTP/2 message. ``reason`` is human-readable and quotes nothing."""
 
     reason: str
 
@@ -64,7 +64,7 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 def header_list_bytes(bounds: ServiceLimits) -> int:
-    """What a peer is told that a header list may measure: all within ``bounds`` is within it."""
+    """The header list size announced to a peer: every message within ``bounds`` fits."""
     fields = FIELD_COST_BYTES * (bounds.headers + 4)
     return bounds.request_line_bytes + bounds.header_block_bytes + fields
 
@@ -78,7 +78,7 @@ def read_request(
     error = _judge_pseudo(pseudo, method, path, bounds)
     if error is not None:
         return error
-    # A pseudo-header field twice, or after others, is among those with no valid name.
+    # A repeated pseudo-header field, or one after others, counts as an invalid name.
     sorted_out = _sort_out(fields[len(pseudo) :])
     if isinstance(sorted_out, Malformed):
         return sorted_out
@@ -122,7 +122,7 @@ def read_response(fields: Fields, ended: bool, bounds: ServiceLimits) -> Answere
 
 
 def read_trailers(fields: Fields, bounds: ServiceLimits) -> bytes | Malformed:
-    """Trailer lines, those that may not be trailers left out."""
+    """Trailer lines, without those that may not be trailers."""
     lines: list[bytes] = []
     for name, value in fields:
         error = _judge(name, value)
@@ -164,7 +164,7 @@ def request_fields(head: bytes, body_bytes: int, scheme: bytes) -> Fields:
 
 
 def response_fields(head: bytes, body_bytes: int, via: bytes) -> Fields:
-    """A canonical response head for a client, its declared length if it has one."""
+    """A canonical response head for a client, with its declared length if it has one."""
     status = head[STATUS_AT]
     fields: Fields = [(b":status", status)]
     fields.extend(field_lines(head[head.index(b"\r\n") + 2 :]))
@@ -223,7 +223,7 @@ def _judge(name: bytes, value: bytes) -> Malformed | None:
 def _sort_out(
     regular: Fields, *, is_request: bool = True
 ) -> tuple[list[bytes], dict[bytes, list[bytes]]] | Malformed:
-    """The lines that travel on as they are, and all values by name."""
+    """The lines to send on unchanged, and all values by name."""
     lines: list[bytes] = []
     special: dict[bytes, list[bytes]] = {}
     for name, value in regular:
@@ -279,7 +279,7 @@ def _beyond_us(
     bounds: ServiceLimits,
 ) -> HttpError | None:
     """Why a well-formed request is not served."""
-    # What is joined into one line of ours was sent by the client and counts too.
+    # Values that we join into one line were sent by the client and count too.
     rewritten = [
         b"%b: %b\r\n" % (name, value)
         for name in (b"via", b"x-forwarded-for")

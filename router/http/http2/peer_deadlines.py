@@ -1,4 +1,5 @@
-"""How long the peer of an HTTP/2 connection may take: for its settings, for a head, for a sign."""
+"""Deadlines for the peer of an HTTP/2 connection: for its settings, for a head, for a sign of
+life."""
 
 from math import inf
 
@@ -6,7 +7,7 @@ from router.model import limits
 
 
 class PeerDeadlines:
-    """When something of the peer came, and which of it is late. All times are absolute seconds."""
+    """When the peer's messages came, and which are late. All times are absolute seconds."""
 
     __slots__ = ("_has_agreed", "_head_since", "_heard_at", "_pinged_at", "_started_at")
 
@@ -25,11 +26,11 @@ class PeerDeadlines:
             self._head_since = now
 
     def agreed(self) -> None:
-        """The peer took over our settings."""
+        """The peer acknowledged our settings."""
         self._has_agreed = True
 
     def delivers(self, now: float) -> None:
-        """The peer takes what was sent before a ping: it has all of its time to answer again."""
+        """The peer takes data sent before a ping: it gets the full time to answer again."""
         if self.awaits_answer:
             self._pinged_at = now
 
@@ -39,7 +40,8 @@ class PeerDeadlines:
         return self._pinged_at > self._heard_at
 
     def is_late(self, now: float, ack_s: float) -> bool:
-        """For more than ``ack_s`` the peer owes its agreement, or the rest of a header block."""
+        """For more than ``ack_s`` the peer owes its acknowledgement, or the rest of a header
+        block."""
         late_with_head = now - self._head_since >= ack_s
         return late_with_head or (not self._has_agreed and now - self._started_at >= ack_s)
 
@@ -50,7 +52,7 @@ class PeerDeadlines:
     def take_ping(self, now: float, moved_at: float) -> bool:
         """Whether the caller must send a ping now. ``moved_at``: when a stream last moved.
 
-        Servers count pings against us while they send nothing of a stream themselves.
+        Servers count pings against us while they send nothing on a stream themselves.
         """
         if self.awaits_answer or now - self._heard_at < limits.HTTP2_PING_AFTER_S:
             return False

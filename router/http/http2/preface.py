@@ -12,7 +12,7 @@ class Preface:
         self._seen = b""
 
     def feed(self, data: memoryview) -> memoryview | None:
-        """What follows the preface; None: it is not complete, or `is_other`."""
+        """The bytes after the preface; None: it is not complete, or `is_other`."""
         self._seen = seen = self._seen + bytes(data)
         if len(seen) < len(PREFACE) or self.is_other:
             return None
@@ -20,7 +20,7 @@ class Preface:
 
     @property
     def is_other(self) -> bool:
-        """The client speaks something else."""
+        """The client speaks another protocol."""
         return not PREFACE.startswith(self._seen[: len(PREFACE)])
 
     @property

@@ -1,4 +1,4 @@
-"""Why an HTTP/2 connection reads nothing for a while."""
+"""Pauses in reading an HTTP/2 connection."""
 
 from router.model import limits
 from router.net.ports import Connection
@@ -7,15 +7,15 @@ from router.net.ports import Connection
 class ReadPause:
     """Pauses ``connection`` while frames wait for a later turn, or answers of ours pile up.
 
-    A peer that takes none of our answers to its control frames could have us queue them without
-    end: beyond `HTTP2_CONTROL_BYTES_MAX` nothing more of it is read.
+    A peer that takes none of our answers to its control frames could make us queue them without
+    end: beyond `HTTP2_CONTROL_BYTES_MAX` nothing more is read from it.
     """
 
     __slots__ = ("_connection", "_control_bytes", "_is_behind", "_is_on")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._control_bytes = 0  # Given to send while the connection was full.
+        self._control_bytes = 0  # Handed over for sending while the connection was full.
         self._is_behind = False
         self._is_on = False
 
@@ -27,12 +27,12 @@ class ReadPause:
             self._turn(wanted)
 
     def piles_up(self, size_bytes: int) -> None:
-        """So much more waits in a connection that is full."""
+        """``size_bytes`` more wait in a connection that is full."""
         self._control_bytes += size_bytes
         self.has_read(is_behind=self._is_behind)
 
     def drained(self) -> None:
-        """All has left."""
+        """Everything was sent."""
         self._control_bytes = 0
         self.has_read(is_behind=self._is_behind)
 

@@ -1,4 +1,4 @@
-"""Who is told what the frames of a connection say."""
+"""The receiver of a connection's frames."""
 
 from typing import Protocol, TypeVar
 
@@ -9,9 +9,9 @@ S_contra = TypeVar("S_contra", bound=WireStream, contravariant=True)
 
 
 class WireSink(Protocol[S_contra]):
-    """Who is told what the peer sent. Nothing more comes after `failed`.
+    """Receives the peer's messages. Nothing more comes after `failed`.
 
-    Which directions of a stream have ended is known to it before the call that says so.
+    A stream's state already shows which directions have ended before the call that reports it.
     """
 
     def opened(self, stream: S_contra, fields: Block, ended: bool) -> None:
@@ -21,19 +21,19 @@ class WireSink(Protocol[S_contra]):
         """Client: a response head, 1xx or final."""
 
     def whole(self, stream: S_contra, fields: Block, data: memoryview) -> None:
-        """Client: a final head, data and the end, of a stream on which we have ended too."""
+        """Client: a final head, data and the end, on a stream on which we have ended too."""
 
     def data(self, stream: S_contra, data: memoryview, credit_bytes: int, ended: bool) -> None:
-        """``credit_bytes``: what it took of the stream's window, padding included."""
+        """``credit_bytes``: the part of the stream's window that was used, including padding."""
 
     def trailers(self, stream: S_contra, fields: Block) -> None:
-        """And the end of the peer's direction."""
+        """Trailers, which also end the peer's direction."""
 
     def reset_by_peer(self, stream: S_contra, code: int) -> None:
-        """It is over."""
+        """The stream is over."""
 
     def broken(self, stream: S_contra, code: int, reason: str) -> None:
-        """Reset by us: the peer broke the rules of this stream."""
+        """We reset the stream: the peer broke its rules."""
 
     def room(self, stream: S_contra | None) -> None:
         """The peer gave credit; None: for all streams."""
@@ -42,7 +42,7 @@ class WireSink(Protocol[S_contra]):
         """The peer's first settings, or newer ones."""
 
     def agreed(self) -> None:
-        """The peer has taken over our settings."""
+        """The peer has acknowledged our settings."""
 
     def going_away(self, last_id: int, code: int) -> None:
         """The peer processes no stream above ``last_id``."""
@@ -50,7 +50,7 @@ class WireSink(Protocol[S_contra]):
     def pong(self) -> None: ...
 
     def warned(self) -> None:
-        """Server: the client broke off too many streams. If it goes on, `failed` follows."""
+        """Server: the client broke off too many streams. If it continues, `failed` follows."""
 
     def failed(self, code: int, reason: str) -> None:
         """A connection error; our GOAWAY is in the output."""

@@ -1,4 +1,4 @@
-"""The states of an HTTP/2 stream's two directions (RFC 9113, 5.1), and what may follow each."""
+"""The states of an HTTP/2 stream's two directions (RFC 9113, 5.1), and the allowed transitions."""
 
 import enum
 from collections.abc import Mapping
@@ -6,21 +6,21 @@ from typing import Final
 
 
 class Http2Sending(enum.Enum):
-    """Of what we send."""
+    """The direction that we send."""
 
-    OPEN = enum.auto()  # More may be given to send.
-    ENDING = enum.auto()  # All was given; the end follows what is queued.
-    TEARING = enum.auto()  # Likewise, but a reset stands for the end.
+    OPEN = enum.auto()  # More may be queued.
+    ENDING = enum.auto()  # Everything is queued; the end follows the queue.
+    TEARING = enum.auto()  # Everything is queued; a reset follows instead of the end.
     ENDED = enum.auto()  # The end was sent.
-    OVER = enum.auto()  # The stream is over both ways, and its user hears no more.
+    OVER = enum.auto()  # The stream is over both ways, and its user gets no more calls.
 
 
 class Http2Receiving(enum.Enum):
-    """Of what the peer sends."""
+    """The direction that the peer sends."""
 
-    AWAITED = enum.auto()  # No head has come, or interim ones alone.
+    AWAITED = enum.auto()  # No head has come, or only interim ones.
     HEARD = enum.auto()  # Data or trailers may follow.
-    ENDED = enum.auto()  # All came.
+    ENDED = enum.auto()  # Everything came.
 
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
@@ -40,11 +40,12 @@ AFTER_SENDING: Final[Mapping[Http2Sending, frozenset[Http2Sending]]] = {
     ENDED: frozenset((OVER,)),
     OVER: frozenset(),
 }
-"""What may follow. ``OPEN`` to ``ENDED``: the end went with a head or a whole answer."""
+"""The allowed transitions. ``OPEN`` to ``ENDED``: the end went with a head or a whole answer."""
 
 AFTER_RECEIVING: Final[Mapping[Http2Receiving, frozenset[Http2Receiving]]] = {
     AWAITED: frozenset((HEARD, ALL_HEARD)),
     HEARD: frozenset((ALL_HEARD,)),
     ALL_HEARD: frozenset(),
 }
-"""What may follow. ``AWAITED`` to ``ENDED``: the end came with the head or a whole answer."""
+"""The allowed transitions. ``AWAITED`` to ``ENDED``: the end came with the head or a whole
+answer."""

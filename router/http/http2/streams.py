@@ -1,4 +1,4 @@
-"""One HTTP/2 stream, either end of it: what it has to send, and what credit it owes the peer."""
+"""One HTTP/2 stream, either end: the data it has to send, and the credit it owes the peer."""
 
 from collections.abc import Callable
 from math import inf
@@ -15,13 +15,13 @@ _HALF_WINDOW_BYTES = limits.HTTP2_WINDOW_BYTES // 2
 
 
 class StreamUser(Protocol):
-    """Who has a stream. No call comes from within one of its own calls to the stream."""
+    """The user of a stream. No call comes from within one of its own calls to the stream."""
 
     def got_head(self, fields: Block, ended: bool) -> None:
         """Client: a response head, 1xx or final."""
 
     def got_whole(self, fields: Block, data: memoryview) -> None:
-        """Client: all of a response. The stream is over."""
+        """Client: a whole response. The stream is over."""
 
     def got_body(self, data: memoryview) -> None: ...
 
@@ -32,17 +32,18 @@ class StreamUser(Protocol):
         """The peer's direction is complete."""
 
     def got_room(self) -> None:
-        """After a `send` that returned False."""
+        """There is room again after a `send` that returned False."""
 
     def got_reset(self, code: int) -> None:
-        """By the peer. The stream is over."""
+        """The peer reset the stream, which is over."""
 
     def got_broken(self, reason: str) -> None:
         """The peer broke the rules of the stream, which is over."""
 
 
 class FinishedStreamUser:
-    """The user of a stream that is over: no cycle waits for the collector."""
+    """The user of a stream that is over, which avoids cycles that wait for the garbage
+    collector."""
 
     __slots__ = ()
 
@@ -80,28 +81,29 @@ class StreamCarrier(Protocol):
     writer: "FrameWriter[Http2Stream]"
 
     will_flush: bool
-    """At the turn's end it sends. Else who has something to send must `ask_flush`."""
+    """It sends at the turn's end. Otherwise a stream with something to send must `ask_flush`."""
 
     released: Callable[[], None]
     """To be called when a stream is over: there is room for another."""
 
     def took_at(self, stream: "Http2Stream") -> float:
-        """Until when the peer took enough of what leaves before ``stream``, or gave it credit."""
+        """The time until which the peer took enough of the data ahead of ``stream``, or gave it
+        credit."""
 
     def ask_flush(self) -> None:
-        """To be called unless it `will_flush`."""
+        """Schedule a flush. Not to be called if it `will_flush`."""
 
     def send_whole(self, stream: "Http2Stream", block: bytes, body: Buffer) -> bool:
-        """Send it at the turn's end. False: not now, others wait."""
+        """Send the answer at the turn's end. False: not now, others wait."""
 
     def ready(self, stream: "Http2Stream") -> None:
-        """It has something to send, and waits for its turn from now on."""
+        """``stream`` has something to send, and waits for its turn from now on."""
 
     def withdraw(self, stream: "Http2Stream") -> None:
-        """It waits for its turn no longer, and has nothing to send."""
+        """``stream`` no longer waits for its turn, and has nothing to send."""
 
     def reset(self, stream: "Http2Stream", code: int) -> None:
-        """Drop it both ways, at the turn's end."""
+        """Drop ``stream`` both ways, at the turn's end."""
 
 
 class Http2Stream(WireStream):
@@ -133,15 +135,15 @@ class Http2Stream(WireStream):
         self._queue = bytearray()
         self._trailers = b""  # Encoded.
         self._reset_after = -1
-        self._awaits_turn = False  # To send, or the peer's window.
+        self._awaits_turn = False  # For its turn to send, or for the peer's window.
         self._owes_writable = False
         self.is_paused = False
-        self._credit_bytes = 0  # Received, not given back.
-        self._awaited_bytes = inf  # Of a body whose length is known.
+        self._credit_bytes = 0  # Received, and no credit given back.
+        self._awaited_bytes = inf  # The rest of a body whose length is known.
 
     @property
     def is_over(self) -> bool:
-        """Nobody hears more of it."""
+        """The user gets no more calls."""
         return self.sending is OVER
 
     @property
@@ -150,8 +152,8 @@ class Http2Stream(WireStream):
 
     @property
     def moved_at(self) -> float:
-        """Until when what it waits for to send moved: the peer's window, or the connection; -inf:
-        it waits for neither."""
+        """The time until which the peer's window, or the connection, moved, whichever it waits for
+        to send; -inf: it waits for neither."""
         return self._connection.took_at(self) if self._awaits_turn else -inf
 
     def lead_to(self, user: StreamUser) -> None:
@@ -159,7 +161,7 @@ class Http2Stream(WireStream):
         self.user = user
 
     def send_head(self, block: bytes, end: bool = False) -> None:
-        """A head, encoded. Bytes of a body follow it, if not ``end``."""
+        """Send an encoded head. A body follows it, unless ``end``."""
         if self.sending is not OPEN:
             return
         connection = self._connection
@@ -170,7 +172,7 @@ class Http2Stream(WireStream):
             self.close()
 
     def send_whole(self, block: bytes, body: Buffer) -> bool:
-        """A head, a body and the end, if they may leave now. False: nothing of it has."""
+        """Send a head, a body and the end, if they may leave now. False: nothing was sent."""
         if self.sending is not OPEN or not self._connection.send_whole(self, block, body):
             return False
         if self.receiving is ALL_HEARD:
@@ -190,7 +192,8 @@ class Http2Stream(WireStream):
         return True
 
     def finish(self, trailers: bytes = b"", *, reset_after: int = -1) -> None:
-        """The end of our direction, after what is queued; then a reset, if one is given."""
+        """End our direction after the queued data; then reset the stream, if ``reset_after`` is
+        given."""
         if self.sending is not OPEN:
             return
         self.sending = ENDING
@@ -199,7 +202,7 @@ class Http2Stream(WireStream):
         self._await_turn()
 
     def tear(self, code: int) -> None:
-        """Reset it once what is queued has left: the peer gets all that there is, and no end."""
+        """Reset the stream once the queue was sent: the peer gets all of the data, but no end."""
         if not self._queue:
             self.reset(code)
         elif self.sending is OPEN:
@@ -211,13 +214,13 @@ class Http2Stream(WireStream):
         """Drop everything both ways."""
         if self.sending is OVER:
             return
-        # Of one that has ended both ways nothing may be said (5.1).
+        # A stream that has ended both ways must not be reset (5.1).
         if self.sending is not ENDED or self.receiving is not ALL_HEARD:
             self._connection.reset(self, code)
         self.close()
 
     def pause(self) -> None:
-        """Give no credit back."""
+        """Return no credit."""
         self.is_paused = True
 
     def resume(self) -> None:
@@ -225,13 +228,13 @@ class Http2Stream(WireStream):
         self._return_credit()
 
     def expect(self, size_bytes: int) -> None:
-        """So long is the body that follows: its peer needs no credit beyond that."""
+        """The body that follows has this size: its peer needs no credit beyond that."""
         self._awaited_bytes = size_bytes
 
-    # Of the connection.
+    # Calls of the connection.
 
     def received(self, size_bytes: int, credit_bytes: int) -> None:
-        """``size_bytes`` of a body were passed on, for which so much of the window was used."""
+        """``size_bytes`` of a body were passed on, which used ``credit_bytes`` of the window."""
         self._awaited_bytes -= size_bytes
         self._credit_bytes += credit_bytes
         if not self.is_paused:
@@ -279,7 +282,7 @@ class Http2Stream(WireStream):
         return size
 
     def drained(self) -> None:
-        """Tell a user that waits for room, if there is some."""
+        """Call a user that waits for room, if there is room."""
         if self._owes_writable and len(self._queue) <= limits.HTTP2_QUEUE_BYTES // 2:
             self._owes_writable = False
             self.user.got_room()
@@ -289,7 +292,7 @@ class Http2Stream(WireStream):
         user = self.user
         self.user = NOBODY
         self.sending = OVER
-        if self._awaits_turn:  # Else it has nothing to send.
+        if self._awaits_turn:  # Otherwise it has nothing to send.
             self._drop_queue()
             self._connection.withdraw(self)
         self._connection.released()

@@ -1,14 +1,14 @@
-"""Whether the peer of a connection takes what was sent to it, though the kernel wants no more."""
+"""Whether the peer of a connection takes the data sent to it, while the kernel accepts no more."""
 
 from router.net.ports import Connection
 
 
 class Uptake:
-    """What the peer's kernel took of what waits for it, from one `look` to the next.
+    """How much waiting data the peer's kernel took, from one `look` to the next.
 
-    Ours holds up to MiBs, and says `writable` in large steps: to a peer that reads little at a
-    time, but steadily, perhaps once a minute. Until then it answers no ping either, which stands
-    behind those bytes.
+    Our kernel holds up to MiBs, and reports `writable` in large steps: for a peer that reads little
+    at a time, but steadily, perhaps once a minute. Until then the peer answers no ping either,
+    since it waits behind those bytes.
     """
 
     __slots__ = ("_connection", "at", "is_full", "sent_bytes", "taken_bytes")
@@ -16,32 +16,32 @@ class Uptake:
     def __init__(self, connection: Connection, now: float) -> None:
         self._connection = connection
         self.sent_bytes = 0
-        """All that was ever sent; who sends more adds it: hot."""
+        """All bytes ever sent; the sender adds to it directly: hot."""
         self.taken_bytes = 0
-        """Of these, what it had taken at the last look."""
+        """Those of them that it had taken at the last check."""
         self.is_full = False
-        """The connection said no, and has not said `writable` since."""
+        """The connection refused more, and has not called `writable` since."""
         self.at = now
-        """Until then it took enough."""
+        """The time until which it took enough."""
 
     def begin(self, now: float) -> None:
-        """The connection said no; it is measured."""
+        """The connection refused more; measuring begins."""
         self.is_full = True
         self.at = now
 
     def measure(self) -> None:
-        """From here on counts what it takes."""
+        """Start counting its uptake from here."""
         self.taken_bytes = self.sent_bytes - self._connection.undelivered_bytes
 
     def end(self, now: float) -> None:
-        """It said `writable`."""
+        """The connection called `writable`."""
         self.is_full = False
         self.at = now
 
     def look(self, now: float, rate_min: float) -> bool:
-        """Whether it took something since the last look.
+        """Whether it took anything since the last check.
 
-        For each second that it should go on it has to take ``rate_min`` bytes; 0: any will do.
+        For each second of patience it must take ``rate_min`` bytes; 0: any number will do.
         """
         before = self.taken_bytes
         self.measure()

@@ -1,10 +1,9 @@
-"""What the peer's frames on one HTTP/2 connection say: judged, and told one by one.
+"""Interprets the peer's frames on one HTTP/2 connection, and reports them one by one.
 
-What is told never depends on the cut of the stream. An error of one stream is no error of the
-connection where RFC 9113 leaves the choice: what a message says is judged by its stream's owner.
-
-What costs a request little: no object per frame, header blocks that are known (`blocks`), and a
-response that comes in one piece is told in one call. What we send is `frame_writer`'s.
+The reports never depend on the cut of the stream. An error of one stream is no error of the
+connection where RFC 9113 leaves the choice: the owner of a stream judges its messages. Requests are
+cheap: no object per frame, cached header blocks (`blocks`), and one call for a response that comes
+in one piece. `frame_writer` has our own frames.
 """
 
 from collections.abc import Callable
@@ -30,13 +29,13 @@ _AFTER_END = "a frame after the end of its stream"
 
 
 class Wire(FrameReader, Generic[S]):
-    """Bytes of the peer in by `receive`, calls on ``sink`` out.
+    """Takes the peer's bytes by `receive`, and makes calls on ``sink``.
 
-    ``make`` makes a stream that the peer opens, of its id and what the peer takes of it.
-    ``header_bytes`` bounds a header list by RFC 9113's count (each field 32 bytes more); somewhat
-    larger ones are still told, to be answered; those beyond twice that end the connection.
-    ``streams`` is told to the peer and not enforced here. The client's magic bytes are not passed
-    to `receive`.
+    ``make`` makes a stream that the peer opens, from its id and the bytes that the peer takes on
+    it. ``header_bytes`` bounds a header list by RFC 9113's count (each field 32 bytes more);
+    somewhat larger ones are still reported, to be answered; those beyond twice that end the
+    connection. ``streams`` is announced to the peer and not enforced here. The client's magic bytes
+    are not passed to `receive`.
     """
 
     __slots__ = (
@@ -65,14 +64,14 @@ class Wire(FrameReader, Generic[S]):
         self._make = make
         self._reader = BlockReader(2 * header_bytes)
         self._credit = limits.HTTP2_CONNECTION_WINDOW_BYTES
-        self._taken_bytes = 0  # Of the connection's window, not given back yet.
+        self._taken_bytes = 0  # Taken of the connection's window, and not given back yet.
         self.streams: WireStreams[S] = WireStreams(client=client)
         self.writer = FrameWriter(
             self.streams, client=client, streams=streams, header_bytes=header_bytes
         )
         self._of_connection = ConnectionFrames(sink, self.writer)
 
-    # What the peer sent.
+    # Frames of the peer.
 
     @property
     def _useful_sent(self) -> int:
@@ -102,7 +101,7 @@ class Wire(FrameReader, Generic[S]):
             self._fail_for(priority_fault(stream_id, body))
         elif kind == codes.PUSH_PROMISE:
             self.fail(codes.PROTOCOL_ERROR, "a push that is not allowed")
-        # Extensions are ignored (5.5).
+        # Extension frames are ignored (5.5).
 
     # Header blocks.
 
@@ -136,9 +135,10 @@ class Wire(FrameReader, Generic[S]):
             self._take_block(unfinished.stream_id, block, unfinished.ended)
 
     def _take_head(self, flags: int, stream_id: int, buffer: bytes, start: int, end: int) -> int:
-        """A whole header block; of a response its data too, if that is here as well, and all of it.
+        """Take a whole header block; for a response also its data, if all of it is here. Returns
+        the end.
 
-        Where it ends. What a response usually is thus costs its stream one call.
+        So the usual response costs its stream one call.
         """
         block = self._reader.read(buffer[start:end])
         if self._client and flags == _END_HEADERS:
@@ -149,7 +149,8 @@ class Wire(FrameReader, Generic[S]):
         return end
 
     def _take_whole(self, stream_id: int, block: Block, buffer: bytes, end: int) -> int:
-        """A head, and all of its data in the next frame: where that ends; 0: it is not so."""
+        """Take a head whose next frame has all of its data; returns the end; 0: not such a
+        response."""
         at, buffered, streams = end + FRAME_HEADER_BYTES, len(buffer), self.streams.open
         if (
             at < buffered
@@ -170,7 +171,7 @@ class Wire(FrameReader, Generic[S]):
                 and size <= stream.credit
                 and size <= self._credit
             ):
-                self._useful += 1  # As `_judge_header` and `_take_data`, of the usual.
+                self._useful += 1  # As in `_judge_header` and `_take_data`, for the usual case.
                 self._credit -= size
                 self._taken_bytes += size
                 if self._taken_bytes >= _HALF_WINDOW_BYTES:
@@ -214,7 +215,7 @@ class Wire(FrameReader, Generic[S]):
             self._sink.trailers(stream, block)
 
     def _refuse_head(self, stream_id: int) -> None:
-        """A head for a stream that is not open, and opens none."""
+        """Refuse a head for a stream that is not open, and that opens none."""
         streams = self.streams
         if not streams.is_idle(stream_id):
             if streams.was_reset(stream_id):
@@ -304,7 +305,7 @@ class Wire(FrameReader, Generic[S]):
                 self._sink.room(stream)
 
     def _reset_faulty(self, stream: S, code: int, reason: str) -> None:
-        """The peer makes us reset a stream, as by going on after its end: it is blamed
+        """The peer makes us reset a stream, for example by going on after its end: it is blamed
         (MadeYouReset, CVE-2025-8671)."""
         self.reset(stream.id, code)
         self._sink.broken(stream, code, reason)
@@ -313,12 +314,12 @@ class Wire(FrameReader, Generic[S]):
     # Orders.
 
     def reset(self, stream_id: int, code: int) -> None:
-        """Drop a stream both ways. One that is not open is let alone."""
+        """Drop a stream both ways. Does nothing to one that is not open."""
         if self.streams.reset(stream_id) is not None:
             self.writer.reset(stream_id, code)
 
     def fail(self, code: int, reason: str) -> bool:
-        """End the connection: GOAWAY, and nothing that comes is looked at. Always False."""
+        """End the connection: send GOAWAY, and ignore all further input. Always False."""
         if not self._failed:
             self._failed = True
             self.writer.go_away(self.streams.highest_id, code)
@@ -333,19 +334,19 @@ class Wire(FrameReader, Generic[S]):
             self.fail(*fault)
 
     def close(self) -> None:
-        """Tell nothing more."""
+        """Report nothing more."""
         self._failed = True
 
     def let_go(self) -> None:
-        """After `close`: hold nobody who could be told."""
+        """After `close`: release the sink and all callbacks."""
         del self._sink, self._make, self._of_connection
 
     def forget(self) -> None:
-        """What is remembered of header blocks."""
+        """Forget the remembered header blocks."""
         self._reader.forget()
 
     def _give_back_taken(self) -> None:
-        """The connection's window is given back at once: what bounds memory are the streams."""
+        """Give the connection's window back at once: the streams' windows bound memory."""
         credit_bytes, self._taken_bytes = self._taken_bytes, 0
         self._credit += credit_bytes
         self.writer.give_back(credit_bytes, 0)

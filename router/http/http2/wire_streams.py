@@ -8,15 +8,15 @@ from router.model import limits
 
 
 class WireStream:
-    """A stream: its windows, the states of its directions. Who derives from it sets all of it."""
+    """A stream: its windows, the states of its directions. A subclass sets all of them."""
 
     __slots__ = ("credit", "id", "receiving", "room", "sending")
 
     id: int
     room: int
-    """What the peer takes of it now; below 0 after the peer made windows smaller."""
+    """Bytes that the peer takes on it now; below 0 after the peer made windows smaller."""
     credit: int
-    """What the peer may send of it now."""
+    """Bytes that the peer may send on it now."""
     sending: Http2Sending
     receiving: Http2Receiving
 
@@ -25,7 +25,7 @@ S = TypeVar("S", bound=WireStream)
 
 
 class WireStreams(Generic[S]):
-    """Those that are open, and so many of the last that are not, to judge late frames."""
+    """Open streams, and a number of recently closed ones, to judge late frames."""
 
     __slots__ = ("_client", "_ended", "_reset", "highest_id", "next_id", "open")
 
@@ -34,33 +34,33 @@ class WireStreams(Generic[S]):
         self._reset: dict[int, None] = {}
         self._ended: deque[int] = deque(maxlen=limits.HTTP2_CLOSED_STREAMS_KEPT)
         self.open: dict[int, S] = {}
-        """By id, in the order in which they were opened."""
+        """By id, in the order of opening."""
         self.highest_id = 0
-        """Of those that the peer opened."""
+        """The highest id of a stream that the peer opened."""
         self.next_id = 1
-        """Of the one that we open next, towards a target."""
+        """The id of the next stream that we open, towards a target."""
 
     def is_idle(self, stream_id: int) -> bool:
-        """Nobody has opened it, or nobody may: stream 0, and what the other end numbers."""
+        """The stream is not open yet, or can never be: stream 0, and ids of the other end."""
         if self._client:
             return not stream_id & 1 or stream_id >= self.next_id
         return not stream_id & 1 or stream_id > self.highest_id
 
     def was_reset(self, stream_id: int) -> bool:
-        """By either end, and lately."""
+        """Either end reset it recently."""
         return stream_id in self._reset
 
     def has_ended(self, stream_id: int) -> bool:
-        """In both directions, and lately."""
+        """Both directions ended recently."""
         return stream_id in self._ended
 
     def opened_by_us(self, stream: S) -> None:
-        """It has the id `next_id`."""
+        """We opened ``stream``, which has the id `next_id`."""
         self.open[stream.id] = stream
         self.next_id += 2
 
     def opened_by_peer(self, stream: S, ended: bool) -> None:
-        """Its head has come."""
+        """The peer opened ``stream`` with a head."""
         stream.receiving = ALL_HEARD if ended else HEARD
         self.highest_id = stream.id
         self.open[stream.id] = stream
@@ -80,7 +80,7 @@ class WireStreams(Generic[S]):
             self._ended.append(stream.id)
 
     def reset(self, stream_id: int) -> S | None:
-        """It is over at once; None: it was not open."""
+        """Reset the stream, which is over at once; None: it was not open."""
         stream = self.open.pop(stream_id, None)
         if stream is not None:
             reset = self._reset
@@ -90,7 +90,7 @@ class WireStreams(Generic[S]):
         return stream
 
     def drop(self) -> list[S]:
-        """All that are open, which are so no more: the connection is lost."""
+        """Close and return all open streams: the connection is lost."""
         streams = list(self.open.values())
         self.open.clear()
         return streams

@@ -1,4 +1,4 @@
-"""Canonical heads as header blocks, made once for all that are the same."""
+"""Canonical heads as header blocks, made once for all equal heads."""
 
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.memory import AsBlock
