@@ -1,13 +1,13 @@
 """The protocols that a TLS client offers, read from its first message (RFC 8446, 4.1.2; RFC 7301).
 
-`ssl` completes a handshake in which no protocol is agreed on; a listener that needs one reads what
-is offered by itself, and refuses before anything is encrypted.
+`ssl` completes a handshake without an agreed protocol; a listener that needs a protocol reads the
+offered ones itself, and refuses before anything is encrypted.
 """
 
 from router.model import limits
 
 NO_APPLICATION_PROTOCOL = bytes((21, 3, 3, 0, 2, 2, 120))
-"""The record of a fatal alert, in clear as all before the server's first message."""
+"""The record of a fatal alert, unencrypted like everything before the server's first message."""
 
 _HANDSHAKE = 22
 _CLIENT_HELLO = 1
@@ -18,7 +18,7 @@ _VERSION_AND_RANDOM_BYTES = 2 + 32
 
 
 class ClientHello:
-    """The first bytes of a client, as long as they are not complete."""
+    """The first bytes of a client, until they are complete."""
 
     __slots__ = ("_flight",)
 
@@ -26,10 +26,10 @@ class ClientHello:
         self._flight = bytearray()
 
     def receive(self, data: bytes | memoryview) -> tuple[str, ...] | None:
-        """The names that are offered, empty: none. None: not all is here yet.
+        """The offered names, empty: none. None: the message is incomplete.
 
-        Raises ValueError if it is no ClientHello, or one larger than any honest one: TLS itself may
-        judge it. Nothing is to be received after either.
+        Raises ValueError if it is no ClientHello, or one larger than any honest one: then TLS
+        itself may judge it. Receive nothing more after a result or an error.
         """
         flight = self._flight
         flight += data
@@ -40,7 +40,7 @@ class ClientHello:
 
 
 def _first_message(flight: bytearray) -> bytes | None:
-    """The ClientHello without its header, over however many records; None: not all is here."""
+    """The ClientHello without its header, over any number of records; None: it is incomplete."""
     message, at, size = bytearray(), 0, _MESSAGE_HEADER_BYTES
     while len(message) < size:
         if len(flight) < at + _RECORD_HEADER_BYTES:
@@ -85,7 +85,7 @@ def _names(data: bytes) -> list[str]:
 
 
 def _vector(data: bytes, at: int, width: int) -> tuple[bytes, int]:
-    """What follows a length of ``width`` bytes, and where that ends."""
+    """The bytes after a length of ``width`` bytes, and where they end."""
     start = at + width
     end = start + int.from_bytes(data[at:start], "big")
     if end > len(data) or start > len(data):

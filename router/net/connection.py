@@ -37,7 +37,7 @@ from router.net.sockets import (
 )
 from router.net.unsent import UnsentBytes
 
-# With no interest, a level-triggered set is woken for ever by a peer that is gone.
+# With no interest, a level-triggered set is woken forever by a peer that is gone.
 QUIET = EPOLLET
 BROKEN = EPOLLERR | EPOLLHUP
 
@@ -45,10 +45,10 @@ BROKEN = EPOLLERR | EPOLLHUP
 class TcpConnection:
     """`ports.Connection` over a connected non-blocking socket.
 
-    Reading wanted means EPOLLIN, unsent bytes mean EPOLLOUT, both level-triggered; with neither
-    the socket is watched for errors by edges. `pause` leaves the interest as it is until an event
-    proves it wrong, so that short pauses cost no system call. While its owner wants to hear of the
-    peer's end before the bytes ahead of it are read, EPOLLRDHUP is watched too, until it comes.
+    If reading is wanted it watches EPOLLIN, with unsent bytes EPOLLOUT, both level-triggered; with
+    neither, it watches for errors by edges. `pause` leaves the interest unchanged until an event
+    arrives, so that short pauses cost no system call. While the owner wants to learn of the peer's
+    end before the bytes ahead of it are read, it also watches EPOLLRDHUP, until that comes.
     """
 
     __slots__ = (
@@ -82,7 +82,8 @@ class TcpConnection:
         *,
         is_kept_alive: bool = True,
     ) -> None:
-        """``is_kept_alive``: the kernel looks for a peer that is gone; else it will, in a while."""
+        """``is_kept_alive``: the kernel already checks for a peer that is gone; else it will
+        later."""
         self._poller = poller
         self._socket = sock
         self._fd = sock.fileno()
@@ -91,17 +92,17 @@ class TcpConnection:
         self._on_close = on_close
         self._handler: ConnectionHandler | None = None
         self._high = WRITE_HIGH_BYTES
-        self._mask = 0  # The interest that epoll knows; 0: not registered yet, or no more.
-        self._out: UnsentBytes | None = None  # While something waits.
+        self._mask = 0  # The interest registered with epoll; 0: not registered yet, or no longer.
+        self._out: UnsentBytes | None = None  # Only while something waits.
         self.reading = WANTED
         self.sending = OPEN
         self._left: Callable[[], None] | None = None  # While paused: called at the peer's end.
-        self._reads_last = False  # While paused: what came ahead of a reset is read first.
-        self._flows = False  # The last read was a full one: then the next may be a turn's share.
+        self._reads_last = False  # While paused: bytes ahead of a reset are read first.
+        self._flows = False  # The last read was full, so the next may take a turn's share.
         self._is_kept_alive = is_kept_alive
         if not is_kept_alive:
             poller.look_after_new()
-        self._splices = False  # What comes goes on without us, where it can: see `plain`.
+        self._splices = False  # Incoming bytes bypass us where possible: see `plain`.
         self._cause: Loss | None = None  # Why sending failed, or why it is closed.
 
     # The interface.
@@ -127,7 +128,7 @@ class TcpConnection:
         return 0 if self.sending is OVER else self.unsent_bytes + undelivered_bytes(self._socket)
 
     def _has_handed_on(self) -> bool:
-        """Nothing of ours waits for the kernel."""
+        """None of our bytes wait for the kernel."""
         return self._out is None
 
     def send(self, *parts: Buffer) -> bool:
@@ -183,10 +184,10 @@ class TcpConnection:
     def abort(self) -> None:
         self._lose(Loss(code="aborted"))
 
-    # What `net` itself uses.
+    # Calls within `net`.
 
     def attach(self, handler: ConnectionHandler) -> None:
-        """Give it its owner and start watching. Lost already: the owner only hears that."""
+        """Set the owner and start watching. If already lost, the owner only learns that."""
         self._handler = handler
         if self.sending is not OVER:
             self._mask = self._interest()
@@ -206,9 +207,9 @@ class TcpConnection:
             self._watch()
 
     def look(self) -> None:
-        """Read what may have come already, without a word of epoll's.
+        """Read bytes that may have arrived already, without waiting for epoll.
 
-        Not late in a turn, which may have accepted hundreds: epoll tells of it in the next.
+        Not late in a turn, which may have accepted hundreds: epoll reports them in the next.
         """
         if self.reading is WANTED and self._poller.now() < self._poller.late_at:
             self._read()
@@ -248,14 +249,14 @@ class TcpConnection:
             self._flows = size >= READ_BYTES
             budget -= size
             if size < wanted or budget <= 0 or poller.now() > until or self.reading is not WANTED:
-                return  # What is left is reported again.
+                return  # The rest is reported again.
 
     def _splice(self) -> bool:
-        """Hand on what has come; False: it is to be read."""
+        """Splice incoming bytes; False: they must be read."""
         return False
 
     def _peer_finished(self) -> None:
-        """The peer's end was read. A reset that a failed send consumed reads like one."""
+        """Handle the peer's end. A reset that a failed send consumed looks like one."""
         if self.sending is FAILED:
             self._lose(self._cause)
             return
@@ -275,7 +276,7 @@ class TcpConnection:
             left()
 
     def _check_error(self) -> None:
-        """Told of an error or a full close while not reading."""
+        """Handle an error or a full close while not reading."""
         if self.sending is OVER:
             return  # The flush of the same event met the error first.
         if self._reads_last and self.reading is PAUSED:
@@ -291,7 +292,7 @@ class TcpConnection:
     # Writing.
 
     def _write(self, parts: tuple[Buffer, ...]) -> None:
-        """Hand ``parts`` to the kernel, keep copies of what it does not take."""
+        """Hand ``parts`` to the kernel, and keep copies of the rest."""
         try:
             if len(parts) == 1:
                 size = len(parts[0])
@@ -311,7 +312,7 @@ class TcpConnection:
             self._watch()
 
     def _flush(self) -> None:
-        """Hand buffered bytes to the kernel; when all have left, do what waited for it."""
+        """Hand buffered bytes to the kernel; once all are handed over, do what waited for that."""
         out = self._out
         if out is None:
             return
@@ -352,7 +353,7 @@ class TcpConnection:
             self._out = None
 
     def _write_failed(self, error: OSError) -> None:
-        """The peer is gone. What it sent before is still read, if reading is wanted."""
+        """The peer is gone. Data that it sent before is still read, if reading is wanted."""
         loss = loss_of(error)
         if self._reads_last and self.reading is PAUSED:
             self.resume()
@@ -363,20 +364,20 @@ class TcpConnection:
         self._drop_unsent()
         self._watch()
 
-    # Both.
+    # Reading and writing.
 
     def _interest(self) -> int:
         mask = EPOLLIN if self.reading is WANTED else 0
         return self._with_end(mask if self._out is None else mask | EPOLLOUT)
 
     def _with_end(self, mask: int) -> int:
-        """``mask``, with the peer's end if somebody waits for it unread."""
+        """``mask``, plus the peer's end if the owner waits for it unread."""
         if self._left is not None:
             return (mask or QUIET) | EPOLLRDHUP
         return mask or QUIET
 
     def _watch(self) -> None:
-        """Tell epoll what is wanted now, if it knows something else."""
+        """Update epoll's interest, if it changed."""
         if self._mask:
             mask = self._interest()
             if mask != self._mask:
@@ -384,7 +385,7 @@ class TcpConnection:
                 self._poller.modify(self._fd, mask)
 
     def _lose(self, cause: Loss | None) -> None:
-        """Close, with a reset unless both ends finished; the owner is told from the queue."""
+        """Close, with a reset unless both ends finished; the queue calls the owner."""
         if self.sending is OVER:
             return
         self.reading, self.sending = READING_OVER, OVER

@@ -39,7 +39,7 @@ from router.net.tunnel import Tunnel
 
 Connected = Callable[[Connection], ConnectionHandler]
 Failed = Callable[[DialFailure], None]
-Names = tuple[tuple[str, int], tuple[str, int]]  # Of the peer, and our own.
+Names = tuple[tuple[str, int], tuple[str, int]]  # The peer's, and our own.
 NewSocket = Callable[[socket.AddressFamily], socket.SocketType]
 
 
@@ -51,7 +51,7 @@ def new_socket(family: socket.AddressFamily) -> socket.SocketType:
 class TcpDial:
     """`ports.Dial`. Calls exactly one of ``connected`` and ``failed``, from the network's turn.
 
-    Each address gets an even share of the time that is left. The failure told is the last one's.
+    Each address gets an even share of the remaining time. The reported failure is the last one's.
     """
 
     __slots__ = (
@@ -97,10 +97,10 @@ class TcpDial:
         link_local: bool = True,
         far: FarTargets,
     ) -> None:
-        """With ``via``, a proxy is dialled, which dials ``host`` in turn.
+        """With ``via``, dial a proxy, which dials ``host`` in turn.
 
-        ``link_local``: a name may lead to an address of that kind. ``far``: from where more may
-        come ahead of us.
+        ``link_local``: a name may lead to an address of that kind. ``far``: addresses for which the
+        receive buffer is not bounded.
         """
         self._link_local = link_local
         self._wanted = (host, port)
@@ -138,7 +138,7 @@ class TcpDial:
         if not self._over:
             self._stop()
 
-    # What `net` itself uses.
+    # Calls within `net`.
 
     def abort(self) -> None:
         """The network closes: like `cancel`."""
@@ -159,7 +159,7 @@ class TcpDial:
             return
         try:
             names = sock.getpeername(), sock.getsockname()
-        except OSError as error:  # Connected, and gone again already.
+        except OSError as error:  # It was connected, and is gone again.
             self._address_failed(failure_of(error.errno or errno.EIO, self._where()))
             return
         self._poller.unregister(sock.fileno())
@@ -207,7 +207,7 @@ class TcpDial:
             self._fail(DialFailure(code="name", reason=words))
 
     def _try_next(self) -> None:
-        """Start on the next address; errors known at once are told from the queue."""
+        """Start on the next address; the queue reports errors that are known at once."""
         host = self._trying = self._addresses.pop(0)
         bound = (
             self._poller.descriptors_max_essential
@@ -225,12 +225,12 @@ class TcpDial:
         try:
             if self._tls is None and self._via is None:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            else:  # It lasts longer: it is a link, as a rule.
+            else:  # A lasting connection, usually a link.
                 prepare_stream(sock)
             if not self._essential:
                 self._far.prepare(sock, host)
             number = sock.connect_ex((host, self._port))
-        except OSError as error:  # A scope that does not exist.
+        except OSError as error:  # For example a scope that does not exist.
             number = error.errno or errno.EINVAL
         if number not in (0, errno.EINPROGRESS):
             sock.close()
@@ -238,7 +238,7 @@ class TcpDial:
             return
         self._socket = sock
         try:
-            # On this host a connection is there as soon as it was asked for: no event need tell.
+            # On this host a connection is established as soon as it is requested: no event needed.
             names = sock.getpeername(), sock.getsockname()
         except OSError:
             pass
@@ -280,7 +280,7 @@ class TcpDial:
     def _ask_proxy(
         self, sock: socket.SocketType, peer: Address, local: Address, via: Proxy
     ) -> None:
-        """Have the proxy connect. Who is at the other end is called by what it was asked for."""
+        """Have the proxy connect. The connection's peer is the requested host, not the proxy."""
         host, port = self._wanted
         try:
             self._handshake = Tunnel(
@@ -298,7 +298,7 @@ class TcpDial:
             self._fail(DialFailure(code="name", reason=f"{self._where()}: {error}"))
 
     def _reached(self, sock: socket.SocketType, peer: Address, local: Address) -> None:
-        """The socket leads to who was dialled."""
+        """The socket leads to the dialed host."""
         if self._tls is None:
             self._hand_over(
                 PlainConnection(
@@ -327,7 +327,7 @@ class TcpDial:
     def _handshake_failed(self, code: DialCode, reason: str) -> None:
         host, port = self._wanted
         where = self._where() if self._via is None else str(Address(host=host, port=port))
-        if where not in reason:  # A name, and the reason tells its address.
+        if where not in reason:  # The reason has the address of a name.
             reason = f"{where}: {reason}"
         self._fail(DialFailure(code=code, reason=reason))
 
@@ -384,7 +384,7 @@ class TcpDial:
             self._address_timer = None
 
     def _where(self) -> str:
-        """What was asked for, and which of its addresses is under trial."""
+        """The requested host, and the one of its addresses that is being tried."""
         wanted = str(Address(host=self._host, port=self._port))
         if self._trying not in ("", self._host):
             wanted = f"{wanted} ({self._trying})"

@@ -1,4 +1,4 @@
-"""The states of a connection's two directions at one end, and what may follow each."""
+"""The states of a connection's two directions at one end, and the allowed transitions."""
 
 import enum
 from collections.abc import Mapping
@@ -6,24 +6,24 @@ from typing import Final
 
 
 class TcpReading(enum.Enum):
-    """Of what the peer sends."""
+    """The direction that the peer sends."""
 
-    WANTED = enum.auto()  # What comes is read and delivered.
+    WANTED = enum.auto()  # Incoming bytes are read and delivered.
     PAUSED = enum.auto()  # Its owner wants none for now.
-    HELD = enum.auto()  # It is wanted once the sink's kernel has what was spliced last.
-    HELD_PAUSED = enum.auto()  # Likewise, and paused by its owner.
+    HELD = enum.auto()  # Wanted again once the sink's kernel has the last spliced bytes.
+    HELD_PAUSED = enum.auto()  # As HELD, and paused by its owner.
     ENDED = enum.auto()  # The peer's end was read.
     OVER = enum.auto()  # The connection is closed.
 
 
 class TcpSending(enum.Enum):
-    """Of what this end sends."""
+    """The direction that this end sends."""
 
     OPEN = enum.auto()
-    FULL = enum.auto()  # Above the high mark: `writable` is due once all is with the kernel.
-    ENDING = enum.auto()  # The end follows what is unsent.
-    ENDED = enum.auto()  # The end is with the kernel, too.
-    FAILED = enum.auto()  # The peer takes no more; what it sent before is still read.
+    FULL = enum.auto()  # Above the high mark: `writable` is due once the kernel has everything.
+    ENDING = enum.auto()  # The end follows the unsent bytes.
+    ENDED = enum.auto()  # The kernel has the end, too.
+    FAILED = enum.auto()  # The peer takes no more; data that it sent before is still read.
     OVER = enum.auto()  # The connection is closed.
 
 
@@ -49,7 +49,7 @@ AFTER_READING: Final[Mapping[TcpReading, frozenset[TcpReading]]] = {
     ALL_READ: frozenset((READING_OVER,)),
     READING_OVER: frozenset(),
 }
-"""What may follow. Nothing is read while paused or held, so no end either."""
+"""The allowed transitions. Nothing is read while paused or held, so no end either."""
 
 AFTER_SENDING: Final[Mapping[TcpSending, frozenset[TcpSending]]] = {
     OPEN: frozenset((FULL, ENDING, FAILED, OVER)),
@@ -59,4 +59,4 @@ AFTER_SENDING: Final[Mapping[TcpSending, frozenset[TcpSending]]] = {
     FAILED: frozenset((OVER,)),
     OVER: frozenset(),
 }
-"""What may follow. ``ENDING`` to ``OVER``: the peer had ended, so closing sends our end."""
+"""The allowed transitions. ``ENDING`` to ``OVER``: the peer had ended, so closing sends our end."""

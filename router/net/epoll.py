@@ -31,10 +31,10 @@ class EpollNetwork:
         new_socket: NewSocket = new_socket,
         sharing: Sharing = "alone",
     ) -> None:
-        """``sharing``: of what is listened at and is not essential, with our other processes."""
+        """``sharing``: how non-essential listeners share ports with our other processes."""
         self._sharing: Sharing = sharing
         self._hand_over: HandOver | None = None
-        """Of the connections of essential listeners with a port of their own, some go elsewhere."""
+        """Hands some connections of essential listeners with a fixed port to another process."""
         self._doors: list[TcpListener] = []
         self._poller = Poller(host, self._woken)
         self._resolver = Resolver(self._poller, lookup)
@@ -42,7 +42,7 @@ class EpollNetwork:
         self._link_local_hosts: frozenset[str] = frozenset()
         self._far = FarTargets()
         self._tls_rejected = 0
-        # Asked a dozen times per request: no call in between.
+        # Called a dozen times per request: no call in between.
         self.now = host.now
         self.at_turn_end = self._poller.at_turn_end
         self.call_at = self._poller.call_at
@@ -50,19 +50,20 @@ class EpollNetwork:
         self._hear_rejected: Callable[[Address, DialCode, str], None] = lambda *_: None
 
     def follow_rejections(self, hear: Callable[[Address, DialCode, str], None]) -> None:
-        """``hear`` which listener and why (code, sentence), for each that `tls_rejected` counts."""
+        """Call ``hear`` with the listener and the reason (code, sentence) of each that
+        `tls_rejected` counts."""
         self._hear_rejected = hear
 
     def share_links(self, hand_over: HandOver) -> None:
-        """Of listeners that open from now on for links: ``hand_over`` is asked of each connection
-        first, which is another process's then."""
+        """Call ``hand_over`` first with each connection of links' listeners that open from now on;
+        if it returns True, another process has the connection."""
         self._hand_over = hand_over
 
     # Counters, for metrics.
 
     @property
     def bytes_in(self) -> int:
-        """Read from sockets; with TLS, ciphertext."""
+        """Bytes read from sockets; with TLS, ciphertext."""
         return self._poller.bytes_in
 
     @property
@@ -71,7 +72,7 @@ class EpollNetwork:
 
     @property
     def unsent_bytes(self) -> int:
-        """Held for peers of all connections that do not read fast enough."""
+        """Bytes held for peers that do not read fast enough, over all connections."""
         return self._poller.unsent_bytes
 
     @property
@@ -81,12 +82,12 @@ class EpollNetwork:
 
     @property
     def is_held_back(self) -> bool:
-        """Connections wait in a backlog since this process has no descriptor left for them."""
+        """Connections wait in a backlog because this process has no descriptor left for them."""
         return self.now() - self._poller.held_back_at < 2.0 * ACCEPT_REST_S
 
     @property
     def why_no_dial(self) -> str:
-        """The first dial of late that had no descriptor or local port; empty: none lately."""
+        """The first recent dial that lacked a descriptor or local port; empty: none recently."""
         is_recent = self.now() - self._poller.no_dial_at < NO_DIAL_SHOWN_S
         return self._poller.why_no_dial if is_recent else ""
 
@@ -95,7 +96,8 @@ class EpollNetwork:
         return self._poller.handler_errors
 
     def hear_handler_errors(self, hear: Callable[[Exception], None]) -> None:
-        """``hear`` of each exception that a handler or a callback raised, after it is logged."""
+        """Call ``hear`` with each exception that a handler or a callback raised, after it is
+        logged."""
         self._poller.on_handler_error = hear
 
     @property
@@ -129,7 +131,8 @@ class EpollNetwork:
         if not essential:
             bound_unsent(sock)
         hand_over = self._hand_over if essential and port else None
-        if hand_over is not None:  # It is accepted with its first bytes, by which it is judged.
+        # It is accepted with its first bytes, which decide where it goes.
+        if hand_over is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
         listener = TcpListener(
             self._poller,
@@ -197,7 +200,7 @@ class EpollNetwork:
         return self._resolver.unresolved_s(host)
 
     def close(self) -> None:
-        """Abort everything, tell the owners, leave the host. Idempotent."""
+        """Abort everything, call the owners, leave the host. Idempotent."""
         self._resolver.close()
         self._poller.close()
 

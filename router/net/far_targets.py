@@ -1,4 +1,4 @@
-"""Targets at a distance: a small receive buffer would slow what they send."""
+"""Targets at a distance, for which a small receive buffer would slow down their data."""
 
 import socket
 
@@ -15,7 +15,7 @@ class FarTargets:
         self._addresses: set[str] = set()
 
     def prepare(self, sock: socket.SocketType, address: str) -> None:
-        """Before ``sock`` connects: bound what comes ahead of its reader, unless from afar."""
+        """Before ``sock`` connects: bound the unread data, unless ``address`` is far."""
         if address not in self._addresses:
             bound_unread(sock)
 

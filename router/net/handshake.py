@@ -17,11 +17,12 @@ Failed = Callable[[DialCode, str], None]
 
 
 class TlsHandshake:
-    """Owns the socket until exactly one of ``done`` and ``failed`` is called; `abort` calls none.
+    """Owns the socket until exactly one of ``done`` and ``failed`` is called; `abort` calls
+    neither.
 
-    What the peer showed is judged here, before any byte of it is handed on: a protocol of
-    ``tls.alpn`` was agreed, if one must be, those of ``tls.alpn_with_certificate`` came with a
-    certificate, and one of a session that was resumed is still valid.
+    It judges the peer's credentials before any of its bytes is handed on: a protocol of
+    ``tls.alpn`` was agreed on, if required; those of ``tls.alpn_with_certificate`` came with a
+    certificate; and the certificate of a resumed session is still valid.
     """
 
     __slots__ = (
@@ -83,7 +84,7 @@ class TlsHandshake:
         )
         self._out = b"" if server_side else tls.preface
         self._over = False
-        self._put_off_in = -1  # The turn in which it had something for us, and we no time.
+        self._put_off_in = -1  # The turn in which it had work for us but no time was left.
         self._is_of_client = server_side
         needs_protocol = server_side and tls.alpn and tls.alpn_required
         self._hello = ClientHello() if needs_protocol else None  # Until it is complete.
@@ -98,11 +99,11 @@ class TlsHandshake:
 
     @property
     def host(self) -> str:
-        """Where the peer is."""
+        """The peer's address."""
         return self._peer.host
 
     def expel(self) -> None:
-        """End it in favour of others; ``failed`` is called."""
+        """End it to make room for others; ``failed`` is called."""
         self._fail("tls", f"{self._peer.host} has too many TLS handshakes under way")
 
     def lasts(self) -> None: ...
@@ -116,7 +117,7 @@ class TlsHandshake:
             return
         poller = self._poller
         if not poller.may_shake_hands():
-            self._put_off_in = poller.turns  # Epoll tells of it again.
+            self._put_off_in = poller.turns  # Epoll reports it again.
             return
         began = poller.now()
         self._go_on(mask)
@@ -161,11 +162,12 @@ class TlsHandshake:
         return self._hello is None or self._offers_ours(self._hello, data)
 
     def _offers_ours(self, hello: ClientHello, data: memoryview) -> bool:
-        """As far as it has come. False: it is refused, by the alert that says why."""
+        """Check the offered protocols as far as they have come. False: refused, with the right
+        alert."""
         try:
             offered = hello.receive(data)
         except ValueError:
-            self._hello = None  # TLS has a better word for it.
+            self._hello = None  # TLS has a better error for it.
             return True
         if offered is None:
             return True
@@ -181,7 +183,7 @@ class TlsHandshake:
         self._fail("tls", f"{self._peer} agreed to none of {', '.join(self._tls.alpn)} (ALPN)")
 
     def _send(self) -> None:
-        """Send what TLS wants sent; a write error shows up as a read error next."""
+        """Send TLS's pending bytes; a write error shows up as a read error next."""
         if self._over:
             return
         self._out += self._outgoing.read()
@@ -198,7 +200,7 @@ class TlsHandshake:
             self._poller.modify(self._fd, mask)
 
     def _judge(self) -> None:
-        """Hand over the connection if what was agreed is admissible."""
+        """Hand over the connection if the agreed values are admissible."""
         tls = self._tls
         alpn = self._object.selected_alpn_protocol() or ""
         certificate = self._object.getpeercert(binary_form=True) or b""
@@ -226,18 +228,19 @@ class TlsHandshake:
             )
 
     def _is_out_of_time(self) -> bool:
-        """OpenSSL judges a certificate when a session begins, and not when TLS 1.2 resumes it, up
+        """OpenSSL checks a certificate when a session begins, but not when TLS 1.2 resumes it, up
         to two hours later."""
         until = (self._object.getpeercert() or {}).get("notAfter")
         return isinstance(until, str) and ssl.cert_time_to_seconds(until) <= time.time()
 
     def _broken_off(self, why: str = "") -> None:
-        """Without an alert. A load balancer with nobody behind it accepts, and does just that."""
+        """The peer closed without an alert, as a load balancer without a backend does after
+        accepting."""
         self._fail("refused", f"{self._peer} broke off the TLS handshake{why}")
 
     def _timed_out(self) -> None:
         poller = self._poller
-        if self._put_off_in == poller.turns:  # It waits for us: look when that may be over.
+        if self._put_off_in == poller.turns:  # It waits for us: check again when that may be over.
             self._timer = poller.call_at(poller.now() + TURN_S_MAX, self._timed_out)
             return
         words = f"the TLS handshake with {self._peer} took over {self._timeout_s:g} s"
@@ -259,10 +262,10 @@ class TlsHandshake:
 
 
 def _asked_for(name: str | None, context: ssl.SSLContext) -> str | None:
-    """What a dialler names in its hello (SNI), or checks the certificate for.
+    """The name in a dialer's hello (SNI), or the name its certificate check uses.
 
-    A name is sent also where the context checks none: what stands in front of the other end, such
-    as a passthrough Route, finds the way by it. RFC 6066, 3: no address and no dot at the end.
+    The name is sent even if the context does not check it: a proxy in front of the other end, such
+    as a passthrough Route, routes by it. RFC 6066, 3: no address and no trailing dot.
     """
     if context.check_hostname or not name:
         return name

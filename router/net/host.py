@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class HostCall(Protocol):
-    """A call that the host was asked for."""
+    """A call scheduled with the host."""
 
     def cancel(self) -> None:
         """Idempotent, harmless after the call."""
@@ -18,7 +18,7 @@ class EventLoopHost(Protocol):
         """Monotonic seconds."""
 
     def call_at(self, when: float, callback: Callable[[], None]) -> HostCall:
-        """Call once at ``when`` of `now`; up to 0.5 ms early is allowed. One pending at most."""
+        """Call once at ``when`` of `now`; up to 0.5 ms early is allowed. At most one is pending."""
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
         """Call whenever ``fd`` is readable (level-triggered)."""

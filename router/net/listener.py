@@ -1,4 +1,4 @@
-"""A bound address: accepting, resting when it cannot, TLS handshakes of those who come."""
+"""A bound address: accepting, resting when it cannot, TLS handshakes of incoming connections."""
 
 import errno
 import socket
@@ -38,7 +38,7 @@ from router.net.tls import TlsConnection
 
 Accept = Callable[[Connection], ConnectionHandler | None]
 
-# What Linux reports on accept about the connection, not about the listener (accept(2)).
+# Errors of accept that Linux reports about the connection, not about the listener (accept(2)).
 CONNECTION_GONE = frozenset(
     {
         errno.ECONNABORTED,
@@ -59,7 +59,7 @@ WILDCARDS = frozenset({"0.0.0.0", "::"})
 
 
 class Hold(IntFlag):
-    """Why a listener does not accept just now."""
+    """Why a listener does not accept at the moment."""
 
     OWNER = 1
     FULL = 2  # As many connections or handshakes as are allowed.
@@ -67,17 +67,18 @@ class Hold(IntFlag):
 
 
 HandOver = Callable[[socket.SocketType], bool]
-"""Whether another process of ours has got this connection, which sent something already."""
+"""Returns whether another process of ours got this connection, which has sent data already."""
 
 Sharing = Literal["alone", "first", "further"]
-"""Of a port by the processes of one router: not, as the one that owns it, as one beside that."""
+"""How a process shares a port with others of its router: not at all, as its first owner, or as a
+further one."""
 
 
 def bind(host: str, port: int, sharing: Sharing = "alone") -> socket.SocketType:
     """A listening socket. Raises `OSError` when the address cannot be bound.
 
-    Both wildcards mean every address of the host, IPv4 and IPv6. The ``first`` to share a port
-    gets it only if nobody listens there: a stranger's port is never shared by mistake.
+    Both wildcards mean every address of the host, IPv4 and IPv6. The ``first`` to share a port gets
+    it only if no other socket listens there: a stranger's port is never shared by mistake.
     """
     if host == "localhost":
         host = "127.0.0.1"
@@ -108,7 +109,7 @@ def bind(host: str, port: int, sharing: Sharing = "alone") -> socket.SocketType:
 
 
 def _uncounted() -> None:
-    """A connection left that its listener did not outlive."""
+    """The close callback of a connection that outlives its listener."""
 
 
 class TcpListener:
@@ -146,7 +147,7 @@ class TcpListener:
         essential: bool = False,
         hand_over: HandOver | None = None,
     ) -> None:
-        """``hand_over``: asked of each connection first, which is another process's then."""
+        """``hand_over``: called first for each connection; True: another process has it."""
         self._poller = poller
         self._socket = sock
         self._give_away = hand_over
@@ -157,9 +158,10 @@ class TcpListener:
         self._on_rejected = on_rejected
         self._holds = Hold(0)
         self._rest: Timer | None = None
-        self._starved = False  # It rests for want of descriptors: one that closes ends that.
+        # It rests because there is no descriptor; one that closes ends the rest.
+        self._starved = False
         self._connections = 0
-        # One for all, who live by the thousand.
+        # One bound method for thousands of connections.
         self._on_left: Callable[[], None] = self._left
         self._handshakes: dict[int, TlsHandshake] = {}
         self._errors = 0
@@ -191,15 +193,15 @@ class TcpListener:
     def close(self) -> None:
         if self._closed:
             return
-        if self._tls is None:  # The kernel resets who is connected and not accepted.
+        if self._tls is None:  # The kernel resets connections that are not accepted.
             admit_no_more(self._socket)
             try:
-                self.ready(EPOLLIN, LISTEN_BACKLOG + 1)  # As many as it keeps.
-            except Exception as error:  # As of a turn; it closes all the same.
+                self.ready(EPOLLIN, LISTEN_BACKLOG + 1)  # As many as the backlog holds.
+            except Exception as error:  # As in a turn; it closes all the same.
                 self._poller.handler_failed(error)
         self.abort()
 
-    # What `net` itself uses.
+    # Calls within `net`.
 
     def abort(self) -> None:
         if self._closed:
@@ -207,7 +209,8 @@ class TcpListener:
         self._closed = True
         self._poller.forget(self._socket.fileno())
         self._socket.close()
-        self._on_left = _uncounted  # It held us: let no cycle wait for the collector.
+        # The method refers to us: avoid a cycle that waits for the garbage collector.
+        self._on_left = _uncounted
         if self._rest is not None:
             self._rest.cancel()
         for handshake in list(self._handshakes.values()):
@@ -234,13 +237,13 @@ class TcpListener:
             except OSError as error:
                 if error.errno in CONNECTION_GONE:
                     continue
-                # No descriptor or no memory left: the backlog holds them meanwhile.
+                # No descriptor or no memory left: connections wait in the backlog meanwhile.
                 self._poller.log("a listener rests: accept failed", error)
                 self._poller.held_back_at = self._poller.now()
                 self._rest_a_while()
                 return
             if self._give_away is not None and self._give_away(sock):
-                sock.close()  # Our descriptor of it alone.
+                sock.close()  # Closes only our descriptor of it.
                 continue
             self._take(sock, address_of(name))
 
@@ -248,7 +251,7 @@ class TcpListener:
         """Take a connection that another process accepted, as if it had come here."""
         try:
             peer = address_of(sock.getpeername())
-        except OSError:  # It went on the way.
+        except OSError:  # It ended on the way.
             sock.close()
             return
         sock.setblocking(False)
@@ -289,9 +292,9 @@ class TcpListener:
             self._hold(Hold.FULL)
 
     def _expel_one(self) -> bool:
-        """End the oldest handshake of the source that has most, if it has more than its share.
+        """End the oldest handshake of the source with most, if it has more than its share.
 
-        Otherwise whoever opens connections and says nothing keeps everybody else out.
+        Otherwise a source that opens connections and sends nothing could keep all others out.
         """
         sources = [(source_of(one.host), one) for one in self._handshakes.values()]
         most, count = Counter(source for source, _ in sources).most_common(1)[0]
@@ -327,8 +330,8 @@ class TcpListener:
         else:
             connection.attach(handler)
             if self._tls is None:
-                # As a rule the client's first bytes are there: what they are told by shares this
-                # turn, and with it what is sent to a target or over a link.
+                # Usually the client's first bytes are there: handling them now shares this turn,
+                # and so does the data sent to a target or over a link.
                 self._poller.soon(connection, connection.look)
 
     def _count_error(self) -> None:
@@ -339,7 +342,7 @@ class TcpListener:
             self._rest_a_while()
 
     def _left(self) -> None:
-        """One of the accepted connections is closed."""
+        """An accepted connection is closed."""
         self._connections -= 1
         assert self._connections >= 0, "a connection left twice"
         if self._starved and self._rest is not None:

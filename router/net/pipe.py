@@ -5,10 +5,10 @@ from router.net.ports import Connection, Loss, Timer, Timers
 
 
 class Pipe:
-    """Hands what ``source`` receives to ``sink``. `ConnectionHandler` of ``source``.
+    """Hands the bytes that ``source`` receives to ``sink``. `ConnectionHandler` of ``source``.
 
-    The other direction is a pipe of its own. Who has ended and does not get the other's end in
-    time is cut: nothing here outlives what it leads to.
+    The other direction has a separate pipe. An end that has finished and does not get the other's
+    end in time is cut: nothing here outlives its connections.
     """
 
     __slots__ = ("_sink", "_source", "_timer", "_timers")
@@ -20,7 +20,7 @@ class Pipe:
         self._timer: Timer | None = None
 
     def received(self, data: memoryview) -> None:
-        """On to the sink, which says by the pipe of the other direction when it takes more."""
+        """Send to the sink, whose own pipe resumes the source when it takes more."""
         if not self._sink.send(data):
             self._source.pause()
 
@@ -30,11 +30,11 @@ class Pipe:
         self._timer = self._timers.call_at(self._timers.now() + CLOSING_STALL_S, self._cut)
 
     def writable(self) -> None:
-        """The source takes more of what comes from the sink."""
+        """The source takes more bytes from the sink."""
         self._sink.resume()
 
     def lost(self, cause: Loss | None) -> None:
-        """With the source goes the sink."""
+        """The loss of the source aborts the sink."""
         if self._timer is not None:
             self._timer.cancel()
         if cause is not None:

@@ -1,4 +1,4 @@
-"""Pipes of the kernel, through which bytes go from one socket to another and never through us."""
+"""Kernel pipes, through which bytes go from one socket to another without passing through us."""
 
 import fcntl
 import os
@@ -11,27 +11,27 @@ READ_END, WRITE_END = 0, 1
 KernelPipe = tuple[int, int]
 
 CAN_SPLICE = hasattr(os, "splice")
-"""Linux has it."""
+"""True on Linux."""
 if CAN_SPLICE:
     FLAGS = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
 
 
 def splice(source: int, sink: int, size_bytes: int) -> int:
-    """Move at most ``size_bytes``, of which one end is a pipe's; 0: the source has ended."""
+    """Move at most ``size_bytes``, where one end is a pipe's; 0: the source has ended."""
     return os.splice(source, sink, size_bytes, flags=FLAGS)
 
 
 class Pipes:
-    """A pool, opened when wanted. A pipe is taken only while bytes are in it.
+    """A pool of pipes, opened on demand. A pipe is taken only while bytes are in it.
 
-    So one serves all connections whose peers keep up; one that does not has its own until that is
-    empty. With none left, or no descriptors or memory for one, bytes are read and written as ever.
+    So one serves all connections whose peers keep up; a slow one holds a pipe until that is empty.
+    With none left, or no descriptors or memory for one, bytes are read and written as usual.
     """
 
     __slots__ = ("_empty", "_has_room", "_open")
 
     def __init__(self, has_room: Callable[[], bool]) -> None:
-        """``has_room``: whether there are descriptors for one more."""
+        """``has_room``: whether there are descriptors for another pipe."""
         self._has_room = has_room
         self._empty: list[KernelPipe] = []
         self._open = 0
@@ -48,18 +48,18 @@ class Pipes:
             return None
         try:
             fcntl.fcntl(pipe[WRITE_END], fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        except OSError:  # This user's share of such memory is used up: pipes of a page are no gain.
+        except OSError:  # This user's share of pipe memory is used up: one-page pipes are no gain.
             _close(pipe)
             return None
         self._open += 1
         return pipe
 
     def give(self, pipe: KernelPipe) -> None:
-        """Take back one that is empty."""
+        """Take back an empty pipe."""
         self._empty.append(pipe)
 
     def drop(self, pipe: KernelPipe) -> None:
-        """Take back one with bytes in it, which are lost."""
+        """Take back a pipe with bytes in it, which are lost."""
         self._open -= 1
         _close(pipe)
 

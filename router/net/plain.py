@@ -25,9 +25,9 @@ from router.net.sockets import loss_of
 class PlainConnection(TcpConnection):
     """Reads, after `splice_to`, into a pipe, and from there writes to the other connection.
 
-    What the other's kernel does not take stays in the pipe, which the other one then owes to
-    its peer; until that is empty this one is not read. So an end, when it is read, has nothing
-    before it that waits, and order and back-pressure are those of `send`.
+    Bytes that the other's kernel does not take stay in the pipe, and the other connection then owes
+    them to its peer; until the pipe is empty this one is not read. So when an end is read, nothing
+    before it waits, and order and back-pressure are those of `send`.
     """
 
     __slots__ = ("_feeder", "_moved", "_owed", "_owed_bytes", "_sink", "_small")
@@ -47,10 +47,10 @@ class PlainConnection(TcpConnection):
         )
         self._sink: PlainConnection | None = None
         self._moved: Callable[[int], None] | None = None
-        self._small = 0  # Moves in a row that were hardly worth it.
+        self._small = 0  # Consecutive moves that were hardly worth it.
         self._owed: KernelPipe | None = None
         self._owed_bytes = 0
-        self._feeder: PlainConnection | None = None  # Whose they are.
+        self._feeder: PlainConnection | None = None  # The source of these bytes.
 
     @property
     def buffered_bytes(self) -> int:
@@ -80,10 +80,10 @@ class PlainConnection(TcpConnection):
         sink, moved, poller = self._sink, self._moved, self._poller
         assert sink is not None and moved is not None
         if sink.sending is not OPEN and sink.sending is not FULL:
-            self._splice_no_more()  # What is sent there is dropped.
+            self._splice_no_more()  # Bytes sent there are dropped.
             return False
         if sink._out is not None:
-            return False  # It comes after that.
+            return False  # Unsent bytes go first.
         pipe = poller.pipes.take()
         if pipe is None:
             return False
@@ -91,9 +91,7 @@ class PlainConnection(TcpConnection):
             size = splice(self._fd, pipe[WRITE_END], PIPE_BYTES)
         except BlockingIOError:
             poller.pipes.give(pipe)
-            return (
-                False  # Nothing came, or urgent data stands first, which only `recv` passes over.
-            )
+            return False  # Nothing came, or urgent data is first, which only `recv` skips.
         except OSError as error:
             poller.pipes.give(pipe)
             self._lose(loss_of(error))
@@ -123,7 +121,7 @@ class PlainConnection(TcpConnection):
         self._sink = self._moved = None
 
     def _fed(self) -> None:
-        """What was read here is through, or lost."""
+        """All bytes read here went through, or were lost."""
         if self.reading is HELD:
             self.reading = WANTED
             self._watch()
@@ -147,7 +145,7 @@ class PlainConnection(TcpConnection):
             self._drained()
 
     def _push(self) -> None:
-        """Hand what is owed to the kernel, as far as it takes it."""
+        """Hand the owed bytes to the kernel, as far as it takes them."""
         pipe = self._owed
         assert pipe is not None
         try:
@@ -164,7 +162,7 @@ class PlainConnection(TcpConnection):
             self._settle()
 
     def _settle(self) -> None:
-        """Nothing is owed any more."""
+        """No bytes are owed any more."""
         self._owed, self._owed_bytes = None, 0
         feeder, self._feeder = self._feeder, None
         if feeder is not None:
@@ -176,4 +174,5 @@ class PlainConnection(TcpConnection):
             self._poller.pipes.drop(self._owed)
             self._settle()
         if self.sending is OVER:
-            self._splice_no_more()  # They hold each other: let no cycle wait for the collector.
+            # They refer to each other: avoid a cycle that waits for the garbage collector.
+            self._splice_no_more()

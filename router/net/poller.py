@@ -34,11 +34,11 @@ LOG_INTERVAL_S = 1.0
 
 
 def _ignore(error: Exception) -> None:
-    """Nobody else wants to know."""
+    """The default error callback: nothing is interested."""
 
 
 def _nobody_asked() -> None:
-    """Of what comes in."""
+    """The default intake callback."""
 
 
 _BATCHES = range(TURN_EVENTS_MAX // TURN_BATCH_EVENTS)
@@ -64,10 +64,9 @@ class Entry(Protocol):
 class Poller:
     """Runs turns: events, then due timers, then the queue, then calls at the turn's end.
 
-    Everything a handler hears comes from here, so an exception of a handler ends here too. After
-    a late wake all sockets are read before a timer is judged, but for handshakes that have no time
-    left in this turn: their deadlines wait for them. Counters are plain integers, to be read at any
-    time.
+    All calls to handlers come from here, so their exceptions end here too. After a late wake all
+    sockets are read before timers are judged, except handshakes without time left in this turn:
+    their deadlines wait for them. Counters are plain integers, readable at any time.
     """
 
     __slots__ = (
@@ -114,7 +113,7 @@ class Poller:
     )
 
     def __init__(self, host: EventLoopHost, on_wake: Callable[[], None]) -> None:
-        """``on_wake`` is called in the turn after `wake`: there are answers of threads."""
+        """``on_wake`` is called in the turn after `wake`: threads have answers."""
         self.on_wake = on_wake
         self._host = host
         self.now = host.now
@@ -136,28 +135,28 @@ class Poller:
         self.entries: dict[int, Entry] = {}
         self.bulk_view = memoryview(bytearray(TURN_READ_BYTES_MAX))
         self.read_view = self.bulk_view[:READ_BYTES]
-        # Of TLS: what it reads, and where it decrypts all of that to, and what was left of the
-        # record before. Touched, and so resident, only as far as they are needed.
+        # TLS buffers: the ciphertext it reads, and the plaintext, plus the rest of an earlier
+        # record. Touched, and so resident, only as far as needed.
         self.cipher_view = memoryview(bytearray(TLS_READ_BYTES))
         self.plain_view = memoryview(bytearray(TLS_READ_BYTES + TLS_RECORD_BYTES))
         self.descriptors_max = descriptors_max(essential=False)
         self.descriptors_max_essential = descriptors_max(essential=True)
         self.pipes = Pipes(lambda: len(self.entries) < self.descriptors_max)
         self.bytes_in = 0
-        self._intake_mark = inf  # Of `bytes_in`; a connection counts by lowering it.
+        self._intake_mark = inf  # A value of `bytes_in`; a new connection lowers it.
         self._on_intake: Callable[[], None] = _nobody_asked
         self.bytes_out = 0
         self.unsent_bytes = 0  # Of all connections: taken, and not yet with the kernel.
         self.handler_errors = 0
         self.on_handler_error: Callable[[Exception], None] = _ignore
         self.held_back_at = -inf
-        """When a listener last accepted nothing for want of a descriptor."""
+        """When a listener last accepted nothing because no descriptor was left."""
         self.no_dial_at = -inf
-        """When a dial last failed for want of a descriptor or local port."""
+        """When a dial last failed because no descriptor or local port was left."""
         self.why_no_dial = ""
         self.turn_lag_s = 0.0
         self._handshakes_turn, self._handshakes_left_s = -1, 0.0
-        self.late_at = 0.0  # From then on, what can wait for the next turn does.
+        self.late_at = 0.0  # Later in a turn, work that can wait is left to the next turn.
         self.turns = 0
         host.watch(self._epoll.fileno(), self.turn)
 
@@ -184,7 +183,8 @@ class Poller:
         del self.entries[fd]
 
     def forget(self, fd: int) -> None:
-        """For one that was not watched, or is closed next, which takes it out of the epoll set."""
+        """For a descriptor that was not watched, or is closed next, which takes it out of the epoll
+        set."""
         self.entries.pop(fd, None)
 
     # Calls within the turn.
@@ -210,24 +210,24 @@ class Poller:
         self._intake_mark, self._on_intake = self.bytes_in + size_bytes, callback
 
     def _taken_in(self) -> None:
-        """So much has come in that somebody wanted to know."""
+        """The awaited number of bytes has come in."""
         callback, self._on_intake = self._on_intake, _nobody_asked
         self._intake_mark = inf
         self._guarded(callback)
 
     def may_shake_hands(self) -> bool:
         """Whether the TLS handshakes of this turn have time left. They cost much, and a stranger
-        may begin as many as it likes."""
+        may begin any number."""
         if self._handshakes_turn != self.turns:
             self._handshakes_turn, self._handshakes_left_s = self.turns, TURN_READ_S_MAX
         return self._handshakes_left_s > 0
 
     def shook_hands(self, took_s: float) -> None:
-        """One went on for so long."""
+        """A handshake step took ``took_s``."""
         self._handshakes_left_s -= took_s
 
     def look_after_new(self) -> None:
-        """Tell entries in a while that they last; those that end sooner never hear it."""
+        """Call `lasts` of entries in a while; those that end sooner never get the call."""
         if self._looks_after is None:
             when = self.now() + KEEPALIVE_AFTER_S
             self._looks_after = self.call_at(when, self._look_after)
@@ -238,7 +238,8 @@ class Poller:
             entry.lasts()
 
     def note_no_dial(self, why: str) -> None:
-        """A dial failed for want of a descriptor or local port. The first of a series is named."""
+        """A dial failed because no descriptor or local port was left. Keeps the first of a
+        series."""
         now = self.now()
         if now - self.no_dial_at >= NO_DIAL_SHOWN_S:
             self.why_no_dial = why
@@ -258,7 +259,7 @@ class Poller:
         assert not self._in_turn, "a turn within a turn"
         self._in_turn = True
         self.turns += 1
-        # One request at a time this is a good part of the work: nothing is called in vain.
+        # With one request at a time this is a good part of the work: avoid needless calls.
         timers = self._timers
         now = self.now()
         self.late_at = now + TURN_S_MAX
@@ -269,7 +270,7 @@ class Poller:
             self.turn_lag_s = lag
             self._dispatch(self.late_at)
             if lag > LATE_WAKE_S:
-                # A deadline may have passed only because we were away: hear everybody first.
+                # A deadline may have passed only because we were away: read all sockets first.
                 for _ in range(len(self.entries) // TURN_EVENTS_MAX):
                     self._dispatch(inf)
             if timers.next_at <= self.now():
@@ -283,7 +284,7 @@ class Poller:
     def _dispatch(self, until: float) -> None:
         """Handle events, at most `TURN_EVENTS_MAX`, and no more batches after ``until``.
 
-        Asked for in batches, so that none is left aside: the kernel goes round (epoll(7)).
+        Polled in batches, so that none is left aside: the kernel goes round (epoll(7)).
         """
         fresh, entries = self._fresh, self.entries
         for _ in _BATCHES:
@@ -305,7 +306,8 @@ class Poller:
                     entry.crashed(error)
                 if self.bytes_in >= self._intake_mark:
                     self._taken_in()
-                    self._run_queue()  # Who was told to let go does so before more comes in.
+                    # Entries that must release memory do so before more comes in.
+                    self._run_queue()
             if len(events) < TURN_BATCH_EVENTS or self.now() > until:
                 return
 
@@ -320,7 +322,7 @@ class Poller:
             if self._queue:
                 self._run_queue()
                 if self._queue:
-                    continue  # Told of a loss, a handler aborted others.
+                    continue  # On a loss, a handler aborted others.
             if not self._turn_end:
                 return
             callbacks, self._turn_end = self._turn_end, []
@@ -330,7 +332,7 @@ class Poller:
                 except Exception as error:
                     self.handler_failed(error)
         if self._queue or self._turn_end:
-            self.wake()  # What keeps making work for itself gives way to others.
+            self.wake()  # An entry that keeps making work for itself gives way to others.
 
     def _run_queue(self) -> None:
         queue = self._queue
@@ -391,7 +393,8 @@ class Poller:
         self.turn()
 
     def close(self) -> None:
-        """Abort all entries, deliver what that owes to handlers, and leave the host. Idempotent."""
+        """Abort all entries, deliver the resulting calls to handlers, and leave the host.
+        Idempotent."""
         if self._closed:
             return
         assert not self._in_turn, "closed within a turn"
@@ -400,7 +403,7 @@ class Poller:
             entry.abort()
         self._settle()
         for entry in list(self.entries.values()):
-            entry.abort()  # Opened by a handler that was told of its loss.
+            entry.abort()  # Opened by a handler on its loss.
         self._run_queue()
         self._closed = True
         self._in_turn = False

@@ -1,11 +1,11 @@
-"""The interfaces of the network. `link` and `exchange` know nothing else of it.
+"""The interfaces of the network. `link` and `exchange` know nothing else about it.
 
 Rules that hold for every implementation:
 
 - Handlers are called from the network's turn, never from inside one of their own calls: no method
   of `Connection`, `Network` or `Timers` calls back synchronously.
 - `lost` is the last call to a handler and comes exactly once for every connection that had a
-  handler, whatever ended it: both ends finished (cause None), a reset, an error, our own `abort`.
+  handler, for any reason: both ends finished (cause None), a reset, an error, our own `abort`.
 - A handler that raises loses that connection (abort, counted, logged), nothing else.
 """
 
@@ -33,8 +33,8 @@ LossCode = Literal["reset", "aborted", "timeout", "tls", "expired", "cut", "erro
 class Loss(msgspec.Struct, frozen=True):
     """Why a connection ended other than by both ends finishing.
 
-    ``tls``: an alert of the peer's, or what is no TLS; ``expired``: the alert that our certificate
-    has expired. ``cut``: it ended without a word of TLS.
+    ``tls``: an alert from the peer, or data that is not TLS; ``expired``: the alert that our
+    certificate has expired. ``cut``: it ended without a TLS message.
     """
 
     code: LossCode
@@ -42,7 +42,7 @@ class Loss(msgspec.Struct, frozen=True):
 
 
 def is_ours(cause: Loss | None) -> bool:
-    """Whether we ended the connection, and not its peer or the way there."""
+    """Whether we ended the connection, not its peer or the path."""
     return cause is not None and cause.code in ("aborted", "handler")
 
 
@@ -61,12 +61,12 @@ DialCode = Literal[
 
 
 class DialFailure(msgspec.Struct, frozen=True):
-    """Why no connection came about. ``reason`` is for people and names the address.
+    """Why a dial failed. ``reason`` is human-readable and names the address.
 
-    ``refused``: also by who accepts and ends without a word of TLS, as a load balancer does with
-    nobody behind it. ``exhausted``: this process has no descriptor or memory left for it. It says
-    nothing of who was dialled. ``clock``: as `Tls.tells_time` put it, next step and all. ``proxy``:
-    the proxy itself will not do it, and will not later; the reason holds the next step.
+    ``refused``: also by a peer that accepts and ends without a TLS message, as a load balancer
+    without a backend does. ``exhausted``: this process has no descriptor or memory left for it,
+    which says nothing about the dialed host. ``clock``: the text of `Tls.tells_time`, including the
+    next step. ``proxy``: the proxy itself refuses permanently; the reason has the next step.
     """
 
     code: DialCode
@@ -74,19 +74,20 @@ class DialFailure(msgspec.Struct, frozen=True):
 
 
 class ConnectionHandler(Protocol):
-    """What the owner of a connection is told."""
+    """The calls that the owner of a connection gets."""
 
     def received(self, data: memoryview) -> None:
-        """Bytes in order. ``data`` is valid until this returns; copy what is kept."""
+        """Bytes in order. ``data`` is valid until this returns; copy to keep."""
 
     def ended(self) -> None:
         """The peer finished cleanly (FIN; with TLS close_notify). Sending is still possible."""
 
     def writable(self) -> None:
-        """After a `send` that returned False: everything handed over has left for the kernel."""
+        """After a `send` that returned False: all bytes were handed to the kernel."""
 
     def lost(self, cause: Loss | None) -> None:
-        """It is over; None: both ends finished and all was delivered. Always the last call."""
+        """The connection is over; None: both ends finished and all was delivered. Always the last
+        call."""
 
 
 class Connection(Protocol):
@@ -108,12 +109,12 @@ class Connection(Protocol):
     def buffered_bytes(self) -> int:
         """Accepted by `send` and not yet with the kernel; after `finish`, not yet with the peer.
 
-        So then it is what an `abort` would lose.
+        So after `finish` it is what an `abort` would lose.
         """
 
     @property
     def unsent_bytes(self) -> int:
-        """Accepted by `send` and not yet with the kernel: what it holds of our memory."""
+        """Accepted by `send` and not yet with the kernel: the memory that it holds here."""
 
     @property
     def undelivered_bytes(self) -> int:
@@ -130,34 +131,35 @@ class Connection(Protocol):
         """Change the high mark (`limits.WRITE_HIGH_BYTES`). 0: False if anything stays unsent."""
 
     def bound_unsent(self, size_bytes: int) -> None:
-        """Let the kernel hold about so much that it can't send yet: the rest waits here.
+        """Let the kernel hold about this many bytes that it cannot send yet: the rest waits here.
 
-        Bytes on their way do not count.
+        Bytes under way do not count.
         """
 
     def pause(self, left: Callable[[], None] | None = None, *, reads_last: bool = False) -> None:
         """Stop delivering `received` and `ended` until `resume`. A reset still arrives.
 
-        ``left`` is called at most once before `resume`: the peer finished, and what it sent last
-        may still be unread. ``reads_last``: what came ahead of a reset is delivered before it.
-        Idempotent. May be called within `received`; the bytes of that call stand.
+        ``left`` is called at most once before `resume`: the peer finished, and its last data may
+        still be unread. ``reads_last``: data that came ahead of a reset is delivered before it.
+        Idempotent. May be called within `received`; the bytes of that call still count.
         """
 
     def resume(self) -> None: ...
 
     def splice_to(self, sink: "Connection", moved: Callable[[int], None]) -> bool:
-        """Hand what is received to ``sink`` within the kernel, as long as that pays.
+        """Hand received bytes to ``sink`` within the kernel, as long as that pays.
 
-        False: not here, or not to that one. ``moved`` is told how many bytes went; any others come
-        by `received`, in order, and belong to ``sink`` too. Nobody else sends there, and its loss
-        or `abort` drops what is on the way. Everything else is as before. Idempotent.
+        False: not possible here, or not with that sink. ``moved`` gets the number of bytes moved;
+        all others come by `received`, in order, and belong to ``sink`` too. No one else may send to
+        the sink, and its loss or `abort` drops the bytes on the way. Everything else is as before.
+        Idempotent.
         """
 
     def finish(self) -> None:
-        """No more will be sent: FIN (TLS: close_notify first) once the buffer has left."""
+        """Send no more: FIN (TLS: close_notify first) once the buffer was sent."""
 
     def abort(self) -> None:
-        """Drop everything and reset (zero linger), so that nobody takes it for a clean end."""
+        """Drop everything and reset (zero linger), so that the peer does not see a clean end."""
 
 
 class Timer(Protocol):
@@ -168,23 +170,23 @@ class Timer(Protocol):
 
 
 class Timers(Protocol):
-    """Monotonic time and calls at a time, within the network's turn."""
+    """Monotonic time and scheduled calls, within the network's turn."""
 
     def now(self) -> float:
-        """Monotonic seconds; constant within one callback is allowed, going back is not."""
+        """Monotonic seconds; may be constant within one callback, never goes back."""
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Never early, never synchronously."""
 
     def at_turn_end(self, callback: Callable[[], None]) -> None:
-        """Once, after the events of the current turn (or soon, outside of a turn)."""
+        """Call once, after the events of the current turn (or soon, outside of a turn)."""
 
 
 class Intake(Timers, Protocol):
-    """Time, and how much has come in meanwhile."""
+    """Time, and calls after a number of received bytes."""
 
     def after_intake(self, size_bytes: int, callback: Callable[[], None]) -> None:
-        """Call once, between two events, as soon as that much more has been received.
+        """Call once, between two events, as soon as ``size_bytes`` more have been received.
 
         A new connection counts as `limits.CONNECTION_COST_BYTES`. The last call replaces those
         before it.
@@ -192,17 +194,17 @@ class Intake(Timers, Protocol):
 
 
 class Tls(msgspec.Struct, frozen=True):
-    """What one end of a TLS connection shows and demands.
+    """The TLS settings of one end of a connection.
 
     ``context`` is an `ssl.SSLContext` ready for use (versions, ALPN set); the simulated network
-    ignores it. ``certificate`` is the own leaf in DER, which a simulated peer sees; empty: none.
-    ``alpn`` is offered by a dialler and accepted by a listener, best first. A connection that
-    agreed on none of them is closed (unless not ``alpn_required``), as is one of
-    ``alpn_with_certificate`` without a peer's certificate. (The context must offer the same: `ssl`
-    does not tell what it was given.) ``server_name``: what a dialler asks for, and checks if its
-    context does; empty: the host that it dials. ``preface``: what a dialler sends in clear before
-    the handshake; peers that do not expect it break off. ``tells_time`` makes of certificates
-    (DER) that a peer showed and that are not valid now, its leaf first, what people are told.
+    ignores it. ``certificate`` is its own leaf in DER, which a simulated peer sees; empty: none.
+    ``alpn`` is offered by a dialer and accepted by a listener, best first. A connection that agreed
+    on none of them is closed (unless not ``alpn_required``), as is one of ``alpn_with_certificate``
+    without a peer's certificate. (The context must offer the same: `ssl` cannot report its
+    setting.) ``server_name``: the name a dialer requests, and checks if its context does; empty:
+    the host that it dials. ``preface``: bytes that a dialer sends unencrypted before the handshake;
+    peers that do not expect it break off. ``tells_time``: returns the text for an operator from the
+    certificates (DER, leaf first) that a peer showed and that are not valid now.
     """
 
     context: object
@@ -218,8 +220,8 @@ class Tls(msgspec.Struct, frozen=True):
 class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     """An HTTP proxy to dial through (CONNECT; RFC 9110, 9.3.6).
 
-    ``tls``: it is spoken to by TLS; None: in clear, which hides nothing of ``authorization``, the
-    value of Proxy-Authorization, a secret that is never shown; empty: none.
+    ``tls``: for the connection to the proxy; None: unencrypted, which exposes ``authorization``,
+    the value of Proxy-Authorization, a secret that is never shown; empty: none.
     """
 
     host: str
@@ -243,7 +245,7 @@ class Listener(Protocol):
 
     @property
     def address(self) -> Address:
-        """The real one, when port 0 was asked for."""
+        """The real address, when port 0 was requested."""
 
     def pause(self) -> None:
         """Leave new connections in the backlog."""
@@ -253,15 +255,15 @@ class Listener(Protocol):
     def set_tls(
         self, tls: Tls, accept: "Callable[[Connection], ConnectionHandler | None] | None" = None
     ) -> None:
-        """Shake hands by ``tls`` with who connects from now on. For a listener with TLS.
+        """Use ``tls`` for connections from now on. For a listener with TLS.
 
-        ``accept`` is called for these; None: as before. Who is in a handshake ends it as begun.
+        ``accept`` is called for these; None: as before. A handshake under way ends as it began.
         """
 
     def close(self) -> None:
         """Stop accepting, idempotent. Accepted connections stay.
 
-        Who connected in clear and waits to be accepted is accepted first, unless it is paused.
+        Unencrypted connections that wait to be accepted are accepted first, unless it is paused.
         """
 
 
@@ -269,14 +271,14 @@ class Dial(Protocol):
     """A connection attempt under way."""
 
     def cancel(self) -> None:
-        """No callback comes any more. Idempotent, harmless after the outcome."""
+        """Make no callback from now on. Idempotent, harmless after the outcome."""
 
 
 class Network(Timers, Protocol):
-    """Where connections come from. One per router."""
+    """Dials and accepts connections. One per router."""
 
     def spent_s(self) -> float:
-        """CPU seconds of the thread that runs it; in virtual time no call costs any."""
+        """CPU seconds of the thread that runs it; in virtual time calls cost nothing."""
 
     def listen(
         self,
@@ -289,27 +291,26 @@ class Network(Timers, Protocol):
     ) -> Listener:
         """Bind and accept. ``accept`` may return None: the connection is aborted.
 
-        ``essential``: it and its connections may use descriptors that are kept from others.
-
-        With TLS a connection is handed over only after its handshake. Raises `OSError` when the
-        address cannot be bound (in use, not local, forbidden), or no descriptor is left for it.
+        ``essential``: it and its connections may use descriptors that are reserved. With TLS a
+        connection is handed over only after its handshake. Raises `OSError` when the address cannot
+        be bound (in use, not local, forbidden), or no descriptor is left for it.
         """
 
     def allow_link_local(self, hosts: frozenset[str]) -> None:
-        """Only these names, and what is ``essential``, may lead `dial` to a link-local address.
+        """Only these names, and ``essential`` dials, may lead to a link-local address.
 
-        An address that is dialled as such is not judged.
+        An address that is dialed as such is not judged.
         """
 
     def is_current(self, host: str, address: str) -> bool:
-        """Whether ``host`` still stands for ``address``, as far as is known: names change.
+        """Whether ``host`` still resolves to ``address``, as far as is known: names change.
 
-        By the last good answer; no question is asked. True for a host that is numeric.
+        By the last good answer; no query is made. True for a numeric host.
         """
 
     def unresolved_s(self, host: str) -> float | None:
-        """For how long the name has not been resolved while its last good answer is used; None:
-        it is resolved, or there never was one. No question is asked."""
+        """How long the name has not been resolved while its last good answer is used; None: it is
+        resolved, or never was. No query is made."""
 
     def dial(
         self,
@@ -330,12 +331,12 @@ class Network(Timers, Protocol):
 
 
 class FarNetwork(Network, Protocol):
-    """What links need beyond that: other sites may lie behind several addresses, and proxies."""
+    """The additional needs of links: other sites may be behind several addresses, and proxies."""
 
     def resolve(self, host: str, done: Callable[[tuple[str, ...]], None]) -> Dial:
-        """The addresses of ``host``, in the order to try them; none: it has none that is known.
+        """The addresses of ``host``, in the order to try them; empty: no address is known.
 
-        ``done`` comes once, later, within `limits.RESOLVE_TIMEOUT_S`, unless cancelled.
+        ``done`` is called once, later, within `limits.RESOLVE_TIMEOUT_S`, unless cancelled.
         """
 
     def dial(
@@ -352,5 +353,5 @@ class FarNetwork(Network, Protocol):
     ) -> Dial:
         """As `Network.dial`. ``via``: the proxy connects, and resolves ``host``.
 
-        TLS is spoken through it, end to end; ``peer`` of the connection is what was asked for.
+        TLS goes through it, end to end; ``peer`` of the connection is the requested host.
         """

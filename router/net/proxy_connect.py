@@ -1,6 +1,6 @@
-"""What a proxy is asked and what it answers (CONNECT; RFC 9110, 9.3.6), as bytes. No I/O.
+"""The request to a proxy and its answer (CONNECT; RFC 9110, 9.3.6), as bytes. No I/O.
 
-Nothing that a proxy says is repeated to people but its status: it knows the password.
+Only the status of an answer is ever shown to operators: the proxy knows the password.
 """
 
 import base64
@@ -25,7 +25,7 @@ class Through(msgspec.Struct, frozen=True):
 
 
 class ProxyRefusal(msgspec.Struct, frozen=True):
-    """The proxy has not connected. ``reason`` goes on where "the proxy" ends."""
+    """The proxy has not connected. ``reason`` completes a sentence that begins with "the proxy"."""
 
     code: DialCode
     reason: str
@@ -40,7 +40,7 @@ def basic(user: str, password: str) -> str:
 
 
 def request(host: str, port: int, proxy: Proxy) -> bytes:
-    """What to send for a connection to ``host``. ValueError: it cannot stand in a request."""
+    """The request for a connection to ``host``. ValueError: ``host`` is not valid in a request."""
     if not _HOST.fullmatch(host):
         raise ValueError("the endpoint has characters that are not allowed")
     target = Address(host=host, port=port)
@@ -51,16 +51,17 @@ def request(host: str, port: int, proxy: Proxy) -> bytes:
 
 
 class AnswerReader:
-    """Reads one answer from any cut of its bytes, and not a byte more than its head."""
+    """Reads one answer from any cut of its bytes, and no byte beyond its head."""
 
     __slots__ = ("_head", "_spent")
 
     def __init__(self) -> None:
         self._head = b""
-        self._spent = 0  # Bytes of 1xx answers before.
+        self._spent = 0  # Bytes of earlier 1xx answers.
 
     def receive_data(self, data: bytes) -> tuple[int, Answer | None]:
-        """How many of ``data`` are the answer's; and the answer, once it is whole."""
+        """The number of bytes of ``data`` that belong to the answer; and the answer, once
+        complete."""
         taken = 0
         while True:
             before = len(self._head)
@@ -82,19 +83,19 @@ class AnswerReader:
             status = int(found[1])
             if status >= 200:
                 return taken, _judge(status)
-            self._head, self._spent = b"", self._spent + size  # 1xx: the answer is yet to come.
+            self._head, self._spent = b"", self._spent + size  # 1xx: the answer is still to come.
             if status == HTTPStatus.SWITCHING_PROTOCOLS:
                 return taken, _NOT_HTTP
 
     def receive_eof(self) -> ProxyRefusal:
-        """It closed before its answer was whole."""
+        """The proxy closed before its answer was complete."""
         return ProxyRefusal("refused", "closed the connection before it had answered CONNECT")
 
 
 _NOT_HTTP = ProxyRefusal("proxy", "gave an answer that is not HTTP. Is it an HTTP proxy?")
 
 _OF_PASSWORDS = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.UNAUTHORIZED)
-"""tinyproxy asks by the first, and refuses a wrong password by the second."""
+"""tinyproxy requests a password with the first, and refuses a wrong one with the second."""
 
 
 def _judge(status: int) -> Answer:

@@ -1,7 +1,7 @@
 """Names to addresses, in a few threads, with a deadline and the last good answer as a fallback.
 
-A name that was good once stays usable: who asks gets a new answer if one comes at once, else the
-last good one. A name that fails is asked again after a pause that doubles, not by every caller.
+A name that was good once stays usable: a caller gets a new answer if one comes at once, else the
+last good one. A name that fails is queried again after a pause that doubles, not by every caller.
 """
 
 import socket
@@ -60,16 +60,16 @@ class Question:
 
 
 class _Name:
-    """What is known of a name. ``addresses`` is the last good answer, empty: there was none."""
+    """The state of a name. ``addresses`` is the last good answer, empty: there was none."""
 
     __slots__ = ("addresses", "failing_since", "good_until", "peers", "retry_s", "shunned", "turn")
 
     def __init__(self) -> None:
         self.addresses: tuple[str, ...] = ()
-        self.peers: frozenset[str] = frozenset()  # The same as sockets tell them.
-        self.shunned: dict[str, float] = {}  # Until when, those that failed.
+        self.peers: frozenset[str] = frozenset()  # The same in the form that sockets report.
+        self.shunned: dict[str, float] = {}  # Failed addresses, and until when each is avoided.
         self.turn = 0
-        self.good_until = 0.0  # Not asked again before.
+        self.good_until = 0.0  # No new query before then.
         self.retry_s = 0.0
         self.failing_since: float | None = None
 
@@ -87,7 +87,7 @@ class _Name:
             self.failing_since = now
 
     def next_addresses(self, now: float) -> tuple[str, ...]:
-        """What the next dial tries, in this order."""
+        """The addresses of the next dial, in order."""
         self.turn += 1
         if not self.shunned:
             return in_turn(self.addresses, self.turn - 1)
@@ -100,8 +100,8 @@ class _Name:
 class Resolver:
     """Answers come in the network's turn, never from `resolve` itself; no addresses: no answer.
 
-    Many callers of one name share one look-up, and its addresses in turn. A look-up cannot be cut
-    short: its callers leave at the deadline, its thread stays with it.
+    Many callers of one name share one look-up, and its addresses in turn. A look-up cannot be
+    interrupted: its callers leave at the deadline, and its thread stays busy with it.
     """
 
     def __init__(self, poller: Poller, lookup: Lookup = system_lookup) -> None:
@@ -116,7 +116,7 @@ class Resolver:
         self._closed = False
 
     def resolve(self, name: str, done: Resolved) -> Question:
-        """Ask for ``name``; ``done`` is called once within RESOLVE_TIMEOUT_S unless cancelled."""
+        """Resolve ``name``; ``done`` is called once within RESOLVE_TIMEOUT_S unless cancelled."""
         question = Question(done)
         now = self._poller.now()
         if is_numeric(name):
@@ -158,25 +158,26 @@ class Resolver:
                 question.answer(known.next_addresses(now))
 
     def shun(self, name: str, address: str) -> None:
-        """A dial of ``name`` found that ``address`` takes no connection: others first, for now."""
+        """A dial of ``name`` found that ``address`` takes no connection: try others first for
+        now."""
         known = self._known.get(name)
         if known is not None and len(known.addresses) > 1 and address in known.addresses:
             known.shunned[address] = self._poller.now() + ADDRESS_SHUNNED_S
 
     def is_current(self, name: str, address: str) -> bool:
-        """Whether ``address`` is in the last good answer for ``name``; True: there is none."""
+        """Whether ``address`` is in the last good answer for ``name``; True: there is no answer."""
         known = self._known.get(name)
         return known is None or not known.addresses or address in known.peers
 
     def unresolved_s(self, name: str) -> float | None:
-        """For how long it has not been resolved, since when its last good answer is used."""
+        """How long the name has not been resolved while its last good answer is used."""
         known = self._known.get(name)
         if known is None or known.failing_since is None or not known.addresses:
             return None
         return self._poller.now() - known.failing_since
 
     def trouble(self, name: str) -> str:
-        """What is wrong with an address that comes from here, for people; usually nothing."""
+        """A human-readable remark on an address that comes from here; usually empty."""
         seconds = self.unresolved_s(name)
         if seconds is None:
             return ""
@@ -196,7 +197,7 @@ class Resolver:
         return known
 
     def _give_up(self, name: str, question: Question) -> None:
-        """No answer in time: the last good one, for the next callers too."""
+        """No answer in time: use the last good one, for the next callers too."""
         known = self._known.get(name)
         if known is None:
             question.answer(())
@@ -208,7 +209,7 @@ class Resolver:
 
     def _start_thread(self) -> None:
         if len(self._threads) < min(RESOLVE_THREADS, len(self._asked)):
-            # A daemon: one that hangs in a look-up must not keep the process from ending.
+            # A daemon: a thread that hangs in a look-up must not keep the process from ending.
             thread = threading.Thread(target=self._run, name="resolver", daemon=True)
             self._threads.append(thread)
             thread.start()

@@ -59,10 +59,10 @@ REFUSALS: dict[int, tuple[DialCode, str]] = {
 
 
 def descriptors_max(*, essential: bool) -> int:
-    """How many descriptors of connections there may be before one more is not opened.
+    """The number of connections' descriptors at which no more are opened.
 
-    The rest of the process's limit is kept: for the operator's door and files, and a part of it
-    for what is ``essential``. Of a small limit half is kept.
+    The rest of the process's limit is reserved: for the operator's door and files, and a part of it
+    for ``essential`` use. Of a small limit half is reserved.
     """
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     kept = FD_RESERVE_ESSENTIAL if essential else FD_RESERVE
@@ -70,18 +70,18 @@ def descriptors_max(*, essential: bool) -> int:
 
 
 def clients_max() -> int:
-    """How many client connections all listeners may have: each may need one to a target."""
+    """The most client connections of all listeners: each may need one to a target."""
     return max(1, descriptors_max(essential=False) // 2)
 
 
 def listeners_max() -> int:
-    """How many listeners services may have: a quarter of the descriptors."""
+    """The most listeners of services: a quarter of the descriptors."""
     return max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // LISTENERS_SHARE)
 
 
 @lru_cache(maxsize=RESOLVE_NAMES_MAX)
 def is_numeric(host: str) -> bool:
-    """Whether ``host`` is an IP address (a scope such as ``%eth0`` included)."""
+    """Whether ``host`` is an IP address (including a scope such as ``%eth0``)."""
     address, scoped, scope = host.partition("%")
     if scoped and (":" not in address or not scope or "%" in scope):
         return False
@@ -97,26 +97,26 @@ def family_of(host: str) -> socket.AddressFamily:
 
 
 def address_of(name: tuple[str, int]) -> Address:
-    """From what `getsockname` and `accept` give; IPv4 addresses in IPv6 dress are undressed."""
+    """The address from `getsockname` or `accept`; IPv4-mapped IPv6 addresses become IPv4."""
     host = name[0]
     return Address(same_text(undressed(host) if ":" in host else host), name[1])
 
 
 @lru_cache(maxsize=1_024)
 def target_address(name: tuple[str, int]) -> Address:
-    """As `address_of`, one for all connections that were dialled to the same place."""
+    """As `address_of`, one object for all connections that were dialed to the same place."""
     return address_of(name[:2])
 
 
 def undressed(host: str) -> str:
-    """An IPv4 address in IPv6 dress without it, any other as it is."""
+    """The IPv4 address in an IPv4-mapped one, any other unchanged."""
     return host[len(MAPPED) :] if host.startswith(MAPPED) and "." in host else host
 
 
 def in_turn(addresses: tuple[str, ...], turn: int) -> tuple[str, ...]:
     """Each address of the preferred family first in its turn; the other family after it.
 
-    The system puts first the family that works from here (RFC 6724), so that stays.
+    The system puts first the family that works from here (RFC 6724), so that order stays.
     """
     if len(addresses) < 2:
         return addresses
@@ -128,7 +128,7 @@ def in_turn(addresses: tuple[str, ...], turn: int) -> tuple[str, ...]:
 
 
 def loss_of(error: OSError) -> Loss:
-    """What a failed read or write means for the connection."""
+    """The loss that a failed read or write means for the connection."""
     reason = error.strerror or str(error)
     if error.errno in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN, errno.ECONNABORTED):
         return Loss(code="reset", reason=reason)
@@ -155,7 +155,8 @@ def close_with_reset(sock: socket.SocketType) -> None:
 
 
 def undelivered_bytes(sock: socket.SocketType) -> int:
-    """With the kernel and not acknowledged by the peer's (tcp(7), SIOCOUTQ); a FIN is one."""
+    """Bytes with the kernel, not acknowledged by the peer's (tcp(7), SIOCOUTQ); a FIN counts as
+    one."""
     try:
         (size,) = INT.unpack(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(INT.size)))
     except OSError:
@@ -169,7 +170,8 @@ def stream_socket(family: socket.AddressFamily) -> socket.SocketType:
 
 
 def accept(listener: socket.SocketType) -> tuple[socket.SocketType, tuple[str, int]]:
-    """The same of who connected, and its name. `socket.accept` is this with more questions."""
+    """The socket of a new connection, and its name. `socket.accept` does the same with more
+    calls."""
     fd, name = listener._accept()  # type: ignore[attr-defined]
     sock = socket.SocketType(listener.family, socket.SOCK_STREAM, 0, fd)
     sock.setblocking(False)
@@ -177,11 +179,11 @@ def accept(listener: socket.SocketType) -> tuple[socket.SocketType, tuple[str, i
 
 
 def admit_no_more(listener: socket.SocketType) -> None:
-    """From now on the kernel drops each SYN for ``listener``; who dials asks again in a second.
+    """From now on the kernel drops each SYN for ``listener``; a dialer sends another in a second.
 
     Handshakes under way are completed. Between the last `accept` and the close the kernel would
-    complete others, and reset them at the close: a busy machine may pause us there. A kernel that
-    lets nobody but root filter (seen: Linux 6.18) keeps one client more at most: listen(2) with a
+    complete others, and reset them at the close: a busy machine may pause us there. If the kernel
+    lets only root filter (seen: Linux 6.18), at most one more client is kept: listen(2) with a
     backlog of 0.
     """
     program = ctypes.create_string_buffer(_NO_SYN, len(_NO_SYN))
@@ -205,32 +207,31 @@ def prepare_stream(sock: socket.SocketType) -> None:
 def bound_unsent(sock: socket.SocketType, size_bytes: int = CLIENT_UNSENT_BYTES) -> None:
     """Let the kernel take little more than it can send: the rest waits here, where it is counted.
 
-    A client that does not read holds no more. One at a distance still gets all that its network
-    carries: bytes on their way do not count. Accepted sockets inherit it from their listener.
-    One of a pair within this process, as behind a proxy that is spoken to by TLS, has none.
+    A client that does not read holds no more. A distant one still gets all that its network
+    carries: bytes under way do not count. Accepted sockets inherit it from their listener. A socket
+    pair within this process, as for a proxy with TLS, has no such option.
     """
     if sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, size_bytes)
 
 
 def bound_unread(sock: socket.SocketType) -> None:
-    """Bound what the kernel receives ahead of its reader. Call it before `connect`.
+    """Bound the bytes that the kernel receives ahead of the reader. Call it before `connect`.
 
-    Left alone, the buffer grows to MiBs, which stay full once the client of the answer stops
-    reading.
+    Otherwise the buffer grows to MiBs, which stay full once the client of the answer stops reading.
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TARGET_UNREAD_BYTES)
 
 
 def round_trip_s(sock: socket.SocketType) -> float:
-    """Of a connection, as the kernel measured it (tcp(7), TCP_INFO)."""
+    """The round trip of a connection, as the kernel measured it (tcp(7), TCP_INFO)."""
     size = _RTT_AT + _RTT.size
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
     return float(_RTT.unpack_from(info, _RTT_AT)[0]) / 1e6
 
 
 def keep_alive(sock: socket.SocketType) -> None:
-    """Have the kernel find a peer that is gone without a word."""
+    """Have the kernel detect a peer that is silently gone."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)

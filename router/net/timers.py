@@ -4,7 +4,7 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from math import inf
 
-COMPACT_ABOVE = 64  # Cancelled entries are swept once they are this many and the larger half.
+COMPACT_ABOVE = 64  # Cancelled entries are removed once they are this many and the larger half.
 
 
 class PendingCall:
@@ -25,13 +25,13 @@ class PendingCall:
 class TimerHeap:
     """Calls ordered by time, those of one time by age. O(log n) each; cancelling is O(1).
 
-    ``next_at``: before that nothing is due; later perhaps, if what was due then was cancelled.
+    ``next_at``: nothing is due before; maybe later, if the call due then was cancelled.
     """
 
     __slots__ = ("_cancelled", "_entries", "_number", "next_at")
 
     def __init__(self) -> None:
-        # Time, number, call. Tuples: numbers differ, so that no `__lt__` of ours is called.
+        # Time, number, call. Tuples: numbers differ, so no `__lt__` of ours is called.
         self._entries: list[tuple[float, int, PendingCall]] = []
         self._number = 0
         self._cancelled = 0
@@ -65,10 +65,10 @@ class TimerHeap:
             return None
         call = heappop(self._entries)[2]
         callback, call.callback = call.callback, None
-        return callback  # `next_at` is that one's until the next look.
+        return callback  # `next_at` stays that call's until the next check.
 
     def entry_cancelled(self) -> None:
-        """An entry was cancelled; sweeps when most of the heap is dead."""
+        """An entry was cancelled; remove all cancelled ones when they are most of the heap."""
         self._cancelled += 1
         if self._cancelled > COMPACT_ABOVE and self._cancelled * 2 > len(self._entries):
             self._entries = [entry for entry in self._entries if entry[2].callback is not None]

@@ -34,14 +34,14 @@ _ALERTS = {
     "SSLV3_ALERT_BAD_CERTIFICATE": "the other end does not take our certificate: by its clock it "
     "may not have begun yet (compare date -u), or it is not of its making",
 }
-"""What a peer told before it broke off, by the library's name of it."""
+"""A peer's alert before it broke off, by the library's name."""
 _PLACE = re.compile(r" ?\(_ssl\.c:[0-9]+\)$")
 _NO_CERTIFICATE = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
 _OUT_OF_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED.
 
 
 def tls_reason(error: ssl.SSLError) -> str:
-    """The library's words without its file and line."""
+    """The library's text without its file and line."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate refused: {error.verify_message.removesuffix('.')}"
     if error.reason in _ALERTS:
@@ -52,7 +52,7 @@ def tls_reason(error: ssl.SSLError) -> str:
 
 
 def tls_loss(error: ssl.SSLError) -> Loss:
-    """Of a connection whose handshake was over."""
+    """The loss of a connection whose handshake was done."""
     return Loss(code="expired" if error.reason == _EXPIRED else "tls", reason=tls_reason(error))
 
 
@@ -62,14 +62,14 @@ def is_out_of_time(error: ssl.SSLError) -> bool:
 
 
 def shown_by(peer: ssl.SSLObject) -> tuple[bytes, ...]:
-    """What the peer showed (DER, its leaf first), whether it was believed or not.
+    """The certificates that the peer showed (DER, its leaf first), accepted or not.
 
-    OpenSSL does not store the chain of a client that it refused, only the one that it built from
-    it and the trusted certificates to judge the dates.
+    OpenSSL does not store the chain of a client that it refused, only the one that it built from it
+    and the trusted certificates to judge the dates.
     """
     if sys.version_info >= (3, 13):
         return tuple(peer.get_unverified_chain() or peer.get_verified_chain())
-    # The same by its name of before: a refused certificate can be had in no other way.
+    # The same by its earlier name: there is no other way to get a refused certificate.
     held = peer._sslobj  # type: ignore[attr-defined]
     chain = held.get_unverified_chain() or held.get_verified_chain() or ()
     return tuple(ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain)
@@ -78,9 +78,9 @@ def shown_by(peer: ssl.SSLObject) -> tuple[bytes, ...]:
 class TlsConnection(TcpConnection):
     """`ports.Connection` after a handshake.
 
-    What one `send` is given is encrypted at once, in full records. While ciphertext waits for the
-    kernel nothing more is encrypted: plaintext is kept, so that it can still be dropped. A TCP
-    end without close_notify is a loss, never an end (RFC 8446, 6.1).
+    The data of one `send` is encrypted at once, in full records. While ciphertext waits for the
+    kernel nothing more is encrypted: plaintext is kept, so that it can still be dropped. A TCP end
+    without close_notify is a loss, never an end (RFC 8446, 6.1).
     """
 
     __slots__ = (
@@ -163,7 +163,7 @@ class TlsConnection(TcpConnection):
     def attach(self, handler: ConnectionHandler) -> None:
         super().attach(handler)
         if self.sending is not OVER and self._incoming.pending:
-            self._poller.soon(self, self._pump)  # Came together with the end of the handshake.
+            self._poller.soon(self, self._pump)  # It came together with the end of the handshake.
 
     # Reading.
 
@@ -182,7 +182,7 @@ class TlsConnection(TcpConnection):
                 self._lose(loss_of(error))
                 return
             if not size:
-                self._pump()  # What came before may wait for us, a close_notify too.
+                self._pump()  # Earlier bytes may wait for us, also a close_notify.
                 if self.reading is WANTED:
                     self._lose(self._cause or Loss(code="cut", reason="cut off: no close_notify"))
                 return
@@ -201,7 +201,7 @@ class TlsConnection(TcpConnection):
                 return
 
     def _pump(self) -> None:
-        """Decrypt and deliver what has arrived, until paused."""
+        """Decrypt and deliver arrived bytes, until paused."""
         if self.sending is OVER:
             return
         handler, incoming, view = self._handler, self._incoming, self._poller.plain_view
@@ -267,7 +267,7 @@ class TlsConnection(TcpConnection):
     def _refill(self) -> None:
         """Encrypt kept plaintext, a turn's share at a time, until the kernel has enough."""
         plain = self._plain
-        # No plain bytes are left where sending has failed or is over.
+        # No plaintext is left if sending has failed or is over.
         while plain and self._out is None:
             parts: list[Buffer] = []
             room = LANE_TURN_BYTES_MAX
@@ -294,7 +294,7 @@ class TlsConnection(TcpConnection):
             self._notified = True
             self._notify()
             if self._out is not None or self.sending is not ENDING:
-                return  # Called again when the close_notify has left.
+                return  # Called again when the close_notify was sent.
         super()._send_end()
 
     def _notify(self) -> None:
@@ -325,7 +325,7 @@ class TlsConnection(TcpConnection):
         super()._lose(cause)
 
     def _tell_loss(self) -> None:
-        # What TLS holds, up to 600 KiB, ends now, however long we are still known to somebody.
+        # Free TLS memory, up to 600 KiB, now, however long others still refer to us.
         del self._object, self._incoming, self._outgoing
         super()._tell_loss()
 

@@ -18,10 +18,11 @@ Failed = Callable[[DialCode, str], None]
 
 
 class Tunnel:
-    """Owns the socket until exactly one of ``done`` and ``failed`` is called; `abort` calls none.
+    """Owns the socket until exactly one of ``done`` and ``failed`` is called; `abort` calls
+    neither.
 
-    A proxy that is spoken to by TLS is reached by a pair of sockets, with `Pipe`s between its TLS
-    and them: what follows has a plain socket in either case.
+    A proxy with TLS is reached by a pair of sockets, with `Pipe`s between its TLS and them: the
+    next step has a plain socket in either case.
     """
 
     __slots__ = (
@@ -50,7 +51,7 @@ class Tunnel:
         done: Callable[[socket.SocketType], None],
         failed: Failed,
     ) -> None:
-        """Raises ValueError if the target's host cannot stand in a request; the socket stays."""
+        """Raises ValueError if the target's host is not valid in a request; the socket stays."""
         self._out = request(*target, proxy)
         self._poller = poller
         self._proxy = proxy
@@ -129,7 +130,7 @@ class Tunnel:
             self._poller.modify(sock.fileno(), EPOLLIN)
 
     def _receive(self) -> bool:
-        """Take what is the answer's and leave the rest to TLS. False: it is over."""
+        """Take the bytes of the answer and leave the rest to TLS. False: it is over."""
         sock = self._socket
         assert sock is not None
         try:

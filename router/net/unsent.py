@@ -1,4 +1,4 @@
-"""What a connection was given to send and the kernel has not taken yet."""
+"""Bytes given to a connection that the kernel has not taken yet."""
 
 import socket
 from collections import deque
@@ -10,7 +10,7 @@ from router.net.ports import Buffer
 
 
 class UnsentBytes:
-    """Parts in the order in which they came, ``size_bytes`` in all. The poller's sum includes them.
+    """Parts in order of arrival, ``size_bytes`` in all. The poller's sum includes them.
 
     A connection has one only while something waits: its deque alone takes 600 bytes.
     """
@@ -23,7 +23,7 @@ class UnsentBytes:
         self.size_bytes = 0
 
     def add(self, parts: Sequence[Buffer], sent: int = 0) -> None:
-        """Copies of ``parts``, but for their first ``sent`` bytes, come last."""
+        """Append copies of ``parts``, without their first ``sent`` bytes."""
         for part in parts:
             size = len(part)
             if sent < size:
@@ -35,7 +35,7 @@ class UnsentBytes:
                 sent -= size
 
     def send(self, sock: socket.SocketType) -> None:
-        """One write to ``sock``, of what it takes. OSError: as of the write."""
+        """Write once to ``sock``, as much as it takes. OSError: from the write."""
         parts = self._parts
         head = [parts[index] for index in range(min(len(parts), WRITE_PARTS_MAX))]
         sent = sock.send(head[0]) if len(head) == 1 else sock.sendmsg(head)
@@ -52,7 +52,7 @@ class UnsentBytes:
             parts.popleft()
 
     def drop(self) -> None:
-        """It will not be sent."""
+        """Drop the bytes, which will not be sent."""
         self._poller.unsent_bytes -= self.size_bytes
         self._parts.clear()
         self.size_bytes = 0

@@ -1,1 +1,1 @@
-"""The network in virtual time: `internet.SimulatedInternet` has hosts, each of them a `Network`."""
+"""The network in virtual time: `internet.SimulatedInternet` has hosts, each a `Network`."""

@@ -1,4 +1,4 @@
-"""Establishing simulated connections: SYN, refusal, silence, and the gist of a TLS handshake."""
+"""Establishing simulated connections: SYN, refusal, silence, and a simplified TLS handshake."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SimulatedDial:
-    """`ports.Dial`: the dialling end. Each address gets an even share of the time left."""
+    """`ports.Dial`: the dialing end. Each address gets an even share of the time left."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class SimulatedDial:
                 host.now() + share_s, lambda: self._address_failed(attempt, "timeout", words)
             )
         if there is None:
-            return  # Nobody has this address: silence.
+            return  # No host has this address: silence.
         if remote == local and host.listener_at(remote) is None:
             attempt = self._attempt
             words = f"{self._where()} is not listened on: we were connected to ourselves"
@@ -107,7 +107,7 @@ class SimulatedDial:
         self._address_failed(attempt, "refused", f"{self._where()} refused the connection")
 
     def established(self, attempt: int, end: SimulatedConnection) -> bool:
-        """The peer answered; False: too late, or who dialled is dead: its kernel resets."""
+        """The peer answered; False: too late, or the dialing process is dead: its kernel resets."""
         if self._over or self._host.is_dead or attempt != self._attempt:
             end.abort()
             return False
@@ -160,7 +160,7 @@ class SimulatedDial:
 
 
 def _objection(dialler: Tls, listener: Tls, agreed: str) -> str | None:
-    """Why a handshake of the two comes to nothing; None: it succeeds."""
+    """Why a handshake of the two fails; None: it succeeds."""
     if dialler.preface:
         return "the peer took the preface for a handshake"
     needed = any(end.alpn and end.alpn_required for end in (dialler, listener))
@@ -168,10 +168,11 @@ def _objection(dialler: Tls, listener: Tls, agreed: str) -> str | None:
 
 
 class Syn:
-    """One attempt as it goes to and fro. Methods are named for what arrives, and run there.
+    """One attempt as it goes back and forth. Methods are named for the arriving message, and run
+    there.
 
-    With TLS: the dialler's hello offers protocols, the answer names the first of the listener's
-    that was offered, and the dialler is up; its certificate is judged only after that.
+    With TLS: the dialer's hello offers protocols, the answer names the first of the listener's that
+    was offered, and the dialer is up; its certificate is judged only after that.
     """
 
     def __init__(
@@ -194,7 +195,7 @@ class Syn:
 
     def arrived(self) -> None:
         dial, attempt = self._dial, self._attempt
-        # The host may have been restarted while the SYN was under way.
+        # The host may have restarted while the SYN was under way.
         there = self._there = self._here.route(self._remote.host) or self._there
         listener = self._listener = there.listener_at(self._remote)
         if listener is None:

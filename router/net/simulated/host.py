@@ -1,4 +1,4 @@
-"""One host of the simulated internet: its turn, timers, listeners and dialling."""
+"""One host of the simulated internet: its turn, timers, listeners and dialing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Accept = Callable[[Connection], ConnectionHandler | None]
 EPHEMERAL_FROM = 40_000
-NEXT_TURN_S = 0.000_01  # What makes work for itself must not stop virtual time.
+NEXT_TURN_S = 0.000_01  # An entry that makes work for itself must not stop virtual time.
 ANY = ("0.0.0.0", "::")
 
 
@@ -126,7 +126,7 @@ class SimulatedNetwork:
         return SimulatedDial(self, host, port, connected, failed, timeout_s, tls)
 
     def allow_link_local(self, hosts: frozenset[str]) -> None:
-        """Addresses mean nothing here."""
+        """No effect: addresses have no kinds here."""
 
     def resolve(self, host: str, done: Callable[[tuple[str, ...]], None]) -> Dial:
         return self.internet.schedule(
@@ -140,7 +140,7 @@ class SimulatedNetwork:
         for end in self.connections():
             end.abort()
 
-    # What the simulation uses.
+    # Calls of the simulation.
 
     @property
     def is_dead(self) -> bool:
@@ -160,7 +160,7 @@ class SimulatedNetwork:
         return self if self.owns(ip) else self.internet.owner_of(ip)
 
     def next_addresses(self, name: str) -> tuple[str, ...]:
-        """What a dial tries, in this order."""
+        """The addresses of a dial, in order."""
         self._turns[name] += 1
         addresses = self.addresses(name)
         return in_turn(addresses, self._turns[name] - 1) if len(addresses) > 1 else addresses
@@ -196,7 +196,7 @@ class SimulatedNetwork:
         return self._connection_number
 
     def took_in(self, size_bytes: int) -> None:
-        """Handlers here were given so much; see `after_intake`."""
+        """Handlers here received ``size_bytes``; see `after_intake`."""
         self._intake_left -= size_bytes
 
     def remove_connection(self, number: int) -> None:
@@ -206,7 +206,7 @@ class SimulatedNetwork:
         self._listeners.pop(address, None)
 
     def die(self) -> None:
-        """The process ends; the kernel resets what it had."""
+        """The process ends; the kernel resets its connections."""
         self.state = HostState.DEAD
         self._queue.clear()
         self._turn_end.clear()
@@ -217,7 +217,7 @@ class SimulatedNetwork:
     # The turn.
 
     def transmit(self, receiver: SimulatedNetwork, action: Callable[[], None]) -> None:
-        """Send a packet there."""
+        """Send a packet to ``receiver``."""
         self.internet.transmit(self.internet.path(self, receiver), receiver, action)
 
     def soon(self, call: Callable[[], None]) -> None:
@@ -226,7 +226,7 @@ class SimulatedNetwork:
         self._wake()
 
     def run(self, action: Callable[[], None]) -> None:
-        """One event of a turn; `end_turn` follows."""
+        """Run one event of a turn; `end_turn` follows."""
         self._in_turn = True
         try:
             action()
@@ -284,7 +284,7 @@ class SimulatedNetwork:
 
 
 class SimulatedListener:
-    """`ports.Listener`. Its backlog holds connections that their diallers see as established."""
+    """`ports.Listener`. Its backlog holds connections that their dialers see as established."""
 
     def __init__(
         self, host: SimulatedNetwork, address: Address, accept: Accept, tls: Tls | None
@@ -325,10 +325,10 @@ class SimulatedListener:
             while self._backlog:
                 self._backlog.popleft().abort()
 
-    # What the simulation uses.
+    # Calls of the simulation.
 
     def arrived(self, end: SimulatedConnection) -> None:
-        """``end`` is established (with TLS: after its handshake) and wants an owner."""
+        """``end`` is established (with TLS: after its handshake) and needs an owner."""
         if self._closed:
             end.abort()
             return

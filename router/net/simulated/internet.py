@@ -1,7 +1,7 @@
 """A whole internet in one process, in virtual time: one seed, one history.
 
-Hosts are `Network`s. Between two of them packets keep their order and are never lost for good:
-what a cut swallows is sent again when it heals, as TCP would, except resets.
+Hosts are `Network`s. Between two of them packets keep their order and are never lost permanently:
+packets swallowed by a cut are sent again when it heals, as TCP would, except resets.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class SimulatedEvent:
 
 
 class SimulatedPath:
-    """One way from one host to another."""
+    """The path from one host to another."""
 
     __slots__ = ("delay_s", "last_arrival", "swallowed")
 
@@ -38,22 +38,22 @@ class SimulatedPath:
         self.delay_s = delay_s
         self.last_arrival = 0.0
         self.swallowed: list[_Due] | None = None
-        """Packets that a cut took; None: the way is open."""
+        """Packets that a cut took; None: the path is open."""
 
 
 Packet = tuple[Callable[[], None], SimulatedPath, bool]
-"""What it does on arrival, its way, and whether it is sent again after a cut."""
+"""Its effect on arrival, its path, and whether it is sent again after a cut."""
 _Due = tuple[float, int, SimulatedNetwork, SimulatedEvent | Packet]
-"""When, a number that no other has, where, what. Compared by the first two."""
+"""When, a unique number, where, what. Compared by the first two."""
 
 
 class SimulatedInternet:
     """Hosts, delays and faults. ``seed`` decides cuts of the byte streams and partial writes.
 
-    ``delay_s`` is one way, between different hosts. ``buffer_bytes`` is what the kernels of both
-    ends hold of one direction. With ``raise_errors`` an exception of a handler, which costs the
+    ``delay_s`` is one way, between different hosts. ``buffer_bytes`` is the capacity of both ends'
+    kernels for one direction. With ``raise_errors`` an exception of a handler, which costs the
     handler its connection as in the real network, is raised again at the end of the run. Without
-    ``cuts`` what is sent arrives in one piece, which is faster and finds fewer bugs.
+    ``cuts`` a write arrives in one piece, which is faster and finds fewer bugs.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class SimulatedInternet:
     # Building.
 
     def host(self, *ips: str) -> SimulatedNetwork:
-        """The host that owns ``ips``; made, or made anew after `kill`, when there is none."""
+        """The host that owns ``ips``; created if there is none, and again after `kill`."""
         assert ips, "a host has an address"
         known = self._owners.get(ips[0])
         if known is not None and known.state is not HostState.DEAD:
@@ -100,7 +100,7 @@ class SimulatedInternet:
         return network
 
     def set_name(self, name: str, *ips: str) -> None:
-        """What ``name`` resolves to, everywhere. No addresses: nothing any more."""
+        """Set the addresses of ``name``, everywhere. No addresses: it resolves no more."""
         self._names[name] = ips
 
     # Faults. Hosts are named by any of their addresses.
@@ -116,11 +116,11 @@ class SimulatedInternet:
             _cut(path)
 
     def cut_one_way(self, sender: str, receiver: str) -> None:
-        """As `cut`, but only what ``sender`` sends is dropped."""
+        """As `cut`, but drops only packets from ``sender``."""
         _cut(self._both(sender, receiver)[0])
 
     def heal(self, a: str, b: str) -> None:
-        """Undo `cut`. What was swallowed, but for resets, arrives now in its order."""
+        """Undo `cut`. The swallowed packets, except resets, arrive now in their order."""
         for path in self._both(a, b):
             swallowed, path.swallowed = path.swallowed, None
             for due in swallowed or ():
@@ -135,7 +135,7 @@ class SimulatedInternet:
                 self.schedule(self.now, second, end.other.reset_arrived)
 
     def timers_of(self, ip: str) -> int:
-        """How many calls the host waits for: what never ends shows here."""
+        """The number of calls that the host waits for: it shows timers that never end."""
         host = self._owners[ip]
         return sum(
             at is host and type(what) is SimulatedEvent and what.background
@@ -144,7 +144,7 @@ class SimulatedInternet:
         )
 
     def kill(self, ip: str) -> None:
-        """The process dies: its handlers hear nothing more, its peers get resets."""
+        """The process dies: its handlers get no more calls, its peers get resets."""
         network = self._owners[ip]
         self._frozen.pop(network, None)
         network.die()
@@ -154,7 +154,7 @@ class SimulatedInternet:
         self._frozen.setdefault(self._owners[ip], [])
 
     def thaw(self, ip: str) -> None:
-        """Undo `freeze`. All that waited happens now, late timers included."""
+        """Undo `freeze`. Everything that waited happens now, late timers included."""
         for due in self._frozen.pop(self._owners[ip], ()):
             self._push(due)
 
@@ -168,14 +168,15 @@ class SimulatedInternet:
         self._raise_first()
 
     def run_until_idle(self, limit_s: float = 60.0) -> None:
-        """Until only timers are left, or ``limit_s`` have passed."""
+        """Run until only timers are left, or ``limit_s`` have passed."""
         deadline = self.now + limit_s
         while self._foreground and self._events[0][0] <= deadline:
             self._turn()
         self._raise_first()
 
     def run_while(self, predicate: Callable[[], bool], limit_s: float = 60.0) -> None:
-        """While ``predicate`` holds, asked after each turn. Raises `TimeoutError` at the limit."""
+        """Run while ``predicate`` holds, checked after each turn. Raises `TimeoutError` at the
+        limit."""
         deadline = self.now + limit_s
         while predicate():
             if not self._events or self._events[0][0] > deadline:
@@ -186,7 +187,7 @@ class SimulatedInternet:
         self._raise_first()
 
     def _turn(self) -> None:
-        """What happens next, together with what else happens then and there."""
+        """Run the next event, together with other events at the same time and host."""
         events = self._events
         host: SimulatedNetwork | None = None
         for _ in range(TURN_EVENTS_MAX):
@@ -203,7 +204,7 @@ class SimulatedInternet:
             host.end_turn()
 
     def _happening(self, due: _Due) -> Callable[[], None] | None:
-        """What to do at the host; None: nothing, for now or for good."""
+        """The action to run at the host; None: none, for now or permanently."""
         _, _, host, what = due
         if type(what) is tuple:
             self._foreground -= 1
@@ -215,7 +216,7 @@ class SimulatedInternet:
             if host in self._frozen:
                 self._frozen[host].append(due)
                 return None
-            return action  # Packets to a dead process are answered by its kernel.
+            return action  # The kernel of a dead process answers packets.
         assert type(what) is SimulatedEvent
         if not what.background:
             self._foreground -= 1
@@ -235,7 +236,7 @@ class SimulatedInternet:
             self._errors.clear()
             raise error
 
-    # What hosts use.
+    # Calls of hosts.
 
     def owner_of(self, ip: str) -> SimulatedNetwork | None:
         return self._owners.get(ip)
@@ -261,7 +262,7 @@ class SimulatedInternet:
         return event
 
     def path(self, sender: SimulatedNetwork, receiver: SimulatedNetwork) -> SimulatedPath:
-        """The way of packets from one host to another. It is the same for their later lives."""
+        """The path of packets from one host to another. It survives their restarts."""
         return self._path((sender.ips[0], receiver.ips[0]))
 
     def transmit(

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from router.net.simulated.internet import SimulatedPath
 
 SEGMENT_BITS_MAX = 16
-POISON = b"\xdd"  # What a view shows to those who keep it too long.
+POISON = b"\xdd"  # The contents of a view that a handler keeps too long.
 
 
 class SimulatedConnection:
     """`ports.Connection` whose peer is ``other``.
 
     A direction holds at most ``buffer_bytes`` that were sent and not yet received by the peer's
-    handler. The byte stream is cut anew at seeded places on its way, and sometimes the kernel
+    handler. The byte stream is cut again at seeded places on its way, and sometimes the kernel
     takes less of a write than it could.
     """
 
@@ -127,7 +127,7 @@ class SimulatedConnection:
         self._high = mark_bytes
 
     def bound_unsent(self, size_bytes: int) -> None:
-        """Its buffers have a size of their own."""
+        """No effect: its buffers have a fixed size."""
 
     def pause(self, left: Callable[[], None] | None = None, *, reads_last: bool = False) -> None:
         if self.reading is WANTED:
@@ -155,14 +155,14 @@ class SimulatedConnection:
     def abort(self) -> None:
         self._break(Loss(code="aborted"))
 
-    # What the simulation uses.
+    # Calls of the simulation.
 
     @property
     def is_closed(self) -> bool:
         return self.sending is OVER
 
     def agree(self, alpn: str, certificate: bytes) -> None:
-        """What the handshake showed of the peer."""
+        """Set the peer's values from the handshake."""
         self._alpn, self._certificate = alpn, certificate
         self._on_first = None
 
@@ -173,7 +173,7 @@ class SimulatedConnection:
             self.host.soon(self._deliver)
 
     def vanish(self) -> None:
-        """The process is gone: nobody here is told, the peer gets a reset."""
+        """The process is gone: no handler here is called, the peer gets a reset."""
         self._handler = None
         self._break(Loss(code="aborted"))
 
@@ -202,7 +202,7 @@ class SimulatedConnection:
         self._deliver()
 
     def _answer_with_reset(self) -> None:
-        if self._cause is not None:  # After a clean end there is nothing to complain about.
+        if self._cause is not None:  # After a clean end there is no error to report.
             self._send(self.other.reset_arrived, resent=False)
 
     def _deliver(self) -> None:
@@ -237,7 +237,7 @@ class SimulatedConnection:
     # Sending.
 
     def _transmit(self) -> None:
-        """Hand to the kernel what it takes; seeded, it may take less and want to be asked again."""
+        """Hand bytes to the kernel; by the seed, it may take fewer and want another call."""
         size = min(self._credit, self._out_bytes)
         if self._cuts and size and self._random.randrange(8) == 0:
             size = self._random.randrange(size + 1)
@@ -296,7 +296,7 @@ class SimulatedConnection:
             path = self._path = self._internet.path(self.host, self.other.host)
         self._internet.transmit(path, self.other.host, action, resent)
 
-    # Both.
+    # Sending and receiving.
 
     def _calls(self, call: Callable[[], None]) -> None:
         """Call the handler."""
