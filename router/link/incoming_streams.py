@@ -76,7 +76,8 @@ class OfferedStreams:
             stream.refuse("not-allowed", -1)
             return
         if ingress == self._site and not self._may_be_ours(came_from, request):
-            stream.refuse("no-route", -1)  # One of our own that has just started waits for ours.
+            # A router of ours that has just started then waits for its route.
+            stream.refuse("no-route", -1)
             return
         if is_plain and request.path == self._alone:  # The checks below would find the same.
             self._owner.stream_offered(stream, request, body)

@@ -58,7 +58,7 @@ class Entry(Protocol):
         """Give up the descriptor."""
 
     def lasts(self) -> None:
-        """It has been here for a while."""
+        """The descriptor has been open for a while."""
 
 
 class Poller:

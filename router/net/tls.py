@@ -23,7 +23,7 @@ from router.net.ports import Address, Buffer, ConnectionHandler, Loss
 from router.net.sockets import loss_of
 from router.net.unsent import UnsentBytes
 
-TURN_BYTES_MAX = LANE_TURN_BYTES_MAX + LANE_QUANTUM_BYTES  # Taken at once.
+TURN_BYTES_MAX = LANE_TURN_BYTES_MAX + LANE_QUANTUM_BYTES  # Larger sends are encrypted in parts.
 PACK_BYTES = 4 * TLS_RECORD_BYTES  # Encrypted at a time: full records, and no large allocation.
 
 

@@ -143,7 +143,7 @@ class MemoryGuard:
         self._marks = Marks()
         self._next_trim = network.now()
         self._trim_every_s = limits.MEMORY_TRIM_S
-        self._trimmed_bytes = self._least_bytes = 0  # After the last time, and at the least.
+        self._trimmed_bytes = self._least_bytes = 0  # After the last trim, and the least so far.
         self.shed_total = self.dropped_total = 0
         self.use = read()
         self._timer: Timer | None = None
@@ -210,7 +210,7 @@ class MemoryGuard:
     def _look(self) -> None:
         """The part that cannot wait for the next tick. Clients that just came are not idle."""
         if self._is_closed:
-            return  # The network was asked before.
+            return  # The network had this call pending.
         if self._has_dropped:
             self._has_dropped = False
             # Else the next read would count memory that is already free, and drop more.

@@ -91,7 +91,7 @@ class StreamCarrier(Protocol):
         credit."""
 
     def ask_flush(self) -> None:
-        """Schedule a flush. Not to be called if it `will_flush`."""
+        """Schedule a flush; not needed if it `will_flush`."""
 
     def send_whole(self, stream: "Http2Stream", block: bytes, body: Buffer) -> bool:
         """Send the answer at the turn's end. False: not now, others wait."""

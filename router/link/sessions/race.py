@@ -235,7 +235,7 @@ class Race:
                 self._failed(tuple(self._tried))
             return
         if len(self._dials) >= limits.RACE_ATTEMPTS_MAX:
-            return  # The next one that fails makes room.
+            return  # The next failure makes room.
         self._start(left[0])
         due = self._network.now() + limits.RACE_STAGGER_S
         self._timer = self._network.call_at(due, self._next)

@@ -103,7 +103,7 @@ class StreamLane(Protocol[S]):
         """This turn's end is scheduled."""
 
     def ask_turn(self) -> None:
-        """Schedule the turn's end. Not to be called if `turn_asked`."""
+        """Schedule the turn's end; not needed if `turn_asked`."""
 
     def ready(self, stream: S) -> None:
         """``stream`` has something to send; called once until it is filled."""

@@ -19,7 +19,7 @@ from router.routing.events import LsaRejected
 from router.routing.names import Names
 
 _SAYS_NOTHING = ("refused", "timeout")
-"""The end of handshakes with clients that connect and do not go on."""
+"""How handshakes end with clients that connect and do not go on."""
 _PORT = re.compile(r":\d+")
 
 

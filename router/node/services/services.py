@@ -78,7 +78,7 @@ class SiteServices:
         self._shares = shares
         self._applied = AppliedServices(network, forwarder, credentials, shares)
         self._wanted: Wanted | None = None
-        self.rules = SharingRules()  # An attribute: hot.
+        self.rules = SharingRules()  # A plain attribute, since it is hot.
         """This site's sharing rules; each site by its id."""
         self.pins = RulePins(keeper, tell, is_edge=isinstance(routing, EdgeRouting))
         """The sites that names in the rules of the wanted state mean."""

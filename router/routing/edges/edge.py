@@ -161,8 +161,8 @@ class EdgeRouting:
     ) -> list[RoutingEvent]:
         """A neighbor is up: attach to the first one, and keep others as standbys. Never an edge.
 
-        An edge lets no site in, so ``terms`` and ``token`` do not matter. It has no database to
-        ``compare``, and receives no LSA with a ``name``.
+        An edge lets no site in, so ``terms`` and ``token`` do not matter. It has no database for
+        ``compares``, and receives no LSA with a ``name``.
         """
         if is_edge:
             return []
