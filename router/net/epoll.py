@@ -55,8 +55,8 @@ class EpollNetwork:
         self._hear_rejected = hear
 
     def share_links(self, hand_over: HandOver) -> None:
-        """Call ``hand_over`` first with each connection of links' listeners that open from now on;
-        if it returns True, another process has the connection."""
+        """Call ``hand_over`` first for each connection of link listeners opened from now on; True:
+        another process has it."""
         self._hand_over = hand_over
 
     # Counters, for metrics.
