@@ -15,7 +15,7 @@ from router.model import limits
 from router.model.ticks import next_tick
 from router.net.ports import Timer, Timers
 
-_HALF_TICK_S = limits.LIVENESS_TICK_S / 2  # Ticks come a little late, each by a different bit.
+_HALF_TICK_S = limits.LIVENESS_TICK_S / 2  # Ticks come a little late, each by a different amount.
 _EXACT_S = 1e-6  # An event due exactly at a tick is not left to the next one.
 
 
@@ -48,7 +48,8 @@ class Liveness:
     It checks once a second, and at the first tick of `limits.LIVENESS_TICK_S` at which a silence
     would have lasted too long. ``looked`` is called after each check; ``heard_again`` after a
     silence of `limits.SILENCE_TOLD_S` that did not end the link, with the seconds that were seen;
-    ``dead`` after one that ends it, with the reason. ``asks``: this end sends the PINGs.
+    ``dead`` after one that ends it, with the reason.
+    ``asks``: this end asks first, as the dialer does.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Liveness:
         self._silent_s = 0.0  # At the last check, if long enough to report.
 
     def start(self, rtt_s: float) -> None:
-        """The link is up. ``rtt_s``: a round trip of its handshake, as no PING was answered yet."""
+        """The link is up. ``rtt_s``: a round trip of its handshake; no PING has one yet."""
         self._rtt_least_s = rtt_s
         self._schedule(self._timers.now())
 
@@ -120,7 +121,7 @@ class Liveness:
         return max(control.heard_at, min(latest, control.heard_at + limits.SILENCE_MORE_S_MAX))
 
     def _schedule(self, when: float) -> None:
-        """Check at the first tick after ``when``, which all links share."""
+        """Check at the first coming tick from ``when`` on; all links share ticks."""
         earliest = max(self._timers.now(), when - _EXACT_S)
         self._due = next_tick(earliest, limits.LIVENESS_TICK_S)
         self._timer = self._timers.call_at(self._due, self._tick)
