@@ -1,4 +1,4 @@
-"""Selection for one service port: candidates and their estimates in, a decision out."""
+"""Selection for one service port: takes candidates and their estimates, returns a decision."""
 
 from collections.abc import Mapping, Sequence
 from math import inf
@@ -39,8 +39,8 @@ _NOBODY: frozenset[str] = frozenset()
 class ServiceBalancer(Egresses):
     """Chooses a site for each request of one service port.
 
-    ``ledger`` is the local one; the balancer reads it and takes no slot. Figures about sites that
-    are no candidates (any more) are dropped: streams may outlive their candidate.
+    ``ledger`` is the local one; the balancer reads it and takes no slot. It ignores figures about
+    sites that are not candidates, or no longer: a stream may outlive its candidate.
     """
 
     __slots__ = (
@@ -58,11 +58,11 @@ class ServiceBalancer(Egresses):
     )
 
     _seen: SeenDecision
-    """For ``_seen_for``."""
+    """The last answer of `seen_lately`, for ``_seen_for``."""
     _near_first: NearFirst | None
     """None: the policy compares all sites each time."""
     writer: DecisionWriter
-    """For the candidates and the policy of now: another one after each change."""
+    """For the current candidates and policy: replaced after each change of either."""
 
     def __init__(
         self,
@@ -82,13 +82,14 @@ class ServiceBalancer(Egresses):
 
     @property
     def policy(self) -> PolicySpec:
-        """The one in force."""
+        """The policy in force."""
         return self._policy
 
     def set_policy(self, policy: PolicySpec) -> None:
         """Use ``policy`` from the next decision on; `check_policy` must have passed it.
 
-        All turns begin anew: what another rule owed to a site says nothing under this one.
+        All turns restart: a turn that the old policy owed to a site means nothing under the new
+        one.
         """
         assert check_policy(policy) is None, "policy not checked"
         self._policy = policy
@@ -101,11 +102,13 @@ class ServiceBalancer(Egresses):
         self._set_shortcuts()
 
     def set_sheddable_share(self, share: float | None) -> None:
-        """Of the slots of a site, those that sheddable requests get; None: none is sheddable."""
+        """Set the share of a site's slots that sheddable requests get; None: no request is
+        sheddable.
+        """
         self.sheddable_share = share
 
     def set_site_name(self, name: str) -> None:
-        """What this site is known by: another one, too, may claim the name that it was given."""
+        """The name of this site. It can change: another site may claim the same name."""
         self._local.name = self._here.name = name
         self._set_shares()
 
@@ -134,12 +137,13 @@ class ServiceBalancer(Egresses):
         asked: Asked = PLAIN,
         refused: frozenset[str] = _NOBODY,
     ) -> Decision | NoChoice:
-        """Where the next request goes, ``excluded`` sites and routers left out. Takes no slot.
+        """Choose where the next request goes, without ``excluded`` sites and routers. Takes no
+        slot.
 
-        ``refused``: those of the excluded that were only full, for which `failover` waits.
-        Where its session is it stays, whatever that costs, while that site takes requests and is
-        not hard-full; else the policy decides. The caller takes the local slot, or tells `opened`.
-        O(1) while `fill` or `failover` finds local room or a session stays, else O(candidates).
+        ``refused``: the excluded ones that were only full; `failover` waits for them. A session
+        stays at its site at any cost while that site takes requests and is not hard-full; otherwise
+        the policy decides. The caller takes the local slot, or calls `opened`. O(1) while `fill` or
+        `failover` finds local room or a session stays, else O(candidates).
         """
         preferred = asked.preferred
         if preferred is not None:
@@ -179,7 +183,9 @@ class ServiceBalancer(Egresses):
         excluded: frozenset[str] = _NOBODY,
         asked: Asked = PLAIN,
     ) -> Beside:
-        """Who could take the request if ``chosen`` is full when it arrives. O(candidates)."""
+        """Whether another site could take the request if ``chosen`` is full on arrival.
+        O(candidates).
+        """
         found: Beside = "nobody"
         kept = self.kept_places(now) if asked.sheddable else _NOBODY
         remote = self._remotes.get(chosen.site)
@@ -188,7 +194,7 @@ class ServiceBalancer(Egresses):
         one_cost = 0 if remote is None else remote.cost
         for one in self._order:
             if self._holds and one.cost > one_cost:
-                break  # Where it stays for being full.
+                break  # Under `failover` it stays at a full site.
             if one.site == chosen.site:
                 continue
             one.refresh(now)
@@ -208,19 +214,22 @@ class ServiceBalancer(Egresses):
     ) -> SeenDecision:
         """The figures by which `select` has just given ``choice``, for the same arguments.
 
-        At most `limits.DECISION_CANDIDATES_MAX`. To be asked before anything else happens.
+        At most `limits.DECISION_CANDIDATES_MAX`. Call it before anything else happens.
         """
         kept = self.kept_places(now) if asked.sheddable else _NOBODY
         share = self.sheddable_share if asked.sheddable else None
         seen = evidence(self._order, self._policy, now, choice, excluded, refused, kept, share)
-        preferred = asked.preferred  # Whether it stays is looked at afterwards: that may refresh.
+        preferred = asked.preferred  # Check last: it may refresh candidates.
         if preferred is None or self._stays(preferred, now, seen.excluded, seen.kept) is None:
             return seen
         return msgspec.structs.replace(seen, stays=True)
 
     def seen_lately(self, now: float, choice: Decision, asked: Asked) -> SeenDecision:
-        """As `seen`, of a first attempt. Who is sent the same way within `limits.SEEN_ALIKE_S`
-        shares the figures of the first: of thousands a second nobody can look at each."""
+        """As `seen`, for a first attempt.
+
+        Requests that go the same way within `limits.SEEN_ALIKE_S` share the figures of the first
+        one: with thousands a second, each need not have separate figures.
+        """
         if self._seen_for == (choice, asked) and now - self._seen.at < limits.SEEN_ALIKE_S:
             return self._seen
         self._seen_for = choice, asked
@@ -228,7 +237,7 @@ class ServiceBalancer(Egresses):
         return seen
 
     def placement(self, now: float, placed: Mapping[SiteId, int], coming: int = 0) -> Placement:
-        """What is to move of the connections of this site's clients; see `placement.place`."""
+        """Which connections of this site's clients to move; see `placement.place`."""
         if self.ejections.active:
             self._spare_failing(now, _NOBODY)
         for one in self._order:
@@ -236,8 +245,9 @@ class ServiceBalancer(Egresses):
         return place(self._order, self._choose, placed, now, coming, self._part(now))
 
     def in_flight_beside(self, now: float) -> int | None:
-        """Requests in flight at the other routers of this site, as far as is known here; None:
-        there are none."""
+        """Requests in flight at the other routers of this site, as far as this router knows; None:
+        there are no other routers.
+        """
         if not isinstance(self._here, RoutersOfSite):
             return None
         self._here.refresh(now)
@@ -245,9 +255,9 @@ class ServiceBalancer(Egresses):
         return sum([one.in_flight + one.beyond for one in others])
 
     def _part(self, now: float) -> tuple[int, int]:
-        """Which router of its site this one is, and of how many that take requests.
+        """The index of this router among those of its site that take requests, and their number.
 
-        They take turns in being the first, who has what cannot be divided.
+        The routers take turns at index 0, which gets the remainder that cannot be divided.
         """
         if not isinstance(self._here, RoutersOfSite):
             return 0, 1
@@ -267,7 +277,7 @@ class ServiceBalancer(Egresses):
     ) -> Explanation:
         """What `select` would answer now, and why. Takes no slot and moves no turn.
 
-        ``waiting`` for a slot here.
+        ``waiting``: requests that wait for a slot here.
         """
         self._local.waiting = waiting
         preferred, session = asked.preferred, asked.session
@@ -301,7 +311,9 @@ class ServiceBalancer(Egresses):
         )
 
     def outlook(self, now: float, asked: Asked = PLAIN, waiting: int = 0) -> Explanation:
-        """As `explain`, for people: a site that refused and would only be asked again is full."""
+        """As `explain`, but human-readable: a site that refused and would only be asked again shows
+        as full.
+        """
         plain = self.explain(now, asked=asked, waiting=waiting)
         again = [one for one in self._order if one.is_asked_again]
         decision: Decision | NoChoice = plain.decision
@@ -326,7 +338,7 @@ class ServiceBalancer(Egresses):
         excluded: frozenset[str],
         refused: frozenset[str],
     ) -> Decision | NoChoice:
-        """As `select`, of a session that is at ``preferred``."""
+        """As `select`, for a session that is at ``preferred``."""
         kept = self.kept_places(now) if asked.sheddable else _NOBODY
         stays = self._stays(preferred, now, excluded, kept)
         if stays is not None:
@@ -340,7 +352,7 @@ class ServiceBalancer(Egresses):
     def _stays(
         self, preferred: SiteId, now: float, excluded: frozenset[str], kept: frozenset[str]
     ) -> Candidate | None:
-        """The site of a session, if it takes one more; else the session yields."""
+        """The site of a session, if it takes another request; None: the session yields."""
         one = self._candidate(preferred)
         if one is None or preferred in excluded:
             return None
@@ -358,15 +370,15 @@ class ServiceBalancer(Egresses):
         weights = self._policy.weights if self._policy.name == "split" else {}
         for one in self._order:
             one.set_share(weights.get(one.name, 0))
-        # Where all have a weight, nothing is left of `split` but the turns.
+        # When all sites have a weight, `split` is nothing but turns.
         has_turns = bool(weights) and all([one.share for one in self._order])
         self._choose = rule_of(
             msgspec.structs.replace(self._policy, name="spread") if has_turns else self._policy
         )
 
     def _set_shortcuts(self) -> None:
-        """What `select` need not work out each time."""
-        self._here.verdict = None  # Of a decision before: it is in the words of this one.
+        """Prepare results that `select` need not compute each time."""
+        self._here.verdict = None  # Set by an earlier decision; this policy gives its own verdict.
         order, here, local, ledger = self._order, self._here, self._local, self._ledger
         self.writer = writer = DecisionWriter(order, here, local, ledger, self._policy)
         self._wait_places = WaitPlaces(order, here, local, self._policy)
@@ -385,7 +397,7 @@ class ServiceBalancer(Egresses):
         *,
         near_only: bool = False,
     ) -> list[Candidate]:
-        """Judge who is alive, ask the policy; those who tie."""
+        """Judge the candidates, then ask the policy; returns the candidates that tie."""
         waits_for = refused if self._holds else _NOBODY
         if self.ejections.active:
             self._spare_failing(now, excluded)

@@ -1,9 +1,9 @@
-"""When requests of a service began to leave this site, when they ceased, and the figures between.
+"""Spill episodes of a service: when requests began to spill, when they stopped, and the totals.
 
-The caller counts the requests, for one reason or several. Requests that leave again within
-`EPISODE_QUIET_S` belong to the same episode, so that a short pause makes no second event. It lasts
-while one of them is under way elsewhere: a TCP connection is counted when it is established, and a
-request that hangs only at its end.
+The caller counts the requests, for one reason or several. Requests that spill again within
+`EPISODE_QUIET_S` belong to the same episode, so that a short pause makes no second event. An
+episode lasts while one of its requests is under way elsewhere: a TCP connection is counted when it
+is established, and a request that hangs only at its end.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,12 +20,12 @@ _NONE_LEFT: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one service port. ``left``: requests that left this site since its start, by site.
+    """Figures of one service port. ``left``: requests spilled since this site started, by site.
 
-    ``beside``: the same of each further process of this router, in the same order at each look; one
-    that was started again counts from nothing. ``still_open``: of this kind, what
-    other sites serve now, counted or not. ``expected``: requests may leave, so that nothing is
-    reported of what left since the look before, nor until the next.
+    ``beside``: the same counters of each further process of this router, in the same order at each
+    `look`; a restarted process counts from zero. ``still_open``: requests of this kind that other
+    sites serve now, counted or not. ``expected``: spilling is expected, so requests that spilled
+    since the last `look`, or spill before the next, are not reported.
     """
 
     left: Mapping[str, int]
@@ -37,12 +37,12 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def parts(self) -> tuple[Mapping[str, int], ...]:
-        """Of each process."""
+        """The counters of each process."""
         return self.left, *self.beside
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
-    """The first requests left. ``began``: monotonic seconds."""
+    """The first requests spilled. ``began``: monotonic seconds."""
 
     key: ServiceKey
     began: float
@@ -53,9 +53,12 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """None left for a while. ``to``: most first, the rest of many under ``…``. ``in_flight_max``
-    and the ``capacity`` of then are of looks at which some had left, or were open elsewhere, and
-    ``active_s`` is the time before these looks, of ``lasted_s`` in all."""
+    """No request spilled for `EPISODE_QUIET_S`.
+
+    ``to``: requests by site, most first; the rest of many are under ``…``. ``in_flight_max`` and
+    its ``capacity`` come from calls of `look` at which requests had spilled or were open elsewhere.
+    ``active_s`` is the time before those calls, out of ``lasted_s`` in all.
+    """
 
     key: ServiceKey
     began: float
@@ -79,17 +82,17 @@ class _Episode:
 
 
 class Episodes:
-    """Compares totals with those of the last look.
+    """Compares totals with those of the last `look`.
 
-    Those of a service that is gone are kept, up to `EPISODE_TOTALS_MAX` in all: one that is made
-    again may go on with them, and nothing has left since.
+    The totals of removed services are stored, up to `EPISODE_TOTALS_MAX` in all: a service that is
+    created again may continue its old counters, and then nothing has spilled in between.
     """
 
     __slots__ = ("_episodes", "_expected", "_looked_at", "_totals")
 
     def __init__(self, now: float) -> None:
         self._looked_at = now
-        self._expected: set[ServiceKey] = set()  # At the last look.
+        self._expected: set[ServiceKey] = set()  # At the last `look`.
         self._totals: dict[ServiceKey, Sequence[Mapping[str, int]]] = {}
         self._episodes: dict[ServiceKey, _Episode] = {}
 
@@ -98,7 +101,7 @@ class Episodes:
         return key in self._totals
 
     def look(self, services: Mapping[ServiceKey, Now], now: float) -> list[Begun | Ended]:
-        """Episodes that began or ended since the last look. Those of a removed service end."""
+        """Episodes that began or ended since the last call. Episodes of a removed service end."""
         found: list[Begun | Ended] = []
         for key, seen in services.items():
             left = _since_of_all(self._totals.get(key, ()), seen.parts)
@@ -130,7 +133,7 @@ class Episodes:
         return found
 
     def close(self) -> list[Ended]:
-        """The router ends: so does all that lasts."""
+        """End all open episodes: the router stops."""
         episodes, self._episodes = self._episodes, {}
         return [_ended(key, episode) for key, episode in episodes.items()]
 
@@ -138,8 +141,9 @@ class Episodes:
 def _since_of_all(
     before: Iterable[Mapping[str, int]], now: Iterable[Mapping[str, int]]
 ) -> Mapping[str, int]:
-    """How many more, by site, counted for each process by itself: where a service was made anew,
-    its count begins with nothing, and those of the other processes go on."""
+    """How many more, by site. Each process is compared separately: one that recreated the service
+    counts from zero, while the others go on.
+    """
     more: dict[str, int] = {}
     for one, other in zip_longest(before, now, fillvalue=_NONE_LEFT):
         for site, count in _since(one, other).items():
@@ -148,7 +152,7 @@ def _since_of_all(
 
 
 def _since(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
-    """How many more, by site. A service that was made anew counts from nothing."""
+    """How many more, by site. A recreated service counts from zero."""
     if any(now.get(site, 0) < count for site, count in before.items()):
         before = {}
     more = {site: count - before.get(site, 0) for site, count in now.items()}

@@ -1,12 +1,13 @@
-"""Rates: how many requests a second are let in, and what happens above. Pure; ``now`` is told.
+"""Rates: how many requests a second are admitted, and what happens above. Pure; callers pass
+``now``.
 
-A `Gate` has two states. While *calm* it lets in whatever comes, whatever its shape, until ``per_s``
-x ``window_s`` have been let in within a window. Then it is *over*: they are let in at ``per_s``,
-with a small reserve for those that come unevenly. It is calm again when ``stay_s`` have passed and
-fewer than ``resume_per_s`` a second were asked for over a window: `RateDemand` counts what is asked
-for, let in or not, so a gate cannot take its own holding back for calm.
+A `Gate` has two states. While *calm* it admits every request, in any pattern, until ``per_s`` x
+``window_s`` have been admitted within a window. Then it is *over*: it admits ``per_s`` a second,
+with a small reserve for uneven arrivals. It becomes calm again when ``stay_s`` have passed and
+fewer than ``resume_per_s`` a second were asked for over a window. `RateDemand` counts all requests
+asked for, admitted or not, so a gate cannot mistake the effect of its own limit for calm.
 
-In either state no more than ``per_s`` x ``window_s`` are let in in any window of ``window_s``.
+In either state no more than ``per_s`` x ``window_s`` are admitted in any window of ``window_s``.
 """
 
 from collections import deque
@@ -19,7 +20,7 @@ _ROUNDING = 1e-9
 
 
 class _Grain:
-    """Some that came within a grain of time, ``last`` the latest of them."""
+    """Arrivals within one grain of time; ``last`` is the time of the latest."""
 
     __slots__ = ("count", "first", "last")
 
@@ -29,9 +30,9 @@ class _Grain:
 
 
 class SlidingCount:
-    """How many came within the last ``span_s``: never fewer than did, in bounded memory.
+    """Counts arrivals within the last ``span_s``: never too few, in bounded memory.
 
-    Those that come closer than ``span_s`` / `limits.RATE_GRAINS` count as long as the last of them;
+    Arrivals closer than ``span_s`` / `limits.RATE_GRAINS` count as long as the latest of them;
     those farther apart are counted exactly. Amortised O(1).
     """
 
@@ -44,7 +45,7 @@ class SlidingCount:
         self._total = 0
 
     def add(self, now: float) -> None:
-        """One came now."""
+        """Count one arrival now."""
         grains = self._grains
         self._total += 1
         if grains and now - grains[-1].first < self._grain_s:
@@ -56,14 +57,14 @@ class SlidingCount:
             self.total(now)
 
     def total(self, now: float) -> int:
-        """Those of the last ``span_s``."""
+        """Arrivals of the last ``span_s``."""
         grains, span_s = self._grains, self.span_s
         while grains and grains[0].last + span_s <= now:
             self._total -= grains.popleft().count
         return self._total
 
     def leaves_at(self, count: int) -> float:
-        """When ``count`` of those now counted do so no more; infinite: there are not as many."""
+        """When ``count`` of those now counted no longer count; infinite: there are not as many."""
         for one in self._grains:
             count -= one.count
             if count <= 0:
@@ -71,13 +72,13 @@ class SlidingCount:
         return inf
 
     def set_span(self, span_s: float) -> None:
-        """Another window; what is still remembered counts in it."""
+        """Change the window; arrivals that are still remembered count in the new one."""
         self.span_s = span_s
         self._grain_s = span_s / limits.RATE_GRAINS
 
 
 class RateDemand:
-    """What is asked for a second, over a window; counted once for all gates of that window."""
+    """Requests asked for per second, over a window; counted once for all gates of that window."""
 
     __slots__ = ("_asked", "_began", "_handed")
 
@@ -87,32 +88,35 @@ class RateDemand:
         self._began = inf
 
     def ask(self, now: float) -> None:
-        """One more is asked for."""
+        """Count one more request."""
         if self._began == inf:
             self._began = now
         self._asked.add(now)
 
     def counted_s(self, now: float) -> float:
-        """How much of the window has been counted: less than all of it right after a rate was set.
-        At least `limits.RATE_COUNTED_MIN_S`; counting begins with the first call or request."""
+        """Seconds of the window that have been counted: less than the window soon after a rate was
+        set.
+
+        At least `limits.RATE_COUNTED_MIN_S`; counting begins with the first call or request.
+        """
         self._began = min(self._began, now)
         return min(self._asked.span_s, max(limits.RATE_COUNTED_MIN_S, now - self._began))
 
     def hand(self, now: float) -> None:
-        """The last one asked for came from another router of this site."""
+        """The last request asked for came from another router of this site."""
         self._handed.add(now)
 
     def per_s(self, now: float) -> float:
-        """Of the last window."""
+        """Requests per second over the last window."""
         return self._asked.total(now) / self._asked.span_s
 
     def handed_per_s(self, now: float) -> float:
-        """The part of it that came from other routers of this site."""
+        """The part of `per_s` that came from other routers of this site."""
         return self._handed.total(now) / self._handed.span_s
 
 
 class Gate:
-    """Lets requests in at a rate. ``share``: of the ``demand``, how much is asked of this gate."""
+    """Admits requests at a rate. ``share``: the part of ``demand`` that is asked of this gate."""
 
     __slots__ = (
         "_admitted",
@@ -132,12 +136,12 @@ class Gate:
         self.is_over = False
         self.share = 1.0
         self._over_since = 0.0
-        self._saved = 0.0  # While over: what may be let in at once.
+        self._saved = 0.0  # While over: permits that may be taken at once.
         self._saved_at = 0.0
         self.set_rate(rate, demand)
 
     def set_rate(self, rate: Rate, demand: RateDemand) -> None:
-        """Another rate from now on; what was let in lately counts in it."""
+        """Change the rate from now on; requests admitted lately count in it."""
         self.rate = rate
         self.demand = demand
         self._admitted.set_span(rate.window_s)
@@ -159,7 +163,7 @@ class Gate:
             self.is_over = self._admitted.total(now) >= self._limit
 
     def free(self, now: float) -> int:
-        """How many would be let in now."""
+        """How many requests would be admitted now."""
         self._catch_up(now)
         left = self._limit - self._admitted.total(now)
         if self.is_over:
@@ -167,7 +171,7 @@ class Gate:
         return max(0, left)
 
     def take(self, now: float) -> None:
-        """Let one in: `free` was 1 at least."""
+        """Admit one: `free` was at least 1."""
         assert self.free(now) >= 1, "more than the rate lets in"
         self._admitted.add(now)
         if self.is_over:
@@ -176,7 +180,7 @@ class Gate:
             self._go_over(now)
 
     def free_at(self, now: float) -> float:
-        """When one can be let in next: ``now``, or later."""
+        """When the next request can be admitted: ``now``, or later."""
         if self.free(now):
             return now
         left = self._limit - self._admitted.total(now)
@@ -186,19 +190,19 @@ class Gate:
         return at
 
     def used(self, now: float) -> float:
-        """Which share of the window is used up, 0 to 1."""
+        """The share of the window that is used up, 0 to 1."""
         return self._admitted.total(now) / self._limit
 
     def admitted_per_s(self, now: float) -> float:
-        """Let in over the last window."""
+        """Requests admitted per second over the last window."""
         return self._admitted.total(now) / self.rate.window_s
 
     def asked_per_s(self, now: float) -> float:
-        """Asked for over the last window."""
+        """Requests asked for per second over the last window."""
         return self.demand.per_s(now) * self.share
 
     def handed_per_s(self, now: float) -> float:
-        """The part of it that came from other routers of this site."""
+        """The part of `asked_per_s` that came from other routers of this site."""
         return self.demand.handed_per_s(now) * self.share
 
     def _go_over(self, now: float) -> None:

@@ -7,9 +7,10 @@ class RetryBudget:
     """Permits: so many a second, and so many per request (Finagle's RetryBudget has both).
 
     They are saved up for `limits.RETRY_WINDOW_S` at the recent rate of requests, and up to
-    `limits.RETRIES_SAVED_MIN` in any case, with which it begins: what a link that dies takes with
-    it is tried again at once, what fails for good does not double the load for long. In T seconds
-    with R requests at most saved + T x `limits.RETRIES_PER_S` + R x percent / 100 are given.
+    `limits.RETRIES_SAVED_MIN` in any case; the budget starts with that many. So requests lost with
+    a dying link are retried at once, while a permanent failure does not double the load for long.
+    In T seconds with R requests it gives at most saved + T x `limits.RETRIES_PER_S` + R x percent /
+    100.
     """
 
     __slots__ = (
@@ -24,21 +25,21 @@ class RetryBudget:
     )
 
     def __init__(self, percent: int, now: float) -> None:
-        """``percent`` of the requests; 0: nothing is ever permitted."""
+        """``percent`` of the requests; 0: no retry is ever permitted."""
         self._percent = percent
         self._saved: float = limits.RETRIES_SAVED_MIN
         self._at = self._window_at = now
         self._rate = 0.0  # Requests a second, over the last window.
         self._seen = self._window_seen = 0
         self.requests = 0
-        """Counted by whoever begins one."""
+        """The caller increments it when a request begins."""
 
     def set_percent(self, percent: int) -> None:
-        """From now on; what is saved stays."""
+        """Change the percentage from now on; saved permits stay."""
         self._percent = percent
 
     def take(self, now: float) -> bool:
-        """Whether one more may be tried again now."""
+        """Take a permit to retry one request now; False: there is none."""
         if not self._percent:
             return False
         self._save(now)

@@ -1,4 +1,4 @@
-"""What holds a ledger back beside its targets' slots: their rates, and what the site takes."""
+"""Limits of a ledger besides its targets' slots: the rates of targets, and the cap of the site."""
 
 from collections.abc import Iterable, Sequence
 from math import inf
@@ -10,16 +10,17 @@ from router.model.capacity import Rate, SiteCap
 from router.model.limits import PERMITS_MAX
 from router.model.messages.adverts import RateLoad
 
-EXACT_DIGITS = 9  # Of sums: thirds of 5/s are 5/s together.
+EXACT_DIGITS = 9  # For sums: three thirds of 5/s are 5/s.
 
 
 class RateState(msgspec.Struct, frozen=True, kw_only=True):
-    """A rate, of a target or of all of a site, as of one moment.
+    """A rate, of a target or of a whole site, at one moment.
 
-    ``asked_per_s``: demand over the last ``asked_s``, this site's own clients' wherever they were
-    served and what others brought, but for other routers of this site, which count it themselves.
-    ``asked_s``: the window, or since the rate was set. ``free``:
-    what would be let in at once. ``partly_over``: of several routers some are over, some are not.
+    ``asked_per_s``: demand over the last ``asked_s``: of this site's own clients, wherever they
+    were served, and of other sites, but not of other routers of this site, which count it
+    themselves. ``asked_s``: the window, or the time since the rate was set. ``free``: how many
+    requests would be admitted at once. ``partly_over``: some of several routers are over, some are
+    not.
     """
 
     per_s: float
@@ -34,7 +35,7 @@ class RateState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def state_of(gate: Gate, now: float) -> RateState:
-    """What people are shown of ``gate``."""
+    """The state of ``gate`` that users see."""
     free = gate.free(now)
     asked_s = gate.demand.counted_s(now)
     asked = max(0.0, gate.asked_per_s(now) - gate.handed_per_s(now))
@@ -51,7 +52,7 @@ def state_of(gate: Gate, now: float) -> RateState:
 
 
 class Demands:
-    """What is asked of one service port, once per window length that some gate has."""
+    """The demand for one service port, counted once per window length that some gate has."""
 
     __slots__ = ("_by_window",)
 
@@ -59,24 +60,24 @@ class Demands:
         self._by_window: dict[float, RateDemand] = {}
 
     def over(self, window_s: float) -> RateDemand:
-        """That of one length."""
+        """The demand over ``window_s``."""
         demand = self._by_window.get(window_s)
         if demand is None:
             demand = self._by_window[window_s] = RateDemand(window_s)
         return demand
 
     def ask(self, now: float) -> None:
-        """One more request is asked for."""
+        """Count one more request."""
         for demand in self._by_window.values():
             demand.ask(now)
 
     def hand(self, now: float) -> None:
-        """The request asked for last came from another router of this site."""
+        """The last request asked for came from another router of this site."""
         for demand in self._by_window.values():
             demand.hand(now)
 
     def keep(self, windows: Iterable[float]) -> None:
-        """Forget the others."""
+        """Forget all other window lengths."""
         wanted = set(windows)
         self._by_window = {w: one for w, one in self._by_window.items() if w in wanted}
 
@@ -92,19 +93,21 @@ class SiteGate:
         self.gate: Gate | None = None
 
     def set(self, cap: SiteCap | None, demands: Demands) -> None:
-        """Another cap from now on."""
+        """Change the cap from now on."""
         self.cap = cap
         self.slots = inf if cap is None or cap.slots is None else cap.slots
         rate = None if cap is None else cap.rate
         self.gate = gate_for(rate, self.gate, demands)
 
     def has_room(self, load: int, now: float) -> bool:
-        """Whether it takes one more beside ``load``."""
+        """Whether the site takes one more request above ``load``."""
         return load < self.slots and (self.gate is None or self.gate.free(now) > 0)
 
     @property
     def sends_all_away(self) -> bool:
-        """Over, and stated so: what is new goes elsewhere while anybody else has room."""
+        """Over, and configured to spill all: new requests go elsewhere while any other site has
+        room.
+        """
         return (
             self.gate is not None
             and self.gate.is_over
@@ -114,7 +117,7 @@ class SiteGate:
 
 
 def gate_for(rate: Rate | None, known: Gate | None, demands: Demands) -> Gate | None:
-    """The gate of ``rate``: the known one goes on, with what it let in."""
+    """The gate of ``rate``: a known gate goes on and remembers what was admitted."""
     if rate is None:
         return None
     demand = demands.over(rate.window_s)
@@ -126,7 +129,7 @@ def gate_for(rate: Rate | None, known: Gate | None, demands: Demands) -> Gate | 
 
 
 def site_rate(ready: list[Gate | None], site: SiteGate, now: float) -> RateState | None:
-    """The rate of all together: of the targets if all have one, and of the site; None: none."""
+    """The rate of the site: of the targets if all have one, and of the site itself; None: none."""
     of_targets = _sum([one for one in ready if one is not None], now) if all(ready) else None
     if site.gate is None:
         return of_targets
@@ -142,7 +145,7 @@ def site_rate(ready: list[Gate | None], site: SiteGate, now: float) -> RateState
 
 
 def load_of(ready: list[Gate | None], site: SiteGate, now: float) -> RateLoad | None:
-    """As `site_rate`, what decisions and other sites need of it: asked for at every request."""
+    """As `site_rate`, with only the figures for decisions and other sites: called per request."""
     per_s, free, is_over = inf, PERMITS_MAX, False
     if ready and None not in ready:
         per_s, free, is_over = 0.0, 0, True
@@ -167,7 +170,7 @@ def _sum(gates: list[Gate], now: float) -> RateState | None:
 
 
 def of_routers(states: Sequence[RateState]) -> RateState | None:
-    """The rate of a site, of which each of its routers has a part; None: no router states one."""
+    """The rate of a site whose routers each have a part of it; None: no router has one."""
     if len(states) < 2:
         return states[0] if states else None
     whole, some_over = _added(states), any(one.is_over for one in states)

@@ -1,4 +1,4 @@
-"""What a balancer knows of each site that could take the next request: mutable, its own."""
+"""What a balancer knows of each site that could take the next request: mutable, owned by it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ Verdict = Literal[
 
 
 class Outline(msgspec.Struct, frozen=True):
-    """What decisions saw of a candidate, but for its load: the same object for many of them."""
+    """A candidate as decisions saw it, except its load: many decisions share the same object."""
 
     figures: tuple[Any, ...]
     stated_capacity: int | None
@@ -41,8 +41,9 @@ class Outline(msgspec.Struct, frozen=True):
 
 
 class Glimpse(msgspec.Struct, frozen=True):
-    """One candidate as it was, the path there, and when its load was heard of (None: never, or it
-    is this site)."""
+    """One candidate at one moment, the path to it, and when its load was last reported (None:
+    never, or it is this site).
+    """
 
     outline: Outline
     in_flight: int
@@ -54,22 +55,22 @@ class Glimpse(msgspec.Struct, frozen=True):
 class Candidate(ABC):
     """One site. `refresh` brings the figures up to date; policies then read plain attributes.
 
-    ``stale``: they may have changed since, by news or by time. ``able``: it is neither draining nor
-    without ready targets nor out of reach nor ejected, as of the last `refresh`. ``barred``: why a
-    rule keeps it from being chosen; empty: none does. ``ejected``: why failed requests do now; at
-    ``ejected_until`` it may have a probe (None: it is not ejected, or a probe was answered). It may
-    be ``spared``, which says why: used all the same, since no other site takes the request. A site
-    that ``starts_small`` has what a new one may have at once for now: no request failed there.
-    ``hard_full``: no free slot of a stated capacity, or no permit of a rate. Where a rate holds,
-    ``capacity`` is what it takes now: in flight and permits, or its slots if they are fewer.
-    ``refuses``: its router is short of memory and takes nothing new: it is ``hard_full``.
-    ``sends_away``: it is over its rate and passed over while another has room. ``verdict`` is set
-    while a decision is made; None: not judged. ``in_flight`` is what decisions reckon with: what
-    takes slots. ``beyond``: what runs there besides, above a lowered capacity or at targets that
-    are down, less what only stands for a request (`RemoteSite`). ``turn`` belongs to `rotation`.
-    ``share``: what `split` gives it, by its name; 0: nothing, or another policy is in force.
-    ``weight``: what it gets of the turns among those tied, its share, else its ready targets;
-    whoever sets one of these calls `weigh`, or does as it does.
+    ``stale``: the figures may have changed since, by news or by time. ``able``: as of the last
+    `refresh` the site is reachable, has ready targets, and is neither draining nor ejected.
+    ``barred``: the reason why a rule excludes it; empty: none. ``ejected``: the reason why failed
+    requests exclude it now; from ``ejected_until`` on it may have a probe (None: it is not ejected,
+    or a probe was answered). ``spared``: the reason why it is used although ejected: no other site
+    takes the request. A site that ``starts_small`` is new and has used up its allowance for now: no
+    request failed there. ``hard_full``: no free slot of a configured capacity, or no permit of a
+    rate. Where a rate applies, ``capacity`` is what the site takes now: in flight and permits, or
+    its slots if they are fewer. ``refuses``: its router is short of memory and takes nothing new;
+    then it is ``hard_full``. ``sends_away``: it is over its rate and passed over while another site
+    has room. ``verdict`` is set during a decision; None: not judged. ``in_flight`` counts the
+    requests that take slots; decisions use it. ``beyond``: other requests that run there, above a
+    lowered capacity or at targets that are down, less the placeholders that are no requests
+    (`RemoteSite`). ``turn`` belongs to `rotation`. ``share``: its weight under `split`, by its
+    name; 0: none, or another policy is in force. ``weight``: its part of the turns among those that
+    tie: its share, else its ready targets. Code that sets either calls `weigh`, or does the same.
     """
 
     __slots__ = (
@@ -120,7 +121,7 @@ class Candidate(ABC):
         self.paths: tuple[Path, ...] = ((),)
         self.draining = False
         self.is_drained = False
-        """An operator lets this site take nothing new; not known of other sites."""
+        """An operator has drained this site; not known of other sites."""
         self.stale = True
         self.able = False
         self.barred = ""
@@ -131,16 +132,21 @@ class Candidate(ABC):
         self.targets_ready = 0
         self.capacity: int | None = None
         self.all_stated = False
-        """Each of several routers of a site states its capacity. Their room is then a number, even
-        if one has more in flight than its slots: these are not the slots of another router."""
+        """Each of several routers of a site has a configured capacity. Their room is then a number,
+        even if one router has more in flight than its slots: the excess takes no slots of another
+        router.
+        """
         self.in_flight = self.beyond = 0
         self.most_running: int | None = None
-        """No more than so many run there, others are on their way; None: nobody knows."""
+        """At most so many run there, the others are on their way; None: not known."""
         self.waiting = 0
-        """For a slot there, as far as was heard; of this site as of the last `explain`."""
+        """Requests that wait for a slot there, as last reported; for this site, as of the last
+        `explain`.
+        """
         self.hard_full = False
         self.has_slot_here = False
-        """Of several routers of a site: a free slot of a stated capacity at this very one."""
+        """With several routers at this site: this router has a free slot of a configured capacity.
+        """
         self.heard_at: float | None = None
         """When the last figure came; None: none has, or it is exact."""
         self.rate: RateLoad | None = None
@@ -148,36 +154,38 @@ class Candidate(ABC):
         self.turn = 0
         self.share = self.weight = 0
         self.shares_targets = False
-        """With the other routers of its site: each has a part of the capacity of the same ones."""
+        """The routers of its site share targets: each has a part of their capacity."""
         self.reserved = 0
-        """Slots that it has beside ``capacity``, and only for its own clients."""
+        """Slots besides ``capacity`` that only its own clients get."""
         self.most_for_one: int | None = None
-        """So many slots clients of this site hold there at once; None: any number."""
+        """The most slots that clients of this site may hold there at once; None: any number."""
         self.share_left: int | None = None
-        """Of these, those that they do not hold; with 0 it is ``hard_full`` for us alone."""
+        """How many of ``most_for_one`` are left; at 0 the site is ``hard_full`` for this site
+        alone.
+        """
         self.verdict: Verdict | None = None
-        # What was last kept of it, None once that is not so any more: by `seen`, of a site; of one
-        # of several routers by `RoutersOfSite`, which keeps sums.
+        # Copies of the figures, None once they have changed: of a site, made by `seen`; of one of
+        # several routers, made by `RoutersOfSite`, which adds them up.
         self.outline: Outline | None = None
         self.glimpse: Glimpse | None = None
 
     def set_share(self, share: int) -> None:
-        """What a policy of weights gives it; 0: nothing."""
+        """Set the weight under a weighted policy; 0: none."""
         self.share = share
         self.weigh()
         self.forget_figures()
 
     def forget_figures(self) -> None:
-        """The next report of it has its figures of that moment."""
+        """The next report reads the figures again."""
         self.outline = self.glimpse = None
 
     def weigh(self) -> None:
-        """After a change of ``share`` or ``targets_ready``."""
+        """Update ``weight`` after a change of ``share`` or ``targets_ready``."""
         self.weight = self.share or self.targets_ready
 
     @property
     def is_stated(self) -> bool:
-        """Its room is a number: a stated capacity, and not beyond it by targets without one."""
+        """Its room is a number: a configured capacity, and no targets without one take more."""
         return self.capacity is not None and (
             self.all_stated
             or self.hard_full
@@ -199,16 +207,17 @@ class Candidate(ABC):
 
     @property
     def unrivalled_from(self) -> int:
-        """The least path cost from which on `fill` prefers this candidate to every other one.
+        """The lowest path cost from which on `fill` prefers this candidate to every other one.
 
-        There even an idle site has no lower level, and loses a tie for its path cost.
+        From there on even an idle site has no lower level, and loses a tie on path cost.
         """
         if self.is_stated:
             return self.cost + 1
         return self.cost + (-(-self.in_flight // self.targets_ready) or 1)
 
     def unrivalled_below(self, rival_cost: float) -> float:
-        """Below how much in flight `unrivalled_from` is at most ``rival_cost``, above its own cost.
+        """In-flight count below which `unrivalled_from` is at most ``rival_cost``, above its own
+        cost.
 
         Of a candidate that has no room beyond its configured capacity.
         """
@@ -217,13 +226,13 @@ class Candidate(ABC):
         return self.targets_ready * (rival_cost - self.cost) + 1
 
     def mark(self, share: float) -> float:
-        """How many of its slots ``share`` of them are, at least 1; infinite: none are stated."""
+        """The number of slots in ``share`` of them, at least 1; infinite: none configured."""
         slots = self.stated_capacity
         return inf if slots is None else max(1, floor(slots * share + _ROUNDING))
 
     @property
     def has_stated_room(self) -> bool:
-        """A free slot of a stated capacity, for whoever comes."""
+        """A free slot of a configured capacity, for any request."""
         capacity = self.capacity
         return (
             capacity is not None
@@ -241,7 +250,7 @@ class Candidate(ABC):
         return free if self.share_left is None else min(free, self.share_left)
 
     def free_within(self, share: float | None) -> int | None:
-        """Of the `free` slots, those within ``share`` of all: what a sheddable request may take."""
+        """The `free` slots within ``share`` of all: those that a sheddable request may take."""
         free = self.free
         return free if share is None or free is None else self._within(free, self.mark(share))
 
@@ -250,22 +259,24 @@ class Candidate(ABC):
 
     @property
     def is_asked_again(self) -> bool:
-        """A slot counts as free only since its refusal is some time ago: nothing was heard."""
+        """A slot counts as free only because its last refusal is some time ago: no report came
+        since.
+        """
         return False
 
     @property
     def running(self) -> int:
-        """All that is in flight there, as it is shown."""
+        """All requests in flight there, as displayed."""
         held, most = self.in_flight + self.beyond, self.most_running
         return max(0, held if most is None or held < most else most)
 
     def waiting_there(self) -> int | None:
-        """How many wait for a slot there; None: it was not kept."""
+        """How many requests wait for a slot there; None: not stored."""
         return self.waiting
 
     @property
     def stated_capacity(self) -> int | None:
-        """Its slots, whatever its rate lets in now; None: none stated."""
+        """Its slots, whatever its rate admits now; None: none configured."""
         return self.capacity
 
     @property
@@ -274,17 +285,17 @@ class Candidate(ABC):
         """Some of its slots are learnt."""
 
     def is_out(self, excluded: frozenset[str]) -> bool:
-        """``excluded``, sites and routers, leave nothing of it; called once it is refreshed."""
+        """``excluded``, sites and routers, leave nothing of it; call after `refresh`."""
         return self.site in excluded
 
     def is_refused(self, refused: frozenset[str]) -> bool:
-        """It was only full when it was left out."""
+        """It was excluded only because it was full."""
         return self.site in refused
 
     def freed_per_s(self, service_time_s: float) -> float:
-        """How many requests a second it lets in at most while it is full; 0.0: not known.
+        """The most requests a second that it admits while it is full; 0.0: not known.
 
-        A request takes ``service_time_s``, 0.0: not known.
+        A request takes ``service_time_s``; 0.0: not known.
         """
         slots = self.stated_capacity
         if slots is None:
@@ -297,12 +308,12 @@ class Candidate(ABC):
         """Bring the figures up to ``now``. Repeating it changes nothing."""
 
     def next_path(self) -> Path:
-        """The way there that the next request takes; ``()``: it is here, or unreachable."""
+        """The path that the next request takes; ``()``: the site is local or unreachable."""
         return ()
 
     @abstractmethod
     def age_s(self, now: float) -> float:
-        """How old the in-flight figure is; infinite: never heard."""
+        """The age of the in-flight figure; infinite: never reported."""
 
 
 def judge(
@@ -314,21 +325,22 @@ def judge(
     kept: frozenset[str] = frozenset(),
     near_only: bool = False,
 ) -> tuple[list[Candidate], list[Candidate], bool]:
-    """Refresh the candidates; whose verdict is the policy's, and which of these have room, both in
-    order of cost; and whether any of them sends all away. Who has no room is ``full``.
+    """Refresh the candidates. Returns those that the policy may judge, those of them with room, and
+    whether any of them sends all away. Both lists are in order of cost; a site without room is
+    ``full``.
 
-    ``waits_for``: excluded ones that the policy is given all the same. ``kept``: places that keep
-    what is free there, as the request is sheddable; they count as full. ``near_only``: only as far
-    as `fill` can choose. The others keep what was last thought of them.
+    ``waits_for``: excluded ones that the policy gets all the same. ``kept``: sites and routers that
+    reserve their free slots, as the request is sheddable; they count as full. ``near_only``: judge
+    only as far as `fill` can choose. The others keep their last verdict.
     """
     alive: list[Candidate] = []
     roomy: list[Candidate] = []
     sends_away = False
-    unrivalled_from = inf  # Whoever is at this path cost is not chosen.
+    unrivalled_from = inf  # Candidates at this path cost or above cannot be chosen.
     for one in order:
         if one.cost >= unrivalled_from:
             break
-        if one.stale:  # Most are not: nothing was heard of them since the last decision.
+        if one.stale:  # Most are not: no report about them since the last decision.
             one.refresh(now)
         if not one.able:
             one.verdict = _disability(one)

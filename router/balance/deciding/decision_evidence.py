@@ -17,14 +17,15 @@ from router.model.specs import PolicySpec
 _OF_LOAD = ("hard_full", "heard_at", "in_flight")
 _PASSING = ("glimpse", "outline", "shares_targets", "stale", "turn", "verdict", "waiting")
 _FIGURES = tuple(name for name in Candidate.__slots__ if name not in (*_OF_LOAD, *_PASSING))
-_figures_of = attrgetter(*_FIGURES)  # All that a policy may read: the cheapest copy there is.
+_figures_of = attrgetter(*_FIGURES)  # All that a policy may read, in the cheapest copy there is.
 
 
 def glimpse(one: Candidate, path: Path) -> Glimpse:
     """``one`` as it is, refreshed, on ``path``.
 
-    What a request changes, its load, is kept of it alone; the rest is one object as long as nothing
-    else changes (`Candidate.outline`), and so is all of it while its load does not either.
+    Only the load, which every request changes, is copied each time. The rest stays one object until
+    something else changes (`Candidate.outline`), and the whole glimpse while the load does not
+    change either.
     """
     kept = one.glimpse
     if kept is not None and (kept.path is path or kept.path == path):
@@ -37,12 +38,12 @@ def glimpse(one: Candidate, path: Path) -> Glimpse:
 
 
 class SeenDecision(msgspec.Struct, frozen=True):
-    """All candidates of one decision, at ``at``; ``further`` more were dearer and are not kept.
+    """All candidates of one decision, at ``at``; ``further`` more were costlier and are not stored.
 
-    ``chosen`` None: nobody; ``stays``: by a session, whatever the policy thinks. ``excluded`` and
-    ``refused`` as the request had them then. ``kept``: sites that kept what was free there from
-    it, since it is sheddable; ``share``: of their slots, what such a request gets. ``free``: of the
-    sites whose figures do not say it, what was free there within it.
+    ``chosen`` None: no site; ``stays``: chosen by a session, whatever the policy says. ``excluded``
+    and ``refused`` as the request had them then. ``kept``: sites that reserved their free slots,
+    since the request is sheddable; ``share``: the part of their slots that such a request gets.
+    ``free``: free slots within that share, for the sites whose figures do not imply the number.
     """
 
     policy: PolicySpec
@@ -85,14 +86,14 @@ class _Kept(Candidate):
         return self._free[self.site] if self.site in self._free else super().free_within(share)
 
     def waiting_there(self) -> int | None:
-        """Not kept."""
+        """Not stored."""
         return None
 
     def refresh(self, now: float) -> None:
-        """It is the past: nothing changes."""
+        """Does nothing: the past does not change."""
 
     def age_s(self, now: float) -> float:
-        """As it was at ``now``."""
+        """The age at ``now``, the time of the decision."""
         if self.local:
             return 0.0
         heard_at = self._glimpse.heard_at
@@ -104,7 +105,7 @@ class _Kept(Candidate):
 
 
 class DecisionReplay:
-    """The policy in force then, asked once more about what it saw."""
+    """Asks the policy that was in force again, with the figures it saw."""
 
     def __init__(self, seen: SeenDecision) -> None:
         self._seen = seen
@@ -121,7 +122,7 @@ class DecisionReplay:
         return frozenset(one.site for one in self._tied)
 
     def reports(self) -> tuple[CandidateReport, ...]:
-        """As `explain` told of them then."""
+        """The reports that `explain` gave then."""
         seen = self._seen
         taken = next((one for one in self._all if one.site == seen.chosen), None)
         return reports(

@@ -1,4 +1,4 @@
-"""What a balancer answers: frozen values, shown by `why` as they are."""
+"""Answers of a balancer: frozen values, which `why` shows unchanged."""
 
 from typing import Literal
 
@@ -12,19 +12,20 @@ from router.model.messages.adverts import RateLoad
 OverflowReason = Literal["", "full", "above-mark", "sheddable-share", "higher-level", "sends-away"]
 
 Beside = Literal["nobody", "full", "room"]
-"""Of the other sites: the best that one of them could do."""
+"""The best that any of the other sites could do."""
 
 Outlook = Literal["waits", "full", "too-long"]
-"""Of a request that finds every site full: it may wait for a slot; the queue is full, or none may
-wait; or so many wait that its time would be up first."""
+"""The outlook of a request that finds every site full: it may wait for a slot; the queue is full or
+not allowed; or so many wait that its time would run out first.
+"""
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What of a request decides where it goes, whatever was tried.
+    """The properties of a request that decide where it goes, apart from earlier attempts.
 
-    ``preferred`` is the site where its session is, None: it has none. ``session``: its key, 0: it
-    is of none; it says which router of a site. A ``sheddable`` one leaves out who keeps what is
-    free for others.
+    ``preferred``: the site of its session, None: it has none. ``session``: the key of the session,
+    0: none; it selects the router of a site. A ``sheddable`` request leaves out sites that reserve
+    their free slots for others.
     """
 
     preferred: SiteId | None = None
@@ -40,12 +41,12 @@ class Decision(msgspec.Struct, frozen=True):
     """Where the next request goes.
 
     ``path`` is the source route for OPEN, the egress last; ``()`` for the local site. ``overflow``:
-    a cheaper candidate, to which the policy could have sent it, was passed over because it is full,
-    above its mark, keeps its rest from a sheddable request, or is at a higher level (the first of
-    these is the ``overflow_reason``, a metric's label). Never so under `failover`.
-    ``router``: which one of the site's, where it has several; else empty. Another router of this
-    site has ``local`` false and this ``site``. ``spill_reason``: why another site serves it; empty:
-    this one does.
+    a cheaper candidate that the policy could have chosen was passed over because it is full, above
+    its mark, reserves its free slots from a sheddable request, or is at a higher level (the first
+    of these is the ``overflow_reason``, a metric's label). Never so under `failover`. ``router``:
+    the chosen router of a site that has several; else empty. Another router of this site has
+    ``local`` false and this ``site``. ``spill_reason``: why another site serves the request; empty:
+    this site does.
     """
 
     site: SiteId
@@ -59,12 +60,12 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def place(self) -> str:
-        """What a request remembers an attempt by: the router, else the site."""
+        """The name by which a request remembers an attempt: the router, else the site."""
         return self.router or self.site
 
 
 class RemoteWait(msgspec.Struct, frozen=True):
-    """A full site at whose egress a request may stand. ``overflow``: a cheaper one is full too."""
+    """A full site at whose egress a request may wait. ``overflow``: a cheaper one is full too."""
 
     site: SiteId
     path: tuple[RouterId, ...]
@@ -78,11 +79,11 @@ class RemoteWait(msgspec.Struct, frozen=True):
 
 
 class NoChoice(msgspec.Struct, frozen=True):
-    """Nobody can take it now. ``waitable`` are the full, alive remote sites to which the policy
-    would send it, the cheapest first (under `split` those with a weight first).
+    """No site can take the request now. ``waitable``: full, alive remote sites that the policy
+    would choose, cheapest first (under `split` those with a weight first).
 
-    They and the local site are named even when excluded: a site that refused for being full is
-    where to wait. ``all-full`` says that there is one to wait for.
+    Excluded sites, the local one included, are named too: a site that refused for being full is a
+    place to wait. ``all-full`` says that there is one to wait for.
     """
 
     reason: Literal["no-route", "all-full"]
@@ -93,25 +94,25 @@ class NoChoice(msgspec.Struct, frozen=True):
 class CandidateReport(msgspec.Struct, frozen=True):
     """One candidate of a decision, with its verdict.
 
-    ``free`` None: no capacity. ``rate`` None: no rate.
-    ``capacity`` is in slots, ``free`` what it takes now of requests of this kind, permits of a rate
-    and what is kept from sheddable ones considered.
+    ``free`` None: no capacity. ``rate`` None: no rate. ``capacity`` is in slots. ``free`` is what
+    the site takes now of requests of this kind, after permits of a rate and slots reserved from
+    sheddable requests.
 
-    ``is_learnt``: some of the capacity is, from latency. ``level``: what `fill` compares; None:
-    another rule decides, or this candidate takes nothing now.
+    ``is_learnt``: part of the capacity is learnt from latency. ``level``: the figure that `fill`
+    compares; None: another rule decides, or this candidate takes nothing now.
 
-    ``in_flight`` is all that runs there, more than the capacity where that was lowered meanwhile;
-    ``waiting`` for a slot there are others. None: that was not kept.
+    ``in_flight`` counts all requests that run there, more than the capacity where that was lowered
+    meanwhile. ``waiting`` counts others, which wait for a slot there; None: not stored.
 
     ``ejected_s``: the site is ejected, and may have a probe after so many seconds; None: it is not.
 
-    ``reserved``: slots of the capacity that only clients of that site get; ``most_for_one``: what
-    it lets one neighbor hold at once, None: any number. Of another site; of this one 0 and None.
+    ``reserved``: slots of the capacity that only clients of that site get; ``most_for_one``: the
+    most that one neighbor may hold there at once, None: any number. For this site: 0 and None.
 
-    ``refuses``: its router is short of memory and takes nothing new. That is called full as well.
+    ``refuses``: its router is short of memory and takes nothing new. That counts as full too.
 
     ``path`` is ``()`` for the local site and for an unreachable one. ``age_s`` is that of
-    ``in_flight``; infinite (null in JSON): no figure was heard yet.
+    ``in_flight``; infinite (null in JSON): no figure was reported yet.
     """
 
     site: SiteId

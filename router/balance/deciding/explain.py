@@ -55,7 +55,7 @@ def _reason(chosen: Candidate, policy: PolicySpec, *, passes_level: bool) -> str
 def why_it_yields(one: Candidate | None, *, tried: bool, keeps_rest: bool) -> str:
     """Why a session leaves its site ``one`` (None: no candidate), without figures.
 
-    ``keeps_rest``: from this request, which is sheddable.
+    ``keeps_rest``: the site reserves its free slots from this request, which is sheddable.
     """
     if one is None:
         return "session yields: its site serves this no more"
@@ -88,11 +88,11 @@ def reports(
     stays: bool = False,
     share: float | None = None,
 ) -> tuple[CandidateReport, ...]:
-    """The ``candidates`` after judgement. Those that the policy did not look at are full, cost
-    more, or lose by another of its rules.
+    """Reports of the ``candidates`` after judgment. Those that the policy did not consider are
+    full, cost more, or lose by another of its rules.
 
-    ``stays``: ``chosen`` is where the session is, whatever the policy thinks. ``share``: of its
-    slots, as the request is sheddable; None: it is not.
+    ``stays``: the session stays at ``chosen``, whatever the policy says. ``share``: the part of its
+    slots that the sheddable request gets; None: the request is not sheddable.
     """
     return tuple(
         [_report(one, candidates, chosen, tied, policy, now, stays, share) for one in candidates]
@@ -118,7 +118,7 @@ def _report(
         verdict = one.verdict
         reason = _passed_over(one, verdict, now)
         if verdict == "ejected" and one.starts_small:
-            verdict = "full"  # Of what it may have: no request failed there.
+            verdict = "full"  # It has used up its allowance: no request failed there.
     elif one.hard_full:
         verdict = "full"
         reason = _passed_over(one, verdict, now)
@@ -163,13 +163,13 @@ def _report(
 
 
 def _all_slots(one: Candidate) -> int | None:
-    """With those that it keeps for its own clients."""
+    """The slots, with those that it reserves for its own clients."""
     slots = one.stated_capacity
     return None if slots is None else slots + one.reserved
 
 
 def _ejected_s(one: Candidate, now: float) -> float | None:
-    """Until it may have a probe; None: it is not ejected."""
+    """Seconds until it may have a probe; None: it is not ejected."""
     if one.ejected_until is None or one.starts_small:
         return None
     return max(0.0, one.ejected_until - now)
@@ -225,7 +225,7 @@ def _chosen(
 
 
 def _room(one: Candidate, share: float | None) -> str:
-    """``share``: as of `reports`."""
+    """``share`` as in `reports`."""
     for_whom = "" if share is None else " for sheddable requests"
     slots = one.stated_capacity
     if one.rate is not None:
@@ -241,7 +241,7 @@ def _room(one: Candidate, share: float | None) -> str:
     if is_lent and free_slots == one.share_left:
         return f"{free_slots} free{for_whom} of the {lent} slots that one neighbor may hold"
     free = f"{free_slots} of {slots} free{for_whom}"
-    if one.local and one.beyond > 0:  # At a target that is down, say.
+    if one.local and one.beyond > 0:  # At a target that is down, for example.
         free += f"; {one.beyond} more in flight take no slot"
     return free
 
@@ -299,8 +299,9 @@ def _full(one: Candidate) -> str:
 def _not_chosen(
     one: Candidate, chosen: Candidate, tied: Sequence[Candidate], policy: PolicySpec
 ) -> str:
-    """Why the policy took ``chosen`` rather than ``one``, by another rule than cost; empty: by
-    cost."""
+    """Why the policy took ``chosen`` rather than ``one``, if by another rule than cost; empty: by
+    cost.
+    """
     if one in tied and one.share:
         return f"its weight is {one.share}, and this is the turn of {chosen.name}"
     if one in tied and policy.name == "spread":
@@ -320,10 +321,10 @@ def _not_chosen(
 
 
 def _per_target(one: Candidate) -> str:
-    """`balanced_load` is of each target here, but of another site as a whole."""
+    """`balanced_load` is per target here, but of another site as a whole."""
     return " per target" if one.local and one.targets_ready > 1 else ""
 
 
 def rate_text(per_s: float) -> str:
-    """``15/s``, as people write it."""
+    """``15/s``, human-readable."""
     return f"{per_s:.6g}/s"

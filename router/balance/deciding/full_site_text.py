@@ -1,8 +1,8 @@
-"""Text about a full site, also about one that the next request would only probe again.
+"""Texts about full sites, including a site that the next request would only probe again.
 
-A site that refused counts as having a free slot once nothing was heard of it for a while
-(`RemoteSite`), so that one request asks it. Decisions go by that. Who asks how things stand hears
-what the site told: that it is full.
+A site that refused counts as having a free slot once no report came for a while (`RemoteSite`), so
+that one request asks it. Decisions use that figure. A user who asks for the state gets the answer
+of the site: it is full.
 """
 
 from collections.abc import Collection, Iterable
@@ -20,7 +20,7 @@ _TAKES: Final = ("chosen", "dearer", "higher-level", "above-mark", "not-chosen")
 def full_text(in_flight: int, capacity: int, reserved: int = 0) -> str:
     """Why a site with ``in_flight`` of its ``capacity`` in use takes no request of this site.
 
-    ``reserved``: so many of the slots only its own clients get.
+    ``reserved``: slots that only its own clients get.
     """
     if reserved and capacity - reserved <= in_flight < capacity:
         kept = "1 is" if reserved == 1 else f"{reserved} are"
@@ -41,7 +41,7 @@ def share_text(most: int, capacity: int | None) -> str:
 def as_told(
     reports: Iterable[CandidateReport], again: Collection[SiteId]
 ) -> tuple[CandidateReport, ...]:
-    """``reports`` with the sites ``again`` full, but for a chosen one while another has room."""
+    """``reports`` with the sites in ``again`` full, except a chosen one while another has room."""
     known = tuple(reports)
     in_vain = not any(one.verdict in _TAKES and one.site not in again for one in known)
     return tuple([_as_told(one, in_vain) if one.site in again else one for one in known])

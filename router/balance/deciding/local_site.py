@@ -6,7 +6,7 @@ from router.model.ids import RouterId, SiteId
 
 
 class LocalSite(Candidate):
-    """This site: exact figures from its ledger, which tells nobody when they change: ever stale."""
+    """This site: exact figures from its ledger, which reports no changes, so it is always stale."""
 
     __slots__ = ("_ledger", "recounts", "router")
 
@@ -14,7 +14,7 @@ class LocalSite(Candidate):
         super().__init__(site, name, local=True)
         self._ledger = ledger
         self.recounts = -1
-        """The ledger's, when it was looked at last."""
+        """`recounts` of the ledger at the last `refresh`."""
         self.router = router
 
     def refresh(self, now: float) -> None:
@@ -62,7 +62,7 @@ class LocalSite(Candidate):
         return self._ledger.load >= self._ledger.sheddable_below
 
     def free_within(self, share: float | None) -> int | None:
-        """By what the ledger makes of ``share``."""
+        """Uses the ledger's value of ``share``."""
         free = self.free
         if share is None or free is None:
             return free
@@ -70,7 +70,7 @@ class LocalSite(Candidate):
 
     @property
     def stated_capacity(self) -> int | None:
-        """Its slots, whatever its rate lets in now."""
+        """Its slots, whatever its rate admits now."""
         return self._ledger.capacity
 
     @property

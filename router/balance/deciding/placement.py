@@ -1,7 +1,7 @@
-"""Where the policy would place connections that exist, if all of them came now, one by one.
+"""Where the policy would place existing connections if all of them arrived now, one by one.
 
-The rules are those that decide on a request: they are asked about candidates in thought, whose
-load is that of the sites without the connections, and grows with each that is placed.
+The rules are those for requests. They are applied to imagined candidates, whose load is that of the
+sites without the connections, and grows with each one that is placed.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ _NOBODY: frozenset[str] = frozenset()
 
 
 class Placement(msgspec.Struct, frozen=True):
-    """How many connections are to leave a site, and how many are then to come to one.
+    """How many connections should leave each site, and how many should then go to each.
 
     Both have the same sum. Empty: all are where the policy would place them.
     """
@@ -33,7 +33,7 @@ NOTHING_TO_MOVE = Placement({}, {})
 
 
 class ImaginedSite(Candidate):
-    """A candidate as it would be without ``placed`` connections; load is the caller's to add."""
+    """A candidate as it would be without ``placed`` connections; the caller adds load."""
 
     __slots__ = ("_is_learnt",)
 
@@ -53,20 +53,20 @@ class ImaginedSite(Candidate):
         self.add(0)
 
     def add(self, count: int) -> None:
-        """So many are placed there."""
+        """Place ``count`` connections there."""
         self.in_flight += count
         self.hard_full = self.capacity is not None and self.in_flight >= self.capacity
 
     @property
     def is_learnt(self) -> bool:
-        """As of the real one."""
+        """As for the real one."""
         return self._is_learnt
 
     def refresh(self, now: float) -> None:
-        """It is as it was made."""
+        """Does nothing: the values stay as constructed."""
 
     def age_s(self, now: float) -> float:
-        """Of no matter."""
+        """Not used."""
         return inf
 
 
@@ -78,12 +78,13 @@ def place(
     coming: int = 0,
     part: tuple[int, int] = (0, 1),
 ) -> Placement:
-    """What is to move of the connections ``placed`` by site, with ``order`` up to date.
+    """Which of the connections ``placed`` by site should move, with ``order`` up to date.
 
-    ``coming``: so many more are about to be placed, and nowhere yet. Connections for which nobody
-    has room stay. O(connections x candidates), and at most `limits.PLACEMENT_STEPS_MAX` steps: of
-    more connections several are placed at once. ``part``: which one this is of how many routers of
-    this site: each fills its part of the site's free slots, for the others see the same ones.
+    ``coming``: further connections that are about to be placed, and are nowhere yet. Connections
+    for which no site has room stay. O(connections x candidates), and at most
+    `limits.PLACEMENT_STEPS_MAX` steps: with more connections, a step places several. ``part``: the
+    index of this router among those of this site, and their number: each fills its part of the
+    site's free slots, since the others see the same ones.
     """
     total = sum(placed.values()) + coming
     imagined = [ImaginedSite(one, placed.get(one.site, 0)) for one in order]
@@ -109,7 +110,7 @@ def place(
 
 
 def _part_of(slots: int, part: tuple[int, int]) -> int:
-    """Its whole number of them; all parts make up ``slots``."""
+    """The whole number of slots in this part; all parts together make up ``slots``."""
     number, count = part
     return slots // count + (number < slots % count)
 
@@ -117,7 +118,7 @@ def _part_of(slots: int, part: tuple[int, int]) -> int:
 def _difference(
     order: Sequence[Candidate], placed: Mapping[SiteId, int], wanted: Mapping[SiteId, int]
 ) -> Placement:
-    """Connections leave the dearest sites first; as many leave as other sites have room for."""
+    """Connections leave the costliest sites first; as many leave as other sites have room for."""
     come = {
         one.site: more
         for one in order
@@ -135,7 +136,7 @@ def _difference(
 
 
 def _at_most(come: Mapping[SiteId, int], total: int) -> dict[SiteId, int]:
-    """The nearest first."""
+    """At most ``total`` of ``come``, the nearest sites first."""
     found: dict[SiteId, int] = {}
     for site, more in come.items():
         some = min(more, total)

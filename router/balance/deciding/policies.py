@@ -1,13 +1,13 @@
 """The rules that order candidates: pure functions over refreshed candidates.
 
-A policy is given the candidates that are alive (reachable, ready targets, neither draining nor
+A policy gets the candidates that are alive (reachable, ready targets, neither draining nor
 excluded) in order of path cost, the local site first, and those of them with room, in the same
-order: the others are marked ``full``. It returns those who tie for the next request, empty when it
-has to wait, and marks others that it passes over. Whose turn it is among them is the caller's, by
+order: the others are marked ``full``. It returns the candidates that tie for the next request, none
+when the request has to wait, and marks others that it passes over. The caller picks one of them by
 `Candidate.weight`: smooth rotation by ready targets, or by their weights under `split`.
 
-All full means, for each of them: the request waits in the queue for the first slot that is free
-where the policy may send it, then 503 with Retry-After, or a reset (tcp).
+When all are full, every policy does the same: the request waits in the queue for the first free
+slot at a site that the policy allows, then ends with 503 and Retry-After, or a reset (tcp).
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,8 @@ from router.model import limits
 from router.model.specs import PolicySpec
 
 Policy = Callable[[Sequence[Candidate], list[Candidate]], list[Candidate]]
-"""Told who is alive, and who of these has room; the second list may be what it returns."""
+"""Gets the candidates that are alive, and those of them with room; it may return the second list.
+"""
 
 
 def check_policy(policy: PolicySpec) -> str | None:
@@ -47,9 +48,9 @@ def check_policy(policy: PolicySpec) -> str | None:
 def fill(_alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]:
     """The lowest `Candidate.level`; then the cheapest; then as in `_least_used`.
 
-    So a configured capacity fills before anything costlier, a site without one bears as many extra
-    requests per target as the way to the next site costs, and the rest spreads evenly over all that
-    have none. The cheaper candidates that it passes over are ``higher-level``.
+    So a configured capacity fills before any costlier site gets requests. A site without one takes
+    as many extra requests per target as the path to the next site costs, and the rest spreads
+    evenly over all that have none. The cheaper candidates that it passes over are ``higher-level``.
     """
     if len(roomy) == 1:
         return roomy
@@ -71,8 +72,9 @@ def fill(_alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]
 def balanced(_alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]:
     """Least (in flight + path cost), ties local first: the rule of Skupper 2.x's routers.
 
-    There each local target stands for itself and costs nothing, a remote site is one number. The
-    ledger keeps local targets level, so the least loaded has in flight / targets, rounded down.
+    In Skupper each local target is a separate candidate with cost 0, and a remote site is one
+    number. The ledger keeps local targets level, so the least loaded has in flight / targets,
+    rounded down.
     """
     best: list[Candidate] = []
     least = 0
@@ -86,22 +88,22 @@ def balanced(_alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candid
 
 
 def spread(_alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]:
-    """Every ready target of every site alike, whatever the way costs: all with room, in turn.
+    """Every ready target of every site alike, at any path cost: all with room, in turn.
 
-    Turns go by ready targets, so a site with 2 gets twice what a site with 1 does. Hard-full ones
-    are passed over, and what they miss the others get in the same proportions; one without a
-    stated capacity is never full.
+    Turns go by ready targets, so a site with 2 gets twice as much as a site with 1. Hard-full sites
+    are passed over, and the others take their turns in the same proportions; a site without a
+    configured capacity is never full.
     """
     return roomy
 
 
 def split(alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]:
-    """The sites with a weight that have room, in turn by weight, whatever the way costs.
+    """The sites with a weight that have room, in turn by weight, at any path cost.
 
-    A weight is what a site gets, however many targets it has. One that is gone, empty, draining
-    or hard-full leaves its share to the others with a weight, in proportion; one without a stated
-    capacity is never full. When none of them can take it, the others (weight 0, or not named) by
-    the rule of `fill` among themselves.
+    A site gets its weight, however many targets it has. A site that is gone, empty, draining or
+    hard-full leaves its share to the others with a weight, in proportion; a site without a
+    configured capacity is never full. When none of them can take the request, the others (weight 0,
+    or not named) do, by the rule of `fill` among themselves.
     """
     tied = [one for one in roomy if one.share]
     if len(tied) == len(alive):
@@ -111,18 +113,19 @@ def split(alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]
         return fill(others, [one for one in roomy if not one.share]) if roomy else roomy
     for one in others:
         if one.verdict == "full":
-            one.verdict = None  # It had no part in this.
+            one.verdict = None  # It was not considered.
     return tied
 
 
 def failover(alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]:
     """The cheapest candidates, and no other while there is one: requests wait there when full.
 
-    Of equal cost those with most free capacity per target, as in `fill`; one without a stated
-    capacity is never full. Dearer ones stand by until none that is cheaper has a ready target
-    (or is reachable, not draining). For this policy the caller also gives those that have just
-    refused this request for being full (verdict ``excluded``): they are not asked again at once,
-    but keep it from going farther. One that failed it in another way does not.
+    Among equal costs, those with most free capacity per target, as in `fill`; a site without a
+    configured capacity is never full. Costlier sites stand by until no cheaper one has a ready
+    target (or is reachable, not draining). For this policy the caller also passes the sites that
+    have just refused this request for being full (verdict ``excluded``): they are not asked again
+    at once, but keep the request from going farther. A site where the request failed in another way
+    does not.
     """
     if not alive:
         return roomy
@@ -144,13 +147,15 @@ def choose(
     kept: frozenset[str] = frozenset(),
     near_only: bool = False,
 ) -> list[Candidate]:
-    """Judge the candidates by ``rule``; who tie. Of the rest as in `judge`."""
+    """Judge the candidates by ``rule``; returns those that tie. The other arguments are as in
+    `judge`.
+    """
     alive, roomy, sends_away = judge(
         order, now, excluded, waits_for, kept=kept, near_only=near_only
     )
     if not sends_away:
         return rule(alive, roomy)
-    # Who sends all away comes last: within its cap, rather than nobody.
+    # Sites that send all away come last: within their cap they are better than no site.
     last = [one for one in alive if one.sends_away]
     last_roomy = [one for one in roomy if one.sends_away]
     for one in last_roomy:
@@ -166,14 +171,14 @@ def choose(
 
 
 def balanced_load(one: Candidate) -> int:
-    """What `balanced` compares."""
+    """The figure that `balanced` compares."""
     return one.in_flight // one.targets_ready if one.local else one.in_flight + one.cost
 
 
 def _least_used(equals: list[Candidate]) -> list[Candidate]:
-    """Of candidates of equal cost those with most free capacity per target.
+    """Of candidates of equal cost, those with most free capacity per target.
 
-    Where one has no configured capacity, those with least in flight per target.
+    If one has no configured capacity: those with least in flight per target.
     """
     are_stated = all([one.is_stated for one in equals])
     tied: list[Candidate] = []
@@ -189,7 +194,7 @@ def _least_used(equals: list[Candidate]) -> list[Candidate]:
 
 
 def rule_of(policy: PolicySpec) -> Policy:
-    """What decides under ``policy``: its rule, and its mark if it has one."""
+    """The function that decides under ``policy``: its rule, with its mark if it has one."""
     rule, share = POLICIES[policy.name], policy.spill_at
     return rule if share is None else partial(_below_mark_first, rule, share)
 
@@ -199,8 +204,8 @@ def _below_mark_first(
 ) -> list[Candidate]:
     """``rule`` among those that use less than ``share`` of their slots, else among all.
 
-    The soft and the hard limit of other proxies: below the mark a site takes what comes, between
-    the mark and its capacity what no site below its mark takes.
+    Other proxies call it soft and hard limit: below the mark a site takes any request; between the
+    mark and its capacity, only those that no site below its mark takes.
     """
     above = [one for one in roomy if one.in_flight >= one.mark(share)]
     if not above or len(above) == len(roomy):
@@ -225,4 +230,4 @@ POLICIES: dict[str, Policy] = {
     "split": split,
     "failover": failover,
 }
-"""By `model.specs.PolicyName`: all of them."""
+"""All of them, by `model.specs.PolicyName`."""

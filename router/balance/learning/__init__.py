@@ -1,1 +1,1 @@
-"""What is learned from answers: slots of a target, and how much is wanted here."""
+"""Learning from answers: the slots of each target, and the demand for a service at this site."""

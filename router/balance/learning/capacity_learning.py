@@ -1,26 +1,28 @@
-"""How many requests at once a target takes before it answers later: learnt from its answers.
+"""How many requests at once a target takes before its latency rises, learnt from its answers.
 
-The rule, per target. Answers are taken in two kinds by what was in flight when their request began:
+The rule, per target. Answers are of two kinds, by the number in flight when their request began:
 *calm* with at most half of the limit, *busy* with three quarters of it or more. The mean latency of
-calm ones is the *baseline*: what the target needs while nobody waits, measured by ordinary traffic.
-By Little's law a target that has n in flight, and answers in r times its baseline, works on n / r
-of them at once; the others wait. When a window of busy answers is whole, the limit becomes
+calm answers is the *baseline*: the time that the target needs while no request waits, measured by
+ordinary traffic. By Little's law a target that has n in flight, and answers in r times its
+baseline, works on n / r of them at once; the others wait. When a window of busy answers is
+complete, the limit becomes
 
-    k + sqrt(k)    with k = n / r,    or, while nobody waits and the limit is used up, k = limit
+    k + sqrt(k)    with k = n / r,    or, while none waits and the limit is used up, k = limit
 
-The root is room for those that come unevenly: as in square-root staffing, the target hardly ever
-idles while requests overflow, and latency is 1 + 1/sqrt(k) of its baseline then, below double from
-two on. The same root is the step by which the limit grows.
+The root is room for uneven arrivals. As in square-root staffing, the target hardly ever idles while
+requests overflow, and latency is then 1 + 1/sqrt(k) of its baseline: less than double from two on.
+The same root is the step by which the limit grows.
 
-A window is whole when it knows its mean to a quarter of that root, so that what is decided is more
-than chance: few answers where all take the same time, thousands where they differ a hundredfold.
-Means and no percentiles, since only of means Little's law speaks; each answer counts for at most
-`CLIP` baselines, in both kinds alike, lest one decides.
+A window is complete when it knows its mean to a quarter of that root, so that a change of the limit
+is more than chance: few answers where all take the same time, thousands where they differ a
+hundredfold. The rule uses means, not percentiles, since Little's law is about means. Each answer
+counts for at most `CLIP` baselines, in both kinds alike, so that no single answer decides.
 
-Whether latency rose since too many are there or since the target became slower cannot be told from
-busy answers, and a target that is used up most of the time gives no calm ones. So then, before the
-limit falls by a quarter or more, and once in `LEARN_DIP_S`, there is a *dip*: for one window the
-limit is half of k, and what is answered is calm. That is all the probing there is.
+Busy answers cannot show whether latency rose because too many requests are there or because the
+target became slower, and a target that is used up most of the time gives no calm answers. So in
+that state, before the limit falls by a quarter or more, and once in `LEARN_DIP_S`, there is a
+*dip*: for one window the limit is half of k, and its answers are calm. The rule probes in no other
+way.
 
 Sources: J. D. C. Little (1961); S. Halfin, W. Whitt (1981), 2; Envoy's gradient controller, whose
 formula this is, with another way to measure; Netflix concurrency-limits. Figures:
@@ -35,43 +37,55 @@ import msgspec
 from router.model import limits
 
 CLIP = 8.0
-"""Baselines that one answer counts for at most: one in a hundred is not to decide for all."""
+"""Baselines that one answer counts for at most: one in a hundred must not decide for all."""
 PRECISION = 0.25
-"""Of the root: a window's standard error. Four of them lie between nobody waits and the goal."""
+"""Standard error of a complete window, as a part of the root. Four of them lie between "none waits"
+and the goal.
+"""
 CALM = 0.5
-"""Of the limit in flight is calm, and of k is a dip: so a baseline that was measured too high,
-among waiting requests, is halved with every dip and never confirms itself."""
+"""Calm: at most this part of the limit in flight. A dip uses this part of k, so a baseline measured
+too high, among waiting requests, is halved with every dip and never confirms itself.
+"""
 BUSY = 0.75
-"""Of the limit in flight is busy: enough of them to measure, all of them near the limit."""
+"""Busy: at least this part of the limit in flight. That gives enough answers, all near
+the limit.
+"""
 WAITING = 0.5
-"""Of the root, from which somebody waits: two standard errors above nobody, two below the goal."""
+"""Requests wait from this part of the root on: two standard errors above "none waits", two below
+the goal.
+"""
 DOUBLED = 2.0
-"""Latency over the baseline: beyond doubt, it is judged at once, however precise the window is."""
+"""Latency over the baseline that is judged at once, however precise the window is: beyond doubt."""
 ROUGH = 0.15
-"""The standard error of a baseline that is clearly another: near enough to begin with."""
+"""Standard error of a baseline that is clearly different: precise enough to begin with."""
 DROP = 0.75
-"""Of the limit: before it falls below, for whatever reason, there is a dip."""
+"""A dip comes before the limit falls below this part of itself, for whatever reason."""
 CUT = 0.5
-"""Of the limit is left at least by one judgement: the next one knows more."""
+"""One judgment leaves at least this part of the limit: the next one knows more."""
 MEMORY = 3.0
-"""Windows of the past that the baseline is worth at most, beside a new one that fits it."""
+"""Past windows that the baseline is worth at most, compared with a new one that fits it."""
 SPREAD_FIRST, SPREAD_KEPT = 1.0, 0.75
-"""Variance over the square of the mean: of exponential times, until known; and what stays of it."""
+"""Variance over the square of the mean: that of exponential times until known; and the part of an
+older value that remains.
+"""
 SURPRISE = 3.0
-"""Standard errors that contradict: once in four hundred windows by chance."""
+"""Standard errors that contradict: by chance, once in four hundred windows."""
 EARLY = 4.0
-"""Standard errors that are beyond doubt although one looked after each answer."""
+"""Standard errors that are beyond doubt even with a check after each answer."""
 FAILED_SHARE = 0.1
-"""Of failures among answers, from which they are the target's trouble and not a request's."""
+"""Share of failures among answers, above which the target is at fault and not a request."""
 USED_SHARE = 0.03
-"""Of busy answers that took the last slot, from which requests overflow that it could take."""
+"""Share of busy answers that took the last slot, from which on requests overflow although the
+target could take them.
+"""
 CROWDED_SHARE = 0.5
-"""From so many on there is more than it takes: the limit may double while nobody waits, and dips
-are needed, since there will be no calm."""
+"""Share of those from which on there is more demand than the target takes: the limit may double
+while none waits, and dips are needed, since there will be no calm.
+"""
 
 
 class LearntTarget(msgspec.Struct, frozen=True):
-    """What is known of one target. None: nothing yet."""
+    """The values learnt for one target. None: not known yet."""
 
     slots: int
     baseline_s: float | None
@@ -98,20 +112,20 @@ class _Window:
         self.used += is_used
 
     def says_something(self, now: float) -> bool:
-        """It has answers enough to know how much they differ, from long enough a time."""
+        """It has enough answers, over a long enough time, to know how much they differ."""
         enough = self.count >= limits.LEARN_SAMPLES_MIN
         return enough and now - self.began_at >= limits.LEARN_WINDOW_S
 
     def error(self, spread: float) -> float:
         """The standard error of the mean, over the mean.
 
-        ``spread`` is the variance over the square of the mean that was seen before: few answers
+        ``spread`` is the variance over the square of the mean that was seen before: a few answers
         may lack the rare ones.
         """
         return sqrt(max(self.spread, spread) / self.count)
 
     def is_stale(self, now: float) -> bool:
-        """Its answers are of different times, and still say too little."""
+        """Its answers span too long a time, and are still too few."""
         lasts_s = max(limits.LEARN_WINDOW_S_MAX, limits.LEARN_WINDOW_LATENCIES_MAX * self.mean_s)
         return now - self.began_at > lasts_s
 
@@ -120,7 +134,7 @@ class _Window:
         return self.sum / self.count
 
     def contradicts(self, mean_s: float, spread: float) -> bool:
-        """More than chance lies between this and ``mean_s``."""
+        """More than chance separates its mean from ``mean_s``."""
         error = max(self.error(spread), limits.LEARN_SAME)
         return abs(log(self.mean_s / mean_s)) > SURPRISE * error
 
@@ -133,9 +147,9 @@ class _Window:
 class Learner:
     """Learns the slots of one target.
 
-    ``limit``: `limits.LEARN_SLOTS_MIN` to `limits.LEARN_SLOTS_MAX`, read at any time. ``chance``
-    (0 to 1) spreads the dips of targets that are used up together; with the same one and the same
-    calls it learns the same. O(1) per answer.
+    ``limit``: `limits.LEARN_SLOTS_MIN` to `limits.LEARN_SLOTS_MAX`, read at any time. ``chance`` (0
+    to 1) spreads the dips of targets that are used up together; the same values and the same calls
+    learn the same. O(1) per answer.
     """
 
     __slots__ = (
@@ -170,25 +184,26 @@ class Learner:
         self._worth = 0.0  # Answers that the baseline is made of.
         self._spread = SPREAD_FIRST  # Of calm answers.
         self._is_sure = False  # The baseline was measured in calm.
-        self._starting = True  # Nobody waited yet.
+        self._starting = True  # No request has waited yet.
         self._calm, self._busy = _Window(), _Window()
         self._answers = self._failures = 0  # Since `_judged_at`.
         self._judged_at = 0.0
         self._dip: tuple[float, float, float] | None = None
-        """While it lasts: limit, in flight and latency before."""
+        """During a dip: limit, in flight and latency before it."""
         self._dip_at = 0.0
         self._settles_at = 0.0
         self._heard_at = 0.0
 
     @property
     def learnt(self) -> LearntTarget:
-        """For people."""
+        """The learnt values, for display."""
         return LearntTarget(self.limit, self._baseline_s, self._latency_s)
 
     def answered(self, latency_s: float, in_flight: int, now: float) -> bool:
-        """A good answer began after ``latency_s``, with ``in_flight`` there when it was asked for.
+        """A good answer began after ``latency_s``; ``in_flight`` requests were there when it was
+        asked for.
 
-        Itself included. True: `limit` is another now.
+        The request itself is included. True: `limit` has changed.
         """
         self._heard(now)
         self._answers += 1
@@ -208,7 +223,9 @@ class Learner:
         return self.limit != before
 
     def failed(self, now: float) -> bool:
-        """No answer, or one that says that it is too busy. True: `limit` is another now."""
+        """A request got no answer, or one that says the target is too busy. True: `limit` has
+        changed.
+        """
         before = self.limit
         self._heard(now)
         self._failures += 1
@@ -225,9 +242,9 @@ class Learner:
         return self.limit != before
 
     def returned(self, now: float) -> bool:
-        """It was down: it may be another one now, or cold. True: `limit` is another now.
+        """The target was down: it may be another one now, or cold. True: `limit` has changed.
 
-        Half of what it took, and from there as fast as from the start.
+        Restarts with half of the limit, and grows as fast as at the start.
         """
         before = self.limit
         self._forget_baseline()
@@ -238,7 +255,7 @@ class Learner:
 
     def _heard(self, now: float) -> None:
         if now - self._heard_at > limits.LEARN_IDLE_S and self._baseline_s is not None:
-            self._forget_baseline()  # The limit stays: nothing speaks against it.
+            self._forget_baseline()  # The limit stays: nothing contradicts it.
         self._heard_at = now
         if now - self._judged_at > limits.LEARN_WINDOW_S_MAX:
             self._failures = self._answers = 0
@@ -251,10 +268,10 @@ class Learner:
             if window.others <= window.count:
                 self._take_baseline(now)
             else:
-                self._calm = _Window()  # Lulls in a storm: soon there were more of them.
+                self._calm = _Window()  # Lulls: most answers were not calm.
         elif window.is_stale(now):
             self._calm = _Window()
-            if self._dip is not None:  # Hardly anybody asks any more.
+            if self._dip is not None:  # Hardly any request comes now.
                 self._end_dip(limits.LEARN_DIP_S, now)
 
     def _hear_busy(self, latency_s: float, in_flight: int, now: float) -> None:
@@ -266,14 +283,16 @@ class Learner:
             self._busy = _Window()
 
     def _forget_baseline(self) -> None:
-        """The next window is believed whole."""
+        """Forget the baseline: the next window replaces it."""
         self._is_sure = False
         self._baseline_s = self._dip = None
         self._clip_s = inf
         self._calm, self._busy = _Window(), _Window()
 
     def _says_baseline(self, window: _Window, now: float) -> bool:
-        """It is precise; in a dip, precise enough for a baseline that is clearly another."""
+        """The window is precise; in a dip, precise enough for a baseline that is
+        clearly different.
+        """
         if not window.says_something(now):
             return False
         error, known = window.error(self._spread), self._baseline_s
@@ -284,7 +303,7 @@ class Learner:
         return abs(log(window.mean_s / known)) > EARLY * error
 
     def _says_limit(self, window: _Window, now: float) -> bool:
-        """It is precise, or as precise as what it says needs."""
+        """The window is precise, or as precise as its result needs."""
         if not window.says_something(now):
             return False
         error, root = window.error(self._spread), 1 / sqrt(self._at)
@@ -293,7 +312,7 @@ class Learner:
         if self._baseline_s is None:
             return False
         ratio = window.mean_s / self._baseline_s
-        if ratio <= 1.0:  # Nobody waits. At the goal it would say so once in forty times.
+        if ratio <= 1.0:  # No request waits. At the goal this would happen once in forty times.
             return error <= 2 * PRECISION * root
         return ratio * (1 - EARLY * error) > DOUBLED
 
@@ -302,7 +321,7 @@ class Learner:
         self._clip_s = CLIP * baseline_s
 
     def _take_baseline(self, now: float) -> None:
-        """A window of calm answers is whole."""
+        """A window of calm answers is complete."""
         window, self._calm = self._calm, _Window()
         known, found = self._baseline_s, window.mean_s
         is_new = known is None or not self._is_sure or window.contradicts(known, self._spread)
@@ -323,12 +342,12 @@ class Learner:
             self._dip_at = now + self._until_dip(limits.LEARN_DIP_S)
 
     def _judge(self, now: float) -> None:
-        """A window of busy answers is whole."""
+        """A window of busy answers is complete."""
         window, self._busy = self._busy, _Window()
         latency_s, in_flight = window.mean_s, window.in_flight / window.count
         self._latency_s = latency_s
         if self._baseline_s is None:
-            self._believe(latency_s)  # For want of a better one, until the first dip.
+            self._believe(latency_s)  # For lack of a better one, until the first dip.
             self._dip_at = now + self._until_dip(limits.LEARN_FIRST_DIP_S)
         ratio = latency_s / (self._baseline_s or latency_s)
         works_on = in_flight / max(1.0, ratio)
@@ -347,7 +366,7 @@ class Learner:
             self._set(max(to, self._at * CUT), now)
 
     def _end_dip(self, next_s: float, now: float) -> None:
-        """What was measured before it is judged by the baseline of now."""
+        """Judge the values from before the dip by the current baseline."""
         assert self._dip is not None, "a dip that was begun"
         (at, in_flight, latency_s), self._dip = self._dip, None
         works_on = in_flight / max(1.0, latency_s / (self._baseline_s or latency_s))
@@ -358,9 +377,9 @@ class Learner:
         return seconds * (0.75 + 0.5 * self._chance())
 
     def _set(self, at: float, now: float) -> None:
-        """Nothing is heard until answers that take long could have come, too.
+        """Set the limit, and ignore answers until slow ones can have arrived too.
 
-        Those that come at once would make a window of the short ones.
+        The fast ones alone would make a window of short latencies.
         """
         self._at = min(max(at, float(limits.LEARN_SLOTS_MIN)), float(limits.LEARN_SLOTS_MAX))
         self.limit = round(self._at)

@@ -1,7 +1,7 @@
-"""How much of a service is wanted at this site, whoever serves it: what an autoscaler goes by.
+"""The demand for a service at this site, wherever it is served: the figure that autoscalers use.
 
-Load cannot say it: overflow keeps the local targets full and no fuller, however much leaves. So
-what has left because of that, what waits and what was turned away count too.
+The load does not show it: overflow keeps the local targets full and no fuller, however much spills.
+So requests that spilled for lack of room, that wait and that were refused count too.
 """
 
 import enum
@@ -19,7 +19,7 @@ from router.model import limits
 class SentFor(enum.IntEnum):
     """Why a request is served elsewhere."""
 
-    NO_DEMAND = 0  # By choice, or for now: nobody here would have to serve it.
+    NO_DEMAND = 0  # By choice, or for now: this site would not need to serve it.
     NO_ROOM = 1  # This site is full.
     NO_TARGET = 2  # No target of this site is ready.
 
@@ -27,10 +27,10 @@ class SentFor(enum.IntEnum):
 class DemandFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One moment. ``demand`` is the sum of the four parts, in requests (tcp: connections) at once.
 
-    ``refused``: clients that were turned away and want to be served still
+    ``refused``: clients that were refused and still want to be served
     (`balance.learning.unserved`). ``demand_avg`` is the mean over `limits.DEMAND_WINDOW_S`, not
-    rounded; ``…_per_s`` are over it too, ``demand_per_s`` of all that was asked, once however often
-    it was asked again.
+    rounded. ``…_per_s`` are means over that window too; ``demand_per_s`` counts each request once,
+    however often it was asked again.
     """
 
     in_flight: int
@@ -56,9 +56,9 @@ _NOTHING_YET = _Sample(0.0, 0, 0, 0)
 
 
 class Demand:
-    """Counts what the ledger and the queue of a service port do not know; O(1) per request.
+    """Counts demand that the ledger and the queue of a service port do not see; O(1) per request.
 
-    `sample` is called once a second.
+    Call `sample` once a second.
     """
 
     __slots__ = (
@@ -78,36 +78,38 @@ class Demand:
 
     def __init__(self) -> None:
         self.elsewhere = [0] * len(SentFor)
-        """In flight elsewhere, by `SentFor`: counted in place by who sends a request there, until
-        it is over there (hot)."""
+        """In flight elsewhere, by `SentFor`. The code that sends a request elsewhere counts in
+        place, until the request ends there (hot).
+        """
         self.refused_total = 0
         self.brought = 0
         """Requests of other sites that this one serves."""
         self.again_total = 0
-        """Requests of clients that had been turned away and asked again."""
+        """Requests of clients that had been refused and asked again."""
         self.each: Each | None = None
-        """What a target takes, or did while there was one."""
+        """The capacity of one target; with no target left, the last one known."""
         self._unserved = UnservedClients()
         self.away: Collection[str] = self._unserved.away
-        """Clients that were turned away and have no connection. If it is empty, `comes` has nothing
-        to do (hot)."""
-        self._request_s = 0.0  # What a request takes; 0.0: not known.
+        """Clients that were refused and have no connection. If it is empty, `comes` has nothing to
+        do (hot).
+        """
+        self._request_s = 0.0  # Duration of a request; 0.0: not known.
         self._wakes_until = -inf
         self._samples: deque[_Sample] = deque(maxlen=limits.DEMAND_WINDOW_S + 1)
         self._before = _NOTHING_YET  # As of the last sample while nothing was asked.
-        self._quiet = 0  # As many of the newest samples are nothing.
+        self._quiet = 0  # So many of the newest samples are zero.
 
     @property
     def overflowed(self) -> int:
-        """In flight elsewhere because this site was full, or had no target that is ready."""
+        """In flight elsewhere because this site was full, or had no ready target."""
         return self.elsewhere[SentFor.NO_ROOM] + self.elsewhere[SentFor.NO_TARGET]
 
     def turned_away(
         self, now: float, came_at: float, client: str, *, may_return: bool
     ) -> UnservedClient | None:
-        """A request that came at ``came_at`` was refused since nobody had room, or a target.
+        """A request that came at ``came_at`` was refused since no site had room, or a target.
 
-        ``client``: by what `comes` knows it; empty: it cannot be told from another one.
+        ``client``: the name under which `comes` knows the client; empty: it has none.
         ``may_return``: the connection has one request at a time, and stays open.
         """
         self.refused_total += 1
@@ -115,7 +117,7 @@ class Demand:
         return self._unserved.add(now, came_at, self._request_s, client, may_return=may_return)
 
     def asks_again(self, one: UnservedClient, now: float) -> None:
-        """The connection of ``one`` brings another request: it is the same client's."""
+        """The connection of ``one`` brings another request: it is from the same client."""
         if self._unserved.asks_again(one, now):
             self.again_total += 1
 
@@ -124,15 +126,16 @@ class Demand:
         self._unserved.left(one, now)
 
     def comes(self, client: str, now: float) -> None:
-        """``client`` has connected: maybe it asks again."""
+        """``client`` has connected, maybe to ask again."""
         if self._unserved.comes(client, now):
             self.again_total += 1
 
     def sample(
         self, now: float, in_flight: int, queued: int, asked_total: int, request_s: float
     ) -> None:
-        """Remember this second; ``asked_total`` requests were ever asked for, and one takes
-        ``request_s`` lately (0.0: not known)."""
+        """Record this second. ``asked_total``: all requests ever asked for. ``request_s``: the
+        recent duration of a request (0.0: not known).
+        """
         known_s, weight = self._request_s, limits.REQUEST_S_SMOOTHING
         self._request_s = known_s + weight * (request_s - known_s) if known_s else request_s
         demand = in_flight + self.overflowed + queued + self._unserved.total(now, queued)
@@ -142,14 +145,16 @@ class Demand:
         self._quiet = self._quiet + 1 if is_quiet else 0
         if self._quiet <= limits.DEMAND_WINDOW_S:
             self._samples.append(sample)
-        else:  # Idle services keep nothing.
+        else:  # Idle services store nothing.
             self._samples.clear()
             self._before = sample
 
     def figures(
         self, now: float, in_flight: int, queued: int, asked_total: int, *, has_target: bool
     ) -> DemandFigures:
-        """As of now. What was not sampled was nothing. ``has_target``: some is ready here."""
+        """The figures now. A second without a sample counts as zero. ``has_target``: a target is
+        ready here.
+        """
         window_s = limits.DEMAND_WINDOW_S
         refused = self._unserved.total(now, queued)
         wakes = not has_target and now < self._wakes_until
@@ -174,7 +179,9 @@ class Demand:
 
 
 class Each(msgspec.Struct, frozen=True):
-    """What one target takes, the mean of those that state it: ``slots`` at once, ``per_s``."""
+    """The capacity of one target, the mean of those that have a value: ``slots`` at once,
+    ``per_s``.
+    """
 
     slots: float | None = None
     per_s: float | None = None
@@ -182,7 +189,9 @@ class Each(msgspec.Struct, frozen=True):
 
 
 def each_of(targets: Iterable[TargetState], *, learnt: bool) -> Each | None:
-    """Of the ready ones of ``targets``, of all if none is; None: those state nothing."""
+    """The mean of the ready ``targets``, of all if none is ready; None: none of them has a
+    capacity.
+    """
     known = list(targets)
     ready = [one for one in known if one.ready] or known
     slots = [one.capacity for one in ready if one.capacity is not None]
@@ -197,7 +206,7 @@ def each_of(targets: Iterable[TargetState], *, learnt: bool) -> Each | None:
 
 
 def targets_wanted(figures: DemandFigures, each: Each | None) -> int | None:
-    """How many such targets take that demand, by each thing they state; None: they state none."""
+    """How many such targets take that demand, by slots and by rate; None: they have neither."""
     if each is None:
         return None
     by_slots = ceil(figures.demand / each.slots) if each.slots else 0
@@ -206,7 +215,7 @@ def targets_wanted(figures: DemandFigures, each: Each | None) -> int | None:
 
 
 class ScaleFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What an autoscaler goes by. ``each``: as it was last, when no target is ready."""
+    """Figures that autoscalers use. ``each``: the last known, when no target is ready."""
 
     demand: DemandFigures
     targets_ready: int

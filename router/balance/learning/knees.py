@@ -1,18 +1,18 @@
 """Where the latency of a target bends: how many requests at once it really works on.
 
-A table of one target has, by how many were in flight when a request began, how long requests took.
-Up to the knee latency stays what it is in calm; beyond, requests wait for each other inside the
-target, and it grows with each one more. A capacity stated above the knee lets them wait there,
-instead of going to another site; one below it leaves the target idle in part.
+The table of one target has the durations of requests by the number in flight when they began. Up to
+the knee latency stays as in calm; beyond it, requests wait for each other inside the target, and
+latency grows with each one more. With a configured capacity above the knee, requests wait there
+instead of going to another site; with one below it, the target idles in part.
 
-Latency that falls from one level to the next is chance: such levels are taken together (pool
-adjacent violators: M. Ayer et al., 1955). Levels that are not known well enough are taken together
-with the next, too. So the first one that is `FACTOR` times calm is one beyond chance.
+Latency that falls from one level to the next is chance: such levels are pooled (pool adjacent
+violators: M. Ayer et al., 1955). Levels that are not known well enough are pooled with the next,
+too. So the first level at `FACTOR` times calm is there beyond chance.
 
-A target that becomes slower by itself has more in flight for that (J. D. C. Little, 1961), so its
-highest levels are its slowest times, whatever bends. Hence only latencies of the same
+A target that becomes slower by itself has more in flight for that reason (J. D. C. Little, 1961),
+so its highest levels are its slowest times, even without a knee. Hence only latencies of the same
 `limits.KNEE_SLICE_S` are compared, each slice weighted as N. Mantel and W. Haenszel do (1959), and
-those few slices in which the speed may have changed do not decide.
+the few slices in which the speed may have changed do not decide.
 """
 
 from array import array
@@ -26,16 +26,16 @@ import msgspec
 from router.model import limits
 
 FACTOR = 1.15
-"""Of the latency in calm, from which it bends: less may be chance, or the machine's caches."""
+"""Times the calm latency at which the knee begins: less may be chance, or the machine's caches."""
 PRECISE = 0.04
-"""Of the mean: its standard error, from which a level says something."""
+"""Standard error over the mean, at which a level is known well enough."""
 CALM_SHARE = 0.5
-"""Of the highest level that was seen: what is above is not calm."""
+"""Levels above this share of the highest one seen are not calm."""
 EXACT = 32
-"""Levels up to this many in flight are kept each; above, eight for each doubling."""
+"""Each level up to this many in flight is stored separately; above, eight for each doubling."""
 PER_DOUBLING = 8
 FEW, SURPRISE = 8, 3.0
-"""Requests that contradict what was known before, if they lie so many standard errors off."""
+"""A contradiction of earlier values: so many requests, so many standard errors off."""
 
 
 def _levels() -> tuple[int, ...]:
@@ -47,12 +47,13 @@ def _levels() -> tuple[int, ...]:
 
 
 LEVELS = _levels()
-"""The fewest in flight that each level stands for."""
+"""The fewest in flight of each level."""
 
 
 class LatencyLevel(msgspec.Struct, frozen=True):
-    """``count`` requests began with ``in_flight`` there, themselves included, and took
-    ``total_s`` together; ``squares``: the sum of the squares."""
+    """``count`` requests began with ``in_flight`` there, themselves included, and took ``total_s``
+    together; ``squares``: the sum of the squares.
+    """
 
     in_flight: int
     count: int
@@ -65,14 +66,14 @@ class LatencyLevel(msgspec.Struct, frozen=True):
 
     @property
     def error(self) -> float:
-        """The standard error of the mean, over the mean; 1.0: it is not known."""
+        """The standard error of the mean, over the mean; 1.0: not known."""
         if self.count < limits.KNEE_SAMPLES_MIN or not self.total_s:
             return 1.0
         return self.error_s / self.mean_s
 
     @property
     def error_s(self) -> float:
-        """The standard error of the mean, however few they are."""
+        """The standard error of the mean, however few requests there are."""
         return sqrt(self.variance / self.count)
 
     @property
@@ -80,7 +81,7 @@ class LatencyLevel(msgspec.Struct, frozen=True):
         return max(0.0, self.squares / self.count - self.mean_s * self.mean_s)
 
     def with_next(self, other: "LatencyLevel") -> "LatencyLevel":
-        """Both as one, at where this one begins."""
+        """Both as one, which begins where this one begins."""
         return LatencyLevel(
             self.in_flight,
             self.count + other.count,
@@ -90,14 +91,17 @@ class LatencyLevel(msgspec.Struct, frozen=True):
 
 
 class Knee(msgspec.Struct, frozen=True):
-    """``at``: the fewest in flight that bend, None: it was not seen. ``baseline_s`` of calm."""
+    """``at``: the fewest in flight past the knee, None: no knee was seen. ``baseline_s``: calm
+    latency.
+    """
 
     baseline_s: float | None
     at: int | None
 
 
 def find_knee(calm: LatencyLevel, levels: Sequence[LatencyLevel]) -> Knee:
-    """By ``levels``, ascending, each with a request at least; the first ones are those of ``calm``.
+    """The knee by ``levels``, ascending, each with at least one request; ``calm`` is the first of
+    them.
 
     All of the same moments: see `knee_of`.
     """
@@ -116,7 +120,9 @@ def _as_one(levels: Iterable[LatencyLevel]) -> LatencyLevel | None:
 
 
 def _precise(levels: Sequence[LatencyLevel]) -> list[LatencyLevel]:
-    """Levels, or several as one, whose means are known; what is left at the end is dropped."""
+    """Levels whose means are known, each one or several pooled; an imprecise rest at the end is
+    dropped.
+    """
     found: list[LatencyLevel] = []
     open_one: LatencyLevel | None = None
     for level in levels:
@@ -128,7 +134,7 @@ def _precise(levels: Sequence[LatencyLevel]) -> list[LatencyLevel]:
 
 
 def _rising(levels: Sequence[LatencyLevel]) -> list[LatencyLevel]:
-    """Means that never fall."""
+    """Pool levels so that their means never fall."""
     found: list[LatencyLevel] = []
     for level in levels:
         block = level
@@ -139,7 +145,7 @@ def _rising(levels: Sequence[LatencyLevel]) -> list[LatencyLevel]:
 
 
 Slices = Sequence[Sequence[LatencyLevel]]
-"""Oldest first; of each the levels that had a request, ascending."""
+"""Oldest first; each has its levels with a request, ascending."""
 
 
 def pooled(slices: Slices) -> list[LatencyLevel]:
@@ -153,11 +159,11 @@ def pooled(slices: Slices) -> list[LatencyLevel]:
 
 
 def knee_of(slices: Slices) -> Knee:
-    """What latencies of the same moments say.
+    """The knee by latencies of the same moments.
 
-    Calm is the lowest levels, as many as it takes to know their mean: with one in flight nobody
-    waits; where there never was as few, half of the most is few. The latency of calm alone is said
-    only if it is of now: not if the target has been busy since.
+    Calm is the lowest levels, as many as it takes to know their mean: with one in flight none
+    waits; where there never were so few, half of the most counts as few. Without a knee, the calm
+    latency is given only if it is current: not if the target has been busy since.
     """
     seen = [level.in_flight for level in pooled(slices)]
     for calm_most in seen:
@@ -172,7 +178,7 @@ def knee_of(slices: Slices) -> Knee:
 def _beside(
     calm: LatencyLevel, calm_most: int, slices: Slices, calms: Sequence[LatencyLevel | None]
 ) -> Knee:
-    """By all levels beside ``calm``, which is those up to ``calm_most``."""
+    """The knee by ``calm``, which is the levels up to ``calm_most``, and all levels above."""
     knee = find_knee(calm, [calm, *_beside_calm(slices, calms, calm, calm_most)])
     is_now = not (_is_past(slices, calms) or _is_contradicted(calm, calms))
     return knee if knee.at is not None or is_now else Knee(None, None)
@@ -191,7 +197,7 @@ def _newest(calms: Sequence[LatencyLevel | None]) -> LatencyLevel | None:
 
 
 def _is_past(slices: Slices, calms: Sequence[LatencyLevel | None]) -> bool:
-    """Since the last slice with calm the target had requests enough to say something."""
+    """Since the last slice with calm the target had enough requests to measure."""
     since = 0
     for one, calm in zip(reversed(slices), reversed(calms), strict=True):
         if calm is not None:
@@ -217,10 +223,12 @@ def _is_contradicted(calm: LatencyLevel, calms: Sequence[LatencyLevel | None]) -
 def _beside_calm(
     slices: Slices, calms: Sequence[LatencyLevel | None], calm: LatencyLevel, calm_most: int
 ) -> list[LatencyLevel]:
-    """Levels above calm, or several as one, as if the target had always been as quick as in
-    ``calm``; those that cannot be compared are left out."""
+    """Levels above calm, some pooled, as if the target had always been as quick as in ``calm``.
+
+    Levels that cannot be compared are left out.
+    """
     found = []
-    open_ones: dict[int, LatencyLevel] = {}  # By slice: of levels not known well enough alone.
+    open_ones: dict[int, LatencyLevel] = {}  # By slice: levels not known well enough alone.
     begins_at = 0
     places = [{level.in_flight: level for level in one} for one in slices]
     for in_flight in sorted({at for place in places for at in place if at > calm_most}):
@@ -240,10 +248,10 @@ def _beside_calm(
 def _compared(
     pairs: Sequence[tuple[LatencyLevel, LatencyLevel]], calm_s: float, in_flight: int
 ) -> LatencyLevel | None:
-    """Of pairs of a level and calm, each of one slice: the level where calm takes ``calm_s``.
+    """From pairs of a level and calm, each of one slice: the level if calm takes ``calm_s``.
 
-    Its count is what the comparison is worth. Without the slices that speak most for a bend.
-    None: too few slices or requests.
+    Its count is the weight of the comparison. Ignores the slices that speak most for a knee. None:
+    too few slices or requests.
     """
     if len(pairs) < limits.KNEE_SLICES_MIN:
         return None
@@ -258,14 +266,14 @@ def _compared(
         return None
     scale, count = calm_s / low_s, int(weight)
     mean_s = sum(one * high.mean_s for one, high, _ in weighted) / weight
-    # That the slices differ says nothing of the level: calm differs with them.
+    # The spread between slices says nothing about the level: calm varies with them.
     variance = sum(one * high.variance for one, high, _ in weighted) / weight
     square = (mean_s * mean_s + variance) * scale * scale
     return LatencyLevel(in_flight, count, count * mean_s * scale, count * square)
 
 
 class _Slice:
-    """Requests by level: how many, how long they took together, and the sum of the squares."""
+    """Requests by level: their number, their total time, and the sum of the squares."""
 
     __slots__ = ("began_at", "sums")
 
@@ -274,7 +282,7 @@ class _Slice:
         self.sums: dict[int, list[float]] = {}
 
     def packed(self) -> "array[float]":
-        """All that is known of it, level by level: a fifth of the memory."""
+        """All its figures, level by level, in a fifth of the memory."""
         each = sorted(self.sums.items())
         return array("d", [figure for at, sums in each for figure in (at, *sums)])
 
@@ -287,16 +295,18 @@ def _unpacked(sums: "array[float]") -> list[LatencyLevel]:
 
 
 class KneeTable:
-    """What is known of one target: of the last `limits.KNEE_KEPT_S`, slice by slice."""
+    """Latencies of one target over the last `limits.KNEE_KEPT_S`, slice by slice."""
 
     __slots__ = ("_before", "_now")
 
     def __init__(self, now: float) -> None:
         self._now = _Slice(now)
-        self._before: deque[tuple[float, array[float]]] = deque()  # When it began, and its sums.
+        self._before: deque[tuple[float, array[float]]] = deque()  # When each began, and its sums.
 
     def add(self, latency_s: float, in_flight: int, now: float) -> None:
-        """A request took so long that began with ``in_flight`` there, itself included."""
+        """Record a request that took ``latency_s`` and began with ``in_flight`` there, itself
+        included.
+        """
         at = (
             min(in_flight, EXACT) - 1 if in_flight <= EXACT else bisect_right(LEVELS, in_flight) - 1
         )
@@ -306,7 +316,7 @@ class KneeTable:
         sums[2] += latency_s * latency_s
 
     def slices(self, now: float) -> list[list[LatencyLevel]]:
-        """Those that had a request, oldest first."""
+        """Slices that had a request, oldest first."""
         current = self._current(now)
         found = [_unpacked(sums) for _, sums in self._before]
         return [*found, _unpacked(current.packed())] if current.sums else found
@@ -322,7 +332,9 @@ class KneeTable:
 
 
 class Knees:
-    """The tables of one service port's targets, made when the first request of one is timed."""
+    """The tables of one service port's targets, each created when a request of its target is first
+    timed.
+    """
 
     __slots__ = ("_tables", "_targets")
 
@@ -331,16 +343,16 @@ class Knees:
         self._tables: dict[str, KneeTable] = {}
 
     def set_targets(self, targets: Mapping[str, object]) -> None:
-        """Which there are; those that stay keep what is known."""
+        """Replace the targets; those that stay keep their tables."""
         self._targets = frozenset(targets)
         self._tables = {one: table for one, table in self._tables.items() if one in targets}
 
     def forget(self, target: str) -> None:
-        """It was down: it may be another one now."""
+        """Forget ``target``, which was down: it may be another one now."""
         self._tables.pop(target, None)
 
     def add(self, target: str, latency_s: float, in_flight: int, now: float) -> None:
-        """As of `KneeTable`."""
+        """As in `KneeTable`."""
         table = self._tables.get(target)
         if table is None:
             if target not in self._targets or len(self._tables) >= limits.KNEE_TARGETS_MAX:
@@ -349,6 +361,6 @@ class Knees:
         table.add(latency_s, in_flight, now)
 
     def slices(self, target: str, now: float) -> list[list[LatencyLevel]]:
-        """What is known of one target."""
+        """The slices of one target."""
         table = self._tables.get(target)
         return [] if table is None else table.slices(now)

@@ -1,6 +1,6 @@
 """Whether a service is saturated at this site: figures over a window, with hysteresis. Pure.
 
-Fed with cumulative figures some times a second; answers with the change of state, if there is one.
+It is fed with cumulative figures several times a second, and returns a new state when it changes.
 """
 
 from collections import deque
@@ -13,12 +13,13 @@ from router.model.bursts import BurstSpec, BurstState
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """A service at this site now, all its ports. Counters only grow, unless it was made anew.
+    """A service at this site now, all its ports. Counters only grow, until the service is
+    recreated.
 
     ``full``: no target here has room. ``absent``: targets are bound here and none is ready.
-    ``demand``: see `balance.learning.demand`. ``refused``: turned away since nobody had room, or a
-    target. ``waited_s``: what all requests together have waited in the queue. ``held``: how many
-    wait longer than one waits for a slot, for a site that is to be woken.
+    ``demand``: see `balance.learning.demand`. ``refused``: requests refused since no site had room,
+    or a target. ``waited_s``: total time of all requests in the queue. ``held``: requests that wait
+    for a site to wake up, longer than they would wait for a slot.
     """
 
     full: bool = False
@@ -33,11 +34,12 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WindowFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Over one window. ``full``, ``overflow`` and ``refused`` are shares; ``whole``: it is over.
+    """Figures over one window. ``full``, ``overflow`` and ``refused`` are shares; ``whole``: it is
+    complete.
 
-    ``used``: what is wanted at once as a share of the capacity, above 1 where it is more, 0 without
-    a capacity; ``panic``: the same over the last `limits.BURST_PANIC_S`, 0 until so much was seen.
-    ``held``: now, as of `Totals`.
+    ``used``: demand as a share of the capacity, above 1 where demand is higher, 0 without a
+    capacity; ``panic``: the same over the last `limits.BURST_PANIC_S`, 0 until that long was seen.
+    ``held``: now, as in `Totals`.
     """
 
     used: float = 0.0
@@ -61,13 +63,13 @@ class Mark(msgspec.Struct, frozen=True):
     low: float
 
     def now(self, figures: WindowFigures) -> float:
-        """What it is."""
+        """The current value."""
         value: float = getattr(figures, self.name)
         return value
 
 
 def marks_of(spec: BurstSpec) -> tuple[Mark, ...]:
-    """The figures that are looked at. A calm mark that is not stated is half the saturated one."""
+    """The figures with marks. A calm mark that is not configured is half the saturated one."""
     found: list[Mark] = []
     for name in ("used", "full", "queue_wait_s", "overflow", "refused"):
         high, low = getattr(spec.saturated, name), getattr(spec.calm, name)
@@ -77,7 +79,7 @@ def marks_of(spec: BurstSpec) -> tuple[Mark, ...]:
 
 
 class _Part:
-    """A piece of the window."""
+    """A part of the window."""
 
     __slots__ = (
         "began",
@@ -100,18 +102,17 @@ class _Part:
 class Saturation:
     """The detector of one Burst document.
 
-    *calm -> saturated*: a whole window has been seen, and in it any figure is at its high mark or
-    above; or at once, if so much is wanted that a window is too long to wait for (``panic``), or if
-    requests are held that would have been refused.
-    *saturated -> calm*: all figures have been at their low marks or below for
-    ``calm.for_s``.
-    Neither before ``cool_down_s`` has passed since the last change, so it never changes faster.
-    After a window in which nobody looked (a host that slept) it begins anew: what was is not known.
+    *calm -> saturated*: a complete window has been seen, and in it any figure is at its high mark
+    or above. It changes at once if demand is too high to wait for a window (``panic``), or if
+    requests are held that would have been refused. *saturated -> calm*: all figures have been at
+    their low marks or below for ``calm.for_s``. Neither happens before ``cool_down_s`` has passed
+    since the last change, so it never changes faster. After a window without calls (a host that
+    slept) it restarts: the past is not known.
 
     A moment counts as full when no target here has room, when requests were refused since the last
-    look since no site had room or a target, or when targets are bound here, none is ready and
-    requests come. Shares of requests, and their mean wait, need `limits.BURST_REQUESTS_MIN` of
-    them.
+    call since no site had room or a target, or when targets are bound here, none is ready and
+    requests come. Shares of requests, and their mean wait, need `limits.BURST_REQUESTS_MIN`
+    requests.
     """
 
     __slots__ = (
@@ -132,7 +133,7 @@ class Saturation:
     def __init__(
         self, spec: BurstSpec, state: BurstState = "calm", changed_at: float = -inf
     ) -> None:
-        """``state`` since ``changed_at``: as it was left by an earlier one."""
+        """``state`` since ``changed_at``: from an earlier detector."""
         self._spec = spec
         self.marks = marks_of(spec)
         self.state: BurstState = state
@@ -140,7 +141,7 @@ class Saturation:
         self.next_allowed_at = changed_at + spec.cool_down_s
         self.figures = WindowFigures()
         self._parts: deque[_Part] = deque()
-        # When looked at, and what was wanted and could be taken until then, times seconds.
+        # Time of each call, and demand and capacity until then, times seconds.
         self._recent: deque[tuple[float, float, float]] = deque()
         self._before: Totals | None = None
         self._last = -inf
@@ -148,7 +149,9 @@ class Saturation:
         self._calm_since = inf
 
     def feed(self, now: float, totals: Totals) -> BurstState | None:
-        """What holds at ``now``, later than before. The state, if it has just become another."""
+        """Take the totals at ``now``, later than before. Returns the state if it has
+        just changed.
+        """
         before = self._before
         self._before = totals
         if before is None:

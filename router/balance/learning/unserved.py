@@ -1,23 +1,21 @@
-"""Clients that were turned away and still want to be served: how many at once. Pure.
+"""Clients that were refused and still want to be served: how many at once. Pure.
 
-A request that nobody had room for is demand, and is not in flight. Two rules say for how long:
+A request for which no site had room is demand, and is not in flight. Two rules say for how long:
 
-- It would have been in flight for as long as a request takes, from when it came (Little's law). So
-  it counts until then, and for no longer than clients are asked to wait, on average: who has not
-  asked again by then has given up.
+- It would have been in flight for the duration of a request, from its arrival (Little's law). So it
+  counts until then, and for no longer than clients are asked to wait, on average: a client that has
+  not asked again by then has given up.
 - Where most of the clients come again, each of them counts until it does, or for twice the time
   that they usually take: its request is one, however often it is made.
 
-A client of HTTP/1 comes again on the connection that it kept; one on a new connection cannot be
-told from another client, and the first rule holds for it. A client of tcp connects again by itself,
-often at once: of an address, a connection that comes `limits.UNSERVED_PAUSE_S` or later after one
-was turned away is taken for that one's next try; those within that time are different clients. Of
-several tcp clients that share an address some may be taken for one: at least as many count as were
-turned away at once, within that pause.
+An HTTP/1 client comes again on the same connection. On a new connection it looks like another
+client, and the first rule applies. A tcp client connects again by itself, often at once: a
+connection from the same address `limits.UNSERVED_PAUSE_S` or later after a refused one counts as
+its next try; connections within that time are different clients. Of several tcp clients that share
+an address some may count as one: at least as many count as were refused at once, within that pause.
 
-Autoscalers that go by what they serve or hold (Knative's and KEDA's HTTP concurrency) count no
-client that was turned away; `router.balance.learning.demand` does, since here overflow ends
-at a bound.
+Autoscalers that use the requests served or held (Knative's and KEDA's HTTP concurrency) count no
+refused client; `router.balance.learning.demand` does, since here overflow ends at a bound.
 """
 
 import msgspec
@@ -25,11 +23,11 @@ import msgspec
 from router.model import limits
 
 _TICKS_PER_S = 100
-"""Ends are kept to the tick, so that memory does not grow with what is turned away."""
+"""Ends are rounded to the tick, so that memory does not grow with the number of refused clients."""
 
 
 class UnservedClient(msgspec.Struct, eq=False):
-    """One request of ``client`` that was turned away at ``at``.
+    """One request of ``client`` that was refused at ``at``.
 
     By the first rule it counts before ``until``.
     """
@@ -40,25 +38,28 @@ class UnservedClient(msgspec.Struct, eq=False):
 
 
 class UnservedClients:
-    """Counts them; O(1) for each, and bounded by `limits.UNSERVED_KEPT_MAX`."""
+    """Counts refused clients; O(1) for each, and bounded by `limits.UNSERVED_KEPT_MAX`."""
 
     __slots__ = ("_ends", "_known", "_return_s", "_returned", "_stayed_away", "away")
 
     def __init__(self) -> None:
         self._known: dict[UnservedClient, None] = {}  # In order of ``at``.
         self.away: dict[str, dict[UnservedClient, None]] = {}
-        """Those without a connection, by client. If any is here, `comes` follows for each client
-        that connects."""
+        """Clients without a connection. If it has any, `comes` must be called for each client that
+        connects.
+        """
         self._ends: dict[int, int] = {}  # Of the others: how many count until which tick.
-        self._returned = self._stayed_away = 0.0  # Decaying: the last ones say most.
-        self._return_s = limits.UNSERVED_S_MAX  # Smoothed: how long who returned had been away.
+        self._returned = self._stayed_away = 0.0  # Decaying: the latest weigh most.
+        self._return_s = limits.UNSERVED_S_MAX  # Smoothed: time until clients return.
 
     def add(
         self, now: float, came_at: float, request_s: float, client: str, *, may_return: bool
     ) -> UnservedClient | None:
-        """One that came at ``came_at`` is turned away. ``request_s``: what a request takes; 0.0:
-        not known. ``client``: by what it is known when it connects again; empty: it is not.
-        ``may_return``: its connection stays open; then `asks_again` or `left` follows.
+        """A request that came at ``came_at`` is refused.
+
+        ``request_s``: duration of a request; 0.0: not known. ``client``: the name that identifies
+        the client when it connects again; empty: none. ``may_return``: its connection stays open;
+        then `asks_again` or `left` follows.
         """
         until = now + limits.RETRY_AFTER_MEAN_S
         if request_s:
@@ -74,7 +75,7 @@ class UnservedClients:
         return None
 
     def asks_again(self, one: UnservedClient, now: float) -> bool:
-        """The connection of ``one`` brings another request. False: it was forgotten before."""
+        """The connection of ``one`` brings another request. False: ``one`` was forgotten before."""
         if one not in self._known:
             return False
         self._forget(one)
@@ -83,7 +84,7 @@ class UnservedClients:
         return True
 
     def left(self, one: UnservedClient, now: float) -> None:
-        """Its connection is gone."""
+        """The connection of ``one`` is gone."""
         if one not in self._known:
             return
         if one.client:
@@ -94,9 +95,9 @@ class UnservedClients:
             self._count_until(one.until, now)
 
     def comes(self, client: str, now: float) -> bool:
-        """It has connected. True: to ask again, as far as is known.
+        """``client`` has connected. True: to ask again, as far as is known.
 
-        The newest is taken for it, so that those that have given up are forgotten.
+        The newest entry is taken for it, so that clients that have given up are forgotten.
         """
         latest = now - limits.UNSERVED_PAUSE_S
         for one in reversed(self.away.get(client, {})):
@@ -105,10 +106,10 @@ class UnservedClients:
         return False
 
     def total(self, now: float, queued: int) -> int:
-        """Those that want to be served now, beside ``queued``.
+        """Clients that want to be served now, besides ``queued``.
 
-        Where clients ask once, a queue that is never empty and those who found it full are the same
-        excess seen twice: the greater of the two says how much there is.
+        Where clients ask once, a queue that is never empty and the clients that found it full are
+        the same excess counted twice: the greater of the two is the right figure.
         """
         oldest = now - limits.UNSERVED_S_MAX
         while self._known:

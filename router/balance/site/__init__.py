@@ -1,1 +1,1 @@
-"""Slots of this site: who holds one, who waits for one, what is lent to other sites."""
+"""Slots of this site: their holders, the requests that wait for one, slots lent to other sites."""

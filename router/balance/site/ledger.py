@@ -30,30 +30,32 @@ _IN_TURN, _COLD_FIRST = TargetOrder.IN_TURN, TargetOrder.COLD_FIRST
 class LocalLedger(LedgerFigures):
     """The ledger of a router that owns all its targets.
 
-    Least in flight relative to capacity first, ties by smooth rotation weighted by capacity. When
-    a ready target states no capacity, shares cannot be compared: plain least in flight, each in
-    its turn. Targets that answer later than others come after all of these (`target_choice`). A
-    session has a target of its own, by `sessions.score`, and the next best one while
-    that has no room. O(ready targets) per slot. After `set_in_turn` those with room take turns.
+    Least in flight relative to capacity first, ties by smooth rotation weighted by capacity. When a
+    ready target has no configured capacity, shares cannot be compared: then plain least in flight,
+    each in its turn. Targets that answer later than others come after all of these
+    (`target_choice`). A session has a fixed target, by `sessions.score`, and the next best one
+    while that target has no room. O(ready targets) per slot. After `set_in_turn` those with room
+    take turns.
 
-    Rates and the site's cap hold beside slots: a request is let in by all of them or by none. A
-    permit is spent when its slot is given, and by time alone it comes back: what failed to reach
-    its target has spent it too, so that no failure lets more through.
+    Rates and the site's cap apply besides slots: a request is admitted by all of them or by none. A
+    permit is spent with its slot, and only time brings it back: a request that never reached its
+    target has spent one too, so that failures let no more through.
     """
 
     __slots__ = ()
 
     def follow_choices(self, time_next: Callable[[], None]) -> None:
-        """Call ``time_next`` before a slot is given whose request should be timed, and be
-        `answered`: the choice of targets goes by how long they take."""
+        """Call ``time_next`` before the slot of a request that should be timed is given; `answered`
+        must follow. The choice of targets uses these times.
+        """
         self._time_next = time_next
 
     def set_targets(self, targets: Mapping[str, TargetTerms]) -> None:
         """Make ``targets`` (by ``host:port``) the wanted ones.
 
-        New ones start not ready. Removed ones admit no more, finish what they have and vanish. A
-        limit below what is in flight ends nothing; the target admits again once below it. Room may
-        appear: whoever has waiters asks for them afterwards.
+        New ones start not ready. Removed ones admit no more, finish their requests and vanish. A
+        limit below the number in flight ends nothing; the target admits again once below it. Room
+        may appear: a caller with waiting requests asks for slots afterwards.
         """
         for address, terms in targets.items():
             one = self._targets.get(address)
@@ -68,9 +70,9 @@ class LocalLedger(LedgerFigures):
         self._recount()
 
     def set_ready(self, target: str, ready: bool, *, ejected: bool = False) -> None:
-        """What health checks found, or that failed requests ``ejected`` it.
+        """Store the result of health checks, or that failed requests ``ejected`` the target.
 
-        An unknown or removed target's late result is dropped.
+        The late result of an unknown or removed target is dropped.
         """
         one = self._targets.get(target)
         found = READY if ready else EJECTED if ejected else UNREADY
@@ -86,7 +88,8 @@ class LocalLedger(LedgerFigures):
 
     def start_slowly(self, target: str, now: float) -> bool:
         """``target`` has just become ready: it gets few of its slots at first. False: it has so few
-        anyway, or learned or unlimited ones."""
+        anyway, or learned or unlimited ones.
+        """
         one = self._targets.get(target)
         if one is None or one.availability is not READY or one.auto or one.configured is None:
             return False
@@ -95,24 +98,24 @@ class LocalLedger(LedgerFigures):
         return has_few
 
     def grow(self, now: float) -> bool:
-        """To be asked each `limits.SLOW_START_STEP_S` while `is_starting`; True: there is more
-        room."""
+        """Call each `limits.SLOW_START_STEP_S` while `is_starting`; True: there is more room."""
         grown = [one for one in self._ready if one.grow(now)]
         if grown:
             self._recount()
         return bool(grown)
 
     def end_slow_starts(self) -> None:
-        """All targets get all of their slots: else somebody would be refused."""
+        """Give all targets all of their slots; otherwise a request would be refused."""
         for one in self._ready:
             one.end_slow_start()
         self._recount()
 
     def set_in_turn(self, in_turn: bool) -> None:
-        """Whether targets with room serve in turn, all alike, whatever they have (policy `spread`).
+        """Whether targets with room serve in turn, all alike, whatever their load (policy
+        `spread`).
 
-        The least loaded first would not give each the same: whoever was the only idle one has had
-        no turn, and where clients and answers keep step that may be the same one for ever.
+        Least loaded first would not give each the same: the only idle target would get a request
+        out of turn, and where clients and answers keep step that may be the same one for ever.
         """
         if in_turn != (self.order is _IN_TURN):
             self.order = _IN_TURN if in_turn else self._least_loaded()
@@ -120,7 +123,7 @@ class LocalLedger(LedgerFigures):
             self._recount()
 
     def _least_loaded(self) -> TargetOrder:
-        """The order where they do not serve in turn."""
+        """The order while targets do not serve in turn."""
         is_known = any(one.latency.expected for one in self._targets.values())
         return _COLD_FIRST if is_known else TargetOrder.LEAST_LOADED
 
@@ -139,9 +142,9 @@ class LocalLedger(LedgerFigures):
     ) -> Outcome:
         """A slot of the least loaded ready target not in ``exclude`` (``host:port``), or why not.
 
-        ``moves``: for a request that this site has let in already, and that gives its slot back.
-        It spends a permit of its new target; that of the old one stays spent. With a ``session``:
-        of the target that is the session's among those with room. Never blocks.
+        ``moves``: for a request that this site has admitted already, and that gives its slot back.
+        It spends a permit of its new target; that of the old one stays spent. With a ``session``: a
+        slot of the session's target among those with room. Never blocks.
         """
         if self.rated:
             return self._acquire_rated(now, exclude, session, moves=moves)
@@ -188,7 +191,7 @@ class LocalLedger(LedgerFigures):
     def _acquire_rated(
         self, now: float, exclude: frozenset[str], session: int, *, moves: bool
     ) -> Outcome:
-        """As `try_acquire`, where permits count beside slots."""
+        """As `try_acquire`, where permits count besides slots."""
         ready = [one for one in self._ready if one.target not in exclude]
         if not ready:
             return Denied.NO_TARGET
@@ -228,9 +231,9 @@ class LocalLedger(LedgerFigures):
         return Slot(chosen.target, chosen, self, None, now)
 
     def answered(self, target: str, latency_s: float | None, in_flight: int, now: float) -> None:
-        """A request that was timed: as of `LatencyCurve.add`. A removed target's is dropped.
+        """Record a timed request, as in `LatencyCurve.add`. A removed target's is dropped.
 
-        ``latency_s`` None: it said that it is too busy.
+        ``latency_s`` None: the target answered that it is too busy.
         """
         one = self._targets.get(target)
         if one is None or one.availability is not READY:
@@ -252,7 +255,7 @@ class LocalLedger(LedgerFigures):
     def target_reports(self, now: float) -> list[TargetReport]:
         """Which ready target would get the next request now, and why; changes nothing.
 
-        Of none that belongs to a session. By the same code as `try_acquire`.
+        For a request without a session. By the same code as `try_acquire`.
         """
         ready: Sequence[Target] = self._ready
         if self.rated:
@@ -271,7 +274,9 @@ class LocalLedger(LedgerFigures):
         return target_reports(self._ready, ready, chosen)
 
     def give_back(self, slot: Slot) -> None:
-        """Its request is over: once. What is free goes to who waits, in the same step."""
+        """The slot's request is over: call once. In the same step the free slot goes to a waiting
+        request.
+        """
         assert slot.ledger is self, "slot released twice"
         slot.ledger = None
         if slot.borrower is not None:

@@ -1,4 +1,4 @@
-"""What a ledger reports of a service port at this site: sums over targets, rates, lending."""
+"""The figures of a ledger for a service port at this site: sums over targets, rates, lending."""
 
 from collections.abc import Callable, Collection, Iterator
 from math import inf
@@ -17,7 +17,8 @@ from router.model.messages.adverts import RateLoad
 
 
 class LedgerFigures:
-    """The figures of a `LocalLedger`, and what changes them apart from requests and targets.
+    """The figures of a `LocalLedger`, and the calls that change them, except for requests and
+    targets.
 
     `LocalLedger` counts requests in `in_flight` and `load` in place (hot). `_recount` follows any
     other change.
@@ -62,61 +63,67 @@ class LedgerFigures:
         self._demands = Demands()
         self._site = SiteGate()
         self.rated = False
-        """A rate or a site's cap holds. Then whoever brings a request must `ask` for it first."""
+        """A rate or a site's cap applies. Then a caller with a request must `ask` first."""
         self.ask = self._demands.ask
-        """Told ``now``: a request is asked for, wherever it will be served."""
+        """Call with ``now``: a request is asked for, wherever it will be served."""
         self.hand = self._demands.hand
-        """Told ``now`` after `ask`: the request came from another router of this site."""
+        """Call with ``now`` after `ask`: the request came from another router of this site."""
         self._targets: dict[str, Target] = {}
         self._ready: list[Target] = []
-        self._sole: Target | None = None  # The one of `_ready`, if it is one.
+        self._sole: Target | None = None  # The only one of `_ready`, if there is just one.
         self._roomy = 0  # Ready targets with room.
         self.order = TargetOrder.LEAST_LOADED
-        """In which those with room serve, where several are ready."""
+        """The order in which those with room serve, where several are ready."""
         self._granted = 0  # Slots of targets that were chosen among several.
         self._time_next: Callable[[], None] = _nothing
         self._in_line: Collection[object] = ()
         self._serve: Callable[[], None] = _nothing
         self.news = LedgerNews()
-        """Of what is in flight, and who waits."""
+        """Reports changes of the requests in flight and of the queue."""
         self.sums = TargetSums()
-        # Plain attributes, read several times per request; nobody else writes them.
+        # Plain attributes, read several times per request; only the ledger writes them.
         self.capacity: int | None = None
-        """The sum over ready targets; None: none of them states one, or one has no limit."""
+        """The sum over ready targets; None: none of them configures one, or one has no limit."""
         self.configured_capacity: int | None = None
-        """The same, but for targets that have fewer slots for now, since they start slowly."""
+        """The same with all slots of targets that have fewer for now, since they start slowly."""
         self.in_flight = 0
         """All slots held."""
         self.lent = 0
-        """Of these, those that clients of other sites hold: whoever serves them counts them."""
+        """The part of `in_flight` held by clients of other sites; the code that serves them counts
+        them.
+        """
         self.abandoned = 0
-        """Slots held for requests that were given up: targets may still work on them."""
+        """Slots held for abandoned requests: targets may still work on them."""
         self.load = 0
         """Slots held of ready targets, of each up to its capacity, of all up to the site's cap.
-        Decisions and reports use it: ``capacity - load`` is free, for connections that linger at a
-        removed target, or above a lowered limit, take nothing from the other targets."""
-        self._above_cap = 0  # What ready targets hold besides: the cap was lowered meanwhile.
+        Decisions and reports use it: ``capacity - load`` is free, since connections that linger at
+        a removed target, or above a lowered limit, take nothing from the other targets.
+        """
+        self._above_cap = 0  # Further slots that ready targets hold: the cap was lowered.
         self.targets_ready = 0
         self.targets_ejected = 0
         """Targets that failed requests took out: they are not ready."""
         self.is_drained = False
         """An operator lets this site take nothing new of the service."""
         self.recounts = 0
-        """Another number once anything but ``load`` may have changed; of what rates do apart."""
+        """Changes whenever anything but ``load`` may have changed, apart from the
+        effects of rates.
+        """
         self.lending: Lending | None = None
-        """What clients of other sites may have of the slots; None: each of them, as everyone."""
+        """Limits the slots for clients of other sites; None: they may have any slot."""
         self.reserved = 0
-        """Of `capacity`, the slots that clients of other sites never get."""
+        """The slots of `capacity` that clients of other sites never get."""
         self.most_for_one: int | None = None
-        """How many slots one neighbor holds at once; None: any number."""
+        """How many slots one neighbor may hold at once; None: any number."""
         self.sheddable_share: float | None = None
         """Sheddable requests get slots up to this share of them; None: no request is sheddable."""
         self.sheddable_below: float = inf
         """A sheddable request gets a slot only while `load` is below."""
 
     def set_line(self, in_line: Collection[object], serve: Callable[[], None]) -> None:
-        """Those ``in_line`` wait for slots; ``serve`` hands them what is free, in the same step in
-        which a slot is given back."""
+        """The requests ``in_line`` wait for slots. ``serve`` gives them free slots, in the same
+        step in which a slot is given back.
+        """
         self._in_line, self._serve = in_line, serve
 
     @property
@@ -124,7 +131,7 @@ class LedgerFigures:
         """In flight besides `load`: above a lowered capacity or cap, at targets that are down or
         removed.
 
-        `recounts` is another number whenever it changes.
+        `recounts` changes whenever it does.
         """
         return self.in_flight - self.load
 
@@ -142,7 +149,7 @@ class LedgerFigures:
         )
 
     def next_room_at(self, now: float) -> float:
-        """When, slots apart, the rates let in the next request: ``now`` or later.
+        """When, slots apart, the rates admit the next request: ``now`` or later.
 
         Infinite: only a slot that is given back makes room.
         """
@@ -153,20 +160,20 @@ class LedgerFigures:
         return at if self._site.gate is None else max(at, self._site.gate.free_at(now))
 
     def rate_load(self, now: float) -> RateLoad | None:
-        """What decisions and other sites need of `rate_state`."""
+        """The part of `rate_state` for decisions and other sites."""
         if not self.rated:
             return None
         return load_of([one.gate for one in self._ready], self._site, now)
 
     def rate_state(self, now: float) -> RateState | None:
-        """The rate of the whole; None: none is stated, or not of all targets."""
+        """The rate of the whole; None: none is configured, or not for all targets."""
         if not self.rated:
             return None
         return site_rate([one.gate for one in self._ready], self._site, now)
 
     @property
     def rate_per_s(self) -> float | None:
-        """The most that is taken a second; None: no rate is stated of the whole."""
+        """The most requests a second; None: the whole has no configured rate."""
         if not self.rated:
             return None
         gates = [one.gate for one in self._ready]
@@ -178,16 +185,16 @@ class LedgerFigures:
 
     @property
     def site_cap(self) -> SiteCap | None:
-        """As `set_site_cap` was told."""
+        """The cap last passed to `set_site_cap`."""
         return self._site.cap
 
     def set_site_cap(self, cap: SiteCap | None) -> None:
-        """What this site takes over all its targets. Ends nothing that is in flight."""
+        """Set the cap of this site over all its targets. Ends no request in flight."""
         self._site.set(cap, self._demands)
         self._recount()
 
     def set_lending(self, terms: LendingTerms | None, own: SiteId) -> None:
-        """What this site, ``own``, lends of its slots; None: all of them. Ends nothing."""
+        """Set which of its slots this site, ``own``, lends; None: all of them. Ends no request."""
         if terms is None:
             self.lending, self.reserved, self.most_for_one = None, 0, None
             return
@@ -197,32 +204,34 @@ class LedgerFigures:
         self._recount_lending(self.lending)
 
     def set_sheddable_share(self, share: float | None) -> None:
-        """See `sheddable_share`. Ends nothing."""
+        """See `sheddable_share`. Ends no request."""
         self.sheddable_share = share
         self._recount()
 
     def set_drained(self, is_drained: bool) -> None:
-        """Whether this site takes nothing new of the service because an operator said so."""
+        """Whether this site takes nothing new of the service by order of an operator."""
         self.is_drained = is_drained
         self._recount()
 
     def targets(self, now: float) -> list[TargetState]:
-        """All targets, the removed ones that still have requests in flight included."""
+        """All targets, including the removed ones that still have requests in flight."""
         return [one.state(now) for one in self._targets.values()]
 
     @property
     def local_targets(self) -> LocalTargets:
-        """How many there are, removed ones left out, and how they stand."""
+        """The number of targets, without removed ones, and how many are ready and ejected."""
         total = sum(one.availability is not LEAVING for one in self._targets.values())
         return LocalTargets(total, self.targets_ready, self.targets_ejected)
 
     def standing(self) -> dict[str, bool]:
-        """Of all `targets`, whether each is ready."""
+        """For each of `targets`, whether it is ready."""
         return {address: one.availability is READY for address, one in self._targets.items()}
 
     def busy_targets(self, least: int) -> Iterator[tuple[str, int, bool]]:
-        """Ready targets with requests, no free slot or at least so many requests; how many each has
-        completed, and whether it has no free slot."""
+        """Ready targets with requests that have no free slot or at least ``least`` requests.
+
+        Each with the number of requests it has completed, and whether it has no free slot.
+        """
         for address, one in self._targets.items():
             if one.availability is READY and one.in_flight:
                 is_full = not one.has_room()
@@ -260,7 +269,7 @@ class LedgerFigures:
         self._recount_rates()
 
     def _recount_rates(self) -> None:
-        """What each gate is asked for: of the whole demand a share as its rate is."""
+        """Divide the demand among the gates, each a share in proportion to its rate."""
         site = self._site
         gates = [one.gate for one in self._ready if one.gate is not None]
         whole = sum(gate.rate.per_s for gate in gates)
@@ -287,8 +296,9 @@ class LedgerFigures:
             self._recount_lending(self.lending)
 
     def _slot_parts(self, capped_before: int = 0) -> list[tuple[int, int]]:
-        """As of `Lending.recount`. The slots have a number where all targets configure one, or the
-        site has a cap of slots, of which other routers have ``capped_before``."""
+        """As in `Lending.recount`. The slots have a number where all targets configure one, or the
+        site has a cap of slots, of which other routers have ``capped_before``.
+        """
         cap = self._site.slots
         parts: list[tuple[int, int]] = []
         if self.sums.all_stated and self._ready:

@@ -1,10 +1,10 @@
-"""Whether the owner of a ledger knows that what is in flight changed, or who waits."""
+"""Notifies the owner of a ledger that the requests in flight, or the queue, have changed."""
 
 from collections.abc import Callable
 
 
 class LedgerNews:
-    """Told once, until the owner says that it has looked."""
+    """Notifies once, then not until the owner calls `listen`."""
 
     __slots__ = ("_changed", "is_told")
 
@@ -13,11 +13,11 @@ class LedgerNews:
         self._changed: Callable[[], None] = _nothing
 
     def follow(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` when something is new: once, until `listen`."""
+        """Call ``changed`` at the next change: once, until `listen`."""
         self._changed = changed
 
     def listen(self) -> None:
-        """Tell of the next change, too."""
+        """Notify at the next change, too."""
         self.is_told = False
 
     def note(self) -> None:

@@ -2,11 +2,12 @@
 
 Clients of this site may have every slot. A client of another site gets one only while fewer are in
 use than the reserve leaves, and while the neighbor whose link brought it holds less than its share.
-A neighbor answers for the sites behind it: its identity is proven, and what it says of them is not.
+A neighbor answers for the sites behind it: its identity is proven, and its statements about them
+are not.
 
-The routers of a site own parts of its slots. Each lends what the share makes of all parts up to and
-with its own, less what it makes of those before. So all together lend exactly what the share makes
-of the whole, as long as they agree which targets are ready.
+The routers of a site own parts of its slots. Each lends the share of all parts up to and including
+its own, less the share of the parts before it. So all together lend exactly the share of the whole,
+as long as they agree which targets are ready.
 """
 
 from collections.abc import Sequence
@@ -17,18 +18,18 @@ from router.model.capacity import LendingTerms
 from router.model.ids import SiteId
 
 Denial = Literal["reserved", "max-share"]
-"""Why a slot that is free is not lent."""
+"""Why a free slot is not lent."""
 
 BY_OTHER_ROUTERS: Final = SiteId("other routers of this site")
-"""Stands for the neighbor of a stream that an older router of this site brought, unnamed."""
+"""Used as the neighbor of a stream that an older router of this site brought without naming it."""
 
 _ROUNDING: Final = 1e-9  # 70 of 100 slots, not 69.99.
 
 
 def part_of(share: float, slots: int, before: int, *, least: int = 0) -> int:
-    """What this router lends of its ``slots``, where routers before it have ``before``.
+    """How many of its ``slots`` this router lends, where routers before it have ``before``.
 
-    Of all together ``share`` is lent, rounded down, and at least ``least``.
+    All together lend ``share``, rounded down, and at least ``least``.
     """
 
     def whole(count: int) -> int:
@@ -38,7 +39,9 @@ def part_of(share: float, slots: int, before: int, *, least: int = 0) -> int:
 
 
 def lent_of(terms: LendingTerms, slots: int) -> tuple[int, int | None]:
-    """Of ``slots``, those that others never get, and how many one neighbor holds; None: any."""
+    """How many of ``slots`` others never get, and how many one neighbor may hold; None:
+    any number.
+    """
     reserved = slots - part_of(1.0 - terms.reserve_for_own, slots, 0)
     most = part_of(terms.max_share, slots, 0, least=1) if terms.max_share < 1 else None
     return reserved, most
@@ -54,7 +57,7 @@ class Borrower:
 
 
 class Lending:
-    """What one ledger lends. `limit` and `most` are infinite while the slots have no number."""
+    """The lending of one ledger. `limit` and `most` are infinite while the slots have no number."""
 
     __slots__ = ("_borrowers", "_own", "denied", "limit", "most", "terms")
 
@@ -64,16 +67,18 @@ class Lending:
         self.terms = terms
         self._borrowers: dict[SiteId, Borrower] = {}
         self.limit: float = inf
-        """Others get a slot while fewer than so many are in use."""
+        """Others get a slot while fewer slots than this are in use."""
         self.most: float = inf
-        """So many slots one neighbor holds at once."""
+        """The most slots that one neighbor may hold at once."""
         self.denied: dict[Denial, int] = {"reserved": 0, "max-share": 0}
         """How often a client of another site found a free slot that it may not have."""
 
     def recount(self, parts: Sequence[tuple[int, int]]) -> None:
-        """This router has these slots now, and routers before it have the second of each pair.
+        """Recompute for these slots of this router; the second of each pair: those of routers
+        before it.
 
-        Of its targets, and of its site's cap: the less counts. Empty: they have no number.
+        One pair for its targets, one for its site's cap: the lower result counts. Empty: they have
+        no number.
         """
         lends, share = 1.0 - self.terms.reserve_for_own, self.terms.max_share
         self.limit = self.most = inf
@@ -110,7 +115,7 @@ class Lending:
         return borrower
 
     def held_by(self, link: SiteId) -> int:
-        """Slots that clients hold who came over ``link``."""
+        """Slots held by clients that came over ``link``."""
         borrower = self._borrowers.get(link)
         return 0 if borrower is None else borrower.held
 

@@ -1,4 +1,4 @@
-"""Counts per name, and at any time a name with the largest."""
+"""Counts per name, with constant-time access to a name with the largest."""
 
 from collections.abc import Hashable
 from typing import Generic, TypeVar
@@ -22,7 +22,7 @@ class Longest(Generic[NameT]):
 
     @property
     def name(self) -> NameT:
-        """One with the largest count, the last that reached it; there must be items."""
+        """A name with the largest count, the last that reached it; there must be items."""
         return next(reversed(self._buckets[self.count]))
 
     def add(self, name: NameT) -> None:

@@ -10,13 +10,14 @@ _DEVIATIONS = 2.0
 
 
 class LinePace:
-    """How many of one line were served lately, while there was somebody to serve.
+    """How many requests of one line were served lately, while any waited.
 
-    A rule that holds for any service time: who has as many before it as were served in the time
-    that it may wait will not be served either. Some are taken off for chance: under overload no
-    slot stays empty for that, and whoever is let in is served. Until the line has been there for
-    that long, ``promised_per_s`` stands in (slots / service time: more than that never comes free),
-    plain, so that nobody is sent away for a guess. O(1), amortised; bounded memory.
+    A rule that holds for any service time: a request with as many before it as were served in the
+    time that it may wait will not be served either. A margin for chance is subtracted: under
+    overload no slot stays empty for it, and an admitted request is served. Until the line has
+    existed for that long, ``promised_per_s`` is used instead (slots / service time: more never come
+    free), without the margin, so that no request is refused on a guess. O(1), amortised; bounded
+    memory.
     """
 
     __slots__ = ("_began_at", "_served")
@@ -26,16 +27,16 @@ class LinePace:
         self._served: deque[float] = deque(maxlen=limits.LINE_SERVED_MAX)
 
     def began(self, now: float) -> None:
-        """Nobody waited until now."""
+        """No request waited until now."""
         self._began_at = now
         self._served.clear()
 
     def served(self, now: float) -> None:
-        """Somebody who waited has a slot."""
+        """A waiting request got a slot."""
         self._served.append(now)
 
     def is_hopeless(self, ahead: int, patience_s: float, promised_per_s: float, now: float) -> bool:
-        """Whether who comes behind ``ahead`` others will have waited ``patience_s`` in vain.
+        """Whether a request behind ``ahead`` others would wait ``patience_s`` in vain.
 
         ``promised_per_s`` 0: not known.
         """

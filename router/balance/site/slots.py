@@ -15,26 +15,26 @@ class Denied(Enum):
     """Why there is no slot."""
 
     FULL = "full"  # Ready targets exist, none has room.
-    NO_TARGET = "no-target"  # No ready target, or none that is not excluded.
+    NO_TARGET = "no-target"  # No ready target, or only excluded ones.
 
 
 class SlotOwner(Protocol):
-    """A ledger, as the slots that it gave see it."""
+    """A ledger, as seen by the slots that it gave."""
 
     def give_back(self, slot: "Slot") -> None:
-        """Its request is over: once."""
+        """The slot's request is over: called once."""
 
 
 class Slot(msgspec.Struct, eq=False):
-    """Leave to have one request or connection at ``target`` (``host:port``).
+    """Permission to have one request or connection at ``target`` (``host:port``).
 
-    One per request, hence a struct: it is made in C.
+    One per request, hence a struct: it is created in C.
     """
 
     target: str
     held_of: Target
     ledger: SlotOwner | None
-    """Who gave it; None: it is given back."""
+    """The ledger that gave it; None: it is given back."""
     borrower: Borrower | None = None
     """The neighbor that it counts for; None: it counts for none."""
     since: float = 0.0
@@ -47,16 +47,16 @@ class Slot(msgspec.Struct, eq=False):
 
     @property
     def is_good(self) -> bool:
-        """Its target is ready still: neither down nor removed."""
+        """Its target is still ready: neither down nor removed."""
         return self.held_of.availability is READY
 
     def lend(self, lending: Lending, link: SiteId) -> None:
-        """It counts for neighbor ``link``, unless that brings clients of this site."""
+        """Count the slot for neighbor ``link``, unless that brings clients of this site."""
         if not lending.is_own(link):
             self.borrower = lending.borrow(link)
 
     def replace(self, other: "Slot") -> None:
-        """It counts for who ``other`` did, which is about to be given back."""
+        """Count the slot for the neighbor of ``other``, which is about to be given back."""
         self.borrower, other.borrower = other.borrower, None
 
     def release(self, now: float) -> None:

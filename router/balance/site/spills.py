@@ -1,6 +1,6 @@
-"""Why a request leaves this site, and how this site's own targets stand. Decided here alone.
+"""Why a request spills, and the state of this site's own targets. Decided here alone.
 
-A request *spills* if another site serves it, whatever the reason. Pure: all is decided from counts.
+A request *spills* if another site serves it, whatever the reason. Pure: decides from counts only.
 """
 
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ SpillReason = Literal[
 ]
 """Why this site did not serve a request of its own clients. A label of metrics.
 
-``full``: no free slot here; ``above-mark``: the free ones are kept in reserve
-(`PolicySpec.spill_at`); ``sheddable-share``: they are kept for requests that are not sheddable,
-and this one is (`ServiceSpec.sheddable`); ``higher-level``: without a configured capacity, more
-load here than elsewhere; ``rate``: the rate of this site is used up; ``drained``: an operator let
-this site take nothing new of the service; ``no-target``: no target here is ready;
-``ejected``: likewise, since failed requests took out one or more of them; ``failover``: the attempt
-here failed; ``session``: its session is at another site and stays there; ``policy``: this site had
-room, and the policy named another one. A site that stops still serves the clients that it has.
+``full``: no free slot here; ``above-mark``: the free ones are in reserve (`PolicySpec.spill_at`);
+``sheddable-share``: they are reserved for requests that are not sheddable, and this one is
+(`ServiceSpec.sheddable`); ``higher-level``: without a configured capacity, more load here than
+elsewhere; ``rate``: the rate of this site is used up; ``drained``: an operator let this site take
+nothing new of the service; ``no-target``: no target here is ready; ``ejected``: likewise, since
+failed requests took out one or more of them; ``failover``: the attempt here failed; ``session``:
+its session is at another site and stays there; ``policy``: this site had room, and the policy named
+another one. A site that stops still serves the clients that it has.
 """
 
 _PASSED_OVER: Final[Mapping[str, SpillReason]] = {
@@ -38,17 +38,18 @@ _PASSED_OVER: Final[Mapping[str, SpillReason]] = {
     "sheddable-share": "sheddable-share",
     "higher-level": "higher-level",
 }
-"""Why a cheaper site is passed over, where that is the reason of the spill too."""
+"""Reasons for passing over a cheaper site that are also the reason of the spill."""
 
 LocalState = Literal["none", "all", "some", "down"]
 
 ABSENCES: Final[tuple[SpillReason, ...]] = ("no-target", "ejected")
-"""Reasons with which this site takes no request at all, and nobody wanted it so: no target is
-ready."""
+"""Reasons for which this site takes no request at all, unintended: no target is ready."""
 
 
 class LocalTargets(msgspec.Struct, frozen=True):
-    """How many targets connectors of this site name for a service port, and how they stand."""
+    """How many targets the connectors of this site name for a service port, and how
+    many are ready.
+    """
 
     total: int = 0
     ready: int = 0
@@ -90,7 +91,7 @@ def spill_reason(
 ) -> SpillReason:
     """Why a request goes to another site.
 
-    ``absent``: as of `absence`. ``overflow_reason``: a cheaper site was passed over for it.
+    ``absent``: the result of `absence`. ``overflow_reason``: why a cheaper site was passed over.
     ``paced``: slots are free here, and the rate is used up. ``excluded``: this site was tried.
     """
     if absent:

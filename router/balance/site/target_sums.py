@@ -1,4 +1,4 @@
-"""What the ready targets of a service port have together, but for what is in flight."""
+"""Sums over the ready targets of a service port, except for requests in flight."""
 
 from collections.abc import Collection
 
@@ -11,10 +11,10 @@ class TargetSums(msgspec.Struct, frozen=True, kw_only=True):
     """As of the last change of targets, readiness or capacity.
 
     ``slots``: the sum; None: none of them configures a number, or one has no limit at all, neither
-    slots nor a rate, so that together they are never full. ``configured_slots``: the same, but for
-    those that have fewer for now, since they start slowly; ``is_starting``: some do.
-    ``all_stated``: each configures a number. ``learns``: some of ``slots`` is learnt, and changes
-    often: it is nothing to bind others to.
+    slots nor a rate, so that together they are never full. ``configured_slots``: the same with all
+    slots of targets that have fewer for now, since they start slowly; ``is_starting``: some do.
+    ``all_stated``: each configures a number. ``learns``: some of ``slots`` are learnt, and change
+    often, so others must not be bound to them.
     """
 
     slots: int | None = None
@@ -25,7 +25,7 @@ class TargetSums(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def target_sums(ready: Collection[Target]) -> TargetSums:
-    """Of ``ready`` targets."""
+    """The sums over ``ready`` targets."""
     stated = [one.capacity for one in ready if one.capacity is not None]
     is_limited = bool(stated) and all(
         one.capacity is not None or one.gate is not None for one in ready

@@ -1,4 +1,4 @@
-"""Who waits for a slot when all candidates are full, and how many may."""
+"""The queue for slots when all candidates are full, with its order and its bound."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -16,22 +16,22 @@ ItemT = TypeVar("ItemT", bound=Hashable)
 
 
 LOCAL_LINK = SiteId("")
-"""Of this site's own clients."""
+"""The link of this site's own clients."""
 
 
 UNKNOWN_INGRESS = SiteId("")
-"""Of all sites named over a link that it does not lead to."""
+"""The ingress of all sites that are named over a link that does not lead to them."""
 
 
 class WaitingPlace(msgspec.Struct, frozen=True, gc=False):
-    """Where an item waits: by who answers for its link, that link, the branch behind it, its
-    ingress site.
+    """Where an item waits: the holder of its link, that link, the branch behind it, its ingress
+    site.
 
-    ``holder`` answers for ``link`` as others may: all sites that one token let in have one; empty:
-    it answers for itself. ``link`` is the site next to this one, which is proven, or `LOCAL_LINK`.
-    ``ingress`` is what that site says, as far as `line_of` believes it. ``branch`` is the site
-    behind ``link`` through which the way to the ingress leads, or ``link`` itself for its own
-    clients.
+    ``holder`` answers for ``link`` and maybe for others: all sites that one token admitted have the
+    same holder; empty: the link answers for itself. ``link`` is the site next to this one, which is
+    proven, or `LOCAL_LINK`. ``ingress`` is the claim of that site, as far as `line_of` believes it.
+    ``branch`` is the site behind ``link`` through which the way to the ingress leads, or ``link``
+    itself for its own clients.
     """
 
     link: SiteId
@@ -46,13 +46,13 @@ def line_of(
     branch_to: Callable[[SiteId, SiteId], SiteId | None],
     holder: str = "",
 ) -> WaitingPlace:
-    """The line of a stream that came over ``link``, and says that it began at ``ingress``.
-    ``holder`` answers for the link.
+    """The line of a stream that came over ``link``, and claims to begin at ``ingress``. ``holder``
+    answers for the link.
 
-    ``branch_to``: through which site behind a link the way to a site leads; None: none does. All
-    names that come over a link which does not lead there share a line, or made-up names would have
-    a turn each. Sites of one branch share its turns: a member can announce any number of sites, but
-    only behind itself.
+    ``branch_to``: the site behind a link through which the way to another site leads; None: there
+    is none. All names that come over a link which does not lead there share a line; otherwise
+    made-up names would have a turn each. Sites of one branch share its turns: a member can announce
+    any number of sites, but only behind itself.
     """
     if ingress == link:
         return WaitingPlace(link, link, link, holder)
@@ -66,14 +66,15 @@ def line_within(link: SiteId, ingress: SiteId, next_site: SiteId | None) -> Wait
     """The line of a stream that another router of this site brought here from ``link``.
 
     ``next_site``: the first site beyond this one on a cheapest way to ``ingress``; None: no way is
-    known. The ingress is believed if that is ``link``, or if nobody says over which link it came.
+    known. The ingress is believed if that site is ``link``, or if the link it came over is not
+    named.
     """
     if next_site is not None and link in (next_site, BY_OTHER_ROUTERS):
         return WaitingPlace(link, ingress, next_site)
     return WaitingPlace(link, UNKNOWN_INGRESS)
 
 
-_HEAP_SLACK = 64  # Stale deadlines kept before the heap is rebuilt.
+_HEAP_SLACK = 64  # Stale deadlines allowed before the heap is rebuilt.
 
 
 def queue_limit(configured: int | None, held: int) -> int:
@@ -90,8 +91,9 @@ def queue_limit(configured: int | None, held: int) -> int:
 
 
 class _Lines(Generic[ItemT]):
-    """Those who wait at one place, in one line or in lines that take turns: ``places``, in order of
-    service."""
+    """Items that wait at one place, in one line or in lines that take turns: ``places``, in order
+    of service.
+    """
 
     __slots__ = ("line", "longest", "places", "size")
 
@@ -104,9 +106,9 @@ class _Lines(Generic[ItemT]):
     def next(
         self, now: float, may: Callable[[SiteId], bool] | None = None, above: int = 0
     ) -> ItemT | None:
-        """Whose turn it is of those whose deadline is ahead; the turn is taken. None: nobody.
+        """The next item in turn whose deadline is ahead; the turn is taken. None: there is none.
 
-        ``may``: as of `FairQueue.pop`, of the places so many levels below: ``above``.
+        ``may``: as in `FairQueue.pop`, for the places ``above`` levels below.
         """
         for place, lines in self.places.items():
             if may is not None and not above and not may(place):
@@ -118,7 +120,7 @@ class _Lines(Generic[ItemT]):
         return next((one for one, deadline in self.line.items() if deadline > now), None)
 
     def last_of_longest(self) -> ItemT:
-        """There must be items."""
+        """The last item of the longest line; there must be items."""
         lines = self
         while lines.places:
             lines = lines.places[lines.longest.name]
@@ -131,40 +133,41 @@ class FairQueue(Generic[ItemT]):
     Holders take turns, their links take turns within that, the branches of a link within it, and
     the ingress sites of a branch within that; each of their lines is first come first served. So
     whatever a site opens, claims or announces, it takes no more than the turns of its link and
-    branch; and all that one token let in, no more than those of one neighbor.
+    branch; and all sites that one token admitted take no more than the turns of one neighbor.
 
-    Items that wait ``behind`` have lines of their own, which are served when nobody else is.
+    Items that wait ``behind`` have separate lines, which are served when no other item waits.
 
     One bound holds for all lines together. When the queue is full, an item of a shorter line
     displaces the last of the longest: holders are compared first, then links, then branches, then
-    ingress sites.
-    Any item displaces one that waits behind, and one behind displaces no other.
+    ingress sites. Any item displaces one that waits behind, and one behind displaces no other.
 
     An item is in it at most once and leaves by exactly one of `pop`, `discard`, `displace` and
-    `expire`; items past their deadline are never popped and hold their place until `expire` hands
-    them back. All operations O(1) or O(log n), amortised.
+    `expire`; items past their deadline are never popped and hold their place until `expire` returns
+    them. All operations O(1) or O(log n), amortised.
     """
 
     __slots__ = ("_behind", "_deadlines", "_limit", "_lines", "_pushes", "items")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._lines: _Lines[ItemT] = _Lines()  # Places with nobody left are removed.
+        self._lines: _Lines[ItemT] = _Lines()  # Empty places are removed.
         self._behind: _Lines[ItemT] = _Lines()
         self.items: dict[ItemT, tuple[WaitingPlace, int, _Lines[ItemT]]] = {}
-        """Who waits, the same object at all times: others look whether it is empty (hot)."""
-        self._deadlines: list[tuple[float, int, ItemT]] = []  # A heap; may name those who left.
+        """All waiting items, the same object at all times: others check whether it is
+        empty (hot).
+        """
+        self._deadlines: list[tuple[float, int, ItemT]] = []  # A heap; may name items that left.
         self._pushes = 0
 
     def __len__(self) -> int:
         return len(self.items)
 
     def set_limit(self, limit: int) -> None:
-        """How many may wait from now on. Nobody is sent away."""
+        """Set how many may wait from now on. No waiting item is removed."""
         self._limit = limit
 
     def waiting_of(self, line: WaitingPlace) -> int:
-        """How many wait in ``line``, and behind it."""
+        """How many wait in ``line``, including those behind."""
         found = 0
         for root in (self._lines, self._behind):
             lines: _Lines[ItemT] | None = root
@@ -175,12 +178,12 @@ class FairQueue(Generic[ItemT]):
 
     @property
     def longest(self) -> int:
-        """How many wait of the holder that has most of them, those behind left out."""
+        """How many items of the holder with the most wait, without those behind."""
         return self._lines.longest.count
 
     @property
     def longest_behind(self) -> int:
-        """As `longest`, of those that wait behind."""
+        """As `longest`, for items that wait behind."""
         return self._behind.longest.count
 
     @property
@@ -190,7 +193,7 @@ class FairQueue(Generic[ItemT]):
 
     @property
     def is_full(self) -> bool:
-        """An item needs one to `displace`."""
+        """A new item must `displace` one."""
         return len(self.items) >= self._limit
 
     def push(
@@ -221,7 +224,7 @@ class FairQueue(Generic[ItemT]):
         heappush(self._deadlines, (deadline, self._pushes, item))
 
     def displace(self, line: WaitingPlace, *, behind: bool = False) -> ItemT | None:
-        """Remove and return the item that gives way to one for ``line``; None: none does."""
+        """Remove and return the item that makes room for one of ``line``; None: none does."""
         if self._limit <= 0 or not self.items:
             return None
         if not behind and self._behind.size:
@@ -230,7 +233,7 @@ class FairQueue(Generic[ItemT]):
             return item
         lines = self._behind if behind else self._lines
         if not lines.size:
-            return None  # All that wait are others, which make way for none that waits behind.
+            return None  # Items that wait behind displace no others.
         for place in _places(line):
             own = lines.places.get(place)
             if own is None or own.size < lines.longest.count:
@@ -247,9 +250,9 @@ class FairQueue(Generic[ItemT]):
         *,
         takes_behind: bool = True,
     ) -> ItemT | None:
-        """The next in turn whose deadline is ahead; None: nobody.
+        """The next item in turn whose deadline is ahead; None: there is none.
 
-        ``may`` says whether one that waits at a link is let in now; None: all are.
+        ``may``: whether an item that waits at a link is admitted now; None: all are.
         ``takes_behind``: so are those that wait behind.
         """
         item = self._lines.next(now, may, _HOLDERS)
@@ -277,7 +280,7 @@ class FairQueue(Generic[ItemT]):
         return expired
 
     def next_deadline(self) -> float | None:
-        """The earliest deadline of those who wait; None: nobody waits."""
+        """The earliest deadline of the waiting items; None: none waits."""
         while self._deadlines and not self._is_current(self._deadlines[0]):
             heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
@@ -293,7 +296,7 @@ class FairQueue(Generic[ItemT]):
             lines.longest.remove(place)
             inner = lines.places[place]
             if inner.size == 1:
-                del lines.places[place]  # With all that is left in it.
+                del lines.places[place]  # With everything left in it.
                 break
             lines = inner
         else:

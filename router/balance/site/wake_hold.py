@@ -1,8 +1,8 @@
 """Requests wait for a site that a burst hook wakes, longer than they wait for a slot. Pure.
 
-One wake is under way at a time: the hook's cool-down sees to that. The first request that would
+One wake is under way at a time: the hook's cool-down ensures that. The first request that would
 have been refused is held and makes the hook run. During the wake each request that finds all sites
-full is held. The hold ends once the woken site has answered a request and those that were held have
+full is held. The hold ends once the woken site has answered a request and the held requests have
 had their turn, or after `hold_s`.
 """
 
@@ -12,8 +12,9 @@ import msgspec
 
 
 class Wake(msgspec.Struct, frozen=True):
-    """What a burst hook does for a service. ``woke_at``: since when it wakes a site (monotonic
-    seconds); None: it would, as soon as it has to. ``again_at``: it failed, and runs again then.
+    """The wake of a burst hook for a service. ``woke_at``: since when it wakes a site (monotonic
+    seconds); None: it has not yet, and would when needed. ``again_at``: it failed, and runs again
+    then.
     """
 
     hook: str
@@ -22,9 +23,9 @@ class Wake(msgspec.Struct, frozen=True):
 
 
 class WakeHold:
-    """Of one service port: who may be held, and what is known of the wake.
+    """One service port: which requests may be held, and the state of the wake.
 
-    ``hold_s``: how long one is held at most, 0: nobody is.
+    ``hold_s``: the longest hold; 0: no request is held.
     """
 
     __slots__ = ("_over_at", "hold_s", "is_answered", "usual_s", "wake")
@@ -33,14 +34,14 @@ class WakeHold:
         self.hold_s = hold_s
         self.wake: Wake | None = None
         """None: no hook could wake a site now."""
-        self._over_at = -inf  # When the wake began that has had its effect.
+        self._over_at = -inf  # When the last wake that had its effect began.
         self.is_answered = False
-        """What was woken answers; those who were held are on their way."""
+        """The woken site answers; the held requests are on their way."""
         self.usual_s: float | None = None
-        """How long the last one took; None: none did."""
+        """How long the last wake took; None: there was none."""
 
     def set_wake(self, wake: Wake | None) -> None:
-        """As it is now. A wake that has had its effect holds nobody any more."""
+        """Set the current wake. A wake that has had its effect holds no more requests."""
         if wake is not None and wake.woke_at is not None and wake.woke_at <= self._over_at:
             wake = None
         if wake is None or wake.woke_at is None:
@@ -53,7 +54,7 @@ class WakeHold:
         return self.wake is not None and self.wake.woke_at is not None
 
     def extra_s(self, now: float) -> float:
-        """How much longer one may wait that begins to wait now."""
+        """How much longer a request may wait that begins to wait now."""
         wake = self.wake
         if wake is None:
             return 0.0
@@ -62,20 +63,20 @@ class WakeHold:
         return max(0.0, wake.woke_at + self.hold_s - now)
 
     def woken(self, now: float) -> None:
-        """What was woken answers. Nothing, where nothing was being woken."""
+        """The woken site answers. No effect if none was being woken."""
         wake = self.wake
         if wake is not None and wake.woke_at is not None and not self.is_answered:
             self.is_answered = True
             self.usual_s = now - wake.woke_at
 
     def drained(self) -> None:
-        """Nobody waits any more, and what was woken answers: the wake has had its effect."""
+        """No request waits any more, and the woken site answers: the wake has had its effect."""
         if self.is_answered and self.wake is not None and self.wake.woke_at is not None:
             self._over_at = self.wake.woke_at
             self.set_wake(None)
 
     def retry_s(self, now: float) -> float:
-        """When it is worth to ask again, for one that is turned away now; 0.0: nobody knows."""
+        """In how many seconds a request refused now should be tried again; 0.0: not known."""
         wake = self.wake
         if wake is None or wake.woke_at is None:
             return 0.0

@@ -1,1 +1,1 @@
-"""Other sites: what each reported, what went there, whether it answers."""
+"""Other sites: their reports, the requests sent there, whether they answer."""

@@ -1,4 +1,4 @@
-"""Decisions as they are told: path, router, and the reasons that people read."""
+"""Writes decisions: path, router, and human-readable reasons."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -19,10 +19,11 @@ from router.model.specs import PolicySpec
 
 
 class DecisionWriter:
-    """Writes decisions about these candidates under this policy: another one after each change.
+    """Writes decisions about these candidates under this policy: replaced after each change of
+    either.
 
-    It judges and chooses nobody: reasons are those of the verdicts that stand at the candidates.
-    ``order``: all of them, ``here`` this site as a whole, ``local`` this router.
+    It neither judges nor chooses: reasons follow from the verdicts of the candidates. ``order``:
+    all of them, ``here`` this site as a whole, ``local`` this router.
     """
 
     __slots__ = ("_here", "_holds", "_ledger", "_local", "_order", "_policy")
@@ -41,21 +42,21 @@ class DecisionWriter:
         self._holds = policy.name == "failover"
 
     def decide(self, chosen: Candidate, session: int, *, takes: bool) -> Decision:
-        """For ``chosen``, by the policy. ``takes``: as of `path_to`."""
+        """A decision for ``chosen``, by the policy. ``takes``: as in `path_to`."""
         one, router = _router_of(chosen, session)
         if one.local:
             return self.decide_local()
         return self._decide_remote(chosen, path_to(one, takes=takes), router)
 
     def decide_local(self) -> Decision:
-        """For this router, by the policy."""
+        """A decision for this router, by the policy."""
         local = self._local
         router = NO_ROUTER if self._here is local else local.router
         reason = decision_reason(self._here, self._policy)
         return Decision(local.site, True, (), reason, False, "", router)
 
     def stay(self, chosen: Candidate, session: int, *, takes: bool) -> Decision:
-        """No overflow, however many nearer sites are full: it is where the session is."""
+        """A decision for the session's site. No overflow, however many nearer sites are full."""
         one, router = _router_of(chosen, session)
         path = path_to(one, takes=takes)
         reason = f"session stays at {chosen.name}"
@@ -69,7 +70,7 @@ class DecisionWriter:
         excluded: frozenset[str],
         kept: frozenset[str],
     ) -> Decision:
-        """``decision``, of a session that does not stay at ``preferred``."""
+        """``decision``, for a session that does not stay at ``preferred``."""
         one = next((one for one in self._order if one.site == preferred), None)
         reason = why_it_yields(one, tried=preferred in excluded, keeps_rest=bool(kept))
         return Decision(
@@ -98,9 +99,9 @@ class DecisionWriter:
         )
 
     def why_away(self, overflow_reason: str) -> SpillReason:
-        """Why a request goes to another site, or waits there, by what was judged last.
+        """Why a request goes to another site, or waits there, by the last verdicts.
 
-        ``overflow_reason``: a cheaper site was passed over for it.
+        ``overflow_reason``: why a cheaper site was passed over.
         """
         ledger, here = self._ledger, self._here
         return spill_reason(
@@ -146,14 +147,14 @@ class DecisionWriter:
 
 
 def path_to(one: Candidate, *, takes: bool) -> Path:
-    """``takes``: it is the request's, and the next one has the next turn."""
+    """The path to ``one``. ``takes``: the request uses it, and the turn moves on."""
     if isinstance(one, RemoteSite):
         return one.take_path() if takes else one.next_path()
     return ()
 
 
 def _router_of(chosen: Candidate, session: int) -> tuple[Candidate, RouterId]:
-    """Which of a site's routers takes the request, and its name if it is one of several."""
+    """The router of a site that takes the request, and its name if it is one of several."""
     if not isinstance(chosen, RoutersOfSite):
         return chosen, NO_ROUTER
     one = chosen.pick(session)
@@ -163,7 +164,7 @@ def _router_of(chosen: Candidate, session: int) -> tuple[Candidate, RouterId]:
 def _overflow_reason(
     is_full: bool, is_above: bool, is_kept: bool, passes_level: bool, sends_away: bool
 ) -> OverflowReason:
-    """The first of those for which cheaper sites are passed over."""
+    """The first of the reasons for which cheaper sites are passed over."""
     if is_kept:
         return "sheddable-share"
     if is_full:

@@ -27,13 +27,13 @@ LEAST_BAD = "requests fail at every site with a target; this one failed least"
 ONLY_NEWCOMER = "it newly offers this, and no other site takes the request"
 
 OWN_ROUTER = RouterId("own")
-"""Stands for this router where its id is not told."""
+"""Used for this router where its id is not given."""
 
 
 class Egresses:
     """The part of a balancer that follows the route table and load; it decides nothing.
 
-    Figures of routers that are known no more are dropped: streams may outlive their candidate.
+    Figures of routers that are no longer known are dropped: streams may outlive their candidate.
     """
 
     __slots__ = (
@@ -51,23 +51,23 @@ class Egresses:
     def __init__(self, local: LocalSite) -> None:
         self._local = local
         self._here: LocalSite | RoutersOfSite = local
-        """This site: with other routers of it if there are any."""
+        """This site: with its other routers if there are any."""
         self._told: Sequence[RemoteCandidate] = ()
         self._isolation: Isolation = "none"
         self._remotes: dict[SiteId, RemoteSite | RoutersOfSite] = {}
-        """The others, by (cost, site)."""
+        """The other sites, by (cost, site)."""
         self.routers: dict[RouterId, RemoteSite] = {}
-        """All other routers that are known, those of this site too."""
+        """All other known routers, including those of this site."""
         self.under_way: defaultdict[SiteId, int] = defaultdict(int)
-        """Streams of ours, by the site they end at, known no more or not. Without those that have
-        none."""
+        """Streams of ours, by the site at which they end, known or not. Only sites with streams."""
         self.sheddable_share: float | None = None
-        """As of `LocalLedger`."""
+        """As in `LocalLedger`."""
         self.ejections = SiteEjections(local.site, self._may_eject, self._ejected)
 
     def egress(self, site: SiteId, path: Path) -> RemoteSite:
-        """The router at the end of ``path``, to which a stream of ours tells its news directly
-        (hot): `RemoteSite.open` and the like. Of one that is known no more they say nothing."""
+        """The router at the end of ``path``, to which a stream of ours reports directly (hot), by
+        `RemoteSite.open` and the like. Reports about an unknown router have no effect.
+        """
         router = path[-1]
         known = self.routers.get(router)
         if known is None:
@@ -88,9 +88,9 @@ class Egresses:
         return known
 
     def has(self, remotes: Sequence[RemoteCandidate]) -> bool:
-        """These are what was taken over last: doing so again would change nothing.
+        """Whether ``remotes`` were taken over last: doing so again would change nothing.
 
-        Never of several routers of one site: which of them count for it follows their loads.
+        Never for several routers of one site: their loads decide which of them count.
         """
         return remotes == self._told and len(self._remotes) == len(remotes)
 
@@ -130,8 +130,9 @@ class Egresses:
         return known
 
     def kept_places(self, now: float) -> frozenset[str]:
-        """Places (`Decision.place`) that keep what is free there from sheddable requests.
-        O(routers)."""
+        """Places (`Decision.place`) that reserve their free slots from sheddable requests.
+        O(routers).
+        """
         share = self.sheddable_share
         if share is None:
             return frozenset()
@@ -153,11 +154,11 @@ class Egresses:
 
     @property
     def own_place(self) -> str:
-        """As `Decision.place` of one for this router."""
+        """`Decision.place` of a decision for this router."""
         return self._local.site if self._here is self._local else self._local.router
 
     def reaches(self, site: SiteId, router: RouterId) -> bool:
-        """Whether ``router`` is one of ``site`` that is used, whose load counts."""
+        """Whether ``router`` is a router of ``site`` in use, whose load counts."""
         remote = self.routers.get(router)
         return remote is not None and remote.site == site
 
@@ -198,8 +199,11 @@ class Egresses:
                 one.set_ejection(ejection)
 
     def _may_eject(self, site: SiteId, now: float) -> bool:
-        """At most half of the known capacity is ejected then: of other sites what they were seen to
-        serve at once of late, at most what they say. Sites in reserve are on neither side."""
+        """Whether ejecting ``site`` leaves at most half of the known capacity ejected.
+
+        Another site counts as the requests that it was seen to serve at once of late, at most its
+        own figure. Sites in reserve are on neither side.
+        """
         local = self._local
         local.refresh(now)
         left = 0
@@ -223,11 +227,11 @@ class Egresses:
         return 0 < left + left_elsewhere >= ejected
 
     def _spare_failing(self, now: float, excluded: frozenset[str]) -> None:
-        """Decide which failing sites a request may go to, ``excluded`` ones left out.
+        """Decide which failing sites a request may go to, without ``excluded`` ones.
 
-        While no other site has room, those in reserve: first the one whose last failure is the
-        longest ago, as it may be well again. While every site with a target is ejected, the one
-        that is out for the shortest time: it failed least.
+        While no other site has room, those in reserve: first the one whose last failure was longest
+        ago, as it may have recovered. While every site with a target is ejected, the one that is
+        out for the shortest time: it failed least.
         """
         routers = self.routers.values()
         for one in routers:
@@ -268,7 +272,7 @@ class Egresses:
         self._remotes[ejection.site].refresh(now)
 
     def freed_per_s(self, place: str, service_time_s: float) -> float:
-        """As `Candidate.freed_per_s`, of ``place``, a site or a router, as of the last decision."""
+        """`Candidate.freed_per_s` of ``place``, a site or a router, as of the last decision."""
         one: Candidate | None = self.routers.get(RouterId(place))
         if place == self._local.site:
             one = self._local
@@ -278,7 +282,7 @@ class Egresses:
 
 
 def _for_us(told: _ToldT) -> _ToldT:
-    """Of another router of this site: the reserve is for our clients, and no share holds."""
+    """For another router of this site: the reserve is for our clients, and no share applies."""
     if not told.reserved and told.most_for_one is None:
         return told
     capacity = None if told.capacity is None else told.capacity + told.reserved

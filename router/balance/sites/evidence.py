@@ -1,4 +1,4 @@
-"""What a decision saw of sites, kept to explain it later."""
+"""Figures of sites as a decision saw them, stored to explain it later."""
 
 from collections.abc import Sequence
 
@@ -22,14 +22,15 @@ def evidence(
     kept: frozenset[str],
     share: float | None,
 ) -> SeenDecision:
-    """The figures of ``order``, all candidates, by which ``choice`` was just made, no session kept.
+    """The figures of ``order``, all candidates, by which ``choice`` was just made, without a
+    session.
 
     At most `limits.DECISION_CANDIDATES_MAX`. Places of one router in ``excluded``, ``refused`` and
     ``kept`` become sites, as the decision had them.
     """
     site: SiteId | None = None
     path: Path = ()
-    if type(choice) is Decision:  # `isinstance` is slow for their kind of class.
+    if type(choice) is Decision:  # `isinstance` is slow for this kind of class.
         site, path = choice.site, choice.path
     shown, further = order, max(0, len(order) - limits.DECISION_CANDIDATES_MAX)
     if further:
@@ -42,7 +43,7 @@ def evidence(
     free: dict[SiteId, int | None] = {}
     for one in shown:
         if one.stale:
-            one.refresh(now)  # `select` need not have looked at all.
+            one.refresh(now)  # `select` may have skipped it.
         if excluded and isinstance(one, RoutersOfSite) and one.is_out(excluded):
             excluded |= {one.site}
             if one.is_refused(refused):

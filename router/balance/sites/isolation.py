@@ -1,4 +1,4 @@
-"""How far requests may leave the site of their client (`PolicySpec.isolation`). Pure.
+"""How far from the site of their client requests may go (`PolicySpec.isolation`). Pure.
 
 As Google's service load balancing policy has it: `NEAREST` and `STRICT` isolation.
 """
@@ -13,7 +13,7 @@ from router.model.settings import Isolation
 
 
 def kept_from(sites: Iterable[Candidate], isolation: Isolation) -> dict[SiteId, str]:
-    """Which of the other ``sites`` get nothing, and why."""
+    """Which of the other ``sites`` get no requests, and why."""
     match isolation:
         case "none":
             return {}

@@ -1,4 +1,4 @@
-"""The site that `fill` or `failover` takes without a look at the others."""
+"""The site that `fill` or `failover` chooses without comparing the others."""
 
 from collections.abc import Sequence
 from math import inf
@@ -16,15 +16,15 @@ from router.model.ids import RouterId
 from router.model.specs import PolicyName, PolicySpec
 
 NEAR_FIRST: frozenset[PolicyName] = frozenset({"fill", "failover"})
-"""Policies that take the nearest site while that has room, wherever else there is room."""
+"""Policies that take the nearest site while it has room, whatever room other sites have."""
 
 
 class NearFirst:
-    """Of these candidates under this policy, one of `NEAR_FIRST`: another one after each change.
+    """A shortcut for these candidates under one policy of `NEAR_FIRST`: replaced after each change.
 
-    What it says, the policy says of all candidates. It holds for a request that leaves out no site
-    and may take every slot, while no rate is set here and ``recounts`` is the ledger's: else
-    `look_here` comes first. `ServiceBalancer.select` reads the attributes (hot).
+    It gives the same answer as the policy over all candidates. It is valid for a request that
+    excludes no site and may take every slot, while no rate is set here and ``recounts`` is the
+    ledger's: else call `look_here` first. `ServiceBalancer.select` reads the attributes (hot).
     """
 
     __slots__ = (
@@ -61,28 +61,28 @@ class NearFirst:
         self._reason = NEAREST if holds else ROOM_FARTHER
         self._absence: SpillReason = "no-target"  # Why this site takes none meanwhile.
         self.local_below: float = 0
-        """With less in flight the local site is taken at once. Negative: it is no candidate."""
+        """With fewer in flight the local site is chosen at once. Negative: it is no candidate."""
         self.local_decision = writer.decide_local()
-        """The commonest: made once."""
+        """The most common decision: created once."""
         self.recounts = -1
-        """The ledger's, when `local_below` was worked out."""
+        """`recounts` of the ledger when `local_below` was computed."""
         costs = [one.cost for one in remotes[:2]] + [inf, inf]
-        is_marked = policy.spill_at is not None  # Who takes it depends on those behind it.
+        is_marked = policy.spill_at is not None  # The choice also depends on sites behind it.
         is_sole = costs[0] < costs[1] and not is_marked and here is local
         self.sole = remotes[0] if is_sole else None
-        """The nearest, if no other is as near, nor has this site other routers."""
-        # The least path cost that a request may be sent over; `failover` sends nothing farther for
-        # being full.
+        """The nearest, if no other is as near, and this site has no other routers."""
+        # The lowest path cost over which a request may be sent; `failover` sends none farther
+        # because a site is full.
         self._rival_cost = inf if holds else costs[0]
         self.sole_rival_cost = inf if holds else costs[1]
         """The same, beyond the nearest."""
         self.sole_decision: Decision | None = None
-        """For the nearest, where there is but one way."""
+        """For the nearest, if there is only one path to it."""
         self._sole_decisions: dict[RouterId, Decision] = {}  # By its router, likewise.
         self._set_sole_decisions()
 
     def look_here(self) -> None:
-        """This site's targets or capacity may be others than before.
+        """Update after a possible change of this site's targets or capacity.
 
         Several routers without a configured capacity yield as the one site that they are, by the
         load of all.
@@ -105,7 +105,7 @@ class NearFirst:
             self.local_below = 0
 
     def decide_sole(self, sole: RemoteSite | RoutersOfSite, session: int) -> Decision:
-        """For the nearest, while this site takes nothing: the request's, which takes its turn."""
+        """A decision for the nearest site, while this site takes nothing; takes its path's turn."""
         reason, absent = self._reason, self._absence
         if isinstance(sole, RemoteSite):
             return Decision(

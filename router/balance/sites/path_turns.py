@@ -4,7 +4,7 @@ from router.model.paths import Path, in_turn
 
 
 class PathTurns:
-    """Of the paths of one router."""
+    """The turns of the paths to one router."""
 
     __slots__ = ("_next", "_turns")
 
@@ -13,7 +13,7 @@ class PathTurns:
         self._next = 0
 
     def set_paths(self, paths: tuple[Path, ...]) -> None:
-        """There are others now."""
+        """Replace the paths."""
         self._turns = in_turn(paths)
 
     def next(self) -> Path:

@@ -1,4 +1,4 @@
-"""What a rate at another site lets in, as far as is known here."""
+"""Permits of a rate at another site, as far as is known here."""
 
 from math import floor
 
@@ -8,7 +8,7 @@ _ROUNDING = 1e-9
 
 
 class RemotePermits:
-    """Those of the last report, less ours opened since, and what the rate lets in with time.
+    """The permits of the last report, less those of our streams since, plus those gained with time.
 
     They do not come back when a request ends.
     """
@@ -26,7 +26,7 @@ class RemotePermits:
         self._left -= 1.0
 
     def use_up(self, now: float) -> None:
-        """A refusal takes what was left."""
+        """A refusal uses up all permits."""
         self._left, self._at = 0.0, now
 
     def at(self, now: float) -> RateLoad:

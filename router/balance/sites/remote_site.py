@@ -1,4 +1,4 @@
-"""What a balancer knows of another site by one of its routers: an estimate between two figures."""
+"""A balancer's view of another site through one of its routers: an estimate between two figures."""
 
 from collections import defaultdict
 from math import inf
@@ -15,15 +15,16 @@ from router.model.paths import Path
 
 
 class RemoteSite(Candidate):
-    """Another site, by one of its routers: the last figure heard + ours opened - ours ended since.
+    """Another site, by one of its routers: the last reported figure + ours opened - ours ended
+    since.
 
     A refusal makes it full until a newer figure, an end of one of ours there, or
     `limits.REFUSED_FULL_S` later: then one slot counts as free again, since a refusal without any
     report after it must not shut a site out for ever.
 
-    What decisions reckon with and what is shown differ: a stream of ours that stands there has a
-    slot for decisions alone, and so has who would be refused again. ``beyond`` says by how much.
-    Of a rate it counts permits (`RemotePermits`).
+    The figures for decisions and for display differ: a stream of ours that waits there holds a slot
+    for decisions only, and so does the free slot of a site that would refuse again. ``beyond`` is
+    the difference. Of a rate it counts permits (`RemotePermits`).
     """
 
     __slots__ = (
@@ -54,21 +55,24 @@ class RemoteSite(Candidate):
         under_way: defaultdict[SiteId, int],
         ejections: SiteEjections,
     ) -> None:
-        """``under_way``: where our streams there are counted, by site. ``ejections``: of all sites,
-        to which a stream of ours reports how it ended."""
+        """``under_way``: counts our streams there, by site. ``ejections``: of all sites; a stream
+        of ours reports its end to it.
+        """
         super().__init__(advert.site, advert.site_name, local=False)
         self.router = advert.router
         self._under_way = under_way
         self.ejections = ejections
         self.ejection: SiteEjection | None = ejections.active.get(advert.site)
-        """That of its site; None: it may have all that it takes."""
+        """That of its site; None: it may have all requests that it takes."""
         self.served = ServedLately()
         self.answers = 0
         """Answers to http requests that began, counted in place (hot)."""
         self.whole: Candidate | None = None
-        """Its site, where that has several routers: told whatever makes this one stale."""
-        self._estimate = 0  # Heard + opened - ended; below 0 it stands for 0.
-        self._apart = 0  # Of the estimate: slots that nobody has there, as far as is known.
+        """Its site, where that has several routers: marked stale whenever this one
+        becomes stale.
+        """
+        self._estimate = 0  # Reported + opened - ended; below 0 it counts as 0.
+        self._apart = 0  # Of the estimate: slots that no request holds there, as far as is known.
         self._beyond_heard = 0
         self._counted_at = -inf
         self._full_until: float | None = None
@@ -78,12 +82,12 @@ class RemoteSite(Candidate):
         self._advert_targets = -1
         self._advert_capacity: int | None = None
         self.stated_capacity: int | None = None
-        """Its slots, whatever its rate lets in now."""
-        self._permits: RemotePermits | None = None  # None: no rate, or not heard yet.
+        """Its slots, whatever its rate admits now."""
+        self._permits: RemotePermits | None = None  # None: no rate, or not reported yet.
         self.update(advert)
 
     def update(self, advert: RemoteCandidate) -> None:
-        """Take over what the route table says; the estimate stays."""
+        """Take over the values of the route table; the estimate stays."""
         self.name = advert.site_name
         self.cost = advert.path_cost
         if self.paths != advert.paths:
@@ -94,10 +98,11 @@ class RemoteSite(Candidate):
             self.reserved, self.most_for_one = advert.reserved, advert.most_for_one
             if self.most_for_one is None:
                 self.share_left = None
-        self.barred = advert.unused  # Nothing new goes there, as to one that drains.
+        self.barred = advert.unused  # No new request goes there, as to one that drains.
         self.draining = advert.draining or bool(self.barred)
         self._turn_stale()
-        # What changed is newer than any report. Unchanged, a report since may know better.
+        # Changed values are newer than any report. For unchanged ones, a later report may know
+        # better.
         if advert.targets_ready != self._advert_targets:
             self._advert_targets = self.targets_ready = advert.targets_ready
             self.weigh()
@@ -108,7 +113,7 @@ class RemoteSite(Candidate):
         self._bound_running()
 
     def bar(self, reason: str) -> None:
-        """Nothing new goes there until the next `update`."""
+        """Send nothing new there until the next `update`."""
         self.barred, self.draining = reason, True
         self._turn_stale()
 
@@ -147,7 +152,7 @@ class RemoteSite(Candidate):
             self._refresh_refusing()
 
     def _refresh_share(self, most: int) -> None:
-        """Our own streams alone say whether we hold all that we may; the site enforces it."""
+        """Our own streams alone show whether we hold all that we may; the site enforces it."""
         whole = self.whole
         if whole is not None and whole.most_for_one is not None:
             most = whole.most_for_one  # Streams are counted by site.
@@ -158,7 +163,7 @@ class RemoteSite(Candidate):
         self.hard_full = self.hard_full or not left
 
     def _refresh_ejected(self, ejection: SiteEjection, now: float) -> None:
-        """It may have only so many of ours, or none."""
+        """Allow only the places of the ejection, or none."""
         self.outline = self.glimpse = None
         places = ejection.places(now)
         self.ejected_until = ejection.until if self.is_ejected else None
@@ -172,18 +177,18 @@ class RemoteSite(Candidate):
 
     @property
     def is_usable(self) -> bool:
-        """It would take requests, were it not ejected."""
+        """It would take requests if it were not ejected."""
         return self.targets_ready > 0 and bool(self.paths) and not self.draining
 
     @property
     def is_ejected(self) -> bool:
-        """Its site is, not only in reserve, and no probe was answered yet."""
+        """Its site is ejected, not only in reserve, and no probe was answered yet."""
         ejection = self.ejection
         return ejection is not None and not ejection.in_reserve and not ejection.is_back
 
     @property
     def is_in_reserve(self) -> bool:
-        """Its site is, or was and does not have all of its places yet."""
+        """Its site is in reserve, or was and does not have all of its places yet."""
         return self.ejection is not None and self.ejection.in_reserve
 
     def set_ejection(self, ejection: SiteEjection) -> None:
@@ -192,7 +197,7 @@ class RemoteSite(Candidate):
         self._turn_stale()
 
     def spare(self, why: str, now: float) -> None:
-        """It is used though it is ejected or in reserve; empty: no longer."""
+        """Use it though it is ejected or in reserve, for the reason ``why``; empty: no longer."""
         self.spared = why
         self.refresh(now)
         if self.whole is not None:
@@ -206,23 +211,24 @@ class RemoteSite(Candidate):
         self.hard_full = self.hard_full or not rate.permits
 
     def _refresh_refusing(self) -> None:
-        """It has what is in flight, and takes no more, whatever comes and goes."""
+        """It has its requests in flight, and takes no more, whichever come and go."""
         self.outline = self.glimpse = None
         self.stale = self.hard_full = True
         self.capacity = self.in_flight
 
     @property
     def is_learnt(self) -> bool:
-        """They come as load and are not bound by the signed advert, as learnt ones do.
+        """Learnt slots come as load and are not bound by the signed advert.
 
-        An advert without a ready target has no capacity either: what is learnt is not known then.
+        An advert without a ready target has no capacity either: then it is not known whether they
+        are learnt.
         """
         is_bound = self._advert_capacity is not None or not self._advert_targets
         return not is_bound and self.stated_capacity is not None
 
     @property
     def is_asked_again(self) -> bool:
-        """As of `Candidate`: see `refresh`."""
+        """As in `Candidate`: see `refresh`."""
         stated = self.stated_capacity
         return stated is not None and self.in_flight < stated <= self._estimate - self._apart
 
@@ -239,7 +245,7 @@ class RemoteSite(Candidate):
         return self.paths[0] if len(self.paths) == 1 else self._path_turns.take()
 
     def report(self, report: LoadReport, now: float) -> None:
-        """What a load report says of targets, bounded by the signed advert."""
+        """Take over a load report, bounded by the signed advert."""
         self.reserved, self.most_for_one = report.reserved, report.most_for_one
         if report.most_for_one is None:
             self.share_left = None
@@ -259,7 +265,9 @@ class RemoteSite(Candidate):
         self._bound_running()
 
     def _bound_running(self) -> None:
-        """Ours on their way there may wait for a slot: what is above its slots is heard apart."""
+        """Ours on their way there may wait for a slot; requests above its slots are reported
+        separately.
+        """
         slots = self.stated_capacity
         self.most_running = None if slots is None else slots + self.reserved + self._beyond_heard
 
@@ -269,7 +277,7 @@ class RemoteSite(Candidate):
         self._permits = None if rate is None else RemotePermits(rate, now)
 
     def hear(self, in_flight: int, now: float, *, is_report: bool = False) -> None:
-        """A count that a stream of ours brought; what we opened and ended before it is in it."""
+        """A count that a stream of ours brought; it includes ours opened and ended before it."""
         self.stale = True
         if self.whole is not None:
             self.whole.stale = True
@@ -283,10 +291,10 @@ class RemoteSite(Candidate):
             self._set_apart(0)
 
     def hear_report(self, in_flight: int, now: float) -> None:
-        """As `hear`, from a load report: it travels apart, and newer counts overtake it.
+        """As `hear`, from a load report, which travels separately: newer counts overtake it.
 
-        So right after a count it does not raise the estimate: of requests that end together it
-        would tell what was left when the first had.
+        So right after a count it does not raise the estimate: with requests that end together it
+        would report the number left when the first had ended.
         """
         overtaken = now - self._counted_at < limits.LOAD_OVERTAKEN_S
         if not overtaken or in_flight <= self._estimate:
@@ -310,7 +318,7 @@ class RemoteSite(Candidate):
         self._refused_unended += 1
 
     def refuse_sheddable(self, in_flight: int, now: float) -> None:
-        """As `refuse`, of a sheddable one: of other requests that says nothing."""
+        """As `refuse`, for a sheddable request: it says nothing about other requests."""
         self._turn_stale()
         self.hear(in_flight, now)
         self._refused_unended += 1
@@ -318,16 +326,17 @@ class RemoteSite(Candidate):
 
     def keeps_rest(self, share: float, now: float) -> bool:
         """No sheddable request gets a slot there, as far as is known: ``share`` of them is used, or
-        it has just refused one."""
+        it has just refused one.
+        """
         return now < self._kept_until or self.in_flight >= self.mark(share)
 
     @property
     def place(self) -> str:
-        """As of `Decision`: its router, where its site has several."""
+        """As in `Decision`: its router, where its site has several."""
         return self.site if self.whole is None else self.router
 
     def belong_to(self, whole: Candidate | None) -> None:
-        """Its site has several routers, and ``whole`` is their sum; None: it is alone."""
+        """Set ``whole``, the sum of the several routers of its site; None: it is alone."""
         self.whole = whole
 
     def stand(self) -> None:
@@ -343,7 +352,7 @@ class RemoteSite(Candidate):
         self._turn_stale()
         if self._apart > 0:
             self._set_apart(self._apart - 1)
-        else:  # A figure that came meanwhile was without it.
+        else:  # A figure that came meanwhile did not include it.
             self._estimate += 1
         self._under_way[self.site] += 1
 
@@ -367,10 +376,10 @@ class RemoteSite(Candidate):
             self.glimpse = None
 
     def end(self, in_flight: int = -1, now: float = 0.0, served: bool = True) -> None:
-        """A stream of ours there is over; ``in_flight`` as its end told it, -1: it did not.
+        """A stream of ours there is over; ``in_flight``: the count that its end reported, -1: none.
 
-        ``served``: it brought a whole answer, if ``in_flight`` was told. The refused one itself
-        never held a slot: its end is none and says nothing of room.
+        ``served``: it brought a whole answer, if ``in_flight`` was reported. A refused stream never
+        held a slot: its end does not count and makes no room.
         """
         site, under_way = self.site, self._under_way
         others = under_way[site] - 1
@@ -404,7 +413,7 @@ class RemoteSite(Candidate):
             self._full_until = None
 
     def _turn_stale(self) -> None:
-        """More than its load may be another now."""
+        """More than its load may have changed."""
         self.stale = True
         if self.whole is not None:
             self.whole.stale = True

@@ -1,15 +1,15 @@
-"""Several routers of one site: one candidate for the policies, and which of them is taken.
+"""Several routers of one site: one candidate for the policies, and the choice among the routers.
 
-Each router owns the slots of its own ledger and alone admits to them. For the policies they are
-one site, with the sum of what they have. Of a site that was chosen the request goes to:
+Each router owns the slots of its own ledger and alone admits to them. For the policies they are one
+site, with the sum of their figures. The router for a request at the chosen site is:
 
-- here first, if it is this site and there is room: that costs no hop;
-- else to the router with room that is nearest, of these to the one with most free slots;
-- a session, where the routers have targets of their own: to the one that is the session's by
-  rendezvous hashing among those with room. Where they share their targets any of them finds the
-  session's target by the same rule, so that the nearest is as good.
+- this one, if it is this site and there is room: that costs no hop;
+- else the nearest router with room, among equals the one with most free slots;
+- for a session, where the routers have separate targets: the session's router by rendezvous hashing
+  among those with room. Where they share their targets any of them finds the session's target by
+  the same rule, so the nearest is as good.
 
-A router that refused is left out and the others are asked before any dearer site.
+A router that refused is left out and the others are asked before any costlier site.
 """
 
 import zlib
@@ -23,13 +23,13 @@ from router.balance.targets.sessions import score, seed_of
 from router.model.ids import RouterId, SiteId
 from router.model.messages.adverts import RateLoad, RemoteCandidate
 
-_SUMMED = Outline((), None, False)  # Of a router whose figures are in the sums, but for its load.
+_SUMMED = Outline((), None, False)  # Of a router whose figures, except its load, are in the sums.
 
 
 class RoutersOfSite(Candidate):
     """A site by several of its routers, this one among them if it is ours.
 
-    The sums are kept. While only loads change, as requests come and go, only these are added up.
+    The sums are stored. While only loads change, as requests come and go, only loads are added up.
     """
 
     __slots__ = (
@@ -57,21 +57,21 @@ class RoutersOfSite(Candidate):
         self.refresh(0.0)
 
     def dissolve(self) -> None:
-        """Its routers will be told of in another way."""
+        """Detach its routers: they will be grouped in another way."""
         for one in self.members:
             one.forget_figures()
             if isinstance(one, RemoteSite):
                 one.belong_to(None)
 
     def refresh(self, now: float) -> None:
-        """The sums over those that take requests."""
+        """Update the sums over those that take requests."""
         is_other, stale = self._some_left_out, False
         in_flight, running, hard_full, has_slot_here = 0, 0, True, False
         told_at, all_told = inf, True
         for one in self.members:
             if one.stale:
                 one.refresh(now)
-                if one.stale:  # It is so for ever, or for some time.
+                if one.stale:  # Always stale, or for some time.
                     stale = True
             if one.outline is None:  # Also of one that was refreshed by itself.
                 is_other = True
@@ -92,7 +92,7 @@ class RoutersOfSite(Candidate):
         if is_other:
             self._sum_anew()
             return
-        # What `_sum` says of loads.
+        # The same as `_sum` computes for loads.
         oldest = told_at if all_told and told_at < inf else None
         hard_full = hard_full and self.able
         beyond = running - in_flight
@@ -127,7 +127,7 @@ class RoutersOfSite(Candidate):
             one.outline = _SUMMED
 
     def _hold(self, beyond: int, has_slot_here: bool) -> None:
-        """What is kept of it beside its load, if that is another."""
+        """Store the figures besides its load, if they changed."""
         if beyond != self.beyond or has_slot_here is not self.has_slot_here:
             self.outline = None
             self.beyond, self.has_slot_here = beyond, has_slot_here
@@ -139,7 +139,7 @@ class RoutersOfSite(Candidate):
         self.most_running = sum(stated) if len(stated) == len(each) else None
 
     def is_out(self, excluded: frozenset[str]) -> bool:
-        """All are left out; else the figures are of those that are not."""
+        """All are left out; else the figures are those of the remaining ones."""
         if self.site in excluded:
             return True
         left = [one for one in self._left if one.router not in excluded]
@@ -183,7 +183,7 @@ class RoutersOfSite(Candidate):
         self.sends_away = bool(left) and all([one.sends_away for one in left])
         self._some_send_away = any([one.sends_away for one in left])
         told = [one.heard_at for one in left if not one.local]
-        heard = [at for at in told if at is not None]  # Of whom we heard longest ago.
+        heard = [at for at in told if at is not None]  # The oldest report counts.
         self.heard_at = min(heard) if heard and len(heard) == len(told) else None
         rates = [one.rate for one in left if one.rate is not None]
         self.rate = None
@@ -197,18 +197,18 @@ class RoutersOfSite(Candidate):
 
     @property
     def _shown(self) -> Sequence[LocalSite | RemoteSite]:
-        """Those that would take requests, were they not barred or ejected."""
+        """Those that would take requests if they were not barred or ejected."""
         if self.barred:
             return self.members
         return [one for one in self.members if one.ejected and not one.draining]
 
     def waiting_there(self) -> int:
-        """At all of them."""
+        """The sum over all of them."""
         return sum([one.waiting for one in self.members])
 
     @property
     def stated_capacity(self) -> int | None:
-        """The sum of their slots, whichever of them are left out."""
+        """The sum of their slots, including those left out."""
         able = [one for one in self.members if one.able]
         each = [one.stated_capacity for one in able or self._shown]
         stated = [one for one in each if one is not None]
@@ -216,7 +216,7 @@ class RoutersOfSite(Candidate):
 
     @property
     def free(self) -> int | None:
-        """The sum over those whose slots are `capacity`, if each has a stated one."""
+        """The sum over those whose slots are `capacity`, if each has a configured one."""
         if not self.all_stated:
             return super().free
         free = sum([one.free or 0 for one in self._left or self._shown])
@@ -236,7 +236,7 @@ class RoutersOfSite(Candidate):
 
     @property
     def is_asked_again(self) -> bool:
-        """All of them are that seem to have room."""
+        """All of them with apparent room are."""
         with_room = [one for one in self._left if not one.hard_full]
         return bool(with_room) and all([one.is_asked_again for one in with_room])
 
@@ -246,12 +246,13 @@ class RoutersOfSite(Candidate):
         return sum(each) if all(each) else 0.0
 
     def age_s(self, now: float) -> float:
-        """Of the oldest figure in the sum."""
+        """The age of the oldest figure in the sum."""
         return max((one.age_s(now) for one in self._left), default=float("inf"))
 
     def full_ones(self, kept: frozenset[str] = frozenset()) -> list[RemoteSite]:
-        """Of the others those where a request may wait, whatever it was told there before: they are
-        full, or ``kept`` from it."""
+        """The other routers where a request may wait, even after a refusal there: they are full, or
+        ``kept`` from it.
+        """
         return [
             one
             for one in self.members
@@ -259,7 +260,7 @@ class RoutersOfSite(Candidate):
         ]
 
     def pick(self, session: int = 0) -> LocalSite | RemoteSite:
-        """The router for the next request, as of the last judgement; for a site that is able."""
+        """The router for the next request, as of the last judgment; for a site that is able."""
         if session and not any([one.shares_targets for one in self.members]):
             return max(self._roomy(), key=lambda one: _session_key(one, session))
         best: LocalSite | RemoteSite | None = None
@@ -281,12 +282,12 @@ class RoutersOfSite(Candidate):
         return [one for one in left if not one.hard_full] or left or self.members
 
     def next_path(self) -> tuple[RouterId, ...]:
-        """To the router for the next request."""
+        """The path to the router for the next request."""
         return self.pick().next_path()
 
 
 def by_site(remotes: Iterable[RemoteCandidate], own: SiteId) -> dict[SiteId, list[RemoteCandidate]]:
-    """The routers of each site, those of equal rank in another order at each site that asks."""
+    """The routers of each site; each asking site has another order among those of equal rank."""
     found: dict[SiteId, list[RemoteCandidate]] = {}
     for one in remotes:
         found.setdefault(one.site, []).append(one)

@@ -1,4 +1,4 @@
-"""When load is reported to others."""
+"""When load is reported to other sites."""
 
 import msgspec
 
@@ -32,19 +32,20 @@ class _Load(msgspec.Struct, frozen=True):
 
     @property
     def is_full_for_own(self) -> bool:
-        """Also for other routers of this site, which have the reserve."""
+        """Full for other routers of this site, too, which have the reserve."""
         return self.capacity is not None and self.in_flight >= self.capacity + self.reserved
 
     @property
     def state(self) -> int:
-        """Of its rate."""
+        """The state of its rate."""
         return self.rate[1] if self.rate is not None else 0
 
 
 def _told_of(rate: RateLoad | None) -> tuple[float, int, int] | None:
-    """What of a rate is worth a report: permits while it is calm, by the second's worth.
+    """The part of a rate that is worth a report: permits while it is calm, in steps of one second's
+    worth.
 
-    While it is over others reckon by time what comes back.
+    While it is over, others compute from the time how many come back.
     """
     if rate is None:
         return None
@@ -53,30 +54,30 @@ def _told_of(rate: RateLoad | None) -> tuple[float, int, int] | None:
 
 
 class _Told:
-    """One service port: what the others know, what holds now, and when they will know."""
+    """One service port: the load that others know, the current one, and when they will know it."""
 
     __slots__ = ("changed_at", "differs_since", "due_at", "flipped_at", "known", "now_is")
 
     def __init__(self) -> None:
         self.known: _Load | None = None
         self.now_is: _Load | None = None
-        self.changed_at = float("-inf")  # When a report last left.
-        self.flipped_at = float("-inf")  # When a report of a flip last left.
-        self.differs_since: float | None = None  # From what is known.
+        self.changed_at = float("-inf")  # When the last report was sent.
+        self.flipped_at = float("-inf")  # When the last report of a flip was sent.
+        self.differs_since: float | None = None  # Since when `now_is` differs from `known`.
         self.due_at: float | None = None
 
 
 class LoadReports:
     """Rate limits of load reports, per service port.
 
-    A flip (full or free, a rate over or calm, ready targets none or some, nothing new is taken or
-    it is) goes at once, and then at
-    most every `limits.LOAD_INTERVAL_S`. A change of targets or rate, of the capacity by a tenth,
-    or of all that runs by a tenth of the capacity and at least 1, goes
-    `limits.LOAD_CHANGE_INTERVAL_S` after the last report at the earliest. Smaller ones, and those
-    of the queue alone, follow within `limits.LOAD_SETTLE_INTERVAL_S`: the last state is always
-    told. A single request, where none ran before, is told after `limits.LOAD_LASTS_S`, and not at
-    all if it is over by then. The caller sends what its ledger says at that moment.
+    A flip (full or free, a rate over or calm, ready targets none or some, refusing new requests or
+    not) goes at once, and then at most every `limits.LOAD_INTERVAL_S`. A change of targets or rate,
+    of the capacity by a tenth, or of all running requests by a tenth of the capacity and at least
+    1, goes `limits.LOAD_CHANGE_INTERVAL_S` after the last report at the earliest. Smaller changes,
+    and those of the queue alone, follow within `limits.LOAD_SETTLE_INTERVAL_S`: the last state is
+    always reported. A single request, where none ran before, is reported after
+    `limits.LOAD_LASTS_S`, and not at all if it is over by then. The caller sends the figures of its
+    ledger at that moment.
     """
 
     __slots__ = ("_earliest", "_told")
@@ -99,7 +100,7 @@ class LoadReports:
         reserved: int = 0,
         refuses: bool = False,
     ) -> bool:
-        """The load of ``key`` is this now (as `LoadReport` has it). True: it is sent now."""
+        """The current load of ``key`` (as in `LoadReport`). True: it is sent now."""
         told = self._told.get(key)
         if told is None:
             told = self._told[key] = _Told()
@@ -121,15 +122,15 @@ class LoadReports:
         return False
 
     def forget(self, key: ServiceKey) -> None:
-        """The service port is gone here; nothing more is told of it."""
+        """The service port is gone here; it is no longer reported."""
         self._told.pop(key, None)
 
     def next_deadline(self) -> float | None:
-        """When to call `due`; it may turn out too early. None: all is told."""
+        """When to call `due`; it may turn out too early. None: everything is reported."""
         return self._earliest
 
     def due(self, now: float) -> list[ServiceKey]:
-        """Those to send now; they count as sent. O(service ports)."""
+        """Service ports to report now; they count as sent. O(service ports)."""
         keys: list[ServiceKey] = []
         earliest: float | None = None
         for key, told in self._told.items():
@@ -146,7 +147,7 @@ class LoadReports:
 
 
 def _due_at(told: _Told) -> float | None:
-    """The earliest time at which the present state may be told; None: it is known."""
+    """The earliest time at which the present state may be reported; None: it is known."""
     known, now_is, since = told.known, told.now_is, told.differs_since
     if now_is is None or since is None:
         return None
@@ -166,7 +167,7 @@ def _due_at(told: _Told) -> float | None:
 
 
 def _is_other(known: int | None, now_is: int | None) -> bool:
-    """By a tenth or more: what is learnt moves by one all the time."""
+    """It differs by a tenth or more: learnt capacity changes by one all the time."""
     if known is None or now_is is None:
         return known is not now_is
     return known != now_is and abs(now_is - known) >= limits.LOAD_CHANGE_SHARE * known

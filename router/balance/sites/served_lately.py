@@ -6,15 +6,15 @@ from router.model import limits
 
 
 class ServedLately:
-    """Over the last `limits.EJECT_SERVED_S`, and before that as long again at most."""
+    """Covers the last `limits.EJECT_SERVED_S`, and at most as long before that."""
 
     __slots__ = ("_before", "at_once", "until")
 
     def __init__(self) -> None:
         self.at_once = 1
-        """At least so many, of late."""
+        """The least number served at once of late."""
         self.until = -inf
-        """From then on they are those of before."""
+        """Then the current figures become the earlier ones."""
         self._before = 1
 
     def most(self, now: float) -> int:
@@ -24,7 +24,7 @@ class ServedLately:
         return max(self.at_once, self._before)
 
     def note(self, others: int, now: float) -> None:
-        """One was served beside ``others``. The figure grows by one each time at most."""
+        """A request was served besides ``others``. The figure grows by at most one each time."""
         if now >= self.until:
             self._begin(now)
         if others >= self.at_once:

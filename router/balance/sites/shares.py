@@ -1,19 +1,21 @@
-"""When a router may use its share of the site's capacity: together never more than that. Pure.
+"""When a router may use its share of the site's capacity: all together never exceed it. Pure.
 
-The routers of a site divide each stated capacity by who they are, and learn at different times who
-comes and goes. Whoever loses by that gives out less at once. Whoever gains waits until each other
-router that may hold slots has said that it divides in the same way, after having heard of the very
-change; what those still have in flight above their shares is not given out before it has ended.
+The routers of a site divide each configured capacity by their identities, and learn at different
+times of routers that come and go. A router that loses by that gives out less at once. A router that
+gains waits until each other router that may hold slots has confirmed, after learning of this very
+change, that it divides in the same way; requests that those still have in flight above their shares
+are not given out before they have ended.
 
-The law: at every instant the sum of what all admit is within what is stated. Of any two routers
-that gained under different divisions the later one would have needed the word of the other, which
-in giving it had lowered its own limit; and that word is for one round of one asker, so that an old
-one is worth nothing. A router that nobody can reach keeps its share as long as it may run: a cut
-between two of them takes nothing from either, and costs no more than the change of shares.
+The law: at every instant the sum of all admitted requests is within the configured capacity. Of any
+two routers that gained under different divisions the later one would have needed the word of the
+other, which in giving it had lowered its own limit; and that word is for one round of one asker, so
+that an old one is worth nothing. A router that no other can reach keeps its share as long as it may
+run: a cut between two of them takes nothing from either, and costs no more than the change of
+shares.
 
-Who is there is for others to say (`see`), late: a router that is told to be down may have started
-again, and have our word for a larger share. Whoever was heard in a life that began after the end
-told of is waited for. Messages may be lost, doubled, delayed and overtaken.
+The caller learns late which routers exist (`see`): a router reported as down may have started
+again, and have our word for a larger share. So a router that was heard in a life that began after
+the reported end is waited for. Messages may be lost, doubled, delayed and overtaken.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +27,7 @@ from router.model.messages.shares import SharesMessage
 
 
 class _Word(msgspec.Struct, frozen=True):
-    """The last that was heard of another router."""
+    """The last message from another router."""
 
     life: int
     number: int
@@ -45,17 +47,17 @@ class Shares:
         self._shares: dict[str, int] = {}
         self._floors: dict[str, int] = {}
         self._heard: dict[str, _Word] = {}
-        self._agreed: dict[str, dict[str, int]] = {}  # Debts of who confirmed this round.
+        self._agreed: dict[str, dict[str, int]] = {}  # Debts of routers that confirmed this round.
         self._settled = False
 
     @property
     def awaited(self) -> frozenset[str]:
-        """Others that do not agree yet. Until then this one uses nothing that it would gain."""
+        """Others that do not agree yet. Until then this one uses none of its gains."""
         return frozenset() if self._settled else self._others.difference(self._agreed)
 
     @property
     def is_whole(self) -> bool:
-        """It is, and the others owe nothing: every limit is the share."""
+        """All agree, and the others owe nothing: every limit is the share."""
         return self._settled and not any(self._owing())
 
     def see(
@@ -65,11 +67,12 @@ class Shares:
         shares: Mapping[str, int],
         down: Mapping[str, float],
     ) -> None:
-        """Divided is as ``division`` names it, and gives this router ``shares`` by resource.
+        """The capacity is divided as ``division`` names it, which gives this router ``shares`` by
+        resource.
 
         ``others`` may hold slots now; those that are ``down`` only in a life that began at the
-        given moment or later. The limits hold from this very call on: apply what became less
-        before anything is sent.
+        given moment or later. The limits apply from this very call on: apply any lower limit before
+        anything is sent.
         """
         assert division, "a division has a name"
         again = {one for one, at in down.items() if self._is_heard_since(one, at)}
@@ -87,7 +90,7 @@ class Shares:
         self._settle()
 
     def hear(self, said: SharesMessage) -> None:
-        """What another router said; what was said before it, or in an earlier life, is void."""
+        """A message of another router; any sent before it, or in an earlier life, is void."""
         known = self._heard.get(said.member)
         if said.member == self.own:
             return
@@ -102,7 +105,7 @@ class Shares:
     def message_to(self, member: str, in_flight: Mapping[str, int]) -> SharesMessage:
         """The message to send to ``member`` now, unchanged.
 
-        ``in_flight`` by resource: what is above the share is owed to the others.
+        ``in_flight`` by resource: any excess over the share is owed to the others.
         """
         self._number += 1
         word = self._heard.get(member)
@@ -112,7 +115,7 @@ class Shares:
             if count > self._shares.get(one, 0)
         )
         division = self._division or ""
-        if len(debts) > limits.SHARE_DEBTS_MAX:  # Too much to tell: no word yet.
+        if len(debts) > limits.SHARE_DEBTS_MAX:  # Too many to send: no word yet.
             debts, division = [], ""
         return SharesMessage(
             self.own,

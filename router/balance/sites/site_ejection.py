@@ -2,27 +2,27 @@
 
 The records are those of targets (`ejection`). A site differs in four ways:
 
-- No active check tells that it is well again. When its time is over, one real request is its probe.
+- No active check shows that it has recovered. When its time is over, one real request is its probe.
   A probe that is answered brings the site back; one that fails ejects it for twice as long.
 - A site that returns starts small: one request at a time, twice as many each second. Before a
   request is refused for that, it gets twice as many at once: its probe was answered.
-- A site may lie about its capacity. So each counts as what it was seen to serve at once of late, at
-  least 1, at most what it says. Never more than half of that is ejected.
+- A site may lie about its capacity. So each counts as the requests that it was seen to serve at
+  once of late, at least 1, at most its own figure. Never more than half of that is ejected.
 - A failing site that the others cannot spare is in reserve: as an ejected one, but it is used while
-  no other site has room. So others show what they can serve, and the next failed probe may eject
-  it; without that, a site that nobody tried yet would keep a failing one in use for ever.
-  Of several, the one whose last failure is the longest ago is used first; and while requests fail
-  there, those that are ejected are tried after the shortest time: one may be well again.
+  no other site has room. So others show their real capacity, and the next failed probe may eject
+  it; without that, an untried site would keep a failing one in use for ever. Of several, the one
+  whose last failure was longest ago is used first; and while requests fail there, ejected sites are
+  tried after the shortest time: one may have recovered.
 
 A site that newly offers the service without a grant starts small, too, as if it had just returned:
-only the site itself says what it can take.
+only the site itself claims that it can take more.
 
-A site that a burst hook woke has to answer one request before it gets more: what says ready need
-not be reachable. Then it gets places by its answers, for many wait. Of TCP, a connection to a
-target is such an answer.
+A site that a burst hook woke must answer one request before it gets more: a site that reports ready
+need not be reachable. Then each answer gives it a place more, since many requests wait. For TCP, a
+connection to a target is such an answer.
 
-A full site that refuses is no failure, nor is a client that leaves. What began before the site was
-ejected says nothing about it afterwards.
+A full site that refuses is no failure, nor is a client that leaves. A request that began before the
+site was ejected does not count afterwards.
 """
 
 import enum
@@ -68,7 +68,7 @@ class EjectionKind(enum.Enum):
     EJECTED = enum.auto()
     IN_RESERVE = enum.auto()  # As an ejected one, but used while no other site has room.
     NEW = enum.auto()  # It never was ejected, and only starts small.
-    WOKEN = enum.auto()  # Likewise, and many wait for it: each answer gets it a place more.
+    WOKEN = enum.auto()  # Likewise, and many wait for it: each answer gives it a place more.
 
 
 AFTER_KIND: Final[Mapping[EjectionKind, frozenset[EjectionKind]]] = {
@@ -77,7 +77,7 @@ AFTER_KIND: Final[Mapping[EjectionKind, frozenset[EjectionKind]]] = {
     EjectionKind.NEW: frozenset((EjectionKind.WOKEN,)),
     EjectionKind.WOKEN: frozenset(),
 }
-"""What one ejection may become. A site that fails again has another one."""
+"""The kinds that one ejection may become. A site that fails again gets a new one."""
 
 
 class SiteEjection:
@@ -114,7 +114,7 @@ class SiteEjection:
 
     @property
     def reason(self) -> str:
-        """For people: what is held against it, and for how long."""
+        """Why the site is ejected, and for how long, human-readable."""
         match self.kind:
             case EjectionKind.EJECTED:
                 return told_ejection(self.period_s, self.why)
@@ -137,7 +137,7 @@ class SiteEjection:
 
     @property
     def is_woken(self) -> bool:
-        """Many wait for it, and it has to answer first."""
+        """Many requests wait for it, and it must answer one first."""
         return self.kind is EjectionKind.WOKEN
 
     @property
@@ -161,12 +161,14 @@ class SiteEjection:
         return places if places < limits.EJECT_PLACES_MAX else inf
 
     def wake(self) -> None:
-        """It was woken; nothing changes for one that was ejected."""
+        """The site was woken; no effect on one that was ejected."""
         if self.kind is EjectionKind.NEW:
             self.kind = EjectionKind.WOKEN
 
     def try_soon(self) -> None:
-        """It is needed: if it is ejected, it is tried as after its first ejection."""
+        """The site is needed: if it is ejected, it is tried as early as after its first
+        ejection.
+        """
         if self.kind is EjectionKind.EJECTED and not self.is_back:
             self.until += limits.EJECT_BASE_S - self.period_s
             self.period_s = limits.EJECT_BASE_S
@@ -176,12 +178,13 @@ class SiteEjection:
         self.returned_at = now
 
     def begin(self) -> None:
-        """One more request is sent there; each is to `end`."""
+        """One more request is sent there; call `end` for each."""
         self.under_way += 1
 
     def end(self, now: float) -> None:
-        """A request is over. A probe that says nothing (its client left) is followed by the next
-        one a period later."""
+        """A request is over. After a probe without a result (its client left) the next one follows
+        a period later.
+        """
         self.under_way -= 1
         if not self.is_back and now >= self.until:
             self.until = now + self.period_s
@@ -191,7 +194,7 @@ class SiteEjection:
         self.answers += 1
 
     def grow(self) -> None:
-        """It gets twice as many places, now and as it would have later."""
+        """Double its places, now and for later."""
         assert self.returned_at is not None, "it has places"
         self.returned_at -= 1
 
@@ -210,7 +213,7 @@ class SiteEjections:
     """The records of the remote sites of one service port. O(1) each.
 
     ``own`` has no record: its routers are one site. ``may_eject``: whether the others can spare a
-    site. ``ejected`` is called with each ejection before anybody hears of it.
+    site. ``ejected`` is called with each ejection before it is announced.
     """
 
     __slots__ = (
@@ -234,21 +237,23 @@ class SiteEjections:
         self._own = own
         self._may_eject = may_eject
         self._ejected = ejected
-        # Sites return one by one anyway, by their probes: no chance is needed.
+        # Sites return one by one anyway, by their probes: no random time is needed.
         self._records = Ejections(lambda: 0.0)
         self._failed_at: dict[SiteId, float] = {}
         self.suspects = self._records.suspects
-        """Sites with something against them; usually empty. Others only check whether it is."""
+        """Sites with failures; usually empty. Others only check whether it is."""
         self.active: dict[SiteId, SiteEjection] = {}
         """Sites that are ejected or in reserve, or have returned and do not have all of their
-        places yet."""
+        places yet.
+        """
         self._tell: Callable[[SiteNews], None] = _ignore
         self._grown: Callable[[], None] = _nothing
 
     def follow(self, tell: Callable[[SiteNews], None], grown: Callable[[], None]) -> None:
-        """``tell`` hears each change, but of sites in reserve: these may change with each request.
-        ``grown`` is called when a site that was woken gets a place more: no end of a request says
-        so."""
+        """``tell`` gets each change, except for sites in reserve: those may change with each
+        request. ``grown`` is called when a site that was woken gets a place more: no end of a
+        request signals that.
+        """
         self._tell, self._grown = tell, grown
 
     def introduce(self, site: SiteId, now: float) -> None:
@@ -260,9 +265,10 @@ class SiteEjections:
         self._begin(ejection)
 
     def wake(self, site: SiteId, now: float) -> None:
-        """``site`` was woken and newly has targets: it has to answer one request before it gets a
-        second, and then twice as many with each answer. Its advert may have introduced it before
-        its targets were ready."""
+        """``site`` was woken and newly has targets: it must answer one request before it gets a
+        second, and then gets one more place with each answer. Its advert may have introduced it
+        before its targets were ready.
+        """
         current = self.active.get(site)
         if current is not None:
             current.wake()
@@ -275,7 +281,8 @@ class SiteEjections:
 
     def make_room(self, now: float) -> bool:
         """A request would be refused: sites that are new or have returned, and use all of their
-        places, get twice as many. True: one of them has a place left."""
+        places, get twice as many. True: one of them has a place left.
+        """
         has_room = False
         for one in self.active.values():
             if one.is_back and not one.is_woken and not one.in_reserve:
@@ -297,7 +304,7 @@ class SiteEjections:
                 current.failed_at = now
                 if current.in_reserve:
                     self._try_soon()
-                return  # It was tried as the least bad, and stays what it was.
+                return  # It was tried as the least bad, and stays ejected.
             self._records.returned(site, now)
         if not one_event:
             self._remember(site, now)
@@ -314,7 +321,7 @@ class SiteEjections:
         self._try_soon()
 
     def _try_soon(self) -> None:
-        """Where requests go now they fail: one of those that are ejected may be well again."""
+        """Requests fail where they go now: an ejected site may have recovered."""
         for other in self.active.values():
             other.try_soon()
 
@@ -323,7 +330,7 @@ class SiteEjections:
     ) -> None:
         """The site answers: with a response head, or that it is full. A probe has succeeded.
 
-        That it is full is no answer of one that was woken: it gets no more places by it.
+        "Full" is no answer of a site that was woken: it gets no more places by it.
         """
         current = self.active.get(site)
         if current is None or during is not current:
@@ -356,7 +363,7 @@ class SiteEjections:
             del self.active[ejection.site]
 
     def _remember(self, site: SiteId, now: float) -> None:
-        """Bounded: who failed longest ago and is not ejected is forgotten."""
+        """Bounded: the site that failed longest ago and is not ejected is forgotten."""
         self._failed_at.pop(site, None)
         self._failed_at[site] = now
         if len(self._failed_at) > limits.EJECT_SITES_MAX:

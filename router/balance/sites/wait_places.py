@@ -14,7 +14,7 @@ NO_ROUTE = NoChoice(reason="no-route", waitable=(), local_waitable=False)
 
 
 class WaitPlaces:
-    """Of these candidates under this policy: made anew with either.
+    """Waiting places for these candidates under this policy: replaced after each change of either.
 
     ``order``: all of them, ``here`` this site as a whole, ``local`` this router.
     """
@@ -39,7 +39,7 @@ class WaitPlaces:
     ) -> None:
         self._order, self._here, self._local = order, here, local
         self._holds, self._is_split = policy.name == "failover", policy.name == "split"
-        # Nearly all; with no overflow, and with it.
+        # Nearly all; without overflow, and with it.
         self._remote_waits: dict[SiteId, tuple[RemoteWait, RemoteWait]] = {
             one.site: (
                 RemoteWait(one.site, one.paths[0], False),
@@ -48,12 +48,13 @@ class WaitPlaces:
             for one in order
             if isinstance(one, RemoteSite) and len(one.paths) == 1
         }
-        self._last_full: list[Candidate] = []  # Where one waits, if figures do not say where there:
+        self._last_full: list[Candidate] = []  # Where requests wait, if that defines the places.
         self._last = NO_ROUTE  # In a burst it is the same many times.
 
     def choice(self, refused: frozenset[str], kept: frozenset[str]) -> NoChoice:
-        """By the verdicts of now. ``refused``: places that were only full, for which `failover`
-        waits; ``kept``: those that keep what is free from a sheddable request."""
+        """By the current verdicts. ``refused``: places that were only full, for which `failover`
+        waits; ``kept``: those that reserve their free slots from a sheddable request.
+        """
         waiting_helps = [
             one
             for one in self._order
@@ -97,7 +98,7 @@ class WaitPlaces:
 
 
 def _waits_at(one: Candidate, kept: frozenset[str], *, overflow: bool) -> list[RemoteWait]:
-    """Where a request may stand at the routers of a full site; here it would not stand."""
+    """Where a request may wait at the routers of a full site; none for this router."""
     if isinstance(one, RoutersOfSite):
         return [
             RemoteWait(full.site, full.next_path(), overflow, full.router)

@@ -1,1 +1,1 @@
-"""Targets of this site: what each holds and may hold, how soon it answers, which one is next."""
+"""Targets of this site: their slots, their latency, and which one is next."""

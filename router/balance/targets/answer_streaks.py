@@ -1,14 +1,14 @@
-"""Which ready targets of this site answer nothing, by counts of their answers. Pure.
+"""Finds ready targets of this site that do not answer, by counts of their answers. Pure.
 
-One law for all protocols. A target answers when its count of answers rises. Until then it is
+One rule for all protocols. A target answers when its count of answers rises. Until then it is
 
 - silent, once `SILENT_AFTER` connections in a row got no byte, if its service port ever speaks: a
   server that never does, such as a syslog sink, is not silent;
-- stuck, once it has been waited for, see `AnswerCounts.is_waited_for`, for `TARGET_STUCK_S` and for
-  `TARGET_STUCK_TIMES` what requests usually take. With free slots it may have few requests that
-  take long as a rule, so these are also compared with the longest of late.
+- stuck, once requests have waited for it, see `AnswerCounts.is_waited_for`, for `TARGET_STUCK_S`
+  and for `TARGET_STUCK_TIMES` the usual duration of requests. With free slots it may just have a
+  few long requests, so these are also compared with the longest recent one.
 
-A target that is not ready, or that is not shown any more, begins again.
+A target that is not ready, or no longer passed to `look`, starts over.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,10 +31,10 @@ _Target = tuple[ServiceKey, str]
 
 
 class AnswerCounts(msgspec.Struct, frozen=True):
-    """One target since the router started. ``answered``: tcp connections of which a first byte
-    came; http requests that were completed, and parts of answers. ``silent``: see
+    """One target since the router started. ``answered``: tcp connections that got a first byte;
+    http requests that were completed, and parts of answers. ``silent``: see
     `service.targets.target_answers`. ``awaited``: http requests that the target has in full, or
-    takes no more of, and no byte of an answer came. ``is_full``: all of its slots are taken.
+    takes no more of, without a byte of an answer yet. ``is_full``: all of its slots are taken.
     """
 
     answered: int
@@ -44,21 +44,25 @@ class AnswerCounts(msgspec.Struct, frozen=True):
 
     @property
     def is_waited_for(self) -> bool:
-        """Were it to answer nothing for long, it would hang: a stream whose answer has begun may be
-        idle, and one request of several may take long."""
+        """It hangs if it does not answer for long. One of several requests may take long, and a
+        stream may be idle after its answer has begun: these do not count.
+        """
         return self.awaited >= (1 if self.is_full else TARGET_STUCK_AWAITED)
 
 
 class UsualTimes(NamedTuple):
-    """Seconds that requests of a service port took lately: nine of ten at most, and the longest."""
+    """Seconds that requests of a service port took lately: at most for nine of ten, and the
+    longest.
+    """
 
     most_s: float
     longest_s: float
 
 
 class NoAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A target that answers nothing. ``in_a_row``: connections that got no byte; 0: it is stuck,
-    since ``since`` (monotonic seconds), and so many requests are ``awaited``."""
+    """A target that does not answer. ``in_a_row``: connections that got no byte; 0: it has been
+    stuck since ``since`` (monotonic seconds), with so many requests ``awaited``.
+    """
 
     key: ServiceKey
     address: str
@@ -73,7 +77,7 @@ class NoAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shown(self) -> str:
-        """In the row of the target."""
+        """The text for the row of the target."""
         if self.is_stuck:
             return STUCK if self.is_full else STUCK_WITH_ROOM
         return f"{self.in_a_row} connections in a row got no byte of an answer"
@@ -89,8 +93,10 @@ class NoAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Changes(NamedTuple):
-    """Between two looks. ``ended``: as they were; they answer again. ``freed``: stuck ones that are
-    not waited for by now, and have completed nothing since."""
+    """Changes between two calls of `look`. ``ended``: targets that answer again, as they were
+    before. ``freed``: stuck ones for which no request waits now, and which have completed none
+    since.
+    """
 
     begun: list[NoAnswer]
     ended: list[NoAnswer]
@@ -98,8 +104,9 @@ class Changes(NamedTuple):
 
 
 class _Streak(NamedTuple):
-    """Since the last answer. ``since``, ``seen_at``: when it was waited for, first and last, and
-    ``awaited``, ``is_full`` as they were then."""
+    """A target since its last answer. ``since`` and ``seen_at``: when requests first and last
+    waited for it; ``awaited`` and ``is_full``: the values at that last time.
+    """
 
     counts: AnswerCounts
     in_a_row: int = 0
@@ -110,7 +117,7 @@ class _Streak(NamedTuple):
 
 
 class AnswerStreaks:
-    """Compares the counts with those of the last look; bounded by the targets that it is shown."""
+    """Compares the counts with those of the last `look`; bounded by the targets passed to it."""
 
     __slots__ = ("_found", "_streaks")
 
@@ -125,11 +132,11 @@ class AnswerStreaks:
         usual: Callable[[ServiceKey], UsualTimes | None],
         now: float,
     ) -> Changes:
-        """What is different from the last look.
+        """The changes since the last call.
 
-        ``seen``: by address. Of a tcp service port all targets, unless all of their connections
-        were answered; of an http one those that are full or have several requests, and those of
-        `waited_for_lately`. ``usual``: of a service port; None: none of its requests has ended.
+        ``seen``: by address. For a tcp service port all targets, unless all of their connections
+        were answered; for an http one those that are full or have several requests, and those of
+        `waited_for_lately`. ``usual``: for a service port; None: none of its requests has ended.
         """
         former = self._streaks
         self._streaks = self._continued(seen, now)
@@ -164,12 +171,12 @@ class AnswerStreaks:
 
     @property
     def is_empty(self) -> bool:
-        """There is nothing to compare the next look with."""
+        """There is nothing to compare the next `look` with."""
         return not self._streaks and not self._found
 
     @property
     def found(self) -> dict[ServiceKey, dict[str, NoAnswer]]:
-        """Targets that answered nothing at the last look, by address."""
+        """Targets that did not answer at the last `look`, by address."""
         found: dict[ServiceKey, dict[str, NoAnswer]] = {}
         for (key, address), one in self._found.items():
             found.setdefault(key, {})[address] = one
@@ -177,7 +184,7 @@ class AnswerStreaks:
 
     @property
     def waited_for_lately(self) -> list[_Target]:
-        """Targets that were waited for and have answered nothing since."""
+        """Targets that requests waited for and that have not answered since."""
         return [one for one, streak in self._streaks.items() if streak.since is not None]
 
     def _continued(
@@ -211,8 +218,7 @@ def _after(before: _Streak | None, counts: AnswerCounts, now: float) -> _Streak:
 
 
 def _is_over(streak: _Streak, now: float) -> bool:
-    """Not for a moment: it is waited for all the same if a client gave up, and the next one
-    comes."""
+    """A short pause does not end it: a client may give up just before the next one comes."""
     return now - streak.seen_at > TARGET_STUCK_GAP_S
 
 

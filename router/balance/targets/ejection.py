@@ -1,4 +1,4 @@
-"""Which targets are put out for a while since the requests to them failed: a record per target.
+"""Targets that are ejected for a while since requests to them failed: a record per target.
 
 Passive checks, as Envoy's outlier detection and HAProxy's ``observe layer7``, by two rules:
 
@@ -9,9 +9,9 @@ Passive checks, as Envoy's outlier detection and HAProxy's ``observe layer7``, b
   each failure, not once per interval. Answers count from the first failure on: before it a target
   has no record.
 
-Either puts a target out for `EJECT_BASE_S`, each time twice as long, at most `EJECT_MAX_S`. Whoever
-owns the targets brings it back (`returned`) after an active check; then it is on probation, where
-one failure is enough, until good requests over `EJECT_FORGET_S` have cleared it.
+Either ejects a target for `EJECT_BASE_S`, each time twice as long, at most `EJECT_MAX_S`. The owner
+of the targets brings it back (`returned`) after an active check; then it is on probation, where one
+failure is enough, until good requests over `EJECT_FORGET_S` have cleared it.
 
 `site_ejection` uses the same records for remote sites.
 """
@@ -74,7 +74,7 @@ _WORDS: dict[Cause, tuple[str, str]] = {
 
 
 class TargetStanding(Enum):
-    """What a record makes of its target."""
+    """The state of a target by its record."""
 
     IN_SERVICE = "in-service"
     EJECTED = "ejected"
@@ -91,7 +91,7 @@ AFTER_STANDING: Final[Mapping[TargetStanding, frozenset[TargetStanding]]] = {
 
 
 class Ejection(msgspec.Struct, frozen=True):
-    """A target is put out for ``seconds``, at most ``full_s``; ``why`` is for people."""
+    """A target is ejected for ``seconds``, at most ``full_s``; ``why`` is human-readable."""
 
     seconds: float
     full_s: float
@@ -99,17 +99,17 @@ class Ejection(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """For people, too: how long, and why."""
+        """How long, and why, human-readable."""
         return told_ejection(self.full_s, self.why)
 
 
 def told_ejection(full_s: float, why: str) -> str:
-    """For people: of a target or a site that is ejected for so long."""
+    """Human-readable text for a target or a site that is ejected for ``full_s``."""
     return f"ejected for {full_s:g} s: {why}"
 
 
 class _Record:
-    """What is held against one target."""
+    """Failures of one target."""
 
     __slots__ = (
         "_cause",
@@ -134,10 +134,10 @@ class _Record:
         self._returned_at = 0.0
         self.recent = RecentAnswers()
         self._share_answers_min = limits.EJECT_SHARE_ANSWERS_MIN
-        self.due = ""  # Why it is due to be ejected, and is not.
+        self.due = ""  # Why it should be ejected; empty: it should not, or it is.
 
     def failed(self, cause: Cause, after: int, now: float, *, one_event: bool) -> bool:
-        """As of `Ejections.failed`."""
+        """As in `Ejections.failed`."""
         if self.standing is EJECTED:
             return False
         self.recent.failed(now)
@@ -156,7 +156,7 @@ class _Record:
         return self.due != ""
 
     def eject(self) -> tuple[float, str]:
-        """For how many seconds at most, and why it was due."""
+        """The seconds of the ejection at most, and its reason."""
         assert self.standing is not EJECTED, "ejected twice"
         assert self.due, "nothing says it should be"
         # The exponent is bounded: a shift by many thousands would be a number of that length.
@@ -169,13 +169,13 @@ class _Record:
         return min(full_s, limits.EJECT_MAX_S), why
 
     def returned(self, now: float) -> None:
-        """An active check found it good."""
+        """An active check succeeded."""
         if self.standing is EJECTED:
             self.standing = PROBATION
             self._returned_at = now
 
     def succeeded(self, now: float) -> bool:
-        """A request went well. True: nothing is held against it any more."""
+        """A request succeeded. True: its failures no longer count."""
         if self.standing is EJECTED:
             return False
         self._failures = 0
@@ -198,7 +198,7 @@ class _Record:
         return f"{self._failures} {several or 'requests in a row failed'}"
 
     def _told_share(self, cause: Cause, now: float) -> str:
-        """Of the answers since the first failure: those before it are not counted."""
+        """For the answers since the first failure: those before it are not counted."""
         failed, answers = self.recent.failures(now), self.recent.answers(now)
         return f"{failed} of the last {answers} requests failed, at last {_WORDS[cause][0]}"
 
@@ -206,9 +206,9 @@ class _Record:
 class Ejections:
     """The records of the targets of one service port.
 
-    ``chance`` draws from 0 to 1. Results of requests that were under way when their target was put
-    out change nothing. O(1) each; a target without a record costs nothing. A record lasts until a
-    request succeeds `limits.EJECT_SHARE_S` after the last failure.
+    ``chance`` draws from 0 to 1. Results of requests that were under way when their target was
+    ejected change nothing. O(1) each; a target without a record costs nothing. A record lasts until
+    a request succeeds `limits.EJECT_SHARE_S` after the last failure.
     """
 
     __slots__ = ("_chance", "suspects")
@@ -216,24 +216,25 @@ class Ejections:
     def __init__(self, chance: Callable[[], float]) -> None:
         self._chance = chance
         self.suspects: dict[str, _Record] = {}
-        """Targets with something against them; usually empty. Others only look whether it is."""
+        """Targets with failures; usually empty. Others only check whether it is."""
 
     def standing(self, target: str) -> TargetStanding:
         record = self.suspects.get(target)
         return record.standing if record is not None else IN_SERVICE
 
     def keep(self, targets: Iterable[str]) -> None:
-        """Forget all others."""
+        """Forget all other targets."""
         for gone in self.suspects.keys() - set(targets):
             del self.suspects[gone]
 
     def failed(
         self, target: str, cause: Cause, after: int, now: float, *, one_event: bool = False
     ) -> bool:
-        """A request failed. True: it is due to be ejected, ``after`` failures in a row (0: never).
+        """A request failed. True: the target should be ejected after ``after`` failures in a row
+        (0: never).
 
-        ``one_event``: it broke together with the one before, so the row does not grow. Whoever may
-        not eject it now asks again at its next failure.
+        ``one_event``: it failed together with the one before, so the row does not grow. A caller
+        that may not eject the target now asks again at its next failure.
         """
         if not after:
             return False
@@ -241,18 +242,18 @@ class Ejections:
         return record.failed(cause, after, now, one_event=one_event)
 
     def eject(self, target: str) -> Ejection:
-        """Put it out, after `failed` said so."""
+        """Eject the target, after `failed` returned True."""
         full_s, why = self.suspects[target].eject()
         return Ejection(full_s * (1 - limits.EJECT_JITTER * self._chance()), full_s, why)
 
     def returned(self, target: str, now: float) -> None:
-        """An active check found it good: it is used again."""
+        """An active check succeeded: the target is used again."""
         record = self.suspects.get(target)
         if record is not None:
             record.returned(now)
 
     def succeeded(self, target: str, now: float) -> None:
-        """A request went well."""
+        """A request succeeded."""
         record = self.suspects.get(target)
         if record is not None and record.succeeded(now):
             del self.suspects[target]

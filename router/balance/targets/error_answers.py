@@ -1,9 +1,9 @@
-"""Which ready targets of this site fail requests, and how often, by counts of them. Pure.
+"""Finds ready targets of this site that fail requests, and how often, by counts of them. Pure.
 
-A 500 may be the client's doing, so a target that answers it stays in use (`ejection`); so does one
-that breaks off, if it may not be ejected. That it does is only reported. A share begins with the
-first failure within `TARGET_ERRORS_S`, so that a target that fails from now on is not excused by
-what it did before.
+A 500 may be the client's fault, so a target that answers it stays in use (`ejection`); so does a
+target that breaks off, if it may not be ejected. Such failures are only reported. A share begins
+with the first failure within `TARGET_ERRORS_S`, so that earlier success does not excuse a target
+that fails from now on.
 """
 
 from collections import deque
@@ -21,7 +21,8 @@ _Target = tuple[ServiceKey, str]
 
 class ErrorCounts(NamedTuple):
     """One target since the router started: answers of 5xx, requests that it completed, and those
-    that it broke off before a whole answer."""
+    that it broke off before a whole answer.
+    """
 
     errors: int
     requests: int
@@ -29,13 +30,14 @@ class ErrorCounts(NamedTuple):
 
     @property
     def failed(self) -> int:
-        """Either way."""
+        """Requests that failed either way."""
         return self.errors + self.breaks
 
 
 class ErrorShare(msgspec.Struct, frozen=True, kw_only=True):
     """A target that answered 5xx to ``errors`` of ``requests`` within ``seconds``, and gave no
-    whole answer to ``breaks`` of them."""
+    whole answer to ``breaks`` of them.
+    """
 
     address: str
     errors: int
@@ -45,7 +47,7 @@ class ErrorShare(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shown(self) -> str:
-        """In the row of the target."""
+        """The text for the row of the target."""
         errors = f"{ANSWERED_5XX} to {self.errors}" if self.errors else ""
         breaks = f"{NO_WHOLE_ANSWER} to {self.breaks}" if self.breaks else ""
         what = " and ".join(filter(None, (errors, breaks)))
@@ -63,7 +65,7 @@ class _Look(NamedTuple):
 
 
 class ErrorAnswers:
-    """Compares counts with those of the last minute; bounded by the targets that it is shown."""
+    """Compares counts with those of the last minute; bounded by the targets passed to `look`."""
 
     __slots__ = ("_looks",)
 
@@ -71,12 +73,14 @@ class ErrorAnswers:
         self._looks: dict[_Target, deque[_Look]] = {}
 
     def look(self, seen: Mapping[_Target, ErrorCounts], now: float) -> None:
-        """Once a second. ``seen``: ready targets that failed a request since the router started."""
+        """Call once a second. ``seen``: ready targets that failed a request since the router
+        started.
+        """
         before, self._looks = self._looks, {}
         for target, counts in seen.items():
             looks = before.get(target)
             if looks is None or counts.failed < looks[-1].counts.failed:
-                looks = deque()  # It is new, or its service was made again.
+                looks = deque()  # It is new, or its service was recreated.
             looks.append(_Look(now, counts))
             while len(looks) > 1 and _says_nothing(looks, now):
                 looks.popleft()
@@ -102,5 +106,5 @@ class ErrorAnswers:
 
 
 def _says_nothing(looks: deque[_Look], now: float) -> bool:
-    """None failed after the oldest, or it is too old."""
+    """No request failed after the oldest, or it is too old."""
     return looks[0].at < now - TARGET_ERRORS_S or looks[1].counts.failed == looks[0].counts.failed

@@ -19,26 +19,27 @@ class RecentAnswers:
         self._second = 0
 
     def good(self, now: float) -> None:
-        """One more answer, complete."""
+        """Count one complete answer."""
         self._good[self._place(now)] += 1
 
     def failed(self, now: float) -> None:
-        """One more answer, failed."""
+        """Count one failed answer."""
         self._failed[self._place(now)] += 1
 
     def failures(self, now: float) -> int:
-        """How many of them failed."""
+        """How many answers failed."""
         self._place(now)
         return sum(self._failed)
 
     def answers(self, now: float) -> int:
-        """How many there are."""
+        """How many answers there are."""
         return self.failures(now) + sum(self._good)
 
     def mostly_failed(self, now: float, least: int) -> bool:
-        """More than half of at least ``least`` answers failed, and so it was in several seconds.
+        """More than half of at least ``least`` answers failed, and more than half in several
+        seconds.
 
-        What breaks at one moment, such as the requests of one link, touches two seconds at most.
+        A failure at one moment, such as of all requests of one link, touches two seconds at most.
         """
         answers = self.answers(now)
         if answers < least or 2 * sum(self._failed) <= answers:
@@ -47,7 +48,7 @@ class RecentAnswers:
         return sum(failed > good for failed, good in pairs) >= limits.EJECT_SHARE_SECONDS_MIN
 
     def _place(self, now: float) -> int:
-        """Where the current second counts; those that left the window are cleared."""
+        """The index of the current second; seconds that left the window are cleared."""
         second = int(now)
         for gone in range(max(self._second, second - _SECONDS) + 1, second + 1):
             self._good[gone % _SECONDS] = self._failed[gone % _SECONDS] = 0

@@ -1,4 +1,4 @@
-"""What requests took lately, from counts of all that ended since the start. Pure."""
+"""Durations of recent requests, from counts of all that ended since the start. Pure."""
 
 from collections.abc import Sequence
 from operator import sub
@@ -8,9 +8,10 @@ from router.model.limits import USUAL_REQUESTS_MIN
 
 
 class RecentTimes:
-    """Covers the requests since the look before the last one; a look with few new ones is none.
+    """Covers the requests since the second last `look`; a call with few new ones does not count.
 
-    So what was slow an hour ago is forgotten, and what ended before everything hung is not.
+    So slow requests of an hour ago are forgotten, and those that ended before everything hung are
+    not.
     """
 
     __slots__ = ("_before", "_last")
@@ -20,7 +21,7 @@ class RecentTimes:
         self._last: Sequence[int] = NO_COUNTS
 
     def look(self, counts: Sequence[int]) -> None:
-        """From time to time. ``counts``: of all requests, in buckets of `latency`."""
+        """Call from time to time. ``counts``: of all requests, in buckets of `latency`."""
         if sum(counts) - sum(self._last) >= USUAL_REQUESTS_MIN:
             self._before, self._last = self._last, tuple(counts)
 

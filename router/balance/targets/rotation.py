@@ -1,11 +1,11 @@
-"""Smooth weighted round-robin among whoever is tied (the rule nginx made known)."""
+"""Smooth weighted round-robin among candidates that tie (the rule nginx made known)."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 
 class Turning(Protocol):
-    """Somebody who can be tied. ``turn`` starts at 0 and belongs to this module."""
+    """A candidate that can tie with others. ``turn`` starts at 0 and belongs to this module."""
 
     turn: int
 
@@ -17,13 +17,13 @@ TurningT = TypeVar("TurningT", bound=Turning)
 
 
 def forget_turns(known: Iterable[Turning]) -> None:
-    """Nobody owes or is owed a turn."""
+    """Reset all turns."""
     for one in known:
         one.turn = 0
 
 
 def next_in_turn(tied: Sequence[TurningT]) -> TurningT:
-    """Whose turn it is, the first of equals; changes nothing. ``tied`` is not empty."""
+    """The one whose turn it is, the first of equals; changes nothing. ``tied`` is not empty."""
     best = tied[0]
     if len(tied) == 1:
         return best
@@ -36,11 +36,12 @@ def next_in_turn(tied: Sequence[TurningT]) -> TurningT:
 
 
 def take_turn(tied: Sequence[TurningT]) -> TurningT:
-    """Whose turn it is; the turn is taken. Each gets its weight's share, as evenly as can be.
+    """The one whose turn it is; takes the turn. Each gets its weight's share, as evenly as
+    possible.
 
-    The set may differ from call to call: whoever was passed over in one set is preferred in the
-    next. Being alone takes no turn. Nobody owes or is owed more than one round per member of the
-    set, which while set and weights stay nobody comes to: turns of other days starve nobody.
+    The set may differ from call to call: one that was passed over in one set is preferred in the
+    next. Being alone takes no turn. No member owes or is owed more than one round per member of the
+    set, which none reaches while set and weights stay the same: old turns starve none.
     """
     best = tied[0]
     if len(tied) == 1:

@@ -1,8 +1,8 @@
-"""Sessions: which target of a site one belongs to, and which site served it last.
+"""Sessions: the target of a session within a site, and the site that served it last.
 
 A session has a key of 63 bits, never 0. Its target is found by rendezvous hashing (Thaler and
-Ravishankar, 1998; weighted as by Schindelhauer and Schomaker, 2005): every target is given a score
-for the key, the highest one with room wins. So a target that comes or goes moves only the sessions
+Ravishankar, 1998; weighted as by Schindelhauer and Schomaker, 2005): every target gets a score for
+the key, and the highest one with room wins. So a target that comes or goes moves only the sessions
 that it gains or loses.
 """
 
@@ -19,7 +19,9 @@ _BITS = 2**64 - 1
 
 
 def key_of(*parts: bytes) -> int:
-    """The session key of what makes a session, 1 to `SESSION_KEY_MAX`; the same everywhere."""
+    """The session key for the parts that define a session, 1 to `SESSION_KEY_MAX`; the same
+    everywhere.
+    """
     digest = blake2b(digest_size=8)
     for part in parts:
         digest.update(len(part).to_bytes(4, "big") + part)
@@ -27,12 +29,12 @@ def key_of(*parts: bytes) -> int:
 
 
 def seed_of(target: str) -> int:
-    """Seed of ``target`` for `score`; made once per target."""
+    """Seed of ``target`` for `score`; computed once per target."""
     return int.from_bytes(blake2b(target.encode(), digest_size=8).digest(), "big")
 
 
 def score(key: int, seed: int, weight: int) -> float:
-    """How much the target of ``seed`` is the one for ``key``: the highest is.
+    """How well the target of ``seed`` fits ``key``: the highest score wins.
 
     The mixing is that of splitmix64 (Steele, Lea and Flood, 2014).
     """
@@ -44,7 +46,7 @@ def score(key: int, seed: int, weight: int) -> float:
 
 
 class SessionTable:
-    """Which site served each session last, for the sessions heard of lately.
+    """Which site served each session last, for recent sessions.
 
     At most `limits.SESSIONS_MAX`, none that was idle for `limits.SESSION_IDLE_S`. All operations
     O(1), amortised.
@@ -59,7 +61,7 @@ class SessionTable:
         return len(self._sites)
 
     def site_of(self, key: int, now: float) -> SiteId | None:
-        """Where the session was served last; None: not known, or too long ago."""
+        """The site that served the session last; None: not known, or too long ago."""
         known = self._sites.get(key)
         if known is None or now - known[1] >= limits.SESSION_IDLE_S:
             return None

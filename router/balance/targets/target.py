@@ -1,4 +1,6 @@
-"""The targets of one ledger: the count of each, and which of those with room takes the next."""
+"""The targets of one ledger: the count of each, and which of those with room takes the next
+request.
+"""
 
 from collections.abc import Sequence
 from math import inf
@@ -19,7 +21,7 @@ from router.model.capacity import TargetTerms
 class TargetState(msgspec.Struct, frozen=True):
     """One target as it is now. ``name``: its own or its connector's; ``capacity`` None: none.
 
-    ``leaving``: it is no target any more, and ends what it has in flight.
+    ``leaving``: it is no longer a target, and finishes its requests in flight.
     """
 
     target: str
@@ -38,9 +40,10 @@ class Target:
     ``capacity``: the slots that it has now, of the ``configured`` or learned ones; fewer while it
     is ``starting``.
 
-    ``latency``, ``pace``: how soon it answers, as far as known, and which requests are timed.
-    ``has_trial``: it gets one request to show whether it is still slower than others. It had its
-    last answer, or trial, at ``tried_at``, when all targets had had ``tried_after`` requests.
+    ``latency``, ``pace``: its latency, as far as known, and which requests are timed.
+    ``has_trial``: it gets one request to show whether it is still slower than others. Its last
+    answer, or trial, was at ``tried_at``, when all targets together had had ``tried_after``
+    requests.
     """
 
     __slots__ = (
@@ -76,9 +79,9 @@ class Target:
         self.starting: SlowStart | None = None
         self.availability = UNREADY
         self.auto = False
-        self.before = 0  # Of its slots, those of routers of this site before this one.
+        self.before = 0  # Slots of it that belong to routers of this site before this one.
         self.gate: Gate | None = None
-        self.given_up = 0  # Requests that were ended before it had completed them.
+        self.given_up = 0  # Requests that ended before it had completed them.
         self.in_flight = 0
         self.requests_total = 0
         self.turn = 0
@@ -86,7 +89,7 @@ class Target:
         self.forget_latency()
 
     def set_terms(self, terms: TargetTerms, gate: Gate | None) -> None:
-        """It is a target, on ``terms``; ``gate``: of its rate. What was learned already stays."""
+        """It is a target, on ``terms``; ``gate``: of its rate. Learned values stay."""
         if self.availability is LEAVING:
             self.availability = UNREADY
         self.name = terms.name
@@ -97,14 +100,14 @@ class Target:
         self.gate = gate
 
     def leave(self) -> None:
-        """It is a target no more."""
+        """It is no longer a target."""
         self.availability = LEAVING
-        self.starting = None  # As of one that is not ready.
+        self.starting = None  # As for one that is not ready.
 
     def judge(self, found: TargetAvailability) -> bool:
-        """What checks and failed requests ``found``, which a target that leaves need not know.
+        """Apply the result ``found`` by checks and failed requests; a removed target ignores it.
 
-        Whether it is another availability.
+        Returns whether the availability changed.
         """
         before = self.availability
         if before is found or before is LEAVING:
@@ -117,12 +120,12 @@ class Target:
         return True
 
     def forget_latency(self) -> None:
-        """It may be another one now."""
+        """Forget its latency: it may be another one now."""
         self.latency = LatencyCurve()
         self.pace = TimingPace(self.requests_total)
         self.has_trial = False
         self.was_busy = False
-        """Of the last request that was timed it said that it is too busy."""
+        """Its last timed request was answered "too busy"."""
         self.tried_at = 0.0
         self.tried_after = 0
 
@@ -132,15 +135,15 @@ class Target:
         return self.requests_total - self.in_flight - self.given_up
 
     def give_up(self) -> None:
-        """A request in flight was ended before it had completed it."""
+        """A request in flight ended before the target had completed it."""
         self.given_up += 1
 
     def tried(self, now: float, granted: int) -> None:
-        """It has just answered, or is to have its trial; ``granted``: as of ``tried_after``."""
+        """It has just answered, or will have its trial; ``granted``: as ``tried_after``."""
         self.tried_at, self.tried_after = now, granted
 
     def offer_trial(self, now: float, granted: int) -> None:
-        """Its next request is a trial, if its last answer or trial is long enough ago."""
+        """Its next request is a trial, if its last answer or trial was long enough ago."""
         waited_s = now - self.tried_at
         if waited_s > limits.TARGET_TRIAL_S and (
             granted - self.tried_after >= limits.TARGET_TRIAL_REQUESTS
@@ -168,7 +171,7 @@ class Target:
         self.capacity = self.configured
 
     def set_capacity(self, configured: int | None) -> None:
-        """Its slots, of which it may not have all yet."""
+        """Set its slots; it may not have all of them yet."""
         self.configured = self.capacity = configured
         if self.starting is not None:
             if configured is None or self.starting.slots >= configured:
@@ -177,7 +180,7 @@ class Target:
                 self.capacity = self.starting.slots
 
     def state(self, now: float) -> TargetState:
-        """As people see it."""
+        """The state that users see."""
         return TargetState(
             target=self.target,
             name=self.name,
@@ -194,13 +197,13 @@ class Target:
         return self.capacity is None or self.in_flight < self.capacity
 
     def takes_one(self, now: float) -> bool:
-        """It has a free slot, and its rate lets one in."""
+        """It has a free slot, and its rate admits one more."""
         if self.capacity is not None and self.in_flight >= self.capacity:
             return False
         return self.gate is None or self.gate.free(now) > 0
 
     def used(self, now: float) -> float:
-        """How much of what it states is in use: the greater of its slots and its rate."""
+        """The used part of its capacity: the greater of slots and rate."""
         of_slots = self.in_flight / self.capacity if self.capacity else 0.0
         return of_slots if self.gate is None else max(of_slots, self.gate.used(now))
 
@@ -212,13 +215,15 @@ def best_for(session: int, ready: Sequence[Target]) -> Target | None:
 
 
 def next_with_room(ready: Sequence[Target]) -> Target | None:
-    """Whose turn it is among those with a free slot; None: none has."""
+    """The next in turn among those with a free slot; None: none has."""
     roomy = [one for one in ready if one.has_room()]
     return take_turn(roomy) if roomy else None
 
 
 def least_used(roomy: Sequence[Target], now: float, *, moves: bool = True) -> Target:
-    """Of those that take one more, by all that they state. ``moves``: the turn is taken."""
+    """The least used of those that take one more, by slots and rates. ``moves``: the
+    turn is taken.
+    """
     if len(roomy) == 1:
         return roomy[0]
     if all(one.capacity is not None or one.gate is not None for one in roomy):
@@ -231,8 +236,9 @@ def least_used(roomy: Sequence[Target], now: float, *, moves: bool = True) -> Ta
 
 
 def least_loaded(ready: Sequence[Target], *, relative: bool, moves: bool = True) -> Target | None:
-    """Of those with a free slot; None: none has. ``relative``: each states how many it has.
-    ``moves``: the turn is taken."""
+    """The least loaded of those with a free slot; None: none has. ``relative``: each has a number
+    of slots. ``moves``: the turn is taken.
+    """
     least = inf
     tied: list[Target] = []
     for one in ready:

@@ -1,21 +1,21 @@
-"""Which targets of a site are passed over since others answer sooner: hot and cold, as Prequal.
+"""Passes over targets of a site that answer later than others: hot and cold, as in Prequal.
 
-Among the targets with room, each is expected to answer the next request as long after as it did
-with as many in flight (`target_latency`). Those that are slower than the soonest by more than
-`SLOWER`, and beyond the doubt of both figures, are hot: they get a request only while no cold one
-has room. Among the cold ones the least loaded is next, as it always was: where all targets are
-alike, nothing changes. A target of which nothing is known is cold.
+Each target with room is expected to answer the next request as fast as it did with the same number
+in flight (`target_latency`). Targets that are slower than the fastest by more than `SLOWER`, beyond
+the error of both figures, are hot: they get a request only while no cold one has room. Among the
+cold ones the least loaded is next, as without this rule: where all targets are alike, nothing
+changes. A target without any figures is cold.
 
-Prequal (B. Wydrowski et al., NSDI 2024, 4) takes of the cold ones the one with the least latency,
-and calls hot what has more in flight than most. That suits a thousand targets of which each router
-sees a few; where one router sees all of three targets, it piles requests onto whichever seems the
-soonest. Figures: docs/design/targets.md.
+Prequal (B. Wydrowski et al., NSDI 2024, 4) takes the cold target with the least latency, and calls
+a target hot that has more in flight than most. That suits a thousand targets of which each router
+sees a few; where one router sees all of three targets, it piles requests onto the one that seems
+fastest. Figures: docs/design/targets.md.
 
-A hot target gets one request now and then, a trial, for it may be well again.
+A hot target gets one request now and then, a trial, since it may have recovered.
 
-To say "too busy" is quicker than to answer: a target that does has little in flight and seems the
-soonest, so it would draw all requests. That counts as an answer that comes later than those of
-others (`busy_counts_s`). Other errors count as nothing: they eject it, or are its clients'.
+Refusing as "too busy" is faster than answering: a target that does has little in flight and seems
+the fastest, so it would draw all requests. So that counts as an answer that comes later than those
+of others (`busy_counts_s`). Other errors do not count: they eject the target, or are its clients'.
 """
 
 from collections.abc import Sequence
@@ -28,16 +28,19 @@ from router.balance.targets.target import Target
 from router.balance.targets.target_latency import LEVEL_MAX, LEVEL_OF
 
 SLOWER = log(1.15)
-"""Less is not worth an uneven load."""
+"""A smaller difference is not worth an uneven load."""
 BUSY_FACTOR = 4.0
-"""So much later than an answer of another target: said more than once in ten times it is hot."""
+"""How much later "too busy" counts than another target's answer: at more than one in
+ten it is hot.
+"""
 
 TargetVerdict = Literal["chosen", "cold", "hot", "full"]
 
 
 class TargetReport(msgspec.Struct, frozen=True):
-    """How a target stands to the next request. ``expected_s``: how soon it would answer; None: not
-    known, or it has no room. ``reason`` is human-readable."""
+    """A target's chances for the next request. ``expected_s``: its expected latency; None: not
+    known, or it has no room. ``reason`` is human-readable.
+    """
 
     target: str
     name: str
@@ -49,9 +52,9 @@ class TargetReport(msgspec.Struct, frozen=True):
 
 
 def cold_ones(ready: Sequence[Target]) -> Sequence[Target]:
-    """Those that no other one with room beats; one alone that is to have its trial.
+    """Those that no other one with room beats; or only the one that is due for its trial.
 
-    Some of them may be full. O(ready targets), hardly ever with a call: it is hot.
+    Some of them may be full. O(ready targets), hardly ever with a call: this is hot.
     """
     soonest: float | None = None
     doubt = 0.0
@@ -86,9 +89,10 @@ def cold_ones(ready: Sequence[Target]) -> Sequence[Target]:
 
 
 def busy_counts_s(of: Target, ready: Sequence[Target]) -> float | None:
-    """What "too busy" of that target counts as, by the soonest other one of ``ready``.
+    """The latency that a "too busy" of that target counts as, by the fastest other one of
+    ``ready``.
 
-    None: as nothing, since no other one is known to do better.
+    None: it does not count, since no other one is known to do better.
     """
     others = [one for one in ready if one is not of and not one.was_busy]
     expected_s = [one.latency.expected_s(one.in_flight + 1) for one in others]
@@ -98,7 +102,7 @@ def busy_counts_s(of: Target, ready: Sequence[Target]) -> float | None:
 def target_reports(
     ready: Sequence[Target], cold: Sequence[Target], chosen: Target | None
 ) -> list[TargetReport]:
-    """In words, of a choice that was made: ``chosen`` of ``cold`` of ``ready``. Decides nothing."""
+    """Reports on a choice that was made: ``chosen`` of ``cold`` of ``ready``. Decides nothing."""
     roomy = [one for one in cold if one.has_room()]
     return [_report(one, roomy, chosen) for one in ready]
 

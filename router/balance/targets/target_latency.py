@@ -1,11 +1,11 @@
-"""How long a target takes to answer, by how many requests it has: what its own router sees of it.
+"""How long a target takes to answer, by its requests in flight, as observed by its router.
 
-Estimates are means of logarithms, so that one slow answer in a hundred decides nothing, and come
-with their doubt, which more answers make smaller. A level of requests in flight of which nothing is
-known counts as the next lower one that is, else as the lowest: with fewer it is quicker.
+Estimates are means of logarithms, so that one slow answer in a hundred decides nothing. Each comes
+with its error, which shrinks with more answers. A level of requests in flight without figures
+counts as the next lower one that has some, else as the lowest: with fewer it is faster.
 
 Old answers fade: all of a target's answers together are worth `limits.TARGET_ANSWERS_KEPT` at most.
-After `limits.TARGET_TRIAL_S` without any, what is known is worth `KNOWN_BEFORE`, and one that
+After `limits.TARGET_TRIAL_S` without any, each estimate is worth `KNOWN_BEFORE`, and an answer that
 contradicts it beyond chance replaces it.
 """
 
@@ -15,18 +15,19 @@ from router.model import limits
 
 LEVEL_MAX = limits.TARGET_LEVEL_IN_FLIGHT_MAX
 SURE = 2.0
-"""Standard errors between two estimates that say that they differ."""
+"""Standard errors between two estimates from which they count as different."""
 SURPRISE = 3.0
-"""Standard deviations of one answer that contradict what was known long ago."""
+"""Standard deviations by which one answer contradicts an old estimate."""
 KNOWN_BEFORE = 4.0
 """Answers that each estimate is worth at most after a pause."""
 VARIANCE_FROM = 8
-"""Answers from which their variance is believed."""
+"""Answers from which their variance is used."""
 VARIANCE_UNKNOWN = 1.6
-"""Until then it is at least that of the logarithm of exponential times: the square of pi, over 6.
+"""Until then it is at least that of the logarithm of exponential times: the square of
+pi, over 6.
 """
 KNOWN_FROM = 0.5
-"""Answers, as far as they have not faded, from which a level is known."""
+"""Answers, less those that have faded, from which a level is known."""
 
 
 def _level_of(in_flight: int) -> int:
@@ -42,8 +43,9 @@ LEVELS = LEVEL_OF[-1] + 1
 
 
 class LatencyCurve:
-    """What is known of one target. ``expected``: by level, of log seconds; ``doubt``: the square
-    of `SURE` standard errors of it. Both are empty until the first answer, and then have `LEVELS`.
+    """Latency of one target. ``expected``: by level, of log seconds; ``doubt``: the square of
+    `SURE` standard errors of it. Both are empty until the first answer, and then have `LEVELS`
+    entries.
 
     Memory is fixed, some 5 KB. An answer costs O(`LEVELS`); `TimingPace` bounds how many are timed.
     """
@@ -60,8 +62,9 @@ class LatencyCurve:
         self.doubt: list[float] = []
 
     def add(self, latency_s: float, in_flight: int, now: float) -> None:
-        """An answer began ``latency_s`` after the target had the request, which was one of
-        ``in_flight`` there."""
+        """An answer began ``latency_s`` after the target got the request, one of ``in_flight``
+        there.
+        """
         found = log(max(latency_s, limits.LEARN_LATENCY_S_MIN))
         level = LEVEL_OF[min(in_flight, LEVEL_MAX)]
         if not self._counts:
@@ -81,7 +84,7 @@ class LatencyCurve:
         self._fill()
 
     def expected_s(self, in_flight: int) -> float | None:
-        """The geometric mean of what one of ``in_flight`` takes; None: nothing is known."""
+        """The geometric mean of the latency with ``in_flight`` there; None: nothing is known."""
         if not self.expected:
             return None
         return exp(self.expected[LEVEL_OF[min(in_flight, LEVEL_MAX)]])
@@ -90,7 +93,7 @@ class LatencyCurve:
         self._means, self._counts = [0.0] * LEVELS, [0.0] * LEVELS
 
     def _doubt_all(self, off: float) -> None:
-        """After a pause came an answer that is ``off`` what was expected."""
+        """After a pause an answer came that differs by ``off`` from the expected one."""
         if self._seen >= VARIANCE_FROM and off * off > SURPRISE * SURPRISE * self._variance:
             self._forget()
         else:
@@ -115,8 +118,8 @@ class LatencyCurve:
 class TimingPace:
     """Which requests to a target are timed: about one each `limits.TARGET_TIMED_S`, by counting.
 
-    So the clock is asked for those alone. Where no request is ever timed to its end, such as of
-    tcp, one of `limits.TARGET_TIMED_EVERY_MAX` is tried.
+    So only those read the clock. Where no request is ever timed to its end, as with tcp, one of
+    `limits.TARGET_TIMED_EVERY_MAX` is tried.
     """
 
     __slots__ = ("_every", "due_at")
@@ -125,7 +128,7 @@ class TimingPace:
         """The target has had ``requests_total``: the next one is timed."""
         self._every = 1
         self.due_at = requests_total
-        """Of the target's requests, counted from its first, the next one to be timed."""
+        """The number of the target's next request to be timed, counted from its first."""
 
     def asked(self, requests_total: int) -> None:
         """A request is about to be timed."""
@@ -133,6 +136,6 @@ class TimingPace:
         self._every = min(2 * self._every, limits.TARGET_TIMED_EVERY_MAX)
 
     def answered(self, since_s: float) -> None:
-        """It was timed; ``since_s``: the one before was so long ago."""
+        """A timed request was answered; ``since_s``: time since the one before."""
         if since_s > limits.TARGET_TIMED_S:
             self._every = max(1, self._every // 4)

@@ -1,4 +1,4 @@
-"""In which order several ready targets of a site serve, and what may follow."""
+"""The order in which several ready targets of a site serve, and what may follow each."""
 
 import enum
 from collections.abc import Mapping
@@ -6,10 +6,10 @@ from typing import Final
 
 
 class TargetOrder(enum.Enum):
-    """Of those with room."""
+    """The order of targets with room."""
 
     LEAST_LOADED = enum.auto()
-    COLD_FIRST = enum.auto()  # Likewise, but first those that answer soon: some are timed.
+    COLD_FIRST = enum.auto()  # Likewise, but those that answer fast come first: some are timed.
     IN_TURN = enum.auto()  # All alike (policy `spread`).
 
 

@@ -11,7 +11,7 @@ class TargetAvailability(enum.Enum):
     UNREADY = enum.auto()  # No check has succeeded yet, or the last ones failed.
     READY = enum.auto()
     EJECTED = enum.auto()  # Failed requests took it out.
-    LEAVING = enum.auto()  # It is a target no more, and ends what it has in flight.
+    LEAVING = enum.auto()  # It is no longer a target, and finishes its requests.
 
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
