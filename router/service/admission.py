@@ -1,15 +1,16 @@
-"""Who gets a slot of this site's targets, and who waits for one: one per service port.
+"""Slots of this site's targets, and the queue for them: one admission per service port.
 
 The queue holds requests of this site's own clients and OPENs of other sites, in fair lines
 (`balance.site.waiting_room`). Handing a freed slot to the next waiter, and a waiter's leaving, are
 each one synchronous step: there is no moment at which a slot belongs to a waiter that is gone. A
-waiter's `granted` starts a leg and calls nobody else back, so it may run inside the releasing leg's
-step.
+waiter's `granted` starts a leg and calls back no other object, so it may run inside the releasing
+leg's step.
 
-Invariant: while somebody waits, no slot that could be granted is free, but for permits that a rate
-has let in since the timer was armed for the first of them: it fires when that one comes. Who comes
-from another site may have to wait beside free slots that it may not have (`balance.site.lending`),
-and so may a sheddable request, which waits behind all others (`ServiceSpec.sheddable`).
+Invariant: while any waiter waits, no slot that could be granted is free. Exception: permits that a
+rate has admitted since the timer was armed for the first of them; the timer fires when that one
+comes. A request from another site may have to wait beside free slots that it may not have
+(`balance.site.lending`), and so may a sheddable request, which waits behind all others
+(`ServiceSpec.sheddable`).
 """
 
 from collections.abc import Callable, Hashable
@@ -26,7 +27,7 @@ from router.service.ports import Lingering
 
 
 class Waiter(Hashable, Protocol):
-    """Somebody in the queue. Told one of the three, once, unless it leaves.
+    """A request in the queue. Exactly one of its three callbacks is called, unless it leaves.
 
     None of them may call the admission back.
     """
@@ -37,21 +38,22 @@ class Waiter(Hashable, Protocol):
 
     @property
     def is_sheddable(self) -> bool:
-        """It waits behind those that are not."""
+        """It waits behind those that are not sheddable."""
 
     @property
     def session(self) -> int:
         """As in `Request`: of the free slots it gets that of the session's target."""
 
     def granted(self, slot: Slot) -> None:
-        """It has a slot, and gives it back to the ledger."""
+        """It has a slot, and will give it back to the ledger."""
 
     def expired(self) -> None:
         """Its deadline passed."""
 
     def displaced(self) -> None:
-        """The queue was full, and it gave its place to one of a shorter line, or, if it is
-        sheddable, to one that is not."""
+        """The queue was full, and it lost its place to one of a shorter line, or, if it is
+        sheddable, to one that is not.
+        """
 
 
 NO_TARGETS: frozenset[str] = frozenset()
@@ -63,7 +65,7 @@ class SlotAdmission:
     __slots__ = ("_ledger", "_limit", "_queue", "_timer", "_timer_at", "_timers")
 
     def __init__(self, ledger: LocalLedger, limit: Callable[[], int], timers: Timers) -> None:
-        """``limit``: how many may wait now. Those who wait already stay when it falls."""
+        """``limit``: how many may wait now. Waiters that are already there stay when it falls."""
         self._ledger = ledger
         self._limit = limit
         self._queue: FairQueue[Waiter] = FairQueue(0)
@@ -82,18 +84,18 @@ class SlotAdmission:
 
     @property
     def longest_line(self) -> int:
-        """How many wait of the link that has most of them."""
+        """How many waiters the link with the most has."""
         return self._queue.longest
 
     @property
     def longest_sheddable_line(self) -> int:
-        """As `longest_line`, of sheddable ones."""
+        """As `longest_line`, for sheddable ones."""
         return self._queue.longest_behind
 
     def admit(self, waiter: Waiter, wait_until: float | None) -> Slot | Denied | None:
         """A slot at once; None: ``waiter`` is in the queue; or why neither.
 
-        Waiting makes sense only for `Denied.FULL` and `Denied.PENDING`.
+        Waiting makes sense only for `Denied.FULL`.
         """
         ledger, now = self._ledger, self._timers.now()
         if waiter.is_sheddable and ledger.load >= ledger.sheddable_below:
@@ -107,7 +109,7 @@ class SlotAdmission:
         return None if self.wait(waiter, wait_until) else taken
 
     def _lend(self, lending: Lending, waiter: Waiter, now: float) -> Slot | Denied:
-        """As `LocalLedger.try_acquire`, within what ``lending`` says."""
+        """As `LocalLedger.try_acquire`, within the limits of ``lending``."""
         ledger, link = self._ledger, waiter.line.link
         denial = lending.denial(ledger.load, link)
         if denial is not None and ledger.targets_ready:
@@ -138,8 +140,9 @@ class SlotAdmission:
         return True
 
     def end_slow_starts(self) -> bool:
-        """Somebody would be refused. True: targets had slots left that they get at once now, and
-        at the end of the turn who waits."""
+        """End slow starts before a request is refused. True: targets had slots left. They get them
+        at once, and waiters are served at the end of the turn.
+        """
         ledger = self._ledger
         if not ledger.sums.is_starting:
             return False
@@ -148,15 +151,14 @@ class SlotAdmission:
         return True
 
     def leave(self, waiter: Waiter) -> bool:
-        """It waits no more; False: it was not waiting."""
+        """``waiter`` waits no more; False: it was not waiting."""
         left = self._queue.discard(waiter)
         if left:
             self._ledger.news.note()
         return left
 
     def release_after(self, lingering: Lingering, slot: Slot) -> None:
-        """Give ``slot`` back once the target has the request no longer, which no client waits
-        for."""
+        """Give ``slot`` back once the target is done with an abandoned request."""
         self._ledger.abandoned += 1
 
         def release() -> None:
@@ -166,10 +168,10 @@ class SlotAdmission:
         lingering.then(release)
 
     def move(self, slot: Slot, exclude: frozenset[str], session: int) -> Slot | None:
-        """Give ``slot`` back for one at another target, ahead of those who wait.
+        """Give ``slot`` back for one at another target, ahead of the waiters.
 
         None: there is none, and ``slot`` is still held. The permit of a rate that it took stays
-        spent, that of the site is not taken again.
+        spent; that of the site is not taken again.
         """
         other = self._ledger.try_acquire(self._timers.now(), exclude, session, moves=True)
         if isinstance(other, Denied):
@@ -179,7 +181,7 @@ class SlotAdmission:
         return other
 
     def serve(self) -> None:
-        """Grant free slots to waiters in turn. Called too when capacity or targets grew."""
+        """Grant free slots to waiters in turn. Also called when capacity or targets grew."""
         now, ledger = self._timers.now(), self._ledger
         lending = ledger.lending
         may = None if lending is None else self._may_have
@@ -187,7 +189,7 @@ class SlotAdmission:
             takes_sheddable = ledger.load < ledger.sheddable_below
             waiter = self._queue.pop(now, may, takes_behind=takes_sheddable)
             if waiter is None:
-                break  # Those left may have none, or are past their deadline: the timer tells them.
+                break  # The rest may have none, or are past their deadline: see the timer.
             slot = ledger.try_acquire(now, NO_TARGETS, waiter.session)
             assert type(slot) is Slot, "a ledger with room grants a slot"
             if lending is not None:
@@ -197,16 +199,16 @@ class SlotAdmission:
             self._arm()
 
     def _may_have(self, link: SiteId) -> bool:
-        """One who waits and came over ``link`` may have a free slot."""
+        """A waiter that came over ``link`` may have a free slot."""
         lending = self._ledger.lending
         return lending is None or lending.denial(self._ledger.load, link) is None
 
     def _arm(self) -> None:
-        """One timer for the earliest deadline or permit; one that fires for nobody is harmless."""
+        """Arm one timer for the earliest deadline or permit; firing without work is harmless."""
         deadline, ledger = self._queue.next_deadline(), self._ledger
         if deadline is not None and ledger.rated:
             now = self._timers.now()
-            # Beside room wait only those who may have none of it, and no permit lets them in.
+            # Waiters beside free slots may have none of them, and no permit admits them.
             has_limited = ledger.lending is not None or self._queue.waiting_behind
             if not has_limited or not ledger.has_room_at(now):
                 permit_at = ledger.next_room_at(now)

@@ -1,4 +1,4 @@
-"""Plain-integer counters of one service port, read when somebody scrapes.
+"""Plain-integer counters of one service port, read when metrics are scraped.
 
 Counting is a dictionary update or a list increment; labels become text only in a snapshot.
 """
@@ -21,7 +21,8 @@ _CountedT = TypeVar("_CountedT")
 CodeClass = Literal["1xx", "2xx", "3xx", "4xx", "5xx", "ok", "error", "client-gone", "cancelled"]
 """How a request ended: for http by status, for tcp ``ok`` or ``error``.
 
-Or the client left before the end, or this router gave it up: for what the client did, or to stop.
+``client-gone``: the client left before the end. ``cancelled``: this router gave the request up,
+because of the client or to stop.
 """
 
 HTTP_CLASSES: tuple[CodeClass, ...] = ("1xx", "2xx", "3xx", "4xx", "5xx")
@@ -33,7 +34,7 @@ CLASS_OF_DIGIT: tuple[CodeClass, ...] = tuple(
 
 
 Verdict = Literal["chosen", "no-route", "all-full", "shed"]
-"""Of decisions; ``shed``: of sheddable requests that were turned away in the end."""
+"""Verdicts of decisions; ``shed``: for sheddable requests that were refused in the end."""
 
 HeldOutcome = Literal["served", "refused", "gave-up", "failed"]
 
@@ -48,12 +49,13 @@ REFUSED: Final = frozenset(
 
 
 PHASES: Final = ("queue", "network", "target")
-"""Where the time of a request goes, in order."""
+"""The phases of a request's time, in order."""
 
 
 _Fate = Literal["served", "left", "nowhere"]
-"""What became of a request, for its times; ``left``: a site had it, and its client left. No `Enum`,
-whose hash is a call (CPython 3.11)."""
+"""The outcome of a request, for its times; ``left``: a site had it, and its client left. No `Enum`,
+whose hash is a call (CPython 3.11).
+"""
 
 _NO_PHASES: Final[dict[str, HistogramSnapshot]] = dict.fromkeys(PHASES, NONE_SEEN)
 _FATES: Final[dict[CodeClass, _Fate]] = {
@@ -61,12 +63,12 @@ _FATES: Final[dict[CodeClass, _Fate]] = {
     "client-gone": "left",
     "cancelled": "left",
 }
-"""Of a request that a site had."""
+"""For a request that a site had."""
 _ANSWERED: Final[frozenset[CodeClass]] = frozenset(("2xx", "3xx", "4xx"))
 
 
 class _Phases:
-    """Where the time of requests of one `_Fate` went. Made for the first."""
+    """The times of requests of one `_Fate`, by phase. Created for the first request."""
 
     __slots__ = ("network", "queue", "target")
 
@@ -82,19 +84,22 @@ class _Phases:
 
 
 class CallerCounts(Protocol):
-    """Where the requests of a client connection are counted by who calls (`router.callers`)."""
+    """Counts the requests of a client connection by caller (`router.callers`)."""
 
     def count(self, key: ServiceKey, site: SiteId, failed: bool, bucket: int) -> None:
-        """A request is over; ``site`` served it, empty: none did. ``bucket``: that of its time, of
-        the fine ones of `latency`. Hot."""
+        """A request is over; ``site`` served it, empty: none did. ``bucket``: the bucket of its
+        time, among the fine ones of `latency`. Hot.
+        """
 
 
 Times = tuple[float, float, float, float]
-"""Of a request that is over: its seconds in all, in the queue, in the network, at the target."""
+"""Of a finished request: seconds in all, in the queue, in the network, at the target."""
 
 
 class NamedCounters(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters for people: by (name of the site, code class), (name of the site, reason) twice."""
+    """Human-readable counters: by (name of the site, code class), (name of the site,
+    reason) twice.
+    """
 
     requests: dict[tuple[str, str], HistogramSnapshot]
     overflow: dict[tuple[str, str], int]
@@ -105,7 +110,7 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All counters of a service port.
 
     By (site, code class), (site, reason) twice, `SpillKey`, (policy, verdict), (failure, outcome),
-    phase. ``served_phases``: without the requests that no site served. ``failed_for``: as of
+    phase. ``served_phases``: without the requests that no site served. ``failed_for``: as in
     `Reading`.
     """
 
@@ -130,8 +135,9 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         return sum(self.spilled.values())
 
     def named(self, name_of: Callable[[SiteId], str]) -> NamedCounters:
-        """Those of sites by what the sites are called now. Two of them have one name when one is
-        gone: what was counted of both is added."""
+        """The counters of sites under their current names. Two sites can have one name when one is
+        gone: their counts are added.
+        """
         return NamedCounters(
             requests={key: sum_of(parts) for key, parts in _named(self.requests, name_of).items()},
             overflow={key: sum(parts) for key, parts in _named(self.overflow, name_of).items()},
@@ -143,10 +149,10 @@ class ServiceCounters:
     """Counted once per request, at its ingress router, at the end of the turn in which it ends.
 
     Except ``spilled``: a TCP connection is counted when it is established, and a request when the
-    head of its answer passes, so that those that last are counted while they do.
+    head of its answer passes, so that long ones are counted while they last.
 
-    What few requests have (a failure, a wait) is counted as it happens, so `count_ended` precedes
-    any reading within that turn.
+    Rare events (a failure, a wait) are counted as they happen, so `count_ended` precedes any
+    reading within that turn.
     """
 
     __slots__ = (
@@ -168,36 +174,39 @@ class ServiceCounters:
     )
 
     def __init__(self, policy: str = "") -> None:
-        """``policy``: which decides, for now."""
+        """``policy``: the current policy."""
         self._policy = policy
         self.chosen = 0
         """Sites chosen by the policy, counted in place (hot); see `set_policy`."""
-        self._chosen_before = 0  # Of these, how many by the policies before.
+        self._chosen_before = 0  # How many of these earlier policies chose.
         self._requests: defaultdict[tuple[SiteId, CodeClass], Histogram] = defaultdict(Histogram)
         self.spilled: defaultdict[SpillKey, int] = defaultdict(int)
         """Requests that another site serves or served. Counted in place (hot)."""
         self.open_elsewhere: defaultdict[SpillKey, int] = defaultdict(int)
         """Those of ``spilled`` that were counted before their end, which is yet to come: TCP
-        connections and answers under way."""
+        connections and answers under way.
+        """
         self.failed_for: dict[str, int] = {}
-        """Requests that failed, by `LegFailure` code. A 5xx of a target is no such failure."""
+        """Requests that failed, by `LegFailure` code. A 5xx of a target is not counted here."""
         self.gave_up = 0
         """Requests whose client left before an answer began."""
         self.departed: Counter[str] = Counter()
         """Client connections that ended after they were asked to, by `Departing`."""
         self.held: dict[str, tuple[int, float]] = {}
         """Requests that waited for a site that was woken, and how long beyond the queue's time, by
-        what became of them."""
+        outcome.
+        """
         self._decisions: dict[tuple[str, str], int] = {}
         self._retries: dict[tuple[str, str], int] = {}
         self._queue_wait: Histogram | None = None
         self._phases: defaultdict[_Fate, _Phases] = defaultdict(_Phases)
         self.ended: defaultdict[tuple[SiteId, CodeClass], list[Times]] = defaultdict(list)
-        """Yet to be counted at the end of the turn. Added to in place (hot)."""
+        """To be counted at the end of the turn. Appended to in place (hot)."""
 
     def count_ended(self) -> list[float]:
-        """Count what ended since the last call; how long targets had the requests that a site
-        served."""
+        """Count the requests that ended since the last call. Returns how long targets had the
+        requests that a site served.
+        """
         ended, self.ended = self.ended, defaultdict(list)
         served_s: list[float] = []
         for (site, code_class), requests in ended.items():
@@ -219,7 +228,7 @@ class ServiceCounters:
         self.open_elsewhere[key] += 1
 
     def spill_ends(self, key: SpillKey) -> None:
-        """One that began is over."""
+        """A request that began with `spill_begins` is over."""
         count = self.open_elsewhere[key] - 1
         assert count >= 0, "a spill ends that did not begin"
         if count:
@@ -228,38 +237,38 @@ class ServiceCounters:
             del self.open_elsewhere[key]
 
     def waited(self, seconds: float) -> None:
-        """A request left the queue after so long."""
+        """A request left the queue after ``seconds``."""
         if self._queue_wait is None:
             self._queue_wait = Histogram()
         self._queue_wait.observe(seconds)
 
     def was_held(self, outcome: HeldOutcome, seconds: float) -> None:
-        """A request waited so much longer than a slot is waited for."""
+        """A request waited ``seconds`` longer than the time to wait for a slot."""
         count, total_s = self.held.get(outcome, (0, 0.0))
         self.held[outcome] = count + 1, total_s + seconds
 
     @property
     def waited_s(self) -> float:
-        """What all together have waited."""
+        """Total waiting time of all requests."""
         return self._queue_wait.sum_s if self._queue_wait is not None else 0.0
 
     def refused(self, code_class: CodeClass) -> None:
-        """What came was no request: it has no time and no phases."""
+        """The input was no request: it has no time and no phases."""
         self._requests[SERVED_NOWHERE, code_class].observe(0.0)
 
     def set_policy(self, policy: str) -> None:
-        """Another one decides from now on: a service can change it while it runs."""
+        """Change the policy: a service can do so while it runs."""
         self._decisions = self._decided()
         self._policy = policy
         self._chosen_before = self.chosen
 
     def decided(self, policy: str, verdict: Verdict) -> None:
-        """``policy`` is the one that decided."""
+        """Count a decision of ``policy``."""
         key = (policy, verdict)
         self._decisions[key] = self._decisions.get(key, 0) + 1
 
     def _decided(self) -> dict[tuple[str, str], int]:
-        """With those that were counted in place."""
+        """All decisions, including those that were counted in place."""
         decisions = dict(self._decisions)
         if self.chosen > self._chosen_before:
             key = (self._policy, "chosen")
@@ -267,7 +276,7 @@ class ServiceCounters:
         return decisions
 
     def retry(self, failure: str, outcome: RetryOutcome) -> None:
-        """It could be tried again after ``failure``: it was, or the budget did not allow it."""
+        """A retry was possible after ``failure``: it was made, or the budget did not allow it."""
         key = (failure, outcome)
         self._retries[key] = self._retries.get(key, 0) + 1
 
@@ -277,7 +286,7 @@ class ServiceCounters:
         return requests, sum(self.left().values())
 
     def reading(self) -> Reading:
-        """Totals alone, without what only scrapes show: some 2 µs for each site and code class."""
+        """Totals only, without the figures for metrics: some 2 µs for each site and code class."""
         served: dict[SiteId, int] = {}
         failed = 0
         counts: Sequence[int] = NO_COUNTS
@@ -286,7 +295,7 @@ class ServiceCounters:
             served[site] = served.get(site, 0) + total
             if code_class in FAILED:
                 failed += total
-            if site != SERVED_NOWHERE:  # A refusal at once says nothing of any target.
+            if site != SERVED_NOWHERE:  # A refusal at once says nothing about any target.
                 counts = tuple(map(add, counts, histogram.counts))
         return Reading(
             served=served,
@@ -300,7 +309,7 @@ class ServiceCounters:
         )
 
     def losses(self) -> int:
-        """Requests that failed, and those that their clients gave up."""
+        """Requests that failed, and those that their clients abandoned."""
         items = self._requests.items()
         return self.gave_up + sum(each.total for (_, code), each in items if code in FAILED)
 
@@ -354,13 +363,16 @@ class ServiceCounters:
         )
 
     def target_times(self) -> Sequence[int]:
-        """How long targets had the requests that a site served, in buckets of `latency`. Of those
-        that clients gave up nobody knows how long they would have taken."""
+        """How long targets had the requests that a site served, in buckets of `latency`.
+
+        Without abandoned requests: how long those would have taken is not known.
+        """
         return self._phases_of("served")["target"].counts
 
     def answer_times(self) -> dict[SiteId, list[int]]:
         """How long requests took in all, by the site that answered them, in buckets of `latency`.
-        Without 5xx, and without those that clients gave up."""
+        Without 5xx and without abandoned requests.
+        """
         times: dict[SiteId, list[int]] = {}
         for (site, code_class), one in self._requests.items():
             if code_class in _ANSWERED and site != SERVED_NOWHERE:
@@ -368,7 +380,7 @@ class ServiceCounters:
         return times
 
     def _phases_of(self, fate: _Fate) -> dict[str, HistogramSnapshot]:
-        """Most services have had none, and reading makes nothing for them."""
+        """Most services have had none, and reading creates no histograms for them."""
         phases = self._phases.get(fate)
         return phases.snapshot() if phases is not None else _NO_PHASES
 

@@ -1,4 +1,4 @@
-"""What other sites and operators are told of a service port, as of one moment."""
+"""Figures of a service port at one moment, for other sites and operators."""
 
 from typing import Literal
 
@@ -31,33 +31,37 @@ class ListenerState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Load(msgspec.Struct, frozen=True):
-    """Slots in use of ready targets, how many those are, their stated capacity (None: none)."""
+    """Slots in use of ready targets, the number of those targets, their configured capacity (None:
+    none).
+    """
 
     used: int
     targets_ready: int
     capacity: int | None
     rate: RateLoad | None = None
     is_learnt: bool = False
-    """Some of the capacity is: others hear of it as load, and not as what is stated."""
+    """Some of the capacity is learnt: other sites get it as load, and not as a signed figure."""
     beyond: int = 0
-    """In flight besides: above a lowered capacity, at targets that are down or removed."""
+    """Further requests in flight: above a lowered capacity, at targets that are down or removed."""
     waiting: int = 0
-    """For a slot, here."""
+    """Requests that wait here for a slot."""
     reserved: int = 0
-    """Of the capacity, for clients of this site alone."""
+    """Slots of the capacity for clients of this site only."""
     most_for_one: int | None = None
-    """Of the capacity, what one neighbor holds at once; None: any number."""
+    """The most slots of the capacity that one neighbor may hold at once; None: any number."""
     refuses: bool = False
     """This router is short of memory, and takes nothing new of any service."""
 
     @property
     def in_flight(self) -> int:
-        """All that is."""
+        """All requests in flight."""
         return self.used + self.beyond
 
     @property
     def for_others(self) -> int | None:
-        """What clients of other sites may have of the capacity; None: none is stated."""
+        """The part of the capacity that clients of other sites may have; None: none is
+        configured.
+        """
         return None if self.capacity is None else self.capacity - self.reserved
 
 
@@ -65,19 +69,23 @@ NO_LOAD = Load(0, 0, None)
 
 
 class Left(msgspec.Struct, frozen=True):
-    """Requests that left a service port, by the id of the site, or were refused, by `LegFailure`
-    code."""
+    """Requests that spilled from a service port, by the id of the site, or were refused, by
+    `LegFailure` code.
+    """
 
     by_key: dict[str, int]
     still_open: int = 0
-    """What left and is under way still: also requests that are counted only at their end, which
-    ``by_key`` lacks."""
+    """Spilled requests still under way, including those counted only at their end, which ``by_key``
+    lacks.
+    """
 
 
 class Spills(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests that left a service port: because a cheaper site was full, and while no target here
-    was ready. ``refused``: requests that no site took, by `LegFailure` code. ``open_to``,
-    ``open_for``: those that left and are open still, for any reason, by site and by reason."""
+    """Requests that spilled from a service port: because a cheaper site was full, and while no
+    target here was ready. ``refused``: requests that no site took, by `LegFailure` code.
+    ``open_to``, ``open_for``: spilled requests that are still open, for any reason, by site and by
+    reason.
+    """
 
     full: Left = Left({})
     without_target: Left = Left({})
@@ -87,12 +95,12 @@ class Spills(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueNow(msgspec.Struct, frozen=True):
-    """What a request meets that comes now, as every site is full: it waits or is refused.
+    """The queue for a request that arrives now, as every site is full: it waits or is refused.
 
     ``waiting``: requests that wait; at most ``limit`` may, each for ``wait_s``. ``wake``: the burst
-    hook for whose site they may wait so long; None: for none. ``waking_s``: so long it has been
-    waking it; None: it would. ``again_s``: it failed, and runs again in so long. ``is_woken``: the
-    site answers requests.
+    hook for whose site they may wait so long; None: for none. ``waking_s``: how long the hook has
+    been waking it; None: it has not begun. ``again_s``: it failed, and runs again after this time.
+    ``is_woken``: the site answers requests.
     """
 
     outlook: Outlook
@@ -111,20 +119,20 @@ TargetErrorKind = Literal[
     "ejected",
     "drained",
     "leaving",
-    "no-answer",  # This and those below: of one that is ready.
+    "no-answer",  # This and those below: the target is ready.
     "answers-5xx",
     "no-whole-answer",
 ]
-"""Which kind of sentence an ``error`` of a target is."""
+"""The kind of a target's ``error``."""
 
 
 class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One target as ``service status`` shows it. ``error``: why it is not ready, or that it
-    is and answers nothing, or 5xx; ``error_kind``: of what kind that is.
+    """One target as ``service status`` shows it. ``error``: why it is not ready, or that it is
+    ready and does not answer, or answers 5xx; ``error_kind``: the kind of that error.
 
-    ``ejected``: failed requests took it out, not checks. ``leaving``: nobody binds it any more,
-    and it ends what it has in flight. ``since``: when it became ready or ceased to be, in
-    monotonic seconds; of one that leaves it says nothing.
+    ``ejected``: failed requests took it out, not checks. ``leaving``: no connector binds it any
+    more, and it finishes its requests in flight. ``since``: when it became ready or stopped being
+    ready, in monotonic seconds; meaningless for one that is leaving.
     """
 
     name: str
@@ -144,21 +152,22 @@ class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LendingFigures(msgspec.Struct, frozen=True):
-    """What this router lends of its slots: by neighbor those that its clients hold, and by reason
-    how often a client of another site got none of the free ones."""
+    """The lending of this router: slots held by the clients of each neighbor, and how often, by
+    reason, a client of another site got none of the free slots.
+    """
 
     borrowers: dict[SiteId, int]
     denied: dict[Denial, int]
 
 
 class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What `service status` and metrics show of one service port, as of one moment.
+    """One service port at one moment, for `service status` and metrics.
 
     ``explanation`` has every candidate site with its figures; the local one is a site of the
     service only if ``has_targets``, ``rate`` is its own. ``declared``: some site declares it.
-    ``demand``: see `balance.learning.demand`. ``under_way``: what clients of this site have in
-    flight, by site, as of `Service.under_way`. ``lending`` None: clients of other sites get each
-    slot.
+    ``demand``: see `balance.learning.demand`. ``under_way``: requests in flight of clients of this
+    site, by site, as in `Service.under_way`. ``lending`` None: clients of other sites may have
+    every slot.
     """
 
     key: ServiceKey

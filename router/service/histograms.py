@@ -15,7 +15,7 @@ _ZEROS: Final = bytes(8 * FINE_BUCKETS)
 
 
 bucket_of: Final = partial(bisect_left, FINE_BOUNDS_S)
-"""Where so many seconds are counted: of `FINE_BOUNDS_S`."""
+"""The bucket of `FINE_BOUNDS_S` for a number of seconds."""
 
 
 class Histogram:
@@ -60,7 +60,7 @@ NONE_SEEN: Final = HistogramSnapshot(counts=NO_COUNTS, sum_s=0.0)
 
 
 def sum_of(parts: Sequence[HistogramSnapshot]) -> HistogramSnapshot:
-    """All of ``parts``, at least one, as one."""
+    """The sum of ``parts``, at least one."""
     if len(parts) == 1:
         return parts[0]
     counts = NO_COUNTS

@@ -1,4 +1,4 @@
-"""What all HTTP clients of one service port meet."""
+"""Settings shared by all HTTP client connections of one service port."""
 
 import random
 
@@ -14,10 +14,10 @@ from router.service.request_ids import RequestIds
 
 
 class HttpFrontend(msgspec.Struct, frozen=True, kw_only=True):
-    """One for all connections. Other settings make another one; a connection keeps its own.
+    """One for all connections. Other settings create another one; a connection keeps its own.
 
-    ``scheme``: how its clients speak, ``http`` or ``https``. ``known``: requests that were judged
-    in these terms, among those of ``heads``. ``rng`` makes ids of errors.
+    ``scheme``: the scheme of its clients, ``http`` or ``https``. ``known``: requests that were
+    judged under these terms, among those of ``heads``. ``rng`` generates ids of errors.
     """
 
     key: ServiceKey

@@ -1,4 +1,4 @@
-"""What is learnt of how many requests the targets of a service port take at once."""
+"""Learns how many requests the targets of a service port take at once."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -9,7 +9,7 @@ from router.service.ports import TargetConfig
 
 
 class Learning:
-    """The learners of one service port's targets; it tells the ledger what they learn.
+    """The learners of one service port's targets; passes their results to the ledger.
 
     ``grew`` is called when a limit changed: room may have appeared.
     """
@@ -32,39 +32,39 @@ class Learning:
         """Some target's slots are learnt."""
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
-        """Which there are; those that stay keep what was learnt. The ledger knows them already."""
+        """Replace the targets; those that stay keep their learners. The ledger already has them."""
         wanted = [target for target, config in targets.items() if config.auto]
         self._learners = {one: self._learners.get(one) or Learner(self._chance) for one in wanted}
         self.is_on = bool(self._learners)
         self._tell(wanted)
 
     def returned(self, target: str) -> None:
-        """A check found it good again."""
+        """A check found the target good again."""
         learner = self._learners.get(target)
         if learner is not None:
             learner.returned(self._timers.now())
             self._tell((target,))
 
     def answered(self, target: str, latency_s: float, in_flight: int) -> None:
-        """A good answer began so long after the target had the whole request."""
+        """A good answer began ``latency_s`` after the target had the whole request."""
         learner = self._learners.get(target)
         if learner is not None and learner.answered(latency_s, in_flight, self._timers.now()):
             self._tell((target,))
             self._grew()
 
     def too_busy(self, target: str, in_flight: int) -> None:
-        """It said so, whatever it had ``in_flight``."""
+        """The target answered "too busy"; ``in_flight`` does not matter."""
         self.failed(target)
 
     def failed(self, target: str) -> None:
-        """It gave no answer, or one that ejects."""
+        """The target gave no answer, or one that ejects."""
         learner = self._learners.get(target)
         if learner is not None and learner.failed(self._timers.now()):
             self._tell((target,))
             self._grew()
 
     def learnt(self, target: str) -> LearntTarget | None:
-        """What is known of it; None: it is not learnt."""
+        """The learnt figures of ``target``; None: its slots are not learnt."""
         learner = self._learners.get(target)
         return None if learner is None else learner.learnt
 

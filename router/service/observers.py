@@ -1,8 +1,8 @@
-"""What may be known of single requests, and who wants to know it. Nobody: nothing is done.
+"""Observers of single requests, and the data they get. Without observers this costs nothing.
 
-`operate` supplies an access log, a tracer, a follower, or none of them; they are told on the data
-thread and must neither block nor raise. What is told holds no header value, cookie or body but in
-``request``, of which they take what is theirs to take.
+`operate` supplies an access log, a tracer, a follower, or none of them. They are called on the data
+thread and must neither block nor raise. Their data holds no header value, cookie or body except in
+``request``, of which they read only the fields they need.
 """
 
 from typing import Literal, Protocol
@@ -23,9 +23,10 @@ Outcome = Literal["ok", "refused"] | LegCode
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
     """How one request went through `ClientExchange`. The phases add up to ``total_s``.
 
-    ``site`` is the name of who served it, empty: nobody; ``target`` (``host:port``) only if that is
-    this site. ``reason`` of the last decision. ``attempts`` counts legs. Queue: until the attempt
-    that served it began; network: from then until a target was held; target: from then on.
+    ``site`` is the name of the site that served it, empty: none; ``target`` (``host:port``) only if
+    that is this site. ``reason`` is that of the last decision. ``attempts`` counts legs. Queue:
+    until the attempt that served it began; network: from then until a target was held; target: from
+    then on.
     """
 
     site: str = ""
@@ -46,8 +47,8 @@ NO_PASSAGE = Passage()
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """One request or connection that is over.
 
-    ``request`` None: what came was none. ``status`` as the client got it, of gRPC the one that
-    means the same (`grpc_status`), 499: nobody was left; 0 for tcp. ``code`` is our
+    ``request`` None: the input was no request. ``status`` as the client got it; for gRPC the
+    equivalent http status (`grpc_status`); 499: the client was gone; 0 for tcp. ``code`` is our
     ``Spillway-Error``, empty: the answer was a target's. Bytes are those of bodies, for tcp and
     tunnels all. ``request_id`` empty: it has none. ``trace_id`` empty: no span was made.
     """
@@ -66,10 +67,10 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watch(Protocol):
-    """Who follows one request."""
+    """Follows one request."""
 
     def counted(self, passage: Passage) -> None:
-        """It is over; `LegHandler.done` follows at once."""
+        """The request is over; `LegHandler.done` follows at once."""
 
 
 class Span(Protocol):
@@ -80,18 +81,18 @@ class Span(Protocol):
         """32 hex digits."""
 
     def ended(self, finished: Finished) -> None:
-        """Once."""
+        """Called once."""
 
 
 class Tracer(Protocol):
-    """Makes spans."""
+    """Creates spans."""
 
     def begun(self, request: Request, client: str) -> tuple[Request, Span] | None:
-        """The request as it goes on, which names the span; None: this one is not sampled."""
+        """The request to forward, which names the span; None: this one is not sampled."""
 
 
 class AccessSink(Protocol):
-    """Writes down some of what is over."""
+    """Writes some of the finished requests."""
 
     def finished(self, finished: Finished) -> None: ...
 
@@ -116,17 +117,17 @@ class Flow(Protocol):
 
 
 class Follower(Protocol):
-    """Looks at requests as they come and go."""
+    """Gets requests as they come and go."""
 
     def begun(self, flow: Flow) -> None:
-        """It is on its way."""
+        """The request is on its way."""
 
     def ended(self, flow: Flow, finished: Finished) -> None:
-        """Once for each that has begun while anybody looked."""
+        """Once for each that began while any follower was set."""
 
 
 class TargetCounts(Protocol):
-    """Who counts requests by the target that had them."""
+    """Counts requests by the target that had them."""
 
     def count(
         self,
@@ -137,25 +138,25 @@ class TargetCounts(Protocol):
         failed: bool,
         seconds: float,
     ) -> None:
-        """A request is over that ``target`` had for so long. Hot.
+        """A request is over that ``target`` had for ``seconds``. Hot.
 
         ``client_site``: where its client is connected.
         """
 
 
 class CallerNaming(Protocol):
-    """Who counts requests by who calls, and by target."""
+    """Counts requests by caller, and by target."""
 
     @property
     def targets(self) -> TargetCounts:
-        """Where the requests that targets of this site have are counted."""
+        """Counts the requests at targets of this site."""
 
     def arrived(self, peer: Address, local: Address) -> CallerCounts:
         """A client has connected from ``peer`` to ``local``."""
 
 
 class Observing:
-    """Who wants to know of single requests at this router now; may change at any time."""
+    """The observers of single requests at this router; may change at any time."""
 
     __slots__ = ("_access_log", "_follower", "_tracer", "callers", "is_on")
 
@@ -164,9 +165,9 @@ class Observing:
         self._tracer: Tracer | None = None
         self._follower: Follower | None = None
         self.callers: CallerNaming | None = None
-        """Asked once per connection and once per target; None: nobody counts by either."""
+        """Asked once per connection and once per target; None: requests are counted by neither."""
         self.is_on = False
-        """Anybody does. Asked once per request."""
+        """There is at least one observer. Read once per request."""
 
     @property
     def access_log(self) -> AccessSink | None:
@@ -181,12 +182,12 @@ class Observing:
         return self._follower
 
     def follow(self, follower: Follower | None) -> None:
-        """Requests under way go on as they began."""
+        """Replace the follower. Requests under way go on as they began."""
         self._follower = follower
         self._decide()
 
     def set(self, access_log: AccessSink | None, tracer: Tracer | None) -> None:
-        """Requests under way go on as they began."""
+        """Replace both. Requests under way go on as they began."""
         self._access_log = access_log
         self._tracer = tracer
         self._decide()

@@ -1,4 +1,4 @@
-"""The shapes between sessions, exchange and legs. One interface serves them all: `Leg`."""
+"""Interfaces between sessions, exchange and legs. One interface serves them all: `Leg`."""
 
 from collections.abc import Callable, Set
 from typing import Literal, Protocol
@@ -23,7 +23,7 @@ LegCode = Literal[
     "overloaded",  # This router is short of memory.
     "exhausted",  # It can open no connection: no descriptor or local port is left.
     "bad-head",  # Another site refused the head as this site sent it.
-    # Likewise, of a target that had taken the stream: its `Exchange` sends it again.
+    # Likewise, by a target that had taken the stream: its `Exchange` sends it again.
     "not-processed",
     # The request may have run.
     "target-reset",
@@ -57,9 +57,9 @@ UNTOUCHED: frozenset[LegCode] = frozenset(
 
 
 class LegFailure(msgspec.Struct, frozen=True):
-    """Why a leg is done without its exchange being complete. ``reason`` is for people.
+    """Why a leg is done without its exchange being complete. ``reason`` is human-readable.
 
-    ``retry_s``: when it is worth to ask again; 0.0: nobody knows.
+    ``retry_s``: seconds until a retry makes sense; 0.0: not known.
     """
 
     code: LegCode
@@ -73,22 +73,24 @@ class LegFailure(msgspec.Struct, frozen=True):
 
 
 CLIENT_GONE = LegFailure("client-gone", "the client left")
-"""Says nothing of any target."""
+"""Says nothing about any target."""
 
 CANCELLED = LegFailure("cancelled")
 OVERLOADED = LegFailure("overloaded", "this router is short of memory")
 
 
 def dial_failure(failure: DialFailure) -> LegFailure:
-    """What a failed dial to a target means for its leg: it, or we, have no room."""
+    """The failure of a leg whose dial to a target failed: the target, or this router,
+    has no room.
+    """
     code: LegCode = "exhausted" if failure.code == "exhausted" else "connect-failed"
     return LegFailure(code, failure.reason)
 
 
 class NoTls(msgspec.Struct, frozen=True):
-    """Why TLS cannot be spoken where it must be, for people; ``hint`` is the next step.
+    """Why TLS cannot be used where it must be, human-readable; ``hint`` is the next step.
 
-    ``is_of_clients``: for want of the CA that certifies clients of a listener.
+    ``is_of_clients``: the CA that certifies clients of a listener is missing.
     """
 
     reason: str
@@ -100,10 +102,10 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One target of this site. ``tls`` None: plain. ``capacity``, ``rate``, ``auto``, ``before`` as
     in `TargetTerms`.
 
-    ``name``: what people know it by (a pod's name); empty: by its connector.
-    ``unusable``: why it must not be dialled at all (TLS is wanted and cannot be spoken); empty: it
-    may. ``last_resort``: why it is used only while nobody else serves. ``proxy_protocol`` counts
-    for tcp only.
+    ``name``: its human-readable name (a pod's name); empty: that of its connector. ``unusable``:
+    why it must not be dialled at all (TLS is required and cannot be used); empty: it may.
+    ``last_resort``: why it is used only while no other target serves. ``proxy_protocol`` counts for
+    tcp only.
     """
 
     connector: str
@@ -120,13 +122,14 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LegHandler(Protocol):
-    """Who opened a leg. Never called from inside one of its own calls to the leg."""
+    """The opener of a leg. Never called from inside one of its own calls to the leg."""
 
     def opened(self) -> None:
-        """A target is held: bytes flow. At most once (`ClientExchange` tells of the last attempt).
+        """A target is held: bytes flow. At most once (`ClientExchange` passes on that of the last
+        attempt).
 
-        A leg to a target of this site is held from the start. Of a client's request it is not told
-        when that was at once: then the first sign of it is `head`.
+        A leg to a target of this site is held from the start. For a client's request there is no
+        call when that was at once: then the first call is `head`.
         """
 
     def head(self, head: bytes, body_bytes: int) -> None:
@@ -148,10 +151,10 @@ class LegHandler(Protocol):
     def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
         """A final response of http (200 to 599) all at once, and the last call.
 
-        Stands for `head`, `received` if there is a ``body``, `ended` and `done` (None), in this
-        order; before it come at most `opened`, `writable` and heads of 1xx. ``body`` is all that
-        follows the head, its length the declared one unless there is none to follow (HEAD, 204,
-        304) or none was declared; it is valid until this returns. No trailers.
+        Replaces `head`, `received` if there is a ``body``, `ended` and `done` (None), in this
+        order; before it come at most `opened`, `writable` and heads of 1xx. ``body`` is everything
+        that follows the head, its length the declared one unless none follows (HEAD, 204, 304) or
+        none was declared; it is valid until this returns. No trailers.
         """
 
     def writable(self) -> None:
@@ -165,7 +168,7 @@ class LegHandler(Protocol):
 
 
 def tell_in_parts(handler: LegHandler, head: bytes, body_bytes: int, body: Buffer) -> None:
-    """What `LegHandler.whole` stands for, call by call: for who has no use for it at once."""
+    """Make the calls that `LegHandler.whole` replaces: for handlers that cannot use it."""
     handler.head(head, body_bytes)
     if body:
         handler.received(memoryview(body))
@@ -174,7 +177,7 @@ def tell_in_parts(handler: LegHandler, head: bytes, body_bytes: int, body: Buffe
 
 
 class Leg(Protocol):
-    """One exchange towards where it is served. Calls after `done` or `abort` are dropped.
+    """One exchange, seen from the client side. Calls after `done` or `abort` are dropped.
 
     Bytes may be sent from the start: they are held (bounded, `send` returns False) until opened.
     """
@@ -189,25 +192,28 @@ class Leg(Protocol):
         """The request, or the client's direction, is complete.
 
         An http request without a body that asks for no upgrade is complete when its leg is opened:
-        nobody need call this for it.
+        this call is then not needed.
         """
 
     def abort(self) -> None:
-        """Stop, reset what is under way. `done` (cancelled) still comes."""
+        """Stop and reset the exchange. `done` (cancelled) still comes."""
 
     def pause(self) -> None:
-        """Deliver no more `received` for now (bounded by what is already under way)."""
+        """Deliver no more `received` for now (bounded by the bytes already under way)."""
 
     def resume(self) -> None: ...
 
     @property
     def wire(self) -> Connection | None:
-        """The connection whose raw bytes pass here as they are, unseen; None: it is not so, now."""
+        """The connection whose raw bytes pass here unchanged and unread; None: there is
+        none now.
+        """
 
     @property
     def undelivered_bytes(self) -> int:
-        """Raw bytes that were sent and are not yet with the target, as far as that is known here.
-        It may cost a system call."""
+        """Raw bytes that were sent and are not yet with the target, as far as is known here. It may
+        cost a system call.
+        """
 
 
 class ClientLeg(Leg, Protocol):
@@ -218,25 +224,28 @@ class ClientLeg(Leg, Protocol):
 
     def overdue(self) -> LegFailure:
         """As `abort`, since its answer has not begun in time: the client gets the answer to the
-        failure that is returned, and `done` comes with it."""
+        returned failure, and `done` comes with it.
+        """
 
     def break_off(self, sites: Set[SiteId]) -> None:
         """End an attempt at one of these ``sites`` as if the link to it were lost."""
 
     @property
     def awaited_at(self) -> SiteId | None:
-        """The other site that has a target for it and all of it, and has answered nothing."""
+        """The other site that has a target for the request and all of it, and has not answered."""
 
 
 class Lingering(Protocol):
-    """A request that was given up while a target had it."""
+    """A request that was abandoned while a target had it."""
 
     def then(self, after: Callable[[], None]) -> None:
-        """Call ``after`` once the target has it no longer, as far as is known."""
+        """Call ``after`` once the target is done with it, as far as is known."""
 
 
 class ServerLeg(Leg, Protocol):
-    """A leg to who serves, and what its end says of a target of this site. Read in `done`."""
+    """A leg to a target or site, with its result as seen by a target of this site. Read
+    in `done`.
+    """
 
     @property
     def status(self) -> int:
@@ -244,7 +253,7 @@ class ServerLeg(Leg, Protocol):
 
     @property
     def blames_target(self) -> bool:
-        """A failure other than to connect was the target's, not its client's or chance."""
+        """A failure after connecting was the fault of the target, not of its client or chance."""
 
     @property
     def lingers(self) -> "Lingering | None":
@@ -255,14 +264,14 @@ class PendingLeg(Protocol):
     """A leg to a target that is being connected."""
 
     def cancel(self) -> None:
-        """Its `LegTaker` hears no more."""
+        """Cancel it; its `LegTaker` gets no call."""
 
 
 class LegTaker(LegHandler, Protocol):
-    """Who wants a leg to a target. One of these two calls comes, never from within the asking."""
+    """Asked for a leg to a target. One of these two calls comes, never from within the asking."""
 
     def connected(self, leg: ServerLeg) -> None:
-        """It is there, and has the head."""
+        """The leg is there, and has the head."""
 
     def connect_failed(self, failure: LegFailure) -> None:
         """No byte reached the target."""

@@ -1,25 +1,25 @@
-"""What all requests of a router hold in memory, and whether it takes on more."""
+"""Memory held by all requests of a router, and whether it accepts more."""
 
 from collections.abc import Hashable
 from typing import Protocol
 
 
 class BytesHolder(Hashable, Protocol):
-    """Something that keeps bytes of a request."""
+    """An object that stores bytes of a request."""
 
     @property
     def size_bytes(self) -> int:
-        """How many."""
+        """How many bytes."""
 
     def relieve(self) -> None:
-        """Let go of them: its owner does without, or gives the request up."""
+        """Release them: its owner does without, or abandons the request."""
 
 
 class Pressure:
-    """One for all service ports of a router. ``held_bytes`` is what ``holders`` keep together.
+    """One for all service ports of a router. ``held_bytes``: total bytes stored by ``holders``.
 
     While ``is_refusing`` nothing new is begun: clients are answered at once, other sites go
-    elsewhere. ``refused_total`` counts what was turned down for that.
+    elsewhere. ``refused_total`` counts the refusals for that reason.
     """
 
     __slots__ = ("held_bytes", "holders", "is_refusing", "refused_total")

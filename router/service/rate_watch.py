@@ -1,4 +1,4 @@
-"""The rate of a service port at this site, and the timer that looks at it."""
+"""The rate of a service port at this site, and the timer that checks it."""
 
 from collections.abc import Callable
 
@@ -8,9 +8,10 @@ from router.net.ports import Timer, Timers
 
 
 class RateWatch:
-    """A timer while there is a rate, and targets. ``changed`` is called when its state is another.
+    """A timer while there is a rate, and targets. ``changed`` is called when the rate's state
+    changes.
 
-    A rate is over or calm by time alone, too: no request need come.
+    A rate can turn over or calm by time alone, without any request.
     """
 
     __slots__ = ("_changed", "_has_targets", "_ledger", "_state", "_timer", "_timers")
@@ -20,11 +21,11 @@ class RateWatch:
         self._timers = timers
         self._changed = changed
         self._has_targets = False
-        self._state = 0  # At the last look of this timer: others look at a gate, too.
+        self._state = 0  # At the last run of this timer: other code uses gates, too.
         self._timer: Timer | None = None
 
     def look(self, *, has_targets: bool) -> None:
-        """The targets, or the rate, may be others than before."""
+        """The targets, or the rate, may have changed."""
         self._has_targets = has_targets
         self._look_later()
 

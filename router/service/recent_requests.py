@@ -1,4 +1,4 @@
-"""What is kept of the last requests of a service port, so that `why` answers for the past too."""
+"""Stores the last requests of a service port, so that `why` can explain past ones too."""
 
 from collections import deque
 from collections.abc import Callable
@@ -16,18 +16,18 @@ from router.service.counters import CallerCounts, CodeClass, Times
 from router.service.spilled import SpillKey
 
 UNANSWERED: Final[CodeClass] = "5xx"
-"""Of a request of http without the head of an answer yet: no head, no success."""
+"""For an http request before the head of its answer: no head, no success."""
 
 
 Departing = Literal["age", "rebalance"]
 """Why a client's connection is asked to end before its client ends it."""
 
 TimeOut = Literal["tunnel", "half-closed"]
-"""For which time-out nothing moved on a tcp connection, so that it was ended."""
+"""The time-out in which nothing moved on a tcp connection, so that it was ended."""
 
 
 class Grounds(msgspec.Struct, frozen=True):
-    """Why a request went where it did, where no `Decision` says so. As there."""
+    """Why a request went where it did, where no `Decision` exists. Fields as there."""
 
     reason: str = ""
     overflow_reason: str = ""
@@ -35,18 +35,19 @@ class Grounds(msgspec.Struct, frozen=True):
 
 
 class TurnedAway(Grounds, frozen=True):
-    """Why one that no site had room for may not wait, or waits no longer; the rest is of the last
-    decision."""
+    """Why a request that no site had room for may not wait, or waits no longer; the rest is from
+    the last decision.
+    """
 
 
 UNDECIDED: Final = Grounds()
 
 
 class RequestRecord(msgspec.Struct, eq=False):
-    """One request, written in place as things happen: nothing of what its client sent.
+    """One request, written in place as things happen, without any data of its client.
 
-    It holds values alone, so that keeping it keeps no buffer and no connection alive. One per
-    request, hence a struct: it is made in C.
+    It holds only values, so that storing it keeps no buffer and no connection alive. One per
+    request, hence a struct: it is created in C.
     """
 
     started_at: float
@@ -54,33 +55,35 @@ class RequestRecord(msgspec.Struct, eq=False):
     code_class: CodeClass = UNANSWERED
     """Of the answer, if it is passed on whole."""
     origin: CallerCounts | None = None
-    """Of the connection that it came on, until it is counted; None: callers have no names here."""
+    """The counters of its connection, until it is counted; None: callers are not named here."""
     begun_at: float = inf
-    """When the last attempt did; infinite: it waits for another."""
+    """When the last attempt began; infinite: it waits for another."""
     held_at: float = inf
-    """When that one had a target."""
+    """When that attempt had a target."""
     attempts: int = 0
     site: SiteId | None = None
-    """Under way: of the last attempt. Over: who served it, None: nobody."""
+    """Under way: the site of the last attempt. Over: the site that served it, None: none."""
     in_flight: int = 0
     capacity: int | None = None
-    """Of this site, as ``in_flight`` of what takes slots, when it was chosen at once; else in
-    ``seen``."""
+    """Of this site, as ``in_flight``, which counts the requests that take slots, when the site was
+    chosen at once; else in ``seen``.
+    """
     seen: SeenDecision | None = None
     """By the last decision that was not simply for this site."""
     grounds: Decision | Grounds = UNDECIDED
-    """The last decision, or what came of it."""
+    """The last decision, or its consequence."""
     spill: SpillKey | None = None
     """While another site serves it: how it was counted, if that was before its end."""
     retried_for: str = ""
     """Why the attempt before the last failed; empty: there was none."""
     waited_s: float = 0.0
-    """In the queue, until it had its slot: of all the times that it waited."""
+    """Time in the queue until it had its slot: the sum of all its waits."""
     waited_since: float | None = None
     """None: it does not wait, or has had its slot."""
     held_by: str = ""
     """The burst hook for whose site it may wait longer than for a slot; empty: it waits for none,
-    or does not wait."""
+    or does not wait.
+    """
     departs_for: Departing | TimeOut | Literal[""] = ""
     """Why its connection was asked to end, or was ended; empty: it was not."""
     outcome: str = ""
@@ -88,9 +91,9 @@ class RequestRecord(msgspec.Struct, eq=False):
     total_s: float = 0.0
     """Until it was over."""
     unserved: UnservedClient | None = None
-    """It was turned away, and its client may ask again on its connection."""
+    """It was refused, and its client may ask again on its connection."""
     number: int = 0
-    """0 until somebody asks for flows: who does numbers it."""
+    """0 until flows are followed; the follower numbers it."""
 
     @property
     def reason(self) -> str:
@@ -108,7 +111,7 @@ class RequestRecord(msgspec.Struct, eq=False):
         return self.grounds.spill_reason
 
     def note_reason(self, reason: str) -> None:
-        """More happened to it where it had gone."""
+        """Replace the reason after a later event at the same site."""
         self.grounds = Grounds(reason, self.overflow_reason, self.spill_reason)
 
     def note_turned_away(self, reason: str) -> None:
@@ -120,12 +123,12 @@ class RequestRecord(msgspec.Struct, eq=False):
         self.waited_since = now
 
     def travels(self, travel_s: float) -> None:
-        """It goes to wait elsewhere: to be on the way is no wait."""
+        """It goes to wait elsewhere: the time on the way is no wait."""
         if self.waited_since is not None:
             self.waited_since += travel_s
 
     def never_waited(self) -> None:
-        """What seemed a wait was none."""
+        """It did not wait after all."""
         self.waited_since = None
 
     def ends_wait(self, now: float) -> float | None:
@@ -142,7 +145,7 @@ class RequestRecord(msgspec.Struct, eq=False):
         self.begun_at = self.held_at = inf
 
     def times(self, now: float) -> Times:
-        """All of its time until ``now``, and its parts."""
+        """Its total time until ``now``, and its parts."""
         begun_at, held_at, started_at = self.begun_at, self.held_at, self.started_at
         if begun_at > now:
             begun_at = now
@@ -154,8 +157,8 @@ class RequestRecord(msgspec.Struct, eq=False):
 class RecentRequests:
     """The last `limits.DECISIONS_KEPT` requests, and as many of those that were denied.
 
-    Denied: no byte of them reached a target. They are kept apart too, for in a burst the many that
-    are served would wash them away.
+    Denied: no byte of them reached a target. They are stored separately too, since in a burst the
+    many served requests would displace them.
     """
 
     __slots__ = ("_denied", "_recent", "begun", "denied")
@@ -166,14 +169,14 @@ class RecentRequests:
         self.begun: Callable[[RequestRecord], None] = self._recent.append
         """A request begins. Hot: the ring's own method."""
         self.denied: Callable[[RequestRecord], None] = self._denied.append
-        """It was denied."""
+        """A request was denied."""
 
     def kept(self) -> list[RequestRecord]:
         """All, each once, in no order."""
         return list(dict.fromkeys((*self._recent, *self._denied)))
 
     def last(self, count: int, *, denied: bool) -> list[RequestRecord]:
-        """At most ``count``, the latest to begin first; ``denied``: only those."""
+        """At most ``count``, the latest to begin first; ``denied``: only denied ones."""
         ring = self._denied if denied else self._recent
         return sorted(ring, key=_began, reverse=True)[:count]
 

@@ -13,7 +13,7 @@ class RequestIds:
     """Ids for one service port. ``name`` is the field's name, empty: off.
 
     Heads are canonical: a start line and field lines, each ending in CRLF. A name that means
-    something to HTTP counts as off: what other sites declare must not reach into framing.
+    something to HTTP counts as off: declarations of other sites must not affect framing.
     """
 
     __slots__ = ("_field", "_rng", "name")
@@ -24,7 +24,7 @@ class RequestIds:
         self.name = ""
 
     def set_name(self, name: str) -> None:
-        """Requests under way keep theirs."""
+        """Change the name. Requests under way keep theirs."""
         if name.lower() in RESERVED_FIELDS:
             name = ""
         self.name = name

@@ -1,28 +1,28 @@
 """Where this site's own requests wait while every candidate of their service is full.
 
-A waiting request is at exactly one place at a time: in the line here, which is the admission's
-fair queue for a local slot, or standing at one remote egress, as an OPEN with ``wait_ms``. It could
-not be at both: an egress that grants a slot runs the request at once, since the OPEN carries its
-head, so a grant here and a grant there could run it twice.
+A waiting request is at exactly one place at a time: in the line here, which is the admission's fair
+queue for a local slot, or waiting at one remote egress, as an OPEN with ``wait_ms``. It could not
+be at both: an egress that grants a slot runs the request at once, since the OPEN carries its head,
+so a grant here and a grant there could run it twice.
 
-What keeps slots busy all the same:
+These rules keep slots busy all the same:
 
-- Of those in the line a few per full site (`balance.sites.egress_queue`, at least one) are sent to
-  stand there, so that a slot freed there is not idle for a round trip. While local slots exist to
-  wait for, the first in the line stays, so that a slot freed here is not idle either.
-- A stand at a near site is short (`limits.STAND_S`): refused at its end, the request looks around
-  again, so a request elsewhere takes a slot that was freed here when nobody was left in the line.
-- A load report that makes a site free sends the head of the line there at once (`reconsider`).
-  So does time, while a site is ejected or has only some places after its return.
-- A site beyond `limits.FAR_RTT_S` is asked with leave to wait, however free it looks from here, if
-  no other site has room. Where no other site could take a request, all of them stand there.
+- Of the requests in the line a few per full site (`balance.sites.egress_queue`, at least one) are
+  sent to wait there, so that a slot freed there is not idle for a round trip. While local slots
+  exist to wait for, the first in the line stays, so that a slot freed here is not idle either.
+- A wait at a near site is short (`limits.STAND_S`): refused at its end, the request checks all
+  sites again, so a request elsewhere takes a slot that was freed here while the line was empty.
+- A load report that makes a site free sends the head of the line there at once (`reconsider`). So
+  does time, while a site is ejected or has only some places after its return.
+- A site beyond `limits.FAR_RTT_S` is asked with permission to wait, however free it looks from
+  here, if no other site has room. Where no other site could take a request, all of them wait there.
 
-The deadline is the request's own and stands through all moves; a stand at a near site ends a round
-trip before it, the way to a far one and back comes on top. Who comes back from a stand is first
-again: it has waited longest, and nobody who came later has its place. Sheddable requests have a
-line of their own behind the others: none of them is sent on while another one waits. A request that
-would wait for nothing is refused at once (`balance.site.patience`), so no client waits for a 503.
-Leaving the line and leaving the fair queue are one step.
+The deadline belongs to the request and stays the same through all moves; a wait at a near site ends
+a round trip before it, the way to a far one and back is added to it. A request that comes back from
+such a wait is first again: it has waited longest, and no later request has its place. Sheddable
+requests have a separate line behind the others: none of them is sent on while another one waits. A
+request that would wait in vain is refused at once (`balance.site.patience`), so no client waits for
+a 503. Leaving the line and leaving the fair queue are one step.
 """
 
 from collections.abc import Callable, Iterable, Set
@@ -72,11 +72,11 @@ class WaitingRoom:
         freed_per_s: Callable[[str], float],
         is_held: Callable[[], bool],
     ) -> None:
-        """``limit``: most that may wait now, those of other sites for our slots included.
+        """``limit``: how many may wait now, including those of other sites for our slots.
 
-        ``is_held``: a site is being woken, so that nobody waits in vain.
+        ``is_held``: a site is being woken, so no request waits in vain.
 
-        ``freed_per_s``: how many a second a full place lets in at most; 0.0: not known.
+        ``freed_per_s``: the most requests a second that a full place admits; 0.0: not known.
         """
         self._site = site
         self.own_line = WaitingPlace(LOCAL_LINK, site)
@@ -89,7 +89,9 @@ class WaitingRoom:
         self._is_held = is_held
         self._limit = limit
         self.line: dict[Waiting, float] = {}
-        """All that wait here, to their deadlines. While it is empty, `reconsider` is nothing."""
+        """All that wait here, with their deadlines. While it is empty, `reconsider`
+        does nothing.
+        """
         self._normal, self._sheddable = (
             WaitingLine(),
             WaitingLine(),
@@ -100,9 +102,9 @@ class WaitingRoom:
 
     @property
     def unserved(self) -> int:
-        """All who wait for a slot here or may do so at other sites, by us.
+        """All that wait for a slot here, and our requests that may wait at other sites.
 
-        Those that stand at another router of this site wait there, and it counts them.
+        Those at another router of this site wait there, and it counts them.
         """
         waiting = self._admission.waiting
         if not self._normal.standing and not self._sheddable.standing:
@@ -128,8 +130,10 @@ class WaitingRoom:
 
     @property
     def queued(self) -> int:
-        """All who wait for a slot here or by us at other sites, as far as that is known."""
-        # A router of this site that stood still seems far.
+        """All that wait for a slot here, and our requests that wait at other sites, as far as is
+        known.
+        """
+        # A router of this site that stalled seems far.
         return self.unserved - self._travelling(self._timers.now(), but_to=self._siblings)
 
     @property
@@ -138,16 +142,16 @@ class WaitingRoom:
         return self.unserved + self._at_siblings - self._travelling(self._timers.now())
 
     def held(self, now: float) -> int:
-        """Who waits in the line only since a site is being woken. O(those who wait here)."""
+        """How many wait in the line only because a site is being woken. O(waiting requests)."""
         return sum([now >= waiter.patient_until for waiter in self.line])
 
     @property
     def is_full(self) -> bool:
-        """As many as may wait do so, here or anywhere else by us."""
+        """As many wait as may, here and our requests elsewhere."""
         return self._waiting >= self._limit()
 
     def _is_full_for(self, line: WaitingLine) -> bool:
-        """For one of ``line``: sheddable ones give way to one that is not."""
+        """For one of ``line``: sheddable requests give way to others."""
         if line is self._sheddable:
             return self.is_full
         behind = self._admission.waiting_sheddable + sum(self._sheddable.standing.values())
@@ -182,41 +186,43 @@ class WaitingRoom:
         return "waits"
 
     def served(self, *, sheddable: bool) -> None:
-        """Somebody who waited, here or elsewhere, has a slot."""
+        """A request that waited, here or elsewhere, has a slot."""
         line = self._sheddable if sheddable else self._normal
         line.pace.served(self._timers.now())
 
     def _judged(self, choice: NoChoice, deadline: float, line: WaitingLine) -> Outlook:
-        """Whether there is a place, and as far as can be known it will be served in time."""
+        """Whether there is a place, and whether the request will be served in time, as far as is
+        known.
+        """
         now = self._timers.now()
         outlook = self.outlook(choice, deadline - now, sheddable=line is self._sheddable)
         if outlook != "waits" and choice.local_waitable and self._admission.end_slow_starts():
-            self._admission.serve()  # Who has a slot now leaves a place in the queue.
+            self._admission.serve()  # A waiter that gets a slot leaves a place in the queue.
             outlook = "waits"
         if outlook != "full" and not line.count(now):
             line.pace.began(now)
         return outlook
 
     def outlook(self, choice: NoChoice, wait_s: float, *, sheddable: bool = False) -> Outlook:
-        """What one meets that comes now and may wait for ``wait_s``. Changes nothing."""
+        """The outlook of a request that comes now and may wait for ``wait_s``. Changes nothing."""
         line, longest = self._normal, self._admission.longest_line
         if sheddable:
             line, longest = self._sheddable, self._admission.longest_sheddable_line
         now = self._timers.now()
-        # Ours alone: those of other sites have turns of their own here.
+        # Only ours: those of other sites have separate turns here.
         ahead = line.count(now)
         if self._is_full_for(line) and ahead >= longest:
             return "full"
         if self._is_held():
             return "waits"
-        # However slowly slots come free, each full site has somebody who waits for the next one.
+        # However slowly slots come free, each full site has a request that waits for the next one.
         if ahead < len(choice.waitable) + choice.local_waitable:
             return "waits"
         is_hopeless = line.pace.is_hopeless(ahead, wait_s, self._promised_per_s(choice), now)
         return "too-long" if is_hopeless else "waits"
 
     def _promised_per_s(self, choice: NoChoice) -> float:
-        """At the most, since other ingresses have their share of it; 0.0: not known."""
+        """An upper bound, since other ingresses have their share; 0.0: not known."""
         full = [wait.place for wait in choice.waitable]
         if choice.local_waitable:
             full.append(self._site)
@@ -224,7 +230,9 @@ class WaitingRoom:
         return sum(each) if all(each) else 0.0
 
     def leave(self, waiter: Waiting) -> bool:
-        """It is gone (not when standing: then its stream's end says so). False: was not here."""
+        """``waiter`` is gone (not when waiting elsewhere: its stream's end says so). False: was not
+        here.
+        """
         if self.line.pop(waiter, None) is None:
             return False
         del self._line_of(waiter).waiting[waiter]
@@ -232,13 +240,13 @@ class WaitingRoom:
         return True
 
     def left(self, waiter: Waiting) -> None:
-        """The admission took it out: granted or expired."""
+        """The admission removed ``waiter``: granted or expired."""
         del self.line[waiter], self._line_of(waiter).waiting[waiter]
 
     def stand(
         self, waiter: Waiting, to: Decision | RemoteWait, deadline: float, *, is_only: bool
     ) -> bool:
-        """Let ``waiter`` stand there; False: too late, or no adjacency. In the line it stays.
+        """Let ``waiter`` wait at ``to``; False: too late, or no adjacency. In the line it stays.
 
         ``is_only``: no other site could take it. `stand_ended` follows.
         """
@@ -258,7 +266,9 @@ class WaitingRoom:
         return True
 
     def stand_ended(self, waiter: Waiting, place: str, *, turned_away: bool) -> None:
-        """A stand is over, whatever ended it. ``turned_away``: it was not let stand at all."""
+        """A wait at ``place`` is over, for any reason. ``turned_away``: it was not allowed to wait
+        at all.
+        """
         line = self._line_of(waiter)
         line.far.pop(waiter, None)
         standing = line.standing
@@ -273,7 +283,7 @@ class WaitingRoom:
             self._not_before[place] = self._timers.now() + limits.STAND_RETRY_S
 
     def reconsider(self) -> None:
-        """Figures changed: send on who can go now, and let others stand."""
+        """Figures changed: send on those that can go now, and let others wait elsewhere."""
         while self.line:
             line = self._normal if self._normal.waiting else self._sheddable
             waiter = next(iter(line.waiting))
@@ -284,7 +294,7 @@ class WaitingRoom:
             if choice.local:
                 self._admission.serve()
                 if waiter in self.line:
-                    return  # The ledger thinks otherwise; its next release serves the line.
+                    return  # The ledger disagrees; its next release serves the line.
             elif self.leave(waiter):
                 waiter.proceed(choice)
 
@@ -299,21 +309,21 @@ class WaitingRoom:
         self.reconsider()
 
     def rerouted(self) -> None:
-        """Routes changed."""
+        """Routes changed: try lost ways again."""
         for waiter in self.line:
             waiter.forget_lost_ways()
         self.reconsider()
 
     def dismiss_all(self) -> None:
-        """The service goes away: everybody leaves the line and is told."""
+        """The service goes away: every waiter leaves the line and is dismissed."""
         for waiter in list(self.line):
             self.leave(waiter)
             waiter.dismiss()
 
     def _place(self, choice: NoChoice, line: WaitingLine) -> None:
-        """Let some of ``line`` stand at the full sites of ``choice``; look again in time.
+        """Send some of ``line`` to wait at the full sites of ``choice``; check again in time.
 
-        No sheddable ones while another one waits: it would be passed by.
+        No sheddable ones while another one waits: it would be overtaken.
         """
         self._look_later()
         if line is self._sheddable and self._normal.waiting:
@@ -339,8 +349,9 @@ class WaitingRoom:
         return only if self._round_trip_s(only.site) > limits.FAR_RTT_S else None
 
     def _free_places(self, wait: RemoteWait, line: WaitingLine, *, beyond: int) -> int:
-        """How many more of ``line`` may go and stand there. Sheddable ones take no place of the
-        others: there, too, they wait behind."""
+        """How many more of ``line`` may go and wait there. Sheddable ones take no place of the
+        others: there, too, they wait behind.
+        """
         freed_per_s, rtt_s = self._freed_per_s(wait.place), self._round_trip_s(wait.site)
         standing = self._normal.standing.get(wait.place, 0)
         if line is self._sheddable:
@@ -348,7 +359,7 @@ class WaitingRoom:
         return standing_target(freed_per_s, rtt_s, beyond) - standing
 
     def _turns_away(self, place: str) -> bool:
-        """It would not let one of ours stand a moment ago."""
+        """It refused to let one of ours wait a moment ago."""
         now = self._timers.now()
         return now < self._not_before.get(place, now)
 

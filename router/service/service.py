@@ -93,7 +93,7 @@ class Service(ServiceFigures):
         self.sessions: Sessions | None = None
         """None: no affinity."""
         self.sheddable: SheddableRule | None = None
-        """None: no request is."""
+        """None: no request is sheddable."""
         self.remotes = Remotes()
         self.unanswered = UnansweredStreams(
             shared.network, self.remotes, lambda: self.config.timeouts.connect_s
@@ -143,7 +143,7 @@ class Service(ServiceFigures):
         self._set_sessions()
         self._set_sheddable()
 
-    # Wanted state
+    # Configuration
 
     def set_config(self, config: ServiceSpec) -> None:
         """Take over a changed definition. Exchanges under way go on as they began."""
@@ -164,7 +164,7 @@ class Service(ServiceFigures):
         self.room.reconsider()
 
     def _renew_frontend(self) -> None:
-        """An answer may take as long as a request is held, where one can be."""
+        """The time-out of an answer includes the time for which a request can be held."""
         config = self.config
         held_s = config.hold_s if self.waking.has_hook else 0.0
         self.frontend = HttpFrontend(
@@ -181,19 +181,20 @@ class Service(ServiceFigures):
         )
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
-        """Targets by ``host:port``; what they have in flight goes on."""
+        """Targets by ``host:port``; their requests in flight go on."""
         self.own_targets.set(targets)
 
     def set_site_cap(self, cap: SiteCap | None) -> None:
-        """What this site takes of the service, over all its targets."""
+        """Set the cap of this site for the service, over all its targets."""
         if cap != self.ledger.site_cap:
             self.ledger.set_site_cap(cap)
             self.targets_changed()
 
     def set_lending(self, terms: LendingTerms | None) -> bool:
-        """What this site lends of its slots to clients of others; None: all of them.
+        """Set which of its slots this site lends to clients of other sites; None: all of them.
 
-        True: from now on it counts what each neighbor holds, and what is under way is to be told.
+        True: from now on it counts the slots of each neighbor, and the caller must report requests
+        under way.
         """
         ledger = self.ledger
         before = ledger.lending
@@ -209,8 +210,8 @@ class Service(ServiceFigures):
             self.ledger.set_drained(is_drained)
 
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
-        """The remote candidates of the present route table, whose paths may be others."""
-        if not self.balancer.has(remotes):  # Of a thousand services nearly all are as before.
+        """The remote candidates of the present route table; their paths may have changed."""
+        if not self.balancer.has(remotes):  # Of a thousand services nearly all are unchanged.
             was_served = self.balancer.is_served_elsewhere
             self.waking.expect(remotes)
             self.remotes.learn(remotes)
@@ -223,7 +224,7 @@ class Service(ServiceFigures):
         self.own_targets.recall_if_deserted()
 
     def report_load(self, report: LoadReport, site: SiteId) -> None:
-        """A load report of ``site`` came; who waits may go there at once."""
+        """A load report of ``site`` came; waiting requests may go there at once."""
         if not self.balancer.reaches(site, report.router):
             return
         was_served = self.balancer.is_served_elsewhere
@@ -233,17 +234,17 @@ class Service(ServiceFigures):
         self.own_targets.recall_if_deserted()
 
     def stop(self) -> None:
-        """Nobody waits, nothing is checked or kept; what is in flight ends by itself."""
+        """End waits, checks and stored connections; requests in flight end by themselves."""
         self.set_remotes(())
         self.set_targets({})
         self.room.dismiss_all()
 
     def shed_idle(self) -> int:
-        """Close connections to targets that nobody uses; how many."""
+        """Close unused connections to targets; returns how many."""
         return self.target_ways.shed_idle()
 
     def queue_now(self, choice: NoChoice, *, sheddable: bool = False) -> QueueNow:
-        """What a request meets that comes now and finds every site full, as ``choice`` says."""
+        """The queue for a request that comes now and finds every site full, by ``choice``."""
         waking, now = self.waking, self.timers.now()
         held_s = waking.held_s(now)
         wait_s = self.config.queue_wait_s + held_s
@@ -266,27 +267,27 @@ class Service(ServiceFigures):
         answers = self.target_ways.answers.get(address)
         return answers.parts if answers is not None else 0
 
-    # Inside
+    # Internal
 
     @property
     def _known_responses(self) -> KnownResponses:
-        """By the limits of now."""
+        """By the current limits."""
         return KnownResponses(self.frontend.terms.heads, self.heads.responses)
 
     def _note_each(self) -> None:
-        """What a target takes: as long as one is ready, so that it is known when none is."""
+        """Store the capacity of one target while one is ready, so that it is known when none is."""
         ledger, demand = self.ledger, self.demand
         if ledger.targets_ready or (demand.each is None and self.own_targets.are_there):
             targets = ledger.targets(self.timers.now())
             demand.each = each_of(targets, learnt=ledger.sums.learns)
 
     def _time_next(self) -> None:
-        """Of tcp no answer says how long it took."""
+        """With tcp no answer shows how long it took."""
         if self.protocol != "tcp":
             self.timings.time_next()
 
     def is_loaded(self) -> bool:
-        """Requests are in flight here or elsewhere by us, or wait: a new target would get many."""
+        """Requests are in flight here or by us elsewhere, or wait: a new target would get many."""
         return bool(self.ledger.in_flight or self.room.unserved or self.balancer.held_elsewhere)
 
     def _site_news(self, news: SiteNews) -> None:
@@ -296,7 +297,7 @@ class Service(ServiceFigures):
         self._shared.site_news(self.key, news)
 
     def _look_at_sites(self) -> None:
-        """At the end of the turn: a leg that tells how it ended is not to start others."""
+        """At the end of the turn: a leg that reports its end must not start others."""
         self.timers.at_turn_end(self._sites_changed)
 
     def _sites_changed(self) -> None:
@@ -319,7 +320,7 @@ class Service(ServiceFigures):
             self.routes.deserted(self.timers.now())
 
     def targets_changed(self) -> None:
-        """Targets here are others, or other ones are ready, or take more: who waits may go on."""
+        """The targets here, their readiness or capacity changed: waiting requests may go on."""
         self._note_each()
         self.waking.targets_changed()
         self.admission.serve()
@@ -337,9 +338,9 @@ class Service(ServiceFigures):
         self._load_changed()
 
     def capacity_learnt(self) -> None:
-        """A target takes more or fewer at once. Told as load, and not by LSA.
+        """A target takes more or fewer at once. Reported as load, and not by LSA.
 
-        At the end of the turn: a leg that hears its answer begin is not to start others.
+        At the end of the turn: a leg that receives the start of its answer must not start others.
         """
         self.timers.at_turn_end(self._serve_learnt)
         self._load_changed()
@@ -350,16 +351,18 @@ class Service(ServiceFigures):
         self.room.reconsider()
 
     def pressure_changed(self) -> None:
-        """This router is short of memory, or no longer: other sites hear it."""
+        """This router is short of memory, or no longer: reported to other sites."""
         self._load_changed()
 
     def count_ended(self) -> None:
-        """At the end of each turn in which requests ended, and before anybody reads: a timer may do
-        so within that turn, when other counts of these requests have changed already."""
+        """Call at the end of each turn in which requests ended, and before counters are read: a
+        timer may read them within that turn, when other counts of these requests have changed
+        already.
+        """
         self.remotes.note_service(self.counters.count_ended())
 
     def _load_changed(self) -> None:
-        """Told once per turn, however many requests begin and end in it."""
+        """Reported once per turn, however many requests begin and end in it."""
         self.ledger.news.note()
 
     def _tell_load_changed(self) -> None:
@@ -387,7 +390,7 @@ class Service(ServiceFigures):
             self.admission.serve()
 
     def queue_limit(self) -> int:
-        """How many may wait now."""
+        """How many requests may wait now."""
         limit = queue_limit(self.config.queue, self.ledger.load + self.balancer.held_elsewhere)
         if limit and self.waking.is_held():
             return max(limit, limits.HOLD_QUEUE)

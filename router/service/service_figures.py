@@ -1,4 +1,4 @@
-"""What is read of one service port: by other sites, by autoscalers, by people."""
+"""Figures of one service port, read by other sites, by autoscalers, by users."""
 
 from collections.abc import Mapping
 
@@ -42,11 +42,11 @@ NOTHING: dict[SiteId, int] = {}
 
 
 class StatedTargets(msgspec.Struct, frozen=True):
-    """What other sites are told of targets in a signed advert.
+    """Targets as other sites get them in a signed advert.
 
-    How many are ready, the slots stated of them and the most that is taken a second (None: none).
-    Of the slots ``reserved`` are for this site's own clients; a neighbor holds at most
-    ``most_for_one`` at once (None: any number).
+    How many are ready, their configured slots and the most requests a second (None: none). Of the
+    slots ``reserved`` are for this site's own clients; a neighbor may hold at most ``most_for_one``
+    at once (None: any number).
     """
 
     targets_ready: int = 0
@@ -57,7 +57,9 @@ class StatedTargets(msgspec.Struct, frozen=True):
 
 
 class ServiceFigures:
-    """The half of a `Service` that only reads. It has no constructor: the other half makes all."""
+    """The part of a `Service` that only reads. It has no constructor: the subclass sets all
+    attributes.
+    """
 
     __slots__ = (
         "admission",
@@ -85,12 +87,12 @@ class ServiceFigures:
     balancer: ServiceBalancer
     counters: ServiceCounters
     demand: Demand
-    """A connector of this site names some."""
+    """Demand that the ledger and the queue do not see."""
     ledger: LocalLedger
     pressure: Pressure
     protocol: ServiceProtocol
     recent_times: RecentTimes
-    """At targets, of requests of clients of this site."""
+    """Times at targets, of requests of clients of this site."""
     remotes: Remotes
     retries: RetryBudget
     room: WaitingRoom
@@ -100,15 +102,16 @@ class ServiceFigures:
     outcomes: Outcomes
     own_targets: OwnTargets
     unanswering: Mapping[str, NoAnswer]
-    """Targets that answer nothing, by address."""
+    """Targets that do not answer, by address."""
     unanswering_sites: Mapping[SiteId, NoAnswer]
     """Other sites that owe answers to clients of this one."""
     failing: Mapping[str, ErrorShare]
-    """Ready ones that answer 5xx."""
+    """Ready targets that answer 5xx."""
 
     def under_way(self) -> dict[SiteId, int]:
-        """What clients of this site have in flight, by the site that serves it. Without those that
-        have nothing."""
+        """Requests in flight of clients of this site, by the site that serves them. Only sites with
+        requests.
+        """
         ledger = self.ledger
         here = ledger.in_flight - ledger.lent - ledger.abandoned
         under_way = self.balancer.under_way
@@ -116,7 +119,7 @@ class ServiceFigures:
             return NOTHING
         held = {self.site: here} if here else {}
         for site, count in under_way.items():
-            held[site] = held.get(site, 0) + count  # Of another router of this site, too.
+            held[site] = held.get(site, 0) + count  # Another router of this site counts, too.
         return held
 
     def left(self) -> Left:
@@ -131,7 +134,7 @@ class ServiceFigures:
         return _left(self.counters.left_without_target(), still)
 
     def spills(self) -> Spills:
-        """What left this site since the start, and what is open elsewhere of that."""
+        """Requests that spilled since the start, and those still open elsewhere."""
         counters = self.counters
         return Spills(
             full=self.left(),
@@ -142,9 +145,10 @@ class ServiceFigures:
         )
 
     def open_now(self) -> dict[SiteId, int]:
-        """What is in flight by the site that serves it: at this router's targets for clients of
-        any site, at other sites for those of this one. Another router of this site counts what it
-        serves."""
+        """Requests in flight by the site that serves them: at this router's targets for clients of
+        any site, at other sites for clients of this one. Another router of this site counts those
+        it serves.
+        """
         here = self.ledger.in_flight - self.ledger.abandoned
         there = {
             site: count for site, count in self.balancer.under_way.items() if site != self.site
@@ -158,7 +162,7 @@ class ServiceFigures:
         return ledger.in_flight == ledger.abandoned and not self.balancer.under_way
 
     def load(self) -> Load:
-        """What other sites are told."""
+        """The load as reported to other sites."""
         ledger = self.ledger
         rate = ledger.rate_load(self.timers.now()) if ledger.rated else None
         return Load(
@@ -175,7 +179,7 @@ class ServiceFigures:
         )
 
     def stated(self) -> StatedTargets:
-        """What other sites are told of targets, which is asked of all services again and again."""
+        """The targets as advertised to other sites; read often, for all services."""
         ledger = self.ledger
         if ledger.sums.learns:
             return StatedTargets(ledger.targets_ready, None, ledger.rate_per_s)
@@ -188,12 +192,12 @@ class ServiceFigures:
         )
 
     def lending_figures(self) -> LendingFigures | None:
-        """What this router lends of its slots; None: clients of other sites get each of them."""
+        """The lending of this router; None: clients of other sites may have every slot."""
         lending = self.ledger.lending
         return None if lending is None else LendingFigures(lending.borrowers(), {**lending.denied})
 
     def sample_demand(self) -> None:
-        """Once a second, also of services by the thousand: it looks at no target."""
+        """Call once a second, even with thousands of services: it visits no target."""
         self.demand.sample(
             self.timers.now(),
             self.ledger.in_flight,
@@ -209,14 +213,15 @@ class ServiceFigures:
 
     def latencies(self) -> list[tuple[TargetState, list[list[LatencyLevel]]]]:
         """How long requests took at each target, by how many were in flight there: slices of time,
-        oldest first."""
+        oldest first.
+        """
         return [
             (state, self.timings.latencies(state.target))
             for state in self.ledger.targets(self.timers.now())
         ]
 
     def demanded(self) -> DemandFigures:
-        """How much of it is wanted here now."""
+        """The current demand for the service here."""
         return self.demand.figures(
             self.timers.now(),
             self.ledger.in_flight,
@@ -226,7 +231,7 @@ class ServiceFigures:
         )
 
     def scale(self) -> ScaleFigures:
-        """What an autoscaler goes by."""
+        """Figures for autoscalers."""
         figures, each = self.demanded(), self.demand.each
         return ScaleFigures(
             demand=figures,
@@ -237,7 +242,7 @@ class ServiceFigures:
         )
 
     def totals(self) -> Totals:
-        """What says whether this site is saturated."""
+        """Figures that show whether this site is saturated."""
         ledger, counters = self.ledger, self.counters
         requests, overflowed = counters.totals()
         now = self.timers.now()
@@ -286,7 +291,7 @@ class ServiceFigures:
     def explain(
         self, now: float, session: Session | None = None, *, sheddable: bool = False
     ) -> Explanation:
-        """What would be decided now, for a request of ``session`` if given, and why."""
+        """The decision for a request now, of ``session`` if given, and the reasons."""
         preferred = session.site if session is not None else None
         key = session.key if session is not None else 0
         waiting = self.admission.waiting

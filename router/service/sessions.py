@@ -1,8 +1,8 @@
-"""Session affinity of one service port: what makes a request part of a session, and where that is.
+"""Session affinity of one service port: which session a request belongs to, and where that is.
 
 A session is a key (which target of a site) and a preferred site (where it was served last). Both
 are in the cookie, which any ingress honours; for a header or the client's address the key is a hash
-of it, and the site is remembered at the ingress, in a bounded table. Nothing of it is secret or
+of it, and the site is remembered at the ingress, in a bounded table. None of this is secret or
 trusted: a client that makes up a cookie chooses its own target, within the capacities.
 """
 
@@ -26,14 +26,14 @@ _SWITCHING = b"101"
 
 
 class Session(msgspec.Struct, frozen=True):
-    """``key`` as in `Request.session`; ``site`` None: nowhere yet, or where none is now."""
+    """``key`` as in `Request.session`; ``site`` None: none yet, or it is no candidate now."""
 
     key: int
     site: SiteId | None = None
 
 
 class Sessions:
-    """The sessions of one service port at this ingress, for the affinity it was made with."""
+    """The sessions of one service port at this ingress, for one affinity."""
 
     __slots__ = (
         "_cookie",
@@ -50,7 +50,7 @@ class Sessions:
     def __init__(
         self, affinity: Affinity, key: ServiceKey, rng: random.Random, *, secure: bool
     ) -> None:
-        """``secure``: clients come by TLS, so the cookie needs no other way."""
+        """``secure``: clients use TLS, so the cookie needs no other way."""
         self.affinity = affinity = named(affinity, key.name)
         self._service = key.name.encode()
         self._rng = rng
@@ -63,20 +63,21 @@ class Sessions:
         self._field = re.compile(rb"\r\n(?i:" + re.escape(name) + rb"):[ \t]*([^\r]*)")
 
     def set_sites(self, sites: Iterable[SiteId]) -> None:
-        """The sites that a session can be at; others in a cookie mean nothing."""
+        """The sites that a session can be at; others in a cookie are ignored."""
         self._sites = frozenset(sites)
         self._names = {site[:SITE_CHARS]: site for site in self._sites}
 
     def enter(self, request: Request, client: str, now: float) -> Request:
         """``request`` as part of its session; ``client`` is its address without the port.
 
-        Our cookie is taken out of it. A request without what makes a session goes on as it is.
+        Our cookie is removed from it. A request without the field or cookie of a session is
+        unchanged.
         """
         by, head = self.affinity.by, request.head
         if by == "client":
             session = self.look(by, client, now)
         elif not head:
-            return request  # Not looked into: tcp.
+            return request  # Not inspected: tcp.
         elif by == "header":
             session = self.look(by, self._header(head), now)
         else:
@@ -90,7 +91,7 @@ class Sessions:
         )
 
     def look(self, by: AffinityBy, value: str, now: float) -> Session | None:
-        """The session that ``value`` stands for; None: none, or not what makes sessions here."""
+        """The session for ``value``; None: none, or this service uses another kind of affinity."""
         if by != self.affinity.by or not value:
             return None
         if by == "cookie":
@@ -104,8 +105,9 @@ class Sessions:
         return Session(key, site if site in self._sites else None)
 
     def answered(self, request: Request, site: SiteId, head: bytes, now: float) -> bytes:
-        """``site`` answers a request that `enter` gave a session; the canonical response ``head``
-        (empty: tcp) with our cookie in it, if the client needs a new one."""
+        """``site`` answers a request that `enter` gave a session. Returns the canonical response
+        ``head`` (empty: tcp), with our cookie in it if the client needs a new one.
+        """
         if self.affinity.by != "cookie":
             self._table.served(request.session, site, now)
             return head
@@ -134,7 +136,9 @@ class Sessions:
         return b", ".join(value.rstrip(b" \t") for value in values).decode("latin-1")
 
     def _without_cookie(self, head: bytes) -> tuple[bytes, list[str]]:
-        """``head`` without our cookie, the others byte by byte as they were; its values."""
+        """``head`` without our cookie, other cookies unchanged byte by byte; and our cookie's
+        values.
+        """
         values: list[str] = []
         if self._cookie not in head:
             return head, values

@@ -8,7 +8,7 @@ from router.model.specs import ServiceSpec
 class SheddableRule:
     """Judges request heads by the field and value of `ServiceSpec.sheddable`.
 
-    Each site judges by itself: the class of a request is nothing that another site says.
+    Each site judges by itself: it does not trust the class that another site gives a request.
     """
 
     __slots__ = ("_line", "share", "text")

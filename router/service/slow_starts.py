@@ -19,7 +19,7 @@ class SlowStarts:
         self._timer: Timer | None = None
 
     def begin(self, target: str) -> None:
-        """``target`` has just become ready, and requests are there that would all go to it."""
+        """``target`` has just become ready, and there are requests that would all go to it."""
         if self._ledger.start_slowly(target, self._timers.now()):
             self._look_later()
 

@@ -1,4 +1,4 @@
-"""What left a service port, by site or by reason."""
+"""Requests that spilled from a service port, by site or by reason."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,8 +6,9 @@ from router.balance.site.spills import ABSENCES
 from router.model.ids import SiteId
 
 SpillKey = tuple[SiteId, str, str]
-"""The site that serves it, `SpillReason`, and the overflow reason (empty: no cheaper
-site was passed over)."""
+"""The site that serves it, `SpillReason`, and the overflow reason (empty: no cheaper site was
+passed over).
+"""
 
 
 def by_reason(spilled: Mapping[SpillKey, int]) -> dict[str, int]:
@@ -35,7 +36,7 @@ def without_target(key: SpillKey) -> bool:
 def by_site(
     spilled: Mapping[SpillKey, int], counts: Callable[[SpillKey], bool] = _any
 ) -> dict[SiteId, int]:
-    """The sums for each site, of what ``counts``."""
+    """The sums for each site, of the keys that ``counts`` accepts."""
     found: dict[SiteId, int] = {}
     for key, count in spilled.items():
         if counts(key):

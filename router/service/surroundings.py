@@ -1,4 +1,4 @@
-"""What every service port of a router shares."""
+"""Objects that all service ports of a router share."""
 
 import random
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from router.service.sites.refused_messages import RefusedMessages
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """Made once; nothing in it belongs to one service port."""
+    """Created once; nothing in it belongs to one service port."""
 
     network: Network
     streams: StreamOpener
@@ -31,11 +31,11 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     site_news: Callable[[ServiceKey, SiteNews], None]
     """A remote site was ejected, or is back."""
     name_of: Callable[[SiteId], str]
-    """What a site is called now, for people."""
+    """The current name of a site, human-readable."""
     branch_to: Callable[[SiteId, SiteId], SiteId | None]
-    """Through which site beyond a neighbour the way to a site leads; None: no known way does."""
+    """The site beyond a neighbor through which the way to a site leads; None: no known way does."""
     settles_until: float = 0.0
-    """Until then a route that is missing may be about to be learnt."""
+    """Until then a missing route may be about to be learnt."""
     heads: HeadMemory = msgspec.field(default_factory=HeadMemory)
     observing: Observing = msgspec.field(default_factory=Observing)
-    """Who wants to know of single requests."""
+    """The observers of single requests."""

@@ -5,10 +5,10 @@ from router.net.ports import Buffer, Connection, Timers
 
 
 class TurnWriter:
-    """Sends over ``connection``: what is small waits for more until the turn ends.
+    """Sends over ``connection``: small writes wait for more until the turn ends.
 
-    A head and the first bytes of its body thus cost one system call. Order is kept; anything
-    above `COALESCE_BYTES_MAX` leaves at once and uncopied.
+    A head and the first bytes of its body thus cost one system call. Order is kept; anything above
+    `COALESCE_BYTES_MAX` is sent at once and uncopied.
     """
 
     __slots__ = ("_armed", "_connection", "_timers", "is_full", "untaken_bytes", "waiting")
@@ -17,13 +17,14 @@ class TurnWriter:
         self._connection = connection
         self._timers = timers
         self.waiting = bytearray()
-        """While it is empty, whoever has a whole message may send it over the connection itself,
-        and calls `filled` if that said no: hot."""
+        """While it is empty, a caller with a whole message may send it over the connection itself,
+        and calls `filled` if that returned False: hot.
+        """
         self._armed = False
         self.is_full = False
-        """The connection said no: wait for its `writable`, then call `drained`."""
+        """The connection refused more: wait for its `writable`, then call `drained`."""
         self.untaken_bytes = 0
-        """Of what was sent, what the peer had not taken at the last look; 0 unless ``is_full``."""
+        """Sent bytes that the peer had not taken at the last check; 0 unless ``is_full``."""
 
     def write(self, *parts: Buffer) -> bool:
         """Send in this turn. The data is taken in any case; False: wait for `writable`."""
@@ -41,7 +42,7 @@ class TurnWriter:
         return not self.is_full
 
     def flush(self, *parts: Buffer) -> bool:
-        """Send what waits, and ``parts`` after it, now."""
+        """Send the waiting bytes, and ``parts`` after them, now."""
         waiting = self.waiting
         if waiting:
             self.waiting = bytearray()
@@ -52,14 +53,14 @@ class TurnWriter:
         return not self.is_full
 
     def filled(self) -> None:
-        """The connection said no: from here on what the peer takes is measured."""
+        """The connection refused more: from here on the bytes that the peer takes are measured."""
         self.is_full = True
         self.untaken_bytes = self._connection.undelivered_bytes
 
     def taken_bytes(self) -> int:
-        """What the peer took since the last look, while it is full.
+        """Bytes that the peer took since the last call, while it is full.
 
-        The kernel holds MiBs for it and says `writable` in steps of that: to a peer who takes
+        The kernel holds MiBs for it and signals `writable` in steps of that: for a peer that takes
         little at a time, but steadily, perhaps once a minute.
         """
         left = self._connection.undelivered_bytes
@@ -72,7 +73,7 @@ class TurnWriter:
         self.untaken_bytes = 0
 
     def drop(self) -> None:
-        """Forget what waits: the connection is being aborted."""
+        """Forget the waiting bytes: the connection is being aborted."""
         self.waiting = bytearray()
 
     def _turn_ended(self) -> None:

@@ -1,4 +1,4 @@
-"""Who waits for a slot, in lines."""
+"""Requests that wait for a slot, in lines."""
 
 from collections import OrderedDict
 from collections.abc import Set
@@ -10,25 +10,25 @@ from router.service.admission import Waiter
 
 
 class Waiting(Waiter, Protocol):
-    """A request in the line: told one of the orders when it has left it.
+    """A request in the line: gets one of the commands when it has left the line.
 
     Its ``line`` is `WaitingRoom.own_line`.
     """
 
     @property
     def asked(self) -> Asked:
-        """What decides where it goes."""
+        """The properties that decide where it goes."""
 
     @property
     def out(self) -> frozenset[str]:
-        """Places (`Decision.place`) that failed this request for good: waiting mends nothing."""
+        """Places (`Decision.place`) that failed this request for good: waiting does not help."""
 
     @property
     def patient_until(self) -> float:
-        """Its deadline, were no site being woken."""
+        """Its deadline without a site being woken."""
 
     def forget_lost_ways(self) -> None:
-        """Routes changed: sites that could not be reached may be."""
+        """Routes changed: sites that were unreachable may be reachable."""
 
     def proceed(self, decision: Decision) -> None:
         """A site has room: go."""
@@ -39,27 +39,30 @@ class Waiting(Waiter, Protocol):
     def stand(self, to: Decision | RemoteWait, wait_s: float, travel_s: float) -> bool:
         """Open a stream that waits there for ``wait_s``; False: no adjacency, and nothing is done.
 
-        ``travel_s``: the way there and back, which is no part of its time; 0.0: it is near.
+        ``travel_s``: the way there and back, which does not count as its time; 0.0: it is near.
         """
 
 
 class WaitingLine:
-    """Those of one class of requests: who waits here, in order, and how many stand elsewhere."""
+    """Requests of one class: those that wait here, in order, and how many wait elsewhere."""
 
     __slots__ = ("far", "pace", "standing", "waiting")
 
     def __init__(self) -> None:
         self.waiting: OrderedDict[Waiting, float] = OrderedDict()
-        """To its deadline, in order of arrival."""
+        """With their deadlines, in order of arrival."""
         self.standing: dict[str, int] = {}
         """By `RemoteWait.place`."""
         self.far: dict[Waiting, tuple[str, float]] = {}
-        """Of these at far places: where, and when one is answered if a slot is free there."""
+        """Of these, those at far places: the place, and when one is answered if a slot is free
+        there.
+        """
         self.pace = LinePace()
 
     def travelling(self, now: float, but_to: Set[str] = frozenset()) -> int:
-        """How many are on the way to a far place and back, ``but_to`` some left out, and wait there
-        as little as anybody knows. O(those that stand at far places)."""
+        """How many are on the way to a far place and back, without those to ``but_to``, and are not
+        known to wait there yet. O(requests at far places).
+        """
         if not self.far:
             return 0
         return sum([at > now and to not in but_to for to, at in self.far.values()])

@@ -1,4 +1,4 @@
-"""What burst hooks of this site do, by service: each port hears of it, those to come too."""
+"""Wakes by burst hooks of this site, by service: passed to each port, also to later ones."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from router.service.service import Service
 
 
 class Wakes:
-    """The owner of that. ``services``: those there are."""
+    """The owner of the wakes. ``services``: the present ones."""
 
     __slots__ = ("_known", "_services")
 
@@ -17,7 +17,7 @@ class Wakes:
         self._known: dict[str, tuple[Wake | None, bool]] = {}
 
     def set(self, service: str, wake: Wake | None, has_hook: bool) -> None:
-        """See `Waking.set_wake`. Saying the same again changes nothing."""
+        """See `Waking.set_wake`. The same values again change nothing."""
         if self._known.get(service, (None, False)) == (wake, has_hook):
             return
         self._known[service] = wake, has_hook
@@ -28,6 +28,6 @@ class Wakes:
                 one.waking.set_wake(wake, has_hook=has_hook)
 
     def tell(self, service: Service) -> None:
-        """It is new."""
+        """``service`` is new: pass it its wake."""
         wake, has_hook = self._known.get(service.key.name, (None, False))
         service.waking.set_wake(wake, has_hook=has_hook)

@@ -1,4 +1,6 @@
-"""What a burst hook of this site does for a service port, and how long requests are held for it."""
+"""The wake of a burst hook of this site for a service port, and how long requests are
+held for it.
+"""
 
 from collections.abc import Callable, Iterable, Sized
 
@@ -9,10 +11,10 @@ from router.model.messages.adverts import RemoteCandidate
 
 
 class Waking:
-    """Joins the rule (`WakeHold`) with what shows that something woke: sites, and targets here.
+    """Joins the rule (`WakeHold`) with signs that a site woke: other sites, and targets here.
 
-    ``line``: who waits. ``terms_changed`` is called when requests may be held from now on, or no
-    more: an answer may take so much longer.
+    ``line``: the waiting requests. ``terms_changed`` is called when requests may be held from now
+    on, or no more: an answer may take so much longer.
     """
 
     __slots__ = (
@@ -41,14 +43,14 @@ class Waking:
         self._line, self._now, self._terms_changed = line, now, terms_changed
         self._ready_before = 0  # Targets of this site, when the wake began.
         self.has_hook = False
-        """One may wake a site for this service."""
+        """A hook may wake a site for this service."""
 
     def set_hold_s(self, hold_s: float) -> None:
-        """How long a request is held at most, from now on."""
+        """The longest time that a request is held, from now on."""
         self._hold.hold_s = hold_s
 
     def set_wake(self, wake: Wake | None, *, has_hook: bool) -> None:
-        """What the hook does now; None: it would do nothing."""
+        """Set the current wake of the hook; None: it would do nothing."""
         if has_hook is not self.has_hook:
             self.has_hook = has_hook
             self._terms_changed()
@@ -57,20 +59,20 @@ class Waking:
         if self._hold.is_waking and not was_waking:
             self._ready_before = self._ledger.targets_ready
 
-    # Who is held
+    # Held requests
 
     @property
     def wake(self) -> Wake | None:
-        """For which requests may be held."""
+        """The wake for which requests may be held."""
         return self._hold.wake
 
     @property
     def is_woken(self) -> bool:
-        """What was woken answers; requests that were held have their turn."""
+        """The woken site answers; requests that were held have their turn."""
         return self._hold.is_answered
 
     def held_s(self, now: float) -> float:
-        """How much longer than for a slot one may wait that begins to wait now."""
+        """How much longer than for a slot a request may wait that begins to wait now."""
         hold = self._hold
         if hold.wake is None:
             return 0.0
@@ -79,17 +81,19 @@ class Waking:
         return hold.extra_s(now)
 
     def is_held(self) -> bool:
-        """One that begins to wait now is."""
+        """A request that begins to wait now is held."""
         return self._hold.wake is not None and self.held_s(self._now()) > 0
 
     def retry_s(self, now: float) -> float:
-        """When it is worth to ask again, for one that is turned away; 0.0: nobody knows."""
+        """Seconds until a retry makes sense, for a request refused now; 0.0: not known."""
         return self._hold.retry_s(now)
 
-    # What wakes
+    # Signs of a wake
 
     def expect(self, remotes: Iterable[RemoteCandidate]) -> None:
-        """These offer it now. Who newly has targets was woken: one request, until it answers."""
+        """Remotes that offer the service now. A site that newly has targets was woken: it gets one
+        request until it answers.
+        """
         if not self._hold.is_waking:
             return
         serving = {one.site for one in self._balancer.routers.values() if one.targets_ready}
@@ -98,10 +102,10 @@ class Waking:
                 self._balancer.ejections.wake(one.site, self._now())
 
     def targets_changed(self) -> None:
-        """Of this site: more of them are what was woken, too."""
+        """Targets of this site changed: more of them are a sign of a wake, too."""
         if self._hold.is_waking and self._ledger.targets_ready > self._ready_before:
             self.answered()
 
     def answered(self) -> None:
-        """What was woken answers requests."""
+        """The woken site answers requests."""
         self._hold.woken(self._now())

@@ -1,1 +1,1 @@
-"""What a service knows of other sites, by how they answered."""
+"""Other sites as a service knows them, by their answers."""

@@ -1,14 +1,16 @@
 """How the targets of one service port answered lately."""
 
 IN_PARTS_AGAIN = 16
-"""Requests that are taken to be answered late or in parts after one was."""
+"""After an answer that was late or in parts, so many requests are expected to be
+answered so, too.
+"""
 
 
 class AnswerHabit:
-    """How the targets of one service port answered lately: whether ACCEPTED had better wait, to
-    leave with the whole answer. What came late or in parts speaks against it for a while.
+    """How the targets of one service port answered lately: whether ACCEPTED should wait, to be sent
+    with the whole answer. A late answer, or one in parts, prevents that for a while.
 
-    ``in_parts``: how many more requests are taken to be answered so.
+    ``in_parts``: how many more requests are expected to be answered so.
     """
 
     __slots__ = ("in_parts",)

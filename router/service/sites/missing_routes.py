@@ -8,19 +8,19 @@ from router.model import limits
 
 
 class Stranded(Hashable, Protocol):
-    """A request whose only way broke."""
+    """A request whose only route broke."""
 
     def rerouted(self) -> None:
-        """Routes changed: try again. It is no longer stranded."""
+        """Routes changed: try again. The request is no longer stranded."""
 
 
 class MissingRoutes:
-    """The owner of who waits for routes to change, and of how long that makes sense."""
+    """Owns the requests that wait for routes to change, and the time for which that makes sense."""
 
     __slots__ = ("_deserted_at", "_settles_until", "_stranded")
 
     def __init__(self, settles_until: float) -> None:
-        """``settles_until``: so long this router has just started."""
+        """``settles_until``: until then this router counts as just started."""
         self._settles_until = settles_until
         self._deserted_at = -inf  # No other site has served since.
         self._stranded: dict[Stranded, None] = {}
@@ -29,7 +29,7 @@ class MissingRoutes:
     def settles_until(self) -> float:
         """Until then a request without a route waits for one.
 
-        A router that is replaced says goodbye, and its neighbours find the next one in a moment.
+        A router that is replaced says goodbye, and its neighbors find the next one in a moment.
         """
         return max(self._settles_until, self._deserted_at + limits.ROUTE_RETURNS_S)
 
@@ -38,7 +38,7 @@ class MissingRoutes:
         self._deserted_at = now
 
     def strand(self, request: Stranded) -> bool:
-        """Tell ``request`` when routes change; False: too many wait for that."""
+        """Call ``request.rerouted`` when routes change; False: too many requests wait for that."""
         if len(self._stranded) >= limits.REROUTES_WAITING_MAX:
             return False
         self._stranded[request] = None
@@ -48,6 +48,6 @@ class MissingRoutes:
         self._stranded.pop(request, None)
 
     def changed(self) -> None:
-        """Whoever waits for that tries again."""
+        """Routes changed: all stranded requests try again."""
         for request in list(self._stranded):
             request.rerouted()

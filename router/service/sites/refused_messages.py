@@ -14,18 +14,20 @@ from router.model.ids import ServiceKey, SiteId
 from router.service.ports import LegCode
 
 Refusal = Literal["request-refused-here", "request-refused-there", "response-refused-here"]
-"""Who refused what. ``there``: the other site refused a request as this site sent it."""
+"""Which end refused which message. ``there``: the other site refused a request as this site sent
+it.
+"""
 
 BY_FAILURE: dict[LegCode, Refusal] = {
     "bad-head": "request-refused-there",
     "bad-message": "request-refused-there",
     "bad-answer": "response-refused-here",
 }
-"""What the failure of a leg to another site says of its messages."""
+"""The refusal that follows from the failure of a leg to another site."""
 
 
 class RefusedMessage(msgspec.Struct, frozen=True):
-    """``site`` is the other end; of a request refused here the neighbour that sent it.
+    """``site`` is the other end; for a request refused here, the neighbor that sent it.
 
     ``claimed``: the ingress that the last such request named. It proves nothing; empty: none.
     """
@@ -87,7 +89,7 @@ class RefusedMessages:
         ]
 
     def forget_service(self, service: ServiceKey) -> None:
-        """It is gone here: its counts go with it."""
+        """``service`` is gone here: its counts go with it."""
         self._counts.pop(service, None)
 
     def _with_claim(self, kind: RefusedMessage) -> RefusedMessage:

@@ -1,4 +1,4 @@
-"""What one service port remembers of other sites, beside its balancer's estimates of their load."""
+"""Round trips and durations that one service port knows of other sites, besides load estimates."""
 
 from collections.abc import Sequence
 from math import inf
@@ -10,7 +10,7 @@ from router.model.messages.adverts import RemoteCandidate
 SMOOTHING = 0.2
 """Weight of the newest sample in moving means."""
 USUAL_TURNS = 100
-"""What is usual is the mean of about so many turns: a pause of all targets is not."""
+"""The usual time is the mean of about so many turns: a pause of all targets does not count."""
 
 
 class Remotes:
@@ -22,9 +22,9 @@ class Remotes:
         self.far: set[SiteId] = set()
         """Sites whose round trip is beyond `limits.FAR_RTT_S`."""
         self._round_trips_s: dict[SiteId, float] = {}
-        self._shortest: dict[SiteId, tuple[float, int]] = {}  # Of so many stands, by far site.
+        self._shortest: dict[SiteId, tuple[float, int]] = {}  # Of so many waits, by far site.
         self.service_time_s = 0.0
-        """The mean that a target has a request for, over all sites; 0.0: not known yet."""
+        """The mean time that a target has a request, over all sites; 0.0: not known yet."""
         self._usual_time_s = 0.0
         self._turns = 0
 
@@ -34,7 +34,7 @@ class Remotes:
             self._round_trips_s.setdefault(one.site, 0.0)
 
     def note_service(self, times_s: Sequence[float]) -> None:
-        """In this turn targets ended requests, which they had for so long."""
+        """In this turn requests ended at targets, which had them for these times."""
         if not times_s:
             return
         mean_s = self.service_time_s
@@ -48,8 +48,9 @@ class Remotes:
 
     @property
     def least_time_s(self) -> float:
-        """`service_time_s`, or what was usual before, if that is less: after a pause of all targets
-        the last ones took long, and the next ones need not."""
+        """`service_time_s`, or the usual time, if that is less: after a pause of all targets the
+        last requests took long, and the next ones need not.
+        """
         return min(self.service_time_s, self._usual_time_s)
 
     def note_round_trip(self, site: SiteId, seconds: float) -> None:
@@ -63,10 +64,10 @@ class Remotes:
                 self._note_distance(site)
 
     def note_stand(self, site: SiteId, seconds: float) -> None:
-        """A request that could wait at ``site``, which is far, had a slot after so long.
+        """A request that could wait at ``site``, which is far, had a slot after this time.
 
-        That is a round trip and the wait. So the shortest of several counts, and a shorter one
-        than is known at once.
+        That is a round trip and the wait. So the shortest of several counts, and any shorter than
+        the known one counts at once.
         """
         shortest_s, count = self._shortest.get(site, (inf, 0))
         shortest_s, count = min(shortest_s, seconds), count + 1
@@ -79,7 +80,7 @@ class Remotes:
             self._note_distance(site)
 
     def round_trip_s(self, site: SiteId) -> float:
-        """About what is usual; 0.0: none was measured."""
+        """About the usual round trip; 0.0: none was measured."""
         return self._round_trips_s.get(site, 0.0)
 
     def _note_distance(self, site: SiteId) -> None:

@@ -1,4 +1,4 @@
-"""OPENs that another site has not answered yet, of one service port: which site is silent."""
+"""OPENs of one service port that another site has not answered yet: finds the silent sites."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -21,16 +21,17 @@ class Unanswered(Protocol):
         """That site is ejected."""
 
     def unanswered(self) -> None:
-        """It has waited too long. It was taken off the list."""
+        """It has waited too long and was removed from the list."""
 
 
 class UnansweredStreams:
-    """One timer for all of them, and only while there are any.
+    """One timer for all unanswered streams, and only while there are any.
 
-    ``since``: when each was opened. Streams enter and leave it in place (hot), and whoever finds
-    ``is_watched`` false calls `watch`. A site has ``connect_s`` to connect to a target, and
-    `limits.UNANSWERED_ROUND_TRIPS` of its round trips more, to answer. A probe that is not answered
-    counts as a round trip: the way may have become longer, and the next probe gets more time.
+    ``since``: when each was opened. Streams enter and leave it in place (hot), and the caller that
+    finds ``is_watched`` false calls `watch`. To answer, a site has ``connect_s`` for the connection
+    to a target, plus `limits.UNANSWERED_ROUND_TRIPS` of its round trips. A probe that is not
+    answered counts as a round trip: the path may have become longer, and the next probe gets more
+    time.
     """
 
     __slots__ = ("_connect_s", "_due", "_remotes", "_timers", "is_watched", "since")
@@ -44,7 +45,7 @@ class UnansweredStreams:
         self.is_watched = False
 
     def watch(self) -> None:
-        """Look at them until none is left."""
+        """Check the streams until none is left."""
         self.is_watched = True
         self._due = self._timers.now() + limits.UNANSWERED_LOOK_S
         self._timers.call_at(self._due, self._look)
@@ -53,7 +54,7 @@ class UnansweredStreams:
         now = self._timers.now()
         if now - self._due < limits.UNANSWERED_LOOK_S:  # Else answers may wait to be read here.
             for stream, since in self._late(now):
-                if stream in self.since:  # What ends one may end another.
+                if stream in self.since:  # The end of one may end another.
                     if stream.is_probe:
                         self._remotes.note_round_trip(stream.egress_site, now - since)
                     del self.since[stream]

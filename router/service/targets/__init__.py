@@ -1,1 +1,1 @@
-"""Connections to targets, and whether targets are well."""
+"""Connections to targets, and the health of targets."""

@@ -1,4 +1,4 @@
-"""Requests that were given up while a target had them: their slots wait for the target."""
+"""Requests that were abandoned while a target had them: their slots wait for the target."""
 
 from collections.abc import Callable
 
@@ -13,8 +13,8 @@ GIVEN_UP: frozenset[LegCode] = frozenset(("cancelled", "target-timeout", "stalle
 class Abandoned:
     """A request that a target has and no client waits for: a `Lingering`.
 
-    It ends when its connection says so, and after ``seconds`` at the latest; then ``expired`` is
-    called first.
+    It ends when its connection reports the end, and after ``seconds`` at the latest; then
+    ``expired`` is called first.
     """
 
     __slots__ = ("_after", "_expired", "_timer", "_unread_bytes")
@@ -35,17 +35,17 @@ class Abandoned:
             self._after = after
 
     def discard(self, size_bytes: int) -> bool:
-        """So much of an answer came. False: it is more than is discarded."""
+        """``size_bytes`` of an answer came. False: more than may be discarded."""
         self._unread_bytes += size_bytes
         return self._unread_bytes <= limits.LINGER_DISCARD_BYTES_MAX
 
     def end(self) -> None:
-        """The target has it no longer."""
+        """The target is done with it."""
         timer, self._timer = self._timer, None
         if timer is None:
             return
         timer.cancel()
-        self._expired = None  # It holds us: let no cycle wait for the collector.
+        self._expired = None  # It refers to this object: break the cycle.
         after, self._after = self._after, None
         if after is not None:
             after()
@@ -57,6 +57,7 @@ class Abandoned:
 
 
 def hold_s(usual_s: float) -> float:
-    """How long a slot waits for a target that usually has a request for ``usual_s``, 0.0: not
-    known."""
+    """How long a slot waits for a target whose requests usually take ``usual_s``, 0.0:
+    not known.
+    """
     return min(usual_s, limits.ABANDONED_S_MAX) if usual_s else limits.ABANDONED_S_MAX

@@ -16,10 +16,10 @@ class AnswerOwner(Protocol):
         """The final head came."""
 
     def switched(self) -> None:
-        """101 came: all that follows is raw."""
+        """101 came: all following bytes are raw."""
 
     def answered(self, idle_s: float) -> None:
-        """The whole answer came, and is passed on next; the connection may idle so long."""
+        """The whole answer came, and is passed on next; the connection may idle for ``idle_s``."""
 
     def malformed(self, reason: str) -> None:
         """No client may get this answer."""
@@ -28,8 +28,8 @@ class AnswerOwner(Protocol):
 class AnswerInParts:
     """The `ResponseSink` of its parser: passes the answer on to ``handler``, part by part.
 
-    ``via`` is what this hop adds to Via; empty: nothing. ``head_only`` and ``upgrade`` are those of
-    the request. ``asked_at``: when the request was complete; infinite: it is not.
+    ``via`` is this hop's addition to Via; empty: nothing. ``head_only`` and ``upgrade`` are those
+    of the request. ``asked_at``: when the request was complete; infinite: it is not.
     """
 
     __slots__ = ("_handler", "_keep_s", "_owner", "_parser", "_via", "asked_at")
@@ -48,7 +48,7 @@ class AnswerInParts:
         self._owner = owner
         self._handler: LegHandler | None = handler
         self._via = via
-        self._keep_s = 0.0  # The final head lets the connection idle for so long.
+        self._keep_s = 0.0  # How long the final head lets the connection idle.
         self._parser = ResponseParser(self, head_only=head_only, upgrade=upgrade, limits=limits)
         self.asked_at = asked_at
 
@@ -68,28 +68,28 @@ class AnswerInParts:
 
     @property
     def idle_s(self) -> float:
-        """Once it is complete: the connection may idle for so long."""
+        """How long the connection may idle, once the answer is complete."""
         return self._keep_s if self._parser.reusable else 0.0
 
-    # What the connection brings.
+    # Calls of the connection.
 
     def feed(self, data: memoryview) -> None:
         self._parser.feed(data)
 
     def go_on(self, head: ResponseHead, rest: memoryview) -> None:
-        """Instead of the first `feed`: ``rest`` comes after a head that was read already."""
+        """Instead of the first `feed`: ``rest`` follows a head that was read already."""
         self._parser.go_on(head, rest)
 
     def end(self) -> None:
-        """The target finished: that is the end of an answer which declares no length."""
+        """The target finished: this ends an answer that declares no length."""
         self._parser.end()
 
     def close(self) -> None:
         """The exchange is over: pass on nothing more."""
         self._handler = None
-        del self._parser  # It holds us: let no cycle wait for the collector.
+        del self._parser  # It refers to this object: break the cycle.
 
-    # What the parser reports: `ResponseSink`.
+    # Calls of the parser: `ResponseSink`.
 
     def whole(self, head: ResponseHead, body: memoryview) -> None:
         handler = self._handler
@@ -120,7 +120,7 @@ class AnswerInParts:
             self._handler.trailers(block)
 
     def complete(self) -> None:
-        """The connection asks `is_complete` once the parser has seen all the bytes."""
+        """The connection checks `is_complete` once the parser has seen all the bytes."""
 
     def failed(self, reason: str) -> None:
         if self._handler is not None:

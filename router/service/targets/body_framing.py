@@ -7,7 +7,7 @@ from router.net.ports import Buffer
 
 
 class BodyFraming:
-    """What of a request's body is still to come, by its declared length or in chunks.
+    """The rest of a request's body, by its declared length or in chunks.
 
     A body that is not of its declared length is torn: nothing frames the rest of it.
     """
@@ -30,11 +30,11 @@ class BodyFraming:
         return (data,)
 
     def end_with(self, trailers: bytes) -> None:
-        """A block that follows the last chunk, if there is one."""
+        """Set the trailer block after the last chunk, if there is one."""
         self._trailers = trailers
 
     def last(self) -> Sequence[Buffer] | None:
-        """What ends the body; None: the request is torn."""
+        """The end of the body; None: the request is torn."""
         if self._left < 0:
             return (render.last_chunk(self._trailers),)
         return () if self._left == 0 else None

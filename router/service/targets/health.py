@@ -1,11 +1,11 @@
-"""Which targets of a service port are good: each is checked again and again, at its own pace.
+"""Health checks of the targets of a service port: each is checked repeatedly, at its own pace.
 
 ``down_after`` failed checks in a row, or connects of requests, take a target down; ``up_after``
-good ones in a row bring it back; where checks are connects alone, the second follows the first
-soon. A target that is new is checked at once and up after its first good check, so that a start is
-quick. One that is ejected is not checked until its time is over,
-and then up after one good check. Checks of many targets drift apart by `HEALTH_SPREAD`. One that
-has been down for long is asked less often, so that dead targets cost little.
+good ones in a row bring it back; where checks are only connects, the second follows the first soon.
+A new target is checked at once and is up after its first good check, so that a start is quick. An
+ejected one is not checked until its time is over, and is then up after one good check. Checks of
+many targets drift apart by `HEALTH_SPREAD`. A target that has been down for long is checked less
+often, so that dead targets cost little.
 """
 
 import random
@@ -48,10 +48,10 @@ class _Check:
         self.target = target
         self.ready = False
         self.is_ejected = False
-        """Put out; no check that began afterwards has come to its end."""
+        """Ejected; no check that began afterwards has ended."""
         self.error = NOT_CHECKED
         self.since = health.network.now()
-        """When it became ready, or ceased to be."""
+        """When it became ready, or stopped being ready."""
         self._host, self._port = split(target)
         self._config = config
         self._health = health
@@ -62,7 +62,7 @@ class _Check:
 
     def run(self) -> None:
         self._timer = None
-        if self._config.unusable:  # Until it is configured anew.
+        if self._config.unusable:  # Until it is configured again.
             self.is_ejected = False
             self._put_down(self._config.unusable)
             self._one_is_enough = True
@@ -88,7 +88,7 @@ class _Check:
             self._probe = None
 
     def configure(self, config: TargetConfig) -> None:
-        """Go on by other settings, the next check soon. What was found so far stands."""
+        """Continue with other settings, the next check soon. Results so far stay valid."""
         before, self._config = self._config, config
         if (config.tls, config.proxy_protocol, config.unusable) != (
             before.tls,
@@ -137,7 +137,7 @@ class _Check:
 
     def _checked(self, error: str | None) -> None:
         self._probe = None
-        if error is None:  # It says nothing of the target.
+        if error is None:  # It shows nothing about the target.
             self._wait(self._config.health.interval_s)
             return
         was_ejected, self.is_ejected = self.is_ejected, False
@@ -168,7 +168,7 @@ class _Check:
 def pace(interval_s: float, bad: int) -> float:
     """Seconds to the next check after ``bad`` failures in a row, at least ``interval_s``.
 
-    Twice as many as before each, once it was bad for `HEALTH_DEAD_AFTER` checks, up to
+    Doubles with each check, once the target was bad for `HEALTH_DEAD_AFTER` checks, up to
     `HEALTH_DEAD_INTERVAL_S`.
     """
     doubled_s = interval_s * 2.0 ** min(bad - limits.HEALTH_DEAD_AFTER, 8)
@@ -178,8 +178,8 @@ def pace(interval_s: float, bad: int) -> float:
 class HealthChecks:
     """Checks the targets of one service port; ``changed(target, ready)`` when one comes or goes.
 
-    ``connect_s``: how long a connect may take, of a check as of a request. ``speaks_http2``: a path
-    is asked for by HTTP/2.
+    ``connect_s``: how long a connect may take, for checks as for requests. ``speaks_http2``: checks
+    of a path use HTTP/2.
     """
 
     __slots__ = ("_checks", "changed", "connect_s", "network", "rng", "speaks_http2")
@@ -200,12 +200,12 @@ class HealthChecks:
         self._checks: dict[str, _Check] = {}
 
     def configure(self, connect_s: float, *, speaks_http2: bool) -> None:
-        """The next checks are made so."""
+        """Use these settings from the next checks on."""
         self.connect_s = connect_s
         self.speaks_http2 = speaks_http2
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
-        """Check exactly these (``host:port``), as their settings say from now on."""
+        """Check exactly these (``host:port``), with these settings from now on."""
         for target in self._checks.keys() - targets.keys():
             self._checks.pop(target).stop()
         for target, config in sorted(targets.items()):
@@ -217,19 +217,19 @@ class HealthChecks:
                 check.configure(config)
 
     def connect_failed(self, target: str, reason: str) -> None:
-        """A request's own connect found it down: as bad as a failed check."""
+        """A request failed to connect: counts as a failed check."""
         check = self._checks.get(target)
         if check is not None and not check.is_ejected:
             check.failed(reason)
 
     def eject(self, target: str, seconds: float, reason: str) -> None:
-        """Put a ready target out for so long; then a check must find it good."""
+        """Eject a ready target for ``seconds``; then a check must succeed."""
         check = self._checks.get(target)
         if check is not None and check.ready:
             check.eject(seconds, reason)
 
     def recall(self) -> None:
-        """There is nobody else: check those that were ejected now, and use them if they answer."""
+        """No other target serves: check ejected ones now, and use them if they answer."""
         for check in self._checks.values():
             check.recall()
 
@@ -243,11 +243,13 @@ class HealthChecks:
         return check is not None and check.is_ejected
 
     def since(self, target: str) -> float:
-        """When it became ready, or ceased to be; of one that never was, since when it is known."""
+        """When it became ready, or stopped being ready; if it never was ready, since when it is
+        known.
+        """
         check = self._checks.get(target)
         return check.since if check is not None else self.network.now()
 
     def error_of(self, target: str) -> str:
-        """Why it is down, for people; empty when it is up."""
+        """Why it is down, human-readable; empty when it is up."""
         check = self._checks.get(target)
         return check.error if check is not None else "not checked"

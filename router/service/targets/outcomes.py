@@ -1,4 +1,4 @@
-"""What the ends of exchanges with the targets of a service port say of these targets."""
+"""Judges the targets of a service port by the ends of exchanges with them."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -10,7 +10,7 @@ from router.service.ports import LegCode, TargetConfig
 from router.service.targets.health import HealthChecks
 
 LAST_STATUS_GOOD: Final = 499
-"""Answers above are counted by target, and may say that it cannot serve."""
+"""Answers above are counted by target, and may mean that it cannot serve."""
 
 _ANSWERS: dict[int, Cause] = {502: "502", 503: "503", 504: "504"}
 _ANSWERS_OF_GRPC: dict[int, Cause] = {503: "unavailable", 504: "deadline"}
@@ -22,10 +22,11 @@ _BREAKS: dict[LegCode, Cause] = {
 
 
 class Outcomes:
-    """Told how each attempt at this site ended, once per target; ejects those that fail in a row.
+    """Gets the end of each attempt at this site, once per target; ejects targets that fail in a
+    row.
 
-    ``may_eject``: whether requests can go elsewhere when one ready target less is here. A request
-    that went well costs a look whether ``suspects`` is empty.
+    ``may_eject``: whether requests can go elsewhere with one ready target less here. A successful
+    request only checks whether ``suspects`` is empty.
     """
 
     __slots__ = (
@@ -57,11 +58,11 @@ class Outcomes:
         self.errors: dict[str, int] = {}
         """Answers of 5xx since the start, by target; only above 0."""
         self.breaks: dict[str, int] = {}
-        """Exchanges that failed by its fault without a whole answer, likewise."""
+        """Exchanges that failed without a whole answer by the target's fault, likewise."""
         self.era = 0
-        """Another with each return of a target: what began in an earlier one says nothing of it."""
+        """Changes with each return of a target: exchanges of an earlier era do not count for it."""
         self.suspects: Mapping[str, object] = self._ejections.suspects
-        """Targets that a good request has something to tell of."""
+        """Targets for which a good request matters."""
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         self._targets = targets
@@ -71,7 +72,7 @@ class Outcomes:
         self._returned_in = {one: era for one, era in self._returned_in.items() if one in targets}
 
     def connect_failed(self, target: str, reason: str, began_in: int) -> None:
-        """As bad as a failed check, and as a failed request if the checks can bear it."""
+        """Counts as a failed check, and as a failed request if the target is still ready."""
         self._health.connect_failed(target, reason)
         self._failed(target, "connect", began_in)
 
@@ -88,8 +89,9 @@ class Outcomes:
         self._failed(target, "refused", began_in)
 
     def completed(self, target: str, status: int, began_in: int) -> None:
-        """An exchange was complete. Need not be told of one that says nothing: its ``status`` is
-        not above `LAST_STATUS_GOOD`, and there are no ``suspects``."""
+        """An exchange was complete. The call may be skipped if its ``status`` is not above
+        `LAST_STATUS_GOOD` and there are no ``suspects``.
+        """
         if status > LAST_STATUS_GOOD:
             self.answered(target, status, began_in)
         elif self.suspects:
@@ -110,12 +112,14 @@ class Outcomes:
             self.went_well(target, began_in)
 
     def went_well(self, target: str, began_in: int) -> None:
-        """The exchange was complete. What began before the target was put out clears nothing."""
+        """The exchange was complete. One that began before the target was ejected
+        clears nothing.
+        """
         if began_in >= self._returned_in.get(target, 0):
             self._ejections.succeeded(target, self._timers.now())
 
     def returned(self, target: str) -> None:
-        """A check found it good."""
+        """A check succeeded."""
         if target in self.suspects:
             self.era += 1
             self._returned_in[target] = self.era

@@ -1,4 +1,6 @@
-"""This site's targets of one service port: who they are, which are ready, and what is learnt."""
+"""This site's targets of one service port: which there are, which are ready, and their learnt
+slots.
+"""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -18,7 +20,7 @@ from router.service.targets.target_ways import TargetWays
 
 
 class OfService(Protocol):
-    """What the targets ask of their service, and what they report to it."""
+    """The service as its targets see it: what they ask of it, and report to it."""
 
     def is_loaded(self) -> bool:
         """Requests of the service are under way or wait: a new target would get many at once."""
@@ -30,20 +32,20 @@ class OfService(Protocol):
         """Another site has ready targets."""
 
     def targets_changed(self) -> None:
-        """They are others, or other ones are ready, or take more."""
+        """Targets, their readiness or capacity changed."""
 
     def capacity_learnt(self) -> None:
-        """One takes more or fewer at once than before."""
+        """A target takes more or fewer at once than before."""
 
 
 class OwnTargets:
-    """The owner of their health checks, ways, slow starts and of what is learnt of them.
+    """Owns the health checks, ways, slow starts and learnt capacity of the targets.
 
-    Which are ready is kept in the ledger. `timings` and `outcomes` hear of each request. One of
-    last resort (`TargetConfig`) stands aside while another one serves, here or at another site.
-    Once it is in use it goes on until another one here is ready: two sites that each have only such
-    a one do not take turns. Other routers of this site do not count: they have the same targets,
-    and each would leave it to the others.
+    The ledger stores which targets are ready. `timings` and `outcomes` get each request. A target
+    of last resort (`TargetConfig`) stands by while another one serves, here or at another site.
+    Once it is in use it stays in use until another one here is ready: two sites that each have only
+    such a target do not take turns. Other routers of this site do not count: they have the same
+    targets, and each would leave them to the others.
     """
 
     __slots__ = (
@@ -80,7 +82,7 @@ class OwnTargets:
         )
         self._slow_starts = SlowStarts(ledger, network, service.targets_changed)
         self._last_resorts: frozenset[str] = frozenset()
-        """In use."""
+        """Those in use."""
         self._aside: dict[str, TargetConfig] = {}
         """Those not in use, by address; no figure and no page shows them."""
         self.are_there = False
@@ -89,17 +91,17 @@ class OwnTargets:
 
     @property
     def health_path(self) -> str:
-        """What checks ask for; empty: there are no such checks here."""
+        """The path that checks request; empty: there are no such checks here."""
         paths = (config.health.path for config in self.ways.configs.values())
         return next(filter(None, paths), "")
 
     def set_config(self, config: ServiceSpec, known: KnownResponses) -> None:
-        """By the changed definition of the service; what is in flight goes on as it began."""
+        """Use the changed definition of the service; exchanges in flight go on as they began."""
         self._set_checks(config)
         self.ways.set_timeouts_and_known(config.timeouts, known)
 
     def set(self, targets: Mapping[str, TargetConfig]) -> None:
-        """Targets by ``host:port``; what they have in flight goes on."""
+        """Targets by ``host:port``; their requests in flight go on."""
         self.are_there = bool(targets)
         targets = self._without_those_aside(targets)
         self._ledger.set_targets(
@@ -117,7 +119,7 @@ class OwnTargets:
         self.learning.set_targets(targets)
         self.timings.set_targets(targets)
         for target, config in targets.items():
-            if config.unusable:  # At once, all of them: what follows may look for a target.
+            if config.unusable:  # At once, all of them: the code below may look for a target.
                 self._ledger.set_ready(target, False)
         self.ways.set_targets(targets)
         self.outcomes.set_targets(self.ways.configs)
@@ -125,7 +127,7 @@ class OwnTargets:
         self._service.targets_changed()
 
     def recall_if_deserted(self) -> None:
-        """If nobody serves, check at once those that are ejected, and use those of last resort."""
+        """If no target serves, check the ejected ones at once, and use those of last resort."""
         if self._ledger.targets_ready:
             return
         if self._aside and not self._service.is_served_at_other_sites():
@@ -158,7 +160,7 @@ class OwnTargets:
 
     def _set_checks(self, config: ServiceSpec) -> None:
         self.health.configure(config.timeouts.connect_s, speaks_http2=config.protocol == "http2")
-        self._starts_slowly = config.queue != 0  # Else what finds no room at once is refused.
+        self._starts_slowly = config.queue != 0  # Else requests without a slot are refused.
 
     def _is(self, target: str, ready: bool) -> None:
         if ready:
@@ -169,7 +171,7 @@ class OwnTargets:
         if ready and self._starts_slowly and self._service.is_loaded():
             self._slow_starts.begin(target)
         if ready and self._last_resorts and target not in self._last_resorts:
-            self.set({**self.ways.configs, **self._aside})  # They stand aside from now on.
+            self.set({**self.ways.configs, **self._aside})  # They stand by from now on.
         else:
             self._service.targets_changed()
             self.recall_if_deserted()
@@ -177,8 +179,8 @@ class OwnTargets:
     def _can_spare_one(self) -> bool:
         """Never the last one of all, however it fails: an error is better than no answer.
 
-        Nor more than half while no other site serves: who knows a request that makes targets fail
-        shall not leave the clients of all ten with one.
+        Nor more than half while no other site serves: a client with a request that makes targets
+        fail must not leave the clients of all ten with one.
         """
         if self._service.is_served_elsewhere():
             return True

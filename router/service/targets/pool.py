@@ -19,7 +19,7 @@ DEFAULT_TIMEOUTS = Timeouts()
 
 
 def sweep_s(timeouts: Timeouts) -> float:
-    """How often connections must be looked at for deadlines of these to be kept well enough."""
+    """How often connections must be checked to keep these deadlines well enough."""
     shortest_s = min(timeouts.response_s, timeouts.idle_s)
     return min(limits.POOL_SWEEP_S, limits.POOL_SWEEP_SHARE * shortest_s)
 
@@ -27,8 +27,8 @@ def sweep_s(timeouts: Timeouts) -> float:
 class TargetPool(ConnectionHome[HttpTarget], Way):
     """The connections to the target at ``host``:``port``, all made with the same settings.
 
-    Other settings are another pool: exchanges under way end by those they began with. A connection
-    to an address that ``host`` no longer stands for is not used again.
+    Other settings need another pool: exchanges under way keep the settings they began with. A
+    connection to an address that ``host`` no longer resolves to is not used again.
     """
 
     def __init__(
@@ -43,8 +43,9 @@ class TargetPool(ConnectionHome[HttpTarget], Way):
         tls: Tls | None = None,
         answers: TargetAnswers | None = None,
     ) -> None:
-        """``via``: what this hop adds to Via. ``known``: what heads the target may send.
-        ``answers``: counts of the target; None: only those of this pool."""
+        """``via``: this hop's addition to Via. ``known``: the heads that the target may send.
+        ``answers``: counts of the target; None: only those of this pool.
+        """
         self._network = network
         self._via = via
         self._known = known
@@ -81,14 +82,14 @@ class TargetPool(ConnectionHome[HttpTarget], Way):
         return len(self._open) > limits.ABANDONED_OPEN_MAX
 
     def set_known(self, known: KnownResponses) -> None:
-        """What heads the target may send from now on."""
+        """Set the heads that the target may send from now on."""
         self._known = known
 
     def take(self, request: Request, taker: LegTaker, *, from_client: bool) -> HttpTarget | None:
         """An idle connection.
 
-        A request that is not idempotent gets only one that was in use a moment ago: the target's
-        own idle close would otherwise be the commonest way to lose it.
+        A request that is not idempotent gets only one that was in use a moment ago: otherwise it
+        would most often be lost when the target closes an idle connection.
         """
         idle = self._idle
         if not idle:

@@ -13,8 +13,8 @@ from router.service.targets.target_tcp import with_preface
 
 
 def check_head(host: str, port: int, path: str) -> bytes:
-    """The lines of the GET that asks for ``path``; those of one kind of connection may follow."""
-    authority = join(host.partition("%")[0], port)  # A scope is no part of an authority.
+    """The lines of the GET for ``path``; further lines for one kind of connection may follow."""
+    authority = join(host.partition("%")[0], port)  # A scope is not part of an authority.
     return b"GET %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: spillway-health\r\n" % (
         path.encode("ascii"),
         authority.encode("ascii"),
@@ -24,11 +24,11 @@ def check_head(host: str, port: int, path: str) -> bytes:
 class Probe:
     """A check under way. ``done`` is called once, with "" or why the target is not good.
 
-    None: it could not be checked for want of descriptors.
+    None: the check was not possible because descriptors ran out.
 
-    A connect by TLS is good once the target has said something, or nothing bad for
-    `HEALTH_TLS_LOOK_S`: in TLS 1.3 one that misses our certificate says so only after our side of
-    the handshake is complete.
+    A TLS connect is good once the target has sent something, or nothing bad for
+    `HEALTH_TLS_LOOK_S`: in TLS 1.3 a target that misses our certificate reports it only after our
+    side of the handshake is complete.
 
     With ``health.path`` an HTTP/1.1 GET, whose answer must be a whole one (up to
     `HEALTH_BODY_BYTES_MAX`) of 2xx or 3xx; redirects are not followed. A `ConnectionHandler` and
@@ -66,9 +66,9 @@ class Probe:
         self._port = port
         self._config = config
         self._done = done
-        self._parser: ResponseParser | None = None  # Of the answer to a GET.
+        self._parser: ResponseParser | None = None  # For the answer to a GET.
         self._body_bytes = 0
-        self._leaving_bytes = 0  # Said by the target after we had taken leave.
+        self._leaving_bytes = 0  # Sent by the target after our side had finished.
         self._is_over = False
         self._connection: Connection | None = None
         timeout_s = config.health.timeout_s
@@ -84,7 +84,7 @@ class Probe:
         )
 
     def cancel(self) -> None:
-        """Nobody wants to know any more."""
+        """The result is no longer wanted."""
         self._is_over = True
         self._parser = None
         self._timer.cancel()
@@ -93,7 +93,7 @@ class Probe:
         if self._connection is not None:
             self._connection.abort()
 
-    # What the dial tells.
+    # Calls of the dial.
 
     def _connected(self, connection: Connection) -> "Probe":
         self._dial = None
@@ -126,7 +126,7 @@ class Probe:
         self._take_leave()
 
     def _take_leave(self) -> None:
-        """It is good. Servers log a connection that is reset, PostgreSQL each of them."""
+        """The target is good. Close without a reset: servers log those, PostgreSQL each of them."""
         if self._connection is not None:
             self._connection.finish()
         self._tell("")
@@ -137,7 +137,7 @@ class Probe:
 
     def _timed_out(self) -> None:
         path, timeout_s = self._config.health.path, self._config.health.timeout_s
-        if self._is_over:  # It would not close its side.
+        if self._is_over:  # It did not close its side.
             self._drop()
         elif self._connection is None:
             self._fail(f"{join(self._host, self._port)} did not answer within {timeout_s:g} s")
@@ -147,7 +147,7 @@ class Probe:
             self._tell("")
             self._drop()
 
-    # What the connection tells.
+    # Calls of the connection.
 
     def received(self, data: memoryview) -> None:
         if self._parser is not None:
@@ -157,7 +157,7 @@ class Probe:
         else:
             self._leaving_bytes += len(data)
             if self._leaving_bytes > limits.HEALTH_BODY_BYTES_MAX:
-                self._drop()  # It talks on and on: reading it out would cost a core.
+                self._drop()  # It sends on and on: reading all of it would cost a core.
 
     def ended(self) -> None:
         if self._parser is not None:
@@ -166,7 +166,7 @@ class Probe:
             self._heard()
 
     def _heard(self) -> None:
-        """So it has taken the handshake."""
+        """So the target has accepted the handshake."""
         self._timer.cancel()
         self._looked_on()
 
@@ -183,7 +183,7 @@ class Probe:
             what = f"GET {path}" if path else "right after the TLS handshake"
             self._fail(f"broke off {what}{reason}")
 
-    # What the parser tells.
+    # Calls of the parser.
 
     def response(self, head: ResponseHead) -> None:
         if head.status >= 400 and not self._is_over:
@@ -196,7 +196,7 @@ class Probe:
             self._tell("")
 
     def body_trailers(self, block: bytes) -> None:
-        """They change no verdict."""
+        """Trailers change no verdict."""
 
     def whole(self, head: ResponseHead, body: memoryview) -> None:
         tell_in_parts(self, head, body)
@@ -224,9 +224,9 @@ class Probe:
             self._connection.abort()
 
     def _tell(self, error: str | None) -> None:
-        """The verdict. The timer runs on only while a connection is still to be closed."""
+        """Pass on the verdict. The timer runs on only while a connection is still to be closed."""
         self._is_over = True
-        self._parser = None  # It holds us: let no cycle wait for the collector.
+        self._parser = None  # It refers to this object: break the cycle.
         if self._connection is None:
             self._timer.cancel()
         self._done(error)

@@ -1,8 +1,8 @@
-"""The PROXY protocol, version 2: telling a tcp target who its client is.
+"""The PROXY protocol, version 2: shows a tcp target the address of its client.
 
-https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt, section 2.2. The header is the first
-thing on the connection, in clear also where TLS follows. Addresses come over links, so they are
-parsed here: from something that is none the target hears LOCAL, "no client to speak of".
+https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt, section 2.2. The header comes first on
+the connection, in clear also where TLS follows. Addresses come over links, so they are parsed here:
+for an invalid one the target gets LOCAL, "no client to speak of".
 """
 
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
@@ -19,14 +19,14 @@ _MAPPED = b"\x00" * 10 + b"\xff\xff"  # An IPv4 address as an IPv6 one (RFC 4291
 _NOWHERE: tuple[bytes, int] = (b"\x00" * 4, 0)
 
 LOCAL_HEADER = _HEAD.pack(_SIGNATURE, _LOCAL_COMMAND, 0, 0)
-"""What a connection says that we made for ourselves, such as a check."""
+"""The header of a connection that the router makes for itself, such as a check."""
 
 
 def proxy_header(client: str, local: str) -> bytes:
-    """The header for ``client`` (``1.2.3.4:5``, ``[::1]:5``), who connected to ``local``.
+    """The header for ``client`` (``1.2.3.4:5``, ``[::1]:5``), connected to ``local``.
 
-    A ``client`` that is no address gives `LOCAL_HEADER`; a ``local`` that is none stands as the
-    unspecified address.
+    An invalid ``client`` gives `LOCAL_HEADER`; an invalid ``local`` becomes the unspecified
+    address.
     """
     source = _parsed(client)
     if source is None:
@@ -49,7 +49,7 @@ def _wide(ip: bytes) -> bytes:
 
 
 def _parsed(address: str) -> tuple[bytes, int] | None:
-    """The packed address and the port; None for what is no such thing."""
+    """The packed address and the port; None if it is invalid."""
     if not address.isascii() or len(address) > PROXY_ADDRESS_CHARS_MAX:
         return None
     host, colon, digits = address.rpartition(":")

@@ -1,15 +1,15 @@
-"""What one target has answered: tcp connections, and parts of longer answers."""
+"""Answers of one target: tcp connections, and parts of longer answers."""
 
 
 class TargetAnswers:
-    """Of tcp counted by `TcpTargetLeg`, once per connection; ``parts`` by the legs of http targets.
+    """Tcp is counted by `TcpTargetLeg`, once per connection; ``parts`` by the legs of http targets.
 
-    ``answered``: connections of which a first byte came. ``silent``: connections that got no byte
+    ``answered``: connections that got a first byte. ``silent``: connections that got no byte
     although their client sent some and waited (`limits.SILENT_WAIT_S`), and that client or idle
-    limit ended. A connection that the target itself ended is neither, nor is one during which
-    the target answered another one.
-    ``parts``: reads, or frames, with some of an http answer that was not whole yet: a stream or a
-    WebSocket on which the target sends does not hang, however long it lasts.
+    limit ended. A connection that the target itself ended is neither, nor is one during which the
+    target answered another one. ``parts``: reads, or frames, with some of an http answer that was
+    not whole yet: a stream or a WebSocket on which the target sends does not hang, however long it
+    lasts.
     """
 
     __slots__ = ("answered", "parts", "silent")

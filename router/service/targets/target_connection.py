@@ -1,4 +1,4 @@
-"""A connection to an HTTP/1.1 target, whatever is under way on it: its states, and how it ends."""
+"""A connection to an HTTP/1.1 target: its states, and how it ends."""
 
 from collections.abc import Callable, Mapping
 from math import inf
@@ -22,15 +22,15 @@ OVER = WireState.OVER
 IN_USE = (ASKED, RAW, RAW_ENDED)
 
 Actions = Mapping[tuple[WireState, WireEvent], Callable[[Any], None]]
-"""What follows from a state and an event. A pair that is missing cannot occur."""
+"""The action for a state and an event. A pair that is missing cannot occur."""
 
 
 class TargetConnection:
-    """A connection of its ``home``, which keeps its subclass, `HttpTarget`: that asks the target.
+    """A connection owned by its ``home``. Its subclass, `HttpTarget`, sends the requests.
 
-    ``address``: where it leads if the target is given by a name, else empty.
-    ``deadline`` (absolute seconds) is judged by the sweep of its home, so that no request costs a
-    timer: late by at most `POOL_SWEEP_S` and by `POOL_SWEEP_SHARE` of the shortest timeout.
+    ``address``: its address if the target is given by a name, else empty. ``deadline`` (absolute
+    seconds) is checked by the sweep of its home, so that no request costs a timer: late by at most
+    `POOL_SWEEP_S` and by `POOL_SWEEP_SHARE` of the shortest timeout.
     """
 
     __slots__ = (
@@ -67,7 +67,7 @@ class TargetConnection:
         self._is_reused = False
         self.lingers: Abandoned | None = None
 
-    # What the connection tells.
+    # Calls of the connection.
 
     def ended(self) -> None:
         self._actions[self.state, WireEvent.ENDED](self)
@@ -86,20 +86,21 @@ class TargetConnection:
         self._actions[self.state, WireEvent.OVERDUE](self)
 
     def _received_unasked(self, size_bytes: int) -> None:
-        """No request is under way: of one that was given up the answer is discarded, bounded."""
+        """No request is under way: the answer to an abandoned one is discarded, bounded."""
         if self.state is not GIVEN_UP:
             self._home.remove(self)
             self._reset_connection()
         elif self.lingers is not None and not self.lingers.discard(size_bytes):
             self._reset_and_release()
 
-    # Nobody waits any more.
+    # Abandoned requests.
 
     def _give_up_request(self, *, is_complete: bool) -> None:
-        """Say to the target that nobody waits, and let the slot wait until it knows.
+        """Show the target that no client waits, and let the slot wait until it knows.
 
         A target that has all of the request may answer by closing its side. One that has not is
-        reset: what it has must not look whole. So are all where many connections are open.
+        reset: its part of the request must not look whole. When many connections are open, all are
+        reset.
         """
         home, seconds = self._home, hold_s(self._home.usual_s)
         if not is_complete or home.is_crowded:
@@ -114,7 +115,7 @@ class TargetConnection:
         self._connection.finish()
 
     def _reset_and_release(self) -> None:
-        """The target is done with what nobody waits for, or says too much."""
+        """The target is done with an abandoned request, or sends too much."""
         self._reset_connection()
         self._release_slot()
 
@@ -124,7 +125,7 @@ class TargetConnection:
             self.lingers.end()
 
     def retire(self) -> None:
-        """Close it: nothing is under way on it."""
+        """Close the connection: nothing is under way on it."""
         self.state = LEAVING
         self.deadline = self._timers.now() + limits.LINGER_DISCARD_S
         self._connection.finish()
@@ -135,7 +136,7 @@ class TargetConnection:
         self.retire()
 
     def _reset_connection(self) -> None:
-        """Reset it."""
+        """Reset the connection."""
         self.state = OVER
         self.deadline = inf
         self._writer.drop()
@@ -146,4 +147,4 @@ class TargetConnection:
         self.state = OVER
 
     def _nothing(self) -> None:
-        """It says nothing new."""
+        """The event needs no action."""

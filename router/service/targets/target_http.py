@@ -1,4 +1,4 @@
-"""A connection to an HTTP target of this site, as one exchange after another has it."""
+"""A connection to an HTTP target of this site, used by one exchange after another."""
 
 from math import inf
 
@@ -23,16 +23,15 @@ from router.service.targets.target_connection import (
 )
 
 _LOOKS_PER_LIMIT = 4
-"""How often a target that is full is looked at within its time-out ``idle``."""
+"""How often a full target is checked within its time-out ``idle``."""
 
 
 class HttpTarget(TargetConnection):
     """A `ConnectionHandler` for its whole life, and the `ServerLeg` of the exchange that has it.
 
-    In use from `begin` until its handler hears `whole` or `done`: after that it may serve another
-    exchange, and the former one must not touch it.
-    For an upgrade ``finish`` is not called at the end of the request (which has no body) but is
-    the end of the client's direction after 101.
+    In use from `begin` until its handler gets `whole` or `done`: after that it may serve another
+    exchange, and the former one must not touch it. For an upgrade ``finish`` is not called at the
+    end of the request (which has no body) but at the end of the client's direction after 101.
     """
 
     wire = None
@@ -58,13 +57,13 @@ class HttpTarget(TargetConnection):
         timers: Timers,
         actions: Actions,
     ) -> None:
-        """``actions`` and all else as of `TargetConnection`."""
+        """``actions`` and all else as in `TargetConnection`."""
         TargetConnection.__init__(self, home, connection, address, timers, actions)
-        # Of the exchange under way; between two, what the last one left.
+        # Of the exchange under way; between two, values left by the last one.
         self._handler: LegHandler | None = None
         self._known: KnownResponses | None = None
         self._via = b""
-        self._framing: BodyFraming | None = None  # Of the body; the request is complete without.
+        self._framing: BodyFraming | None = None  # Of the body; None: the request is complete.
         self._paused_at: float | None = None
         self._answer: AnswerInParts | None = None  # Of a response that may not be whole at once.
         self._failure: LegFailure | None = None
@@ -75,7 +74,7 @@ class HttpTarget(TargetConnection):
     ) -> None:
         """Send the head of ``request``: this connection is its leg, of ``handler``.
 
-        ``via`` is what this hop adds to Via of the answer; empty: the ingress is this site.
+        ``via`` is this hop's addition to Via of the answer; empty: the ingress is this site.
         """
         self.state = ASKED
         self._handler = handler
@@ -112,10 +111,10 @@ class HttpTarget(TargetConnection):
         elif not self._connection.send(head):
             writer.filled()
 
-    # What its exchange calls: `ServerLeg`.
+    # Calls of its exchange: `ServerLeg`.
 
     def send(self, data: Buffer) -> bool:
-        """Body or raw bytes. A body beyond its stated length is a torn request: it is aborted."""
+        """Body or raw bytes. A body beyond its declared length is a torn request: it is aborted."""
         size, state = len(data), self.state
         if size == 0 or state not in IN_USE:
             return True
@@ -191,11 +190,13 @@ class HttpTarget(TargetConnection):
         return takes
 
     def _torn(self) -> bool:
-        """The request's body is not of the length its head stated: no target may take it."""
+        """The request's body does not have the length declared in its head: no target
+        may take it.
+        """
         self._fail("cancelled", "the request body is not of the declared length")
         return True
 
-    # What the connection tells.
+    # Calls of the connection.
 
     def received(self, data: memoryview) -> None:
         if self.state not in IN_USE:
@@ -224,7 +225,8 @@ class HttpTarget(TargetConnection):
                     known = judged
                 head = known.head
                 if head.whole_bytes == len(text) - end:
-                    # The commonest by far, all of it in one read: no parser, and one call for all.
+                    # By far the most common, all of it in one read: no parser, and one call for
+                    # all.
                     self.status = head.status
                     handler, via = self._handler, self._via
                     assert handler is not None, "it was asked"
@@ -244,15 +246,15 @@ class HttpTarget(TargetConnection):
                 self.deadline = self._timers.now() + self._home.idle_s
 
     def _answer_in_parts(self) -> AnswerInParts:
-        """Of the usual request: neither HEAD nor an upgrade."""
+        """For the usual request: neither HEAD nor an upgrade."""
         handler, known = self._handler, self._known
         assert handler is not None and known is not None, "it was asked"
-        # The deadline tells when the request was complete, as nothing of the answer came before:
-        # so no clock is read for that.
+        # The deadline implies when the request was complete, since nothing of the answer came
+        # before: so no clock is read for that.
         asked_at = self.deadline - self._home.response_s if self._framing is None else inf
         return AnswerInParts(self, handler, self._via, known.limits, asked_at=asked_at)
 
-    # What an answer in parts reports: `AnswerOwner`.
+    # Calls of an answer in parts: `AnswerOwner`.
 
     def got_status(self, status: int) -> None:
         self.status = status
@@ -275,7 +277,7 @@ class HttpTarget(TargetConnection):
         handler.done(None)
 
     def answered(self, idle_s: float, *, excess: bool = False) -> None:
-        """The exchange is over; the connection idles for so long, if it may be used again."""
+        """The exchange is over; the connection idles for ``idle_s``, if it may be used again."""
         self._handler = None
         if self._paused_at is not None:
             self._paused_at = None
@@ -332,24 +334,24 @@ class HttpTarget(TargetConnection):
     def _end_broken(self, reason: str) -> None:
         """Judge how the connection ended, then end the exchange.
 
-        The end of a reused connection on which not one byte came does not count against the
-        target: it may have been about to close it. Nor does that of one on which the target waited
-        for a client, who sends or reads slowly.
+        The end of a reused connection without a single byte does not count against the target: it
+        may have been about to close it. Nor does the end of a connection on which the target waited
+        for a client that sends or reads slowly.
         """
         stale = self._is_untouched and self._is_reused
         waited = self._paused_at is not None or not self._awaits_target
         self.blames_target = self.state is ASKED and not stale and not waited
-        if stale:  # As the others may be: another attempt shall not meet one of them.
+        if stale:  # As the others may be: a retry must not meet one of them.
             self._home.shed_idle()
         self._fail("target-reset", reason)
 
     @property
     def _awaits_target(self) -> bool:
-        """It has all of the request, or takes no more of it."""
+        """The target has all of the request, or takes no more of it."""
         return self._framing is None or self._writer.is_full
 
     def _answer_overdue(self) -> None:
-        """Whose fault it is: who sends its request or reads its answer slowly is a client.
+        """Decide whose fault it is: a client may be slow to send its request or read its answer.
 
         A target may take its request as slowly as it likes.
         """
@@ -365,7 +367,7 @@ class HttpTarget(TargetConnection):
             self._fail("target-timeout", "the target did not answer in time")
 
     def _may_take_more(self) -> bool:
-        """It is full, and took something within the time-out ``idle``, or that is not over."""
+        """It is full, and took something within the time-out ``idle``, or that time is not over."""
         if self._framing is None or not self._writer.is_full:
             return False
         took = self._writer.taken_bytes() > 0
@@ -386,7 +388,7 @@ class HttpTarget(TargetConnection):
             self._give_up_request(is_complete=self._framing is None)
         else:
             self._reset_connection()
-        # We may stand in a call of the handler's own: it is told at the end of the turn.
+        # This may run inside a call of the handler: report at the end of the turn.
         self._timers.at_turn_end(self._tell_done)
 
     def _tell_done(self) -> None:

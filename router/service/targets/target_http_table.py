@@ -1,4 +1,4 @@
-"""What follows from each state of a connection to an HTTP/1.1 target and what befalls it."""
+"""The actions of a connection to an HTTP/1.1 target, by state and event."""
 
 from typing import Final
 

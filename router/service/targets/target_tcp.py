@@ -1,4 +1,4 @@
-"""A leg to one target of this site over plain TCP: bytes raw both ways."""
+"""A leg to one target of this site over plain TCP: raw bytes both ways."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -23,7 +23,7 @@ from router.service.targets.ways import Way
 
 
 class Received(Protocol):
-    """The shape of `ConnectionHandler.received`, so that it can be handed through uncalled."""
+    """The shape of `ConnectionHandler.received`, so that it can be passed through uncalled."""
 
     def __call__(self, data: memoryview) -> None: ...
 
@@ -46,13 +46,14 @@ class TcpTargetLeg:
 
     ``preface`` is sent first. ``taker`` gets it once it is connected.
 
-    The target's reset, or any other loss of an established connection, is ``target-reset``: what
-    came before may be torn. A reset speaks against the target only if it comes soon and before a
-    byte: many a protocol ends by one. If it comes after bytes and after the client's end, the
+    A reset by the target, or any other loss of an established connection, is ``target-reset``:
+    earlier bytes may be torn. A reset counts against the target only if it comes soon and before a
+    byte: many a protocol ends with one. If it comes after bytes and after the client's end, the
     client has left: a server that has read that end and closes without lingering sends a reset.
 
     ``answers`` of the target counts whether a byte came. ``send`` and ``received`` are of this leg
-    until the first byte each way; from then on the other side's own, with no frame in between.
+    until the first byte each way; from then on they are the other side's own, with no call in
+    between.
     """
 
     status = 0
@@ -93,7 +94,7 @@ class TcpTargetLeg:
         self._is_finished = False
         self.blames_target = True
 
-    # Of the dial.
+    # Calls of the dial.
 
     def connected(self, connection: Connection) -> "TcpTargetLeg":
         self._connection = connection
@@ -168,7 +169,7 @@ class TcpTargetLeg:
             if self._now() - self._connected_at > limits.EJECT_TCP_RESET_S:
                 self.blames_target = False
             failure = LegFailure("target-reset", cause.reason or cause.code)
-        # Ours are bound to us: no cycle.
+        # Our bound methods refer to this object: break the cycle.
         self.received, self.send = self._handler.received, self._connection.send
         self._handler.done(failure)
 
@@ -181,7 +182,7 @@ class TcpTargetLeg:
 
 
 class TcpWay(Way):
-    """A connection for each exchange: none is kept."""
+    """A new connection for each exchange."""
 
     def __init__(
         self,
@@ -192,7 +193,7 @@ class TcpWay(Way):
         connect_s: float,
         answers: TargetAnswers,
     ) -> None:
-        """``answers``: what became of the connections to the target."""
+        """``answers``: counts the results of the connections to the target."""
         self._network = network
         self._answers = answers
         self._host, self._port = split(target)

@@ -1,4 +1,6 @@
-"""How long targets of this site take to answer: which requests are timed, and who hears of them."""
+"""How long targets of this site take to answer: which requests are timed, and where the
+times go.
+"""
 
 from collections.abc import Callable, Mapping
 from math import inf
@@ -12,7 +14,7 @@ from router.service.learning import Learning
 from router.service.ports import LegCode, TargetConfig
 
 LAST_GOOD_STATUS = 399
-"""Answers above are often quicker than the work would be: they are no measure of it."""
+"""Answers above are often quicker than the work would be: they do not measure it."""
 TOO_MANY_REQUESTS = 429
 EJECTING_STATUSES = frozenset((502, 503, 504))
 Compare = Callable[[str, float | None, int, float], None]
@@ -21,16 +23,16 @@ OVERLOAD_CODES: frozenset[LegCode] = frozenset(("connect-failed", "target-timeou
 
 
 class TimingSink(Protocol):
-    """Hears of requests that are timed."""
+    """Gets the results of timed requests."""
 
     def answered(self, target: str, latency_s: float, in_flight: int) -> None:
-        """A good answer began so long after the target had the whole request."""
+        """A good answer began ``latency_s`` after the target had the whole request."""
 
     def failed(self, target: str) -> None:
-        """It gave no answer, or one that ejects."""
+        """The target gave no answer, or one that ejects."""
 
     def too_busy(self, target: str, in_flight: int) -> None:
-        """It said so, which does not eject it."""
+        """The target answered "too busy", which does not eject it."""
 
 
 class TargetTiming:
@@ -67,7 +69,7 @@ class TargetTiming:
         self._took_s = -inf  # Until the head; the status is not final yet.
 
     def held(self) -> None:
-        """The target has what there is of the request."""
+        """The target has all of the request that has arrived so far."""
         self._is_held = True
         self._in_flight = self._slot.in_flight
         if self._is_whole:
@@ -94,7 +96,7 @@ class TargetTiming:
             self._note_error(status)
 
     def ended(self, status: int) -> None:
-        """The answer is over, or its client left; ``status`` is what its trailers made of it."""
+        """The answer is over, or its client left; ``status`` is the one after its trailers."""
         took_s, self._took_s = self._took_s, -inf
         if took_s == -inf:
             return
@@ -116,8 +118,9 @@ class TargetTiming:
 
 
 class _Sink:
-    """Hears of requests that are timed for the choice of targets, some also for a target's knee;
-    `Learning` hears of all."""
+    """Passes timed requests on for the choice of targets, some also for a target's knee; all go to
+    `Learning`.
+    """
 
     __slots__ = ("_compare", "_knees", "_learning", "_now")
 
@@ -148,9 +151,9 @@ class _Sink:
 
 class Timings:
     """Which of a service port's requests are timed: those of learnt targets, a few samples, and
-    those that the choice of targets asks for (`time_next`).
+    those for the choice of targets (`time_next`).
 
-    Where ``wanted`` is None, the next request is not, which nearly always costs one look.
+    Where ``wanted`` is None, the next request is not timed, which nearly always costs one check.
     """
 
     __slots__ = (
@@ -173,15 +176,15 @@ class Timings:
         self._left = 0
         self._is_due = False
         self.wanted: TimingSink | None = None
-        """Who hears of the next request, which must `take` it."""
+        """Gets the next request, which must `take` it."""
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
-        """Which there are; `Learning` knows them already."""
+        """Replace the targets; `Learning` already has them."""
         self._knees.set_targets(targets)
         self._decide()
 
     def returned(self, target: str) -> None:
-        """A check found it good again."""
+        """A check found the target good again."""
         self._knees.forget(target)
 
     def sample(self) -> None:
@@ -196,7 +199,7 @@ class Timings:
             self.wanted = self._compared
 
     def take(self) -> TimingSink:
-        """Who hears of the request that is about to begin."""
+        """The sink of the request that is about to begin."""
         sink = self.wanted
         assert sink is not None, "it is timed"
         if self._left or self._is_due:

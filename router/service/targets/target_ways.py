@@ -20,7 +20,7 @@ HTTP2_ALPN = "h2"
 
 
 class WaysByTarget(dict[str, Way]):
-    """By ``host:port``; each is made when it is first asked for."""
+    """By ``host:port``; each is created when it is first used."""
 
     def __init__(self, make: Callable[[str], Way]) -> None:
         self._make = make
@@ -31,7 +31,7 @@ class WaysByTarget(dict[str, Way]):
 
 
 class TargetWays:
-    """The owner of the ways. Exchanges under way go on with what they have, whatever is set."""
+    """The owner of the ways. Exchanges under way keep their connections, whatever is set."""
 
     __slots__ = (
         "_blocks",
@@ -63,7 +63,7 @@ class TargetWays:
         self.configs: Mapping[str, TargetConfig] = {}
         """By ``host:port``."""
         self.answers: Mapping[str, TargetAnswers] = {}
-        """Of each: what became of its tcp connections, and parts of its http answers."""
+        """Of each: the results of its tcp connections, and parts of its http answers."""
         self._former_tls: dict[str, Tls] = {}
         self.by_protocol: Mapping[ServiceProtocol, WaysByTarget] = {
             "http": WaysByTarget(self._http_way),
@@ -73,7 +73,7 @@ class TargetWays:
         """By protocol; a service's former protocol may still have requests under way."""
 
     def set_timeouts_and_known(self, timeouts: Timeouts, known: KnownResponses) -> None:
-        """How long targets may take, and what heads they may send."""
+        """Set how long targets may take, and which heads they may send."""
         before, self._timeouts, self._known = self._timeouts, timeouts, known
         for way in self.by_protocol["http"].values():
             assert isinstance(way, TargetPool), "it was made here"
@@ -86,7 +86,7 @@ class TargetWays:
                 way.set_timeouts(timeouts)
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
-        """Which there are, by ``host:port``, and how each is spoken to."""
+        """Set the targets, by ``host:port``, and how to connect to each."""
         before, self.configs = self.configs, dict(targets)
         self.answers = {one: self.answers.get(one) or TargetAnswers() for one in targets}
         for target, config in before.items():
@@ -103,7 +103,7 @@ class TargetWays:
     def _keep_former_tls(self, target: str, before: Tls | None) -> None:
         """Keep its TLS settings for requests of its service's former protocol that are under way.
 
-        Not beyond a change of anything else: credentials may have been taken away.
+        Not beyond a change of anything else: credentials may have been revoked.
         """
         config = self.configs.get(target)
         if config is None or config.tls is None or before is None:
@@ -121,7 +121,7 @@ class TargetWays:
         return self._former_tls.get(target, tls)
 
     def mean_s(self) -> float:
-        """Of the slowest target; 0.0: nothing has ended yet."""
+        """The mean of the slowest target; 0.0: no request has ended yet."""
         ways = (way for each in self.by_protocol.values() for way in each.values())
         return max((way.mean_s() for way in ways), default=0.0)
 
@@ -131,11 +131,11 @@ class TargetWays:
         return sum(ways[target].awaited_count() for ways in each if target in ways)
 
     def shed_idle(self) -> int:
-        """Close connections that nobody uses; how many."""
+        """Close unused connections; returns how many."""
         return sum(way.shed_idle() for ways in self.by_protocol.values() for way in ways.values())
 
     def _close(self, protocol: ServiceProtocol, targets: set[str]) -> None:
-        """Close the ways to ``targets``; each is made again when it is next asked for."""
+        """Close the ways to ``targets``; each is created again when it is next used."""
         ways = self.by_protocol[protocol]
         for target in targets & set(ways):
             ways.pop(target).close()

@@ -1,5 +1,5 @@
-"""Targets that speak HTTP/2: connections with many streams, exchanges over them, checks.
+"""HTTP/2 targets: connections with many streams, exchanges over them, checks.
 
-Invariants: other packages import `parts` alone, which loads the rest, and hpack with it, when the
+Invariants: other packages import only `parts`, which loads the rest, and hpack with it, when the
 first http2 service needs it.
 """

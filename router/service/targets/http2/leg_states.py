@@ -6,19 +6,19 @@ from typing import Final
 
 
 class Http2Asking(enum.Enum):
-    """Of the request."""
+    """The state of the request."""
 
     OPEN = enum.auto()  # More of its body may follow.
-    FULL = enum.auto()  # Likewise, once the target has taken what it was sent: `writable` is due.
+    FULL = enum.auto()  # Likewise, once the target has taken the bytes sent: `writable` is due.
     COMPLETE = enum.auto()
 
 
 class Http2Answering(enum.Enum):
-    """Of the answer, and with it of the exchange."""
+    """The state of the answer, and with it of the exchange."""
 
     AWAITED = enum.auto()  # No final head of a response has come.
-    BEGUN = enum.auto()  # That has, and its body or its end is to follow.
-    DONE = enum.auto()  # `done` is told or about to be.
+    BEGUN = enum.auto()  # The head has come; its body or its end will follow.
+    DONE = enum.auto()  # `done` was called or is about to be.
 
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
@@ -34,7 +34,7 @@ AFTER_ASKING: Final[Mapping[Http2Asking, frozenset[Http2Asking]]] = {
     FULL: frozenset((OPEN, COMPLETE)),
     COMPLETE: frozenset(),
 }
-"""What may follow. A request that is given up stays as it was."""
+"""What may follow. An abandoned request stays in its state."""
 
 AFTER_ANSWERING: Final[Mapping[Http2Answering, frozenset[Http2Answering]]] = {
     AWAITED: frozenset((BEGUN, DONE)),

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Http2(NamedTuple):
-    """What speaks HTTP/2 with a target: its connections, exchanges with it, checks of it."""
+    """The classes for HTTP/2 with a target: its connections, exchanges with it, checks of it."""
 
     pool: type["Http2Pool"]
     way: type["Http2Way"]
@@ -17,7 +17,7 @@ class Http2(NamedTuple):
 
 
 def http2() -> Http2:
-    """Load it, if nobody has: other routers need not pay for it."""
+    """Load the classes on first use: routers without HTTP/2 targets need not pay for them."""
     from router.service.targets.http2.pool import Http2Pool
     from router.service.targets.http2.probe import Http2Probe
     from router.service.targets.http2.way import Http2Way

@@ -17,7 +17,9 @@ _NO_ROOM = LegFailure("busy", "the target takes no further streams")
 
 
 class AwaitedStream:
-    """A `PendingLeg`: ``taker`` waits for room for a stream; ``open_leg`` makes a leg of it."""
+    """A `PendingLeg`: ``taker`` waits for room for a stream; ``open_leg`` turns the room into a
+    leg.
+    """
 
     __slots__ = ("_open_leg", "_pool", "deadline", "taker")
 
@@ -40,7 +42,7 @@ class AwaitedStream:
 class Http2Pool:
     """The HTTP/2 connections to the target at ``host``:``port``.
 
-    One to an address that ``host`` no longer stands for gets no further streams.
+    A connection to an address that ``host`` no longer resolves to gets no further streams.
     """
 
     def __init__(
@@ -55,12 +57,12 @@ class Http2Pool:
         answers: TargetAnswers | None = None,
     ) -> None:
         self.blocks: BytesCache[AsBlock] = blocks if blocks is not None else BytesCache()
-        """How heads of requests look to targets."""
+        """Heads of requests in the form sent to targets."""
         self.network = network
         self.timeouts = timeouts
         self.usual_s = 0.0
         self.answers = answers or TargetAnswers()
-        """Both as of `TargetPool`."""
+        """Both as in `TargetPool`."""
         self._host = host
         self._port = port
         self._tls = tls
@@ -68,40 +70,40 @@ class Http2Pool:
         self._sessions: list[TargetSession] = []
         self._dials: set[Dial] = set()
         self.waiting: dict[AwaitedStream, None] = {}
-        """Who waits for room. While that is nobody, none need hear that a stream was `freed`."""
+        """Streams that wait for room. While it is empty, `freed` need not be called."""
         self._serving = False
         self._closed = False
         self._sweep: Timer | None = None
 
     @property
     def open_count(self) -> int:
-        """Connections there are."""
+        """The number of connections."""
         return len(self._sessions)
 
     def awaited_count(self) -> int:
-        """As of `Way`."""
+        """As in `Way`."""
         return sum(session.awaited_count() for session in self._sessions)
 
     @property
     def may_replace(self) -> bool:
-        """A connection may be left for a new one: not when those left are many already."""
+        """A connection may be left for a new one: not when many are open or dialled already."""
         total = len(self._dials) + len(self._sessions)
         return total <= limits.HTTP2_TARGET_CONNECTIONS_MAX // 2
 
     def take(self) -> TargetSession | None:
-        """A connection with room for a stream; None: `wait`."""
+        """A connection with room for a stream; None: call `wait`."""
         for session in self._sessions:
             if session.takes_stream():
                 return session
         return None
 
     def answered(self, asked_at: float) -> None:
-        """One that the target had all of since ``asked_at``."""
+        """An answer to a request that the target has had in full since ``asked_at``."""
         took_s, usual_s = self.network.now() - asked_at, self.usual_s
         self.usual_s = usual_s + SMOOTHING * (took_s - usual_s) if usual_s else took_s
 
     def shed_idle(self) -> int:
-        """Close what is idle now; how many."""
+        """Close the idle connections; returns how many."""
         idle = [session for session in self._sessions if session.is_idle]
         for session in idle:
             session.leave()
@@ -110,7 +112,7 @@ class Http2Pool:
     def wait(
         self, open_leg: Callable[[TargetSession], ServerLeg], taker: LegTaker
     ) -> AwaitedStream:
-        """Wait for a connection with room, at most for so long as two may take to connect."""
+        """Wait for a connection with room, for at most twice the time to connect."""
         awaited = AwaitedStream(self, open_leg, taker)
         self.waiting[awaited] = None
         self._dial()
@@ -118,24 +120,24 @@ class Http2Pool:
         return awaited
 
     def forget(self, awaited: AwaitedStream) -> None:
-        """It no longer waits."""
+        """``awaited`` no longer waits."""
         self.waiting.pop(awaited, None)
 
     def close(self) -> None:
-        """Open nothing more; what is under way goes on."""
+        """Open no more streams; those under way go on."""
         self._closed = True
         self._fail_waiting(LegFailure("busy", "the target, or its settings, went away"))
         for session in list(self._sessions):
             session.leave()
 
-    # What sessions ask and tell.
+    # Calls of sessions.
 
     def is_current(self, address: str) -> bool:
-        """The target's name still leads there."""
+        """The target's name still leads to ``address``."""
         return self.network.is_current(self._host, address)
 
     def serve(self) -> None:
-        """Hand connections with room to who waits."""
+        """Hand connections with room to waiting streams."""
         self._serving = False
         while self.waiting:
             session = self.take()
@@ -147,13 +149,13 @@ class Http2Pool:
             awaited.give(session)
 
     def freed(self) -> None:
-        """A stream ended: who waits may have its place, later in this turn."""
+        """A stream ended: a waiting one may have its place, later in this turn."""
         if self.waiting and not self._serving:
             self._serving = True
             self.network.at_turn_end(self.serve)
 
     def gone(self, session: TargetSession, reason: str) -> None:
-        """A connection is over; ``reason`` if it never was of use."""
+        """A connection is over; ``reason`` if it never served."""
         self._sessions.remove(session)
         if reason:
             self._fail_waiting(LegFailure("connect-failed", f"{self._host}:{self._port} {reason}"))
@@ -162,7 +164,7 @@ class Http2Pool:
     # Steps.
 
     def _dial(self) -> None:
-        """As many connections as who waits may need."""
+        """Dial as many connections as the waiting streams may need."""
         promised = len(self._dials) + sum(session.is_promising for session in self._sessions)
         total = len(self._dials) + len(self._sessions)
         if (
@@ -172,7 +174,7 @@ class Http2Pool:
             self._dial_one()
 
     def _dial_one(self) -> None:
-        attempts: list[Dial] = []  # Empty at its end: else it and what it calls hold each other.
+        attempts: list[Dial] = []  # Emptied at its end, to break a reference cycle.
 
         def connected(connection: Connection) -> ConnectionHandler:
             self._dials.discard(attempts.pop())
@@ -201,7 +203,7 @@ class Http2Pool:
         self._dials.add(dial)
 
     def _fail_waiting(self, failure: LegFailure) -> None:
-        """The target takes no connection: nobody waits for another attempt."""
+        """The target takes no connection: fail all waiting streams, without another attempt."""
         waiting, self.waiting = self.waiting, {}
         for awaited in waiting:
             awaited.taker.connect_failed(failure)

@@ -15,9 +15,9 @@ from router.service.targets.probe import check_head
 
 
 class Http2Probe:
-    """A check under way, as `Probe` with a path, over a connection of its own.
+    """A check under way, as `Probe` with a path, over a separate connection.
 
-    A `LegTaker`: the exchange is one as any other, so the target is judged by the same rules.
+    A `LegTaker`: the exchange is like any other, so the same rules judge the target.
     """
 
     __slots__ = (
@@ -59,7 +59,7 @@ class Http2Probe:
         self._timer: Timer = network.call_at(network.now() + timeout_s, self._timed_out)
 
     def cancel(self) -> None:
-        """Nobody wants to know any more."""
+        """The result is no longer wanted."""
         self._is_over = True
         self._end()
 
@@ -72,7 +72,7 @@ class Http2Probe:
         self.done(failure)
 
     def opened(self) -> None:
-        """What counts is the answer."""
+        """Only the answer counts."""
 
     def head(self, head: bytes, body_bytes: int) -> None:
         status = int(head[STATUS_AT])
@@ -85,7 +85,7 @@ class Http2Probe:
             self._tell("")
 
     def trailers(self, block: bytes) -> None:
-        """They change no verdict."""
+        """Trailers change no verdict."""
 
     def ended(self) -> None:
         self._tell("")

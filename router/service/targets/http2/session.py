@@ -26,8 +26,9 @@ class TargetStreamUser(StreamUser, Protocol):
         """The target has its request in full, and no final head of an answer came."""
 
     def lost(self, code: LegCode, reason: str, *, blames: bool) -> None:
-        """The connection is gone, and the stream with it. One of its streams ``blames`` the target:
-        however many there were, that is one failure."""
+        """The connection is gone, and the stream with it. Only one of its streams ``blames`` the
+        target: however many there were, that is one failure.
+        """
 
     def not_processed(self) -> None:
         """The target will not process the stream; it is gone."""
@@ -37,36 +38,36 @@ class TargetStreamUser(StreamUser, Protocol):
 
 
 class SessionPool(Protocol):
-    """The pool of a session, as that sees it."""
+    """The pool of a session, as the session sees it."""
 
     network: Network
 
     @property
     def waiting(self) -> Sized:
-        """Who waits for room."""
+        """Streams that wait for room."""
 
     @property
     def may_replace(self) -> bool:
         """A connection may be left for a new one."""
 
     def is_current(self, address: str) -> bool:
-        """Whether the target's name still stands for ``address``."""
+        """Whether the target's name still resolves to ``address``."""
 
     def gone(self, session: "TargetSession", reason: str) -> None:
-        """Its connection is over; ``reason``: why it never served, empty: it did."""
+        """The session's connection is over; ``reason``: why it never served, empty: it did."""
 
     def serve(self) -> None:
-        """It takes streams from now on."""
+        """The session takes streams from now on."""
 
     def freed(self) -> None:
-        """It has room for one stream more."""
+        """The session has room for another stream."""
 
 
 class TargetSession:
     """One connection to a target: `ConnectionHandler`, and `Owner` of its HTTP/2 side.
 
-    No stream is opened before the target's settings have come: they say how many it bears, and
-    that it speaks HTTP/2 at all.
+    No stream is opened before the target's settings have come: they limit the number of streams,
+    and show that it speaks HTTP/2 at all.
     """
 
     __slots__ = (
@@ -86,7 +87,7 @@ class TargetSession:
     ) -> None:
         self._pool = pool
         self.address = address
-        """Where it leads if the target is given by a name, else empty."""
+        """Its address if the target is given by a name, else empty."""
         self._connection = connection
         self._is_leaving = False
         self.scheme = scheme
@@ -105,10 +106,10 @@ class TargetSession:
         )
 
     def takes_stream(self) -> bool:
-        """A stream more may be opened now.
+        """Another stream may be opened now.
 
-        A connection whose stream ids are used up, or that was dialled for a name which leads
-        elsewhere now, leaves instead: another has to take over.
+        A connection leaves instead if its stream ids are used up, or if it was dialled for a name
+        that now leads elsewhere: another one must take over.
         """
         http2 = self.http2
         if self._is_leaving or http2.is_over or not http2.is_settled:
@@ -138,30 +139,33 @@ class TargetSession:
         return not self._is_leaving and not self.http2.is_settled
 
     def refused(self) -> None:
-        """The target refused a stream: it bears no more than there are, for now."""
+        """The target refused a stream: for now it accepts no more than are open."""
         self._rests_until = self._pool.network.now() + limits.HTTP2_REFUSED_REST_S
 
     @property
     def is_idle(self) -> bool:
-        """It could be used, and nobody does."""
+        """It could be used, and is not."""
         return not self._is_leaving and self.http2.is_settled and not self.http2.streams
 
     def broken_off(self) -> None:
-        """We reset a stream. Targets end connections on which there is much of that, and with
-        them the streams of clients that have cancelled nothing: another one takes its place."""
+        """This side reset a stream.
+
+        Targets end connections with many resets, and with them the streams of clients that have
+        cancelled nothing: so another connection takes its place.
+        """
         exhausted = not self._resets.take(self._pool.network.now())
         if exhausted and not self._is_leaving and self._pool.may_replace:
             self.leave()
 
     def leave(self) -> None:
-        """Open no more streams; end once those under way have."""
+        """Open no more streams; end once those under way have ended."""
         self._is_leaving = True
         if not self.http2.streams:
             self.http2.go_away(0)
             self._connection.finish()
 
     def tick(self, now: float, timeouts: Timeouts) -> None:
-        """Judge what takes too long, streams and the connection itself."""
+        """Check time-outs, of streams and of the connection itself."""
         for stream in list(self.http2.streams.values()):
             user = self._user_of(stream)
             if now >= user.deadline:
@@ -170,7 +174,7 @@ class TargetSession:
             self._break("the target is silent")
         elif not self.http2.streams and now - self.idle_since >= limits.HTTP2_TARGET_IDLE_S:
             if self._is_leaving:
-                self._connection.abort()  # It would not close its side.
+                self._connection.abort()  # It did not close its side.
             else:
                 self.idle_since = now - limits.HTTP2_TARGET_IDLE_S + limits.LINGER_DISCARD_S
                 self.leave()
@@ -221,7 +225,7 @@ class TargetSession:
             self._pool.freed()
 
     def ponged(self) -> None:
-        """That it was heard is all we wanted to know."""
+        """Only the fact that it answered matters."""
 
     def warned(self) -> None:
         raise AssertionError("a target is not counted what it resets")
@@ -244,13 +248,13 @@ class TargetSession:
             self._connection.finish()
 
     def _break(self, reason: str, malformed_id: int | None = None) -> None:
-        """``malformed_id``: the stream whose frame broke HTTP/2; 0: no stream's."""
+        """``malformed_id``: the stream whose frame broke HTTP/2; 0: of no stream."""
         users = self._drop()
         malformed = [user for stream_id, user in users.items() if stream_id == malformed_id]
         if malformed_id is not None and not malformed:
-            malformed = list(users.values())  # Nothing that this connection says can be trusted.
+            malformed = list(users.values())  # Nothing on this connection can be trusted.
         self._tell_lost(malformed, "bad-response", reason, blames=True)
-        # A connection that ended for another stream's fault may be followed by another one.
+        # A connection that ended because of one stream may be replaced by another one.
         others = [user for user in users.values() if user not in malformed]
         self._tell_lost(others, "target-reset", reason, blames=not malformed)
         self._connection.abort()

@@ -28,22 +28,24 @@ _TOO_LARGE = b"HTTP/1.1 %d \r\nSpillway-Error: %b\r\n" % (
 
 
 class _Read(NamedTuple):
-    """What a header block says as the head of a response, and how that goes on."""
+    """A header block read as the head of a response, and how it continues."""
 
     answered: Answered | Malformed
     ended: bool
     via: bytes
     head: bytes
     whole_bytes: int
-    """Of its body, if it may come whole after such a head; -1: it may not, or is not declared."""
+    """Length of its body, if it may come whole after such a head; -1: it may not, or is not
+    declared.
+    """
 
 
 class Http2TargetLeg:
-    """`ServerLeg` to a target, and `StreamUser` there: its stream opens as it is made.
+    """`ServerLeg` to a target, and `StreamUser` there: its stream opens in the constructor.
 
     A stream that the target did not process (REFUSED_STREAM, or beyond its GOAWAY) fails as
     ``not-processed``: an exchange that still has all of the request may send it again. ``via`` as
-    of `HttpTarget.begin`.
+    in `HttpTarget.begin`.
     """
 
     wire = None
@@ -96,16 +98,16 @@ class Http2TargetLeg:
         self._paused_at: float | None = None
         self._failure: LegFailure | None = None
         self.deadline = inf
-        """Judged by the pool's sweep."""
+        """Checked by the pool's sweep."""
         self.status = 0
         self.blames_target = False
         self.lingers: Abandoned | None = None
-        # And it opens.
+        # Open the stream.
         body_bytes, _, _, block, list_bytes = request_block(
             pool.blocks, request.head, request.body_bytes, session.scheme
         )
         if list_bytes > session.http2.writer.peer_header_list_bytes:
-            # It might end the connection for it, and with it the streams of other clients.
+            # The target might end the connection for it, and with it the streams of other clients.
             self.answering = DONE
             self.status = HEADER_TOO_LARGE.status
             pool.network.at_turn_end(self._turn_away)
@@ -114,10 +116,10 @@ class Http2TargetLeg:
         self._stream = session.http2.open(block, self, body_bytes == 0)
         self._touch()
 
-    # What the owner calls.
+    # Calls of the owner.
 
     def send(self, data: Buffer) -> bool:
-        """Body bytes. A body beyond its stated length is a torn request: it is aborted."""
+        """Body bytes. A body beyond its declared length is a torn request: it is aborted."""
         size = len(data)
         if self.answering is DONE or size == 0:
             return True
@@ -165,7 +167,7 @@ class Http2TargetLeg:
         if self._stream is not None:
             self._stream.resume()
 
-    # What the pool asks and tells.
+    # Calls of the pool.
 
     @property
     def is_awaited(self) -> bool:
@@ -177,7 +179,7 @@ class Http2TargetLeg:
         self._fail(code, reason)
 
     def not_processed(self) -> None:
-        """The target's GOAWAY says so."""
+        """The target's GOAWAY excluded the stream."""
         self._stream = None
         self._fail("not-processed", "the target left before it had taken the request")
 
@@ -194,16 +196,16 @@ class Http2TargetLeg:
             self.blames_target = self._paused_at is None
             self._fail("target-timeout", "the target did not answer in time")
 
-    # What the stream tells.
+    # Calls of the stream.
 
     def got_whole(self, fields: Block, data: memoryview) -> None:
-        self._stream = None  # It is over already: nothing is left to be reset.
+        self._stream = None  # It is over already: nothing is left to reset.
         if self.answering is DONE:
             return
         read = self._read(fields, False)
         answered = read.answered
         if (
-            type(answered) is not Answered  # `isinstance` is slow for their kind of class.
+            type(answered) is not Answered  # `isinstance` is slow for this kind of class.
             or read.whole_bytes != len(data)
             or self._request.head_only
         ):
@@ -225,7 +227,7 @@ class Http2TargetLeg:
             self._bad(answered.reason)
             return
         if answered.status < 200:
-            # No reader can slow these down, and a stream to another site bears no more either.
+            # A reader cannot slow these down, and a stream to another site allows no more either.
             self._interims += 1
             self._interim_bytes += len(answered.head)
             if (
@@ -280,11 +282,11 @@ class Http2TargetLeg:
         self.deadline = inf
         stream, self._stream = self._stream, None
         if stream is not None and not stream.is_over:
-            if self.asking is COMPLETE:  # The target may take what is left of it, for a while.
+            if self.asking is COMPLETE:  # The target may take the rest of it, for a while.
                 self._stream = stream
                 self._touch()
             else:
-                self._break_off(stream, codes.CANCEL)  # Nobody reads the rest of the request.
+                self._break_off(stream, codes.CANCEL)  # The rest of the request is not read.
         self._handler.ended()
         self._handler.done(None)
 
@@ -299,14 +301,14 @@ class Http2TargetLeg:
         session, self._session = self._session, None
         self._stream = None
         if code == codes.NO_ERROR and self.answering is BEGUN and self._response_left == 0:
-            # Node's server ends some responses so, once all that they declared has been sent.
+            # Node's server ends some responses so, once all declared bytes have been sent.
             self.got_end()
         elif code == codes.REFUSED_STREAM and self.answering is AWAITED:
             if session is not None:
                 session.refused()
             self._fail("not-processed", "the target refused the stream")
         else:
-            # One that waits for a client, to send or to read, may well lose patience with it.
+            # A target that waits for a client, to send or to read, may well lose patience with it.
             self.blames_target = self.asking is not OPEN and self._paused_at is None
             self._fail("target-reset", f"the target reset the stream, code {code}")
 
@@ -317,7 +319,7 @@ class Http2TargetLeg:
     # Steps.
 
     def _read(self, fields: Block, ended: bool) -> _Read:
-        """The verdict on a head, remembered with its block."""
+        """The verdict on a head, stored with its block."""
         read = fields.made
         if type(read) is not _Read or read.ended is not ended or read.via != self._via:
             answered = heads.read_response(fields, ended, RESPONSE_BOUNDS)
@@ -338,7 +340,7 @@ class Http2TargetLeg:
             stream.finish(encoded(trailers))
 
     def _turn_away(self) -> None:
-        """Answer in the target's stead."""
+        """Answer in place of the target."""
         self._handler.head(_TOO_LARGE, 0)
         self._handler.ended()
         self._handler.done(None)
@@ -353,7 +355,7 @@ class Http2TargetLeg:
             self._asked_at = now
 
     def _later(self) -> float:
-        """Until when it may go on as it does, though nothing came or went.
+        """Until when it may go on, though nothing came or went.
 
         Its client may read slowly. A target may take its request as slowly as it likes.
         """
@@ -365,7 +367,9 @@ class Http2TargetLeg:
         return -inf
 
     def _torn(self) -> bool:
-        """The request's body is not of the length its head stated: no target may take it."""
+        """The request's body does not have the length declared in its head: no target
+        may take it.
+        """
         self._fail("cancelled", "the request body is not of the declared length")
         return True
 
@@ -382,9 +386,9 @@ class Http2TargetLeg:
         stream, self._stream = self._stream, None
         if stream is not None:
             self._break_off(stream, reset)
-            if code in GIVEN_UP:  # Nothing tells when the target has given it up, too.
+            if code in GIVEN_UP:  # The end of its work is not signaled.
                 self.lingers = Abandoned(self._pool.network, hold_s(self._pool.usual_s))
-        # We may stand in a call of the handler's own: it is told at the end of the turn.
+        # This may run inside a call of the handler: report at the end of the turn.
         self._pool.network.at_turn_end(self._tell_done)
 
     def _break_off(self, stream: Http2Stream, code: int) -> None:

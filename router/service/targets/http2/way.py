@@ -29,7 +29,7 @@ class Http2Way(Way):
         return pool.wait(lambda session: Http2TargetLeg(request, taker, pool, session, via), taker)
 
     def set_timeouts(self, timeouts: Timeouts) -> None:
-        """How long the target may take from now on."""
+        """Set how long the target may take from now on."""
         self._pool.timeouts = timeouts
 
     def mean_s(self) -> float:
