@@ -1,4 +1,4 @@
-"""What is counted and told of a request at its end."""
+"""Counts and reports a request at its end."""
 
 from router.model.port_reading import SERVED_NOWHERE
 from router.model.requests import Request
@@ -9,7 +9,7 @@ from router.service.recent_requests import UNANSWERED, RequestRecord
 from router.service.service import Service
 
 TURNED_AWAY = ("all-full", "shed", "no-route", "no-target")
-"""Failures of requests that would have been served, had there been more targets."""
+"""Failures of requests that would have been served with more targets."""
 
 
 def close(
@@ -19,8 +19,9 @@ def close(
     failure: LegFailure | None,
     now: float,
 ) -> None:
-    """What only some requests have at their end: a failure, a wait, a spill that was counted as it
-    began."""
+    """Count what only some requests have at their end: a failure, a wait, a spill counted at its
+    start.
+    """
     if record.waited_since is not None:
         note_waited(record, service, now)
     spill, record.spill = record.spill, None
@@ -31,14 +32,14 @@ def close(
 
 
 def note_held(record: RequestRecord, service: Service, failure: LegFailure | None) -> None:
-    """It may have waited longer than for a slot, for the site of a burst hook."""
+    """Count a request that waited longer than for a slot, for the site of a burst hook."""
     held_s = record.waited_s - service.config.queue_wait_s
     if held_s > 0:
         service.counters.was_held(_became(failure), held_s)
 
 
 def _became(failure: LegFailure | None) -> HeldOutcome:
-    """Of a request that was held."""
+    """The outcome of a request that was held."""
     if failure is None:
         return "served"
     if failure.code in ("client-gone", "cancelled"):
@@ -47,7 +48,7 @@ def _became(failure: LegFailure | None) -> HeldOutcome:
 
 
 def note_waited(record: RequestRecord, service: Service, now: float) -> None:
-    """Its wait in the queue is over, if it had to wait: not on the way to a far site."""
+    """Its wait in the queue is over, if it had to wait: the way to a far site does not count."""
     waited_s = record.ends_wait(now)
     if waited_s is not None:
         service.counters.waited(waited_s)
@@ -56,7 +57,7 @@ def note_waited(record: RequestRecord, service: Service, now: float) -> None:
 def _note_failure(
     record: RequestRecord, service: Service, request: Request, failure: LegFailure
 ) -> CodeClass:
-    """It is over, not ok; how it is counted."""
+    """Record a request that failed; returns how it is counted."""
     record.outcome = failure.code
     if failure.untouched:
         service.past.denied(record)
@@ -65,8 +66,8 @@ def _note_failure(
             service.counters.gave_up += 1
         return failure.code
     if failure.code in TURNED_AWAY:
-        # One connection of HTTP/1 has one request at a time: its next one is the same client's.
-        # A client of tcp has to connect again.
+        # An HTTP/1 connection has one request at a time: its next one is the same client's. A tcp
+        # client has to connect again.
         may_return = request.protocol == "http"
         host = request.client.rpartition(":")[0] if request.protocol == "tcp" else ""
         record.unserved = service.demand.turned_away(
@@ -82,7 +83,7 @@ def _note_failure(
 def passage(
     record: RequestRecord, service: Service, failure: LegFailure | None, target: str, now: float
 ) -> Passage:
-    """It is over, and closed: what a `Watch` is told. ``target``, if this site served it."""
+    """The passage of a finished request for a `Watch`. ``target``, if this site served it."""
     total_s, queue_s, network_s, target_s = record.times(now)
     return Passage(
         site=service.name_of(record.site or SERVED_NOWHERE),

@@ -1,24 +1,24 @@
-"""What follows when the first attempt of a request is not enough: others, the line, or the end.
+"""The steps after an insufficient first attempt of a request: other attempts, the line, or the end.
 
 The rules for another attempt (docs/retries.md):
 
-- A failure that promises that no byte reached a target: always, each site once. A site whose way
-  was lost may be tried again when routes have followed (`retry_timer`).
-- One that a target of this site had taken and says it did not process (HTTP/2): likewise, at most
-  `limits.REPEATS_MAX` times.
-- Otherwise only if the method is idempotent, nothing of a response was passed on, and all that was
+- After a failure that promises that no byte reached a target: always, each site once. A site whose
+  way was lost may be tried again when routes have followed (`retry_timer`).
+- After a target of this site had taken the request and reports that it did not process it (HTTP/2):
+  likewise, at most `limits.REPEATS_MAX` times.
+- Otherwise only if the method is idempotent, nothing of a response was passed on, and everything
   sent is still here, at most `limits.REPEATS_MAX` times.
 - After a failure other than a refusal only within the service's budget (`balance.retries`);
   refusals are how requests spill, and cost nothing.
-- Never past the deadline, which is one over all attempts: ``timeouts.response_s`` from when the
-  request is complete, and the queue's ``queue_wait_s`` more for one that had to wait. No attempt
-  begins after it; one that began after another had failed is given up at it, one that waits at a
-  full site which falls silent `limits.STAND_S` and the time of a connect after the queue's
-  deadline, and a round trip later if the site is far. A far site that seemed to have room is left
-  then for another that has some, or waited for. Only these have a timer here: a first attempt is
-  timed by its target's leg and by the session. Giving up resets the stream of a remote attempt, so
-  that its egress needs no deadline of its own. A tcp connection that need not wait has none:
-  connecting is bounded by the time-outs of its attempts.
+- Never past the deadline, which covers all attempts: ``timeouts.response_s`` from when the request
+  is complete, and the queue's ``queue_wait_s`` more for a request that had to wait. No attempt
+  begins after it. An attempt that began after another had failed is given up at it. One that waits
+  at a full site which falls silent is given up `limits.STAND_S` and the time of a connect after the
+  queue's deadline, and a round trip later if the site is far. A far site that seemed to have room
+  is left then for another that has some, or waited for. Only these have a timer here: a first
+  attempt is timed by its target's leg and by the session. Giving up resets the stream of a remote
+  attempt, so its egress needs no separate deadline. A tcp connection that need not wait has none:
+  the time-outs of its attempts bound connecting.
 """
 
 from math import inf
@@ -43,56 +43,56 @@ class Attempted(Queued, Protocol):
 
     @property
     def complete_at(self) -> float | None:
-        """When all of it had come; None: more is to follow."""
+        """When all of the request had come; None: more will follow."""
 
     @property
     def has_target(self) -> bool:
         """The attempt under way, or the last one, held a target."""
 
     def unanswered(self) -> None:
-        """The site that was asked is silent: leave it, if another one has room."""
+        """The asked site is silent: leave it, if another one has room."""
 
     def give_up(self, failure: LegFailure) -> None:
         """Try no more: `done` with ``failure`` follows once the attempt under way is over."""
 
 
 class Attempts:
-    """All but the first attempt of one request; made when it is not enough, gone with the request.
+    """All but the first attempt of one request; created on demand, gone with the request.
 
-    ``tries`` remembers what failed, ``wait`` is there once it had to wait.
+    ``tries`` remembers failed attempts; ``wait`` exists once the request had to wait.
     """
 
     __slots__ = ("_again", "_exchange", "_service", "tries", "wait")
 
     def __init__(self, exchange: Attempted, service: Service, begun: int) -> None:
-        """``begun``: as many attempts were made before."""
+        """``begun``: how many attempts were made before."""
         self._exchange = exchange
         self._service = service
         self._again: Again | None = None
         self.tries = Tries(begun)
         self.wait: Wait | None = None
 
-    # What becomes of the attempt under way.
+    # Results of the attempt under way.
 
     def opened(self, now: float) -> None:
-        """It holds a target."""
+        """The attempt holds a target."""
         if self.wait is not None:
             self.wait.opened(now)
 
     def answer_began(self) -> None:
-        """No other one follows, so the deadline of this one is its target's."""
+        """No other attempt follows, so the deadline of this one is its target's."""
         if self._again is not None:
             self._again.look_no_more()
 
     def ended(self, now: float, *, is_busy: bool) -> None:
-        """It is over, refused for want of a slot if ``is_busy``."""
+        """The attempt is over; ``is_busy``: refused for lack of a slot."""
         if self.wait is not None:
             self.wait.attempt_ended(now, is_busy=is_busy)
 
     def follow(self, failure: LegFailure, place: str, local_target: str | None) -> None:
         """The attempt at ``place`` failed and all of the request is here: try again, wait or fail.
 
-        ``place``, ``local_target`` as of `Tries.note`.
+        ``place``, ``local_target`` as in `Tries.note`.
         """
         self.tries.note(failure, place, local_target)
         now, late_at = self._service.now(), self._late_at()
@@ -112,26 +112,26 @@ class Attempts:
             self._again.leave_way()
 
     def over(self) -> None:
-        """The request is."""
+        """The request is over."""
         if self._again is not None:
             self._again.look_no_more()
-        self._again = self.wait = None  # They hold us: no cycle waits for the collector.
+        self._again = self.wait = None  # They refer to this object: break the cycle.
 
-    # Another one.
+    # Another attempt.
 
     def go_on(self, now: float) -> None:
         """Try the best candidate left; else wait; else fail."""
         service, exchange, tries = self._service, self._exchange, self.tries
         while tries.begin():
             choice = service.balancer.select(now, tries.excluded, exchange.asked, tries.refused)
-            if type(choice) is not Decision:  # `isinstance` is slow for their kind of class.
+            if type(choice) is not Decision:  # `isinstance` is slow for this kind of class.
                 assert isinstance(choice, NoChoice)
                 if tries.forgive():
                     continue
                 exchange.record.seen = self.seen(choice, now)
-                # Who refused for want of a slot is full, whatever its figures say.
+                # A site that refused for lack of a slot is full, whatever its figures are.
                 is_full = choice.reason == "all-full" or bool(tries.refused)
-                # One that is sheddable is counted once it is shed.
+                # A sheddable request is counted once it is shed.
                 if not is_full or not exchange.asked.sheddable:
                     verdict: Verdict = "all-full" if is_full else "no-route"
                     service.counters.decided(service.config.policy.name, verdict)
@@ -150,14 +150,14 @@ class Attempts:
             exchange.fail(tries.verdict(sheddable=exchange.asked.sheddable))
 
     def seen(self, choice: Decision | NoChoice, now: float) -> SeenDecision:
-        """What ``choice`` was made by. Before anything of it happens."""
+        """The figures by which ``choice`` was made. Call it before the choice is carried out."""
         tries = self.tries
         return self._service.balancer.seen(
             now, choice, tries.excluded, self._exchange.asked, tries.refused
         )
 
     def note_unbegun(self, decision: Decision) -> None:
-        """`ClientExchange.begin` of it said False."""
+        """`ClientExchange.begin` returned False for ``decision``."""
         if decision.local:
             self.tries.exclude(decision.place)
         else:
@@ -179,7 +179,7 @@ class Attempts:
     def begin_far(self, decision: Decision, now: float) -> bool:
         """Start an attempt that may wait at a far site; False: it may not, or could not start.
 
-        To be refused there costs a round trip, so it is worth that only if another site has room.
+        A refusal there costs a round trip, which is worth it only if another site has room.
         """
         service = self._service
         beside = service.balancer.beside(decision, now, self.tries.excluded, self._exchange.asked)
@@ -196,12 +196,13 @@ class Attempts:
         return False
 
     def rest(self) -> None:
-        """It waits: what was tried counts anew afterwards."""
+        """The request waits: earlier attempts do not count afterwards."""
         self.tries.rest()
 
     def _may_go_on(self, now: float) -> bool:
         """Whether a way may appear: one was lost, this site has just started, or a site that was
-        busy when it was asked is not so any more, as far as is known."""
+        busy when it was asked has room again, as far as is known.
+        """
         tries = self.tries
         if tries.way_lost or tries.excluded - tries.out:
             return True
@@ -237,13 +238,15 @@ class Attempts:
         return any(wait.place not in out for wait in choice.waitable)
 
     def _may_be_held(self) -> bool:
-        """A site is woken that may serve it; not if one failed it already, which mends nothing."""
+        """A site is being woken that may serve the request; not after a failure, which a wake does
+        not fix.
+        """
         return not self.tries.out and self._service.waking.is_held()
 
-    # When its time is up, or ways change.
+    # Deadlines and changes of routes.
 
     def rerouted(self) -> None:
-        """Routes changed while it waited for that, or may have."""
+        """Routes changed while the request waited for that, or may have."""
         self._repeating().leave_way()
         self.tries.reroute()
         now = self._service.now()
@@ -253,7 +256,7 @@ class Attempts:
             self.go_on(now)
 
     def look(self) -> None:
-        """The deadline may have come of a request that failed once or stands elsewhere."""
+        """Check the deadline of a request that failed once or waits elsewhere."""
         wait, now = self.wait, self._service.now()
         if wait is None or wait.standing is None or wait.is_silent:
             late_at = self._late_at()
@@ -272,18 +275,18 @@ class Attempts:
             self._exchange.unanswered()
 
     def look_at(self, when: float) -> None:
-        """`look` then, and not before."""
+        """Call `look` at ``when``, and not before."""
         self._repeating().look_at(when)
 
     def _repeating(self) -> Again:
-        """Made when it is needed first."""
+        """Created on first use."""
         again = self._again
         if again is None:
             again = self._again = Again(self._service, self)
         return again
 
     def _late_at(self) -> float:
-        """When its time is up; infinite: it has not begun to run."""
+        """When its time is up; infinite: the time has not begun to run."""
         complete_at = self._exchange.complete_at
         if complete_at is None or self._exchange.request.protocol == "tcp":
             return inf
@@ -293,7 +296,9 @@ class Attempts:
         return late_at if wait is None else late_at + config.queue_wait_s + wait.held_s
 
     def _too_late(self) -> LegFailure:
-        """What ends it then. No target is at fault while sites do not even take the request."""
+        """The failure at the deadline. No target is at fault while sites do not even take the
+        request.
+        """
         exchange, wait = self._exchange, self.wait
         is_silent = wait is not None and wait.standing is not None and wait.is_silent
         never_taken = is_silent or exchange.record.retried_for == "unanswered"

@@ -1,7 +1,7 @@
 """Attempts of one request at targets of this site, one after another.
 
-An attempt owns a slot. `_begin_here` takes it over, and `_give_back` gives it back, whatever ended
-the attempt: before the caller hears of it; of a request that was given up only when the target is
+An attempt owns a slot. `_begin_here` takes it over, and `_give_back` gives it back, however the
+attempt ended: before the caller is notified, or, for an abandoned request, only when the target is
 done with it (`Lingering`). While connecting fails, the attempt moves to other targets of this site;
 a stream that the target did not process (RFC 9113, 8.7) is sent again.
 """
@@ -30,7 +30,7 @@ FIRST_SERVER_ERROR = 500
 
 
 class HereTried:
-    """What an attempt at this site has met so far; made when something failed."""
+    """Failures of an attempt at this site so far; created at the first one."""
 
     __slots__ = ("refusals", "targets")
 
@@ -41,9 +41,9 @@ class HereTried:
 
 
 class AttemptsHere(ABC):
-    """Owner of the slot and of the leg to its target, of which it is the `LegTaker`.
+    """Owns the slot and the leg to its target; it is the leg's `LegTaker`.
 
-    ``_leg`` may lead to another site instead: who derives begins such an attempt.
+    ``_leg`` may lead to another site instead: the subclass begins such an attempt.
     """
 
     __slots__ = (
@@ -62,31 +62,31 @@ class AttemptsHere(ABC):
         "request",
     )
 
-    _FROM_CLIENT: ClassVar[bool]  # Its caller is a client of this site; else another site sent it.
+    _FROM_CLIENT: ClassVar[bool]  # Its caller is a client of this site; else another site.
 
     _target: str
-    """Of the last attempt: of ``_slot``; empty: it was elsewhere."""
+    """The target of ``_slot`` in the last attempt; empty: the attempt was elsewhere."""
     _era: int
     """`Outcomes.era` when an attempt here began."""
 
     received: Received
-    """As of `LegHandler`, like `ended`; some exchanges hand both straight through."""
+    """As in `LegHandler`, like `ended`; some exchanges pass both straight through."""
     ended: Callable[[], None]
 
     def __init__(self, request: Request, service: Service, ingress: SiteId) -> None:
         self.request = request
-        """As it is sent to targets and other sites."""
+        """The request as it is sent to targets and other sites."""
         self.ingress = ingress
-        """The site whose client it is."""
+        """The site of the request's client."""
         self._service = service
         self._state = CHOOSING
         # Of the attempt under way.
-        self._leg: ServerLeg | None = None  # Takes what the caller sends.
-        self._dial: PendingLeg | None = None  # It is being connected, and becomes ``_leg``.
+        self._leg: ServerLeg | None = None  # Takes the data that the caller sends.
+        self._dial: PendingLeg | None = None  # A target is being connected, and becomes ``_leg``.
         self._slot: Slot | None = None  # Held while the attempt is at a target of this site.
         self._tried_here: HereTried | None = None
         self._timing: TargetTiming | None = None
-        # What was sent. None: it is whole with its head.
+        # The data sent. None: the request is complete with its head.
         self._upload: Upload | None = None
         if request.body_bytes or request.upgrade:
             is_judged = self._FROM_CLIENT or request.body_bytes == LENGTH_NOT_KNOWN
@@ -103,7 +103,7 @@ class AttemptsHere(ABC):
 
     @abstractmethod
     def head(self, head: bytes, body_bytes: int) -> None:
-        """As of `LegHandler`, like the three that follow."""
+        """As in `LegHandler`, like the three below."""
 
     @abstractmethod
     def trailers(self, block: bytes) -> None: ...
@@ -117,23 +117,23 @@ class AttemptsHere(ABC):
     @property
     @abstractmethod
     def _in_hand(self) -> bool:
-        """All that was sent is still here, so that it can be sent again."""
+        """Everything sent is still here, so that it can be sent again."""
 
     @abstractmethod
     def _catch_up(self, leg: ServerLeg) -> None:
-        """Give a fresh attempt what was sent so far."""
+        """Send a new attempt everything that was sent so far."""
 
     @property
     def has_target(self) -> bool:
-        """A byte of it may have reached one, in the last attempt."""
+        """A byte of it may have reached a target, in the last attempt."""
         return self._state is HELD or self._state is ANSWERING
 
     @property
     def target(self) -> str:
-        """Of this site, that has it now; empty: none."""
+        """The target of this site that has it now; empty: none."""
         return self._target if self._slot is not None else ""
 
-    # What an attempt reports: `LegTaker`.
+    # Calls of an attempt: `LegTaker`.
 
     def connected(self, leg: ServerLeg) -> None:
         """The target of the slot is connected."""
@@ -167,8 +167,9 @@ class AttemptsHere(ABC):
     # An attempt at a target of this site.
 
     def _begin_here(self, slot: Slot) -> bool:
-        """Begin it: ``slot`` is ours now. True: its target is held already, and has the head;
-        else `opened` or `done` follows."""
+        """Begin the attempt, which now owns ``slot``. True: its target is held already, and has the
+        head; else `opened` or `done` follows.
+        """
         service, request = self._service, self.request
         self._state = ASKING
         self._slot = slot
@@ -217,7 +218,9 @@ class AttemptsHere(ABC):
         targets.count(service.key, slot.target, name, self.ingress, failed, held_s)
 
     def _failed_here(self, slot: Slot, failure: LegFailure) -> LegFailure | None:
-        """Judge the target by ``failure``; what to report, None: this site tries again."""
+        """Judge the target by ``failure``. Returns the failure to report; None: this site tries
+        again.
+        """
         leg, code, outcomes = self._leg, failure.code, self._service.outcomes
         blames = leg is not None and leg.blames_target and self._given_up is None
         if self._timing is not None:
@@ -237,13 +240,14 @@ class AttemptsHere(ABC):
             return None
         tried = self._tried_here
         if tried is not None and tried.refusals and (code == "not-processed" or failure.untouched):
-            # A target was held: other sites have dropped their copy of what may not run twice.
+            # A target was held: other sites have dropped their copy of a request that must not run
+            # twice.
             returns = self._FROM_CLIENT and self._in_hand and not self._is_refused_too_often()
             return LegFailure("not-processed" if returns else "target-reset", failure.reason)
         return failure
 
     def _move_on(self, slot: Slot) -> bool:
-        """Try another target of this site with all that was sent; False: none has room."""
+        """Try another target of this site with everything sent; False: none has room."""
         if not self._in_hand:
             return False
         tried = self._remember_tried()
@@ -258,9 +262,9 @@ class AttemptsHere(ABC):
         return True
 
     def _send_again(self, slot: Slot) -> bool:
-        """The same target once, over another connection, then another one that has room.
+        """Try the same target once, over another connection, then another one that has room.
 
-        False: the request is not all in hand, or it was refused too often.
+        False: not all of the request is in hand, or it was refused too often.
         """
         tried, outcomes, era = self._remember_tried(), self._service.outcomes, self._era
         is_first = tried.targets <= {slot.target}
@@ -284,7 +288,7 @@ class AttemptsHere(ABC):
         return tried is not None and tried.refusals > limits.HTTP2_REFUSED_TRIES_MAX
 
     def _begin_here_again(self, slot: Slot) -> None:
-        if self._begin_here(slot):  # What is sent until it is held is kept for it.
+        if self._begin_here(slot):  # Data sent until it is held is stored for it.
             self.opened()
 
     def _remember_tried(self) -> HereTried:
@@ -300,11 +304,11 @@ class AttemptsHere(ABC):
             self._stop_attempt()
 
     def _stop_attempt(self) -> bool:
-        """`done` follows; False: none is under way."""
+        """Stop the attempt under way; `done` follows. False: there is none."""
         dial, self._dial = self._dial, None
         if self._leg is not None:
             self._leg.abort()
-        elif self._slot is not None:  # It is being connected, or has raised as it began.
+        elif self._slot is not None:  # It is being connected, or raised at its start.
             if dial is not None:
                 dial.cancel()
             self._service.timers.at_turn_end(partial(self.done, CANCELLED))

@@ -1,4 +1,4 @@
-"""Where the attempts of a client's request are: at targets of this site, or at other sites."""
+"""Attempts of a client's request: at targets of this site, or at other sites."""
 
 from abc import abstractmethod
 from collections.abc import Set
@@ -24,29 +24,30 @@ _NOT_BEGUN = RemoteState.NOT_BEGUN
 
 
 class ClientAttempts(Exchange):
-    """Begins them, and says whether another one may follow; whether and when it does: `attempts`.
+    """Begins attempts, and decides whether another one is allowed; `attempts` decides when it
+    follows.
 
-    Whoever derives says what the client hears.
+    The subclass passes the results on to the client.
     """
 
     __slots__ = ("_attempts", "_place", "_told_opened", "asked", "record")
 
     _FROM_CLIENT = True
     _attempts: Attempts | None
-    """Once the first one was not enough."""
+    """Exists once the first attempt was not enough."""
     _place: str
-    """Of the last attempt: `Decision.place`."""
+    """`Decision.place` of the last attempt."""
     _told_opened: bool
-    """The client was, or need not be."""
+    """The client was notified, or need not be."""
     asked: Asked
-    """Of it, what decides where it goes."""
+    """The properties of the request that decide where it goes."""
     record: RequestRecord
-    """What is kept of it."""
+    """The record of the request."""
 
     @property
     @abstractmethod
     def complete_at(self) -> float | None:
-        """When all of it had come; None: more is to follow."""
+        """When all of the request had come; None: more will follow."""
 
     @abstractmethod
     def opened(self, held_at: float | None = None) -> None:
@@ -59,7 +60,7 @@ class ClientAttempts(Exchange):
 
     @abstractmethod
     def fail(self, failure: LegFailure) -> None:
-        """It is over, at the end of the turn."""
+        """The request is over, at the end of the turn."""
 
     def begin(self, decision: Decision, now: float) -> bool:
         """Start an attempt; False: it could not even start."""
@@ -75,9 +76,9 @@ class ClientAttempts(Exchange):
         else:
             if attempts is not None and (record.attempts or record.seen is not None):
                 record.seen = attempts.seen(decision, now)
-            else:  # The commonest: this site's own figures say it all.
+            else:  # The most common case: this site's own figures are enough.
                 ledger = service.ledger
-                record.in_flight = ledger.load  # What takes slots, as `capacity` has them.
+                record.in_flight = ledger.load  # Requests that take slots, as `capacity` counts.
                 record.capacity = ledger.capacity
             if attempts is None:
                 slot = service.ledger.try_acquire(now, NO_TARGETS, self.request.session)
@@ -91,7 +92,9 @@ class ClientAttempts(Exchange):
         return True
 
     def _take_slot(self, attempts: Attempts, decision: Decision, now: float) -> Slot | Denied:
-        """Of a target that has not failed this request; if no other site has room, of any."""
+        """A slot of a target that has not failed this request; if no other site has room, of any
+        target.
+        """
         ledger, session = self._service.ledger, self.request.session
         avoid = attempts.tries.avoid
         slot = ledger.try_acquire(now, avoid, session)
@@ -100,12 +103,12 @@ class ClientAttempts(Exchange):
         return slot
 
     def serve_here(self, slot: Slot, place: str, now: float) -> None:
-        """An attempt at this site: ``slot`` is its own. ``place`` as of `Decision`."""
+        """Start an attempt at this site, which owns ``slot``. ``place`` as in `Decision`."""
         self._place = place
         record = self.record
         record.attempts += 1
         record.begun_at = now
-        if self._begin_here(slot):  # We may stand in the caller's call: it hears of the head next.
+        if self._begin_here(slot):  # Maybe within the caller's call: its next call is the head.
             self._hold()
             record.held_at = now
             if self._attempts is not None:
@@ -115,7 +118,7 @@ class ClientAttempts(Exchange):
                 self._service.timers.at_turn_end(self._let_go_on)
 
     def open_remote(self, to: Decision | RemoteWait, wait_ms: int, now: float) -> bool:
-        """An attempt elsewhere; False: there is no adjacency that way."""
+        """Start an attempt elsewhere; False: there is no adjacency that way."""
         service, record, path, site = self._service, self.record, to.path, to.site
         balancer = service.balancer
         routers, last = balancer.routers, path[-1]
@@ -158,18 +161,18 @@ class ClientAttempts(Exchange):
         return leg.egress_site if isinstance(leg, RemoteLeg) and leg.is_awaited else None
 
     def _may_repeat(self, failure: LegFailure) -> bool:
-        """Whether there may be another attempt, as all of the request is here."""
+        """Whether another attempt is allowed, as all of the request is here."""
         idempotent = self.request.idempotent
         if failure.code == "unanswered" and self._is_unsent():
             idempotent = True
         return self._more().tries.may_repeat(failure, idempotent=idempotent)
 
     def _repeat(self, failure: LegFailure) -> None:
-        """The attempt failed, and there may be another one."""
-        self._state = CHOOSING  # What is sent meanwhile is kept for the next one.
+        """The attempt failed, and another one is allowed."""
+        self._state = CHOOSING  # Data sent meanwhile is stored for the next one.
         self.record.held_at = inf
         self.record.retried_for = failure.code
-        if failure.code == "draining":  # What came of the decision, unless another one follows.
+        if failure.code == "draining":  # The result of the decision, unless another one follows.
             self.record.note_reason("the site that was asked began to drain")
         self._more().follow(failure, self._place, self._target or None)
 
@@ -179,16 +182,16 @@ class ClientAttempts(Exchange):
         return may_run_again and self._more().may_leave(self._place, self._service.now())
 
     def _more(self, begun: int = 1) -> Attempts:
-        """Made when it is needed first, after ``begun`` attempts."""
+        """Created on first use, after ``begun`` attempts."""
         attempts = self._attempts
         if attempts is None:
             attempts = self._attempts = Attempts(self, self._service, begun)
         return attempts
 
     def _is_unsent(self) -> bool:
-        """A tcp client that has said nothing: no target can have done anything for it.
+        """A tcp client has sent nothing: no target can have done anything for it.
 
-        Of http the head alone may have been enough for a target to run the request.
+        With http the head alone may have been enough for a target to run the request.
         """
         upload = self._upload
         if upload is None or self.request.protocol != "tcp":
@@ -196,8 +199,9 @@ class ClientAttempts(Exchange):
         return upload.kept is None and upload.finished_at is None
 
     def _is_overdue(self) -> bool:
-        """The attempt under way had all of the request for as long as an answer may take, or was
-        to be let in or refused by now."""
+        """The attempt under way had all of the request for as long as an answer may take, or should
+        have been admitted or refused by now.
+        """
         service, attempts = self._service, self._attempts
         wait = attempts.wait if attempts is not None else None
         if wait is not None and wait.standing is not None and not wait.is_silent:
@@ -209,8 +213,9 @@ class ClientAttempts(Exchange):
         return service.now() - asked_at >= service.config.timeouts.response_s
 
     def _is_of_attempt(self, failure: LegFailure) -> bool:
-        """Whether the last attempt, which is over, came to ``failure``; else it is this site's own
-        answer: no other attempt followed, for want of room, of a way or of time."""
+        """Whether ``failure`` is the result of the last attempt, which is over; else it is this
+        site's own answer: no other attempt followed, for lack of room, of a way or of time.
+        """
         if self.has_target:
             return True
         last = self._attempts.tries.last if self._attempts is not None else None

@@ -1,9 +1,9 @@
-"""The exchange of a client's request: what the client and we hear of it.
+"""The exchange of a client's request, and its reports to the client and to this router.
 
 Selected site → attempt (at a target here, or a `RemoteLeg`: `client_attempts`) → done, or another
-attempt with the request still in hand (`exchange`). Whether and when there is another one says
-`attempts`. What only some requests need is made when they do: `Attempts` when the first one is not
-enough, `Replay` for a body.
+attempt with the request still in hand (`exchange`). `attempts` decides whether and when there is
+another one. Objects that only some requests need are created on demand: `Attempts` when the first
+attempt is not enough, `Replay` for a body.
 """
 
 from functools import partial
@@ -30,10 +30,10 @@ from router.service.service import Service
 
 
 class ClientExchange(ClientAttempts):
-    """A `ClientLeg` for a session. It begins as it is made.
+    """A `ClientLeg` for a session. It begins in the constructor.
 
-    `done` of its caller is never called from within a call of the caller to it: attempts fail
-    later by contract, and own refusals are told at the turn's end.
+    `done` of its caller is never called from within a call of the caller to it: attempts fail later
+    by contract, and own refusals are reported at the turn's end.
     """
 
     __slots__ = ("_caller", "_watch", "ended", "received")
@@ -59,11 +59,11 @@ class ClientExchange(ClientAttempts):
         if rule is not None or request.session or request.preferred is not None:
             is_sheddable = rule is not None and rule.covers(request.head)
             self.asked = Asked(request.preferred, request.session, is_sheddable)
-        # Hot: what needs nothing of us goes straight through.
+        # Hot: calls that need no work here go straight through.
         self.received = caller.received
         self.ended = caller.ended
         pressure = service.pressure
-        # And it begins.
+        # Begin.
         service.past.begun(record)
         if pressure.is_refusing:
             pressure.refused_total += 1
@@ -82,7 +82,7 @@ class ClientExchange(ClientAttempts):
             attempts.note_unbegun(choice)
             attempts.go_on(now)
 
-    # What the session calls: `ClientLeg`.
+    # Calls of the session: `ClientLeg`.
 
     def finish(self) -> None:
         if self._state is OVER:
@@ -99,7 +99,7 @@ class ClientExchange(ClientAttempts):
 
     @property
     def complete_at(self) -> float | None:
-        """When all of it had come; None: more is to follow."""
+        """When all of the request had come; None: more will follow."""
         upload = self._upload
         if upload is None or not self.request.body_bytes:
             return self.record.started_at
@@ -115,7 +115,7 @@ class ClientExchange(ClientAttempts):
         return failure
 
     def relieve(self) -> None:
-        """Memory is short: do without what was sent, or without the request."""
+        """Memory is short: drop the stored data, or give up the request."""
         if self.has_target:
             self._forget_sent()
         else:
@@ -135,7 +135,7 @@ class ClientExchange(ClientAttempts):
         self.fail(failure)
 
     def fail(self, failure: LegFailure) -> None:
-        """It is over, at the end of the turn."""
+        """The request is over, at the end of the turn."""
         self._service.timers.at_turn_end(partial(self._finish, failure))
 
     # Attempts
@@ -154,7 +154,7 @@ class ClientExchange(ClientAttempts):
         if room.line:
             room.reconsider()
 
-    # What an attempt tells: `RemoteHandler`.
+    # Calls of an attempt: `RemoteHandler`.
 
     def opened(self, held_at: float | None = None) -> None:
         now = self._service.now() if held_at is None else held_at
@@ -186,8 +186,9 @@ class ClientExchange(ClientAttempts):
     def whole(
         self, head: bytes, body_bytes: int, body: Buffer, held_at: float | None = None
     ) -> None:
-        """With ``held_at`` it stands for `opened` as well; who has sent all with the head need not
-        hear of that."""
+        """With ``held_at`` it also replaces `opened`: a caller that has sent everything with the
+        head does not need that call.
+        """
         service, record, slot = self._service, self.record, self._slot
         now = service.now()
         if slot is not None:
@@ -229,7 +230,7 @@ class ClientExchange(ClientAttempts):
         self._caller.writable()
 
     def _note_spill(self) -> None:
-        """It is served now, by another site if one is its site: it may last."""
+        """The request is served now; if by another site, count it now: it may last."""
         service, record = self._service, self.record
         site = record.site
         if site is not None and site != service.site and record.spill is None:
@@ -238,7 +239,7 @@ class ClientExchange(ClientAttempts):
             service.counters.spill_begins(spill)
 
     def _for_client(self, head: bytes) -> bytes:
-        """``head`` as its client must see it: it is about to be passed on."""
+        """``head`` as its client must see it, about to be passed on."""
         self.record.code_class = CLASS_OF_DIGIT[head[STATUS_CLASS_AT]]
         if self.request.protocol == "http2" and grpc_status.FIELD in head:
             self._note_grpc(head)
@@ -247,7 +248,7 @@ class ClientExchange(ClientAttempts):
         return head if self._attempts is None else self._with_held(head)
 
     def _with_held(self, head: bytes) -> bytes:
-        """With how long the request was held for a site that was woken."""
+        """``head`` with the time that the request was held for a site that was woken."""
         record = self.record
         held_s = record.waited_s - self._service.config.queue_wait_s
         if not record.held_by or held_s <= 0:
@@ -261,10 +262,10 @@ class ClientExchange(ClientAttempts):
             self.record.code_class = HTTP_CLASSES[status // 100 - 1]
 
     def _note_session(self, head: bytes) -> bytes:
-        """``head`` as the session's client must see it, now that we know who serves it."""
+        """``head`` as the session's client must see it, now that the serving site is known."""
         service, site = self._service, self.record.site
         sessions = service.sessions
-        if sessions is None or site is None:  # The affinity was taken off meanwhile.
+        if sessions is None or site is None:  # The affinity was removed meanwhile.
             return head
         return sessions.answered(self.request, site, head, service.now())
 
@@ -276,10 +277,10 @@ class ClientExchange(ClientAttempts):
             self._caller.done(failure)
 
     def _end(self, failure: LegFailure | None, now: float) -> None:
-        """Count it and tell of it: once per request, here and nowhere else. What all requests have
-        is counted at the end of the turn.
+        """Count and report the request: once, here and nowhere else. The figures that all requests
+        have are counted at the end of the turn.
 
-        The caller hears next that it is done.
+        The caller is notified next.
         """
         service, record, attempts = self._service, self.record, self._attempts
         counters, site = service.counters, record.site

@@ -1,13 +1,13 @@
 """The life of one request, or of one tcp connection, at one site.
 
-An `Exchange` joins its caller with one attempt after another to have it served. `ClientExchange` is
-that of a client's request, which may go to any site; `EgressExchange` that of a request from
-another site, which ends here; `trials` has that of a request of our own.
+An `Exchange` joins its caller with one attempt after another to serve it. `ClientExchange` is for a
+client's request, which may go to any site; `EgressExchange` for a request from another site, which
+ends here; `trials` has one for a request that the router itself makes.
 
-What the caller sends is kept until a target is held, and afterwards as long as it may have to be
-sent again. Until a target is held the caller is stopped once `limits.REPLAY_BYTES_MAX` are kept
-(the last piece may exceed it); when more comes afterwards nothing is kept any more, and what is no
-longer all here is not sent again.
+The caller's data is stored until a target is held, and afterwards as long as it may have to be sent
+again. Until a target is held the caller is stopped once `limits.REPLAY_BYTES_MAX` are stored (the
+last piece may exceed it). When more comes afterwards, the stored data is dropped, and a request
+that is no longer all here is not sent again.
 
 Its attempts at targets of this site, and their slot: `attempts_here`.
 """
@@ -29,13 +29,13 @@ class Exchange(AttemptsHere):
 
     @abstractmethod
     def relieve(self) -> None:
-        """Memory is short: do without what was sent, or without the request."""
+        """Memory is short: drop the stored data, or give up the request."""
 
     @abstractmethod
     def _tell_writable(self) -> None:
-        """The caller, who was stopped, may send again."""
+        """The caller, which was stopped, may send again."""
 
-    # What the caller calls: `Leg`.
+    # Calls of the caller: `Leg`.
 
     def send(self, data: Buffer) -> bool:
         if self._state is OVER:
@@ -93,11 +93,11 @@ class Exchange(AttemptsHere):
         self.give_up(CANCELLED)
 
     def _misused(self) -> None:
-        """The caller brought what it must not."""
+        """The caller sent data that it must not."""
         self.abort()
 
     def is_gone(self) -> bool:
-        """A tcp client that finished without ever sending a byte: nobody waits."""
+        """A tcp client that finished without ever sending a byte: no client waits."""
         upload = self._upload
         if upload is None or self.request.protocol != "tcp":
             return False
@@ -105,11 +105,11 @@ class Exchange(AttemptsHere):
 
     @property
     def _in_hand(self) -> bool:
-        """All that was sent is still here, so that it can be sent again."""
+        """Everything sent is still here, so that it can be sent again."""
         upload = self._upload
         return self._state is not ANSWERING if upload is None else upload.in_hand
 
-    # What an attempt reports: `LegTaker`.
+    # Calls of an attempt: `LegTaker`.
 
     def writable(self) -> None:
         upload = self._upload
@@ -124,10 +124,10 @@ class Exchange(AttemptsHere):
             self._timing.answered(self._leg.status)
         self._forget_sent()
 
-    # What was sent.
+    # Data sent.
 
     def _catch_up(self, leg: ServerLeg) -> None:
-        """Give a fresh attempt what was sent so far."""
+        """Send a new attempt everything that was sent so far."""
         upload = self._upload
         if upload is not None:
             assert upload.in_hand, "an attempt without the request in hand"
@@ -138,10 +138,10 @@ class Exchange(AttemptsHere):
                 Exchange.finish(self)
 
     def _hold(self) -> None:
-        """A target is held now: keep what was sent only if it may have to be sent again.
+        """A target is held now: keep the data sent only if it may have to be sent again.
 
-        A target of this site may not process a stream of HTTP/2; another attempt may follow one
-        that failed only if the request is idempotent, and at its ingress.
+        A target of this site may not process a stream of HTTP/2; another attempt may follow a
+        failed one only if the request is idempotent, and at its ingress.
         """
         self._state = HELD
         upload = self._upload
@@ -156,12 +156,12 @@ class Exchange(AttemptsHere):
                     kept.drop()
 
     def _forget_sent(self) -> None:
-        """From here on it cannot be sent again."""
+        """From here on the request cannot be sent again."""
         if self._upload is not None:
             self._upload.forget()
 
     def _let_go_on(self) -> None:
-        """Tell the caller to send on, if it was stopped and need not be any more."""
+        """Let the caller send on, if it was stopped and need not be any more."""
         upload = self._upload
         if upload is None or self._given_up is not None or self._state is OVER:
             return

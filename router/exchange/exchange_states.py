@@ -6,13 +6,13 @@ from typing import Final
 
 
 class ExchangeState(enum.Enum):
-    """Of the life of one request at one site."""
+    """The life of one request at one site."""
 
     CHOOSING = enum.auto()  # No attempt is under way: it is chosen, or waited for.
-    ASKING = enum.auto()  # One is, and holds no target: no byte has reached one.
-    HELD = enum.auto()  # It holds one: from here on a byte may have reached it.
+    ASKING = enum.auto()  # An attempt is under way and holds no target: no byte has reached one.
+    HELD = enum.auto()  # The attempt holds a target: a byte may have reached it.
     ANSWERING = enum.auto()  # The caller has a part of its answer: it is the last attempt.
-    OVER = enum.auto()  # Counted once, and its caller hears no more.
+    OVER = enum.auto()  # Counted once; its caller gets no more calls.
 
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
@@ -24,17 +24,17 @@ OVER = ExchangeState.OVER
 
 
 class RemoteState(enum.Enum):
-    """Of one attempt at another site."""
+    """The state of one attempt at another site."""
 
     NOT_BEGUN = enum.auto()  # There is no way to the site, unless it is asked in a moment.
     ASKED = enum.auto()  # The site takes it at once, or refuses.
     STANDING = enum.auto()  # Likewise, but it may wait there.
-    HELD = enum.auto()  # The site has a target for it; of http no final head has come.
-    ANSWERING = enum.auto()  # That has, and its body is to follow.
+    HELD = enum.auto()  # The site has a target for it; with http no final head has come.
+    ANSWERING = enum.auto()  # The final head has come, and its body will follow.
     RAW = enum.auto()  # Bytes both ways: tcp with a target, or after 101. None came yet.
-    RAW_SERVED = enum.auto()  # Some came, so the site has served: its end says nothing of it.
-    GIVEN_UP = enum.auto()  # By us: its end is to follow.
-    OVER = enum.auto()  # Its exchange was told.
+    RAW_SERVED = enum.auto()  # Some came, so the site has served: its end does not matter.
+    GIVEN_UP = enum.auto()  # By this router: its end will follow.
+    OVER = enum.auto()  # Its exchange was notified.
 
 
 _Exchange, _Remote = ExchangeState, RemoteState

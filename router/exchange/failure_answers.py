@@ -1,4 +1,4 @@
-"""Which answer a client of HTTP gets whose request nobody answered."""
+"""The answer for an HTTP client whose request got none."""
 
 from math import ceil
 
@@ -57,7 +57,7 @@ FAILURES: dict[LegCode, HttpError] = {
     "cancelled": _RESET,
     "internal": _INTERNAL,
 }
-"""Which answer a client gets when its leg failed before a response head (RFC 9110, 15.6)."""
+"""The answer for a client whose leg failed before a response head (RFC 9110, 15.6)."""
 
 
 def failure_error(failure: LegFailure) -> HttpError:

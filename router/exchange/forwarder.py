@@ -1,4 +1,4 @@
-"""The forwarding of one router, as `node` sees it: wanted state in, figures out."""
+"""The forwarding of one router, as `node` sees it: takes configuration, gives figures."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Set
@@ -30,9 +30,9 @@ from router.service.surroundings import Surroundings
 
 
 class Forwarder:
-    """Owner of services; of listeners by `ClientEntry`, of what is under way by `UnderWay`.
+    """Owns the services; `ClientEntry` owns the listeners, `UnderWay` the streams and connections.
 
-    All wanted state is level: saying the same again changes nothing.
+    All configuration is level-triggered: setting the same values again changes nothing.
     """
 
     __slots__ = (
@@ -73,22 +73,22 @@ class Forwarder:
     ) -> None:
         """``router`` is this one, among those of the site.
 
-        ``settles_s``: for so long from now on requests without a route wait for one.
+        ``settles_s``: for this long from now on requests without a route wait for one.
 
         ``connections_max``: of clients, over all listeners.
 
-        ``branch_to``: through which site beyond a neighbour the way to a site leads; it says who
-        waits in which line.
+        ``branch_to``: the site beyond a neighbor through which the way to a site leads; it decides
+        which requests wait in which line.
 
-        ``name_of``: what a site is called now, for people. Figures are by site.
+        ``name_of``: the current, human-readable name of a site. Figures are by site.
         """
         self.news = news = ForwarderNews(network)
-        """What changes of service ports, for who follows it."""
+        """Changes of service ports, for followers."""
         self.observing = Observing()
-        """Who wants to know of single requests of this site's clients."""
+        """The observers of single requests of this site's clients."""
         self._pressure = Pressure()
         self.refused_messages = RefusedMessages(network.now)
-        """Those that one end of a link did not take of the other."""
+        """Messages that one end of a link refused to take from the other."""
         self._shared = Surroundings(
             network=network,
             streams=streams,
@@ -107,11 +107,11 @@ class Forwarder:
             observing=self.observing,
         )
         self.ports = ServicePorts(self._shared)
-        """What is known of each service port, and what others say of it."""
+        """The state of each service port, and reports of other sites about it."""
         self._services, self._declared = self.ports.by_key, self.ports.declared
         self._under_way = UnderWay(network, self._pressure)
         self.moves = ConnectionMoves(network, rng, self._under_way.clients, self._services)
-        """Ends connections by their age, or since the policy would place them elsewhere now."""
+        """Ends connections by their age, or because the policy would place them elsewhere now."""
         self.entry = ClientEntry(
             network,
             self.ports,
@@ -133,13 +133,13 @@ class Forwarder:
         self.stream_offered = self._offers.take
         """An OPEN that ends here (`LinkOwner.stream_offered`)."""
         self.known_offers = self._offers.known
-        """See `LinkOwner.known_offers`. Whoever would judge one otherwise now: `forget_offers`."""
+        """See `LinkOwner.known_offers`. Call `forget_offers` when rules have changed."""
         self.sampling = Sampling(
             self._services.values(), self._under_way, network.now, self._forget_heads
         )
         self._trials = Trials()
 
-    # Wanted state
+    # Configuration
 
     def set_service(self, key: ServiceKey, config: ServiceSpec) -> None:
         """The service port is declared somewhere, like this."""
@@ -156,15 +156,16 @@ class Forwarder:
             self.entry.protocol_changed(key)
 
     def set_lending(self, key: ServiceKey, terms: LendingTerms | None) -> None:
-        """What this site lends of its slots to clients of others; None: all of them."""
+        """Set which of its slots this site lends to clients of other sites; None: all of them."""
         service = self._services.get(key)
         if service is not None and service.set_lending(terms):
             self._under_way.count_borrowed(service)
 
     def remove_service(self, key: ServiceKey) -> None:
-        """Remove the service port and its targets here: sessions drain, what waits is refused.
+        """Remove the service port and its targets here: sessions drain, waiting requests are
+        refused.
 
-        What is under way goes on; a service port of that name that comes meanwhile counts it.
+        Exchanges under way go on; a service port of the same name that comes meanwhile counts them.
         """
         service = self.ports.remove(key)
         if service is None:
@@ -177,15 +178,15 @@ class Forwarder:
         service.stop()
 
     def flows_of_clients(self) -> Iterator[Flow]:
-        """What clients have under way. O(clients)."""
+        """Requests and connections of clients under way. O(clients)."""
         for client in list(self._under_way.clients):
             yield from client.flows()
 
     def set_targets(self, key: ServiceKey, targets: Mapping[str, TargetConfig]) -> None:
         """Targets of this site by ``host:port``.
 
-        A service port that nobody declares can have targets too: then it is served for other
-        sites only, whatever protocol they ask for.
+        A service port that no site declares can have targets too: then it is served for other sites
+        only, whatever protocol they ask for.
         """
         if targets or key in self._services:
             self.ports.known(key).set_targets(targets)
@@ -194,7 +195,7 @@ class Forwarder:
             self.remove_service(key)
 
     def follow_listeners(self, may_listen: Callable[[ServiceKey, Where], bool]) -> None:
-        """As of `Listeners.follow`."""
+        """As in `Listeners.follow`."""
         self.listeners.follow(may_listen)
 
     def set_listeners(
@@ -202,47 +203,53 @@ class Forwarder:
         wanted: Mapping[ServiceKey, tuple[str, int]],
         tls: Mapping[ServiceKey, Tls | NoTls] | None = None,
     ) -> None:
-        """Where clients are accepted, and which of them by TLS (or not at all for lack of it).
+        """Where clients are accepted, and which of them by TLS (or not at all without it).
 
         Connections of closed listeners go on.
         """
         if not self._under_way.is_draining:
             self.listeners.set_listeners(wanted, tls)
 
-    # What links bring
+    # Calls of links
 
     def put_out(self, sites: Set[SiteId]) -> None:
-        """Reset what is under way for clients of ``sites`` here, and for ours at their targets."""
+        """Reset everything under way for clients of ``sites`` here, and for ours at
+        their targets.
+        """
         if sites:
             self._under_way.put_out(sites)
 
     def withdraw(self, offers: Set[tuple[str, SiteId]], calls: Set[tuple[str, SiteId]]) -> None:
-        """By service and site: reset ours at these ``offers``, and theirs here of ``calls``."""
+        """By service and site: reset our exchanges at these ``offers``, and theirs here for
+        ``calls``.
+        """
         if offers or calls:
             self._under_way.withdraw(offers, calls)
 
     def forget_offers(self) -> None:
-        """What is remembered of OPENs was judged by rules of the past."""
+        """Forget remembered OPENs, which were judged by rules of the past."""
         self._offers.forget()
 
-    # What is looked at, beside `readings`
+    # Read by others, besides `readings`
 
     @property
     def is_at_rest(self) -> bool:
-        """Nobody is connected, no stream ends here: until `on_next_activity` all stays as it is."""
+        """No client is connected, no stream ends here: until `on_next_activity` nothing changes."""
         return self._under_way.is_empty
 
     def on_next_activity(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` once, when a client or a stream comes next."""
+        """Call ``callback`` once, when the next client or stream comes."""
         self._under_way.on_next_activity(callback)
 
     @property
     def heads_remembered(self) -> int:
-        """Of requests and responses, in whatever form."""
+        """How many heads of requests and responses are stored, in any form."""
         return len(self._shared.heads) + len(self._offers)
 
     def sample_demand(self) -> None:
-        """Once a second: what is wanted of every service port; and let go of what is over."""
+        """Call once a second: samples the demand for every service port, and frees
+        finished ones.
+        """
         self.sampling.sample_demand()
         self.ports.collect()
 
@@ -253,15 +260,17 @@ class Forwarder:
     def try_sites(
         self, key: ServiceKey, sites: list[SiteId], done: Callable[[list[Trial]], None]
     ) -> bool:
-        """One request of the service port to each of ``sites``, whatever the policy says.
+        """Send one request of the service port to each of ``sites``, whatever the policy says.
 
-        ``done`` has all outcomes, later. False: too many are under way, or there is no such port.
+        ``done`` gets all outcomes, later. False: too many are under way, or there is no such port.
         """
         service = self._services.get(key)
         return service is not None and self._trials.begin(service, sites, self.ports.known_as, done)
 
     def flows(self, most: int) -> Iterator[Flow]:
-        """What is under way for clients of this site, of ``most`` clients at most."""
+        """Requests and connections under way for clients of this site, of ``most``
+        clients at most.
+        """
         for client in islice(self._under_way.clients, most):
             yield from client.flows()
 
@@ -282,10 +291,10 @@ class Forwarder:
     # Stopping
 
     def drain(self, done: Callable[[], None]) -> None:
-        """Accept nothing more, let what is under way end; ``done`` once, when all has. Targets are
-        checked until `finish`.
+        """Accept nothing more, let everything under way end; ``done`` once, when all has. Targets
+        are checked until `finish`.
 
-        Whoever calls sees to `abort`. ``done`` is never called from within this call.
+        The caller ensures that `abort` follows. ``done`` is never called from within this call.
         """
         if self._under_way.is_draining:
             return

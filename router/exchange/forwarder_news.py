@@ -1,4 +1,4 @@
-"""What a forwarder reports of its service ports to who follows them."""
+"""Reports of a forwarder on its service ports, for followers."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ def _nobody() -> None:
 
 
 class ForwarderNews:
-    """Of one `Forwarder`. Each kind of news has one follower, or none."""
+    """The news of one `Forwarder`. Each kind has one follower, or none."""
 
     __slots__ = ("_hear_load", "_hear_sites", "_hear_targets", "_targets_moved", "_timers")
 
@@ -29,19 +29,21 @@ class ForwarderNews:
 
     def follow_load(self, changed: Callable[[ServiceKey], None]) -> None:
         """Call ``changed`` at the end of a turn in which in-flight or ready targets of a service
-        port changed."""
+        port changed.
+        """
         self._hear_load = changed
 
     def follow_targets(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` at the end of a turn in which ready targets or stated capacity of any
-        service port did."""
+        """Call ``changed`` at the end of a turn in which ready targets or configured capacity of
+        any service port did.
+        """
         self._hear_targets = changed
 
     def follow_sites(self, hear: Callable[[ServiceKey, SiteNews], None]) -> None:
-        """``hear`` when a remote site is ejected from a service port, or is back."""
+        """Call ``hear`` when a remote site is ejected from a service port, or is back."""
         self._hear_sites = hear
 
-    # What services report.
+    # Calls of services.
 
     def load_changed(self, key: ServiceKey) -> None:
         """At the end of a turn."""
@@ -54,7 +56,7 @@ class ForwarderNews:
             self._timers.at_turn_end(self._tell_targets_changed)
 
     def site_changed(self, key: ServiceKey, news: SiteNews) -> None:
-        """It was ejected, or is back."""
+        """A site was ejected, or is back."""
         self._hear_sites(key, news)
 
     def _tell_targets_changed(self) -> None:

@@ -1,4 +1,4 @@
-"""What requests and their clients hold of memory, and how it is given back when that is short."""
+"""Memory held by requests and their clients, and how it is freed when memory is short."""
 
 from collections.abc import Collection
 
@@ -10,7 +10,7 @@ from router.service.service import Service
 
 
 class HeldMemory:
-    """Of one `Forwarder`."""
+    """The memory of one `Forwarder`."""
 
     __slots__ = ("_listeners", "_pressure", "_services", "_under_way")
 
@@ -26,22 +26,22 @@ class HeldMemory:
 
     @property
     def held_bytes(self) -> int:
-        """Of requests, kept to be sent again or for a slot; of responses that wait for credit."""
+        """Of requests, stored to be sent again or for a slot; of responses that wait for credit."""
         return self._under_way.held_bytes
 
     @property
     def refused_total(self) -> int:
-        """Requests and streams that `refuse_new` turned down."""
+        """Requests and streams refused because of `refuse_new`."""
         return self._pressure.refused_total
 
     @property
     def is_refusing(self) -> bool:
-        """As `refuse_new` was told last."""
+        """The value last passed to `refuse_new`."""
         return self._pressure.is_refusing
 
     def refuse_new(self, refuse: bool) -> None:
-        """Begin nothing new, until told otherwise: clients get 503, other sites ``busy`` until they
-        have heard of it.
+        """Begin nothing new until the next call: clients get 503, other sites ``busy`` until they
+        have the news.
 
         Listeners of services that are not http leave new connections in their backlog.
         """
@@ -51,17 +51,21 @@ class HeldMemory:
         self._listeners.reconsider()
 
     def cap_clients(self, cap: bool) -> None:
-        """Accept only `limits.CLIENTS_WHEN_SHORT` clients, until told otherwise."""
+        """Accept only `limits.CLIENTS_WHEN_SHORT` clients, until the next call."""
         self._listeners.cap(limits.CLIENTS_WHEN_SHORT if cap else None)
 
     def shed_idle(self) -> int:
-        """Close what is idle, some clients each time and all connections to targets; how many."""
+        """Close idle connections: some of clients each time, and all to targets;
+        returns how many.
+        """
         shed = sum(service.shed_idle() for service in self._services)
         return shed + self._under_way.shed_idle()
 
     def drop_slowest(self, size_bytes: int) -> int:
-        """Let go of most, until ``size_bytes`` are free or nobody holds much; how many gave way.
+        """Drop the largest holders first, until ``size_bytes`` are free or none holds much; returns
+        how many gave way.
 
-        What is only kept to be sent again goes first, then clients that do not read are reset.
+        Data that is only stored to be sent again goes first, then clients that do not read are
+        reset.
         """
         return self._under_way.drop_slowest(size_bytes)

@@ -1,4 +1,4 @@
-"""How long something stays for the sake of bytes that its peer has not taken yet."""
+"""Limits how long an object stays only for bytes that its peer has not taken yet."""
 
 from collections.abc import Callable
 
@@ -8,9 +8,9 @@ from router.net.ports import Timer, Timers
 class Linger:
     """Calls ``stalled``, once, when nothing was taken for ``within_s``.
 
-    ``left``: how many bytes there are still; it is asked once in ``within_s``. ``at_first`` is how
-    many there were at the start. Without it, any that are left at the first look have time: nearly
-    always all is over before, so that the start is not worth a call of the kernel.
+    ``left``: how many bytes there are still; it is called once in ``within_s``. ``at_first`` is the
+    number at the start. Without it, any bytes left at the first check have time: nearly always all
+    are gone before, so that the start is not worth a call of the kernel.
     """
 
     __slots__ = ("_before", "_left", "_stalled", "_timer", "_timers", "_within_s")
@@ -31,7 +31,7 @@ class Linger:
         self._timer: Timer = timers.call_at(timers.now() + within_s, self._look)
 
     def cancel(self) -> None:
-        """Nobody waits any more."""
+        """No longer needed."""
         self._timer.cancel()
 
     def _look(self) -> None:

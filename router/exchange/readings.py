@@ -1,4 +1,4 @@
-"""What the service ports of this site say of themselves, for who shows, judges or tells it."""
+"""Figures of this site's service ports, for code that shows, judges or reports them."""
 
 from collections.abc import Callable, Iterator, Mapping, Set
 
@@ -36,8 +36,8 @@ from router.service.sessions import Session, Sessions
 class Readings:
     """Figures and explanations of the service ports known here, and of their ``targets``.
 
-    Nothing is changed by reading. Of a port that is not known here there is nothing to read: zero,
-    an empty collection or None.
+    Reading changes nothing. For a port that is not known here the result is zero, an empty
+    collection or None.
     """
 
     __slots__ = ("_declared", "_listeners", "_now", "_services", "targets")
@@ -49,7 +49,7 @@ class Readings:
         listeners: Listeners,
         now: Callable[[], float],
     ) -> None:
-        """``services``, ``declared``: the owner's own, which change. ``now``: monotonic seconds."""
+        """``services``, ``declared``: live collections of the owner. ``now``: monotonic seconds."""
         self._services = services
         self.targets = TargetReadings(services)
         self._declared = declared
@@ -57,7 +57,7 @@ class Readings:
         self._now = now
 
     def stated(self) -> dict[ServiceKey, StatedTargets]:
-        """What every service port with targets here has to offer."""
+        """The advertised figures of every service port with targets here."""
         return {
             key: service.stated()
             for key, service in self._services.items()
@@ -65,39 +65,44 @@ class Readings:
         }
 
     def load_of(self, key: ServiceKey) -> Load:
-        """The load of one service port; nothing of one without targets here."""
+        """The load of one service port; zero without targets here."""
         service = self._services.get(key)
         return service.load() if service is not None else NO_LOAD
 
     def rate_states(self) -> dict[ServiceKey, RateState]:
-        """How each service port stands here that has a rate."""
+        """The state of the rate of each service port here that has one."""
         now = self._now()
         rated = {key: one.ledger for key, one in self._services.items() if one.ledger.rated}
         states = {key: ledger.rate_state(now) for key, ledger in rated.items()}
         return {key: state for key, state in states.items() if state is not None}
 
     def rate_state(self, key: ServiceKey) -> RateState | None:
-        """How one service port stands here to its rate; None: it has none."""
+        """The state of the rate of one service port here; None: it has none."""
         service = self._services.get(key)
         return service.ledger.rate_state(self._now()) if service is not None else None
 
     def under_way(self) -> Iterator[tuple[ServiceKey, dict[SiteId, int]]]:
-        """What clients of this site have in flight, of service ports that have some: see
-        `Service.under_way`. Some 0.2 µs for each idle service port."""
+        """Requests in flight of clients of this site, for service ports that have some: see
+        `Service.under_way`. Some 0.2 µs for each idle service port.
+        """
         for key, service in self._services.items():
             held = service.under_way()
             if held:
                 yield key, held
 
     def in_flight_elsewhere(self, key: ServiceKey) -> Mapping[SiteId, int]:
-        """What clients of this site have in flight at other sites, also at those that do not offer
-        the service any more."""
+        """Requests in flight of clients of this site at other sites, including those that no longer
+        offer the service.
+        """
         service = self._services.get(key)
         return service.balancer.under_way if service is not None else {}
 
     def busy_elsewhere(self, least: int) -> Iterator[tuple[ServiceKey, SiteId]]:
-        """Other sites with at least so many requests of clients of this one, by http service port.
-        Of HTTP/2 none, see `TargetReadings.busy`."""
+        """Other sites with at least ``least`` requests of clients of this one, by http service
+        port.
+
+        None for HTTP/2, see `TargetReadings.busy`.
+        """
         for key, service in self._services.items():
             under_way = service.balancer.under_way
             if not under_way or service.protocol != "http":
@@ -118,8 +123,9 @@ class Readings:
         return answers
 
     def usual_elsewhere_s(self, key: ServiceKey) -> float:
-        """What nine of ten requests of clients of this one take at most at the other site where
-        they take longest; 0.0: no other site has answered any."""
+        """The time that nine of ten requests of clients of this one take at most, at the other site
+        where they take longest; 0.0: no other site has answered any.
+        """
         service = self._services.get(key)
         if service is None:
             return 0.0
@@ -134,27 +140,28 @@ class Readings:
         )
 
     def unanswering_sites_of(self, key: ServiceKey) -> Mapping[SiteId, NoAnswer]:
-        """As `set_unanswering_sites` has it, of one service port."""
+        """The value of `set_unanswering_sites` for one service port."""
         service = self._services.get(key)
         return service.unanswering_sites if service is not None else {}
 
     def open_of_clients(self, key: ServiceKey) -> int:
-        """How many requests and connections clients have here, those that wait included."""
+        """How many requests and connections clients have here, including waiting ones."""
         service = self._services.get(key)
         if service is None:
             return 0
         return sum(service.under_way().values()) + len(service.room.line)
 
     def busy(self) -> Iterator[tuple[ServiceKey, int]]:
-        """What targets of this site have in flight, for clients of any site, of service ports
-        that have some."""
+        """Requests in flight at targets of this site, for clients of any site, for service ports
+        that have some.
+        """
         for key, service in self._services.items():
             in_flight = service.ledger.in_flight
             if in_flight:
                 yield key, in_flight
 
     def busy_beside(self) -> Iterator[tuple[ServiceKey, int]]:
-        """As `busy`, of the other routers of this site."""
+        """As `busy`, for the other routers of this site."""
         now = self._now()
         for key, service in self._services.items():
             in_flight = service.balancer.in_flight_beside(now)
@@ -162,12 +169,12 @@ class Readings:
                 yield key, in_flight
 
     def in_flight_beside(self, key: ServiceKey) -> int | None:
-        """As `busy_beside`, of one service port; None: no other router of this site serves it."""
+        """As `busy_beside`, for one service port; None: no other router of this site serves it."""
         service = self._services.get(key)
         return service.balancer.in_flight_beside(self._now()) if service is not None else None
 
     def queued(self) -> dict[ServiceKey, int]:
-        """How many requests wait for a slot, of service ports of which some do."""
+        """How many requests wait for a slot, for service ports with waiting requests."""
         waiting = {key: service.room.queued for key, service in self._services.items()}
         return {key: count for key, count in waiting.items() if count}
 
@@ -190,8 +197,9 @@ class Readings:
         )
 
     def losses(self) -> Iterator[tuple[ServiceKey, int]]:
-        """`Reading.failed` and `Reading.gave_up` together, of service ports that have some. Some
-        0.4 µs for each that has none."""
+        """`Reading.failed` and `Reading.gave_up` together, for service ports that have some. Some
+        0.4 µs for each that has none.
+        """
         for key, service in self._services.items():
             service.count_ended()
             lost = service.counters.losses()
@@ -199,7 +207,7 @@ class Readings:
                 yield key, lost
 
     def config_of(self, key: ServiceKey) -> ServiceSpec | None:
-        """How a service port is declared; None: it is not."""
+        """The declaration of a service port; None: it has none."""
         return self._services[key].config if key in self._declared else None
 
     def routing_key_of(self, service: str) -> str:
@@ -213,18 +221,18 @@ class Readings:
         return sorted(self._services)
 
     def totals_of(self, service: str) -> dict[ServiceKey, Totals]:
-        """Of each port of ``service`` that is known here."""
+        """Totals of each port of ``service`` that is known here."""
         return {
             key: self._totals(one) for key, one in self._services.items() if key.name == service
         }
 
     def totals_at(self, key: ServiceKey) -> Totals | None:
-        """Of one service port; None: it is not known any more."""
+        """Totals of one service port; None: it is not known any more."""
         service = self._services.get(key)
         return self._totals(service) if service is not None else None
 
     def latencies_of(self, key: ServiceKey) -> list[tuple[TargetState, list[list[LatencyLevel]]]]:
-        """As `Service.latencies`; none of a service port that is not known here."""
+        """As `Service.latencies`; empty for a service port that is not known here."""
         service = self._services.get(key)
         return service.latencies() if service is not None else []
 
@@ -234,7 +242,7 @@ class Readings:
         return {key: one.left() for key, one in self._services.items()}
 
     def left_without_target(self) -> dict[ServiceKey, Left]:
-        """Requests that other sites serve or served while no target here was ready, as of `left`.
+        """Requests that other sites serve or served while no target here was ready, as `left`.
 
         A site that has no targets of a service counts there too.
         """
@@ -251,7 +259,7 @@ class Readings:
         return {key: Left(one.counters.refused_for()) for key, one in self._services.items()}
 
     def scale_of(self, key: ServiceKey) -> ScaleFigures | None:
-        """What an autoscaler goes by; None: unknown service port."""
+        """Figures for autoscalers; None: unknown service port."""
         service = self._services.get(key)
         return service.scale() if service is not None else None
 
@@ -277,32 +285,33 @@ class Readings:
         *,
         sheddable: bool = False,
     ) -> Explanation | None:
-        """What would be decided now, for a request of ``session``; None: unknown service port."""
+        """The decision for a request of ``session`` now; None: unknown service port."""
         service = self._services.get(key)
         return None if service is None else service.explain(now, session, sheddable=sheddable)
 
     def queue_now(
         self, key: ServiceKey, decision: Decision | NoChoice, *, sheddable: bool = False
     ) -> QueueNow | None:
-        """What the next request meets that finds every site full; None: one has room, or none has
-        a target."""
+        """The queue for the next request that finds every site full; None: one has room, or none
+        has a target.
+        """
         service = self._services.get(key)
         if service is None or not isinstance(decision, NoChoice) or decision.reason != "all-full":
             return None
         return service.queue_now(decision, sheddable=sheddable)
 
     def past_of(self, key: ServiceKey, count: int, *, denied: bool) -> list[RequestRecord]:
-        """At most ``count`` of the last requests of a service port, as `Past.last`."""
+        """At most ``count`` of the last requests of a service port, as `RecentRequests.last`."""
         service = self._services.get(key)
         return service.past.last(count, denied=denied) if service is not None else []
 
     def all_past(self) -> Iterator[tuple[ServiceKey, ServiceProtocol, list[RequestRecord]]]:
-        """What is kept of the last requests of every service port; see `Past.kept`."""
-        for key, service in list(self._services.items()):  # Which may change in between.
+        """The stored last requests of every service port; see `RecentRequests.kept`."""
+        for key, service in list(self._services.items()):  # It may change in between.
             yield key, service.protocol, service.past.kept()
 
     def sessions_of(self, key: ServiceKey) -> Sessions | None:
-        """How the service port keeps sessions; None: not at all."""
+        """The sessions of the service port; None: it has no affinity."""
         service = self._services.get(key)
         return service.sessions if service is not None else None
 
@@ -313,7 +322,7 @@ class Readings:
     def snapshots(self) -> Iterator[ServiceSnapshot]:
         """All service ports, by key, each as of when it is asked for.
 
-        Between two of them the router may go on: what comes meanwhile is left out, what goes too.
+        Between two of them the router may go on: ports that come or go meanwhile are left out.
         """
         listeners = self._listeners.states()
         for key in self.keys:
@@ -322,7 +331,7 @@ class Readings:
                 yield self._snapshot(service, self._now(), listeners.get(key))
 
     def site_ejections(self) -> Iterator[tuple[ServiceKey, SiteEjections]]:
-        """Of each service port for which some site has failed requests of late."""
+        """Ejections of each service port for which some site has failed requests of late."""
         for key, service in self._services.items():
             ejections = service.balancer.ejections
             if ejections.active or ejections.suspects:

@@ -1,4 +1,4 @@
-"""What was sent of a request so far, kept so that it can be sent again."""
+"""Stores the data sent of a request so far, so that it can be sent again."""
 
 from typing import Protocol
 
@@ -9,23 +9,23 @@ from router.service.pressure import Pressure
 
 
 class ReplayOwner(Protocol):
-    """Whose bytes a `Replay` holds."""
+    """The owner of the bytes in a `Replay`."""
 
     def relieve(self) -> None:
-        """Memory is short: see `Holder`."""
+        """Memory is short: see `BytesHolder`."""
 
 
 class Replay:
     """The bytes and trailers of one request direction, in order.
 
-    It has no bound of its own: its user asks whether it ``is_full`` before adding, and pushes back
-    or drops. The user that needs it no longer calls `drop`, so ``pressure`` counts what all hold.
+    It has no bound: its user checks whether it ``is_full`` before adding, and pushes back or drops.
+    A user that no longer needs it calls `drop`, so that ``pressure`` counts the bytes of all.
     """
 
     __slots__ = ("_keeper", "_parts", "_pressure", "_trailers", "is_full", "size_bytes")
 
     def __init__(self, pressure: Pressure, keeper: ReplayOwner, first: bytes = b"") -> None:
-        """``first``: what is kept already."""
+        """``first``: bytes stored already."""
         self._keeper = keeper
         self._pressure = pressure
         self._parts = [first] if first else []
@@ -42,7 +42,7 @@ class Replay:
         self._keeper.relieve()
 
     def add(self, data: Buffer) -> bytes:
-        """Keep ``data``; the copy is returned, so that it is made once. `bytes` are not copied."""
+        """Store ``data``; returns the copy, so that it is made once. `bytes` are not copied."""
         kept = bytes(data)
         self._parts.append(kept)
         pressure, size = self._pressure, len(kept)
@@ -57,7 +57,7 @@ class Replay:
         self._trailers = block
 
     def drop(self) -> None:
-        """Forget it: the last call."""
+        """Forget the data: the last call."""
         if self.size_bytes:
             pressure = self._pressure
             del pressure.holders[self]

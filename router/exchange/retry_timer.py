@@ -1,4 +1,6 @@
-"""What a request needs once an attempt of it has failed or stands elsewhere; made only then."""
+"""Timers and budget of a request once an attempt has failed or waits elsewhere; created
+only then.
+"""
 
 from math import inf
 from typing import Protocol
@@ -14,13 +16,13 @@ class Repeating(Stranded, Protocol):
     """The request."""
 
     def look(self) -> None:
-        """The time came at which it wanted to judge whether its own is up."""
+        """The time set by `Again.look_at` has come: check the deadline."""
 
 
 class Again:
     """The permit for another attempt, the wait for another way, the timer of the deadline.
 
-    A request whose only way broke looks for another at every change of routes and every
+    A request whose only way broke tries to find another at every change of routes and every
     `limits.REROUTE_S` (another lane of the same link may do), for `limits.REROUTE_WAIT_S` over all
     the ways that it loses.
     """
@@ -36,11 +38,11 @@ class Again:
         self._way_until: float | None = None
 
     def owe(self, failure: LegFailure) -> None:
-        """The next attempt is one after ``failure``, and is charged to the budget."""
+        """The next attempt follows ``failure``, and is charged to the budget."""
         self._owed = failure
 
     def pay(self, now: float) -> LegFailure | None:
-        """An attempt is about to begin. The failure that is the answer if none is permitted."""
+        """An attempt is about to begin. Returns the failure to report if none is permitted."""
         owed, service = self._owed, self._service
         if owed is None:
             return None
@@ -58,13 +60,13 @@ class Again:
             self._timer = self._service.timers.call_at(when, self._look)
 
     def look_no_more(self) -> None:
-        """An answer has begun, or the request is over."""
+        """Cancel the timer: an answer has begun, or the request is over."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def wait_for_way(self, now: float) -> bool:
-        """`Stranded.rerouted` follows; False: it has waited long enough, or too many do."""
+        """`Stranded.rerouted` follows; False: it has waited long enough, or too many wait."""
         if self._way_until is None:
             self._way_until = now + limits.REROUTE_WAIT_S
         if now >= self._way_until or not self._service.routes.strand(self._request):
@@ -74,7 +76,7 @@ class Again:
         return True
 
     def leave_way(self) -> None:
-        """It does not wait for a way any more, if it did."""
+        """Stop waiting for a way."""
         if self._way_timer is not None:
             self._way_timer.cancel()
             self._way_timer = None

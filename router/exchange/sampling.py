@@ -1,4 +1,4 @@
-"""What is looked at again and again: demand, times and latencies of the service ports here."""
+"""Periodic samples: demand, times and latencies of the service ports here."""
 
 from collections.abc import Callable, Collection
 from typing import Final
@@ -8,11 +8,11 @@ from router.model import limits
 from router.service.service import Service
 
 REST_SAMPLES: Final = limits.DEMAND_WINDOW_S + limits.UNSERVED_S_MAX
-"""As many seconds after the last stream, demand is nothing, and has left what is averaged."""
+"""So many seconds after the last stream, demand is zero, and older samples no longer count."""
 
 
 class Sampling:
-    """Samples of every service port; hardly any work while nobody is connected."""
+    """Samples of every service port; hardly any work while no client is connected."""
 
     __slots__ = (
         "_forget",
@@ -33,21 +33,21 @@ class Sampling:
     ) -> None:
         """``services``: live. ``now``: monotonic seconds.
 
-        ``forget``: let go of remembered heads, each `limits.HEADS_FORGOTTEN_S`.
+        ``forget``: drop remembered heads, each `limits.HEADS_FORGOTTEN_S`.
         """
         self._services, self._under_way, self._now, self._forget = services, under_way, now, forget
         self._forgotten_at = now()
-        self._stirred = True  # Somebody may have come since demand was sampled.
+        self._stirred = True  # A client may have come since demand was sampled.
         self._samples_at_rest = 0
 
     def sample_demand(self) -> None:
-        """Once a second: what is wanted of every service port."""
+        """Call once a second: sample the demand for every service port."""
         if self._stirred:
             self._samples_at_rest = 0
             if self._under_way.is_empty:
                 self._stirred = False
                 self._under_way.on_next_activity(self._stir)
-        if self._samples_at_rest <= REST_SAMPLES:  # What is not sampled then is nothing.
+        if self._samples_at_rest <= REST_SAMPLES:  # Missing samples count as zero.
             self._samples_at_rest += 1
             for service in self._services:
                 service.sample_demand()
@@ -65,7 +65,9 @@ class Sampling:
             service.sample_latency()
 
     def follow_times(self, now: float) -> None:
-        """Each second: take up what requests took lately, each time of some service ports."""
+        """Call each second: record recent durations of requests, each time for some
+        service ports.
+        """
         turn = int(now) % limits.USUAL_SPAN_S
         for number, service in enumerate(self._services):
             if number % limits.USUAL_SPAN_S == turn and service.own_targets.are_there:

@@ -1,4 +1,4 @@
-"""The service ports of one router: those that are known, and those of before that go on."""
+"""The service ports of one router: the known ones, and removed ones that are not over yet."""
 
 import gc
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +19,10 @@ UNDECLARED = ServiceSpec(ports=())
 
 
 class ServicePorts:
-    """Owner of each `Service`. Wanted state is level: saying the same again changes nothing.
+    """Owner of each `Service`. Configuration is level-triggered: setting the same again changes
+    nothing.
 
-    What concerns listeners, clients and streams as well goes through `Forwarder`.
+    Calls that also concern listeners, clients and streams go through `Forwarder`.
     """
 
     __slots__ = ("_gone", "_removed", "_shared", "by_key", "declared", "known_as", "wakes")
@@ -30,16 +31,18 @@ class ServicePorts:
         self._shared = shared
         self.by_key: dict[ServiceKey, Service] = {}
         self.declared: set[ServiceKey] = set()
-        """Others are known for their targets alone."""
+        """Others are known only for their targets."""
         self._removed: dict[ServiceKey, Service] = {}
-        """Not known any more, with something under way: one of that name goes on with it."""
-        self._gone = 0  # Let go of since Python's collector was called.
+        """Not known any more, with something under way: a new one of the same name
+        takes it over.
+        """
+        self._gone = 0  # Removed since Python's collector was called.
         self.known_as = shared.site_name
         self.wakes = Wakes(self.by_key)
-        """What burst hooks do: requests may be held for it."""
+        """The wakes of burst hooks: requests may be held for them."""
 
     def known(self, key: ServiceKey) -> Service:
-        """That of ``key``; made, if there is none yet."""
+        """The service of ``key``; created if there is none yet."""
         service = self.by_key.get(key)
         if service is None:
             service = self._removed.pop(key, None)
@@ -53,7 +56,7 @@ class ServicePorts:
         return service
 
     def remove(self, key: ServiceKey) -> Service | None:
-        """Not known any more; what is under way goes on. None: it was not."""
+        """Remove the service port; exchanges under way go on. None: it was not known."""
         service = self.by_key.pop(key, None)
         if service is not None:
             self.declared.discard(key)
@@ -61,16 +64,17 @@ class ServicePorts:
         return service
 
     def removed(self) -> dict[ServiceKey, dict[SiteId, int]]:
-        """What is under way of service ports that are not known any more, by site, as of
-        `Service.open_now`."""
+        """Exchanges under way of service ports that are not known any more, by site, as in
+        `Service.open_now`.
+        """
         self._let_go()
         each = ((key, service.open_now()) for key, service in self._removed.items())
         return {key: found for key, found in each if found}
 
     def collect(self) -> None:
-        """Let go of what is over, and have Python free it where it is much. To be called often.
+        """Drop finished services, and have Python free them when there are many. Call it often.
 
-        Else a member that renames its services for ever would fill the memory with them.
+        Otherwise a member that renames its services for ever would fill the memory with them.
         """
         self._let_go()
         if self._gone >= limits.SERVICES_GONE_MAX:
@@ -83,14 +87,14 @@ class ServicePorts:
         self._gone += before - len(self._removed)
 
     def stop(self) -> None:
-        """Nobody waits and nothing is checked any more."""
+        """End all waits and checks."""
         for service in self.by_key.values():
             service.stop()
 
-    # Wanted state
+    # Configuration
 
     def set_site_cap(self, key: ServiceKey, cap: SiteCap | None) -> None:
-        """What this site takes of the service port; None: whatever its targets do."""
+        """Set the cap of this site for the service port; None: its targets are the only limit."""
         service = self.by_key.get(key)
         if service is not None:
             service.set_site_cap(cap)
@@ -102,13 +106,15 @@ class ServicePorts:
             service.set_drained(is_drained)
 
     def set_site_name(self, name: str) -> None:
-        """What policies and explanations know this site by; not its own while another claims it."""
+        """The name of this site in policies and explanations; not its own while another site claims
+        it.
+        """
         if name != self.known_as:
             self.known_as = name
             for service in self.by_key.values():
                 service.balancer.set_site_name(name)
 
-    # What others say
+    # Reports of other sites
 
     def set_remotes(self, key: ServiceKey, remotes: Sequence[RemoteCandidate]) -> None:
         """Remote candidates of the present route table; dropped for a service not known here."""
@@ -117,7 +123,7 @@ class ServicePorts:
             service.set_remotes(remotes)
 
     def introduce(self, name: str, site: SiteId) -> None:
-        """``site`` newly has targets of service ``name``, and nobody vouches for its capacity."""
+        """``site`` newly has targets of service ``name``, and no grant confirms its capacity."""
         for service in self._named(name):
             service.balancer.ejections.introduce(site, self._shared.network.now())
 
@@ -128,7 +134,7 @@ class ServicePorts:
             service.report_load(report, site)
 
     def set_unanswering(self, unanswering: Mapping[ServiceKey, Mapping[str, NoAnswer]]) -> None:
-        """Targets that answer nothing, by address."""
+        """Targets that do not answer, by address."""
         for key, service in self.by_key.items():
             service.unanswering = unanswering.get(key, {})
 
@@ -144,10 +150,10 @@ class ServicePorts:
         for key, service in self.by_key.items():
             service.failing = failing.get(key, {})
 
-    # Looked at
+    # Read by others
 
     def is_served(self, key: ServiceKey) -> bool:
-        """Whether it is tcp, and a target of it is ready, here or at a site that is reached."""
+        """Whether it is tcp with a ready target, here or at a reachable site."""
         service = self.by_key.get(key)
         return (
             service is not None
@@ -156,7 +162,7 @@ class ServicePorts:
         )
 
     def limits_of(self, key: ServiceKey) -> ServiceLimits:
-        """What its clients may send."""
+        """Limits for requests of its clients."""
         service = self.by_key.get(key)
         return service.config.limits if service is not None else UNDECLARED.limits
 

@@ -1,4 +1,4 @@
-"""What this site knows of its own targets, for who shows, judges or tells it."""
+"""Figures of this site's own targets, for code that shows, judges or reports them."""
 
 from collections.abc import Iterator, Mapping
 from math import log
@@ -14,8 +14,8 @@ from router.service.service import Service
 from router.service.sessions import Session
 from router.service.targets.target_answers import TargetAnswers
 
-USUAL_SHARE = 0.9  # Of requests: few that hang do not make it usual.
-LONGEST_SHARE = 0.999  # Of requests whose times are not known, but for their mean.
+USUAL_SHARE = 0.9  # Of requests: a few that hang must not count as usual.
+LONGEST_SHARE = 0.999  # Of requests of which only the mean time is known.
 
 
 class TargetReadings:
@@ -24,7 +24,7 @@ class TargetReadings:
     __slots__ = ("_services",)
 
     def __init__(self, services: Mapping[ServiceKey, Service]) -> None:
-        """``services``: the owner's own, which change."""
+        """``services``: the live mapping of the owner."""
         self._services = services
 
     def all(self) -> dict[ServiceKey, list[TargetInfo]]:
@@ -32,17 +32,17 @@ class TargetReadings:
         return {key: service.targets() for key, service in self._services.items()}
 
     def of(self, key: ServiceKey) -> list[TargetInfo]:
-        """The targets of one service port; none of one that is not known here."""
+        """The targets of one service port; none if it is not known here."""
         service = self._services.get(key)
         return service.targets() if service is not None else []
 
     def local(self, key: ServiceKey) -> LocalTargets:
-        """How many targets of one service port are here, and how they stand."""
+        """How many targets of one service port are here, ready and ejected."""
         service = self._services.get(key)
         return service.ledger.local_targets if service is not None else LocalTargets()
 
     def standing(self) -> dict[ServiceKey, dict[str, bool]]:
-        """Whether each of `all` is ready: cheap, for who looks at all again and again."""
+        """Whether each of `all` is ready: cheap, for frequent calls."""
         return {key: service.ledger.standing() for key, service in self._services.items()}
 
     def is_ready(self, key: ServiceKey, address: str) -> bool:
@@ -51,9 +51,11 @@ class TargetReadings:
         return service is not None and service.ledger.standing().get(address, False)
 
     def busy(self, least: int) -> Iterator[tuple[ServiceKey, str, AnswerCounts]]:
-        """Ready targets of http services without a free slot, or with at least so many requests. Of
-        HTTP/2 only full ones: gRPC sends the head of an answer with its first message, however
-        late."""
+        """Ready targets of http services without a free slot, or with at least ``least`` requests.
+
+        With HTTP/2 only full ones: gRPC sends the head of an answer with its first message, however
+        late.
+        """
         for key, service in self._services.items():
             if service.protocol == "tcp":
                 continue
@@ -61,7 +63,7 @@ class TargetReadings:
                 yield key, address, _counts(service, address, ended, is_full=is_full)
 
     def counts_of(self, key: ServiceKey, address: str) -> AnswerCounts | None:
-        """As `busy`, of any target; None: it is not ready."""
+        """As `busy`, for any target; None: it is not ready."""
         ended = self.completed_by(key, address)
         if ended is None:
             return None
@@ -74,13 +76,14 @@ class TargetReadings:
         return service.ledger.completed_by(address) if service is not None else None
 
     def answered_by(self, key: ServiceKey, address: str) -> int | None:
-        """As `busy` counts, of any http target; None: it is not ready."""
+        """The count of answers as in `busy`, for any http target; None: it is not ready."""
         ended = self.completed_by(key, address)
         return None if ended is None else ended + self._services[key].parts_of(address)
 
     def answered(self, key: ServiceKey) -> dict[str, int]:
-        """By address: connections to tcp targets of which a byte came, else as `answered_by`; those
-        above 0."""
+        """By address: connections to tcp targets that got a byte, else as `answered_by`; only above
+        0.
+        """
         service = self._services.get(key)
         if service is None:
             return {}
@@ -104,7 +107,7 @@ class TargetReadings:
         return self._services[key].protocol == "http2"
 
     def usual(self, key: ServiceKey) -> UsualTimes | None:
-        """What requests of one service port took at their targets lately; None: none has ended.
+        """Recent durations of requests of one service port at their targets; None: none has ended.
 
         By the requests of clients of this site. For those that other sites send here, as if their
         times were exponentially distributed around the mean of the slowest target.
@@ -124,38 +127,38 @@ class TargetReadings:
         return UsualTimes(mean_s * -log(1 - USUAL_SHARE), longest_s)
 
     def reports_of(self, key: ServiceKey, now: float) -> list[TargetReport]:
-        """Which ready target of this site would get the next request of no session, and why."""
+        """Which ready target of this site would get the next request without a session, and why."""
         service = self._services.get(key)
         return service.ledger.target_reports(now) if service is not None else []
 
     def target_of(self, key: ServiceKey, session: Session) -> str | None:
-        """The target of this site (``host:port``) that is the session's; None: none has room."""
+        """The session's target (``host:port``) at this site; None: none has room."""
         service = self._services.get(key)
         return service.ledger.target_of(session.key) if service is not None else None
 
     def answers(self) -> Iterator[tuple[ServiceKey, Mapping[str, TargetAnswers]]]:
-        """What became of connections to the targets of each tcp service port, by address."""
+        """Results of connections to the targets of each tcp service port, by address."""
         for key, service in self._services.items():
             if service.protocol == "tcp" and service.own_targets.are_there:
                 yield key, service.target_ways.answers
 
     def answers_of(self, key: ServiceKey) -> Mapping[str, TargetAnswers]:
-        """As `answers`, of one service port of any protocol."""
+        """As `answers`, for one service port of any protocol."""
         service = self._services.get(key)
         return service.target_ways.answers if service is not None else {}
 
     def unanswering_of(self, key: ServiceKey) -> Mapping[str, NoAnswer]:
-        """As `set_unanswering` has it, of one service port."""
+        """The value of `set_unanswering` for one service port."""
         service = self._services.get(key)
         return service.unanswering if service is not None else {}
 
     def failing_of(self, key: ServiceKey) -> Mapping[str, ErrorShare]:
-        """As `set_failing` has it, of one service port."""
+        """The value of `set_failing` for one service port."""
         service = self._services.get(key)
         return service.failing if service is not None else {}
 
     def errors(self) -> dict[ServiceKey, Mapping[str, int]]:
-        """Answers of 5xx since the start by address, of service ports that had some."""
+        """Answers of 5xx since the start by address, for service ports that had some."""
         return {
             key: service.outcomes.errors
             for key, service in self._services.items()
@@ -163,13 +166,14 @@ class TargetReadings:
         }
 
     def errors_of(self, key: ServiceKey) -> Mapping[str, int]:
-        """As `errors`, of one service port."""
+        """As `errors`, for one service port."""
         service = self._services.get(key)
         return service.outcomes.errors if service is not None else {}
 
     def breaks(self) -> dict[ServiceKey, Mapping[str, int]]:
-        """Exchanges that targets broke off since the start, as `errors`; of tcp none:
-        a reset may be how its protocol ends."""
+        """Exchanges that targets broke off since the start, as `errors`; none for tcp: a reset may
+        be how its protocol ends.
+        """
         return {
             key: service.outcomes.breaks
             for key, service in self._services.items()
@@ -177,7 +181,7 @@ class TargetReadings:
         }
 
     def breaks_of(self, key: ServiceKey) -> Mapping[str, int]:
-        """As `breaks`, of one service port."""
+        """As `breaks`, for one service port."""
         return self.breaks().get(key, {})
 
 

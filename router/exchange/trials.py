@@ -1,8 +1,8 @@
 """One request to each site of a service port, sent there whatever the policy says: ``--traffic``.
 
-It goes the way of a client's request: the head is judged and rewritten as theirs, crosses the link,
-takes a slot and reaches a target. It is a GET without a body, or for tcp a connection that closes
-once it is open, and it is tried once. Counters of requests, latency and demand leave it out.
+It takes the path of a client's request: the head is judged and rewritten as theirs, crosses the
+link, takes a slot and reaches a target. It is a GET without a body, or for tcp a connection that
+closes once it is open, and it is tried once. Counters of requests, latency and demand leave it out.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ Outcome = LegCode | Literal["ok", "late"]
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one request. ``status``: of its final response, 0: none came, or it is tcp.
+    """The result of one request. ``status``: of its final response, 0: none came, or it is tcp.
 
     ``seconds``: until the response was whole, for tcp until the connection was open; for a failure
     until it was known. ``reason`` is human-readable.
@@ -126,15 +126,17 @@ class _TrialExchange(Exchange):
         tell_in_parts(self, head, body_bytes, body)
 
     def can_leave(self) -> bool:
-        return False  # This site is the one that was asked about.
+        return False  # The trial is about this site.
 
     # Exchange
 
     def _count_target(self, targets: TargetCounts, slot: Slot, *, failed: bool) -> None:
-        """No request of anybody's: and one that has proved enough is broken off."""
+        """Not counted: it is no client's request, and may be broken off once it has
+        proved enough.
+        """
 
     def relieve(self) -> None:
-        """It sends nothing that could be kept."""
+        """It sends nothing that could be stored."""
 
     def _tell_writable(self) -> None:
         """It sends nothing."""
@@ -169,7 +171,7 @@ class _TrialExchange(Exchange):
 
 
 class Trials:
-    """Begins them, a bounded number of services at once."""
+    """Begins trials, for a bounded number of services at once."""
 
     __slots__ = ("_running",)
 
@@ -183,9 +185,9 @@ class Trials:
         site_name: str,
         done: Callable[[list[Trial]], None],
     ) -> bool:
-        """One request of ``service`` to each of ``sites``; ``done`` has all outcomes, later.
+        """One request of ``service`` to each of ``sites``; ``done`` gets all outcomes, later.
 
-        False: as many as may be are under way.
+        False: the maximum number is under way.
         """
         if self._running >= limits.TRIALS_AT_ONCE_MAX:
             return False
@@ -211,7 +213,7 @@ class Trials:
 
 
 def _request(service: Service, site_name: str) -> Request:
-    """What a client would send that means no harm."""
+    """A harmless request, as a client might send it."""
     if service.protocol == "tcp":
         return Request(key=service.key, protocol="tcp", body_bytes=-1)
     path = service.own_targets.health_path.encode() or b"/"

@@ -1,4 +1,4 @@
-"""What a request has tried so far, and whether it may try again."""
+"""The failed attempts of a request, and whether it may try again."""
 
 from router.model import limits
 from router.service.admission import NO_TARGETS
@@ -7,7 +7,7 @@ from router.service.ports import LegCode, LegFailure
 NO_SITES: frozenset[str] = frozenset()
 
 NOT_PROCESSED: LegCode = "not-processed"
-"""Promised of a request that a target had taken (RFC 9113, 8.7): any method may run again."""
+"""Promised for a request that a target had taken (RFC 9113, 8.7): any method may run again."""
 
 REPEATABLE: frozenset[LegCode] = frozenset(("target-reset", "link-lost", "unanswered"))
 """Failures after which an idempotent request may run again."""
@@ -23,11 +23,11 @@ class Tries:
     """The memory of one request's failed attempts, by `Decision.place`.
 
     A place is a site, or one router of several that a site has. ``excluded`` ones are left out of
-    selection until the request waits, those of ``refused`` only
-    because they were full; ``hopeless`` ones failed it in a way that waiting does not mend, and
-    stay out; those of ``way_lost`` are out until routes change. ``avoid`` are targets of this site
-    that broke off: its others are as good as any other site's. Of other sites we know no targets:
-    one where a target broke off is left out too, but rather asked once more than nobody.
+    selection until the request waits, those of ``refused`` only because they were full;
+    ``hopeless`` ones failed it in a way that waiting does not fix, and stay out; those of
+    ``way_lost`` are out until routes change. ``avoid`` are targets of this site that broke off: its
+    others are as good as any other site's. The targets of other sites are not known: a site where a
+    target broke off is left out too, but is better than no site.
     """
 
     __slots__ = (
@@ -44,7 +44,7 @@ class Tries:
     )
 
     def __init__(self, begun: int = 0) -> None:
-        """``begun``: as many attempts were made before anything had to be remembered."""
+        """``begun``: how many attempts were made before anything had to be remembered."""
         self.excluded = NO_SITES
         self.refused = NO_SITES
         self.hopeless = NO_SITES
@@ -62,7 +62,7 @@ class Tries:
         return self.hopeless | self.way_lost if self.way_lost else self.hopeless
 
     def begin(self) -> bool:
-        """One more attempt; False: enough of them."""
+        """One more attempt; False: there were enough."""
         self._attempts += 1
         return self._attempts <= limits.RETRIES_MAX
 
@@ -79,7 +79,7 @@ class Tries:
         self.rest()
 
     def may_repeat(self, failure: LegFailure, *, idempotent: bool) -> bool:
-        """Whether a request of which all is in hand may be dispatched again after ``failure``."""
+        """Whether a request that is all in hand may be dispatched again after ``failure``."""
         if failure.untouched:
             return True
         if self._repeats >= limits.REPEATS_MAX:
@@ -97,7 +97,7 @@ class Tries:
         if not failure.untouched:
             self._repeats += 1
             if failure.code == "link-lost":
-                if place in self._lost_links:  # Gone: its other lanes will tell so one by one.
+                if place in self._lost_links:  # Gone: its other lanes will fail one by one.
                     self.lose_way(place)
                 self._lost_links |= {place}
                 return
@@ -114,25 +114,27 @@ class Tries:
             self.exclude(place)
 
     def forgive(self) -> bool:
-        """Nobody else is left: sites where a target broke off count again; whether any do."""
+        """No other site is left: sites where a target broke off count again; returns whether there
+        are any.
+        """
         forgiven, self._broke_off = self._broke_off, NO_SITES
         self.excluded -= forgiven
         return bool(forgiven)
 
     def lose_way(self, place: str) -> None:
-        """No stream can reach it now; another may once routes have followed."""
+        """No stream can reach ``place`` now; another may once routes have followed."""
         self.refused -= {place}
         self.excluded |= {place}
         self.way_lost |= {place}
 
     def exclude(self, place: str) -> None:
-        """Never again for this request."""
+        """Never try ``place`` again for this request."""
         self.refused -= {place}
         self.excluded |= {place}
         self.hopeless |= {place}
 
     def verdict(self, *, sheddable: bool = False) -> LegFailure:
-        """What to tell a request, ``sheddable`` or not, when there is nothing left to try."""
+        """The failure of a request, ``sheddable`` or not, when there is nothing left to try."""
         if self.last is None:
             return LegFailure("no-route", "no site has a ready target")
         if self.last.code == "busy":

@@ -1,4 +1,4 @@
-"""What is under way at one router: its clients' connections and the streams that end here."""
+"""Exchanges under way at one router: its clients' connections and the streams that end here."""
 
 from collections import Counter
 from collections.abc import Callable, Set
@@ -36,7 +36,7 @@ class EndsHere(Protocol):
 
 
 class UnderWay:
-    """Owns both sets, and ends what is in them: after a grace period, or at once."""
+    """Owns both sets, and ends their members: after a grace period, or at once."""
 
     __slots__ = (
         "_drained",
@@ -56,12 +56,12 @@ class UnderWay:
         self._drained: Callable[[], None] | None = None
         self.clients: set[ClientConnection] = set()
         self.many_at_once: set[ClientConnection] = set()
-        """Of these who have many requests under way: only they hold responses without credit."""
+        """Clients with many requests under way: only they hold responses without credit."""
         self.egress: dict[EndsHere, None] = {}
         self.is_draining = False
         """Nothing is added any more."""
         self.stirred: Callable[[], None] | None = None
-        """To be called when something is added, if anybody wants to know."""
+        """Called when something is added, if there are followers."""
         self._wants_stir: set[Callable[[], None]] = set()
 
     @property
@@ -70,7 +70,7 @@ class UnderWay:
         return not self.clients and not self.egress
 
     def on_next_activity(self, callback: Callable[[], None]) -> None:
-        """Call it once, when something is added next."""
+        """Call ``callback`` once, when something is added next."""
         self._wants_stir.add(callback)
         self.stirred = self._stirred
 
@@ -81,7 +81,7 @@ class UnderWay:
             callback()
 
     def egress_finished(self, egress: EndsHere) -> None:
-        """A stream is over, and nothing more is to be done for it: once."""
+        """A stream is over, and nothing more has to be done for it: once."""
         del self.egress[egress]
         if self.is_draining:
             self.check_drained()
@@ -95,13 +95,13 @@ class UnderWay:
                 client.session.drain()
 
     def dismiss_egress(self, service: Service) -> None:
-        """What waits for a slot of it is sent elsewhere."""
+        """Streams that wait for a slot of it are sent elsewhere."""
         for egress in list(self.egress):
             if egress.service is service:
                 egress.dismiss()
 
     def count_borrowed(self, service: Service) -> None:
-        """It lends its slots by neighbors from now on: count those that they hold already."""
+        """It lends its slots by neighbor from now on: count those that neighbors hold already."""
         lending = service.ledger.lending
         if lending is None:
             return
@@ -121,7 +121,7 @@ class UnderWay:
                 leg.break_off(sites)
 
     def withdraw(self, offers: Set[tuple[str, SiteId]], calls: Set[tuple[str, SiteId]]) -> None:
-        """As `put_out`, of one service: attempts at ``offers``, and streams of ``calls``."""
+        """As `put_out`, for one service: attempts at ``offers``, and streams of ``calls``."""
         for egress in list(self.egress):
             if (egress.service.key.name, egress.ingress) in calls:
                 egress.stop()
@@ -132,8 +132,10 @@ class UnderWay:
                 leg.break_off(sites)
 
     def awaited_elsewhere(self) -> Counter[tuple[ServiceKey, SiteId]]:
-        """Requests of clients by http service port and other site, see `ClientLeg.awaited_at`. Of
-        HTTP/2 none, see `TargetReadings.busy`. It looks at each client, some 0.2 µs."""
+        """Requests of clients by http service port and other site, see `ClientLeg.awaited_at`.
+
+        None for HTTP/2, see `TargetReadings.busy`. It visits each client, some 0.2 µs.
+        """
         awaited: Counter[tuple[ServiceKey, SiteId]] = Counter()
         for client in self.clients:
             for leg in client.session.legs if client.service.protocol == "http" else ():
@@ -146,14 +148,14 @@ class UnderWay:
 
     @property
     def held_bytes(self) -> int:
-        """Of requests, kept to be sent again or for a slot; of responses that wait for credit.
+        """Of requests, stored to be sent again or for a slot; of responses that wait for credit.
 
-        Asked several times a second, also with idle connections by the thousand.
+        Read several times a second, even with thousands of idle connections.
         """
         return self._pressure.held_bytes + sum([client.held_bytes for client in self.many_at_once])
 
     def shed_idle(self) -> int:
-        """Close the connections of some clients that are idle; how many."""
+        """Close the connections of some idle clients; returns how many."""
         clients = islice(
             (client for client in list(self.clients) if client.session.shed_idle()),
             limits.SHED_AT_ONCE_MAX,
@@ -161,10 +163,11 @@ class UnderWay:
         return sum(1 for _ in clients)
 
     def drop_slowest(self, size_bytes: int) -> int:
-        """Let go of most, until ``size_bytes`` are free or nobody holds much; how many gave way.
+        """Drop the largest holders first, until ``size_bytes`` are free or none holds much; returns
+        how many gave way.
 
-        What is only kept to be sent again goes first, then clients that do not read are reset,
-        those of the address that holds most.
+        Data that is only stored to be sent again goes first, then clients that do not read are
+        reset, those of the address that holds most.
         """
         kept = [(one.size_bytes, one.relieve) for one in self._pressure.holders]
         freed = dropped = 0
@@ -187,7 +190,7 @@ class UnderWay:
     # Stopping.
 
     def drain(self, done: Callable[[], None]) -> None:
-        """Let all of it end; ``done`` once, never from within this call, when it has."""
+        """Let everything end; ``done`` once, never from within this call, when it has."""
         self.is_draining = True
         self._drained = done
         for egress in list(self.egress):
@@ -197,7 +200,7 @@ class UnderWay:
         self._timers.at_turn_end(self.check_drained)
 
     def abort(self) -> None:
-        """Reset all of it now."""
+        """Reset everything now."""
         self.is_draining = True
         for client in list(self.clients):
             client.session.abort()

@@ -1,4 +1,4 @@
-"""What a caller sends of a request beyond its head."""
+"""The data of a request beyond its head, as its caller sends it."""
 
 import enum
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from router.service.pressure import Pressure
 
 
 class Stopped(enum.Enum):
-    """Whether the caller was told to send no more, and what has to happen first."""
+    """Whether the caller was stopped, and what must happen before it goes on."""
 
     NOT = enum.auto()
-    BY_KEPT = enum.auto()  # `Replay.is_full`: an attempt has to hold a target.
-    BY_LEG = enum.auto()  # The attempt has to take what it was given.
+    BY_KEPT = enum.auto()  # `Replay.is_full`: an attempt must hold a target first.
+    BY_LEG = enum.auto()  # The attempt must take the data it was given first.
 
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
@@ -30,17 +30,17 @@ AFTER_STOPPED: Final[Mapping[Stopped, frozenset[Stopped]]] = {
     _BY_KEPT: frozenset((NOT_STOPPED, _BY_LEG)),
     _BY_LEG: frozenset((_BY_KEPT,)),
 }
-"""What may follow. A leg that takes more leaves what is kept as the cause, which may be none."""
+"""What may follow. When a leg takes more, the stored data is the cause, which may be none."""
 
 LENGTH_NOT_KNOWN = -1
-"""Of a body that goes on until its end is said."""
+"""Of a body that goes on until its end is signaled."""
 
 
 class Upload(msgspec.Struct, eq=False):
-    """Of a request that is not whole with its head; most are.
+    """Upload of a request that is not complete with its head; most are.
 
-    ``body_left``: by its head; None: it does not say, or who sends it has judged it. ``is_held`` of
-    its methods: an attempt holds a target.
+    ``body_left``: by its head; None: not declared, or the sender has checked it. ``is_held`` in its
+    methods: an attempt holds a target.
     """
 
     body_left: int | None
@@ -53,21 +53,23 @@ class Upload(msgspec.Struct, eq=False):
 
     @property
     def is_empty(self) -> bool:
-        """All of it is here, and it is nothing."""
+        """All of it is here, and it is empty."""
         return self.in_hand and (self.kept is None or not self.kept.size_bytes)
 
     def counts(self, size: int) -> bool:
-        """``size`` more bytes of ``body_left`` came; False: the head said fewer."""
+        """``size`` more bytes of ``body_left`` came; False: the head declared fewer."""
         assert self.body_left is not None
         self.body_left -= size
         return self.body_left >= 0
 
     def goes_on(self) -> None:
-        """Bytes without end follow what its head said."""
+        """Bytes without end follow the length declared by its head."""
         self.body_left = None
 
     def keep(self, data: Buffer, pressure: Pressure, owner: ReplayOwner, is_held: bool) -> Buffer:
-        """Keep ``data``, unless that is too much once a target is held; the copy that is kept."""
+        """Store ``data``, unless that is too much once a target is held; returns the
+        stored copy.
+        """
         kept = self.kept
         size = 0 if kept is None else kept.size_bytes
         if is_held and size + len(data) > limits.REPLAY_BYTES_MAX:
@@ -85,11 +87,11 @@ class Upload(msgspec.Struct, eq=False):
         self.kept.add_trailers(block)
 
     def begins_again(self, *, takes_more: bool) -> None:
-        """The caller is stopped, and another attempt was given all that is kept."""
+        """The caller is stopped, and another attempt was given all stored data."""
         self.stopped = _BY_KEPT if takes_more else _BY_LEG
 
     def takes_more(self, is_held: bool) -> bool:
-        """There is room for more of what is kept; else the caller is stopped."""
+        """There is room to store more; else the caller is stopped."""
         kept = self.kept
         if kept is None or not kept.is_full or is_held:
             return True
@@ -98,16 +100,18 @@ class Upload(msgspec.Struct, eq=False):
         return False
 
     def leg_is_full(self) -> None:
-        """The caller is stopped until the attempt has taken what it was given."""
+        """The caller is stopped until the attempt has taken the data it was given."""
         self.stopped = _BY_LEG
 
     def leg_has_room(self) -> None:
-        """It has. `ceases_to_stop` says whether nothing else holds the caller back."""
+        """The attempt has taken it. `ceases_to_stop` shows whether nothing else holds the caller
+        back.
+        """
         if self.stopped is _BY_LEG:
             self.stopped = _BY_KEPT
 
     def ceases_to_stop(self, is_held: bool) -> bool:
-        """The caller was stopped, and need not be any more: it is to be told."""
+        """The caller was stopped, and need not be any more: it must be notified."""
         kept = self.kept
         if self.stopped is _BY_KEPT and (kept is None or not kept.is_full or is_held):
             self.stopped = NOT_STOPPED
@@ -115,7 +119,7 @@ class Upload(msgspec.Struct, eq=False):
         return False
 
     def forget(self) -> None:
-        """From here on it cannot be sent again."""
+        """From here on the request cannot be sent again."""
         self.in_hand = False
         kept, self.kept = self.kept, None
         if kept is not None:

@@ -1,4 +1,4 @@
-"""What a request needs once it has to wait for a slot, here or elsewhere; made only then."""
+"""The wait of a request for a slot, here or elsewhere; created only then."""
 
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -29,17 +29,17 @@ class Queued(Protocol):
         """An attempt at this site with ``slot``."""
 
     def open_remote(self, to: Decision | RemoteWait, wait_ms: int, now: float) -> bool:
-        """Start an attempt that may stand there; False: it could not."""
+        """Start an attempt that may wait there; False: it could not."""
 
     def fail(self, failure: LegFailure) -> None:
-        """It is over, at the end of the turn."""
+        """The request is over, at the end of the turn."""
 
     def is_gone(self) -> bool:
-        """Nobody waits."""
+        """No client waits."""
 
 
 class Course(Protocol):
-    """Its `Attempts`."""
+    """The `Attempts` of the request."""
 
     tries: Tries
 
@@ -47,10 +47,10 @@ class Course(Protocol):
         """Try the best candidate left."""
 
     def note_unbegun(self, decision: Decision) -> None:
-        """`Queued.begin` of it said False."""
+        """`Queued.begin` returned False for ``decision``."""
 
     def look_at(self, when: float) -> None:
-        """Judge then whether its time is up."""
+        """Check the deadline at ``when``."""
 
 
 _LATE: Final = "no slot came free in time"
@@ -65,10 +65,9 @@ _NOT_WAITING: Final[Mapping[Outlook, str]] = {
 
 
 class Wait:
-    """A `request_queue.Waiting`: the request in the line, or standing at the egress of another
-    site.
+    """A `waiting_lines.Waiting`: the request in the line, or waiting at the egress of another site.
 
-    Its ``deadline`` is one over all moves.
+    Its ``deadline`` covers all moves.
     """
 
     __slots__ = (
@@ -88,11 +87,11 @@ class Wait:
     )
 
     is_silent: bool
-    """Where it stands it has heard nothing by `silent_at`, and stays."""
+    """Where it waits it got no answer by `silent_at`, and stays."""
     may_stay: bool
-    """Where it stands there seemed to be room: a silent site may have let it in."""
+    """The site where it waits seemed to have room: a silent site may have admitted it."""
     _stood_half_at: float
-    """A stand refused before then was not let stand."""
+    """A refusal before then means that it was not allowed to wait."""
     _stand_ends_at: float
 
     def __init__(self, queued: Queued, course: Course, service: Service, now: float) -> None:
@@ -101,32 +100,33 @@ class Wait:
         self._service = service
         self.patient_until = now + service.config.queue_wait_s
         self.held_s = held_s = service.waking.held_s(now)
-        """So much longer it may wait, since a hook wakes a site or would."""
+        """The extra time that it may wait, since a hook wakes a site or would."""
         if held_s:
             assert service.waking.wake is not None, "who holds it"
             queued.record.held_by = service.waking.wake.hook
         self.deadline = self.patient_until + held_s
         self.standing: str | None = None
-        """Where it stands, as `Decision.place`."""
+        """Where it waits, as `Decision.place`."""
         self._tried_newcomers = False
-        self._travel_s = 0.0  # Of its last stand, there and back, if that site is far.
+        self._travel_s = 0.0  # Of its last wait, there and back, if that site is far.
         queued.record.waits(now)
 
     @property
     def is_near(self) -> bool:
-        """It stands where it hears at once of a slot."""
+        """It waits where it gets news of a slot at once."""
         return self.standing is not None and not self._travel_s
 
     @property
     def silent_at(self) -> float:
-        """By then a stand is answered, and its target connected: however long it may be held, a
-        silent site is not waited for longer than for a slot."""
+        """By then a wait is answered, and its target connected. However long the request may be
+        held, it does not wait for a silent site longer than for a slot.
+        """
         ends_at = max(self.patient_until, self._stand_ends_at)
         connect_s = self._service.config.timeouts.connect_s
         return min(self.deadline, ends_at) + connect_s + self._travel_s + limits.STAND_S
 
     def hears_nothing(self) -> None:
-        """It is `silent_at`, and it stays where it stands."""
+        """`silent_at` has come, and it stays where it waits."""
         self.is_silent = True
 
     def enter(self, choice: NoChoice, now: float, *, returns: bool) -> None:
@@ -164,7 +164,7 @@ class Wait:
             assert record.site is not None, "it stands somewhere"
             if travel_s:
                 service.remotes.note_stand(record.site, now - record.begun_at)
-            # It waited there: of that time the network had no more than a usual round trip.
+            # It waited there: of that time the network took at most a usual round trip.
             travelled_s = service.remotes.round_trip_s(record.site)
             record.begun_at = max(record.begun_at, now - travelled_s)
             self._end_stand(turned_away=False)
@@ -173,7 +173,7 @@ class Wait:
             return
         on_arrival_s = limits.STAND_MIN_S + travel_s / 10
         if stood and travel_s and (self.is_silent or now - waited_since <= on_arrival_s):
-            record.never_waited()  # It had a slot on arrival, or the way kept it.
+            record.never_waited()  # It had a slot on arrival, or the delay was on the way.
             return
         if stood and not (travel_s and self.may_stay):  # The way may have been slow, too.
             record.note_reason("waited until a slot was free there")
@@ -181,7 +181,7 @@ class Wait:
         service.room.served(sheddable=queued.asked.sheddable)
 
     def attempt_ended(self, now: float, *, is_busy: bool) -> None:
-        """One that may have stood."""
+        """An attempt that may have waited is over."""
         if self.standing is not None:
             self._end_stand(turned_away=is_busy and now < self._stood_half_at)
 
@@ -230,7 +230,9 @@ class Wait:
             self._queued.fail(self._turned_away(_LATE))
 
     def _tries_newcomers(self, now: float) -> bool:
-        """Rather than be refused, once: sites that start small take more than they would have."""
+        """Instead of being refused, once: sites that start small take more than they otherwise
+        would.
+        """
         if self._tried_newcomers or not self._service.balancer.ejections.make_room(now):
             return False
         self._tried_newcomers = True

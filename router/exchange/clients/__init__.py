@@ -1,1 +1,1 @@
-"""Clients of this site: listeners, a session for each connection, and what each may send."""
+"""Clients of this site: listeners, a session for each connection, and limits for clients."""

@@ -1,4 +1,4 @@
-"""A client's connection from accept to its end: the session behind it, and who counts it."""
+"""A client's connection from accept to its end: the session behind it, and its counters."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 class ClientConnection:
     """The `ConnectionHandler` of a client: a session, by the service's protocol.
 
-    ``gone`` is called once, after the session heard that the connection is lost and what the client
-    sent has arrived. Requests that the session answers by itself (malformed, too slow) have no
-    `ClientExchange` and are counted here.
+    ``gone`` is called once, after the session was notified that the connection is lost and the
+    client's data has arrived. Requests that the session answers by itself (malformed, too slow)
+    have no `ClientExchange` and are counted here.
     """
 
     __slots__ = (
@@ -54,7 +54,9 @@ class ClientConnection:
         observing: Observing,
         gone: Callable[["ClientConnection"], None],
     ) -> None:
-        """``listener``: the service port whose listener it came by, which others may share."""
+        """``listener``: the service port whose listener accepted it; others may share that
+        listener.
+        """
         self.connection = connection
         self.service = service
         self.listener = listener
@@ -64,7 +66,7 @@ class ClientConnection:
         naming = observing.callers
         self._origin = None if naming is None else naming.arrived(connection.peer, connection.local)
         self._watched: WatchedLeg | None = None
-        self._last: RequestRecord | None = None  # Of http: of the last request.
+        self._last: RequestRecord | None = None  # With http: of the last request.
         self.session: TcpSession | HttpSession | Http2Session
         if service.protocol == "tcp":
             self.session = TcpSession(
@@ -92,7 +94,7 @@ class ClientConnection:
                 refused=self._count_refused,
                 over=self._over,
             )
-        # Hot: no frame of ours in between.
+        # Hot: no call of ours in between.
         self.received: Received = self.session.received
 
     def ended(self) -> None:
@@ -103,30 +105,30 @@ class ClientConnection:
 
     @property
     def protocol(self) -> ServiceProtocol:
-        """As which it was accepted: its service may have another one by now."""
+        """The protocol at its accept: its service may have another one by now."""
         if isinstance(self.session, TcpSession):
             return "tcp"
         return "http" if isinstance(self.session, HttpSession) else "http2"
 
     def leave(self, *, quiet: bool, cause: Departing) -> None:
-        """Its client is to connect again, or to do without: by the mildest means of its protocol.
+        """Ask its client to connect again, or to stop: by the mildest means of its protocol.
 
-        To be asked again while it is there. ``quiet``: nothing has moved for a while.
+        Call it repeatedly while the client is there. ``quiet``: nothing has moved for a while.
         """
         session = self.session
         for flow in self.flows():
             flow.record.departs_for = cause
         session.leave(quiet=quiet)
         if quiet and isinstance(session, TcpSession):
-            self.received = _drop  # What comes from now on was never heard.
+            self.received = _drop  # Later data counts as never received.
 
     def _timed_out(self, cause: TimeOut) -> None:
-        """It is ended, as nothing moved."""
+        """The connection is ended, as nothing moved."""
         for flow in self.flows():
             flow.record.departs_for = cause
 
     def flows(self) -> list[Flow]:
-        """What is under way."""
+        """The flows under way."""
         return [self._flow_of(leg) for leg in self.session.legs]
 
     def _flow_of(self, leg: ClientLeg) -> Flow:
@@ -137,7 +139,7 @@ class ClientConnection:
 
     @property
     def held_bytes(self) -> int:
-        """Of responses, beside what the connection holds."""
+        """Bytes of responses, besides those in the connection."""
         session = self.session
         return 0 if isinstance(session, TcpSession | HttpSession) else session.held_bytes
 
@@ -148,12 +150,13 @@ class ClientConnection:
             self._over()
 
     def _over(self) -> None:
-        """Nothing of it is left: of some clients what they sent has yet to arrive first."""
+        """It is completely over: with some clients, after their last bytes have arrived."""
         last = self._last
         if last is not None and last.unserved is not None:
             self.service.demand.left(last.unserved, self.service.now())
         self._gone(self)
-        # They hold us: let no cycle wait for the collector, or thousands that come and go do.
+        # They refer to this object: break the cycle, or thousands of connections wait for the
+        # collector.
         del self.session, self.received
 
     def _open_leg(self, request: Request, handler: LegHandler) -> ClientLeg:
@@ -197,7 +200,7 @@ class ClientConnection:
 
 
 def _http2_session() -> type["Http2Session"]:
-    """Load HTTP/2, if nobody has: other routers need not pay for it."""
+    """Load HTTP/2 on first use: other routers need not pay for it."""
     from router.exchange.clients.http2.session import Http2Session
 
     return Http2Session

@@ -1,4 +1,4 @@
-"""Where clients come in: their listeners, and for which service port each connection is."""
+"""Accepts clients: their listeners, and the service port of each connection."""
 
 import random
 from collections import Counter
@@ -17,7 +17,7 @@ from router.service.pressure import Pressure
 
 
 class ClientEntry:
-    """Owner of the listeners. What it lets in is in `UnderWay` until it is gone."""
+    """Owns the listeners. Accepted connections are in `UnderWay` until they are gone."""
 
     __slots__ = (
         "_choices",
@@ -56,7 +56,7 @@ class ClientEntry:
         self._rng = rng
         self._observing = observing
         self._pressure = pressure
-        self._choices: Mapping[ServiceKey, ServiceChoice] = {}  # By whose listener it is.
+        self._choices: Mapping[ServiceKey, ServiceChoice] = {}  # By the owner of the listener.
         self._hear_chosen: Callable[[ServiceKey, ServiceKey], None] = lambda *_: None
         self._former: set[ServiceKey] = set()  # Their protocol changed; clients may be left.
         self._gone = self._client_gone  # One for all clients.
@@ -65,21 +65,23 @@ class ClientEntry:
         )
 
     def set_choices(self, choices: Mapping[ServiceKey, ServiceChoice]) -> None:
-        """Whose listeners other service ports share; all of them are tcp."""
+        """The service ports whose listeners others share; all of them are tcp."""
         self._choices = choices
 
     def follow_choices(self, chosen: Callable[[ServiceKey, ServiceKey], None]) -> None:
-        """Call ``chosen`` with whose listener is shared, and where a new connection there goes;
-        not where weights draw that."""
+        """Call ``chosen`` with the owner of a shared listener and the service port that a new
+        connection goes to; not where weights draw it.
+        """
         self._hear_chosen = chosen
 
     def protocol_changed(self, key: ServiceKey) -> None:
-        """Clients that came before may go on with the protocol of then."""
+        """Clients that came before may go on with the former protocol."""
         self._former.add(key)
 
     def of_former_protocol(self) -> dict[ServiceKey, Counter[str]]:
-        """Clients that came before their service port changed its protocol and go on, by the
-        protocol of then. O(clients) while there are some."""
+        """Clients that came before their service port changed its protocol and go on, by their
+        former protocol. O(clients) while there are some.
+        """
         found = {key: Counter[str]() for key in self._former}
         for client in self._under_way.clients if found else ():
             service = client.service

@@ -12,7 +12,7 @@ from router.service.service import Service
 
 
 class ConnectionMoves:
-    """Joins `Ages` and `Rebalancing` with the connections that there are."""
+    """Joins `Ages` and `Rebalancing` with the existing connections."""
 
     __slots__ = ("_ages", "_clients", "_departures", "_services", "rebalancing")
 
@@ -29,27 +29,27 @@ class ConnectionMoves:
         self.rebalancing = Rebalancing(timers, clients, self._departures)
 
     def configured(self, service: Service, max_age_s: float) -> None:
-        """Its settings are others; it had that age before."""
+        """The settings of ``service`` changed; ``max_age_s`` was the age before."""
         config = service.config
         if config.max_age_s != max_age_s:
             self._ages.changed(service, self._clients)
         self.rebalancing.set_auto(service, config.rebalance == "auto")
 
     def removed(self, key: ServiceKey) -> None:
-        """The service port is."""
+        """The service port was removed."""
         self.rebalancing.forget(key)
 
     def accepted(self, client: ClientConnection) -> None:
-        """It comes, of a service with an age."""
+        """``client`` arrived, of a service with an age."""
         self._ages.begin(client)
 
     @property
     def involved(self) -> Set[ClientConnection]:
-        """Those of which `gone` is to be told."""
+        """Clients for which `gone` must be called."""
         return self._departures.involved
 
     def gone(self, client: ClientConnection) -> None:
-        """It is lost."""
+        """``client`` is lost."""
         for owner in (self._ages, self.rebalancing, self._departures):
             owner.gone(client)
 
@@ -59,6 +59,6 @@ class ConnectionMoves:
         return self.rebalancing.plan(service) if service is not None else None
 
     def begin(self, key: ServiceKey, terms: RebalanceTerms) -> RebalancePlan | None:
-        """Move these now, and what else is misplaced meanwhile."""
+        """Move these now, and others that are misplaced meanwhile."""
         service = self._services.get(key)
         return self.rebalancing.begin(service, terms) if service is not None else None

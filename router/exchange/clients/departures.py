@@ -1,7 +1,7 @@
 """Clients' connections that are asked to end before their clients end them.
 
-As gRPC does by age (proposal A9): a limit with jitter, so that those that came together do not
-leave together, and a grace for what is under way.
+As gRPC does by age (proposal A9): a limit with jitter, so that connections that came together do
+not leave together, and a grace for exchanges under way.
 """
 
 import random
@@ -15,9 +15,9 @@ from router.service.service import Service
 
 
 class QuietTime:
-    """For how long nothing has moved on a connection, as far as looks in between can tell.
+    """How long nothing has moved on a connection, as far as repeated checks can show.
 
-    ``activity``: another one whenever something has moved.
+    ``activity``: a value that changes whenever something moves.
     """
 
     __slots__ = ("_activity", "_since")
@@ -27,14 +27,14 @@ class QuietTime:
         self._since = now
 
     def look(self, activity: object, now: float) -> float:
-        """Seconds."""
+        """The quiet time in seconds."""
         if activity != self._activity:
             self._activity, self._since = activity, now
         return now - self._since
 
 
 class _Departure:
-    """One that was asked."""
+    """A connection that was asked to end."""
 
     __slots__ = ("cause", "deadline", "quiet", "quiet_s")
 
@@ -46,7 +46,9 @@ class _Departure:
 
 
 class Departures:
-    """The owner of them: asks again and again, and resets what is still busy past its grace."""
+    """Owns the departures: asks repeatedly, and resets connections that are still busy past their
+    grace.
+    """
 
     __slots__ = ("_asked", "_timer", "_timers", "involved")
 
@@ -55,19 +57,20 @@ class Departures:
         self._asked: dict[ClientConnection, _Departure] = {}
         self._timer: Timer | None = None
         self.involved: set[ClientConnection] = set()
-        """Of these somebody wants to hear when they are gone: they have an age, or may move."""
+        """Connections for which `gone` must be called: they have an age, or may move."""
 
     def __contains__(self, client: ClientConnection) -> bool:
         return client in self._asked
 
     def count(self, service: Service) -> int:
-        """How many of its clients were asked and are there still."""
+        """How many clients of ``service`` were asked and are still there."""
         return sum([client.service is service for client in self._asked])
 
     def ask(
         self, client: ClientConnection, cause: Departing, *, quiet_s: float, grace_s: float
     ) -> None:
-        """Once. What is raw ends when nothing has moved on it for ``quiet_s``.
+        """Ask ``client`` to end, once. A raw connection ends when nothing has moved on it for
+        ``quiet_s``.
 
         After ``grace_s`` it is reset if anything is under way; infinite: never.
         """
@@ -83,7 +86,7 @@ class Departures:
         self._arm()
 
     def gone(self, client: ClientConnection) -> None:
-        """It is lost."""
+        """``client`` is lost."""
         self.involved.discard(client)
         departure = self._asked.pop(client, None)
         if departure is not None:
@@ -104,7 +107,7 @@ class Departures:
         now, session = self._timers.now(), client.session
         is_over = now >= departure.deadline
         if session.leaves_gently:
-            departure.quiet_s = limits.DEPARTURE_LINGER_S  # For who was told, to answer.
+            departure.quiet_s = limits.DEPARTURE_LINGER_S  # For the notified client to answer.
         quiet_s = departure.quiet.look(session.activity, now)
         is_quiet = session.is_raw and quiet_s >= departure.quiet_s
         client.leave(
@@ -112,7 +115,7 @@ class Departures:
         )
         if now >= departure.deadline + limits.DEPARTURE_LINGER_S and any(
             flow.record.started_at < departure.deadline for flow in client.flows()
-        ):  # What began later came on an idle connection: its answer says that it was the last.
+        ):  # Later requests came on an idle connection: their answer marks the last one.
             session.abort()
 
 
@@ -128,7 +131,7 @@ class Ages:
         self._due: dict[ClientConnection, Timer] = {}
 
     def begin(self, client: ClientConnection) -> None:
-        """It is accepted now, or its service has newly an age."""
+        """``client`` is accepted now, or its service newly has an age."""
         config = client.service.config
         jitter = self._rng.uniform(-config.max_age_jitter, config.max_age_jitter)
         due = self._timers.now() + config.max_age_s * (1 + jitter)
@@ -136,7 +139,7 @@ class Ages:
         self._due[client] = self._timers.call_at(due, lambda: self._is_due(client))
 
     def changed(self, service: Service, clients: Iterable[ClientConnection]) -> None:
-        """Its age is another one: those that are there have it from now on."""
+        """The age of ``service`` changed: existing connections have it from now on."""
         for client in list(clients):
             if client.service is service:
                 self.gone(client)
@@ -144,7 +147,7 @@ class Ages:
                     self.begin(client)
 
     def gone(self, client: ClientConnection) -> None:
-        """It is lost."""
+        """``client`` is lost."""
         timer = self._due.pop(client, None)
         if timer is not None:
             timer.cancel()

@@ -1,4 +1,4 @@
-"""A client's TCP connection at a listener, joined to one leg: bytes raw both ways."""
+"""A client's TCP connection at a listener, joined to one leg: raw bytes both ways."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from router.service.recent_requests import TimeOut
 
 DEFAULT_TIMEOUTS = Timeouts()
 LOOKS_PER_LIMIT = 4
-"""How often a connection is looked at within its idle limit."""
+"""How often a connection is checked within its idle limit."""
 
 NOTHING_MOVED = (0, 0, False)
 
@@ -26,8 +26,8 @@ class TcpSession:
 
     Half-close passes both ways. A reset of the client aborts the leg; anything but a complete
     exchange resets the client, so that a torn answer is never taken for a whole one. A client that
-    is done, both ends finished, leaves the rest of what it sent on its way: ``over`` is called
-    when that has ended too, if it lasts beyond `lost`. A connection on which nothing moves for
+    is done, both ends finished, leaves the rest of its data on its way: ``over`` is called when
+    that has ended too, if it lasts beyond `lost`. A connection on which nothing moves for
     ``timeouts.tunnel_s`` is aborted, a quarter of it later at most; with one direction finished it
     is ``timeouts.half_closed_s``.
     """
@@ -62,7 +62,7 @@ class TcpSession:
         timed_out: Callable[[TimeOut], None],
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> None:
-        """``timed_out`` is told before a connection is aborted on which nothing moved."""
+        """``timed_out`` is called before a connection is aborted on which nothing moved."""
         self._connection = connection
         self._over = over
         self._timed_out = timed_out
@@ -77,7 +77,7 @@ class TcpSession:
         self.bytes_in = 0
         self._answer = _Answer(self, connection)
         self._seen = NOTHING_MOVED
-        """`activity` at the last look at which something had moved."""
+        """`activity` at the last check at which something had moved."""
         request = Request(
             key=key,
             protocol="tcp",
@@ -97,33 +97,34 @@ class TcpSession:
             self._connection.abort()
 
     def shed_idle(self) -> bool:
-        """False: nobody can tell whether it waits for something."""
+        """False: it is not known whether the client waits for something."""
         return False
 
     def drain(self) -> None:
         """Nothing to do: the exchange under way ends by itself."""
 
     is_raw = True
-    """Nobody here can tell where a request of its client begins or ends."""
+    """The boundaries of the client's requests are not known here."""
 
     leaves_gently = False
-    """Its protocol has a word for who is to come again."""
+    """Its protocol can ask a client to connect again."""
 
     @property
     def bytes_out(self) -> int:
-        """That passed towards the client."""
+        """Bytes that passed towards the client."""
         return self._answer.bytes_out
 
     @property
     def activity(self) -> tuple[int, int, bool]:
-        """Another one whenever bytes have moved, or a target was held."""
+        """Changes whenever bytes have moved, or a target was held."""
         answer = self._answer
         return self.bytes_in, answer.bytes_out, answer.is_open
 
     def leave(self, *, quiet: bool) -> None:
-        """End both ways, if ``quiet``: nothing has moved for a while. To be asked again else.
+        """End both ways, if ``quiet``: nothing has moved for a while. Otherwise call it again
+        later.
 
-        What the client says from now on must not be passed to `received`.
+        Later data of the client must not be passed to `received`.
         """
         if quiet and self.phase is not GONE:
             self._leg.finish()
@@ -132,14 +133,14 @@ class TcpSession:
 
     @property
     def legs(self) -> list[ClientLeg]:
-        """What is under way."""
+        """The legs under way."""
         return [self._leg] if hasattr(self, "_leg") else []  # Until both sides are over.
 
     def _passed_in(self, size_bytes: int) -> None:
         self.bytes_in += size_bytes
 
     def half_closed(self) -> None:
-        """One direction finished: what is left has less time."""
+        """One direction finished: the rest has less time."""
         if self.phase is OPEN:
             self.phase = HALF_CLOSED
             self._idle_s = self._timeouts.half_closed_s
@@ -152,7 +153,9 @@ class TcpSession:
             self._leg.pause()
 
     def splice_leg(self, passed: Callable[[int], None]) -> None:
-        """Let the kernel pass what follows towards the client, if it can; ``passed``: bytes."""
+        """Let the kernel pass later bytes to the client, if it can; ``passed``: gets the number of
+        bytes.
+        """
         wire = None if self.phase is GONE else self._leg.wire
         if wire is not None:
             wire.splice_to(self._connection, passed)
@@ -200,7 +203,7 @@ class TcpSession:
                 self._over()
 
     def _let_go(self) -> None:
-        """Both sides are over. They hold each other: let no cycle wait for the collector."""
+        """Both sides are over. They refer to each other: break the cycle."""
         self._timer.cancel()
         del self._leg
 
@@ -210,9 +213,9 @@ class TcpSession:
         return self._timers.call_at(now + self._idle_s / LOOKS_PER_LIMIT, self._look)
 
     def _look(self) -> None:
-        """Bytes leave a mark and no time: whatever moved since the last look moved just now.
+        """Bytes are recorded without a time: any that moved since the last check count as just now.
 
-        So do those that have left us and reach the client now, or the target.
+        So do bytes that have left this router and reach the client, or the target, now.
         """
         now, before = self._timers.now(), self._undelivered
         self._undelivered = self._connection.buffered_bytes + self._leg.undelivered_bytes
@@ -275,6 +278,6 @@ class _Answer:
     def done(self, failure: LegFailure | None) -> None:
         self.over = True
         self._session.leg_done()
-        del self._session  # It holds us: let no cycle wait for the collector.
+        del self._session  # It refers to this object: break the cycle.
         if failure is not None:
             self._connection.abort()

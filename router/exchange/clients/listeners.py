@@ -1,4 +1,4 @@
-"""Which addresses clients of services are accepted on, and what keeps one from being bound."""
+"""The addresses that accept clients of services, and errors that keep one from being bound."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,11 +15,11 @@ from router.service.figures import ListenerState
 from router.service.ports import NoTls
 
 Where = tuple[str, int]
-_Source = tuple[ServiceKey, str] | str  # Of a client address: at one service port, or at all.
+_Source = tuple[ServiceKey, str] | str  # Of a client address: at one service port, or in all.
 
 EVERYWHERE = ("", "0.0.0.0", "::")
 FIRST_DOES_NOT = "the first worker does not listen there"
-"""Why another worker does not, or not yet: the first one says why it does not."""
+"""Why another worker does not listen, or not yet: the first one reports its own reason."""
 
 
 def is_same_place(listen: Where, target: Where) -> bool:
@@ -61,7 +61,7 @@ class _Bound:
         self._shown: tuple[object, ListenerState] | None = None
 
     def state(self) -> ListenerState:
-        """As it is. Asked of all again and again: made anew only when it is another."""
+        """The current state. Read often, for all listeners: recreated only when it changes."""
         facts, shown = (self.listener, self.error, self.hint), self._shown
         if shown is None or shown[0] != facts:
             state = ListenerState(
@@ -81,11 +81,11 @@ def _may_always_listen(key: ServiceKey, where: Where) -> bool:
 
 
 class Listeners:
-    """Makes wanted listeners true, and again each second while one cannot be bound.
+    """Binds the wanted listeners, and tries again each second while one cannot be bound.
 
-    ``accept(key, connection)`` makes the session; whoever does calls `gone` once for each, when
-    its connection is lost. A listener at its limit of connections leaves more in the backlog, all
-    of them do at ``connections_max``. A source at its limit, or above its share of the places, is
+    ``accept(key, connection)`` creates the session; its caller calls `gone` once for each, when its
+    connection is lost. A listener at its limit of connections leaves more in the backlog, all of
+    them do at ``connections_max``. A source at its limit, or above its share of the places, is
     reset: it must not fill the backlog of the others.
     """
 
@@ -122,7 +122,7 @@ class Listeners:
     ) -> None:
         """``limits_of`` a service port; ``connections_max`` of all listeners together.
 
-        ``is_held``: nothing is to be accepted for it now; `reconsider` when that changes.
+        ``is_held``: nothing should be accepted for it now; call `reconsider` when that changes.
         """
         self._network = network
         self._accept = accept
@@ -137,7 +137,7 @@ class Listeners:
         self.refused: Counter[ServiceKey] = Counter()
         """Connections that were reset because their source had too many, or its share."""
         self.tls_failures: Counter[ServiceKey] = Counter()
-        """TLS handshakes that failed, also for want of a certificate that the client must show."""
+        """TLS handshakes that failed, also when the client did not show a required certificate."""
         self._at_address: dict[Address, ServiceKey] = {}
         self._may_listen: Callable[[ServiceKey, Where], bool] = _may_always_listen
         self._targets_of: dict[ServiceKey, frozenset[str]] = {}
@@ -152,7 +152,7 @@ class Listeners:
     ) -> None:
         """Bind these and close all others; accepted connections stay.
 
-        ``tls``: those that speak it, or that must and cannot: these are not bound.
+        ``tls``: those that use TLS, or that must and cannot: the latter are not bound.
         """
         tls = tls or {}
         for key, bound in list(self._bound.items()):
@@ -211,14 +211,17 @@ class Listeners:
 
     @property
     def full_of(self) -> int | None:
-        """Connections that are all that the process's descriptors suffice for, so that further
-        clients wait; None: there is room for another one, or it is bounded otherwise now."""
+        """The number of connections for which the process's descriptors suffice, if it is reached
+        and further clients wait; None: there is room for another one, or the limit is another one
+        now.
+        """
         most = self._connections_max
         return most if self._total >= most == self._allowed_max else None
 
     def full_ports(self) -> dict[ServiceKey, int]:
         """Service ports with as many clients as their own limit of connections allows, so that
-        further ones wait; the limit of each."""
+        further ones wait; the limit of each.
+        """
         return {key: self._limits_of(key).connections for key in self._full}
 
     def states(self) -> dict[ServiceKey, ListenerState]:
@@ -226,8 +229,9 @@ class Listeners:
         return {key: bound.state() for key, bound in self._bound.items()}
 
     def follow(self, may_listen: Callable[[ServiceKey, Where], bool]) -> None:
-        """Listen only where ``may_listen`` says so: another process owns the ports. To be called
-        whenever it says something else."""
+        """Listen only where ``may_listen`` allows: another process owns the ports. Call it whenever
+        the answer changes.
+        """
         self._may_listen = may_listen
         for bound in self._bound.values():
             if bound.listener is not None and not may_listen(bound.key, bound.where):
@@ -295,14 +299,14 @@ class Listeners:
             self._judge(bound)
 
     def tls_failed(self, listener: Address) -> None:
-        """A client did not get through the TLS handshake of a listener."""
+        """A client failed the TLS handshake of a listener."""
         key = self._at_address.get(listener)
         if key is not None:
             self.tls_failures[key] += 1
 
     def _accepted(self, bound: _Bound, connection: Connection) -> ConnectionHandler | None:
         if bound.where[0] in EVERYWHERE and str(connection.local) in self._targets:
-            return None  # A target is an own address that only the connection shows.
+            return None  # This target is an own address that only the connection shows.
         key, host = bound.key, connection.peer.host
         if ":" in host:
             host = source_of(host)
@@ -333,16 +337,16 @@ class Listeners:
         return handler
 
     def cap(self, connections_max: int | None) -> None:
-        """Accept while fewer than that are there; None: as many as before."""
+        """Accept while there are fewer than ``connections_max``; None: as many as at the start."""
         self._connections_max = min(self._allowed_max, connections_max or self._allowed_max)
         self._judge_all()
 
     def reconsider(self) -> None:
-        """What is held may have changed."""
+        """The result of ``is_held`` may have changed."""
         self._judge_all()
 
     def reconsider_one(self, key: ServiceKey) -> None:
-        """Its limits may have changed."""
+        """The limits of ``key`` may have changed."""
         bound = self._bound.get(key)
         if bound is not None:
             self._judge(bound)
@@ -352,7 +356,7 @@ class Listeners:
             self._judge(bound)
 
     def _judge(self, bound: _Bound) -> None:
-        """Pause or resume it as its limits say."""
+        """Pause or resume the listener by its limits."""
         if bound.listener is None:
             return
         key = bound.key

@@ -9,24 +9,24 @@ from router.service.turn_writer import TurnWriter
 
 
 def _nobody(now: float) -> None:
-    """Who is told once it is over."""
+    """The callback once it is over."""
 
 
 class LastBytes:
-    """Whether a client takes what was sent to it last, once its ``connection`` is finished.
+    """Whether a client takes the last bytes sent to it, once its ``connection`` is finished.
 
-    Who takes some has time to take more.
+    A client that takes some has time to take more.
     """
 
     __slots__ = ("_connection", "_left_bytes", "_stalls_at")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._left_bytes: int | None = None  # At the last look.
+        self._left_bytes: int | None = None  # At the last check.
         self._stalls_at = 0.0
 
     def are_taken(self, now: float) -> bool:
-        """Some are left, and within `limits.CLOSING_STALL_S` the client took of them."""
+        """Some are left, and the client took some within `limits.CLOSING_STALL_S`."""
         left = self._connection.undelivered_bytes
         if left != self._left_bytes:
             self._left_bytes = left
@@ -35,7 +35,7 @@ class LastBytes:
 
 
 class Floor:
-    """Whether a body comes fast enough, over the time since the last look.
+    """Whether a body comes fast enough, over the time since the last check.
 
     ``since`` and ``seen_bytes``: when that was, and how much of the body had come.
     """
@@ -47,14 +47,14 @@ class Floor:
         self.seen_bytes = seen_bytes
 
     def restart(self, now: float, seen_bytes: int = 0) -> None:
-        """Another body begins, or this one may come again; so much of it has."""
+        """Another body begins, or this one may come again; ``seen_bytes`` of it have come."""
         self.since = now
         self.seen_bytes = seen_bytes
 
     def is_missed(self, now: float, seen_bytes: int, rate_min: int) -> bool:
         """Less than ``rate_min`` a second has come; by now it is ``seen_bytes`` in all.
 
-        A look within `limits.BODY_GRACE_S` of the last one is none.
+        A check within `limits.BODY_GRACE_S` of the last one does not count.
         """
         elapsed_s = now - self.since
         if elapsed_s < limits.BODY_GRACE_S:
@@ -65,12 +65,13 @@ class Floor:
 
 
 class Pace:
-    """The deadline of one connection, and what its client has sent and read since the last look.
+    """The deadline of one connection, and how much its client has sent and read since the last
+    check.
 
-    One timer judges one deadline: ``due`` is called at least every `limits.SESSION_TICK_S` and no
-    later than it, and must then set another. The timer is armed anew when it fires and when a
-    deadline is set before it: a deadline moved away costs nothing, and with the usual settings none
-    is ever set before it.
+    One timer checks one deadline: ``due`` is called at least every `limits.SESSION_TICK_S` and no
+    later than the deadline, and must then set another. The timer is armed again when it fires and
+    when a deadline is set before it: a deadline moved away costs nothing, and with the usual
+    settings none is ever set before it.
     """
 
     __slots__ = (
@@ -100,14 +101,14 @@ class Pace:
         now = timers.now()
         self.floor = Floor(now)
         """Of the body of the request under way."""
-        # Hot, so set in place by the session: whoever sets a deadline before `armed_at` rearms.
+        # Hot, so set in place by the session: code that sets a deadline before `armed_at` rearms.
         self.deadline = now + allowance_s
         tick_s = limits.SESSION_TICK_S
         self.armed_at = now + (allowance_s if allowance_s < tick_s else tick_s)
         self._timer: Timer | None = timers.call_at(self.armed_at, self._tick)
 
     def touch(self, allowance_s: float) -> None:
-        """So long from now."""
+        """Set the deadline to ``allowance_s`` from now."""
         now = self._timers.now()
         self.deadline = deadline = now + allowance_s
         if deadline < self.armed_at:
@@ -124,17 +125,17 @@ class Pace:
         self._timer = self._timers.call_at(self.armed_at, self._tick)
 
     def stop(self) -> None:
-        """Nothing is judged any more."""
+        """Stop all checks."""
         self._is_over = True
-        self._due = _nobody  # It holds us: let no cycle wait for the collector.
+        self._due = _nobody  # It refers to this object: break the cycle.
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    # What the client reads.
+    # Data that the client reads.
 
     def takes_at_least(self, size_bytes: float) -> bool:
-        """It is slow, but has taken so much since the last look, and something."""
+        """It is slow, but has taken ``size_bytes`` since the last check, and at least something."""
         taken = self._writer.taken_bytes()
         return taken > 0 and taken >= size_bytes
 
@@ -144,7 +145,7 @@ class Pace:
         self.touch(allowance_s)
 
     def still_reads(self, now: float) -> bool:
-        """Of the last of ours some is left, and within `limits.CLOSING_STALL_S` it took of it."""
+        """Some of our last bytes are left, and it took some within `limits.CLOSING_STALL_S`."""
         return self._last_bytes is not None and self._last_bytes.are_taken(now)
 
     def _tick(self) -> None:

@@ -1,7 +1,7 @@
 """Connections follow the policy: those that it would place at another site now end, a few a second.
 
-Only what lasts is moved: tcp connections, tunnels and long streams of HTTP/2. Requests are placed
-one by one as they come, on whatever connection. What belongs to a session stays where that is.
+Only long ones are moved: tcp connections, tunnels and long streams of HTTP/2. Requests are placed
+one by one as they come, on any connection. Those of a session stay at its site.
 """
 
 from collections import Counter
@@ -20,11 +20,11 @@ from router.service.service import Service
 
 
 class RebalanceTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run goes about it. ``over_s``: it ends after so long at the latest.
+    """The terms of a run. ``over_s``: it ends after this time at the latest.
 
     ``per_s``: connections that are ended, at most. ``idle_s``: a raw connection on which nothing
-    moved for so long is idle. ``grace_s``: one that is not so after that time of the run is ended
-    all the same; infinite: never.
+    moved for this time is idle. ``grace_s``: after this time of the run one that is not idle is
+    ended all the same; infinite: never.
     """
 
     over_s: float = limits.REBALANCE_OVER_S
@@ -37,7 +37,7 @@ USUAL_TERMS = RebalanceTerms()
 
 
 class RebalancePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What lasts of a service port's clients, by site, and what of it would move now.
+    """Long connections of a service port's clients, by site, and those that would move now.
 
     ``ending``: further ones that were asked to end, for their age or to move.
     """
@@ -57,14 +57,14 @@ class RebalanceNews(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Lasting(msgspec.Struct, frozen=True):
-    """One connection that could be moved, and where it is."""
+    """One connection that could be moved, and its site."""
 
     client: ClientConnection
     site: SiteId
 
 
 class _Run:
-    """``terms`` None: by those of services that want it always."""
+    """``terms`` None: those of services that always rebalance."""
 
     __slots__ = (
         "began_at",
@@ -86,14 +86,14 @@ class _Run:
         self.moved: Counter[SiteId] = Counter()
 
     def earn(self, now: float) -> None:
-        """What the rate lets it do by now; what it did not use is not kept for later."""
+        """Add the credit of the rate until ``now``; unused credit is not kept for later."""
         earned = self.terms.per_s * (now - self.credited_at)
         self.credit = min(self.credit + earned, max(1.0, earned))
         self.credited_at = now
 
 
 class Rebalancing:
-    """The owner of runs: those that were asked for, and those of services that want them always."""
+    """Owns the runs: requested ones, and those of services that always rebalance."""
 
     __slots__ = (
         "_autos",
@@ -117,19 +117,19 @@ class Rebalancing:
         self._departures = departures
         self._runs: dict[ServiceKey, _Run] = {}
         self._autos: dict[ServiceKey, Service] = {}
-        self._seen: set[ServiceKey] = set()  # Of these: something was misplaced at the last look.
+        self._seen: set[ServiceKey] = set()  # Of these: something was misplaced at the last check.
         self._looks_at = 0.0
         self._quiet: dict[ClientConnection, QuietTime] = {}
-        # Who was asked to leave, and when it was gone; infinite: it is still there.
+        # Clients that were asked to leave, and when each was gone; infinite: it is still there.
         self._returning: dict[ServiceKey, dict[ClientConnection, float]] = {}
         self._timer: Timer | None = None
         self._tell: Callable[[RebalanceNews], None] = lambda _: None
 
     def follow(self, tell: Callable[[RebalanceNews], None]) -> None:
-        """``tell`` of each run that has moved something, or was asked for, at its end."""
+        """Call ``tell`` at the end of each run that has moved something, or was requested."""
         self._tell = tell
 
-    # Who wants it
+    # Requests for runs
 
     def set_auto(self, service: Service, wanted: bool) -> None:
         """Whether connections of the service port follow the policy by themselves."""
@@ -144,11 +144,13 @@ class Rebalancing:
                 del self._runs[service.key]
 
     def plan(self, service: Service) -> RebalancePlan:
-        """What would move now."""
+        """The connections that would move now."""
         return self._plan(service, list(self._lasting(service)))
 
     def begin(self, service: Service, terms: RebalanceTerms) -> RebalancePlan:
-        """Move what is misplaced now and while the run lasts; one run of a service at a time."""
+        """Move connections that are misplaced now and while the run lasts; one run of a service at
+        a time.
+        """
         plan = self.plan(service)
         self._runs[service.key] = _Run(service, terms, self._timers.now())
         self._arm()
@@ -165,7 +167,7 @@ class Rebalancing:
         self._seen.discard(key)
         self._returning.pop(key, None)
 
-    # Looking
+    # Checks
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -189,7 +191,7 @@ class Rebalancing:
         self._arm()
 
     def _look_at(self, service: Service, now: float) -> None:
-        """A service that wants it always: twice in a row, so that no moment counts."""
+        """Check a service that always rebalances: twice in a row, so that no moment counts."""
         key = service.key
         lasting = list(self._lasting(service))
         plan = self._plan(service, lasting)
@@ -220,7 +222,7 @@ class Rebalancing:
         left = sum(leave.values())
         if left or key in self._returning:
             run.misplaced_at = now
-        # Of several routers each has had its turn at the last free slot by then.
+        # By then, each of several routers has had its turn at the last free slot.
         is_done = now > run.misplaced_at + limits.REBALANCE_RETURN_S
         if is_done or now - run.began_at >= terms.over_s:
             del self._runs[key]
@@ -229,7 +231,7 @@ class Rebalancing:
                 self._tell(RebalanceNews(key=key, moved=dict(run.moved), left=left))
 
     def _may_leave(self, client: ClientConnection, run: _Run, now: float) -> bool:
-        """By the mildest means: a word of its protocol, or nothing of its moves."""
+        """It can be asked by its protocol, or nothing of it moves: by the mildest means."""
         if client.session.leaves_gently:
             return True
         quiet_s = self._quiet[client].look(client.session.activity, now)
@@ -245,7 +247,7 @@ class Rebalancing:
                 self._departures.involved.add(client)
 
     def gone(self, client: ClientConnection) -> None:
-        """It is lost."""
+        """``client`` is lost."""
         self._quiet.pop(client, None)
         told = self._returning.get(client.service.key)
         if told is not None and client in told:
@@ -273,7 +275,9 @@ class Rebalancing:
         return len(left)
 
     def _lasting(self, service: Service) -> Iterator[_Lasting]:
-        """Where those are that can be moved: they have a target, and belong to no session."""
+        """Connections that can be moved, and their sites: they have a target, and belong to no
+        session.
+        """
         now = self._timers.now()
         for client in self._clients:
             if client.service is not service or client in self._departures:

@@ -1,8 +1,9 @@
 """How many connections one client address may have: many while there is room, fewer as it fills.
 
 An address may have `limits.SOURCE_SHARE` times as many connections as there are free places. So
-with room there is no bound, and under pressure the addresses with most are refused first: what is
-left stays for the others. (Dynamic thresholds: Choudhury and Hahne, IEEE/ACM ToN 6(2), 1998.)
+with room there is no bound, and under pressure the addresses with most are refused first: the rest
+of the places stays for the others. (Dynamic thresholds: Choudhury and Hahne, IEEE/ACM ToN 6(2),
+1998.)
 """
 
 from collections.abc import Callable, Iterable
@@ -11,11 +12,11 @@ from heapq import heapify, heappop, heappush
 from router.model import limits
 
 Holding = tuple[str, int, Callable[[], None]]
-"""Of one connection: its client's address, the bytes it keeps here, and what resets it."""
+"""Of one connection: its client's address, the bytes it stores here, and its reset."""
 
 
 def has_share(connections: int, free: int) -> bool:
-    """Whether an address that has so many may have one more of the ``free`` places."""
+    """Whether an address with so many ``connections`` may have another of the ``free`` places."""
     return connections < limits.SOURCE_ALWAYS or connections < limits.SOURCE_SHARE * free
 
 

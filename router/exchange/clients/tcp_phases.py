@@ -6,7 +6,7 @@ from typing import Final
 
 
 class TcpPhase(enum.Enum):
-    """Of a client's connection, for its whole life."""
+    """The phase of a client's connection, for its whole life."""
 
     OPEN = enum.auto()
     HALF_CLOSED = enum.auto()  # One direction has finished, or both.

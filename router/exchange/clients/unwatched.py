@@ -1,4 +1,4 @@
-"""What is told of a request or connection that began while nobody looked."""
+"""Figures of a request or connection that began without observers."""
 
 from router.exchange.client_exchange import ClientExchange
 from router.exchange.clients.ingress_tcp import TcpSession
@@ -8,7 +8,7 @@ from router.service.recent_requests import RequestRecord
 
 
 class UnwatchedFlow:
-    """A `Flow`. Bytes are known of tcp alone, where they are those of the connection."""
+    """A `Flow`. Bytes are known only for tcp, as those of the connection."""
 
     __slots__ = ("_exchange", "_session", "client", "record", "request")
 

@@ -1,4 +1,4 @@
-"""What stands between a client's session and its `ClientExchange` where somebody looks on."""
+"""Sits between a client's session and its `ClientExchange` while there are observers."""
 
 from collections.abc import Set
 
@@ -31,11 +31,11 @@ OWN_CODES = {
     505: "version-not-supported",
     508: "loop-detected",
 }
-"""``Spillway-Error`` of what a session answers by itself, by status."""
+"""``Spillway-Error`` of answers that a session gives by itself, by status."""
 
 
 def refused(service: Service, observing: Observing, client: Address, status: int) -> None:
-    """A session answered what was no request with ``status``."""
+    """A session answered input that was no request with ``status``."""
     if observing.access_log is not None:
         observing.access_log.finished(
             Finished(
@@ -49,12 +49,13 @@ def refused(service: Service, observing: Observing, client: Address, status: int
 
 
 class WatchedLeg:
-    """Counts what passes between a session and its `ClientExchange`, and tells of it at the end.
+    """Counts the data between a session and its `ClientExchange`, and reports it at the end.
 
-    A `ClientLeg` for the one, a `LegHandler` and `Watch` for the other; a `Flow` for who looks on.
+    A `ClientLeg` for the session, a `LegHandler` and `Watch` for the exchange; a `Flow` for
+    observers.
     """
 
-    wire = None  # What passes is counted here.
+    wire = None  # Bytes are counted here.
 
     __slots__ = (
         "_answered",
@@ -87,7 +88,7 @@ class WatchedLeg:
         self._observing = observing
         self._client = client
         self._bytes_in = self._bytes_out = 0
-        self._status = 0  # Of the last head that a target sent; of gRPC what its status means.
+        self._status = 0  # Of the last head that a target sent; for gRPC the equivalent.
         self._answered = 0
         self._passage = NO_PASSAGE
         self._span: Span | None = None
@@ -99,7 +100,7 @@ class WatchedLeg:
         self._leg: ClientLeg | None = None
 
     def start(self, origin: CallerCounts | None = None) -> None:
-        """Once, before any other call. ``origin``: of its connection."""
+        """Call once, before any other call. ``origin``: of its connection."""
         self._leg = self._exchange = ClientExchange(
             self._request, self, self._service, self, origin
         )
@@ -142,7 +143,7 @@ class WatchedLeg:
         return self._bytes_out
 
     def answered(self, status: int) -> None:
-        """What the session itself has answered before `done`; later calls mean nothing."""
+        """The session itself answered before `done`; later calls have no effect."""
         self._answered = status
 
     # Leg
@@ -226,18 +227,18 @@ class WatchedLeg:
     def counted(self, passage: Passage) -> None:
         self._passage = passage
 
-    # Inside
+    # Internal
 
     def _status_of(self, head: bytes) -> int:
         status = grpc_status.http_status(head) if self._request.protocol == "http2" else 0
         return status or int(head[STATUS_AT])
 
     def _end(self, failure: LegFailure | None) -> None:
-        """Before the handler hears of it: the session may go on to the next request."""
+        """Before the handler is notified: the session may go on to the next request."""
         self._leg = None
         self._tell(failure)
         self._target = self._exchange.target  # The session may have this leg for a while yet.
-        del self._exchange  # It holds us: let no cycle wait for the collector.
+        del self._exchange  # It refers to this object: break the cycle.
 
     def _tell(self, failure: LegFailure | None) -> None:
         request, service, span = self._request, self._service, self._span
@@ -278,5 +279,5 @@ class WatchedLeg:
 
 
 def _is_grpc(request: Request) -> bool:
-    """Its client is answered by fields alone."""
+    """Its client gets answers of fields only."""
     return request.protocol == "http2" and _GRPC in request.head.lower()

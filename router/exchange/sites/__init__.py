@@ -1,1 +1,1 @@
-"""Other sites: attempts there, requests that they send here, and what is known of them."""
+"""Other sites: attempts there, and requests that they send here."""

@@ -1,4 +1,4 @@
-"""Whether what another site sends as an answer in parts is one."""
+"""Checks an answer that another site sends in parts."""
 
 from router.exchange.exchange_states import RemoteState
 from router.exchange.upload import LENGTH_NOT_KNOWN
@@ -10,7 +10,7 @@ SWITCHING_PROTOCOLS = 101
 
 
 class AnswerCheck:
-    """Its heads are canonical, and its body is as long as the last of them says."""
+    """Its heads must be canonical, and its body as long as the last of them declares."""
 
     __slots__ = ("_body_left", "_interim_bytes", "_request")
 
@@ -20,7 +20,9 @@ class AnswerCheck:
         self._interim_bytes = 0  # Of its heads before the last.
 
     def head(self, status: int | None, head_bytes: int, body_bytes: int) -> RemoteState | str:
-        """The state after a head of ``status``, None: not canonical; or what is wrong with it."""
+        """The state after a head of ``status``, None: not canonical; or a description
+        of the fault.
+        """
         if status is None or body_bytes < LENGTH_NOT_KNOWN:
             return "response head is not canonical"
         if status == SWITCHING_PROTOCOLS:
@@ -35,7 +37,7 @@ class AnswerCheck:
         return RemoteState.HELD
 
     def takes(self, size: int) -> bool:
-        """So much more of the body is not more than its head says."""
+        """``size`` more bytes of the body are within the length declared by its head."""
         if self._body_left == LENGTH_NOT_KNOWN:
             return True
         self._body_left -= size
@@ -43,5 +45,5 @@ class AnswerCheck:
 
     @property
     def may_end(self) -> bool:
-        """The body is complete, or only its end says so."""
+        """The body is complete, or only its end delimits it."""
         return self._body_left <= 0

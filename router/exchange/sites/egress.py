@@ -1,7 +1,7 @@
 """The exchange of a request that another site sent here: admission, a target, the answer back.
 
-An egress never sends a request on to another site: it has a slot, waits for one as long as the
-OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
+An egress never sends a request on to another site: it has a slot, waits for one as long as the OPEN
+allows, or refuses. So two full sites cannot pass a request to and fro.
 """
 
 from router.balance.site.lending import BY_OTHER_ROUTERS, Lending
@@ -50,14 +50,14 @@ SWITCHING_PROTOCOLS = b"101"
 class EgressExchange(Exchange):
     """A `Waiter` for a slot, and the `StreamLeg` of ``stream``, to which it writes its answer.
 
-    It begins as it is made. The request body must be as long as the OPEN says; otherwise nothing
-    more reaches the target and the stream is reset ``bad-message``.
+    It begins in the constructor. The request body must have the length declared in the OPEN;
+    otherwise nothing more reaches the target and the stream is reset ``bad-message``.
 
     It sends ACCEPTED once a target is held, or with the answer where the answer is expected at once
     and whole. A stream of http ends when the slot is given back, with the count without it; one of
     tcp with the target's own end. The exchange leaves ``under_way`` when the stream is gone and the
-    target has what the stream brought. A neighbor may take the rest of an answer as slowly as it
-    likes, but a stream on which nothing moves for the time of a tunnel then is reset.
+    target has all of its data. A neighbor may take the rest of an answer as slowly as it likes, but
+    a stream on which nothing moves for the time-out of a tunnel is then reset.
     """
 
     __slots__ = (
@@ -89,20 +89,20 @@ class EgressExchange(Exchange):
         Exchange.__init__(self, request, service, ingress)
         self._stream = stream
         self.session = request.session
-        """Of `Waiter`, like `is_sheddable`."""
+        """As in `Waiter`, like `is_sheddable`."""
         rule = service.sheddable
         self.is_sheddable = rule is not None and rule.covers(request.head)
         self._brought_by = brought_by
         self._accepted = False
         self._stream_lost = False
-        self._linger: Linger | None = None  # While it outlives its stream, or that outlives it.
+        self._linger: Linger | None = None  # While either outlives the other.
         self._is_raw = request.protocol == "tcp"  # Or after 101: no longer a message.
         upload = self._upload
-        # None: more follows the head, so its ACCEPTED is waited for.
+        # None: more follows the head, so ACCEPTED is needed first.
         self._habit = service.answer_habit if upload is None else None
         self._under_way = under_way
         under_way.egress[self] = None
-        stream.lead_to(self)  # Whatever comes of what follows: the stream's end ends this, too.
+        stream.lead_to(self)  # First: the stream's end must also end this, in any case.
         if under_way.stirred is not None:
             under_way.stirred()
         wait_until = None
@@ -138,7 +138,7 @@ class EgressExchange(Exchange):
         return line_within(brought_by, ingress, service.branch_to(link, ingress))
 
     def borrows(self, lending: Lending) -> None:
-        """The slot that it holds counts for its neighbor from now on."""
+        """From now on count the slot that it holds for its neighbor."""
         if self._slot is not None:
             self._slot.lend(lending, self.line.link)
 
@@ -154,21 +154,21 @@ class EgressExchange(Exchange):
 
     displaced = expired
 
-    # What this site wants of it.
+    # Commands of this site.
 
     def dismiss(self) -> None:
-        """The site drains, or the service goes: who only waits is refused."""
+        """The site drains, or the service is removed: a request that only waits is refused."""
         if self._leave_queue():
             self._refuse("draining")
 
     def stop(self) -> None:
-        """Reset what is under way."""
+        """Reset the exchange."""
         if not self._leave_queue():
             self.abort()
         self._stream.reset("internal")
 
     def relieve(self) -> None:
-        """Memory is short: who waits had better go to another site."""
+        """Memory is short: a waiting request should go to another site."""
         if self._leave_queue():
             self._refuse("busy")
         elif self.has_target:
@@ -176,7 +176,7 @@ class EgressExchange(Exchange):
         else:
             self.give_up(OVERLOADED)
 
-    # What its stream brings: `StreamLeg`.
+    # Calls of its stream: `StreamLeg`.
 
     def send_trailers(self, block: bytes) -> None:
         if self.request.protocol == "tcp" or not check_trailers(block):
@@ -187,7 +187,7 @@ class EgressExchange(Exchange):
     def finish(self) -> None:
         upload = self._upload
         if upload is None or self._state is OVER:
-            return  # It was complete as it stood, or what comes of it is dropped.
+            return  # Complete with its head, or its data is dropped.
         if upload.body_left:
             self._misused()
             return
@@ -215,7 +215,7 @@ class EgressExchange(Exchange):
         elif cause is not None:
             self.abort()
             self._under_way.egress_finished(self)
-        else:  # What the target has not taken yet still goes there.
+        else:  # Bytes that the target has not taken yet still go there.
             service = self._service
             self._linger = Linger(
                 service.timers,
@@ -317,7 +317,7 @@ class EgressExchange(Exchange):
         self._stream.refuse(reason, self._service.ledger.load)
 
     def _leave_queue(self) -> bool:
-        """It waits for a slot no longer; False: it did not."""
+        """It no longer waits for a slot; False: it did not."""
         if self._state is not CHOOSING:
             return False
         self._state = OVER
@@ -326,7 +326,7 @@ class EgressExchange(Exchange):
         return True
 
     def _let_stream_end(self) -> None:
-        """What still comes of the request is dropped, and what is left of the answer leaves."""
+        """Drop the rest of the request, and let the rest of the answer be sent."""
         service, stream = self._service, self._stream
         stream.resume()
         self._linger = Linger(

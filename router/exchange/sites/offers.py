@@ -1,4 +1,4 @@
-"""OPENs that end here: judged, made requests of, and remembered as they came."""
+"""OPENs that end here: judged, turned into requests, and remembered."""
 
 from collections.abc import Collection, Mapping
 
@@ -25,9 +25,9 @@ RELAYED = ("tcp", "http", "http2")
 def request_of(
     offer: OpenRequest, service: Service, vias: Mapping[ServiceProtocol, bytes]
 ) -> Request | None:
-    """The request that ``offer`` carries, checked: a neighbour is not us. None: not canonical.
+    """The request that ``offer`` carries, checked: a neighbor is not trusted. None: not canonical.
 
-    ``vias``: what this hop adds to its Via.
+    ``vias``: this hop's addition to its Via.
     """
     session = offer.session & SESSION_KEY_MAX
     if offer.protocol == "tcp":
@@ -41,7 +41,7 @@ def request_of(
         )
     line = check_request_head(offer.head)
     upgrade = upgrade_of(offer) if offer.protocol == "http" else ""
-    # With an upgrade no length is written: a body would be requests of its own at the target.
+    # With an upgrade no length is written: a body would become further requests at the target.
     if (
         upgrade is None
         or line is None
@@ -62,9 +62,9 @@ def request_of(
 
 
 class Offer:
-    """What one OPEN asks for, judged: whoever brings the very same bytes asks for the same.
+    """The request of one OPEN, judged: an OPEN of the very same bytes asks for the same.
 
-    What may be another by then is looked at again each time. Implements `KnownOffer`.
+    Conditions that may change are checked again each time. Implements `KnownOffer`.
     """
 
     __slots__ = (
@@ -92,12 +92,12 @@ class Offer:
         self._under_way = under_way
         self._ingress = ingress
         self._wait_ms = wait_ms
-        # Only routers of our own site may bring its streams, or who leads to one, and only they say
-        # who brought one.
+        # Only routers of this site, or those on the way to one, may bring its streams, and only
+        # they name the neighbor that brought one.
         self._is_for_siblings = brought_by != UNTOLD or ingress == service.site
 
     def take(self, stream: OfferedStream) -> bool:
-        """False: it has to be judged again. A service that is gone has no targets."""
+        """Serve the stream. False: it must be judged again. A removed service has no targets."""
         service, request, under_way = self._service, self._request, self._under_way
         if (
             not service.own_targets.are_there
@@ -134,7 +134,7 @@ class Offers:
         pressure: Pressure,
         site_name: str,
     ) -> None:
-        """``declared``: of ``services`` those that somebody declares; both as of any moment."""
+        """``declared``: those of ``services`` that some site declares; both are live."""
         self._services = services
         name = site_name.encode("ascii")
         self._vias: dict[ServiceProtocol, bytes] = {"http": b"1.1 " + name, "http2": b"2.0 " + name}
@@ -148,7 +148,7 @@ class Offers:
         return len(self._known)
 
     def forget(self) -> None:
-        """All of them."""
+        """Forget all of them."""
         self._known.forget()
 
     def take(self, stream: OfferedStream, offer: OpenRequest, body: bytes = b"") -> None:

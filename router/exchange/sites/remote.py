@@ -1,4 +1,4 @@
-"""A leg over a stream to another site's targets: what comes over a link is checked here."""
+"""A leg over a stream to another site's targets: data from the link is checked here."""
 
 from router.exchange.exchange_states import RemoteState
 from router.exchange.sites.answer_check import NO_BODY_STATUS, AnswerCheck
@@ -21,18 +21,17 @@ _OVER = RemoteState.OVER
 
 
 class RemoteLeg(RemoteAttempt):
-    """An attempt elsewhere that takes what the site answers.
+    """An attempt elsewhere that receives the answer of the site.
 
-    For http a response must be canonical, and its body as long as its head says; otherwise the
-    stream is reset and the failure is ``bad-answer``. An http leg is done with its response; one
-    that came before the end of the request resets the stream, so that nobody goes on reading the
-    rest.
+    For http a response must be canonical, and its body as long as its head declares; otherwise the
+    stream is reset and the failure is ``bad-answer``. An http leg is done with its response. If the
+    response came before the end of the request, the stream is reset, so that the rest is not read.
     """
 
     __slots__ = ("_check",)
 
     _check: AnswerCheck
-    """Of http, once it has a target."""
+    """With http, once it has a target."""
 
     # StreamHandler: after we have reset the stream only `lost` comes.
 
@@ -51,7 +50,7 @@ class RemoteLeg(RemoteAttempt):
                 egress.ejections.answered(egress.site, during, now)
         self._handler.opened(held_at)
         room = self._service.room
-        if room.line:  # There may be more free there than was known.
+        if room.line:  # There may be more room than was known.
             room.reconsider()
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
@@ -106,8 +105,9 @@ class RemoteLeg(RemoteAttempt):
         return True  # Its caller pauses it.
 
     def _goes_raw(self) -> None:
-        """The first raw bytes came. Nothing is left to check: the stream gives the next ones
-        straight to the client."""
+        """The first raw bytes came. Nothing is left to check: the stream passes the next ones
+        directly to the client.
+        """
         self.state = _RAW_SERVED
         if self._egress.ejections.suspects:
             self._praise()
@@ -146,7 +146,7 @@ class RemoteLeg(RemoteAttempt):
         held_at = None
         if state is _ASKED or state is _STANDING:
             held_at = self._let_in(now - stream.held_s)
-        # As `head`, `received` and `ended`, of a final response.
+        # As `head`, `received` and `ended`, for a final response.
         fault = ""
         status = service.heads.status_of(head)
         if (
@@ -180,7 +180,7 @@ class RemoteLeg(RemoteAttempt):
         self.state = _OVER
         service.demand.elsewhere[self._sent_for] -= 1
         if not self._finished and self._request.upgrade:
-            self.finish()  # It was not granted: the request is complete as it stands.
+            self.finish()  # The upgrade was not granted: the request is complete.
         self._handler.whole(head, body_bytes, body, held_at)
         if not self._finished:
             stream.reset("cancelled")
@@ -212,11 +212,11 @@ class RemoteLeg(RemoteAttempt):
             self._done(LegFailure(FAILURES[cause], f"reset by the other site: {cause}"))
         elif state is _RAW or state is _RAW_SERVED:
             self._done(None)
-        else:  # A clean end without a response is none.
+        else:  # A clean end without a response is no answer.
             self._done(LegFailure("bad-answer", "the stream ended before the response"))
 
     def _is_left(self) -> bool:
-        """Its client has ended: what a target's reset means then is in `TcpTargetLeg`."""
+        """Its client has ended: `TcpTargetLeg` explains a target's reset after that."""
         return self._finished and self._request.protocol == "tcp"
 
     def _broken(self, reason: str) -> None:

@@ -1,4 +1,6 @@
-"""An attempt at another site: its stream, what it counts as here, and what it says of that site."""
+"""An attempt at another site: its stream, how it counts here, and how it affects that site's
+record.
+"""
 
 from abc import ABC
 from typing import Protocol
@@ -33,30 +35,30 @@ _ANSWERED = (_ANSWERING, _RAW, _RAW_SERVED)
 
 
 class RemoteHandler(LegHandler, Protocol):
-    """Who opened a `RemoteLeg`, a `ServerLeg` that says nothing of targets."""
+    """The opener of a `RemoteLeg`, which is a `ServerLeg` without information about targets."""
 
     def opened(self, held_at: float | None = None) -> None:
-        """See `LegHandler`; ``held_at``: since when, None: now. The egress may tell it late."""
+        """See `LegHandler`; ``held_at``: since when, None: now. The egress may report it late."""
 
     def whole(
         self, head: bytes, body_bytes: int, body: Buffer, held_at: float | None = None
     ) -> None:
-        """See `LegHandler`; with ``held_at`` it stands for `opened` as well."""
+        """See `LegHandler`; with ``held_at`` it also replaces `opened`."""
 
     def can_leave(self) -> bool:
         """The request may be sent to another place, and one has room for it."""
 
 
 class RemoteAttempt(StreamHandler, ABC):
-    """A stream along ``path``, begun as it is made, and what it counts as at this site.
+    """A stream along ``path``, begun in the constructor, and its counting at this site.
 
-    ``state`` NOT_BEGUN afterwards: there is no adjacency that way now, and this attempt is nothing.
-    ``wait_ms`` > 0 lets the egress keep it waiting for a slot.
+    ``state`` NOT_BEGUN afterwards: there is no adjacency that way now, and this attempt has no
+    effect. ``wait_ms`` > 0 lets the egress keep it waiting for a slot.
 
-    ``egress`` hears of its load, its ejections whether the site serves, and the service's `Remotes`
-    how long the site took to let it in. It stands in `Service.unanswered` from ``begun_at`` until
-    the site has answered OPEN; one that may wait there does not. ``sent_for``: why it leaves this
-    site, as it counts unless it waits.
+    It reports the load to ``egress``, whether the site serves to its ejections, and how long the
+    site took to admit it to the service's `Remotes`. It is in `Service.unanswered` from
+    ``begun_at`` until the site has answered OPEN; an attempt that may wait there is not.
+    ``sent_for``: why it leaves this site, for counting, unless it waits.
     """
 
     wire = None
@@ -80,7 +82,7 @@ class RemoteAttempt(StreamHandler, ABC):
 
     @property
     def undelivered_bytes(self) -> int:
-        """What stands in the other site's kernel nobody knows here."""
+        """Bytes in the other site's kernel are not known here."""
         return 0 if self._stream is None else self._stream.queued_bytes
 
     def __init__(
@@ -100,16 +102,16 @@ class RemoteAttempt(StreamHandler, ABC):
         self._egress = egress
         self._during = during = egress.ejection
         self.state = _NOT_BEGUN
-        self._is_counted = True  # Among those that are over there.
+        self._is_counted = True  # Counted among those that are under way there.
         self._sent_for = sent_for
         self._begun_at = begun_at
         key, upgrade, flags = request.key, request.upgrade, 0
-        # Such a request is complete as it stands.
+        # Such a request is complete with its head.
         self._finished = ends = not (request.body_bytes or upgrade)
         if upgrade == WEBSOCKET:
             upgrade, flags = "", WEBSOCKET_FLAG
         self._stream = stream = service.streams.open_stream(
-            OpenRequest(  # By position: with keywords it takes three times as long.
+            OpenRequest(  # By position: keywords take three times as long.
                 path,
                 key.name,
                 key.port,
@@ -160,7 +162,7 @@ class RemoteAttempt(StreamHandler, ABC):
         return during is not None and not during.is_back
 
     def unanswered(self) -> None:
-        """The site is silent. If nothing better can be done for the request, it waits on."""
+        """The site is silent. If nothing better can be done for the request, it keeps waiting."""
         stream = self._stream
         if self.state is _OVER:
             return
@@ -173,7 +175,9 @@ class RemoteAttempt(StreamHandler, ABC):
             stream.reset("cancelled")
 
     def overdue(self) -> None:
-        """Its time for an answer was up, and `abort` follows: a failure unless one has begun."""
+        """Its time for an answer is up, and `abort` follows: a failure unless an answer
+        has begun.
+        """
         if self._request.protocol != "tcp" and self.state not in _ANSWERED:
             self._blame("timeout")
 
@@ -215,12 +219,12 @@ class RemoteAttempt(StreamHandler, ABC):
         if self._stream is not None:
             self._stream.resume()
 
-    # What an answer to OPEN, or none, says of the way there.
+    # The answer to OPEN, or its absence.
 
     def _let_in(self, held_at: float) -> float:
-        """The site has a target for it, since ``held_at`` as it says; since when."""
+        """The site has a target for it, since ``held_at`` by its own report; returns since when."""
         service, egress, begun_at = self._service, self._egress, self._begun_at
-        if held_at < begun_at:  # The past that another site tells of is not before we asked it.
+        if held_at < begun_at:  # Another site may not report a time before the OPEN.
             held_at = begun_at
         if self.state is _STANDING:
             egress.stood()
@@ -241,10 +245,10 @@ class RemoteAttempt(StreamHandler, ABC):
         else:
             self._service.unanswered.since.pop(self, None)
 
-    # What its end says of the site.
+    # How its end affects the site's record.
 
     def _reset_there(self, cause: ResetCode) -> None:
-        """By the other site, or on the way there."""
+        """Reset by the other site, or on the way there."""
         if self._request.protocol != "tcp":
             if self.state is _RAW or self.state is _RAW_SERVED:
                 return  # A tunnel may end so.

@@ -1,4 +1,4 @@
-"""What a reset of a stream to another site means: for its request, and for that site."""
+"""The meaning of a reset of a stream to another site: for its request, and for that site."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,7 +8,7 @@ from router.link.ports import ResetCode
 from router.service.ports import LegCode
 
 FAILURES: Final[Mapping[ResetCode, LegCode]] = {
-    "cancelled": "link-lost",  # Not by us: somebody on the way gave it up.
+    "cancelled": "link-lost",  # Not by us: a router on the way gave it up.
     "target-reset": "target-reset",
     "target-timeout": "target-timeout",
     "bad-message": "bad-message",
@@ -25,4 +25,4 @@ BLAMES: Final[Mapping[ResetCode, Cause]] = {
     "target-timeout": "timeout",
     "bad-response": "malformed",
 }
-"""What it says of the site that the stream led to; any other one is just a reset."""
+"""The cause charged to the site that the stream led to; any other reset is just a reset."""

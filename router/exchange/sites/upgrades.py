@@ -8,7 +8,7 @@ WEBSOCKET, WEBSOCKET_FLAG = "websocket", 1
 
 
 def upgrade_of(offer: OpenRequest) -> str | None:
-    """The protocol that ``offer`` asks to switch to; empty: none; None: nothing that may be."""
+    """The protocol that ``offer`` asks to switch to; empty: none; None: one that is not allowed."""
     asked = offer.upgrade
     if offer.flags & WEBSOCKET_FLAG:
         return WEBSOCKET if asked in ("", WEBSOCKET) else None

@@ -1,4 +1,4 @@
-"""An HTTP/1 client: one exchange after another on its connection, and what is between."""
+"""An HTTP/1 client: one exchange after another on its connection, and the time between them."""
 
 from collections.abc import Callable
 
@@ -33,14 +33,14 @@ from router.service.ports import ClientLeg, LegFailure, LegHandler, tell_in_part
 
 OUTLIVING = ClientState.OUTLIVING
 _SWITCHED = 101
-_BODILESS = (204, 304)  # What follows such a head is the next answer.
+_BODILESS = (204, 304)  # The next answer follows such a head.
 
 
 class HttpClient(LegConnection):
     """The `LegHandler` of one exchange after another, for the whole life of a connection.
 
-    No exchange begins before the leg of the last one is over, but where none follows. A response is
-    complete only if its leg says so and its length is the declared one.
+    No exchange begins before the leg of the last one is over, except where none follows. A response
+    is complete only if its leg reports so and its length is the declared one.
     """
 
     __slots__ = (
@@ -64,7 +64,7 @@ class HttpClient(LegConnection):
         refused: Callable[[int], None],
         over: Callable[[], None],
     ) -> None:
-        """``actions`` as of `HttpConnection`, all else as of `HttpSession`."""
+        """``actions`` as in `HttpConnection`, all else as in `HttpSession`."""
         key, host = frontend.key, connection.peer.host
         forwarding = forwarding_of(frontend.site_name, host, frontend.scheme, key)
         super().__init__(connection, actions, frontend, refused, forwarding)
@@ -74,12 +74,12 @@ class HttpClient(LegConnection):
         self._via = b"1.1 " + forwarding.site_name
         self._answers = frontend.heads.answers
         self._requests = 0
-        # Of the exchange under way; between two, what the last one left.
-        self._frames: WebSocketFrames | None = None  # Of what the target says.
+        # Of the exchange under way; between two, values left by the last one.
+        self._frames: WebSocketFrames | None = None  # Of the target's data.
         self._failure: LegFailure | None = None
         self._linger: Linger | None = None  # Only while it outlives its client.
 
-    # What its owner wants.
+    # Commands of its owner.
 
     def leave(self, *, quiet: bool) -> None:
         self._is_last = True
@@ -93,8 +93,8 @@ class HttpClient(LegConnection):
     def _dismiss(self) -> bool:
         """Tell the client of a WebSocket to connect again; False: not now, or not again.
 
-        What it says until it closes, its Close too, reaches the target, which ends the exchange;
-        what the target says from now on reaches nobody.
+        Its data until it closes, including its Close, reaches the target, which ends the exchange;
+        later data of the target is dropped.
         """
         frames = self._frames
         if self.state is not FRAMES or frames is None or not frames.is_between:
@@ -112,7 +112,7 @@ class HttpClient(LegConnection):
         elif self.leg is not None:
             self.leg.abort()
 
-    # What its parser tells: `RequestSink`.
+    # Calls of its parser: `RequestSink`.
 
     def request(self, head: RequestHead) -> None:
         self._requests = count = self._requests + 1
@@ -153,7 +153,7 @@ class HttpClient(LegConnection):
             upgrade=head.upgrade,
         )
 
-    # What its leg tells: `LegHandler`.
+    # Calls of its leg: `LegHandler`.
 
     def opened(self) -> None:
         """Nothing to do: bytes were sent from the start."""
@@ -211,7 +211,7 @@ class HttpClient(LegConnection):
             self._finish()
 
     def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
-        """The commonest answer by far leaves in one step; any other one in its parts."""
+        """By far the most common answer is sent in one step; any other one in its parts."""
         if (
             self.state is not ASKED
             or body_bytes != len(body)
@@ -251,7 +251,7 @@ class HttpClient(LegConnection):
         self._pause.leg_takes()
 
     def done(self, failure: LegFailure | None) -> None:
-        self.leg = None  # It holds us: let no cycle wait for the collector.
+        self.leg = None  # It refers to this object: break the cycle.
         self._failure = failure
         event = ClientEvent.DONE if failure is None else ClientEvent.FAILED
         self._actions[self.state, event](self)
@@ -259,7 +259,7 @@ class HttpClient(LegConnection):
     # Answers.
 
     def _begin_answer(self, head: bytes, body_bytes: int) -> None:
-        # Who was refused while waiting for 100 may send the body or not: nobody can tell which.
+        # A client refused while waiting for 100 may send the body or not: either is possible.
         closes = self._awaits_100 or self._is_last
         answer = RelayedAnswer(
             self._with_id(head), body_bytes, self._head, self._via, closes=closes
@@ -306,7 +306,7 @@ class HttpClient(LegConnection):
     def _answer_failure(self, failure: LegFailure, *, close: bool) -> None:
         self._answer_error(failure_error(failure), close=close)
 
-    # What the table leads to.
+    # Actions of the table.
 
     def _tunnel_writable(self) -> None:
         self.pace.touch(self._timeouts.tunnel_s)

@@ -1,4 +1,4 @@
-"""What follows from each state of an HTTP/1 client and each thing that happens to it."""
+"""The actions of an HTTP/1 client, by state and event."""
 
 from collections.abc import Callable
 from typing import Final

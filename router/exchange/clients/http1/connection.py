@@ -1,4 +1,4 @@
-"""A client's HTTP/1 connection, whatever is under way on it: its bytes, its deadlines, its end."""
+"""A client's HTTP/1 connection, without its requests: its bytes, its deadlines, its end."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -42,13 +42,13 @@ _PARSED = (*_SERVING, UNREAD)
 _DROPPING = (CLOSING, LEFT)
 
 Actions = Mapping[tuple[ClientState, ClientEvent], Callable[[Any], None]]
-"""What follows from a state and an event. A pair that is missing cannot occur."""
+"""The action for a state and an event. A pair that is missing cannot occur."""
 
 
 class HttpConnection(ABC):
-    """The `RequestSink` of its parser. What is asked and answered is its subclasses'.
+    """The `RequestSink` of its parser. Subclasses handle requests and answers.
 
-    ``actions``: as of any moment.
+    ``actions``: the table for any state.
     """
 
     __slots__ = (
@@ -90,7 +90,7 @@ class HttpConnection(ABC):
         self._timers = timers = frontend.timers
         self._terms = terms = frontend.terms
         self._timeouts = terms.timeouts
-        self._idle_s = terms.timeouts.idle_s  # While something is written; of a tunnel its own.
+        self._idle_s = terms.timeouts.idle_s  # For writing; a tunnel has another.
         self._request_ids = frontend.request_ids
         self._writer = TurnWriter(connection, timers)
         self._parser = RequestParser(self, forwarding, terms.heads, frontend.known)
@@ -101,13 +101,13 @@ class HttpConnection(ABC):
         self._is_last = False  # No further request is wanted on this connection.
         self._linger_s_max = inf  # Behind an answer to a request that is whole.
         self._spare_bytes: float = limits.LINGER_DISCARD_BYTES_MAX  # To drop behind our FIN.
-        self._body_bytes = 0  # That came, of the last request.
+        self._body_bytes = 0  # Received, of the last request.
         self._request_id = b""  # Of the request under way; empty: responses carry none.
         self._error = TORN_BODY
 
     @abstractmethod
     def request(self, head: RequestHead) -> None:
-        """As of `RequestSink`, like the four that follow."""
+        """As in `RequestSink`, like the four that follow."""
 
     @abstractmethod
     def body(self, data: memoryview) -> None: ...
@@ -128,7 +128,7 @@ class HttpConnection(ABC):
 
     @abstractmethod
     def _client_left(self) -> None:
-        """The client finished, and nobody waits for the answer to the request under way."""
+        """The client finished, and no longer waits for the answer to the request under way."""
 
     @property
     @abstractmethod
@@ -139,7 +139,7 @@ class HttpConnection(ABC):
     def _refuse_request(self, error: HttpError) -> None:
         """The request under way went wrong: answer it with ``error``, if that is possible."""
 
-    # What its connection brings.
+    # Calls of its connection.
 
     def client_received(self, data: memoryview) -> None:
         state = self.state
@@ -172,16 +172,16 @@ class HttpConnection(ABC):
         self._actions[self.state, event](self)
 
     def _ended_unread(self) -> None:
-        """The client finished, and what it sent last is unread: part of a body, or a next request.
+        """The client finished, and its last bytes are unread: part of a body, or a next request.
 
-        A tunnel and a client that is served all the same hear of it by `client_ended`, in its turn.
+        A tunnel, and a client that is served all the same, get `client_ended` in its turn.
         """
         if not self._terms.serves_half_closed and self.state in _SERVING:
             self._ended = self._is_last = True
             if self.state in IN_REQUEST:
                 self._client_left()
 
-    # What its owner wants.
+    # Commands of its owner.
 
     def drain(self) -> None:
         self._is_last = True
@@ -223,7 +223,9 @@ class HttpConnection(ABC):
             parser.state = BETWEEN
 
     def _take_held(self) -> None:
-        """Go on with what was received already, unless this is the end of the connection."""
+        """Continue with bytes that were received already, unless this is the end of the
+        connection.
+        """
         if self._ended and not self._terms.serves_half_closed:
             self._close()
             return
@@ -240,7 +242,7 @@ class HttpConnection(ABC):
             self._pause.end()
 
     def _parsed(self, was_in_head: bool) -> None:
-        """After the parser has seen bytes: pause for what is held, watch a head that has begun."""
+        """After the parser has seen bytes: pause for held bytes, watch a head that has begun."""
         parser = self._parser
         if parser.held_bytes:
             self._pause.hold(self._ended_unread)
@@ -250,7 +252,7 @@ class HttpConnection(ABC):
     # Towards the client.
 
     def _write(self, *parts: Buffer) -> bool:
-        """Towards the client. False: `client_writable` follows."""
+        """Write towards the client. False: `client_writable` follows."""
         now, pace = self._timers.now(), self.pace
         pace.deadline = deadline = now + self._idle_s
         if deadline < pace.armed_at:
@@ -295,7 +297,7 @@ class HttpConnection(ABC):
     # Deadlines.
 
     def _look(self, now: float) -> None:
-        """Its deadline has come, or it is time for a look at how fast the client sends."""
+        """Its deadline has come, or it is time to check how fast the client sends."""
         pace = self.pace
         if now < pace.deadline:
             if self._is_too_slow(now):
@@ -311,17 +313,17 @@ class HttpConnection(ABC):
             self._actions[self.state, ClientEvent.OVERDUE](self)
 
     def _is_too_slow(self, now: float) -> bool:
-        """The client sends its body below the floor, and has nobody else to wait for."""
+        """The client sends its body below the floor, and waits for nothing itself."""
         floor = self.pace.floor
         if not self._awaits_client:
             floor.restart(now, self._body_bytes)
             return False
         return floor.is_missed(now, self._body_bytes, self._terms.body_rate_min)
 
-    # What the table leads to.
+    # Actions of the table.
 
     def _refuse(self) -> None:
-        """Answer what was no request, and close."""
+        """Answer input that was no request, and close."""
         self._refused(self._error.status)
         self._write_own(self._error, _UNREAD_CLIENT)
         self._close()

@@ -1,4 +1,4 @@
-"""Why a client's connection is not read for now."""
+"""Pauses reading from a client's connection, and stores the reasons."""
 
 from collections.abc import Callable
 
@@ -35,12 +35,12 @@ class InputPause:
         self.end()
 
     def release(self) -> None:
-        """Nothing is waited for any more; `end` follows, unless something is again by then."""
+        """Clear both reasons; `end` follows, unless there is a new one by then."""
         self.holds = False
         self.leg_full_at = None
 
     def end(self) -> None:
-        """Read on, if nothing is waited for."""
+        """Read on, if there is no reason left to pause."""
         if self.is_on and not self.holds and self.leg_full_at is None:
             self.is_on = False
             self._connection.resume()

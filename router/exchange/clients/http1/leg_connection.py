@@ -1,4 +1,4 @@
-"""A client's HTTP/1 connection with a request under way: what goes to its leg, and how it ends."""
+"""A client's HTTP/1 connection with a request under way: the data for its leg, and its end."""
 
 from collections.abc import Callable
 from math import inf
@@ -19,13 +19,13 @@ from router.http.http1.request_heads import RequestHead
 from router.model import limits
 from router.service.ports import ClientLeg
 
-CLIENT_GONE = 499  # Never sent: what is counted when nobody was left to answer.
+CLIENT_GONE = 499  # Never sent: counted when the client was gone before the answer.
 
 
 class LegConnection(HttpConnection):
     """Passes the body of a request on, and ends its exchange: answered, torn, or by its client.
 
-    Which requests there are, and their answers, are its subclass's, `HttpClient`.
+    Its subclass, `HttpClient`, handles the requests and their answers.
     """
 
     __slots__ = (
@@ -42,13 +42,13 @@ class LegConnection(HttpConnection):
     """Of the last request."""
 
     def _begin_idle(self) -> None:
-        """No request has come yet: the part of a subclass's constructor that is about its leg."""
+        """No request has come yet: the part of a subclass's constructor that concerns its leg."""
         self.answered: Callable[[int], None] | None = None
-        """None, nearly always: nobody wants to know."""
-        # Of the exchange under way; between two, what the last one left.
+        """None, nearly always: there are no observers."""
+        # Of the exchange under way; between two, values left by the last one.
         self.leg: ClientLeg | None = None
-        self._is_complete = True  # The request is.
-        self._awaits_100 = False  # The client does, before it sends the body.
+        self._is_complete = True  # The request is complete.
+        self._awaits_100 = False  # The client waits for 100 before it sends the body.
         self._status = 0  # Of the final head that was sent; 0: none was.
         self._answer: RelayedAnswer | None = None  # If it comes in parts.
 
@@ -56,7 +56,7 @@ class LegConnection(HttpConnection):
         """See `HttpSession.tell_answers`."""
         self.answered = answered
 
-    # What its parser tells of a body: `RequestSink`.
+    # Calls of its parser for a body: `RequestSink`.
 
     def body(self, data: memoryview) -> None:
         if self.state in IN_REQUEST:
@@ -80,7 +80,7 @@ class LegConnection(HttpConnection):
     # The leg.
 
     def _send_on(self, data: memoryview) -> None:
-        """Body of the request, or raw bytes."""
+        """Send body of the request, or raw bytes."""
         self._body_bytes += len(data)
         self._awaits_100 = False
         if self.leg is not None and not self.leg.send(data):
@@ -104,7 +104,7 @@ class LegConnection(HttpConnection):
     # The end of an exchange.
 
     def _end_exchange(self, status: int, *, close: bool) -> None:
-        """The answer was given whole."""
+        """The answer was sent whole."""
         self._forget_exchange(status)
         if close:
             self._close_behind_answer()
@@ -128,14 +128,14 @@ class LegConnection(HttpConnection):
             self._close(min(limits.KEEP_ALIVE_IDLE_S, self._linger_s_max))
 
     def _forget_exchange(self, status: int) -> None:
-        """It ended with ``status`` for its client."""
+        """The exchange ended with ``status`` for its client."""
         self.leg = self._answer = None
         self._request_id = b""
         if self.answered is not None:
             self.answered(status)
 
     def _answer_error(self, error: HttpError, *, close: bool) -> None:
-        """An answer of ours to the request under way."""
+        """Send an answer of ours to the request under way."""
         close = close or not self._head.keep_alive or self._is_last
         self._write_own(error, framing_of(self._head, close=close))
         self._end_exchange(error.status, close=close)
@@ -143,7 +143,7 @@ class LegConnection(HttpConnection):
     def _refuse_request(self, error: HttpError, *, is_gone: bool = False) -> None:
         """The request went wrong after its head: answer if that is still possible.
 
-        ``is_gone``: since the client left, as far as anybody can tell.
+        ``is_gone``: because the client left, as far as is known.
         """
         if self.leg is not None:
             if is_gone:
@@ -156,7 +156,7 @@ class LegConnection(HttpConnection):
             self._torn()
 
     def _tear(self) -> None:
-        """The answer goes on no more, or is longer or shorter than its head says."""
+        """The answer stops, or is longer or shorter than its head declares."""
         if self.leg is not None:
             self.leg.abort()
         self._torn()
@@ -168,19 +168,19 @@ class LegConnection(HttpConnection):
         self._reset()
 
     def _client_left(self) -> None:
-        """Nobody waits for the answer, nor for those of requests behind it."""
+        """The client no longer waits for the answer, nor for those of requests behind it."""
         if self.leg is not None:
             self.leg.client_gone()
         self._forget_exchange(self._status or CLIENT_GONE)
         if self.state is ASKED:
             self._close()  # Earlier answers may be on their way.
         else:
-            self._reset()  # What left of this one must not be taken for the whole.
+            self._reset()  # The part already sent must not be taken for the whole.
 
-    # What the table leads to.
+    # Actions of the table.
 
     def _nothing(self) -> None:
-        """It says nothing new."""
+        """The event needs no action."""
 
     def _ended_in_request(self) -> None:
         if not self._is_complete:
@@ -198,7 +198,7 @@ class LegConnection(HttpConnection):
         self._refuse_request(self._error)
 
     def _request_overdue(self) -> None:
-        """Unless its leg takes nothing of the request, it is the client or the target."""
+        """If its leg still takes data of the request, the client or the target is too slow."""
         full_at = self._pause.leg_full_at
         if full_at is not None and not self._is_complete:
             now = self._timers.now()

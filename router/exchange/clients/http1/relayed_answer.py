@@ -8,12 +8,12 @@ from router.net.ports import Buffer
 
 
 def framing_of(request: RequestHead, *, close: bool) -> ClientFraming:
-    """How a client that sent ``request`` is answered."""
+    """The framing of answers for a client that sent ``request``."""
     return ClientFraming(head_only=request.head_only, old=request.old, close=close)
 
 
 class RelayedAnswer:
-    """``head`` is ready for the client. The body must be as long as that says.
+    """``head`` is ready for the client. The body must be as long as the head declares.
 
     ``closes``: no request follows it.
     """
@@ -29,7 +29,7 @@ class RelayedAnswer:
         self.closes = closes = closes or until_close or not request.keep_alive
         self._chunked = False
         if body_bytes >= 0 and status != 204 and not closes and not request.old:
-            self.head = render.sized_response(head, body_bytes, via)  # The commonest.
+            self.head = render.sized_response(head, body_bytes, via)  # The most common.
         else:
             framing = framing_of(request, close=closes)
             self.head, self._chunked = render.response_to_client(
@@ -49,11 +49,11 @@ class RelayedAnswer:
         return (data,)
 
     def end_with(self, trailers: bytes) -> None:
-        """These lines come before the end."""
+        """Set the trailer lines, which come before the end."""
         self._trailers = trailers
 
     def last_part(self) -> bytes | None:
-        """The body is complete: what says so to the client; None: it is too short."""
+        """The body is complete: returns the end for the client; None: it is too short."""
         if self._left > 0:
             return None
         return render.last_chunk(self._trailers) if self._chunked else b""

@@ -19,14 +19,14 @@ def _nobody() -> None:
 
 
 class HttpSession:
-    """`ConnectionHandler` of one client connection; what is said on it is its `HttpClient`'s.
+    """`ConnectionHandler` of one client connection; its `HttpClient` handles the messages.
 
-    ``open_leg`` is asked once per request. ``refused`` is told the status of each that was answered
-    before a leg was opened.
-    How long the client may take is judged by its `Pace`. One that finishes before its answer is
-    gone, with all that it pipelined, unless ``frontend`` says otherwise: so do nginx and Envoy,
-    since a client with a time-out that closes its socket looks just the same. A tunnel is like tcp.
-    ``over`` is called when a tunnel has ended that lasted beyond `lost`.
+    ``open_leg`` is called once per request. ``refused`` gets the status of each request that was
+    answered before a leg was opened. Its `Pace` limits how long the client may take. A client that
+    finishes before its answer counts as gone, with all requests that it pipelined, unless
+    ``frontend`` says otherwise: nginx and Envoy do the same, since a client with a time-out that
+    closes its socket looks just the same. A tunnel is like tcp. ``over`` is called when a tunnel
+    has ended that lasted beyond `lost`.
     """
 
     __slots__ = ("_client", "ended", "received", "writable")
@@ -43,7 +43,7 @@ class HttpSession:
         self._client = client = HttpClient(
             connection, TABLE, frontend, open_leg=open_leg, refused=refused, over=over
         )
-        # Hot: no frame of ours in between.
+        # Hot: no call of ours in between.
         self.received: Received = client.client_received
         self.ended: Callable[[], None] = client.client_ended
         self.writable: Callable[[], None] = client.client_writable
@@ -55,40 +55,42 @@ class HttpSession:
         self._client.client_lost(event)
 
     def tell_answers(self, answered: Callable[[int], None]) -> None:
-        """``answered`` is told the status of each request that had a leg, at its end; 499: nobody
-        was left to answer."""
+        """``answered`` gets the status of each request that had a leg, at its end; 499: the client
+        was gone.
+        """
         self._client.tell_answers(answered)
 
     def drain(self) -> None:
-        """Close after the next response, which says ``Connection: close``.
+        """Close after the next response, which carries ``Connection: close``.
 
-        An idle client may be sending just now, and could not tell whether a request that meets our
-        FIN was executed: it has `limits.DRAIN_IDLE_S` to ask once more. Tunnels stay until they end
-        or the connection is aborted.
+        An idle client may be sending just now, and could not know whether a request that meets our
+        FIN was executed: it has `limits.DRAIN_IDLE_S` to ask again. Tunnels stay until they end or
+        the connection is aborted.
         """
         self._client.drain()
 
     @property
     def is_raw(self) -> bool:
-        """As of `TcpSession`: a tunnel."""
+        """As in `TcpSession`: a tunnel."""
         return self._client.state in _RAW
 
     @property
     def leaves_gently(self) -> bool:
-        """As of `TcpSession`: the next answer says it, or a Close of WebSocket."""
+        """As in `TcpSession`: by the next answer, or a Close of WebSocket."""
         state = self._client.state
         return state is ClientState.FRAMES or state not in _RAW
 
     @property
     def activity(self) -> object:
-        """Another one whenever bytes of a tunnel have moved."""
+        """Changes whenever bytes of a tunnel have moved."""
         return self._client.pace.deadline
 
     def leave(self, *, quiet: bool) -> None:
-        """Close after the next answer, which says so; one that is idle may stay so.
+        """Close after the next answer, which announces it; an idle connection may stay.
 
         A WebSocket gets a Close as soon as a frame ends, if its frames are followed; any other
-        tunnel ends both ways if ``quiet``, as tcp does. To be asked again while it is there.
+        tunnel ends both ways if ``quiet``, as tcp does. Call it repeatedly while the client is
+        there.
         """
         self._client.leave(quiet=quiet)
 
@@ -110,6 +112,6 @@ class HttpSession:
 
     @property
     def legs(self) -> list[ClientLeg]:
-        """What is under way."""
+        """The leg under way, if there is one."""
         leg = self._client.leg
         return [leg] if leg is not None else []

@@ -6,12 +6,12 @@ from typing import Final
 
 
 class Http2CallPhase(enum.Enum):
-    """Of a request that was taken."""
+    """The phase of a request that was accepted."""
 
     WAITING = enum.auto()  # No final head yet.
-    HELD = enum.auto()  # One that may be the whole response.
+    HELD = enum.auto()  # A head that may be the whole response.
     BODY = enum.auto()
-    ENDED = enum.auto()  # The leg tells no more of the response; its rest may have to leave yet.
+    ENDED = enum.auto()  # The leg's response is complete; its rest may not be sent yet.
     OVER = enum.auto()
 
 

@@ -1,4 +1,4 @@
-"""One request of an HTTP/2 client and its response: what a leg tells, as frames of its stream."""
+"""One request of an HTTP/2 client: turns the calls of its leg into frames of its stream."""
 
 from math import inf
 from typing import Protocol
@@ -34,13 +34,13 @@ class Http2Client(Protocol):
     blocks: BytesCache[AsBlock]
 
     def now(self) -> float:
-        """In absolute seconds, as all deadlines."""
+        """In absolute seconds, like all deadlines."""
 
     def next_deadline(self) -> float:
-        """Until when something of a request that has just moved must move again."""
+        """The time until which a request that has just moved must move again."""
 
     def answer_deadline(self) -> float:
-        """Until when the response to a request that is complete must have begun."""
+        """The time until which the response to a complete request must have begun."""
 
     def answered(self, leg: ClientLeg, status: int) -> None:
         """``leg`` is about to be aborted for an answer of ours."""
@@ -48,7 +48,7 @@ class Http2Client(Protocol):
     def answer(
         self, stream: Http2Stream, error: HttpError, asked: JudgedRequest, request_id: bytes = b""
     ) -> None:
-        """A whole answer of ours. ``request_id`` empty: it has none, or needs one of its own."""
+        """Send a whole answer of ours. ``request_id`` empty: it has none, or needs a new one."""
 
     def with_request_id(self, head: bytes, request_id: bytes) -> bytes:
         """A response's head with the request's id in it."""
@@ -58,16 +58,16 @@ class Http2Client(Protocol):
 
 
 _BODILESS = (b"204", b"304")
-_DEADLINE_EXCEEDED = 504  # As gRPC's status that means the same.
+_DEADLINE_EXCEEDED = 504  # The equivalent of gRPC's status.
 
 
 class Http2Caller:
     """`LegHandler` of one request and `StreamUser` of its stream.
 
     ``ended``: the request has no body. ``leg`` is set by the session right after opening it. A head
-    without a body is held until the response's end is known, so that one that ends with its head
-    (as gRPC's errors do) does so towards the client too. ``deadline``: nothing moved until then,
-    `overdue` follows.
+    without a body is held until the response's end is known, so that a response that ends with its
+    head (as gRPC's errors do) also does so towards the client. ``deadline``: if nothing moves until
+    then, `overdue` follows.
     """
 
     __slots__ = (
@@ -109,16 +109,16 @@ class Http2Caller:
         self.phase = WAITING
         self._body_left = asked.body_bytes  # Of the request; -1: not declared.
         self._left = -1  # Of the response, likewise.
-        self._head = b""  # Encoded, as the trailers.
+        self._head = b""  # Encoded, like the trailers.
         self._trailers = b""
         self._seen_bytes = 0  # Of the request's body.
-        self._floor: Floor | None = None  # While the client is to send.
+        self._floor: Floor | None = None  # While the client has to send.
         self._leg_full_at = inf  # When its leg began to take no more.
         self.is_request_complete = ended
         self.status = 0
         self.deadline = client.answer_deadline() if ended else client.next_deadline()
 
-    # What the stream tells.
+    # Calls of the stream.
 
     def got_head(self, fields: Block, ended: bool) -> None:
         raise AssertionError("a client sends no response")
@@ -173,15 +173,15 @@ class Http2Caller:
     def got_broken(self, reason: str) -> None:
         self.client_gone()
 
-    # What the session tells.
+    # Calls of the session.
 
     def client_gone(self) -> None:
-        """Stop: nobody is left to answer."""
+        """Stop: the client is gone."""
         if self._ends_unanswered():
             self.leg.client_gone()
 
     def dropped(self) -> None:
-        """As `client_gone`, but it was we who ended the connection."""
+        """As `client_gone`, but this side ended the connection."""
         if self._ends_unanswered():
             self.leg.abort()
 
@@ -199,14 +199,14 @@ class Http2Caller:
         return self.phase is ENDED or self.phase is OVER
 
     def judge(self, now: float) -> None:
-        """Called now and then: stop what does not move, or moves too slowly."""
+        """Called periodically: stop an exchange that does not move, or moves too slowly."""
         if now >= self.deadline:
             self.deadline = self._later(now)
         if now >= self.deadline or self._is_too_slow(now):
             self.overdue()
 
     def _later(self, now: float) -> float:
-        """Until when it may go on as it does, though nothing came or went.
+        """Until when it may go on, though nothing came or went.
 
         Its leg may take nothing of the request; a client may read slowly.
         """
@@ -216,9 +216,9 @@ class Http2Caller:
         return self._stream.moved_at + timeouts.idle_s
 
     def _is_too_slow(self, now: float) -> bool:
-        """The client sends its body below the floor, over the time since the last look.
+        """The client sends its body below the floor, over the time since the last check.
 
-        Not asked of gRPC, whose streams may rest between messages.
+        Does not apply to gRPC, whose streams may idle between messages.
         """
         rate_min = self._client.bounds.body_rate_min
         awaited = self.phase is WAITING and not self.is_request_complete
@@ -244,7 +244,7 @@ class Http2Caller:
             else:
                 self._stop(failure_error(self.leg.overdue()), waiting)
 
-    # What the leg tells.
+    # Calls of the leg.
 
     def opened(self) -> None:
         """Nothing to do: bytes were sent from the start."""
@@ -301,7 +301,7 @@ class Http2Caller:
             self._tear()
             return
         self.phase = ENDED
-        # Who was answered before it had sent all may stop (RFC 9113, 8.1).
+        # A client answered before it had sent everything may stop (RFC 9113, 8.1).
         reset_after = -1 if self.is_request_complete else codes.NO_ERROR
         stream = self._stream
         if phase is HELD and not self._trailers:
@@ -340,7 +340,7 @@ class Http2Caller:
             self._stream.resume()
 
     def done(self, failure: LegFailure | None) -> None:
-        del self.leg  # It holds us: let no cycle wait for the collector.
+        del self.leg  # It refers to this object: break the cycle.
         phase = self.phase
         if phase is OVER or phase is ENDED:
             return
@@ -349,7 +349,7 @@ class Http2Caller:
             failure = failure if failure is not None else LegFailure("internal")
             self._answer(failure_error(failure))
             return
-        self.phase = ENDED  # The client gets what there is, and a reset behind it.
+        self.phase = ENDED  # The client gets the data so far, then a reset.
         if phase is HELD:
             self._stream.send_head(self._head)
         self._stream.tear(codes.CANCEL if self._is_out_of_time() else codes.INTERNAL_ERROR)
@@ -357,8 +357,11 @@ class Http2Caller:
     # Steps.
 
     def _is_out_of_time(self) -> bool:
-        """The call's own deadline has passed. Servers of gRPC reset such calls, perhaps before
-        their clients notice, who take another failure than that for the server's."""
+        """The call's own deadline has passed.
+
+        Servers of gRPC reset such calls, perhaps before their clients notice; clients take any
+        other failure for the server's.
+        """
         began_at = self._began_at
         return began_at != inf and self._client.now() - began_at >= timeout_s(self._asked.head)
 

@@ -32,13 +32,13 @@ class AnsweredStream(FinishedStreamUser):
         self.deadline = deadline
 
     def judge(self, now: float) -> None:
-        """The client may have until ``deadline`` to take the answer."""
+        """The client has until ``deadline`` to take the answer."""
         if now >= self.deadline:
             self._stream.reset(codes.CANCEL)
 
 
 class OwnAnswers:
-    """Answers with the ids of requests, if the service wants those."""
+    """Answers with the ids of requests, if the service uses them."""
 
     __slots__ = ("_request_ids", "_rng")
 
@@ -54,7 +54,7 @@ class OwnAnswers:
         request_id: bytes,
         deadline: float,
     ) -> None:
-        """The client may have until ``deadline`` to take it. ``request_id`` empty: a fresh one."""
+        """The client has until ``deadline`` to take it. ``request_id`` empty: a fresh one."""
         stream.lead_to(AnsweredStream(stream, deadline))
         fields, text = own_answer(error, self._rng, grpc=asked.grpc)
         name = self._request_ids.name
@@ -72,5 +72,5 @@ class OwnAnswers:
             stream.reset(codes.NO_ERROR)
 
     def to_http1(self) -> bytes:
-        """For a client that speaks HTTP/1 where HTTP/2 is spoken."""
+        """The answer to a client that speaks HTTP/1 where HTTP/2 is required."""
         return render.own_answer(SPEAKS_HTTP2, _CLOSE, self._rng)

@@ -6,9 +6,9 @@ from typing import Final
 
 
 class Http2Phase(enum.Enum):
-    """Of a client's connection, for its whole life."""
+    """The phase of a client's connection, for its whole life."""
 
-    PREFACE = enum.auto()  # It has yet to show that it speaks HTTP/2.
+    PREFACE = enum.auto()  # It has not shown yet that it speaks HTTP/2.
     SERVING = enum.auto()
     LEAVING = enum.auto()  # GOAWAY is sent; streams on their way still count.
     LAST = enum.auto()  # No new stream is served.
@@ -32,4 +32,4 @@ AFTER_PHASE: Final[Mapping[Http2Phase, frozenset[Http2Phase]]] = {
     CLOSING: frozenset((OVER,)),
     OVER: frozenset(),
 }
-"""What may follow. ``SERVING`` to ``LAST``: it is the client that leaves."""
+"""What may follow. ``SERVING`` to ``LAST``: the client leaves."""

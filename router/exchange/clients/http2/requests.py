@@ -13,7 +13,7 @@ from router.model.settings import ServiceLimits
 
 
 class ReadRequest(NamedTuple):
-    """What a header block says as a request. ``request`` is None unless it may be served."""
+    """A header block, read as a request. ``request`` is None unless it may be served."""
 
     asked: JudgedRequest | HttpError | Malformed
     request: Request | None
@@ -31,8 +31,9 @@ class RequestReader:
         self._bounds = bounds
 
     def read(self, fields: Block, ended: bool) -> ReadRequest:
-        """``ended``: the request has no body. The block keeps the result: both the block and its
-        reader belong to one connection."""
+        """``ended``: the request has no body. The block stores the result: both the block and its
+        reader belong to one connection.
+        """
         read = fields.made
         if type(read) is not ReadRequest or read.ended is not ended:
             read = fields.made = self._read(fields, ended)

@@ -38,15 +38,15 @@ def _nobody_asks(leg: ClientLeg, status: int) -> None:
 class Http2Session:
     """`ConnectionHandler` of one client connection.
 
-    ``open_leg`` is asked once per request. ``refused`` is told the status of each request that
-    never got that far, ``answered`` of each leg that is aborted for an answer of ours. Deadlines
-    are judged by one coarse timer: header blocks, settings and the preface after
-    ``timeouts.header_s``, exchanges that do not move after ``idle_s``, a connection without any
-    after ``keep_alive_s``. A client that finishes with streams open is gone, unless
-    ``frontend`` says otherwise, as one of HTTP/1 is; after a GOAWAY alone its streams are served.
+    ``open_leg`` is called once per request. ``refused`` gets the status of each request that never
+    got that far, ``answered`` each leg that is aborted for an answer of ours. One coarse timer
+    checks the deadlines: header blocks, settings and the preface after ``timeouts.header_s``,
+    exchanges that do not move after ``idle_s``, a connection without any after ``keep_alive_s``. A
+    client that finishes with streams open counts as gone, unless ``frontend`` says otherwise, as
+    with HTTP/1; after only a GOAWAY its streams are served.
     """
 
-    outlives_client = False  # As of `TcpSession`.
+    outlives_client = False  # As in `TcpSession`.
 
     __slots__ = (
         "_answers",
@@ -111,8 +111,8 @@ class Http2Session:
         if self.phase is PREFACE:
             self._close()
         elif self.phase is SERVING and self._http2 is not None:
-            # Streams on their way cross this: only its second form, with the last id that was
-            # seen, says what is not served (RFC 9113, 6.8).
+            # Streams on their way cross this: only the second GOAWAY, with the last id that was
+            # seen, excludes the rest (RFC 9113, 6.8).
             self.phase = LEAVING
             self._http2.go_away(codes.LAST_STREAM_ID)
             self._http2.ping()
@@ -121,13 +121,13 @@ class Http2Session:
 
     is_raw = False
     leaves_gently = True
-    """As of `TcpSession`."""
+    """As in `TcpSession`."""
 
     activity: object = None
-    """Asked of raw ones alone."""
+    """Read only for raw sessions."""
 
     def leave(self, *, quiet: bool) -> None:
-        """As `drain`. Whether it is quiet is of no matter: its streams are served."""
+        """As `drain`. ``quiet`` does not matter: its streams are served."""
         self.drain()
 
     def shed_idle(self) -> bool:
@@ -139,12 +139,12 @@ class Http2Session:
 
     @property
     def held_bytes(self) -> int:
-        """Of responses, beside what the connection holds: streams without credit."""
+        """Bytes of responses, besides those in the connection: streams without credit."""
         return self._http2.queued_bytes if self._http2 is not None else 0
 
     @property
     def legs(self) -> list[ClientLeg]:
-        """What is under way."""
+        """The legs under way."""
         streams = self._http2.streams.values() if self._http2 is not None else ()
         return [stream.user.leg for stream in streams if hasattr(stream.user, "leg")]
 
@@ -152,7 +152,7 @@ class Http2Session:
         """End at once, as after the grace of a drain."""
         self._connection.abort()
 
-    # What the connection tells.
+    # Calls of the connection.
 
     def received(self, data: memoryview) -> None:
         http2 = self._http2
@@ -177,12 +177,12 @@ class Http2Session:
         if self._terms.serves_half_closed:
             self._close_if_done()
         else:
-            http2.flush()  # Whole answers, as far as the client gave credit: it gives no more.
+            http2.flush()  # Whole answers, as far as credit allows: no more will come.
             self._drop_all(is_ours=False)
             self._close()
 
     def _is_gone(self, user: StreamUser) -> bool:
-        """Whether a client that finished is taken for gone, with this answer not whole."""
+        """Whether a client that finished counts as gone, with this answer not whole."""
         if self._terms.serves_half_closed or not isinstance(user, Http2Caller):
             return False
         return not user.is_answered
@@ -201,7 +201,7 @@ class Http2Session:
             self._http2.let_go()
             self._http2 = None
 
-    # What HTTP/2 tells.
+    # Calls of HTTP/2.
 
     def opened(self, stream: Http2Stream, fields: Block, ended: bool) -> None:
         http2 = self._http2
@@ -231,7 +231,7 @@ class Http2Session:
             self.drain()
 
     def settled(self) -> None:
-        """Windows are the connection's own business."""
+        """The connection handles windows itself."""
 
     def going_away(self, last_id: int, code: int) -> None:
         """The client leaves: it opens no more streams."""
@@ -255,10 +255,10 @@ class Http2Session:
             self._say_last()  # Without an error: for one, Node's clients break off all streams.
 
     def failed(self, reason: str) -> None:
-        self._drop_all(is_ours=True)  # For what the client did: it may still be there.
+        self._drop_all(is_ours=True)  # Because of the client, which may still be there.
         self._close()
 
-    # What exchanges ask for.
+    # Calls of exchanges.
 
     def now(self) -> float:
         return self._timers.now()
@@ -300,7 +300,7 @@ class Http2Session:
                 header_bytes=heads.header_list_bytes(self.bounds),
             )
             http2.receive(rest)
-        elif preface.is_other and preface.is_like_http1:  # Such a client learns what is right.
+        elif preface.is_other and preface.is_like_http1:  # Tell such a client what is wrong.
             self._refused(SPEAKS_HTTP2.status)
             self._connection.send(self._answers.to_http1())
             self._close()
@@ -309,7 +309,7 @@ class Http2Session:
             self.phase = OVER
 
     def _say_last(self) -> None:
-        """What is not here by now is not served: the client may try it elsewhere."""
+        """Exclude all later streams: the client may try them elsewhere."""
         http2 = self._http2
         assert http2 is not None, "leaving before the preface"
         self.phase = LAST
@@ -336,11 +336,11 @@ class Http2Session:
                 exchange.client_gone()
 
     def _close(self, linger_s: float = limits.LINGER_DISCARD_S) -> None:
-        """FIN, then drop input for a while so that no reset overtakes what was sent last."""
+        """FIN, then drop input for a while so that no reset overtakes the last bytes sent."""
         if self.phase is CLOSING or self.phase is OVER:
             return
         self.phase = CLOSING
-        self._last_id = 0  # What is still to be read is not served: no answer could leave.
+        self._last_id = 0  # Unread streams are not served: no answer could leave.
         if self._http2 is not None:
             self._http2.flush()
         self._connection.finish()
