@@ -1,8 +1,8 @@
-"""One order on stdin, one answer on stdout: how a router has scenarios run beside it.
+"""Reads one command on stdin, writes one answer to stdout: a router runs scenarios in this process.
 
-``python -m simulator``, a process of its own, so that traffic does not wait for it. SIGTERM ends a
-run at its next step; what was seen until then is answered. Texts of scenarios come from whoever may
-ask the router: they read no logs.
+``python -m simulator`` is a separate process, so that traffic does not wait for it. SIGTERM ends a
+run at its next step; the answer has the results until then. The texts of scenarios come from any
+client that may ask the router, so they cannot read logs.
 """
 
 import signal
@@ -27,7 +27,7 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InputFinding(msgspec.Struct, frozen=True):
-    """Something that is wrong with a scenario, and where."""
+    """A fault in a scenario, and its position."""
 
     line: int
     column: int
@@ -37,7 +37,7 @@ class InputFinding(msgspec.Struct, frozen=True):
 
 
 class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """``outcomes`` of the scenarios in their order, or what is wrong with the first that is bad."""
+    """``outcomes`` of the scenarios in their order, or the errors of the first invalid one."""
 
     outcomes: list[figures.RunOutcome] = []
     errors: list[InputFinding] = []
@@ -45,7 +45,7 @@ class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def answer(order: RunOrder) -> RunAnswer:
-    """Carry it out."""
+    """Run the scenarios of ``order``."""
     outcomes: list[figures.RunOutcome] = []
     told: list[str] = []
     asked_to_end = False

@@ -1,4 +1,4 @@
-"""What a model without sockets is about to do, in virtual time."""
+"""The planned actions of a model without sockets, in virtual time."""
 
 from collections.abc import Callable
 from heapq import heappop, heappush
@@ -6,7 +6,7 @@ from math import inf
 
 
 class Agenda:
-    """Base of a model: actions by their moment; of one moment those that were planned first."""
+    """Base of a model: actions by time; actions of the same time in the order of planning."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -19,12 +19,12 @@ class Agenda:
         return self._now
 
     def at(self, when: float, action: Callable[[], None]) -> None:
-        """Let ``action`` happen."""
+        """Plan ``action`` for ``when``."""
         self._planned += 1
         heappush(self._heap, (when, self._planned, action))
 
     def run_until(self, when: float) -> None:
-        """Let everything up to ``when`` happen; of ``inf`` the last action is now."""
+        """Run all actions up to ``when``; with ``inf``, time stops at the last action."""
         while self._heap and self._heap[0][0] <= when:
             self._now, _, action = heappop(self._heap)
             action()

@@ -1,4 +1,4 @@
-"""Backends in virtual time: each works on so many requests at once, more wait in it."""
+"""Backends in virtual time: each works on a number of requests at once, more wait in it."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,16 +9,16 @@ from simulator.scenario import ServiceTime
 
 
 class BackendWork(Protocol):
-    """What requests, known by their numbers, ask of a backend."""
+    """The work that requests, identified by their numbers, need from a backend."""
 
     def seconds(self, number: int, spec: ServiceTime) -> float:
-        """How long it works on one."""
+        """How long the backend works on a request."""
 
     def fails(self, number: int, share: float) -> bool:
-        """Whether one is among the ``share`` that fails."""
+        """Whether a request is among the ``share`` that fails."""
 
     def call(self, number: int, site: str, done: Callable[[bool], None]) -> bool:
-        """Make the calls of one from ``site``; ``done`` hears whether all were answered.
+        """Make the calls of a request from ``site``; ``done`` gets whether all were answered.
 
         False: it makes none.
         """
@@ -27,7 +27,8 @@ class BackendWork(Protocol):
 class Backend:
     """An HTTP/1.1 server. ``busy``: slots that work, or wait for calls to other services.
 
-    ``factor``: its work takes so much longer. ``failing``: the share that it answers with 500.
+    ``factor``: its work takes so many times longer. ``failing``: the share that it answers with
+    500.
     """
 
     __slots__ = (
@@ -77,14 +78,14 @@ class Backend:
         return len(self._waiting)
 
     def stop(self) -> None:
-        """As a process that is killed: its connections are reset, its port is closed."""
+        """As a killed process: its connections are reset, its port is closed."""
         self._listener.close()
         self._waiting.clear()
         for served in list(self.connections):
             served.abort()
 
     def die(self) -> None:
-        """As its host does: nothing more happens, and nothing more is counted."""
+        """As when its host dies: nothing more happens, and nothing more is counted."""
         self._count(-self.busy)
         self._waiting.clear()
 
@@ -93,7 +94,7 @@ class Backend:
         self._listener = self._network.listen("127.0.0.1", self.port, self._accept)
 
     def take(self, served: "_Served") -> None:
-        """Begin, or let it wait for a slot."""
+        """Begin a request, or let it wait for a slot."""
         if self.busy < self.slots:
             self._begin(served)
         else:
@@ -117,7 +118,7 @@ class Backend:
             self._begin(self._waiting.popleft())
 
     def leave(self, served: "_Served") -> None:
-        """It waits no more."""
+        """``served`` waits no more."""
         if served in self._waiting:
             self._waiting.remove(served)
 
@@ -154,7 +155,7 @@ class _Served:
                 self.answer(200)  # A health check.
 
     def begin(self, timer: Timer) -> None:
-        """A slot works for us until ``timer``."""
+        """A slot works on the request until ``timer``."""
         self._timer = timer
 
     def done(self) -> None:
@@ -176,7 +177,7 @@ class _Served:
         self.answer(status)
 
     def answer(self, status: int) -> None:
-        """Tell the client."""
+        """Send the answer to the client."""
         name = self._backend.name
         close = b"Connection: close\r\n" if self._closes else b""
         self._connection.send(
@@ -187,7 +188,7 @@ class _Served:
             self._connection.finish()
 
     def abort(self) -> None:
-        """Reset it."""
+        """Reset the connection."""
         self._connection.abort()
         self.lost(None)
 
@@ -212,7 +213,7 @@ class _Served:
 
 
 class _Answer:
-    """The answer to one request; nobody waits for it once its connection is lost."""
+    """The answer to one request; it is dropped once the connection is lost."""
 
     __slots__ = ("_served",)
 
@@ -220,7 +221,7 @@ class _Answer:
         self._served: _Served | None = served
 
     def give(self, well: bool) -> None:
-        """All that it takes is done."""
+        """The work and all calls are done."""
         served, self._served = self._served, None
         if served is not None:
             served.finish(200 if well else 500)

@@ -1,4 +1,4 @@
-"""Burst hooks of one simulated site: the production detector and rules, and a world that wakes."""
+"""Burst hooks of one simulated site: the production detector and rules, in a world that wakes."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,10 +15,9 @@ from simulator.scenario import ScenarioBurst
 
 
 class BurstMoment(msgspec.Struct, frozen=True, kw_only=True):
-    """Something a burst hook of ``site`` did at ``at_s`` (seconds of the network's clock).
+    """An event of a burst hook of ``site`` at ``at_s`` (seconds of the network's clock).
 
-    saturated, calm: the hook ran. failed: it ran in vain. awake: the targets at ``wakes`` are
-    there.
+    saturated, calm: the hook ran. failed: it ran in vain. awake: the targets at ``wakes`` are up.
     """
 
     at_s: float
@@ -29,7 +28,7 @@ class BurstMoment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BurstWorld(Protocol):
-    """What hooks change, and when."""
+    """The world as hooks change it, and its clock."""
 
     moments: list[BurstMoment]
 
@@ -38,13 +37,13 @@ class BurstWorld(Protocol):
         """The network's clock, in seconds."""
 
     def at(self, when: float, action: Callable[[], None]) -> None:
-        """Let ``action`` happen at ``when`` of the network's clock, whichever site is dead."""
+        """Run ``action`` at ``when`` of the network's clock, even if sites are dead."""
 
     def wake(self, burst: ScenarioBurst) -> None:
         """Start the sleeping targets of a burst."""
 
     def sleep(self, burst: ScenarioBurst) -> None:
-        """Take them away again."""
+        """Take the targets away again."""
 
 
 class SiteBursts:
@@ -61,7 +60,7 @@ class SiteBursts:
         self._calls = 0
 
     def look(self, now: float) -> None:
-        """Measure, run what is due, and report who may be held."""
+        """Measure, run due hooks, and report the wakes for which requests may be held."""
         for index, (burst, hook) in enumerate(self._hooks):
             totals = together(list(self._forwarder.readings.totals_of(burst.service).values()))
             self._calls += 1

@@ -9,7 +9,7 @@ from simulator.scenario import Arrivals, Scenario
 
 
 class NoteMistake(Protocol):
-    """Notes what is wrong with a field of an entry of a list of the scenario."""
+    """Notes a fault in a field of an entry of a list of the scenario."""
 
     def __call__(
         self, field: str, index: int, key: str, reason: str, hint: str = "", code: str = "SW0724"
@@ -17,7 +17,7 @@ class NoteMistake(Protocol):
 
 
 def judge(scenario: Scenario, bad: NoteMistake) -> None:
-    """Names exist, and calls lead to no circle."""
+    """Names must exist, and calls must not form a circle."""
     names = {one.name for one in scenario.services}
     for index, service in enumerate(scenario.services):
         for call in service.calls:

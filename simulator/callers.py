@@ -1,4 +1,4 @@
-"""Clients of one service at one site: people, or backends there that call another service."""
+"""Clients of one service at one site: users, or backends there that call another service."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from simulator.world import World
 
 
 class SimulatedCallers:
-    """They are made when the first asks, again after their site was killed."""
+    """The clients are created when the first asks, and again after their site was killed."""
 
     __slots__ = ("_clients", "_keeps", "_key", "_record", "_site", "_timeout_s", "service", "site")
 
@@ -31,11 +31,11 @@ class SimulatedCallers:
 
     @property
     def alive(self) -> bool:
-        """Whether their host is."""
+        """Whether their host is alive."""
         return self._site.alive
 
     def ask(self, request: SimulatedRequest, done: Callable[[], None] | None) -> None:
-        """One of them asks now."""
+        """A client asks now."""
         network = self._site.network
         if self._clients is None or self._clients.network is not network:
             self._clients = Clients(

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from simulator.scenario import RequestClass, Scenario, ServiceCall
 
 AskCall = Callable[[str, int, Callable[[bool], None]], None]
-"""Asks a service for the call of that number; hears whether it was answered."""
+"""Makes the call with this number to a service; the callback gets whether it was answered."""
 
 
 def calls_of(
     scenario: Scenario, service: str, request_class: RequestClass | None
 ) -> list[ServiceCall]:
-    """What a request of that class to ``service`` calls, one entry after the other."""
+    """The calls of a request of that class to ``service``, one entry after the other."""
     (found,) = (one for one in scenario.services if one.name == service)
     counts = {} if request_class is None else request_class.calls
     return [
@@ -28,7 +28,7 @@ def asked_per_request(
 ) -> dict[str, int]:
     """How many requests one to ``service`` makes of each service in all, itself included.
 
-    The calls of a scenario lead to no circle. O(calls x services): each service is followed once.
+    The calls of a scenario form no circle. O(calls x services): each service is followed once.
     """
     known: dict[str, dict[str, int]] = {}
 
@@ -63,7 +63,7 @@ def circle(calls: dict[str, Sequence[str]]) -> list[str]:
 
 
 class Calls:
-    """The calls of one request, made in order. ``done`` hears whether all were answered."""
+    """The calls of one request, made in order. ``done`` gets whether all were answered."""
 
     __slots__ = ("_ask", "_begun", "_done", "_entries", "_left", "_open")
 
@@ -75,7 +75,7 @@ class Calls:
         self._next()
 
     def _next(self) -> None:
-        """The next entry, or the end."""
+        """Start the next entry, or end."""
         if not self._entries:
             self._done(True)
             return

@@ -1,4 +1,4 @@
-"""Clients in virtual time: one request each, over a connection of its own or one that is kept."""
+"""Clients in virtual time: one request each, over a new connection or one that is kept."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,10 +13,11 @@ Asked = Callable[[SimulatedRequest], None]
 
 
 class Clients:
-    """Who asks one service at one site. ``asks`` hears of each request as its bytes leave.
+    """The clients of one service at one site. ``asks`` is called for each request as its bytes
+    leave.
 
-    ``host``: what they dial; on loopback it is their own address too. After ``timeout_s`` they give
-    up.
+    ``host``: the address they dial; on loopback it is their own address too. They give up after
+    ``timeout_s``.
     """
 
     __slots__ = ("_asks", "_dialled", "_host", "_idle", "_port", "keeps", "network", "timeout_s")
@@ -31,13 +32,13 @@ class Clients:
         timeout_s: float = CLIENT_TIMEOUT_S,
         dialled: Callable[[], None] = lambda: None,
     ) -> None:
-        """``dialled`` is called with each connection that is opened."""
+        """``dialled`` is called for each new connection."""
         self.network, self._port, self.keeps, self._asks = network, port, keeps, asks
         self._host, self.timeout_s, self._dialled = host, timeout_s, dialled
         self._idle: list[_Connection] = []
 
     def ask(self, request: SimulatedRequest, done: Callable[[], None] | None = None) -> None:
-        """Begin ``request`` now; ``done`` when it was answered, refused or lost."""
+        """Begin ``request`` now; calls ``done`` when it was answered, refused or lost."""
         if self._idle:
             self._idle.pop().send(request, done)
             return
@@ -56,16 +57,16 @@ class Clients:
         self.network.dial(self._host, self._port, connected, failed, timeout_s=_DIAL_S)
 
     def asks(self, request: SimulatedRequest) -> None:
-        """Its bytes leave now: what they will find when they arrive is looked at just before."""
+        """Its bytes leave now: the state that they will find on arrival is read just before."""
         arrival = self.network.now() + LOOPBACK_DELAY_S
         self.network.call_at(arrival, partial(self._asks, request))
 
     def rest(self, connection: "_Connection") -> None:
-        """It may be used again."""
+        """``connection`` may be used again."""
         self._idle.append(connection)
 
     def gone(self, connection: "_Connection") -> None:
-        """It may not."""
+        """``connection`` may not be used again."""
         if connection in self._idle:
             self._idle.remove(connection)
 

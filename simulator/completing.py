@@ -1,7 +1,7 @@
-"""A scenario made whole: what its entries need not say. Pure.
+"""Completes a scenario with the values that its entries may omit. Pure.
 
-The reader does this to what it reads; who builds a `Scenario` in memory calls `completed` before
-`Run`. Rules that people may break are `judging`'s.
+The reader does this to the scenarios that it reads; code that builds a `Scenario` in memory calls
+`completed` before `Run`. `judging` has the rules that users may break.
 """
 
 from typing import TypeVar
@@ -22,8 +22,8 @@ Entry = TypeVar("Entry", Arrivals, Happening, ScenarioBurst, ScenarioTargets, Si
 
 
 def completed(scenario: Scenario) -> Scenario:
-    """Entries name a service, the first where they named none; targets have slots; events are in
-    order. Targets without slots or a capacity in slots stay without: no run takes them.
+    """Each entry names a service, by default the first; targets have slots; events are in order.
+    Targets without slots or a capacity in slots stay without: no run takes them.
     """
     first = scenario.services[0].name if scenario.services else ""
     events = sorted((_named(one, first) for one in scenario.events), key=lambda one: one.at_s)

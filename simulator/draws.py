@@ -1,7 +1,7 @@
 """Arrivals and service times, drawn from the seed alone. Pure.
 
 Every request has a number and one draw from [0, 1); how long a backend works on it is the quantile
-of its distribution at that draw. So whatever rule sends it wherever, it is the same request.
+of its distribution at that draw. So it is the same request under any rule and at any site.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def service_s(spec: ServiceTime, draw: float) -> float:
 
 
 def generator(scenario: Scenario, *words: object) -> Random:
-    """A generator of its own for one purpose: what others draw does not move it."""
+    """A separate generator for one purpose: draws for others do not affect it."""
     return Random(f"{scenario.seed} {' '.join(map(str, words))}")
 
 
@@ -64,7 +64,7 @@ def instants(arrivals: Arrivals, duration_s: float, random: Random) -> Iterator[
         case "poisson":
             yield from _poisson(arrivals.rate, begin, end, random)
         case "flash":
-            # Piece by piece: what is drawn is what is asked, however rare the peak is.
+            # Piece by piece: the rates are exact, however rare the peak is.
             edges = [begin, arrivals.peak_from_s, arrivals.peak_until_s, end]
             edges = [min(max(edge, begin), end) for edge in edges]
             for (first, last), rate in zip(
@@ -76,7 +76,7 @@ def instants(arrivals: Arrivals, duration_s: float, random: Random) -> Iterator[
 
 
 def _poisson(rate: float, begin: float, end: float, random: Random) -> Iterator[float]:
-    """Independent of each other, ``rate`` a second; 0: none."""
+    """Independent instants, ``rate`` a second; 0: none."""
     when = begin
     while rate > 0.0 and (when := when + random.expovariate(rate)) < end:
         yield when
@@ -93,7 +93,7 @@ def _thinned(arrivals: Arrivals, begin: float, end: float, random: Random) -> It
 
 
 def expected(arrivals: Arrivals, duration_s: float, quickest_s: float) -> float:
-    """How many requests it will make, about; of a closed loop at most.
+    """About how many requests it will make; for a closed loop at most.
 
     ``quickest_s``: the mean work of the fastest target.
     """

@@ -1,4 +1,4 @@
-"""The figures of a run: of each site over time and in all, beside the ideal and Skupper's rule."""
+"""The figures of a run: of each site over time and in all, with the ideal and Skupper's rule."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -16,8 +16,9 @@ from simulator.skupper import Model, Version
 class Series(msgspec.Struct, frozen=True, kw_only=True):
     """A site over time, one value for each step of ``step_s``.
 
-    ``served`` by the site that served what this one's clients began in the step; ``busy``: mean of
-    its slots that worked; ``queue``: who waited at the end of the step; ``p99_ms`` of its clients.
+    ``served``: requests that its clients began in the step, by the site that served them; ``busy``:
+    mean number of its working slots; ``queue``: requests that waited at the end of the step;
+    ``p99_ms`` of its clients.
     """
 
     step_s: float
@@ -33,13 +34,13 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 class SiteFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One site and one service. Counts are of the requests of this site's own clients.
 
-    ``used`` and ``ideal``: share of its slots that worked while it was offered more than it takes
-    (between the first and the last request that had to leave under the ideal rule), or all the
-    time if none had to. ``first_spill_free``: its free slots then. ``spilled_while_free``: share of
-    those who left although a slot was free. ``return_s``: the last one left so long after the last
-    that had to. ``held_by``: the rates and the site's cap that are stated there, for people.
-    ``held``: requests that waited for a site that a burst hook woke; ``longest_ms``: of all served.
-    ``connections``: that its clients opened.
+    ``used`` and ``ideal``: share of its slots that worked while demand exceeded them (between the
+    first and the last request that had to spill under the ideal rule), or all the time if none had
+    to. ``first_spill_free``: its free slots at the first spill. ``spilled_while_free``: share of
+    requests that spilled although a slot was free. ``return_s``: time between the last request that
+    had to spill and the last that did. ``held_by``: the configured rates and site cap,
+    human-readable. ``held``: requests that waited for a site that a burst hook woke;
+    ``longest_ms``: of all served. ``connections``: opened by its clients.
     """
 
     site: str
@@ -97,7 +98,7 @@ class ClassFigures(msgspec.Struct, frozen=True, kw_only=True):
 class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """One run. ``lasted_s`` is shorter than the scenario when it was interrupted.
 
-    ``bursts``: what hooks did, in seconds of the scenario; below 0 it was before the first request.
+    ``bursts``: events of hooks, in seconds of the scenario; below 0: before the first request.
     """
 
     scenario: str
@@ -123,7 +124,7 @@ def percentile(values: list[float], share: float) -> float | None:
 def outcome(
     scenario: Scenario, record: RunRecord, draw: Callable[[int], float], rivals: Sequence[Version]
 ) -> RunOutcome:
-    """Everything that is told of a run. Models of other rules know no calls between services."""
+    """All results of a run. Models of other rules know no calls between services."""
     if any(one.calls for one in scenario.services):
         rivals = ()
     names = [(site, one.name) for site in scenario.sites for one in scenario.services]
@@ -199,7 +200,7 @@ def _matters(scenario: Scenario, site: str, service: str) -> bool:
 
 
 def _calls(scenario: Scenario, targets: ScenarioTargets) -> tuple[ServiceCall, ...]:
-    """What backends of those targets call."""
+    """The calls of backends of those targets."""
     (found,) = (one for one in scenario.services if one.name == targets.service)
     return found.calls
 
@@ -259,7 +260,7 @@ def _site(
 
 
 def _held_by(scenario: Scenario, site: str, service: str) -> list[str]:
-    """What lets requests go there while slots are free."""
+    """The limits that make requests spill while slots are free."""
     rates = dict.fromkeys(
         f"{one.capacity} a target"
         for one in scenario.targets
@@ -325,7 +326,7 @@ def _rivals(
     version: Version,
     draw: Callable[[int], float],
 ) -> Iterable[Rival]:
-    """The model fed with the open arrivals of the run; closed loops run anew against it."""
+    """The model fed with the open arrivals of the run; closed loops run again against it."""
     model = Model(scenario, service, version, draw)
     numbers = iter(range(len(record.requests), bounds.REQUESTS_MAX * 2))
     closed = {one.site for one in scenario.arrivals if one.kind == "closed"}
@@ -371,7 +372,7 @@ class _Loop:
         self._until_s = min(scenario.duration_s, arrivals.until_s or scenario.duration_s)
 
     def ask(self) -> None:
-        """Ask, unless it is over."""
+        """Ask, unless the run is over."""
         if self._model.now < self._until_s:
             self._model.ask(self._arrivals.site, next(self._numbers), self._think)
 

@@ -1,4 +1,4 @@
-"""What the events and faults of a scenario do to its world."""
+"""Applies the events and faults of a scenario to its world."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -10,7 +10,7 @@ from simulator.world import Group, SimulatedSite, World
 
 
 def happen(world: World, event: Happening) -> None:
-    """Do it. Targets of a site that is down change nothing."""
+    """Apply ``event``. Events for targets of a site that is down have no effect."""
     if event.do in _TO_WORLD:
         _TO_WORLD[event.do](world, event)
         return

@@ -1,4 +1,4 @@
-"""The ideal: who finds a free slot of its own site takes it, everybody else leaves. Pure."""
+"""The ideal: a request that finds a free slot at its own site takes it, all others spill. Pure."""
 
 from heapq import heappop, heappush
 
@@ -10,7 +10,7 @@ from simulator.scenario import Scenario
 
 
 class Ideal(msgspec.Struct, frozen=True, kw_only=True):
-    """What no rule can do better: share of slots that worked, and who had to leave."""
+    """The best that any rule can do: share of slots that worked, and requests that had to spill."""
 
     used: float
     left: int
@@ -19,7 +19,9 @@ class Ideal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ideal_of(scenario: Scenario, record: RunRecord, site: str, service: str) -> Ideal | None:
-    """Of what one site was really asked. None: not slots decide there, or they change."""
+    """The ideal for the real requests of one site. None: slots do not decide there, or
+    they change.
+    """
     groups = [one for one in scenario.targets if (one.site, one.service) == (site, service)]
     slots = [
         one.count * min(one.slots or 1, one.capacity if isinstance(one.capacity, int) else 10**6)

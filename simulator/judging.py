@@ -54,7 +54,7 @@ class Judge:
         self._services = {service.name for service in spec.services}
 
     def scenario(self) -> Scenario:
-        """It, made whole; what is wrong is noted."""
+        """The completed scenario; faults are noted."""
         spec = self._spec
         self._nonempty()
         for field in ("links", "targets", "policies", "bursts", "arrivals", "events"):
@@ -105,7 +105,7 @@ class Judge:
                     self._bad(field, index, "", f"{name!r} stands twice")
 
     def _names(self, field: str, index: int, one: Any) -> None:
-        """Sites and services that are named exist."""
+        """Sites and services that are named must exist."""
         for key in ("site", "wakes"):
             site = getattr(one, key, "")
             if site and site not in self._sites:
@@ -200,7 +200,7 @@ class Judge:
             )
 
     def _sleepers(self, scenario: Scenario) -> None:
-        """Every burst wakes targets, and all that sleep are woken by one."""
+        """Every burst must wake targets, and a burst must wake all that sleep."""
         asleep = {(one.site, one.service) for one in scenario.targets if one.asleep}
         woken = {(one.wakes, one.service) for one in scenario.bursts}
         for index, burst in enumerate(scenario.bursts):
@@ -216,7 +216,7 @@ class Judge:
                 self._bad("targets", index, "asleep", "no burst wakes them", hint)
 
     def _size(self, scenario: Scenario) -> None:
-        """It ends, and soon enough for who waits."""
+        """The scenario must end, and soon enough for a user who waits."""
         quickest = min((one.service_time.mean_s for one in scenario.targets), default=0.001)
         total = 0.0
         for index, one in enumerate(scenario.arrivals):
@@ -240,7 +240,7 @@ class Judge:
             self._findings.add(place, "$.spec.targets", reason, "", "SW0722")
 
     def _ways(self, scenario: Scenario) -> None:
-        """Whoever has clients has somebody who could serve them."""
+        """A site with clients must reach targets that could serve them."""
         ways: dict[str, set[str]] = {site: {site} for site in scenario.sites}
         for link in scenario.links:
             first, second = (ways[name] for name in link.between)

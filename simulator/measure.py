@@ -1,4 +1,4 @@
-"""What happened: every request, and the state of every site at every step of time."""
+"""The record of a run: every request, and the state of every site at every step of time."""
 
 from router.model.ids import ServiceKey
 from simulator.bursts import BurstMoment
@@ -7,12 +7,12 @@ ANSWERED = 200
 
 
 class SimulatedRequest:
-    """One request of a client. Times from the start of the scenario's clock of the network.
+    """One request of a client. Times are in seconds of the network's clock.
 
-    ``free``: slots of its own site that were free when the router heard of it; None: no slots are
-    stated there. ``told``: who served it, or how it was lost. ``held_s``: how long it was held for
-    a site that was woken; 0.0: it was not. ``draw``: from [0, 1), what work on it follows from.
-    ``parent``: the request whose backend makes this call; None: a client does.
+    ``free``: free slots of its own site when the request reached the router; None: no capacity is
+    configured there. ``told``: the site that served it, or how it was lost. ``held_s``: how long it
+    was held for a site that was woken; 0.0: it was not. ``draw``: from [0, 1), determines the work
+    on it. ``parent``: the request whose backend makes this call; None: a client makes it.
     """
 
     __slots__ = (
@@ -49,7 +49,7 @@ class SimulatedRequest:
         self.free: int | None = None
 
     def end(self, now: float, status: int, told: str) -> None:
-        """It is over: ``status`` 0 is a connection lost."""
+        """The request is over: ``status`` 0 is a lost connection."""
         self.ended, self.status, self.told = now, status, told
 
     @property
@@ -64,10 +64,10 @@ class SimulatedRequest:
 
 
 class StepSample:
-    """A site for one service in one step of time. ``busy``: mean of its slots that worked in it.
+    """A site for one service in one step of time. ``busy``: mean number of its working slots in it.
 
     The others are of its end: requests that wait ``in_backends`` and ``queued`` in the router's
-    line, and ``slots`` of the backends, whatever is stated.
+    line, and ``slots`` of the backends, whatever is configured.
     """
 
     __slots__ = ("busy", "in_backends", "queued", "slots")
@@ -77,18 +77,18 @@ class StepSample:
 
 
 class RunRecord:
-    """Everything that a run saw."""
+    """The record of a run."""
 
     def __init__(self) -> None:
         self.requests: list[SimulatedRequest] = []
         self.samples: dict[tuple[str, str], list[StepSample]] = {}
         self.bursts: list[BurstMoment] = []
         self.connections: dict[tuple[str, str], int] = {}
-        """That clients opened, by site and service."""
+        """Opened by clients, by site and service."""
         self.began_s = self.lasted_s = 0.0
         self.interrupted = False
 
 
 def key_of(services: tuple[str, ...], service: str) -> ServiceKey:
-    """The service port that stands for ``service``."""
+    """The service port used for ``service``."""
     return ServiceKey(service, 8001 + services.index(service))

@@ -1,4 +1,4 @@
-"""A run as text, 80 columns wide: what each site's clients were served by, and its slots."""
+"""A run as text, 80 columns wide: which sites served each site's clients, and its slots."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ _HEIGHT = 4
 
 
 class PlotRow(NamedTuple):
-    """One line and the colour that suits it; empty: none."""
+    """One line and a fitting color; empty: none."""
 
     text: str
     colour: str

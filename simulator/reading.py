@@ -1,7 +1,7 @@
-"""A scenario from YAML, with the place of everything that is wrong.
+"""A scenario from YAML, with the position of every error.
 
-Codes: SW0720 a field, SW0721 a name that is not there, SW0722 too long or too many requests, SW0723
-a log, SW0724 fields that contradict, SW0725 sites without a way, SW0726 not a Scenario.
+Codes: SW0720 a field, SW0721 an unknown name, SW0722 too long or too many requests, SW0723 a log,
+SW0724 fields that contradict, SW0725 unreachable targets, SW0726 not a Scenario.
 """
 
 from collections.abc import Callable
@@ -24,10 +24,10 @@ _FIELDS: Final = ("apiVersion", "kind", "name", "spec")
 def read(
     text: str, source: str, open_log: Callable[[str], str]
 ) -> tuple[Scenario | None, list[ConfigError], list[str]]:
-    """The scenario in ``text``, or everything wrong with it; and notes on the logs it replays.
+    """The scenario in ``text``, or all its errors; and notes on the logs it replays.
 
-    ``open_log`` gives the text of a log by the name that stands in the scenario, or raises
-    `OSError` or `UnicodeDecodeError`.
+    ``open_log`` returns the text of a log by its name in the scenario, or raises `OSError` or
+    `UnicodeDecodeError`.
     """
     findings = Findings(source)
     notes: list[str] = []

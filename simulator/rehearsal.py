@@ -1,8 +1,8 @@
-"""A whole network of routers, configured as its documents say, asked single requests.
+"""A whole network of routers, configured by its documents, that serves single requests.
 
-Where `world` makes the sites of a scenario, this takes wanted state as sites have it: policies,
-grants, rules and terms count as in production. Targets are replaced by ones that work as long as
-each request says; ports, TLS, listeners' addresses and hooks are no part of it.
+While `world` builds the sites of a scenario, this takes wanted state in the form of real sites:
+policies, grants, rules and terms count as in production. Targets are replaced by ones that work as
+long as each request says; ports, TLS, listeners' addresses and hooks are left out.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,25 +30,28 @@ from simulator.scenario import ServiceTime
 from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
 
 LINK_RTT_S: Final = 0.002
-"""Short, so that what a site knows of another is as it is."""
+"""Short, so that a site's view of another is up to date."""
 ENDLESS_SLOTS: Final = 10_000
-"""Of a target that states none: it never waits."""
+"""For a target without a configured capacity: requests never wait in it."""
 _EACH_ITS_OWN: Final = ServiceTime(mean_s=0.0)
-"""Every request says how long it takes."""
+"""Every request defines its own duration."""
 _FIRST_PORT, _FIRST_TARGET_PORT = 8_001, 20_001
 _PATIENT: Final = Timeouts(response_s=3_600.0, idle_s=3_600.0)
 
 
 class AssumedTargets(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands for what documents do not say: ``slots`` of a target whose capacity is learned,
-    and how many ``targets`` a workload has."""
+    """Assumptions for missing values in documents: ``slots`` of a target whose capacity is learned,
+    and how many ``targets`` a workload has.
+    """
 
     slots: int = 10
     targets: int = 1
 
 
 class RehearsedSite(msgspec.Struct, frozen=True, kw_only=True):
-    """``links``: by name, the site each leads to. ``terms``: on which others are let in here."""
+    """``links``: by name, the site each leads to. ``terms``: the terms on which others are admitted
+    here.
+    """
 
     wanted: Wanted
     site_id: str = ""
@@ -77,7 +80,7 @@ class _Actor:
 
 
 class Rehearsal:
-    """The network, settled, before the first request. Same sites, same outcome."""
+    """The network, settled, before the first request. The same sites give the same outcome."""
 
     def __init__(
         self,
@@ -139,7 +142,7 @@ class Rehearsal:
         )
 
     def _adapted(self, actor: _Actor, name: str) -> Wanted:
-        """The site's wanted state, with targets, ports and addresses of this stage."""
+        """The site's wanted state, with targets, ports and addresses of the simulation."""
         wanted, count = self._sites[name].wanted, 0
         connectors: dict[str, ConnectorSpec] = {}
         for title, spec in wanted.connectors.items():
@@ -194,7 +197,7 @@ class Rehearsal:
     # `BackendWork`
 
     def seconds(self, number: int, spec: ServiceTime) -> float:
-        """As `ask` was told."""
+        """The duration passed to `ask`."""
         return self._work_s[number]
 
     def fails(self, number: int, share: float) -> bool:
@@ -202,17 +205,17 @@ class Rehearsal:
         return False
 
     def call(self, number: int, site: str, done: Callable[[bool], None]) -> bool:
-        """Targets call nobody here."""
+        """Targets make no calls here."""
         return False
 
-    # What is asked
+    # Requests
 
     def run(self, seconds: float) -> None:
         """Let time pass."""
         self.internet.run_until(self.internet.now + seconds)
 
     def kill(self, site: str) -> None:
-        """The site's host dies, with all that is on it."""
+        """The site's host dies, with everything on it."""
         for backends in self._actors[site].backends.values():
             for backend in backends:
                 backend.die()
@@ -238,7 +241,8 @@ class Rehearsal:
 
     def why_not(self, site: str, service: str) -> str:
         """The rule that keeps clients of ``site`` from the service, in the router's own words;
-        empty: none does."""
+        empty: none does.
+        """
         router = self._actors[site].router
         problem = router.why_unknown(service)
         if problem is not None:
@@ -247,7 +251,9 @@ class Rehearsal:
         return "" if explanation is None else router.left_out(self._key(service), explanation).why
 
     def slots(self, site: str, service: str) -> int | None:
-        """What the site takes at once, of its own clients and others; None: it is never full."""
+        """How many requests the site takes at once, of its own clients and others; None: it is
+        never full.
+        """
         return self._actors[site].router.readings.load_of(self._key(service)).capacity
 
     def _key(self, service: str) -> ServiceKey:
@@ -255,11 +261,11 @@ class Rehearsal:
 
 
 def _hear_nothing(request: SimulatedRequest) -> None:
-    """What a request finds is not looked at here."""
+    """The state that a request finds is not read here."""
 
 
 def _plain_service(spec: ServiceSpec, port: int) -> ServiceSpec:
-    """As HTTP or tcp at one port, without what only real clients and targets have."""
+    """As HTTP or tcp at one port, without settings that need real clients and targets."""
     return structs.replace(
         spec,
         protocol="tcp" if spec.protocol == "tcp" else "http",
@@ -273,7 +279,7 @@ def _plain_service(spec: ServiceSpec, port: int) -> ServiceSpec:
 
 
 def _capacities(spec: ConnectorSpec, assumed: AssumedTargets) -> list[int | str | None]:
-    """Of each target, its own or its connector's; what is learned is taken as ``assumed``."""
+    """The capacity of each target, its own or its connector's; a learned one is as ``assumed``."""
     stated = [one.capacity for one in spec.targets]
     if spec.workload:
         stated = [None] * assumed.targets

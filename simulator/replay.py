@@ -1,4 +1,4 @@
-"""Instants out of a log: CSV, bare numbers, or the access logs that web servers write. Pure."""
+"""Reads instants from a log: CSV, bare numbers, or the access logs of web servers. Pure."""
 
 import re
 from datetime import datetime
@@ -9,9 +9,9 @@ _CLF: Final = re.compile(r"\[([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9:]{8} [-+][0-9
 
 
 def read_log(text: str, hole_s: float) -> tuple[tuple[float, ...], str, int, str]:
-    """(instants from 0 in order, what is wrong, in which line, a note).
+    """(instants from 0 in order, the error, its line, a note).
 
-    A line's instant is its first field: Unix seconds or ISO 8601, or what stands in brackets in the
+    A line's instant is its first field: Unix seconds or ISO 8601, or the text in brackets in the
     common and combined log formats. A header line, empty lines and ``#`` lines are left out. Lines
     out of order are sorted and counted in the note, as are holes longer than ``hole_s``: they stay.
     A line without an instant is an error: a log with garbage is not the load it claims to be.
@@ -45,7 +45,7 @@ def read_log(text: str, hole_s: float) -> tuple[tuple[float, ...], str, int, str
 
 
 def _spread(instants: list[float]) -> tuple[float, ...]:
-    """Logs of whole seconds: the requests of one second are spread evenly over it."""
+    """For logs of whole seconds: spread the requests of one second evenly over it."""
     if any(when % 1.0 for when in instants):
         return tuple(instants)
     spread: list[float] = []

@@ -1,4 +1,4 @@
-"""An outcome as tables: what each site's clients got, from whom, how fast; and other rules."""
+"""An outcome as tables: which sites served each site's clients, and how fast; and other rules."""
 
 from router.documents.quantities import size_text
 from simulator.advice.search import Advice, TriedPlan
@@ -11,7 +11,9 @@ _WAITS = ["P50", "P90", "P99"]
 
 
 def sites(outcome: RunOutcome) -> Table:
-    """One line for each site that has clients or targets. Shares are of what it was offered."""
+    """One line for each site that has clients or targets. Shares are of the requests
+    offered there.
+    """
     several = _has_several(outcome)
     rows = []
     for one in outcome.sites:
@@ -39,7 +41,7 @@ def _has_several(outcome: RunOutcome) -> bool:
 
 
 def split(outcome: RunOutcome, label: str) -> list[list[str]]:
-    """Lines of the comparison of rules: who served what each site's clients asked."""
+    """Lines of the comparison of rules: which sites served each site's clients."""
     several = _has_several(outcome)
     return [_rule_line(label, one, several) for one in outcome.sites if one.offered] + [
         _rule_line(one.rule, one, several) for one in (*outcome.skupper, *outcome.rivals)
@@ -59,7 +61,7 @@ def _rule_line(label: str, one: SiteFigures | Rival, several: bool) -> list[str]
 
 
 def spills(outcome: RunOutcome) -> list[str]:
-    """What there is to say of the overflow of each site that has clients."""
+    """The spills of each site that has clients."""
     lines, several = [], _has_several(outcome)
     for one in outcome.sites:
         name = f"{one.site} {one.service}" if several else one.site
@@ -107,7 +109,7 @@ _MOMENTS = {
 
 
 def bursts(outcome: RunOutcome) -> list[str]:
-    """What the burst hooks did, and whom requests waited for."""
+    """The events of burst hooks, and the requests held for them."""
     lines = [
         f"{one.at_s:8.2f} s  {one.site} {one.service}: "
         + _MOMENTS[one.what].format(wakes=one.wakes)
@@ -124,7 +126,7 @@ def bursts(outcome: RunOutcome) -> list[str]:
 
 
 def plans(advice: Advice) -> Table:
-    """One line for each plan that was tried, the best marked."""
+    """One line for each tried plan, the best marked."""
     rows = [
         [
             "*" if index == advice.best else "",
@@ -141,7 +143,7 @@ def plans(advice: Advice) -> Table:
 
 
 def burst_costs(advice: Advice) -> Table:
-    """What requests cost that were served away, as it is."""
+    """The cost of requests that were served away, without changes."""
     rows = []
     for one in advice.bursts:
         costs_ms = one.costs_ms
@@ -164,7 +166,7 @@ def burst_costs(advice: Advice) -> Table:
 
 
 def advised(advice: Advice) -> list[str]:
-    """What to do, or that nothing tried is better."""
+    """The commands of the best plan, or that no tried plan is better."""
     best: TriedPlan = advice.tried[advice.best]
     if not best.commands:
         return ["No plan that was tried is better than the scenario as it is."]
@@ -179,7 +181,7 @@ def advised(advice: Advice) -> list[str]:
 
 
 def kept_connections(outcome: RunOutcome) -> list[str]:
-    """How many connections clients opened, where they asked more than once over one."""
+    """How many connections clients opened, where some carried more than one request."""
     return [
         f"{one.site} {one.service}: {one.connections} connections for {one.offered} requests"
         for one in outcome.sites
@@ -188,7 +190,7 @@ def kept_connections(outcome: RunOutcome) -> list[str]:
 
 
 def over_time(outcome: RunOutcome, steps: int = 12) -> Table:
-    """Each site in ``steps`` equal pieces of time: rates a second, mean slots, most in line."""
+    """Each site in ``steps`` equal parts of time: rates a second, mean slots, longest queue."""
     rows: list[list[str]] = []
     several = _has_several(outcome)
     for one in outcome.sites:
@@ -231,7 +233,7 @@ def percent(share: float | None) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """``420 ms``, ``1.2 s``; a dash: nobody was answered."""
+    """``420 ms``, ``1.2 s``; a dash: no request was answered."""
     if value is None:
         return "-"
     return f"{value:.0f} ms" if value < 10_000 else f"{value / 1000:.1f} s"

@@ -1,7 +1,7 @@
-"""The overflow river as SVG: who served what the clients of each site asked, over time.
+"""The overflow river as SVG: which sites served the clients of each site, over time.
 
-Local first, then the other sites by the cost of the way; the line is what the site's own targets
-can do. Below it who waits, and the latency of the slowest hundredth.
+The local site first, then the others by path cost; the line is the capacity of the site's own
+targets. Below it the waiting requests, and the latency of the slowest hundredth.
 """
 
 from xml.sax.saxutils import escape

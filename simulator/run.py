@@ -1,4 +1,4 @@
-"""A scenario from its first link to its last answer."""
+"""Runs a scenario from its first link to its last answer."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,17 +12,17 @@ from simulator.measure import RunRecord, SimulatedRequest, StepSample
 from simulator.scenario import Arrivals, Scenario, ServiceCall, ServiceTime
 from simulator.world import World
 
-_AGAIN_S = 0.01  # A client of a closed loop that was refused does not ask in the same instant.
+_AGAIN_S = 0.01  # A client of a closed loop that was refused waits before it asks again.
 Progress = Callable[[float, int], bool]
-"""Hears (share done, requests begun); whether to go on."""
+"""Gets (share done, requests begun); returns whether to go on."""
 
 
 class TooManyRequests(Exception):
-    """A run went beyond `bounds.RUN_REQUESTS_MAX`. Its text is for people."""
+    """A run exceeded `bounds.RUN_REQUESTS_MAX`. Its text is human-readable."""
 
 
 class _Source:
-    """The clients of one `Arrivals`, and the classes of what they ask."""
+    """The clients of one `Arrivals`, and the classes of their requests."""
 
     __slots__ = ("_chance", "_names", "_weights", "callers", "spec")
 
@@ -31,12 +31,12 @@ class _Source:
         self._names, self._weights = list(spec.classes), list(spec.classes.values())
 
     def request_class(self) -> str:
-        """Of the next request; empty: none."""
+        """The class of the next request; empty: none."""
         return self._chance.choices(self._names, self._weights)[0] if self._names else ""
 
 
 class Run:
-    """One run. `finish` gives what was seen. Implements `backends.BackendWork`."""
+    """One run. `finish` returns the record. Implements `backends.BackendWork`."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
@@ -56,21 +56,23 @@ class Run:
         internet.run_until(bounds.SETTLE_S)
         self._begin = internet.now
 
-    # What requests ask of backends.
+    # Work of backends.
 
     def seconds(self, number: int, spec: ServiceTime) -> float:
-        """How long a backend works on one: the same whoever serves it, however often."""
+        """How long a backend works on a request: the same at any site and on each attempt."""
         request = self.record.requests[number]
         seconds = draws.service_s(spec, request.draw)
         of = self._classes.get(request.request_class)
         return seconds if of is None else seconds * of.work
 
     def fails(self, number: int, share: float) -> bool:
-        """Whether it is among the ``share`` that fails."""
+        """Whether the request is among the ``share`` that fails."""
         return draws.of_call(self.record.requests[number].draw, -1) < share
 
     def call(self, number: int, site: str, done: Callable[[bool], None]) -> bool:
-        """Make the calls of one that a backend of ``site`` has worked on; False: there are none."""
+        """Make the calls of a request that a backend of ``site`` has worked on; False: there are
+        none.
+        """
         request = self.record.requests[number]
         wanted = self._calls[request.service, request.request_class]
         if not wanted:
@@ -101,7 +103,7 @@ class Run:
         self._begin_at(callers, request, lambda: done(bool(request.served_by)))
 
     def draw(self, number: int) -> float:
-        """The draw of a request; beyond the last one, of those that models of other rules ask."""
+        """The draw of a request; beyond the last one, of the requests of models of other rules."""
         requests = self.record.requests
         if number < len(requests):
             return requests[number].draw
@@ -112,7 +114,7 @@ class Run:
     # Running.
 
     def finish(self, progress: Progress = lambda share, begun: True) -> RunRecord:
-        """Let it all happen. TooManyRequests: more than can be told beforehand."""
+        """Run to the end. TooManyRequests: more requests than can be known beforehand."""
         scenario, internet = self._scenario, self.world.internet
         for number, arrivals in enumerate(scenario.arrivals):
             self._offer(number, arrivals)
@@ -143,7 +145,7 @@ class Run:
     def _offer(self, number: int, arrivals: Arrivals) -> None:
         chance = draws.generator(self._scenario, "classes", number)
         if arrivals.kind == "closed":
-            for _ in range(arrivals.clients):  # Each has a connection of its own.
+            for _ in range(arrivals.clients):  # Each has a separate connection.
                 source = _Source(arrivals, self._callers(arrivals), chance)
                 self._at(arrivals.from_s, partial(self._loop, source))
             return

@@ -1,4 +1,4 @@
-"""What a scenario says, as values. Times are seconds from its start."""
+"""A scenario, as values. Times are seconds from its start."""
 
 from typing import Literal
 
@@ -35,8 +35,8 @@ Action = Literal[
 class ServiceTime(msgspec.Struct, frozen=True, kw_only=True):
     """How long a backend works on a request. ``mean_s`` is the mean of every kind.
 
-    ``sigma`` (lognormal): of the logarithm. ``spread`` (uniform): it goes from mean x (1 - spread)
-    to mean x (1 + spread). bimodal: a ``slow_share`` takes ``slow_factor`` times what others take.
+    ``sigma`` (lognormal): of the logarithm. ``spread`` (uniform): from mean x (1 - spread) to mean
+    x (1 + spread). bimodal: a ``slow_share`` takes ``slow_factor`` times as long as the others.
     """
 
     kind: ServiceTimeKind = "constant"
@@ -64,7 +64,8 @@ class ServiceCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestClass(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of request: backends work ``work`` times as long on it and on all that it causes.
+    """A kind of request: backends work ``work`` times as long on it and on all requests that it
+    causes.
 
     ``calls``: how often it calls a service, in place of the count of the services' ``calls``.
     """
@@ -78,11 +79,11 @@ class ScenarioService(msgspec.Struct, frozen=True, kw_only=True):
     """A service, declared at every site.
 
     ``hold_s``: how much longer than for a slot a request may wait while a burst wakes a site.
-    ``calls``: what its backends ask of other services once they have worked on a request, by the
-    router of their site; a slot waits for its calls. ``answer_bytes``: of one answer, to count what
-    crosses links; a link has no bandwidth here. ``max_age_s``, its jitter and grace, and
-    ``rebalance``: as a Service document has them, and so ``sheddable`` and its share: a request of
-    a class brings ``X-Class: NAME``.
+    ``calls``: the calls of its backends to other services once they have worked on a request,
+    through the router of their site; a slot waits for its calls. ``answer_bytes``: of one answer,
+    to count the bytes that cross links; a link has no bandwidth here. ``max_age_s``, its jitter and
+    grace, and ``rebalance`` are as in a Service document, and so are ``sheddable`` and its share: a
+    request of a class carries ``X-Class: NAME``.
     """
 
     name: str
@@ -107,8 +108,8 @@ class ScenarioService(msgspec.Struct, frozen=True, kw_only=True):
 class ScenarioTargets(msgspec.Struct, frozen=True, kw_only=True):
     """Equal backends of one service at one site.
 
-    ``slots``: what each really does at once, more wait in it. ``capacity``: what is stated to the
-    router (None: nothing), with the fields that may stand beside a rate.
+    ``slots``: how many requests each really works on at once, more wait in it. ``capacity``: the
+    capacity configured at the router (None: none), with the fields that may accompany a rate.
     """
 
     site: str
@@ -124,7 +125,7 @@ class ScenarioTargets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SitePolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """What one site takes of a service in all, as in a Policy document."""
+    """The limit of one site for a service in all, as in a Policy document."""
 
     site: str
     service: str = ""
@@ -136,11 +137,11 @@ class SitePolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScenarioBurst(msgspec.Struct, frozen=True, kw_only=True):
-    """A burst hook of ``site``, as a Burst document has it, and what it wakes.
+    """A burst hook of ``site``, as in a Burst document, and the targets that it wakes.
 
-    ``wake_s`` after a run of the hook that went well, the sleeping targets of the service at the
-    site ``wakes`` are there: with ``starts`` router its whole router starts then, and has to link
-    first. When it is calm again they go at once. The first ``fails`` runs fail.
+    ``wake_s`` after a successful run of the hook, the sleeping targets of the service at the site
+    ``wakes`` are up. With ``starts`` router its whole router starts then, and must link first. When
+    the site is calm again they go at once. The first ``fails`` runs fail.
     """
 
     site: str
@@ -160,8 +161,8 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
 
     steady, poisson: ``rate`` a second. ramp: from ``rate`` to ``to_rate``. flash: ``rate``, but
     ``peak`` between ``peak_from_s`` and ``peak_until_s``. closed: ``clients`` that wait for the
-    answer and think for ``think_s``. replay: the instants of the log ``file``, ``speed`` times
-    as fast. A client gives up after ``timeout_s``. ``classes``: their weights; empty: no class.
+    answer and think for ``think_s``. replay: the instants of the log ``file``, ``speed`` times as
+    fast. A client gives up after ``timeout_s``. ``classes``: their weights; empty: no class.
     """
 
     site: str
@@ -186,10 +187,10 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is done at ``at_s``; which fields count depends on ``do``.
+    """An event at ``at_s``; which fields count depends on ``do``.
 
-    ``factor``: slow-targets work so much longer from then on, 1: as before. ``share``: of requests
-    that fail-targets answer with 500, 0: none any more.
+    ``factor``: slow-targets work so many times longer from then on, 1: as before. ``share``: of
+    requests that fail-targets answer with 500, 0: none any more.
     """
 
     at_s: float
@@ -208,7 +209,7 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a run is made of. Same scenario, same outcome."""
+    """All inputs of a run. The same scenario gives the same outcome."""
 
     name: str = ""
     seed: int = 1

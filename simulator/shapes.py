@@ -1,4 +1,4 @@
-"""The fields of a scenario's document: one row each, with what it may hold."""
+"""The fields of a scenario's document: one row each, with its valid values."""
 
 from math import isfinite
 from typing import Any, Final, get_args
@@ -32,7 +32,7 @@ from simulator.scenario import (
 
 
 def number(least: float, most: float, unit: str = "") -> Reader:
-    """A reader of a number from ``least`` to ``most``, with ``unit`` behind it or not."""
+    """A reader of a number from ``least`` to ``most``, with an optional ``unit`` behind it."""
 
     def read(findings: Findings, node: Node, path: str) -> float | Bad:
         text = node.value.removesuffix(unit) if isinstance(node, Scalar) else ""

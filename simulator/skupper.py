@@ -1,12 +1,12 @@
-"""Skupper's rule as a model of its own, fed the very requests that the routers were given. Pure.
+"""Skupper's rule as a separate model, fed the same requests as the routers. Pure.
 
 skupper-router forwards a new delivery to the least of: in flight at a local pod, and in flight that
-this router itself sent through a neighbour plus the path's cost (`src/router_core/forwarder.c`,
-``qdr_forward_balanced_CT``). Ties stay local. Who is at its link capacity is out as long as others
-are not: 250 everywhere in v1 (router 2.x); in v2 (router 3.5.1) 5 at a pod, whose connections count
-twice. It knows no capacities, no pods of other sites, and has no line: what is too much for a pod
-waits in the pod. Each request is a connection of its own here, the best case for v2: connections
-that are kept would pin all their requests to one pod.
+this router itself sent through a neighbor plus the path's cost (`src/router_core/forwarder.c`,
+``qdr_forward_balanced_CT``). Ties stay local. A destination at its link capacity is out as long as
+others are not: 250 everywhere in v1 (router 2.x); in v2 (router 3.5.1) 5 at a pod, whose
+connections count twice. It knows no capacities, no pods of other sites, and has no queue: excess
+requests wait in the pod. Each request is a separate connection here, the best case for v2: kept
+connections would pin all their requests to one pod.
 """
 
 from collections import deque
@@ -25,7 +25,7 @@ _COUNTS = {"v1": 1, "v2": 2}
 
 
 class Served:
-    """One request in the model. ``by``: the site whose pod served it; empty: nobody could."""
+    """One request in the model. ``by``: the site whose pod served it; empty: none could."""
 
     __slots__ = ("began", "by", "ended", "number", "site")
 
@@ -50,7 +50,7 @@ class _Router:
         self.name, self.pods = name, pods
         self.costs: dict[str, int] = {}  # Of the path, by destination.
         self.via: dict[str, str] = {}  # The first site on it.
-        self.sent: dict[str, int] = {}  # In flight, by neighbour.
+        self.sent: dict[str, int] = {}  # In flight, by neighbor.
 
 
 class Model(Agenda):
@@ -84,11 +84,11 @@ class Model(Agenda):
         self.served: list[Served] = []
 
     def in_flight(self, site: str) -> list[int]:
-        """At each of its pods."""
+        """Requests in flight at each of its pods."""
         return [pod.in_flight for pod in self._routers[site].pods]
 
     def run(self, requests: Iterable[tuple[float, str, int]]) -> None:
-        """Requests as (instant, site, number), in order; then until all are served."""
+        """Run requests given as (instant, site, number), in order; then until all are served."""
         for when, site, number in requests:
             self.run_until(when)
             self.ask(site, number)
@@ -108,7 +108,9 @@ class Model(Agenda):
         away_s: float,
         done: Callable[[], None] | None,
     ) -> None:
-        """Decide at ``router``. ``hops``: who sent it on to whom; ``away_s``: the way, there."""
+        """Decide at ``router``. ``hops``: which router sent it on to which; ``away_s``: one-way
+        delay so far.
+        """
         chosen = self._choose(router, served.site)
         if chosen is None:
             served.ended = self._now
@@ -125,7 +127,7 @@ class Model(Agenda):
             )
 
     def _choose(self, router: _Router, origin: str) -> _Pod | str | None:
-        """A pod, the name of a neighbour, or None: nobody has the service."""
+        """A pod, the name of a neighbor, or None: no site has the service."""
         times, capacity = _COUNTS[self._version], _POD_CAPACITY[self._version]
         best: tuple[bool, int] | None = None
         chosen: _Pod | str | None = None

@@ -1,5 +1,5 @@
-"""What a router is handed in place of keys, files and claims: identities are hashes, certificates
-are values, and state is in memory. TLS and keys are not what is simulated.
+"""Replacements for a router's keys, files and claims: identities are hashes, certificates are
+values, and state is in memory. TLS and keys are not simulated.
 """
 
 import hashlib
@@ -45,17 +45,17 @@ class SimIdentity:
 
 
 class SimCredentials:
-    """Everybody is welcome, links go where the world says."""
+    """Every peer is admitted, and links go to the addresses of the world."""
 
     def __init__(self, name: str, endpoints: dict[str, str]) -> None:
         self._certificate = b"certificate of " + name.encode()
         self._endpoints = endpoints
         self.asked: list[str] = []
-        """Links whose credential was asked for: files that are read and parsed."""
+        """Links whose credential was asked for: in production, files are read and parsed."""
         self.terms: dict[bytes, Terms] = {}
-        """On which sites are let in, by their certificate; others are free."""
+        """The terms on which sites are admitted, by their certificate; others are free."""
         self.token = ""
-        """What lets them in; empty: nothing does."""
+        """The token that admits them; empty: none."""
 
     def listener_tls(self) -> Tls:
         return Tls(None, self._certificate, (LINK_ALPN, CLAIM_ALPN), (LINK_ALPN,))
@@ -170,7 +170,7 @@ class MemoryKeeper:
         return self._offers
 
     def keep_links_down(self, down_for_s: Mapping[str, float]) -> None:
-        """A router that is started again takes its links for new."""
+        """Stores nothing: a restarted router treats its links as new."""
 
     def links_down(self) -> Mapping[str, float]:
         return {}

@@ -1,6 +1,6 @@
-"""The documents that a scenario's services, targets and caps are. Pure.
+"""Turns a scenario's services, targets and caps into documents. Pure.
 
-Whoever runs a scenario in another way, with real processes, hands routers the very same.
+Code that runs a scenario in another way, with real processes, gives routers the same documents.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ def connector_spec(targets: ScenarioTargets, places: Sequence[tuple[str, int]]) 
 
 
 def site_policy_spec(policy: SitePolicy) -> SitePolicySpec:
-    """What one site takes of a service in all."""
+    """The limit of one site for a service in all."""
     return SitePolicySpec(
         service=policy.service,
         site_capacity=policy.site_capacity,

@@ -1,4 +1,4 @@
-"""Cheapest ways between the sites of a scenario. Pure."""
+"""Cheapest paths between the sites of a scenario. Pure."""
 
 from heapq import heappop, heappush
 
@@ -6,9 +6,9 @@ from simulator.scenario import Scenario
 
 
 def paths(scenario: Scenario, root: str) -> dict[str, tuple[int, str]]:
-    """(cost, first site on the way) of every other site in reach, the cheapest first.
+    """(cost, first site on the path) of every other site in reach, the cheapest first.
 
-    Equal costs by name, one way each (Dijkstra).
+    Equal costs by name, one path each (Dijkstra).
     """
     neighbours: dict[str, dict[str, int]] = {site: {} for site in scenario.sites}
     for link in scenario.links:

@@ -18,8 +18,8 @@ from simulator.scenario import Scenario, ScenarioBurst, ScenarioService, Scenari
 from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
 
 _FIRST_PORT = 10_000
-_CLOCK_IP = "192.0.2.1"  # No site's: it outlives them all.
-_STRANGERS_S = 0.001  # One way, between sites that no link joins: they never talk.
+_CLOCK_IP = "192.0.2.1"  # Of no site: it outlives them all.
+_STRANGERS_S = 0.001  # One way, between sites without a link: they never communicate.
 
 
 class Group:
@@ -35,14 +35,14 @@ class Group:
         self.stopped: list[Backend] = []
 
     def stop(self, count: int) -> None:
-        """Stop the first ``count`` backends, as far as they run."""
+        """Stop the first ``count`` backends that run."""
         for backend in self.backends[:count]:
             if backend not in self.stopped:
                 self.stopped.append(backend)
                 backend.stop()
 
     def start(self, count: int) -> None:
-        """Start the first ``count`` of those that were stopped."""
+        """Start the first ``count`` of the stopped backends."""
         for backend in self.stopped[:count]:
             self.stopped.remove(backend)
             backend.start()
@@ -63,11 +63,11 @@ class SimulatedSite:
         self._ports = 0
         self.groups = [Group(spec) for spec in world.scenario.targets if spec.site == name]
         self.everyone: list[tuple[str, Backend]] = []
-        """Every backend that ever was, with its service."""
+        """All backends so far, with their service."""
         self.alive = False
 
     def start(self) -> None:
-        """Make its host and router, anew after it was killed."""
+        """Create its host and router, again after it was killed."""
         self.network = self._world.internet.host(self.ip)
         self._ports = 0  # All are free again.
         self._keeper.keep_epoch(self._keeper.epoch + 1)
@@ -93,20 +93,20 @@ class SimulatedSite:
             self._look(SiteBursts(self._world, self.router.forwarder, bursts))
 
     def _look(self, hooks: SiteBursts) -> None:
-        """Again and again, for as long as this host lives."""
+        """Check the hooks repeatedly, as long as this host lives."""
         now = self.network.now()
         hooks.look(now)
         self.network.call_at(now + limits.BURST_SAMPLE_S, lambda: self._look(hooks))
 
     def kill(self) -> None:
-        """Its host dies, backends and clients included."""
+        """Its host dies, including backends and clients."""
         self.alive = False
         for _, backend in self.everyone:
             backend.die()
         self._world.internet.kill(self.ip)
 
     def add(self, group: Group, count: int) -> None:
-        """Start ``count`` more backends; `apply` tells the router."""
+        """Start ``count`` more backends; `apply` passes them to the router."""
         spec = group.spec
         assert spec.slots is not None, "the reader fills it in"
         for _ in range(count):
@@ -118,7 +118,7 @@ class SimulatedSite:
             self.everyone.append((spec.service, backend))
 
     def wake(self, service: str) -> None:
-        """The sleeping targets of a service are there, now and after a restart."""
+        """The sleeping targets of a service are up, now and after a restart."""
         for group in self._sleepers(service):
             if not group.backends:
                 group.count = group.spec.count
@@ -127,7 +127,7 @@ class SimulatedSite:
         self.apply()
 
     def sleep(self, service: str) -> None:
-        """They go; requests that they work on end."""
+        """The woken targets go; requests that they work on end."""
         for group in self._sleepers(service):
             group.count = 0
             group.backends, group.stopped = [], []
@@ -142,7 +142,7 @@ class SimulatedSite:
         self._links[f"to-{other.name}"] = LinkSpec(cost=cost)
 
     def apply(self) -> None:
-        """Hand the wanted state to the router."""
+        """Pass the wanted state to the router."""
         if not self.alive:
             return
         self.router.apply(
@@ -166,7 +166,7 @@ class SimulatedSite:
         return wanted.connector_spec(group.spec, places)
 
     def backends_of(self, service: str) -> list[Backend]:
-        """Those that run, of one service."""
+        """The running backends of one service."""
         return [
             backend
             for group in self.groups
@@ -203,11 +203,11 @@ class World:
         return self.internet.now
 
     def at(self, when: float, action: Callable[[], None]) -> None:
-        """Let ``action`` happen at ``when`` of the network's clock, whichever site is dead."""
+        """Run ``action`` at ``when`` of the network's clock, even if sites are dead."""
         self._clock.call_at(when, action)
 
     def set_service(self, service: ScenarioService) -> None:
-        """Declare it so from now on, at all sites."""
+        """Declare the service like this from now on, at all sites."""
         self.services[service.name] = service
         for site in self.sites.values():
             site.apply()
@@ -220,13 +220,13 @@ class World:
         site.wake(burst.service)
 
     def sleep(self, burst: ScenarioBurst) -> None:
-        """Take them away again; the router stays."""
+        """Take the targets away again; the router stays."""
         self.sites[burst.wakes].sleep(burst.service)
 
     def tell(
         self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
     ) -> None:
-        """What any router journals."""
+        """Record a journal entry of any router."""
         self.journal.append(f"{self.internet.now:.6f} {severity} {code} {subject}: {message}")
 
     def declared(self, name: str) -> ServiceSpec:

@@ -1,8 +1,8 @@
 """Advice: where bursting costs more than it saves, and which pins and capacities win.
 
-In: a `Scenario` whose services call each other. Out: an `Advice`, of runs by whole routers.
+In: a `Scenario` whose services call each other. Out: an `Advice`, from runs of whole routers.
 
-`score` what a run is worth to the clients · `bursting` what requests cost that were served away ·
+`score` the value of a run for the clients · `bursting` the cost of requests that were served away ·
 `plans` one change each, with the command that makes it · `search` runs plans, and changes on top of
 the best one.
 

@@ -1,4 +1,4 @@
-"""What requests cost that were served by another site, beside those that stayed. Pure."""
+"""The cost of requests that another site served, compared with those that stayed. Pure."""
 
 import msgspec
 
@@ -8,8 +8,8 @@ from simulator.measure import RunRecord, SimulatedRequest
 class BurstCost(msgspec.Struct, frozen=True, kw_only=True):
     """Requests for ``service`` of ``site`` that ``there`` served.
 
-    ``home_ms``: mean of those that ``site`` served itself, waiting included; None: it served none.
-    ``calls_back``: of one request there, how many of its calls left that site again.
+    ``home_ms``: mean of those that ``site`` served itself, including waiting; None: it served none.
+    ``calls_back``: how many calls of one request there left that site again.
     """
 
     service: str
@@ -22,12 +22,12 @@ class BurstCost(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def costs_ms(self) -> float | None:
-        """How much longer a request took there; below 0: bursting saved so much."""
+        """How much longer a request took there; below 0: bursting saved this much."""
         return None if self.home_ms is None else self.there_ms - self.home_ms
 
 
 def burst_costs(record: RunRecord) -> list[BurstCost]:
-    """By service, site and the site that served."""
+    """Costs by service, site and the site that served."""
     served: dict[tuple[str, str, str], list[SimulatedRequest]] = {}
     left: dict[int, int] = {}
     for one in record.requests:

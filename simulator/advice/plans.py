@@ -8,7 +8,7 @@ from simulator.scenario import Scenario, ScenarioService, ScenarioTargets
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """``changes`` made to the scenario that was asked about, with their ``commands``.
+    """``changes`` made to the given scenario, with their ``commands``.
 
     ``settled``: services whose place is decided.
     """
@@ -20,12 +20,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        """For people."""
+        """The changes, human-readable."""
         return ", ".join(self.changes) or "as it is"
 
 
 def further(plan: Plan) -> Iterator[Plan]:
-    """Plans with one change more: pins, bursting no more, and capacities that are real."""
+    """Plans with one change more: pins, no more bursting, and real capacities."""
     for service in _in_chains(plan.scenario):
         if service.name in plan.settled:
             continue
@@ -54,7 +54,7 @@ def _sites_of(scenario: Scenario, service: str) -> list[str]:
 
 
 def _askers(scenario: Scenario, service: str) -> set[str]:
-    """Sites from which it is asked, by clients or by backends."""
+    """Sites with clients or backends that ask for ``service``."""
     callers = {
         one.name for one in scenario.services if any(call.service == service for call in one.calls)
     }
@@ -94,7 +94,9 @@ def _kept_home(plan: Plan, service: ScenarioService) -> Plan:
 
 
 def _takes_too_much(targets: ScenarioTargets) -> bool:
-    """Its router sends it more at once than it works on; the rest waits where nobody sees it."""
+    """Its router sends it more at once than it works on; the rest waits inside, where no router
+    sees it.
+    """
     capacity = targets.capacity
     is_more = isinstance(capacity, int) and targets.slots is not None and capacity > targets.slots
     return capacity is None or is_more

@@ -1,4 +1,4 @@
-"""What a run was worth to its clients. Pure."""
+"""The value of a run for its clients. Pure."""
 
 from collections.abc import Mapping
 
@@ -12,11 +12,11 @@ _FAILED_MORE, _FASTER, _AS_FAST, _FEWER_BYTES = 0.001, 0.98, 1.02, 0.9
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the clients' requests: what they cause elsewhere counts as theirs.
+    """Score of the clients' requests: the requests that they cause elsewhere count as theirs.
 
-    ``failed``: share that was refused or lost. ``crossings``, ``bytes_away``: of one request and
-    its calls, how often it was served by another site than the one that asked, and what the answers
-    across links weigh.
+    ``failed``: share that was refused or lost. ``crossings``, ``bytes_away``: for one request and
+    its calls, how often another site than the asking one served it, and the size of the answers
+    across links.
     """
 
     failed: float
@@ -36,7 +36,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def score_of(scenario: Scenario, record: RunRecord) -> Score:
-    """Of all that clients asked; a run without an answer is worth nothing."""
+    """The score of all requests of clients; a run without an answer is worth nothing."""
     bytes_of: Mapping[str, int] = {one.name: one.answer_bytes for one in scenario.services}
     asked = [one for one in record.requests if one.parent is None]
     latencies = sorted(one.latency_s * 1000.0 for one in asked if one.served_by)

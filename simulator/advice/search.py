@@ -1,4 +1,4 @@
-"""Plans run one after the other; what wins gets further changes on top."""
+"""Runs plans one after the other; the winner gets further changes on top."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from simulator.scenario import Scenario
 
 
 class TriedPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan and what it is worth. No ``commands``: nothing is changed."""
+    """A plan and its score. No ``commands``: nothing is changed."""
 
     plan: str
     commands: tuple[str, ...]
@@ -22,9 +22,11 @@ class TriedPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
-    """``tried`` in the order of trying, the first is the scenario as it is; ``best`` of them.
+    """``tried`` in the order of trying, the first is the unchanged scenario; ``best``: index of the
+    best.
 
-    ``bursts``: what bursting costs as it is. ``whole``: no plan was left out, and no run was ended.
+    ``bursts``: the cost of bursting without changes. ``whole``: no plan was left out, and no run
+    was ended early.
     """
 
     scenario: str
@@ -35,24 +37,24 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def times_faster(self) -> float:
-        """Mean latency as it is, over that of the best plan."""
+        """Mean latency without changes, over that of the best plan."""
         return self.tried[0].score.mean_ms / self.tried[self.best].score.mean_ms
 
     @property
     def times_fewer_bytes(self) -> float:
-        """Bytes between sites as it is, over those of the best plan; inf: it sends none."""
+        """Bytes between sites without changes, over those of the best plan; inf: it sends none."""
         before, after = (self.tried[i].score.bytes_away for i in (0, self.best))
         return before / after if after else float("inf") if before else 1.0
 
 
 Going = Callable[[int, float], bool]
-"""Hears (plans tried, share of the next that is done); whether to go on."""
+"""Gets (plans tried, share of the next that is done); returns whether to go on."""
 
 
 def advise(scenario: Scenario, going: Going = lambda tried, share: True) -> Advice:
-    """Try changes, then further ones on top of the best, while that wins.
+    """Try changes, then further ones on top of the best, as long as there is a better plan.
 
-    At most `bounds.ADVICE_PLANS_MAX` plans, each a whole run. TooManyRequests: of `Run.finish`.
+    At most `bounds.ADVICE_PLANS_MAX` plans, each a whole run. TooManyRequests: as in `Run.finish`.
     """
     search = _Search(going)
     record = search.run(Plan(scenario=scenario))
@@ -68,7 +70,7 @@ def advise(scenario: Scenario, going: Going = lambda tried, share: True) -> Advi
 
 
 class _Search:
-    """Plans that were run. ``is_open``: more may be tried."""
+    """The plans that were run. ``is_open``: more may be tried."""
 
     def __init__(self, going: Going) -> None:
         self._going = going
@@ -78,7 +80,7 @@ class _Search:
         self.is_open = True
 
     def run(self, plan: Plan) -> RunRecord:
-        """Run it; what was ended is not among those tried, but for the first."""
+        """Run ``plan``; a run that was ended early does not count as tried, except the first."""
         run = Run(plan.scenario)
         record = run.finish(lambda share, _: self._going(len(self.tried), share))
         if record.interrupted:
@@ -92,7 +94,7 @@ class _Search:
         return record
 
     def try_further(self) -> bool:
-        """Whether one change more than the best plan has wins."""
+        """Whether one more change on top of the best plan wins."""
         before = self.best
         known = {one.plan for one in self.tried}
         for plan in further(self._plans[before]):

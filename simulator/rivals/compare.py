@@ -24,13 +24,13 @@ RULES: Final[Mapping[RuleName, Callable[[], Rule]]] = {
     "google-waterfall": google_waterfall.rule,
     "prequal": prequal.rule,
 }
-"""For each run a rule of its own, since some remember."""
+"""A new rule for each run, since some have memory."""
 
 
 def beside(
     scenario: Scenario, record: RunRecord, draw: Callable[[int], float], names: Sequence[RuleName]
 ) -> list[Rival]:
-    """What each site's clients get under each rule. Closed loops run again against it."""
+    """The results of each site's clients under each rule. Closed loops run again against it."""
     return [rival for name in names for rival in _under(scenario, record, draw, name)]
 
 
@@ -100,7 +100,7 @@ class _Loop:
         self._until_s = min(scenario.duration_s, arrivals.until_s or scenario.duration_s)
 
     def ask(self) -> None:
-        """Ask, unless it is over."""
+        """Ask, unless the run is over."""
         if self._world.now < self._until_s:
             arrivals = self._arrivals
             self._world.ask(

@@ -139,7 +139,7 @@ class RivalWorld(Agenda):
         return found
 
     def _happen(self, event: Happening) -> None:
-        """Faults of pods and sites; a changed policy, cost, capacity or link is not known here."""
+        """Faults of pods and sites; a changed policy, cost, capacity or link has no effect here."""
         of_site = [pod for pod in self._pods if pod.site == event.site]
         pods = [pod for pod in of_site if pod.spec.service == event.service][: event.count]
         match event.do:
@@ -171,7 +171,7 @@ class RivalWorld(Agenda):
 
 
 def distances(scenario: Scenario, root: str) -> dict[str, tuple[int, float]]:
-    """(cost, round trip in seconds) of the cheapest way to each site in reach (Dijkstra)."""
+    """(cost, round trip in seconds) of the cheapest path to each site in reach (Dijkstra)."""
     found: dict[str, tuple[int, float]] = {}
     heap = [(0, 0.0, root)]
     while heap:

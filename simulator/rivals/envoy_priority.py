@@ -1,10 +1,10 @@
-"""Envoy's priorities with locality: the nearest site's pods first, farther ones as these get ill.
+"""Envoy's priorities with locality: the nearest site's pods first, farther ones as these fail.
 
-A priority for each path cost. Its health is 1.4 (the overprovisioning factor) times the share of
-its pods that are up, at most 1; each priority takes what is left of the load up to its health. If
-all together do not reach 1, the load is shared in proportion. Inside: least request. How busy a pod
-is decides nothing: what is too much for the local pods waits in them. Left out: panic inside a
-priority, outlier detection. Source: Envoy's documentation, "Priority levels".
+There is a priority for each path cost. Its health is 1.4 (the overprovisioning factor) times the
+share of its pods that are up, at most 1; each priority takes the remaining load up to its health.
+If all together do not reach 1, the load is shared in proportion. Inside: least request. The load of
+pods decides nothing: excess requests wait in the local pods. Left out: panic inside a priority,
+outlier detection. Source: Envoy's documentation, "Priority levels".
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ OVERPROVISIONED: Final = 1.4
 
 
 def shares(healths: list[float]) -> list[float]:
-    """Of the load, by priority; all 0 where nothing is healthy. They sum to 1 else."""
+    """Shares of the load, by priority; all 0 if no pod is healthy, else their sum is 1."""
     left, found = 1.0, []
     for health in healths:
         share = min(left, min(1.0, OVERPROVISIONED * health))

@@ -1,11 +1,11 @@
 """Google's waterfall by region: the nearest region to its target, then the next, planned centrally.
 
-Each backend has a target of in-flight requests, 0.8 of what it works on at once; a region's usable
-capacity is their sum. Once a second a planner takes what the clients of each region had in flight
-on average, fills the own region first, then the nearest with room, and what is above all targets
-goes everywhere in proportion. Until the next plan requests follow these shares. A region with less
-than a quarter of its backends up is drained. Inside a region: least request. Left out: zones,
-preferred backends, isolation; the period is a guess, since none is published. Source: Google
+Each backend has a target of in-flight requests, 0.8 of the number it works on at once; a region's
+usable capacity is their sum. Once a second a planner takes the mean requests in flight of each
+region's clients, fills their own region first, then the nearest with room. The excess over all
+targets goes everywhere in proportion. Until the next plan requests follow these shares. A region
+with less than a quarter of its backends up is drained. Inside a region: least request. Left out:
+zones, preferred backends, isolation; the period is a guess, since none is published. Source: Google
 Cloud's documentation, "Advanced load balancing optimizations".
 """
 
@@ -49,7 +49,7 @@ def plan(wanted: dict[str, float], usable: dict[str, float], nearest: dict[str, 
 
 
 def rule() -> Rule:
-    """For one run: all balancers of a service have one planner."""
+    """The rule for one run: all balancers of a service share one planner."""
     planners: dict[str, _Planner] = {}
 
     def balancer(place: RivalPlace) -> Balancer:
@@ -61,7 +61,7 @@ def rule() -> Rule:
 
 
 class _Planner:
-    """Of one service: who wants how much, and who may send where."""
+    """The planner of one service: the demand of each site, and the sites that it reaches."""
 
     def __init__(self) -> None:
         self.places: dict[str, _GoogleWaterfall] = {}
@@ -90,7 +90,7 @@ class _GoogleWaterfall(Balancer):
         self._seconds = 0.0
 
     def usable(self, site: str) -> float:
-        """What ``site`` takes up to its target."""
+        """The capacity of ``site`` up to its target."""
         pods = [pod for pod in self.place.pods if pod.site == site]
         up = [pod for pod in pods if pod.known_up]
         return (
@@ -98,7 +98,7 @@ class _GoogleWaterfall(Balancer):
         )
 
     def mean_in_flight(self, now: float) -> float:
-        """Since it was last asked."""
+        """The mean since the last call."""
         self._count(0, now)
         passed_s = max(now - self._since, 1e-9)
         mean, self._since, self._seconds = self._seconds / passed_s, now, 0.0

@@ -1,9 +1,9 @@
-"""Envoy's weighted least request over the pods of all sites, however far.
+"""Envoy's weighted least request over the pods of all sites, at any distance.
 
-Equal weights: of two pods at random the one with fewer requests in flight. Else each pod is picked
-in proportion to weight / (in flight + 1), the default bias of 1. Weights are the slots of the pods,
-as one would state them. Counts are a proxy's own: it does not know what others send. Left out: slow
-start, panic, circuit breakers. Source: Envoy's documentation, "Weighted least request".
+Equal weights: of two random pods the one with fewer requests in flight. Else each pod is picked in
+proportion to weight / (in flight + 1), the default bias of 1. Weights are the slots of the pods, as
+a user would configure them. Counts are a proxy's own: it does not know the requests of others. Left
+out: slow start, panic, circuit breakers. Source: Envoy's documentation, "Weighted least request".
 """
 
 from simulator.rivals.pods import Pod

@@ -1,11 +1,11 @@
 """Envoy's `load_aware_locality`: localities by headroom, the local one while it is not busier.
 
-Every answer tells the utilization of its pod (ORCA). Once a second each locality's mean is taken,
-smoothed over 5 s. All stays local while the local one is at most 0.1 above the mean of the others;
-above that, localities get weights of pods x (1 - utilization). Of what stays local 3 % still goes
-to others, for news of them; what was heard longer than 3 min ago does not count. Inside: least
-request. Left out: reports without requests. Source: Envoy's documentation of the policy (work in
-progress).
+Every answer reports the utilization of its pod (ORCA). Once a second the mean of each locality is
+computed, smoothed over 5 s. All requests stay local while the local mean is at most 0.1 above the
+mean of the others; above that, localities get weights of pods x (1 - utilization). Of the local
+requests 3 % still go to others, for reports from them; reports older than 3 min do not count.
+Inside: least request. Left out: reports without requests. Source: Envoy's documentation of the
+policy (work in progress).
 """
 
 from math import exp

@@ -1,4 +1,4 @@
-"""Pods of the models: each works on so many requests at once, more wait in it."""
+"""Pods of the models: each works on a number of requests at once, more wait in it."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,7 +9,7 @@ Done = Callable[[bool], None]
 
 
 class Pod:
-    """One backend. ``known_up``: as health checks have it, which lags behind ``is_up``."""
+    """One backend. ``known_up``: its state by health checks, which lags behind ``is_up``."""
 
     __slots__ = (
         "busy",
@@ -33,7 +33,7 @@ class Pod:
         self.is_up = self.known_up = True
         self.waiting: deque[Callable[[], None]] = deque()
         self.open: list[Done] = []
-        """Who hears when it stops."""
+        """Called when it stops."""
 
     @property
     def utilization(self) -> float:
@@ -41,7 +41,7 @@ class Pod:
         return self.busy / self.slots
 
     def take(self, begin: Callable[[], None], done: Done) -> None:
-        """Begin, or let it wait for a slot."""
+        """Begin a request, or let it wait for a slot."""
         self.in_flight += 1
         self.open.append(done)
         if self.busy < self.slots:
@@ -51,7 +51,9 @@ class Pod:
             self.waiting.append(begin)
 
     def release(self, done: Done) -> bool:
-        """A request is worked on. False: the pod stopped meanwhile, and told its client."""
+        """The work on a request is done. False: the pod stopped meanwhile, and its client was
+        notified.
+        """
         if done not in self.open:
             return False
         self.open.remove(done)
@@ -63,7 +65,7 @@ class Pod:
         return True
 
     def stop(self) -> None:
-        """As a process that is killed: its connections break."""
+        """As a killed process: its connections break."""
         self.is_up = False
         self.busy = self.in_flight = 0
         self.waiting.clear()

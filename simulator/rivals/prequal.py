@@ -1,11 +1,11 @@
 """Prequal (Wydrowski et al., NSDI'24): probes in the background, hot pods and cold ones.
 
-With each request three pods are probed at random; a probe comes back a round trip later with the
-pod's requests in flight and the latency that it estimates at so many, the median of recent ones, to
-which the round trip is added here, since pods are at several sites. A pool holds 16 probes, each
-for 1 s or two uses. A pod is hot if its requests in flight are above the 0.84 quantile of the pool.
-The cold one with the least latency is taken; if all are hot, the one with the fewest in flight.
-Left out: removal of the worst probes, errors that put a pod off. Below two probes: at random.
+With each request three random pods are probed. A probe comes back a round trip later with the pod's
+requests in flight and its latency estimate at that number, the median of recent ones. The round
+trip is added to it here, since pods are at several sites. A pool holds 16 probes, each for 1 s or
+two uses. A pod is hot if its requests in flight are above the 0.84 quantile of the pool. The rule
+takes the cold pod with the least latency; if all are hot, the one with the fewest in flight. Below
+two probes: a random pod. Left out: removal of the worst probes, errors that exclude a pod.
 """
 
 from collections import deque
@@ -24,12 +24,12 @@ _RECENT: Final = 20
 
 
 def rule() -> Rule:
-    """For one run: all balancers share what pods remember of their latencies."""
+    """The rule for one run: all balancers share the recorded latencies of pods."""
     return partial(_Prequal, latencies={})
 
 
 class LoadProbe:
-    """What one probe found."""
+    """The result of one probe."""
 
     __slots__ = ("at", "in_flight", "latency_s", "pod", "uses")
 
@@ -70,7 +70,7 @@ class _Prequal(Balancer):
             return self.place.random.choice(pods)
         best = best_of(fresh)
         best.uses += 1
-        best.in_flight += 1  # What it is sent now counts at once.
+        best.in_flight += 1  # The request sent now counts at once.
         if best.uses >= USES:
             self._pool.remove(best)
         return best.pod

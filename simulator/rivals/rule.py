@@ -1,4 +1,4 @@
-"""What a rule is given, and what it answers."""
+"""The interface of a rule: its inputs and its answer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -10,8 +10,8 @@ from simulator.rivals.pods import Pod
 class RivalPlace:
     """One service as clients at one site see it. ``pods``: of all sites in reach, nearest first.
 
-    ``cost_of`` and ``rtt_of`` by site. ``now`` is seconds of the scenario; ``at`` lets something
-    happen. ``random`` is this place's own.
+    ``cost_of`` and ``rtt_of`` by site. ``now`` is seconds of the scenario; ``at`` plans an action.
+    ``random`` is a separate generator for this place.
     """
 
     __slots__ = ("at", "cost_of", "now", "pods", "random", "rtt_of", "service", "site")
@@ -38,16 +38,16 @@ class RivalPlace:
 
 
 class Balancer(ABC):
-    """The balancer of one place. It may read `Pod.known_up` of pods, and count for itself."""
+    """The balancer of one place. It may read `Pod.known_up` of pods, and count its own requests."""
 
     def __init__(self, place: RivalPlace) -> None:
         self.place = place
         self.sent: dict[Pod, int] = {}
-        """In flight, of those that this balancer sent."""
+        """Requests in flight that this balancer sent."""
 
     @abstractmethod
     def choose(self) -> Pod | None:
-        """Who gets the next request; None: no pod is up."""
+        """The pod for the next request; None: no pod is up."""
 
     def begun(self, pod: Pod) -> None:
         """A request was sent to ``pod``."""
@@ -64,7 +64,7 @@ class Balancer(ABC):
         ]
 
     def less_loaded(self, pods: Sequence[Pod]) -> Pod | None:
-        """Of two at random the one with fewer requests of ours (Mitzenmacher, 2001)."""
+        """Of two random ``pods`` the one with fewer of our requests (Mitzenmacher, 2001)."""
         if not pods:
             return None
         first, second = (self.place.random.choice(pods) for _ in range(2))
@@ -72,4 +72,4 @@ class Balancer(ABC):
 
 
 Rule = Callable[[RivalPlace], Balancer]
-"""Makes the balancer of one place."""
+"""Creates the balancer of one place."""
