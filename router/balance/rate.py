@@ -33,7 +33,7 @@ class SlidingCount:
     """Counts arrivals within the last ``span_s``: never too few, in bounded memory.
 
     Arrivals closer than ``span_s`` / `limits.RATE_GRAINS` count as long as the latest of them;
-    those farther apart are counted exactly. Amortised O(1).
+    those farther apart are counted exactly. Amortized O(1).
     """
 
     __slots__ = ("_grain_s", "_grains", "_total", "span_s")

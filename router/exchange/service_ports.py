@@ -74,7 +74,7 @@ class ServicePorts:
     def collect(self) -> None:
         """Drop finished services, and have Python free them when there are many. Call it often.
 
-        Otherwise a member that renames its services for ever would fill the memory with them.
+        Otherwise a member that renames its services forever would fill the memory with them.
         """
         self._let_go()
         if self._gone >= limits.SERVICES_GONE_MAX:

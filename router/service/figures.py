@@ -40,7 +40,7 @@ class Load(msgspec.Struct, frozen=True):
     capacity: int | None
     rate: RateLoad | None = None
     is_learnt: bool = False
-    """Some of the capacity is learnt: other sites get it as load, and not as a signed figure."""
+    """Some of the capacity is learned: other sites get it as load, and not as a signed figure."""
     beyond: int = 0
     """Further requests in flight: above a lowered capacity, at targets that are down or removed."""
     waiting: int = 0

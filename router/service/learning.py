@@ -29,7 +29,7 @@ class Learning:
         self._grew = grew
         self._learners: dict[str, Learner] = {}
         self.is_on = False
-        """Some target's slots are learnt."""
+        """Some target's slots are learned."""
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         """Replace the targets; those that stay keep their learners. The ledger already has them."""
@@ -64,7 +64,7 @@ class Learning:
             self._grew()
 
     def learnt(self, target: str) -> LearntTarget | None:
-        """The learnt figures of ``target``; None: its slots are not learnt."""
+        """The learned figures of ``target``; None: its slots are not learned."""
         learner = self._learners.get(target)
         return None if learner is None else learner.learnt
 

@@ -103,7 +103,7 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
     in `TargetTerms`.
 
     ``name``: its human-readable name (a pod's name); empty: that of its connector. ``unusable``:
-    why it must not be dialled at all (TLS is required and cannot be used); empty: it may.
+    why it must not be dialed at all (TLS is required and cannot be used); empty: it may.
     ``last_resort``: why it is used only while no other target serves. ``proxy_protocol`` counts for
     tcp only.
     """

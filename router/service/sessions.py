@@ -1,7 +1,7 @@
 """Session affinity of one service port: which session a request belongs to, and where that is.
 
 A session is a key (which target of a site) and a preferred site (where it was served last). Both
-are in the cookie, which any ingress honours; for a header or the client's address the key is a hash
+are in the cookie, which any ingress honors; for a header or the client's address the key is a hash
 of it, and the site is remembered at the ingress, in a bounded table. None of this is secret or
 trusted: a client that makes up a cookie chooses its own target, within the capacities.
 """

@@ -35,7 +35,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     branch_to: Callable[[SiteId, SiteId], SiteId | None]
     """The site beyond a neighbor through which the way to a site leads; None: no known way does."""
     settles_until: float = 0.0
-    """Until then a missing route may be about to be learnt."""
+    """Until then a missing route may be about to be learned."""
     heads: HeadMemory = msgspec.field(default_factory=HeadMemory)
     observing: Observing = msgspec.field(default_factory=Observing)
     """The observers of single requests."""

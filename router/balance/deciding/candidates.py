@@ -282,7 +282,7 @@ class Candidate(ABC):
     @property
     @abstractmethod
     def is_learnt(self) -> bool:
-        """Some of its slots are learnt."""
+        """Some of its slots are learned."""
 
     def is_out(self, excluded: frozenset[str]) -> bool:
         """``excluded``, sites and routers, leave nothing of it; call after `refresh`."""

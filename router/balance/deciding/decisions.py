@@ -98,7 +98,7 @@ class CandidateReport(msgspec.Struct, frozen=True):
     the site takes now of requests of this kind, after permits of a rate and slots reserved from
     sheddable requests.
 
-    ``is_learnt``: part of the capacity is learnt from latency. ``level``: the figure that `fill`
+    ``is_learnt``: part of the capacity is learned from latency. ``level``: the figure that `fill`
     compares; None: another rule decides, or this candidate takes nothing now.
 
     ``in_flight`` counts all requests that run there, more than the capacity where that was lowered

@@ -75,7 +75,7 @@ class LocalSite(Candidate):
 
     @property
     def is_learnt(self) -> bool:
-        """Some of its slots are learnt."""
+        """Some of its slots are learned."""
         return self._ledger.sums.learns
 
     def age_s(self, now: float) -> float:

@@ -1,4 +1,4 @@
-"""How many requests at once a target takes before its latency rises, learnt from its answers.
+"""How many requests at once a target takes before its latency rises, learned from its answers.
 
 The rule, per target. Answers are of two kinds, by the number in flight when their request began:
 *calm* with at most half of the limit, *busy* with three quarters of it or more. The mean latency of
@@ -85,7 +85,7 @@ while none waits, and dips are needed, since there will be no calm.
 
 
 class LearntTarget(msgspec.Struct, frozen=True):
-    """The values learnt for one target. None: not known yet."""
+    """The values learned for one target. None: not known yet."""
 
     slots: int
     baseline_s: float | None
@@ -196,7 +196,7 @@ class Learner:
 
     @property
     def learnt(self) -> LearntTarget:
-        """The learnt values, for display."""
+        """The learned values, for display."""
         return LearntTarget(self.limit, self._baseline_s, self._latency_s)
 
     def answered(self, latency_s: float, in_flight: int, now: float) -> bool:

@@ -115,7 +115,7 @@ class LocalLedger(LedgerFigures):
         `spread`).
 
         Least loaded first would not give each the same: the only idle target would get a request
-        out of turn, and where clients and answers keep step that may be the same one for ever.
+        out of turn, and where clients and answers keep step that may be the same one forever.
         """
         if in_turn != (self.order is _IN_TURN):
             self.order = _IN_TURN if in_turn else self._least_loaded()

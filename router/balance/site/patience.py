@@ -16,7 +16,7 @@ class LinePace:
     time that it may wait will not be served either. A margin for chance is subtracted: under
     overload no slot stays empty for it, and an admitted request is served. Until the line has
     existed for that long, ``promised_per_s`` is used instead (slots / service time: more never come
-    free), without the margin, so that no request is refused on a guess. O(1), amortised; bounded
+    free), without the margin, so that no request is refused on a guess. O(1), amortized; bounded
     memory.
     """
 

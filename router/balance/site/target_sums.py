@@ -13,7 +13,7 @@ class TargetSums(msgspec.Struct, frozen=True, kw_only=True):
     ``slots``: the sum; None: none of them configures a number, or one has no limit at all, neither
     slots nor a rate, so that together they are never full. ``configured_slots``: the same with all
     slots of targets that have fewer for now, since they start slowly; ``is_starting``: some do.
-    ``all_stated``: each configures a number. ``learns``: some of ``slots`` are learnt, and change
+    ``all_stated``: each configures a number. ``learns``: some of ``slots`` are learned, and change
     often, so others must not be bound to them.
     """
 

@@ -143,7 +143,7 @@ class FairQueue(Generic[ItemT]):
 
     An item is in it at most once and leaves by exactly one of `pop`, `discard`, `displace` and
     `expire`; items past their deadline are never popped and hold their place until `expire` returns
-    them. All operations O(1) or O(log n), amortised.
+    them. All operations O(1) or O(log n), amortized.
     """
 
     __slots__ = ("_behind", "_deadlines", "_limit", "_lines", "_pushes", "items")

@@ -20,7 +20,7 @@ class RemoteSite(Candidate):
 
     A refusal makes it full until a newer figure, an end of one of ours there, or
     `limits.REFUSED_FULL_S` later: then one slot counts as free again, since a refusal without any
-    report after it must not shut a site out for ever.
+    report after it must not shut a site out forever.
 
     The figures for decisions and for display differ: a stream of ours that waits there holds a slot
     for decisions only, and so does the free slot of a site that would refuse again. ``beyond`` is
@@ -218,10 +218,10 @@ class RemoteSite(Candidate):
 
     @property
     def is_learnt(self) -> bool:
-        """Learnt slots come as load and are not bound by the signed advert.
+        """Learned slots come as load and are not bound by the signed advert.
 
         An advert without a ready target has no capacity either: then it is not known whether they
-        are learnt.
+        are learned.
         """
         is_bound = self._advert_capacity is not None or not self._advert_targets
         return not is_bound and self.stated_capacity is not None

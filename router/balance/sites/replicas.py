@@ -231,7 +231,7 @@ class RoutersOfSite(Candidate):
 
     @property
     def is_learnt(self) -> bool:
-        """Some of its slots are learnt."""
+        """Some of its slots are learned."""
         return any([one.is_learnt for one in self._left])
 
     @property

@@ -167,7 +167,7 @@ def _due_at(told: _Told) -> float | None:
 
 
 def _is_other(known: int | None, now_is: int | None) -> bool:
-    """It differs by a tenth or more: learnt capacity changes by one all the time."""
+    """It differs by a tenth or more: learned capacity changes by one all the time."""
     if known is None or now_is is None:
         return known is not now_is
     return known != now_is and abs(now_is - known) >= limits.LOAD_CHANGE_SHARE * known

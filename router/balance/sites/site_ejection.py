@@ -10,7 +10,7 @@ The records are those of targets (`ejection`). A site differs in four ways:
   once of late, at least 1, at most its own figure. Never more than half of that is ejected.
 - A failing site that the others cannot spare is in reserve: as an ejected one, but it is used while
   no other site has room. So others show their real capacity, and the next failed probe may eject
-  it; without that, an untried site would keep a failing one in use for ever. Of several, the one
+  it; without that, an untried site would keep a failing one in use forever. Of several, the one
   whose last failure was longest ago is used first; and while requests fail there, ejected sites are
   tried after the shortest time: one may have recovered.
 

@@ -49,7 +49,7 @@ class SessionTable:
     """Which site served each session last, for recent sessions.
 
     At most `limits.SESSIONS_MAX`, none that was idle for `limits.SESSION_IDLE_S`. All operations
-    O(1), amortised.
+    O(1), amortized.
     """
 
     __slots__ = ("_sites",)

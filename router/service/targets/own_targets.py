@@ -1,4 +1,4 @@
-"""This site's targets of one service port: which there are, which are ready, and their learnt
+"""This site's targets of one service port: which there are, which are ready, and their learned
 slots.
 """
 
@@ -39,7 +39,7 @@ class OfService(Protocol):
 
 
 class OwnTargets:
-    """Owns the health checks, ways, slow starts and learnt capacity of the targets.
+    """Owns the health checks, ways, slow starts and learned capacity of the targets.
 
     The ledger stores which targets are ready. `timings` and `outcomes` get each request. A target
     of last resort (`TargetConfig`) stands by while another one serves, here or at another site.

@@ -1,4 +1,4 @@
-"""Connections to one target: idle ones kept for reuse, new ones dialled, waits watched."""
+"""Connections to one target: idle ones kept for reuse, new ones dialed, waits watched."""
 
 from functools import partial
 

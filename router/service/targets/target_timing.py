@@ -150,7 +150,7 @@ class _Sink:
 
 
 class Timings:
-    """Which of a service port's requests are timed: those of learnt targets, a few samples, and
+    """Which of a service port's requests are timed: those of learned targets, a few samples, and
     those for the choice of targets (`time_next`).
 
     Where ``wanted`` is None, the next request is not timed, which nearly always costs one check.

@@ -86,7 +86,7 @@ class Http2Pool:
 
     @property
     def may_replace(self) -> bool:
-        """A connection may be left for a new one: not when many are open or dialled already."""
+        """A connection may be left for a new one: not when many are open or dialed already."""
         total = len(self._dials) + len(self._sessions)
         return total <= limits.HTTP2_TARGET_CONNECTIONS_MAX // 2
 

@@ -108,7 +108,7 @@ class TargetSession:
     def takes_stream(self) -> bool:
         """Another stream may be opened now.
 
-        A connection leaves instead if its stream ids are used up, or if it was dialled for a name
+        A connection leaves instead if its stream ids are used up, or if it was dialed for a name
         that now leads elsewhere: another one must take over.
         """
         http2 = self.http2
