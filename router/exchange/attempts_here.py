@@ -133,7 +133,7 @@ class AttemptsHere(ABC):
         """The target of this site that has it now; empty: none."""
         return self._target if self._slot is not None else ""
 
-    # Calls of an attempt: `LegTaker`.
+    # Called by an attempt: `LegTaker`.
 
     def connected(self, leg: ServerLeg) -> None:
         """The target of the slot is connected."""

@@ -82,7 +82,7 @@ class ClientExchange(ClientAttempts):
             attempts.note_unbegun(choice)
             attempts.go_on(now)
 
-    # Calls of the session: `ClientLeg`.
+    # Called by the session: `ClientLeg`.
 
     def finish(self) -> None:
         if self._state is OVER:
@@ -154,7 +154,7 @@ class ClientExchange(ClientAttempts):
         if room.line:
             room.reconsider()
 
-    # Calls of an attempt: `RemoteHandler`.
+    # Called by an attempt: `RemoteHandler`.
 
     def opened(self, held_at: float | None = None) -> None:
         now = self._service.now() if held_at is None else held_at

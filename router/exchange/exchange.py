@@ -35,7 +35,7 @@ class Exchange(AttemptsHere):
     def _tell_writable(self) -> None:
         """The caller, which was stopped, may send again."""
 
-    # Calls of the caller: `Leg`.
+    # Called by the caller: `Leg`.
 
     def send(self, data: Buffer) -> bool:
         if self._state is OVER:
@@ -109,7 +109,7 @@ class Exchange(AttemptsHere):
         upload = self._upload
         return self._state is not ANSWERING if upload is None else upload.in_hand
 
-    # Calls of an attempt: `LegTaker`.
+    # Called by an attempt: `LegTaker`.
 
     def writable(self) -> None:
         upload = self._upload

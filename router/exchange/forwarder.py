@@ -210,7 +210,7 @@ class Forwarder:
         if not self._under_way.is_draining:
             self.listeners.set_listeners(wanted, tls)
 
-    # Calls of links
+    # Called by links
 
     def put_out(self, sites: Set[SiteId]) -> None:
         """Reset everything under way for clients of ``sites`` here, and for ours at

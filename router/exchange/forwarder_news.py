@@ -43,7 +43,7 @@ class ForwarderNews:
         """Call ``hear`` when a remote site is ejected from a service port, or is back."""
         self._hear_sites = hear
 
-    # Calls of services.
+    # Called by services.
 
     def load_changed(self, key: ServiceKey) -> None:
         """At the end of a turn."""

@@ -273,7 +273,7 @@ class Readings:
         return {key.name for key, service in self._services.items() if service.counters.chosen}
 
     def is_drained(self, key: ServiceKey) -> bool:
-        """An operator lets this site take nothing new of one service port."""
+        """An operator has drained this site for one service port."""
         service = self._services.get(key)
         return service is not None and service.ledger.is_drained
 

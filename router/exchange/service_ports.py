@@ -100,7 +100,7 @@ class ServicePorts:
             service.set_site_cap(cap)
 
     def set_drained(self, key: ServiceKey, is_drained: bool) -> None:
-        """Whether an operator lets this site take nothing new of the service port."""
+        """Whether an operator has drained this site for the service port."""
         service = self.by_key.get(key)
         if service is not None:
             service.set_drained(is_drained)

@@ -136,7 +136,7 @@ class LegHandler(Protocol):
         """A response head, canonical and checked: 1xx any number of times, one final.
 
         ``body_bytes`` is the declared length, -1 not declared. After the answer to HEAD, 204 and
-        304 no body follows whatever it says. After 101 bytes are raw both ways.
+        304 no body follows, whatever it is. After 101 bytes are raw both ways.
         """
 
     def received(self, data: memoryview) -> None:
@@ -243,8 +243,9 @@ class Lingering(Protocol):
 
 
 class ServerLeg(Leg, Protocol):
-    """A leg to a target or site, with its result as seen by a target of this site. Read
-    in `done`.
+    """A leg to a target or another site. Its end shows whether a target here is at fault.
+
+    Its attributes are read in `done`.
     """
 
     @property

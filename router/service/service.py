@@ -193,8 +193,8 @@ class Service(ServiceFigures):
     def set_lending(self, terms: LendingTerms | None) -> bool:
         """Set which of its slots this site lends to clients of other sites; None: all of them.
 
-        True: from now on it counts the slots of each neighbor, and the caller must report requests
-        under way.
+        True: from now on it counts the slots of each neighbor, and the caller must count those that
+        are held already.
         """
         ledger = self.ledger
         before = ledger.lending
@@ -205,7 +205,7 @@ class Service(ServiceFigures):
         return before is None
 
     def set_drained(self, is_drained: bool) -> None:
-        """Whether an operator lets this site take nothing new; its targets are unusable then."""
+        """Whether an operator has drained this site; its targets are unusable then."""
         if is_drained != self.ledger.is_drained:
             self.ledger.set_drained(is_drained)
 

@@ -60,7 +60,7 @@ class Candidate(ABC):
     ``barred``: the reason why a rule excludes it; empty: none. ``ejected``: the reason why failed
     requests exclude it now; from ``ejected_until`` on it may have a probe (None: it is not ejected,
     or a probe was answered). ``spared``: the reason why it is used although ejected: no other site
-    takes the request. A site that ``starts_small`` is new and has used up its allowance for now: no
+    takes the request. A site that ``starts_small`` is new and gets few requests at once for now: no
     request failed there. ``hard_full``: no free slot of a configured capacity, or no permit of a
     rate. Where a rate applies, ``capacity`` is what the site takes now: in flight and permits, or
     its slots if they are fewer. ``refuses``: its router is short of memory and takes nothing new;

@@ -104,7 +104,7 @@ class LedgerFigures:
         self.targets_ejected = 0
         """Targets that failed requests took out: they are not ready."""
         self.is_drained = False
-        """An operator lets this site take nothing new of the service."""
+        """An operator has drained this site: it takes no new requests of the service."""
         self.recounts = 0
         """Changes whenever anything but ``load`` may have changed, apart from the
         effects of rates.
@@ -209,7 +209,7 @@ class LedgerFigures:
         self._recount()
 
     def set_drained(self, is_drained: bool) -> None:
-        """Whether this site takes nothing new of the service by order of an operator."""
+        """Whether an operator has drained this site for the service."""
         self.is_drained = is_drained
         self._recount()
 

@@ -26,8 +26,8 @@ SpillReason = Literal[
 ``full``: no free slot here; ``above-mark``: the free ones are in reserve (`PolicySpec.spill_at`);
 ``sheddable-share``: they are reserved for requests that are not sheddable, and this one is
 (`ServiceSpec.sheddable`); ``higher-level``: without a configured capacity, more load here than
-elsewhere; ``rate``: the rate of this site is used up; ``drained``: an operator let this site take
-nothing new of the service; ``no-target``: no target here is ready; ``ejected``: likewise, since
+elsewhere; ``rate``: the rate of this site is used up; ``drained``: an operator has drained this
+site for the service; ``no-target``: no target here is ready; ``ejected``: likewise, since
 failed requests took out one or more of them; ``failover``: the attempt here failed; ``session``:
 its session is at another site and stays there; ``policy``: this site had room, and the policy named
 another one. A site that stops still serves the clients that it has.

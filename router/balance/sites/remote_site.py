@@ -22,9 +22,9 @@ class RemoteSite(Candidate):
     `limits.REFUSED_FULL_S` later: then one slot counts as free again, since a refusal without any
     report after it must not shut a site out forever.
 
-    The figures for decisions and for display differ: a stream of ours that waits there holds a slot
-    for decisions only, and so does the free slot of a site that would refuse again. ``beyond`` is
-    the difference. Of a rate it counts permits (`RemotePermits`).
+    The figures for decisions and for display differ: for decisions only, a stream of ours that
+    waits there holds a slot, and the free slots of a site that would refuse again count as taken.
+    ``beyond`` is the difference. Of a rate it counts permits (`RemotePermits`).
     """
 
     __slots__ = (

@@ -156,7 +156,7 @@ class _Record:
         return self.due != ""
 
     def eject(self) -> tuple[float, str]:
-        """The seconds of the ejection at most, and its reason."""
+        """Mark the target ejected; returns the most seconds of the ejection, and its reason."""
         assert self.standing is not EJECTED, "ejected twice"
         assert self.due, "nothing says it should be"
         # The exponent is bounded: a shift by many thousands would be a number of that length.

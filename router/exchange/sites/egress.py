@@ -154,7 +154,7 @@ class EgressExchange(Exchange):
 
     displaced = expired
 
-    # Commands of this site.
+    # Called by this site.
 
     def dismiss(self) -> None:
         """The site drains, or the service is removed: a request that only waits is refused."""
@@ -176,7 +176,7 @@ class EgressExchange(Exchange):
         else:
             self.give_up(OVERLOADED)
 
-    # Calls of its stream: `StreamLeg`.
+    # Called by its stream: `StreamLeg`.
 
     def send_trailers(self, block: bytes) -> None:
         if self.request.protocol == "tcp" or not check_trailers(block):

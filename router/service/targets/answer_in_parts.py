@@ -71,7 +71,7 @@ class AnswerInParts:
         """How long the connection may idle, once the answer is complete."""
         return self._keep_s if self._parser.reusable else 0.0
 
-    # Calls of the connection.
+    # Called by the connection.
 
     def feed(self, data: memoryview) -> None:
         self._parser.feed(data)
@@ -89,7 +89,7 @@ class AnswerInParts:
         self._handler = None
         del self._parser  # It refers to this object: break the cycle.
 
-    # Calls of the parser: `ResponseSink`.
+    # Called by the parser: `ResponseSink`.
 
     def whole(self, head: ResponseHead, body: memoryview) -> None:
         handler = self._handler

@@ -20,7 +20,7 @@ from router.service.targets.target_ways import TargetWays
 
 
 class OfService(Protocol):
-    """The service as its targets see it: what they ask of it, and report to it."""
+    """The service as its targets see it: their questions and reports."""
 
     def is_loaded(self) -> bool:
         """Requests of the service are under way or wait: a new target would get many at once."""

@@ -93,7 +93,7 @@ class Probe:
         if self._connection is not None:
             self._connection.abort()
 
-    # Calls of the dial.
+    # Called by the dial.
 
     def _connected(self, connection: Connection) -> "Probe":
         self._dial = None
@@ -147,7 +147,7 @@ class Probe:
             self._tell("")
             self._drop()
 
-    # Calls of the connection.
+    # Called by the connection.
 
     def received(self, data: memoryview) -> None:
         if self._parser is not None:
@@ -183,7 +183,7 @@ class Probe:
             what = f"GET {path}" if path else "right after the TLS handshake"
             self._fail(f"broke off {what}{reason}")
 
-    # Calls of the parser.
+    # Called by the parser.
 
     def response(self, head: ResponseHead) -> None:
         if head.status >= 400 and not self._is_over:

@@ -67,7 +67,7 @@ class TargetConnection:
         self._is_reused = False
         self.lingers: Abandoned | None = None
 
-    # Calls of the connection.
+    # Called by the connection.
 
     def ended(self) -> None:
         self._actions[self.state, WireEvent.ENDED](self)

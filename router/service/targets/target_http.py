@@ -111,7 +111,7 @@ class HttpTarget(TargetConnection):
         elif not self._connection.send(head):
             writer.filled()
 
-    # Calls of its exchange: `ServerLeg`.
+    # Called by its exchange: `ServerLeg`.
 
     def send(self, data: Buffer) -> bool:
         """Body or raw bytes. A body beyond its declared length is a torn request: it is aborted."""
@@ -196,7 +196,7 @@ class HttpTarget(TargetConnection):
         self._fail("cancelled", "the request body is not of the declared length")
         return True
 
-    # Calls of the connection.
+    # Called by the connection.
 
     def received(self, data: memoryview) -> None:
         if self.state not in IN_USE:
@@ -254,7 +254,7 @@ class HttpTarget(TargetConnection):
         asked_at = self.deadline - self._home.response_s if self._framing is None else inf
         return AnswerInParts(self, handler, self._via, known.limits, asked_at=asked_at)
 
-    # Calls of an answer in parts: `AnswerOwner`.
+    # Called by an answer in parts: `AnswerOwner`.
 
     def got_status(self, status: int) -> None:
         self.status = status

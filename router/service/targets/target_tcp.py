@@ -94,7 +94,7 @@ class TcpTargetLeg:
         self._is_finished = False
         self.blames_target = True
 
-    # Calls of the dial.
+    # Called by the dial.
 
     def connected(self, connection: Connection) -> "TcpTargetLeg":
         self._connection = connection

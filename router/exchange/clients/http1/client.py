@@ -79,7 +79,7 @@ class HttpClient(LegConnection):
         self._failure: LegFailure | None = None
         self._linger: Linger | None = None  # Only while it outlives its client.
 
-    # Commands of its owner.
+    # Called by its owner.
 
     def leave(self, *, quiet: bool) -> None:
         self._is_last = True
@@ -112,7 +112,7 @@ class HttpClient(LegConnection):
         elif self.leg is not None:
             self.leg.abort()
 
-    # Calls of its parser: `RequestSink`.
+    # Called by its parser: `RequestSink`.
 
     def request(self, head: RequestHead) -> None:
         self._requests = count = self._requests + 1
@@ -153,7 +153,7 @@ class HttpClient(LegConnection):
             upgrade=head.upgrade,
         )
 
-    # Calls of its leg: `LegHandler`.
+    # Called by its leg: `LegHandler`.
 
     def opened(self) -> None:
         """Nothing to do: bytes were sent from the start."""

@@ -139,7 +139,7 @@ class HttpConnection(ABC):
     def _refuse_request(self, error: HttpError) -> None:
         """The request under way went wrong: answer it with ``error``, if that is possible."""
 
-    # Calls of its connection.
+    # Called by its connection.
 
     def client_received(self, data: memoryview) -> None:
         state = self.state
@@ -181,7 +181,7 @@ class HttpConnection(ABC):
             if self.state in IN_REQUEST:
                 self._client_left()
 
-    # Commands of its owner.
+    # Called by its owner.
 
     def drain(self) -> None:
         self._is_last = True

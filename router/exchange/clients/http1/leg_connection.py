@@ -56,7 +56,7 @@ class LegConnection(HttpConnection):
         """See `HttpSession.tell_answers`."""
         self.answered = answered
 
-    # Calls of its parser for a body: `RequestSink`.
+    # Called by its parser for a body: `RequestSink`.
 
     def body(self, data: memoryview) -> None:
         if self.state in IN_REQUEST:

@@ -118,7 +118,7 @@ class Http2Caller:
         self.status = 0
         self.deadline = client.answer_deadline() if ended else client.next_deadline()
 
-    # Calls of the stream.
+    # Called by the stream.
 
     def got_head(self, fields: Block, ended: bool) -> None:
         raise AssertionError("a client sends no response")
@@ -173,7 +173,7 @@ class Http2Caller:
     def got_broken(self, reason: str) -> None:
         self.client_gone()
 
-    # Calls of the session.
+    # Called by the session.
 
     def client_gone(self) -> None:
         """Stop: the client is gone."""
@@ -244,7 +244,7 @@ class Http2Caller:
             else:
                 self._stop(failure_error(self.leg.overdue()), waiting)
 
-    # Calls of the leg.
+    # Called by the leg.
 
     def opened(self) -> None:
         """Nothing to do: bytes were sent from the start."""

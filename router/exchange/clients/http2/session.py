@@ -152,7 +152,7 @@ class Http2Session:
         """End at once, as after the grace of a drain."""
         self._connection.abort()
 
-    # Calls of the connection.
+    # Called by the connection.
 
     def received(self, data: memoryview) -> None:
         http2 = self._http2
@@ -201,7 +201,7 @@ class Http2Session:
             self._http2.let_go()
             self._http2 = None
 
-    # Calls of HTTP/2.
+    # Called by HTTP/2.
 
     def opened(self, stream: Http2Stream, fields: Block, ended: bool) -> None:
         http2 = self._http2
@@ -258,7 +258,7 @@ class Http2Session:
         self._drop_all(is_ours=True)  # Because of the client, which may still be there.
         self._close()
 
-    # Calls of exchanges.
+    # Called by exchanges.
 
     def now(self) -> float:
         return self._timers.now()

@@ -130,7 +130,7 @@ class Http2Pool:
         for session in list(self._sessions):
             session.leave()
 
-    # Calls of sessions.
+    # Called by sessions.
 
     def is_current(self, address: str) -> bool:
         """The target's name still leads to ``address``."""

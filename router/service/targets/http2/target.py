@@ -116,7 +116,7 @@ class Http2TargetLeg:
         self._stream = session.http2.open(block, self, body_bytes == 0)
         self._touch()
 
-    # Calls of the owner.
+    # Called by the owner.
 
     def send(self, data: Buffer) -> bool:
         """Body bytes. A body beyond its declared length is a torn request: it is aborted."""
@@ -167,7 +167,7 @@ class Http2TargetLeg:
         if self._stream is not None:
             self._stream.resume()
 
-    # Calls of the pool.
+    # Called by the pool.
 
     @property
     def is_awaited(self) -> bool:
@@ -196,7 +196,7 @@ class Http2TargetLeg:
             self.blames_target = self._paused_at is None
             self._fail("target-timeout", "the target did not answer in time")
 
-    # Calls of the stream.
+    # Called by the stream.
 
     def got_whole(self, fields: Block, data: memoryview) -> None:
         self._stream = None  # It is over already: nothing is left to reset.
