@@ -227,5 +227,5 @@ class _Answer:
             served.finish(200 if well else 500)
 
     def drop(self) -> None:
-        """Its client is gone."""
+        """Drop the answer: its client is gone."""
         self._served = None

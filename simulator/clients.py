@@ -57,7 +57,9 @@ class Clients:
         self.network.dial(self._host, self._port, connected, failed, timeout_s=_DIAL_S)
 
     def asks(self, request: SimulatedRequest) -> None:
-        """Its bytes leave now: the state that they will find on arrival is read just before."""
+        """The bytes of ``request`` leave now: the state that they will find on arrival is read just
+        before.
+        """
         arrival = self.network.now() + LOOPBACK_DELAY_S
         self.network.call_at(arrival, partial(self._asks, request))
 

@@ -99,7 +99,7 @@ class SimulatedSite:
         self.network.call_at(now + limits.BURST_SAMPLE_S, lambda: self._look(hooks))
 
     def kill(self) -> None:
-        """Its host dies, including backends and clients."""
+        """Kill the host, including backends and clients."""
         self.alive = False
         for _, backend in self.everyone:
             backend.die()

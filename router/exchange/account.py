@@ -48,7 +48,9 @@ def _became(failure: LegFailure | None) -> HeldOutcome:
 
 
 def note_waited(record: RequestRecord, service: Service, now: float) -> None:
-    """Its wait in the queue is over, if it had to wait: the way to a far site does not count."""
+    """The request's wait in the queue is over, if it had to wait: the way to a far site does not
+    count.
+    """
     waited_s = record.ends_wait(now)
     if waited_s is not None:
         service.counters.waited(waited_s)

@@ -32,7 +32,7 @@ class Replay:
         self._trailers = b""
         self.size_bytes = size = len(first)
         self.is_full = size >= limits.REPLAY_BYTES_MAX
-        """It has at least `limits.REPLAY_BYTES_MAX`."""
+        """There are at least `limits.REPLAY_BYTES_MAX`."""
         if size:
             pressure.holders[self] = None
             pressure.held_bytes += size

@@ -136,10 +136,10 @@ class _TrialExchange(Exchange):
         """
 
     def relieve(self) -> None:
-        """It sends nothing that could be stored."""
+        """Does nothing: a trial sends no data that could be stored."""
 
     def _tell_writable(self) -> None:
-        """It sends nothing."""
+        """Does nothing: a trial sends no data."""
 
     def _attempt_over(self, failure: LegFailure | None) -> None:
         self._state = OVER

@@ -89,7 +89,7 @@ class UnderWay:
     # Of one service port.
 
     def drain_clients(self, service: Service) -> None:
-        """Its clients end with their last answer."""
+        """Clients of ``service`` end with their last answer."""
         for client in list(self.clients):
             if client.service is service:
                 client.session.drain()
@@ -101,7 +101,9 @@ class UnderWay:
                 egress.dismiss()
 
     def count_borrowed(self, service: Service) -> None:
-        """It lends its slots by neighbor from now on: count those that neighbors hold already."""
+        """``service`` lends its slots by neighbor from now on: count those that neighbors hold
+        already.
+        """
         lending = service.ledger.lending
         if lending is None:
             return

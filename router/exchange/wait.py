@@ -113,7 +113,7 @@ class Wait:
 
     @property
     def is_near(self) -> bool:
-        """It waits where it gets news of a slot at once."""
+        """The request waits where it gets news of a slot at once."""
         return self.standing is not None and not self._travel_s
 
     @property

@@ -38,17 +38,17 @@ class Waiter(Hashable, Protocol):
 
     @property
     def is_sheddable(self) -> bool:
-        """It waits behind those that are not sheddable."""
+        """The request waits behind those that are not sheddable."""
 
     @property
     def session(self) -> int:
         """As in `Request`: of the free slots it gets that of the session's target."""
 
     def granted(self, slot: Slot) -> None:
-        """It has a slot, and will give it back to the ledger."""
+        """The request has a slot, and will give it back to the ledger."""
 
     def expired(self) -> None:
-        """Its deadline passed."""
+        """The deadline passed."""
 
     def displaced(self) -> None:
         """The queue was full, and it lost its place to one of a shorter line, or, if it is

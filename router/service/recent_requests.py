@@ -91,7 +91,7 @@ class RequestRecord(msgspec.Struct, eq=False):
     total_s: float = 0.0
     """Until it was over."""
     unserved: UnservedClient | None = None
-    """It was refused, and its client may ask again on its connection."""
+    """The request was refused, and its client may ask again on its connection."""
     number: int = 0
     """0 until flows are followed; the follower numbers it."""
 
@@ -115,20 +115,20 @@ class RequestRecord(msgspec.Struct, eq=False):
         self.grounds = Grounds(reason, self.overflow_reason, self.spill_reason)
 
     def note_turned_away(self, reason: str) -> None:
-        """It ends, since no site has room."""
+        """The request ends, since no site has room."""
         self.grounds = TurnedAway(reason, self.overflow_reason, self.spill_reason)
 
     def waits(self, now: float) -> None:
-        """It waits for a slot from ``now`` on."""
+        """The request waits for a slot from ``now`` on."""
         self.waited_since = now
 
     def travels(self, travel_s: float) -> None:
-        """It goes to wait elsewhere: the time on the way is no wait."""
+        """The request goes to wait elsewhere: the time on the way is no wait."""
         if self.waited_since is not None:
             self.waited_since += travel_s
 
     def never_waited(self) -> None:
-        """It did not wait after all."""
+        """The request did not wait after all."""
         self.waited_since = None
 
     def ends_wait(self, now: float) -> float | None:
@@ -145,7 +145,7 @@ class RequestRecord(msgspec.Struct, eq=False):
         self.begun_at = self.held_at = inf
 
     def times(self, now: float) -> Times:
-        """Its total time until ``now``, and its parts."""
+        """The total time of the request until ``now``, and its parts."""
         begun_at, held_at, started_at = self.begun_at, self.held_at, self.started_at
         if begun_at > now:
             begun_at = now

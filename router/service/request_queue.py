@@ -359,7 +359,7 @@ class WaitingRoom:
         return standing_target(freed_per_s, rtt_s, beyond) - standing
 
     def _turns_away(self, place: str) -> bool:
-        """It refused to let one of ours wait a moment ago."""
+        """The place refused to let one of ours wait a moment ago."""
         now = self._timers.now()
         return now < self._not_before.get(place, now)
 

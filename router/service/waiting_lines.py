@@ -25,7 +25,7 @@ class Waiting(Waiter, Protocol):
 
     @property
     def patient_until(self) -> float:
-        """Its deadline without a site being woken."""
+        """The deadline of the request without a site being woken."""
 
     def forget_lost_ways(self) -> None:
         """Routes changed: sites that were unreachable may be reachable."""

@@ -94,7 +94,7 @@ def _kept_home(plan: Plan, service: ScenarioService) -> Plan:
 
 
 def _takes_too_much(targets: ScenarioTargets) -> bool:
-    """Its router sends it more at once than it works on; the rest waits inside, where no router
+    """The router sends it more at once than it works on; the rest waits inside, where no router
     sees it.
     """
     capacity = targets.capacity

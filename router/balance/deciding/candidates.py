@@ -185,7 +185,9 @@ class Candidate(ABC):
 
     @property
     def is_stated(self) -> bool:
-        """Its room is a number: a configured capacity, and no targets without one take more."""
+        """The site's room is a number: a configured capacity, and no targets without
+        one take more.
+        """
         return self.capacity is not None and (
             self.all_stated
             or self.hard_full
@@ -276,7 +278,7 @@ class Candidate(ABC):
 
     @property
     def stated_capacity(self) -> int | None:
-        """Its slots, whatever its rate admits now; None: none configured."""
+        """The site's slots, whatever its rate admits now; None: none configured."""
         return self.capacity
 
     @property
@@ -289,7 +291,7 @@ class Candidate(ABC):
         return self.site in excluded
 
     def is_refused(self, refused: frozenset[str]) -> bool:
-        """It was excluded only because it was full."""
+        """The site was excluded only because it was full."""
         return self.site in refused
 
     def freed_per_s(self, service_time_s: float) -> float:

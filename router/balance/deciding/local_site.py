@@ -70,7 +70,7 @@ class LocalSite(Candidate):
 
     @property
     def stated_capacity(self) -> int | None:
-        """Its slots, whatever its rate admits now."""
+        """The site's slots, whatever its rate admits now."""
         return self._ledger.capacity
 
     @property

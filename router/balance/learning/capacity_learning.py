@@ -112,7 +112,7 @@ class _Window:
         self.used += is_used
 
     def says_something(self, now: float) -> bool:
-        """It has enough answers, over a long enough time, to know how much they differ."""
+        """The window has enough answers, over a long enough time, to know how much they differ."""
         enough = self.count >= limits.LEARN_SAMPLES_MIN
         return enough and now - self.began_at >= limits.LEARN_WINDOW_S
 
@@ -125,7 +125,7 @@ class _Window:
         return sqrt(max(self.spread, spread) / self.count)
 
     def is_stale(self, now: float) -> bool:
-        """Its answers span too long a time, and are still too few."""
+        """The window's answers span too long a time, and are still too few."""
         lasts_s = max(limits.LEARN_WINDOW_S_MAX, limits.LEARN_WINDOW_LATENCIES_MAX * self.mean_s)
         return now - self.began_at > lasts_s
 

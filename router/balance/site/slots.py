@@ -47,7 +47,7 @@ class Slot(msgspec.Struct, eq=False):
 
     @property
     def is_good(self) -> bool:
-        """Its target is still ready: neither down nor removed."""
+        """The target is still ready: neither down nor removed."""
         return self.held_of.availability is READY
 
     def lend(self, lending: Lending, link: SiteId) -> None:

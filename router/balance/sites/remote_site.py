@@ -63,12 +63,12 @@ class RemoteSite(Candidate):
         self._under_way = under_way
         self.ejections = ejections
         self.ejection: SiteEjection | None = ejections.active.get(advert.site)
-        """That of its site; None: it may have all requests that it takes."""
+        """The ejection of the site; None: it may have all requests that it takes."""
         self.served = ServedLately()
         self.answers = 0
         """Answers to http requests that began, counted in place (hot)."""
         self.whole: Candidate | None = None
-        """Its site, where that has several routers: marked stale whenever this one
+        """The whole site, if it has several routers: marked stale whenever this one
         becomes stale.
         """
         self._estimate = 0  # Reported + opened - ended; below 0 it counts as 0.
@@ -82,7 +82,7 @@ class RemoteSite(Candidate):
         self._advert_targets = -1
         self._advert_capacity: int | None = None
         self.stated_capacity: int | None = None
-        """Its slots, whatever its rate admits now."""
+        """The router's slots, whatever its rate admits now."""
         self._permits: RemotePermits | None = None  # None: no rate, or not reported yet.
         self.update(advert)
 
@@ -177,22 +177,22 @@ class RemoteSite(Candidate):
 
     @property
     def is_usable(self) -> bool:
-        """It would take requests if it were not ejected."""
+        """The site would take requests if it were not ejected."""
         return self.targets_ready > 0 and bool(self.paths) and not self.draining
 
     @property
     def is_ejected(self) -> bool:
-        """Its site is ejected, not only in reserve, and no probe was answered yet."""
+        """The site is ejected, not only in reserve, and no probe was answered yet."""
         ejection = self.ejection
         return ejection is not None and not ejection.in_reserve and not ejection.is_back
 
     @property
     def is_in_reserve(self) -> bool:
-        """Its site is in reserve, or was and does not have all of its places yet."""
+        """The site is in reserve, or was and does not have all of its places yet."""
         return self.ejection is not None and self.ejection.in_reserve
 
     def set_ejection(self, ejection: SiteEjection) -> None:
-        """Its site was ejected."""
+        """The site was ejected."""
         self.ejection = ejection
         self._turn_stale()
 
@@ -211,7 +211,7 @@ class RemoteSite(Candidate):
         self.hard_full = self.hard_full or not rate.permits
 
     def _refresh_refusing(self) -> None:
-        """It has its requests in flight, and takes no more, whichever come and go."""
+        """The router keeps its requests in flight, and takes no more, whichever come and go."""
         self.outline = self.glimpse = None
         self.stale = self.hard_full = True
         self.capacity = self.in_flight

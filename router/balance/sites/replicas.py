@@ -197,7 +197,7 @@ class RoutersOfSite(Candidate):
 
     @property
     def _shown(self) -> Sequence[LocalSite | RemoteSite]:
-        """Those that would take requests if they were not barred or ejected."""
+        """Routers that would take requests if they were not barred or ejected."""
         if self.barred:
             return self.members
         return [one for one in self.members if one.ejected and not one.draining]

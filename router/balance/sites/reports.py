@@ -23,7 +23,7 @@ class _Load(msgspec.Struct, frozen=True):
 
     @property
     def is_one_alone(self) -> bool:
-        """It may be over in a moment."""
+        """The only request may be over in a moment."""
         return self.running == 1 and not self.waiting
 
     @property
@@ -167,7 +167,7 @@ def _due_at(told: _Told) -> float | None:
 
 
 def _is_other(known: int | None, now_is: int | None) -> bool:
-    """It differs by a tenth or more: learned capacity changes by one all the time."""
+    """The capacity differs by a tenth or more: learned capacity changes by one all the time."""
     if known is None or now_is is None:
         return known is not now_is
     return known != now_is and abs(now_is - known) >= limits.LOAD_CHANGE_SHARE * known

@@ -127,12 +127,12 @@ class SiteEjection:
 
     @property
     def in_reserve(self) -> bool:
-        """It is used while no other site has room."""
+        """The site is used while no other site has room."""
         return self.kind is EjectionKind.IN_RESERVE
 
     @property
     def is_new(self) -> bool:
-        """It never was ejected."""
+        """The site never was ejected."""
         return self.kind is EjectionKind.NEW or self.kind is EjectionKind.WOKEN
 
     @property
@@ -149,7 +149,7 @@ class SiteEjection:
 
     @property
     def is_back(self) -> bool:
-        """Its probe was answered."""
+        """The site's probe was answered."""
         return self.returned_at is not None
 
     def places(self, now: float) -> float:
@@ -174,7 +174,7 @@ class SiteEjection:
             self.period_s = limits.EJECT_BASE_S
 
     def come_back(self, now: float) -> None:
-        """Its probe was answered, or it needs none."""
+        """The site's probe was answered, or it needs none."""
         self.returned_at = now
 
     def begin(self) -> None:
@@ -190,7 +190,7 @@ class SiteEjection:
             self.until = now + self.period_s
 
     def answer(self) -> None:
-        """It has answered one more."""
+        """The site has answered one more request."""
         self.answers += 1
 
     def grow(self) -> None:

@@ -44,8 +44,8 @@ class AnswerCounts(msgspec.Struct, frozen=True):
 
     @property
     def is_waited_for(self) -> bool:
-        """It hangs if it does not answer for long. One of several requests may take long, and a
-        stream may be idle after its answer has begun: these do not count.
+        """The target hangs if it does not answer for long. One of several requests may take long,
+        and a stream may be idle after its answer has begun: these do not count.
         """
         return self.awaited >= (1 if self.is_full else TARGET_STUCK_AWAITED)
 

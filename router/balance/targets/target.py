@@ -89,7 +89,7 @@ class Target:
         self.forget_latency()
 
     def set_terms(self, terms: TargetTerms, gate: Gate | None) -> None:
-        """It is a target, on ``terms``; ``gate``: of its rate. Learned values stay."""
+        """Make it a target, on ``terms``; ``gate``: of its rate. Learned values stay."""
         if self.availability is LEAVING:
             self.availability = UNREADY
         self.name = terms.name
@@ -100,7 +100,7 @@ class Target:
         self.gate = gate
 
     def leave(self) -> None:
-        """It is no longer a target."""
+        """Mark it as no longer a target."""
         self.availability = LEAVING
         self.starting = None  # As for one that is not ready.
 
@@ -125,7 +125,7 @@ class Target:
         self.pace = TimingPace(self.requests_total)
         self.has_trial = False
         self.was_busy = False
-        """Its last timed request was answered "too busy"."""
+        """The last timed request was answered "too busy"."""
         self.tried_at = 0.0
         self.tried_after = 0
 
@@ -139,11 +139,11 @@ class Target:
         self.given_up += 1
 
     def tried(self, now: float, granted: int) -> None:
-        """It has just answered, or will have its trial; ``granted``: as ``tried_after``."""
+        """The target has just answered, or will have its trial; ``granted``: as ``tried_after``."""
         self.tried_at, self.tried_after = now, granted
 
     def offer_trial(self, now: float, granted: int) -> None:
-        """Its next request is a trial, if its last answer or trial was long enough ago."""
+        """Make the next request a trial, if the last answer or trial was long enough ago."""
         waited_s = now - self.tried_at
         if waited_s > limits.TARGET_TRIAL_S and (
             granted - self.tried_after >= limits.TARGET_TRIAL_REQUESTS
@@ -153,7 +153,9 @@ class Target:
             self.tried(now, granted)
 
     def start_slowly(self, now: float) -> bool:
-        """It has just become ready: few of its slots at first. False: it has so few anyway."""
+        """The target has just become ready: few of its slots at first. False: it has so
+        few anyway.
+        """
         self.starting = SlowStart(self.completed, now)
         self.set_capacity(self.configured)
         return self.starting is not None
@@ -166,7 +168,7 @@ class Target:
         return True
 
     def end_slow_start(self) -> None:
-        """It has all of its slots from now on."""
+        """The target has all of its slots from now on."""
         self.starting = None
         self.capacity = self.configured
 
@@ -193,11 +195,11 @@ class Target:
         )
 
     def has_room(self) -> bool:
-        """It has a free slot, rates apart."""
+        """The target has a free slot, rates apart."""
         return self.capacity is None or self.in_flight < self.capacity
 
     def takes_one(self, now: float) -> bool:
-        """It has a free slot, and its rate admits one more."""
+        """The target has a free slot, and its rate admits one more."""
         if self.capacity is not None and self.in_flight >= self.capacity:
             return False
         return self.gate is None or self.gate.free(now) > 0

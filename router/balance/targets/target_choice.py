@@ -52,7 +52,7 @@ class TargetReport(msgspec.Struct, frozen=True):
 
 
 def cold_ones(ready: Sequence[Target]) -> Sequence[Target]:
-    """Those that no other one with room beats; or only the one that is due for its trial.
+    """Targets that no other one with room beats; or only the one that is due for its trial.
 
     Some of them may be full. O(ready targets), hardly ever with a call: this is hot.
     """

@@ -150,7 +150,9 @@ class ClientConnection:
             self._over()
 
     def _over(self) -> None:
-        """It is completely over: with some clients, after their last bytes have arrived."""
+        """The connection is completely over: with some clients, after their last bytes have
+        arrived.
+        """
         last = self._last
         if last is not None and last.unserved is not None:
             self.service.demand.left(last.unserved, self.service.now())

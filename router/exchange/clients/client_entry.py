@@ -128,6 +128,6 @@ class ClientEntry:
             under_way.check_drained()
 
     def _is_held(self, key: ServiceKey) -> bool:
-        """Its clients could only be reset now."""
+        """The clients of ``key`` could only be reset now."""
         service = self._services.get(key)
         return self._pressure.is_refusing and service is not None and service.protocol == "tcp"

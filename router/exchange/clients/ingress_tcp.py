@@ -107,7 +107,7 @@ class TcpSession:
     """The boundaries of the client's requests are not known here."""
 
     leaves_gently = False
-    """Its protocol can ask a client to connect again."""
+    """The protocol can ask a client to connect again."""
 
     @property
     def bytes_out(self) -> int:

@@ -135,7 +135,9 @@ class Pace:
     # Data that the client reads.
 
     def takes_at_least(self, size_bytes: float) -> bool:
-        """It is slow, but has taken ``size_bytes`` since the last check, and at least something."""
+        """The client is slow, but has taken ``size_bytes`` since the last check, and at least
+        something.
+        """
         taken = self._writer.taken_bytes()
         return taken > 0 and taken >= size_bytes
 

@@ -231,7 +231,9 @@ class Rebalancing:
                 self._tell(RebalanceNews(key=key, moved=dict(run.moved), left=left))
 
     def _may_leave(self, client: ClientConnection, run: _Run, now: float) -> bool:
-        """It can be asked by its protocol, or nothing of it moves: by the mildest means."""
+        """The client can leave by mild means: its protocol can ask it to, or nothing of
+        it moves.
+        """
         if client.session.leaves_gently:
             return True
         quiet_s = self._quiet[client].look(client.session.activity, now)

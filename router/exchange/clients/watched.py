@@ -279,5 +279,5 @@ class WatchedLeg:
 
 
 def _is_grpc(request: Request) -> bool:
-    """Its client gets answers of fields only."""
+    """The client gets answers of fields only."""
     return request.protocol == "http2" and _GRPC in request.head.lower()

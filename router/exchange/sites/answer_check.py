@@ -10,7 +10,9 @@ SWITCHING_PROTOCOLS = 101
 
 
 class AnswerCheck:
-    """Its heads must be canonical, and its body as long as the last of them declares."""
+    """Checks that heads are canonical, and that the body is as long as the last of them
+    declares.
+    """
 
     __slots__ = ("_body_left", "_interim_bytes", "_request")
 

@@ -317,7 +317,7 @@ class EgressExchange(Exchange):
         self._stream.refuse(reason, self._service.ledger.load)
 
     def _leave_queue(self) -> bool:
-        """It no longer waits for a slot; False: it did not."""
+        """Stop waiting for a slot; False: it did not wait."""
         if self._state is not CHOOSING:
             return False
         self._state = OVER

@@ -216,7 +216,7 @@ class RemoteLeg(RemoteAttempt):
             self._done(LegFailure("bad-answer", "the stream ended before the response"))
 
     def _is_left(self) -> bool:
-        """Its client has ended: `TcpTargetLeg` explains a target's reset after that."""
+        """The client has ended: `TcpTargetLeg` explains a target's reset after that."""
         return self._finished and self._request.protocol == "tcp"
 
     def _broken(self, reason: str) -> None:

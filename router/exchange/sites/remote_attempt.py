@@ -175,7 +175,7 @@ class RemoteAttempt(StreamHandler, ABC):
             stream.reset("cancelled")
 
     def overdue(self) -> None:
-        """Its time for an answer is up, and `abort` follows: a failure unless an answer
+        """The time for an answer is up, and `abort` follows: a failure unless an answer
         has begun.
         """
         if self._request.protocol != "tcp" and self.state not in _ANSWERED:

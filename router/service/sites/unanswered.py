@@ -18,10 +18,10 @@ class Unanswered(Protocol):
 
     @property
     def is_probe(self) -> bool:
-        """That site is ejected."""
+        """The site is ejected."""
 
     def unanswered(self) -> None:
-        """It has waited too long and was removed from the list."""
+        """The stream has waited too long and was removed from the list."""
 
 
 class UnansweredStreams:

@@ -82,9 +82,9 @@ class OwnTargets:
         )
         self._slow_starts = SlowStarts(ledger, network, service.targets_changed)
         self._last_resorts: frozenset[str] = frozenset()
-        """Those in use."""
+        """Targets of last resort in use."""
         self._aside: dict[str, TargetConfig] = {}
-        """Those not in use, by address; no figure and no page shows them."""
+        """Targets of last resort not in use, by address; no figure and no page shows them."""
         self.are_there = False
         """Whether the service has targets at this site, ready or not."""
         self._set_checks(config)

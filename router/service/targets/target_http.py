@@ -367,7 +367,9 @@ class HttpTarget(TargetConnection):
             self._fail("target-timeout", "the target did not answer in time")
 
     def _may_take_more(self) -> bool:
-        """It is full, and took something within the time-out ``idle``, or that time is not over."""
+        """The target is full, and took something within the time-out ``idle``, or that time is not
+        over.
+        """
         if self._framing is None or not self._writer.is_full:
             return False
         took = self._writer.taken_bytes() > 0

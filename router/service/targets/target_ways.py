@@ -114,7 +114,9 @@ class TargetWays:
             self._former_tls.pop(target, None)
 
     def _tls(self, target: str, *, speaks_http2: bool) -> Tls | None:
-        """Its TLS settings; for a request of its service's former protocol the former ones."""
+        """The target's TLS settings; for a request of its service's former protocol the former
+        ones.
+        """
         tls = self.configs[target].tls
         if tls is None or (HTTP2_ALPN in tls.alpn) is speaks_http2:
             return tls

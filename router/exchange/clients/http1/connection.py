@@ -297,7 +297,7 @@ class HttpConnection(ABC):
     # Deadlines.
 
     def _look(self, now: float) -> None:
-        """Its deadline has come, or it is time to check how fast the client sends."""
+        """The deadline has come, or it is time to check how fast the client sends."""
         pace = self.pace
         if now < pace.deadline:
             if self._is_too_slow(now):
@@ -336,7 +336,7 @@ class HttpConnection(ABC):
             self._close(min(self._terms.linger_s, self._linger_s_max))
 
     def _closing_overdue(self) -> None:
-        """Its time to close is over; but a slow reader gets the rest while it takes any of it."""
+        """The time to close is over; but a slow reader gets the rest while it takes any of it."""
         if self.pace.still_reads(self._timers.now()):
             self.pace.touch(limits.LINGER_DISCARD_S)
         else:

@@ -87,7 +87,7 @@ class TargetSession:
     ) -> None:
         self._pool = pool
         self.address = address
-        """Its address if the target is given by a name, else empty."""
+        """The address of the target if it is given by a name, else empty."""
         self._connection = connection
         self._is_leaving = False
         self.scheme = scheme
@@ -135,7 +135,7 @@ class TargetSession:
 
     @property
     def is_promising(self) -> bool:
-        """It may serve streams once the target's settings have come."""
+        """The connection may serve streams once the target's settings have come."""
         return not self._is_leaving and not self.http2.is_settled
 
     def refused(self) -> None:
@@ -144,7 +144,7 @@ class TargetSession:
 
     @property
     def is_idle(self) -> bool:
-        """It could be used, and is not."""
+        """The connection could be used, and is not."""
         return not self._is_leaving and self.http2.is_settled and not self.http2.streams
 
     def broken_off(self) -> None:
