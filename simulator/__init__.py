@@ -1,4 +1,4 @@
-"""What-if: sites, loads and faults from a file, run by whole routers in virtual time.
+"""Simulation of sites, loads and faults from a file, by whole routers in virtual time.
 
 In: a `Scenario`, from YAML (`reading`) or built in memory (`completing`), and a seed. Out:
 `figures` of each site over time and in all, as tables (`report`), pictures (`plots`, `river`) and

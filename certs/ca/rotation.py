@@ -188,7 +188,7 @@ def roles(state: CaState) -> tuple[tuple[str, str], ...]:
 
 
 def next_of(rotation: Rotation | None) -> str:
-    """What follows after the phase, human-readable."""
+    """The next step after the phase, human-readable."""
     if rotation is None:
         return "it is replaced by itself when two thirds of its life are over"
     if rotation.phase == "announced":

@@ -275,7 +275,7 @@ class ServiceBalancer(Egresses):
         refused: frozenset[str] = _NOBODY,
         waiting: int = 0,
     ) -> Explanation:
-        """What `select` would answer now, and why. Takes no slot and moves no turn.
+        """The answer that `select` would give now, and why. Takes no slot and moves no turn.
 
         ``waiting``: requests that wait for a slot here.
         """

@@ -48,7 +48,7 @@ AFTER: Final[Mapping[ExchangeState, frozenset[ExchangeState]]] = {
     _Exchange.ANSWERING: frozenset((_Exchange.OVER,)),
     _Exchange.OVER: frozenset(),
 }
-"""What may follow; from `HELD` back: a target did not process it, or the method may be repeated."""
+"""Allowed successors; `HELD` goes back if no target processed it, or its method is repeatable."""
 
 AFTER_REMOTE: Final[Mapping[RemoteState, frozenset[RemoteState]]] = {
     _Remote.NOT_BEGUN: frozenset((_Remote.ASKED, _Remote.STANDING)),

@@ -30,7 +30,7 @@ AFTER_STOPPED: Final[Mapping[Stopped, frozenset[Stopped]]] = {
     _BY_KEPT: frozenset((NOT_STOPPED, _BY_LEG)),
     _BY_LEG: frozenset((_BY_KEPT,)),
 }
-"""What may follow. When a leg takes more, the stored data is the cause, which may be none."""
+"""Allowed successors. When a leg takes more, the stored data is the cause, which may be none."""
 
 LENGTH_NOT_KNOWN = -1
 """Of a body that goes on until its end is signaled."""

@@ -152,7 +152,7 @@ _KINDS: dict[str, type[Message]] = {
 _OPEN: msgspec.msgpack.Decoder[OpenRequest] = msgspec.msgpack.Decoder(OpenRequest)
 _BROUGHT: msgspec.msgpack.Decoder[BroughtRequest] = msgspec.msgpack.Decoder(BroughtRequest)
 
-# What msgspec raises on hostile input: RecursionError by depth, OverflowError by far timestamps.
+# Errors of msgspec on hostile input: RecursionError by depth, OverflowError by far timestamps.
 _UNDECODABLE = (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeDecodeError)
 
 

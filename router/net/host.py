@@ -1,4 +1,4 @@
-"""What the network needs from the event loop that hosts it."""
+"""Interface of the event loop that hosts the network."""
 
 from collections.abc import Callable
 from typing import Protocol

@@ -85,7 +85,7 @@ class RoutingCore:
             identity, self._lsdb, self._flooding, self._neighbours, self._own, self._routes
         )
 
-    # What other rooms may read.
+    # For other rooms to read.
 
     @property
     def table(self) -> RouteTable:

@@ -108,8 +108,11 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
         return here + withheld if withheld else here
 
     def name_of(self, site: SiteId, given: str) -> str:
-        """What ``site`` is called. ``given``: its own word, for one that is not known here yet; it
-        shares that name with a site that is reached and bears it."""
+        """The name of ``site`` in texts, unique among the sites known here.
+
+        ``given``: the site's own name, for a site that is not known here yet. If a reached site
+        has the same name, the ID is added.
+        """
         route = self.sites.get(site)
         if route is not None:
             return route.name

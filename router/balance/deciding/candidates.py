@@ -1,4 +1,4 @@
-"""What a balancer knows of each site that could take the next request: mutable, owned by it."""
+"""A balancer's view of each site that could take the next request: mutable, owned by it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -26,4 +26,4 @@ AFTER_AVAILABILITY: Final[Mapping[TargetAvailability, frozenset[TargetAvailabili
     EJECTED: frozenset((UNREADY, READY, LEAVING)),
     LEAVING: frozenset((UNREADY,)),
 }
-"""What may follow. ``LEAVING`` to ``UNREADY``: it is a target again, and is checked first."""
+"""Allowed successors. ``LEAVING`` to ``UNREADY``: it is a target again, and is checked first."""

@@ -23,4 +23,4 @@ AFTER_TCP_PHASE: Final[Mapping[TcpPhase, frozenset[TcpPhase]]] = {
     HALF_CLOSED: frozenset((GONE,)),
     GONE: frozenset(),
 }
-"""What may follow."""
+"""Allowed successors."""

@@ -169,9 +169,9 @@ def refused(status: int, body: bytes, retry_after_s: float | None = None) -> Api
 
 
 def _plain(body: bytes) -> str:
-    """``body`` if it is one line for people, else empty.
+    """``body`` if it is one line of plain text, else empty.
 
-    The server's filters answer so: 429 of priority and fairness, 500 of an authorizer that fails.
+    Answers of the server's filters: 429 of priority and fairness, 500 of an authorizer that fails.
     """
     text = body[: limits.API_PLAIN_ANSWER_BYTES_MAX + 1].decode(errors="replace").strip()
     is_line = text.isprintable() and text[:1].isalnum()

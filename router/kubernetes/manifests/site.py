@@ -145,8 +145,8 @@ def site_objects(
 ) -> list[Object]:
     """The objects that `sitectl init` applies: ConfigMap ``skupper-site`` of ``data`` and its site.
 
-    The ConfigMap tells site controllers to ignore it, as that of Skupper v1's command line does:
-    these objects are maintained by their applier.
+    The ConfigMap has the mark that makes site controllers ignore it, as that of Skupper v1's
+    command line has: these objects are maintained by their applier.
     """
     rendered = render(options, namespace=namespace, image=image, openshift=openshift)
     return [config_map(options, namespace, data or {}), *rendered.objects]

@@ -101,7 +101,7 @@ def routers_ready(pods: Iterable[Object]) -> bool:
 
 
 def is_leaving(pod: Object) -> bool:
-    """Whether the pod was told to end."""
+    """Whether the pod is terminating."""
     return bool(metadata(pod).get("deletionTimestamp"))
 
 
@@ -116,7 +116,7 @@ def takes_requests(pod: Object) -> bool:
 
 
 def still_serves(pod: Object) -> bool:
-    """Whether the pod was told to end but still takes requests, as during a preStop hook."""
+    """Whether the pod is terminating but still takes requests, as during a preStop hook."""
     return is_leaving(pod) and _is_ready(pod)
 
 

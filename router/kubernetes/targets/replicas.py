@@ -59,10 +59,10 @@ def division(
 ) -> tuple[Division, float | None]:
     """The routers that share at ``now`` (Unix seconds), and when to check again without a change.
 
-    Ready routers share. While none is ready, routers that were told to end share until they are
+    Ready routers share. While none is ready, terminating routers share until they are
     gone or their time is over; else those that are starting. If ``own`` is no Pod of the namespace,
-    nothing is divided. Routers of an edge never link, so none ``agrees``: there a router that was
-    told to end keeps its share, since its requests may still run.
+    nothing is divided. Routers of an edge never link, so none ``agrees``: there a
+    terminating router keeps its share, since its requests may still run.
     ``heard``: `partners`, None: all.
     """
     if own not in pods:
@@ -119,7 +119,7 @@ def _in_order(
 ) -> tuple[list[Object], float | None]:
     """The Pods that share, the oldest first, and when the first of them must end.
 
-    A pod that was told to end has no share beside a ready one: it owes its requests in flight to
+    A terminating pod has no share beside a ready one: it owes its requests in flight to
     the others, who hear of it (`shares`), and its clients are served through them.
     """
     ready: list[Object] = []

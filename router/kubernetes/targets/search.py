@@ -126,7 +126,7 @@ class Search:
     def add_leaving(
         self, host: str, ports: tuple[int, ...], pod: Object | None, name: str = ""
     ) -> None:
-        """Add a pod that was told to end and still serves, as a last resort.
+        """Add a terminating pod that still serves, as a last resort.
 
         kube-proxy does the same (KEP-1669).
         """

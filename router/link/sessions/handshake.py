@@ -56,7 +56,7 @@ lacks."""
 
 
 class Abilities(msgspec.Struct, frozen=True):
-    """What a router can do beyond the base protocol, and what it requires of its neighbors."""
+    """A router's abilities beyond the base protocol, and those it requires of its neighbors."""
 
     features: frozenset[str]
     required: frozenset[str] = frozenset()

@@ -37,7 +37,7 @@ class StreamTaker(Protocol):
 
 
 class FrameLane(StreamLane[LaneStream], Protocol):
-    """What `IncomingFrames` asks of its lane, in addition to what streams ask."""
+    """Interface of the lane for `IncomingFrames`, in addition to that for streams."""
 
     @property
     def owner(self) -> StreamTaker: ...

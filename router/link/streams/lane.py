@@ -66,7 +66,7 @@ class OpenIds(Protocol):
 
 
 class StreamLane(Protocol[S]):
-    """What a stream asks of its lane."""
+    """Interface of the lane for its streams."""
 
     @property
     def streams(self) -> OpenIds: ...

@@ -97,7 +97,7 @@ class SimulatedDial:
         else:
             self._fail(code, words)
 
-    # What `Syn` uses.
+    # For `Syn`.
 
     @property
     def host(self) -> SimulatedNetwork:

@@ -94,7 +94,7 @@ class EdgeRouting:
         self._rules = SharingRules()
         self._shown: tuple[RouteTable, EdgeTable, EdgeWay | None] | None = None
 
-    # What other rooms may read.
+    # For other rooms to read.
 
     # As in `RoutingCore`: an edge uses its one neighbor, and lets no site in.
     held: Final[Mapping[RouterId, float]] = {}

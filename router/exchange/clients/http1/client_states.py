@@ -14,7 +14,7 @@ class ClientState(enum.Enum):
     UNREAD = enum.auto()  # Answered before the request's body was complete: the rest is dropped.
     TUNNEL = enum.auto()  # After 101: bytes are raw both ways.
     FRAMES = enum.auto()  # A tunnel; the frame boundaries of its WebSocket are known.
-    DISMISSED = enum.auto()  # Likewise; its client was told to connect again.
+    DISMISSED = enum.auto()  # Likewise; we asked its client to connect again.
     LEFT = enum.auto()  # A tunnel that we ended both ways: further data is dropped.
     OUTLIVING = enum.auto()  # The client is gone; its tunnel's last bytes may reach the target.
     CLOSING = enum.auto()  # FIN is sent: further data is dropped.

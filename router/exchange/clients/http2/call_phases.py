@@ -29,4 +29,4 @@ AFTER_CALL_PHASE: Final[Mapping[Http2CallPhase, frozenset[Http2CallPhase]]] = {
     ENDED: frozenset((OVER,)),
     OVER: frozenset(),
 }
-"""What may follow. ``WAITING`` to ``OVER``: the response came whole, or there is none."""
+"""Allowed successors. ``WAITING`` to ``OVER``: the response came whole, or there is none."""

@@ -32,4 +32,4 @@ AFTER_PHASE: Final[Mapping[Http2Phase, frozenset[Http2Phase]]] = {
     CLOSING: frozenset((OVER,)),
     OVER: frozenset(),
 }
-"""What may follow. ``SERVING`` to ``LAST``: the client leaves."""
+"""Allowed successors. ``SERVING`` to ``LAST``: the client leaves."""

@@ -34,11 +34,11 @@ AFTER_ASKING: Final[Mapping[Http2Asking, frozenset[Http2Asking]]] = {
     FULL: frozenset((OPEN, COMPLETE)),
     COMPLETE: frozenset(),
 }
-"""What may follow. An abandoned request stays in its state."""
+"""Allowed successors. An abandoned request stays in its state."""
 
 AFTER_ANSWERING: Final[Mapping[Http2Answering, frozenset[Http2Answering]]] = {
     AWAITED: frozenset((BEGUN, DONE)),
     BEGUN: frozenset((DONE,)),
     DONE: frozenset(),
 }
-"""What may follow. ``AWAITED`` to ``DONE``: the answer came whole, or there is none."""
+"""Allowed successors. ``AWAITED`` to ``DONE``: the answer came whole, or there is none."""
