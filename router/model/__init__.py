@@ -1,5 +1,5 @@
 """The values every room shares: ids, wanted state, adverts, events, errors, limits.
 
-Frozen values and nothing else: no behaviour beyond checking, no input or output, no clock.
-The modules beside this file import no folder; `messages` knows `rights`, no other one another.
+Frozen values and their checks only: no other behavior, no I/O, no clock. The modules beside this
+file import no subpackage; `messages` may import `rights`, and no other subpackage imports another.
 """

@@ -1,11 +1,11 @@
-"""How an address and its port are written for people, in every room alike."""
+"""How every room writes an address and its port."""
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Final, Literal
 
 ADDRESS_CHARS_MAX = 64
-"""No address with its port is longer: 39 or 45 of IPv6, a scope, brackets, the port."""
+"""The longest address with its port: 39 or 45 of IPv6, a scope, brackets, the port."""
 
 
 ALLOW_LINK_LOCAL = (
@@ -13,7 +13,7 @@ ALLOW_LINK_LOCAL = (
 )
 """The next step where a target has such an address."""
 _METADATA: Final = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")))
-"""Of AWS by IPv6, Alibaba and Oracle; that of all others is link-local, 169.254.169.254."""
+"""IPv6 of AWS, Alibaba and Oracle; all other clouds use link-local 169.254.169.254."""
 
 
 def join(host: str, port: int) -> str:
@@ -22,10 +22,10 @@ def join(host: str, port: int) -> str:
 
 
 def metadata_kind(host: str) -> Literal["", "link-local", "a cloud's metadata address"]:
-    """In words, why clouds may answer at ``host`` with the credentials of the machine.
+    """Why clouds may answer at ``host`` with the machine's credentials, in words; else empty.
 
-    Link-local is an address of its own link alone (RFC 3927, RFC 4291, 2.5.6). Empty: they do not,
-    or it is a name.
+    A link-local address is valid on one link only (RFC 3927, RFC 4291, 2.5.6). A host name gives an
+    empty text.
     """
     try:
         address = ip_address(host.strip("[]").partition("%")[0])
@@ -39,9 +39,9 @@ def metadata_kind(host: str) -> Literal["", "link-local", "a cloud's metadata ad
 
 
 def source_of(address: str) -> str:
-    """What counts as one source: an IPv4 address, or the /64 of an IPv6 one.
+    """The address prefix that counts as one source: an IPv4 address, or the /64 of an IPv6 one.
 
-    Who has one address of a /64 has them all (RFC 6177).
+    The owner of one address of a /64 has all of them (RFC 6177).
     """
     return _source_of_ipv6(address) if ":" in address else address
 
@@ -50,7 +50,7 @@ def source_of(address: str) -> str:
 def _source_of_ipv6(address: str) -> str:
     try:
         found = IPv6Address(address.partition("%")[0])
-    except ValueError:  # No address at all.
+    except ValueError:  # Not an address.
         return address
     if found.ipv4_mapped is not None:
         return str(found.ipv4_mapped)
@@ -61,13 +61,13 @@ def _source_of_ipv6(address: str) -> str:
 def same_text(address: str) -> str:
     """Return one shared string for equal texts: thousands of connections save 60 bytes each.
 
-    Not of what others say without a bound: it is kept.
+    The results are cached, so do not pass unbounded input of other parties.
     """
     return address
 
 
 @lru_cache(maxsize=1_024)
 def split(address: str) -> tuple[str, int]:
-    """The reverse of `join`."""
+    """Host and port: the reverse of `join`."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)

@@ -1,4 +1,4 @@
-"""What msgspec must know of our types before a second thread decodes."""
+"""Prepare msgspec's type information before a second thread decodes."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -7,10 +7,10 @@ import msgspec
 
 
 def build_types() -> None:
-    """Have all types that were imported by now built; to be called before a thread starts.
+    """Build the decoder of every type imported so far. Call it before a thread starts.
 
-    msgspec looks at a type when it is decoded first, and lets another thread see it half done
-    (0.22): the process ends by SIGSEGV, without a word.
+    msgspec inspects a type when it first decodes it, and another thread can see the unfinished
+    result (0.22): the process then ends by SIGSEGV, without a message.
     """
     for kind in _below(msgspec.Struct):
         _build(kind)
@@ -20,7 +20,7 @@ def build_types() -> None:
 def _build(kind: type[msgspec.Struct]) -> None:
     try:
         msgspec.msgpack.Decoder(kind)
-    except (TypeError, NameError):  # It is never decoded: a type of arguments and results.
+    except (TypeError, NameError):  # Never decoded: a type of arguments and results.
         return
 
 

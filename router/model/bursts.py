@@ -7,15 +7,15 @@ import msgspec
 from router.model import limits
 
 BurstState = Literal["calm", "saturated"]
-"""Also the name of the event that leads there."""
+"""Also the code of the event that reports a change to this state."""
 
 
 class SaturatedMarks(msgspec.Struct, frozen=True, kw_only=True):
-    """Any figure at its mark or above says saturated; None: that figure is not looked at.
+    """A service is saturated when any figure reaches its mark. None: that figure is ignored.
 
-    ``used``, ``full``, ``overflow`` and ``refused`` are shares from 0 to 1. ``panic``, beside
-    ``used``, is that figure over `limits.BURST_PANIC_S`, 1 and more: reached, no window is waited
-    for.
+    ``used``, ``full``, ``overflow`` and ``refused`` are shares from 0 to 1. ``panic`` is the mark
+    of ``used`` over the shorter `limits.BURST_PANIC_S`, 1 or more: reaching it takes effect at
+    once, without waiting for a whole window.
     """
 
     used: float | None = None
@@ -27,7 +27,9 @@ class SaturatedMarks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CalmMarks(msgspec.Struct, frozen=True, kw_only=True):
-    """All figures at these or below for ``for_s`` say calm; None: half the saturated mark."""
+    """A burst is calm when all figures stay at or below these for ``for_s``. None: half the
+    saturated mark.
+    """
 
     used: float | None = None
     full: float | None = None
@@ -38,9 +40,10 @@ class CalmMarks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A POST of JSON. ``secret``: the file ``secrets/webhooks/NAME`` that signs it; empty: none.
+    """A POST of JSON, signed with the file ``secrets/webhooks/NAME`` that ``secret`` names (empty:
+    none).
 
-    ``timeout_s``: of one try, of at most ``tries``.
+    ``timeout_s`` limits each of at most ``tries`` attempts.
     """
 
     url: str
@@ -53,8 +56,8 @@ class BurstSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A burst hook: exactly one of ``webhook``, ``command`` and ``object``.
 
     ``timeout_s``: of a run of the command, or of a whole attempt at the object. ``object``: a
-    Kubernetes manifest, there while saturated. Texts in ``command`` and ``object`` may hold
-    ``{{name}}`` (`documents.templates`).
+    Kubernetes manifest that exists while the service is saturated. Texts in ``command`` and
+    ``object`` may contain ``{{name}}`` (`documents.templates`).
     """
 
     service: str

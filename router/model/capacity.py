@@ -1,4 +1,4 @@
-"""How much a target, or a site, takes: stated by who owns the targets, or learnt."""
+"""Capacity of a target or a site: configured by the owner of the targets, or learned."""
 
 from typing import Literal
 
@@ -10,8 +10,8 @@ Spill = Literal["excess", "all"]
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
     """At most ``per_s`` requests (tcp: connections) a second, measured over ``window_s``.
 
-    Above it requests spill, and it is over once fewer than ``resume_per_s`` have been asked for a
-    second, not before ``stay_s`` in that state. 0 < ``resume_per_s`` <= ``per_s``.
+    Above it requests spill. Spilling ends once demand is below ``resume_per_s``, but not before
+    ``stay_s`` have passed. 0 < ``resume_per_s`` <= ``per_s``.
     """
 
     per_s: float
@@ -21,9 +21,10 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SiteCap(msgspec.Struct, frozen=True, kw_only=True):
-    """What one site takes of a service, over all its targets: ``slots`` at once, or at a rate.
+    """A site's cap for a service, over all its targets: ``slots`` at once, or a rate.
 
-    ``spill``: beyond it only the excess leaves, or all that is new until the rate has come down.
+    ``spill``: above the rate, only the excess goes to other sites, or all new requests until the
+    rate has come down.
     """
 
     slots: int | None = None
@@ -35,8 +36,8 @@ class LendingTerms(msgspec.Struct, frozen=True, kw_only=True):
     """How much of its slots of a service a site lends to clients of other sites.
 
     ``reserve_for_own``: the share that only clients of this site use. ``max_share``: the largest
-    share that one neighbor holds at once. Both are 0 to 1. ``capped_before``: of the slots that
-    `SiteCap` gives the whole site, those of its routers before this one.
+    share that one neighbor holds at once. Both are 0 to 1. ``capped_before``: how many of the
+    site's `SiteCap` slots belong to its routers before this one.
     """
 
     reserve_for_own: float = 0.0
@@ -47,9 +48,9 @@ class LendingTerms(msgspec.Struct, frozen=True, kw_only=True):
 class TargetTerms(msgspec.Struct, frozen=True, kw_only=True):
     """Capacity terms of one target, as a ledger receives them.
 
-    ``name``: the target's or its connector's. ``capacity``: slots, None: none configured.
-    ``auto``: the slots are learned from its latency. ``before``: of the slots that the target has
-    for the whole site, those of the site's routers before this one.
+    ``name``: the target's or its connector's. ``capacity``: slots, None: none configured. ``auto``:
+    the slots are learned from latency. ``before``: how many of the target's slots for the whole
+    site belong to the site's routers before this one.
     """
 
     name: str

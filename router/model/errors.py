@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as types. Attributes carry the facts, the text is for people."""
+"""The product's exceptions. Attributes carry the facts; the text is human-readable."""
 
 from typing import Final, Literal
 
@@ -8,27 +8,27 @@ NOT_CHECKED: Final = "not checked yet"
 """The error of a target before its first health check ends."""
 
 LEAVING: Final = "not bound any more; it ends what it has in flight"
-"""The error of a target that takes no new requests, since nobody binds it."""
+"""The error of a target that takes no new requests, because no connector binds it any more."""
 
 ANSWERED_5XX: Final = "answered 5xx"
-"""How the error of a ready target begins that answers 5xx, and stays in use."""
+"""The start of the error of a ready target that answers 5xx and stays in use."""
 
 NO_WHOLE_ANSWER: Final = "gave no whole answer"
-"""How it begins of one that resets, tears or delays answers, and stays in use."""
+"""The start of the error of a target that resets, cuts off or delays answers and stays in use."""
 
 STUCK: Final = "all of its slots are taken, and it completes no request"
 STUCK_WITH_ROOM: Final = "requests await an answer, and it completes none"
-"""The error of a target that checks find ready, and that may hang."""
+"""The error of a target that passes its checks and may hang."""
 
 PORT_TAKEN: Final = "another service has that port here"
-"""Why a service has no listener: this site listens at that address for another one."""
+"""Why a service has no listener: this site already listens at that address for another one."""
 
 WANTED_SO: Final = "wanted so"
-"""How the reason begins why a service has no listener, if documents ask for none."""
+"""The start of the reason why a service has no listener, if documents ask for none."""
 
 
 class RouterError(Exception):
-    """Root of all errors of ours."""
+    """Root of all exceptions of this product."""
 
 
 class ConfigError(RouterError):
@@ -36,8 +36,8 @@ class ConfigError(RouterError):
 
     ``source`` is the file, ``line`` and ``column`` count from 1 (0: not known), ``path`` is the
     field (``$.spec.ports[0]``), ``hint`` is the next step or the nearest valid word. ``message`` is
-    the text without the hint, for who shows both. ``severity``: an ``error`` is a problem in
-    `status`; a ``warning`` (something has no effect) and an ``info`` are for `check` and Events.
+    the text without the hint, for callers that show both. ``severity``: an ``error`` is a problem
+    in `status`; a ``warning`` (something has no effect) and an ``info`` are for `check` and Events.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ProtocolError(RouterError):
 
 
 class LocalProtocolError(ProtocolError):
-    """We broke it: a bug of ours."""
+    """This router broke it: a bug of ours."""
 
 
 class RemoteProtocolError(ProtocolError):
@@ -78,7 +78,9 @@ class RemoteProtocolError(ProtocolError):
 
 
 class HandshakeRejected(RouterError):
-    """The two ends did not agree who they are. ``code`` as in ProtocolError, ``hint`` next step."""
+    """The two ends do not agree on their identities. ``code`` as in ProtocolError, ``hint``: next
+    step.
+    """
 
     def __init__(self, code: str, reason: str, hint: str = "") -> None:
         self.code, self.reason, self.hint = code, reason, hint
@@ -86,9 +88,9 @@ class HandshakeRejected(RouterError):
 
 
 class LoginFailed(RouterError):
-    """Nobody is let in: ``reason`` and ``hint`` are for the login page, and hold no secret.
+    """A login failed. ``reason`` and ``hint`` are for the login page and contain no secret.
 
-    ``is_refusal``: they may not come in; else it could not be found out.
+    ``is_refusal``: the user may not log in; otherwise the router could not find out.
     """
 
     def __init__(self, reason: str, hint: str, *, is_refusal: bool = False) -> None:

@@ -1,7 +1,7 @@
-"""Every code that an event can have: the tables of docs/events.md (`tests.events_table`).
+"""Every event code, as in the tables of docs/events.md (`tests.events_table`).
 
-Besides these an event can have the code of a finding (``SW`` and digits), when documents that were
-just read have something wrong in them.
+An event can also have the code of a finding (``SW`` and digits), when documents that were just read
+contain an error.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from typing import Final, Literal
 import msgspec
 
 EventKind = Literal["event", "audit"]
-"""``audit``: somebody did something. ``event``: something happened."""
+"""``audit``: a person or program did something. ``event``: something happened."""
 
 
 class EventCode(msgspec.Struct, frozen=True):
-    """``about``: what stands in its subject."""
+    """``about``: what kind of thing the event's subject names."""
 
     code: str
     kind: EventKind
@@ -24,7 +24,7 @@ class EventCode(msgspec.Struct, frozen=True):
 
 
 _ALL: Final = (
-    # Who did what.
+    # Audit: who did what.
     EventCode("command", "audit", "router", "an order was carried out: stop, revoke, renew, …"),
     EventCode("command-failed", "audit", "router", "an order was not carried out"),
     EventCode("document-added", "audit", "document", "a document counts from now on"),

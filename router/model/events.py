@@ -32,11 +32,12 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spill(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests of one service port that left this site since it began. ``to``: how many, by site.
+    """Requests of one service port that spilled to other sites since ``began``, counted by site in
+    ``to``.
 
-    ``lasted_s``: until the last one was over. ``active_s``: of that, the seconds in which some left
-    or were under way elsewhere: pauses of less than ten seconds begin no new event.
-    ``in_flight_max`` at this site's targets, looked at once a second; ``capacity`` None: none is
+    ``lasted_s``: until the last one was over. ``active_s``: the seconds of that in which requests
+    spilled or were in flight elsewhere; a pause of less than ten seconds begins no new event.
+    ``in_flight_max`` at this site's targets, sampled once a second; ``capacity`` None: none is
     configured.
     """
 
@@ -50,9 +51,9 @@ class Spill(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refusals(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests of one service port that no site took. ``reasons``: how many, by `LegFailure` code.
+    """Requests of one service port that no site took. ``reasons``: counts by `LegFailure` code.
 
-    The other figures are those of `Spill`.
+    The other fields are those of `Spill`.
     """
 
     began: str
@@ -66,15 +67,15 @@ class Refusals(msgspec.Struct, frozen=True, kw_only=True):
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One change of state. ``code`` is short and stable (``link-up``; see `model.event_codes`).
 
-    ``by``: who did it, of an audit. ``service``: the one it is about, if it is about one.
-    ``overflow``, ``without_target``: figures of requests that left because this site was full, and
-    because no target here was ready. ``refused``: of requests that no site took.
+    ``by``: who did it, in an audit event. ``service``: the service that the event is about, if any.
+    ``overflow``, ``without_target``: figures of requests that went to other sites because this site
+    was full, or because no target here was ready. ``refused``: of requests that no site took.
     """
 
     at: str  # UTC ISO 8601.
     severity: Severity
     code: str
-    subject: str  # The link, service, target or site it is about.
+    subject: str  # The link, service, target or site that the event is about.
     message: str
     hint: str = ""
     kind: EventKind = "event"
@@ -87,9 +88,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """Something wrong right now, shown in `status`. ``code`` is ``SW`` and four digits.
+    """A present problem, shown in `status`. ``code`` is ``SW`` and four digits.
 
-    ``since``: UTC ISO 8601, empty where it is not known.
+    ``since``: UTC ISO 8601, empty if unknown.
     """
 
     code: str
@@ -99,7 +100,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """Something in the wanted state that has no effect, or is good to know. For `check`."""
+    """A remark on the wanted state, for `check`: something has no effect, or is good to know."""
 
     severity: Severity
     code: str
@@ -108,7 +109,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tell(Protocol):
-    """Journals one event, at the time of the call."""
+    """Write one event to the journal, at the time of the call."""
 
     def __call__(
         self, severity: Severity, code: str, subject: str, message: str, hint: str = ""

@@ -1,4 +1,4 @@
-"""Names of things that cross rooms."""
+"""Ids and names that several rooms use."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -15,12 +15,12 @@ _SITE_ID = re.compile(SITE_ID)
 
 
 def is_site_id(text: str) -> bool:
-    """Whether a site can have that id; others may say anything."""
+    """Whether ``text`` has the form of a site id; peers may send anything."""
     return _SITE_ID.search(text) is not None
 
 
 RouterId = NewType("RouterId", str)
-"""Random, made once per router and kept in its state: 16 lower-case hex digits."""
+"""Random, generated once per router and kept in its state: 16 lower-case hex digits."""
 
 
 ROUTER_ID: Final = r"\A[0-9a-f]{16}\Z"
@@ -28,25 +28,25 @@ _ROUTER_ID = re.compile(ROUTER_ID)
 
 
 def is_router_id(text: str) -> bool:
-    """Whether a router can have that id; others may say anything."""
+    """Whether ``text`` has the form of a router id; peers may send anything."""
     return _ROUTER_ID.search(text) is not None
 
 
 SITE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
-"""What a site may be called, wherever others say it. No ``@``: shown names are told apart by it."""
+"""A site name, wherever a peer sends one. Without ``@``, which marks names with an id."""
 
 SiteName = Annotated[str, msgspec.Meta(pattern=rf"\A{SITE_NAME}\Z")]
 
 _SHOWN_SITE_NAME: Final = rf"\A({SITE_NAME})?(@[0-9a-f]{{8}})?\Z"
 
 ShownSiteName = Annotated[str, msgspec.Meta(pattern=_SHOWN_SITE_NAME)]
-"""With the begin of its id where two sites have one name, and only that where no name is known."""
+"""NAME@id8 if two sites have the same name; only @id8 if the name is not known."""
 
 _SHOWN = re.compile(_SHOWN_SITE_NAME)
 
 
 def is_shown_site_name(text: str) -> bool:
-    """Whether it is a `ShownSiteName` and not empty."""
+    """Whether ``text`` is a `ShownSiteName` and not empty."""
     return bool(text) and _SHOWN.search(text) is not None
 
 
@@ -56,8 +56,8 @@ _FigureT = TypeVar("_FigureT", int, float)
 def by_name(
     figures: Mapping[SiteId, _FigureT], name_of: Callable[[SiteId], str]
 ) -> dict[str, _FigureT]:
-    """``figures`` of sites, for people. Two sites have one name when one of them is gone: what
-    they have is added."""
+    """Figures of sites by their readable names. Two sites share a name when one of them is gone:
+    their figures are added."""
     named: dict[str, _FigureT] = {}
     for site, figure in figures.items():
         name = name_of(site)
@@ -66,9 +66,9 @@ def by_name(
 
 
 def by_cost(names: Iterable[str], costs: Mapping[str, int | None]) -> list[str]:
-    """Names of sites as every list has them: by the cost of their way, then by name.
+    """Site names in the order of every list: by path cost, then by name.
 
-    Those of which ``costs`` has none come last.
+    Sites without a cost in ``costs`` come last.
     """
     known = {name: cost for name, cost in costs.items() if cost is not None}
     return sorted(names, key=lambda name: (known.get(name, inf), name))
@@ -85,5 +85,5 @@ class ServiceKey(msgspec.Struct, frozen=True, order=True, cache_hash=True):
 
 
 def ports_of(keys: Iterable[ServiceKey], service: str, port: int | None) -> list[ServiceKey]:
-    """Those of ``service`` at ``port``, in order; None: at any."""
+    """The sorted keys of ``service`` with ``port``; None: any port."""
     return sorted(key for key in keys if key.name == service and port in (None, key.port))

@@ -1,4 +1,4 @@
-"""Buckets of every latency histogram, and what can be told from counts in them."""
+"""Buckets of every latency histogram, and the quantiles computed from them."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,10 +7,10 @@ LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 """Upper bounds of the buckets that `/metrics` shows; one more bucket takes the rest."""
 
 _OF_A_DECADE = ("1", "1.2", "1.4", "1.7", "2.1", "2.5", "3", "3.6", "4.3", "5", "6", "7", "8.5")
-"""Each at most 1.25 times the one before, and all bounds of `/metrics` are among them."""
+"""Each is at most 1.25 times the one before; they include all bounds of `/metrics`."""
 
 FINE_BOUNDS_S = (*(float(f"{m}e{e}") for e in range(-4, 2) for m in _OF_A_DECADE), 100.0)
-"""Upper bounds of the buckets in which requests are counted: 0.1 ms to 100 s, and the rest."""
+"""Upper bounds of the buckets that count requests: 0.1 ms to 100 s, and one for the rest."""
 
 FINE_BUCKETS = len(FINE_BOUNDS_S) + 1
 
@@ -20,30 +20,30 @@ _EDGES = (0, *(FINE_BOUNDS_S.index(bound) + 1 for bound in LATENCY_BOUNDS_S), FI
 
 
 FIRST_S, LAST_S = FINE_BOUNDS_S[0], FINE_BOUNDS_S[-2]
-"""A quantile that is told as 0 took up to the first; one above the second took longer than that,
-perhaps for hours."""
+"""A quantile of 0 means at most the first value; one above the second value took longer than that,
+perhaps hours."""
 
 
 def shown(seconds: float) -> float:
-    """As exactly as a bucket allows: to two digits."""
+    """``seconds`` with two digits, the precision of a bucket."""
     return float(f"{seconds:.2g}")
 
 
 _TOLD_S = (0.0, *FINE_BOUNDS_S[1:], FINE_BOUNDS_S[-1])
-"""What people read of an observation, by its bucket: the bucket's end; 0 for no time at all."""
+"""The shown latency of each bucket: its upper bound; 0 for the first bucket."""
 
 
 def coarse(counts: Sequence[int]) -> tuple[int, ...]:
-    """Counts in the buckets of `/metrics`, of those in fine ones."""
+    """Fine-bucket counts added up to the buckets of `/metrics`."""
     return tuple([sum(counts[begin:end]) for begin, end in pairwise(_EDGES)])
 
 
 def quantile(counts: Sequence[int], share: float) -> float | None:
     """Seconds that ``share`` of the observations did not exceed: the end of a bucket.
 
-    So it is up to a quarter more than the longest of them. ``counts`` in fine buckets; None without
-    observations. What took up to the first bound counts as nothing, what took longer than the last
-    one as that bound.
+    So the result is up to a quarter above the exact value. ``counts`` in fine buckets; None without
+    observations. Values up to the first bound count as 0, values above the last bound as that
+    bound.
     """
     total = sum(counts)
     if not total:

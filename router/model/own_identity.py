@@ -1,4 +1,4 @@
-"""Who this router is, for the rooms that sign as it and check the words of others."""
+"""This router's identity, for the rooms that sign with it and check signatures of others."""
 
 from typing import Protocol
 
@@ -21,6 +21,8 @@ class OwnIdentity(Protocol):
         """ECDSA P-256 over SHA-256, DER, by the identity key."""
 
     def verify(self, public_key: bytes, signature: bytes, data: bytes) -> bool:
-        """False as well for a key or signature that cannot be read; never raises."""
+        """Whether the signature is valid. False also for an unreadable key or signature; never
+        raises.
+        """
 
     def site_of(self, public_key: bytes) -> SiteId: ...

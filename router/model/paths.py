@@ -1,4 +1,4 @@
-"""Paths of equal cost share traffic: each first hop gets as much as any other."""
+"""Paths of equal cost share traffic evenly by first hop."""
 
 from collections.abc import Iterable, Sequence
 from itertools import chain, islice, zip_longest
@@ -11,9 +11,9 @@ Path = tuple[RouterId, ...]
 
 
 def in_turn(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """One round of using ``paths``: first hops take turns, and those of one hop among themselves.
+    """One round over ``paths``: first hops take turns, and so do the paths of each first hop.
 
-    At most 36 long for the 8 paths that are kept.
+    At most 36 entries for the 8 paths that are kept.
     """
     if len(paths) < 2:
         return tuple(paths)
@@ -23,7 +23,7 @@ def in_turn(paths: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def kept(paths: Iterable[Path], count_max: int) -> tuple[Path, ...]:
-    """At most so many of ``paths``, sorted: the first ones of each first hop, hops in turn."""
+    """At most ``count_max`` of ``paths``, sorted: the first paths of each first hop, in turn."""
     in_order = sorted(paths)
     if len(in_order) <= count_max:
         return tuple(in_order)

@@ -12,16 +12,16 @@ SERVED_NOWHERE = SiteId("")
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What is read of a service port every few seconds, cheaply.
+    """Counters and gauges of a service port, cheap enough to read every few seconds.
 
-    ``served`` and the like count from the beginning, ``capacity`` and the like are of now.
-    ``served``: requests that ended, by site (`SERVED_NOWHERE`: nobody). ``overflow``:
-    those that a cheaper site was too full for, by site; ``spilled``: those that another site serves
-    or served, by reason, and ``spilled_to`` by site: TCP connections from when they are
-    established. ``failed``: with 5xx or torn; ``failed_for``: of those, by `LegFailure` code (a 5xx
-    of a target has none). ``gave_up``: whose client left before an answer began; none of them
-    failed. ``counts``: those that a site served, by latency in fine buckets. ``under_way``:
-    requests and connections of this site's clients that a site has, and that have not ended.
+    ``served`` and the other counters count from the start; ``capacity`` and the other gauges are
+    current values. ``served``: requests that ended, by site (`SERVED_NOWHERE`: no site).
+    ``overflow``: those that a cheaper site was too full for, by site. ``spilled``: those that
+    another site serves or served, by reason, and ``spilled_to`` by site; TCP connections count once
+    they are established. ``failed``: with 5xx or cut off; ``failed_for``: of those, by `LegFailure`
+    code (a 5xx of a target has none). ``gave_up``: the client left before an answer began; none of
+    these failed. ``counts``: those that a site served, by latency in fine buckets. ``under_way``:
+    unfinished requests and connections of this site's clients that a site has.
     """
 
     served: Mapping[SiteId, int] = {}

@@ -1,4 +1,4 @@
-"""Knowledge of other sites that outlives a restart, as in files and backups."""
+"""Knowledge of other sites that survives a restart, as in files and backups."""
 
 from typing import Annotated
 
@@ -8,10 +8,10 @@ from router.model.ids import SiteId
 
 
 class HeldListener(msgspec.Struct, frozen=True, array_like=True):
-    """A service port that this site has a listener for, of ``site``; empty: of its own.
+    """A service port of ``site`` (empty: this site) for which this site has a listener.
 
-    ``host``, ``listens_at``: where; 0: an older version wrote it, or a Service of Kubernetes leads
-    there.
+    ``host``, ``listens_at``: its address. Port 0: an older version wrote it, or a Service of
+    Kubernetes leads there.
     """
 
     service: str
@@ -22,12 +22,12 @@ class HeldListener(msgspec.Struct, frozen=True, array_like=True):
 
 
 KeptOffer = SiteId | tuple[SiteId, float]
-"""A site with targets of a service of another; while it is new, with the Unix seconds at which it
-came."""
+"""A site that has targets of another site's service; while the offer is new, with the Unix seconds
+when it appeared."""
 KeptOffers = dict[str, tuple[KeptOffer, ...]]
 """By service."""
 
 
 def site_of(offer: KeptOffer) -> SiteId:
-    """Whose offer it is."""
+    """The site that makes ``offer``."""
     return SiteId(offer) if isinstance(offer, str) else offer[0]

@@ -1,4 +1,4 @@
-"""What is to be served: a request of HTTP, or a connection."""
+"""An HTTP request or a connection to serve."""
 
 import msgspec
 
@@ -7,13 +7,13 @@ from router.model.specs import ServiceProtocol
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One request (http) or connection (tcp) to be served somewhere.
+    """One request (http) or connection (tcp) to serve somewhere.
 
     ``head`` is the canonical request head (`router.http`), empty for tcp. ``body_bytes``: 0 none,
     -1 not known (chunked, or tcp). ``idempotent`` by method (RFC 9110, 9.2.2); False for tcp.
-    ``upgrade`` the protocol asked for (``websocket``), empty: none. ``head_only``: a HEAD request.
-    ``client``, ``session`` and ``local`` as in `OpenRequest`; ``preferred`` is the site where its
-    session is, if known.
+    ``upgrade``: the requested protocol (``websocket``), empty: none. ``head_only``: a HEAD request.
+    ``client``, ``session`` and ``local`` as in `OpenRequest`; ``preferred``: the site of its
+    session, if known.
     """
 
     key: ServiceKey

@@ -17,7 +17,7 @@ class ServiceChoice(msgspec.Struct, frozen=True):
     weights: tuple[int, ...] = ()
 
     def reached(self, is_served: Callable[[ServiceKey], bool]) -> tuple[ServiceKey, ...]:
-        """The service ports that `choose` may give; empty: none of them is served."""
+        """The service ports that `choose` may return; empty: none of them is served."""
         if not self.weights:
             return tuple(list(filter(is_served, self.keys))[:1])
         pairs = zip(self.keys, self.weights, strict=True)
@@ -26,10 +26,10 @@ class ServiceChoice(msgspec.Struct, frozen=True):
     def choose(
         self, is_served: Callable[[ServiceKey], bool], draw: Callable[[], float]
     ) -> ServiceKey:
-        """The service port of the next connection: if none of them is served, the first of all, by
-        weight the first that has one.
+        """The service port of the next connection. If none is served: the first one, or with
+        weights the first one that has a weight.
 
-        ``draw`` gives a number from 0 up to 1.
+        ``draw`` returns a number from 0 up to 1, exclusive.
         """
         if not self.weights:
             return next(filter(is_served, self.keys), self.keys[0])

@@ -1,7 +1,7 @@
 """Settings of a service: how its requests and targets are handled.
 
-Defaults are those of `limits`; the bounds stand in the types and hold for files and for what other
-sites declare alike.
+The defaults are in `limits`. The types hold the bounds, which apply to files and to declarations of
+other sites alike.
 """
 
 from typing import Annotated, Literal
@@ -17,13 +17,15 @@ EjectOn = Literal["gateway", "5xx"]
 """Which answers of a target count as failures: 502, 503 and 504, or all of 500 to 599."""
 
 HalfClose = Literal["cancel", "serve"]
-"""An HTTP client that sends FIN before its answer: its request is cancelled, or served."""
+"""An HTTP client that sends FIN before its answer: its request is canceled, or served."""
 
 Isolation = Literal["none", "nearest", "strict"]
 """How far requests leave their site: anywhere, to the nearest site with ready targets, or not."""
 
 Rebalance = Literal["off", "auto"]
-"""Whether connections follow the policy by themselves: those that it would place elsewhere end."""
+"""Whether connections follow the policy automatically: ``auto`` ends those that the policy would
+place elsewhere.
+"""
 
 TOKEN_PATTERN = r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z"
 """A field or cookie name (RFC 9110, 5.6.2)."""
@@ -34,7 +36,7 @@ HEADER_LINE_PATTERN = r"^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}: ?[!-~]([ -~]{0,62}[
 HeaderLine = Annotated[str, Meta(pattern=HEADER_LINE_PATTERN)]
 """``FIELD: VALUE``, or empty."""
 CredentialName = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?)?\Z")]
-"""Where a site keeps a certificate: ``secrets/tls/NAME``. Empty: none."""
+"""Name of a certificate of a site, in ``secrets/tls/NAME``. Empty: none."""
 
 RESERVED_FIELDS = frozenset(
     (
@@ -47,11 +49,11 @@ RESERVED_FIELDS = frozenset(
         *("pragma", "max-forwards", "spillway-error", "retry-after"),
     )
 )
-"""Fields, in lower case, that mean something else: none of them can carry a request's id."""
+"""Fields, in lower case, with another meaning: none of them can carry a request id."""
 
 
 class Affinity(msgspec.Struct, frozen=True, kw_only=True):
-    """How requests form a session: a cookie of ours, a header field, the client's address.
+    """How requests form a session: a Spillway cookie, a header field, or the client's address.
 
     ``name`` of the cookie (empty: ``spillway-SERVICE``) or header. Sessions yield to capacity.
     """
@@ -61,7 +63,7 @@ class Affinity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def named(affinity: Affinity, service: str) -> Affinity:
-    """``affinity`` of ``service`` with the cookie's name spelled out."""
+    """``affinity`` of ``service`` with its cookie name filled in."""
     if affinity.by != "cookie" or affinity.name:
         return affinity
     return Affinity(by="cookie", name=f"spillway-{service}")
@@ -79,10 +81,11 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     half_closed_s: Annotated[float, Meta(ge=0.5, le=86_400)] = limits.HALF_CLOSED_IDLE_S
 
     def neighbor_deadline(self, now: float, full_since: float) -> float:
-        """Until when what is full since then may go on, though nothing of it moves.
+        """The time until which a stream that is full since ``full_since`` may wait without
+        progress.
 
-        How slowly a client reads or a target takes is judged at the site where that is connected;
-        so who sends towards it waits on. But not for ever: a neighbor may not judge it.
+        The site where a client or target is connected judges how slow it is, so a sender towards
+        that site waits on. But not forever: a neighbor may not judge it.
         """
         return min(now + self.idle_s, full_since + self.tunnel_s)
 
@@ -90,8 +93,8 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ServiceLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How much one client of a service may send or hold.
 
-    ``body_rate_min`` is in bytes a second, 0: no floor. ``retry_percent`` of the requests may be
-    tried again after a failure.
+    ``body_rate_min``: bytes a second, 0: no minimum. ``retry_percent`` of the requests may be tried
+    again after a failure.
     """
 
     request_line_bytes: Annotated[int, Meta(ge=256, le=limits.REQUEST_LINE_BYTES_CEILING)] = (
@@ -119,8 +122,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a target is judged. ``path``: a GET must answer 2xx or 3xx; empty: a TCP connect.
 
     ``down_after`` failed checks in a row take it out, ``up_after`` good ones bring it back.
-    ``eject_after`` failed requests in a row take it out for a while; 0: never. By ``eject_on`` an
-    answer is a failure: 502, 503 and 504 alone (``gateway``), or any 5xx.
+    ``eject_after`` failed requests in a row take it out for a while; 0: never. ``eject_on``: the
+    answers that count as failures: only 502, 503 and 504 (``gateway``), or any 5xx.
     """
 
     path: Annotated[str, Meta(pattern=r"^(/[!-~]{0,1023})?\Z")] = ""

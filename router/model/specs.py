@@ -1,4 +1,4 @@
-"""Wanted state: what a user writes down, as frozen values. `documents` reads them from YAML."""
+"""Wanted state, as a user writes it, in frozen values. `documents` reads them from YAML."""
 
 from typing import Annotated, Final, Literal, get_args
 
@@ -33,15 +33,15 @@ WORKLOAD_KINDS = ("deployment", "statefulset", "daemonset", "deploymentconfig", 
 
 
 PolicyWord = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,62}\Z")]
-"""A `PolicyName`, or one that only a later version knows: such a declaration is readable too."""
+"""A `PolicyName`, or one that only a later version knows: such a declaration stays readable."""
 
 
 class PolicySpec(msgspec.Struct, frozen=True):
     """How candidates are ordered. ``weights`` by site name, for ``split`` only.
 
-    ``spill_at``: the share of its slots above which a site is passed over while another one has
-    room below that, 0 to 1; the rest is its reserve. None: a site is used until it is full.
-    ``isolation``: how far requests may leave the site of their client.
+    ``spill_at``: the share of its slots, 0 to 1, above which a site is passed over while another
+    one is below it; the rest is its reserve. None: a site is used until it is full. ``isolation``:
+    how far requests may go from the site of their client.
     """
 
     name: PolicyWord = "fill"
@@ -56,10 +56,10 @@ EVERY_HOST: Final = "*"
 class ConsoleSpec(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
 ):
-    """The page for browsers, at ``bind`` (IP:PORT). Beyond loopback it has TLS and asks who looks.
+    """The console, at ``bind`` (IP:PORT). Beyond loopback it uses TLS and requires a login.
 
     ``tls_cert``: a credential of ``secrets/tls``; empty: a certificate by the site's own CA.
-    ``hosts``: names that it is reached as, beside those of the machine; `EVERY_HOST`: any.
+    ``hosts``: its host names, besides those of the machine; `EVERY_HOST`: any.
     """
 
     bind: str = "127.0.0.1:8010"
@@ -75,7 +75,7 @@ class SiteSpec(
 
     router_mode: Literal["interior", "edge"] = "interior"
     ingress: str = "host"
-    ingress_hosts: tuple[str, ...] = ()  # HOST[:PORT] written into tokens.
+    ingress_hosts: tuple[str, ...] = ()  # HOST[:PORT] for tokens.
     ingress_bind_ip: str = "0.0.0.0"
     bind_port: int = 55671
     bind_ip: str = "127.0.0.1"
@@ -83,38 +83,39 @@ class SiteSpec(
     service_sync_site_ttl_s: float = limits.SERVICE_SYNC_TTL_S
     admin: str = ""  # HOST:PORT, empty: unix socket only.
     drain_grace_s: float = limits.DRAIN_GRACE_S
-    memory_limit_bytes: int = 0  # What the router may use; 0: what the system lets it.
+    memory_limit_bytes: int = 0  # The router's memory limit; 0: the system's.
     listeners_per_site: int = limits.LISTENERS_PER_SITE  # For services of each other site.
-    access_log_share: float = 0.0  # Of the requests, 0 to 1, are written to run/access.log.
-    adopt_services: bool = False  # On Kubernetes: Services that exist may be taken over.
+    access_log_share: float = 0.0  # Share of the requests, 0 to 1, that run/access.log records.
+    adopt_services: bool = False  # On Kubernetes: existing Services may be taken over.
     workers: int | str = 1  # Processes of its router; "auto": one for each core.
-    peers: tuple[str, ...] = ()  # HOST:PORT where other routers of this site accept links.
-    tracing: bool = False  # Spans for OpenTelemetry, by its own environment variables.
-    link_proxy: str = ""  # Of links that state none; as `LinkSpec.proxy`.
-    console: ConsoleSpec | None = None  # None: none is served.
-    tells: Literal["all", "nothing"] = "all"  # What other sites of the network may ask of it.
-    name_callers: bool = True  # Who calls whom is found out and kept.
-    sharing: SharingMode = "open"  # strict: what nothing allows is not allowed.
+    peers: tuple[str, ...] = ()  # HOST:PORT of links of this site's other routers.
+    tracing: bool = False  # Spans for OpenTelemetry, configured by its own environment variables.
+    link_proxy: str = ""  # For links that configure none; as `LinkSpec.proxy`.
+    console: ConsoleSpec | None = None  # None: no console.
+    tells: Literal["all", "nothing"] = "all"  # What this site answers other sites of the network.
+    name_callers: bool = True  # Record which caller uses which service.
+    sharing: SharingMode = "open"  # strict: only rules and grants allow anything.
     mcs: bool = False  # On Kubernetes: ServiceExports and ServiceImports count.
-    mcs_namespace: str = ""  # What the namespace is called in the cluster set; empty: its name.
+    mcs_namespace: str = ""  # The namespace's name in the cluster set; empty: its own name.
 
 
 class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A declaration that a service exists, told to every site.
+    """A declaration that a service exists, sent to every site.
 
-    ``tls_cert``: listeners speak TLS with this credential of their site. ``request_id``: the header
-    field in which each http request carries an id, made here when the client gave none.
-    ``half_close``: for http and http2; tcp carries the end of each direction as it is.
-    ``headless``, on Kubernetes: a pod of the headless service of that name, or that service itself
-    (its own name): ``POD.NAME`` resolves at every site.
-    ``hold_s``: so much longer than ``queue_wait_s`` a request may wait while a burst hook of this
-    site wakes another one. ``max_age_s``: a client's connection is asked to end when it is so old,
-    give or take the share ``max_age_jitter``; what then lasts longer than ``max_age_grace_s`` is
-    reset. 0: no age ends one. ``sheddable``: FIELD: VALUE of the requests that make way for all
-    others: they get slots of a site up to ``sheddable_share`` of them, and wait behind the others.
-    ``rebalance``: connections that are not where the policy would place them now are ended, a few
-    a second, without being asked (``auto``). ``routing_key``: it carries this routing key of
-    Skupper v2, which has no port: no site listens for it unless a Listener of that site says where.
+    ``tls_cert``: listeners use TLS with this credential of their site. ``request_id``: the header
+    field of each http request's id; a listener adds it when the client sends none. ``half_close``:
+    for http and http2; tcp carries the end of each direction as it is. ``headless``, on Kubernetes:
+    a pod of the headless service of that name, or that service itself (under its own name):
+    ``POD.NAME`` resolves at every site.
+
+    ``hold_s``: how much longer than ``queue_wait_s`` a request may wait while a burst hook of this
+    site wakes another site. ``max_age_s``: the age at which the router asks a client's connection
+    to end, give or take the share ``max_age_jitter``; after ``max_age_grace_s`` more it resets the
+    connection. 0: no age limit. ``sheddable``: FIELD: VALUE of the requests that make way for all
+    others: they get at most the share ``sheddable_share`` of a site's slots, and wait behind the
+    others. ``rebalance``: with ``auto`` the router ends, a few a second, connections that the
+    policy would now place elsewhere. ``routing_key``: the service carries this routing key of
+    Skupper v2, which has no port: a site listens for it only where a Listener of that site says.
     """
 
     protocol: ServiceProtocol = "tcp"
@@ -142,11 +143,11 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """One backend. ``port`` for a service of one port, ``ports`` in the order of its ports.
 
-    ``name``: what people know it by (a pod's name); empty: its address. ``capacity``: its own, in
-    place of its connector's; None: that of its connector. As text like the connector's.
-    ``unusable``: why it takes no request now, of a pod; no document can say it. Empty: it may.
-    ``last_resort``: why it takes some only while nobody else does; likewise.
-    ``before``: as of `model.capacity.TargetTerms`; no document can say it either.
+    ``name``: its readable name (a pod's name); empty: its address. ``capacity``: in place of its
+    connector's; None: that of its connector. Same text forms as there. ``unusable``: why a pod
+    takes no request now; empty: it may. No document can set it. ``last_resort``: why it takes
+    requests only while no other target does; likewise. ``before``: as in
+    `model.capacity.TargetTerms`; no document can set it either.
     """
 
     host: str
@@ -162,24 +163,24 @@ class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
 class ConnectorSpec(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
 ):
-    """Targets of a service at this site. ``capacity``: 10, "15/s", "auto"; None: none stated.
+    """Targets of a service at this site. ``capacity``: 10, "15/s", "auto"; None: none configured.
 
-    It holds for each target; "10,15/s" and "auto,15/s" state both at once. Beside a rate stand
-    ``resume`` ("10/s"; empty: two thirds of it), ``window_s`` and ``stay_s`` as in
-    `model.capacity.Rate` (None: 15 s, or what one request takes; as long as the window).
+    It holds for each target; "10,15/s" and "auto,15/s" combine two. A rate also has ``resume``
+    ("10/s"; empty: two thirds of it), ``window_s`` (None: 15 s, or 1/rate if longer) and
+    ``stay_s`` (None: as long as the window), as in `model.capacity.Rate`.
 
-    ``tls_trust``: targets are reached by TLS and must be certified by the CA of this credential,
-    for ``tls_server_name``; empty: for their host if that is a name, else their chain alone is
-    judged. ``tls_check_name`` False: their chain alone is judged, whatever their host.
-    ``tls_show_cert`` False: they are not shown the credential's own certificate.
-    ``proxy_protocol``: they are told the client's address first (PROXY protocol, v2).
-    ``allow_link_local``: they may have addresses such as 169.254.169.254, where clouds answer.
+    ``tls_trust``: connect to targets by TLS; the CA of this credential must certify them for
+    ``tls_server_name``. If that is empty: for their host if it is a name, else only their chain is
+    judged. ``tls_check_name`` False: only their chain is judged, whatever their host.
+    ``tls_show_cert`` False: do not send them the credential's own certificate. ``proxy_protocol``:
+    send them the client's address first (PROXY protocol, v2). ``allow_link_local``: allow addresses
+    such as 169.254.169.254, where clouds answer.
 
-    ``workload``, on Kubernetes only: whose pods are the targets, ``KIND/NAME`` with one of
+    ``workload``, on Kubernetes only: the pods of ``KIND/NAME`` are the targets, with one of
     `WORKLOAD_KINDS` (``pods/app=shop,tier=web`` is a label selector, ``service/NAME.NAMESPACE`` a
     Service of another namespace). ``target_ports``: their ports in the order of the service's, by
-    number or by name; empty: what the workload declares. ``not_ready``: pods count before they
-    are ready. ``namespace``: where the pods of a selector are; empty: in that of the site.
+    number or by name; empty: those that the workload declares. ``not_ready``: pods count before
+    they are ready. ``namespace``: of the pods of a selector; empty: that of the site.
     `kubernetes.targets` turns these into ``targets``.
     """
 
@@ -208,14 +209,13 @@ class ListenerSpec(
     """Where clients of a service connect at this site: ``[IP:]PORT``, ``[IP:]auto`` or ``none``.
 
     ``auto``: each port of the service by its own number. ``host``, on Kubernetes: the Service that
-    clients use, at the port of ``listen``; empty: the one that is named as the service.
-
-    ``priority`` and ``weighted``: the services, ``service`` among them, that share the listener.
+    clients use, at the port of ``listen``; empty: the Service with the name of the service.
+    ``priority`` and ``weighted``: the services, including ``service``, that share the listener.
     Each of them is tcp and has one port. A new connection goes to the first service of ``priority``
     that has a ready target at any site, or to one of ``weighted``, drawn by weight among those that
-    have one. ``tls_cert``: the credential that this listener shows; empty: the service's.
-    ``tls_client_trust``: the credential whose CA must have certified each client; empty: clients
-    are asked for no certificate.
+    have one. ``tls_cert``: the certificate of this listener; empty: the service's.
+    ``tls_client_trust``: the credential whose CA must have certified each client; empty: no client
+    certificate is requested.
     """
 
     service: str
@@ -236,10 +236,10 @@ class ListenerSpec(
 class LinkSpec(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
 ):
-    """A link that this site dials. Its credential lies in ``secrets/links/NAME/``.
+    """A link that this site dials. Its credential is in ``secrets/links/NAME/``.
 
-    ``proxy``: ``http://HOST:PORT`` or ``https://…``, an HTTP proxy that the link goes through;
-    ``none``; ``env``: by the router's HTTPS_PROXY and NO_PROXY; empty: as the site says.
+    ``proxy``: ``http://HOST:PORT`` or ``https://…``, an HTTP proxy for the link; ``none``; ``env``:
+    by the router's HTTPS_PROXY and NO_PROXY; empty: as the site says.
     """
 
     cost: int | None = None  # None: the token's, else 1.
@@ -253,7 +253,7 @@ class GrantSpec(
     """What this site lets another do with a service that it owns (`model.rights.grants`).
 
     ``site``: NAME@ID, an id, or a name, which is resolved once. ``max_capacity``: slots of an
-    offer; None: as it says. ``until``: RFC 3339, UTC; empty: no end.
+    offer; None: as many as it says. ``until``: RFC 3339, UTC; empty: no end.
     """
 
     site: str
@@ -265,19 +265,18 @@ class GrantSpec(
 class SitePolicySpec(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
 ):
-    """What this site takes of a service, whoever declares it; see `model.capacity.SiteCap`.
+    """What this site takes of a service, whichever site declares it; see `model.capacity.SiteCap`.
 
-    ``site_capacity`` 10, "15/s" or "10,15/s"; the fields beside a rate as in `ConnectorSpec`.
-
-    ``export_to``: patterns of the sites that what is declared and attached here is offered to;
-    ``import_from``: of those whose declarations and targets count here (`model.rights.sharing`).
-    None: all sites, or what the Policy of the service ``*`` says; empty: this site alone.
-    ``grants``: beyond these rules.
+    ``site_capacity`` 10, "15/s" or "10,15/s"; the fields of a rate as in `ConnectorSpec`.
+    ``export_to``: patterns of the sites that may use this site's declarations and targets;
+    ``import_from``: of the sites whose declarations and targets count here
+    (`model.rights.sharing`). None: all sites, or as the Policy of the service ``*`` says; empty:
+    this site alone. ``grants``: permissions beyond these rules.
 
     ``takes``: the share of its targets' capacity, and of ``site_capacity``, that this site takes;
-    0: nothing new. Of the service ``*``: at most so much of every service. ``reserve_for_own`` and
-    ``max_share`` as of `model.capacity.LendingTerms`. Of the service ``*``: of every service at
-    least, and at most, so much.
+    0: nothing new. In the Policy of ``*`` it is the upper bound for every service.
+    ``reserve_for_own`` and ``max_share`` as in `model.capacity.LendingTerms`. In the Policy of
+    ``*`` they are the lower bound and the upper bound for every service.
     """
 
     service: str
@@ -300,10 +299,10 @@ AnySpec = (
 
 
 class Document(msgspec.Struct, frozen=True):
-    """One document and where it stands: ``source`` file, ``line`` of its first key, from 1.
+    """One document and its place: ``source`` file, ``line`` of its first key, from 1.
 
-    ``declared_at_s``: Unix seconds from when a Service counts as declared; None: nobody knows, so
-    the router remembers when it saw it first.
+    ``declared_at_s``: Unix seconds since which a Service counts as declared; None: unknown, so the
+    router uses the time when it first saw it.
     """
 
     kind: Kind

@@ -1,7 +1,8 @@
-"""All codes of the product: what `status`, `check`, findings and errors show as ``SW`` and digits.
+"""All codes of the product: ``SW`` and digits in `status`, `check`, findings and errors.
 
-A code keeps its meaning for good. docs/codes.md is made of this (``python -m tests.codes_table``).
-A test finds every code in the source and wants it here, and here none that nobody uses.
+A code never changes its meaning. docs/codes.md is generated from here (``python -m
+tests.codes_table``). A test checks that every code in the source is here, and that the source uses
+every code here.
 """
 
 from collections.abc import Mapping

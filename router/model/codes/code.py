@@ -4,7 +4,7 @@ import msgspec
 
 
 class Code(msgspec.Struct, frozen=True):
-    """``title``: a few words. ``meaning``: what is so. ``step``: what to do next."""
+    """``title``: a few words. ``meaning``: what happened. ``step``: what to do next."""
 
     code: str
     title: str
@@ -13,5 +13,5 @@ class Code(msgspec.Struct, frozen=True):
 
     @property
     def doc(self) -> str:
-        """Where the documentation tells of it."""
+        """The code's place in the documentation."""
         return f"docs/codes.md#{self.code.lower()}"

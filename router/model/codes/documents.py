@@ -1,4 +1,4 @@
-"""SW01xx: documents, wherever they come from."""
+"""SW01xx: documents, whatever their source."""
 
 from typing import Final
 

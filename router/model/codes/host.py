@@ -1,4 +1,4 @@
-"""SW05xx and SW0600 to SW0659: the machine, what runs the router there, and files."""
+"""SW05xx and SW0600 to SW0659: the machine, the programs that run the router there, and files."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""SW02xx and SW03xx: doors and services. SW0401 to SW0404: what concerns the network."""
+"""SW02xx and SW03xx: listeners and services. SW0401 to SW0404: the network."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""SW0603 and SW066x to SW069x: the router itself, its certificates and its neighbours."""
+"""SW0603 and SW066x to SW069x: the router itself, its certificates and its neighbors."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What routers say to each other: adverts, reports, rows for edges, and how they are packed.
+"""Messages between routers: adverts, reports, rows for edges, and their encoding.
 
-Shape, types and sizes alone; who receives a message judges what it says.
+Only shape, types and sizes are checked here; the receiver judges the content.
 """

@@ -1,4 +1,4 @@
-"""What a router says of an LSA part that it received."""
+"""Acknowledgments of LSA parts."""
 
 from zlib import crc32
 
@@ -8,10 +8,10 @@ from router.model.ids import RouterId
 
 
 class LsaAck(msgspec.Struct, frozen=True, array_like=True, tag="ack"):
-    """What of an origin was received: (router, part, epoch, sequence).
+    """The version of an LSA part that was received: (router, part, epoch, sequence).
 
-    ``checksum``: `checksum_of` its signed bytes, as two lives of a router that lost its epoch may
-    use one number twice (RFC 2328, 13.7); 0: not told, as by earlier releases.
+    ``checksum``: `checksum_of` its signed bytes, because a router that lost its epoch may use one
+    number twice (RFC 2328, 13.7); 0: not given, as by earlier releases.
     """
 
     router: RouterId
@@ -22,5 +22,5 @@ class LsaAck(msgspec.Struct, frozen=True, array_like=True, tag="ack"):
 
 
 def checksum_of(signed: bytes) -> int:
-    """It tells what was received apart and proves nothing: signatures do."""
+    """A CRC-32 to distinguish received parts. It proves nothing: signatures do."""
     return crc32(signed)

@@ -12,7 +12,7 @@ from router.model.specs import ServiceSpec
 class Declaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A site's statement that a service exists. Which of several counts: `routing.owners`.
 
-    ``export_to``: patterns of the sites that it is for (`model.rights.sharing`); None: all.
+    ``export_to``: patterns of the sites that may see it (`model.rights.sharing`); None: all.
     ``grants`` count while the site owns the name. ``export``: the ServiceExport behind it; None:
     none.
     """
@@ -26,10 +26,10 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class RateLoad(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """How a site stands to its rate. ``permits``: how many it would take at once.
+    """A site's rate at this moment. ``permits``: how many requests it would take at once.
 
-    ``state`` 0: calm, 1: over, they come back at ``per_s``; 2: over, and all that is new shall
-    leave it while another site has room. A greater one is taken for 1.
+    ``state`` 0: calm. 1: over; permits come back at ``per_s``. 2: over, and all new requests must
+    go to other sites while one has room. A greater value counts as 1.
     """
 
     per_s: float
@@ -42,7 +42,7 @@ class RateLoad(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def is_bad(self) -> bool:
-        """Its values cannot be."""
+        """Whether a value is out of range."""
         return (
             not 0 < self.per_s <= limits.RATE_SUM_MAX
             or not 0 <= self.permits <= limits.PERMITS_MAX
@@ -51,21 +51,21 @@ class RateLoad(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class TargetsAdvert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Ready targets and stated capacity of a service port at one router. No addresses.
+    """Ready targets and configured capacity of a service port at one router. No addresses.
 
-    ``export_to``: patterns of the sites that they are offered to; None: all. ``reserved``: slots
-    that it has besides and that only its own clients get; ``most_for_one``: what it lets one
-    neighbor hold at once, None: any number.
+    ``export_to``: patterns of the sites that may use them; None: all. ``reserved``: additional
+    slots that only its own clients get; ``most_for_one``: the most that one neighbor may hold at
+    once, None: any number.
     """
 
     name: str
     port: int
     targets_ready: int
-    capacity: int | None  # Sum over ready targets, for clients of others; None: none stated.
+    capacity: int | None  # Sum over ready targets, for clients of others; None: none configured.
     draining: bool = False
-    rate_per_s: float | None = None  # The most that is taken a second; None: no rate is stated.
+    rate_per_s: float | None = None  # The most a second; None: no rate is configured.
     shares_targets: bool = False
-    """Other routers of its site have these very targets too, and their parts of the capacity."""
+    """Other routers of its site serve the same targets, with their own parts of the capacity."""
     export_to: tuple[str, ...] | None = None
     reserved: int = 0
     most_for_one: int | None = None
@@ -74,12 +74,12 @@ class TargetsAdvert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """A remote site that has a connector for a service, as the route table sees it.
 
-    ``paths`` are the equal-cost cheapest source routes, each the routers after this one, the
-    egress last; never empty. ``capacity`` is the sum over ready targets; None: none stated.
-    ``export_to``: whom it is offered to; None: all. ``barred``: the rule by which this site does
-    not use it, for people. ``differs``: that it would refuse, since it declares the service as
-    another protocol. Both are empty: it is used. ``reserved`` and ``most_for_one`` as in its
-    `TargetsAdvert`.
+    ``paths`` are the cheapest source routes, all of equal cost: each lists the routers after this
+    one, the egress last; never empty. ``capacity`` is the sum over ready targets; None: none
+    configured. ``export_to``: sites that may use it; None: all. ``barred``: the rule that keeps
+    this site from using it, in words. ``differs``: why it would refuse, because it declares the
+    service with another protocol. If both are empty, the candidate is used. ``reserved`` and
+    ``most_for_one`` as in its `TargetsAdvert`.
     """
 
     site: SiteId
@@ -100,17 +100,18 @@ class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unused(self) -> str:
-        """Why nothing is sent there, for people; empty: it is used."""
+        """Why this candidate gets nothing, in words; empty: it is used."""
         return self.barred or self.differs
 
 
 class LoadReport(msgspec.Struct, frozen=True, array_like=True):
     """Unsigned advice on the load of one service port at ``router``. ``seq`` grows per router.
 
-    ``in_flight`` is what takes slots: at ready targets, of each up to its capacity. ``beyond`` runs
-    besides, above a lowered capacity or at targets that are down; ``waiting`` for a slot there.
-    ``reserved`` and ``most_for_one`` as in `TargetsAdvert`: ``capacity`` is what others may have.
-    ``refuses``: it takes nothing new, since it is short of memory.
+    ``in_flight``: requests that take slots, at ready targets, per target up to its capacity.
+    ``beyond``: further ones that run, above a lowered capacity or at targets that are down;
+    ``waiting``: requests that wait for a slot. ``reserved`` and ``most_for_one`` as in
+    `TargetsAdvert`: ``capacity`` is the part for others. ``refuses``: the router takes nothing new,
+    because it is short of memory.
     """
 
     router: RouterId
@@ -120,8 +121,8 @@ class LoadReport(msgspec.Struct, frozen=True, array_like=True):
     in_flight: int
     targets_ready: int
     capacity: int | None
-    rate: RateLoad | None = None  # None: no rate is stated, or an older version says nothing.
-    beyond: int = 0  # As `waiting`, an older version says nothing.
+    rate: RateLoad | None = None  # None: no rate is configured, or an older version sent this.
+    beyond: int = 0  # An older version sends neither this nor `waiting`.
     waiting: int = 0
     reserved: int = 0
     most_for_one: int | None = None
@@ -129,5 +130,5 @@ class LoadReport(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def key(self) -> ServiceKey:
-        """The service port that the report is about."""
+        """The service port of this report."""
         return ServiceKey(self.service, self.port)

@@ -1,7 +1,7 @@
 """Messages between an edge router and its neighbor: wishes and table rows.
 
-All arrays may grow at their end in later versions. Who receives rows judges them (`routing`): only
-types and sizes are held here.
+All arrays may grow at their end in later versions. Only types and sizes are checked here; the
+receiver judges the rows (`routing`).
 """
 
 from typing import Annotated
@@ -31,11 +31,11 @@ _Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 _Text = Annotated[str, msgspec.Meta(max_length=2 * NAME_CHARS_MAX)]
 
 CandidateId = tuple[_Service, _Port, _Router]
-"""What tells a candidate row from others."""
+"""Identifies a candidate row."""
 
 
 class SiteRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A router that the table speaks of. ``path_cost`` and ``epoch`` as its teller knows them."""
+    """A router in the table. ``path_cost`` and ``epoch`` as its sender knows them."""
 
     router: _Router
     site: _Site
@@ -48,9 +48,9 @@ class SiteRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class ServiceRow(msgspec.Struct, frozen=True, array_like=True):
     """A declaration in force, as in `routing.table.Declared`.
 
-    ``declaration`` is an encoded `Declaration`: one that a newer version words otherwise costs its
-    own service and nothing else. ``owners`` of the name and their ``grants``, as in
-    `model.rights.owners.Owner`; None: an older version does not tell.
+    ``declaration`` is an encoded `Declaration`: if a newer version encodes it differently, only
+    that service is lost. ``owners`` of the name and their ``grants``, as in
+    `model.rights.owners.Owner`; None: an older version sends none.
     """
 
     name: _Service
@@ -65,7 +65,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CandidateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Targets of a service port at ``router``, of which there is a `SiteRow`."""
+    """Targets of a service port at ``router``, which has a `SiteRow`."""
 
     service: _Service
     port: _Port
@@ -80,15 +80,15 @@ class CandidateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def id(self) -> CandidateId:
-        """The row's identity among rows."""
+        """The key of this row."""
         return self.service, self.port, self.router
 
 
 class WishMessage(msgspec.Struct, frozen=True, array_like=True, tag="wish"):
-    """An edge wants to be told of these services; None: of all.
+    """The services that an edge wants to hear about; None: all.
 
-    ``number`` grows with each wish. ``since`` is the number of the first one of this attachment:
-    another one than before means that the edge knows nothing yet.
+    ``number`` grows with each wish. ``since`` is the number of the first wish of this attachment: a
+    new value means that the edge knows nothing yet.
     """
 
     since: _Count
@@ -97,12 +97,13 @@ class WishMessage(msgspec.Struct, frozen=True, array_like=True, tag="wish"):
 
 
 class TableMessage(msgspec.Struct, frozen=True, array_like=True, tag="table", kw_only=True):
-    """What changed in an edge's table: it leads from version ``base`` to ``version``.
+    """Changes of an edge's table from version ``base`` to ``version``.
 
-    A greater ``series`` begins anew with base 0. The table is whole with ``is_last``, and then
-    fulfils the wish of number ``wish``. ``left_out``: services that found no room. ``draining``:
-    the teller stops, nothing leads across it any more. ``deleted``: sites that were told of and are
-    deleted, or, at first, all that are; older versions do not say so, and do not hear of it.
+    A greater ``series`` restarts with base 0. With ``is_last`` the table is complete, and fulfills
+    the wish of number ``wish``. ``left_out``: how many services found no room. ``draining``: the
+    sender stops, and no path leads across it any more. ``deleted``: deleted sites among those sent
+    before or, in the first message, all deleted sites. Older versions neither send nor receive this
+    field.
     """
 
     series: _Count
@@ -122,7 +123,7 @@ class TableMessage(msgspec.Struct, frozen=True, array_like=True, tag="table", kw
 
 
 class HaveMessage(msgspec.Struct, frozen=True, array_like=True, tag="have"):
-    """An edge holds that version of its table."""
+    """An edge confirms that it holds this version of its table."""
 
     series: _Count
     version: _Count

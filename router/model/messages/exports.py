@@ -29,11 +29,11 @@ class ExportedPort(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class ExportTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An exported Service, as far as the exports of one name must agree.
+    """The properties of an exported Service on which all exports of one name must agree.
 
-    ``namespace`` as the cluster set knows it. ``affinity_timeout_s`` 0: the default.
-    ``labels`` and ``annotations``: those that the export names. ``pods``: names of pods of a
-    headless service, at ``pods_site``.
+    ``namespace`` as the cluster set knows it. ``affinity_timeout_s`` 0: the default. ``labels`` and
+    ``annotations``: those that the export names. ``pods``: names of pods of a headless service, at
+    ``pods_site``.
     """
 
     namespace: str
@@ -54,7 +54,7 @@ class ExportTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class SiteExport(msgspec.Struct, frozen=True, kw_only=True):
     """One site's export of a service, made at ``made_at_s`` (Unix seconds, only compared).
 
-    ``site_name`` is for people. ``is_owner``: the site owns the name of the service.
+    ``site_name`` is the readable name. ``is_owner``: the site owns the name of the service.
     """
 
     site: SiteId
@@ -72,9 +72,10 @@ _AFFINITY_S_MAX: Final = 86_400  # Service v1, sessionAffinityConfig.
 
 
 def terms_are_bad(terms: ExportTerms) -> bool:
-    """Whether a value is none that a Kubernetes Service has. Decoding has checked the types.
+    """Whether a value is impossible for a Kubernetes Service. Decoding has already checked the
+    types.
 
-    What a member tells becomes part of objects in the namespaces of others.
+    These values come from another member and become part of objects in this site's namespace.
     """
     marks = [*terms.labels.items(), *terms.annotations.items()]
     return bool(
@@ -115,5 +116,5 @@ def _is_no_word(text: str) -> bool:
 
 
 Exports = Mapping[str, tuple[SiteExport, ...]]
-"""By the network's name of a service."""
+"""By the service's name in the network."""
 NO_EXPORTS: Final[Exports] = MappingProxyType({})

@@ -1,14 +1,14 @@
 """Values as MessagePack between sites: structs to bytes and back, bounded.
 
-`msgpack` owns the bytes, `msgspec.convert` judges types after it. Control messages, signed adverts
-and questions use this module; the payload of OPEN, which each request has, does not
+`msgpack` reads the bytes, then `msgspec.convert` checks the types. Control messages, signed adverts
+and questions use this module. The payload of OPEN, sent with each request, does not
 (`link.control`).
 
-Bytes of a peer are never built before they are measured. A header of five bytes may claim four
-billion items, and a list has its room as soon as its header is read: so a message is first skipped
-over, which builds nothing and ends where a claim is not kept. After that each item has at least one
-byte of the message, the nesting ends where msgpack's stack does (1,024), and arrays and maps, which
-cost most, are counted while they are built.
+A peer's bytes are measured before anything is built from them. A header of five bytes may claim
+four billion items, and msgpack allocates a list as soon as it reads the header. So a first pass
+skips over the message: it builds nothing and stops at a false claim. After that pass each item has
+at least one byte of the message, nesting ends at the limit of msgpack's stack (1,024), and arrays
+and maps, the most expensive values, are counted while they are built.
 """
 
 import re
@@ -22,33 +22,33 @@ _T = TypeVar("_T")
 Buffer = bytes | bytearray | memoryview
 
 _UNCHECKED_BYTES = 64
-"""Up to here a message is not skipped over first: lists that claim too much take 11 KiB."""
+"""Messages up to this size need no first pass: their false claims cost at most 11 KiB."""
 
 CONTAINERS_MAX = 8_192
-"""Arrays and maps of one message, or one in `CONTAINER_BYTES` if that is more. Ours have one in
-five bytes at the very most, and thirty as a rule."""
+"""Arrays and maps of one message, or one per `CONTAINER_BYTES` if that is more. Our messages have
+one in five bytes at the very most, and one in thirty typically."""
 
 CONTAINER_BYTES = 4
 
 _NATIVE = (bytes,)
-"""What `msgspec` leaves as it is. Without it bytes would be text in base 64."""
+"""Types that `msgspec` leaves alone. Without this, bytes would become base64 text."""
 
 _AT = re.compile(r" - at `\$\[(\d+)\]")
 _packer = msgpack.Packer(buf_size=4_096)
 
 
 class Unreadable(ValueError):
-    """Bytes of a peer that are not what they should be. The text names the field."""
+    """Malformed bytes of a peer. The text names the field."""
 
 
 def pack(value: object) -> bytes:
-    """``value`` (structs, tuples, texts, bytes, numbers) in its shortest spelling."""
+    """``value`` (structs, tuples, texts, bytes, numbers) in its shortest encoding."""
     packed: bytes = _packer.pack(msgspec.to_builtins(value, builtin_types=_NATIVE))
     return packed
 
 
 def pack_array(items: Sequence[bytes]) -> bytes:
-    """An array of ``items`` that are packed already."""
+    """An array of ``items`` that are already packed."""
     header: bytes = _packer.pack_array_header(len(items))
     return header + b"".join(items)
 
@@ -81,13 +81,15 @@ def unpack(data: Buffer) -> object:
         raise Unreadable("the message is no MessagePack") from None
     except msgpack.ExtraData:
         raise Unreadable("bytes follow the message") from None
-    except ValueError as error:  # Cut short, text that is no UTF-8, a key that is no text.
+    except ValueError as error:  # Cut short, text that is not UTF-8, or a key that is not text.
         raise Unreadable(f"the message is malformed: {error}") from None
     return found
 
 
 def _counted(size: int) -> dict[str, Callable[[_T], _T]]:
-    """Hooks of `msgpack.unpackb` that end it when a message of ``size`` bytes has too many."""
+    """Hooks for `msgpack.unpackb` that stop a message of ``size`` bytes with too many arrays and
+    maps.
+    """
     left = max(CONTAINERS_MAX, size // CONTAINER_BYTES)
 
     def count(built: _T) -> _T:
@@ -101,7 +103,7 @@ def _counted(size: int) -> dict[str, Callable[[_T], _T]]:
 
 
 def judge(found: Any, kind: type[_T]) -> _T:
-    """``found``, of `unpack`, as ``kind``. Raises Unreadable."""
+    """``found``, a result of `unpack`, as ``kind``. Raises Unreadable."""
     try:
         return msgspec.convert(found, kind, builtin_types=_NATIVE)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
@@ -114,7 +116,7 @@ def read(data: Buffer, kind: type[_T]) -> _T:
 
 
 def _with_field(kind: object, text: str) -> str:
-    """``text`` of msgspec counts the fields of an array; a person knows them by name."""
+    """``text`` with a field name in place of msgspec's array index."""
     at = _AT.search(text)
     if at is None or not isinstance(kind, type) or not issubclass(kind, msgspec.Struct):
         return text

@@ -14,11 +14,12 @@ _Debt = tuple[
 
 
 class SharesMessage(msgspec.Struct, frozen=True, array_like=True, tag="shares"):
-    """``member``, in its ``life``, divides as ``division`` says; empty: it cannot tell yet.
+    """How ``member``, in its ``life``, divides capacity (``division``); empty: it does not know
+    yet.
 
     ``number`` grows with each message of a life, ``round`` with each change of its division.
-    ``heard_life`` and ``heard_round``: the newest of those that it has heard of the one it writes
-    to. ``debts``: by resource, what it has in flight above its share.
+    ``heard_life`` and ``heard_round``: the newest that the sender has heard from the receiver.
+    ``debts``: by resource, the sender's requests in flight above its share.
     """
 
     member: _Member

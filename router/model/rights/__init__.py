@@ -1,4 +1,4 @@
-"""Who may see, use and own which service: owners of names, their grants, rules of sharing.
+"""Who may see, use and own a service: owners of names, their grants, sharing rules.
 
-Pure: what was declared and `now` come in, what is allowed goes out.
+Pure: takes declarations and `now`, returns permissions.
 """

@@ -1,6 +1,6 @@
 """Grants: what the owner of a service lets another site do with it, until when. Pure.
 
-They stand in the owner's signed declaration of the service, so every site checks them itself.
+Grants are part of the owner's signed declaration of the service, so every site checks them itself.
 """
 
 from collections.abc import Iterable
@@ -12,21 +12,22 @@ from msgspec.structs import replace
 from router.model.ids import SiteId
 
 OFFER: Final = "offer"
-"""Have targets of it, up to `ServiceGrant.max_capacity` slots."""
+"""Offer targets of it, up to `ServiceGrant.max_capacity` slots."""
 CALL: Final = "call"
 """Use it, whatever export rules say."""
 REDECLARE: Final = "redeclare"
-"""Declare it otherwise; that counts while the owner says nothing."""
+"""Declare it differently; that counts while the owner does not declare it."""
 OWN: Final = "own"
 """Become its owner, by declaring it too."""
 VERBS: Final = (OFFER, CALL, REDECLARE, OWN)
 
 
 class ServiceGrant(msgspec.Struct, frozen=True, array_like=True):
-    """``site``: an id; in documents a name or NAME@ID too. Verbs of later versions mean nothing.
+    """``site``: an id; in documents also a name or NAME@ID. Unknown verbs of later versions are
+    ignored.
 
-    ``max_capacity``: slots of a service port that are believed of all routers of the site together;
-    None: what the site says. ``until``: Unix seconds; 0: no end.
+    ``max_capacity``: the most slots of a service port accepted from all routers of the site
+    together; None: as many as the site reports. ``until``: Unix seconds; 0: no end.
     """
 
     site: SiteId
@@ -43,7 +44,7 @@ NONE: Final[tuple[ServiceGrant, ...]] = ()
 
 
 def no_clock() -> float:
-    """In place of the wall clock: by it no grant ends."""
+    """A clock for callers without a wall clock: no grant ends by it."""
     return 0.0
 
 
@@ -67,13 +68,13 @@ def granted(grants: Iterable[ServiceGrant], verb: str) -> tuple[SiteId, ...]:
 
 
 def ceiling(grants: Iterable[ServiceGrant], site: SiteId) -> int | None:
-    """The most slots that are believed of what ``site`` offers; None: there is no limit."""
+    """The most slots accepted from ``site``; None: no limit."""
     found = [grant.max_capacity for grant in grants if grant.site == site and OFFER in grant.verbs]
     known = [slots for slots in found if slots is not None]
     return max(known) if known and len(known) == len(found) else None
 
 
 def first_end(grants: Iterable[ServiceGrant], unix: float) -> int | None:
-    """Unix seconds at which the next of them ends."""
+    """Unix seconds at which the next grant ends."""
     ends = [grant.until for grant in grants if grant.until and grant.holds(unix)]
     return min(ends, default=None)

@@ -16,12 +16,12 @@ UNKNOWN: Final[Version] = (0, 0)
 
 
 class Owner(msgspec.Struct, frozen=True, array_like=True):
-    """Who owns a name, and what was in force last (`routing.declared.content_of`).
+    """The owner of a name, and the content of its last declaration (`routing.declared.content_of`).
 
-    Several ``sites``, sorted: nobody can tell which of them declared it first, and the nearest
-    counts. ``grants``: those that the owner gave, by its last word, with known verbs alone.
-    ``versions``, one for each site or none: of the words by which it came to be so. What a site
-    signed before that says nothing about the name.
+    Several ``sites``, sorted: it is not known which of them declared the name first, and the
+    nearest counts. ``grants``: those in the owner's last declaration, with known verbs only.
+    ``versions``, one for each site or none: the declarations that established this owner. Anything
+    a site signed before them does not affect the name.
     """
 
     sites: tuple[SiteId, ...]
@@ -31,15 +31,15 @@ class Owner(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def weight(self) -> int:
-        """How much room it takes: a grant takes as much as a name."""
+        """Its size against the limit: a grant counts as much as a name."""
         return len(self.sites) + len(self.grants)
 
     def version(self, site: SiteId) -> Version:
-        """Of the words of ``site``; `UNKNOWN`: all that it says counts."""
+        """The version of ``site``'s declaration; `UNKNOWN`: any of its declarations counts."""
         return self.versions[self.sites.index(site)] if self.versions else UNKNOWN
 
     def only(self, sites: Collection[SiteId]) -> "Owner":
-        """Without those that are not in ``sites``."""
+        """This owner without the sites that are not in ``sites``."""
         left = tuple(site for site in self.sites if site in sites)
         versions = tuple(map(self.version, left)) if self.versions else ()
         return Owner(left, self.content, self.grants, versions)
@@ -58,15 +58,15 @@ def agreed(
     shared: Mapping[str, Owner],
     adopted: Collection[str] = (),
 ) -> dict[str, Owner]:
-    """The owners that count, where a router knows ``ours`` and all routers have ``shared``.
+    """The owners that count, given this router's ``ours`` and the ``shared`` ones of all routers.
 
-    ``base``: what was shared when ``ours`` began to differ from it. The shared owner of a name
-    stays unless this router changed exactly that one, or an operator chose ours (``adopted``): of
-    two routers that hear of two owners, the first to write decides. O(names).
+    ``base``: the shared owners when ``ours`` began to differ. The shared owner of a name stays
+    unless only this router changed it, or an operator chose ours (``adopted``): of two routers that
+    learn of two owners, the first to write decides. O(names).
     """
     return {
         name: owner
-        for name in shared.keys() | ours.keys()  # What is in neither has no owner.
+        for name in shared.keys() | ours.keys()  # A name in neither has no owner.
         if (owner := _agreed(name, base, ours, shared, adopted)) is not None
     }
 
@@ -81,7 +81,8 @@ def _agreed(
     before, here, there = base.get(name), ours.get(name), shared.get(name)
     if name in adopted or there == before:
         return here
-    # Other routers changed it too. If they changed only the content, the owners are ours to change.
+    # Other routers changed it too. If they changed only the content, this router may change the
+    # owners.
     is_ours = before is not None and there is not None and there.sites == before.sites
     is_changed = here is None or before is None or here.sites != before.sites
     return here if is_ours and is_changed else there

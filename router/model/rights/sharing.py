@@ -1,7 +1,7 @@
 """Sharing: rules of a site, terms of a link, and their patterns.
 
-A rule names sites, by pattern: a name, ``NAME@`` and the first 8 of an id or all of it, or an id. A
-name is no identity: a router puts the id of one site in its place, once
+A rule names sites by pattern: a name, ``NAME@`` followed by the first 8 digits of an id or the
+whole id, or an id. A name is no identity: a router replaces it, once, by the id of one site
 (`router.node.services.rule_pins`).
 """
 
@@ -13,15 +13,15 @@ from router.model.ids import SiteId, is_site_id
 from router.model.rights.grants import CALL, NONE, OFFER, REDECLARE, ServiceGrant, granted
 
 ALL = "*"
-"""The pattern of whatever there is, and the service of a Policy that holds for all services."""
+"""The pattern that matches everything; also the service of a Policy for all services."""
 SHORT_ID_CHARS = 8
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether ``text`` is as ``pattern`` says: ``*`` any characters, ``?`` one, others themselves.
+    """Whether ``text`` matches ``pattern``: ``*`` any characters, ``?`` one, others themselves.
 
-    At most as many steps as both have characters: patterns and names come from other sites too,
-    thousands of them, and are judged with each new table.
+    Takes at most as many steps as both have characters: thousands of patterns and names come from
+    other sites, and each new table judges them.
     """
     if "?" in pattern:
         return _matches_by_letters(pattern, text)
@@ -41,11 +41,13 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def _matches_by_letters(pattern: str, text: str) -> bool:
-    """All ways to match at once: bit N of ``here`` says that the first N of ``letters`` did."""
+    """Follow all possible matches at once: bit N of ``here`` says that the first N of ``letters``
+    matched.
+    """
     letters = pattern.replace("*", "")
     if len(letters) > len(text):
         return False
-    stars, number = 0, 0  # Where any characters may come, and how many letters stand before.
+    stars, number = 0, 0  # Where any characters may come, and how many letters precede them.
     for letter in pattern:
         if letter == "*":
             stars |= 1 << number
@@ -62,48 +64,48 @@ def _matches_by_letters(pattern: str, text: str) -> bool:
 
 
 def any_matches(patterns: Iterable[str] | None, text: str) -> bool:
-    """Whether one of ``patterns`` does; None: there is no limit."""
+    """Whether one of ``patterns`` matches ``text``; None: no limit, so always."""
     return patterns is None or any(matches(pattern, text) for pattern in patterns)
 
 
 class Party(msgspec.Struct, frozen=True):
-    """A site as rules see it. ``shown``: its name, or NAME@id8 while others bear that name."""
+    """A site as rules see it. ``shown``: its name, or NAME@id8 while other sites have that name."""
 
     site: SiteId
     shown: str
 
     @property
     def has_shared_name(self) -> bool:
-        """Its name alone says nothing."""
+        """Whether its name alone is ambiguous."""
         return self.shown.endswith(f"@{self.site[:SHORT_ID_CHARS]}")
 
     @property
     def whole_name(self) -> str:
-        """NAME@id8, which nobody else has by accident."""
+        """NAME@id8, which no other site has by accident."""
         suffix = f"@{self.site[:SHORT_ID_CHARS]}"
         return self.shown if self.shown.endswith(suffix) else self.shown + suffix
 
 
 def pinned(pattern: str) -> tuple[str, SiteId] | None:
-    """Name and id of ``NAME@`` and a whole id: it means that site, whatever that calls itself."""
+    """Name and id of ``NAME@ID`` with a whole id, which means that site under any name."""
     name, at, site = pattern.rpartition("@")
     return (name, SiteId(site)) if at and is_site_id(site) else None
 
 
 def names_one_site(pattern: str) -> bool:
-    """Whether it is a name, and so stands for one site that is to be found yet."""
+    """Whether ``pattern`` is a plain name, which stands for one site not yet resolved."""
     is_name = not is_site_id(pattern) and pinned(pattern) is None
     return is_name and "*" not in pattern and "?" not in pattern
 
 
 def shown_pattern(pattern: str) -> str:
-    """As people read it: ``alpha (3469fab8)`` of one that is pinned."""
+    """The readable form: ``alpha (3469fab8)`` for a pinned pattern."""
     known = pinned(pattern)
     return pattern if known is None else f"{known[0]} ({known[1][:SHORT_ID_CHARS]})"
 
 
 def names_of_patterns(patterns: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """``patterns`` without the ids of those that are pinned."""
+    """``patterns`` with only the names of pinned ones."""
     if patterns is None:
         return None
     return tuple(known[0] if (known := pinned(one)) else one for one in patterns)
@@ -122,14 +124,15 @@ def names_site(pattern: str, party: Party) -> bool:
 
 
 def name_any(patterns: Iterable[str] | None, party: Party) -> bool:
-    """Whether a rule of these patterns names ``party``; None: no rule, so everybody."""
+    """Whether a rule of these patterns names ``party``; None: no rule, so always."""
     return patterns is None or any(names_site(pattern, party) for pattern in patterns)
 
 
 class Sharing(msgspec.Struct, frozen=True):
     """The rules of one service at a site. None: no rule; ``()``: this site alone.
 
-    ``grants``: what this site lets others do with it, which counts while it owns the service.
+    ``grants``: what this site lets others do with the service; they count while it owns the
+    service.
     """
 
     export_to: tuple[str, ...] | None = None
@@ -146,11 +149,11 @@ OPEN = Sharing()
 
 
 class SharingRules(msgspec.Struct, frozen=True):
-    """The rules of a site, by service; `ALL` is for those that say nothing themselves.
+    """The rules of a site, by service; `ALL` is for services without their own rule.
 
-    ``strict``: what no rule and no grant allows is not allowed. ``limits_nothing`` follows from
-    both: everybody may do everything, nearly always. It is asked of each request that other sites
-    send, so it is an attribute.
+    ``strict``: nothing is allowed without a rule or grant. ``limits_nothing`` follows from both:
+    everything is allowed, the usual case. It is checked for each request that other sites send, so
+    it is an attribute.
     """
 
     services: Mapping[str, Sharing] = {}
@@ -177,7 +180,7 @@ class SharingRules(msgspec.Struct, frozen=True):
         )
 
     def names_offers_of(self, service: str) -> bool:
-        """A rule names the sites that ``service`` is taken from: their offers are chosen."""
+        """Whether a rule names the sites whose offers of ``service`` count here."""
         import_from = self._import_from(service)
         return import_from is not None and ALL not in import_from
 
@@ -188,8 +191,8 @@ class SharingRules(msgspec.Struct, frozen=True):
 
 
 class Terms(msgspec.Struct, frozen=True, array_like=True):
-    """Names of services that a site may declare, attach targets to (``export``) and ask for
-    (``import_``), by pattern. None: all; ``()``: none."""
+    """Patterns of the services that a site may declare, attach targets to (``export``) and ask for
+    (``import_``). None: all; ``()``: none."""
 
     declare: tuple[str, ...] | None = None
     export: tuple[str, ...] | None = None

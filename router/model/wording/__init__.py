@@ -1,1 +1,1 @@
-"""Phrases that every surface has alike: status, findings, errors, console, command line."""
+"""Phrases shared by every surface: status, findings, errors, console, command line."""

@@ -1,4 +1,4 @@
-"""Sites and links in a few words, the same ones on every surface."""
+"""Sites and links in a few words, the same on every surface."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,8 +23,8 @@ def links_up(total: int, up: int, silent: int, partly: int = 0) -> str:
 
 
 def state_word(link: Mapping[str, Any]) -> str:
-    """The state of an item of `/api/v1/links` for people: ``silent`` is one that is up, and over
-    which nothing is heard. Of one that is up at some workers: ``up (1 of 2 workers)``."""
+    """The readable state of an item of `/api/v1/links`. ``silent``: up, but nothing is heard over
+    it. A link that is up at only some workers: ``up (1 of 2 workers)``."""
     state = str(link.get("state"))
     if state == "up" and link.get("silent_since"):
         return "silent"

@@ -1,7 +1,7 @@
-"""Names of services that carry routing keys, and the keys in place of these names in sentences.
+"""Names of services that carry routing keys, and sentences with the keys in place of these names.
 
-A routing key of Skupper v2 may have any text. The service of one that is no DNS label is named by a
-hash, which tells a reader nothing. Commands and the API take the key, too.
+A routing key of Skupper v2 may have any text. If it is not a DNS label, its service is named by a
+hash, which means nothing to a reader. Commands and the API also accept the key.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from router.model.events import Note, Problem
 
 NOMINAL_PORT: Final = 1
-"""The port of every routing key, so that the declarations of all sites agree. No client uses it."""
+"""The port of every routing key, the same in all sites' declarations. Clients never use it."""
 _FoundT = TypeVar("_FoundT", Problem, Note)
 _HASH_CHARS: Final = 20
 _NAME = re.compile(rf"(?<![\w.-])(k-[0-9a-f]{{{_HASH_CHARS}}})(?::1\b)?(?![\w-])")
@@ -23,20 +23,20 @@ _KIND = re.compile(r"^[A-Z]\w*/")
 
 
 def hashed_name(key: str) -> str:
-    """The name of the service that carries ``key``, if ``key`` is no DNS label."""
+    """The name of the service that carries ``key``, if ``key`` is not a DNS label."""
     digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
     return f"k-{digest[:_HASH_CHARS]}"
 
 
 def names_meant(text: str) -> tuple[str, ...]:
-    """What a service may be named that people call ``text``: its name, its routing key, or that
-    with the nominal port, as tables have it."""
+    """The possible service names for a user's ``text``: a name, a routing key, or a key with the
+    nominal port, as tables show it."""
     key = text.removesuffix(f":{NOMINAL_PORT}")
     return text, hashed_name(text), *([hashed_name(key)] if key != text else [])
 
 
 def is_hashed(text: str) -> bool:
-    """``text`` is such a name, with the nominal port or with the kind of a document or without.
+    """Whether ``text`` is such a name, optionally with the nominal port or a document's kind.
 
     Sentences have the key instead.
     """
@@ -44,10 +44,10 @@ def is_hashed(text: str) -> bool:
 
 
 def with_keys(text: str, key_of: Callable[[str], str]) -> str:
-    """``text`` with the keys of services, without their nominal port.
+    """``text`` with the routing keys of services, without their nominal port.
 
-    ``key_of``: the routing key that a service is declared with, empty: none, or there is no such
-    service. One that the name is not made of does not count: any site may declare any.
+    ``key_of``: the routing key in a service's declaration; empty: none, or there is no such
+    service. A key that does not give this name is ignored, because any site may declare any key.
     """
     if "k-" not in text and ":1" not in text:
         return text
@@ -63,7 +63,7 @@ def with_keys(text: str, key_of: Callable[[str], str]) -> str:
 
 
 def with_keys_in(found: Iterable[_FoundT], key_of: Callable[[str], str]) -> tuple[_FoundT, ...]:
-    """``found`` with routing keys in their sentences. ``key_of``: as of `with_keys`."""
+    """``found`` with routing keys in its sentences. ``key_of`` as in `with_keys`."""
     return tuple(
         one
         if (message := with_keys(one.message, key_of)) is one.message

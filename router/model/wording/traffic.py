@@ -1,4 +1,4 @@
-"""What a service counts, as a word in sentences."""
+"""The unit that a service counts, as a word in sentences."""
 
 from typing import Final
 
@@ -9,12 +9,12 @@ REQUEST: Final = "request"
 
 
 def noun_of(spec: ServiceSpec | None) -> str:
-    """A connection if the service is tcp, else a request. None: it is not declared."""
+    """A connection if the service is tcp, else a request. None: the service is not declared."""
     return noun("" if spec is None else spec.protocol)
 
 
 def noun(protocol: str) -> str:
-    """What a service of that protocol counts."""
+    """The word for what a service of that protocol counts."""
     return "connection" if protocol == "tcp" else REQUEST
 
 
