@@ -208,4 +208,4 @@ def _read(reply: QuestionReply) -> tuple[TargetAnswer, ...]:
     try:
         return packed.read(reply.content, tuple[TargetAnswer, ...])
     except packed.Unreadable:
-        return ()  # A neighbour that talks nonsense has told us nothing.
+        return ()  # A neighbor that talks nonsense has told us nothing.

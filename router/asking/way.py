@@ -60,7 +60,7 @@ def way_to(
     none any more.
 
     ``first_hops``: where it must begin; None: anywhere. Then None: no cheapest one does.
-    ``why_down``: what is wrong with our links to a neighbour.
+    ``why_down``: what is wrong with our links to a neighbor.
     """
     table = routing.table
     if not route.reachable:

@@ -51,7 +51,7 @@ class ConfigDirectory:
         self._trouble: ConfigError | None = None  # With the directory as a whole.
         self._left_out: ConfigError | None = None  # Files beyond the bound.
         self._poked = threading.Event()
-        self._refreshing = threading.Lock()  # A cancelled `watch` leaves its thread to finish.
+        self._refreshing = threading.Lock()  # A canceled `watch` leaves its thread to finish.
 
     def load(self) -> SourcesReading:
         """The state now, whether it changed or not. ConfigError: there is no usable Site."""
@@ -206,7 +206,7 @@ async def watch(
     *,
     interval_s: float = limits.CONFIG_POLL_S,
 ) -> None:
-    """Call ``changed`` with each new state or set of errors, until cancelled.
+    """Call ``changed`` with each new state or set of errors, until canceled.
 
     `load` must have succeeded before: what it returned is not reported again.
     """

@@ -192,7 +192,7 @@ def capacity(findings: Findings, node: Node, path: str) -> int | str | Bad | Non
 
 
 def site_capacity(findings: Findings, node: Node, path: str) -> int | str | Bad | None:
-    """As `capacity`; what a site takes is stated, never learnt."""
+    """As `capacity`; what a site takes is stated, never learned."""
     value = capacity(findings, node, path)
     if isinstance(value, str) and value.startswith("auto"):
         findings.add(

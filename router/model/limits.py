@@ -10,7 +10,7 @@ TURN_S_MAX = 0.02  # of which none begins later: the operator's door waits for t
 # A full read is the payload of a full frame: one byte more would travel as a frame of its own.
 # Never 128 KiB or more into new bytes: malloc would mmap each time.
 READ_BYTES = 64 * KIB - 8
-TLS_READ_BYTES = 256 * KIB + 16 * 22  # One write of a neighbour that has much: 16 full records.
+TLS_READ_BYTES = 256 * KIB + 16 * 22  # One write of a neighbor that has much: 16 full records.
 TLS_READ_BYTES_MIN = 16 * KIB  # First. Doubled while it takes far less than TURN_READ_S_MAX.
 # One connection cannot keep the turn to itself. One call, if the last read was a full one.
 TURN_READ_BYTES_MAX = 4 * READ_BYTES
@@ -41,7 +41,7 @@ TARGETS_FAR_MAX = 1024  # Addresses that are remembered as such.
 CONNECT_TIMEOUT_LOCAL_S = 1.5  # The kernel sends a SYN again after 1 s: one may be lost.
 # TCP keepalive of every connection: a peer that is gone without a word is found in 2 minutes.
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 60, 10, 6
-KEEPALIVE_AFTER_S = 30.0  # Not asked of dialled ones that end sooner: four calls each.
+KEEPALIVE_AFTER_S = 30.0  # Not asked of dialed ones that end sooner: four calls each.
 RESOLVE_TIMEOUT_S = 5.0
 RESOLVE_THREADS = 2
 RESOLVE_FRESH_S = 2.0  # An answer this young is used again without asking.
@@ -142,7 +142,7 @@ LIVENESS_TICK_S = 0.25  # How often silence is judged.
 PING_INTERVAL_S = 1.0  # When idle: one exchange, whichever end asked.
 RTT_FRESH_S = 5.0  # Each end measures at least that often.
 SILENCE_TOLD_S = 1.75  # A shorter one may be a PING and its answer on a busy machine.
-CONTROL_DEAD_AFTER_S = 2.75  # And a tick: requests avoid a silent neighbour within 3 s.
+CONTROL_DEAD_AFTER_S = 2.75  # And a tick: requests avoid a silent neighbor within 3 s.
 RTT_USUAL_S_MAX = 0.2  # Of any way on the ground. A longer one may be silent for longer: for each
 SILENCE_PER_RTT = 20.0  # second more of it so long, TCP repeating a thing four times,
 SILENCE_MORE_S_MAX = 12.0  # and at most; or while a data lane is heard.
@@ -181,7 +181,7 @@ RENEWED_CHARS_MAX = (
 )  # A chain or all CAs of a site: some 900 each; both fit into a message.
 RENEWALS_BURST = 4  # Asked for over one link: each costs a signature and a write.
 RENEWALS_EACH_S = 60.0
-RENEWALS_BURST_OF_LINK = 60  # Taken of one neighbour, whatever it says is due: a rotation of its CA
+RENEWALS_BURST_OF_LINK = 60  # Taken of one neighbor, whatever it says is due: a rotation of its CA
 RENEWALS_EACH_S_OF_LINK = 600.0  # takes three. Each is a key, a file and another link.
 RENEW_ANSWER_S = 30.0  # Then the answer is taken for lost and the request comes again.
 LINK_SUCCEEDED_S = 86_400.0  # A link that was succeeded lives on for its last streams.
@@ -201,7 +201,7 @@ RACE_AGAIN_S = 2.0  # The last good place is tried again while a race waits for 
 RACE_ADDRESSES_MAX = 64  # Of all endpoints of one race; what names have beyond that is not tried.
 RECONNECT_STABLE_S = 10.0  # A link that was up for that long restarts its back-off.
 RECONNECT_MIN_S = 0.5
-RECONNECT_SOON_TRIES = 20  # About 5 s at the shortest pause: a neighbour that is restarted.
+RECONNECT_SOON_TRIES = 20  # About 5 s at the shortest pause: a neighbor that is restarted.
 RECONNECT_LATELY_S = 300.0  # A link that is away for less than this is back within 6 s:
 RECONNECT_LATELY_MAX_S = 3.5  # 2 s are left for a lost SYN, or a name that is asked again.
 RECONNECT_MAX_S = 30.0  # Of a link that is away for longer.
@@ -217,17 +217,17 @@ LSA_PART_BYTES_MAX = 32 * KIB  # Signed, whole.
 LSA_ENVELOPE_BYTES = KIB  # Of these for header, key and signature.
 LSA_PARTS_MAX = 33  # Part 0 and 32 with services.
 LSA_SERVICE_PORTS_MAX = 1_024  # Of one declaration.
-LSA_BUDGETS_MAX = 16_384  # Parts per neighbour whose rate is watched at once.
-LSAS_UNACKED_MAX = 64  # On their way to one neighbour; the others wait for an ack.
+LSA_BUDGETS_MAX = 16_384  # Parts per neighbor whose rate is watched at once.
+LSAS_UNACKED_MAX = 64  # On their way to one neighbor; the others wait for an ack.
 ADJACENCIES_MAX = 256  # Of one router; they must fit into part 0.
 GRANTS_PER_SERVICE_MAX = 64  # Of some 70 bytes each in the owner's declaration.
 SHARING_PATTERNS_MAX = 64  # Of one rule; it travels with each advert and declaration.
 SHARING_PATTERN_CHARS_MAX = 253  # The longest name of a site.
 REFUSED_STREAMS_TOLD_S = 60.0  # Between two events of the same refusal.
 REFUSED_STREAMS_KEPT_MAX = 1_024  # Refusals that are remembered as told.
-REFUSED_STREAM_EVENTS_BURST, REFUSED_STREAM_EVENTS_PER_S = 16, 0.1  # Of one neighbour.
+REFUSED_STREAM_EVENTS_BURST, REFUSED_STREAM_EVENTS_PER_S = 16, 0.1  # Of one neighbor.
 REFUSED_MESSAGES_KEPT_MAX = 256  # By service, site and who refused.
-REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S = 16, 0.1  # Of one neighbour or egress.
+REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S = 16, 0.1  # Of one neighbor or egress.
 # Of one kind, about one neighbor or all that one token let in: half of `EVENTS_BURST`, so that they
 # hide no event about another neighbor.
 LINK_EVENTS_BURST, LINK_EVENTS_PER_S = 50, 0.05
@@ -258,14 +258,14 @@ LSA_MIN_INTERVAL_S = 0.1
 LSA_RETRANSMIT_S = 1.0
 LSA_BURST, LSA_PER_S = 20, 5.0
 DIGEST_BUCKETS_MAX = 1_024  # 8 bytes each: 8 KiB tell whether 1,000 sites are the same.
-DIGEST_TRIES = 3  # `LSA_RETRANSMIT_S` apart; then a neighbour is sent everything.
-# Of one neighbour, or of all that one token let in; the first of each link is always answered.
+DIGEST_TRIES = 3  # `LSA_RETRANSMIT_S` apart; then a neighbor is sent everything.
+# Of one neighbor, or of all that one token let in; the first of each link is always answered.
 # One that lies is sent the whole database, at most so often.
 DIGESTS_BURST, DIGESTS_PER_S = 8, 1 / 30
-# Signatures checked for one neighbour, or for all that one token let in, whatever the parts: a
+# Signatures checked for one neighbor, or for all that one token let in, whatever the parts: a
 # large database at once, then 5 % CPU.
 LSA_CHECKS_BURST, LSA_CHECKS_PER_S = 4_096, 500.0
-# LSAs of one neighbouring site over all its links, or of all sites that one token let in, before
+# LSAs of one neighboring site over all its links, or of all sites that one token let in, before
 # they are decoded. Decoding takes 15 to 30 ms of CPU a MiB. The burst is the
 # database of 1,000 sites.
 LSA_INTAKE_BURST_BYTES, LSA_INTAKE_BYTES_PER_S = 16 * MIB, 4 * MIB
@@ -305,13 +305,13 @@ TABLE_INTERVAL_PER_ROUTER_S = 0.0005
 TABLE_BURST_CPU_S = 0.2
 TABLE_REST_FACTOR = 10.0
 TABLE_REST_S_MAX = 5.0  # A site does not stop to follow the network, however slow its host.
-# A neighbour that was lost more often than that within the window counts again once it has stayed
+# A neighbor that was lost more often than that within the window counts again once it has stayed
 # for a while, twice as long with each loss.
 FLAPS_FREE, FLAP_WINDOW_S = 3, 60.0
 FLAP_HOLD_S, FLAP_HOLD_S_MAX = 1.0, 30.0
 FLAP_HOLD_ALONE_S = 2.0  # At most, where no other way leads to it: it would be cut off.
-LINK_COUNTS_S = 1.0  # After a link is up; else its neighbour holds it back.
-FLAPS_REMEMBERED = 16  # Of one neighbour: with fewer the hold is at its longest.
+LINK_COUNTS_S = 1.0  # After a link is up; else its neighbor holds it back.
+FLAPS_REMEMBERED = 16  # Of one neighbor: with fewer the hold is at its longest.
 EQUAL_PATHS_MAX = 8  # Paths kept per destination.
 TWIN_HEARD_S = 2.0  # Who pings each second and was heard that lately surely lives.
 SHARE_DEBTS_MAX = 1024  # Of some 25 bytes: well under a control message's 64 KiB.
@@ -323,7 +323,7 @@ POD_START_SEEN_S = 30.0  # From a Pod being made: by then it is shown as running
 SHARES_UNHEARD_S = 15.0  # Routers of one site that start agree sooner, unless they cannot link.
 ROUTER_ABSENT_S = 15.0  # Another router of the site that does not serve so long is worth a word.
 SHARES_REPEAT_S = 0.5  # Between routers of one site: what was lost is said again.
-PLACE_CHARS_MAX = 128  # A host name and a process, told to neighbours.
+PLACE_CHARS_MAX = 128  # A host name and a process, told to neighbors.
 COPY_RETRY_S = 5.0  # Of who was refused as a copy: the original may have been stopped.
 COPY_SHOWN_S = 15.0  # At who keeps it out, since it came last: three times as long as it pauses.
 CONFLICT_ANSWERS = 2  # To epochs that we took: who is gone may have left one that looks so.
@@ -338,7 +338,7 @@ EDGE_ROWS_MAX = 16_384  # Of one edge's table, some 4 MB; services that do not f
 EDGE_TABLE_BYTES_MAX = 32 * KIB  # Rows of one message; the next follows when it was acked.
 EDGE_TABLE_INTERVAL_S = 0.05  # Between changes told to one edge, as for LOAD.
 EDGE_RETRANSMIT_S = 1.0
-EDGE_FORMER_S = 10.0  # A new neighbour of an edge may have just started, and knows few services.
+EDGE_FORMER_S = 10.0  # A new neighbor of an edge may have just started, and knows few services.
 EDGE_WISH_REFRESH_S = 30.0  # An edge says again what it wants, to those that forgot it.
 # Of one edge; and of all that one token let in, those with other services than before, but for the
 # first of each link. Each may cost a whole table.
@@ -362,7 +362,7 @@ LOAD_LINK_BYTES_PER_S, LOAD_LINK_BURST_BYTES = 48 * KIB, 16 * KIB
 LOAD_MESSAGE_BYTES = 96  # Of these for a message: frame, TLS record, TCP and IP headers.
 LOAD_BATCH_S = 0.05  # Reports gather for that long once half of the burst is used up.
 LOAD_NEAR_HOPS = 3  # Reports of origins at most so far away go before others.
-# Looked at from one neighbour, or from all that one token let in: six times what an honest one
+# Looked at from one neighbor, or from all that one token let in: six times what an honest one
 # sends; some 5 % CPU.
 LOADS_RECEIVED_BURST, LOADS_RECEIVED_PER_S = 16_000, 8_000.0
 LOAD_OVERTAKEN_S = 0.005  # After a count of a stream: lanes differ by that much, as a rule.
@@ -479,7 +479,7 @@ REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
 REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
 REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
 # Workers of one router.
-WORKERS_MAX = 64  # Each links to each other, and to each neighbour (`ADJACENCIES_MAX` there).
+WORKERS_MAX = 64  # Each links to each other, and to each neighbor (`ADJACENCIES_MAX` there).
 WORKER_MEMORY_MIN_BYTES = 128 * MIB  # Of each, which has 67 at rest; with less it would refuse.
 WORKER_PAUSE_MIN_S, WORKER_PAUSE_MAX_S = 0.1, 10.0  # Before one that ended is started again.
 WORKER_LASTS_S = 30.0  # After so long its end is not the start's fault: the pause is short again.
@@ -585,7 +585,7 @@ SLOW_START_SLOTS, SLOW_START_STEP_S, SLOW_START_S = 2, 0.25, 1.0
 LEARN_SLOTS_FIRST = 4  # A target of which nothing is known; few have less.
 LEARN_SLOTS_MIN = 2  # With one slot nothing tells a busy target from a slow one.
 LEARN_SLOTS_MAX = 4_096  # As many requests at once no target of one router needs.
-LEARN_WINDOW_S = 0.25  # A judgement's samples lie at least as far apart: one hiccup is none.
+LEARN_WINDOW_S = 0.25  # A judgment's samples lie at least as far apart: one hiccup is none.
 # And at most so far, or so many latencies: beyond, they are of different times.
 LEARN_WINDOW_S_MAX, LEARN_WINDOW_LATENCIES_MAX = 30.0, 300
 LEARN_SAMPLES_MIN = 32  # Fewer say nothing of their own variance.
@@ -779,8 +779,8 @@ CONFIG_LOOK_PAUSE_S = 0.001  # thread rests, since Python's lock is not let go o
 CONFIG_READ_ALL_S = 60.0  # So often every file is read, whatever its times say.
 CA_LOOK_S = 0.05  # While the CA is replaced: how soon it is seen who has taken it.
 CA_REGISTER_S = 60.0  # So old may be what is known of sites that are away: 4,096 files.
-CA_ASK_MAX = 10  # Neighbours told in one look: each answer is a signature and two writes.
-CA_ASK_AGAIN_S = 5.0  # A neighbour that learned of another CA and did not ask for it.
+CA_ASK_MAX = 10  # Neighbors told in one look: each answer is a signature and two writes.
+CA_ASK_AGAIN_S = 5.0  # A neighbor that learned of another CA and did not ask for it.
 CA_PROPOSE_AGAIN_S = 2.0  # A change of the CA that the cluster did not take.
 CA_STUCK_S = 3_600.0  # Who is linked takes it within seconds; then the operator hears of others.
 CA_GIVEN_MAX = 4_096  # Certificates remembered with the CAs that went along; some 100 bytes each.
@@ -966,7 +966,7 @@ TRUST_LAST_S = 3.0  # At the end, for what was not kept yet; the drain comes aft
 CLAIM_ANSWER_S = 9.0  # A claim judged by the API later than this reaches no caller: see above.
 OTHER_NAMESPACES_MAX = 16  # Whose pods are targets; each is two connections that stay.
 OTHER_NAMESPACES_READY_S = 5.0  # At the start, for their pods: else requests find no target here.
-TLS_WATCHES_MAX = 64  # Secrets named and not labelled; each is a connection that stays.
+TLS_WATCHES_MAX = 64  # Secrets named and not labeled; each is a connection that stays.
 SECRET_TRIES_MAX = 5  # Of one change that others overtake; the next look tries it again.
 # The sites of one first digit: 4,096 of them are some 350 KiB each; an API server takes 1 MiB.
 ADMITTED_SECRET_BYTES_MAX = 960 * KIB

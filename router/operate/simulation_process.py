@@ -62,7 +62,7 @@ class Simulating:
         finally:
             for timer in timers:
                 timer.cancel()
-            if process.returncode is None:  # This was cancelled: the client has gone.
+            if process.returncode is None:  # This was canceled: the client has gone.
                 _signal(process, signal.SIGKILL)
                 with contextlib.suppress(TimeoutError):  # What the kernel holds may stay.
                     async with asyncio.timeout(limits.SIMULATION_END_S):

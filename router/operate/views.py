@@ -99,7 +99,7 @@ class OperatorView:
         return self._facts.is_serving() and not router.draining and router.listens_where_promised
 
     def links(self) -> Sequence[LinkView]:
-        """All links of all workers, the dialled ones that wait for their certificate too."""
+        """All links of all workers, the dialed ones that wait for their certificate too."""
         return self._whole.with_links(self._own_links())
 
     def _own_links(self) -> Sequence[LinkView]:

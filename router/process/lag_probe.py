@@ -24,7 +24,7 @@ class LagProbe:
         return self._lag_s
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until canceled."""
         loop = asyncio.get_running_loop()
         while True:
             due = next_tick(loop.time(), LAG_PROBE_S)

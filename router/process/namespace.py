@@ -181,7 +181,7 @@ class NamespaceStore:
             self._recorder.look(seen.snapshot, told)  # Of a level nothing is wrong at any object.
 
     async def run(self) -> None:
-        """Follow the namespace, keep its secrets and write to it, until cancelled."""
+        """Follow the namespace, keep its secrets and write to it, until canceled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._store.run())

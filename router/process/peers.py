@@ -32,7 +32,7 @@ class Peers:
         self._renewed = asyncio.Event()
 
     def found(self, wanted: Wanted) -> Wanted:
-        """``wanted`` with the link ports of its peers, as far as they are known, to be dialled."""
+        """``wanted`` with the link ports of its peers, as far as they are known, to be dialed."""
         if self._site is None or self._site.peers != wanted.site.peers:
             self._renewed.set()
         self._site = wanted.site
@@ -42,7 +42,7 @@ class Peers:
         return msgspec.structs.replace(wanted, siblings=(*wanted.siblings, *dialled))
 
     async def run(self) -> None:
-        """Resolve until cancelled."""
+        """Resolve until canceled."""
         loop = asyncio.get_running_loop()
         while True:
             names = names_of(self._site.peers) if self._site is not None else []

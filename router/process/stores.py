@@ -26,7 +26,7 @@ class RunningNames(CallerNames, Protocol):
     """`CallerNames` that ask somebody now and then."""
 
     async def run(self, wanted: Callable[[], bool]) -> None:
-        """Ask while ``wanted`` says that connections wait for a name, until cancelled."""
+        """Ask while ``wanted`` says that connections wait for a name, until canceled."""
 
     def close(self) -> None:
         """Nothing is asked any more."""
@@ -95,7 +95,7 @@ class Store(Protocol):
         """Whether nothing says any more that there is to be a site; as of `last`."""
 
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
-        """Call ``changed`` with each new state or set of errors, until cancelled."""
+        """Call ``changed`` with each new state or set of errors, until canceled."""
 
     def poke(self) -> None:
         """Look now."""

@@ -65,7 +65,7 @@ def watchdog_period_s(environment: Mapping[str, str], process_id: int) -> float 
 
 
 async def keep_told(line: Callable[[], str]) -> None:
-    """Tell systemd that the loop turns, and what ``line`` says when it changed, until cancelled.
+    """Tell systemd that the loop turns, and what ``line`` says when it changed, until canceled.
 
     It runs on the loop that serves, so that a loop that hangs is silent and is ended. It never
     waits for systemd: a beat that does not fit is the next one's.

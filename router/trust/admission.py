@@ -25,11 +25,11 @@ from router.trust.certificate_issuer import Issuer
 from router.trust.revocations import Revoking
 
 Drop = Callable[[Callable[[Neighbour], bool], str], int]
-"""Ends the sessions of the neighbours that a predicate names, with a reason."""
+"""Ends the sessions of the neighbors that a predicate names, with a reason."""
 
 
 class _Life(msgspec.Struct, frozen=True):
-    """Of a certificate that a neighbour showed, on the network's clock. From ``old_at`` on its
+    """Of a certificate that a neighbor showed, on the network's clock. From ``old_at`` on its
     owner should have another."""
 
     ends_at: float
@@ -37,7 +37,7 @@ class _Life(msgspec.Struct, frozen=True):
 
 
 class NeighbourCertificates:
-    """Owns what is known of the certificates that neighbours showed."""
+    """Owns what is known of the certificates that neighbors showed."""
 
     __slots__ = (
         "_bars",
@@ -60,7 +60,7 @@ class NeighbourCertificates:
         self._drop: Drop | None = None
         self._links: LinkRenewals | None = None
         self._serials: dict[SiteId, str] = {}  # Of certificates of ours, bound to one site.
-        self._lives: dict[bytes, _Life] = {}  # Of certificates of neighbours, DER.
+        self._lives: dict[bytes, _Life] = {}  # Of certificates of neighbors, DER.
         self._succeeded_at = float("-inf")
 
     def start(self, network: Network, drop: Drop) -> None:
@@ -130,7 +130,7 @@ class NeighbourCertificates:
         return None
 
     def leave_of(self, peer_certificate: bytes) -> LinkLeave:
-        """As it stands in a certificate that was admitted; who is dialled has no leave from us."""
+        """As it stands in a certificate that was admitted; who is dialed has no leave from us."""
         told = terms.of_certificate(peer_certificate)
         is_ours = certificates.is_for_clients(certificates.read(peer_certificate))
         return LinkLeave(

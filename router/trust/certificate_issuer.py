@@ -1,6 +1,6 @@
 """What this site issues to those who link here already: renewed certificates, and the register.
 
-Over a link that is up the neighbour has proved who it is; on the claim port it proves that by its
+Over a link that is up the neighbor has proved who it is; on the claim port it proves that by its
 identity key, and the register says whether it was ever let in.
 """
 

@@ -122,7 +122,7 @@ class Renewer:
     def follow(
         self, name: str, token: Token, credential: Credential | None, via: Proxy | None = None
     ) -> None:
-        """The link ``name`` is dialled with ``credential``, ``via`` a proxy or directly.
+        """The link ``name`` is dialed with ``credential``, ``via`` a proxy or directly.
 
         None: it had one that is damaged, so this site rejoins.
         """
@@ -158,7 +158,7 @@ class Renewer:
         self._old_when_new = {n: old for n, old in self._old_when_new.items() if n in keep}
 
     def due(self, name: str) -> None:
-        """The neighbour says so; it says so to many at once."""
+        """The neighbor says so; it says so to many at once."""
         found = self._renewals.get(name)
         if found is not None and not found.is_wanted:
             found.is_wanted = True
@@ -263,7 +263,7 @@ class Renewer:
         """To ask for another certificate."""
         pace = self._paces.get(name)
         if pace is not None and self._network.now() < pace.ready_at():
-            return False  # Whatever the neighbour says: it gave many already.
+            return False  # Whatever the neighbor says: it gave many already.
         return one.is_wanted or self._wall() >= one.due_at or self._is_refused_for_it(name)
 
     def _is_refused_for_it(self, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""How our links are dialled: the certificate of each, redeemed, renewed, and shown."""
+"""How our links are dialed: the certificate of each, redeemed, renewed, and shown."""
 
 import random
 from collections.abc import Callable
@@ -151,7 +151,7 @@ class Dialling:
                 return dial
             if stored.damage:
                 return self._pending("refused", f"{stored.damage}; another is asked for", spec)
-        except (CertError, OSError) as error:  # Of this link alone: the others are dialled.
+        except (CertError, OSError) as error:  # Of this link alone: the others are dialed.
             return self._pending("refused", str(error), spec)
         if not self._leads:
             return self._pending("connecting", "the first worker redeems its claim", spec)

@@ -22,7 +22,7 @@ from router.service.ports import NoTls
 
 
 class PendingLink(msgspec.Struct, frozen=True, kw_only=True):
-    """A wanted link that cannot be dialled yet, as `link status` shows it.
+    """A wanted link that cannot be dialed yet, as `link status` shows it.
 
     ``since``: when it got into that state, on the network's clock.
     """
@@ -109,10 +109,10 @@ ClaimResult = Redeemed | ClaimRefused | CertError | OSError
 
 
 class Diallers(Protocol):
-    """The links that other sites dialled here."""
+    """The links that other sites dialed here."""
 
     def diallers(self) -> Sequence[tuple[Neighbour, bool]]:
-        """Who dialled those that are up, and whether it takes other certificates over them."""
+        """Who dialed those that are up, and whether it takes other certificates over them."""
 
     def drop_incoming(self, reason: str) -> frozenset[SiteId]:
         """End all of them in this turn; the sites that are put out by it."""

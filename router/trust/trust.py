@@ -1,7 +1,7 @@
 """Identity and trust of this site: `certs` on disk, as the rooms of the router need them.
 
 The front of: `own_certificates` what we show · `admission` who is let in · `link_certificates` how
-links are dialled · `claim_desk` claims of others · `certificate_issuer` certificates renewed ·
+links are dialed · `claim_desk` claims of others · `certificate_issuer` certificates renewed ·
 `ca_rotation` and `ca_rotation_watch` the CA · `revocations` the list of the revoked · `service_tls`
 what services show.
 """
@@ -157,7 +157,7 @@ class SiteTrust:
 
         ``changed`` is called when a link got its certificate or another reason to wait for it,
         ``leaf_renewed`` when `listener_tls` gives a new one; ``drop`` ends the sessions of the
-        neighbours that a predicate names, with a reason. ``clock_moved``: what was not valid may be
+        neighbors that a predicate names, with a reason. ``clock_moved``: what was not valid may be
         now. ``diallers``: whom a rotation of the CA is for. ``bars_changed``: `bars` are others.
         """
         self._network = network
@@ -255,7 +255,7 @@ class SiteTrust:
     def certificate_expiries(self) -> dict[str, float]:
         """Unix seconds at which the certificates in use end, by name.
 
-        ``leaf``, ``ca``, ``link/NAME`` of links that are dialled, ``tls/NAME`` of services.
+        ``leaf``, ``ca``, ``link/NAME`` of links that are dialed, ``tls/NAME`` of services.
         """
         return {
             "leaf": self._leaf.expires_at,

@@ -8,7 +8,7 @@ from router.admin.views.links import LinkAtWorker, LinkView, SiteName
 from router.link.sessions.link_status import LinkStatus
 
 LinkKey = tuple[str, str, str]
-"""Direction, name and neighbour's site: links of this key of all workers are one of the router."""
+"""Direction, name and neighbor's site: links of this key of all workers are one of the router."""
 
 
 class LinkUse(msgspec.Struct, frozen=True, kw_only=True):

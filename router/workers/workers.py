@@ -170,7 +170,7 @@ class Workers:
                     async with asyncio.timeout(limits.WORKER_ENDS_S):
                         await hearing  # It may have said why it ends.
         finally:
-            if process.returncode is None:  # We are cancelled: nobody else would end it.
+            if process.returncode is None:  # We are canceled: nobody else would end it.
                 process.kill()
             lost = one.open_now if process.returncode else {}  # One that drained lost none.
             self.gone = summed([self.gone, counters(map(without_lasting, one.metrics))])
@@ -292,7 +292,7 @@ class Workers:
     def take_link(self, sock: socket.SocketType) -> bool:
         """Give the link that somebody dials to the one that has fewest, if it asks for that.
 
-        While one is awaited it is closed, and dialled again: its neighbour has another link here.
+        While one is awaited it is closed, and dialed again: its neighbor has another link here.
         Whatever cannot be seen or given stays here: that is as good, only not spread.
         """
         try:

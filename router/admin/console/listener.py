@@ -130,7 +130,7 @@ class _Gate:
         """Each with its source."""
 
     async def run(self, listener: socket.socket) -> None:
-        """Until cancelled, which ends those on their way too."""
+        """Until canceled, which ends those on their way too."""
         loop = asyncio.get_running_loop()
         try:
             while True:

@@ -31,17 +31,17 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     """`link status`. ``lanes`` counts data lanes that are up, ``streams`` those open now.
 
     ``standby``: of an edge's links, one that is up and takes over when the other one goes.
-    ``error_code``: ``clock``, the clocks of both ends differ; ``copy``, the neighbour is linked to
+    ``error_code``: ``clock``, the clocks of both ends differ; ``copy``, the neighbor is linked to
     another router with our identity, or this one left as a copy; ``proxy``, the link's proxy
-    refuses; ``deleted``, the neighbour was deleted; ``expired``, the neighbour says that our
-    certificate has expired; else empty. ``endpoint``: where a link that is dialled here is
+    refuses; ``deleted``, the neighbor was deleted; ``expired``, the neighbor says that our
+    certificate has expired; else empty. ``endpoint``: where a link that is dialed here is
     connected; ``via``: its proxy. ``certificate``: SHA-256 of what such a link shows, hex.
-    ``allow``: the services that the neighbour was let in to declare, export and import; ``held``:
+    ``allow``: the services that the neighbor was let in to declare, export and import; ``held``:
     those that this site was let in to there. None: no terms. ``bytes_in_total``,
     ``bytes_out_total``: what the link carried since the router started, as in
     `spillway_link_bytes_total`. ``succeeded``: it drains, and the same link is up again beside it:
     no fault, and not counted as a link. ``silent_since``: it is up, and nothing was heard over it
-    since then; None: the neighbour is heard. ``workers``: how many workers of the router dial it,
+    since then; None: the neighbor is heard. ``workers``: how many workers of the router dial it,
     each for itself; 0: there is one process. While some of them are connected it is up, and
     ``workers_down`` are the others.
     """

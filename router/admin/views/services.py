@@ -60,7 +60,7 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LearntView(msgspec.Struct, frozen=True):
-    """What is known of a target whose slots are learnt; None: nothing yet.
+    """What is known of a target whose slots are learned; None: nothing yet.
 
     ``baseline_ms`` is its latency in calm, ``latency_ms`` the last one of a busy time.
     """

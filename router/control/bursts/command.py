@@ -31,7 +31,7 @@ async def run(
 ) -> HookOutcome:
     """Run it in ``directory``; exit 0 is good.
 
-    Its whole process group is ended when it takes longer, and also when this is cancelled. What it
+    Its whole process group is ended when it takes longer, and also when this is canceled. What it
     leaves behind in a session of its own (``setsid``, ``sitectl start``) stays: that is how a hook
     starts something.
     """
@@ -121,7 +121,7 @@ class _Listener:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """The whole group, with grace; without any more of it when this is cancelled."""
+    """The whole group, with grace; without any more of it when this is canceled."""
     _signal(process, signal.SIGTERM)
     try:
         with contextlib.suppress(TimeoutError):

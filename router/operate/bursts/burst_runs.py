@@ -130,7 +130,7 @@ class Bursting:
     # Running --------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Look and run until cancelled, which ends what is being run."""
+        """Look and run until canceled, which ends what is being run."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 try:

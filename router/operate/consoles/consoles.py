@@ -154,7 +154,7 @@ class ConsoleHost:
         self._files = self._files or await asyncio.to_thread(static.load)
 
     async def run(self, api: AdminApi) -> None:
-        """Serve until cancelled."""
+        """Serve until canceled."""
         while True:
             self._changed.clear()
             spec = self._spec

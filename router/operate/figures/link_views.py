@@ -42,7 +42,7 @@ def link_views(
     shown_until: Callable[[str], float | None],
     utc: Callable[[float], str],
 ) -> list[LinkView]:
-    """All links, the dialled ones that wait for their certificate and the incoming ones that were
+    """All links, the dialed ones that wait for their certificate and the incoming ones that were
     lost in the last minutes too.
 
     ``expiries`` of our own certificates by name, ``shown_until`` of those that a site showed here

@@ -48,7 +48,7 @@ class TokenWatch:
         self._stamp = -1
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look until canceled."""
         while True:
             await self.look()
             now = time.monotonic()

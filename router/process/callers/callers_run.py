@@ -25,7 +25,7 @@ class CallersRun:
         self._observing.callers = self.callers if names_callers else None
 
     async def run(self) -> None:
-        """Until cancelled. What goes wrong here is logged: requests go on."""
+        """Until canceled. What goes wrong here is logged: requests go on."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ask())
             loop = asyncio.get_running_loop()

@@ -47,7 +47,7 @@ class Containers:
         return self._book.owner(host, since, until)
 
     async def run(self, wanted: Callable[[], bool]) -> None:
-        """Until cancelled."""
+        """Until canceled."""
         while self._program:
             if wanted():
                 await self.ask()

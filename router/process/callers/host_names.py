@@ -55,7 +55,7 @@ class HostNames:
         return found or CallerName("address", host)
 
     async def run(self, wanted: Callable[[], bool]) -> None:
-        """Ask podman while connections wait for a name, until cancelled."""
+        """Ask podman while connections wait for a name, until canceled."""
         await self._containers.run(wanted)
 
     def close(self) -> None:
