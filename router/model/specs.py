@@ -92,7 +92,7 @@ class SiteSpec(
     tracing: bool = False  # Spans for OpenTelemetry, configured by its own environment variables.
     link_proxy: str = ""  # For links that configure none; as `LinkSpec.proxy`.
     console: ConsoleSpec | None = None  # None: no console.
-    tells: Literal["all", "nothing"] = "all"  # What this site answers other sites of the network.
+    tells: Literal["all", "nothing"] = "all"  # The site's answers to other sites' questions.
     name_callers: bool = True  # Record which caller uses which service.
     sharing: SharingMode = "open"  # strict: only rules and grants allow anything.
     mcs: bool = False  # On Kubernetes: ServiceExports and ServiceImports count.
@@ -250,7 +250,7 @@ class LinkSpec(
 class GrantSpec(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
 ):
-    """What this site lets another do with a service that it owns (`model.rights.grants`).
+    """Permissions that this site gives another on a service it owns (`model.rights.grants`).
 
     ``site``: NAME@ID, an id, or a name, which is resolved once. ``max_capacity``: slots of an
     offer; None: as many as it says. ``until``: RFC 3339, UTC; empty: no end.
