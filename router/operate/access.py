@@ -1,4 +1,5 @@
-"""Who may declare, offer and call what, by whose word and until when: the rows of `sitectl access`.
+"""Who may declare, offer and call which service, on whose authority and until when: `sitectl
+access`.
 
 `rows` is pure: it reads the route table, the rules of this site and the wall clock.
 """
@@ -73,7 +74,7 @@ def rows(facts: AccessFacts, service: str | None = None) -> list[AccessRow]:
     found: dict[tuple[str, str, str, str], AccessRow] = {}
 
     def add(some: Iterable[AccessRow]) -> None:
-        """Of two rows that say the same the first one is the more exact."""
+        """Keep the first of two rows that say the same: it is the more exact one."""
         for row in some:
             found.setdefault((row.service, row.site_id or row.site, row.may, row.by), row)
 
@@ -107,7 +108,7 @@ def _facts(router: SiteRouter, unix: float) -> AccessFacts:
         patterns |= {*(rule.export_to or ()), *(rule.import_from or ())}
         patterns |= {grant.site for grant in rule.grants}
     terms = dict(table.terms)
-    if router.is_edge:  # No routing data tells an edge of its own terms; its link does.
+    if router.is_edge:  # An edge has no routing data about its own terms; its link has them.
         for link in router.links.status():
             if link.held != FREE:
                 terms[table.site] = terms.get(table.site, NOTHING) | link.held
@@ -124,7 +125,7 @@ def _facts(router: SiteRouter, unix: float) -> AccessFacts:
 
 
 class _Service:
-    """The rows of one service; of `ALL`: the rules for services without rules of their own."""
+    """The rows of one service; for `ALL`: the rules for services without their own rules."""
 
     def __init__(self, facts: AccessFacts, name: str, offers: Iterable[RemoteCandidate]) -> None:
         self._facts, self._name, self._offers = facts, name, offers
@@ -134,17 +135,17 @@ class _Service:
         own, owner = facts.table.site, _owner(facts.table, name)
         declared = facts.table.declarations.get(name)
         self._owners = () if owner is None else owner.sites
-        # Whose word counts here besides this site's, for offers.
+        # Besides this site, the sites whose word on offers counts here.
         self._word, granted = counting_word(own, owner, declared)
         self._grants = [(own, grant) for grant in self._rule.grants]
         self._grants += [(site, grant) for site in self._word if site != own for grant in granted]
         self._idle_grants: list[tuple[SiteId, ServiceGrant]] = []
         if owner is not None and not self._word and own not in owner.sites:
-            # This site declares the name too: what the owner grants counts elsewhere.
+            # This site declares the name too: the owner's grants count elsewhere.
             self._idle_grants = [(site, grant) for site in owner.sites for grant in owner.grants]
 
     def rows(self) -> Iterator[AccessRow]:
-        """All of them, the most exact first."""
+        """All rows of the service, the most exact first."""
         declared = self._table.declarations.get(self._name)
         declaring = (
             () if declared is None else (declared.site, *declared.alike, *declared.conflicts)
@@ -167,8 +168,8 @@ class _Service:
             yield self._row(ALL, "call", OPEN_MODE, "allowed")
 
     def imports(self) -> Iterator[AccessRow]:
-        """Whose targets and declarations count here, by rule. A strict site asks for a grant of the
-        owner too before it uses targets."""
+        """Whose targets and declarations count here, by rule. A strict site also requires a grant
+        of the owner before it uses targets."""
         verbs: tuple[May, ...] = ("declare",) if self._strict else ("declare", "offer")
         for may in verbs:
             if self._rule.import_from is not None:
@@ -198,7 +199,7 @@ class _Service:
             else:
                 yield self._row(site, "declare", OWN_WORD, state)
         for site in self._owners:
-            if site not in told:  # Out of reach for long, and still the owner.
+            if site not in told:  # Out of reach for a long time, and still the owner.
                 yield self._row(site, "own", OWNER, "allowed")
 
     def _offers_there_are(self) -> Iterator[AccessRow]:
@@ -215,7 +216,7 @@ class _Service:
         """Sites that may use other sites' parts, by the rules published with their targets."""
         for one in self._offers:
             by = f"exportTo of {self._shown(one.site)}"
-            if self._facts.is_edge:  # Its table tells of no rules of others.
+            if self._facts.is_edge:  # Its table has no rules of other sites.
                 yield self._row(ALL, "call", by, "not known")
             elif one.export_to is None:
                 yield self._row(ALL, "call", f"open mode of {self._shown(one.site)}", "allowed")
@@ -236,7 +237,7 @@ class _Service:
         return msgspec.structs.replace(row, capacity=most)
 
     def _barred(self, site: SiteId) -> AccessRow:
-        """Of targets that this site does not use, by whose word."""
+        """The row of a site whose targets this site does not use, with the rule that bars them."""
         if not name_any(self._facts.rules.of(self._name).import_from, self._table.party(site)):
             by = STRICT_MODE if self._imported is None else IMPORT
         else:
@@ -264,11 +265,11 @@ class _Service:
         if may in (OFFER, CALL) or not self._owners or granter in self._owners:
             return "allowed"
         if may == OWN and self._site_of(grant.site) in self._owners:
-            return "in use"  # A transfer that took effect: the former owner still has it written.
+            return "in use"  # Transferred; the former owner still lists the grant.
         return "not-approved"
 
     def _grants_to(self, site: SiteId, verb: str) -> list[tuple[SiteId, ServiceGrant]]:
-        """Those that hold, with who gave each."""
+        """Grants of ``verb`` to ``site`` in force, each with the site that gave it."""
         return [
             (granter, msgspec.structs.replace(grant, site=site))
             for granter, grant in self._grants
@@ -287,7 +288,7 @@ class _Service:
         )
 
     def _row(self, pattern: str, may: May, by: str, state: State) -> AccessRow:
-        """``pattern``: as a rule names the site; an id too."""
+        """``pattern``: the site's name in a rule, or its id."""
         site = self._site_of(pattern)
         if not site and names_one_site(pattern):
             state = "pending name"
@@ -305,7 +306,7 @@ class _Service:
         )
 
     def _site_of(self, pattern: str) -> str:
-        """The id of the site that ``pattern`` means; empty: of none yet, or of several."""
+        """The id of the site that ``pattern`` means; empty: no site yet, or several."""
         known = pinned(pattern)
         if known is not None:
             return known[1]
@@ -316,7 +317,9 @@ class _Service:
 
 
 def _owner(table: RouteTable, name: str) -> Owner | None:
-    """An edge knows no owners but itself: there, the site whose declaration counts."""
+    """The owner of a name. An edge knows no other owners and uses the site whose declaration
+    counts.
+    """
     owner, declared = table.owners.get(name), table.declarations.get(name)
     if owner is not None or declared is None:
         return owner
@@ -324,7 +327,8 @@ def _owner(table: RouteTable, name: str) -> Owner | None:
 
 
 def _by_terms(facts: AccessFacts, service: str | None) -> Iterator[AccessRow]:
-    """What sites on terms may do: services by pattern, or whether ``service`` is among them."""
+    """The permissions of sites on terms: services by pattern, or whether ``service`` is among
+    them."""
     for site, terms in facts.terms.items():
         ways: tuple[tuple[May, tuple[str, ...] | None], ...] = (
             ("declare", terms.declare),
@@ -349,7 +353,7 @@ def _by_terms(facts: AccessFacts, service: str | None) -> Iterator[AccessRow]:
 
 
 def _barred(table: RouteTable) -> Iterator[AccessRow]:
-    """Sites of which nothing counts here, since they were put out."""
+    """Barred sites, of which nothing counts here."""
     ways: tuple[May, ...] = ("declare", OFFER)
     for site in table.put_out:
         bars = [bar for bar in table.bars if bar.site == site]

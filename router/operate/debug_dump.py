@@ -1,4 +1,4 @@
-"""The picture of this process for a maintainer: versions, stacks, what routing holds. No values."""
+"""A dump of this process for a maintainer: versions, stacks, routing data. No secrets."""
 
 import asyncio
 import contextlib
@@ -29,14 +29,14 @@ _PACKAGES = ("aiohttp", "uvloop", "msgspec", "cryptography", "PyYAML", "httptool
 
 @contextlib.contextmanager
 def stacks_on_signal(run: Path) -> Iterator[None]:
-    """At SIGUSR2 write where each thread is to `run/stacks.txt`, even when the loop hangs.
+    """At SIGUSR2 write each thread's stack to `run/stacks.txt`, even when the loop hangs.
 
-    The signal's handler is C: it needs neither the loop nor the interpreter's lock.
+    The signal handler is written in C: it needs neither the loop nor the interpreter's lock.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         descriptor = os.open(run / STACKS_FILE, flags, 0o600)
-    except OSError:  # A full disk starts no fewer routers.
+    except OSError:  # A full disk keeps no router from starting.
         yield
         return
     try:
@@ -48,7 +48,7 @@ def stacks_on_signal(run: Path) -> Iterator[None]:
 
 
 class Debugging:
-    """Looks at the process and at ``router`` at the moment of asking."""
+    """Reads the process and ``router`` when asked."""
 
     __slots__ = ("_lag_s", "_resident_bytes", "_router")
 
@@ -58,7 +58,7 @@ class Debugging:
         self._router, self._lag_s, self._resident_bytes = router, lag_s, resident_bytes
 
     def look(self) -> DebugView:
-        """In the loop's thread."""
+        """Take the dump, in the loop's thread."""
         router = self._router
         table = router.routing.table
         return DebugView(
@@ -93,7 +93,7 @@ class Debugging:
 
 
 def _packages() -> Iterator[tuple[str, str]]:
-    # It reads mail and zip archives: a megabyte that only a maintainer's question needs.
+    # It reads mail and zip archives: a megabyte that only this dump needs.
     from importlib import metadata
 
     for name in _PACKAGES:

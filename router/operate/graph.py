@@ -1,4 +1,4 @@
-"""Who calls whom, as operators see it: edges of all workers, with names of sites and rates."""
+"""Who calls whom, for operators: edges of all workers, with site names and rates."""
 
 from collections.abc import Callable, Iterator, Set
 from typing import Any, Final
@@ -34,11 +34,11 @@ from router.workers.worker_messages import GraphQuestion, GraphReports
 from router.workers.workers import Workers
 
 _OTHER: Final = "other"
-"""As a label: targets, or sites of clients, that are not kept apart."""
+"""The label of targets, or client sites, that are not counted separately."""
 
 
 class CallGraph:
-    """Of this worker, and where it is the first one of several, of all."""
+    """The graph of this worker; at the first of several workers, of all."""
 
     def __init__(
         self, router: SiteRouter, callers: Callers, is_on: Callable[[], bool], workers: Workers
@@ -47,7 +47,7 @@ class CallGraph:
         self._workers = workers
 
     def own(self, *, with_past: bool) -> CallersReport:
-        """Of the clients of this worker."""
+        """Calls by the clients of this worker."""
         return report(
             self._callers,
             self._open(),
@@ -175,7 +175,7 @@ class CallGraph:
 
 
 def _figures(edge: EdgeFigures, lately_s: float, with_history: bool) -> dict[str, Any]:
-    """Those of `GraphFigures`."""
+    """The fields of `GraphFigures`."""
     p50_s, p99_s = (quantile(edge.lately_counts, share) for share in (0.5, 0.99))
     return {
         "requests_total": edge.requests,

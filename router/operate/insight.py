@@ -1,4 +1,4 @@
-"""The operators' side of one process, put together: the view, history, flows, other sites."""
+"""Builds the operators' side of one process: the view, history, flows, other sites."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -50,8 +50,8 @@ from router.workers.combined_figures import Whole
 
 
 class Insight:
-    """What is seen of a router, put together: the view, what is recorded for it, what is asked of
-    other sites, and what other workers are told."""
+    """Owns everything that observes a router: the view, its records, questions to other sites, and
+    answers to other workers."""
 
     def __init__(
         self,
@@ -91,12 +91,12 @@ class Insight:
         self._living = Living(self.view, router, self._recent, whole)
         told = facts_of(router, self.view, self._recorder.histories)
         self.telling = Telling(router.identity.site, told, network)
-        """What other sites, and other routers of this one, are told."""
+        """Answers to other sites, and to other routers of this one."""
         router.questions.tell_by(self.telling)
         self._sites = SitesView(router, self.telling)
 
     def api_parts(self) -> list[ApiPart]:
-        """What the API has beside its own routes."""
+        """The parts of the API besides its own routes."""
         router, view, histories = self._router, self.view, self._histories
         flows = self._all_flows
         return [
@@ -117,7 +117,7 @@ class Insight:
         ]
 
     def answering(self, events: EventLog) -> Answering:
-        """The sources of answers to the first worker. ``events``: of this one."""
+        """The sources of answers to the first worker. ``events``: of this worker."""
         histories = self._recorder.histories
         return Answering(
             self.view,
@@ -135,7 +135,7 @@ class Insight:
         return (await self._whole.histories(service, port)).join(own)
 
     def close(self) -> None:
-        """Record nothing more."""
+        """Stop recording."""
         self._recorder.close()
         self._flows.close()
         if self._all_flows is not None:

@@ -27,14 +27,14 @@ class Living:
         self._row = view.rows.row
 
     def services(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
-        """A row for each service port, with the last answers of the other workers. Between two
-        rows the caller may let traffic go on."""
+        """A row for each service port, with the last answers of the other workers. The caller may
+        let traffic go on between two rows."""
         own = ((self._row(snapshot), snapshot) for snapshot in self._declared())
         for view, snapshot in self._whole.with_each(own):
             yield view, self._now(snapshot, self._recent.lately(snapshot.key))
 
     def parts(self) -> Iterator[tuple[ServiceView, PortLately]]:
-        """This worker's row of each service port, to be joined by the first worker."""
+        """This worker's row of each service port, for the first worker to add up."""
         former = self._router.forwarder.entry.of_former_protocol()
         for snapshot in self._declared():
             key = snapshot.key
@@ -101,7 +101,7 @@ class Living:
         )
 
     def _what_stops(self) -> str:
-        """As of `why_leaving`. Other routers of this site stay, as far as is known here."""
+        """As in `why_leaving`. Other routers of this site stay, as far as this one knows."""
         if not self._router.draining:
             return ""
         name = self._router.identity.name
@@ -109,7 +109,7 @@ class Living:
         return f"this router of {name}" if stays else name
 
     def _left_out(self, snapshot: ServiceSnapshot) -> str:
-        """Sites with room that may not serve it, while no site takes the next request."""
+        """Sites with room that may not serve the service, while no site takes the next request."""
         if not isinstance(snapshot.explanation.decision, NoChoice):
             return ""
         return self._router.left_out(snapshot.key, snapshot.explanation).why

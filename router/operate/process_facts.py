@@ -1,4 +1,4 @@
-"""What a process says of itself beside its router: certificates, memory, console, workers."""
+"""Facts about a process besides its router: certificates, memory, console, workers."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,12 +14,11 @@ def _no_ca() -> CaView:
 
 
 class ProcessFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Asked when they are shown.
+    """Read whenever they are shown.
 
-    ``is_serving``: it has begun to. ``loop_lag_s``: how late its event loop woke last.
-
-    ``expiries``: Unix seconds by certificate. ``problems``: of this host: its clock, its disk.
-    ``shown_until``: Unix seconds at which the certificate of a site that links here ends.
+    ``is_serving``: whether it has begun to serve. ``loop_lag_s``: how late its event loop last
+    woke. ``expiries``: Unix seconds by certificate. ``problems``: of this host: its clock, its
+    disk. ``shown_until``: Unix seconds at which the certificate of a site that links here ends.
     ``workers_next``: see `Status`.
     """
 

@@ -1,4 +1,4 @@
-"""Client connections that are not where the policy would place them: plans, and runs by order."""
+"""Plans and runs that move client connections to where the policy would place them now."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,11 +22,11 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "idle_s": (0.0, limits.REBALANCE_OVER_S_MAX),
     "grace_s": (0.0, limits.REBALANCE_OVER_S_MAX),
 }
-"""Arguments of the order, in seconds or connections a second, with the least and the most."""
+"""Arguments of the command, in seconds or connections a second, with their bounds."""
 
 
 class Rebalancer:
-    """Of this worker, and where it is the first one of several, of all."""
+    """The connections of this worker; at the first of several workers, of all."""
 
     def __init__(
         self, forwarder: Forwarder, name_of: Callable[[SiteId], str], workers: Workers
@@ -36,7 +36,7 @@ class Rebalancer:
         self._workers = workers
 
     def own(self, service: str, port: int | None) -> list[RebalanceView]:
-        """Of the clients of this worker."""
+        """Plans for the clients of this worker."""
         return [
             self._view(plan)
             for key in self._keys(service, port)
@@ -53,9 +53,9 @@ class Rebalancer:
         return [added([own, *(one for one in others if one.port == own.port)]) for own in found]
 
     def order(self, arguments: Mapping[str, str]) -> str:
-        """Begin runs: ``service=NAME[:PORT]``, and what differs of `RebalanceTerms`.
+        """Begin runs: ``service=NAME[:PORT]``, and any values of `RebalanceTerms`.
 
-        Raises CommandFailed: a number is not one, or the service is not known here.
+        Raises CommandFailed: a number is invalid, or the service is not known here.
         """
         name, colon, port = arguments["service"].partition(":")
         is_known = not colon or (port.isascii() and port.isdecimal())
@@ -63,7 +63,7 @@ class Rebalancer:
         if not keys:
             raise CommandFailed(f"no service {arguments['service']!r} is known here")
         terms = _terms_of(arguments)
-        terms = replace(terms, per_s=terms.per_s / self._workers.count)  # Each has its part.
+        terms = replace(terms, per_s=terms.per_s / self._workers.count)  # An equal part each.
         self._workers.rebalance([Rebalance(key, terms) for key in keys])
         views = [self._view(self._begin(key, terms)) for key in keys]
         count = sum(sum(view.leave.values()) for view in views)
@@ -71,7 +71,7 @@ class Rebalancer:
         return f"Connections of {name} that are to move: {count}{others}."
 
     def _begin(self, key: ServiceKey, terms: RebalanceTerms) -> RebalancePlan:
-        """A run of this worker."""
+        """Begin a run at this worker."""
         plan = self._forwarder.moves.begin(key, terms)
         assert plan is not None, "a service that is known"
         return plan
@@ -118,7 +118,7 @@ def _terms_of(arguments: Mapping[str, str]) -> RebalanceTerms:
 
 
 def added(views: Iterable[RebalanceView]) -> RebalanceView:
-    """Of one service port, the views of several workers."""
+    """One service port, summed over the views of several workers."""
     first, *others = views
     connections, leave, come = Counter(first.connections), Counter(first.leave), Counter(first.come)
     for one in others:

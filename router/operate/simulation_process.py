@@ -1,4 +1,4 @@
-"""Scenarios run beside the router, in a process that comes after all others."""
+"""Runs scenarios beside the router, in a process with lower priority than all others."""
 
 import asyncio
 import contextlib
@@ -15,20 +15,20 @@ from router.control.bursts.command import PASSED_ON
 from router.model import limits
 from router.model.unreadable import UNREADABLE_JSON
 
-_NICENESS = 10  # A tenth of our share where there is not enough; at 19 it would hardly begin.
+_NICENESS = 10  # A tenth of our share on a busy machine; at 19 it would hardly run.
 _WORDS = (sys.executable, "-P", "-m", "simulator")
 _KILLED_FIRST = "1000"
 
 
 class Simulating:
-    """Runs one order at a time. It is told to end after `limits.SIMULATION_S`, then killed."""
+    """Runs one command at a time; ends it after `limits.SIMULATION_S`, then kills it."""
 
     def __init__(self, words: tuple[str, ...] = _WORDS) -> None:
         self._words = words
         self._busy = False
 
     async def run(self, order: SimulationOrder) -> Ran:
-        """Raises Busy, RunFailed."""
+        """Run ``order``. Raises SimulationBusy, RunFailed."""
         if self._busy:
             raise SimulationBusy
         self._busy = True
@@ -62,9 +62,9 @@ class Simulating:
         finally:
             for timer in timers:
                 timer.cancel()
-            if process.returncode is None:  # This was canceled: the client has gone.
+            if process.returncode is None:  # This task was canceled: the client has gone.
                 _signal(process, signal.SIGKILL)
-                with contextlib.suppress(TimeoutError):  # What the kernel holds may stay.
+                with contextlib.suppress(TimeoutError):  # It may hang in the kernel.
                     async with asyncio.timeout(limits.SIMULATION_END_S):
                         await process.wait()
         if process.returncode == -signal.SIGKILL:
@@ -76,17 +76,17 @@ class Simulating:
 
 
 def _environment() -> dict[str, str]:
-    """Of ours what may be known, and where this package is."""
+    """Harmless variables of our environment, and the path of this package."""
     found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**found, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
 
 def _humble(pid: int) -> None:
-    """Everything else on this machine comes first, in time and in memory.
+    """Let everything else on this machine come first, in time and in memory.
 
-    Nothing here needs a permission: each step only takes something from the process.
+    This needs no permission: each step only takes something from the process.
     """
-    cpu_s = int(2 * limits.SIMULATION_S)  # Were we killed, it would not run on for ever.
+    cpu_s = int(2 * limits.SIMULATION_S)  # If we are killed, the process must not run on forever.
     with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # It may have ended.
         _limit(pid, resource.RLIMIT_AS, limits.SIMULATION_MEMORY_BYTES_MAX)
         _limit(pid, resource.RLIMIT_CPU, cpu_s)
@@ -96,7 +96,7 @@ def _humble(pid: int) -> None:
 
 
 def _limit(pid: int, kind: int, most: int) -> None:
-    """At most ``most``, or what it is limited to already."""
+    """Limit it to ``most``, or to its lower present limit."""
     _, hard = resource.prlimit(pid, kind)
     if hard != resource.RLIM_INFINITY:
         most = min(most, hard)

@@ -1,4 +1,4 @@
-"""`status`: the site in a few figures, and what is wrong with it."""
+"""`status`: the site in a few figures, and its problems."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ from router.workers.combined_figures import Whole
 
 
 class SiteStatus:
-    """Reads the rooms at the moment of asking."""
+    """Reads the rooms when asked."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class SiteStatus:
         bursting: Bursting | None,
         seeing: Seeing | None,
     ) -> None:
-        """``now``: monotonic seconds; ``utc``: of them."""
+        """``now``: monotonic seconds; ``utc`` converts them."""
         self._router, self._recent, self._whole, self._facts = router, recent, whole, facts
         self._now, self._utc = now, utc
         self._bursting, self._seeing = bursting, seeing
@@ -133,12 +133,12 @@ class SiteStatus:
         )
 
     def _failing(self) -> Iterator[PortFailures]:
-        """Service ports of which requests fail."""
+        """Service ports whose requests fail."""
         recent = self._recent
         return failing_requests.failing(self._router, recent.not_answered(), recent.lately)
 
     def _queue_of_all(self, key: ServiceKey, own: QueueNow) -> QueueNow:
-        """``own`` queue of this worker as that of the whole router."""
+        """The queue of the whole router, given this worker's ``own``."""
         config = self._router.readings.config_of(key)
         return self._whole.queue_of_all(key, own, config.queue if config is not None else None)
 

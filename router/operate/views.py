@@ -50,11 +50,11 @@ COMMANDS = (
 
 
 Order = Callable[[str, Mapping[str, str]], str | None]
-"""Carries out a command: it answers with what was done, or None for a command it does not know."""
+"""Carries out a command: returns a confirmation, or None for an unknown command."""
 
 
 class OperatorView:
-    """Reads the rooms at the moment of asking; keeps nothing but what the process measures."""
+    """Reads the rooms when asked; stores only the process's own measurements."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class OperatorView:
         bursting: Bursting | None = None,
         seeing: Seeing | None = None,
     ) -> None:
-        """``caller_metrics``: requests by who called."""
+        """``caller_metrics``: requests by caller."""
         self._router, self._network, self._whole, self._facts = router, network, whole, facts
         self._order, self._caller_metrics = order, caller_metrics
         self._bursting, self._seeing = bursting, seeing
@@ -84,8 +84,8 @@ class OperatorView:
     # RouterView -----------------------------------------------------------------------------
 
     def status(self, *, steady: bool = False) -> Status:
-        """The site in a few figures, and what is wrong. ``steady``: without rates, which change
-        all the time."""
+        """The site in a few figures, and its problems. ``steady``: without rates, which change all
+        the time."""
         return self._status.view(self.links(), ready=self.ready(), steady=steady)
 
     def left_out(self, key: ServiceKey) -> LeftOut:
@@ -94,12 +94,14 @@ class OperatorView:
         return NOTHING if explanation is None else self._router.left_out(key, explanation)
 
     def ready(self) -> bool:
-        """Serving and not draining; just started, not before it listens where clients are led."""
+        """Whether it serves and does not drain; after the start, only once it listens where clients
+        are led.
+        """
         router = self._router
         return self._facts.is_serving() and not router.draining and router.listens_where_promised
 
     def links(self) -> Sequence[LinkView]:
-        """All links of all workers, the dialed ones that wait for their certificate too."""
+        """All links of all workers, including dialed ones that wait for their certificate."""
         return self._whole.with_links(self._own_links())
 
     def _own_links(self) -> Sequence[LinkView]:
@@ -107,11 +109,11 @@ class OperatorView:
         return link_views(self._router, facts.expiries(), facts.shown_until, self.utc)
 
     def link_states(self) -> Iterator[WorkerLink]:
-        """How this worker's links are."""
+        """The states of this worker's links."""
         return map(state_of, self._own_links())
 
     def link_uses(self) -> Iterator[LinkUse]:
-        """Streams and bytes that this worker's links carry."""
+        """Streams and bytes of this worker's links."""
         return map(use_of, self._router.links.status())
 
     def services(self) -> Sequence[ServiceView]:
@@ -125,7 +127,7 @@ class OperatorView:
     def ask_targets(
         self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]
     ) -> None:
-        """Targets that other sites have for ``service``, by its port; ``done`` comes once."""
+        """Targets of other sites for ``service``, by its port; ``done`` is called once."""
 
         def answered(told: list[RouterTargets]) -> None:
             done(targets_by_port(told, self._router.site_name))
@@ -174,15 +176,15 @@ class OperatorView:
         return self._bursting.views() if self._bursting is not None else ()
 
     def ca(self) -> CaView:
-        """The site's CA, and how far its replacement is."""
+        """The site's CA, and the progress of its replacement."""
         return self._facts.ca()
 
     def service_keys(self) -> Sequence[ServiceKey]:
-        """Every service port that is known here, in order."""
+        """Every service port known here, in order."""
         return self._router.readings.keys
 
     def routing_key_of(self, service: str) -> str:
-        """As of the readings."""
+        """As in the readings."""
         return self._router.readings.routing_key_of(service)
 
     def why_unknown(self, service: str) -> Problem | None:
@@ -197,7 +199,7 @@ class OperatorView:
         *,
         sheddable: bool = False,
     ) -> WhyView | None:
-        """As `own_why`; a session that this worker does not know another one may."""
+        """As `own_why`; also asks other workers about a session that this one does not know."""
         await self.look("lately")
         own = self.own_why(service, port, session, sheddable=sheddable)
         if own is None:
@@ -218,7 +220,7 @@ class OperatorView:
         *,
         sheddable: bool = False,
     ) -> WhyView | None:
-        """What the next request would meet, by the production code; moves nothing."""
+        """The fate of the next request, by the production code; changes nothing."""
         now = self._network.now()
         found = explained(
             self._router,
@@ -234,7 +236,7 @@ class OperatorView:
         return found and self._as_shown(found)
 
     def _as_shown(self, found: WhyView) -> WhyView:
-        """With what else is known of the service here."""
+        """``found`` with further facts about the service here."""
         router, key = self._router, ServiceKey(found.service, found.port)
         states, planned = router.forwarder.listeners.states(), router.services.get(key)
         closed, hint = listener_problems.closed(key, states, planned)
@@ -253,7 +255,7 @@ class OperatorView:
         return None if own is None else self._whole.with_scale(own)
 
     def scales(self) -> Iterator[ScaleView]:
-        """Of all service ports."""
+        """Demand of all service ports."""
         for key in self._router.services:
             if (one := self.scale(key.name, key.port)) is not None:
                 yield one
@@ -270,19 +272,19 @@ class OperatorView:
     def own_past(
         self, service: str, port: int | None, count: int, *, denied: bool
     ) -> Sequence[PastDecision] | None:
-        """How its last requests were decided, with the figures of then."""
+        """The decisions for its last requests, with the figures at that time."""
         utc = partial(self._clock.utc, timespec="milliseconds")
         return recalled(self._router, self._network.now(), utc, service, port, count, denied=denied)
 
     def command(self, name: str, arguments: Mapping[str, str]) -> str:
-        """Carry out an order of the operator."""
+        """Carry out a command of the operator."""
         done = self._order(name, arguments)
         if done is None:
             raise UnknownCommand(COMMANDS)
         return done
 
     def own_phases(self) -> Iterator[PortPhases]:
-        """What this worker counted of phases, of service ports that had a request."""
+        """Phase counts of this worker, for service ports that had a request."""
         return self.rows.own_phases()
 
     def resident_bytes(self) -> int:
@@ -290,7 +292,7 @@ class OperatorView:
         return self._facts.memory.use_now().resident_bytes
 
     def metrics(self) -> Iterator[MetricValues]:
-        """Everything `/metrics` shows, by service port; of several workers in one piece."""
+        """All values of `/metrics`, by service port; summed over workers."""
         return self._whole.with_metrics(self._own_metrics())
 
     def _own_metrics(self) -> Iterator[MetricValues]:
@@ -321,12 +323,12 @@ class OperatorView:
         return tuple(sorted(known, key=lambda one: (one.cost, one.site)))
 
     def _sites_of(self, routers: Iterable[RouterId]) -> set[SiteId]:
-        """The sites of those of ``routers`` that are linked."""
+        """The sites of the linked ones among ``routers``."""
         found = map(self._router.links.adjacencies.neighbour, routers)
         return {one.site for one in found if one is not None}
 
     def _next_hops(self, route: SiteRoute) -> tuple[str, ...]:
-        """The other sites that its paths begin with."""
+        """The first other sites on its paths."""
         names = [self._router.names.sites(path)[:1] for path in route.paths]
         return tuple(sorted({name for first in names for name in first}))
 

@@ -1,4 +1,4 @@
-"""Answers of a worker to the first one, in messages of some items each."""
+"""Answers of a worker to the first one, in messages of a few items each."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TypeVar
@@ -53,7 +53,7 @@ _HistoriesOf = Callable[[str | None, int | None], Iterator[ServiceHistory]]
 
 
 class Answering:
-    """Asks the rooms of this worker."""
+    """Gathers answers from the rooms of this worker."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Answering:
         self._graph = graph
 
     async def told(self, question: Question) -> AsyncIterator[Told]:
-        """The whole answer, in some parts."""
+        """The whole answer, in parts."""
         match question:
             case FiguresQuestion(figures=figures):
                 async for told in self._figures(figures):
@@ -118,7 +118,7 @@ class Answering:
                 try:
                     why = self._view.own_why(service, port, (by, value))
                 except BadQuestion:
-                    return  # The documents have just changed; the first one says so.
+                    return  # The documents have just changed; the first worker says so.
                 if why is not None:
                     yield Why(why)
 
@@ -160,7 +160,7 @@ class Answering:
                     yield told
 
     async def _metrics(self) -> AsyncIterator[Told]:
-        """With that by which this site's own figures are shown."""
+        """The metrics, and the recent figures from which this site's own values are shown."""
         for values in _some((await sliced(self._view.metrics())).items):  # There may be very many.
             yield Metrics(values)
         async for told in self._lately():
@@ -196,7 +196,7 @@ class Answering:
 
 
 def _some(items: Iterable[_ItemT]) -> Iterator[tuple[_ItemT, ...]]:
-    """In pieces; one that is empty if there are none, which is an answer too."""
+    """``items`` in pieces; a single empty piece if there are none, which is an answer too."""
     all_items = tuple(items)
     for first in range(0, max(1, len(all_items)), limits.WORKER_ITEMS_AT_ONCE):
         yield all_items[first : first + limits.WORKER_ITEMS_AT_ONCE]

@@ -1,1 +1,1 @@
-"""Burst hooks at work: detectors, what is wished, what was run. Hooks: `control.bursts`."""
+"""Burst hooks in operation: detectors, due runs, past runs. Hooks: `control.bursts`."""

@@ -1,4 +1,4 @@
-"""One Burst document at work: its detector, what is wished, what was run. No task, no clock."""
+"""One Burst document in operation: its detector, due runs, past runs. No task, no clock."""
 
 from collections.abc import Iterable, Mapping
 from math import ceil, inf
@@ -29,8 +29,10 @@ class HookRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HookMemory(msgspec.Struct, frozen=True, kw_only=True):
-    """What outlives a restart. ``id`` of the last change of state, ``done`` of the last that the
-    hook was run for with success; they differ: it is to be run. Times are Unix seconds.
+    """The state that survives a restart. Times are Unix seconds.
+
+    ``id``: of the last change of state; ``done``: of the last change for which the hook succeeded.
+    If they differ, the hook must run.
     """
 
     state: BurstState = "calm"
@@ -41,7 +43,7 @@ class HookMemory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hook:
-    """Told the figures, it says when something is to be run; told the outcome, what is next."""
+    """Takes figures and outcomes of runs, and returns the run that is due."""
 
     __slots__ = (
         "again_at",
@@ -69,37 +71,38 @@ class Hook:
         self.failures = 0
         self.again_at = -inf
         self.began_at = -inf
-        """When it was run last, but for tests; on replicas one runs it."""
+        """When its hook last ran, tests excepted; among replicas only one runs it."""
         self.seen_service = True
         self.watched_at = 0.0
-        """Unix seconds when its document came back; before, the state was not watched."""
+        """Unix seconds when its document came back; the state was not watched before."""
         self.runs: dict[str, int] = {"ok": 0, "failed": 0}
 
     def set_spec(self, spec: BurstSpec) -> None:
-        """Other marks, or another hook: figures begin anew, the state stays."""
+        """Apply other marks, or another hook: figures restart, the state stays."""
         self.spec = spec
         before = self.detector
         self.detector = Saturation(spec, before.state, before.changed_at)
-        self.again_at = -inf  # What failed may be mended by that.
+        self.again_at = -inf  # The new settings may fix the failure.
 
     def restore(self, kept: HookMemory, now: float, unix: float) -> None:
-        """Go on from ``kept``; a clock that was set back since makes it as old as nothing."""
+        """Continue from ``kept``. If the clock was set back since, the change counts as just
+        made."""
         self.kept = kept
         changed_at = now - max(0.0, unix - kept.changed_at) if kept.id else -inf
         self.detector = Saturation(self.spec, kept.state, changed_at)
 
     def came_back(self, kept: HookMemory, now: float, unix: float) -> None:
-        """As `restore`, after the document was away: its state is known from ``unix`` on."""
+        """As `restore`, after the document was away: its state is known only since ``unix``."""
         self.restore(kept, now, unix)
         self.watched_at = unix
 
     @property
     def state_since(self) -> float | None:
-        """Unix seconds since when it is known to be in its state; None: since ever."""
+        """Unix seconds since which its state is known; None: it never changed."""
         return max(self.kept.changed_at, self.watched_at) if self.kept.id else None
 
     def feed(self, now: float, unix: float, totals: Totals, new_id: str) -> BurstState | None:
-        """See `Saturation.feed`; a change is noted under ``new_id``."""
+        """See `Saturation.feed`; records a change under ``new_id``."""
         changed = self.detector.feed(now, totals)
         if changed is not None:
             self.kept = msgspec.structs.replace(
@@ -109,7 +112,7 @@ class Hook:
         return changed
 
     def wake(self, now: float) -> Wake | None:
-        """What requests may be held for: it wakes a site, or would; None: it cannot now."""
+        """The wake-up for which requests may be held: under way, or possible; None: not now."""
         detector = self.detector
         if detector.state == "calm":
             is_able = now >= detector.next_allowed_at and not self.is_owed
@@ -120,7 +123,7 @@ class Hook:
 
     @property
     def is_owed(self) -> bool:
-        """The hook has not been run for the last change yet, with success."""
+        """Whether the hook has not succeeded yet for the last change."""
         return self.kept.id != self.kept.done
 
     def due(self, now: float, test_id: str, values: Mapping[str, str]) -> Firing | None:
@@ -143,7 +146,7 @@ class Hook:
         return Firing(id=id, event=event, is_test=is_test, values={**values, **told})
 
     def ended(self, firing: Firing, outcome: HookOutcome, now: float, unix: float) -> HookRun:
-        """The run is over. One that failed comes again while its state is still wished."""
+        """Record the outcome. A failed run is repeated while its state still calls for it."""
         self.busy = False
         self.runs["ok" if outcome.ok else "failed"] += 1
         number = 0
@@ -173,11 +176,11 @@ class Hook:
         return run
 
     def broke_off(self) -> None:
-        """The router ends: what was begun is begun again by the next one, under the same id."""
+        """The router ends: the next one starts the run again, under the same id."""
         self.busy = False
 
     def values(self, site: str, since: str) -> dict[str, str]:
-        """The figures by the names of `documents.templates`; the event's own are added later."""
+        """The figures under the names of `documents.templates`; the event's own are added later."""
         figures = self.detector.figures
         return {
             "burst": self.name,
@@ -195,9 +198,9 @@ class Hook:
 
 
 def wakes_by_service(hooks: Iterable[Hook], now: float) -> dict[str, Wake | None]:
-    """What requests of each service may be held for (monotonic ``now``).
+    """The wake-up for which requests of each service may be held (monotonic ``now``).
 
-    Of several hooks of a service: one that wakes a site, else one that would. None: none can.
+    With several hooks of a service: one that is waking a site, else one that could. None: none can.
     """
     found: dict[str, Wake | None] = {}
     for hook in hooks:

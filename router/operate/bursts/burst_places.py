@@ -1,4 +1,4 @@
-"""Where the hooks of a directory site run, and where what they did is kept."""
+"""Runs hooks of a directory site, and stores their state."""
 
 import random
 from pathlib import Path
@@ -24,7 +24,7 @@ class DirectoryPlace:
         self._rng = random.SystemRandom()
 
     def refusal(self, spec: BurstSpec) -> str:
-        """Why such a hook cannot be run here; empty: it can."""
+        """Why such a hook cannot run here; empty: it can."""
         if spec.kind == "object":
             return (
                 "a Kubernetes object is made by the routers of a site in Kubernetes; here use "
@@ -40,7 +40,7 @@ class DirectoryPlace:
             return None
 
     async def save(self, kept: bytes) -> None:
-        """Keep it, whole or not at all."""
+        """Store it, whole or not at all."""
         write_secret(self._directory / KEPT_FILE, kept)
 
     async def run(self, spec: BurstSpec, firing: Firing) -> HookOutcome:

@@ -1,7 +1,7 @@
-"""Burst hooks joined: figures from the forwarder, detectors, runs, what is kept, what is told.
+"""All burst hooks of a site: figures from the forwarder, detectors, runs, stored state, events.
 
-One task, with a child for each run. Nothing here is awaited by anything that serves: a hook that
-hangs or a fault of ours costs hooks, never traffic.
+One task, with a child for each run. No serving code awaits this one: a hook that hangs, or an
+internal error, costs hooks and never traffic.
 """
 
 import asyncio
@@ -39,27 +39,27 @@ SHOWN: Final = {"queue_wait_s": "queueWait"}
 
 
 class BurstPlace(Protocol):
-    """Where hooks run and what they did is kept: a directory, or a namespace."""
+    """Where hooks run and their state is stored: a directory, or a namespace."""
 
     @property
     def fires(self) -> bool:
-        """This router is the one that runs hooks: of several replicas one does."""
+        """Whether this router runs hooks: of several replicas one does."""
 
     def refusal(self, spec: BurstSpec) -> str:
-        """Why such a hook cannot be run here; empty: it can."""
+        """Why such a hook cannot run here; empty: it can."""
 
     async def load(self) -> bytes | None:
         """The last stored state; None: none yet. RouterError, OSError, CertError."""
 
     async def save(self, kept: bytes) -> None:
-        """Keep it, whole or not at all. RouterError, OSError, CertError."""
+        """Store it, whole or not at all. RouterError, OSError, CertError."""
 
     async def run(self, spec: BurstSpec, firing: Firing) -> HookOutcome:
         """Run the hook of ``spec``."""
 
 
 class Bursting:
-    """All Burst documents of this site. ``totals_of`` gives the ports of a service."""
+    """All Burst documents of this site. ``totals_of`` returns totals for the ports of a service."""
 
     def __init__(
         self,
@@ -72,8 +72,8 @@ class Bursting:
         unix: Callable[[], float] = time.time,
         hold: Callable[[str, Wake | None, bool], None] = _nobody_waits,
     ) -> None:
-        """``hold`` hears, again and again, what a hook does for a service, and whether there is
-        one: requests of it may be held meanwhile.
+        """``hold`` is called repeatedly with a service's present wake-up, and whether it has a
+        hook: its requests may be held meanwhile.
         """
         self._site_name, self._place, self._totals_of = site_name, place, totals_of
         self._tell, self._now, self._new_id, self._unix = tell, now, new_id, unix
@@ -85,12 +85,12 @@ class Bursting:
         self._unkept = False
         self._unread_since = -inf
         self._trouble = ""
-        self._keeping = asyncio.Lock()  # The newest is written last.
+        self._keeping = asyncio.Lock()  # The newest state is written last.
 
     # Wanted state ---------------------------------------------------------------------------
 
     def apply(self, bursts: Mapping[str, BurstSpec]) -> None:
-        """Look at these. One that is gone runs nothing more, not for calm either."""
+        """Watch these documents. A removed burst runs nothing more, not even for calm."""
         for name in list(self._hooks.keys() - bursts.keys()):
             gone = self._hooks.pop(name)
             if gone.kept.id:
@@ -104,15 +104,15 @@ class Bursting:
                 if name in self._kept:
                     hook.came_back(self._kept[name], self._now(), self._unix())
             elif hook.spec != spec:
-                if hook.spec.service != spec.service:  # Else those that wait go on waiting.
+                if hook.spec.service != spec.service:  # Otherwise waiting requests keep waiting.
                     self._hold(hook.spec.service, None, False)
                 hook.set_spec(spec)
         if self._hooks:
             self._had_hooks.set()
-            self._say_who_wakes(self._now())  # Else requests are refused until the next look.
+            self._say_who_wakes(self._now())  # Otherwise requests are refused until the next look.
 
     def test(self, name: str, event: BurstState) -> str:
-        """Run the hook of ``name`` now, marked as a test; what was begun, for people."""
+        """Run the hook of ``name`` now, marked as a test; return a readable confirmation."""
         hook = self._hooks.get(name)
         if hook is None:
             raise CommandRefused(f"there is no burst {name[:80]!r} here", "sitectl burst status")
@@ -130,7 +130,7 @@ class Bursting:
     # Running --------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Look and run until canceled, which ends what is being run."""
+        """Sample figures and run hooks until canceled, which also ends a running hook."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 try:
@@ -139,7 +139,7 @@ class Bursting:
                     log.exception("bursts could not be looked at")
                 now = self._now()
                 await asyncio.sleep(pause_s(now, limits.BURST_SAMPLE_S))
-                await self._had_hooks.wait()  # Most sites never have any.
+                await self._had_hooks.wait()  # Most sites never have a burst.
 
     async def _look(self, tasks: asyncio.TaskGroup) -> None:
         now = self._now()
@@ -171,7 +171,7 @@ class Bursting:
             self._hold(service, wake, True)
 
     async def _take_office(self, now: float) -> None:
-        """Begin to fire, from what the one before us kept; or cease to."""
+        """Begin to run hooks, from the state stored by the predecessor; or stop running them."""
         if not self._place.fires:
             self._fires = False
             return
@@ -180,7 +180,7 @@ class Bursting:
         try:
             data = await self._place.load()
             self._kept = {} if data is None else _KEPT.decode(data)
-        except Exception as error:  # Whatever store it is; told, and tried again.
+        except Exception as error:  # Any store may fail; the failure is reported and tried again.
             self._unread_since = now
             self._trouble = f"What bursts did before could not be read, so none is run: {error}"
             return
@@ -207,13 +207,13 @@ class Bursting:
 
     async def _fire(self, hook: Hook, firing: Firing) -> None:
         if not firing.is_test and self._unkept:
-            await self._keep()  # A restart while it runs must know what was begun.
+            await self._keep()  # A restart during the run must know about it.
         try:
             outcome = await self._place.run(hook.spec, firing)
         except asyncio.CancelledError:
             hook.broke_off()
             raise
-        except Exception as error:  # A fault of ours: it counts as the hook's.
+        except Exception as error:  # An internal error counts as the hook's failure.
             log.exception("the hook of burst %s failed", hook.name)
             outcome = HookOutcome(ok=False, text=f"{type(error).__name__}: {error}")
         run = hook.ended(firing, outcome, self._now(), self._unix())
@@ -233,7 +233,7 @@ class Bursting:
             await self._keep_now()
 
     def _memories(self) -> dict[str, HookMemory]:
-        """Of all documents, and of as many as there may be that are away for now."""
+        """The states of all present documents, and of up to `BURSTS_MAX` absent ones."""
         known = {name: hook.kept for name, hook in self._hooks.items() if hook.kept.id}
         others = {name: kept for name, kept in self._kept.items() if name not in self._hooks}
         newest = sorted(others.items(), key=lambda item: item[1].changed_at)
@@ -244,13 +244,13 @@ class Bursting:
         self._kept = self._memories()
         try:
             await self._place.save(msgspec.json.encode(self._kept))
-        except Exception as error:  # Whatever store it is; told, and tried at the next look.
+        except Exception as error:  # Any store may fail; reported, and retried next time.
             self._unkept = True
             self._trouble = f"What bursts did could not be kept: {error}"
         else:
             self._trouble = ""
 
-    # Seeing it ------------------------------------------------------------------------------
+    # Views -----------------------------------------------------------------------------------
 
     def views(self) -> list[BurstView]:
         """All bursts, by name."""
@@ -283,7 +283,7 @@ class Bursting:
         )
 
     def problems(self) -> list[Problem]:
-        """Hooks that fail, or cannot be run here."""
+        """Hooks that fail, or cannot run here."""
         found: list[Problem] = []
         if self._trouble:
             hint = "Fix that; it is tried again by itself"

@@ -1,1 +1,1 @@
-"""The console of this router: where it is served, by which certificate, and who may log in."""
+"""The console of this router: its listener, its certificate, and its users."""

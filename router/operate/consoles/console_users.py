@@ -12,7 +12,9 @@ FOLDER = "console-users"
 
 
 class UserFiles:
-    """Reads them again when one has changed. ``trouble``: why one does not count; empty: all do."""
+    """Reads the files again when one has changed. ``trouble``: why one does not count; empty: all
+    do.
+    """
 
     __slots__ = ("_directory", "_key", "_stamp", "_users", "trouble")
 
@@ -24,7 +26,7 @@ class UserFiles:
         self.trouble = ""
 
     def now(self) -> Users:
-        """As they are on the disk; some 10 µs where nothing has changed."""
+        """The users as on disk; some 10 µs if nothing has changed."""
         stamp = self._look()
         if stamp != self._stamp:
             self._users = Users(self._key, self._read())
@@ -32,12 +34,14 @@ class UserFiles:
         return self._users
 
     def _names(self) -> list[str]:
-        """Those of files, without what is being written and what Kubernetes mounts beside."""
+        """Names of the user files, without temporary files and those that Kubernetes mounts beside
+        them.
+        """
         names = sorted(name for name in os.listdir(self._directory) if not name.startswith("."))
         return names[: limits.CONSOLE_USERS_MAX]
 
     def _look(self) -> object:
-        """Another value whenever another file counts."""
+        """A value that changes whenever a user file does."""
         try:
             return tuple(
                 (name, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)

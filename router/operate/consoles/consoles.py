@@ -1,6 +1,6 @@
-"""The console of this router: where it is served, by which certificate, and what is wrong with it.
+"""The console of this router: its listener, its certificate, and its problems.
 
-Nothing here ends the router. A port that is taken is a problem in `status`, and tried again.
+Nothing here ends the router. A taken port is a problem in `status`, and is tried again.
 """
 
 import asyncio
@@ -46,10 +46,10 @@ class LogsIn(Protocol):
     """Login by OpenShift. Raises LoginFailed."""
 
     async def absence(self) -> str:
-        """Why OpenShift cannot log users in here; empty: it can, or that is not known yet."""
+        """Why OpenShift cannot log users in here; empty: it can, or is not known yet."""
 
     async def login_url(self, redirect_uri: str, state: str, challenge: str) -> str:
-        """Where the browser goes."""
+        """The URL of OpenShift's login page."""
 
     async def user(self, code: str, redirect_uri: str, verifier: str) -> str:
         """The name of the user with ``code``, if the user may read the namespace."""
@@ -70,11 +70,10 @@ class ConsoleHost:
         openshift: LogsIn | None = None,
         namespace: str = "",
     ) -> None:
-        """``authority``: the site's CA. ``credential``: what a name in ``secrets/tls`` shows.
-
-        ``users_place``: where people find the users, if not in the directory.
-        ``openshift``: whom to ask who somebody is, where the document says so. ``namespace``: the
-        one that is the site.
+        """``authority``: the site's CA. ``credential``: the certificate of a name in
+        ``secrets/tls``. ``users_place``: where to find the users, if not in the directory.
+        ``openshift``: login by OpenShift, if the document configures it. ``namespace``: the site's
+        namespace.
         """
         self._openshift, self._namespace = openshift, namespace
         self._absence = ""
@@ -83,7 +82,7 @@ class ConsoleHost:
         self._secrets, self._site, self._site_id = secrets_directory, site, site_id
         self._authority, self._credential, self._tell = authority, credential, tell
         self._users = UserFiles(secrets_directory / FOLDER, secrets.token_bytes(32))
-        self._files: Mapping[str, static.Asset] = {}  # Until it is served.
+        self._files: Mapping[str, static.Asset] = {}  # Loaded when first served.
         self._spec: ConsoleSpec | None = None
         self._names: tuple[str, ...] = ()
         self._changed = asyncio.Event()
@@ -99,7 +98,7 @@ class ConsoleHost:
             self._changed.set()
 
     def view(self) -> Console:
-        """For `status`; without an address while it is not served: another process may be there."""
+        """For `status`; without an address while not served: another process may listen there."""
         spec = self._spec
         if spec is None or self._trouble:
             return Console()
@@ -114,7 +113,7 @@ class ConsoleHost:
         return Console(f"{scheme}://{join(shown, port)}/", auth, where, self._namespace, directory)
 
     def problems(self) -> tuple[Problem, ...]:
-        """Problems of a configured console: it cannot be reached, or has no user."""
+        """Problems of a configured console: it is out of reach, or has no user."""
         spec = self._spec
         if spec is None:
             return ()
@@ -135,7 +134,7 @@ class ConsoleHost:
         return tuple(found)
 
     def expiries(self) -> dict[str, float]:
-        """Unix seconds at which its own certificate ends."""
+        """Unix seconds at which the console's certificate ends."""
         leaf = self._kept()
         spec = self._spec
         if leaf is None or spec is None or spec.tls_cert or is_loopback(spec.bind):
@@ -143,11 +142,11 @@ class ConsoleHost:
         return {"console": certificates.expires_at(leaf.chain_pem)}
 
     async def prepare(self) -> None:
-        """Return when a console could be served, if one is wanted: before this router is ready."""
+        """Return once a wanted console could be served: before this router is ready."""
         if self._spec is not None:
             try:
                 await self._load()
-            except Exception:  # The router goes on without it; `run` tries again, and tells.
+            except Exception:  # The router goes on without it; `run` tries again and reports.
                 log.exception("the console could not be loaded")
 
     async def _load(self) -> None:
@@ -167,13 +166,13 @@ class ConsoleHost:
             except (OSError, CertError, ValueError) as error:
                 self._fail(_reason(error, spec))
                 await self._wait(limits.CONSOLE_RETRY_S)
-            except Exception as error:  # The owner of the task: the router goes on without it.
+            except Exception as error:  # The owner of the task: the router goes on.
                 log.exception("the console failed and restarts")
                 self._fail(f"a fault of ours, {type(error).__name__}")
                 await self._wait(limits.CONSOLE_RETRY_S)
 
     async def _serve(self, api: AdminApi, spec: ConsoleSpec) -> None:
-        """Until the document says otherwise, the certificate is another, or OpenShift is there."""
+        """Serve until the document or the certificate changes, or OpenShift becomes available."""
         await self._load()
         self._absence = await self._look_for_openshift(spec)
         auth, again_at = self._auth(spec), time.monotonic() + limits.CONSOLE_OAUTH_LOOK_S
@@ -206,7 +205,7 @@ class ConsoleHost:
                 self._place = None
 
     async def _look_for_openshift(self, spec: ConsoleSpec) -> str:
-        """Why it is not asked though it should be; empty: all is as it should be."""
+        """Why a configured OpenShift login is not used; empty: it is, or is not configured."""
         if spec.auth != "openshift":
             return ""
         if self._openshift is None:
@@ -233,7 +232,7 @@ class ConsoleHost:
         self._trouble = why
 
     def _tls(self, spec: ConsoleSpec) -> tuple[ssl.SSLContext | None, Callable[[], float]]:
-        """How it speaks, and until when (Unix seconds). Raises CertError, OSError."""
+        """The TLS context, and until when it holds (Unix seconds). Raises CertError, OSError."""
         if spec.tls_cert:
             found = self._credential(spec.tls_cert)
             if isinstance(found, NoTls):
@@ -247,12 +246,12 @@ class ConsoleHost:
         return service_server_context(leaf, _ALPN), lambda: ends
 
     def _is_another(self, name: str, shown: Tls) -> bool:
-        """Whether the credential has changed for one that is good."""
+        """Whether the credential has changed to another good one."""
         found = self._credential(name)
         return not isinstance(found, NoTls) and found.certificate != shown.certificate
 
     def _leaf(self, host: str) -> Leaf:
-        """The certificate by the site's CA, made again when it is due or names changed."""
+        """The certificate by the site's CA, issued again when it is due or names change."""
         hosts = list(dict.fromkeys((*_LOCAL, *_certified(self._names), *_own(host))))[:_HOSTS_MAX]
         kept = self._kept()
         if (
@@ -285,7 +284,7 @@ _HOSTS_MAX: Final = 64
 
 
 def _reason(error: Exception, spec: ConsoleSpec) -> str:
-    """Why it is not served; where it would listen, if that is what failed."""
+    """Why the console is not served; with its address, if binding failed."""
     if isinstance(error, OSError) and error.errno in _UNBOUND and error.filename is None:
         return f"it cannot listen on {spec.bind}: {os.strerror(error.errno)}"
     return str(error)
@@ -300,7 +299,7 @@ def _own(host: str) -> tuple[str, ...]:
 
 
 def _names(site: SiteSpec) -> tuple[str, ...]:
-    """Names that browsers may use for it."""
+    """Names under which browsers may reach the console."""
     if site.console is None:
         return ()
     parts = [split_host_port(text) for text in site.ingress_hosts]

@@ -1,1 +1,1 @@
-"""Figures of a router: metrics, process, links, the recording of the last quarter of an hour."""
+"""Figures of a router: metrics, process, links, the record of the last quarter of an hour."""

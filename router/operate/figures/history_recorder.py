@@ -1,4 +1,4 @@
-"""The last quarter of an hour of every service port: reads the forwarder and keeps the history."""
+"""The last quarter of an hour of every service port: reads the forwarder and stores the history."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,15 +16,15 @@ from router.node.site_router import SiteRouter
 from router.node.time_text import WallClock
 from router.workers.history_sites import HistorySites
 
-EXACT_S = 1e-6  # A step or a look at a tick is not left to the next one.
-GOLDEN = (5**0.5 - 1) / 2  # Its multiples, without their whole parts, are spread over 0 to 1.
+EXACT_S = 1e-6  # Tolerance, so that a step or look exactly at a tick is not left to the next one.
+GOLDEN = (5**0.5 - 1) / 2  # The fractional parts of its multiples are spread evenly over 0 to 1.
 
 
 class HistoryRecorder:
     """Owner of the history. Reads a bounded number of service ports at once.
 
-    Moments are monotonic, and told by the clock on the wall as that is when one asks: a clock that
-    is set moves all of them alike.
+    Moments are monotonic, and converted to wall-clock time when asked for: setting the clock shifts
+    all of them alike.
     """
 
     def __init__(
@@ -38,14 +38,15 @@ class HistoryRecorder:
         self._beside = Busy()
         self._sites = HistorySites(router.site_name)
         self._step_at = 0.0
-        self._looked = -1  # The number of the last look.
+        self._looked = -1  # The number of the last sample.
         self._timer: Timer | None = None
-        self._due_at = inf  # When the timer is to fire.
-        self._stalls = 0  # In this step.
+        self._due_at = inf  # When the timer is due.
+        self._stalls = 0  # In the present step.
         self._rests_since: float | None = None
 
     def start(self) -> None:
-        """Once. The first step ends with that of every other worker of this router."""
+        """Call once. The first step ends together with that of every other worker of this
+        router."""
         now = self._timers.now()
         self._history.close(now)
         self._step_at = next_tick(now, limits.HISTORY_STEP_S)
@@ -69,26 +70,26 @@ class HistoryRecorder:
         return self._busy.mean(key, self._last_look())
 
     def busy_beside(self, key: ServiceKey) -> float:
-        """As `busy`, at the targets of the other routers of this site that are left."""
+        """As `busy`, at the remaining targets of the site's other routers."""
         now = self._router.forwarder.readings.in_flight_beside(key)
         if now is None:
             return 0.0
         if self._rests_since is not None:
-            return now  # No look is taken while this router is idle.
+            return now  # An idle router takes no samples.
         return self._beside.mean(key, self._last_look())
 
     @property
     def unanswered(self) -> list[ServiceKey]:
-        """Service ports of which requests failed, or lost their clients, in the last step or since,
-        in order."""
+        """Sorted service ports whose requests failed, or lost their clients, in the last step or
+        since."""
         return sorted(self._history.unanswered(self._router.readings.losses()))
 
     def histories(
         self, service: str | None = None, port: int | None = None
     ) -> Iterator[ServiceHistory]:
-        """Of this site's service ports, by key; ``service`` None: all.
+        """Histories of this site's service ports, by key; ``service`` None: all.
 
-        Between two of them the router may go on.
+        The caller may let the router go on between two of them.
         """
         for key in self._router.readings.keys:
             if service in (None, key.name) and port in (None, key.port):
@@ -99,10 +100,10 @@ class HistoryRecorder:
     # Inside
 
     def _last_look(self) -> int:
-        """The number of the look until which a mean is known."""
+        """The number of the last sample included in a mean."""
         number = _look_at(self._timers.now())
         if self._rests_since is None and self._looked < number:
-            return number - 1  # This one is still to come: without it the mean would be too low.
+            return number - 1  # This sample is still to come: without it the mean would be too low.
         return number
 
     def _look(self) -> None:
@@ -133,8 +134,8 @@ class HistoryRecorder:
     def _note_stall(self, now: float) -> None:
         """After a stall of the router the step ends a whole step later.
 
-        What was asked of the router meanwhile it does now, at once: a step that began now would
-        count all of it, and show more a second than was ever asked for.
+        The router now handles the backlog of requests at once: a step that began now would count
+        all of it, and show a rate that no client ever asked for.
         """
         if (
             now - self._due_at <= limits.HISTORY_STALL_S
@@ -153,8 +154,9 @@ class HistoryRecorder:
         self._timer = self._timers.call_at(moment, self._look)
 
     def _next_moment(self, now: float) -> float:
-        """One look in each tick, and at another place of each: what comes and goes with the tick
-        would be found always or never. That of a step is at its begin."""
+        """The time of the next sample: one in each tick, at varying offsets. At a fixed offset,
+        anything periodic with the tick would be seen always or never. A step's sample is at its
+        beginning."""
         number = max(_look_at(now), self._looked + 1)
         while (moment := self._moment(number)) <= now:
             number += 1
@@ -175,7 +177,7 @@ class HistoryRecorder:
 
     def _stirred(self) -> None:
         if self._rests_since is None:
-            return  # It has looked in the meantime.
+            return  # A sample was taken in the meantime.
         now = self._timers.now()
         self._note_stall(now)
         is_ahead = _look_at(self._next_moment(now)) == _look_at(now)
@@ -185,8 +187,8 @@ class HistoryRecorder:
         self._wait(now)
 
     def _rested(self, now: float, before: int = 0) -> int:
-        """How many looks there would have been since we rest, less those of ``before``; then we
-        rest no more."""
+        """End the rest; return how many samples it left out, minus the ``before`` ones still to
+        come."""
         since, self._rests_since = self._rests_since, None
         if since is None:
             return 0
@@ -195,12 +197,12 @@ class HistoryRecorder:
         return max(0, looks - before)
 
     def _step(self, now: float) -> None:
-        """A step that comes late is a longer one: the next ends when it would have.
+        """Close a step. A late step is longer, and the next one still ends on time.
 
-        Steps end at multiples of their length, of a clock that all workers of a router share: the
-        figures of all are then of the same time, and add up. Within a tick the look comes early in
-        one and late in the next, and steps that wait for it would differ by a tenth: so would
-        their rates.
+        Steps end at multiples of their length, by a clock that all workers of a router share: their
+        figures then cover the same time, and add up. Within a tick a sample comes early in one step
+        and late in the next. If steps waited for it, their lengths would differ by a tenth, and so
+        would their rates.
         """
         self._stalls = 0
         self._step_at = next_tick(now + EXACT_S, limits.HISTORY_STEP_S)
@@ -211,7 +213,7 @@ class HistoryRecorder:
         self._read(iter(self._router.readings.keys), now)
 
     def _read(self, keys: Iterator[ServiceKey], now: float) -> None:
-        """Some service ports, and the others in later turns."""
+        """Read some service ports, and the others in later turns."""
         for _ in range(limits.HISTORY_READ_AT_ONCE):
             key = next(keys, None)
             if key is None:
@@ -242,7 +244,7 @@ class HistoryRecorder:
 
 
 def _look_at(now: float) -> int:
-    """The number of the look at ``now``, or of the last one before."""
+    """The number of the sample at ``now``, or of the last one before."""
     return floor((now + EXACT_S) / limits.HISTORY_LOOK_S)
 
 

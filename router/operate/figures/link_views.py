@@ -1,4 +1,4 @@
-"""Links and certificates as their operator sees them, and what is wrong with them."""
+"""Links and certificates as operators see them, and their problems."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -16,9 +16,9 @@ from router.workers.link_uses import errors_of
 
 _SOON_S = 7 * 86_400.0
 _SOON_RENEWED_S = 86_400.0
-"""Of what renews itself more than two days before it ends: then something is wrong."""
+"""For certificates renewed more than two days before their end: at this point something failed."""
 _OTHERWISE_TOLD = ("clock", "copy", "deleted")
-"""Codes of errors of links that have a problem or note of their own."""
+"""Link error codes that have their own problem or note."""
 HELD_BACK = "the other site holds the link back: it went down too often"
 NO_ROOM_THERE = "the other site has no room for the link: it has as many neighbors as it may have"
 _NO_ROOM = "this router has no room for the link: it has as many neighbors as it may have"
@@ -33,7 +33,7 @@ _RENEWALS = {
     "leaf": "It is renewed by itself; why it was not: sitectl events",
     "ca": "It is replaced by itself; what it waits for: sitectl ca status",
 }
-"""What to do when one of the site's own certificates is about to end."""
+"""The next step when one of the site's own certificates is about to end."""
 
 
 def link_views(
@@ -42,11 +42,11 @@ def link_views(
     shown_until: Callable[[str], float | None],
     utc: Callable[[float], str],
 ) -> list[LinkView]:
-    """All links, the dialed ones that wait for their certificate and the incoming ones that were
-    lost in the last minutes too.
+    """All links, including dialed ones that wait for their certificate and incoming ones that were
+    lost in the last minutes.
 
-    ``expiries`` of our own certificates by name, ``shown_until`` of those that a site showed here
-    (Unix seconds); ``utc``: of monotonic s.
+    ``expiries`` of this site's certificates by name, ``shown_until`` of certificates of peers
+    (Unix seconds); ``utc`` converts monotonic seconds.
     """
     routing = router.routing
     held = routing.held
@@ -110,7 +110,7 @@ def link_views(
 
 
 def marked(views: Sequence[LinkView]) -> list[LinkView]:
-    """``views`` with those marked that drain while the same link is up again."""
+    """``views``, marking links that drain while the same link is up again."""
     up = {(one.name, one.direction, one.neighbour) for one in views if one.state == "up"}
     return [
         msgspec.structs.replace(one, succeeded=True)
@@ -121,21 +121,23 @@ def marked(views: Sequence[LinkView]) -> list[LinkView]:
 
 
 def neighbour_of(link: LinkStatus, table: RouteTable) -> SiteName:
-    """Under the name that it has in the network, where another site may bear the same."""
+    """The neighbor with its name in the network, which may differ if another site has the same
+    name.
+    """
     site = SiteId(link.neighbour_site)
     return SiteName(table.name_of(site, link.neighbour_name), site)
 
 
 def of_links(views: Sequence[LinkView], put_out: Collection[str] = ()) -> list[Problem]:
-    """Links that do not come up, or get no certificate, while a clock is wrong; then those that
-    do not come up by themselves; then those that may, and are down. That this router is a copy,
-    which is kept out, is another problem. ``put_out``: ids of sites that this one revoked."""
+    """Problems of links: first those that wait for a clock, for the link itself or its certificate;
+    then those that cannot come up by themselves; then those that are down and may. This router
+    being a refused copy is a separate problem. ``put_out``: ids of sites that this one revoked."""
     refused = _refused(views, put_out)
     return [*_clocks_differ(views), *refused, *_down(views), *_partly_down(views)]
 
 
 def _down(views: Sequence[LinkView]) -> list[Problem]:
-    """Links that this site dials and that are not up. One that has just begun has no error yet."""
+    """Dialed links that are not up. A link that has just begun has no error yet."""
     return [
         _is_down(link, f"is down: {link.error}", link.since)
         for link in views
@@ -147,8 +149,8 @@ def _down(views: Sequence[LinkView]) -> list[Problem]:
 
 
 def _partly_down(views: Sequence[LinkView]) -> list[Problem]:
-    """Links that only some workers have: requests that come to another worker pass through one
-    of these, as long as it has room for them."""
+    """Links that only some workers have: requests at another worker pass through one of these,
+    while it has room for them."""
     return [
         _is_down(
             link,
@@ -171,8 +173,8 @@ def _is_down(link: LinkView, how: str, since: str) -> Problem:
 
 
 def notes_of_links(views: Sequence[LinkView]) -> list[Note]:
-    """Links over which nothing is heard, those that lead nowhere any more, and those that a
-    neighbor dialed and that were lost: a note, for only the neighbor can dial."""
+    """Notes on silent links, on links to deleted sites, and on lost incoming links: these are only
+    a note, because only the neighbor can dial."""
     return [*_silent(views), *_needless(views), *_incoming_down(views)]
 
 
@@ -221,7 +223,9 @@ def _incoming_down(views: Sequence[LinkView]) -> list[Note]:
 
 
 def _heard_over(views: Sequence[LinkView], link: LinkView) -> str:
-    """Another link to the same site that works, so that its router runs; empty: there is none."""
+    """Another working link to the same site, which shows that its router runs; empty: there is
+    none.
+    """
     working = (
         one.name
         for one in views
@@ -239,7 +243,7 @@ def _named(link: LinkView) -> str:
 
 
 def _refused(views: Sequence[LinkView], put_out: Collection[str]) -> list[Problem]:
-    """Links that do not come up by themselves."""
+    """Links that cannot come up by themselves."""
     return [
         Problem(
             code="SW0404",
@@ -263,8 +267,8 @@ def _way_back(link: LinkView, views: Sequence[LinkView], put_out: Collection[str
 def _clocks_differ(views: Sequence[LinkView]) -> list[Problem]:
     """Links that cannot come up, or get their certificate, while a clock is wrong.
 
-    Of two clocks either may be wrong. Where the clocks of most neighbors differ from this host's,
-    and of more than one, this host is the one to begin with.
+    Either of two clocks may be wrong. If this host's clock differs from those of several neighbors,
+    and of most of them, check this host first.
     """
     everyone = {one.neighbour.id or one.name for one in views}
     differing = {one.neighbour.id or one.name for one in views if one.error_code == "clock"}
@@ -297,7 +301,7 @@ def of_expiries(expiries: Mapping[str, float], now: float) -> list[Problem]:
 
 
 def _renewal_of(name: str) -> str:
-    """What to do when the certificate of that name is about to end."""
+    """The next step when the certificate of that name is about to end."""
     kind, _, rest = name.partition("/")
     if kind == "tls":
         return f"Put a new one into secrets/{name}"

@@ -1,4 +1,4 @@
-"""What `/metrics` shows of a router, read out of the rooms in one go."""
+"""The values of `/metrics`, read from the rooms."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,11 +43,12 @@ def measure(
         "explanation.candidates"
     ),
 ) -> Iterator[MetricValues]:
-    """The router's own values of this moment, then those of each service port as it is asked for.
+    """Yield the router's present values, then those of each service port as the caller asks for
+    them.
 
-    ``expiries``: Unix seconds by certificate. ``figures``: the process's own, without labels.
-    ``problems``: those of `status`. ``rate_of``: how this site stands to a service's rate.
-    ``reports_of``: the candidates, this site's with what it has in flight in all.
+    ``expiries``: Unix seconds by certificate. ``figures``: those of the process, without labels.
+    ``problems``: those of `status`. ``rate_of``: this site's state against a service's rate.
+    ``reports_of``: the candidates, where this site has the requests in flight of all workers.
     """
     numbers = _of_router(router, memory, expiries, loop_lag_s, figures)
     for code, count in Counter(problem.code for problem in problems).items():
@@ -80,7 +81,7 @@ def _of_router(
     put("spillway_sites_deleted", (), router.news.deleted.known_before)
     put("spillway_attached_routers", (), len(router.edges))
     put("spillway_spf_seconds", (), router.routing_run.spf_seconds)
-    if not router.is_edge:  # Its neighbor sends it changes of its table, and nothing without them.
+    if not router.is_edge:  # Its neighbor sends it only changes of its table.
         put("spillway_route_updates_total", (), router.routing.lsas_received)
     for name, expires in expiries.items():
         put("spillway_certificate_expiry_timestamp_seconds", (name,), expires)
@@ -104,7 +105,8 @@ def _of_router(
 
 
 def takes_part(router: SiteRouter, key: ServiceKey, report: CandidateReport) -> bool:
-    """Whether a site has a connector or ends what it has; the balancer always lists this one."""
+    """Whether a site has a connector or unfinished requests; the balancer always lists this
+    site."""
     if report.site != router.identity.site or report.in_flight:
         return True
     planned = router.services.get(key)
@@ -114,12 +116,12 @@ def takes_part(router: SiteRouter, key: ServiceKey, report: CandidateReport) -> 
 def lent_there(
     router: SiteRouter, snapshot: ServiceSnapshot, report: CandidateReport
 ) -> tuple[int, int | None]:
-    """Slots of a site that only its own clients get, and how many it lets one neighbor hold."""
+    """Slots of a site that only its own clients get, and how many one neighbor may hold."""
     if report.site != router.identity.site or report.capacity is None:
         return report.reserved, report.most_for_one
     planned, own = router.services.get(snapshot.key), snapshot.load
     if planned is None or (not own.reserved and own.most_for_one is None):
-        return 0, None  # Its slots have no number.
+        return 0, None  # Its slots are not limited.
     return lent_of(planned.lending, report.capacity)
 
 
@@ -182,7 +184,7 @@ def _of_service(
 
 
 def _as_told(failed_for: Mapping[str, int]) -> Counter[str]:
-    """Failed requests by the code that their clients got."""
+    """Failed requests by the code that their clients received."""
     told = Counter[str]()
     for code, count in failed_for.items():
         told[FAILURES[cast(LegCode, code)].code] += count
@@ -277,7 +279,7 @@ def _of_rate(
 
 
 def of_links_at_workers(links: Sequence[LinkView]) -> MetricValues:
-    """Of links that are up, how many workers have no connection."""
+    """For each link that is up: how many workers have no connection."""
     down: dict[Labels, float] = {
         (link.name, link.direction, link.neighbour.name): float(len(link.workers_down))
         for link in links
@@ -287,10 +289,10 @@ def of_links_at_workers(links: Sequence[LinkView]) -> MetricValues:
 
 
 def _of_links(router: SiteRouter, put: Put) -> None:
-    for link in reversed(router.links.status()):  # One that drains comes after its successor.
+    for link in reversed(router.links.status()):  # A draining link comes after its successor.
         neighbour = neighbour_of(link, router.routing.table).name
         labels = link.name, link.direction, neighbour
-        if router.news.deleted.seen(link).error_code != "deleted":  # No alert: it is needless.
+        if router.news.deleted.seen(link).error_code != "deleted":  # Else needless: no alert.
             put("spillway_link_up", labels, float(link.state == "up"))
         put("spillway_link_silent_seconds", labels, link.silent_s)
         if link.rtt_s is not None:

@@ -1,8 +1,8 @@
-"""The process as Prometheus's own libraries show it: CPU time, memory, descriptors, start.
+"""Process metrics as in Prometheus's own libraries: CPU time, memory, descriptors, start.
 
-prometheus-client has a collector for this, with which a test compares it. The router reads the
-figures itself: the collector lists all descriptors in one go, for tens of milliseconds in a router
-with ten thousand of them, and figures of several workers are summed.
+prometheus-client has a collector for this, against which a test compares. The router reads the
+figures itself: the collector lists all descriptors at once, which takes tens of milliseconds in a
+router with ten thousand of them, and the router adds up the figures of several workers.
 """
 
 import logging
@@ -25,7 +25,7 @@ _STARTED_FIELD: Final = 19  # Of /proc/PID/stat, after the name of the command (
 
 
 def started_at() -> float:
-    """When this process began, Unix seconds, by the clock of now."""
+    """When this process began, in Unix seconds by the present clock."""
     with open("/proc/self/stat") as stat:
         fields = stat.read().rpartition(")")[2].split()
     since_boot_s = int(fields[_STARTED_FIELD]) / os.sysconf("SC_CLK_TCK")
@@ -33,7 +33,7 @@ def started_at() -> float:
 
 
 def process_values(started: float, resident_bytes: int) -> Iterator[MetricValues]:
-    """The figures of now, in slices. ``started``: of `started_at`, once."""
+    """The present figures, in slices. ``started``: the result of one `started_at` call."""
     yield _plain("process_start_time_seconds", started)
     yield _plain("process_cpu_seconds_total", time.process_time())
     yield _plain("process_resident_memory_bytes", resident_bytes)
@@ -45,7 +45,9 @@ def process_values(started: float, resident_bytes: int) -> Iterator[MetricValues
 
 
 def counted_descriptors() -> Iterator[MetricValues]:
-    """How many are open, for kernels that do not say. Nothing if there is none left to count by."""
+    """Count open descriptors, for kernels that do not report the number. Empty without a free
+    descriptor.
+    """
     try:
         listed = os.scandir(DESCRIPTORS)
     except OSError as error:
@@ -56,7 +58,7 @@ def counted_descriptors() -> Iterator[MetricValues]:
         while some := sum(1 for _ in islice(listed, DESCRIPTORS_AT_ONCE)):
             count += some
             yield MetricValues({}, {})
-    yield _plain("process_open_fds", count - 1)  # One is that of this count.
+    yield _plain("process_open_fds", count - 1)  # One of them belongs to this count.
 
 
 def _plain(metric: str, number: float) -> MetricValues:

@@ -1,4 +1,4 @@
-"""What each service port did in the last seconds: of this worker, and of the whole router."""
+"""Figures of each service port over the last seconds: of this worker, and of the whole router."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -27,21 +27,21 @@ _NO_SLOTS: Final = _Slots(None, {})
 
 
 class RecentFigures:
-    """Reads the recorder and the rooms; of other workers it has what they said last."""
+    """Reads the recorder and the rooms; uses the last reports of other workers."""
 
     def __init__(self, router: SiteRouter, recorder: HistoryRecorder, whole: Whole) -> None:
         self._router, self._recorder, self._whole = router, recorder, whole
         self._told_slots: dict[ServiceKey, _Slots] = {}
 
-    # Of this worker, to be joined by the first one --------------------------------------------
+    # Of this worker, for the first one to add up ----------------------------------------------
 
     def part(self, key: ServiceKey, former: Mapping[str, int]) -> PortLately:
-        """One service port. ``former``: its clients of a former protocol, by that."""
+        """One service port. ``former``: clients of its former protocol, by protocol."""
         return self._with_totals(self._own(key, former), {})
 
     def latelies(self) -> Iterator[PortLately]:
-        """What each service port did lately, without those that did nothing and have as many
-        slots as before, at the same targets; and what removed ones have under way."""
+        """Recent figures of each service port, except those without activity and with unchanged
+        slots at the same targets; also requests in flight of removed service ports."""
         former = self._router.forwarder.entry.of_former_protocol()
         awaited: defaultdict[ServiceKey, dict[SiteId, int]] = defaultdict(dict)
         if any(self._router.readings.busy_elsewhere(1)):
@@ -57,7 +57,7 @@ class RecentFigures:
         yield from self.removed_latelies()
 
     def removed_latelies(self) -> Iterator[PortLately]:
-        """Requests under way at this worker, of service ports that were removed."""
+        """Requests in flight at this worker, of service ports that were removed."""
         for key, open_now in self._router.forwarder.ports.removed().items():
             yield PortLately(key=key, change=None, removed=open_now)
 
@@ -142,31 +142,33 @@ class RecentFigures:
         return msgspec.structs.replace(whole, in_flight_mean=in_flight_mean)
 
     def not_answered(self) -> list[ServiceKey]:
-        """Service ports of which requests failed, or lost their clients, lately."""
+        """Service ports whose requests failed, or lost their clients, recently."""
         beside = self._whole.unanswered & set(self._router.readings.keys)
         return sorted(beside.union(self._recorder.unanswered))
 
     def queued(self) -> Mapping[ServiceKey, int]:
-        """How many requests wait for a slot, of service ports of which some do."""
+        """How many requests wait for a slot, by service port, if any do."""
         return self._whole.with_queued(self._router.readings.queued())
 
     def removed(self) -> Mapping[ServiceKey, Mapping[SiteId, int]]:
-        """Requests under way of service ports that were removed, by the site that serves them."""
+        """Requests in flight of service ports that were removed, by serving site."""
         return self._whole.with_removed(self._router.forwarder.ports.removed(), self._is_known)
 
     def removed_at_silent(self) -> Mapping[ServiceKey, Mapping[int, int]]:
-        """Requests under way of removed service ports at workers that do not answer, by worker."""
+        """Requests in flight of removed service ports at workers that do not answer, by worker."""
         return self._whole.removed_at_silent(self._is_known)
 
     def _is_known(self, key: ServiceKey) -> bool:
         return self._router.readings.config_of(key) is not None
 
     def former(self) -> Mapping[ServiceKey, Mapping[str, int]]:
-        """Clients that came before their service port changed its protocol, by that of then."""
+        """Clients that connected before their service port changed its protocol, by former
+        protocol.
+        """
         return self._whole.with_former(self._router.forwarder.entry.of_former_protocol())
 
     def spilled_to(self, key: ServiceKey) -> Mapping[str, float]:
-        """Requests a second that each other site served lately, by its name."""
+        """Requests a second that each other site served recently, by its name."""
         change = self.lately(key).change
         return {} if change is None else self.a_second(change, change.spilled_to)
 
@@ -175,5 +177,5 @@ class RecentFigures:
         return by_name(counts, self._router.site_name)
 
     def a_second(self, change: IntervalCounts, counts: Mapping[SiteId, int]) -> dict[str, float]:
-        """As `by_name`, a second."""
+        """As `by_name`, per second."""
         return {name: round(change.per_s(count), 3) for name, count in self.by_name(counts).items()}

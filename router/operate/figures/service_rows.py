@@ -1,4 +1,4 @@
-"""Rows of service ports: what a site has, offers and counted of each."""
+"""Rows of service ports: figures, capacity and settings at this site."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -33,7 +33,7 @@ from router.workers.site_load import SiteLoad, reports_with
 
 
 class ServiceRows:
-    """Of this worker, where a row needs it with what the whole router has. ``utc``: of monotonic
+    """Rows of this worker, completed with figures of the whole router. ``utc`` converts monotonic
     seconds."""
 
     def __init__(self, router: SiteRouter, whole: Whole, utc: Callable[[float], str]) -> None:
@@ -105,21 +105,21 @@ class ServiceRows:
         )
 
     def own_phases(self) -> Iterator[PortPhases]:
-        """What this worker counted of phases, of service ports that had a request."""
+        """Phase counts of this worker, for service ports that had a request."""
         for snapshot in self._router.readings.snapshots():
             if snapshot.declared and snapshot.counters.requests_total:
                 yield PortPhases(snapshot.key, _counts(snapshot))
 
     def rate(self, snapshot: ServiceSnapshot) -> RateState | None:
-        """How this site stands to the rate of a service port."""
+        """This site's state against the rate of a service port."""
         return self._whole.rate(snapshot.key, snapshot.rate)
 
     def rate_now(self, key: ServiceKey) -> RateState | None:
-        """As `rate`."""
+        """As `rate`, read now."""
         return self._whole.rate(key, self._router.readings.rate_state(key))
 
     def load(self, key: ServiceKey) -> SiteLoad | None:
-        """What this site's targets have, where decisions know only a part of it."""
+        """The load of this site's targets, if decisions know only a part of it."""
         planned, own = self._router.services.get(key), self._router.readings.load_of(key)
         has_connector = planned is not None and planned.has_connector
         targets = self._router.readings.targets.of(key)
@@ -127,7 +127,7 @@ class ServiceRows:
         return self._whole.load(key, own, has_connector=has_connector, down=down)
 
     def reports(self, snapshot: ServiceSnapshot) -> Sequence[CandidateReport]:
-        """All candidates, this site with what all workers have."""
+        """All candidates, where this site has the figures of all workers."""
         return reports_with(self.load(snapshot.key), snapshot.explanation.candidates)
 
     def _site(
@@ -172,8 +172,8 @@ class ServiceRows:
         return owes.shown if owes is not None else ""
 
     def _takes_none(self, key: ServiceKey, report: CandidateReport) -> bool:
-        """A site takes nothing new of the service: it stops, or an operator wants it so, and no
-        other router of it is wanted otherwise. A rule or a policy may leave it out besides."""
+        """Whether a site takes nothing new of the service: it stops, or all its routers are
+        drained. A rule or a policy may leave it out besides."""
         if report.verdict == "draining":
             return True
         if report.site == self._router.identity.site:

@@ -1,5 +1,5 @@
-"""Single requests and connections: for whoever looks, in the access log, as spans.
+"""Single requests and connections: for followers, in the access log, as spans.
 
-Invariants: nothing is noted while nobody looks; a follower that does not keep up loses flows, and
-is told how many; writing happens in threads of its own.
+Invariants: nothing is recorded while no client follows; a slow follower loses flows, and learns how
+many; dedicated threads write.
 """

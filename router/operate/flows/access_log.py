@@ -1,8 +1,8 @@
-"""The access log: one JSON object a line, a sample of the requests, written by a thread of its own.
+"""The access log: one JSON object a line, a sample of the requests, written by a dedicated thread.
 
-What may be in a line is listed in `AccessLine`; header values, cookies, bodies and query strings
-never are. Text is what the grammar of requests lets through, and JSON escapes the rest: one object
-is one line, whatever a client sends.
+`AccessLine` lists the possible fields; header values, cookies, bodies and query strings are never
+logged. The grammar of requests restricts texts, and JSON escapes the rest: one object is one line,
+whatever a client sends.
 """
 
 import random
@@ -25,7 +25,7 @@ _TRACES = re.compile(rb"\r\n(?i:traceparent):")
 
 
 class AccessLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One request (http) or connection (tcp). Absent in JSON: what does not apply."""
+    """One request (http) or connection (tcp). JSON omits fields that do not apply."""
 
     time: str
     service: str
@@ -52,11 +52,11 @@ class AccessLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccessLog:
-    """`observers.AccessSink`: chooses on the data thread, formats and writes on its own.
+    """`observers.AccessSink`: selects requests in the data thread, formats and writes in its own.
 
-    Every failed or refused request is written, up to a rate; of the rest the share that is wanted.
-    Lines are dropped, and counted, rather than waited for. ``tell_lost`` is called in the writing
-    thread, once, with the reason, when lines cannot be kept; and again after some could.
+    Failed and refused requests are all written, up to a rate; of the others, the configured share.
+    Lines are dropped and counted rather than waited for. ``tell_lost`` is called in the writing
+    thread, once, with the reason, when lines cannot be written; and again after some could.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class AccessLog:
         self._wants_reopen = False
         self._loses = False
         self._written = 0
-        self._overrun = 0  # Dropped by the data thread, which alone counts here.
+        self._overrun = 0  # Dropped by the data thread, the only one to count here.
         self._unkept = 0  # Dropped by the writing thread.
         self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
         self._thread.start()
@@ -89,11 +89,11 @@ class AccessLog:
 
     @property
     def lines_dropped(self) -> int:
-        """Chosen and lost: the queue was full, or the disk."""
+        """Selected and lost: the queue was full, or the disk."""
         return self._overrun + self._unkept
 
     def finished(self, finished: Finished) -> None:
-        """One request is over."""
+        """Record one finished request."""
         is_told = _is_failure(finished) and self._failures.take(self._now())
         if not is_told and self._rng.random() >= self.share:
             return
@@ -110,7 +110,7 @@ class AccessLog:
         self._wake.set()
 
     def close(self) -> None:
-        """Write what waits, for a bounded time."""
+        """Write waiting lines, for a bounded time."""
         self._stopping.set()
         self._wake.set()
         self._thread.join(limits.ACCESS_LOG_CLOSE_S)
@@ -152,7 +152,7 @@ def _is_failure(finished: Finished) -> bool:
 
 
 def _without_head(finished: Finished) -> Finished:
-    """The same, without the request: lines that wait must not hold on to heads of 40 KiB."""
+    """The same, without the request: waiting lines must not hold heads of 40 KiB."""
     return msgspec.structs.replace(finished, request=None)
 
 
@@ -166,14 +166,14 @@ def _words(finished: Finished) -> tuple[str, str, str, str]:
 
 
 def method_and_path(head: bytes) -> tuple[str, str]:
-    """Of a canonical head; the path without its query, up to `limits.ACCESS_PATH_BYTES_MAX`."""
+    """Method and path of a canonical head, without query, up to `limits.ACCESS_PATH_BYTES_MAX`."""
     method, target, _ = head[: head.index(b"\r\n")].split(b" ")
     path = target.partition(b"?")[0][: limits.ACCESS_PATH_BYTES_MAX]
     return method.decode("ascii", "backslashreplace"), path.decode("ascii", "backslashreplace")
 
 
 def _trace_of(head: bytes) -> str:
-    """The trace that a client names; several or malformed ones name none."""
+    """The trace id that a client sends; several or malformed ones count as none."""
     traces = _TRACE.findall(head)
     if len(traces) != 1 or len(_TRACES.findall(head)) != 1:
         return ""

@@ -20,11 +20,12 @@ from router.workers.worker_messages import (
 from router.workers.workers import Workers
 
 _Cursor = tuple[int, int]
-"""Which life of a worker, and up to which of its turns it has told."""
+"""The life of a worker, and the last turn that it reported."""
 
 
 class AllFlows:
-    """Asks the others while somebody follows, and counts what ends anywhere in one row of turns.
+    """Asks the other workers while a client follows, and numbers all finished flows in one
+    sequence.
 
     Implements `FlowsView` and `OtherFlows`.
     """
@@ -49,7 +50,7 @@ class AllFlows:
 
     @property
     def skipped(self) -> int:
-        """Requests that no worker recorded while a client read."""
+        """Requests that no worker recorded while a client followed."""
         return self._own.skipped + sum(self._skipped.values())
 
     def look(self) -> None:
@@ -71,7 +72,7 @@ class AllFlows:
             self.close()
 
     def close(self) -> None:
-        """Stop asking the workers. Flows that ended stay for a follower that comes back."""
+        """Stop asking the workers. Finished flows stay for a follower that comes back."""
         if self._following is not None:
             loop = self._following.get_loop()
             self._following.cancel()
@@ -83,7 +84,7 @@ class AllFlows:
         return self._own.newest()
 
     async def newest_of_others(self, wanted: FlowsWanted) -> list[FlowView]:
-        """As many of each as are wanted of all."""
+        """The newest flows of the other workers: of each as many as are wanted in all."""
         found: list[FlowView] = []
         for one, told in await self._workers.ask(FlowsQuestion(wanted)):
             for part in of(told, FlowList):
@@ -102,7 +103,7 @@ class AllFlows:
         return found[::-1]
 
     def lasting(self) -> list[FlowView]:
-        """Some flows of all workers that are under way for a while, newest first."""
+        """The newest long-lasting flows in progress of all workers, newest first."""
         each = self._own.lasting()
         for views in self._lasting.values():
             each += views.values()
@@ -113,7 +114,7 @@ class AllFlows:
         return self._own.detail(number)
 
     async def detail_of_others(self, number: int) -> FlowDetail | None:
-        """One that another worker has."""
+        """The detail of a flow at another worker."""
         for _, told in await self._workers.ask(FlowQuestion(number)):
             for part in of(told, Detail):
                 return part.item
@@ -131,7 +132,7 @@ class AllFlows:
 
             def question(one: OneWorker, is_again: bool = is_again) -> FlowNewsQuestion:
                 life, turn = self._cursors.get(one.index, (0, None))
-                # Of a life that nobody asked yet everything is new, unless we have just begun.
+                # In a life not asked before, everything is new, unless following has just begun.
                 after = turn if life == one.starts else None if turn is None else 0
                 return FlowNewsQuestion(after, is_again)
 
@@ -150,7 +151,7 @@ class AllFlows:
             self._lasting[one.index] = {view.id: view for view in news.lasting}
         lasting = self._lasting.get(one.index, {})
         for view in news.ended:
-            lasting.pop(view.id, None)  # Nobody hears that it lasts after that it ended.
+            lasting.pop(view.id, None)  # No follower may see a flow as lasting after its end.
             self._keep(view)
 
     def _forget(self) -> None:

@@ -1,4 +1,4 @@
-"""How one request or connection is noted, in a few µs, and shown, if anybody wants to see it."""
+"""Records one request or connection in a few µs, and formats it if a client asks."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from router.service.recent_requests import RequestRecord
 
 
 class Noted(msgspec.Struct, frozen=True):
-    """Data of one flow beside its record. Of its head it holds only method and path."""
+    """The data of one flow besides its record. It holds only method and path of the head."""
 
     key: ServiceKey
     protocol: str
@@ -31,7 +31,7 @@ class Noted(msgspec.Struct, frozen=True):
 
 
 def noted(flow: Flow, finished: Finished | None = None) -> Noted:
-    """As it is now, or as it was when it ended."""
+    """The flow as it is now, or as it was when it ended."""
     request = flow.request
     method, path = method_and_path(request.head) if request.head else ("", "")
     if finished is None:
@@ -67,8 +67,8 @@ def noted(flow: Flow, finished: Finished | None = None) -> Noted:
 def shown(
     noted: Noted, now: float, utc: Callable[[float], str], site_name: Callable[[SiteId], str]
 ) -> FlowView:
-    """As the API shows it ``now``, in monotonic seconds. ``utc``: what the clock on the wall showed
-    at such a moment; ``site_name`` by id."""
+    """The flow as the API shows it at ``now``, in monotonic seconds. ``utc`` converts such moments
+    to wall-clock time; ``site_name`` by id."""
     record = noted.record
     ended = record.started_at + record.total_s if record.outcome else now
     total_s, queue_s, network_s, target_s = record.times(ended)

@@ -23,7 +23,7 @@ TICK_S = 1.0
 
 
 class _Ended(msgspec.Struct, frozen=True):
-    """One that is over. ``turn`` counts them."""
+    """One flow that is over. ``turn`` counts them."""
 
     turn: int
     noted: Noted
@@ -56,7 +56,7 @@ class Flows:
         self.skipped = 0
         """Requests beyond `FLOWS_PER_S` or `FLOWS_KEPT` while a client read: not recorded."""
 
-    # Who looks.
+    # Followers.
 
     def look(self) -> None:
         """A client reads once: record for `FLOWS_WATCH_S` from now on."""
@@ -95,7 +95,7 @@ class Flows:
         if self._under_way.pop(number, None) is not None:
             self._keep(noted(flow, finished))
 
-    # What is told.
+    # Reports.
 
     def newest(self) -> Iterator[FlowView | None]:
         """All known flows, newest first. A None in between: the caller may let traffic go on."""
@@ -109,7 +109,7 @@ class Flows:
             one = known[number]
             if isinstance(one, Noted):
                 yield self._view(one)
-            elif number in self._under_way:  # Else it has ended meanwhile.
+            elif number in self._under_way:  # Otherwise it has ended meanwhile.
                 yield self._view(noted(one))
 
     def since(self, turn: int) -> list[FlowView]:
@@ -122,7 +122,7 @@ class Flows:
         return found[::-1]
 
     def lasting(self) -> list[FlowView]:
-        """Up to `FLOWS_AGAIN_MAX` flows that are under way for a while, newest first."""
+        """Up to `FLOWS_AGAIN_MAX` long-lasting flows in progress, newest first."""
         before = self._timers.now() - limits.FLOWS_AGAIN_S
         found: list[FlowView] = []
         for number in reversed(self._under_way):
@@ -161,7 +161,7 @@ class Flows:
         self._timer = self._timers.call_at(self._timers.now() + TICK_S, self._tick)
 
     def _tick(self) -> None:
-        """Flows that began before any client followed report no end."""
+        """Collect ended flows that began before any client followed: they report no end."""
         for number, flow in list(self._under_way.items()):
             if flow.record.outcome:
                 del self._under_way[number]

@@ -26,15 +26,16 @@ class ClosingTracer(Tracer, Protocol):
     """A tracer that can be ended."""
 
     def close(self, *, wait: bool) -> None:
-        """Send what waits: within a bounded time, or in the background."""
+        """Send waiting spans: within a bounded time, or in the background."""
 
 
 TracerMaker = Callable[[], ClosingTracer]
-"""Raises ImportError when OpenTelemetry is not there."""
+"""Raises ImportError if OpenTelemetry is not installed."""
 
 
 def otel_tracer(site: str, version: str) -> TracerMaker:
-    """Make a tracer of OpenTelemetry; imports the package only when tracing is on."""
+    """Return a maker of an OpenTelemetry tracer; the package is imported only when tracing is
+    on."""
 
     def make() -> ClosingTracer:
         from router.operate.flows.opentelemetry_spans import SpillwayTracer
@@ -47,8 +48,8 @@ def otel_tracer(site: str, version: str) -> TracerMaker:
 class Seeing:
     """Owner of the access log and the tracer.
 
-    ``run`` is the directory of the access log; None: it goes to stdout. ``tell_lost`` is called in
-    another thread. What was opened once stays open until `close`, wanted or not.
+    ``run``: the directory of the access log; None: it goes to stdout. ``tell_lost`` is called in
+    another thread. Once opened, both stay open until `close`, even if no longer configured.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Seeing:
 
     @property
     def figures(self) -> Mapping[str, float]:
-        """Metrics without labels; of an access log only once it was wanted."""
+        """Metrics without labels; of an access log only once it was configured."""
         log = self._access_log
         if log is None:
             return {}
@@ -87,7 +88,7 @@ class Seeing:
         }
 
     def apply(self, site: SiteSpec) -> None:
-        """Follow the document; the same again changes nothing."""
+        """Apply the document; an unchanged one has no effect."""
         share = site.access_log_share
         if share and self._access_log is None:
             sink = StandardOutput() if self._run is None else RotatedFile(self._run)
@@ -103,7 +104,7 @@ class Seeing:
             self._access_log.reopen()
 
     def close(self) -> None:
-        """Write and send what waits, for a bounded time."""
+        """Write waiting lines and send waiting spans, for a bounded time."""
         self._observing.set(None, None)
         if self._access_log is not None:
             self._access_log.close()

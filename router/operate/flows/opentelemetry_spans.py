@@ -1,8 +1,8 @@
-"""Spans of requests for OpenTelemetry: the one module that knows it. Needs the extra ``otel``.
+"""Spans of requests for OpenTelemetry: the only module that imports it. Needs the extra ``otel``.
 
-Endpoint, headers, sampler and queue are the SDK's own settings, ``OTEL_*`` in the environment.
-Spans leave by OTLP over HTTP from a thread of the SDK with a bounded queue; a collector that is
-slow or gone costs spans, never requests.
+Endpoint, headers, sampler and queue are the SDK's own settings, ``OTEL_*`` in the environment. A
+thread of the SDK sends spans by OTLP over HTTP from a bounded queue; a slow or unreachable
+collector costs spans, never requests.
 """
 
 import os
@@ -50,7 +50,7 @@ class SpillwayTracer:
         self._tracer = self._provider.get_tracer(_SERVICE_NAME, version)
 
     def begun(self, request: Request, client: str) -> tuple[Request, "RequestSpan"] | None:
-        """A span under the client's, or a root; None: not sampled, and nothing is touched."""
+        """A span below the client's, or a root; None: not sampled, and nothing is changed."""
         head = request.head
         line = head[: head.index(b"\r\n")].decode("ascii", "backslashreplace")
         method, target, _ = line.split(" ")
@@ -79,7 +79,7 @@ class SpillwayTracer:
         )
 
     def close(self, *, wait: bool) -> None:
-        """Send what waits, at most `limits.TRACING_CLOSE_S`, or in the background."""
+        """Send waiting spans, for at most `limits.TRACING_CLOSE_S`, or in the background."""
         closing = threading.Thread(target=self._provider.shutdown, name="tracing", daemon=True)
         closing.start()
         if wait:
@@ -99,7 +99,7 @@ class RequestSpan:
         return f"{self._span.get_span_context().trace_id:032x}"
 
     def ended(self, finished: Finished) -> None:
-        """What became of it; 5xx and broken exchanges are errors, 4xx are the client's."""
+        """Record the outcome; 5xx and broken exchanges are errors, 4xx are the client's."""
         span, passage = self._span, finished.passage
         span.set_attributes(
             {
@@ -143,16 +143,16 @@ def _parent_of(head: bytes) -> Context:
 
 
 def _head_under(head: bytes, span: Span, *, is_root: bool) -> bytes:
-    """The head with our span as the parent of whatever is made of it.
+    """The head with our span as the parent of all spans derived from it.
 
-    A state that belongs to no valid parent goes with it (W3C, 4.3).
+    A state without a valid parent is removed too (W3C, 4.3).
     """
     context = span.get_span_context()
     head = _PARENT.sub(b"", head)
     if is_root:
         head = _STATE.sub(b"", head)
     ours = f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
-    last = head.rfind(b"\r\n", 0, -2) + 2  # Via stays the last: other hops append to it.
+    last = head.rfind(b"\r\n", 0, -2) + 2  # Via stays last: other hops append to it.
     return b"%btraceparent: %b\r\n%b" % (head[:last], ours.encode("ascii"), head[last:])
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with requests by the last seconds: they fail, wait, leave the site, or ask in vain.
+"""Problems of requests over the last seconds: they fail, wait, spill, or find no target.
 
-Beside `node.problems`, which knows the wanted state and the tables, this reads figures of traffic.
+This reads figures of traffic; `node.problems` reads the wanted state and the tables.
 """

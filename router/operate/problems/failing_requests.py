@@ -1,4 +1,4 @@
-"""Requests that fail or wait: what to report of service ports, by the last seconds."""
+"""Problems and notes of service ports whose requests failed or waited in the last seconds."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
@@ -27,9 +27,9 @@ FULL: Final = "all-full"
 NO_ROUTE: Final = "no-route"
 NO_TARGET: Final = (NO_ROUTE, "no-target")
 SAME: Final = {"busy": FULL, "no-target": NO_ROUTE}
-"""What another site answers, and what this one says of the same."""
+"""Codes of another site's answers, and this site's codes for the same causes."""
 ANSWERED: Final = "5xx"
-"""Stands for the failures that are answers of targets."""
+"""The cause of failures that are answers of targets."""
 NO_QUEUE: Final = "No request may wait: the queue of the service is 0."
 CAUSES_NAMED: Final = 3
 SITES_NAMED: Final = 3
@@ -59,15 +59,15 @@ WORDS: Final = {
     "exhausted": "came while no descriptor or local port was left for a connection to a target",
     "draining": "came while a site drained or their service was removed",
 }
-"""What requests that failed for each cause met."""
+"""The phrase for requests that failed, by cause."""
 
 
 class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
-    """One service port of which more than `limits.FAILING_SHARE` of the requests failed, without
-    those that were shed as configured.
+    """A service port with more than `limits.FAILING_SHARE` of its requests failed, not counting
+    those shed as configured.
 
-    ``lately``: what happened in the last seconds. ``queued``: requests that wait now. ``noun``:
-    what it counts.
+    ``lately``: figures of the last seconds. ``queued``: requests that wait now. ``noun``: the unit
+    that the service counts.
     """
 
     key: ServiceKey
@@ -77,8 +77,8 @@ class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def causes(self) -> dict[str, int]:
-        """Requests by `LegFailure` code or `ANSWERED`, the most frequent first; as one what this
-        site found or another one answered."""
+        """Requests by `LegFailure` code or `ANSWERED`, the most frequent first; causes found by
+        this site and answered by another one are merged."""
         causes: dict[str, int] = {}
         for code, count in self.lately.failed_for.items():
             if code != SHED:
@@ -91,17 +91,17 @@ class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to say of a service port that no site has room for.
+    """Findings on a service port for which no site has room.
 
-    ``used_up``: rates that are, in a sentence; ``raise_them`` how to raise those, with the command
-    for this site. ``reserved``: slots that others do not get, likewise. ``take_all``: the commands
-    that end an operator's drain of this site. ``wants_targets``: some sites are full of requests.
-    ``away``: sites that offered the service lately and are not reached.
+    ``used_up``: rates that are exhausted, in a sentence; ``raise_them``: how to raise them, with
+    the command for this site. ``reserved``: slots that others do not get, likewise. ``take_all``:
+    the commands that end an operator's drain of this site. ``wants_targets``: some sites are full
+    of requests. ``away``: sites that recently offered the service and are out of reach.
     ``draining``: sites that take nothing new, ``ejected``: those where requests fail, ``refusing``:
-    those whose router is short of memory. ``is_over``: a request of now would find room, which says
-    nothing of the next ones: a slot is free for a moment also while many are turned away.
-    ``may_wait``: the service has a queue.
-    ``declared_at``: the site that alone may change that; empty: this one.
+    those whose router is short of memory. ``is_over``: a request would find room now, which does
+    not mean that the next ones will: a slot is free for a moment also while many are turned away.
+    ``may_wait``: the service has a queue. ``declared_at``: the site that alone may change that;
+    empty: this one.
     """
 
     away: Sequence[str] = ()
@@ -120,12 +120,12 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def why(self) -> str:
-        """Empty: no more is known."""
+        """The findings in sentences; empty: none."""
         no_queue = "" if self.may_wait else NO_QUEUE
         return " ".join(filter(None, (no_queue, self.used_up, self.reserved, self.left_out.why)))
 
     def hint(self, key: ServiceKey) -> str:
-        """What makes room."""
+        """The steps that make room."""
         targets = f"Add targets, or raise the capacity of those there are: sitectl why {key}"
         links = memory = ""
         if self.refusing:
@@ -144,7 +144,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
         return ". ".join(filter(None, parts))
 
     def in_passing(self, key: ServiceKey) -> str:
-        """As in the midst of another sentence, with a comma."""
+        """The same step as a clause within another sentence, with a comma."""
         if self.may_wait:
             return ""
         where = f"at {self.declared_at}: " if self.declared_at else ""
@@ -156,7 +156,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
-    """As things are now."""
+    """The present findings."""
     explanation = router.readings.explain(key, now)
     if explanation is None:
         return NoRoom()
@@ -195,13 +195,14 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
 
 
 def is_taken(explanation: Explanation, barring: Collection[SiteId]) -> bool:
-    """Whether a site takes the next request. One of those ``barring`` this site may refuse it."""
+    """Whether a site takes the next request. A site in ``barring`` bars this one and may refuse
+    it."""
     decision = explanation.decision
     return not isinstance(decision, NoChoice) and decision.site not in barring
 
 
 def used_up_rates(candidates: Sequence[CandidateReport]) -> str:
-    """Those that alone keep requests out of a site, in a sentence; empty: there are none."""
+    """Sites with only their rate exhausted, in a sentence; empty: there are none."""
     named = ", ".join(
         f"{one.site_name} ({rate_text(one.rate.per_s)})"
         for one in candidates
@@ -211,7 +212,7 @@ def used_up_rates(candidates: Sequence[CandidateReport]) -> str:
 
 
 def ejected_sites(candidates: Sequence[CandidateReport]) -> str:
-    """Those that get no requests since requests fail there, in a sentence; empty: there are none.
+    """Sites that get no requests because requests fail there, in a sentence; empty: there are none.
 
     They are not full.
     """
@@ -220,7 +221,7 @@ def ejected_sites(candidates: Sequence[CandidateReport]) -> str:
 
 
 def kept_from_others(candidates: Sequence[CandidateReport]) -> str:
-    """Those with free slots that clients of this site do not get, in a sentence; empty: none."""
+    """Sites with free slots that clients of this site do not get, in a sentence; empty: none."""
     named = ", ".join(
         f"{one.site_name} ({why})" for one in candidates if (why := _why_kept_from_others(one))
     )
@@ -243,14 +244,14 @@ def _is_full_of_requests(one: CandidateReport) -> bool:
 
 
 def _is_over_rate(one: CandidateReport) -> bool:
-    """Its rate alone keeps requests out: it has a free slot."""
+    """Whether only its rate keeps requests out: it has a free slot."""
     return one.rate is not None and one.rate.is_over and not _is_full_of_requests(one)
 
 
 def failing(
     router: SiteRouter, keys: Collection[ServiceKey], lately_of: Callable[[ServiceKey], PortLately]
 ) -> Iterator[PortFailures]:
-    """Those of ``keys`` of which requests fail; not those of which `SW0309` says why."""
+    """The service ports among ``keys`` whose requests fail, except those that `SW0309` explains."""
     unserved: Collection[ServiceKey] = router.site_services.unserved if keys else ()
     for key in keys:
         port = lately_of(key)
@@ -267,7 +268,7 @@ def failing(
 def problems_of(
     found: Sequence[PortFailures], no_room_of: Callable[[ServiceKey], NoRoom]
 ) -> list[Problem]:
-    """Service ports that turn requests away for want of room, and those that fail otherwise."""
+    """Service ports that turn requests away for lack of room, and those that fail otherwise."""
     problems = []
     for one in found:
         first = next(iter(one.causes))
@@ -286,9 +287,9 @@ def waiting(
     told: Collection[ServiceKey],
     no_room_of: Callable[[ServiceKey], NoRoom],
 ) -> Iterator[Note]:
-    """Service ports of which requests wait for a slot at any site, without those ``told``.
+    """Notes on service ports whose requests wait for a slot at any site, except those ``told``.
 
-    ``waits``: how many requests wait, of those of which some do.
+    ``waits``: the number of waiting requests, if any.
     """
     for key, queued in waits.items():
         explanation = router.readings.explain(key, now) if key not in told else None
@@ -333,7 +334,7 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
 
 
 def _full_text(key: ServiceKey, then: str, found: NoRoom) -> str:
-    """``then``: what becomes of requests."""
+    """``then``: the consequence for requests."""
     full = every_site_is_full(
         is_one_away=bool(found.away),
         draining=found.draining[:SITES_NAMED],
@@ -366,7 +367,7 @@ def _fails(one: PortFailures, left_out: LeftOut) -> Problem:
 
 
 def _met(causes: Mapping[str, int]) -> str:
-    """What requests met that failed, by their ``causes``, the most frequent first."""
+    """How requests failed, by their ``causes``, the most frequent first."""
     named = list(causes.items())[:CAUSES_NAMED]
     if len(named) == 1:
         return f"they {WORDS.get(named[0][0], named[0][0])}"
@@ -382,8 +383,8 @@ def _share(one: PortFailures, failed: int) -> str:
 
 
 def _long_time(lately: IntervalCounts) -> str:
-    """``in the last 40 s``: a router that stood still did what came meanwhile at its end, so that
-    nothing may fail any more. Empty: the figures are of the last seconds, as usual."""
+    """``in the last 40 s``: after a stall, a router handles the backlog at its end, so all may be
+    well now. Empty: the figures cover the last seconds, as usual."""
     if lately.lasted_s <= 2 * limits.HISTORY_STEP_S:
         return ""
     return f"in the last {lately.lasted_s:.0f} s"

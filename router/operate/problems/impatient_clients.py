@@ -1,4 +1,4 @@
-"""Service ports whose clients leave before they are answered: what to report."""
+"""Notes on service ports whose clients leave before they are answered."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,7 +10,9 @@ from router.workers.recent_port_figures import PortLately
 
 
 def notes_of(ports: Iterable[tuple[ServiceKey, PortLately]]) -> Iterator[Note]:
-    """One for each of which that happens to more than `limits.GAVE_UP_SHARE` of the requests."""
+    """One note for each port where clients gave up more than `limits.GAVE_UP_SHARE` of the
+    requests.
+    """
     for key, port in ports:
         lately = port.change
         if lately is None or lately.gave_up <= limits.GAVE_UP_SHARE * lately.requests:

@@ -1,4 +1,4 @@
-"""Targets of this site that are not ready, while other sites serve its requests: what to report."""
+"""Problems and notes of targets of this site that are not ready, while other sites serve."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -20,13 +20,13 @@ SITES_NAMED = 3
 
 
 class PortTargets(msgspec.Struct, frozen=True, kw_only=True):
-    """One service port of which targets here are not ready.
+    """A service port with targets here that are not ready.
 
     ``elsewhere``: the other sites with a ready target, the cheapest first. ``spilled_per_s``:
-    requests a second that each site serves for this one; empty: none, or not known. ``costs`` of
-    the ways to sites. ``queue``: what a request meets as all of ``elsewhere`` are full; None: one
-    of them has room, or it is not known (then ``knows_room`` is false). ``left_out``: sites with
-    room that may not serve it. ``noun``: what it counts.
+    requests a second that each site serves for this one; empty: none, or unknown. ``costs`` of
+    paths to sites. ``queue``: the state of the queue if all of ``elsewhere`` are full; None: one of
+    them has room, or it is unknown (then ``knows_room`` is false). ``left_out``: sites with room
+    that may not serve it. ``noun``: the unit that the service counts.
     """
 
     key: ServiceKey
@@ -50,11 +50,11 @@ def not_ready(
     """Service ports with targets here that are not ready, unless this site stops.
 
     ``spilled_to``: requests a second of a service port that each other site serves now. ``now``:
-    monotonic seconds; None: without what changes with each request. ``queue_of_all``: the queue of
-    all workers, by that of this one.
+    monotonic seconds; None: leave out figures that change with each request. ``queue_of_all``: the
+    queue of all workers, given that of this one.
 
-    A service that no site serves is another problem; it is left out, and so is one that another
-    router of this site serves.
+    A service that no site serves is a different problem and left out; so is one that another router
+    of this site serves.
     """
     if router.draining:
         return
@@ -96,7 +96,7 @@ def not_ready(
 
 
 def problems_of(found: Sequence[PortTargets], utc: Callable[[float], str]) -> list[Problem]:
-    """Services without a ready target here. ``utc``: ISO 8601 of monotonic seconds."""
+    """Problems of services without a ready target here. ``utc``: ISO 8601 of monotonic seconds."""
     return [
         Problem(
             code="SW0335",
@@ -111,7 +111,7 @@ def problems_of(found: Sequence[PortTargets], utc: Callable[[float], str]) -> li
 
 
 def notes_of(found: Sequence[PortTargets], utc: Callable[[float], str]) -> list[Note]:
-    """Services of which some targets here are ready and others are not. ``utc``: as above."""
+    """Notes on services with some targets here ready and others not. ``utc``: as above."""
     return [
         Note(
             severity="warning",

@@ -1,4 +1,4 @@
-"""Connections of services that were removed, or have another protocol now: what to report."""
+"""Notes on connections of services that were removed, or changed their protocol."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
@@ -22,10 +22,10 @@ def notes(
     silent: Mapping[ServiceKey, Mapping[int, int]],
     away: Callable[[str], str] = lambda service: "",
 ) -> Iterator[Note]:
-    """One for each service port whose connections of before go on: it is not known any more, or
-    has another protocol. ``removed``: what the first kind has under way, by site; ``former``:
-    clients of the second kind, by the protocol of then; ``silent``: what workers that do not
-    answer had of the first kind. ``away`` as of `not_reached`."""
+    """A note for each service port whose old connections go on: it is no longer known, or has
+    another protocol. ``removed``: requests in flight of the first kind, by site; ``former``:
+    clients of the second kind, by their protocol; ``silent``: requests of the first kind at workers
+    that do not answer. ``away`` as in `not_reached`."""
     for key, open_now in sorted(removed.items()):
         yield _note(
             sentence(key, open_now, own, name_of, silent.get(key, {}), away(key.name)),
@@ -43,8 +43,8 @@ def notes(
 
 
 def still_removed(router: SiteRouter, name: str, silent: Sequence[int]) -> str:
-    """What a service waits for that was removed here and is still declared, while workers are
-    ``silent``; empty: nothing."""
+    """Why a service that was removed here is still declared, while workers are ``silent``; empty:
+    it is not."""
     wanted, one = router.wanted, router.routing.table.declarations.get(name)
     if not silent or wanted is None or one is None or name in wanted.services:
         return ""
@@ -52,8 +52,8 @@ def still_removed(router: SiteRouter, name: str, silent: Sequence[int]) -> str:
 
 
 def still_declared(name: str, silent: Sequence[int]) -> str:
-    """Of a service that this site removed while workers are ``silent``: the site declares it until
-    they have heard of that, or are ended."""
+    """The sentence for a service that this site removed while workers are ``silent``: the site
+    declares it until they have confirmed that, or are ended."""
     workers = ", ".join(map(str, silent))
     which = f"worker {workers} has" if len(silent) == 1 else f"workers {workers} have"
     return (
@@ -63,7 +63,7 @@ def still_declared(name: str, silent: Sequence[int]) -> str:
 
 
 def notes_of_declared(sentences: Iterable[str]) -> Iterator[Note]:
-    """One for each sentence of `still_declared`."""
+    """A note for each sentence of `still_declared`."""
     for sentence in sentences:
         yield _note(
             sentence, "It ends when they answer, or by itself when they are ended for their silence"
@@ -71,8 +71,8 @@ def notes_of_declared(sentences: Iterable[str]) -> Iterator[Note]:
 
 
 def not_reached(table: RouteTable, service: str) -> str:
-    """The sites that declared ``service`` last, if none of them is reached; empty: one is, or has
-    withdrawn it by its end."""
+    """The sites that declared ``service`` last, if none of them is in reach; empty: one is, or
+    withdrew it when it was deleted."""
     owner = table.owners.get(service)
     sites = () if owner is None else owner.sites
     known = [table.sites[site] for site in sites if site in table.sites]
@@ -105,8 +105,8 @@ def sentence(
 ) -> str:
     """``Service db:5432 was removed, and 3 connections … of it go on: 2 here, 1 at far.``
 
-    ``silent``: what workers that do not answer had under way, by their index. ``away``: the site
-    that declared it, if that is not reached: it has withdrawn nothing.
+    ``silent``: requests in flight at workers that do not answer, by index. ``away``: the site that
+    declared it, if that is out of reach: it has withdrawn nothing.
     """
     waits_for = "".join(
         f" Worker {index} does not answer: it had {count} under way by its last report."

@@ -1,4 +1,4 @@
-"""Service ports of which sheddable requests are refused so that others are served."""
+"""Notes on service ports whose sheddable requests are refused so that others are served."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,7 +10,7 @@ from router.workers.recent_port_figures import PortLately
 
 
 def notes_of(ports: Iterable[tuple[ServiceKey, PortLately]]) -> Iterator[Note]:
-    """One for each of which that happens to more than `limits.FAILING_SHARE` of the requests."""
+    """One note for each port where more than `limits.FAILING_SHARE` of the requests are shed."""
     for key, port in ports:
         lately = port.change
         if lately is None or lately.shed <= limits.FAILING_SHARE * lately.requests:

@@ -1,4 +1,4 @@
-"""Why requests leave this site now, in one sentence, from what the balancer explains."""
+"""Why requests go to other sites now, in one sentence, from the balancer's explanation."""
 
 from collections.abc import Callable, Mapping
 from math import inf
@@ -13,12 +13,12 @@ from router.model.wording.fullness import NO_SITE_IS_READY, every_site_is_full
 from router.model.wording.traffic import REQUEST
 
 MOST_NAMED = 3
-"""Sites that the sentence names; the others are a number."""
+"""Sites that the sentence names; the rest is a number."""
 
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 NOWHERE: Final[Mapping[SiteId, int]] = MappingProxyType({})
 OVERFLOW: Final = frozenset({"full", "above-mark", "sheddable-share", "higher-level", "rate"})
-"""Reasons of spills for the load of this site."""
+"""Reasons of spills caused by the load of this site."""
 
 
 def why_leaving(
@@ -37,15 +37,16 @@ def why_leaving(
     stops: str = "",
     noun: str = REQUEST,
 ) -> str:
-    """Empty: none leave. ``has_targets``: a connector of this site names some. ``is_drained``: an
-    operator lets this site take nothing new of it. ``is_one_away``: a site that offered the service
-    lately is not reached. ``stops``: this site, or its router, in words; empty: nothing does.
+    """Why requests go to other sites; empty: none do.
 
-    ``open_to``, ``open_for``: as of `ServiceNow`. ``noun``: what the service counts.
+    ``has_targets``: a connector of this site names some. ``is_drained``: an operator drained this
+    site for the service. ``is_one_away``: a site that recently offered the service is out of reach.
+    ``stops``: this site, or its router, in words; empty: neither stops. ``open_to``, ``open_for``:
+    as in `ServiceNow`. ``noun``: the unit that the service counts.
     """
     own_name = name_of(own)
     ours = [one for one in explanation.candidates if one.site == own]
-    local = min(ours, key=lambda one: len(one.path), default=None)  # Maybe at another router of it.
+    local = min(ours, key=lambda one: len(one.path), default=None)  # Of any of its routers.
     away = lately.spilled_to
     nobody = ""
     if isinstance(explanation.decision, NoChoice) and not away:
@@ -62,7 +63,7 @@ def why_leaving(
     went = _went(away, lately, costs, name_of) if away else _stay(open_to, costs, name_of)
     reasons = lately.spilled or open_for
     policy = f"policy {explanation.policy} sends {noun}s to other sites too"
-    if stops:  # It withdraws what it has step by step.
+    if stops:  # A stopping router withdraws its targets step by step.
         cause = f"{stops} is stopping"
     elif has_targets:
         cause = _cause(policy, local, lately, reasons, own_name, is_drained, in_flight_mean)
@@ -78,7 +79,7 @@ def draining(explanation: Explanation) -> list[str]:
 
 
 def ejected(explanation: Explanation) -> list[str]:
-    """Names of sites that get no request since requests fail there, this one too."""
+    """Names of sites that get no request because requests fail there, this one too."""
     return [one.site_name for one in explanation.candidates if one.verdict == "ejected"]
 
 
@@ -89,7 +90,9 @@ def refusing(explanation: Explanation) -> list[str]:
 
 
 def _nobody(choice: NoChoice, lately: IntervalCounts, queued: int, full: str) -> str:
-    """Nobody takes the next request; silent as long as none comes. ``full``: that every site is."""
+    """No site takes the next request; empty as long as none comes. ``full``: the phrase for full
+    sites.
+    """
     if not queued and not lately.nowhere:
         return ""
     why = full
@@ -113,7 +116,7 @@ def _cause(
 ) -> str:
     overflows = lately.overflow or (not lately.spilled and not OVERFLOW.isdisjoint(reasons))
     if lately.spilled and _most_frequent(lately.spilled) not in OVERFLOW:
-        overflows = False  # Some of them: the turn of another site came while this one was full.
+        overflows = False  # Only some of them: another site's turn came while this one was full.
     if local is None:
         return (
             f"{own_name} had no room when they left"
@@ -138,7 +141,7 @@ def _overflow(
     own_name: str,
     in_flight_mean: float,
 ) -> str:
-    """Of requests that left for the load of this site."""
+    """The cause for requests that spilled because of the load of this site."""
     rate, slots = local.rate, local.capacity
     if rate is not None and (slots is None or local.in_flight < slots):
         rate_of = f"the rate of {own_name}, {rate_text(rate.per_s)}"
@@ -146,7 +149,7 @@ def _overflow(
             return f"{rate_of}, is used up"
         if "rate" in reasons:
             return f"{rate_of}, was used up in the last seconds"
-        if slots is None:  # They had slots when they left.
+        if slots is None:  # The site had slots when they spilled.
             return f"{own_name} had no room when they left"
     if rate is None and _most_frequent(reasons) == "rate":
         return f"the rate of {own_name} was used up when they left"
@@ -158,7 +161,7 @@ def _overflow(
     if local.in_flight > slots:
         return f"{local.in_flight} in flight at {own_name}, more than its capacity of {slots}"
     if lately.more_slots > 0 and local.verdict != "full":
-        return f"{own_name} had no room when they left"  # In the slots of then.
+        return f"{own_name} had no room when they left"  # In terms of the slots at that time.
     busy = f"{_mean(in_flight_mean, slots)} of {slots} busy on average"
     if _is_for_mark(reasons):
         return f"{own_name} keeps its last slots in reserve ({busy})"
@@ -171,7 +174,7 @@ _TAKES_NO_MORE: Final = frozenset({"full", "above-mark", "higher-level", "sends-
 
 
 def _began(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
-    """Of what is open still: the reason was there when it began, and is no more."""
+    """The cause for requests still in flight: it held when they began, and no longer does."""
     reason = _most_frequent(reasons)
     if reason in OVERFLOW:
         return f"{own_name} had no room when they began"
@@ -187,12 +190,12 @@ def _most_frequent(reasons: Mapping[str, int]) -> str:
 
 
 def _is_for_mark(reasons: Mapping[str, int]) -> bool:
-    """More left for the mark to spill at than for want of a slot."""
+    """Whether more requests spilled at the mark than for lack of a slot."""
     return reasons.get("above-mark", 0) > reasons.get("full", 0)
 
 
 def _rest(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
-    """Of requests that left for no load of this site."""
+    """The cause for requests that spilled without load at this site."""
     reason = _most_frequent(reasons)
     if reason == "drained":
         return f"{own_name} was drained when they left"
@@ -204,14 +207,15 @@ def _rest(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
 
 
 def _busy(in_flight_mean: float, slots: int, own_name: str) -> str:
-    """A moment says little of requests that take milliseconds: the mean of the last seconds."""
+    """A single moment means little for requests of milliseconds: use the mean of the last
+    seconds."""
     shown = _mean(in_flight_mean, slots)
     at_times = "" if shown == str(slots) else " on average, and none was free when they left"
     return f"{shown} of {slots} slots of {own_name} are busy{at_times}"
 
 
 def _mean(in_flight_mean: float, slots: int) -> str:
-    """Of ``slots`` in use: ``2.9``."""
+    """The mean number of ``slots`` in use: ``2.9``."""
     return f"{min(in_flight_mean, slots):.1f}".removesuffix(".0")
 
 
@@ -241,8 +245,8 @@ def _listed(
     costs: Mapping[SiteId, int],
     name_of: Callable[[SiteId], str],
 ) -> str:
-    """How much goes to which site, the cheapest first; the first one with the verb."""
-    # By id: a site that is gone and the one that took its place have one name.
+    """The amount for each site, the cheapest first; only the first one has the verb."""
+    # By id: a site that is gone and its replacement may have the same name.
     order = sorted(shown, key=lambda site: (costs.get(site, inf), name_of(site)))
     verbs = [f" {verb}", *([""] * MOST_NAMED)]
     parts = [
@@ -255,7 +259,7 @@ def _listed(
 
 
 def per_s_text(per_s: float) -> str:
-    """``4.2/s``, ``1,390/s``; not ``0.0/s`` of a few in a minute."""
+    """``4.2/s``, ``1,390/s``; ``<0.1/s`` for a few in a minute."""
     if 0 < per_s < 0.1:
         return "<0.1/s"
     return f"{per_s:.1f}/s" if per_s < 10 else f"{per_s:,.0f}/s"

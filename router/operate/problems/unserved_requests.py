@@ -1,4 +1,4 @@
-"""Service ports that clients of this site asked for lately, and found no ready target of. Pure."""
+"""Service ports that clients of this site recently asked for without finding a target. Pure."""
 
 from collections.abc import Collection, Mapping
 
@@ -8,7 +8,7 @@ from router.operate.problems.failing_requests import NO_TARGET
 
 
 class AskedInVain:
-    """Compares totals of refused requests with those of the last look; bounded by the services."""
+    """Compares totals of refused requests with the previous ones; bounded by the services."""
 
     __slots__ = ("_at", "_totals")
 
@@ -17,7 +17,8 @@ class AskedInVain:
         self._at: dict[ServiceKey, float] = {}
 
     def look(self, refused: Mapping[ServiceKey, Mapping[str, int]], now: float) -> None:
-        """``refused``: since the start, by `LegFailure` code. One that is not in it is gone."""
+        """``refused``: since the start, by `LegFailure` code. A service port missing in it is
+        gone."""
         totals = {
             key: sum(count for code, count in by_code.items() if code in NO_TARGET)
             for key, by_code in refused.items()
@@ -31,5 +32,5 @@ class AskedInVain:
 
     @property
     def keys(self) -> Collection[ServiceKey]:
-        """As of the last look."""
+        """The service ports found by the last `look`."""
         return self._at.keys()

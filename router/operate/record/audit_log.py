@@ -1,4 +1,4 @@
-"""Who changed what: documents that count, and orders over the admin door."""
+"""Who changed what: documents, and commands over the admin socket."""
 
 import os
 import re
@@ -16,19 +16,21 @@ from router.model.events import Change
 from router.model.specs import Document
 from router.operate.record.journal import Journal
 
-ORDERED_S = 3.0  # A reload so shortly before a change was given with it, as `sitectl` does.
+ORDERED_S = 3.0  # A reload this soon before a change belongs to it, as with `sitectl`.
 _QUIET = ("reload",)
-"""Orders that change nothing by themselves: what they bring is told."""
+"""Commands without a direct effect: the journal reports their results instead."""
 
 _MAY_HOLD_SECRETS = re.compile(
     r"\b(url|command|secret|object|(?<!skupper\.io/)proxy|linkProxy|password|token)\b"
 )
-"""A proxy's URL may have a password in it; `skupper.io/proxy` is a protocol."""
+"""Fields that may hold a secret: a proxy's URL may contain a password. `skupper.io/proxy` is a
+protocol.
+"""
 _QUOTED = re.compile(r"'[^']*'|\[[^\]]*\]")
 
 
 class Author(NamedTuple):
-    """Who wrote last at a place, and when by Unix time; empty and None: it does not tell."""
+    """Who last wrote at a place, and when in Unix time; empty and None: unknown."""
 
     who: str = ""
     at: float | None = None
@@ -39,12 +41,12 @@ AuthorOf = Callable[[str], Author]
 
 
 def owner_of(site_dir: Path) -> AuthorOf:
-    """Of files of a site directory: whose they are."""
+    """The authors of files in a site directory: their owners."""
 
     def author(source: str) -> Author:
         try:
             found = os.stat(site_dir / source)
-        except OSError:  # It is gone.
+        except OSError:  # The file is gone.
             return Author()
         return Author(f"{user(found.st_uid)}, owner of {source}", found.st_ctime)
 
@@ -52,9 +54,9 @@ def owner_of(site_dir: Path) -> AuthorOf:
 
 
 def told_of(error: ConfigError) -> tuple[str, str]:
-    """Message and hint of what is wrong in a document, for the journal, which is kept.
+    """Message and hint of a document's error, for the journal, which is stored.
 
-    Of fields that may hold a secret without what stands there: a person sees that in `status`.
+    In fields that may hold a secret, values are masked: `status` shows them in full.
     """
     message = error.message.removeprefix(error.source).lstrip(": ")
     if not _MAY_HOLD_SECRETS.search(error.path):
@@ -64,7 +66,7 @@ def told_of(error: ConfigError) -> tuple[str, str]:
 
 
 class Auditing:
-    """Compares documents with those of the last time, which at first were those of the start."""
+    """Compares documents with the previous ones, first with those at the start."""
 
     __slots__ = ("_author_of", "_journal", "_known", "_now", "_ordered", "_wall")
 
@@ -80,10 +82,10 @@ class Auditing:
         self._journal, self._author_of, self._now, self._wall = journal, author_of, now, wall
         self._known = tuple(known)
         self._ordered = ("", float("-inf"), 0.0)
-        """Who gave the last reload, when, and when by Unix time."""
+        """Who gave the last reload, and when in monotonic and Unix time."""
 
     def commanded(self, order: GivenCommand) -> None:
-        """An order came over the door."""
+        """Record a command given over the admin socket."""
         if order.name in _QUIET and not order.failed:
             self._ordered = (order.by, self._now(), self._wall())
             return
@@ -96,7 +98,7 @@ class Auditing:
             self._journal.audit("command", "router", f"Order {words}: {order.done}", order.by)
 
     def documents(self, documents: Sequence[Document]) -> None:
-        """These count now."""
+        """Record the changes to these documents."""
         before, self._known = self._known, tuple(documents)
         if before == self._known:
             return
@@ -107,7 +109,7 @@ class Auditing:
         author = self._author_of(found.source)
         by = author.who
         who, at, wall_at = self._ordered
-        # A command gives its order once it has written. Who writes later does it by hand.
+        # A command reloads after it has written. A later author wrote by hand.
         is_later = author.at is not None and author.at > wall_at
         if self._now() - at <= ORDERED_S and who and not is_later:
             by = f"{who}, by a command"
@@ -145,7 +147,9 @@ def _sentence(found: Difference) -> str:
 
 
 def _settings(found: Difference) -> str:
-    """Of a document that came or went and whose name says nothing of what it does."""
+    """The first settings of a document that was added or removed and whose name does not explain
+    it.
+    """
     each = (f"{one.field} {one.new or one.old}" for one in found.changes[:4] if one.new or one.old)
     text = ", ".join(each)
     return f": {text}" if text else ""

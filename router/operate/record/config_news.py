@@ -1,4 +1,4 @@
-"""Events about what is wrong with the configuration: each finding once."""
+"""Events about errors in the configuration: each finding once."""
 
 from collections.abc import Iterable
 
@@ -9,9 +9,9 @@ from router.operate.record.audit_log import told_of
 
 
 class ConfigNews:
-    """Tells each finding that stands for ``settles_s`` or longer.
+    """Reports each finding that lasts for ``settles_s`` or longer.
 
-    Objects of a cluster change one after the other, and its controllers follow: a workload that was
+    Objects of a cluster change one after the other, and its controllers follow: a workload just
     scaled up has no pod for a moment. A file is wrong at once: ``settles_s`` 0.
     """
 
@@ -25,7 +25,7 @@ class ConfigNews:
         self._timer: Timer | None = None
 
     def apply(self, findings: Iterable[ConfigError]) -> None:
-        """All that there are now; those that are gone may be told again."""
+        """Take all present findings; those that are gone may be reported again later."""
         now = self._timers.now()
         self._standing = {str(one): one for one in findings}
         self._since = {text: self._since.get(text, now) for text in self._standing}

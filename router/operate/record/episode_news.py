@@ -1,6 +1,6 @@
-"""Reports when requests of a service begin to leave this site or to be refused, and when that ends.
+"""Reports when requests of a service begin to spill or to be refused, and when that ends.
 
-Each kind of episode is a row of `EpisodeNews`: what it counts, and how it is reported.
+Each kind of episode is a row of `EpisodeNews`: its counts, and its report.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -37,13 +37,13 @@ _TAKES_HERE: Final = (
 )
 """Verdicts of a site that serves requests as far as it has room."""
 _NONE_LEFT: Final = Left({})
-_SO_FAR: Final = "so far"  # What has begun goes on: its counts are those until the event.
-_LOOKED_AT: Final = " when looked at"  # Each second: shorter fullness is not in the figure.
+_SO_FAR: Final = "so far"  # An episode in progress: its counts are those until the event.
+_LOOKED_AT: Final = " when looked at"  # Sampled each second: the figure misses shorter fullness.
 
 
 class _Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """``counts``: totals since the start, by service port; ``beside``: those that another worker
-    has of one. ``expected``: they are no news. ``hear``: who hears of each look besides."""
+    """``counts``: totals since the start, by service port; ``beside``: those of another worker for
+    one port. ``expected``: whether they are no news. ``hear``: receives each sample besides."""
 
     episodes: Episodes
     counts: Callable[[], Mapping[ServiceKey, Left]]
@@ -54,13 +54,13 @@ class _Kind(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EpisodeNews:
-    """Looks each second. ``utc``: ISO 8601 of the network's seconds.
+    """Samples each second. ``utc``: ISO 8601 of the network's seconds.
 
-    ``left_out``: sites with room that may not serve a service port. ``site_name``: what a site is
-    called now. ``beside``: of a router of several workers, what each other one has of a service
-    port since it was started (None: nothing), in one order; None: it is one alone. ``shares``: the
-    slots of a service port at each other worker that answers; None: it has no ready target with a
-    capacity there.
+    ``left_out``: sites with room that may not serve a service port. ``site_name``: the present name
+    of a site. ``beside``: in a router of several workers, the figures of each other worker for a
+    service port since it started (None: nothing), in a fixed order; None: there is only one worker.
+    ``shares``: the slots of a service port at each other worker that answers; None: it has no ready
+    target with a capacity there.
     """
 
     __slots__ = (
@@ -120,11 +120,11 @@ class EpisodeNews:
         network.call_at(now + SECOND_S, self._each_second)
 
     def stops(self) -> None:
-        """The router drains, to stop: its targets go before `close`."""
+        """The router drains before it stops: its targets go before `close`."""
         self._is_stopping = True
 
     def close(self) -> None:
-        """The router has stopped: what lasts ends here."""
+        """The router has stopped: end the episodes in progress."""
         self.stops()
         for kind in self._kinds:
             for one in kind.episodes.close():
@@ -139,7 +139,7 @@ class EpisodeNews:
                 others = self._others(key, kind.beside)
                 if (
                     any([one.by_key for one in (own, *others)])
-                    or kind.episodes.knows(key)  # Nearly all have nothing, ever.
+                    or kind.episodes.knows(key)  # Nearly all ports never have an episode.
                     or self._readings.is_drained(key)
                 ):
                     seen[key] = self._now(key, own, others, expected=kind.expected(key))
@@ -148,9 +148,9 @@ class EpisodeNews:
             kind.hear(seen, now)
 
     def _why_none_is_to_take_any(self, key: ServiceKey) -> str:
-        """Why no target is to take a request; empty: one is. What leaves meanwhile is no fault.
+        """Why no target is expected to take a request; empty: one is. Spills are then no fault.
 
-        After a drain targets are checked first.
+        After a drain, targets are checked first.
         """
         readings = self._readings
         if self._is_stopping:
@@ -163,14 +163,14 @@ class EpisodeNews:
 
     @property
     def asked_in_vain(self) -> Collection[ServiceKey]:
-        """Service ports that clients asked for lately and found no target of, at any worker."""
+        """Service ports for which clients recently found no target, at any worker."""
         return self._in_vain.keys
 
     def _hear_refused(self, seen: Mapping[ServiceKey, Now], now: float) -> None:
         self._in_vain.look({key: counts(one.parts) for key, one in seen.items()}, now)
 
     def _others(self, key: ServiceKey, part: Callable[[PortLately], Left]) -> list[Left]:
-        """What each other worker counted in this life."""
+        """Counters of each other worker since it started."""
         if self._beside is None:
             return []
         return [_NONE_LEFT if one is None else part(one) for one in self._beside(key)]
@@ -178,7 +178,7 @@ class EpisodeNews:
     def _now(self, key: ServiceKey, own: Left, others: Sequence[Left], *, expected: bool) -> Now:
         load = self._readings.load_of(key)
         in_flight, capacity = load.in_flight, load.capacity
-        if self._beside is not None:  # The load of this worker is a part of the site's.
+        if self._beside is not None:  # The load of this worker is only a part of the site's.
             here = next((one for one in self._seen(key) if not one.path_cost), None)
             if here is not None:
                 in_flight = here.in_flight
@@ -194,8 +194,8 @@ class EpisodeNews:
         )
 
     def _is_awaited(self, key: ServiceKey) -> bool:
-        """Some workers have slots of a service port and others have none yet: each reads the
-        documents and checks the targets for itself, so the slots of all are not known."""
+        """Whether some workers have slots of a service port and others have none yet: each reads
+        the documents and checks the targets itself, so the total is unknown."""
         shares = [self._readings.load_of(key).capacity, *self._shares(key)]
         return None in shares and any(one is not None for one in shares)
 
@@ -216,7 +216,7 @@ class EpisodeNews:
         share = config.policy.spill_at if config is not None else None
         why = (
             ()
-            if is_end or elsewhere  # What is said of slots is of this site's.
+            if is_end or elsewhere  # The statements about slots hold for this site.
             else (
                 self._used_up(one.key, here=True),
                 mark_sentence(share, self._unit(one.key)),
@@ -227,7 +227,7 @@ class EpisodeNews:
         self._journal.episode("info", code, service, message, overflow=figures)
 
     def _full_elsewhere(self, key: ServiceKey, figures: Spill, *, is_end: bool) -> str:
-        """As `full_elsewhere`. One that ended: this site may have been full and takes none now."""
+        """As `full_elsewhere`. At the end, this site may have been full and take none now."""
         if is_end and figures.in_flight_max:
             return ""
         return full_elsewhere(self._seen(key), figures.to, is_end=is_end)
@@ -279,7 +279,7 @@ class EpisodeNews:
         return noun_of(self._readings.config_of(key))
 
     def _used_up(self, key: ServiceKey, *, here: bool = False) -> str:
-        """Rates that keep requests out; ``here``: that of this site alone."""
+        """Exhausted rates that keep requests out; ``here``: only that of this site."""
         return used_up_rates([one for one in self._seen(key) if not (here and one.path_cost)])
 
     def _seen(self, key: ServiceKey) -> Sequence[CandidateReport]:
@@ -287,7 +287,7 @@ class EpisodeNews:
         return explanation.candidates if explanation is not None else ()
 
     def _unstated(self, key: ServiceKey) -> str:
-        """What is said in place of a capacity that is not known."""
+        """The text in place of an unknown capacity."""
         if self._is_awaited(key):
             return ", and not every worker has a ready target"
         targets, load = (
@@ -326,8 +326,8 @@ def overflow_sentence(
 ) -> str:
     """``shop:8080 overflowed for 12 s: 340 requests, 300 to east, 40 to north (…)``.
 
-    ``unstated``: what is said in place of a capacity that is not known. ``elsewhere``: as of
-    `full_elsewhere`. ``unit``: what is counted.
+    ``unstated``: the text in place of an unknown capacity. ``elsewhere``: as in `full_elsewhere`.
+    ``unit``: of the counts.
     """
     here = _here(figures, unstated, is_end=is_end)
     if not is_end:
@@ -342,8 +342,8 @@ def overflow_sentence(
 def full_elsewhere(seen: Sequence[CandidateReport], to: Collection[str], *, is_end: bool) -> str:
     """Which site was full, if it was not this one; empty: this site takes requests.
 
-    ``to``: the sites that got the requests. A site that has room again by now is named as well, if
-    it is the only one that was cheaper.
+    ``to``: the sites that got the requests. A site that has room again by now is also named, if it
+    is the only cheaper one.
     """
     if any(one.verdict in _TAKES_HERE for one in seen if not one.path_cost):
         return ""
@@ -359,20 +359,20 @@ def full_elsewhere(seen: Sequence[CandidateReport], to: Collection[str], *, is_e
     costs = [one.path_cost for one in seen if one.site_name in to]
     passed = [one for one in seen if one.path_cost and one.path_cost < min(costs, default=0)]
     if costs and not passed:
-        return ""  # This site is the only one that was cheaper: it was full, and is down by now.
+        return ""  # This site is the only cheaper one: it was full, and is down by now.
     cheaper = [one.site_name for one in passed if one.capacity]
     return f"{cheaper[0]} was full" if len(cheaper) == 1 else "a cheaper site was full"
 
 
 def mark_sentence(share: float | None, unit: str = REQUEST) -> str:
-    """Why requests leave while slots are free; empty: there is no mark."""
+    """Why requests spill while slots are free; empty: there is no mark."""
     if share is None:
         return ""
     return f"{unit.capitalize()}s leave from {share * 100:g}% of its slots on."
 
 
 def sheddable_sentence(config: ServiceSpec | None) -> str:
-    """Why sheddable requests leave while slots are free; empty: no request is sheddable."""
+    """Why sheddable requests spill while slots are free; empty: no request is sheddable."""
     if config is None or not config.sheddable:
         return ""
     return f"Sheddable requests leave from {config.sheddable_share * 100:g}% of its slots on."
@@ -386,7 +386,7 @@ def begun_sentence(service: str, figures: Spill, targets: LocalTargets, unit: st
 
 
 def ended_sentence(service: str, figures: Spill, unit: str = REQUEST) -> str:
-    """As of `begun_sentence`, when nothing left for that reason for a while."""
+    """As `begun_sentence`, once nothing has spilled for that reason for a while."""
     return (
         f"Service {service}: for {_how_long(figures)} other sites served "
         f"{counted(figures.requests, unit)} because no target was ready here: {_where(figures)}."
@@ -429,12 +429,12 @@ def refused_sentence(
 
 
 def _counted(count: int, words: str) -> str:
-    """``words``: what several requests met."""
+    """``words``: the phrase for several requests."""
     return f"{count} {words.replace('were ', 'was ', 1) if count == 1 else words}"
 
 
 def _here(figures: Spill | Refusals, unstated: str, *, is_end: bool) -> str:
-    """``20 in flight here, capacity 20``: of the look with the most, which may be long ago."""
+    """``20 in flight here, capacity 20``: from the sample with the most, which may be long ago."""
     here = f"{figures.in_flight_max} in flight here"
     if figures.capacity is None:
         return f"{here}{unstated}"

@@ -1,4 +1,4 @@
-"""`run/events.log`: every event as a JSON line, over restarts; written by a thread of its own."""
+"""`run/events.log`: every event as a JSON line, across restarts, written by a dedicated thread."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ def line_of(number: int, event: Event) -> bytes:
 
 class EventFile:
     """Takes lines at once and writes them later. ``tell_lost``: called with the reason when lines
-    begin to be lost; in the writing thread, or in the caller's while the disk stands still."""
+    begin to be lost, in the writing thread, or in the caller's while the disk hangs."""
 
     def __init__(self, sink: Sink, tell_lost: Callable[[str], None]) -> None:
         self._sink, self._tell_lost = sink, tell_lost
@@ -40,19 +40,19 @@ class EventFile:
         self._thread.start()
 
     def add(self, number: int, event: Event) -> None:
-        """Keep it. Never blocks."""
+        """Queue the event for writing. Never blocks."""
         try:
             self._lines.put_nowait(line_of(number, event))
         except queue.Full:
             self._lose("the disk stands still")
 
     def reopen(self) -> None:
-        """Open the file again after SIGHUP, since a log rotation may have moved it."""
-        with contextlib.suppress(queue.Full):  # The disk stands still; another SIGHUP is needed.
+        """Open the file again after SIGHUP, because a log rotation may have moved it."""
+        with contextlib.suppress(queue.Full):  # The disk hangs; another SIGHUP is needed.
             self._lines.put_nowait(_REOPEN)
 
     def close(self) -> None:
-        """Write what waits, for a bounded time."""
+        """Write waiting lines, for a bounded time."""
         try:
             self._lines.put(_END, timeout=limits.ACCESS_LOG_CLOSE_S)
         except queue.Full:
@@ -82,13 +82,13 @@ class EventFile:
 
 
 def opened(run: Path, tell_lost: Callable[[str], None]) -> EventFile:
-    """That of the directory ``run``, 0600, turned over at its size."""
+    """The event file of the directory ``run``, mode 0600, rotated by size."""
     sink = RotatedFile(run / EVENTS_LOG_FILE, bytes_max(_size_of(run)), limits.EVENTS_LOG_FILES)
     return EventFile(sink, tell_lost)
 
 
 def bytes_max(disk_bytes: int) -> int:
-    """Of one file on a file system of that size."""
+    """The size limit of one file on a file system of that size."""
     share = int(disk_bytes * limits.EVENTS_LOG_SHARE) // limits.EVENTS_LOG_FILES
     return min(limits.EVENTS_LOG_BYTES_MAX, share)
 
@@ -104,7 +104,7 @@ def _size_of(directory: Path) -> int:
 def read_newest(run: Path, most: int = limits.EVENTS_ANSWER_MAX) -> list[tuple[int, Event]]:
     """The newest ``most`` events of the files in ``run`` with their numbers, oldest first.
 
-    Of at most `EVENTS_READ_BYTES_MAX`. Lines that are none are left out: a crash cuts one short.
+    Reads at most `EVENTS_READ_BYTES_MAX`. Invalid lines are left out: a crash cuts one short.
     """
     paths = [run / EVENTS_LOG_FILE]
     paths += [run / f"{EVENTS_LOG_FILE}.{n}" for n in range(1, limits.EVENTS_LOG_FILES)]
@@ -128,7 +128,7 @@ def _tail(path: Path, size_bytes: int) -> bytes:
         whole = os.fstat(descriptor).st_size
         file.seek(max(0, whole - size_bytes))
         text = file.read(size_bytes)
-    # The first line is whole only if the file begins with it.
+    # The first line is whole only if the text is the whole file.
     return text if whole <= size_bytes else text.partition(b"\n")[2]
 
 

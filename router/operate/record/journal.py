@@ -21,7 +21,7 @@ Write = Callable[[int, Event], None]
 
 
 class Journal:
-    """``events`` has those of before the restart already. ``write``: keep one on disk."""
+    """``events`` already has those before the restart. ``write``: stores an event on disk."""
 
     __slots__ = ("_clock", "_gate", "_now", "_write", "events", "key_of", "told")
 
@@ -36,14 +36,14 @@ class Journal:
         self._write, self._clock, self._now = write, utc_now, now
         self._gate = EventGate()
         self.told: list[Callable[[Event], None]] = []
-        """Who hears of each event at once; must return soon."""
+        """Called with each event at once; must return soon."""
         self.key_of: Callable[[str], str] = lambda service: ""
-        """The routing key that a service carries, which sentences have in place of its name."""
+        """The routing key of a service, which sentences show in place of its name."""
 
     def tell(
         self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
     ) -> None:
-        """Journal and log one event, unless there were too many like it."""
+        """Record and log one event, unless there were too many like it."""
         known = EVENT_CODES.get(code)
         self.add(
             Event(
@@ -95,7 +95,7 @@ class Journal:
         without_target: Spill | None = None,
         refused: Refusals | None = None,
     ) -> None:
-        """Requests leave this site or are refused, or are not any more; the figures by why."""
+        """Record that requests spill or are refused, or no longer are; the figures by reason."""
         self.add(
             Event(
                 at=self._clock(),
@@ -112,7 +112,7 @@ class Journal:
         )
 
     def add(self, event: Event) -> None:
-        """Keep, show and log ``event``."""
+        """Store, send and log ``event``."""
         message = with_keys(event.message, self.key_of)
         if message != event.message:
             event = msgspec.structs.replace(event, message=message)
@@ -132,7 +132,7 @@ class Journal:
 
 
 class _OneCode:
-    """How many more events of it may pass, and how many did not."""
+    """The budget of one code, and how many events it held back."""
 
     __slots__ = ("bucket", "held_back")
 

@@ -1,4 +1,4 @@
-"""What only another router of this site reports, for the one that writes Events and status."""
+"""News that only another router of this site has, for the router that writes Events and status."""
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -21,7 +21,7 @@ from router.workers.merged_events import MergedEvents
 
 
 class ReplicaReport(msgspec.Struct, frozen=True):
-    """What is wrong as another router of this site sees it. ``name``: of its pod."""
+    """Problems and notes of another router of this site. ``name``: of its pod."""
 
     name: str
     problems: tuple[Problem, ...]
@@ -29,7 +29,7 @@ class ReplicaReport(msgspec.Struct, frozen=True):
 
 
 class ReplicaNews:
-    """Asks the others while ``writes``. ``hear``: gets events that only another router has."""
+    """Asks the others while ``writes``. ``hear``: receives events that only another router has."""
 
     __slots__ = (
         "_asker",
@@ -61,7 +61,7 @@ class ReplicaNews:
 
     @property
     def reports(self) -> list[ReplicaReport]:
-        """Of those that answered last time."""
+        """Reports of the routers that answered last time."""
         return [self._reports[router] for router in sorted(self._reports)]
 
     def _look(self) -> None:
@@ -92,7 +92,7 @@ class ReplicaNews:
 
 
 def own_news(name: str, events: EventLog, status: Callable[[], Status], after: int) -> bytes:
-    """The answer to a router of this site. ``after``: the last event that it has heard of."""
+    """The answer to a router of this site. ``after``: the last event that it knows."""
     found = events.after(max(after, events.before))
     if after == sibling_news.RECENT:
         after = found[-1][0] if found else events.before

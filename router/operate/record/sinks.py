@@ -1,4 +1,4 @@
-"""Where lines are kept: a file of bounded size, or standard output. For one writing thread."""
+"""Where lines are written: a file of bounded size, or standard output. For one writing thread."""
 
 import os
 import sys
@@ -10,21 +10,22 @@ from router.model import limits
 
 
 class Sink(Protocol):
-    """Where lines go. Called from the writing thread alone."""
+    """A destination for lines, used only by the writing thread."""
 
     def write(self, lines: bytes) -> None:
-        """Whole lines. Raises OSError when they cannot be kept."""
+        """Write whole lines. Raises OSError if that fails."""
 
     def reopen(self) -> None:
-        """Close the file, since a log rotation may have moved it; the next line opens it again."""
+        """Close the file, because a log rotation may have moved it; the next line opens it
+        again."""
 
     def close(self) -> None: ...
 
 
 class RotatedFile:
-    """A file of at most ``bytes_max`` and its predecessors ``.1``, ``.2``…, readable by us alone.
+    """A file of at most ``bytes_max`` and its predecessors ``.1``, ``.2``…, readable only by us.
 
-    It is opened when there is something to write, so that a log nobody wants leaves no file.
+    It is opened at the first write, so that an unused log leaves no file.
     """
 
     def __init__(
@@ -40,17 +41,17 @@ class RotatedFile:
         self._bytes = 0
 
     def write(self, lines: bytes) -> None:
-        """Whole lines. A file is turned over before it would grow too large."""
+        """Write whole lines. The file is rotated before it would grow too large."""
         self._open()
         if self._bytes and self._bytes + len(lines) > self._bytes_max:
             self._rotate()
         written = os.write(self._descriptor, lines)
-        while written < len(lines):  # A full disk: the second try says so.
+        while written < len(lines):  # On a full disk the second try raises the error.
             written += os.write(self._descriptor, lines[written:])
         self._bytes += len(lines)
 
     def reopen(self) -> None:
-        """The next line goes to whatever then stands at the path."""
+        """The next line opens the file that is then at the path."""
         self.close()
 
     def close(self) -> None:
@@ -64,7 +65,7 @@ class RotatedFile:
             return
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(self._path, flags, 0o600)
-        os.fchmod(self._descriptor, 0o600)  # Somebody may have made it before us.
+        os.fchmod(self._descriptor, 0o600)  # Another program may have created it first.
         self._bytes = os.fstat(self._descriptor).st_size
 
     def _rotate(self) -> None:
@@ -77,7 +78,7 @@ class RotatedFile:
 
 
 class StandardOutput:
-    """Where a supervisor collects what is printed, the router's own log too."""
+    """Standard output, which a supervisor collects together with the router's own log."""
 
     def write(self, lines: bytes) -> None:
         """Whole lines at once."""
@@ -88,4 +89,4 @@ class StandardOutput:
         """Nothing to do."""
 
     def close(self) -> None:
-        """It is not ours."""
+        """Nothing to do: this process does not own it."""

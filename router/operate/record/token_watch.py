@@ -1,4 +1,4 @@
-"""Claim tokens of this site as they live: open, used, expired, revoked; and who tells of it."""
+"""Claim tokens of this site: open, used, expired, revoked; and events about them."""
 
 import asyncio
 import logging
@@ -23,11 +23,11 @@ OPEN, USED, EXPIRED, REVOKED, OLD_CA = "open", "used", "expired", "revoked", "ol
 
 
 class TokenWatch:
-    """Reads what was granted every `TOKENS_LOOK_S`, in another thread, and keeps the last look.
+    """Reads the grants every `TOKENS_LOOK_S`, in another thread, and stores the result.
 
     ``directory``: of the grants of a site on this host, which is read only when something in it
-    changed; None: they are in memory already. ``grant``: one of them by its name, as it is now.
-    ``ca_pem``: the CA that issues now.
+    changed; None: they are already in memory. ``grant``: reads one by its name. ``ca_pem``: the CA
+    that issues now.
     """
 
     def __init__(
@@ -44,18 +44,18 @@ class TokenWatch:
         self._grants: dict[str, Grant] | None = None
         self._states: dict[str, str] = {}
         self._early: dict[str, tuple[str, int]] = {}
-        """What was told of tokens before a look found it, `OPEN` for made, with their ends."""
+        """Changes of tokens reported before a look found them (`OPEN`: made), with their expiry."""
         self._stamp = -1
 
     async def run(self) -> None:
-        """Look until canceled."""
+        """Look at the tokens until canceled."""
         while True:
             await self.look()
             now = time.monotonic()
             await asyncio.sleep(pause_s(now, limits.TOKENS_LOOK_S))
 
     async def look(self) -> None:
-        """Take up what is there now and tell what is different. A damaged file changes nothing."""
+        """Read the grants and report changes. A damaged file changes nothing."""
         try:
             if self._directory is None:
                 self._take(self._granted())
@@ -68,8 +68,8 @@ class TokenWatch:
             log.debug("tokens could not be read: %s", error)
 
     def judged(self, name: str) -> None:
-        """A claim of token ``name`` was accepted or refused, which is about to be told: tell first
-        what no look found yet, that it was made or revoked."""
+        """A claim of token ``name`` was accepted or refused and is about to be reported: first
+        report changes that no look has found yet, that it was made or revoked."""
         if self._grants is None:
             return
         try:
@@ -89,7 +89,7 @@ class TokenWatch:
             self._early[name] = (OPEN, grant.expires_at)
 
     def views(self) -> tuple[TokenView, ...]:
-        """The claims that are known, the newest first, without a secret."""
+        """The known claims, newest first, without secrets."""
         now, ca_pem = self._wall(), self._ca_pem()
         grants = sorted((self._grants or {}).values(), key=lambda one: (-one.made_at, one.name))
         return tuple(_view(grant, now, ca_pem) for grant in grants[: limits.TOKENS_SHOWN_MAX])
@@ -157,7 +157,7 @@ class TokenWatch:
 
 
 def state_of(grant: Grant, now: float, ca_pem: str = "") -> str:
-    """What it is good for at ``now`` (Unix seconds), if ``ca_pem`` issues (empty: the CA that
+    """The state of a token at ``now`` (Unix seconds) if ``ca_pem`` issues (empty: the CA that
     issued when it was made)."""
     if grant.revoked:
         return REVOKED
@@ -169,7 +169,7 @@ def state_of(grant: Grant, now: float, ca_pem: str = "") -> str:
 
 
 def _stamp_of(directory: Path) -> int:
-    """Each write of a grant replaces its file, and so changes the directory."""
+    """A value that changes with each write of a grant, which replaces its file."""
     try:
         return os.stat(directory).st_mtime_ns
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Reports what only another worker of this router reports."""
+"""Reports news that only another worker of this router has."""
 
 from router.model.events import Event
 from router.model.ticks import next_tick
@@ -11,7 +11,7 @@ SECOND_S = 1.0
 
 
 class WorkerNews:
-    """Looks each second."""
+    """Checks each second."""
 
     __slots__ = ("_events", "_journal", "_network")
 

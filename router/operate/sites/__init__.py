@@ -1,1 +1,1 @@
-"""One site whole, this one or another, and the way to it: answers of `asking`, for an operator."""
+"""One whole site, this one or another, and the path to it: answers of `asking`, for an operator."""

@@ -12,7 +12,7 @@ Histories = Callable[[str | None, int | None], Iterator[ServiceHistory]]
 
 
 def facts_of(router: SiteRouter, view: RouterView, histories: Histories) -> SiteFacts:
-    """``histories``: of a service of this site, or of all."""
+    """``histories``: of one service of this site, or of all."""
     return SiteFacts(
         status=view.status,
         links=view.links,
@@ -24,7 +24,7 @@ def facts_of(router: SiteRouter, view: RouterView, histories: Histories) -> Site
 
 
 def _service_names(router: SiteRouter) -> frozenset[str]:
-    """Of those here, declared anywhere, or wanted."""
+    """Names of services here, declared anywhere, or wanted."""
     wanted = router.wanted
     names = {key.name for key in router.services} | router.routing.table.declarations.keys()
     if wanted is not None:

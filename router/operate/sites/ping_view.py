@@ -1,4 +1,4 @@
-"""`ping SITE` as the operator asks it: finds the way, has it measured, and says where it breaks."""
+"""`ping SITE` for an operator: finds the path, has it measured, and says where it breaks."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -25,10 +25,10 @@ class Pings:
         self._links = links
 
     def ping(self, site: str, rounds: int, via: str, done: Told) -> bool | None:
-        """Ask each router on the way to ``site``. None: no such site; False: too many pings now.
+        """Ask each router on the path to ``site``. None: no such site; False: too many pings now.
 
-        ``via``: the link that the way begins with; empty: any. ``done`` is called once, later.
-        Raises BadQuestion.
+        ``via``: the first link of the path; empty: any. ``done`` is called once, later. Raises
+        BadQuestion.
         """
         route = find_site(self._router.routing.table.sites.values(), site)
         if route is None:
@@ -63,13 +63,13 @@ class Pings:
 
 
 def find_site(routes: Iterable[SiteRoute], asked: str) -> SiteRoute | None:
-    """The site of that name, as `network status` shows it, or of that id."""
+    """The site with that name, as `network status` shows it, or with that id."""
     found = [route for route in routes if asked in (route.name, route.site)]
     return found[0] if found else None
 
 
 def _why_down(links: Sequence[LinkView], neighbour: SiteId) -> str:
-    """What our links to ``neighbour`` say of themselves; empty: there are none."""
+    """The states of our links to ``neighbour``; empty: there are none."""
     told = [
         f"{in_words(link.name, link.direction, link.neighbour.name)} is {link.state}"
         + (f": {link.error}" if link.error else "")
@@ -104,7 +104,7 @@ def _view(way: NetworkWay, figures: Sequence[HopFigures], links: Sequence[LinkVi
 
 
 def _silent(hops: Sequence[HopView], answered: Sequence[HopView]) -> str:
-    """Why a way that should be whole is not."""
+    """Why a path that should be complete is not."""
     furthest = hops.index(answered[-1]) + 1 if answered else 0
     before = hops[furthest - 1].site if furthest else "this site"
     return f"{before} answered and {hops[furthest].site} did not: {hops[furthest].error}"

@@ -1,4 +1,4 @@
-"""Sites as the operator asks for them: this one out of its own figures, others over the links."""
+"""Sites for an operator: this one from its own figures, others over the links."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ class SitesView:
         self._telling = telling
 
     def detail(self, site: str, done: Callable[[SiteDetail], None]) -> bool | None:
-        """One site whole. None: no such site; False: too many are being asked."""
+        """One whole site. None: no such site; False: too many questions are in progress."""
         route = find_site(self._router.routing.table.sites.values(), site)
         if route is None:
             return None
@@ -54,13 +54,13 @@ class SitesView:
         )
 
     def is_here(self, site: str) -> bool:
-        """Whether that is the name or the id of this site."""
+        """Whether ``site`` is the name or the id of this site."""
         return site in (self._router.identity.name, self._router.identity.site)
 
     def history(self, site: str, service: str, port: int | None, done: Histories) -> bool | None:
-        """What another site keeps of a service; ``done`` gets it, or nothing and why.
+        """Another site's history of a service; ``done`` gets it, or nothing and why.
 
-        None: there is no such site; False: too many are being asked.
+        None: there is no such site; False: too many questions are in progress.
         """
         route = find_site(self._router.routing.table.sites.values(), site)
         if route is None:
@@ -80,7 +80,7 @@ class SitesView:
         return self._router.questions.sites.ask(route.site, route.paths[0], question, read)
 
     def _why_not(self, route: SiteRoute) -> str:
-        """Why it need not be asked; empty: it may answer."""
+        """Why asking it is useless; empty: it may answer."""
         if not route.reachable:
             return f"it is not reachable (sitectl ping {route.name})"
         neighbour = self._router.links.adjacencies.neighbour(RouterId(route.paths[0][0]))
@@ -152,7 +152,7 @@ class SitesView:
 
 
 def target_view(site: str, target: TargetAnswer, age_s: float = 0.0) -> TargetView:
-    """A target of another site, as its site told of it ``age_s`` ago."""
+    """A target of another site, as that site reported it ``age_s`` ago."""
     return TargetView(
         site=site,
         name=target.name,
@@ -173,7 +173,7 @@ def target_view(site: str, target: TargetAnswer, age_s: float = 0.0) -> TargetVi
 def targets_by_port(
     told: Sequence[RouterTargets], site_name: Callable[[SiteId], str]
 ) -> dict[int, list[TargetView]]:
-    """What other sites said of their targets, by the port of the service."""
+    """The targets that other sites reported, by the port of the service."""
     targets: dict[int, list[TargetView]] = {}
     for (key, site), parts in groupby(sorted(told, key=_whose), _whose):
         each = as_one(list(parts))
@@ -187,11 +187,12 @@ def _whose(told: RouterTargets) -> tuple[ServiceKey, SiteId]:
 
 
 def as_one(parts: Sequence[RouterTargets]) -> list[TargetAnswer]:
-    """What routers of one site say of their shares of the same targets, as the site says it.
+    """Merge the answers of routers of one site about their shares of the same targets.
 
-    All that they say where targets are not shared. One that only some of them have, such as a
-    removed one that finishes what it has, is what they say of it. Of several targets of one name
-    and port, each router's first is the same, and so on: `told_targets` are in one order.
+    If targets are not shared, this is the list of all answers. A target that only some routers
+    have, such as a removed one that is still finishing, gets their figures. Among targets with the
+    same name and port, the first of each router is the same, and so on: `told_targets` are in a
+    fixed order.
     """
     if not all(part.shares_targets for part in parts):
         return list(chain.from_iterable(part.targets for part in parts))
@@ -219,7 +220,7 @@ def _one_target(each: Sequence[TargetAnswer]) -> TargetAnswer:
     lasted = [one.state_s for one in each if one.ready == first.ready and one.state_s is not None]
     return msgspec.structs.replace(
         first,
-        state_s=max(lasted, default=None),  # A router that started since has known it for less.
+        state_s=max(lasted, default=None),  # A router that started since knows less.
         in_flight=sum(one.in_flight for one in each),
         capacity=sum(stated) if stated else None,
         requests_total=sum(one.requests_total for one in each),

@@ -1,4 +1,4 @@
-"""Latency by requests in flight, beside configured capacities: `/api/v1/knees`."""
+"""Latency by requests in flight, next to configured capacities: `/api/v1/knees`."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from router.node.site_router import SiteRouter
 def knees(
     router: SiteRouter, service: str | None = None, port: int | None = None
 ) -> Iterator[KneeView]:
-    """Of each target, by service port. Between two of them the router may go on."""
+    """The knee of each target, by service port. The caller may let the router go on between two."""
     for key in router.readings.keys:
         if service not in (None, key.name) or port not in (None, key.port):
             continue

@@ -48,10 +48,10 @@ def explained(
     *,
     sheddable: bool = False,
 ) -> WhyView | None:
-    """By the production code; moves nothing. None: no such service port. Raises BadQuestion.
+    """By the production code; changes nothing. None: no such service port. Raises BadQuestion.
 
-    ``utc``: ISO 8601 of monotonic seconds. ``rate_of``: how this site stands to a service's rate.
-    ``load_of``: as of `Whole.load`. ``sheddable``: of a request that is.
+    ``utc``: ISO 8601 of monotonic seconds. ``rate_of``: this site's state against a service's rate.
+    ``load_of``: as `Whole.load`. ``sheddable``: for a sheddable request.
     """
     key = next(iter(ports_of(router.services, service, port)), None)
     if key is None:
@@ -108,7 +108,7 @@ def explained(
 
 
 def _refusal(router: SiteRouter) -> str:
-    """Why this router takes no request of its clients at all; empty: it does."""
+    """Why this router takes no client requests at all; empty: it does."""
     if router.draining:
         return STOPPING
     return SHORT_OF_MEMORY if router.forwarder.memory.is_refusing else ""
@@ -140,7 +140,7 @@ def _note(
     router: SiteRouter, key: ServiceKey, report: CandidateReport, load: SiteLoad | None
 ) -> str:
     notes = []
-    if report.verdict != "excluded":  # An offer that is not taken is no news.
+    if report.verdict != "excluded":  # An unused offer is no news.
         notes.append(router.offer_note(key.name, report.site))
         notes.append(bar_note(router.routing.table, report.site))
     if is_here(report):
@@ -171,7 +171,9 @@ def _queue(now: QueueNow | None) -> WhyQueue | None:
 
 
 def _refused(router: SiteRouter, report: CandidateReport, refusal: str) -> CandidateReport:
-    """No request of this router's clients goes anywhere; ``refusal`` as of `_refusal`."""
+    """``report`` of a candidate while this router refuses all clients; ``refusal`` as in
+    `_refusal`.
+    """
     verdict: Verdict = "draining" if router.draining and is_here(report) else "excluded"
     return msgspec.structs.replace(report, verdict=verdict, reason=refusal, level=None)
 
@@ -179,8 +181,8 @@ def _refused(router: SiteRouter, report: CandidateReport, refusal: str) -> Candi
 def absent(
     router: SiteRouter, key: ServiceKey, utc: Callable[[float], str]
 ) -> tuple[WhyCandidate, ...]:
-    """Sites that were candidates in the last minutes, without those that were deleted: no request
-    could go there again. ``utc``: as of `why`."""
+    """Absent candidates of the last minutes, except deleted sites: no request can go there again.
+    ``utc``: as in `explained`."""
     deleted = router.routing.table.deleted
     gone = [one for one in router.news.absent.of(key) if one.site not in deleted]
     if not gone:
@@ -196,14 +198,14 @@ def affinity_view(sessions: Sessions | None) -> AffinityView | None:
 
 
 def finite(age_s: float) -> float | None:
-    """To the millisecond; None: never."""
+    """Rounded to the millisecond; None: never."""
     return None if math.isinf(age_s) else round(age_s, 3)
 
 
 def _asked(
     sessions: Sessions | None, service: str, asked: tuple[AffinityBy, str], now: float
 ) -> Session | None:
-    """The session of what was asked; None: such a request begins one. Raises BadQuestion."""
+    """The session that was asked about; None: such a request begins one. Raises BadQuestion."""
     by, value = asked
     if sessions is None:
         raise BadQuestion(
@@ -222,7 +224,7 @@ def _asked(
 def candidate_view(
     router: SiteRouter, report: CandidateReport, own: RateState | None, note: str = ""
 ) -> WhyCandidate:
-    """``own``: the rate of this site as it is now, if the report is of now and of it."""
+    """``own``: the present rate of this site, if the report is current and about this site."""
     return WhyCandidate(
         site=report.site_name,
         path=_path(router, report.path),

@@ -1,4 +1,4 @@
-"""How the last requests of a service were decided here, for an operator (`why --last`)."""
+"""The decisions for the last requests of a service, for an operator (`why --last`)."""
 
 from collections.abc import Callable
 from math import inf
@@ -24,7 +24,7 @@ _NOBODY = {
 }
 """Reason of a request that no site served, by its outcome."""
 _OURS = frozenset({"overloaded", "exhausted"})
-"""Outcomes for want of something at this router, whatever site was chosen."""
+"""Outcomes caused by a shortage at this router, whatever site was chosen."""
 
 
 def recalled(
@@ -37,9 +37,10 @@ def recalled(
     *,
     denied: bool,
 ) -> tuple[PastDecision, ...] | None:
-    """The last ``count``, newest first, by ports of the service alike; None: none is known.
+    """The last ``count`` decisions, newest first, over all ports of the service; None: no such
+    service.
 
-    ``utc``: what the clock on the wall showed at a moment of ``now``'s.
+    ``utc`` converts moments of ``now``'s clock to wall-clock time.
     """
     keys = ports_of(router.services, service, port)
     if not keys:
@@ -60,13 +61,13 @@ def decision_of(
     key: ServiceKey,
     record: RequestRecord,
 ) -> PastDecision:
-    """One of them."""
+    """The decision for one request."""
     seen = record.seen
     waited_s, since = record.waited_s, record.waited_since
     if since is not None:
-        waited_s += max(0.0, now - since)  # Later than now: it is on its way to a far site.
+        waited_s += max(0.0, now - since)  # Later than now: on its way to a far site.
     is_over = record.outcome != ""
-    site = record.site if is_over or record.begun_at < inf else None  # It waits for another.
+    site = record.site if is_over or record.begun_at < inf else None  # It waits for a site.
     is_own = seen is None and not router.is_one_of_several
     return PastDecision(
         service=key.name,
@@ -98,16 +99,16 @@ def decision_of(
 def _held_by(
     router: SiteRouter, key: ServiceKey, record: RequestRecord, waited_s: float
 ) -> str | None:
-    """The hook for whose site it waited longer than for a slot."""
+    """The hook for whose site the request waited longer than for a slot."""
     config = router.readings.config_of(key)
     is_held = record.held_by and config is not None and waited_s > config.queue_wait_s
     return record.held_by if is_held else None
 
 
 def reason_of(record: RequestRecord, now: float, site_name: Callable[[SiteId], str]) -> str:
-    """The reason of the last decision; of a request that no site served, its outcome."""
+    """The reason of the last decision; for a request that no site served, its outcome."""
     if record.waited_since is not None and now >= record.waited_since:
-        if record.site is not None and record.begun_at < inf:  # An attempt is under way.
+        if record.site is not None and record.begun_at < inf:  # An attempt is in progress.
             return f"it waits at {site_name(record.site)} until a slot is free there"
         return f"it waits: {_NOBODY['all-full']}"
     found_nobody = record.seen is None or record.seen.chosen is None or record.outcome in _OURS

@@ -1,4 +1,4 @@
-"""How much of a service is wanted at this site, as an autoscaler asks for it."""
+"""The demand for a service at this site, for an autoscaler."""
 
 from router.admin.views.bursts import ScaleView
 from router.balance.learning.demand import Each
@@ -7,7 +7,7 @@ from router.node.site_router import SiteRouter
 
 
 def scaled(router: SiteRouter, service: str, port: int | None) -> ScaleView | None:
-    """As of now. None: no such service port; ``port`` None: the service's first."""
+    """The present figures. None: no such service port; ``port`` None: the service's first."""
     key = next(iter(ports_of(router.services, service, port)), None)
     figures = router.readings.scale_of(key) if key is not None else None
     if key is None or figures is None:
@@ -34,7 +34,7 @@ def scaled(router: SiteRouter, service: str, port: int | None) -> ScaleView | No
 
 
 def _stated(each: Each) -> tuple[str, float | None]:
-    """A rate before slots, as everywhere."""
+    """The kind and the capacity of one target: a rate before slots, as everywhere."""
     if each.learnt:
         return "auto", each.slots
     return ("concurrency", each.slots) if each.per_s is None else ("rate", each.per_s)

@@ -1,4 +1,4 @@
-"""One request of a service by each site that has targets, as the operator asks for it."""
+"""One request of a service through each site that has targets, for an operator."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ class TrafficTester:
     def try_service(
         self, service: str, port: int | None, done: Callable[[TrafficView], None]
     ) -> bool | None:
-        """See there. Without ``port`` the lowest one of the service."""
+        """As `Trying.try_service`. Without ``port`` the lowest one of the service."""
         router = self._router
         key = next(iter(ports_of(router.services, service, port)), None)
         explanation = router.readings.explain(key, self._network.now()) if key else None
