@@ -1,11 +1,11 @@
-"""The composition root of a process: arguments, signals, stores, workers, the order of the end.
+"""The composition root of a process: arguments, signals, stores, workers, the order of shutdown.
 
-In: command line and environment, wanted state (`control`), secrets (`certs`), orders of the
+In: command line and environment, wanted state (`control`), secrets (`certs`), commands of the
 operator (`admin`). Out: all other rooms, built and joined. `main` is the program: arguments, logs,
-the event loop; `router_process` puts one router together, and in `life` it serves, drains and
-stops; `worker` is one of its further processes; `controller` serves many sites of a cluster;
-`stores` says where wanted state comes from.
+the event loop; `router_process` builds one router, which in `life` serves, drains and stops;
+`worker` is one of its further processes; `controller` serves many sites of a cluster; `stores`
+describes the sources of wanted state.
 
-Invariants: the only room that knows all others, and that no other one knows; tasks belong to
-`life` and what it starts, and to `controller`.
+Invariants: this room alone knows all others, and no other room knows it; `life`, the tasks that it
+starts, and `controller` own all tasks.
 """

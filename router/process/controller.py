@@ -1,6 +1,6 @@
 """`spillway-controller`: a router for each ConfigMap ``skupper-site``, in one namespace or all.
 
-Traffic never passes through it: without it sites go on as they are.
+It carries no traffic: without it sites go on as they are.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from router.process.main import PROBES_VARIABLE, place
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until told to stop. Exit 0 then, 1 when it cannot start."""
+    """Run until told to stop. Exit code 0 then, 1 if it cannot start."""
     parser = argparse.ArgumentParser(
         prog="spillway-controller",
         description="Makes a site of each ConfigMap skupper-site, in one namespace or in all.",

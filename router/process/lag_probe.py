@@ -1,4 +1,4 @@
-"""How late the event loop wakes, measured all the time."""
+"""Measures continuously how late the event loop wakes."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from router.model import limits
 from router.model.ticks import next_tick
 
-LAG_PROBE_S = 1.0  # In the turn of whatever else is done each second.
+LAG_PROBE_S = 1.0  # In the same turn as all other work of each second.
 
 
 class LagProbe:
-    """``stood_still`` is told of seconds in which this process did not run."""
+    """Calls ``stood_still`` with the seconds in which this process did not run."""
 
     __slots__ = ("_lag_s", "_stood_still")
 
@@ -20,11 +20,11 @@ class LagProbe:
 
     @property
     def lag_s(self) -> float:
-        """How late it woke last."""
+        """How late the loop last woke."""
         return self._lag_s
 
     async def run(self) -> None:
-        """Until canceled."""
+        """Measure until canceled."""
         loop = asyncio.get_running_loop()
         while True:
             due = next_tick(loop.time(), LAG_PROBE_S)

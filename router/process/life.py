@@ -38,9 +38,9 @@ async def serve(
     counts_by_document: bool = False,
     died: int | None = None,
 ) -> int:
-    """What `store` wants, ``reading`` at first, until told to stop. 0: everything has ended.
+    """Serve the wanted state of ``store``, ``reading`` at first, until told to stop. Returns 0.
 
-    ``died``: the process of the router before, which ended without having stopped.
+    ``died``: the process id of the previous router, which ended without having stopped.
     """
     process = Running(
         directory, logs, store, reading, part, worker_command, counts_by_document=counts_by_document
@@ -55,7 +55,7 @@ async def serve(
         process.close()
         raise
     if died is not None:
-        process.record.found_dead(died)  # Before what this router finds.
+        process.record.found_dead(died)  # Reported before this router's own findings.
     await process.console.prepare()
     parts = process.insight.api_parts()
     admin = serving(
@@ -98,8 +98,8 @@ async def serve(
         until = loop.time() + process.grace_s
         await _wait(process.router.drain_traffic, process, until)
         await _ended(process.workers, process, until)
-        if loop.time() < until and not process.aborting.is_set():  # Else the rest is reset.
-            await _wait(process.router.finish, process, until)  # Last: it shows what all have.
+        if loop.time() < until and not process.aborting.is_set():  # Otherwise the rest is reset.
+            await _wait(process.router.finish, process, until)  # Last: it reports for all.
         for task in until_drained:
             task.cancel()
         process.record.cut(
@@ -113,12 +113,14 @@ async def serve(
 
 
 async def drain(process: Running) -> None:
-    """Wait for what is under way, for the grace period or until told a second time."""
+    """Wait for requests in flight, for the grace period or until told to stop a second time."""
     await _wait(process.router.drain, process, asyncio.get_running_loop().time() + process.grace_s)
 
 
 async def _wait(step: Callable[[Callable[[], None]], None], process: Running, until: float) -> None:
-    """Take ``step`` of the end, and wait for it ``until`` then or until told a second time."""
+    """Begin ``step`` of the shutdown; wait for it ``until`` then, or until told to stop a second
+    time.
+    """
     done = asyncio.Event()
     step(done.set)
     left_s = max(0.0, until - asyncio.get_running_loop().time())
@@ -126,8 +128,8 @@ async def _wait(step: Callable[[Callable[[], None]], None], process: Running, un
 
 
 async def _ended(workers: Workers, process: Running, until: float) -> None:
-    """Wait for the others, which were told at the same time and have as long; told a second time
-    only for a moment: one of them may hang."""
+    """Wait for the other workers, which were told to stop at the same time and have as long; after
+    a second stop only for a moment, because one of them may hang."""
     left_s = max(0.0, until - asyncio.get_running_loop().time())
     await _first_of(workers.over, process.aborting, timeout_s=left_s)
     with contextlib.suppress(TimeoutError):

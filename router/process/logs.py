@@ -1,4 +1,4 @@
-"""Logging of the process: JSON lines, bounded on disk, written by a thread of its own.
+"""Logging of the process: JSON lines, bounded on disk, written by a dedicated thread.
 
 Requests are counted, never logged; no line holds a token, key, header or body.
 """
@@ -29,10 +29,10 @@ FIELDS = ("site", "link", "lane", "service", "target", "listener", "cause", "cod
 
 
 class JsonLines(logging.Formatter):
-    """One object a line: at, level, logger, message, and the fields of fixed name."""
+    """One object a line: at, level, logger, message, and fields with fixed names."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its end. Control characters are escaped by JSON."""
+        """The line, without its end. JSON escapes control characters."""
         line: dict[str, object] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -46,7 +46,7 @@ class JsonLines(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         try:
             return msgspec.json.encode(line).decode()
-        except UnicodeEncodeError:  # A name on disk that is no UTF-8.
+        except UnicodeEncodeError:  # A name on disk that is not UTF-8.
             plain = {field: _printable(value) for field, value in line.items()}
             return msgspec.json.encode(plain).decode()
 
@@ -59,7 +59,8 @@ def _printable(value: object) -> object:
 
 class _Entrance(logging.handlers.QueueHandler):
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """The record with its text made now, and its exception, which the base would melt in."""
+        """The record with its text formatted now. The base class would merge the exception into
+        it."""
         record = copy.copy(record)
         record.msg, record.args = record.getMessage(), None
         return record
@@ -71,7 +72,7 @@ class _Reopening(logging.handlers.RotatingFileHandler):
     trouble = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line; on a disk that takes none it is lost, and nothing else happens."""
+        """Write a line; if the disk takes none, the line is lost and nothing else happens."""
         try:
             if self.shouldRollover(record):
                 self.doRollover()
@@ -82,24 +83,24 @@ class _Reopening(logging.handlers.RotatingFileHandler):
         except OSError as error:
             self.trouble = f"{self.baseFilename}: {error.strerror}"
             self._let_go()
-        except (TypeError, ValueError):  # Our mistake; the thread that writes must go on.
+        except (TypeError, ValueError):  # A bug of ours; the writing thread must go on.
             self.handleError(record)
         else:
             self.trouble = ""
 
     def _open(self) -> TextIOWrapper:
-        """Its owner's alone: lines name sites, addresses and targets."""
+        """Readable only by its owner: lines name sites, addresses and targets."""
         return open(self.baseFilename, "a", encoding="utf-8", opener=_own_file)
 
     def _let_go(self) -> None:
-        """Forget the file with what of a line it holds: the next line opens it anew."""
+        """Close the file with any partial line: the next line opens it again."""
         stream, self.stream = self.stream, None
         if stream is not None:
-            with contextlib.suppress(OSError):  # It flushes, which fails once more.
+            with contextlib.suppress(OSError):  # Closing flushes, which fails again.
                 stream.close()
 
     def reopen(self) -> None:
-        """Let go of a file that somebody moved away (SIGHUP)."""
+        """Close a file that was moved away (SIGHUP)."""
         self.acquire()
         try:
             self._let_go()
@@ -110,19 +111,19 @@ class _Reopening(logging.handlers.RotatingFileHandler):
 def _own_file(path: str, flags: int) -> int:
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     if os.fstat(descriptor).st_uid == os.geteuid():
-        os.fchmod(descriptor, 0o600)  # Releases before made it readable for all.
+        os.fchmod(descriptor, 0o600)  # Earlier releases made it readable for all.
     return descriptor
 
 
 class Logs:
-    """The handlers of this process."""
+    """The log handlers of this process."""
 
     def __init__(self, file: _Reopening | None) -> None:
         self._file = file
 
     @property
     def is_file(self) -> bool:
-        """Not stdout: nobody else collects what we write."""
+        """Whether the log is a file; otherwise a supervisor collects stdout."""
         return self._file is not None
 
     @property
@@ -131,8 +132,8 @@ class Logs:
         return self._file.trouble if self._file is not None else ""
 
     def retry_by(self, timers: Timers) -> None:
-        """From now on, while lines are lost, write one that says so: a router that has nothing else
-        to log would report the loss long after it ended."""
+        """From now on, while lines are lost, write one that says so: otherwise a router with
+        nothing else to log would report the loss long after it ended."""
         if self._file is None:
             return
         if self._file.trouble:
@@ -140,14 +141,14 @@ class Logs:
         timers.call_at(timers.now() + limits.STATE_RETRY_S, lambda: self.retry_by(timers))
 
     def reopen(self) -> None:
-        """Open the log file anew; nothing to do on stdout."""
+        """Reopen the log file; nothing to do on stdout."""
         if self._file is not None:
             self._file.reopen()
 
 
 @contextlib.contextmanager
 def logging_to(path: Path | None, level: str) -> Iterator[Logs]:
-    """Log to ``path`` (10 MiB x 3), or to stdout when it is None, while the context is open."""
+    """Log to ``path`` (10 MiB x 3), or to stdout if None, while the context is open."""
     handler: logging.Handler
     file: _Reopening | None = None
     if path is None:

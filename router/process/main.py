@@ -1,4 +1,4 @@
-"""`spillway-router`: the command line, and the loop that one router runs in."""
+"""`spillway-router`: the command line, and the event loop of one router."""
 
 import argparse
 import contextlib
@@ -31,7 +31,7 @@ WORKERS_VARIABLE = "SPILLWAY_WORKERS"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until told to stop. Exit 0 after a drained stop, 1 when it cannot start."""
+    """Run until told to stop. Exit code 0 after a drained stop, 1 if it cannot start."""
     parser = command_line()
     options = parser.parse_args(arguments)
     directory: Path = options.site_dir
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,
         ):
-            sweep_temporaries(directory, time.time())  # Of those that a crash ended.
+            sweep_temporaries(directory, time.time())  # Left by processes that crashed.
             with stacks_on_signal(run):
                 return run_loop(lambda: _serve(options, logs, namespace, died))
     except (RouterError, CertError, OSError) as error:
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def command_line() -> argparse.ArgumentParser:
-    """What `spillway-router` may be told."""
+    """The arguments of `spillway-router`."""
     parser = argparse.ArgumentParser(
         prog="spillway-router",
         description="The router of one site, in the foreground.",
@@ -123,7 +123,7 @@ def place(text: str) -> Place:
 
 
 def workers_wanted(options: argparse.Namespace, site: SiteSpec) -> int:
-    """How many there are to be. Raises ConfigError where there can be one only."""
+    """The number of workers. Raises ConfigError if only one is possible."""
     wanted = options.workers if options.workers is not None else site.workers
     count = worker_count(str(wanted))
     if count == 1:

@@ -1,4 +1,4 @@
-"""How much memory this process uses and may use: the kernel's figures and its cgroup's limits."""
+"""Memory use and limits of this process: the kernel's figures and its cgroup's limits."""
 
 import ctypes
 import gc
@@ -7,7 +7,7 @@ import resource
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-UNLIMITED_ABOVE = 2**60  # What cgroup v1 says instead of "none" is near 2**63.
+UNLIMITED_ABOVE = 2**60  # Instead of "none" cgroup v1 reports a value near 2**63.
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 PROC_CGROUP = Path("/proc/self/cgroup")
 STATM = "/proc/self/statm"
@@ -16,7 +16,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class ResidentMemory:
-    """How much memory this process has now. Some 3 µs; read several times a second.
+    """The present memory of this process. Takes some 3 µs; read several times a second.
 
     Its file stays open: without a free descriptor the router must still see its memory.
     """
@@ -27,7 +27,7 @@ class ResidentMemory:
         self._descriptor = os.open(STATM, os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self) -> list[int]:
-        """Bytes: what is mapped and what is resident, and as the last but one what is data."""
+        """Bytes: mapped first, then resident; data is the last but one."""
         return [int(pages) * PAGE_BYTES for pages in os.pread(self._descriptor, 100, 0).split()]
 
     def close(self) -> None:
@@ -35,10 +35,11 @@ class ResidentMemory:
 
 
 class MappedLimits:
-    """What `ulimit -v` and `ulimit -d` let be resident: they count what is mapped, used or not.
+    """The resident memory that `ulimit -v` and `ulimit -d` allow: they count mapped memory, used or
+    not.
 
-    What is mapped beyond the most that ever was resident, as stacks and arenas of malloc are, is
-    taken as lost: memory that was freed stays mapped and is used again.
+    Memory mapped beyond the highest resident size, such as stacks and malloc's arenas, counts as
+    lost: freed memory stays mapped and is used again.
     """
 
     __slots__ = ("_most_resident_bytes",)
@@ -47,7 +48,7 @@ class MappedLimits:
         self._most_resident_bytes = 0
 
     def most_bytes(self, used: Sequence[int]) -> int | None:
-        """``used``: as of `ResidentMemory.read`. None: no such limit. Some 2 µs."""
+        """``used``: from `ResidentMemory.read`. None: no such limit. Some 2 µs."""
         mapped, resident, data = used[0], used[1], used[-2]
         self._most_resident_bytes = most_resident = max(self._most_resident_bytes, resident)
         found = [
@@ -59,7 +60,7 @@ class MappedLimits:
 
 
 def memory_limit(*, root: Path = CGROUP_ROOT, membership: Path = PROC_CGROUP) -> int:
-    """What may be resident: the least of control groups, `RLIMIT_RSS` and the machine."""
+    """The limit of resident memory: the lowest of control groups, `RLIMIT_RSS` and the machine."""
     found = [os.sysconf("SC_PHYS_PAGES") * PAGE_BYTES]
     soft, _ = resource.getrlimit(resource.RLIMIT_RSS)
     if soft != resource.RLIM_INFINITY:
@@ -69,7 +70,7 @@ def memory_limit(*, root: Path = CGROUP_ROOT, membership: Path = PROC_CGROUP) ->
 
 
 def _cgroup_limits(root: Path, membership: Path) -> Iterator[int]:
-    """Of the group of this process and those above it, versions 1 and 2 (cgroups(7))."""
+    """Limits of this process's group and those above it, versions 1 and 2 (cgroups(7))."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:  # Not Linux's proc, or hidden.
@@ -92,7 +93,7 @@ def _cgroup_limits(root: Path, membership: Path) -> Iterator[int]:
 
 
 def _read_limit(path: Path) -> int | None:
-    """Bytes; None: there is no such file (a container sees its own group as the root), or none."""
+    """Bytes; None: no such file (a container sees its own group as the root), or no limit."""
     try:
         text = path.read_text().strip()
     except OSError:
@@ -101,10 +102,10 @@ def _read_limit(path: Path) -> int | None:
 
 
 def socket_statistics(*, root: Path = CGROUP_ROOT, membership: Path = PROC_CGROUP) -> Path | None:
-    """The file of this process's control group that says how much its sockets hold.
+    """The file with the socket memory of this process's control group.
 
     None: no group of version 2 limits the process. Version 1 counts socket buffers apart from the
-    memory limit, and without a group they are the machine's alone.
+    memory limit, and without a group they belong to the machine alone.
     """
     try:
         lines = membership.read_text().splitlines()
@@ -117,24 +118,24 @@ def socket_statistics(*, root: Path = CGROUP_ROOT, membership: Path = PROC_CGROU
     groups = [each for each in (own, *own.parents) if each.is_relative_to(root)]
     if all(_read_limit(each / "memory.max") is None for each in groups):
         return None
-    # A container sees its own group as the root, whatever its path is called outside.
+    # A container sees its own group as the root, whatever its path outside.
     files = (each / "memory.stat" for each in groups)
     return next((file for file in files if file.exists()), None)
 
 
 class SocketMemory:
-    """What the kernel holds for the sockets of a control group now; as `ResidentMemory`."""
+    """The kernel's present memory for the sockets of a control group; like `ResidentMemory`."""
 
     __slots__ = ("_descriptor",)
 
     def __init__(self, statistics: Path | None) -> None:
-        """``statistics`` as of `socket_statistics`."""
+        """``statistics``: from `socket_statistics`."""
         self._descriptor: int | None = None
         if statistics is not None:
             self._descriptor = os.open(statistics, os.O_RDONLY | os.O_CLOEXEC)
 
     def read_bytes(self) -> int:
-        """0: nothing limits it."""
+        """Bytes; 0: nothing limits them."""
         if self._descriptor is None:
             return 0
         for line in os.pread(self._descriptor, _STATISTICS_BYTES_MAX, 0).splitlines():
@@ -148,12 +149,14 @@ class SocketMemory:
 
 
 def trimmer() -> Callable[[bool], None]:
-    """What gives freed memory back: Python's cycles first when asked, then what malloc keeps."""
+    """Return a function that gives freed memory back: Python's cycles first if asked, then
+    malloc's.
+    """
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl not.
 
     def trim(thoroughly: bool) -> None:
         if thoroughly:
-            gc.collect()  # Looks at every object: tens of milliseconds.
+            gc.collect()  # Inspects every object: tens of milliseconds.
         if malloc_trim is not None:
             malloc_trim(0)
 

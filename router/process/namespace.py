@@ -1,4 +1,4 @@
-"""A site that is a Kubernetes namespace: what follows its objects, joined."""
+"""A site that is a Kubernetes namespace: all parts that follow its objects, joined."""
 
 import asyncio
 import contextlib
@@ -52,14 +52,14 @@ log = logging.getLogger("router.process")
 
 BIND_IP_VARIABLE: Final = "SPILLWAY_BIND_IP"
 ANY_ADDRESS: Final = "0.0.0.0"
-"""Those of IPv6 too, where there are any."""
+"""Includes IPv6 addresses, if there are any."""
 _WRITE_SLICES: Final = {
     "verb": "create",
     "group": "discovery.k8s.io",
     "resource": "endpointslices",
 }
 POD_VARIABLES: Final = ("POD_NAME", "HOSTNAME")
-"""The second is the pod's name too, unless its template says otherwise."""
+"""The second one is the pod's name too, unless its template says otherwise."""
 
 
 def _pod_name() -> str:
@@ -69,8 +69,8 @@ def _pod_name() -> str:
 class NamespaceStore:
     """Objects of a namespace. Implements `Store`.
 
-    Who serves tells by `attach` what is listened for, since a Service leads here only after that,
-    and only while a router is ready: else its clients would find nobody.
+    By `attach` the router reports where it listens. A Service leads here only after that, and only
+    while a router is ready: otherwise its clients would find no listener.
     """
 
     def __init__(
@@ -145,10 +145,10 @@ class NamespaceStore:
 
     def _lease_changed(self) -> None:
         self._services.poke()
-        self._store.poke()  # What is wrong with the lease may be another.
+        self._store.poke()  # The lease's errors may have changed.
 
     def _leads_somewhere(self, needs: Listens) -> bool:
-        """Whether a Service may lead here: what it had before works until then."""
+        """Whether a Service may lead here; until then its previous selector works."""
         return not needs or (self._routers_ready and self._listening(needs))
 
     def _look(self, seen: Look) -> None:
@@ -178,10 +178,10 @@ class NamespaceStore:
         if seen.reading is not None:
             errors = seen.reading.errors if self._teller.is_enabled else ()
             told = [one for one in errors if not (one.code == LEVEL and one.severity == "info")]
-            self._recorder.look(seen.snapshot, told)  # Of a level nothing is wrong at any object.
+            self._recorder.look(seen.snapshot, told)  # A mere level is not a problem of any object.
 
     async def run(self) -> None:
-        """Follow the namespace, keep its secrets and write to it, until canceled."""
+        """Follow the namespace, store its secrets and write to it, until canceled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._store.run())
@@ -205,7 +205,7 @@ class NamespaceStore:
             await self._lease.release()
 
     async def _watch_rights(self) -> None:
-        """Learn what may be written that not every site may write; unknown stays as it was."""
+        """Learn the optional write permissions; if unknown, they stay as they were."""
         while True:
             wait_s = limits.RIGHTS_LOOK_S
             try:
@@ -216,7 +216,7 @@ class NamespaceStore:
             await asyncio.sleep(wait_s)
 
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
-        """As the store does; then what had to be listened for first may be written."""
+        """As the store does; then Services whose ports are now listened on may be written."""
 
         def applied(wanted: Wanted, errors: list[ConfigError]) -> None:
             changed(wanted, errors)
@@ -225,24 +225,24 @@ class NamespaceStore:
         await self._store.watch(applied)
 
     def documents(self) -> Sequence[Document]:
-        """Those that count, without the pods that they stand for."""
+        """The documents that count, without the pods that they select."""
         return self._store.documents
 
     async def last(self) -> SourcesReading:
-        """What is known; a list anew would take as long as the API server likes."""
+        """The state known now; listing again would take as long as the API server likes."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._trust.last())
             tasks.create_task(self._owners.last())
         return self._store.load()
 
     def site_is_gone(self) -> bool:
-        """Whether the ConfigMap of the site was deleted."""
+        """Whether the site's ConfigMap was deleted."""
         return self._store.site_is_gone
 
     def tell_of_secrets(
         self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
     ) -> None:
-        """Call these when the copy in the site directory has become another."""
+        """Call these when the copy in the site directory has changed."""
         self._trust.follow_secrets(links_changed, revocations_changed)
 
     def attach(
@@ -252,10 +252,9 @@ class NamespaceStore:
         network: AsksNetwork,
         heard_routers: Callable[[], HeardRouters | None],
     ) -> None:
-        """``listening``: at all of these inner ports. ``status``: for ConfigMap `spillway-status`.
-
-        ``network``: gives the facts of the network that statuses show. ``heard_routers``:
-        the others of this site.
+        """``listening``: whether all of these inner ports are bound. ``status``: for ConfigMap
+        `spillway-status`. ``network``: returns the network facts that statuses show.
+        ``heard_routers``: the others of this site.
         """
         self._store.shares.follow_routers(heard_routers)
         self._listening, self._status, self._network = listening, status, network
@@ -266,9 +265,9 @@ class NamespaceStore:
 async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store]:
     """A store that has listed its namespace and has a usable site.
 
-    The site's secrets are in ``site_dir`` by then, so that nobody is let in who was revoked.
+    The site's secrets are in ``site_dir`` by then, so that no revoked site is let in.
     """
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # It tells of each request.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # It would log each request.
     rng = random.SystemRandom()
     connected = await asyncio.to_thread(
         Api.connect, namespace.name, namespace.kubeconfig, namespace.context

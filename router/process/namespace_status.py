@@ -1,6 +1,6 @@
 """A short state of the site for the status ConfigMap (docs/kubernetes-objects.md). Pure.
 
-Rates and times in it are those of when it was written: none is a reason to write it again.
+Its rates and times are those of the moment of writing: a change of them alone causes no new write.
 """
 
 import re
@@ -20,31 +20,31 @@ from router.operate.record.replica_news import ReplicaReport
 
 _Said = TypeVar("_Said", Problem, Note)
 _NUMBER = re.compile(r"(?<![\w.:-])(\d\d:\d\d:\d\d|\d+(\.\d+)?)(?![\w:-]|\.\d)")
-"""A figure or a time of day; no part of a name or of an address."""
+"""A figure or a time of day, but not part of a name or an address."""
 
 
 class StatusView(Protocol):
-    """The part of `OperatorView` that is used here."""
+    """The part of `OperatorView` used here."""
 
     def status(self, *, steady: bool = False) -> Status:
-        """``steady``: without what only rates say."""
+        """``steady``: without problems that only rates show."""
 
     def links(self) -> Sequence[LinkView]:
         """All links."""
 
 
 def short(view: StatusView, others: Sequence[ReplicaReport] = ()) -> ShortStatus:
-    """The content of the ConfigMap. ``others``: routers of this site."""
+    """The content of the ConfigMap. ``others``: other routers of this site."""
     status, links = with_others(view.status(), others), view.links()
     codes = sorted([p.code for p in status.problems] + [n.code for n in status.notes])
-    steady = msgspec.structs.replace(view.status(steady=True), notes=())  # Those have times.
+    steady = msgspec.structs.replace(view.status(steady=True), notes=())  # Notes contain times.
     return ShortStatus(_told(status, links), f"{_told(steady, links)}{codes}")
 
 
 def with_others(status: Status, others: Sequence[ReplicaReport]) -> Status:
-    """``status`` with what only ``others`` have, each with its router in the message.
+    """``status`` with the findings that only ``others`` have, each naming its router.
 
-    The same sentence with other numbers is the same: rates and times are those of each router.
+    A sentence that differs only in numbers is the same: each router has its own rates and times.
     """
     known = {*map(_sentence, status.problems), *map(_sentence, status.notes)}
 
@@ -111,7 +111,7 @@ def _told(status: Status, links: Sequence[LinkView]) -> dict[str, Any]:
 
 
 def _cut(text: str) -> str:
-    """What an API server said can be as long as it likes, and a ConfigMap has 1 MiB."""
+    """An API server's message can be of any length, and a ConfigMap has 1 MiB."""
     most = limits.STATUS_TEXT_CHARS_MAX
     return text if len(text) <= most else text[: most - 1] + "…"
 
@@ -123,14 +123,14 @@ def _readiness(status: Status) -> dict[str, str]:
 
 
 def _links_up(links: Sequence[LinkView]) -> dict[str, str]:
-    """Counted as `status` does. It holds while only other sites can dial those that are down."""
+    """Counted as in `status`. True also if only other sites can dial the links that are down."""
     links = [link for link in links if not link.succeeded]
     down = [link for link in links if link.state != "up"]
     silent = sum(link.silent_since is not None for link in links)
     message = links_up(len(links), len(links) - len(down), silent)
     if not down:
         return _condition("LinksUp", True, "AllUp", message)
-    # Who dials a link that was lost may be a laptop that was switched off: no fault of this site.
+    # The dialing site may be a laptop that was switched off: no fault of this site.
     if all(link.direction == "incoming" for link in down):
         return _condition("LinksUp", True, "IncomingDown", f"{message}; other sites dial the rest")
     return _condition("LinksUp", False, "SomeDown", message)

@@ -1,4 +1,4 @@
-"""Whether clients wait for a connection, or none can be opened: what `status` says then."""
+"""Problems of open files: clients wait for a connection, or none can be opened."""
 
 import resource
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ from router.net.epoll import EpollNetwork
 
 
 def why_clients_wait(network: EpollNetwork, listeners: Listeners) -> str:
-    """Names the limit, and how many clients have a connection; empty: none waits for that."""
+    """The limit, and how many clients have a connection, in words; empty: no client waits for
+    that."""
     full_of = listeners.full_of
     if full_of is None and not network.is_held_back:
         return ""
@@ -23,7 +24,9 @@ def why_clients_wait(network: EpollNetwork, listeners: Listeners) -> str:
 
 
 def problems(whys: Mapping[int, str], count: int) -> tuple[Problem, ...]:
-    """One for each reason. ``whys``: `why_clients_wait` of each of ``count`` workers, by index."""
+    """A problem for each reason. ``whys``: `why_clients_wait` of each of ``count`` workers, by
+    index.
+    """
     return tuple(
         Problem(
             code="SW0693",
@@ -36,7 +39,8 @@ def problems(whys: Mapping[int, str], count: int) -> tuple[Problem, ...]:
 
 
 def problems_of_dials(whys: Mapping[int, str], count: int) -> tuple[Problem, ...]:
-    """One for each reason. ``whys``: `EpollNetwork.why_no_dial` of each of ``count`` workers."""
+    """A problem for each reason. ``whys``: `EpollNetwork.why_no_dial` of each of ``count``
+    workers."""
     return tuple(
         Problem(
             code="SW0695",
@@ -51,7 +55,7 @@ def problems_of_dials(whys: Mapping[int, str], count: int) -> tuple[Problem, ...
 def problems_of_full_ports(
     full_ports: Mapping[int, Mapping[ServiceKey, int]], count: int
 ) -> tuple[Problem, ...]:
-    """One for each service port. ``full_ports``: see `Listeners.full_ports`, of each of ``count``
+    """A problem for each service port. ``full_ports``: `Listeners.full_ports` of each of ``count``
     workers, by index."""
     at: dict[tuple[ServiceKey, int], list[int]] = {}
     for index, ports in sorted(full_ports.items()):
@@ -71,7 +75,7 @@ def problems_of_full_ports(
 
 
 def _workers_by_reason(whys: Mapping[int, str]) -> dict[str, list[int]]:
-    """Without those that have none."""
+    """Worker indexes by reason, without workers that have none."""
     at: dict[str, list[int]] = {}
     for index, why in sorted(whys.items()):
         if why:

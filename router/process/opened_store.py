@@ -1,4 +1,4 @@
-"""The store of a site: its directory, or what follows a Kubernetes namespace."""
+"""The store of a site: its directory, or the follower of a Kubernetes namespace."""
 
 import asyncio
 import contextlib
@@ -40,22 +40,22 @@ class DirectoryStore:
         self.poke = self._directory.poke
 
     def hear(self, event: Event) -> None:
-        """The journal has a file of its own."""
+        """Nothing to do: the journal has its own file."""
 
     def writes(self) -> bool:
-        """Nothing but that file."""
+        """Never: the journal writes its own file."""
         return False
 
     def documents(self) -> Sequence[Document]:
-        """Those that count."""
+        """The documents that count."""
         return self._directory.documents
 
     async def last(self) -> SourcesReading:
-        """Read once more: what was deleted right before the end is withdrawn now or never."""
+        """Read again: something deleted right before the end is withdrawn now or never."""
         return await asyncio.to_thread(self._directory.load)
 
     def site_is_gone(self) -> bool:
-        """Only an ephemeral one: who deletes a directory says so (`leave`)."""
+        """Only an ephemeral site: a command that deletes a directory sends `leave`."""
         return self._ephemeral
 
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
@@ -63,12 +63,12 @@ class DirectoryStore:
         await watch(self._directory, changed)
 
     def declared(self, services: Mapping[str, ServiceSpec], exports: Exports) -> None:
-        """Nothing in a directory depends on others."""
+        """Nothing to do: a directory does not depend on other sites."""
 
     def tell_of_secrets(
         self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
     ) -> None:
-        """Who changes the directory tells by the admin API, or is noticed within two seconds."""
+        """Nothing to do: writers report by the admin API, or are noticed within two seconds."""
 
     def attach(
         self,
@@ -77,7 +77,7 @@ class DirectoryStore:
         network: Callable[[Collection[str]], NetworkFacts],
         heard_routers: Callable[[], HeardRouters | None],
     ) -> None:
-        """Nothing is written to a directory."""
+        """Nothing to do: nothing is written to a directory."""
 
 
 @contextlib.asynccontextmanager
@@ -86,12 +86,12 @@ async def opened(
 ) -> AsyncIterator[Store]:
     """A store whose `Store.load` answers. Waits for as long as a namespace cannot be listed.
 
-    Raises ConfigError for what waiting does not mend.
+    Raises ConfigError for errors that waiting does not fix.
     """
     if namespace is None:
         yield DirectoryStore(site_dir, ephemeral=ephemeral)
         return
-    # Only here: sites without Kubernetes need nothing of it.
+    # Imported only here: sites without Kubernetes need none of it.
     from router.process.namespace import following
 
     async with following(site_dir, namespace) as store:

@@ -1,4 +1,4 @@
-"""Commands of the admin API, and what each does."""
+"""The commands of the admin API, and their actions."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, get_args
@@ -11,7 +11,7 @@ from router.trust.trust import SiteTrust
 
 
 class _Order(NamedTuple):
-    """``needs``: words without which it is none; ``takes_more``: it judges others itself."""
+    """``needs``: required arguments; ``takes_more``: the command checks further ones itself."""
 
     carry_out: Callable[[Mapping[str, str]], str]
     needs: frozenset[str] = frozenset()
@@ -19,11 +19,11 @@ class _Order(NamedTuple):
 
 
 class Orders:
-    """Carries them out. ``stop`` begins to drain, ``leave`` has that be for good, ``reload`` reads
-    wanted state again.
+    """Carries out commands. ``stop`` begins to drain, ``leave`` makes that final, ``reload`` reads
+    the wanted state again.
 
-    ``adopt`` makes a site the owner of a service, ``rebalance`` moves connections of one to where
-    its policy would place them now; both tell what was done.
+    ``adopt`` makes a site the owner of a service, ``rebalance`` moves a service's connections to
+    where its policy would place them now; both return a confirmation.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Orders:
         }
 
     def carry_out(self, name: str, arguments: Mapping[str, str]) -> str | None:
-        """What was done; None: no such command, or it needs other words."""
+        """A confirmation; None: no such command, or wrong arguments."""
         if name not in self._orders:
             return None
         order, words = self._orders[name], arguments.keys()

@@ -1,7 +1,7 @@
-"""The other routers of a site on hosts: what their configured names and addresses stand for now.
+"""The other routers of a site on hosts: the present addresses of their configured names.
 
-A name stands for all of its addresses, asked for again and again, so that routers may come and go
-behind it. Addresses of this very router are left out: all of them may be given the same list.
+A name means all of its addresses and is resolved repeatedly, so that routers may come and go behind
+it. This router's own addresses are left out: all routers may have the same list.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ ANY = ("0.0.0.0", "::")
 
 
 class Peers:
-    """Puts the addresses of a site's peers into what is wanted; ``changed`` when they are others.
+    """Adds the addresses of a site's peers to the wanted state; calls ``changed`` when they change.
 
-    A name that cannot be resolved keeps the addresses that it had.
+    A name that cannot be resolved keeps its previous addresses.
     """
 
     def __init__(self, changed: Callable[[], None]) -> None:
@@ -32,7 +32,7 @@ class Peers:
         self._renewed = asyncio.Event()
 
     def found(self, wanted: Wanted) -> Wanted:
-        """``wanted`` with the link ports of its peers, as far as they are known, to be dialed."""
+        """``wanted`` with the known link ports of its peers, for dialing."""
         if self._site is None or self._site.peers != wanted.site.peers:
             self._renewed.set()
         self._site = wanted.site
@@ -68,7 +68,9 @@ def names_of(peers: Iterable[str]) -> list[str]:
 def to_dial(
     site: SiteSpec, found: Mapping[str, Sequence[str]], is_own: Callable[[str], bool]
 ) -> tuple[str, ...]:
-    """Link ports of the other routers; ``found``: the addresses of names, ``is_own``: of here."""
+    """Link ports of the other routers; ``found``: addresses of names, ``is_own``: whether of this
+    host.
+    """
     dialled: set[str] = set()
     for host, port in map(split, site.peers):
         for address in found.get(host, ()) if not _is_address(host) else (host,):
@@ -81,7 +83,7 @@ def to_dial(
 
 
 def is_own_address(address: str) -> bool:
-    """Whether this host has ``address``: then it can be bound to."""
+    """Whether this host has ``address``, so that it can bind it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

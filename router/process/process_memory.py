@@ -1,4 +1,4 @@
-"""Memory of this process: what it uses, what it may have, and the guard that keeps it there."""
+"""Memory of this process: its use, its limit, and the guard that enforces it."""
 
 from router.model.events import Tell
 from router.net.epoll import EpollNetwork
@@ -27,7 +27,7 @@ class ProcessMemory:
         )
 
     def limit(self, stated_bytes: int) -> None:
-        """Let all processes have ``stated_bytes`` at most; 0: what there is."""
+        """Let all processes together have at most ``stated_bytes``; 0: the available memory."""
         most_bytes = stated_bytes // self._count or self._most_bytes
         self.guard.set_limit(
             min(self._most_bytes, most_bytes), is_stated=most_bytes < self._most_bytes
@@ -46,7 +46,7 @@ class ProcessMemory:
         )
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self.guard.close()
         self._resident.close()
         self._sockets.close()

@@ -1,4 +1,4 @@
-"""What a router writes down of itself: journal, file, audits, spills and tokens, put together."""
+"""All records of a router, put together: journal, file, audits, spills and tokens."""
 
 import asyncio
 import contextlib
@@ -33,12 +33,12 @@ _WHY_IT_DIED = "See the end of what it logged, and journalctl -k: the kernel kil
 
 
 class FollowedRecord:
-    """Begins with what an earlier process of this router told."""
+    """Begins with the events of earlier processes of this router."""
 
     def __init__(
         self, directory: Path, run: Path, store: Store, loop: asyncio.AbstractEventLoop
     ) -> None:
-        """``run``: where this process writes."""
+        """``run``: the directory for this process's files."""
         self._directory, self._store, self._loop = directory, store, loop
         self._file = event_file.opened(run, self._lost)
         self.events = EventLog(
@@ -58,10 +58,10 @@ class FollowedRecord:
         site_name: Callable[[SiteId], str],
         whole: Whole,
     ) -> None:
-        """Report when requests leave this site or are refused.
+        """Report when requests spill or are refused.
 
-        ``utc``: ISO 8601 of the network's seconds. ``left_out``, ``site_name``: see
-        `EpisodeNews`. ``whole``: what the other workers have.
+        ``utc``: ISO 8601 of the network's seconds. ``left_out``, ``site_name``: see `EpisodeNews`.
+        ``whole``: the figures of the other workers.
         """
         self.journal.key_of = readings.routing_key_of
         beside = whole.each_beside if whole.workers.all else None
@@ -72,14 +72,14 @@ class FollowedRecord:
             WorkerNews(network, self.journal, whole.workers)
 
     def join_replicas(self, network: Network, router: SiteRouter) -> ReplicaNews:
-        """Report what only other routers of this site do, where this one writes for all."""
+        """Report news that only other routers of this site have, if this one writes for all."""
         asker, store, known = router.questions.asker, self._store, router.links.adjacencies
         return ReplicaNews(
             network, asker, lambda: known.siblings, store.writes, self.journal, store.hear
         )
 
     def news(self, router: RouterId, status: Callable[[], Status], after: int) -> bytes:
-        """What another router of this site is told: see `own_news`."""
+        """The answer to another router of this site: see `own_news`."""
         return own_news(self._store.router_name or router, self.events, status, after)
 
     @property
@@ -93,31 +93,31 @@ class FollowedRecord:
         grant: Callable[[str], Grant | None],
         ca_pem: Callable[[], str],
     ) -> TokenWatch:
-        """What watches the claims of this site; its `run` is the caller's."""
+        """The watcher of this site's claims; the caller runs it."""
         grants = self._directory / "secrets" / "grants" if self._store.kept is None else None
         return TokenWatch(granted, grant, grants, self.journal, ca_pem=ca_pem)
 
     def found_dead(self, process_id: int) -> None:
-        """The router before, of that process, did not stop in order."""
+        """Report that the previous router, with that process id, did not stop in order."""
         text = f"The router before this one, process {process_id}, {ENDED_WITHOUT_STOPPING}."
         self.journal.tell("warning", "router-died", "router", text, _WHY_IT_DIED)
 
     def started(self, version: str) -> None:
-        """It serves."""
+        """Report that the router serves."""
         where = f"process {os.getpid()} on {socket.gethostname()}"
         text = f"The router, version {version}, serves: {where}."
         self.journal.tell("info", "router-started", "router", text)
 
     def draining(self) -> None:
-        """It was told to stop."""
+        """Report that the router was asked to stop."""
         text = "The router was asked to stop, and drains."
         self.journal.tell("info", "router-draining", "router", text)
         if self._episodes is not None:
             self._episodes.stops()
 
     def cut(self, under_way: int, after_s: float, *, at_once: bool) -> None:
-        """It stops ``after_s`` after it was told to, and cuts what is ``under_way``. ``at_once``:
-        since it was told a second time."""
+        """Report that the router stops ``after_s`` after it was asked to, and cuts ``under_way``
+        requests. ``at_once``: because it was asked a second time."""
         if not under_way:
             return
         what = "request or connection" if under_way == 1 else "requests or connections"
@@ -130,7 +130,7 @@ class FollowedRecord:
         self.journal.tell("warning", "drain-cut", "router", text, hint)
 
     def stood_still(self, seconds: float) -> None:
-        """It was not run for so long, and goes on."""
+        """Report that the process did not run for so long, and goes on."""
         text = (
             f"This router stood still for {seconds:.0f} s: what it tells of links and requests of "
             "that time may be its own doing."
@@ -143,13 +143,13 @@ class FollowedRecord:
         self._file.reopen()
 
     def close(self) -> None:
-        """The last lines."""
+        """Write the last events."""
         if self._episodes is not None:
             self._episodes.close()
         self._file.close()
 
     def _lost(self, reason: str) -> None:
-        """Told by the writing thread; after the loop's end nobody is left to hear it."""
+        """Called by the writing thread; after the loop's end no task remains to report it."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(
                 self.journal.tell,

@@ -1,4 +1,4 @@
-"""Fields of the site's document that a running router cannot follow: each is a finding until its
+"""Fields of the site's document that a running router cannot apply: each is a finding until its
 next start. Pure."""
 
 from collections.abc import Iterable, Sequence
@@ -11,10 +11,11 @@ from router.model.specs import Document
 def findings(
     started: Wanted, wanted: Wanted, documents: Iterable[Document], hint: str
 ) -> Sequence[ConfigError]:
-    """What ``wanted`` has otherwise than the state that the router ``started`` with.
+    """Findings on fields of ``wanted`` that differ from the state with which the router
+    ``started``.
 
-    ``documents``: those that count, of which the site's has the place. ``hint``: how to start the
-    router again.
+    ``documents``: those that count; the site's gives the place. ``hint``: how to restart the
+    router.
     """
     changed = [
         (path, f"{wants}, and this router {has} until it is started again")

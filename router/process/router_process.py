@@ -1,4 +1,4 @@
-"""A router as a running process: all its parts put together."""
+"""A router as a running process, with all its parts."""
 
 import asyncio
 import contextlib
@@ -65,7 +65,7 @@ _RESTART_DEPLOYMENT = f"kubectl rollout restart deployment {ROUTER}"
 
 
 class Running:
-    """The router, its journal and what signals do to it."""
+    """The router, its journal, and its reactions to signals."""
 
     def __init__(
         self,
@@ -78,8 +78,8 @@ class Running:
         *,
         counts_by_document: bool = False,
     ) -> None:
-        """``reading``: of ``store``, now. ``worker_command``: what starts the other workers, if
-        this process leads them. ``counts_by_document``: which says how many there are to be."""
+        """``reading``: the present one of ``store``. ``worker_command``: starts the other workers,
+        if this process leads them. ``counts_by_document``: the document says how many there are."""
         self._loop = asyncio.get_running_loop()
         self.part, self.store, self._logs, self._directory = part, store, logs, directory
         self._siblings: tuple[str, ...] = ()
@@ -153,7 +153,7 @@ class Running:
         return router
 
     def _start_trust(self) -> None:
-        """Certificates and keys are followed, and the network says what goes wrong."""
+        """Follow certificates and keys, and report errors of the network."""
         router, trust = self.router, self._trust
         self.network.follow_rejections(router.tls_rejected)
         self.network.hear_handler_errors(self._own_faults.happened)
@@ -243,7 +243,7 @@ class Running:
         )
 
     def _join(self) -> None:
-        """What each part hears of another one."""
+        """Connect the parts with each other."""
         router, whole, view, store = self.router, self._whole, self.view, self.store
         services = router.site_services
         if self.workers.all:
@@ -272,7 +272,7 @@ class Running:
         )
         router.shares.follow_heard(store.poke)
 
-    # What they ask of it --------------------------------------------------------------------
+    # Interfaces for the store and for `life` ---------------------------------------------------
 
     def heard_routers(self) -> HeardRouters | None:
         """The other routers of this site, for shares; None: not known."""
@@ -281,7 +281,7 @@ class Running:
         return None if pods is None else HeardRouters(pods, bool(siblings))
 
     def admin_credential(self, path: Path) -> str:
-        """What a client of the admin API over TCP must show; made once. Empty: no TCP wanted."""
+        """The credential for the admin API over TCP, created once. Empty: TCP is off."""
         if self.admin_address is None:
             return ""
         try:
@@ -323,23 +323,23 @@ class Running:
         )
 
     def _why_clients_wait(self) -> dict[int, str]:
-        """By worker. A silent one says nothing, and is reported as that."""
+        """Reasons by worker. A silent worker reports none; its silence is a separate problem."""
         here = open_files.why_clients_wait(self.network, self.router.forwarder.listeners)
         others = {one.index: one.clients_wait for one in self.workers.all if one.serves}
         return {self.part.index: here, **others}
 
     def _why_no_dial(self) -> dict[int, str]:
-        """By worker, of those that answer."""
+        """Reasons by worker, for the workers that answer."""
         others = {one.index: one.why_no_dial for one in self.workers.all if one.serves}
         return {self.part.index: self.network.why_no_dial, **others}
 
     def _full_ports(self) -> dict[int, dict[ServiceKey, int]]:
-        """By worker, of those that answer."""
+        """Full ports by worker, for the workers that answer."""
         others = {one.index: one.full_ports for one in self.workers.all if one.serves}
         return {self.part.index: self.router.forwarder.listeners.full_ports(), **others}
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
-        """What the store read."""
+        """Apply the state that the store read."""
         documents = self.store.documents()
         hint = _RESTART_DEPLOYMENT if self.store.namespace else _RESTART
         found = [*errors, *restart_needed.findings(self._started, wanted, documents, hint)]
@@ -366,7 +366,7 @@ class Running:
         return self.peers.found(wanted)
 
     def dial_siblings(self, siblings: tuple[str, ...]) -> None:
-        """Be linked to these workers, which were here before this one."""
+        """Link to these workers, which started before this one."""
         if siblings != self._siblings:
             self._siblings = siblings
             self._again()
@@ -375,15 +375,15 @@ class Running:
         self.reapply(*self._applied)
 
     def reapply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
-        """As `apply`, while serving: a fault of ours must not end what is being served."""
+        """As `apply`, while serving: an internal error must not end requests in flight."""
         try:
             self.apply(wanted, errors)
-        except Exception as error:  # The owner of the watch; what was applied before stays.
+        except Exception as error:  # The owner of the watch; the previously applied state stays.
             log.exception("the new configuration could not be applied")
             self._own_faults.happened(error)
 
     async def last_look(self) -> None:
-        """Read once more: what was deleted right before the end is withdrawn now or never."""
+        """Read again: something deleted right before the end is withdrawn now or never."""
         reading = await self.store.last()
         self.reapply(reading.wanted, [])
         if self.store.site_is_gone():
@@ -396,24 +396,24 @@ class Running:
         self.begin_drain()
 
     def begin_drain(self) -> None:
-        """Drain, if it does not yet."""
+        """Drain, unless it already does."""
         if self.workers.all:
             self.router.links.departure.with_whole_site()
         self.stopping.set()
         self.workers.stop()
 
     def leave(self) -> None:
-        """When this router stops, the site is deleted."""
+        """Mark the site as deleted once this router stops."""
         self.router.leave()
         self.workers.leave()
 
     def _hold(self, service: str, wake: Wake | None, has_hook: bool) -> None:
-        """A burst hook of this site wakes another one, or would: requests may wait for that."""
+        """A burst hook of this site wakes another one, or could: requests may wait for that."""
         self.router.forwarder.ports.wakes.set(service, wake, has_hook)
         self.workers.hold(Holding(service, wake, has_hook))
 
     def _access_log_lost(self, reason: str) -> None:
-        """Told by the writing thread; after the loop's end nobody is left to hear it."""
+        """Called by the writing thread; after the loop's end no task remains to report it."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(
                 self.tell,
@@ -427,7 +427,7 @@ class Running:
             )
 
     def hang_up(self) -> None:
-        """SIGHUP: the log files anew, and everything read again."""
+        """SIGHUP: reopen the log files, and read everything again."""
         self._logs.reopen()
         self.record.reopen()
         self.seeing.reopen()
@@ -435,13 +435,13 @@ class Running:
         reloading(self.read_again)
 
     def read_again(self) -> None:
-        """Documents and secrets may be others."""
+        """Read documents and secrets again: they may have changed."""
         self.store.poke()
         self._trust.reload()
         self.workers.read_again()
 
     def _lead(self) -> Lead:
-        """What the other workers follow."""
+        """The listeners and door that the other workers follow."""
         states = self.router.forwarder.listeners.states()
         return Lead(
             self.router.doors.inner_address,
@@ -453,7 +453,7 @@ class Running:
         )
 
     def close(self) -> None:
-        """Abort what is left, and end the files."""
+        """Abort the rest, and close the files."""
         self.insight.close()
         self.memory.close()
         self.router.close()
@@ -463,5 +463,5 @@ class Running:
         self.record.close()
 
     def line(self) -> str:
-        """How it goes, for `systemctl status`."""
+        """The state in one line, for `systemctl status`."""
         return status_line(self.view.status())

@@ -1,4 +1,4 @@
-"""What statuses of Skupper v2's objects show of the network, from the views of a router."""
+"""Network facts for the statuses of Skupper v2's objects, from the views of a router."""
 
 from collections.abc import Collection, Mapping
 
@@ -14,7 +14,7 @@ from router.routing.core import RoutingCore
 def network_facts(
     view: OperatorView, router: SiteRouter, services: Collection[str]
 ) -> NetworkFacts:
-    """What is known now. Of ``services`` it is found out who uses them elsewhere."""
+    """The present facts, including which of ``services`` other sites use."""
     return NetworkFacts(
         version=router.version,
         is_ready=view.ready(),
@@ -42,10 +42,10 @@ def _keys(views: Collection[ServiceView], used: Collection[str]) -> Mapping[str,
 
 
 def _users(router: SiteRouter, services: Collection[str]) -> frozenset[str]:
-    """Those of ``services`` that another site, which is reached, declares without a target."""
+    """Services among ``services`` that another reachable site declares without a target."""
     routing = router.routing
     if not isinstance(routing, RoutingCore):
-        return frozenset()  # An edge knows what its neighbor has, and not who uses it.
+        return frozenset()  # An edge knows its neighbor's services, but not their users.
     offering: dict[str, set[SiteId]] = {}
     for key, candidates in routing.table.candidates.items():
         offering.setdefault(key.name, set()).update(one.site for one in candidates)

@@ -1,4 +1,5 @@
-"""Before a router serves: it is the only one of its site, and waits for a wanted state."""
+"""Before a router serves: ensure that it is the only one of its site, and wait for a wanted
+state."""
 
 import asyncio
 import contextlib
@@ -18,16 +19,16 @@ from router.process.opened_store import opened
 from router.process.stores import Namespace, Store
 
 Place = tuple[str, int]
-"""IP, empty for all, and port."""
+"""IP (empty: all addresses) and port."""
 
 _PROCESS_ID_CHARS = 20
 
 
 @contextlib.contextmanager
 def only_one(path: Path) -> Iterator[int | None]:
-    """Hold the site's lock with our process id in it, which goes once we have come to an end.
+    """Hold the site's lock, with our process id in it until we end in order.
 
-    Yields the process id of who held it before and came to none: it was killed or crashed, or its
+    Yields the process id of a previous holder that did not: it was killed or crashed, or its
     machine went down.
     """
     with path.open("a+") as file:
@@ -41,20 +42,20 @@ def only_one(path: Path) -> Iterator[int | None]:
             ) from None
         file.seek(0)
         died = file.read(_PROCESS_ID_CHARS).strip()
-        # The lock counts; the number is for people, and a full disk may have no room for it.
+        # The lock counts; the number is for users, and a full disk may have no room for it.
         with contextlib.suppress(OSError):
             os.ftruncate(file.fileno(), 0)
             os.write(file.fileno(), f"{os.getpid()}\n".encode())
         try:
             yield int(died) if died.isdecimal() else None
-        except (RouterError, CertError, OSError):  # It says why it ends.
+        except (RouterError, CertError, OSError):  # The caller reports why it ends.
             os.ftruncate(file.fileno(), 0)
             raise
         os.ftruncate(file.fileno(), 0)
 
 
 def run_loop(serving: Callable[[], Coroutine[None, None, int]]) -> int:
-    """Run ``serving`` in the loop of this process, as everything of a router does."""
+    """Run ``serving`` in the event loop of this process; the whole router runs in it."""
     try:
         import uvloop
     except ImportError:  # Not built for this machine; asyncio passes the same tests.
@@ -62,7 +63,7 @@ def run_loop(serving: Callable[[], Coroutine[None, None, int]]) -> int:
     else:
         factory = uvloop.new_event_loop
     build_types()
-    gc.freeze()  # Modules and classes stay: no collection need look at them.
+    gc.freeze()  # Modules and classes stay: no collection needs to inspect them.
     gc.set_threshold(limits.GC_AFTER_OBJECTS)
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(serving())
@@ -78,8 +79,8 @@ async def open_store(
 ) -> Store | None:
     """The store, open for as long as ``stack``; None: told to stop before there was one.
 
-    A namespace may have to be waited for: who is patient lives, is not ready, and can be ended,
-    which the first process of a container cannot unless it says so.
+    The wait for a namespace may be long: meanwhile the process answers health checks, is not ready,
+    and handles signals, which would not end the first process of a container otherwise.
     """
     loop = asyncio.get_running_loop()
     told = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Small facts of a router that outlive a restart: its id and epoch, who declared what and when."""
+"""Small facts of a router that survive a restart: its id and epoch, who declared what and when."""
 
 import os
 import secrets
@@ -38,7 +38,7 @@ class _State(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Room(NamedTuple):
-    """What a full disk had left after a write, and which file was written."""
+    """The free space of a full disk after a write, and the file that was written."""
 
     blocks: int
     inodes: int
@@ -46,10 +46,10 @@ class _Room(NamedTuple):
 
 
 class FileKeeper:
-    """JSON files, each replaced whole at each change. Implements `Keeper`.
+    """JSON files, each replaced as a whole at each change. Implements `Keeper`.
 
-    Owners of names, what names in rules mean, known offers, listeners and links that are down are
-    in files of their own: the state file is read by the last release too.
+    Owners of names, sites meant by names in rules, known offers, listeners and links that are down
+    have their own files, because the previous release reads the state file too.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class FileKeeper:
         troubled: Callable[[str], None] = lambda reason: None,
         shared: Path | None = None,
     ) -> None:
-        """Read ``path``, or start afresh where there is none. Raises ConfigError.
+        """Read ``path``, or start with a new state if there is none. Raises ConfigError.
 
-        ``shared``: the directory with what another process keeps for this one; None: this process
-        keeps it, beside ``path``.
+        ``shared``: the directory where another process stores files for this one; None: this
+        process stores them, next to ``path``.
 
         ``troubled`` is called with the reason when the file cannot be written, and with an empty
         text when it can be again. Until then changes stay in memory: a full or read-only disk must
-        not end what is being served, nor keep a host that starts from it.
+        neither end requests in flight, nor keep a host that starts from it from serving.
         """
         self._path, self._owners_path = path, path.with_name(OWNERS_FILE)
         self._troubled = troubled
@@ -75,13 +75,13 @@ class FileKeeper:
         self._listeners_path = (shared or path.parent) / LISTENERS_FILE
         self._links_down_path = path.with_name(LINKS_DOWN_FILE)
         self.trouble = ""
-        """Why what changed last stays in memory; empty: it is written."""
+        """Why the last change stays in memory; empty: it is written."""
         self._unwritten: set[Path] = set()
         self._tried: _Room | None = None
         state = _read(path, _State)
         self._state = state or _State(router_id=secrets.token_hex(ROUTER_ID_BYTES))
         self.shared_owners: SharedOwners | None = None
-        """Where all routers of the site agree on owners of names; None: each has its own."""
+        """The owners on which all routers of the site agree; None: each has its own."""
         self._owners: Mapping[str, Owner] = _read(self._owners_path, dict[str, Owner]) or {}
         self._offers: Mapping[str, Sequence[KeptOffer]] | None = _read(
             self._offers_path, KeptOffers
@@ -96,21 +96,21 @@ class FileKeeper:
 
     @property
     def router_id(self) -> RouterId:
-        """Random, made once."""
+        """Random, generated once."""
         return RouterId(self._state.router_id)
 
     def next_epoch(self) -> int:
         """Greater than any before, and at least the wall clock's seconds; written before use.
 
-        Where it cannot be written it is the clock that makes the next one greater; after a clock
-        that was set back the network tells which epoch of ours it knows (`keep_epoch`).
+        If it cannot be written, the clock makes the next one greater; if the clock was set back,
+        the network reports which epoch of ours it knows (`keep_epoch`).
         """
         self._state.epoch = max(self._state.epoch + 1, int(time.time()))
         self._save()
         return self._state.epoch
 
     def keep_epoch(self, epoch: int) -> None:
-        """Write ``epoch`` down if it is newer."""
+        """Store ``epoch`` if it is newer."""
         if epoch > self._state.epoch:
             self._state.epoch = epoch
             self._save()
@@ -123,7 +123,7 @@ class FileKeeper:
         return self._state.declared[name]
 
     def keep_declared(self, names: frozenset[str]) -> None:
-        """These are declared here now: others are forgotten, new ones begin; one write for all."""
+        """These names are declared here now: forget others, add new ones; one write for all."""
         declared = self._state.declared
         new = names - declared.keys()
         if not new and len(declared) == len(names):
@@ -134,12 +134,12 @@ class FileKeeper:
         self._save()
 
     def keep_learnt(self, learnt: tuple[KnownDeclaration, ...]) -> None:
-        """What other sites declare now."""
+        """Store the present declarations of other sites."""
         self._state.learnt, self._state.learnt_at = learnt, time.time()
         self._save()
 
     def learnt(self) -> tuple[KnownDeclaration, ...]:
-        """What was kept last, older by now; nothing if the clock was set back since."""
+        """The stored declarations, older by now; none if the clock was set back since."""
         age_s = time.time() - self._state.learnt_at
         if age_s < 0:
             return ()
@@ -148,20 +148,20 @@ class FileKeeper:
         )
 
     def keep_owners(self, owners: Mapping[str, Owner]) -> None:
-        """Who owns which name now."""
+        """Store the present owners of names."""
         self._owners = owners
         self._save(self._owners_path)
         if self.shared_owners is not None:
             self.shared_owners.changed()
 
     def owners(self) -> Mapping[str, Owner]:
-        """What was kept last; of shared ones what all agreed on, and what this router has yet to
-        tell them."""
+        """The stored owners; with shared ones, those that all agreed on, and changes that this
+        router still has to send."""
         shared = self.shared_owners
         return self._owners if shared is None else shared.begin(self._owners)
 
     def keep_known_offers(self, known: Mapping[str, Sequence[OfferingSite]]) -> None:
-        """By service, the sites that are known to have targets of it."""
+        """Store the sites that are known to have targets, by service."""
         now = time.time()
         self._offers = {
             service: tuple(
@@ -173,7 +173,7 @@ class FileKeeper:
         self._save(self._offers_path)
 
     def known_offers(self) -> Mapping[str, Sequence[OfferingSite]] | None:
-        """What was kept last, older by now; None: nothing ever was."""
+        """The stored offers, older by now; None: none were ever stored."""
         if self._offers is None:
             return None
         now = time.time()
@@ -188,23 +188,23 @@ class FileKeeper:
         }
 
     def keep_listeners(self, held: Sequence[HeldListener]) -> None:
-        """Which services of other sites have which ports, if this process leads."""
+        """Store which ports belong to which services of other sites, if this process leads."""
         if self.leads:
             self._listeners = held
             self._save(self._listeners_path)
 
     def listeners(self) -> Sequence[HeldListener]:
-        """What was kept last."""
+        """The stored listeners."""
         return self._listeners
 
     def keep_links_down(self, down_for_s: Mapping[str, float]) -> None:
-        """How long each link that is dialed has been down."""
+        """Store how long each dialed link has been down."""
         now = time.time()
         self._links_down = {name: round(now - age, 3) for name, age in down_for_s.items()}
         self._save(self._links_down_path)
 
     def links_down(self) -> Mapping[str, float]:
-        """What was kept last, older by now."""
+        """The stored links, down for longer by now."""
         now = time.time()
         return {name: max(0.0, now - since) for name, since in self._links_down.items()}
 
@@ -215,7 +215,7 @@ class FileKeeper:
         return self._pins
 
     def keep_rule_pins(self, pins: Mapping[str, SiteId]) -> None:
-        """Write them down, if they are others and this process leads."""
+        """Store the pins if they changed and this process leads."""
         if self.leads and pins != self._pins:
             self._pins = dict(pins)
             self._save(self._pins_path)
@@ -237,10 +237,10 @@ class FileKeeper:
                 self._troubled("")
 
     def retry(self) -> None:
-        """Write what could not be written.
+        """Write the changes that could not be written.
 
-        On a full disk write also if nothing waits, when it has become fuller since such a write:
-        people hear of the fault before it matters.
+        On a full disk, also write without changes when it has become fuller since the last such
+        write: users learn of the fault before it matters.
         """
         if self.trouble:
             self._save()
@@ -249,13 +249,13 @@ class FileKeeper:
             self._tried = None if self.trouble else self._room()
 
     def _has_less_room(self) -> bool:
-        """The disk is full, and no write was tried with as little room as there is now."""
+        """Whether the disk is full, and no write was tried with as little free space as now."""
         try:
             if not lacking(self._path.parent):
                 self._tried = None
                 return False
         except OSError:
-            return True  # A write says why.
+            return True  # A write will report why.
         now, before = self._room(), self._tried
         return (
             before is None
@@ -266,7 +266,7 @@ class FileKeeper:
         )
 
     def _room(self) -> _Room | None:
-        """None: it cannot be read."""
+        """None: unreadable."""
         try:
             disk, file = os.statvfs(self._path.parent), os.stat(self._path)
         except OSError:
@@ -274,7 +274,7 @@ class FileKeeper:
         return _Room(disk.f_bfree, disk.f_favail, (file.st_ino, file.st_mtime_ns))
 
     def _kept(self, path: Path) -> object:
-        """What that file is to have."""
+        """The content for that file."""
         if path == self._owners_path:
             return self._owners
         if path == self._offers_path:
@@ -291,7 +291,7 @@ def _read(path: Path, kind: type[_Kept]) -> _Kept | None:
         return msgspec.json.decode(read_whole(path, limits.STATE_FILE_BYTES_MAX), type=kind)
     except FileNotFoundError:
         return None
-    except CertError as error:  # A pipe would block, a device never end.
+    except CertError as error:  # A pipe would block, a device never ends.
         raise ConfigError(str(path), "$", error.reason, hint=error.hint) from error
     except UNREADABLE_JSON as error:
         raise ConfigError(

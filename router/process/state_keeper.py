@@ -1,4 +1,4 @@
-"""What a router must remember, on a disk that may be full."""
+"""The state that a router must remember, on a disk that may be full."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from router.process.state import FileKeeper
 
 
 class Keeping:
-    """Tells when it cannot be written and when it is again, and tries until then."""
+    """Reports when the state cannot be written and when it can be again, and retries until then."""
 
     def __init__(self, path: Path, timers: Timers, tell: Tell, shared: Path | None = None) -> None:
-        """``shared`` as of `FileKeeper`."""
+        """``shared`` as in `FileKeeper`."""
         self._timers, self._tell = timers, tell
         self._pause_s = limits.STATE_RETRY_S
         self._timer: Timer | None = None
@@ -21,7 +21,7 @@ class Keeping:
         self._try_later()
 
     def _troubled(self, reason: str) -> None:
-        """``reason``: as `FileKeeper` has it."""
+        """``reason``: from `FileKeeper`."""
         self._pause_s = limits.STATE_HEALS_S if reason else limits.STATE_RETRY_S
         self._try_later()
         if not reason:
@@ -36,7 +36,7 @@ class Keeping:
         )
 
     def _try_later(self) -> None:
-        """A disk that was full has space again some time."""
+        """Schedule a retry: a full disk will have space again some time."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._timers.call_at(self._timers.now() + self._pause_s, self._try_again)

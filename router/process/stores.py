@@ -1,4 +1,4 @@
-"""What a process needs of the place where the wanted state of its site is kept."""
+"""The interface to the place where the wanted state of a site is stored."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
@@ -23,17 +23,17 @@ from router.trust.ports import KeptSecrets
 
 
 class RunningNames(CallerNames, Protocol):
-    """`CallerNames` that ask somebody now and then."""
+    """`CallerNames` that query a source now and then."""
 
     async def run(self, wanted: Callable[[], bool]) -> None:
         """Ask while ``wanted`` says that connections wait for a name, until canceled."""
 
     def close(self) -> None:
-        """Nothing is asked any more."""
+        """Stop asking."""
 
 
 class Namespace(msgspec.Struct, frozen=True, kw_only=True):
-    """A namespace of a cluster. All empty: that of the pod that we run in."""
+    """A namespace of a cluster. All empty: that of our pod."""
 
     name: str = ""
     kubeconfig: str | None = None
@@ -43,7 +43,7 @@ class Namespace(msgspec.Struct, frozen=True, kw_only=True):
 class Store(Protocol):
     """Wanted state, as the process follows it.
 
-    ``kept``: where the secrets of the site are kept, when the site directory is only a copy.
+    ``kept``: the primary store of the site's secrets, if the site directory is only a copy.
     """
 
     @property
@@ -51,48 +51,50 @@ class Store(Protocol):
 
     @property
     def owners(self) -> SharedOwners | None:
-        """What routers of one site remember together; None: each for itself."""
+        """The shared memory of the routers of one site; None: each has its own."""
 
     @property
     def namespace(self) -> str:
-        """The one that is the site; empty: the site is a directory."""
+        """The namespace that is the site; empty: the site is a directory."""
 
     @property
     def router_name(self) -> str:
-        """What people know this router by, of several; empty: its site has no other one here."""
+        """The name of this router for users, if there may be several; empty: the site has only this
+        one.
+        """
 
     @property
     def openshift(self) -> LogsIn | None:
-        """Who says who somebody is, in a namespace."""
+        """The login by OpenShift, in a namespace."""
 
     @property
     def burst_place(self) -> BurstPlace:
-        """Where burst hooks run, and where what they did is kept."""
+        """Where burst hooks run, and their state is stored."""
 
     @property
     def caller_names(self) -> RunningNames:
-        """Who knows whose the connections of clients are."""
+        """Names the callers behind client connections."""
 
     def load(self) -> SourcesReading:
         """The state now. ConfigError: there is no usable site."""
 
     def documents(self) -> Sequence[Document]:
-        """Those that count."""
+        """The documents that count."""
 
     def hear(self, event: Event) -> None:
-        """One event of the journal, for those who look elsewhere than at the router."""
+        """Receive one event of the journal, for readers elsewhere than at the router."""
 
     def writes(self) -> bool:
-        """Whether this router, of all of its site, writes what those read."""
+        """Whether this router, of all routers of its site, writes for those readers."""
 
     def author(self, source: str) -> Author:
-        """Who wrote last at the place ``source`` of a document."""
+        """The last writer at the place ``source`` of a document."""
 
     async def last(self) -> SourcesReading:
-        """The state at the end, read once more."""
+        """The state at the end, read again."""
 
     def site_is_gone(self) -> bool:
-        """Whether nothing says any more that there is to be a site; as of `last`."""
+        """Whether the site was deleted, as found by `last`."""
 
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
         """Call ``changed`` with each new state or set of errors, until canceled."""
@@ -101,12 +103,12 @@ class Store(Protocol):
         """Look now."""
 
     def declared(self, services: Mapping[str, ServiceSpec], exports: Exports) -> None:
-        """Hear which services the whole network has now, and which of them sites export."""
+        """Receive the services of the whole network, and the sites' exports of them."""
 
     def tell_of_secrets(
         self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
     ) -> None:
-        """Call these when the copy in the site directory has become another."""
+        """Call these when the copy in the site directory has changed."""
 
     def attach(
         self,
@@ -115,8 +117,7 @@ class Store(Protocol):
         network: Callable[[Collection[str]], NetworkFacts],
         heard_routers: Callable[[], HeardRouters | None],
     ) -> None:
-        """``listening``: at all of these inner ports. ``status``: what may be told of us.
-
-        ``network``: what the router knows of it, and of these services who uses them elsewhere.
+        """``listening``: whether all of these inner ports are bound. ``status``: our public state.
+        ``network``: what the router knows of the network, and of users of these services elsewhere.
         ``heard_routers``: the other routers of this site.
         """

@@ -1,4 +1,4 @@
-"""Telling systemd how far we are, when it listens (sd_notify(3): one datagram each)."""
+"""Reports our progress to systemd, if it listens (sd_notify(3): one datagram each)."""
 
 import asyncio
 import logging
@@ -20,14 +20,16 @@ STATUS_PERIOD_S = 5.0
 
 
 def notify(state: str) -> None:
-    """Send ``state`` (``READY=1``) to ``$NOTIFY_SOCKET``, if any. Not being heard ends nothing."""
+    """Send ``state`` (``READY=1``) to ``$NOTIFY_SOCKET``, if any. A failure is only logged."""
     error = _send(state, NOTIFY_TIMEOUT_S)
     if error is not None:
         log.warning("systemd could not be told %s", state, extra={"cause": str(error)})
 
 
 def _send(state: str, timeout_s: float) -> OSError | None:
-    """What kept systemd from hearing ``state``; None: it heard, or nobody listens."""
+    """The error that kept systemd from receiving ``state``; None: it received it, or does not
+    listen.
+    """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return None
@@ -43,7 +45,7 @@ def _send(state: str, timeout_s: float) -> OSError | None:
 
 
 def reloading(read_again: Callable[[], None]) -> None:
-    """Have ``read_again`` done while the unit counts as reloading."""
+    """Run ``read_again`` while the unit counts as reloading."""
     notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
     try:
         read_again()
@@ -52,9 +54,9 @@ def reloading(read_again: Callable[[], None]) -> None:
 
 
 def watchdog_period_s(environment: Mapping[str, str], process_id: int) -> float | None:
-    """How often the watchdog wants to hear from this process: half of what it waits.
+    """The period of watchdog messages from this process: half of the watchdog's timeout.
 
-    None: there is none, or it watches another process (sd_watchdog_enabled(3)).
+    None: there is no watchdog, or it watches another process (sd_watchdog_enabled(3)).
     """
     wanted = environment.get("WATCHDOG_USEC", "")
     if not wanted.isdecimal() or int(wanted) == 0:
@@ -65,10 +67,10 @@ def watchdog_period_s(environment: Mapping[str, str], process_id: int) -> float 
 
 
 async def keep_told(line: Callable[[], str]) -> None:
-    """Tell systemd that the loop turns, and what ``line`` says when it changed, until canceled.
+    """Send systemd watchdog messages, and changes of ``line``, until canceled.
 
-    It runs on the loop that serves, so that a loop that hangs is silent and is ended. It never
-    waits for systemd: a beat that does not fit is the next one's.
+    It runs on the serving loop, so that a loop that hangs goes silent and is ended. It never waits
+    for systemd: a message that does not fit is repeated the next time.
     """
     if not os.environ.get("NOTIFY_SOCKET"):
         return
@@ -89,7 +91,7 @@ async def keep_told(line: Callable[[], str]) -> None:
 
 
 def status_line(status: Status) -> str:
-    """How it goes, in one line for `systemctl status`."""
+    """The state in one line for `systemctl status`."""
     state = "serving" if status.ready else "draining"
     parts = [
         links_up(status.links, status.links_up, status.links_silent, status.links_partly)

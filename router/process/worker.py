@@ -1,8 +1,8 @@
 """Worker 1, 2 … of a router: a process with the whole data path, started and led by the first one.
 
-It has listeners, links and a share of every capacity of its own. What it is led by comes over its
-standard input, a socket; when that ends, the first one is gone: it takes nothing new, and ends
-when what is under way has.
+It has its own listeners, links and share of every capacity. The first worker's commands come over
+its standard input, a socket. When that ends, the first worker is gone: this one takes nothing new,
+and ends after its last request.
 """
 
 import argparse
@@ -56,7 +56,7 @@ _DOOR_LOOK_S = 0.02
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until told to stop. Exit 0 after a drained stop, 1 when it cannot start."""
+    """Run until told to stop. Exit code 0 after a drained stop, 1 if it cannot start."""
     parser = argparse.ArgumentParser(description="Started by spillway-router --workers.")
     parser.add_argument("--site-dir", type=Path, required=True)
     parser.add_argument("--index", type=int, required=True)
@@ -68,11 +68,11 @@ def main(arguments: list[str] | None = None) -> int:
     part = Part(index=options.index, count=options.count)
     directory: Path = options.site_dir
     run = part.run(directory)
-    line = _line(os.dup(0))  # Open whatever becomes of the other one.
+    line = _line(os.dup(0))  # Stays open, whatever happens to the original.
     try:
         run.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (
-            only_one(run / "lock"),  # One that outlived the first worker still has its share.
+            only_one(run / "lock"),  # A worker that outlived the first one still has its share.
             logging_to(
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,
@@ -98,7 +98,7 @@ async def _serve(directory: Path, logs: Logs, part: Part, links: int) -> int:
     process = Running(directory, logs, store, store.load(), part)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, process.stop)
-    # Of a terminal it goes to all; the first one says what is to be done. As is a hang-up.
+    # A terminal signals all workers; the first one decides. The same for SIGHUP.
     for number in (signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, lambda: None)
     link = _Lead(process, *await asyncio.open_connection(sock=_line(0)))
@@ -143,7 +143,7 @@ def _line(descriptor: int) -> socket.socket:
 
 
 def _take(given: socket.socket, process: Running) -> None:
-    """A link that the first worker accepted, and gives to this one."""
+    """Adopt a link that the first worker accepted for this one."""
     try:
         data, descriptors, _, _ = socket.recv_fds(given, 1, 1)
     except BlockingIOError:
@@ -165,7 +165,7 @@ class _Lead:
         self._follow_places(frozenset())
 
     async def run(self) -> None:
-        """Until the line ends."""
+        """Follow until the connection ends."""
         decoder = msgspec.msgpack.Decoder(ToWorker)
         try:
             while True:
@@ -230,7 +230,7 @@ class _Lead:
         self._say(how)
 
     async def tell_door(self) -> None:
-        """As soon as there is one."""
+        """Report the door as soon as there is one."""
         told = ""
         while True:
             door = self._process.router.doors.inner_address
@@ -240,7 +240,7 @@ class _Lead:
             await asyncio.sleep(_DOOR_LOOK_S if not told else 1.0)
 
     def tell_cut(self) -> None:
-        """What is cut now, if anything."""
+        """Report the requests that are cut now, if any."""
         if under_way := self._process.router.forwarder.under_way:
             self._say(WorkerCut(under_way))
 

@@ -1,4 +1,4 @@
-"""Starting workers: what runs one, and what is left of those of before."""
+"""Starts workers, and ends those that an earlier router left."""
 
 import contextlib
 import faulthandler
@@ -14,7 +14,7 @@ from router.model import limits
 from router.process.memory import memory_limit
 
 _COUNT_FILE = "count"
-"""In the directory of workers: how many there were at the last start."""
+"""In the directory of workers: their number at the last start."""
 _AUTO = "auto"
 
 
@@ -30,16 +30,19 @@ def worker_count(text: str) -> int:
 
 
 def room_for(stated_bytes: int = 0) -> int:
-    """So many workers have memory here, within what is stated; 0: nothing is."""
+    """The number of workers with enough memory here, within ``stated_bytes``; 0: none is
+    configured.
+    """
     limit_bytes = min(memory_limit(), stated_bytes or memory_limit())
     return limit_bytes // limits.WORKER_MEMORY_MIN_BYTES
 
 
 def end_those_of_before(run: Path, count: int) -> None:
-    """Before this router serves: no worker is left that has a share of another division.
+    """Call before this router serves: no worker with a share of another division may remain.
 
-    Where the first one died, others may be finishing what they have. One of the same number waits
-    for its own by the lock; if the count is another, they end now. ``run``: the router's.
+    If the first worker died, others may still be finishing. A worker with the same number waits at
+    the lock of its predecessor; if the count changed, the old ones are killed now. ``run``: the
+    router's.
     """
     workers = run / "workers"
     if not workers.exists():
@@ -56,7 +59,7 @@ def end_those_of_before(run: Path, count: int) -> None:
 
 
 def _end_holder(lock: Path) -> None:
-    """Who holds ``lock`` wrote its process id into it."""
+    """Kill the holder of ``lock``, which wrote its process id into it."""
     with lock.open("r+") as file:
         while True:
             try:
@@ -75,7 +78,7 @@ def _end_holder(lock: Path) -> None:
 def command(
     site_dir: Path, count: int, log: str, level: str, interpreter: str = sys.executable
 ) -> tuple[str, ...]:
-    """What starts a worker, but for its number: by Python as it runs here."""
+    """The command that starts a worker, without its number: the same Python as here."""
     options: Mapping[str, str] = {
         "--site-dir": str(site_dir),
         "--count": str(count),
@@ -83,7 +86,7 @@ def command(
         "--log-level": level,
     }
     words = [word for option in options.items() for word in option]
-    flags = ["-P"] if sys.flags.safe_path else []  # Else its directory could have modules.
+    flags = ["-P"] if sys.flags.safe_path else []  # Else it may import from its directory.
     if faulthandler.is_enabled():
         flags += ["-X", "faulthandler"]
     return (interpreter, *flags, "-m", "router.process.worker", *words)

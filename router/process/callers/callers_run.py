@@ -1,4 +1,6 @@
-"""The callers of a router as it runs: on or off by the Site document, looked at each second."""
+"""Runs the callers of a router: on or off by the Site document, checked each second. 26 Apply the
+setting. Off: new requests count for no caller; known figures stay.
+"""
 
 import asyncio
 import logging
@@ -21,11 +23,11 @@ class CallersRun:
         self.callers = Callers(names, time.monotonic)
 
     def apply(self, *, names_callers: bool) -> None:
-        """As the site says. Off: new requests are counted of nobody; what is known stays."""
+        """Apply the setting. Off: new requests count for no caller; known figures stay."""
         self._observing.callers = self.callers if names_callers else None
 
     async def run(self) -> None:
-        """Until canceled. What goes wrong here is logged: requests go on."""
+        """Run until canceled. Failures here are logged: requests go on."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ask())
             loop = asyncio.get_running_loop()
@@ -33,11 +35,11 @@ class CallersRun:
                 await asyncio.sleep(next_tick(loop.time(), CALLER_LOOK_S) - loop.time())
                 try:
                     self.callers.look()
-                except Exception:  # The owner of the look.
+                except Exception:  # The owner of the task.
                     log.exception("callers could not be named")
 
     async def _ask(self) -> None:
-        """Until there is nobody to ask."""
+        """Run until there is no source of names to ask."""
         while True:
             try:
                 await self._names.run(lambda: self.callers.waiting > 0)
@@ -48,6 +50,6 @@ class CallersRun:
                 return
 
     def close(self) -> None:
-        """The process ends."""
+        """Stop; the process ends."""
         self._observing.callers = None
         self._names.close()

@@ -1,4 +1,4 @@
-"""Addresses of containers in podman's networks, asked of podman while clients come from there."""
+"""Addresses of containers in podman's networks, looked up while clients come from there."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,8 @@ ANSWER_S: Final = 20.0
 
 
 class Containers:
-    """`run` asks podman, where there is one, as long as ``wanted`` says that somebody waits.
+    """`run` asks podman, if installed, as long as ``wanted`` says that a connection waits for a
+    name.
 
     Times are those of ``now``, a clock that is never set.
     """
@@ -35,26 +36,26 @@ class Containers:
         now: Callable[[], float] = time.monotonic,
         unix: Callable[[], float] = time.time,
     ) -> None:
-        """``program``: podman; empty: there is none; None: to be looked for."""
+        """``program``: podman; empty: not installed; None: look for it."""
         self._program = shutil.which("podman") if program is None else program
         self._now, self._unix = now, unix
         self._book = AddressBook()
         self.known_until = -inf if self._program else inf
-        """Up to when all is known; infinite: there are no containers to know."""
+        """Addresses are known up to this time; infinite: there are no containers."""
 
     def owner(self, host: str, since: float, until: float) -> CallerName | None:
         """The container that had the address all that time; None: none, or several."""
         return self._book.owner(host, since, until)
 
     async def run(self, wanted: Callable[[], bool]) -> None:
-        """Until canceled."""
+        """Ask until canceled."""
         while self._program:
             if wanted():
                 await self.ask()
             await asyncio.sleep(EVERY_S)
 
     async def ask(self) -> None:
-        """Of what podman does not answer, nothing is known."""
+        """Ask podman once; without its answer, nothing becomes known."""
         if not self._program:
             return
         began, behind_s = self._now(), self._now() - self._unix()
@@ -65,13 +66,14 @@ class Containers:
         except (OSError, TimeoutError, *UNREADABLE_JSON) as error:
             log.debug("podman tells nothing of its containers: %s", error)
             return
-        # One that is gone was there when it was last seen, and another may have come and gone.
+        # A container that is gone was there when last seen, and others may have come and gone
+        # since.
         self._book.see(found, began, self.known_until)
         self.known_until = began
 
 
 async def _output(program: str, *words: str) -> bytes:
-    """What it prints. OSError: it fails. TimeoutError: it hangs, and was ended."""
+    """The output of ``program``. OSError: it fails. TimeoutError: it hung, and was killed."""
     process = await asyncio.create_subprocess_exec(
         program,
         *words,
@@ -106,7 +108,7 @@ class _State(msgspec.Struct, rename="pascal"):
 
 
 class _Container(msgspec.Struct, rename="pascal"):
-    """What `podman container inspect` prints of one."""
+    """One item printed by `podman container inspect`."""
 
     id: str
     name: str
@@ -115,10 +117,10 @@ class _Container(msgspec.Struct, rename="pascal"):
 
 
 def present(inspected: bytes, behind_s: float = 0.0) -> Mapping[str, AddressHolder]:
-    """Running containers with an address, of what `podman container inspect` prints. Pure.
+    """Running containers with an address, from the output of `podman container inspect`. Pure.
 
-    ``behind_s``: what our clock shows less Unix seconds. msgspec.DecodeError: it is something else.
-    A container that was started again is another one: it had no address meanwhile.
+    ``behind_s``: our clock minus Unix time. msgspec.DecodeError: the output is something else. A
+    container that was restarted counts as another: it had no address meanwhile.
     """
     found: dict[str, AddressHolder] = {}
     for one in msgspec.json.decode(inspected, type=list[_Container]):
@@ -149,7 +151,7 @@ def _is_address(text: str) -> bool:
 
 
 def _unix_of(text: str) -> float | None:
-    """Seconds of ``2026-11-26T01:02:03.123456789Z``, as RFC 3339; None: it is none."""
+    """Seconds of ``2026-11-26T01:02:03.123456789Z``, as in RFC 3339; None: not a time."""
     whole, _, rest = text.partition(".")
     digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
     zone = rest.removeprefix(digits)

@@ -1,8 +1,7 @@
-"""Which unit or container a control group (cgroup v2) is of: by its path.
+"""Finds the unit or container of a control group (cgroup v2) by its path.
 
-systemd.unit(5) has the names of units, podman and docker name the groups of containers by ID.
-A user may make groups of any name below those of that user's own manager, so what is there is
-named with the user.
+systemd.unit(5) has the names of units; podman and docker name groups by container ID. A user may
+create groups of any name below those of that user's manager, so names there include the user.
 """
 
 import os
@@ -20,12 +19,12 @@ from router.callers.names import CallerName
 from router.model.unreadable import UNREADABLE_JSON
 
 ROOTS: Final = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
-"""The second one where version 1 is in use beside it: IDs of that have other meanings."""
-GROUPS_MAX: Final = 20_000  # Of a large host; what is beyond has no name.
+"""The second one applies next to version 1, whose IDs have other meanings."""
+GROUPS_MAX: Final = 20_000  # Of a large host; groups beyond get no name.
 _SCAN_EVERY_S: Final = 5.0
 _CONTAINER: Final = re.compile(r"(?:libpod|docker|crio|cri-containerd)-([0-9a-f]{12,64})\.scope\Z")
 _PLAIN_CONTAINER: Final = re.compile(r"(?:libpod-)?([0-9a-f]{64})\Z")
-_PARENTS: Final = ("docker", "libpod_parent")  # Where no systemd makes groups.
+_PARENTS: Final = ("docker", "libpod_parent")  # Hosts where systemd does not create the groups.
 _MANAGER: Final = re.compile(r"user@([0-9]+)\.service\Z")
 _STORAGES: Final = (
     "/var/lib/containers/storage",
@@ -34,10 +33,10 @@ _STORAGES: Final = (
 
 
 class ControlGroups:
-    """The tree is walked when a group is met that was not there before, at most each 5 s."""
+    """Walks the tree when it meets an unknown group, at most every 5 s."""
 
     def __init__(self, now: Callable[[], float], root: Path | None = None) -> None:
-        """``root``: where version 2 is mounted; None: where it usually is, if it is."""
+        """``root``: the mount point of version 2; None: the usual one, if it exists."""
         self._now = now
         usual = (one for one in ROOTS if (one / "cgroup.controllers").exists())
         self._root = next(usual, None) if root is None else root
@@ -46,7 +45,7 @@ class ControlGroups:
         self._walked = -_SCAN_EVERY_S
 
     def name(self, group: int) -> CallerName | None:
-        """Its unit or container; None: it is of neither, or not to be seen from here."""
+        """The unit or container of ``group``; None: neither, or not visible from here."""
         if group not in self._paths and self._now() - self._walked >= _SCAN_EVERY_S:
             self._walked = self._now()
             self._paths = {} if self._root is None else _paths(str(self._root))
@@ -60,7 +59,8 @@ class ControlGroups:
 
 
 def _paths(root: str) -> dict[int, str]:
-    """All groups by ID. One without groups in it has two links and is not read: that is slow."""
+    """All groups by ID. A group without subgroups has two links and is not read: reading is
+    slow."""
     found: dict[int, str] = {}
     unread = [root]
     while unread and len(found) < GROUPS_MAX:
@@ -73,17 +73,17 @@ def _paths(root: str) -> dict[int, str]:
             with os.scandir(directory) as entries:
                 unread += [one.path for one in entries if one.is_dir(follow_symlinks=False)]
         except OSError:
-            continue  # It has ended meanwhile.
+            continue  # The group has ended meanwhile.
     return found
 
 
 def named(
     path: str, name_of: Callable[[str], str], user_of: Callable[[int], str]
 ) -> CallerName | None:
-    """What a path of control groups is of. Pure.
+    """The unit or container of a control group's path. Pure.
 
-    ``name_of`` a container by ID; empty: unknown. The outermost one counts: what is in it, its
-    owner has named.
+    ``name_of`` a container by ID; empty: unknown. The outermost one counts: its owner chose the
+    names inside.
     """
     user = ""
     parts = [part for part in path.split("/") if part]
@@ -106,14 +106,14 @@ def named(
 
 
 def _container(container: str, user: str, name_of: Callable[[str], str]) -> CallerName:
-    if user:  # Whether that user has such a container is not known here.
+    if user:  # It is not known here whether that user has such a container.
         return CallerName("container", f"{user}/{container[:12]}")
     return CallerName("container", name_of(container) or container[:12])
 
 
 @lru_cache(maxsize=256)
 def user_name(uid: int) -> str:
-    """As the system calls it; its number, where it has no name."""
+    """The user's name in the system; the number, if it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -126,7 +126,7 @@ class _Stored(msgspec.Struct):
 
 
 def container_name(container: str) -> str:
-    """As podman calls it, by its storage; empty: not readable, or not podman's."""
+    """The container's name in podman's storage; empty: not readable, or not podman's."""
     for storage in _STORAGES:
         path = Path(os.path.expanduser(storage), "overlay-containers", "containers.json")
         try:

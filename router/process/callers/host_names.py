@@ -1,7 +1,7 @@
-"""Callers of a site that is a directory: units, containers and users of this host, and addresses.
+"""Callers of a directory site: units, containers and users of this host, and addresses.
 
-A client on this host is known by its socket. One in a network of podman has an address of its own,
-which `containers` looks up. Of any other nothing but its address is known.
+A client on this host is known by its socket. A client in a podman network has its own address,
+which `containers` looks up. Of any other client only the address is known.
 """
 
 import time
@@ -26,7 +26,7 @@ class HostNames:
         self._second, self._asked = 0, 0
 
     def at_once(self, peer: Address, local: Address) -> CallerName | None:
-        """By the socket, where it is one of this host."""
+        """The caller by its socket, if that is on this host."""
         if not (peer.host == local.host or peer.host.startswith("127.") or peer.host == "::1"):
             return None
         if not self._may_ask():
@@ -45,7 +45,7 @@ class HostNames:
         return self._asked <= CALLER_QUERIES_PER_S
 
     def settled_until(self) -> float:
-        """Until podman last answered; without podman addresses change no hands."""
+        """When podman last answered; without podman, addresses never change owners."""
         return self._containers.known_until
 
     def owner(self, host: str, since: float, until: float) -> CallerName:
@@ -59,5 +59,5 @@ class HostNames:
         await self._containers.run(wanted)
 
     def close(self) -> None:
-        """Nothing is asked any more."""
+        """Stop asking the kernel."""
         self._owners.close()

@@ -1,4 +1,4 @@
-"""Callers of a namespace: the workloads of its pods, by the addresses that these had."""
+"""Callers of a namespace: the workloads of its pods, by their addresses over time."""
 
 import time
 from collections import deque
@@ -16,16 +16,17 @@ from router.net.ports import Address
 _OVER: Final = ("Succeeded", "Failed")
 _HASH: Final = "pod-template-hash"
 SLACK_S: Final = 2.0
-"""Clocks of nodes are at most so far from ours."""
+"""The greatest difference between clocks of nodes and ours."""
 
 
 class NamespaceNames:
     """`CallerNames` of a namespace, by `time.monotonic` (``now``).
 
-    ``followed_until``: what the API server said of pods until then, `look` was told. What it says
-    is up to `CALLER_LATE_S` old, and after a stall it comes in a burst: an address is a pod's as
-    long as nothing can be on its way that says otherwise. Pods of other namespaces are addresses: a
-    namespaced right does not see them, so a pod may have had its address only while it was seen.
+    ``followed_until``: `look` has received everything that the API server reported on pods up to
+    this time. Reports are up to `CALLER_LATE_S` old, and after a stall they come in a burst: an
+    address counts as a pod's once no report that says otherwise can be in flight. Pods of other
+    namespaces are plain addresses: a namespaced permission does not show them, so a pod counts as
+    the owner of its address only while it was seen.
     """
 
     def __init__(
@@ -37,22 +38,22 @@ class NamespaceNames:
         self._followed_until, self._now, self._unix = followed_until, now, unix
         self._book = AddressBook()
         self._nodes: frozenset[str] = frozenset()
-        self._heard: deque[tuple[float, float]] = deque()  # When asked, and what was known then.
+        self._heard: deque[tuple[float, float]] = deque()  # Each call, and its `followed_until`.
         self._settled = -inf
 
     def look(self, pods: Mapping[str, Object]) -> None:
-        """These pods are there now."""
+        """Take the present pods."""
         now = self._now()
         found = present(pods.values(), now - self._unix())
         self._book.see(found, now, self.settled_until())
         self._nodes |= nodes(pods.values())
 
     def at_once(self, peer: Address, local: Address) -> CallerName | None:
-        """Never: sockets of other pods are not to be seen from here."""
+        """Never: sockets of other pods are not visible from here."""
         return None
 
     def settled_until(self) -> float:
-        """Some time before the watch last spoke, if that was not just now."""
+        """A while before the watch's last report, unless that came just now."""
         now, followed = self._now(), self._followed_until()
         if not self._heard or self._heard[-1][1] != followed:
             self._heard.append((now, followed))
@@ -63,7 +64,7 @@ class NamespaceNames:
         return self._settled
 
     def owner(self, host: str, since: float, until: float) -> CallerName:
-        """The workload of the one pod that had the address; a node's address hides its callers."""
+        """The workload of the only pod that had the address; a node's address hides its callers."""
         found = self._book.owner(host, since, until) if until <= self._settled else None
         if found is not None:
             return found
@@ -73,13 +74,13 @@ class NamespaceNames:
         """The store watches; there is nothing to ask."""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""
 
 
 def present(pods: Iterable[Object], behind_s: float = 0.0) -> dict[str, AddressHolder]:
-    """Pods that have addresses of their own, by uid. Pure.
+    """Pods that have their own addresses, by uid. Pure.
 
-    ``behind_s``: what our clock shows less Unix seconds.
+    ``behind_s``: our clock minus Unix time.
     """
     found: dict[str, AddressHolder] = {}
     for pod in pods:
@@ -103,7 +104,7 @@ def present(pods: Iterable[Object], behind_s: float = 0.0) -> dict[str, AddressH
 
 
 def nodes(pods: Iterable[Object]) -> frozenset[str]:
-    """Addresses of nodes that pods run on. Pure."""
+    """Addresses of the nodes of ``pods``. Pure."""
     found: set[str] = set()
     for pod in pods:
         status = pod.get("status") or {}
@@ -115,7 +116,9 @@ def nodes(pods: Iterable[Object]) -> frozenset[str]:
 
 
 def workload(pod: Object) -> CallerName:
-    """What made the pod: ``deployment/web`` behind its ReplicaSet; itself, where nothing did."""
+    """The owner of the pod: ``deployment/web`` behind its ReplicaSet; the pod itself, if it has
+    none.
+    """
     owner = next(
         (one for one in metadata(pod).get("ownerReferences") or () if one.get("controller")), None
     )

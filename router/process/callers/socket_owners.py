@@ -1,4 +1,4 @@
-"""Whose a TCP socket of this host is, asked of the kernel by netlink (sock_diag(7))."""
+"""Asks the kernel by netlink who owns a TCP socket of this host (sock_diag(7))."""
 
 import contextlib
 import socket
@@ -25,17 +25,17 @@ _ANSWER_BYTES: Final = 4096
 
 
 class SocketOwner(NamedTuple):
-    """``control_group``: the ID of its cgroup (v2); 0: the kernel does not tell."""
+    """``control_group``: the ID of its cgroup (v2); 0: the kernel does not report it."""
 
     uid: int
     control_group: int
 
 
 class SocketOwners:
-    """One netlink socket. Not there: the system lets nobody ask, and nothing is known."""
+    """One netlink socket. Without it the system allows no queries, and nothing is known."""
 
     def __init__(self, asked: int = 0) -> None:
-        """``asked``: questions before the first one."""
+        """``asked``: the sequence number before the first question."""
         self._socket: socket.socket | None = None
         self._sequence = asked
         with contextlib.suppress(OSError, AttributeError):
@@ -43,9 +43,9 @@ class SocketOwners:
             self._socket.setblocking(False)
 
     def owner(self, client: tuple[str, int], server: tuple[str, int]) -> SocketOwner | None:
-        """Of the socket ``client`` that is connected to ``server``; None: there is none here.
+        """The owner of the socket ``client`` connected to ``server``; None: there is none here.
 
-        The kernel answers within the call: 10 us.
+        The kernel answers within the call: 10 µs.
         """
         if self._socket is None:
             return None
@@ -61,7 +61,7 @@ class SocketOwners:
             return None
 
     def close(self) -> None:
-        """Nothing is asked any more."""
+        """Stop asking."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -84,9 +84,9 @@ def _question(client: tuple[str, int], server: tuple[str, int], sequence: int) -
 def _owner(answer: bytes) -> SocketOwner | None:
     uid, inode = _OWNER.unpack_from(answer, _OWNER_AT)
     if not inode:
-        return None  # It is closed, and nobody's any more.
+        return None  # The socket is closed and has no owner any more.
     if answer[_STATE_AT] == _LISTENS:
-        return None  # There is none, and somebody else listens on its port.
+        return None  # No such socket, but another one listens on its port.
     at, group = _ATTRIBUTES_AT, 0
     while at + _ATTRIBUTE.size <= len(answer):
         length, kind = _ATTRIBUTE.unpack_from(answer, at)
