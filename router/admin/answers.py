@@ -1,4 +1,4 @@
-"""Shapes of what the API answers: the envelope of an item or items, and of an error."""
+"""Shapes of API answers: the envelope of an item or items, and of an error."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ def item(kind: str, item: object) -> web.Response:
 
 
 def items(kind: str, items: Sequence[object], **facts: object) -> web.Response:
-    """``facts``: fields of the answer that are about all of its items."""
+    """``facts``: fields of the answer that concern all of its items."""
     return json({"apiVersion": API_VERSION, "kind": kind, "items": items, **facts})
 
 
@@ -37,7 +37,7 @@ def failure(status: int, code: str, message: str, hint: str = "") -> web.Respons
 
 
 def refusal(error: web.HTTPException) -> web.Response:
-    """That of aiohttp in our shape: no such path, another method, too long a body."""
+    """An aiohttp error in our shape: no such path, wrong method, body too large."""
     answer = failure(error.status, error.reason.lower().replace(" ", "-"), error.reason)
     if "Allow" in error.headers:
         answer.headers["Allow"] = error.headers["Allow"]

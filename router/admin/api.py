@@ -1,4 +1,4 @@
-"""The HTTP API. Routes and their shapes are promises to users; see docs and `sitectl`."""
+"""The HTTP API. Routes and shapes are promises to users; see the docs and `sitectl`."""
 
 import asyncio
 import hmac
@@ -50,9 +50,9 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AdminApi:
-    """Handlers of one router. ``credential``: what TCP clients must show; empty: none needed.
+    """Handlers of one router. ``credential``: required from TCP clients; empty: none required.
 
-    ``parts`` have routes of their own below ``/api/v1``. ``commanded`` hears of every order.
+    ``parts`` add their own routes below ``/api/v1``. ``commanded`` receives every command.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class AdminApi:
         self._rendering = asyncio.Lock()
 
     def application(self) -> web.Application:
-        """All of it, guarded."""
+        """The whole application, guarded."""
         app = application(self._guard)
         routes = app.router
         routes.add_get("/healthz", self._healthz)
@@ -83,7 +83,7 @@ class AdminApi:
         return app
 
     def add_reading_to(self, routes: web.UrlDispatcher) -> None:
-        """Add the routes below ``/api/v1`` that change nothing, those of the parts too."""
+        """Add the read-only routes below ``/api/v1``, including those of the parts."""
         routes.add_get("/api/v1/status", self._status)
         routes.add_get("/api/v1/links", self._links)
         routes.add_get("/api/v1/services", self._services)
@@ -97,10 +97,10 @@ class AdminApi:
             part.add_to(routes)
 
     def probes(self) -> web.Application:
-        """For who asks without a credential: four, none changes.
+        """Four read-only routes for clients without a credential.
 
-        They tell whether the router lives and serves, its metrics, which name services, sites and
-        links, and how much of a service is wanted, which the metrics tell too.
+        They show whether the router lives and serves, its metrics, which name services, sites and
+        links, and the demand for a service, which the metrics show too.
         """
         app = application(self._guard)
         routes = app.router
@@ -136,10 +136,10 @@ class AdminApi:
         return web.Response(text="not ready\n", status=503)
 
     async def _readyz_listening(self, request: web.Request) -> web.Response:
-        """As `_readyz`; with ``?service=NAME…`` not before these are listened for, for a while.
+        """As `_readyz`; with ``?service=NAME…`` also wait a while for listeners of these services.
 
-        An application beside a sidecar starts after its services are there. It must start without
-        them too: no peer's fault may keep it down.
+        An application beside a sidecar then starts after its services are there. It must start
+        without them too: no peer's fault may keep it down.
         """
         wanted = set(request.query.getall("service", []))
         if wanted and self._view.status().uptime_s < limits.PROBES_SERVICES_WAIT_S:
@@ -177,7 +177,7 @@ class AdminApi:
         return items("Service", self._view.services())
 
     async def _service(self, request: web.Request) -> web.Response:
-        """One service, with the targets of other sites, which are asked now."""
+        """One service, including the targets of other sites, which are asked now."""
         named = self._port_of(request)
         if isinstance(named, web.Response):
             return named
@@ -203,7 +203,7 @@ class AdminApi:
         )
 
     def _port_of(self, request: web.Request) -> tuple[str, int | None] | web.Response:
-        """Service and port that the path names; or why it names none."""
+        """Service and port named in the path; or an error answer."""
         return named_port(request.match_info["name"], self._view)
 
     async def _scale(self, request: web.Request) -> web.Response:
@@ -213,7 +213,7 @@ class AdminApi:
         await self._view.look("scales")
         scale = self._view.scale(*asked)
         if scale is None:
-            # Any client may ask on the port of the probes: no search for the nearest name.
+            # Any client may ask on the port of the probes: no search for similar names.
             refused = self._refused(asked[0])
             return not_known(request.match_info["name"]) if refused is None else refused
         return item("Scale", scale)
@@ -251,7 +251,7 @@ class AdminApi:
         return item("Why", why)
 
     async def _unknown(self, name: str, port: int | None) -> web.Response:
-        """No service of that name; or not with that port, and which it has."""
+        """404: no service of that name, or not with that port; then with the ports that it has."""
         ports = sorted({one.port for one in self._view.services() if one.name == name})
         if port is None or not ports:
             return await self._no_service(name)
@@ -283,7 +283,7 @@ class AdminApi:
         return await no_service(name, self._view) if refused is None else refused
 
     def _refused(self, name: str) -> web.Response | None:
-        """The import rule that keeps ``name``, a service or its routing key, out of here."""
+        """The import rule that refuses ``name``, a service or its routing key, as an answer."""
         rule = self._view.why_unknown(name) or self._view.why_unknown(hashed_name(name))
         return failure(404, rule.code, rule.message, rule.hint) if rule is not None else None
 

@@ -1,4 +1,4 @@
-"""An answer that comes by a callback, for a handler that waits for it."""
+"""An answer that arrives by a callback, for a handler that awaits it."""
 
 import asyncio
 from typing import Generic, TypeVar
@@ -7,17 +7,17 @@ Told = TypeVar("Told")
 
 
 class AwaitedAnswer(Generic[Told]):
-    """``done`` is for who answers: once, later, in the loop's thread."""
+    """``done`` is called once, later, in the loop's thread."""
 
     def __init__(self) -> None:
         self._told: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
 
     def done(self, told: Told) -> None:
-        """This is the answer."""
+        """Deliver the answer."""
         if not self._told.done():  # The client may have gone.
             self._told.set_result(told)
 
     async def within(self, seconds: float) -> Told:
-        """Wait for it. Raises TimeoutError."""
+        """Wait for the answer. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             return await self._told

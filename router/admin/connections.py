@@ -1,8 +1,8 @@
 """Connections of the operator's doors: aiohttp serves them, and each is bounded.
 
-aiohttp reads heads and bodies, finds the handler and writes the answer. The bounds that it lacks
-are here: how long a head, a body and a client that reads slowly may take, and how much a client may
-send ahead of its answers. How many connections a door has: `places`.
+aiohttp reads heads and bodies, finds the handler and writes the answer. This module adds the bounds
+that aiohttp lacks: the time for a head, a body and a client that reads slowly, and the amount that
+a client may send ahead of its answers. `places` limits the number of connections.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class _Last(web.Response):
 class AdminConnection(PlacedConnection):
     """One connection.
 
-    While requests wait for their turn no more of them are read: what comes is kept as it is, up to
+    While requests wait for their turn, no more of them are parsed: further input is buffered, up to
     `limits.ADMIN_AHEAD_BYTES_MAX`.
     """
 
@@ -47,7 +47,7 @@ class AdminConnection(PlacedConnection):
             server,
             access_log=None,
             logger=log,
-            keepalive_timeout=limits.ADMIN_IDLE_S,  # For a whole head, too.
+            keepalive_timeout=limits.ADMIN_IDLE_S,  # Also for a whole head.
             lingering_time=limits.ADMIN_LINGER_S,
             max_line_size=limits.ADMIN_FIELD_BYTES_MAX,
             max_field_size=limits.ADMIN_FIELD_BYTES_MAX,
@@ -59,10 +59,10 @@ class AdminConnection(PlacedConnection):
         self._unsent_timer: asyncio.TimerHandle | None = None
         self._unsent_bytes = 0
         self._ahead = bytearray()
-        self._is_deaf = False  # What comes now is of no request.
+        self._is_deaf = False  # Ignore further input: it belongs to no request.
         self._gone: asyncio.Future[None] | None = None
 
-    # What the loop calls ----------------------------------------------------------------------
+    # Called by the event loop ------------------------------------------------------------------
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_waiting()
@@ -73,7 +73,7 @@ class AdminConnection(PlacedConnection):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Also called by aiohttp, without any data, to go on with what it keeps."""
+        """Also called by aiohttp, without any data, to continue with buffered input."""
         if self._real is None or self._is_deaf:
             return
         if not data or not (self._ahead or self._messages):
@@ -96,7 +96,7 @@ class AdminConnection(PlacedConnection):
     # Requests ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Answer request after request. Its end is the end of the connection."""
+        """Answer request after request. When this ends, the connection ends."""
         self._places.run(asyncio.current_task())
         try:
             await super().start()
@@ -104,7 +104,7 @@ class AdminConnection(PlacedConnection):
             self._wait(self.abort)  # A client that does not read the last answer.
 
     def began(self, request: web.BaseRequest) -> None:
-        """A handler is asked; the rest of the body has its time."""
+        """A handler begins; start the timer for the rest of the body."""
         if not request.content.is_eof():
             self._wait(self._leave)
             request.content.on_eof(self._stop_waiting)
@@ -116,7 +116,7 @@ class AdminConnection(PlacedConnection):
 
     @property
     def has_more(self) -> bool:
-        """Further requests have come, or parts of them."""
+        """Whether further requests have arrived, or parts of them."""
         return bool(self._messages or self._ahead)
 
     def ended(self) -> None:
@@ -130,25 +130,25 @@ class AdminConnection(PlacedConnection):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """One line. Nothing that the client sent is repeated."""
+        """A one-line answer that repeats nothing from the client."""
         if exc is not None and (status < 500 or self._real is None):
-            exc.__traceback__ = None  # It holds the connection, which holds it.
+            exc.__traceback__ = None  # It references the connection, which references it.
         if self._real is None:
-            return web.Response(status=status)  # Nothing of it is sent.
+            return web.Response(status=status)  # It will not be sent.
         if status >= 500:
             self.logger.error("a request of the operator's door failed", exc_info=exc)
         if request.writer.output_size > 0:
-            self.abort()  # The answer must not look whole.
+            self.abort()  # The answer must not look complete.
             raise ConnectionResetError("the answer has begun")
         answer = _Last(status=status, text=f"{HTTPStatus(status).phrase}\n")
         answer.linger = self._linger
-        answer.headers["Server"] = "spillway"  # Else aiohttp tells its version and Python's.
+        answer.headers["Server"] = "spillway"  # Otherwise aiohttp adds its version and Python's.
         answer.force_close()
         return answer
 
     async def _linger(self) -> None:
-        """Read on for a moment: a connection that closes on unread data is reset, and the answer
-        lost."""
+        """Keep reading for a moment: closing a connection with unread data resets it, and the
+        answer is lost."""
         self._is_deaf = True
         if self._real is None:
             return
@@ -161,7 +161,7 @@ class AdminConnection(PlacedConnection):
     # The end ----------------------------------------------------------------------------------
 
     def _leave(self) -> None:
-        """When all is sent; a client that does not read it is not waited for without end."""
+        """Close once everything is sent, with a time limit for a client that does not read."""
         if self._real is not None:
             self._real.close()
             self._wait(self.abort)
@@ -178,7 +178,7 @@ class AdminConnection(PlacedConnection):
             self._timer = None
 
     def _watch(self) -> None:
-        """Look again whether the client has read something."""
+        """Check again whether the client has read something."""
         loop = asyncio.get_running_loop()
         self._unsent_timer = loop.call_later(limits.ADMIN_IDLE_S, self._check)
 
@@ -200,10 +200,11 @@ class AdminConnection(PlacedConnection):
 
 
 def close_if_unsure(request: web.Request, response: web.StreamResponse) -> None:
-    """End the connection behind what leaves in doubt where the next request begins.
+    """End the connection if it is unclear where the next request begins.
 
-    A body that was not read; another protocol; a body in chunks, since aiohttp adds its trailers to
-    the fields of the next request, which a proxy may have taken from another client.
+    This is so after an unread body, with another protocol, and after a chunked body, because
+    aiohttp adds its trailers to the fields of the next request, which a proxy may have taken from
+    another client.
     """
     unsure = ("Transfer-Encoding", "Upgrade")
     if not request.content.is_eof() or any(name in request.headers for name in unsure):
@@ -216,7 +217,7 @@ async def _bounded(request: web.Request, handler: Handler) -> web.StreamResponse
     assert isinstance(connection, AdminConnection), "served without its bounds"
     connection.began(request)
     if connection.has_more:
-        await asyncio.sleep(0)  # From Python 3.12 on aiohttp answers all of them in one turn.
+        await asyncio.sleep(0)  # From Python 3.12 on, aiohttp answers all of them in one turn.
     try:
         if request.headers.get("Content-Encoding", "identity") != "identity":
             response: web.StreamResponse = web.Response(text="Unsupported Media Type\n", status=415)
@@ -231,7 +232,7 @@ async def _bounded(request: web.Request, handler: Handler) -> web.StreamResponse
         return connection.handle_error(request, 400, error)
     except ConnectionError as error:
         return connection.handle_error(request, 500, error)
-    except TimeoutError as error:  # Of another site; aiohttp would answer 504.
+    except TimeoutError as error:  # A time-out of another site; aiohttp would answer 504.
         return connection.handle_error(request, 500, error)
     finally:
         connection.ended()
@@ -242,7 +243,7 @@ async def _put_headers(request: web.Request, response: web.StreamResponse) -> No
 
 
 def application(*guards: Any) -> web.Application:
-    """Without routes. ``guards``: middlewares, the first is asked first, for unknown paths too."""
+    """An application without routes. ``guards``: middlewares in order, for unknown paths too."""
     app = web.Application(
         client_max_size=limits.ADMIN_BODY_BYTES_MAX, middlewares=[_bounded, *guards]
     )
@@ -251,9 +252,9 @@ def application(*guards: Any) -> web.Application:
 
 
 def refuse_expectations(server: web.Server) -> None:
-    """Answer 417 to what a client expects but to be told to send its body.
+    """Answer 417 to any expectation except 100-continue.
 
-    aiohttp's own answer repeats it, and fails where that is no text.
+    aiohttp's own answer repeats the expectation, and fails if that is not text.
     """
     handler = server.request_handler
 
@@ -269,14 +270,14 @@ def refuse_expectations(server: web.Server) -> None:
 async def answering(
     app: web.Application, places: Places
 ) -> AsyncIterator[Callable[[], asyncio.BaseProtocol]]:
-    """Give what makes the protocol of each connection of ``places`` to ``app``.
+    """Yield a factory of connections that serve ``app`` within ``places``.
 
     At the end idle connections close at once; handlers have `limits.ADMIN_SHUTDOWN_S` to answer.
     """
     runner = web.AppRunner(
         app,
         access_log=None,
-        shutdown_timeout=limits.ADMIN_SHUTDOWN_S / 2,  # aiohttp waits twice: to answer, and to end.
+        shutdown_timeout=limits.ADMIN_SHUTDOWN_S / 2,  # aiohttp waits twice: to answer, to end.
     )
     await runner.setup()
     server = runner.server

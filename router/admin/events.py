@@ -1,4 +1,4 @@
-"""The journal of events: the last thousand, and bounded queues for those who follow."""
+"""The journal of events: the last thousand, and bounded queues for followers."""
 
 import asyncio
 from collections import deque
@@ -11,10 +11,10 @@ FOLLOWER_EVENTS_MAX = 256
 
 
 class EventLog:
-    """Keeps the latest events under growing numbers; a follower that does not read is dropped.
+    """Stores the latest events under growing numbers; a follower that does not read is dropped.
 
-    ``before``: what an earlier process of this router told, oldest first; numbers go on from it.
-    ``older``: reads what is kept elsewhere; called in another thread.
+    ``before``: events of an earlier process of this router, oldest first; numbers continue from
+    there. ``older``: reads events stored elsewhere; called in another thread.
     """
 
     def __init__(
@@ -26,11 +26,11 @@ class EventLog:
         self._followers: set[asyncio.Queue[tuple[int, Event] | None]] = set()
         self._number = max((number for number, _ in self._kept), default=0)
         self.before = self._number
-        """The number of the last one of an earlier process; 0: none."""
+        """The number of the last event of an earlier process; 0: none."""
         self._older = older
 
     async def since(self, at: str) -> list[tuple[int, Event]]:
-        """All that is known from ``at`` (UTC, as in events) on, oldest first."""
+        """All known events since ``at`` (UTC, as in events), oldest first."""
         kept = list(self._kept)
         if len(kept) == limits.EVENTS_KEPT and kept[0][1].at > at:
             first = kept[0][0]
@@ -39,14 +39,14 @@ class EventLog:
         return [entry for entry in kept if entry[1].at >= at]
 
     def add(self, event: Event) -> int:
-        """Keep ``event`` and hand it to every follower; its number."""
+        """Store ``event``, pass it to every follower, and return its number."""
         self._number += 1
         numbered = (self._number, event)
         self._kept.append(numbered)
         for follower in list(self._followers):
             if follower.qsize() >= FOLLOWER_EVENTS_MAX - 1:
                 self._followers.discard(follower)
-                follower.put_nowait(None)  # The last place tells it that it was dropped.
+                follower.put_nowait(None)  # The last slot signals that it was dropped.
             else:
                 follower.put_nowait(numbered)
         return self._number
@@ -57,11 +57,11 @@ class EventLog:
         return self._number
 
     def after(self, number: int = 0) -> list[tuple[int, Event]]:
-        """Kept events with a greater number, oldest first."""
+        """Stored events with a greater number, oldest first."""
         return [entry for entry in self._kept if entry[0] > number]
 
     def follow(self) -> asyncio.Queue[tuple[int, Event] | None] | None:
-        """A queue of what comes next, None in it: dropped. None: too many followers already."""
+        """A queue of coming events; None in it: dropped. None: too many followers already."""
         if len(self._followers) >= limits.EVENT_CLIENTS_MAX:
             return None
         follower: asyncio.Queue[tuple[int, Event] | None] = asyncio.Queue(FOLLOWER_EVENTS_MAX)
@@ -69,5 +69,5 @@ class EventLog:
         return follower
 
     def unfollow(self, follower: asyncio.Queue[tuple[int, Event] | None]) -> None:
-        """Stop feeding it. Idempotent."""
+        """Stop feeding the queue. Idempotent."""
         self._followers.discard(follower)

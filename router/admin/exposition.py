@@ -1,7 +1,7 @@
-"""`MetricValues` as Prometheus reads them: prometheus-client writes the text, in pieces.
+"""`MetricValues` in Prometheus's formats: prometheus-client writes the text, in pieces.
 
-Its registry and its server are not used: they render a thousand services in one go, for so long
-that the router would serve nobody meanwhile.
+Its registry and server are not used: they render a thousand services at once, and block all serving
+meanwhile.
 """
 
 import math
@@ -25,13 +25,13 @@ _PIECE_NUMBERS: Final = 50
 _PIECE_HISTOGRAMS: Final = 3
 """Label sets rendered at once: 50 lines take some 0.3 ms; a histogram has some 17."""
 _HEAD_LINES: Final = 2
-"""Of a family: HELP and TYPE."""
+"""Head lines of a family: HELP and TYPE."""
 _END: Final = b"# EOF\n"
-"""Of OpenMetrics."""
+"""The last line in OpenMetrics."""
 
 
 class Format(NamedTuple):
-    """What a scraper reads."""
+    """An output format for scrapers."""
 
     encode: Encoder
     content_type: str
@@ -42,19 +42,19 @@ OPEN_METRICS: Final = Format(*choose_encoder("application/openmetrics-text; vers
 
 
 def format_for(accept: str) -> Format:
-    """By the ``Accept`` of a request. Names and labels of ours need no escaping of any kind."""
+    """The format for an ``Accept`` header. Our names and labels need no escaping in any of them."""
     try:
         _, chosen = choose_encoder(accept)
-    except (TypeError, ValueError):  # A version that is no number.
+    except (TypeError, ValueError):  # A version that is not a number.
         return TEXT
     return OPEN_METRICS if chosen.startswith("application/openmetrics-text") else TEXT
 
 
 def pieces(parts: Iterable[MetricValues], form: Format = TEXT) -> Iterator[bytes]:
-    """What ``form`` makes of all families, in pieces that each take little time.
+    """The text of all families in ``form``, in pieces that each take little time.
 
-    ``parts`` are put together first, some series each; all families are named, those without
-    values included, in the order of `FAMILIES`.
+    ``parts`` are merged first, some series each; all families are included, also those without
+    values, in the order of `FAMILIES`.
     """
     numbers: dict[str, dict[Labels, float]] = {}
     histograms: dict[str, dict[Labels, HistogramView]] = {}
@@ -89,7 +89,7 @@ class _Of(Collector):
 
 
 def _numbers(name: str, family: Family, values: Mapping[Labels, float]) -> Iterator[Metric]:
-    """At least one: it has the head."""
+    """The pieces of one family; at least one, which has the head."""
     found = list(values.items())
     kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
     for first in range(0, max(1, len(found)), _PIECE_NUMBERS):

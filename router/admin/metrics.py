@@ -4,11 +4,11 @@ import msgspec
 
 
 class Family(msgspec.Struct, frozen=True):
-    """One metric: its kind, what it says and its label names.
+    """One metric: its kind, its help text and its label names.
 
-    ``of_each``: a gauge of which each worker of a router has its own part; else it says the same at
-    each of them, or the most counts. ``replaced_by``: this is the old name of that family, which
-    has its values.
+    ``of_each``: each worker of a router has its part of this gauge; otherwise all workers have the
+    same value, or the highest counts. ``replaced_by``: this is the deprecated name of that family,
+    with the same values.
     """
 
     kind: str
@@ -19,12 +19,12 @@ class Family(msgspec.Struct, frozen=True):
 
     @property
     def adds_up(self) -> bool:
-        """Over the workers of a router."""
+        """Whether values add up over the workers of a router."""
         return self.of_each or self.kind == "counter"
 
     @property
     def told_help(self) -> str:
-        """What the scrape says of it."""
+        """The help text of a scrape."""
         return f"Deprecated, use {self.replaced_by}." if self.replaced_by else self.help
 
 

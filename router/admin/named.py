@@ -1,4 +1,4 @@
-"""How a service port is named in a question, and what is said of a service that nobody knows."""
+"""Service ports in a request's path or query, and answers for unknown services."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
@@ -15,24 +15,24 @@ PORT_DIGITS = 5
 _SHOWN_CHARS = 100
 _ALL: Final = "sitectl service status"
 _ALIKE: Final = 0.6
-"""As of `difflib.get_close_matches`."""
+"""As `difflib.get_close_matches`."""
 
 
 class ServiceNames(Protocol):
     """The services that are known here."""
 
     def service_keys(self) -> Sequence[ServiceKey]:
-        """Their ports, in order."""
+        """The known service ports, in order."""
 
     def routing_key_of(self, service: str) -> str:
-        """The routing key of Skupper v2 that a service carries; empty: none, or it is unknown."""
+        """The routing key of Skupper v2 that a service carries; empty: none, or unknown service."""
 
 
 def named_port(text: str, names: ServiceNames) -> tuple[str, int | None] | web.Response:
-    """Service and port of ``NAME``, ``NAME:PORT`` or a routing key; or why it is none of them.
+    """Service and port of ``NAME``, ``NAME:PORT`` or a routing key; or an error answer.
 
-    A routing key may have any text. Where it reads as the port of a known service, it means that.
-    What no service is named stands for itself: only of a known one a port is judged.
+    A routing key may have any text. If it reads as the port of a known service, it means that. An
+    unknown name is returned as it is: ports are checked only for known services.
     """
     name, colon, port = text.partition(":")
     is_port = port.isascii() and port.isdigit() and len(port) <= PORT_DIGITS
@@ -49,20 +49,21 @@ def named_port(text: str, names: ServiceNames) -> tuple[str, int | None] | web.R
 
 
 def service_meant(text: str, names: ServiceNames) -> str:
-    """The service that carries routing key ``text``, also with its nominal port; ``text`` itself
-    where none does."""
+    """The service that carries routing key ``text``, also with its nominal port; otherwise ``text``
+    itself."""
     return _carrier(text, names) or _with_port(text, names) or text
 
 
 def not_known(text: str, hint: str = _ALL) -> web.Response:
-    """404, which names no other service."""
+    """404, without a suggestion of another service."""
     return failure(404, "not-found", f"No service {text[:_SHOWN_CHARS]!r} is known here.", hint)
 
 
 async def no_service(text: str, names: ServiceNames) -> web.Response:
-    """404, with the nearest name or routing key that is known.
+    """404, with the most similar known name or routing key.
 
-    To compare ``text`` with a thousand names takes 0.2 s: in slices, between which traffic goes on.
+    Comparing ``text`` with a thousand names takes 0.2 s: it runs in slices, between which traffic
+    goes on.
     """
     known = sorted({key.name for key in names.service_keys()})
     shown = (names.routing_key_of(name) or name for name in known)
@@ -71,7 +72,7 @@ async def no_service(text: str, names: ServiceNames) -> web.Response:
 
 
 def _alike(text: str, known: Iterable[str]) -> Iterator[tuple[float, str] | None]:
-    """Each of ``known`` with how much it is like ``text``; None: not enough."""
+    """Each of ``known`` with its similarity to ``text``; None: not similar enough."""
     matcher = SequenceMatcher(b=text)
     for one in known:
         matcher.set_seq1(one)
@@ -87,6 +88,6 @@ def _carrier(key: str, names: ServiceNames) -> str:
 
 
 def _with_port(text: str, names: ServiceNames) -> str:
-    """The service of a routing key with its nominal port, as tables have it; empty: none."""
+    """The service of a routing key with its nominal port, as tables show it; empty: none."""
     key, _, port = text.rpartition(":")
     return _carrier(key, names) if key and port == str(NOMINAL_PORT) else ""

@@ -1,4 +1,4 @@
-"""Places of the operator's doors: how many connections each has, and which one gives way."""
+"""Connection slots of the operator's doors: how many each has, and which connection gives way."""
 
 import asyncio
 from collections import Counter
@@ -13,9 +13,9 @@ _T = TypeVar("_T")
 
 
 def giving_way(held: Sequence[tuple[_T, str]]) -> _T | None:
-    """Of all, oldest first, each with its source: the oldest of the source that has most.
+    """Of connections with their sources, oldest first: the oldest one of the largest source.
 
-    So a crowd from one address gives way to a client that comes from another.
+    So a crowd from one address gives way to a client from another.
     """
     counts = Counter(source for _, source in held)
     one = max(held, key=lambda one: counts[one[1]], default=None)
@@ -23,16 +23,16 @@ def giving_way(held: Sequence[tuple[_T, str]]) -> _T | None:
 
 
 def source_of_peer(peer: object) -> str:
-    """The source (`source_of`) of a socket's peer; empty: of a unix socket."""
+    """The source (`source_of`) of a socket's peer; empty for a unix socket."""
     return source_of(str(peer[0])) if isinstance(peer, tuple) and peer else ""
 
 
 class Places:
     """The connections of one door, at most ``most``, the oldest first.
 
-    When all places are taken a stranger gives way (`giving_way`): idle connections, or a crowd
-    from one address, could otherwise keep a kubelet or the operator out. ``trusts_all``: no client
-    is a stranger, the newest is refused.
+    When all slots are taken, an unknown client gives way (`giving_way`): otherwise idle
+    connections, or a crowd from one address, could keep a kubelet or the operator out.
+    ``trusts_all``: all clients are known, and the newest is refused.
     """
 
     def __init__(self, most: int, *, trusts_all: bool = False) -> None:
@@ -41,13 +41,13 @@ class Places:
         """Each with whether its client is known."""
         self.is_closing = False
         self.running: set[asyncio.Task[Any]] = set()
-        """Those that answer."""
+        """The tasks that answer."""
 
     def __iter__(self) -> "Iterator[PlacedConnection]":
         return iter(list(self._held))
 
     def take(self, connection: "PlacedConnection") -> bool:
-        """False: there is no place for it."""
+        """Take a slot for ``connection``. False: there is none."""
         if self.is_closing:
             return False
         if len(self._held) >= self._most:
@@ -61,23 +61,25 @@ class Places:
         return True
 
     def free(self, connection: "PlacedConnection") -> None:
-        """It has ended."""
+        """Free the slot of an ended connection."""
         self._held.pop(connection, None)
 
     def run(self, task: asyncio.Task[Any] | None) -> None:
-        """It answers on a connection. A connection that held its task would outlive it."""
+        """Track a task that answers on a connection. A connection that held its task would outlive
+        it.
+        """
         assert task is not None
         self.running.add(task)
         task.add_done_callback(self.running.discard)
 
     def know(self, connection: "PlacedConnection") -> None:
-        """Its client has shown the credential: it gives way to no other."""
+        """Mark a client that sent the credential: its connection gives way to no other."""
         if connection in self._held:
             self._held[connection] = True
 
 
 class PlacedConnection(web.RequestHandler):
-    """One connection, which ends at once where there is no place for it."""
+    """One connection, which ends at once if there is no slot for it."""
 
     __slots__ = ("_places", "_real", "source")
 
@@ -85,12 +87,12 @@ class PlacedConnection(web.RequestHandler):
         super().__init__(server, **named)
         self._places = places
         self._real: asyncio.Transport | None = None
-        """None: it has no place, or has ended."""
+        """None: it has no slot, or has ended."""
         self.source = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.source = source_of_peer(transport.get_extra_info("peername"))
-        real = cast(asyncio.Transport, transport)  # That of uvloop does not say so.
+        real = cast(asyncio.Transport, transport)  # uvloop's class does not inherit from it.
         if not self._places.take(self):
             real.abort()
             return
@@ -108,19 +110,19 @@ class PlacedConnection(web.RequestHandler):
             super().data_received(data)
 
     def began(self, request: web.BaseRequest) -> None:
-        """A whole head has come."""
+        """Called when a whole head has arrived."""
 
     def known(self) -> None:
         """See `Places.know`."""
         self._places.know(self)
 
     def abort(self) -> None:
-        """End at once, whatever is under way."""
+        """End at once, even during a request."""
         if self._real is not None:
             self._real.abort()
 
 
 def know(request: web.BaseRequest) -> None:
-    """Who sent ``request`` has shown who they are."""
+    """Mark the client of ``request`` as authenticated."""
     if isinstance(request.protocol, PlacedConnection):
         request.protocol.known()

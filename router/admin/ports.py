@@ -1,4 +1,4 @@
-"""What the operator's door needs from the rest; `operate` supplies it."""
+"""Interfaces that the operator's door needs; `operate` implements them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
@@ -27,7 +27,7 @@ class HistogramView(msgspec.Struct, frozen=True):
 Labels = tuple[str, ...]
 
 Figures = Literal["metrics", "services", "scales", "live", "lately"]
-"""What the processes of one router have each its part of."""
+"""Figures of which each process of a router has a part."""
 
 
 class MetricValues(msgspec.Struct, frozen=True):
@@ -38,15 +38,15 @@ class MetricValues(msgspec.Struct, frozen=True):
 
 
 class UnknownCommand(Exception):
-    """No such command, or words that do not fit it; the text says what it takes."""
+    """No such command, or wrong arguments; the text lists the valid ones."""
 
 
 class CommandFailed(Exception):
-    """The order was understood and could not be carried out; nothing has changed."""
+    """The command was understood but could not be carried out; nothing has changed."""
 
 
 class CommandRefused(CommandFailed):
-    """It does not fit what is there; ``hint`` is the next step."""
+    """The command does not fit the present state; ``hint`` is the next step."""
 
     def __init__(self, text: str, hint: str) -> None:
         super().__init__(text)
@@ -54,7 +54,7 @@ class CommandRefused(CommandFailed):
 
 
 class BadQuestion(Exception):
-    """What was asked does not fit the service; the text says why, ``hint`` the next step."""
+    """The question does not fit the service; the text says why, ``hint`` is the next step."""
 
     def __init__(self, text: str, hint: str) -> None:
         super().__init__(text)
@@ -62,11 +62,11 @@ class BadQuestion(Exception):
 
 
 class NothingRecorded(BadQuestion):
-    """The question fits, and there were no requests to answer it from."""
+    """The question fits, but no requests were recorded to answer it."""
 
 
 class GivenCommand(msgspec.Struct, frozen=True):
-    """A command that somebody gave. ``done``: what it said; ``failed``: why it did nothing."""
+    """A command that was given. ``done``: its confirmation; ``failed``: why it had no effect."""
 
     by: str
     name: str
@@ -76,11 +76,11 @@ class GivenCommand(msgspec.Struct, frozen=True):
 
 
 def unheard(order: GivenCommand) -> None:
-    """Nobody keeps books."""
+    """Record nothing."""
 
 
 class RouterView(ServiceNames, Protocol):
-    """Snapshots of the router, and the few orders it takes."""
+    """Snapshots of the router, and its few commands."""
 
     def status(self) -> Status: ...
     def links(self) -> Sequence[LinkView]: ...
@@ -90,12 +90,12 @@ class RouterView(ServiceNames, Protocol):
     def ca(self) -> CaView: ...
 
     def why_unknown(self, service: str) -> Problem | None:
-        """The rule by which this site does not know ``service``; None: no rule is why."""
+        """The rule that keeps ``service`` unknown to this site; None: no rule does."""
 
     def ask_targets(
         self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]
     ) -> None:
-        """Targets that other sites have for ``service``, by its port, without their hosts.
+        """Targets of other sites for ``service``, by its port, without their hosts.
 
         ``done`` is called once, later in this thread, within `limits.INQUIRY_WAIT_S`.
         """
@@ -108,38 +108,38 @@ class RouterView(ServiceNames, Protocol):
         *,
         sheddable: bool = False,
     ) -> WhyView | None:
-        """None: no such service. ``port`` None: its first. ``sheddable``: of such a request.
+        """None: no such service. ``port`` None: its first. ``sheddable``: for a sheddable request.
 
-        ``session``: of the request, by cookie, header or client with that value. Raises
-        BadQuestion: that makes no session of this service, or it has no sheddable requests.
+        ``session``: that of the request, by cookie, header or client with that value. Raises
+        BadQuestion: such a value makes no session of this service, or it has no sheddable requests.
         """
 
     def scale(self, service: str, port: int | None) -> ScaleView | None:
-        """What an autoscaler goes by. None: no such service. ``port`` None: its first."""
+        """Figures for an autoscaler. None: no such service. ``port`` None: its first."""
 
     async def past(
         self, service: str, port: int | None, count: int, *, denied: bool
     ) -> Sequence[PastDecision] | None:
         """The last ``count`` requests, newest first; None: no such service. ``port`` None: all.
 
-        ``denied``: of those that no target had a byte of.
+        ``denied``: only requests of which no target received a byte.
         """
 
     def ready(self) -> bool:
-        """Serving and not draining; never depends on peers."""
+        """Whether it serves and does not drain; never depends on peers."""
 
     def metrics(self) -> Iterator[MetricValues]:
-        """Everything `/metrics` shows, some series at a time; between two others may go on."""
+        """All values of `/metrics`, some series at a time; other work may run between two."""
 
     async def look(self, figures: Figures) -> None:
-        """Ask the other processes of the router, if there are any, before ``figures`` are shown."""
+        """Ask the other processes of the router, if any, before ``figures`` are shown."""
 
     def command(self, name: str, arguments: Mapping[str, str]) -> str:
-        """Carry out ``name`` and say what was done. Raises UnknownCommand, CommandFailed."""
+        """Carry out ``name`` and return a confirmation. Raises UnknownCommand, CommandFailed."""
 
 
 class ApiPart(Protocol):
-    """Some routes of the API, kept apart from the others: flows, history, ping, the console."""
+    """A group of API routes: flows, history, ping, the console."""
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
-        """Add its routes. Called once for each door that shows the API."""
+        """Add its routes. Called once for each door that serves the API."""

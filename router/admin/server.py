@@ -1,4 +1,5 @@
-"""Serves the API on a unix socket (mode 0600) and, where asked, on TCP; probes on TCP, apart."""
+"""Serves the API on a unix socket (mode 0600) and optionally on TCP; probes on a separate TCP
+port."""
 
 import asyncio
 import contextlib
@@ -30,10 +31,10 @@ async def serving(
 ) -> AsyncIterator[None]:
     """Serve while the context is open. A stale socket file of a dead router is replaced.
 
-    Raises `OSError` when an address cannot be bound. ``credential`` guards TCP, which is not
-    served without one; the unix socket is its owner's by file mode. ``probes`` is where a kubelet
-    and Prometheus ask without any: health, readiness and metrics only, all addresses if its host is
-    empty.
+    Raises `OSError` when an address cannot be bound. ``credential`` guards TCP, which is not served
+    without one; the unix socket's file mode restricts it to its owner. ``probes``: the address
+    where a kubelet and Prometheus need no credential: health, readiness, metrics and demand only;
+    all addresses if its host is empty.
     """
     assert tcp is None or credential, "TCP needs a credential"
     async with contextlib.AsyncExitStack() as stack:
@@ -58,7 +59,7 @@ async def serving(
 
 @contextlib.asynccontextmanager
 async def serving_health(ready: Callable[[], bool], place: tuple[str, int]) -> AsyncIterator[None]:
-    """``/healthz`` and ``/readyz`` of a process that is no router, while the context is open."""
+    """``/healthz`` and ``/readyz`` of a process that is not a router, while the context is open."""
 
     async def healthz(request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -88,9 +89,9 @@ async def bind_tcp(
 
 
 async def bind(admit: Callable[[], asyncio.BaseProtocol], path: Path) -> asyncio.Server:
-    """Bind by way of the directory's descriptor: a socket's own path may have 107 bytes only."""
+    """Bind through the directory's descriptor: a socket's own path may have only 107 bytes."""
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    before = os.umask(0o177)  # 0600 from the moment the file exists.
+    before = os.umask(0o177)  # Mode 0600 from the moment the file exists.
     try:
         return await asyncio.get_running_loop().create_unix_server(
             admit, f"/proc/self/fd/{directory}/{path.name}"

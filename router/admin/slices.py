@@ -1,4 +1,4 @@
-"""Long work in slices: in between, the loop that it shares with traffic goes on."""
+"""Long work in slices: traffic on the same loop goes on in between."""
 
 import asyncio
 import time
@@ -14,14 +14,14 @@ Item = TypeVar("Item")
 
 
 class Sliced(msgspec.Struct, Generic[Item], frozen=True):
-    """Items, and the processor time that they took."""
+    """Items, and the CPU time that they took."""
 
     items: list[Item]
     busy_s: float
 
 
 async def sliced(items: Iterable[Item | None]) -> Sliced[Item]:
-    """All ``items``, made as they are asked for; None is none, and took time."""
+    """All ``items``, produced lazily; a None is no item, but its time counts."""
     found: list[Item] = []
     busy_s = 0.0
     began, worked = time.perf_counter(), time.thread_time()

@@ -1,4 +1,4 @@
-"""Server-sent events: one message, and writing them to a client that may not read."""
+"""Server-sent events: one message, and writing to a client that may not read."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,11 +10,11 @@ from router.model import limits
 
 
 class Stalled(Exception):
-    """A client that follows events does not read them."""
+    """A follower does not read its events."""
 
 
 async def write(response: web.StreamResponse, data: bytes) -> None:
-    """Raises `Stalled`: the follower's place and its connection are wanted back."""
+    """Write to a follower. Raises `Stalled`: its slot and connection are needed back."""
     try:
         async with asyncio.timeout(limits.EVENT_CLIENT_STALL_S):
             await response.write(data)
@@ -27,31 +27,31 @@ def message(number: int, event: object) -> bytes:
 
 
 def wanted(request: web.Request) -> bool:
-    """Whether the client follows, and does not ask once."""
+    """Whether the client follows instead of asking once."""
     return "text/event-stream" in request.headers.get("Accept", "")
 
 
 def no_place(what: str) -> web.Response:
-    """For the follower past the last place; ``what`` is followed."""
+    """The answer to a follower beyond the limit; ``what`` it wants to follow."""
     refusal = failure(503, "too-many-followers", f"Too many clients follow {what}.")
-    refusal.force_close()  # Refused and held open it would keep others out.
+    refusal.force_close()  # A refused connection that stays open would keep others out.
     return refusal
 
 
 async def follow(
     request: web.Request, feed: Callable[[web.StreamResponse], Awaitable[None]]
 ) -> web.StreamResponse:
-    """The answer that ``feed`` writes, until it returns, or the client has gone or stalls."""
+    """The answer that ``feed`` writes, until it returns, or the client goes or stalls."""
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     )
     try:
         await response.prepare(request)
-        if request.method != "HEAD":  # It would be fed without end, and hear nothing.
+        if request.method != "HEAD":  # HEAD would be fed forever without receiving anything.
             await feed(response)
     except Stalled:
         if request.transport is not None:
             request.transport.abort()
     except ConnectionResetError:
-        pass  # It has gone.
+        pass  # The client has gone.
     return response

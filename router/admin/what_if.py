@@ -1,7 +1,7 @@
-"""What-if: recorded arrivals made a scenario, as sites are now and as they are proposed.
+"""What-if: recorded arrivals as scenarios, one with the present sites and one with the proposal.
 
-Pure. The scenarios are run by whole routers on the production decision code; this says what they
-meet, and puts what came of it beside what was recorded.
+Pure. Whole routers run the scenarios on the production decision code; this module writes them, and
+`what_if_answer` compares the outcomes with the recorded figures.
 """
 
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ SEED = 1
 _P99_SIGMAS = 2.326  # Of a normal distribution: ln(p99 / p50) / this is a lognormal's sigma.
 _SIGMA_UNKNOWN, _SIGMA_MIN, _SIGMA_MAX = 0.5, 0.05, 1.5
 _WORK_S_MIN, _WORK_S_MAX = 0.000_1, 600.0
-_FREE_SLOTS = 10_000  # Of a site that states no requests at once: time alone holds them up.
+_FREE_SLOTS = 10_000  # For a site without configured slots: only time limits its requests.
 _TARGETS_MAX = 64  # Of one site: routers check and count each.
 HERE = "s0"
-_NOW_STEPS = 3  # Of what is in flight: a burst that ends is in the last of them still.
+_NOW_STEPS = 3  # Of requests in flight: the last of them still contains a burst that just ended.
 
 
 class KnownLoad(msgspec.Struct, frozen=True):
-    """What the router knows of the service now and of its last quarter of an hour.
+    """The router's present data on a service, and its last quarter of an hour.
 
     ``declared_at``: the other site that declares it; empty: this one does.
     """
@@ -44,7 +44,9 @@ class KnownLoad(msgspec.Struct, frozen=True):
 
 
 class ScenarioSite(msgspec.Struct, frozen=True, kw_only=True):
-    """A site of a scenario, called ``key`` there: names may hold anything, and twice."""
+    """A site in a scenario, named ``key`` there: its real name may contain anything, and be
+    ambiguous.
+    """
 
     key: str
     site: ServiceSite
@@ -56,12 +58,12 @@ class ScenarioSite(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_rate(self) -> bool:
-        """Its capacity is in requests a second."""
+        """Whether its capacity is in requests a second."""
         return self.site.capacity_kind == "rate"
 
 
 class WhatIfPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Both scenarios, and all that `told` needs beside what comes of them."""
+    """Both scenarios, and everything else that `told` needs besides their outcomes."""
 
     known: KnownLoad
     samples: tuple[HistorySample, ...]
@@ -75,7 +77,7 @@ class WhatIfPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Steps(msgspec.Struct, frozen=True, kw_only=True):
-    """The series of one site in what a simulation tells."""
+    """The series of one site in a simulation's outcome."""
 
     step_s: float
     offered: tuple[int, ...]
@@ -86,7 +88,7 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SimulatedFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """One site in what a simulation tells."""
+    """The figures of one site in a simulation's outcome."""
 
     site: str
     offered: int
@@ -100,14 +102,14 @@ class SimulatedFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SimulatedOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a simulation tells, as far as it is needed here."""
+    """The part of a simulation's outcome used here."""
 
     interrupted: bool
     sites: list[SimulatedFigures]
 
 
 def plan(asked: WhatIf, known: KnownLoad) -> WhatIfPlan:
-    """Raises BadQuestion."""
+    """The two scenarios for ``asked``. Raises BadQuestion."""
     samples, cut = _window(asked, known.history)
     if not samples:
         raise NothingRecorded(
@@ -150,12 +152,12 @@ def plan(asked: WhatIf, known: KnownLoad) -> WhatIfPlan:
 
 
 def _moved(old: float | None, new: float | None) -> tuple[float, float] | None:
-    """(Old, new) if there is a change; a capacity that nobody stated counts as 0."""
+    """(Old, new) if there is a change; a capacity that is not configured counts as 0."""
     return None if new is None or new == old else (old or 0, new)
 
 
 def _window(asked: WhatIf, history: ServiceHistory) -> tuple[tuple[HistorySample, ...], bool]:
-    """The wanted samples that fit, the newest of them, oldest first; whether some did not."""
+    """The newest wanted samples that fit, oldest first; and whether some did not fit."""
     samples = history.samples
     count = max(1, round((asked.window_s or limits.WHAT_IF_WINDOW_S) / history.step_s))
     end = _busiest_end(samples, count) if asked.busiest else len(samples)
@@ -168,7 +170,7 @@ def _window(asked: WhatIf, history: ServiceHistory) -> tuple[tuple[HistorySample
 
 
 def _busiest_end(samples: Sequence[HistorySample], count: int) -> int:
-    """Where the ``count`` samples in a row end in which most was asked; the newest such."""
+    """Where the ``count`` consecutive samples with the highest demand end; the newest such."""
     before = [0, *accumulate(map(asked_in, samples))]
     ends = range(min(count, len(samples)), len(samples) + 1)
     return max(ends, key=lambda end: (before[end] - before[max(0, end - count)], end))
@@ -179,7 +181,7 @@ def asked_in(sample: HistorySample) -> int:
 
 
 def _places(known: KnownLoad, samples: Sequence[HistorySample]) -> tuple[ScenarioSite, ...]:
-    """This site first, then the others by the cost of the way."""
+    """This site first, then the others by path cost."""
     history, step_s = known.history, known.history.step_s
     column = {one.id: index for index, one in enumerate(history.sites)}
     rtts = {one.neighbour.id: one.rtt_ms for one in known.links}
@@ -191,7 +193,7 @@ def _places(known: KnownLoad, samples: Sequence[HistorySample]) -> tuple[Scenari
         return next((rtt_ms for rtt_ms in firsts if rtt_ms), 0.0) / 1000.0
 
     def work_s(site: ServiceSite) -> float | None:
-        """Time at its targets, from how many were there on average (Little's law)."""
+        """Mean time at its targets, from the mean number in flight (Little's law)."""
         index = column.get(site.id)
         served = 0 if index is None else sum(one.served[index] for one in samples)
         if index is None or not served:
@@ -228,7 +230,7 @@ def _capacity(site: ServiceSite) -> float | None:
 
 
 def _taken(site: ServiceSite, last: Sequence[HistorySample], column: dict[str, int]) -> int:
-    """Slots there that are held now, and not by what came in here: a step's mean is not now."""
+    """Slots there held now by other sites' requests: a step's mean does not show the present."""
     index = column.get(site.id)
     ours = 0 if index is None else ceil(max(one.in_flight[index] for one in last))
     return max(0, site.in_flight - ours)
@@ -266,7 +268,7 @@ def _require_known(asked: WhatIf, places: Sequence[ScenarioSite]) -> None:
 def _scenario(
     known: KnownLoad, samples: Sequence[HistorySample], places: Sequence[ScenarioSite], policy: str
 ) -> str:
-    """Numbers and our own words only, nothing that a peer named."""
+    """Contains only numbers and our own words, never a peer's names."""
     history = known.history
     step_s = history.step_s
     text: str = yaml.safe_dump(
@@ -315,19 +317,19 @@ def _seconds(value: float) -> str:
 
 
 def _sigma(samples: Sequence[HistorySample]) -> float:
-    """How far times lie apart, as a lognormal's sigma, from the middle step."""
+    """The spread of response times, as a lognormal's sigma, from the median step."""
     found = sorted(
         log(one.p99_s / one.p50_s) / _P99_SIGMAS
         for one in samples
         if one.p50_s and one.p99_s and one.p99_s >= one.p50_s
     )
-    middle = len(found) // 2  # `statistics` would bring fractions and random numbers along.
+    middle = len(found) // 2  # `statistics` would also import fractions and random numbers.
     median = (found[middle] + found[~middle]) / 2 if found else _SIGMA_UNKNOWN
     return min(max(median, _SIGMA_MIN), _SIGMA_MAX)
 
 
 def _targets(place: ScenarioSite, sigma: float) -> list[dict[str, object]]:
-    """Backends that take together what the site's targets take and others do not hold."""
+    """Backends with the total capacity of the site's targets minus the slots that others hold."""
     count = min(place.site.targets_ready, _TARGETS_MAX)
     if not count:
         return []

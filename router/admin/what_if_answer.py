@@ -1,4 +1,4 @@
-"""What-if: what came of both scenarios, side by side, beside what was recorded. Pure."""
+"""What-if: the outcomes of both scenarios side by side, and the recorded figures. Pure."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from router.model import limits
 
 
 def told(planned: WhatIfPlan, current: SimulatedOutcome, proposed: SimulatedOutcome) -> WhatIfView:
-    """Both outcomes side by side, and what was recorded."""
+    """Both outcomes side by side, and the recorded figures."""
     history, service = planned.known.history, planned.known.service
     pictures = [
         _picture(policy, places, next(one for one in outcome.sites if one.site == HERE))
@@ -106,7 +106,7 @@ def _added(now: float | None, then: float | None) -> float | None:
 
 
 def _assumptions(planned: WhatIfPlan, step_s: float) -> tuple[str, ...]:
-    """What the figures rest on, in words for people."""
+    """The assumptions behind the figures, in readable sentences."""
     here = planned.before[0]
     said = [
         f"Requests arrive at random within each recorded step of {step_s:g} s, with seed {SEED}: "

@@ -1,4 +1,4 @@
-"""What would make a proposal true: `sitectl` commands, for people to run. Pure."""
+"""The `sitectl` commands that would apply a proposal, for a user to run. Pure."""
 
 import shlex
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from router.model import limits
 _ALL_SERVICES = "The cost of a link counts for all services."
 
 Change = tuple[ServiceSite, tuple[float, float] | None, tuple[float, float] | None]
-"""A site, and (old, new) of its capacity and of the cost of the way there; None: it stays."""
+"""A site, and (old, new) of its capacity and of the path cost there; None: unchanged."""
 
 
 def commands(
@@ -23,8 +23,8 @@ def commands(
     network: Sequence[SiteView],
     declared_at: str = "",
 ) -> tuple[WhatIfStep, ...]:
-    """In the order to run them; ``own`` is the name of this site. ``declared_at``: the other site
-    that declares the service, where alone its policy can be changed; empty: this one does."""
+    """The steps in order; ``own`` is the name of this site. ``declared_at``: the other site that
+    declares the service, the only one where its policy can be changed; empty: this one does."""
     steps = []
     if policy is not None:
         command = f"sitectl service set {_word(service)} --policy {policy}"
@@ -46,7 +46,7 @@ def _word(name: str) -> str:
 
 
 def _capacity(service: str, site: ServiceSite, total: float) -> str:
-    """Each target's; the site's in all where that is no whole number."""
+    """Set each target's capacity; the site's total if that is not a whole number."""
     unit = "/s" if site.capacity_kind == "rate" else ""
     begin = f"sitectl service set {_word(service)}"
     count = site.targets_ready
@@ -58,7 +58,7 @@ def _capacity(service: str, site: ServiceSite, total: float) -> str:
 def _costs(
     own: str, changes: Sequence[Change], links: Sequence[LinkView], network: Sequence[SiteView]
 ) -> list[WhatIfStep]:
-    """Each first link is set once, by what it adds to all ways over it; the rest are notes."""
+    """Set each first link once, by the increase common to all paths over it; the rest are notes."""
     over: dict[tuple[str, str], tuple[LinkView, list[tuple[ServiceSite, float]]]] = {}
     steps = []
     for site, _, cost in changes:
@@ -66,7 +66,7 @@ def _costs(
             continue
         link, direct = _first_link(site, links, network), _direct_link(site, links)
         more = cost[1] - cost[0] if cost else 0.0
-        if cost and more < 0 and direct not in (None, link):  # It becomes the way.
+        if cost and more < 0 and direct not in (None, link):  # It becomes the path.
             steps.append(_set_link(own, direct, cost[1]))
         elif link is not None:
             over.setdefault((link.direction, link.name), (link, []))[1].append((site, more))
@@ -81,7 +81,7 @@ def _costs(
 def _first_link(
     site: ServiceSite, links: Sequence[LinkView], network: Sequence[SiteView]
 ) -> LinkView | None:
-    """Of the way there, the direct one before others that cost as much."""
+    """The first link of the path there, the direct one before others of equal cost."""
     hops = next((one.next_hops for one in network if one.id == site.id), ())
     used = [one for one in links if one.neighbour.name in hops]
     direct = _direct_link(site, links)
@@ -95,9 +95,9 @@ def _direct_link(site: ServiceSite, links: Sequence[LinkView]) -> LinkView | Non
 def _over_one(
     own: str, link: LinkView, ways: Sequence[tuple[ServiceSite, float]]
 ) -> list[WhatIfStep]:
-    """``ways``: each site that ``link`` leads to, with what the proposal adds to its cost.
+    """``ways``: each site reached over ``link``, with the proposed increase of its path cost.
 
-    The link takes what is added to its neighbor's cost, or to every cost alike.
+    The link takes the increase of its neighbor's cost, or one that all costs share.
     """
     to_neighbour = [more for site, more in ways if site.id == link.neighbour.id]
     all_alike = {more for _, more in ways}
@@ -113,8 +113,8 @@ def _over_one(
 
 
 def _beyond(own: str, link: LinkView, site: ServiceSite, more: float, added: float) -> str:
-    """What must change between the neighbor of ``link`` and ``site``, when ``link`` itself takes
-    ``added`` and the way to ``site`` should take ``more``."""
+    """The necessary change between the neighbor of ``link`` and ``site``, if ``link`` itself takes
+    ``added`` and the path to ``site`` needs ``more``."""
     neighbour, there = _shown(link.neighbour.name), _shown(site.site)
     rest = site.path_cost - link.cost + more - added
     if rest < limits.COST_MIN:

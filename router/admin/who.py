@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection to the operator's door."""
+"""Identifies the client at the other end of a connection to the operator's door."""
 
 import asyncio
 import pwd
@@ -12,7 +12,7 @@ NOBODY_KNOWN = "an unknown user"
 
 
 async def asker(request: web.Request) -> str:
-    """The local user of a unix socket (SO_PEERCRED), or from where a credential was shown."""
+    """The local user of a unix socket (SO_PEERCRED), or the address that sent the credential."""
     transport = request.transport
     connection = None if transport is None else transport.get_extra_info("socket")
     if connection is None:

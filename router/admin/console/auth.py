@@ -1,4 +1,4 @@
-"""Who may come in: passwords, sessions, and how often a source may guess. Pure."""
+"""Authentication: passwords, sessions, and how often a source may guess. Pure."""
 
 import base64
 import binascii
@@ -15,12 +15,12 @@ from router.model import limits
 
 
 class Users:
-    """Names and passwords, of which only digests by a key of this process are kept."""
+    """User names and passwords; only digests of passwords by a key of this process are stored."""
 
     __slots__ = ("_key", "_proofs")
 
     def __init__(self, key: bytes, passwords: Mapping[str, bytes]) -> None:
-        """``key``: random, of this process. Empty passwords admit nobody."""
+        """``key``: random, of this process. Empty passwords admit no user."""
         self._key = key
         self._proofs = {
             name: self._digest(name, password)
@@ -32,11 +32,11 @@ class Users:
         return len(self._proofs)
 
     def proof(self, name: str) -> bytes | None:
-        """What stands for the password that ``name`` has now; None: there is no such user."""
+        """A digest of the present password of ``name``; None: there is no such user."""
         return self._proofs.get(name)
 
     def admits(self, name: str, password: str) -> bool:
-        """Whether that is the password of ``name``; as fast for a name that does not exist."""
+        """Whether that is the password of ``name``; takes as long for an unknown name."""
         known = self._proofs.get(name)
         shown = self._digest(name, password.encode("utf-8", "surrogatepass"))
         same = hmac.compare_digest(shown, known if known is not None else self._key)
@@ -62,10 +62,10 @@ def basic(header: str) -> tuple[str, str] | None:
 
 
 class Proofs(Protocol):
-    """Who has a proof now."""
+    """The present proofs of users."""
 
     def proof(self, name: str, /) -> bytes | None:
-        """What stands for how ``name`` shows who they are; None: there is no such user."""
+        """A value that changes with the credentials of ``name``; None: there is no such user."""
 
 
 class _Session(msgspec.Struct):
@@ -77,10 +77,11 @@ class _Session(msgspec.Struct):
 
 
 class ConsoleSessions:
-    """Who has logged in. At most `limits.CONSOLE_SESSIONS_MAX`: the one used least gives way.
+    """Sessions of logged-in users. Beyond `limits.CONSOLE_SESSIONS_MAX` the least recently used
+    goes.
 
-    A session ends when unused, when old, and when its user's password is another. Tokens are kept
-    as digests.
+    A session ends when unused, when old, and when its user's password changes. Tokens are stored as
+    digests.
     """
 
     __slots__ = ("_by_token",)
@@ -99,15 +100,15 @@ class ConsoleSessions:
         now: float,
         lasts_s: float = limits.CONSOLE_SESSION_S,
     ) -> None:
-        """Begin a session of ``user``, who shows ``token`` from now on. ``lasts_s``: at most."""
+        """Begin a session of ``user`` under ``token``, for at most ``lasts_s``."""
         while len(self._by_token) >= limits.CONSOLE_SESSIONS_MAX:
             self._by_token.popitem(last=False)
         self._by_token[_of(token)] = _Session(user, proof, lasts_s, now, now)
 
     def user(self, token: str, users: Proofs, now: float, *, is_use: bool = True) -> str | None:
-        """Whose session it is; None: there is none, or it has ended.
+        """The user of the session; None: there is none, or it has ended.
 
-        ``is_use``: the question prolongs the session.
+        ``is_use``: this call prolongs the session.
         """
         key = _of(token)
         session = self._by_token.get(key)
@@ -122,12 +123,12 @@ class ConsoleSessions:
         return session.user
 
     def is_open(self, token: str, users: Proofs, now: float) -> bool:
-        """Whether it lasts; asking is no use of it."""
+        """Whether the session lasts; this call does not prolong it."""
         session = self._by_token.get(_of(token))
         return session is not None and _lasts(session, users, now)
 
     def end(self, token: str) -> None:
-        """Forget it, if there is one."""
+        """End the session, if there is one."""
         self._by_token.pop(_of(token), None)
 
 
@@ -144,10 +145,10 @@ def _lasts(session: _Session, users: Proofs, now: float) -> bool:
 
 
 class Pacing:
-    """How often a source may fail: `limits.CONSOLE_FAILURES_BURST`, then one each while.
+    """How often a source may fail: `limits.CONSOLE_FAILURES_BURST`, then one per interval.
 
-    A source that has its whole burst again is forgotten. Where more sources fail than are
-    remembered, the others share one account.
+    A source whose whole burst is available again is forgotten. Beyond the limit of remembered
+    sources, all others share one budget.
     """
 
     __slots__ = ("_free_at", "_others")
@@ -160,7 +161,7 @@ class Pacing:
         return len(self._free_at)
 
     def wait_s(self, source: str, now: float) -> float:
-        """How long ``source`` must wait before it may try; 0: it may now."""
+        """How long ``source`` must wait before its next try; 0: not at all."""
         whole = limits.CONSOLE_FAILURES_BURST * limits.CONSOLE_FAILURE_EACH_S
         free_at = self._free_at.get(source)
         if free_at is None:
@@ -169,7 +170,7 @@ class Pacing:
         return max(0.0, free_at - now - whole + limits.CONSOLE_FAILURE_EACH_S)
 
     def failed(self, source: str, now: float) -> None:
-        """``source`` showed a wrong name or password."""
+        """Record that ``source`` sent a wrong name or password."""
         each = limits.CONSOLE_FAILURE_EACH_S
         if source not in self._free_at and len(self._free_at) >= limits.CONSOLE_SOURCES_MAX:
             self._forget(now)

@@ -1,7 +1,8 @@
-"""The application behind the console's listener: login, files, and the API to read.
+"""The application behind the console's listener: login, files, and the read-only API.
 
-Each request passes: its host, where it comes from, its method, who asks. Then a handler has
-`limits.CONSOLE_REQUEST_S`, its answer's reader included; streams last while their session does.
+Each request passes these checks: its host, its origin, its method, its user. Then a handler has
+`limits.CONSOLE_REQUEST_S`, including the time until the client takes the answer; streams last as
+long as their session.
 """
 
 import asyncio
@@ -31,12 +32,12 @@ _OPEN: Final = ("/login", "/healthz", "/favicon.ico", BEGIN, CALLBACK)
 _OPEN_BELOW: Final = "/static/"
 USER: Final = web.RequestKey("console_user", str)
 POLL: Final = "Spillway-Poll"
-"""The header field of requests that a page repeats by itself: a session is not used by them."""
+"""The header field of requests that a page repeats by itself: they do not prolong a session."""
 _TOKEN: Final = web.RequestKey("console_token", str)
 
 
 class ConsoleTell(Protocol):
-    """Journals an event."""
+    """Write an event to the journal."""
 
     def __call__(
         self, severity: Severity, code: str, subject: str, message: str, hint: str = "", /
@@ -50,14 +51,14 @@ class ReadOnlyApi(Protocol):
 
 
 class SessionView(msgspec.Struct, frozen=True):
-    """`GET /api/v1/session`: who looks. ``user`` is empty where nobody is asked."""
+    """`GET /api/v1/session`: the logged-in user. ``user`` is empty if no login is required."""
 
     user: str
     auth: str
 
 
 class ConsoleDoor:
-    """Handlers of one console, and who has logged in."""
+    """Handlers of one console, and its sessions."""
 
     def __init__(
         self,
@@ -75,15 +76,15 @@ class ConsoleDoor:
         openshift: OpenShift | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``names``: of hosts that it is reached as. ``clock``: seconds.
+        """``names``: host names of the console. ``clock``: seconds.
 
-        ``openshift``: who says who somebody is; then ``users`` and their passwords do not count.
+        ``openshift``: the login by OpenShift; then ``users`` and their passwords do not count.
         """
         self._api, self._files, self._users, self._names = api, files, users, names
         self._tell, self._site, self._clock = tell, site, clock
         self.auth: ConsoleAuth = auth
         self._is_tls, self._scheme = is_tls, "https" if is_tls else "http"
-        # By site: consoles of several sites may share a host, and browsers mind no ports.
+        # By site: consoles of several sites may share a host, and browsers ignore ports.
         prefix = "__Host-" if is_tls else ""
         self._cookie = f"{prefix}spillway-{site_id[:12]}"
         self.sessions = sessions
@@ -125,7 +126,7 @@ class ConsoleDoor:
             self._openshift.add_to(app)
         return app
 
-    # What each request passes -----------------------------------------------------------------
+    # Checks of each request -------------------------------------------------------------------
 
     async def _put_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(gate.HEADERS)
@@ -134,7 +135,7 @@ class ConsoleDoor:
 
     @web.middleware
     async def _within_time(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """A handler and its reader have a deadline; who does not read is cut."""
+        """Give the handler and the client's reading a deadline; cut a client that does not read."""
         if isinstance(request.protocol, PlacedConnection):
             request.protocol.began(request)
         is_stream = "text/event-stream" in request.headers.get("Accept", "")
@@ -160,7 +161,7 @@ class ConsoleDoor:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         names = {name.lower() for name in self._names()}
-        asked = {request.headers.get("Host", ""), request.host}  # The second is of the target.
+        asked = {request.headers.get("Host", ""), request.host}  # The second one: from the target.
         if not all(gate.is_host(host, names) for host in asked):
             return failure(
                 421,
@@ -192,7 +193,7 @@ class ConsoleDoor:
         return await handler(request)
 
     def _recognise(self, request: web.Request) -> web.Response | None:
-        """Find out who asks; or the answer for who may not."""
+        """Identify the user; or return the answer that refuses the request."""
         request[USER], request[_TOKEN] = "", ""
         if self.auth == "unsecured":
             return None
@@ -215,18 +216,18 @@ class ConsoleDoor:
         return refusal
 
     def _ask(self, request: web.Request) -> web.Response:
-        """To log in: a page, or what programs understand."""
+        """A redirect to the login page, or a 401 for programs."""
         if request.method == "GET" and not request.path.startswith("/api/"):
             return _see("/login")
         if self._openshift is not None:
             return failure(401, "unauthorized", "Log in first.", "/login, with a browser")
         refusal = failure(401, "unauthorized", "Log in first.", "/login, or a user and password")
-        if "Sec-Fetch-Mode" not in request.headers:  # A browser would show a dialogue of its own.
+        if "Sec-Fetch-Mode" not in request.headers:  # A browser would show its own dialog.
             refusal.headers["WWW-Authenticate"] = 'Basic realm="spillway", charset="UTF-8"'
         return refusal
 
     def _try(self, request: web.Request, user: str, password: str) -> web.Response | None:
-        """None: they are who they say. Else the answer, and it counts against the source."""
+        """None: the user may enter. Otherwise the answer, counted against the source."""
         source, now = source_of(request.remote or ""), self._clock()
         wait_s = self._pacing.wait_s(source, now)
         if wait_s > 0:
@@ -245,14 +246,14 @@ class ConsoleDoor:
         self._tell("warning", "console-login-failed", "console", message)
 
     async def _stream(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Until who asked may no longer; see `end_streams`."""
+        """Stream until the user may no longer read; see `end_streams`."""
         same = sum(path == request.path for path, _ in self._streams.values())
         if (
             len(self._streams) >= limits.CONSOLE_STREAMS_MAX
             or same >= limits.CONSOLE_STREAMS_PER_PATH_MAX
         ):
             refusal = failure(503, "too-many-followers", "Too many clients follow this console.")
-            refusal.force_close()  # Refused and held open it would keep others out.
+            refusal.force_close()  # A refused connection that stays open would keep others out.
             return refusal
         task = asyncio.current_task()
         assert task is not None
@@ -271,7 +272,7 @@ class ConsoleDoor:
             del self._streams[task]
 
     def end_streams(self) -> None:
-        """Cut those whose session is over, or whose user's password is another."""
+        """Cut the streams whose session is over, or whose user's password changed."""
         for task, (_, lasts) in list(self._streams.items()):
             if not lasts():
                 task.cancel()
@@ -316,7 +317,7 @@ class ConsoleDoor:
         return answer
 
     def _admit(self, request: web.Request, answer: web.Response, user: str) -> None:
-        """OpenShift says that ``user`` may look."""
+        """OpenShift lets ``user`` in."""
         know(request)
         self._enter(request, answer, user, PROOF, limits.CONSOLE_OAUTH_SESSION_S)
 
@@ -354,7 +355,8 @@ class ConsoleDoor:
         asset = self._files.get(name)
         if asset is None:
             return failure(404, "not-found", "There is no such file.")
-        # The name says nothing of the content: browsers ask each time, which costs 200 bytes.
+        # A name does not identify the content: browsers revalidate each time, which costs 200
+        # bytes.
         headers = {"ETag": asset.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
         if asset.etag in (
             part.strip() for part in request.headers.get("If-None-Match", "").split(",")

@@ -1,4 +1,4 @@
-"""What is judged before anybody is asked who they are: the host, the origin, the method. Pure."""
+"""Checks before any login: the host, the origin, the method. Pure."""
 
 from collections.abc import Collection, Mapping
 from ipaddress import ip_address
@@ -10,33 +10,33 @@ POLICY: Final = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "object-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
-"""Ours alone, nothing inline, and no text ever becomes code or markup."""
+"""Only our own files, nothing inline, and no text ever becomes code or markup."""
 HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    # With no-referrer browsers say `Origin: null` when a form is sent.
+    # With no-referrer, browsers send `Origin: null` with a form.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
-"""Of each answer."""
+"""Header fields of every answer."""
 _JSON: Final = "application/json"
 ASKED_BY_POST: Final = {
     "/api/v1/simulate": (_JSON, "application/yaml"),
     "/api/v1/what-if": (_JSON,),
 }
-"""They compute and change nothing, but take more than fits into a URL; with the types of their
-bodies. No page of another site can send these without asking first (Fetch, 4.8)."""
+"""Paths that compute and change nothing, but need more input than fits into a URL; with the types
+of their bodies. Another site's page cannot send these without a preflight request (Fetch, 4.8)."""
 _NEVER_SHOWN: Final = ("/api/v1/commands", "/api/v1/debug")
-"""What changes something, and what is for a maintainer: for the unix socket alone."""
+"""Paths that change something or serve a maintainer: only on the unix socket."""
 _API: Final = "/api/"
 _OWN_POSTS: Final = ("/login", "/logout")
 _ALWAYS: Final = frozenset(("localhost",))
 
 
 def host_name(header: str) -> str:
-    """The name in a ``Host`` header, in lower case, without port, brackets and a final dot."""
+    """The name in a ``Host`` header, in lower case, without port, brackets and final dot."""
     text = header.strip().lower()
     if text.startswith("["):
         return text[1:].partition("]")[0]
@@ -47,19 +47,19 @@ def host_name(header: str) -> str:
 def is_host(header: str, names: Collection[str]) -> bool:
     """Whether ``header`` names us: ``names``, localhost, or any address.
 
-    A page that has its own name lead to our address (DNS rebinding) still shows that name. An
-    address cannot be made to lead elsewhere. `EVERY_HOST` is for where everybody must log in: what
-    a browser was given as that other name, it does not show here.
+    If a page's own name resolves to our address (DNS rebinding), the browser still sends that name.
+    An address cannot be redirected this way. `EVERY_HOST` is for consoles where every user must log
+    in: a browser sends no session to another name than the one that it logged in under.
     """
     name = host_name(header)
     return name in _ALWAYS or name in names or EVERY_HOST in names or _is_address(name)
 
 
 def is_own_page(method: str, path: str, headers: Mapping[str, str], scheme: str) -> bool:
-    """Whether a request that is no mere reading comes from our own page, or from no browser.
+    """Whether a request that is not a plain read comes from our own page, or from no browser.
 
-    Nor does another page ask the API, which it could not read: it could hold all streams, and have
-    other sites asked. ``scheme``: by which the console is served, ``http`` or ``https``.
+    Other pages may not call the API either. They could not read the answers, but could occupy all
+    streams and make the router query other sites. ``scheme`` of the console: ``http`` or ``https``.
     """
     is_reading = method in ("GET", "HEAD")
     if is_reading and (not path.startswith(_API) or headers.get("Sec-Fetch-Mode") == "navigate"):
@@ -74,13 +74,13 @@ def is_own_page(method: str, path: str, headers: Mapping[str, str], scheme: str)
 
 
 def takes(path: str, content_type: str) -> bool:
-    """Whether a body of that type may be sent to ``path``."""
+    """Whether ``path`` accepts a body of that type."""
     types = ASKED_BY_POST.get(path)
     return types is None or content_type.lower() in types
 
 
 def methods(path: str) -> tuple[str, ...]:
-    """What may be asked of ``path``, whatever routes there are; empty: nothing."""
+    """The methods allowed on ``path``, whatever routes there are; empty: none."""
     if path in _OWN_POSTS:
         return ("POST",) if path == "/logout" else ("GET", "HEAD", "POST")
     if path in ASKED_BY_POST:

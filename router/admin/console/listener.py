@@ -1,4 +1,4 @@
-"""The console's listener: few connections, and each ends that keeps us waiting."""
+"""The console's listener: few connections, and those that delay are ended."""
 
 import asyncio
 import contextlib
@@ -18,11 +18,11 @@ from router.model import limits
 
 SHUTDOWN_S = 1.0
 _SILENT = logging.getLogger("router.admin.console")
-"""Of aiohttp's own words: what a stranger sends is no error of ours."""
+"""The logger for aiohttp: errors in a stranger's input are not errors of ours."""
 
 
 class _Connection(PlacedConnection):
-    """One connection. The first head must come soon, what is sent must be taken."""
+    """One connection. The first head must come soon, and the client must take its answers."""
 
     __slots__ = ("_head_timer",)
 
@@ -35,7 +35,7 @@ class _Connection(PlacedConnection):
         if self._real is None:
             return
         found = transport.get_extra_info("socket")
-        if found is not None:  # Who takes nothing is let go by the kernel, after the answer too.
+        if found is not None:  # The kernel ends clients that take nothing, also after the answer.
             stalled_ms = round(limits.CONSOLE_REQUEST_S * 1000)
             found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, stalled_ms)
         loop = asyncio.get_running_loop()
@@ -46,7 +46,7 @@ class _Connection(PlacedConnection):
         super().connection_lost(exc)
 
     def began(self, request: web.BaseRequest) -> None:
-        """From now on requests have their own deadlines."""
+        """From here on requests have their own deadlines."""
         self._stop_waiting()
 
     def _stop_waiting(self) -> None:
@@ -61,7 +61,7 @@ class _Connection(PlacedConnection):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """As every answer; of what could not be read nothing is repeated."""
+        """An answer like any other; it repeats nothing of the unreadable request."""
         if request.writer.output_size > 0:
             raise ConnectionResetError("the answer has begun")
         if status >= 500:
@@ -79,12 +79,13 @@ class _Connection(PlacedConnection):
 async def serving(
     door: ConsoleDoor, place: tuple[str, int], tls: ssl.SSLContext | None
 ) -> AsyncIterator[tuple[str, int]]:
-    """Serve ``door`` while the context is open; gives where. `OSError`: it cannot be bound."""
+    """Serve ``door`` while the context is open; yields the address. `OSError`: it cannot be
+    bound."""
     runner = web.AppRunner(
         door.application(),
         access_log=None,
         shutdown_timeout=SHUTDOWN_S,
-        handler_cancellation=True,  # Nobody computes for who has gone.
+        handler_cancellation=True,  # Stop computing for clients that have gone.
     )
     await runner.setup()
     try:
@@ -117,7 +118,7 @@ async def serving(
 
 
 class _Gate:
-    """Accepts connections. Few may be on their way through TLS: see `giving_way`."""
+    """Accepts connections. Only a few may be in a TLS handshake at a time: see `giving_way`."""
 
     def __init__(
         self,
@@ -130,7 +131,7 @@ class _Gate:
         """Each with its source."""
 
     async def run(self, listener: socket.socket) -> None:
-        """Until canceled, which ends those on their way too."""
+        """Accept until canceled, which also ends pending handshakes."""
         loop = asyncio.get_running_loop()
         try:
             while True:
@@ -159,14 +160,14 @@ class _Gate:
                 self._admit, accepted, ssl=self._tls, ssl_handshake_timeout=wait_s
             )
         except (OSError, TimeoutError):
-            accepted.close()  # It spoke no TLS, or none that we do.
+            accepted.close()  # Not TLS, or an unsupported version.
         except asyncio.CancelledError:
             accepted.close()
             raise
 
 
 def _listening(place: tuple[str, int]) -> socket.socket:
-    """`OSError`: somebody has that port."""
+    """The bound listener. `OSError`: the port is taken."""
     host, port = place
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)

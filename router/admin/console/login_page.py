@@ -1,4 +1,4 @@
-"""The page on which one logs in, a form or a link, without any script; and the form read again."""
+"""The login page, a form or a link, without any script; and the parser of the form."""
 
 from html import escape
 from typing import Final
@@ -34,7 +34,7 @@ _FORM: Final = """<form method="post" action="/login" autocomplete="on">
 <button type="submit">Log in</button>
 </form>
 """
-# A link: `form-action` holds for where a form is sent on to, too.
+# A link: `form-action` also applies to redirects of a form.
 _BY_OPENSHIFT: Final = """<a class="button" href="{begin}">Log in with OpenShift</a>
 """
 _ENTERED: Final = """<p>You are logged in as <strong>{user}</strong>.</p>
@@ -50,17 +50,17 @@ WRONG: Final = "Wrong user name or password."
 
 
 def render(site: str, said: str = "") -> str:
-    """The page of ``site``; ``said``: why the last try did not do."""
+    """The page of ``site``; ``said``: why the last try failed."""
     return _whole(site, said, _FORM)
 
 
 def render_openshift(site: str, begin: str, said: str = "") -> str:
-    """The page where OpenShift says who somebody is, which is asked at ``begin``."""
+    """The page for the login by OpenShift, with a link to ``begin``."""
     return _whole(site, said, _BY_OPENSHIFT.format(begin=escape(begin, quote=True)))
 
 
 def render_entered(site: str, user: str) -> str:
-    """Where OpenShift sends ``user`` back to; it goes on to the console by itself."""
+    """The page to which OpenShift sends ``user`` back; it continues to the console by itself."""
     return _whole(site, "", _ENTERED.format(user=escape(user)), _AT_ONCE)
 
 
@@ -69,15 +69,15 @@ def _whole(site: str, said: str, body: str, more: str = "") -> str:
     return _HEAD.format(site=escape(site), said=shown, more=more) + body + _END
 
 
-_FIELDS_MAX: Final = 8  # Ours has two; browsers and their extensions may add some.
+_FIELDS_MAX: Final = 8  # Our form has two; browsers and their extensions may add some.
 
 
 async def read_login(request: web.Request) -> tuple[str, str] | None:
-    """User and password out of the body of a login; None: it is no such form. Strangers send it, so
-    it is short and plain. Raises `web.HTTPRequestEntityTooLarge`.
+    """User and password from the body of a login; None: not our form. Strangers send it, so it must
+    be short and plain. Raises `web.HTTPRequestEntityTooLarge`.
 
-    aiohttp's own `post` takes bodies in parts, and any charset that Python knows: some of these
-    hold the loop for seconds, others fail in ways of their own.
+    aiohttp's own `post` accepts multipart bodies, and any charset that Python knows: some of these
+    block the loop for seconds, others fail in other ways.
     """
     if request.content_type != "application/x-www-form-urlencoded":
         return None

@@ -1,8 +1,8 @@
 """One login by OpenShift, as the browser carries it: cookie, state and verifier. Pure.
 
-Nothing is remembered between the two requests, so strangers who begin logins cost nothing: state
-and verifier are made of the cookie by a key of this process. A state is good in the browser alone
-that began the login (login CSRF; RFC 6749, 10.12).
+The router stores nothing between the two requests, so strangers who begin logins cost nothing: it
+derives state and verifier from the cookie with a key of this process. A state is valid only in the
+browser that began the login (login CSRF; RFC 6749, 10.12).
 """
 
 import base64
@@ -18,7 +18,7 @@ from router.model import limits
 CALLBACK: Final = "/oauth/callback"
 BEGIN: Final = "/login/openshift"
 PROOF: Final = b"openshift"
-"""Of who was let in by OpenShift; no digest of a password is that short."""
+"""The proof of users admitted by OpenShift; no digest of a password is that short."""
 _COOKIE: Final = re.compile(r"(\d{1,15})\.[A-Za-z0-9_-]{43}")
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 _KNOWN: Final = {
@@ -31,15 +31,15 @@ _KNOWN: Final = {
 
 
 class Everybody:
-    """Whoever was let in by OpenShift stays until the session ends."""
+    """Users admitted by OpenShift stay until their session ends."""
 
     def proof(self, name: str, /) -> bytes | None:
-        """The same for each."""
+        """The same for every user."""
         return PROOF
 
 
 class Try(msgspec.Struct, frozen=True):
-    """A login that was begun. ``verifier``: RFC 7636, 4.1."""
+    """A login in progress. ``verifier``: RFC 7636, 4.1."""
 
     cookie: str
     state: str
@@ -47,7 +47,7 @@ class Try(msgspec.Struct, frozen=True):
 
 
 class LoginTries:
-    """Makes tries and knows them again. ``key``: random, of this process."""
+    """Creates login tries and recognizes them. ``key``: random, of this process."""
 
     __slots__ = ("_key",)
 
@@ -59,7 +59,7 @@ class LoginTries:
         return self._of(f"{int(now)}.{_text(chance)}")
 
     def verifier(self, cookie: str, state: str, now: float) -> str | None:
-        """That of the try; None: it was begun elsewhere, or too long ago."""
+        """The verifier of the try; None: it began in another browser, or too long ago."""
         found = _COOKIE.fullmatch(cookie)
         if found is None:
             return None
@@ -77,12 +77,13 @@ class LoginTries:
 
 
 def challenge(verifier: str) -> str:
-    """S256 of it (RFC 7636, 4.2)."""
+    """The S256 challenge of ``verifier`` (RFC 7636, 4.2)."""
     return _text(hashlib.sha256(verifier.encode("ascii")).digest())
 
 
 def redirect_uri(host: str, *, is_tls: bool) -> str:
-    """Where OpenShift sends the browser back to: as it came. Empty: that is no host.
+    """The URL to which OpenShift sends the browser back, with the host of its request. Empty: not a
+    host.
 
     OpenShift compares it with the Route that the ServiceAccount names.
     """
@@ -92,7 +93,8 @@ def redirect_uri(host: str, *, is_tls: bool) -> str:
 
 
 def refusal(error: str) -> str:
-    """What OpenShift's ``error`` (RFC 6749, 4.1.2.1) says to people; nothing of it is repeated."""
+    """A readable sentence for OpenShift's ``error`` (RFC 6749, 4.1.2.1); it repeats no part of
+    it."""
     return f"OpenShift did not log you in: {_KNOWN.get(error, 'it gave no reason that is known')}."
 
 

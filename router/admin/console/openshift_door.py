@@ -1,4 +1,4 @@
-"""The way in by OpenShift: to its OAuth server, and back with a code."""
+"""The login by OpenShift: a redirect to its OAuth server, and the return with a code."""
 
 import asyncio
 import secrets
@@ -27,17 +27,17 @@ _AGAIN_HINT = "Log in again."
 
 
 class OpenShift(Protocol):
-    """Asks the cluster. Raises LoginFailed."""
+    """Calls the cluster. Raises LoginFailed."""
 
     async def login_url(self, redirect_uri: str, state: str, challenge: str) -> str:
-        """Where the browser goes."""
+        """The URL of OpenShift's login page."""
 
     async def user(self, code: str, redirect_uri: str, verifier: str) -> str:
-        """The name of who came back with ``code``, if they may look."""
+        """The name of the user with ``code``, if that user may look."""
 
 
 class Failed(Protocol):
-    """Journals a login that failed."""
+    """Write an event about a failed login."""
 
     def __call__(self, source: str, reason: str, /) -> None: ...
 
@@ -64,12 +64,12 @@ class OpenShiftDoor:
         self._asking = 0
 
     def add_to(self, app: web.Application) -> None:
-        """Its routes. What asks OpenShift is no HEAD."""
+        """Add its routes. HEAD never calls OpenShift."""
         app.router.add_get(BEGIN, self._begin, allow_head=False)
         app.router.add_get(CALLBACK, self._callback, allow_head=False)
 
     def page(self, said: str = "", status: int = 200) -> web.Response:
-        """The login page; ``said``: why the last try did not do."""
+        """The login page; ``said``: why the last try failed."""
         text = login_page.render_openshift(self._site, BEGIN, said)
         answer = web.Response(text=text, status=status, content_type="text/html")
         self._forget(answer)
@@ -100,7 +100,7 @@ class OpenShiftDoor:
             path="/",
             httponly=True,
             secure=self._is_tls,
-            samesite="Lax",  # The way back begins at OpenShift's page.
+            samesite="Lax",  # The return begins at OpenShift's page.
         )
         return answer
 
@@ -130,7 +130,7 @@ class OpenShiftDoor:
             return self._fail(request, failed)
         finally:
             self._asking -= 1
-        # A page, no redirect: on one that began at OpenShift's, browsers send no Strict cookie.
+        # A page, not a redirect: after one from OpenShift's page, browsers send no Strict cookie.
         text = login_page.render_entered(self._site, user)
         answer = web.Response(text=text, content_type="text/html")
         self._forget(answer)
@@ -159,6 +159,6 @@ def _late() -> LoginFailed:
 
 
 def _only(request: web.Request, name: str) -> str:
-    """The one value of a parameter; empty: there is none, or more."""
+    """The only value of a parameter; empty: there are none, or several."""
     found = request.query.getall(name, [])
     return found[0] if len(found) == 1 else ""

@@ -1,4 +1,4 @@
-"""The console's files, read once: each with its type, its digest and, where it pays, packed."""
+"""The console's files, read once: each with its type, its digest and, if useful, compressed."""
 
 import gzip
 import hashlib
@@ -30,7 +30,7 @@ _PACKS_FROM_BYTES: Final = 1024
 
 
 class Asset(msgspec.Struct, frozen=True):
-    """One file. ``packed``: by gzip; empty: it is served as it is."""
+    """One file. ``packed``: with gzip; empty: it is served uncompressed."""
 
     body: bytes
     packed: bytes
@@ -39,9 +39,9 @@ class Asset(msgspec.Struct, frozen=True):
 
 
 def load(folder: Path = FOLDER) -> Mapping[str, Asset]:
-    """The files below ``folder`` by path, without those of an unknown type and hidden ones.
+    """The files below ``folder`` by path, without hidden files and those of an unknown type.
 
-    Raises ValueError: they are more than the bounds say.
+    Raises ValueError: they exceed the limits.
     """
     found: dict[str, Asset] = {}
     total_bytes = 0

@@ -1,1 +1,1 @@
-"""One module for each group of paths of the API: what is asked, and what is answered."""
+"""One module for each group of API paths, with its requests and answers."""

@@ -1,4 +1,6 @@
-"""`GET /api/v1/access`: who may declare, offer and call what, by whose word and until when."""
+"""`GET /api/v1/access`: who may declare, offer and call which service, on whose authority, until
+when.
+"""
 
 from collections.abc import Callable
 from typing import Literal
@@ -25,14 +27,14 @@ State = Literal[
 
 class AccessRow(msgspec.Struct, frozen=True, kw_only=True):
     """One permission. ``site``: a name or a pattern, ``*`` for all sites; ``site_id``: empty for a
-    pattern or a name that no site bears yet.
+    pattern or a name that no site has yet.
 
-    ``service``: a name or, by the terms of a token, a pattern; ``*``: all services without rules of
-    their own. ``by``: whose word it is. ``until``: null for no end. ``capacity``: the most slots
-    that are believed of an offer; null: what the site says. ``state``: ``not-approved`` offers are
-    not used here, ``conflicts`` are declarations and grants that do not count here, ``not known``
-    are rules of another site that this one is not told, ``barred`` is a site of which nothing
-    counts here, whatever other rows say of all sites.
+    ``service``: a name or, by the terms of a token, a pattern; ``*``: all services without their
+    own rules. ``by``: the source of the permission. ``until``: null for no end. ``capacity``: the
+    most slots accepted from an offer; null: as many as the site reports. ``state``:
+    ``not-approved`` offers are not used here, ``conflicts`` are declarations and grants that do not
+    count here, ``not known`` are rules of another site that this one does not receive, ``barred``
+    is a site of which nothing counts here, whatever other rows say of all sites.
     """
 
     service: str
@@ -60,7 +62,7 @@ class AccessApi:
         self._access, self._names = access, names
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
-        """Its route."""
+        """Add its route."""
         routes.add_get("/api/v1/access", self._all)
 
     async def _all(self, request: web.Request) -> web.Response:

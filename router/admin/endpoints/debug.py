@@ -1,4 +1,4 @@
-"""`/api/v1/debug`: what a maintainer asks for and nobody else; for `sitectl debug dump`."""
+"""`/api/v1/debug`: data for maintainers only, for `sitectl debug dump`."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from router.admin.answers import item
 
 
 class LsaPart(msgspec.Struct, frozen=True, kw_only=True):
-    """One LSA that is held."""
+    """One stored LSA."""
 
     router: str
     site: str
@@ -19,7 +19,7 @@ class LsaPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RouteView(msgspec.Struct, frozen=True, kw_only=True):
-    """A site of the route table, its routers as ids."""
+    """A site of the route table, with its routers as ids."""
 
     site: str
     name: str
@@ -33,7 +33,7 @@ class RouteView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DebugView(msgspec.Struct, frozen=True, kw_only=True):
-    """``stacks``: of each thread, by name, places in our code without any value."""
+    """``stacks``: for each thread, by name, places in our code without any values."""
 
     router: str
     process: int
@@ -56,7 +56,7 @@ class DebugView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DebugApi:
-    """``look``: makes the picture, in the loop's thread."""
+    """``look`` takes the dump, in the loop's thread."""
 
     def __init__(self, look: Callable[[], DebugView]) -> None:
         self._look = look

@@ -1,4 +1,4 @@
-"""`/api/v1/events`: what happened, as a list or as it happens, all or some of it."""
+"""`/api/v1/events`: events, as a list or as they happen, all or some of them."""
 
 import asyncio
 import re
@@ -27,10 +27,10 @@ _KINDS = ("event", "audit")
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events are asked for; empty: all. ``severity``: that one and worse.
+    """A filter for events; empty fields match all. ``severity``: that one and worse.
 
-    ``services``: the names under which the one that is asked for may be found.
-    ``after``: those with a greater number.
+    ``services``: the names under which the requested service may appear. ``after``: events with a
+    greater number.
     """
 
     severity: str = ""
@@ -42,7 +42,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     count: int = limits.EVENTS_ANSWER_MAX
 
     def has(self, event: Event) -> bool:
-        """Whether ``event`` is one of them."""
+        """Whether ``event`` matches."""
         least = _SEVERITIES.index(self.severity) if self.severity else 0
         return (
             _SEVERITIES.index(event.severity) >= least
@@ -54,14 +54,14 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _services_of(event: Event) -> tuple[str, ...]:
-    """The names under which it is found: ``shop`` and ``shop:8080``."""
+    """The names under which the event is found: ``shop`` and ``shop:8080``."""
     subject = event.subject
     named = event.service or subject
     return (named, subject, named.rpartition(":")[0], subject.rpartition(":")[0])
 
 
 def chosen(query: Mapping[str, str]) -> Chosen | web.Response:
-    """What the words of a URL ask for; or why they cannot be."""
+    """The filter in a URL's query; or an error answer."""
     hint = "?since=2026-01-01T00:00:00Z&severity=warning&service=shop&code=link-down&kind=audit"
     for key, words in (("severity", _SEVERITIES), ("kind", _KINDS)):
         if query.get(key, "") not in ("", *words):
@@ -139,7 +139,7 @@ class EventsApi:
         last: int,
         response: web.StreamResponse,
     ) -> None:
-        """Those after ``last`` that are kept, then each that comes."""
+        """Write stored events after ``last``, then each new one."""
         for number, event in self._events.after(last):
             if wanted.has(event):
                 await sse.write(response, sse.message(number, event))

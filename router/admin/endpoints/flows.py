@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 class FlowsView(Protocol):
-    """What is asked; `operate.flows.flows` answers."""
+    """The source of flows, implemented by `operate.flows.flows`."""
 
     @property
     def turn(self) -> int: ...
@@ -40,14 +40,15 @@ class FlowsView(Protocol):
 
 
 class OtherFlows(Protocol):
-    """Those of the other processes of this router; `operate.flows.all_flows` asks them."""
+    """Flows of the router's other processes, from `operate.flows.all_flows`."""
 
     async def newest_of_others(self, wanted: FlowsWanted) -> list[FlowView]: ...
     async def detail_of_others(self, number: int) -> FlowDetail | None: ...
 
 
 class FlowsApi:
-    """Looking makes the router look, for `limits.FLOWS_WATCH_S`, or as long as one follows."""
+    """A request makes the router record for `limits.FLOWS_WATCH_S`, a follower as long as it
+    stays."""
 
     def __init__(
         self, flows: FlowsView, names: ServiceNames, others: OtherFlows | None = None
@@ -95,7 +96,7 @@ class FlowsApi:
         return item("FlowDetail", found)
 
     async def _newest(self, wanted: FlowsWanted) -> list[msgspec.Raw]:
-        """The last to begin first."""
+        """The newest first."""
         found = wanted.first(self._flows.newest())
         if self._others is None:
             return (await encoded(found)).items
@@ -114,7 +115,7 @@ class FlowsApi:
             self._flows.unfollow()
 
     async def _begin(self, wanted: FlowsWanted, last: int, response: web.StreamResponse) -> None:
-        """Those that are known, unless it comes back and knows what was before ``last``."""
+        """Write the known flows, unless a returning client already has those before ``last``."""
         turn = self._flows.turn
         if last <= turn:
             turn = last
@@ -124,7 +125,8 @@ class FlowsApi:
         await self._feed(response, wanted, turn)
 
     async def _feed(self, response: web.StreamResponse, wanted: FlowsWanted, turn: int) -> None:
-        """Those that end, soon; those that last, again and again; how many went unseen."""
+        """Write flows that end, soon; lasting ones, repeatedly; and the number of unrecorded
+        ones."""
         flows, loop = self._flows, asyncio.get_running_loop()
         skipped = -1
         again_at = wrote_at = loop.time()

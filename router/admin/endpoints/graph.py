@@ -12,17 +12,17 @@ from router.admin.views.links import SiteName
 
 class CallerView(msgspec.Struct, frozen=True, kw_only=True):
     """``kind``: ``workload`` (``deployment/web``), ``unit``, ``container``, ``user``, ``node``
-    (behind which the caller is hidden), ``address``, or ``others``."""
+    (which hides its callers), ``address``, or ``others``."""
 
     kind: str
     name: str
 
 
 class GraphFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Of an edge. Totals are since the router started, without what a worker counted that was
-    killed; the rates, in a second, and the quantiles are of the last one to two minutes, null
-    without a request. ``open``: under way now. ``history``, if asked for: requests and failures by
-    step of the last day, the current one last.
+    """Figures of an edge. Totals count since the router started, without those of a worker that was
+    killed; rates, per second, and quantiles cover the last one to two minutes, null without a
+    request. ``open``: in flight now. ``history``, if requested: requests and failures by step of
+    the last day, the current one last.
     """
 
     requests_total: int
@@ -38,8 +38,8 @@ class GraphFigures(msgspec.Struct, frozen=True, kw_only=True):
 class GraphEdgeView(GraphFigures, frozen=True, kw_only=True):
     """Requests (tcp: connections) of one caller to one service port that one site served.
 
-    ``site`` null: no site served them. ``crosses``: another site than this one did.
-    ``routing_key``: of Skupper v2, which the service carries; empty: none.
+    ``site`` null: no site served them. ``crosses``: a site other than this one did.
+    ``routing_key``: of Skupper v2, carried by the service; empty: none.
     """
 
     caller: CallerView
@@ -52,7 +52,7 @@ class GraphEdgeView(GraphFigures, frozen=True, kw_only=True):
 
 class ClientSiteView(msgspec.Struct, frozen=True, kw_only=True):
     """Requests of one target whose clients are connected at one site; ``site`` null: at several
-    that are not kept apart. ``crosses``: at another site than this one.
+    that are not counted separately. ``crosses``: at a site other than this one.
     """
 
     site: SiteName | None
@@ -64,14 +64,13 @@ class ClientSiteView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GraphTargetView(GraphFigures, frozen=True, kw_only=True):
-    """Requests (tcp: connections) of one service port that one target of this site had, of callers
-    here and of other sites. Times are from the choice of the target to the end of its answer.
+    """Requests (tcp: connections) of one service port at one target of this site, from callers here
+    and at other sites. Times are from the choice of the target to the end of its answer.
 
     ``address``: ``host:port``; null: several targets together, ``name`` is ``others``. ``ready``
-    null: of these, and of one that is no target any more. ``client_sites``: the same requests by
-    the site of their clients, as the site that sent them says it; those with the most first.
-    ``routing_key``: as of an edge. ``drained``: an operator lets it take nothing new; it is not
-    ``ready`` then, and no fault.
+    null: for these, and for a former target. ``client_sites``: the same requests by the site of
+    their clients, as the sending site reports it; those with the most first. ``routing_key``: as
+    for an edge. ``drained``: an operator drained it; it is then not ``ready``, which is no fault.
     """
 
     service: str
@@ -86,10 +85,10 @@ class GraphTargetView(GraphFigures, frozen=True, kw_only=True):
 
 class GraphView(msgspec.Struct, frozen=True, kw_only=True):
     """The callers of this site's listeners, and the requests of its targets. ``enabled``: callers
-    are being named, and both counted.
+    are being named, and both are counted.
 
-    ``named_share``: of connections whose caller was found since the start; null: there was none.
-    ``waiting``: addresses whose caller is not settled yet. ``step_s``: of the history.
+    ``named_share``: share of connections whose caller was found since the start; null: there was
+    none. ``waiting``: addresses whose caller is not settled yet. ``step_s``: of the history.
     ``current_step_s``: the age of its newest step; steps begin at any second, not at full minutes.
     """
 
@@ -105,10 +104,10 @@ class GraphView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Graphs(Protocol):
-    """Who knows; `operate.graph` supplies it."""
+    """The source of the graph, implemented by `operate.graph`."""
 
     async def view(self, *, with_history: bool) -> GraphView:
-        """Of all workers."""
+        """The graph of all workers."""
 
 
 class GraphApi:
@@ -118,7 +117,9 @@ class GraphApi:
         self._graphs, self._names = graphs, names
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
-        """Its one route: ``service=NAME[:PORT]`` narrows it, ``history=true`` adds the last day."""
+        """Add its only route: ``service=NAME[:PORT]`` narrows it, ``history=true`` adds the last
+        day.
+        """
         routes.add_get("/api/v1/graph", self._graph)
 
     async def _graph(self, request: web.Request) -> web.Response:
@@ -132,7 +133,7 @@ class GraphApi:
 
 
 def _of(graph: GraphView, service: str, port: int | None) -> GraphView:
-    """Edges and targets of one service alone."""
+    """Only the edges and targets of one service."""
     return msgspec.structs.replace(
         graph,
         edges=tuple(

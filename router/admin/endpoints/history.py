@@ -17,10 +17,10 @@ Histories = Callable[[str | None, int | None], Awaitable[Iterator[ServiceHistory
 
 
 class Elsewhere(Protocol):
-    """Who asks other sites; `operate` supplies it."""
+    """Histories of other sites, implemented by `operate`."""
 
     def is_here(self, site: str) -> bool:
-        """Whether that is this site."""
+        """Whether ``site`` is this site."""
 
     def history(
         self,
@@ -29,8 +29,8 @@ class Elsewhere(Protocol):
         port: int | None,
         done: Callable[[tuple[ServiceHistory, ...], str], None],
     ) -> bool | None:
-        """None: no such site. False: too many are being asked. Else ``done`` comes once: with the
-        history, or with none and why."""
+        """None: no such site. False: too many questions in progress. Otherwise ``done`` is called
+        once: with the history, or with none and the reason."""
 
 
 class HistoryApi:
@@ -61,7 +61,7 @@ class HistoryApi:
         return items("ServiceHistory", found)
 
     async def _of_site(self, site: str, named: tuple[str, int | None] | None) -> web.Response:
-        """What another site keeps."""
+        """The history at another site."""
         if named is None:
             text = f"Of {site!r}, another site, one service is shown at a time."
             return failure(400, "no-service", text, f"?service=NAME&site={site}")

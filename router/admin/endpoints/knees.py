@@ -1,4 +1,5 @@
-"""`/api/v1/knees`: where the latency of this site's targets bends, beside what is stated."""
+"""`/api/v1/knees`: where the latency of this site's targets bends, next to configured
+capacities."""
 
 from collections.abc import Callable, Iterator
 
@@ -22,7 +23,7 @@ class KneesApi:
         routes.add_get("/api/v1/knees", self._list)
 
     async def _list(self, request: web.Request) -> web.Response:
-        """A service without targets here has none, as one that nobody knows."""
+        """An empty list also for an unknown service, as for one without targets here."""
         asked = request.query.get("service")
         named = (None, None) if asked is None else named_port(asked, self._names)
         if isinstance(named, web.Response):

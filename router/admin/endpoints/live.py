@@ -1,4 +1,4 @@
-"""`/api/v1/live`: one picture of everything a second, made once for all who look."""
+"""`/api/v1/live`: one snapshot of everything a second, made once for all clients."""
 
 import asyncio
 import time
@@ -18,11 +18,11 @@ from router.model import limits
 from router.model.specs import API_VERSION
 
 Rows = Callable[[], Iterator[tuple[ServiceView, ServiceNow]]]
-"""Of service ports, one at a time; between two of them others may do something."""
+"""Rows of service ports, one at a time; other work may run between two of them."""
 
 
 class _Picture(msgspec.Struct, frozen=True):
-    """The last one. ``until``: so long it is new enough, in monotonic seconds."""
+    """The last snapshot. ``until``: how long it is new enough, in monotonic seconds."""
 
     number: int
     until: float
@@ -30,7 +30,7 @@ class _Picture(msgspec.Struct, frozen=True):
 
 
 class LiveApi:
-    """Makes no picture while nobody looks."""
+    """Makes no snapshot while no client follows."""
 
     def __init__(
         self, view: RouterView, rows: Rows, tokens: Callable[[], Sequence[TokenView]]
@@ -63,9 +63,9 @@ class LiveApi:
             self._followers -= 1
 
     async def _feed(self, response: web.StreamResponse) -> None:
-        """A picture is all there is to know: whoever comes back with an id gets the newest.
+        """Write snapshots. Each is complete: a client that comes back with an id gets the newest.
 
-        One a second is the heartbeat, too.
+        One a second is also the heartbeat.
         """
         while True:
             picture = await self._newest()
@@ -73,14 +73,14 @@ class LiveApi:
             await asyncio.sleep(max(0.0, picture.until - time.monotonic()))
 
     async def _newest(self) -> _Picture:
-        """The last picture, or another one if its time is over."""
+        """The last snapshot, or a new one if its time is over."""
         async with self._making:
             if time.monotonic() >= self._last.until:
                 self._last = await self._make()
             return self._last
 
     async def _make(self) -> _Picture:
-        """In slices: its parts are of moments that lie some milliseconds apart."""
+        """In slices: its parts are some milliseconds apart."""
         view = self._view
         began = time.monotonic()
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

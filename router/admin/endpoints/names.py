@@ -1,4 +1,4 @@
-"""`GET /api/v1/names`: who owns which name, and who declares it."""
+"""`GET /api/v1/names`: which site owns each name, and which declares it."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,9 +12,9 @@ from router.admin.named import ServiceNames, service_meant
 class NameView(msgspec.Struct, frozen=True, kw_only=True):
     """A name, as this site sees it; sites are shown as in `network status`.
 
-    ``declared_by``: whose declaration is in force here; empty: no site's, its owner says nothing.
-    ``owners``: who owns the name; several: it is unknown which of them declared it first.
-    ``differing``: sites that declare it otherwise.
+    ``declared_by``: the site whose declaration is in force here; empty: none, the owner does not
+    declare it. ``owners``: the owners of the name; several: it is unknown which of them declared it
+    first. ``differing``: sites that declare it differently.
     """
 
     name: str
@@ -30,7 +30,7 @@ class NamesApi:
         self._names, self._known = names, known
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
-        """Its two routes."""
+        """Add its two routes."""
         routes.add_get("/api/v1/names", self._all)
         routes.add_get("/api/v1/names/{name}", self._one)
 

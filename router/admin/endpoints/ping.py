@@ -1,4 +1,4 @@
-"""`GET /api/v1/ping/SITE`: the way to a site, measured now."""
+"""`GET /api/v1/ping/SITE`: the path to a site, measured now."""
 
 import re
 from collections.abc import Callable
@@ -17,22 +17,25 @@ _COUNT = re.compile(r"[0-9]{1,4}\Z")
 
 
 class Pinging(Protocol):
-    """Who measures; `operate` supplies it."""
+    """Measures paths; implemented by `operate`."""
 
     def ping(
         self, site: str, rounds: int, via: str, done: Callable[[PingView], None]
     ) -> bool | None:
-        """None: no such site. False: too many pings at once. Else ``done`` comes once, later."""
+        """None: no such site. False: too many pings at once. Otherwise ``done`` is called once,
+        later.
+        """
 
 
 class PingApi:
-    """An `ApiPart`. ``?count=1…10`` rounds (1), ``&via=LINK``: one of several ways of one cost."""
+    """An `ApiPart`. ``?count=1…10`` rounds (1), ``&via=LINK``: one of several paths of equal
+    cost."""
 
     def __init__(self, pinging: Pinging) -> None:
         self._pinging = pinging
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
-        """Its one route."""
+        """Add its only route."""
         routes.add_get("/api/v1/ping/{site}", self._ping)
 
     async def _ping(self, request: web.Request) -> web.Response:

@@ -11,12 +11,13 @@ from router.admin.named import ServiceNames, named_port, no_service
 
 
 class RebalanceView(msgspec.Struct, frozen=True, kw_only=True):
-    """Client connections of one service port that last, by the name of the site they are at.
+    """Long-lasting client connections of one service port, by the name of the site that serves
+    them.
 
-    ``leave``: how many the policy would place elsewhere now, by the site that they are at;
-    ``come``: the same by where it would place them. ``running``: they are being moved. What
-    belongs to a session is not counted: it stays where that is. ``ending``: further ones that were
-    asked to end, for their age or to move.
+    ``leave``: how many the policy would place elsewhere now, by their present site; ``come``: the
+    same by the site where it would place them. ``running``: they are being moved. Connections of a
+    session are not counted: they stay with it. ``ending``: further ones that were asked to end, for
+    their age or to move.
     """
 
     service: str
@@ -26,24 +27,24 @@ class RebalanceView(msgspec.Struct, frozen=True, kw_only=True):
     come: dict[str, int]
     running: bool
     ending: int = 0
-    routing_key: str = ""  # As of `ServiceView`.
+    routing_key: str = ""  # As in `ServiceView`.
 
 
 class RebalancePlans(Protocol):
-    """Who knows; `operate.rebalances` supplies it."""
+    """The source of plans, implemented by `operate.rebalances`."""
 
     async def plans(self, service: str, port: int | None) -> Sequence[RebalanceView]:
-        """Of each port of the service that is known here, or of that one."""
+        """Plans for each port of the service known here, or for ``port``."""
 
 
 class RebalanceApi:
-    """An `ApiPart`. Asking moves nothing: the command ``rebalance`` does."""
+    """An `ApiPart`. A query moves nothing: the command ``rebalance`` does."""
 
     def __init__(self, plans: RebalancePlans, names: ServiceNames) -> None:
         self._plans, self._names = plans, names
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
-        """Its one route."""
+        """Add its only route."""
         routes.add_get("/api/v1/services/{name}/rebalance", self._plan)
 
     async def _plan(self, request: web.Request) -> web.Response:

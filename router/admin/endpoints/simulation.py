@@ -1,6 +1,6 @@
-"""`/api/v1/simulate` and `/api/v1/what-if`: the decision code at work beside the router.
+"""`/api/v1/simulate` and `/api/v1/what-if`: run the decision code beside the router.
 
-Neither changes anything. Both run in a process of their own (`Runner`), one at a time.
+Neither changes anything. Both run in a separate process (`Runner`), one at a time.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -19,13 +19,14 @@ from router.model import limits
 from router.model.unreadable import UNREADABLE_JSON
 
 Histories = Callable[[str | None, int | None], Awaitable[Iterator[ServiceHistory]]]
-"""What was recorded of a service at this site, by its name and port."""
+"""The recorded history of a service at this site, by name and port."""
 
 
 class SimulationOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Texts of scenarios, run one after the other; each ends after so many of its requests.
+    """Texts of scenarios, run one after the other; each ends after ``requests_max`` of its
+    requests.
 
-    ``rivals``: with what Skupper's rule makes of the first.
+    ``rivals``: also run the first under Skupper's rule.
     """
 
     scenarios: tuple[str, ...]
@@ -34,7 +35,7 @@ class SimulationOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScenarioFinding(msgspec.Struct, frozen=True):
-    """Something that is wrong with a scenario, and where."""
+    """An error in a scenario, and its place."""
 
     line: int
     column: int
@@ -44,7 +45,7 @@ class ScenarioFinding(msgspec.Struct, frozen=True):
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True):
-    """``outcomes`` as `sitectl simulate -o json` has them, one a scenario; or ``errors``."""
+    """``outcomes`` as in `sitectl simulate -o json`, one per scenario; or ``errors``."""
 
     outcomes: list[msgspec.Raw] = []
     errors: list[ScenarioFinding] = []
@@ -52,18 +53,18 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SimulationBusy(Exception):
-    """Another one runs."""
+    """Another simulation is running."""
 
 
 class RunFailed(Exception):
-    """It gave no answer; the text says why."""
+    """The simulation gave no answer; the text says why."""
 
 
 class Runner(Protocol):
-    """Runs orders apart from the router."""
+    """Runs simulations outside of the router."""
 
     async def run(self, order: SimulationOrder) -> Ran:
-        """Raises Busy, RunFailed."""
+        """Run ``order``. Raises SimulationBusy, RunFailed."""
 
 
 class SimulationApi:
@@ -81,7 +82,7 @@ class SimulationApi:
         self._declared_elsewhere = declared_elsewhere
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
-        """Add them."""
+        """Add its two routes."""
         routes.add_post("/api/v1/simulate", self._simulate)
         routes.add_post("/api/v1/what-if", self._what_if)
 
@@ -132,7 +133,7 @@ class SimulationApi:
         return item("WhatIf", told(planned, *outcomes))
 
     async def _planned(self, asked: WhatIf) -> WhatIfPlan | web.Response:
-        """The two scenarios; or why there are none."""
+        """The two scenarios; or an error answer."""
         service = next(
             (
                 one
@@ -185,6 +186,6 @@ def _too_long(reason: str) -> web.Response:
 
 
 def _findings(errors: Sequence[ScenarioFinding]) -> tuple[str, str]:
-    """All of them as one text, with their places, and the first hint."""
+    """All errors in one text, with their places, and the first hint."""
     lines = [f"{one.line}:{one.column}: {one.code} {one.message}" for one in errors]
     return "\n".join(lines), next((one.hint for one in errors if one.hint), "")

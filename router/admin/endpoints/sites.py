@@ -1,4 +1,4 @@
-"""`GET /api/v1/sites/SITE`: one site whole, asked now over the links, this one or another."""
+"""`GET /api/v1/sites/SITE`: one whole site, this one or another, asked now over the links."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -12,10 +12,12 @@ from router.model import limits
 
 
 class Sites(Protocol):
-    """Who asks; `operate` supplies it."""
+    """Asks sites; implemented by `operate`."""
 
     def detail(self, site: str, done: Callable[[SiteDetail], None]) -> bool | None:
-        """None: no such site. False: too many are being asked. Else ``done`` comes once."""
+        """None: no such site. False: too many questions in progress. Otherwise ``done`` is called
+        once.
+        """
 
 
 class SitesApi:
@@ -25,7 +27,7 @@ class SitesApi:
         self._sites = sites
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
-        """Its one route."""
+        """Add its only route."""
         routes.add_get("/api/v1/sites/{site}", self._site)
 
     async def _site(self, request: web.Request) -> web.Response:
@@ -40,11 +42,11 @@ class SitesApi:
 
 
 def no_site(site: str) -> web.Response:
-    """Nobody of that name or id."""
+    """404: no site has that name or id."""
     return failure(404, "not-found", f"No site {site!r} is known here.", "sitectl network status")
 
 
 def too_many() -> web.Response:
-    """Other sites are being asked, as many as may be."""
+    """503: the maximum of other sites is being asked."""
     text = f"{limits.SITE_QUESTIONS_AT_ONCE_MAX} sites are being asked, and no more at once."
     return failure(503, "too-many-questions", text, "Try again in a moment")

@@ -1,4 +1,4 @@
-"""`/api/v1/tokens`: the claim tokens of this site and who used them."""
+"""`/api/v1/tokens`: the claim tokens of this site, and which sites used them."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from router.admin.views.live import TokenView
 
 
 class TokensApi:
-    """``tokens``: those that are known, the newest first."""
+    """``tokens``: the known ones, newest first."""
 
     def __init__(self, tokens: Callable[[], Sequence[TokenView]]) -> None:
         self._tokens = tokens

@@ -1,4 +1,4 @@
-"""`POST /api/v1/traffic/SERVICE[:PORT]`: one real request by each site, now."""
+"""`POST /api/v1/traffic/SERVICE[:PORT]`: one real request through each site, now."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -13,12 +13,14 @@ from router.model import limits
 
 
 class Trying(Protocol):
-    """Who sends the requests; `operate` supplies it."""
+    """Sends the requests; implemented by `operate`."""
 
     def try_service(
         self, service: str, port: int | None, done: Callable[[TrafficView], None]
     ) -> bool | None:
-        """None: no such service port. False: too many at once. Else ``done`` comes once, later."""
+        """None: no such service port. False: too many at once. Otherwise ``done`` is called once,
+        later.
+        """
 
 
 class TrafficApi:
@@ -28,7 +30,7 @@ class TrafficApi:
         self._trying, self._names = trying, names
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
-        """Its one route."""
+        """Add its only route."""
         routes.add_post("/api/v1/traffic/{name}", self._try)
 
     async def _try(self, request: web.Request) -> web.Response:

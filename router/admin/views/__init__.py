@@ -1,5 +1,5 @@
-"""What the API shows: frozen snapshots, field for field what `sitectl … -o json` prints.
+"""API answers: frozen snapshots, field for field as in `sitectl … -o json`.
 
-Times are UTC ISO 8601, ``*_s`` seconds, ids lower-case hex. ``None`` means not known or not
+Times are UTC ISO 8601, ``*_s`` seconds, ids lower-case hex. ``None`` means unknown or not
 configured.
 """

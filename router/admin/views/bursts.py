@@ -1,16 +1,16 @@
-"""What scaling and bursts of a service come to."""
+"""Demand and burst hooks of a service."""
 
 import msgspec
 
 
 class ScaleView(msgspec.Struct, frozen=True, kw_only=True):
-    """What an autoscaler goes by: one port of a service at this site.
+    """Figures for an autoscaler: one port of a service at this site.
 
-    ``demand`` = ``in_flight`` here + ``overflowed`` (in flight elsewhere because this site was
-    full or had no target) + ``queued`` + ``refused`` (clients that were turned away and still want
-    to be served). ``demand_avg``, ``demand_per_s`` and ``refused_per_s`` are means over 4 s.
-    ``capacity_per_target`` is in requests at once, of kind rate a second; as it was last when no
-    target is ready. ``targets_wanted`` take the demand; None: no capacity.
+    ``demand`` = ``in_flight`` here + ``overflowed`` (in flight elsewhere because this site was full
+    or had no target) + ``queued`` + ``refused`` (clients that were turned away and still want to be
+    served). ``demand_avg``, ``demand_per_s`` and ``refused_per_s`` are means over 4 s.
+    ``capacity_per_target`` is in requests at once, or per second for kind rate; without a ready
+    target, its last value. ``targets_wanted``: how many targets meet the demand; None: no capacity.
     """
 
     service: str
@@ -31,7 +31,7 @@ class ScaleView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BurstFigure(msgspec.Struct, frozen=True):
-    """A figure over the window and its two marks; ``queueWait`` in seconds, others are shares."""
+    """A figure over the window, with its two marks; ``queueWait`` in seconds, others are shares."""
 
     name: str
     now: float
@@ -40,7 +40,7 @@ class BurstFigure(msgspec.Struct, frozen=True):
 
 
 class BurstRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run of a hook that ended. ``number`` counts tests, from 1."""
+    """A finished run of a hook. ``number`` counts tests, from 1."""
 
     event: str
     id: str
@@ -54,10 +54,10 @@ class BurstRun(msgspec.Struct, frozen=True, kw_only=True):
 class BurstView(msgspec.Struct, frozen=True, kw_only=True):
     """`burst status`: one Burst document.
 
-    ``window_whole``: False: it has not been looked at for a whole window, and is not judged yet.
-    ``owed``: the event that the hook is still to be run for, ``again`` when after a failure.
-    ``next_allowed``: before it the state does not change (cool-down). ``fires_here``: of several
-    routers this one runs hooks. ``refusal``: why this kind of hook is not run here.
+    ``window_whole``: False until the first whole window; the state is not judged before. ``owed``:
+    the event for which the hook must still run, ``again``: when, after a failure. ``next_allowed``:
+    the state does not change before this time (cool-down). ``fires_here``: this one of several
+    routers runs hooks. ``refusal``: why this kind of hook does not run here.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What the API tells of single requests and connections that came in here: `/api/v1/flows`."""
+"""Single requests and connections of this site's clients: `/api/v1/flows`."""
 
 from collections.abc import Iterator
 
@@ -8,14 +8,14 @@ from router.admin.views.why import PastDecision
 
 
 class FlowView(msgspec.Struct, frozen=True, kw_only=True):
-    """One request (http) or connection (tcp), under way or over. ``id`` grows with each new one.
+    """One request (http) or connection (tcp), in progress or over. ``id`` grows with each new one.
 
-    ``client`` address and port. ``method``, ``path`` (without its query) and ``status`` are empty
-    or 0 for tcp; ``code``: our `Spillway-Error`, empty: the answer was a target's. ``outcome``:
-    ``ok``, ``under-way`` or why it failed. ``site``: who serves it, None: no site. ``target``: of
-    this site only. ``overflow``: why a cheaper site was passed over, empty: none was.
-    ``spill_reason``: why this site did not serve it, empty: it did, or no site did.
-    ``explained``: its decision is still kept and `/api/v1/flows/ID` tells it.
+    ``client``: address and port. ``method``, ``path`` (without its query) and ``status`` are empty
+    or 0 for tcp; ``code``: our `Spillway-Error`, empty: the answer came from a target. ``outcome``:
+    ``ok``, ``under-way`` or why it failed. ``site``: the serving site, None: none. ``target``: only
+    for this site. ``overflow``: why a cheaper site was passed over, empty: none was.
+    ``spill_reason``: why this site did not serve it, empty: it did, or no site did. ``explained``:
+    its decision is still stored, and `/api/v1/flows/ID` shows it.
     """
 
     id: int
@@ -47,7 +47,7 @@ class FlowView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FlowDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """One flow and why it went there; ``decision`` None: it is not kept any more."""
+    """One flow and the decision for it; ``decision`` None: it is no longer stored."""
 
     flow: FlowView
     decision: PastDecision | None
@@ -59,11 +59,11 @@ NOWHERE = "none"
 UNDER_WAY = "under-way"
 CLIENT_GONE = "client-gone"
 SERVER_ERRORS = 500
-"""Statuses from here on are errors of the server (RFC 9110, 15.6)."""
+"""Statuses from here on are server errors (RFC 9110, 15.6)."""
 
 
 class FlowsWanted(msgspec.Struct, frozen=True):
-    """Which flows; None: whatever it is."""
+    """A filter for flows; None: any value."""
 
     service: str | None = None
     port: int | None = None
@@ -72,7 +72,7 @@ class FlowsWanted(msgspec.Struct, frozen=True):
     count: int = COUNT_USUAL
 
     def of(self, flows: list[FlowView]) -> list[FlowView]:
-        """Those of ``flows``."""
+        """The matching ones of ``flows``."""
         return [flow for flow in flows if self.has(flow)]
 
     def has(self, flow: FlowView) -> bool:
@@ -84,8 +84,8 @@ class FlowsWanted(msgspec.Struct, frozen=True):
         )
 
     def _has_outcome(self, flow: FlowView) -> bool:
-        """A whole answer of 5xx is a failure to its client, as in `status`; a request whose client
-        left is none."""
+        """For its client, a whole answer of 5xx is a failure, as in `status`; a request whose
+        client left is not."""
         match self.outcome:
             case None:
                 return True
@@ -98,7 +98,7 @@ class FlowsWanted(msgspec.Struct, frozen=True):
                 return wanted == flow.outcome
 
     def first(self, flows: Iterator[FlowView | None]) -> Iterator[FlowView | None]:
-        """As many as are wanted, and None for each of the others."""
+        """Up to ``count`` matching flows, and None for each of the others."""
         left = self.count
         for flow in flows:
             if flow is None or not self.has(flow):

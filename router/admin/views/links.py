@@ -4,7 +4,7 @@ import msgspec
 
 
 class SiteName(msgspec.Struct, frozen=True):
-    """A site as people and programs name it."""
+    """A site's readable name and id."""
 
     name: str
     id: str
@@ -19,7 +19,7 @@ class AllowView(msgspec.Struct, frozen=True, rename={"import_": "import"}):
 
 
 class LinkAtWorker(msgspec.Struct, frozen=True, kw_only=True):
-    """The connection of one worker of the router for a link."""
+    """One worker's connection for a link."""
 
     worker: int
     state: str
@@ -28,21 +28,21 @@ class LinkAtWorker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkView(msgspec.Struct, frozen=True, kw_only=True):
-    """`link status`. ``lanes`` counts data lanes that are up, ``streams`` those open now.
+    """`link status`. ``lanes``: data lanes that are up, ``streams``: those open now.
 
-    ``standby``: of an edge's links, one that is up and takes over when the other one goes.
+    ``standby``: an edge's second link, which is up and takes over when the other one goes.
     ``error_code``: ``clock``, the clocks of both ends differ; ``copy``, the neighbor is linked to
     another router with our identity, or this one left as a copy; ``proxy``, the link's proxy
     refuses; ``deleted``, the neighbor was deleted; ``expired``, the neighbor says that our
-    certificate has expired; else empty. ``endpoint``: where a link that is dialed here is
-    connected; ``via``: its proxy. ``certificate``: SHA-256 of what such a link shows, hex.
-    ``allow``: the services that the neighbor was let in to declare, export and import; ``held``:
-    those that this site was let in to there. None: no terms. ``bytes_in_total``,
-    ``bytes_out_total``: what the link carried since the router started, as in
-    `spillway_link_bytes_total`. ``succeeded``: it drains, and the same link is up again beside it:
-    no fault, and not counted as a link. ``silent_since``: it is up, and nothing was heard over it
-    since then; None: the neighbor is heard. ``workers``: how many workers of the router dial it,
-    each for itself; 0: there is one process. While some of them are connected it is up, and
+    certificate has expired; otherwise empty. ``endpoint``: the address of a link that is dialed
+    here; ``via``: its proxy. ``certificate``: SHA-256 of such a link's own certificate, hex.
+    ``allow``: the services that the neighbor may declare, export and import here; ``held``: those
+    that this site may there. None: no terms. ``bytes_in_total``, ``bytes_out_total``: bytes since
+    the router started, as in `spillway_link_bytes_total`. ``succeeded``: it drains while the same
+    link is up again: no fault, and not counted as a link. ``silent_since``: it is up, but nothing
+    was heard over it since then; None: the neighbor is heard. ``workers``: how many workers of the
+    router dial it, each separately; 0: there is one process. While some of them are connected the
+    link is up, and
     ``workers_down`` are the others.
     """
 
@@ -73,14 +73,14 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NeighbourCost(msgspec.Struct, frozen=True):
-    """An adjacency as its site reports it."""
+    """An adjacency, as its site reports it."""
 
     site: str
     cost: int
 
 
 class BarView(msgspec.Struct, frozen=True, kw_only=True):
-    """``site`` put another one out, and says so ``until`` then."""
+    """``site`` bars another one, ``until`` then."""
 
     site: str
     id: str
@@ -90,11 +90,11 @@ class BarView(msgspec.Struct, frozen=True, kw_only=True):
 class SiteView(msgspec.Struct, frozen=True, kw_only=True):
     """`network status`: one known site. ``path_cost`` None: not reachable, for this ``reason``.
 
-    ``reason`` is empty when no path is known. ``barred_by``: the sites that put it out;
-    ``put_out``: what it declares and offers counts for nothing at this site. ``services_at``: the
-    site is not reached, and ``services`` are what it offered then, as it was heard last; empty:
-    they are of now, or not known. ``neighbours_known``: ``neighbours`` are all; an edge router
-    knows no links but its own. ``draining``: it stops, and takes nothing new.
+    ``reason`` is empty when no path is known. ``barred_by``: the sites that bar it; ``put_out``:
+    its declarations and offers count for nothing at this site. ``services_at``: the site is out of
+    reach, and ``services`` are its offers at that time, when last heard; empty: they are current,
+    or unknown. ``neighbours_known``: ``neighbours`` are complete; an edge router knows only its own
+    links. ``draining``: it stops, and takes nothing new.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""One consistent picture of all that a router knows, made once a second: `/api/v1/live`."""
+"""One consistent snapshot of everything that a router knows, made once a second: `/api/v1/live`."""
 
 import msgspec
 
@@ -17,7 +17,7 @@ class ClaimedView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TokenView(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim token that this site made, without its secret.
+    """A claim token of this site, without its secret.
 
     ``state``: open, used, expired, revoked, or old-ca: made before the site replaced its CA.
     ``claimed``: by which sites and when, oldest first.
@@ -33,28 +33,20 @@ class TokenView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
-    """What a service port did in the last seconds. ``…_to``: requests a second by site.
+    """Figures of a service port over the last seconds. ``…_to``: requests a second by site.
 
-    ``requests_per_s``: those that ended, and by how many more are under way than before, so that
-    TCP connections count in it as soon as in ``spilled_…``, though they last.
-
-    ``spilled_…``: what other sites served, whatever the reason; ``spilled_for``: by reason
-    (`balance.site.spills`). ``overflow_…``: those of them that passed over a cheaper site for its
-    load.
-
-    ``open_to``: TCP connections and answers under way that other sites serve now, by site, which
-    no rate shows; ``open_for``: by reason.
-
-    ``gave_up_per_s``: requests whose client left before an answer began; none of ``failed_per_s``.
-    ``shed_per_s``: sheddable requests that made way for others; none of ``failed_per_s`` either.
-    ``rejected_per_s``: those that this router answered with 4xx itself, since they are malformed,
-    too large or too slow, which is no failure of the service.
-
-    ``left_out``: while no site takes the next request, as of `WhyView`.
-
-    ``in_flight_mean``: over the last 5 s, at this site's targets, for clients of any site.
-    ``more_slots``: how many more slots this site has than at the begin of the last seconds, below
-    0: fewer.
+    ``requests_per_s``: requests that ended, plus the increase of those in flight, so that long TCP
+    connections count in it as soon as in ``spilled_…``. ``spilled_…``: requests that other sites
+    served, for any reason; ``spilled_for``: by reason (`balance.site.spills`). ``overflow_…``:
+    those of them that passed over a cheaper site because of its load. ``open_to``: TCP connections
+    and answers in progress at other sites, by site, which no rate shows; ``open_for``: by reason.
+    ``gave_up_per_s``: requests whose client left before an answer began; not in ``failed_per_s``.
+    ``shed_per_s``: sheddable requests that made way for others; not in ``failed_per_s`` either.
+    ``rejected_per_s``: requests that this router answered with 4xx itself, because they are
+    malformed, too large or too slow: no failure of the service. ``left_out``: while no site takes
+    the next request, as in `WhyView`. ``in_flight_mean``: over the last 5 s, at this site's
+    targets, for clients of any site. ``more_slots``: the change in this site's slots over the last
+    seconds; below 0: fewer.
     """
 
     service: str
@@ -66,7 +58,7 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     p99_s: float | None
     overflow_to: dict[str, float]
     why: str
-    """One sentence: why requests leave this site now; empty: they do not."""
+    """One sentence: why requests go to other sites now; empty: they do not."""
     spilled_per_s: float = 0.0
     spilled_to: dict[str, float] = {}
     spilled_for: dict[str, float] = {}
@@ -82,7 +74,7 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):
-    """The console's snapshot. ``at``: when it was made."""
+    """The console's snapshot, taken ``at`` that time."""
 
     at: str
     status: Status

@@ -1,13 +1,13 @@
-"""What the API tells of the way to a site: `/api/v1/ping/SITE`."""
+"""The path to a site: `/api/v1/ping/SITE`."""
 
 import msgspec
 
 
 class HopView(msgspec.Struct, frozen=True, kw_only=True):
-    """One site on the way. ``cost`` of the link into it; ``rtt_ms``: lowest, mean, highest.
+    """One site on the path. ``cost`` of the link into it; ``rtt_ms``: lowest, mean, highest.
 
-    ``certificate_expires`` of the first hop's link only. ``error``: why it gave no answer,
-    the last time that it gave none.
+    ``certificate_expires``: only for the first hop's link. ``error``: the reason of its last
+    missing answer.
     """
 
     site: str
@@ -25,7 +25,8 @@ class HopView(msgspec.Struct, frozen=True, kw_only=True):
 class PingView(msgspec.Struct, frozen=True, kw_only=True):
     """`ping SITE`: its hops in order, the site itself last. ``reachable``: it answered.
 
-    ``reason``: where the way breaks. ``paths``: how many ways cost the same, this one among them.
+    ``reason``: where the path breaks. ``paths``: how many paths have the same cost, this one
+    included.
     """
 
     site: str

@@ -7,11 +7,11 @@ from router.model.limits import SHEDDABLE_SHARE
 
 
 class RateView(msgspec.Struct, frozen=True, kw_only=True):
-    """A rate and how it stands. ``state`` calm, over, or sends-away (over, and spilling all).
+    """A rate and its state: calm, over, or sends-away (over, and spilling all).
 
-    ``asked_per_s`` and ``admitted_per_s`` are means over the last ``window_s``, what is asked for
-    only since the rate was set. ``free``: how many it would let in at once. Of another site's rate
-    some are not known here: None.
+    ``asked_per_s`` and ``admitted_per_s`` are means over the last ``window_s``, the former only
+    since the rate was set. ``free``: how many requests it would admit at once. For another site's
+    rate some fields are unknown here: None.
     """
 
     per_s: float
@@ -26,18 +26,15 @@ class RateView(msgspec.Struct, frozen=True, kw_only=True):
 class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
     """One site's part in a service. ``age_s``: how old ``in_flight`` is; 0 for this site.
 
-    ``in_flight`` is all that runs there, more than the capacity where that was lowered meanwhile;
-    ``waiting`` for a slot there are others, 0 where an older router does not say.
-
-    ``ejected_s``: failed requests ejected the site, and one may be its probe after so many seconds;
-    None: they did not.
-
-    ``capacity_kind`` concurrency, rate or auto; None: none. ``capacity`` is in requests at once,
-    beside a rate those that are configured too; ``in_flight`` counts requests whatever the kind.
-    ``left_out``: the rule by which it may not serve this site; empty: it may. ``reserved``: slots
-    of the capacity that only clients of that site get; ``most_for_one``: what it lets one neighbor
-    hold at once, None: any number. ``note``: which part of it takes no request now, and why, as
-    in `why`; empty: none that is known here.
+    ``in_flight``: all requests there, more than the capacity if that was lowered meanwhile;
+    ``waiting``: further ones that wait for a slot there, 0 if an older router does not report them.
+    ``ejected_s``: failed requests ejected the site, and after so many seconds one may be its probe;
+    None: not ejected. ``capacity_kind``: concurrency, rate or auto; None: none. ``capacity``: in
+    requests at once, also those configured next to a rate; ``in_flight`` counts requests for any
+    kind. ``left_out``: the rule that keeps it from serving this site; empty: none. ``reserved``:
+    slots of the capacity that only clients of that site get; ``most_for_one``: the most that one
+    neighbor may hold at once, None: any number. ``note``: which part of it takes no request now,
+    and why, as in `why`; empty: none known here.
     """
 
     site: str
@@ -60,9 +57,9 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LearntView(msgspec.Struct, frozen=True):
-    """What is known of a target whose slots are learned; None: nothing yet.
+    """The measurements of a target whose slots are learned; None: nothing yet.
 
-    ``baseline_ms`` is its latency in calm, ``latency_ms`` the last one of a busy time.
+    ``baseline_ms``: its latency in calm, ``latency_ms``: the last one of a busy time.
     """
 
     slots: int
@@ -73,10 +70,10 @@ class LearntView(msgspec.Struct, frozen=True):
 class TargetView(msgspec.Struct, frozen=True, kw_only=True):
     """One target. ``name`` is its connector's.
 
-    ``error_kind``: not-ready, ejected, drained or leaving; of a ready one no-answer, answers-5xx or
-    no-whole-answer; empty: nothing is wrong, or an older router's answer.
-    ``since``: when it became ready, or ceased to be; None: its site does not say, or no connector
-    binds it any more.
+    ``error_kind``: not-ready, ejected, drained or leaving; for a ready one no-answer, answers-5xx
+    or no-whole-answer; empty: no error, or an older router's answer. ``since``: when it became
+    ready, or ceased to be; None: its site does not report it, or no connector binds the target any
+    more.
     """
 
     site: str
@@ -96,7 +93,7 @@ class TargetView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AffinityView(msgspec.Struct, frozen=True):
-    """What makes requests one session; ``name`` of the cookie or header field."""
+    """How requests form a session; ``name`` of the cookie or header field."""
 
     by: str
     name: str
@@ -105,8 +102,8 @@ class AffinityView(msgspec.Struct, frozen=True):
 class PhaseView(msgspec.Struct, frozen=True):
     """A phase of requests that a target served since the router started; None: no request.
 
-    The upper bounds of buckets: half of the requests, and 99 of 100, took no longer, and up to a
-    fifth less. The longest that it can tell is 100 s.
+    The upper bounds of buckets: half of the requests, or 99 of 100, took at most this long; the
+    exact value may be a fifth lower. The highest possible value is 100 s.
     """
 
     p50_s: float | None
@@ -114,14 +111,15 @@ class PhaseView(msgspec.Struct, frozen=True):
 
 
 class TargetCount(msgspec.Struct, frozen=True):
-    """How many targets connectors of a site name for a service port, and how many are ready."""
+    """The number of targets that connectors of a site name for a service port, and the ready
+    ones."""
 
     total: int = 0
     ready: int = 0
 
 
 class AbsentSite(msgspec.Struct, frozen=True, kw_only=True):
-    """A site that offered a service not long ago and does not now. As in `WhyCandidate`."""
+    """A site that recently offered a service and does not now. As in `WhyCandidate`."""
 
     site: str
     path_cost: int | None = None
@@ -133,19 +131,20 @@ class AbsentSite(msgspec.Struct, frozen=True, kw_only=True):
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     """`service status`: one port of a service. ``affinity`` None: no sessions.
 
-    ``absent``: sites that offered it in the last ten minutes and do not now. ``local_targets``:
-    of this router; ``targets`` may have those of other sites too. ``phases``: queue, network and
-    target. ``export_to`` and ``import_from``: patterns of sites, of this site's own rules; None:
+    ``absent``: sites that offered it in the last ten minutes and do not now. ``local_targets``: of
+    this router; ``targets`` may include those of other sites. ``phases``: queue, network and
+    target. ``export_to`` and ``import_from``: patterns of sites in this site's own rules; None:
     all. ``spill_at``: the share of its slots from which a site is passed over while another is
-    below it. ``max_age_s``: at that age, more or less, connections of clients are asked to end; 0:
-    at none. ``sheddable`` and ``sheddable_share`` as of `ServiceSpec`. ``takes``: the share of its
-    capacity that this site takes; ``reserve_for_own``: of its slots only its own clients use that
-    share, ``max_share``: one neighbor holds at most that one. ``rebalance`` as of `ServiceSpec`.
-    ``rule_sites``: by name the id of the site that it means in them; empty: the name is pending and
-    matches no site. ``removed``: it was removed here, and what that still waits for.
+    below it. ``max_age_s``: the approximate age at which client connections are asked to end; 0:
+    never. ``sheddable`` and ``sheddable_share`` as in `ServiceSpec`. ``takes``: the share of its
+    capacity that this site takes; ``reserve_for_own``: the share of its slots for its own clients
+    only, ``max_share``: the largest share for one neighbor. ``rebalance`` as in `ServiceSpec`.
+    ``rule_sites``: the site id of each name in these patterns; empty: the name is pending and
+    matches no site. ``removed``: the service was removed here, and why it is still shown.
     ``requests_total``: requests and connections of this site's clients that ended, also with a
-    worker that was killed; ``under_way``: those that a site has now, ``under_way_elsewhere``:
-    of them those that another site has. ``spilled_total`` and ``overflow_total`` have some of both.
+    worker that was killed; ``under_way``: those in flight at any site, ``under_way_elsewhere``: at
+    another site. ``spilled_total`` and ``overflow_total`` include both ended ones and ones in
+    flight.
     """
 
     name: str
@@ -169,11 +168,11 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     under_way: int = 0
     under_way_elsewhere: int = 0
     overflow_total: int
-    spilled_total: int = 0  # Served by other sites, whatever the reason.
+    spilled_total: int = 0  # Served by other sites, for any reason.
     gave_up_total: int = 0  # Their clients left before an answer began: no failure of the service.
     listener: ListenerView
-    tls_cert: str  # The credential that listeners show, empty: they speak no TLS.
-    routing_key: str = ""  # Of Skupper v2, which the service carries; its port is nominal then.
+    tls_cert: str  # The listeners' credential; empty: no TLS.
+    routing_key: str = ""  # Of Skupper v2, carried by the service; its port is nominal then.
     sites: tuple[ServiceSite, ...]
     absent: tuple[AbsentSite, ...] = ()
     targets: tuple[TargetView, ...]

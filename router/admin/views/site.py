@@ -1,4 +1,4 @@
-"""What the API tells of one site whole, this one or another: `/api/v1/sites/SITE`."""
+"""One whole site, this one or another: `/api/v1/sites/SITE`."""
 
 import msgspec
 
@@ -7,8 +7,8 @@ from router.admin.views.services import TargetView
 
 
 class SiteServed(msgspec.Struct, frozen=True):
-    """Requests of that site's clients that ``site`` served (empty: no site), and how many of them
-    a cheaper site was too full for."""
+    """Requests of that site's clients that ``site`` served (empty: no site), and how many of them a
+    cheaper site was too full for."""
 
     site: str
     requests: int
@@ -16,9 +16,9 @@ class SiteServed(msgspec.Struct, frozen=True):
 
 
 class SiteService(msgspec.Struct, frozen=True, kw_only=True):
-    """A service port at that site. Totals are of its own clients' requests that ended.
+    """A service port at that site. Totals count its own clients' requests that ended.
 
-    ``in_flight``, ``capacity`` and ``rate_per_s`` are those of its own targets.
+    ``in_flight``, ``capacity`` and ``rate_per_s`` are those of its targets.
     """
 
     name: str
@@ -49,17 +49,17 @@ class SiteLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SiteProblem(msgspec.Struct, frozen=True):
-    """``message`` empty: it is about something that is not for this site."""
+    """``message`` empty: its content is not meant for this site."""
 
     code: str
     message: str
 
 
 class SiteDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """One site as it tells of itself. ``told``: it did; else ``error`` says why not, and all but
-    the first five fields are empty. ``age_s``: how old that is.
+    """One site, as it reports itself. ``told``: it answered; otherwise ``error`` says why not, and
+    all but the first five fields are empty. ``age_s``: the age of the answer.
 
-    ``services_left_out``: of those that this site may know, how many found no room.
+    ``services_left_out``: how many services that this site may know did not fit.
     """
 
     name: str

@@ -8,10 +8,10 @@ from router.model.specs import SharingMode
 
 
 class Console(msgspec.Struct, frozen=True):
-    """Where the console is and how one gets in; empty strings: not served.
+    """The console's address and login; empty strings: not served.
 
-    ``namespace``: the one that is the site; empty: the site is a directory of a host.
-    ``directory``: its name, which `sitectl --site` takes; a renamed site has another one.
+    ``namespace``: the site's; empty: the site is a directory of a host. ``directory``: its name,
+    which `sitectl --site` takes; a renamed site has another one.
     """
 
     url: str = ""
@@ -22,7 +22,7 @@ class Console(msgspec.Struct, frozen=True):
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
-    """One process of a router of several; ``process`` None: it is gone and comes again.
+    """One of several processes of a router; ``process`` None: it is gone and will restart.
 
     ``restarts`` since the first one was started. ``silent_since``: the time of its last answer, if
     it has not answered for some seconds.
@@ -36,19 +36,17 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """`status`. ``links``, ``services`` and ``sites`` are counts (sites: those that are reachable,
-    this one included). ``sites_known`` also counts sites that were reachable in the last minutes.
-    ``links_up`` are the links that carry requests, or could; over ``links_silent`` of them nothing
-    was heard for about two seconds, so the router drops them in a second or two. Of
-    ``links_partly`` of them some workers have no connection.
+    """`status`. ``links``, ``services`` and ``sites`` are counts (sites: the reachable ones,
+    including this one). ``sites_known`` also counts sites that were reachable in the last minutes.
+    ``links_up``: links that carry requests, or could; over ``links_silent`` of them nothing was
+    heard for about two seconds, so the router drops them in a second or two. For ``links_partly``
+    of them some workers have no connection.
 
-    ``replicas``: this router and those of its site that it is linked to.
-    ``workers``: its processes, the one that answers first; empty: it is one alone.
-    ``workers_next``: so many it has from its next start on, as its document says now; None: as many
-    as now.
-    ``notes``: what is wrong with the wanted state and degrades nothing, a bounded number.
-    ``draining``: it stops, so what is under way ends and nothing new begins.
-    ``sharing``: strict where what no rule and no grant allows is not allowed.
+    ``replicas``: this router and the linked ones of its site. ``workers``: its processes, the
+    answering one first; empty: there is only one. ``workers_next``: the number of workers after the
+    next start, if its document changed it; None: unchanged. ``notes``: errors in the wanted state
+    that degrade nothing, a bounded number. ``draining``: it stops: requests in flight end, and no
+    new ones begin. ``sharing``: strict if only rules and grants allow anything.
     """
 
     name: str
@@ -83,7 +81,8 @@ class CaCertificateView(msgspec.Struct, frozen=True):
 
 
 class CaWaitView(msgspec.Struct, frozen=True, kw_only=True):
-    """A site that a rotation waits for. ``renews``: it is linked now and can take it by itself."""
+    """A site that a rotation waits for. ``renews``: it is linked now and can take the CA by
+    itself."""
 
     site: SiteName
     connected: bool
@@ -91,10 +90,10 @@ class CaWaitView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaView(msgspec.Struct, frozen=True, kw_only=True):
-    """`ca status`. ``phase``: ``one`` CA, or of a rotation ``announced`` or ``switched``.
+    """`ca status`. ``phase``: ``one`` CA, or, in a rotation, ``announced`` or ``switched``.
 
-    ``since`` and ``until``: of the phase; it ends sooner when no site is waited for. ``next``: what
-    happens then. None: there is no rotation.
+    ``since`` and ``until``: of the phase; it ends sooner when no site is awaited. ``next``: the
+    next step. None: there is no rotation.
     """
 
     phase: str

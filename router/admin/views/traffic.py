@@ -1,4 +1,4 @@
-"""What the API tells of one request by each site: `POST /api/v1/traffic/SERVICE`."""
+"""One request through each site: `POST /api/v1/traffic/SERVICE`."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ class SiteTrafficView(msgspec.Struct, frozen=True, kw_only=True):
     """One site. ``outcome``: ``ok``, or why there was no whole answer.
 
     ``status`` of the final response; 0: none came, or the service is tcp. ``latency_ms``: until the
-    response was whole, the connection was open, or the failure was known; null: nothing was sent.
+    response was complete, the connection open, or the failure known; null: nothing was sent.
     """
 
     site: str
@@ -20,10 +20,10 @@ class SiteTrafficView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrafficView(msgspec.Struct, frozen=True, kw_only=True):
-    """One request of a service port by each site that has targets of it."""
+    """One request of a service port through each site that has targets of it."""
 
     service: str
     port: int
     protocol: str
     sites: tuple[SiteTrafficView, ...]
-    routing_key: str = ""  # As of `ServiceView`.
+    routing_key: str = ""  # As in `ServiceView`.

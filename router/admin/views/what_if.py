@@ -1,4 +1,4 @@
-"""What `/api/v1/what-if` is asked and what it tells."""
+"""Requests and answers of `/api/v1/what-if`."""
 
 import msgspec
 
@@ -6,11 +6,11 @@ from router.model.specs import PolicyName
 
 
 class WhatIf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of POST /api/v1/what-if. Sites by name or id; what is not named stays as it is.
+    """Body of POST /api/v1/what-if. Sites by name or id; values not given stay as they are.
 
-    ``capacity``: of all ready targets of a site together, in requests at once; a second where its
-    capacity is a rate. ``cost``: of the way there. ``window_s``: how far back; ``busiest``:
-    not the newest time of that length but the one when most was asked. ``port`` None: the first of
+    ``capacity``: of all ready targets of a site together, in requests at once, or per second if its
+    capacity is a rate. ``cost``: of the path there. ``window_s``: how far back; ``busiest``: the
+    window of that length with the highest demand instead of the newest. ``port`` None: the first of
     the service.
     """
 
@@ -24,10 +24,10 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class WhatIfSite(msgspec.Struct, frozen=True, kw_only=True):
-    """A site in one of the two pictures. ``share`` of all that was asked.
+    """A site in one of the two runs. ``share`` of all requests.
 
-    ``capacity`` None: none; ``rate``: it is in requests a second. ``taken``: slots that
-    clients of other sites hold now, and so not counted on.
+    ``capacity`` None: none; ``rate``: it is in requests a second. ``taken``: slots that clients of
+    other sites hold now, and which do not count.
     """
 
     name: str
@@ -43,7 +43,7 @@ class WhatIfSite(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WhatIfSeries(msgspec.Struct, frozen=True, kw_only=True):
-    """Over time, one figure a step. ``served`` has one list for each of the picture's sites."""
+    """Figures over time, one per step. ``served`` has one list for each site of the run."""
 
     step_s: float
     offered: tuple[int, ...]
@@ -67,7 +67,7 @@ class WhatIfPicture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
-    """What really happened in the window, to judge the run of ``current`` by."""
+    """The actual figures of the window, against which to judge the run of ``current``."""
 
     since: str
     until: str
@@ -80,9 +80,9 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WhatIfStep(msgspec.Struct, frozen=True, kw_only=True):
-    """What a proposal takes at one site; ``local``: it is the one that was asked.
+    """A step that a proposal requires at one site; ``local``: at the site that was asked.
 
-    ``command`` runs there as it is; empty: no command can be given, and ``note`` says what to do.
+    ``command`` runs there as it is; empty: no command exists, and ``note`` describes the step.
     """
 
     site: str
@@ -92,11 +92,11 @@ class WhatIfStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WhatIfView(msgspec.Struct, frozen=True, kw_only=True):
-    """Current beside proposed. Nothing was changed.
+    """The current state beside the proposed one. Nothing was changed.
 
-    ``moved``: share of requests that would be served elsewhere than now. ``added_*``: of proposed
-    over current, None: nothing to compare. ``commands`` would do it; ``assumptions`` say what the
-    figures rest on. ``scenario`` is the proposal as a file for `sitectl simulate`.
+    ``moved``: share of requests that another site would serve. ``added_*``: proposed minus current,
+    None: nothing to compare. ``commands`` would apply it; ``assumptions`` behind the figures.
+    ``scenario``: the proposal as a file for `sitectl simulate`.
     """
 
     service: str

@@ -6,7 +6,7 @@ from router.admin.views.services import AffinityView, RateView
 
 
 class WhyDecision(msgspec.Struct, frozen=True):
-    """The site that the next request goes to; None: nowhere, ``reason`` says why."""
+    """The site of the next request; None: none, ``reason`` says why."""
 
     site: str | None
     path: tuple[str, ...]
@@ -14,13 +14,14 @@ class WhyDecision(msgspec.Struct, frozen=True):
 
 
 class WhyQueue(msgspec.Struct, frozen=True, kw_only=True):
-    """What the next request meets while every site that may serve it is full.
+    """The outlook of the next request while every site that may serve it is full.
 
     ``outlook``: waits (refused with 503 if no slot is free within ``wait_s``), full (refused:
     ``limit`` requests wait, or none may) or too-long (refused: as many wait as can be served in
-    that time). ``held_by``: the burst hook that wakes a site, or would, for which a request may
-    wait so long; ``waking_s``: for how long it has; None: it would. ``again_s``: it failed, and
-    runs again in so long. ``woken``: what it woke answers, and those that wait go on.
+    that time). ``held_by``: the burst hook that is waking a site, or would, for which a request may
+    wait this long; ``waking_s``: for how long it has been; None: it would. ``again_s``: it failed,
+    and runs again after this time. ``woken``: the site that it woke answers, and waiting requests
+    proceed.
     """
 
     outlook: str
@@ -36,14 +37,14 @@ class WhyQueue(msgspec.Struct, frozen=True, kw_only=True):
 class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """One site in the order considered. ``path`` names the sites after this one.
 
-    ``in_flight`` and ``waiting`` as in `ServiceSite`; waiting None: not kept, with ``--last``.
+    ``in_flight`` and ``waiting`` as in `ServiceSite`; waiting None: not stored, with ``--last``.
     ``free``: slots that the request would find; fewer for a sheddable one than for others.
-    ``level``: what `fill` compares, the path cost, without a configured capacity + in flight /
-    ready targets; None: another rule decides, or the site takes nothing now. ``ejected_s``: failed
-    requests ejected the site, and a request may be its probe after so many seconds; None: they did
-    not. ``note``: what else is to be known of the site, such as that its offer is new.
-    ``reserved`` and ``most_for_one`` as in `ServiceSite`; of this site, whose clients get each
-    slot, 0 and None. ``refuses``: its router is short of memory and takes nothing new.
+    ``level``: the value that `fill` compares: the path cost, plus, without a configured capacity,
+    in flight / ready targets; None: another rule decides, or the site takes nothing now.
+    ``ejected_s``: failed requests ejected the site, and after so many seconds a request may be its
+    probe; None: not ejected. ``note``: further facts about the site, such as a new offer.
+    ``reserved`` and ``most_for_one`` as in `ServiceSite`; 0 and None for this site, whose clients
+    get every slot. ``refuses``: its router is short of memory and takes nothing new.
     """
 
     site: str
@@ -68,10 +69,10 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WhyTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """One ready target of this site, as it stands to the next request.
+    """One ready target of this site, from the next request's view.
 
     ``verdict``: chosen, cold (as good, and more in use), hot (others answer sooner: used while none
-    of them has room) or full. ``expected_s``: how soon it would answer; None: not known, or full.
+    of them has room) or full. ``expected_s``: the expected response time; None: unknown, or full.
     """
 
     target: str
@@ -84,9 +85,9 @@ class WhyTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WhySession(msgspec.Struct, frozen=True):
-    """The session asked about: ``site`` where it is (None: not known here), in hex its ``key``.
+    """The session asked about: its ``site`` (None: unknown here), and its ``key`` in hex.
 
-    ``target`` of this site is the one it would go to; None: it goes elsewhere.
+    ``target``: the target of this site for it; None: it goes elsewhere.
     """
 
     key: str
@@ -95,15 +96,14 @@ class WhySession(msgspec.Struct, frozen=True):
 
 
 class WhyView(msgspec.Struct, frozen=True, kw_only=True):
-    """`why`: what the next request of a service would meet, decided by the production code.
+    """`why`: the fate of the next request of a service, decided by the production code.
 
-    ``session``: of which session that request is; None: of none that is known. ``queue``: of a
-    decision ``all-full``; else None. ``left_out``: while no site takes the request, the rules that
-    leave out sites with room, in sentences; ``let_in``: the commands that would let those in.
-    ``targets``: of this site, while the decision is for it and it chooses among several.
-    ``sheddable``: the request is. ``protocol``: with tcp it is a connection. ``closed``: no client
-    can connect here, and why, with the next step in ``hint``; the rest says where a request would
-    go.
+    ``session`` of that request; None: none that is known. ``queue``: for a decision ``all-full``;
+    otherwise None. ``left_out``: while no site takes the request, the rules that leave out sites
+    with room, in sentences; ``let_in``: the commands that would admit those. ``targets``: of this
+    site, if the decision is for it and it chooses among several. ``sheddable``: whether the request
+    is. ``protocol``: with tcp the request is a connection. ``closed``: why no client can connect
+    here, with the next step in ``hint``; the rest says where a request would go.
     """
 
     service: str
@@ -114,34 +114,33 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     decision: WhyDecision
     candidates: tuple[WhyCandidate, ...]
     queue: WhyQueue | None = None
-    removed: str = ""  # As of `ServiceView`.
+    removed: str = ""  # As in `ServiceView`.
     left_out: str = ""
     let_in: str = ""
     targets: tuple[WhyTarget, ...] = ()
     sheddable: bool = False
-    routing_key: str = ""  # As of `ServiceView`.
+    routing_key: str = ""  # As in `ServiceView`.
     protocol: str = ""
     closed: str = ""
     hint: str = ""
 
 
 class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """`why --last`: one request, how it was decided and what came of it.
+    """`why --last`: one request, its decision and its outcome.
 
-    ``site``: who served it, while ``outcome`` is ``under-way`` where it is; None: nowhere.
-    ``outcome``: ``ok``, ``under-way`` or why the exchange failed; ``answer``: the class of a whole
-    answer's status, ``ok`` for tcp. ``waited_s`` in the queue. ``retried_for``: why the attempt
-    before the last failed. ``held_by``: the burst hook for whose site it waited longer than for
-    a slot. ``departs_for``: why its connection was asked to end before its client ended it, ``age``
-    or ``rebalance``; or for which time-out nothing moved on it, so that it was ended, ``tunnel`` or
-    ``half-closed``. ``session``: its hash. ``spill_reason``: why this site did not serve it, as
-    ``reason`` of `spillway_spilled_total`; empty: it did, or none did.
-
-    ``candidates`` are as they were at ``decided_at``, under ``policy``, with ``further`` costlier
-    ones that are not kept; requests that are sent the same way within 2 ms share them. Empty, and
-    the two None, when it was simply for this site: then ``in_flight`` and ``capacity`` are those
-    that this site had, without requests that took no slot at a target that was down; None of a site
-    with several routers or workers, of which the one that decided knew its own part.
+    ``site``: the serving one, or, with ``outcome`` ``under-way``, its present one; None: none.
+    ``outcome``: ``ok``, ``under-way`` or why the exchange failed; ``answer``: the status class of a
+    whole answer, ``ok`` for tcp. ``waited_s`` in the queue. ``retried_for``: why the second-last
+    attempt failed. ``held_by``: the burst hook for whose site it waited longer than for a slot.
+    ``departs_for``: why its connection was asked to end before its client ended it, ``age`` or
+    ``rebalance``; or the time-out that ended it without traffic, ``tunnel`` or ``half-closed``.
+    ``session``: its hash. ``spill_reason``: why this site did not serve it, as ``reason`` of
+    `spillway_spilled_total`; empty: it did, or none did. ``candidates`` are as they were at
+    ``decided_at``, under ``policy``, with ``further`` costlier ones that are not stored; requests
+    that are sent the same way within 2 ms share them. They are empty, and the two None, if the
+    request was simply for this site: then ``in_flight`` and ``capacity`` are those of this site,
+    without requests that took no slot at a target that was down; None for a site with several
+    routers or workers, where the one that decided knew only its own part.
     """
 
     service: str
@@ -166,4 +165,4 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None
     candidates: tuple[WhyCandidate, ...]
     further: int
-    routing_key: str = ""  # As of `ServiceView`.
+    routing_key: str = ""  # As in `ServiceView`.
