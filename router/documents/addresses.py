@@ -1,4 +1,4 @@
-"""Hosts, addresses and ports as people write them: taken apart, and read from documents."""
+"""Hosts, addresses and ports as users write them: split, and read from documents."""
 
 import ipaddress
 import re
@@ -34,7 +34,7 @@ def _is_ipv6(value: str) -> bool:
 
 
 def host_port(findings: Findings, node: Node, path: str) -> str | Bad:
-    """``HOST[:PORT]``, IPv6 in brackets when a port follows; kept as written."""
+    """``HOST[:PORT]``, IPv6 in brackets when a port follows; returned as written."""
     value = text_of(findings, node, path, "HOST[:PORT]")
     if isinstance(value, Bad):
         return BAD
@@ -45,7 +45,7 @@ def host_port(findings: Findings, node: Node, path: str) -> str | Bad:
 
 
 def address(findings: Findings, node: Node, path: str) -> str | Bad:
-    """``HOST:PORT``, IPv6 in brackets; kept as written."""
+    """``HOST:PORT``, IPv6 in brackets; returned as written."""
     value = text_of(findings, node, path, "HOST:PORT")
     if isinstance(value, Bad):
         return BAD
@@ -57,7 +57,8 @@ def address(findings: Findings, node: Node, path: str) -> str | Bad:
 
 
 def ip_and_port(findings: Findings, node: Node, path: str) -> str | Bad:
-    """``IP:PORT``, IPv6 in brackets; kept as written. A name may stand for several addresses."""
+    """``IP:PORT``, IPv6 in brackets; returned as written. A name may resolve to several
+    addresses."""
     value = address(findings, node, path)
     parts = None if isinstance(value, Bad) else split_host_port(value)
     if parts is not None and not is_ip(parts[0]):
@@ -67,13 +68,13 @@ def ip_and_port(findings: Findings, node: Node, path: str) -> str | Bad:
 
 
 def is_loopback(place: str) -> bool:
-    """Whether ``place``, as of `ip_and_port`, is reached from this machine alone."""
+    """Whether only this machine can reach ``place``, a result of `ip_and_port`."""
     parts = split_host_port(place)
     return parts is not None and is_ip(parts[0]) and ipaddress.ip_address(parts[0]).is_loopback
 
 
 def split_host_port(value: str) -> tuple[str, int | None] | None:
-    """``HOST[:PORT]`` taken apart, brackets off; None: it is not that."""
+    """``HOST[:PORT]`` in parts, without brackets; None: not of that form."""
     bracketed = re.match(r"\[([^\]]+)\](?::([0-9]{1,5}))?\Z", value)
     if bracketed:
         found, port = bracketed.group(1), bracketed.group(2)
@@ -103,7 +104,7 @@ def listen_address(findings: Findings, node: Node, path: str) -> str | Bad:
 
 
 def ip_address(findings: Findings, node: Node, path: str) -> str | Bad:
-    """An IP address to listen on, IPv6 without brackets: a name may stand for several."""
+    """An IP address to listen on, IPv6 without brackets: a name may resolve to several."""
     value = text_of(findings, node, path, "an IP address")
     if isinstance(value, Bad):
         return BAD
@@ -120,11 +121,12 @@ def is_ip(value: str) -> bool:
         ipaddress.ip_address(value)
     except ValueError:
         return False
-    return _WITH_ZONE.match(value) is not None  # Else any text is a zone.
+    return _WITH_ZONE.match(value) is not None  # Otherwise any text would pass as a zone.
 
 
 def auto_ip(value: str) -> str | None:
-    """The address of ``[IP:]auto`` (all ports of a service), "" for none; None: it is not that."""
+    """The address of ``[IP:]auto`` (all ports of a service), "" for none; None: not of that
+    form."""
     if value == "auto":
         return ""
     host, _, word = value.rpartition(":")
@@ -133,7 +135,7 @@ def auto_ip(value: str) -> str | None:
 
 
 def split_listen(value: str) -> tuple[str, int] | None:
-    """``[IP:]PORT`` taken apart, "" for no address; None: it is not that."""
+    """``[IP:]PORT`` in parts, "" for no address; None: not of that form."""
     if value.isascii() and value.isdecimal():
         return ("", int(value)) if 1 <= int(value[:6]) <= 65_535 else None
     parts = split_host_port(value)

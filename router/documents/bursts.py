@@ -1,6 +1,6 @@
-"""The fields of kind `Burst`, and what is wrong with one.
+"""The fields of kind `Burst`, and their checks.
 
-Error codes: SW0703 nothing to look at, SW0704 low mark not below the high one, SW0705 not exactly
+Error codes: SW0703 nothing to measure, SW0704 low mark not below the high one, SW0705 not exactly
 one hook, SW0706 a template, SW0707 a URL, SW0708 a manifest. Further ones:
 `operate.bursts.burst_runs`.
 """
@@ -148,8 +148,8 @@ _NO_GROUPS: Final = frozenset(
         "certificates",
     )
 )
-"""What grants rights or holds keys. The router may write Secrets: who may only write the documents
-that it reads must not come to that by them.
+"""Kinds and groups that grant permissions or hold keys. The router may write Secrets: a user who
+may only write the router's documents must not gain that permission through them.
 """
 
 
@@ -218,7 +218,7 @@ def _value(findings: Findings, node: Node, path: str, left: list[int]) -> Any:
 
 
 def _value_at(node: Node, key: str) -> Node:
-    """Of ``key``; of all of ``node`` where that is no mapping with one."""
+    """The value of ``key``; or ``node`` itself, if it is not a mapping with that key."""
     return (node.get(key) if isinstance(node, Mapping) else None) or node
 
 
@@ -242,7 +242,7 @@ def check_marks(
 ) -> bool:
     """Whether something is measured, and each calm mark is below its saturated one.
 
-    ``node`` holds both as ``saturated`` and ``calm``.
+    ``node`` contains both as ``saturated`` and ``calm``.
     """
     high_node, low_node = node.get("saturated") or node, node.get("calm") or node
     if all(getattr(high, attribute) is None for attribute, _ in FIGURES):

@@ -1,4 +1,4 @@
-"""What stands after ``capacity:``, read and judged: slots, a rate, ``auto``, or several of them."""
+"""Reads and checks values of ``capacity``: slots, a rate, ``auto``, or a combination."""
 
 import re
 from math import ceil, isfinite
@@ -19,7 +19,7 @@ HINT: Final = "State slots (10), a rate (15/s) or auto"
 
 
 class Stated(msgspec.Struct, frozen=True):
-    """What one ``capacity`` says; all empty: nothing."""
+    """The content of one ``capacity`` value; all empty: nothing."""
 
     slots: int | None = None
     per_s: float | None = None
@@ -27,7 +27,7 @@ class Stated(msgspec.Struct, frozen=True):
 
 
 class CapacityTerms(msgspec.Struct, frozen=True):
-    """What holds for one target."""
+    """The capacity terms of one target."""
 
     slots: int | None = None
     rate: Rate | None = None
@@ -35,7 +35,9 @@ class CapacityTerms(msgspec.Struct, frozen=True):
 
 
 def stated(text: str) -> Stated | str:
-    """``10``, ``15/s``, ``auto``, or two of them with a comma; or why not, empty: it is none."""
+    """Parse ``10``, ``15/s``, ``auto``, or two of them with a comma; or why not, empty: no such
+    form.
+    """
     slots: int | None = None
     per_s: float | None = None
     auto = False
@@ -63,7 +65,7 @@ def stated(text: str) -> Stated | str:
 
 
 def per_s_of(text: str) -> float | str:
-    """``10/s`` as requests a second, or why not; empty: it is no rate at all."""
+    """``10/s`` as requests a second, or why not; empty: not a rate at all."""
     found = stated(text)
     if isinstance(found, str):
         return found
@@ -73,7 +75,7 @@ def per_s_of(text: str) -> float | str:
 
 
 def spec_value(found: Stated) -> int | str | None:
-    """As specs hold it: slots as a number, all else as canonical text."""
+    """The value for a spec: slots as a number, everything else as canonical text."""
     if found.per_s is None:
         return "auto" if found.auto else found.slots
     first = "auto," if found.auto else "" if found.slots is None else f"{found.slots},"
@@ -81,7 +83,7 @@ def spec_value(found: Stated) -> int | str | None:
 
 
 def of_spec(value: int | str | None) -> Stated:
-    """What a spec holds, which was read by `stated`."""
+    """Parse the value of a spec, which came from `stated`."""
     if not isinstance(value, str):
         return Stated(slots=value)
     found = stated(value)
@@ -90,7 +92,7 @@ def of_spec(value: int | str | None) -> Stated:
 
 
 def rate_text(per_s: float) -> str:
-    """The shortest spelling that reads back exactly: ``15/s``, ``0.5/s``."""
+    """The shortest text that reads back exactly: ``15/s``, ``0.5/s``."""
     number = f"{per_s:.9f}".rstrip("0").rstrip(".")
     if float(number) != per_s:
         number = repr(per_s)
@@ -98,13 +100,13 @@ def rate_text(per_s: float) -> str:
 
 
 def default_window_s(per_s: float) -> float:
-    """`limits.RATE_WINDOW_S`, or as long as the rate needs for one request."""
+    """`limits.RATE_WINDOW_S`, or the time in which the rate allows one request."""
     return max(limits.RATE_WINDOW_S, float(ceil(1.0 / per_s)))
 
 
 def rate_of(per_s: float, resume: str, window_s: float | None, stay_s: float | None) -> Rate:
-    """The rate with what is not stated filled in; `problem_of` has judged it."""
-    if window_s is None or window_s * per_s < 1.0:  # The latter: a pod states less than its kind.
+    """The rate with defaults for missing values; `problem_of` has checked it."""
+    if window_s is None or window_s * per_s < 1.0:  # The latter: a pod's own rate is lower.
         window_s = default_window_s(per_s)
     low = per_s_of(resume) if resume else per_s * limits.RATE_RESUME_SHARE
     assert isinstance(low, float), "a spec holds what was judged"
@@ -119,9 +121,9 @@ def rate_of(per_s: float, resume: str, window_s: float | None, stay_s: float | N
 def problem_of(
     rates: list[float], resume: str, window_s: float | None, stay_s: float | None = None
 ) -> tuple[str, str, str]:
-    """(field, what is wrong, hint) with what stands beside ``rates``; the field is empty: nothing.
+    """(field, problem, hint) for the fields that go with ``rates``; an empty field: no problem.
 
-    Without any rate nothing may stand there.
+    Without any rate these fields must be missing.
     """
     if not rates:
         given = {"resume": resume or None, "window": window_s, "stay": stay_s}
@@ -147,7 +149,7 @@ def problem_of(
 
 
 def connector_rates(spec: ConnectorSpec) -> list[float]:
-    """Every rate that its ``resume`` is for: its own, else those of its targets."""
+    """Every rate to which its ``resume`` applies: its own, otherwise those of its targets."""
     own = of_spec(spec.capacity).per_s
     if own is not None:
         return [own]
@@ -156,9 +158,9 @@ def connector_rates(spec: ConnectorSpec) -> list[float]:
 
 
 def terms_of(connector: ConnectorSpec, target: TargetSpec) -> CapacityTerms:
-    """What holds for ``target``: what it states itself, else what its connector does.
+    """The terms of ``target``: its own, otherwise those of its connector.
 
-    ``resume`` is that of the connector's rate: for a target with another one, in proportion.
+    ``resume`` applies to the connector's rate; for a target with a different rate, in proportion.
     """
     whole = of_spec(connector.capacity)
     own = whole if target.capacity is None else of_spec(target.capacity)
@@ -179,7 +181,7 @@ def terms_of(connector: ConnectorSpec, target: TargetSpec) -> CapacityTerms:
 
 
 def cap_of(spec: SitePolicySpec) -> SiteCap | None:
-    """The cap that a Policy document states; None: none."""
+    """The cap in a Policy document; None: none."""
     found = of_spec(spec.site_capacity)
     if found.slots is None and found.per_s is None:
         return None

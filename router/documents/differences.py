@@ -1,7 +1,7 @@
-"""What is different between two sets of documents, for people. Shows no value that may be secret.
+"""Readable differences between two sets of documents, without values that may be secret.
 
-Numbers and yes or no are shown. Of texts only those of the fields named here are: a URL, a command,
-a manifest or a field that a later version adds may hold a password.
+Numbers and booleans are shown. Texts are shown only for the fields named here: a URL, a command, a
+manifest or a field added by a later version may contain a password.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -61,13 +61,13 @@ _SHOWN: Final = frozenset(
 _SHARES: Final = frozenset(
     {"takes", "reserveForOwn", "maxShare", "sheddableShare", "policy.spillAt"}
 )
-"""Shares of one, which are written as percentages."""
+"""Shares, shown as percentages."""
 
 Done = Literal["added", "changed", "removed"]
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """One document that came, changed or went. ``source``: where it stands, or stood."""
+    """One document that was added, changed or removed. ``source``: its place, present or former."""
 
     kind: str
     name: str
@@ -78,7 +78,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def differences(before: Iterable[Document], now: Iterable[Document]) -> list[Difference]:
-    """By kind and name; a document that only moved to another place is the same."""
+    """Differences by kind and name; a document that only moved to another place counts as
+    unchanged.
+    """
     old, new = _by_name(before), _by_name(now)
     found: list[Difference] = []
     for key in sorted(key for key in {**old, **new} if old.get(key) is not new.get(key)):
@@ -102,7 +104,7 @@ def differences(before: Iterable[Document], now: Iterable[Document]) -> list[Dif
 
 
 def shown_fields(document: Document) -> Iterator[tuple[str, str]]:
-    """Each field that somebody wrote, with its value unless that may be secret."""
+    """Each explicitly set field, with its value unless that may be secret."""
     for field, value in _fields(document):
         yield field, _shown(field, value)
 
@@ -128,7 +130,7 @@ def _changes(one: Document | None, other: Document | None) -> Iterator[Change]:
 
 
 def _said(field: str, fields: Mapping[str, Any], document: Document | None) -> str:
-    """What ``document`` says of ``field``, or what counts since it says nothing of it."""
+    """The value of ``field`` in ``document``, or its default."""
     if field in fields:
         return _shown(field, fields[field])
     default = None if document is None else _defaults(type(document.spec)).get(field)
@@ -136,13 +138,13 @@ def _said(field: str, fields: Mapping[str, Any], document: Document | None) -> s
 
 
 class _Readable(str):
-    """A length of time or a size, as documents write it: it may be shown."""
+    """A duration or a size, as documents write it: it may be shown."""
 
     __slots__ = ()
 
 
 def _fields(document: Document) -> Iterator[tuple[str, Any]]:
-    """Each leaf with its path, as a document names it. A default is no field: nobody wrote it."""
+    """Each leaf with its path, as in a document. Defaults are left out: no user wrote them."""
     yield from _leaves("", document.spec, None)
 
 
@@ -151,7 +153,7 @@ def _defaults(spec: type[Any]) -> Mapping[str, Any]:
 
 
 def _leaves(path: str, value: Any, usual: Any) -> Iterator[tuple[str, Any]]:
-    """``usual``: what stands there if nobody says anything, where that is known."""
+    """``usual``: the default value, if known."""
     if isinstance(value, msgspec.Struct):
         yield from _of_struct(f"{path}." if path else "", value, usual)
     elif isinstance(value, Mapping):
@@ -173,7 +175,7 @@ def _of_struct(head: str, value: msgspec.Struct, usual: Any) -> Iterator[tuple[s
             continue
         path = f"{head}{yaml_key(field.name)}"
         if inner == () and default is not msgspec.NODEFAULT:
-            yield path, inner  # `exportTo: []` is no site; without the field it is every site.
+            yield path, inner  # `exportTo: []` means no site; without the field it is every site.
         elif isinstance(inner, int | float) and field.name.endswith("_s"):
             yield path, _Readable(duration_text(inner))
         elif isinstance(inner, int) and field.name.endswith("_bytes"):

@@ -1,4 +1,4 @@
-"""A site's capacity divided among its routers, or the workers of one: each has its share. Pure."""
+"""Divides a site's capacity among its routers, or the workers of one: each has its share. Pure."""
 
 import zlib
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from router.model.specs import ConnectorSpec, SitePolicySpec, TargetSpec
 class Division(msgspec.Struct, frozen=True, kw_only=True):
     """The routers that share: ``count`` of them.
 
-    ``index``: which of them this one is, the oldest is 0; None: none of them, it admits nothing.
+    ``index`` of this one, the oldest is 0; None: it is not among them, and admits nothing.
     """
 
     count: int
@@ -28,10 +28,11 @@ _SpecT = TypeVar("_SpecT", ConnectorSpec, SitePolicySpec)
 
 
 def divided(wanted: Wanted, by: Division) -> Wanted:
-    """``wanted`` with each stated capacity, of targets and of the site, as this router's share.
+    """``wanted`` with each configured capacity, of targets and the site, replaced by this router's
+    share.
 
-    What does not divide goes to the routers by a hash of the target: those that see its siblings
-    come and go at different times still agree about it. Rates divide evenly.
+    Remainders go to routers by a hash of the target: routers that see their siblings come and go at
+    different times still agree on them. Rates divide evenly.
     """
     if by == WHOLE:
         return wanted
@@ -78,12 +79,12 @@ def divided(wanted: Wanted, by: Division) -> Wanted:
 
 
 def _first_of(service: str) -> int:
-    """As `_first`, of what is left of a drained service."""
+    """As `_first`, for the remaining slots of a drained service."""
     return zlib.crc32(service.encode())
 
 
 def _beside_rates(spec: _SpecT, by: Division, rates: list[float], **changed: Any) -> _SpecT:
-    """``spec`` with what stands beside its ``rates`` as they are divided."""
+    """``spec`` with the fields that go with its ``rates``, as divided."""
     if rates:
         if spec.resume:
             low = capacities.per_s_of(spec.resume)
@@ -98,7 +99,7 @@ def _beside_rates(spec: _SpecT, by: Division, rates: list[float], **changed: Any
 
 
 def _divided(stated: int | str | None, by: Division, first: int) -> int | str | None:
-    """This router's share of what one ``capacity`` states."""
+    """This router's share of one ``capacity`` value."""
     found = capacities.of_spec(stated)
     slots = None if found.slots is None else _share(found.slots, by, first)
     if found.per_s is None or slots == 0:
@@ -115,18 +116,18 @@ def _of_rate(per_s: float, by: Division) -> float:
 
 
 def _first(service: str, target: TargetSpec) -> int:
-    """At which router the part that does not divide begins, modulo their count."""
+    """The router that gets the first of the remainder, modulo their count."""
     ports = ",".join(map(str, target.ports or (target.port or 0,)))
     return zlib.crc32(f"{service} {target.host} {ports}".encode())
 
 
 def _share(capacity: int, by: Division, first: int) -> int:
-    """Of ``capacity``; the part that does not divide begins at router ``first``."""
+    """This router's share of ``capacity``; the remainder begins at router ``first``."""
     return 0 if by.index is None else _share_at(by.index, capacity, by, first)
 
 
 def _before(capacity: int, by: Division, first: int) -> int:
-    """What routers before this one have of ``capacity``."""
+    """The shares of ``capacity`` of the routers before this one."""
     return sum(_share_at(index, capacity, by, first) for index in range(by.index or 0))
 
 

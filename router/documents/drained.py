@@ -1,5 +1,5 @@
-"""What a site takes of its capacity that is drained to a share: for the whole site, before that is
-divided among its routers. Pure."""
+"""The capacity that a drained site still takes, as a share for the whole site, before it is divided
+among the routers. Pure."""
 
 from math import floor
 
@@ -11,23 +11,24 @@ from router.model.specs import SitePolicySpec
 
 
 def share_of(service: str, policies: dict[str, SitePolicySpec]) -> float:
-    """The share of its capacity that the site takes of ``service``: the smallest that holds for
-    it. ``policies``: by service."""
+    """The share of its capacity that the site takes of ``service``: the lowest that applies.
+    ``policies``: by service."""
     named = (policies.get(service), policies.get(ALL))
     return min([1.0, *(one.takes for one in named if one is not None)])
 
 
 def commands(service: str, policies: dict[str, SitePolicySpec]) -> str:
-    """Those that make the site take all of ``service`` again; empty: it does."""
+    """The commands that end the drain of ``service``; empty: it is not drained."""
     of_all, own = (name in policies and policies[name].takes < 1 for name in (ALL, service))
     site, one = "sitectl site drain --to 100%", f"sitectl service drain {service} --to 100%"
     return f"{one}, and: {site}" if of_all and own else site if of_all else one if own else ""
 
 
 def slots(wanted: Wanted) -> dict[str, int]:
-    """By service, of those that are drained and whose slots are all stated: how many are left.
+    """The remaining slots of each drained service whose slots are all configured.
 
-    Counted over all targets, at least one, so that few targets of one slot each are drained, too.
+    Counted over all targets, at least one, so that a drain also affects a few targets of one slot
+    each.
     """
     policies = {spec.service: spec for spec in wanted.policies.values()}
     stated: dict[str, dict[tuple[str, tuple[int, ...]], int | None]] = {}

@@ -1,8 +1,9 @@
-"""What a row of the table of settings is (`documents.schema`), and how a mapping is read by rows.
+"""Rows of the table of settings (`documents.schema`), and the reader of mappings by rows.
 
-One table for both directions, so that what is written can be read. A struct's field that ends in
-``_s`` is a duration and loses that ending in YAML (``queue_wait_s`` is ``queueWait: 1s``); so does
-one in ``_bytes``, a size. Where the types state bounds (`model.settings`), fields follow from them.
+One table serves both directions, so anything written can be read. A struct's field that ends in
+``_s`` is a duration and loses that suffix in YAML (``queue_wait_s`` is ``queueWait: 1s``); so does
+one in ``_bytes``, a size. If the types have bounds (`model.settings`), fields are derived from
+them.
 """
 
 from collections.abc import Callable
@@ -19,10 +20,10 @@ Check = Callable[[Findings, Mapping, str, Any], bool]
 
 
 class Field:
-    """The row of one setting: ``attribute`` of the struct, ``key`` in YAML, and what it says.
+    """One setting: ``attribute`` of the struct, ``key`` in YAML, and a reader of its value.
 
-    From it come what documents may hold and how that is written, the reference page, and where the
-    row names them the flag of `sitectl` and the key of ConfigMap ``skupper-site``.
+    It also determines how documents are written, the reference page, and, if the row names them,
+    the flag of `sitectl` and the key of ConfigMap ``skupper-site``.
     """
 
     __slots__ = ("attribute", "flag", "key", "read", "required", "shape", "site_key", "text")
@@ -38,25 +39,25 @@ class Field:
         flag: str = "",
         site_key: str = "",
     ) -> None:
-        """``text``: one line, as the reference page has it. ``flag``: without its dashes; empty:
-        none is made from the row. ``site_key`` likewise."""
+        """``text``: one line for the reference page. ``flag``: without dashes; empty: the row makes
+        no flag. ``site_key`` likewise."""
         self.attribute, self.read, self.required, self.shape = attribute, read, required, shape
         self.text, self.flag, self.site_key = text, flag, site_key
         self.key = yaml_key(attribute)
 
     @property
     def is_duration(self) -> bool:
-        """Whether it is written as ``1s`` and held in seconds."""
+        """Whether it is written as ``1s`` and stored in seconds."""
         return self.attribute.endswith("_s")
 
     @property
     def is_size(self) -> bool:
-        """Whether it is written as ``8KiB`` and held in bytes."""
+        """Whether it is written as ``8KiB`` and stored in bytes."""
         return self.attribute.endswith("_bytes")
 
 
 class Shape:
-    """A struct and its fields; ``check`` judges rules between fields once each is right."""
+    """A struct and its fields; ``check`` applies rules between fields once each is valid."""
 
     __slots__ = ("check", "fields", "struct")
 
@@ -67,7 +68,7 @@ class Shape:
         self.fields = {field.key: field for field in fields}
 
     def read(self, findings: Findings, node: Node, path: str) -> Any:
-        """A value of ``struct``, or ``BAD`` with everything wrong noted."""
+        """A value of ``struct``, or ``BAD`` with all errors noted."""
         if isinstance(node, Scalar) and node.is_null:
             node = Mapping(node.line, node.column)
         if not isinstance(node, Mapping):
@@ -80,7 +81,7 @@ class Shape:
             if field is None:
                 values[key.value] = BAD
                 if findings.overflowing:
-                    continue  # Nobody hears of it, and looking for what was meant takes long.
+                    continue  # It would not be reported, and the search for a suggestion is slow.
                 hint = readers.nearest(key.value, self.fields)
                 findings.add(key, path, f"unknown field {key.value[:40]!r}", hint)
                 meant.add(readers.closest(key.value, self.fields))
@@ -89,7 +90,7 @@ class Shape:
         for field in self.fields.values():
             if field.required and field.attribute not in values:
                 values[field.attribute] = BAD
-                if field.key not in meant:  # Its slip of the pen has been named already.
+                if field.key not in meant:  # Its misspelling was already reported.
                     findings.add(node, path, f"field {field.key!r} is missing")
         if any(isinstance(value, Bad) for value in values.values()):
             return BAD
@@ -99,7 +100,7 @@ class Shape:
         return spec
 
     def plain(self, spec: msgspec.Struct) -> dict[str, Any]:
-        """What YAML shows of ``spec``: required fields and those that are not the default."""
+        """The YAML form of ``spec``: required fields and those that differ from the default."""
         shown: dict[str, Any] = {}
         infos = _infos(self.struct)
         for key, field in self.fields.items():
@@ -110,7 +111,7 @@ class Shape:
         return shown
 
 
-@lru_cache(maxsize=64)  # Asked of each document that is written; there are some ten structs.
+@lru_cache(maxsize=64)  # Called for each document that is written; there are some ten structs.
 def _infos(struct: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
     return {info.name: info for info in msgspec.structs.fields(struct)}
 
@@ -121,7 +122,7 @@ def _default(info: msgspec.structs.FieldInfo) -> Any:
 
 
 def default_text(struct: type[msgspec.Struct], field: Field) -> str | None:
-    """What holds where ``field`` is left out, as one writes it; None: nothing that is short."""
+    """The default of ``field``, as a user writes it; None: it has no short form."""
     value = _default(_infos(struct)[field.attribute])
     if value is None or value is msgspec.NODEFAULT or isinstance(value, msgspec.Struct):
         return None
@@ -131,7 +132,7 @@ def default_text(struct: type[msgspec.Struct], field: Field) -> str | None:
 
 
 def value_text(field: Field, value: Any) -> str:
-    """A value that is no mapping and no list, as one writes it."""
+    """A value that is neither a mapping nor a list, as a user writes it."""
     if isinstance(value, float) and not field.is_duration:
         return f"{value:g}"
     text = str(_plain_value(field, value))
@@ -159,7 +160,7 @@ def _plain_value(field: Field, value: Any) -> Any:
 def bounded(
     struct: type[msgspec.Struct], flags: dict[str, str] | None = None, **texts: str
 ) -> Shape:
-    """The shape of a struct whose types state the bounds of every field; ``texts`` of each.
+    """The shape of a struct whose types have the bounds of every field; ``texts`` of each.
 
     ``flags``: of some fields.
     """
@@ -184,7 +185,7 @@ def _bounded_reader(name: str, hint: Any) -> Reader:
 
 
 def bounds_text(struct: type[msgspec.Struct], attribute: str) -> str:
-    """From what to what a field of a `bounded` struct may be, for people."""
+    """The bounds of a field of a `bounded` struct, in readable form."""
     (meta,) = get_type_hints(struct, include_extras=True)[attribute].__metadata__
     if attribute.endswith("_s"):
         return f"{quantities.duration_text(meta.ge)} to {quantities.duration_text(meta.le)}"

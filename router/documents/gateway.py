@@ -1,11 +1,12 @@
-"""Skupper v1's gateway YAML, as values: what a gateway on a host binds and forwards.
+"""Skupper v1's gateway YAML as values: the bindings and forwards of a gateway on a host.
 
-Read as its own commands write it and as its documentation shows it, and written so that they
-would read it. Shape (Skupper 1.9, `client/gateway.go:GatewayConfig`, `types.GatewayEndpoint`)::
+Reads the form that Skupper's commands write and its documentation shows, and writes a form that
+these commands would read. Shape (Skupper 1.9, `client/gateway.go:GatewayConfig`,
+`types.GatewayEndpoint`)::
 
     name: db-host
     bindings:                       # a service of the network <- a port of this host
-      - name: db                    # for people
+      - name: db                    # human-readable
         host: localhost
         service: {address: "database:5432", protocol: tcp, ports: [5432]}
         target_ports: [5432]
@@ -14,7 +15,8 @@ would read it. Shape (Skupper 1.9, `client/gateway.go:GatewayConfig`, `types.Gat
     qdr-listeners: [{name: amqp, host: localhost, port: 5672}]     # not used here
 
 Error codes: SW0640 a value, SW0641 an unknown key, SW0642 ports that do not fit together, SW0643
-entries that contradict each other, SW0644 (a warning) what has no use here, SW0645 no gateway YAML.
+entries that contradict each other, SW0644 (a warning) an entry without effect, SW0645 not gateway
+YAML.
 """
 
 from collections.abc import Callable
@@ -42,7 +44,7 @@ _ENDPOINT: Final = ("name", "host", "service", "target_ports", "loopback", "loca
 _SERVICE: Final = ("address", "protocol", "ports")
 _SERVICE_READ: Final = (*_SERVICE, "port", "target_ports")
 _LISTENER: Final = ("name", "host", "port")
-# What Skupper writes beside them; `_is_off` says whether it asks for anything.
+# Further fields that Skupper writes; `_is_off` says whether a value asks for anything.
 _SERVICE_UNUSED: Final = frozenset(
     (
         *("eventchannel", "aggregate", "headless", "labels", "annotations", "targets", "origin"),
@@ -61,10 +63,10 @@ _SPELLED: Final = {
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One binding or forward. ``address`` is the service, ``address_port`` what follows its colon.
+    """One binding or forward. ``address``: the service, ``address_port``: the part after its colon.
 
-    Of a binding: ``host`` serves at ``target_ports`` (else at ``ports``). Of a forward: ``host``
-    (an interface, empty for all) is listened on at ``ports``. ``line`` counts from 1, 0: unknown.
+    Of a binding: ``host`` serves at ``target_ports`` (otherwise at ``ports``). Of a forward: listen
+    on ``host`` (an interface, empty for all) at ``ports``. ``line`` counts from 1, 0: unknown.
     """
 
     name: str = ""
@@ -80,7 +82,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QdrListener(msgspec.Struct, frozen=True, kw_only=True):
-    """Where Skupper's router would listen for AMQP; kept to be written back."""
+    """Where Skupper's router would listen for AMQP; stored only to be written back."""
 
     name: str = ""
     host: str = ""
@@ -88,7 +90,7 @@ class QdrListener(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
-    """A gateway as its YAML has it."""
+    """A gateway, as in its YAML."""
 
     name: str
     bindings: tuple[Endpoint, ...] = ()
@@ -97,7 +99,8 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def looks_like_gateway(text: str) -> bool:
-    """Whether ``text`` is gateway YAML rather than documents, right or wrong: by its top keys."""
+    """Whether ``text`` is gateway YAML rather than documents, valid or not: by its top-level
+    keys."""
     nodes = parse(text, Findings(""))
     if len(nodes) != 1 or not isinstance(nodes[0], Mapping):
         return False
@@ -106,10 +109,10 @@ def looks_like_gateway(text: str) -> bool:
 
 
 def read_gateway(text: str, source: str) -> tuple[Gateway | None, list[ConfigError]]:
-    """The gateway of ``text``, and what is wrong or has no use in it; None: it cannot be used.
+    """The gateway in ``text``, with errors and warnings; None: it cannot be used.
 
-    Errors carry line, column, what was expected and the nearest valid word; warnings (severity
-    ``warning``) name what has no effect here.
+    Errors have line, column, the expected form and the nearest valid word; warnings (severity
+    ``warning``) name entries without effect here.
     """
     findings = Findings(source)
     warnings: list[ConfigError] = []
@@ -120,7 +123,7 @@ def read_gateway(text: str, source: str) -> tuple[Gateway | None, list[ConfigErr
 
 
 def _recoded(error: ConfigError) -> ConfigError:
-    """``error`` with a code of this format, where a reader of single values noted it."""
+    """``error`` with a code of this format, if a reader of single values noted it."""
     if error.code == "SW0101":
         error.code = VALUE
     return error
@@ -152,7 +155,7 @@ def _gateway(findings: Findings, warnings: list[ConfigError], nodes: list[Node])
 
 
 class _Reader:
-    """Reads one text; notes what is wrong, and apart from it what has no use."""
+    """Reads one text; notes errors, and separately entries without effect."""
 
     __slots__ = ("_findings", "_warnings")
 
@@ -162,7 +165,7 @@ class _Reader:
     def fields(
         self, node: Mapping, path: str, known: tuple[str, ...], also: frozenset[str] = frozenset()
     ) -> dict[str, Node]:
-        """The entries of ``node`` by their key of ``known``; empty ones are left out."""
+        """The entries of ``node`` by their keys in ``known``; empty ones are left out."""
         found: dict[str, Node] = {}
         for key, value in node.entries:
             word = _SPELLED.get(key.value, key.value)
@@ -180,7 +183,7 @@ class _Reader:
         return found
 
     def unused(self, node: Node, path: str, why: str) -> None:
-        """Note what has no effect here."""
+        """Note an entry without effect here."""
         if len(self._warnings) < limits.CONFIG_ERRORS_MAX:
             self._warnings.append(
                 ConfigError(
@@ -197,7 +200,7 @@ class _Reader:
     def entries(
         self, fields: dict[str, Node], key: str, read: Callable[[Mapping, str], Any]
     ) -> tuple[Any, ...]:
-        """Every entry of a list that ``read`` could read."""
+        """Every entry of a list that ``read`` accepts."""
         node = fields.get(key)
         if node is None:
             return ()
@@ -233,7 +236,7 @@ class _Reader:
                 "service: {address: NAME:PORT, protocol: tcp, ports: [PORT]}",
             )
             return BAD
-        # Published examples have target_ports one level too deep, where Skupper overlooks it; its
+        # Published examples have target_ports one level too deep, where Skupper ignores it; its
         # first services had one port.
         inner = self.fields(service, f"{path}.service", _SERVICE_READ, _SERVICE_UNUSED)
         if "target_ports" in inner:
@@ -270,9 +273,9 @@ class _Reader:
         return made
 
     def listener(self, node: Mapping, path: str) -> QdrListener | Bad:
-        """An AMQP listener: read, since a file that names one should not be refused for it."""
+        """An AMQP listener: accepted, because a file that names one must not be refused for it."""
         fields: dict[str, Node] = {}
-        for key, value in node.entries:  # A dozen further keys say how AMQP is spoken there.
+        for key, value in node.entries:  # A dozen further keys are AMQP options.
             if key.value in _LISTENER and not (isinstance(value, Scalar) and value.is_null):
                 fields[key.value] = value
         values = {
@@ -315,7 +318,7 @@ class _Reader:
 
 
 def _is_off(node: Node) -> bool:
-    """Whether a value asks for nothing: ``false``, nothing, an empty text, list or mapping."""
+    """Whether a value asks for nothing: ``false``, null, an empty text, list or mapping."""
     match node:
         case Scalar():
             return node.is_null or node.value in ("", "false")
@@ -326,7 +329,7 @@ def _is_off(node: Node) -> bool:
 
 
 def _words(findings: Findings, node: Node, path: str) -> str | Bad:
-    """Words for people: visible, at most 253 characters. Numbers are words too."""
+    """A readable name: visible characters, at most 253. Numbers count too."""
     if not isinstance(node, Scalar) or node.is_null:
         findings.add(node, path, f"expected a name, got {readers.shown(node)}")
         return BAD
@@ -363,7 +366,7 @@ def _ports(findings: Findings, node: Node, path: str) -> tuple[int, ...] | Bad:
 
 
 def _port_in_quotes(findings: Findings, node: Node, path: str) -> int | Bad:
-    """A port, with or without quotes: Skupper has this one as a text."""
+    """A port, with or without quotes: Skupper stores this one as a text."""
     if isinstance(node, Scalar):
         node = Scalar(node.value, True, node.line, node.column)
     found: int | Bad = quantities.port(findings, node, path)
@@ -371,7 +374,7 @@ def _port_in_quotes(findings: Findings, node: Node, path: str) -> int | Bad:
 
 
 def _port_trouble(endpoint: Endpoint) -> tuple[str, str]:
-    """Why the ports of an entry do not fit together and what helps; empty: they do."""
+    """Why the ports of an entry do not fit together, and the next step; empty: they fit."""
     count, at = len(endpoint.ports), endpoint.address_port
     if not count:
         return "no port is given", f"address: {endpoint.address}:PORT, or ports: [PORT]"
@@ -391,7 +394,7 @@ def _port_trouble(endpoint: Endpoint) -> tuple[str, str]:
 
 
 def write_gateway(gateway: Gateway) -> str:
-    """Canonical YAML of ``gateway``; `read_gateway` gives an equal value back, but for lines."""
+    """Canonical YAML of ``gateway``; `read_gateway` returns an equal value, except for lines."""
     fields: dict[str, Any] = {"name": gateway.name}
     for key, entries in (("bindings", gateway.bindings), ("forwards", gateway.forwards)):
         if entries:
@@ -420,5 +423,5 @@ def _plain(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _set(fields: dict[str, Any]) -> dict[str, Any]:
-    """``fields`` without those that say nothing."""
+    """``fields`` without empty ones."""
     return {key: value for key, value in fields.items() if value not in ("", [], False)}

@@ -1,4 +1,4 @@
-"""How much of its slots a site lends to clients of other sites, as its Policies say. Pure."""
+"""How much of its slots a site lends to clients of other sites, by its Policies. Pure."""
 
 from router.documents import capacities, drained
 from router.documents.wanted import Wanted
@@ -12,9 +12,10 @@ NO_LIMIT = LendingTerms()
 def terms_of(
     service: str, policies: dict[str, SitePolicySpec], capped_before: int = 0
 ) -> LendingTerms:
-    """The larger reserve and the smaller share of those that hold for it. ``policies``: by service.
+    """The larger reserve and the smaller share of the Policies that apply. ``policies``: by
+    service.
 
-    ``capped_before`` as of `LendingTerms`.
+    ``capped_before`` as in `LendingTerms`.
     """
     named = [one for one in (policies.get(service), policies.get(ALL)) if one is not None]
     reserve = max([0.0, *(one.reserve_for_own for one in named)])
@@ -25,7 +26,7 @@ def terms_of(
 
 
 def caps_of(wanted: Wanted) -> dict[str, tuple[int, bool]]:
-    """By service the slots of a cap of the site, and whether it is what a drain has left of it."""
+    """The slots of the site's cap by service, and whether a drain set that cap."""
     stated = {
         spec.service: (slots, False)
         for spec in wanted.policies.values()

@@ -1,7 +1,7 @@
-"""YAML text to a tree of nodes with positions, by the C parser's events.
+"""YAML text to a tree of nodes with positions, from the C parser's events.
 
-Built from events and not by `yaml.compose`: composing recurses once per level in C, resolves tags
-and expands aliases, and keeps the last of two equal keys. Here depth is bounded while parsing, and
+Built from events instead of `yaml.compose`: composing recurses once per level in C, resolves tags
+and expands aliases, and takes the last of two equal keys. Here depth is bounded while parsing, and
 anchors, aliases, tags and duplicate keys are errors with their place.
 """
 
@@ -14,7 +14,7 @@ from router.model.errors import ConfigError
 
 
 class Scalar:
-    """A leaf as written. ``plain``: without quotes, so that `8080` is a number and `"8080"` not."""
+    """A leaf as written. ``plain``: without quotes; `8080` is a number and `"8080"` is not."""
 
     __slots__ = ("column", "line", "plain", "value")
 
@@ -23,7 +23,7 @@ class Scalar:
 
     @property
     def is_null(self) -> bool:
-        """Whether YAML reads it as nothing at all."""
+        """Whether YAML reads it as null."""
         return self.plain and self.value in ("", "~", "null", "Null", "NULL")
 
 
@@ -47,7 +47,7 @@ class Mapping:
         self.line, self.column = line, column
 
     def get(self, key: str) -> "Node | None":
-        """The value under ``key``; None: there is none."""
+        """The value under ``key``; None: no such key."""
         return next((value for name, value in self.entries if name.value == key), None)
 
 
@@ -65,7 +65,7 @@ class Findings:
 
     @property
     def overflowing(self) -> bool:
-        """Whether so many were found that reading on helps nobody."""
+        """Whether so many errors were found that reading on is useless."""
         return len(self.errors) >= limits.CONFIG_ERRORS_MAX
 
     def add(
@@ -86,9 +86,9 @@ class Findings:
 
 
 def parse(text: str, findings: Findings) -> list[Node]:
-    """The documents of ``text``, empty ones left out; what is wrong goes to ``findings``.
+    """The documents of ``text``, without empty ones; errors go to ``findings``.
 
-    After a syntax error, or an alias, tag or depth that is refused, the rest is not read.
+    After a syntax error, or a refused alias, tag or depth, the rest is not read.
     """
     size_bytes = len(text.encode("utf-8", "surrogatepass"))
     if size_bytes > limits.CONFIG_FILE_BYTES_MAX:
@@ -125,7 +125,7 @@ def _events(text: str) -> Iterator[yaml.Event]:
 def _position(event: yaml.Event) -> tuple[int, int]:
     """Line and column of an event, from 1."""
     mark = event.start_mark
-    assert mark is not None  # The parser marks every event; only hand-made ones have none.
+    assert mark is not None  # The parser marks every event; only hand-made ones have no mark.
     return mark.line + 1, mark.column + 1
 
 
@@ -141,7 +141,7 @@ def _place_of_bad_character(text: str) -> tuple[int, int]:
 
 
 class _Builder:
-    """Puts events together to trees; ``take`` says whether to go on."""
+    """Builds trees from events; ``take`` returns whether to go on."""
 
     __slots__ = ("_findings", "_keys", "_known", "_open", "documents")
 
@@ -149,11 +149,11 @@ class _Builder:
         self.documents: list[Node] = []
         self._findings = findings
         self._open: list[Sequence | Mapping] = []
-        self._keys: list[Scalar | None] = []  # Of each open collection: the key that waits.
-        self._known: list[dict[str, Scalar]] = []  # And all its keys so far.
+        self._keys: list[Scalar | None] = []  # Of each open collection: its pending key.
+        self._known: list[dict[str, Scalar]] = []  # Of each open collection: all keys so far.
 
     def finished(self) -> list[Node]:
-        """The documents read whole; one that broke off would only bring errors that are none."""
+        """The complete documents; an incomplete one would only cause false errors."""
         return self.documents[:-1] if self._open else self.documents
 
     def take(self, event: yaml.Event) -> bool:
@@ -167,7 +167,7 @@ class _Builder:
                 self._keys.pop()
                 self._known.pop()
             case _:
-                pass  # Where the stream and documents begin and end.
+                pass  # Starts and ends of streams and documents.
         return True
 
     def _begin(self, event: yaml.NodeEvent) -> bool:
@@ -191,7 +191,7 @@ class _Builder:
         return True
 
     def _place(self, node: Node) -> bool:
-        """Hang ``node`` into the innermost open collection, or make it a document."""
+        """Add ``node`` to the innermost open collection, or make it a document."""
         if not self._open:
             if not (isinstance(node, Scalar) and node.is_null):
                 self.documents.append(node)

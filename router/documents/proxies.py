@@ -1,4 +1,4 @@
-"""HTTP proxies as people write them, and whom `NO_PROXY` leaves out. Passwords are never shown."""
+"""HTTP proxies as users write them, and the exceptions of `NO_PROXY`. Passwords are never shown."""
 
 import ipaddress
 import re
@@ -12,7 +12,7 @@ from router.documents.nodes import Findings, Node
 from router.documents.readers import BAD, Bad, text_of
 
 NONE, ENVIRONMENT = "none", "env"
-"""No proxy, whatever the site says; that of the router's HTTPS_PROXY and NO_PROXY."""
+"""No proxy, whatever the site says; or that of the router's HTTPS_PROXY and NO_PROXY."""
 
 _URL = re.compile(r"(https?)://(?:([^/?#]*)@)?([^/?#@]+)/?\Z", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
@@ -21,7 +21,7 @@ NOT_HERE = "Not in a document: sitectl link set NAME --proxy URL --proxy-passwor
 
 
 class ProxyUrl(msgspec.Struct, frozen=True):
-    """Taken apart. ``user`` None: there is none."""
+    """A proxy URL in parts. ``user`` None: none."""
 
     scheme: str
     host: str
@@ -31,7 +31,7 @@ class ProxyUrl(msgspec.Struct, frozen=True):
 
     @property
     def url(self) -> str:
-        """Without user and password, always alike for the same proxy."""
+        """The URL without user and password, the same for the same proxy."""
         host = f"[{self.host}]" if ":" in self.host else self.host.lower()
         return f"{self.scheme}://{host}:{self.port}"
 
@@ -43,7 +43,7 @@ class ProxyUrl(msgspec.Struct, frozen=True):
 
 
 def split_url(text: str) -> ProxyUrl | None:
-    """``http[s]://[USER[:PASSWORD]@]HOST[:PORT]`` taken apart; None: it is not that."""
+    """``http[s]://[USER[:PASSWORD]@]HOST[:PORT]`` in parts; None: not of that form."""
     found = _URL.match(text)
     parts = split_host_port(found[3]) if found is not None else None
     if found is None or parts is None or not text.isprintable():
@@ -57,14 +57,14 @@ def split_url(text: str) -> ProxyUrl | None:
 
 
 def proxy(findings: Findings, node: Node, path: str) -> str | Bad:
-    """``none``, ``env`` or the URL of a proxy without a password; kept in one way of writing."""
+    """``none``, ``env`` or the URL of a proxy without a password, in canonical form."""
     value = text_of(findings, node, path, "a proxy")
     if isinstance(value, Bad) or value in ("", NONE, ENVIRONMENT):
         return value
     found = split_url(value)
     if found is None:
         hint = NOT_HERE if "@" in value else ""
-        findings.add(node, path, EXPECTED, hint)  # What stands there may hold a password.
+        findings.add(node, path, EXPECTED, hint)  # The value itself may contain a password.
         return BAD
     if found.user is not None:
         findings.add(node, path, "a proxy is given here without user and password", NOT_HERE)
@@ -73,10 +73,10 @@ def proxy(findings: Findings, node: Node, path: str) -> str | Bad:
 
 
 def is_left_out(host: str, no_proxy: str) -> bool:
-    """Whether a NO_PROXY of that text leaves out ``host``.
+    """Whether a NO_PROXY with that text excludes ``host`` from proxying.
 
     Its words are ``*``, a name (itself and all below it), an address, or a network as CIDR. Ports
-    in it are not looked at.
+    in it are ignored.
     """
     name = host.lower().rstrip(".")
     address = _address(name)

@@ -44,7 +44,7 @@ class IntegerReader:
 
     @property
     def bounds(self) -> str:
-        """For people."""
+        """The bounds in readable form."""
         return f"{self.least} to {self.most}"
 
     def __call__(self, findings: Findings, node: Node, path: str) -> int | Bad:
@@ -64,7 +64,7 @@ port = IntegerReader(1, 65_535, "a port")
 
 
 class DurationReader:
-    """A reader of a duration: seconds as a number, or ``200ms 1s 15m 1h 2d``. Gives seconds."""
+    """A reader of a duration: seconds as a number, or ``200ms 1s 15m 1h 2d``. Returns seconds."""
 
     __slots__ = ("least_s", "most_s")
 
@@ -73,7 +73,7 @@ class DurationReader:
 
     @property
     def bounds(self) -> str:
-        """For people."""
+        """The bounds in readable form."""
         return f"{duration_text(self.least_s)} to {duration_text(self.most_s)}"
 
     def __call__(self, findings: Findings, node: Node, path: str) -> float | Bad:
@@ -89,7 +89,8 @@ class DurationReader:
 
 
 def duration_s(value: str) -> float | None:
-    """Seconds of ``200ms``, ``1s``, ``15m``, ``1h``, ``2d`` or a bare number; None: not one."""
+    """Seconds of ``200ms``, ``1s``, ``15m``, ``1h``, ``2d`` or a bare number; None: not a
+    duration."""
     match = _DURATION.match(value)
     if match is None:
         return None
@@ -107,7 +108,7 @@ class SizeReader:
 
     @property
     def bounds(self) -> str:
-        """For people."""
+        """The bounds in readable form."""
         return f"{size_text(self.least)} to {size_text(self.most)}"
 
     def __call__(self, findings: Findings, node: Node, path: str) -> int | Bad:
@@ -123,7 +124,7 @@ class SizeReader:
 
 
 def size_text(size_bytes: int) -> str:
-    """The shortest spelling that `size` reads back exactly."""
+    """The shortest text that `SizeReader` reads back exactly."""
     for unit in ("GiB", "MiB", "KiB"):
         if size_bytes and size_bytes % _UNIT_BYTES[unit] == 0:
             return f"{size_bytes // _UNIT_BYTES[unit]}{unit}"
@@ -131,7 +132,7 @@ def size_text(size_bytes: int) -> str:
 
 
 def port_or_name(findings: Findings, node: Node, path: str) -> int | str | Bad:
-    """A port's number, or its name as Kubernetes has it (RFC 6335: a letter, at most 15)."""
+    """A port's number, or its name as in Kubernetes (RFC 6335: a letter, at most 15)."""
     if isinstance(node, Scalar) and _PORT_NAME.match(node.value) and len(node.value) <= 15:
         return node.value
     number: int | Bad = port(findings, node, path)
@@ -148,7 +149,7 @@ def share(findings: Findings, node: Node, path: str) -> float | Bad:
 
 
 def percent_of(text: str) -> float | None:
-    """``80%``, or the share 0.8; None: it is neither."""
+    """``80%``, or the share 0.8; None: neither."""
     found = _PERCENT.match(text)
     if found is None and not _SHARE.match(text):
         return None
@@ -167,7 +168,7 @@ def percent(findings: Findings, node: Node, path: str) -> float | Bad:
 
 
 def duration_text(seconds: float) -> str:
-    """The shortest spelling that `duration_s` reads back exactly."""
+    """The shortest text that `duration_s` reads back exactly."""
     for unit, size in (("h", 3600), ("m", 60)):
         if seconds and seconds % size == 0:
             return f"{int(seconds / size)}{unit}"
@@ -176,7 +177,7 @@ def duration_text(seconds: float) -> str:
 
 
 def capacity(findings: Findings, node: Node, path: str) -> int | str | Bad | None:
-    """Slots, a rate or ``auto`` per target (`capacities.stated`)."""
+    """The capacity of a target: slots, a rate or ``auto`` (`capacities`)."""
     if isinstance(node, Scalar):
         if node.is_null:
             return None
@@ -192,7 +193,7 @@ def capacity(findings: Findings, node: Node, path: str) -> int | str | Bad | Non
 
 
 def site_capacity(findings: Findings, node: Node, path: str) -> int | str | Bad | None:
-    """As `capacity`; what a site takes is stated, never learned."""
+    """As `capacity`; a site's capacity is configured, never learned."""
     value = capacity(findings, node, path)
     if isinstance(value, str) and value.startswith("auto"):
         findings.add(

@@ -1,4 +1,4 @@
-"""What may stand beside a rate in a document, with the place of what may not."""
+"""Rules for the fields that go with a rate in a document, with the place of each violation."""
 
 from typing import Protocol
 
@@ -22,7 +22,7 @@ class BesideRates(Protocol):
 
 
 class Capped(BesideRates, Protocol):
-    """What a site takes of a service, as a document states it."""
+    """A site's cap for a service, as in a document."""
 
     @property
     def site_capacity(self) -> int | str | None: ...
@@ -37,7 +37,7 @@ class Capped(BesideRates, Protocol):
 def check_rates(
     findings: Findings, node: Mapping, path: str, rates: list[float], spec: BesideRates
 ) -> bool:
-    """What stands beside a rate fits it."""
+    """Whether the fields that go with a rate fit it."""
     key, reason, hint = capacities.problem_of(rates, spec.resume, spec.window_s, spec.stay_s)
     if not key:
         return True
@@ -46,7 +46,7 @@ def check_rates(
 
 
 def check_cap(findings: Findings, node: Mapping, path: str, spec: Capped) -> bool:
-    """So does what stands beside a site's cap, and its ``spill``."""
+    """Whether the fields that go with a site's cap fit it, and its ``spill``."""
     found = capacities.of_spec(spec.site_capacity)
     if spec.service == ALL and spec.site_capacity is not None:
         findings.add(

@@ -1,6 +1,7 @@
-"""Readers of single values: a node in, a Python value out, or an error that says what was expected.
+"""Readers of single values: a node in, a Python value out, or an error with the expected form.
 
-A reader returns ``BAD`` after it has noted why, so that one text yields all its errors at once.
+A reader returns ``BAD`` after it has noted the error, so that one text yields all its errors at
+once.
 """
 
 import re
@@ -37,8 +38,8 @@ _YAML_BOOLEANS = frozenset({"yes", "no", "on", "off", "true", "false"})
 
 
 def closest(word: str, choices: Iterable[str]) -> str | None:
-    """The most similar of ``choices``; None: none is."""
-    import difflib  # For misspelt words alone.
+    """The most similar of ``choices``; None: none is similar."""
+    import difflib  # Needed only for misspelled words.
 
     lowered = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.5)
@@ -46,7 +47,7 @@ def closest(word: str, choices: Iterable[str]) -> str | None:
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """``did you mean …?`` for the most similar of ``choices``, else what there is."""
+    """``did you mean …?`` for the most similar of ``choices``, otherwise the list of choices."""
     known = sorted(choices)
     meant = closest(word, known)
     if meant is not None:
@@ -57,7 +58,7 @@ def nearest(word: str, choices: Iterable[str]) -> str:
 
 
 def shown(node: Node) -> str:
-    """What stands at ``node``, for an error: short, on one line."""
+    """The content of ``node``, for an error: short, on one line."""
     if isinstance(node, Sequence):
         return "a list"
     if isinstance(node, Mapping):
@@ -69,7 +70,7 @@ def shown(node: Node) -> str:
 
 
 def text_of(findings: Findings, node: Node, path: str, what: str) -> str | Bad:
-    """A string; numbers and booleans without quotes are refused, they would surprise."""
+    """A string; unquoted booleans are refused, because they would surprise."""
     if not isinstance(node, Scalar) or node.is_null:
         findings.add(node, path, f"expected {what}, got {shown(node)}")
         return BAD
@@ -80,7 +81,7 @@ def text_of(findings: Findings, node: Node, path: str, what: str) -> str | Bad:
 
 
 def name(findings: Findings, node: Node, path: str) -> str | Bad:
-    """A DNS-1123 label: what every name of ours is."""
+    """A DNS-1123 label, the form of all names of ours."""
     value = text_of(findings, node, path, "a name")
     if isinstance(value, Bad):
         return BAD
@@ -97,7 +98,7 @@ def name(findings: Findings, node: Node, path: str) -> str | Bad:
 
 
 def routing_key(findings: Findings, node: Node, path: str) -> str | Bad:
-    """Any text that people can read, as Skupper v2 names services."""
+    """Any visible text, as Skupper v2 names services."""
     value = text_of(findings, node, path, "a routing key")
     if isinstance(value, Bad):
         return BAD
@@ -117,7 +118,7 @@ def is_routing_key(value: str) -> bool:
 
 
 def service_or_all(findings: Findings, node: Node, path: str) -> str | Bad:
-    """A service's name, or ``*`` for all that say nothing themselves."""
+    """A service's name, or ``*`` for all without their own rule."""
     if isinstance(node, Scalar) and node.value == sharing.ALL:
         return sharing.ALL
     return name(findings, node, path)
@@ -133,12 +134,12 @@ def site_pattern(findings: Findings, node: Node, path: str) -> str | Bad:
 
 
 def is_site_pattern(value: str) -> bool:
-    """Whether a rule may name sites so."""
+    """Whether ``value`` is a valid pattern of a rule."""
     return len(value) <= limits.SHARING_PATTERN_CHARS_MAX and _SITE_PATTERN.match(value) is not None
 
 
 def one_site(findings: Findings, node: Node, path: str) -> str | Bad:
-    """As `site_pattern`, and no pattern: it stands for one site."""
+    """As `site_pattern`, but without wildcards: it means one site."""
     value = site_pattern(findings, node, path)
     if isinstance(value, Bad) or not {"*", "?"} & set(value):
         return value
@@ -156,7 +157,7 @@ def moment(findings: Findings, node: Node, path: str) -> str | Bad:
 
 
 def unix_of(text: str) -> int | None:
-    """Unix seconds of a date and time in UTC (RFC 3339); None: it is none."""
+    """Unix seconds of a date and time in UTC (RFC 3339); None: not such a text."""
     try:
         found = datetime.fromisoformat(text) if _MOMENT.match(text) else None
     except ValueError:
@@ -168,7 +169,7 @@ NAME_FORM: Final = (
     "lower-case letters, digits and '-', a letter or digit first and last, "
     f"at most {limits.NAME_CHARS_MAX}"
 )
-"""Of a name, for who typed another."""
+"""The form of a name, for a user who typed another."""
 
 
 def is_name(value: str) -> bool:
@@ -182,7 +183,7 @@ def _name_hint(value: str) -> str:
 
 
 def boolean(findings: Findings, node: Node, path: str) -> bool | Bad:
-    """``true`` or ``false`` and nothing else: `no` and `on` mean different things to parsers."""
+    """Only ``true`` or ``false``: parsers disagree about `no` and `on`."""
     if isinstance(node, Scalar) and node.plain and node.value in ("true", "false"):
         return node.value == "true"
     hint = ""
@@ -226,7 +227,7 @@ def matching(pattern: str, what: str) -> Reader:
 
 
 def workload(findings: Findings, node: Node, path: str) -> str | Bad:
-    """``KIND/NAME``: whose pods are meant, see `specs.ConnectorSpec`."""
+    """``KIND/NAME`` of the workload whose pods are meant, see `specs.ConnectorSpec`."""
     value = text_of(findings, node, path, "KIND/NAME")
     if isinstance(value, Bad) or not value:
         return value
@@ -243,7 +244,7 @@ def workload(findings: Findings, node: Node, path: str) -> str | Bad:
 
 
 class OptionalReader:
-    """``reader``, or None where the value is left empty."""
+    """``reader``, or None for an empty value."""
 
     __slots__ = ("reader",)
 
@@ -257,12 +258,12 @@ class OptionalReader:
 
 
 def without_option(reader: Reader) -> Reader:
-    """What reads a value that is not left empty."""
+    """The inner reader, for values that are not empty."""
     return reader.reader if isinstance(reader, OptionalReader) else reader
 
 
 class ListReader:
-    """A list of what ``reader`` reads, as a tuple of at most ``most``."""
+    """A list of values read by ``reader``, as a tuple of at most ``most``."""
 
     __slots__ = ("most", "reader", "what")
 
@@ -271,7 +272,7 @@ class ListReader:
 
     @property
     def bounds(self) -> str:
-        """For people."""
+        """The bound in readable form."""
         return f"{self.most} at most"
 
     def __call__(self, findings: Findings, node: Node, path: str) -> tuple[Any, ...] | Bad:
@@ -288,7 +289,7 @@ class ListReader:
 
 
 def table(reader: Reader, most: int, what: str) -> Reader:
-    """A mapping from names to what ``reader`` reads."""
+    """A mapping from names to values read by ``reader``."""
 
     def read(findings: Findings, node: Node, path: str) -> dict[str, Any] | Bad:
         if not isinstance(node, Mapping):

@@ -1,4 +1,5 @@
-"""Rules between the fields of a kind, judged once each field is right. Each says what is wrong."""
+"""Rules between the fields of a kind, applied once each field is valid. Each reports its
+violation."""
 
 from router.documents import addresses, capacities
 from router.documents.nodes import Findings, Mapping, Node
@@ -147,7 +148,7 @@ def check_connector(findings: Findings, node: Mapping, path: str, spec: Connecto
         return False
     rates = capacities.connector_rates(spec)
     if spec.workload and not rates:
-        return True  # Its pods may state theirs.
+        return True  # Its pods may have their own.
     return check_rates(findings, node, path, rates, spec)
 
 
@@ -235,7 +236,9 @@ def check_affinity(findings: Findings, node: Mapping, path: str, spec: Affinity)
 
 
 def check_site_policy(findings: Findings, node: Mapping, path: str, spec: SitePolicySpec) -> bool:
-    """Grants are of one service, others get some slots; the rest as for what has a capacity."""
+    """Grants need a named service, and other sites must get some slots; then the rules of a
+    capacity.
+    """
     nothing = {
         "reserveForOwn": "a reserve of 100%" if spec.reserve_for_own >= 1 else "",
         "maxShare": "a share of 0%" if spec.max_share <= 0 else "",

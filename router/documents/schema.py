@@ -1,8 +1,8 @@
-"""The table of settings: each kind of document with its fields, a row each.
+"""The table of settings: each kind of document with its fields, one row each.
 
-A row says how a value is read, within which bounds, and what it means. Documents, the reference
-page and, where the row names them, flags of `sitectl` and keys of ConfigMap ``skupper-site`` follow
-from it (`docs/extend.md`).
+A row defines how a value is read, its bounds, and its meaning. Documents, the reference page and,
+if the row names them, flags of `sitectl` and keys of ConfigMap ``skupper-site`` are derived from it
+(`docs/extend.md`).
 """
 
 from typing import Any, Final, get_args
@@ -48,7 +48,7 @@ HALF_CLOSES: Final = get_args(HalfClose)
 REBALANCES: Final = get_args(Rebalance)
 ISOLATIONS: Final = get_args(Isolation)
 CONSOLE_AUTHS: Final[tuple[ConsoleAuth, ...]] = ("internal", "unsecured")
-"""Of hosts: OpenShift is asked in its namespaces alone."""
+"""On hosts: login by OpenShift exists only in its namespaces."""
 DAY_S: Final = 86_400.0
 
 _PORTS = readers.ListReader(quantities.port, limits.PORTS_PER_SERVICE_MAX, "ports")
@@ -93,7 +93,7 @@ def _name_or_empty(findings: Findings, node: Node, path: str) -> Any:
 
 
 def _console_host(findings: Findings, node: Node, path: str) -> Any:
-    """A name, or any."""
+    """A host name, or `EVERY_HOST`."""
     if isinstance(node, Scalar) and node.value == EVERY_HOST:
         return EVERY_HOST
     return addresses.host(findings, node, path)
@@ -163,7 +163,7 @@ SETTINGS: Final[dict[type[msgspec.Struct], Shape]] = {
     ServiceLimits: _LIMITS,
     Health: _HEALTH,
 }
-"""What the command line sets field by field."""
+"""Settings that the command line sets field by field."""
 _TARGET = Shape(
     TargetSpec,
     Field("host", addresses.host, "name or address", required=True),
@@ -194,7 +194,7 @@ _RATE_FIELDS = (
         "least time over a rate; unset: as long as the window",
     ),
 )
-"""Beside a capacity that may be a rate."""
+"""Fields of a capacity that may be a rate."""
 
 
 def _policy(findings: Findings, node: Node, path: str) -> Any:
@@ -219,14 +219,14 @@ _SITES = readers.OptionalReader(
 
 
 def _workers(findings: Findings, node: Node, path: str) -> Any:
-    """A number, or one for each core."""
+    """A number, or ``auto``: one for each core."""
     if isinstance(node, Scalar) and node.value == "auto":
         return node.value
     return _WORKERS(findings, node, path)
 
 
 def _memory_limit(findings: Findings, node: Node, path: str) -> Any:
-    """A size; 0 is what the system lets the router have."""
+    """A size; 0: the system's limit."""
     if isinstance(node, Scalar) and node.plain and node.value == "0":
         return 0
     return _MEMORY(findings, node, path)

@@ -1,7 +1,7 @@
-"""Texts with ``{{name}}`` in them: what a burst hook is told. Names are a fixed list.
+"""Texts that contain ``{{name}}``, for burst hooks. Names are a fixed list.
 
 A library would bring a language (Jinja: loops, attributes, filters, a sandbox to trust); a name in
-braces is all that is needed, and what is not a known name is an error when the document is read.
+braces is enough, and an unknown name is an error when the document is read.
 """
 
 import re
@@ -26,15 +26,16 @@ NAMES: Final = {
 }
 
 NUMBERS: Final = ("demand", "used", "full", "overflow", "refused", "queueWaitMs", "capacity")
-"""Those that are whole numbers."""
+"""Names whose values are whole numbers."""
 STEADY: Final = frozenset({"burst", "service", "site"})
-"""Those that are the same for every event of a burst."""
+"""Names whose values are the same for every event of a burst."""
 
 _PLACE: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
 def unknown(text: str) -> str | None:
-    """The first ``{{…}}`` of ``text`` that is no known name, or ``{{`` alone; None: none is."""
+    """The first ``{{…}}`` in ``text`` with an unknown name, or ``{{`` alone; None: all are
+    known."""
     for found in _PLACE.finditer(text):
         if found[1].strip() not in NAMES:
             return found[1].strip()
@@ -48,7 +49,7 @@ def names_in(text: str) -> frozenset[str]:
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """``text`` with each ``{{name}}`` replaced, once: what is put in is not looked at again."""
+    """``text`` with each ``{{name}}`` replaced once: values are not expanded again."""
     return _PLACE.sub(lambda found: values[found[1].strip()], text)
 
 

@@ -20,10 +20,10 @@ SHAPES: Final[dict[Kind, Shape]] = {**OTHERS, "Burst": BURST}
 
 
 def read(text: str, source: str) -> tuple[list[Document], list[ConfigError]]:
-    """The documents of ``text`` that are right, and everything wrong with the others.
+    """The valid documents of ``text``, and all errors of the others.
 
-    Errors carry ``source``, line and column (from 1), what was expected and the nearest valid
-    word. Kind and name may occur once per text.
+    Errors have ``source``, line and column (from 1), the expected form and the nearest valid word.
+    Kind and name may occur once per text.
     """
     findings = Findings(source)
     documents: list[Document] = []
@@ -52,7 +52,7 @@ def read(text: str, source: str) -> tuple[list[Document], list[ConfigError]]:
 
 
 def read_bytes(content: bytes, source: str) -> tuple[list[Document], list[ConfigError]]:
-    """As `read`, of a file's ``content``."""
+    """As `read`, for a file's ``content``."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -65,7 +65,7 @@ def read_bytes(content: bytes, source: str) -> tuple[list[Document], list[Config
 
 
 def unreadable(source: str, error: OSError) -> ConfigError:
-    """SW0110: the file of that name is there, and its content cannot be had."""
+    """SW0110: the file exists, but its content cannot be read."""
     reason = f"cannot be read: {error.strerror or error}"
     hint = next_step(reason, "Check its owner and mode")
     return ConfigError(source, "", reason, hint=hint, code="SW0110")
@@ -126,7 +126,7 @@ def plain(document: Document) -> dict[str, Any]:
 
 
 def write(document: Document) -> str:
-    """Canonical YAML of ``document``; `read` gives an equal spec back."""
+    """Canonical YAML of ``document``; `read` returns an equal spec."""
     text: str = yaml.dump(
         plain(document),
         Dumper=_Dumper,
@@ -139,12 +139,12 @@ def write(document: Document) -> str:
 
 
 def file_name(kind: Kind, name: str) -> str:
-    """The file in ``config/`` that tools write a document to: ``service-shop.yaml``."""
+    """The file in ``config/`` to which tools write a document: ``service-shop.yaml``."""
     return f"{kind.lower()}-{name}.yaml"
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists of plain numbers on one line, as people write ports."""
+    """Writes lists of plain numbers on one line, as users write ports."""
 
 
 def _short_list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.Node:

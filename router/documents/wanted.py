@@ -1,7 +1,7 @@
 """Documents of a whole site, checked against each other, as one value.
 
-A document that contradicts another is left out and named; the rest stays usable. What other sites
-declare is not known here: `node` asks `clashes` again for their services.
+A document that contradicts another is left out and named; the rest stays usable. Declarations of
+other sites are not known here: `node` calls `clashes` again for their services.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,12 +36,13 @@ _LOCAL_NAMES = frozenset({"localhost", "localhost.", "ip6-localhost"})
 
 
 class Agreement(msgspec.Struct, frozen=True):
-    """How the routers of a site divide: ``own`` is this one, ``division`` names who shares.
+    """How the routers of a site divide capacity: ``own`` is this one, ``division`` identifies the
+    group.
 
-    ``others``: who may have slots beside it now, and must agree before it uses what it gains.
-    ``ready``: those of them that serve clients. ``is_by_all``: it is divided by all of those, not
-    by the ones that were heard.
-    ``down``: who may have none as far as is told, and when it ended last (Unix seconds; 0: never).
+    ``others``: routers that may hold slots besides it now, and must agree before it uses additional
+    ones. ``ready``: those of them that serve clients. ``is_by_all``: the division covers all of
+    those, not only the ones that were heard. ``down``: routers that may hold none as far as is
+    known, and when each last ended (Unix seconds; 0: never).
     """
 
     own: str
@@ -53,7 +54,8 @@ class Agreement(msgspec.Struct, frozen=True):
 
 
 class UnreadyPod(msgspec.Struct, frozen=True):
-    """Since when a pod is not ready (Unix seconds; if it never was: since it was made), and why."""
+    """Since when a pod is not ready (Unix seconds; if it never was: since its creation), and
+    why."""
 
     since: float
     why: str
@@ -68,20 +70,20 @@ class RefusedPods(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a site should be. ``name`` is the site's; the tables go by document name.
+    """The wanted state of a site. ``name`` is the site's; the tables are by document name.
 
-    ``inner_ports``: behind a Kubernetes Service each service port is listened for at a port of our
-    own, and those not in the table not at all; None: at the service's own port. ``promised``: the
-    inner ports that clients are led to now, also of services that no site declares, or none yet.
-    ``declared_at_s``: Unix seconds by service, where the documents tell (`Document`).
-    ``siblings``: link ports, ``HOST:PORT``, of other routers of this site that this one dials.
-    ``is_divided``: capacities are this router's shares; others of the site have the same targets.
-    ``shares``: how that came about; None: nobody has to agree. ``drained``: by service, this
-    router's share of the slots that are left of a drained site; None: it is all of them.
-    ``capped_before``: by service, of the slots of a cap of the site those of its routers before
-    this one. ``exports``: services behind which there is a ServiceExport. ``unready``: pods of
-    other routers of this site that are not ready, by name. ``refused``: of those that are missing.
-    Nobody changes the tables: a new state is a new value.
+    ``inner_ports``: behind a Kubernetes Service, each service port has a listener at an inner port
+    of ours, and ports not in the table have none; None: listen at the service's own port.
+    ``promised``: the inner ports to which clients are led now, also of services that no site
+    declares, or none yet. ``declared_at_s``: Unix seconds by service, if the documents have them
+    (`Document`). ``siblings``: link ports, ``HOST:PORT``, of other routers of this site that this
+    one dials. ``is_divided``: capacities are this router's shares; others of the site have the same
+    targets. ``shares``: the agreement behind that; None: none is needed. ``drained``: by service,
+    this router's share of the remaining slots of a drained site; None: it is all of them.
+    ``capped_before``: by service, how many slots of the site's cap belong to its routers before
+    this one. ``exports``: services with a ServiceExport behind them. ``unready``: pods of other
+    routers of this site that are not ready, by name. ``refused``: the refusal of missing ones. The
+    tables are never changed: a new state is a new value.
     """
 
     name: str
@@ -106,7 +108,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rules(self) -> SharingRules:
-        """With whom services are shared."""
+        """The sharing rules by service."""
         return SharingRules(
             {
                 spec.service: Sharing(
@@ -126,8 +128,8 @@ def _grant(spec: GrantSpec) -> ServiceGrant:
 
 
 class Listening(msgspec.Struct, frozen=True):
-    """An address this site listens on, or would; ``what`` names it for people, ``setting`` is the
-    field of the Site document that moves it."""
+    """An address on which this site listens, or would; ``what``: its readable name, ``setting``:
+    the field of the Site document that moves it."""
 
     host: str
     port: int
@@ -136,9 +138,9 @@ class Listening(msgspec.Struct, frozen=True):
 
 
 def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigError]]:
-    """The wanted state of ``documents``, and what contradicts. None: no usable Site document.
+    """The wanted state of ``documents``, and contradictions. None: no usable Site document.
 
-    Errors name the source of the document that is left out; of two with one kind and name, the
+    Errors name the source of the document that is left out; of two with the same kind and name, the
     later source's.
     """
     errors: list[ConfigError] = []
@@ -202,7 +204,7 @@ def _connectors(
 
 
 def _policies(documents: list[Document], errors: list[ConfigError]) -> dict[str, SitePolicySpec]:
-    """One for each service; of several the first."""
+    """One for each service; of several, the first."""
     policies: dict[str, SitePolicySpec] = {}
     for document in documents:
         spec = document.spec
@@ -299,7 +301,7 @@ def _listeners(
 def _port_problem(
     document: Document, spec: ListenerSpec, service: ServiceSpec | None, first: Document | None
 ) -> ConfigError | None:
-    """What is wrong with the port of a listener; ``first`` is another listener of that port."""
+    """The problem with the port of a listener; ``first``: another listener of that port."""
     if first is not None:
         return _error(
             document,
@@ -331,7 +333,7 @@ def _port_problem(
 def listening_addresses(
     site: SiteSpec, services: dict[str, ServiceSpec], listeners: dict[str, ListenerSpec]
 ) -> list[Listening]:
-    """Where a site with these documents listens: links, admin, listeners of known services."""
+    """The addresses of a site with these documents: links, admin, listeners of known services."""
     found: list[Listening] = []
     if site.ingress != "none":
         links = "where links are accepted"
@@ -350,7 +352,7 @@ def listening_addresses(
             elsewhere[spec.service, spec.port] = auto_ip
             continue
         spoken_for.add((spec.service, spec.port))
-        if parts is not None and not spec.host:  # Else a Service of Kubernetes has that port.
+        if parts is not None and not spec.host:  # Otherwise a Service of Kubernetes has that port.
             what = f"the listener of service {spec.service!r}"
             found.append(Listening(parts[0] or site.bind_ip, parts[1], what))
     for name, service in services.items():
@@ -365,7 +367,7 @@ def listening_addresses(
 def clashes(host: str, port: int, listening: Listening) -> bool:
     """Whether a connection to ``host``:``port`` would arrive at ``listening``, by its text.
 
-    Names are not resolved but for localhost; `net` refuses what only shows when connected.
+    Names are not resolved except localhost; `net` refuses conflicts that show only when connected.
     """
     if port != listening.port:
         return False

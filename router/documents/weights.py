@@ -17,7 +17,7 @@ _WEIGHT = re.compile(r"([0-9]{1,9})(%?)\Z")
 
 
 class BadWeights(msgspec.Struct, frozen=True):
-    """Why, and the next step. ``site``: at whose weight; empty: of all together."""
+    """Why, and the next step. ``site``: the one with the wrong weight; empty: all together."""
 
     reason: str
     hint: str = EXAMPLE
@@ -27,7 +27,7 @@ class BadWeights(msgspec.Struct, frozen=True):
 def weights_of(
     stated: Sequence[tuple[str, str]], what: str = "site"
 ) -> dict[str, int] | BadWeights:
-    """Weights by site name of (site, weight) in words. Percentages become plain numbers.
+    """Weights by site name from (site, weight) texts. Percentages become plain numbers.
 
     ``what`` the names are of, in messages.
     """

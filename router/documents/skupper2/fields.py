@@ -1,7 +1,7 @@
-"""Every kind and field of Skupper v2, and what becomes of it here: the one table.
+"""Every kind and field of Skupper v2, and its effect here, in one table.
 
-An empty reason means that `translate` uses the field. Any other text is the note that people get:
-why the field has no effect, or what to do instead. Fields that are not in the table are unknown.
+An empty reason means that `translate` uses the field. Any other text is the note for the user: why
+the field has no effect, or what to do instead. Fields that are not in the table are unknown.
 """
 
 from collections.abc import Mapping
@@ -104,7 +104,7 @@ USED_SETTINGS: Final = frozenset(
     {("Link", "proxy-configuration"), ("Listener", REQUIRE_CLIENT_CERT)}
 )
 INTERNAL: Final = ("SecuredAccess", "Certificate")
-"""Kinds that Skupper's controller makes for itself."""
+"""Kinds that Skupper's controller creates for itself."""
 ALIASES: Final = {
     "routerLogging": "router-logging",
     "routerDataConnections": "router-data-connection-count",
@@ -120,4 +120,4 @@ SITE_SETTINGS: Final = {
     "ca rotate",
     "ingressClassName": "set it with: sitectl init --ingress-annotations",
 }
-"""Why each has no effect, and the way to the same."""
+"""Why each has no effect, and how to get the same result."""

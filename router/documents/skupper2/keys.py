@@ -1,8 +1,8 @@
 """Routing keys and the services that carry them.
 
-A routing key has neither port nor protocol, and any text. The service of a key has the key's own
-name where that is one DNS label; else a name made from its hash, and the key itself in the
-declaration (`ServiceSpec.routing_key`), which is what people see.
+A routing key has neither port nor protocol, and may be any text. If it is one DNS label, its
+service has the same name; otherwise the service is named by a hash of the key, and the declaration
+contains the key itself (`ServiceSpec.routing_key`), which users see.
 """
 
 from router.documents.readers import is_name
@@ -16,5 +16,5 @@ def service_of(key: str) -> str:
 
 
 def declaration_of(key: str) -> ServiceSpec:
-    """How every site declares the service of ``key``, so that no two declarations differ."""
+    """The declaration of the service of ``key``, the same at every site."""
     return ServiceSpec(protocol="tcp", ports=(NOMINAL_PORT,), routing_key=key)

@@ -1,4 +1,4 @@
-"""Link, AccessToken and AccessGrant of Skupper v2: links by tokens of ours, and what makes one."""
+"""Link, AccessToken and AccessGrant of Skupper v2: links by our tokens, and grants of tokens."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -18,8 +18,8 @@ _TOKEN: Final = "Have that site make a token of Spillway, then here: sitectl lin
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A link by a token of ours: of a Link its ``secret`` as it was in the text, of an AccessToken
-    its ``url``, ``code`` and ``ca`` (`certs.token_files.access_tokens`), and no secret.
+    """A link by a token of ours: for a Link its ``secret`` as in the text; for an AccessToken its
+    ``url``, ``code`` and ``ca`` (`certs.token_files.access_tokens`), and no secret.
     """
 
     name: str
@@ -47,7 +47,7 @@ class GrantRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkReader:
-    """Reads all of them; ``secrets`` are those of the text by name."""
+    """Reads these kinds; stores the text's Secrets by name."""
 
     def __init__(self, objects: Iterable[V2Object]) -> None:
         self.tokens: list[TokenRequest] = []
@@ -77,7 +77,7 @@ class LinkReader:
             )
         if reader.errors or secret is None:
             return
-        reader.mappings("endpoints")  # The token has them, signed.
+        reader.mappings("endpoints")  # The token contains them, signed.
         token = TokenRequest(
             name=one.name,
             secret=secret.whole,
@@ -89,7 +89,7 @@ class LinkReader:
         self.tokens.append(token)
 
     def take_token(self, one: V2Object, reader: SpecReader) -> None:
-        """An AccessToken: only one of ours is redeemed, since redeeming uses a token up."""
+        """An AccessToken: only ours are redeemed, because redeeming uses a token up."""
         url = reader.text("url", required=True)
         if url is not None and not is_ours(url):
             reader.wrong(
@@ -116,8 +116,8 @@ class LinkReader:
         )
 
     def take_grant(self, one: V2Object, reader: SpecReader) -> None:
-        """An AccessGrant, which makes a claim of this site."""
-        uses = reader.integer("redemptionsAllowed") or 1  # As Skupper does: 0 is one.
+        """An AccessGrant, which creates a claim of this site."""
+        uses = reader.integer("redemptionsAllowed") or 1  # As in Skupper: 0 means one.
         if not 1 <= uses <= limits.ACCESS_REDEMPTIONS_MAX:
             reader.wrong(
                 "spec.redemptionsAllowed",
@@ -147,7 +147,7 @@ class LinkReader:
 
 
 def is_ours(url: str) -> bool:
-    """Whether the URL of an AccessToken bears our mark, so that its redemption is ours."""
+    """Whether the URL of an AccessToken has our path, so that we can redeem it."""
     try:
         parts = urlsplit(url)
     except ValueError:

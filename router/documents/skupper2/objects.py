@@ -1,4 +1,4 @@
-"""Objects of Skupper v2, read from text or taken from an API server, with a place for errors."""
+"""Objects of Skupper v2, from text or from an API server, with a place for errors."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,9 +18,9 @@ _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 
 
 class V2Object(msgspec.Struct, frozen=True, kw_only=True):
-    """One object. ``source``: the file, or ``KIND/NAME`` in a namespace; ``line`` 0: not known.
+    """One object. ``source``: the file, or ``KIND/NAME`` in a namespace; ``line`` 0: unknown.
 
-    Every field may hold anything: `translate` judges.
+    Every field may contain anything: `translate` judges.
     """
 
     api_version: str
@@ -36,7 +36,7 @@ class V2Object(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def taken_apart(found: object, source: str, line: int = 0) -> V2Object | None:
-    """``found`` as an object; None: it has no kind, so it is none."""
+    """``found`` as an object; None: it has no kind, so it is not an object."""
     if not isinstance(found, Mapping):
         return None
     metadata = _mapping(found.get("metadata"))
@@ -58,7 +58,7 @@ def taken_apart(found: object, source: str, line: int = 0) -> V2Object | None:
 
 
 def read_objects(text: str, source: str) -> tuple[list[V2Object], list[ConfigError]]:
-    """All objects of a text, `List`s taken apart, and what in it is no object."""
+    """All objects of a text, including the items of `List`s, and an error for everything else."""
     findings = Findings(source)
     found: list[V2Object] = []
     for node in nodes.parse(text, findings):
@@ -79,7 +79,7 @@ def read_objects(text: str, source: str) -> tuple[list[V2Object], list[ConfigErr
 
 
 def holds_v2(text: str) -> bool:
-    """Whether some object in ``text`` says that it is one of Skupper v2."""
+    """Whether some object in ``text`` claims to be one of Skupper v2."""
     objects, _ = read_objects(text, "")
     return any(one.api_version.partition("/")[0] == GROUP for one in objects)
 
@@ -93,7 +93,7 @@ def _items(node: Node) -> Iterable[tuple[int, object]]:
 
 
 def plain(node: Node) -> Any:
-    """The values of a tree of nodes, by YAML 1.2's core rules. Its depth is bounded by `parse`."""
+    """The values of a tree of nodes, by YAML 1.2's core rules. `parse` bounds its depth."""
     match node:
         case Scalar():
             return _scalar(node)

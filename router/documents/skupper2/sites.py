@@ -1,4 +1,4 @@
-"""Site and RouterAccess of Skupper v2: what they ask of the site itself."""
+"""Site and RouterAccess of Skupper v2: their requests for the site itself."""
 
 from typing import Final, Literal
 
@@ -21,9 +21,10 @@ _OTHER_ACCESS: Final = {
 
 
 class SiteRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a Site, and on hosts its RouterAccess, asks for. ``ingress`` ``none``: no links come in.
+    """The request of a Site, and on hosts of its RouterAccess. ``ingress`` ``none``: no incoming
+    links.
 
-    ``port``, ``bind_ip`` and ``hosts`` of a RouterAccess: 0 and empty where none says them.
+    ``port``, ``bind_ip`` and ``hosts`` of a RouterAccess: 0 and empty if not given.
     """
 
     name: str
@@ -38,17 +39,17 @@ class SiteRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SiteReader:
-    """Reads all of them; the first Site counts."""
+    """Reads both kinds; the first Site counts."""
 
     __slots__ = ("_access", "_place", "_site")
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._site: SiteRequest | None = None
-        self._access: tuple[int, str, tuple[str, ...]] | None = None  # Of a RouterAccess.
+        self._access: tuple[int, str, tuple[str, ...]] | None = None  # From a RouterAccess.
 
     def result(self) -> SiteRequest | None:
-        """The Site with its RouterAccess, which alone makes a site accept links, too."""
+        """The Site with its RouterAccess; the latter alone also makes a site accept links."""
         if self._site is None or self._access is None:
             return self._site
         port, bind_ip, hosts = self._access
@@ -88,7 +89,7 @@ class SiteReader:
         )
 
     def _ingress(self, access: str, reader: SpecReader) -> str:
-        """Our word for ``linkAccess``."""
+        """Our value for ``linkAccess``."""
         if access == "none":
             if self._place == "namespace":
                 reader.note(

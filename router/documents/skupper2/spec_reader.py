@@ -33,7 +33,7 @@ class SpecReader:
         self.errors.append(self._found(path, reason, hint, _WRONG, "error"))
 
     def note(self, path: str, reason: str) -> None:
-        """Note that something has no effect."""
+        """Note a field without effect."""
         hint = "" if path else "The rest counts"
         self.notes.append(self._found(path, reason, hint, _NO_EFFECT, "warning"))
 
@@ -56,7 +56,7 @@ class SpecReader:
         )
 
     def judge_fields(self) -> None:
-        """Note each field that has no effect here or that does not exist."""
+        """Note each field that has no effect here or does not exist."""
         known = fields.FIELDS[self._object.kind]
         for field, value in self._object.spec.items():
             reason = known.get(field)
@@ -85,7 +85,7 @@ class SpecReader:
     # Values -------------------------------------------------------------------------------------
 
     def text(self, field: str, *, required: bool = False) -> str | None:
-        """A text; numbers and booleans that YAML made of one count as written."""
+        """A text; a number or boolean that YAML made of one counts as written."""
         value = self._object.spec.get(field)
         if isinstance(value, bool):
             value = "true" if value else "false"
@@ -127,7 +127,7 @@ class SpecReader:
         return number
 
     def port(self) -> int | None:
-        """The number of its port, which must not be missing."""
+        """The number of the required port."""
         value = self._object.spec.get("port")
         if value is None:
             self.wrong("spec.port", "is missing", "Add port: a number")
@@ -135,7 +135,7 @@ class SpecReader:
         return self.port_value("spec.port", value) or None
 
     def port_value(self, path: str, value: object) -> int:
-        """``value`` as the number of a port; 0: it is none, which is noted."""
+        """``value`` as a port number; 0: it is not one, which is noted."""
         number = integer_of(value)
         if number is None or not 1 <= number <= 65_535:
             self.wrong(path, f"expected a port from 1 to 65535, got {_shown(value)}", "")
@@ -152,7 +152,7 @@ class SpecReader:
         return name
 
     def duration_s(self, field: str) -> float | None:
-        """A duration as Go writes it (``1h30m``), in seconds; missing: None."""
+        """A duration in Go's notation (``1h30m``), in seconds; missing: None."""
         value = self.text(field)
         if not value:
             return None

@@ -20,7 +20,7 @@ class Strategy(msgspec.Struct, frozen=True):
 
 
 def read_strategy(reader: SpecReader) -> Strategy:
-    """What the object says; without keys if that is wrong, which is noted."""
+    """The object's strategy; without keys if it is wrong, which is noted."""
     strategy = reader.mapping("strategy")
     named = [word for word in ("priority", "weighted") if strategy.get(word) is not None]
     if len(named) != 1:

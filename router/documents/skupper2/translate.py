@@ -1,7 +1,7 @@
-"""What objects of Skupper v2 ask for, as documents.
+"""The documents for objects of Skupper v2.
 
-Level-triggered: the same objects give the same translation. Of two objects that contradict each
-other the first in the text counts, and a Listener before a MultiKeyListener.
+Level-triggered: the same objects give the same translation. Of two contradicting objects the first
+in the text counts, and a Listener before a MultiKeyListener.
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,9 +39,9 @@ _LOCAL_NAMES: Final = {"localhost": "127.0.0.1", "": "", "0.0.0.0": "0.0.0.0"}
 
 
 class V2Translation(msgspec.Struct, frozen=True, kw_only=True):
-    """``documents`` without two of one kind and name; ``notes`` say what has no effect.
+    """``documents`` are unique by kind and name; ``notes`` name fields without effect.
 
-    ``others``: objects that are not Skupper's, untouched. ``grants``: claims that this site makes,
+    ``others``: objects that are not Skupper's, unchanged. ``grants``: claims that this site makes,
     each once. ``namespace`` of the objects; empty: they name none, or several, which is an error.
     """
 
@@ -61,7 +61,7 @@ def translate(objects: Iterable[V2Object], place: Place) -> V2Translation:
 
 
 class _Translator:
-    """One translation in the making."""
+    """One translation in progress."""
 
     def __init__(self, objects: list[V2Object], place: Place) -> None:
         self._objects, self._place = objects, place
@@ -71,7 +71,7 @@ class _Translator:
         self._errors: list[ConfigError] = []
         self._notes: list[ConfigError] = []
         self._seen: dict[tuple[str, str], V2Object] = {}
-        self._heard: dict[tuple[str, int], V2Object] = {}  # Who listens at a host and port.
+        self._heard: dict[tuple[str, int], V2Object] = {}  # The listener at each host and port.
         self._listened: dict[str, V2Object] = {}
         halves = [one for one in objects if one.kind in _HALVES and one.api_version in VERSIONS]
         self._halves: dict[tuple[str, str], list[V2Object]] = {}
@@ -79,10 +79,10 @@ class _Translator:
             self._halves.setdefault((one.kind, one.name), []).append(one)
 
     def result(self) -> V2Translation:
-        """All of it."""
+        """The whole translation."""
         spaces = {o.namespace for o in self._objects if _is_v2(o) and o.kind != _FOREIGN} - {""}
         links = self._link_secrets()
-        # Those of several keys last: they use the listener of a key that has no other.
+        # Objects with several keys last: they use the listener of a key that has no other.
         for one in sorted(self._objects, key=lambda one: one.kind == "MultiKeyListener"):
             if not _is_v2(one):
                 if one.kind != "Secret" or one.name not in links:
@@ -108,7 +108,7 @@ class _Translator:
         named = (one.spec.get("tlsCredentials") for one in self._objects if one.kind == "Link")
         return {name for name in named if isinstance(name, str)}
 
-    # What all kinds have in common --------------------------------------------------------------
+    # Checks for all kinds -----------------------------------------------------------------------
 
     def _is_known(self, one: V2Object, reader: SpecReader, spaces: set[str]) -> bool:
         """Whether kind, version, name and namespace can be used; unknown fields are noted."""
@@ -168,7 +168,7 @@ class _Translator:
                 raise AssertionError(f"{one.kind} is in `fields.FIELDS`, and not taken here")
 
     def _put(self, reader: SpecReader, one: V2Object, kind: Kind, spec: Any) -> None:
-        """Keep the document of ``one``; what another object made of this name stays."""
+        """Store the document of ``one``, unless another object already made one of this name."""
         document = Document(kind=kind, name=one.name, spec=spec, source=one.source, line=one.line)
         if self._documents.setdefault((kind, one.name), document) is not document:
             reader.wrong(
@@ -214,7 +214,7 @@ class _Translator:
         self._listen(one, reader, [] if key is None else [key], shared)
 
     def _client_trust(self, reader: SpecReader, wants: bool, path: str) -> str:
-        """The credential that certifies clients, which is the listener's own; empty: none does."""
+        """The credential that certifies clients, the listener's own; empty: none is required."""
         credential = reader.text("tlsCredentials") or ""
         if wants and not credential:
             reader.wrong(
@@ -227,7 +227,7 @@ class _Translator:
     def _listen(
         self, one: V2Object, reader: SpecReader, keys: Sequence[str], shared: ListenerSpec
     ) -> None:
-        """``shared``: the rest of the document, where several keys share the listener."""
+        """``shared``: the rest of the document, if several keys share the listener."""
         port = reader.port()
         host = self._host(reader)
         credential = reader.credential()
@@ -259,7 +259,7 @@ class _Translator:
         self._put(reader, one, "Listener", spec)
 
     def _host(self, reader: SpecReader) -> str | None:
-        """Where a Listener listens: a Service's name, or the address that is bound."""
+        """The place of a Listener: a Service's name, or the bound address."""
         host = reader.text("host", required=True)
         if host is None:
             return None
@@ -345,14 +345,14 @@ class _Translator:
             targets=() if selector else (TargetSpec(host=host, ports=(port,)),),
             not_ready=bool(selector) and not_ready,
             tls_trust=credential,
-            # v2 checks no name and shows no certificate unless it is asked to; ours does both.
+            # v2 checks no name and shows no certificate unless asked to; ours does both.
             tls_check_name=not credential or check_name,
             tls_show_cert=not credential or show,
         )
         self._put(reader, one, "Connector", spec)
 
     def _take_attached(self, one: V2Object, reader: SpecReader) -> None:
-        """With its binding it is a Connector, if each of them names the namespace of the other."""
+        """With its binding it is a Connector, if each names the namespace of the other."""
         self._refuse_type(reader)
         site = reader.text("siteNamespace", required=True)
         selector = reader.text("selector", required=True)
@@ -364,7 +364,7 @@ class _Translator:
         binding = self._half(_BINDING, one, reader)
         if binding is None or site is None or selector is None or port is None or reader.errors:
             return
-        bound = SpecReader(binding)  # What is wrong with it, it says itself.
+        bound = SpecReader(binding)  # It reports its own errors.
         key, named = self._key(bound), bound.text("connectorNamespace") or ""
         here, there = binding.namespace or site, one.namespace or named
         if site != here:
