@@ -1,4 +1,4 @@
-"""Who is let in: peers judged by their certificates, which no session outlives."""
+"""Admission: judges peers by their certificates, and ends sessions with them."""
 
 import time
 from collections.abc import Callable
@@ -25,19 +25,19 @@ from router.trust.certificate_issuer import Issuer
 from router.trust.revocations import Revoking
 
 Drop = Callable[[Callable[[Neighbour], bool], str], int]
-"""Ends the sessions of the neighbors that a predicate names, with a reason."""
+"""Ends the sessions of the neighbors that a predicate selects, with a reason."""
 
 
 class _Life(msgspec.Struct, frozen=True):
-    """Of a certificate that a neighbor showed, on the network's clock. From ``old_at`` on its
-    owner should have another."""
+    """The life of a neighbor's certificate, on the network's clock. From ``old_at`` on its owner
+    should have a new one."""
 
     ends_at: float
     old_at: float
 
 
 class NeighbourCertificates:
-    """Owns what is known of the certificates that neighbors showed."""
+    """Owns the knowledge about certificates of neighbors."""
 
     __slots__ = (
         "_bars",
@@ -55,25 +55,25 @@ class NeighbourCertificates:
 
     def __init__(self, revoking: Revoking, issuer: Issuer, ca: Rotating, bars: BarList) -> None:
         self._revoking, self._issuer, self._ca, self._bars = revoking, issuer, ca, bars
-        self.name = ""  # Of this site, for those who are refused.
+        self.name = ""  # Of this site, for messages to refused peers.
         self._network: Network | None = None
         self._drop: Drop | None = None
         self._links: LinkRenewals | None = None
-        self._serials: dict[SiteId, str] = {}  # Of certificates of ours, bound to one site.
-        self._lives: dict[bytes, _Life] = {}  # Of certificates of neighbors, DER.
+        self._serials: dict[SiteId, str] = {}  # Of our certificates, bound to one site.
+        self._lives: dict[bytes, _Life] = {}  # By certificates of neighbors, DER.
         self._succeeded_at = float("-inf")
 
     def start(self, network: Network, drop: Drop) -> None:
-        """Judge from now on."""
+        """Begin to judge."""
         self._network, self._drop = network, drop
 
     def watch(self, links: LinkRenewals) -> None:
-        """End those of ``links`` that outlive their certificates."""
+        """From now on end those of ``links`` that outlive their certificates."""
         self._links = links
         self._judge_lives()
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
-        """None unless revoked, or the certificate names another site than the peer proved."""
+        """None unless revoked, or the certificate names another site than the peer proved to be."""
         serial = certificates.serial_of(peer_certificate)
         try:
             revoked = self._revoking.is_revoked(serial, neighbour.site)
@@ -130,7 +130,7 @@ class NeighbourCertificates:
         return None
 
     def leave_of(self, peer_certificate: bytes) -> LinkLeave:
-        """As it stands in a certificate that was admitted; who is dialed has no leave from us."""
+        """The terms in an admitted certificate; a peer that we dial has no terms from us."""
         told = terms.of_certificate(peer_certificate)
         is_ours = certificates.is_for_clients(certificates.read(peer_certificate))
         return LinkLeave(
@@ -141,7 +141,7 @@ class NeighbourCertificates:
     def revoke(self, site: str) -> None:
         """Refuse ``site`` and its certificate from now on and end its sessions.
 
-        A claim that it redeems later admits it again, with a new certificate. Raises CertError.
+        If it redeems a claim later, that admits it again, with a new certificate. Raises CertError.
         """
         serial = self._serials.get(SiteId(site))
         serials = self._issuer.serials(site) | ({serial} if serial else set())
@@ -149,11 +149,11 @@ class NeighbourCertificates:
         self._drop_revoked()
 
     def problems(self) -> tuple[Problem, ...]:
-        """Why no site is let in."""
+        """Why no site is admitted."""
         return self._revoking.problems()
 
     def refresh(self) -> bool:
-        """Take up revocations that another process wrote; their sessions end in this turn.
+        """Apply revocations that another process wrote; their sessions end in this turn.
 
         False: they cannot be read.
         """
@@ -170,13 +170,13 @@ class NeighbourCertificates:
             )
 
     def _is_of_another_ca(self, certificate: bytes, neighbour: Neighbour) -> bool:
-        """TLS trusted the CA before, and that was replaced while the handshake went on."""
+        """Whether the CA that TLS trusted was replaced during the handshake."""
         shown = certificates.read(certificate)
         is_dialler = certificates.is_for_clients(shown) and not neighbour.is_sibling
         return is_dialler and not self._ca.authority.admits(shown)
 
     def _life_of(self, certificate: bytes) -> _Life:
-        """TLS judged it by the wall clock just now; from here on another one counts."""
+        """TLS just judged it by the wall clock; from here on the network's clock counts."""
         assert self._network is not None
         now = self._network.now()
         left_s = certificates.expires_at(certificate) - time.time()
@@ -185,7 +185,7 @@ class NeighbourCertificates:
         return _Life(now + left_s, now + left_s - whole_s * (1 - certs_limits.RENEW_AT_SHARE) / 2)
 
     def _judge_lives(self) -> None:
-        """By a clock that nobody moves: a link that is up outlives no certificate shown on it."""
+        """Judge by a clock that is never set: no session outlives the certificates shown on it."""
         assert self._network is not None and self._links is not None
         now = self._network.now()
         self._network.call_at(now + limits.RENEW_LOOK_S, self._judge_lives)

@@ -1,4 +1,4 @@
-"""Sites that this one put out, on disk: since when others are told of it, and until when."""
+"""Sites that this one bars, on disk: until when their bars are sent to others."""
 
 import time
 from collections.abc import Callable, Collection
@@ -19,7 +19,7 @@ BARS_FILE = "bars.json"
 
 
 class _Kept(msgspec.Struct):
-    """Unix seconds until when others are told, by site: of those revoked, and of those whose
+    """Unix seconds until which bars are sent, by site: of revoked sites, and of sites whose
     certificates ended."""
 
     revoked: dict[str, int] = {}
@@ -29,8 +29,8 @@ class _Kept(msgspec.Struct):
 class BarList:
     """The current `Bars`.
 
-    A site is revoked until it is let in by another token. The list of those is kept elsewhere; this
-    one adds the dates, and begins them again where its file is lost.
+    A site is revoked until another token admits it. The list of revoked sites is stored elsewhere;
+    this class adds the dates, and starts new ones if its file is lost.
     """
 
     __slots__ = (
@@ -54,23 +54,23 @@ class BarList:
         writes: bool = True,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """``revoked``: the sites that are, now. ``writes``: this process keeps the file."""
+        """``revoked``: returns the revoked sites. ``writes``: this process writes the file."""
         self._path = secrets / BARS_FILE
         self._revoked, self._tell = revoked, tell
         self._writes, self._wall = writes, wall
         self._unwritten = ""
-        """Why the file is not as it should be; empty: it is."""
+        """Why the file is outdated; empty: it is not."""
         self._kept = self._read()
         self.bars = Bars()
         self._changed: Callable[[], None] = lambda: None
         self.look()
 
     def follow(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` when they change."""
+        """Call ``changed`` when the bars change."""
         self._changed = changed
 
     def look(self) -> None:
-        """Follow the list of the revoked, and the time."""
+        """Update the bars from the list of revoked sites, and the time."""
         now = int(self._wall())
         revoked, kept = self._revoked(), self._kept
         self._keep(
@@ -94,7 +94,7 @@ class BarList:
             self._changed()
 
     def put_out(self, sites: Collection[SiteId]) -> None:
-        """The certificates of ``sites`` have ended, or what they were issued by."""
+        """Bar ``sites``: their certificates have ended, or the CA that issued them."""
         if sites:
             until = int(self._wall()) + int(BAR_S)
             self._kept.ended |= dict.fromkeys(sites, until)
@@ -102,7 +102,7 @@ class BarList:
             self.look()
 
     def let_in(self, site: SiteId) -> None:
-        """It showed a certificate that counts."""
+        """Unbar ``site``: it showed a valid certificate."""
         if self._kept.ended.pop(site, None) is not None:
             self._save()
             self.look()
@@ -128,7 +128,7 @@ class BarList:
         before = self._unwritten
         try:
             write_secret(self._path, msgspec.json.encode(self._kept))
-        except OSError as error:  # It counts all the same; after a restart it is told for longer.
+        except OSError as error:  # The bar counts anyway; after a restart it is sent for longer.
             self._unwritten = f"{self._path}: {error.strerror}"
             if self._unwritten != before:
                 self._tell_unsaved(self._unwritten)

@@ -1,7 +1,7 @@
-"""The site's CA while it is replaced: who has taken the next one, and when it goes on.
+"""The rotation of the site's CA: which sites have taken the next one, and when it proceeds.
 
-The secrets directory is the truth (of a namespace its Secret, of which that is a copy): `sitectl`
-begins and hurries a rotation there, this router takes it up and carries it through.
+The secrets directory is the truth (for a namespace its Secret, of which that is a copy): `sitectl`
+begins and hurries a rotation there; this router takes it up and carries it out.
 """
 
 import time
@@ -23,13 +23,13 @@ from router.model.ids import SiteId
 from router.trust.ports import KeptSecrets
 
 Change = Literal["", "rotated", "replaced"]
-"""What became of the CA: nothing, a phase of a rotation, or another one at once."""
+"""The change of the CA: none, a phase of a rotation, or an immediate replacement."""
 _NOT_TAKEN = "The new CA was not taken by"
 _STILL_OLD = "A certificate of the old CA is still held by"
 
 
 class Rotating:
-    """Owns the CA in memory. Raises CertError, naming the file, when there is none to use."""
+    """Owns the CA in memory. Raises CertError, naming the file, if there is none to use."""
 
     def __init__(
         self,
@@ -47,22 +47,22 @@ class Rotating:
         self._clock = clock
         self._stamp = self._files.stamp()
         self.state = self._files.load()
-        """What is kept now."""
+        """The state on disk."""
         self.authority = Authority.of_state(self.state, str(secrets))
-        """What issues now, and all that is trusted."""
-        self._given: dict[str, str] = {}  # Serials of certificates, and the CAs told with them.
-        self._taken: set[str] = set()  # Shown here, and not kept yet.
-        self._asked: dict[str, float] = {}  # Sites, and when they were told to ask for another.
+        """The CA that issues now, and all that are trusted."""
+        self._given: dict[str, str] = {}  # Serials of certificates, and the CAs sent with them.
+        self._taken: set[str] = set()  # Seen here, not stored yet.
+        self._asked: dict[str, float] = {}  # Sites, and when they were last asked to renew.
         self._proposed_at = 0.0
         self._plan: RotationPlan | None = None
         self._trouble = ""
 
-    # What others did ------------------------------------------------------------------------
+    # Changes by other processes -------------------------------------------------------------
 
     def look(self) -> Change:
-        """Take up what another process wrote. `BlockingIOError`: it is writing, look again soon.
+        """Take up changes of another process. `BlockingIOError`: it is writing, look again soon.
 
-        Raises CertError, OSError: it cannot be used, so what was known goes on.
+        Raises CertError, OSError: the files cannot be used, so the previous state stays.
         """
         stamp = self._files.stamp()
         if stamp == self._stamp:
@@ -107,22 +107,24 @@ class Rotating:
             text = "The CA is being replaced: all who link here receive the new one."
             self._tell("info", "ca-announced", "ca", text)
 
-    # Who has taken it -----------------------------------------------------------------------
+    # Sites that have taken it ---------------------------------------------------------------
 
     def cas_for(self, chain_pem: str) -> str:
-        """All CAs that are trusted now, to go out with the certificate ``chain_pem``."""
+        """All CAs that are trusted now, to be sent with the certificate ``chain_pem``."""
         self.given(certificates.serial_of(chain_pem))
         return self.authority.trusted_pem
 
     def given(self, serial: str) -> None:
-        """The certificate of that serial goes out together with all CAs that are trusted now."""
+        """Record that the certificate with that serial is sent with all CAs trusted now."""
         self._given.pop(serial, None)
         self._given[serial] = self.authority.trusted_pem
         if len(self._given) > limits.CA_GIVEN_MAX:
             del self._given[next(iter(self._given))]
 
     def shown(self, site: SiteId, certificate: bytes) -> None:
-        """``site`` proved to use ``certificate`` (DER), which tells what else it has."""
+        """``site`` proved that it uses ``certificate`` (DER), which shows which CAs it has
+        received.
+        """
         if self.state.rotation is None or site in self.state.rotation.taken:
             return
         if self.state.rotation.phase == "announced":
@@ -138,14 +140,14 @@ class Rotating:
         """Whether there are two CAs."""
         return self.state.rotation is not None
 
-    # Going on -------------------------------------------------------------------------------
+    # Proceeding -----------------------------------------------------------------------------
 
     def step(self, diallers: Iterable[Dialler]) -> tuple[Change, frozenset[SiteId]]:
-        """Go on if it is time. What became of the CA, and which sites shall ask for another
-        certificate now.
+        """Proceed if it is time. Returns the change, and the sites that must renew their
+        certificates now.
 
-        ``diallers``: all who hold one of ours. Never raises: what could not be kept is a problem,
-        and comes again.
+        ``diallers``: all holders of our certificates. Never raises: a failed write is a problem,
+        and is repeated.
         """
         now = self._clock()
         found = self.state.rotation
@@ -182,13 +184,13 @@ class Rotating:
         return asked
 
     def _keep(self, after: CaState) -> Change:
-        """Make ``after`` what is kept, unless somebody else was first."""
+        """Store ``after``, unless another process was first."""
         try:
             if self._kept is not None:
                 now = self._clock()
                 if abs(now - self._proposed_at) >= limits.CA_PROPOSE_AGAIN_S:
                     self._proposed_at = now
-                    self._kept.keep_ca(self.state, after)  # Comes back by `look`.
+                    self._kept.keep_ca(self.state, after)  # Comes back through `look`.
                 return ""
             if not self._files.change(self.state, after):
                 return self.look()
@@ -212,11 +214,11 @@ class Rotating:
                 "sitectl token create FILE",
             )
 
-    # Seeing it ------------------------------------------------------------------------------
+    # Views ----------------------------------------------------------------------------------
 
     @property
     def plan(self) -> RotationPlan | None:
-        """Result of the last `step`; None: there is no rotation, or no step ran yet."""
+        """The result of the last `step`; None: there is no rotation, or no step has run yet."""
         return self._plan if self.state.rotation is not None else None
 
     def view(self) -> CaView:
@@ -243,7 +245,7 @@ class Rotating:
         )
 
     def problems(self) -> tuple[Problem, ...]:
-        """A rotation that others hold up for long, or that this host does."""
+        """A rotation that other sites, or this host, delay for long."""
         found, plan = self.state.rotation, self.plan
         problems = []
         if found is not None and plan is not None and plan.waiting:

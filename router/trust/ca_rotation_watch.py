@@ -1,4 +1,4 @@
-"""A rotation of the CA, followed: looked at again and again, and carried on."""
+"""Follows a rotation of the CA: checks it repeatedly, and carries it on."""
 
 from collections.abc import Callable, Collection
 
@@ -14,7 +14,7 @@ from router.trust.unreadable import unreadable
 
 
 class CaFollower:
-    """Wakes `Rotating`, and tells what became of the CA."""
+    """Wakes `Rotating`, and applies changes of the CA."""
 
     __slots__ = (
         "_ca",
@@ -36,8 +36,8 @@ class CaFollower:
         changed: Callable[[Change], None],
         put_out: Callable[[Collection[SiteId]], None],
     ) -> None:
-        """``changed``: everything that the CA before certified is certified anew, or ends.
-        ``put_out`` hears which sites that put out."""
+        """``changed``: all certificates of the previous CA must be renewed, or end. ``put_out``
+        receives the sites that lose access by this."""
         self._ca, self._holders, self._tell, self._changed = ca, holders, tell, changed
         self._put_out = put_out
         self._network: Network | None = None
@@ -46,14 +46,14 @@ class CaFollower:
         self._told = ""
 
     def start(self, network: Network, diallers: Diallers | None) -> None:
-        """``diallers``: whom a rotation is for."""
+        """``diallers``: the incoming links that a rotation affects."""
         self._network, self._diallers = network, diallers
 
     def look(self) -> None:
-        """Take up what another process wrote."""
+        """Take up changes of another process."""
         try:
             change = self._ca.look()
-        except BlockingIOError:  # It is writing: it counts within a second all the same.
+        except BlockingIOError:  # It is writing: its change still counts within a second.
             if self._network is not None:
                 self._network.call_at(self._network.now() + limits.CA_LOOK_S, self.look)
             return
@@ -68,7 +68,7 @@ class CaFollower:
         self._follow(change)
 
     def problems(self) -> tuple[Problem, ...]:
-        """What another process wrote, or a person, is no CA."""
+        """A problem if the CA files on disk cannot be used."""
         if not self._told:
             return ()
         message = (
@@ -78,7 +78,7 @@ class CaFollower:
         return (unreadable(message),)
 
     def carry_on(self) -> None:
-        """If there is a rotation; it comes again by itself, soon, while there is one."""
+        """Carry on a rotation, if there is one; while it lasts, this repeats soon."""
         assert self._network is not None
         was_under_way = self._ca.is_under_way
         holders = self._holders.of_now(self._diallers, self._network.now()) if was_under_way else ()

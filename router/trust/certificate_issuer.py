@@ -1,7 +1,7 @@
-"""What this site issues to those who link here already: renewed certificates, and the register.
+"""Issues renewed certificates to sites that already link here, and owns the register.
 
-Over a link that is up the neighbor has proved who it is; on the claim port it proves that by its
-identity key, and the register says whether it was ever let in.
+A neighbor on a live link has proved its identity; on the claim port it proves it by its identity
+key, and the register says whether it was ever admitted.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ _UNAVAILABLE = b'{"code":"unavailable"}'
 
 
 class Issuer:
-    """Issues to who was admitted; owns the register."""
+    """Issues to admitted sites; owns the register."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class Issuer:
         kept: KeptSecrets | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """``authority`` issues now; ``cas_for``: all CAs that this site is to be known by, to
-        go out with that chain; ``wall``: Unix seconds."""
+        """``authority`` issues now; ``cas_for``: all CAs by which to know this site, to be sent
+        with that chain; ``wall``: Unix seconds."""
         self._wall = wall
         self._kept = kept
         self.register = Register(secrets / DIRECTORY)
@@ -64,7 +64,7 @@ class Issuer:
         self._revoke = revoke
         self._tell = tell
         self._trouble = ""
-        self._shown: dict[str, float] = {}  # By site: when the certificate it showed last ends.
+        self._shown: dict[str, float] = {}  # By site: end of its last certificate.
 
     def seen(self, certificate: bytes, neighbour: Neighbour) -> None:
         """Record that the site linked here. If the write fails, its next link writes it."""
@@ -81,20 +81,21 @@ class Issuer:
             self._trouble = ""
 
     def shown_until(self, site: str) -> float | None:
-        """Unix seconds at which the certificate ends that ``site`` linked by; None: it has not."""
+        """Unix seconds at which the certificate ends with which ``site`` linked; None: it has
+        not."""
         return self._shown.get(site)
 
     def serials(self, site: str) -> frozenset[str]:
-        """Of all certificates of ``site`` that may still count."""
+        """Serials of all certificates of ``site`` that may still count."""
         try:
             entry = self.register.get(site)
         except (CertError, OSError):
-            return frozenset()  # Its id is barred anyhow.
+            return frozenset()  # Its id is barred anyway.
         return frozenset(entry.serials if entry is not None else ())
 
     def forget_all(self) -> None:
-        """Nobody who was let in before rejoins by itself: another CA is there, and no claim of
-        before counts."""
+        """Forget all admitted sites, so that none rejoins by itself: another CA is in use, and no
+        earlier claim counts."""
         if self._kept is not None:
             self._kept.forget_admitted()
         try:
@@ -103,7 +104,7 @@ class Issuer:
             self._tell_trouble("register", str(error))
 
     def asked(self, neighbour: Neighbour, certificate: bytes, request: str, answer: Answer) -> None:
-        """Over a link that is up. See `LinkRenewals.renew_by`."""
+        """Answer a renewal request over a live link. See `LinkRenewals.renew_by`."""
         try:
             serial = certificates.serial_of(certificate)
             if self._revocations.is_revoked(serial, neighbour.site):
@@ -117,7 +118,9 @@ class Issuer:
         answer(control.Renewed(chain, self._cas_for(chain)))
 
     def judge(self, name: str, body: bytes, source: str, done: Answered) -> None:
-        """On the claim port. Whoever is refused hears the same, whatever the reason."""
+        """Answer a renewal request on the claim port. All refusals are the same, whatever the
+        reason.
+        """
         now = self._wall()
         if not self._desk.admits(source, now):
             done(HTTPStatus.TOO_MANY_REQUESTS, _SLOW_DOWN)
@@ -144,7 +147,7 @@ class Issuer:
             self._tell_trouble(site[:8], str(error))
             done(HTTPStatus.SERVICE_UNAVAILABLE, _UNAVAILABLE)
             return
-        if is_new:  # Not for what somebody recorded and plays again.
+        if is_new:  # Not for a replayed request.
             self._desk.forgive(source, now)
             who = f"{name} ({site[:8]})" if name != site[:8] else name
             told = f"Site {who} was given a new certificate. It asked for it from {source}."
@@ -152,8 +155,8 @@ class Issuer:
         done(HTTPStatus.OK, answer)
 
     def _issue(self, site: str, name: str, old: bytes | str, request: str) -> tuple[str, bool]:
-        """A certificate that is entered in the register, and whether it is another one than the
-        same key was given before, which is given again while it is young."""
+        """A certificate that is entered in the register, and whether it is new. The same key gets
+        its previous certificate again while that is young."""
         now = self._wall()
         authority = self._authority()
         key = hashlib.sha256(keys.public_der(signing_requests.key_of_csr(request))).hexdigest()
@@ -172,10 +175,10 @@ class Issuer:
                 f"The next one is to be had from {clocks.utc(min(o.expires for o in ours))}",
             )
         chain = renewal.issue(authority, old, request, site, now)
-        dropped = self.register.keep(site, name, chain, now)  # Of another CA.
+        dropped = self.register.keep(site, name, chain, now)  # Those of another CA.
         self._keep(site)
         own = frozenset(certificates.serial_of(one) for one in dropped if _names(one, site))
-        if own:  # Others are not this site's alone.
+        if own:  # The others are not bound to this site alone.
             self._revoke(Revocation(serials=own))
         return chain, True
 
@@ -184,7 +187,7 @@ class Issuer:
             self._kept.admitted(site)
 
     def _last_certificate(self, site: str) -> str | None:
-        """The newest that ``site`` had; None: it was never let in."""
+        """The newest certificate of ``site``; None: it was never admitted."""
         entry = self.register.get(site)
         if entry is not None and entry.issued:
             return entry.issued[-1].chain
@@ -193,7 +196,7 @@ class Issuer:
         return max(self._of_grants(site), key=certificates.begins_at, default=None)
 
     def _of_grants(self, site: str) -> Iterator[str]:
-        """Of who redeemed a claim and never linked since this site keeps a register."""
+        """Certificates of claims, of sites that never linked since this site has a register."""
         grants = GrantStore(self._grants, self._authority(), waits=False)
         for name in grants.names():
             try:
@@ -212,5 +215,5 @@ class Issuer:
 
 
 def _names(chain: str, site: str) -> bool:
-    """Whether nobody but ``site`` can use it."""
+    """Whether only ``site`` can use it."""
     return certificates.site_in_certificate(chain) == site

@@ -1,11 +1,10 @@
-"""Certificates of our links: renewed in time, over the link or, when that is down, beside it.
+"""Renews certificates of our links in time, over the link or, if that is down, at the claim port.
 
-Each link is looked at once a minute, soon after it is refused, and when it is up again after it
-failed to renew. One that is due asks over its link; one that is not up and whose certificate ended,
-or is not accepted any more, asks on the claim port by our identity key.
-
-A new certificate that is due already tells that the clocks differ: another one is asked for
-rarely until this host's clock is moved.
+Each link is checked once a minute, soon after it is refused, and when it is up again after a failed
+renewal. If a renewal is due, the link asks over itself; if it is not up and its certificate ended,
+or is no longer accepted, it asks on the claim port by our identity key. If a new certificate is
+already due for renewal, the clocks differ: the next one is requested rarely until this host's clock
+is set.
 """
 
 import random
@@ -34,13 +33,13 @@ from router.net.ports import FarNetwork, Proxy, Timer, Tls
 
 
 class RenewalCarrier(Protocol):
-    """What is asked of `LinkRenewals`."""
+    """The part of `LinkRenewals` used here."""
 
     def ask_renewal(self, name: str, request: str, answered: Answer) -> bool: ...
 
 
 class _Renewal:
-    """Of one link: its certificate, and how it goes with the next."""
+    """The state of one link: its certificate, and the renewal in progress."""
 
     __slots__ = (
         "attempts",
@@ -68,19 +67,19 @@ class _Renewal:
         self.due_at = 0.0  # Unix seconds.
         if credential is not None:
             self.due_at = renewal.due_at(credential.leaf.chain_pem, chance)
-        self.is_wanted = False  # Now, whatever is due.
+        self.is_wanted = False  # Now, even if not due.
         self.is_asking = False
-        self.is_up = False  # The link, as far as it was told.
+        self.is_up = False  # The link, as last reported.
         self.attempts = 0
         self.retry_at = 0.0
-        self.key_pem = ""  # The next one's, the same at each try: an answer lost costs nothing.
+        self.key_pem = ""  # The next one's, the same at each try: lost answers cost nothing.
         self.error = ""
-        self.step = ""  # Of the operator, after an error.
+        self.step = ""  # The operator's, after an error.
         self.timer: Timer | None = None
         self.call: ClaimCall | None = None
 
     def cancel(self) -> None:
-        """Ask no more. Idempotent."""
+        """Stop asking. Idempotent."""
         if self.timer is not None:
             self.timer.cancel()
         if self.call is not None:
@@ -100,7 +99,7 @@ class Renewer:
         changed: Callable[[], None],
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """``changed`` is called when a link has another certificate; ``wall``: Unix seconds."""
+        """``changed`` is called when a link has a new certificate; ``wall``: Unix seconds."""
         self._wall = wall
         self._network = network
         self._store = store
@@ -112,11 +111,11 @@ class Renewer:
         self._status_of: Callable[[str], LinkStatus | None] = lambda name: None
         self._rejoined_at: dict[str, float] = {}  # By link, on the network's clock.
         self._renewals: dict[str, _Renewal] = {}
-        self._paces: dict[str, TokenBucket] = {}  # By link: of certificates that were taken.
-        self._old_when_new: dict[str, tuple[Credential, str]] = {}  # By link; what is told of it.
+        self._paces: dict[str, TokenBucket] = {}  # By link: of accepted certificates.
+        self._old_when_new: dict[str, tuple[Credential, str]] = {}  # By link; the error.
 
     def use(self, carrier: RenewalCarrier, status_of: Callable[[str], LinkStatus | None]) -> None:
-        """Ask over these links; ``status_of`` one by its name."""
+        """Ask over these links; ``status_of`` returns one by its name."""
         self._carrier, self._status_of = carrier, status_of
 
     def follow(
@@ -124,7 +123,7 @@ class Renewer:
     ) -> None:
         """The link ``name`` is dialed with ``credential``, ``via`` a proxy or directly.
 
-        None: it had one that is damaged, so this site rejoins.
+        None: its credential is damaged, so this site rejoins.
         """
         known = self._renewals.get(name)
         if known is not None and (known.token, known.credential) == (token, credential):
@@ -144,13 +143,13 @@ class Renewer:
             self._look_later(name, one)
 
     def look_again(self) -> None:
-        """The clock was moved, or the host slept."""
+        """Check all links: the clock was set, or the host slept."""
         for name, one in self._renewals.items():
             one.retry_at = 0.0
             self._look_in(name, one, self._rng.uniform(0.0, limits.RENEW_SOON_S))
 
     def forget(self, keep: frozenset[str]) -> None:
-        """Only ``keep`` are wanted any more."""
+        """Stop renewals of all links except ``keep``."""
         for name in self._renewals.keys() - keep:
             self._stop(name)
         self._rejoined_at = {n: at for n, at in self._rejoined_at.items() if n in keep}
@@ -158,27 +157,27 @@ class Renewer:
         self._old_when_new = {n: old for n, old in self._old_when_new.items() if n in keep}
 
     def due(self, name: str) -> None:
-        """The neighbor says so; it says so to many at once."""
+        """The neighbor reports that a renewal is due; it notifies many sites at once."""
         found = self._renewals.get(name)
         if found is not None and not found.is_wanted:
             found.is_wanted = True
             self._look_in(name, found, self._rng.uniform(0.0, limits.RENEW_DUE_SPREAD_S))
 
     def link_changed(self, name: str, state: LinkState) -> None:
-        """The link is in this state now; perhaps it was before."""
+        """The link has this state, perhaps unchanged."""
         found = self._renewals.get(name)
         if found is None:
             return
         was_up, found.is_up = found.is_up, state == "up"
-        if state == "refused":  # Perhaps for its certificate, and many others with it.
+        if state == "refused":  # Perhaps because of its certificate, together with many others.
             self._look_in(name, found, self._rng.uniform(0.0, limits.RENEW_SOON_S))
-        elif found.is_up and not was_up and found.attempts:  # It may have failed by its end alone.
+        elif found.is_up and not was_up and found.attempts:  # Perhaps the link just ended.
             found.retry_at = 0.0
             self._look_in(name, found, self._rng.uniform(0.0, limits.RENEW_DUE_SPREAD_S))
 
     def is_due(self, name: str) -> bool:
-        """Whether link ``name``, which is refused, asks for another certificate soon: that it is
-        refused may be over with that."""
+        """Whether the refused link ``name`` will request another certificate soon, which may end
+        the refusal."""
         found = self._renewals.get(name)
         if found is None or not found.token.site_id or not found.token.endpoints:
             return False
@@ -187,9 +186,9 @@ class Renewer:
         )
 
     def renew_now(self, name: str) -> bool:
-        """The operator says so. False: no such link has a certificate.
+        """Renew at the operator's command. False: no such link has a certificate.
 
-        Raises `OSError` where the next one could not be written.
+        Raises `OSError` if the next one could not be written.
         """
         found = self._renewals.get(name)
         if found is None:
@@ -202,12 +201,12 @@ class Renewer:
         return True
 
     def problems(self) -> tuple[Problem, ...]:
-        """Certificates that are long due and were not renewed."""
+        """Certificates that are long due for renewal."""
         now = self._wall()
         found = []
         for name, one in self._renewals.items():
             if one.credential is None:
-                continue  # Its link is refused, which is a problem already.
+                continue  # Its refused link is a problem already.
             ends_at = certificates.expires_at(one.credential.leaf.chain_pem)
             if one.error and now >= (one.due_at + ends_at) / 2:
                 told = "ended" if now >= ends_at else "ends"
@@ -219,7 +218,7 @@ class Renewer:
                 found.append(Problem(code="SW0670", message=message, hint=hint))
         return tuple(found)
 
-    # Looking ----------------------------------------------------------------------------------
+    # Checks -----------------------------------------------------------------------------------
 
     def _stop(self, name: str) -> None:
         found = self._renewals.pop(name, None)
@@ -253,21 +252,23 @@ class Renewer:
             name, request, lambda answer: self._answered(name, one, answer)
         ):
             return
-        if line is not None and line.state in ("up", "draining"):  # It knows nothing of renewal.
+        if line is not None and line.state in ("up", "draining"):  # It cannot renew.
             one.is_asking = False
             self._pause(one)
         else:
             self._rejoin(name, one)
 
     def _has_reason(self, name: str, one: _Renewal) -> bool:
-        """To ask for another certificate."""
+        """Whether to request another certificate."""
         pace = self._paces.get(name)
         if pace is not None and self._network.now() < pace.ready_at():
             return False  # Whatever the neighbor says: it gave many already.
         return one.is_wanted or self._wall() >= one.due_at or self._is_refused_for_it(name)
 
     def _is_refused_for_it(self, name: str) -> bool:
-        """Perhaps for its certificate: nothing else is known, and it has not just rejoined."""
+        """Whether the refusal may be due to the certificate: no other cause is known, and the link
+        has not just rejoined.
+        """
         line, rejoined_at = self._status_of(name), self._rejoined_at.get(name, float("-inf"))
         if self._network.now() - rejoined_at < limits.RENEW_RETRY_MAX_S:
             return False
@@ -319,10 +320,10 @@ class Renewer:
         now = self._network.now()
         pace = TokenBucket(limits.RENEWALS_BURST_OF_LINK, 1 / limits.RENEWALS_EACH_S_OF_LINK, now)
         self._paces.setdefault(name, pace).overdraw(now)
-        self._changed()  # `follow` comes by it, with the new one.
+        self._changed()  # It calls `follow` with the new one.
 
     def _is_old(self, name: str, site: str, made: Credential) -> bool:
-        """Whether the certificate that was ``made`` just now is due again, by this clock; noted."""
+        """Whether the certificate ``made`` just now is already due again, by this clock; noted."""
         _, told = self._old_when_new.pop(name, (None, ""))
         chain = made.leaf.chain_pem
         if self._wall() < renewal.due_at(chain, 0.0):
@@ -337,7 +338,7 @@ class Renewer:
     def _tell_not_renewed(self, name: str, error: str) -> None:
         text = f"The certificate of link {name} was not renewed: {error}"
         line = self._status_of(name)
-        is_refused = line is not None and line.state == "refused"  # Nothing else will mend it.
+        is_refused = line is not None and line.state == "refused"  # Nothing else will fix it.
         self._tell("error" if is_refused else "warning", "certificate-not-renewed", name, text)
 
     def _failed(self, name: str, one: _Renewal, error: str, step: str = "") -> None:
@@ -346,11 +347,11 @@ class Renewer:
         one.error, one.step = error, step or f"Look at {one.token.site_name}, then"
         self._pause(one)
 
-    # Beside it --------------------------------------------------------------------------------
+    # At the claim port ------------------------------------------------------------------------
 
     def _rejoin(self, name: str, one: _Renewal) -> None:
         token = one.token
-        if not token.site_id or not token.endpoints:  # Whom to believe is not known.
+        if not token.site_id or not token.endpoints:  # There is no key to trust.
             one.is_asking = False
             self._failed(name, one, "the link is down, and its token does not say whose it is")
             return

@@ -1,4 +1,4 @@
-"""Claims of others: judged here, or by where the secrets of this site are kept."""
+"""Answers claims of other sites, judged here or by the primary store of this site's secrets."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from router.trust.revocations import Revoking
 
 
 class Granting:
-    """Who redeems a claim gets a certificate, and is let in again if it was revoked."""
+    """A site that redeems a claim gets a certificate, and is readmitted if it was revoked."""
 
     __slots__ = ("_ca", "_desk", "_judged", "_kept", "_revoking", "_tell")
 
@@ -33,17 +33,18 @@ class Granting:
         self._judged: Callable[[str], None] = lambda name: None
 
     def follow(self, judged: Callable[[str], None]) -> None:
-        """``judged`` hears which claim was redeemed or refused, before the event that says so."""
+        """``judged`` is called with a redeemed or refused claim's name, before the event about
+        it."""
         self._judged = judged
 
     def grant(self, name: str) -> Grant | None:
-        """The claim ``name``, as it is now. Raises CertError if it is damaged."""
+        """The present claim ``name``. Raises CertError if it is damaged."""
         if self._kept is None:
             return self._desk.grant(name)
         return next((one for one in self._kept.granted() if one.name == name), None)
 
     def use(self, authority: Authority) -> None:
-        """That one issues from now on."""
+        """Issue by ``authority`` from now on."""
         if self._kept is None:
             self._desk.use(authority)
 
@@ -66,7 +67,7 @@ class Granting:
         self._kept.redeem(name, request, now, judged)
 
     def _answered(self, name: str, source: str, answer: ClaimAnswer, done: Answered) -> None:
-        is_looked_at = answer.status != HTTPStatus.TOO_MANY_REQUESTS  # Such may come in masses.
+        is_looked_at = answer.status != HTTPStatus.TOO_MANY_REQUESTS  # These may come in masses.
         if is_looked_at and answer.outcome != "repeated":
             self._judged(name)
         if answer.outcome == "redeemed":
@@ -81,7 +82,7 @@ class Granting:
 
 
 def _refused(source: str, answer: ClaimAnswer) -> tuple[str, str]:
-    """The sentence and the next step. A claim that is answered later is as good as before."""
+    """The sentence and the next step. A claim that could not be answered stays usable."""
     if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return (
             f"A claim from {source} could not be answered: {answer.outcome}.",

@@ -1,4 +1,4 @@
-"""Claims of ours: redeemed until there is a certificate, or none is to be had."""
+"""Redeems claims of ours until there is a certificate, or a final refusal."""
 
 import time
 from collections.abc import Callable
@@ -19,10 +19,10 @@ from router.trust.clock import out_of_time_now
 
 
 class PendingRedemption:
-    """A claim under way: one endpoint after the other, with growing pauses.
+    """A redemption in progress: one endpoint after the other, with growing pauses.
 
-    ``since``: when it began or, once ``final`` (nobody will ask again), ended. ``error``: why the
-    last attempt failed, empty before the first has.
+    ``since``: when it began or, once ``final`` (no further attempts), ended. ``error``: why the
+    last attempt failed, empty before the first failure.
     """
 
     __slots__ = (
@@ -49,7 +49,7 @@ class PendingRedemption:
         self.timer: Timer | None = None
 
     def cancel(self) -> None:
-        """Ask no more. Idempotent."""
+        """Stop asking. Idempotent."""
         if self.timer is not None:
             self.timer.cancel()
         if self.call is not None:
@@ -87,9 +87,10 @@ class Redeemer:
         self._redemptions: dict[str, PendingRedemption] = {}
 
     def redeem(self, name: str, token: Token, via: Proxy | None) -> PendingRedemption:
-        """How it goes with the claim ``token`` of the link ``name``; the first call begins it.
+        """The state of redeeming the claim ``token`` of the link ``name``; the first call begins
+        it.
 
-        Another proxy is another beginning.
+        A change of the proxy restarts it.
         """
         redemption = self._redemptions.get(name)
         if redemption is None or redemption.token != token or redemption.via is not via:
@@ -101,13 +102,13 @@ class Redeemer:
         return redemption
 
     def stop(self, name: str) -> None:
-        """Forget the claim of the link ``name``, if there is one."""
+        """Stop the redemption for the link ``name``, if any."""
         redemption = self._redemptions.pop(name, None)
         if redemption is not None:
             redemption.cancel()
 
     def start_again(self) -> None:
-        """Ask anew for every claim, also for those that were given up: the clock was wrong."""
+        """Restart every redemption, also those given up: the clock was wrong."""
         names = list(self._redemptions)
         for name in names:
             self.stop(name)
@@ -115,12 +116,12 @@ class Redeemer:
             self._changed()
 
     def stop_all_but(self, keep: frozenset[str]) -> None:
-        """Forget the claims of all links but ``keep``."""
+        """Stop the redemptions of all links except ``keep``."""
         for name in self._redemptions.keys() - keep:
             self.stop(name)
 
     def _again(self, name: str, redemption: PendingRedemption) -> None:
-        """At once the first time, then after growing pauses."""
+        """Ask at once the first time, then after growing pauses."""
         pause_s = 0.0
         if redemption.attempts:
             pause_s = doubled_s(limits.RECONNECT_MIN_S, redemption.attempts, limits.RECONNECT_MAX_S)
@@ -135,7 +136,7 @@ class Redeemer:
         redemption.timer = None
         token = redemption.token
         try:
-            # A claim that was asked for before may have been granted then, and the answer lost.
+            # An earlier request may have been granted, and its answer lost.
             if not self._links.has_key(name):
                 tokens.check_usable(token, self._site_id, time.time())
             key = self._links.redeeming_key(name)
@@ -144,7 +145,7 @@ class Redeemer:
         except CertError as error:
             self._failed(name, redemption, str(error), final=True)
             return
-        except OSError as error:  # A disk that is full now has space again some time.
+        except OSError as error:  # A full disk will have space again some time.
             redemption.attempts += 1
             self._failed(name, redemption, str(error), final=False)
             self._again(name, redemption)
@@ -192,12 +193,12 @@ class Redeemer:
             redemption.since = self._network.now()
         redemption.error, redemption.final = error, final
         if told != (error, final):
-            self._changed()  # Whoever asks `redeem` hears why now.
+            self._changed()  # Callers of `redeem` now get the reason.
 
 
 def _hint(failure: DialFailure, site: str) -> str:
-    """What to do next, for who redeems a token of ``site``; empty: the reason says it."""
-    if code_of(failure):  # They say what to do.
+    """The next step for the user who redeems a token of ``site``; empty: the reason says it."""
+    if code_of(failure):  # They include the next step.
         return ""
     if failure.code == "tls":
         return (

@@ -1,4 +1,4 @@
-"""This host's wall clock: when somebody moves it, and what certificates tell of it."""
+"""This host's wall clock: detects when it is set, and explains certificate dates."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ def out_of_time_now(chain: tuple[bytes, ...]) -> str:
 
 
 class ClockWatch:
-    """Notices between two looks that the wall clock went otherwise than time does.
+    """Detects that the wall clock was set between two looks.
 
     A host that slept looks the same: its monotonic clock slept too.
     """
@@ -26,7 +26,7 @@ class ClockWatch:
         self._ahead_s = wall() - now()
 
     def look(self) -> float:
-        """Seconds by which it was moved since the last look; 0.0: it was not, or hardly."""
+        """Seconds by which the clock was set since the last look; 0.0: not at all, or hardly."""
         ahead_s = self._wall() - self._now()
         moved_s, self._ahead_s = ahead_s - self._ahead_s, ahead_s
         return moved_s if abs(moved_s) >= limits.CLOCK_MOVED_S else 0.0

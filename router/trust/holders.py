@@ -17,7 +17,7 @@ from router.trust.ports import Diallers
 
 
 class Holders:
-    """For a rotation of the CA: whom it waits for. Grants are read again only now and then."""
+    """The sites for which a rotation of the CA waits. Grants are reread only now and then."""
 
     __slots__ = ("_granted", "_is_revoked", "_known", "_read_at", "_register")
 
@@ -33,8 +33,8 @@ class Holders:
         self._read_at = -math.inf
 
     def of_now(self, linked: Diallers | None, now: float) -> tuple[Dialler, ...]:
-        """By site id, each once; by name with the id where two have one name. ``now``: of any clock
-        that only goes on."""
+        """Sorted by site ID, each once; sites of one name with their ID. ``now``: of any clock that
+        only goes forward."""
         if now - self._read_at >= limits.CA_REGISTER_S:
             self._read_at, self._known = now, self._read()
         holders: dict[str, Dialler] = {}
@@ -62,7 +62,7 @@ class Holders:
     def _read(self) -> tuple[Dialler, ...]:
         try:
             return (*self._registered(), *self._redeemed())
-        except (CertError, OSError):  # Told of elsewhere; then what was known before counts.
+        except (CertError, OSError):  # Reported elsewhere; the previous result counts.
             return self._known
 
     def _registered(self) -> Iterator[Dialler]:
@@ -72,7 +72,7 @@ class Holders:
                 yield Dialler(site=site, name=entry.name, ends_at=entry.expires)
 
     def _redeemed(self) -> Iterator[Dialler]:
-        """Those that never linked since are in no register."""
+        """Sites that never linked since are in no register."""
         for grant in self._granted():
             for use in grant.redeemed if not grant.revoked else ():
                 if not self._is_revoked(use.serial, use.site_id):

@@ -1,4 +1,4 @@
-"""How our links are dialed: the certificate of each, redeemed, renewed, and shown."""
+"""Credentials of dialed links: the certificate of each, redeemed, renewed, and shown."""
 
 import random
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from router.trust.ports import KeptSecrets, PendingLink
 
 
 class Dialling:
-    """Of all links that this site dials, by name."""
+    """The credentials of all links that this site dials, by name."""
 
     __slots__ = (
         "_damaged",
@@ -54,22 +54,22 @@ class Dialling:
         *,
         leads: bool = True,
     ) -> None:
-        """``leads``: claims are redeemed and certificates renewed here; else another process of
-        this router does, and what it wrote is used."""
+        """``leads``: this process redeems claims and renews certificates; otherwise another process
+        of this router does, and this one reads its files."""
         self._leads = leads
         self._offered = (LINK_ALPN,) if leads else (LINK_ALPN, WORKER_ALPN)
-        self._stamps: dict[str, int] = {}  # Of the links' files, where another process writes.
+        self._stamps: dict[str, int] = {}  # Of the links' files, if another process writes.
         self._identity, self._tell, self._kept = identity, tell, kept
         self._links = LinkStore(secrets / "links")
         self._proxies = Proxies(secrets, self._links)
         self._network: FarNetwork | None = None
         self._redeemer: Redeemer | None = None
         self._renewer: Renewer | None = None
-        self._damaged: set[str] = set()  # Links with a damaged certificate, as told.
+        self._damaged: set[str] = set()  # Links reported with a damaged certificate.
         self._expiries: dict[str, float] = {}  # Of the certificates in use, Unix seconds.
 
     def start(self, network: FarNetwork, name: str, changed: Callable[[], None]) -> None:
-        """Redeem and renew from now on, as the site ``name``; ``changed``: a link has another
+        """Redeem and renew from now on, as the site ``name``; ``changed``: a link has a new
         certificate, or another reason to wait for it."""
         kept = self._kept
 
@@ -86,7 +86,7 @@ class Dialling:
         )
 
     def renew_over(self, links: Links) -> None:
-        """After `start`: ask for certificates over ``links``."""
+        """After `start`: request certificates over ``links``."""
         assert self._renewer is not None
         if not self._leads:
             return
@@ -95,21 +95,21 @@ class Dialling:
         links.follow_dialled(self._renewer.link_changed)
 
     def renew(self, name: str) -> bool:
-        """Ask for another certificate of link ``name`` at once. False: it has none yet.
+        """Request a new certificate for link ``name`` at once. False: it has none yet.
 
-        Raises `OSError` where the next one could not be written.
+        Raises `OSError` if the next one could not be written.
         """
         return self._renewer is not None and self._renewer.renew_now(name)
 
     def start_again(self) -> None:
-        """The clock was moved, or the host slept."""
+        """Start all requests again: the clock was set, or the host slept."""
         assert self._redeemer is not None and self._renewer is not None
         self._redeemer.start_again()
         self._renewer.look_again()
 
     def files_have_changed(self) -> bool:
-        """Whether a file that links were made by is another one now: of proxies, and of
-        certificates that another process gets. True only once."""
+        """Whether a file used for links has changed: of proxies, and of certificates from another
+        process. True only once per change."""
         before = self._stamps
         self._stamps = {name: self._links.stamp(name) for name in before}
         return self._proxies.have_changed() or self._stamps != before
@@ -120,11 +120,13 @@ class Dialling:
         return self._expiries
 
     def problems(self) -> tuple[Problem, ...]:
-        """Certificates that are long due and were not renewed."""
+        """Certificates that are long due for renewal."""
         return self._renewer.problems() if self._renewer is not None else ()
 
     def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
-        """How to dial, once there is a certificate; starts to redeem the claim until then."""
+        """The parameters for dialing, once there is a certificate; until then this redeems the
+        claim.
+        """
         assert self._network is not None and self._redeemer is not None
         self._expiries.pop(name, None)
         hindrance = None if self._kept is None else self._kept.hindrance(name)
@@ -151,7 +153,7 @@ class Dialling:
                 return dial
             if stored.damage:
                 return self._pending("refused", f"{stored.damage}; another is asked for", spec)
-        except (CertError, OSError) as error:  # Of this link alone: the others are dialed.
+        except (CertError, OSError) as error:  # Only this link fails: the others are dialed.
             return self._pending("refused", str(error), spec)
         if not self._leads:
             return self._pending("connecting", "the first worker redeems its claim", spec)
@@ -168,7 +170,8 @@ class Dialling:
         )
 
     def _get_another(self, name: str, stored: StoredLink) -> None:
-        """The renewed certificate of the link is damaged: with the one before, or without any."""
+        """Replace the link's damaged renewed certificate: use the previous one, if any, and
+        renew."""
         assert self._renewer is not None
         instead = "the one before it is used" if stored.credential else "there is no other one"
         if stored.credential is not None:
@@ -189,7 +192,7 @@ class Dialling:
     def _pending(
         self, state: Literal["connecting", "refused"], error: str, spec: LinkSpec
     ) -> PendingLink:
-        """Of a link whose token is not known."""
+        """The state of a link whose token is unknown."""
         assert self._network is not None
         return PendingLink(
             state=state,
@@ -226,7 +229,7 @@ class Dialling:
         return self._renewer is not None and self._renewer.is_due(name)
 
     def forget(self, keep: frozenset[str]) -> None:
-        """Of links that are wanted no more: redeem nothing, show nothing."""
+        """For links that are no longer wanted: redeem nothing, show nothing."""
         assert self._redeemer is not None and self._renewer is not None
         self._redeemer.stop_all_but(keep)
         self._renewer.forget(keep)
@@ -238,7 +241,8 @@ class Dialling:
 
 
 def _held(chain_pem: str) -> Terms:
-    """The terms in our certificate. Unreadable ones the other end has to judge, and refuses."""
+    """The terms in our certificate. Unreadable ones are left to the other end, which refuses
+    them."""
     try:
         found = terms.of_certificate(chain_pem)
     except CertError:
@@ -247,5 +251,5 @@ def _held(chain_pem: str) -> Terms:
 
 
 def _cost(token: Token, spec: LinkSpec) -> int:
-    """What the operator here says counts, then what the token says."""
+    """The document's cost counts, then the token's."""
     return spec.cost if spec.cost is not None else token.cost or 1

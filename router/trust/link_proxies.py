@@ -1,4 +1,4 @@
-"""Which proxy a link goes through: what documents say, and what the secrets have of it."""
+"""The proxy of a link, by documents and by stored credentials."""
 
 import os
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _Made = tuple[ProxyUrl, ProxyLogin | None]
 
 
 class Proxies:
-    """The proxies of a site's links. As long as nothing changes, a link has the same object."""
+    """The proxies of a site's links. A link gets the same object until something changes."""
 
     __slots__ = ("_files", "_links", "_made", "_site_file", "_stamps")
 
@@ -29,13 +29,13 @@ class Proxies:
         self._site_file = secrets / PROXY_FILE
         self._links = links
         self._made: dict[str, tuple[_Made, Proxy]] = {}
-        self._files: dict[str, str] = {}  # Of logins, by link: looked at each second.
-        self._stamps: dict[str, int] = {}  # Of the files that the proxies of links were made by.
+        self._files: dict[str, str] = {}  # Of logins, by link: checked each second.
+        self._stamps: dict[str, int] = {}  # Of the files behind the proxies of links.
 
     def via(self, link: str, said: str, hosts: Iterable[str]) -> Proxy | None:
-        """By what the link's document, or the site's, says. ``hosts``: of its endpoints.
+        """The proxy by ``said``, of the link's document or the site's. ``hosts``: of its endpoints.
 
-        Raises `CertError` for what cannot be used.
+        Raises `CertError` if it cannot be used.
         """
         self._stamps[link] = self._stamp(link, _changed_at(self._site_file))
         url = _of_environment(hosts) if said == ENVIRONMENT else _of_document(said)
@@ -49,21 +49,21 @@ class Proxies:
         return known[1]
 
     def have_changed(self) -> bool:
-        """Whether a file that a proxy was made by is another one now. True only once."""
+        """Whether a file behind a proxy has changed. True only once per change."""
         site = _changed_at(self._site_file)
         new = {link: self._stamp(link, site) for link in self._stamps}
         old, self._stamps = self._stamps, new
         return new != old
 
     def forget(self, keep: frozenset[str]) -> None:
-        """Of links that are wanted no more."""
+        """Drop the proxies of all links except ``keep``."""
         for link in self._stamps.keys() - keep:
             del self._stamps[link]
             self._files.pop(link, None)
             self._made.pop(link, None)
 
     def _login(self, link: str, url: ProxyUrl) -> ProxyLogin | None:
-        if url.user is not None:  # Only the environment says so.
+        if url.user is not None:  # Possible only from the environment.
             return ProxyLogin(proxy=url.url, user=url.user, password=url.password or "")
         for login in (self._links.proxy_login(link), proxies.read(self._site_file)):
             if login is not None and login.proxy == url.url:
@@ -71,7 +71,7 @@ class Proxies:
         return None
 
     def _stamp(self, link: str, site: int) -> int:
-        """``site``: when the login of all links was written."""
+        """``site``: when the login for all links was written."""
         file = self._files.get(link)
         if file is None:
             file = self._files[link] = str(self._links.proxy_file(link))
@@ -90,7 +90,7 @@ def _of_document(said: str) -> ProxyUrl | None:
 
 
 def _of_environment(hosts: Iterable[str]) -> ProxyUrl | None:
-    """None: there is none, or one of ``hosts`` is to be reached without."""
+    """The environment's proxy; None: none, or one of ``hosts`` is an exception."""
     text = next(filter(None, (os.environ.get(name) for name in VARIABLES)), "")
     if not text:
         return None

@@ -1,4 +1,5 @@
-"""Our own certificates: the one that links see here, and that by which replicas dial each other."""
+"""Our own certificates: the one of the link port, and the one with which replicas dial each
+other."""
 
 import time
 from collections.abc import Callable
@@ -41,29 +42,30 @@ class OwnLeaf:
         *,
         leads: bool = True,
     ) -> None:
-        """``authority`` issues now. ``leads``: what links see is kept in its file, by us alone;
-        else it is made anew for each process. Raises CertError, naming the file."""
+        """``authority`` issues now. ``leads``: this process alone writes the link port's
+        certificate to its file; other processes generate their own. Raises CertError, naming the
+        file."""
         self._leads = leads
         self._secrets, self._site = secrets, site
         self._authority, self._tell = authority, tell
         self._network: Network | None = None
         self._renewed: Callable[[], None] = lambda: None
-        self._not_renewed = ""  # Why not.
+        self._not_renewed = ""  # Why renewal failed.
         self._leaf = self._first()
-        self._sibling = self._new_sibling()  # Never written down.
+        self._sibling = self._new_sibling()  # Never written to disk.
 
     def start(self, network: Network, renewed: Callable[[], None]) -> None:
-        """Renew from now on; ``renewed`` is called when `listener_tls` gives another."""
+        """Renew from now on; ``renewed`` is called when `listener_tls` changes."""
         self._network, self._renewed = network, renewed
         network.call_at(network.now() + RENEWAL_CHECK_S, self._look)
 
     @property
     def expires_at(self) -> float:
-        """Unix seconds."""
+        """Unix seconds at which the link port's certificate ends."""
         return certificates.expires_at(self._leaf.chain_pem)
 
     def listener_tls(self) -> Tls:
-        """Claims need no client certificate, links do."""
+        """For the link port: claims need no client certificate, links do."""
         return Tls(
             context=server_context(self._leaf, self._authority().trusted_pem),
             certificate=certificates.to_der(self._leaf.chain_pem),
@@ -73,7 +75,9 @@ class OwnLeaf:
         )
 
     def sibling_tls(self) -> Tls:
-        """Of our own CA both ways: who bears this site's name by it is a router of this site."""
+        """Both ends use our own CA: a peer with this site's name in its certificate is one of our
+        routers.
+        """
         leaf = self._sibling
         return Tls(
             context=client_context(leaf, self._authority().trusted_pem),
@@ -83,7 +87,7 @@ class OwnLeaf:
         )
 
     def renew(self) -> None:
-        """Whatever is due."""
+        """Renew all certificates that are due."""
         before = self._leaf
         try:
             if self._leads:
@@ -102,17 +106,17 @@ class OwnLeaf:
             self._renewed()
 
     def certify_anew(self) -> None:
-        """Another CA issues, or is trusted too."""
+        """Issue both again: another CA issues, or another one is trusted."""
         self._sibling = self._new_sibling()
         before = self._leaf
         if not self._leads:
             self._leaf = self._unkept()
         self.renew()
         if self._leaf == before or not self._leads:
-            self._renewed()  # Others are trusted now, by the same leaf.
+            self._renewed()  # The same leaf, but other CAs are trusted now.
 
     def problems(self) -> list[Problem]:
-        """It should have been renewed and was not."""
+        """A problem if renewal failed."""
         if not self._not_renewed:
             return []
         message = f"The certificate that links see here was not renewed: {self._not_renewed}."
@@ -126,7 +130,7 @@ class OwnLeaf:
         self._network.call_at(self._network.now() + pause_s, self._look)
 
     def _first(self) -> Leaf:
-        """As it is kept; or one that is not, on a disk that takes nothing."""
+        """The stored certificate; or an unstored one, if the disk takes nothing."""
         if not self._leads:
             return self._unkept()
         try:
@@ -144,7 +148,7 @@ class OwnLeaf:
     def _new_sibling(self) -> Leaf:
         key, authority = keys.generate(), self._authority()
         now = time.time()
-        if authority.trouble(now):  # Of as long a life as that: see `ensure_leaf`.
+        if authority.trouble(now):  # Valid for as long as the CA: see `ensure_leaf`.
             now = authority.begins_at + certs_limits.BACKDATE_S
         chain = authority.issue_client_leaf(key.public_key(), self._site, now, site_id=self._site)
         return Leaf(key_pem=keys.to_pem(key), chain_pem=chain)

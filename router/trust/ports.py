@@ -1,4 +1,4 @@
-"""Interfaces: a router's to trust, and trust's to links and to the store of secrets."""
+"""Interfaces of trust: for the router, for links, and for the store of secrets."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
@@ -24,7 +24,7 @@ from router.service.ports import NoTls
 class PendingLink(msgspec.Struct, frozen=True, kw_only=True):
     """A wanted link that cannot be dialed yet, as `link status` shows it.
 
-    ``since``: when it got into that state, on the network's clock.
+    ``since``: when it entered that state, on the network's clock.
     """
 
     state: Literal["connecting", "refused"]
@@ -38,7 +38,7 @@ class PendingLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bars(msgspec.Struct, frozen=True):
-    """Sites that this one put out: what others are told, and the sites that are refused here."""
+    """Barred sites: the bars to send to others, and the sites that are refused here."""
 
     told: tuple[Bar, ...] = ()
     refused: frozenset[SiteId] = frozenset()
@@ -48,25 +48,25 @@ class Credentials(Protocol):
     """Certificates of this site and of its links."""
 
     def listener_tls(self) -> Tls:
-        """What the link port shows and demands."""
+        """The link port's TLS settings."""
 
     def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
-        """How to dial the link ``name``; or not yet, and why (a claim under way)."""
+        """The parameters for dialing link ``name``; or why it must wait (a claim in progress)."""
 
     def sibling_tls(self) -> Tls:
-        """What to dial another router of this site with."""
+        """The TLS settings for dialing another router of this site."""
 
     def is_renewal_due(self, name: str) -> bool:
-        """Whether the link ``name`` asks for another certificate soon if it is refused."""
+        """Whether the link ``name`` will request another certificate soon if it is refused."""
 
     def forget_links(self, keep: frozenset[str]) -> None:
-        """Only ``keep`` are wanted any more."""
+        """Only ``keep`` are still wanted."""
 
     def service_tls(
         self, name: str, protocol: ServiceProtocol, client_trust: str = ""
     ) -> Tls | NoTls:
-        """What listeners of a service show by the credential ``name``, and who certifies their
-        clients; empty: any client may connect.
+        """The TLS settings for listeners of a service with the credential ``name``, and
+        ``client_trust``, which certifies their clients; empty: any client may connect.
         """
 
     def target_tls(
@@ -79,46 +79,50 @@ class Credentials(Protocol):
         check_name: bool = True,
         show_cert: bool = True,
     ) -> Tls | NoTls:
-        """How to reach a target at ``host`` that the credential ``trust`` certifies."""
+        """The TLS settings for a target at ``host`` that the credential ``trust`` certifies."""
 
     def keep_service_tls(
         self, shown: frozenset[str], trusted: frozenset[str], of_clients: frozenset[str]
     ) -> None:
-        """Only these credentials of services are wanted any more: those that listeners show, and
-        those that certify targets and clients.
+        """Only these service credentials are still wanted: those that listeners show, and those
+        that certify targets and clients.
         """
 
     def service_tls_changed(self) -> bool:
-        """Look at the files of those in use. True: some answer is different now."""
+        """Check the files of those in use. True: some answer is different now."""
 
     def service_tls_problems(self) -> Sequence[Problem]:
-        """Files of those in use that were replaced by some that cannot be used."""
+        """Files in use that were replaced by unusable ones."""
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """None unless the certificate or the site is revoked or unknown."""
 
     def leave_of(self, peer_certificate: bytes) -> LinkLeave:
-        """How a holder that was admitted is let in."""
+        """The terms on which an admitted peer is let in."""
 
     def bars(self) -> Bars:
-        """Sites that this one put out."""
+        """Sites that this one bars."""
 
 
 ClaimResult = Redeemed | ClaimRefused | CertError | OSError
-"""What a claim came to. `CertError`: its grant is damaged. `OSError`: nothing could be kept."""
+"""The result of a claim. `CertError`: its grant is damaged. `OSError`: it could not be stored."""
 
 
 class Diallers(Protocol):
-    """The links that other sites dialed here."""
+    """The incoming links, dialed by other sites."""
 
     def diallers(self) -> Sequence[tuple[Neighbour, bool]]:
-        """Who dialed those that are up, and whether it takes other certificates over them."""
+        """The peers of live incoming links, and whether each accepts new certificates over its
+        link.
+        """
 
     def drop_incoming(self, reason: str) -> frozenset[SiteId]:
-        """End all of them in this turn; the sites that are put out by it."""
+        """End all of them in this turn; return the sites that lose access by that."""
 
     def tell_renewal_due(self, whom: Callable[[Neighbour], bool]) -> int:
-        """These shall ask for another certificate now; how many can, and were told."""
+        """Ask these peers to renew their certificates now; return how many support it and were
+        asked.
+        """
 
 
 class Hindrance(Protocol):
@@ -126,44 +130,44 @@ class Hindrance(Protocol):
 
     @property
     def state(self) -> Literal["connecting", "refused"]:
-        """Whether that may pass by itself."""
+        """Whether the cause may pass by itself."""
 
     @property
     def error(self) -> str:
-        """For people."""
+        """The error, in readable form."""
 
 
 class KeptSecrets(Protocol):
-    """The secrets of a site whose directory is a copy: what else there is to ask and to tell."""
+    """The primary store of a site's secrets, if its directory is a copy."""
 
     def redeem(
         self, name: str, request: ClaimRequest, now: float, done: Callable[[ClaimResult], None]
     ) -> None:
-        """Judge ``request`` at ``now`` (Unix seconds); ``done`` comes once, never in this call.
+        """Judge ``request`` at ``now`` (Unix seconds); ``done`` is called once, never in this call.
 
-        What was decided is kept by then: a claim that was used is used for everybody.
+        The decision is stored by then: a used claim is used for all routers.
         """
 
     def revoked(self, change: Revocation) -> None:
-        """Keep what this router did to the list of the revoked."""
+        """Store this router's change to the list of revoked sites."""
 
     def admitted(self, site: str) -> None:
-        """The register in the directory knows more of ``site``: keep it."""
+        """Store new data on ``site`` from the register in the directory."""
 
     def forget_admitted(self) -> None:
-        """Nothing of what the register had is to be kept any more."""
+        """Delete the stored register."""
 
     def keep_ca(self, before: CaState, after: CaState) -> None:
         """Make ``after`` the site's CA everywhere, if ``before`` still is; soon, or never."""
 
     def granted(self) -> Sequence[Grant]:
-        """Every claim that this site granted, as far as they are known."""
+        """Every known claim that this site granted."""
 
     def last_chain(self, site: str) -> str | None:
-        """The newest certificate by a claim that ``site`` redeemed, PEM; None: none that counts."""
+        """The newest certificate from a claim of ``site``, PEM; None: none that counts."""
 
     def hindrance(self, link: str) -> Hindrance | None:
         """Why the wanted ``link`` has no token in the directory; None: it has one."""
 
     def poke(self) -> None:
-        """A claim of ours was redeemed: keep what it gave."""
+        """Store the result of a redeemed claim of ours."""

@@ -1,4 +1,4 @@
-"""The list of revoked sites and serials, as the rooms of the router read and change it."""
+"""The list of revoked sites and serials, for the rooms of the router."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,36 +27,42 @@ class Revoking:
         self._changed = changed
 
     def is_revoked(self, serial: str, site: str) -> bool:
-        """A certificate by its serial, or a site. Raises CertError, OSError: nobody knows."""
+        """Whether a certificate, by its serial, or a site is revoked. Raises CertError, OSError:
+        unknown.
+        """
         return self.revocations.is_revoked(serial, site)
 
     def apply(self, revocation: Revocation) -> None:
-        """Here at once; elsewhere as soon as that can be. Raises CertError, OSError."""
+        """Apply a change here at once, and elsewhere as soon as possible. Raises CertError,
+        OSError.
+        """
         self.revocations.apply(revocation)
         self._changed()
         if self._kept is not None:
             self._kept.revoked(revocation)
 
     def readmit(self, claim: str, site: str) -> None:
-        """It has redeemed another claim."""
+        """Readmit ``site``, which redeemed another claim."""
         try:
             self.apply(Revocation(readmitted=frozenset({site})))
-        except (CertError, OSError) as error:  # The claim is spent: its certificate goes out.
+        except (CertError, OSError) as error:  # The claim is spent: its certificate is sent anyway.
             self._tell(
                 "error", "not-readmitted", claim, f"Was {site} revoked, it stays so: {error}"
             )
 
     def problems(self) -> tuple[Problem, ...]:
-        """The list cannot be read, so nobody new is let in."""
+        """A problem if the list cannot be read, so that no further site is admitted."""
         if not self._told:
             return ()
         return (unreadable(_message(self._told)),)
 
     def refresh(self) -> bool | None:
-        """Take up what another process wrote: whether it did. None: it cannot be read."""
+        """Take up changes of another process: whether there were any. None: the list cannot be
+        read.
+        """
         try:
             changed = self.revocations.refresh()
-        except (CertError, OSError) as error:  # Nobody new is let in until it is mended.
+        except (CertError, OSError) as error:  # No further site is admitted until that is fixed.
             why = _why(error)
             if why != self._told:
                 self._told = why
@@ -72,7 +78,7 @@ class Revoking:
 
 
 def _why(error: CertError | OSError) -> str:
-    """Of a file or folder without the right to read it: which one, as the system says it."""
+    """The reason in the system's words, with the file or directory that cannot be read."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return str(error)

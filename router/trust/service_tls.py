@@ -1,8 +1,8 @@
-"""The TLS credentials of services: what listeners show and targets are judged by, as of now.
+"""TLS credentials of services: certificates of listeners, and trust in targets.
 
-Files are read again each second and compared by content. What was good stays in use when its
-files are replaced by something that is not, until it expires: a rotation is two files, and nobody
-is helped by a service that stops. What never was good is answered with the reason why not.
+Files are read again each second and compared by content. A good credential stays in use until it
+expires when its files are replaced by bad ones: a rotation is two files, and a service that stops
+helps no client. A credential that was never good gives the reason instead.
 """
 
 import time
@@ -39,7 +39,7 @@ ALPN: Mapping[ServiceProtocol, tuple[str, ...]] = {
 
 
 class ServiceTls:
-    """Answers how to speak TLS, or why it cannot be; never anything in clear."""
+    """Returns TLS settings, or why there are none; never falls back to cleartext."""
 
     def __init__(
         self,
@@ -49,8 +49,8 @@ class ServiceTls:
         of_secrets: bool = False,
         tell: Tell | None = None,
     ) -> None:
-        """``directory`` is ``secrets/tls``, ``clock`` gives Unix seconds. ``of_secrets``: as of
-        `TlsStore`. ``tell`` hears of certificates that are replaced.
+        """``directory`` is ``secrets/tls``, ``clock`` returns Unix seconds. ``of_secrets``: as in
+        `TlsStore`. ``tell`` reports replaced certificates.
         """
         self._store = TlsStore(directory, of_secrets=of_secrets)
         self._clock, self._tell = clock, tell
@@ -59,10 +59,11 @@ class ServiceTls:
         self._of_clients: dict[str, _InUse[ServiceTrust]] = {}
 
     def listener(self, name: str, protocol: ServiceProtocol, client_trust: str = "") -> Tls | NoTls:
-        """What listeners of a service of ``protocol`` show. h2 must be agreed on, http/1.1 not.
+        """The TLS settings for listeners of ``protocol``. ALPN is required for h2, not for
+        http/1.1.
 
-        ``client_trust``: the credential whose CA must have certified each client. Empty: clients
-        are asked for no certificate.
+        ``client_trust``: the credential whose CA must have certified each client. Empty: no client
+        certificate is requested.
         """
         kept = self._shown.get(name)
         if kept is None:
@@ -107,11 +108,12 @@ class ServiceTls:
         check_name: bool = True,
         show_cert: bool = True,
     ) -> Tls | NoTls:
-        """How to dial a target at ``host``: for ``server_name``, else its own if it has one.
-        ``check_name`` False: its chain alone is judged. ``show_cert`` False: it is shown nothing.
+        """The TLS settings for a target at ``host``: for ``server_name``, otherwise its own name,
+        if any.
 
-        A target that is known by its address alone is judged by its chain: who put the address
-        there also named the CA, and such certificates rarely name addresses.
+        ``check_name`` False: only its chain is judged. ``show_cert`` False: no client certificate
+        is sent. A target known only by its address is judged by its chain: the person who entered
+        the address also named the CA, and such certificates rarely name addresses.
         """
         kept = self._trusted.get(trust)
         if kept is None:
@@ -141,7 +143,7 @@ class ServiceTls:
         return tls
 
     def look(self) -> bool:
-        """Read all files that are in use again. True: some answer is another now."""
+        """Read all files in use again. True: some answer is different now."""
         now, changed = self._clock(), False
         before = {name: shown.value for name, shown in self._shown.items()}
         for name in self._shown.keys() | self._trusted.keys() | self._of_clients.keys():
@@ -158,7 +160,7 @@ class ServiceTls:
 
     def _tell_replaced(self, name: str, was: ServiceLeaf | None, leaf: ServiceLeaf | None) -> None:
         if self._tell is None or was is None or leaf is None or was.der == leaf.der:
-            return  # What comes or goes is told as the listener is.
+            return  # New and removed credentials are reported with the listener.
         text = f"Clients are shown another certificate of tls/{name}, valid until"
         until = clocks.utc(leaf.expires_at)
         self._tell("info", "service-certificate", f"tls/{name}", f"{text} {until}.")
@@ -171,7 +173,7 @@ class ServiceTls:
     def keep(
         self, shown: frozenset[str], trusted: frozenset[str], of_clients: frozenset[str]
     ) -> None:
-        """Only these are in use any more."""
+        """Drop all other credentials."""
         for name in self._shown.keys() - shown:
             del self._shown[name]
         for name in self._trusted.keys() - trusted:
@@ -181,7 +183,8 @@ class ServiceTls:
             self._forget_made_with(name)
 
     def expiries(self) -> dict[str, float]:
-        """Unix seconds by ``tls/NAME``: of the certificate shown, else of what is trusted."""
+        """Unix seconds by ``tls/NAME``: of the listener's certificate, otherwise of the trusted
+        CA."""
         return {
             f"tls/{name}": value.expires_at
             for name, value, _ in self._in_use()
@@ -189,7 +192,7 @@ class ServiceTls:
         }
 
     def problems(self) -> list[Problem]:
-        """Files that were replaced by some that cannot be used."""
+        """Files that were replaced by unusable ones."""
         return [
             Problem(
                 code="SW0207",
@@ -202,7 +205,7 @@ class ServiceTls:
         ]
 
     def _in_use(self) -> Iterator[tuple[str, ServiceLeaf | ServiceTrust | None, NoTls]]:
-        """Trusted ones first: of one name, what is shown counts more."""
+        """Trusted ones first: for one name, the listener's certificate overrides."""
         for uses in (self._of_clients, self._trusted):
             for name, trusted in sorted(uses.items()):
                 yield name, trusted.value, trusted.refusal
@@ -217,7 +220,7 @@ class ServiceTls:
 
 
 class _InUse(Generic[Value]):
-    """One use of a credential: the value in force, and why the files give no other."""
+    """One use of a credential: the value in force, and why its files give no newer one."""
 
     __slots__ = ("_files", "_parse", "made", "refusal", "value")
 
@@ -229,7 +232,7 @@ class _InUse(Generic[Value]):
         self.made: dict[tuple[str, ...], Tls] = {}
 
     def look(self, files: Files, now: float) -> bool:
-        """Take up what ``files`` hold. True: something is different."""
+        """Take up the content of ``files``. True: something is different."""
         value, refusal = self.value, self.refusal
         is_fine = value is not None and not refusal.reason and now < value.expires_at
         if is_fine and files == self._files:

@@ -1,9 +1,8 @@
-"""Identity and trust of this site: `certs` on disk, as the rooms of the router need them.
+"""Identity and trust of this site: the secrets of `certs` on disk, for the rooms of the router.
 
-The front of: `own_certificates` what we show · `admission` who is let in · `link_certificates` how
-links are dialed · `claim_desk` claims of others · `certificate_issuer` certificates renewed ·
-`ca_rotation` and `ca_rotation_watch` the CA · `revocations` the list of the revoked · `service_tls`
-what services show.
+A facade of: `own_certificates` of this site · `admission` of peers · `link_certificates` of dialed
+links · `claim_desk` claims of others · `certificate_issuer` renewals for others · `ca_rotation` and
+`ca_rotation_watch` the CA · `revocations` the list of revoked sites · `service_tls` of services.
 """
 
 import time
@@ -66,11 +65,11 @@ class RouterIdentity(msgspec.Struct, frozen=True):
         return self.key.sign(data)
 
     def verify(self, public_key: bytes, signature: bytes, data: bytes) -> bool:
-        """Whether the owner of ``public_key`` signed ``data``; garbage is just not."""
+        """Whether the owner of ``public_key`` signed ``data``; False for garbage."""
         return verify(public_key, signature, data)
 
     def site_of(self, public_key: bytes) -> SiteId:
-        """The site whose key that is."""
+        """The site that owns the key."""
         return SiteId(site_id_of(public_key))
 
 
@@ -80,15 +79,15 @@ class SiteTrust:
     def __init__(
         self, directory: Path, tell: Tell, *, kept: KeptSecrets | None = None, leads: bool = True
     ) -> None:
-        """``kept`` None: the directory is all there is. ``leads``: this process of the router
-        redeems, renews, issues and replaces the CA; one that does not follows what the one that
-        does has written. Raises CertError, naming the file."""
+        """``kept`` None: the directory is the primary store. ``leads``: this process of the router
+        redeems, renews, issues and replaces the CA; other processes follow the files of the one
+        that does. Raises CertError, naming the file."""
         self._leads = leads
         secrets = directory / "secrets"
         self._tell = tell
         self._identity = SiteIdentity.load(secrets)
         self.restored_at = restored_at(secrets)
-        """Unix seconds at which the site came out of a backup; 0: never."""
+        """Unix seconds at which the site was restored from a backup; 0: never."""
         site = self._identity.site_id
         ca = self._ca = Rotating(secrets, site, tell, kept)
         self._leaf = OwnLeaf(secrets, site, lambda: ca.authority, tell, leads=leads)
@@ -135,7 +134,7 @@ class SiteTrust:
         self._clock: ClockWatch | None = None
 
     def follow_claims(self, judged: Callable[[str], None]) -> None:
-        """``judged`` hears the name of each claim before the event that it was judged."""
+        """``judged`` is called with the name of each judged claim, before the event about it."""
         self._granting.follow(judged)
 
     def identity(self, router: RouterId, name: str) -> RouterIdentity:
@@ -156,9 +155,10 @@ class SiteTrust:
         """Begin to redeem claims, to watch revocations and to renew our own leaf.
 
         ``changed`` is called when a link got its certificate or another reason to wait for it,
-        ``leaf_renewed`` when `listener_tls` gives a new one; ``drop`` ends the sessions of the
-        neighbors that a predicate names, with a reason. ``clock_moved``: what was not valid may be
-        now. ``diallers``: whom a rotation of the CA is for. ``bars_changed``: `bars` are others.
+        ``leaf_renewed`` when `listener_tls` changes; ``drop`` ends the sessions of the neighbors
+        that a predicate selects, with a reason. ``clock_moved``: certificates that were invalid may
+        be valid now. ``diallers``: the links that a rotation of the CA affects. ``bars_changed``:
+        `bars` changed.
         """
         self._network = network
         self._clock = ClockWatch(network.now)
@@ -171,42 +171,46 @@ class SiteTrust:
         self._watch()
 
     def renew_over(self, links: Links) -> None:
-        """After `start`: ask for and give certificates over ``links``, and end those outlived."""
+        """After `start`: request and issue certificates over ``links``, and end links that outlived
+        theirs.
+        """
         self._dialling.renew_over(links)
         links.renewals.renew_by(self.issuer.asked)
         self._admission.watch(links.renewals)
 
     def renew_link(self, name: str) -> bool:
-        """Ask for another certificate of link ``name`` at once. False: it has none yet.
+        """Request a new certificate for link ``name`` at once. False: it has none yet.
 
-        Raises `OSError` where the next one could not be written.
+        Raises `OSError` if the next one could not be written.
         """
         return self._dialling.renew(name)
 
     def reload(self) -> None:
-        """Take up what another process wrote: who is revoked, and the CA."""
+        """Take up changes of another process: revocations, and the CA."""
         if self._admission.refresh():
             self._follower.look()
 
     def revoke(self, site: str) -> None:
         """Refuse ``site`` and its certificate from now on and end its sessions.
 
-        A claim that it redeems later admits it again, with a new certificate. Raises CertError.
+        If it redeems a claim later, that admits it again, with a new certificate. Raises CertError.
         """
         self._admission.revoke(site)
 
-    # What the rooms ask ---------------------------------------------------------------------
+    # For the other rooms --------------------------------------------------------------------
 
     def listener_tls(self) -> Tls:
         """The server leaf; claims need no client certificate, links do."""
         return self._leaf.listener_tls()
 
     def sibling_tls(self) -> Tls:
-        """Who bears this site's name by our own CA is a router of this site."""
+        """A peer with this site's name by our own CA is a router of this site."""
         return self._leaf.sibling_tls()
 
     def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
-        """How to dial, once there is a certificate; starts to redeem the claim until then."""
+        """The parameters for dialing, once there is a certificate; until then this redeems the
+        claim.
+        """
         return self._dialling.outgoing(name, spec)
 
     def is_renewal_due(self, name: str) -> bool:
@@ -214,23 +218,23 @@ class SiteTrust:
         return self._dialling.is_renewal_due(name)
 
     def forget_links(self, keep: frozenset[str]) -> None:
-        """Of links that are wanted no more: redeem nothing, show nothing."""
+        """For links that are no longer wanted: redeem nothing, show nothing."""
         self._dialling.forget(keep)
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
-        """None unless revoked, or the certificate names another site than the peer proved."""
+        """None unless revoked, or the certificate names another site than the peer proved to be."""
         return self._admission.admit(peer_certificate, neighbour)
 
     def leave_of(self, peer_certificate: bytes) -> LinkLeave:
-        """As it stands in a certificate that was admitted."""
+        """The terms in an admitted certificate."""
         return self._admission.leave_of(peer_certificate)
 
     def bars(self) -> Bars:
-        """Sites that this one put out."""
+        """Sites that this one bars."""
         return self._bars.bars
 
     def problems(self) -> tuple[Problem, ...]:
-        """Of this host's clock and the site's CA, and of the disk below them."""
+        """Problems of this host's clock, the site's CA, and the disk below them."""
         found = []
         trouble = self._ca.authority.trouble(time.time())
         if trouble:
@@ -241,7 +245,7 @@ class SiteTrust:
         return (*found, *self._dialling.problems(), *self._ca.problems())
 
     def authority(self) -> Authority:
-        """The site's CA, as it issues now."""
+        """The site's CA that issues now."""
         return self._ca.authority
 
     def ca_pem(self) -> str:
@@ -255,7 +259,7 @@ class SiteTrust:
     def certificate_expiries(self) -> dict[str, float]:
         """Unix seconds at which the certificates in use end, by name.
 
-        ``leaf``, ``ca``, ``link/NAME`` of links that are dialed, ``tls/NAME`` of services.
+        ``leaf``, ``ca``, ``link/NAME`` of dialed links, ``tls/NAME`` of services.
         """
         return {
             "leaf": self._leaf.expires_at,
@@ -264,17 +268,17 @@ class SiteTrust:
             **self._services.expiries(),
         }
 
-    # What others ask (`link.sessions.claims.ClaimJudge`) ------------------------------------------
+    # Requests of other sites (`link.sessions.claims.ClaimJudge`) ----------------------------------
 
     def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
-        """Judge a claim that somebody redeems here."""
+        """Judge a claim that another site redeems here."""
         self._granting.answer(name, body, source, done)
 
     def renew(self, name: str, body: bytes, source: str, done: Answered) -> None:
         """Judge a site that rejoins."""
         self.issuer.judge(name, body, source, done)
 
-    # What changes by itself -----------------------------------------------------------------
+    # Periodic checks ------------------------------------------------------------------------
 
     def _watch(self) -> None:
         assert self._network is not None and self._clock is not None
@@ -297,7 +301,7 @@ class SiteTrust:
             self.issuer.forget_all()
 
     def _follow_clock(self, by_s: float) -> None:
-        """What was made by the clock of before may be of no use by that of now."""
+        """Renew everything that depends on the clock: it was set."""
         how = "back" if by_s < 0 else "ahead"
         slept = ", or the host slept" if by_s > 0 else ""
         now = clocks.utc(time.time())
