@@ -1,9 +1,10 @@
-"""The other processes of one router: started, led, asked, and their figures summed.
+"""The other processes of one router: started, led, queried, and their figures summed.
 
-In: what the first process wants; lines of the other workers over a socket pair (`worker_messages`).
-Out: one picture of all (`combined_figures`), counters that outlive a worker (`lasting_counters`).
-`workers` leads them, `one_worker` is one of them as the first one knows it; sums are pure.
+In: the wishes of the first process; messages of the other workers over a socket pair
+(`worker_messages`). Out: combined figures (`combined_figures`), counters that outlive a worker
+(`lasting_counters`). `workers` leads them, `one_worker` is the first one's view of another; sums
+are pure.
 
-Invariants: whoever looks sees the router, never one process of it; a worker that is silent keeps
-its last figures; the data path never waits for another process.
+Invariants: users see the router, never a single process of it; a silent worker keeps its last
+figures; the data path never waits for another process.
 """

@@ -1,4 +1,4 @@
-"""What one router of several workers tells as one: its own figures, and those of the others."""
+"""Figures of a whole router: those of the first worker combined with those of the others."""
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -65,8 +65,8 @@ _KeyT = TypeVar("_KeyT")
 
 
 class Whole:
-    """Asks the other ``workers``, and puts what they tell to what the first one has: a router of
-    one process tells what it has itself."""
+    """Queries the other ``workers``, and adds their answers to the first one's figures; a router of
+    one process returns its own."""
 
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
@@ -74,14 +74,16 @@ class Whole:
         self._own_counters = LastingCounters()
 
     async def look(self, figures: Figures) -> None:
-        """Ask all for their ``figures``; who does not answer in time counts as it did last."""
+        """Ask all for their ``figures``; a worker that does not answer in time counts as it last
+        did.
+        """
         await self.workers.ask(FiguresQuestion(figures))
 
     def with_metrics(self, own: Iterator[MetricValues]) -> Iterator[MetricValues]:
-        """Of the whole router: those that died included, so that no counter falls.
+        """Metrics of the whole router, including workers that died, so that no counter falls.
 
-        Of service ports that this worker knows. One that is deleted is forgotten, unless something
-        of it is under way still.
+        Only for service ports that this worker knows. A deleted one is forgotten, unless it still
+        has requests in flight.
         """
         if not self.workers.all:
             yield from own
@@ -92,7 +94,7 @@ class Whole:
         for values in own:
             total.add(without_lasting(values))
             told |= self._own_counters.tell(values)
-            yield _NONE  # In between, the loop has other things to do.
+            yield _NONE  # Other work on the loop may run in between.
         known = ports_of(told)
         for one in self.workers.all:
             for values in one.metrics:
@@ -114,11 +116,11 @@ class Whole:
         yield total.whole
 
     def with_services(self, own: Sequence[ServiceView]) -> Sequence[ServiceView]:
-        """Of the whole router."""
+        """Views of services, for the whole router."""
         return [self._with_service(one) for one in own]
 
     def _with_service(self, own: ServiceView) -> ServiceView:
-        """``own`` with what all workers have, and counted in all their lives."""
+        """``own`` with the figures of all workers, over all their lives."""
         if not self.workers.all:
             return own
         key = ServiceKey(own.name, own.port)
@@ -127,7 +129,7 @@ class Whole:
         return with_totals(whole, totals_together(each))
 
     def with_scale(self, own: ScaleView) -> ScaleView:
-        """Of the whole router."""
+        """The demand at the whole router."""
         asked = own.service, own.port
         others = [scale for one in self.workers.all for scale in one.scales]
         return added(own, [one for one in others if (one.service, one.port) == asked])
@@ -135,21 +137,21 @@ class Whole:
     def with_each(
         self, own: Iterator[tuple[ServiceView, _OwnT]]
     ) -> Iterator[tuple[ServiceView, _OwnT]]:
-        """As `with_services`, one service port at a time, each with something of ours."""
+        """As `with_services`, one service port at a time, each with its second value unchanged."""
         for view, beside in own:
             yield self._with_service(view), beside
 
     def lately(self, own: PortLately) -> PortLately:
-        """What one service port did lately, of the whole router."""
+        """Recent figures of one service port, for the whole router."""
         return together([own, *self.beside(own.key)])
 
     def rate(self, key: ServiceKey, own: RateState | None) -> RateState | None:
-        """How the whole router stands to the rate of one service port."""
+        """The state of the whole router against the rate of one service port."""
         others = [one.rate for one in self.beside(key)]
         return of_routers([one for one in (own, *others) if one is not None])
 
     def rates(self, own: _Rates) -> _Rates:
-        """As `rate`, of all service ports that have one."""
+        """As `rate`, for all service ports that have one."""
 
         def of_all() -> Mapping[ServiceKey, RateState]:
             each = ((key, self.rate(key, state)) for key, state in own().items())
@@ -158,11 +160,11 @@ class Whole:
         return of_all
 
     def with_queued(self, own: Mapping[ServiceKey, int]) -> Mapping[ServiceKey, int]:
-        """Requests that wait, by service port, of the whole router."""
+        """Waiting requests by service port, for the whole router."""
         return counts([own, *(one.queued for one in self.workers.all)])
 
     def with_links(self, own: Sequence[LinkView]) -> Sequence[LinkView]:
-        """Links as all workers have them, with what those of all carry."""
+        """Links of all workers, with the traffic of all."""
         if not self.workers.all:
             return own
         whole = with_states(own, {one.index: one.link_states for one in self.workers.all})
@@ -171,12 +173,12 @@ class Whole:
     def load(
         self, key: ServiceKey, own: Load, *, has_connector: bool, down: Collection[str] = ()
     ) -> SiteLoad | None:
-        """What targets of this site have in flight, and its slots, where decisions know only some.
+        """Requests in flight at targets of this site, and its slots, if decisions know only some.
 
-        They are without a silent worker, whose share no other one may use: the targets have what
-        it had in flight. While all stop, no worker offers its share to another. Without a
+        Decisions know nothing of a silent worker, whose share no other one may use: the targets
+        still hold its requests. While all stop, no worker offers its share to another. Without a
         connector here no worker reports its load to the others. ``down``: addresses of targets that
-        are not ready, of which a silent worker has not heard. None: decisions know all.
+        are not ready, which a silent worker does not know. None: decisions know everything.
         """
         silent = [one for one in self.workers.all if one.silence.is_begun]
         is_known = has_connector and not silent and not self.workers.are_stopping
@@ -186,7 +188,7 @@ class Whole:
         shares_of = {one.index: _share(one, key, down if one in silent else ()) for one in alive}
         shares = [own.capacity, *shares_of.values()]
         if own.capacity is None and has_connector:
-            shares = []  # No target is ready: a silent worker has not heard of it.
+            shares = []  # No target is ready: a silent worker does not know.
         stated = [slots for slots in shares if slots is not None]
         capacity = sum(stated) if stated else None
         note = "; ".join(
@@ -203,8 +205,8 @@ class Whole:
         )
 
     def with_totals_of(self, own: _TotalsOf) -> _TotalsOf:
-        """What says whether a service is saturated, of the whole router. ``own`` is full, or
-        absent, when this worker is and no other one has room."""
+        """The totals that determine saturation, for the whole router. ``own`` is full, or absent,
+        if this worker is and no other one has room."""
 
         def of_all(service: str) -> Mapping[ServiceKey, Totals]:
             return {key: self._totals(key, totals) for key, totals in own(service).items()}
@@ -227,9 +229,10 @@ class Whole:
     def with_removed(
         self, own: Mapping[ServiceKey, Mapping[SiteId, int]], is_known: Callable[[ServiceKey], bool]
     ) -> Mapping[ServiceKey, Mapping[SiteId, int]]:
-        """What is under way of service ports that are not known any more, of the whole router.
+        """Requests in flight of service ports that are no longer known, for the whole router.
 
-        One that was made again is known, also while a silent worker has not heard of that.
+        A service port that was created again is known, even while a silent worker does not know
+        that.
         """
         found = _counts_by_key([own, *(one.removed for one in self.workers.all)])
         return {key: open_now for key, open_now in found.items() if not is_known(key)}
@@ -237,8 +240,8 @@ class Whole:
     def removed_at_silent(
         self, is_known: Callable[[ServiceKey], bool]
     ) -> Mapping[ServiceKey, Mapping[int, int]]:
-        """What workers that do not answer have under way of service ports that are not known
-        any more, by the worker's index."""
+        """Requests in flight at workers that do not answer, of service ports that are no longer
+        known, by the worker's index."""
         found: dict[ServiceKey, dict[int, int]] = {}
         for one in self.workers.all:
             if not one.silence.is_begun:
@@ -250,17 +253,19 @@ class Whole:
 
     @property
     def silent(self) -> Sequence[int]:
-        """The workers that do not answer."""
+        """Indexes of workers that do not answer."""
         return [one.index for one in self.workers.all if one.silence.is_begun]
 
     def with_former(
         self, own: Mapping[ServiceKey, Mapping[str, int]]
     ) -> Mapping[ServiceKey, Mapping[str, int]]:
-        """Clients that came before their service port changed its protocol, by that of then."""
+        """Clients that connected before their service port changed its protocol, by former
+        protocol.
+        """
         return _counts_by_key([own, *(one.former for one in self.workers.all)])
 
     def with_targets(self, own: WhyView) -> WhyView:
-        """``own`` with what all workers have of each target; the choice is that of the first."""
+        """``own`` with all workers' figures of each target; the choice is the first worker's."""
         key = ServiceKey(own.service, own.port)
         parts = [one.part(key).targets for one in self.workers.all]
         return msgspec.structs.replace(
@@ -268,10 +273,10 @@ class Whole:
         )
 
     def waiting(self, key: ServiceKey, known: int, own: int) -> int:
-        """How many wait for a slot of this site; ``known`` to decisions, which hear it of other
+        """How many requests wait for a slot of this site; ``known``: to decisions, from other
         routers of the site.
 
-        Other workers say it here sooner; ``own``: at this worker.
+        Other workers report sooner here; ``own``: at this worker.
         """
         if not self.workers.all:
             return known
@@ -280,8 +285,8 @@ class Whole:
     def with_queue(self, own: WhyView, configured: int | None, waiting_here: int) -> WhyView:
         """``own`` with the queue of the whole router; ``configured``: places at each worker.
 
-        The row of this site has only those that wait for a slot here, ``waiting_here`` of them at
-        this worker: others of the queue wait at other sites, whose rows have them.
+        The row of this site counts only requests that wait for a slot here, ``waiting_here`` of
+        them at this worker: others in the queue wait at other sites, and are in their rows.
         """
         if own.queue is None:
             return own
@@ -289,18 +294,20 @@ class Whole:
         whole = self.queue_of_all(key, own.queue, configured)
         candidates = tuple(
             msgspec.structs.replace(one, waiting=self.waiting(key, one.waiting, waiting_here))
-            if one.path_cost == 0 and one.waiting is not None  # This site.
+            if one.path_cost == 0 and one.waiting is not None  # It is this site.
             else one
             for one in own.candidates
         )
         return msgspec.structs.replace(own, queue=whole, candidates=candidates)
 
     def queue_of_all(self, key: ServiceKey, own: _QueueT, configured: int | None) -> _QueueT:
-        """``own`` of this worker as that of the whole router; ``configured``: places at each."""
+        """The queue of the whole router, given this worker's ``own``; ``configured``: places at
+        each.
+        """
         waiting, limit, is_full = own.waiting, own.limit, own.outlook == "full"
         for one in self.workers.all:
             lately = one.lately(key)
-            if lately is None or not lately.queue_limit:  # Nothing came there lately.
+            if lately is None or not lately.queue_limit:  # No request came there recently.
                 places = queue_limit(configured, 0) if one.serves else 0
                 limit, is_full = limit + places, is_full and not places
             else:
@@ -310,48 +317,48 @@ class Whole:
         return msgspec.structs.replace(own, waiting=waiting, limit=limit, outlook=outlook)
 
     def phases(self, key: ServiceKey, own: Phases) -> Phases:
-        """Of one service port, of the whole router as the others said last."""
+        """Phases of one service port for the whole router, by the others' last reports."""
         return phases_of_all(
             [own, *(one.phases[key] for one in self.workers.all if key in one.phases)]
         )
 
     @property
     def unanswered(self) -> set[ServiceKey]:
-        """Service ports of which requests failed lately at the other workers, or lost their
+        """Service ports whose requests recently failed at the other workers, or lost their
         clients."""
         return {key for one in self.workers.all for key in one.unanswered}
 
     def totals_beside(self, key: ServiceKey) -> list[PortTotals]:
-        """What the other workers counted of one service port in all their lives."""
+        """Counters of one service port at the other workers, over all their lives."""
         return [one.totals(key) for one in self.workers.all]
 
     def unanswered_target_requests(self, key: ServiceKey) -> Mapping[str, int]:
-        """Requests at each target here, by address, of workers that died or are silent: another
+        """Requests at each target here, by address, at workers that died or are silent: another
         site asks each worker, and these do not answer."""
         return counts(one.unanswered_target_requests(key) for one in self.workers.all)
 
     def refused_clients_beside(self) -> list[Mapping[ServiceKey, int]]:
-        """How many clients each other worker reset in this life, by service port."""
+        """How many clients each other worker has reset since it started, by service port."""
         return [one.refused_clients for one in self.workers.all]
 
     def failing_beside(self) -> set[ServiceKey]:
-        """Service ports of which other workers counted answers of 5xx."""
+        """Service ports for which other workers counted answers of 5xx."""
         return {key for one in self.workers.all for key in one.failing}
 
     def awaiting_beside(self) -> set[ServiceKey]:
-        """Service ports of which requests await an answer at other workers."""
+        """Service ports whose requests await an answer at other workers."""
         return {key for one in self.workers.all for key in one.awaiting}
 
     def beside(self, key: ServiceKey) -> list[PortLately]:
-        """What the other workers said last of one service port, those that said anything."""
+        """The last reports of the other workers on one service port, if any."""
         return [one for one in self.each_beside(key) if one is not None]
 
     def each_beside(self, key: ServiceKey) -> list[PortLately | None]:
-        """What each other worker said last of one service port in this life; None: nothing."""
+        """The last report of each other worker on one service port since it started; None: none."""
         return [one.lately(key) for one in self.workers.all]
 
     def full_beside(self, key: ServiceKey) -> list[set[str]]:
-        """Of each other worker, targets here of which it has no free slot, by address."""
+        """For each other worker, the addresses of targets here where it has no free slot."""
         return [one.part(key).full for one in self.workers.all]
 
     def shares(self, key: ServiceKey) -> list[int | None]:
@@ -369,7 +376,7 @@ class Whole:
         *,
         denied: bool,
     ) -> Sequence[PastDecision]:
-        """The last ``count`` of all workers, newest first."""
+        """The last ``count`` decisions of all workers, newest first."""
         told = await self.workers.ask(PastQuestion(service, port, count, denied))
         each = [one.items for _, parts in told for one in of(parts, Past)]
         newest = merge(own, *each, key=attrgetter("at"), reverse=True)
@@ -378,9 +385,9 @@ class Whole:
     async def why(
         self, own: WhyView, service: str, port: int | None, session: tuple[AffinityBy, str]
     ) -> WhyView:
-        """That of the worker that knows the session; ``own`` if none does.
+        """The view of the worker that knows the session; ``own`` if none does.
 
-        Figures that a worker has its part of are those of ``own``.
+        Figures of which each worker has a part come from ``own``.
         """
         told = await self.workers.ask(WhyQuestion(service, port, *session))
         for _, parts in told:
@@ -390,7 +397,7 @@ class Whole:
         return own
 
     async def histories(self, service: str | None, port: int | None) -> HistoriesBeside:
-        """Of the others, to be joined to those of the first one."""
+        """Histories of the others, to be joined to those of the first one."""
         told = await self.workers.ask(HistoryQuestion(service, port))
         return HistoriesBeside(
             [Kept(by_port(of(parts, Histories)), restarted=one.starts > 1) for one, parts in told],

@@ -1,4 +1,4 @@
-"""What the other workers keep of the past, to be joined to what the first one keeps. Pure."""
+"""Histories of the other workers, to be joined to the first one's. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -13,27 +13,27 @@ _Port = tuple[str, int]
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What one worker tells of the past. ``restarted``: not what the one before it did."""
+    """The histories of one worker. ``restarted``: they lack those of its predecessor."""
 
     histories: Mapping[_Port, ServiceHistory]
     restarted: bool
 
 
 def by_port(told: Iterable[Histories]) -> Mapping[_Port, ServiceHistory]:
-    """The histories of one worker."""
+    """The histories of one worker, by service and port."""
     each = chain.from_iterable(one.items for one in told)
     return {(one.service, one.port): one for one in each}
 
 
 class HistoriesBeside:
-    """What ``each`` of the other workers keeps. ``all_told``: none of them is missing."""
+    """Histories of ``each`` of the other workers. ``all_told``: none of them is missing."""
 
     def __init__(self, each: Sequence[Kept], *, all_told: bool) -> None:
         self._each = each
         self._all_told = all_told
 
     def join(self, own: Iterator[ServiceHistory]) -> Iterator[ServiceHistory]:
-        """Each of ``own`` with theirs."""
+        """Each of ``own`` joined with those of the others."""
         for history in own:
             port = history.service, history.port
             told = [one.histories[port] for one in self._each if port in one.histories]

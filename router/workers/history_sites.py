@@ -1,4 +1,4 @@
-"""The sites that a history names: their names and costs, also of those that are gone since."""
+"""The sites named in a history: their names and costs, including sites that are gone since."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
@@ -15,28 +15,28 @@ from router.routing.table import RouteTable
 
 
 class _Gone(msgspec.Struct, frozen=True):
-    """What was known of a site when it was last reachable. ``since``: monotonic seconds."""
+    """The last data on a site before it became unreachable. ``since``: monotonic seconds."""
 
     path_cost: int
     since: float
 
 
 class HistorySites:
-    """Compares each route table that it is shown with the one before.
+    """Compares each route table with the previous one.
 
-    A site that leaves keeps its place in the order for as long as samples name it.
+    A site that leaves stays in its place in the order for as long as samples name it.
     """
 
     __slots__ = ("_gone", "_name_of", "_table")
 
     def __init__(self, name_of: Callable[[SiteId], str]) -> None:
-        """``name_of``: what a site is called now, or was called last."""
+        """``name_of``: the present or last name of a site."""
         self._name_of = name_of
         self._table: RouteTable | None = None
         self._gone: dict[SiteId, _Gone] = {}
 
     def look(self, table: RouteTable, now: float) -> None:
-        """The router goes by ``table`` now. O(sites) where that is another one."""
+        """Take ``table``, which the router uses now. O(sites) if it is a new one."""
         before, self._table = self._table, table
         gone = self._gone
         if before is not None and before is not table:
@@ -77,12 +77,14 @@ class HistorySites:
 
 
 def _told_apart(site: HistorySite) -> HistorySite:
-    """One that is gone, say, and whose name another site has now."""
+    """Add the start of its id to the name: a site that is gone, say, whose name another site has
+    now.
+    """
     return msgspec.structs.replace(site, name=f"{site.name}@{site.id[:SHORT_ID_CHARS]}")
 
 
 def in_order(sites: Iterable[HistorySite]) -> tuple[HistorySite, ...]:
-    """This site first, then by cost and name; a site that is gone stays where it was."""
+    """This site first, then by cost and name; a site that is gone stays in its place."""
     return tuple(sorted(sites, key=_order))
 
 

@@ -1,6 +1,6 @@
 """The history of several workers as that of one router. Pure.
 
-Each worker has steps of its own. Theirs are put to the step of the first one that ended nearest.
+Each worker has its own steps. They are added to the first worker's step with the nearest end.
 """
 
 from bisect import bisect_left
@@ -14,7 +14,7 @@ from router.model.latency import shown
 from router.workers.history_sites import in_order
 
 P99_SHARE = 0.01
-"""Of the requests: who had fewer of them does not move their 99th percentile."""
+"""Share of the requests: a worker with fewer does not affect their 99th percentile."""
 
 
 def joined(own: ServiceHistory, others: Sequence[ServiceHistory]) -> ServiceHistory:
@@ -53,7 +53,7 @@ def joined(own: ServiceHistory, others: Sequence[ServiceHistory]) -> ServiceHist
 
 def partial_until(own: ServiceHistory, restarted: Sequence[ServiceHistory | None]) -> str:
     """The end of the newest of ``own`` steps that ended before the history of one of ``restarted``
-    workers begins; None: it tells none. Empty: there is no such step."""
+    workers begins; None in it: that worker has no history. Empty: there is no such step."""
     if not restarted:
         return ""
     if any(one is None or not one.samples for one in restarted):
@@ -63,14 +63,14 @@ def partial_until(own: ServiceHistory, restarted: Sequence[ServiceHistory | None
 
 
 def _ends_later(found: Sequence[Sequence[HistorySample]]) -> bool:
-    """A worker told the step before the newest and not yet the newest: that would show the figures
-    of the others alone. One that told neither is gone."""
+    """Whether a worker reported the step before the newest and not yet the newest, which would show
+    only the others' figures. A worker that reported neither is gone."""
     return len(found) > 1 and bool(found[-2]) and not found[-1]
 
 
 def _even_out(found: list[list[HistorySample]], ends: list[float], step_s: float) -> None:
-    """Steps that end midway between those of the first worker: moments are told to the second, so
-    two of them are nearest to one step now and then, and none to the one beside it."""
+    """Move steps that end midway between those of the first worker: times are in whole seconds, so
+    sometimes two of them are nearest to one step, and none to the next."""
     reach_s = step_s * 3 / 4
     for step, samples in enumerate(found):
         if samples:
@@ -84,7 +84,7 @@ def _even_out(found: list[list[HistorySample]], ends: list[float], step_s: float
 
 
 def _filled(each: list[HistorySample | None]) -> list[HistorySample | None]:
-    """A step of another worker that was a long one covers the one before, too."""
+    """A long step of another worker also covers the one before."""
     nothing = (None, *each[:-1])
     return [
         _covering(after) if one is None and before is not None and after is not None else one
@@ -93,7 +93,7 @@ def _filled(each: list[HistorySample | None]) -> list[HistorySample | None]:
 
 
 def _covering(sample: HistorySample) -> HistorySample:
-    """``sample`` with what holds for its whole step, without what it counted."""
+    """``sample`` with the values of its whole step, without its counts."""
     return msgspec.structs.replace(
         sample,
         served=tuple(0 for _ in sample.served),
@@ -112,15 +112,15 @@ def _moment(sample: HistorySample) -> float:
 
 
 def _nearest(ends: list[float], moment: float, step_s: float) -> int | None:
-    """Whose end is nearest; None: it is of a time that is not told here (yet)."""
+    """The step with the nearest end; None: the time is not covered here (yet)."""
     after = bisect_left(ends, moment)
     near = [step for step in (after - 1, after) if 0 <= step < len(ends)]
     step = min(near, key=lambda step: abs(ends[step] - moment))
-    return step if abs(ends[step] - moment) <= step_s / 2 + 1 else None  # Told to the second.
+    return step if abs(ends[step] - moment) <= step_s / 2 + 1 else None  # In whole seconds.
 
 
 def _sites(each: Sequence[ServiceHistory]) -> tuple[HistorySite, ...]:
-    """Each site once, as the worker knows it that still has a path there."""
+    """Each site once, as seen by a worker that still has a path there."""
     found: dict[str, HistorySite] = {}
     for history in each:
         for site in history.sites:
@@ -146,7 +146,7 @@ def _placed(
 
 
 def _one_after_another(samples: list[HistorySample]) -> HistorySample | None:
-    """Of one worker, where the step of the first one was a long one; None: it tells nothing."""
+    """Samples of one worker within a long step of the first one; None: it has none."""
     if len(samples) < 2:
         return samples[0] if samples else None
     whole = _beside_each_other(samples)
@@ -161,7 +161,7 @@ def _one_after_another(samples: list[HistorySample]) -> HistorySample | None:
 
 
 def _beside_each_other(samples: list[HistorySample]) -> HistorySample:
-    """The same time at several workers; the first one tells when."""
+    """Samples of several workers for the same time, which the first one gives."""
     first = samples[0]
     if len(samples) == 1:
         return first
@@ -192,9 +192,10 @@ def _beside_each_other(samples: list[HistorySample]) -> HistorySample:
 def quantiles(
     each: Sequence[tuple[float, float | None, float | None]],
 ) -> tuple[float | None, float | None]:
-    """Of how many requests, their median and 99th percentile: the same of all of them, nearly.
+    """From counts of requests with medians and 99th percentiles: approximately those of all of
+    them.
 
-    What is kept of a step has no histogram. The median is the mean of theirs by requests, and
+    A stored step has no histogram. The median is the mean of the medians weighted by requests, and
     lies between them, as the true one does; the 99th percentile is the greatest.
     """
     known = [(count, p50_s, p99_s) for count, p50_s, p99_s in each if p50_s is not None]

@@ -1,7 +1,7 @@
-"""Counters of service ports that go on when a worker dies or a service is created again. Pure.
+"""Counters of service ports that continue when a worker dies or a service is created again. Pure.
 
-A service port that is deleted and created again counts from 0 at workers where nothing of it was
-under way, and goes on at the others: the sum over all workers would fall.
+A service port that is deleted and created again counts from 0 at workers without requests in
+flight, and continues at the others: without this module the sum over all workers would fall.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -11,7 +11,7 @@ from router.admin.ports import HistogramView, Labels, MetricValues
 from router.workers.sums import fit, histograms_added
 
 Port = tuple[str, ...]
-"""Service and port, as labels have them."""
+"""Service and port, as in labels."""
 Series = tuple[str, Labels]
 _Value = float | HistogramView
 
@@ -20,10 +20,10 @@ _REMOVED = "spillway_removed_in_flight"
 
 
 class LastingCounters:
-    """Counters and histograms of service ports at one worker, over all its lives and theirs.
+    """Counters and histograms of service ports at one worker, over all lives of both.
 
-    A series that is lower than before began again: what it had counts on. So does one that is not
-    told: its service port was created again and has had nothing of the kind. Series of a target
+    A series that is lower than before has restarted: its previous count is added. So has one that
+    is missing: its service port was created again without such events so far. Series of a target
     end with it.
     """
 
@@ -32,7 +32,7 @@ class LastingCounters:
         self._last: dict[Port, dict[Series, _Value]] = {}
 
     def tell(self, values: MetricValues) -> set[Series]:
-        """Some of what the worker says in a scrape; of which series that is."""
+        """Take a part of the worker's scrape; return its series."""
         told = set()
         for series, value in _lasting(values):
             last = self._last.setdefault(_port(series), {})
@@ -44,7 +44,7 @@ class LastingCounters:
         return told
 
     def count(self, values: MetricValues) -> None:
-        """What others count of this worker."""
+        """Add counts that others made about this worker."""
         for series, value in _lasting(values):
             self._add(series, value)
 
@@ -56,7 +56,8 @@ class LastingCounters:
         self._last.clear()
 
     def forget(self, ports: Collection[Port], told: Collection[Series]) -> None:
-        """Forget all but ``ports``, and targets that no worker has: ``told`` is what any has."""
+        """Forget all but ``ports``, and targets that no worker has: ``told`` has the series of
+        all."""
         for known in (self._before, self._last):
             for port in known.keys() - ports:
                 del known[port]
@@ -65,7 +66,7 @@ class LastingCounters:
                     del values[series]
 
     def of(self, port: Port) -> Iterator[MetricValues]:
-        """What was counted of one service port, to be summed."""
+        """The counts of one service port, to be summed."""
         for known in (self._before, self._last):
             yield _values(known.get(port, {}).items())
 
@@ -80,12 +81,12 @@ def ports_of(series: Iterable[Series]) -> set[Port]:
 
 
 def removed_ports(values: MetricValues) -> set[Port]:
-    """Service ports that are not known any more, of which something is under way."""
+    """Service ports that are no longer known but have requests in flight."""
     return ports_of((_REMOVED, labels) for labels in values.numbers.get(_REMOVED, ()))
 
 
 def without_lasting(values: MetricValues) -> MetricValues:
-    """What `LastingCounters` leave out."""
+    """The values that `LastingCounters` leave out."""
     return MetricValues(
         {
             name: {labels: value for labels, value in found.items() if not _lasts(name, labels)}
@@ -99,9 +100,9 @@ def without_lasting(values: MetricValues) -> MetricValues:
 
 
 def gauges_beside(values: MetricValues, ports: Collection[Port], *, silent: bool) -> MetricValues:
-    """``values`` of another worker, without those of other service ports than ``ports``.
+    """``values`` of another worker, only for service ports among ``ports``.
 
-    Of a ``silent`` one a gauge that does not add up is left out: the others know it better.
+    For a ``silent`` one, gauges that do not add up are left out: the others know them better.
     """
 
     def is_shown(name: str, labels: Labels) -> bool:
@@ -123,7 +124,7 @@ def gauges_beside(values: MetricValues, ports: Collection[Port], *, silent: bool
 
 
 def _lasts(name: str, labels: Labels) -> bool:
-    """What is of the shape of another release does not."""
+    """Whether a series lasts; one with the shape of another release does not."""
     family = FAMILIES.get(name)
     if family is None or family.kind == "gauge" or len(labels) != len(family.labels):
         return False
@@ -162,7 +163,7 @@ def _count(value: _Value) -> float:
 
 
 def _sum(before: _Value | None, value: _Value) -> _Value:
-    """Without ``before`` where a release in between has other buckets."""
+    """Without ``before`` if another release in between has other buckets."""
     if isinstance(value, HistogramView):
         if isinstance(before, HistogramView) and fit(before, value):
             return histograms_added(before, value)

@@ -1,4 +1,4 @@
-"""The links of several workers as those of one router: how they are, what they carry. Pure."""
+"""Links of several workers as those of one router: their states and their traffic. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -8,11 +8,14 @@ from router.admin.views.links import LinkAtWorker, LinkView, SiteName
 from router.link.sessions.link_status import LinkStatus
 
 LinkKey = tuple[str, str, str]
-"""Direction, name and neighbor's site: links of this key of all workers are one of the router."""
+"""Direction, name and neighbor's site: links of all workers with the same key are one of the
+router.
+"""
 
 
 class LinkUse(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one link of a worker: lanes and streams of now, bytes since the worker started."""
+    """The use of one link of a worker: present lanes and streams, bytes since the worker
+    started."""
 
     key: LinkKey
     lanes: int = 0
@@ -22,7 +25,7 @@ class LinkUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerLink(msgspec.Struct, frozen=True, kw_only=True):
-    """How one link of a worker is. Fields as in `LinkView`."""
+    """The state of one link of a worker. Fields as in `LinkView`."""
 
     key: LinkKey
     neighbour_name: str
@@ -34,7 +37,7 @@ class WorkerLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def state_of(view: LinkView) -> WorkerLink:
-    """How ``view`` of this worker is."""
+    """The state in ``view`` of this worker."""
     return WorkerLink(
         key=_key_of(view),
         neighbour_name=view.neighbour.name,
@@ -47,7 +50,7 @@ def state_of(view: LinkView) -> WorkerLink:
 
 
 def use_of(link: LinkStatus) -> LinkUse:
-    """What ``link`` carries."""
+    """The traffic of ``link``."""
     return LinkUse(
         key=(link.direction, link.name, link.neighbour_site),
         lanes=link.lanes,
@@ -58,7 +61,7 @@ def use_of(link: LinkStatus) -> LinkUse:
 
 
 def uses_together(uses: Iterable[LinkUse]) -> dict[LinkKey, LinkUse]:
-    """The sums."""
+    """The sums by link."""
     found: dict[LinkKey, LinkUse] = {}
     for one in uses:
         before = found.get(one.key, LinkUse(key=one.key))
@@ -73,14 +76,14 @@ def uses_together(uses: Iterable[LinkUse]) -> dict[LinkKey, LinkUse]:
 
 
 def bytes_alone(one: LinkUse) -> LinkUse:
-    """What of it outlives the worker."""
+    """The part of it that outlives the worker."""
     return msgspec.structs.replace(one, lanes=0, streams=0)
 
 
 def with_uses(views: Sequence[LinkView], uses: Iterable[LinkUse]) -> list[LinkView]:
-    """``views`` of one worker with what the same links of others carry.
+    """``views`` of one worker plus the traffic of the same links at others.
 
-    A link that drains beside its successor has a row of its own: the first row gets it all.
+    A draining link has a separate row next to its successor's: the first row gets everything.
     """
     beside = uses_together(uses)
     return [_with_use(view, beside) for view in views]
@@ -104,14 +107,14 @@ def with_states(
 ) -> list[LinkView]:
     """``views`` of worker 0 as the links of all: ``each`` has those of the others, by index.
 
-    A link is up while any worker is connected. Each worker dials each link of this site; links that
-    others dial come to any worker, so of these the first one that is up counts.
+    A link is up while any worker is connected. Each worker dials each link of this site; incoming
+    links arrive at any worker, so for these the first one that is up counts.
     """
     beside: dict[LinkKey, dict[int, WorkerLink]] = {}
     for index, states in each.items():
         for state in states:
             known = beside.setdefault(state.key, {})
-            if state.state == "up" or index not in known:  # Its predecessor may drain beside it.
+            if state.state == "up" or index not in known:  # Its predecessor may still drain.
                 known[index] = state
     whole = [_with_states(view, beside.pop(_key_of(view), {})) for view in views]
     only_beside = [
@@ -151,7 +154,7 @@ def _with_states(own: LinkView, beside: Mapping[int, WorkerLink]) -> LinkView:
 
 
 def errors_of(down: Sequence[LinkAtWorker]) -> str:
-    """The first error of those that have one, and which they are; empty: none has."""
+    """The first error, and the workers that have one; empty: none has."""
     failing = [one for one in down if one.error]
     if not failing:
         return ""

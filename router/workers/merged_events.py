@@ -1,8 +1,8 @@
-"""Which events of other processes of a site this process reports, too. Pure.
+"""Selects events of other processes of a site that this process reports too. Pure.
 
-The others are workers of one router, or routers of one namespace. Most of their events this process
-has itself: a target that is down, a link that is up. The rest only the other one knows, such as a
-target that failed its requests alone.
+The others are workers of one router, or routers of one namespace. Most of their events occur here
+too: a target that is down, a link that is up. Only the other process knows the rest, such as a
+target that failed only its requests.
 """
 
 from collections import deque
@@ -20,11 +20,11 @@ class _Held(msgspec.Struct, frozen=True):
 
 
 class MergedEvents:
-    """Holds each for a moment, in which another process may report the same.
+    """Holds each event for a moment, in case this or another process reports the same.
 
-    The same: of one code and subject, within `limits.WORKER_EVENT_SAME_S`. An event that is no
-    warning counts only if it follows a warning of that reporter and subject: each process reports
-    what is well when it starts.
+    The same: with one code and subject, within `limits.WORKER_EVENT_SAME_S`. An event below warning
+    counts only if it follows a warning with that reporter and subject: each process reports healthy
+    states when it starts.
     """
 
     __slots__ = ("_held", "_reported_at", "_warned_at")
@@ -35,15 +35,16 @@ class MergedEvents:
         self._warned_at: dict[tuple[str, str], float] = {}  # By reporter and subject.
 
     def reported(self, event: Event, now: float) -> None:
-        """This process reports it, for itself or for another one."""
+        """This process reports the event, its own or another one's."""
         self._reported_at[event.code, event.subject] = now
 
     def heard(self, reporter: str, event: Event, now: float) -> None:
-        """Another process reports it: ``Worker 2``."""
+        """Another process reported the event: ``Worker 2``."""
         self._held.append(_Held(reporter, event, now))
 
     def due(self, now: float) -> list[Event]:
-        """Those to report now, each names its reporter in front. `reported` follows for each."""
+        """The events to report now, each prefixed with its reporter. `reported` follows for
+        each."""
         oldest = now - WORKER_EVENT_SAME_S
         found: dict[tuple[str, str], Event] = {}
         while self._held and self._held[0].heard_at <= now - WORKER_EVENT_HELD_S:

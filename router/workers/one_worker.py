@@ -1,4 +1,4 @@
-"""One of the other workers, as the first one knows it: its line, what it was told and said last."""
+"""One of the other workers, from the first one's view: its connection, and its last reports."""
 
 import asyncio
 import socket
@@ -44,10 +44,10 @@ _NO_PART = PortPart()
 
 
 class Silence:
-    """Of one life: for how many questions how it is, `limits.WORKER_ASK_S` apart, it is silent.
+    """The silence of one life: the number of unanswered questions, `limits.WORKER_ASK_S` apart.
 
-    Questions count, not seconds: where the first worker cannot ask, because the whole router
-    is paused or slow, no other worker is to blame.
+    Questions count, not seconds: if the first worker cannot ask, because the whole router is paused
+    or slow, no other worker is to blame.
     """
 
     def __init__(self) -> None:
@@ -55,11 +55,11 @@ class Silence:
         self._unanswered = 0
 
     def asked(self) -> None:
-        """One more question."""
+        """Count another question."""
         self._unanswered += 1
 
     def answered(self, at: float) -> None:
-        """By Unix time."""
+        """The worker answered, at that Unix time."""
         self._answered_at, self._unanswered = at, 0
 
     @property
@@ -69,35 +69,35 @@ class Silence:
 
     @property
     def has_answered(self) -> bool:
-        """The worker did in this life."""
+        """Whether the worker has answered in this life."""
         return self._answered_at is not None
 
     @property
     def is_answered(self) -> bool:
-        """The worker did answer in this life, and is not reported as hung."""
+        """Whether the worker has answered in this life, and is not reported as hung."""
         return self.has_answered and not self.is_long
 
     @property
     def is_long(self) -> bool:
-        """The worker did answer in this life, and is reported as hung now."""
+        """Whether the worker has answered in this life, and is reported as hung now."""
         return self._answered_at is not None and self._unanswered > limits.WORKER_SILENT_ASKS
 
     @property
     def is_begun(self) -> bool:
-        """The worker did answer in this life, and has missed more than one question: other
-        workers may have dropped their links to it."""
+        """Whether the worker has answered in this life, and has missed more than one question:
+        other workers may have dropped their links to it."""
         return self._answered_at is not None and self._unanswered > limits.WORKER_MISSED_ASKS
 
     @property
     def is_over_long(self) -> bool:
-        """The worker must be ended."""
+        """Whether the worker must be ended."""
         starts = self._answered_at is None
         most = limits.WORKER_START_ASKS if starts else limits.WORKER_HUNG_ASKS
         return self._unanswered > most
 
 
 class _Asked:
-    """A question that it has, and what it has told so far."""
+    """A pending question, and the parts of its answer so far."""
 
     def __init__(self) -> None:
         self.told: list[Told] = []
@@ -106,14 +106,14 @@ class _Asked:
 
 
 class OneWorker:
-    """One of them, over all its lives."""
+    """One other worker, over all its lives."""
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.starts = 0
         self.pid = 0
         self.silence = Silence()
-        self.is_killed = False  # For its silence.
+        self.is_killed = False  # Because of its silence.
         self.door = ""
         self.ready = False  # By its last answer, however long ago.
         self.clients_wait = ""  # By that answer: why, or empty.
@@ -121,15 +121,15 @@ class OneWorker:
         self.full_ports: dict[ServiceKey, int] = {}  # By that answer, with their limits.
         self.refused_clients: dict[ServiceKey, int] = {}  # By that answer, in this life.
         self.holdings: dict[str, Holding] = {}
-        """What it was told of wakes in this life, by service."""
+        """Wakes sent to it in this life, by service."""
         self.writer: asyncio.StreamWriter | None = None
         self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
-        self.links = 0  # That it has, as far as is known.
+        self.links = 0  # Its known links.
         self.given: socket.socket | None = None
         self.told: Follow | None = None
         self.counters = LastingCounters()
-        self.counted: set[Series] = set()  # Of these, what it has now.
-        self.metrics: tuple[MetricValues, ...] = ()  # As each was told last in this life.
+        self.counted: set[Series] = set()  # Their present series.
+        self.metrics: tuple[MetricValues, ...] = ()  # Its last ones in this life.
         self.phases: dict[ServiceKey, Phases] = {}
         self.scales: tuple[ScaleView, ...] = ()
         self.events_asked: asyncio.Future[tuple[Told, ...]] | None = None
@@ -144,12 +144,12 @@ class OneWorker:
         self._totals: dict[ServiceKey, PortTotals] = {}  # Of this life.
         self._totals_before: dict[ServiceKey, PortTotals] = {}
         self._asked: dict[int, _Asked] = {}
-        self.failed = ""  # The error by which this life of it ends, once it has said so.
-        self.lost = 0  # What the last one had under way by its last report, if it was killed.
-        self.why = ""  # Why the last one ended, until the next is ready.
+        self.failed = ""  # The error that ends this life, once reported.
+        self.lost = 0  # Requests in flight in its last report, if the last one was killed.
+        self.why = ""  # Why the last one ended, until the next one is ready.
 
     def begun(self, pid: int, writer: asyncio.StreamWriter, given: socket.socket) -> None:
-        """Another life. By ``given`` it gets links."""
+        """Begin another life. It gets links through ``given``."""
         self.starts += 1
         self.given = given
         self.pid, self.writer, self.silence = pid, writer, Silence()
@@ -160,16 +160,16 @@ class OneWorker:
 
     @property
     def serves(self) -> bool:
-        """It is ready, and answers."""
+        """Whether it is ready, and answers."""
         return self.ready and not self.silence.is_long
 
     @property
     def answers(self) -> bool:
-        """It tells what it has: also while it drains, and so is not ready."""
+        """Whether it answers: also while it drains, and so is not ready."""
         return self.silence.is_answered
 
     def ended(self, lost: Mapping[ServiceKey, int]) -> None:
-        """Its process is gone, and so is what it had under way, ``lost``."""
+        """Its process is gone, with its requests in flight, ``lost``."""
         if self.writer is not None:
             self.writer.close()
         if self.given is not None:
@@ -193,16 +193,16 @@ class OneWorker:
         self._asked.clear()
 
     def lately(self, key: ServiceKey) -> PortLately | None:
-        """What it said last of a service port in this life. Of a silent worker without what
-        happened in the last seconds, which are over, and without its requests at other sites,
-        which drop their links to it."""
+        """Its last report on a service port in this life. For a silent worker without the figures
+        of the last seconds, which are over, and without its requests at other sites, which drop
+        their links to it."""
         now = self._latelies.get(key)
         if now is not None and self.silence.is_begun:
             now = now.at_silent_worker
         return now
 
     def totals(self, key: ServiceKey) -> PortTotals:
-        """What it counted of a service port in all its lives, as it reported last."""
+        """Its counters of a service port over all its lives, by its last report."""
         before, now = self._totals_before.get(key), self._totals.get(key)
         if before is None:
             return now or NONE_COUNTED
@@ -210,12 +210,12 @@ class OneWorker:
 
     @property
     def failing(self) -> list[ServiceKey]:
-        """Service ports of which targets answered 5xx, or broke off, in this life of it."""
+        """Service ports whose targets answered 5xx, or broke off, in this life."""
         return [key for key, totals in self._totals.items() if totals.errors or totals.breaks]
 
     def unanswered_target_requests(self, key: ServiceKey) -> Mapping[str, int]:
-        """Requests at each target, by address, that another site does not hear of from the worker
-        itself: those of its lives before, and of this life while it is silent."""
+        """Requests at each target, by address, that the worker itself does not report to another
+        site: those of its previous lives, and of this one while it is silent."""
         if self.silence.is_begun:
             return self.totals(key).by_target
         return self._totals_before.get(key, NONE_COUNTED).by_target
@@ -225,48 +225,48 @@ class OneWorker:
         return self._shares.get(key)
 
     def part(self, key: ServiceKey) -> PortPart:
-        """What it has of a service port, by its last report."""
+        """Its part of a service port, by its last report."""
         return self._parts.get(key, _NO_PART)
 
     @property
     def former(self) -> dict[ServiceKey, dict[str, int]]:
-        """Clients there that came before their service port changed its protocol, by that of
-        then."""
+        """Its clients that connected before their service port changed its protocol, by former
+        protocol."""
         return {key: one.former for key, one in self._latelies.items() if one.former}
 
     @property
     def open_now(self) -> dict[ServiceKey, int]:
-        """What clients have under way there, by its last report."""
+        """Its clients' requests in flight, by its last report."""
         return {key: one.open_now for key, one in self._latelies.items() if one.open_now}
 
     @property
     def unanswered(self) -> list[ServiceKey]:
-        """Service ports of which requests failed lately there, or lost their clients."""
+        """Service ports whose requests recently failed there, or lost their clients."""
         each = () if self.silence.is_begun else self._latelies.values()
         changes = ((one.key, one.change) for one in each if one.change is not None)
         return [key for key, change in changes if change.failed or change.gave_up]
 
     @property
     def awaiting(self) -> list[ServiceKey]:
-        """Service ports of which requests await an answer there, of a target or another site."""
+        """Service ports whose requests await an answer there, of a target or another site."""
         each = () if self.silence.is_begun else self._latelies.values()
         return [one.key for one in each if one.awaited or one.awaited_elsewhere]
 
     @property
     def queued(self) -> dict[ServiceKey, int]:
-        """How many requests wait there, of service ports of which some do."""
+        """How many requests wait there, by service port, if any do."""
         return {key: one.queued for key, one in self._latelies.items() if one.queued}
 
     @property
     def removed(self) -> dict[ServiceKey, dict[SiteId, int]]:
-        """What is under way there of service ports that are not known any more, by site."""
+        """Requests in flight there of service ports that are no longer known, by site."""
         return {key: one.removed for key, one in self._latelies.items() if one.removed}
 
     @property
     def link_uses(self) -> Iterable[LinkUse]:
-        """What its links carry, by its last report; bytes also of the lives before.
+        """The use of its links, by its last report; bytes include previous lives.
 
-        Neighbors drop their links to a silent worker: of these only the bytes count.
+        Neighbors drop their links to a silent worker: for these only the bytes count.
         """
         uses = self._link_uses.values()
         if self.silence.is_begun:
@@ -275,17 +275,17 @@ class OneWorker:
 
     @property
     def link_states(self) -> Sequence[WorkerLink]:
-        """How its links are; none of a silent worker, of which nothing is known."""
+        """The states of its links; none for a silent worker, where they are unknown."""
         return () if self.silence.is_begun else self._link_states
 
     def _remember_link_bytes(self) -> None:
-        """This life is over: what its links carried counts on."""
+        """This life is over: keep the bytes of its links."""
         self._link_bytes_before = uses_together(map(bytes_alone, self.link_uses))
         self._link_uses, self._link_states = {}, ()
 
     def _remember_totals(self, lost: Mapping[ServiceKey, int]) -> None:
-        """This life is over: what was counted in it counts on. What is ``lost`` ended by that: some
-        of it has been counted as spilled."""
+        """This life is over: keep its counters. The ``lost`` requests ended with it: some of them
+        were already counted as spilled."""
         self._totals_before |= {
             key: totals_together([self.totals(key), PortTotals(requests=lost.get(key, 0))])
             for key in self._totals
@@ -293,19 +293,19 @@ class OneWorker:
         self._totals = {}
 
     def say(self, message: ToWorker) -> None:
-        """Unless it is gone."""
+        """Send ``message``, unless the worker is gone."""
         if self.writer is not None and not self.writer.is_closing():
             self.writer.write(words(message))
 
     def ask(self, number: int, question: Question) -> asyncio.Future[tuple[Told, ...]]:
-        """What it tells, when all of it is there. Cancelled when it ends before."""
+        """Its complete answer. Canceled if the worker ends before."""
         asked = _Asked()
         self._asked[number] = asked
         self.say(Ask(number, question))
         return asked.answered
 
     def hear(self, answer: WorkerAnswer) -> None:
-        """One message of what it tells; figures that come late are the last ones all the same."""
+        """Take one message of an answer; late figures still are the latest ones."""
         asked = self._asked.get(answer.number)
         if asked is None:
             return
@@ -350,13 +350,13 @@ class OneWorker:
             self._link_states = tuple(chain.from_iterable(states))
 
     def _count(self, key: ServiceKey, totals: PortTotals) -> None:
-        """Fewer than before in this life: the service was deleted and made again. What lives
-        before counted is of the one that was deleted."""
+        """Fewer than before in this life: the service was deleted and created again. The counts of
+        previous lives belong to the deleted one."""
         if totals.requests < self._totals.get(key, NONE_COUNTED).requests:
             self._totals_before.pop(key, None)
         self._totals[key] = totals
 
 
 def of(told: Iterable[Told], kind: type[_ToldT]) -> list[_ToldT]:
-    """Those of ``kind``."""
+    """The answers of ``kind``."""
     return [one for one in told if isinstance(one, kind)]

@@ -1,4 +1,4 @@
-"""What each worker of a router has of a service port lately, and what all of them have. Pure."""
+"""Recent figures of a service port at each worker of a router, and their sums. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
@@ -15,22 +15,22 @@ from router.workers.history_sums import quantiles
 
 _NameT = TypeVar("_NameT")
 Spilled = dict[str, int]
-"""Requests that left this site since the start, by the id of the site that served them."""
+"""Requests that spilled since the start, by the id of the serving site."""
 
 
 Phases = dict[str, tuple[int, ...]]
-"""Of requests that a site served since the start, counts by latency in fine buckets, by phase."""
+"""Requests that a site served since the start: counts by latency in fine buckets, by phase."""
 
 
 class PortPhases(msgspec.Struct, frozen=True):
-    """Of one service port at one worker."""
+    """The phases of one service port at one worker."""
 
     key: ServiceKey
     phases: Phases
 
 
 class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker counted of one service port since it started.
+    """Counters of one service port at a worker since it started.
 
     ``gave_up``: requests whose client left before an answer began. ``refused`` and ``waited_s`` as
     in `Totals`. ``by_target``: requests by address. ``answered``, ``silent``, ``errors``,
@@ -63,8 +63,8 @@ class TargetPart(msgspec.Struct, frozen=True):
 
 
 class PortPart(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker's part of one service port now. ``under_way``: requests of its clients that a site
-    has, ``under_way_elsewhere``: another one. ``targets``: by address."""
+    """A worker's present part of one service port. ``under_way``: its clients' requests at any
+    site, ``under_way_elsewhere``: at another one. ``targets``: by address."""
 
     queued: int = 0
     under_way: int = 0
@@ -74,7 +74,7 @@ class PortPart(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def in_flight(self) -> int:
-        """At the targets of this site."""
+        """Requests at the targets of this site."""
         return sum(one.in_flight for one in self.targets.values())
 
     @property
@@ -88,7 +88,7 @@ class PortPart(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def idle(self) -> "PortPart":
-        """The same slots, and nothing that uses them."""
+        """The same slots, all unused."""
         targets = {
             address: msgspec.structs.replace(one, in_flight=0)
             for address, one in self.targets.items()
@@ -100,17 +100,16 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     """One service port. ``change``: the last seconds; None: not known for long enough.
 
     ``in_flight_mean``: of the last seconds, at the targets of this site, for clients of any site.
-    ``spilled``: requests that left since a cheaper site was full; ``without_target``: those that
-    left while no target here was ready; ``refused``: those that no site took, by `LegFailure` code.
-    ``still_spilled`` and ``still_without_target`` of the first two are open. ``open_to``,
-    ``open_for``: see `ServiceNow`. ``queued``: its requests that wait, here or by it at
-    other sites; ``waiting``: all that wait for a slot here. ``queue_limit``: how many may wait at
-    once.
-    ``rate``: of this site; None: it has none. ``open_now``: what its clients have under way.
+    ``spilled``: requests that spilled because a cheaper site was full; ``without_target``: because
+    no target here was ready; ``refused``: those that no site took, by `LegFailure` code.
+    ``still_spilled`` and ``still_without_target``: those of the first two in flight. ``open_to``,
+    ``open_for``: see `ServiceNow`. ``queued``: its waiting requests, here or at other sites;
+    ``waiting``: all that wait for a slot here. ``queue_limit``: how many may wait at once.
+    ``rate``: of this site; None: it has none. ``open_now``: its clients' requests in flight.
     ``capacity``: its share of the slots here. ``in_flight``: at ``targets``, by address. ``totals``
-    None: the service is not known any more, and has ``removed`` under way, by site. ``former``:
-    clients that came before it changed its protocol, by the protocol of then. ``awaited``,
-    ``awaited_elsewhere``, ``usual``: see `node.services.other_workers`.
+    None: the service is no longer known, and has ``removed`` requests in flight, by site.
+    ``former``: clients that connected before it changed its protocol, by former protocol.
+    ``awaited``, ``awaited_elsewhere``, ``usual``: see `node.services.other_workers`.
     """
 
     key: ServiceKey
@@ -142,7 +141,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def part(self) -> PortPart:
-        """What it has now."""
+        """Its present part."""
         return PortPart(
             queued=self.queued,
             under_way=max(0, self.open_now - self.queued),
@@ -152,8 +151,8 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def at_silent_worker(self) -> "PortLately":
-        """What holds of it while the worker is silent, so that other sites drop their links to
-        it: what it counted, and what it has at targets of this site."""
+        """The figures that still hold while the worker is silent and other sites drop their links
+        to it: its counters, and its requests at targets of this site."""
         return msgspec.structs.replace(
             self,
             change=None,
@@ -167,7 +166,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_idle(self) -> bool:
-        """It adds nothing to what others have."""
+        """Whether it adds nothing to the figures of others."""
         ended = self.change is not None and self.change.requests
         return not (
             ended
@@ -227,7 +226,7 @@ def totals_together(each: Sequence[PortTotals]) -> PortTotals:
 
 
 def phases_of_all(each: Sequence[Phases]) -> Phases:
-    """Of all workers."""
+    """The sums over all workers."""
     if len(each) == 1:
         return each[0]
     names = dict.fromkeys(chain.from_iterable(each))
@@ -247,8 +246,8 @@ def counts(parts: Iterable[Mapping[_NameT, int]]) -> dict[_NameT, int]:
 
 
 def _changed(each: Sequence[IntervalCounts]) -> IntervalCounts | None:
-    """What happened at all workers. Each looks back half a step to one and a half: what it
-    counted is taken for the longest of these times, so that rates add up."""
+    """The changes at all workers. Each covers half a step to one and a half: its counts are scaled
+    to the longest of these times, so that rates add up."""
     if len(each) < 2:
         return each[0] if each else None
     lasted_s = max(one.lasted_s for one in each)
@@ -272,7 +271,7 @@ def _changed(each: Sequence[IntervalCounts]) -> IntervalCounts | None:
 
 
 def _over(one: IntervalCounts, lasted_s: float) -> IntervalCounts:
-    """``one`` as if it had gone on in the same way for ``lasted_s``."""
+    """``one`` extrapolated to ``lasted_s``."""
     if one.lasted_s in (0.0, lasted_s):
         return one
     share = lasted_s / one.lasted_s

@@ -1,4 +1,4 @@
-"""What this site has in flight, where decisions know only the part of some of its workers. Pure."""
+"""This site's requests in flight, if decisions know only the part of some of its workers. Pure."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from router.balance.deciding.decisions import CandidateReport
 
 
 class SiteLoad(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one service port at this site. ``note``: which part of it takes no request, and why."""
+    """One service port at this site. ``note``: which part of it takes no request, and why."""
 
     in_flight: int
     capacity: int | None
@@ -16,7 +16,7 @@ class SiteLoad(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_here(report: CandidateReport) -> bool:
-    """Whether it is of this site."""
+    """Whether the report is of this site."""
     return report.path_cost == 0
 
 

@@ -16,7 +16,9 @@ from router.workers.recent_port_figures import NONE_COUNTED, PortPart, PortTotal
 
 
 class Sum:
-    """Counters and histograms are added; of gauges each family says whether, or the most counts."""
+    """Adds counters and histograms; each family of gauges says whether to add, or to take the
+    highest.
+    """
 
     __slots__ = ("_histograms", "_numbers", "refused")
 
@@ -24,12 +26,13 @@ class Sum:
         self._numbers: dict[str, dict[Labels, float]] = {}
         self._histograms: dict[str, dict[Labels, HistogramView]] = {}
         self.refused: set[str] = set()
-        """Metrics of which some were left out, being of another shape than ours."""
+        """Metrics with values left out, because their shape differs from ours."""
 
     def add(self, part: MetricValues) -> None:
-        """The values of one worker, or some of them.
+        """Add the values of one worker, or some of them.
 
-        It may be of another release, installed since this one began: what does not fit is left out.
+        It may run another release, installed since this one began: values that do not fit are left
+        out.
         """
         for name, values in part.numbers.items():
             if name not in FAMILIES:
@@ -57,7 +60,7 @@ class Sum:
 
     @property
     def whole(self) -> MetricValues:
-        """Of all that was added."""
+        """The sum of all parts."""
         return MetricValues(self._numbers, self._histograms)
 
 
@@ -70,7 +73,7 @@ def summed(parts: Iterable[MetricValues]) -> MetricValues:
 
 
 def counters(parts: Iterable[MetricValues]) -> MetricValues:
-    """What of these outlives the process that counted it."""
+    """The values among ``parts`` that outlive the process that counted them."""
     whole = summed(parts)
     kept: Mapping[str, Mapping[Labels, float]] = {
         name: values for name, values in whole.numbers.items() if FAMILIES[name].kind == "counter"
@@ -79,7 +82,7 @@ def counters(parts: Iterable[MetricValues]) -> MetricValues:
 
 
 def lost_values(lost: Mapping[ServiceKey, int]) -> MetricValues:
-    """What clients had under way at a worker that was killed."""
+    """Requests in flight of a killed worker's clients, as a counter."""
     by_port: dict[Labels, float] = {
         (key.name, str(key.port)): float(count) for key, count in lost.items()
     }
@@ -99,7 +102,7 @@ def histograms_added(one: HistogramView, other: HistogramView) -> HistogramView:
 
 
 def part_of(view: ServiceView) -> PortPart:
-    """What ``view`` shows of one worker."""
+    """The part of one worker in ``view``."""
     return PortPart(
         queued=view.queued,
         under_way=view.under_way,
@@ -113,10 +116,10 @@ def part_of(view: ServiceView) -> PortPart:
 
 
 def with_parts(own: ServiceView, others: Sequence[PortPart]) -> ServiceView:
-    """``own`` with what the others have of the same service port now.
+    """``own`` plus the others' present parts of the same service port.
 
-    What was counted is added by `with_totals`. What each says of sites is of the whole site
-    already, and is as the first one knows it.
+    `with_totals` adds the counters. Each worker's view of sites already covers the whole site, so
+    the first one's counts.
     """
     if not others:
         return own
@@ -132,7 +135,7 @@ def with_parts(own: ServiceView, others: Sequence[PortPart]) -> ServiceView:
 
 
 def totals_of(view: ServiceView, before: PortTotals = NONE_COUNTED) -> PortTotals:
-    """What ``view`` says was counted; what it does not say is as ``before``."""
+    """The counters in ``view``; the missing ones are as in ``before``."""
     return PortTotals(
         requests=view.requests_total,
         overflowed=view.overflow_total,
@@ -150,7 +153,7 @@ def totals_of(view: ServiceView, before: PortTotals = NONE_COUNTED) -> PortTotal
 
 
 def with_totals(view: ServiceView, totals: PortTotals) -> ServiceView:
-    """``view`` with these counts, of its own targets too."""
+    """``view`` with these counters, also for its own targets."""
     by_target = totals.by_target
     return msgspec.structs.replace(
         view,
@@ -166,7 +169,7 @@ def with_totals(view: ServiceView, totals: PortTotals) -> ServiceView:
 
 
 def added(own: ScaleView, others: Sequence[ScaleView]) -> ScaleView:
-    """How much is wanted at all workers; of a target each has its share."""
+    """The demand at all workers; each has its share of a target."""
     if not others:
         return own
     each = [own, *others]
@@ -197,7 +200,7 @@ def _wanted(scale: ScaleView) -> int | None:
     is_rate = scale.capacity_kind == "rate"
     asked = scale.demand_per_s if is_rate else scale.demand
     found = ceil(asked / scale.capacity_per_target)
-    if is_rate and scale.capacity and scale.targets_ready:  # Slots are stated beside it.
+    if is_rate and scale.capacity and scale.targets_ready:  # Slots are configured too.
         found = max(found, ceil(scale.demand * scale.targets_ready / scale.capacity))
     return found
 

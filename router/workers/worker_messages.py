@@ -1,4 +1,4 @@
-"""What the first worker of a router and another one say to each other, over a socket pair."""
+"""Messages between the first worker of a router and another one, over a socket pair."""
 
 import asyncio
 import struct
@@ -27,7 +27,7 @@ _LENGTH = struct.Struct("!I")
 
 
 class ServicePlace(msgspec.Struct, frozen=True):
-    """Where a service port is listened for, as wanted."""
+    """The wanted address of a service port's listener."""
 
     key: ServiceKey
     host: str
@@ -35,14 +35,14 @@ class ServicePlace(msgspec.Struct, frozen=True):
 
 
 class MessageTooLong(Exception):
-    """Beyond `limits.WORKER_MESSAGE_BYTES_MAX`: nobody of ours says so much at once."""
+    """Beyond `limits.WORKER_MESSAGE_BYTES_MAX`: no message of ours is that long."""
 
 
-# What is asked ------------------------------------------------------------------------------
+# Questions ----------------------------------------------------------------------------------
 
 
 class FiguresQuestion(msgspec.Struct, frozen=True, tag="figures"):
-    """What each has its part of, and all is summed of."""
+    """Figures of which each worker has a part, to be summed."""
 
     figures: Figures
 
@@ -57,7 +57,7 @@ class PastQuestion(msgspec.Struct, frozen=True, tag="past"):
 
 
 class WhyQuestion(msgspec.Struct, frozen=True, tag="why"):
-    """What the next request of a session would meet."""
+    """The outlook for the next request of a session."""
 
     service: str
     port: int | None
@@ -73,26 +73,26 @@ class HistoryQuestion(msgspec.Struct, frozen=True, tag="history"):
 
 
 class FlowsQuestion(msgspec.Struct, frozen=True, tag="flows"):
-    """The newest of those that are wanted."""
+    """The newest of the wanted flows."""
 
     wanted: FlowsWanted
 
 
 class FlowNewsQuestion(msgspec.Struct, frozen=True, tag="flow-news"):
-    """What ended after that turn, None: nothing, and what lasts if that is asked."""
+    """Flows that ended after that turn, None: none; and lasting ones if requested."""
 
     turn: int | None
     lasting: bool
 
 
 class FlowQuestion(msgspec.Struct, frozen=True, tag="flow"):
-    """One, by its number."""
+    """One flow, by its number."""
 
     number: int
 
 
 class EventsQuestion(msgspec.Struct, frozen=True, tag="events"):
-    """Those after that number; 0: since the worker started."""
+    """Events after that number; 0: since the worker started."""
 
     after: int
 
@@ -123,7 +123,7 @@ Question = (
     | GraphQuestion
 )
 
-# What is told -------------------------------------------------------------------------------
+# Answers ------------------------------------------------------------------------------------
 
 
 class Metrics(msgspec.Struct, frozen=True, tag="metrics"):
@@ -169,7 +169,7 @@ class FlowList(msgspec.Struct, frozen=True, tag="flows"):
 
 
 class FlowNews(msgspec.Struct, frozen=True, tag="flow-news"):
-    """As of ``turn``."""
+    """State as of ``turn``."""
 
     turn: int
     skipped: int
@@ -211,29 +211,29 @@ Told = (
 
 
 class Follow(msgspec.Struct, frozen=True, tag="follow"):
-    """Link to these workers, and listen only as the first one does, for the same services."""
+    """Link to these workers, and listen only where the first one does, for the same services."""
 
     siblings: tuple[str, ...]
     places: frozenset[ServicePlace]
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
-    """How are you? And this, unless it is None."""
+    """A question about its state, and ``question`` unless that is None."""
 
     number: int
     question: Question | None = None
 
 
 class ReadAgain(msgspec.Struct, frozen=True, tag="read-again"):
-    """The documents and secrets may be others."""
+    """Read documents and secrets again: they may have changed."""
 
 
 class Reopen(msgspec.Struct, frozen=True, tag="reopen"):
-    """Log files were moved away; the documents and secrets may be others too."""
+    """Reopen log files, which were moved; documents and secrets may have changed too."""
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
-    """Drain and end. ``at_once``: whatever is under way."""
+    """Drain and end. ``at_once``: even with requests in flight."""
 
     at_once: bool = False
 
@@ -246,7 +246,7 @@ class Rebalance(msgspec.Struct, frozen=True, tag="rebalance"):
 
 
 class Holding(msgspec.Struct, frozen=True, tag="hold"):
-    """What a burst hook does for a service; see `Service.set_wake`. Times are of this host's
+    """The wake-up of a burst hook for a service; see `Service.set_wake`. Times are of this host's
     monotonic clock."""
 
     service: str
@@ -255,33 +255,33 @@ class Holding(msgspec.Struct, frozen=True, tag="hold"):
 
 
 class Leave(msgspec.Struct, frozen=True, tag="leave"):
-    """The site is to be deleted: its neighbors need not miss it."""
+    """The site will be deleted: its neighbors need not miss it."""
 
 
 class WorkerDoor(msgspec.Struct, frozen=True, tag="door"):
-    """Others reach this worker there."""
+    """The address where others reach this worker."""
 
     address: str
 
 
 class WorkerFailed(msgspec.Struct, frozen=True, tag="failed"):
-    """This worker ends by an error: the last that it says."""
+    """This worker ends with an error: its last message."""
 
     error: str
 
 
 class WorkerCut(msgspec.Struct, frozen=True, tag="cut"):
-    """So many requests and connections this worker cuts at its end: the last that it says."""
+    """How many requests and connections this worker cuts at its end: its last message."""
 
     under_way: int
 
 
 class WorkerAnswer(msgspec.Struct, frozen=True, tag="answer"):
-    """To `Ask` of that number. ``more``: another one to it follows. ``clients_wait``: why further
-    clients wait for a connection there; empty: they do not. ``why_no_dial``: likewise, why it can
-    open no connection. ``full_ports``: service ports with as
-    many clients there as their limit of connections, with that limit. ``refused_clients``: how
-    many clients that worker reset since its start, as their address had too many."""
+    """The answer to `Ask` with that number. ``more``: another part follows. ``clients_wait``: why
+    further clients wait for a connection there; empty: they do not. ``why_no_dial``: likewise, why
+    it can open no connection. ``full_ports``: service ports with as many clients there as their
+    limit of connections, with that limit. ``refused_clients``: how many clients that worker reset
+    since its start, because their address had too many."""
 
     number: int
     ready: bool
@@ -301,15 +301,15 @@ _HeardT = TypeVar("_HeardT")
 
 
 def words(message: ToWorker | FromWorker) -> bytes:
-    """``message`` as it is written. Raises MessageTooLong."""
+    """``message`` in its encoded form. Raises MessageTooLong."""
     body = msgspec.msgpack.encode(message)
     return _LENGTH.pack(_bounded(len(body))) + body
 
 
 async def heard(reader: asyncio.StreamReader, decoder: msgspec.msgpack.Decoder[_HeardT]) -> _HeardT:
-    """The next message. EOFError (`asyncio.IncompleteReadError`): the other one is gone.
+    """The next message. EOFError (`asyncio.IncompleteReadError`): the other end is gone.
 
-    Raises MessageTooLong, before any of it is kept.
+    Raises MessageTooLong before it stores any of it.
     """
     (size,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
     return decoder.decode(await reader.readexactly(_bounded(size)))

@@ -1,4 +1,4 @@
-"""What people are told of the other workers of this router: events, problems, their list."""
+"""Reports about the other workers of this router: events, problems, their list."""
 
 import os
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from router.workers.one_worker import OneWorker
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """Why a worker ended. ``is_drained``: it was asked to, and let what was under way finish.
-    ``has_begun``: it did answer, so it may have had something under way."""
+    """Why a worker ended. ``is_drained``: it was asked to, and finished its requests.
+    ``has_begun``: it has answered, so it may have had requests in flight."""
 
     why: str
     is_drained: bool = False
@@ -22,7 +22,7 @@ class Ending(msgspec.Struct, frozen=True):
 
 
 class WorkerReports:
-    """Of all but the first worker, which says so of the others."""
+    """Reports about all but the first worker, by the first one."""
 
     __slots__ = ("_all", "_count", "_logs_to_file", "_tell")
 
@@ -30,10 +30,10 @@ class WorkerReports:
         self._all, self._tell, self._logs_to_file = others, tell, logs_to_file
         self._count = len(others) + 1
 
-    # As it happens.
+    # Events.
 
     def ended(self, one: OneWorker, ending: Ending) -> None:
-        """It will be started again."""
+        """The worker ended, and will be restarted."""
         gone = f"Worker {one.index} of {self._count} is gone: {ending.why}"
         if ending.is_drained:
             self._tell(
@@ -52,24 +52,24 @@ class WorkerReports:
         self._tell("error", "worker-ended", f"worker {one.index}", cost)
 
     def serves(self, one: OneWorker) -> None:
-        """It is ready for the first time in its life."""
+        """The worker is ready for the first time in its life."""
         text = f"Worker {one.index} of {self._count} serves: process {one.pid}."
         self._tell("info", "worker-ready", f"worker {one.index}", text)
 
     def silent(self, one: OneWorker) -> None:
-        """It has not answered for long."""
+        """The worker has not answered for long."""
         text = f"{self._since(one)}: {self._what_waits()}."
         self._tell("error", "worker-silent", f"worker {one.index}", text, self._hung_hint(one))
 
     def answers_again(self, one: OneWorker) -> None:
-        """It was silent for long."""
+        """The worker answers again after a long silence."""
         text = f"Worker {one.index} of {self._count} answers again."
         self._tell("info", "worker-answers", f"worker {one.index}", text)
 
-    # As it is.
+    # States.
 
     def views(self, own_ready: bool) -> tuple[WorkerView, ...]:
-        """Each, this one first; empty: it is the only one."""
+        """Each worker, this one first; empty: it is the only one."""
         if not self._all:
             return ()
         first = WorkerView(index=0, process=os.getpid(), ready=own_ready, restarts=0)
@@ -88,7 +88,7 @@ class WorkerReports:
         )
 
     def problems(self) -> tuple[Problem, ...]:
-        """Those that do not answer, and those that are not back."""
+        """Workers that do not answer, and those that are not back."""
         silent = [
             Problem(
                 code="SW0691",
@@ -116,7 +116,9 @@ class WorkerReports:
         return f"Worker {one.index} of {self._count} has not answered since {since}"
 
     def _what_waits(self) -> str:
-        """What clients get of a silent one: its sockets stay open, and the kernel deals to all."""
+        """The effect of a silent worker on clients: its sockets stay open, and the kernel deals to
+        all.
+        """
         listening = 1 + sum(one.ready for one in self._all)
         return (
             f"about 1 of {listening} new connections goes to it and waits, as do the requests "

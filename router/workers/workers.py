@@ -1,7 +1,7 @@
-"""The other workers of this router: started, led, asked, and started again when they end.
+"""The other workers of this router: started, led, queried, and restarted when they end.
 
-The first worker alone does this. A worker that is gone takes its own streams with it; its share
-of each capacity is nobody's until the next one of its number, which starts with nothing in hand.
+Only the first worker does this. A worker that ends loses its streams; its share of each capacity is
+unused until its successor, which starts without requests in flight.
 """
 
 import asyncio
@@ -51,23 +51,23 @@ from router.workers.worker_reports import Ending, WorkerReports
 
 log = logging.getLogger("router.workers")
 
-_OFFERED = bytes([len(WORKER_ALPN)]) + WORKER_ALPN.encode()  # As RFC 7301 writes it.
-_HELLO_BYTES = 4096  # Of a ClientHello, with key shares of today.
+_OFFERED = bytes([len(WORKER_ALPN)]) + WORKER_ALPN.encode()  # As encoded in RFC 7301.
+_HELLO_BYTES = 4096  # Of a ClientHello, with present-day key shares.
 NOT_FOR_WORKERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
-"""Of the environment: systemd hears and watches the first one."""
+"""Environment variables of the first one only: systemd listens to it and watches it."""
 
 
 class Lead(msgspec.Struct, frozen=True):
-    """What the first worker is now: where others dial it, and where it listens for clients."""
+    """The first worker's present state: where others dial it, and where it listens for clients."""
 
     door: str
     places: frozenset[ServicePlace]
 
 
 class Workers:
-    """Workers 1 to ``count`` - 1: none of a router of one process, which leads and asks nobody.
+    """Workers 1 to ``count`` - 1: none in a router of one process, which leads and queries none.
 
-    ``command``: what starts one, but for its number. ``lead``: what this one is now.
+    ``command`` starts one, without its number. ``lead``: the present state of this one.
     """
 
     def __init__(
@@ -86,20 +86,22 @@ class Workers:
         self.reports = WorkerReports(self.all, tell, logs_to_file=logs_to_file)
         self._number = 0
         self.gone = MetricValues({}, {})
-        """What those counted that died, but for service ports: each has `OneWorker.counters`."""
+        """Counters of workers that died, except those of service ports, which are in
+        `OneWorker.counters`.
+        """
         self.cut = 0
-        """Requests and connections that they cut when they ended."""
+        """Requests and connections that workers cut when they ended."""
         self._hear_event: Callable[[int, Event], None] = lambda worker, event: None
         self._stopping = asyncio.Event()
         self.over = asyncio.Event()
-        """All have ended after `stop`."""
+        """Set once all have ended after `stop`."""
 
     def follow_events(self, hear: Callable[[int, Event], None]) -> None:
-        """``hear`` each event that another worker, by its index, reports."""
+        """Call ``hear`` with each event that another worker, by its index, reports."""
         self._hear_event = hear
 
     async def run(self) -> None:
-        """Until `stop`, and until all have ended."""
+        """Run until `stop` and until all have ended."""
         async with asyncio.TaskGroup() as tasks:
             lives = [tasks.create_task(self._keep(one)) for one in self.all]
             leading = tasks.create_task(self._lead_on())
@@ -110,13 +112,13 @@ class Workers:
 
     @property
     def are_stopping(self) -> bool:
-        """They were told to."""
+        """Whether they were told to stop."""
         return self._stopping.is_set()
 
     # Their lives ----------------------------------------------------------------------------
 
     async def _keep(self, one: OneWorker) -> None:
-        """Start it again whenever it ends, after a pause that grows while it does not last."""
+        """Restart it whenever it ends, after a pause that grows while it does not last."""
         failures = 0
         while not self._stopping.is_set():
             began = time.monotonic()
@@ -137,7 +139,7 @@ class Workers:
                     await self._stopping.wait()
 
     async def _live(self, one: OneWorker) -> Ending:
-        """One life."""
+        """Run one life."""
         ours, theirs = socket.socketpair()
         given, taken = socket.socketpair()
         try:
@@ -168,17 +170,17 @@ class Workers:
                 code = await process.wait()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(limits.WORKER_ENDS_S):
-                        await hearing  # It may have said why it ends.
+                        await hearing  # It may have reported why it ends.
         finally:
-            if process.returncode is None:  # We are canceled: nobody else would end it.
+            if process.returncode is None:  # This task is canceled: no other code would end it.
                 process.kill()
-            lost = one.open_now if process.returncode else {}  # One that drained lost none.
+            lost = one.open_now if process.returncode else {}  # A drained worker lost none.
             self.gone = summed([self.gone, counters(map(without_lasting, one.metrics))])
             one.counters.count(lost_values(lost))
             one.lost = sum(lost.values())
             failed, has_begun = one.failed, one.silence.has_answered
             one.ended(lost)
-            with contextlib.suppress(TimeoutError):  # What the kernel holds may stay.
+            with contextlib.suppress(TimeoutError):  # It may hang in the kernel.
                 async with asyncio.timeout(limits.WORKER_ENDS_S):
                     await process.wait()
         if one.is_killed:
@@ -224,7 +226,7 @@ class Workers:
         one.refused_clients = dict(answer.refused_clients)
         one.hear(answer)
 
-    # Leading them ---------------------------------------------------------------------------
+    # Leading ---------------------------------------------------------------------------------
 
     async def _lead_on(self) -> None:
         asked_at = figures_at = 0.0
@@ -243,7 +245,7 @@ class Workers:
             await asyncio.sleep(limits.WORKER_LOOK_S)
 
     def _lead_all(self) -> None:
-        """Tell each whom to dial, those before it, and where the first one listens."""
+        """Send each worker the doors of those before it, and the first one's listeners."""
         lead = self._lead()
         doors = [lead.door]
         for one in self.all:
@@ -290,10 +292,10 @@ class Workers:
                 self._hear_event(one.index, event)
 
     def take_link(self, sock: socket.SocketType) -> bool:
-        """Give the link that somebody dials to the one that has fewest, if it asks for that.
+        """Give an incoming link to the worker with the fewest, if the peer asks for that.
 
-        While one is awaited it is closed, and dialed again: its neighbor has another link here.
-        Whatever cannot be seen or given stays here: that is as good, only not spread.
+        While a worker is awaited, the link is closed, and the peer dials again: it has another link
+        here. A link that cannot be inspected or given stays here: that works too, but spreads less.
         """
         try:
             hello = sock.recv(_HELLO_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
@@ -313,11 +315,11 @@ class Workers:
             socket.send_fds(one.given, [b"L"], [sock.fileno()])
         except OSError:
             return False
-        one.links += 1  # Until it says so itself.
+        one.links += 1  # Until its next report.
         return True
 
     def read_again(self) -> None:
-        """The documents and secrets may be others."""
+        """Documents and secrets may have changed: let each read them again."""
         for one in self.all:
             one.say(ReadAgain())
 
@@ -329,41 +331,41 @@ class Workers:
                 one.say(news)
 
     def rebalance(self, orders: Iterable[Rebalance]) -> None:
-        """Each begins these runs."""
+        """Let each begin these runs."""
         for order in orders:
             for one in self.all:
                 one.say(order)
 
     def reopen(self) -> None:
-        """SIGHUP."""
+        """SIGHUP: let each reopen its logs."""
         for one in self.all:
             one.say(Reopen())
 
     def leave(self) -> None:
-        """When they stop, the site is deleted."""
+        """Mark the site as deleted once they stop."""
         for one in self.all:
             one.say(Leave())
 
     def stop(self) -> None:
-        """Drain and end them; again: end them at once."""
+        """Drain and end them; called again: end them at once."""
         order = Stop(at_once=self._stopping.is_set())
         self._stopping.set()
         for one in self.all:
             one.say(order)
 
     def kill(self) -> None:
-        """Those that are left."""
+        """Kill the remaining ones."""
         for one in self.all:
             if one.pid:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(one.pid, signal.SIGKILL)
 
-    # What they say --------------------------------------------------------------------------
+    # Queries ---------------------------------------------------------------------------------
 
     async def ask(
         self, question: Question | Callable[[OneWorker], Question]
     ) -> list[tuple[OneWorker, tuple[Told, ...]]]:
-        """What each tells that does in time; the others are left out."""
+        """The answers that arrive in time."""
         asked = []
         for one in self.all:
             if one.answers:
