@@ -1,10 +1,11 @@
-"""Questions that sites ask each other over the links, for people: each is an OPEN that a site
-answers itself, and no target is reached.
+"""Questions that sites ask each other over links on behalf of operators. Each question is an OPEN
+that the asked site answers itself; it never reaches a target.
 
-Comes in: an OPEN with a flag of a question; from an operator, whom to ask. Goes out: answers,
-bounded, and checked when they come in. `exchange` asks one question, `targets` those about a
-service's targets, `echo`, `way` and `ping` measure the way to a site.
-Invariants: who asks waits `limits.INQUIRY_WAIT_S` at most; what cannot be read is no answer; no
-answer has an address. On the wire: docs/design/link-protocol.md. Permissions:
+Comes in: an OPEN with a question flag; from an operator, the site to ask. Goes out: answers with
+bounded size, checked on receipt. `exchange` asks one question, `targets` asks for the targets of a
+service, `echo`, `way` and `ping` measure the way to a site.
+
+Invariants: an asker waits at most `limits.INQUIRY_WAIT_S`; an unreadable answer counts as none; no
+answer contains an address. Wire format: docs/design/link-protocol.md. Permissions:
 docs/design/sharing.md.
 """

@@ -1,4 +1,4 @@
-"""Where questions come in and go out: those of other sites, and those of this site's operator."""
+"""Entry and exit of questions: from other sites, and from this site's operator."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,10 +21,10 @@ from router.service.figures import TargetInfo
 
 
 class QuestionDesk:
-    """Answers what ends here. ``pinger``, ``inquiries`` and ``sites`` ask.
+    """Answers questions for this site; ``pinger``, ``inquiries`` and ``sites`` ask other sites.
 
-    ``telling``: makes what others are told of this site; None: nobody gathers that here.
-    ``is_silent``: the site tells others nothing of itself.
+    ``telling``: makes this site's answers about itself; None: this process gathers no facts.
+    ``is_silent``: this site reveals nothing to other sites.
     """
 
     __slots__ = (
@@ -65,15 +65,17 @@ class QuestionDesk:
         )
 
     def tell_by(self, telling: Telling) -> None:
-        """What this site tells others of itself, from now on."""
+        """Answer questions about this site with ``telling`` from now on."""
         self._telling = telling
 
     def count_targets_with(self, requests_beside: RequestsBeside) -> None:
-        """``requests_beside``: at targets here, of workers that do not answer themselves."""
+        """Add ``requests_beside`` to the targets' requests: those of workers that answer no
+        questions.
+        """
         self._targets.count_with(requests_beside)
 
     def set_silent(self, is_silent: bool) -> None:
-        """Whether it tells them nothing, but for its own routers."""
+        """Set whether only this site's other routers get answers."""
         self._is_silent = is_silent
 
     def take(
@@ -84,14 +86,14 @@ class QuestionDesk:
         rules: SharingRules,
         table: RouteTable,
     ) -> None:
-        """Answer a question to the site itself (`is_for_site`)."""
+        """Answer a question to the site itself (see `is_for_site`)."""
         if is_echo(request):
             answer_echo(stream, self._router, self._version)
         else:
             self._tell(stream, request, asking(), rules, table)
 
     def take_of_service(self, stream: OfferedStream, request: OpenRequest) -> None:
-        """Answer who asks for the targets of a service and may use it (`ASKS_TARGETS`)."""
+        """Answer an asker that may use the service and asks for its targets (`ASKS_TARGETS`)."""
         if self._is_silent:
             stream.refuse("not-allowed", -1)
             return
@@ -140,12 +142,12 @@ class QuestionDesk:
 
 
 class _Telling(DeadEnd):
-    """An answer on its way. Who asked waits no longer than ``patience``, so neither do we."""
+    """An answer that is being sent. The asker waits at most until ``patience``, and so do we."""
 
     def __init__(self, patience: Timer, has_left: Callable[[], None]) -> None:
         self._patience, self._has_left = patience, has_left
 
     def lost(self, cause: ResetCode | None) -> None:
-        """It has left, or whoever asked is gone."""
+        """The answer is sent, or the asker is gone."""
         self._patience.cancel()
         self._has_left()

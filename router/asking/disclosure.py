@@ -1,5 +1,5 @@
-"""What this site tells of itself to another, and what not: by its rules, those of who declares a
-service, and the terms on which the asker's link is in.
+"""Decides which facts about this site another site may see: by this site's rules, those of the
+site that declares a service, and the terms of the asker's link.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,9 @@ IsKnown = Callable[[str], bool]
 
 
 class Asking(msgspec.Struct, frozen=True):
-    """Who asks. ``terms``: those of the link that it asks over, if it is at its other end.
+    """The asker. ``terms``: those of the link, if the asker is at its other end.
 
-    ``is_sibling``: that is a router of this site, at the other end of the link.
+    ``is_sibling``: the router at the other end of the link belongs to this site.
     """
 
     party: Party
@@ -34,9 +34,9 @@ class Asking(msgspec.Struct, frozen=True):
 
 
 def may_know(service: str, asker: Asking, rules: SharingRules, table: RouteTable) -> bool:
-    """Whether ``asker`` may use ``service`` of this site, as far as rules and terms say.
+    """Whether rules and terms let ``asker`` use ``service`` of this site.
 
-    A service that another site declares is told of to those whom that site exports it to.
+    If another site declares the service, that site must also export it to the asker.
     """
     if not any_matches(asker.terms.import_, service):
         return False
@@ -49,7 +49,7 @@ def may_know(service: str, asker: Asking, rules: SharingRules, table: RouteTable
 
 
 class Telling:
-    """Makes answers, each once for a while."""
+    """Makes answers and caches each for a while."""
 
     __slots__ = ("_facts", "_gathering", "_kept", "_news", "_site", "now")
 
@@ -62,11 +62,13 @@ class Telling:
         self._news: Callable[[int], bytes] | None = None
 
     def tell_siblings(self, news: Callable[[int], bytes]) -> None:
-        """``news``: `sibling_news` of this router, after the number of an event."""
+        """Answer routers of this site with ``news``: `sibling_news` of this router after an event
+        number.
+        """
         self._news = news
 
     def kept(self, question: SiteQuestion, asker: Asking) -> bytes | None:
-        """What ``asker`` was told a moment ago; None: nothing, or it is old."""
+        """The cached answer to ``asker``; None: there is none, or it is too old."""
         found = self._kept.get((question, asker))
         if found is None or self.now() - found[0] > limits.SITE_KEPT_S:
             return None
@@ -80,8 +82,8 @@ class Telling:
         table: RouteTable,
         done: Told,
     ) -> bool:
-        """``done`` is called once with the answer, perhaps in this very call. False: that is no
-        question of this version, and it is not called."""
+        """Call ``done`` once with the answer, perhaps before this call returns. False: this version
+        does not know the question, and ``done`` is not called."""
 
         def is_known(service: str) -> bool:
             return may_know(service, asker, rules, table)
@@ -105,7 +107,7 @@ class Telling:
         return False
 
     def whole(self, is_known: IsKnown, done: Told) -> None:
-        """The site, with the services that ``is_known`` lets pass."""
+        """Call ``done`` with the site's answer, limited to services that pass ``is_known``."""
         self._gathering.ask(lambda gathered: done(self._assembled(gathered, is_known)))
 
     def _assembled(self, gathered: Gathered, is_known: IsKnown) -> bytes:

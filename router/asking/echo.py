@@ -1,6 +1,7 @@
-"""An echo: how long a question and its answer take to a router on the way, and which it runs.
+"""An echo measures the round-trip time to a router on the way and asks for its version.
 
-A router that knows no echo refuses what it has no target for: its word is as good a measure.
+A router that does not know echoes refuses them for lack of a target: its refusal measures the time
+just as well.
 """
 
 from typing import Annotated
@@ -17,20 +18,20 @@ _Version = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z", max_length=limits.
 _Router = Annotated[str, msgspec.Meta(max_length=limits.ID_CHARS_MAX)]
 
 SAID_BY_THE_SITE: frozenset[Refusal] = frozenset({"no-target", "draining"})
-"""Refusals that only the end of a path gives: routers on the way have other words."""
+"""Refusals that only the end of a path sends: routers on the way send others."""
 
 
 class EchoAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """Who answers, and the version that it runs."""
+    """The router that answers, and its version."""
 
     router: _Router
     version: _Version
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """What one echo came to. ``rtt_s`` None: the router gave no answer, ``error`` says why.
+    """The result of one echo. ``rtt_s`` None: the router did not answer; ``error`` says why.
 
-    ``version``: as it told; empty: it told none.
+    ``version``: as the router reported it; empty: it reported none.
     """
 
     rtt_s: float | None
@@ -39,14 +40,14 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 def answer_echo(stream: OfferedStream, router: RouterId, version: str) -> None:
-    """Answer at once."""
+    """Answer an echo at once."""
     stream.accept(0)
     stream.send(packed.pack(EchoAnswer(router, version[: limits.NAME_CHARS_MAX])))
     stream.finish()
 
 
 def heard(reply: QuestionReply, router: RouterId) -> Heard:
-    """What ``reply`` to an echo says, which was for ``router``."""
+    """Read ``reply`` to an echo that was sent to ``router``."""
     if reply.refusal is not None:
         if reply.refusal in SAID_BY_THE_SITE:
             return Heard(reply.rtt_s)

@@ -1,4 +1,4 @@
-"""One question to one site: an OPEN along a source route, and what came back in time."""
+"""One question to one site: an OPEN along a source route, and the reply that came in time."""
 
 from collections.abc import Callable
 
@@ -12,10 +12,11 @@ from router.net.ports import Network, Timer
 
 
 class QuestionReply(msgspec.Struct, frozen=True):
-    """What came of a question. ``content`` None: no whole answer; ``refusal``: said instead.
+    """The result of a question. ``content`` None: no complete answer; ``refusal``: sent instead of
+    one.
 
-    ``rtt_s``: until the first word of an answer or refusal; None: nothing was heard. ``error``:
-    why there is no answer, if nobody refused it.
+    ``rtt_s``: time until the answer or refusal began; None: nothing came. ``error``: why there is
+    no answer, if no router refused the question.
     """
 
     content: bytes | None
@@ -28,7 +29,7 @@ Replied = Callable[[QuestionReply], None]
 
 
 class _Question:
-    """A `StreamHandler`. ``done`` hears the reply once."""
+    """A `StreamHandler`. Calls ``done`` once with the reply."""
 
     def __init__(self, now: Callable[[], float], bytes_max: int, done: Replied) -> None:
         self._now = now
@@ -42,43 +43,43 @@ class _Question:
         self.patience: Timer | None = None
 
     def accepted(self, in_flight: int) -> None:
-        """The site answers."""
+        """The site starts its answer."""
         self._rtt_s = self._now() - self._asked_at
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
-        """It does not, or who is before it."""
+        """The site, or a router before it, refuses the question."""
         self._rtt_s, self._refusal = self._now() - self._asked_at, reason
 
     def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
-        """No head belongs here."""
+        """Answers have no head; ignore one."""
 
     def received(self, data: memoryview) -> bool:
-        """Part of the answer."""
+        """Add a part of the answer."""
         self._bytes += data
         if len(self._bytes) > self._bytes_max:
             self.give_up("its answer is too long")
         return True
 
     def trailers(self, block: bytes) -> None:
-        """No trailers belong here."""
+        """Answers have no trailers; ignore them."""
 
     def ended(self, in_flight: int) -> None:
-        """The answer is whole."""
+        """The answer is complete."""
         self._tell(self._bytes)
 
     def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
-        """No head belongs here."""
+        """Answers have no head: this one is unreadable."""
         self._tell(None, "its answer cannot be read")
 
     def writable(self) -> None:
-        """All was sent with the question."""
+        """Nothing to send: the OPEN contained the whole question."""
 
     def lost(self, cause: ResetCode | None) -> None:
-        """Refused, or broken off before the answer was whole."""
+        """The question was refused, or the stream broke before the answer was complete."""
         self._tell(None, "" if self._refusal else "it was lost with a link on the way")
 
     def give_up(self, error: str) -> None:
-        """Wait no longer."""
+        """Stop waiting."""
         if self._done is not None and self.stream is not None:
             self.stream.reset("cancelled")
         self._tell(None, error)
@@ -93,7 +94,7 @@ class _Question:
 
 
 class Asker:
-    """Opens questions of ``site`` and waits for each a bounded time."""
+    """Sends questions of ``site`` and waits for each answer for a bounded time."""
 
     __slots__ = ("_network", "_site", "_streams")
 
@@ -113,7 +114,7 @@ class Asker:
         question: bytes = b"",
         bytes_max: int = limits.INQUIRY_BYTES_MAX,
     ) -> None:
-        """``done`` is called once: in this very call when there is no link to the first of
+        """Call ``done`` once: before this call returns if there is no link to the first router of
         ``path``, else within `limits.INQUIRY_WAIT_S`."""
         asked = _Question(self._network.now, bytes_max, done)
         request = OpenRequest(

@@ -1,5 +1,5 @@
-"""The figures of this site, gathered for all who ask within a while: in slices, between which
-traffic goes on.
+"""The figures of this site, gathered once for all askers within a while. The work is done in slices
+so that traffic goes on between them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,11 +22,11 @@ from router.service.figures import ServiceSnapshot
 
 
 class SiteFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What this site can say of itself, read when another one asks; `operate.sites` makes it.
+    """Facts that this site can reveal about itself, read on request; made by `operate.sites`.
 
-    ``service_names``: every name of a service that a problem might speak of. ``site_name``: what a
-    site is called now, or was called last. ``snapshots``: the service ports, each as of when it is
-    asked for. ``histories``: of a port of a service, or of all.
+    ``service_names``: every service name that a problem may mention. ``site_name``: a site's
+    current or last known name. ``snapshots``: the service ports, each as of the moment it is read.
+    ``histories``: of one port of a service, or of all.
     """
 
     status: Callable[[], Status]
@@ -38,7 +38,7 @@ class SiteFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gathered(msgspec.Struct, frozen=True):
-    """The figures of a moment. ``services``: by name, encoded, in their order."""
+    """The figures of one moment. ``services``: (name, encoded row), in order."""
 
     at: float
     status: Status
@@ -48,7 +48,7 @@ class Gathered(msgspec.Struct, frozen=True):
 
 
 class Gathering:
-    """Gathers once for all who ask meanwhile and `limits.SITE_KEPT_S` after."""
+    """Gathers once for all askers who come meanwhile or within `limits.SITE_KEPT_S` afterwards."""
 
     __slots__ = ("_facts", "_found", "_gathered", "_network", "_snapshots", "_waiting")
 
@@ -61,7 +61,7 @@ class Gathering:
         self._waiting: list[Callable[[Gathered], None]] = []
 
     def ask(self, done: Callable[[Gathered], None]) -> None:
-        """``done`` is called once, in this very call if the figures are new enough."""
+        """Call ``done`` once; before this call returns if the cached figures are recent enough."""
         now = self._network.now()
         if self._gathered is not None and now - self._gathered.at <= limits.SITE_KEPT_S:
             done(self._gathered)
@@ -72,7 +72,7 @@ class Gathering:
             self._go_on()
 
     def _go_on(self) -> None:
-        """Read some service ports; the rest in a moment."""
+        """Read some service ports; schedule the rest."""
         assert self._snapshots is not None
         now = self._network.now()
         for count, snapshot in enumerate(self._snapshots, start=1):

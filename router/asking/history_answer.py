@@ -1,4 +1,4 @@
-"""The history of a service as it travels: `admin.views.history` in rows, within a bound."""
+"""Wire format of a service's history: `admin.views.history` in rows, with bounds."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -18,17 +18,17 @@ _Row = msgspec.Meta(max_length=limits.SITE_HISTORY_SITES_MAX)
 
 
 class HistorySiteRow(msgspec.Struct, frozen=True, array_like=True):
-    """As `HistorySite`."""
+    """Row of a `HistorySite`."""
 
     name: _Word
     id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{0,64}\Z")]
     local: bool
     path_cost: _Count | None
-    last_cost: _Count | None = None  # Older routers do not tell it.
+    last_cost: _Count | None = None  # Absent from older routers.
 
 
 class SampleRow(msgspec.Struct, frozen=True, array_like=True):
-    """As `HistorySample`."""
+    """Row of a `HistorySample`."""
 
     at: _Moment
     in_flight: Annotated[tuple[_Figure, ...], _Row]
@@ -41,13 +41,13 @@ class SampleRow(msgspec.Struct, frozen=True, array_like=True):
     queued: _Count
     p50_s: _Figure | None
     p99_s: _Figure | None
-    failed: _Count = 0  # Older routers tell neither.
+    failed: _Count = 0  # These three are absent from older routers.
     gave_up: _Count = 0
     shed: _Count = 0
 
 
 class HistoryRow(msgspec.Struct, frozen=True, array_like=True):
-    """As `ServiceHistory`, of the site that answers."""
+    """Row of a `ServiceHistory` of the site that answers."""
 
     service: _Service
     port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
@@ -64,7 +64,7 @@ _Rows = Annotated[tuple[HistoryRow, ...], msgspec.Meta(max_length=limits.SITE_SE
 
 
 def encoded(histories: Iterable[ServiceHistory]) -> bytes:
-    """As many as there is room for; of the one that has none, the newest samples."""
+    """Encode as many histories as fit. Of the first that does not fit, only the newest samples."""
     rows: list[HistoryRow] = []
     left = limits.SITE_ANSWER_BYTES_MAX - _HEADERS_BYTES
     for history in histories:
@@ -108,7 +108,7 @@ def _row(history: ServiceHistory) -> HistoryRow:
 
 
 def read_histories(content: bytes, site: str) -> tuple[ServiceHistory, ...] | None:
-    """What ``site`` told. None: it is nonsense."""
+    """Read the histories that ``site`` sent. None: unreadable."""
     try:
         rows = packed.read(content, _Rows)
     except packed.Unreadable:

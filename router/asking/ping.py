@@ -1,4 +1,4 @@
-"""Rounds of echoes along a way: one to each router on it, all at once, again after a while."""
+"""Rounds of echoes along a way: each round sends one to every router on it at once."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from router.net.ports import Network
 
 
 class HopFigures(msgspec.Struct, frozen=True):
-    """What the echoes to one router came to. ``error``: of the last that was not answered."""
+    """The results of the echoes to one router. ``error``: of the last echo without an answer."""
 
     sent: int
     rtts_s: tuple[float, ...]
@@ -26,7 +26,7 @@ Pinged = Callable[[tuple[HopFigures, ...]], None]
 
 
 class Pinger:
-    """Measures ways, a bounded number at once."""
+    """Measures ways; the number of parallel measurements is bounded."""
 
     __slots__ = ("_asker", "_network", "_running")
 
@@ -36,9 +36,9 @@ class Pinger:
         self._running = 0
 
     def ping(self, path: Path, rounds: int, done: Pinged) -> bool:
-        """``done`` is called once, later, with the figures of each router of ``path``.
+        """Call ``done`` once, later, with the figures of each router of ``path``.
 
-        False: too many ways are being measured, and it is not called.
+        False: too many measurements are running, and ``done`` is not called.
         """
         if self._running >= limits.PINGS_AT_ONCE_MAX:
             return False
@@ -67,7 +67,7 @@ class _Rounds:
         self._heard: dict[RouterId, list[Heard]] = {router: [] for router in path}
 
     def begin(self) -> None:
-        """Ask each router of the path; again, until all rounds were begun."""
+        """Send an echo to each router of the path and schedule the next round, if any."""
         self._to_come -= 1
         self._waiting += len(self._path)
         for length, router in enumerate(self._path, start=1):
@@ -95,7 +95,7 @@ class _Rounds:
 
 
 def _nobody(figures: tuple[HopFigures, ...]) -> None:
-    """Was told."""
+    """Marks that ``done`` has been called."""
 
 
 def _figures(answers: list[Heard]) -> HopFigures:

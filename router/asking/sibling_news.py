@@ -1,7 +1,8 @@
-"""Events, problems and notes of a router, for another router of its own site.
+"""Events, problems and notes of a router, for another router of the same site.
 
-Of a site with several routers one writes what people read elsewhere (`kubernetes.leader`). It asks
-the others for what only their clients and links show. No router of another site gets an answer.
+In a site with several routers, one of them (`kubernetes.leader`) writes the statuses and events
+that people read outside the router. It asks the others for facts that only their clients and links
+show. Routers of other sites get no answer.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,13 +21,15 @@ from router.model.messages import packed
 
 ABOUT = "news"
 RECENT = -1
-"""Asks for the events of the last `limits.LEASE_S`: those that no other writer may have heard."""
+"""Asks for the events of the last `limits.LEASE_S`: perhaps no other writer received them."""
 
 _Said = TypeVar("_Said", Event, Problem, Note)
 
 
 class SiblingNews(msgspec.Struct, frozen=True, array_like=True):
-    """``name``: what people know the router by. ``last``: the number of its newest event here."""
+    """``name``: the router's human-readable name. ``last``: the number of its newest event in this
+    answer.
+    """
 
     name: str
     last: int
@@ -42,7 +45,8 @@ def encoded(
     problems: Iterable[Problem],
     notes: Iterable[Note],
 ) -> bytes:
-    """The answer. ``events``: those after number ``after``, oldest first; some at a time."""
+    """The encoded answer. ``events``: those after number ``after``, oldest first; a bounded
+    number."""
     some = list(islice(events, limits.SIBLING_NEWS_MAX))
     return packed.pack(
         SiblingNews(
@@ -58,7 +62,9 @@ def encoded(
 def ask(
     asker: Asker, router: RouterId, after: int, done: Callable[[SiblingNews | None], None]
 ) -> None:
-    """``done`` is called once, perhaps in this very call. None: no answer, or of an old release."""
+    """Call ``done`` once, perhaps before this call returns. None: no answer, or the router is too
+    old.
+    """
 
     def read(reply: QuestionReply) -> None:
         try:
@@ -73,7 +79,7 @@ def ask(
 
 
 def _in_words(event: Event) -> Event:
-    """``event`` without its figures, which have no bound; its message has the main ones."""
+    """``event`` without its figures, which are unbounded; its message has the main ones."""
     return msgspec.structs.replace(
         event, changes=(), overflow=None, without_target=None, refused=None
     )

@@ -1,5 +1,5 @@
-"""What a site tells of itself, as it travels. Arrays grow at their end; whoever reads takes nothing
-on trust: every text, figure and number of rows has its bound.
+"""Wire format of a site's answer about itself. Arrays grow at their end. The receiver trusts
+nothing: every text, figure and number of rows is bounded.
 """
 
 from collections.abc import Sequence
@@ -22,9 +22,9 @@ _Id = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{0,64}\Z")]
 
 
 class SiteQuestion(msgspec.Struct, frozen=True, array_like=True):
-    """What is asked: the site whole, or the history of a service (``port`` 0: of all its ports).
+    """The subject: the whole site, or the history of a service (``port`` 0: of all its ports).
 
-    ``after``: of `sibling_news`, the last event that the asking router has heard of.
+    ``after``: for `sibling_news`, the last event that the asking router has received.
     """
 
     about: Annotated[str, msgspec.Meta(max_length=32)]
@@ -34,9 +34,10 @@ class SiteQuestion(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ServedAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """Requests of the site's own clients that ended, by the name of the site that served them.
+    """Completed requests of the site's own clients, by the name of the site that served them.
 
-    ``overflow``: of those, how many a cheaper site was too full for. Name empty: nobody took them.
+    ``overflow``: those of them that a cheaper site was too full for. Empty name: no site served
+    them.
     """
 
     site: _Word
@@ -45,7 +46,9 @@ class ServedAnswer(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ServiceAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """One service port. ``in_flight``, ``capacity``, ``rate_per_s``: of the site's own targets."""
+    """One service port. ``in_flight``, ``capacity`` and ``rate_per_s`` cover the site's own
+    targets.
+    """
 
     name: _Service
     port: _Port
@@ -67,7 +70,7 @@ class ServiceAnswer(msgspec.Struct, frozen=True, array_like=True):
 
 
 class LinkAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """One link. ``certificate_expires``: ISO 8601; empty: not known."""
+    """One link. ``certificate_expires``: ISO 8601; empty: unknown."""
 
     neighbour: _Word
     neighbour_id: _Id
@@ -80,14 +83,14 @@ class LinkAnswer(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ProblemAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """``message`` empty: it is about something that is not for who asks."""
+    """``message`` empty: the asker may not see the subject of the problem."""
 
     code: Annotated[str, msgspec.Meta(pattern=r"\A[A-Z0-9]{1,16}\Z")]
     message: _Text
 
 
 class SiteAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """The site whole. ``left_out``: services that found no room."""
+    """The whole site. ``left_out``: number of services that did not fit."""
 
     site: _Id
     version: _Word
@@ -106,7 +109,7 @@ class SiteAnswer(msgspec.Struct, frozen=True, array_like=True):
 
 
 def read_question(content: bytes) -> SiteQuestion | None:
-    """None: it is no question."""
+    """Decode a question. None: unreadable."""
     if len(content) > limits.SITE_QUESTION_BYTES_MAX:
         return None
     try:
@@ -116,7 +119,7 @@ def read_question(content: bytes) -> SiteQuestion | None:
 
 
 def read_site(content: bytes) -> SiteAnswer | None:
-    """None: it is nonsense."""
+    """Decode an answer. None: unreadable."""
     try:
         return packed.read(content, SiteAnswer)
     except packed.Unreadable:
@@ -124,7 +127,7 @@ def read_site(content: bytes) -> SiteAnswer | None:
 
 
 def assembled(bare: SiteAnswer, services: Sequence[bytes]) -> bytes:
-    """``bare`` with as many of ``services``, encoded ones, as there is room for."""
+    """Encode ``bare`` with as many of the encoded ``services`` as fit."""
     left = limits.SITE_ANSWER_BYTES_MAX - len(packed.pack(bare)) - _HEADERS_BYTES
     kept: list[bytes] = []
     for row in services[: limits.SITE_SERVICES_MAX]:
@@ -138,4 +141,4 @@ def assembled(bare: SiteAnswer, services: Sequence[bytes]) -> bytes:
 
 
 _HEADERS_BYTES = 16
-"""A longer count and a longer array's header."""
+"""Room for a longer count and a longer array header."""

@@ -1,4 +1,5 @@
-"""Asks other sites of themselves; who asks the same within a moment gets the same answer."""
+"""Asks other sites about themselves; the same question within a short time gets the cached
+answer."""
 
 from collections.abc import Callable
 
@@ -16,7 +17,7 @@ _Key = tuple[SiteId, SiteQuestion]
 
 
 class SiteReply(msgspec.Struct, frozen=True):
-    """What a site said, not read yet. ``content`` None: nothing, ``error`` says why.
+    """A site's undecoded answer. ``content`` None: there was none, and ``error`` says why.
 
     ``at``: when it came, on the network's clock.
     """
@@ -30,7 +31,7 @@ Replied = Callable[[SiteReply], None]
 
 
 class SiteQuestions:
-    """Keeps what was answered for `limits.SITE_KEPT_S`, and asks a bounded number at once."""
+    """Caches answers for `limits.SITE_KEPT_S`; the number of parallel questions is bounded."""
 
     __slots__ = ("_asker", "_kept", "_now", "_waiting")
 
@@ -41,8 +42,8 @@ class SiteQuestions:
         self._waiting: dict[_Key, list[Replied]] = {}
 
     def ask(self, site: SiteId, path: Path, question: SiteQuestion, done: Replied) -> bool:
-        """``done`` is called once, perhaps in this very call. False: too many are being asked, and
-        it is not called."""
+        """Call ``done`` once, perhaps before this call returns. False: too many questions are open,
+        and ``done`` is not called."""
         key, now = (site, question), self._now()
         kept = self._kept.get(key)
         if kept is not None and now - kept.at <= limits.SITE_KEPT_S:

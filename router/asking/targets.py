@@ -1,7 +1,7 @@
-"""Which targets another site has for a service port: asked of that site when an operator looks.
+"""The targets that another site has for a service port; the router asks when an operator looks.
 
-LSAs carry counts only. An OPEN with `ASKS_TARGETS` is answered by the site itself and reaches no
-target; names, figures and why one is not ready travel, addresses do not.
+LSAs carry only counts. The site itself answers an OPEN with `ASKS_TARGETS`; it reaches no target.
+The answer has names, figures and the reasons why targets are not ready, but no addresses.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class TargetRate(msgspec.Struct, frozen=True, array_like=True):
-    """How a target stands to its rate."""
+    """A target's configured and measured rate."""
 
     per_s: _PerSecond
     admitted_per_s: _PerSecond
@@ -40,12 +40,12 @@ class TargetRate(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """One target as its site tells of it, shown to people as it is. ``name``: its own, which may
+    """One target as its site reports it; displayed unchanged. ``name``: the target's own, which may
     be any host's, else its connector's.
 
-    ``state_s``: for how long it has been ready, or has not been; None: nobody binds it
-    any more, or an older router's answer. ``error_kind``: as of `TargetInfo`; a newer router may
-    know others.
+    ``state_s``: for how long the target has been ready, or not ready; None: its connector is gone,
+    or the router is an older one. ``error_kind``: as in `TargetInfo`; a newer router may send
+    others.
     """
 
     name: _Name
@@ -61,9 +61,9 @@ class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RouterTargets(msgspec.Struct, frozen=True):
-    """What one router of a site said of its targets for one service port.
+    """The targets for one service port that one router of a site reports.
 
-    ``shares_targets``: they are those of the other routers of its site too.
+    ``shares_targets``: the other routers of its site have the same targets.
     """
 
     site: SiteId
@@ -73,11 +73,13 @@ class RouterTargets(msgspec.Struct, frozen=True):
 
 
 RequestsBeside = Callable[[ServiceKey], Mapping[str, int]]
-"""Requests by the address of a target."""
+"""Requests by target address."""
 
 
 class Answers:
-    """Tells who asks of the targets here: the same for `limits.INQUIRY_KEPT_S`, whoever it is."""
+    """Answers questions about this site's targets; one answer serves all for
+    `limits.INQUIRY_KEPT_S`.
+    """
 
     __slots__ = ("_kept", "_now", "_requests_beside", "_targets_of")
 
@@ -104,7 +106,8 @@ class Answers:
             return kept[1]
         targets = _with_requests(self._targets_of(key), self._requests_beside(key))
         made = packed.pack(told_targets(targets, now))
-        if targets:  # Names of services that have none could be anything.
+        # Do not cache empty answers: they may be for any made-up name.
+        if targets:
             if key not in self._kept and len(self._kept) >= limits.INQUIRY_ANSWERS_KEPT_MAX:
                 self._kept.clear()
             self._kept[key] = now, made
@@ -124,10 +127,10 @@ def _with_requests(
 
 
 def told_targets(targets: Iterable[TargetInfo], now: float) -> tuple[TargetAnswer, ...]:
-    """What others are told of ``targets``: a bounded number, and no addresses.
+    """What other sites may see of ``targets``: a bounded number, and no addresses.
 
-    Routers of one site that have the same ones tell of them in the same order, whatever they had
-    before; those that leave come last.
+    Routers of one site with the same targets use the same order, whatever their history; targets
+    that are leaving come last.
     """
     in_order = sorted(targets, key=lambda one: (one.leaving, one.name, one.host, one.port))
     return tuple(
@@ -156,7 +159,9 @@ def told_targets(targets: Iterable[TargetInfo], now: float) -> tuple[TargetAnswe
 def whom_to_ask(
     keys: Iterable[ServiceKey], table: RouteTable
 ) -> list[tuple[ServiceKey, RemoteCandidate]]:
-    """Those that have targets of ``keys``; of this site's routers not those that have the same."""
+    """The routers to ask: those with targets of ``keys``, except routers of this site that share
+    ours.
+    """
     return [
         (key, candidate)
         for key in keys
@@ -166,7 +171,7 @@ def whom_to_ask(
 
 
 class Inquiries:
-    """Asks other sites, all at once and for a bounded time."""
+    """Asks other sites in parallel, for a bounded time."""
 
     def __init__(self, network: Network, asker: Asker) -> None:
         self._network = network
@@ -177,7 +182,7 @@ class Inquiries:
         candidates: Sequence[tuple[ServiceKey, RemoteCandidate]],
         done: Callable[[list[RouterTargets]], None],
     ) -> None:
-        """``done`` is called once, later, with what those said who answered in time."""
+        """Call ``done`` once, later, with the answers that came in time."""
         told: list[RouterTargets] = []
         left = len(candidates)
         if not candidates:
@@ -208,4 +213,5 @@ def _read(reply: QuestionReply) -> tuple[TargetAnswer, ...]:
     try:
         return packed.read(reply.content, tuple[TargetAnswer, ...])
     except packed.Unreadable:
-        return ()  # A neighbor that talks nonsense has told us nothing.
+        # An unreadable answer counts as none.
+        return ()

@@ -1,4 +1,4 @@
-"""Text of one site that people at others read: nothing in it is an address."""
+"""Cleans texts for readers at other sites: they must not contain addresses."""
 
 import re
 from collections.abc import Collection
@@ -12,7 +12,7 @@ _ADDRESS = re.compile(
 
 
 def without_addresses(error: str, host: str) -> str:
-    """``error`` for people elsewhere: nothing in it is ``host``, or looks like an address."""
+    """``error`` without ``host`` and anything that looks like an address."""
     text = re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w.-]*\w)", "\0", error)
     text = re.sub(r"\[?\0\]?(:\d+)?", "the target", _ADDRESS.sub("\0", text))
     return re.sub(r"[^ -~]+", " ", text)[: limits.INQUIRY_ERROR_MAX]
@@ -27,7 +27,7 @@ _DOCUMENTS = (".yaml", ".yml", ".json")
 
 
 def without_places(text: str, known: Collection[str]) -> str:
-    """``text`` without addresses, NAME:PORT and paths of files; NAMEs that are ``known`` stay."""
+    """``text`` without addresses, NAME:PORT and file paths; each NAME in ``known`` stays."""
 
     def hidden(found: re.Match[str]) -> str:
         name = found[2]
@@ -41,10 +41,10 @@ def without_places(text: str, known: Collection[str]) -> str:
 
 
 def names_any(text: str, names: frozenset[str]) -> bool:
-    """Whether one of ``names`` is a word of ``text``."""
+    """Whether ``text`` contains one of ``names`` as a word."""
     return not names.isdisjoint(re.findall(r"[a-z0-9][a-z0-9-]*", text))
 
 
 def printable(text: str) -> str:
-    """``text`` as others take it for a name."""
+    """``text`` in a form that other routers accept as a name."""
     return re.sub(r"[^ -~]", "?", text)[: 2 * limits.NAME_CHARS_MAX]

@@ -15,9 +15,10 @@ from router.routing.table import RouteTable, SiteRoute
 
 
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
-    """A router on the way. ``cost`` of the link into it, ``path_cost`` up to it; None: not known.
+    """A router on the way. ``cost``: of the link into it. ``path_cost``: of the path to it.
 
-    ``broken``: what keeps everything from getting here; empty: nothing that is known.
+    Either is None if unknown. ``broken``: why no traffic reaches this router; empty: no known
+    reason.
     """
 
     router: RouterId
@@ -30,7 +31,8 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkWay(msgspec.Struct, frozen=True, kw_only=True):
-    """``hops`` in order, the site asked for last. ``paths``: how many cost the same."""
+    """``hops`` in order, ending with the requested site. ``paths``: number of equally cheap
+    paths."""
 
     site: SiteId
     name: str
@@ -41,7 +43,7 @@ class NetworkWay(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def path(self) -> Path:
-        """The routers up to where it breaks."""
+        """The routers up to the break."""
         whole: list[RouterId] = []
         for hop in self.hops:
             if hop.broken:
@@ -56,11 +58,10 @@ def way_to(
     first_hops: frozenset[RouterId] | None,
     why_down: Callable[[SiteId], str],
 ) -> NetworkWay | None:
-    """The cheapest way of ``route``, to a site that is not our own; the one remembered if there is
-    none any more.
+    """The cheapest way of ``route`` to another site; if there is none now, the last known one.
 
-    ``first_hops``: where it must begin; None: anywhere. Then None: no cheapest one does.
-    ``why_down``: what is wrong with our links to a neighbor.
+    ``first_hops``: routers the way may begin with; None: any. The result is None if no cheapest way
+    begins with one of them. ``why_down``: the fault of our links to a neighbor.
     """
     table = routing.table
     if not route.reachable:
@@ -80,7 +81,7 @@ def way_to(
 
 
 def _hops(path: Path, route: SiteRoute, table: RouteTable) -> tuple[Hop, ...]:
-    """The routers of a path that leads there. An edge does not know whose those between are."""
+    """The hops of a path to the site. An edge does not know the sites of the routers between."""
     hops: list[Hop] = []
     before, path_cost = table.site, 0 if route.path_cost is not None else None
     known = {one.router: one.site for one in table.sites.values()} | table.routers
@@ -169,14 +170,14 @@ def _remembered(
 
 
 def _unbroken(route: SiteRoute) -> str:
-    """Why a site is not reached whose links look whole from here."""
+    """The reason why a site is unreachable although its links look intact from here."""
     if route.is_too_far:
         return f"{route.name} is {TOO_FAR}"
     return f"no way leads to {route.name} now, though its links look whole from here"
 
 
 TOO_FAR: Final = f"farther than {PATH_ROUTERS_MAX} routers"
-"""Why a site is not reached that LSAs tell of: no stream may have a longer path."""
+"""Why a site in the LSAs is unreachable: no stream may have a longer path."""
 
 _FAULTS: dict[Fault, str] = {
     "here-silent": "nothing goes over the link between {here} and {there}: "
