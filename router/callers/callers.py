@@ -1,9 +1,9 @@
-"""The owner of who calls whom at this router: takes connections, names callers, keeps edges.
+"""Owner of the call graph at this router: takes connections, names callers, keeps edges.
 
-A connection's address says whose it is only for a while: pods come and go, and addresses are used
-again. So connections of one address are counted together in slices of time, and a slice gets its
-caller when it is settled who had the address all that time. A caller that is known at once needs
-no slice. All times are of one clock that is never set.
+An address identifies a caller only for a while: pods come and go, and addresses are reused. So
+connections from one address are counted together in time slices. A slice gets its caller once it is
+certain who had the address during the whole slice. A caller that is known at once needs no slice.
+All times are of one clock that is never set.
 """
 
 from collections import deque
@@ -18,13 +18,13 @@ from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Address
 
-_PENDING: Final = CallerName("others", "")  # Of a slice; it is never shown.
+_PENDING: Final = CallerName("others", "")  # Name of a slice's origin; never shown.
 
 
 class CallerOrigin:
-    """Where requests of some connections are counted: of a caller, or of a slice without one.
+    """Counts the requests of some connections: those of a caller, or of a slice without one yet.
 
-    Connections hold it. A slice's is led to its caller's once that is known.
+    Connections refer to an origin. A slice's origin forwards to its caller's once that is known.
     """
 
     __slots__ = ("__weakref__", "_home", "by_key", "caller", "name")
@@ -33,12 +33,15 @@ class CallerOrigin:
         self._home = home
         self.name = name
         self.by_key: dict[EdgeKey, CallerTally] = {}
-        """Of a caller, each is an `Edge`."""
+        """For a caller, each value is an `Edge`."""
         self.caller: CallerOrigin | None = None
-        """The origin whose ``by_key`` this one has; None: its own."""
+        """The origin that shares its ``by_key`` with this one; None: this one has a separate
+        one."""
 
     def count(self, key: ServiceKey, site: SiteId, failed: bool, bucket: int) -> None:
-        """A request is over; ``bucket``: that of its time, of the fine ones of `latency`. Hot."""
+        """Count a finished request. ``bucket``: its latency bucket, one of the fine ones of
+        `latency`. Hot.
+        """
         try:
             tally = self.by_key[key, site]
         except KeyError:
@@ -49,7 +52,7 @@ class CallerOrigin:
 
 
 class _Slice:
-    """Connections of ``host`` that came from ``since`` on, until the slice ends."""
+    """Connections from ``host`` that came after ``since``, until the slice ends."""
 
     __slots__ = ("connections", "host", "origin", "since")
 
@@ -68,11 +71,11 @@ class Callers:
         self._others = CallerOrigin(self, OTHERS)
         self._callers: dict[CallerName, CallerOrigin] = {OTHERS: self._others}
         self._quiet: WeakValueDictionary[CallerName, CallerOrigin] = WeakValueDictionary()
-        """Callers without an edge whose connections last."""
+        """Callers without an edge that still have open connections."""
         self._addresses = self._edges = self._tallies = 0
-        self._open: dict[str, _Slice] = {}  # Of the slice that has not ended.
+        self._open: dict[str, _Slice] = {}  # The current slices.
         self._opened = now()
-        self._waiting: deque[tuple[float, _Slice]] = deque()  # Those that ended, and when.
+        self._waiting: deque[tuple[float, _Slice]] = deque()  # Ended slices, and when they ended.
         self.targets = TargetCalls(self._step)
         self.named = self.unnamed = 0
         """Connections whose caller was found, and those of which only an address is known."""
@@ -93,7 +96,7 @@ class Callers:
         return known.origin
 
     def tally(self, origin: CallerOrigin, key: EdgeKey) -> CallerTally:
-        """Where requests of ``origin``, a caller's or a slice's, are counted; made if it is new."""
+        """The tally for requests of ``origin``, a caller's or a slice's; created on first use."""
         known = origin.by_key.get(key)
         if known is not None:
             return known
@@ -110,7 +113,7 @@ class Callers:
         if known is not None:
             assert isinstance(known, Edge), "a caller has nothing else"
             return known
-        if caller is not self._others:  # Which has as many as services and sites, at most.
+        if caller is not self._others:  # The others have at most services × sites.
             if self._edges >= limits.CALLER_EDGES_MAX:
                 return self._edge(self._others, key)
             self._edges += 1
@@ -120,7 +123,7 @@ class Callers:
         return edge
 
     def look(self) -> None:
-        """Name what is settled; begin what is due."""
+        """Name the callers of settled slices; start a new slice, minute or step when it is due."""
         now = self._now()
         if now - self._opened >= self._slice_s():
             self._waiting.extend((now, one) for one in self._open.values())
@@ -142,12 +145,15 @@ class Callers:
             self.targets.begin(step)
 
     def _slice_s(self) -> float:
-        """Longer ones while many wait: fewer callers are found, but of more addresses."""
+        """Length of a slice; longer while many wait: fewer callers are found, but more addresses
+        fit.
+        """
         is_much = 4 * self.waiting > limits.CALLER_SLICES_MAX
         return limits.CALLER_LONG_SLICE_S if is_much else limits.CALLER_SLICE_S
 
     def _settle(self, one: _Slice, ended: float) -> None:
-        """Its requests, and those that its connections still bring, are its caller's."""
+        """Assign the slice's requests, also those still to come on its connections, to its
+        caller."""
         name = self._names.owner(one.host, one.since, ended)
         self._note(name, one.connections)
         origin, caller = one.origin, self._caller(name)
@@ -197,10 +203,11 @@ class Callers:
                 if edge.is_idle or goes_early:
                     del origin.by_key[key]
                     self._edges -= name != OTHERS
-            if not origin.by_key and name != OTHERS:  # Its connections may bring requests yet.
+            if not origin.by_key and name != OTHERS:  # Still connected, perhaps.
                 del self._callers[name]
                 self._quiet[name] = origin
-        del origin  # Or the last one would seem to have connections.
+        # Otherwise this variable would keep the last origin among the quiet ones.
+        del origin
         known = (*self._callers, *self._quiet)
         self._addresses = sum(name.kind == "address" for name in known)
 
@@ -213,13 +220,13 @@ class Callers:
         return (edge for one in self._callers.values() for _, edge in self._edges_of(one))
 
     def edges(self) -> Iterator[tuple[CallerName, EdgeKey, Edge]]:
-        """What is known of all callers that have a name, in no order."""
+        """All edges of named callers, unordered."""
         for name, origin in self._callers.items():
             for key, edge in self._edges_of(origin):
                 yield name, key, edge
 
     def name_of(self, origin: object) -> CallerName | None:
-        """The caller that ``origin`` counts for; None: it is not settled yet."""
+        """The caller that ``origin`` counts for; None: not settled yet."""
         if not isinstance(origin, CallerOrigin):
             return None
         name = (origin.caller or origin).name
@@ -227,7 +234,7 @@ class Callers:
 
     @property
     def lately_s(self) -> float:
-        """How long ago the minute before this one began: what `Edge.lately` is of."""
+        """Seconds since the start of the previous minute: the period that `Edge.lately` covers."""
         return max(1.0, self._now() - self._turned_before)
 
     @property

@@ -1,4 +1,4 @@
-"""What one caller asked: requests, failures and latencies by service port and serving site."""
+"""Requests, failures and latencies of one caller, by service port and serving site."""
 
 from array import array
 from operator import sub
@@ -8,16 +8,16 @@ from router.model.latency import FINE_BUCKETS
 from router.model.limits import CALLER_STEPS
 
 EdgeKey = tuple[ServiceKey, SiteId]
-"""Which service port, and which site served it; empty: none did."""
+"""A service port, and the site that served it; empty: no site did."""
 
 _NO_COUNTS = bytes(8 * FINE_BUCKETS)
 _NO_STEPS = bytes(4 * CALLER_STEPS)
 
 
 class CallerTally:
-    """Requests, failures and requests by latency in fine buckets: some 800 bytes.
+    """Requests, failures, and requests by latency in fine buckets: some 800 bytes.
 
-    `CallerOrigin.count` and `TargetCalls.count` write it in place.
+    `CallerOrigin.count` and `TargetCalls.count` update it in place.
     """
 
     __slots__ = ("counts", "failed", "requests")
@@ -28,7 +28,7 @@ class CallerTally:
 
 
 class Edge(CallerTally):
-    """Counted since the router started, and by step of the last day: some 5 KiB."""
+    """Counters since the router started, and by step of the last day: some 5 KiB."""
 
     __slots__ = ("_asked", "_base", "_broken", "_marks", "_step")
 
@@ -36,13 +36,13 @@ class Edge(CallerTally):
         """``step``: the number of the current one."""
         super().__init__()
         nothing = (0, 0, array("Q", _NO_COUNTS))
-        self._marks = (nothing, nothing)  # At the begin of the last two minutes.
+        self._marks = (nothing, nothing)  # At the start of the last two minutes.
         self._asked, self._broken = array("I", _NO_STEPS), array("I", _NO_STEPS)
         self._step = step
         self._base = (0, 0)  # Requests and failures when the step began.
 
     def add(self, other: CallerTally) -> None:
-        """What was counted of the same caller, apart until its name was known."""
+        """Add the tally of a slice that turned out to be of the same caller."""
         self.requests += other.requests
         self.failed += other.failed
         for bucket, count in enumerate(other.counts):
@@ -54,7 +54,7 @@ class Edge(CallerTally):
         self._marks = (self._marks[1], (self.requests, self.failed, array("Q", self.counts)))
 
     def begin(self, step: int) -> None:
-        """A step begins; those of a time in which nobody looked have no requests."""
+        """A step begins; steps that `Callers.look` missed get no requests."""
         at = self._step % CALLER_STEPS
         self._asked[at] = self.requests - self._base[0]
         self._broken[at] = self.failed - self._base[1]
@@ -64,7 +64,7 @@ class Edge(CallerTally):
         self._step = step
 
     def lately(self) -> tuple[int, int, tuple[int, ...]]:
-        """Requests, failures and requests by latency since the begin of the minute before this."""
+        """Requests, failures, and requests by latency since the start of the previous minute."""
         requests, failed, counts = self._marks[0]
         recent = tuple(map(sub, self.counts, counts))
         return self.requests - requests, self.failed - failed, recent
@@ -80,9 +80,9 @@ class Edge(CallerTally):
 
     @property
     def is_idle(self) -> bool:
-        """It had no request for a day."""
+        """Whether the edge had no request for a day."""
         return self.requests == self._base[0] and not any(self._asked)
 
     def was_idle(self, steps: int) -> bool:
-        """It had no request in the last ``steps``, the current one included."""
+        """Whether the edge had no request in the last ``steps``, including the current one."""
         return not any(self.past()[0][-steps:])

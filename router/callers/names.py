@@ -1,4 +1,4 @@
-"""What a caller is called, and who knows."""
+"""The name of a caller, and the interface to the sources that know it."""
 
 from typing import Literal, Protocol
 
@@ -8,12 +8,12 @@ from router.net.ports import Address
 
 CallerKind = Literal["workload", "unit", "container", "user", "address", "node", "others"]
 """``workload``: of this namespace, ``KIND/NAME``. ``unit``, ``container`` and ``user``: of this
-host. ``address``: nothing more is known. ``node``: a node of the cluster, behind which the caller's
-own address is lost (SNAT). ``others``: more callers than are kept apart."""
+host. ``address``: only the address is known. ``node``: a cluster node that hides the caller's
+address (SNAT). ``others``: callers beyond the number that is kept apart."""
 
 
 class CallerName(msgspec.Struct, frozen=True, order=True):
-    """A caller. Two connections of the same name are of one caller."""
+    """A caller. Two connections with the same name are of one caller."""
 
     kind: CallerKind
     name: str
@@ -23,14 +23,15 @@ OTHERS = CallerName("others", "others")
 
 
 class CallerNames(Protocol):
-    """Who knows whose connections are. Times are of one clock that is never set."""
+    """Finds the callers of connections. Times are of one clock that is never set."""
 
     def at_once(self, peer: Address, local: Address) -> CallerName | None:
-        """Whose the socket ``peer`` is, which has just connected to ``local``; None: to be asked
-        later, by its address."""
+        """The owner of the socket ``peer``, which has just connected to ``local``; None: ask later,
+        by address (`owner`)."""
 
     def settled_until(self) -> float:
-        """Up to when it is known who has had which address."""
+        """The time up to which it is known who had which address."""
 
     def owner(self, host: str, since: float, until: float) -> CallerName:
-        """Whose the address was all that time; its address where nobody's, or several's."""
+        """Who had the address during the whole period; if none or several did, the address
+        itself."""

@@ -1,4 +1,4 @@
-"""The figures of the callers of a router; those of several workers are added. Pure."""
+"""Figures of a router's callers; merges those of several workers. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from operator import add
@@ -16,8 +16,10 @@ from router.model.ids import ServiceKey, SiteId
 
 class EdgeFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Requests since the router started, and ``lately``: in the last ``lately_s`` seconds, by
-    latency in fine buckets. ``open``: under way now. ``past``: requests and failures by step of the
-    last day, the current one last.
+    latency in fine buckets.
+
+    ``open``: in flight now. ``past``: requests and failures by step of the last day, the current
+    one last.
     """
 
     requests: int = 0
@@ -32,7 +34,7 @@ class EdgeFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EdgeReport(EdgeFigures, frozen=True, kw_only=True):
-    """One caller's requests of one service port that one site served; empty site: none did."""
+    """One caller's requests to one service port that one site served; empty site: no site did."""
 
     caller: CallerName
     key: ServiceKey
@@ -40,7 +42,7 @@ class EdgeReport(EdgeFigures, frozen=True, kw_only=True):
 
 
 class ClientSiteReport(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Requests of one target that clients of one site made; `OTHER_SITES`: of several."""
+    """Requests at one target from clients of one site; `OTHER_SITES`: of several."""
 
     site: SiteId
     requests: int
@@ -50,11 +52,12 @@ class ClientSiteReport(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class TargetCallsReport(EdgeFigures, frozen=True, kw_only=True):
-    """Requests of one service port that one target (``host:port``) of this site had, from any site.
+    """Requests to one service port that one target (``host:port``) of this site handled, from any
+    site.
 
-    ``target`` and ``name`` empty: several that are not kept apart. ``ready`` None: of these, and
-    of one that is no target any more. ``by_client_site``: the same requests, in order of sites,
-    but for sites that a crowd made room for.
+    ``target`` and ``name`` empty: several targets that are not kept apart. ``ready`` None: for
+    these, and for a removed target. ``by_client_site``: the same requests, in order of sites,
+    without sites that were dropped to make room.
     """
 
     key: ServiceKey
@@ -65,8 +68,8 @@ class TargetCallsReport(EdgeFigures, frozen=True, kw_only=True):
 
 
 class CallersReport(msgspec.Struct, frozen=True, kw_only=True):
-    """``named``: connections whose caller was found; ``unnamed``: of which an address is all that
-    is known. ``waiting``: addresses whose caller is not settled yet."""
+    """``named``: connections whose caller was found; ``unnamed``: those of which only an address is
+    known. ``waiting``: addresses whose caller is not settled yet."""
 
     is_on: bool
     lately_s: float
@@ -78,7 +81,7 @@ class CallersReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Open = Iterable[tuple[ServiceKey, SiteId, object]]
-"""Requests and connections under way: service port, site, and the origin of its connection."""
+"""Requests and connections in flight: service port, site, and the origin of the connection."""
 
 
 class TargetNow(NamedTuple):
@@ -97,7 +100,7 @@ def report(
     is_on: bool,
     with_past: bool,
 ) -> CallersReport:
-    """Of this process."""
+    """The report of this process."""
     under_way: dict[tuple[CallerName, ServiceKey, SiteId], int] = {}
     names: dict[int, CallerName | None] = {}
     for key, site, origin in open_now:
@@ -115,7 +118,7 @@ def report(
         )
         for name, (key, site), edge in callers.edges()
     ]
-    edges += [  # Of which nothing has ended yet: connections that last.
+    edges += [  # Edges without any finished request: long-lived connections.
         EdgeReport(caller=name, key=key, site=site, open=count)
         for (name, key, site), count in under_way.items()
     ]
@@ -133,7 +136,7 @@ def report(
 def _targets(
     callers: Callers, targets_now: Mapping[TargetKey, TargetNow], *, with_past: bool
 ) -> Iterator[TargetCallsReport]:
-    """Those that had a request or have one."""
+    """The targets that had a request or have one in flight."""
     asked = dict(callers.targets.edges())
     for (key, target), edge in asked.items():
         now = targets_now.get((key, target))
@@ -169,7 +172,7 @@ def _by_client_site(edge: TargetEdge) -> tuple[ClientSiteReport, ...]:
 
 
 def _figures(edge: Edge, *, with_past: bool) -> dict[str, Any]:
-    """Those of `EdgeFigures` that an edge has."""
+    """The fields of `EdgeFigures` for an edge."""
     lately, lately_failed, lately_counts = edge.lately()
     past, past_failed = edge.past() if with_past else ((), ())
     return {
@@ -185,7 +188,7 @@ def _figures(edge: Edge, *, with_past: bool) -> dict[str, Any]:
 
 
 def added(reports: Iterable[CallersReport]) -> CallersReport:
-    """Several workers as one router. There is at least one."""
+    """Merge the reports of several workers of a router. There must be at least one."""
     every = list(reports)
     edges: dict[tuple[CallerName, ServiceKey, SiteId], EdgeReport] = {}
     for edge in (edge for one in every for edge in one.edges):
@@ -214,7 +217,7 @@ def added(reports: Iterable[CallersReport]) -> CallersReport:
 
 
 def pieces(whole: CallersReport) -> Iterator[CallersReport]:
-    """The same in parts of some edges and targets; `added` makes one of them again."""
+    """Split ``whole`` into parts of some edges and targets; `added` merges them again."""
     at_once = limits.WORKER_ITEMS_AT_ONCE
     part = msgspec.structs.replace(whole, edges=(), targets=())
     longest = max(len(whole.edges), len(whole.targets))
@@ -266,5 +269,5 @@ def _sites_added(
 
 
 def _sums(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
-    """Of two of one length; one may be empty, which is nothing of each."""
+    """Elementwise sums of two tuples of equal length; an empty one counts as zeros."""
     return tuple(map(add, one, other)) if one and other else one or other

@@ -1,4 +1,4 @@
-"""What targets of this site did with their requests, in edges like those of callers."""
+"""Results of requests at targets of this site, in edges like those of callers."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -9,42 +9,42 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.latency import FINE_BOUNDS_S
 
 OTHER_TARGETS = ""
-"""Stands for the targets of a service port that are not kept apart."""
+"""All targets of a service port that are not kept apart."""
 
 OTHER_SITES = SiteId("")
-"""Stands for the sites of clients that are not kept apart at a target."""
+"""All client sites that are not kept apart at a target."""
 
 TargetKey = tuple[ServiceKey, str]
-"""Which service port, and which target (``host:port``)."""
+"""A service port and a target (``host:port``)."""
 
 
 class ClientSiteTally:
-    """Requests of one target that clients of one site made: some 150 bytes."""
+    """Requests at one target from clients of one site: some 150 bytes."""
 
     __slots__ = ("_base", "_marks", "failed", "requests")
 
     def __init__(self) -> None:
         self.requests = self.failed = 0
         self._base = 0  # Requests when the step began.
-        self._marks = ((0, 0), (0, 0))  # At the begin of the last two minutes.
+        self._marks = ((0, 0), (0, 0))  # At the start of the last two minutes.
 
     def turn(self) -> None:
         """A minute ends."""
         self._marks = (self._marks[1], (self.requests, self.failed))
 
     def begin(self) -> bool:
-        """A step begins; whether the last one had a request."""
+        """A step begins. Returns whether the last one had a request."""
         had, self._base = self.requests != self._base, self.requests
         return had
 
     def lately(self) -> tuple[int, int]:
-        """Requests and failures since the begin of the minute before this."""
+        """Requests and failures since the start of the previous minute."""
         requests, failed = self._marks[0]
         return self.requests - requests, self.failed - failed
 
 
 class TargetEdge(Edge):
-    """``name``: as the target's connector calls it. It stays known when the target is gone."""
+    """``name``: the target's name at its connector; kept after the target is gone."""
 
     __slots__ = ("by_client_site", "name")
 
@@ -60,20 +60,20 @@ class TargetEdge(Edge):
             tally.turn()
 
     def idle_client_sites(self) -> list[SiteId]:
-        """A step begins: the sites, but `OTHER_SITES`, without a request in the last one."""
+        """A step begins. Returns sites without a request in the last one, except `OTHER_SITES`."""
         told = self.by_client_site.items()
         return [site for site, tally in told if not tally.begin() and site != OTHER_SITES]
 
 
 class TargetCalls:
-    """Counts by target. `Callers`, which owns it, says when a minute or a step ends."""
+    """Counts by target. Its owner, `Callers`, reports the ends of minutes and steps."""
 
     __slots__ = ("_apart", "_edges", "_sites_apart", "_step")
 
     def __init__(self, step: int) -> None:
         self._step = step
         self._edges: dict[TargetKey, TargetEdge] = {}
-        self._apart = 0  # Without those of `OTHER_TARGETS`: one of each service port, at most.
+        self._apart = 0  # Without `OTHER_TARGETS`: at most one per service port.
         self._sites_apart = 0  # Tallies of all edges, without those of `OTHER_SITES`.
 
     def count(
@@ -85,9 +85,9 @@ class TargetCalls:
         failed: bool,
         seconds: float,
     ) -> None:
-        """A request that ``target`` had is over, ``seconds`` after it got its slot. Hot.
+        """Count a request that ``target`` finished ``seconds`` after it got its slot. Hot.
 
-        ``client_site``: where its client is connected.
+        ``client_site``: the site to which the client is connected.
         """
         try:
             edge = self._edges[key, target]
@@ -127,9 +127,10 @@ class TargetCalls:
             edge.turn()
 
     def begin(self, step: int) -> None:
-        """A step begins. Targets without a request for a day are forgotten; sooner in a crowd.
+        """A step begins. Forget targets without a request for a day, earlier if there are many.
 
-        So are sites of clients in a crowd, without a request in a step: links may tell any.
+        If there are many client sites, forget those without a request in the last step: links may
+        report any site.
         """
         self._step = step
         is_full_of_sites = 4 * self._sites_apart > 3 * limits.TARGET_CLIENT_SITES_MAX
@@ -148,5 +149,5 @@ class TargetCalls:
                 self._sites_apart -= len(idle)
 
     def edges(self) -> Iterator[tuple[TargetKey, TargetEdge]]:
-        """What is known, in no order."""
+        """All edges, unordered."""
         return iter(self._edges.items())

@@ -1,4 +1,4 @@
-"""Whose an address was at a time: addresses of pods are used again when a pod is gone."""
+"""Who had an address at a given time: pods reuse the addresses of earlier pods."""
 
 from collections.abc import Mapping
 
@@ -8,11 +8,13 @@ from router.callers.names import CallerName
 from router.model import limits
 
 ACCEPTED_S = 1.0
-"""A connection may have waited so long until it was accepted, and by then be of a former owner."""
+"""A connection may wait so long until it is accepted, and may then be of the address's former
+owner.
+"""
 
 
 class AddressTenure(msgspec.Struct, frozen=True, kw_only=True):
-    """``uid`` surely had the address from ``since`` to ``until``; None: it still has it."""
+    """``uid`` certainly had the address from ``since`` to ``until``; None: it still has it."""
 
     uid: str
     name: CallerName
@@ -21,10 +23,10 @@ class AddressTenure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AddressHolder(msgspec.Struct, frozen=True, kw_only=True):
-    """Who has addresses now.
+    """The current owner of some addresses.
 
-    ``since``: from when on surely; None: now. ``is_over``: it has them no more, as it is known to
-    have ended; ``ended``: until when it surely had them; None: that is not told.
+    ``since``: it certainly had them since then; None: since now. ``is_over``: it has ended, so it
+    no longer has them; ``ended``: it certainly had them until then; None: unknown.
     """
 
     uid: str
@@ -36,16 +38,16 @@ class AddressHolder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AddressBook:
-    """Who surely had which address, as far back as slices wait. All times are of one clock."""
+    """Who certainly had which address, as far back as slices wait. All times are of one clock."""
 
     def __init__(self) -> None:
         self._tenures: dict[str, list[AddressTenure]] = {}
         self._present: frozenset[tuple[str, str]] = frozenset()
 
     def see(self, found: Mapping[str, AddressHolder], now: float, gone_after: float) -> None:
-        """These are there now, by uid, and no others.
+        """Record the current owners, by uid; all others are gone.
 
-        ``gone_after``: who is missing now had its addresses at least until then.
+        ``gone_after``: owners that are missing now had their addresses at least until then.
         """
         present = frozenset(
             (address, one.uid)
@@ -82,7 +84,7 @@ class AddressBook:
                 del self._tenures[address]
 
     def owner(self, address: str, since: float, until: float) -> CallerName | None:
-        """Whose it was all that time; None: nobody's that is known, or it may have been two's."""
+        """Who had the address during the whole period; None: unknown, or perhaps several did."""
         found: set[CallerName] = set()
         covers = False
         for one in self._tenures.get(address, ()):
