@@ -1,8 +1,8 @@
-"""Wanted state -> running state: where documents are kept, and who hears when they change.
+"""Wanted state -> running state: the store of documents and the notification of changes.
 
 `directory` reads ``config/*.yaml`` of a process site and keeps the last good state of each file.
-`Wanted` and `resolve` are the pure room's (`router.documents.wanted`), since `sitectl` judges
-documents by the same code and may not import this room.
+`Wanted` and `resolve` belong to the pure room `router.documents.wanted`: `sitectl` checks documents
+with the same code and may not import this room.
 """
 
 from router.control.acceptance import SourcesReading

@@ -1,7 +1,7 @@
 """Which documents count while some sources (files, objects) are wrong or contradict each other.
 
-A source that becomes wrong keeps what counted of it before, so that a slip of the pen withdraws
-nothing; a source that is gone withdraws its documents.
+When a source becomes wrong, its last good documents still count, so that a typo withdraws nothing.
+When a source is gone, so are its documents.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,14 +14,14 @@ from router.model.specs import Document
 
 
 class SourcesReading(msgspec.Struct, frozen=True):
-    """What a site should be now, and everything wrong with its sources."""
+    """The wanted state of a site, and all errors in its sources."""
 
     wanted: Wanted
     errors: tuple[ConfigError, ...]
 
 
 class _Source:
-    """``found`` is what stands in it, ``good`` what counts of it."""
+    """``found``: the documents in the source; ``good``: those that count."""
 
     __slots__ = ("errors", "found", "good")
 
@@ -32,7 +32,7 @@ class _Source:
 
 
 class Acceptance:
-    """``site_lost``: the next step when no source holds a Site any more."""
+    """``site_lost``: the hint for the case that no source has a Site any more."""
 
     def __init__(self, site_lost: str) -> None:
         self._site_lost = site_lost
@@ -43,41 +43,42 @@ class Acceptance:
 
     @property
     def sources(self) -> frozenset[str]:
-        """All that are known."""
+        """All known sources."""
         return frozenset(self._sources)
 
     def good(self, source: str) -> tuple[Document, ...]:
-        """What counts of ``source``."""
+        """The documents of ``source`` that count."""
         found = self._sources.get(source)
         return () if found is None else found.good
 
     def take(
         self, source: str, documents: Iterable[Document] | None, errors: Iterable[ConfigError] = ()
     ) -> None:
-        """What stands in ``source`` now; None: nothing usable, what stood there before stays."""
+        """Set the documents found in ``source``; None: nothing usable, the previous ones stay."""
         known = self._sources.setdefault(source, _Source())
         known.errors = tuple(errors)
         if documents is not None:
             known.found = tuple(documents)
 
     def drop(self, source: str) -> None:
-        """It is gone."""
+        """``source`` is gone."""
         del self._sources[source]
 
     def errors(self) -> list[ConfigError]:
-        """Everything wrong within sources."""
+        """All errors within sources."""
         return [error for _, source in sorted(self._sources.items()) for error in source.errors]
 
     def documents(self) -> list[Document]:
-        """All that count."""
+        """All documents that count."""
         return [document for source in self._sources.values() for document in source.good]
 
     def accept(self) -> list[ConfigError]:
-        """Let what was found count, but no source that contradicts the rest; what contradicts.
+        """Let the found documents count, except sources that contradict the rest. Returns the
+        contradictions.
 
-        At first everything counts, and `resolve` leaves out what is wrong. Later the state that
-        serves is the yardstick: a source comes in once it brings no new contradiction, together
-        with all others or else one by one, until no more can.
+        At first all documents count, and `resolve` leaves out the wrong ones. Later the state in
+        use is the yardstick: a source is accepted if it adds no contradiction. The clean sources
+        are tried together, then each remaining one alone, until no more can be accepted.
         """
         found = [document for source in self._sources.values() for document in source.found]
         errors = self.resolve(found)[1]
@@ -101,7 +102,7 @@ class Acceptance:
         return errors
 
     def _try(self, sources: Sequence[_Source], known: set[str]) -> bool:
-        """Let ``sources`` count if that brings no contradiction beside those ``known``."""
+        """Let ``sources`` count if that adds no contradictions to those in ``known``."""
         if not sources:
             return False
         before = [source.good for source in sources]
@@ -113,9 +114,11 @@ class Acceptance:
         return False
 
     def resolve(self, documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigError]]:
-        """As `documents.resolve`; a Site that is gone is an error and counts until another comes.
+        """As `documents.resolve`; a missing Site is an error, and the last one counts until another
+        comes.
 
-        None: there never was a Site. The same documents one after the other are resolved once.
+        None: there has never been a Site. Repeated calls with the same documents resolve them only
+        once.
         """
         documents = list(documents)
         known = self._resolved
@@ -135,7 +138,7 @@ class Acceptance:
         return wanted, [missing, *errors]
 
     def served(self, documents: Iterable[Document]) -> None:
-        """``documents`` made a usable state: from now on it is the yardstick."""
+        """``documents`` made a usable state: it is the yardstick from now on."""
         self._serves = True
         self._site = next((d for d in documents if d.kind == "Site"), self._site)
 
@@ -143,7 +146,7 @@ class Acceptance:
 def news(
     before: SourcesReading | None, wanted: Wanted, errors: Iterable[ConfigError]
 ) -> SourcesReading | None:
-    """The new reading, each error in it once; None: nothing differs from ``before``."""
+    """The new reading, each error in it once; None: the same as ``before``."""
     by_text = {str(error): error for error in errors}
     found = SourcesReading(wanted, tuple(by_text.values()))
     if before is None or before.wanted != wanted:

@@ -1,14 +1,14 @@
-"""The directory store: ``config/*.yaml`` of a site, read whole, compared by content.
+"""The directory store: ``config/*.yaml`` of a site, read as a whole, compared by content.
 
 Files are polled once a second, since file watches miss a mounted ConfigMap, which swaps a symbolic
-link, and in a thread, since one on a network may hang. What counts is their content, by hash; a
-file is read again only when the kernel's marks of it (inode, size, times of its content and of its
-inode) are others, or so young that a further change within one step of the clock may not show in
-them. Now and then all are read whatever marks say.
+link. The poll runs in a thread, since a network file system may hang. Changes are detected by a
+hash of the content. A file is read again only if its metadata (inode, size, times of content and
+inode) changed, or is so recent that a further change within one step of the clock may not show. Now
+and then all files are read regardless.
 
-A file that cannot be used keeps its last good documents, so that a slip of the pen withdraws
-nothing; a file that is gone withdraws its documents. One that has become empty counts when it is
-so still at the next look: it may be in the middle of being written.
+When a file becomes unusable, its last good documents still count, so that a typo withdraws nothing.
+When a file is gone, so are its documents. An emptied file counts only if the next check finds it
+empty too: perhaps it is just being written.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from router.model.ticks import pause_s
 
 
 class ConfigDirectory:
-    """Reads ``site_dir/config``. Owned by one task or its thread; `poke` may come from any.
+    """Reads ``site_dir/config``. Owned by one task or its thread; any thread may call `poke`.
 
     Errors name files relative to ``site_dir`` (``config/service-shop.yaml:3:5``).
     """
@@ -39,28 +39,33 @@ class ConfigDirectory:
         self._site_dir = site_dir
         self._wall = wall
         self._digests: dict[str, bytes] = {}
-        self._marks: dict[str, _Mark] = {}  # Of files whose digest is sure to be of now.
+        # Of files whose digest is certainly current.
+        self._marks: dict[str, _Mark] = {}
         self._all_read_at = float("-inf")
-        self._emptied: set[str] = set()  # Seen once without their documents.
+        # Seen once without their documents.
+        self._emptied: set[str] = set()
         self._acceptance = Acceptance(
             "Put it back, or delete the site with: sitectl delete",
         )
         self._last: SourcesReading | None = None
         self.documents: tuple[Document, ...] = ()
-        """Those that count, as last read."""
-        self._trouble: ConfigError | None = None  # With the directory as a whole.
-        self._left_out: ConfigError | None = None  # Files beyond the bound.
+        """The documents that count, as last read."""
+        # An error of the directory as a whole.
+        self._trouble: ConfigError | None = None
+        # The error for files beyond the bound.
+        self._left_out: ConfigError | None = None
         self._poked = threading.Event()
-        self._refreshing = threading.Lock()  # A canceled `watch` leaves its thread to finish.
+        # A canceled `watch` lets its thread finish.
+        self._refreshing = threading.Lock()
 
     def load(self) -> SourcesReading:
-        """The state now, whether it changed or not. ConfigError: there is no usable Site."""
+        """The current state, changed or not. ConfigError: there is no usable Site."""
         self.refresh()
         if self._last is not None:
             return self._last
         if self._trouble is not None:
             raise self._trouble
-        # That of the Site first: the others alone would not stop a router.
+        # The Site's errors first: the others alone would not stop a router.
         errors = self._acceptance.errors()
         for error in sorted(errors, key=lambda e: not e.source.startswith("config/site-")):
             raise error
@@ -111,26 +116,28 @@ class ConfigDirectory:
         return self._settle(self._acceptance.accept())
 
     def poke(self) -> None:
-        """Look now and not at the next poll, at every file: after SIGHUP or a command."""
+        """Check all files now, not at the next poll: after SIGHUP or a command."""
         self._all_read_at = float("-inf")
         self.wake()
 
     def wake(self) -> None:
-        """Let `next_change` look up at once."""
+        """Wake `next_change` at once."""
         self._poked.set()
 
     def next_change(self, interval_s: float, ended: threading.Event) -> SourcesReading | None:
-        """Look each ``interval_s``, and when poked, until something differs; for a thread.
+        """Check each ``interval_s``, and when poked, until something differs; runs in a thread.
 
-        What a poll finds may be of a command that pokes next, and then says whose it is.
-        None: ``ended`` was set before `wake`.
+        A poll may find a change by a command that pokes right afterwards and reports its author, so
+        wait briefly for the poke before returning the change. None: ``ended`` was set before
+        `wake`.
         """
         found: SourcesReading | None = None
         while True:
             now = time.monotonic() - _ASIDE * interval_s
             pause = pause_s(now, interval_s) if found is None else limits.CONFIG_ORDER_S
             if is_poked := self._poked.wait(pause):
-                self._poked.clear()  # Not else: it may be poked right now.
+                # Only if poked, or a poke that comes right now is lost.
+                self._poked.clear()
             if ended.is_set():
                 return None
             is_over = is_poked or found is not None
@@ -139,8 +146,10 @@ class ConfigDirectory:
                 return found
 
     def _contents(self) -> tuple[set[str], dict[str, bytes | OSError]]:
-        """The names of all document files, and what is in those that may have changed, or why it
-        cannot be read; those beyond the bound noted."""
+        """The names of all document files, and the content or read error of each that may have
+        changed.
+
+        Records an error for files beyond the bound."""
         config = f"{self._site_dir}/config"
         names = sorted(
             name
@@ -162,14 +171,16 @@ class ConfigDirectory:
                 if marks.get(name) == mark:
                     self._marks[name] = mark
                     if not len(self._marks) % limits.CONFIG_LOOKS_AT_ONCE:
-                        time.sleep(limits.CONFIG_LOOK_PAUSE_S)  # The loop may have Python's lock.
+                        # Let the loop have the GIL.
+                        time.sleep(limits.CONFIG_LOOK_PAUSE_S)
                 else:
                     rests = _rests(mark, self._wall())
                     contents[name] = _read_file(path)
                     if rests:
                         self._marks[name] = mark
             except FileNotFoundError:
-                continue  # Removed since it was listed: the same as never seen.
+                # Removed since it was listed: as if it had never been there.
+                continue
             except OSError as error:
                 contents[name] = error
             there.add(name)
@@ -182,7 +193,7 @@ class ConfigDirectory:
             self._acceptance.take(name, None, [unreadable(source, content)])
             return
         documents, errors = read_bytes(content, source)
-        # With nothing older to keep, what is right in it may serve.
+        # If there is no older state to keep, use the correct documents.
         keeps = errors and self._acceptance.good(name)
         self._acceptance.take(name, None if keeps else documents, errors)
 
@@ -208,7 +219,7 @@ async def watch(
 ) -> None:
     """Call ``changed`` with each new state or set of errors, until canceled.
 
-    `load` must have succeeded before: what it returned is not reported again.
+    `load` must have succeeded before; its result is not reported again.
     """
     ended = threading.Event()
     try:
@@ -222,24 +233,27 @@ async def watch(
 
 
 _ASIDE = 0.1
-"""Of an interval: so much later than the ticks of the loop, with which the thread shares a lock."""
+"""A fraction of the interval: polls run so much after the ticks of the loop, which shares a lock
+with the thread.
+"""
 
 _Mark = tuple[int, ...]
 
 
 def _mark(path: str) -> _Mark:
-    """What the kernel says of the file, or of the one that a link leads to."""
+    """The kernel's metadata of the file, or of a link's target."""
     at = os.stat(path)
     return at.st_dev, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns
 
 
 def _rests(mark: _Mark, now: float) -> bool:
-    """A change from ``now`` on gives it another mark: its last one was not a moment ago."""
+    """Whether any change after ``now`` will change the mark: the last one is old enough."""
     return mark[-1] / 1e9 <= now - limits.CONFIG_RESTS_S
 
 
 def _read_file(path: str) -> bytes:
-    """Its bytes, at most one more than allowed. A pipe or device would block, or never end."""
+    """The file's bytes, at most one more than allowed. A pipe or device would block or never
+    end."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -1,8 +1,8 @@
 """The three hooks of a burst: a webhook, a command, a Kubernetes object. One coroutine each.
 
-In: a `Firing`, what to do and the figures to tell. Out: a `HookOutcome`, always: whatever a hook
-does or fails to do is told, never raised, and takes no longer than its deadline. Only a canceled
-run raises, having ended what it began.
+In: a `Firing`, the action and the figures to send. Out: always a `HookOutcome`: a hook's result or
+failure is returned, never raised, and takes no longer than its deadline. Only a canceled run
+raises, after it has ended its processes and requests.
 """
 
 from router.control.bursts.hook_call import Firing, HookOutcome

@@ -1,4 +1,4 @@
-"""A command: words without a shell, in a process group of its own, with a deadline."""
+"""A command: words without a shell, in a separate process group, with a deadline."""
 
 import asyncio
 import contextlib
@@ -14,11 +14,11 @@ from router.model import limits
 
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "XDG_RUNTIME_DIR",
                     "XDG_STATE_HOME", "KUBECONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR")  # fmt: skip
-"""Of our own environment. What else is there may be a secret of the router's."""
+"""Variables of our environment to pass on. Others may be secrets of the router."""
 
 
 def environment(values: Mapping[str, str]) -> dict[str, str]:
-    """What the command finds: ``SPILLWAY_EVENT``, ``SPILLWAY_QUEUE_WAIT_MS`` …"""
+    """The command's environment: ``SPILLWAY_EVENT``, ``SPILLWAY_QUEUE_WAIT_MS`` …"""
     found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     for name, value in values.items():
         words = "".join(f"_{sign}" if sign.isupper() else sign for sign in name)
@@ -29,11 +29,10 @@ def environment(values: Mapping[str, str]) -> dict[str, str]:
 async def run(
     words: Sequence[str], firing: Firing, timeout_s: float, directory: Path
 ) -> HookOutcome:
-    """Run it in ``directory``; exit 0 is good.
+    """Run the command in ``directory``; exit code 0 is success.
 
-    Its whole process group is ended when it takes longer, and also when this is canceled. What it
-    leaves behind in a session of its own (``setsid``, ``sitectl start``) stays: that is how a hook
-    starts something.
+    After the deadline or when canceled, its whole process group is ended. Processes that it has put
+    in another session (``setsid``, ``sitectl start``) survive: that is how a hook starts something.
     """
     filled_words = [filled(word, firing.values) for word in words]
     with _Listener() as said:
@@ -78,9 +77,11 @@ async def run(
 
 
 class _Listener:
-    """All that a command prints, of which the beginning is kept: a full pipe would stop it.
+    """Reads everything that a command prints, because a full pipe would stop it; keeps the
+    beginning.
 
-    A pipe of our own: asyncio's keep us waiting for whoever inherited one. Use: ``with``.
+    Uses a separate pipe: asyncio's would make us wait for any process that inherited it. Use:
+    ``with``.
     """
 
     def __init__(self) -> None:
@@ -102,7 +103,7 @@ class _Listener:
         os.close(self.writes)
 
     def read(self) -> None:
-        """What has come by now; a bounded piece, for one that prints for ever must not hold us."""
+        """Read one bounded piece of the output: endless output must not occupy the loop."""
         room = limits.BURST_OUTPUT_BYTES_MAX - len(self._kept)
         with contextlib.suppress(BlockingIOError):
             self._kept += os.read(self._reads, 65_536)[: max(0, room)]
@@ -115,13 +116,13 @@ class _Listener:
         self._loop.add_reader(self._reads, self.read)
 
     def quoted(self, before: str = "") -> str:
-        """``before`` and what was said; empty: nothing was."""
+        """``before`` and the output; empty if there was none."""
         text = shown(bytes(self._kept))
         return before + text if text else ""
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """The whole group, with grace; without any more of it when this is canceled."""
+    """End the whole group, with a grace period; at once if this coroutine is canceled."""
     _signal(process, signal.SIGTERM)
     try:
         with contextlib.suppress(TimeoutError):
@@ -132,7 +133,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:
-    """The whole group, and see it gone. What the kernel holds may stay."""
+    """Kill the whole group and wait until it is gone. What the kernel holds may stay."""
     _signal(process, signal.SIGKILL)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(limits.BURST_KILL_S):

@@ -1,4 +1,4 @@
-"""What a hook is told, and what it comes to."""
+"""Input and result of a hook."""
 
 from collections.abc import Mapping
 
@@ -9,9 +9,9 @@ from router.model.bursts import BurstState
 
 
 class Firing(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a hook. ``values`` by the names of `documents.templates`.
+    """One run of a hook. ``values``: by the names of `documents.templates`.
 
-    ``id``: of the change of state, the same in every try of it.
+    ``id``: identifies the change of state; the same for all its tries.
     """
 
     id: str
@@ -21,7 +21,7 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HookOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """``text``: what it answered, for people. ``hint``: the next step when it failed."""
+    """``text``: the hook's answer, human-readable. ``hint``: the next step if it failed."""
 
     ok: bool
     text: str
@@ -29,7 +29,7 @@ class HookOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def shown(data: bytes) -> str:
-    """What a hook said: one line without control characters, bounded."""
+    """A hook's output as one bounded line without control characters."""
     words = " ".join(data.decode("utf-8", "replace").split())
     plain = "".join(sign if sign.isprintable() else "?" for sign in words)
     most = limits.BURST_TEXT_CHARS_MAX

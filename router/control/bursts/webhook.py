@@ -1,7 +1,7 @@
-"""A POST to a URL, signed, tried again: what receivers of webhooks expect.
+"""A signed POST to a URL, with retries, as receivers of webhooks expect.
 
-The signature is of the kind that receivers know from Stripe: HMAC-SHA256 over
-``TIMESTAMP.BODY``, as ``Spillway-Signature: t=TIMESTAMP,v1=HEX`` (docs/bursts.md has the check).
+The signature is of the kind that receivers know from Stripe: HMAC-SHA256 over ``TIMESTAMP.BODY``,
+as ``Spillway-Signature: t=TIMESTAMP,v1=HEX`` (docs/bursts.md shows how to check it).
 """
 
 import asyncio
@@ -28,11 +28,11 @@ from router.model.ticks import doubled_s
 SIGNATURE: Final = "Spillway-Signature"
 EVENT_ID: Final = "Spillway-Event-Id"
 _NOT_AGAIN: Final = frozenset(range(400, 500)) - {408, 425, 429}
-"""The receiver has understood and says no: another try would hear the same."""
+"""The receiver understood and refused: it would refuse another try too."""
 
 
 class _Resolver(aiohttp.ThreadedResolver):
-    """The system's, but for addresses at which clouds tell a machine its credentials."""
+    """The system's resolver, without the addresses where clouds serve a machine's credentials."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -45,7 +45,7 @@ class _Resolver(aiohttp.ThreadedResolver):
 
 
 def body_of(firing: Firing) -> bytes:
-    """The JSON that is sent: an object by the names that templates have, figures as numbers."""
+    """The JSON body: an object with the names that templates use, figures as numbers."""
     told: dict[str, str | int | bool] = dict(firing.values)
     told |= {name: int(firing.values[name]) for name in NUMBERS}
     told["test"] = firing.is_test
@@ -65,12 +65,12 @@ async def post(
     rng: random.Random,
     clock: Callable[[], float] = time.time,
 ) -> HookOutcome:
-    """POST until a 2xx comes, the receiver says no, or ``spec.tries`` are used up.
+    """POST until a 2xx comes, the receiver refuses, or ``spec.tries`` are used up.
 
-    Redirects are not followed: who is signed for is who is named. TLS is verified by the system's
-    authorities. Proxies of the environment are not used. Of link-local and other metadata
-    addresses none is called: what answers there are a cloud's own services, and the answer is shown
-    to people.
+    Redirects are not followed: only the named URL gets the signed request. TLS is verified with the
+    system's authorities. Proxies of the environment are not used. Link-local and other metadata
+    addresses are not called: a cloud's own services answer there, and the answer is displayed to
+    users.
     """
     body = body_of(firing)
     text = ""
