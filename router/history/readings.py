@@ -1,4 +1,4 @@
-"""Totals of a service port at two moments, and what happened between them."""
+"""Totals of a service port at two moments, and the changes between them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
@@ -13,7 +13,7 @@ from router.model.port_reading import SERVED_NOWHERE, Reading
 _KeyT = TypeVar("_KeyT", bound=str)
 
 OTHERS = SiteId("other sites")
-"""Stands for the sites that a sample has no room for: those that served least."""
+"""All sites that a sample has no room for: those that served least."""
 
 
 NOTHING_YET = Reading()
@@ -22,10 +22,10 @@ SHED: Final = "shed"
 
 
 class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What ended between two readings, and what left this site. ``lasted_s`` between them.
+    """Requests that ended or spilled between two readings, ``lasted_s`` apart.
 
-    ``more_open``: by how many more requests and connections were under way in the end;
-    ``more_slots``: how many more this site had for them then, below 0: fewer.
+    ``more_open``: by how many the requests and connections in flight grew; ``more_slots``: by how
+    many this site's slots for them grew; negative if they shrank.
     """
 
     served: dict[SiteId, int]
@@ -49,33 +49,33 @@ class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def seen(self) -> int:
-        """All that ended, and as many as are open beside those of before: what lasts longer than
-        the interval is in it as soon as in ``spilled``."""
+        """All that ended, plus the growth of open ones: requests that last longer than the interval
+        count here as soon as in ``spilled``."""
         return self.requests + self.more_open
 
     @property
     def shed(self) -> int:
-        """Of ``failed``, sheddable requests that made way for others: as configured, no fault."""
+        """Of ``failed``, sheddable requests that made way for others: configured, not a fault."""
         return self.failed_for.get(SHED, 0)
 
     @property
     def failures(self) -> int:
-        """Those of ``failed`` that nobody wanted to fail."""
+        """``failed`` without ``shed``: the real failures."""
         return self.failed - self.shed
 
     @property
     def rejected(self) -> int:
-        """Those that this router answered with 4xx itself, at no fault of the service: malformed,
-        too large, too slow. At least so many: what failed at a site is taken from them too."""
+        """Requests that this router answered with 4xx itself, through no fault of the service:
+        malformed, too large, too slow. A lower bound: failures at a site are subtracted too."""
         return max(0, self.nowhere - self.failed - self.gave_up)
 
     def per_s(self, count: int) -> float:
-        """``count`` of these, each second."""
+        """``count`` per second."""
         return count / self.lasted_s if self.lasted_s > 0 else 0.0
 
 
 def change(before: Reading, after: Reading, lasted_s: float) -> IntervalCounts:
-    """From ``before`` to ``after``. Totals that fell started over meanwhile, at nothing."""
+    """The changes from ``before`` to ``after``. Totals that fell were reset meanwhile."""
     if _is_as_before(before, after):
         return IntervalCounts(
             served={},
@@ -109,7 +109,7 @@ def change(before: Reading, after: Reading, lasted_s: float) -> IntervalCounts:
 
 
 def parts(whole: IntervalCounts, count: int) -> Sequence[IntervalCounts]:
-    """``whole`` as so many equal parts, which add up to it."""
+    """Split ``whole`` into ``count`` equal parts that add up to it."""
     if count == 1:
         return (whole,)
     failed_for = [_part(whole.failed_for, number, count) for number in range(count)]
@@ -139,7 +139,7 @@ def _share(total: int, number: int, count: int) -> int:
 
 
 def _is_as_before(before: Reading, after: Reading) -> bool:
-    """Nothing ended or left in between, as of most of many service ports."""
+    """Nothing ended or was sent away in between: true for most service ports."""
     return (
         before.counts == after.counts
         and before.served == after.served
@@ -150,7 +150,7 @@ def _is_as_before(before: Reading, after: Reading) -> bool:
 
 
 def _started_over(before: Reading, after: Reading) -> bool:
-    """Some total is less than it was: the service port was removed and came back."""
+    """Some total fell: the service port was removed and came back."""
     return (
         any(after.served.get(site, 0) < count for site, count in before.served.items())
         or any(after.spilled_to.get(site, 0) < count for site, count in before.spilled_to.items())
@@ -166,10 +166,10 @@ def _grown(before: Mapping[_KeyT, int], after: Mapping[_KeyT, int]) -> dict[_Key
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One step. ``sites`` have what was in flight there on average, and what they served.
+    """One step. ``sites``: for each, the average number in flight and the number served.
 
-    ``failed`` as of `IntervalCounts.failures`.
-    Only those that had or served something, `limits.HISTORY_SITES_MAX` of them at most.
+    ``failed``: as `IntervalCounts.failures`. Only sites with requests in flight or served, at most
+    `limits.HISTORY_SITES_MAX`.
     """
 
     sites: dict[SiteId, tuple[float, int]]
@@ -187,7 +187,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 def sample(change: IntervalCounts, after: Reading, in_flight: Mapping[SiteId, float]) -> Sample:
-    """The step that ``change`` is of, which ended at ``after``."""
+    """The sample of the step that ``change`` covers and that ended at ``after``."""
     sites = {
         site: (round(in_flight.get(site, 0.0), 3), change.served.get(site, 0))
         for site in change.served.keys() | in_flight.keys()
@@ -209,7 +209,7 @@ def sample(change: IntervalCounts, after: Reading, in_flight: Mapping[SiteId, fl
 
 
 def _bounded(sites: dict[SiteId, tuple[float, int]]) -> dict[SiteId, tuple[float, int]]:
-    """In order of ids; those that served least are one, `OTHERS`, when there are too many."""
+    """Sort by id; if there are too many sites, those that served least become one, `OTHERS`."""
     if len(sites) <= limits.HISTORY_SITES_MAX:
         return dict(sorted(sites.items()))
     most = sorted(sites, key=lambda site: (sites[site][1], sites[site][0], site), reverse=True)

@@ -15,7 +15,7 @@ _unpack = msgspec.msgpack.Decoder(Sample).decode
 
 
 class _Port:
-    """One service port. Samples are kept packed, and those that equal the one before as one."""
+    """One service port. Samples are stored packed; equal consecutive ones share one object."""
 
     __slots__ = ("before_last", "held", "last", "samples", "stepped_at")
 
@@ -36,7 +36,8 @@ class _Port:
         in_flight: Mapping[SiteId, float],
         now: float,
     ) -> None:
-        """What happened until ``now``, as a sample, or as several if it lasted so long."""
+        """Store the changes until ``now`` as one sample, or as several if they cover several
+        steps."""
         steps = max(1, round(since.lasted_s / limits.HISTORY_STEP_S))
         for ago, part in zip(range(steps)[::-1], parts(since, steps), strict=True):
             packed = _pack(sample(part, reading, in_flight))
@@ -59,28 +60,28 @@ class History:
         self._looks = 0
         self._closed_looks = 0
         self._begun_at: float | None = None
-        """When the step that was closed last began; None: nobody says."""
+        """When the last closed step began; None: unknown."""
         self._closed_at: float | None = None
         self._crowded: set[ServiceKey] = set()
-        """At this step there was no room for them, …"""
+        """Service ports without room in this step, …"""
         self._crowded_before: set[ServiceKey] = set()
-        """… or at the last: what they count is not of one step alone."""
+        """… or in the last one: their counts do not belong to one step alone."""
         self._held_of_new: dict[ServiceKey, dict[SiteId, int]] = {}
-        """As `_Port.held`, of service ports that have no first step yet: in this step, …"""
+        """As `_Port.held`, for service ports without a first step yet: in this step, …"""
         self._held_of_new_before: dict[ServiceKey, dict[SiteId, int]] = {}
         """… and in the last one."""
         self._unanswered: set[ServiceKey] = set()
-        """Service ports of which requests failed in their last step, or lost their clients."""
+        """Service ports with failed requests or lost clients in their last step."""
 
     def look(self, times: int = 1) -> None:
-        """What is in flight is read now: `hold` follows for each service port that has some.
+        """Begin a look; `hold` follows for each service port with something in flight.
 
-        ``times``: so often, of which all but the last found nothing.
+        ``times``: number of looks at once, of which all but the last found nothing.
         """
         self._looks += times
 
     def hold(self, key: ServiceKey, in_flight: Mapping[SiteId, int]) -> None:
-        """At this look clients of this site have so many in flight, by site."""
+        """Record the requests in flight of this site's clients at this look, by site."""
         port = self._ports.get(key)
         if port is not None:
             held = port.held
@@ -92,7 +93,7 @@ class History:
             held[site] = held.get(site, 0) + count
 
     def close(self, now: float) -> None:
-        """A step ends. Service ports without a sample for as long as any is kept are forgotten."""
+        """A step ends. Forget service ports whose last sample is older than the history."""
         self._closed_looks, self._looks = self._looks, 0
         self._begun_at, self._closed_at = self._closed_at, now
         self._crowded_before, self._crowded = self._crowded, set()
@@ -104,7 +105,7 @@ class History:
                 self._unanswered.discard(key)
 
     def step(self, key: ServiceKey, reading: Reading, now: float) -> None:
-        """Where ``key`` stands at the end of the step; ``now`` is the same for all of them."""
+        """Record the totals of ``key`` at the end of the step; ``now`` is the same for all keys."""
         port = self._ports.get(key)
         if port is None:
             if len(self._ports) >= limits.HISTORY_PORTS_MAX:
@@ -112,7 +113,7 @@ class History:
                 return
             port = self._ports[key] = _Port()
             port.held = self._held_of_new_before.pop(key, {})
-            if key not in self._crowded_before:  # It came within this step.
+            if key not in self._crowded_before:  # The port came within this step.
                 begun_at = now - limits.HISTORY_STEP_S if self._begun_at is None else self._begun_at
                 port.last = (begun_at, NOTHING_YET)
         held, port.held = port.held, self._held_of_new.pop(key, {})
@@ -130,19 +131,19 @@ class History:
         port.before_last, port.last = port.last, (now, reading)
 
     def _was_away(self, port: _Port) -> bool:
-        """A step or more ended without it: the service port was not there."""
+        """Whether the service port was missing at the end of one or more steps."""
         begun_at = self._begun_at
         return port.last is not None and begun_at is not None and port.last[0] < begun_at
 
     def _pass_over(self, port: _Port) -> None:
-        """Nothing happened in the steps that it was away for."""
+        """Fill the steps for which the port was missing: nothing happened in them."""
         assert port.last is not None and self._begun_at is not None, "it was there before"
         at, last = port.last
         port.keep(change(last, last, self._begun_at - at), NOTHING_YET, {}, self._begun_at)
         port.last = self._begun_at, last
 
     def of(self, key: ServiceKey) -> list[tuple[float, Sample]]:
-        """The samples of a service port, oldest first, each with the moment at which it ended."""
+        """The samples of a service port, oldest first, each with the time at which it ended."""
         port = self._ports.get(key)
         if port is None:
             return []
@@ -151,15 +152,16 @@ class History:
         ]
 
     def unanswered(self, losses: Iterable[tuple[ServiceKey, int]]) -> set[ServiceKey]:
-        """Service ports of which requests failed, or lost their clients, in their last step or
-        since. ``losses``: how many did so far, of those that have some."""
+        """Service ports with failed requests or lost clients in their last step or since.
+
+        ``losses``: the total of both so far, for ports that have any."""
         return self._unanswered | {key for key, lost in losses if lost > self._lost_before(key)}
 
     def lately(self, key: ServiceKey, reading: Reading, now: float) -> IntervalCounts | None:
-        """What happened since the end of a step half a step ago or more; None: it is not known.
+        """What happened since the end of a step, at least half a step ago; None: unknown.
 
-        So it is of half a step to one and a half, whenever one asks. Of a service port that came
-        within this step it is of all of the step, `limits.HISTORY_FIRST_S` at least.
+        So it covers half a step to one and a half, whenever it is called. For a service port that
+        came within this step it covers the whole step, but at least `limits.HISTORY_FIRST_S`.
         """
         port = self._ports.get(key)
         if port is None:
@@ -173,7 +175,7 @@ class History:
         return None
 
     def _lost_before(self, key: ServiceKey) -> int:
-        """How many requests had failed, or lost their clients, at the end of the last step."""
+        """Number of requests that had failed or lost their clients by the end of the last step."""
         port = self._ports.get(key)
         if port is None or port.last is None:
             return 0
@@ -181,7 +183,7 @@ class History:
         return reading.failed + reading.gave_up
 
     def _first(self, before: Reading, reading: Reading, now: float) -> IntervalCounts | None:
-        """Of a service port that came within this step. ``before``: when it was here last."""
+        """For a service port that came within this step. ``before``: its totals when last seen."""
         if self._closed_at is None or now - self._closed_at < limits.HISTORY_FIRST_S:
             return None
         return change(before, reading, now - self._closed_at)
