@@ -27,7 +27,7 @@ class HistogramView(msgspec.Struct, frozen=True):
 Labels = tuple[str, ...]
 
 Figures = Literal["metrics", "services", "scales", "live", "lately"]
-"""Figures of which each process of a router has a part."""
+"""Figures that a router's processes must add up: each has only a part."""
 
 
 class MetricValues(msgspec.Struct, frozen=True):

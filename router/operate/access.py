@@ -353,7 +353,7 @@ def _by_terms(facts: AccessFacts, service: str | None) -> Iterator[AccessRow]:
 
 
 def _barred(table: RouteTable) -> Iterator[AccessRow]:
-    """Barred sites, of which nothing counts here."""
+    """Barred sites: this site ignores their declarations and offers."""
     ways: tuple[May, ...] = ("declare", OFFER)
     for site in table.put_out:
         bars = [bar for bar in table.bars if bar.site == site]

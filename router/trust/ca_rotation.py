@@ -1,7 +1,7 @@
 """The rotation of the site's CA: which sites have taken the next one, and when it proceeds.
 
-The secrets directory is the truth (for a namespace its Secret, of which that is a copy): `sitectl`
-begins and hurries a rotation there; this router takes it up and carries it out.
+The secrets directory is authoritative (in a namespace it mirrors the Secret). `sitectl` begins and
+hurries a rotation there; this router carries it out.
 """
 
 import time

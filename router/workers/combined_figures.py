@@ -175,10 +175,11 @@ class Whole:
     ) -> SiteLoad | None:
         """Requests in flight at targets of this site, and its slots, if decisions know only some.
 
-        Decisions know nothing of a silent worker, whose share no other one may use: the targets
-        still hold its requests. While all stop, no worker offers its share to another. Without a
-        connector here no worker reports its load to the others. ``down``: addresses of targets that
-        are not ready, which a silent worker does not know. None: decisions know everything.
+        Decisions know nothing about a silent worker. No other worker may use its share, because the
+        targets still hold its requests. While all stop, no worker offers its share to another.
+        Without a connector here no worker reports its load to the others. ``down``: addresses of
+        targets that are not ready, which a silent worker does not know. None: decisions know
+        everything.
         """
         silent = [one for one in self.workers.all if one.silence.is_begun]
         is_known = has_connector and not silent and not self.workers.are_stopping
@@ -387,7 +388,7 @@ class Whole:
     ) -> WhyView:
         """The view of the worker that knows the session; ``own`` if none does.
 
-        Figures of which each worker has a part come from ``own``.
+        Figures that are sums over workers come from ``own``.
         """
         told = await self.workers.ask(WhyQuestion(service, port, *session))
         for _, parts in told:

@@ -42,7 +42,7 @@ class MessageTooLong(Exception):
 
 
 class FiguresQuestion(msgspec.Struct, frozen=True, tag="figures"):
-    """Figures of which each worker has a part, to be summed."""
+    """Figures to be summed: each worker has only a part."""
 
     figures: Figures
 
