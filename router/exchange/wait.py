@@ -276,7 +276,7 @@ class Wait:
             record.grounds = Grounds(
                 "looked full from here, and may wait there",
                 overflow_reason,
-                self._service.balancer.writer.why_away(overflow_reason),
+                self._service.balancer.writer.why_away(),
             )
         return True
 

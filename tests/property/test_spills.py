@@ -7,7 +7,8 @@ from router.balance.site.spills import ABSENCES, LocalTargets, absence, spill_re
 from tests.examples import examples
 
 QUICK = settings(max_examples=examples(150))
-OVERFLOW = st.sampled_from(["", "full", "higher-level", "sends-away"])
+OWN_REASONS = ("above-mark", "sheddable-share", "higher-level")
+VERDICT = st.sampled_from([None, "full", "excluded", "sends-away", *OWN_REASONS])
 
 
 @QUICK
@@ -21,20 +22,23 @@ def test_a_site_is_absent_exactly_if_it_has_no_ready_target(ready: int, ejected:
 @QUICK
 @given(
     absent=st.sampled_from(["", *ABSENCES]),
-    overflow=OVERFLOW,
+    verdict=VERDICT,
+    hard_full=st.booleans(),
     paced=st.booleans(),
-    excluded=st.booleans(),
 )
-def test_the_reason_is_of_this_site_first(
-    absent: str, overflow: str, paced: bool, excluded: bool
+def test_the_reason_is_of_this_site_alone(
+    absent: str, verdict: str | None, hard_full: bool, paced: bool
 ) -> None:
-    found = spill_reason(absent, overflow, paced=paced, excluded=excluded)  # type: ignore[arg-type]
+    found = spill_reason(absent, verdict, hard_full=hard_full, paced=paced)  # type: ignore[arg-type]
     if absent:
         assert found == absent
-    else:
-        assert (found in ("full", "rate")) == (overflow in ("full", "sends-away"))
-        assert (found == "higher-level") == (overflow == "higher-level")
-        assert found not in ABSENCES
+        return
+    has_no_room = verdict == "full" or (verdict == "excluded" and hard_full)
+    assert (found == "full") == (has_no_room and not paced)
+    assert (found == "rate") == (verdict == "sends-away" or (has_no_room and paced))
+    assert (found == "failover") == (verdict == "excluded" and not hard_full)
+    assert (found in OWN_REASONS) == (verdict in OWN_REASONS)
+    assert (found == "policy") == (verdict is None)
 
 
 @QUICK

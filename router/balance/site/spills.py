@@ -33,12 +33,13 @@ its session is at another site and stays there; ``policy``: this site had room, 
 another one. A site that stops still serves the clients that it has.
 """
 
-_PASSED_OVER: Final[Mapping[str, SpillReason]] = {
+_PASSED_OVER: Final[Mapping[str | None, SpillReason]] = {
+    "sends-away": "rate",
     "above-mark": "above-mark",
     "sheddable-share": "sheddable-share",
     "higher-level": "higher-level",
 }
-"""Reasons for passing over a cheaper site that are also the reason of the spill."""
+"""Reasons for passing over this site that are also the reason of the spill."""
 
 LocalState = Literal["none", "all", "some", "down"]
 
@@ -83,22 +84,17 @@ def absence(*, ready: int, ejected: int, is_drained: bool = False) -> SpillReaso
 
 
 def spill_reason(
-    absent: SpillReason | Literal[""],
-    overflow_reason: str,
-    *,
-    paced: bool,
-    excluded: bool,
+    absent: SpillReason | Literal[""], verdict: str | None, *, hard_full: bool, paced: bool
 ) -> SpillReason:
-    """Why a request goes to another site.
+    """Why a request goes to another site, whatever cheaper sites were passed over on the way.
 
-    ``absent``: the result of `absence`. ``overflow_reason``: why a cheaper site was passed over.
-    ``paced``: slots are free here, and the rate is used up. ``excluded``: this site was tried.
+    ``absent``: the result of `absence`. ``verdict``: that of this site; None: it has room.
+    ``hard_full``: it has none. ``paced``: slots are free here, and the rate is used up.
     """
     if absent:
         return absent
-    if same := _PASSED_OVER.get(overflow_reason):
-        return same
-    if overflow_reason:
-        is_rate = overflow_reason == "sends-away" or (overflow_reason == "full" and paced)
-        return "rate" if is_rate else "full"
-    return "failover" if excluded else "policy"
+    if verdict == "full" or (verdict == "excluded" and hard_full):
+        return "rate" if paced else "full"
+    if verdict == "excluded":
+        return "failover"
+    return _PASSED_OVER.get(verdict, "policy")

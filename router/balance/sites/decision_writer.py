@@ -98,17 +98,14 @@ class DecisionWriter:
             is_drained=ledger.is_drained,
         )
 
-    def why_away(self, overflow_reason: str) -> SpillReason:
-        """Why a request goes to another site, or waits there, by the last verdicts.
-
-        ``overflow_reason``: why a cheaper site was passed over.
-        """
+    def why_away(self) -> SpillReason:
+        """Why a request goes to another site, or waits there, by the last verdicts."""
         ledger, here = self._ledger, self._here
         return spill_reason(
             self.absence(),
-            overflow_reason,
+            here.verdict,
+            hard_full=here.hard_full,
             paced=ledger.rated and here.hard_full and not ledger.is_full,
-            excluded=here.verdict == "excluded",
         )
 
     def _decide_remote(self, chosen: Candidate, path: Path, router: RouterId) -> Decision:
@@ -142,7 +139,7 @@ class DecisionWriter:
             overflow_reason != "",
             overflow_reason,
             router,
-            "" if chosen.local else self.why_away(overflow_reason),
+            "" if chosen.local else self.why_away(),
         )
 
 

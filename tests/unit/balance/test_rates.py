@@ -332,6 +332,19 @@ def test_who_sends_all_away_says_so_and_serves_rather_than_nobody() -> None:
     assert [one.site for one in nobody.waitable] == [EAST]
 
 
+def test_what_leaves_for_the_rate_of_this_site_says_so_where_a_nearer_one_is_full() -> None:
+    """East is full: the request goes to the north, and west has free slots."""
+    ledger = ledger_of(terms(4), cap=SiteCap(rate=rate(stay_s=60.0), spill="all"))
+    balancer = balancer_of(ledger, remote(EAST, capacity=1), remote(NORTH, cost=9))
+    for _ in range(10):
+        serve(balancer, ledger, 0.0)
+    balancer.opened(EAST)
+    decision = balancer.select(9.0)
+    assert isinstance(decision, Decision)
+    assert (decision.site, decision.overflow_reason) == (NORTH, "full")
+    assert decision.spill_reason == "rate"
+
+
 def test_of_a_remote_rate_permits_are_used_up_and_come_back_by_time() -> None:
     ledger = LocalLedger()
     balancer = balancer_of(ledger, remote(EAST, per_s=2.0), remote(NORTH, cost=9))
