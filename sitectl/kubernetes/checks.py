@@ -109,16 +109,26 @@ def _skupper(cluster: Cluster) -> Iterator[Finding]:
         )
 
 
+def _no_site(site: KubernetesSite) -> Finding:
+    try:
+        namespaces.site_map(site.cluster)
+    except Failure as ending:
+        return Finding("error", "SW0470", f"{ending.message}: no site", ending.hint)
+    hint = f"sitectl -n {site.namespace} init"
+    return Finding("error", "SW0470", f"no ConfigMap {names.SITE_CONFIGMAP}: no site", hint)
+
+
 def of_site(settings: Settings) -> Iterator[Finding]:
     """Findings about the site: its objects, its rights, and those of its router."""
     site = KubernetesSite.of(settings)
-    yield from _cluster(site.cluster)
+    of_cluster = list(_cluster(site.cluster))
+    yield from of_cluster
     picture = site.reading.picture
     for failure in site.reading.refused:
         yield Finding("warning", "SW0463", failure.message, failure.hint)
     if picture.options is None:
-        hint = f"sitectl -n {site.namespace} init"
-        yield Finding("error", "SW0470", f"no ConfigMap {names.SITE_CONFIGMAP}: no site", hint)
+        if not any(one.level == "error" for one in of_cluster):
+            yield _no_site(site)
         return
     yield Finding("ok", "SW0470", f"site {picture.options.name} in namespace {site.namespace}")
     options, has_targets = picture.options, _has_pods(picture)

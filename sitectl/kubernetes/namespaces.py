@@ -4,8 +4,9 @@ import json
 from typing import Literal
 
 from router.kubernetes.client.api_calls import ApiAnswer
-from router.kubernetes.objects.objects import part
-from sitectl.base.failure import Failure, not_found
+from router.kubernetes.objects.names import SITE_CONFIGMAP
+from router.kubernetes.objects.objects import Object, is_going, part
+from sitectl.base.failure import Failure, conflict, not_found
 from sitectl.kubernetes.cluster import Cluster
 
 NamespacePhase = Literal["active", "missing", "ending", "unknown"]
@@ -43,3 +44,15 @@ def no_site(cluster: Cluster) -> Failure:
     first = to_make(namespace, phase)
     step = f"{first}, then {init}" if first else init
     return not_found(f"no site in namespace {namespace}{why.get(phase, '')}", step)
+
+
+def site_map(cluster: Cluster) -> Object | None:
+    """The ConfigMap of the namespace's site, if there is one. Failure: it is being deleted."""
+    found = cluster.find("ConfigMap", SITE_CONFIGMAP)
+    if found is not None and is_going(found):
+        raise conflict(
+            f"ConfigMap {SITE_CONFIGMAP} is being deleted",
+            f"See which finalizers it waits for: kubectl -n {cluster.namespace} get configmap "
+            f"{SITE_CONFIGMAP} -o yaml",
+        )
+    return found

@@ -12,6 +12,7 @@ from sitectl.base import output, texts
 from sitectl.base.failure import Failure, conflict, timed_out
 from sitectl.base.options import Settings
 from sitectl.flags.sites.site import given, given_keys, pairs
+from sitectl.kubernetes import namespaces
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.door import PodDoor, refused_pods
 from sitectl.kubernetes.lifecycle.site_objects import ROUTES, made_map, make, read, rendered
@@ -40,7 +41,7 @@ def _init(
     cluster = open_cluster(settings)
     data = given_keys(ctx) | ({"name": name} if name else {})
     openshift = cluster.serves(ROUTES)
-    found = cluster.find("ConfigMap", names.SITE_CONFIGMAP)
+    found = namespaces.site_map(cluster)
     notes = {part: pairs(given(ctx).get(part, "")) for part in ("labels", "annotations")}
     site_map, is_new = _site_map(cluster, found, data, notes, openshift)
     meant = read(site_map, cluster.namespace, openshift, strict=is_new)

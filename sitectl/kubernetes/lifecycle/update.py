@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, name_of, shown
 from sitectl.base import output
 from sitectl.base.failure import Exit
@@ -26,7 +25,7 @@ from sitectl.kubernetes.lifecycle.site_objects import (
     rendered,
     require_ours,
 )
-from sitectl.kubernetes.namespaces import no_site
+from sitectl.kubernetes.namespaces import no_site, site_map
 from sitectl.kubernetes.objects import covers, make_so
 from sitectl.kubernetes.site import KubernetesSite, open_cluster
 from sitectl.kubernetes.versions import gap, image_of, router_of, version_of
@@ -40,7 +39,7 @@ def update(
 ) -> None:
     """Change keys of the site, and make its objects as this version has them."""
     cluster = open_cluster(settings)
-    found = cluster.find("ConfigMap", names.SITE_CONFIGMAP)
+    found = site_map(cluster)
     if found is None:
         raise no_site(cluster)
     openshift = cluster.serves(ROUTES)
@@ -76,7 +75,7 @@ def bring_to(cluster: Cluster, data: Mapping[str, str]) -> None:
 
     Failure: the ConfigMap is the user's own or a tool's, or a value cannot be used.
     """
-    found = cluster.find("ConfigMap", names.SITE_CONFIGMAP)
+    found = site_map(cluster)
     openshift, asked = cluster.serves(ROUTES), ImageFlags()
     before = None if found is None else dict(found.get("data") or {})
     if found is None or before is None:

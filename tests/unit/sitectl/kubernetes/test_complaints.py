@@ -62,3 +62,17 @@ def test_a_namespace_that_ends_is_said_to_and_no_site_is_to_be_made_in_it(
     assert told == empty.fails(4, "mesh", "export", "--in", "shop")
     checked = empty("check").stdout
     assert "namespace 'shop' is being deleted" in checked and step in checked
+    assert "SW0470" not in checked, "it names no step that would fail"
+
+
+def test_a_site_whose_configmap_waits_for_finalizers_is_said_to_be_deleted(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.found("ConfigMap", "skupper-site")["metadata"]["deletionTimestamp"] = "2026-01-01"
+    said = "ConfigMap skupper-site is being deleted"
+    step = "kubectl -n shop get configmap skupper-site -o yaml"
+    for words in (("init",), ("update",), ("update", "--routers", "2")):
+        told = shop.fails(5, *words)
+        assert said in told and step in told
+    checked = " ".join(shop("check").stdout.split())
+    assert f"SW0470 {said}: no site" in checked and step in checked
