@@ -286,7 +286,11 @@ def _numbers(found: Object, ports: Iterable[Port]) -> tuple[int, ...] | Port:
 
     A slice lacks the ports whose targets its pods do not declare by name.
     """
-    by_name = {entry.get("name") or "": entry.get("port") for entry in found.get("ports") or ()}
+    by_name = {
+        entry.get("name") or "": entry.get("port")
+        for entry in found.get("ports") or ()
+        if entry.get("protocol", "TCP") == "TCP"
+    }
     numbers: list[int] = []
     for port in ports:
         if port.name not in by_name:

@@ -518,7 +518,14 @@ def test_a_headless_service_without_ports_is_reached_at_those_asked_for() -> Non
     assert places(found) == ["10.0.0.1:5432"]
 
 
-@pytest.mark.parametrize("ports", [[], [{"name": "metrics", "port": 9102}]])
+@pytest.mark.parametrize(
+    "ports",
+    [
+        [],
+        [{"name": "metrics", "port": 9102}],
+        [{"name": "http", "port": 8080, "protocol": "UDP"}],
+    ],
+)
 def test_a_service_whose_pods_lack_its_target_port_is_not_called_at_another_one(
     ports: list[Made],
 ) -> None:
