@@ -91,6 +91,12 @@ def route_host(route: Object) -> str:
     return next((host for host in hosts if isinstance(host, str) and host), "")
 
 
+_NO_SERVICE: Final = Addresses(
+    waiting=f"there is no Service/{ROUTER}",
+    hint="If it does not come by itself: sitectl update, or what made the site",
+)
+
+
 def _load_balancer(options: SiteOptions, service: Object | None) -> Addresses:
     port = _port(service).get("port", LINK_PORT)
     given = [
@@ -104,11 +110,10 @@ def _load_balancer(options: SiteOptions, service: Object | None) -> Addresses:
         given.insert(0, (stated[0], stated[1] or port))
     if given:
         return Addresses(tuple(dict.fromkeys(given))[:ENDPOINTS_MAX])
-    reason = f"Service/{ROUTER} has no address of a load balancer yet"
     if service is None:
-        reason = f"there is no Service/{ROUTER} yet"
+        return _NO_SERVICE
     return Addresses(
-        waiting=reason,
+        waiting=f"Service/{ROUTER} has no address of a load balancer yet",
         hint="Without load balancers in this cluster choose another ingress of ConfigMap/"
         "skupper-site: nodeport with ingress-host, or none for links within the cluster",
     )
@@ -124,6 +129,8 @@ def _node_port(options: SiteOptions, service: Object | None) -> Addresses:
     port = stated_port or _port(service).get("nodePort", 0)
     if port:
         return Addresses(((host, port),))
+    if service is None:
+        return _NO_SERVICE
     return Addresses(
         waiting=f"Service/{ROUTER} has no node port yet",
         hint=f"Look at it with: kubectl get service {ROUTER}",

@@ -42,7 +42,6 @@ def test_an_edge_site_accepts_none_at_all() -> None:
 
 def test_a_load_balancer_is_waited_for_and_then_every_address_of_it_counts() -> None:
     assert "no address of a load balancer yet" in found("loadbalancer", service()).waiting
-    assert "there is no Service/spillway-router" in found("loadbalancer").waiting
     given = service({"hostname": "lb.example"}, {"ip": "203.0.113.7"}, {"ip": "2001:db8::7"}, {})
     assert found("loadbalancer", given).endpoints == (
         ("lb.example", 55671),
@@ -51,6 +50,12 @@ def test_a_load_balancer_is_waited_for_and_then_every_address_of_it_counts() -> 
     )
     many = service(*({"ip": f"203.0.113.{n}"} for n in range(30)))
     assert len(found("loadbalancer", many).endpoints) == ENDPOINTS_MAX
+
+
+def test_a_link_service_that_is_missing_is_to_be_made_again_whatever_the_ingress() -> None:
+    for missing in (found("loadbalancer"), found("nodeport", ingress_host="10.0.0.7")):
+        assert missing.waiting == "there is no Service/spillway-router"
+        assert "sitectl update" in missing.hint
 
 
 def test_a_host_stated_beside_a_load_balancer_comes_first_and_is_not_waited_with() -> None:
