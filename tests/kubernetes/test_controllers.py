@@ -271,7 +271,7 @@ def test_a_slice_holds_a_hundred_endpoints(tmp_path: Path) -> None:
             cluster.patch("Pod", f"p{number}", {"status": _running(address)}, part="status")
         until(lambda: len(endpoints(cluster, "web")) == 130, "all endpoints")
         sizes = sorted(len(each["endpoints"]) for each in slices(cluster, "web"))
-        assert sizes == [30, 100]
+        assert len(sizes) == 2 and sizes[-1] <= 100  # A real one also made 31 and 99.
 
 
 def test_pods_with_other_numbers_of_a_named_port_are_in_other_slices(cluster: Cluster) -> None:

@@ -127,20 +127,20 @@ def test_an_event_belongs_to_the_namespace_of_its_object(cluster: Cluster) -> No
     cluster.create_object({**event, "involvedObject": {"kind": "Pod", "namespace": "default"}})
 
 
+def _refuses(cluster: Cluster, made: Json, namespace: str = "default") -> bool:
+    """Whether a quota refuses ``made``. A real server admits until a controller has counted."""
+    try:
+        cluster.create_object(made, namespace)
+    except Failure:
+        return True
+    cluster.delete(made["kind"], made["metadata"]["name"], namespace, gracePeriodSeconds=0)
+    return False
+
+
 def test_a_quota_admits_only_pods_that_state_what_it_limits(cluster: Cluster) -> None:
     hard = {"limits.memory": "1Gi", "requests.cpu": "1"}
     cluster.create("ResourceQuota", "q", spec={"hard": hard})
-
-    def counts() -> bool:
-        """A real server admits until a controller has counted what there is."""
-        try:
-            cluster.create_object(pod("early"))
-        except Failure:
-            return True
-        cluster.delete("Pod", "early", gracePeriodSeconds=0)
-        return False
-
-    until(counts, "the quota counts")
+    until(lambda: _refuses(cluster, pod("early")), "the quota counts")
     with pytest.raises(Failure, match=r"failed quota: q: must specify limits\.memory for: main"):
         cluster.create_object(pod("p"))
     limits = {"limits": {"memory": "64Mi", "cpu": "1"}}
@@ -152,6 +152,7 @@ def test_a_quota_has_room_for_so_many_objects(cluster: Cluster) -> None:
     cluster.create("Namespace", "full")
     until(lambda: cluster.get("ConfigMap", "kube-root-ca.crt", "full"), "one ConfigMap is there")
     cluster.create("ResourceQuota", "q", "full", spec={"hard": hard})
+    until(lambda: _refuses(cluster, config_map("early", {}), "full"), "the quota counts")
     text = "exceeded quota: q, requested: configmaps=1, used: configmaps=1, limited: configmaps=1"
     with pytest.raises(Failure, match=rf'configmaps "a" is forbidden: {text}'):
         cluster.create("ConfigMap", "a", "full")
