@@ -117,8 +117,6 @@ _ALL: Final = (
     ),
     # Links and the network.
     EventCode("router-died", "event", "router", "the one before did not stop: it was killed"),
-    EventCode("console-up", "event", "console", "the console is served, and where"),
-    EventCode("console-down", "event", "console", "it is not, and why"),
     EventCode("console-login", "audit", "console", "who logged in"),
     EventCode("console-login-failed", "audit", "console", "a login that failed, from where"),
     EventCode(
