@@ -127,7 +127,7 @@ def _with_requests(
 
 
 def told_targets(targets: Iterable[TargetInfo], now: float) -> tuple[TargetAnswer, ...]:
-    """What other sites may see of ``targets``: a bounded number, and no addresses.
+    """The public part of ``targets`` for other sites: a bounded number, and no addresses.
 
     Routers of one site with the same targets use the same order, whatever their history; targets
     that are leaving come last.

@@ -158,7 +158,7 @@ class History:
         return self._unanswered | {key for key, lost in losses if lost > self._lost_before(key)}
 
     def lately(self, key: ServiceKey, reading: Reading, now: float) -> IntervalCounts | None:
-        """What happened since the end of a step, at least half a step ago; None: unknown.
+        """Counts since the end of a step, at least half a step ago; None: unknown.
 
         So it covers half a step to one and a half, whenever it is called. For a service port that
         came within this step it covers the whole step, but at least `limits.HISTORY_FIRST_S`.

@@ -265,7 +265,7 @@ class GrantSpec(
 class SitePolicySpec(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
 ):
-    """What this site takes of a service, whichever site declares it; see `model.capacity.SiteCap`.
+    """This site's part of a service, whichever site declares it; see `model.capacity.SiteCap`.
 
     ``site_capacity`` 10, "15/s" or "10,15/s"; the fields of a rate as in `ConnectorSpec`.
     ``export_to``: patterns of the sites that may use this site's declarations and targets;

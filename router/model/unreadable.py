@@ -6,4 +6,4 @@ import msgspec
 
 # UnicodeDecodeError is not a DecodeError; invalid bytes within a text raise it.
 UNREADABLE_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What `msgspec.json.decode` raises for damaged or forged bytes."""
+"""Exceptions of `msgspec.json.decode` for damaged or forged bytes."""

@@ -128,7 +128,7 @@ async def _wait(step: Callable[[Callable[[], None]], None], process: Running, un
 
 
 async def _ended(workers: Workers, process: Running, until: float) -> None:
-    """Wait for the other workers, which were told to stop at the same time and have as long; after
+    """Wait for the other workers, which got the signal at the same time and have as long; after
     a second stop only for a moment, because one of them may hang."""
     left_s = max(0.0, until - asyncio.get_running_loop().time())
     await _first_of(workers.over, process.aborting, timeout_s=left_s)

@@ -112,7 +112,7 @@ class Workers:
 
     @property
     def are_stopping(self) -> bool:
-        """Whether they were told to stop."""
+        """Whether they got the signal to stop."""
         return self._stopping.is_set()
 
     # Their lives ----------------------------------------------------------------------------

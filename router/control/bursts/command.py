@@ -133,7 +133,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:
-    """Kill the whole group and wait until it is gone. What the kernel holds may stay."""
+    """Kill the whole group and wait until it is gone. Processes stuck in the kernel may stay."""
     _signal(process, signal.SIGKILL)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(limits.BURST_KILL_S):
