@@ -1,4 +1,4 @@
-// The shell: what stays while pages change. Pages are loaded when they are first looked at.
+// The shell: everything that stays while pages change. Pages load when they are first opened.
 import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./lib/html.js";
 import { get } from "./lib/api.js";
 import { nameOf, span } from "./lib/format.js";
@@ -10,8 +10,8 @@ import { nextTheme, theme, setTheme } from "./lib/theme.js";
 import { Badge, Command, Failed, Fence, Loading, announce } from "./lib/ui.js";
 
 /**
- * A page's module: `title`, `command(route, live)` and `View({live, route, feed})`; `offline`: it
- * can show something without a snapshot.
+ * A page's module: `title`, `command(route, live)` and `View({live, route, feed})`. With `offline`,
+ * the page can show something without a snapshot.
  */
 const PAGES = [
   { id: "overview", title: "Overview", key: "o", load: () => import("./pages/overview.js") },
@@ -23,18 +23,18 @@ const PAGES = [
   { id: "simulate", title: "Simulate", key: "m", load: () => import("./pages/simulate.js") },
 ];
 
-/** The state of the site in a word. @param {any} live @param {boolean} stale It is of before. */
+/** The state of the site in a word. @param {any} live @param {boolean} stale The data is old. */
 function stateOf(live, stale) {
   if (!live) return { word: "Connecting", tone: "calm" };
   if (stale) return { word: "Not known", tone: "calm" };
   if (!live.status.ready) return { word: "Not ready", tone: "bad" };
   if (live.status.problems.length) return { word: "Degraded", tone: "warn" };
-  // A note may say that every target of a service hangs: that is no good news.
+  // A note can be a warning, for example that every target of a service hangs.
   const warns = live.status.notes.some((/** @type {any} */ one) => one.severity === "warning");
   return warns ? { word: "Warnings", tone: "warn" } : { word: "Healthy", tone: "good" };
 }
 
-/** Services that spill, without figures: said when it begins and when it ends. @param {any} live */
+/** Names of services that spill, announced when one starts or stops spilling. @param {any} live */
 function spillingNames(live) {
   const names = live ? spilling(live).map(nameOf) : [];
   return names.length ? `. Spilling: ${[...new Set(names)].sort().join(", ")}` : "";
@@ -79,7 +79,7 @@ function StaleBar({ feed }) {
   </div>`;
 }
 
-/** Who is logged in, and the way out; nothing where nobody needs to log in. */
+/** The user's name and a sign-out button; nothing where no login is needed. */
 function User() {
   const [session, setSession] = useState(null);
   useEffect(() => {
@@ -125,7 +125,7 @@ function Help({ open, close }) {
 
 const LOAD_AGAIN_MS = 2000;
 
-/** The module of a page, once it is there: one that could not be loaded is asked for again. */
+/** The module of a page once it has loaded. A failed load is retried. */
 function useModule(page) {
   const [loaded, setLoaded] = useState({ id: "", module: null, error: null });
   const [tries, setTries] = useState(0);
@@ -157,7 +157,7 @@ function PageFrame({ page, route, feed }) {
     document.title = `${page.title} · ${feed.live?.status.name ?? "Spillway"}`;
   });
   useEffect(() => {
-    // Who came here by the keyboard goes on from the heading, not from the top of the page.
+    // Keyboard users continue from the heading, not from the top of the page.
     if (shownPage.current && shownPage.current !== page.id) heading.current?.focus();
     shownPage.current = page.id;
     showCurrent(document.querySelector(".pages"));
@@ -282,8 +282,8 @@ function Shell() {
 }
 
 /**
- * Scrolls a row of links to the current one. `scrollIntoView` would do, but in some browsers
- * (Chromium 150) the keyboard then goes on from there, past the skip link.
+ * Scrolls a row of links to the current one. `scrollIntoView` would work too, but in some browsers
+ * (Chromium 150) the keyboard then continues from there, past the skip link.
  */
 function showCurrent(row) {
   const link = row?.querySelector("[aria-current]");
@@ -292,7 +292,7 @@ function showCurrent(row) {
   row.scrollLeft += at.left + at.width / 2 - (of.left + of.width / 2);
 }
 
-/** A plain `#main` would be taken for an address of a page. */
+/** A plain `#main` link would be read as the address of a page. */
 function skipToMain(event) {
   event.preventDefault();
   document.getElementById("main")?.focus();

@@ -1,18 +1,18 @@
-// Runs before anything is drawn and before any other file is asked for.
-// A page in dark never flashes white.
+// Runs before the first paint and before the browser requests any other file.
+// A dark page never flashes white.
 (() => {
   let theme = "system";
   try {
     theme = localStorage.getItem("spillway.theme") || "system";
   } catch {
-    // Storage may be forbidden; the system's choice stands.
+    // Storage may be blocked; then the system's theme applies.
   }
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 })();
 
-// A file that does not come, as the network changed at that moment, never comes: a browser keeps
-// that a module failed for as long as the page stays. So the page is loaded once more. Only once: a
-// proxy or a filter may refuse a file for ever, and most of the console works without a stylesheet.
+// A module that fails to load, for example because the network changed, never loads: the browser
+// remembers the failure for as long as the page is open. So reload the page, but only once: a proxy
+// or filter may refuse a file forever, and most of the console works without a stylesheet.
 if (performance.getEntriesByType("navigation")[0]?.type !== "reload") {
   addEventListener(
     "error",

@@ -1,4 +1,4 @@
-// Questions to the router's API. Every answer has a deadline, every failure a next step.
+// Requests to the router's API. Every request has a deadline, every failure a next step.
 import { advised, sitectl } from "./commands.js";
 
 const TIMEOUT_MS = 5000;
@@ -28,15 +28,15 @@ export function address(path, params = {}) {
 const UNSEEN = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /**
- * JSON of the router. Marks that turn the direction of text around are shown as what they are: a
- * name that has one must not change how what stands beside it is read.
+ * Parses JSON from the router. Replaces characters that change the direction of text with U+FFFD, so
+ * that a name with such a character cannot change how the text beside it reads.
  * @param {string} text
  */
 export function parsed(text) {
   return JSON.parse(text.replace(UNSEEN, "\ufffd"));
 }
 
-/** The whole answer. Raises ApiError. */
+/** Fetches the whole answer. Throws ApiError. */
 async function asked(url, options, timeoutMs) {
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(), timeoutMs);
@@ -66,7 +66,7 @@ async function asked(url, options, timeoutMs) {
   try {
     value = parsed(body);
   } catch {
-    // An answer that is not ours, such as a proxy's page; its status tells enough.
+    // Not the router's answer but, for example, a proxy's page; its status is enough.
   }
   if (response.status === 401) {
     throw new ApiError("You are signed out.", {
@@ -89,8 +89,8 @@ async function asked(url, options, timeoutMs) {
 const held = (answer) => answer.items ?? answer.item ?? answer;
 
 /**
- * The item of an answer, or its items. `isPoll`: the page repeats the request by itself, and the
- * router does not take it for a use of the session.
+ * The item of an answer, or its items. `isPoll`: the page repeats the request by itself, so the
+ * router does not count it as activity of the session.
  * @param {string} path
  * @param {Record<string, string | number | null | undefined>} [params]
  * @param {{signal?: AbortSignal, timeoutMs?: number, isPoll?: boolean}} [options]
@@ -100,7 +100,7 @@ export async function get(path, params = {}, options = {}) {
 }
 
 /**
- * As `get`, with the fields beside the item or the items.
+ * Like `get`, but includes the fields beside the item or the items.
  * @param {string} path
  * @param {Record<string, string | number | null | undefined>} [params]
  * @param {{signal?: AbortSignal, timeoutMs?: number, isPoll?: boolean}} [options]
@@ -112,7 +112,7 @@ export function getWhole(path, params = {}, { signal, timeoutMs = TIMEOUT_MS, is
 
 /**
  * @param {string} path
- * @param {unknown} body Sent as JSON, a string as it is: YAML.
+ * @param {unknown} body Sent as JSON; a string is YAML and is sent unchanged.
  * @param {{signal?: AbortSignal, timeoutMs?: number}} [options]
  */
 export async function post(path, body, { signal, timeoutMs = TIMEOUT_MS } = {}) {

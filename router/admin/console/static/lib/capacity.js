@@ -1,17 +1,16 @@
-// Capacity honesty: how many a target has, how many it is stated to take, and where its latency
-// bends.
+// Capacity of a target: requests in flight, configured capacity, and where latency starts to climb.
 import { html } from "./html.js";
 import { count, latency, mean } from "./format.js";
 import { capacityText, perSecond } from "./why.js";
 
-/** "doubles", or how often as long. @param {number} factor */
+/** `latency doubles`, or by which factor it climbs. @param {number} factor */
 function bends(factor) {
   return factor === 2 ? "latency doubles" : `latency is ${factor} times that of low load`;
 }
 
 /**
- * `stated 40, latency doubles at 31`; empty: neither is known.
- * @param {any} target @param {any} knee of it, or null
+ * `configured 40, latency doubles at 31`.
+ * @param {any} target @param {any} knee The target's knee, or null.
  */
 export function honesty(target, knee) {
   const stated = capacityText(target);
@@ -21,25 +20,25 @@ export function honesty(target, knee) {
   return words.join(", ");
 }
 
-/** Whether the knee says less than what was stated. @param {any} target @param {any} knee */
+/** Whether the knee is below the configured capacity. @param {any} target @param {any} knee */
 export function overstated(target, knee) {
   return Boolean(knee?.knee && target.capacity !== null && knee.knee < target.capacity);
 }
 
-/** Whether an operator drained this site: of several routers each may be. @param {any} service */
+/** Whether an operator drained this site. Each of a site's routers can be drained. @param {any} service */
 export function isDrainedHere(service) {
   return service.takes === 0 && service.sites.some((one) => one.local && one.draining);
 }
 
-const FULL_SHARE = 0.95; // A slot that is given back is taken again a moment later.
+const FULL_SHARE = 0.95; // A freed slot is taken again a moment later.
 
-/** What a site or a target had in flight in the last seconds. @param {any} one */
+/** Requests in flight at a site or a target in the last seconds. @param {any} one */
 export function inFlightOf(one) {
-  return one.in_flight_mean ?? one.in_flight; // Targets that were asked for tell one moment.
+  return one.in_flight_mean ?? one.in_flight; // Targets read on demand have no mean.
 }
 
 /**
- * Whether all of what is stated, and is not reserved for clients of another site, was in use in the
+ * Whether all configured capacity that is not reserved for clients of another site was in use in the
  * last seconds. @param {any} one A site or a target.
  */
 export function isFull(one) {
@@ -48,8 +47,8 @@ export function isFull(one) {
 }
 
 /**
- * How much of what is stated was in use in the last seconds; null: nothing is stated. A rate counts
- * what was let in a second, which only the site itself knows, and never what is in flight.
+ * How much of the configured capacity was in use in the last seconds; null: none is configured. A
+ * rate counts requests admitted per second, which only the site itself knows, not those in flight.
  * @param {any} one A site.
  */
 export function usedOf(one) {

@@ -4,7 +4,7 @@ import { Hint } from "./ui.js";
 
 const CLOSED_BY_RULE = "SW0343";
 
-/** The problems that name them. @param {any} live */
+/** The problems that name services closed by import rules. @param {any} live */
 export function closedByRules(live) {
   return live.status.problems.filter((one) => one.code === CLOSED_BY_RULE);
 }
@@ -14,7 +14,7 @@ export function withoutListener(live) {
   return live.services.filter((one) => one.listener.state === "error");
 }
 
-/** Each with what opens it. */
+/** Each service closed by import rules, with the hint on how to open it. */
 export function Closed({ live }) {
   return closedByRules(live).map(
     (one) => html`<p>${one.message}</p><${Hint} text=${one.hint} />`,

@@ -1,5 +1,5 @@
-// Commands that show or do the same in a terminal: with the flags by which `sitectl` finds this site,
-// so that they run as they are copied, whatever other sites the host or the cluster has.
+// Commands that show or do the same in a terminal. Each has the flags by which `sitectl` finds this
+// site, so that a copied command runs unchanged, whatever other sites the host or the cluster has.
 import { shellWord } from "./format.js";
 
 let flags = "";
@@ -10,17 +10,17 @@ export function know(live) {
   flags = namespace ? `-n ${shellWord(namespace)}` : `--site ${shellWord(directory || live.status.name)}`;
 }
 
-/** @param {...string} words Of the command, behind `sitectl`; empty ones are left out. */
+/** @param {...string} words Words of the command after `sitectl`; empty ones are left out. */
 export function sitectl(...words) {
   return ["sitectl", flags, ...words].filter(Boolean).join(" ");
 }
 
-/** A command to be typed at another site: the flags of this one do not find it. @param {...string} words */
+/** A command to type at another site, without this site's flags. @param {...string} words */
 export function elsewhere(...words) {
   return ["sitectl", ...words].join(" ");
 }
 
-/** A command in an advice, after what is before it; of `there` it is for another site. */
+/** A command in a hint, with the text before it. Group `there`: the command is for another site. */
 const IN_ADVICE = new RegExp(
   "(?<there>\\b(?:At|On|There)\\b[^:;.\\n]*: |\\b(?:at (?!(?:once|all)\\b)[^:;,.\\n]*|on \\S+ run|there): )sitectl |" +
     "(?<before>^|[:;,.?] |\\(|\\b(?:then|[Ss]ee|or) |&& )" +
@@ -29,25 +29,25 @@ const IN_ADVICE = new RegExp(
 );
 
 /**
- * An advice of the router, with the flags of this site in the commands that are to be typed here:
- * where `sitectl` puts them, and not at those for another site.
+ * A hint from the router. Commands to type here get this site's flags, in the place where `sitectl`
+ * puts them; commands for another site stay unchanged.
  * @param {string} text
  */
 export function advised(text) {
   return text.replace(IN_ADVICE, (all, there, before) => (there ? all : `${before}${sitectl()} `));
 }
 
-/** What stands before a command that is to be typed at another site. */
+/** The text before a command to type at another site. */
 const ELSEWHERE = /\b(?:there|site|host|at (?!(?:once|all)\b)[^:;,.]+|on [^:;,.]+): $/i;
 
-/** What a shell would take for more than words: a site may have called itself so. */
+/** Characters that a shell would interpret: the name of a site may contain them. */
 const NOT_WORDS = /[$`|&<>(){}!*?'"\\\n]/;
 
-/** A word that somebody must fill in. */
+/** A placeholder that the user must fill in. */
 const BLANK = /\b[A-Z]{2,}\b|…/;
 
 /**
- * The command in an advice, to be copied; null: there is none that runs here as it is.
+ * The command in a hint, to copy; null: the hint has no command that runs here unchanged.
  * @param {string} text
  */
 export function commandIn(text) {
@@ -59,7 +59,7 @@ export function commandIn(text) {
 }
 
 /**
- * Commands of a proposal, one a line and nothing else: each runs as it is pasted, at its site.
+ * Commands of a proposal, one per line and nothing else, so that each runs at its site when pasted.
  * @param {{local: boolean, command: string}[]} steps
  */
 export function script(steps) {

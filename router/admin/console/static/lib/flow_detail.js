@@ -1,4 +1,4 @@
-// A flow in words, and why it went where it went, told beside the list.
+// The drawer beside the list: one flow in words, and why it went where it went.
 import { html, useEffect, useRef, useState } from "./html.js";
 import { get } from "./api.js";
 import { sitectl } from "./commands.js";
@@ -8,7 +8,7 @@ import { becauseOf } from "./spills.js";
 import { Badge, Copy, Failed, Loading } from "./ui.js";
 import { Candidates, RunnerUp } from "./why.js";
 
-/** No failure of the service: the client left before the end. */
+/** Not a failure of the service: the client left before the end. */
 export const CLIENT_GONE = "client-gone";
 export const GAVE_UP = "client gave up";
 
@@ -21,7 +21,7 @@ export function toneOf(flow) {
   return flow.status >= 400 ? "warn" : "good";
 }
 
-/** The outcome of a flow, in the words of `sitectl why --last`, with the status of a whole answer. @param {any} flow */
+/** The outcome of a flow, worded as in `sitectl why --last`, with the status of a complete answer. @param {any} flow */
 export function outcomeText({ outcome, code, status }) {
   if (outcome === "ok") return status ? `${status >= 500 ? "answered" : "ok"} ${status}` : "ok";
   if (outcome === CLIENT_GONE) return GAVE_UP;
@@ -32,7 +32,7 @@ export function what(flow) {
   return flow.protocol === "tcp" ? "connection" : `${flow.method} ${flow.path}`;
 }
 
-/** The phases of a flow as one bar: waiting, on the way, at the target. */
+/** The phases of a flow as one bar: queue, network and target. */
 function Phases({ flow }) {
   const parts = [
     ["queue", flow.queue_s],
@@ -66,7 +66,7 @@ function titleOf(id, flow) {
   return `Why flow ${id} went there`;
 }
 
-/** The drawer of one flow, by its id. @param {{live: any, id: number}} props */
+/** The drawer of one flow, by its ID. @param {{live: any, id: number}} props */
 export function FlowDetail({ live, id }) {
   const dialog = useRef(null);
   const [answer, setAnswer] = useState({ detail: null, error: null });
@@ -105,7 +105,7 @@ export function FlowDetail({ live, id }) {
   </dialog>`;
 }
 
-/** Facts of a flow; a flow that began before the router recorded flows lacks some. */
+/** Facts about a flow. A flow that began before the router recorded flows lacks some. */
 function Told({ live, flow, decision }) {
   const facts = [
     what(flow).trim() && ["Request", html`<code>${what(flow)}</code>`],

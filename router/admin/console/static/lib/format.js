@@ -1,6 +1,6 @@
-// Figures and times as people read them.
+// Human-readable figures and times.
 
-/** Below it a mean over seconds is the rest of something that ended. */
+/** A smaller mean over seconds is only the remainder of something that ended. */
 export const LEAST_PER_S = 0.05;
 
 /** @param {number | null | undefined} value */
@@ -8,17 +8,17 @@ export function count(value) {
   return value === null || value === undefined ? "–" : value.toLocaleString("en-US");
 }
 
-/** Less than what the router sees when it looks twenty times. */
+/** Less than the smallest mean that the router's twenty samples can give. */
 export const HARDLY_ANY = 0.01;
 
-/** A mean of counts: with a place below ten. @param {number | null | undefined} value */
+/** A mean of counts, with one decimal below ten. @param {number | null | undefined} value */
 export function mean(value) {
   if (value === null || value === undefined) return "–";
   if (value > 0 && value < 0.05) return "<1";
   return value < 10 ? String(Number(value.toFixed(1))) : count(Math.round(value));
 }
 
-/** @param {number | null | undefined} value A second. */
+/** @param {number | null | undefined} value Per second. */
 export function rate(value) {
   if (value === null || value === undefined) return "–";
   if (value === 0) return "0/s";
@@ -40,7 +40,7 @@ const FIRST_MS = 0.1;
 const LAST_S = 85;
 
 /**
- * A quantile, of which the router tells the end of its bucket: in the words of `sitectl top`.
+ * A quantile, worded as in `sitectl top`. The router reports the upper end of the quantile's bucket.
  * @param {number | null | undefined} seconds
  */
 export function quantile(seconds) {
@@ -63,7 +63,7 @@ const UNITS = [
 ];
 
 /**
- * A span in its two greatest units: `3 d 4 h`, `14 s`.
+ * A span in its two largest units: `3 d 4 h`, `14 s`.
  * @param {number} seconds
  */
 export function span(seconds) {
@@ -78,18 +78,18 @@ export function span(seconds) {
   return words.join(" ");
 }
 
-/** `12.5%`, of a share as it was set. @param {number} share */
+/** A configured share, such as `12.5%`. @param {number} share */
 export function percent(share) {
   return `${Number((share * 100).toFixed(3))}%`;
 }
 
-/** How old what a site reported is; of one that cannot be reached nothing is known. @param {number | null | undefined} seconds */
+/** The age of a site's report; unknown for a site that cannot be reached. @param {number | null | undefined} seconds */
 export function sinceReport(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   return seconds < 1 ? "now" : span(seconds);
 }
 
-/** Minutes and seconds, each with two digits. @param {number} seconds */
+/** Minutes and seconds, each with two digits, after the hours if there are any. @param {number} seconds */
 export function clock(seconds) {
   const left = Math.max(0, Math.floor(seconds));
   const [hours, minutes] = [Math.floor(left / 3600), Math.floor((left % 3600) / 60)];
@@ -97,20 +97,20 @@ export function clock(seconds) {
   return `${hours ? `${hours}:` : ""}${pad(minutes)}:${pad(left % 60)}`;
 }
 
-/** Time of day here, of an ISO text. @param {string} iso */
+/** Local time of day of an ISO text. @param {string} iso */
 export function timeOfDay(iso) {
   const at = new Date(iso);
   return Number.isNaN(at.getTime()) ? iso : at.toLocaleTimeString("en-GB");
 }
 
-/** Time of day here with milliseconds, of an ISO text that has them. @param {string} iso */
+/** Local time of day of an ISO text, with milliseconds if the text has them. @param {string} iso */
 export function moment(iso) {
   const at = new Date(iso);
   if (Number.isNaN(at.getTime()) || !/\d\.\d{3}/.test(iso)) return timeOfDay(iso);
   return `${timeOfDay(iso)}.${String(at.getMilliseconds()).padStart(3, "0")}`;
 }
 
-/** Date and time here, of an ISO text. @param {string} iso */
+/** Local date and time of an ISO text. @param {string} iso */
 export function dateTime(iso) {
   const at = new Date(iso);
   if (Number.isNaN(at.getTime())) return iso;
@@ -128,40 +128,40 @@ export function listed(words) {
   return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
-/** As `listed`, of the first ones: `a, b and 3 more`. @param {string[]} words @param {number} most */
+/** Like `listed`, but names only the first `most`: `a, b and 3 more`. @param {string[]} words @param {number} most */
 export function listedOf(words, most) {
   const more = words.length - most;
   return listed(more > 0 ? [...words.slice(0, most), `${count(more)} more`] : words);
 }
 
-/** One command argument, quoted where a shell would take it apart. @param {string} word */
+/** One command argument, quoted if a shell would split or interpret it. @param {string} word */
 export function shellWord(word) {
   return /^[A-Za-z0-9_./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** Whether it is the name of a service made of a routing key, or of its document: sentences have the key. @param {string} name */
+/** Whether the name of a service, or of its document, is made from a routing key: sentences show the key. @param {string} name */
 export function isHashed(name) {
   return /^([A-Z]\w*\/)?k-[0-9a-f]{20}(:1)?$/.test(name);
 }
 
-/** How people name a service: by its routing key, if it carries one. @param {any} one */
+/** The human-readable name of a service: its routing key, if it has one. @param {any} one */
 export function nameOf(one) {
   return one.routing_key || (one.name ?? one.service);
 }
 
-/** `nameOf` of the services of a site, which has their names alone. @param {any} live @param {any} site */
+/** `nameOf` for the services of a site, which lists only their names. @param {any} live @param {any} site */
 export function servicesOf(live, site) {
   const keys = new Map((live.services ?? []).map((one) => [one.name, nameOf(one)]));
   return (site?.services ?? []).map((name) => ({ name, text: keys.get(name) ?? name }));
 }
 
-/** `portName` of a service port that is known by its service's name alone. @param {any} live @param {any} one */
+/** `portName` for a service port that has only its service's name. @param {any} live @param {any} one */
 export function portNameIn(live, one) {
   const found = (live.services ?? []).find((each) => each.name === one.service);
   return portName({ ...one, routing_key: found?.routing_key });
 }
 
-/** `nameOf` with the port, which a routing key has not. @param {any} one */
+/** `nameOf` with the port; a routing key has no port. @param {any} one */
 export function portName(one) {
   return one.routing_key || `${one.name ?? one.service}:${one.port}`;
 }

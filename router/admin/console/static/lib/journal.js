@@ -1,5 +1,5 @@
-// The router's events, the newest first, with a pause. The page polls: it holds no connection open
-// (see `places.js`), and asks only for events after the last one that it knows.
+// The router's events, newest first, with a pause. The page polls: it holds no connection open (see
+// `places.js`) and requests only events after the last one that it has.
 import { useEffect, useRef, useState } from "./html.js";
 import { getWhole } from "./api.js";
 import { repeat } from "./simulating/repeat.js";
@@ -9,7 +9,7 @@ const AT_ONCE_MS = 1;
 const BACKOFF_MS = [1000, 2000, 4000, 8000, 15000];
 
 /**
- * While paused, new events wait, up to `most`; what is known at the start is shown all the same.
+ * While paused, up to `most` new events wait. Events known at the start are shown even so.
  * @param {{most: number, paused: boolean}} how
  * @returns {{items: {id: string, value: any}[], waiting: number, error: any, loading: boolean}}
  */
@@ -39,14 +39,14 @@ export function useJournal({ most, paused }) {
 
   useEffect(() => {
     let failures = 0;
-    let last = 0; // The number of the newest event that is known.
+    let last = 0; // The number of the newest known event.
     let isFirst = true;
     return repeat(async (signal, isPoll) => {
       try {
         const { items, newest } = await getWhole("events", { after: last }, { signal, isPoll });
         failures = 0;
         if (newest < last) {
-          // The router started with an empty journal, and counts from one.
+          // The router restarted with an empty journal and counts from one.
           last = 0;
           isFirst = true;
           return AT_ONCE_MS;

@@ -1,4 +1,4 @@
-// Keyboard: one place that knows all shortcuts, so that `?` can list them.
+// All keyboard shortcuts in one place, so that `?` can list them.
 import { kept, keep } from "./memory.js";
 
 /** @typedef {{keys: string, does: string, run: () => void}} Shortcut */
@@ -11,7 +11,7 @@ export function areOn() {
   return kept("shortcuts") !== "off";
 }
 
-/** Single keys disturb some ways of input (speech), so they can be turned off. */
+/** Single-key shortcuts disturb some input methods (speech), so users can turn them off. */
 export function setOn(/** @type {boolean} */ on) {
   keep("shortcuts", on ? "on" : "off");
 }

@@ -1,4 +1,4 @@
-// What this browser keeps for its user: looks only, nothing of the router.
+// Appearance and input settings that this browser stores for its user; no figures of the router.
 const PREFIX = "spillway.";
 
 /** @param {string} name @returns {string | null} */
@@ -6,7 +6,7 @@ export function kept(name) {
   try {
     return localStorage.getItem(PREFIX + name);
   } catch {
-    return null; // Storage may be forbidden; then nothing is kept.
+    return null; // Storage may be blocked; then nothing is stored.
   }
 }
 

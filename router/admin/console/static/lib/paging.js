@@ -18,7 +18,7 @@ function useNarrow() {
 
 /**
  * The first rows, and a button for more; null: there are no more.
- * @param {any[]} rows @param {number} wideStep How many at a time where there is room.
+ * @param {any[]} rows @param {number} wideStep How many at a time on a wide page.
  * @returns {{shown: any[], more: any}}
  */
 export function usePaged(rows, wideStep) {

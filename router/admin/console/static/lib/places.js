@@ -1,9 +1,9 @@
-// Which tabs of this browser may hold a stream of the router open.
+// Which tabs of this browser may hold a stream from the router open.
 //
 // A browser opens six connections to a host (HTTP/1.1), and a stream occupies one until it ends. If
-// tabs held all six, every other request of this browser would wait for ever. So the tabs share
-// these places, and a tab without one polls. A place is a lock of the browser: at most one tab holds
-// it, and the browser frees it when that tab closes or crashes.
+// tabs held all six, every other request of this browser would wait forever. So the tabs share
+// these places, and a tab without one polls. A place is a browser lock: at most one tab holds it, and
+// the browser frees it when that tab closes or crashes.
 const PLACES = [1, 2, 3, 4].map((number) => `spillway-stream-${number}`);
 
 /**

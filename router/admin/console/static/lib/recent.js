@@ -1,5 +1,5 @@
-// The last quarter of an hour of the whole site: begun with what the router kept, carried on with
-// what comes in, so that the router is not asked for all of it again and again.
+// The last quarter of an hour of the whole site. Starts with the history that the router stored and
+// adds each new snapshot, so that the page need not request the whole history again and again.
 import { useEffect, useState } from "./html.js";
 import { get } from "./api.js";
 import { timeOfDay } from "./format.js";
@@ -7,14 +7,14 @@ import { timeOfDay } from "./format.js";
 const STEP_S = 5;
 const STEPS = 180;
 
-/** How far back it goes. */
+/** How far back the figures go. */
 export const KEPT_MS = STEPS * STEP_S * 1000;
 
-/** Between moments farther apart something is missing. */
+/** Figures are missing between moments that are farther apart. */
 export const GAP_MS = 2.5 * STEP_S * 1000;
 
 /**
- * @typedef {object} Recent One step; figures a second, `p99_s` of the slowest service.
+ * @typedef {object} Recent One step; figures per second, `p99_s` of the slowest service.
  * @property {number} at Milliseconds since the epoch, of the router's clock.
  * @property {number} requests
  * @property {number} spilled Served by other sites.
@@ -29,8 +29,9 @@ const worst = (/** @type {(number | null)[]} */ all) => {
 const total = (/** @type {number[]} */ all) => all.reduce((sum, one) => sum + one, 0);
 
 /**
- * Ends of steps, in milliseconds: those of the service that has the most, and those of others that
- * none of these is near. A worker ends the steps of all its services at once, but at any second.
+ * Ends of steps, in milliseconds: those of the service with the most samples, and those of other
+ * services that are not near any of them. A worker ends the steps of all its services at the same
+ * time, which can be any second.
  * @param {any[]} histories
  */
 function endsOf(histories) {
@@ -47,12 +48,12 @@ function endsOf(histories) {
   return ends.sort((a, b) => a - b);
 }
 
-/** @param {any[]} histories As `/api/v1/history` has them. @returns {Recent[]} */
+/** @param {any[]} histories As in `/api/v1/history`. @returns {Recent[]} */
 export function summed(histories) {
   /** @type {Recent[]} */
   const steps = endsOf(histories).map((at) => ({ at, requests: 0, spilled: 0, failed: 0, p99_s: null }));
   for (const { samples, sites, step_s } of histories) {
-    let from = 0; // A step has one sample of a service, even if two are as near.
+    let from = 0; // A step has one sample of a service, even if two are equally near.
     for (const sample of samples) {
       const at = Date.parse(sample.at);
       while (Math.abs(steps[from + 1]?.at - at) <= Math.abs(steps[from].at - at)) from += 1;
@@ -68,13 +69,13 @@ export function summed(histories) {
   return steps.slice(-STEPS);
 }
 
-/** The latest end of a step that lacks a worker's figures; empty: none does. @param {any[]} histories */
+/** The latest end of a step that lacks a worker's figures; empty: no step does. @param {any[]} histories */
 export function partialOf(histories) {
   const all = histories.map((one) => one.partial_until ?? "").filter((text) => text);
   return all.sort((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? "";
 }
 
-/** A sentence; empty: none is needed. @param {string} until */
+/** A sentence about missing figures; empty: none are missing. @param {string} until */
 export function partialText(until) {
   return until
     ? `Up to ${timeOfDay(until)} without those of a worker that ended or does not answer.`
@@ -95,16 +96,16 @@ function present(live) {
 /**
  * @param {any} live
  * @returns {{steps: Recent[], before: "asked" | "told" | "failed", partialUntil: string}} Oldest
- *   first; the last one is of now. `before`: what became of the question for what the router kept.
- *   The steps up to `partialUntil` are without those of a worker that ended or does not answer;
- *   empty: all are whole.
+ *   first; the last one is current. `before`: state of the request for the router's stored history.
+ *   The steps up to `partialUntil` lack the figures of a worker that ended or does not answer; empty:
+ *   all steps are complete.
  */
 export function useRecent(live) {
   const [kept, setKept] = useState(/** @type {Recent[]} */ ([]));
   const [before, setBefore] = useState(/** @type {"asked" | "told" | "failed"} */ ("asked"));
   const [partialUntil, setPartialUntil] = useState("");
-  const [missed, setMissed] = useState(0); // How often this page was not looked at for a while.
-  const workers = live.status.workers // One that ended or went silent takes figures with it.
+  const [missed, setMissed] = useState(0); // How often snapshots paused, as in a hidden tab.
+  const workers = live.status.workers // A worker that ends or goes silent takes its figures with it.
     .map((one) => `${one.restarts} ${one.silent_since ?? ""}`)
     .join();
   useEffect(() => {
@@ -119,7 +120,7 @@ export function useRecent(live) {
           return [...told, ...own.filter((one) => one.at > until + STEP_S * 500)].slice(-STEPS);
         });
       },
-      () => setBefore((was) => (was === "told" ? was : "failed")), // Then it begins now.
+      () => setBefore((was) => (was === "told" ? was : "failed")), // Then the figures begin now.
     );
     return () => over.abort();
   }, [missed, workers]);

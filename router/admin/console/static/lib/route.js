@@ -1,11 +1,11 @@
-// Where one is: `#/page/further?name=value`. The whole state of a view is in there, so that an
-// address can be sent to somebody who then sees the same.
+// The current address: `#/page/further?name=value`. An address contains the whole state of a view, so
+// that users can share it and see the same view.
 import { useLayoutEffect, useState } from "./html.js";
 
 /**
  * @typedef {object} Route
  * @property {string} page
- * @property {string[]} rest What follows the page, decoded.
+ * @property {string[]} rest The path after the page, decoded.
  * @property {Record<string, string>} params
  */
 
@@ -14,7 +14,7 @@ function decoded(part) {
   try {
     return decodeURIComponent(part);
   } catch {
-    return part; // A stray percent sign is no reason to show nothing.
+    return part; // A stray percent sign must not hide the page.
   }
 }
 
@@ -45,7 +45,7 @@ export function href(page, params = {}, ...rest) {
 }
 
 /**
- * Change some of the parameters of the current view, without a step in the browser's history.
+ * Changes some parameters of the current view without a step in the browser's history.
  * @param {Record<string, string | number | boolean | null | undefined>} params
  */
 export function setParams(params) {
@@ -59,7 +59,7 @@ export function setParams(params) {
 /** @returns {Route} */
 export function useRoute() {
   const [route, setRoute] = useState(() => parse(location.hash));
-  // Not useEffect: that begins to listen a frame later, and what changes until then is not heard.
+  // Not useEffect, which begins to listen a frame later and misses changes until then.
   useLayoutEffect(() => {
     const changed = () => setRoute(parse(location.hash));
     addEventListener("hashchange", changed);

@@ -1,7 +1,7 @@
 // Requests that other sites serve: how many, where, and why this site did not.
 import { LEAST_PER_S, count, listed, mean, plural, rate } from "./format.js";
 
-/** What each reason of the router says of this site, after "because". */
+/** Each of the router's reasons as a clause about this site, after "because". */
 const WORDS = {
   full: "it has no room",
   "above-mark": "it keeps its last slots in reserve",
@@ -16,7 +16,7 @@ const WORDS = {
   session: "sessions stay at other sites",
 };
 
-/** The same of what is open still: the reason was there when it began, and may be gone. */
+/** The same for requests still open: the reason held when they began, and may be gone. */
 const BEGAN = {
   full: "it had no room",
   "above-mark": "it kept its last slots in reserve",
@@ -33,10 +33,10 @@ const BEGAN = {
 
 const FAULTS = ["no-target", "ejected", "failover"];
 
-/** More of the requests of a service than this fail: as `status` and an alert have it. */
+/** A service fails if more of its requests than this fail; `status` and an alert use the same share. */
 const FAILING_SHARE = 0.05;
 
-/** Below it a mean of what is in flight is the rest of something that ended. */
+/** A smaller mean of requests in flight is only the remainder of something that ended. */
 const LEAST_IN_FLIGHT = 0.05;
 
 /** Whether clients of a service get errors. @param {any} now */
@@ -50,8 +50,9 @@ export function openElsewhere(now) {
 }
 
 /**
- * What is said while no request of this site's clients ends and no other site serves any: some may
- * be under way still, and TCP connections open. Requests of other sites' clients may end here.
+ * The sentence to show while no request of this site's clients ends and no other site serves any.
+ * Some requests may still be under way, and TCP connections open. Requests of other sites' clients
+ * may end here.
  * @param {any[]} services @param {any[]} nows Of these services. @param {any} status Of the site.
  */
 export function idleText(services, nows, status) {
@@ -70,14 +71,14 @@ export function idleText(services, nows, status) {
     return `Only clients of other ${scopeOf(status)}s are served here: ${mean(others)} in flight on average.`;
   }
   if (services.some((one) => one.sites.some((site) => site.local && site.note))) {
-    return "No request ended in the last seconds."; // What waits for a silent worker is not known.
+    return "No request ended in the last seconds."; // Some may wait for a silent worker.
   }
   return `No ${nounOf(services)}s at the moment.`;
 }
 
 /**
- * `8 more are under way at other sites`; empty: none. While no other site serves any, these are the
- * first of those that leave: a request counts as spilled once its answer begins.
+ * `8 more are under way at other sites`; empty: none. If no other site serves any yet, these are the
+ * first ones to spill: a request counts as spilled once its answer begins.
  * @param {any[]} services
  */
 export function leavingText(services) {
@@ -85,18 +86,18 @@ export function leavingText(services) {
   return away ? `${plural(away, "more is", "more are")} under way at other sites` : "";
 }
 
-/** Whose clients the figures count: of several routers of a site each counts its own. */
+/** Whose clients the figures count: each of a site's routers counts only its own clients. */
 export function scopeOf(status) {
   return status.replicas > 1 ? "router" : "site";
 }
 
-/** Whether more is in flight at this site than the `ours` of its own clients. */
+/** Whether more requests are in flight at this site than the `ours` of its own clients. */
 function servesOthers(services, ours) {
   const here = services.flatMap((one) => one.sites.filter((site) => site.local));
   return here.reduce((sum, site) => sum + site.in_flight, 0) > ours;
 }
 
-/** What these count: connections if all are tcp, else requests. @param {any[]} services */
+/** What the services count: connections if all are tcp, else requests. @param {any[]} services */
 export function nounOf(services) {
   return services.length && services.every((one) => one.protocol === "tcp") ? "connection" : "request";
 }
@@ -106,7 +107,7 @@ export function begins(text) {
   return text[0].toUpperCase() + text.slice(1);
 }
 
-/** The services of which other sites serve requests now, most first. @param {any} live */
+/** The services that spill requests to other sites now, most first. @param {any} live */
 export function spilling(live) {
   return live.now
     .filter((one) => one.spilled_per_s >= LEAST_PER_S || openElsewhere(one) > 0)
@@ -122,7 +123,7 @@ export function servedBy(now) {
 }
 
 /**
- * How much spills: `4/s`, `5 open`, or both. A rate shows none of the connections that stay open.
+ * How much spills: `4/s`, `5 open`, or both. A rate does not show connections that stay open.
  * @param {number | undefined} perS @param {number} open
  */
 export function spillText(perS, open) {
@@ -130,13 +131,14 @@ export function spillText(perS, open) {
   return perS >= LEAST_PER_S ? `${rate(perS)}, ${count(open)} open` : `${count(open)} open`;
 }
 
-/** As `spillText`, of one service. @param {any} now */
+/** Like `spillText`, for one service. @param {any} now */
 export function spilledText(now) {
   return now ? spillText(now.spilled_per_s, openElsewhere(now)) : rate(undefined);
 }
 
 /**
- * Why, the most frequent reason first; then why what is open began, and what is over since.
+ * Why requests spill, the most frequent reason first. `began` has the reasons that are over, and those
+ * for which requests still open began.
  * @param {any[]} nows @param {any[]} services
  */
 export function reasons(nows, services) {
@@ -149,7 +151,7 @@ export function reasons(nows, services) {
   return { now, began: [...new Set(began)].filter((one) => !now.includes(one)) };
 }
 
-/** By reason: whether it holds no longer, as this site's state of the service shows. */
+/** For each reason, whether it no longer holds, judged by this site's state of the service. */
 const IS_OVER = {
   full: (service, now) => isDownHere(service) || (now.more_slots > 0 && hasRoomHere(service)),
   "above-mark": isDownHere,
@@ -162,7 +164,7 @@ const IS_OVER = {
   rate: (service) => isDownHere(service) || !localPartOf(service)?.rate,
 };
 
-/** Policies that send no request past this site while it takes it. */
+/** Policies that send no request elsewhere while this site takes it. */
 const NEAREST = ["fill", "failover"];
 
 function hasRoomHere(service) {
@@ -174,7 +176,7 @@ function isReadyHere(service) {
   return localPartOf(service)?.targets_ready > 0;
 }
 
-/** Then no other reason than this holds. @param {any} service */
+/** Without a ready target here, no other reason holds. @param {any} service */
 function isDownHere(service) {
   return !isReadyHere(service);
 }
@@ -183,7 +185,7 @@ function localPartOf(service) {
   return service.sites.find((one) => one.local);
 }
 
-/** Whether ``reason`` holds of no service any longer. @param {string} reason @param {any[]} nows @param {any[]} services */
+/** Whether ``reason`` no longer holds for any service. @param {string} reason @param {any[]} nows @param {any[]} services */
 function isOver(reason, nows, services) {
   return nows
     .filter((now) => now.spilled_for[reason])
@@ -204,7 +206,8 @@ function byNumber(counts) {
 }
 
 /**
- * `it has no room and the policy chooses other sites too`; ``began``: of what is open, as it was then.
+ * `it has no room and the policy chooses other sites too`. ``began``: for requests still open, in the
+ * past tense.
  * @param {string[]} now @param {string[]} [began]
  */
 export function becauseOf(now, began = []) {

@@ -1,4 +1,4 @@
-// What the router said last, and how old that is. One feed for the whole page: `/api/v1/live`.
+// The router's last snapshot and its age. One feed for the whole page: `/api/v1/live`.
 import { useEffect, useState } from "./html.js";
 import { ApiError, address, get, parsed } from "./api.js";
 import * as colours from "./charts/colours.js";
@@ -7,22 +7,22 @@ import { addMeans } from "./charts/means.js";
 import { takePlace } from "./places.js";
 import { repeat } from "./simulating/repeat.js";
 
-const STALE_AFTER_MS = 4000; // It comes once a second: then three are missing.
-const STALE_TIMES = 3; // A busy router sends less often; then three of its own are missing.
+const STALE_AFTER_MS = 4000; // Snapshots come once a second: by then, three are missing.
+const STALE_TIMES = 3; // A busy router sends less often: by then, three of its own are missing.
 const GAP_MS_MAX = 15000;
-const SILENT_MS = 20000; // A connection that says nothing for so long is made anew.
+const SILENT_MS = 20000; // A stream that is silent for so long is replaced.
 const POLL_MS = 2000;
-const STREAM_AGAIN_MS = 30000; // After the router refused one.
+const STREAM_AGAIN_MS = 30000; // After a stream failed.
 const BACKOFF_MS = [1000, 2000, 4000, 8000, 15000];
 
 /**
  * @typedef {object} Feed
  * @property {any} live The last snapshot, null: none yet.
- * @property {number} receivedAt Of `performance.now()`.
+ * @property {number} receivedAt By `performance.now()`.
  * @property {"connecting" | "live" | "polling" | "lost" | "signed-out"} connection
- * @property {ApiError | null} error Why there is none, or no newer one.
- * @property {number} gapMs Between the last two.
- * @property {number} retryAt Of `performance.now()`, 0: no retry is planned.
+ * @property {ApiError | null} error Why there is no snapshot, or no newer one.
+ * @property {number} gapMs Time between the last two snapshots.
+ * @property {number} retryAt By `performance.now()`, 0: no retry is planned.
  */
 
 /** @type {Feed} */
@@ -49,7 +49,7 @@ function take(live, connection) {
   colours.know(live);
   commands.know(live);
   addMeans(live, receivedAt);
-  // After a time without any, the gap says nothing of how often they come.
+  // After an interruption, the gap does not show how often snapshots come.
   const wasCurrent = feed.live !== null && feed.connection === connection;
   const gapMs = wasCurrent ? Math.min(receivedAt - feed.receivedAt, GAP_MS_MAX) : 0;
   put({ live, receivedAt, gapMs, connection, error: null, retryAt: 0 });
@@ -67,13 +67,13 @@ export function isStale(of) {
   );
 }
 
-/** The router's own time, so that a wrong clock here makes no age or countdown wrong. */
+/** The router's time, so that a wrong clock here does not falsify ages and countdowns. */
 export function serverNow() {
   const at = feed.live ? Date.parse(feed.live.at) : NaN;
   return Number.isNaN(at) ? Date.now() : at + performance.now() - feed.receivedAt;
 }
 
-/** Seconds from now until an ISO time of the router; negative: it is past. @param {string} iso */
+/** Seconds from now until an ISO time of the router; negative: it has passed. @param {string} iso */
 export function secondsUntil(iso) {
   return (Date.parse(iso) - serverNow()) / 1000;
 }
@@ -96,13 +96,13 @@ class Follower {
     addEventListener("online", () => this.again());
   }
 
-  /** Try at once, whatever was planned. */
+  /** Tries at once, whatever was planned. */
   again() {
     this.#failures = 0;
     this.#open();
   }
 
-  /** Ends the attempt under way. @returns {number} The next one. */
+  /** Ends the attempt under way. @returns {number} The number of the next one. */
   #close() {
     clearTimeout(this.#timer);
     this.#source?.close();
@@ -144,7 +144,7 @@ class Follower {
       take(live, "live");
     };
     source.onerror = () => {
-      // The stream gives no reason, a single answer does.
+      // A stream does not say why it failed; a single request does.
       if (this.#source === source) this.#ask(performance.now() + STREAM_AGAIN_MS);
     };
   }
@@ -190,17 +190,17 @@ class Follower {
 
 const follower = new Follower();
 
-/** Begin to follow. Once, by the shell. */
+/** Starts the feed. The shell calls this once. */
 export function follow() {
   follower.start();
 }
 
-/** Ask now instead of waiting for the next try. */
+/** Tries now instead of waiting for the next try. */
 export function again() {
   follower.again();
 }
 
-/** The feed; who uses it is drawn anew with every snapshot. @returns {Feed} */
+/** The feed. A component that uses it is redrawn with every snapshot. @returns {Feed} */
 export function useFeed() {
   const [shown, setShown] = useState(feed);
   useEffect(() => {
@@ -213,7 +213,7 @@ export function useFeed() {
   return shown;
 }
 
-/** Whether what is shown is old. It draws its user anew only when that changes. @param {Feed} of */
+/** Whether the data is stale. Redraws the component only when that changes. @param {Feed} of */
 export function useStale(of) {
   const [stale, setStale] = useState(isStale(of));
   useEffect(() => {
@@ -225,7 +225,7 @@ export function useStale(of) {
   return stale;
 }
 
-/** Draws its user anew every so many milliseconds, and tells the router's time. */
+/** Redraws the component every `everyMs` milliseconds and returns the router's time. */
 export function useNow(everyMs = 1000) {
   const [, setTick] = useState(0);
   useEffect(() => {
@@ -236,9 +236,9 @@ export function useNow(everyMs = 1000) {
 }
 
 /**
- * What another route of the API answers, asked again every so often; what was there stays shown
- * while a newer one is asked for or does not come.
- * @param {string | null} path null: ask nothing.
+ * The answer of another route of the API, requested again every `everyMs`. The last answer stays
+ * visible while a newer one is requested or fails.
+ * @param {string | null} path null: no request.
  * @param {Record<string, string | number | null | undefined>} [params]
  * @param {number} [everyMs] 0: once.
  * @returns {{value: any, error: ApiError | null, loading: boolean, at: number}}

@@ -1,4 +1,4 @@
-// Targets of a service: those of this site with what they take, those of other sites when asked for.
+// Targets of a service: those of this site with their capacity, those of other sites on demand.
 import { html, useState } from "./html.js";
 import { get } from "./api.js";
 import { CapacityBar, honesty, inFlightOf, overstated } from "./capacity.js";
@@ -17,17 +17,17 @@ function kneeOf(knees, service, target) {
   );
 }
 
-/** A target that is ready and answers 5xx: it stays in use. */
+/** A ready target that answers 5xx: it stays in use. */
 export function answersErrors(target) {
   return target.error_kind === "answers-5xx";
 }
 
-/** A target that is ready and resets, tears or delays answers: it stays in use. */
+/** A ready target that resets, cuts off or delays answers: it stays in use. */
 export function breaksOff(target) {
   return target.error_kind === "no-whole-answer";
 }
 
-/** A target that is ready and says what is wrong all the same: clients get no byte of it. */
+/** A ready target that has an error all the same: clients get no byte from it. */
 export function answersNothing(target) {
   return target.error_kind === "no-answer";
 }
@@ -37,7 +37,7 @@ export function isEjected(target) {
   return target.error_kind === "ejected";
 }
 
-/** A target that takes no request: a fault, unless an operator wants it so. @param {{target: any}} props */
+/** A target that takes no request: a fault, unless an operator drained it. @param {{target: any}} props */
 export function NotReady({ target }) {
   return target.error_kind === "drained"
     ? html`<${Badge} tone="warn">drained<//>`
@@ -89,13 +89,13 @@ export function Targets({ service, knees }) {
   <//>`;
 }
 
-/** The answer stays as it was. @param {{at: number}} props By the page's clock. */
+/** The age of the answer, which is not updated. @param {{at: number}} props By the page's clock. */
 function AskedAgo({ at }) {
   useNow();
   return html`<p class="muted">As it was ${span((performance.now() - at) / 1000)} ago.</p>`;
 }
 
-/** Targets of other sites: these are asked for when somebody wants to know. */
+/** Targets of other sites, requested only when the user asks for them. */
 export function Elsewhere({ service }) {
   const [answer, setAnswer] = useState({ targets: null, error: null, asking: false, at: 0 });
   const sites = service.sites.filter((one) => !one.local);

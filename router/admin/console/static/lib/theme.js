@@ -1,4 +1,4 @@
-// Light, dark, or as the system has it. `first.js` puts it in place before the first drawing.
+// Light, dark, or the system's theme. `first.js` applies the theme before the first paint.
 import { keep, kept } from "./memory.js";
 
 const THEMES = ["system", "light", "dark"];

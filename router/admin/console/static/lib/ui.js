@@ -1,4 +1,4 @@
-// The parts that pages are made of. None of them knows a page.
+// The components of pages. None of them depends on a page.
 import { html, useErrorBoundary, useRef, useState } from "./html.js";
 import { advised, commandIn } from "./commands.js";
 import { clock, dateTime, span, timeOfDay } from "./format.js";
@@ -6,14 +6,14 @@ import { usePaged } from "./paging.js";
 import { parse, setParams } from "./route.js";
 import { secondsUntil, useNow } from "./store.js";
 
-/** Say something to a screen reader: changes of state only, never figures. @param {string} text */
+/** Announces a text to screen readers: only changes of state, never figures. @param {string} text */
 export function announce(text) {
   const region = document.getElementById("announcer");
   if (region) region.textContent = text;
 }
 
 /**
- * A state: a word; the style sheet adds a mark whose shape and colour repeat it.
+ * A state in a word. The style sheet adds a mark whose shape and color repeat the state.
  * @param {{tone: "good" | "warn" | "bad" | "calm" | "info", children?: any, title?: string}} props
  */
 export function Badge({ tone, children, title }) {
@@ -34,7 +34,7 @@ export function Card({ title, id, actions, children, class: extra = "" }) {
   </section>`;
 }
 
-/** Nothing to show, and what would change that. @param {{children?: any, hint?: any}} props */
+/** Says that there is nothing to show, and how to change that. @param {{children?: any, hint?: any}} props */
 export function Empty({ children, hint }) {
   return html`<div class="empty"><p>${children}</p>${hint && html`<p class="muted">${hint}</p>`}</div>`;
 }
@@ -56,7 +56,7 @@ export function Failed({ error, again }) {
   </div>`;
 }
 
-/** Keeps one broken widget from taking the page with it. @param {{children?: any}} props */
+/** Keeps one broken widget from breaking the page. @param {{children?: any}} props */
 export function Fence({ children }) {
   const [error, reset] = useErrorBoundary((/** @type {unknown} */ thrown) => console.error(thrown));
   if (!error) return children;
@@ -66,7 +66,7 @@ export function Fence({ children }) {
   />`;
 }
 
-/** Put text where it can be pasted from. Not every page may use the clipboard's own interface. */
+/** Copies text to the clipboard. Not every page may use the Clipboard API. */
 async function toClipboard(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -118,9 +118,9 @@ export function Command({ command }) {
   </span>`;
 }
 
-const CLOCK_MOVED_S = 10; // What lies further in the future was not a moment ago.
+const CLOCK_MOVED_S = 10; // A later time comes from a clock that was ahead.
 
-/** How long ago, in words that go on. @param {{iso: string | null | undefined}} props */
+/** How long ago, in words that the page keeps current. @param {{iso: string | null | undefined}} props */
 export function Ago({ iso }) {
   useNow();
   if (!iso) return "–";
@@ -130,7 +130,7 @@ export function Ago({ iso }) {
 }
 
 /**
- * Time left until `iso`, as a word and a colour when it is short.
+ * Time left until `iso`; a colored badge when it is short.
  * @param {{iso: string | null, warnS: number, badS: number, exact?: boolean}} props
  */
 export function TimeLeft({ iso, warnS, badS, exact = false }) {
@@ -146,11 +146,11 @@ export function TimeLeft({ iso, warnS, badS, exact = false }) {
 
 /**
  * @typedef {object} Column
- * @property {string} name The head.
+ * @property {string} name The heading.
  * @property {(row: any) => any} cell
- * @property {boolean} [number] Aligned to the right, in figures of one width.
+ * @property {boolean} [number] Aligned to the right, in figures of equal width.
  * @property {boolean} [head] Its cells name their row.
- * @property {boolean} [long] On a phone its cells have a line to themselves.
+ * @property {boolean} [long] On a phone each of its cells has a separate line.
  */
 
 /** @param {Column} column */
@@ -158,7 +158,7 @@ const classOf = (column) => (column.number ? "number" : column.long ? "long" : "
 
 /**
  * On a phone each row is a block of named figures. `grid`: a grid of figures at any width. `step`:
- * how many rows at a time where there is room.
+ * how many rows at a time on a wide page.
  * @param {{caption: string, columns: Column[], rows: any[], rowKey?: (row: any) => string,
  *   rowProps?: (row: any) => object, empty?: any, hideCaption?: boolean, grid?: boolean,
  *   step?: number}} props
@@ -167,7 +167,7 @@ export function Table(props) {
   const { caption, columns, rows, rowKey, rowProps, empty, hideCaption = true, grid } = props;
   const paged = usePaged(rows, props.step ?? Infinity);
   if (rows.length === 0 && empty) return empty;
-  // Roles: as blocks the elements are no table to a browser any more.
+  // Explicit roles: once the elements are blocks, the browser no longer sees a table.
   return html`<div
     class=${grid ? "table" : "table blocks"}
     role="region"
@@ -203,7 +203,7 @@ export function Table(props) {
 }
 
 /**
- * A field that narrows a list; its text is part of the address. `/` goes to it.
+ * A field that filters a list. Its text is part of the address, and `/` moves the focus to it.
  * @param {{name: string, label: string, value?: string}} props
  */
 export function Filter({ name, label, value = "" }) {
@@ -220,7 +220,7 @@ export function Filter({ name, label, value = "" }) {
 }
 
 /**
- * A picture with its twin in figures; which of them is shown is part of the address.
+ * A picture with the same figures as a table. The address says which of the two is shown.
  * @param {{id: string, title: string, note?: any, table: {columns: Column[], rows: any[]},
  *   actions?: any, children?: any, class?: string}} props
  */
@@ -251,12 +251,12 @@ export function Chart({ id, title, note, table, actions, children, class: extra 
 }
 
 /**
- * A line of the last figures from 0 up, without axes; `label` says it in words. It stands where its
- * time is, and has a gap where nothing is known. `stretch`: as wide as there is room.
+ * A line of the last figures from 0 up, without axes; `label` describes it in words. Each point is at
+ * its time, with a gap where nothing is known. `stretch`: as wide as there is room.
  * @param {{points: [number, number | null][], from: number, to: number, gap: number, label: string,
  *   width?: number, height?: number, stretch?: boolean}} props
- *   `points`: a moment and its figure, ascending, as are `from` and `to`, the ends of the picture.
- *   `gap`: of moments farther apart nothing is known in between.
+ *   `points`: moments and their figures, ascending. `from` and `to`: the moments at the ends of the
+ *   picture. `gap`: between moments that are farther apart, nothing is known.
  */
 export function Sparkline(props) {
   const { points, from, to, gap, label, width = 120, height = 28, stretch = false } = props;
@@ -291,7 +291,7 @@ export function Sparkline(props) {
   </svg>`;
 }
 
-/** Points that follow each other without a gap. @param {[number, number | null][]} points @param {number} gap */
+/** Runs of points without a gap. @param {[number, number | null][]} points @param {number} gap */
 function runs(points, gap) {
   const found = [];
   let last = null;
@@ -306,7 +306,7 @@ function runs(points, gap) {
 }
 
 /**
- * A share of something. `limit` null: there is none. `full`: nothing more goes in.
+ * A bar for a share. `limit` null: there is no limit. `full`: there is no room for more.
  * @param {{value: number, limit: number | null, label: string, full?: boolean}} props
  */
 export function Meter({ value, limit, label, full = false }) {

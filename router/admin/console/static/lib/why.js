@@ -1,4 +1,4 @@
-// Why a request goes where it goes: the candidates in the order considered, in the words of
+// Why a request goes where it goes: the candidates in the order considered, worded as in
 // `sitectl why`, with the runner-up and by how much it lost.
 import { html } from "./html.js";
 import { SiteName } from "./charts/colours.js";
@@ -23,7 +23,7 @@ export function perSecond(rate) {
   return `${Number(rate.per_s.toFixed(3))}/s`;
 }
 
-/** `20`, `15/s`, `8 (auto)`: as `sitectl why` says it. @param {any} one */
+/** `20`, `15/s`, `8 (auto)`: as `sitectl why` prints it. @param {any} one */
 export function capacityText(one) {
   const words = [];
   if (one.capacity !== null && one.capacity !== undefined) {
@@ -36,13 +36,13 @@ export function capacityText(one) {
   return (words.join(" and ") || "–") + reserved + share;
 }
 
-/** As `sitectl why` writes it. @param {any} one */
+/** The level, as `sitectl why` prints it. @param {any} one */
 function level(one) {
   return one.level === null || one.level === undefined ? "–" : String(Number(one.level.toFixed(3)));
 }
 
 /**
- * Who would have had it next, and by how much it lost; null: there is nobody else with room.
+ * The next candidate, and by how much it lost; null: no other site has room.
  * @param {any[]} candidates
  */
 export function runnerUp(candidates) {
@@ -65,13 +65,13 @@ export function runnerUp(candidates) {
   return { site: next.site, text: `${margin}, ${room}` };
 }
 
-/** The way to a site; one that cannot be reached has none. @param {any} one */
+/** The path to a site; a site that cannot be reached has none. @param {any} one */
 function pathText(one) {
   if (one.path?.length) return one.path.join(" > ");
   return one.path_cost === 0 ? "here" : "–";
 }
 
-/** What a site has that no way leads to is not known, though the number is 0. */
+/** The number, or null for a site that cannot be reached or is deleted: its 0 means not known. */
 function known(one, number) {
   return ["unreachable", "deleted"].includes(one.verdict) ? null : number;
 }

@@ -1,4 +1,4 @@
-// States of sites and links in a word, the same one on every page.
+// States of sites and links in a word, the same on every page.
 import { count, plural } from "./format.js";
 
 /** @param {any} link @returns {{word: string, tone: "good" | "warn" | "bad" | "calm" | "info"}} */
@@ -44,12 +44,12 @@ export function linksUp(live) {
   return silent || partly ? `${up} (${notes.filter(Boolean).join(", ")})` : up;
 }
 
-/** The links of which some workers have no connection. @param {any} live */
+/** The links that have no connection at some workers. @param {any} live */
 export function linksPartly(live) {
   return live.links.filter((link) => link.workers_down.length);
 }
 
-/** The links over which nothing is heard. @param {any} live */
+/** The links over which nothing arrives. @param {any} live */
 export function linksSilent(live) {
   return live.links.filter((link) => link.silent_since);
 }
@@ -63,7 +63,7 @@ export function siteState(site, live) {
     : { word: "not reachable", tone: "bad" };
 }
 
-/** An edge's state in a word, from this site's own links or from what both ends say. */
+/** An edge's state in a word, from this site's own links or from the reports of both ends. */
 export function edgeState(edge) {
   if (edge.links.length) {
     const states = edge.links.map(linkState);
@@ -82,7 +82,7 @@ export function isUp(edge) {
     : edge.cost !== null && edge.back !== null;
 }
 
-/** What a step over an edge costs, from both ends when they differ. */
+/** The cost of a step over an edge; both costs when the ends differ. */
 export function costOf(edge) {
   const [one, other] = [edge.cost, edge.back];
   if (one === null && other === null) {

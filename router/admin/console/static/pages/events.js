@@ -8,9 +8,9 @@ import { setParams } from "../lib/route.js";
 import { Ago, Badge, Card, Empty, Failed, Filter, Hint, Loading } from "../lib/ui.js";
 
 export const title = "Events";
-export const offline = true; // It asks for events itself.
+export const offline = true; // The page requests events itself.
 
-const KEPT_MAX = 1000; // As many as the router keeps.
+const KEPT_MAX = 1000; // As many as the router stores.
 const PAGE = 200; // Shown at a time.
 const SEVERITIES = ["info", "warning", "error"];
 const TONES = { info: "info", warning: "warn", error: "bad" };
@@ -25,7 +25,7 @@ export function command(route) {
   );
 }
 
-/** Whether an event is one of those that the address asks for. @param {any} event */
+/** Whether an event matches the filters in the address. @param {any} event */
 export function fits(event, { severity = "", code = "", kind = "", text = "" }) {
   const least = Math.max(0, SEVERITIES.indexOf(severity));
   const words = text.toLowerCase();
@@ -52,7 +52,7 @@ function Choice({ name, label, value, choices }) {
   </label>`;
 }
 
-/** New fields in one line, then each that has another value, then those that are gone. */
+/** New fields in one line, then each changed field, then each removed field. */
 function Changes({ changes }) {
   if (!changes?.length) return null;
   const set = changes.filter((one) => !one.old);

@@ -17,7 +17,7 @@ const SHOWN = 200;
 const EVERY_MS = 1000;
 const AGAIN_MS = 3000; // After a failure.
 
-/** Of one service: the command line has no list of all. */
+/** The command for one service: the command line cannot list the flows of all services. */
 export function command(route, live) {
   const [only, ...others] = live?.services ?? [];
   const service = route.params.service || (only && !others.length ? `${only.name}:${only.port}` : "");
@@ -26,8 +26,8 @@ export function command(route, live) {
 
 /**
  * Adds `fresh` flows to the `kept` ones. A flow in both is replaced. One that was under way and is
- * not in `fresh` may have ended and is left out. If the newest number fell, the router has started
- * again, and nothing is kept.
+ * not in `fresh` may have ended and is left out. If the newest number fell, the router has restarted,
+ * and all `kept` flows are left out.
  * @param {any[]} kept @param {any[]} fresh Both newest first.
  */
 function merged(kept, fresh) {
@@ -44,7 +44,7 @@ function unseen(flows, told) {
   return new Set(told.map((one) => one.id).filter((id) => !seen.has(id))).size;
 }
 
-/** Whether a flow has the text somewhere that is shown. @param {any} flow @param {string} text */
+/** Whether a field of the flow contains the text. @param {any} flow @param {string} text */
 export function fits(flow, text) {
   if (!text) return true;
   const shown = [flow.service, flow.client, flow.method, flow.path, flow.outcome, flow.code];
@@ -55,7 +55,7 @@ export function fits(flow, text) {
 /** `left`: requests of the last second that the router did not record. */
 const NOTHING = { flows: [], error: null, loading: true, behind: 0, left: 0 };
 
-/** The newest flows of these filters, read again each second, unless they are held. */
+/** The newest flows that match the filters, read again each second unless held. */
 function useFlows(filters, isHeld) {
   const [shown, setShown] = useState(NOTHING);
   const waiting = useRef([]);
@@ -187,13 +187,13 @@ function Held({ behind }) {
   </p>`;
 }
 
-/** Whether the request went where any would have: on a phone its reason is left to the details. */
+/** Whether the request took the usual way: on a phone, only the details show its reason. */
 const isPlain = (flow) =>
   !flow.overflow && !flow.spill_reason && flow.attempts <= 1 && flow.site !== null;
 
 function Rows({ live, flows, chosen, setReading }) {
   const keys = new Map(live.services.map((one) => [one.name, one.routing_key]));
-  const [entry, setEntry] = useState(null); // Where Tab leads into the list.
+  const [entry, setEntry] = useState(null); // The row that Tab enters the list at.
   const first = flows.some((one) => one.id === entry) ? entry : flows[0].id;
   const list = useRef(null);
   const go = (row) => {

@@ -1,4 +1,4 @@
-// Links both ways, what certificates have left, and claim tokens while they are claimed.
+// Links in both directions, the time that certificates have left, and claim tokens with their claims.
 import { html, useEffect, useRef } from "../lib/html.js";
 import { SiteName } from "../lib/charts/colours.js";
 import { advised, elsewhere, sitectl } from "../lib/commands.js";
@@ -20,10 +20,10 @@ export function command(route) {
   return link ? sitectl("link status", shellWord(link)) : sitectl("link status");
 }
 
-/** How problems that are about a link begin; others may name it, too, as their cause. */
+/** How problems that are about a link begin. Other problems may also name the link, as their cause. */
 const ABOUT = ["Link", "The certificate of link", "The renewed certificate of link"];
 
-/** What to do about a link that is not up: what the router advises, else what always helps. */
+/** The next step for a link that is not up: the router's hint, or else a general one. */
 function nextStep(link, live) {
   const told = live.status.problems.find(
     (one) => one.hint && ABOUT.some((words) => one.message.startsWith(`${words} ${link.name} `)),
@@ -224,7 +224,7 @@ function Ca({ ca }) {
 
 const TOKEN_TONES = { open: "info", used: "good", expired: "calm", revoked: "bad", "old-ca": "bad" };
 
-/** How much of its time a token has left, as a bar and in minutes. */
+/** The time that a token has left, as a bar and in minutes. */
 function Countdown({ token }) {
   useNow();
   const whole = (Date.parse(token.expires) - Date.parse(token.made)) / 1000;

@@ -17,9 +17,9 @@ import { Trends } from "../lib/charts/trends.js";
 import { linkState, siteState } from "../lib/words.js";
 
 export const title = "Overview";
-const PROBLEMS_SHOWN = 10; // One dead host may be the target of each service.
+const PROBLEMS_SHOWN = 10; // One dead host may be a target of every service.
 const SHOWN_MAX = 6;
-const NAMED = 3; // Services or sites that a sentence has by name.
+const NAMED = 3; // Services or sites that a sentence names.
 
 function makeOne() {
   return sitectl("service create shop 8080");
@@ -29,18 +29,18 @@ export function command() {
   return sitectl("status");
 }
 
-/** Whether no site that may serve has room. Without a configured capacity there always is. */
+/** Whether no site that may serve has room. A site without a configured capacity always has room. */
 function isFullEverywhere(service) {
   const serving = service.sites.filter((site) => site.targets_ready > 0 && !site.left_out);
   return serving.length > 0 && serving.every(isFull);
 }
 
-/** Whether a site with targets takes nothing new of it: that one need not be full. */
+/** Whether a site with targets takes no new request of the service: that site need not be full. */
 function isDrainedAnywhere(service) {
   return service.takes === 0 || service.sites.some((site) => site.draining);
 }
 
-/** Whether a site gets no request of it since requests fail there: that one is not full. */
+/** Whether a site gets no request of the service because requests fail there: that site is not full. */
 function isEjectedAnywhere(service) {
   const here = service.sites.find((site) => site.local);
   return (
@@ -73,7 +73,7 @@ export function answer(live) {
   return { text: `Clients cannot connect to ${names}.`, more: `${cause}${ofOthers(live, shut)}`, tone: "bad" };
 }
 
-/** The answer without the services ``shut``. */
+/** The answer for all services except ``shut``. */
 function ofOthers(live, shut) {
   const gone = shut.map((one) => `${one.name}:${one.port}`);
   const services = live.services.filter((one) => !gone.includes(`${one.name}:${one.port}`));
@@ -142,37 +142,37 @@ function ofTheOpen(live) {
   };
 }
 
-/** ` 4/s fail at shop.` of ``services``; empty: there are none. */
+/** ` 4/s fail at shop.` for ``services``; empty: there are no services. */
 function perSecond(services, field, verb) {
   if (!services.length) return "";
   const perS = services.reduce((sum, one) => sum + one[field], 0);
   return ` ${rate(perS)} ${verb} at ${listedOf(services.map(nameOf), NAMED)}.`;
 }
 
-/** Requests that their clients give up: no failure of the service, and not served either. */
+/** Requests that their clients give up: neither failures of the service nor served. */
 function givenUp(live) {
   const services = live.now.filter((one) => one.gave_up_per_s >= LEAST_PER_S);
   return perSecond(services, "gave_up_per_s", "are given up by clients");
 }
 
-/** Sheddable requests that make way for others: no failure, as configured. */
+/** Sheddable requests that make way for others: not a failure, because this is configured. */
 function shedNow(live) {
   const services = live.now.filter((one) => one.shed_per_s >= LEAST_PER_S);
   return perSecond(services, "shed_per_s", "are shed");
 }
 
-/** Requests that this router answers itself, as they are malformed, too large or too slow. */
+/** Requests that this router answers itself, because they are malformed, too large or too slow. */
 function rejectedNow(live) {
   const services = live.now.filter((one) => one.rejected_per_s >= LEAST_PER_S);
   return perSecond(services, "rejected_per_s", "are refused here with 4xx");
 }
 
-/** What is not served and is no failure of a service. */
+/** Requests that are neither served nor failures of a service. */
 function besides(live) {
   return `${shedNow(live)}${rejectedNow(live)}`;
 }
 
-/** Sites that offered one of them lately and cannot be reached. @param {any[]} services */
+/** Sites that offered one of the services lately and cannot be reached. @param {any[]} services */
 function notReached(services) {
   const gone = services.flatMap((one) => one.absent ?? []);
   return [...new Set(gone.filter((one) => one.verdict === "unreachable").map((one) => one.site))];
@@ -199,8 +199,8 @@ function howMuch(away, requests) {
 }
 
 /**
- * The answer while clients get errors, wherever requests are served. `failing`: of these services a
- * great share of requests fails; `failed`: of these some fail.
+ * The answer while clients get errors, wherever requests are served. `failing`: services where a large
+ * share of requests fails; `failed`: services where some requests fail.
  */
 function failingNow(live, failing, failed, requests) {
   const others = failed.filter((one) => !failing.includes(one));
@@ -222,13 +222,13 @@ function failingNow(live, failing, failed, requests) {
   };
 }
 
-/** The services that these figures are of. @param {any} live @param {any[]} nows */
+/** The services that the figures `nows` belong to. @param {any} live @param {any[]} nows */
 function servicesOf(live, nows) {
   const names = nows.map((one) => `${one.service}:${one.port}`);
   return live.services.filter((one) => names.includes(`${one.name}:${one.port}`));
 }
 
-/** The answer while no other site serves a request of this one. */
+/** The answer while no other site serves a request of this site. */
 function servedHere(live, requests, losing) {
   const down = live.services.filter(isDownHere).map(nameOf);
   const dead = down.length ? ` ${listedOf(down, NAMED)}: no ready target here.` : "";
@@ -255,7 +255,7 @@ function failedHere(live) {
   return told(live, answersErrors, errors, errors) + told(live, breaksOff, breaks, breaks);
 }
 
-/** ` A target of shop answers nothing.`; empty: it is so with none. */
+/** ` A target of shop answers nothing.`; empty: no target does. */
 function told(live, whose, does, many) {
   const services = live.services.filter((one) => one.targets.some(whose));
   if (!services.length) return "";
@@ -427,7 +427,7 @@ function Services({ live }) {
   <//>`;
 }
 
-/** A rate and what is open may go below each other, so that they push no other column out. */
+/** The rate and the open connections may wrap, so that they do not push another column out. */
 function Spilled({ now }) {
   const parts = spilledText(now).split(" ").join("\u00a0").split(",\u00a0");
   return html`<span class="parts">${parts.join(", ")}</span>`;
@@ -458,7 +458,7 @@ const RANK = { bad: 0, warn: 1, calm: 2, info: 3, good: 4 };
 function Sites({ live }) {
   const rank = (site) => RANK[siteState(site, live).tone];
   const ordered = [...live.network].sort(byCost);
-  // Of more than there is room for, those in trouble must be among the shown ones.
+  // If there is no room for all sites, those in trouble must be among the shown ones.
   const shown = new Set([...ordered].sort((one, other) => rank(one) - rank(other)).slice(0, SHOWN_MAX));
   return html`<${Card} title="Sites" id="sites">
     <${Table}

@@ -1,4 +1,4 @@
-// All services at a glance; one of them with its targets, its river and what decides.
+// All services at a glance, or one service with its targets, its river and the routing decision.
 import { html, useMemo } from "../lib/html.js";
 import { SiteName } from "../lib/charts/colours.js";
 import { inFlightOf, isDrainedHere, usedOf } from "../lib/capacity.js";
@@ -38,7 +38,7 @@ function named(one) {
   return `${one.name ?? one.service}:${one.port}`;
 }
 
-/** The service port that `NAME` or `NAME:PORT` means; null: none. @param {any} live @param {string} text */
+/** The service port that `NAME` or `NAME:PORT` refers to; null: none. @param {any} live @param {string} text */
 export function found(live, text) {
   return (
     live.services.find((one) => named(one) === text) ??
@@ -117,12 +117,12 @@ function List({ live }) {
   <//>`;
 }
 
-/** None, where the last seconds are known. @param {any} now */
+/** `none` if the last seconds are known, else a dash. @param {any} now */
 function noneOf(now) {
   return now ? "none" : "–";
 }
 
-/** This site's part in a service, or that it is drained, or none of its targets is ready. */
+/** This site's part in a service, or a badge: the site is drained, or has no ready target. */
 function Local({ service }) {
   const { total, ready } = service.local_targets;
   if (isDrainedHere(service)) return html`<${Drained} />`;
@@ -199,7 +199,7 @@ function Service({ live, route }) {
 
 const ERRORS_SAID = 2; // The table has all of them.
 
-/** Where requests go, first of all that most of them fail, and last which target answers 5xx. */
+/** Where requests go. Begins with failures if many fail, and ends with targets that return errors. */
 function statement(service, now, live) {
   const errors = service.targets
     .filter((one) => answersErrors(one) || breaksOff(one))
@@ -213,7 +213,7 @@ function statement(service, now, live) {
   return `${failing}${now.why}${errors}`;
 }
 
-/** What there is to say when nothing spills. */
+/** The statement when nothing spills. */
 function leaving(service, now, live) {
   if (live.status.draining) return "This router stops and takes nothing new.";
   const here = service.sites.find((one) => one.local);
@@ -303,7 +303,7 @@ function RiverCard({ live, service, route, history, kept, site }) {
       </select>
     </label>
   `;
-  // A picture of the live feed each second is no reason to draw 180 steps anew.
+  // A snapshot of the live feed each second must not redraw 180 steps.
   const names = others.map((one) => one.name).join("\n");
   const drawn = useMemo(
     () => kept && html`<${River} history=${kept} unit=${unit} isHere=${!site} actions=${actions} />`,
@@ -325,7 +325,7 @@ function RiverCard({ live, service, route, history, kept, site }) {
   <//>`;
 }
 
-/** A site that is gone may have no cost any more: it comes last. */
+/** A site that is gone may no longer have a cost: it comes last. */
 function byPathCost(one, other) {
   return (one.path_cost ?? Infinity) - (other.path_cost ?? Infinity) || 0;
 }
@@ -333,7 +333,7 @@ function byPathCost(one, other) {
 function Sites({ service, kept }) {
   const shares = kept && kept.samples.length ? sharesOf(kept, SHARE_S) : null;
   const share = (one) => {
-    const isIt = (site) => (one.id ? site.id === one.id : site.name === one.site); // One is gone.
+    const isIt = (site) => (one.id ? site.id === one.id : site.name === one.site); // A gone site has no ID.
     const index = kept?.sites.findIndex(isIt) ?? -1;
     if (!shares || index < 0 || !shares.total) return "–";
     return `${Math.round((shares.counts[index] / shares.total) * 100)} %`;
@@ -375,14 +375,14 @@ function Sites({ service, kept }) {
   <//>`;
 }
 
-/** What a burst hook does for requests that wait. @param {any} queue */
+/** How a burst hook helps requests that wait. @param {any} queue */
 function wakes({ held_by: hook, waking_s: wakingS, again_s: againS, woken }) {
   if (woken) return `and what burst ${hook} woke answers`;
   if (againS != null) return `as burst ${hook} failed and runs again in ${latency(againS)}`;
   return `${wakingS == null ? "so that" : "while"} burst ${hook} wakes a site`;
 }
 
-/** What becomes of a request that no site takes now. @param {any} queue */
+/** The outcome for a request that no site takes now. @param {any} queue */
 function nowhere(queue) {
   if (!queue) return "Nowhere";
   const { outlook, limit, wait_s } = queue;

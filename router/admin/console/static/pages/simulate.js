@@ -1,4 +1,4 @@
-// Two questions to the code that decides: a scenario of one's own, and what if this site were other.
+// Two simulations with the router's decision code: the user's own scenario, and what-if for this site.
 import { html } from "../lib/html.js";
 import { href } from "../lib/route.js";
 import { Scenario } from "../lib/simulating/scenario.js";

@@ -1,4 +1,4 @@
-// How sites are linked, and who calls which service over them.
+// How sites are linked, and which callers use which service over them.
 import { html } from "../lib/html.js";
 import { sitectl } from "../lib/commands.js";
 import { shellWord } from "../lib/format.js";

@@ -1,4 +1,4 @@
-// The targets of this site as the service graph has them: what each did with its requests.
+// This site's targets in the service graph, with the figures of each.
 import { html } from "../html.js";
 import { figuresOf, serviceOf, serviceText } from "./calls.js";
 import { clientSiteText, targetOf, targetText } from "./calls_targets.js";
@@ -8,11 +8,11 @@ import { href } from "../route.js";
 import { Badge, Card, Empty, Table } from "../ui.js";
 
 const STEP = 50;
-const SITES = 3; // Of clients, in a row.
+const SITES = 3; // Sites of clients shown in a row.
 
 /** @typedef {import("./calls_targets.js").Target} Target */
 
-/** Its day in the service graph. @param {Target} target */
+/** Link to the target's last day in the service graph. @param {Target} target */
 const hrefOf = (target) => href("topology", { tab: "services", on: targetOf(target) });
 
 /** @param {{target: Target}} props */
@@ -23,7 +23,7 @@ function State({ target }) {
   return target.ready ? html`<${Badge} tone="good">ready<//>` : html`<${Badge} tone="bad">not ready<//>`;
 }
 
-/** Requests of some targets by the site of the client, the busiest first. @param {Target[]} targets */
+/** Requests to some targets by the site of the client, busiest first. @param {Target[]} targets */
 function clientSites(targets) {
   /** @type {Map<string, {name: string, perS: number, total: number}>} */
   const found = new Map();
@@ -46,14 +46,14 @@ function sitesText(target) {
   return [...shown, ...(sites.length > SITES ? [`${sites.length - SITES} more`] : [])].join(", ") || "–";
 }
 
-/** `16 targets and others`: those that are not kept apart have no number. @param {Target[]} targets */
+/** `16 targets and others`. Targets without separate figures are not counted. @param {Target[]} targets */
 function countedTargets(targets) {
   const kept = targets.filter((one) => one.address !== null).length;
   if (!kept) return "other targets";
   return `${plural(kept, "target")}${kept < targets.length ? " and others" : ""}`;
 }
 
-/** What is said of targets that are pointed at or chosen. @param {{targets: Target[]}} props */
+/** Facts about the targets that are pointed at or chosen. @param {{targets: Target[]}} props */
 export function TargetFacts({ targets }) {
   const sites = clientSites(targets);
   const { total } = figuresOf(targets);
@@ -74,7 +74,7 @@ export function TargetFacts({ targets }) {
   `;
 }
 
-/** The busiest first. @param {Target[]} targets */
+/** Sorted, busiest first. @param {Target[]} targets */
 function inOrder(targets) {
   const textOf = (one) => `${serviceText(one)} ${one.name} ${one.address}`;
   return [...targets].sort(
@@ -83,7 +83,7 @@ function inOrder(targets) {
   );
 }
 
-/** @param {{targets: Target[], site: string, service?: string}} props `service`: those of one alone. */
+/** @param {{targets: Target[], site: string, service?: string}} props `service`: only its targets. */
 export function CalledTargets({ targets, site, service = "" }) {
   const shown = inOrder(targets.filter((one) => !service || serviceOf(one) === service));
   return html`<${Card} title=${`Targets of ${site}`} id="called-targets">

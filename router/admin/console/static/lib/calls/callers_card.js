@@ -1,4 +1,4 @@
-// Who calls one service here.
+// The callers of one service at this site.
 import { html } from "../html.js";
 import { CalledTargets } from "./called_targets.js";
 import { busiestFirst } from "./calls.js";
@@ -10,7 +10,7 @@ import { Card, Failed, Loading } from "../ui.js";
 
 const ASK_MS = 5000;
 
-/** @param {{name: string, site: string}} props `name`: with its port. `site`: this one's name. */
+/** @param {{name: string, site: string}} props `name`: service with port. `site`: this site's name. */
 export function CallersCard({ name, site }) {
   const answer = useAnswer("graph", { service: name }, ASK_MS);
   const graph = answer.value;

@@ -6,7 +6,7 @@ import { LEAST_PER_S, count, quantile, rate } from "../format.js";
 import { href } from "../route.js";
 import { Badge, Table } from "../ui.js";
 
-/** The view that shows an edge in the picture. @param {any} edge @param {Record<string, string>} [params] */
+/** Link to the view that shows an edge in the picture. @param {any} edge @param {Record<string, string>} [params] */
 export function hrefOf(edge, params = {}) {
   return href("topology", {
     ...params,
@@ -23,7 +23,7 @@ function ServedBy({ edge }) {
   return html`<${SiteName} ...${edge.site} /> ${place === "elsewhere" && html`<${Badge} tone="warn">another site<//>`}`;
 }
 
-/** Of an edge or target, in a second. @param {{edge: {failed_per_s: number}}} props */
+/** Failures per second of an edge or target. @param {{edge: {failed_per_s: number}}} props */
 export function Failures({ edge }) {
   return edge.failed_per_s >= LEAST_PER_S
     ? html`<${Badge} tone="bad">${rate(edge.failed_per_s)}<//>`
@@ -33,7 +33,7 @@ export function Failures({ edge }) {
 const STEP = 50;
 
 /**
- * `withService`: they are of several services. `params`: of the view that links keep.
+ * `withService`: the edges are of several services. `params`: parameters of the view that links keep.
  * @param {{caption: string, edges: any[], withService: boolean, params?: Record<string, string>,
  *   rowProps?: (edge: any) => object, empty?: any}} props
  */

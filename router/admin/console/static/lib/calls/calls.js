@@ -1,36 +1,36 @@
-// Who calls which service and which site serves it, as columns and the lines between them. Pure.
+// Callers, services and the sites that serve them, as columns and the lines between them. Pure.
 import { count, plural, portName, quantile, rate } from "../format.js";
 import { byCost } from "../network/sites.js";
 
-/** How many callers, services and sites have a place of their own; the rest is one place. */
+/** How many callers, services and sites get a separate place; the rest share one. */
 export const SHOWN_MAX = [14, 14, 8];
 
-/** What is shown stays until another one has so many times its requests: a picture stands still. */
+/** A shown item stays until another has this many times its requests, so that the picture is steady. */
 export const STAYS = 1.5;
 
-/** The key of all that have no place of their own, and of a request that no site served. */
+/** Keys of the place that the rest share, and of requests that no site served. */
 export const OTHERS = "others";
 export const NOWHERE = "none";
 
 /** @typedef {{caller: {kind: string, name: string}, service: string, port: number,
  *   site: {name: string, id: string} | null, crosses: boolean, requests_total: number,
  *   failed_total: number, open: number, rate_per_s: number, failed_per_s: number,
- *   p50_s: number | null, p99_s: number | null, history: [number, number][] | null}} Edge As the API
- *   has them. */
+ *   p50_s: number | null, p99_s: number | null, history: [number, number][] | null}} Edge As in the
+ *   API. */
 
 /** @typedef {{from?: string | null, to?: string | null, at?: string | null, on?: string | null}}
- *   Choice A caller, a service and a site by their keys, each may be any; or a target alone. */
+ *   Choice A caller, a service and a site by their keys, each optional; or one target. */
 
 /** @param {Edge} edge */
 export const callerOf = ({ caller }) => `${caller.kind} ${caller.name}`;
 /** @param {{service: string, port: number}} edge */
 export const serviceOf = ({ service, port }) => `${service}:${port}`;
-/** What people read for `serviceOf`: the routing key, if the service carries one. */
+/** Human-readable `serviceOf`: the routing key, if the service has one. */
 export const serviceText = ({ service, port, routing_key }) => portName({ service, port, routing_key });
 /** @param {Edge} edge */
 export const siteOf = ({ site }) => site?.id ?? NOWHERE;
 const KEYS = [callerOf, serviceOf, siteOf];
-const NAMES = /** @type {const} */ (["from", "to", "at"]); // Of them in a choice.
+const NAMES = /** @type {const} */ (["from", "to", "at"]); // Their names in a choice.
 
 /** @template T @param {T[]} all @param {(one: T) => string} keyOf @returns {Map<string, T[]>} */
 function grouped(all, keyOf) {
@@ -45,13 +45,13 @@ function grouped(all, keyOf) {
   return found;
 }
 
-/** In the words of `sitectl graph`. @param {{kind: string, name: string}} caller */
+/** Worded as in `sitectl graph`. @param {{kind: string, name: string}} caller */
 export function callerText({ kind, name }) {
   if (kind === "workload" || kind === "address") return name;
   return kind === "others" ? "others" : `${kind} ${name}`;
 }
 
-/** `286 callers and others`: those that are kept apart have a number. @param {Edge[]} edges */
+/** `286 callers and others`. Callers without separate figures are not counted. @param {Edge[]} edges */
 export function callersText(edges) {
   const keys = new Set(edges.filter((edge) => edge.caller.kind !== OTHERS).map(callerOf));
   const hasOthers = edges.some((edge) => edge.caller.kind === OTHERS);
@@ -84,7 +84,7 @@ export function figuresOf(edges) {
   };
 }
 
-/** A quantile of one edge; of several the least and the greatest, as quantiles have no sum. @param {Edge[]} edges @param {"p50_s" | "p99_s"} which */
+/** A quantile of one edge; for several edges the range, because quantiles cannot be added. @param {Edge[]} edges @param {"p50_s" | "p99_s"} which */
 export function quantileText(edges, which) {
   const known = edges.map((edge) => edge[which]).filter((value) => value !== null);
   if (!known.length) return "–";
@@ -92,7 +92,7 @@ export function quantileText(edges, which) {
   return least === most ? most : `${least} to ${most}`;
 }
 
-/** Where they were served, seen from here. @param {Edge} edge */
+/** Where an edge's requests were served, seen from here. @param {Edge} edge */
 export function placeOf({ site, crosses }) {
   return site === null ? "nowhere" : crosses ? "elsewhere" : "here";
 }
@@ -107,7 +107,7 @@ export function filtered(edges, { service = "", caller = "" }) {
   );
 }
 
-/** The busiest first. @param {Edge[]} edges */
+/** Sorted, busiest first. @param {Edge[]} edges */
 export function busiestFirst(edges) {
   const order = (one, other) =>
     other.rate_per_s - one.rate_per_s || other.open - one.open ||
@@ -116,7 +116,7 @@ export function busiestFirst(edges) {
   return [...edges].sort(order);
 }
 
-/** The keys that get a place of their own. @param {Edge[]} edges @param {number} column @param {number} most @param {Set<string>} before */
+/** The keys that get a separate place. @param {Edge[]} edges @param {number} column @param {number} most @param {Set<string>} before */
 function ownPlaces(edges, column, most, before) {
   /** @type {Map<string, Edge[]>} */
   const byKey = grouped(
@@ -126,7 +126,7 @@ function ownPlaces(edges, column, most, before) {
   if (byKey.size <= most + 1) return new Set(byKey.keys());
   const weights = [...byKey].map(([key, own]) => {
     const { perS, open, total } = figuresOf(own);
-    const isFixed = column === 2 && own.some((edge) => !edge.crosses); // This site, and none.
+    const isFixed = column === 2 && own.some((edge) => !edge.crosses); // This site and `NOWHERE`.
     const weight = isFixed ? Infinity : (perS + open) * (before.has(key) ? STAYS : 1);
     return { key, weight, total };
   });
@@ -139,7 +139,7 @@ function ownPlaces(edges, column, most, before) {
   return new Set(weights.slice(0, most).map(({ key }) => key));
 }
 
-/** What a place is called; `number`: of `others`. */
+/** The name of a place. `number`: how many callers, services or sites `others` has. */
 function labelOf(column, key, [edge], number) {
   if (key === OTHERS) {
     return number ? `${count(number)} other ${["caller", "service", "site"][column]}${number === 1 ? "" : "s"}` : "others";
@@ -148,7 +148,7 @@ function labelOf(column, key, [edge], number) {
   return column === 1 ? serviceText(edge) : (edge.site?.name ?? "no site");
 }
 
-/** As `labelOf`, where there is little room: a workload without its kind. */
+/** Like `labelOf`, for a narrow page: a workload without its kind. */
 function shortOf(column, key, edges, number) {
   const [{ caller }] = edges;
   if (key === OTHERS) return number ? `${count(number)} others` : "others";
@@ -159,9 +159,9 @@ function shortOf(column, key, edges, number) {
  * @typedef {{id: string, column: number, choice: Choice, label: string, short: string, edges: any[],
  *   place: string, site: {name: string, id: string} | null, near?: Edge[], behind?: string,
  *   drawn?: {perS: number, failedPerS: number}}} Item A place in column 0, 2, 4 or 6, or a line in 1
- *   (caller to service), 3 (service to site) or 5 (site to target). Edges of 5 and 6 are targets:
- *   these also have the calls `near` them, the site that they are `behind`, and of a line what is
- *   drawn.
+ *   (caller to service), 3 (service to site) or 5 (site to target). In 5 and 6 the edges are targets,
+ *   and items also have the calls `near` the targets and the site that the targets are `behind`. Lines
+ *   in 5 have the figures `drawn`.
  */
 
 /**
@@ -223,7 +223,7 @@ function itemOf(column, choice, edges, label) {
 export const idOf = ({ from, to, at, on }) =>
   JSON.stringify([from ?? null, to ?? null, at ?? null, ...(on ? [on] : [])]);
 
-/** Whether two items have to do with each other. @param {Item} one @param {Item} other */
+/** Whether two items share calls or targets, or one is the site that the other is behind. @param {Item} one @param {Item} other */
 export function areRelated(one, other) {
   const isBehind = (target, { choice }) =>
     target.behind !== undefined && target.behind === choice.at && !choice.to && !choice.from;
@@ -237,7 +237,7 @@ export function areRelated(one, other) {
 }
 
 /**
- * The edges that a choice means: of `others` those whose key has no place of its own.
+ * The edges that a choice selects. `others` selects edges whose key has no separate place.
  * @param {Edge[]} edges @param {Choice} choice @param {Set<string>[]} shown
  */
 export function chosenOf(edges, { from, to, at }, shown) {
@@ -252,18 +252,19 @@ export function chosenOf(edges, { from, to, at }, shown) {
 }
 
 /**
- * The item of the picture that shows a choice: its own, or the least that has its edges among others.
+ * The item of the picture that shows a choice: the choice's own item, or the smallest one that
+ * contains its edges.
  * @param {Item[][]} columns @param {Choice} choice @param {Edge[]} chosen
  */
 export function itemWith(columns, choice, chosen) {
-  const all = columns.flat().filter(({ column }) => column !== 5); // A target has its place.
+  const all = columns.flat().filter(({ column }) => column !== 5); // A target's place, not its lines.
   const own = all.find((item) => item.id === idOf(choice));
   if (own || !chosen.length) return own ?? null;
   const around = all.filter((item) => chosen.every((edge) => item.edges.includes(edge)));
   return around.sort((one, other) => one.edges.length - other.edges.length)[0] ?? null;
 }
 
-/** A choice that has no place or line of its own, to be shown in words. @param {Choice} choice @param {Edge[]} edges @returns {Item} */
+/** An item for a choice that has no separate place or line; only words show it. @param {Choice} choice @param {Edge[]} edges @returns {Item} */
 export function itemOfChoice(choice, edges) {
   const labels = [choice.from, choice.to, choice.at].map((key, column) => key && labelOf(column, key, edges, 0));
   return itemOf(1, choice, edges, labels.filter(Boolean).join(" → "));
@@ -298,7 +299,7 @@ export function spoken(item) {
   return [item.label, placeText(item.place), figuresText(item.edges)].filter(Boolean).join(": ");
 }
 
-/** What is not known of the callers, in sentences. @param {any} graph */
+/** Caveats about the callers, as sentences. @param {any} graph */
 export function notesOf(graph) {
   const notes = [];
   if (!graph.enabled) notes.push("Callers are no longer named here; the figures are from before.");

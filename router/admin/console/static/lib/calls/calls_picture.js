@@ -1,16 +1,16 @@
-// The picture of callers, services, sites and targets. It is given items and draws them.
+// The picture of callers, services, sites and targets: draws the items that it gets.
 import { html, useMemo, useState } from "../html.js";
 import { areRelated, itemWith, spoken } from "./calls.js";
 import { MARK, placedCalls } from "./calls_places.js";
 import { colourClass, lookOf } from "../charts/colours.js";
 import { useWidth } from "../charts/width.js";
 
-/** The class that gives it its colour: that of the site that served it. @param {any} item */
+/** The class for an item's color: that of the site that served it. @param {any} item */
 function colourOf({ site }) {
   return site ? colourClass(lookOf(site)) : "";
 }
 
-/** How an item is drawn while another one is shown, with what that is part of. */
+/** How to draw an item while the picture highlights `shown` and all items related to it. */
 function seenAs(item, shown) {
   if (!shown) return "";
   if (item.id === shown.id) return "shown";
@@ -36,12 +36,12 @@ function Place({ place, seen }) {
   </g>`;
 }
 
-/** Whether the pointer moved, and not the page below it. @param {MouseEvent} event */
+/** Whether the pointer moved, rather than the page under it. @param {MouseEvent} event */
 function isMoved({ movementX, movementY }) {
   return movementX !== 0 || movementY !== 0;
 }
 
-/** The item that an arrow key goes to. @param {any[][]} columns @param {any} item @param {string} key */
+/** The item that an arrow key moves to. @param {any[][]} columns @param {any} item @param {string} key */
 function nextOf(columns, item, key) {
   if (!item) return columns[1][0] ?? columns.flat()[0];
   const column = columns[item.column];
@@ -58,13 +58,13 @@ function nextOf(columns, item, key) {
 const ARROWS = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End"];
 
 /**
- * `shown`: the item that is pointed at or chosen; `onPoint` gets one, null: none.
+ * `shown`: the item that is pointed at or chosen. `onPoint` gets the item pointed at; null: none.
  * @param {{columns: any[][], shown: any, chosenId: string, label: string,
  *   onPoint: (item: any) => void, onChoose: (item: any) => void}} props
  */
 export function CallsPicture({ columns, shown, chosenId, label, onPoint, onChoose }) {
   const { box, width } = useWidth();
-  const [at, setAt] = useState(/** @type {any} */ (null)); // Where the keyboard is.
+  const [at, setAt] = useState(/** @type {any} */ (null)); // The keyboard's item.
   const { height, heads, places, lines } = useMemo(
     () => placedCalls(columns, Math.max(1, width)),
     [columns, width],

@@ -1,28 +1,28 @@
-// Where the places and lines of the service graph are drawn, in pixels. Pure.
+// Positions of the places and lines of the service graph, in pixels. Pure.
 import { figuresOf } from "./calls.js";
 import { shortened } from "../network/labels.js";
 
-const NARROW_PX = 520; // Below it names are above their mark, not in a box.
+const NARROW_PX = 520; // On a narrower page, names are above a mark instead of in a box.
 const GAP = 10; // Between two boxes of a column.
-const HEAD = 28; // The names of the columns.
+const HEAD = 28; // Room for the names of the columns.
 const END = 8;
 const BOX = 26;
-/** How wide a place is whose name is above it. */
+/** The width of a place whose name is above it. */
 export const MARK = 8;
-const NAME = 18; // Above a mark.
-const BAND_MAX = 72; // Pixels of the busiest place.
+const NAME = 18; // Room for a name above its mark.
+const BAND_MAX = 72; // Height of the busiest place.
 const LINE_MIN = 1.5;
 const APART = 1.5; // Between two lines of one place.
-const PAD = 4; // Of a box, above and below its lines.
+const PAD = 4; // In a box, above and below its lines.
 const SHARES = [0.29, 0.2, 0.17];
 const SHARES_OF_FOUR = [0.24, 0.16, 0.15, 0.21]; // With targets.
 const WIDEST = [250, 180, 160, 200];
-const CHARACTER = 7; // A wide one.
+const CHARACTER = 7; // Width of a wide one.
 
 /** @param {import("./calls.js").Item} item */
 const drawnOf = (item) => item.drawn ?? figuresOf(item.edges);
 
-/** Columns of the picture: from where to where, and how their names are set. @param {number} width @param {boolean} hasTargets */
+/** Columns of the picture: left and right edge, and the position of names. @param {number} width @param {boolean} hasTargets */
 function columnsAt(width, hasTargets) {
   const narrow = width < NARROW_PX;
   const shares = hasTargets ? SHARES_OF_FOUR : SHARES;
@@ -31,7 +31,7 @@ function columnsAt(width, hasTargets) {
   const apart = (width - sizes.reduce((sum, size) => sum + size)) / last;
   let next = 0;
   return sizes.map((size, at) => {
-    const left = at === last ? width - size : next; // Not a rounding error beyond the edge.
+    const left = at === last ? width - size : next; // Rounding errors must not pass the edge.
     next += size + apart;
     return {
       left,
@@ -60,7 +60,7 @@ export function placedCalls(columns, width) {
   }
   const at = columnsAt(width, targets.length > 0);
 
-  /** The lines that begin or end at a place, in their order. */
+  /** The lines that begin or end at a place, in order. */
   const ends = (lines, key, value) => lines.filter(({ choice }) => choice[key] === value);
   const band = (lines) => lines.reduce((sum, line) => sum + thick.get(line) + APART, -APART);
   const sides = [

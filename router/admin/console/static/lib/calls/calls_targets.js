@@ -1,8 +1,8 @@
-// The targets of this site as places behind it in the service graph, and the lines to them. Pure.
+// This site's targets as places behind it in the service graph, with the lines to them. Pure.
 import { OTHERS, STAYS, idOf, serviceOf } from "./calls.js";
 import { count } from "../format.js";
 
-/** How many targets have a place of their own; the rest is one place. */
+/** How many targets get a separate place; the rest share one. */
 export const TARGETS_MAX = 14;
 
 /** @typedef {{site: {name: string, id: string} | null, crosses: boolean, requests_total: number,
@@ -11,7 +11,7 @@ export const TARGETS_MAX = 14;
 /** @typedef {{service: string, port: number, name: string, address: string | null,
  *   ready: boolean | null, drained: boolean, requests_total: number, failed_total: number, open: number,
  *   rate_per_s: number, failed_per_s: number, p50_s: number | null, p99_s: number | null,
- *   client_sites?: ClientSite[], history: [number, number][] | null}} Target As the API has them. */
+ *   client_sites?: ClientSite[], history: [number, number][] | null}} Target As in the API. */
 
 /** @param {Target} target */
 export const targetOf = (target) => `${serviceOf(target)} ${target.address ?? OTHERS}`;
@@ -22,7 +22,7 @@ export const targetText = ({ name, address }) => (address ? `${name} ${address}`
 /** @param {ClientSite} told */
 export const clientSiteText = ({ site }) => site?.name ?? "other sites";
 
-/** Those that get a place of their own, by key. @param {Target[]} targets @param {Set<string>} before */
+/** The keys of targets that get a separate place. @param {Target[]} targets @param {Set<string>} before */
 function ownPlaces(targets, before) {
   const apart = targets.filter(({ address }) => address !== null);
   if (apart.length <= TARGETS_MAX + 1) return new Set(apart.map(targetOf));
@@ -36,7 +36,7 @@ function ownPlaces(targets, before) {
   return new Set(weights.slice(0, TARGETS_MAX).map(({ key }) => key));
 }
 
-/** The targets that a key means: `OTHERS` those without a place of their own. @param {Target[]} targets @param {string} key @param {Set<string>} shown */
+/** The targets that a key selects. `OTHERS` selects those without a separate place. @param {Target[]} targets @param {string} key @param {Set<string>} shown */
 export function targetsOf(targets, key, shown) {
   return targets.filter((one) => (key === OTHERS ? !shown.has(targetOf(one)) : targetOf(one) === key));
 }
@@ -48,7 +48,7 @@ function stateOf(targets) {
 }
 
 /**
- * The place of some targets; `near`: the calls that they may have served.
+ * The place of some targets. Its `near` has the calls that they may have served.
  * @param {string} key @param {Target[]} targets @param {{name: string, id: string}} site
  * @param {import("./calls.js").Edge[]} edges
  */
@@ -73,7 +73,7 @@ export function targetItem(key, targets, site, edges) {
   };
 }
 
-/** From their site to a place: of clients here, and of those at other sites. */
+/** Lines from this site to a place of targets: for clients here, and for clients of other sites. */
 function linesTo(item) {
   const told = item.edges.flatMap((target) => target.client_sites ?? []);
   const away = told.filter(({ crosses }) => crosses);
@@ -103,7 +103,7 @@ function linesTo(item) {
   ];
 }
 
-/** This site's place, also when it served nothing of its own clients. */
+/** Adds this site's place if it is missing because the site served no request of its own clients. */
 function withSite(places, site) {
   const choice = { at: site.id };
   if (places.some((item) => item.choice.at === site.id)) return places;
@@ -112,9 +112,9 @@ function withSite(places, site) {
 }
 
 /**
- * The columns of the picture with those of the targets behind them.
+ * The columns of the picture, followed by those of the targets.
  * @param {any[][]} columns @param {import("./calls.js").Edge[]} edges @param {Target[]} targets
- * @param {{name: string, id: string}} site This one. @param {Set<string>} before Keys that had a place.
+ * @param {{name: string, id: string}} site This site. @param {Set<string>} before Keys that had a place.
  * @returns {{columns: any[][], shownTargets: Set<string>}}
  */
 export function withTargets(columns, edges, targets, site, before) {

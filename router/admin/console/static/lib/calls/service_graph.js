@@ -1,4 +1,5 @@
-// The service graph: who calls which service here, which site serves it, and by which target.
+// The service graph: callers at this site, the services they call, and the sites and targets that
+// serve them.
 import { html, useEffect, useMemo, useRef, useState } from "../html.js";
 import {
   busiestFirst, callerOf, callersText, chosenOf, figuresOf, filtered, idOf, itemOfChoice, itemWith,
@@ -19,7 +20,7 @@ const ASK_MS = 5000;
 const DAY_MS = 60000;
 const NONE = { from: null, to: null, at: null, on: null };
 
-/** That the figures are old, and why. @param {{answer: any}} props */
+/** Says that the figures are old, and why. @param {{answer: any}} props */
 export function OldFigures({ answer }) {
   useNow();
   if (!answer.error || !answer.value) return null;
@@ -28,7 +29,7 @@ export function OldFigures({ answer }) {
   </p>`;
 }
 
-/** Why there is no edge. @param {{graph: any, service?: string}} props */
+/** Says why there is no edge. @param {{graph: any, service?: string}} props */
 export function NoCallers({ graph, service = "" }) {
   return graph.enabled
     ? html`<${Empty} hint="A caller is here a few seconds after its first request.">
@@ -89,13 +90,13 @@ function isInView(element) {
   return bottom > 0 && top < innerHeight;
 }
 
-/** What is pointed at or chosen. @param {{item: any, isChosen: boolean}} props */
+/** Details of the item that is pointed at or chosen. @param {{item: any, isChosen: boolean}} props */
 function Details({ item, isChosen }) {
   const { edges, place } = item;
   const [edge] = edges;
   const box = useRef(null);
   useEffect(() => {
-    // Who chose it in the list is far below.
+    // The user may have chosen the item in the list, far below.
     if (isChosen && !isInView(box.current)) box.current.scrollIntoView({ block: "nearest" });
   }, [item.id, isChosen]);
   const ofTargets = item.behind !== undefined;
@@ -156,7 +157,7 @@ function Summary({ graph, edges }) {
   <//>`;
 }
 
-/** Its last day, asked for when it is chosen. */
+/** The chosen item's last day, loaded once it is chosen. */
 function LastDay({ item, choice, shown, shownTargets, live }) {
   const [target] = choice.on && choice.on !== "others" ? item.edges : [];
   const service = target ? serviceOf(target) : choice.to && choice.to !== "others" ? choice.to : null;
@@ -187,14 +188,14 @@ export function ServiceGraph({ live, route }) {
   const { params } = route;
   const answer = useAnswer("graph", {}, ASK_MS);
   const [pointed, setPointed] = useState(/** @type {string | null} */ (null));
-  // A row has its figures itself: it is only shown in the picture, so that no row moves.
+  // A row has its figures already: pointing at a row only highlights its line, so that no row moves.
   const [row, setRow] = useState(/** @type {string | null} */ (null));
   const before = useRef({ shown: /** @type {Set<string>[]} */ ([]), targets: /** @type {Set<string>} */ (new Set()) });
   const graph = answer.value;
   const sites = live.network.map((site) => `${site.id} ${site.path_cost}`).join();
   const { edges, targets, columns, shown, shownTargets } = useMemo(() => {
     const found = filtered(graph?.edges ?? [], params);
-    // Of targets it is not known which caller their requests are of.
+    // The callers of a target's requests are not known.
     const behind = params.caller
       ? []
       : (graph?.targets ?? []).filter((one) => !params.service || serviceOf(one) === params.service);

@@ -1,16 +1,16 @@
-// The colour and pattern of a site: one for each id, in every chart, legend and map, and for good.
-// A site that comes or goes changes those of no other. This browser keeps them, so that a page that
-// is reloaded shows the same.
+// The color and pattern of a site: fixed for each site ID, and the same in every chart, legend and map.
+// A site that comes or goes does not change those of other sites. This browser stores them, so that a
+// reloaded page shows the same.
 import { html } from "../html.js";
 import { keep, kept } from "../memory.js";
 
 const COLOURS = 6;
-const LOOKS = COLOURS * COLOURS; // Each colour with each pattern.
+const LOOKS = COLOURS * COLOURS; // Each color with each pattern.
 const OWN = 0;
 const KEPT_AS = "sites";
 const NAMES_MAX = 2048; // Twice as many as a network has.
 
-/** The same number for the same text. @param {string} text */
+/** A stable hash: the same number for the same text. @param {string} text */
 function hashOf(text) {
   let hash = 0;
   for (const letter of text) hash = (hash * 31 + letter.codePointAt(0)) >>> 0;
@@ -18,14 +18,14 @@ function hashOf(text) {
 }
 
 /**
- * A look (a number below 36) for each key. No two keys share one, and no two a colour while there is
- * another. The first look is nobody's unless somebody asks for it first.
+ * A look (a number below 36) for each key. No two keys share a look, or a color while another color
+ * is free. Only `learn` gives a key the first look.
  */
 export class Looks {
-  /** @type {Map<string, number>} Whom nobody has asked for the longest comes first. */
+  /** @type {Map<string, number>} Least recently used first. */
   #looks = new Map();
 
-  /** Take over what somebody else knows. Who has a look here keeps it. @param {[string, number][]} known */
+  /** Adopts looks from elsewhere. A key that has a look here keeps it. @param {[string, number][]} known */
   learn(known) {
     const taken = new Set(this.#looks.values());
     for (const [key, look] of known) {
@@ -68,13 +68,13 @@ export class Looks {
   }
 }
 
-/** What this browser kept. @returns {[string, number][]} */
+/** The looks that this browser stored. @returns {[string, number][]} */
 function remembered() {
   let known;
   try {
     known = JSON.parse(kept(KEPT_AS) ?? "[]");
   } catch {
-    return []; // Somebody else wrote it.
+    return []; // Not written by this page.
   }
   if (!Array.isArray(known)) return [];
   return known.filter(
@@ -89,7 +89,7 @@ const looks = new Looks();
 const ids = new Map();
 let own = "";
 
-/** Sites as a picture of the router has them; the one whose console this is has the first look. @param {any} live */
+/** Learns the sites of a snapshot. The site that this console belongs to has the first look. @param {any} live */
 export function know(live) {
   own = live.status.id;
   if (ids.size > NAMES_MAX) ids.clear();
@@ -98,14 +98,14 @@ export function know(live) {
 }
 
 /**
- * The look of a site, by its id or its name. A name goes for the id of the site that bore it last.
+ * The look of a site, by its ID or its name. A name refers to the site that had it last.
  * @param {{id?: string, name?: string}} site
  */
 export function lookOf({ id, name }) {
   const key = id || ids.get(name) || `name ${name}`;
   if (key === own) return OWN;
   if (!looks.has(key)) {
-    looks.learn(remembered()); // From before, or from another tab.
+    looks.learn(remembered()); // Stored earlier, or by another tab.
     looks.of(key);
     keep(KEPT_AS, JSON.stringify(looks.entries()));
   }
@@ -113,8 +113,8 @@ export function lookOf({ id, name }) {
 }
 
 /**
- * Looks of the sites of a scenario: those of real sites where names are the same.
- * @param {string[]} names The first has the first look if that is free.
+ * Looks for the sites of a scenario. A site with the name of a real site gets that site's look.
+ * @param {string[]} names The first gets the first look if that is free.
  */
 export function looksOf(names) {
   const found = new Looks();
@@ -124,12 +124,12 @@ export function looksOf(names) {
   return found;
 }
 
-/** The class that gives it its colour, `--own` in style sheets. @param {number} look */
+/** The class that sets a look's color, `--own` in style sheets. @param {number} look */
 export function colourClass(look) {
   return `series-${(look % COLOURS) + 1}`;
 }
 
-/** The lines of its pattern; the first look has none. @param {number} look */
+/** The lines of a look's pattern; the first look has none. @param {number} look */
 function strokes(look) {
   return [
     "",
@@ -154,14 +154,14 @@ function Pattern({ id, look }) {
   </pattern>`;
 }
 
-/** The patterns of `all`, to be filled with `url(#ID-LOOK)`. @param {{id: string, all: number[]}} props */
+/** The patterns of the looks `all`. Shapes fill with `url(#ID-LOOK)`. @param {{id: string, all: number[]}} props */
 export function Patterns({ id, all }) {
   return html`<defs>
     ${[...new Set(all)].map((look) => html`<${Pattern} key=${look} id=${`${id}-${look}`} look=${look} />`)}
   </defs>`;
 }
 
-/** A look in small, before a name. @param {{look: number}} props */
+/** A small sample of a look, before a name. @param {{look: number}} props */
 export function Swatch({ look }) {
   const id = `swatch-${look}`;
   return html`<svg
@@ -176,8 +176,8 @@ export function Swatch({ look }) {
   </svg>`;
 }
 
-/** A site's name behind its look. @param {{id?: string, name: string}} props */
+/** A site's name after a sample of its look. @param {{id?: string, name: string}} props */
 export function SiteName({ id, name }) {
-  if (!id && !name) return ""; // Nobody has answered there yet.
+  if (!id && !name) return ""; // No site has answered there yet.
   return html`<span class="site-word"><${Swatch} look=${lookOf({ id, name })} /> ${name}</span>`;
 }

@@ -1,4 +1,4 @@
-// Requests and failures of the last day, in steps of some minutes, as a small picture with its axes.
+// A small chart with axes: requests and failures of the last day, in steps of some minutes.
 import { html, useMemo } from "../html.js";
 import { count, plural, span, timeOfDay } from "../format.js";
 import { roundedUp } from "./stack.js";
@@ -11,7 +11,7 @@ const LEFT = 44;
 const RIGHT = 4;
 const TOP = 20;
 const BOTTOM = 20;
-const LEAST_PX = 1.5; // Of a failure: one of many is seen too.
+const LEAST_PX = 1.5; // Of failures, so that one among many requests is visible.
 const HOURS = 6; // Between two labels of the time axis.
 const NOW_PX = 44; // Room for the last label.
 
@@ -19,11 +19,11 @@ const NOW_PX = 44; // Room for the last label.
 const clockOf = (ms) => timeOfDay(new Date(ms).toISOString()).slice(0, 5);
 
 /**
- * Several histories as one: steps with their beginning, oldest first. Before the router started
- * nothing is known.
+ * Merges histories into steps with their start times, oldest first. Steps from before the router
+ * started have no figures.
  * @param {[number, number][][]} histories @param {number} stepS
  * @param {number} newest When the last step began, in milliseconds: at any second, not at a full minute.
- * @param {number} started When the router did.
+ * @param {number} started When the router started, in milliseconds.
  * @returns {{at: number, requests: number | null, failed: number | null}[]}
  */
 export function stepsOf(histories, stepS, newest, started) {
@@ -37,7 +37,7 @@ export function stepsOf(histories, stepS, newest, started) {
   });
 }
 
-/** The upper edge of bars, closed below. */
+/** The path of the bars: the upper edge of each, closed at the bottom. */
 function bars(steps, from, heightOf, x, y) {
   let path = "";
   steps.forEach((step, index) => {
@@ -62,7 +62,7 @@ function Plot({ steps, stepS, width }) {
   const red = ({ failed }) => (failed ? Math.min(y(failed), y(0) - LEAST_PX) : null);
   const ticks = steps
     .map((step, index) => ({ end: endOf(step.at, stepS), index }))
-    .filter(({ end }) => end.getMinutes() * 60 < stepS && end.getHours() % HOURS === 0) // The hour is in it.
+    .filter(({ end }) => end.getMinutes() * 60 < stepS && end.getHours() % HOURS === 0) // Has the hour.
     .filter(({ index }) => x(index) < width - NOW_PX && x(index) > LEFT + 12);
   return html`<svg width=${width} height=${HEIGHT} class="day" aria-hidden="true">
     ${unknown > 0 && html`<rect class="unknown" x=${LEFT} y=${TOP} width=${x(unknown) - LEFT} height=${y(0) - TOP} />`}
@@ -104,7 +104,7 @@ function inWords(steps, stepS) {
  */
 export function Day({ title, histories, stepS, currentS, uptimeS }) {
   const { box, width } = useWidth();
-  // Where the steps lie goes by when they came, not by when they are drawn.
+  // The time when the steps arrived sets their position, not the time when they are drawn.
   const steps = useMemo(() => {
     const now = serverNow();
     return stepsOf(histories, stepS, now - currentS * 1000, now - uptimeS * 1000);

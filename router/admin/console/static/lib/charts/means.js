@@ -1,14 +1,14 @@
-// What was in flight and in the queue, as means: a picture is of one moment, and requests that take
-// milliseconds are mostly not in it. Of this site the router tells the mean; of other sites and of
-// single targets it is that of the last pictures.
+// Means of the requests in flight and queued. A snapshot shows one moment and misses most requests
+// that take milliseconds. The router reports the mean for this site; for other sites and for single
+// targets, the page computes the mean of the last snapshots.
 import { HARDLY_ANY, LEAST_PER_S } from "../format.js";
 
 const OVER_MS = 5000;
 
-/** @type {{at: number, counts: Map<string, number>}[]} Of the last pictures, oldest first. */
+/** @type {{at: number, counts: Map<string, number>}[]} Of the last snapshots, oldest first. */
 let seen = [];
 
-/** Every count of a picture that a mean is made of: where it stands, its name and its name as a mean. */
+/** Every count of a snapshot that gets a mean: its object, key and field, and the field of the mean. */
 function* counted(live) {
   for (const service of live.services) {
     const port = `${service.name}:${service.port}`;
@@ -24,7 +24,7 @@ function* counted(live) {
 
 /**
  * Adds `queued_mean` to services, and `in_flight_mean` to their sites and targets.
- * @param {any} live @param {number} at When it came, in milliseconds.
+ * @param {any} live @param {number} at When the snapshot arrived, in milliseconds.
  */
 export function addMeans(live, at) {
   const counts = new Map();
@@ -41,7 +41,7 @@ export function addMeans(live, at) {
     const site = here.get(`${now.service}:${now.port}`);
     if (!site || now.in_flight_mean === undefined) continue;
     const served = now.requests_per_s - now.spilled_per_s - now.failed_per_s - (now.shed_per_s ?? 0) >= LEAST_PER_S;
-    // No look may have found one, though they came and went in between.
+    // The router's samples may have missed requests that came and went in between.
     site.in_flight_mean = now.in_flight_mean || (served && site.targets_ready ? HARDLY_ANY : 0);
   }
 }

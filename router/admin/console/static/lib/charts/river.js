@@ -1,5 +1,5 @@
-// The overflow river: where the clients of one site were served over the last quarter of an hour,
-// this site first, then each other one by the cost of the way, with this site's capacity as a line.
+// The overflow river: which sites served the clients of one site in the last quarter of an hour, this
+// site first, then the others by path cost, with this site's capacity as a line.
 import { html } from "../html.js";
 import { lookOf } from "./colours.js";
 import { quantile, timeOfDay } from "../format.js";
@@ -9,8 +9,8 @@ import { Empty } from "../ui.js";
 
 const SPAN_S = 900;
 const STEPS_MAX = 900;
-const SPAN_MIN_S = 120; // A site that was just made fills the picture soon.
-const SECONDS_BELOW_S = 480; // Of less, two marks beside each other would be of one minute.
+const SPAN_MIN_S = 120; // So that a new site soon fills the picture.
+const SECONDS_BELOW_S = 480; // In shorter spans, two adjacent labels would show the same minute.
 
 /** The unit of the configured capacity: `at-once` or `per-second`. @param {any} history */
 export function unitOf(history) {
@@ -19,8 +19,9 @@ export function unitOf(history) {
 }
 
 /**
- * Layers and line of a history. Figures are the API's own, a second where `unit` says so.
- * @param {any} history @param {any[]} samples Of it, null: none. @param {"at-once" | "per-second"} unit
+ * Layers, line and marks of a history. Figures are the API's own, per second where `unit` says so.
+ * @param {any} history @param {any[]} samples Of the history, null: none.
+ * @param {"at-once" | "per-second"} unit
  * @param {boolean} [isHere] The history is of this site's clients, not of another site's.
  */
 export function layersOf(history, samples, unit, isHere = true) {
@@ -45,7 +46,7 @@ export function layersOf(history, samples, unit, isHere = true) {
 
 /**
  * The newest samples at even steps; null where the router recorded none, such as before it restarted.
- * As many as the picture has room for, however far apart another site says that its samples are.
+ * Never more than the picture has room for, whatever step another site reports.
  * @param {any} history @returns {{at: string, sample: any | null}[]}
  */
 export function evenly({ samples, step_s: stepS }) {
@@ -66,7 +67,7 @@ export function evenly({ samples, step_s: stepS }) {
   return steps.reverse();
 }
 
-/** What it costs to go there. @param {any} site */
+/** A note with the path cost of a site. @param {any} site */
 function noteOf({ local, path_cost: cost, last_cost: last }) {
   if (local) return "";
   if (cost !== null) return `cost ${cost}`;
@@ -126,7 +127,8 @@ function sum(values) {
 }
 
 /**
- * Share of each site in what ended in the last `seconds`, in the order of `history.sites`.
+ * Requests that ended in the last `seconds`, by the site that served them: `counts` is in the order of
+ * `history.sites`, `nowhere` counts those that no site served.
  * @param {any} history @param {number} seconds
  */
 export function sharesOf(history, seconds) {

@@ -1,5 +1,5 @@
-// A stacked stream over time: what the river, simulations and what-if are drawn with. Each layer has a
-// colour and a pattern, its name and figure stand in words below, and a cursor tells exact figures.
+// A stacked chart over time, for the river, simulations and what-if. Each layer has a color and a
+// pattern, the legend below has its name and figure, and a cursor shows exact figures.
 import { html, useState } from "../html.js";
 import { Patterns, Swatch, colourClass } from "./colours.js";
 import { count } from "../format.js";
@@ -13,7 +13,7 @@ const TOP = 14;
 const BOTTOM = 24;
 const TICK_PX = 110; // Between two labels of the time axis.
 
-/** A figure as the table and the cursor show it: whole, or with one place. @param {number} value */
+/** A figure as the table and the cursor show it: whole, or with one decimal. @param {number} value */
 export function figure(value) {
   if (value === null || value === undefined) return "–";
   return count(Math.abs(value) < 100 ? Number(value.toFixed(1)) : Math.round(value));
@@ -26,13 +26,13 @@ export function roundedUp(value) {
   return [1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10].map((part) => part * size).find((part) => part >= value * 0.999);
 }
 
-/** A figure of the axis, exact. @param {number} value */
+/** A figure on the axis, with three significant digits. @param {number} value */
 function onAxis(value) {
   return count(Number(value.toPrecision(3)));
 }
 
 /**
- * First and last step of each time without a gap: where some layer is known.
+ * First and last step of each run without a gap, where at least one layer is known.
  * @param {number[][]} layers @param {number} length @returns {[number, number][]}
  */
 export function runs(layers, length) {
@@ -46,7 +46,7 @@ export function runs(layers, length) {
 }
 
 /**
- * Lower and upper edge of every layer at every step. Not known counts as nothing.
+ * Lower and upper edge of every layer at every step. An unknown figure counts as 0.
  * @param {number[][]} layers @returns {{edges: number[][], top: number}}
  */
 export function stacked(layers) {
@@ -59,7 +59,7 @@ export function stacked(layers) {
   return { edges, top: Math.max(0, ...edges.at(-1)) };
 }
 
-/** A line that goes on level until the next figure; where there is none it has a gap. */
+/** A line that stays level until the next figure, with a gap where there is none. */
 function levels(values, x, y) {
   let path = "";
   let open = false;
@@ -74,7 +74,7 @@ function levels(values, x, y) {
   return path;
 }
 
-/** A line through the upper edges of a layer, with gaps where the layer is nothing. */
+/** A line through the upper edges of a layer, with gaps where the layer is empty. */
 function outline(upper, values, [first, last], x, y) {
   let path = "";
   for (let step = first + 1; step <= last; step += 1) {
@@ -88,8 +88,8 @@ function outline(upper, values, [first, last], x, y) {
 /**
  * @typedef {object} Layer
  * @property {string} name
- * @property {number} look Of `colours.js`.
- * @property {string} [note] Behind its name: what it costs to go there.
+ * @property {number} look As in `colours.js`.
+ * @property {string} [note] After its name: the path cost.
  * @property {(number | null)[]} values
  */
 
@@ -111,7 +111,7 @@ function Plot({ id, layers, line, marks, labels, ticks, unit, shown, width, span
       .map((run) => [...spots(edges[index + 1], run), ...spots(edges[index], run).reverse()])
       .map((corners) => `M${corners.join(" L")} Z`)
       .join(" ");
-  /** The upper edge, where there is something below it. */
+  /** The upper edge of a layer, where the layer is not empty. */
   const edge = (index) =>
     known.map((run) => outline(edges[index + 1], all[index], run, x, y)).join("");
   const every = Math.max(1, Math.ceil((TICK_PX / inner) * span));
@@ -166,7 +166,7 @@ function Plot({ id, layers, line, marks, labels, ticks, unit, shown, width, span
   </svg>`;
 }
 
-/** All figures of one step as a sentence, for who cannot see the picture. */
+/** All figures of one step as a sentence, for users who cannot see the picture. */
 function spoken(layers, line, marks, labels, unit, index) {
   if (layers.every((layer) => layer.values[index] === null)) return `${labels[index]}: not known`;
   const words = layers.map((layer) => `${layer.name} ${figure(layer.values[index])}`);
@@ -219,9 +219,9 @@ function Legend({ layers, line, marks, shown, labels, isCursor, now }) {
 }
 
 /**
- * `labels` name every step, in full; `ticks` in short. `line`: a limit; `marks`: steps where
- * something went wrong. `span`: how many steps wide the picture is at least. `keys` tell steps apart
- * when the picture moves on. With `cursor` and `setCursor` (a step) somebody else holds the cursor.
+ * `labels`: full names of the steps; `ticks`: short names. `line`: a limit; `marks`: steps where
+ * something went wrong. `span`: least width of the picture, in steps. `keys` identify steps when the
+ * picture moves on. With `cursor` and `setCursor` (a step), the caller holds the cursor.
  * @param {{id: string, title: string, note?: any, unit: string, layers: Layer[],
  *   line?: Layer | null, marks?: Layer | null, labels: string[], ticks: string[], keys?: any[],
  *   span?: number, now?: string, more?: import("../ui.js").Column[], actions?: any,

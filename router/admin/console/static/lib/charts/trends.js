@@ -11,7 +11,7 @@ const TRENDS = [
   { id: "p99", name: "p99 of the slowest service", show: quantile, of: (step) => step.p99_s },
 ];
 
-/** Why the lines begin late. @param {number} knownS @param {"asked" | "told" | "failed"} before */
+/** Says why the lines start late. @param {number} knownS @param {"asked" | "told" | "failed"} before */
 function shortText(knownS, before) {
   const figures = `Figures of the last ${span(knownS)}; `;
   if (before === "asked") return `${figures}those from before are being loaded.`;

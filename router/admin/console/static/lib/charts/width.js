@@ -1,4 +1,4 @@
-// How much room there is.
+// Measures how wide an element is.
 import { useLayoutEffect, useRef, useState } from "../html.js";
 
 /** The width of the element that gets `box` as its `ref`; 0 until it is known. */

@@ -1,18 +1,18 @@
-// Sites and their links as a graph: what is adjacent, the cheapest way, and where to draw it.
-// Nothing here knows the page; same sites, same picture.
+// Sites and their links as a graph: neighbors, cheapest paths, and where to draw each site.
+// Independent of the page: the same sites give the same picture.
 
 import { servicesOf } from "../format.js";
 
 /**
  * @typedef {{id: string, name: string, site: any, services: {name: string, text: string}[]}} Node
  * @typedef {{from: string, to: string, cost: number | null, back: number | null, links: any[],
- *   isTold: boolean}} Edge `cost` as `from` says it, `back` as `to` does; null: that end says
- *   nothing. Not `isTold`: neither end is reached, and what they said is of before.
+ *   isTold: boolean}} Edge `cost` as `from` reports it, `back` as `to` does; null: that end
+ *   reports nothing. Not `isTold`: neither end can be reached, so their reports are old.
  */
 
 /**
  * @param {any} live
- * @returns {{nodes: Node[], edges: Edge[]}} In an order that does not depend on the answer's.
+ * @returns {{nodes: Node[], edges: Edge[]}} In an order that does not depend on that of the answer.
  */
 export function graphOf(live) {
   /** @type {Map<string, Node>} */
@@ -42,7 +42,7 @@ export function graphOf(live) {
   const here = live.status.id;
   for (const link of live.links) {
     const { id, name } = link.neighbour;
-    if (!id || id === here) continue; // A token that nobody has answered yet, or our own replica.
+    if (!id || id === here) continue; // A token that no site has answered yet, or our own replica.
     if (!nodes.has(id)) nodes.set(id, { id, name, site: null, services: [] });
     edge(here, id).links.push(link);
   }
@@ -54,15 +54,15 @@ export function graphOf(live) {
   return { nodes: sorted, edges: keys.map((key) => edges.get(key)) };
 }
 
-/** What a step over an edge costs, null: it cannot be taken. Both ends must say it. */
+/** The cost of a step over an edge; null: no step is possible, because an end reports no cost. */
 function stepCost(edge, from) {
   if (edge.cost === null || edge.back === null) return null;
   return edge.from === from ? edge.cost : edge.back;
 }
 
 /**
- * The cheapest way from `start` to every node, as the sites before it. Of equal ones the first
- * by id, so that the same one is shown each time.
+ * The cheapest path from `start` to every node, as the site before each node. Among equal paths the
+ * first by ID, so that the page always shows the same one.
  * @param {{nodes: Node[], edges: Edge[]}} graph @param {string} start
  * @returns {Map<string, {cost: number, before: string | null, edge: Edge | null}>}
  */
@@ -99,8 +99,8 @@ export function ways(graph, start) {
 }
 
 /**
- * Steps of the way to `goal`, the first one from the start. Empty: there is none, or it is the
- * start.
+ * Steps of the path to `goal`, the first one from the start. Empty: there is no path, or `goal` is
+ * the start.
  * @param {ReturnType<typeof ways>} found @param {string} goal
  * @returns {{from: string, to: string, edge: Edge}[]}
  */
@@ -113,7 +113,7 @@ export function stepsTo(found, goal) {
   return steps;
 }
 
-/** Links between two sites, counted along the fewest; Infinity: not joined at all. */
+/** The least number of links between each two sites; Infinity: not connected. */
 function hops(graph) {
   const index = new Map(graph.nodes.map((node, at) => [node.id, at]));
   const near = graph.nodes.map(() => /** @type {number[]} */ ([]));
@@ -142,10 +142,10 @@ const PICTURED_SITES = 200;
 const PICTURED_LINKS = 1000;
 
 /**
- * What of a graph a picture has room for: `first` and the neighbours of this site, then those that
- * are cheapest to reach. A member can tell of thousands of sites, each with many links.
+ * The part of a graph that fits into a picture: `first` and the neighbors of this site, then the sites
+ * that are cheapest to reach. A member can report thousands of sites, each with many links.
  * @param {{nodes: Node[], edges: Edge[]}} graph @param {ReturnType<typeof ways>} found
- * @param {string[]} first Ids, without doubles. @returns {{nodes: Node[], edges: Edge[]}}
+ * @param {string[]} first IDs, without duplicates. @returns {{nodes: Node[], edges: Edge[]}}
  */
 export function pictured(graph, found, first) {
   if (graph.nodes.length <= PICTURED_SITES && graph.edges.length <= PICTURED_LINKS) return graph;
@@ -162,12 +162,12 @@ export function pictured(graph, found, first) {
 const ROUNDS = 80;
 
 /**
- * Places such that distances on paper are like distances in hops (stress majorization: Gansner,
- * Koren, North 2004), beginning from a circle in the order of a walk from the first site.
- * No chance is in it: the same graph lies the same way each time.
- * @param {{nodes: Node[], edges: Edge[]}} graph One piece, or some: those lie side by side.
+ * Places whose distances in the picture are like distances in hops (stress majorization: Gansner,
+ * Koren, North 2004). Starts from a circle in the order of a walk from the first site.
+ * Deterministic: the same graph always gets the same places.
+ * @param {{nodes: Node[], edges: Edge[]}} graph One connected part, or several, placed side by side.
  * @param {string} start The id of this site.
- * @returns {Map<string, {x: number, y: number}>} A site's distance to its neighbour is about 1.
+ * @returns {Map<string, {x: number, y: number}>} A site's distance to its neighbor is about 1.
  */
 export function placed(graph, start) {
   const far = hops(graph);
@@ -184,13 +184,13 @@ export function placed(graph, start) {
   });
   for (let round = 0; round < ROUNDS; round += 1) {
     spots.forEach((spot, one) => {
-      spots[one] = pulled(spot, one, spots, apart); // The next one follows where it went.
+      spots[one] = pulled(spot, one, spots, apart); // The next one uses its new place.
     });
   }
   return new Map(upright(spots, first).map((spot, at) => [graph.nodes[at].id, spot]));
 }
 
-/** Where the others want one site: the mean of their wishes, near ones weighing most. */
+/** Where the other sites want one site: the mean of their wishes. Near sites have the most weight. */
 function pulled(spot, one, spots, apart) {
   let [x, y, weights] = [0, 0, 0];
   spots.forEach((other, at) => {
@@ -206,7 +206,7 @@ function pulled(spot, one, spots, apart) {
   return weights ? { x: x / weights, y: y / weights } : spot;
 }
 
-/** All nodes in the order of a walk that goes deep first, then those that it cannot reach. */
+/** All nodes in the order of a depth-first walk, then the nodes that the walk cannot reach. */
 function walk(graph, first) {
   const index = new Map(graph.nodes.map((node, at) => [node.id, at]));
   const near = graph.nodes.map(() => /** @type {number[]} */ ([]));
@@ -227,7 +227,7 @@ function walk(graph, first) {
   return [...seen];
 }
 
-/** Turned so that it is wider than high, this site to the left and not below the middle. */
+/** Turns the picture to be wider than high, with this site on the left and not below the middle. */
 function upright(spots, first) {
   const mean = (of) => spots.reduce((sum, spot) => sum + of(spot), 0) / (spots.length || 1);
   const [mx, my] = [mean((spot) => spot.x), mean((spot) => spot.y)];

@@ -1,4 +1,4 @@
-// Texts on a picture that do not lie on each other: who comes first gets the room.
+// Labels on a picture that do not overlap: first come, first served.
 
 const CHARACTER = 6.6;
 const HEIGHT = 14;
@@ -20,9 +20,9 @@ function meet(one, other) {
   );
 }
 
-/** Whether a line touches a box: what of it is within all four sides. @param {Line} line @param {Box} box */
+/** Whether a line touches a box: whether any part of the line is within all four sides. @param {Line} line @param {Box} box */
 function touches({ from, to }, box) {
-  let [first, last] = [0, 1]; // Shares of the line.
+  let [first, last] = [0, 1]; // Fractions of the line.
   for (const [axis, least, most] of [
     ["x", box.x, box.x + box.width],
     ["y", box.y, box.y + box.height],
@@ -39,7 +39,7 @@ function touches({ from, to }, box) {
   return first < last;
 }
 
-/** Long names lose their middle: ends tell more. @param {string} text @param {number} most */
+/** Long names lose their middle: the ends say more. @param {string} text @param {number} most */
 export function shortened(text, most) {
   if (text.length <= most) return text;
   const head = Math.ceil((most - 1) / 2);
@@ -54,7 +54,7 @@ export class Labels {
 
   /**
    * @param {number} width @param {number} height Of the picture.
-   * @param {Line[]} lines No name lies on one while there is another place.
+   * @param {Line[]} lines Names avoid them while there is another place.
    */
   constructor(width, height, lines) {
     this.#lines = lines;
@@ -62,17 +62,17 @@ export class Labels {
     this.#height = height;
   }
 
-  /** Nothing may be written on a mark. @param {number} x @param {number} y @param {number} radius */
+  /** Keeps a mark free of names. @param {number} x @param {number} y @param {number} radius */
   keepFree(x, y, radius) {
     this.#taken.push({ x: x - radius, y: y - radius, width: 2 * radius, height: 2 * radius });
   }
 
   /**
-   * A place beside a mark: below, above, right or left of it; null: there is none. `must`: then
-   * below, whatever is there.
+   * A place beside a mark: below, above, right or left of it; null: there is no room. `must`: without
+   * room, the place is below, whatever is there.
    * @param {string[]} lines @param {number} x @param {number} y @param {number} away
    * @param {boolean} [must]
-   * @returns {{x: number, y: number} | null} The middle of the first line's base line.
+   * @returns {{x: number, y: number} | null} The middle of the first line's baseline.
    */
   beside(lines, x, y, away, must = false) {
     const half = (Math.max(...lines.map((line) => line.length)) * CHARACTER) / 2;
@@ -86,7 +86,7 @@ export class Labels {
     return this.#first(spots, half, more) ?? (must ? this.#inside(spots[0], half, more) : null);
   }
 
-  /** A place on a point, and so on its line; null: it is taken. @param {string} text */
+  /** A place centered on a point, so also on the point's line; null: the place is taken. @param {string} text */
   on(text, x, y) {
     return this.#take([{ x, y: y + 4 }], (text.length * CHARACTER) / 2, 0, []);
   }

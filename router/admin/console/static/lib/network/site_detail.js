@@ -1,4 +1,4 @@
-// What another site tells of itself, down to the requests of each of its targets.
+// Another site's report about itself, down to the requests of each of its targets.
 import { html } from "../html.js";
 import { advised } from "../commands.js";
 import { count, dateTime, listed, plural, portName, rtt, span } from "../format.js";
@@ -19,7 +19,7 @@ function inFlight(one) {
   </span>`;
 }
 
-/** Who served what its clients asked for. */
+/** The sites that served the requests of that site's clients, with their shares. */
 function shares(service) {
   const total = service.served.reduce((sum, one) => sum + one.requests, 0);
   if (!total) return "–";

@@ -1,4 +1,4 @@
-// The picture of sites and links. It is given places and loads, and draws them.
+// The picture of sites and links: draws the places and loads that it gets.
 import { html, useEffect, useRef, useState } from "../html.js";
 import { Patterns, colourClass, lookOf } from "../charts/colours.js";
 import { plural, rtt, timeOfDay } from "../format.js";
@@ -8,15 +8,15 @@ import { spillText } from "../spills.js";
 import { costOf, edgeState, isUp } from "../words.js";
 
 const PAD = 56;
-const STEP_MAX = 420; // Pixels that one hop gets at most.
-const ABOVE_AND_BELOW = 300; // Pixels of the page besides the map.
+const STEP_MAX = 420; // Most pixels for one hop.
+const ABOVE_AND_BELOW = 300; // Pixels of the page above and below the map.
 const HEIGHTS = { flat: 220, tall: 460, least: 400, most: 760 };
 const STRETCH_MAX = 1.7; // How much wider than high a hop may be.
-const FEW = 24; // Up to so many sites every link has its figures.
+const FEW = 24; // Up to this many sites, every link has its figures.
 const NAME_MAX = 18;
-const SERVICES_MAX = 26; // Characters of a site's services.
+const SERVICES_MAX = 26; // Characters for a site's services.
 
-/** How wide the element of `ref` is, as long as it is there. */
+/** The width of the element of `ref`, followed as long as the element exists. */
 function useWidth(ref) {
   const [width, setWidth] = useState(0);
   useEffect(() => {
@@ -27,7 +27,7 @@ function useWidth(ref) {
   return width;
 }
 
-/** Places in pixels: as large as there is room, and no larger than is good to look at. */
+/** Places in pixels: as large as there is room, up to a size that looks good. */
 function fitted(spots, width) {
   const isTall = width < 560;
   const at = new Map(
@@ -59,7 +59,7 @@ function edgeLabel(edge) {
   return link ? `${costOf(edge)} · ${rtt(link.rtt_ms)}` : costOf(edge);
 }
 
-/** The services that a site has a part in, in one line; empty: none. @param {any} node */
+/** The services that a site takes part in, in one line; empty: none. @param {any} node */
 function servicesText(node) {
   const names = node.services.map((one) => one.text);
   const shown = [];
@@ -72,7 +72,7 @@ function servicesText(node) {
   return shown.join(", ") + (more > 0 ? ` +${more}` : "") + at;
 }
 
-/** Which names and figures find room: the important ones are asked first. */
+/** The names and figures that have room. Important names come first. */
 function labelled({ graph, places, width, height, radius, here, way, shown, loads, spilled }) {
   const lines = graph.edges.map((edge) => ({ from: places.get(edge.from), to: places.get(edge.to) }));
   const labels = new Labels(width, height, lines);

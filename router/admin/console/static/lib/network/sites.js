@@ -1,6 +1,6 @@
-// Sites in one order wherever they are listed: this site first, then by the cost of the way, by name.
+// The order of sites in every list: this site first, then by path cost, then by name.
 
-/** @param {any} one @param {any} other Sites as `network` has them. */
+/** @param {any} one @param {any} other Sites as in `network`. */
 export function byCost(one, other) {
   return (
     (one.path_cost ?? Infinity) - (other.path_cost ?? Infinity) ||
@@ -9,7 +9,7 @@ export function byCost(one, other) {
   );
 }
 
-/** Names of sites in that order; those that nobody knows any more come last. @param {any} live @param {string[]} names */
+/** Names of sites in that order; sites that are no longer known come last. @param {any} live @param {string[]} names */
 export function inOrder(live, names) {
   const known = new Map(live.network.map((site) => [site.name, site]));
   return [...new Set(names)]

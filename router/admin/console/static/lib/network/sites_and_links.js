@@ -1,4 +1,4 @@
-// Sites and links: what a way costs, what it carries, and over whom it leads.
+// Sites and links: the cost of each path, the load on it, and the sites along it.
 import { html, useMemo, useRef, useState } from "../html.js";
 import { SiteName } from "../charts/colours.js";
 import { count, latency, listed, listedOf, plural, rtt, timeOfDay } from "../format.js";
@@ -12,7 +12,7 @@ import { get } from "../api.js";
 import { Badge, Card, Chart, Empty, Failed, Filter, Table } from "../ui.js";
 import { costOf, edgeState, isUp, linkState, linksDown, linksPartly, linksSilent, linksUp, siteState, sitesReachable } from "../words.js";
 
-/** What spills to each site by name, all services together: requests a second, open connections. */
+/** Load that spills to each site by name, over all services: requests per second, open connections. */
 function spilledTo(live) {
   /** @type {Record<string, {perS: number, open: number}>} */
   const sums = {};
@@ -26,7 +26,7 @@ function spilledTo(live) {
   return sums;
 }
 
-/** What of this site's requests each edge carries, as `spilledTo`, with the direction. */
+/** The load of this site's requests on each edge, as in `spilledTo`, with the direction. */
 function carried(graph, found, spilled) {
   /** @type {Map<any, {perS: number, open: number, from: string}>} */
   const loads = new Map();
@@ -46,12 +46,12 @@ function loadText(load) {
 }
 
 const WAY_MAX = 4;
-const ROWS = 200; // Of all sites, at a time.
+const ROWS = 200; // Sites in the list, at a time.
 
-/** The map forgets sites that are gone when they are this many more than those still there. */
+/** The map forgets gone sites once they outnumber the present ones by this many. */
 const SEEN_MORE = 16;
 
-/** A way in one line: of a long one its ends. @param {string[]} names */
+/** A path in one line; a long path shows only its ends. @param {string[]} names */
 function inShort(names) {
   if (names.length <= WAY_MAX) return names.join(" → ");
   const between = `… ${names.length - 3} more …`;
@@ -94,7 +94,7 @@ function Way({ graph, found, steps, site, live }) {
     }`;
 }
 
-/** Measures the way now, when asked to. */
+/** Measures the path when the user asks for it. */
 function Ping({ name }) {
   const [shown, setShown] = useState({ name: "", busy: false, view: null, error: null });
   const current = shown.name === name ? shown : { busy: false, view: null, error: null };
@@ -181,14 +181,14 @@ function Details({ graph, found, live, node, spilled }) {
 }
 
 const NAMED = 4;
-const FEW = 5; // Sites or links that are in trouble, by name.
+const FEW = 5; // Sites or links in trouble that are named.
 
-/** When a site that is not reached was heard of last; empty: what is shown of it is of now. */
+/** When a site that cannot be reached last reported; empty: the page shows current data. */
 function asOf(site) {
   return site?.services_at ? `as of ${timeOfDay(site.services_at)}` : "";
 }
 
-/** A site without services, or of which none is known as it is not reached. */
+/** The text for a site with no services, or with none known because it cannot be reached. */
 function noServices(site) {
   return site && !site.reachable ? "not known" : "none";
 }
@@ -281,8 +281,7 @@ function Legend() {
 }
 
 /**
- * All sites and links seen since the page was opened, so that the others stay where they are
- * drawn when one goes.
+ * All sites and links seen since the page was opened, so that the rest stay in place when one goes.
  */
 function useSeen(graph) {
   const seen = useRef({ nodes: new Map(), edges: new Map() });

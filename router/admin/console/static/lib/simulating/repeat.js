@@ -1,10 +1,11 @@
-// Requests that a page makes again and again.
+// Requests that a page repeats.
 
-const HIDDEN_MS = 1000; // How often a hidden tab looks whether it is visible again.
+const HIDDEN_MS = 1000; // How often a hidden tab checks whether it is visible again.
 
 /**
- * Runs `step` until the result is called; a hidden tab waits. `step` gets the signal that ends with
- * it and whether it has run before, and gives the milliseconds to the next run; 0: there is none.
+ * Runs `step` repeatedly until the returned function is called; a hidden tab waits. `step` gets a
+ * signal that aborts with that call, and whether `step` has run before. It returns the milliseconds
+ * to the next run; 0: there is none.
  * @param {(signal: AbortSignal, isAgain: boolean) => Promise<number>} step
  * @returns {() => void}
  */

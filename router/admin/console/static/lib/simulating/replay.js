@@ -1,4 +1,4 @@
-// The steps of a what-if one after the other, current beside proposed, under one cursor.
+// Replays the steps of a what-if one after the other, current beside proposed, under one cursor.
 import { html, useEffect, useState } from "../html.js";
 import { lookOf } from "../charts/colours.js";
 import { count, rtt } from "../format.js";
@@ -6,7 +6,7 @@ import { Stack, figure } from "../charts/stack.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 5, 10];
 
-/** Layers of one of the two pictures, a second. */
+/** Layers of one of the two pictures, per second. */
 function layersOf(picture) {
   const { step_s: stepS, served } = picture.series;
   return picture.sites.map((site, index) => ({

@@ -1,8 +1,8 @@
-// Simulations run one at a time, for all who look: a question waits until its turn comes, and its run
-// ends when nobody wants the answer any more.
+// The router runs one simulation at a time, for all users: a request waits for its turn, and its run
+// ends when the page no longer wants the answer.
 import { post } from "../api.js";
 
-const TIMEOUT_MS = 50000; // The router ends it after 30 s, and 10 s later for good.
+const TIMEOUT_MS = 50000; // The router ends a run after 30 s and kills it 10 s later.
 const AGAIN_MS = 1000;
 
 /** @param {number} ms @param {AbortSignal} signal */
@@ -18,8 +18,8 @@ function pause(ms, signal) {
 }
 
 /**
- * What a simulation answers. While another one runs it is asked again.
- * @param {string} path @param {unknown} body @param {AbortSignal} signal Ends the run, too.
+ * The answer of a simulation. Retries while another simulation runs.
+ * @param {string} path @param {unknown} body @param {AbortSignal} signal Also ends the run.
  */
 export async function run(path, body, signal) {
   for (;;) {

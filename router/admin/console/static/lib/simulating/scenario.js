@@ -8,10 +8,10 @@ import { run as simulated } from "./running.js";
 import { Stack, figure } from "../charts/stack.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Table, announce } from "../ui.js";
 
-/** The text and the last outcome, while the user visits other pages. */
+/** The text and the last outcome, stored while the user visits other pages. */
 const draft = { text: EXAMPLES[0].text, outcome: null };
 
-/** Put a scenario there from elsewhere. @param {string} text */
+/** Loads a scenario from another page. @param {string} text */
 export function load(text) {
   draft.text = text;
   draft.outcome = null;
@@ -32,7 +32,7 @@ export function total(counts) {
   return Object.values(counts).reduce((all, one) => all + one, 0);
 }
 
-/** The spills of one site's clients, in the words of `sitectl simulate`. */
+/** The spills of one site's clients, worded as in `sitectl simulate`. */
 export function spills(one) {
   if (one.first_spill_s === null) return one.offered ? [`${one.site}: no request spilled.`] : [];
   const held = one.held_by.join(" and ");
@@ -55,7 +55,7 @@ export function spills(one) {
   return lines;
 }
 
-/** Lines of the comparison of rules: ours, then Skupper's. @param {any} outcome */
+/** Rows that compare the rules: ours, then Skupper's. @param {any} outcome */
 export function rules(outcome) {
   const ours = outcome.sites
     .filter((one) => one.offered)
@@ -75,7 +75,7 @@ export function Scenario() {
     setText(next);
   };
   const leaving = useRef(null);
-  useEffect(() => () => leaving.current?.abort(), []); // A page that is left ends its run.
+  useEffect(() => () => leaving.current?.abort(), []); // Leaving the page ends its run.
   const run = async () => {
     leaving.current?.abort();
     const over = new AbortController();
@@ -149,7 +149,7 @@ export function Scenario() {
   </div>`;
 }
 
-/** All errors of the scenario; each one leads to its line. */
+/** All errors of the scenario; each one links to its line. */
 function Wrong({ error, area }) {
   const lines = error.code === "bad-scenario" ? error.message.split("\n") : [];
   if (!lines.length) return html`<${Failed} error=${error} />`;
@@ -242,7 +242,7 @@ function Outcome({ outcome }) {
   </div>`;
 }
 
-/** Which sites served a site's clients, a second, over the scenario. */
+/** Requests per second of a site's clients over the scenario, by the site that served them. */
 function Picture({ one, looks, name }) {
   const { series } = one;
   const perS = (values) => values.map((value) => value / series.step_s);

@@ -1,5 +1,5 @@
-// What if: the last minutes again with other capacities, costs or another policy, current beside
-// proposed, as bars, figures and a replay of every step. Nothing is ever applied.
+// What if: replays the last minutes with other capacities, costs or another policy, and shows current
+// beside proposed as bars, figures and a replay of every step. Never applies anything.
 import { html, useEffect, useMemo, useState } from "../html.js";
 import { Patterns, SiteName, Swatch, colourClass, lookOf } from "../charts/colours.js";
 import { script, simulating, sitectl } from "../commands.js";
@@ -10,8 +10,8 @@ import { run } from "./running.js";
 import { load } from "./scenario.js";
 import { Ago, Badge, Card, Copy, Empty, Failed, Loading, Table } from "../ui.js";
 
-const SETTLED_MS = 350; // A slider that is being moved asks nothing.
-const EMPTY_MS = 5000; // A step of the history: then there may be something to run.
+const SETTLED_MS = 350; // No requests while a slider moves.
+const EMPTY_MS = 5000; // A step of the history; after it there may be something to run.
 const WINDOWS = [
   ["60", "last minute"],
   ["busiest", "busiest minute"],
@@ -42,7 +42,7 @@ export function capacityOf(site) {
   return site.capacity_kind === "rate" ? (site.rate?.per_s ?? null) : site.capacity;
 }
 
-/** All that a run takes from the sites as they are now. @param {any} service */
+/** All current settings of the sites that a run uses. @param {any} service */
 function settingsOf(service) {
   const sites = service.sites
     .map((one) => [one.id, one.targets_ready, capacityOf(one), one.path_cost, one.draining])
@@ -51,8 +51,8 @@ function settingsOf(service) {
 }
 
 /**
- * Asks once the question has settled; what came last stays shown meanwhile. A new question, or a
- * page that is left, ends the run of the one before. `settings`: of the sites when it was asked.
+ * Starts a run once the question has settled; the last result stays visible meanwhile. A new question,
+ * or leaving the page, ends the previous run. `settings`: the sites' settings at the time of the run.
  */
 function useProposal(question, settings) {
   const [state, setState] = useState({ told: null, error: null, asking: false, settings });
@@ -367,7 +367,7 @@ function Compared({ told, asking, isOld, again }) {
   <//>`;
 }
 
-/** Commands that apply the proposal, by site, with notes on what no command does. */
+/** Commands that apply the proposal, by site, with notes on the parts that no command covers. */
 function Commands({ steps }) {
   const sites = [...new Set(steps.map((one) => one.site))];
   return html`<div class="commands">
