@@ -1,4 +1,4 @@
-# PYTHON may be any 3.11 or newer; everything is installed into VENV, nothing outside of it.
+# PYTHON may be any 3.11 or newer. Everything is installed into VENV, and nothing outside of it.
 PYTHON ?= $(shell scripts/find-python)
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ SOAK_SEED ?= 1
 
 .PHONY: help help-all install dev demo test test-long tests-setup fresh test-pythons test-podman test-published test-cluster lint mutants site corpus fuzz storm hours churn soak simulate simulate-live bench overload image base wheels bundle release man docs lock clean
 .DEFAULT_GOAL := help
-# Without compiled files every test process would rewrite all tests, and every router compile itself.
+# Without compiled files, every test process would rewrite all tests and every router compile itself.
 unexport PYTHONDONTWRITEBYTECODE
 
 help:
@@ -66,12 +66,12 @@ help-all: help
 install: $(VENV)/.installed
 dev: $(VENV)/.dev
 
-# Made again if it is of another Python than PYTHON; otherwise the file keeps its age.
+# Made again if its Python is not PYTHON; otherwise the file keeps its age.
 $(VENV)/pyvenv.cfg: FORCE
 	@scripts/make-venv $(PYTHON) $(VENV)
 FORCE:
 
-# The versions that uv.lock pins, checked by their hashes; build.txt is what builds our own wheel.
+# The versions that uv.lock pins, checked by hash. build.txt has the packages that build our wheel.
 $(VENV)/.installed: pyproject.toml deploy/image/requirements.txt deploy/image/build.txt $(VENV)/pyvenv.cfg
 	$(PIP) --require-hashes -r deploy/image/requirements.txt -r deploy/image/build.txt
 	$(PIP) --no-deps --no-build-isolation -e .
@@ -85,16 +85,16 @@ $(VENV)/.dev: pyproject.toml deploy/dev.txt $(VENV)/pyvenv.cfg
 demo: install
 	$(BIN)/sitectl demo
 
-# A worker that dies ends the run: pytest-xdist would give what killed it to the next one for ever.
-# Files in the order of tests/order.py. auto: more workers than processors, for many of them wait
-# (tests/order.py); WORKERS=3: so many. What only computes has three.
+# A worker that dies ends the run: pytest-xdist would give the test that killed it to the next worker,
+# forever. Files run in the order of tests/order.py. auto: more workers than processors, because many
+# workers wait (tests/order.py). WORKERS=3: three workers. Tests that only compute get three.
 WORKERS ?=
 COMPUTING := $(or $(WORKERS),3)
-# TESTS=tests/unit, TESTS='-k burst': a part of them. In CI a missing program ends the run at once.
+# TESTS=tests/unit, TESTS='-k burst': some of the tests. In CI, a missing program ends the run at once.
 test: tests-setup dev
 	$(BIN)/python -m tests.whole $(TESTS) --in-memory -n $(or $(WORKERS),auto) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
-# Laws and seeded histories; LONG=tests/property/test_mesh.py: some of them. Before every release.
+# Laws and seeded histories; LONG=tests/property/test_mesh.py: some of them. Run before every release.
 LONG ?= tests/property tests/simulation $(shell grep -rlE '^(from|import) hypothesis' tests/unit --include='test_*.py')
 test-long: dev
 	$(BIN)/python -m tests.whole $(LONG) --hypothesis-profile long -o timeout=1200 -n $(COMPUTING) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
@@ -102,25 +102,26 @@ test-long: dev
 tests-setup:
 	@PYTHON=$(PYTHON) tests/setup || test -z "$$CI"
 
-# Which Pythons and which tests: tests/pythons.
+# tests/pythons lists the Pythons and the tests.
 test-pythons: dev
 	$(BIN)/python -m tests.pythons --workers $(COMPUTING)
 
-# What a stranger types, in bare Debian 12 roots, as root and as a user, for hours: FRESH=demo, ROOTS=u9,
-# WHO=user, TESTS=tests/unit: a part of it (scripts/fresh). Before every release.
+# The commands of a new user in bare Debian 12 roots, as root and as a user; takes hours. FRESH=demo,
+# ROOTS=u9, WHO=user, TESTS=tests/unit: a part of them (scripts/fresh). Run before every release.
 fresh:
 	@FRESH="$(FRESH)" ROOTS="$(ROOTS)" WHO="$(WHO)" TESTS="$(TESTS)" scripts/fresh
 
-# Beside the other tests: it needs podman, and what it builds first takes some minutes.
+# Separate from the other tests: it needs podman, and its first builds take some minutes.
 test-podman: tests-setup dev
 	$(BIN)/python -m tests.podman
 	$(BIN)/python -m tests.whole tests/podman -o timeout=900
 
-# It makes a release and asks a package index for the wheels of it: beside the other tests.
+# Separate from the other tests: it makes a release and gets the release's wheels from a package index.
 test-published: tests-setup dev
 	$(BIN)/python -m tests.whole tests/published -o timeout=900
 
-# All tests that can take a cluster, as its administrator. NODE=own: it has no nodes, the tests bring one (root).
+# All tests that can use a cluster, as its administrator. NODE=own: the cluster has no nodes, so the
+# tests bring one (as root).
 test-cluster: tests-setup dev
 	@for each in $(or $(subst :, ,$(KUBECONFIG)),none); do test -f "$$each" || { echo 'KUBECONFIG=FILE, or FILE:FILE for two clusters, names no file' >&2; exit 2; }; done
 	SPILLWAY_TEST_KUBECONFIG=$(KUBECONFIG) $(if $(NODE),SPILLWAY_TEST_NODE=$(NODE)) $(BIN)/python -m tests.whole tests/kubernetes -n $(if $(NODE),0 -o timeout=600,$(COMPUTING))
@@ -138,7 +139,7 @@ corpus: dev
 fuzz: dev
 	$(BIN)/python -m tests.fuzz
 
-# cosmic-ray has a venv of its own: nothing else of the project needs what it needs.
+# cosmic-ray has a separate venv: nothing else in the project needs its dependencies.
 ROOM ?= balance
 COUNT ?= 200
 mutants: dev
@@ -146,12 +147,12 @@ mutants: dev
 	build/mutants/bin/python -m pip install --quiet --disable-pip-version-check cosmic-ray==8.7.0
 	$(BIN)/python -m tests.mutants $(ROOM) --count $(COUNT) $(if $(SEED),--seed $(SEED)) $(if $(AGAIN),--again) --cosmic-ray $(CURDIR)/build/mutants/bin/cosmic-ray
 
-# SEEDS=10000; SEED=123 replays one and tells what led to it; WHOLE=--whole: whole routers.
+# SEEDS=10000; SEED=123 replays one and shows what led to its result; WHOLE=--whole: whole routers.
 SEEDS ?= 1000
 simulate: dev
 	$(BIN)/python -m tests.simulation.fleet $(WHOLE) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
-# Six minutes on a quiet machine; a scenario whose routers lacked a core is tried again.
+# Takes six minutes on an idle machine. A scenario whose routers lacked a core is tried again.
 simulate-live: dev
 	$(BIN)/python -m tests.bench.simulate_live $(ARGS)
 
@@ -164,7 +165,8 @@ hours: dev
 churn: dev
 	$(BIN)/python -m tests.scenario.churning --connections $(CHURN)
 
-# Real routers, three sites; half of SECONDS, at most 15 minutes, to warm up, SECONDS of load, twice 60 s of rest.
+# Real routers, three sites: half of SECONDS, at most 15 minutes, to warm up, SECONDS of load, and twice
+# 60 s without load.
 soak: dev
 	$(BIN)/python -m tests.scenario.soaking --seconds $(SECONDS) --seed $(SOAK_SEED)
 
@@ -188,15 +190,15 @@ image:
 base:
 	@scripts/base
 
-# What `make image` and `make bundle` install, checked by hash; PYTHONS: for which versions.
+# The wheels that `make image` and `make bundle` install, checked by hash. PYTHONS: the Python versions.
 wheels: $(VENV)/pyvenv.cfg
 	scripts/wheels $(BIN)/python wheels $(PYTHONS)
 
 bundle: dev
 	$(BIN)/python -m deploy.airgap $(BUNDLE)
 
-# KEY: a private key by `python -m deploy.signing FILE`; the receivers of releases have FILE.pub.
-# SPILLWAY_URL: where releases will be; empty: install.sh and the krew manifest name no address.
+# KEY: a private key from `python -m deploy.signing FILE`; the receivers of releases have FILE.pub.
+# SPILLWAY_URL: the address of releases; empty: install.sh and the krew manifest name no address.
 OUTPUT ?= build
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' router/__init__.py)
 release: export PLATFORMS ?= linux/amd64,linux/arm64
@@ -208,7 +210,7 @@ release: dev
 man: install
 	$(BIN)/python -m deploy.man build/man
 
-# What the tests compare with the code. Pages that show commands are made by hand: CONTRIBUTING.md.
+# Writes the pages that tests compare with the code. Pages that show commands: see CONTRIBUTING.md.
 docs: dev
 	$(BIN)/python -m tests.reference
 	$(BIN)/python -m tests.limits_table
