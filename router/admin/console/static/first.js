@@ -10,9 +10,9 @@
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 })();
 
-// A module that fails to load, for example because the network changed, never loads: the browser
-// remembers the failure for as long as the page is open. So reload the page, but only once: a proxy
-// or filter may refuse a file forever, and most of the console works without a stylesheet.
+// A file that fails to load, for example because the network changed, never loads: the browser
+// remembers a failed module for as long as the page is open. So reload the page, but only once: a
+// proxy or filter may refuse a file forever, and most of the console works without a stylesheet.
 if (performance.getEntriesByType("navigation")[0]?.type !== "reload") {
   addEventListener(
     "error",

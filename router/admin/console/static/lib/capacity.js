@@ -34,7 +34,7 @@ const FULL_SHARE = 0.95; // A freed slot is taken again a moment later.
 
 /** Requests in flight at a site or a target in the last seconds. @param {any} one */
 export function inFlightOf(one) {
-  return one.in_flight_mean ?? one.in_flight; // Targets read on demand have no mean.
+  return one.in_flight_mean ?? one.in_flight; // Targets read on demand report one moment.
 }
 
 /**
