@@ -143,7 +143,7 @@ class Bench:
             systems = [system for system in systems if system.name != goals.DIRECT]
         able = [s for s in systems if (measurement.kind, measurement.path) in s.ports]
         shift = turn % len(able)
-        for system in able[shift:] + able[:shift]:  # Nobody always comes after the same one.
+        for system in able[shift:] + able[:shift]:  # Rotated, to be fair.
             try:
                 sample = measurement.sample(system, backends, self._wanted.seconds)
             except LoadError as error:  # The others are still worth knowing.

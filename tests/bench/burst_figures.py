@@ -1,8 +1,8 @@
-"""What is judged of a burst: from who asked when and what came of it, and when slots were in use.
+"""Judge a burst by its requests (when each was sent, how it ended) and by when slots were in use.
 
-Pure, so that bursts in virtual time and on real processes are judged by the same rules. Times are
-seconds on one clock. The ideal is a dispatcher that knows all sites at every moment and loses no
-time but what the way takes: no router can do better with the same requests.
+Pure, so that the same rules judge bursts in virtual time and on real processes. Times are seconds
+on one clock. The ideal is a dispatcher that knows all sites at every moment and loses no time
+except on the way to a site: no router can do better with the same requests.
 """
 
 import random
@@ -25,7 +25,7 @@ WAITED_S = 0.010
 
 LOGNORMAL_SIGMA = 0.5
 TIMED_OUT_S = 0.05
-"""A 503 within that was one at once; later, somebody had waited in vain."""
+"""A 503 within this time came at once; after a longer time, the request had waited in vain."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -197,9 +197,9 @@ def judge(
     end: float,
     warm_s: float,
 ) -> Figures:
-    """The figures of what was asked at ``here`` in ``[begin, end)``.
+    """The figures of the requests sent to ``here`` in ``[begin, end)``.
 
-    ``warm_s``: the slots in use count from then on, when they have had time to fill.
+    ``warm_s``: slots in use count from this time on, when they have had time to fill.
     """
     mine = sorted((one for one in outcomes if begin <= one.began < end), key=lambda one: one.began)
     served = [one for one in mine if one.status == 200]
@@ -281,7 +281,7 @@ def missed_by_a_burst_that_fits(figures: Figures, slots: int) -> list[str]:
 def missed_by_sharing(figures: Figures, slots: int) -> list[str]:
     """The goals that one of several ingress sites misses, whose ideal does not know of the others.
 
-    What is left when the shared site is full is a matter of queueing, not of where to go.
+    Once the shared site is full, the rest depends on queueing, not on the choice of a site.
     """
     return _missed(
         ("first spill finds all slots taken", figures.first_spill_local in (None, slots)),
@@ -318,7 +318,7 @@ def missed_by_a_third(figures: Figures, lone: str) -> list[str]:
 
 
 def missed_by_a_fault(figures: Figures) -> list[str]:
-    """The goals that are missed when a part breaks for which others stand in."""
+    """The goals that are missed when a part breaks that others can replace."""
     return _missed(("nothing lost", figures.lost == 0))
 
 

@@ -50,7 +50,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class _Way:
-    """One direction: what was read, and when it may go on; None: the end."""
+    """One direction: data that was read, and when it may go on; None marks the end."""
 
     def __init__(self, source: socket.socket, sink: socket.socket) -> None:
         self.source = source
@@ -82,7 +82,7 @@ class _Way:
             except OSError:
                 self.close()
                 return
-            if sent < len(data):  # Its buffer is full: once more as soon as there is a moment.
+            if sent < len(data):  # Its buffer is full: try again soon.
                 self.under_way.appendleft((now + 0.0005, data[sent:]))
 
     def close(self) -> None:
@@ -107,7 +107,7 @@ def relay(delay_s: float, pairs: list[tuple[str, str]]) -> None:
                 client, _ = one.accept()
                 try:
                     server = socket.create_connection(doors[one])
-                except OSError:  # Nobody there now: as if it had been asked itself.
+                except OSError:  # The server is down: as if it refused.
                     client.close()
                     continue
                 for end, other in ((client, server), (server, client)):
@@ -145,7 +145,7 @@ class _Site:
         self.report.changes.append((time.monotonic(), self.in_use))
 
     def taken(self) -> Report:
-        """The report; the next one begins now, with what is in use."""
+        """Return the report; the next one begins now, with the slots in use."""
         report = self.report
         self.report = Report([(time.monotonic(), self.in_use)], 0, self.waiting)
         return report

@@ -1,9 +1,9 @@
 """Burst quality on real processes: ``make bench WHAT=bursts ARGS=--help``.
 
 Three real sites on loopback, 20 ms there and back between them (a relay in front of the link
-ports), targets with 10 slots that say themselves when slots were in use, and clients that ask at
-random times of their own. Each case is judged by `tests.bench.burst_figures`, as the same bursts in
-virtual time are (tests/simulation/test_burst_quality.py), and runs under `fill` and `balanced`.
+ports), targets with 10 slots that say themselves when slots were in use, and clients that each ask
+at random times. Each case is judged by `tests.bench.burst_figures`, as the same bursts in virtual
+time are (tests/simulation/test_burst_quality.py), and runs under `fill` and `balanced`.
 """
 
 import argparse
@@ -152,7 +152,7 @@ QUICK = ("1.5x, 1 + 1", "8x, 1 + 10", "calm, 0.5x", "1.5x of everything")
 
 
 class Scene:
-    """Sites, relay and targets, arranged anew for each case."""
+    """Sites, relay and targets, set up again for each case."""
 
     def __init__(self, directory: Path, net: Network, processes: Processes) -> None:
         self._directory = directory
@@ -337,7 +337,7 @@ class Scene:
             self._start_targets(HERE)
         else:
             self.sites[NEAR].start()
-            # Dialling backs off further each time while nobody is there behind the relay.
+            # Dialing backs off further each time while no router listens behind the relay.
             until(partial(self.sites[HERE].is_up, NEAR), "the link is back", REJOIN_S)
             self._net.see_each_other()
 
@@ -387,7 +387,7 @@ def busy_cores(seconds: float = 1.0) -> float:
 
 
 def main() -> int:
-    """Run what is asked for; 1 when a quiet run under `fill` missed a goal."""
+    """Run the cases asked for; return 1 when a quiet run under `fill` missed a goal."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.bursts", description=__doc__)
     parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name has it")
     parser.add_argument("--quick", action="store_true", help="few cases, `fill` only, 3 s each")

@@ -1,13 +1,13 @@
 """How much a request may cost, in counts: more fails a test, so that it is decided, not slipped in.
 
-To lower: ``make bench WHAT=counts`` prints what is counted now; write that and a twenty-fifth more
-of bytecode here, a twentieth of calls, a tenth of objects and sends, a sixth of system calls, where
-timers have a part: those in brackets, which leave out waiting. Who saves does so in the same
-commit. To raise: the same, and the commit says what the bytecode buys.
+To lower: ``make bench WHAT=counts`` prints the present counts; write them here, with a twenty-fifth
+more of bytecode, a twentieth of calls, a tenth of objects and sends, a sixth of system calls, where
+timers have a part: those in brackets, which leave out waiting. Lower the ceiling in the commit that
+saves. To raise: the same, and the commit says what the bytecode buys.
 ``python -m tests.bench.counts --functions 'http R'`` lists bytecode and calls by function, to
 compare before and after. Time follows bytecode: a call saved by a copy in place saves none of it.
-`tests/simulation/test_ceilings.py` and `tests/scenario/test_ceilings.py` hold them; bytecode,
-calls and objects are those of CPython 3.11.
+`tests/simulation/test_ceilings.py` and `tests/scenario/test_ceilings.py` hold them; bytecode, calls
+and objects are those of CPython 3.11.
 """
 
 from math import inf
@@ -31,8 +31,9 @@ COUNTED: tuple[Path_, ...] = (
     *PATHS,
     *("http R x2", "http2 L", "http2 R", "http L unique", "http R unique"),
 )
-"""With those that are counted in virtual time alone. ``x2``: both sites have two routers.
-``unique``: no head of a request or answer comes twice."""
+"""``PATHS`` and the paths that are counted in virtual time alone. ``x2``: both sites have two
+routers. ``unique``: no head of a request or answer comes twice.
+"""
 
 
 ALONE: dict[Path_, int] = {"http L": 2_790, "http R": 5_880, "tcp R": 1_370}

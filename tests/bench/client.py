@@ -1,7 +1,7 @@
 """A load generator for machines without wrk: one thread, one epoll set, raw sockets.
 
 ``python -m tests.bench.client HOST PORT CONNECTIONS SECONDS [close]`` prints what
-`tests.bench.load.Load` holds, as JSON. ``close``: every request on a connection of its own.
+`tests.bench.load.Load` holds, as JSON. ``close``: a separate connection for every request.
 """
 
 import json

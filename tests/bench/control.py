@@ -25,16 +25,16 @@ ROUTER_SIZES = (64, 256, 1_024)
 REST_SETTLES_S, REST_S = 6.0, 12.0  # Each site refreshes at least twice in that time.
 CHURN_SETTLES_S, CHURN_S = 1.0, 1.0
 LARGE_SETTLES_S, LARGE_S = 0.5, 0.5  # Of 1,000 sites a second is millions of reports.
-WHOLE = ("grid", "ring", "star")  # Where all of them are told nevertheless.
+WHOLE = ("grid", "ring", "star")  # Shapes where all origins count even so.
 WIDTH = 120  # Of tables, in a file too.
-EVERY = 20  # Of 1,000 sites at rest, and where ways take long to fill: a share of the origins,
+EVERY = 20  # With 1,000 idle sites, and where paths take long to fill: a share of the origins,
 FILLS_S = {"grid": 16.0, "ring": 4.0, "star": 4.0, "random": 6.0}  # after so long.
 KILLS = (("ring", 8), ("ring", 64), ("grid", 100), ("star", 100), ("random", 100))
 QUICK_KILLS = KILLS[:2]
 
 
 class LoadLine(msgspec.Struct, frozen=True):
-    """Loads of one network, at rest and while they change; ``filled`` tells what is behind."""
+    """Loads of one network, idle and while they change; ``filled`` has how far behind they are."""
 
     shape: str
     sites: int
@@ -73,7 +73,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def main() -> None:
-    """Measure, print, and write what was asked for."""
+    """Measure, print, and write the figures asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.control")
     parser.add_argument("--quick", action="store_true", help="networks of up to 100 sites")
     parser.add_argument("--shape", action="append", choices=sorted(SHAPES), help="these only")

@@ -112,7 +112,7 @@ class Window:
 
 
 class Site:
-    """Stands for its network, links and forwarder."""
+    """A stand-in for its network, links and forwarder."""
 
     def __init__(self, world: "World", number: int) -> None:
         self.world = world
@@ -194,7 +194,7 @@ class World:
         self.states: dict[tuple[int, RouterId], bool] = {}  # Full or not, as heard.
         self.flip_delays: list[tuple[int, float]] = []
         self.held: dict[tuple[int, RouterId], LoadReport] = {}
-        self.told: dict[RouterId, list[tuple[int, float]]] = {}  # Sequences of its own, and when.
+        self.told: dict[RouterId, list[tuple[int, float]]] = {}  # Sequence numbers, and when.
         self.bytes: dict[tuple[int, RouterId], float] = {}
         self.windows: dict[tuple[int, RouterId], Window] = {}
         self.most_in_a_second = 0.0

@@ -182,7 +182,7 @@ class Fed:
             self.take(self.core.receive_lsa(self.feeder, signed(lsa, who), now), now)
 
     def settle(self, until: float) -> None:
-        """Let the core do what is due."""
+        """Let the core do the work that is due."""
         while (at := self.core.next_deadline()) is not None and at <= until:
             self.take(self.core.handle_timeout(at), at)
 

@@ -1,4 +1,4 @@
-"""Networks of so many sites: who is linked to whom, all costs 1."""
+"""Networks of a given number of sites: the links between them, all with cost 1."""
 
 from collections import deque
 from collections.abc import Callable

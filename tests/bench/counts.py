@@ -68,7 +68,7 @@ NUMBERED = b"X-Request-Id: %020d\r\n\r\n"
 class _Target:
     """Answers each request at once, all of one turn in one piece.
 
-    ``ids``: of answers that each have a head of its own, one by one; None: all have the same one.
+    ``ids``: of answers with separate heads, sent one by one; None: all have the same head.
     """
 
     def __init__(self, connection: Connection, ids: Iterator[int] | None = None) -> None:
@@ -214,7 +214,7 @@ class Scene:
         self._world.run_while(lambda: any(client.left for client in self._clients), LIMIT_S)
 
     def rest(self, seconds: float) -> None:
-        """Nobody asks for so long."""
+        """Let this time pass without a request."""
         self._world.run(seconds)
 
     def leave(self) -> None:
@@ -280,7 +280,7 @@ def in_both_ways(path: Path_) -> tuple[Counts, Counts]:
 
 
 def _whole(path: Path_, *, new: bool) -> Counts:
-    """All that is counted: in two runs, since following bytecode makes objects of its own."""
+    """All counts, from two runs, since following bytecode itself makes objects."""
     bytecode = counted(path, new=new, watched=Watched(bytecode=True)).bytecode
     others = counted(path, new=new, watched=Watched(blocks=True))
     return msgspec.structs.replace(others, bytecode=bytecode)
@@ -316,7 +316,7 @@ class Watched:
         sys.settrace(None)
 
     def per(self, requests: int) -> Counts:
-        """What was counted, for each of ``requests``."""
+        """These counts for each of ``requests``."""
         return Counts(
             self._bytecode.total() / requests,
             self._calls.total() / requests,

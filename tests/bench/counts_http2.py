@@ -27,7 +27,7 @@ SETTINGS_ACK = bytes(SettingsFrame(0, flags=["ACK"]).serialize())
 
 
 class _Peer:
-    """Tells its subclass of each frame, by kind, flags and stream."""
+    """Passes each frame to its subclass, by kind, flags and stream."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -22,7 +22,7 @@ def program() -> str | None:
 
 
 def version() -> str:
-    """Of what is installed."""
+    """The version of the installed Envoy."""
     done = subprocess.run([program() or "envoy", "--version"], capture_output=True, text=True)
     return done.stdout.strip().rpartition(" ")[2].removesuffix("/Clean/RELEASE/BoringSSL")
 

@@ -46,7 +46,7 @@ def _small(system: System, backends: Backends, seconds: float) -> Sample:
 
 
 def control(sites: Sites, system: System, backends: Backends, seconds: float) -> dict[str, Sample]:
-    """Round trips between the routers, at rest and beside bulk that takes all it can."""
+    """Round trips between the routers, idle and beside bulk that takes all it can."""
     found = {}
     for label, is_busy in (("at-rest", False), ("beside-bulk", True)):
         with _bulk(system) if is_busy else contextlib.nullcontext():

@@ -206,7 +206,7 @@ def run(seconds: float, repetitions: int) -> None:
         for turn in range(repetitions):
             for label, sampler in MEASUREMENTS:
                 shift = turn % len(ways)
-                for way in ways[shift:] + ways[:shift]:  # Nobody always comes after the same one.
+                for way in ways[shift:] + ways[:shift]:  # Rotate the order, to be fair.
                     figures = sampler(way, seconds)
                     results.setdefault(label, {}).setdefault(way.name, []).append(figures)
                     print(f"{label:32s} {way.name:10s} {figures}", flush=True)

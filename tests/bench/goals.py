@@ -64,7 +64,7 @@ GOALS = (
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """One goal of a run. ``ratio``: to what it is compared with, 1 for a bare figure's bound.
+    """One goal of a run. ``ratio``: to the figure compared with; 1 for a bare figure's bound.
 
     ``margin``: how far on the good side of the bound we are, in parts of it; negative: missed.
     """

@@ -1,4 +1,4 @@
-"""Connections that are held: a crowd of clients, and a target in a process of its own."""
+"""Connections that are held: a crowd of clients, and a target in a separate process."""
 
 import contextlib
 import select

@@ -1,8 +1,8 @@
-"""``python -m tests.bench.learning``: what is learnt of modelled targets, beside the truth.
+"""``python -m tests.bench.learning``: the capacity learned of modeled targets, beside the truth.
 
-Prints the tables of docs/design/capacity-auto.md. Constants were chosen on seeds 0 to 4; the tables
-have other ones, 100 and up. Beside `Learner` run the published
-rules, with their published defaults (`learning_rules`).
+Prints the tables of docs/design/capacity-auto.md. The constants were chosen on seeds 0 to 4; the
+tables use others, 100 and up. The published rules run beside `Learner`, with their published
+defaults (`learning_rules`).
 """
 
 import argparse
@@ -86,7 +86,9 @@ class Figures(msgspec.Struct, frozen=True):
     limit_least: float
     limit_most: float
     overflow: dict[float, float]
-    """Latency of who took the last slot over the unloaded one, by load, from a burst's begin."""
+    """Latency of the request that took the last slot over the unloaded one, by load, from a burst's
+    begin.
+    """
     goodput: dict[float, float]
     """Over that of a limit at the knee, by load."""
     spilled: float

@@ -1,4 +1,4 @@
-"""Published rules that learn a limit, written anew from their descriptions, to compare with."""
+"""Published rules that learn a limit, rewritten from their descriptions, to compare with."""
 
 import random
 from math import ceil, log10
@@ -15,7 +15,7 @@ class Rule(Protocol):
 
 
 class Vegas:
-    """Netflix's VegasLimit: one step for each answer; minimum latency, probed anew by chance.
+    """Netflix's VegasLimit: one step for each answer; minimum latency, probed again at random.
 
     With its defaults: at first 20, at most 1,000, probe multiplier 30, alpha, beta, threshold and
     steps 3, 6, 1 and 1 times log10 of the limit, no smoothing.
@@ -125,7 +125,7 @@ class Windowed:
 
 
 class Fixed:
-    """A perfectly stated capacity."""
+    """A capacity that is configured perfectly."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit

@@ -180,7 +180,7 @@ def _caps(scenario: Scenario) -> list[int | str | None]:
 
 
 def _orders(scenario: Scenario, record: RunRecord) -> dict[str, tuple[list[Order], bool]]:
-    """By site: what its clients ask, and whether they keep connections."""
+    """By site: the requests of its clients, and whether the clients keep connections."""
     times = {group.service_time for group in scenario.targets}
     assert len(times) == 1, "a request is told how long it takes, whoever serves it"
     (time_spec,) = times

@@ -53,8 +53,8 @@ def requests(
 ) -> Load:
     """GET ``url`` over ``connections`` keep-alive connections, or one connection each (``close``).
 
-    ``unique``: each request with a header field of its own. By wrk where it is installed, else by
-    `client`, which knows neither ``url`` nor ``unique``.
+    ``unique``: each request has a header field that no other has. Uses wrk where it is installed,
+    else `client`, which knows neither ``url`` nor ``unique``.
     """
     if shutil.which("wrk"):
         command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
@@ -139,7 +139,7 @@ def drained(connection: socket.socket, is_over: Callable[[], bool]) -> tuple[int
 
 @contextlib.contextmanager
 def streaming(host: str, port: int, rate: int = 0) -> Iterator[None]:
-    """One bulk stream towards us beside what is done meanwhile."""
+    """One bulk stream towards us, for as long as the block runs."""
     over = threading.Event()
     connection = stream(host, port, rate)
     with connection, ThreadPoolExecutor(1) as reader:

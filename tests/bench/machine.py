@@ -1,4 +1,4 @@
-"""What this machine is, and what processes on it use (proc(5))."""
+"""The machine we run on, and the CPU and memory that processes on it use (proc(5))."""
 
 import contextlib
 import os
@@ -81,7 +81,7 @@ FILES = 65_536
 def raise_file_limit() -> None:
     """As many descriptors as this user may have, for this process and those it starts.
 
-    Whoever may raise the hard limit (CAP_SYS_RESOURCE) gets `FILES`.
+    A user that may raise the hard limit (CAP_SYS_RESOURCE) gets `FILES`.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < FILES:

@@ -2,9 +2,9 @@
 
 Two real sites on loopback, the attacked one with a local target and a link to the other. For each
 attack: what a fresh client (a new connection, one request, each 10 ms) waits before and during it,
-how long the operator's door takes to answer, and the resident memory before, at its peak and
-after, when everything is at rest. Then ten times the load that the targets can serve: goodput
-against the peak, what the refused waited, and how soon all is well again.
+how long the operator's door takes to answer, and the resident memory before, at its peak and after,
+when everything is idle. Then ten times the load that the targets can serve: goodput against the
+peak, how long refused requests waited, and how soon all is well again.
 """
 
 import argparse

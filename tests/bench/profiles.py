@@ -1,9 +1,9 @@
 """Where a request's microseconds go, by room: ``make bench WHAT=profiles``.
 
 Both real sites under load by wrk: first the CPU time per request without a profile, then cProfile
-in each router. It costs by the call, so that rooms of many small calls look dearer than they are:
+in each router. It costs by the call, so that rooms of many small calls look costlier than they are:
 compare shares, and the true CPU time above them. C functions count for the room that calls them,
-but those that enter the kernel, and TLS, which have rows of their own.
+but those that enter the kernel, and TLS, which have separate rows.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def room(path: str) -> str:
 
 
 def shares(stats: dict[tuple[str, int, str], Stat], requests: float) -> dict[str, Share]:
-    """Each room's, of one profile; built-in functions count for who calls them."""
+    """Each room's share, of one profile; built-in functions count for their callers."""
     found: dict[str, Share] = defaultdict(Share)
 
     def add(name: str, calls: int, self_s: float) -> None:

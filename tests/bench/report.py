@@ -10,7 +10,7 @@ from rich.table import Table
 from tests.bench.goals import NOT_PEERS, OURS, Verdict, best_of, verdicts
 from tests.bench.samples import FIGURES, QUIET_CORES, Median, Sample, median
 
-WIDTH = 130  # Of what is not printed on a terminal.
+WIDTH = 130  # Of output that is not to a terminal.
 
 Results = Mapping[str, Mapping[str, list[Sample]]]
 """Label of the measurement -> name of the system -> samples."""

@@ -178,8 +178,8 @@ def _carried(system: System, watch: "Watch", size: int, elapsed: float) -> Sampl
 def memory(system: System) -> dict[str, Sample]:
     """Resident memory of both ends, idle and with idle TCP connections through both.
 
-    What they grow by is counted from where some have been and are gone: code that runs for the
-    first time, or again, and first buffers are not of a connection.
+    Growth is counted from a state in which some connections came and went: code that runs for the
+    first time, or again, and first buffers do not belong to a connection.
     """
     idle = machine.rss_bytes(system.pids)
     port = system.ports["tcp", "R"]
@@ -197,7 +197,7 @@ def memory(system: System) -> dict[str, Sample]:
 
 
 class Watch:
-    """CPU time from its making to `stop`: of the system, and of what has no part in it."""
+    """CPU time from its creation to `stop`: of the system, and of all unrelated processes."""
 
     def __init__(self, system: System, backends: Backends) -> None:
         self._system = system

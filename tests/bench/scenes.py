@@ -1,4 +1,4 @@
-"""What one system shows that needs sites of its own: a long way, and rest."""
+"""Figures of one system that need separate sites: a long way, and idling."""
 
 import sys
 import time
@@ -51,7 +51,7 @@ def distance(processes: Processes, backends: Backends, keep: Keep, seconds: floa
 
 
 def idle(processes: Processes, backends: Backends, keep: Keep) -> None:
-    """CPU at rest of a site with many links and services, whose targets are at its neighbours.
+    """CPU of an idle site with many links and services, whose targets are at its neighbors.
 
     And with those targets here, each of them checked once a second.
     """

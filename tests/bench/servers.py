@@ -64,7 +64,7 @@ class HttpServer(asyncio.Protocol):
             self._transport.write(piece)
 
     def on_url(self, url: bytes) -> None:
-        """Of the parser: what is asked for."""
+        """The parser calls this with the URL of the request."""
         self._size = int(url[len(SIZED) :]) if url.startswith(SIZED) else 0
 
     def on_message_complete(self) -> None:
@@ -96,7 +96,7 @@ async def serve_http(name: str, port: int, service_s: float) -> None:
 
 
 def serve_bulk(port: int) -> None:
-    """Serve each connection in a thread of its own."""
+    """Serve each connection in a separate thread."""
     with socket.create_server(("127.0.0.1", port), backlog=BACKLOG) as door:
         while True:
             client, _ = door.accept()
@@ -104,7 +104,7 @@ def serve_bulk(port: int) -> None:
 
 
 def _bulk_client(client: socket.socket) -> None:
-    with client, contextlib.suppress(OSError):  # A client that is gone has what it wanted.
+    with client, contextlib.suppress(OSError):  # The client left: it had enough.
         buffer = bytearray(CHUNK_BYTES)
         wanted = client.recv(1)
         if wanted == b"u":

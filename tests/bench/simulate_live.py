@@ -6,9 +6,10 @@ each site served, how many were refused or lost, and the p99 of those that were 
 within 10 %: counts within 10 % of the larger one or 2 % of all requests, whichever is more, p99
 within 10 %.
 
-A machine adds to each request what it needs itself, more if it does other work. A calm run first
-measures that. What is simulated takes longer by its median, and p99 may differ by what it adds to
-the p99 beyond that, or 15 ms. A scenario that differs while routers lacked a core is tried again.
+A machine adds its own time to each request, more if it does other work. A calm run first measures
+this time. Simulated requests take longer by its median, and p99 may differ by the time that it adds
+to the p99 beyond that, or 15 ms. A scenario that differs while routers lacked a core is tried
+again.
 """
 
 import argparse
@@ -51,7 +52,7 @@ class SideFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overhead(msgspec.Struct, frozen=True, kw_only=True):
-    """What this machine adds to a request: the median, and so much more at the p99."""
+    """The time that this machine adds to a request: the median, and how much more at the p99."""
 
     median_s: float = 0.0
     tail_s: float = 0.0
@@ -135,7 +136,7 @@ def apart(first: SideFigures, second: SideFigures, overhead: Overhead) -> list[s
 
 
 def measured(world: LiveWorld, seed: int) -> Overhead:
-    """What this machine adds, by the first scenario, a calm one."""
+    """The time that this machine adds, measured by the first scenario, a calm one."""
     scenario = LIVE[0].scenario(seed)
     outcomes = world.run(scenario, Run(scenario).finish())
     return overhead_of([one for own in outcomes.values() for one in own])
@@ -188,7 +189,7 @@ def show(rows: list[Compared]) -> None:
 
 
 def main() -> int:
-    """Run what is asked for; 1 when fewer scenarios agree than wanted."""
+    """Run the scenarios asked for; return 1 when fewer agree than wanted."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench.simulate_live", description=__doc__
     )

@@ -1,11 +1,11 @@
 """What routers weigh and cost when little happens and much is held: ``make bench WHAT=state``.
 
 Real processes on loopback, CPU and memory out of `/proc`. ``--only`` chooses scenes, ``--quick``
-holds and waits less. Each scene has sites of its own.
+holds and waits less. Each scene has separate sites.
 
 - ``idle``: two linked sites with a service, nothing happens.
 - ``connections``: idle TCP connections over the link between two sites.
-- ``rest``: one site with ten neighbours and fifty services, with and without targets of its own.
+- ``rest``: one site with ten neighbors and fifty services, with and without local targets.
 - ``services``: a site of many services, and how it takes one document that changes.
 """
 
@@ -51,7 +51,7 @@ QUICK = Size(connections=1_000, neighbours=4, services=200, rest_s=5.0, reloads=
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One number; ``goal``: what it is to be at most."""
+    """One number; ``goal``: the most it may be."""
 
     scene: str
     name: str
@@ -112,7 +112,7 @@ def connections(net: Network, size: Size) -> Told:
         until(lambda: _descriptors(pids) <= open_before, "descriptors are given back", 60)
         yield Figure(scene, "until all are gone", time.perf_counter() - began, "s")
         yield Figure(scene, "CPU of that", machine.cpu_s(pids) - used_s, "s")
-        time.sleep(SETTLE_S + 6.0)  # What was freed is given back every few seconds.
+        time.sleep(SETTLE_S + 6.0)  # Freed memory is returned every few seconds.
         left = (machine.rss_bytes(pids) - before) / MIB
         yield Figure(scene, "RSS kept afterwards, both sites", left, "MiB")
 

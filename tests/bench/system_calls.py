@@ -85,7 +85,7 @@ class Sites:
 
 @contextlib.contextmanager
 def running(prefix: Sequence[str] = ()) -> Iterator[Sites]:
-    """Both sites, and what is behind them. ``prefix``: words that become the routers by exec."""
+    """Both sites, and their targets. ``prefix``: words that become the routers by exec."""
     with tempfile.TemporaryDirectory(prefix="spillway-calls-") as name:
         directory = Path(name)
         processes = Processes(directory)

@@ -1,4 +1,4 @@
-"""What is measured: a system with a port for each kind of traffic and path, and its processes."""
+"""Systems to measure: each with a port for each kind of traffic and path, and its processes."""
 
 import contextlib
 import shutil
@@ -25,7 +25,7 @@ POLL_S = 0.02
 OWN_WORKERS = 2
 LARGE_BYTES = 2**20
 LARGE_URL = f"/bytes/{LARGE_BYTES}"
-UNIQUE_URL = "/unique"  # Each answer has a head of its own.
+UNIQUE_URL = "/unique"  # Each answer has a different head.
 
 
 class System(msgspec.Struct, frozen=True):
@@ -88,7 +88,7 @@ class Processes:
 
 
 def answers(port: int) -> bool:
-    """Somebody accepts connections on 127.0.0.1 at ``port``."""
+    """Whether a process accepts connections on 127.0.0.1 at ``port``."""
     try:
         with socket.create_connection(("127.0.0.1", port), 0.5):
             return True

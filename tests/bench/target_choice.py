@@ -15,7 +15,7 @@ SEED = 100
 
 
 def site(*shapes: tuple[int, int | None, float]) -> list[ModelTarget]:
-    """Of true slots, stated slots, and how much slower."""
+    """A site of targets, each given by true slots, configured slots, and how much slower it is."""
     return [
         ModelTarget(f"t{number}:1", true, stated, slower)
         for number, (true, stated, slower) in enumerate(shapes)

@@ -75,7 +75,7 @@ class Ideal(ChoiceRule):
 
 
 class LeastInFlight(ChoiceRule):
-    """Relative to what is stated; the rule before, but for the turns of equals."""
+    """Least in flight over configured capacity; the former rule, but for the turns of equals."""
 
     def pick(self, roomy: Sequence[ModelTarget], now: float) -> ModelTarget:
         least = min(one.used for one in roomy)
@@ -138,7 +138,7 @@ def _doublings(in_flight: int) -> int:
 
 
 class Ours(ChoiceRule):
-    """The router's ledger, which times what it asks for."""
+    """The router's ledger, which times the answers that it asks to time."""
 
     def __init__(self, targets: Sequence[ModelTarget], rng: Random) -> None:
         super().__init__(targets, rng)

@@ -1,6 +1,6 @@
 """The scenarios built into the console are those of `examples/`.
 
-``python -m tests.browser.console_examples`` writes them anew; a test compares the two.
+``python -m tests.browser.console_examples`` writes them again; a test compares the two.
 """
 
 import json

@@ -1,8 +1,8 @@
 """The pictures of the console in docs, of scripted scenes: a burst that spills, and a link down.
 
-A picture is read as what a router says: its sentences are those of one.
+Readers take a picture for a router's output: its sentences are those of a router.
 
-``python -m tests.browser.docs_pictures`` takes them again, after a change of what they show; with
+``python -m tests.browser.docs_pictures`` takes them again, after a change of the console; with
 names (``service-graph``) only those.
 """
 
@@ -39,7 +39,7 @@ PAGES = {
 }
 """Where each is taken, by its name."""
 HEIGHTS = {"service-graph": 900}
-"""Of those that are higher than a window."""
+"""Heights of the pictures that are higher than a window."""
 
 
 def path_of(name: str) -> Path:
@@ -47,7 +47,7 @@ def path_of(name: str) -> Path:
 
 
 def set_up(stage: Stage) -> None:
-    """What the router of all pictures tells: a burst that began some minutes ago goes on."""
+    """Script the router of all pictures: a burst that began some minutes ago goes on."""
     router = stage.router
     history = bursting()
     router.histories = (history,)

@@ -1,4 +1,4 @@
-"""What a scripted router tells: whole pictures of a network, from nothing at all to 100 sites."""
+"""Answers of a scripted router: whole pictures of a network, from nothing at all to 100 sites."""
 
 import heapq
 import math
@@ -546,7 +546,7 @@ CALLED_TARGETS = (
     a_called_target("10.9.2.9:8080", "billing", rate=3.4, ready=False),
     a_called_target(None, "billing", name="others", rate=0.1, ready=None),
 )
-"""One fails at times, one is gone, one is not ready; the last one stands for several."""
+"""One fails at times, one is gone, one is not ready; the last one represents several."""
 
 
 CALLS = (

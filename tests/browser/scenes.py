@@ -1,4 +1,4 @@
-"""What a scripted router tells of its services' past: a burst that came and went, and its flows."""
+"""A scripted router's answers on its services' past: a burst that came and went, and its flows."""
 
 import math
 from typing import Any
@@ -68,7 +68,7 @@ def _sample(at: str, wanted: float) -> HistorySample:
 
 
 def knees() -> tuple[KneeView, ...]:
-    """Of the first target latency bends below what is stated; of the second it does not."""
+    """Latency bends below the configured capacity for the first target, not for the second."""
     return tuple(
         KneeView(
             service="shop",
@@ -206,7 +206,7 @@ def flows() -> tuple[FlowView, ...]:
 
 
 def detail(of: FlowView) -> FlowDetail:
-    """With what was decided, if it went elsewhere; else it was simply for this site."""
+    """The flow with its decision, if it went elsewhere; else it was simply served here."""
     away = of.site != HERE
     decision = PastDecision(
         service=of.service,

@@ -1,4 +1,4 @@
-"""A router that tells what a test wants it to tell: the views are real, the router is not."""
+"""A router that reports what a test wants it to report: the views are real, the router is not."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ from router.model.settings import AffinityBy
 from tests.browser import pictures
 
 EVERY_S = 0.1
-"""How often a stream looks for a change: a test need not wait a second for what it changed."""
+"""How often a stream checks for a change: a test need not wait a second for its own change."""
 EVERY = 10
 """The same picture is sent again after so many times, each second, as a router does."""
 

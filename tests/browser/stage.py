@@ -1,6 +1,6 @@
 """A scripted router's API and console on a port of this machine, and a Chromium that looks at it.
 
-The server has a thread and a loop of its own; the test drives the browser from its own thread.
+The server has a separate thread and loop; the test drives the browser from its own thread.
 """
 
 import asyncio
@@ -234,8 +234,9 @@ def looking(
 
 
 def _load(page: Page, url: str) -> None:
-    """The whole console: Chromium cancels what it loads when a network interface of this machine
-    comes or goes, as those of containers do."""
+    """Load the whole console: Chromium cancels loads when a network interface of this machine comes
+    or goes, as those of containers do.
+    """
     lost, visit = [url], functools.partial(page.goto, url)
     page.on("requestfailed", lambda request: lost.append(request.url))
     while lost:
@@ -261,16 +262,16 @@ def looks(page: Page) -> Iterator[str]:
 
 
 def turn_to(page: Page, stage: Served, at: str) -> None:
-    """Another page of the console, by its hash; a tenth of what it takes to load the console.
+    """Open another page of the console by its hash, in a tenth of the time that the console loads.
 
-    Returns when it has been drawn: what a test then finds is not of the page before.
+    Returns when the page has been drawn, so that a test finds nothing of the page before.
     """
     page.goto(f"{stage.url}{at}")
     page.evaluate(_DRAWN)
 
 
 def ends_at(page: Page, end: str) -> None:
-    """Wait until the address ends so: what is clicked or pressed takes it there soon."""
+    """Wait until the address ends in ``end``: a click or key takes the page there soon."""
     expect(page).to_have_url(re.compile(re.escape(end) + "$"))
 
 

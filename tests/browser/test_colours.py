@@ -1,4 +1,4 @@
-"""The look of a site goes by its id: nobody's changes when another site comes or goes."""
+"""The look of a site follows from its id: it does not change when another site comes or goes."""
 
 from typing import Any
 

@@ -49,7 +49,7 @@ def short_requests() -> Live:
 
 
 def paced() -> Live:
-    """At most 10/s here and 20/s at another site, of which only the first tells what it let in."""
+    """At most 10/s here and 20/s at another site; only the first reports how many it let in."""
     here = RateView(per_s=10.0, resume_per_s=6.667, window_s=5.0, admitted_per_s=9.8, state="over")
     picture = pictures.burst()
     shop = msgspec.structs.replace(

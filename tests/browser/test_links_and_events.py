@@ -37,7 +37,7 @@ def test_links_of_both_ways_have_their_figures_and_a_next_step(
         for text in ("west", "out", "up", "5", "12 ms", "2", "3", "5 d 23 h left"):
             expect(west).to_contain_text(text)
         expect(table.get_by_role("row", name="in-lab")).to_contain_text("in")
-        attic = table.get_by_role("row").nth(1)  # What is wrong comes first.
+        attic = table.get_by_role("row").nth(1)  # The problems come first.
         expect(attic).to_contain_text("connection refused by attic.example:55671")
         expect(attic).to_contain_text("sitectl --site east link delete to-attic, then link")
         page.get_by_role("link", name="to-west").click()

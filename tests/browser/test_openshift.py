@@ -36,7 +36,7 @@ async def _by_hand(openshift: OpenShift, request: web.Request) -> web.Response:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """A console and its OpenShift, in a thread of their own."""
+    """A console and its OpenShift, in a separate thread."""
     made: list[World] = []
     is_up, is_over = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []

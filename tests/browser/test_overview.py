@@ -1,4 +1,4 @@
-"""Overview: who overflows, to whom, why; against the figures that the API tells."""
+"""Overview: which site overflows, to where, why; against the figures that the API reports."""
 
 import re
 from typing import Final
@@ -208,7 +208,7 @@ SENTENCES: Final[dict[str, tuple[Live, str, str]]] = {
         "42/s in 1 service.",
     ),
 }
-"""By picture: the sentence, and a part of what is said beside it."""
+"""By picture: the sentence, and a part of the text beside it."""
 
 
 def test_one_sentence_says_whether_anyone_overflows(chromium: Browser, stage: Stage) -> None:
@@ -476,7 +476,8 @@ def test_the_last_quarter_of_an_hour_is_what_the_router_kept(
     stage.router.histories = (msgspec.structs.replace(history, samples=tuple(failing)),)
     with looking(chromium, stage, "#/overview?table=trends") as page:
         chart = page.locator("#chart-trends")
-        # Now comes first, then a minute before each other, ending at what was kept.
+        # The newest row is first, then one for each minute before, down to the oldest that was
+        # kept.
         expect(chart.get_by_role("row")).to_have_count(1 + 16)
         expect(chart.get_by_role("row").nth(1)).to_contain_text("213/s")
         row = chart.get_by_role("row").nth(2)

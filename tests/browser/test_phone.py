@@ -52,7 +52,7 @@ def happened(number: int) -> Event:
 
 
 def fits(page: Page) -> bool:
-    """Whether nothing is cut off; prints what is."""
+    """Whether nothing is cut off; prints what is cut off."""
     cut = page.evaluate(CUT)
     print(cut)
     return not cut

@@ -204,7 +204,7 @@ COPYING = {
 
 
 def pasted(command: str, site: Site, home: Path, **further: str) -> tuple[int, str]:
-    """Runs ``command`` in a shell on the host of ``site``; its exit code, and what it said."""
+    """Run ``command`` in a shell on the host of ``site``; return its exit code and its output."""
     environment = {
         **site.paths(),
         "PATH": f"{forking.PYTHON.commands(home)}{os.pathsep}{os.environ['PATH']}",

@@ -1,4 +1,4 @@
-"""The targets of this site behind it in the service graph, and what each did all day."""
+"""This site's targets of a service in the service graph, and how each did all day."""
 
 import re
 from itertools import pairwise

@@ -87,7 +87,7 @@ def test_a_router_that_is_gone_is_asked_again_until_it_is_back(
         expect(page.get_by_text(re.compile("The router cannot be reached"))).to_have_count(0)
         page.clock.fast_forward(5_000)
         expect(page.get_by_text(re.compile("The router cannot be reached"))).to_be_visible()
-        expect(page.locator(".sentence")).to_be_visible()  # What was there stays readable.
+        expect(page.locator(".sentence")).to_be_visible()  # The old content stays readable.
         try_now = page.get_by_role("button", name="Try now")
         expect(try_now).to_be_visible()
         stage.up()
@@ -150,7 +150,7 @@ def test_a_console_that_did_not_come_whole_is_loaded_again_by_itself(
 def test_a_console_that_never_comes_whole_is_loaded_again_once(
     chromium: Browser, stage: Stage
 ) -> None:
-    """A proxy or a filter refuses one file for ever; what is there can be used."""
+    """A proxy or a filter refuses one file forever; the rest of the console can be used."""
     loads: list[str] = []
 
     def count(request: Request) -> None:

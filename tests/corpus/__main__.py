@@ -22,7 +22,7 @@ class Row(msgspec.Struct):
 
 
 def tally(kind: str, verdicts: Sequence[tuple[str, bool, str]]) -> Row:
-    """One row. ``verdicts``: what became of a case, whether it is odd, what is wrong with it."""
+    """One row. ``verdicts``: the outcome of a case, whether it is odd, and its complaint."""
     row = Row(kind)
     for verdict, odd, _ in verdicts:
         row.cases += 1

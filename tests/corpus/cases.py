@@ -105,7 +105,7 @@ def accepted(name: str, raw: bytes, *reaches: Sent, why: str, odd: bool = False)
 def unfinished(
     name: str, raw: bytes, *statuses: int, why: str, after: tuple[Sent, ...] = ()
 ) -> RequestCase:
-    """Bytes that lack their end. Without ``statuses`` nobody is owed an answer."""
+    """Bytes that lack their end. Without ``statuses`` no answer is due."""
     return RequestCase(name=name, raw=raw, statuses=statuses, why=why, reaches=after, at_end=True)
 
 

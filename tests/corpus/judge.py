@@ -120,7 +120,7 @@ def read_back(wire: bytes) -> Sent:
 
 
 def request_outcome(pieces: Sequence[bytes]) -> Outcome:
-    """What becomes of ``pieces``; raises NotCanonicalError if a target gets what it must not."""
+    """The outcome of ``pieces``; raises NotCanonicalError if a target gets wrong bytes."""
     return Client().feed(pieces).outcome()
 
 
@@ -204,13 +204,13 @@ def against_response(case: ResponseCase, answer: Answer) -> str:
 
 
 def singly(raw: bytes) -> list[bytes]:
-    """One byte at a time; of what is large, some."""
+    """``raw`` one byte at a time, or 997 bytes at a time if it is large."""
     step = 1 if len(raw) <= 4096 else 997
     return [raw[at : at + step] for at in range(0, len(raw), step)]
 
 
 def complaint(check: Callable[[Sequence[bytes]], str], raw: bytes) -> str:
-    """What is wrong with ``raw`` whole, in single bytes, or cut anywhere into two."""
+    """The complaint about ``raw`` sent whole, in single bytes, or cut anywhere into two."""
     cuts = [[raw], singly(raw)]
     if len(raw) <= 400:
         cuts += [[raw[:at], raw[at:]] for at in range(1, len(raw))]
@@ -225,10 +225,10 @@ def complaint(check: Callable[[Sequence[bytes]], str], raw: bytes) -> str:
 
 
 def request_complaint(case: RequestCase) -> str:
-    """What is wrong with a case of a client's bytes."""
+    """The complaint about a case of a client's bytes."""
     return complaint(lambda pieces: against_request(case, request_outcome(pieces)), case.raw)
 
 
 def response_complaint(case: ResponseCase) -> str:
-    """What is wrong with a case of a target's bytes."""
+    """The complaint about a case of a target's bytes."""
     return complaint(lambda pieces: against_response(case, response_answer(case, pieces)), case.raw)

@@ -10,7 +10,7 @@ HELLO = b"5\r\nhello\r\n0\r\n\r\n"
 
 
 def sized(body: bytes, *fields: bytes, start: bytes = POST) -> Sent:
-    """A request of a stated length, as we write it."""
+    """A request with a Content-Length, as we write it."""
     return sent(*fields, b"Content-Length: %d" % len(body), start=start, body=body)
 
 
