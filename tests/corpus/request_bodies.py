@@ -335,7 +335,7 @@ def connections() -> Iterator[RequestCase]:
 
 
 def pipelines() -> Iterator[RequestCase]:
-    """More than one request, and what is none after one."""
+    """More than one request, and bytes after a request that are none."""
     several = get() + post(b"Content-Length: 5", body=b"hello") + post(CHUNKED, body=HELLO) + get()
     reaches = sent(), sized(b"hello"), streamed(b"hello"), sent()
     yield accepted("four requests at once", several, *reaches, why="9112, 9.3.2: in order")

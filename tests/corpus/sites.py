@@ -17,10 +17,10 @@ Script = Callable[[socket.socket], None]
 
 
 class RecordingTarget:
-    """Reads requests strictly, keeps each that is whole, answers ``ok`` or by `script`.
+    """Reads requests strictly, saves each whole one, answers ``ok`` or by `script`.
 
     With ``at_head`` set it answers by that as soon as a head is there, and reads nothing more by
-    itself; ``raw`` is what had come. ``violations`` tells of bytes that no proxy may send.
+    itself; ``raw`` has the bytes that had come. ``violations`` lists bytes that no proxy may send.
     """
 
     def __init__(self, address: str) -> None:
@@ -39,7 +39,7 @@ class RecordingTarget:
         self._listener.close()
 
     def forget(self) -> None:
-        """Begin anew, with answers of its own."""
+        """Clear the record and go back to the default answers."""
         self.requests.clear()
         self.violations.clear()
         self.script = self.at_head = None
@@ -55,7 +55,7 @@ class RecordingTarget:
 
     def _serve(self, door: socket.socket) -> None:
         got = b""
-        with door, contextlib.suppress(OSError):  # Whoever connected may break off.
+        with door, contextlib.suppress(OSError):  # The client may break off.
             while data := door.recv(65_536):
                 got += data
                 if self.at_head is not None and b"\r\n\r\n" in got:
@@ -152,7 +152,7 @@ def status_of(message: strict.Message) -> int:
 def request_fault(
     case: RequestCase, pieces: Sequence[bytes], target: RecordingTarget, address: str, port: int
 ) -> str:
-    """What is wrong with what a site does with a client's bytes; empty: nothing."""
+    """The fault in a site's handling of a client's bytes; empty: none."""
     target.forget()
     got, was_reset = exchange(address, port, pieces)
     if target.violations:
@@ -186,7 +186,7 @@ UPGRADE = b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: upgrade\r\nUpgrade: webs
 def response_fault(
     case: ResponseCase, pieces: Sequence[bytes], target: RecordingTarget, address: str, port: int
 ) -> str:
-    """What is wrong with what a site makes of a target's bytes; empty: nothing."""
+    """The fault in a site's handling of a target's bytes; empty: none."""
     target.forget()
     over = threading.Event()
     target.script = _then(answering(pieces), over)

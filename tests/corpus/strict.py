@@ -98,7 +98,7 @@ def chunked(data: bytes, at: int) -> tuple[bytes, bytes, int] | None:
 
 
 def framing_of(message: Message) -> int:
-    """The length of the body: -1 chunked, -2 not stated."""
+    """The length of the body: -1 chunked, -2 no length given."""
     lengths, codings = message.values(b"content-length"), message.values(b"transfer-encoding")
     demand(len(lengths) + len(codings) <= 1, "framing is stated more than once")
     for name in GONE:

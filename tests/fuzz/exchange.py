@@ -22,7 +22,7 @@ LONG_S = 10_000.0  # Longer than any deadline.
 
 
 class Asked:
-    """One whole request at a target, and what it was answered."""
+    """One whole request at a target, and its answer."""
 
     def __init__(self, message: strict.Message, reply: bytes) -> None:
         self.method, target, _ = message.start.split(b" ")
@@ -84,8 +84,8 @@ class Scene:
         number = len(self.methods) - 1
         assert number not in self.asked, "a request was sent twice"
         self.asked[number] = Asked(message, reply)
-        # What comes after a response is known to be too much only if it comes with its last bytes:
-        # later it cannot be told from the answer to the next request on that connection.
+        # Bytes after a response are known to be too many only if they come with its last bytes:
+        # later they look like the answer to the next request on that connection.
         told = Answering(head_only=message.start.startswith(b"HEAD "), upgrade="").feed([reply])
         for piece in [reply] if told.parser.excess else self.answers.cut(reply):
             if not connection.is_aborted() and not connection.is_lost:

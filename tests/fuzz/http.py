@@ -129,7 +129,7 @@ class Reader:
 
 
 def fuzz_requests(mutator: Mutator) -> bytes:
-    """One input; what it was is returned so that a failure can show it."""
+    """Run one input; return it so that a failure can show it."""
     data = mutator.next()
     whole = Asking().feed([data])
     cut = Asking().feed(mutator.cut(data))
@@ -352,7 +352,7 @@ Fuzz = Callable[[Mutator], bytes]
 
 
 def http_targets() -> dict[str, tuple[Fuzz, list[bytes], Sequence[bytes]]]:
-    """By name: what is run, its seeds, its tokens."""
+    """By name: the function to run, its seeds, its tokens."""
     return {
         "requests": (fuzz_requests, request_seeds(), TOKENS),
         "responses": (fuzz_responses, [one.raw for one in responses.CASES.values()], TOKENS),

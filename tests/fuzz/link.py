@@ -130,7 +130,7 @@ class Lawful:
     def lost(self, cause: ResetCode | None) -> None:
         self._note("lost")
 
-    # Of who took a stream: the same, in a leg's words.
+    # As the taker of a stream: the same, in a leg's words.
 
     def send(self, data: memoryview) -> bool:
         return self.received(data)
@@ -146,7 +146,7 @@ class Lawful:
 
 
 class Hostage:
-    """The lane under attack, its owner, and what was noted."""
+    """The lane under attack, its owner, and the faults noted."""
 
     def __init__(self, world: World, process: ProcessBuffers, rng: Random) -> None:
         self.world = world
@@ -447,7 +447,7 @@ def control_seeds() -> list[bytes]:
 
 
 def lsa_seeds() -> list[bytes]:
-    """A topology, services, and what is signed of them."""
+    """A topology, services, and their signed parts."""
     services = Services((declare("shop", ports=(80, 443)),), (advert("shop"),))
     first = make_lsa(WEST, neighbours=((FakeIdentity("east"), 3),))
     wires = [signed(first, WEST), signed(make_lsa(WEST, part=1, services=services), WEST)]

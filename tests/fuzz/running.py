@@ -19,7 +19,9 @@ class BrokenLawError(Exception):
 
 
 class Errors(logging.Handler):
-    """Nothing that we read may make us log an error: that is an exception somebody caught."""
+    """Nothing that we read may make us log an error: that would be an exception that our code
+    caught.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)

@@ -16,7 +16,7 @@ INPUTS_ELSE = 1_500
 
 @pytest.fixture
 def errors() -> Iterator[Errors]:
-    """What is logged as an error meanwhile."""
+    """Errors that are logged meanwhile."""
     handler = Errors()
     logging.getLogger().addHandler(handler)
     yield handler

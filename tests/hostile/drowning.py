@@ -1,5 +1,5 @@
-"""Members of one token that open streams as fast as their links carry them, in a process of their
-own. Each stream is refused: nobody has the service.
+"""Members of one token that open streams as fast as their links carry them, in a separate process.
+Each stream is refused: no site has the service.
 
 ``python -m tests.hostile.drowning TOKEN COUNT`` says when ``COUNT`` members have joined, and ends
 when its input does.

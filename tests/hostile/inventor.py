@@ -1,4 +1,4 @@
-"""A member that invents sites: each has a key of its own, and a way leads to each through it."""
+"""A member that invents sites: each has its key, and a way leads to each through the member."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ EACH = 64  # Services in a part.
 
 
 class Inventor(Member):
-    """``count`` sites, each with ``services`` that nobody else declares."""
+    """``count`` sites, each with ``services`` that no other site declares."""
 
     def __init__(self, token_file: Path, count: int, services: int) -> None:
         super().__init__(token_file)

@@ -18,11 +18,11 @@ MIXED_MAX = 6
 """Fields that one mixture changes."""
 
 Change = Mapping[str, Any]
-"""Fields of `Words` and what they are instead."""
+"""Fields of `Words` and their replacements."""
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """All that its LSA says, as docs/design/link-protocol.md has it; None: what is true."""
+    """All that its LSA says, as docs/design/link-protocol.md has it; None: the truth."""
 
     services: Sequence[tuple[Sequence[object], Sequence[object]]]
     """Declarations and adverts of each further part."""
@@ -57,7 +57,7 @@ class Liar(RogueEgress):
             self.opened = former.opened
 
     def tell(self, words: Words) -> None:
-        """Say all of it, in place of what it said before."""
+        """Send all of ``words``, in place of the words before."""
         self._epoch = min(self._epoch + words.epoch_step, COUNTER_MAX)
         numbers = range(words.first_part, words.first_part + len(words.services))
         refs = words.refs
@@ -88,7 +88,7 @@ class Liar(RogueEgress):
 
     @property
     def door(self) -> tuple[str, str]:
-        """Router and site of whom it is linked to."""
+        """Router and site at the other end of its link."""
         return self._neighbour
 
 
@@ -109,7 +109,7 @@ class Lies:
         self._liar, self._victim = liar, victim
         router, site = liar.door
         self.plain = Words(services=[self._body()], adjacencies=[[router, site, 1]])
-        """A declaration of its own, grants for itself and a thousand targets, at cost 1."""
+        """A declaration by the liar, grants for itself and a thousand targets, at cost 1."""
         self.fields = {**self._declared(), **self._offered(), **self._placed(), **self._signed()}
 
     def each(self) -> Iterator[tuple[str, Words]]:

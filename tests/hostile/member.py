@@ -34,7 +34,7 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class Keys:
-    """A site with a key of its own, and its router."""
+    """A site with its key, and its router."""
 
     def __init__(self, former: "Keys | None" = None) -> None:
         """``former``: the same site and router."""
@@ -63,7 +63,7 @@ class Member(Keys):
     """One link, control lane only, so that streams ride on it.
 
     A thread reads: it answers PINGs, acknowledges LSAs and calls ``on_stream`` with every frame of
-    a stream; what that returns is sent back.
+    a stream; the frames that this returns are sent back.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Member(Keys):
         """Router and site id."""
         return self._neighbour
 
-    # What it says.
+    # Sending.
 
     def send(self, *frames: Frame) -> None:
         """Frames in one write; silent once the router has hung up."""
@@ -193,7 +193,7 @@ class Member(Keys):
                     return message
         raise TimeoutError("no HELLO came")
 
-    # What it hears.
+    # Receiving.
 
     def _received(self, data: bytes) -> list[Frame]:
         frames: list[Frame] = []

@@ -13,7 +13,7 @@ from tests.scenario.waiting import until
 
 BURST_S, FLOOD_S = 2.0, 4.0
 CPU_SHARE_MAX = 0.12
-"""Twice of what it is, with requests and all; it was 0.2."""
+"""Twice the measured share, with requests and all; it was 0.2."""
 
 
 def test_acknowledgements_at_link_speed_cost_a_small_share_of_a_core(

@@ -24,7 +24,7 @@ SERVICE_S = 0.1
 SETTLES_S, FAILING_S = 10.0, 24.0
 FAILED_SHARE_MAX = 0.02
 PER_S = {"silent": 40, "stalls": 40, "garbage": 40, "resets": 40, "flaky": 40}
-"""At a site with two places, which are half of what it takes."""
+"""For services with two places at the door, which hold half of these requests."""
 FEW_PER_S = {"torn": 10, "unconnected": 10, "busy": 10}
 """At one without a place."""
 FAILING = (*PER_S, "torn", "unconnected")
@@ -112,9 +112,9 @@ class Scene:
         }
 
     def all_are_back(self) -> bool:
-        """Notes when each rogue serves its first request after it recovered.
+        """Note when each rogue serves its first request after it recovered.
 
-        One whose probe was on its way just then may be told as back before that.
+        One whose probe was on its way just then may be reported as back before that.
         """
         for kind in FAILING:
             since = [at for at in self.rogues[kind].opened if at > self.recovered]

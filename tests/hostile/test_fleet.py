@@ -1,6 +1,7 @@
-"""Who holds a token for several uses links as many sites as it likes: all of them together bring
-no more than one neighbor may and are read at the rate of one, and a site with a token of its own is
-not affected."""
+"""A holder of a token for several uses links as many sites as it likes: all of them together bring
+no more than one neighbor may and are read at the rate of one, and a site with a separate token is
+not affected.
+"""
 
 import re
 import time

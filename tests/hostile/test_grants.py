@@ -1,4 +1,4 @@
-"""A member that rewrites every field of what it says gets no request of an owned service."""
+"""A member that falsifies every field of its LSA gets no request of an owned service."""
 
 import asyncio
 import random

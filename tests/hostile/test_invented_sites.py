@@ -1,4 +1,4 @@
-"""A member that invents sites, which have thousands of services: it stops nobody and is named."""
+"""A member that invents sites, which have thousands of services: it stops no site and is named."""
 
 from collections.abc import Callable
 from pathlib import Path

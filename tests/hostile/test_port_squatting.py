@@ -1,4 +1,4 @@
-"""A member that declares names of its own at the ports of other sites' services."""
+"""A member that declares other names at the ports of other sites' services."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -30,7 +30,7 @@ class Swarm:
         self._sequence = 0
 
     def tell(self, routers: Sequence[int] = range(ROUTERS)) -> int:
-        """All that these say anew; bytes."""
+        """Send all LSAs of these routers again; return the bytes sent."""
         self._sequence += 1
         sent = 0
         for number in routers:
@@ -84,7 +84,7 @@ def over_budget(site: Site) -> list[str]:
 
 
 def test_a_member_of_many_routers_stops_nobody(tmp_path: Path) -> None:
-    """It tells of 64,000 services with 8 ports each, and then of others, all the time."""
+    """It announces 64,000 services with 8 ports each, and then others, all the time."""
     with Network(tmp_path) as net:
         alpha, beta = started_pair(net)
         token = tmp_path / "member.token"

@@ -25,7 +25,7 @@ class WrongAnswerError(Exception):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """One request, and what its answer must be."""
+    """One request, and the answer it must get."""
 
     method: str
     deed: str
@@ -164,7 +164,7 @@ class Crowd:
         return rng.random() < 0.9
 
     async def _leave(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A request whose answer nobody waits for, or not to its end."""
+        """A request whose client leaves before the answer, or before the answer's end."""
         rng, how = self.rng, self.rng.choice(LEAVING)
         deed = HANG if rng.random() < 0.3 else ""
         ask = self.ask(deed=deed, size=SLOW_SIZE if how == "slow-leave" else -1)

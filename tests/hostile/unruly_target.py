@@ -77,13 +77,13 @@ class Order(msgspec.Struct, frozen=True):
 
     @property
     def whole(self) -> bytes:
-        """A right answer of stated length."""
+        """A right answer with a Content-Length."""
         body = b"" if self.method == "HEAD" else content(self.ident, self.size)
         return self.start + b"Content-Length: %d\r\n\r\n" % self.size + body
 
 
 def _text(order: Order) -> bytes:
-    """What is sent at once."""
+    """The bytes that are sent at once."""
     start, whole = order.start, order.whole
     match order.deed:
         case "interim":

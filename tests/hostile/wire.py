@@ -30,7 +30,7 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 def encode(frame: Frame) -> bytes:
-    """Its bytes; nothing is checked, so that a test may send what is not allowed."""
+    """Encode ``frame``; nothing is checked, so that a test may send a forbidden frame."""
     kind = frame.kind | (END if frame.ends else 0)
     return _HEADER.pack(kind << 24 | len(frame.payload), frame.stream) + frame.payload
 

@@ -61,7 +61,7 @@ def answer(
 
 
 def failed(failure: Failure) -> web.Response:
-    """The Status of what was refused; without a reason, its text."""
+    """The Status of a refused request; without a reason, its text."""
     if not failure.reason:
         headers = {**_HEADERS, "X-Content-Type-Options": "nosniff"}
         response = web.Response(text=failure.message, status=failure.code, headers=headers)

@@ -1,4 +1,4 @@
-"""The API over HTTPS: who asks, may they, what do they want, what is the answer."""
+"""The API over HTTPS: who asks, may they, which resource, which answer."""
 
 import asyncio
 import ssl
@@ -30,7 +30,7 @@ from tests.kubernetes.resources import Json
 from tests.kubernetes.watching import Watches
 
 _YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""In pure Python, reading what is applied would be a tenth of what some tests cost."""
+"""The pure Python loader would make reading of manifests a tenth of the time of some tests."""
 Subresource = Callable[[web.Request, Wanted, User], Awaitable[web.StreamResponse]]
 
 
@@ -104,7 +104,7 @@ class ApiServer:
         return response
 
     def _wanted(self, request: web.Request, user: User) -> Wanted:
-        """404 for what is not served, to who would be allowed it; 403 to everybody else."""
+        """404 for a resource that is not served, if the user would be allowed it; 403 otherwise."""
         query = request.query
         try:
             return requests.read(self.registry.catalogue, request.method, request.path, query)

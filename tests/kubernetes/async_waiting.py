@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 def run(story: Coroutine[Any, Any, T]) -> T:
-    """`asyncio.run`, and what it leaves behind is collected without a word.
+    """`asyncio.run`; then silently collect the objects that it leaves behind.
 
-    A TLS connection is closed when the other end agrees, and the loop may end before that. Nobody
-    wants to hear of it in a later test.
+    A TLS connection is closed when the other end agrees, and the loop may end before that. A later
+    test must not warn of it.
     """
     try:
         return asyncio.run(story)

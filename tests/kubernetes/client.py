@@ -38,7 +38,7 @@ class Done(msgspec.Struct, frozen=True):
     err: str
 
     def json(self) -> Any:
-        """What it printed, parsed."""
+        """Its output, parsed."""
         return json.loads(self.out)
 
 

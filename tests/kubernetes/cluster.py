@@ -1,4 +1,4 @@
-"""A cluster for one test: the API server in a thread of its own, and what belongs around it."""
+"""A cluster for one test: the API server in a separate thread, and the parts around it."""
 
 import asyncio
 import contextlib
@@ -38,8 +38,8 @@ Result = TypeVar("Result")
 class Cluster:
     """Starts at once; `close` ends everything. Its methods may be called from any thread.
 
-    ``state`` is a directory of the test's own (certificates, kubeconfigs, pods). ``without`` names
-    controllers that shall not run (`controllers.all_controllers`) and ``kubelet``. ``images`` are
+    ``state`` is a directory of the test (certificates, kubeconfigs, pods). ``without`` names
+    controllers that must not run (`controllers.all_controllers`) and ``kubelet``. ``images`` are
     further images, by pattern. Set ``balancer_delay_s`` (below 0: never) and ``balancer_address``
     (empty: an address of the cluster) before Services of that type are made. With ``proxy``,
     cluster IPs, node ports and load balancers carry connections (`proxy.Proxy`).

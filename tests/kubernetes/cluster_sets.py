@@ -90,7 +90,7 @@ def take_part(cluster: Cluster, namespace: str) -> None:
 
 
 class ExportCase:
-    """One Service of a name of its own, in a namespace of both clusters."""
+    """One Service with a unique name, in a namespace of both clusters."""
 
     def __init__(self, clusters: tuple[Cluster, Cluster], namespace: str, name: str) -> None:
         self.clusters = self.west, self.east = clusters

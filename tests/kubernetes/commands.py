@@ -60,14 +60,14 @@ class Commands:
                     break
 
     def ok(self, *words: str, stdin: str | None = None) -> str:
-        """What it prints; it must end with exit 0."""
+        """Its output; it must end with exit 0."""
         done = self(*words, stdin=stdin)
         said = f"exit {done.returncode}: {done.stdout}{done.stderr}"
         assert done.returncode == 0, f"{' '.join(words)}: {said}"
         return done.stdout
 
     def json(self, *words: str) -> Any:
-        """``item`` or ``items`` of what it prints with -o json."""
+        """``item`` or ``items`` of its output with -o json."""
         envelope = json.loads(self.ok(*words, "-o", "json"))
         return envelope["item"] if "item" in envelope else envelope["items"]
 

@@ -15,7 +15,7 @@ from tests.kubernetes.upstream import BRINGS_NODE, SERVERS
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On a real cluster only those run that take one: all others have one of their own.
+    """On a real cluster, run only the tests that take one: all others make their clusters.
 
     Where the tests bring the node of the real cluster, all run there.
     """

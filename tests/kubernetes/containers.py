@@ -83,7 +83,7 @@ class Container:
         return "running" in self.state
 
     def log_path(self, restarts: int | None = None) -> Path:
-        """Where what it prints goes."""
+        """The file that gets its output."""
         number = self.restarts if restarts is None else restarts
         return self.directory / f"{self.name}.{number}.log"
 
@@ -271,13 +271,13 @@ class Container:
         return code if code >= 0 else KILLED - code
 
     def kill_group(self) -> None:
-        """What its first process left behind goes with it."""
+        """Kill all that its first process left behind."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     async def _pause(self, seconds: float) -> bool:
-        """Whether it shall stop, after a while at most."""
+        """Wait for at most ``seconds``; return whether it must stop."""
         try:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
@@ -294,7 +294,8 @@ class Container:
         self._hollow_end.set()
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                # Not send_signal: it polls, and takes the exit code from who waits for it.
+                # Not send_signal: it polls, and takes the exit code from the task that waits for
+                # it.
                 os.kill(self._process.pid, number)
 
     def _stated(self, field: str) -> list[str]:

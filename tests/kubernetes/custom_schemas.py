@@ -104,7 +104,7 @@ COLUMNS: Final[dict[str, list[Json]]] = {
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
     ]
 }
-"""What `kubectl get` prints besides the name and, where none is stated, the age."""
+"""Columns that `kubectl get` prints besides the name; the age, if none are given."""
 
 
 def of(resource: Resource) -> Json:

@@ -1,4 +1,4 @@
-"""What was sent, as a typed server reads it, before anything is decided."""
+"""Read a request's body as a typed server does, before anything is decided."""
 
 import base64
 from typing import Final
@@ -23,7 +23,7 @@ NOTHING_ASKED: Final = Asked()
 
 
 def read(resource: Resource, given: Json, asked: Asked) -> tuple[Json, list[str]]:
-    """A copy of what was sent, and warnings. Unknown fields are dropped, named or refused (400)."""
+    """A copy of the body, and warnings. Unknown fields are dropped, named or refused (400)."""
     if not isinstance(given, dict):
         raise bad_request("the request body is no object")
     kind, version = given.get("kind", resource.kind), given.get("apiVersion")

@@ -85,7 +85,7 @@ def variables(world: World, pod: Json, container: Json) -> dict[str, str]:
 
 
 def expanded(text: str, known: dict[str, str]) -> str:
-    """``$(NAME)`` replaced by what is known; ``$$(NAME)`` stays as ``$(NAME)``."""
+    """``$(NAME)`` replaced by its value in ``known``; ``$$(NAME)`` stays as ``$(NAME)``."""
     parts = text.split("$$")
     return "$".join(_REFERENCE.sub(lambda at: known.get(at[1], at[0]), part) for part in parts)
 

@@ -48,7 +48,7 @@ class Cause(Exception):
         super().__init__(message)
 
     def text(self) -> str:
-        """As it stands in the sum of all causes."""
+        """The cause as the message with all causes has it."""
         return f"{self.field}: {self.message}"
 
 
@@ -185,7 +185,7 @@ def bad_request(message: str) -> Failure:
 
 
 def expired(message: str) -> Failure:
-    """410: what was asked for is compacted."""
+    """410: the revision asked for is compacted."""
     return Failure(410, "Expired", message)
 
 

@@ -1,4 +1,4 @@
-"""What a test lets go wrong, and the record of what was asked."""
+"""Faults that a test injects, and the record of all requests."""
 
 import itertools
 from collections import Counter

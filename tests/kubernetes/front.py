@@ -1,7 +1,7 @@
 """A proxy before a real API server: it counts requests, injects faults and serves pods' streams.
 
-Whoever comes with a token of the tests is asked for as that user (impersonation), so that the
-server's own RBAC judges; every other token is passed on.
+A request with a token of the tests is sent on as that user (impersonation), so that the server's
+own RBAC judges; every other token is passed on.
 """
 
 import asyncio
@@ -217,7 +217,7 @@ class Front:
         return session.request(request.method, url, headers=headers, data=body or None)
 
     async def _allowed(self, wanted: Wanted, user: User) -> None:
-        """403 as the server says it: it judges what is then served here."""
+        """403 as the server says it: it judges requests that are then served here."""
         assert self._session is not None
         resource = wanted.resource
         asked = {

@@ -1,8 +1,8 @@
-"""What a GitOps tool does to a namespace: apply, heal, prune, as Argo CD does, over and over.
+"""Apply, heal and prune a namespace as a GitOps tool, Argo CD, does, over and over.
 
-It applies what differs from its manifests (``server_side``, else as ``kubectl apply`` by the
-annotation with what was applied last), marks what it applies, and deletes what carries its mark
-and is not in its manifests (any more). What a controller owns is never its own.
+It applies each object that differs from its manifests (``server_side``, else as ``kubectl apply``
+by the annotation with the last applied object), marks each object, and deletes objects that carry
+its mark and are not in its manifests (any more). It never touches an object that a controller owns.
 """
 
 import copy
@@ -125,7 +125,7 @@ class GitOps:
         return f"{base}/{resource.version}/namespaces/{self.namespace}/{resource.plural}"
 
     def _without_ignored(self, wanted: Json, live: Json | None) -> Json:
-        """What is not compared is applied as it stands (``RespectIgnoreDifferences``)."""
+        """Fields that are not compared are applied as they are (``RespectIgnoreDifferences``)."""
         found = copy.deepcopy(wanted)
         for path in self._ignored:
             kind, *steps = path.split("/")
@@ -178,7 +178,7 @@ def _holds(live: Any, wanted: Any) -> bool:
 
 
 def _gone(last: Json, wanted: Json, live: Json) -> Json:
-    """Nulls for what was applied last, is wanted no more and is still there."""
+    """Nulls for fields that were applied last, are not wanted any more and are still there."""
     patch: Json = {}
     for key, value in last.items():
         if key in ("annotations", "labels") or isinstance(value, dict):

@@ -98,7 +98,8 @@ SPILLWAY: Final = Image(
 HTTP_ECHO: Final = Image(entrypoint=(sys.executable, "-c", _HTTP_ECHO))
 """Answers each request with the pod's name and the path, on POD_IP and PORT (or 8080).
 
-A head and its body leave in one piece, and SIGTERM lets requests end: what is lost is the router's.
+A head and its body leave in one piece, and SIGTERM lets requests end: a lost request is the
+router's fault.
 """
 TCP_ECHO: Final = Image(entrypoint=(sys.executable, "-c", _TCP_ECHO))
 """Says the pod's name on one line, then echoes."""

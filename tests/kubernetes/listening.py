@@ -26,7 +26,7 @@ def abort(transport: asyncio.WriteTransport) -> None:
 class Listener:
     """Accepts connections until it is closed.
 
-    The loop's own server, closed while it accepts, leaves what it had accepted open for ever.
+    The loop's own server, if closed while it accepts, leaves its accepted connections open forever.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class Listener:
         self.port: Final = int(self._socket.getsockname()[1])
 
     async def close(self) -> None:
-        """Accept no more, and end whoever is in the handshake or was taken.
+        """Accept no more, and end every connection, also in its handshake.
 
-        One that was closed waits for the other end's word of it, beyond the end of the loop.
+        A closed transport waits for the other end's answer, beyond the end of the loop.
         """
         self._loop.remove_reader(self._socket)
         self._socket.close()

@@ -94,7 +94,7 @@ def step_of(item: Any, schema: Json) -> str:
 
 
 def value_at(found: Any, path: Path, schema: Json | None) -> Any:
-    """What stands at a path; ``MISSING`` when nothing does."""
+    """The value at a path; ``MISSING`` when there is none."""
     for step in path:
         schema = schemas.resolved(schema)
         if step.startswith("f:"):
@@ -155,7 +155,7 @@ def _encode(fields: Fields) -> Json:
         node = root
         for step in path:
             node = node.setdefault(step, {})
-        if after[: len(path)] == path:  # What is inside of it comes next.
+        if after[: len(path)] == path:  # Its inner paths come next.
             node[_SELF] = {}
     return root
 
@@ -175,9 +175,11 @@ def _decode(root: Json, at: Path = ()) -> Fields:
 def updated(
     before: Json | None, after: Json, schema: Json | None, manager: Manager, now: str
 ) -> list[Json]:
-    """``managedFields`` after an update: the manager owns what it changed, nobody what is gone."""
+    """``managedFields`` after an update: the manager owns its changes; removed fields have no
+    owner.
+    """
     if before is not None and after["metadata"].get("managedFields") == [{}]:
-        return []  # The way to start anew.
+        return []  # The way to reset it.
     base = after if after["metadata"].get("managedFields") else before
     managed = read(base["metadata"]) if base is not None else {}
     present = fields_of(after, schema)
@@ -200,7 +202,7 @@ def updated(
 
 
 def _with_parents(present: Fields, fields: Fields) -> Fields:
-    """Of ``fields``, those that are present or above what is present."""
+    """Those of ``fields`` that are present or a parent of a present one."""
     prefixes = {path[:length] for path in present for length in range(1, len(path) + 1)}
     return frozenset(path for path in fields if path in prefixes)
 
@@ -223,7 +225,8 @@ def apply(
 ) -> Applied:
     """Merge ``wanted`` into ``live``. 409 when another manager has other values and not forced.
 
-    What the manager applied before and left out now is removed, unless somebody else has it too.
+    Fields that the manager applied before and left out now are removed, unless another manager owns
+    them too.
     """
     new = fields_of(wanted, schema)
     if live is None:

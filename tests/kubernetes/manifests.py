@@ -17,13 +17,13 @@ def pod_template(app: str, image: str = ECHO, **container: Any) -> Json:
 
 
 def sleeping(app: str) -> Json:
-    """A pod that only waits; it ends at once when it is told to."""
+    """A pod that only waits; it ends at once when told to."""
     command = ["sh", "-c", "trap 'exit 0' TERM; echo begun; while :; do sleep 0.1; done"]
     return pod_template(app, HOST, command=command)
 
 
 def pod(name: str, **container: Any) -> Json:
-    """A pod of its own."""
+    """A pod without an owner."""
     template = pod_template(name, **container)
     template["metadata"]["name"] = name
     return {"apiVersion": "v1", "kind": "Pod", **template}

@@ -30,9 +30,9 @@ PERMISSIONS: Final = ROOT / "deploy/kubernetes/multicluster/cluster-role.yaml"
 
 
 def install(cluster: Cluster, served: Kinds = KINDS, rules: list[Json] | None = None) -> None:
-    """What an administrator of the cluster does once: the kinds, and the role for routers.
+    """Do an administrator's one-time steps in the cluster: the kinds, and the role for routers.
 
-    ``rules``: of the role, instead of those that we ship.
+    ``rules``: of the role, instead of the shipped ones.
     """
     cluster.define(*served)
     permit(cluster, rules)

@@ -1,6 +1,6 @@
 """The older OpenAPI document as protobuf: kubectl reads it to learn what lists support.
 
-Only what it looks for is in it: the query parameters of each kind's PATCH (gnostic's
+It has only the part that kubectl reads: the query parameters of each kind's PATCH (gnostic's
 ``OpenAPIv2.proto``; numbers of fields as there).
 """
 

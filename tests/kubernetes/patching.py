@@ -175,7 +175,7 @@ def _merged_list(held: list[Json], patch: list[Json], key: str, schema: Json | N
 
 
 def _ordered(found: list[Any], order: list[Any], key: str) -> list[Any]:
-    """Those named in ``order`` in that order, each other one behind what it stood behind."""
+    """Those named in ``order`` in that order; each other one stays at its position."""
     named = [each[key] if key else each for each in order]
 
     def place(each: Any) -> int:

@@ -72,11 +72,11 @@ IMAGES: Final = {
     **commands.IMAGES,
     "*example/shop*": Image(entrypoint=(sys.executable, "-c", _SHOP)),
 }
-"""The shop answers ``/slow/SECONDS`` after that time; told to end, it ends what it has begun."""
+"""The shop answers ``/slow/SECONDS`` after that time; told to end, it ends the requests begun."""
 
 
 class Place:
-    """A namespace with what its users do in it."""
+    """A namespace and its users' commands in it."""
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self.cluster, self.namespace = cluster, namespace
@@ -114,7 +114,7 @@ class Place:
         return _told(done.stdout)
 
     def router_polled(self, *words: str) -> Any:
-        """The same without a `kubectl`, for what is asked again and again."""
+        """The same without a `kubectl`, for questions that are asked again and again."""
         line = ("sitectl", *words, "-o", "json")
         code, out, err = self.cluster.run_in(self.namespace, self._router(), *line)
         assert code in (0, 3), f"{words}: {out}{err}"
@@ -188,7 +188,7 @@ def _told(text: str) -> Any:
 
 
 def fetch(door: tuple[str, int], path: str, host: str) -> str:
-    """One request on a connection of its own; OSError: it got no whole answer 200."""
+    """One request on a new connection; OSError: it got no whole answer 200."""
     connection = http.client.HTTPConnection(*door, timeout=ASK_TIMEOUT_S)
     try:
         connection.request("GET", path, headers={"Host": host})

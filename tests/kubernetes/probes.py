@@ -62,10 +62,10 @@ async def _http(get: Json, address: str, ports: dict[str, int]) -> bool:
 
 
 class Prober:
-    """Runs one probe of a running container; tells when its outcome changes.
+    """Runs one probe of a running container; reports when its outcome changes.
 
-    Periods pass ``speed`` times as fast as stated, so that tests do not wait. A probe that
-    ``kills`` still fails only after its stated time: a busy machine starts programs slowly.
+    Periods pass ``speed`` times as fast as configured, so that tests do not wait. A probe that
+    ``kills`` still fails only after its configured time: a busy machine starts programs slowly.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ async def start(
 ) -> Process:
     """A process in a new session. OSError: there is no such program.
 
-    Canceled, it ends what it started: asyncio of Python 3.11.2 leaves its pipes open then.
+    Canceled, it ends the process it started: asyncio of Python 3.11.2 leaves its pipes open then.
     """
 
     async def begin() -> Process:

@@ -1,7 +1,7 @@
 """The few messages that kubectl sends as protobuf and not as JSON, read into objects.
 
-Field numbers are those of ``generated.proto`` in the Kubernetes API. What is empty on the wire is
-left out; a field that is not listed here and not empty is refused, never dropped.
+Field numbers are those of ``generated.proto`` in the Kubernetes API. Fields that are empty on the
+wire are left out; a field that is not listed here and not empty is refused, never dropped.
 """
 
 import base64

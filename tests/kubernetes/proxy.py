@@ -1,7 +1,7 @@
 """Services that carry connections, as kube-proxy and a load balancer do it.
 
-A listener stands at each cluster IP, load balancer address and node port; a connection goes to one
-ready endpoint after the other, of those that end if no other is ready. TCP only.
+A listener is at each cluster IP, load balancer address and node port. Connections go to the ready
+endpoints in turn, or to ending ones if no other is ready. TCP only.
 """
 
 import asyncio

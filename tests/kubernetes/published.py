@@ -66,7 +66,7 @@ def site(name: str) -> str:
 
 
 def shop(name: str, address: str = "shop", *, replicas: int = 1, capacity: int = 0) -> str:
-    """A Deployment that is exposed as ``address``; ``capacity`` 0: not stated."""
+    """A Deployment that is exposed as ``address``; ``capacity`` 0: none configured."""
     further = f'    spillway.dev/capacity: "{capacity}"' if capacity else ""
     return SHOP.format(name=name, address=address, replicas=replicas, further=further)
 

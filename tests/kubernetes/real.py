@@ -111,7 +111,7 @@ class RealServer:
             self._turn.close()
 
     def _is_clean(self) -> bool:
-        """Whether nothing is left of the test; deletes what is."""
+        """Whether nothing is left of the test; deletes the rest."""
         namespaces = self.catalogue.kind("Namespace")
         ending = {name for uid, (_, name) in self._listed(namespaces) if uid not in self._before}
         for name in ending:
@@ -271,6 +271,6 @@ class _Turn:
         self._file.flush()
 
     def close(self) -> None:
-        """The next one; the server has what it had before."""
+        """Release the server, which has its former objects again, to the next process."""
         self._held.remove(self.kubeconfig)
         self._file.close()

@@ -231,7 +231,7 @@ class Registry:
         return self._store(resource, before, {**before, "spec": spec})
 
     def set_status(self, resource: Resource, found: Json, status: Json) -> Json:
-        """What controllers write: the status as it shall be; nothing is written if it is."""
+        """As controllers do, set the status to ``status``; write nothing if it is that already."""
         current = self.get(resource, *_place_of(found))
         if current.get("status") == status:
             return current

@@ -253,7 +253,7 @@ class RemoteRegistry(Registry):
         )
 
     def set_status(self, resource: Resource, found: Json, status: Json) -> Json:
-        """The status as it shall be; 404 also where the object was replaced meanwhile."""
+        """Set the status to ``status``; 404 also where the object was replaced meanwhile."""
         changes = _difference(found.get("status") or {}, status)
         if not changes:
             return found

@@ -23,7 +23,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_write(self) -> bool:
-        """Whether it would change what is stored."""
+        """Whether the request would change a stored object."""
         if self.subresource in ("exec", "portforward", "token") or self.resource.verbs == (
             "create",
         ):
@@ -47,7 +47,7 @@ def read(catalogue: Catalogue, method: str, path: str, query: Mapping[str, str])
 
 
 def _not_served(catalogue: Catalogue, path: str) -> Failure:
-    """404 as the group of the path answers it, or as nobody does."""
+    """404 in the words of the path's group, or of a server without it."""
     root, group = [*path.strip("/").split("/"), ""][:2]
     is_served = root == "api" or group in {each.group for each in catalogue.resources}
     return no_such_path() if root in ("api", "apis") and is_served else no_such_page()

@@ -353,7 +353,7 @@ class Catalogue:
         return ["delete", "deletecollection", "get", "list", "watch"]
 
     def at(self, group: str, version: str, plural: str) -> Resource | None:
-        """What is served under that path."""
+        """The resource that is served under that path."""
         return self._by_path.get((group, version, plural))
 
     def of(self, api_version: str, kind: str) -> Resource | None:

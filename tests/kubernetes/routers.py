@@ -33,7 +33,7 @@ STARTED_S: Final = 20.0
 
 
 class Router:
-    """One router of a namespace: a process with an empty site directory of its own."""
+    """One router of a namespace: a process with a separate, empty site directory."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Router:
             os.kill(self._process.pid, number)
 
     def ended(self) -> tuple[int, str]:
-        """How it ended by itself: exit code, and what it said."""
+        """How it ended by itself: exit code, and its output."""
         code = self._process.wait(STARTED_S)
         assert code is not None, f"the router of {self.namespace} has not ended"
         return code, self._said.read_text()
@@ -142,7 +142,7 @@ def allow(cluster: Cluster, namespace: str, ingress: str) -> None:
 
 
 def soon(look: Callable[[], object], what: str, *routers: Router, within_s: float = 30.0) -> None:
-    """Wait for ``look``; what the routers logged is told when it does not come true."""
+    """Wait for ``look``; if it does not come true, raise with the routers' logs."""
     try:
         until(look, what, within_s)
     except AssertionError as late:
@@ -201,5 +201,5 @@ def manifest(token: Token, name: str = "") -> str:
 
 
 def kubectl(cluster: Cluster, namespace: str, *words: str, given: str = "") -> str:
-    """Run kubectl; what it prints."""
+    """Run kubectl; return its output."""
     return Kubectl(cluster.kubeconfig(namespace), cluster.state, namespace)(*words, given=given).out

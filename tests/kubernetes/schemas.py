@@ -70,7 +70,7 @@ def items(schema: Json | None) -> Json | None:
 
 
 class _Walk:
-    """Judges one object; collects what is unknown."""
+    """Judges one object; collects its unknown fields."""
 
     def __init__(self, kind: str, version: str) -> None:
         self.kind, self.version = kind, version
@@ -118,7 +118,7 @@ class _Walk:
         return cleaned
 
     def _judge_text(self, value: Any, kind: str) -> None:
-        """Texts with a grammar of their own; Go reads them strictly."""
+        """Judge texts that have a grammar, which Go reads strictly."""
         pattern = _GRAMMARS.get(kind)
         if pattern is None or not isinstance(value, str) or pattern.fullmatch(value):
             return
@@ -252,7 +252,7 @@ def _published(name: str) -> Json:
 
 
 def _as_openapi(value: Any) -> Any:
-    """Without our source's nulls; a reference beside other words stands in ``allOf``."""
+    """Without our source's nulls; a reference beside other words is in ``allOf``."""
     if isinstance(value, list):
         return [_as_openapi(each) for each in value]
     if not isinstance(value, dict):

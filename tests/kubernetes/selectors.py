@@ -1,4 +1,4 @@
-"""Label and field selectors, as they stand in queries and in objects."""
+"""Label and field selectors, as queries and objects have them."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Services: what is valid, cluster IPs and node ports, and what a change of type does to them."""
+"""Services: validation, cluster IPs and node ports, and the effects of a change of type."""
 
 import ipaddress
 import random
@@ -171,7 +171,9 @@ class Allocator:
         self._random.shuffle(self._free)
 
     def fill(self, spec: Json, others: list[Json]) -> list[Cause]:
-        """Give the Service what its type needs, in place. ``others``: all other Services."""
+        """Give the Service the addresses and ports that its type needs, in place. ``others``: all
+        others.
+        """
         if spec["type"] == "ExternalName":
             return []
         bad = self._cluster_ip(spec, {each["spec"].get("clusterIP") for each in others})

@@ -2,9 +2,9 @@
 
 After skupper 1.9 (cmd/service-controller: definition_monitor.go, controller.go; pkg/kube/services):
 annotated objects become entries; each entry a Service that leads to ``skupper-router``, made with
-``internal.skupper.io/controlled`` or rewritten with the originals in annotations. What is no longer
-annotated loses its target, an entry without targets goes; made Services without entry are deleted,
-annotated Services get their originals back.
+``internal.skupper.io/controlled`` or rewritten with the originals in annotations. An object that is
+no longer annotated loses its target, an entry without targets goes; made Services without entry are
+deleted, annotated Services get their originals back.
 """
 
 import copy
@@ -46,7 +46,7 @@ def entry(address: str, *ports: int, protocol: str = "http", **rest: Any) -> str
 
 
 class ServiceController:
-    """What it remembers between two looks, as its process does.
+    """The controller's memory between two looks, as its process has it.
 
     ``gives_back``: also Services that were never annotated, as soon as their entry goes.
     """
@@ -291,7 +291,7 @@ class Running:
             self._write(action)
 
     def _write(self, action: Action) -> None:
-        """A write that somebody else's came before is refused, and decided anew."""
+        """Write; if another client wrote before, the write is refused and decided again."""
         cluster, namespace = self._cluster, self._namespace
         resource = cluster.catalogue.kind(action.kind)
         body = copy.deepcopy(action.body)

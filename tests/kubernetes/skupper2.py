@@ -9,9 +9,9 @@ internal/kube/site: site.go, extended_bindings.go, ports.go). It acts on events,
 - a Service with the label of Listeners that vanishes from the watch of that label, deleted or
   without the label, is written again; other changes of it are not looked at;
 - events of a namespace that ConfigMap ``skupper`` gives to another controller are dropped, but
-  pods of Connectors are followed, by who followed them before.
+  pods of Connectors are followed by any controller that followed them before.
 
-The events of ConfigMap ``skupper`` come last of each look: a watch of its own promises no order.
+The events of ConfigMap ``skupper`` come last of each look: a separate watch promises no order.
 """
 
 import copy
@@ -96,7 +96,7 @@ asyncio.run(main())
 
 
 class SiteController:
-    """What it remembers between two looks, as its process does. ``guards``: as of 2.2."""
+    """The controller's memory between two looks, as its process has it. ``guards``: as of 2.2."""
 
     def __init__(self, *, guards: bool = True, config: str = "") -> None:
         self._guards, self._config = guards, config
@@ -104,7 +104,7 @@ class SiteController:
         self.restart()
 
     def restart(self) -> None:
-        """A new process: it knows nothing but what is in the cluster."""
+        """A new process: it knows nothing but the objects in the cluster."""
         self._site = None
         self._seen: Objects | None = None
         self._control: Json | None = None
@@ -198,7 +198,7 @@ class SiteController:
                 continue
             self._errors.pop(name, None)
             if host is not None and self._exposed[host][name] == spec:
-                continue  # Somebody touched it, and nothing of its spec.
+                continue  # It was written, but its spec is the same.
             if host is not None and host != spec["host"]:
                 yield from self._unexpose(objects, host, name)
             self._ports.setdefault(name, self._free_port())

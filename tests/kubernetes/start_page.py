@@ -1,6 +1,7 @@
 """Pages whose commands run as printed on a cluster, and print what the pages say.
 
-`python -m tests.kubernetes.start_page [PAGE]` runs them and writes their output into the page anew.
+`python -m tests.kubernetes.start_page [PAGE]` runs them and writes their output into the page
+again.
 """
 
 import os
@@ -29,7 +30,7 @@ POLL_S: Final = 0.2
 COMMAND_S: Final = 60.0
 BLOCK: Final = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 _READS: Final = re.compile(r"^sitectl .*\b(status|why|check)\b|^kubectl .*\b(get|exec)\b")
-"""Commands that only look: they may be asked again until what was done before has arrived."""
+"""Commands that only read: they may be repeated until earlier changes have arrived."""
 _VARYING: Final = (
     (r"\b[0-9a-f]{32}\b", "ID"),
     (r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME"),
@@ -68,7 +69,7 @@ def plain(text: str) -> str:
 
 
 class Shell:
-    """Runs commands as somebody would who follows the page."""
+    """Runs commands as a reader who follows the page does."""
 
     def __init__(self, config: Path, home: Path) -> None:
         self._home = home
@@ -80,7 +81,7 @@ class Shell:
         }
 
     def run(self, command: str) -> str:
-        """What it prints."""
+        """Run ``command``; return its output."""
         done = subprocess.run(
             ["sh", "-c", command],
             stdout=subprocess.PIPE,
@@ -126,7 +127,9 @@ def path_of(page: str) -> Path:
 
 
 def prepared(page: str, cluster: Cluster, home: Path) -> Shell:
-    """A shell for somebody who follows ``page``, with what the page takes for granted."""
+    """A shell for a reader of ``page``, with the programs and objects that the page takes for
+    granted.
+    """
     shell = Shell(kubeconfig(cluster), home)
     (home / "spillway").symlink_to(ROOT)
     if page == "tutorial-mcs":
@@ -145,7 +148,7 @@ def main() -> None:
             text = ""
             for step in steps(block[0]):
                 if _READS.match(step.command):
-                    time.sleep(PAUSE_S)  # What is right is not known yet, so nothing to wait for.
+                    time.sleep(PAUSE_S)  # No right output is known, so nothing to wait for.
                 printed = shown(shell.run(step.command), known)
                 text += f"$ {step.command}\n{printed.rstrip()}\n".replace("\n\n\n", "\n\n")
             return text

@@ -1,6 +1,6 @@
 """Objects, their resourceVersions and the history that watches read. One thread uses it.
 
-Objects are replaced whole and never changed in place, so what was handed out stays as it was.
+Objects are replaced whole and never changed in place, so objects handed out stay the same.
 """
 
 import itertools
@@ -14,7 +14,7 @@ from tests.kubernetes.failures import Failure, expired
 from tests.kubernetes.resources import Json, Resource
 
 HISTORY_MAX: Final = 20_000
-"""Events kept; what is older is compacted, as etcd does."""
+"""Events kept; older ones are compacted, as etcd does."""
 FIRST_REVISION: Final = 1_000
 
 Key = tuple[str, str]
@@ -63,7 +63,7 @@ class Store:
         self._objects: dict[Resource, dict[Key, Json]] = {}
         self._order: dict[
             Resource, list[Key]
-        ] = {}  # Of the keys; made anew after one came or went.
+        ] = {}  # Of the keys; sorted again after one came or went.
         self._dependents: dict[str, set[tuple[Resource, Key]]] = {}
         self._history: list[Change] = []
         self._untold: list[Change] = []
@@ -181,7 +181,7 @@ class Store:
             del self._history[:half]
         self._untold.append(change)
         if len(self._untold) > 1:
-            return  # A listener writes: it is told in order, after the change that it heard of.
+            return  # A listener writes: it hears of that in order, after this.
         while self._untold:
             for listener in list(self._listeners.values()):
                 listener(self._untold[0])

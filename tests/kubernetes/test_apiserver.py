@@ -132,7 +132,7 @@ def test_selectors_select(kubectl: Kubectl, flags: tuple[str, ...], names: set[s
     )
     kubectl("wait", "--for=create", "configmap/kube-root-ca.crt", "--timeout=10s")
     found = kubectl.get("configmaps", *flags)["items"]
-    known = {"a", "b", "c", "kube-root-ca.crt"}  # OpenShift adds one of its own.
+    known = {"a", "b", "c", "kube-root-ca.crt"}  # OpenShift adds another.
     assert {each["metadata"]["name"] for each in found} & known == names
 
 

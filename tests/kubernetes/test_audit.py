@@ -1,4 +1,4 @@
-"""What a namespace tells of its site: who changed what, Events, and an archive without secrets."""
+"""Diagnostics of a site in a namespace: who changed what, Events, an archive without secrets."""
 
 import base64
 import json
@@ -158,7 +158,7 @@ def test_a_dump_of_a_namespace_has_its_objects_and_no_secret(place: Place, tmp_p
 
 def test_a_dump_without_a_router_says_so_and_has_the_rest(cluster: Cluster, tmp_path: Path) -> None:
     place = Place(cluster, "hub")
-    place.apply(site("hub"))  # And nobody who would run a router for it.
+    place.apply(site("hub"))  # And no controller runs a router for it.
     parts = dump(place, tmp_path / "d.tar.gz")
 
     manifest = json.loads(parts["manifest.json"])

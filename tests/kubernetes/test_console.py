@@ -33,7 +33,7 @@ def users(cluster: Cluster) -> dict[str, str]:
 
 
 def ask(router: Router, user: str, password: str) -> int:
-    """The status of an answer of the API; 0: nobody answers.
+    """The status of an answer of the API; 0: no answer.
 
     The console needs no TLS at a loopback address. Pods of a real cluster have other addresses.
     """

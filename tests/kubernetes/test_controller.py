@@ -1,4 +1,4 @@
-"""The site controller as a task against an API server, with the rights of its own manifests."""
+"""The site controller as a task against an API server, with the rights of its manifests."""
 
 import asyncio
 import random
@@ -110,7 +110,7 @@ def writes(cluster: Cluster, namespace: str, since: int) -> list[tuple[str, str]
 
 
 async def settled(cluster: Cluster, other: str) -> None:
-    """The controller has come to the end of what it had to do: it makes a site elsewhere."""
+    """Return when the controller has finished all work before: it makes a site elsewhere."""
     cluster.create("ConfigMap", names.SITE_CONFIGMAP, other)
     await until(lambda: has_router(cluster, other))
 
@@ -476,7 +476,7 @@ def test_a_namespace_that_is_deleted_is_gone_soon_and_left_alone_then(cluster: C
         cluster.delete("Namespace", "west")
         await until(lambda: cluster.get("Namespace", "west", "") is None)
         last: list[tuple[str, str]] | None = None
-        for number in range(ROUNDS):  # What it was taking away may go on for some of them.
+        for number in range(ROUNDS):  # Rounds: deletions that it began may go on for some.
             other = f"other-{number}"
             cluster.create("Namespace", other)
             before = len(cluster.faults.seen)

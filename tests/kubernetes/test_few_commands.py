@@ -21,7 +21,7 @@ _BLOCK: Final = re.compile(r"(?<=^## In six commands$).*?^```sh\n(.*?)^```$", re
 
 
 def commands() -> list[str]:
-    """Those of the page's first section, without what they explain."""
+    """Commands of the page's first section, without comments."""
     found = _BLOCK.search(path_of(PAGES[0]).read_text())
     assert found is not None
     return [line.partition("  #")[0].strip() for line in found[1].splitlines()]

@@ -44,7 +44,7 @@ def test_a_site_a_deployment_and_a_token_link_in_whatever_order_they_arrive(
             objects["token"] = token
             place.apply(objects[order[step]])
         for place in places:
-            if place.get("ConfigMap", "skupper-site"):  # What came later comes to a running site.
+            if place.get("ConfigMap", "skupper-site"):  # Later objects come to a running site.
                 place.starts()
     for number, order in enumerate(orders):
         pod = hub.answers(f"shop-{number}")
@@ -111,7 +111,7 @@ def test_a_request_that_came_as_a_copy_and_is_overwritten_by_the_filled_one_link
             cluster.patch("Secret", "to-east", label, place.namespace)
     for place in (east, west):
         place.apply(shop("later", f"later-{place.namespace}"))
-        place.answers(f"later-{place.namespace}")  # What was healed before was looked at by now.
+        place.answers(f"later-{place.namespace}")  # The healed Secrets were checked by now.
     assert writes(cluster, mark, "Secret") == []
     healed = filled(east, "to-east")
     assert healed["data"] == token["data"]

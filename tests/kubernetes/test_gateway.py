@@ -25,7 +25,7 @@ INIT = ("gateway", "init", "--type", "process")
 
 @pytest.fixture(scope="module")
 def west(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A namespace with a site; what its hosts started is ended."""
+    """A namespace with a site; processes that its hosts started are ended."""
     with Cluster(tmp_path_factory.mktemp("c"), images=places.IMAGES) as cluster:
         place = Place(cluster, "west")
         place.commands.ok("init", "--ingress", "none", "--wait", "ready")

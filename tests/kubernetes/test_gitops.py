@@ -18,7 +18,7 @@ RECONCILES = 120
 """An hour of them, at two a minute."""
 FIGHT_S = 5.0
 STATUS = f"ConfigMap/{names.STATUS_CONFIGMAP}"
-"""Written at most every 30 s, whenever something it tells of has changed."""
+"""Written at most every 30 s, whenever something in it has changed."""
 SERVICE = """
 apiVersion: v1
 kind: Service
@@ -39,7 +39,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 def plain(name: str) -> str:
-    """A Deployment that nobody exposes."""
+    """A Deployment that is not exposed."""
     return shop(name).replace("skupper.io/", "unused.example/")
 
 
@@ -94,7 +94,7 @@ def test_a_service_that_a_tool_heals_is_fought_over_ever_more_rarely_and_serves_
         end = time.monotonic() + FIGHT_S
         while time.monotonic() < end:
             tool.sync()
-            west.ask("shop")  # Whoever leads at that moment.
+            west.ask("shop")  # Whichever site leads at that moment.
         fought = len(writes(cluster, mark_at, "Service"))
         assert 1 <= fought <= 4  # At once, at once, after 2 s, after 4 s: `SERVICE_RETRY_S`.
         assert tool.pruned == []
@@ -106,7 +106,7 @@ def test_a_service_that_a_tool_heals_is_fought_over_ever_more_rarely_and_serves_
 def test_two_ways_to_expose_a_service_of_a_healing_tool_settle_at_once(
     cluster: Cluster, is_rewriting: bool
 ) -> None:
-    """``ignoreDifferences`` for what is rewritten, or ``rewrite-selectors: false``."""
+    """``ignoreDifferences`` for the rewritten fields, or ``rewrite-selectors: false``."""
     west, east = Place(cluster, "west"), Place(cluster, "east")
     ignored = ("Service/spec/selector", "Service/spec/ports") if is_rewriting else ()
     tool = GitOps(cluster, "west", server_side=True, mark=ANNOTATION, ignored=ignored)

@@ -1,4 +1,4 @@
-"""A neighbour that means harm, and objects that do: what is ours stays, and the API is spared."""
+"""A hostile neighbor, and hostile objects: our objects stay, and the API is spared."""
 
 import copy
 import time
@@ -29,7 +29,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.fixture
 def start(cluster: Cluster, tmp_path: Path) -> Iterator[Start]:
-    """A site in a namespace of its own, with the rights of a router."""
+    """A site in a separate namespace, with the rights of a router."""
     routers: list[Router] = []
 
     def begin(namespace: str) -> Router:

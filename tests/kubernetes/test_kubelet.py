@@ -1,4 +1,4 @@
-"""Containers as real processes: what they find, how they are probed, restarted and ended."""
+"""Containers as real processes: their environment, how they are probed, restarted and ended."""
 
 import asyncio
 import json

@@ -73,7 +73,7 @@ def test_a_link_goes_through_the_proxy_of_its_annotation_and_nothing_tells_the_p
     )
 
     def is_refused() -> bool:
-        """What is up stays; another password is for the next dial."""
+        """Established links stay; the next dial uses the other password."""
         proxy.cut()
         return bool(west.link("link1").get("error_code") == "proxy")
 

@@ -23,7 +23,7 @@ NAMESPACE = "west"
 ASK_TIMEOUT_S = 10.0
 """Longer than a gap may be: a request that hangs is counted by its time."""
 GAP_S_MAX = 3.0
-"""Of a Service that is deleted and made again, on a busy machine; docs tell what is usual."""
+"""Of a Service that is deleted and made again, on a busy machine; docs have the usual time."""
 _SKUPPER = """
 import http.server, os, threading
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -184,7 +184,7 @@ def versions(cluster: Cluster) -> dict[str, str]:
 
 
 class Request(NamedTuple):
-    """One request: when it began, by `own_time`, and who answered; empty: nobody."""
+    """One request: when it began, by `own_time`, and who answered; empty: no answer."""
 
     at: float
     by: str
@@ -193,7 +193,8 @@ class Request(NamedTuple):
 class Traffic:
     """Requests to a Service, one after the other, each to an endpoint that it has just then.
 
-    A real Skupper closes its listener with the entry: from then on its router counts as nobody.
+    A real Skupper closes its listener with the entry: from then on its router's answer counts as
+    none.
     """
 
     def __init__(self, cluster: Cluster, name: str) -> None:
@@ -216,7 +217,7 @@ class Traffic:
             self.requests.append(Request(at, self.ask()))
 
     def ask(self) -> str:
-        """Who answers; empty: nobody."""
+        """The name in the answer; empty: no answer."""
         place = self._place()
         if place is None:
             return ""

@@ -82,8 +82,9 @@ class Clients(Beside):
         until(lambda: all(self.answered[n] >= wanted[n] for n in wanted), "clients go on", 20)
 
     def follow(self) -> None:
-        """Returns when every client knows where its Service leads by now, and what it asked before
-        was answered."""
+        """Returns when every client knows the current addresses of its Service, and its requests to
+        former ones were answered.
+        """
         until(
             lambda: all(self._doors[name] == self.place.doors(name) for name in SERVICES),
             "clients follow",

@@ -168,7 +168,7 @@ def test_an_import_lasts_as_long_as_one_site_exports(
     soon(lambda: is_ready(cluster, "east"), "it is imported", east)
     first = cluster.get("ServiceExport", "shop", "west")
     assert first is not None
-    # The older one counts, and a real server tells ages in whole seconds.
+    # The older one counts, and a real server gives ages in whole seconds.
     soon(lambda: stamp_now() > first["metadata"]["creationTimestamp"], "a second is over")
     export(cluster, "east")
 

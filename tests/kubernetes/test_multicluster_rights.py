@@ -1,4 +1,4 @@
-"""The ClusterRole that we ship lets a router do what it does, on this cluster or a real one."""
+"""The ClusterRole that we ship permits all that a router does, on this cluster or a real one."""
 
 import json
 

@@ -97,7 +97,7 @@ class Site:
             connection.close()
 
     def open(self) -> tuple[str, int]:
-        """The door, once somebody behind it answers."""
+        """The Service's address, once a target behind it answers."""
         door = until(self.door, "a Service leads to the router", START_S)
         assert door is not None
         until(lambda: self.answers(door), "it answers")
@@ -159,7 +159,7 @@ def test_an_annotated_deployment_is_served_scaled_and_drained_without_a_failure(
             since = len(outcomes)
 
             def spread(since: int = since, wanted: int = replicas) -> bool:
-                """By all clients: the quickest pod has most of what they ask one by one."""
+                """By all clients: the quickest pod has most of their single requests."""
                 return len({pod for _, pod in outcomes[since:]}) >= wanted
 
             until(spread, f"{replicas} pods answer", START_S)

@@ -364,7 +364,7 @@ def test_a_cluster_without_openshifts_oauth_says_so(tmp_path: Path) -> None:
         assert "no OAuth server" in await world.login.absence()
         world.openshift.has_oauth = True
         world.openshift.instead[METADATA] = elsewhere("https://127.0.0.1:1/")
-        assert await world.login.absence() == ""  # Not known: nobody is asked for a password.
+        assert await world.login.absence() == ""  # Not known: no password is asked for.
         (world.openshift.account / "token").unlink()
         assert "service account" in await world.login.absence()
         plain = OpenShiftLogin("http://10.0.0.1", NAMESPACE, world.openshift.account)

@@ -43,7 +43,7 @@ def test_an_outage_a_restart_and_a_storm_of_429_lose_no_request_and_no_change(
         cluster.patch("Deployment", "east", {"spec": {"replicas": 2}}, "east")
         time.sleep(OUTAGE_S)
         cluster.start_server()
-        # A client of its own might never meet it: a pod whose first answers are late is used last.
+        # A separate client might never meet it: a pod whose first answers are late is used last.
         until(lambda: len(remote.pods) == 2, "the pod made in the outage answers", 15.0)
         storm = cluster.faults.add(Fault(code=429, retry_after_s=1))
         cluster.restart(compact=True)

@@ -86,7 +86,7 @@ def pod(cluster: Cluster, name: str, address: str, ports: dict[str, int], **meta
 
 
 def deployment(cluster: Cluster, ports: dict[str, int], **annotations: str) -> None:
-    """Deployment ``shop``, whose pods somebody else makes."""
+    """Deployment ``shop``, whose pods the test makes elsewhere."""
     notes = {f"skupper.io/{key.replace('_', '-')}": text for key, text in annotations.items()}
     declared = [{"name": n, "containerPort": p} for n, p in ports.items()]
     template = {
@@ -142,7 +142,7 @@ def connection(
 def asked(
     cluster: Cluster, router: Router, name: str, port: int = 80, tls: ssl.SSLContext | None = None
 ) -> str:
-    """The name of who answers; empty: nobody does."""
+    """The name of the pod that answers; empty: none."""
     at = inner(cluster, router, name, port)
     if not at:
         return ""
@@ -165,7 +165,7 @@ def has_heard_both(answered: set[str], cluster: Cluster, router: Router, name: s
 
 
 def targets(router: Router, name: str) -> set[str]:
-    """The places of the service's targets, as the router tells them."""
+    """The places of the service's targets, as the router reports them."""
     found = [each for each in router.get("services") if each["name"] == name]
     return {f"{t['host']}:{t['port']}" for each in found for t in each["targets"]}
 
