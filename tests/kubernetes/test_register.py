@@ -67,7 +67,7 @@ def test_who_came_by_a_certificate_token_rejoins_a_new_pod_after_another_ca_came
         return found is not None and len(found.issued) == 2
 
     soon(is_renewed, "the renewed certificate is kept", east, west)
-    west.kill()  # It hears nothing of what comes now.
+    west.kill()  # It hears nothing of later changes.
     old = ca_of(cluster)
     Commands(cluster, "east", east.directory / "tool").ok("ca", "rotate", "--now")
     soon(lambda: ca_phase(east) == "one" and ca_of(cluster) != old, "done", east, within_s=200.0)

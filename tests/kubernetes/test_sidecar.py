@@ -20,7 +20,9 @@ from tests.scenario.waiting import own_time
 
 _LOW = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 PORT = 80 if os.geteuid() == 0 or int(_LOW.read_text()) <= 80 else 8080
-"""What the sysctl allows in a pod; here whoever runs the tests must be allowed to listen there."""
+"""The lowest port that the sysctl opens in a pod; here the test user must be allowed to listen
+there.
+"""
 
 _APP = f"""
 import http.client, os, signal, sys, time
@@ -158,7 +160,7 @@ def test_an_application_finds_its_services_from_its_first_to_its_last_moment(
     front.kubectl("delete", "deployment", f"front-{form}", "--wait=false")
     until(lambda: not pods(front))
     assert said(cluster, "last") == last + 2
-    until(lambda: len(west.json("network", "status")) == 1)  # Nobody waits for their keys.
+    until(lambda: len(west.json("network", "status")) == 1)  # No note waits for their keys.
     assert west.json("status")["notes"] == []
 
 

@@ -121,7 +121,7 @@ def test_a_site_that_is_deleted_and_made_again_at_once_is_another_one(
     def ids() -> set[str]:
         return {one["id"] for one in west.json("network", "status")}
 
-    until(lambda: first not in ids())  # It said that it was deleted, so nobody misses it.
+    until(lambda: first not in ids())  # It announced its end, so it is not missed.
     assert [one["neighbour"]["id"] for one in west.json("link", "status")].count(first) == 0
     assert "spillway-owners" not in again.objects("ConfigMap"), "the first router wrote it again"
     (link,) = json.loads(again("link", "status", "-o", "json").stdout)["items"]

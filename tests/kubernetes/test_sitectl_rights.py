@@ -45,7 +45,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def as_user(
     cluster: Cluster, name: str, namespace: str = "shop", *, rules: list[dict[str, list[str]]]
 ) -> Commands:
-    """Command lines of somebody who holds a Role with ``rules`` and nothing in the cluster."""
+    """Command lines of a user who holds a Role with ``rules`` and nothing in the cluster."""
     cluster.create("Role", name, namespace, rules=rules)
     cluster.create(
         "RoleBinding",

@@ -37,7 +37,7 @@ class Shell:
         self._environment = os.environ | {"PATH": path, "KUBECONFIG": str(kubeconfig(cluster))}
 
     def types(self, script: str) -> str:
-        """What it prints; it must succeed."""
+        """Run ``script``, which must succeed; return its output."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=self._home,

@@ -170,7 +170,7 @@ def test_a_site_gets_the_rights_where_the_administrator_of_its_namespace_holds_t
 
     cluster.create("Namespace", "east")
     other = as_user(cluster, "other", "east", rules=NAMESPACE_ADMIN)
-    # As a real server, which lets nobody grant what they do not hold.
+    # As a real server, which lets no user grant rights that they do not hold.
     refused = Fault(code=403, verb="write", kind="Role", name="spillway-router-skupper-v2")
     cluster.faults.add(refused)
     done = other("init", "east", "--ingress", "none")

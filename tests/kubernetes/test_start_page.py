@@ -1,4 +1,4 @@
-"""Who follows a page sees what it shows."""
+"""A reader who follows a page sees the output that the page shows."""
 
 from pathlib import Path
 

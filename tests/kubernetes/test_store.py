@@ -113,7 +113,7 @@ class Following:
         return [error.code for error in self.errors]
 
     async def until(self, holds: Callable[[], bool], within_s: float = 10.0) -> None:
-        """What was told last may take ``within_s`` by `own_time`."""
+        """Wait until ``holds``: the last news may take ``within_s`` by `own_time`."""
         deadline = own_time() + within_s
         while not holds():
             assert own_time() < deadline, "not in time"

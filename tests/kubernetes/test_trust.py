@@ -74,7 +74,7 @@ def test_a_claim_created_by_kubectl_links_two_namespaces_and_outlives_their_pods
     assert (east.site_id, west.site_id) == ids
     again = decode(data_of(secret(cluster, grant_name("claim"), "east"))[GRANT_FILE], "")
     assert again == grant
-    assert secret(cluster, "link1", "west") == users  # Nobody touched it.
+    assert secret(cluster, "link1", "west") == users  # It was not touched.
     kubectl(cluster, "west", "delete", "secret", "link1")
     soon(lambda: not west.link("link1"), "the link is gone", west)
     deleted = "west closed: the link was deleted"

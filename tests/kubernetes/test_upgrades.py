@@ -129,9 +129,9 @@ def test_two_routers_are_replaced_in_turns_under_load(cluster: Cluster) -> None:
 
 
 def test_one_of_two_routers_killed_by_force_loses_no_request(cluster: Cluster) -> None:
-    """What it had in hand is asked again by its clients, on a connection to the other one.
+    """Clients repeat the requests that it had in hand, on a connection to the other router.
 
-    So is what kube-proxy still leads to it.
+    They also repeat requests that kube-proxy still leads to the killed one.
     """
     _, west = joined(cluster, routers=2)
     clients = 3
@@ -181,7 +181,7 @@ def pair_without_ingress(cluster: Cluster) -> tuple[Place, dict[str, tuple[str, 
 
 
 def shown(place: Place, pod: str) -> Json:
-    """What the router of ``pod`` knows of its own site's part of the shop."""
+    """This site's part of the shop, as the router of ``pod`` knows it."""
     (here,) = place.router("why", "shop", pod=pod)["candidates"]
     return dict(here)
 

@@ -29,7 +29,7 @@ def client(cluster: Cluster) -> Iterator[Client]:
 
 
 class Watching:
-    """A watch in a thread; what it saw so far."""
+    """A watch in a thread; the events that it saw so far."""
 
     def __init__(self, client: Client, **words: Any) -> None:
         self.events: list[Event] = []
@@ -54,11 +54,11 @@ class Watching:
         until(lambda: self.seen() == list(wanted), f"{wanted}, saw {self.seen()}")
 
     def seen(self) -> list[tuple[str, str]]:
-        """What was seen so far."""
+        """The events seen so far."""
         return [(kind, found.metadata.name or "") for kind, found in self.events]
 
     def ended(self) -> Exception | None:
-        """Wait for its end; what it ended with."""
+        """Wait for its end; return the error it ended with."""
         self._thread.join(10)
         assert not self._thread.is_alive()
         return self.error

@@ -1,4 +1,4 @@
-"""What is refused, what is filled in, what is allocated; concurrency, deletion, finalizers."""
+"""Refused, defaulted and allocated fields; concurrency, deletion, finalizers."""
 
 import base64
 from collections.abc import Iterator

@@ -64,7 +64,7 @@ _FREE_NAMES: Final = ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"
 
 
 def causes(resource: Resource, found: Json, before: Json | None) -> list[Cause]:
-    """All that is wrong with ``found``, which shall replace ``before``."""
+    """All that is wrong with ``found``, which replaces ``before``."""
     all_causes = _metadata(resource, found["metadata"])
     check = _BY_KIND.get(resource.kind)
     if check is not None:

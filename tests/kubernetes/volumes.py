@@ -43,7 +43,7 @@ class Volumes:
                 publish(path, self._files(pod, volume))
 
     def refresh(self, pod: Json) -> None:
-        """Follow objects that changed; what is missing now stays as it was."""
+        """Follow objects that changed; if one is missing now, its files stay as they were."""
         with contextlib.suppress(NotThere):
             self.make(pod)
 

@@ -1,4 +1,4 @@
-"""Deployments, ReplicaSets, StatefulSets, DaemonSets and Jobs: what they make of pods."""
+"""Deployments, ReplicaSets, StatefulSets, DaemonSets and Jobs: the pods that they make."""
 
 import copy
 from typing import Any, Final
@@ -230,7 +230,7 @@ def _shrink_old(
     new_available = _available(world, newest)
     new_missing = (current or newest)["spec"]["replicas"] - new_available
     may_go = total - available_min - new_missing
-    if may_go <= 0:  # Some that were told to go may still be there.
+    if may_go <= 0:  # Some pods that must go may still exist.
         return
     for each in sorted(old, key=_revision):
         broken = min(each["spec"]["replicas"] - _available(world, each), max(may_go, 0))

@@ -95,7 +95,7 @@ class World:
 
 
 def owner_of(found: Json) -> Json:
-    """The reference to ``found`` as the one controller of what is made for it."""
+    """The reference to ``found`` as the one controller of the objects made for it."""
     return {
         "apiVersion": found["apiVersion"],
         "kind": found["kind"],

@@ -6,7 +6,7 @@ the repository, and runs the room's tests there: of ``tests/unit/ROOM`` and of t
 function, the fastest first. A mutation that no test notices survives, and is printed as a diff.
 Your own files are not touched.
 
-Each mutation has a process of its own, forked from this one after the libraries of the tests are
+Each mutation has a separate process, forked from this one after the libraries of the tests are
 imported. Its memory and its time have limits: a loop that never ends often appends to a list.
 """
 
@@ -38,7 +38,9 @@ TESTS_S: Final = 1800
 """Time for the tests of one mutation, on a busy machine."""
 CPU_FACTOR: Final = 8
 CPU_S: Final = 20
-"""A mutation that loops for ever uses more than so many times what its tests took, and so much."""
+"""A mutation that loops forever uses more than this many times the time of its tests, and this
+much.
+"""
 MEMORY_BYTES: Final = 3 << 30
 LIBRARIES: Final = ("pytest", "hypothesis", "hypothesis.strategies", "xdist", "pytest_timeout")
 """Imported once: they take longer than most tests."""
@@ -201,7 +203,7 @@ _writes = count(1)
 
 
 def _write(path: Path, text: str) -> None:
-    """With a time of its own, so that a compiled file of another text is not taken for this one."""
+    """Set a unique time, so that a compiled file of another text is not taken for this one."""
     path.write_text(text, "utf-8")
     at = next(_writes)
     os.utime(path, (at, at))
@@ -247,9 +249,9 @@ def _diff(trial: _Trial) -> str:
 
 
 def _tests(mutant: Mutant, text: str, reach: Reach) -> Sequence[str]:
-    """Those that call what is changed, the fastest first.
+    """Tests that call the changed function, the fastest first.
 
-    What runs when a module is imported matters to all that call any function of it.
+    Code that runs when a module is imported matters to all that call any function of it.
     """
     module = f"{mutant.module}:"
     function = _function_at(ast.parse(text).body, mutant.line)
@@ -278,7 +280,7 @@ def _function_at(body: Iterable[ast.stmt], line: int, inside: str = "") -> str:
 
 
 def _started(place: Path, words: Sequence[str], cpu_s: int) -> ForkProcess:
-    """Tests in a process of their own; it ends with 0 if all pass."""
+    """Tests in a separate process; it ends with 0 if all pass."""
     process = multiprocessing.get_context("fork").Process(
         target=_tested, args=(place, words, cpu_s)
     )

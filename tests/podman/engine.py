@@ -13,12 +13,12 @@ from tests import programs
 TIMEOUT_S = 300.0
 _DEFAULT_CACHE = "/var/cache/spillway-tests" if os.geteuid() == 0 else "~/.cache/spillway-tests"
 CACHE = Path(os.environ.get("SPILLWAY_TEST_CACHE", _DEFAULT_CACHE)).expanduser()
-"""What is slow to make and does not change: outside of the repository, anyone may read it."""
+"""Files that are slow to make and do not change; outside of the repository, readable by all."""
 CONFIGURATION = CACHE / "containers.conf"
 
 
 class EngineRefused(Exception):
-    """The engine said no; the text is what it said."""
+    """The engine refused; the text is its error."""
 
 
 def podman(*words: str, env: Mapping[str, str] | None = None, given: str | None = None) -> str:
@@ -83,6 +83,6 @@ def why_not(image: str) -> str:
 
 
 def missing() -> str:
-    """What is not installed; empty: all is there."""
+    """The names of programs that are not installed; empty: all are."""
     lacking = programs.missing(("podman", "conmon"))
     return f"not installed: {', '.join(lacking)} (tests/setup)" if lacking else ""

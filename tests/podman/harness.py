@@ -52,7 +52,7 @@ class ContainerSite(Site):
         self.ctl(*words)
 
     def init(self, *flags: str) -> Done:
-        """Make it and have podman run its router, on an address of its own."""
+        """Make the site and have podman run its router, on a separate address."""
         return self.ctl(
             *("init", self.name, "--bind-ip", self.address, "--ingress-bind-ip", self.address),
             *("--bind-port", str(self.link_port), "--ingress-host", self.link_door, *flags),
@@ -93,14 +93,14 @@ class Containers(Network):
         self._prefix = prefix
 
     def container_site(self, name: str, *, platform: str = "podman") -> ContainerSite:
-        """A site that shall run in a container; it is not made yet."""
+        """A site that will run in a container; it is not made yet."""
         full = f"{self._prefix}-{name}"
         site = ContainerSite(full, self.state, own_address(), self.image, platform=platform)
         self.sites.append(site)
         return site
 
     def close(self) -> None:
-        """End containers first: what is killed within would only be started again."""
+        """End containers first: a process killed inside would only be started again."""
         for site in self.sites:
             if isinstance(site, ContainerSite):
                 site.force_away()

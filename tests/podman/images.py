@@ -1,7 +1,7 @@
 """The product's image, built by the real Dockerfile on a base made from this machine's Python.
 
-The base is what the Dockerfile asks of one: Python with its standard library, glibc, a shell and
-the usual small programs. All is kept by the hash of what it is made of.
+The base has the parts that the Dockerfile needs: Python with its standard library, glibc, a shell
+and the usual small programs. Each result is cached by the hash of its sources.
 """
 
 import compileall
@@ -108,7 +108,7 @@ def debian_base() -> str:
 
 def product_image() -> str:
     """This tree's image, by its Dockerfile, without a network: its wheels are fetched before."""
-    forget_old()  # First: the base may be old, too, and is made anew then.
+    forget_old()  # First: the base may be old, too, and is made again then.
     base = base_image()
     key = _digest([base, *_hashed_tree()])
     name = f"{PRODUCT}:{key}"
@@ -127,7 +127,7 @@ def product_image() -> str:
 
 
 def forget_old() -> None:
-    """Remove what earlier trees left behind, a day after nobody made it anew."""
+    """Remove files and images of earlier trees, a day after they were last made."""
     limit = time.time() - KEPT_S
     for kind in ("rootfs", "wheels", "context", "code", "image"):
         for path in CACHE.glob(f"{kind}-*"):
@@ -136,7 +136,7 @@ def forget_old() -> None:
     for found in json.loads(podman("images", "--format=json")):
         ours = [name for name in found.get("Names") or () if name.startswith((BASE, PRODUCT))]
         if ours and int(found["Created"]) < limit:
-            with contextlib.suppress(EngineRefused):  # Somebody's container is of it.
+            with contextlib.suppress(EngineRefused):  # A container still uses it.
                 podman("image", "rm", *ours)
 
 

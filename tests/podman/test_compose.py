@@ -26,7 +26,7 @@ ANSWERED = re.compile(r"^(\w+) +(\d+) +[\d.]+%$", re.MULTILINE)
 
 
 class Project:
-    """A copy of the example in a directory of its own, by whose name podman-compose calls it."""
+    """A copy of the example in a new directory, by whose name podman-compose calls it."""
 
     def __init__(self, directory: Path, image: str, port: str) -> None:
         self.directory = directory / f"compose{os.getpid()}"
@@ -51,7 +51,7 @@ class Project:
         return done.stdout
 
     def sitectl(self, *words: str) -> str:
-        """What it says at onprem."""
+        """The output of `sitectl` at onprem."""
         return self.typed("exec", "-T", "onprem", "sitectl", *words)
 
     def is_linked(self) -> bool:

@@ -1,4 +1,4 @@
-"""Rootless podman, docker's command line, networks of containers, and what systemd is told."""
+"""Rootless podman, docker's command line, networks of containers, and what systemd gets to run."""
 
 import json
 import os

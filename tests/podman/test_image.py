@@ -39,7 +39,7 @@ PLACE = "/opt/spillway"
 
 
 def run(image: str, *words: str, entry: str = "sh") -> str:
-    """Output of a command in the image, as any user, with a root that nobody can write."""
+    """Output of a command in the image, as any user, with a root that no user can write."""
     return podman(
         *("run", "--rm", "--network=none", "--read-only", "--cap-drop=all"),
         *("--security-opt=no-new-privileges", f"--user={ANY_USER}", f"--entrypoint={entry}"),
@@ -175,7 +175,7 @@ def bundle(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 
 
 class Offline:
-    """A home in which a bundle is installed, with no network but the loopback of its own."""
+    """A home in which a bundle is installed, with no network but a separate loopback."""
 
     def __init__(self, directory: Path) -> None:
         self.home = directory

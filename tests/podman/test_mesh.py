@@ -1,7 +1,7 @@
 """One file for 20 sites of four kinds: processes, containers, namespaces and another host's units.
 
-This machine runs the first three kinds. The fourth is a host with a systemd of its own, which
-reaches this machine by a network of podman's; its one bootstrap secret is an invitation.
+This machine runs the first three kinds. The fourth is a host with a separate systemd, which reaches
+this machine by a network of podman; its one bootstrap secret is an invitation.
 """
 
 import http.client
@@ -114,10 +114,10 @@ class FourKinds(MeshNetwork):
         return name
 
     def applied(self, *words: str) -> str:
-        """What `mesh apply` on this machine prints; on a busy machine it takes minutes.
+        """The output of `mesh apply` on this machine; on a busy machine it takes minutes.
 
         The cluster's API server is a thread of this process, and may not answer in time beside
-        others: what was interrupted is finished by the next apply.
+        others: the next apply finishes an interrupted one.
         """
         deadline = time.monotonic() + COMMANDS_S
         while True:

@@ -86,7 +86,7 @@ def test_nothing_is_left_of_a_users_unit(host: SystemdHost) -> None:
 
 
 def test_a_gateway_of_type_service_serves_what_is_bound_to_it(host: SystemdHost) -> None:
-    """Its site is on the same host, at an address of its own; both are units of the system."""
+    """Its site is on the same host, at another address; both are units of the system."""
     host.ctl("init", "west", "--bind-ip", "127.0.0.9", "--run-by", "systemd")
     target = ("systemd-run", "--quiet", "--unit=target", "/usr/bin/python3", "-m", "http.server")
     host.run(*target, "--bind=127.0.0.1", "--directory=/etc/systemd", "8099")
@@ -187,7 +187,7 @@ def test_a_start_that_fails_tells_the_cause_from_the_journal(system: SystemdHost
             system.ctl("--state", GATEWAYS, "start")
     finally:
         system.run("mv", f"{GATEWAYS}/db/ca.key", f"{GATEWAYS}/db/secrets/ca.key")
-    system.await_pid(UNIT)  # It was tried again, without anybody typing anything.
+    system.await_pid(UNIT)  # It was tried again, without a command.
 
 
 def test_low_ports_are_bound_by_a_system_unit_alone(host: SystemdHost) -> None:

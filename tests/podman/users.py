@@ -18,7 +18,7 @@ TIMEOUT_S = 180.0
 
 
 class User:
-    """Types commands as that user, with a home and a run directory of its own."""
+    """Types commands as that user, with a separate home and run directory."""
 
     def __init__(self, name: str, home: Path, code: Path) -> None:
         self.entry = pwd.getpwnam(name)

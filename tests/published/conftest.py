@@ -19,7 +19,7 @@ MAKE_TIMEOUT_S = 800.0
 
 
 class Release:
-    """What `make release` left, and what it said."""
+    """The files that `make release` left, and its output."""
 
     def __init__(self, directory: Path, key: Path, url: str, said: str) -> None:
         self.stage = directory / f"spillway-{__version__}"

@@ -1,7 +1,7 @@
 """Run the chosen tests on every other Python, each in its own environment in build/pythons.
 
 The Pythons run beside each other, one process each: half of the time that scenarios take they wait.
-What each prints goes to build/pythons/VERSION.log, and to the output when it has ended.
+The output of each goes to build/pythons/VERSION.log, and to ours when it has ended.
 """
 
 import argparse

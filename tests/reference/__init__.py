@@ -1,4 +1,4 @@
-"""The pages of docs/ that are made from the code: ``python -m tests.reference`` writes them anew.
+"""The pages of docs/ that are made from the code: ``python -m tests.reference`` writes them again.
 
-Each module has ``page()``, the whole page; a test compares it with what is there.
+Each module has ``page()``, the whole page; a test compares it with the file in docs/.
 """

@@ -38,7 +38,7 @@ KINDS: Final = {
 
 
 def shapes() -> Iterator[tuple[str, Shape]]:
-    """All shapes with their titles: each kind, and below it what it contains."""
+    """All shapes with their titles: each kind, and below it the shapes that it contains."""
     for kind, shape in {**SHAPES, "Burst": BURST}.items():
         yield from _shapes(kind, shape)
 

@@ -1,4 +1,4 @@
-"""The last release: its wheel, unpacked for whoever runs it beside this one."""
+"""The last release: its wheel, unpacked to run it beside this one."""
 
 import atexit
 import hashlib
@@ -17,7 +17,7 @@ from typing import Any
 WHEEL = Path(__file__).with_name("spillway_router-0.1.0-py3-none-any.whl")
 SHA256 = "4f90dba442e53b619dc2ed94108a3dd9b0ee9c2325549b9a9003615908235c89"
 GOLDEN = Path(__file__).with_name("golden.json")
-"""What that release writes: lines of kind, name, bytes (hex), facts."""
+"""Samples that the release wrote: lines of kind, name, bytes (hex), facts."""
 
 _SPEAKING = Path(__file__).with_name("speaking.py")
 _TIMEOUT_S = 60.0
@@ -41,7 +41,7 @@ def written_by(code: Path) -> list[Any]:
 
 
 def read_by(code: Path, samples: Iterable[tuple[str, bytes]]) -> list[Any]:
-    """What that release makes of each of (kind, bytes)."""
+    """The facts that the release reads from each of (kind, bytes)."""
     lines = [json.dumps([kind, data.hex()]) for kind, data in samples]
     return [json.loads(line) for line in _speak(code, "read", "\n".join(lines)).splitlines()]
 

@@ -1,4 +1,4 @@
-"""``python -m tests.releases``: make `golden.json` anew, by the wheel that lies here."""
+"""``python -m tests.releases``: make `golden.json` again, by the wheel in this directory."""
 
 import json
 

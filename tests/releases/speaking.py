@@ -1,8 +1,9 @@
-"""What a release writes and what it makes of bytes; run on its own by either release.
+"""Samples that a release writes, and the facts that it reads from bytes; each release runs this
+alone.
 
 ``python speaking.py write`` prints samples as JSON: kind, name, bytes (hex), facts. With ``read``
-it takes lines of ``[kind, hex]`` and prints the facts of each, or why it could not be read.
-Nothing here may need more than the oldest release that it is run by.
+it takes lines of ``[kind, hex]`` and prints the facts of each, or why it could not be read. This
+module may need no more than the oldest release that runs it has.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Clients that mean harm, in a process of their own, from many loopback addresses.
+"""Hostile clients, in a separate process, from many loopback addresses.
 
 ``python -m tests.scenario.attackers KIND HOST PORT COUNT``: prints ``ready`` once it has opened
 ``COUNT`` connections, replaces those that the other end closes, and goes on until its input ends.
@@ -26,9 +26,9 @@ SMALL, LARGE = 400_000, 10_000_000
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """What each connection does: sends ``first``, then ``drip`` every ``every_s``.
+    """Conduct of each connection: it sends ``first``, then ``drip`` every ``every_s``.
 
-    ``reads`` False: nothing is ever read, with a receive buffer as small as there is.
+    ``reads`` False: nothing is ever read, with the smallest possible receive buffer.
     ``leaves_after_s``: it is reset then, and a new one opened.
     """
 
@@ -50,7 +50,7 @@ KINDS = {
         first=_HEAD % (b"PUT /", b"Content-Length: 1000000\r\n\r\n") + b"y" * 60_000, drip=b"x"
     ),
     "no-reader": Kind(first=_HEAD % (b"GET /bytes/%d" % SMALL, b"\r\n"), reads=False),
-    # More than kernels keep for whoever does not read; for targets that write as it is taken.
+    # More than kernels buffer for a peer that does not read; for targets that write as it is taken.
     "no-reader-large": Kind(first=_HEAD % (b"GET /bytes/%d" % LARGE, b"\r\n"), reads=False),
     "pipeline": Kind(first=_HEAD % (b"GET /", b"\r\n") * 1000, reads=False),
     "half-open": Kind(first=b"\x16\x03\x01\x02\x00\x01"),  # The beginning of a ClientHello.

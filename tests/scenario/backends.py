@@ -35,7 +35,7 @@ class Background:
         self._thread.start()
 
     def call(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        """Run ``work`` there and wait for what it gives."""
+        """Run ``work`` there and wait for its result."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(CALL_TIMEOUT_S)
 
     def close(self) -> None:
@@ -116,7 +116,7 @@ class Target:
         self._background.loop.call_soon_threadsafe(self._open.set)
 
     def forget(self) -> None:
-        """Start counting anew."""
+        """Restart the counts."""
         self.in_hand_max = self.in_hand
 
     def busy_s(self) -> float:
@@ -139,7 +139,7 @@ class Target:
         try:
             await self._serve(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            return  # Whoever connected broke off, or the target was stopped.
+            return  # The client broke off, or the target was stopped.
         finally:
             self._writers.discard(writer)
             writer.close()
@@ -180,7 +180,7 @@ class HttpTarget(Target):
         super().__init__(background, name, address)
 
     def forget(self) -> None:
-        """Start counting anew."""
+        """Restart the counts."""
         super().forget()
         self.seen.clear()
 
@@ -299,11 +299,11 @@ class HttpTarget(Target):
 
 
 class TcpTarget(Target):
-    """Does what the first line says.
+    """Does as the first line says.
 
     ``name`` answers with its name, as often as asked · ``echo`` · ``sink`` reads to the end and
-    answers with size and SHA-256 · ``source N`` sends N bytes and closes · ``both N`` does both
-    at once · ``half`` finishes sending and then notes what it still gets · ``rst`` resets.
+    answers with size and SHA-256 · ``source N`` sends N bytes and closes · ``both N`` does both at
+    once · ``half`` finishes sending and then notes the bytes that still come · ``rst`` resets.
     """
 
     def __init__(self, background: Background, name: str, address: str) -> None:

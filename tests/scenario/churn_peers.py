@@ -1,8 +1,8 @@
-"""Who makes connections come and go: clients that leave in any way, targets that do, too.
+"""Peers that make connections come and go: clients that leave in any way, and such targets.
 
-``python -m tests.scenario.churn_peers ADDRESS`` is the targets: it prints two ports, of one for TCP
-and of one for HTTP, and serves until its input ends. A client says what a target shall do: the
-first line of TCP is ``MODE SIZE``, the path of HTTP ``/MODE/SIZE``.
+``python -m tests.scenario.churn_peers ADDRESS`` runs the targets: it prints two ports, one for TCP
+and one for HTTP, and serves until its input ends. A client says how a target must behave: the first
+line of TCP is ``MODE SIZE``, the path of HTTP ``/MODE/SIZE``.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
 
 
 class Wrong(Exception):
-    """An answer that was whole and is not what was asked for."""
+    """An answer that was whole but is not the one asked for."""
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, http: bool) -> None:

@@ -49,7 +49,7 @@ def fetch(
     headers: Mapping[str, str] | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> Answer:
-    """One request on a connection of its own. An iterable body is sent chunked."""
+    """One request on a new connection. An iterable body is sent chunked."""
     began = time.monotonic()
     connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
@@ -153,11 +153,11 @@ async def _read_answer(
 
 
 class Load:
-    """Requests at a steady rate from a thread, until left; `answers` has what became of them.
+    """Requests at a steady rate from a thread, until left; `answers` has their outcomes.
 
-    No more than ``at_once`` are under way and lost time is not made up for: on a machine
-    that stalls, a crowd afterwards would rightly be refused. ``clock`` tells when answers began and
-    ended: for bounds that a time must not exceed, `own_time`.
+    No more than ``at_once`` are under way and lost time is not made up for: on a machine that
+    stalls, a crowd afterwards would rightly be refused. ``clock`` gives the times when answers
+    began and ended: for bounds that a time must not exceed, `own_time`.
     """
 
     def __init__(

@@ -1,9 +1,8 @@
 """Commands that die between any two of their changes to the file system.
 
-`Crasher` forks a process that has sitectl loaded for each command: the child counts its changes
-by an audit hook and kills itself (SIGKILL) right before the one that it is told, as a host does
-that loses its power. Where a command would start a router it ends. Run as a module this is that
-process.
+`Crasher` forks a process that has sitectl loaded for each command: the child counts its changes by
+an audit hook and kills itself (SIGKILL) right before the given one, as a host does that loses its
+power. Where a command would start a router it ends. Run as a module this is that process.
 """
 
 import json
@@ -46,8 +45,9 @@ _KILLED = -signal.SIGKILL
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How a command ended. ``changes``: what it did to files, in order, the last one not done
-    if it was ``killed``."""
+    """How a command ended. ``changes``: its changes to files, in order, the last one not done if it
+    was ``killed``.
+    """
 
     code: int
     text: str

@@ -15,7 +15,7 @@ CODE_BYTES: Final = 16
 
 
 class Forked:
-    """A process: as `subprocess.Popen` as far as anybody needs it."""
+    """A process: as `subprocess.Popen`, as far as its callers need it."""
 
     def __init__(self, pid: int, ending: int) -> None:
         self.pid = pid
@@ -44,7 +44,7 @@ class Forked:
                 os.kill(self.pid, number)
 
     def forget(self) -> None:
-        """Whoever wanted to know how it ends does not any more."""
+        """No caller waits for its end any more."""
         self._ending.close()
 
 
@@ -61,9 +61,9 @@ def ask(
 ) -> Forked:
     """A new process: `python WORDS`. ``files``: standard input, output and error output.
 
-    ``bounds`` replace those of `router.model.limits`: who waits for hours takes seconds. It has
-    the files ``inherited``, by the same numbers. ``forks``: what it starts in Python is forked
-    from the same server, in a session of its own.
+    ``bounds`` replace those of `router.model.limits`: waits of hours take seconds. It has the files
+    ``inherited``, by the same numbers. ``forks``: the Python processes that it starts are forked
+    from the same server, in separate sessions.
     """
     ending, told = os.pipe()
     wanted = {

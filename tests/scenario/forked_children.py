@@ -1,7 +1,7 @@
-"""In a forked command or router: what it starts of ours is forked from the same server.
+"""In a forked command or router: our processes that it starts are forked from the same server.
 
-A command starts routers, and a router its workers: each would import everything again. All else
-that they start is started as ever. What is forked leads a session of its own.
+A command starts routers, and a router its workers: each would import everything again. All other
+programs are started as ever. Each forked process leads a separate session.
 """
 
 import asyncio

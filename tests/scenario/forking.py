@@ -1,14 +1,15 @@
-"""Python processes without the second that Python takes to import what they need.
+"""Python processes without the second that Python takes for their imports.
 
 For each process of a test run, a server that has imported the product waits and forks once for each
 process that is wanted: each has its own process id, session, signals, files, directory, environment
-and end. It is what `python WORDS` would have made, except for the words in `/proc/PID/cmdline`, the
-seed of hashes, which all of one server share, and the last step: it does not free its objects. That
-would copy the whole heap of the server, and cost six times as much as what a command does.
+and end. It is the process that `python WORDS` would have made, except for the words in
+`/proc/PID/cmdline`, the seed of hashes, which all of one server share, and the last step: it does
+not free its objects. That would copy the whole heap of the server, and cost six times as much as
+the work of a command.
 
 A forked process that executes this same Python (`sitectl run` becomes the router) goes on in its
-own memory with what exec leaves: directory, standard files and those that are inherited, signals
-that are ignored.
+own memory with the state that exec leaves: directory, standard files and those that are inherited,
+signals that are ignored.
 
 ``python -m tests.scenario.forking DESCRIPTOR LISTENING`` is such a server.
 """
@@ -60,14 +61,14 @@ _FILES_MAX: Final = 16
 _ASKING_MAX: Final = 100
 _SIGNALS_MAX: Final = 1 << 12
 _ASKS_S: Final = 5.0
-"""Time for a forked process to say what it wants: it may be stopped in between."""
+"""Time for a forked process to send its request: it may be stopped in between."""
 _OF_A_TEST: Final = "PYTEST_CURRENT_TEST"
 
 
 class Forker:
     """The server's other end, for any thread. ``code``: where the packages lie that it imports.
 
-    ``further`` variables are the server's beside our own: what is loaded before Python.
+    ``further`` variables are the server's beside our own: for modules that load before Python.
     """
 
     def __init__(self, code: Path, further: Mapping[str, str] | None = None) -> None:
@@ -147,7 +148,7 @@ class Forker:
 
 
 def _hidden() -> list[str]:
-    """What a whole run was told to find first."""
+    """The paths that a whole run was started with first."""
     return [part for part in [os.environ.get("PYTHONPATH", "")] if part]
 
 
@@ -218,7 +219,7 @@ def routers_forked(python: Forker = PYTHON) -> Iterator[None]:
 
 
 class ForkServer:
-    """Forks whenever it is asked, and tells each asker how the process ended.
+    """Forks whenever it is asked, and reports to each asker how the process ended.
 
     Askers are the test run, at ``door``, and other processes, where ``listening`` listens.
     """
@@ -232,7 +233,7 @@ class ForkServer:
             os.set_blocking(end, False)
 
     def serve(self) -> dict[str, Any]:
-        """Returns in each child, with what it is to be; ends with the test run."""
+        """Return in each child, with its request; end with the test run."""
         signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, self._reap)
         waited_for: list[socket.socket | int] = [self._door, self._listening, self._woken]
@@ -251,7 +252,7 @@ class ForkServer:
                     return wanted
 
     def _forked(self, asker: socket.socket) -> dict[str, Any] | None:
-        """In the child, what it is to be."""
+        """The request of the new process, in the child; None in the server."""
         try:
             request, files, _, _ = socket.recv_fds(asker, _REQUEST_BYTES, _FILES_MAX)
         except TimeoutError:  # It was stopped.
@@ -298,7 +299,7 @@ class ForkServer:
                 if not pid:
                     return
                 file = self._endings.pop(pid)
-                with contextlib.suppress(BrokenPipeError):  # Nobody wants to know.
+                with contextlib.suppress(BrokenPipeError):  # The asker is gone.
                     os.write(file, str(os.waitstatus_to_exitcode(status)).encode())
                 os.close(file)
 

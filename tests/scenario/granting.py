@@ -1,4 +1,4 @@
-"""Strict sites, what they grant, and connections that end when a grant does."""
+"""Strict sites, their grants, and connections that end when a grant does."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ from tests.scenario.waiting import until
 OFFER, CALL = "offer", "call"
 FLOWS_BYTES = 50_000
 ECHO_S = 0.005
-"""Between what came back and sending again: without it an echo uses up a processor."""
+"""Pause between an echo and sending again: without it an echo uses up a processor."""
 
 
 def be_strict(site: Site) -> None:
@@ -90,7 +90,7 @@ class Stream:
 
 @contextmanager
 def echoed(site: Site, port: int) -> Iterator[Stream]:
-    """A TCP connection to an echo: what comes back is sent again."""
+    """A TCP connection to an echo: the bytes that come back are sent again."""
     with _flowing(Stream(site, port, b"echo\n" + bytes(1_000), bytes(1_000))) as stream:
         yield stream
 

@@ -19,7 +19,7 @@ def _same(message: bytes) -> bytes:
 
 
 class GrpcTarget(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types.
-    """A server; see the methods below. It counts what it has in hand."""
+    """A server; see the methods below. It counts the calls in hand."""
 
     def __init__(self, name: str, address: str, credentials: Any = None) -> None:
         """``credentials``: of `grpc.ssl_server_credentials`; None: in the clear."""
@@ -47,7 +47,7 @@ class GrpcTarget(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no
         self._server.start()
 
     def stop(self, grace_s: float = 0.0) -> None:
-        """GOAWAY; what is in hand has ``grace_s``."""
+        """GOAWAY; calls in hand have ``grace_s``."""
         self._open.set()
         self._server.stop(grace_s).wait()
         self._pool.shutdown()
@@ -75,7 +75,7 @@ class GrpcTarget(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no
         return None
 
     def echo(self, message: bytes, context: Any) -> bytes:
-        """What it was given; its name as a trailer."""
+        """The same message; its name as a trailer."""
         self.served += 1
         context.send_initial_metadata((("began", "yes"),))
         context.set_trailing_metadata((("served-by", self.name), ("sum-bin", b"\x00\xff")))
@@ -196,7 +196,7 @@ class GrpcClient:
         return method(str(pieces).encode(), timeout=timeout_s)
 
     def up(self, messages: Iterable[bytes]) -> bytes:
-        """The digest of what was sent."""
+        """The digest of the messages."""
         method = self.channel.stream_unary(METHODS + "Up", _same, _same)
         return bytes(method(iter(messages), timeout=CALL_S))
 

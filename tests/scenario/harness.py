@@ -1,7 +1,7 @@
 """Sites as real processes on loopback, made with the commands that a user types.
 
-Each process of the test run has loopback addresses of its own (127.X.Y.*, from its process id),
-each site one of them, so that ports are the same everywhere and runs never meet.
+Each process of the test run has separate loopback addresses (127.X.Y.*, from its process id), each
+site one of them, so that ports are the same everywhere and runs never meet.
 """
 
 import contextlib
@@ -69,7 +69,7 @@ class Done(msgspec.Struct, frozen=True):
     err: str
 
     def json(self) -> Any:
-        """What it printed, parsed."""
+        """Its output, parsed."""
         return json.loads(self.out)
 
 
@@ -206,7 +206,7 @@ class Site:
         path = self.directory / "config" / f"own-{kind.lower()}-{name}.yaml"
         whole = path.with_suffix(".new")
         whole.write_text(json.dumps(text))  # JSON is YAML.
-        return whole.replace(path)  # In one step: half a file would be half of what is wanted.
+        return whole.replace(path)  # In one step: the router must not read half a file.
 
     def declare(self, service: str, port: int = SHOP_PORT, **spec: Any) -> None:
         """Declare a service; ``protocol`` http unless given."""

@@ -1,4 +1,4 @@
-"""A hostile member: a valid certificate, an identity of its own, and any bytes it likes."""
+"""A hostile member: a valid certificate, its identity, and any bytes it likes."""
 
 import contextlib
 import socket
@@ -264,7 +264,7 @@ class Insider:
         return Lsa(**{**fields, **changes})  # type: ignore[arg-type]
 
     def tell(self, lsa: Lsa) -> None:
-        """Sign an LSA with our key, whoever it speaks of, and send it."""
+        """Sign an LSA with our key, of whichever site it speaks, and send it."""
         self.say(LsaMessage(encode_lsa(lsa, self.identity)))
 
     def offer(self, neighbour: control.Hello, site: str, service: str, port: int) -> None:

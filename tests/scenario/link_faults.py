@@ -13,7 +13,7 @@ CHUNK_BYTES = 65_536
 
 
 class FaultyRelay:
-    """Carries bytes between ``address:port`` and ``host:door`` until it is told to fail.
+    """Carries bytes between ``address:port`` and ``host:door`` until a call makes it fail.
 
     Call `cut`, `silence` and `refuse` from outside the background's loop. `refused` says which new
     connections to reset while others are carried.
@@ -50,7 +50,7 @@ class FaultyRelay:
         self.cut()
 
     def fail(self, chance: random.Random, seconds: float) -> str:
-        """Begin one fault; `heal` ends it. What it is."""
+        """Begin one fault and return its name; `heal` ends it."""
         kind = chance.choice(("cut", "silence", "refuse"))
         if kind == "cut":
             self.cut()

@@ -24,7 +24,7 @@ def routers_of(site: Site) -> list[int]:
 
 
 class MeshNetwork:
-    """``spec`` of the file; whoever changes it calls `write`."""
+    """``spec`` of the file; call `write` after a change."""
 
     def __init__(self, net: Network) -> None:
         self.net = net

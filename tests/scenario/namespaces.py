@@ -18,7 +18,7 @@ from tests import needs
 
 OUTSIDE, SECOND, OUTSIDE_6 = "10.77.2.2", "10.77.2.3", "fd77:2::2"
 NOWHERE, NOWHERE_6 = "10.77.2.9", "fd77:2::9"
-_FLUSHED = "net.netfilter.nf_conntrack_tcp_loose=0"  # What is not known is not let through.
+_FLUSHED = "net.netfilter.nf_conntrack_tcp_loose=0"  # Unknown connections are not let through.
 _RULES = """
 table ip nat {
   chain out {
@@ -44,7 +44,7 @@ def _run(words: Sequence[str], given: str | None = None) -> None:
 
 
 class Host:
-    """One namespace with an ``/etc/hosts`` of its own."""
+    """One namespace with a separate ``/etc/hosts``."""
 
     def __init__(self, name: str, directory: Path) -> None:
         self.name = name
@@ -52,7 +52,7 @@ class Host:
         self.knows({})
 
     def knows(self, names: Mapping[str, Sequence[str]]) -> None:
-        """What each name means here from now on."""
+        """The addresses of each name, here and from now on."""
         lines = [f"{address} {name}" for name, found in names.items() for address in found]
         self._hosts.write_text("\n".join(["127.0.0.1 localhost", *lines, ""]))
 
@@ -74,7 +74,7 @@ class Wires:
         self.inside, self.middle, self.outside = inside, middle, outside
 
     def forget_connections(self) -> None:
-        """As NAT does that was idle for too long, or was restarted: what is up is cut silently."""
+        """As NAT does that was idle for too long, or restarted: it cuts connections silently."""
         self.middle.run("conntrack", "-F")
 
     def _join(self, net: int, one: tuple[Host, int], other: tuple[Host, int]) -> None:
@@ -111,13 +111,13 @@ class Wires:
         self.outside.run("ip", "addr", "add", f"{address}/24", "dev", self._device)
 
     def remove_address(self, address: str) -> None:
-        """From the host outside: nobody answers there any more."""
+        """From the host outside: the address does not answer any more."""
         self.outside.run("ip", "addr", "del", f"{address}/24", "dev", self._device)
 
 
 @contextmanager
 def wires(directory: Path) -> Iterator[Wires]:
-    """Hosts and what is between them, gone afterwards."""
+    """Hosts and the wires between them, gone afterwards."""
     needs.root("make network namespaces")
     needs.programs("ip", "nft", "conntrack", "sysctl")
     number = next(_numbers)

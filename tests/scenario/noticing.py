@@ -1,4 +1,4 @@
-"""An HTTP/1 server that notices when whoever asked leaves before the answer."""
+"""An HTTP/1 server that notices when the client leaves before the answer."""
 
 import select
 import socket
@@ -22,7 +22,7 @@ class NoticingTarget:
         self._lock = threading.Lock()
         self.in_hand = self.asked = 0
         self.left_at: list[float] = []
-        """By the monotonic clock, of each request that nobody waited for any more."""
+        """By the monotonic clock, of each request whose client had left."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def hold(self) -> None:
@@ -50,7 +50,7 @@ class NoticingTarget:
                 while self._request(door):
                     pass
             except OSError:
-                return  # Whoever connected broke off.
+                return  # The client broke off.
 
     def _request(self, door: socket.socket) -> bool:
         """One request, of which the head is enough. False: the connection is over."""

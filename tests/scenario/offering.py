@@ -1,7 +1,7 @@
-"""Requests at a rate of our own, whatever becomes of them; in a process of its own.
+"""Requests at a fixed rate, whatever becomes of them; in a separate process.
 
 ``python -m tests.scenario.offering HOST PORT RATE SECONDS`` sends ``GET /`` at ``RATE`` a second on
-kept connections, new ones while all are busy, and prints an `Offered` as JSON. A request that would
+idle connections, new ones while all are busy, and prints an `Offered` as JSON. A request that would
 need more than `CONNECTIONS_MAX` connections is counted as an error: no answer was that slow.
 """
 
@@ -81,7 +81,7 @@ class _Run:
         ends = began + seconds
         while (now := time.perf_counter()) < ends:
             due = int((now - began) * rate) - self.offered
-            if due > max(1.0, rate * STOOD_STILL_S):  # What came due meanwhile is sent by nobody.
+            if due > max(1.0, rate * STOOD_STILL_S):  # Drop requests that came due meanwhile.
                 began += due / rate
                 due = 0
             for _ in range(due):
@@ -156,7 +156,7 @@ def percentile_ms(times_s: list[float], share: float) -> float:
 
 
 def offer(address: tuple[str, int], rate: float, seconds: float) -> Offered:
-    """Run it in a process of its own."""
+    """Run it in a separate process."""
     command = [sys.executable, "-m", "tests.scenario.offering", address[0], str(address[1])]
     done = subprocess.run(
         [*command, str(rate), str(seconds)],

@@ -61,7 +61,7 @@ class Session:
             self.socket.close()
 
     def send(self, text: str) -> None:
-        """Ask; `answer` has what comes back."""
+        """Ask; `answer` has the rows that come back."""
         words = text.encode() + b"\0"
         self.socket.sendall(b"Q" + struct.pack("!I", len(words) + 4) + words)
 

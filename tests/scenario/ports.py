@@ -10,7 +10,7 @@ _APART = 1_300  # What a process of a test run may need, and those beside it do 
 
 
 def free_ports() -> Iterator[str]:
-    """Nobody's on any address, each once."""
+    """Ports that are free on every address, each once."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     start = worker * _APART + os.getpid() % _APART
     for number in range(_COUNT):

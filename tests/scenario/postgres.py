@@ -50,7 +50,7 @@ def program(name: str) -> str:
 
 
 class Postgres:
-    """A cluster in a directory of its own, removed with `close`."""
+    """A cluster in a separate directory, removed with `close`."""
 
     def __init__(self, address: str, port: int, settings: Mapping[str, str] | None = None) -> None:
         self.address, self.port = address, port
@@ -129,7 +129,7 @@ class Postgres:
         self._process = None
 
     def log(self) -> str:
-        """What it has logged."""
+        """Its log so far."""
         return (self.directory / "postgres.log").read_text(errors="replace")
 
     def certify(self) -> None:

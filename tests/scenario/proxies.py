@@ -32,7 +32,7 @@ def answering(answer: bytes, *, pause_s: float = 0.0, closes: bool = True) -> Mi
 class HttpProxy:
     """Listens on 127.0.0.1 in a thread, from `start` to `stop`. A context manager too.
 
-    ``names`` stands for DNS as the proxy sees it. ``head`` comes before the tunnel's bytes.
+    ``names`` replaces DNS for the proxy. ``head`` comes before the tunnel's bytes.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class HttpProxy:
             writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
             await writer.drain()
             return
-        try:  # Whoever asked may be gone before the tunnel stands.
+        try:  # The client may be gone before the tunnel is up.
             self.asked.append(target)
             for piece in [bytes([byte]) for byte in self.head] if self.piecewise else [self.head]:
                 writer.write(piece)

@@ -66,7 +66,7 @@ class Redis:
             self._process = None
 
     def close(self) -> None:
-        """Stop it and remove what it left."""
+        """Stop it and remove its files."""
         self.stop()
         shutil.rmtree(self.directory)
 
@@ -96,7 +96,7 @@ class Client:
         self.socket.close()
 
     def send(self, *words: str | bytes) -> None:
-        """Send one command; `reply` has what comes back."""
+        """Send one command; `reply` has its result."""
         self.socket.sendall(command(*words))
 
     def ask(self, *words: str | bytes) -> Reply:

@@ -1,4 +1,4 @@
-"""Mixed load over three real sites whose links fail, and a verdict on what is left afterwards.
+"""Mixed load over three real sites whose links fail, and a verdict on the state afterwards.
 
 ``python -m tests.scenario.soaking --seconds 1800 --seed 1`` (``make soak``): HTTP/1.1, HTTP/2, TCP,
 clients that leave and that stay, targets that break off. Every few seconds a link is reset, falls

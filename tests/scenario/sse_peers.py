@@ -1,4 +1,4 @@
-"""An LLM server of our own, which streams events until it is told to end, and its clients."""
+"""An LLM server of the tests, which streams events until its test ends it, and its clients."""
 
 import http.client
 import http.server

@@ -14,7 +14,7 @@ from tests.scenario import forking
 class Started:
     """`sitectl WORDS`, forked: as `subprocess.Popen` as far as tests need it.
 
-    ``stdout`` is what it prints and complains.
+    ``stdout`` has its output and its errors.
     """
 
     def __init__(

@@ -63,7 +63,7 @@ def seen(site: Site, name: str) -> Any:
 
 
 def barred(site: Site, name: str) -> Any:
-    """The row of a site that somebody bars, if ``site`` knows both."""
+    """The row of a site that another site bars, if ``site`` knows both."""
     rows = [row for row in site.get("network") if row["name"] == name and row["barred_by"]]
     return rows[0] if rows else None
 
@@ -162,7 +162,7 @@ def test_in_a_chain_the_revoked_sites_services_are_gone_at_once_and_return_with_
     until(partial(west.is_up, "mid"), "west is linked to mid again")
     until(partial(barred, west, "east"), "west hears of it again")
     stays(lambda: west.service("shop") is None, "shop stays away", 1.0)
-    # A restart of who only heard of it.
+    # A restart of a site that only heard of it.
     west.kill()
     west.start()
     until(partial(west.is_up, "mid"), "west is linked to mid again")

@@ -111,7 +111,7 @@ def test_a_full_site_wakes_one_with_a_token_made_beforehand_and_lets_it_go_again
     assert burst(near)["last"]["event"] == "calm"
     assert fetch(near.address, SHOP_PORT).site == "near"
     lost = [answer for _, answer in flood.answers if answer.status != 200]
-    assert lost == []  # Nobody was refused: those for whom there was no room were held.
+    assert lost == []  # None was refused: requests without room were held.
     assert 'spillway_held_requests_total{outcome="served",port=' in near.metrics()
     codes = [event["code"] for event in near.get("events")]
     assert codes.count("burst-saturated") == codes.count("burst-calm") == 1
@@ -120,7 +120,7 @@ def test_a_full_site_wakes_one_with_a_token_made_beforehand_and_lets_it_go_again
 
 
 class Receiver:
-    """Takes webhooks; answers as it is told, or never."""
+    """Takes webhooks; answers as a test sets it, or never."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[dict[str, str], bytes]] = []

@@ -1,4 +1,4 @@
-"""The site's CA replaced under load: no request fails, no stream ends, whoever is away rejoins."""
+"""The site's CA replaced under load: no request fails, no stream ends, absent sites rejoin."""
 
 import time
 from collections.abc import Iterator

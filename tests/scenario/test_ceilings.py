@@ -1,7 +1,7 @@
 """System calls per request stay below the ceilings of `tests.bench.ceilings`.
 
-A busy machine only adds to them: a router that is interrupted does in two turns what it does in
-one, and its timers run meanwhile. So short rounds are counted until one is undisturbed.
+A busy machine only adds to them: a router that is interrupted needs two turns for the work of one,
+and its timers run meanwhile. So short rounds are counted until one is undisturbed.
 """
 
 from collections.abc import Callable, Iterator

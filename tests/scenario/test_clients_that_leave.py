@@ -99,7 +99,7 @@ def fresh_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.fixture
 def pair(fresh_pair: Pair) -> Iterator[Pair]:
-    """The two sites at rest, every target holding back its answers, and at rest again."""
+    """The two sites idle, every target holding back its answers, and idle again."""
     for target in fresh_pair.all_targets:
         target.hold()
     yield fresh_pair
@@ -181,7 +181,7 @@ def test_one_that_finishes_on_purpose_is_served_where_that_is_wanted(pair: Pair)
     target.hold()
 
     def is_cancelled() -> bool:
-        """As soon as the setting has come through: a connection keeps what it was accepted with."""
+        """As soon as the setting has come through: a connection keeps the setting of its start."""
         left = len(target.left_at)
         with connected(pair.near.address, PORTS["patient"]) as door:
             door.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")

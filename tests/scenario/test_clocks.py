@@ -1,4 +1,4 @@
-"""Hosts whose clock is wrong: what links, tokens and certificates make of it, and what is told."""
+"""Hosts whose clock is wrong: the effects on links, tokens and certificates, and the messages."""
 
 from tests.scenario.clocks import Host
 from tests.scenario.harness import Network
@@ -8,7 +8,7 @@ CLOCK_TEXTS = ("the clocks differ by", "date -u", "timedatectl")
 
 
 def events(host: Host) -> list[str]:
-    """Codes of what its router told."""
+    """Codes of its router's events."""
     return [one["code"] for one in host.site.json("events")]
 
 

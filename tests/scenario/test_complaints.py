@@ -49,7 +49,7 @@ def test_946_service_status_is_fast_at_twenty_services(place: Place) -> None:
 
 
 def costs(place: Place) -> dict[str, Any]:
-    """The cost of the one link, as each command of both sites tells it."""
+    """The cost of the one link, as each command of both sites shows it."""
     here, there = place.here, place.there
     (outgoing,), (incoming,) = here.json("link", "status"), there.json("link", "status")
     found: dict[str, Any] = {"outgoing": outgoing["cost"], "incoming": incoming["cost"]}
@@ -92,7 +92,7 @@ MUTE: dict[str, str] = {
     "service status -o json": '"unreachable"',
     "link status -o json": "unreachable",
 }
-"""What is typed while a router says nothing, and what of it is shown all the same."""
+"""Commands typed while a router does not answer, and the text that each shows all the same."""
 
 
 @pytest.fixture(scope="module")

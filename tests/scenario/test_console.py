@@ -36,7 +36,7 @@ def password(site: Site, user: str = "admin") -> str:
 def ask(
     site: Site, path: str, user: str = "admin", word: str = "", url: str = ""
 ) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of a GET, by the address that `status` tells."""
+    """Status, headers and body of a GET, by the address that `status` shows."""
     place = urlsplit(url or console_of(site)["url"])
     assert place.hostname is not None
     connection: http.client.HTTPConnection

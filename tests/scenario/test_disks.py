@@ -45,7 +45,7 @@ def served(net: Network, name: str) -> Site:
 
 
 def problems(site: Site) -> dict[str, str]:
-    """Codes and messages of what is wrong."""
+    """Codes and messages of the problems."""
     return {one["code"]: one["message"] for one in site.get("status")["problems"]}
 
 
@@ -85,7 +85,7 @@ def test_on_a_full_disk_a_router_serves_verbs_change_nothing_and_it_heals(
         assert files(site.directory) == before, words
     assert not (disk.path / "t.yaml").exists()
     assert not list(disk.path.rglob(".*.tmp"))
-    # When what was declared first cannot be kept. An editor may well have room for this.
+    # When the first declaration cannot be written. An editor may well have room for this.
     edited = site.directory / "config" / "own-service-shop.yaml"
     further = 'apiVersion: "spillway/v1"\nkind: Service\nname: late\nspec: {ports: [20083]}\n'
     edited.write_text(f"{edited.read_text()}\n---\n{further}")

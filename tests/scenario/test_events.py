@@ -90,7 +90,7 @@ def test_refusals_are_told_once_with_their_reasons(pair: Pair) -> None:
     (begun,) = until(lambda: events(near, "--code", "refusing-begun"), "the event is there")
     assert begun["severity"] == "warning"
     assert "refuses requests: " in begun["message"]
-    # Nothing is said of what is in flight: no target is there.
+    # The message omits requests in flight: there is no target.
     nowhere = "found no ready target at any site that is reached and may serve them."
     assert begun["message"].endswith(nowhere)
     for name in ("near", "far"):

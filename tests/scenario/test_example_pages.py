@@ -1,8 +1,8 @@
-"""What the pages of `examples/` have people type does what they say it does.
+"""The commands on the pages of `examples/` do as the pages say.
 
-The shell blocks of a page are run as one script, as they stand but for addresses, ports and places
-of files. The tables that come out are held against those under "What you see": the same names in
-the same order, and shares within `TOLERANCE`.
+The shell blocks of a page are run as one script, unchanged but for addresses, ports and places of
+files. The tables that come out are held against those under "What you see": the same names in the
+same order, and shares within `TOLERANCE`.
 """
 
 import contextlib
@@ -27,8 +27,9 @@ TOLERANCE = 8.0
 """Percent of the requests: 2 % of the 300 of a page, and what begins and ends with seconds of
 waiting (a target that is away for three of ten) moves with the machine."""
 TOLERANCE_BY_SPEED = 20.0
-"""Where one site has room for all, its targets are chosen by how soon they answer: a busy
-machine tells equal ones apart for seconds."""
+"""Where one site has room for all, its targets are chosen by how soon they answer: on a busy
+machine equal ones differ for seconds.
+"""
 TIMEOUT_S = 90.0
 pytestmark = pytest.mark.timeout(SLOWEST * TIMEOUT_S)
 _SHELL = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)

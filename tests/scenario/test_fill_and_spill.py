@@ -1,4 +1,4 @@
-"""Two linked sites, targets with a stated capacity at both: fill, spill, return, say why."""
+"""Two linked sites, targets with a configured capacity at both: fill, spill, return, say why."""
 
 import contextlib
 import socket
@@ -63,7 +63,7 @@ def fresh_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.fixture
 def pair(fresh_pair: Pair) -> Iterator[Pair]:
-    """The two sites at rest, and at rest again after the test (no counter leaks)."""
+    """The two sites idle, and idle again after the test (no counter leaks)."""
     http_targets = [*fresh_pair.shop.values(), *fresh_pair.wide.values()]
     for target in http_targets:
         target.forget()

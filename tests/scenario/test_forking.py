@@ -1,4 +1,4 @@
-"""What is forked for a test is what `python -m` would have made."""
+"""A process forked for a test is the one that `python -m` would have made."""
 
 import contextlib
 import os
@@ -135,7 +135,7 @@ def test_a_forked_command_says_and_returns_what_a_started_one_does(
 
 
 def test_a_command_of_a_shell_is_forked_and_does_what_a_started_one_does(tmp_path: Path) -> None:
-    """Its words, input, output, exit code, directory and variables, and what it starts."""
+    """Its words, input, output, exit code, directory and variables, and its child processes."""
     place = forking.PYTHON.commands(tmp_path)
     environment = {
         **os.environ,

@@ -159,7 +159,7 @@ def test_one_gateway_is_revoked_alone_while_the_other_goes_on(host: Host) -> Non
             door = stack.enter_context(connected(west.address, SHOP_PORT))
             doors.setdefault(ask(door, "name"), door)
         west.ctl("revoke-access", "--link", "one")
-        with pytest.raises(ConnectionResetError):  # What it carried is cut off.
+        with pytest.raises(ConnectionResetError):  # The connections that it carried are cut.
             read_line(doors["one"])
         until(lambda: host.status("one")["link"]["state"] == "refused", "it is told")
         doors["two"].close()  # Else it is waited for: a gateway that is deleted drains.
@@ -201,7 +201,7 @@ def test_a_token_file_serves_a_host_without_its_site(host: Host, tmp_path: Path)
         far.ctl("gateway", "bind", "db", target.address, str(target.port), "--wait", "50")
         (item,) = far.json("gateway", "status", "far")
         assert item["site"]["name"] == "west"
-        assert not item["bindings"][0]["declared_here"]  # Its router was told of the service.
+        assert not item["bindings"][0]["declared_here"]  # Its router has heard of the service.
         until(lambda: answers(west, DB_PORT) == "db", "clients of the site reach it")
     finally:
         done = far.ctl("gateway", "delete")
@@ -228,7 +228,7 @@ def test_a_port_that_is_taken_is_a_problem_of_its_forward_alone(host: Host) -> N
 
 
 def launched(net: Network, base: Path, bundle: Path) -> Site:
-    """A bundle that launch.sh laid out on a host of its own; a process stands for its container."""
+    """A bundle that launch.sh laid out on a separate host; a process replaces its container."""
     base.mkdir()
     host = StubHost(base, bundle, "/bin/sh")
     done = host.launch()

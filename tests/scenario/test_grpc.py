@@ -44,7 +44,7 @@ def fresh_crossing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossin
 
 @pytest.fixture
 def crossing(fresh_crossing: Crossing) -> Iterator[Crossing]:
-    """The two sites at rest, before and after."""
+    """The two sites idle, before and after."""
     yield fresh_crossing
     fresh_crossing.net.at_rest("shop")
 

@@ -1,4 +1,4 @@
-"""Every site restarted in turn under gRPC calls, which nobody may repeat."""
+"""Every site restarted in turn under gRPC calls, which no client may repeat."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -87,7 +87,7 @@ def test_a_burst_shows_in_the_river_and_adds_up_to_the_counters(pair: Pair) -> N
 
 def test_flows_say_where_requests_went_and_why_and_tcp_how_much_has_passed(pair: Pair) -> None:
     near = pair.near
-    with connected(near.address, BANK_PORT) as door:  # Before anybody looks.
+    with connected(near.address, BANK_PORT) as door:  # Before a client follows the flows.
         assert ask(door, "name") == "near"
         near.get("flows?count=1")
         for target in pair.targets.values():

@@ -84,7 +84,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 
 def request_of(token: Token) -> bytes:
-    """The body of an honest redemption with a key of its own."""
+    """The body of an honest redemption with a new key."""
     return redeem.make_request(token, SITE_ID, "taker")[1]
 
 
