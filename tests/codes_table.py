@@ -1,6 +1,6 @@
 """docs/codes.md, made from router/model/codes; a test compares the two.
 
-``python -m tests.codes_table`` writes it anew.
+``python -m tests.codes_table`` writes it again.
 """
 
 from pathlib import Path

@@ -36,8 +36,8 @@ for profile, tried in PROFILES.items():
     )
 hypothesis_settings.load_profile("short")
 
-# A shell without job control starts what runs in its background deaf to the interruption that many
-# tests send to what they start.
+# A shell without job control starts its background processes deaf to the interruption that many
+# tests send to their child processes.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -60,7 +60,7 @@ class Timeouts:
     """Instead of the ways of pytest-timeout to end a test."""
 
     def __init__(self, stderr_fd: int) -> None:
-        self._stderr_fd = stderr_fd  # Not what is captured: that is lost with the process.
+        self._stderr_fd = stderr_fd  # Not the captured one: its text is lost with the process.
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> bool:
@@ -89,7 +89,7 @@ class Timeouts:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Nothing is captured at this moment."""
-    gc.disable()  # What is collected stays: looking through it again and again is a third of it.
+    gc.disable()  # Collected tests stay: scanning them again and again takes a third of the time.
     config.pluginmanager.register(Timeouts(os.dup(_STDERR_FD)), "timeouts")
 
 
@@ -99,7 +99,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     Tests of one file share fixtures, and some of them judge what the others did.
     """
-    # pytest must see xdist before anybody imports it. It has no types.
+    # pytest must see xdist before any module imports it. It has no types.
     from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
     class Parts(LoadFileScheduling):  # type: ignore[misc]
@@ -115,7 +115,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """The garbage collector leaves what is there for good alone: many tests call it.
+    """The garbage collector leaves alone the objects that stay for good: many tests call it.
 
     It runs as often as in a router: Hypothesis, too, has a call in each of its runs.
     """
@@ -127,7 +127,9 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave out a test that is marked with what is not here, before its fixtures are made."""
+    """Leave out a test that is marked with a program or right missing here, before its fixtures are
+    made.
+    """
     for mark in item.iter_markers("programs"):
         needs.programs(*mark.args)
     for mark in item.iter_markers("root"):

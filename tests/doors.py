@@ -1,4 +1,4 @@
-"""Servers that end while somebody knocks."""
+"""Servers that end while clients connect."""
 
 import asyncio
 import socket
@@ -9,8 +9,9 @@ from collections.abc import Iterable
 async def take_no_more(doors: Iterable[socket.socket | TransportSocket]) -> None:
     """Accept nothing more at ``doors``, sockets that the running loop serves; then close them.
 
-    What was accepted just now is attached to its server a turn later. CPython 3.11 leaves it open
-    when that server has been closed meanwhile, and whichever test runs when it is collected fails.
+    A connection accepted just now is attached to its server a turn later. CPython 3.11 leaves it
+    open when that server has been closed meanwhile, and whichever test runs when it is collected
+    fails.
     """
     loop = asyncio.get_running_loop()
     for door in doors:

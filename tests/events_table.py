@@ -1,6 +1,6 @@
 """The tables of docs/events.md, made from router/model/event_codes.py; a test compares the two.
 
-``python -m tests.events_table`` writes them anew.
+``python -m tests.events_table`` writes them again.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ BEGIN, END = "<!-- codes: begin -->\n", "<!-- codes: end -->\n"
 
 
 def page(text: str) -> str:
-    """``text`` of the page with its tables made anew."""
+    """``text`` of the page with new tables."""
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
     lines: list[str] = []

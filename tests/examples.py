@@ -1,9 +1,9 @@
 """How many examples a law of Hypothesis tries, and how many seeds a simulation.
 
-Each run draws other examples, so that `make test`, which runs often, tries few of them, and
-`make test-long` many. Where CI is set Hypothesis draws the same ones each time: a change is judged
-by what it changes. A law that needs more or fewer than others says so as a share of a hundred.
-A seed repeats one history: `make test` plays half of the seeds, `make test-long` all.
+Each run draws other examples, so that `make test`, which runs often, tries few of them, and `make
+test-long` many. Where CI is set Hypothesis draws the same ones each time: a change is judged by its
+effect alone. A law that needs more or fewer than others says so as a share of a hundred. A seed
+repeats one history: `make test` plays half of the seeds, `make test-long` all.
 """
 
 from typing import Final, TypeVar

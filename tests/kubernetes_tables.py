@@ -1,6 +1,6 @@
 """The tables of docs/kubernetes-skupper.md, made from the code; a test compares the two.
 
-``python -m tests.kubernetes_tables`` writes them anew.
+``python -m tests.kubernetes_tables`` writes them again.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "kubernetes-skupper.md"
 
 
 def page(text: str) -> str:
-    """``text`` of the page with its tables made anew."""
+    """``text`` of the page with new tables."""
     for name, lines in (("keys", _keys()), ("annotations", _annotations()), ("codes", _codes())):
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
         head, _, rest = text.partition(begin)

@@ -1,6 +1,6 @@
 """The table of docs/limits.md, made from the limits of router and certs; a test compares them.
 
-``python -m tests.limits_table`` writes it anew.
+``python -m tests.limits_table`` writes it again.
 """
 
 import ast
@@ -26,7 +26,7 @@ SIZES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
 def page(text: str) -> str:
-    """``text`` of the page with its table made anew."""
+    """``text`` of the page with a new table."""
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
     lines = [*_lines(limits, ""), *_lines(certs_limits, "certs: ")]

@@ -17,7 +17,7 @@ WAITING: Final = ("truth", "kubernetes", "browser", "hostile", "scenario")
 PER_PROCESSOR: Final = 2.5
 """Test processes: one that waits, for half of its time or more, leaves its processor to others."""
 MEMORY_BYTES: Final = 750 << 20
-"""Of one test process, with what it starts, at most: a database and a browser among it."""
+"""Of one test process, with its child processes, at most: a database and a browser among them."""
 WAITING_SHARE: Final = 0.85
 """The part of the run in which these begin: some take a minute, and none is to end it alone."""
 
@@ -33,10 +33,10 @@ def is_waiting(path: str) -> bool:
 
 
 def part(name: str) -> str:
-    """What one test process runs in one go together with the test of this name.
+    """The part that one test process runs in one go together with the test of this name.
 
-    That is its file. Of a waiting file it is a test function with all its parameters, unless
-    tests share what they wait for; those of `truth` share one cluster or one browser.
+    That is its file. Of a waiting file it is a test function with all its parameters, unless its
+    tests share the fixtures they wait for; those of `truth` share one cluster or one browser.
     """
     path, _, test = name.partition("::")
     if _room(path) == "truth":

@@ -1,4 +1,4 @@
-"""The programs that tests run beside Python: what each is for, and which package has it.
+"""The programs that tests run beside Python: the use of each, and the package that has it.
 
 `tests/setup` installs them, `tests.needs` leaves out the tests of a missing one. Standard library
 only: `tests/setup` runs before there is a virtual environment.

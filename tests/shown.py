@@ -1,7 +1,7 @@
-"""What pages show of `sitectl`, compared with what it prints or draws; tests do it.
+"""Pages show output and pictures of `sitectl`; tests compare them with its present ones.
 
-``python -m tests.shown`` writes it anew. A block is fenced, and begins with ``$ sitectl simulate``;
-of commands that look at a router see `tests.shown_looks`.
+``python -m tests.shown`` writes them again. A block is fenced, and begins with ``$ sitectl
+simulate``; for commands that read a router see `tests.shown_looks`.
 """
 
 import re
@@ -16,7 +16,7 @@ from tests import shown_looks
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "docs" / "simulate.md", ROOT / "README.md")
 PICTURES = {ROOT / "docs" / "pictures" / "burst.svg": "simulate examples/burst.yaml --no-skupper"}
-"""What is typed, with ``--svg``, for each picture."""
+"""The command, with ``--svg``, for each picture."""
 _BLOCK = re.compile(
     r"(?P<head>```[a-z]*\n\$ sitectl (?P<typed>simulate examples/\S+[^\n|]*)"
     r"( \| tail -(?P<tail>\d+))?\n)(?P<output>.*?)(?P<end>```\n)",
@@ -25,12 +25,12 @@ _BLOCK = re.compile(
 
 
 def commands(text: str) -> list[str]:
-    """What is typed in the blocks of a page."""
+    """The commands in the blocks of a page."""
     return [found["typed"] for found in _BLOCK.finditer(text)]
 
 
 def page(text: str) -> str:
-    """``text`` with the output in its blocks made anew, of two blank lines one."""
+    """``text`` with new output in its blocks; two blank lines become one."""
     return _BLOCK.sub(
         lambda found: found["head"] + _printed(found["typed"], found["tail"]) + found["end"], text
     )

@@ -1,6 +1,6 @@
-"""What pages show of commands that look at a router: the router is played, its figures are made up.
+"""Output on pages of commands that read a router: the router is played, its figures are made up.
 
-Part of `tests.shown`, which writes it anew. A block is fenced, and begins with ``$ sitectl``.
+Part of `tests.shown`, which writes it again. A block is fenced, and begins with ``$ sitectl``.
 """
 
 import re
@@ -129,12 +129,12 @@ def _answer(admin: FakeAdmin) -> None:
 
 
 def commands(text: str) -> list[str]:
-    """What is typed in the blocks of a page."""
+    """The commands in the blocks of a page."""
     return [found[2] for found in _BLOCK.finditer(text)]
 
 
 def page(text: str) -> str:
-    """``text`` with the output in its blocks made anew."""
+    """``text`` with new output in its blocks."""
     with tempfile.TemporaryDirectory() as place:
         runner = CliRunner(
             env={"SITECTL_STATE": place, "SITECTL_SITE": None, "SITECTL_PLATFORM": "process"}

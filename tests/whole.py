@@ -82,7 +82,7 @@ def verdict(code: int, failed: Sequence[str], alone: Callable[[Sequence[str]], i
 
 
 def alone(names: Sequence[str], options: Sequence[str] = ()) -> int:
-    """Run these tests in a process of their own, one after the other."""
+    """Run these tests in a separate process, one after the other."""
     command = [sys.executable, "-m", "pytest", "-o", f"timeout={ALONE_S}", *options, *names]
     return subprocess.run(command).returncode
 

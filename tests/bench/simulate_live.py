@@ -1,8 +1,8 @@
 """Scenarios in virtual time and with real processes: ``make simulate-live ARGS=--help``.
 
 Each scenario of `tests.bench.live_scenarios` runs once in the simulator and once as three real
-sites, 20 ms apart, with the same requests. Compared are, for the clients of each site, how many
-each site served, how many were refused or lost, and the p99 of those that were served. They agree
+sites, 20 ms apart, with the same requests. It compares, for the clients of each site, how many
+requests each site served, how many were refused or lost, and the p99 of the served ones. They agree
 within 10 %: counts within 10 % of the larger one or 2 % of all requests, whichever is more, p99
 within 10 %.
 

@@ -52,7 +52,7 @@ def happened(number: int) -> Event:
 
 
 def fits(page: Page) -> bool:
-    """Whether nothing is cut off; prints what is cut off."""
+    """Whether nothing is cut off; prints the elements that are."""
     cut = page.evaluate(CUT)
     print(cut)
     return not cut

@@ -30,7 +30,7 @@ from tests.kubernetes.resources import Json
 from tests.kubernetes.watching import Watches
 
 _YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The pure Python loader would make reading of manifests a tenth of the time of some tests."""
+"""With the pure Python loader, reading manifests would take a tenth of some tests' time."""
 Subresource = Callable[[web.Request, Wanted, User], Awaitable[web.StreamResponse]]
 
 

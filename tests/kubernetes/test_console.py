@@ -1,4 +1,4 @@
-"""The console of a site in a namespace: its users in Skupper's Secret, and what they see."""
+"""The console of a site in a namespace: its users in Skupper's Secret, and their view."""
 
 import base64
 import json

@@ -160,7 +160,7 @@ def test_an_application_finds_its_services_from_its_first_to_its_last_moment(
     front.kubectl("delete", "deployment", f"front-{form}", "--wait=false")
     until(lambda: not pods(front))
     assert said(cluster, "last") == last + 2
-    until(lambda: len(west.json("network", "status")) == 1)  # No note waits for their keys.
+    until(lambda: len(west.json("network", "status")) == 1)  # No site waits for their keys.
     assert west.json("status")["notes"] == []
 
 

@@ -118,7 +118,7 @@ def test_pods_that_are_not_ready_are_told_while_another_site_serves(west: Place)
 def test_rights_that_are_revoked_are_told_while_all_is_served(west: Place) -> None:
     role = west.get("Role", ROUTER)
     assert role is not None
-    # Else the controller gives the rights back before the router sees that they are gone.
+    # Else the controller gives the rights back before a surface shows that they are gone.
     keep = {"labels": {"internal.skupper.io/site-controller-ignore": "true"}}
     west.cluster.patch("ConfigMap", "skupper-site", {"metadata": keep}, "west")
     of_pods = [rule for rule in role["rules"] if "pods" in rule["resources"]]

@@ -148,7 +148,7 @@ class Forker:
 
 
 def _hidden() -> list[str]:
-    """The paths that a whole run was started with first."""
+    """The `PYTHONPATH` of a whole run, which its processes search first."""
     return [part for part in [os.environ.get("PYTHONPATH", "")] if part]
 
 

@@ -264,7 +264,7 @@ class Insider:
         return Lsa(**{**fields, **changes})  # type: ignore[arg-type]
 
     def tell(self, lsa: Lsa) -> None:
-        """Sign an LSA with our key, of whichever site it speaks, and send it."""
+        """Sign an LSA with our key, whichever site it describes, and send it."""
         self.say(LsaMessage(encode_lsa(lsa, self.identity)))
 
     def offer(self, neighbour: control.Hello, site: str, service: str, port: int) -> None:

@@ -1,7 +1,7 @@
-"""Clients and targets that mean harm, at the site itself and across a link.
+"""Hostile clients and targets, at the site itself and across a link.
 
-The target records raw bytes and answers what it is told: what reaches it is canonical, what it
-says wrong never looks right to the client.
+The target records raw bytes and answers as its test sets it: the bytes that reach it are canonical,
+and its wrong answers never look right to the client.
 """
 
 import socket
@@ -71,7 +71,7 @@ class RawTarget:
                 while self._request(door):
                     pass
             except OSError:
-                return  # Whoever connected broke off.
+                return  # The client broke off.
 
     def _request(self, door: socket.socket) -> bool:
         got = bytearray()
@@ -113,7 +113,7 @@ class Doors:
             return read_all(door)
 
     def ask(self, port: int, method: str = "GET", *, body: bytes = b"") -> bytes:
-        """One good request on a connection of its own."""
+        """One good request on a new connection."""
         length = f"Content-Length: {len(body)}\r\n" if body else ""
         head = f"{method} / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n{length}\r\n"
         return self.send(port, head.encode() + body)
@@ -156,7 +156,7 @@ def port(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def doors(fresh_doors: Doors, port: int) -> Iterator[Doors]:
-    """At rest before and after, on the same link; a good request is answered."""
+    """Idle before and after, on the same link; a good request is answered."""
     target = fresh_doors.targets[port]
     target.script = None
     target.requests.clear()

@@ -1,7 +1,7 @@
 """The link port under attack: strangers, and members that hold a valid certificate and lie.
 
-After each attack the honest link still serves, the router's memory is where it was, and whoever
-operates the site can read what happened.
+After each attack the honest link still serves, the router's memory is where it was, and the site's
+operator can read what happened.
 """
 
 import itertools
@@ -71,7 +71,7 @@ class Siege:
         assert rss_kib(self.room) - self.rss_kib < GROWTH_KIB_MAX
 
     def events(self) -> str:
-        """All that the attacked site tells its operator."""
+        """All that the attacked site reports to its operator."""
         return json.dumps(self.room.get("events"))
 
     def open(self, **changes: object) -> OpenRequest:
@@ -125,7 +125,7 @@ def member(siege: Siege, **changes: object) -> Insider:
 
 
 def stranger(siege: Siege, context: ssl.SSLContext | None, first: bytes = b"") -> str:
-    """What becomes of somebody who connects with ``context``: the error, or what was answered."""
+    """Connect as a stranger with ``context``; return the error, or the answer."""
     with socket.create_connection((siege.room.address, siege.room.link_port), 5.0) as plain:
         try:
             if context is None:
@@ -143,7 +143,7 @@ def stranger(siege: Siege, context: ssl.SSLContext | None, first: bytes = b"") -
 def careless(
     alpn: tuple[str, ...] = ("spillway/1",), newest: ssl.TLSVersion | None = None
 ) -> ssl.SSLContext:
-    """A client that believes anybody."""
+    """A client that accepts any certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -423,7 +423,7 @@ def test_odd_loads_at_any_pace_move_nobody_elses_traffic(siege: Siege) -> None:
         numbers = itertools.count(10**9)
 
         def last_counts() -> bool:
-            """Said again until there is budget for it: what is beyond that is not looked at."""
+            """Sent again until there is budget for it: reports beyond the budget are not read."""
             last = [next(numbers), "shop", SHOP_PORT, 7, 1, 9, [15.0, 3, 0, "x"], 0, 0]
             last += [0, None, False, "y"]  # What a later version may add is skipped.
             said = msgspec.msgpack.encode(["load", [[insider.identity.router, *last]]])

@@ -134,7 +134,7 @@ def test_streams_beyond_the_descriptors_are_refused_and_cost_neither_target_nor_
 
 
 def answer_of(door: socket.socket) -> bytes:
-    """What comes first; empty: a reset."""
+    """The first bytes; empty: a reset."""
     try:
         return door.recv(100)
     except ConnectionError:

@@ -1,4 +1,4 @@
-"""Sites on hosts of their own: NAT that forgets, names that change, a family that is broken."""
+"""Sites on separate hosts: NAT that forgets, names that change, a family that is broken."""
 
 import sys
 from collections.abc import Iterator

@@ -37,11 +37,11 @@ class Pair:
         self.since = self.near.link("far")["since"]
 
     def request(self, case: RequestCase, pieces: Sequence[bytes], place: str) -> str:
-        """What is wrong with a client's bytes there."""
+        """The fault in the handling of a client's bytes there."""
         return request_fault(case, pieces, self.targets[place], self.near.address, PORTS[place])
 
     def response(self, case: ResponseCase, pieces: Sequence[bytes], place: str) -> str:
-        """What is wrong with a target's bytes there."""
+        """The fault in the handling of a target's bytes there."""
         return response_fault(case, pieces, self.targets[place], self.near.address, PORTS[place])
 
 
@@ -57,7 +57,7 @@ def fresh_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.fixture
 def pair(fresh_pair: Pair) -> Iterator[Pair]:
-    """At rest and on the same link afterwards."""
+    """Idle and on the same link afterwards."""
     yield fresh_pair
     link = fresh_pair.near.link("far")
     assert (link["state"], link["since"]) == ("up", fresh_pair.since)

@@ -39,7 +39,7 @@ class Place:
 
 @pytest.fixture(params=list(PORTS))
 def place(fresh_pair: Pair, request: pytest.FixtureRequest) -> Iterator[Place]:
-    """At the site itself or across a link; at rest afterwards, and serving."""
+    """At the site itself or across a link; idle afterwards, and serving."""
     place = Place(fresh_pair, request.param)
     place.target.forget()
     yield place

@@ -122,7 +122,7 @@ class Borne(NamedTuple):
 
 
 def until_over(places: Places, sent: bytes) -> Borne:
-    """How long the site bears ``sent`` with nothing after it, and what it says in the end."""
+    """How long the site bears ``sent`` with nothing after it, and its answer in the end."""
     began, own = time.monotonic(), own_time()
     with socket.create_connection((places.near.address, SHORT), 5.0) as door:
         door.sendall(sent)
@@ -155,7 +155,7 @@ def test_half_a_second_is_half_a_second(places: Places, sent: bytes, expected: b
 
 
 def silent(seconds: float, door: socket.socket) -> None:
-    """Say nothing for a while, or until nobody listens any more."""
+    """Say nothing for a while, or until the other end has closed."""
     door.settimeout(seconds)
     try:
         door.recv(1)

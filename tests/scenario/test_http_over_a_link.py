@@ -1,4 +1,4 @@
-"""HTTP through two routers: the ingress has no target of its own, so every request crosses."""
+"""HTTP through two routers: the ingress has no local target, so every request crosses."""
 
 import base64
 import os
@@ -36,7 +36,7 @@ def fresh_crossing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossin
 
 @pytest.fixture
 def crossing(fresh_crossing: Crossing) -> Iterator[Crossing]:
-    """The two sites at rest, before and after."""
+    """The two sites idle, before and after."""
     fresh_crossing.target.forget()
     yield fresh_crossing
     fresh_crossing.net.at_rest("shop")

@@ -1,4 +1,4 @@
-"""scripts/install.sh as typed: dash, pythons of its own on PATH, a release of a stand-in."""
+"""scripts/install.sh as typed: dash, separate pythons on PATH, a release of a stand-in."""
 
 import http.server
 import os
@@ -52,7 +52,7 @@ class Host:
         place.chmod(0o755)
 
     def environment(self, **more: str) -> dict[str, str]:
-        """No network: whoever wants one meets a closed door."""
+        """No network: a program that wants one meets a closed door."""
         closed = "http://127.0.0.1:9"
         proxies = {"http_proxy": closed, "https_proxy": closed}
         return {"PATH": str(self.path), "HOME": str(self.home), **proxies, **more}
@@ -65,7 +65,7 @@ class Host:
     def install(
         self, script: Path, *words: str, code: int = 0, env: Mapping[str, str] | None = None
     ) -> str:
-        """What it says, having exited with ``code``."""
+        """Its output; it must exit with ``code``."""
         done = subprocess.run(
             self.words(script, *words),
             capture_output=True,
@@ -154,7 +154,7 @@ def test_it_installs_from_its_own_bundle_and_says_when_nothing_is_to_be_done(
 def test_nothing_is_imported_that_lies_where_it_is_typed(
     host: Host, tmp_path: Path, pip: bool
 ) -> None:
-    """In /tmp, say, where anybody may have put modules before root came along."""
+    """In /tmp, say, where any user may have put modules before root came along."""
     bundle = releases.bundle(tmp_path, "1.0.0", pip=pip)
     for module in ("venv", "ensurepip", "pip", "subprocess", "urllib", "tempfile"):
         (host.home / f"{module}.py").write_text(f"open({str(tmp_path / 'proof')!r}, 'a')\n")

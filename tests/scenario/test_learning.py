@@ -69,8 +69,8 @@ def learnt(site: Site) -> dict[str, Any]:
 def fits(found: dict[str, Any], work_s: float) -> bool:
     """Whether it is that of a target with `KNEE` workers, which took ``work_s`` for each request.
 
-    On a busy machine all take longer, and so does what is learnt to be normal; as long as latency
-    has not doubled from there, so many more slots are right.
+    On a busy machine all take longer, and so does the latency learned as normal; as long as latency
+    has not doubled from there, as many more slots are right.
     """
     if not found:
         return False
@@ -151,7 +151,7 @@ class Workers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no ty
         return message
 
     def median_s(self) -> float:
-        """Of what each took."""
+        """The median time of a call."""
         with self._lock:
             return sorted(self.took_s)[len(self.took_s) // 2]
 

@@ -1,4 +1,4 @@
-"""`--reserve-for-own` and `--max-share`: what other sites get of the slots, and what is said."""
+"""`--reserve-for-own` and `--max-share`: the slots that other sites get, and the reports of it."""
 
 import re
 from collections import Counter

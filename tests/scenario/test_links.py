@@ -1,4 +1,4 @@
-"""Links and tokens: what is refused says why, and nothing else is disturbed."""
+"""Links and tokens: a refusal gives its reason, and nothing else is disturbed."""
 
 import contextlib
 import shutil

@@ -32,7 +32,7 @@ def start(site: Site, descriptors_max: int) -> int:
 
 
 class Clients:
-    """Clients of one address, one request soon after the other, until they are told to end."""
+    """Clients of one address, one request soon after the other, until the test ends them."""
 
     def __init__(self, *places: tuple[str, int]) -> None:
         self.served = 0
@@ -170,7 +170,7 @@ def test_a_member_with_20_000_ports_takes_nothing_from_others(net: Network) -> N
 
 
 def test_a_router_that_can_open_nothing_goes_on(net: Network) -> None:
-    """No socket, no file: whoever takes all descriptors, a router neither ends nor forgets."""
+    """No socket, no file: when all descriptors are taken, a router neither ends nor forgets."""
     alpha, beta = net.site("alpha"), net.site("beta")
     net.link(beta, alpha, 1)
     alpha.declare("shop")
@@ -221,7 +221,7 @@ def test_a_member_cannot_take_the_ports_of_a_site_s_own_doors(net: Network) -> N
     until(lambda: any("mine:21001" in text for text in told(alpha)), "its ports are refused")
     alpha.ctl("stop")
     mallory.ctl("stop")
-    alpha.start()  # It remembers what was declared, and asks nobody.
+    alpha.start()  # It remembers declarations, and asks no site.
     until(lambda: any("mine:21001" in text for text in told(alpha)), "they are refused again")
     assert fetch(alpha.address, admin, "/healthz").status == 200
     assert fetch(alpha.address, console, "/healthz").status == 200

@@ -16,12 +16,12 @@ from tests.scenario.waiting import until
 SYN_SENT = "02"
 IN_TIME_S = 0.8  # A lost packet is sent again after 1 s.
 ROUNDS = 5  # A busy machine may be late.
-WAITING = 4  # Connections that the kernel takes before somebody accepts them.
+WAITING = 4  # Connections that the kernel takes before they are accepted.
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 
 class Door:
-    """A target that may leave its connections unaccepted: then the kernel drops what comes."""
+    """A target that may leave its connections unaccepted: then the kernel drops new ones."""
 
     def __init__(self, address: str) -> None:
         self._listener = socket.create_server((address, 0), backlog=WAITING)

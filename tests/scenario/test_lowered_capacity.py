@@ -69,7 +69,7 @@ def has_slots(site: Site) -> bool:
 
 
 def figures(site: Site) -> Figures:
-    """In flight, waiting and capacity of ``far``, by who shows them at ``site``."""
+    """In flight, waiting and capacity of ``far``, by the surface of ``site`` that shows them."""
     metrics = site.metrics()
 
     def gauge(name: str) -> float:

@@ -17,7 +17,7 @@ ABSENT = (
     "simulator",
     "sitectl",
 )
-"""Packages that are of no use at rest: 8 MiB the Kubernetes client alone."""
+"""Packages that an idle router does not use: 8 MiB the Kubernetes client alone."""
 
 
 def test_a_router_that_serves_has_imported_nothing_that_it_does_not_need(net: Network) -> None:

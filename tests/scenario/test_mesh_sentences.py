@@ -1,4 +1,4 @@
-"""What `mesh test` says of a network beforehand, and what its routers do as processes."""
+"""The verdict of `mesh test` on a network beforehand, and the network's routers as processes."""
 
 import json
 from typing import Any
@@ -84,7 +84,7 @@ def test_who_may_call_is_who_is_served(mesh: MeshNetwork, rules: str) -> None:
 
 
 def test_a_wrong_grant_is_refused_before_it_is_applied(mesh: MeshNetwork) -> None:
-    """Sites that trust nobody: the owner grants calls to the wrong one."""
+    """Sites that trust no other: the owner grants calls to the wrong one."""
     for name in SITES:
         mesh.spec["sites"][name]["settings"]["sharing"] = "strict"
         mesh.spec["sites"][name]["policies"] = {"all": {"service": "*", "importFrom": ["west"]}}

@@ -36,7 +36,7 @@ class Pool:
         self._threads = [
             threading.Thread(target=self._client, args=(number,)) for number in range(POOL)
         ]
-        self.told = [0] * POOL  # Transactions that a client was told are done.
+        self.told = [0] * POOL  # Transactions that a client knows are done.
         self.connects = 0
         self.untold: list[str] = []  # Those of which no client heard how they ended.
 
@@ -100,7 +100,7 @@ class Two:
 
 
 def placed(site: Site, service: str) -> dict[str, int]:
-    """What is in flight of it, by site; of sites that have some."""
+    """Its requests in flight, by site; only sites that have some."""
     return {name: count for name, count in site.in_flight(service).items() if count}
 
 
@@ -160,7 +160,7 @@ def departed(site: Site, service: str) -> dict[str, int]:
 
 
 class Chat:
-    """A WebSocket server of aiohttp that sends back what it gets, and clients that come again."""
+    """A WebSocket server of aiohttp that sends messages back, and clients that come again."""
 
     def __init__(self, address: str) -> None:
         self.address = address

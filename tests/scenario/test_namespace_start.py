@@ -25,7 +25,7 @@ contexts: [{name: here, context: {cluster: here, user: me, namespace: west}}]
 
 
 class Waiting:
-    """A router of a namespace whose API server nobody has started."""
+    """A router of a namespace whose API server was never started."""
 
     def __init__(self, directory: Path) -> None:
         kubeconfig = directory / "kubeconfig"
@@ -41,7 +41,7 @@ class Waiting:
         )
 
     def ask(self, path: str) -> int:
-        """The status; 0: nobody listens."""
+        """The status; 0: no process listens."""
         try:
             with urllib.request.urlopen(f"http://{self.probes}{path}", timeout=5) as answer:
                 return int(answer.status)

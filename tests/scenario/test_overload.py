@@ -182,7 +182,7 @@ def test_a_router_with_little_memory_refuses_instead_of_growing(net: Network) ->
 
 
 def test_a_router_that_may_map_little_more_refuses_and_serves_again(net: Network) -> None:
-    """`ulimit -v`. Most of what is mapped is not resident, as stacks of threads are.
+    """`ulimit -v`. Most of the mapped memory is not resident, as stacks of threads are.
 
     A crowd that is heard at once, on a busy machine, may meet the limit itself first.
     """

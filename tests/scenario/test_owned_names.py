@@ -19,7 +19,7 @@ LIES = SHOP_PORT + 7
 
 
 class Line:
-    """west - mid - east: shop is east's, and mid knew it before anybody else declared it."""
+    """west - mid - east: shop is east's, and mid knew it before any other site declared it."""
 
     def __init__(self, net: Network) -> None:
         self.net = net
@@ -37,7 +37,7 @@ class Line:
 
 @pytest.fixture
 def line(tmp_path: Path) -> Iterator[Line]:
-    """Anew for each test: what a member said counts for minutes."""
+    """New for each test: a member's declarations count for minutes."""
     with Network(tmp_path / "state") as net:
         yield Line(net)
 

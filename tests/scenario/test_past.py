@@ -1,4 +1,4 @@
-"""Two sites as processes: what `why --last` tells of a burst, of the denied, and of a lost site."""
+"""Two sites as processes: `why --last` on a burst, on denied requests, and on a lost site."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ class Pair:
         net.ready("shop", {"near": 1, "far": 1})
 
     def past(self, *words: str) -> list[dict[str, Any]]:
-        """What the site of the clients tells."""
+        """The answer of the clients' site."""
         items: list[dict[str, Any]] = self.near.json("why", "shop", *words)
         return items
 

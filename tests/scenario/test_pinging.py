@@ -101,7 +101,7 @@ def test_a_site_two_links_away_is_seen_whole(line: Line) -> None:
 
 
 def _requests(line: Line, site: str) -> int:
-    """Of the only target of shop there, as that site tells ``near``."""
+    """Of the only target of shop there, as that site reports to ``near``."""
     services = line.near.get(f"sites/{site}")["services"]
     return sum(target["requests_total"] for one in services for target in one["targets"])
 
@@ -135,7 +135,7 @@ def test_with_the_middle_killed_it_says_where_the_way_breaks(line: Line) -> None
     line.middle.start()
     line.net.see_each_other()
     line.far.kill()
-    # Of a middle that began anew near may hear late that it has its link to far again, and until
+    # After middle restarted, near may hear late that middle has its link to far again, and until
     # then not reach far for that reason.
     down = "nothing goes over the link between middle and far"
     until(lambda: down in line.near.get("ping/far?count=1")["reason"], "near knows")

@@ -1,4 +1,6 @@
-"""The policies of a service switched by `sitectl` while clients ask: what each sends where."""
+"""The policies of a service switched by `sitectl` while clients ask: how many requests each sends
+where.
+"""
 
 import re
 import threading

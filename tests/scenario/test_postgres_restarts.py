@@ -1,4 +1,4 @@
-"""A database that stops and starts under pooled clients: nobody hangs, all come back, it shows."""
+"""A database that stops and starts under pooled clients: none hangs, all come back, it shows."""
 
 import contextlib
 import threading
@@ -28,9 +28,9 @@ FAR_COST = 1_000  # Larger than any number of connections: nothing spills to the
 
 
 class Pool:
-    """Clients with a connection each, as an application's pool has them; they reconnect for ever.
+    """Clients with a connection each, as an application's pool has them; they reconnect forever.
 
-    ``refused``: seconds that each connect without success took. ``failed``: what they met.
+    ``refused``: seconds that each connect without success took. ``failed``: the errors they met.
     """
 
     def __init__(self, place: tuple[str, int]) -> None:
@@ -120,7 +120,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.fixture(autouse=True)
 def both_run(pair: Pair) -> None:
-    """A test that failed half way leaves the next one what it needs."""
+    """Restart the database and wait for both services: a test may have failed half way."""
     if not pair.main.runs:
         pair.main.start()
     pair.net.ready("db", {"gate": 1}, pair.app)

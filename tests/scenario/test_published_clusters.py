@@ -18,11 +18,11 @@ LONG_S = 0.06  # Where all slots are to be busy, however late clients come with 
 REQUESTS = 300
 TARGETS = SHOP_PORT + 200
 LEFT_COST, RIGHT_COST = 4, 2
-SLOTS = 3  # Where a capacity is stated.
+SLOTS = 3  # Where a capacity is configured.
 
 
 class Clusters:
-    """Costs as given; each service has targets of its own at either side."""
+    """Costs as given; each service has separate targets at either side."""
 
     def __init__(self, net: Network, left_cost: int, right_cost: int) -> None:
         self.net = net
@@ -180,7 +180,7 @@ def test_ten_thousand_requests_by_ten_clients_reach_each_of_six_pods(equal: Clus
 
 
 def test_fill_reaches_each_of_six_pods_too_when_one_side_cannot_hold_all(equal: Clusters) -> None:
-    # Ten clients and six slots: whoever is free is asked, and four wait.
+    # Ten clients and six slots: each free slot is taken, and four wait.
     answered = equal.ask("six-fill", 1_000, 10)
     pods = {f"{site}-{n}": 1 / 6 for site in ("left", "right") for n in (1, 2, 3)}
     check_shares(answered, pods, 0.05)

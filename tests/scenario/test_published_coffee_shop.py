@@ -1,6 +1,6 @@
 """The coffee shop of examples/coffee-shop, its own programs and a real PostgreSQL.
 
-Orders come one after another, so what is under way at once at the baristas is the broker's doing.
+Orders come one after another, so the broker decides how many are under way at once at the baristas.
 """
 
 import json

@@ -112,7 +112,7 @@ class Phase(msgspec.Struct, frozen=True):
 
     @property
     def served(self) -> Counter[str]:
-        """By whom."""
+        """Counts by site."""
         return by_site(self.answers)
 
 

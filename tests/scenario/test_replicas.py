@@ -20,7 +20,7 @@ LINE_PORT = SHOP_PORT + 1
 
 
 class Pair:
-    """West by two routers, each with a target of its own, and east, which both dial."""
+    """West by two routers, each with a separate target, and east, which both dial."""
 
     def __init__(self, net: Network) -> None:
         self.net = net

@@ -59,7 +59,7 @@ class Pipe:
             self._end()
 
     def close(self) -> None:
-        """End it, if nobody has."""
+        """End it, if it has not been ended."""
         self._end()
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)

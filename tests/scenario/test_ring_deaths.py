@@ -33,7 +33,7 @@ class Death(msgspec.Struct, frozen=True, kw_only=True):
         bad = [answer for answer in answers if answer.status != 200]
         found = min((answer.ended for answer in bad), default=at)
         good = [answer for answer in answers if answer.status == 200 and answer.ended > found]
-        # Sent after the death, so it went around; what was answered before is no news.
+        # Sent after the death, so it went around; earlier requests prove nothing.
         around = min((answer.ended for answer in good if answer.began > at), default=float("inf"))
         return cls(found_s=found - at, rerouted_s=around - found, lost=len(bad), over=len(good))
 
@@ -67,7 +67,7 @@ def test_a_ring_of_eight_goes_around_a_transit_that_dies(net: Network, how: sign
     dead_after_s = CONTROL_DEAD_AFTER_S + LIVENESS_TICK_S if how is signal.SIGSTOP else 0.0
     assert death.found_s <= dead_after_s + BUSY_S, death
     assert death.rerouted_s <= REROUTED_S, death
-    # Only what was on the dead link fails, and tells why.
+    # Only requests on the dead link fail, and say why.
     assert {answer.code for answer in across.failed} <= {"link-lost"}
     assert 0 < death.lost <= LOAD_AT_ONCE_MAX, death
     assert max(answer.ended for answer in across.failed) - at <= death.found_s + REROUTED_S

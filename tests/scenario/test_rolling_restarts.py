@@ -117,7 +117,7 @@ def test_crashes_in_turn_lose_only_what_was_under_way(tmp_path: Path) -> None:
 
 
 def report(load: KeptLoad, three: Three) -> None:
-    """Figures for who reads along (pytest -s)."""
+    """Print figures, for a person who reads along (pytest -s)."""
     twice = sum(count > 1 for count in three.executions().values())
     retries = sum(one.retries for one in load.asked)
     lost = Counter((one.method, one.status, one.error) for one in load.failed("GET", "PUT", "POST"))

@@ -131,7 +131,7 @@ def test_what_nobody_may_declare_here_gets_no_listener(line: Line) -> None:
 
 
 class Leaf:
-    """far - hub; whoever joins by hub's token may do shop-* and nothing else."""
+    """far - hub; a site that joins by hub's token may do shop-* and nothing else."""
 
     def __init__(self, net: Network) -> None:
         self.net = net
@@ -188,7 +188,7 @@ def test_an_honest_joiner_on_terms_does_what_they_allow_and_no_more(leaf: Leaf) 
 
 
 class Mallory:
-    """A joiner on terms with bytes of its own."""
+    """A joiner on terms that sends bytes of its choice."""
 
     def __init__(self, leaf: Leaf) -> None:
         self.leaf = leaf

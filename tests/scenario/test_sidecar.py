@@ -31,7 +31,7 @@ spec:
 
 
 class Pod:
-    """The sidecar of one pod, its volumes in ``directory``, on loopback addresses of its own."""
+    """The sidecar of one pod, its volumes in ``directory``, on separate loopback addresses."""
 
     def __init__(self, name: str, directory: Path, container: dict[str, Any], token: Path) -> None:
         self.name, self.state = name, directory

@@ -1,4 +1,4 @@
-"""A worker that hangs: what is said of it, what clients see, and that it is ended or comes back."""
+"""A worker that hangs: the reports of it, its clients, and that it is ended or comes back."""
 
 import socket
 

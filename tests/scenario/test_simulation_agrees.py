@@ -1,12 +1,12 @@
 """`examples/three-sites.yaml` simulated, and the same scene as real processes: shares agree.
 
-A real machine adds to each 200 ms of work what it needs itself, on one that runs other tests 20 ms
-and more, for which a slot stays taken: so more goes farther. What is simulated therefore takes as
-long as targets were measured to take, by the router that the clients ask.
+A real machine adds its own time to each 200 ms of work, 20 ms and more when it runs other tests,
+and a slot stays taken meanwhile: so more requests go farther. Simulated work therefore takes as
+long as the router that the clients ask has measured of its targets.
 
-Tolerance: 6 points of a phase's requests, for what that mean leaves out. It is far below what would
-be seen if the rules differed: fill and balanced lie more than twice as far apart here, which is
-tested too.
+Tolerance: 6 points of a phase's requests, for the variation that this mean leaves out. It is far
+below the difference that other rules would make: fill and balanced lie more than twice as far apart
+here, which is tested too.
 """
 
 import json
@@ -80,7 +80,7 @@ def simulated(policy: str, work_ms: int) -> Shares:
 
 
 class ThreeSites:
-    """The scene with processes: a service for each policy, with targets of its own."""
+    """The scene with processes: a service for each policy, with separate targets."""
 
     def __init__(self, net: Network) -> None:
         self.net = net

@@ -37,7 +37,7 @@ def test_a_namespace_of_v2_is_applied_twice_and_what_vanished_is_named(tmp_path:
 
         for name in ("front", "other", "token", "grant"):
             (made / f"{name}.yaml").unlink()
-        for _ in range(2):  # Until somebody acts.
+        for _ in range(2):  # Until a person acts.
             lost = west.ctl("apply", "-f", str(namespace)).err
             assert "Listener front is no longer in" in lost and "--prune" in lost
             assert "Listener other is no longer in" in lost and "Service other" in lost

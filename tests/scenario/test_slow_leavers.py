@@ -13,7 +13,7 @@ from tests.scenario.harness import SHOP_PORT, Network
 from tests.scenario.tls import Wire, credential, keep, trusting
 from tests.scenario.waiting import until
 
-BODY_BYTES = limits.CLIENT_UNSENT_BYTES - 4_096  # All of it is the kernel's while nobody reads.
+BODY_BYTES = limits.CLIENT_UNSENT_BYTES - 4_096  # The kernel holds all of it while no one reads.
 PAUSE_S = 2.0  # Longer than an idle client is waited for.
 REQUEST = b"GET /bytes/%d HTTP/1.1\r\nHost: shop\r\n\r\n" % BODY_BYTES
 

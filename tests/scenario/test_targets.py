@@ -1,4 +1,4 @@
-"""Targets that connect but do not serve: put out, spilled from, and used again once mended."""
+"""Targets that connect but do not serve: put out, spilled from, and used again once fixed."""
 
 import re
 import time

@@ -88,7 +88,7 @@ def fresh_crossing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossin
 
 @pytest.fixture
 def crossing(fresh_crossing: Crossing) -> Iterator[Crossing]:
-    """The two sites, at rest afterwards."""
+    """The two sites, idle afterwards."""
     yield fresh_crossing
     for service in ("db", "idle"):
         fresh_crossing.net.at_rest(service)
@@ -99,7 +99,7 @@ ENDS = pytest.mark.parametrize("who", ["client", "target"])
 
 
 def fill(sock: socket.socket) -> int:
-    """Send until nobody on the way takes any more; how many bytes that were."""
+    """Send until no buffer on the way takes more; return the number of bytes."""
     sock.settimeout(0.3)
     sent = 0
     with suppress(TimeoutError):

@@ -19,7 +19,7 @@ IDLE = 500
 
 
 class Crossing:
-    """Clients come in at ``door``; the only target, without a stated capacity, is at ``room``."""
+    """Clients come in at ``door``; the only target, with no configured capacity, is at ``room``."""
 
     def __init__(self, net: Network) -> None:
         self.net = net
@@ -41,7 +41,7 @@ def fresh_crossing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossin
 
 @pytest.fixture
 def crossing(fresh_crossing: Crossing) -> Iterator[Crossing]:
-    """The two sites at rest, before and after."""
+    """The two sites idle, before and after."""
     fresh_crossing.target.ended.clear()
     yield fresh_crossing
     fresh_crossing.net.at_rest("db")

@@ -104,7 +104,7 @@ def fresh_crossing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossin
 
 @pytest.fixture
 def crossing(fresh_crossing: Crossing) -> Iterator[Crossing]:
-    """The two sites at rest, before and after."""
+    """The two sites idle, before and after."""
     DB_GOT.clear()
     fresh_crossing.db.headers.clear()
     yield fresh_crossing
@@ -194,7 +194,7 @@ def test_who_opens_connections_and_says_nothing_keeps_nobody_out(crossing: Cross
             assert https(crossing.door) == (200, b"room\n")
 
 
-# Targets: what they are told, and how connections end.
+# Targets: the headers that they get, and how connections end.
 
 
 @SITES

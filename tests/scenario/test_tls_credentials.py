@@ -27,7 +27,7 @@ def target_of(site: Site, service: str) -> Any:
 
 
 def greeting(site: Site) -> bytes:
-    """The answer to one request on a connection of its own."""
+    """The answer to one request on a new connection."""
     with connect(site.address, SHOP_PORT) as wire:
         wire.send(b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
         ending = wire.rest()

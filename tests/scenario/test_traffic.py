@@ -77,7 +77,7 @@ def test_a_site_that_refuses_every_head_is_found_and_says_so_itself(
     pair.far.run({"PYTHONPATH": f"{tmp_path}:{ROOT}"})
     pair.net.start(pair.near)
     pair.settle()
-    assert fetch(pair.near.address, SHOP_PORT).status == 200  # It stays here: nobody notices.
+    assert fetch(pair.near.address, SHOP_PORT).status == 200  # It stays here: no client notices.
     near, far = traffic(pair.near, "shop", 1)
     assert (near["level"], far["level"]) == ("ok", "error")
     assert "far refused the request head" in far["message"]

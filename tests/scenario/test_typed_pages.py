@@ -1,4 +1,4 @@
-"""Who types what the README's tour and the tutorials show sees what they show."""
+"""A reader who types the commands of the README's tour and the tutorials sees their output."""
 
 import contextlib
 import itertools
@@ -36,7 +36,7 @@ def text(page: str) -> str:
 
 @pytest.fixture
 def places(text: str, tmp_path: Path) -> Iterator[Places]:
-    """Addresses and ports that are nobody's; a PostgreSQL listens at what is 5432 on the page."""
+    """Addresses and ports that are free; a PostgreSQL listens in place of 5432 on the page."""
     ports = free_ports()
     database = next(ports)
     addresses = (own_address() for _ in itertools.count())

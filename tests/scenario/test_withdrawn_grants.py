@@ -1,4 +1,4 @@
-"""A grant that is withdrawn or ends takes what is open with it, and nothing else."""
+"""A grant that is withdrawn or ends takes its open connections with it, and nothing else."""
 
 import math
 import time

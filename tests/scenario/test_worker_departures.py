@@ -1,4 +1,4 @@
-"""A router of two processes stops: what each of them has under way ends by itself all the same."""
+"""A router of two processes stops: the connections of each end by themselves all the same."""
 
 import os
 import signal

@@ -183,7 +183,7 @@ def test_connections_of_a_removed_service_are_counted_of_all_workers(net: Networ
             return bool(notes) and whole in notes[0]["message"]
 
         until(lambda: told(west.get("status")), "status counts those of both workers, each once")
-        # Each picture asks the workers anew.
+        # Each picture asks the workers again.
         stays(lambda: told(west.get("live")["status"]), "so does the live picture", 3.0)
         metric = f'spillway_removed_in_flight{{port="{SHOP_PORT}",service="db",site="west"}} 6.0'
         until(lambda: metric in west.metrics(), "a scrape counts them too")

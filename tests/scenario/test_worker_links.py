@@ -1,4 +1,4 @@
-"""Links of a site whose router is two processes: what they carry is that of all workers."""
+"""Links of a site whose router is two processes: their figures cover all workers."""
 
 import asyncio
 import os

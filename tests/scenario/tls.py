@@ -175,7 +175,7 @@ def credential(
 
 
 def keep(site: Site, name: str, folder: Path) -> None:
-    """Put what is in ``folder`` into a site's secrets, as a person with an editor would."""
+    """Put the files in ``folder`` into a site's secrets, as a person with an editor would."""
     TlsStore(site.directory / "secrets" / "tls").write(name, read_folder(folder))
 
 

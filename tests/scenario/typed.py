@@ -1,11 +1,10 @@
-"""Types what a page has people type, and says what came out.
+"""Types the commands of a page, and compares their output with the page.
 
-Blocks fenced as ``sh`` are typed as they stand, but for ``make``; of those as ``console`` each
-``$ COMMAND``, and what follows is what it prints. All goes to one shell, so that variables and jobs
-stay. Addresses, ports and places of files are others than the page's, and are put back into what
-comes out.
+Blocks fenced as ``sh`` are typed unchanged, but for ``make``; of those as ``console`` each ``$
+COMMAND``, followed by its output. All goes to one shell, so that variables and jobs stay.
+Addresses, ports and places of files differ from the page's, and are put back into the output.
 
-``python -m tests.scenario.typed PAGE…`` writes what comes out into a page, at its own addresses.
+``python -m tests.scenario.typed PAGE…`` writes the output into a page, at the page's addresses.
 """
 
 import contextlib
@@ -55,7 +54,7 @@ _PORT: Final = re.compile(r"\b(?:9\d{3}|25[67]\d{2})\b")
 _READS: Final = re.compile(
     r"^(sitectl .*\b(status|why|check|top|events|ping|list|drift|graph)\b|curl |psql )"
 )
-"""Commands that only look: they may be asked again until what was done before has arrived."""
+"""Commands that only read: they may be repeated until earlier changes have arrived."""
 _VARYING: Final = (
     (r"\b(user|unit|container) \S+(?= +\w+:\d)", "CALLER"),
     (r"\b[0-9a-f]{8}\b|\b[0-9a-f]{32}\b", "ID"),
@@ -135,7 +134,7 @@ class Places:
         return command.replace("/tmp/", f"{self._directory}/")
 
     def back(self, printed: str) -> str:
-        """What was printed, as if at the page's own places."""
+        """``printed``, as if at the page's own places."""
         printed = printed.replace(f"{self._directory}/", "/tmp/")
         for here, instead in self._instead.items():
             printed = re.sub(rf"(?<![\d.]){re.escape(instead)}(?!\d)", here, printed)
@@ -143,7 +142,7 @@ class Places:
 
 
 class Shell:
-    """One shell, as somebody would have it who follows a page; what it left is ended with it."""
+    """One shell, as a reader who follows a page has it; its processes are ended with it."""
 
     def __init__(self, directory: Path) -> None:
         needs.programs("curl")
@@ -188,7 +187,7 @@ class Shell:
         self._process.wait()
 
     def type(self, command: str, timeout_s: float) -> str:
-        """What it prints, and ``(exit N)`` unless N is 0."""
+        """Its output, and ``(exit N)`` unless N is 0."""
         assert self._process.stdin is not None
         command = command.replace("$PWD/.venv/bin", str(self._programs))
         mark = f"@@{secrets.token_hex(8)}"
@@ -206,7 +205,7 @@ class Shell:
 
 
 def follow(shell: Shell, places: Places, step: Step) -> str:
-    """What comes out of a step; what only looks is asked again until it is as expected."""
+    """Output of a step; a step that only reads is repeated until its output is as expected."""
     last = ""
 
     def is_right() -> bool:
@@ -215,7 +214,7 @@ def follow(shell: Shell, places: Places, step: Step) -> str:
         return step.expected is None or agrees(last, step.expected)
 
     if _READS.match(step.command):
-        with contextlib.suppress(AssertionError):  # Whoever asks judges what came out last.
+        with contextlib.suppress(AssertionError):  # The caller judges the last output.
             until(is_right, step.command, SETTLED_S)
     else:
         is_right()
@@ -223,14 +222,14 @@ def follow(shell: Shell, places: Places, step: Step) -> str:
 
 
 def written(path: Path, directory: Path) -> str:
-    """A page with what comes out, at its own addresses."""
+    """The page with its commands' output, at its own addresses."""
     places = Places(directory, known=INSTEAD)
     with Postgres("127.0.0.1", DATABASE_PORT) as database, Shell(directory) as shell:
         database.start()
 
         def typed(command: str) -> str:
             if _READS.match(command):
-                time.sleep(PAUSE_S)  # What is right is not known yet, so nothing to wait for.
+                time.sleep(PAUSE_S)  # No right output is known, so nothing to wait for.
             printed = places.back(shell.type(places.there(command), COMMAND_S))
             return "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
 

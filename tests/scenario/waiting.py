@@ -21,10 +21,10 @@ _PRESSURE: Final = Path("/proc/pressure/cpu")
 
 
 def own_time() -> float:
-    """Seconds on a clock that runs more slowly while somebody waits for a processor here.
+    """Seconds on a clock that runs more slowly while processes wait for a processor here.
 
-    For bounds that a time must not exceed: on a machine with nothing else to do they are as
-    stated, on one that is busy all the time up to `SLOWEST` times as long. Never for "at least".
+    For bounds that a time must not exceed: on an idle machine these are exact, on one that is busy
+    all the time up to `SLOWEST` times as long. Never for "at least".
     """
     now = time.monotonic()
     try:

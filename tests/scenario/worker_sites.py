@@ -192,10 +192,10 @@ def owners(site: Site) -> int:
 
 
 def busy_share(target: HttpTarget, for_s: float) -> float:
-    """How much of the slots that are stated the target had in hand, and never more of them.
+    """The share of its configured slots that the target had in hand; it must never have more.
 
     Of a few times ``for_s`` the first in which it is nearly all, else the most: while the machine
-    gives us no time nobody uses a slot.
+    gives us no time no slot is used.
     """
     most = 0.0
     for _ in range(3):

@@ -44,7 +44,7 @@ class WorkTarget:
         self.listener = network.listen("127.0.0.1", port, partial(_Work, self))
 
     def stop(self) -> None:
-        """The process is killed: nobody listens, connections are reset."""
+        """Kill the process: it does not listen any more, and connections are reset."""
         self.listener.close()
         for one in list(self.connections):
             one.connection.abort()
@@ -90,7 +90,7 @@ class _Work:
             self.target.begin(self)
 
     def done(self) -> None:
-        """Its time is over, whether anybody still wants to know or not."""
+        """Its time is over, whether its client still waits or not."""
         self.target.give_back()
         if not self._is_lost:
             name = self.target.name.encode()
@@ -276,7 +276,7 @@ class Scene:
         return self.world.internet.now
 
     def figures(self, begin: float, end: float, warm_s: float = 1.0, at: str = "") -> Figures:
-        """Of what was asked at ``at`` in that time."""
+        """Of the requests at ``at`` in that time."""
         here = at or self.here
         logs = {name: counter.log for name, counter in self.counters.items()}
         found = judge(

@@ -52,7 +52,7 @@ class Chaos:
         dialler.link(other, cost)
 
     def step(self) -> None:
-        """One fault or repair, and load from somebody who is alive."""
+        """One fault or repair, and load from a site that is alive."""
         world, chance = self.world, self.random.random()
         a, b = self.random.choice(sorted(self.costs))
         if chance < 0.15 and not {a, b} & self.dead:
@@ -182,7 +182,7 @@ class Chaos:
         return len(site.targets), min(slots, cap) if isinstance(cap, int) else slots
 
     def check(self) -> None:
-        """What must hold at rest."""
+        """Conditions that must hold when all is idle."""
         for site in self.sites:
             table = site.router.routing.table
             by_id = {other.identity.site: other.name for other in self.sites}

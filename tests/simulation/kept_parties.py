@@ -1,7 +1,7 @@
 """Clients that keep their connections, and targets that answer them in every way there is.
 
-A path ends in how long its answer is at least; the body repeats the path, so that nobody takes
-another's answer for its own. What a target does is chance.
+A path ends in the least length of its answer; the body repeats the path, so that no client takes
+another's answer for its own. Chance decides how a target behaves.
 """
 
 import random
@@ -47,7 +47,7 @@ class KeptClient:
         self.over = False
         """Nothing more comes: it left, or was left."""
         self.asked: list[tuple[bytes, bytes]] = []
-        """Method and path of what was not answered yet, in order."""
+        """Method and path of requests not answered yet, in order."""
         self._network, self._rng, self._number = network, rng, number
         self._statuses = statuses
         self._got = b""
@@ -85,7 +85,7 @@ class KeptClient:
     def _request(self) -> bytes:
         chance = self._rng
         self._left -= 1
-        is_repeated = chance.random() < REPEATS  # Of such a head the routers remember what it says.
+        is_repeated = chance.random() < REPEATS  # Routers remember such a head.
         serial = self._left % 2 if is_repeated else self._left + 2
         path = b"/%d-%d/%d" % (self._number, serial, chance.choice(SIZES))
         method, rest = chance.choice(_KINDS)
@@ -125,10 +125,10 @@ class KeptClient:
     def lost(self, cause: Loss | None) -> None:
         self.over = True
 
-    # What came.
+    # Receiving.
 
     def _take(self) -> bool:
-        """One response off what came; False: it is not whole yet."""
+        """Take one response off the received bytes; False: it is not whole yet."""
         head, found, rest = self._got.partition(b"\r\n\r\n")
         if not found:
             return False
@@ -150,7 +150,7 @@ class KeptClient:
 
 
 def _parted(head: bytes, rest: bytes, *, has_body: bool) -> tuple[bytes, bytes] | None:
-    """The body, and what came after it; None: it is not whole yet."""
+    """The body, and the bytes after it; None: it is not whole yet."""
     if not has_body:
         return b"", rest
     length = _LENGTH.search(head)

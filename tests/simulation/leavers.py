@@ -7,7 +7,7 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
 
 
 class Leaver:
-    """Sends what it has, and finishes when it is told to; it goes on reading."""
+    """Sends its bytes, and finishes when `leave` is called; it goes on reading."""
 
     def __init__(self, site: SimSite, sent: bytes = REQUEST) -> None:
         self.network = site.network

@@ -4,8 +4,8 @@
 tests run some hundreds. Three sites in a row with one slot at each end, so that requests queue and
 stand elsewhere. Each round begins a few exchanges, breaks something at a random step, lets virtual
 time pass, and judges: counters are zero, memory, timers and connections where they were, no unsafe
-request ran twice, and no torn answer looked whole. Every round has a policy, kinds of capacity and
-caps of its own, and a strike may change them under way.
+request ran twice, and no torn answer looked whole. Every round draws its policy, kinds of capacity
+and caps, and a strike may change them under way.
 """
 
 import argparse
@@ -31,8 +31,8 @@ from tests.simulation.world import SimSite, World
 
 SLOTS = 1
 STEPS_MAX = (15, 60, 400)  # Turns until a fault: short ones hit heads, dials and handshakes.
-SETTLE_S = 2.0  # What is under way may end by itself.
-REST_S = 8.0  # Lingering ends, idle connections to targets close, links are dialled anew.
+SETTLE_S = 2.0  # Requests under way may end by themselves.
+REST_S = 8.0  # Lingering ends, idle connections to targets close, links are dialed again.
 TIMERS_SLACK = 20  # Periodic work sometimes has one more under way.
 MOMENTS = 5
 ROUNDS_PER_WORLD = 100
@@ -83,7 +83,7 @@ class Storm:
         self.seen[number] += 1
 
     def round(self) -> list[str]:
-        """One round; what is wrong after it, empty: nothing."""
+        """One round; the faults after it, empty: none."""
         chance = self.random
         clients: list[Client] = []
         self._retune()
@@ -152,7 +152,7 @@ class Storm:
             router.relief.drop_slowest(1 << 30)
 
     def _retune(self) -> None:
-        """Another policy, other capacities and caps, of what is there."""
+        """Another policy, other capacities and caps for the present services."""
         chance = self.random
         for name, spec in list(self.left.services.items()):
             self.left.services[name] = msgspec.structs.replace(spec, policy=chance.choice(POLICIES))
@@ -252,7 +252,7 @@ def main() -> int:
             if found:
                 wrong += 1
                 print(f"seed {seed}, round {number}: {'; '.join(found)}", flush=True)
-                break  # What is left over would be found again and again.
+                break  # A leftover would be found again and again.
         seed += 1
     print(f"{done} rounds in {time.monotonic() - began:.0f} s, {wrong} with findings")
     return 1 if wrong else 0

@@ -1,6 +1,7 @@
-"""Clients and targets of a storm: they do one thing, may leave at any moment, and judge what came.
+"""Clients and targets of a storm: each does one thing and may leave at any moment; clients judge
+their answers.
 
-What a target answers is said by the path: ``/len/N`` N bytes with their length, ``/chunked/N``,
+The path says how a target answers: ``/len/N`` N bytes with their length, ``/chunked/N``,
 ``/closed/N`` ended by closing, ``/early/N`` before the request's body was read, ``/ws`` switches.
 """
 
@@ -39,7 +40,7 @@ _ASKED = re.compile(rb"(\w+) /(\w+)/?(\d*) .*?X-Id: (\d+)\r\n", re.DOTALL)
 
 
 class Client:
-    """One exchange on a connection of its own."""
+    """One exchange on a new connection."""
 
     def __init__(self, network: Network, kind: str, number: int) -> None:
         self.kind = kind
@@ -65,7 +66,7 @@ class Client:
 
     @property
     def was_deceived(self) -> str:
-        """What came that only looks whole; empty: nothing (N2)."""
+        """The answer that only looks whole; empty: none (N2)."""
         if self.kind == "raw":
             whole = not self._got or len(self._got) == RAW_ANSWER_BYTES
             return f"raw ended cleanly after {len(self._got)} bytes" * (self._ended and not whole)
@@ -114,7 +115,7 @@ class Client:
             connection.send(b"0\r\n\r\n")
 
     def _parted(self) -> tuple[bytes, bytes] | None:
-        """The final head and what came after it."""
+        """The final head and the bytes after it."""
         head, found, body = bytes(self._got).partition(b"\r\n\r\n")
         while found and head.startswith(b"HTTP/1.1 100"):
             head, found, body = body.partition(b"\r\n\r\n")
@@ -157,7 +158,7 @@ class Client:
 
 
 def unchunked(body: bytes) -> tuple[bytes, bytes | None]:
-    """The bytes of a chunked body, and what came after its end; None: that has not come."""
+    """The bytes of a chunked body, and those after its end; None: that has not come."""
     plain = b""
     while True:
         line, found, body = body.partition(b"\r\n")
@@ -171,7 +172,7 @@ def unchunked(body: bytes) -> tuple[bytes, bytes | None]:
 
 
 class Target:
-    """A server of one protocol. ``seen`` is told the number of each request that began."""
+    """A server of one protocol. ``seen`` is called with the number of each request that began."""
 
     def __init__(self, network: Network, key: ServiceKey, seen: Callable[[int], None]) -> None:
         self.network = network
@@ -196,7 +197,7 @@ class TargetConnection:
         self._noted = -1
 
     def leave(self, *, politely: bool) -> None:
-        """Reset, or finish early. What is ended by closing would be whole by finishing."""
+        """Reset, or finish early. An answer that ends by closing would be whole by finishing."""
         if politely and b" /closed" not in self._got and self._target.key != RAW:
             self.connection.finish()
         else:

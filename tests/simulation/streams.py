@@ -15,7 +15,9 @@ def _chunk(data: bytes) -> bytes:
 
 
 def _body(answer: bytes) -> bytes:
-    """Of an answer in chunks, which a router may cut anew; empty: its last chunk did not come."""
+    """The body of an answer in chunks, which a router may cut differently; empty: its last chunk
+    did not come.
+    """
     rest, body = answer.partition(b"\r\n\r\n")[2], b""
     while (end := rest.find(b"\r\n")) >= 0:
         size = int(rest[:end], 16)
@@ -84,7 +86,7 @@ class _Serving:
 
 
 class Streamed:
-    """One request for a stream, and what came of it."""
+    """One request for a stream, and its outcome."""
 
     def __init__(
         self, site: SimSite, seconds: float, *fields: str, began: Callable[["Streamed"], None]
@@ -93,7 +95,7 @@ class Streamed:
         self._network, self._told = site.network, began
         self.asked_at = site.network.now()
         self.site = ""
-        """Who serves it; empty: nobody yet."""
+        """The site that serves it; empty: none yet."""
         self.status = 0
         self.fields: dict[str, str] = {}
         self.ended_at: float | None = None

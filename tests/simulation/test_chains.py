@@ -66,7 +66,7 @@ def test_a_call_that_fails_fails_its_request_and_frees_its_slot() -> None:
 
 
 def test_the_same_requests_come_to_every_plan() -> None:
-    """Whoever serves them: the work of each request and of its calls stays the same."""
+    """Whichever target serves them: the work of each request and of its calls stays the same."""
     first, second = ran(CHAIN), ran(AT_EAST)
 
     def draws(record: RunRecord) -> dict[float, list[float]]:

@@ -34,7 +34,7 @@ def address(number: int) -> str:
 
 
 class Load:
-    """Clients of a site; what they truly want at once is known."""
+    """Clients of a site; their true demand at each moment is known."""
 
     def __init__(self, site: SimSite) -> None:
         self.site, self.network = site, site.network

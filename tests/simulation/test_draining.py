@@ -47,7 +47,7 @@ class Drains:
         dialler.link(other, cost)
 
     def step(self) -> None:
-        """One order to somebody, with requests before, during and after."""
+        """One order to a site, with requests before, during and after."""
         chance = self.random.random()
         before = self.random.randint(0, 8)
         self.load(before, 0.02)

@@ -36,7 +36,7 @@ def test_one_target_that_fails_among_good_ones_costs_few_requests(seed: int) -> 
     bad.status = 503
     answers = world["a"].offer(rate=50, seconds=60)
     world.run(62)
-    # What was in flight there with the fifth, and one or two at each return: 2, 6, 14, 30 s later.
+    # Requests in flight there with the fifth, and one or two at each return: 2, 6, 14, 30 s later.
     assert limits.EJECT_AFTER <= failed(answers) <= limits.EJECT_AFTER + 10 + 4 * 3
     bad.status = 200
     world.run(limits.EJECT_MAX_S + limits.HEALTH_INTERVAL_S)
@@ -100,7 +100,7 @@ def test_a_target_that_hangs_is_named_by_how_long_requests_take_now_not_at_the_s
 
 
 def test_a_target_whose_slots_filled_slowly_hung_for_longer_than_they_are_taken() -> None:
-    """What it completed last was before: the sentence claims no more than is known."""
+    """Its last completed requests came before: the sentence claims no more than is known."""
     world = World(1, "a")
     (site,) = world.sites.values()
     site.declare()

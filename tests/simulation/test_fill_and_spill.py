@@ -29,7 +29,7 @@ def within_capacity(world: World, capacity: int) -> None:
 
 
 def at_rest(world: World) -> None:
-    """Nobody holds a slot, and everybody knows it."""
+    """No request holds a slot, and every site knows it."""
     for site in world.sites.values():
         load = site.router.readings.load_of(SERVICE)
         assert load.in_flight == 0, site.name
@@ -132,8 +132,10 @@ def test_when_all_is_full_requests_wait_and_nothing_is_refused_within_the_wait(s
 def test_who_waits_gets_a_slot_of_another_site_that_the_answer_to_the_last_one_tells_of(
     apart_s: float,
 ) -> None:
-    """Slots that become free soon after each other are told as one. Who is sent to that one finds
-    the others, and no report follows: with the new one there are as many in flight as were told."""
+    """Slots that become free soon after each other are reported as one. The request that is sent to
+    that one finds the others free, and no report follows: with it, as many are in flight as were
+    reported.
+    """
     service_s = 2.0
     world = World(1, "a", "b")
     joined(world, 1)

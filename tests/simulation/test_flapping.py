@@ -1,5 +1,6 @@
-"""Links that are up and not used, since a neighbor comes and goes too often or has no room: whole
-routers, and what they report."""
+"""Links that are up but unused, since a neighbor comes and goes too often or has no room: whole
+routers, and their reports.
+"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An operator's hours: nothing false is said in any, and what is false is noticed."""
+"""An operator's hours: no sentence is false in any of them, and a false one is noticed."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ LIES = (
     ("top --once", "  -", "  for other sites' clients"),
     ("why shop", "(local site has room)", "(no target of a is ready)"),
 )
-"""What is typed, a part of what is printed, and what would be false in its place."""
+"""The command, a part of its output, and a false text in its place."""
 
 
 @pytest.mark.parametrize("seed", seeds(3))

@@ -122,7 +122,7 @@ class End:
 
 
 class Backend(End):
-    """Sends back what it is sent, or does something worse."""
+    """Sends back the bytes that it gets, or does something worse."""
 
     def __init__(
         self, network: Network, rng: random.Random, runs: Counter[bytes], refused: float
@@ -169,7 +169,7 @@ class Backend(End):
             self.reset(stream, REFUSED)
             return
         if chance < self._refused + 0.02 and self.connection is not None:
-            # What comes after is not processed; what there is goes on.
+            # Streams from this one on are not processed; earlier ones go on.
             self._last = max(stream - 2, 0)
             self.push()
             self.connection.send(bytes(GoAwayFrame(0, last_stream_id=self._last).serialize()))

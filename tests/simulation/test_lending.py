@@ -219,7 +219,7 @@ def test_terms_that_change_under_load_lose_no_request_and_leave_no_slot(seed: in
 NAMES = ("a", "b", "c", "d", "e")
 
 
-@cache  # Without a dead one it is the same for whoever dies.
+@cache  # Without a dead one, all cases share the figures.
 def five(dead: str | None, **spec: Any) -> dict[str, float]:
     """Five sites of 10 slots, each linked to each, whose clients use 6 of them for 6 s.
 

@@ -30,7 +30,7 @@ def test_a_link_that_comes_up_beside_another_to_its_site_is_told_of_if_its_failu
     a.link(b, cost=1)
     world.run(10)
     a.links["second"] = a.links["to-b"]
-    a.endpoints["second"] = "10.99.99.99"  # Nobody is there.
+    a.endpoints["second"] = "10.99.99.99"  # No router is there.
     a.apply()
     world.run(30)
     assert codes(world, "second") == ["link-failing"]

@@ -14,7 +14,7 @@ def settled(links: Links) -> World:
 
 
 def states(world: World, origin: int) -> dict[int, bool | None]:
-    """What each site holds of ``origin``: full or not."""
+    """By site, whether it takes ``origin`` for full; None: unknown."""
     router = world.routers[origin]
     return {
         site.number: world.states.get((site.number, router))

@@ -42,7 +42,7 @@ def joined(server: str, service_s: float) -> tuple[World, SimSite]:
     a.link(b, cost=1)
     a.declare()
     world[server].serve(1, capacity=10, service_s=service_s)
-    world.run(7.5)  # Midway between two times at which all is told again.
+    world.run(7.5)  # Midway between two times when all loads are sent again.
     return world, a
 
 

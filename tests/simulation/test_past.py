@@ -1,4 +1,4 @@
-"""What is kept of decisions, by whole routers in virtual time."""
+"""The record of decisions, in whole routers in virtual time."""
 
 from typing import Any
 

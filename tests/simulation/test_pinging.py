@@ -147,7 +147,7 @@ def test_an_edge_measures_the_way_through_its_neighbour() -> None:
 def asked(
     world: World, source: str, path: tuple[str, ...], service: str, flags: int
 ) -> QuestionReply:
-    """What comes of a question with any service."""
+    """The reply to a question with any service."""
     site = world[source]
     replies: list[QuestionReply] = []
     asker = Asker(site.network, site.router.links, site.identity.site)

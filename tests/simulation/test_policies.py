@@ -1,4 +1,4 @@
-"""What each policy sends where, of whole routers in virtual time, while switched live."""
+"""Where each policy sends requests, in whole routers in virtual time, while switched live."""
 
 from collections import Counter
 

@@ -91,7 +91,7 @@ class PolicyStorm:
         site.apply()
 
     def _look(self) -> None:
-        """What was decided under terms that are gone can still be told, and so can what holds."""
+        """Decisions made under terms that are gone can still be shown, and so can present ones."""
         for site in self.world.sites.values():
             now, router = site.network.now(), site.router
             past = recalled(router, now, str, SERVICE.name, None, 20, denied=False)

@@ -26,7 +26,7 @@ def begun(site: SimSite) -> list[float]:
 
 
 def served_between(answers: list[Answer], site: SimSite, since: float, until: float) -> float:
-    """Requests a second of those that began then and were served by ``site``."""
+    """Requests a second that began then and that ``site`` served."""
     them = [a for a in answers if since <= a.began < until and a.site == site.name]
     return len(them) / (until - since)
 
@@ -197,7 +197,7 @@ def test_other_sites_hear_at_once_that_a_quiet_one_is_calm_again(phase_s: float)
     world.run(3.1)
     all_answered(burst)
     assert sees_over(b, "a")
-    while is_over(a):  # Whoever looks, people's status and metrics too, finds it calm first.
+    while is_over(a):  # Every reader, status and metrics included, sees calm first.
         world.run(0.01)
     world.run(0.5)
     assert not sees_over(b, "a")
@@ -226,7 +226,7 @@ def test_who_waits_for_a_permit_has_it_when_it_comes_though_nothing_ends_meanwhi
     world.run(3)
     all_answered(late)
     assert [round(one.ended - begin, 1) for one in late] == [4.0, 4.0, 4.0]
-    more = [a.request() for _ in range(6)]  # Four of them for what has been saved up.
+    more = [a.request() for _ in range(6)]  # Four of them use saved permits.
     world.run(3)
     all_answered(more)
     assert max(one.ended - one.began for one in more) < 0.9

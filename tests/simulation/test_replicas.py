@@ -89,7 +89,7 @@ def test_one_of_two_routers_gives_out_slots_of_the_other_as_they_become_free() -
 
 
 def test_a_router_beside_another_is_ready_once_it_listens_where_services_lead_clients() -> None:
-    """It learns only from others what is declared elsewhere, a moment after it reaches them."""
+    """It learns of services declared elsewhere only from others, a moment after it reaches them."""
     world, _, a2 = site_with_a_link_at_one_router(LOW, HIGH)
     a2.kill()
     a2.inner_ports, a2.promised = {}, {SERVICE: 1024}
@@ -114,7 +114,7 @@ def test_a_router_waits_only_so_long_for_services_that_nobody_declares() -> None
 
 
 def test_the_only_router_of_a_site_is_ready_without_services_of_other_sites() -> None:
-    """Nobody else would serve clients of its own services meanwhile."""
+    """No other router would serve clients of its services meanwhile."""
     world, a, _ = site_with_a_link_at_one_router(LOW, HIGH)
     a.kill()
     a.inner_ports, a.promised = {}, {ServiceKey("gone", 80): 1024}
@@ -163,7 +163,7 @@ def test_a_router_reaches_other_sites_through_another_of_its_site(first: str, se
 
 
 def replaced_in_front_of(b: SimSite, a: SimSite, a2: SimSite) -> None:
-    """The place that b dials leads to whoever of a and a2 listens, as a Service does."""
+    """The place that b dials leads to a or a2, whichever listens, as a Service does."""
     b.endpoints["to-a"] = f"{a.ip} {a2.ip}"
     b.links["to-a"] = LinkSpec(cost=1, disabled=True)
     b.apply()

@@ -12,7 +12,7 @@ KNOWN_S = 12.0
 """Refreshes of load reports and the longest pause before a path is computed, twice over."""
 
 SEEDS = (*seeds(8), 220, 228, 294, 402)
-"""The last four: a report of a former life arrived when its site was known to have begun anew."""
+"""The last four: a report of a former life arrived when its site was known to have restarted."""
 
 
 def ready_by(site: SimSite) -> dict[str, int]:

@@ -75,7 +75,7 @@ def test_targets_that_stop_and_a_router_that_is_killed_leave_their_mark_and_no_m
     a = outcome(BURST.replace("75/s", "20/s") + events).sites[0]
     assert a.offered == a.here + sum(a.overflowed.values()) + a.refused + a.lost
     assert a.overflowed["b"] > 20  # While the targets of a were gone.
-    assert a.lost <= 10  # At most what was in a's hands when it stopped; a GET is asked again.
+    assert a.lost <= 10  # At most the requests in a's hands when it stopped; a GET is asked again.
 
 
 def test_closed_loops_keep_as_many_in_flight_as_there_are_clients() -> None:

@@ -27,7 +27,7 @@ def network(seed: int, affinity: Affinity = BY_HEADER, policy: str = "fill") -> 
 
 
 def in_turn(world: World, site: SimSite, users: list[str]) -> list[Answer]:
-    """One request of each user, one after the other, with nobody else about."""
+    """One request of each user, one after the other, while no other is under way."""
     answers = []
     for user in users:
         answers.append(site.request(user))

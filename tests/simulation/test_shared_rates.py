@@ -16,7 +16,7 @@ SEEDS = seeds(2)
 
 
 def replicas(world: World, *routers: SimSite) -> None:
-    """Make them routers of one site, that of the first, which share what is stated."""
+    """Make them routers of one site, that of the first, which share the configured rate."""
     name = routers[0].name
     for index, router in enumerate(routers):
         router.kill()
@@ -41,7 +41,7 @@ def away_from(answers: list[Answer], site: SimSite, since: float, until: float) 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_clients_of_other_sites_are_sent_away_too_and_come_back(seed: int) -> None:
-    """a has a cap and no clients of its own at first; b and c have none of the targets."""
+    """a has a cap and at first no local clients; b and c have no targets."""
     world = World(seed, "a", "b", "c", "far")
     a, b, c, far = world.sites.values()
     for site in (a, b, c):

@@ -297,7 +297,7 @@ def test_a_rule_holds_for_what_is_remembered_of_the_last_life_too() -> None:
 
 
 def refused(site: SimSite) -> list[str]:
-    """What is said of services that a rule of ``site`` closes."""
+    """Messages on services that a rule of ``site`` closes."""
     return [one.message for one in site.router.problems() if one.code == "SW0343"]
 
 

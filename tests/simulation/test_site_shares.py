@@ -18,7 +18,7 @@ SERVICE_S = 0.1
 class Sharing:
     """Site a by ``count`` routers, linked to each other, which have the same ``targets``.
 
-    Site b is linked to the first router. The targets are on a host of their own.
+    Site b is linked to the first router. The targets are on a separate host.
     """
 
     def __init__(
@@ -243,7 +243,7 @@ def test_while_routers_learn_of_a_change_at_different_times_they_give_out_no_mor
     sharing = agreed()
     one, two, three = sharing.routers
     for target in sharing.targets:
-        target.service_s = 1.5  # What is under way outlasts the change.
+        target.service_s = 1.5  # Requests under way outlast the change.
     flood(sharing.routers, sharing, 30)
     for members in ([one, two], [two, three], [one], [one, three], [one, two, three]):
         sharing.world.run(1)
@@ -306,7 +306,7 @@ def test_a_session_has_its_target_whichever_router_serves_it() -> None:
     for user in range(6):
         asked = [
             sharing.routers[number % 2].request(f"X-User: {user}") for number in range(4)
-        ]  # More than a router's share of one target, all of what that takes.
+        ]  # More than a router's share of one target, as many as that target takes.
         sharing.world.run(2)
         assert {answer.status for answer in asked} == {200}
         assert len({answer.fields["X-Target"] for answer in asked}) == 1

@@ -1,4 +1,4 @@
-"""New targets among loaded ones, in whole routers: few requests at first, and nobody refused."""
+"""New targets among loaded ones, in whole routers: few requests at first, and none refused."""
 
 from collections.abc import Callable
 from itertools import pairwise

@@ -124,7 +124,7 @@ class Caller:
         """It sends no more."""
 
     def lost(self, cause: Loss | None) -> None:
-        """It was told to leave."""
+        """Expected: the test makes it leave."""
 
 
 @pytest.mark.parametrize("who", ["client", "target"])

@@ -1,4 +1,4 @@
-"""Aborts at any moment by client, target, link and operator: everything is at rest afterwards.
+"""Aborts at any moment by client, target, link and operator: everything is idle afterwards.
 
 Tens of thousands of rounds by hand: ``python -m tests.simulation.storm --rounds 20000``.
 """

@@ -1,9 +1,9 @@
-"""Capacities that are wrong, and a target that is slow: whole routers beside an oracle.
+"""Wrong capacities, and a slow target: whole routers beside an oracle.
 
 The oracle knows the true slots and speeds. It gives each request to the soonest target with a slot
 that really works, and sends it away when there is none: nothing waits. A second one is `bound` to
-what is configured: it knows as much, and sends nothing away while a configured slot is free, which
-is what `fill` promises. No router that keeps the promise does better.
+the configured capacity: it knows as much, and sends nothing away while a configured slot is free,
+as `fill` promises. No router that keeps the promise does better.
 """
 
 from heapq import heappop, heappush
@@ -142,7 +142,7 @@ def ideal(run: Run, targets: tuple[Here, ...]) -> Figures:
 
 
 def bound(run: Run, targets: tuple[Here, ...]) -> float:
-    """The 99th percentile of who knows the truth, and fills every configured slot here first."""
+    """The 99th percentile of an oracle that fills every configured slot here first."""
     spec = run.world.scenario.targets[-1].service_time
     works: list[list[float]] = [[] for _ in targets]  # When each true slot is free again.
     ends: list[tuple[float, int]] = []

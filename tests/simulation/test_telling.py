@@ -99,7 +99,7 @@ def detail(world: World, view: SitesView, site: str) -> SiteDetail:
 
 
 def history(world: World, view: SitesView) -> tuple[tuple[ServiceHistory, ...], str]:
-    """What c tells of shop."""
+    """The history of shop as c reports it."""
     told: list[tuple[tuple[ServiceHistory, ...], str]] = []
     assert view.history("c", "shop", None, lambda found, error: told.append((found, error)))
     world.run(1)

@@ -1,4 +1,4 @@
-"""What is shown as in flight is what runs, in virtual time: at the site and at the others."""
+"""As many requests are shown in flight as run, in virtual time: at the site and at the others."""
 
 import pytest
 
@@ -70,7 +70,7 @@ def test_requests_that_stand_at_a_full_site_are_not_in_flight_there() -> None:
 def test_a_site_that_was_full_when_asked_is_not_counted_as_one_without_a_target(
     field: tuple[str, ...], queue: int
 ) -> None:
-    """a and c ask for the same slots of b, so some of what they send finds none there."""
+    """a and c ask for the same slots of b, so some of their requests find none there."""
     world = World(3, "a", "b", "c")
     a, b, c = world.sites.values()
     a.link(b, 1)

@@ -154,7 +154,7 @@ def test_a_worker_that_does_not_lead_says_nothing() -> None:
 
 
 def test_what_waits_for_a_slot_there_is_not_owed_an_answer() -> None:
-    """It spills no further, and the slots are taken by requests of its own."""
+    """It spills no further, and the slots are taken by local requests."""
     world = two_sites(slots=2, service_s=30.0)
     near, far = world["a"], world["b"]
     far.offer(2, 60)

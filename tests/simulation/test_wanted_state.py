@@ -1,4 +1,4 @@
-"""Wanted state that changes while routers serve: what goes away ends, what comes back is taken."""
+"""Wanted state that changes while routers serve: removed parts end, returning ones are taken."""
 
 from router.model import limits
 from router.model.specs import ConnectorSpec, ServiceSpec, TargetSpec

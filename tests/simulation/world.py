@@ -1,7 +1,7 @@
 """Whole routers in one process on the simulated network: sites, targets, clients, faults.
 
-One seed, one history. Identities are hashes and certificates are values: TLS and keys have tests
-of their own.
+One seed, one history. Identities are hashes and certificates are values: TLS and keys have separate
+tests.
 """
 
 import random
@@ -43,7 +43,7 @@ STOP_S = 0.2  # What a process takes to end once it has drained: its goodbyes le
 class Target:
     """An HTTP server that takes `service_s` for each request and counts them.
 
-    ``status`` is what it answers; 0: it resets.
+    ``status`` is the status of its answers; 0: it resets.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Target:
         self.service_s = service_s
         self.knee = 10**9  # With more in hand all are slower, as when they share a processor.
         self.streams = False  # Each answer begins at once, and ends after `service_s`.
-        self.works_on = False  # Also on what nobody waits for any more.
+        self.works_on = False  # Also on requests whose client has left.
         self.times: Callable[[], float] | None = None  # Of each request, in means.
         self.status = 200
         self.in_hand = self.most_in_hand = self.served = 0
@@ -73,7 +73,7 @@ class Target:
         self.listen()
 
     def listen(self) -> None:
-        """Take connections, anew after ``listener`` was closed."""
+        """Take connections, again after ``listener`` was closed."""
         self.listener = self._network.listen(self._host, self.port, self._accept)
 
     def _accept(self, connection: Connection) -> ConnectionHandler:
@@ -161,7 +161,7 @@ class Answer:
 
     @property
     def target(self) -> str:
-        """Site and port of who served it."""
+        """Site and port of the target that served it."""
         return f"{self.site}:{self.fields.get('X-Target')}"
 
 
@@ -225,9 +225,9 @@ class SimSite:
         self.siblings: list[SimSite] = []
         """Other routers of the same site, which this one dials."""
         self.division = WHOLE
-        """Which of them it is: its share of what is stated, as under Kubernetes."""
+        """Which of them it is: its share of the configured capacity, as under Kubernetes."""
         self.shares: Agreement | None = None
-        """Who must agree before it uses what it gains; None: nobody."""
+        """The agreement that it needs before it uses a larger share; None: it needs none."""
         self.service_sync = True
         self.inner_ports: dict[ServiceKey, int] | None = None
         self.promised: dict[ServiceKey, int] = {}
@@ -240,7 +240,7 @@ class SimSite:
         self.start()
 
     def start(self) -> None:
-        """Make the host and its router, anew after a kill."""
+        """Make the host and its router, again after a kill."""
         self.lives += 1
         self.network = self.world.internet.host(self.ip)
         self.keeper.keep_epoch(self.keeper.epoch + 1)
@@ -341,7 +341,7 @@ class SimSite:
         self.apply()
 
     def cap(self, site_capacity: int | str | None, **fields: Any) -> None:
-        """What this site takes of the service; None: whatever its targets do."""
+        """This site's cap for the service; None: all that its targets do."""
         self.policies.clear()
         if site_capacity is not None:
             self.policies["shop"] = SitePolicySpec(
@@ -380,7 +380,7 @@ class SimSite:
         return answers
 
     def join(self, first: "SimSite") -> None:
-        """Begin anew as another router of the site of ``first``, which it dials."""
+        """Restart as another router of the site of ``first``, which it dials."""
         self.kill()
         self.identity = SimIdentity(first.name, self.identity.router)
         self.name = first.name
@@ -426,7 +426,7 @@ class SimSite:
 class SimMemory:
     """The memory of a site's process, which a test fills and empties.
 
-    What its forwarder keeps of requests comes on top of that.
+    The bytes of requests that its forwarder buffers come on top of that.
     """
 
     def __init__(self, site: SimSite, limit_bytes: int) -> None:
@@ -472,7 +472,7 @@ class World:
     def tell(
         self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
     ) -> None:
-        """What any router journals, for who looks at a seed."""
+        """Note all that a router journals, for a person who looks at a seed."""
         self.journal.append(f"{self.internet.now:.6f} {severity} {code} {subject}: {message}")
 
     def __getitem__(self, name: str) -> SimSite:

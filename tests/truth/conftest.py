@@ -25,7 +25,7 @@ in_a_namespace = pytest.mark.parametrize("build", [NAMESPACE], indirect=True)
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One for all tests of a module, each of which has namespaces of its own."""
+    """One for all tests of a module, each of which has separate namespaces."""
     without = ("kubelet", "loadbalancer", "endpointslice")
     with Cluster(tmp_path_factory.mktemp("cluster"), without=without) as made:
         yield made

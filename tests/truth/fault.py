@@ -1,4 +1,6 @@
-"""What a fault is in the table: its name, what clients get, and what each surface shows."""
+"""A fault as the table has it: its name, the answers that clients get, and the text of each
+surface.
+"""
 
 import re
 from typing import Final
@@ -37,12 +39,12 @@ SURFACES: Final = (*COMMANDS, METRICS, ALERTS, *PAGES, *OBJECTS)
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """``clients``: what they get while it lasts.
+    """``clients``: the answers that they get while it lasts.
 
-    ``shown``: by surface what it shows, in order; ``…`` stands for any text, also none. Of
-    `ALERTS`: the alerts that fire if it lasts, in the order of their names. ``silent``: by surface
-    why it shows nothing. Each surface is in one of the two. ``exits``: of commands that do not end
-    with 0. ``false``: what no surface may show. ``within_s``: so long a surface may take.
+    ``shown``: the text of each surface, in order; ``…`` matches any text, also none. Of `ALERTS`:
+    the alerts that fire if it lasts, in the order of their names. ``silent``: by surface why it
+    shows nothing. Each surface is in one of the two. ``exits``: of commands that do not end with 0.
+    ``false``: text that no surface may show. ``within_s``: the time that a surface may take.
     """
 
     name: str

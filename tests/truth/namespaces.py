@@ -42,7 +42,7 @@ SOON: Final = {
     "STATUS_AGAIN_S": 1.0,
     "STATUS_VALID_S": 5.0,
 }
-"""The router writes to its namespace ten times as soon or more: nobody waits for etcd here."""
+"""The router writes to its namespace ten times as soon or more: there is no etcd to wait for."""
 _numbers = itertools.count(1)
 
 
@@ -89,7 +89,7 @@ class NamespaceSite(Site):
         self.ctl(*words)
 
     def document(self, kind: str, name: str, spec: Mapping[str, Any]) -> Path:
-        """In a ConfigMap of its own."""
+        """In a separate ConfigMap."""
         text = {"apiVersion": "spillway/v1", "kind": kind, "name": name, "spec": spec}
         own = f"own-{kind.lower()}-{name}"
         labels = {DOCUMENTS: "true"}
@@ -153,7 +153,7 @@ class NamespaceSite(Site):
         file = str(self.state / "near.backup")
         for site, verb in ((self, "backup"), (made, "restore")):
             site.ctl(verb, file, "--passphrase-file", "-", given="correct horse battery")
-        # Nobody runs what the Deployment wants: its router is one that `start` starts.
+        # The Deployment runs no Pod: `start` starts the router.
         self.cluster.patch("Deployment", ROUTER, {"spec": {"replicas": 0}}, made.namespace)
         until(lambda: not self.cluster.list("Pod", made.namespace), "its Pods are gone")
         made.start()
@@ -185,7 +185,7 @@ class NamespaceSite(Site):
         self.cluster.cut_watches()
 
     def until_well(self, *codes: str) -> None:
-        """Also as far as the namespace is told."""
+        """Also as far as the namespace shows it."""
         super().until_well(*codes)
         if not codes:
             until(lambda: "NoProblems: True" in self.status(), "the namespace is told so, too")
@@ -228,7 +228,7 @@ def _event(one: Json) -> str:
 
 
 class NamespaceStage(Stage):
-    """What is looked at is a namespace; all other sites are directories."""
+    """The watched site is a namespace; all other sites are directories."""
 
     def __init__(self, state: Path, cluster: Cluster) -> None:
         super().__init__(state)

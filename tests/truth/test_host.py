@@ -1,4 +1,4 @@
-"""The host of a site fails it: its clock, its disk, its certificates. What each surface says."""
+"""The host of a site fails it: its clock, its disk, its certificates. The text of each surface."""
 
 import datetime
 from pathlib import Path

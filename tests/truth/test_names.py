@@ -1,4 +1,4 @@
-"""Two claim one thing: a port, an identity, a name. What each surface says of it."""
+"""Two claim one thing: a port, an identity, a name. The text of each surface."""
 
 import shutil
 import socket

@@ -1,4 +1,4 @@
-"""A namespace's owner takes rights from the router. What each surface says."""
+"""A namespace's owner takes rights from the router. The text of each surface."""
 
 from pathlib import Path
 

@@ -7,7 +7,7 @@ CALLS_AT_ONE_MOMENT_MAX = 50_000
 
 
 class TimeStandsStill(Exception):
-    """Somebody is woken again and again at one moment: a deadline that is never met."""
+    """A caller is woken again and again at one moment: a deadline that is never met."""
 
 
 class Call:

@@ -34,7 +34,7 @@ class Fleet:
         self.service_ttl_s = service_ttl_s
         self.watch = Watch(self)
         self.story: deque[str] = deque(maxlen=STORY_LINES)
-        self.overheard: list[bytes] = []  # Signed words of former times, for who replays them.
+        self.overheard: list[bytes] = []  # Signed words of former times, to be replayed.
         self.words = 0
         self._verbose = verbose
         self._digest = blake2b(digest_size=16)
@@ -50,7 +50,7 @@ class Fleet:
     # Building.
 
     def add(self, name: str, *, site: str = "", is_edge: bool = False) -> Place:
-        """A place of the site ``site``, else of one of its own."""
+        """A place of the site ``site``, else of a new one."""
         identity = NotedIdentity(self.notary, site or name, FakeIdentity(name).router)
         place = self.places[name] = Place(name, identity, is_edge=is_edge)
         return place
@@ -78,7 +78,7 @@ class Fleet:
     # Processes.
 
     def start(self, place: Place) -> None:
-        """A new life. Services are told before links come up, as `node` does it."""
+        """A new life. It gets its services before links come up, as in `node`."""
         if place.is_alive:
             return
         place.lives += 1
@@ -132,7 +132,7 @@ class Fleet:
     # Lines.
 
     def block(self, sender: str, receiver: str) -> None:
-        """Words of ``sender`` do not arrive there any more; nobody is told."""
+        """Words of ``sender`` do not arrive there any more; neither end is informed."""
         line = self.lines.get(frozenset((sender, receiver)))
         if line is not None and sender not in line.blocked:
             line.blocked.add(sender)
@@ -202,7 +202,7 @@ class Fleet:
         self._later(other, self.random.uniform(*NOTICED_S), judge)
 
     def _is_heard_again(self, line: Line, sender: str) -> None:
-        """What was judged as a silence has ended, unless there is another reason for it."""
+        """A silence that was detected has ended, unless there is another reason for it."""
         if self.places[sender].works and sender in line.up and sender not in line.blocked:
             line.changes[sender] += 1
 

@@ -1,4 +1,4 @@
-"""A line between two places: what happens to words on it, and what each end knows of it."""
+"""A line between two places: how words travel on it, and which ends count it as up."""
 
 from random import Random
 

@@ -138,7 +138,7 @@ def of_two_twins_one_is_left(fleet: Fleet) -> None:
 
 
 def nothing_is_sent_again(fleet: Fleet) -> None:
-    """At rest, over sound lines, all is acked: nothing is sent a second time."""
+    """When idle, over sound lines, all is acked: nothing is sent a second time."""
 
     def sent_again() -> int:
         cores = [process.routing for process in fleet.living()]
@@ -232,9 +232,10 @@ def candidates_are_those_that_serve(truth: Truth) -> None:
 
 
 def declarations_are_the_owners(truth: Truth) -> None:
-    """Each service that somebody within reach declares is there: a site's own at that site,
-    elsewhere that of the nearest owner, at equal cost of the lowest id, or of who says the same as
-    a silent owner did, with the sites that disagree; and no other."""
+    """Each service that a site within reach declares is there: a site's own at that site, elsewhere
+    that of the nearest owner, at equal cost of the lowest id, or of a site that declares the same
+    as a silent owner did, with the sites that disagree; and no other.
+    """
     for process, core in truth.routers():
         own = process.place.identity.node
         best = oracle.distances(truth.reports, own, truth.uncrossable)
@@ -263,9 +264,9 @@ def declarations_are_the_owners(truth: Truth) -> None:
 
 
 def edges_see_what_their_host_sees(truth: Truth) -> None:
-    """An edge has the candidates that its host has of what it wishes, at the line's cost more.
+    """An edge has its host's candidates for the services it wishes, at a cost higher by the line's.
 
-    Over a host that drains nothing leads but to its own targets.
+    Over a host that drains, paths lead to the host's own targets only.
     """
     for process in truth.alive.values():
         if not process.place.is_edge:

@@ -143,7 +143,7 @@ def _flood_back(self: Any, keys: Any, now: float, *, but: Any = None) -> Any:
 
 
 class _Nothing:
-    """What is never met."""
+    """Never raised."""
 
 
 MUTANTS: dict[str, tuple[Any, str, Any]] = {

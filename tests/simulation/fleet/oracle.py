@@ -7,7 +7,7 @@ from router.model.limits import COST_MAX, EQUAL_PATHS_MAX
 from router.routing.adverts.lsa import Node
 
 Reports = Mapping[Node, Mapping[Node, int]]
-"""Who says that he is joined to whom, at which cost."""
+"""Each router's report of its adjacent routers, with their costs."""
 
 Distance = tuple[int, int]
 """Cost, and hops that cost nothing."""
@@ -30,7 +30,7 @@ def clamped(here: Node, there: Node, cost: int) -> int:
 
 
 def distances(reports: Reports, root: Node, uncrossable: set[Node]) -> dict[Node, Distance]:
-    """From ``root``; nobody that is ``uncrossable`` is left again."""
+    """From ``root``; no path continues across an ``uncrossable`` node."""
     edges = edges_of(reports)
     best: dict[Node, Distance] = {root: (0, 0)}
     changed = True

@@ -1,4 +1,4 @@
-"""What outlives a process: identity, disk, wall clock and what is wanted there."""
+"""State that outlives a process: identity, disk, wall clock and the wanted state there."""
 
 from collections.abc import Mapping
 from hashlib import sha256

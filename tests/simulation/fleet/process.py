@@ -52,9 +52,10 @@ COMPUTED_MAX = 12  # Delays of 0.01 s, doubling to 1 s, leave room for 8 in a se
 
 
 class Process:
-    """In place of host, links and forwarder of its parts; the owner of what routing finds.
+    """In place of host, links and forwarder of its parts; the owner of the tables that routing
+    finds.
 
-    Its monotonic clock began at some moment of its own.
+    Its monotonic clock began at a random moment.
     """
 
     def __init__(self, fleet: "Fleet", place: "Place", nonce: bytes, epoch: int) -> None:
@@ -65,7 +66,7 @@ class Process:
         self._offset_s = fleet.random.uniform(0, 1e6)
         self.is_dead = self.is_frozen = self.is_withdrawn = False
         self._backlog: deque[Callable[[], None]] = deque()
-        self.neighbours: dict[RouterId, str] = {}  # Places, by whom the process knows there.
+        self.neighbours: dict[RouterId, str] = {}  # Places, by the router that answers there.
         self.costs: dict[Node, int] = {}
         self.spf_runs_before = 0
         self.loads: dict[ServiceKey, Load] = {}
@@ -113,7 +114,7 @@ class Process:
     # The host.
 
     def spent_s(self) -> float:
-        return time.thread_time()  # Computing is what is measured here.
+        return time.thread_time()  # This measures computing.
 
     def now(self) -> float:
         return self.fleet.time.now + self._offset_s
@@ -240,7 +241,7 @@ class Process:
         self.load.changed(key)
 
     def set_services(self, keys: Iterable[ServiceKey]) -> None:
-        """What this place is to serve by now, with the loads of fresh targets."""
+        """The services of this place by now, with the loads of fresh targets."""
         place = self.place
         self.loads = {
             key: self.loads.get(key) or Load(0, advert.targets_ready, advert.capacity)

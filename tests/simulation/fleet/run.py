@@ -158,7 +158,7 @@ class Case:
                 self.fleet.start(original)
 
     def _settle(self, bound_s: float) -> None:
-        """In looks, to learn when it was at rest; at the last it must be, but for what is kept."""
+        """In several looks, to learn when it was settled; at the last one it must be."""
         fleet = self.fleet
         is_settled = False
         for look in range(1, LOOKS + 1):
@@ -174,7 +174,7 @@ class Case:
             self.settled_s = bound_s
 
     def _nobody_is_remembered(self) -> None:
-        """After the age of an LSA nobody holds words of those whom words do not reach."""
+        """After the age of an LSA no router holds words of nodes that it cannot reach."""
         truth = liveness.Truth(self.fleet)
         for process, core in truth.routers():
             own = process.place.identity.node

@@ -1,6 +1,6 @@
-"""What must hold at every moment, whatever happens. Each rule is a sentence.
+"""Rules that must hold at every moment, whatever happens. Each rule is a sentence.
 
-`Watch` is told of what processes do as they do it; `check` looks at all that lives after a step.
+Processes report to `Watch` as they act; `check` looks at all that lives after a step.
 """
 
 from collections import defaultdict
@@ -74,7 +74,7 @@ class Seen:
 
 
 class Watch:
-    """Owner of what was seen so far."""
+    """Owner of all that was seen so far."""
 
     def __init__(self, fleet: "Fleet") -> None:
         self._fleet = fleet
@@ -94,14 +94,16 @@ class Watch:
     # As it happens.
 
     def linked(self, process: "Process", other: "Place") -> None:
-        """A new adjacency: what was said over the last one counts no more."""
+        """A new adjacency: words on the former one do not count any more."""
         seen, router = process.seen, other.identity.router
         seen.linked_at[router] = self._fleet.time.now
         self._may_be_sent_again(process, router)
         seen.taken = {key: taken for key, taken in seen.taken.items() if key[0] != router}
 
     def _may_be_sent_again(self, process: "Process", router: RouterId) -> None:
-        """A digest names buckets: what ``router`` has acked may be beside what it lacks."""
+        """A digest names buckets: LSAs that ``router`` has acked may be in one bucket with those it
+        lacks.
+        """
         seen = process.seen
         seen.acked = {key: told for key, told in seen.acked.items() if key[0] != router}
         seen.sent_at = {key: at for key, at in seen.sent_at.items() if key[0] != router}
@@ -190,7 +192,7 @@ class Watch:
     def _older_words_are_answered(
         self, process: "Process", seen: Seen, core: RoutingCore, received: ReceivedLsa
     ) -> None:
-        """Who tells an older word than ours hears ours, unless it is refused."""
+        """A sender of an older word than ours hears ours, unless it is refused."""
         lsa, held = received.lsa, seen.held.get(received.lsa.key)
         if held is None or lsa.newness >= held[0] or process.has_answered:
             return
@@ -235,7 +237,7 @@ class Watch:
             edges_send_everything_to_whom_they_are_attached(process, table)
 
     def twin_found(self, process: "Process") -> None:
-        """A twin is told of only if there is or was one beside this process."""
+        """A twin is reported only if there is or was one beside this process."""
         name = process.place.name
         if f"{name}-copy" not in self._fleet.places and not name.endswith("-copy"):
             raise Broken("twins_that_are_told_of_exist", name)
@@ -251,7 +253,8 @@ class Watch:
             raise Broken(rule, f"{process.place.name}: {report.capacity} > {candidate.capacity}")
         known = (report.router, f"{report.key}")
         now_is = (table.epochs.get(report.router, 0), report.seq)
-        # What is no candidate for a moment is forgotten, so equal numbers may come again.
+        # Numbers of a router that is no candidate for a moment are forgotten, so equal ones may
+        # come again.
         if now_is < seen.loads.get(known, now_is) and process.heard.get(
             (report.router, report.key)
         ):
@@ -313,14 +316,14 @@ def messages_fit(size: int, most: int) -> None:
 
 
 def own_words_only_grow(process: "Process", seen: Seen, lsa: Lsa) -> None:
-    """What a process says of itself is never older than what it said before."""
+    """A process's words on itself are never older than its words before."""
     if lsa.newness < seen.told.get(lsa.part, (0, 0)):
         raise Broken("own_words_only_grow", f"{process.place.name}: {lsa.newness}")
     seen.told[lsa.part] = lsa.newness
 
 
 def epochs_are_written_before_use(process: "Process", lsa: Lsa) -> None:
-    """No epoch is told that a crash could make the router forget."""
+    """No epoch is sent that a crash could make the router forget."""
     if lsa.epoch > process.place.kept_epoch:
         raise Broken("epochs_are_written_before_use", f"{process.place.name}: {lsa.epoch}")
 
@@ -328,7 +331,7 @@ def epochs_are_written_before_use(process: "Process", lsa: Lsa) -> None:
 def words_were_signed_by_their_origin(
     fleet: "Fleet", process: "Process", held: tuple[Lsa, ...]
 ) -> None:
-    """Nobody speaks for another (N8): each word that is held was signed with its origin's key."""
+    """No process speaks for another (N8): each held word was signed with its origin's key."""
     for lsa in held:
         payload = packed.pack(lsa)
         own = process.place.identity.site_of(lsa.public_key) == lsa.site
@@ -347,7 +350,7 @@ def databases_are_bounded(process: "Process", held: tuple[Lsa, ...]) -> None:
 
 
 def own_words_are_the_newest_here(process: "Process", held: tuple[Lsa, ...]) -> None:
-    """A process that speaks holds nothing of its own that another life of it has signed."""
+    """A process that speaks holds no LSA of its node that another life of it has signed."""
     for lsa in held:
         if lsa.node == process.place.identity.node and not process.is_withdrawn:
             nonce = f"{process.place.name} {process.place.lives}".encode()
@@ -372,11 +375,11 @@ def paths_name_no_router_twice(process: "Process", table: RouteTable) -> None:
 
 
 def costs_are_in_range(process: "Process", table: RouteTable) -> None:
-    """Between sites no hop costs less than 1 or more than 65,535, whatever is told."""
+    """Between sites no hop costs less than 1 or more than 65,535, whatever others report."""
     for route in table.sites.values():
         if route.site == table.site or route.path_cost is None:
             continue
-        # An edge is told costs of sites, and paths of candidates only.
+        # An edge gets costs of sites, and paths of candidates only.
         is_edge = process.place.is_edge
         hops = PATH_ROUTERS_MAX if is_edge else max(map(len, route.paths), default=0)
         if not 1 <= route.path_cost <= COST_MAX * hops:
@@ -418,8 +421,9 @@ def edges_hold_what_they_use(process: "Process") -> None:
 def routes_are_those_of_the_database(
     process: "Process", core: RoutingCore, table: RouteTable
 ) -> None:
-    """Right after computing, paths are the cheapest over what both ends report, and cross nobody
-    who drains or is a stub."""
+    """Right after computing, paths are the cheapest over costs that both ends report, and cross no
+    router that drains or is a stub.
+    """
     own = process.place.identity.node
     reports: dict[Node, dict[Node, int]] = {}
     uncrossable: set[Node] = set()

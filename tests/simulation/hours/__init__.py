@@ -1,21 +1,21 @@
 """An operator's hours in virtual time: faults, mistakes and their ends at random, by a seed, and at
-each look all that a site says compared with what is so.
+each look all that a site says compared with the truth.
 
 ``python -m tests.simulation.hours --hours 100 --seed 1`` plays as many as one likes; tests play
-some. Three sites with clients of their own, of http or, in some hours, of tcp with connections that
-last; every few seconds somebody drains a site, kills a target, cuts a link, lets a router stand
+some. Three sites with separate clients, of http or, in some hours, of tcp with connections that
+last; every few seconds an operator drains a site, kills a target, cuts a link, lets a router stand
 still, changes a policy, or takes that back (`acts`).
 
-The law: **what is said in the present is so, and was so within the last seconds where another site
-tells it; a figure is one of the last seconds; what lasts is said.** `truth` samples what is so,
-`ways` which site has a way to which. `eye` reads all that a router says, `typed` what `sitectl`
-prints of it. One law for one kind of sentence:
+The law: **a sentence in the present is true, or was within the last seconds where it comes from
+another site; a figure is one of the last seconds; a lasting state is reported.** `truth` samples
+the truth, `ways` which site has a way to which. `eye` reads all that a router says, `typed` the
+output of `sitectl`. One law for one kind of sentence:
 
-- `claims`: sentences that say something in the present, each with what makes it true;
-- `omissions`: what must be said;
-- `printed`: what `sitectl` adds, in words, tables, figures and exit codes;
+- `claims`: sentences in the present, each with the condition that makes it true;
+- `omissions`: sentences that must be there;
+- `printed`: additions of `sitectl`, in words, tables, figures and exit codes;
 - `counted`: counters and gauges, on `/metrics` and in tables, beside what clients saw;
-- `remembered`: `why --last`, by what was so when a request was decided and what its client got;
+- `remembered`: `why --last`, by the truth when a request was decided and its client's answer;
 - `next_request`: where `why` sends the next request, by making one;
 - `episodes`, `changes`: events, each begun once, ended in time, with figures that fit.
 """

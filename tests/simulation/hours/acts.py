@@ -230,7 +230,7 @@ class Actor:
         return f"{key} {still_s} s"
 
     def thaw(self) -> None:
-        """Whoever stood still for long enough goes on."""
+        """Let routers that stood still for long enough go on."""
         for key, when in list(self._thaws.items()):
             if when <= self._truth.now:
                 del self._thaws[key]
@@ -253,4 +253,4 @@ ACTS: Final[Mapping[str, Callable[[Actor, SimSite], str | None]]] = {
     for name, act in vars(Actor).items()
     if not name.startswith("_") and name not in ("act", "share_documents", "thaw") and callable(act)
 }
-"""By name; each returns what it was done to, if that is not the site."""
+"""By name; each returns the object it acted on, if that is not the site."""

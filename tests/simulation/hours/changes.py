@@ -8,7 +8,7 @@ from tests.simulation.hours.truth import TOLD_S, Truth
 
 _GOES: Final = ("link-down", "target-down")
 _COMES: Final[Mapping[str, str]] = {"link-up": "link-down", "target-up": "target-down"}
-"""And what it ends."""
+"""And the event that it ends."""
 
 
 class Told(NamedTuple):
@@ -29,7 +29,7 @@ class Changes:
         self._linked: dict[str, float] = {}
 
     def hear(self, told: Told) -> Iterator[str]:
-        """What is wrong with an event."""
+        """The faults of an event."""
         what, now = (told.code, told.subject), self._truth.now
         if told.code in _GOES:
             is_one = told.code == "target-down" or self._is_known(told.subject)
@@ -44,7 +44,7 @@ class Changes:
             self._linked.pop(told.subject, None)
 
     def wrong(self, ports: set[str]) -> Iterator[str]:
-        """What should have been told. ``ports``: of the targets that the router has."""
+        """Events that are missing. ``ports``: of the targets that the router has."""
         truth, key = self._truth, self._key
         for (code, subject), since in self._gone.items():
             if code == "link-down" and self._is_known(subject):

@@ -8,7 +8,7 @@ from typing import Final
 from tests.simulation.hours.truth import LATELY_S, LEAST_S, OWN_S, TOLD_S, Truth
 
 Check = Callable[[Truth, str, re.Match[str]], str]
-"""Of the truth, the router that says it, and the match: what is wrong; empty: nothing."""
+"""Given the truth, the router that says it, and the match: the fault; empty: none."""
 
 _SITES: Final = r"\b([abc](?:(?:, | and )[abc])*)"
 _SINCE: Final = r"since (\d\d:\d\d:\d\d) UTC"
@@ -108,9 +108,10 @@ def _fail(truth: Truth, teller: str, match: re.Match[str]) -> str:
 
 
 def _at_most(truth: Truth, teller: str, claimed: float, counted: int) -> str:
-    """A figure that is of `LEAST_S` or longer. Of a service port that came back, figures begin
-    where they were last read: some seconds before it was removed, if something is under way. A
-    router that stood still counts afterwards what came meanwhile."""
+    """A figure that is of `LEAST_S` or longer. Of a service port that came back, figures begin at
+    their last reading: some seconds before it was removed, if requests are under way. A router that
+    stood still counts afterwards all that came meanwhile.
+    """
     if truth.lasts("known", teller) < LATELY_S or truth.stood_still(teller):
         return ""
     return f"{claimed}/s, and it was {counted}" if claimed * LEAST_S > counted + 2 else ""

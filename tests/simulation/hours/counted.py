@@ -75,8 +75,9 @@ class Counted:
                     yield f"{value:.0f} targets of {site} are ready: {was}"
 
     def _is_heard(self, site: str) -> bool:
-        """How many are in flight there is known. A connection that nobody hears the end of goes on,
-        and the load of what is not used, or has just come, is not told."""
+        """Whether the number in flight there is known. A connection whose end is not heard goes on,
+        and a site that is not used, or has just come, does not report its load.
+        """
         truth, key = self._truth, self._key
         is_told = site == truth.name_of(key) or truth.lasts("usable", key, site) > TOLD_S
         return is_told and truth.lasts("whole") > 2 * TOLD_S
@@ -99,7 +100,7 @@ def _any(one: Answer) -> bool:
 
 
 def _is_unknown(one: Answer) -> bool:
-    """Nobody but the router knows which site answered, if one did."""
+    """Only the router knows which site answered, if one did."""
     return one.site == ""
 
 

@@ -60,7 +60,7 @@ class Episodes:
         """Since when."""
 
     def hear(self, event: Event) -> Iterator[str]:
-        """What is wrong with an event."""
+        """The faults of an event."""
         if (kind := _BY_BEGIN.get(event.code)) is not None:
             if kind in self._open:
                 yield "it begins again, and had no end"

@@ -194,7 +194,7 @@ class Hour:
             self._found.append(self._finding(key, message, wrong))
 
     def _heard(self, key: str, watch: Watch) -> Iterator[str]:
-        """What is wrong with its events since the last look."""
+        """The faults of its events since the last look."""
         told, self._told[key] = self._told[key], []
         for one in told:
             if one.life == watch.eye.life:

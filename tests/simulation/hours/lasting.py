@@ -1,4 +1,4 @@
-"""What has gone on for some time: requests that fail, others that leave, and calm."""
+"""States that have gone on for some time: requests that fail, others that spill, and calm."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -7,7 +7,7 @@ from tests.simulation.hours.truth import Truth
 from tests.simulation.world import Answer
 
 CALM_S: Final = 40.0
-"""After so long nothing is left of what was wrong."""
+"""After so long no trace of a fault is left."""
 QUICK_S: Final = 0.9
 """Whole answers of targets that are well come so much later at most than they take."""
 _FAULTS: Final = ("drained", "stopping", "refusing", "lacking", "unshared")

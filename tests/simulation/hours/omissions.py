@@ -54,7 +54,7 @@ def unsaid(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
             yield f"{one.targets_ready} targets of {one.site} are ready: {was}"
     is_late = truth.comes_late(key, truth.now - LATELY_S) or truth.stood_still(key)
     for row in () if is_late else said.rows:
-        seen = truth.lately(key, lambda one: True)  # What is under way counts from its begin on.
+        seen = truth.lately(key, lambda one: True)  # Requests under way count from their begin on.
         yield from _far(truth, "requests", row.requests_per_s, seen)
         failed = [one for one in ended if one.status != 200]
         yield from _far(truth, "failed", row.failed_per_s, failed, sure=truth.protocol == "http")

@@ -15,7 +15,7 @@ JOINED_S: Final = 45.0
 """After so long a way that goes is used: a dial waits, and a link that flapped is held."""
 _SLACK: Final = 2
 Law = Callable[[Truth, str, Printed], Iterator[str]]
-"""Of the truth, the router that is asked, and what was printed: what is wrong."""
+"""Given the truth, the router that is asked, and the output: the faults."""
 
 
 def false_in(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
@@ -163,4 +163,4 @@ LAWS: Final[Mapping[str, tuple[Law, ...]]] = {
     "service status": (_services,),
     "top --once": (_top,),
 }
-"""By what was typed."""
+"""By the command typed."""

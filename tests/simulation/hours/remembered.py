@@ -1,4 +1,4 @@
-"""What `why --last` says of requests: how each was decided, and what came of it."""
+"""Sentences of `why --last` on requests: how each was decided, and how it ended."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime

@@ -1,5 +1,6 @@
-"""What is so at each site, and when it was last otherwise: read from the sites, not from what they
-say."""
+"""The truth at each site, and when it was last otherwise: read from the sites themselves, not from
+their reports.
+"""
 
 import time
 from bisect import bisect
@@ -279,7 +280,9 @@ class Truth:
         return self.protocol == "tcp" and ended > since - 1.0
 
     def stood_still(self, key: str) -> bool:
-        """Figures of the last seconds are of those that a router was awake."""
+        """Whether it stood still lately: figures of the last seconds count only those when it was
+        awake.
+        """
         return self.is_over("still", key) < AWAKE_S
 
     def share_of_spills(self, name: str, reasons: frozenset[str]) -> float:

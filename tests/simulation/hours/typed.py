@@ -101,7 +101,7 @@ class Typist:
         return Printed(words, done.exit_code, done.stdout)
 
     def _check(self) -> Printed:
-        """What it finds at the router, without this machine."""
+        """Its findings at the router, without this machine."""
         found = list(of_router(self._site))
         levels = {one.level for one in found}
         code = 1 if "error" in levels else 3 if "warning" in levels else 0
