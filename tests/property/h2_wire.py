@@ -106,11 +106,13 @@ class _Connection(h2.connection.H2Connection):
 
 
 class Wire:
-    """Bytes of the peer in by `receive`, calls on ``sink`` out; orders in, bytes by `take` out.
+    """One end of an HTTP/2 connection, by h2: the reference for the router's own wire.
 
-    ``header_bytes`` bounds a header list by RFC 9113's count (each field 32 bytes more); somewhat
-    larger ones are still told, to be answered; those beyond twice that end the connection.
-    ``streams`` is told to the peer and not enforced here.
+    `receive` takes the peer's bytes and calls ``sink``. Methods send; `take` returns the bytes.
+    ``header_bytes`` bounds a header list by RFC 9113's count (each field counts 32 bytes more).
+    A somewhat larger list still reaches the sink, which answers it; one of more than twice
+    ``header_bytes`` ends the connection. The peer receives ``streams``; this end does not
+    enforce it.
     """
 
     __slots__ = (
@@ -306,7 +308,7 @@ class Wire:
             if call is not None and not self._failed:
                 call(event)
         if not events and kind in (_HEADERS, _CONTINUATION) and frame[4] & _END_HEADERS:
-            self.blame()  # Of a stream that was reset before: h2 has reset it once more.
+            self.blame()  # The stream was reset before: h2 has reset it again.
 
     def _take_goaway(self, frame: bytes) -> None:
         body = frame[_HEADER_BYTES:]
@@ -428,7 +430,7 @@ class Wire:
         self._calls.clear()
 
     def take(self) -> bytes:
-        """What is to be sent, once."""
+        """Bytes to send; each is returned once."""
         data = self._h2.data_to_send()
         if self._output:
             data = bytes(self._output) + data

@@ -27,7 +27,7 @@ STEPS = st.lists(
 
 
 class World:
-    """Each site declares a service of its own and has targets of it."""
+    """Each site declares a different service and has targets of it."""
 
     def __init__(self, seed: int, trouble: float) -> None:
         self.network = Network(NAMES, seed=seed, trouble=trouble)
@@ -61,7 +61,7 @@ class World:
         network.take(LIAR, network.cores[LIAR].set_bars(bars, frozenset(), network.now))
 
     def reached(self, root: str) -> dict[SiteId, int]:
-        """Costs where the liar's links to those that it bars are cut."""
+        """Path costs from ``root`` if the liar's links to the sites that it bars were cut."""
         node = {name: who.node for name, who in self.network.identities.items()}
         vertices = {node[name]: Vertex(True, {}) for name in NAMES}
         for link, cost in self.network.links.items():

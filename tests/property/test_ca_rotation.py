@@ -1,7 +1,8 @@
 """Rotations of a CA in any order of upgrades, absences and restarts, by real certificates.
 
-The acceptor is the real `Rotating` on a real directory; diallers hold what they were given. After
-each step every dialler that is upgraded and linked could link anew, whoever restarts when.
+The acceptor is the real `Rotating` on a real directory; diallers hold the certificates that they
+received. After each step every upgraded and linked dialler could link again, whichever end
+restarts, at any time.
 """
 
 import ssl
@@ -77,7 +78,7 @@ class Acceptor:
         self.start()
 
     def start(self) -> None:
-        """Its process begins; what was in memory is gone."""
+        """Start the acceptor's process with an empty memory."""
         journal = Journal()
         self.rotating = Rotating(self.secrets, self.site, journal.tell, None, lambda: self.now)
         self._leaf: tuple[str, Leaf] | None = None
@@ -105,7 +106,7 @@ class Acceptor:
                 holder.take()
 
     def settle(self) -> None:
-        """Until nobody who is linked and can take it has not."""
+        """Run until every linked dialler that can take the new certificate has it."""
         for _ in range(4):
             self.step()
             self.now += limits.CA_HURRIED_S / 10
@@ -151,7 +152,10 @@ def happen(step: Step, acceptor: Acceptor) -> None:
 
 
 def come_back(holder: Holder) -> None:
-    """It dials; shut out it asks by its identity, or its operator is told to make a token."""
+    """The dialler dials; if shut out, it asks by its identity.
+
+    One that is not upgraded stays shut out: its operator must make a token.
+    """
     if not holder.can_link():
         if not holder.upgraded:
             return

@@ -39,7 +39,7 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
     kubelet_s: float  # Until a kubelet's report is with the API server, at most.
     watch_s: float  # How late the watch is, at most.
     stalls: bool
-    abrupt: float  # The share of pods of whose end nothing is told but that they are gone.
+    abrupt: float  # The share of pods whose end shows only in their absence.
     clock_s: float  # How far the router's clock is from those of nodes, at most.
     gap_s: float  # Between connections of one pod, on average.
     foreign: float  # The share of pods of other namespaces.
@@ -97,7 +97,7 @@ class Cluster:
         heapq.heappush(self._due, (self.now + seconds, next(self._order), do))
 
     def run(self) -> None:
-        """Until there were enough changes, and what was then is settled."""
+        """Run until there were enough changes, then until the last ones have settled."""
         self.after(0.0, self._look)
         self.after(1.0, self._bookmark)
         for _ in range(self.weather.addresses):
@@ -135,7 +135,7 @@ class Cluster:
     # The watch -------------------------------------------------------------------------------
 
     def publish(self, uid: str, object_: dict[str, Any] | None) -> None:
-        """The API server knows it now, and tells it later, in this order."""
+        """The API server knows ``object_`` now, and reports it later, in this order."""
         rng, weather = self.rng, self.weather
         if weather.stalls and self.now > self._stalled_until and rng.random() < 0.01:
             self._stalled_until = self.now + rng.uniform(1.0, 90.0)

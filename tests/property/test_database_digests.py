@@ -1,5 +1,8 @@
-"""Law of the digest exchange: joined neighbours end with one database, whatever each held before,
-whichever messages were lost, and whoever of the two noticed that the link was gone."""
+"""Law of the digest exchange: joined neighbours end with one database.
+
+It holds whatever each held before, whichever messages were lost, and whichever of the two noticed
+that the link was gone.
+"""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,7 +55,7 @@ class Pair:
             case "lost":
                 network.cut("a", "b")
                 network.connect("a", "b")
-            case _:  # What was under way is lost, and one end alone notices.
+            case _:  # Messages under way are lost, and only one end notices.
                 here = what[-1]
                 (there,) = set("ab") - {here}
                 network.lose("a", "b")

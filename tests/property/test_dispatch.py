@@ -55,7 +55,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("start"), st.sampled_from(NAMES)),
 )
 STEPS = st.sampled_from((0, 1, 2, 5, 9, 20, 1_000, 1_000, 1_000))
-"""How much of what is under way happens between two actions."""
+"""Steps of the network, at most, between two actions."""
 
 
 class World:

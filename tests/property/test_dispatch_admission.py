@@ -1,4 +1,4 @@
-"""Laws of admission: every slot is somebody's, nobody waits beside a free one, none is lost."""
+"""Laws of admission: every slot has an owner, no request waits beside a free slot, none is lost."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

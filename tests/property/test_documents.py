@@ -1,4 +1,4 @@
-"""Laws of documents: what is written is read back, and no text whatever breaks the reader."""
+"""Laws of documents: a written document reads back the same, and no text breaks the reader."""
 
 from typing import TypeVar
 

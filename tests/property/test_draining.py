@@ -28,7 +28,7 @@ class History:
         self.stopped: list[bool] = []
 
     def step(self) -> None:
-        """One thing happens, and a little of what is under way arrives."""
+        """One thing happens, and some of the bytes under way arrive."""
         things = [self._open] * 6 + [self._end] * 4 + [self._lag] * 3
         things += [self._renew, self._delete, self._link_again, self._stop, self._finish]
         self.random.choice(things)()
@@ -106,8 +106,8 @@ class History:
 
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 60))
 @example(seed=145, steps=27)  # The next lanes of a link, which is deleted, carry streams already.
-@example(seed=499, steps=27)  # The next lanes are up later than those of the link made anew.
-@example(seed=20, steps=10)  # A link made again overtakes the word that its old self drains.
+@example(seed=499, steps=27)  # The next lanes are up later than those of the re-created link.
+@example(seed=20, steps=10)  # A re-created link overtakes the message that its old self drains.
 @example(seed=195433307, steps=18)  # Streams behind a PROOF that a stopping site has not read.
 @example(seed=1005404, steps=22)  # A link that is to succeed another, which is deleted meanwhile.
 @example(seed=8192, steps=42)  # Lanes deleted before their dialler hears that it was let in.

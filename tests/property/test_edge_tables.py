@@ -129,7 +129,7 @@ def teller_of(state: dict[str, object]) -> EdgeTeller:
 
 
 class Pair:
-    """Teller and edge, and what is under way between them."""
+    """Teller and edge, and the messages under way between them."""
 
     def __init__(self, seed: int, trouble: bool) -> None:
         self.random, self.trouble = Random(seed), trouble

@@ -1,4 +1,4 @@
-"""`fill` over a run of requests: what its one formula promises, whatever sites there are."""
+"""`fill` over a run of requests keeps the promises of its one formula, with any sites."""
 
 from collections import Counter
 from fractions import Fraction

@@ -1,5 +1,7 @@
-"""Laws of flooding: what a neighbor is sent, when it is sent again, and that it has all in the end,
-whatever it acknowledges or tells us itself."""
+"""Laws of flooding: which LSAs a neighbor gets, when again, and that it has all in the end.
+
+They hold whatever the neighbor acknowledges or sends us.
+"""
 
 from typing import NamedTuple
 from zlib import crc32
@@ -21,7 +23,7 @@ OWN = FakeIdentity("own")
 OTHERS = [FakeIdentity(f"{number}") for number in range(6)]
 UNACKED_MAX = 2
 EDGE, *ROUTERS = NEIGHBOURS = [RouterId(name) for name in ("edge", "near", "far")]
-"""An edge is sent what is held of one router, itself."""
+"""An edge gets the LSAs of one router only: its own."""
 
 
 class Sent(NamedTuple):
@@ -30,7 +32,7 @@ class Sent(NamedTuple):
 
 
 class Wire:
-    """What neighbors said that they have, and what they were sent."""
+    """The LSAs that neighbors said they have, and those that they were sent."""
 
     def __init__(self, parts: int) -> None:
         self.now = 100.0

@@ -86,7 +86,7 @@ def decoded(wire: bytes, edges: list[int]) -> tuple[list[Event], list[Event]]:
             decoder.receive_data(memoryview(piece))
         except LaneViolation:
             collector.events.append("violation")
-        piece[:] = b"\xee" * len(piece)  # Nothing may be kept of what was handed in.
+        piece[:] = b"\xee" * len(piece)  # The decoder must not keep a view of the input.
     return collector.events, expected
 
 

@@ -22,7 +22,7 @@ LIARS = ("liar", "liar-2")
 LIAR: SiteId = FakeIdentity("liar").site
 NAMES = ("orders", "stock")
 LIES = 6666
-"""The port of what the liar declares, and nobody else; its targets are at that of the owner."""
+"""The port that only the liar declares; its targets are at the owner's port."""
 SETTLED_S = 20.0
 PAUSES = (0.01, 0.5, OWNER_MET_S + 0.5, OWNER_WITHDRAWN_S + 1, SERVICE_SYNC_TTL_S + 1)
 SOME_VERBS = st.lists(st.sampled_from([OFFER, CALL, REDECLARE]), min_size=1, unique=True)
@@ -35,7 +35,7 @@ FIRST = st.lists(
     min_size=2,
     max_size=2,
 )
-"""What the liar is granted at first of each name, and for how long."""
+"""The first grant of each name to the liar, and for how long."""
 OFFERS = st.lists(st.sampled_from([None, 0, 4, 1000]), min_size=2, max_size=2)
 
 
@@ -54,14 +54,14 @@ class Life(RuleBasedStateMachine):
         )
         self.network.cores["liar-2"] = self.network.make_core("liar-2")
         self.grants: dict[tuple[str, str], tuple[ServiceGrant, ...]] = {}
-        """By site and name, of what it declares."""
+        """By declaring site and name."""
         self.strict: set[str] = set()
         self.given: dict[str, list[ServiceGrant]] = {name: [] for name in NAMES}
-        """All that the liar was granted by who owned a name since all sites heard of all."""
+        """All grants to the liar by a name's owners since all sites heard of each other."""
         self.epochs = dict.fromkeys((*HONEST, *LIARS), 1)
         self.lied: set[str] = set()
         self.forgetful: set[str] = set()
-        """These may take what the liar declares for what was there first."""
+        """These may take the liar's declaration for the first one."""
 
     @initialize(
         count=st.integers(2, 4),
@@ -174,7 +174,7 @@ class Life(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), heir=st.sampled_from(HONEST))
     @precondition(lambda self: hasattr(self, "honest"))
     def owner_hands_it_over(self, name: str, heir: str) -> None:
-        """The former owner goes on declaring it: so who was away can see to whom it went."""
+        """The former owner goes on declaring it, so that absent sites can see the new owner."""
         former = self.owner[name]
         if heir not in self.honest or heir == former:
             return
@@ -232,7 +232,7 @@ class Life(RuleBasedStateMachine):
         return [one for one in found if one.site == LIAR and not one.barred]
 
     def _may_judge(self, honest: str, name: str) -> bool:
-        """It knew the owner, and was told by who owned it then all that it may take back."""
+        """Whether ``honest`` remembers the owner, or the liar never declared ``name``."""
         return honest not in self.forgetful or name not in self.lied
 
     @invariant()
@@ -249,7 +249,7 @@ class Life(RuleBasedStateMachine):
         if honest not in self.strict:
             return
         given = self.given[name]
-        if (honest, name) in self.grants:  # Its own word counts there, and nobody else's.
+        if (honest, name) in self.grants:  # There only its own word counts.
             given = [one for one in self.grants[honest, name] if one.site == LIAR]
         now = self.network.now
         offers = [one for one in given if OFFER in one.verbs and one.holds(now)]

@@ -1,4 +1,4 @@
-"""Whatever the counters do, samples add up to what was counted, within their bounds."""
+"""Whatever the counters do, samples add up to the counts, within their bounds."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,8 +22,8 @@ STEPS = st.lists(
 def test_samples_add_up_to_what_was_counted(
     steps: list[dict[SiteId, int]], restarts: set[int]
 ) -> None:
-    """A service port that is removed and comes back counts from nothing, and loses nothing that
-    was read; only what looks like growth although it started over cannot be told."""
+    """A service port that is removed and comes back counts from zero, and loses nothing that
+    was read. Only a restart that looks like growth cannot be recognized."""
     history = History()
     history.step(SHOP, Reading(), 0.0)
     totals: dict[SiteId, int] = {}

@@ -132,7 +132,7 @@ def test_whatever_is_accepted_is_canonical(fields: Fields, ended: bool) -> None:
 
 
 class Told:
-    """A `WireSink` that keeps what it is told."""
+    """A `WireSink` that records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
@@ -157,7 +157,7 @@ class Told:
         self.calls.append(("reset", stream_id, code))
 
     def broken(self, stream_id: int, code: int, reason: str) -> None:
-        self.reset(stream_id, code)  # h2 tells both alike.
+        self.reset(stream_id, code)  # h2 reports both alike.
 
     def room(self, stream_id: int) -> None:
         self.calls.append(("room", stream_id))
@@ -205,7 +205,7 @@ def traffic(seed: int) -> bytes:
 
 
 def tell(pieces: Sequence[bytes]) -> tuple[list[tuple[object, ...]], bytes]:
-    """What a wire tells of bytes cut so, and what it answers."""
+    """The calls that a wire makes for bytes cut so, and its answer."""
     told = Told()
     wire = WireByIds(told, client=False, streams=10, header_bytes=10_000, now=0.0)
     for piece in pieces:

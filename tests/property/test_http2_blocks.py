@@ -1,4 +1,4 @@
-"""Header blocks: what is read is what hpack reads, remembered or not; what we write it reads."""
+"""Header blocks: we read them as hpack does, remembered or not, and hpack reads ours."""
 
 import hpack
 from hypothesis import given
@@ -97,7 +97,7 @@ def test_what_another_end_compresses_is_read_however_often(
     for number_ in order:
         fields = heads[number_ % len(heads)]
         found = ours(reader, encoder.encode(fields))
-        # What is never indexed is left aside by the encoder of hpack; its order is the same.
+        # hpack's encoder drops the never-indexed mark; the order of fields is the same.
         assert found == fields or found == "oversized"
         if found == "oversized":
             return

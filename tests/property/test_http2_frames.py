@@ -30,7 +30,7 @@ ANSWERS = st.sampled_from([[(b":status", b"200")], [(b":status", b"200")], [(b":
 SIZES = st.sampled_from([0, 1, 100, 16_384, 16_385])
 NUMBERS = st.sampled_from([0, 1, 100, 2**16, 2**31 - 1])
 
-# What a peer does: a name, and what it takes.
+# Actions of a peer: a name, and its arguments.
 HEAD = st.tuples(st.just("head"), STREAMS, FLAGS, STARTS, st.lists(FIELD, max_size=4))
 FRESH = st.tuples(st.just("next"), st.sampled_from([4, 5]), st.lists(FIELD, max_size=3))
 ANSWER = st.tuples(st.just("head"), STREAMS, FLAGS, ANSWERS, st.lists(FIELD, max_size=4))
@@ -79,7 +79,7 @@ OURS = st.tuples(
 
 
 def frame_of(action: tuple[Any, ...]) -> bytes:
-    """What a peer says that does not depend on what was said before."""
+    """The frame of an action that does not depend on earlier ones."""
     match action:
         case ("data", stream_id, flags, size):
             padding = bytes((min(size, 5),)) if flags & 8 else b""
@@ -222,7 +222,7 @@ class Driven:
     def compare(self) -> None:
         """They told and said the same."""
         if self._is_in_block and self.is_over():
-            # Which of two faults counts is anybody's: a frame that is wrong, and in a wrong place.
+            # A frame that is wrong and in a wrong place: either fault may count.
             assert self.told.calls[:-1] == self.expected.calls[:-1]
             assert self.expected.calls[-1][0] == "failed"
             return
@@ -241,8 +241,8 @@ class Driven:
                 fields = [tuple(field) for field in decoder.decode(body, raw=True)]
                 frames.append((kind, flags, stream_id, fields))
             elif kind == codes.SETTINGS and not flags:
-                continue  # h2 tells the defaults too.
-            elif kind != codes.WINDOW_UPDATE or stream_id:  # When windows are given back is ours.
+                continue  # h2 sends the defaults too.
+            elif kind != codes.WINDOW_UPDATE or stream_id:  # We give windows back when we choose.
                 frames.append((kind, flags, stream_id, body))
         return frames
 

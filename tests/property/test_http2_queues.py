@@ -1,4 +1,4 @@
-"""What an HTTP/2 connection has queued is what its streams have, whatever happens to them."""
+"""An HTTP/2 connection's queue equals the sum of its streams' queues, whatever happens to them."""
 
 from collections.abc import Callable
 

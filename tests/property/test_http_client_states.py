@@ -194,7 +194,7 @@ class Play:
         return client
 
     def happens(self, event: ClientEvent) -> None:
-        """``event``, by whoever it comes from."""
+        """Cause ``event`` through its real source: session, connection, timer, leg or client."""
         if event is ClientEvent.ENDED:
             self.session.ended()
         elif event is ClientEvent.WRITABLE:

@@ -1,4 +1,4 @@
-"""A connection to a target over many exchanges: each hears of its own, nothing after its end."""
+"""A connection to a target over many exchanges: each hears only its events, none after its end."""
 
 from collections.abc import Callable
 from itertools import product

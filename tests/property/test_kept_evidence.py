@@ -1,5 +1,5 @@
-"""What is kept of many decisions in a row, sharing what does not change, tells the same of each as
-an explanation that was made in full at its moment."""
+"""Stored decisions, which share their unchanged parts, explain each decision in a row just as
+a full explanation at that moment did."""
 
 from typing import Any, get_args
 

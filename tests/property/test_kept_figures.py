@@ -1,4 +1,4 @@
-"""What a balancer keeps between decisions equals what it would work out anew."""
+"""Figures that a balancer caches between decisions equal freshly computed ones."""
 
 from collections.abc import Callable
 from typing import get_args
@@ -36,7 +36,7 @@ def site_of(router: RouterId) -> SiteId:
 @st.composite
 def adverts(draw: st.DrawFn) -> list[RemoteCandidate]:
     shared = draw(st.booleans())
-    # Which of several costs counts is told by the table alone, not by load reports.
+    # Only the table, not load reports, says which of several costs counts.
     costs = {OWN: 0, **{site: draw(st.integers(1, 2)) for site in SITES[1:]}}
     return [
         RemoteCandidate(
@@ -59,8 +59,8 @@ def adverts(draw: st.DrawFn) -> list[RemoteCandidate]:
 
 
 class Two:
-    """Two balancers with the same history; the second keeps nothing: it is told its candidates
-    anew before each question."""
+    """Two balancers with the same history. The second caches nothing: it gets its candidates
+    again before each question."""
 
     def __init__(self, policy: PolicySpec, remotes: list[RemoteCandidate], slots: int) -> None:
         self.ledger = LocalLedger()

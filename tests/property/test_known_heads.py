@@ -1,4 +1,4 @@
-"""What is remembered changes nothing: the verdict on the bytes is what it is without it."""
+"""Remembered heads change nothing: the verdict on the bytes is the same without them."""
 
 from itertools import cycle
 
@@ -29,7 +29,7 @@ ROOMY = head_limits(ServiceLimits())
 
 
 class Listener:
-    """The terms of one service port, and what is known in them."""
+    """One service port's limits and site name, with the heads that are known under them."""
 
     def __init__(self, site: bytes, limits: HeadLimits, store: BytesCache[KnownRequest]) -> None:
         self._site, self._limits = site, limits
@@ -66,7 +66,7 @@ def test_a_request_means_the_same_when_its_head_is_known(stream: bytes) -> None:
 
 
 def leg_outcome(pieces: list[bytes], known: KnownResponses | None) -> tuple[object, ...]:
-    """What a leg tells of a response, and what becomes of its connection."""
+    """Events of a leg for a response, and the state of its connection afterwards."""
     network = FakeNetwork()
     responses = known if known is not None else KnownResponses()
     pool = TargetPool(network, "127.0.0.1", 9001, via=b"1.1 east", known=responses)

@@ -166,7 +166,7 @@ NAMESPACE = {
 
 
 def _places(within: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
-    """The way to everything that stands in an object of `NAMESPACE`."""
+    """The path to everything in an object of `NAMESPACE`."""
     if len(path) > 2:
         yield path
     if isinstance(within, dict | list):

@@ -1,4 +1,4 @@
-"""Whatever the API does and whoever asks at once: a claim is used as often as it may be."""
+"""A claim is used as often as it may be, whatever the API does and however many ask at once."""
 
 import asyncio
 import random
@@ -76,4 +76,4 @@ def test_a_claim_of_two_uses_yields_two_certificates_at_most(
     assert kept.uses_left == 2 - len(kept.redeemed) >= 0
     assert all(len(given) == 1 for given in chains.values())
     told = {certificates.serial_of(chain) for given in chains.values() for chain in given}
-    assert told <= {use.serial for use in kept.redeemed}  # Nothing is told that is not kept.
+    assert told <= {use.serial for use in kept.redeemed}  # Only stored certificates go out.

@@ -1,4 +1,4 @@
-"""Whatever people, sites and GitOps do to Services: what is theirs stays theirs, ours settles."""
+"""Whatever people, sites and GitOps do to Services: theirs stay theirs, and ours settle."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""Laws of finding targets: what changes step by step ends as what is found from nothing."""
+"""Laws of finding targets: step-by-step changes end with the same targets as a fresh search."""
 
 from typing import Any
 

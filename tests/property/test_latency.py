@@ -1,4 +1,4 @@
-"""What is told of latencies by counts in buckets and their sum."""
+"""Latency quantiles and bucket counts."""
 
 from itertools import pairwise
 

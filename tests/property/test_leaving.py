@@ -67,7 +67,7 @@ class Course:
             leg.handler.writable()
 
     def end(self) -> None:
-        """The client's end is here: told at once, or with what is unread before it."""
+        """The client's end arrives: reported at once, or behind unread bytes."""
         connection = self.site.connection
         if not connection.is_aborted() and not connection.is_lost:
             if connection.is_paused():

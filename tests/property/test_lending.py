@@ -280,7 +280,7 @@ def test_a_lone_neighbor_gets_all_that_it_may_from_all_routers_and_own_clients_t
     lends = lent(reserve, whole)
     held = sum(router.held(NEIGHBORS[0]) for router in site.routers)
     assert held <= min(lends, for_one(share, whole))
-    if reserve == 0 or share == 1:  # Else each router keeps to the smaller of its own two parts.
+    if reserve == 0 or share == 1:  # Else each router applies the smaller of its two parts.
         assert held == min(lends, for_one(share, whole))
     for router in site.routers:
         for _ in range(whole):

@@ -151,7 +151,7 @@ def test_new_sites_share_the_room_evenly(
 def test_sites_that_a_member_invents_take_turns_as_one(
     ports: list[int], invented: list[int], total: int
 ) -> None:
-    """Of the room that is left each neighbor has a half, or what it asks for."""
+    """Each neighbor gets half of the remaining room, or as much as it asks for."""
     theirs = [SiteId(f"invented {number}") for number in range(len(invented))]
     mine = requests_of(SITES[0], ports, low=True)
     requests = [*mine]

@@ -1,4 +1,4 @@
-"""Law of load reports: each reaches everybody once, and what is told ends by itself."""
+"""Law of load reports: each reaches every router once, and flooding ends by itself."""
 
 from collections import deque
 from itertools import combinations, pairwise

@@ -1,4 +1,4 @@
-"""Laws of budgets of sites and neighbors: they are kept, and an excess is nobody else's trouble."""
+"""Laws of budgets of sites and neighbors: they hold, and an excess harms no other site."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,7 +26,7 @@ LIMITS = {"LSA_SITE_NAMES_MAX": 5, "LSA_SITE_ITEMS_MAX": 12, "LSA_SITE_BYTES_MAX
 
 
 class Said(msgspec.Struct, frozen=True):
-    """A part with services, or (``part`` 0) the list of all; ``lost``: routers nobody reaches."""
+    """A part with services, or (``part`` 0) the list of all; ``lost``: unreachable routers."""
 
     site: str
     router: int
@@ -96,7 +96,7 @@ def keys_of(origin: Origin) -> list[LsaKey]:
 
 
 def sums(lsdb: Lsdb, site: str) -> tuple[int, int, int]:
-    """Names, items and bytes that are told of ``site``, counted anew."""
+    """Names, items and bytes in the LSAs of ``site``, counted afresh."""
     parts = [(lsa.body, data) for lsa, data in held(lsdb, site).values()]
     bodies = [(body, data) for body, data in parts if isinstance(body, Services)]
     names = [told.name for body, _ in bodies for told in body.declarations]
@@ -217,7 +217,7 @@ def site_of(name: str) -> SiteId:
 
 
 def brought(history: Sequence[tuple[Said, str | None]]) -> tuple[Lsdb, dict[LsaKey, str | None]]:
-    """The database, and who brought what is in it."""
+    """The database, and which neighbor brought each part in it."""
     lsdb, by = Lsdb(OWN.node), dict[LsaKey, str | None]()
     everybody = {router.node for routers in ROUTERS.values() for router in routers}
     for number, (said, who) in enumerate(history, 1):

@@ -118,7 +118,7 @@ class World:
 
 
 @settings(max_examples=examples(60))
-@example(  # c tells two things by one number, and e's ack of the first crosses the second.
+@example(  # c sends two different LSAs under one number; e's ack of the first crosses the second.
     steps=[
         (("cost", ("a", "b"), 1), 0.03),
         (("toggle", ("b", "c"), 1), 0.0),
@@ -181,4 +181,4 @@ def test_a_ring_of_sound_lanes_is_right_again_in_moments(seed: int, cut: str) ->
     world.check()
     sent = len(world.network.sent)
     world.network.run(200.0)
-    assert len(world.network.sent) == sent  # At rest nothing is said but refreshes.
+    assert len(world.network.sent) == sent  # An idle network sends only refreshes.

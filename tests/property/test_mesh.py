@@ -51,7 +51,7 @@ def without_lines(mesh: Mesh) -> Mesh:
 
 
 def as_applied(mesh: Mesh, survey: SiteSurvey) -> SiteSurvey:
-    """What is there after the plan was carried out."""
+    """The site's state after the plan was carried out."""
     site = mesh.sites[survey.name]
     ids = {name: one.id or IDS[name] for name, one in mesh.sites.items()}
     documents = {(one.kind, one.name): one for one in survey.documents}
@@ -77,7 +77,7 @@ def as_applied(mesh: Mesh, survey: SiteSurvey) -> SiteSurvey:
 
 
 def work(changes: list[MeshChange]) -> list[MeshChange]:
-    """What is left to do."""
+    """The changes that remain to be done."""
     return [change for change in changes if change.is_work or change.verb == "blocked"]
 
 

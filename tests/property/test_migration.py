@@ -1,4 +1,4 @@
-"""Moved to us and back, whoever does what in between and wherever it is interrupted."""
+"""Moved to us and back, whatever others do in between and wherever it is interrupted."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Laws of a lane: what arrives is what was sent, in order, within credit, or it ends in error."""
+"""Laws of a lane: bytes arrive as sent, in order and within credit, or the stream fails."""
 
 import random
 
@@ -195,11 +195,11 @@ def test_mutated_traffic_ends_in_order_or_in_a_violation_and_never_in_a_crash() 
 
 
 def in_parts(calls: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
-    """What was heard, `answered` as what it stands for: the last call, as all was sent before."""
+    """The calls, with `answered`, always the last one, as the calls that it replaces."""
     told: list[tuple[object, ...]] = []
     for call in calls:
         if call[0] != "answered":
-            told.append(call[:3])  # Whether a head was the end is told by what follows.
+            told.append(call[:3])  # Later calls show whether a head was the end.
             continue
         _, head, body_bytes, in_flight = call
         if not any(one[0] == "accepted" for one in told):

@@ -26,7 +26,7 @@ STEPS = st.lists(
 
 
 class End:
-    """One end, and what it has sent."""
+    """One end of the connection, and the bytes that it has sent."""
 
     def __init__(self, seed: int) -> None:
         self.recorder = Recorder()

@@ -18,7 +18,7 @@ EVERYBODY = (*HONEST, LIAR)
 LINKS = tuple(combinations(EVERYBODY, 2))
 NAMES = ("orders", "stock", "mail")
 LIES = 6666
-"""The port of what the liar declares, and nobody else."""
+"""The port that only the liar declares."""
 PAUSES = (0.01, 0.5, OWNER_MET_S + 0.5, OWNER_WITHDRAWN_S + 1, 200.0, LSA_MAX_AGE_S + 1)
 
 
@@ -35,7 +35,7 @@ class Life(RuleBasedStateMachine):
         self.declared: dict[str, set[str]] = {name: set() for name in EVERYBODY}
         self.epochs = dict.fromkeys(EVERYBODY, 1)
         self.free: set[str] = set()
-        """Names that were given up once: whoever declares them may own them."""
+        """Names that were given up once: any site that declares them may own them."""
 
     @initialize(owners=st.lists(st.sampled_from(HONEST), min_size=3, max_size=3))
     def owners_declare(self, owners: list[str]) -> None:

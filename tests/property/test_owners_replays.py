@@ -1,4 +1,4 @@
-"""After a restart no words that an owner signed earlier change whose a name is, or what it is."""
+"""After a restart no LSAs that an owner signed earlier change a name's owner or declaration."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +42,7 @@ def history_of(lives: list[tuple[str, list[int | None]]]) -> list[Said]:
 
 
 def hear(owners: Owners, said: dict[Node, Said], now: float, *, lies: bool = False) -> None:
-    """As a table is built of what is in the database, over some time."""
+    """Teach ``owners`` the database, as the builder of a table does, over some time."""
     versions = {node: version for node, version, _ in said.values()}
     told = [(node, one) for node, version, one in said.values() if one is not None]
     for later in (0.0, OWNER_WITHDRAWN_S + 1):

@@ -1,4 +1,4 @@
-"""Where connections would be placed, and the WebSocket frames between which they may be told so."""
+"""Where connections would be placed, and at which WebSocket frame borders they can learn it."""
 
 from hypothesis import given
 from hypothesis import strategies as st

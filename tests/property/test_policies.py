@@ -31,7 +31,7 @@ WEIGHTS = st.dictionaries(
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """What is true of one site. ``capacity`` is of all its targets."""
+    """The state of one site. ``capacity`` is the sum over its targets."""
 
     site: SiteId
     cost: int
@@ -126,7 +126,7 @@ def policies(*names: PolicyName) -> st.SearchStrategy[PolicySpec]:
 EXCLUDED = st.frozensets(st.sampled_from([HERE, *SITES]), max_size=3)
 
 
-# The rules once more, slowly: who ties for the next request.
+# The rules again, in slow form: which sites tie for the next request.
 
 
 def fill_rule(up: Sequence[Fact]) -> list[Fact]:
@@ -143,7 +143,7 @@ def fill_rule(up: Sequence[Fact]) -> list[Fact]:
 
 
 def level(equals: Sequence[Fact]) -> list[Fact]:
-    """Most free capacity per target, or least in flight per target where one states none."""
+    """Most free capacity per target, or least in flight per target where a site has no capacity."""
     if all(one.capacity is not None for one in equals):
         keys = [Fraction(one.in_flight - (one.capacity or 0), one.targets) for one in equals]
     else:

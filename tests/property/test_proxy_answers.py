@@ -18,7 +18,7 @@ HEAD = st.builds(
 
 
 def read(data: bytes, cuts: set[int]) -> tuple[int, Answer | None]:
-    """As a shell does: what was not taken is offered again with what comes."""
+    """Read as a shell does: offer bytes that were not taken again, with the next ones."""
     reader, taken = AnswerReader(), 0
     edges = sorted({min(cut, len(data)) for cut in cuts} | {len(data)})
     for end in edges:

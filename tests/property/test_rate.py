@@ -1,4 +1,4 @@
-"""Laws of rates: never more than stated in any window, and nobody is held back for long."""
+"""Laws of rates: never more than configured in any window, and no request is held back for long."""
 
 from bisect import bisect_left
 from math import floor
@@ -39,7 +39,7 @@ ARRIVALS = histories(
 
 
 class Asked:
-    """A gate, and what came of asking it."""
+    """A gate, with the times of all requests and of the admitted ones."""
 
     def __init__(self, rate: Rate, begun_at: float = 10_000.0) -> None:
         self.demand = RateDemand(rate.window_s)

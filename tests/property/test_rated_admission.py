@@ -1,6 +1,6 @@
 """Laws of admission while slots, rates, a site's cap, learnt slots and readiness all change.
 
-Whatever happens in whatever order: slots and waiters add up, nobody is told twice, and nobody
+For any events in any order: slots and waiters add up, no waiter gets two answers, and none
 waits longer than a moment beside a slot and a permit that are both free.
 """
 

@@ -27,7 +27,7 @@ TERMS = st.builds(
 CAPS = st.none() | st.builds(
     SiteCap, slots=LIMITS, rate=RATES, spill=st.sampled_from(("excess", "all"))
 )
-# Seconds that pass, then what is done: ask, ask for a session, end the oldest, move the oldest.
+# Seconds that pass, then the action: ask, ask for a session, end the oldest, move the oldest.
 STEPS = st.lists(
     st.tuples(
         st.sampled_from((0.0, 0.0, 0.1, 0.7, 4.0)),

@@ -1,4 +1,4 @@
-"""What is known of another site, beside a plain account of what was heard and done since."""
+"""The estimate of another site, against a plain account of its reports and our requests since."""
 
 from collections import defaultdict
 from math import floor

@@ -41,7 +41,7 @@ Fate = Literal[
     "down",
     "killed",  # The dialler, with the answer in its hands.
     "full",  # The dialler's disk.
-    "issuer-killed",  # After it entered what it issued.
+    "issuer-killed",  # After it registered the certificate.
 ]
 
 
@@ -88,7 +88,7 @@ class West:
         return BEGAN + self.network.now()
 
     def restart(self) -> None:
-        """The process of the dialler begins, with what is on its disk."""
+        """Start the dialler's process with the files on its disk."""
         self.renewer = Renewer(
             self.network,
             self.store,
@@ -190,7 +190,7 @@ def test_the_link_never_ends_without_a_valid_certificate(
         assert entry is not None and len(entry.issued) <= limits.ISSUED_PER_SITE_MAX
         lost = {"unheard", "issuer-killed"} & set(flat)
         # The next key is only in memory until its certificate is stored: after each kill the
-        # dialler asks with another one, and nobody has the key of what was issued before.
+        # dialler asks with another key, and the key of the certificate issued before is lost.
         assert lost or len(entry.issued) <= max(3, 2 + flat.count("killed"))
 
 

@@ -86,7 +86,7 @@ SHARES = st.floats(0.0, 1.0)
 
 
 class Seen(NamedTuple):
-    """What held for ``s`` until ``at``, and what was counted meanwhile."""
+    """The totals that held for ``s`` seconds until ``at``, and those before them."""
 
     at: float
     s: float

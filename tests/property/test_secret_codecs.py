@@ -1,4 +1,4 @@
-"""What a codec writes it reads back; what is missing or spoiled is named by Secret and key."""
+"""Codecs read back their own output; errors name the missing or spoiled Secret and key."""
 
 import base64
 import builtins
@@ -181,7 +181,7 @@ def test_an_identity_reads_back_in_a_rotation_or_not(who: identity.Identity) -> 
 @given(told=st.dictionaries(TEXTS, TEXTS | st.integers(-99, 99) | st.booleans(), max_size=5))
 @example(told={"stopped": ""})
 def test_a_status_reads_back(told: dict[str, Any]) -> None:
-    """What is told, beside three fields that are the codec's own, whatever was told under them."""
+    """The given fields, beside three that the codec itself sets, whatever value they had."""
     written_at = datetime(2026, 1, 1, tzinfo=UTC)
     until = (written_at + timedelta(seconds=limits.STATUS_VALID_S)).isoformat()[:19] + "Z"
     own = {"stopped": False, "writtenAt": "2026-01-01T00:00:00Z", "validUntil": until}

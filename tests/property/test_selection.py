@@ -380,7 +380,7 @@ _WITHOUT_CAPACITY = [
 
 
 @QUICK
-@example(  # Once free slots were None or 0, as somebody had looked before the refusal or not.
+@example(  # Free slots once were None or 0, depending on an `explain` before the refusal.
     policy="fill",
     events=[
         ("report_rate", "a", 0, 0),
@@ -399,8 +399,8 @@ _WITHOUT_CAPACITY = [
 def test_what_is_known_of_a_site_does_not_depend_on_when_it_was_looked_at(
     policy: PolicyName, events: list[tuple[Any, ...]], looks: set[int], excluded: frozenset[SiteId]
 ) -> None:
-    """One is asked after every event of an instant, the other after a few: figures that are kept
-    between decisions must be judged anew by whatever changes them."""
+    """One is asked after every event of an instant, the other after a few: every event that
+    changes a cached figure must update it."""
     found = []
     for asked_at in (set(range(len(events))), looks):
         ledger = LocalLedger()

@@ -1,4 +1,4 @@
-"""Laws of session affinity: never over capacity, nobody moves without need, and the budget."""
+"""Laws of session affinity: never over capacity, no session moves without need, and the budget."""
 
 from collections import Counter
 from math import log

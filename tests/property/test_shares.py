@@ -1,4 +1,4 @@
-"""Routers that come, go, die and are cut off never give out more than is stated together."""
+"""Routers that come, go, die and are cut off never give out more than configured in total."""
 
 from dataclasses import dataclass, field, replace
 
@@ -209,7 +209,7 @@ class Life(RuleBasedStateMachine):
             self._one_leaves_with_all_that_it_has_in_use()
 
     def _one_leaves_with_all_that_it_has_in_use(self) -> None:
-        """It has no share from then on; what it has in use is the others' when it is gone."""
+        """It has no share from then on; the others get its slots in use when it is gone."""
         site = self.site
         name = self._pick(self.made, list(site.processes))
         going = site.processes[name]

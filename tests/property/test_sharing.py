@@ -1,4 +1,4 @@
-"""Laws of who sees what: patterns, rules, terms, and that no order of hearing changes any of it."""
+"""Laws of visibility: patterns, rules and terms; the order in which they arrive changes nothing."""
 
 import fnmatch
 import time
@@ -51,7 +51,7 @@ def test_no_pattern_takes_long(pattern: str, size: int) -> None:
 
 @pytest.mark.parametrize("letters", ["a" * 31, "?" * 31, "a?" * 15, "a" * 15 + "*" + "a" * 15])
 def test_hostile_terms_over_all_services_of_a_site_do_not_hold_up_the_table(letters: str) -> None:
-    """A member states the terms, another site of its own the names: all routers judge them."""
+    """A member sets the terms, and its second site the names: all routers judge them."""
     patterns = tuple(f"*{letters}{number:02}" for number in range(limits.SHARING_PATTERNS_MAX))
     names = [f"{number:04}".rjust(63, "a") for number in range(limits.SERVICES_PER_SITE_MAX)]
     began = time.process_time()

@@ -1,4 +1,4 @@
-"""Failing sites under load, in virtual time: who is ejected, for how long, and what that costs."""
+"""Failing sites under load, in virtual time: which are ejected, for how long, and at what cost."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,9 +32,9 @@ SERVICE_S = 0.1
 
 
 class Ingress:
-    """A site with two places of its own, and clients that ask it `PER_S` times a second.
+    """A site with two local slots, and clients that ask it `PER_S` times a second.
 
-    ``conduct`` says what each remote site does to requests that begin now.
+    ``conduct``: how each remote site treats requests that begin now.
     """
 
     def __init__(self, *remotes: RemoteCandidate, local: int = 2) -> None:

@@ -19,7 +19,7 @@ NODES = [Node(RouterId(name), SiteId("pair" if name in "gh" else name)) for name
 
 @st.composite
 def networks(draw: st.DrawFn, size_max: int = 7) -> tuple[Reports, frozenset[Node]]:
-    """What each router reports, and those that may not be crossed."""
+    """The reports of each router, and the routers that may not be crossed."""
     size = draw(st.integers(2, size_max))
     # From the end, so that the two routers of one site are often among them.
     nodes = draw(st.sampled_from([NODES[:size], NODES[-size:]]))

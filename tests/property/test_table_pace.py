@@ -70,7 +70,7 @@ def test_tables_and_paths_each_take_a_tenth_of_a_core_at_most(
         for first in range(len(mine)):
             spent = 0.0
             for began, cost_s in mine[first:]:
-                # What was spent before this run was paid for by now, but for the burst.
+                # All time spent before this run is paid for by now, except for the burst.
                 allowed = TABLE_BURST_CPU_S + (began - mine[first][0]) / TABLE_REST_FACTOR
                 assert spent <= allowed + COST_S_MAX + 1e-6
                 spent += cost_s

@@ -30,7 +30,7 @@ ENDPOINTS = st.tuples(HOSTS, st.integers(1, 65_535))
 
 
 class Material:
-    """A real CA and key pair, made once: their making is not what is tested."""
+    """A real CA and key pair, made once: these tests are not about making them."""
 
     def __init__(self, root: Path) -> None:
         self.east = Site(root)
@@ -81,7 +81,7 @@ def test_every_token_survives_its_file(
 def test_a_changed_character_never_yields_another_claim(
     material: Material, data: st.DataObject, is_claim: bool
 ) -> None:
-    """Of a certificate token the key pair and its CA are protected, not what is around them."""
+    """In a certificate token the key pair and its CA are protected, not the text around them."""
     token = material.claim if is_claim else material.certificate
     text = tokens.dump(token)
     place = data.draw(st.integers(0, len(text) - 1))
@@ -91,7 +91,7 @@ def test_a_changed_character_never_yields_another_claim(
     if loaded is None:
         return
     if is_claim:
-        assert loaded == token  # White space, a comment, a field that nobody reads.
+        assert loaded == token  # White space, a comment, a field that is not read.
     else:
         loaded_key, key = (keys.from_pem(one.key_pem, "key") for one in (loaded, token))
         assert loaded_key.private_numbers() == key.private_numbers()

@@ -21,7 +21,7 @@ STEPS = st.lists(
 
 
 class Counted:
-    """The two rules of the module, over a list of those that are open and of ends."""
+    """The two rules of the module, over a list of open clients and one of ends."""
 
     def __init__(self) -> None:
         self.open: list[UnservedClient] = []

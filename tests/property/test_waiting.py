@@ -34,7 +34,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.waiting: list[Item] = []
         self.lies = 0
         self.now = 0.0
-        # How often each line with somebody to serve was passed over since its last turn.
+        # How often each line with a request to serve was passed over since its last turn.
         self.passed_over: dict[WaitingPlace, int] = {}
 
     def of(self, *where: str) -> int:
@@ -93,7 +93,7 @@ class QueueMachine(RuleBasedStateMachine):
             link = LIARS[self.lies % len(LIARS)]
             self.ask(WaitingPlace(link, SiteId(ingress), holder=LIAR), 2.0)
         for holder, before in honest.items():
-            # Nobody loses a place to a line that is longer, or to one that becomes longer so.
+            # No request loses its place to a line that is longer, or that becomes longer by it.
             assert self.of(holder) >= min(before, self.limit // (len(HOLDERS) + 1))
 
     @rule()

@@ -1,4 +1,4 @@
-"""A whole answer is what its parts are: what the client gets does not depend on how it was told."""
+"""A client gets the same answer, whether the leg delivers it whole or in parts."""
 
 from collections.abc import Callable
 from functools import partial
@@ -39,7 +39,7 @@ DECLARED = (-1, 0, 5, 40_000)
 
 
 def nothing(site: Site) -> None:
-    """It is at rest."""
+    """Nothing happens: the session stays idle."""
 
 
 class Stage(NamedTuple):
@@ -56,7 +56,7 @@ def fill(site: Site) -> None:
 
 
 def fill_before(site: Site) -> None:
-    """What was sent before has yet to leave: 1xx of the answer."""
+    """Earlier bytes, a 1xx response, have yet to leave."""
     fill(site)
     site.leg.handler.head(b"HTTP/1.1 103 Early Hints\r\n", -1)
 
@@ -82,7 +82,7 @@ def send_half(site: Site) -> None:
 
 
 def finish(site: Site) -> None:
-    """The client's FIN, as the connection tells it: unread if it reads no more."""
+    """The client's FIN, as the connection reports it: `end_unread` if reading is paused."""
     if site.connection.is_paused():
         site.connection.end_unread()
     else:
@@ -134,7 +134,7 @@ def outcome(site: Site, *, in_parts: bool, answer: tuple[bytes, int, bytes]) -> 
 
 
 def facts(site: Site) -> tuple[object, ...]:
-    """What is to be seen of a session now."""
+    """The visible state of a session now."""
     first, connection = site.legs[0], site.connection
     return (
         site.take(),
@@ -147,7 +147,7 @@ def facts(site: Site) -> tuple[object, ...]:
 
 
 def afterwards(site: Site) -> tuple[object, ...]:
-    """How the session goes on: its client asks once more, reads, asks again, and falls silent."""
+    """How the session goes on: its client asks again, reads, asks again, and falls silent."""
     seen = ask_again(site)
     if site.connection.full:
         site.connection.drain()
@@ -255,7 +255,7 @@ def http2_outcome(
 
 
 def http2_facts(site: Http2Site, stream_id: int) -> tuple[object, ...]:
-    """What its client heard of a call, and whether the session still has a leg for it."""
+    """The client's view of a call, and whether the session still has a leg for it."""
     said = site.said(stream_id)
     heads = [
         event.headers
