@@ -1,4 +1,4 @@
-"""The pages: all are in the index, and what they link to is there."""
+"""The pages: all are in the index, and every link leads somewhere."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _ANCHOR = re.compile(r"<a (?:id|name)=\"([^\"]+)\"")
 
 
 def links(text: str) -> Iterator[str]:
-    """Where a page leads, of its own repository; what is shown as code leads nowhere."""
+    """The links of a page within the repository; text shown as code has none."""
     for found in _LINK.finditer(_CODE.sub("", text)):
         target = found[1] or found[2]
         if not re.match(r"[a-z]+:", target):
@@ -32,7 +32,7 @@ def links(text: str) -> Iterator[str]:
 
 
 def anchors(text: str) -> set[str]:
-    """What of a page a link may name: headings as forges write them, and anchors."""
+    """Targets in a page for links: headings as forges write them, and anchors."""
     slugs: dict[str, int] = {}
     found = set(_ANCHOR.findall(text))
     for heading in _HEADING.findall(_FENCED.sub("", text)):

@@ -1,4 +1,4 @@
-"""tests/setup: what it says and installs, on machines that lack programs."""
+"""tests/setup: its messages and installs, on machines that lack programs."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ from tests import install_programs, programs
 
 
 class Machine:
-    """A machine that lacks these programs, and what was installed on it."""
+    """A machine that lacks these programs, and the packages installed on it."""
 
     def __init__(self, *lacking: str) -> None:
         self.lacking = set(lacking)

@@ -42,7 +42,7 @@ def _faults(node: Any) -> Iterator[str]:
 
 
 def is_one_character(repeated: Any) -> bool:
-    """Whether what is repeated matches exactly one character, and captures nothing."""
+    """Whether the repeated part matches exactly one character, and captures nothing."""
     one = (_constants.LITERAL, _constants.NOT_LITERAL, _constants.IN, _constants.ANY)
     return len(repeated) == 1 and repeated[0][0] in one
 

@@ -19,7 +19,7 @@ _GENERATED = ("reference-cli.md",)
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """The words of each, without comments and what they are piped to; not those with gaps."""
+    """The words of each command, without comments and pipes; commands with gaps are left out."""
     found = _INLINE.findall(_FENCED.sub("", text))
     for block in _FENCED.findall(text):
         found += _TYPED.findall(block.replace("\\\n", " "))
@@ -34,7 +34,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def wrong(words: list[str]) -> str:
-    """What of a command there is not; empty: all is there."""
+    """The word of a command that does not exist; empty: all exist."""
     command: click.Command = cli
     ctx = click.Context(cli, info_name="sitectl")
     options = _options(ctx)

@@ -8,7 +8,7 @@ from tests.scenario import waiting
 
 
 class Machine:
-    """Its clock, and for how long somebody waited for a processor."""
+    """A machine's clock, and for how long some process waited for a processor."""
 
     def __init__(self, pressure: Path) -> None:
         self.now = 100.0

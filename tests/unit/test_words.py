@@ -21,7 +21,7 @@ INSTEAD = {
     r"stands? (?:in|at)(?! for)": "is in",
     r"(?:is|are|was|were) told (?:of|that|to)": "receives, is shown, learns",
 }
-"""What is not written, and what is written instead."""
+"""Words to avoid, with their replacements."""
 VERDICTS = "dearer not-chosen excluded none info used"  # Of JSON, in the table of colors.
 
 
@@ -77,7 +77,7 @@ def test_texts_of_the_product_have_plain_words(package: str) -> None:
 
 
 def prose(page: str) -> str:
-    """A page without its examples and what is quoted as code."""
+    """A page without its examples and inline code."""
     return re.sub(r"`[^`\n]*`", "", re.sub(r"^ *```.*?^ *```", "", page, flags=re.M | re.S))
 
 

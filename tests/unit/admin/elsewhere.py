@@ -1,4 +1,4 @@
-"""Other sites, as the API asks them: what they answer is set by a test."""
+"""Other sites, as the API asks them; tests set their answers."""
 
 from collections.abc import Callable
 

@@ -714,7 +714,7 @@ def test_connections_beyond_the_bound_are_closed_until_one_leaves(tmp_path: Path
 
 
 async def asked(path: Path) -> bytes:
-    """The answer to one request over a connection of its own; empty: it was turned away."""
+    """The answer to one request over a separate connection; empty: it was turned away."""
     reader, writer = await asyncio.open_unix_connection(path)
     try:
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: site\r\nConnection: close\r\n\r\n")

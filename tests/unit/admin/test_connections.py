@@ -23,7 +23,7 @@ def _short_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Handlers:
-    """Some routes, and what came of the requests to them."""
+    """Some routes, and the outcomes of requests to them."""
 
     def __init__(self) -> None:
         self.began, self.ended = asyncio.Event(), asyncio.Event()
@@ -150,7 +150,7 @@ def tell(path: Path, *pieces: bytes) -> bytes:
 
 
 def statuses(heard: bytes) -> list[int]:
-    """Of each answer; what is no request is answered as HTTP/1.0."""
+    """The status of each answer; bytes that are no request get an HTTP/1.0 answer."""
     return [int(status) for status in re.findall(rb"HTTP/1\.[01] ([0-9]{3}) ", heard)]
 
 

@@ -22,7 +22,7 @@ SLOW = b"GET /slow HTTP/1.1\r\nHost: s\r\n\r\n"
 @pytest.fixture
 def _without_collector() -> Iterator[None]:
     gc.collect()
-    gc.freeze()  # What is there already is no object of these connections, and is not searched.
+    gc.freeze()  # Older objects do not belong to these connections: leave them out of the search.
     gc.disable()
     yield
     gc.enable()
@@ -32,7 +32,7 @@ async def until_all_is_freed() -> None:
     """Return when no object of any connection is alive."""
     kinds = (AdminConnection, web.Request)
     while any(isinstance(one, kinds) for one in gc.get_objects()):  # noqa: ASYNC110
-        await asyncio.sleep(0.001)  # No event tells of it.
+        await asyncio.sleep(0.001)  # No event reports it.
 
 
 @pytest.mark.usefixtures("_without_collector")

@@ -39,7 +39,7 @@ class View:
 
 
 class Runner:
-    """Remembers the orders; without an answer of its own it asks the simulator in this process."""
+    """Records the orders. Without a fixed answer it asks the simulator in this process."""
 
     def __init__(self, answer: Ran | Exception | None = None) -> None:
         self.orders: list[SimulationOrder] = []

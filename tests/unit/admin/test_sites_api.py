@@ -1,4 +1,4 @@
-"""The API about other sites: what they tell, how far they are, and what is refused."""
+"""The API about other sites: their answers, their distance, and refused questions."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ async def nothing(service: str | None, port: int | None) -> Iterator[ServiceHist
 
 
 def in_a_loop(test: Callable[P, Coroutine[None, None, None]]) -> Callable[P, None]:
-    """Run the test in a loop of its own."""
+    """Run the test in a separate event loop."""
 
     @functools.wraps(test)
     def run(*args: P.args, **named: P.kwargs) -> None:

@@ -1,4 +1,4 @@
-"""What-if: recorded arrivals made scenarios, run by the simulator, put beside what was recorded."""
+"""What-if: recorded arrivals become scenarios, run in the simulator, compared with the record."""
 
 import json
 from functools import cache
@@ -157,7 +157,7 @@ def outcomes(*scenarios: str) -> list[SimulatedOutcome]:
 
 
 def run(planned: WhatIfPlan) -> WhatIfView:
-    """Both pictures; that of what is, which most tests share, is run once."""
+    """Both pictures. The current one, which most tests share, runs once."""
     return told(planned, *outcomes(planned.current), *outcomes(planned.proposed))
 
 

@@ -31,7 +31,7 @@ class Network:
 
 
 class SlowAsker:
-    """Keeps questions open until it is told what came of them."""
+    """Keeps questions open until the test answers them."""
 
     def __init__(self) -> None:
         self.open: list[Any] = []

@@ -1,4 +1,4 @@
-"""What is told to other sites of problems: no addresses, no paths."""
+"""Texts of problems for other sites contain no addresses and no paths."""
 
 import ipaddress
 
@@ -40,7 +40,7 @@ def test_no_address_survives_whatever_stands_around_it(
 ) -> None:
     shown = str(address) if port is None else f"[{address}]:{port}"
     told = without_places(f"{before} {shown} and more", KNOWN)
-    if len(str(address)) > 4:  # "::" and "::1" say nothing of anybody.
+    if len(str(address)) > 4:  # "::" and "::1" reveal nothing.
         assert str(address) not in told
     assert told.isascii()
     assert told.isprintable()

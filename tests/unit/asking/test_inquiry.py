@@ -1,4 +1,4 @@
-"""What is told to other sites of why a target is not ready: no addresses, no control characters."""
+"""Reasons why a target is not ready, for other sites: no addresses, no control characters."""
 
 import msgspec
 import pytest

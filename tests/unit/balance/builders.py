@@ -59,7 +59,7 @@ def remote(
 
 
 class ToldBalancer(ServiceBalancer):
-    """Told of other sites by their names, where each has one router or that is named."""
+    """Takes other sites by name, where each has one router or the call names the router."""
 
     def report_load(
         self,

@@ -1,4 +1,4 @@
-"""What is kept of the figures of decisions."""
+"""Stored figures of decisions."""
 
 from router.balance.deciding.decision_evidence import DecisionReplay, SeenDecision
 from router.balance.deciding.decisions import PLAIN, Decision
@@ -10,7 +10,7 @@ from tests.unit.balance.builders import ToldBalancer, balancer_of, remote
 
 
 def among(count: int) -> ToldBalancer:
-    """No target here, and so many other sites with a slot each, the next always dearer."""
+    """No local target, and ``count`` other sites with a slot each, each costlier than the last."""
     sites = [remote(f"s{cost:02}", cost, capacity=1) for cost in range(1, count + 1)]
     return balancer_of(LocalLedger(), *sites)
 

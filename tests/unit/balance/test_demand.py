@@ -1,4 +1,4 @@
-"""Demand counts what left, waits and was turned away, and is nothing once nobody asks."""
+"""Demand counts spilled, waiting and refused requests, and is zero when no requests come."""
 
 import pytest
 

@@ -11,12 +11,12 @@ A = SiteId("a")
 
 
 def seen(balancer: ServiceBalancer, now: float = 0.0) -> CandidateReport:
-    """What the balancer thinks of the first remote candidate."""
+    """The balancer's report of the first remote candidate."""
     return balancer.explain(now).candidates[1]
 
 
 def told_of(balancer: ServiceBalancer, now: float) -> CandidateReport:
-    """What it tells people of that one."""
+    """The report of that candidate in the outlook for operators."""
     return balancer.outlook(now).candidates[1]
 
 

@@ -238,7 +238,7 @@ def test_learnt_slots_keep_the_sums_right_and_outlast_a_reload() -> None:
     ledger = LocalLedger()
     ledger.set_targets(terms)
     ledger.set_slots("a:1", 2)
-    ledger.set_slots("b:1", 9)  # It is stated: nothing is learnt of it.
+    ledger.set_slots("b:1", 9)  # Its capacity is configured, so it learns nothing.
     for target in terms:
         ledger.set_ready(target, True)
     assert ledger.capacity == 5 and ledger.sums.learns

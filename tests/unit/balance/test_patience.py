@@ -1,4 +1,4 @@
-"""Who is told at once that it would wait in vain."""
+"""Which requests are refused at once because they would wait in vain."""
 
 from router.balance.site.patience import LinePace
 from router.model import limits

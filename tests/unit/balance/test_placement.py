@@ -35,7 +35,7 @@ def placement(
     coming: int = 0,
     now: float = 0.0,
 ) -> Placement:
-    """All that is in flight is what is ``placed``."""
+    """The placement if exactly the ``placed`` connections are in flight."""
     balancer = balancer_of(ledger, *remotes, policy=policy, weights=weights, spill_at=spill_at)
     for one in remotes:
         load(balancer, one, placed.get(one.site, 0))

@@ -13,7 +13,7 @@ def gate_of(
 
 
 def let_in(gate: Gate, now: float, asked: int) -> int:
-    """How many of those that ask at once."""
+    """How many of ``asked`` requests at ``now`` are admitted."""
     count = 0
     for _ in range(asked):
         gate.demand.ask(now)

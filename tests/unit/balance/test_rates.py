@@ -43,7 +43,7 @@ def ask(ledger: LocalLedger, now: float) -> Slot | Denied:
 
 
 def admitted(ledger: LocalLedger, times: list[float]) -> int:
-    """How many of those that ask at ``times`` are let in; each is over at once."""
+    """How many requests at ``times`` are admitted; each ends at once."""
     count = 0
     for now in times:
         slot = ask(ledger, now)

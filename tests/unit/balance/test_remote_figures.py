@@ -1,4 +1,4 @@
-"""What is counted of another site between two figures: its rate's permits, what it served."""
+"""Counts for another site between two load reports: permits of its rate, served requests."""
 
 from router.balance.sites.remote_permits import RemotePermits
 from router.balance.sites.served_lately import ServedLately

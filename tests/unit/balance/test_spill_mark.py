@@ -1,4 +1,4 @@
-"""A mark below full: up to it each site takes what comes, above it the rest is its reserve."""
+"""A mark below full: each site takes requests up to it, and keeps the rest in reserve."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The owner of who calls whom: slices of time, their settling, and bounds."""
+"""The record of callers and callees: slices of time, their settling, and bounds."""
 
 from router.callers.callers import CallerOrigin, Callers
 from router.callers.names import OTHERS, CallerName

@@ -1,4 +1,4 @@
-"""What a worker tells of its callers, and the sum of several."""
+"""A worker's report of its callers, and the sum of several reports."""
 
 from itertools import repeat
 

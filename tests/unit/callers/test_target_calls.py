@@ -1,4 +1,4 @@
-"""Requests by target: what is counted, for how long, and of how many."""
+"""Requests by target: the counts, how long they last, and how many targets they cover."""
 
 from router.callers.callers import Callers
 from router.callers.target_calls import OTHER_SITES, OTHER_TARGETS, TargetCalls

@@ -162,7 +162,7 @@ def test_requests_with_another_kind_of_key_or_a_bad_signature_are_refused() -> N
         signing_requests.key_of_csr("no request")
     good = x509.load_pem_x509_csr(request(keys.generate()).encode())
     der = bytearray(good.public_bytes(serialization.Encoding.DER))
-    der[der.index(b"somebody")] ^= 1  # What was signed is different now.
+    der[der.index(b"somebody")] ^= 1  # The signed content is different now.
     forged = x509.load_der_x509_csr(bytes(der)).public_bytes(serialization.Encoding.PEM)
     with pytest.raises(CertError, match="not signed by its own key"):
         signing_requests.key_of_csr(forged.decode())

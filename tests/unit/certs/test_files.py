@@ -52,7 +52,7 @@ def test_a_secret_file_is_private_before_its_first_byte(
 def test_a_secret_file_is_private_from_the_moment_it_exists(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else somebody could open it while it is empty, and read on."""
+    """Else another user could open it while it is empty, and read it later."""
     seen: list[int] = []
     real_open = os.open
 

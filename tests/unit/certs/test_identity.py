@@ -89,7 +89,7 @@ def test_a_key_that_systemd_hands_over_counts(
 def test_credentials_of_another_unit_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever types sitectl may stand in a service of their own."""
+    """The user may run sitectl within another systemd unit."""
     made = SiteIdentity.create(tmp_path / "secrets")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     assert SiteIdentity.load(tmp_path / "secrets").site_id == made.site_id

@@ -1,4 +1,4 @@
-"""Images in archives: whole ones tell their platforms, others are refused with what is wrong."""
+"""Images in archives: whole ones show their platforms, others are refused with the reason."""
 
 import io
 from collections.abc import Callable

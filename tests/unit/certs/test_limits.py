@@ -1,4 +1,4 @@
-"""Bounds of tokens, claims and secret files: what is at the limit passes, one past it does not."""
+"""Bounds of tokens, claims and secret files: the limit itself passes, one past it does not."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What root writes into a site of somebody else: theirs, and nowhere else than in it."""
+"""Files that root writes into another user's site belong to that user, and stay inside it."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.root("give files away")
 
 @pytest.fixture
 def theirs() -> Iterator[Path]:
-    """A directory of somebody's, at a place where they can go."""
+    """A directory that another user owns and can reach."""
     place = Path(tempfile.mkdtemp(prefix="spillway-"))
     place.chmod(0o755)
     made = place / "site"

@@ -1,4 +1,4 @@
-"""The register of who may link here: what it keeps, and that it stays small and whole."""
+"""The register of sites that may link here: its content, its bounds and its integrity."""
 
 import os
 from pathlib import Path

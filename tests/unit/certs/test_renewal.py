@@ -1,4 +1,4 @@
-"""Renewal: when it is due, what is given, and that nothing but the right key is believed."""
+"""Renewal: when it is due, which certificate is issued, and that only the right key counts."""
 
 import random
 

@@ -49,7 +49,7 @@ class Forge:
         signer: tuple[ec.EllipticCurvePrivateKey, x509.Certificate] | None = None,
         constraints: x509.NameConstraints | None = None,
     ) -> Leaf:
-        """A client's certificate, good but for what is said otherwise."""
+        """A client's certificate, good but for the given faults."""
         own = key or ec.generate_private_key(ec.SECP256R1())
         by, issuer = signer or (self.key, self.certificate)
         now = datetime.datetime.fromtimestamp(TODAY, datetime.UTC)

@@ -19,7 +19,7 @@ DAY = limits.DAY_S
 
 
 def fresh(now: float = NOW) -> CaState:
-    """A CA of its own, as `Authority.generate` makes it."""
+    """A new CA, as `Authority.generate` makes it."""
     made, key_pem = Authority.generate("ab" * 16, now)
     return CaState(key_pem, made.ca_pem)
 
@@ -181,7 +181,7 @@ def test_no_key_shows_in_what_is_printed_of_a_rotation() -> None:
 
 
 def steps(now: float = NOW) -> list[Callable[[CaState], CaState]]:
-    """All that ever happens to what is kept, in order."""
+    """All changes that a stored CA can see, in order."""
     new = fresh(now)
     return [
         lambda state: rotation.announced(state, new, now),
@@ -226,7 +226,7 @@ def test_killed_at_any_write_what_is_read_is_the_state_before_or_after(
             assert found in (before, after)
             Authority.load(east.secrets)  # Key and certificate fit.
             if found == after:
-                before = after  # What comes next finishes it.
+                before = after  # The next change finishes it.
             if finished:
                 break
         assert store.change(before, after) and store.load() == after

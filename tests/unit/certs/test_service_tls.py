@@ -1,4 +1,4 @@
-"""Credentials of services: what is taken, what is refused and how that is said."""
+"""Credentials of services: which are accepted, which refused, and with which message."""
 
 import datetime
 import stat

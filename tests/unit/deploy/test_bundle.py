@@ -1,4 +1,4 @@
-"""The OLM bundle: what its validator asks for, and the same objects as the plain install."""
+"""The OLM bundle meets its validator's demands, and has the same objects as the plain install."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the image's recipe promises, as far as its text tells; tests/podman builds and runs it."""
+"""Promises of the Dockerfile, as far as its text shows; tests/podman builds and runs the image."""
 
 import re
 from pathlib import Path

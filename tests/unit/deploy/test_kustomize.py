@@ -1,4 +1,4 @@
-"""What is in ``deploy/`` is what the renderer makes, valid, and restricted."""
+"""The files in ``deploy/`` are the renderer's output, valid, and restricted."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Alerts and dashboards ask for what the router tells, and every alert has a runbook and a test."""
+"""Alerts and dashboards query metrics that exist; every alert has a runbook and a test."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A release checked by `sitectl verify`: what is whole and signed passes, else it fails by name."""
+"""`sitectl verify` of a release: whole, signed parts pass; others fail, each by its name."""
 
 import json
 import shutil
@@ -54,7 +54,7 @@ def stage(tmp_path: Path, key: Path) -> Path:
 
 
 def verify(bundle: Path, *words: str, code: int) -> Any:
-    """The checks by their names, or what is said instead."""
+    """The checks by their names, or the error text."""
     done = subprocess.run(
         [sys.executable, "-m", "sitectl", "verify", str(bundle), *words, "-o", "json"],
         cwd=airgap.ROOT,

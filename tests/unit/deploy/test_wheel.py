@@ -1,4 +1,4 @@
-"""What is in the wheel: the four packages, their data, the licence, and nothing else."""
+"""The wheel holds the four packages, their data, the licence, and nothing else."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""``console`` of a Site document: what it may say, and what it is refused for."""
+"""``console`` of a Site document: valid values, and errors of the others."""
 
 import pytest
 

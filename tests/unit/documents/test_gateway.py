@@ -1,4 +1,4 @@
-"""Skupper's gateway YAML: as its commands write it, as its pages show it, and what is refused."""
+"""Skupper's gateway YAML: as its commands write it, as its pages show it, and refused files."""
 
 import pytest
 

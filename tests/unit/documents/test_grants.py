@@ -1,4 +1,4 @@
-"""Grants and the sharing mode in documents: what they may say, and what they are refused for."""
+"""Grants and the sharing mode in documents: valid values, and errors of the others."""
 
 import pytest
 

@@ -41,7 +41,7 @@ def test_each_port_is_a_barista_that_brews() -> None:
 
 
 def test_the_main_thread_stays_while_baristas_serve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python 3.12 starts no thread, so answers nobody, once the main thread has ended."""
+    """Python 3.12 starts no thread after the main thread has ended, so it answers no client."""
     serving, closing = threading.Event(), threading.Event()
 
     def serve(server: socketserver.BaseServer) -> None:

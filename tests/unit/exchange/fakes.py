@@ -38,7 +38,7 @@ Step = Callable[[], None]
 
 
 class FakeConnection:
-    """One end of a pair. What it sends reaches the other end in a later step."""
+    """One end of a pair. Sent bytes reach the other end in a later step."""
 
     def __init__(self, network: "FakeNetwork", local: Address, peer: Address) -> None:
         self._network = network
@@ -171,13 +171,13 @@ class FakeDial:
 
 
 class FakeNetwork(VirtualTime):
-    """Steps run in order in `run`; `advance` moves the clock over what is due."""
+    """Steps run in order in `run`; `advance` moves the clock and fires due timers."""
 
     def __init__(self) -> None:
         super().__init__(100.0)
         self.listening: dict[Address, Callable[[Connection], ConnectionHandler | None]] = {}
         self.listening_tls: dict[Address, Tls | None] = {}  # Of each, the last, also once closed.
-        self.taken: set[Address] = set()  # Bound by somebody else.
+        self.taken: set[Address] = set()  # Bound by another process.
         self.paused: set[Address] = set()  # Listeners that leave connections in the backlog.
         self.silent: set[Address] = set()  # Dials there time out.
         self.connects_in_s: dict[Address, float] = {}  # Where that takes any time.
@@ -186,7 +186,7 @@ class FakeNetwork(VirtualTime):
         self.dialled_tls: list[Tls | None] = []
         self.client_host = "127.0.0.1"
         """Whence dials come from now on."""
-        self.renamed: set[str] = set()  # Addresses that no name stands for any more.
+        self.renamed: set[str] = set()  # Addresses that no name resolves to any more.
         self._steps: deque[Step] = deque()
         self._ports = itertools.count(40_000)
 
@@ -420,8 +420,8 @@ class FakeStream:
         self.neighbour = neighbour
         self.neighbour_site = self.neighbour_holder = site
         self.other: FakeStream | None = None
-        self.handler: StreamHandler | None = None  # Of who opened it,
-        self.leg: StreamLeg | None = None  # and of the other end.
+        self.handler: StreamHandler | None = None  # At the end that opened it.
+        self.leg: StreamLeg | None = None  # At the other end.
         self.over = False
         self._drops = False  # What it has sent and has not arrived: it was reset.
         self.finished = False
@@ -638,7 +638,7 @@ class FakeMesh:
         return near
 
     def travel(self, arrives: Callable[[], None]) -> None:
-        """Call ``arrives`` when what is sent now does."""
+        """Call ``arrives`` when a message that is sent now arrives."""
         if self.delay_s:
             self.network.call_at(self.network.now() + self.delay_s, arrives)
         else:

@@ -45,7 +45,7 @@ class FakeTimers(VirtualTime):
 
 
 class FakeConnection:
-    """Keeps what was sent. `full` makes the next sends say no until `drain` is called."""
+    """Keeps the sent bytes. `full` makes the next sends say no until `drain` is called."""
 
     def __init__(self, timers: FakeTimers) -> None:
         self.timers = timers
@@ -105,7 +105,7 @@ class FakeConnection:
             self._aborted = True
             self.timers.at_turn_end(lambda: self.lose(Loss("aborted")))
 
-    # Methods and not attributes, so that a type checker does not remember what they were.
+    # Methods and not attributes, so that a type checker does not remember their values.
 
     def is_paused(self) -> bool:
         return self._paused
@@ -135,7 +135,7 @@ class FakeConnection:
             self._check_over()
 
     def end_unread(self) -> None:
-        """The peer finished, and what it sent before may be unread. Nothing if reading goes on."""
+        """The peer finished, maybe with unread bytes. No effect unless reading is paused."""
         left, self._left = self._left, None
         if left is not None:
             left()
@@ -156,7 +156,7 @@ class FakeConnection:
             self.lose(None)
 
     def take(self) -> bytes:
-        """What was sent since the last look, after the turn's end."""
+        """Bytes sent since the last call, after the turn's end."""
         self.timers.turn()
         sent = bytes(self.sent)
         self.sent.clear()
@@ -184,7 +184,7 @@ class FakeNetwork(FakeTimers):
         super().__init__()
         self.dials: list[FakeDial] = []
         self.connections: list[FakeConnection] = []
-        self.renamed: set[str] = set()  # Addresses that no name stands for any more.
+        self.renamed: set[str] = set()  # Addresses that no name resolves to any more.
 
     def listen(
         self,
@@ -312,7 +312,7 @@ class FakeLeg:
 
 
 class RecordingHandler:
-    """A `LegHandler` that keeps what it is told, in order."""
+    """A `LegHandler` that records its calls, in order."""
 
     def __init__(self) -> None:
         self.events: list[tuple[object, ...]] = []

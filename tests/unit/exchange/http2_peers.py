@@ -23,7 +23,7 @@ GRPC = [*REQUEST, (b"content-type", b"application/grpc+proto"), (b"te", b"traile
 
 
 class H2Peer:
-    """h2 as a client or a server; what it heard is kept. Data gets credit if it `acknowledges`."""
+    """h2 as a client or a server; records its events. Data gets credit if it `acknowledges`."""
 
     def __init__(self, *, client: bool, streams: int = 100) -> None:
         config = h2.config.H2Configuration(client_side=client, header_encoding=None)
@@ -70,7 +70,7 @@ class H2Peer:
         return stream_id
 
     def said(self, stream_id: int) -> list[str]:
-        """What it heard of a stream, as short words."""
+        """The events of a stream, as short words."""
         return [word for event in self.events if (word := _word(event)) and _id(event) == stream_id]
 
 

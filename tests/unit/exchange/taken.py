@@ -71,7 +71,7 @@ class RecordingTaker(RecordingHandler):
 
 
 class Told:
-    """Admission, ledger and outcomes of a service with one target: notes what it hears, in order.
+    """Admission, ledger and outcomes of a service with one target: records its calls, in order.
 
     No other target has room.
     """
@@ -133,7 +133,7 @@ class DirectExchange(Exchange):
         held_of = Target(target)
         held_of.judge(READY)
         slot = Slot(target, held_of, None)
-        if self._begin_here(slot):  # Not told: we stand in the caller's call.
+        if self._begin_here(slot):  # No callback: we are within the caller's call.
             self._hold()
 
     def client_gone(self) -> None:

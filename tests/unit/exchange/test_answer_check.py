@@ -1,4 +1,4 @@
-"""What another site sends as an answer in parts is one, or what is wrong with it."""
+"""The parts of another site's answer make a valid answer, or the check names the fault."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What counts as demand of a site, whoever serves it; it is over with the request."""
+"""Which requests count as demand of a site, wherever they are served, and until when."""
 
 from collections import Counter
 from types import SimpleNamespace

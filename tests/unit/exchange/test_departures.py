@@ -129,7 +129,7 @@ class Log:
 
 
 def test_one_that_is_watched_ends_too_and_is_looked_at_until_its_client_is_gone() -> None:
-    """Its target is through with it before its client: who follows it was told."""
+    """Its target finishes before its client: the follower gets its end then."""
     world, log = World(AGED), Log()
     world.a.forwarder.observing.set(log, None)
     client, other = world.client(), world.client()

@@ -1,4 +1,4 @@
-"""Whatever ends an exchange, its slots are free at rest, here and at the other site."""
+"""Whatever ends an exchange, its slots become free, here and at the other site."""
 
 import gc
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Who looks on sees what is under way, also what began before, over each protocol."""
+"""A follower sees the requests under way, also those that began before, over each protocol."""
 
 from router.exchange.clients.watched import WatchedLeg
 from router.model import limits

@@ -1,4 +1,4 @@
-"""HTTP services through whole forwarders: what is repeated, what is not, what is refused."""
+"""HTTP services through whole forwarders: which requests are repeated, which not, which refused."""
 
 from collections.abc import Callable
 from math import log
@@ -588,7 +588,7 @@ def test_what_raises_while_a_stream_is_taken_ends_with_the_stream(
 
 
 class BadEgress:
-    """A neighbour whose answers are not what they should be."""
+    """A neighbour with wrong answers."""
 
     def __init__(self, shop: Shop, *script: tuple[object, ...]) -> None:
         self.script = script
@@ -735,7 +735,7 @@ def asking(token: str) -> bytes:
 
 
 def switching(to: str) -> Callable[[Party], None]:
-    """A target that switches to ``to`` and sends back what comes then."""
+    """A target that switches to ``to`` and then echoes."""
 
     def answer(party: Party) -> None:
         head, blank, rest = bytes(party.got).partition(b"\r\n\r\n")
@@ -1096,7 +1096,7 @@ def test_a_flow_tells_of_its_own_request_while_its_client_asks_the_next() -> Non
         shop.network.run()
 
     answer()
-    party.send(GET)  # Its dispatch is the first one's, made anew.
+    party.send(GET)  # Its dispatch reuses the first one's object.
     shop.network.run()
     (flow,) = shop.a.flows(1)
     assert (flow.target, flow.record.outcome) == (str(target), "")

@@ -531,7 +531,7 @@ def test_who_keeps_less_than_is_worth_it_keeps_it_when_memory_is_short(
 
 @pytest.mark.parametrize(("more", "count"), [(-1, 1), (0, 1), (1, 2)])
 def test_all_that_give_way_when_memory_is_short_are_counted(more: int, count: int) -> None:
-    """What is kept to be sent again goes first, and a slow reader only if that is not enough."""
+    """Bytes kept for a retry go first; a slow reader goes only if that is not enough."""
     size = limits.DROP_BYTES_MIN
     world = Two(0, 1)
     unread, waiting = world.client(), world.client(b"x" * size)

@@ -1,4 +1,4 @@
-"""Requests are held while a site is woken: none is refused, none sent where nobody answers."""
+"""Requests are held while a site wakes: none is refused, none sent to a silent site."""
 
 import re
 from collections.abc import Callable
@@ -70,7 +70,7 @@ class World:
         self.hook = Hook("wake-far", BURST)
         self.clients: list[Client] = []
         self.woke_at: float | None = None
-        self.answers_from = 0.0  # The way to ``far`` swallows what comes before.
+        self.answers_from = 0.0  # Before that time ``far`` swallows all requests.
         spec = spec if spec is not None else ServiceSpec(ports=(80,), protocol="http")
         self.far_target = FakeTarget(self.network, "10.0.0.2", 80, self.serve_far)
         self.near_target = near_target = FakeTarget(self.network, "10.0.0.1", 80, self.serve)
@@ -130,14 +130,14 @@ class World:
 
 def test_a_cold_wake_with_defaults_refuses_nobody_and_all_go_on_at_once() -> None:
     world = World(wake_s=12.0)
-    world.run(40.0)  # At rest: a hook that has looked for a while.
+    world.run(40.0)  # Idle: the hook has sampled for a while.
     world.run(40.0, per_s=53)
     world.run(20.0)
     assert len(world.clients) == 2_120
     assert {client.status for client in world.clients} == {200}
     took = sorted(client.took_s for client in world.clients)
     assert world.woke_at is not None
-    # Nobody waits longer than a slot is waited for until the hook runs.
+    # The hook runs within the usual wait for a slot.
     assert world.woke_at <= world.clients[0].began + limits.QUEUE_WAIT_S + 0.5
     assert took[len(took) * 99 // 100] <= limits.QUEUE_WAIT_S + 12.0 + TAKES_S + 0.5
     held = [client for client in world.clients if client.field("Spillway-Held") is not None]
@@ -228,7 +228,7 @@ def test_a_site_that_falls_silent_is_not_waited_for_as_long_as_one_that_wakes() 
     world = World(wake_s=1e6)
     forwarder = world.near.forwarder
     forwarder.ports.set_remotes(KEY, [candidate("far", capacity=1)])
-    world.answers_from = 1e9  # What is there stays there.
+    world.answers_from = 1e9  # Requests stay at ``far``, without an answer.
     world.run(2.0)
     forwarder.set_targets(KEY, {})
     holder = world.ask()
@@ -262,7 +262,7 @@ def test_while_the_hook_cools_down_nobody_is_held() -> None:
     world.run(6.0, per_s=53)
     world.run(10.0)
     before = world.held()["served"]
-    world.near.forwarder.ports.set_remotes(KEY, [])  # What was woken is gone again.
+    world.near.forwarder.ports.set_remotes(KEY, [])  # The woken site is gone again.
     world.run(6.0, per_s=53)
     world.run(4.0)
     assert world.held() == {"served": before}

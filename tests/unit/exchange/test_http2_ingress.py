@@ -70,7 +70,7 @@ class Site:
         return self.legs[-1]
 
     def turn(self) -> None:
-        """Let bytes go to and fro until nobody has any."""
+        """Let bytes go to and fro until neither end has any."""
         while True:
             sent, got = self.client.take(), b""
             if sent:
@@ -702,7 +702,7 @@ def test_a_connection_with_a_request_under_way_is_not_idle() -> None:
 
 
 def test_a_client_that_is_answered_by_a_head_alone_may_stop_sending(site: Site) -> None:
-    """RFC 9113, 8.1: else it would send the rest of a long request for nobody."""
+    """RFC 9113, 8.1: else it would send the rest of a long request in vain."""
     stream = site.ask(GRPC, end=False)
     site.leg.handler.done(LegFailure("busy"))
     assert site.said(stream) == ["head 200 grpc 14", "end", f"reset {NO_ERROR}"]
@@ -769,7 +769,7 @@ def test_a_client_that_gives_credit_slowly_is_cut_off_only_below_the_floor(
 
 @pytest.mark.parametrize("bytes_per_s", [100, 1_000])
 def test_what_is_on_its_way_is_taken_though_the_window_is_used_up(bytes_per_s: int) -> None:
-    """The client cannot give credit for what it has yet to read."""
+    """The client cannot give credit for bytes that it has yet to read."""
     site = Site(idle_s=5.0)
     site.client.acknowledges = False
     stream = site.ask()

@@ -214,7 +214,7 @@ def test_interim_responses_are_relayed_but_not_to_old_clients(site: Site) -> Non
 def test_a_client_that_was_told_to_send_its_body_and_no_other_may_ask_again(
     site: Site, interim: bytes
 ) -> None:
-    """Who still waits for 100 may send the body or not: no next request can be told from it."""
+    """A client that still waits for 100 may send its body or not: the next bytes are ambiguous."""
     site.deliver(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
     site.leg.handler.head(b"HTTP/1.1 %b\r\n" % interim, -1)
     site.take()

@@ -128,7 +128,7 @@ def test_the_same_holds_for_responses_of_its_targets(name: str) -> None:
             assert (recorder.last() != ("failed",)) == good, (size, recorder.events)
 
 
-# What is allowed at the door fits into a frame ---------------------------------------------------
+# The largest allowed head fits into a frame ------------------------------------------------------
 
 CEILING = ServiceLimits(
     request_line_bytes=limits.REQUEST_LINE_BYTES_CEILING,
@@ -170,7 +170,7 @@ def test_the_largest_head_that_any_service_may_allow_fits_into_one_open(
     verdict = read_request_head(stream, LOUD, ours)
     assert isinstance(verdict, RequestHead)
     head = verdict.head
-    for _ in range(2):  # The egress, and somebody like us in front of its target.
+    for _ in range(2):  # The egress, and a proxy like us in front of its target.
         head = render.with_via(head, b"1.1 " + b"t" * limits.NAME_CHARS_MAX)
     assert len(head) - len(stream) < limits.HEADERS_ADDED_BYTES_MAX
     assert head.count(b"\n") - stream.count(b"\n") <= limits.HEADERS_ADDED_MAX
@@ -392,7 +392,7 @@ def test_a_connection_that_is_gone_leaves_no_timer() -> None:
 
 
 def test_a_short_keep_alive_takes_no_answer_from_a_slow_reader() -> None:
-    """What was sent may still lie in buffers: a reset would take it back."""
+    """Sent bytes may still be in buffers: a reset would drop them."""
     for closing in (b"", b"Connection: close\r\n"):
         site = with_timeouts(Timeouts(keep_alive_s=0.5))
         site.deliver(REQUEST[:-2] + closing + b"\r\n")

@@ -1,4 +1,4 @@
-"""Who takes some of what is left has time to take more."""
+"""A peer that takes some of the remaining bytes gets time to take more."""
 
 import pytest
 

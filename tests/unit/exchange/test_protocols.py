@@ -1,4 +1,4 @@
-"""HTTP/2 costs memory only where it is served, OpenTelemetry only where it is told."""
+"""HTTP/2 costs memory only where a service uses it, OpenTelemetry only where it is configured."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Who is reset when a site is put out, or rights are withdrawn; nobody else is."""
+"""Which streams are reset when a site is put out or rights are withdrawn, and no others."""
 
 from collections.abc import Callable, Set
 from itertools import product
@@ -91,7 +91,7 @@ class World:
         self.network.run()
 
     def over(self) -> tuple[Names, Names]:
-        """Clients and streams that are, none of them by an end of their own."""
+        """Clients and streams that were cut off; none of them ended by itself."""
         self.network.run()
         failed = {at for at, client in self.clients.items() if client.got}
         assert all(b"Spillway-Error: link-lost" in self.clients[at].got for at in failed)

@@ -1,4 +1,4 @@
-"""What is read of the service ports of a router: of each, of all that have some, and of none."""
+"""Figures of a router's service ports: of each, of all that have some, and of unknown ones."""
 
 from collections.abc import Callable
 
@@ -31,8 +31,8 @@ UNAVAILABLE = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
 
 
 class World:
-    """``shop`` is full here and at b, and one waits; ``db`` is of tcp and has a rate; nobody
-    declares ``extra``, which is idle; ``none`` is not known."""
+    """``shop`` is full here and at b, and one request waits; ``db`` is tcp and has a rate;
+    no site declares ``extra``, which is idle; ``none`` is not known."""
 
     def __init__(self) -> None:
         self.shop = Shop(here=1, there=1, farther=0, answer=None)

@@ -1,4 +1,4 @@
-"""What a stream to another site tells of it: what it served at once, and one answer each."""
+"""Results of streams to another site: how much it served at once, and one answer each."""
 
 from collections.abc import Callable
 from functools import partial
@@ -60,7 +60,7 @@ class Stream(Ignored):
 
 
 class Unwatched:
-    """Whose time nobody looks at."""
+    """Its times are not recorded."""
 
     is_watched = True
 
@@ -69,7 +69,7 @@ class Unwatched:
 
 
 class Deserted:
-    """Where nobody waits."""
+    """No request waits here."""
 
     line = ()
 

@@ -1,4 +1,4 @@
-"""What was sent of a request, kept to be sent again: all of it, in order, and counted."""
+"""The sent part of a request, kept for a retry: all of it, in order, and counted."""
 
 import pytest
 

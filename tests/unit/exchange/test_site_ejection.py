@@ -75,7 +75,7 @@ def serves(stream: OfferedStream) -> None:
 
 
 class Scene(Shop):
-    """`Shop`, where ``b`` does with streams what it is told."""
+    """`Shop`, where ``b`` treats streams as the test says."""
 
     def __init__(self, act: Callable[[OfferedStream], None]) -> None:
         super().__init__(capacity=50, farther=50)
@@ -259,7 +259,7 @@ def test_a_request_that_can_go_nowhere_else_waits_for_a_silent_site() -> None:
 
 
 def offer_newly(world: World, capacity: int) -> None:
-    """The far site offers the service from now on, and nobody granted it."""
+    """The far site offers the service from now on, without a grant."""
     offer, ports = candidate("far", capacity=capacity), world.near.forwarder.ports
     ports.introduce("shop", offer.site)
     ports.set_remotes(ServiceKey("shop", 80), [offer])

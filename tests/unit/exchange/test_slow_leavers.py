@@ -68,7 +68,7 @@ def test_who_takes_nothing_more_is_cut() -> None:
 
 
 def test_one_that_was_behind_when_its_answer_ended_is_cut_as_soon() -> None:
-    """What it may take within an answer counts no more: nothing follows."""
+    """The longer patience within an answer no longer applies: nothing follows."""
     timers = FakeTimers()
     connection, legs = FakeConnection(timers), list[FakeLeg]()
 

@@ -1,4 +1,4 @@
-"""One request by each site: what comes back, and that nothing of it stays or is counted."""
+"""One request through each site: its answer, and that it leaves no trace and no count."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who wants to know when something comes to a router, and is told once."""
+"""Callbacks for the next activity at a router: each is called once."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tests.unit.exchange.test_forwarder_http import Shop
 
 
 class Calls(Counter[str]):
-    """How often each who asked was called."""
+    """How often each asker was called."""
 
     def ask(self, forwarder: Forwarder, *who: str) -> None:
         for name in who:
@@ -36,7 +36,7 @@ def test_a_client_that_comes_is_told_once() -> None:
 
 
 def test_a_stream_that_comes_is_told_once() -> None:
-    shop, calls = Shop(), Calls()  # What comes to a is served at b.
+    shop, calls = Shop(), Calls()  # Requests to a are served at b.
     calls.ask(shop.sites["b"].forwarder, "b")
     calls.ask(shop.sites["c"].forwarder, "c")
     shop.client()
@@ -75,7 +75,7 @@ def test_who_asks_again_is_told_again_also_from_within_the_call() -> None:
     shop.a.on_next_activity(told)
     for count in (1, 2, 3):
         shop.client()
-        assert busy == [True] * count  # Whoever came is there already.
+        assert busy == [True] * count  # The new client is there already.
 
 
 class Holder:

@@ -1,4 +1,4 @@
-"""Why a caller sends no more: each pair of states, by all that happens to what it sent."""
+"""Why a caller stops sending: each pair of states, under all events of its upload."""
 
 from collections.abc import Callable, Mapping
 from itertools import product

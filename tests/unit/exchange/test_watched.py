@@ -1,4 +1,4 @@
-"""What is told of single requests to an access log and a tracer."""
+"""Single requests, as an access log and a tracer see them."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Streams of one HTTP/2 connection are told one by one."""
+"""Streams of one HTTP/2 connection are reported one by one."""
 
 import re
 

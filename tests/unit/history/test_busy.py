@@ -1,4 +1,4 @@
-"""The mean of what is in flight, whenever it is looked at."""
+"""The mean number in flight, sampled at any time."""
 
 from hypothesis import given
 from hypothesis import strategies as st

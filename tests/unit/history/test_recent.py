@@ -1,4 +1,4 @@
-"""What the history keeps, and what it lets go."""
+"""What the history keeps and drops."""
 
 import msgspec
 from hypothesis import given
@@ -36,7 +36,7 @@ def test_in_flight_is_the_mean_over_the_looks_of_a_step() -> None:
 
 
 def test_the_first_step_of_a_service_port_has_what_was_in_flight_in_it() -> None:
-    """It had none, beside what it served: so what-if said that targets take 0 ms."""
+    """Once that step had served requests but none in flight: what-if said targets take 0 ms."""
     history = History()
     history.close(0.0)
     for held in (4, 8, 0, 0):

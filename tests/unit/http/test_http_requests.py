@@ -1,4 +1,4 @@
-"""What is forwarded of a request, the limits, and seeds at every cut; verdicts: the corpus."""
+"""The forwarded part of a request, the limits, and seeds at every cut; verdicts: the corpus."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is passed on of a response, and seeds at every cut; the verdicts are in the corpus."""
+"""The part of a response that is passed on, and seeds at every cut; verdicts: the corpus."""
 
 import pytest
 

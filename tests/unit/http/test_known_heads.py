@@ -1,4 +1,4 @@
-"""What is remembered of heads: on second sight, within bounds, and the newest of it."""
+"""Heads are remembered on second sight and within bounds; the newest stay."""
 
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.memory import HeadMemory

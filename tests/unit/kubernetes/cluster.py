@@ -34,7 +34,7 @@ class Cluster:
         return self.objects["Service"][name]
 
     def put(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Somebody else writes ``found``."""
+        """Another client writes ``found``."""
         stored = copy.deepcopy(dict(found))
         metadata = stored.setdefault("metadata", {})
         old = self.objects[stored["kind"]].get(metadata["name"])

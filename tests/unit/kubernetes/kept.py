@@ -1,4 +1,4 @@
-"""Snapshots of a namespace, of objects as the store keeps them: what it drops, nobody can read."""
+"""Snapshots of a namespace, with objects as the store keeps them: no test sees dropped fields."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ def seen(
     missing: frozenset[str] = frozenset(),
     others: Mapping[str, OtherNamespace] = NO_NAMESPACES,
 ) -> Snapshot:
-    """What is known of a namespace that has these ``objects``, by kind, then by name."""
+    """The snapshot of a namespace that has these ``objects``, by kind, then by name."""
     known = {
         kind: {name: kept(one) for name, one in named.items()} for kind, named in objects.items()
     }

@@ -124,7 +124,7 @@ def site_of(found: NamespacePicture) -> tuple[str, SiteSpec]:
 
 
 def told(found: NamespacePicture) -> list[tuple[str, str, str]]:
-    """Findings, short: code, object, what is between brackets of the field or the field."""
+    """Findings, short: code, object, and the field, of an annotation the part in brackets."""
     return [(e.code, e.source, e.path.removeprefix("metadata.annotations")) for e in found.errors]
 
 

@@ -61,7 +61,7 @@ def workload(kind: str, name: str, replicas: int = 1, **annotations: str) -> Mad
 
 
 def service(name: str, *ports: Made, **spec: Any) -> Made:
-    """``selector`` and whatever else in ``spec``; ``metadata`` of its own there too."""
+    """A Service. ``spec``: ``selector`` and any other field; also ``metadata``."""
     metadata = {"name": name} | spec.pop("metadata", {})
     return {"kind": "Service", "metadata": metadata, "spec": {"ports": list(ports), **spec}}
 

@@ -1,4 +1,4 @@
-"""Two lanes back to back, and handlers that write down what they hear."""
+"""Two lanes back to back, and handlers that record their calls."""
 
 from typing import Any
 
@@ -80,7 +80,7 @@ class Recorder:
     def lost(self, cause: ResetCode | None) -> None:
         self._note("lost", cause)
 
-    # Of who took a stream: the same, in a leg's words.
+    # The same events at the end that accepts the stream, under a leg's names.
 
     def send(self, data: memoryview) -> bool:
         return self.received(data)

@@ -1,4 +1,4 @@
-"""Whole link rooms in one world, each with an owner that writes down what it hears."""
+"""Whole link rooms in one world, each with an owner that records its calls."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from tests.unit.link.wire import Wire, World
 
 
 class FakeIdentity:
-    """Signatures that only whoever holds the identity of ``name`` can make, as far as tests go."""
+    """Signatures that, as far as tests go, only the holder of ``name``'s identity can make."""
 
     def __init__(self, name: str, router: str = "") -> None:
         self.name = name

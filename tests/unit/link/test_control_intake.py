@@ -1,5 +1,5 @@
-"""What is decoded of a neighbour's control messages: what a large network needs, at once, and no
-more than its rate for long."""
+"""A neighbour's control messages are decoded at once up to the burst that a large network needs,
+and in the long run no faster than the neighbour's rate."""
 
 import pytest
 

@@ -25,7 +25,7 @@ class Session:
 
 
 class Leaver:
-    """A router, and whom it tells once it is gone."""
+    """A router that leaves, and its callback after it is gone."""
 
     def __init__(self) -> None:
         self.departure = Departure("west")

@@ -1,4 +1,4 @@
-"""Edge routers as links see them: who may attach to whom, and whose paths are filled in."""
+"""Edge routers as links see them: which may attach where, and whose paths are filled in."""
 
 import pytest
 

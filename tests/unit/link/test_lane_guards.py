@@ -1,4 +1,4 @@
-"""What a lane does for how long: counts of a turn, pauses, held words, and what its end cancels."""
+"""Guards of a lane: flood counts, pauses, held messages, and the timers that its end cancels."""
 
 import struct
 

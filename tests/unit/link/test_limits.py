@@ -1,4 +1,4 @@
-"""Bounds of lanes and control messages: what is at the limit passes, one past it does not."""
+"""Bounds of lanes and control messages: the limit itself passes, one past it does not."""
 
 from collections.abc import Callable
 

@@ -35,7 +35,7 @@ def nothing_told(silent_s: float) -> None:
 
 
 class Link(VirtualTime):
-    """The lanes of one that is watched, with a clock of its own."""
+    """The lanes of a watched link, with its own clock."""
 
     def __init__(self, rtt_s: float | None) -> None:
         super().__init__(100.0)
@@ -215,7 +215,7 @@ def pings_at_rest(
 def test_one_exchange_a_second_serves_both_ends_at_rest(later_s: float) -> None:
     asked, other = pings_at_rest(100.0, later_s)
     assert 95 <= asked <= 101
-    # Only for a round trip of its own.
+    # The other end pings only to measure its own round trip.
     assert other <= 100.0 / limits.RTT_FRESH_S + 1
 
 

@@ -1,4 +1,4 @@
-"""What is read of a site's LSAs: a whole database at once, and no more than its rate for long."""
+"""A site's LSAs are read at once up to a whole database, then no faster than its rate."""
 
 from math import inf
 

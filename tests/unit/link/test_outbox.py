@@ -87,7 +87,7 @@ def test_little_that_is_new_all_the_time_leaves_half_or_its_part_to_who_has_much
 
 
 class Queue(Endless):
-    """What it sends has left it."""
+    """Sent bytes have left it."""
 
     def fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
         used = super().fill(parts, allowance_bytes)

@@ -1,4 +1,4 @@
-"""A link with several endpoints: which is taken, what it costs, and what is said of the others."""
+"""A link with several endpoints: which wins, at what cost, and the report about the others."""
 
 import msgspec
 import pytest
@@ -230,7 +230,7 @@ def test_what_fails_here_gives_no_advice_about_the_other_end(code: DialCode) -> 
     ("code", "state"), [("revocations-damaged", "down"), ("revoked", "refused")]
 )
 def test_a_neighbour_that_admits_no_site_has_not_refused_this_one(code: str, state: str) -> None:
-    """So nobody is advised to delete the link: it comes up when the neighbour is well."""
+    """So no advice to delete the link appears: it comes up when the neighbour is well."""
     fault = Fault(code, "east admits no site", kind="refused")
     verdict = judge((Tried(EndpointAddress(("east", 1), "east"), fault),))
     assert (verdict.state, verdict.is_final) == (state, True)

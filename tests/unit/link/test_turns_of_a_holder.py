@@ -11,7 +11,7 @@ from tests.unit.link.wire import World
 
 
 class Lane:
-    """Of a link of its own."""
+    """A lane of a separate link."""
 
     def __init__(self) -> None:
         self.buffers = LinkBuffers(ProcessBuffers())

@@ -1,4 +1,4 @@
-"""Routers of other versions: what they add is skipped, what they demand is refused with advice."""
+"""Routers of other versions: their additions are skipped, their demands refused with advice."""
 
 from typing import Any
 

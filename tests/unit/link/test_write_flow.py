@@ -1,4 +1,4 @@
-"""How much of what a lane writes is handed to its connection ahead of what that carries."""
+"""How far a lane's writes run ahead of the bytes that its connection carries."""
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ START = limits.LANE_UNSENT_BYTES_START
 
 
 class Bounded(FakeConnection):
-    """Notes what it was bound to."""
+    """Records its bounds."""
 
     def __init__(self) -> None:
         super().__init__(FakeTimers())
@@ -35,7 +35,7 @@ class Way:
         self.flow = WriteFlow(self.connection, self.now)
 
     def second(self, offered_bytes: float = float("inf")) -> int:
-        """Then a look; what was handed over ahead of that."""
+        """One second and a look; returns the bytes still handed over ahead."""
         most = self.flow.turn_bytes + min([MOST, *self.connection.bounds[-1:]])
         self.now += 1.0
         waited = self.connection.kernel_bytes

@@ -39,7 +39,7 @@ class World(VirtualTime):
         ] = {}
         self.dials: list[tuple[float, str, int]] = []
         self.dial_failure: DialFailure | None = None
-        self.names: dict[str, tuple[str, ...]] = {}  # Others stand for themselves.
+        self.names: dict[str, tuple[str, ...]] = {}  # Other names are addresses themselves.
         self.silent: set[tuple[str, int]] = set()  # Dials there are never answered.
         self.refusals: dict[tuple[str, int], DialFailure] = {}
         self.vias: list[Proxy | None] = []  # Of `dials`.
@@ -130,7 +130,7 @@ class World(VirtualTime):
         self._events.append(event)
 
     def turn(self) -> bool:
-        """One turn: what is under way now, due timers, then the turn's end. False: idle."""
+        """One turn: pending events, due timers, then the turn's end. False: idle."""
         events, self._events = self._events, deque()
         busy = bool(events)
         for event in events:
@@ -174,7 +174,7 @@ class Wire:
         self.left.other, self.right.other = self.right, self.left
 
     def break_(self) -> None:
-        """A reset by nobody."""
+        """A reset that neither end caused."""
         for end in (self.left, self.right):
             end.lose(Loss("reset", "cut"))
 
@@ -196,7 +196,7 @@ class FakeConnection:
         self.sent_log = bytearray()
         self.sends: list[int] = []
         self.break_after: int | None = None
-        self.held = False  # The test holds what this end sent back.
+        self.held = False  # The test holds back the bytes that this end sends.
         self._unsent = bytearray()
         self._arrived = bytearray()
         self._arrived_fin = False
@@ -334,7 +334,7 @@ class FakeConnection:
             data = bytearray(self._arrived[:size])
             del self._arrived[:size]
             self.handler.received(memoryview(data))
-            data[:] = b"\xee" * len(data)  # Whoever kept a view sees it.
+            data[:] = b"\xee" * len(data)  # A handler that kept a view sees this.
             self.other._push()
             self._world.later(self._deliver)
         elif self._arrived_fin and not self._told_end:
@@ -346,7 +346,7 @@ class FakeConnection:
 
 
 class Raw:
-    """A peer that speaks no protocol: the test sends its bytes, and reads what comes."""
+    """A peer that speaks no protocol: the test sends its bytes, and reads the answers."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -367,7 +367,7 @@ class Raw:
 
 
 class FrameLog:
-    """A sink that keeps frames, for looking into what was sent."""
+    """A sink that keeps frames, so that tests can inspect sent bytes."""
 
     def __init__(self) -> None:
         self.frames: list[tuple[int, int, bytes]] = []

@@ -1,4 +1,4 @@
-"""Grants: when they hold, what they add to rules, how much of an offer is believed."""
+"""Grants: when they hold, their additions to rules, and how much of an offer counts."""
 
 from router.model.ids import SiteId
 from router.model.rights.grants import (

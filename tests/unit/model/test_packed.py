@@ -1,4 +1,4 @@
-"""Hostile MessagePack: what it may make us build, what is said of it, and how little is done."""
+"""Hostile MessagePack: the objects that it may make us build, the errors, and the little work."""
 
 import sys
 import tracemalloc

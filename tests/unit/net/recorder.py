@@ -1,4 +1,4 @@
-"""A connection handler that writes down what it is told."""
+"""A connection handler that records its calls."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

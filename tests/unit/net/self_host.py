@@ -15,7 +15,7 @@ class HostedCall:
 
 
 LOOK_S = 0.02
-"""What another thread did wakes nobody here."""
+"""How often to look: work of another thread does not wake this one."""
 
 
 class SelfHost:
@@ -30,7 +30,7 @@ class SelfHost:
         return time.monotonic()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> HostedCall:
-        # Early, but not at once when asked again for what was early.
+        # Early, but not immediate if a call that came too early is scheduled again.
         call = HostedCall(max(when - self._early_s, self.now() + self._early_s), callback)
         self._calls.append(call)
         return call

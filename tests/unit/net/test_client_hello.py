@@ -52,7 +52,7 @@ def test_what_a_client_offers_is_read_whatever_the_cut(
     hello = hello_of(offered, newest)
     for flight in (hello, in_records(hello, 1), in_records(hello, 100)):
         assert ClientHello().receive(flight) == offered
-        # Each piece costs what is there already: those of the longest are not single bytes.
+        # Each piece costs time for all earlier bytes: cut long flights into larger pieces.
         size = -(-len(flight) // PIECES_MAX)
         reader = ClientHello()
         told = [reader.receive(flight[at : at + size]) for at in range(0, len(flight), size)]

@@ -338,7 +338,7 @@ def test_a_reset_reaches_a_half_closed_connection(pair: Pair) -> None:
     assert pair.right.lost_code == "reset"
 
 
-# What comes in.
+# Incoming bytes.
 
 
 def test_a_call_comes_once_and_as_soon_as_so_much_has_come_in(pair: Pair) -> None:

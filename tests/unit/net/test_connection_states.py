@@ -214,7 +214,7 @@ def test_a_write_that_fails_ends_all_but_what_is_read(
     assert pair.left.lost_code == "reset"
 
 
-# What was spliced into another connection, whose kernel has no room.
+# Bytes spliced into another connection, whose kernel has no room.
 
 
 class Chain:
@@ -270,7 +270,7 @@ def source_resets(chain: Chain) -> None:
 
 
 def sink_reads(chain: Chain) -> None:
-    """As much as makes room for what is held, and then no more."""
+    """The sink reads just enough to make room for the held bytes."""
     moved = chain.moved
     chain.sink.left.wire.resume()
     chain.world.run_while(

@@ -80,7 +80,7 @@ def test_who_waits_to_be_accepted_is_accepted_by_a_listener_that_closes(
 
 
 def may_filter() -> bool:
-    """Whether this kernel lets us filter what comes to a TCP listener."""
+    """Whether this kernel lets us filter the packets to a TCP listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         sockets.admit_no_more(listener)
         return bool(listener.getsockopt(socket.SOL_SOCKET, SO_GET_FILTER, FILTER_STEPS_MAX))
@@ -110,14 +110,14 @@ def let_in_by_a_close(
         listener.close()
         states = [client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] for client in late]
     assert recorder.connection is None
-    return len(late) - states.count(TCP_SYN_SENT)  # Who asks again is refused then.
+    return len(late) - states.count(TCP_SYN_SENT)  # A client that retries its SYN is refused then.
 
 
 @pytest.mark.parametrize("host_address", ("127.0.0.1", "::1"))
 def test_nobody_is_let_in_between_the_last_accept_and_the_close(
     network: EpollNetwork, monkeypatch: pytest.MonkeyPatch, host_address: str
 ) -> None:
-    """A client that came then was reset: its handshake was done, and nobody had accepted it."""
+    """A client that came then was reset: its handshake was done, but it was not accepted."""
     if not may_filter():
         needs.root("filter what comes to a TCP listener, on this kernel")
     assert let_in_by_a_close(network, monkeypatch, host_address) == 0
@@ -132,7 +132,7 @@ def test_one_is_let_in_at_most_where_the_kernel_takes_no_filter(
 
 
 class SpendingHost(SelfHost):
-    """Its time is what was spent so far: a busy machine makes no turn late."""
+    """Its clock shows only the time spent so far: a busy machine makes no turn late."""
 
     spent_s = 0.0
 

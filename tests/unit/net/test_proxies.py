@@ -79,7 +79,7 @@ def scene(host: SelfHost) -> Iterator[Scene]:
 
 
 def proxy_tls() -> tuple[ssl.SSLContext, Tls]:
-    """What the proxy shows, and what its client trusts."""
+    """The proxy's certificate context, and the trust of its client."""
     there, here = server_tls(), client_tls(with_leaf=False)
     assert isinstance(there.context, ssl.SSLContext)
     return there.context, msgspec.structs.replace(here, alpn=(), alpn_required=False)

@@ -17,7 +17,7 @@ from tests.unit.net.self_host import SelfHost
 
 
 class JumpingHost(SelfHost):
-    """Real time, and jumps forward over what nobody waits for."""
+    """Real time, with jumps forward over intervals that no test waits for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -232,7 +232,7 @@ def test_an_address_that_takes_no_connection_is_tried_last_for_a_while(names: Na
 
 def test_with_all_addresses_failing_all_are_tried_each_time(names: Names) -> None:
     names.answer = ("127.0.0.2", "127.0.0.3")
-    names.listen("127.0.0.4")  # For a port that nobody else has.
+    names.listen("127.0.0.4")  # To reserve a port that is otherwise unused.
     assert isinstance(names.dial(), DialFailure)
     names.listen("127.0.0.3")
     assert {names.host_dialled() for _ in range(4)} == {"127.0.0.3"}

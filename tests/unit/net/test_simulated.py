@@ -185,7 +185,7 @@ def test_several_addresses_and_names_reach_one_host() -> None:
         return Recorder()
 
     there.listen("0.0.0.0", 80, accept)
-    internet.set_name("backend", "10.0.0.9", "10.0.0.3")  # The first one is nobody's.
+    internet.set_name("backend", "10.0.0.9", "10.0.0.3")  # The first has no host.
     failures: list[DialFailure] = []
     for name in (RIGHT, "10.0.0.3", "backend", "nowhere"):
         here.dial(name, 80, Recorder().take, failures.append, timeout_s=1.0)

@@ -128,7 +128,7 @@ def tls_objects() -> int:
 
 @pytest.mark.parametrize("is_reset", [True, False])
 def test_who_accepts_and_ends_before_a_word_of_tls_refused(scene: Scene, is_reset: bool) -> None:
-    """A load balancer with nobody behind it: no fault of certificates."""
+    """A load balancer without a backend: no fault of certificates."""
     with socket.create_server(("127.0.0.1", 0)) as balancer:
         scene.network.dial(
             "127.0.0.1",
@@ -473,7 +473,7 @@ def test_a_dialler_checks_the_name_it_was_told_and_not_that_of_the_host(
 def test_a_dialler_that_checks_no_name_still_says_which_host_it_wants(
     scene: Scene, named: str, sent: str | None
 ) -> None:
-    """A passthrough Route or ingress leads on by it; it never sees what is inside."""
+    """A passthrough Route or ingress routes by that name; it never sees the content."""
     heard: list[str | None] = []
     made = server_tls()
     assert isinstance(made.context, ssl.SSLContext)

@@ -14,7 +14,7 @@ from tests.unit.net.self_host import SelfHost
 
 
 class HeardNetwork(Network, Intake, Protocol):
-    """A network that tells what comes in."""
+    """A network that reports incoming bytes."""
 
 
 class World(Protocol):
@@ -74,7 +74,7 @@ class RealWorld:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         name = full.getsockname()
-        for _ in range(3):  # A full backlog drops what comes next.
+        for _ in range(3):  # A full backlog drops the next connections.
             client = socket.socket()
             self._sockets.append(client)
             client.setblocking(False)

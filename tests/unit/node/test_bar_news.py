@@ -123,7 +123,7 @@ def test_a_candidate_that_bars_this_site_says_so() -> None:
 
 
 class Keeper:
-    """Keeps what was learnt."""
+    """Keeps the learnt declarations."""
 
     def __init__(self, *kept: KnownDeclaration) -> None:
         self.kept = kept

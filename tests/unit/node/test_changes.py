@@ -190,7 +190,7 @@ def test_a_rate_is_kept_again_when_no_worker_is_over_its_share() -> None:
 
 
 def test_a_site_that_served_its_rate_all_along_does_not_take_requests_again() -> None:
-    """With ``--spill excess`` only what was above the rate left."""
+    """With ``--spill excess`` only the requests above the rate spilled."""
     said: list[str] = []
     changes = ServiceChanges(lambda *event: said.append(event[3]), way_back)
     calm = RateState(

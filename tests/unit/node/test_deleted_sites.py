@@ -76,7 +76,7 @@ def test_one_that_was_reached_is_told_once_and_known_until_it_is_back() -> None:
 
 
 def test_one_that_left_the_table_before_it_was_said_to_be_deleted_is_told_too() -> None:
-    """An edge holds what it uses: the row of the site goes first."""
+    """An edge holds only the services that it uses: the row of the site goes first."""
     watched = Watched()
     watched.hears(table(reachable=(NEAR, FAR)))
     gone = without(FAR)

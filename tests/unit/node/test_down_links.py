@@ -29,7 +29,7 @@ def test_what_was_kept_is_older_by_now_and_a_clock_that_was_set_back_makes_it_ne
 
 
 def life(world: World, directory: Path) -> Router:
-    """West, started again with what it kept; its events go to `DownLinks`."""
+    """West, restarted with its saved state; its events go to `DownLinks`."""
     west = Router(world, "west")
     down_links = DownLinks(FileKeeper(directory / "state.json"), world, west.links)
     west.owner.link_changed = lambda name: down_links.changed()  # type: ignore[method-assign]  # As `Neighbours`.

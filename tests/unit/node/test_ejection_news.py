@@ -51,7 +51,7 @@ OFFERING = offering("east", *(f"s{number}" for number in range(SHOWN_MAX + 1)))
 
 
 class Shop:
-    """Stands for a forwarder with one service port."""
+    """Plays a forwarder with one service port."""
 
     def __init__(self, *, may_eject: bool = True) -> None:
         self._hear: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
@@ -64,7 +64,7 @@ class Shop:
 
     @property
     def news(self) -> Self:
-        """It stands for these, too."""
+        """It plays these, too."""
         return self
 
     @property

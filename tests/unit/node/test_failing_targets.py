@@ -15,7 +15,7 @@ ONE, OTHER = "10.0.0.1:80", "10.0.0.2:80"
 
 
 class Counted:
-    """A forwarder and its readings: what this worker counted, by address."""
+    """A forwarder and its readings: the counts of this worker, by address."""
 
     def __init__(self) -> None:
         self.failed: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""What was granted and is so no more is told once, so that what is under way by it can end."""
+"""Each grant that ends is reported once, so that the requests that rely on it can end."""
 
 from collections.abc import ItemsView
 
@@ -54,7 +54,7 @@ def test_an_end_is_a_withdrawal() -> None:
 
 
 class Owners(dict[str, Owner]):
-    """Counts how often somebody reads all of them."""
+    """Counts how often all of them are read."""
 
     reads = 0
 

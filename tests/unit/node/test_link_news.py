@@ -1,4 +1,4 @@
-"""What is told of links that are refused: once for each cause, until it is another."""
+"""Reports of refused links: one for each cause, until the cause changes."""
 
 from types import SimpleNamespace
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""Load reports as they leave: the last word is spoken at rest, and now and then again."""
+"""Load reports as they leave: the last figure is sent when load settles, then now and then."""
 
 from collections.abc import Callable
 from typing import cast
@@ -35,7 +35,7 @@ class Alarm:
 
 
 class World:
-    """Time, links that keep what is sent, and a forwarder with one figure."""
+    """Time, links that record sent messages, and a forwarder with one figure."""
 
     def __init__(self) -> None:
         self.time = 100.0
@@ -111,7 +111,7 @@ def test_what_came_to_rest_is_told_once_more_and_then_no_more() -> None:
 
 def test_every_figure_is_told_again_when_nothing_changes_until_the_end() -> None:
     world = World()
-    world.in_flight = 3  # Nobody said so: whoever counts otherwise is set right.
+    world.in_flight = 3  # Without a change event: the next refresh corrects other routers.
     world.run_until(100.0 + 3.5 * limits.LOAD_REFRESH_S)
     assert world.sent == [(100.0 + n * limits.LOAD_REFRESH_S, 3) for n in (1, 2, 3)]
     world.exchange.close()

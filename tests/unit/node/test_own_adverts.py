@@ -1,4 +1,4 @@
-"""What a router tells of its own services: the very values of before where nothing changed."""
+"""A router's adverts of its services: the identical objects where nothing changed."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Connections that are reset since their address has too many are told of."""
+"""Connections that are reset because their address has too many are reported."""
 
 from router.model import limits
 from router.model.ids import ServiceKey

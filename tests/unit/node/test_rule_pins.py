@@ -1,4 +1,4 @@
-"""A name in a rule means the site that bore it when it was resolved, whoever bears it later."""
+"""A name in a rule means the site that had it when it was resolved, even if it moves later."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What may be used of shares while routers of a site agree, and what they are told."""
+"""The usable part of shares while routers of a site agree, and their messages."""
 
 from typing import cast
 
@@ -24,7 +24,7 @@ RATE = Rate(per_s=5.0, resume_per_s=4.0, window_s=15.0, stay_s=5.0)
 
 
 class FakeLinks:
-    """Siblings and whether they tell their shares; what was sent to them."""
+    """Siblings and whether they send their shares; the messages sent to them."""
 
     def __init__(self) -> None:
         self.sharing: dict[RouterId, bool] = {OTHER: True}

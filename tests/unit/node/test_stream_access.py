@@ -1,4 +1,4 @@
-"""The guard: what is refused, and how often that is told."""
+"""The guard: which streams it refuses, and how often it reports that."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""What a strict site tells its operator: it shares nothing, or an offer waits for its owner."""
+"""Notes of a strict site to its operator: it shares nothing, or an offer waits for its owner."""
 
 import msgspec
 import pytest

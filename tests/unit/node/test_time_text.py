@@ -1,4 +1,4 @@
-"""Moments are told alike until the clock is set."""
+"""A moment keeps its text until the clock is set."""
 
 from router.node.time_text import STEADY_S, WallClock
 

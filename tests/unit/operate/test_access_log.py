@@ -1,4 +1,4 @@
-"""The access log: what is written, how much of it, where it goes, and what if it cannot."""
+"""The access log: its lines, their bounds, their destination, and failures to write."""
 
 import json
 import random

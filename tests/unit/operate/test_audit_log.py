@@ -25,7 +25,7 @@ UNIX_S = 1_700_000_000.0
 
 
 class Books:
-    """An `Auditing` with a clock of its own."""
+    """An `Auditing` with its own clock."""
 
     def __init__(self, *known: str) -> None:
         self.now = 100.0

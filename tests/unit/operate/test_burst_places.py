@@ -1,4 +1,4 @@
-"""Secrets of webhooks at a directory site: whatever is in their place is told, never raised."""
+"""Secrets of webhooks at a directory site: a wrong file in their place is reported, not raised."""
 
 import asyncio
 from collections.abc import Callable

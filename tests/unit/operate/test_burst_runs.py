@@ -1,4 +1,4 @@
-"""Bursts joined: what is run when, what is kept, what is told. Places are stand-ins."""
+"""Bursts as a whole: runs and their times, stored state, reports. Places are stand-ins."""
 
 import asyncio
 from collections.abc import Callable
@@ -30,7 +30,7 @@ SPEC = BurstSpec(
 
 
 class Place:
-    """Remembers what was run and kept; ``outcomes`` are used up in order, then all is well."""
+    """Records runs and saves; ``outcomes`` are used up in order, then all runs succeed."""
 
     def __init__(self) -> None:
         self.fires = True
@@ -309,7 +309,7 @@ def test_a_burst_that_came_back_is_in_its_state_since_it_came_back() -> None:
         (5, empty),
         (30, lambda world: note(world, "calm")),
     )
-    # 1,000,000 s is 1970-01-12T13:46:40Z; nobody watched from second 23 to second 83.
+    # 1,000,000 s is 1970-01-12T13:46:40Z; the burst was not watched from second 23 to second 83.
     assert shown["before"] == "1970-01-12T13:46:43Z"
     assert shown["back"] == shown["changed"] == "1970-01-12T13:48:03Z"
     assert shown["calm"] is not None and shown["calm"] > "1970-01-12T13:48:18Z"

@@ -1,4 +1,4 @@
-"""When an event says what is wrong with the configuration."""
+"""When events report errors of the configuration."""
 
 from router.model.errors import ConfigError
 from router.operate.record.config_news import ConfigNews

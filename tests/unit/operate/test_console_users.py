@@ -1,4 +1,4 @@
-"""Users of the console as files: read anew when they change, judged before they count."""
+"""Users of the console as files: read again when they change, validated before use."""
 
 from pathlib import Path
 

@@ -139,7 +139,7 @@ def _broken() -> None:
 def test_a_router_starts_without_a_console_that_cannot_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It tells so, and serves it as soon as it can."""
+    """The router reports that, and serves the console as soon as it can."""
     up: asyncio.Queue[str] = asyncio.Queue()
     made = host(tmp_path, None, up.put_nowait)
     monkeypatch.setattr(limits, "CONSOLE_RETRY_S", 0.05)

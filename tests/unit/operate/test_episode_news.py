@@ -1,4 +1,4 @@
-"""What is said of overflow: figures that do not seem to contradict each other."""
+"""Sentences about overflow: their figures do not seem to contradict each other."""
 
 from typing import Any
 

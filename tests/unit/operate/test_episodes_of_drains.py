@@ -1,4 +1,4 @@
-"""What is reported of a site that is drained and takes requests again."""
+"""Reports about a site that is drained and takes requests again."""
 
 from datetime import UTC, datetime
 

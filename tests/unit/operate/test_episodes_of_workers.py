@@ -1,4 +1,4 @@
-"""What is reported of a site whose router is several processes, each with its share."""
+"""Reports about a site whose router is several processes, each with its share."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Sentences about requests that fail, and which service ports they are told of."""
+"""Sentences about failing requests, and the service ports that get one."""
 
 from typing import get_args
 
@@ -36,7 +36,7 @@ SHOP = ServiceKey("shop", 8080)
 
 
 def lately(requests: int, lasted_s: float = 10.0, **failed_for: int) -> IntervalCounts:
-    """``answered``: of those that failed, by an answer of a target."""
+    """``answered``: the failed requests that a target answered."""
     failed, answered = sum(failed_for.values()), failed_for.pop("answered", 0)
     codes = {name.replace("_", "-"): count for name, count in failed_for.items()}
     counts = (requests, *NO_COUNTS[1:])

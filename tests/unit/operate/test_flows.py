@@ -1,4 +1,4 @@
-"""Who looks at flows sees each of them, and why it went there; nobody looks, nothing is done."""
+"""A viewer of flows sees each of them and its reason; without a viewer, no work is done."""
 
 import gc
 
@@ -170,7 +170,7 @@ def test_so_many_clients_are_searched_for_what_was_there_before(
         flows.look()
         known = [flow for flow in flows.newest() if flow is not None]
         assert sum(flow.path == "/here" for flow in known) == found
-        assert len(known) == count  # Of the others it is known what is kept for `why`.
+        assert len(known) == count  # The others are known from the records for `why`.
 
 
 def test_a_flow_that_is_over_waits_for_no_collector() -> None:

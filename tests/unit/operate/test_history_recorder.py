@@ -1,4 +1,4 @@
-"""The history of a simulated burst, and what is said of the last seconds."""
+"""The history of a simulated burst, and the sentences about the last seconds."""
 
 import re
 from collections.abc import Iterator
@@ -132,7 +132,7 @@ def test_moments_are_told_by_the_clock_of_now_and_a_late_step_is_one_longer_one(
     before = [sample.at for sample in only(recorder).samples]
     wall += 0.3  # It is slewed.
     assert [sample.at for sample in only(recorder).samples] == before
-    wall -= 86_400  # Somebody sets it.
+    wall -= 86_400  # An operator sets it.
     assert [sample.at for sample in only(recorder).samples] == [
         at.replace("2026-01-01", "2025-12-31") for at in before
     ]
@@ -266,7 +266,7 @@ def stopped_while_requests_leave(world: World) -> HistoryRecorder:
 
 
 def test_the_sentence_of_a_site_that_stops_is_about_that_and_not_about_what_it_withdraws() -> None:
-    """ "8 in flight at near, more than its capacity of 4", "near has no target of its own"."""
+    """Not "8 in flight at near, more than its capacity of 4", nor that near has no target."""
     world = World(3, "a", "b")
     a = world["a"]
     recorder = stopped_while_requests_leave(world)

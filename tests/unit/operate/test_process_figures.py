@@ -68,7 +68,7 @@ assert os.stat(DESCRIPTORS).st_size in (0, _count())
 
 
 def test_descriptors_are_counted_in_slices_where_the_kernel_does_not_say() -> None:
-    # In a process of its own: in this one the collector closes what other tests left.
+    # In a separate process: in this one the collector closes descriptors that other tests left.
     subprocess.run([sys.executable, "-c", _COUNTS], check=True, timeout=60)
 
 

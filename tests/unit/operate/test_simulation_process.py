@@ -1,4 +1,4 @@
-"""Scenarios beside the router: a process of its own, one at a time, humble, and ended in time."""
+"""Scenarios beside the router: a separate process, one at a time, low priority, ended in time."""
 
 import asyncio
 import functools
@@ -23,7 +23,7 @@ ORDER = SimulationOrder(scenarios=(BURST,), requests_max=1_000, rivals=False)
 
 
 def looped(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """A test of its own loop."""
+    """Run the test in a separate event loop."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:

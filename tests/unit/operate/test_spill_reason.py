@@ -131,7 +131,7 @@ def test_a_rate_that_is_gone_is_not_taken_for_slots_that_were_busy() -> None:
 
 
 def test_a_rate_that_is_stated_now_is_not_said_to_have_been_used_up_before() -> None:
-    """Ten slots were, and an operator stated a rate in their place, or beside them."""
+    """Ten slots were used up; then an operator configured a rate in their place, or beside them."""
     change = msgspec.structs.replace(lately({"full": 20}), overflow={FAR: 20})
     rate = RateLoad(5.0, permits=4)
     assert sentence(change, here(rate=rate, capacity=None, free=4)) == (

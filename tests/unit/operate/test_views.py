@@ -1,4 +1,4 @@
-"""What the router tells of itself."""
+"""The router's own status, links, services and sites, as operators see them."""
 
 import re
 from itertools import pairwise
@@ -284,7 +284,7 @@ def test_a_link_that_falls_silent_says_so_at_both_ends_before_it_is_dropped() ->
 
 
 def test_a_silent_link_that_drains_or_goes_is_silent_no_more() -> None:
-    """Its state says enough, and `links_silent` are some of those that are up."""
+    """Its state says enough, and `links_silent` counts only links that are up."""
     world = World(1, "a", "b")
     a, b = world.sites.values()
     a.link(b, cost=1)

@@ -1,4 +1,4 @@
-"""What a site's router tells, of one process that nobody else is beside."""
+"""Operator views of a simulated site's router, which is a single process."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.simulation.world import SimMemory, SimSite
 
 
 def no_workers() -> Workers:
-    """Of a router of one process."""
+    """The workers of a router with one process: none."""
     return Workers(
         1,
         (),
@@ -24,12 +24,12 @@ def no_workers() -> Workers:
 
 
 def recent_of(site: SimSite, recorder: HistoryRecorder) -> RecentFigures:
-    """What ``recorder`` keeps of the last seconds."""
+    """The figures of the last seconds in ``recorder``."""
     return RecentFigures(site.router, recorder, Whole(no_workers()))
 
 
 def view_of(site: SimSite, recorder: HistoryRecorder | None = None, **facts: Any) -> OperatorView:
-    """What a site's router tells. ``facts``: of `ProcessFacts`, beside those of a test."""
+    """The operator view of a site's router. ``facts``: fields of `ProcessFacts`."""
     found: dict[str, Any] = {"expiries": dict} | facts
     if "memory" not in found:
         found["memory"] = SimMemory(site, 100).guard
@@ -45,6 +45,6 @@ def view_of(site: SimSite, recorder: HistoryRecorder | None = None, **facts: Any
 
 
 def living_of(site: SimSite, recorder: HistoryRecorder) -> Living:
-    """Rows of its services, with what ``recorder`` keeps of the last seconds."""
+    """Rows of its services, with the figures of the last seconds in ``recorder``."""
     whole = Whole(no_workers())
     return Living(view_of(site), site.router, recent_of(site, recorder), whole)

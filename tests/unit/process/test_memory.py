@@ -1,4 +1,4 @@
-"""Marks of memory: what is done above each, until when; and how much there is at all."""
+"""Marks of memory: the measures above each, and when they end; the total amount of memory."""
 
 import resource
 from pathlib import Path
@@ -92,7 +92,7 @@ class Scene:
 
 
 class SlowClient:
-    """One that says it will send a lot, and sends what it is told to."""
+    """A client that announces a large body, and sends only as much as the test says."""
 
     def __init__(self, site: SimSite) -> None:
         self.got = b""
@@ -197,7 +197,7 @@ def test_it_is_looked_as_often_as_the_marks_are_near(
 
 
 def test_a_crowd_that_comes_between_two_looks_stays_within_the_limit() -> None:
-    """Each is admitted while there is room, and then all send what is kept of a request."""
+    """Each is admitted while there is room; then all send bytes that are kept for a retry."""
     scene = Scene()
     scene.a.connectors.clear()
     scene.a.serve(1, capacity=None, service_s=10.0)

@@ -1,4 +1,4 @@
-"""`spillway-router`: what it says when it cannot start."""
+"""`spillway-router`: its messages when it cannot start."""
 
 from pathlib import Path
 

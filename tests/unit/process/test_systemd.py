@@ -60,7 +60,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 
 
 async def heard(systemd: socket.socket, lines: list[str], datagrams: int) -> list[str]:
-    """What arrives while `keep_told` tells the next of ``lines`` each time, then the last."""
+    """The first ``datagrams`` of `keep_told`, which reads each of ``lines``, then only the last."""
     systemd.setblocking(False)
     left = list(lines)
 
@@ -179,7 +179,7 @@ def status(**fields: object) -> Status:
         **{"name": "db", "id": "0" * 32, "mode": "edge", "version": "1", "ready": True},
         **{"uptime_s": 1.0, "links": 0, "services": 0, "sites": 1, "problems": ()},
     }
-    return Status(**{**known, **fields})  # type: ignore[arg-type]  # Checked by what is shown.
+    return Status(**{**known, **fields})  # type: ignore[arg-type]  # The shown line checks it.
 
 
 def test_the_line_tells_links_services_sites_and_the_first_problem() -> None:

@@ -85,7 +85,7 @@ class Network:
         self.down(other, one)
 
     def lose(self, one: str, other: str) -> None:
-        """What is under way between these two never arrives."""
+        """Messages under way between these two never arrive."""
         link = frozenset((one, other))
         self._lives[link] = self._lives.get(link, 0) + 1
 

@@ -1,4 +1,4 @@
-"""The core among neighbours: what goes out, when, and what is believed."""
+"""The core among neighbours: its messages, their times, and which LSAs it accepts."""
 
 from zlib import crc32
 
@@ -291,7 +291,7 @@ def test_forgeries_over_one_neighbour_do_not_use_up_the_budget_of_another() -> N
 def test_signatures_are_checked_for_one_neighbour_only_so_often() -> None:
     core = beside(EAST)
     for number in range(2 * LSA_CHECKS_BURST):
-        far = FakeIdentity(f"{number}")  # Ever new parts would each have a budget of their own.
+        far = FakeIdentity(f"{number}")  # New parts would otherwise each have a separate budget.
         core.receive_lsa(EAST.router, signed(make_lsa(far), NORTH), 1.0)
     assert core.lsas_over_budget == LSA_CHECKS_BURST
     core.receive_lsa(EAST.router, signed(make_lsa(NORTH), NORTH), 2.0)
@@ -417,7 +417,7 @@ def test_of_two_processes_with_one_identity_the_later_started_goes_silent() -> N
 
 def test_several_epochs_of_a_life_that_is_over_are_no_conflict() -> None:
     core = beside(EAST)
-    for epoch in (7, 8):  # Its own answer to 7 is 8: what comes then with 8 came before it.
+    for epoch in (7, 8):  # We answer 7 with 8: a former part with 8 may still arrive.
         old = make_lsa(WEST, epoch=epoch, sequence=50, boot_nonce=b"gone", boot_epoch=0)
         events = core.receive_lsa(EAST.router, signed(old, WEST), 1.0)
         assert not [event for event in events if isinstance(event, IdentityConflict)]
@@ -425,7 +425,7 @@ def test_several_epochs_of_a_life_that_is_over_are_no_conflict() -> None:
 
 
 def conflicts_after(*epochs: int) -> int:
-    """How often a life that was begun before ours is told of, by what comes of its parts."""
+    """How often we report a conflict with an earlier life, if its parts with ``epochs`` arrive."""
     core = beside(EAST)
     found = 0
     for epoch in epochs:

@@ -1,4 +1,4 @@
-"""Which of several declarations of one name counts, and what is said of the others."""
+"""Which of several declarations of one name counts, and the reports about the others."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""The last words of a site that is deleted: nobody misses it. Until it goes it is reached."""
+"""The last LSA of a deleted site: no site misses it later, and it is reachable until it goes."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def test_it_is_no_site_any_more_once_it_is_gone(name: str) -> None:
         "shop": network.identities["a"].site
     }
     network.run(2 * LSA_MAX_AGE_S)
-    assert not network.table(name).deleted  # Nobody needs to know it any more.
+    assert not network.table(name).deleted  # By then it is forgotten.
     assert gone not in network.table(name).sites
 
 

@@ -1,4 +1,4 @@
-"""What an edge is told, message by message, and what it makes of lies."""
+"""Messages to an edge, one by one, and how it handles lies."""
 
 from collections.abc import Callable
 from typing import Any
@@ -90,7 +90,7 @@ def hear(edge: EdgeRouting, told: TableMessage, now: float = 1.0) -> list[Routin
 
 
 def strict_edge(row: ServiceRow, clock: list[float]) -> EdgeRouting:
-    """It heard of targets at far, of the service that ``row`` tells of."""
+    """An edge that knows targets at far for the service in ``row``."""
     edge = EdgeRouting(EDGE, epoch=1, boot_nonce=b"n", version="1", now=0.0, unix=lambda: clock[0])
     edge.set_rules(SharingRules({ALL: Sharing((ALL,), (ALL,))}, strict=True), 0.0)
     edge.set_wishes(frozenset({"shop"}), 0.0)
@@ -563,7 +563,7 @@ def test_what_an_edge_lost_long_ago_is_not_held_for_the_next_neighbour() -> None
 
 
 class Told:
-    """An interior core with an edge: what it sends to that edge."""
+    """An interior core with an edge; its messages to that edge."""
 
     def __init__(self) -> None:
         self.network = Network(["near", "far"])
@@ -1088,7 +1088,7 @@ def test_an_edge_says_of_itself_what_a_router_says_that_is_never_crossed(verb: s
     heard: list[list[bytes]] = []
     for one in (edge, core):
         events = VERBS[verb](one)
-        for at in (2.0, 4.0, 8.0, 16.0):  # What is not acknowledged is sent again.
+        for at in (2.0, 4.0, 8.0, 16.0):  # Unacknowledged messages are sent again.
             events += one.handle_timeout(at)
         sent_to_near = [event for event in events if isinstance(event, SendLsa)]
         assert all(event.to == NEAR.router for event in sent_to_near)

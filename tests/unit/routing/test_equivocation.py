@@ -17,7 +17,7 @@ LIAR = FakeIdentity("liar")
 
 
 def lies(sequence: int = 5) -> tuple[bytes, bytes]:
-    """Two parts of one number: the first is linked to all, the second to nobody."""
+    """Two parts of one number: the first is linked to all, the second to no router."""
     linked = make_lsa(LIAR, neighbours=((EAST, 1), (NORTH, 1)), sequence=sequence)
     alone = make_lsa(LIAR, sequence=sequence)
     return signed(linked, LIAR), signed(alone, LIAR)
@@ -28,7 +28,7 @@ def told(events: list[RoutingEvent]) -> list[OriginEquivocated]:
 
 
 def hear(core: RoutingCore, *parts: bytes, now: float = 1.0) -> list[OriginEquivocated]:
-    """What is told when these come in turn, from different neighbours."""
+    """The reports when these come in turn, from different neighbours."""
     found: list[OriginEquivocated] = []
     for at, part in enumerate(parts):
         found += told(core.receive_lsa((EAST, NORTH)[at % 2].router, part, now))

@@ -1,4 +1,4 @@
-"""The way to a site out of reach: the fewest breaks, then the cheapest, and what is wrong where."""
+"""The way to a site out of reach: the fewest breaks, then the cheapest; the fault at each step."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -18,7 +18,7 @@ def node(name: str) -> Node:
 
 
 def graph(*told: tuple[str, str, int], closed: str = "") -> Graph:
-    """Of what routers say: (who, of whom, cost). ``closed``: those that are not crossed."""
+    """The graph of reports (router, neighbour, cost). ``closed``: routers that are not crossed."""
     names = {name for here, there, _ in told for name in (here, there)}
     return Graph(
         {

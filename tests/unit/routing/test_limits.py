@@ -1,4 +1,4 @@
-"""Bounds of routing: what is at the limit is taken, one past it is not."""
+"""Bounds of routing: the limit itself is accepted, one past it is not."""
 
 from collections.abc import Callable
 
@@ -149,7 +149,7 @@ def test_budgets_of_one_neighbour_are_as_many_as_the_limit_says(
     flooding.add(EAST.router, 0.0, EAST.site)
     keys = [make_lsa(FakeIdentity(f"site {n}")).key for n in range(4)]
     assert [flooding.may_judge(EAST.router, key, 0.0) for key in keys] == [True] * 3 + [False]
-    later = 10.0  # What was not drawn on meanwhile is forgotten.
+    later = 10.0  # Budgets that were not used meanwhile are forgotten.
     assert flooding.may_judge(EAST.router, keys[3], later)
 
 

@@ -1,4 +1,4 @@
-"""Load reports: from whom they are believed, and to whom they go on."""
+"""Load reports: which senders are believed, and which neighbours get them next."""
 
 from math import inf, nan
 
@@ -20,7 +20,7 @@ EPOCH = 1_790_000_000  # Unix seconds.
 
 
 def square() -> Network:
-    """West reaches east over north (cost 2) or, dearer, over south (cost 6)."""
+    """West reaches east over north (cost 2) or, at a higher cost, over south (cost 6)."""
     network = Network(["west", "north", "south", "east"])
     network.serve("east", [], [advert("x", capacity=10)])
     network.connect("west", "north", 1)
@@ -119,7 +119,7 @@ def test_a_restarted_router_may_count_from_the_beginning() -> None:
 
 
 def restarted(network: Network, epoch: int) -> None:
-    """East began anew, and all know it."""
+    """East restarts, and all know it."""
     network.restart("east", epoch=epoch)
     network.serve("east", [], [advert("x", capacity=10)])
     network.run(1.0)

@@ -115,7 +115,7 @@ def test_flips_go_before_changes_and_those_before_refreshing_and_all_have_a_shar
 def test_all_of_one_urgency_comes_out_in_turns_whether_more_is_affordable_or_not(
     said: list[tuple[str, int]], before: int
 ) -> None:
-    """What comes out at once is what comes out beside something of another urgency."""
+    """The reports that leave are the same with and without one of another urgency beside them."""
     alone, beside = LoadQueue(0.0), LoadQueue(0.0)
     for queue in (alone, beside):
         for number in range(before):  # Turns have gone on, and some of the budget is gone.

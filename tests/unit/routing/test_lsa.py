@@ -1,4 +1,4 @@
-"""The codec: what is refused, and how services are split."""
+"""The codec: refused LSAs, and how services are split."""
 
 from collections.abc import Callable
 from itertools import pairwise

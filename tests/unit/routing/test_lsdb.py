@@ -125,7 +125,7 @@ def test_exactly_the_parts_that_a_later_head_lists_are_kept(listed: tuple[int, .
 
 
 def crowd(count: int, names: int) -> list[tuple[FakeIdentity, Lsa, Lsa]]:
-    """Routers of one site with ``names`` of their own each: part 1 and part 0 of each."""
+    """Routers of one site, each with ``names`` different names: part 1 and part 0 of each."""
     found: list[tuple[FakeIdentity, Lsa, Lsa]] = []
     for number in range(count):
         who = SameSiteIdentity(EAST, f"{number}")
@@ -187,14 +187,14 @@ def test_a_part_that_found_no_room_stays_as_it_was_and_the_others_go_on() -> Non
     take(lsdb, make_lsa(EAST, sequence=4, parts=(PartRef(1, 3), PartRef(2, 3))), node)
     origin = lsdb.origin(EAST.node)
     assert origin is not None and [told.name for told in origin.declarations] == ["a", "c"]
-    assert not origin.is_whole  # What it leaves out is not withdrawn.
+    assert not origin.is_whole  # A name that is missing from it is not withdrawn.
     assert not take(lsdb, make_lsa(EAST, part=1, sequence=5, services=small), node)
     take(lsdb, make_lsa(EAST, sequence=6, parts=(PartRef(1, 5), PartRef(2, 3))), node)
     assert origin.is_whole
 
 
 def invented(number: int, names: int) -> tuple[Lsa, Lsa]:
-    """Part 1 and part 0 of a site with a key of its own."""
+    """Part 1 and part 0 of a site with a new key."""
     who = FakeIdentity(f"invented {number}")
     body = Services(tuple(declare(f"s{number}-{name}") for name in range(names)), ())
     return make_lsa(who, part=1, services=body), make_lsa(who, sequence=2, parts=(PartRef(1, 1),))
@@ -219,7 +219,7 @@ def test_what_one_neighbor_brings_of_invented_sites_is_bounded_and_harms_no_othe
     }
     assert LSA_NEIGHBOUR_NAMES_MAX - each < items(lsdb) <= LSA_NEIGHBOUR_NAMES_MAX
     before = items(lsdb)
-    for lsa in invented(60, each):  # Of a site that is there, by who leads to it.
+    for lsa in invented(60, each):  # Of a real site, brought by the neighbour that leads to it.
         assert take(lsdb, lsa, everybody(lsdb), by=honest) == ""
     own = Services((declare("mine"),), ())
     part = make_lsa(FakeIdentity("mallory"), part=1, services=own)
@@ -300,7 +300,7 @@ def test_two_sites_with_one_router_id_stay_apart() -> None:
 
 
 def swarm(count: int, names: int) -> list[tuple[Bringer, Lsa, Lsa]]:
-    """Sites that one token let in, each with names of its own: part 1 and part 0."""
+    """Sites that one token let in, each with different names: part 1 and part 0."""
     found = []
     for number in range(count):
         part, head = invented(number, names)
@@ -316,7 +316,7 @@ def test_what_sites_of_one_token_tell_of_themselves_is_bounded_together() -> Non
     assert reasons == {"", f"more than {LSA_NEIGHBOUR_NAMES_MAX:,} services"}
     assert LSA_NEIGHBOUR_NAMES_MAX - each < items(lsdb) <= LSA_NEIGHBOUR_NAMES_MAX
     before = items(lsdb)
-    for lsa in invented(60, each):  # Of a site with a token of its own.
+    for lsa in invented(60, each):  # Of a site with a separate token.
         assert take(lsdb, lsa, everybody(lsdb), by=Bringer(lsa.site, "single")) == ""
     for lsa in invented(61, each):  # Of a site that this one dials.
         assert take(lsdb, lsa, everybody(lsdb), by=lsa.site) == ""

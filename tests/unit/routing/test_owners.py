@@ -33,7 +33,7 @@ def line(*names: str) -> Network:
 
 
 def in_force(network: Network, name: str) -> str:
-    """Whose declaration of x counts at ``name``; empty: nobody's."""
+    """The site whose declaration of x counts at ``name``; empty: none."""
     declared = network.table(name).declarations.get("x")
     names = {identity.site: name for name, identity in network.identities.items()}
     return "" if declared is None else names[declared.site]

@@ -1,4 +1,4 @@
-"""Rules and terms in one router: limits, what is kept, what edges are told."""
+"""Rules and terms in one router: limits, stored LSAs, messages to edges."""
 
 import msgspec
 import pytest
@@ -105,7 +105,7 @@ def test_another_router_of_its_site_frees_nobody() -> None:
 
 
 def test_two_sites_on_terms_do_not_free_each_other() -> None:
-    """Each can let the other in as it likes; what it has no leave to do it cannot give away."""
+    """Each can let the other in as it likes, but cannot grant permissions that it lacks itself."""
     network = leafy()
     network.identities["second"] = FakeIdentity("second")
     network.cores["second"] = network.make_core("second")
@@ -188,7 +188,7 @@ def guests_of(network: Network) -> list[str]:
 
 
 def crowded(*guests: str) -> Network:
-    """``hub`` lets all in on terms of their own, each a fourth of what finds room, last first."""
+    """``hub`` lets all in, last first, on different terms that each fill a fourth of the room."""
     network = Network(["hub", "far", *guests])
     network.connect("hub", "far")
     for guest in reversed(guests_of(network)):

@@ -18,7 +18,7 @@ PARTS = 2
 
 
 def swarm(routers: int) -> list[tuple[FakeIdentity, list[bytes]]]:
-    """Routers of one site, one behind the other's back, each with names of its own."""
+    """Routers of one site, each with different names; EAST links to all the others."""
     found = []
     whos = [EAST, *(SameSiteIdentity(EAST, f"{n:016x}") for n in range(1, routers))]
     for who in whos:

@@ -1,4 +1,4 @@
-"""What sites and routers are called: by the table, by what they were called last, by their ids."""
+"""Names of sites and routers: from the table, else the last known name, else the id."""
 
 import pytest
 

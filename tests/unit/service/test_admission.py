@@ -1,4 +1,4 @@
-"""Who waits for a slot of targets with a rate is let in by time, and nobody else is woken."""
+"""Requests that wait for targets with a rate are admitted as time passes; no others are woken."""
 
 import pytest
 

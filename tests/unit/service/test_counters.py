@@ -1,4 +1,4 @@
-"""Counters: plain numbers by site, names only for people."""
+"""Counters: plain numbers by site, with names only in human-readable views."""
 
 import tracemalloc
 

@@ -39,7 +39,7 @@ class Opener:
 
 
 class Crowded:
-    """A site with 4 slots. ``flood`` is what a neighbour does; `client` is one of its own."""
+    """A site with 4 slots. ``flood``: requests of a neighbour; `client`: a local client."""
 
     def __init__(self, queue: int | None) -> None:
         self.network = FakeNetwork()

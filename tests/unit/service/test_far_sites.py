@@ -1,4 +1,4 @@
-"""A site so far away that a refusal costs more than a wait: requests stand in its line at once."""
+"""A site so far away that a refusal costs more than a wait: requests join its queue at once."""
 
 import pytest
 

@@ -88,7 +88,7 @@ def test_a_site_is_not_full_while_another_router_of_it_has_room(
     totals = shop.forwarder.readings.totals_at(KEY)
     assert totals is not None
     assert (totals.full, totals.absent) == (capacity == 0 and not sibling, False)
-    shop.forwarder.set_targets(KEY, {"10.9.9.9:1": config})  # Nobody is there.
+    shop.forwarder.set_targets(KEY, {"10.9.9.9:1": config})  # Nothing listens there.
     shop.network.run()
     totals = shop.forwarder.readings.totals_at(KEY)
     assert totals is not None

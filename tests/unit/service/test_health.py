@@ -166,7 +166,7 @@ def test_a_target_that_talks_on_after_a_check_by_connecting_is_cut_off() -> None
 
 def test_a_target_that_is_dead_for_minutes_is_checked_less_often_and_comes_back_as_any() -> None:
     watch = Watch()
-    watch.check()  # Nobody listens.
+    watch.check()  # Nothing listens.
     watch.network.advance(200.0)
     often = len(watch.network.dialled)
     assert often > 190
@@ -197,7 +197,7 @@ def test_checks_become_rare_after_exactly_so_many_bad_ones() -> None:
     watch = Watch()
     watch.network = network = NotedNetwork()
     watch.checks = HealthChecks(network, random.Random(1), lambda target, up: None)
-    watch.check()  # Nobody listens.
+    watch.check()  # Nothing listens.
     network.advance(2.0 * limits.HEALTH_DEAD_AFTER)
     pauses = [later - at for at, later in pairwise(network.dialled_at)]
     usual, rare = pauses[: limits.HEALTH_DEAD_AFTER], pauses[limits.HEALTH_DEAD_AFTER :]

@@ -139,7 +139,7 @@ ANSWERING_FOLLOWS: Mapping[tuple[Http2Answering, Step], Http2Answering] = {
     (BEGUN, Scene.end): DONE,
     **{(state, event): DONE for state in (AWAITED, BEGUN) for event in (abort, reset, Scene.lose)},
 }
-"""Every other event changes nothing; what is sent after the end tears the request."""
+"""Every other event changes nothing; bytes after the end tear the request."""
 PAIRS = list(product(Http2Asking, Http2Answering))
 
 

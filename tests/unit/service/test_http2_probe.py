@@ -1,4 +1,4 @@
-"""Checks of HTTP/2 targets by a path: judged by the answer, over a connection of their own."""
+"""Checks of HTTP/2 targets by a path: judged by the answer, over a dedicated connection."""
 
 import random
 
@@ -28,7 +28,7 @@ class Watch:
         self.config = TargetConfig(connector="c", health=health)
 
     def check(self) -> str:
-        """What is found; empty: it is good."""
+        """The error that the check finds; empty: the target is good."""
         self.checks.set_targets({TARGET: self.config})
         self.network.advance(self.config.health.timeout_s + 0.01)
         return self.checks.error_of(TARGET)

@@ -420,7 +420,7 @@ def test_a_lost_connection_fails_its_streams(target: Target) -> None:
 def test_nothing_new_goes_to_a_target_that_has_just_broken_http2(target: Target) -> None:
     _, handler = target.leg()
     server = target.server()
-    server.connection.deliver(raw(8, 0, 0, b"short"))  # Its loss is told in a later turn.
+    server.connection.deliver(raw(8, 0, 0, b"short"))  # Its loss is reported in a later turn.
     _, again = target.leg()
     target.network.turn()
     assert handler.last() == ("done", "bad-response")
@@ -534,7 +534,7 @@ def test_a_whole_response_of_another_length_is_bad_and_needs_no_reset(target: Ta
 
 
 def test_larger_fields_than_the_target_takes_are_turned_away_here(target: Target) -> None:
-    """It might end the connection of all (Netty does, above 10 KiB if it is told nothing)."""
+    """The target might end the shared connection (Netty does, above 10 KiB by default)."""
     _, before = target.leg(-1)
     server = target.server()
     server.peer.h2.update_settings({h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: 1_000})

@@ -129,7 +129,7 @@ def test_pausing_the_leg_pauses_its_connection_until_it_goes_back(target: Target
     connection = target.network.connect()
     leg.pause()
     assert connection.is_paused()
-    connection.deliver(OK)  # What was under way still arrives.
+    connection.deliver(OK)  # Bytes under way still arrive.
     assert not connection.is_paused()
     assert target.pool.idle_count == 1
 
@@ -310,7 +310,7 @@ def test_a_target_that_takes_nothing_more_is_given_up_a_quarter_late_at_most(
     connection = target.network.connect()
     connection.full, connection.kernel_bytes = True, 100_000
     assert sender.send(b"x" * 100_000) is False
-    connection.kernel_bytes = 60_000  # What its own kernel took at once.
+    connection.kernel_bytes = 60_000  # The target's own kernel took the rest at once.
     target.network.advance(limits.STREAM_IDLE_S)
     assert handler.last() == ("opened",)
     target.network.advance(limits.STREAM_IDLE_S / 4 + 5 * limits.POOL_SWEEP_S)
@@ -319,7 +319,7 @@ def test_a_target_that_takes_nothing_more_is_given_up_a_quarter_late_at_most(
 
 
 def test_a_target_that_takes_nothing_more_is_awaited_until_it_takes_some(target: Target) -> None:
-    """Else nobody would say of one that hangs while clients upload that it does."""
+    """Else no one would report a target that hangs while clients upload."""
     sender, _ = target.leg(POST, body_bytes=200_000)
     connection = target.network.connect()
     connection.full, connection.kernel_bytes = True, 100_000

@@ -1,4 +1,4 @@
-"""A target of last resort, a pod that was told to end, serves while nobody else does."""
+"""A target of last resort, a pod that was told to stop, serves while no other target does."""
 
 from msgspec.structs import replace
 

@@ -1,4 +1,4 @@
-"""What is learnt of targets is what the ledger gives of them, and each change is told."""
+"""The ledger gives out the slots that targets learn, and each change is reported."""
 
 import pytest
 
@@ -36,7 +36,7 @@ class World:
         self.learning.set_targets(targets)
 
     def slots(self) -> dict[str, int | None]:
-        """By target, as the ledger gives them; they are what was learnt."""
+        """Slots by target, from the ledger; checks that they equal the learnt ones."""
         found = {one.target: one.capacity for one in self.ledger.targets(self.network.now())}
         for target, slots in found.items():
             learnt = self.learning.learnt(target)

@@ -1,4 +1,4 @@
-"""Requests whose only way broke: they are told when routes change, and not too many wait."""
+"""Requests whose only route broke: they learn when routes change, and not too many wait."""
 
 from router.model import limits
 from router.service.sites.missing_routes import MissingRoutes

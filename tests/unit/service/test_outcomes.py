@@ -1,4 +1,4 @@
-"""What each end of an exchange says of its target: what is counted, and what puts it out."""
+"""Each end of an exchange counts for or against its target, and some ends eject it."""
 
 from typing import get_args
 

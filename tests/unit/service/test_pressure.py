@@ -1,4 +1,4 @@
-"""A router that is short of memory: nothing new is begun, what is under way goes on."""
+"""A router that is short of memory starts no new requests, and finishes those under way."""
 
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec

@@ -1,4 +1,4 @@
-"""What is kept of the last requests of a service port."""
+"""Records of the last requests of a service port."""
 
 from math import inf
 

@@ -1,4 +1,4 @@
-"""One service port by itself: what follows a changed definition, and what its figures are."""
+"""One service port by itself: the effects of a changed definition, and its figures."""
 
 import random
 from collections.abc import Callable
@@ -50,7 +50,7 @@ RATE = Rate(per_s=10.0, resume_per_s=5.0, window_s=1.0, stay_s=1.0)
 
 
 class World:
-    """A service port of site ``a``, and what it tells others."""
+    """A service port of site ``a``, and its reports to others."""
 
     def __init__(self, config: ServiceSpec = PLAIN, *, key: ServiceKey = KEY) -> None:
         self.network = FakeNetwork()

@@ -1,4 +1,4 @@
-"""What makes a request part of a session, and what is made of our cookie."""
+"""Which requests belong to a session, and how our cookie is read and written."""
 
 import random
 

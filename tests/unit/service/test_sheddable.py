@@ -1,4 +1,4 @@
-"""Which requests are sheddable, and what a serving site makes of those that others send."""
+"""Which requests are sheddable, and how a serving site treats those that other sites send."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Slow starts at the admission: who waits is served as slots come, and nobody is refused for it."""
+"""Slow starts at admission: waiting requests are served as slots come, and none is refused."""
 
 import pytest
 
@@ -18,7 +18,7 @@ QUEUE = 6
 
 
 class Client:
-    """Somebody who waits. It is over when its slot is given back."""
+    """A waiting client. It is over when its slot is given back."""
 
     session = 0
 

@@ -149,7 +149,7 @@ def test_the_time_is_that_at_the_target(here: bool) -> None:
 
 
 class Calls:
-    """A caller that keeps what was counted."""
+    """A caller that records the counts."""
 
     def __init__(self) -> None:
         self.counted: list[tuple[SiteId, bool, int]] = []

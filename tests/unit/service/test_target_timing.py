@@ -91,7 +91,7 @@ def test_the_choice_hears_of_a_target_that_is_busy_but_of_no_error_of_its_client
 
 
 class Sink:
-    """A `TimingSink` that notes what it hears."""
+    """A `TimingSink` that records its calls."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[object, ...]] = []

@@ -28,7 +28,7 @@ OLD, NEW, ROTATED = (
 
 
 class SwitchedShop(Shop):
-    """One target that has not answered a request when the service is configured anew."""
+    """One target that has not answered a request when the service is reconfigured."""
 
     def __init__(self) -> None:
         super().__init__(is_silent, targets=1)
@@ -88,7 +88,7 @@ class HttpServer:
 
 
 class World:
-    """Two targets of a service that takes what it is told."""
+    """Two targets of a service that the test configures."""
 
     def __init__(self) -> None:
         self.network = FakeNetwork()

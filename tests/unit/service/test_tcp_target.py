@@ -1,4 +1,4 @@
-"""How a connection to a tcp target ends, and what its end says of the target."""
+"""Ends of connections to a tcp target, and the target's outcome for each."""
 
 import pytest
 

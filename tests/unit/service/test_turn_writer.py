@@ -1,4 +1,4 @@
-"""Small writes of a turn are one send; what is large leaves at once; a full peer is measured."""
+"""Small writes of a turn are one send; large ones leave at once; a full peer is measured."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is learnt from streams that a site does not answer."""
+"""Lessons from streams that a site does not answer."""
 
 import pytest
 

@@ -302,11 +302,11 @@ def test_more_stand_elsewhere_when_the_way_is_long_and_service_short() -> None:
 
 
 def standing_behind(*, whole: bool) -> int:
-    """How many of 8 requests stand at a full site that served 20 for 0.02 s each.
+    """How many of 8 requests wait at a full site that served 20 for 0.02 s each.
 
-    It is 0.05 s away there and back.
+    The round trip to the site is 0.05 s.
 
-    ``whole``: its answers came all at once, ACCEPTED with them; else that came first.
+    ``whole``: each answer came in one piece together with ACCEPTED; else ACCEPTED came first.
     """
     network = FakeNetwork()
     mesh = FakeMesh(network)

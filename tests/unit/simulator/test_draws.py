@@ -1,4 +1,4 @@
-"""Arrivals and service times: what they say on average, and that a seed is a history."""
+"""Arrivals and service times: their averages, and that a seed repeats a history."""
 
 from random import Random
 from statistics import fmean
@@ -63,7 +63,7 @@ def test_what_is_drawn_is_what_is_asked_and_not_what_never_comes(
 
 
 class Counted(Random):
-    """Counts what is drawn."""
+    """Counts the draws."""
 
     count = 0
 

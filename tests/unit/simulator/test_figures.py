@@ -1,4 +1,4 @@
-"""Figures that are told of a run."""
+"""Figures of a run."""
 
 from simulator.figures import percentile
 

@@ -1,4 +1,4 @@
-"""Scenarios that are wrong: each says where, and what was expected."""
+"""Wrong scenarios: each error names the place and the expected value."""
 
 import pytest
 

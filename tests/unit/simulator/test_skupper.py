@@ -1,4 +1,4 @@
-"""The model of Skupper's rule against what its routers do."""
+"""The model of Skupper's rule against the behavior of its routers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A command line over a state directory of its own, and a router that is not there."""
+"""A command line over a separate state directory, and a fake router."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -40,7 +40,7 @@ class CommandLine:
         return result
 
     def json(self, *words: str, code: int = 0) -> Any:
-        """``item`` or ``items`` of what is printed with -o json."""
+        """``item`` or ``items`` of the output with -o json."""
         envelope = json.loads(self.ended(code, *words, "-o", "json").stdout)
         assert envelope["apiVersion"] == "spillway/v1"
         assert envelope["kind"]
@@ -54,7 +54,7 @@ class CommandLine:
 
 @pytest.fixture(autouse=True)
 def faults_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What no verb expects fails the test that meets it, with its traceback."""
+    """An unexpected exception in a verb fails the test, with its traceback."""
     monkeypatch.setenv("SITECTL_TRACEBACK", "1")
 
 
@@ -73,7 +73,7 @@ def here(sitectl: CommandLine) -> CommandLine:
 
 @pytest.fixture
 def admin(here: CommandLine) -> Iterator[FakeAdmin]:
-    """The admin API of ``here``, answering what the test tells it."""
+    """The admin API of ``here``, with the answers that the test sets."""
     server = FakeAdmin(here.state / "here" / "run" / "admin.sock")
     with server:
         yield server

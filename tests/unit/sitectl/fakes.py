@@ -1,4 +1,4 @@
-"""Stand-ins for a router: an admin API that answers what it was told, and a process."""
+"""Stand-ins for a router: an admin API with preset answers, and a process."""
 
 import contextlib
 import json
@@ -42,7 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        with contextlib.suppress(BrokenPipeError):  # Whoever asked may have gone.
+        with contextlib.suppress(BrokenPipeError):  # The client may have gone.
             self.wfile.write(body)
 
     def address_string(self) -> str:
@@ -53,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _listen_as_owner(server: _Server, site: Path) -> None:
-    """Root's plays the router of whom the site belongs to, which root's clients insist on."""
+    """As root, listen as the site's owner: root's clients insist that the router runs as it."""
     owner = site.absolute().stat().st_uid
     if os.geteuid() == 0 and owner:
         os.seteuid(owner)

@@ -11,7 +11,7 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Silent:
-    """Answers one request, and says nothing more until it is let go."""
+    """Answers one request, and sends nothing more until `end`."""
 
     def __init__(self, listener: socket.socket, answer: Callable[[bytes], bytes]) -> None:
         self._listener, self._answer = listener, answer
@@ -28,7 +28,7 @@ class Silent:
             self._over.wait(SOON_S)
 
     def end(self) -> None:
-        """Let go of who listens."""
+        """Close the connection and end the thread."""
         self._over.set()
         self._thread.join()
 

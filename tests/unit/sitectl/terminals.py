@@ -1,4 +1,4 @@
-"""`sitectl` at a terminal of its own: what a person would see."""
+"""`sitectl` at a separate terminal, as a person would see it."""
 
 import fcntl
 import os
@@ -74,7 +74,7 @@ class Terminal:
         return _CODES.sub("", self.raw).replace("\r", "")
 
     def until(self, look: Callable[[str], object], what: str) -> str:
-        """Read until ``look`` finds in the text what it wants; the text."""
+        """Read until ``look`` accepts the text; returns the text."""
         deadline = time.monotonic() + WAIT_S
         while not look(self.text):
             assert self._read(deadline), f"not shown: {what}; shown: {self.text!r}"

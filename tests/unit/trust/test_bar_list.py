@@ -1,4 +1,4 @@
-"""What others are told of the sites that this one put out, and what outlives a restart."""
+"""The bar list: other sites receive the sites that this one put out; it outlives a restart."""
 
 import json
 from pathlib import Path

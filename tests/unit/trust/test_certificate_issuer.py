@@ -94,7 +94,7 @@ def test_a_certificate_that_many_sites_use_stays_in_the_register(west: West) -> 
 
 
 def test_a_request_that_is_played_again_and_again_is_slowed_down(west: West) -> None:
-    """Whoever recorded it pays for each time, as for a wrong one."""
+    """A replay of a recorded request counts against its sender, as a wrong request does."""
     key_pem = keys.to_pem(keys.generate())
     found = [west.rejoin(key_pem) for _ in range(limits.CLAIMS_PER_SOURCE_PER_MIN + 2)]
     assert found[:2] == [200, 200] and found[-1] == 429

@@ -57,7 +57,7 @@ def secrets_of(directory: Path) -> tuple[Path, Authority, SiteIdentity]:
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Path:
-    """A site whose link ``west`` waits for a claim of a site where nobody listens."""
+    """A site whose link ``west`` waits for a claim of a site where no router listens."""
     there, authority, identity = secrets_of(tmp_path / "there")
     token = claim_token(
         GrantStore(there / "grants", authority),
@@ -93,7 +93,7 @@ def test_a_claim_that_finds_nobody_says_so_and_since_when_it_tries(holder: Path)
     assert (first.state, first.error, first.since) == ("connecting", "", BEGAN_S)
 
     internet.run_until(BEGAN_S + 60.0)
-    # The router is told once, however often the same attempt failed.
+    # The router gets one report, however often the same attempt failed.
     (now,) = seen
     assert isinstance(now, PendingLink)
     assert (now.state, now.since) == ("connecting", BEGAN_S)
@@ -577,7 +577,7 @@ def test_a_revocation_is_told_to_where_it_is_kept(holder: Path) -> None:
 def test_a_claim_that_may_have_been_granted_is_asked_for_even_after_its_end(
     tmp_path: Path,
 ) -> None:
-    """The answer was lost when the router was killed: whoever granted it knows."""
+    """The answer was lost when the router was killed: only the granting site knows it."""
     there, authority, identity = secrets_of(tmp_path / "there")
     token = claim_token(
         GrantStore(there / "grants", authority),

@@ -1,4 +1,4 @@
-"""An issuer over a directory of its own, for tests of renewal."""
+"""An issuer over a separate directory, for tests of renewal."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ class East:
         self.issuer = self.started()
 
     def started(self) -> Issuer:
-        """A router of it, which knows what is on the disk."""
+        """The issuer of a router that has just started, with the state on disk."""
         return Issuer(
             self.secrets,
             self.identity,

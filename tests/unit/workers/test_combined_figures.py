@@ -1,4 +1,4 @@
-"""What the first worker tells of the whole router."""
+"""The first worker's figures of the whole router."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The history of several workers as one: what was counted is there once, whoever counted it."""
+"""The history of several workers as one: each count appears once, whichever worker has it."""
 
 from datetime import UTC, datetime
 
@@ -105,7 +105,7 @@ def test_a_long_step_of_the_first_one_has_the_mean_of_what_others_had_in_flight(
 
 
 def test_steps_that_end_midway_are_told_one_beside_the_other() -> None:
-    """Their moments are told to the second: the nearest step is now the one, now the other."""
+    """Their times are rounded to seconds: the nearest step is now the one, now the other."""
     own = history(*(sample(5.0 * step, (10,)) for step in range(1, 6)))
     other = history(*(sample(at, (1,)) for at in (3, 7, 13, 17, 23)))
     whole = joined(own, [other])

@@ -15,7 +15,7 @@ DOWN, UP = event("warning", "target-down"), event("info", "target-up")
 
 
 class Router:
-    """Reports what is due, as the journal does."""
+    """Reports due events, as the journal does."""
 
     def __init__(self) -> None:
         self.events = MergedEvents()

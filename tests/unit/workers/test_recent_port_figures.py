@@ -120,7 +120,7 @@ def test_counts_of_one_name_are_added(parts: list[dict[str, int]]) -> None:
 
 
 def test_what_spilled_at_a_worker_that_died_is_no_news_of_the_next() -> None:
-    """When the service is made again, an event would count it once more."""
+    """When the service is re-created, an event would count it again."""
 
     async def lives() -> None:
         one = OneWorker(1)

@@ -1,4 +1,4 @@
-"""Several processes of one router: what each states, what they tell each other, what is summed."""
+"""Several processes of one router: their shares, their messages to each other, their sums."""
 
 import asyncio
 import contextlib
@@ -173,7 +173,7 @@ def test_what_was_said_at_the_start_counts_more_than_the_document() -> None:
     assert workers_wanted(silent, SiteSpec()) == 1
 
 
-# What they say ------------------------------------------------------------------------------
+# Reports ------------------------------------------------------------------------------------
 
 COUNTED = MetricValues(
     {"spillway_overflow_total": {("shop", "80", "b", "full"): 3.0}, "spillway_sites": {(): 2.0}},
@@ -347,7 +347,7 @@ def test_what_an_autoscaler_goes_by_is_of_all_workers() -> None:
 
 def test_workers_of_another_number_are_ended_and_of_the_same_left(tmp_path: Path) -> None:
     end_those_of_before(tmp_path, 1)
-    assert not list(tmp_path.iterdir())  # Whoever never had workers has nothing of them.
+    assert not list(tmp_path.iterdir())  # A router that never had workers has no files of them.
     end_those_of_before(tmp_path, 2)
     one = tmp_path / "workers" / "1"
     one.mkdir()
@@ -553,7 +553,7 @@ def test_a_link_of_a_worker_waits_for_one_here_and_goes_to_that_with_fewest() ->
         assert workers.take_link(asking)  # Closed: one that starts is awaited.
         for one in workers.all:
             one.awaited_until = 0.0
-        assert not workers.take_link(asking)  # Nobody is coming.
+        assert not workers.take_link(asking)  # No worker is starting.
         taken = []
         for one in (first, second):
             one.given, there = socket.socketpair()
@@ -564,7 +564,7 @@ def test_a_link_of_a_worker_waits_for_one_here_and_goes_to_that_with_fewest() ->
         data, descriptors, _, _ = socket.recv_fds(taken[1], 1, 1)
         assert data and len(descriptors) == 1
         assert second.links == 2
-        with socket.socket(fileno=descriptors[0]) as got:  # What was looked at is there to read.
+        with socket.socket(fileno=descriptors[0]) as got:  # Inspected bytes can still be read.
             assert WORKER_ALPN.encode() in got.recv(4096)
         for line in (*taken, first.given, second.given):
             assert line is not None

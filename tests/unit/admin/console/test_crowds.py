@@ -1,4 +1,4 @@
-"""Many connections from one address keep nobody out who comes from another."""
+"""Many connections from one address do not keep out clients from other addresses."""
 
 import asyncio
 import contextlib
@@ -68,7 +68,7 @@ def test_a_crowd_without_handshakes_ends_nobody_elses() -> None:
 
 def test_a_computation_ends_when_who_asked_for_it_has_gone() -> None:
     class Slow:
-        """Computes until it is told to stop."""
+        """Computes until its task is cancelled."""
 
         def __init__(self) -> None:
             self.began, self.ended = asyncio.Event(), asyncio.Event()

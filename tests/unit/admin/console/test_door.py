@@ -1,4 +1,4 @@
-"""The console over real sockets: what it shows, to whom, and what it refuses."""
+"""The console over real sockets: its pages, who may see them, and its refusals."""
 
 import asyncio
 import base64
@@ -582,7 +582,7 @@ def test_who_reads_no_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.sleep(0)
         total = 0
         with contextlib.suppress(ConnectionResetError):
-            # Nothing is read for longer than the deadline: what comes is what was under way.
+            # Read nothing for longer than the deadline: only bytes already under way arrive.
             await asyncio.sleep(1.0)
             while chunk := await reader.read(1 << 20):
                 total += len(chunk)

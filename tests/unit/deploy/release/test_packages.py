@@ -1,4 +1,4 @@
-"""The sdist and the wheel that is made of it: what is in both, and the same bytes each time."""
+"""The sdist and its wheel: the files in both, and the same bytes each time."""
 
 import os
 import shutil

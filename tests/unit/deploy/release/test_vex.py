@@ -16,7 +16,7 @@ REVIEWED = vex.reviewed()
 
 
 def refuse(**changes: object) -> str:
-    """What is said about the first `resolved` statement with these changes."""
+    """The error for the first `resolved` statement with these changes."""
     first = next(one for one in REVIEWED.statements if one.state == "resolved")
     changed = msgspec.structs.replace(first, **changes)
     with pytest.raises(vex.WrongStatement) as told:

@@ -143,7 +143,7 @@ class ScriptedCluster(Api):
         self.custom_levels: dict[str, AccessLevel] = {}
         """Of custom resources that are served, by kind."""
         self.versions: list[str] = []
-        """That the client was told to use."""
+        """API versions that the client was set to use, in order."""
         for found in objects:
             self.put(found)
 

@@ -1,4 +1,4 @@
-"""Calls to the API: what is repeated, what never is, and what a fault is called."""
+"""Calls to the API: which are repeated, which never, and the names of faults."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ def refusal(status: int, reason: str = "", retry_after_s: float | None = None) -
 
 
 class Script:
-    """Answers in order, the last one again and again; records what was asked and when."""
+    """Answers in order, the last one repeatedly; records each request and its time."""
 
     def __init__(
         self, *answers: ApiAnswer | ApiError | None, pieces: tuple[bytes, ...] = ()
@@ -196,7 +196,7 @@ def line(kind: str, name: str, version: str, **more: Any) -> bytes:
 
 def test_events_of_a_watch_do_not_depend_on_how_the_bytes_come() -> None:
     async def story() -> None:
-        # NEL and the line separator stand for themselves in JSON.
+        # JSON does not escape NEL and the line separator.
         text = "a\x85b\u2028c"
         whole = line("ADDED", "a", "5", annotations={"x": text}) + line("BOOKMARK", "", "9")
         for cut in range(1, len(whole)):

@@ -29,7 +29,7 @@ Said = tuple[str, str, dict[str, str], object, str]
 
 
 class Threaded(Cluster):
-    """`sitectl`'s client: answers ``body``, and notes what it was asked."""
+    """`sitectl`'s client: answers ``body``, and records its requests."""
 
     def __init__(self, body: bytes) -> None:
         super().__init__("shop")

@@ -1,4 +1,4 @@
-"""Where the Kubernetes API is: as kubectl finds it, and what is said when it cannot."""
+"""Where the Kubernetes API is: found as kubectl does, and the errors when it is not found."""
 
 import subprocess
 import sys

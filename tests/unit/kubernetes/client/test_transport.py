@@ -99,7 +99,7 @@ def test_plugins_of_both_versions_are_asked_for_a_token(tmp_path: Path, version:
         async with Api.connect(kubeconfig=path) as api:
             with pytest.raises(ApiError) as lost:
                 await api.create({"kind": "Pod", "metadata": {"name": "a"}})
-            assert lost.value.reason == "Unreachable"  # Nobody listens there.
+            assert lost.value.reason == "Unreachable"  # Nothing listens there.
 
     asyncio.run(story())
     assert json.loads(told.read_text())["apiVersion"].endswith(f"/{version}")

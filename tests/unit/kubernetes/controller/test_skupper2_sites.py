@@ -19,7 +19,7 @@ MADE = {"kind": "ConfigMap", "metadata": {"name": names.SITE_CONFIGMAP, "uid": "
 
 
 class Server(Api):
-    """What it is asked to delete; ``sites``: those that it has."""
+    """Records the deletions that it is asked for. ``sites``: those that it has."""
 
     def __init__(self, *sites: Any) -> None:
         self.sites, self.deleted = list(sites), list[tuple[str, str, str]]()
@@ -118,7 +118,7 @@ def test_what_a_site_leaves_is_told_unless_another_controller_acts_on_it(
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 422])
 def test_a_status_that_is_refused_keeps_no_site_from_its_end(status: int) -> None:
-    """An object may be older than the schema of its kind, or a webhook may stand in between."""
+    """An object may be older than the schema of its kind, or a webhook may intervene."""
     server = LeftBehind(v2("Listener", "db") | SAID, v2("Listener", "web") | SAID)
     server.refusal = status
     asyncio.run(Skupper2Sites(server).forsake("west"))

@@ -1,4 +1,4 @@
-"""Burst hooks of a namespace: what they did and their secrets are in Secrets."""
+"""Burst hooks of a namespace: Secrets hold their records and their credentials."""
 
 import asyncio
 import random

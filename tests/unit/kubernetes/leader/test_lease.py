@@ -21,7 +21,7 @@ WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class OneLease(Api):
-    """The Lease as the API server keeps it. ``away``: nobody answers."""
+    """The Lease as the API server keeps it. ``away``: the server does not answer."""
 
     def __init__(self) -> None:
         self.found: dict[str, Any] | None = None
@@ -250,7 +250,7 @@ def test_a_right_that_ran_out_while_it_was_being_renewed_is_told_when_it_is_back
             await asyncio.sleep(limits.LEASE_HELD_S - 4)
             api.away, api.takes_s = False, limits.LEASE_RENEW_S - 0.5
             await asyncio.sleep(4 - 0.5)
-            held = [one.holds]  # Who looks now waits to be told.
+            held = [one.holds]  # A reader that sees this waits for the callback.
             await asyncio.sleep(limits.LEASE_RENEW_S)
             assert [*held, one.holds] == [False, True]
             assert told[-2:] == [False, True]

@@ -33,7 +33,7 @@ def of(*sites: SiteId, content: str = "c0ffee") -> Owner:
 
 
 class Replica:
-    """One router of the site: what it knows, and its part in the object."""
+    """One router of the site: the owners that it knows, and its part of the object."""
 
     def __init__(self, api: FakeSecrets, kept: dict[str, Owner] | None = None) -> None:
         self.api = api

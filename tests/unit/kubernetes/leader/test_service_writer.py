@@ -1,4 +1,4 @@
-"""What is planned for Services, carried out against an API that refuses, is slow, or is faster."""
+"""Plans for Services, carried out against an API that refuses, is slow, or is faster."""
 
 import asyncio
 import copy
@@ -294,7 +294,7 @@ def test_what_an_admission_webhook_undoes_is_told_and_written_ever_more_rarely()
 
 
 def reapplied(cluster: Cluster) -> Change:
-    """Somebody applies the user's Service over the adopted one; what is due then."""
+    """A user applies the original Service over the adopted one; the change that is due then."""
     live = copy.deepcopy(cluster.service("a"))
     live["spec"]["selector"] = {"app": "a"}
     wrote = {"manager": "kubectl-client-side-apply", "fieldsV1": {"f:spec": {"f:selector": {}}}}

@@ -35,7 +35,7 @@ class One(Api):
 
     @property
     def shown(self) -> dict[str, Any]:
-        """What it says, without for how long."""
+        """The written status, without its validity."""
         found = json.loads((self.data or {}).get(KEY, "{}"))
         return {key: found[key] for key in found if key in ("a", "conditions", "links")}
 

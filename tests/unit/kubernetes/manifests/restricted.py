@@ -28,7 +28,7 @@ def containers(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def check_container(container: Mapping[str, Any]) -> None:
-    """The restricted pod security standard, a read-only root, amounts, probes of its own health."""
+    """The restricted pod security standard, a read-only root, resource amounts, health probes."""
     security = container["securityContext"]
     assert security["runAsNonRoot"] is True
     assert security["readOnlyRootFilesystem"] is True

@@ -1,4 +1,4 @@
-"""Manifests of a site: what each option changes, and what nothing may change."""
+"""Manifests of a site: the effect of each option, and the parts that no option may change."""
 
 import json
 import re
@@ -34,8 +34,8 @@ from tests.unit.kubernetes.manifests.restricted import check_pod, pod_spec
 IMAGE = "registry.example/spillway:1"
 MCS_PAGE = Path(__file__).resolve().parents[4] / "docs" / "kubernetes-mcs.md"
 
-# What ClusterRole `admin` may write (kubernetes: bootstrappolicy, aggregate-to-admin and -edit).
-# What it may read beyond that is each resource of these and the endpointslices.
+# Resources that ClusterRole `admin` may write (kubernetes: bootstrappolicy, aggregate-to-admin and
+# -edit). It may also read the endpointslices and each resource of these groups.
 ADMIN_WRITES = {
     "": {"configmaps", "events", "secrets", "serviceaccounts", "services", "pods"},
     "apps": {"daemonsets", "deployments", "statefulsets"},

@@ -1,4 +1,4 @@
-"""A sidecar in every kind of workload: what is added, what stays, what is refused."""
+"""A sidecar in every kind of workload: added parts, untouched parts, refused workloads."""
 
 import base64
 import copy

@@ -59,7 +59,7 @@ def test_a_service_that_moved_outlives_the_site_and_an_awake_controller(world: W
     assert names.SKUPPER_CONTROLLED not in after["metadata"].get("annotations", {})
     assert after["spec"]["clusterIP"] == before["spec"]["clusterIP"]
     assert [port["name"] for port in after["spec"]["ports"]] == ["db"]
-    # Somebody gives the namespace back to Skupper: no event of the Service concerns it.
+    # An admin gives the namespace back to Skupper: no event of the Service concerns it.
     control = world.cluster.objects["ConfigMap"][names.SKUPPER_CONTROL]
     world.cluster.put({**control, "data": {"controller": NAME}})
     world.settle()

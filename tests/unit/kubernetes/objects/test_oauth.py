@@ -1,4 +1,4 @@
-"""What is asked of OpenShift's OAuth, and what its answers may be."""
+"""Requests to OpenShift's OAuth, and its possible answers."""
 
 import json
 from typing import Any
@@ -121,7 +121,7 @@ def test_only_a_plain_yes_lets_in() -> None:
 def test_a_review_is_of_all_the_rights_of_the_user_in_the_namespace() -> None:
     asked = oauth.review("shop")
     assert (asked["verb"], asked["resource"], asked["namespace"]) == ("get", "services", "shop")
-    assert asked["scopes"] == []  # Null would be: of what this token may do.
+    assert asked["scopes"] == []  # Null would mean: only the rights of this token.
 
 
 @given(st.binary(max_size=60) | JSON_VALUES.map(raw))

@@ -1,4 +1,4 @@
-"""A namespace that somebody migrates: what Skupper, Spillway's router and that person do in it."""
+"""A namespace under migration: the actions of Skupper, Spillway's router and the operator."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -22,16 +22,16 @@ from tests.unit.kubernetes.kept import seen
 
 Json = dict[str, Any]
 LATE_S = 1_000.0
-"""Longer than what is out of reach is kept for."""
+"""Longer than the services of an unreachable site are kept."""
 
 
 class MovingNamespace(ABC):
-    """``cluster`` has all objects. ``elsewhere``: what other Spillway sites declare."""
+    """``cluster`` has all objects. ``elsewhere``: services that other Spillway sites declare."""
 
     UNSEEN: ClassVar[Mapping[str, tuple[str, ...]]]
-    """What of an object nobody looks at: names of fields, by the field that has them."""
+    """Parts of an object that no comparison covers: names of fields, by their parent field."""
     WRITES_AT_ONCE: ClassVar[int | None] = None
-    """Of Skupper's controller, before it looks again; None: all that are due."""
+    """Writes of Skupper's controller before it looks again; None: all that are due."""
 
     def __init__(self, controller: Looks, kinds: Iterable[str]) -> None:
         self.cluster = Cluster()
@@ -85,7 +85,7 @@ class MovingNamespace(ABC):
         return bool(found.changes)
 
     def settle(self) -> None:
-        """Until nobody has anything to do."""
+        """Run until neither has anything to do."""
         for _ in range(60):
             if not (self.skupper_looks() | self.router_looks()):
                 return
@@ -102,7 +102,7 @@ class MovingNamespace(ABC):
 
     @abstractmethod
     def judge(self, change: Change) -> None:
-        """AssertionError: nobody may write that who migrates."""
+        """Raise AssertionError if a migrating operator may not write ``change``."""
 
     def move(
         self,

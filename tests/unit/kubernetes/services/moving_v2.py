@@ -1,4 +1,4 @@
-"""A namespace with Skupper v2, Spillway's router and somebody who migrates, without any of them."""
+"""A namespace with Skupper v2, Spillway's router and a migrating operator, all of them played."""
 
 from typing import Any, ClassVar
 

@@ -620,7 +620,7 @@ def test_no_annotation_of_one_service_keeps_another_from_being_made(key: str, te
 
 
 def applied(site: Site, name: str, **spec: Any) -> None:
-    """`kubectl apply` of a Service of the user's over what is there."""
+    """`kubectl apply` of the user's Service over the existing one."""
     found = copy.deepcopy(site.cluster.service(name))
     found["metadata"]["labels"]["app"] = "theirs"
     found["spec"]["selector"]["app"] = "theirs"

@@ -1,4 +1,4 @@
-"""AttachedConnectors of other namespaces: what counts, what is said, and what stays unread."""
+"""AttachedConnectors of other namespaces: which count, their reports, and which stay unread."""
 
 from typing import Any
 

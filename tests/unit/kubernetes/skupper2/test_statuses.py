@@ -215,7 +215,7 @@ def test_tokens_of_skupper_are_not_redeemed_and_say_so() -> None:
     "before",
     [
         {"redeemed": True, "status": "Ready"},
-        # Its Site went meanwhile: true with the reason Error, so that nobody tries again.
+        # Its Site went meanwhile: true with the reason Error, so that no site tries again.
         {"conditions": [{"type": "Redeemed", "status": "True", "reason": "Error"}]},
     ],
 )

@@ -1,4 +1,4 @@
-"""Objects of Skupper v2 as an API server gives them, and what they make of a namespace."""
+"""Objects of Skupper v2 as an API server gives them, and the namespaces that they make."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -32,7 +32,7 @@ ALL = Selection(kind="Pod", keep=_kept)
 
 
 class Mirror:
-    """An informer that runs, and how often it told of a change."""
+    """An informer that runs, and how often it reported a change."""
 
     def __init__(self, server: ScriptedServer, selection: Selection = ALL) -> None:
         self.told = 0

@@ -30,7 +30,7 @@ def cluster_with(*objects: Any, level: AccessLevel = AccessLevel.FULL) -> Script
 
 
 def levels(told: Told) -> list[tuple[str, str]]:
-    """Severity and level of what is said about the kinds."""
+    """Severity and level of each finding about the kinds."""
     return [(e.severity, e.reason.partition(":")[0]) for e in told.errors if e.code == "SW0495"]
 
 

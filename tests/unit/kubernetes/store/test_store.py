@@ -65,7 +65,7 @@ spec: {service: far, workload: pods/app=shop, namespace: work, targetPorts: [808
 
 
 class Told:
-    """The store while it runs, and the last of what it told."""
+    """The store while it runs, and its last report."""
 
     def __init__(self, cluster: ScriptedCluster) -> None:
         self.cluster = cluster
@@ -360,7 +360,7 @@ def test_it_is_not_ready_while_it_may_not_read_the_site_the_revoked_or_the_inner
 
 
 def test_a_router_that_may_read_nothing_is_told_so_once() -> None:
-    """Without its RoleBinding the Role has every rule: adding them would help nobody."""
+    """Without its RoleBinding the Role has every rule: advice to add rules would not help."""
 
     async def story() -> None:
         cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
@@ -386,7 +386,7 @@ def test_a_router_that_may_read_nothing_is_told_so_once() -> None:
 
 
 def test_an_api_server_that_starts_and_refuses_for_a_moment_lacks_no_right() -> None:
-    """Seen on 1.36.2: before it has read Roles it refuses what they permit."""
+    """Seen on 1.36.2: before it has read Roles it refuses calls that they permit."""
 
     async def story() -> None:
         cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))

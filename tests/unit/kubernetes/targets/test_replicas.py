@@ -1,4 +1,4 @@
-"""How much of each stated capacity one of several routers of a site may give out."""
+"""How much of each configured capacity one of several routers of a site may give out."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -67,7 +67,7 @@ def slots(capacity: int | str | None) -> int | None:
 
 
 def of_each(found: Wanted, count: int) -> list[list[int | None]]:
-    """What each of ``count`` routers may give out, by target."""
+    """The slots that each of ``count`` routers may give out, by target."""
     return [
         capacities(divided(found, Division(count=count, index=index))) for index in range(count)
     ]
@@ -98,7 +98,7 @@ def test_one_that_starts_has_nothing_beside_one_that_serves() -> None:
 
 
 def test_one_that_ends_has_no_share_beside_one_that_stays() -> None:
-    """What it still has in flight it owes to the others (`balance.sites.shares`)."""
+    """It owes its requests in flight to the others (`balance.sites.shares`)."""
     pods = (ending("a", 0), router("b", 1))
     assert shared(*pods, own="b") == WHOLE
     assert shared(*pods, own="a") == Division(count=1, index=None)

@@ -145,7 +145,7 @@ def test_it_does_not_matter_in_how_many_config_maps_a_service_stands() -> None:
 
 
 def declared_at(found: NamespacePicture) -> dict[str, str]:
-    """When each Service counts as declared, as a router is told."""
+    """When each Service counts as declared, as a router sees it."""
     wanted, _ = resolve([Document(kind="Site", name="west", spec=SiteSpec()), *found.documents])
     assert wanted is not None
     return {

@@ -1,4 +1,4 @@
-"""ConfigMap skupper-site: every key, as Skupper reads it, and what is wrong with it."""
+"""ConfigMap skupper-site: every key, as Skupper reads it, and its errors."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Secrets with tokens: links, requests, and what is neither."""
+"""Secrets with tokens: links, requests, and others."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def test_its_text_is_a_token_file() -> None:
     text = picture(token()).tokens["east"].text
     with pytest.raises(CertError) as refused:
         tokens.load(text, "east")
-    assert "YAML" not in str(refused.value)  # It is read; what it holds is no real token.
+    assert "YAML" not in str(refused.value)  # It parses; its content is no real token.
 
 
 def test_what_tools_write_onto_a_secret_is_no_part_of_the_token() -> None:

@@ -16,9 +16,9 @@ MISSING = ApiError(404, "NotFound", "not found")
 
 
 class FakeSecrets(Api):
-    """``before``: called with the verb before each call.
+    """Secrets at an API server. ``before``: called with the verb before each call.
 
-    What it raises is the answer; ``after`` likewise, once the call was carried out.
+    An error that ``before`` raises is the answer; ``after`` likewise, after the call took effect.
     """
 
     namespace = "west"
@@ -33,7 +33,7 @@ class FakeSecrets(Api):
         self._numbers = itertools.count(100)
 
     def put(self, made: dict[str, Any]) -> dict[str, Any]:
-        """As somebody else: create or replace, whatever is there."""
+        """As another client: create or replace, whatever exists."""
         name = made["metadata"]["name"]
         number = str(next(self._numbers))
         before = self.objects.get(name, {}).get("metadata", {})
@@ -53,7 +53,7 @@ class FakeSecrets(Api):
         if found.get("kind") != kind:
             found = self.others.get((kind, name), {})
         seen = copy.deepcopy(found) or None
-        await asyncio.sleep(0)  # Others go on meanwhile: what was seen may be old by now.
+        await asyncio.sleep(0)  # Others go on meanwhile: the read may be outdated by now.
         return seen
 
     async def create(self, made: Any, **_: str) -> dict[str, Any]:

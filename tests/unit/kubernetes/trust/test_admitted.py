@@ -1,4 +1,4 @@
-"""Who may link here: Secrets are the truth, what this router enters is never lost on the way."""
+"""Sites that may link here: Secrets are the truth; entries of this router are never lost."""
 
 import asyncio
 from pathlib import Path
@@ -27,7 +27,7 @@ def entry(site: str, *serials: str, seen: float = 1.0, chain: str = "PEM") -> Ad
 
 
 class Pod:
-    """A replica with a register of its own."""
+    """A replica with its own register."""
 
     def __init__(self, api: FakeSecrets, root: Path) -> None:
         self.api = api
@@ -121,7 +121,7 @@ def test_a_watch_that_lags_behind_our_own_write_forgets_nobody(pod: Pod, api: Fa
     pod.secrets.look(stale)
     assert pod.here.sites() == [EAST]
     pod.look()
-    api.put(admitted_secret(admitted_name(EAST), {}))  # Later somebody forgets it.
+    api.put(admitted_secret(admitted_name(EAST), {}))  # Later an operator removes it.
     pod.look()
     assert pod.here.sites() == []
 

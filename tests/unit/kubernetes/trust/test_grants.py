@@ -1,4 +1,4 @@
-"""Claims granted here: a use is kept before anybody hears of it, and is one everywhere."""
+"""Claims granted here: a use is stored before the asker gets it, and counts at all replicas."""
 
 import asyncio
 from pathlib import Path
@@ -33,7 +33,7 @@ class Scene:
         self.api.put(grant_secret("to-east", claims.encode(grant)))
 
     def judge(self, *requests: ClaimRequest, now: float = NOW, name: str = "to-east") -> list[Any]:
-        """Each by a replica of its own, at once."""
+        """Each by a different replica, all at once."""
 
         async def run() -> list[Result]:
             async with asyncio.TaskGroup() as tasks:

@@ -156,7 +156,7 @@ def test_the_api_is_waited_for_on_a_first_start(tmp_path: Path) -> None:
 
 
 def test_a_write_that_is_always_overtaken_is_tried_again_after_a_while(tmp_path: Path) -> None:
-    """A quota that is being counted answers 409 too, for an object that nobody has."""
+    """A quota that is being counted answers 409 too, for an object that does not exist."""
 
     async def story() -> str:
         api = FakeSecrets()

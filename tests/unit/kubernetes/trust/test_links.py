@@ -328,7 +328,7 @@ def test_a_half_written_secret_is_taken_when_it_is_whole_and_spoils_no_link_befo
     pod.ask(text_of(whole, "connection-token"))
     pod.settle()
     assert pod.store.names() == ["link1", "link2"] and errors(pod) == []
-    pod.ask(text_of(half, "connection-token"))  # Somebody edits it: the link stays.
+    pod.ask(text_of(half, "connection-token"))  # A user edits it: the link stays.
     pod.settle()
     assert pod.store.names() == ["link1", "link2"] and errors(pod) == [("Secret/link1", "SW0441")]
 

@@ -1,4 +1,4 @@
-"""Token requests: filled once, kept filled, and nobody's label is fought over."""
+"""Token requests: filled once, kept filled, and we fight over no label of others."""
 
 import asyncio
 import copy

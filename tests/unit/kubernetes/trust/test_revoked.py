@@ -1,4 +1,4 @@
-"""Who is revoked: the Secret is the truth, what this router did to it is never lost on the way."""
+"""Revoked sites: the Secret is the truth; this router's changes to it are never lost."""
 
 import asyncio
 import base64
@@ -88,7 +88,7 @@ def test_a_watch_that_lags_behind_our_own_write_readmits_nobody(scene: Scene) ->
     assert scene.is_revoked(EAST)
     scene.look()
     assert scene.is_revoked(EAST)
-    scene.api.put(revoked_secret(of()))  # Later somebody readmits it.
+    scene.api.put(revoked_secret(of()))  # Later an operator readmits it.
     scene.look()
     assert not scene.is_revoked(EAST)
 

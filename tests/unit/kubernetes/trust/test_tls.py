@@ -91,7 +91,7 @@ def pair() -> dict[str, bytes]:
 
 
 class Scene:
-    """Within a loop; ``settle`` lets the watches do what they can."""
+    """Runs within a loop; ``settle`` lets the watches do all they can."""
 
     def __init__(self, root: Path, tasks: asyncio.TaskGroup) -> None:
         self.api = Secrets()

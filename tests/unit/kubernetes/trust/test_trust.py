@@ -1,4 +1,4 @@
-"""The secrets of a site together: what is taken up when, and what is done behind it."""
+"""All secrets of a site together: the order in which they are read, and the follow-up work."""
 
 import asyncio
 import random

@@ -19,7 +19,7 @@ HOST = "10.88.0.4"
 
 
 def changed(**fields: Any) -> bytes:
-    """What was recorded, with other fields."""
+    """The recorded output, with other fields."""
     (one,) = json.loads(RECORDED)
     for name, value in fields.items():
         place = one["State"] if name in one["State"] else one["NetworkSettings"]
@@ -125,7 +125,7 @@ def test_a_podman_that_fails_settles_nothing(podman: Podman) -> None:
 
 
 def test_what_podman_does_not_answer_for_names_nobody(podman: Podman) -> None:
-    """A container that it told of before may be gone, and its address another's."""
+    """A container that it reported before may be gone, and another may have its address."""
     names = HostNames(podman.containers, podman.clock)
     try:
         podman.asked(RECORDED)

@@ -25,7 +25,7 @@ UNITS = {
     "/system.slice/nginx.service": "nginx.service",
     "/system.slice/system-getty.slice/getty@tty1.service": "getty@tty1.service",
     r"/system.slice/dev-disk-by\x2duuid.service": r"dev-disk-by\x2duuid.service",
-    # What is below, the unit itself has made.
+    # The unit itself has made the groups below it.
     "/system.slice/nginx.service/worker": "nginx.service",
     "/system.slice/mine.service/nginx.service": "mine.service",
     f"/system.slice/mine.service/libpod-{ID}.scope": "mine.service",

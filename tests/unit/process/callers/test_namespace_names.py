@@ -1,4 +1,4 @@
-"""Workloads of a namespace, by pods as the API server tells them."""
+"""Workloads of a namespace, by pods as the API server reports them."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def pod(
     ended: tuple[str, ...] = (),
     **spec: Any,
 ) -> Object:
-    """As the store keeps it of what the API server tells."""
+    """A pod as the store keeps it."""
     owners = [{"kind": kind, "name": owner, "controller": True, "uid": "u"}] if kind else []
     running: list[dict[str, Any]] = [{"state": {"running": {"startedAt": FINISHED}}}]
     statuses = [{"state": {"terminated": {"finishedAt": one}}} for one in ended] or running

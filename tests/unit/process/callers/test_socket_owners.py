@@ -29,7 +29,7 @@ def asking(asked: int = 0) -> Iterator[SocketOwners]:
 
 @contextmanager
 def listening(family: socket.AddressFamily, host: str) -> Iterator[socket.socket]:
-    """A server that nobody has called yet."""
+    """A server that no client has called yet."""
     with socket.socket(family, socket.SOCK_STREAM) as server:
         server.bind((host, 0))
         server.listen(200)

@@ -1,4 +1,4 @@
-"""What each rule does with its figures, and the world that they run in."""
+"""How each rule uses its figures, and the world that they run in."""
 
 import pytest
 from hypothesis import given

@@ -32,7 +32,7 @@ ALL = dict(verbs(cli))
 
 
 def examples(command: click.Command) -> list[str]:
-    """The command lines of `sitectl` in its help, without what is said beside them."""
+    """The command lines of `sitectl` in its help, without the remarks beside them."""
     found = []
     for line in (command.help or "").splitlines():
         for part in re.split(r"&&|\|\||\||;", line.strip()):
@@ -169,7 +169,7 @@ def test_the_owner_of_a_folder_that_is_shut_is_not_sent_to_the_owner(
 
 
 def test_a_place_that_is_not_there_is_told_with_where_to_look(here: CommandLine) -> None:
-    result = here("token", "create", "/proc/nowhere")  # Nobody makes a file there.
+    result = here("token", "create", "/proc/nowhere")  # No user can make a file there.
     assert result.exit_code == 1
     assert "Next: See what is there: ls -ld /proc" in result.stderr
 

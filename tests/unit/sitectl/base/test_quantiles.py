@@ -1,4 +1,4 @@
-"""A quantile is told as what it is known to be below, or above."""
+"""A quantile is shown by the bound that it is known to be below, or above."""
 
 import pytest
 

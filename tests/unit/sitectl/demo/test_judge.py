@@ -1,4 +1,4 @@
-"""The demo's verdicts: what they hold against what happened, and the figures they name."""
+"""The demo's verdicts: the checks on the run, and the figures that they name."""
 
 import msgspec
 import pytest

@@ -21,7 +21,7 @@ from tests.unit.sitectl.conftest import CommandLine
 
 
 class Made(msgspec.Struct):
-    """A kind with one setting that nobody has heard of."""
+    """A kind with one setting that exists only here."""
 
     cool_down_s: float = 15.0
 

@@ -1,4 +1,4 @@
-"""--tls-cert, --tls-trust and --proxy-protocol: what is copied, written and refused."""
+"""--tls-cert, --tls-trust and --proxy-protocol: copied files, written documents, refusals."""
 
 import contextlib
 import json

@@ -26,7 +26,7 @@ class Host:
         return DirectorySite(self.line.state / "gateways.d" / name)
 
     def documents(self, name: str = "gw") -> set[str]:
-        """What stands in its ``config/``, but its site and its link."""
+        """The files in its ``config/``, except for its site and its link."""
         own = {f"site-{name}.yaml", "link-site.yaml"}
         return {path.name for path in self.gateway(name).config.iterdir()} - own
 
@@ -38,7 +38,7 @@ class Host:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A router of a test says at once what it will ever say."""
+    """A test's router gives its final answer at once, so shorten the waits."""
     monkeypatch.setattr(services, "ASK_WAIT_S", 0.05)
     monkeypatch.setattr(services, "LINK_WAIT_S", 0.05)
 
@@ -76,7 +76,7 @@ def gw(host: Host) -> CommandLine:
 
 @pytest.fixture
 def router(gw: CommandLine, host: Host) -> Iterator[FakeAdmin]:
-    """The router of the gateway: its link is up, and it knows no service until it is told."""
+    """The router of the gateway: its link is up, and it knows no service until a test adds one."""
     with FakeAdmin(host.gateway().run / "admin.sock") as admin:
         status = {"name": "gw", "id": "a" * 32, "ready": True, "version": "1", "problems": []}
         admin.item("/api/v1/status", status)
@@ -86,7 +86,7 @@ def router(gw: CommandLine, host: Host) -> Iterator[FakeAdmin]:
 
 
 def link(state: str, error: str = "") -> dict[str, object]:
-    """The link of a gateway as its router tells of it."""
+    """The link of a gateway as its router reports it."""
     return {
         "name": "site",
         "neighbour": {"name": "here", "id": "b" * 32},
@@ -101,7 +101,7 @@ def link(state: str, error: str = "") -> dict[str, object]:
 
 
 def service(name: str, port: int, protocol: str = "tcp", **fields: object) -> dict[str, object]:
-    """One port of a service as a router tells of it."""
+    """One port of a service as a router reports it."""
     return {
         "name": name,
         "port": port,

@@ -32,7 +32,7 @@ TOKEN = "site/secrets/links/site/token.yaml"
 
 @pytest.fixture
 def definition(tmp_path: Path) -> Path:
-    """Gateway YAML, its name one for people."""
+    """Gateway YAML with a human-readable name."""
     path = tmp_path / "db.yaml"
     path.write_text(GATEWAY)
     return path

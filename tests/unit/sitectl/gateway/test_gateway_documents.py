@@ -29,7 +29,7 @@ def gateway(here: CommandLine) -> DirectorySite:
 
 
 def names(site: DirectorySite) -> set[str]:
-    """What it holds beside itself and its link."""
+    """The documents of the gateway, except for its Site and its Link."""
     return {
         f"{document.kind} {document.name}"
         for document in site.documents()
@@ -70,7 +70,7 @@ def test_a_running_gateway_is_given_the_ports_that_the_yaml_brings(
 
     monkeypatch.setattr(ProcessRuntime, "start", start)
     here.ok("apply", "-f", "-", stdin=TWO)
-    assert started == []  # It does not run: nobody started it.
+    assert started == []  # It does not run, so it is not restarted.
     gateway.run.mkdir(exist_ok=True)
     with only_one(gateway.run / "lock"):
         again = here.ok("apply", "-f", "-", stdin=TWO)
@@ -122,7 +122,7 @@ def test_what_is_exported_is_applied_without_a_change(
     assert exported is not None and findings == []
     changes = here.ok("apply", "-f", "-", stdin=text).stdout.splitlines()
     assert changes and all(line.endswith(" unchanged") for line in changes)
-    # As Skupper has it: what it is called, and a directory.
+    # As in Skupper: a name and a directory.
     here.ok("gateway", "export-config", "other", str(tmp_path))
     assert (tmp_path / "other.yaml").read_text() == text.replace("db-host", "other", 1)
     path = tmp_path / "g.yaml"

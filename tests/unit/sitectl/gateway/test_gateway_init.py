@@ -29,7 +29,7 @@ INIT = ("gateway", "init", "--name", "gw", "--type", "process")
 
 
 def usable(grants: GrantStore) -> list[str]:
-    """Claims that somebody could still redeem."""
+    """Claims that could still be redeemed."""
     found = [grants.get(name) for name in grants.names()]
     return [one.name for one in found if one is not None and one.uses_left and not one.revoked]
 
@@ -183,7 +183,7 @@ def test_a_token_file_makes_a_gateway_where_the_site_is_not(host: Host, tmp_path
     record = read_record(host.gateway().directory)
     assert record is not None
     assert (record.platform, record.site) == ("", "here")
-    host.line.ok(*INIT, "--token", other)  # Nobody has redeemed the first one.
+    host.line.ok(*INIT, "--token", other)  # The first one is not redeemed.
     stored = LinkStore(host.gateway().secrets / "links").load("site").token
     assert stored == read_file(Path(other))
     site_id = host.gateway().trust.site_id

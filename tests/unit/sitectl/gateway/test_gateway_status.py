@@ -1,4 +1,4 @@
-"""`gateway status`: what is shown of gateways here, stopped, half made, and elsewhere."""
+"""`gateway status` of gateways here, stopped, half made, and elsewhere."""
 
 import json
 import time
@@ -19,7 +19,7 @@ from tests.unit.sitectl.gateway.conftest import Host, link, service
 
 @pytest.fixture
 def busy(gw: CommandLine, host: Host, router: FakeAdmin) -> CommandLine:
-    """A gateway with a target, a forward, and a router that tells of both."""
+    """A gateway with a target, a forward, and a router that reports both."""
     gw.ok("gateway", "bind", "db", "127.0.0.1", "5432", "--capacity", "9")
     gw.ok("gateway", "forward", "cache", "16379", "--loopback")
     target = {

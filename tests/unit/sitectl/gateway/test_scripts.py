@@ -116,7 +116,7 @@ def test_launched_again_nothing_changes(host: Host) -> None:
 
 
 def test_each_launch_on_another_host_is_known_from_the_first(host: Host) -> None:
-    """Nothing else tells two routers of one bundle apart from two replicas of a site."""
+    """Only this distinguishes two routers of one bundle from two replicas of a site."""
     before = int(time.time())
     host.launch()
     first = restored_at(host.directory / "secrets")
@@ -300,7 +300,7 @@ def test_docker_runs_it_as_whom_the_state_belongs_to(host: Host) -> None:
 
 @pytest.fixture
 def users(here: CommandLine, definition: Path) -> Iterator[Host]:
-    """A host of somebody who is not root."""
+    """A host of a user who is not root."""
     with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others.
         Path(folder).chmod(0o755)
         base = Path(folder, "host")

@@ -40,7 +40,7 @@ NOTES = '#!/bin/sh\nprintf "%s\\n" "${0##*/} $*" >>"$STUB/calls"\n'
 
 
 class Host:
-    """A host: what is on its PATH, a home with a space in it, an unpacked bundle."""
+    """A host: the programs on its PATH, a home with a space in it, an unpacked bundle."""
 
     def __init__(self, base: Path, bundle: Path, shell: str) -> None:
         self.home = base / "a home"
@@ -113,14 +113,14 @@ class Host:
         return self.home / "data" / "spillway" / "gateways.d" / "db-host"
 
     def calls(self) -> list[str]:
-        """What was asked of engines and other stubs, in order; then forgotten."""
+        """The calls of engines and other stubs, in order. Clears the list."""
         path = self.stub / "calls"
         found = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
         return found
 
     def words(self) -> list[str]:
-        """What the container was run with."""
+        """The words of the container's command line."""
         return (self.stub / "words").read_text().splitlines()
 
     def snapshot(self) -> dict[str, tuple[int, int, bytes]]:

@@ -25,7 +25,7 @@ class NamespaceLine(CommandLine):
         super().__init__(state, environment)
 
     def fails(self, code: int, *words: str, stdin: str | None = None) -> str:
-        """What is said on stderr by a command that ends with ``code``."""
+        """The stderr of a command that ends with ``code``."""
         result = self(*words, stdin=stdin)
         assert result.exit_code == code, result.output
         return result.stderr

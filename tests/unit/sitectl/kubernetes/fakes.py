@@ -42,7 +42,7 @@ class FakeCluster(Cluster):
         self.calls: list[tuple[str, str]] = []
         self.is_down = False
         self.phase = "Active"
-        self.conflicts = 0  # So many replacements are refused, as if somebody were faster.
+        self.conflicts = 0  # So many replacements fail, as if another client were faster.
         self.serves_routes = False
         self.has_deployment_configs = True  # Where there are Routes; a cluster may leave them out.
         self.headless_is_refused = False  # As of an administrator of the namespace alone.

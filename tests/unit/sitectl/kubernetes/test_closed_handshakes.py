@@ -82,7 +82,7 @@ class Closing:
                     continue
                 with self._tls.wrap_socket(link, server_side=True) as secured:
                     asked = b""
-                    # All of it: a close with a body unread resets what was answered.
+                    # Read all of it: a close with an unread body would reset the answer.
                     while not asked.endswith(b"\r\n\r\n{}"):
                         asked += secured.recv(4096)
                     self.requests += 1

@@ -1,4 +1,4 @@
-"""The console of a namespace's site: what leads to it comes, is told by `status`, and goes."""
+"""The console of a namespace's site: the objects that lead to it, their status, their removal."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Verbs that write documents: which objects they make, and what they leave to whom it belongs."""
+"""Verbs that write documents: the objects that they make, and those of others that they leave."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`sitectl -n … gateway`: a claim made in the namespace, and what is said without the right to."""
+"""`sitectl -n … gateway`: a claim made in the namespace, and errors of missing permissions."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def test_a_claim_is_made_in_the_namespace_and_revoked_alone(
     cluster.calls.clear()
     assert shop.json(*INIT)["change"] == "unchanged"
     assert shop.json("gateway", "bind", "db", "127.0.0.1", "5432")["change"] == "created"
-    assert cluster.calls == []  # What it does on its host needs no right in the cluster.
+    assert cluster.calls == []  # Work on its host needs no permission in the cluster.
     shop.ok(*INIT[:2], "--name", "two", "--type", "process", *DIALLED)
     assert shop.json("gateway", "delete", "--name", "gw")["change"] == "deleted"
     assert grant(cluster).revoked

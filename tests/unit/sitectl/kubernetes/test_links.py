@@ -241,7 +241,7 @@ def test_a_damaged_entry_of_the_register_keeps_nobody_from_barring_others(
 
 
 def redeemed(line: NamespaceLine, cluster: FakeCluster, tmp_path: Path, site_id: str) -> str:
-    """A claim of two uses that the site ``site_id`` redeemed once; what it was given, by number."""
+    """Make a claim of two uses, redeemed once by ``site_id``; returns its certificate's serial."""
     token_of(line, tmp_path / "t.yaml", "--name", "t", "--uses", "2")
     kept = cluster.found("Secret", "spillway-grant-t")
     grant = claims.decode(base64.b64decode(kept["data"]["grant.json"]), "test")

@@ -1,4 +1,4 @@
-"""`migrate`: what it plans, what it refuses, what it prints."""
+"""`migrate`: its plans, its refusals, its output."""
 
 import json
 from typing import Any

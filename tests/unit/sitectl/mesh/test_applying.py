@@ -21,7 +21,7 @@ AFTER = "connectors: {two: {service: shop, targets: [{host: h, port: 1}]}}"
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Of a state directory of its own, where no router can be started."""
+    """Settings of a separate state directory, where no router can be started."""
     monkeypatch.setenv("SITECTL_STATE", str(tmp_path / "state"))
     monkeypatch.setattr(applying, "_start", lambda sites, tell: None)
     return Settings()
@@ -29,7 +29,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
-    """The documents that are there whenever the router is told to look."""
+    """The documents that exist at each reload of the router."""
     found: list[set[str]] = []
 
     def note(site: DirectorySite) -> bool:
@@ -45,7 +45,7 @@ def site(sections: str) -> Mesh:
 
 
 def apply(settings: Settings, mesh: Mesh) -> list[tuple[str, str]]:
-    """What was done but starting the router."""
+    """The changes made, without starts of routers."""
     done = applying.apply(settings, mesh, lambda text: None).done
     return [(one.verb, one.name) for one in done if one.verb != "start"]
 

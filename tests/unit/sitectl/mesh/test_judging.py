@@ -1,4 +1,4 @@
-"""Judging sentences on networks in virtual time: what holds, and what is said of it."""
+"""Judging sentences on networks in virtual time: the verdicts, and their texts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Reading mesh files: what they say, and each error with its place, reason and next step."""
+"""Reading mesh files: their content, and each error with its place, reason and next step."""
 
 import pytest
 

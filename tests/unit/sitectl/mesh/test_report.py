@@ -1,4 +1,4 @@
-"""What people read of plans and of what was done."""
+"""Human-readable reports of plans and of applied changes."""
 
 import pytest
 

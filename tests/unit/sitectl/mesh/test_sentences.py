@@ -1,4 +1,4 @@
-"""Sentences of a mesh file: every form, and what is close to one."""
+"""Sentences of a mesh file: every form, and near misses."""
 
 import pytest
 

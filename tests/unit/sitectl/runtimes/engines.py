@@ -102,7 +102,7 @@ keep()
 
 
 class FakeEngine:
-    """Both programs, on PATH before all others. `set` says what they find."""
+    """The fake programs, on PATH before all others. `set` changes the state that they find."""
 
     def __init__(self, place: Path, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._place = place
@@ -123,12 +123,12 @@ class FakeEngine:
         )
 
     def set(self, **fields: Any) -> None:
-        """From now on they find this."""
+        """Change the state that the programs find."""
         self._keep(self.state | fields)
 
     @property
     def state(self) -> dict[str, Any]:
-        """What they find."""
+        """The state that the programs find."""
         found: dict[str, Any] = marshal.loads((self._place / "state").read_bytes())
         return found
 
@@ -139,16 +139,16 @@ class FakeEngine:
         return [line for line in lines if line.startswith(" ".join(start))]
 
     def runtime_directories(self) -> frozenset[str]:
-        """What they were told so far of where a user's containers and buses are."""
+        """The directories of a user's containers and buses that they were given so far."""
         return frozenset((self._place / "runs").read_text().splitlines())
 
     def router_words(self) -> list[str]:
-        """What runs the router as a plain process."""
+        """The command line of the router as a plain process."""
         state = self.state
         return [sys.executable, "-c", state["router"], "--site-dir", state["site"], str(SOURCE)]
 
     def close(self) -> None:
-        """End what runs."""
+        """End the running router."""
         pid = self.state["pid"]
         if pid:
             os.kill(pid, signal.SIGKILL)

@@ -1,8 +1,8 @@
 """systemctl, journalctl, loginctl and systemd-sysusers, played by one script on PATH.
 
-It keeps units in a directory as systemd does: what was loaded at the last daemon-reload, which
-are enabled, what runs. A test that sets ``ready`` (a FakeAdmin) stands for a unit's router. The
-script runs 350 times in a test run, and imports only what Python has imported anyway.
+It keeps units in a directory as systemd does: the units loaded at the last daemon-reload, those
+enabled, those running. A test that sets ``ready`` (a FakeAdmin) plays a unit's router. The
+script runs 350 times in a test run, and imports only modules that Python has imported anyway.
 """
 
 import marshal
@@ -111,17 +111,17 @@ class FakeSystemd:
         self._write()
 
     def set(self, **fields: Any) -> None:
-        """Change what it answers: ``linger``, ``journal``, ``refused``, ``after_start``, …"""
+        """Change its answers: ``linger``, ``journal``, ``refused``, ``after_start``, …"""
         self._state = marshal.loads((self._place / "state").read_bytes())
         self._state.update(fields)
         self._write()
 
     def get(self, name: str) -> Any:
-        """What it keeps: ``enabled``, ``loaded``, ``run``."""
+        """A part of its state: ``enabled``, ``loaded``, ``run``."""
         return marshal.loads((self._place / "state").read_bytes())[name]
 
     def orders(self) -> list[list[str]]:
-        """What was ordered, without what was only asked, and without flags."""
+        """The commands that change something, without queries and flags."""
         path = self._place / "calls"
         calls = map(literal_eval, path.read_text().splitlines()) if path.exists() else ()
         asked = {"show", "show-user", "is-enabled", "is-active"}

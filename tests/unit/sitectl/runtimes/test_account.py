@@ -39,7 +39,7 @@ def test_what_a_link_points_to_stays_ours(site: Path, tmp_path: Path) -> None:
     account.hand_over(site, NOBODY)
     assert (tmp_path / "ours").stat().st_uid == 0
     assert tmp_path.stat().st_uid == 0
-    assert (site / "link").lstat().st_uid == 0  # Its owner means nothing to anybody.
+    assert (site / "link").lstat().st_uid == 0  # The owner of a link has no effect.
 
 
 @needs_root

@@ -46,7 +46,7 @@ def test_start_and_stop_are_repeatable(here: CommandLine, monkeypatch: pytest.Mo
 def test_stop_now_does_not_wait_for_what_is_under_way(
     here: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plays(monkeypatch, FAKE_ROUTER.replace(END, END * 2))  # Drains until it is told again.
+    plays(monkeypatch, FAKE_ROUTER.replace(END, END * 2))  # Drains until a second signal.
     assert here.json("stop", "--now")["change"] == "unchanged"
     here.ok("start")
     pid = int((here.state / "here" / "run" / "lock").read_text())

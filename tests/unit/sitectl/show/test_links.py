@@ -305,7 +305,7 @@ def test_a_revoked_neighbour_cannot_use_its_token_once_more(
 
     admin.items("/api/v1/links", link("west", direction="incoming"))
     assert "token hers could be used again" in here.ok("link", "delete", "west").stderr
-    _, body = make_request(token, west, "west")  # With another key: a use of its own.
+    _, body = make_request(token, west, "west")  # With another key: a separate use.
     answer = ClaimDesk(grants).answer("hers", body, "10.0.0.9", time.time())
     assert (answer.status, answer.outcome) == (403, "revoked")
     other = grants.get("other")

@@ -96,7 +96,7 @@ def test_a_document_that_cannot_be_read_has_its_code_and_may_be_what_set_misses(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
     path = here.state / "here" / "config" / "connector-shop.yaml"
-    path.symlink_to(path)  # Nobody can open it, not even root.
+    path.symlink_to(path)  # No user can open it, not even root.
     assert levels(here, "check")["SW0110"] == "error"
     admin.items("/api/v1/services", {"name": "shop", "port": 8080})
     result = here("service", "set", "shop", "--capacity", "9")
@@ -588,7 +588,7 @@ def test_check_names_a_file_with_which_the_router_does_not_start(
 
 @pytest.mark.parametrize("name", ["state.json", "owners.json", "listeners.json"])
 def test_check_waits_for_no_pipe_in_the_place_of_a_state_file(here: CommandLine, name: str) -> None:
-    """Whoever owns the directory may lay one there, and root looks after it."""
+    """The owner of the directory may put one there, and root may run the check."""
     path = here.state / "here" / name
     path.unlink(missing_ok=True)
     os.mkfifo(path)

@@ -1,4 +1,4 @@
-"""A service that was removed while a worker does not answer: each verb says what it waits for."""
+"""A service removed while a worker does not answer: each verb reports the wait."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What others call their sites and links does nothing to the terminal of who looks."""
+"""Names of other operators' sites and links have no effect on the reader's terminal."""
 
 import json
 import unicodedata

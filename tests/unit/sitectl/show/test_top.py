@@ -1,4 +1,4 @@
-"""`top`: its text at any size, its keys, and what it makes of routers that have no live picture."""
+"""`top`: its text at any size, its keys, and its page for routers without a live picture."""
 
 import json
 from typing import Any
@@ -229,7 +229,7 @@ def test_a_site_that_serves_only_clients_of_other_sites_says_so() -> None:
 
 
 def test_clients_of_another_router_of_this_site_are_not_told_as_those_of_other_sites() -> None:
-    """Each router counts its own clients; what is in flight is of all."""
+    """Each router counts its own clients; the number in flight covers all clients."""
     one = {**service("shop", 80, site("here", in_flight=3)), "under_way": 0}
     status = {**STATUS, "replicas": 2}
     live = {**LIVE, "status": status, "services": [one], "now": [now("shop", in_flight_mean=2.5)]}

@@ -44,7 +44,7 @@ def test_a_door_that_nobody_opens_is_a_stopped_router_s(place: Path) -> None:
     with pytest.raises(Failure, match="is not running"):
         Admin(place, "here").get("/api/v1/status")
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(place))  # Left behind: nobody listens.
+        listener.bind(str(place))  # Left behind: no process listens.
     with pytest.raises(Failure, match="is not running"):
         Admin(place, "here").get("/api/v1/status")
 

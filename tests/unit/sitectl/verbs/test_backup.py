@@ -59,7 +59,7 @@ def change_of(place: CommandLine, file: Path, *flags: str) -> str:
 
 
 def files_of(directory: Path) -> dict[str, bytes]:
-    """Every file of a site that its router does not make anew."""
+    """Every file of a site that its router does not make again."""
     return {
         str(path.relative_to(directory)): path.read_bytes()
         for path in sorted(directory.rglob("*"))

@@ -1,4 +1,4 @@
-"""`burst` as it is typed: what is told when there is none, deleting one."""
+"""`burst` as a user types it: the message when there is none, and deletion."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`sitectl ca`: what it begins, what it tells, with and without a router."""
+"""`sitectl ca`: the changes that it starts and its output, with and without a router."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`site drain` and `service drain`: what they say is what the site takes."""
+"""`site drain` and `service drain`: their output matches the requests that the site takes."""
 
 from tests.unit.sitectl.conftest import CommandLine
 

@@ -35,7 +35,7 @@ def grants(line: CommandLine) -> tuple[GrantSpec, ...]:
 
 
 def refused(line: CommandLine, code: int, *words: str) -> str:
-    """What it says; it ends with exit ``code``."""
+    """The stderr of a command that ends with ``code``."""
     done = line(*words)
     assert done.exit_code == code, done.stderr
     return done.stderr
@@ -110,7 +110,7 @@ def test_only_the_owner_grants_offers(shop: CommandLine, admin: FakeAdmin) -> No
     )
     words = ("service", "grant", "shop", "--site", "kiosk")
     assert "cloud owns service shop" in refused(shop, 5, *words, "--offer")
-    shop.ok(*words, "--call")  # Of what is here this site decides.
+    shop.ok(*words, "--call")  # This site decides about its own targets.
 
 
 @pytest.mark.parametrize(

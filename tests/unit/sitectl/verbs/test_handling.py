@@ -1,4 +1,4 @@
-"""Flags for timeouts, limits and health: what they write, what they refuse."""
+"""Flags for timeouts, limits and health: the fields that they write, the values they refuse."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An exec in a pod: what it printed, how it ended, and nothing that goes on behind it."""
+"""An exec in a pod: its output, its exit, and that nothing goes on behind it."""
 
 import contextlib
 import json
@@ -74,7 +74,7 @@ def test_a_message_may_come_in_pieces() -> None:
 
 
 def test_nothing_reads_on_behind_an_exec_whose_server_is_silent() -> None:
-    """Its descriptor's number is the next connection's: whoever reads on takes its bytes."""
+    """The next connection reuses its descriptor's number: a late reader would take its bytes."""
     with answering(upgraded(ended({"status": "Success"}))) as cluster:
         before = set(threading.enumerate())
         run(cluster)

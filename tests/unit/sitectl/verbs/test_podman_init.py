@@ -33,7 +33,7 @@ def engine(
 ) -> Iterator[FakeEngine]:
     """The engine of site ``boxed``, on a host without systemd."""
     monkeypatch.setattr(runtime, "this_host", lambda: HERE)
-    # What stands for the container's router runs as who tests, also as root.
+    # The fake router of the container runs as the user of the tests, also as root.
     monkeypatch.setattr(runtime, "own_state", lambda directory: (os.geteuid(), os.getegid()))
     monkeypatch.delenv("SITECTL_IMAGE", raising=False)
     monkeypatch.delenv("SITECTL_IMAGE_PULL_POLICY", raising=False)

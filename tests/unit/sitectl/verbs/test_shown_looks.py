@@ -1,4 +1,4 @@
-"""docs/sitectl.md shows what is printed."""
+"""docs/sitectl.md shows the real output."""
 
 from tests import shown_looks
 

@@ -1,4 +1,4 @@
-"""`sitectl sidecar` and `sitectl run --init`: YAML in, YAML out, and what is refused."""
+"""`sitectl sidecar` and `sitectl run --init`: YAML in, YAML out, and refusals."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`simulate` as it is typed: tables, JSON, pictures, overrides, what is wrong."""
+"""`simulate` as a user types it: tables, JSON, pictures, overrides, errors."""
 
 import re
 import subprocess

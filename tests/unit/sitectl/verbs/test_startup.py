@@ -31,7 +31,7 @@ print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})
 
 
 def loaded(state: Path, *words: str) -> tuple[int, set[str]]:
-    """How a command ends, and the packages that it imported, in a process of its own."""
+    """The exit code of a command in a separate process, and the packages that it imported."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *words],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Verbs that write documents: what they write, what they refuse, and that twice is once."""
+"""Verbs that write documents: their documents and refusals; a repeated verb changes nothing."""
 
 import json
 import stat
@@ -517,7 +517,7 @@ def test_skuppers_flags_of_services_are_taken(here: CommandLine) -> None:
 def test_two_commands_that_change_one_service_do_not_lose_each_others_change(
     here: CommandLine,
 ) -> None:
-    """The second waits until the first has written, and then reads what that wrote."""
+    """The second waits until the first has written, and then reads the result."""
     here.ok("service", "create", "shop", "8080")
     flags = [("--queue", "7"), ("--queue-wait", "3s"), ("--policy", "balanced")]
     command = [sys.executable, "-m", "sitectl", "--state", str(here.state), "service", "set"]

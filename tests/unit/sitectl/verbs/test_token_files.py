@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("faults_are_seen")
 
 
 def create(here: CommandLine, file: Path, *more: str, code: int = 0) -> str:
-    """What it says on stderr."""
+    """The stderr of the command."""
     result = here("token", "create", str(file), "--ingress-host", "127.0.0.1", *more)
     assert result.exit_code == code, result.output
     return result.stderr

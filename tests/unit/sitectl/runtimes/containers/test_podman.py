@@ -1,4 +1,4 @@
-"""Who keeps a container running: Quadlet, a plain unit, or podman itself; and what is refused."""
+"""What keeps a container running: Quadlet, a plain unit, or podman itself; and refusals."""
 
 import os
 import subprocess
@@ -285,7 +285,7 @@ def test_root_runs_it_as_whose_the_state_is(box: Box) -> None:
     ("host", "keep_id", "limits", "timers"),
     [
         (USER, True, True, True),
-        (WITHOUT_SYSTEMD, True, False, False),  # Nobody gave the user a cgroup, or runs timers.
+        (WITHOUT_SYSTEMD, True, False, False),  # The user has no cgroup, and nothing runs timers.
         (CGROUPS_V1, True, False, True),
         (msgspec.structs.replace(CGROUPS_V1, uid=0, manager=False), False, True, False),
     ],

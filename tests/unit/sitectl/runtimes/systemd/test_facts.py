@@ -1,4 +1,4 @@
-"""What a unit is told of the host: where Python lies, who can reach it, what is shared."""
+"""Facts of the host for a unit: where Python is, which users can reach it, shared directories."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The systemd runtime over a systemd that is played: what it orders, when, and what it says."""
+"""The systemd runtime over a fake systemd: its commands, their times, and its messages."""
 
 import os
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ FACTS = HostFacts(version="1", systemd=252, python="/usr/bin/python3")
 
 
 class NoProcess:
-    """Stands for a router that was started without systemd: there is none."""
+    """Plays a router that was started without systemd: there is none."""
 
     def __init__(self, site: DirectorySite) -> None:
         self.site = site

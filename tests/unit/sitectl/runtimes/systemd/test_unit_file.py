@@ -1,4 +1,4 @@
-"""The text of units: what it says for whom, and what systemd itself thinks of it."""
+"""The text of units, for users and for the system, and systemd's own verdict on it."""
 
 import os
 import re
