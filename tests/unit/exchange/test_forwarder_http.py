@@ -1096,7 +1096,7 @@ def test_a_flow_tells_of_its_own_request_while_its_client_asks_the_next() -> Non
         shop.network.run()
 
     answer()
-    party.send(GET)  # Its dispatch reuses the first one's object.
+    party.send(GET)  # A new exchange on the same connection.
     shop.network.run()
     (flow,) = shop.a.flows(1)
     assert (flow.target, flow.record.outcome) == (str(target), "")

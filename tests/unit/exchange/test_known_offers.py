@@ -115,7 +115,7 @@ def test_what_may_not_be_remembered_is_not() -> None:
 def test_what_a_router_of_this_site_passed_on_is_taken_of_such_a_router_alone(
     ingress: str, brought_by: str, takers: str
 ) -> None:
-    """At ``b`` only its own routers may bring its clients' streams, or name another bringer."""
+    """At ``b`` only its own routers may bring its clients' streams, or say who brought one."""
     shop, _ = remembered()
     exit_ = shop.sites["b"].forwarder
     request = shop.mesh.opens[-1]
