@@ -185,8 +185,8 @@ class Cluster(ABC):
             hint = f"Ask an admin of namespace {self.namespace} for a Role with this rule: {rule}"
             if "attempting to grant RBAC permissions" in message:
                 hint = (
-                    "Nobody may grant permissions that they do not hold: get those that the "
-                    "message lists, or have someone run this command who holds them"
+                    "You may grant only permissions that you hold: get those that the message "
+                    "lists, or let a user who holds them run this command"
                 )
             if step and "being terminated" in message:
                 step = f"Wait until namespace {self.namespace} is gone, or use another"
