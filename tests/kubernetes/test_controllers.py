@@ -321,6 +321,23 @@ def test_a_load_balancer_gets_its_address_after_a_while(cluster: Cluster) -> Non
     assert look()["loadBalancer"] == {"ingress": [{"hostname": "lb.example.test"}]}
 
 
+def test_a_pod_that_is_labelled_away_is_replaced_and_taken_back(cluster: Cluster) -> None:
+    cluster.create_object(workload("Deployment", "web", template("web"), 1))
+    until(lambda: names(cluster), "a pod")
+    (first,) = names(cluster)
+    cluster.patch("Pod", first, {"metadata": {"labels": {"app": "aside"}}})
+    until(lambda: len(names(cluster)) == 2, "another is in its place")
+    assert not owners(cluster, first)
+    cluster.patch("Pod", first, {"metadata": {"labels": {"app": "web"}}})
+    until(lambda: len(names(cluster)) == 1, "one is too many")
+
+
+def owners(cluster: Cluster, pod: str) -> list[str]:
+    found = cluster.get("Pod", pod)
+    assert found is not None
+    return [one["kind"] for one in found["metadata"].get("ownerReferences") or ()]
+
+
 def test_a_budget_refuses_evictions(cluster: Cluster) -> None:
     selector = {"matchLabels": {"app": "web"}}
     cluster.create("PodDisruptionBudget", "web", spec={"minAvailable": 2, "selector": selector})

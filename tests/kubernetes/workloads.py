@@ -60,6 +60,7 @@ def replica_sets(world: World, namespace: str) -> None:
     for found in world.all("ReplicaSet", namespace):
         if is_ending(found):
             continue
+        _claim(world, found)
         alive = [pod for pod in pods_of(world, found) if not is_ending(pod)]
         wanted = found["spec"]["replicas"]
         made = (make_pod(world, found, {}) for _missing in range(wanted - len(alive)))
@@ -83,6 +84,29 @@ def replica_sets(world: World, namespace: str) -> None:
             observedGeneration=found["metadata"]["generation"],
             conditions=_with_failure(found, failure),
         )
+
+
+def _claim(world: World, found: Json) -> None:
+    """Let go of pods whose labels no longer match, and take those that match and have no owner."""
+    matches = selectors.of_object(found["spec"].get("selector"))
+    mine = owner_of(found)
+
+    def let_go(pod: Json) -> None:
+        owners = pod["metadata"]["ownerReferences"]
+        pod["metadata"]["ownerReferences"] = [o for o in owners if o["uid"] != mine["uid"]]
+
+    def take(pod: Json) -> None:
+        pod["metadata"].setdefault("ownerReferences", []).append(mine)
+
+    for pod in world.all("Pod", found["metadata"]["namespace"]):
+        if is_ending(pod) or is_over(pod):
+            continue
+        fits = matches(pod["metadata"].get("labels") or {})
+        owners = pod["metadata"].get("ownerReferences") or []
+        if is_owned(pod, found) and not fits:
+            world.change(pod, let_go)
+        elif fits and not any(owner.get("controller") for owner in owners):
+            world.change(pod, take)
 
 
 def _with_failure(found: Json, failure: str) -> list[Json]:
