@@ -111,6 +111,8 @@ def refused_pod_step(message: str) -> str:
             "kubectl describe limitrange; then sitectl update with --router-cpu, --router-memory, "
             "--router-cpu-limit and --router-memory-limit within it"
         )
+    if "error looking up service account" in message:
+        return f"Make ServiceAccount {ROUTER} again: sitectl update, or what made the site"
     step = admission_step(ApiError(FORBIDDEN, "Forbidden", message))
     return step or f"kubectl describe deployment {ROUTER}"
 

@@ -306,6 +306,10 @@ def refusing(cluster: FakeCluster, said: str, **status: int) -> None:
             "maximum cpu usage per Container is 200m, but limit is 2",
             "kubectl describe limitrange; then sitectl update with --router-cpu",
         ),
+        (
+            'error looking up service account shop/spillway-router: serviceaccount "x" not found',
+            "Make ServiceAccount spillway-router again: sitectl update, or what made the site",
+        ),
         ("violates PodSecurity", "kubectl describe deployment spillway-router"),
     ],
 )
