@@ -180,7 +180,7 @@ class ServiceBalancer(Egresses):
         self,
         chosen: Decision,
         now: float,
-        excluded: frozenset[str] = _NOBODY,
+        excluded: frozenset[str],
         asked: Asked = PLAIN,
     ) -> Beside:
         """Whether another site could take the request if ``chosen`` is full on arrival.

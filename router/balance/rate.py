@@ -131,13 +131,16 @@ class Gate:
         "share",
     )
 
+    _over_since: float
+    """This and the next two are set while `is_over`."""
+    _saved: float
+    """Permits that may be taken at once."""
+    _saved_at: float
+
     def __init__(self, rate: Rate, demand: RateDemand) -> None:
         self._admitted = SlidingCount(rate.window_s)
         self.is_over = False
         self.share = 1.0
-        self._over_since = 0.0
-        self._saved = 0.0  # While over: permits that may be taken at once.
-        self._saved_at = 0.0
         self.set_rate(rate, demand)
 
     def set_rate(self, rate: Rate, demand: RateDemand) -> None:

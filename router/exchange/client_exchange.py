@@ -43,8 +43,8 @@ class ClientExchange(ClientAttempts):
         request: Request,
         caller: LegHandler,
         service: Service,
-        watch: Watch | None = None,
-        origin: CallerCounts | None = None,
+        watch: Watch | None,
+        origin: CallerCounts | None,
     ) -> None:
         now = service.now()
         Exchange.__init__(self, request, service, service.site)

@@ -42,7 +42,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     status: int
     seconds: float
-    reason: str = ""
+    reason: str
 
 
 class _TrialExchange(Exchange):

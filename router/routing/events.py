@@ -71,7 +71,7 @@ class IdentityConflict(msgspec.Struct, frozen=True, kw_only=True):
     site: SiteId
     router: RouterId
     withdrawn: bool
-    neighbours: tuple[SiteId, ...] = ()
+    neighbours: tuple[SiteId, ...]
 
 
 class EpochRaised(msgspec.Struct, frozen=True):
@@ -106,7 +106,7 @@ class SiteOverBudget(msgspec.Struct, frozen=True, kw_only=True):
 
     site: SiteId
     excess: str
-    is_brought: bool = False
+    is_brought: bool
     token: str = ""
 
 

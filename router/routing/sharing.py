@@ -23,7 +23,7 @@ class SharingView(msgspec.Struct, frozen=True):
     """
 
     party: Party
-    rules: SharingRules = SharingRules()
+    rules: SharingRules
     standing: LeafStanding = EVERYBODY_IS_FREE
     owners: Mapping[str, Owner] = NOBODY
     declared: Mapping[str, Declared] = {}

@@ -55,8 +55,8 @@ class SeenDecision(msgspec.Struct, frozen=True):
     stays: bool
     excluded: frozenset[str]
     refused: frozenset[str]
-    kept: frozenset[str] = frozenset()
-    share: float | None = None
+    kept: frozenset[str]
+    share: float | None
 
 
 class _Kept(Candidate):

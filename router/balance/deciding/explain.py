@@ -85,8 +85,8 @@ def reports(
     policy: PolicySpec,
     now: float,
     *,
-    stays: bool = False,
-    share: float | None = None,
+    stays: bool,
+    share: float | None,
 ) -> tuple[CandidateReport, ...]:
     """Reports of the ``candidates`` after judgment. Those that the policy did not consider are
     full, cost more, or lose by another of its rules.

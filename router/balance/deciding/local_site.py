@@ -13,8 +13,8 @@ class LocalSite(Candidate):
     def __init__(self, site: SiteId, name: str, ledger: LocalLedger, router: RouterId) -> None:
         super().__init__(site, name, local=True)
         self._ledger = ledger
-        self.recounts = -1
-        """`recounts` of the ledger at the last `refresh`."""
+        self.recounts: int | None = None
+        """`recounts` of the ledger at the last `refresh`; None: there was none yet."""
         self.router = router
 
     def refresh(self, now: float) -> None:

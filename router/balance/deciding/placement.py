@@ -75,8 +75,8 @@ def place(
     rule: Policy,
     placed: Mapping[SiteId, int],
     now: float,
-    coming: int = 0,
-    part: tuple[int, int] = (0, 1),
+    coming: int,
+    part: tuple[int, int],
 ) -> Placement:
     """Which of the connections ``placed`` by site should move, with ``order`` up to date.
 

@@ -97,10 +97,12 @@ class _Window:
 
     __slots__ = ("began_at", "count", "in_flight", "others", "squares", "sum", "used")
 
+    began_at: float
+    """Of its first answer."""
+
     def __init__(self) -> None:
         self.count = self.in_flight = self.used = self.others = 0
         self.sum = self.squares = 0.0
-        self.began_at = 0.0
 
     def add(self, latency_s: float, in_flight: int, is_used: bool, now: float) -> None:
         if not self.count:
@@ -174,6 +176,13 @@ class Learner:
         "limit",
     )
 
+    _worth: float
+    """Answers that the baseline is made of, while there is one."""
+    _dip_at: float
+    """From then on, while there is a baseline."""
+    _heard_at: float
+    """The last answer or failure."""
+
     def __init__(self, chance: Callable[[], float]) -> None:
         self.limit = limits.LEARN_SLOTS_FIRST
         self._at = float(self.limit)  # The limit before rounding.
@@ -181,7 +190,6 @@ class Learner:
         self._baseline_s: float | None = None
         self._latency_s: float | None = None
         self._clip_s = inf
-        self._worth = 0.0  # Answers that the baseline is made of.
         self._spread = SPREAD_FIRST  # Of calm answers.
         self._is_sure = False  # The baseline was measured in calm.
         self._starting = True  # No request has waited yet.
@@ -190,9 +198,7 @@ class Learner:
         self._judged_at = 0.0
         self._dip: tuple[float, float, float] | None = None
         """During a dip: limit, in flight and latency before it."""
-        self._dip_at = 0.0
         self._settles_at = 0.0
-        self._heard_at = 0.0
 
     @property
     def learnt(self) -> LearntTarget:
@@ -254,7 +260,7 @@ class Learner:
         return self.limit != before
 
     def _heard(self, now: float) -> None:
-        if now - self._heard_at > limits.LEARN_IDLE_S and self._baseline_s is not None:
+        if self._baseline_s is not None and now - self._heard_at > limits.LEARN_IDLE_S:
             self._forget_baseline()  # The limit stays: nothing contradicts it.
         self._heard_at = now
         if now - self._judged_at > limits.LEARN_WINDOW_S_MAX:

@@ -288,10 +288,8 @@ class _Slice:
 
 
 def _unpacked(sums: "array[float]") -> list[LatencyLevel]:
-    return [
-        LatencyLevel(LEVELS[int(sums[at])], int(sums[at + 1]), sums[at + 2], sums[at + 3])
-        for at in range(0, len(sums), 4)
-    ]
+    each = zip(sums[::4], sums[1::4], sums[2::4], sums[3::4], strict=True)
+    return [LatencyLevel(LEVELS[int(at)], int(count), *latencies) for at, count, *latencies in each]
 
 
 class KneeTable:

@@ -6,7 +6,7 @@ from math import inf
 from router.balance.site.ledger_news import LedgerNews
 from router.balance.site.lending import Lending, part_of
 from router.balance.site.spills import LocalTargets
-from router.balance.site.target_sums import TargetSums, target_sums
+from router.balance.site.target_sums import target_sums
 from router.balance.site_gate import Demands, RateState, SiteGate, load_of, site_rate
 from router.balance.targets.target import Target, TargetState
 from router.balance.targets.target_order import TargetOrder
@@ -80,7 +80,7 @@ class LedgerFigures:
         self._serve: Callable[[], None] = _nothing
         self.news = LedgerNews()
         """Reports changes of the requests in flight and of the queue."""
-        self.sums = TargetSums()
+        self.sums = target_sums(())
         # Plain attributes, read several times per request; only the ledger writes them.
         self.capacity: int | None = None
         """The sum over ready targets; None: none of them configures one, or one has no limit."""

@@ -17,11 +17,11 @@ class TargetSums(msgspec.Struct, frozen=True, kw_only=True):
     often, so others must not be bound to them.
     """
 
-    slots: int | None = None
-    configured_slots: int | None = None
-    all_stated: bool = True
-    is_starting: bool = False
-    learns: bool = False
+    slots: int | None
+    configured_slots: int | None
+    all_stated: bool
+    is_starting: bool
+    learns: bool
 
 
 def target_sums(ready: Collection[Target]) -> TargetSums:

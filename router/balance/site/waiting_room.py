@@ -103,9 +103,7 @@ class _Lines(Generic[ItemT]):
         self.longest: Longest[SiteId] = Longest()
         self.size = 0
 
-    def next(
-        self, now: float, may: Callable[[SiteId], bool] | None = None, above: int = 0
-    ) -> ItemT | None:
+    def next(self, now: float, may: Callable[[SiteId], bool] | None, above: int) -> ItemT | None:
         """The next item in turn whose deadline is ahead; the turn is taken. None: there is none.
 
         ``may``: as in `FairQueue.pop`, for the places ``above`` levels below.

@@ -64,8 +64,8 @@ class NearFirst:
         """With fewer in flight the local site is chosen at once. Negative: it is no candidate."""
         self.local_decision = writer.decide_local()
         """The most common decision: created once."""
-        self.recounts = -1
-        """`recounts` of the ledger when `local_below` was computed."""
+        self.recounts: int | None = None
+        """`recounts` of the ledger when `local_below` was computed; None: not yet."""
         costs = [one.cost for one in remotes[:2]] + [inf, inf]
         is_marked = policy.spill_at is not None  # The choice also depends on sites behind it.
         is_sole = costs[0] < costs[1] and not is_marked and here is local

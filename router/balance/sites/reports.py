@@ -11,11 +11,11 @@ class _Load(msgspec.Struct, frozen=True):
     in_flight: int
     targets_ready: int
     capacity: int | None
-    rate: tuple[float, int, int] | None = None  # Per second, state, and permits in whole steps.
-    beyond: int = 0
-    waiting: int = 0
-    reserved: int = 0
-    refuses: bool = False
+    rate: tuple[float, int, int] | None  # Per second, state, and permits in whole steps.
+    beyond: int
+    waiting: int
+    reserved: int
+    refuses: bool
 
     @property
     def running(self) -> int:

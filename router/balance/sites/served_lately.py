@@ -10,12 +10,13 @@ class ServedLately:
 
     __slots__ = ("_before", "at_once", "until")
 
+    at_once: int
+    """The least number served at once of late; unset before the first `note` or `most`."""
+    _before: int
+
     def __init__(self) -> None:
-        self.at_once = 1
-        """The least number served at once of late."""
         self.until = -inf
         """Then the current figures become the earlier ones."""
-        self._before = 1
 
     def most(self, now: float) -> int:
         """The most, at least 1."""

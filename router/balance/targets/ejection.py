@@ -124,6 +124,9 @@ class _Record:
         "standing",
     )
 
+    _returned_at: float
+    """While on probation."""
+
     def __init__(self) -> None:
         self.standing = IN_SERVICE
         self._failures = 0  # In a row.
@@ -131,7 +134,6 @@ class _Record:
         self._causes: set[Cause] = set()  # Of all failures that are not forgotten.
         self._is_repeated = False  # The last failure had one of these causes.
         self._times = 0  # Ejections that are not forgotten.
-        self._returned_at = 0.0
         self.recent = RecentAnswers()
         self._share_answers_min = limits.EJECT_SHARE_ANSWERS_MIN
         self.due = ""  # Why it should be ejected; empty: it should not, or it is.

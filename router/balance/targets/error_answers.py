@@ -43,7 +43,7 @@ class ErrorShare(msgspec.Struct, frozen=True, kw_only=True):
     errors: int
     requests: int
     seconds: int
-    breaks: int = 0
+    breaks: int
 
     @property
     def shown(self) -> str:

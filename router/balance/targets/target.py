@@ -30,7 +30,7 @@ class TargetState(msgspec.Struct, frozen=True):
     in_flight: int
     capacity: int | None
     requests_total: int
-    rate: RateState | None = None
+    rate: RateState | None
     leaving: bool = False
 
 

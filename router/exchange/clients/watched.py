@@ -99,7 +99,7 @@ class WatchedLeg:
         self._request = request
         self._leg: ClientLeg | None = None
 
-    def start(self, origin: CallerCounts | None = None) -> None:
+    def start(self, origin: CallerCounts | None) -> None:
         """Call once, before any other call. ``origin``: of its connection."""
         self._leg = self._exchange = ClientExchange(
             self._request, self, self._service, self, origin

@@ -83,7 +83,7 @@ class EgressExchange(Exchange):
         under_way: UnderWay,
         ingress: SiteId,
         wait_ms: int,
-        brought_by: SiteId = UNTOLD,
+        brought_by: SiteId,
     ) -> None:
         """``ingress``, ``wait_ms`` and ``brought_by`` as in `BroughtRequest`."""
         Exchange.__init__(self, request, service, ingress)

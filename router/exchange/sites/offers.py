@@ -84,7 +84,7 @@ class Offer:
         under_way: UnderWay,
         ingress: SiteId,
         wait_ms: int,
-        brought_by: SiteId = UNTOLD,
+        brought_by: SiteId,
     ) -> None:
         self._brought_by = brought_by
         self._request = request

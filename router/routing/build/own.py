@@ -17,4 +17,4 @@ class Own(msgspec.Struct, frozen=True, kw_only=True):
     draining: bool
     declarations: tuple[Declaration, ...]
     adjacencies: tuple[RouterId, ...]
-    rules: SharingRules = SharingRules()
+    rules: SharingRules

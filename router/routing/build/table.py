@@ -15,7 +15,7 @@ from router.routing.build.candidates import candidates_of
 from router.routing.build.declarations import declarations_of
 from router.routing.build.own import Own
 from router.routing.build.sites import display_names, is_deleted, own_site, site_route
-from router.routing.leaves import EVERYBODY_IS_FREE, LeafStanding
+from router.routing.leaves import LeafStanding
 from router.routing.owners import Owners
 from router.routing.sharing import SharingView
 from router.routing.spf import Graph, Route
@@ -32,7 +32,7 @@ def build_table(
     now: float,
     *,
     generation: int,
-    standing: LeafStanding = EVERYBODY_IS_FREE,
+    standing: LeafStanding,
     bars: tuple[BarRow, ...] = (),
     put_out: frozenset[SiteId] = frozenset(),
     unix: float = 0.0,

@@ -9,7 +9,7 @@ from router.balance.site.lending import BY_OTHER_ROUTERS
 from router.balance.site.slots import Slot
 from router.balance.site.waiting_room import UNKNOWN_INGRESS, WaitingPlace
 from router.exchange.exchange_states import HELD
-from router.exchange.sites.egress import EgressExchange
+from router.exchange.sites.egress import UNTOLD, EgressExchange
 from router.model.ids import ServiceKey, SiteId
 from router.model.requests import Request
 from router.model.settings import Timeouts
@@ -61,7 +61,7 @@ def opened(
         target_ways=SimpleNamespace(by_protocol={request.protocol: {"a:1": way}}),
     )
     under_way = cast(Any, SimpleNamespace(egress={}, stirred=None))
-    EgressExchange(cast(Any, told), request, cast(Any, service), under_way, ingress, 0)
+    EgressExchange(cast(Any, told), request, cast(Any, service), under_way, ingress, 0, UNTOLD)
     return told
 
 

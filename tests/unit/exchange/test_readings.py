@@ -238,7 +238,8 @@ def test_routers_of_a_site_know_what_the_others_have_in_flight() -> None:
 def test_what_is_noted_of_targets_is_of_the_service_ports_that_are_named(world: World) -> None:
     ports, targets = world.shop.a.ports, world.readings.targets
     silent = {"10.0.0.8:5432": NoAnswer(key=DB, address="10.0.0.8:5432", in_a_row=5)}
-    failing = {"10.0.0.1:80": ErrorShare(address="10.0.0.1:80", errors=9, requests=10, seconds=60)}
+    share = ErrorShare(address="10.0.0.1:80", errors=9, breaks=0, requests=10, seconds=60)
+    failing = {"10.0.0.1:80": share}
     ports.set_unanswering({DB: silent, NONE: silent})
     ports.set_failing({SHOP: failing})
     assert [targets.unanswering_of(key) for key in (SHOP, DB, NONE)] == [{}, silent, {}]
