@@ -1,6 +1,8 @@
 """Demand counts spilled, waiting and refused requests, and is zero when no requests come."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.balance.learning.demand import Demand, DemandFigures, Each, each_of, targets_wanted
 from router.balance.site_gate import RateState
@@ -125,6 +127,27 @@ def test_targets_wanted_are_rounded_up_by_each_thing_that_is_stated(
     wanted: int, each: Each | None, targets: int | None
 ) -> None:
     assert targets_wanted(figures_of(wanted, 31.0), each) == targets
+
+
+@given(
+    demand=st.integers(0, 40),
+    demand_per_s=st.sampled_from((0.0, 0.5, 31.0, 32.0)),
+    slots=st.none() | st.sampled_from((0.0, 0.5, 3.0, 8.0)),
+    per_s=st.none() | st.sampled_from((0.25, 8.0, 15.5)),
+)
+def test_targets_wanted_are_the_fewest_that_take_the_demand_by_each_thing_that_is_stated(
+    demand: int, demand_per_s: float, slots: float | None, per_s: float | None
+) -> None:
+    wanted = targets_wanted(figures_of(demand, demand_per_s), Each(slots=slots, per_s=per_s))
+
+    def are_enough(count: int) -> bool:
+        return (not slots or count * slots >= demand) and (
+            not per_s or count * per_s >= demand_per_s
+        )
+
+    assert wanted is not None
+    assert are_enough(wanted)
+    assert wanted == 0 or not are_enough(wanted - 1)
 
 
 def state(capacity: int | None, *, ready: bool = True, per_s: float | None = None) -> TargetState:

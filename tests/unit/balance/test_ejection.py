@@ -70,6 +70,18 @@ def test_a_longer_row_asks_for_more_answers() -> None:
     assert due[-1]
 
 
+@pytest.mark.parametrize("after", [3, 5, 6, 20])
+def test_most_answers_make_it_due_from_as_many_on_as_the_row_asks_for(after: int) -> None:
+    records = ejections()
+    least = max(limits.EJECT_SHARE_ANSWERS_MIN, limits.EJECT_SHARE_ANSWERS_PER_FAILURE * after)
+    for number in range(1, least + 3):
+        now = number * (limits.EJECT_SHARE_S - 1) / (least + 3)
+        if number % 3:
+            assert records.failed(TARGET, "503", after, now) is (number >= least)
+        else:
+            records.succeeded(TARGET, now)
+
+
 def test_what_could_not_be_ejected_and_serves_again_is_no_longer_due() -> None:
     records, now = ejections(), 0.0
     for _ in range(30):

@@ -218,6 +218,19 @@ def test_as_many_sites_are_named_as_are_shown_and_the_rest_is_summed() -> None:
     assert begun.to == {**at, "…": 3}
 
 
+@given(st.lists(st.integers(1, 3), max_size=EPISODE_SITES_SHOWN + 4))
+def test_sites_are_named_by_how_many_they_had_and_then_by_name(counts: list[int]) -> None:
+    to = {f"s{number:02}": count for number, count in enumerate(counts)}
+    told = dict(sorted(to.items(), reverse=True))
+    ordered = sorted(to, key=lambda site: (-to[site], site))
+    expected = [(site, to[site]) for site in ordered[:EPISODE_SITES_SHOWN]]
+    if rest := sum(to[site] for site in ordered[EPISODE_SITES_SHOWN:]):
+        expected.append(("…", rest))
+    episodes = Episodes(0.0)
+    found = [*episodes.look(shop(1, **told), 1.0), *episodes.close()]
+    assert [list(one.to.items()) for one in found] == ([expected] * 2 if counts else [])
+
+
 @given(histories(st.integers(0, 5), 60))
 def test_no_request_is_lost_between_begin_and_end(steps: list[int]) -> None:
     episodes, total, found = Episodes(0.0), 0, []

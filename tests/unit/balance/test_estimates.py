@@ -151,6 +151,21 @@ def test_streams_of_ours_are_counted_by_site_until_they_end_whatever_is_known_of
     assert seen(balancer, 2.0).in_flight == 0
 
 
+@pytest.mark.parametrize(
+    ("capacity", "streams", "held"), [(2, 0, 0), (2, 1, 1), (2, 2, 2), (2, 3, 2), (None, 3, 3)]
+)
+def test_slots_that_our_streams_hold_elsewhere_are_at_most_those_that_each_site_has(
+    capacity: int | None, streams: int, held: int
+) -> None:
+    balancer = balancer_of(ledger_of(), remote("aa", capacity=capacity), remote("bb", capacity=1))
+    for _ in range(streams):
+        balancer.opened(SiteId("aa"))
+        balancer.opened(SiteId("bb"))
+    assert balancer.held_elsewhere == held + min(streams, 1)
+    balancer.set_remotes([])
+    assert balancer.held_elsewhere == 2 * streams, "of one that is gone all hold something"
+
+
 def test_a_site_says_what_runs_there_beyond_its_capacity_and_what_waits_apart() -> None:
     balancer = balancer_of(ledger_of(), remote("a", capacity=3))
     balancer.report_load(A, 3, 1, 3, 1.0, beyond=9, waiting=4)

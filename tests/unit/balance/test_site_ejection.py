@@ -64,6 +64,23 @@ def test_what_a_site_claims_does_not_let_others_be_ejected() -> None:
     assert (ejected(balancer), reserve(balancer)) == ({"a"}, {"b"})
 
 
+@pytest.mark.parametrize("local", [0, 1, 3])
+@pytest.mark.parametrize("fails", [1, 2, 3, 4])
+@pytest.mark.parametrize("others", [(), (1,), (2,), (1, 1), (3, 1), (1, 2)])
+def test_no_more_is_ejected_than_is_left_by_what_each_served_at_once(
+    local: int, fails: int, others: tuple[int, ...]
+) -> None:
+    names = [f"b{number}" for number in range(len(others))]
+    ledger = ledger_of(*[local] if local else ())
+    balancer = balancer_of(ledger, remote("a"), *[remote(name, 2) for name in names])
+    for name, served in zip(["a", *names], [fails, *others], strict=True):
+        serve_at_once(balancer, name, served)
+    fail(balancer, "a")
+    left = local + sum(others)
+    assert (ejected(balancer) == {"a"}) is (left >= fails)
+    assert (reserve(balancer) == {"a"}) is (left < fails)
+
+
 def test_many_routers_of_a_site_that_served_nothing_count_as_one_slot() -> None:
     routers = [
         msgspec.structs.replace(remote("liar", 3, capacity=1), router=RouterId(f"r{number}"))
