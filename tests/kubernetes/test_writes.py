@@ -153,7 +153,7 @@ def test_a_quota_has_room_for_so_many_objects(cluster: Cluster) -> None:
     until(lambda: cluster.get("ConfigMap", "kube-root-ca.crt", "full"), "one ConfigMap is there")
     cluster.create("ResourceQuota", "q", "full", spec={"hard": hard})
     until(lambda: _refuses(cluster, config_map("early", {}), "full"), "the quota counts")
-    text = "exceeded quota: q, requested: configmaps=1, used: configmaps=\\d, limited: configmaps=1"
+    text = r"exceeded quota: q, requested: configmaps=1, used: configmaps=\d, limited: configmaps=1"
     with pytest.raises(Failure, match=rf'configmaps "a" is forbidden: {text}'):
         cluster.create("ConfigMap", "a", "full")
     with pytest.raises(Failure, match=r"requested: count/deployments\.apps=1"):
