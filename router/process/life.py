@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from asyncio import Task
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from router import __version__
@@ -88,28 +89,38 @@ async def serve(
         notify("READY=1")
         until_drained.append(tasks.create_task(keep_told(process.line)))
         await process.stopping.wait()
-        told_at = loop.time()
-        log.info("draining")
-        process.record.draining()
-        notify("STOPPING=1")
-        for task in until_draining:
-            task.cancel()
-        await process.last_look()
-        until = loop.time() + process.grace_s
-        await _wait(process.router.drain_traffic, process, until)
-        await _ended(process.workers, process, until)
-        if loop.time() < until and not process.aborting.is_set():  # Otherwise the rest is reset.
-            await _wait(process.router.finish, process, until)  # Last: it reports for all.
-        for task in until_drained:
-            task.cancel()
-        process.record.cut(
-            process.router.forwarder.under_way + process.workers.cut,
-            loop.time() - told_at,
-            at_once=process.aborting.is_set(),
-        )
+        await _stopped(process, until_draining, until_drained)
     process.close()
     log.info("stopped")
     return 0
+
+
+async def _stopped(
+    process: Running, until_draining: Iterable[Task[None]], until_drained: Iterable[Task[None]]
+) -> None:
+    """Drain: this router's traffic first, then the other workers, then what this router reports
+    for all. Record what had to be cut.
+    """
+    loop = asyncio.get_running_loop()
+    stopped_at = loop.time()
+    log.info("draining")
+    process.record.draining()
+    notify("STOPPING=1")
+    for task in until_draining:
+        task.cancel()
+    await process.last_look()
+    until = loop.time() + process.grace_s
+    await _wait(process.router.drain_traffic, process, until)
+    await _ended(process.workers, process, until)
+    if loop.time() < until and not process.aborting.is_set():  # Otherwise the rest is reset.
+        await _wait(process.router.finish, process, until)
+    for task in until_drained:
+        task.cancel()
+    process.record.cut(
+        process.router.forwarder.under_way + process.workers.cut,
+        loop.time() - stopped_at,
+        at_once=process.aborting.is_set(),
+    )
 
 
 async def drain(process: Running) -> None:
