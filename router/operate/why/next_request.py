@@ -174,8 +174,10 @@ def _refused(router: SiteRouter, report: CandidateReport, refusal: str) -> Candi
     """``report`` of a candidate while this router refuses all clients; ``refusal`` as in
     `_refusal`.
     """
-    verdict: Verdict = "draining" if router.draining and is_here(report) else "excluded"
-    return msgspec.structs.replace(report, verdict=verdict, reason=refusal, level=None)
+    stops_here = router.draining and is_here(report)
+    verdict: Verdict = "draining" if stops_here else "excluded"
+    free = 0 if stops_here else report.free
+    return msgspec.structs.replace(report, verdict=verdict, reason=refusal, level=None, free=free)
 
 
 def absent(

@@ -97,6 +97,7 @@ def test_of_two_sites_the_one_that_stops_is_shown_draining_at_both() -> None:
     assert why is not None
     assert {one.site: one.verdict for one in why.candidates} == {"a": "draining", "b": "excluded"}
     assert {one.reason for one in why.candidates} == {STOPPING}
+    assert {one.site: one.free for one in why.candidates} == {"a": 0, "b": 4}, "a finds none here"
 
 
 @pytest.mark.parametrize("capacity", [4, None])
