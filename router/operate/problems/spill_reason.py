@@ -10,6 +10,7 @@ from router.balance.deciding.explain import rate_text
 from router.history.readings import IntervalCounts
 from router.model.ids import SiteId
 from router.model.wording.fullness import NO_SITE_IS_READY, every_site_is_full
+from router.model.wording.plural import counted
 from router.model.wording.traffic import REQUEST
 
 MOST_NAMED = 3
@@ -156,7 +157,7 @@ def _overflow(
     if slots is None:
         return (
             f"{own_name} has no configured capacity and is at a higher level than other sites "
-            f"({local.in_flight} in flight at {local.targets_ready} ready targets)"
+            f"({local.in_flight} in flight at {counted(local.targets_ready, 'ready target')})"
         )
     if local.in_flight > slots:
         return f"{local.in_flight} in flight at {own_name}, more than its capacity of {slots}"

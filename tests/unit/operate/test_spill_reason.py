@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import msgspec
+import pytest
 
 from router.balance.deciding.decisions import CandidateReport, Decision, Explanation, NoChoice
 from router.history.readings import NOTHING_YET, IntervalCounts, change
@@ -81,6 +82,16 @@ def test_what_is_open_still_left_for_a_reason_that_may_be_gone() -> None:
         assert sentence(none, here(), {reason: 5}) == f"{cause}: 5 open at far"
     full = here(verdict="full", capacity=4, in_flight=4, free=0)
     assert sentence(none, full, {"full": 5}).startswith("0 of 4 slots of near are busy")
+
+
+@pytest.mark.parametrize(("ready", "targets"), [(1, "1 ready target"), (2, "2 ready targets")])
+def test_a_site_without_capacity_is_told_with_its_load_per_target(ready: int, targets: str) -> None:
+    report = here(capacity=None, free=None, targets_ready=ready, in_flight=11)
+    left = msgspec.structs.replace(lately({"higher-level": 30}), overflow={FAR: 30})
+    assert sentence(left, report).startswith(
+        "near has no configured capacity and is at a higher level than other sites "
+        f"(11 in flight at {targets})"
+    )
 
 
 def test_slots_that_are_kept_are_told_with_the_mean_and_not_with_a_moment() -> None:
