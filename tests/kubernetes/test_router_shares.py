@@ -61,7 +61,7 @@ def begin(cluster: Cluster, serve: Serve, tmp_path: Path) -> Iterator[Begin]:
         address = own_address()
         router_pod(cluster, name, shown_at or address)
         place = tmp_path / name
-        bounds = {"SHARES_UNHEARD_S": 1.0, "START_LISTENS_S": 1.0}
+        bounds = {"SHARES_UNHEARD_S": 1.0, "START_LISTENS_S": 1.0, "ROUTER_ABSENT_S": 1.0}
         made = Router(cluster, "west", place, address=address, bounds=bounds, pod=name)
         routers[name] = made
         return made.serves()
@@ -111,6 +111,28 @@ def test_a_router_whose_pod_is_not_ready_is_named_by_the_others(
         ready = since | {"status": "True"}
         cluster.patch("Pod", missed, {"status": {"conditions": [ready]}}, "west", "status")
         soon(lambda named=named: not named(), "it serves again", one, other)  # type: ignore[misc]
+
+
+def test_a_router_that_serves_and_is_no_longer_linked_is_named_by_the_other(
+    cluster: Cluster, begin: Begin
+) -> None:
+    one, other = begin("r-1", ""), begin("r-2", "")
+    for router in (one, other):
+        soon(lambda router=router: router.get("status")["replicas"] == 2, "linked", one, other)  # type: ignore[misc]
+    found = cluster.get("Pod", "r-1", "west")
+    assert found is not None
+    elsewhere = own_address()  # Where the younger one now dials it, and nobody answers.
+    for address, is_linked in ((elsewhere, False), (found["status"]["podIP"], True)):
+        told = {"podIP": address, "podIPs": [{"ip": address}]}
+        cluster.patch("Pod", "r-1", {"status": told}, "west", "status")
+        for asked, missed in ((one, "r-2"), (other, "r-1")):
+
+            def named(asked: Router = asked, missed: str = missed) -> bool:
+                said = f"The router of pod {missed} is not linked to this one since "
+                return any(said in note["message"] for note in asked.get("status")["notes"])
+
+            expected = not is_linked
+            soon(lambda named=named, expected=expected: named() is expected, "named", one, other)  # type: ignore[misc]
 
 
 def test_a_router_that_ends_whenever_it_starts_leaves_its_share_to_the_others(
