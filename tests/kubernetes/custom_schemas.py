@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from tests.kubernetes import skupper2_schemas
 from tests.kubernetes.failures import Cause, duplicate, required, unsupported, wrong
 from tests.kubernetes.resources import Json, Resource
 
@@ -94,6 +95,10 @@ SCHEMAS: Final[dict[tuple[str, str, str], Json]] = {
     # As mcs-api 0.2 and 0.3 serve it; 0.4 has the later fields in this version, too.
     (_GROUP, "v1alpha1", "ServiceExport"): _EXPORT,
     (_GROUP, "v1alpha1", "ServiceImport"): _import(_FIRST_FIELDS, {"clusters": _CLUSTERS}),
+    **{
+        ("skupper.io", "v2alpha1", kind): fields
+        for kind, fields in skupper2_schemas.schemas(_CONDITIONS).items()
+    },
 }
 
 
@@ -176,6 +181,9 @@ def _of_object(schema: Json, value: Json, path: str) -> Iterator[Cause]:
     for key in schema.get("required", ()):
         if key not in value:
             yield required(f"{path}.{key}")
+    choices = schema.get("oneOf", ())
+    if choices and sum(all(key in value for key in one["required"]) for one in choices) != 1:
+        yield wrong(path, "", f'"{path}" must validate one and only one schema (oneOf)')
     known = schema.get("properties", {})
     for key, each in value.items():
         inner = known.get(key) or schema.get("additionalProperties")

@@ -16,9 +16,10 @@ from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.objects import Snapshot
 from router.kubernetes.store.custom_kinds import CustomKinds
 from router.model import limits
-from tests.kubernetes import async_waiting
+from tests.kubernetes import async_waiting, skupper2_kinds
 from tests.kubernetes.async_waiting import until
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.failures import Failure
 from tests.kubernetes.rbac import service_account
 from tests.kubernetes.resources import Json, custom
 
@@ -75,7 +76,35 @@ async def mirrored(cluster: Cluster) -> AsyncIterator[tuple[Api, CustomKinds]]:
 
 
 def listener(cluster: Cluster, name: str) -> Json:
-    return cluster.create("Listener", name, "west", spec={"routingKey": name, "port": 80})
+    spec = {"routingKey": name, "host": name, "port": 80}
+    return cluster.create("Listener", name, "west", spec=spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "wrong"),
+    [
+        ({"routingKey": "db", "port": 80}, "spec.host: Required value"),
+        ({"routingKey": "db", "host": "db", "port": "80"}, "must be of type integer"),
+        ({"routingKey": "db", "host": "db", "port": 80, "observer": "x"}, "Unsupported value"),
+    ],
+)
+def test_what_the_definitions_of_skupper_do_not_allow_is_refused(
+    cluster: Cluster, spec: Json, wrong: str
+) -> None:
+    skupper2_kinds.install(cluster)
+    with pytest.raises(Failure, match=wrong):
+        cluster.create("Listener", "db", "west", spec=spec)
+    for served in ({}, {"selector": "app=db", "host": "db"}):
+        with pytest.raises(Failure, match="one and only one"):
+            spec = {"routingKey": "db", "port": 80, **served}
+            cluster.create("Connector", "db", "west", spec=spec)
+
+
+def test_a_field_that_no_definition_of_skupper_has_is_not_kept(cluster: Cluster) -> None:
+    cluster.define(*KINDS)
+    spec = {"routingKey": "db", "host": "db", "port": 80}
+    made = cluster.create("Listener", "db", "west", spec={**spec, "weight": 3})
+    assert made["spec"] == spec
 
 
 def test_levels_are_those_of_the_role(cluster: Cluster) -> None:

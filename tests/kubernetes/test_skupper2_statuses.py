@@ -142,13 +142,13 @@ def test_commands_read_objects_of_v2_as_the_router_does(cluster: Cluster) -> Non
     namespace(cluster, "west")
     put(cluster, "Site", "shop-west", "west")
     put(cluster, "Listener", "front", "west", routingKey=KEY, host="storefront", port=80)
-    put(cluster, "Connector", "both", "west", routingKey="db", port=1, selector="a=b", host="h")
+    put(cluster, "Connector", "far", "west", routingKey="db", port=70_000, host="h")
     rules = [*NAMESPACE_ADMIN, *skupper2_kinds.rules()]
     owner = as_user(cluster, "owner", "west", rules=rules)
     found = json.loads(owner("check", "-o", "json").stdout)["items"]
     told = {(one["code"], one["message"].partition(":")[0]) for one in found}
     assert ("SW0470", "site shop-west in namespace west") in told, told
-    assert ("SW0113", "Connector/both") in told, told
+    assert ("SW0113", "Connector/far") in told, told
     kept = owner("service", "delete", KEY)
     assert kept.returncode == 5, kept.stdout + kept.stderr
     assert "Next: kubectl -n west delete listener/front" in kept.stderr
