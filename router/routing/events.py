@@ -107,7 +107,7 @@ class SiteOverBudget(msgspec.Struct, frozen=True, kw_only=True):
     site: SiteId
     excess: str
     is_brought: bool
-    token: str = ""
+    token: str
 
 
 class LsaRejected(msgspec.Struct, frozen=True, kw_only=True):

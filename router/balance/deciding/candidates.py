@@ -324,8 +324,8 @@ def judge(
     excluded: frozenset[str],
     waits_for: frozenset[str],
     *,
-    kept: frozenset[str] = frozenset(),
-    near_only: bool = False,
+    kept: frozenset[str],
+    near_only: bool,
 ) -> tuple[list[Candidate], list[Candidate], bool]:
     """Refresh the candidates. Returns those that the policy may judge, those of them with room, and
     whether any of them sends all away. Both lists are in order of cost; a site without room is

@@ -17,7 +17,7 @@ ASKED_AGAIN: Final = "it refused a request a moment ago and is asked again"
 _TAKES: Final = ("chosen", "dearer", "higher-level", "above-mark", "not-chosen")
 
 
-def full_text(in_flight: int, capacity: int, reserved: int = 0) -> str:
+def full_text(in_flight: int, capacity: int, reserved: int) -> str:
     """Why a site with ``in_flight`` of its ``capacity`` in use takes no request of this site.
 
     ``reserved``: slots that only its own clients get.

@@ -33,9 +33,9 @@ def build_table(
     *,
     generation: int,
     standing: LeafStanding,
-    bars: tuple[BarRow, ...] = (),
-    put_out: frozenset[SiteId] = frozenset(),
-    unix: float = 0.0,
+    bars: tuple[BarRow, ...],
+    put_out: frozenset[SiteId],
+    unix: float,
 ) -> RouteTable:
     """The table as ``own`` sees it at ``unix`` seconds of the wall clock.
 
