@@ -43,6 +43,5 @@ def reset_largest(holdings: Iterable[Holding], size_bytes: int) -> tuple[int, in
         reset()
         freed += held_bytes
         count += 1
-        if total + held_bytes:
-            heappush(largest, (total + held_bytes, host))
+        heappush(largest, (total + held_bytes, host))
     return freed, count

@@ -5,7 +5,7 @@ from router.model import limits
 from router.service.observers import Finished, Flow
 from tests.unit.exchange.fakes import site_of
 from tests.unit.exchange.http2_peers import GET
-from tests.unit.exchange.test_forwarder_http2 import Shop
+from tests.unit.exchange.test_forwarder_http2 import KEY, Shop
 from tests.unit.exchange.test_forwarder_tcp import KEY as TCP
 from tests.unit.exchange.test_forwarder_tcp import Two, serving
 from tests.unit.exchange.test_http2_ingress import Site as Http2Site
@@ -63,7 +63,7 @@ def test_streams_that_began_before_and_after_are_seen_alike() -> None:
     assert looker.begun_all == [new]
     for flow in (old, new):
         assert flow.request.protocol == "http2" and flow.request.head.startswith(b"GET /")
-        assert flow.target and flow.client and flow.record.outcome == ""
+        assert flow.key == KEY and flow.target and flow.client and flow.record.outcome == ""
     assert list(forwarder.flows(0)) == []
 
 

@@ -608,6 +608,7 @@ def test_a_client_of_http_1_is_told_what_the_service_speaks(site: Site) -> None:
     answer = site.connection.take()
     assert answer.startswith(b"HTTP/1.1 505 HTTP Version Not Supported\r\n")
     assert b"\r\nSpillway-Error: version-not-supported\r\n" in answer
+    assert b"\r\nConnection: close\r\n" in answer
     assert b"speaks HTTP/2" in answer
     assert site.connection.is_finished()
     assert site.refused == [505]

@@ -2,6 +2,8 @@
 
 from math import inf
 
+import pytest
+
 from router.exchange.clients.pace import Floor, Pace
 from router.model import limits
 from router.service.turn_writer import TurnWriter
@@ -54,6 +56,15 @@ def test_the_floor_is_judged_over_the_time_since_the_last_look() -> None:
     assert not floor.is_missed(step_s, enough, RATE)
     assert floor.is_missed(2 * step_s, 2 * enough - 1, RATE)
     assert not floor.is_missed(3 * step_s, 3 * enough, RATE)
+
+
+@pytest.mark.parametrize("seen_bytes", [0, 7])
+def test_the_floor_of_another_body_is_judged_by_what_came_of_that_one(seen_bytes: int) -> None:
+    floor, enough = Floor(0.0, 99), int(RATE * limits.BODY_GRACE_S)
+    for came, is_missed in ((enough, False), (enough - 1, True)):
+        floor.restart(10.0, *[seen_bytes] if seen_bytes else [])
+        now = 10.0 + limits.BODY_GRACE_S
+        assert floor.is_missed(now, seen_bytes + came, RATE) is is_missed
 
 
 def test_a_look_too_soon_judges_nothing_and_forgets_nothing() -> None:

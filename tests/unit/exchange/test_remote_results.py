@@ -308,6 +308,9 @@ def test_a_site_that_answers_at_once_is_judged_as_one_that_does_in_parts(
             recent = suspects.recent if suspects is not None else None
             judged = recent and (recent.answers(1.0), recent.failures(1.0))
             counts = egress.in_flight, dict(balancer.under_way), list(service.demand.elsewhere)
+            has_final_head = any(type(one) is tuple and one[0] in HEADS[:3] for one in taken.calls)
+            if not at_once or taken.calls[-1] == ("done", None):
+                assert egress.answers == has_final_head, (head, body_bytes, body)
             is_whole = taken.calls[-1] == ("done", None)
             told = taken.calls if is_whole else [one for one in taken.calls if one[0] == "done"]  # type: ignore[index]
             seen.append((told, taken.body if is_whole else b"", judged, counts))

@@ -85,8 +85,13 @@ def test_a_full_site_is_busy_and_its_slot_is_left_alone() -> None:
 
 def test_a_site_that_never_answers_is_late_and_its_target_is_let_go() -> None:
     shop = Shop(answer=None)
-    found = tried(shop, "b", wait_s=limits.TRIAL_S)
-    assert outcomes(found) == {"b": "late"}
+    shop.network.advance(3.0)
+    found: list[Trial] = []
+    assert shop.a.try_sites(KEY, [site_of("b")], found.extend)
+    shop.network.advance(0.9 * limits.TRIAL_S)
+    assert not found, "it may answer still"
+    shop.network.advance(0.1 * limits.TRIAL_S)
+    assert [trial.outcome for trial in found] == ["late"]
     shop.network.run()
     assert shop.in_flight() == [0, 0, 0]
 

@@ -1,8 +1,8 @@
 """Callbacks for the next activity at a router: each is called once."""
 
 from collections import Counter
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ import pytest
 from router.exchange.forwarder import Forwarder
 from router.exchange.under_way import UnderWay
 from router.model import limits
+from router.model.ids import ServiceKey
 from router.service.pressure import Pressure
 from tests.unit.exchange.fakes_http import FakeTimers
 from tests.unit.exchange.test_forwarder_http import Shop
@@ -123,3 +124,58 @@ def test_memory_is_freed_by_the_largest_first_what_is_only_kept_before_clients(
         under_way.clients.add(cast(Any, Client(name, held, names)))
     assert under_way.drop_slowest(wanted * size) == len(gave_way)
     assert "".join(names) == gave_way
+
+
+class Stream:
+    """One that ends here."""
+
+    def __init__(self, name: str, lending: object) -> None:
+        service, ingress = name.split("-")
+        self.service = lending_service(service, lending)
+        self.ingress = ingress
+        self.calls: list[object] = []
+        self.dismiss = partial(self.calls.append, "dismissed")
+        self.stop = partial(self.calls.append, "stopped")
+        self.borrows = self.calls.append
+
+
+@cache
+def lending_service(name: str, lending: object) -> Any:
+    return SimpleNamespace(
+        key=ServiceKey(name, 80), ledger=SimpleNamespace(lending=lending if name == "a" else None)
+    )
+
+
+@pytest.mark.parametrize(
+    ("act", "concerned", "call"),
+    [
+        (lambda u, of: u.dismiss_egress(of("a")), "a-x a-y", "dismissed"),
+        (lambda u, of: u.count_borrowed(of("a")), "a-x a-y", "lent"),
+        (lambda u, of: u.count_borrowed(of("b")), "", ""),
+        (lambda u, of: u.put_out({"x"}), "a-x b-x", "stopped"),
+        (lambda u, of: u.put_out({"x", "y"}), "a-x a-y b-x b-y", "stopped"),
+        (lambda u, of: u.withdraw(set(), {("a", "x"), ("b", "y")}), "a-x b-y", "stopped"),
+        (lambda u, of: u.withdraw({("a", "x")}, set()), "", ""),
+    ],
+)
+def test_what_ends_here_is_told_of_its_service_or_of_the_site_it_came_from_alone(
+    act: Callable[[UnderWay, Callable[[str], Any]], None], concerned: str, call: str
+) -> None:
+    under_way = UnderWay(FakeTimers(), Pressure())
+    streams = {name: Stream(name, "lent") for name in ("a-x", "a-y", "b-x", "b-y")}
+    for stream in streams.values():
+        under_way.egress[cast(Any, stream)] = None
+    act(under_way, lambda name: lending_service(name, "lent"))
+    told = {name: stream.calls for name, stream in streams.items() if stream.calls}
+    assert told == {name: [call] for name in concerned.split()}
+
+
+def test_requests_of_clients_and_those_that_end_here_are_under_way() -> None:
+    shop = Shop(here=1, answer=None)
+    seen = []
+    for _ in range(3):
+        shop.client()
+        seen.append((shop.a.under_way, shop.sites["b"].forwarder.under_way))
+    shop.client(b"")
+    assert seen == [(1, 0), (2, 1), (3, 1)]
+    assert (shop.a.under_way, shop.a.sessions) == (3, 4), "one client has not asked yet"
