@@ -16,9 +16,11 @@ class Rivals:
 
     __slots__ = ("_answers", "_nonce", "_quiet_until", "is_withdrawn")
 
+    _answers: int
+    """Answers to our epochs by the process whose LSA came last."""
+
     def __init__(self) -> None:
         self._nonce: bytes | None = None
-        self._answers = 0
         self._quiet_until = float("-inf")  # No report before then.
         self.is_withdrawn = False
         """Of two live processes the one started later goes silent: it is this one."""
@@ -35,7 +37,7 @@ class Rivals:
             self._nonce, self._answers = lsa.boot_nonce, 0
             return None
         if lsa.epoch == epoch + 1:
-            self._answers = min(self._answers + 1, CONFLICT_ANSWERS)
+            self._answers += 1
         if lsa.epoch <= epoch or self._answers < CONFLICT_ANSWERS:
             return None
         self.is_withdrawn = birth > (lsa.boot_epoch, lsa.boot_nonce)
