@@ -215,7 +215,7 @@ function Shell() {
     }
     keys.shortcut("/", "Filter", () => document.querySelector("[data-filter]")?.focus());
     keys.shortcut("c", "Copy as sitectl", () => document.querySelector(".as-sitectl")?.click());
-    keys.shortcut("d", "Light, dark or as the system", () => setLook(setTheme(nextTheme())));
+    keys.shortcut("d", "Light, dark or system theme", () => setLook(setTheme(nextTheme())));
     keys.shortcut("?", "This list", () => setHelping(true));
     keys.listen();
   }, []);

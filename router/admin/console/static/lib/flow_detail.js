@@ -131,7 +131,7 @@ function Told({ live, flow, decision }) {
       decision
         ? html`<${Decision} decision=${decision} />`
         : html`<p class="muted">
-            The decision is gone: the router stores only the last ones of each service.
+            The decision is no longer stored: the router keeps only recent decisions per service.
           </p>`
     }
     <h3>Where the time went${flow.outcome === "under-way" ? " so far" : ""}: ${latency(flow.total_s)}</h3>

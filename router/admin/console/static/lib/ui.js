@@ -61,7 +61,7 @@ export function Fence({ children }) {
   const [error, reset] = useErrorBoundary((/** @type {unknown} */ thrown) => console.error(thrown));
   if (!error) return children;
   return html`<${Failed}
-    error=${{ message: `This part cannot be drawn: ${error.message}.`, hint: "The rest goes on." }}
+    error=${{ message: `This part cannot be drawn: ${error.message}.`, hint: "The rest of the console still works." }}
     again=${reset}
   />`;
 }

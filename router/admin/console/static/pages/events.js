@@ -140,7 +140,7 @@ export function View({ route }) {
         choices=${[
           ["", "any"],
           ["event", "changes of state"],
-          ["audit", "audits: who did what"],
+          ["audit", "audit log"],
         ]}
       />
       <button

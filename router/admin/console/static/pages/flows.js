@@ -182,7 +182,7 @@ function Held({ behind }) {
     document.querySelector(".flows").scrollTop = 0; // The focus has left the list for the button.
   };
   return html`<p class="muted held">
-    <span role="status">${behind > 0 && `${plural(behind, "newer flow")} since you entered the list.`}</span>
+    <span role="status">${behind > 0 && `${plural(behind, "newer flow")}.`}</span>
     ${behind > 0 && html` <button type="button" class="copy" onClick=${show}>Show</button>`}
   </p>`;
 }
@@ -231,7 +231,7 @@ function Rows({ live, flows, chosen, setReading }) {
   return html`<div class="table flows" role="region" aria-label="Flows, newest first" ref=${list}>
     <table role="table">
       <caption class="unseen">
-        Flows, newest first. Enter on a row shows why the request went there. The list does not move while you are in it.
+        Flows, newest first. Enter on a row shows why the request went there. The list pauses while it has focus.
       </caption>
       <thead role="rowgroup">
         <tr role="row">

@@ -86,7 +86,7 @@ function Links({ live, route }) {
       rowProps=${(link) => ({ class: link.name === route.params.link ? "shown" : "" })}
       empty=${
         live.links.length
-          ? html`<${Empty}>No link has that in its name.<//>`
+          ? html`<${Empty}>No link matches.<//>`
           : html`<${Empty}
               hint=${`On the other site: ${elsewhere("token create here.yaml")}. Here: ${sitectl("link create here.yaml")}`}
               >No links yet.<//
@@ -98,7 +98,7 @@ function Links({ live, route }) {
           head: true,
           cell: (link) => html`<a href=${href("links", { ...route.params, link: link.name })}>${link.name}</a>`,
         },
-        { name: "Neighbour", cell: (link) => html`<${Neighbour} link=${link} />` },
+        { name: "Neighbor", cell: (link) => html`<${Neighbour} link=${link} />` },
         { name: "Way", cell: (link) => html`<${Direction} link=${link} />` },
         { name: "State", long: true, cell: (link) => html`<${State} link=${link} live=${live} />` },
         { name: "Cost", number: true, cell: (link) => count(link.cost) },
@@ -137,7 +137,7 @@ function Details({ link, live }) {
         ? html`<code>${link.certificate.slice(0, 16)}…</code> <${Copy} text=${link.certificate} what="fingerprint" />`
         : "–",
     ],
-    ["Neighbour's id", html`<code>${link.neighbour.id.slice(0, 16)}…</code>`],
+    ["Neighbor's id", html`<code>${link.neighbour.id.slice(0, 16)}…</code>`],
   ];
   return html`<${Card}
     title=${`Link ${link.name}`}
@@ -160,8 +160,8 @@ function Details({ link, live }) {
 
 const PHASES = {
   one: "One CA, no rotation.",
-  announced: "Rotation: the next CA is announced, and neighbours are taking it up.",
-  switched: "Rotation: the next CA issues, and the previous one is still trusted.",
+  announced: "Rotation: the next CA is announced, and neighbors are adopting it.",
+  switched: "Rotation: the next CA issues certificates; the previous one is still trusted.",
 };
 
 function Ca({ ca }) {
@@ -202,7 +202,7 @@ function Ca({ ca }) {
     ${
       ca.waiting.length > 0 &&
       html`<${Table}
-        caption="Sites that the rotation waits for"
+        caption="Sites the rotation is waiting for"
         hideCaption=${false}
         rows=${ca.waiting}
         rowKey=${(one) => one.site.id}
@@ -297,7 +297,7 @@ function Tokens({ live }) {
             ${rows.map((token) => html`<${Token} key=${`${token.name} ${token.made}`} token=${token} />`)}
           </ul>`
         : html`<${Empty} hint=${`To let a site link here: ${sitectl("token create FILE")}`}
-            >No tokens were made here.<//
+            >No tokens created here.<//
           >`
     }
   <//>`;

@@ -88,7 +88,7 @@ function ofTheOpen(live) {
   if (live.status.draining) {
     return {
       text: `${live.status.replicas > 1 ? "This router of " : ""}${live.status.name} is stopping.`,
-      more: "Requests under way may end; nothing new begins here.",
+      more: "Open requests may finish; no new requests start here.",
       tone: "warn",
     };
   }
@@ -272,7 +272,7 @@ function notesHere(live) {
   const told = live.services.flatMap((service) =>
     service.sites.filter((site) => site.local && site.note).map((site) => ` ${nameOf(service)}: ${site.note}.`),
   );
-  const more = told.length > NAMED ? ` So it is with ${count(told.length - NAMED)} more.` : "";
+  const more = told.length > NAMED ? ` ${plural(told.length - NAMED, "more service is", "more services are")} affected.` : "";
   return `${told.slice(0, NAMED).join("")}${more}`;
 }
 
@@ -348,7 +348,7 @@ function ProblemList({ problems }) {
           <p>
             <a
               href=${href("events", { text: one.code })}
-              aria-label=${`${one.code}: events that name it`}
+              aria-label=${`${one.code}: related events`}
               ><${Badge} tone="warn">${one.code}<//
             ></a>
             ${" "}${one.message}
@@ -405,7 +405,7 @@ function Services({ live }) {
     }))
     .sort((one, other) => (other.now?.requests_per_s ?? 0) - (one.now?.requests_per_s ?? 0));
   return html`<${Card} title="Services" id="services">
-    <p class="muted note">Every figure covers the last few seconds, in flight too.</p>
+    <p class="muted note">All figures, including in flight, cover the last few seconds.</p>
     <${Table}
       caption="Services"
       rows=${rows.slice(0, SHOWN_MAX)}
@@ -510,7 +510,7 @@ function Links({ live }) {
           head: true,
           cell: (row) => html`<a href=${href("links", { link: row.name })}>${row.name}</a>`,
         },
-        { name: "Neighbour", cell: (row) => html`<${SiteName} ...${row.neighbour} />` },
+        { name: "Neighbor", cell: (row) => html`<${SiteName} ...${row.neighbour} />` },
         { name: "Round trip", number: true, cell: (row) => rtt(row.rtt_ms) },
         {
           name: "State",

@@ -391,7 +391,7 @@ function nowhere(queue) {
     return `It waits, at most ${latency(wait_s)}${held} (the queue holds ${count(limit)})`;
   }
   if (outlook === "too-long") return "Refused, too many wait already";
-  return limit ? `Refused, the queue of ${count(limit)} is full` : "Refused, the queue is 0";
+  return limit ? `Refused, the queue of ${count(limit)} is full` : "Refused, queueing is off";
 }
 
 function Why({ service }) {

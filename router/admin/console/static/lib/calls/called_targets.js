@@ -70,7 +70,7 @@ export function TargetFacts({ targets }) {
         }.
       </p>`
     }
-    ${total > 0 && html`<p class="muted">Times are from the choice of the target to the end of its answer.</p>`}
+    ${total > 0 && html`<p class="muted">Times run from target selection to the end of the response.</p>`}
   `;
 }
 
@@ -88,8 +88,8 @@ export function CalledTargets({ targets, site, service = "" }) {
   const shown = inOrder(targets.filter((one) => !service || serviceOf(one) === service));
   return html`<${Card} title=${`Targets of ${site}`} id="called-targets">
     <p class="muted note">
-      Requests of all callers, also of those at other sites. Latency: from the choice of the target to
-      the end of its answer. A target's name leads to its last day.
+      Requests from all callers, including those at other sites. Latency: from target selection to the
+      end of the response. Select a target to see its last day.
     </p>
     <${Table}
       caption="Targets of this site"

@@ -22,7 +22,7 @@ export function CallersCard({ name, site }) {
   } else {
     body = html`<p class="muted note">
         Clients of ${site}, the busiest first. Requests, failures and latency: of the last one to two
-        minutes. Failed has requests that their clients gave up or that were shed, too.
+        minutes. Failed includes requests that were shed or that clients gave up on.
       </p>
       <${CallersTable} caption="Callers of this service" edges=${busiestFirst(graph.edges)} withService=${false} />`;
   }

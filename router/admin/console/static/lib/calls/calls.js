@@ -65,7 +65,7 @@ const KINDS = {
   container: "A container of this host.",
   user: "A user of this host.",
   node: "A node stands for callers whose address was replaced on their way (SNAT), or that use the node's own network.",
-  address: "Of this caller only the address is known.",
+  address: "Only this caller's address is known.",
   others: "More callers than are kept apart.",
 };
 
@@ -288,7 +288,7 @@ const PLACES = {
   nowhere: "no site served it",
   incoming: "clients of other sites",
   down: "not ready",
-  gone: "no target any more",
+  gone: "no longer a target",
 };
 
 /** @param {string} place */
@@ -302,7 +302,7 @@ export function spoken(item) {
 /** Caveats about the callers, as sentences. @param {any} graph */
 export function notesOf(graph) {
   const notes = [];
-  if (!graph.enabled) notes.push("Callers are no longer named here; the figures are from before.");
+  if (!graph.enabled) notes.push("Callers are no longer named here; these figures are old.");
   if (graph.named_share !== null && graph.unnamed_total) {
     notes.push(`${Math.round(graph.named_share * 100)} % of the connections have a named caller, the others an address.`);
   }

@@ -32,7 +32,7 @@ export function OldFigures({ answer }) {
 /** Says why there is no edge. @param {{graph: any, service?: string}} props */
 export function NoCallers({ graph, service = "" }) {
   return graph.enabled
-    ? html`<${Empty} hint="A caller is here a few seconds after its first request.">
+    ? html`<${Empty} hint="Callers appear a few seconds after their first request.">
         No client has called ${service || "a service"} here yet.
       <//>`
     : html`<${Empty} hint=${html`<code>${sitectl("update --name-callers")}</code>`}>
@@ -261,9 +261,9 @@ export function ServiceGraph({ live, route }) {
     </div>
     ${graph.edges.length > 0 && html`<${Card} title="All calls" id="all-calls">
       <p class="muted note">
-        The busiest first. Requests, failures and latency: of the last one to two minutes. Failed has
-        requests that their clients gave up or that were shed, too. A tcp
-        connection counts when it ends.${" "}
+        The busiest first. Requests, failures and latency: of the last one to two minutes. Failed
+        includes requests that were shed or that clients gave up on. A tcp connection counts when it
+        ends.${" "}
         ${most < new Set(edges.map(callerOf)).size &&
         `The picture has the busiest ${most - 1} callers apart.`}
       </p>

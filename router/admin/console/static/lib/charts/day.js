@@ -115,7 +115,7 @@ export function Day({ title, histories, stepS, currentS, uptimeS }) {
     id="day"
     class="day-card"
     title=${title}
-    note=${`In steps of ${span(stepS)}; the last one is under way. Red: failed.`}
+    note=${`In steps of ${span(stepS)}; the last step is in progress. Red: failed.`}
     table=${{
       columns: [
         { name: "From", head: true, cell: (step) => clockOf(step.at) },

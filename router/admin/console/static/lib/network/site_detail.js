@@ -57,7 +57,7 @@ function Services({ site }) {
     />
     ${
       site.services_left_out > 0 &&
-      html`<p class="muted">The answer had no room for ${plural(site.services_left_out, "more service")}.</p>`
+      html`<p class="muted">${plural(site.services_left_out, "more service")} did not fit in the answer.</p>`
     }`;
 }
 

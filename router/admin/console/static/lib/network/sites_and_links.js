@@ -63,7 +63,7 @@ function Way({ graph, found, steps, site, live }) {
   if (site.id === live.status.id) return html`<p class="muted">This console belongs to this site.</p>`;
   if (!steps.length) {
     return html`<p>
-      ${site.site?.reachable ? "The way is not known here." : "No way leads there now."}
+      ${site.site?.reachable ? "The path is not known here." : "No way leads there now."}
     </p>`;
   }
   return html`<ol class="way">
@@ -85,12 +85,12 @@ function Way({ graph, found, steps, site, live }) {
     ${
       found.get(site.id).cost !== site.site?.path_cost &&
       html`<p class="muted">
-        The router takes another way${site.site?.next_hops.length > 0 && `, by ${listed(site.site.next_hops)}`}.
+        The router uses a different path${site.site?.next_hops.length > 0 && `, via ${listed(site.site.next_hops)}`}.
       </p>`
     }
     ${
       site.site?.next_hops.length > 1 &&
-      html`<p class="muted">Equal ways begin at ${listed(site.site.next_hops)}.</p>`
+      html`<p class="muted">Equal-cost paths start at ${listed(site.site.next_hops)}.</p>`
     }`;
 }
 
@@ -251,7 +251,7 @@ function Summary({ graph, live }) {
       </p>
       <p class="muted">
         A link between two other sites is shown while it is up. Point at a site, or choose one in the
-        list, to see the way to it.
+        list, to see the path to it.
       </p>
     </div>
   <//>`;
@@ -262,7 +262,7 @@ const LEGEND = [
   ["carries", "carries requests"],
   ["down", "not up"],
   ["untold", "not known: neither end is reached"],
-  ["way", "the way to the chosen site"],
+  ["way", "the path to the chosen site"],
 ];
 
 function Legend() {
@@ -325,7 +325,7 @@ export function SitesAndLinks({ live, route }) {
       <${Chart}
         id="map"
         title="Sites and links"
-        note=${drawn.nodes.length < graph.nodes.length ? `The nearest ${count(drawn.nodes.length)} of ${plural(graph.nodes.length, "site")}. The list below has all.` : null}
+        note=${drawn.nodes.length < graph.nodes.length ? `The nearest ${count(drawn.nodes.length)} of ${plural(graph.nodes.length, "site")}. The list below shows all of them.` : null}
         table=${{
           columns: [
             {
@@ -394,7 +394,7 @@ export function SitesAndLinks({ live, route }) {
           onBlurCapture: () => setPointed(null),
           class: node.id === shown?.id ? "shown" : "",
         })}
-        empty=${html`<${Empty}>No site has that in its name.<//>`}
+        empty=${html`<${Empty}>No site name matches.<//>`}
         columns=${[
           {
             name: "Site",

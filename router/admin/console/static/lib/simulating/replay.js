@@ -80,7 +80,7 @@ export function Replay({ told }) {
       <${Stack}
         id="replay-current"
         title="Current"
-        note=${`Policy ${told.current.policy}. Requests a second, by when they began.`}
+        note=${`Policy ${told.current.policy}. Requests per second, by start time.`}
         layers=${layersOf(told.current)}
         marks=${marks(told.current)}
         more=${more(told.current)}

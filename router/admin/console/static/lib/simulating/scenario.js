@@ -191,7 +191,7 @@ function Outcome({ outcome }) {
         ${outcome.interrupted && html` <${Badge} tone="warn">stopped early<//>`}
       </p>
       <${Table}
-        caption="What the clients of each site got"
+        caption="Results per client site"
         rows=${outcome.sites}
         columns=${[
           { name: "Site", head: true, cell: name },
@@ -259,7 +259,7 @@ function Picture({ one, looks, name }) {
   return html`<${Stack}
     id=${`run-${one.site}-${one.service}`.replace(/[^\w-]/g, "_")}
     title=${`Where clients of ${name} were served`}
-    note="Requests a second, by when they began."
+    note="Requests per second, by start time."
     unit="requests/s"
     ...${{ layers, marks, labels }}
     ticks=${labels.map((text) => `${Math.round(Number.parseFloat(text))} s`)}

@@ -184,7 +184,7 @@ function Proposal({ service, name, names, route }) {
             ${
               !site.local &&
               html`<${Knob}
-                label=${`Cost of the way to ${site.site}`}
+                label=${`Path cost to ${site.site}`}
                 short="Cost"
                 now=${site.path_cost}
                 value=${cost[site.id]}
@@ -273,8 +273,8 @@ export function verdict(told) {
   if (!told.moved && current.p99_ms === proposed.p99_ms) return "Nothing would change.";
   const words = [
     told.moved
-      ? `${told.moved < 0.005 ? "<1" : Math.round(told.moved * 100)} % of requests would be served by another site than now`
-      : "Each request would be served where it is now, with another latency",
+      ? `${told.moved < 0.005 ? "<1" : Math.round(told.moved * 100)} % of requests would move to a different site`
+      : "Each request would be served where it is now, with a different latency",
   ];
   const away = proposed.overflow - current.overflow;
   if (away) words.push(`${count(Math.abs(away))} ${away < 0 ? "fewer" : "more"} spill`);
@@ -392,7 +392,7 @@ function Commands({ steps }) {
 function Honesty({ told }) {
   const { recorded, current } = told;
   const percent = (number, all) => (all ? `${Math.round((number / all) * 100)} %` : "–");
-  return html`<${Card} title="How far to trust it" id="honesty">
+  return html`<${Card} title="Accuracy" id="honesty">
     <p class="said">
       The router recorded ${plural(recorded.requests, "request")} in the ${span(recorded.window_s)} until${" "}
       ${dateTime(recorded.until)}; the simulation ran ${count(current.offered)}.
