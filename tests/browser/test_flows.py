@@ -86,10 +86,10 @@ def test_new_flows_come_by_themselves_unless_it_is_paused(chromium: Browser, sta
         expect(rows.first).to_contain_text("/cart/61")
         page.get_by_role("button", name="Pause").click()
         stage.router.flows = (scenes.flow(63), scenes.flow(62), *stage.router.flows)
-        go_on = page.get_by_role("button", name=re.compile(r"Go on \(2 newer\)"))
-        expect(go_on).to_be_visible()
+        resume = page.get_by_role("button", name=re.compile(r"Resume \(2 newer\)"))
+        expect(resume).to_be_visible()
         expect(rows.first).to_contain_text("/cart/61")
-        go_on.click()
+        resume.click()
         expect(rows.first).to_contain_text("/cart/63")
         expect(rows).to_have_count(63)
 
@@ -99,7 +99,7 @@ def test_a_list_that_is_a_sample_says_so(chromium: Browser, stage: Stage) -> Non
         expect(page.locator("tbody tr")).to_have_count(60)
         expect(page.get_by_text("The router records a sample")).to_have_count(0)
         stage.router.flows_skipped = 7
-        expect(page.get_by_text("it left out 7 requests since the last reading")).to_be_visible()
+        expect(page.get_by_text("it skipped 7 requests since the last update")).to_be_visible()
         stage.router.flows_skipped = 0
         expect(page.get_by_text("The router records a sample")).to_have_count(0)
 
@@ -122,7 +122,7 @@ def test_enter_on_a_row_tells_why_with_candidates_runner_up_and_margin(
         told = page.get_by_role("dialog")
         expect(told).to_contain_text("Why flow 60 went there")
         expect(told).to_contain_text("A cheaper site was passed over: full.")
-        expect(told).to_contain_text("Runner-up: south, its way costs 10 more, 18 free.")
+        expect(told).to_contain_text("Runner-up: south, its path costs 10 more, 18 free.")
         for one in scenes.candidates():
             row = told.get_by_role("row", name=re.compile(rf"^{one.site}\b"))
             expect(row).to_contain_text(one.verdict)
@@ -198,9 +198,9 @@ def test_what_is_under_way_goes_from_its_list_when_it_has_ended(
         expect(rows).to_have_count(1)
         page.get_by_role("button", name="Pause").click()
         stage.router.flows = (scenes.flow(64, outcome="under-way"), scenes.flow(63), *ended)
-        go_on = page.get_by_role("button", name=re.compile(r"Go on \(1 newer\)"))
-        expect(go_on).to_be_visible()
-        go_on.click()
+        resume = page.get_by_role("button", name=re.compile(r"Resume \(1 newer\)"))
+        expect(resume).to_be_visible()
+        resume.click()
         expect(rows.first).to_contain_text("/cart/64")
         expect(rows).to_have_count(1)
 

@@ -445,9 +445,9 @@ def test_services_whose_steps_end_at_other_seconds_are_added(
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        ("none", "those from before are being loaded"),
-        ("error", "those from before could not be loaded"),
-        ("empty", "none are known from before"),
+        ("none", "earlier ones are loading"),
+        ("error", "earlier ones could not be loaded"),
+        ("empty", "earlier ones are not known"),
     ],
 )
 def test_figures_that_are_on_their_way_are_not_called_unknown(

@@ -229,7 +229,7 @@ def test_requests_that_are_shed_are_no_failures_and_not_served_either(
     )
     with looking(chromium, stage) as page:
         expect(page.locator(".sentence")).to_have_text(
-            "All requests but those that are shed are served here."
+            "All requests except shed ones are served here."
         )
         expect(page.locator(".answer")).to_contain_text(f"2/s are shed at {now.service}.")
 
@@ -240,7 +240,7 @@ def test_requests_that_the_router_refuses_itself_are_no_failures_and_not_served_
     """Half of all requests got 400, and the page said that every request was served here."""
     live = pictures.many_sites()
     (now,) = live.now
-    told = {0.0: "All valid requests", 2.0: "All valid requests but those that are shed"}
+    told = {0.0: "All valid requests", 2.0: "All valid requests except shed ones"}
     with looking(chromium, stage) as page:
         for shed_per_s in told:
             some = msgspec.structs.replace(now, shed_per_s=shed_per_s, rejected_per_s=12.0)

@@ -393,7 +393,7 @@ def test_filters_narrow_picture_and_list_and_are_part_of_the_address(
         page.reload()
         expect(rows).to_have_count(1)
         page.get_by_role("searchbox").fill("no such")
-        expect(page.get_by_text("No caller fits the filter.").first).to_be_visible()
+        expect(page.get_by_text("No caller matches the filter.").first).to_be_visible()
         page.get_by_role("button", name="Show all").click()
         expect(rows).to_have_count(len(pictures.CALLS))
 
@@ -406,7 +406,9 @@ def test_one_of_300_callers_is_found_and_shown_within_the_others(
         rows = all_calls(page).locator("tbody tr")
         expect(rows).to_have_count(50)
         expect(page.locator(".call-place")).to_have_count(15 + 8 + 3)
-        expect(page.get_by_text("The picture has the busiest 14 callers apart.")).to_be_visible()
+        expect(
+            page.get_by_text("The picture shows the 14 busiest callers separately.")
+        ).to_be_visible()
         expect(page.get_by_text("300 callers and others of 8 services:")).to_be_visible()
         keep_picture(page, "service-graph-300-callers")
         at = key("workload deployment/team-299", "west", "service-4:8080")
@@ -449,7 +451,7 @@ def test_where_callers_are_not_named_it_says_how_they_would_be(
         stage.router.graph = pictures.a_graph(enabled=False, waiting=2)
         summary = page.get_by_role("region", name="Calls", exact=True)
         expect(summary).to_contain_text("Callers are no longer named here", timeout=SOON_MS)
-        expect(summary).to_contain_text("2 addresses have no settled caller yet.")
+        expect(summary).to_contain_text("2 addresses are not assigned to a caller yet.")
 
 
 def test_figures_stay_and_say_that_they_are_old_when_no_newer_ones_come(

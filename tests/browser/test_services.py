@@ -113,7 +113,7 @@ def test_the_parts_of_a_page_stay_in_their_order_when_figures_come_later(
 ) -> None:
     histories, stage.router.histories = stage.router.histories, ()
     with looking(chromium, stage, AT) as page:
-        expect(page.get_by_text(re.compile("Nothing is recorded"))).to_be_visible()
+        expect(page.get_by_text(re.compile("No history for shop:8080 there yet"))).to_be_visible()
         stage.router.histories = histories
         expect(page.locator("#chart-river")).to_be_visible(timeout=SOON_MS)
         heads = page.locator("main h2").all_inner_texts()
@@ -234,7 +234,7 @@ def test_the_next_request_is_explained_in_the_words_of_why(chromium: Browser, st
     with looking(chromium, stage, AT) as page:
         panel = page.get_by_role("region", name="Where the next request goes")
         expect(panel).to_contain_text("To west: cheapest with a free slot.")
-        expect(panel).to_contain_text("Runner-up: south, its way costs 10 more, 18 free.")
+        expect(panel).to_contain_text("Runner-up: south, its path costs 10 more, 18 free.")
         for one in scenes.candidates():
             row = panel.get_by_role("row", name=re.compile(rf"^{one.site}\b"))
             expect(row).to_contain_text(one.verdict)
@@ -252,7 +252,7 @@ def test_a_runner_up_that_is_nearer_is_said_to_cost_less(chromium: Browser, stag
     stage.router.whys = {"shop": msgspec.structs.replace(scenes.why(), candidates=(near, chosen))}
     with looking(chromium, stage, AT) as page:
         panel = page.get_by_role("region", name="Where the next request goes")
-        expect(panel).to_contain_text("Runner-up: south, its way costs 3 less")
+        expect(panel).to_contain_text("Runner-up: south, its path costs 3 less")
 
 
 def test_it_says_who_is_held_for_what_and_that_a_service_is_drained(
@@ -286,12 +286,12 @@ def test_targets_of_other_sites_are_asked_for_only_when_somebody_wants_them(
         page.goto(f"{stage.url}{AT}")
         expect(page.get_by_role("heading", name="Targets of other sites")).to_be_visible()
         assert not [url for url in asked if url.endswith("/services/shop")]
-        page.get_by_role("button", name="Ask them").click()
+        page.get_by_role("button", name="Load targets").click()
         expect(page.get_by_text("No site reported a target.")).to_be_visible()
         for site in ("west", "south"):
             said = f"{site} did not list its 2 ready targets."
             expect(page.get_by_text(said)).to_be_visible()
-        expect(page.get_by_text(re.compile(r"As it was \d+ s ago\."))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"Loaded \d+ s ago\."))).to_be_visible()
 
 
 def test_a_site_that_may_not_serve_is_not_said_to_list_no_target(
@@ -305,7 +305,7 @@ def test_a_site_that_may_not_serve_is_not_said_to_list_no_target(
     )
     stage.router.live = with_shop(stage.router.live, sites=sites)
     with looking(chromium, stage, AT) as page:
-        page.get_by_role("button", name="Ask them").click()
+        page.get_by_role("button", name="Load targets").click()
         said = f"west was not asked for its 2 ready targets: {rule}"
         expect(page.get_by_text(said)).to_be_visible()
         expect(page.get_by_text("south did not list its 2 ready targets.")).to_be_visible()
@@ -317,7 +317,7 @@ def test_a_service_without_a_past_says_so(
 ) -> None:
     stage.router.histories = histories  # type: ignore[assignment]
     with looking(chromium, stage, AT) as page:
-        expect(page.get_by_text(re.compile("Nothing is recorded"))).to_be_visible()
+        expect(page.get_by_text(re.compile("No history for shop:8080 there yet"))).to_be_visible()
         expect(page.get_by_role("heading", name="Targets here")).to_be_visible()
 
 
@@ -459,5 +459,5 @@ def test_several_targets_that_answer_nothing_are_counted(chromium: Browser, stag
         expect(told).to_contain_text("2 of 6 targets of shop answered 5xx in the last minute.")
         expect(told).to_contain_text("A target of shop broke off requests in the last minute.")
         page.goto(f"{stage.url}{AT}")
-        text = "2 of 6 targets here answer nothing. The table of targets says why."
+        text = "2 of 6 targets here answer nothing. See the target table for the reason."
         expect(page.get_by_text(text)).to_be_visible()

@@ -65,7 +65,7 @@ def test_a_router_that_falls_silent_makes_the_page_grey_and_tells_the_age(
         expect(
             page.get_by_role("banner").get_by_text(re.compile(r"Data 1\d s old"))
         ).to_be_visible()
-        expect(page.get_by_text("The router has said nothing since.")).to_be_visible()
+        expect(page.get_by_text("No data from the router since.")).to_be_visible()
         expect(page.locator(".page-body")).to_have_css("filter", re.compile("grayscale"))
         expect(page.get_by_role("status")).to_have_text("The data is stale")
         state = page.get_by_role("banner").locator(".site .badge")
@@ -174,7 +174,7 @@ def test_who_has_no_script_of_the_console_is_told_how_to_go_on(
     with looking(chromium, stage) as page:
         page.route("**/*.js", lambda route: route.abort())
         page.goto(f"{stage.url}?")
-        expect(page.get_by_role("link", name="load it again")).to_be_visible()
+        expect(page.get_by_role("link", name="reload the page")).to_be_visible()
 
 
 def test_who_is_signed_out_is_told_so(chromium: Browser, stage: Stage) -> None:

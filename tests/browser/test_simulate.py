@@ -129,7 +129,7 @@ def test_a_slider_that_is_moved_changes_the_proposal_and_applies_nothing(
         assert int(then.replace(",", "")) < int(now.replace(",", "")) // 4
         assert f"capacity={id_of('east')}%3A60" in page.url
         assert stage.router.commands == []
-        page.get_by_role("button", name="As it is now").click()
+        page.get_by_role("button", name="Reset to current").click()
         expect(slider).to_have_value("20")
 
 
@@ -176,7 +176,7 @@ def test_the_figures_are_those_of_the_api_and_the_replay_shows_each_step(
             name = f"Served by {now['name']}{' (here)' if now['local'] else ''}"
             figures = [f"{round(one['share'] * 1000) / 10:g} %" for one in (now, then)]
             assert rows[name][:2] == figures
-        scrub = page.get_by_role("slider", name="Moment of the replay")
+        scrub = page.get_by_role("slider", name="Replay position")
         scrub.focus()
         page.keyboard.press("Home")
         for index in range(3):
@@ -194,7 +194,7 @@ def test_the_replay_plays_at_the_chosen_speed_and_stops_at_its_end(
 ) -> None:
     with looking(chromium, stage, WHAT_IF) as page:
         expect(page.get_by_role("heading", name="Replay")).to_be_visible(timeout=RUN_MS)
-        scrub = page.get_by_role("slider", name="Moment of the replay")
+        scrub = page.get_by_role("slider", name="Replay position")
         page.get_by_label("Speed").select_option("10")
         page.get_by_role("button", name="Play").click()
         expect(scrub).not_to_have_value("0")

@@ -173,7 +173,7 @@ def test_links_that_are_not_up_are_counted_and_named_as_on_their_own_page(
         alone = [msgspec.structs.replace(one, reachable=one.name == "east") for one in live.network]
         stage.router.live = msgspec.structs.replace(live, network=tuple(alone))
         page.goto(f"{stage.url}#/topology")
-        untold = "6 links between them: 1 not up 2 not known, as neither end is reached"
+        untold = "6 links between them: 1 not up 2 not known because neither end is reachable"
         expect(card).to_contain_text(untold)
         expect(page.locator(".site-map .edge.untold")).to_have_count(2 + 1)  # One of the legend.
         page.goto(f"{stage.url}#/topology?table=map")
@@ -299,7 +299,7 @@ def test_the_twin_has_each_link_with_cost_round_trip_load_and_state(
 
 def test_a_site_that_cannot_be_reached_says_so(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage, "#/topology?site=attic") as page:
-        expect(page.get_by_text("No way leads there now.")).to_be_visible()
+        expect(page.get_by_text("There is no path to it now.")).to_be_visible()
 
 
 def test_a_hundred_sites_have_most_of_their_names_and_none_on_another(
@@ -362,12 +362,12 @@ def test_the_way_is_measured_when_asked_for(chromium: Browser, stage: Stage) -> 
         reason="south gave no answer",
     )
     with looking(chromium, stage, "#/topology?site=south") as page:
-        page.get_by_role("button", name="Measure the way").click()
-        table = page.get_by_role("table", name="Way to south, measured")
+        page.get_by_role("button", name="Measure the path").click()
+        table = page.get_by_role("table", name="Path to south, measured")
         expect(table.get_by_role("row", name="west")).to_contain_text("13 ms")
         expect(table.get_by_role("row", name="south")).to_contain_text("no answer")
         stage.router.pings.clear()
-        page.get_by_role("button", name="Measure the way").click()
+        page.get_by_role("button", name="Measure the path").click()
         expect(page.get_by_text("No such site is known here.")).to_be_visible()
 
 
@@ -433,5 +433,5 @@ def test_another_site_is_seen_down_to_the_requests_of_its_targets(
             expect(link).to_contain_text(text)
         del stage.router.sites["south"]
         expect(
-            page.get_by_text("south reports nothing now: it gave no answer in time.")
+            page.get_by_text("south does not report at the moment: it gave no answer in time.")
         ).to_be_visible(timeout=20_000)

@@ -159,7 +159,7 @@ GIVEN_UP = Fault(
         fault.WHY: "goes to near…chosen   local site has room",
         fault.WHY_PAST: "client gave up  near  …Of these 20, the client gave up",
         fault.METRICS: 'spillway_requests_total{code_class="client-gone"…site="near"}',
-        fault.OVERVIEW: "Not every request gets its answer.…are given up by clients at shop.",
+        fault.OVERVIEW: "Some requests get no answer.…are given up by clients at shop.",
         fault.SERVICE_PAGE: "Clients give up…of…/s…Clients gave up…/s",
     },
     silent=LINKS_ARE_UP
@@ -179,8 +179,8 @@ REJECTED = Fault(
         fault.WHY_PAST: "near  …local site has room",
         fault.METRICS: 'spillway_requests_total{code_class="4xx"…site=""}',
         fault.OVERVIEW: "Every valid request is served here.…/s are refused here with 4xx at shop.",
-        fault.SERVICE_PAGE: "/s are refused here with 4xx, as they are malformed, too large or too "
-        "slow; the rest is served where it comes in.",
+        fault.SERVICE_PAGE: "/s are refused here with 4xx because they are malformed, too large or "
+        "too slow; the rest is served where it comes in.",
     },
     silent=LINKS_ARE_UP
     | SERVES

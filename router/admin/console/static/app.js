@@ -72,7 +72,7 @@ function StaleBar({ feed }) {
   return html`<div class="stale-bar">
     <p>
       <strong>Data ${span(age(feed))} old.</strong>${" "}
-      ${feed.error ? feed.error.message : "The router has said nothing since."}
+      ${feed.error ? feed.error.message : "No data from the router since."}
       ${wait > 0 ? ` Next try in ${wait} s.` : " Trying now."}
     </p>
     <button type="button" onClick=${again}>Try now</button>

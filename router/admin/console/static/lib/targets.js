@@ -92,7 +92,7 @@ export function Targets({ service, knees }) {
 /** The age of the answer, which is not updated. @param {{at: number}} props By the page's clock. */
 function AskedAgo({ at }) {
   useNow();
-  return html`<p class="muted">As it was ${span((performance.now() - at) / 1000)} ago.</p>`;
+  return html`<p class="muted">Loaded ${span((performance.now() - at) / 1000)} ago.</p>`;
 }
 
 /** Targets of other sites, requested only when the user asks for them. */
@@ -116,7 +116,7 @@ export function Elsewhere({ service }) {
     title="Targets of other sites"
     id="elsewhere"
     actions=${html`<button type="button" onClick=${ask} disabled=${answer.asking}>
-      ${answer.asking ? "Asking…" : answer.targets ? "Ask again" : "Ask them"}
+      ${answer.asking ? "Loading…" : answer.targets ? "Load again" : "Load targets"}
     </button>`}
   >
     ${answer.error && html`<${Failed} error=${answer.error} />`}
@@ -158,8 +158,8 @@ export function Elsewhere({ service }) {
           />`
         : html`<p class="muted">
             ${plural(sites.length, "other site")} with${" "}
-            ${plural(sites.reduce((all, one) => all + one.targets_ready, 0), "ready target")}. "Ask them"
-            lists those targets, without addresses.
+            ${plural(sites.reduce((all, one) => all + one.targets_ready, 0), "ready target")}.
+            "Load targets" lists them, without addresses.
           </p>`
     }
   <//>`;

@@ -60,8 +60,8 @@ export function runnerUp(candidates) {
   const cost = (next.path_cost ?? 0) - (chosen.path_cost ?? 0);
   const room = next.free === null ? "no capacity configured" : `${count(next.free)} free`;
   const margin = cost
-    ? `its way costs ${count(Math.abs(cost))} ${cost > 0 ? "more" : "less"}`
-    : "its way costs the same";
+    ? `its path costs ${count(Math.abs(cost))} ${cost > 0 ? "more" : "less"}`
+    : "its path costs the same";
   return { site: next.site, text: `${margin}, ${room}` };
 }
 

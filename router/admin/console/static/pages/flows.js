@@ -118,7 +118,7 @@ export function View({ live, route }) {
       ${
         known.left > 0 &&
         html`<p class="muted">
-          The router records a sample: it left out ${plural(known.left, "request")} since the last reading.
+          The router records a sample: it skipped ${plural(known.left, "request")} since the last update.
         </p>`
       }
       ${
@@ -171,7 +171,7 @@ function Filters({ live, service, outcome, site, q, paused, setPaused, behind })
       <input type="search" data-filter value=${q} onInput=${put("q")} placeholder="path, client, id" />
     </label>
     <button type="button" aria-pressed=${String(paused)} onClick=${() => setPaused(!paused)}>
-      ${paused ? `Go on${behind ? ` (${count(behind)} newer)` : ""}` : "Pause"}
+      ${paused ? `Resume${behind ? ` (${count(behind)} newer)` : ""}` : "Pause"}
     </button>
   </div>`;
 }

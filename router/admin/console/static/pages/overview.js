@@ -288,9 +288,9 @@ function notesElsewhere(live) {
 function servedText(live, losing, begun) {
   const noun = nounOf(live.services);
   const valid = rejectedNow(live) ? "valid " : "";
-  if (givenUp(live)) return "Not every request gets its answer.";
+  if (givenUp(live)) return "Some requests get no answer.";
   if (losing) return `Every ${noun} that succeeds is served here.`;
-  if (shedNow(live)) return `All ${valid}requests but those that are shed are served here.`;
+  if (shedNow(live)) return `All ${valid}requests except shed ones are served here.`;
   return begun ? `Every ${valid}${noun} that ended was served here.` : `Every ${valid}${noun} is served here.`;
 }
 

@@ -232,7 +232,7 @@ function leaving(service, now, live) {
   if (mute.length === 1) return `A target here answers nothing: ${mute[0].error}.`;
   if (mute.length) {
     const shown = `${count(mute.length)} of ${plural(service.targets.length, "target")}`;
-    return `${shown} here answer nothing. The table of targets says why.`;
+    return `${shown} here answer nothing. See the target table for the reason.`;
   }
   if (now?.gave_up_per_s >= LEAST_PER_S) {
     return `Clients give up ${rate(now.gave_up_per_s)} of ${rate(now.requests_per_s)}; the rest is served where it comes in.`;
@@ -241,7 +241,7 @@ function leaving(service, now, live) {
     return `${rate(now.shed_per_s)} of ${rate(now.requests_per_s)} are shed, as sheddable requests make way for others; the rest is served where it comes in.`;
   }
   if (now?.rejected_per_s >= LEAST_PER_S) {
-    return `${rate(now.rejected_per_s)} of ${rate(now.requests_per_s)} are refused here with 4xx, as they are malformed, too large or too slow; the rest is served where it comes in.`;
+    return `${rate(now.rejected_per_s)} of ${rate(now.requests_per_s)} are refused here with 4xx because they are malformed, too large or too slow; the rest is served where it comes in.`;
   }
   if (!(now?.requests_per_s > 0)) return idleText([service], now ? [now] : [], live.status);
   const away = leavingText([service]);
@@ -320,7 +320,7 @@ function RiverCard({ live, service, route, history, kept, site }) {
         ? html`<${Failed} error=${history.error} />`
         : history.loading
           ? html`<${Loading} lines=${6} />`
-          : html`<${Empty}>Nothing is recorded of ${named(service)} there yet.<//>`
+          : html`<${Empty}>No history for ${named(service)} there yet.<//>`
     }
   <//>`;
 }

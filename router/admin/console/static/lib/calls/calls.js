@@ -308,8 +308,8 @@ export function notesOf(graph) {
   }
   if (graph.edges.some((edge) => edge.caller.kind === "node")) notes.push(KINDS.node);
   if (graph.waiting) {
-    const what = graph.waiting === 1 ? "address has" : "addresses have";
-    notes.push(`${count(graph.waiting)} ${what} no settled caller yet.`);
+    const what = plural(graph.waiting, "address is", "addresses are");
+    notes.push(`${what} not assigned to a caller yet.`);
   }
   return notes;
 }

@@ -245,7 +245,7 @@ export function ServiceGraph({ live, route }) {
                   onChoose=${choose}
                 />
                 <${CallsLegend} hasIncoming=${columns[5].some(({ place }) => place === "incoming")} />`
-            : html`<${Empty}>No caller fits the filter.<//>`
+            : html`<${Empty}>No caller matches the filter.<//>`
         }
       <//>
       <div class="call-side">
@@ -265,7 +265,7 @@ export function ServiceGraph({ live, route }) {
         includes requests that were shed or that clients gave up on. A tcp connection counts when it
         ends.${" "}
         ${most < new Set(edges.map(callerOf)).size &&
-        `The picture has the busiest ${most - 1} callers apart.`}
+        `The picture shows the ${most - 1} busiest callers separately.`}
       </p>
       <${CallersTable}
         caption="All calls"
@@ -279,7 +279,7 @@ export function ServiceGraph({ live, route }) {
           onBlurCapture: () => setRow(null),
           class: chosen.length === 1 && chosen[0] === edge ? "shown" : "",
         })}
-        empty=${html`<${Empty}>No caller fits the filter.<//>`}
+        empty=${html`<${Empty}>No caller matches the filter.<//>`}
       />
     <//>`}
     ${graph.targets.length > 0 && html`<${CalledTargets} targets=${graph.targets} site=${graph.site.name} service=${params.service} />`}

@@ -14,9 +14,9 @@ const TRENDS = [
 /** Says why the lines start late. @param {number} knownS @param {"asked" | "told" | "failed"} before */
 function shortText(knownS, before) {
   const figures = `Figures of the last ${span(knownS)}; `;
-  if (before === "asked") return `${figures}those from before are being loaded.`;
-  if (before === "failed") return `${figures}those from before could not be loaded.`;
-  return `${figures}none are known from before.`;
+  if (before === "asked") return `${figures}earlier ones are loading.`;
+  if (before === "failed") return `${figures}earlier ones could not be loaded.`;
+  return `${figures}earlier ones are not known.`;
 }
 
 /** @param {{live: any}} props */

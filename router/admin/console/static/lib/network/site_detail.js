@@ -132,7 +132,7 @@ export function SiteDetail({ name }) {
   if (loading) body = html`<${Loading} />`;
   else if (!value) body = html`<${Failed} error=${error} />`;
   else if (!value.told) {
-    body = html`<${Empty}>${name} reports nothing now: ${advised(value.error)}.<//>`;
+    body = html`<${Empty}>${name} does not report at the moment: ${advised(value.error)}.<//>`;
   } else {
     body = html`<div class="details">
       <${About} site=${value} />

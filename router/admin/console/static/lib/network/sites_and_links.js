@@ -63,7 +63,7 @@ function Way({ graph, found, steps, site, live }) {
   if (site.id === live.status.id) return html`<p class="muted">This console belongs to this site.</p>`;
   if (!steps.length) {
     return html`<p>
-      ${site.site?.reachable ? "The path is not known here." : "No way leads there now."}
+      ${site.site?.reachable ? "The path is not known here." : "There is no path to it now."}
     </p>`;
   }
   return html`<ol class="way">
@@ -109,13 +109,13 @@ function Ping({ name }) {
   };
   return html`<div class="ping">
     <button type="button" onClick=${measure} disabled=${current.busy}>
-      ${current.busy ? "Measuring…" : "Measure the way"}
+      ${current.busy ? "Measuring…" : "Measure the path"}
     </button>
     ${current.error && html`<${Failed} error=${current.error} />`}
     ${
       current.view &&
       html`<${Table}
-        caption=${`Way to ${name}, measured`}
+        caption=${`Path to ${name}, measured`}
         rows=${current.view.hops}
         rowKey=${(hop) => hop.id}
         empty=${html`<${Empty}>${current.view.reason || "No hop answered."}<//>`}
@@ -236,7 +236,7 @@ function Summary({ graph, live }) {
               ? html`<${Badge} tone="bad">${count(broken.length)} not up<//>`
               : !untold.length && html`<${Badge} tone="good">up<//>`
           }
-          ${untold.length > 0 && ` ${count(untold.length)} not known, as neither end is reached`}
+          ${untold.length > 0 && ` ${count(untold.length)} not known because neither end is reachable`}
           ${alone.length > 0 && `. No link of ${listedOf(alone, FEW)} is known now`}
         </p>`
       }
@@ -261,7 +261,7 @@ const LEGEND = [
   ["link", "link"],
   ["carries", "carries requests"],
   ["down", "not up"],
-  ["untold", "not known: neither end is reached"],
+  ["untold", "not known: neither end is reachable"],
   ["way", "the path to the chosen site"],
 ];
 

@@ -64,7 +64,7 @@ export function Replay({ told }) {
         min="0"
         max=${length - 1}
         value=${shown}
-        aria-label="Moment of the replay"
+        aria-label="Replay position"
         aria-valuetext=${`${labels[shown]}, offered ${series.offered[shown]}`}
         onInput=${(event) => setCursor(Number(event.target.value))}
       />

@@ -168,7 +168,7 @@ function Proposal({ service, name, names, route }) {
           disabled=${!changed}
           onClick=${() => setParams({ capacity: "", cost: "", policy: "" })}
         >
-          As it is now
+          Reset to current
         </button>`}
     >
       <p class="muted note">
