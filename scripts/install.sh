@@ -21,9 +21,9 @@ usage: install.sh [--from BUNDLE] [--version VERSION] [--python PYTHON] [--prefi
                   [--bin DIR] [--load-image] [--uninstall] [--force]
 
   --from BUNDLE   a bundle (make bundle), packed or unpacked; needs no network
-                  [default: where this script lies, if that is a bundle]
+                  [default: this script's directory, if it is a bundle]
   --version V     from the network, instead of the newest
-  --python P      instead of the newest Python from 3.11 on that is found
+  --python P      instead of the Python found (3.11 or newer)
   --prefix DIR    [default: ~/.local/share/spillway-cli; of root /opt/spillway]
   --bin DIR       where the link sitectl is made [~/.local/bin; of root /usr/local/bin];
                   man pages and completions are linked in DIR/../share
@@ -90,7 +90,7 @@ main() {
   esac
   [ -z "$load" ] || [ -n "$from" ] || fail '--load-image needs a bundle' 'install.sh --from BUNDLE'
   [ ! -e "$link" ] && [ ! -L "$link" ] || is_ours || [ -n "$force" ] ||
-    fail "$link is there already, and not from here" "Remove it, or --bin DIR, or --force"
+    fail "$link already exists and is not part of this installation" "Remove it, or --bin DIR, or --force"
   find_python
   install
 }
@@ -186,7 +186,7 @@ install() {
   if [ -n "$from" ]; then from_bundle; else from_network; fi
   list=$work/requirements.txt
   version=$(sed -n 's/^spillway-router==\([^ ;]*\).*/\1/p' "$list")
-  [ -n "$version" ] || fail "the list of $source names no spillway-router" 'Fetch it anew'
+  [ -n "$version" ] || fail "the list of $source names no spillway-router" 'Fetch it again'
   # Each list and each Python gets a separate directory, so that no running program's files change.
   name=$version-$( { cat "$list"; "$python" -VV; echo "$python"; } | sha256sum | cut -c 1-12)
   target=$prefix/versions/$name
@@ -227,7 +227,7 @@ from_bundle() {
   if [ -f "$from" ]; then
     set -- --exclude='*/images/*.tar'
     [ -z "$load" ] || set --
-    tar -xf "$from" -C "$work" "$@" || fail "$from is no bundle, or damaged" 'Copy it anew'
+    tar -xf "$from" -C "$work" "$@" || fail "$from is not a bundle, or is damaged" 'Copy it again'
     for from in "$work"/*/; do break; done
   elif [ -d "$from" ]; then  # A copy, so that the files checked are the files installed.
     mkdir "$work/bundle"
@@ -238,10 +238,10 @@ from_bundle() {
   fi
   from=$(cd "$from" && pwd) || fail "there is no $source"
   [ -f "$from/SHA256SUMS" ] && [ -f "$from/requirements.txt" ] ||
-    fail "$source is no bundle: no SHA256SUMS and requirements.txt in it" 'make bundle makes one'
+    fail "$source is not a bundle: it lacks SHA256SUMS or requirements.txt" 'make bundle makes one'
   # Images are checked when they are loaded; they are as large as everything else.
   (cd "$from" && grep -v '  images/' SHA256SUMS | sha256sum --check --quiet --strict -) >&2 ||
-    fail "$source is damaged: the files above are not those of SHA256SUMS" 'Copy it anew'
+    fail "$source is damaged: the files above do not match SHA256SUMS" 'Copy it again'
   pythons=$(cat "$from/PYTHONS")
   mine=$("$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])')
   case " $pythons " in
@@ -254,7 +254,7 @@ from_bundle() {
 
 from_network() {
   url=${SPILLWAY_URL:-$releases}
-  [ -n "$url" ] || fail 'it is not known where releases are' \
+  [ -n "$url" ] || fail 'no release address is configured' \
     'SPILLWAY_URL=https://HOST/PATH sh install.sh. Without a network: --from BUNDLE'
   source=$url
   if [ -z "$version" ]; then
@@ -264,7 +264,7 @@ from_network() {
   fetch "$url/$version/requirements.txt" "$work/requirements.txt"
   if [ -n "$requirements_sha256" ]; then
     echo "$requirements_sha256  $work/requirements.txt" | sha256sum --check --quiet --strict - >&2 ||
-      fail "$url/$version/requirements.txt is not that of this release" 'Fetch install.sh anew'
+      fail "$url/$version/requirements.txt does not belong to this release" 'Fetch install.sh again'
   fi
   # Our own wheel is part of the release; all others come from the package index.
   wheel=spillway_router-$version-py3-none-any.whl
@@ -328,7 +328,7 @@ find_pip() {
     pip_file=$work/wheels/$pip_wheel
     fetch "$url/$version/wheels/$pip_wheel" "$pip_file"
     echo "$pip_sha256  $pip_file" | sha256sum --check --quiet --strict - >&2 ||
-      fail "$url/$version/wheels/$pip_wheel is not that of this release" 'Fetch install.sh anew'
+      fail "$url/$version/wheels/$pip_wheel does not belong to this release" 'Fetch install.sh again'
     pip_file=$pip_file/pip
   else
     fail "$python has no pip and no way to get it" "$(venv_advice)"
@@ -400,7 +400,7 @@ load_image() {
   for image in "$from"/images/*.tar; do
     [ -e "$image" ] || break
     (cd "$from" && grep "  images/${image##*/}\$" SHA256SUMS | sha256sum --check --quiet --strict -) ||
-      fail "$image is damaged" 'Copy the bundle anew'
+      fail "$image is damaged" 'Copy the bundle again'
     "$engine" load --quiet --input "$image" >&2 || fail "$engine cannot load $image"
     found=yes
   done
@@ -420,7 +420,7 @@ remove() {
   unlink_shared
   rm -rf "$prefix/versions" "$prefix/current" "$prefix"/.work.* "$prefix/.lock"
   rmdir "$prefix" 2>/dev/null || true
-  say "sitectl removed; sites are still where they were (sitectl --state, or its default)"
+  say "sitectl removed; your sites are unchanged (in sitectl --state, or its default)"
 }
 
 # Processes whose program is below the prefix.

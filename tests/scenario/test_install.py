@@ -194,7 +194,7 @@ def test_an_upgrade_from_an_archive_keeps_the_version_before_and_no_other(
 
 def test_uninstalling_leaves_nothing_but_says_that_sites_stay(host: Host, bundle: Path) -> None:
     host.install(bundle / "install.sh")
-    assert "sites are still where they were" in host.install(releases.SCRIPT, "--uninstall")
+    assert "your sites are unchanged" in host.install(releases.SCRIPT, "--uninstall")
     assert host.is_untouched()
     assert "not installed" in host.install(releases.SCRIPT, "--uninstall")
 
@@ -233,7 +233,7 @@ def test_a_damaged_bundle_is_refused_before_anything_is_made(host: Host, bundle:
     wheel.write_bytes(wheel.read_bytes() + b"more")
     said = host.install(bundle / "install.sh", code=1)
     assert f"wheels/{wheel.name}: FAILED" in said
-    assert "Copy it anew" in said
+    assert "Copy it again" in said
     assert host.is_untouched()
 
 
@@ -254,7 +254,9 @@ def test_a_wheel_that_the_list_does_not_know_leaves_the_version_before(
 def test_somebody_elses_sitectl_is_not_replaced(host: Host, bundle: Path) -> None:
     host.link.parent.mkdir()
     host.link.write_text("theirs")
-    assert "not from here" in host.install(bundle / "install.sh", code=1)
+    assert "already exists and is not part of this installation" in host.install(
+        bundle / "install.sh", code=1
+    )
     assert host.link.read_text() == "theirs"
     assert not host.prefix.exists()
     host.install(bundle / "install.sh", "--force")
@@ -352,7 +354,7 @@ def test_it_installs_the_newest_release_from_the_network(host: Host, site: str) 
     assert host.version() == "spillway 1.0.0"
     text = script.read_text().replace("\nversion=  #", "\nversion=1.0.0  #")
     script.write_text(text.replace("_sha256=\n", f"_sha256={'0' * 64}\n", 1))
-    assert "is not that of this release" in host.install(script, code=1, env=env)
+    assert "does not belong to this release" in host.install(script, code=1, env=env)
 
 
 def test_one_line_installs_a_release_that_knows_where_it_is(host: Host, site: str) -> None:
@@ -398,7 +400,7 @@ def test_a_python_without_pip_gets_that_of_the_release_and_no_other(
     assert host.version() == "spillway 1.0.0"
     host.install(script, "--uninstall")
     pip.write_bytes(b"another")
-    assert "is not that of this release" in host.install(script, code=1, env=env)
+    assert "does not belong to this release" in host.install(script, code=1, env=env)
     assert not host.link.exists()
 
 
@@ -406,7 +408,7 @@ def test_without_a_place_of_releases_nothing_is_fetched(host: Host) -> None:
     script = host.directory / "install.sh"
     shutil.copy(releases.SCRIPT, script)
     said = host.install(script, code=1, env={"SPILLWAY_URL": ""})
-    assert "it is not known where releases are" in said
+    assert "no release address is configured" in said
     assert "--from BUNDLE" in said
     assert host.is_untouched()
 
