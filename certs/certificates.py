@@ -184,7 +184,7 @@ def is_for_clients(certificate: x509.Certificate) -> bool:
 def unfit_for_links(certificate: x509.Certificate) -> str:
     """Why it is no certificate that a site issues for links; empty: it is one.
 
-    Such a certificate is only for clients or only for servers (TLS ensures that a dialler shows the
+    Such a certificate is only for clients or only for servers (TLS ensures that a dialer shows the
     former), is no CA and lasts at most a year. OpenSSL accepts certificates without these fields.
     """
     try:

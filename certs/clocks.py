@@ -70,7 +70,7 @@ def about(seconds: float) -> str:
     return f"{max(1, round(seconds / 600)) * 10} min"
 
 
-def out_of_time(chain: Sequence[bytes], now: float, synchronised: bool | None) -> str:
+def clock_skew_report(chain: Sequence[bytes], now: float, synchronised: bool | None) -> str:
     """The report on a peer's certificates (DER, its leaf first) that are not valid at ``now``.
 
     Sentences with the next step. ``synchronised`` is `is_synchronised` of this host.
@@ -85,7 +85,7 @@ def out_of_time(chain: Sequence[bytes], now: float, synchronised: bool | None) -
     return f"the clocks differ. {_ADVICE}"
 
 
-def made_long_ago(leaf: bytes | str, now: float, synchronised: bool | None) -> str:
+def old_certificate_report(leaf: bytes | str, now: float, synchronised: bool | None) -> str:
     """The report on a certificate made just now by the peer's clock, but long ago by ours.
 
     Includes the next step. ``synchronised`` is `is_synchronised` of this host.
@@ -113,7 +113,7 @@ def _too_early(begins: float, now: float, synchronised: bool | None) -> str:
 def _too_late(leaf: x509.Certificate, ends: float, now: float, synchronised: bool | None) -> str:
     """The report if our clock is ahead, the peer's is behind, or it never renewed."""
     whose = "Either this host's clock is fast or the other's is slow"
-    if certificates.is_for_clients(leaf):  # A link's certificate: its dialler may have been away.
+    if certificates.is_for_clients(leaf):  # A link's certificate: its dialer may have been away.
         why = "if that is right, type there: sitectl link renew; if not, the clocks differ"
     else:
         why = "a router renews its own in time, so the clocks differ"

@@ -107,7 +107,7 @@ def lacking(place: Path) -> str:
     return "inodes" if disk.f_files and not disk.f_favail else ""
 
 
-def is_of_another(directory: Path) -> bool:
+def is_foreign_directory(directory: Path) -> bool:
     """Whether we are root and ``directory`` belongs to another user, who controls its contents.
 
     Then its contents must not decide what root does.

@@ -9,7 +9,7 @@ CA_LIFE_S = 2 * 365 * DAY_S
 # A week: renewed from the fifth day on, so that a weekend with either host off costs nothing, and a
 # stolen certificate is soon useless. A site that was off for longer rejoins by its identity.
 LEAF_LIFE_S = LINK_LEAF_LIFE_S = 7 * DAY_S
-LINK_LEAF_LIFE_UNRENEWED_S = 365 * DAY_S  # For diallers that cannot renew.
+LINK_LEAF_LIFE_UNRENEWED_S = 365 * DAY_S  # For dialers that cannot renew.
 TOKEN_CERTIFICATE_LIFE_S = 365 * DAY_S  # A file in a Git repository is seldom checked.
 LINK_LEAF_LIFE_MAX_S = 366 * DAY_S  # Maximum for any link certificate: a stolen one ends some day.
 SERVICE_LEAF_LIFE_S = 365 * DAY_S  # Made on request; `status` warns before it ends.

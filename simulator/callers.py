@@ -44,7 +44,7 @@ class SimulatedCallers:
                 self._keeps,
                 self._note_room,
                 timeout_s=self._timeout_s,
-                dialled=self._note_connection,
+                dialed=self._note_connection,
             )
         self._clients.ask(request, done)
 

@@ -20,7 +20,7 @@ class Clients:
     ``timeout_s``.
     """
 
-    __slots__ = ("_asks", "_dialled", "_host", "_idle", "_port", "keeps", "network", "timeout_s")
+    __slots__ = ("_asks", "_dialed", "_host", "_idle", "_port", "keeps", "network", "timeout_s")
 
     def __init__(
         self,
@@ -30,11 +30,11 @@ class Clients:
         asks: Asked,
         host: str = "127.0.0.1",
         timeout_s: float = CLIENT_TIMEOUT_S,
-        dialled: Callable[[], None] = lambda: None,
+        dialed: Callable[[], None] = lambda: None,
     ) -> None:
-        """``dialled`` is called for each new connection."""
+        """``dialed`` is called for each new connection."""
         self.network, self._port, self.keeps, self._asks = network, port, keeps, asks
-        self._host, self.timeout_s, self._dialled = host, timeout_s, dialled
+        self._host, self.timeout_s, self._dialed = host, timeout_s, dialed
         self._idle: list[_Connection] = []
 
     def ask(self, request: SimulatedRequest, done: Callable[[], None] | None = None) -> None:
@@ -53,7 +53,7 @@ class Clients:
             if done is not None:
                 done()
 
-        self._dialled()
+        self._dialed()
         self.network.dial(self._host, self._port, connected, failed, timeout_s=_DIAL_S)
 
     def asks(self, request: SimulatedRequest) -> None:

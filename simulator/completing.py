@@ -11,14 +11,14 @@ import msgspec
 from router.documents import capacities
 from simulator.scenario import (
     Arrivals,
-    Happening,
     Scenario,
     ScenarioBurst,
+    ScenarioEvent,
     ScenarioTargets,
     SitePolicy,
 )
 
-Entry = TypeVar("Entry", Arrivals, Happening, ScenarioBurst, ScenarioTargets, SitePolicy)
+Entry = TypeVar("Entry", Arrivals, ScenarioEvent, ScenarioBurst, ScenarioTargets, SitePolicy)
 
 
 def completed(scenario: Scenario) -> Scenario:

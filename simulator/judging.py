@@ -9,7 +9,7 @@ from router.documents import readers
 from router.documents.nodes import Findings, Mapping, Node
 from simulator import bounds, call_rules, replay
 from simulator.completing import completed
-from simulator.scenario import Arrivals, Happening, Scenario, ScenarioService, ScenarioTargets
+from simulator.scenario import Arrivals, Scenario, ScenarioEvent, ScenarioService, ScenarioTargets
 
 HOLE_S: Final = 60.0
 _NEEDS: Final[dict[str, tuple[str, ...]]] = {
@@ -124,7 +124,7 @@ class Judge:
         if field not in ("links", "events") and not service and len(self._services) > 1:
             self._bad(field, index, "", "field 'service' is missing: there are several")
 
-    def _weights(self, field: str, index: int, one: ScenarioService | Happening) -> None:
+    def _weights(self, field: str, index: int, one: ScenarioService | ScenarioEvent) -> None:
         if one.policy == "split" and not any(one.weights.values()):
             self._bad(
                 field, index, "weights", "policy split needs weights", "weights: {a: 1, b: 1}"
@@ -176,7 +176,7 @@ class Judge:
             self._notes.append(f"{one.file}: {note}")
         return msgspec.structs.replace(one, instants=tuple(when / one.speed for when in found))
 
-    def _event(self, index: int, one: Happening) -> None:
+    def _event(self, index: int, one: ScenarioEvent) -> None:
         place = self._place("events", index)
         needed = _EVENT_NEEDS.get(one.do, ("site",))
         for key in needed:

@@ -7,9 +7,9 @@ from random import Random
 from simulator import bounds, draws
 from simulator.callers import SimulatedCallers
 from simulator.chains import Calls, calls_of
-from simulator.happenings import happen
 from simulator.measure import RunRecord, SimulatedRequest, StepSample
 from simulator.scenario import Arrivals, Scenario, ServiceCall, ServiceTime
+from simulator.scenario_events import happen
 from simulator.world import World
 
 _AGAIN_S = 0.01  # A client of a closed loop that was refused waits before it asks again.

@@ -186,7 +186,7 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
     """Of a replay, read from its file."""
 
 
-class Happening(msgspec.Struct, frozen=True, kw_only=True):
+class ScenarioEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event at ``at_s``; which fields count depends on ``do``.
 
     ``factor``: slow-targets work so many times longer from then on, 1: as before. ``share``: of
@@ -222,4 +222,4 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[SitePolicy, ...] = ()
     bursts: tuple[ScenarioBurst, ...] = ()
     arrivals: tuple[Arrivals, ...]
-    events: tuple[Happening, ...] = ()
+    events: tuple[ScenarioEvent, ...] = ()

@@ -17,11 +17,11 @@ from simulator.scenario import (
     Action,
     ArrivalKind,
     Arrivals,
-    Happening,
     Link,
     RequestClass,
     Scenario,
     ScenarioBurst,
+    ScenarioEvent,
     ScenarioService,
     ScenarioTargets,
     ServiceCall,
@@ -190,7 +190,7 @@ _ARRIVALS = Shape(
     Field("classes", weights.read),
 )
 _EVENT = Shape(
-    Happening,
+    ScenarioEvent,
     Field("at_s", _moment, required=True),
     Field("do", readers.WordReader(*get_args(Action)), required=True),
     Field("site", readers.name),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from simulator import draws
-from simulator.agenda import Agenda
+from simulator.event_queue import EventQueue
 from simulator.scenario import Scenario, ScenarioTargets
 from simulator.ways import paths
 
@@ -53,7 +53,7 @@ class _Router:
         self.sent: dict[str, int] = {}  # In flight, by neighbor.
 
 
-class Model(Agenda):
+class Model(EventQueue):
     """Sites under Skupper's rule, for one service."""
 
     def __init__(

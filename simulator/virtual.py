@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from router.link.links import ALPN as LINK_ALPN
-from router.link.neighbour import LinkLeave, Neighbour
+from router.link.neighbour import LinkPermission, Neighbour
 from router.link.sessions.claims import CLAIM_ALPN, Answered
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, SiteId
-from router.model.remembered import HeldListener
+from router.model.persisted import HeldListener
 from router.model.rights.owners import Owner
 from router.model.rights.sharing import FREE, Terms
 from router.model.specs import LinkSpec, ServiceProtocol
@@ -108,8 +108,8 @@ class SimCredentials:
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         return None
 
-    def leave_of(self, peer_certificate: bytes) -> LinkLeave:
-        return LinkLeave(self.terms.get(peer_certificate, FREE), self.token)
+    def permission_of(self, peer_certificate: bytes) -> LinkPermission:
+        return LinkPermission(self.terms.get(peer_certificate, FREE), self.token)
 
     def bars(self) -> Bars:
         return Bars()

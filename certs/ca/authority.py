@@ -1,6 +1,6 @@
 """A site's certificate authority, and the leaves it issues.
 
-Only leaves of the site itself carry serverAuth, all others clientAuth. So a dialler that trusts
+Only leaves of the site itself carry serverAuth, all others clientAuth. So a dialer that trusts
 this one CA knows that it reached this site, whatever the address was. Services get no certificate
 of this CA: each has a separate CA.
 """
@@ -161,7 +161,7 @@ class Authority:
         builder = self._leaf_builder(key, name, now, expires_at, client=True)
         if site_id is not None:
             builder = _of_site(builder, site_id)
-        if not terms.are_free:
+        if not terms.are_unrestricted:
             builder = builder.add_extension(extension(terms), critical=False)
         return certificates.to_pem(builder.sign(self._key, hashes.SHA256()))
 

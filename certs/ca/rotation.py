@@ -1,6 +1,6 @@
 """Rotation of a site's CA without losing a link: its stored state and the next steps. Pure.
 
-Phases: *announced* (the next CA is made and all diallers learn to trust both; the old CA still
+Phases: *announced* (the next CA is made and all dialers learn to trust both; the old CA still
 issues), *switched* (the new CA issues and certifies our listener; certificates of the old one still
 admit), then the old CA is removed. `CaState` is the whole stored state: the pair that issues, in
 ``ca.key`` and ``ca.crt`` as always, and the rotation beside it, if one is under way.
@@ -71,7 +71,7 @@ class CaState(msgspec.Struct, frozen=True):
         return self.rotation.new if is_announced else self.rotation.old
 
 
-class Dialler(msgspec.Struct, frozen=True, kw_only=True):
+class Dialer(msgspec.Struct, frozen=True, kw_only=True):
     """A site with a certificate of ours. ``renews``: it is linked and can renew over the link."""
 
     site: str
@@ -85,7 +85,7 @@ class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The next step. ``until``: Unix seconds when the rotation continues without waiting longer."""
 
     step: Step
-    waiting: tuple[Dialler, ...]
+    waiting: tuple[Dialer, ...]
     until: float
 
 
@@ -156,15 +156,15 @@ def retired(state: CaState) -> CaState:
     return CaState(state.key_pem, state.ca_pem)
 
 
-def plan(rotation: Rotation, diallers: Iterable[Dialler], now: float) -> RotationPlan:
-    """The next step at ``now``, if ``diallers`` are all holders of a certificate of ours.
+def plan(rotation: Rotation, dialers: Iterable[Dialer], now: float) -> RotationPlan:
+    """The next step at ``now``, if ``dialers`` are all holders of a certificate of ours.
 
     Waits for each until it is known to have completed the phase, or its certificate has ended. A
     hurried rotation waits only for linked sites that can renew, and only briefly: counted from when
     it was hurried, however long the phase had waited before. After a clock was set back, the
     rotation does not wait longer than the phase may take.
     """
-    waiting = tuple(one for one in diallers if one.site not in rotation.taken and now < one.ends_at)
+    waiting = tuple(one for one in dialers if one.site not in rotation.taken and now < one.ends_at)
     hindering = waiting
     until = rotation.since + limits.CA_OVERLAP_S
     if rotation.hurried:

@@ -35,7 +35,7 @@ class TokenTerms(
     import_: Patterns | None = msgspec.field(default=None, name="import")
 
     @property
-    def are_free(self) -> bool:
+    def are_unrestricted(self) -> bool:
         """Whether the terms limit nothing."""
         return self == FREE
 

@@ -347,7 +347,7 @@ def new_grant(draft: Token, *, uses: int = 1, terms: TokenTerms = FREE) -> tuple
         checksum=tokens.checksum(token),
         expires_at=token.expires_at,
         uses_left=uses,
-        allow=() if terms.are_free else terms,
+        allow=() if terms.are_unrestricted else terms,
         cost=token.cost,
         made_at=int(time.time()),
         cas=certificates.fingerprints(token.ca_pem),

@@ -134,7 +134,7 @@ def given_grant(token: Token, holder_id: str, holder_name: str) -> Grant:
         uses_left=0,
         cost=token.cost,
         redeemed=(use,),
-        allow=() if (told := of_certificate(token.certificate_pem)).are_free else told,
+        allow=() if (told := of_certificate(token.certificate_pem)).are_unrestricted else told,
     )
 
 

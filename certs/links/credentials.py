@@ -29,7 +29,7 @@ KEY_FILE, CERTIFICATE_FILE, CA_FILE = "client.key", "client.crt", "ca.crt"
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """A dialler's certificate, and the CA (of one site) that it trusts for the other end."""
+    """A dialer's certificate, and the CA (of one site) that it trusts for the other end."""
 
     leaf: Leaf
     ca_pem: str

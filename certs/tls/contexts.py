@@ -17,7 +17,7 @@ from certs.errors import CertError
 LINK_ALPN = "spillway/1"
 CLAIM_ALPN = "spillway-claim/1"
 WORKER_ALPN = "spillway-worker"
-"""Never selected. A dialler that offers it beside the link is not the first worker of its router.
+"""Never selected. A dialer that offers it beside the link is not the first worker of its router.
 
 A router with several workers passes such a link to a worker other than its first, which alone
 handles certificates; other routers ignore it.
@@ -35,7 +35,7 @@ def server_context(leaf: Leaf, ca_pem: str) -> ssl.SSLContext:
 
 
 def client_context(leaf: Leaf | None, ca_pem: str, *alpn: str) -> ssl.SSLContext:
-    """A dialler's context; ``leaf`` None for claims. ``alpn``: by default that of links.
+    """A dialer's context; ``leaf`` None for claims. ``alpn``: by default that of links.
 
     Host names are not checked: the CA is one site's own and only that site's listener has
     serverAuth from it. Check the leaf with `certificates.site_in_certificate` after the handshake.
@@ -50,8 +50,8 @@ def client_context(leaf: Leaf | None, ca_pem: str, *alpn: str) -> ssl.SSLContext
     return context
 
 
-def stranger_context() -> ssl.SSLContext:
-    """A dialler's context for an exchange without secrets, in which TLS proves nothing.
+def unauthenticated_client_context() -> ssl.SSLContext:
+    """A dialer's context for an exchange without secrets, in which TLS proves nothing.
 
     For a site that knows the other's identity key, but perhaps not its current CA.
     """
@@ -87,7 +87,7 @@ def service_server_context(
 def service_client_context(
     ca_pem: str, leaf: Leaf | None, alpn: tuple[str, ...], *, checks_name: bool
 ) -> ssl.SSLContext:
-    """Context for dialling a target that one of ``ca_pem`` certifies; ``leaf`` if asked for."""
+    """Context for dialing a target that one of ``ca_pem`` certifies; ``leaf`` if asked for."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = checks_name
     context.hostname_checks_common_name = False
@@ -102,7 +102,7 @@ def service_client_context(
 
 
 def proxy_context(ca_pem: str) -> ssl.SSLContext:
-    """Context for dialling through an https proxy, whose name is checked.
+    """Context for dialing through an https proxy, whose name is checked.
 
     Without ``ca_pem`` the system's trust decides. Raises `CertError` if it holds no certificate.
     """

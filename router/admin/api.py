@@ -14,11 +14,12 @@ from aiohttp import web
 from router.admin import exposition
 from router.admin.answers import failure, item, items, json, refusal
 from router.admin.awaited_answer import AwaitedAnswer
+from router.admin.client_identity import asker
+from router.admin.connection_slots import know
 from router.admin.connections import Handler, application
 from router.admin.endpoints.events import EventsApi
 from router.admin.events import EventLog
 from router.admin.named import named_port, no_service, not_known, service_meant
-from router.admin.places import know
 from router.admin.ports import (
     ApiPart,
     BadQuestion,
@@ -31,7 +32,6 @@ from router.admin.ports import (
 )
 from router.admin.slices import sliced
 from router.admin.views.services import TargetView
-from router.admin.who import asker
 from router.model import limits
 from router.model.settings import AffinityBy
 from router.model.unreadable import UNREADABLE_JSON

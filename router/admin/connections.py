@@ -2,7 +2,7 @@
 
 aiohttp reads heads and bodies, finds the handler and writes the answer. This module adds the bounds
 that aiohttp lacks: the time for a head, a body and a client that reads slowly, and the amount that
-a client may send ahead of its answers. `places` limits the number of connections.
+a client may send ahead of its answers. `connection_slots` limits the number of connections.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from router.admin.places import PlacedConnection, Places
+from router.admin.connection_slots import ConnectionSlots, SlotConnection
 from router.model import limits
 
 log = logging.getLogger("router.admin")
@@ -32,7 +32,7 @@ class _Last(web.Response):
         await self.linger()
 
 
-class AdminConnection(PlacedConnection):
+class AdminConnection(SlotConnection):
     """One connection.
 
     While requests wait for their turn, no more of them are parsed: further input is buffered, up to
@@ -41,7 +41,7 @@ class AdminConnection(PlacedConnection):
 
     __slots__ = ("_ahead", "_gone", "_is_deaf", "_timer", "_unsent_bytes", "_unsent_timer")
 
-    def __init__(self, places: Places, server: web.Server, **named: Any) -> None:
+    def __init__(self, places: ConnectionSlots, server: web.Server, **named: Any) -> None:
         super().__init__(
             places,
             server,
@@ -268,9 +268,9 @@ def refuse_expectations(server: web.Server) -> None:
 
 @contextlib.asynccontextmanager
 async def answering(
-    app: web.Application, places: Places
+    app: web.Application, places: ConnectionSlots
 ) -> AsyncIterator[Callable[[], asyncio.BaseProtocol]]:
-    """Yield a factory of connections that serve ``app`` within ``places``.
+    """Yield a factory of connections that serve ``app`` within ``connection_slots``.
 
     At the end idle connections close at once; handlers have `limits.ADMIN_SHUTDOWN_S` to answer.
     """

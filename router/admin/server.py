@@ -10,9 +10,9 @@ from pathlib import Path
 from aiohttp import web
 
 from router.admin.api import AdminApi
+from router.admin.connection_slots import ConnectionSlots
 from router.admin.connections import answering, application
 from router.admin.events import EventLog
-from router.admin.places import Places
 from router.admin.ports import ApiPart, GivenCommand, RouterView, unheard
 from router.model import limits
 
@@ -39,7 +39,7 @@ async def serving(
     assert tcp is None or credential, "TCP needs a credential"
     async with contextlib.AsyncExitStack() as stack:
         api = AdminApi(view, events, parts=parts, commanded=commanded)
-        owners = Places(limits.ADMIN_CONNECTIONS_MAX, trusts_all=True)
+        owners = ConnectionSlots(limits.ADMIN_CONNECTIONS_MAX, trusts_all=True)
         admit = await stack.enter_async_context(answering(api.application(), owners))
         socket_path.unlink(missing_ok=True)  # noqa: ASYNC240 - one local file, once.
         listener = await bind(admit, socket_path)
@@ -47,11 +47,11 @@ async def serving(
         stack.callback(socket_path.unlink, missing_ok=True)
         if tcp is not None:
             guarded = AdminApi(view, events, credential, parts, commanded).application()
-            callers = Places(limits.ADMIN_CONNECTIONS_MAX)
+            callers = ConnectionSlots(limits.ADMIN_CONNECTIONS_MAX)
             door = await stack.enter_async_context(answering(guarded, callers))
             stack.callback((await bind_tcp(door, tcp)).close)
         if probes is not None:
-            anyone = Places(limits.PROBES_CONNECTIONS_MAX)
+            anyone = ConnectionSlots(limits.PROBES_CONNECTIONS_MAX)
             door = await stack.enter_async_context(answering(api.probes(), anyone))
             stack.callback((await bind_tcp(door, probes)).close)
         yield
@@ -73,7 +73,7 @@ async def serving_health(ready: Callable[[], bool], place: tuple[str, int]) -> A
     app = application()
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
-    async with answering(app, Places(limits.PROBES_CONNECTIONS_MAX)) as door:
+    async with answering(app, ConnectionSlots(limits.PROBES_CONNECTIONS_MAX)) as door:
         listener = await bind_tcp(door, place)
         try:
             yield

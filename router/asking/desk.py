@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-from router.asking.disclosure import Asking, Telling
+from router.asking.disclosure import QuestionOrigin, Telling
 from router.asking.echo import answer_echo
-from router.asking.exchange import Asker
+from router.asking.exchange import QuestionSender
 from router.asking.kinds import is_echo
 from router.asking.ping import Pinger
 from router.asking.site_answer import read_question
 from router.asking.sites import SiteQuestions
-from router.asking.targets import Answers, Inquiries, RequestsBeside
+from router.asking.targets import Answers, OtherWorkersRequests, TargetQuestions
 from router.link.ports import DeadEnd, OfferedStream, OpenRequest, ResetCode
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey
@@ -45,7 +45,7 @@ class QuestionDesk:
     def __init__(
         self,
         network: Network,
-        asker: Asker,
+        asker: QuestionSender,
         router: RouterId,
         version: str,
         targets_of: Callable[[ServiceKey], Sequence[TargetInfo]],
@@ -54,7 +54,7 @@ class QuestionDesk:
         self._router, self._version = router, version
         self._targets = Answers(network.now, targets_of)
         self.asker = asker
-        self.inquiries = Inquiries(network, asker)
+        self.inquiries = TargetQuestions(network, asker)
         self.pinger = Pinger(network, asker)
         self.sites = SiteQuestions(asker, network.now)
         self._telling: Telling | None = None
@@ -68,7 +68,7 @@ class QuestionDesk:
         """Answer questions about this site with ``telling`` from now on."""
         self._telling = telling
 
-    def count_targets_with(self, requests_beside: RequestsBeside) -> None:
+    def count_targets_with(self, requests_beside: OtherWorkersRequests) -> None:
         """Add ``requests_beside`` to the targets' requests: those of workers that answer no
         questions.
         """
@@ -82,7 +82,7 @@ class QuestionDesk:
         self,
         stream: OfferedStream,
         request: OpenRequest,
-        asking: Callable[[], Asking],
+        asking: Callable[[], QuestionOrigin],
         rules: SharingRules,
         table: RouteTable,
     ) -> None:
@@ -103,7 +103,7 @@ class QuestionDesk:
         self,
         stream: OfferedStream,
         request: OpenRequest,
-        asking: Asking,
+        asking: QuestionOrigin,
         rules: SharingRules,
         table: RouteTable,
     ) -> None:

@@ -8,10 +8,10 @@ import msgspec
 
 from router.admin.views.links import LinkView
 from router.asking import sibling_news
-from router.asking.figures_cache import Gathered, Gathering, SiteFacts
+from router.asking.figures_cache import FiguresCache, Gathered, SiteFacts
 from router.asking.history_answer import encoded
 from router.asking.site_answer import LinkAnswer, ProblemAnswer, SiteAnswer, SiteQuestion, assembled
-from router.asking.texts import names_any, printable, without_places
+from router.asking.texts import names_any, printable, without_addresses_and_paths
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.rights.sharing import Party, SharingRules, Terms, any_matches, name_any
@@ -22,7 +22,7 @@ Told = Callable[[bytes], None]
 IsKnown = Callable[[str], bool]
 
 
-class Asking(msgspec.Struct, frozen=True):
+class QuestionOrigin(msgspec.Struct, frozen=True):
     """The asker. ``terms``: those of the link, if the asker is at its other end.
 
     ``is_sibling``: the router at the other end of the link belongs to this site.
@@ -33,7 +33,7 @@ class Asking(msgspec.Struct, frozen=True):
     is_sibling: bool = False
 
 
-def may_know(service: str, asker: Asking, rules: SharingRules, table: RouteTable) -> bool:
+def may_know(service: str, asker: QuestionOrigin, rules: SharingRules, table: RouteTable) -> bool:
     """Whether rules and terms let ``asker`` use ``service`` of this site.
 
     If another site declares the service, that site must also export it to the asker.
@@ -56,8 +56,8 @@ class Telling:
     def __init__(self, site: SiteId, facts: SiteFacts, network: Network) -> None:
         self._site = site
         self._facts = facts
-        self._gathering = Gathering(network, facts)
-        self._kept: dict[tuple[SiteQuestion, Asking], tuple[float, bytes]] = {}
+        self._gathering = FiguresCache(network, facts)
+        self._kept: dict[tuple[SiteQuestion, QuestionOrigin], tuple[float, bytes]] = {}
         self.now = network.now
         self._news: Callable[[int], bytes] | None = None
 
@@ -67,7 +67,7 @@ class Telling:
         """
         self._news = news
 
-    def kept(self, question: SiteQuestion, asker: Asking) -> bytes | None:
+    def kept(self, question: SiteQuestion, asker: QuestionOrigin) -> bytes | None:
         """The cached answer to ``asker``; None: there is none, or it is too old."""
         found = self._kept.get((question, asker))
         if found is None or self.now() - found[0] > limits.SITE_KEPT_S:
@@ -77,7 +77,7 @@ class Telling:
     def tell(
         self,
         question: SiteQuestion,
-        asker: Asking,
+        asker: QuestionOrigin,
         rules: SharingRules,
         table: RouteTable,
         done: Told,
@@ -125,7 +125,7 @@ class Telling:
                     problem.code,
                     ""
                     if names_any(problem.message, hidden)
-                    else without_places(problem.message, names),
+                    else without_addresses_and_paths(problem.message, names),
                 )
                 for problem in status.problems[: limits.SITE_PROBLEMS_MAX]
             ),

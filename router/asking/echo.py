@@ -17,7 +17,7 @@ from router.model.messages import packed
 _Version = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z", max_length=limits.NAME_CHARS_MAX)]
 _Router = Annotated[str, msgspec.Meta(max_length=limits.ID_CHARS_MAX)]
 
-SAID_BY_THE_SITE: frozenset[Refusal] = frozenset({"no-target", "draining"})
+FINAL_REFUSALS: frozenset[Refusal] = frozenset({"no-target", "draining"})
 """Refusals that only the end of a path sends: routers on the way send others."""
 
 
@@ -49,7 +49,7 @@ def answer_echo(stream: OfferedStream, router: RouterId, version: str) -> None:
 def heard(reply: QuestionReply, router: RouterId) -> Heard:
     """Read ``reply`` to an echo that was sent to ``router``."""
     if reply.refusal is not None:
-        if reply.refusal in SAID_BY_THE_SITE:
+        if reply.refusal in FINAL_REFUSALS:
             return Heard(reply.rtt_s)
         return Heard(None, error=_REFUSED[reply.refusal])
     if reply.content is None or reply.rtt_s is None:

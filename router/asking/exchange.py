@@ -93,7 +93,7 @@ class _Question:
             done(QuestionReply(content, self._refusal, self._rtt_s, error))
 
 
-class Asker:
+class QuestionSender:
     """Sends questions of ``site`` and waits for each answer for a bounded time."""
 
     __slots__ = ("_network", "_site", "_streams")

@@ -10,7 +10,7 @@ from router.admin.views.history import ServiceHistory
 from router.admin.views.links import LinkView
 from router.admin.views.status import Status
 from router.asking.site_answer import ServedAnswer, ServiceAnswer
-from router.asking.targets import told_targets
+from router.asking.targets import public_targets
 from router.asking.texts import printable
 from router.model import limits
 from router.model.ids import SiteId
@@ -47,7 +47,7 @@ class Gathered(msgspec.Struct, frozen=True):
     services: tuple[tuple[str, bytes], ...]
 
 
-class Gathering:
+class FiguresCache:
     """Gathers once for all askers who come meanwhile or within `limits.SITE_KEPT_S` afterwards."""
 
     __slots__ = ("_facts", "_found", "_gathered", "_network", "_snapshots", "_waiting")
@@ -108,7 +108,7 @@ def _service(
         capacity=load.capacity,
         rate_per_s=load.rate.per_s if load.rate is not None else None,
         served=_served(snapshot.counters.named(site_name)),
-        targets=told_targets(snapshot.targets, now),
+        targets=public_targets(snapshot.targets, now),
     )
 
 

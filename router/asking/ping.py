@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from router.asking.echo import Heard, heard
-from router.asking.exchange import Asker
+from router.asking.exchange import QuestionSender
 from router.link.ports import ECHOES
 from router.model import limits
 from router.model.ids import RouterId
@@ -30,7 +30,7 @@ class Pinger:
 
     __slots__ = ("_asker", "_network", "_running")
 
-    def __init__(self, network: Network, asker: Asker) -> None:
+    def __init__(self, network: Network, asker: QuestionSender) -> None:
         self._network = network
         self._asker = asker
         self._running = 0
@@ -56,7 +56,7 @@ class _Rounds:
     """The rounds along one path."""
 
     def __init__(
-        self, network: Network, asker: Asker, path: Path, rounds: int, done: Pinged
+        self, network: Network, asker: QuestionSender, path: Path, rounds: int, done: Pinged
     ) -> None:
         self._network = network
         self._asker = asker

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from router.asking.exchange import Asker, QuestionReply
+from router.asking.exchange import QuestionReply, QuestionSender
 from router.asking.site_answer import SiteQuestion
 from router.link.ports import ASKS_SITE
 from router.model import limits
@@ -60,7 +60,7 @@ def encoded(
 
 
 def ask(
-    asker: Asker, router: RouterId, after: int, done: Callable[[SiblingNews | None], None]
+    asker: QuestionSender, router: RouterId, after: int, done: Callable[[SiblingNews | None], None]
 ) -> None:
     """Call ``done`` once, perhaps before this call returns. None: no answer, or the router is too
     old.

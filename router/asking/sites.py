@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from router.asking.exchange import Asker, QuestionReply
+from router.asking.exchange import QuestionReply, QuestionSender
 from router.asking.site_answer import SiteQuestion
 from router.link.ports import ASKS_SITE, Refusal
 from router.model import limits
@@ -35,7 +35,7 @@ class SiteQuestions:
 
     __slots__ = ("_asker", "_kept", "_now", "_waiting")
 
-    def __init__(self, asker: Asker, now: Callable[[], float]) -> None:
+    def __init__(self, asker: QuestionSender, now: Callable[[], float]) -> None:
         self._asker = asker
         self._now = now
         self._kept: dict[_Key, SiteReply] = {}

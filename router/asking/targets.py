@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from router.asking.exchange import Asker, QuestionReply
+from router.asking.exchange import QuestionReply, QuestionSender
 from router.asking.texts import without_addresses
 from router.link.ports import ASKS_TARGETS, OfferedStream
 from router.model import limits
@@ -72,7 +72,7 @@ class RouterTargets(msgspec.Struct, frozen=True):
     shares_targets: bool = False
 
 
-RequestsBeside = Callable[[ServiceKey], Mapping[str, int]]
+OtherWorkersRequests = Callable[[ServiceKey], Mapping[str, int]]
 """Requests by target address."""
 
 
@@ -88,9 +88,9 @@ class Answers:
     ) -> None:
         self._now, self._targets_of = now, targets_of
         self._kept: dict[ServiceKey, tuple[float, bytes]] = {}
-        self._requests_beside: RequestsBeside = lambda _: {}
+        self._requests_beside: OtherWorkersRequests = lambda _: {}
 
-    def count_with(self, requests_beside: RequestsBeside) -> None:
+    def count_with(self, requests_beside: OtherWorkersRequests) -> None:
         """Add ``requests_beside`` to the requests of each target."""
         self._requests_beside = requests_beside
 
@@ -105,7 +105,7 @@ class Answers:
         if kept is not None and now - kept[0] <= limits.INQUIRY_KEPT_S:
             return kept[1]
         targets = _with_requests(self._targets_of(key), self._requests_beside(key))
-        made = packed.pack(told_targets(targets, now))
+        made = packed.pack(public_targets(targets, now))
         # Do not cache empty answers: they may be for any made-up name.
         if targets:
             if key not in self._kept and len(self._kept) >= limits.INQUIRY_ANSWERS_KEPT_MAX:
@@ -126,7 +126,7 @@ def _with_requests(
     ]
 
 
-def told_targets(targets: Iterable[TargetInfo], now: float) -> tuple[TargetAnswer, ...]:
+def public_targets(targets: Iterable[TargetInfo], now: float) -> tuple[TargetAnswer, ...]:
     """The public part of ``targets`` for other sites: a bounded number, and no addresses.
 
     Routers of one site with the same targets use the same order, whatever their history; targets
@@ -156,7 +156,7 @@ def told_targets(targets: Iterable[TargetInfo], now: float) -> tuple[TargetAnswe
     )
 
 
-def whom_to_ask(
+def routers_to_ask(
     keys: Iterable[ServiceKey], table: RouteTable
 ) -> list[tuple[ServiceKey, RemoteCandidate]]:
     """The routers to ask: those with targets of ``keys``, except routers of this site that share
@@ -170,10 +170,10 @@ def whom_to_ask(
     ]
 
 
-class Inquiries:
+class TargetQuestions:
     """Asks other sites in parallel, for a bounded time."""
 
-    def __init__(self, network: Network, asker: Asker) -> None:
+    def __init__(self, network: Network, asker: QuestionSender) -> None:
         self._network = network
         self._asker = asker
 

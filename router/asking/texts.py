@@ -26,7 +26,7 @@ _HOUR = re.compile(r"\d{4}-\d\d-\d\dT\d\d")
 _DOCUMENTS = (".yaml", ".yml", ".json")
 
 
-def without_places(text: str, known: Collection[str]) -> str:
+def without_addresses_and_paths(text: str, known: Collection[str]) -> str:
     """``text`` without addresses, NAME:PORT and file paths; each NAME in ``known`` stays."""
 
     def hidden(found: re.Match[str]) -> str:

@@ -16,7 +16,7 @@ from router.balance.deciding.decisions import (
     NoChoice,
 )
 from router.balance.deciding.explain import reports
-from router.balance.deciding.full_site_text import ASKED_AGAIN, as_told
+from router.balance.deciding.full_site_text import REPROBE_TEXT, as_told
 from router.balance.deciding.local_site import LocalSite
 from router.balance.deciding.placement import Placement, place
 from router.balance.deciding.policies import check_policy, choose, rule_of
@@ -24,7 +24,7 @@ from router.balance.site.ledger import LocalLedger
 from router.balance.sites.decision_writer import DecisionWriter
 from router.balance.sites.egresses import OWN_ROUTER, Egresses
 from router.balance.sites.evidence import evidence
-from router.balance.sites.near_first import NEAR_FIRST, NearFirst
+from router.balance.sites.nearest_site_shortcut import NEAR_FIRST, NearestSiteShortcut
 from router.balance.sites.replicas import RoutersOfSite
 from router.balance.sites.wait_places import WaitPlaces
 from router.balance.targets.rotation import forget_turns, next_in_turn, take_turn
@@ -59,7 +59,7 @@ class ServiceBalancer(Egresses):
 
     _seen: SeenDecision
     """The last answer of `seen_lately`, for ``_seen_for``."""
-    _near_first: NearFirst | None
+    _near_first: NearestSiteShortcut | None
     """None: the policy compares all sites each time."""
     writer: DecisionWriter
     """For the current candidates and policy: replaced after each change of either."""
@@ -327,7 +327,7 @@ class ServiceBalancer(Egresses):
                     one.verdict = "full"
             decision = self._wait_places.choice(_NOBODY, _NOBODY)
         elif decision.site in sites:
-            decision = msgspec.structs.replace(decision, reason=ASKED_AGAIN)
+            decision = msgspec.structs.replace(decision, reason=REPROBE_TEXT)
         return Explanation(plain.policy, decision, told)
 
     def _select_for(
@@ -385,7 +385,9 @@ class ServiceBalancer(Egresses):
         self._near_first = None
         if self._policy.name in NEAR_FIRST:
             remotes = list(self._remotes.values())
-            self._near_first = NearFirst(remotes, here, local, ledger, self._policy, writer)
+            self._near_first = NearestSiteShortcut(
+                remotes, here, local, ledger, self._policy, writer
+            )
         self._seen_for = None
 
     def _judge(

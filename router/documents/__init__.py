@@ -13,7 +13,7 @@ SW0109 no Site, SW0110 a file that cannot be read; of `control.directory` SW0111
 
 from router.documents.text import KINDS, file_name, plain, read, read_bytes, unreadable, write
 from router.documents.wanted import (
-    Agreement,
+    CapacityDivision,
     Listening,
     RefusedPods,
     UnreadyPod,
@@ -25,7 +25,7 @@ from router.documents.wanted import (
 
 __all__ = [
     "KINDS",
-    "Agreement",
+    "CapacityDivision",
     "Listening",
     "RefusedPods",
     "UnreadyPod",

@@ -616,7 +616,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
             readers.OptionalReader(quantities.IntegerReader(limits.COST_MIN, limits.COST_MAX)),
             "unset: the token's, else 1",
         ),
-        Field("disabled", readers.boolean, "it is not dialled"),
+        Field("disabled", readers.boolean, "it is not dialed"),
         Field(
             "proxy",
             proxies.proxy,

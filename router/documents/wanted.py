@@ -35,7 +35,7 @@ _ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]", ""})
 _LOCAL_NAMES = frozenset({"localhost", "localhost.", "ip6-localhost"})
 
 
-class Agreement(msgspec.Struct, frozen=True):
+class CapacityDivision(msgspec.Struct, frozen=True):
     """How the routers of a site divide capacity: ``own`` is this one, ``division`` identifies the
     group.
 
@@ -101,7 +101,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     is_divided: bool = False
     drained: dict[str, int] | None = None
     capped_before: dict[str, int] = {}
-    shares: Agreement | None = None
+    shares: CapacityDivision | None = None
     exports: dict[str, ExportTerms] = {}
     unready: Mapping[str, UnreadyPod] = {}
     refused: RefusedPods | None = None

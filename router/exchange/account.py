@@ -3,7 +3,7 @@
 from router.model.port_reading import SERVED_NOWHERE
 from router.model.requests import Request
 from router.service.counters import CodeClass, HeldOutcome
-from router.service.observers import Passage
+from router.service.observers import RequestTiming
 from router.service.ports import LegFailure
 from router.service.recent_requests import UNANSWERED, RequestRecord
 from router.service.service import Service
@@ -84,10 +84,10 @@ def _note_failure(
 
 def passage(
     record: RequestRecord, service: Service, failure: LegFailure | None, target: str, now: float
-) -> Passage:
+) -> RequestTiming:
     """The passage of a finished request for a `Watch`. ``target``, if this site served it."""
     total_s, queue_s, network_s, target_s = record.times(now)
-    return Passage(
+    return RequestTiming(
         site=service.name_of(record.site or SERVED_NOWHERE),
         target=target,
         overflow_reason=record.overflow_reason,

@@ -26,8 +26,8 @@ from typing import Protocol
 
 from router.balance.deciding.decision_evidence import SeenDecision
 from router.balance.deciding.decisions import Asked, Decision, NoChoice
-from router.exchange.retry_timer import Again
-from router.exchange.tries import CHARGED, Tries
+from router.exchange.attempt_history import CHARGED, AttemptHistory
+from router.exchange.retry_timer import RetryTimer
 from router.exchange.wait import Queued, Wait
 from router.service.counters import Verdict
 from router.service.ports import LegFailure
@@ -59,7 +59,7 @@ class Attempted(Queued, Protocol):
 class Attempts:
     """All but the first attempt of one request; created on demand, gone with the request.
 
-    ``tries`` remembers failed attempts; ``wait`` exists once the request had to wait.
+    ``attempt_history`` remembers failed attempts; ``wait`` exists once the request had to wait.
     """
 
     __slots__ = ("_again", "_exchange", "_service", "tries", "wait")
@@ -68,8 +68,8 @@ class Attempts:
         """``begun``: how many attempts were made before."""
         self._exchange = exchange
         self._service = service
-        self._again: Again | None = None
-        self.tries = Tries(begun)
+        self._again: RetryTimer | None = None
+        self.tries = AttemptHistory(begun)
         self.wait: Wait | None = None
 
     # Results of the attempt under way.
@@ -82,7 +82,7 @@ class Attempts:
     def answer_began(self) -> None:
         """No other attempt follows, so the deadline of this one is its target's."""
         if self._again is not None:
-            self._again.look_no_more()
+            self._again.cancel_timer()
 
     def ended(self, now: float, *, is_busy: bool) -> None:
         """The attempt is over; ``is_busy``: refused for lack of a slot."""
@@ -92,7 +92,7 @@ class Attempts:
     def follow(self, failure: LegFailure, place: str, local_target: str | None) -> None:
         """The attempt at ``place`` failed and all of the request is here: try again, wait or fail.
 
-        ``place``, ``local_target`` as in `Tries.note`.
+        ``place``, ``local_target`` as in `AttemptHistory.note`.
         """
         self.tries.note(failure, place, local_target)
         now, late_at = self._service.now(), self._late_at()
@@ -114,7 +114,7 @@ class Attempts:
     def over(self) -> None:
         """The request is over."""
         if self._again is not None:
-            self._again.look_no_more()
+            self._again.cancel_timer()
         self._again = self.wait = None  # They refer to this object: break the cycle.
 
     # Another attempt.
@@ -278,11 +278,11 @@ class Attempts:
         """Call `look` at ``when``, and not before."""
         self._repeating().look_at(when)
 
-    def _repeating(self) -> Again:
+    def _repeating(self) -> RetryTimer:
         """Created on first use."""
         again = self._again
         if again is None:
-            again = self._again = Again(self._service, self)
+            again = self._again = RetryTimer(self._service, self)
         return again
 
     def _late_at(self) -> float:

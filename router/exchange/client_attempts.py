@@ -5,7 +5,7 @@ from collections.abc import Set
 from math import inf
 
 from router.balance.deciding.decisions import Asked, Decision, RemoteWait
-from router.balance.learning.demand import SentFor
+from router.balance.learning.demand import SpillCause
 from router.balance.site.slots import Denied, Slot
 from router.exchange.attempts import Attempts
 from router.exchange.exchange import Exchange
@@ -19,7 +19,7 @@ from router.service.ports import LegFailure
 from router.service.recent_requests import RequestRecord
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
-_NO_DEMAND, _NO_ROOM, _NO_TARGET = SentFor.NO_DEMAND, SentFor.NO_ROOM, SentFor.NO_TARGET
+_NO_DEMAND, _NO_ROOM, _NO_TARGET = SpillCause.NO_DEMAND, SpillCause.NO_ROOM, SpillCause.NO_TARGET
 _NOT_BEGUN = RemoteState.NOT_BEGUN
 
 

@@ -9,20 +9,20 @@ again. Until a target is held the caller is stopped once `limits.REPLAY_BYTES_MA
 last piece may exceed it). When more comes afterwards, the stored data is dropped, and a request
 that is no longer all here is not sent again.
 
-Its attempts at targets of this site, and their slot: `attempts_here`.
+Its attempts at targets of this site, and their slot: `local_attempts`.
 """
 
 from abc import abstractmethod
 
-from router.exchange.attempts_here import AttemptsHere
 from router.exchange.exchange_states import ANSWERING, HELD, OVER
+from router.exchange.local_attempts import LocalAttempts
 from router.exchange.upload import NOT_STOPPED
 from router.model import limits
 from router.net.ports import Buffer, Connection
 from router.service.ports import CANCELLED, ServerLeg
 
 
-class Exchange(AttemptsHere):
+class Exchange(LocalAttempts):
     """A `Leg` for its caller, a `LegTaker` for its attempts."""
 
     __slots__ = ()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from itertools import islice
 
 from router.balance.sites.egresses import OWN_ROUTER
+from router.exchange.active_exchanges import ActiveExchanges
 from router.exchange.clients.client_entry import ClientEntry
 from router.exchange.clients.connection_moves import ConnectionMoves
 from router.exchange.clients.listeners import Where
@@ -15,7 +16,6 @@ from router.exchange.sampling import Sampling
 from router.exchange.service_ports import ServicePorts
 from router.exchange.sites.offers import Offers
 from router.exchange.trials import Trial, Trials
-from router.exchange.under_way import UnderWay
 from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.capacity import LendingTerms
@@ -25,12 +25,12 @@ from router.net.ports import Network, Tls
 from router.service.observers import Flow, Observing
 from router.service.ports import NoTls, TargetConfig
 from router.service.pressure import Pressure
+from router.service.router_context import RouterContext
 from router.service.sites.refused_messages import RefusedMessages
-from router.service.surroundings import Surroundings
 
 
 class Forwarder:
-    """Owns the services; `ClientEntry` owns the listeners, `UnderWay` the streams and connections.
+    """Owns the services; `ClientEntry` owns the listeners, `ActiveExchanges` all exchanges.
 
     All configuration is level-triggered: setting the same values again changes nothing.
     """
@@ -89,7 +89,7 @@ class Forwarder:
         self._pressure = Pressure()
         self.refused_messages = RefusedMessages(network.now)
         """Messages that one end of a link refused to take from the other."""
-        self._shared = Surroundings(
+        self._shared = RouterContext(
             network=network,
             streams=streams,
             site=site,
@@ -109,7 +109,7 @@ class Forwarder:
         self.ports = ServicePorts(self._shared)
         """The state of each service port, and reports of other sites about it."""
         self._services, self._declared = self.ports.by_key, self.ports.declared
-        self._under_way = UnderWay(network, self._pressure)
+        self._under_way = ActiveExchanges(network, self._pressure)
         self.moves = ConnectionMoves(network, rng, self._under_way.clients, self._services)
         """Ends connections by their age, or because the policy would place them elsewhere now."""
         self.entry = ClientEntry(

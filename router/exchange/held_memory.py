@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
+from router.exchange.active_exchanges import ActiveExchanges
 from router.exchange.clients.listeners import Listeners
-from router.exchange.under_way import UnderWay
 from router.model import limits
 from router.service.pressure import Pressure
 from router.service.service import Service
@@ -18,7 +18,7 @@ class HeldMemory:
         self,
         services: Collection[Service],
         listeners: Listeners,
-        under_way: UnderWay,
+        under_way: ActiveExchanges,
         pressure: Pressure,
     ) -> None:
         self._services, self._listeners = services, listeners

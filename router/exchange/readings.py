@@ -20,12 +20,12 @@ from router.model.port_reading import Reading
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.service.figures import (
     NO_LOAD,
-    Left,
     ListenerState,
     Load,
     QueueNow,
     ServiceSnapshot,
-    Spills,
+    SpillCount,
+    SpillTotals,
 )
 from router.service.recent_requests import RequestRecord
 from router.service.service import Service
@@ -236,27 +236,27 @@ class Readings:
         service = self._services.get(key)
         return service.latencies() if service is not None else []
 
-    def left(self) -> dict[ServiceKey, Left]:
+    def left(self) -> dict[ServiceKey, SpillCount]:
         """Requests that other sites serve or served since a cheaper site was full, by service
         port."""
         return {key: one.left() for key, one in self._services.items()}
 
-    def left_without_target(self) -> dict[ServiceKey, Left]:
+    def spilled_without_target(self) -> dict[ServiceKey, SpillCount]:
         """Requests that other sites serve or served while no target here was ready, as `left`.
 
         A site that has no targets of a service counts there too.
         """
-        return {key: one.left_without_target() for key, one in self._services.items()}
+        return {key: one.spilled_without_target() for key, one in self._services.items()}
 
-    def spills_of(self, key: ServiceKey) -> Spills:
-        """`left`, `left_without_target` and more of one service port."""
+    def spills_of(self, key: ServiceKey) -> SpillTotals:
+        """`left`, `spilled_without_target` and more of one service port."""
         service = self._services.get(key)
-        return Spills() if service is None else service.spills()
+        return SpillTotals() if service is None else service.spills()
 
-    def refused(self) -> dict[ServiceKey, Left]:
+    def refused(self) -> dict[ServiceKey, SpillCount]:
         """Requests of this site's clients that no site took, by service port and `LegFailure`
         code."""
-        return {key: Left(one.counters.refused_for()) for key, one in self._services.items()}
+        return {key: SpillCount(one.counters.refused_for()) for key, one in self._services.items()}
 
     def scale_of(self, key: ServiceKey) -> ScaleFigures | None:
         """Figures for autoscalers; None: unknown service port."""

@@ -16,10 +16,10 @@ class Repeating(Stranded, Protocol):
     """The request."""
 
     def look(self) -> None:
-        """The time set by `Again.look_at` has come: check the deadline."""
+        """The time set by `RetryTimer.look_at` has come: check the deadline."""
 
 
-class Again:
+class RetryTimer:
     """The permit for another attempt, the wait for another way, the timer of the deadline.
 
     A request whose only way broke tries to find another at every change of routes and every
@@ -55,11 +55,11 @@ class Again:
 
     def look_at(self, when: float) -> None:
         """Call `Repeating.look` at ``when`` and not before; infinite: not at all."""
-        self.look_no_more()
+        self.cancel_timer()
         if when != inf:
             self._timer = self._service.timers.call_at(when, self._look)
 
-    def look_no_more(self) -> None:
+    def cancel_timer(self) -> None:
         """Cancel the timer: an answer has begun, or the request is over."""
         if self._timer is not None:
             self._timer.cancel()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Final
 
-from router.exchange.under_way import UnderWay
+from router.exchange.active_exchanges import ActiveExchanges
 from router.model import limits
 from router.service.service import Service
 
@@ -27,7 +27,7 @@ class Sampling:
     def __init__(
         self,
         services: Collection[Service],
-        under_way: UnderWay,
+        under_way: ActiveExchanges,
         now: Callable[[], float],
         forget: Callable[[], None],
     ) -> None:

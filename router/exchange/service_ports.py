@@ -11,9 +11,9 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
+from router.service.burst_wakes import BurstWakes
+from router.service.router_context import RouterContext
 from router.service.service import Service
-from router.service.surroundings import Surroundings
-from router.service.wakes import Wakes
 
 UNDECLARED = ServiceSpec(ports=())
 
@@ -27,7 +27,7 @@ class ServicePorts:
 
     __slots__ = ("_gone", "_removed", "_shared", "by_key", "declared", "known_as", "wakes")
 
-    def __init__(self, shared: Surroundings) -> None:
+    def __init__(self, shared: RouterContext) -> None:
         self._shared = shared
         self.by_key: dict[ServiceKey, Service] = {}
         self.declared: set[ServiceKey] = set()
@@ -38,7 +38,7 @@ class ServicePorts:
         """
         self._gone = 0  # Removed since Python's collector was called.
         self.known_as = shared.site_name
-        self.wakes = Wakes(self.by_key)
+        self.wakes = BurstWakes(self.by_key)
         """The wakes of burst hooks: requests may be held for them."""
 
     def known(self, key: ServiceKey) -> Service:

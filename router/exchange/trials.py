@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from router.balance.deciding.decisions import Asked, Decision
-from router.balance.learning.demand import SentFor
+from router.balance.learning.demand import SpillCause
 from router.balance.site.slots import Slot
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import ASKING, OVER, RemoteState
@@ -84,7 +84,7 @@ class _TrialExchange(Exchange):
         service, path = self._service, choice.path
         egress = service.balancer.egress(choice.site, path)
         leg = RemoteLeg(
-            self.request, self, service, egress, path, 0, self._began, SentFor.NO_DEMAND
+            self.request, self, service, egress, path, 0, self._began, SpillCause.NO_DEMAND
         )
         if leg.state is not RemoteState.NOT_BEGUN:
             self._leg = leg

@@ -12,7 +12,7 @@ from router.net.ports import Buffer
 from router.service.pressure import Pressure
 
 
-class Stopped(enum.Enum):
+class UploadPause(enum.Enum):
     """Whether the caller was stopped, and what must happen before it goes on."""
 
     NOT = enum.auto()
@@ -21,11 +21,11 @@ class Stopped(enum.Enum):
 
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
-NOT_STOPPED = Stopped.NOT
-_BY_KEPT = Stopped.BY_KEPT
-_BY_LEG = Stopped.BY_LEG
+NOT_STOPPED = UploadPause.NOT
+_BY_KEPT = UploadPause.BY_KEPT
+_BY_LEG = UploadPause.BY_LEG
 
-AFTER_STOPPED: Final[Mapping[Stopped, frozenset[Stopped]]] = {
+AFTER_STOPPED: Final[Mapping[UploadPause, frozenset[UploadPause]]] = {
     NOT_STOPPED: frozenset((_BY_KEPT, _BY_LEG)),
     _BY_KEPT: frozenset((NOT_STOPPED, _BY_LEG)),
     _BY_LEG: frozenset((_BY_KEPT,)),
@@ -49,7 +49,7 @@ class Upload(msgspec.Struct, eq=False):
     kept: Replay | None = None
     finished_at: float | None = None
     """When the last of it came."""
-    stopped: Stopped = NOT_STOPPED
+    stopped: UploadPause = NOT_STOPPED
 
     @property
     def is_empty(self) -> bool:

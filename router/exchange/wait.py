@@ -7,7 +7,7 @@ from router.balance.deciding.decisions import Asked, Decision, NoChoice, Outlook
 from router.balance.site.slots import Slot
 from router.balance.site.waiting_room import WaitingPlace
 from router.exchange.account import note_waited
-from router.exchange.tries import Tries
+from router.exchange.attempt_history import AttemptHistory
 from router.model import limits
 from router.model.requests import Request
 from router.service.ports import CLIENT_GONE, LegCode, LegFailure
@@ -41,7 +41,7 @@ class Queued(Protocol):
 class Course(Protocol):
     """The `Attempts` of the request."""
 
-    tries: Tries
+    tries: AttemptHistory
 
     def go_on(self, now: float) -> None:
         """Try the best candidate left."""

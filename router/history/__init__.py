@@ -7,5 +7,5 @@ average number in flight.
 Pure: no clock, no sockets; times are passed in. Bounded: service ports, samples per port, sites per
 sample (`limits.HISTORY_…`). Idle service ports cost next to nothing: equal samples are stored once.
 
-Reading order: `readings`, `recent`, `busy`.
+Reading order: `readings`, `recent`, `in_flight_means`.
 """

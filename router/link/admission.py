@@ -11,7 +11,7 @@ from router.link.adjacency import LinkAdjacency
 from router.link.fault import Fault
 from router.link.neighbour import Neighbour
 from router.link.ports import LinkOwner
-from router.link.sessions.identity_copies import Copies, is_original, living_twins, place_of
+from router.link.sessions.identity_copies import RefusedCopies, is_original, living_twins, place_of
 from router.link.sessions.session import LinkSession
 from router.link.streams.holder_share import HolderShares
 from router.model import limits
@@ -37,7 +37,7 @@ class PeerAdmission:
         self._known = known
         self._incoming = incoming
         self._shares = shares
-        self._copies = Copies()
+        self._copies = RefusedCopies()
 
     @property
     def copies_kept_out(self) -> list[str]:
@@ -71,14 +71,14 @@ class PeerAdmission:
             return rejected
         if session.is_up:
             return self._judge_lanes(session)
-        session.admit_by(self._owner.leave_of(certificate))
+        session.admit_by(self._owner.permission_of(certificate))
         return self._judge_lanes(session) or self._judge_twins(session)
 
     def _judge_lanes(self, session: LinkSession) -> HandshakeRejected | None:
         """Limits the lanes of one holder (a site, or all sites of one token), to leave room for
         others."""
         neighbour = session.neighbour
-        if neighbour is None or session.config.role == "dialler":
+        if neighbour is None or session.config.role == "dialer":
             return None
         lanes = self._shares.lanes(neighbour.holder)
         if lanes < limits.LANES_PER_HOLDER_MAX:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from router.link.fault import Fault
 from router.link.neighbour import Neighbour
 from router.link.sessions.accepted import AcceptedLinks
-from router.link.sessions.dialled import DialledLinks
+from router.link.sessions.dialed_links import DialedLinks
 from router.link.sessions.renewals import Answer, AskedForRenewal, refuse_renewal
 from router.link.sessions.session import LinkSession
 from router.model.ids import SiteId
@@ -15,10 +15,10 @@ class LinkRenewals:
     """Renewals on all links of a router. Issuing certificates and trusting them is `trust`'s
     business."""
 
-    __slots__ = ("_accepted", "_asked", "_dialled", "_due")
+    __slots__ = ("_accepted", "_asked", "_dialed", "_due")
 
-    def __init__(self, dialled: DialledLinks, accepted: AcceptedLinks) -> None:
-        self._dialled = dialled
+    def __init__(self, dialed: DialedLinks, accepted: AcceptedLinks) -> None:
+        self._dialed = dialed
         self._accepted = accepted
         self._asked: AskedForRenewal = refuse_renewal
         self._due: Callable[[str], None] = lambda name: None
@@ -37,7 +37,7 @@ class LinkRenewals:
         gets the answer, or None when none came. `Links.set_links` with the new certificate then
         replaces the link's lanes, and no stream is lost.
         """
-        link = self._dialled.wanted.get(name)
+        link = self._dialed.wanted.get(name)
         session = link.session if link is not None else None
         renewals = session.renewals if session is not None else None
         return renewals is not None and renewals.ask(request, answered)
@@ -45,7 +45,7 @@ class LinkRenewals:
     def succeed_where(self, is_old: Callable[[bytes], bool]) -> None:
         """Replace without loss the lanes of links that we dial if their acceptor showed an old
         certificate (DER)."""
-        self._dialled.succeed_where(is_old)
+        self._dialed.succeed_where(is_old)
 
     # Links that other sites dialed.
 
@@ -54,9 +54,9 @@ class LinkRenewals:
         certificate (DER), its request, and a callback for the answer, now or later."""
         self._asked = asked
 
-    def diallers(self) -> list[tuple[Neighbour, bool]]:
+    def dialers(self) -> list[tuple[Neighbour, bool]]:
         """The dialers of the links that are up here, and whether each can renew its certificate."""
-        return self._accepted.diallers()
+        return self._accepted.dialers()
 
     def tell_renewal_due(self, whom: Callable[[Neighbour], bool]) -> int:
         """Ask these dialers to request another certificate soon; returns how many were asked.
@@ -80,7 +80,7 @@ class LinkRenewals:
     def _put_out(self, ended: Collection[LinkSession]) -> frozenset[SiteId]:
         """The sites at the other end of ``ended`` that no other link leads to."""
         accepted = self._accepted
-        others = (*self._dialled.sessions, *accepted.up, *accepted.handshaking)
+        others = (*self._dialed.sessions, *accepted.up, *accepted.handshaking)
         left = {one.neighbour.site for one in others if one.neighbour and one not in ended}
         return frozenset(one.neighbour.site for one in ended if one.neighbour) - left
 
@@ -93,6 +93,6 @@ class LinkRenewals:
 
     def session_renewal_due(self, session: LinkSession) -> None:
         """The acceptor of a link of ours asks us to renew."""
-        link = self._dialled.link_of(session)
-        if link is not None and self._dialled.wanted.get(link.name) is link:
+        link = self._dialed.link_of(session)
+        if link is not None and self._dialed.wanted.get(link.name) is link:
             self._due(link.name)

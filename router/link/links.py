@@ -18,7 +18,7 @@ from router.link.ports import LinkOwner, OpenedStream, OpenRequest, StreamHandle
 from router.link.routing_messages import LsaMessage, RoutingMessage
 from router.link.sessions.accepted import ALPN as ALPN
 from router.link.sessions.accepted import AcceptedLinks
-from router.link.sessions.dialled import DialledLinks
+from router.link.sessions.dialed_links import DialedLinks
 from router.link.sessions.greeting import Life
 from router.link.sessions.handshake import EDGE, INTERIOR, SIBLING, Abilities
 from router.link.sessions.link_status import LinkStatus, listed, outgoing_status, shown_for
@@ -60,7 +60,7 @@ class Links:
         epoch that this process began with. ``place``: human-readable location of the process.
         ``restored``: when its state was restored from a backup, Unix seconds, 0: never."""
         self._drain_grace_s = limits.DRAIN_GRACE_S
-        self._dialled_changed: Callable[[str, LinkState], None] = lambda name, state: None
+        self._dialed_changed: Callable[[str, LinkState], None] = lambda name, state: None
         self._network = network
         self._identity = identity
         self._owner = owner
@@ -69,7 +69,7 @@ class Links:
         self._process = ProcessBuffers()
         self._shares = HolderShares(network)
         self._life = Life(rng.randbytes(control.NONCE_BYTES), born, place, restored)
-        self._dialled = DialledLinks(
+        self._dialed = DialedLinks(
             network,
             rng,
             lambda config, is_sibling: self._new_session(
@@ -84,7 +84,7 @@ class Links:
             lambda config: self._new_session(config, self._abilities),
             owner.incoming_refused,
         )
-        self.renewals = renewals = LinkRenewals(self._dialled, self._accepted)
+        self.renewals = renewals = LinkRenewals(self._dialed, self._accepted)
         self.session_renewal = renewals.session_renewal
         self.session_renewal_due = renewals.session_renewal_due
         self.adjacencies = Adjacencies(owner)
@@ -117,17 +117,17 @@ class Links:
         """
         if self.departure.stage is CLOSED:
             return
-        self._dialled.set_links(outgoing, kept, self._network.now() + self._drain_grace_s)
+        self._dialed.set_links(outgoing, kept, self._network.now() + self._drain_grace_s)
 
-    def follow_dialled(self, changed: Callable[[str, LinkState], None]) -> None:
+    def follow_dialed(self, changed: Callable[[str, LinkState], None]) -> None:
         """Call ``changed`` with each link of ours whose state may have changed, and with its
         state."""
-        self._dialled_changed = changed
+        self._dialed_changed = changed
 
     def remember_down(self, since: Mapping[str, float]) -> None:
         """Links that were down before this router started, by name: monotonic seconds. Those that
         the first `set_links` names are down since then, until they are up."""
-        self._dialled.remember_down(since)
+        self._dialed.remember_down(since)
 
     def set_drain_grace(self, grace_s: float) -> None:
         """Set how long a link that is deleted from now on waits for its streams."""
@@ -135,7 +135,7 @@ class Links:
 
     def retry_all(self) -> None:
         """Dial every waiting link at once: the reason for its failure may be gone."""
-        self._dialled.retry_all()
+        self._dialed.retry_all()
 
     def acceptor(
         self, certificate: Callable[[], bytes]
@@ -217,11 +217,11 @@ class Links:
         lost in the last minutes."""
         accepted = self._accepted
         lost = accepted.lost.lines(accepted.up, self._owner.linked_elsewhere)
-        return listed(self._dialled.wanted.values(), self._dialled.leaving, accepted.up, lost)
+        return listed(self._dialed.wanted.values(), self._dialed.leaving, accepted.up, lost)
 
     def to_siblings(self) -> list[LinkStatus]:
         """The links to other routers of this site that this one dials."""
-        wanted = self._dialled.wanted.values()
+        wanted = self._dialed.wanted.values()
         return [outgoing_status(link) for link in wanted if link.spec.is_sibling]
 
     def drain(self) -> None:
@@ -243,7 +243,7 @@ class Links:
         streams: it is let in, to be refused or to come too late.
         """
         self.departure.finish(done)
-        self._dialled.drain(self.departure.farewell)
+        self._dialed.drain(self.departure.farewell)
         for session in self._accepted.up:
             session.drain(self.departure.farewell, wholly=True)
         self._ask_turn()
@@ -252,23 +252,23 @@ class Links:
         """Close all links with a goodbye, and dial and accept no more."""
         self.departure.close()
         fault = self.departure.farewell
-        self._dialled.stop(fault)
+        self._dialed.stop(fault)
         for session in self._sessions():
             session.close(fault)
         self._accepted.close(fault)
 
     def outgoing_status(self, name: str) -> LinkStatus | None:
         """The line of one configured link to another site."""
-        link = self._dialled.wanted.get(name)
+        link = self._dialed.wanted.get(name)
         if link is None or link.spec.is_sibling:
             return None
-        return outgoing_status(shown_for(link, self._dialled.leaving))
+        return outgoing_status(shown_for(link, self._dialed.leaving))
 
     @property
     def refused_as_copy(self) -> str:
         """Why a neighbor refuses us as a copy: it has a router with our identity. Empty: none
         does."""
-        wanted = self._dialled.wanted.values()
+        wanted = self._dialed.wanted.values()
         found = (link.error for link in wanted if link.error_code == "copy")
         return next(found, "")
 
@@ -314,18 +314,18 @@ class Links:
         neighbour = session.neighbour
         assert neighbour is not None
         replaced = None
-        link = self._dialled.link_of(session)
+        link = self._dialed.link_of(session)
         if link is not None and link.is_to_succeed(session):
             link.next_up()
             self.departure.joined_by(session)
             return
         if link is None:
-            replaced = self._accepted.came_up(session, self._dialled.wanted)
+            replaced = self._accepted.came_up(session, self._dialed.wanted)
             self._link_changed(self._accepted.up[session])
         if self.adjacencies.joined(session, neighbour):
             self._ask_turn()
         if replaced is not None:
-            replaced.abort(Fault("replaced", "the neighbor dialled this link again"))
+            replaced.abort(Fault("replaced", "the neighbor dialed this link again"))
         if link is not None:
             link.session_up(session)
         self.departure.joined_by(session)
@@ -349,7 +349,7 @@ class Links:
 
     def session_changed(self, session: LinkSession) -> None:
         """The lanes or the cost of a session changed."""
-        link = self._dialled.link_of(session)
+        link = self._dialed.link_of(session)
         if link is not None and link.is_to_succeed(session):
             if not link.next_changed():
                 return
@@ -368,7 +368,7 @@ class Links:
         if neighbour is not None and neighbour.is_sibling:
             self._sibling_drains(neighbour.router)
         self.session_changed(session)
-        self._dialled.session_draining(session, may_succeed=self.departure.stage is STAYING)
+        self._dialed.session_draining(session, may_succeed=self.departure.stage is STAYING)
 
     def session_heard_again(self, session: LinkSession, silent_s: float) -> None:
         """See `LinkOwner.heard_again`."""
@@ -382,7 +382,7 @@ class Links:
             self._link_changed(name)
         if self.adjacencies.left(session, fault):
             self._ask_turn()
-        self._dialled.session_down(session, fault)
+        self._dialed.session_down(session, fault)
         if self.departure.awaits_end:
             self._ask_turn()
 
@@ -396,7 +396,7 @@ class Links:
                 session.draining.reword(self.departure.farewell)
 
     def _sessions(self) -> list[LinkSession]:
-        return [*self._dialled.sessions, *self._accepted.up, *self._accepted.handshaking]
+        return [*self._dialed.sessions, *self._accepted.up, *self._accepted.handshaking]
 
     def _ask_turn(self) -> None:
         if not self._turn_asked:
@@ -412,6 +412,6 @@ class Links:
             self._owner.link_changed(name)
             line = self.outgoing_status(name)
             if line is not None:
-                self._dialled_changed(name, line.state)
+                self._dialed_changed(name, line.state)
         if self.departure.awaits_end and not self._sessions():
             self.departure.end()

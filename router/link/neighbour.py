@@ -6,7 +6,7 @@ from router.model.ids import RouterId, SiteId
 from router.model.rights.sharing import FREE, Terms
 
 
-class LinkLeave(msgspec.Struct, frozen=True):
+class LinkPermission(msgspec.Struct, frozen=True):
     """How a site was let in here: on which terms, and by which token; empty: without a token."""
 
     terms: Terms = FREE

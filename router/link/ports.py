@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, Protocol
 import msgspec
 
 from router.link.fault import Fault
-from router.link.neighbour import LinkLeave, Neighbour
+from router.link.neighbour import LinkPermission, Neighbour
 from router.link.routing_messages import RoutingMessage
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
@@ -308,7 +308,7 @@ class LinkOwner(Protocol):
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """Judge a peer whose HELLO signature is right. None: admit it."""
 
-    def leave_of(self, peer_certificate: bytes) -> LinkLeave:
+    def permission_of(self, peer_certificate: bytes) -> LinkPermission:
         """How the holder of this certificate, which was admitted, is let in."""
 
     def original_of(self, neighbour: Neighbour, restored: int) -> str:

@@ -133,7 +133,7 @@ _ALL: Final = (
         "link-draining", "event", "site", "an end of a link wants nothing new there: it stops"
     ),
     EventCode("link-needless", "event", "link", "a link leads to a site that was deleted"),
-    EventCode("link-failing", "event", "link", "a link that is dialled here does not come up"),
+    EventCode("link-failing", "event", "link", "a link that is dialed here does not come up"),
     EventCode("link-refused", "event", "link or site", "one of the two ends refuses the other"),
     EventCode("link-flapping", "event", "site", "a link went down too often to count at once"),
     EventCode("link-steady", "event", "site", "it counts again"),

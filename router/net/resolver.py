@@ -23,7 +23,7 @@ from router.model.limits import (
 )
 from router.net.poller import Poller
 from router.net.ports import Timer
-from router.net.sockets import in_turn, is_numeric, undressed
+from router.net.sockets import in_turn, is_numeric, unmapped_ipv4
 
 Resolved = Callable[[tuple[str, ...]], None]
 Lookup = Callable[[str], tuple[str, ...]]
@@ -75,7 +75,7 @@ class _Name:
 
     def answered(self, addresses: tuple[str, ...], now: float) -> None:
         self.addresses = addresses
-        self.peers = frozenset(map(undressed, addresses))
+        self.peers = frozenset(map(unmapped_ipv4, addresses))
         self.good_until = now + RESOLVE_FRESH_S
         self.retry_s = 0.0
         self.failing_since = None

@@ -99,7 +99,7 @@ def family_of(host: str) -> socket.AddressFamily:
 def address_of(name: tuple[str, int]) -> Address:
     """The address from `getsockname` or `accept`; IPv4-mapped IPv6 addresses become IPv4."""
     host = name[0]
-    return Address(same_text(undressed(host) if ":" in host else host), name[1])
+    return Address(same_text(unmapped_ipv4(host) if ":" in host else host), name[1])
 
 
 @lru_cache(maxsize=1_024)
@@ -108,7 +108,7 @@ def target_address(name: tuple[str, int]) -> Address:
     return address_of(name[:2])
 
 
-def undressed(host: str) -> str:
+def unmapped_ipv4(host: str) -> str:
     """The IPv4 address in an IPv4-mapped one, any other unchanged."""
     return host[len(MAPPED) :] if host.startswith(MAPPED) and "." in host else host
 

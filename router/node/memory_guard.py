@@ -1,8 +1,8 @@
 """Keeps the process within its memory: compares its use with marks, and sheds load in time.
 
 The order of shedding (shares of the limit, in `limits`): first idle connections, then new work,
-then the largest holders. `Marks` decides and knows nothing else; `MemoryGuard` checks and carries
-out. `process.memory` reads the use.
+then the largest holders. `MemoryLevels` decides and knows nothing else; `MemoryGuard` checks and
+carries out. `process.memory` reads the use.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class ReliefLevel(IntEnum):
 _MARKS = (limits.MEMORY_SHED_IDLE, limits.MEMORY_REFUSE_NEW, limits.MEMORY_DROP_SLOWEST)
 
 
-class Marks:
+class MemoryLevels:
     """The level for a share of the limit: up at once, down a little below the mark. Pure.
 
     It goes down right below the mark when no more memory can be given back: a spike leaves memory
@@ -57,7 +57,7 @@ class Marks:
         return self.level
 
 
-class Use(msgspec.Struct, frozen=True):
+class MemoryUse(msgspec.Struct, frozen=True):
     """Bytes at one moment: resident, and the part that waits for slow readers and slots.
 
     ``socket_bytes``: the kernel's socket buffers, if they count against the limit as well.
@@ -125,7 +125,7 @@ class MemoryGuard:
         self,
         network: Intake,
         limit_bytes: int,
-        read: Callable[[], Use],
+        read: Callable[[], MemoryUse],
         relief: Relief,
         tell: Tell,
         trim: Callable[[bool], None],
@@ -140,7 +140,7 @@ class MemoryGuard:
         self._tell = tell
         self._trim = trim
         self._has_dropped = self._is_closed = self._is_least = False
-        self._marks = Marks()
+        self._marks = MemoryLevels()
         self._next_trim = network.now()
         self._trim_every_s = limits.MEMORY_TRIM_S
         self._trimmed_bytes = self._least_bytes = 0  # After the last trim, and the least so far.
@@ -167,7 +167,7 @@ class MemoryGuard:
         """The marks are shares of this."""
         return self.limit_bytes - limits.MEMORY_RESERVE_BYTES
 
-    def use_now(self) -> Use:
+    def use_now(self) -> MemoryUse:
         """Read the use again."""
         return self._read()
 

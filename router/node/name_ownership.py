@@ -24,7 +24,7 @@ SITES_NAMED: Final = 8
 """In a sentence; a member can invent any number of sites."""
 
 
-class Owning:
+class NameAdoption:
     """Carries out `sitectl service adopt`. ``take`` carries out the events that routing returns."""
 
     def __init__(

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from router.asking.desk import QuestionDesk
-from router.asking.disclosure import Asking
+from router.asking.disclosure import QuestionOrigin
 from router.asking.kinds import is_for_site
 from router.exchange.forwarder import Forwarder
 from router.link.fault import Fault
 from router.link.links import Links
-from router.link.neighbour import LinkLeave, Neighbour
+from router.link.neighbour import LinkPermission, Neighbour
 from router.link.ports import ASKS_TARGETS, OfferedStream, OpenRequest
 from router.link.routing_messages import DigestMessage, LoadMessage, LsaMessage, RoutingMessage
 from router.model.errors import HandshakeRejected
@@ -25,7 +25,7 @@ from router.node.routing_run import RoutingRun
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.services import SiteServices
 from router.node.services.share_run import ShareRun
-from router.node.stream_access import Guard
+from router.node.stream_access import StreamAccess
 from router.routing.core import RoutingCore
 from router.routing.edges.attached import AttachedEdges
 from router.routing.edges.edge import EdgeRouting, Routing
@@ -47,7 +47,7 @@ class Neighbours:
         routing: Routing,
         edges: AttachedEdges,
         names: Names,
-        guard: Guard,
+        guard: StreamAccess,
         leads_to: Callable[[SiteId, SiteId], bool],
     ) -> None:
         """``leads_to``: whether a cheapest way to a site begins at that neighbor site."""
@@ -88,9 +88,9 @@ class Neighbours:
         """Judge a proven peer: it must not be revoked, nor have our own identity."""
         return self._credentials.admit(peer_certificate, neighbour)
 
-    def leave_of(self, peer_certificate: bytes) -> LinkLeave:
+    def permission_of(self, peer_certificate: bytes) -> LinkPermission:
         """As the certificate says."""
-        return self._credentials.leave_of(peer_certificate)
+        return self._credentials.permission_of(peer_certificate)
 
     def may_pass(self, came_from: Neighbour, to: Neighbour | None, request: OpenRequest) -> bool:
         """See `LinkOwner`."""
@@ -236,11 +236,11 @@ class Neighbours:
         """Report it."""
         self._news.heard_again(router, silent_s)
 
-    def _asking(self, neighbour: RouterId, site: SiteId) -> Asking:
+    def _asking(self, neighbour: RouterId, site: SiteId) -> QuestionOrigin:
         """The asking site: a neighbor on its link's terms, or a site beyond it without terms."""
         known = self._links.adjacencies.neighbour(neighbour)
         is_itself = known is not None and known.site == site
-        return Asking(
+        return QuestionOrigin(
             self._routing.table.party(site),
             known.terms if known is not None and is_itself else FREE,
             is_sibling=known is not None and known.is_sibling and is_itself,

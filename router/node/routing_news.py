@@ -11,7 +11,7 @@ from router.node.news.site_news import SiteNews
 from router.node.problems import problems
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.services import SiteServices
-from router.node.stream_access import Guard
+from router.node.stream_access import StreamAccess
 from router.node.wanted_links import WantedLinks
 from router.routing.edges.edge import Routing
 from router.routing.events import (
@@ -59,7 +59,7 @@ class RoutingNews:
         services: SiteServices,
         load: LoadExchange,
         names: Names,
-        guard: Guard,
+        guard: StreamAccess,
         doors: LinkDoors,
         link_news: LinkNews,
         news: SiteNews,

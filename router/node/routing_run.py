@@ -10,7 +10,7 @@ from router.net.ports import Network, Timer
 from router.node.services.ports import Keeper
 from router.routing.edges.attached import AttachedEdges
 from router.routing.edges.edge import Routing
-from router.routing.edges.offers import EdgeTeller
+from router.routing.edges.offers import EdgeTableSource
 from router.routing.events import (
     EpochRaised,
     RoutingChange,
@@ -80,7 +80,7 @@ class RoutingRun:
         """Rows that attached edges have not received yet."""
         if not len(self._edges):
             return []
-        teller = EdgeTeller(
+        teller = EdgeTableSource(
             router=self._identity.router,
             site=self._identity.site,
             version=self._version,

@@ -26,7 +26,7 @@ from router.routing.table import RouteTable
 from router.trust.ports import Credentials
 
 
-class Troubles:
+class SiteTroubles:
     """Reads the rooms at the moment of asking."""
 
     __slots__ = (

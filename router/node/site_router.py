@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from router.asking.desk import QuestionDesk
-from router.asking.exchange import Asker
-from router.asking.targets import RouterTargets, whom_to_ask
+from router.asking.exchange import QuestionSender
+from router.asking.targets import RouterTargets, routers_to_ask
 from router.balance.deciding.decisions import Explanation
 from router.documents import Wanted
 from router.exchange.forwarder import Forwarder
@@ -26,7 +26,7 @@ from router.model.rights.sharing import SharingRules, names_of_patterns
 from router.net.ports import Address, DialCode, FarNetwork
 from router.node.down_links import DownLinks
 from router.node.link_door import LinkDoors
-from router.node.name_ownership import Owning
+from router.node.name_ownership import NameAdoption
 from router.node.neighbours import Neighbours
 from router.node.news.ejection_news import EjectionNews
 from router.node.news.link_news import LinkNews
@@ -47,9 +47,9 @@ from router.node.services.ports import Keeper
 from router.node.services.services import SiteServices
 from router.node.services.share_run import ShareRun
 from router.node.site_notes import SiteNotes
-from router.node.site_problems import Troubles
+from router.node.site_problems import SiteTroubles
 from router.node.start import RouterStart
-from router.node.stream_access import Guard
+from router.node.stream_access import StreamAccess
 from router.node.time_text import WallClock
 from router.node.wanted_links import WantedLinks
 from router.routing.core import RoutingCore
@@ -83,7 +83,7 @@ class SiteRouter:
         self.edges = AttachedEdges()
         self.names = Names(self.routing, identity.site)
         self._behind = SitesBehind()
-        self._guard = Guard(identity.site, tell, network.now)
+        self._guard = StreamAccess(identity.site, tell, network.now)
         self.news = SiteNews(network, identity, self.names, keeper, tell, start.place)
         # Links and their events.
         self._neighbours = self._new_neighbours()
@@ -105,7 +105,7 @@ class SiteRouter:
             network, self.links, identity, start.version, self.routing, self.edges, keeper
         )
         self._take = self.routing_run.take
-        self.owning = Owning(network, self.routing, self.names, self._take, tell)
+        self.owning = NameAdoption(network, self.routing, self.names, self._take, tell)
         # Requests, services and their load.
         self.forwarder = self._new_forwarder(rng)
         self.readings = self.forwarder.readings
@@ -210,7 +210,7 @@ class SiteRouter:
     def _new_questions(self) -> QuestionDesk:
         return QuestionDesk(
             self._network,
-            Asker(self._network, self.links, self.identity.site),
+            QuestionSender(self._network, self.links, self.identity.site),
             self.identity.router,
             self._start.version,
             self.readings.targets.of,
@@ -249,9 +249,9 @@ class SiteRouter:
             self._tell,
         )
 
-    def _new_troubles(self) -> Troubles:
+    def _new_troubles(self) -> SiteTroubles:
         network, refused, name = self._network, self.forwarder.refused_messages, self.names.site
-        return Troubles(
+        return SiteTroubles(
             network,
             self.routing,
             self.links,
@@ -413,7 +413,7 @@ class SiteRouter:
     def ask_targets(self, service: str, done: Callable[[list[RouterTargets]], None]) -> None:
         """Ask the other routers that have targets of ``service``; ``done`` is called once, soon."""
         keys = [key for key in self.services if key.name == service]
-        self.questions.inquiries.ask(whom_to_ask(keys, self.routing.table), done)
+        self.questions.inquiries.ask(routers_to_ask(keys, self.routing.table), done)
 
     def left_out(
         self, key: ServiceKey, explanation: Explanation, *, shows_room: bool = True

@@ -17,7 +17,7 @@ from router.model.token_bucket import TokenBuckets
 from router.routing.table import RouteTable
 
 
-class Guard:
+class StreamAccess:
     """Owns when each refusal was last reported; rules and table are passed in."""
 
     __slots__ = ("_budgets", "_now", "_own", "_tell", "_told_at", "refused_total")

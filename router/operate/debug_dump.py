@@ -47,7 +47,7 @@ def stacks_on_signal(run: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-class Debugging:
+class DebugDump:
     """Reads the process and ``router`` when asked."""
 
     __slots__ = ("_lag_s", "_resident_bytes", "_router")

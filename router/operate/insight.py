@@ -27,26 +27,26 @@ from router.net.epoll import EpollNetwork
 from router.node.parts import Part
 from router.node.site_router import SiteRouter
 from router.operate.access import access_of
-from router.operate.bursts.burst_runs import Bursting
-from router.operate.debug_dump import Debugging
+from router.operate.bursts.burst_runs import BurstRunner
+from router.operate.debug_dump import DebugDump
 from router.operate.figures.history_recorder import HistoryRecorder
 from router.operate.figures.recent_figures import RecentFigures
 from router.operate.flows.all_flows import AllFlows
 from router.operate.flows.flows import Flows
-from router.operate.flows.observability_settings import Seeing
+from router.operate.flows.observability_settings import ObservabilitySettings
 from router.operate.graph import CallGraph
-from router.operate.live_snapshot import Living
+from router.operate.live_snapshot import LiveRows
 from router.operate.process_facts import ProcessFacts
 from router.operate.rebalances import Rebalancer
-from router.operate.simulation_process import Simulating
+from router.operate.simulation_process import SimulationProcess
 from router.operate.sites.facts import facts_of
 from router.operate.sites.ping_view import Pings
 from router.operate.sites.site_view import SitesView
 from router.operate.views import OperatorView, Order
 from router.operate.why.latency_knees import knees
 from router.operate.why.traffic import TrafficTester
-from router.operate.worker_answers import Answering
-from router.workers.combined_figures import Whole
+from router.operate.worker_answers import WorkerAnswers
+from router.workers.combined_figures import RouterFigures
 
 
 class Insight:
@@ -58,14 +58,14 @@ class Insight:
         network: EpollNetwork,
         router: SiteRouter,
         part: Part,
-        whole: Whole,
+        whole: RouterFigures,
         facts: ProcessFacts,
         order: Order,
         rebalancer: Rebalancer,
         callers: Callers,
         tokens: Callable[[], Sequence[TokenView]],
-        bursting: Bursting,
-        seeing: Seeing,
+        bursting: BurstRunner,
+        seeing: ObservabilitySettings,
     ) -> None:
         """``order``: see `OperatorView`. ``rebalancer``: of this worker."""
         self._network, self._router, self._whole, self._facts = network, router, whole, facts
@@ -88,7 +88,7 @@ class Insight:
             bursting,
             seeing,
         )
-        self._living = Living(self.view, router, self._recent, whole)
+        self._living = LiveRows(self.view, router, self._recent, whole)
         told = facts_of(router, self.view, self._recorder.histories)
         self.telling = Telling(router.identity.site, told, network)
         """Answers to other sites, and to other routers of this one."""
@@ -111,15 +111,15 @@ class Insight:
             GraphApi(self._graph, view),
             NamesApi(router.owning.names, view),
             AccessApi(partial(access_of, router), view),
-            SimulationApi(Simulating(), view, histories, router.owning.declared_elsewhere),
+            SimulationApi(SimulationProcess(), view, histories, router.owning.declared_elsewhere),
             TokensApi(self._tokens),
-            DebugApi(Debugging(router, self._facts.loop_lag_s, view.resident_bytes).look),
+            DebugApi(DebugDump(router, self._facts.loop_lag_s, view.resident_bytes).look),
         ]
 
-    def answering(self, events: EventLog) -> Answering:
+    def answering(self, events: EventLog) -> WorkerAnswers:
         """The sources of answers to the first worker. ``events``: of this worker."""
         histories = self._recorder.histories
-        return Answering(
+        return WorkerAnswers(
             self.view,
             self._flows,
             self._living,

@@ -10,18 +10,18 @@ from router.balance.deciding.decisions import NoChoice
 from router.model.wording.traffic import noun_of
 from router.node.site_router import SiteRouter
 from router.operate.figures.recent_figures import RecentFigures
-from router.operate.problems.spill_reason import why_leaving
+from router.operate.problems.spill_reason import spill_sentence
 from router.operate.views import OperatorView
 from router.service.figures import ServiceSnapshot
-from router.workers.combined_figures import Whole
-from router.workers.recent_port_figures import PortLately
+from router.workers.combined_figures import RouterFigures
+from router.workers.recent_port_figures import RecentPortFigures
 
 
-class Living:
+class LiveRows:
     """Reads the rooms row by row."""
 
     def __init__(
-        self, view: OperatorView, router: SiteRouter, recent: RecentFigures, whole: Whole
+        self, view: OperatorView, router: SiteRouter, recent: RecentFigures, whole: RouterFigures
     ) -> None:
         self._router, self._recent, self._whole = router, recent, whole
         self._row = view.rows.row
@@ -33,7 +33,7 @@ class Living:
         for view, snapshot in self._whole.with_each(own):
             yield view, self._now(snapshot, self._recent.lately(snapshot.key))
 
-    def parts(self) -> Iterator[tuple[ServiceView, PortLately]]:
+    def parts(self) -> Iterator[tuple[ServiceView, RecentPortFigures]]:
         """This worker's row of each service port, for the first worker to add up."""
         former = self._router.forwarder.entry.of_former_protocol()
         for snapshot in self._declared():
@@ -45,7 +45,7 @@ class Living:
             if snapshot.declared:
                 yield snapshot
 
-    def _now(self, snapshot: ServiceSnapshot, lately: PortLately) -> ServiceNow:
+    def _now(self, snapshot: ServiceSnapshot, lately: RecentPortFigures) -> ServiceNow:
         key, change = snapshot.key, lately.change
         now = ServiceNow(
             service=key.name,
@@ -78,7 +78,7 @@ class Living:
             p50_s=change.p50_s,
             p99_s=change.p99_s,
             overflow_to=self._recent.a_second(change, change.overflow),
-            why=why_leaving(
+            why=spill_sentence(
                 snapshot.explanation,
                 change,
                 own=self._router.identity.site,
@@ -101,7 +101,7 @@ class Living:
         )
 
     def _what_stops(self) -> str:
-        """As in `why_leaving`. Other routers of this site stay, as far as this one knows."""
+        """As in `spill_sentence`. Other routers of this site stay, as far as this one knows."""
         if not self._router.draining:
             return ""
         name = self._router.identity.name

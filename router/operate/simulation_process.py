@@ -20,7 +20,7 @@ _WORDS = (sys.executable, "-P", "-m", "simulator")
 _KILLED_FIRST = "1000"
 
 
-class Simulating:
+class SimulationProcess:
     """Runs one command at a time; ends it after `limits.SIMULATION_S`, then kills it."""
 
     def __init__(self, words: tuple[str, ...] = _WORDS) -> None:

@@ -11,10 +11,10 @@ from router.model.events import Note, Problem
 from router.model.ids import ServiceKey
 from router.model.wording.routing_key_names import with_keys_in
 from router.node.site_router import SiteRouter
-from router.operate.bursts.burst_runs import Bursting
+from router.operate.bursts.burst_runs import BurstRunner
 from router.operate.figures.link_views import notes_of_links, of_expiries, of_links
 from router.operate.figures.recent_figures import RecentFigures
-from router.operate.flows.observability_settings import Seeing
+from router.operate.flows.observability_settings import ObservabilitySettings
 from router.operate.problems import (
     failing_requests,
     impatient_clients,
@@ -26,7 +26,7 @@ from router.operate.problems.failing_requests import NoRoom, PortFailures
 from router.operate.problems.local_targets import PortTargets
 from router.operate.process_facts import ProcessFacts
 from router.service.figures import QueueNow
-from router.workers.combined_figures import Whole
+from router.workers.combined_figures import RouterFigures
 
 
 class SiteStatus:
@@ -36,12 +36,12 @@ class SiteStatus:
         self,
         router: SiteRouter,
         recent: RecentFigures,
-        whole: Whole,
+        whole: RouterFigures,
         facts: ProcessFacts,
         now: Callable[[], float],
         utc: Callable[[float], str],
-        bursting: Bursting | None,
-        seeing: Seeing | None,
+        bursting: BurstRunner | None,
+        seeing: ObservabilitySettings | None,
     ) -> None:
         """``now``: monotonic seconds; ``utc`` converts them."""
         self._router, self._recent, self._whole, self._facts = router, recent, whole, facts

@@ -12,8 +12,8 @@ from router.admin.views.links import LinkView, NeighbourCost, SiteView
 from router.admin.views.services import ServiceView, TargetView
 from router.admin.views.status import CaView, Status
 from router.admin.views.why import PastDecision, WhyView
+from router.asking.site_path import TOO_FAR
 from router.asking.targets import RouterTargets
-from router.asking.way import TOO_FAR
 from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.settings import AffinityBy
@@ -24,13 +24,13 @@ from router.node.problems import listener_problems
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
 from router.node.time_text import WallClock
-from router.operate.bursts.burst_runs import Bursting
+from router.operate.bursts.burst_runs import BurstRunner
 from router.operate.figures.link_views import HELD_BACK, NO_ROOM_THERE, link_views
 from router.operate.figures.metrics_source import measure, of_links_at_workers
 from router.operate.figures.process_figures import process_values, started_at
 from router.operate.figures.recent_figures import RecentFigures
 from router.operate.figures.service_rows import ServiceRows
-from router.operate.flows.observability_settings import Seeing
+from router.operate.flows.observability_settings import ObservabilitySettings
 from router.operate.problems.removed_services import still_removed
 from router.operate.process_facts import ProcessFacts
 from router.operate.site_status import SiteStatus
@@ -39,7 +39,7 @@ from router.operate.why.next_request import explained
 from router.operate.why.recent_decisions import recalled
 from router.operate.why.scale_figures import scaled
 from router.routing.table import SiteRoute
-from router.workers.combined_figures import Whole
+from router.workers.combined_figures import RouterFigures
 from router.workers.link_uses import LinkUse, WorkerLink, state_of, use_of
 from router.workers.recent_port_figures import PortPhases
 
@@ -61,12 +61,12 @@ class OperatorView:
         router: SiteRouter,
         network: EpollNetwork,
         recent: RecentFigures,
-        whole: Whole,
+        whole: RouterFigures,
         facts: ProcessFacts,
         order: Order,
         caller_metrics: Callable[[], Mapping[str, dict[Labels, float]]],
-        bursting: Bursting | None = None,
-        seeing: Seeing | None = None,
+        bursting: BurstRunner | None = None,
+        seeing: ObservabilitySettings | None = None,
     ) -> None:
         """``caller_metrics``: requests by caller."""
         self._router, self._network, self._whole, self._facts = router, network, whole, facts

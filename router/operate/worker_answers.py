@@ -14,10 +14,10 @@ from router.model import limits
 from router.operate.figures.recent_figures import RecentFigures
 from router.operate.flows.flows import Flows
 from router.operate.graph import CallGraph
-from router.operate.live_snapshot import Living
+from router.operate.live_snapshot import LiveRows
 from router.operate.rebalances import Rebalancer
 from router.operate.views import OperatorView
-from router.workers.recent_port_figures import PortLately
+from router.workers.recent_port_figures import RecentPortFigures
 from router.workers.worker_messages import (
     Detail,
     EventsQuestion,
@@ -31,7 +31,6 @@ from router.workers.worker_messages import (
     GraphReports,
     Histories,
     HistoryQuestion,
-    Latelies,
     LinkUses,
     Metrics,
     NumberedEvents,
@@ -41,6 +40,7 @@ from router.workers.worker_messages import (
     Question,
     RebalanceQuestion,
     Rebalances,
+    RecentFiguresByPort,
     Scales,
     Told,
     Why,
@@ -52,14 +52,14 @@ _ItemT = TypeVar("_ItemT")
 _HistoriesOf = Callable[[str | None, int | None], Iterator[ServiceHistory]]
 
 
-class Answering:
+class WorkerAnswers:
     """Gathers answers from the rooms of this worker."""
 
     def __init__(
         self,
         view: OperatorView,
         flows: Flows,
-        living: Living,
+        living: LiveRows,
         recent: RecentFigures,
         histories: _HistoriesOf,
         events: EventLog,
@@ -168,17 +168,17 @@ class Answering:
 
     async def _lately(self) -> AsyncIterator[Told]:
         for latelies in _some((await sliced(self._recent.latelies())).items):
-            yield Latelies(latelies)
+            yield RecentFiguresByPort(latelies)
         yield self._links()
 
     async def _live(self) -> AsyncIterator[Told]:
-        pairs: list[tuple[ServiceView, PortLately]]
+        pairs: list[tuple[ServiceView, RecentPortFigures]]
         pairs = (await sliced(self._living.parts())).items
         for some in _some(pairs):
             yield WorkerServices(tuple(service for service, _ in some))
-            yield Latelies(tuple(lately for _, lately in some))
+            yield RecentFiguresByPort(tuple(lately for _, lately in some))
         for removed in _some(self._recent.removed_latelies()):
-            yield Latelies(removed)
+            yield RecentFiguresByPort(removed)
         yield self._links()
 
     def _links(self) -> LinkUses:

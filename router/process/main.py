@@ -17,12 +17,12 @@ from router.model.errors import ConfigError, RouterError
 from router.model.specs import SiteSpec
 from router.node.parts import Part
 from router.operate.debug_dump import stacks_on_signal
-from router.process.life import serve
+from router.process.lifecycle import serve
 from router.process.logs import Logs, logging_to
-from router.process.startup import Place, only_one, open_store, run_loop
+from router.process.startup import Place, open_store, run_loop, site_lock
 from router.process.stores import Namespace
 from router.process.worker_starts import command as worker_command
-from router.process.worker_starts import end_those_of_before, room_for, worker_count
+from router.process.worker_starts import end_previous_workers, room_for, worker_count
 
 log = logging.getLogger("router.process")
 
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
         run.mkdir(mode=0o700, exist_ok=True)
         with (
-            only_one(run / "lock") as died,
+            site_lock(run / "lock") as died,
             logging_to(
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,
@@ -159,7 +159,7 @@ async def _serve(
             return 0
         reading = store.load()
         part = Part(count=workers_wanted(options, reading.wanted.site))
-        end_those_of_before(directory / "run", part.count)
+        end_previous_workers(directory / "run", part.count)
         command = worker_command(directory, part.count, options.log, options.log_level)
         return await serve(
             directory,

@@ -17,21 +17,21 @@ from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.leader.bursts import NamespacePlace
 from router.kubernetes.leader.events import EventWriter
+from router.kubernetes.leader.finding_events import FindingEventWriter
+from router.kubernetes.leader.journal_events import JournalEventWriter
 from router.kubernetes.leader.lease import Leadership
 from router.kubernetes.leader.object_statuses import ObjectStatuses
 from router.kubernetes.leader.owners import OwnersMap
-from router.kubernetes.leader.recorder import EventRecorder
 from router.kubernetes.leader.service_writer import ServiceWriter
 from router.kubernetes.leader.skupper2_access import V2Access
 from router.kubernetes.leader.skupper2_statuses import AsksNetwork, V2StatusWriter
 from router.kubernetes.leader.status import StatusWriter
-from router.kubernetes.leader.teller import EventTeller
 from router.kubernetes.objects.changes import Listens
 from router.kubernetes.services.services import ServicePlan
 from router.kubernetes.store.cluster_set import ClusterSetPlan
 from router.kubernetes.store.skupper2_objects import LEVEL
 from router.kubernetes.store.store import KubernetesStore, Look
-from router.kubernetes.store.supervise import kept_running
+from router.kubernetes.store.supervise import run_supervised
 from router.kubernetes.targets.pods import is_router, routers_ready, takes_requests
 from router.kubernetes.targets.replicas import HeardRouters
 from router.kubernetes.translation.site_config import SiteDefaults
@@ -108,8 +108,8 @@ class NamespaceStore:
         )
         self._v2_access = V2Access(api, self.writes, lambda: trust.addresses)
         self._events = EventWriter(api)
-        self._recorder = EventRecorder(self._events, self.writes)
-        self._teller = EventTeller(self._events, self.writes)
+        self._recorder = FindingEventWriter(self._events, self.writes)
+        self._teller = JournalEventWriter(self._events, self.writes)
         self.hear = self._teller.hear
         self._status_writer = StatusWriter(api, self.writes, lambda: self._status())
         self.burst_place: BurstPlace = NamespacePlace(api, rng, self.writes)
@@ -198,7 +198,7 @@ class NamespaceStore:
                     self._teller,
                     self._status_writer,
                 ):
-                    tasks.create_task(kept_running(one, type(one).__name__))
+                    tasks.create_task(run_supervised(one, type(one).__name__))
         finally:
             if self._lease.holds and not self._others_ready:
                 await self._status_writer.stop()

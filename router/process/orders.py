@@ -6,7 +6,7 @@ from typing import NamedTuple, get_args
 from certs.errors import CertError
 from router.admin.ports import CommandFailed
 from router.model.bursts import BurstState
-from router.operate.bursts.burst_runs import Bursting
+from router.operate.bursts.burst_runs import BurstRunner
 from router.trust.trust import SiteTrust
 
 
@@ -29,7 +29,7 @@ class Orders:
     def __init__(
         self,
         trust: SiteTrust,
-        bursting: Bursting,
+        bursting: BurstRunner,
         stop: Callable[[], None],
         leave: Callable[[], None],
         reload: Callable[[], None],
@@ -83,13 +83,13 @@ class Orders:
     def _renew(self, arguments: Mapping[str, str]) -> str:
         link = arguments["link"]
         try:
-            is_dialled = self._trust.renew_link(link)
+            is_dialed = self._trust.renew_link(link)
         except OSError as error:
             raise CommandFailed(
                 f"link {link} cannot be renewed: {error.filename}: {error.strerror}"
             ) from error
-        if not is_dialled:
-            raise CommandFailed(f"link {link} is not dialled here, or waits")
+        if not is_dialed:
+            raise CommandFailed(f"link {link} is not dialed here, or waits")
         return f"Link {link} asks for another certificate."
 
     def _test_burst(self, arguments: Mapping[str, str]) -> str:

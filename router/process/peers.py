@@ -38,8 +38,8 @@ class Peers:
         self._site = wanted.site
         if not wanted.site.peers or wanted.site.router_mode == "edge":
             return wanted
-        dialled = to_dial(wanted.site, self._found, is_own_address)
-        return msgspec.structs.replace(wanted, siblings=(*wanted.siblings, *dialled))
+        dialed = to_dial(wanted.site, self._found, is_own_address)
+        return msgspec.structs.replace(wanted, siblings=(*wanted.siblings, *dialed))
 
     async def run(self) -> None:
         """Resolve until canceled."""
@@ -71,15 +71,15 @@ def to_dial(
     """Link ports of the other routers; ``found``: addresses of names, ``is_own``: whether of this
     host.
     """
-    dialled: set[str] = set()
+    dialed: set[str] = set()
     for host, port in map(split, site.peers):
         for address in found.get(host, ()) if not _is_address(host) else (host,):
             is_here = site.ingress_bind_ip == address or (
                 site.ingress_bind_ip in ANY and is_own(address)
             )
             if not (is_here and port == site.bind_port):
-                dialled.add(join(address, port))
-    return tuple(sorted(dialled)[: limits.PEERS_MAX])
+                dialed.add(join(address, port))
+    return tuple(sorted(dialed)[: limits.PEERS_MAX])
 
 
 def is_own_address(address: str) -> bool:

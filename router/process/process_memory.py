@@ -2,7 +2,7 @@
 
 from router.model.events import Tell
 from router.net.epoll import EpollNetwork
-from router.node.memory_guard import MemoryGuard, Use
+from router.node.memory_guard import MemoryGuard, MemoryUse
 from router.node.site_router import SiteRouter
 from router.process.memory import (
     MappedLimits,
@@ -34,11 +34,11 @@ class ProcessMemory:
         )
         self._router.links.set_buffered_mark(self.guard.buffered_mark_bytes)
 
-    def _use(self) -> Use:
+    def _use(self) -> MemoryUse:
         router = self._router
         held_bytes = router.links.buffered_bytes + router.forwarder.memory.held_bytes
         used = self._resident.read()
-        return Use(
+        return MemoryUse(
             used[1],
             held_bytes + self._network.unsent_bytes,
             self._sockets.read_bytes() // self._count,

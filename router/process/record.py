@@ -20,14 +20,14 @@ from router.net.ports import Network
 from router.node.problems.left_out import LeftOut
 from router.node.site_router import SiteRouter
 from router.operate.record import event_file
-from router.operate.record.audit_log import Auditing
+from router.operate.record.audit_log import AuditLog
 from router.operate.record.episode_news import EpisodeNews
 from router.operate.record.journal import Journal
 from router.operate.record.replica_news import ReplicaNews, own_news
 from router.operate.record.token_watch import TokenWatch
 from router.operate.record.worker_news import WorkerNews
 from router.process.stores import Store
-from router.workers.combined_figures import Whole
+from router.workers.combined_figures import RouterFigures
 
 _WHY_IT_DIED = "See the end of what it logged, and journalctl -k: the kernel kills for memory"
 
@@ -46,7 +46,7 @@ class FollowedRecord:
         )
         self.journal = Journal(self.events, self._file.add, _utc_now)
         self.journal.told.append(store.hear)
-        self.auditing = Auditing(self.journal, store.author, store.documents())
+        self.auditing = AuditLog(self.journal, store.author, store.documents())
         self._episodes: EpisodeNews | None = None
 
     def follow(
@@ -56,7 +56,7 @@ class FollowedRecord:
         utc: Callable[[float], str],
         left_out: Callable[[ServiceKey], LeftOut],
         site_name: Callable[[SiteId], str],
-        whole: Whole,
+        whole: RouterFigures,
     ) -> None:
         """Report when requests spill or are refused.
 

@@ -32,9 +32,13 @@ from router.node.parts import WHOLE, Part
 from router.node.problems import problems
 from router.node.site_router import SiteRouter
 from router.node.start import RouterStart
-from router.operate.bursts.burst_runs import Bursting
+from router.operate.bursts.burst_runs import BurstRunner
 from router.operate.consoles.consoles import ConsoleHost
-from router.operate.flows.observability_settings import ACCESS_LOG_FILE, Seeing, otel_tracer
+from router.operate.flows.observability_settings import (
+    ACCESS_LOG_FILE,
+    ObservabilitySettings,
+    otel_tracer,
+)
 from router.operate.insight import Insight
 from router.operate.process_facts import ProcessFacts
 from router.operate.rebalances import Rebalancer
@@ -49,12 +53,12 @@ from router.process.peers import Peers
 from router.process.process_memory import ProcessMemory
 from router.process.record import FollowedRecord
 from router.process.skupper2_facts import network_facts
-from router.process.state_keeper import Keeping
+from router.process.state_keeper import StateKeeper
 from router.process.stores import Store
 from router.process.systemd import notify, reloading, status_line
 from router.process.worker_starts import worker_count
 from router.trust.trust import SiteTrust
-from router.workers.combined_figures import Whole
+from router.workers.combined_figures import RouterFigures
 from router.workers.worker_messages import Holding, ServicePlace
 from router.workers.workers import Lead, Workers
 
@@ -64,7 +68,7 @@ _RESTART = "sitectl stop, then sitectl start"
 _RESTART_DEPLOYMENT = f"kubectl rollout restart deployment {ROUTER}"
 
 
-class Running:
+class RouterProcess:
     """The router, its journal, and its reactions to signals."""
 
     def __init__(
@@ -97,7 +101,7 @@ class Running:
         logs.retry_by(self.network)
         self._config_news = ConfigNews(self.network, self.tell, settles_s)
         shared = None if part.leads else directory
-        self._keeping = Keeping(part.state(directory), self.network, self.tell, shared)
+        self._keeping = StateKeeper(part.state(directory), self.network, self.tell, shared)
         self.router = self._new_router(wanted)
         self.peers = Peers(self._again)
         self.memory = ProcessMemory(self.network, self.router, part.count, self.tell)
@@ -112,7 +116,7 @@ class Running:
             self.tell,
             logs_to_file=logs.is_file,
         )
-        self._whole = Whole(self.workers)
+        self._whole = RouterFigures(self.workers)
         self.bursting = self._new_bursting(wanted.name)
         self.console = self._new_console(wanted.name)
         self.tokens = self.record.tokens(self._trust.granted, self._trust.grant, self._trust.ca_pem)
@@ -169,9 +173,9 @@ class Running:
         trust.renew_over(router.links)
         self.store.tell_of_secrets(router.refresh_links, trust.reload)
 
-    def _new_seeing(self, name: str) -> Seeing:
+    def _new_seeing(self, name: str) -> ObservabilitySettings:
         log_file = self.part.run(self._directory) / ACCESS_LOG_FILE
-        return Seeing(
+        return ObservabilitySettings(
             self.router.forwarder.observing,
             log_file if self._logs.is_file else None,
             self.network.now,
@@ -180,8 +184,8 @@ class Running:
             random.Random(),
         )
 
-    def _new_bursting(self, name: str) -> Bursting:
-        return Bursting(
+    def _new_bursting(self, name: str) -> BurstRunner:
+        return BurstRunner(
             name,
             self.store.burst_place,
             self._whole.with_totals_of(self.router.readings.totals_of),
@@ -272,7 +276,7 @@ class Running:
         )
         router.shares.follow_heard(store.poke)
 
-    # Interfaces for the store and for `life` ---------------------------------------------------
+    # Interfaces for the store and for `lifecycle` ----------------------------------------------
 
     def heard_routers(self) -> HeardRouters | None:
         """The other routers of this site, for shares; None: not known."""

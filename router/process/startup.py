@@ -25,7 +25,7 @@ _PROCESS_ID_CHARS = 20
 
 
 @contextlib.contextmanager
-def only_one(path: Path) -> Iterator[int | None]:
+def site_lock(path: Path) -> Iterator[int | None]:
     """Hold the site's lock, with our process id in it until we end in order.
 
     Yields the process id of a previous holder that did not: it was killed or crashed, or its

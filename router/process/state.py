@@ -14,7 +14,7 @@ from certs.files import lacking, read_whole, write_secret
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.ids import RouterId, SiteId
-from router.model.remembered import HeldListener, KeptOffer, KeptOffers
+from router.model.persisted import HeldListener, KeptOffer, KeptOffers
 from router.model.rights.owners import Owner
 from router.model.unreadable import UNREADABLE_JSON
 from router.node.services.ports import KnownDeclaration, OfferingSite, SharedOwners

@@ -9,7 +9,7 @@ from router.net.ports import Timer, Timers
 from router.process.state import FileKeeper
 
 
-class Keeping:
+class StateKeeper:
     """Reports when the state cannot be written and when it can be again, and retries until then."""
 
     def __init__(self, path: Path, timers: Timers, tell: Tell, shared: Path | None = None) -> None:

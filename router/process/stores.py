@@ -19,7 +19,7 @@ from router.node.services.ports import SharedOwners
 from router.operate.bursts.burst_runs import BurstPlace
 from router.operate.consoles.consoles import LogsIn
 from router.operate.record.audit_log import Author
-from router.trust.ports import KeptSecrets
+from router.trust.ports import PrimarySecrets
 
 
 class RunningNames(CallerNames, Protocol):
@@ -47,7 +47,7 @@ class Store(Protocol):
     """
 
     @property
-    def kept(self) -> KeptSecrets | None: ...
+    def kept(self) -> PrimarySecrets | None: ...
 
     @property
     def owners(self) -> SharedOwners | None:

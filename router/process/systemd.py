@@ -66,7 +66,7 @@ def watchdog_period_s(environment: Mapping[str, str], process_id: int) -> float 
     return int(wanted) / 2e6
 
 
-async def keep_told(line: Callable[[], str]) -> None:
+async def report_to_systemd(line: Callable[[], str]) -> None:
     """Send systemd watchdog messages, and changes of ``line``, until canceled.
 
     It runs on the serving loop, so that a loop that hangs goes silent and is ended. It never waits

@@ -23,11 +23,11 @@ from router.admin.server import serving
 from router.model.errors import RouterError
 from router.node.parts import Part
 from router.process import open_files
-from router.process.life import drain
+from router.process.lifecycle import drain
 from router.process.logs import Logs, logging_to
 from router.process.opened_store import DirectoryStore
-from router.process.router_process import Running
-from router.process.startup import only_one, run_loop
+from router.process.router_process import RouterProcess
+from router.process.startup import run_loop, site_lock
 from router.workers.worker_messages import (
     Ask,
     Follow,
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (
-            only_one(run / "lock"),  # A worker that outlived the first one still has its share.
+            site_lock(run / "lock"),  # A worker that outlived the first one still has its share.
             logging_to(
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,
@@ -95,7 +95,7 @@ def _text_of(error: Exception) -> str:
 
 async def _serve(directory: Path, logs: Logs, part: Part, links: int) -> int:
     store = DirectoryStore(directory)
-    process = Running(directory, logs, store, store.load(), part)
+    process = RouterProcess(directory, logs, store, store.load(), part)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, process.stop)
     # A terminal signals all workers; the first one decides. The same for SIGHUP.
@@ -142,7 +142,7 @@ def _line(descriptor: int) -> socket.socket:
     return line
 
 
-def _take(given: socket.socket, process: Running) -> None:
+def _take(given: socket.socket, process: RouterProcess) -> None:
     """Adopt a link that the first worker accepted for this one."""
     try:
         data, descriptors, _, _ = socket.recv_fds(given, 1, 1)
@@ -158,7 +158,7 @@ class _Lead:
     """Follows the first worker."""
 
     def __init__(
-        self, process: Running, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, process: RouterProcess, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self._process, self._reader, self._writer = process, reader, writer
         self._answering = process.insight.answering(process.record.events)

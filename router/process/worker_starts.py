@@ -37,7 +37,7 @@ def room_for(stated_bytes: int = 0) -> int:
     return limit_bytes // limits.WORKER_MEMORY_MIN_BYTES
 
 
-def end_those_of_before(run: Path, count: int) -> None:
+def end_previous_workers(run: Path, count: int) -> None:
     """Call before this router serves: no worker with a share of another division may remain.
 
     If the first worker died, others may still be finishing. A worker with the same number waits at

@@ -6,7 +6,7 @@ from router.model.ids import SiteId
 from router.routing.adverts.lsa import Node
 
 
-class KeptRouters:
+class LostRouters:
     """Lost routers, until each is back, or for ``ttl_s``: a restart deletes nothing."""
 
     __slots__ = ("_lost_at", "_ttl_s", "_ways")

@@ -8,10 +8,10 @@ import msgspec
 from router.model.ids import RouterId, SiteId
 from router.model.limits import ADJACENCIES_MAX
 from router.model.rights.sharing import FREE, Terms
-from router.routing.adverts.budgets import Bringer
+from router.routing.adverts.budgets import LsaSource
 from router.routing.adverts.lsa import Adjacency, Node
 from router.routing.damping import FlapDamping
-from router.routing.leaves import unstated
+from router.routing.site_terms import unstated
 from router.routing.spf import clamp_cost
 
 
@@ -80,11 +80,11 @@ class AdjacencySet:
         one = self._linked.get(router)
         return "" if one is None else one.name
 
-    def bringer(self, router: RouterId) -> Bringer:
+    def bringer(self, router: RouterId) -> LsaSource:
         """The neighbor whose budgets count the parts that ``router`` brings. KeyError: it is not
         adjacent."""
         one = self._linked[router]
-        return Bringer(one.site, one.token)
+        return LsaSource(one.site, one.token)
 
     def holder(self, router: RouterId) -> str:
         """The holder whose rates bound messages of ``router``; see `Neighbour.holder`. KeyError: it

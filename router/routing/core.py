@@ -20,9 +20,9 @@ from router.routing.adverts.database_digest import is_digest
 from router.routing.adverts.flood import Flooding
 from router.routing.adverts.lsa import Bar, Lsa, LsaKey, Node, Splitter
 from router.routing.adverts.lsdb import Lsdb
+from router.routing.broken_path import WayStep
 from router.routing.events import AdjacencyDamped, LsaRejected, RoutingEvent
-from router.routing.last_way import WayStep
-from router.routing.lsa_receive import Judging
+from router.routing.lsa_receive import LsaReceiver
 from router.routing.origin import OwnOrigin
 from router.routing.own_lsa import OwnLsa
 from router.routing.routes import Routes
@@ -81,7 +81,7 @@ class RoutingCore:
             now=now,
             unix=unix,
         )
-        self._judging = Judging(
+        self._judging = LsaReceiver(
             identity, self._lsdb, self._flooding, self._neighbours, self._own, self._routes
         )
 
@@ -237,10 +237,10 @@ class RoutingCore:
                 told[one.name].add(self._lsdb.own.site)
         return {name: frozenset(sites) for name, sites in told.items()}
 
-    def last_way(self, site: SiteId) -> tuple[WayStep, ...]:
+    def broken_path(self, site: SiteId) -> tuple[WayStep, ...]:
         """The last known way to ``site``, which is out of reach, and where it breaks; empty: none
         is known."""
-        return self._routes.last_way(site)
+        return self._routes.broken_path(site)
 
     def database(self) -> tuple[Lsa, ...]:
         """Every stored part, ours included, sorted by (part, router)."""

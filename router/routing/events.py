@@ -106,7 +106,7 @@ class SiteOverBudget(msgspec.Struct, frozen=True, kw_only=True):
 
     site: SiteId
     excess: str
-    is_brought: bool
+    is_relayed: bool
     token: str
 
 

@@ -15,7 +15,7 @@ from router.routing.adverts.lsa import (
     name_fault,
     signature_fault,
 )
-from router.routing.adverts.lsdb import FULL, Excess, Lsdb, PartStanding, StoreChange
+from router.routing.adverts.lsdb import FULL, BudgetExcess, Lsdb, PartStanding, StoreChange
 from router.routing.events import (
     ForeignLsa,
     LsaRejected,
@@ -28,7 +28,7 @@ from router.routing.own_lsa import OwnLsa
 from router.routing.routes import Routes
 
 
-class Judging:
+class LsaReceiver:
     """Takes parts in. ``over_budget`` and ``rejected`` count the parts that it did not take."""
 
     __slots__ = (
@@ -138,7 +138,7 @@ class Judging:
         return False
 
     def _refused(
-        self, from_router: RouterId, received: ReceivedLsa, excess: Excess, now: float
+        self, from_router: RouterId, received: ReceivedLsa, excess: BudgetExcess, now: float
     ) -> list[RoutingEvent]:
         """There is no room for a part, as its site or a neighbor is over its limit: ack it, so that
         no neighbor sends it again and again in place of parts of others, but do not pass it on."""
@@ -150,7 +150,7 @@ class Judging:
         over = SiteOverBudget(
             site=excess.site,
             excess=excess.limit,
-            is_brought=budget is not None and not budget.of_itself,
+            is_relayed=budget is not None and not budget.of_itself,
             token=budget.holder if budget and self._neighbours.shares(budget.holder) else "",
         )
         return [*self._ack(from_router, received, now), over]

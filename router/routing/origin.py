@@ -8,7 +8,7 @@ from router.model.own_identity import OwnIdentity
 from router.model.rights.sharing import Terms
 from router.model.token_bucket import TokenBucket
 from router.routing.adverts.lsa import Adjacency, Bar, Lsa, PartRef, Services, Topology, encode_lsa
-from router.routing.leaves import with_terms
+from router.routing.site_terms import with_terms
 
 
 class OwnOrigin:

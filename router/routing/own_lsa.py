@@ -3,9 +3,9 @@
 from router.model.limits import COUNTER_MAX
 from router.model.messages.adverts import TargetsAdvert
 from router.routing.adjacent import AdjacencySet
+from router.routing.adverts.duplicate_routers import DuplicateRouters
 from router.routing.adverts.lsa import Bar, Lsa, LsaKey, Services
 from router.routing.adverts.lsdb import Lsdb
-from router.routing.adverts.rivals import Rivals
 from router.routing.events import EpochRaised, IdentityConflict
 from router.routing.origin import OwnOrigin
 
@@ -28,7 +28,7 @@ class OwnLsa:
 
     def __init__(self, origin: OwnOrigin, lsdb: Lsdb, neighbours: AdjacencySet) -> None:
         self._origin, self._lsdb, self._neighbours = origin, lsdb, neighbours
-        self._rivals = Rivals()
+        self._rivals = DuplicateRouters()
         self._bodies: tuple[Services, ...] = ()
         self.adverts: tuple[TargetsAdvert, ...] = ()
         self.has_news = False

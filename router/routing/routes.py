@@ -9,19 +9,19 @@ from router.model.messages.adverts import Declaration
 from router.model.own_identity import OwnIdentity
 from router.model.rights.owners import Owner
 from router.model.rights.sharing import SharingRules
-from router.routing.absent_routers import KeptRouters
+from router.routing.absent_routers import LostRouters
 from router.routing.adjacent import AdjacencySet
 from router.routing.adverts.lsa import Bar, Node
 from router.routing.adverts.lsdb import Lsdb
 from router.routing.bars import Bars, bars_of, is_put_out, rows_of, without_barred
-from router.routing.build.own import Own
+from router.routing.broken_path import WayStep, broken_path
+from router.routing.build.own import OwnRouter
 from router.routing.build.table import build_table
 from router.routing.events import RoutingEvent, TableChanged
-from router.routing.last_way import WayStep, last_way
-from router.routing.leaves import EVERYBODY_IS_FREE, Statement, standing_of, with_terms
 from router.routing.own_lsa import OwnLsa
 from router.routing.owners import Owners
 from router.routing.pace import SpfPace
+from router.routing.site_terms import NO_SITE_HAS_TERMS, Statement, site_terms_of, with_terms
 from router.routing.spf import Graph, Route, Vertex, shortest_paths, vertex
 from router.routing.table import RouteTable
 
@@ -70,10 +70,10 @@ class Routes:
         self._node = Node(identity.router, identity.site)
         self._lsdb, self._neighbours, self._own = lsdb, neighbours, own
         self._software, self._stub, self._unix = software, stub, unix
-        self._standing = EVERYBODY_IS_FREE
+        self._standing = NO_SITE_HAS_TERMS
         self._rules = SharingRules()
         self._declarations: tuple[Declaration, ...] = ()
-        self._kept = KeptRouters(service_ttl_s)
+        self._kept = LostRouters(service_ttl_s)
         self._owners = Owners(identity.site, owners)
         self.pace = SpfPace()
         self.runs = 0
@@ -179,9 +179,9 @@ class Routes:
         self.table = msgspec.structs.replace(table, generation=generation + 1)
         return [TableChanged(self.table)]
 
-    def last_way(self, site: SiteId) -> tuple[WayStep, ...]:
+    def broken_path(self, site: SiteId) -> tuple[WayStep, ...]:
         """The last known path to an unreachable site."""
-        return last_way(self._graph, self._node, site)
+        return broken_path(self._graph, self._node, site)
 
     def _new_graph(self) -> Graph:
         """The graph, with our present adjacencies, which may be newer than our LSA."""
@@ -199,7 +199,7 @@ class Routes:
             vertices[node] = without_barred(vertices[node], bars)
         self._bars = bars_of((node.site, bars) for node, bars in barring)
         graph = Graph(vertices)
-        self._standing = standing_of(
+        self._standing = site_terms_of(
             self._statements(), graph, self._node.site, self._standing, self._lsdb.knows_site
         )
         self._graph = graph.with_terms(self._standing.on_terms)
@@ -247,7 +247,7 @@ class Routes:
             yield Statement(self._node, told, stated)
 
     def _new_table(self, generation: int, now: float) -> RouteTable:
-        own = Own(
+        own = OwnRouter(
             node=self._node,
             name=self._identity.name,
             version=self._software,

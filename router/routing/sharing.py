@@ -11,7 +11,7 @@ from router.model.rights.grants import OFFER, ServiceGrant, ceiling, granted, in
 from router.model.rights.owners import NOBODY, Owner
 from router.model.rights.sharing import OPEN, Party, SharingRules, any_matches, name_any
 from router.routing.declared import Declared
-from router.routing.leaves import EVERYBODY_IS_FREE, LeafStanding
+from router.routing.site_terms import NO_SITE_HAS_TERMS, SiteTerms
 
 
 class SharingView(msgspec.Struct, frozen=True):
@@ -24,7 +24,7 @@ class SharingView(msgspec.Struct, frozen=True):
 
     party: Party
     rules: SharingRules
-    standing: LeafStanding = EVERYBODY_IS_FREE
+    standing: SiteTerms = NO_SITE_HAS_TERMS
     owners: Mapping[str, Owner] = NOBODY
     declared: Mapping[str, Declared] = {}
     unix: float = 0.0

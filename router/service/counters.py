@@ -317,7 +317,7 @@ class ServiceCounters:
         """Requests that overflowed, by the site that serves them."""
         return by_site(self.spilled, overflowed)
 
-    def left_without_target(self) -> dict[SiteId, int]:
+    def spilled_without_target(self) -> dict[SiteId, int]:
         """Requests that spilled while no target here was ready, by the site that serves them."""
         return by_site(self.spilled, without_target)
 
@@ -332,7 +332,7 @@ class ServiceCounters:
 
     @property
     def open_without_target(self) -> int:
-        """Those of `left_without_target` that are in ``open_elsewhere``."""
+        """Those of `spilled_without_target` that are in ``open_elsewhere``."""
         return sum(by_site(self.open_elsewhere, without_target).values())
 
     def snapshot(self) -> CountersSnapshot:

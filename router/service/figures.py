@@ -68,7 +68,7 @@ class Load(msgspec.Struct, frozen=True):
 NO_LOAD = Load(0, 0, None)
 
 
-class Left(msgspec.Struct, frozen=True):
+class SpillCount(msgspec.Struct, frozen=True):
     """Requests that spilled from a service port, by the id of the site, or were refused, by
     `LegFailure` code.
     """
@@ -80,15 +80,15 @@ class Left(msgspec.Struct, frozen=True):
     """
 
 
-class Spills(msgspec.Struct, frozen=True, kw_only=True):
+class SpillTotals(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that spilled from a service port: because a cheaper site was full, and while no
     target here was ready. ``refused``: requests that no site took, by `LegFailure` code.
     ``open_to``, ``open_for``: spilled requests that are still open, for any reason, by site and by
     reason.
     """
 
-    full: Left = Left({})
-    without_target: Left = Left({})
+    full: SpillCount = SpillCount({})
+    without_target: SpillCount = SpillCount({})
     refused: dict[str, int] = {}
     open_to: dict[SiteId, int] = {}
     open_for: dict[str, int] = {}

@@ -20,7 +20,7 @@ Outcome = Literal["ok", "refused"] | LegCode
 """``ok``: complete both ways; ``refused`` before it was a request; else why it failed."""
 
 
-class Passage(msgspec.Struct, frozen=True, kw_only=True):
+class RequestTiming(msgspec.Struct, frozen=True, kw_only=True):
     """How one request went through `ClientExchange`. The phases add up to ``total_s``.
 
     ``site`` is the name of the site that served it, empty: none; ``target`` (``host:port``) only if
@@ -41,7 +41,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     total_s: float = 0.0
 
 
-NO_PASSAGE = Passage()
+NO_PASSAGE = RequestTiming()
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     bytes_in: int = 0
     bytes_out: int = 0
-    passage: Passage = NO_PASSAGE
+    passage: RequestTiming = NO_PASSAGE
     request_id: str = ""
     trace_id: str = ""
 
@@ -69,7 +69,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 class Watch(Protocol):
     """Follows one request."""
 
-    def counted(self, passage: Passage) -> None:
+    def counted(self, passage: RequestTiming) -> None:
         """The request is over; `LegHandler.done` follows at once."""
 
 

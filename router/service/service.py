@@ -27,16 +27,16 @@ from router.service.rate_watch import RateWatch
 from router.service.recent_requests import RecentRequests
 from router.service.request_ids import RequestIds
 from router.service.request_queue import WaitingRoom
+from router.service.router_context import RouterContext
 from router.service.service_figures import ServiceFigures, StatedTargets
 from router.service.sessions import Sessions
 from router.service.sheddable import SheddableRule, rule_of
-from router.service.sites.answer_habit import AnswerHabit
+from router.service.sites.answer_timing import AnswerTiming
 from router.service.sites.missing_routes import MissingRoutes
 from router.service.sites.remotes import Remotes
 from router.service.sites.unanswered import UnansweredStreams
-from router.service.surroundings import Surroundings
 from router.service.targets.own_targets import OwnTargets
-from router.service.waking import Waking
+from router.service.wake_state import WakeState
 
 
 class Service(ServiceFigures):
@@ -71,7 +71,7 @@ class Service(ServiceFigures):
         "waking",
     )
 
-    def __init__(self, key: ServiceKey, config: ServiceSpec, shared: Surroundings) -> None:
+    def __init__(self, key: ServiceKey, config: ServiceSpec, shared: RouterContext) -> None:
         self.key = key
         self.config = config
         self._shared = shared
@@ -98,7 +98,7 @@ class Service(ServiceFigures):
         self.unanswered = UnansweredStreams(
             shared.network, self.remotes, lambda: self.config.timeouts.connect_s
         )
-        self.answer_habit = AnswerHabit()
+        self.answer_habit = AnswerTiming()
         self.request_ids = RequestIds(shared.rng)
         self.request_ids.set_name(config.request_id)
         self.ledger = LocalLedger()
@@ -109,7 +109,7 @@ class Service(ServiceFigures):
         self.balancer.ejections.follow(self._site_news, self._look_at_sites)
         self.ledger.news.follow(lambda: self.timers.at_turn_end(self._tell_load_changed))
         self.admission = SlotAdmission(self.ledger, self.queue_limit, shared.network)
-        self.waking = Waking(
+        self.waking = WakeState(
             config.hold_s,
             self.balancer,
             self.ledger,

@@ -10,7 +10,7 @@ from router.balance.learning.demand import (
     Demand,
     DemandFigures,
     ScaleFigures,
-    SentFor,
+    SpillCause,
     targets_wanted,
 )
 from router.balance.learning.knees import LatencyLevel
@@ -28,7 +28,14 @@ from router.model.specs import ServiceProtocol
 from router.net.ports import Network
 from router.service.admission import SlotAdmission
 from router.service.counters import ServiceCounters
-from router.service.figures import Left, LendingFigures, Load, Spills, TargetErrorKind, TargetInfo
+from router.service.figures import (
+    LendingFigures,
+    Load,
+    SpillCount,
+    SpillTotals,
+    TargetErrorKind,
+    TargetInfo,
+)
 from router.service.pressure import Pressure
 from router.service.request_queue import WaitingRoom
 from router.service.sessions import Session
@@ -122,23 +129,23 @@ class ServiceFigures:
             held[site] = held.get(site, 0) + count  # Another router of this site counts, too.
         return held
 
-    def left(self) -> Left:
+    def left(self) -> SpillCount:
         """Requests that other sites serve or served since a cheaper site was full."""
         demand = self.demand
-        still = demand.elsewhere[SentFor.NO_ROOM]
+        still = demand.elsewhere[SpillCause.NO_ROOM]
         return _left(self.counters.left(), max(still, self.counters.overflowing))
 
-    def left_without_target(self) -> Left:
+    def spilled_without_target(self) -> SpillCount:
         """Requests that other sites serve or served while no target here was ready."""
-        still = max(self.demand.elsewhere[SentFor.NO_TARGET], self.counters.open_without_target)
-        return _left(self.counters.left_without_target(), still)
+        still = max(self.demand.elsewhere[SpillCause.NO_TARGET], self.counters.open_without_target)
+        return _left(self.counters.spilled_without_target(), still)
 
-    def spills(self) -> Spills:
+    def spills(self) -> SpillTotals:
         """Requests that spilled since the start, and those still open elsewhere."""
         counters = self.counters
-        return Spills(
+        return SpillTotals(
             full=self.left(),
-            without_target=self.left_without_target(),
+            without_target=self.spilled_without_target(),
             refused=counters.refused_for(),
             open_to=by_site(counters.open_elsewhere),
             open_for=by_reason(counters.open_elsewhere),
@@ -316,5 +323,5 @@ class ServiceFigures:
         return self.retries.requests - demand.again_total + demand.brought
 
 
-def _left(counts: Mapping[SiteId, int], still_open: int) -> Left:
-    return Left(dict(counts.items()), still_open)
+def _left(counts: Mapping[SiteId, int], still_open: int) -> SpillCount:
+    return SpillCount(dict(counts.items()), still_open)

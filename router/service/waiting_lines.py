@@ -5,7 +5,7 @@ from collections.abc import Set
 from typing import Protocol
 
 from router.balance.deciding.decisions import Asked, Decision, RemoteWait
-from router.balance.site.patience import LinePace
+from router.balance.site.queue_speed import QueueSpeed
 from router.service.admission import Waiter
 
 
@@ -57,7 +57,7 @@ class WaitingLine:
         """Of these, those at far places: the place, and when one is answered if a slot is free
         there.
         """
-        self.pace = LinePace()
+        self.pace = QueueSpeed()
 
     def travelling(self, now: float, but_to: Set[str] = frozenset()) -> int:
         """How many are on the way to a far place and back, without those to ``but_to``, and are not

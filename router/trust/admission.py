@@ -12,7 +12,7 @@ from certs.errors import CertError
 from certs.links.revocation import Revocation
 from router.link.fault import Fault
 from router.link.link_renewals import LinkRenewals
-from router.link.neighbour import LinkLeave, Neighbour
+from router.link.neighbour import LinkPermission, Neighbour
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
@@ -20,9 +20,9 @@ from router.model.ids import SiteId
 from router.model.rights.sharing import FREE, Terms
 from router.net.ports import Network
 from router.trust.bar_list import BarList
-from router.trust.ca_rotation import Rotating
+from router.trust.ca_rotation import CaRotation
 from router.trust.certificate_issuer import Issuer
-from router.trust.revocations import Revoking
+from router.trust.revocations import RevocationList
 
 Drop = Callable[[Callable[[Neighbour], bool], str], int]
 """Ends the sessions of the neighbors that a predicate selects, with a reason."""
@@ -53,7 +53,9 @@ class NeighbourCertificates:
         "name",
     )
 
-    def __init__(self, revoking: Revoking, issuer: Issuer, ca: Rotating, bars: BarList) -> None:
+    def __init__(
+        self, revoking: RevocationList, issuer: Issuer, ca: CaRotation, bars: BarList
+    ) -> None:
         self._revoking, self._issuer, self._ca, self._bars = revoking, issuer, ca, bars
         self.name = ""  # Of this site, for messages to refused peers.
         self._network: Network | None = None
@@ -129,12 +131,12 @@ class NeighbourCertificates:
             self._bars.let_in(neighbour.site)
         return None
 
-    def leave_of(self, peer_certificate: bytes) -> LinkLeave:
+    def permission_of(self, peer_certificate: bytes) -> LinkPermission:
         """The terms in an admitted certificate; a peer that we dial has no terms from us."""
         told = terms.of_certificate(peer_certificate)
         is_ours = certificates.is_for_clients(certificates.read(peer_certificate))
-        return LinkLeave(
-            FREE if told.are_free else Terms(told.declare, told.export, told.import_),
+        return LinkPermission(
+            FREE if told.are_unrestricted else Terms(told.declare, told.export, told.import_),
             certificates.common_name(peer_certificate) if is_ours else "",
         )
 
@@ -172,8 +174,8 @@ class NeighbourCertificates:
     def _is_of_another_ca(self, certificate: bytes, neighbour: Neighbour) -> bool:
         """Whether the CA that TLS trusted was replaced during the handshake."""
         shown = certificates.read(certificate)
-        is_dialler = certificates.is_for_clients(shown) and not neighbour.is_sibling
-        return is_dialler and not self._ca.authority.admits(shown)
+        is_dialer = certificates.is_for_clients(shown) and not neighbour.is_sibling
+        return is_dialer and not self._ca.authority.admits(shown)
 
     def _life_of(self, certificate: bytes) -> _Life:
         """TLS just judged it by the wall clock; from here on the network's clock counts."""
@@ -190,7 +192,7 @@ class NeighbourCertificates:
         now = self._network.now()
         self._network.call_at(now + limits.RENEW_LOOK_S, self._judge_lives)
         lives = self._lives
-        ended = Fault("certificate-ended", "the certificate of its dialler has ended")
+        ended = Fault("certificate-ended", "the certificate of its dialer has ended")
         out = self._links.end_outlived(
             lambda leaf: leaf in lives and now >= lives[leaf].ends_at, ended
         )

@@ -13,14 +13,14 @@ from certs import certificates, clocks
 from certs.ca import rotation
 from certs.ca.authority import Authority
 from certs.ca.ca_files import CaFiles
-from certs.ca.rotation import CaState, Dialler, RotationPlan
+from certs.ca.rotation import CaState, Dialer, RotationPlan
 from certs.errors import CertError
 from router.admin.views.links import SiteName
 from router.admin.views.status import CaCertificateView, CaView, CaWaitView
 from router.model import limits
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
-from router.trust.ports import KeptSecrets
+from router.trust.ports import PrimarySecrets
 
 Change = Literal["", "rotated", "replaced"]
 """The change of the CA: none, a phase of a rotation, or an immediate replacement."""
@@ -28,7 +28,7 @@ _NOT_TAKEN = "The new CA was not taken by"
 _STILL_OLD = "A certificate of the old CA is still held by"
 
 
-class Rotating:
+class CaRotation:
     """Owns the CA in memory. Raises CertError, naming the file, if there is none to use."""
 
     def __init__(
@@ -36,7 +36,7 @@ class Rotating:
         secrets: Path,
         site_id: str,
         tell: Tell,
-        kept: KeptSecrets | None,
+        kept: PrimarySecrets | None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``clock``: Unix seconds."""
@@ -89,7 +89,7 @@ class Rotating:
                 "warning",
                 "ca-replaced",
                 "ca",
-                "This site has another CA: every link that others dialled here ends.",
+                "This site has another CA: every link that others dialed here ends.",
                 "New tokens for them: sitectl token create FILE",
             )
             return "replaced"
@@ -142,11 +142,11 @@ class Rotating:
 
     # Proceeding -----------------------------------------------------------------------------
 
-    def step(self, diallers: Iterable[Dialler]) -> tuple[Change, frozenset[SiteId]]:
+    def step(self, dialers: Iterable[Dialer]) -> tuple[Change, frozenset[SiteId]]:
         """Proceed if it is time. Returns the change, and the sites that must renew their
         certificates now.
 
-        ``diallers``: all holders of our certificates. Never raises: a failed write is a problem,
+        ``dialers``: all holders of our certificates. Never raises: a failed write is a problem,
         and is repeated.
         """
         now = self._clock()
@@ -155,7 +155,7 @@ class Rotating:
             return self._begin(now), frozenset()
         state = rotation.with_taken(self.state, self._taken)
         assert state.rotation is not None
-        self._plan = plan = rotation.plan(state.rotation, diallers, now)
+        self._plan = plan = rotation.plan(state.rotation, dialers, now)
         if plan.step == "switch":
             self._tell_of_left(plan, _NOT_TAKEN)
             return self._keep(rotation.switched(state, now)), frozenset()
@@ -267,7 +267,7 @@ class Rotating:
         return tuple(problems)
 
 
-def _names(waiting: tuple[Dialler, ...]) -> str:
+def _names(waiting: tuple[Dialer, ...]) -> str:
     names = [one.name or one.site for one in waiting]
     shown = ", ".join(names[: limits.CA_NAMES_SHOWN])
     more = len(names) - limits.CA_NAMES_SHOWN

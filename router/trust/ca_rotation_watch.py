@@ -7,19 +7,19 @@ from router.model import limits
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
 from router.net.ports import Network
-from router.trust.ca_rotation import Change, Rotating
+from router.trust.ca_rotation import CaRotation, Change
 from router.trust.holders import Holders
-from router.trust.ports import Diallers
+from router.trust.ports import Dialers
 from router.trust.unreadable import unreadable
 
 
 class CaFollower:
-    """Wakes `Rotating`, and applies changes of the CA."""
+    """Wakes `CaRotation`, and applies changes of the CA."""
 
     __slots__ = (
         "_ca",
         "_changed",
-        "_diallers",
+        "_dialers",
         "_holders",
         "_is_armed",
         "_network",
@@ -30,7 +30,7 @@ class CaFollower:
 
     def __init__(
         self,
-        ca: Rotating,
+        ca: CaRotation,
         holders: Holders,
         tell: Tell,
         changed: Callable[[Change], None],
@@ -41,13 +41,13 @@ class CaFollower:
         self._ca, self._holders, self._tell, self._changed = ca, holders, tell, changed
         self._put_out = put_out
         self._network: Network | None = None
-        self._diallers: Diallers | None = None
+        self._dialers: Dialers | None = None
         self._is_armed = False
         self._told = ""
 
-    def start(self, network: Network, diallers: Diallers | None) -> None:
-        """``diallers``: the incoming links that a rotation affects."""
-        self._network, self._diallers = network, diallers
+    def start(self, network: Network, dialers: Dialers | None) -> None:
+        """``dialers``: the incoming links that a rotation affects."""
+        self._network, self._dialers = network, dialers
 
     def look(self) -> None:
         """Take up changes of another process."""
@@ -81,11 +81,11 @@ class CaFollower:
         """Carry on a rotation, if there is one; while it lasts, this repeats soon."""
         assert self._network is not None
         was_under_way = self._ca.is_under_way
-        holders = self._holders.of_now(self._diallers, self._network.now()) if was_under_way else ()
+        holders = self._holders.of_now(self._dialers, self._network.now()) if was_under_way else ()
         change, asked = self._ca.step(holders)
         self._follow(change)
-        if asked and self._diallers is not None:
-            self._diallers.tell_renewal_due(lambda one: one.site in asked)
+        if asked and self._dialers is not None:
+            self._dialers.tell_renewal_due(lambda one: one.site in asked)
         if self._ca.is_under_way and not self._is_armed:
             self._is_armed = True
             self._network.call_at(self._network.now() + limits.CA_LOOK_S, self._again)
@@ -98,5 +98,5 @@ class CaFollower:
         if not change:
             return
         self._changed(change)
-        if change == "replaced" and self._diallers is not None:
-            self._put_out(self._diallers.drop_incoming("the access of all was revoked"))
+        if change == "replaced" and self._dialers is not None:
+            self._put_out(self._dialers.drop_incoming("the access of all was revoked"))

@@ -27,7 +27,7 @@ from router.link.neighbour import Neighbour
 from router.link.sessions.claims import Answered
 from router.link.sessions.renewals import Answer
 from router.model.events import Tell
-from router.trust.ports import KeptSecrets
+from router.trust.ports import PrimarySecrets
 
 _REFUSED = b'{"code":"renewal-refused"}'
 _SLOW_DOWN = b'{"code":"slow-down"}'
@@ -47,7 +47,7 @@ class Issuer:
         desk: ClaimDesk,
         revoke: Callable[[Revocation], None],
         tell: Tell,
-        kept: KeptSecrets | None = None,
+        kept: PrimarySecrets | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """``authority`` issues now; ``cas_for``: all CAs by which to know this site, to be sent

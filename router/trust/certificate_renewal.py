@@ -18,7 +18,7 @@ from certs.errors import CertError
 from certs.identity import SiteIdentity
 from certs.links import renewal
 from certs.links.credentials import Credential, LinkStore
-from certs.tls.contexts import CLAIM_ALPN, stranger_context
+from certs.tls.contexts import CLAIM_ALPN, unauthenticated_client_context
 from certs.token_files.tokens import Token
 from router.link import control
 from router.link.sessions.claims import ClaimCall, ClaimClient
@@ -328,7 +328,7 @@ class Renewer:
         chain = made.leaf.chain_pem
         if self._wall() < renewal.due_at(chain, 0.0):
             return False
-        text = clocks.made_long_ago(chain, self._wall(), clocks.is_synchronised())
+        text = clocks.old_certificate_report(chain, self._wall(), clocks.is_synchronised())
         error = f"{site} gives none that is new: {text}"
         self._old_when_new[name] = (made, error)
         if not told:
@@ -377,7 +377,7 @@ class Renewer:
         try:
             one.call = ClaimClient(self._network).post(
                 (*token.endpoints[first:], *token.endpoints[:first]),
-                Tls(context=stranger_context(), certificate=b"", alpn=(CLAIM_ALPN,)),
+                Tls(context=unauthenticated_client_context(), certificate=b"", alpn=(CLAIM_ALPN,)),
                 token.name,
                 request,
                 answered,

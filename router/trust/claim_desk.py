@@ -9,12 +9,12 @@ from certs.joining.claims import Grant
 from certs.joining.redeem import ClaimAnswer, ClaimDesk
 from router.link.sessions.claims import Answered
 from router.model.events import Tell
-from router.trust.ca_rotation import Rotating
-from router.trust.ports import ClaimResult, KeptSecrets
-from router.trust.revocations import Revoking
+from router.trust.ca_rotation import CaRotation
+from router.trust.ports import ClaimResult, PrimarySecrets
+from router.trust.revocations import RevocationList
 
 
-class Granting:
+class ClaimAnswers:
     """A site that redeems a claim gets a certificate, and is readmitted if it was revoked."""
 
     __slots__ = ("_ca", "_desk", "_judged", "_kept", "_revoking", "_tell")
@@ -22,9 +22,9 @@ class Granting:
     def __init__(
         self,
         desk: ClaimDesk,
-        ca: Rotating,
-        revoking: Revoking,
-        kept: KeptSecrets | None,
+        ca: CaRotation,
+        revoking: RevocationList,
+        kept: PrimarySecrets | None,
         tell: Tell,
     ) -> None:
         """``kept`` None: ``desk`` has the grants, and judges."""

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable
 
-from certs.clocks import is_synchronised, out_of_time
+from certs.clocks import clock_skew_report, is_synchronised
 from router.model import limits
 
 
 def out_of_time_now(chain: tuple[bytes, ...]) -> str:
     """Text about a peer's certificates that are not valid now."""
-    return out_of_time(chain, time.time(), is_synchronised())
+    return clock_skew_report(chain, time.time(), is_synchronised())
 
 
 class ClockWatch:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec.structs import replace
 
 from certs import certificates
-from certs.ca.rotation import Dialler
+from certs.ca.rotation import Dialer
 from certs.errors import CertError
 from certs.joining.claims import Grant
 from certs.links.register import Register
 from router.model import limits
 from router.model.rights.sharing import SHORT_ID_CHARS
-from router.trust.ports import Diallers
+from router.trust.ports import Dialers
 
 
 class Holders:
@@ -29,22 +29,22 @@ class Holders:
     ) -> None:
         """``granted``: all claims of this site; ``is_revoked``: a serial, or a site's id."""
         self._granted, self._register, self._is_revoked = granted, register, is_revoked
-        self._known: tuple[Dialler, ...] = ()
+        self._known: tuple[Dialer, ...] = ()
         self._read_at = -math.inf
 
-    def of_now(self, linked: Diallers | None, now: float) -> tuple[Dialler, ...]:
+    def of_now(self, linked: Dialers | None, now: float) -> tuple[Dialer, ...]:
         """Sorted by site ID, each once; sites of one name with their ID. ``now``: of any clock that
         only goes forward."""
         if now - self._read_at >= limits.CA_REGISTER_S:
             self._read_at, self._known = now, self._read()
-        holders: dict[str, Dialler] = {}
+        holders: dict[str, Dialer] = {}
         for one in self._known:
             known = holders.get(one.site)
             if known is None or one.ends_at > known.ends_at:
                 holders[one.site] = one
-        for neighbour, renews in linked.diallers() if linked is not None else ():
+        for neighbour, renews in linked.dialers() if linked is not None else ():
             known = holders.get(neighbour.site)
-            holders[neighbour.site] = Dialler(
+            holders[neighbour.site] = Dialer(
                 site=neighbour.site,
                 name=neighbour.name,
                 ends_at=math.inf,
@@ -59,22 +59,22 @@ class Holders:
             for site, one in sorted(holders.items())
         )
 
-    def _read(self) -> tuple[Dialler, ...]:
+    def _read(self) -> tuple[Dialer, ...]:
         try:
             return (*self._registered(), *self._redeemed())
         except (CertError, OSError):  # Reported elsewhere; the previous result counts.
             return self._known
 
-    def _registered(self) -> Iterator[Dialler]:
+    def _registered(self) -> Iterator[Dialer]:
         for site in self._register.sites():
             entry = self._register.get(site)
             if entry is not None and not self._is_revoked("", site):
-                yield Dialler(site=site, name=entry.name, ends_at=entry.expires)
+                yield Dialer(site=site, name=entry.name, ends_at=entry.expires)
 
-    def _redeemed(self) -> Iterator[Dialler]:
+    def _redeemed(self) -> Iterator[Dialer]:
         """Sites that never linked since are in no register."""
         for grant in self._granted():
             for use in grant.redeemed if not grant.revoked else ():
                 if not self._is_revoked(use.serial, use.site_id):
                     ends_at = certificates.expires_at(use.chain)
-                    yield Dialler(site=use.site_id, name=use.site_name, ends_at=ends_at)
+                    yield Dialer(site=use.site_id, name=use.site_name, ends_at=ends_at)

@@ -23,10 +23,10 @@ from router.trust.certificate_renewal import Renewer
 from router.trust.claim_redemption import Redeemer
 from router.trust.clock import out_of_time_now
 from router.trust.link_proxies import Proxies
-from router.trust.ports import KeptSecrets, PendingLink
+from router.trust.ports import PendingLink, PrimarySecrets
 
 
-class Dialling:
+class LinkCredentials:
     """The credentials of all links that this site dials, by name."""
 
     __slots__ = (
@@ -50,7 +50,7 @@ class Dialling:
         secrets: Path,
         identity: SiteIdentity,
         tell: Tell,
-        kept: KeptSecrets | None,
+        kept: PrimarySecrets | None,
         *,
         leads: bool = True,
     ) -> None:
@@ -92,7 +92,7 @@ class Dialling:
             return
         self._renewer.use(links.renewals, links.outgoing_status)
         links.renewals.follow_renewals(self._renewer.due)
-        links.follow_dialled(self._renewer.link_changed)
+        links.follow_dialed(self._renewer.link_changed)
 
     def renew(self, name: str) -> bool:
         """Request a new certificate for link ``name`` at once. False: it has none yet.
@@ -247,7 +247,7 @@ def _held(chain_pem: str) -> Terms:
         found = terms.of_certificate(chain_pem)
     except CertError:
         return FREE
-    return FREE if found.are_free else Terms(found.declare, found.export, found.import_)
+    return FREE if found.are_unrestricted else Terms(found.declare, found.export, found.import_)
 
 
 def _cost(token: Token, spec: LinkSpec) -> int:

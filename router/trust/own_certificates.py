@@ -17,7 +17,7 @@ from router.trust.clock import out_of_time_now
 RENEWAL_CHECK_S, RENEWAL_RETRY_S = 3600.0, 60.0
 
 
-class OwnLeaf:
+class OwnCertificates:
     """Owns both, and renews them in time."""
 
     __slots__ = (

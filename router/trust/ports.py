@@ -9,7 +9,7 @@ from certs.ca.rotation import CaState
 from certs.errors import CertError
 from certs.joining.claims import ClaimRefused, ClaimRequest, Grant, Redeemed
 from certs.links.revocation import Revocation
-from router.link.neighbour import LinkLeave, Neighbour
+from router.link.neighbour import LinkPermission, Neighbour
 from router.link.sessions.lost_races import LinkErrorCode
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model.errors import HandshakeRejected
@@ -97,7 +97,7 @@ class Credentials(Protocol):
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """None unless the certificate or the site is revoked or unknown."""
 
-    def leave_of(self, peer_certificate: bytes) -> LinkLeave:
+    def permission_of(self, peer_certificate: bytes) -> LinkPermission:
         """The terms on which an admitted peer is let in."""
 
     def bars(self) -> Bars:
@@ -108,10 +108,10 @@ ClaimResult = Redeemed | ClaimRefused | CertError | OSError
 """The result of a claim. `CertError`: its grant is damaged. `OSError`: it could not be stored."""
 
 
-class Diallers(Protocol):
+class Dialers(Protocol):
     """The incoming links, dialed by other sites."""
 
-    def diallers(self) -> Sequence[tuple[Neighbour, bool]]:
+    def dialers(self) -> Sequence[tuple[Neighbour, bool]]:
         """The peers of live incoming links, and whether each accepts new certificates over its
         link.
         """
@@ -137,7 +137,7 @@ class Hindrance(Protocol):
         """The error, in readable form."""
 
 
-class KeptSecrets(Protocol):
+class PrimarySecrets(Protocol):
     """The primary store of a site's secrets, if its directory is a copy."""
 
     def redeem(

@@ -6,16 +6,16 @@ from pathlib import Path
 from certs.errors import CertError
 from certs.links.revocation import Revocation, Revocations
 from router.model.events import Problem, Tell
-from router.trust.ports import KeptSecrets
+from router.trust.ports import PrimarySecrets
 from router.trust.unreadable import unreadable
 
 
-class Revoking:
+class RevocationList:
     """Owns the list in memory."""
 
     __slots__ = ("_changed", "_kept", "_tell", "_told", "revocations")
 
-    def __init__(self, secrets: Path, kept: KeptSecrets | None, tell: Tell) -> None:
+    def __init__(self, secrets: Path, kept: PrimarySecrets | None, tell: Tell) -> None:
         self.revocations = Revocations(secrets)
         self._kept = kept
         self._tell = tell

@@ -18,7 +18,7 @@ from certs.joining.claims import Grant, GrantStore
 from certs.joining.redeem import ClaimDesk
 from router.admin.views.status import CaView
 from router.link.links import Links
-from router.link.neighbour import LinkLeave, Neighbour
+from router.link.neighbour import LinkPermission, Neighbour
 from router.link.sessions.claims import Answered
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model import limits
@@ -30,16 +30,16 @@ from router.model.ticks import next_tick
 from router.net.ports import FarNetwork, Tls
 from router.trust.admission import Drop, NeighbourCertificates
 from router.trust.bar_list import BarList
-from router.trust.ca_rotation import Change, Rotating
+from router.trust.ca_rotation import CaRotation, Change
 from router.trust.ca_rotation_watch import CaFollower
 from router.trust.certificate_issuer import Issuer
-from router.trust.claim_desk import Granting
+from router.trust.claim_desk import ClaimAnswers
 from router.trust.clock import ClockWatch
 from router.trust.holders import Holders
-from router.trust.link_certificates import Dialling
-from router.trust.own_certificates import OwnLeaf
-from router.trust.ports import Bars, Diallers, KeptSecrets, PendingLink
-from router.trust.revocations import Revoking
+from router.trust.link_certificates import LinkCredentials
+from router.trust.own_certificates import OwnCertificates
+from router.trust.ports import Bars, Dialers, PendingLink, PrimarySecrets
+from router.trust.revocations import RevocationList
 from router.trust.service_tls import ServiceTls
 
 
@@ -77,7 +77,7 @@ class SiteTrust:
     """The secrets of one site directory. Implements `trust.ports.Credentials`."""
 
     def __init__(
-        self, directory: Path, tell: Tell, *, kept: KeptSecrets | None = None, leads: bool = True
+        self, directory: Path, tell: Tell, *, kept: PrimarySecrets | None = None, leads: bool = True
     ) -> None:
         """``kept`` None: the directory is the primary store. ``leads``: this process of the router
         redeems, renews, issues and replaces the CA; other processes follow the files of the one
@@ -89,8 +89,8 @@ class SiteTrust:
         self.restored_at = restored_at(secrets)
         """Unix seconds at which the site was restored from a backup; 0: never."""
         site = self._identity.site_id
-        ca = self._ca = Rotating(secrets, site, tell, kept)
-        self._leaf = OwnLeaf(secrets, site, lambda: ca.authority, tell, leads=leads)
+        ca = self._ca = CaRotation(secrets, site, tell, kept)
+        self._leaf = OwnCertificates(secrets, site, lambda: ca.authority, tell, leads=leads)
         services = self._services = ServiceTls(
             secrets / "tls", of_secrets=kept is not None, tell=tell if leads else None
         )
@@ -98,8 +98,8 @@ class SiteTrust:
         self.keep_service_tls = services.keep
         self.service_tls_changed = services.look
         self.service_tls_problems = services.problems
-        self._dialling = Dialling(secrets, self._identity, tell, kept, leads=leads)
-        revoking = Revoking(secrets, kept, tell)
+        self._dialing = LinkCredentials(secrets, self._identity, tell, kept, leads=leads)
+        revoking = RevocationList(secrets, kept, tell)
         self._bars = BarList(secrets, lambda: revoking.revocations.sites, tell, writes=leads)
         revoking.follow(self._bars.look)
         desk = ClaimDesk(
@@ -107,7 +107,7 @@ class SiteTrust:
             if kept is None
             else None
         )
-        self._granting = Granting(desk, ca, revoking, kept, tell)
+        self._granting = ClaimAnswers(desk, ca, revoking, kept, tell)
         self.grant = self._granting.grant
         self.issuer = Issuer(
             secrets,
@@ -149,7 +149,7 @@ class SiteTrust:
         leaf_renewed: Callable[[], None],
         drop: Drop,
         clock_moved: Callable[[], None] = lambda: None,
-        diallers: Diallers | None = None,
+        dialers: Dialers | None = None,
         bars_changed: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin to redeem claims, to watch revocations and to renew our own leaf.
@@ -157,7 +157,7 @@ class SiteTrust:
         ``changed`` is called when a link got its certificate or another reason to wait for it,
         ``leaf_renewed`` when `listener_tls` changes; ``drop`` ends the sessions of the neighbors
         that a predicate selects, with a reason. ``clock_moved``: certificates that were invalid may
-        be valid now. ``diallers``: the links that a rotation of the CA affects. ``bars_changed``:
+        be valid now. ``dialers``: the links that a rotation of the CA affects. ``bars_changed``:
         `bars` changed.
         """
         self._network = network
@@ -165,8 +165,8 @@ class SiteTrust:
         self._links_changed, self._clock_moved = changed, clock_moved
         self._bars.follow(bars_changed)
         self._admission.start(network, drop)
-        self._follower.start(network, diallers)
-        self._dialling.start(network, self._admission.name, changed)
+        self._follower.start(network, dialers)
+        self._dialing.start(network, self._admission.name, changed)
         self._leaf.start(network, leaf_renewed)
         self._watch()
 
@@ -174,7 +174,7 @@ class SiteTrust:
         """After `start`: request and issue certificates over ``links``, and end links that outlived
         theirs.
         """
-        self._dialling.renew_over(links)
+        self._dialing.renew_over(links)
         links.renewals.renew_by(self.issuer.asked)
         self._admission.watch(links.renewals)
 
@@ -183,7 +183,7 @@ class SiteTrust:
 
         Raises `OSError` if the next one could not be written.
         """
-        return self._dialling.renew(name)
+        return self._dialing.renew(name)
 
     def reload(self) -> None:
         """Take up changes of another process: revocations, and the CA."""
@@ -211,23 +211,23 @@ class SiteTrust:
         """The parameters for dialing, once there is a certificate; until then this redeems the
         claim.
         """
-        return self._dialling.outgoing(name, spec)
+        return self._dialing.outgoing(name, spec)
 
     def is_renewal_due(self, name: str) -> bool:
         """See `Credentials.is_renewal_due`."""
-        return self._dialling.is_renewal_due(name)
+        return self._dialing.is_renewal_due(name)
 
     def forget_links(self, keep: frozenset[str]) -> None:
         """For links that are no longer wanted: redeem nothing, show nothing."""
-        self._dialling.forget(keep)
+        self._dialing.forget(keep)
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """None unless revoked, or the certificate names another site than the peer proved to be."""
         return self._admission.admit(peer_certificate, neighbour)
 
-    def leave_of(self, peer_certificate: bytes) -> LinkLeave:
+    def permission_of(self, peer_certificate: bytes) -> LinkPermission:
         """The terms in an admitted certificate."""
-        return self._admission.leave_of(peer_certificate)
+        return self._admission.permission_of(peer_certificate)
 
     def bars(self) -> Bars:
         """Sites that this one bars."""
@@ -242,7 +242,7 @@ class SiteTrust:
             found.append(Problem(code="SW0661", message=message, hint=TROUBLE_HINT))
         found += (*self._admission.problems(), *self._follower.problems())
         found += self._leaf.problems()
-        return (*found, *self._dialling.problems(), *self._ca.problems())
+        return (*found, *self._dialing.problems(), *self._ca.problems())
 
     def authority(self) -> Authority:
         """The site's CA that issues now."""
@@ -264,7 +264,7 @@ class SiteTrust:
         return {
             "leaf": self._leaf.expires_at,
             "ca": certificates.expires_at(self._ca.authority.ca_pem),
-            **{f"link/{name}": expires for name, expires in self._dialling.expiries.items()},
+            **{f"link/{name}": expires for name, expires in self._dialing.expiries.items()},
             **self._services.expiries(),
         }
 
@@ -289,7 +289,7 @@ class SiteTrust:
             self._follow_clock(moved_s)
         self.reload()
         self._bars.look()
-        if self._dialling.files_have_changed():
+        if self._dialing.files_have_changed():
             self._links_changed()
         if self._leads:
             self._follower.carry_on()
@@ -313,5 +313,5 @@ class SiteTrust:
             "If that is wrong: timedatectl, chronyc tracking",
         )
         self._leaf.renew()
-        self._dialling.start_again()
+        self._dialing.start_again()
         self._clock_moved()

@@ -20,7 +20,6 @@ from router.balance.site_gate import RateState, of_routers
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import AffinityBy
 from router.service.figures import Load, QueueNow
-from router.workers.histories_beside import HistoriesBeside, Kept, by_port
 from router.workers.lasting_counters import (
     LastingCounters,
     Series,
@@ -30,11 +29,12 @@ from router.workers.lasting_counters import (
     without_lasting,
 )
 from router.workers.link_uses import with_states, with_uses
-from router.workers.one_worker import OneWorker, of
+from router.workers.one_worker import WorkerState, of
+from router.workers.other_histories import Kept, OtherHistories, by_port
 from router.workers.recent_port_figures import (
     Phases,
-    PortLately,
     PortTotals,
+    RecentPortFigures,
     TargetPart,
     counts,
     phases_of_all,
@@ -64,7 +64,7 @@ _OwnT = TypeVar("_OwnT")
 _KeyT = TypeVar("_KeyT")
 
 
-class Whole:
+class RouterFigures:
     """Queries the other ``workers``, and adds their answers to the first one's figures; a router of
     one process returns its own."""
 
@@ -141,7 +141,7 @@ class Whole:
         for view, beside in own:
             yield self._with_service(view), beside
 
-    def lately(self, own: PortLately) -> PortLately:
+    def lately(self, own: RecentPortFigures) -> RecentPortFigures:
         """Recent figures of one service port, for the whole router."""
         return together([own, *self.beside(own.key)])
 
@@ -350,11 +350,11 @@ class Whole:
         """Service ports whose requests await an answer at other workers."""
         return {key for one in self.workers.all for key in one.awaiting}
 
-    def beside(self, key: ServiceKey) -> list[PortLately]:
+    def beside(self, key: ServiceKey) -> list[RecentPortFigures]:
         """The last reports of the other workers on one service port, if any."""
         return [one for one in self.each_beside(key) if one is not None]
 
-    def each_beside(self, key: ServiceKey) -> list[PortLately | None]:
+    def each_beside(self, key: ServiceKey) -> list[RecentPortFigures | None]:
         """The last report of each other worker on one service port since it started; None: none."""
         return [one.lately(key) for one in self.workers.all]
 
@@ -397,10 +397,10 @@ class Whole:
                     return _with_figures(one.item, own)
         return own
 
-    async def histories(self, service: str | None, port: int | None) -> HistoriesBeside:
+    async def histories(self, service: str | None, port: int | None) -> OtherHistories:
         """Histories of the others, to be joined to those of the first one."""
         told = await self.workers.ask(HistoryQuestion(service, port))
-        return HistoriesBeside(
+        return OtherHistories(
             [Kept(by_port(of(parts, Histories)), restarted=one.starts > 1) for one, parts in told],
             all_told=len(told) == len(self.workers.all),
         )
@@ -429,7 +429,7 @@ def _whole_target(own: WhyTarget, each: Sequence[Mapping[str, TargetPart]]) -> W
     )
 
 
-def _share(one: OneWorker, key: ServiceKey, down: Collection[str]) -> int | None:
+def _share(one: WorkerState, key: ServiceKey, down: Collection[str]) -> int | None:
     """Its share of the slots here, at targets that are not ``down``."""
     share = one.share(key)
     if share is None or not down:
@@ -438,7 +438,9 @@ def _share(one: OneWorker, key: ServiceKey, down: Collection[str]) -> int | None
     return min(share, sum(stated for stated in slots if stated is not None))
 
 
-def _silent_share(one: OneWorker, key: ServiceKey, share: int | None, down: Collection[str]) -> str:
+def _silent_share(
+    one: WorkerState, key: ServiceKey, share: int | None, down: Collection[str]
+) -> str:
     if share is None:
         use = f"{one.part(key).in_flight} in flight"
     else:

@@ -132,13 +132,13 @@ def _with_states(own: LinkView, beside: Mapping[int, WorkerLink]) -> LinkView:
     up = [one for one in each.values() if one.state == "up"]
     if own.state == "draining" or len(each) == 1:
         return own
-    is_dialled = own.direction == "outgoing"
+    is_dialed = own.direction == "outgoing"
     if not up:
-        return msgspec.structs.replace(own, workers=len(each)) if is_dialled else own
+        return msgspec.structs.replace(own, workers=len(each)) if is_dialed else own
     down = tuple(
         LinkAtWorker(worker=index, state=one.state, since=one.since, error=one.error)
         for index, one in each.items()
-        if one.state != "up" and is_dialled
+        if one.state != "up" and is_dialed
     )
     shown = own if own.state == "up" else up[0]
     return msgspec.structs.replace(
@@ -148,7 +148,7 @@ def _with_states(own: LinkView, beside: Mapping[int, WorkerLink]) -> LinkView:
         rtt_ms=shown.rtt_ms,
         error=shown.error or errors_of(down),
         error_code=own.error_code if own.state == "up" else "",
-        workers=len(each) if is_dialled else 0,
+        workers=len(each) if is_dialed else 0,
         workers_down=down,
     )
 

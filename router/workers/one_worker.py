@@ -16,9 +16,9 @@ from router.workers.link_uses import LinkKey, LinkUse, WorkerLink, bytes_alone, 
 from router.workers.recent_port_figures import (
     NONE_COUNTED,
     Phases,
-    PortLately,
     PortPart,
     PortTotals,
+    RecentPortFigures,
     totals_together,
 )
 from router.workers.sums import part_of, totals_of
@@ -26,11 +26,11 @@ from router.workers.worker_messages import (
     Ask,
     Follow,
     Holding,
-    Latelies,
     LinkUses,
     Metrics,
     PhaseCounts,
     Question,
+    RecentFiguresByPort,
     Scales,
     Told,
     ToWorker,
@@ -105,7 +105,7 @@ class _Asked:
         self.answered = asyncio.get_running_loop().create_future()
 
 
-class OneWorker:
+class WorkerState:
     """One other worker, over all its lives."""
 
     def __init__(self, index: int) -> None:
@@ -135,7 +135,7 @@ class OneWorker:
         self.events_asked: asyncio.Future[tuple[Told, ...]] | None = None
         self.events_told = 0  # The number of the last one in this life.
         self.lately_asked: asyncio.Future[tuple[Told, ...]] | None = None
-        self._latelies: dict[ServiceKey, PortLately] = {}
+        self._latelies: dict[ServiceKey, RecentPortFigures] = {}
         self._parts: dict[ServiceKey, PortPart] = {}
         self._link_uses: dict[LinkKey, LinkUse] = {}
         self._link_bytes_before: dict[LinkKey, LinkUse] = {}
@@ -192,7 +192,7 @@ class OneWorker:
             one.answered.cancel()
         self._asked.clear()
 
-    def lately(self, key: ServiceKey) -> PortLately | None:
+    def lately(self, key: ServiceKey) -> RecentPortFigures | None:
         """Its last report on a service port in this life. For a silent worker without the figures
         of the last seconds, which are over, and without its requests at other sites, which drop
         their links to it."""
@@ -335,8 +335,8 @@ class OneWorker:
             self.phases = {port.key: port.phases for port in ports}
         if of(told, Scales):
             self.scales = tuple(chain.from_iterable(one.items for one in of(told, Scales)))
-        if of(told, Latelies):
-            items = chain.from_iterable(one.items for one in of(told, Latelies))
+        if of(told, RecentFiguresByPort):
+            items = chain.from_iterable(one.items for one in of(told, RecentFiguresByPort))
             self._latelies = {item.key: item for item in items}
             self._parts = {key: part.idle for key, part in self._parts.items()}
             for key, item in self._latelies.items():

@@ -96,7 +96,7 @@ class PortPart(msgspec.Struct, frozen=True, kw_only=True):
         return PortPart(targets=targets)
 
 
-class PortLately(msgspec.Struct, frozen=True, kw_only=True):
+class RecentPortFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One service port. ``change``: the last seconds; None: not known for long enough.
 
     ``in_flight_mean``: of the last seconds, at the targets of this site, for clients of any site.
@@ -150,7 +150,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def at_silent_worker(self) -> "PortLately":
+    def at_silent_worker(self) -> "RecentPortFigures":
         """The figures that still hold while the worker is silent and other sites drop their links
         to it: its counters, and its requests at targets of this site."""
         return msgspec.structs.replace(
@@ -183,12 +183,12 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def together(each: Sequence[PortLately]) -> PortLately:
+def together(each: Sequence[RecentPortFigures]) -> RecentPortFigures:
     """One service port at all workers; the first one is ours."""
     own = each[0]
     if len(each) == 1:
         return own
-    return PortLately(
+    return RecentPortFigures(
         key=own.key,
         change=_changed([one.change for one in each if one.change is not None]),
         in_flight_mean=sum(one.in_flight_mean for one in each),

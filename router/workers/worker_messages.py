@@ -21,7 +21,7 @@ from router.model.events import Event
 from router.model.ids import ServiceKey
 from router.model.settings import AffinityBy
 from router.workers.link_uses import LinkUse, WorkerLink
-from router.workers.recent_port_figures import PortLately, PortPhases
+from router.workers.recent_port_figures import PortPhases, RecentPortFigures
 
 _LENGTH = struct.Struct("!I")
 
@@ -142,8 +142,8 @@ class Scales(msgspec.Struct, frozen=True, tag="scales"):
     items: tuple[ScaleView, ...]
 
 
-class Latelies(msgspec.Struct, frozen=True, tag="latelies"):
-    items: tuple[PortLately, ...]
+class RecentFiguresByPort(msgspec.Struct, frozen=True, tag="latelies"):
+    items: tuple[RecentPortFigures, ...]
 
 
 class LinkUses(msgspec.Struct, frozen=True, tag="link-uses"):
@@ -193,7 +193,7 @@ class GraphReports(msgspec.Struct, frozen=True, tag="graph"):
     item: CallersReport
 
 
-_Figures = Metrics | WorkerServices | PhaseCounts | Scales | Latelies | LinkUses
+_Figures = Metrics | WorkerServices | PhaseCounts | Scales | RecentFiguresByPort | LinkUses
 Told = (
     _Figures
     | Past

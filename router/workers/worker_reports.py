@@ -9,7 +9,7 @@ from router.admin.views.status import WorkerView
 from router.model import limits
 from router.model.events import Problem, Tell
 from router.node.time_text import utc_of
-from router.workers.one_worker import OneWorker
+from router.workers.one_worker import WorkerState
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -26,13 +26,13 @@ class WorkerReports:
 
     __slots__ = ("_all", "_count", "_logs_to_file", "_tell")
 
-    def __init__(self, others: Sequence[OneWorker], tell: Tell, *, logs_to_file: bool) -> None:
+    def __init__(self, others: Sequence[WorkerState], tell: Tell, *, logs_to_file: bool) -> None:
         self._all, self._tell, self._logs_to_file = others, tell, logs_to_file
         self._count = len(others) + 1
 
     # Events.
 
-    def ended(self, one: OneWorker, ending: Ending) -> None:
+    def ended(self, one: WorkerState, ending: Ending) -> None:
         """The worker ended, and will be restarted."""
         gone = f"Worker {one.index} of {self._count} is gone: {ending.why}"
         if ending.is_drained:
@@ -51,17 +51,17 @@ class WorkerReports:
         )
         self._tell("error", "worker-ended", f"worker {one.index}", cost)
 
-    def serves(self, one: OneWorker) -> None:
+    def serves(self, one: WorkerState) -> None:
         """The worker is ready for the first time in its life."""
         text = f"Worker {one.index} of {self._count} serves: process {one.pid}."
         self._tell("info", "worker-ready", f"worker {one.index}", text)
 
-    def silent(self, one: OneWorker) -> None:
+    def silent(self, one: WorkerState) -> None:
         """The worker has not answered for long."""
         text = f"{self._since(one)}: {self._what_waits()}."
         self._tell("error", "worker-silent", f"worker {one.index}", text, self._hung_hint(one))
 
-    def answers_again(self, one: OneWorker) -> None:
+    def answers_again(self, one: WorkerState) -> None:
         """The worker answers again after a long silence."""
         text = f"Worker {one.index} of {self._count} answers again."
         self._tell("info", "worker-answers", f"worker {one.index}", text)
@@ -111,7 +111,7 @@ class WorkerReports:
         ]
         return (*silent, *gone)
 
-    def _since(self, one: OneWorker) -> str:
+    def _since(self, one: WorkerState) -> str:
         since = utc_of(one.silence.since)
         return f"Worker {one.index} of {self._count} has not answered since {since}"
 
@@ -125,14 +125,14 @@ class WorkerReports:
             "that it has under way"
         )
 
-    def _hung_hint(self, one: OneWorker) -> str:
+    def _hung_hint(self, one: WorkerState) -> str:
         most_s = limits.WORKER_HUNG_ASKS * limits.WORKER_ASK_S
         return (
             f"After {most_s:g} s without an answer the router ends it and starts it again, and "
             f"these connections are reset; its log: {self._log_of(one)}"
         )
 
-    def _log_of(self, one: OneWorker) -> str:
+    def _log_of(self, one: WorkerState) -> str:
         if self._logs_to_file:
             return f"run/workers/{one.index}/router.log"
         return "the router's own log: of its unit or container"

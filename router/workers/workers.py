@@ -22,7 +22,7 @@ from router.model import limits
 from router.model.events import Event, Tell
 from router.model.ticks import doubled_s
 from router.workers.lasting_counters import without_lasting
-from router.workers.one_worker import OneWorker, of
+from router.workers.one_worker import WorkerState, of
 from router.workers.sums import counters, lost_values, summed
 from router.workers.worker_messages import (
     Ask,
@@ -82,12 +82,12 @@ class Workers:
         self.count = count
         self._command, self._lead = tuple(command), lead
         self._logs_to_file = logs_to_file
-        self.all = tuple(OneWorker(index) for index in range(1, count))
+        self.all = tuple(WorkerState(index) for index in range(1, count))
         self.reports = WorkerReports(self.all, tell, logs_to_file=logs_to_file)
         self._number = 0
         self.gone = MetricValues({}, {})
         """Counters of workers that died, except those of service ports, which are in
-        `OneWorker.counters`.
+        `WorkerState.counters`.
         """
         self.cut = 0
         """Requests and connections that workers cut when they ended."""
@@ -117,7 +117,7 @@ class Workers:
 
     # Their lives ----------------------------------------------------------------------------
 
-    async def _keep(self, one: OneWorker) -> None:
+    async def _keep(self, one: WorkerState) -> None:
         """Restart it whenever it ends, after a pause that grows while it does not last."""
         failures = 0
         while not self._stopping.is_set():
@@ -138,7 +138,7 @@ class Workers:
                 async with asyncio.timeout(pause_s):
                     await self._stopping.wait()
 
-    async def _live(self, one: OneWorker) -> Ending:
+    async def _live(self, one: WorkerState) -> Ending:
         """Run one life."""
         ours, theirs = socket.socketpair()
         given, taken = socket.socketpair()
@@ -190,7 +190,7 @@ class Workers:
         why = f"it failed: {failed}" if failed else f"it ended with {code}"
         return Ending(f"signal {-code} ended it" if code < 0 else why, has_begun=has_begun)
 
-    async def _hear(self, one: OneWorker, reader: asyncio.StreamReader) -> None:
+    async def _hear(self, one: WorkerState, reader: asyncio.StreamReader) -> None:
         decoder = msgspec.msgpack.Decoder(FromWorker)
         try:
             while True:
@@ -213,7 +213,7 @@ class Workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one.pid, signal.SIGKILL)
 
-    def _answered(self, one: OneWorker, answer: WorkerAnswer) -> None:
+    def _answered(self, one: WorkerState, answer: WorkerAnswer) -> None:
         if one.silence.is_long:
             self.reports.answers_again(one)
         one.silence.answered(time.time())
@@ -255,7 +255,7 @@ class Workers:
                 one.say(message)
             doors.append(one.door)
 
-    def _ask_how(self, one: OneWorker) -> None:
+    def _ask_how(self, one: WorkerState) -> None:
         was_long = one.silence.is_long
         one.silence.asked()
         if one.silence.is_over_long and not one.is_killed:
@@ -283,7 +283,7 @@ class Workers:
                 one.events_asked = one.ask(self._number, EventsQuestion(one.events_told))
                 one.events_asked.add_done_callback(partial(self._events_told, one))
 
-    def _events_told(self, one: OneWorker, asked: asyncio.Future[tuple[Told, ...]]) -> None:
+    def _events_told(self, one: WorkerState, asked: asyncio.Future[tuple[Told, ...]]) -> None:
         if asked.cancelled():
             return
         for told in of(asked.result(), NumberedEvents):
@@ -363,8 +363,8 @@ class Workers:
     # Queries ---------------------------------------------------------------------------------
 
     async def ask(
-        self, question: Question | Callable[[OneWorker], Question]
-    ) -> list[tuple[OneWorker, tuple[Told, ...]]]:
+        self, question: Question | Callable[[WorkerState], Question]
+    ) -> list[tuple[WorkerState, tuple[Told, ...]]]:
         """The answers that arrive in time."""
         asked = []
         for one in self.all:

@@ -6,11 +6,11 @@ from random import Random
 from typing import Final
 
 from simulator import draws
-from simulator.agenda import Agenda
 from simulator.chains import Calls, calls_of
+from simulator.event_queue import EventQueue
 from simulator.rivals.pods import Pod
 from simulator.rivals.rule import Balancer, RivalPlace, Rule
-from simulator.scenario import Happening, Scenario
+from simulator.scenario import Scenario, ScenarioEvent
 
 HEALTH_S: Final = 1.0  # Until health checks notice that a pod stopped or started.
 _TRIES: Final = 3  # Of a request whose connection is refused, as in Istio's default.
@@ -29,7 +29,7 @@ class RivalRequest:
         self.ended, self.by = -1.0, ""
 
 
-class RivalWorld(Agenda):
+class RivalWorld(EventQueue):
     """All services of a scenario under one rule."""
 
     def __init__(self, scenario: Scenario, rule: Rule) -> None:
@@ -138,7 +138,7 @@ class RivalWorld(Agenda):
             found = self._balancers[site, service] = self._rule(place)
         return found
 
-    def _happen(self, event: Happening) -> None:
+    def _happen(self, event: ScenarioEvent) -> None:
         """Faults of pods and sites; a changed policy, cost, capacity or link has no effect here."""
         of_site = [pod for pod in self._pods if pod.site == event.site]
         pods = [pod for pod in of_site if pod.spec.service == event.service][: event.count]

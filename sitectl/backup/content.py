@@ -29,7 +29,7 @@ from certs.links import proxies, register, revocation
 from certs.links.register import Admitted
 from certs.tls.service_tls import FILES
 from router.model.ids import SiteId
-from router.model.remembered import HeldListener, KeptOffers, site_of
+from router.model.persisted import HeldListener, KeptOffers, site_of
 from router.model.rights.owners import Owner
 from sitectl.base.failure import Exit, Failure
 

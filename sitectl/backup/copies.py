@@ -14,7 +14,7 @@ COPY: Final = "SW0401"
 
 
 def tell_if_copy(site: DirectorySite) -> None:
-    """Say so if the neighbours of ``site``, just started, keep it out; waits for them a little.
+    """Say so if the neighbors of ``site``, just started, keep it out; waits for them a little.
 
     Only where it was restored: others lose no time.
     """

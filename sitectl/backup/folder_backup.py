@@ -22,7 +22,7 @@ from certs.tls.service_tls import FILES, TlsStore
 from router import __version__
 from router.model import limits as router_limits
 from router.model.ids import SiteId
-from router.model.remembered import HeldListener, KeptOffers
+from router.model.persisted import HeldListener, KeptOffers
 from router.model.rights.owners import Owner
 from router.model.unreadable import UNREADABLE_JSON
 from sitectl.backup.content import (

@@ -16,7 +16,7 @@ from router.kubernetes.codecs.owners import owners_map
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, annotations, labels, name_of
 from router.kubernetes.translation.documents import config_map, config_map_name
-from router.kubernetes.translation.site_keys import stated_keys
+from router.kubernetes.translation.site_keys import configured_keys
 from router.model.specs import Document, LinkSpec, SiteSpec
 from sitectl.backup.content import Content, LinkFiles, admitted_of
 from sitectl.kubernetes.cluster import Cluster
@@ -81,7 +81,7 @@ def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
     }
     if site.ingress == "none":
         data["ingress"] = "none"
-    data |= stated_keys(site)
+    data |= configured_keys(site)
     made: list[dict[str, Any]] = [dict(site_map(cluster, data))]
     for name, link in content.links.items():
         secret = token_codec.secret(tokens.load_bytes(link.token, name), name)

@@ -40,18 +40,18 @@ _WITH_STATES: Final = frozenset(
 
 
 def wanted() -> bool:
-    """Whether standard output is a terminal whose user takes colours (no-color.org)."""
+    """Whether standard output is a terminal whose user takes colors (no-color.org)."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return sys.stdout.isatty() and not plain
 
 
 def paint(text: str, meaning: str) -> str:
-    """``text`` in the colour of ``meaning`` where colours are wanted."""
+    """``text`` in the color of ``meaning`` where colors are wanted."""
     return painted(text, meaning) if wanted() else text
 
 
 def painted(text: str, meaning: str) -> str:
-    """``text`` in the colour of ``meaning``; an empty one has none."""
+    """``text`` in the color of ``meaning``; an empty one has none."""
     return f"\x1b[{meaning}m{text}\x1b[0m" if meaning and text else text
 
 

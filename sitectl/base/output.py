@@ -164,7 +164,7 @@ def emit_planned(settings: Settings) -> None:
 def rows(
     headings: Sequence[str], lines: Iterable[Sequence[object]], optional: Sequence[str] = ()
 ) -> str:
-    """A table as text; with colour and fitted to the width when a person looks at it.
+    """A table as text; with color and fitted to the width when a person looks at it.
 
     ``optional``: columns that a terminal without room for them is spared, first the first, unless
     the user asks for all (`-o wide`).

@@ -121,12 +121,12 @@ class DemoNetwork:
         self._started.append(site.name)
         self.sitectl(site.name, "start")
 
-    def link(self, dialler: DemoSite, acceptor: DemoSite, cost: int) -> None:
+    def link(self, dialer: DemoSite, acceptor: DemoSite, cost: int) -> None:
         """Join two sites with a claim token, one use."""
-        token = self.state / f"{acceptor.name}-for-{dialler.name}.yaml"
+        token = self.state / f"{acceptor.name}-for-{dialer.name}.yaml"
         self.sitectl(acceptor.name, "token", "create", str(token), quiet=False)
         self.sitectl(
-            dialler.name, "link", "create", str(token), "--cost", str(cost), "--wait", "30",
+            dialer.name, "link", "create", str(token), "--cost", str(cost), "--wait", "30",
             quiet=False,
         )  # fmt: skip
 

@@ -87,7 +87,7 @@ class _Source(NamedTuple):
     kept: "Token | None" = None
     given: "Token | None" = None
     site: Site | None = None
-    dialled: "tuple[Endpoint, ...]" = ()
+    dialed: "tuple[Endpoint, ...]" = ()
 
 
 def type_of(site: DirectorySite) -> Type:
@@ -226,7 +226,7 @@ def _source(settings: Settings, wish: GatewayWish, gateway: HostGateway) -> _Sou
     site = meant_site(settings)
     if kept is None:
         with _explained(wish.name):
-            return _Source(site=site, dialled=reachable_at(site, wish.hosts))
+            return _Source(site=site, dialed=reachable_at(site, wish.hosts))
     if site.trust.site_id != kept.site_id:
         raise _other_site(wish.name, kept.site_name)
     return _Source(kept=kept)
@@ -321,7 +321,7 @@ def _link(settings: Settings, wish: GatewayWish, gateway: HostGateway, source: _
         return link_edge(site, source.given, wish.cost)
     assert source.site is not None
     with _explained(wish.name):
-        token = _claim(settings, wish, gateway, source.site, source.dialled)
+        token = _claim(settings, wish, gateway, source.site, source.dialed)
     return link_edge(site, token, wish.cost)
 
 
@@ -334,7 +334,7 @@ def _claim(
     wish: GatewayWish,
     gateway: HostGateway,
     site: Site,
-    dialled: "tuple[Endpoint, ...]",
+    dialed: "tuple[Endpoint, ...]",
 ) -> "Token":
     """A claim for this gateway alone. One whose token a crash took with it is revoked."""
     granted = site.trust.granted()
@@ -343,7 +343,7 @@ def _claim(
         site.trust.revoke([lost], [], [])
     grant = free_grant_name(wish.name, {one.name for one in granted})
     write_record(gateway.site, msgspec.structs.replace(record_of(settings, site), grant=grant))
-    return grant_claim(site, grant, dialled, cost=wish.cost)
+    return grant_claim(site, grant, dialed, cost=wish.cost)
 
 
 def free_grant_name(name: str, taken: set[str]) -> str:

@@ -59,7 +59,7 @@ def _site_id(gateway: HostGateway) -> str:
 
 
 def revoke(site: Site, site_id: str, grant: str) -> None:
-    """Refuse one neighbour at ``site`` from now on, and the claim that was made for it.
+    """Refuse one neighbor at ``site`` from now on, and the claim that was made for it.
 
     A router that does not run needs no telling: it finds the list when it starts.
     """

@@ -55,7 +55,7 @@ class Forwarded(NamedTuple):
 
 
 def _asked(site: DirectorySite, name: str) -> DeclaredService | None:
-    """As `declared_service`, once the router has asked its neighbour for what documents name."""
+    """As `declared_service`, once the router has asked its neighbor for what documents name."""
     site.reload()
     found: list[DeclaredService] = []
 

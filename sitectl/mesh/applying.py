@@ -272,18 +272,18 @@ def _token(
     return claiming.token_for(link, mesh, invited)
 
 
-def _keep(dialler: Reached, link: MeshLink, token: "Token | None", *, is_first: bool) -> None:
+def _keep(dialer: Reached, link: MeshLink, token: "Token | None", *, is_first: bool) -> None:
     """The credential, if there is a new one, and then the document: the router dials at once."""
-    site = dialler.site
+    site = dialer.site
     spec = LinkSpec(cost=link.cost, disabled=link.disabled, proxy=link.proxy)
     try:
         with site.held():
             if token is not None:
-                claiming.keep(dialler, link, token, is_first=is_first)
+                claiming.keep(dialer, link, token, is_first=is_first)
             if site.put(Document("Link", link.title, spec)) == "unchanged":
                 site.reload()  # Only its credential is new.
     except Failure as failure:
-        raise named(failure, dialler) from None
+        raise named(failure, dialer) from None
 
 
 def wait_for_links(settings: "Settings", mesh: Mesh, wait_s: float) -> None:
@@ -324,6 +324,6 @@ def invite(
 
 def _was_let_in(plan: MeshPlan, link: MeshLink) -> bool:
     """Whether the dialing site, by its ID where that is known, may link already."""
-    dialler = plan.ids.get(link.from_, "")
+    dialer = plan.ids.get(link.from_, "")
     admitted = plan.by_name[link.to].survey.admitted
-    return any(one.is_of(link.from_, dialler) for one in admitted)
+    return any(one.is_of(link.from_, dialer) for one in admitted)

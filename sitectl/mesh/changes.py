@@ -235,9 +235,9 @@ def _leads_to(state: LinkState, link: MeshLink, other: str) -> bool:
 def _admission(mesh: Mesh, survey: SiteSurvey, ids: Mapping[str, str]) -> Iterator[MeshChange]:
     """Of sites that the file links to this one, and that were let in otherwise or revoked."""
     for link in (one for one in mesh.links if one.to == survey.name):
-        dialler = ids.get(link.from_, "")
-        known = next((one for one in survey.admitted if one.site_id == dialler), None)
-        if any(one.is_of(link.from_, dialler) for one in survey.revoked):
+        dialer = ids.get(link.from_, "")
+        known = next((one for one in survey.admitted if one.site_id == dialer), None)
+        if any(one.is_of(link.from_, dialer) for one in survey.revoked):
             reason = f"the access of {link.from_} was revoked here, and the file links it"
             hint = f"Remove the link from the file, or {link.from_} from its sites"
         elif known is not None and known.terms not in (None, link.allow):

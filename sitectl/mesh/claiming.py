@@ -37,12 +37,12 @@ def claim_of(mesh: Mesh, link: MeshLink, acceptor: Reached, life_s: float | None
         raise named(failure, acceptor) from None
 
 
-def keep(dialler: Reached, link: MeshLink, token: "Token", *, is_first: bool) -> None:
+def keep(dialer: Reached, link: MeshLink, token: "Token", *, is_first: bool) -> None:
     """Have the dialing site use ``token``, in place of another one. Its caller holds the site.
 
     ``is_first``: there was none of that site. Another apply may have been faster: its token stays.
     """
-    links = dialler.site.links
+    links = dialer.site.links
     if links.exists(link.title) and not links.holds(link.title, token):
         if is_first and _site_of(links, link.title) == token.site_id:
             return

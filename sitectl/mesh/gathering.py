@@ -169,7 +169,7 @@ def _links(
     return found
 
 
-def _terms(acceptor: SiteSurvey | None, dialler: str) -> Terms:
+def _terms(acceptor: SiteSurvey | None, dialer: str) -> Terms:
     admitted = acceptor.admitted if acceptor is not None else ()
-    known = next((one.terms for one in admitted if one.site_id == dialler), None)
+    known = next((one.terms for one in admitted if one.site_id == dialer), None)
     return known or FREE

@@ -92,7 +92,7 @@ def _config(one: Reached) -> dict[str, str]:
 
 
 def _states(site: "Site") -> dict[str, tuple[bool, str]] | None:
-    """Of each link dialled here whether it is up, and its error. None: no router answers."""
+    """Of each link dialed here whether it is up, and its error. None: no router answers."""
     items = site.told("/api/v1/links")
     if items is None:
         return None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from certs.errors import CertError
-from certs.files import is_of_another, read_whole
+from certs.files import is_foreign_directory, read_whole
 from router.model.events import ENDED_WITHOUT_STOPPING
 from sitectl.base.failure import Failure
 from sitectl.base.findings import Finding
@@ -52,7 +52,7 @@ def _is_of_owner(process_id: int, site: DirectorySite) -> bool:
 
     A file in the site's directory may name any process.
     """
-    if not is_of_another(site.directory):
+    if not is_foreign_directory(site.directory):
         return True
     try:
         lines = Path(f"/proc/{process_id}/status").read_text("utf-8", "replace").splitlines()

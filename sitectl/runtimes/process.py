@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from certs.files import is_of_another, open_directory
+from certs.files import is_foreign_directory, open_directory
 from sitectl.base.failure import not_allowed
 from sitectl.runtimes import presence
 from sitectl.runtimes.base import Runtime
@@ -57,7 +57,7 @@ def router_environment() -> dict[str, str]:
 
 def require_own(site: DirectorySite) -> None:
     """Raise Failure when we are root and the site is not: its router would run as root."""
-    if is_of_another(site.directory):
+    if is_foreign_directory(site.directory):
         owner = site.directory.stat().st_uid
         raise not_allowed(
             f"{site.directory} is of user {owner}, as root no router of it is run",

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from certs.files import is_of_another, read_whole
+from certs.files import is_foreign_directory, read_whole
 from router.model.errors import ConfigError
 from sitectl.base.failure import Exit, Failure, not_allowed, usage
 from sitectl.base.texts import flat_yaml, write_atomically
@@ -45,7 +45,7 @@ def read_spec(site: DirectorySite) -> RuntimeSpec:
             "Fix the file, or type the command that made the site again",
         ) from None
     require_words(site, spec)
-    if spec.scope == "user" and spec.kind == "systemd" and is_of_another(site.directory):
+    if spec.scope == "user" and spec.kind == "systemd" and is_foreign_directory(site.directory):
         raise not_allowed(
             f"{path}: a unit of root's own manager would run as root what another user owns",
             f"Put scope: system into {path}",

@@ -104,7 +104,7 @@ def _link(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
         hint = f"sitectl link status {item['name']}"
         yield Finding("warning", "SW0515", f"{name} is {item.get('state')}{cause}", hint)
     expires = item.get("certificate_expires")
-    if expires and item.get("direction") == "outgoing":  # Others are renewed at their diallers.
+    if expires and item.get("direction") == "outgoing":  # Others are renewed at their dialers.
         moment = datetime.datetime.fromisoformat(str(expires).replace("Z", "+00:00"))
         # It renews itself more than two days before.
         yield expiry(f"the certificate of {name}", moment.timestamp(), "SW0518", 86_400.0)

@@ -59,7 +59,7 @@ def _endpoints_named(hosts: tuple[str, ...], site: SiteSpec) -> tuple["Endpoint"
 def grant_claim(
     site: Site,
     name: str,
-    dialled: tuple["Endpoint", ...],
+    dialed: tuple["Endpoint", ...],
     *,
     uses: int = 1,
     cost: int | None = None,
@@ -86,7 +86,7 @@ def grant_claim(
         name=name,
         site_id=trust.site_id,
         site_name=site.wanted().name,
-        endpoints=dialled,
+        endpoints=dialed,
         now=now,
         life_s=CLAIM_EXPIRY_S if life_s is None else life_s,
         uses=uses,

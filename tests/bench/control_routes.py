@@ -20,7 +20,7 @@ from tests.bench.control_shapes import Links, hops_from
 from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed
 
 DELAY_S = 0.002
-SILENCE_S = CONTROL_DEAD_AFTER_S + LIVENESS_TICK_S  # Until a neighbour that says nothing is lost.
+SILENCE_S = CONTROL_DEAD_AFTER_S + LIVENESS_TICK_S  # Until a neighbor that says nothing is lost.
 BOOT_S = 30.0
 Message = SendLsa | SendAck
 
@@ -148,7 +148,7 @@ def convergence(links: Links, victim: int) -> tuple[float, float]:
 
 
 class Fed:
-    """One core; all others' LSAs come from its first neighbour."""
+    """One core; all others' LSAs come from its first neighbor."""
 
     def __init__(self, links: Links, here: int = 0) -> None:
         self.links, self.here = links, here
@@ -187,7 +187,7 @@ class Fed:
             self.take(self.core.handle_timeout(at), at)
 
     def take(self, events: list[RoutingEvent], now: float) -> None:
-        """Count what goes out; neighbours ack each LSA at once."""
+        """Count what goes out; neighbors ack each LSA at once."""
         for event in events:
             if isinstance(event, SendLsa):
                 self._count(event.to, len(control.encode(LsaMessage(event.signed))))
@@ -203,7 +203,7 @@ class Fed:
 
 
 def one_router(links: Links) -> OneRouter:
-    """A core in the middle of things: the one with the most neighbours."""
+    """A core in the middle of things: the one with the most neighbors."""
     here = max(links, key=lambda number: (len(links[number]), -number))
     spf_ms = _least_ms(_spf(links, here))
     tracemalloc.start()

@@ -7,7 +7,7 @@ from random import Random
 from router.model.limits import ADJACENCIES_MAX, PATH_ROUTERS_MAX
 
 Links = dict[int, list[int]]
-"""The neighbours of each site, sorted."""
+"""The neighbors of each site, sorted."""
 
 LEAVES_OF_A_HUB = ADJACENCIES_MAX - 1  # One place is for the hub above it.
 

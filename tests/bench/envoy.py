@@ -40,7 +40,7 @@ def start(processes: Processes, backends: Backends) -> System:
             entry.cluster(name, backends.ports[kind])
             continue
         entry.listener(port, _http(name) if http else _tcp(name))
-        entry.cluster(name, exits[kind], tls.dialling("h2" if http else ""), http2=http)
+        entry.cluster(name, exits[kind], tls.dialing("h2" if http else ""), http2=http)
         exit_.listener(exits[kind], _http(name) if http else _tcp(name), tls.accepting(http))
         exit_.cluster(name, backends.ports[kind])
     pids = _run(processes, "envoy", entry, exit_, [*ports.values()], [*exits.values()])
@@ -57,7 +57,7 @@ def start_tunnel(processes: Processes, backends: Backends) -> System:
     for kind in used:
         tunnel = {"tunneling_config": {"hostname": f"{kind}.bench:1"}}
         entry.listener(ports[kind, "R"], _tcp(kind, tunnel))
-        entry.cluster(kind, exits[kind], tls.dialling("h2"), http2=True)
+        entry.cluster(kind, exits[kind], tls.dialing("h2"), http2=True)
         exit_.listener(exits[kind], _http(kind, is_tunnel=True), tls.accepting(http=True))
         exit_.cluster(kind, backends.ports[kind])
     waited = [exits[kind] for kind in used]
@@ -125,7 +125,7 @@ class _Tls:
             "validation_context": {"trusted_ca": pem},
         }
 
-    def dialling(self, alpn: str) -> Json:
+    def dialing(self, alpn: str) -> Json:
         """Of a cluster."""
         context = {"common_tls_context": self._offering(alpn), "sni": PEER_NAME}
         return _named("transport_sockets.tls", "UpstreamTlsContext", context)

@@ -1,4 +1,4 @@
-"""Modelled targets for rules that learn a limit.
+"""Modeled targets for rules that learn a limit.
 
 A target has a *knee*: as many requests at once as it works on without being slower. Below it the
 latency is the service time and some noise of loopback; beyond it either they queue, first come

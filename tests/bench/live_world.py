@@ -20,7 +20,7 @@ from router.documents.schema import SHAPES
 from router.model import limits
 from simulator import draws, wanted
 from simulator.measure import RunRecord
-from simulator.scenario import Happening, Scenario
+from simulator.scenario import Scenario, ScenarioEvent
 from tests.bench.burst_figures import Order, Outcome
 from tests.bench.burst_parts import Plan
 from tests.bench.machine import free_ports
@@ -98,8 +98,8 @@ class LiveWorld:
     def _arrange(self, scenario: Scenario) -> None:
         """Documents of the scenario; returns when every site knows."""
         for link in scenario.links:
-            dialler, acceptor = link.between
-            self.sites[dialler].quick("link", "set", acceptor, "--cost", str(link.cost))
+            dialer, acceptor = link.between
+            self.sites[dialer].quick("link", "set", acceptor, "--cost", str(link.cost))
         for name, site in self.sites.items():
             self._clear(site)
             for index, group in enumerate(scenario.targets):
@@ -140,7 +140,7 @@ class LiveWorld:
         command = [sys.executable, "-m", "tests.bench.burst_parts", "client", str(path)]
         return subprocess.Popen(command, stdout=subprocess.PIPE)
 
-    def _happen(self, scenario: Scenario, event: Happening) -> None:
+    def _happen(self, scenario: Scenario, event: ScenarioEvent) -> None:
         match event.do:
             case "stop-targets":
                 with contextlib.suppress(ProcessLookupError):
@@ -148,8 +148,8 @@ class LiveWorld:
             case "kill-router":
                 self.sites[event.site].kill()
             case "set-cost":
-                dialler, acceptor = event.between
-                self.sites[dialler].quick("link", "set", acceptor, "--cost", str(event.cost))
+                dialer, acceptor = event.between
+                self.sites[dialer].quick("link", "set", acceptor, "--cost", str(event.cost))
             case "set-policy":
                 (service,) = scenario.services
                 changed = msgspec.structs.replace(
@@ -160,7 +160,7 @@ class LiveWorld:
             case _:
                 raise AssertionError(f"{event.do} is not done with real processes")
 
-    def _mend(self, event: Happening) -> None:
+    def _mend(self, event: ScenarioEvent) -> None:
         """The next scenario finds everything running."""
         if event.do == "stop-targets":
             self._start_targets(event.site)

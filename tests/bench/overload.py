@@ -115,7 +115,7 @@ def descriptors(site: Site) -> int:
 
 
 class Scene:
-    """The attacked site, its neighbour, its targets."""
+    """The attacked site, its neighbor, its targets."""
 
     def __init__(self, net: Network, processes: Processes) -> None:
         self.net = net

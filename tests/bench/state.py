@@ -118,7 +118,7 @@ def connections(net: Network, size: Size) -> Told:
 
 
 def rest(net: Network, size: Size) -> Told:
-    """A hub; its services have targets at a neighbour, then also here."""
+    """A hub; its services have targets at a neighbor, then also here."""
     hub = net.site("hub")
     others = [net.site(f"site-{number:02}") for number in range(size.neighbours)]
     with Holder(net.target_address) as holder:

@@ -1,4 +1,4 @@
-"""Modelled targets and the rules that choose among them, in virtual time.
+"""Modeled targets and the rules that choose among them, in virtual time.
 
 A target works on ``true`` requests at once, each ``slower`` times as long as it needs; more wait in
 it, first come first served. Its router gives it ``stated`` at most (None: any number). Who finds no

@@ -34,7 +34,7 @@ from router.admin.events import EventLog
 from router.admin.views.history import ServiceHistory
 from router.model import limits
 from router.model.events import Event
-from router.operate.simulation_process import Simulating
+from router.operate.simulation_process import SimulationProcess
 from tests.browser.scripted import ScriptedPart, ScriptedRouter
 from tests.doors import take_no_more
 from tests.programs import find
@@ -131,7 +131,9 @@ class Stage:
         self._loop.call_soon_threadsafe(self._events.add, event)
 
     async def _up(self) -> None:
-        simulation = SimulationApi(Simulating(), self.router, self._histories, lambda name: "")
+        simulation = SimulationApi(
+            SimulationProcess(), self.router, self._histories, lambda name: ""
+        )
         parts = (ScriptedPart(self.router), simulation)
         api = AdminApi(self.router, self._events, parts=parts)
         app = web.Application(client_max_size=limits.ADMIN_BODY_BYTES_MAX)

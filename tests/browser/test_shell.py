@@ -69,7 +69,7 @@ def test_a_router_that_falls_silent_makes_the_page_grey_and_tells_the_age(
         expect(page.locator(".page-body")).to_have_css("filter", re.compile("grayscale"))
         expect(page.get_by_role("status")).to_have_text("The data is stale")
         state = page.get_by_role("banner").locator(".site .badge")
-        expect(state).to_have_text("Not known")  # In color beside a grey page: it is of before.
+        expect(state).to_have_text("Not known")  # In color beside a gray page: it is of before.
         stage.router.is_silent = False
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
         expect(page.locator("html[data-stale]")).to_have_count(0)

@@ -1,4 +1,4 @@
-"""What a neighbour with a valid certificate may put where a canonical head or trailers belong."""
+"""What a neighbor with a valid certificate may put where a canonical head or trailers belong."""
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: shop\r\n"
 RESPONSE = b"HTTP/1.1 200 OK\r\n"

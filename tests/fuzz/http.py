@@ -307,7 +307,7 @@ def fuzz_chunks(mutator: Mutator) -> bytes:
 
 
 def fuzz_canonical(mutator: Mutator) -> bytes:
-    """One head or trailer section as a neighbour may send it."""
+    """One head or trailer section as a neighbor may send it."""
     data = mutator.next()
     line = canonical.check_request_head(data)
     if line is not None:
@@ -341,7 +341,7 @@ def chunk_seeds() -> list[bytes]:
 
 
 def canonical_seeds() -> list[bytes]:
-    """What a neighbour should and should not send."""
+    """What a neighbor should and should not send."""
     fields = b"A: b\r\nX-Forwarded-For: 1.1.1.1\r\nVia: 1.1 near\r\n"
     bad = (links.BAD_REQUEST_HEADS, links.BAD_RESPONSE_HEADS, links.BAD_TRAILERS)
     good = [links.REQUEST, links.REQUEST + fields, links.RESPONSE, links.RESPONSE + fields, fields]

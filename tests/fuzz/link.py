@@ -1,4 +1,4 @@
-"""Frames, lanes, control messages and LSAs: laws that hold for whatever a neighbour sends."""
+"""Frames, lanes, control messages and LSAs: laws that hold for whatever a neighbor sends."""
 
 from random import Random
 
@@ -157,7 +157,7 @@ class Hostage:
         self.buffers = LinkBuffers(process)
         wire = self.wire = Wire(world, None, None)
         wire.left.handler = Raw()
-        lane = self.lane = LaneMux(wire.right, world, self, self.buffers, dialled=False)
+        lane = self.lane = LaneMux(wire.right, world, self, self.buffers, dialed=False)
         wire.right.handler = lane
         lane.serve(HERE, SiteId("here"))
         for _ in range(3):

@@ -18,7 +18,7 @@ class RogueIngress(Member):
     """``refused`` and ``served`` count streams that are over."""
 
     def __init__(self, token_file: Path, name: str = "mallory", onward: Sequence[str] = ()) -> None:
-        """``onward``: routers that streams go to from the neighbour on; none: they end there."""
+        """``onward``: routers that streams go to from the neighbor on; none: they end there."""
         self._opened, self._onward = 0, onward
         self.refused = self.served = 0
         self.changed = threading.Condition()

@@ -124,14 +124,14 @@ class Member(Keys):
             self._socket.sendall(self._out.read())
 
     def open_frame(self, service: str, port: int, head: bytes) -> Frame:
-        """OPEN of an http request without a body, to a target of the neighbour."""
+        """OPEN of an http request without a body, to a target of the neighbor."""
         router, _ = self._neighbour
         request = [[router], service, port, "http", self.site, 0, 0, 0, head]
         stream, self._next_stream = self._next_stream, self._next_stream + 2
         return Frame(wire.OPEN, stream, msgspec.msgpack.encode([*request, "", 0, "", ""]), True)
 
     def offer(self, *offers: Offer, cost: int | None = None) -> None:
-        """Say that it has these targets and no others, at ``cost`` from its neighbour."""
+        """Say that it has these targets and no others, at ``cost`` from its neighbor."""
         self._say([["services", [], list(offers)]], self.cost if cost is None else cost)
 
     def declare(
@@ -171,7 +171,7 @@ class Member(Keys):
         self._socket.sendall(self._out.read())
 
     def _join(self) -> tuple[str, str]:
-        """HELLO and PROOF; router and site id of the neighbour."""
+        """HELLO and PROOF; router and site id of the neighbor."""
         nonce = os.urandom(32)
         ids = (self.router, self.name, self.public_key)
         secrets = (nonce, *(os.urandom(32) for _ in range(3)))
@@ -179,7 +179,7 @@ class Member(Keys):
         theirs = self._hello_back()
         leaf = self._tls.getpeercert(binary_form=True)
         assert leaf is not None
-        text = wire.proof_text(b"dialler", (nonce, theirs[6]), self._leaf, leaf)
+        text = wire.proof_text(b"dialer", (nonce, theirs[6]), self._leaf, leaf)
         self.send(wire.control("proof", self._sign(text)))
         return theirs[3], wire.site_id(theirs[5])
 

@@ -96,8 +96,8 @@ def site_id(public_key: bytes) -> str:
 
 
 def proof_text(
-    role: bytes, nonces: tuple[bytes, bytes], dialler_leaf: bytes, acceptor_leaf: bytes
+    role: bytes, nonces: tuple[bytes, bytes], dialer_leaf: bytes, acceptor_leaf: bytes
 ) -> bytes:
-    """What the identity key signs for PROOF; nonces are those of dialler and acceptor."""
-    leaves = [hashlib.sha256(leaf).digest() for leaf in (dialler_leaf, acceptor_leaf)]
+    """What the identity key signs for PROOF; nonces are those of dialer and acceptor."""
+    leaves = [hashlib.sha256(leaf).digest() for leaf in (dialer_leaf, acceptor_leaf)]
     return b"".join((b"spillway/1 link proof\0", role, b"\0", *nonces, *leaves))

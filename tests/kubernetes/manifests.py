@@ -10,7 +10,7 @@ HOST = os.environ.get("SPILLWAY_TEST_IMAGE", "busybox:1.36")
 
 
 def pod_template(app: str, image: str = ECHO, **container: Any) -> Json:
-    """A pod with one container, labelled ``app``."""
+    """A pod with one container, labeled ``app``."""
     found = {"name": "main", "image": image, **container}
     spec = {"terminationGracePeriodSeconds": 1, "containers": [found]}
     return {"metadata": {"labels": {"app": app}}, "spec": spec}
@@ -39,7 +39,7 @@ def workload(kind: str, name: str, template: Json, replicas: int = 1, **spec: An
 
 
 def service(name: str, app: str = "", *ports: Json, **spec: Any) -> Json:
-    """A Service for pods labelled ``app``."""
+    """A Service for pods labeled ``app``."""
     found: Json = {"ports": list(ports) or [{"port": 80, "targetPort": 8080}], **spec}
     if app:
         found["selector"] = {"app": app}

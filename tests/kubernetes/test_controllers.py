@@ -405,7 +405,7 @@ def _web(number: int) -> Json:
 def _running(address: str) -> Json:
     ready_condition = {"type": "Ready", "status": "True"}
     return {
-        "phase": "Running",
+        "phase": "RouterProcess",
         "podIP": address,
         "podIPs": [{"ip": address}],
         "conditions": [ready_condition],

@@ -46,7 +46,7 @@ def postgres() -> Iterator[TcpTarget]:
     background.close()
 
 
-def dialled(place: Place) -> str:
+def dialed(place: Place) -> str:
     """Where the site's routers accept links: the test machine is within its cluster."""
     return str(place.router_pods()[0]["status"]["podIP"])
 
@@ -64,7 +64,7 @@ def test_pods_reach_a_hosts_database_by_its_service_until_the_gateway_is_deleted
     west: Place, postgres: TcpTarget
 ) -> None:
     host = west.commands
-    host.ok(*INIT, "--name", "db", "--ingress-host", dialled(west), "--wait", "30")
+    host.ok(*INIT, "--name", "db", "--ingress-host", dialed(west), "--wait", "30")
     host.ok(
         "gateway", "bind", "postgres", postgres.address, f"5432:{postgres.port}", "--wait", "50"
     )
@@ -93,7 +93,7 @@ def test_without_rights_a_token_of_somebody_else_serves(
         subjects=[{**role, "kind": "User", "name": "reader"}],
     )
     reader = Commands(cluster, "west", cluster.state / "reader", User("reader"), "reader")
-    address = dialled(west)
+    address = dialed(west)
     refused = reader(*INIT, "--name", "low", "--ingress-host", address)
     assert refused.returncode == 7
     assert 'resources: ["secrets"], verbs: ["create"]' in refused.stderr

@@ -19,7 +19,7 @@ def context(tmp_path: Path) -> ssl.SSLContext:
     return Pki(tmp_path, "127.0.0.1").server_context
 
 
-def dialled(port: int) -> socket.socket:
+def dialed(port: int) -> socket.socket:
     found = socket.create_connection(("127.0.0.1", port))
     found.settimeout(5.0)
     return found
@@ -31,7 +31,7 @@ def test_whom_it_has_just_accepted_is_cut_when_it_closes(
 ) -> None:
     async def run() -> None:
         listener = Listener(("127.0.0.1", 0), context, asyncio.Protocol)
-        silent = dialled(listener.port)
+        silent = dialed(listener.port)
         for _ in range(turns):
             await asyncio.sleep(0)
         await listener.close()

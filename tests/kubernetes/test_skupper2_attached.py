@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from router.kubernetes.objects.names import ROUTER
-from router.kubernetes.objects.permissions_elsewhere import ROLE
+from router.kubernetes.objects.remote_permissions import ROLE
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
 from tests.kubernetes.images import ROOT

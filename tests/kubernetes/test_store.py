@@ -77,7 +77,7 @@ def pod(cluster: Cluster, name: str, ip: str, app: str = "shop") -> None:
 
 def ready(cluster: Cluster, name: str, ip: str, is_ready: bool = True) -> None:
     status = {
-        "phase": "Running",
+        "phase": "RouterProcess",
         "podIP": ip,
         "podIPs": [{"ip": ip}],
         "conditions": [{"type": "Ready", "status": "True" if is_ready else "False"}],

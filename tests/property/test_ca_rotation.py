@@ -1,7 +1,7 @@
 """Rotations of a CA in any order of upgrades, absences and restarts, by real certificates.
 
-The acceptor is the real `Rotating` on a real directory; diallers hold the certificates that they
-received. After each step every upgraded and linked dialler could link again, whichever end
+The acceptor is the real `CaRotation` on a real directory; dialers hold the certificates that they
+received. After each step every upgraded and linked dialer could link again, whichever end
 restarts, at any time.
 """
 
@@ -18,11 +18,11 @@ from certs import certificates, keys, limits
 from certs.ca import rotation
 from certs.ca.authority import Authority, Leaf
 from certs.ca.ca_files import CaFiles
-from certs.ca.rotation import CaState, Dialler
+from certs.ca.rotation import CaState, Dialer
 from certs.identity import SiteIdentity
 from certs.tls import contexts
 from router.model.ids import SiteId
-from router.trust.ca_rotation import Rotating
+from router.trust.ca_rotation import CaRotation
 from tests.examples import examples, histories
 from tests.unit.certs.test_rotation import shows
 from tests.unit.journal import Journal
@@ -55,9 +55,9 @@ class Holder:
         except ssl.SSLError:
             return False
 
-    def dialler(self) -> Dialler:
+    def dialer(self) -> Dialer:
         """As the acceptor's register and its links have it."""
-        return Dialler(
+        return Dialer(
             site=self.site,
             name="",
             ends_at=self.acceptor.now + 365 * DAY_S,
@@ -80,7 +80,7 @@ class Acceptor:
     def start(self) -> None:
         """Start the acceptor's process with an empty memory."""
         journal = Journal()
-        self.rotating = Rotating(self.secrets, self.site, journal.tell, None, lambda: self.now)
+        self.rotating = CaRotation(self.secrets, self.site, journal.tell, None, lambda: self.now)
         self._leaf: tuple[str, Leaf] | None = None
 
     def listener(self) -> ssl.SSLContext:
@@ -100,20 +100,20 @@ class Acceptor:
 
     def step(self) -> None:
         """A look of the router; who is asked and linked answers at once."""
-        _, asked = self.rotating.step([holder.dialler() for holder in self.holders])
+        _, asked = self.rotating.step([holder.dialer() for holder in self.holders])
         for holder in self.holders:
             if SiteId(holder.site) in asked:
                 holder.take()
 
     def settle(self) -> None:
-        """Run until every linked dialler that can take the new certificate has it."""
+        """Run until every linked dialer that can take the new certificate has it."""
         for _ in range(4):
             self.step()
             self.now += limits.CA_HURRIED_S / 10
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What happens next, to which dialler."""
+    """What happens next, to which dialer."""
 
     what: str
     who: int = 0
@@ -152,7 +152,7 @@ def happen(step: Step, acceptor: Acceptor) -> None:
 
 
 def come_back(holder: Holder) -> None:
-    """The dialler dials; if shut out, it asks by its identity.
+    """The dialer dials; if shut out, it asks by its identity.
 
     One that is not upgraded stays shut out: its operator must make a token.
     """

@@ -1,4 +1,4 @@
-"""Law of the digest exchange: joined neighbours end with one database.
+"""Law of the digest exchange: joined neighbors end with one database.
 
 It holds whatever each held before, whichever messages were lost, and whichever of the two noticed
 that the link was gone.

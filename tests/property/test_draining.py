@@ -110,7 +110,7 @@ class History:
 @example(seed=20, steps=10)  # A re-created link overtakes the message that its old self drains.
 @example(seed=195433307, steps=18)  # Streams behind a PROOF that a stopping site has not read.
 @example(seed=1005404, steps=22)  # A link that is to succeed another, which is deleted meanwhile.
-@example(seed=8192, steps=42)  # Lanes deleted before their dialler hears that it was let in.
+@example(seed=8192, steps=42)  # Lanes deleted before their dialer hears that it was let in.
 @example(seed=910079998, steps=29)  # A data lane that joins while its link drains.
 def test_no_stream_is_lost_to_anything_that_drains(seed: int, steps: int) -> None:
     history = History(seed)

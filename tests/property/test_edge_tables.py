@@ -12,7 +12,7 @@ from router.model.specs import ServiceSpec
 from router.routing.declared import Declared
 from router.routing.edges.attached import AttachedEdges
 from router.routing.edges.edge import EdgeRouting
-from router.routing.edges.offers import EdgeTeller
+from router.routing.edges.offers import EdgeTableSource
 from router.routing.events import RoutingEvent, SendEdge
 from router.routing.table import RouteTable, SiteRoute
 from tests.unit.routing.fakes import FakeIdentity
@@ -113,10 +113,10 @@ def make_table(state: dict[str, object], generation: int) -> RouteTable:
     )
 
 
-def teller_of(state: dict[str, object]) -> EdgeTeller:
+def teller_of(state: dict[str, object]) -> EdgeTableSource:
     own = state["own"]
     assert isinstance(own, dict)
-    return EdgeTeller(
+    return EdgeTableSource(
         router=TELLER.router,
         site=TELLER.site,
         version="1",

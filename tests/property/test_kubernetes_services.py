@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from router.kubernetes.objects.picture import ServiceWish, SiteOptions
+from router.kubernetes.objects.picture import RequestedService, SiteOptions
 from router.kubernetes.services import adoption
 from router.kubernetes.services.services import Memory, ServicePlan, plan, restore
 from router.model.ids import ServiceKey
@@ -38,7 +38,7 @@ class ServicesOfANamespace(RuleBasedStateMachine):
         self.options = SiteOptions(name="here")
         self.declared: dict[str, ServiceSpec] = {}
         self.local: set[str] = set()
-        self.wishes: dict[str, ServiceWish] = {}
+        self.wishes: dict[str, RequestedService] = {}
         self.now = 1_000.0
         self.memory = Memory(began_at=self.now)
         self.inner: dict[ServiceKey, int] = {}
@@ -111,7 +111,7 @@ class ServicesOfANamespace(RuleBasedStateMachine):
 
     @rule(name=NAMES, consent=st.booleans(), is_made=st.booleans(), label=st.sampled_from("ab"))
     def wish(self, name: str, consent: bool, is_made: bool, label: str) -> None:
-        self.wishes[name] = ServiceWish(
+        self.wishes[name] = RequestedService(
             address=name,
             source=f"Deployment/{name}",
             consent=consent,

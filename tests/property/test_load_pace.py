@@ -1,4 +1,4 @@
-"""Laws of the load reports that one neighbour receives."""
+"""Laws of the load reports that one neighbor receives."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -136,7 +136,7 @@ def test_a_router_with_many_service_ports_delays_another_by_its_turn_only(
 
 
 def heard(pace: LoadPace, puts: Sequence[tuple[float, RouterId, LoadReport, Urgency]]) -> Heard:
-    """The reports that each neighbour receives, with their times. ``puts`` are in order of time."""
+    """The reports that each neighbor receives, with their times. ``puts`` are in order of time."""
     told: Heard = {}
 
     def run_until(until: float) -> None:

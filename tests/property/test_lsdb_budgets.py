@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.model.ids import SiteId
-from router.routing.adverts.budgets import Bringer, SiteBudget
+from router.routing.adverts.budgets import LsaSource, SiteBudget
 from router.routing.adverts.lsa import Lsa, LsaKey, Node, PartRef, Services
 from router.routing.adverts.lsdb import Lsdb, Origin
 from tests.examples import histories
@@ -208,7 +208,7 @@ NEIGHBOUR_LIMITS = {
     "LSA_NEIGHBOUR_BYTES_MAX": 450,
 }
 TOKENS = {"mallory": "fleet", "third": "fleet"}
-"""``honest`` is dialled; one token let in the two others."""
+"""``honest`` is dialed; one token let in the two others."""
 BROUGHT = histories(st.tuples(SAID, st.sampled_from((*NEIGHBOURS, None))), 25)
 
 
@@ -223,7 +223,7 @@ def brought(history: Sequence[tuple[Said, str | None]]) -> tuple[Lsdb, dict[LsaK
     for number, (said, who) in enumerate(history, 1):
         lsa, signed = lsa_of(said, 2 * number), bytes(said.size)
         lost = {ROUTERS[said.site][router].node for router in said.lost}
-        bringer = None if who is None else Bringer(site_of(who), TOKENS.get(who, ""))
+        bringer = None if who is None else LsaSource(site_of(who), TOKENS.get(who, ""))
         if lsdb.make_room(lsa, signed, everybody - lost, said.computed, bringer) is not None:
             lsdb.refuse(lsa)
             continue

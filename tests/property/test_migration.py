@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.kubernetes.migration.forecast import foretold
+from router.kubernetes.migration.forecast import planned_steps
 from router.kubernetes.services import adoption, owned_services
 from tests.examples import examples
 from tests.unit.kubernetes.services.moving import World
@@ -101,7 +101,9 @@ def test_killed_anywhere_and_typed_again_it_ends_the_same(
 @given(made_world=worlds())
 def test_what_is_foretold_is_what_happens(made_world: tuple[World, list[str]]) -> None:
     world, (name, *_) = made_world
-    told = [step.text for step in foretold(world.namespace().view(name), "apply") if step.changes]
+    told = [
+        step.text for step in planned_steps(world.namespace().view(name), "apply") if step.changes
+    ]
     done = [step.text for step in world.move(name, "apply") if step.changes]
     # Whether Skupper's controller gives a Service back is known only when it had its time.
     assert [text for text in done if not text.endswith("controller left it")] == told

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.kubernetes.migration.forecast import foretold
+from router.kubernetes.migration.forecast import planned_steps
 from router.kubernetes.objects import names
 from tests.examples import examples
 from tests.unit.kubernetes.services.moving_v2 import WorldV2
@@ -109,10 +109,12 @@ def test_killed_anywhere_and_typed_again_it_ends_the_same(
 @given(made_world=worlds())
 def test_what_is_foretold_is_what_happens(made_world: tuple[WorldV2, list[str]]) -> None:
     world, (host, *_) = made_world
-    told = [step.text for step in foretold(world.namespace().view(host), "apply") if step.changes]
+    told = [
+        step.text for step in planned_steps(world.namespace().view(host), "apply") if step.changes
+    ]
     done = [step.text for step in world.move(host, "apply") if step.changes]
     assert done == told
-    told = [s.text for s in foretold(world.namespace().view(host), "rollback") if s.changes]
+    told = [s.text for s in planned_steps(world.namespace().view(host), "rollback") if s.changes]
     done = [step.text for step in world.move(host, "rollback") if step.changes]
     assert done == told
 

@@ -39,8 +39,8 @@ Fate = Literal[
     "doubled",  # The answer comes twice.
     "refused",
     "down",
-    "killed",  # The dialler, with the answer in its hands.
-    "full",  # The dialler's disk.
+    "killed",  # The dialer, with the answer in its hands.
+    "full",  # The dialer's disk.
     "issuer-killed",  # After it registered the certificate.
 ]
 
@@ -57,7 +57,7 @@ class FullStore(LinkStore):
 
 
 class West:
-    """A dialler and the way to its neighbour, on which each request has a fate."""
+    """A dialer and the way to its neighbor, on which each request has a fate."""
 
     def __init__(self, directory: Path, fates: list[Fate], seed: int) -> None:
         self.internet = SimulatedInternet(seed=seed)
@@ -88,7 +88,7 @@ class West:
         return BEGAN + self.network.now()
 
     def restart(self) -> None:
-        """Start the dialler's process with the files on its disk."""
+        """Start the dialer's process with the files on its disk."""
         self.renewer = Renewer(
             self.network,
             self.store,
@@ -190,7 +190,7 @@ def test_the_link_never_ends_without_a_valid_certificate(
         assert entry is not None and len(entry.issued) <= limits.ISSUED_PER_SITE_MAX
         lost = {"unheard", "issuer-killed"} & set(flat)
         # The next key is only in memory until its certificate is stored: after each kill the
-        # dialler asks with another key, and the key of the certificate issued before is lost.
+        # dialer asks with another key, and the key of the certificate issued before is lost.
         assert lost or len(entry.issued) <= max(3, 2 + flat.count("killed"))
 
 

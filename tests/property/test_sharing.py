@@ -30,8 +30,8 @@ from router.model.rights.sharing import (
 )
 from router.model.specs import Document, ServiceSpec, SitePolicySpec
 from router.routing.adverts.lsa import Adjacency
-from router.routing.leaves import with_terms
 from router.routing.sharing import SharingView
+from router.routing.site_terms import with_terms
 from tests.examples import examples
 
 LETTERS = "ab-*?"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
-from router.asking.echo import SAID_BY_THE_SITE, EchoAnswer, heard
+from router.asking.echo import FINAL_REFUSALS, EchoAnswer, heard
 from router.asking.exchange import QuestionReply
 from router.asking.history_answer import encoded, read_histories
 from router.asking.site_answer import (
@@ -252,7 +252,7 @@ def test_a_question_has_its_bound(more: int) -> None:
     assert (read_question(content) is None) == bool(more)
 
 
-@given(st.sampled_from(sorted(SAID_BY_THE_SITE)), st.floats(0, 2))
+@given(st.sampled_from(sorted(FINAL_REFUSALS)), st.floats(0, 2))
 def test_a_refusal_that_the_site_alone_gives_is_a_measure(reason: Refusal, rtt_s: float) -> None:
     assert heard(QuestionReply(None, reason, rtt_s), RouterId("r")).rtt_s == rtt_s
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.documents import read, write
-from router.documents.skupper2 import fields, read_objects, taken_apart, translate
+from router.documents.skupper2 import fields, parse_object, read_objects, translate
 
 SCALARS = st.one_of(
     st.none(),
@@ -49,7 +49,7 @@ def objects(draw: st.DrawFn) -> dict[str, Any]:
 def test_any_object_gives_readable_documents_or_a_named_error(
     found: list[dict[str, Any]], place: Any
 ) -> None:
-    taken = [one for each in found if (one := taken_apart(each, "v2.yaml", 1)) is not None]
+    taken = [one for each in found if (one := parse_object(each, "v2.yaml", 1)) is not None]
     result = translate(taken, place)
     for document in result.documents:
         again, errors = read(write(document), "again")
@@ -89,7 +89,7 @@ def test_text_and_objects_say_the_same(found: list[dict[str, Any]]) -> None:
     taken, errors = read_objects(text, "v2.yaml")
     if errors:  # An anchor, or a key that is no word.
         return
-    direct = [one for each in found if (one := taken_apart(each, "v2.yaml")) is not None]
+    direct = [one for each in found if (one := parse_object(each, "v2.yaml")) is not None]
     first, second = translate(taken, "host"), translate(direct, "host")
     assert [(d.kind, d.name, d.spec) for d in first.documents] == [
         (d.kind, d.name, d.spec) for d in second.documents
@@ -112,7 +112,7 @@ def test_durations_are_those_of_go(parts: list[tuple[int, tuple[str, float]]], r
         "metadata": {"name": "g"},
         "spec": {"expirationWindow": text},
     }
-    found = taken_apart(grant, "v2.yaml")
+    found = parse_object(grant, "v2.yaml")
     assert found is not None
     result = translate([found], "host")
     seconds = sum(number * unit_s for number, (_, unit_s) in parts)

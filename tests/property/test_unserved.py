@@ -5,7 +5,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.balance.learning.demand import Demand, SentFor
+from router.balance.learning.demand import Demand, SpillCause
 from router.balance.learning.unserved import UnservedClient, UnservedClients
 from router.model import limits
 
@@ -104,7 +104,7 @@ def test_demand_is_the_mean_of_the_last_seconds_and_rates_are_over_them(
     demand, now = Demand(), 100.0
     for number, one in enumerate(seconds, start=1):
         now += 1.0
-        demand.elsewhere[SentFor.NO_ROOM] = one.overflowed
+        demand.elsewhere[SpillCause.NO_ROOM] = one.overflowed
         asked = sum(each.asked for each in seconds[:number])
         demand.sample(now, one.in_flight, one.queued, asked, request_s)
     lately = seconds[-limits.DEMAND_WINDOW_S :]

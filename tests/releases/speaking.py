@@ -144,7 +144,7 @@ Sample = tuple[str, str, bytes]
 
 
 def hello(speaker: Speaker, abilities: Abilities) -> control.Hello:
-    """A HELLO of ``speaker`` as a dialler."""
+    """A HELLO of ``speaker`` as a dialer."""
     return control.Hello(
         version=control.VERSION,
         minor=control.MINOR,

@@ -73,7 +73,7 @@ class Churn:
         self.stderr = net.state / "stderr"
         self.stderr.touch()
         catching = ("sh", "-c", f'exec "$@" 2>>{self.stderr}', "sh")
-        for site in (self.exit, self.entry):  # Who is dialled first: a refusal would be a warning.
+        for site in (self.exit, self.entry):  # Who is dialed first: a refusal would be a warning.
             site.run(ENVIRONMENT, catching)
         net.see_each_other()
         for protocol in places:

@@ -414,11 +414,11 @@ class Network:
         site.quick("token", "create", str(path), *flags)
         return path
 
-    def link(self, dialler: Site, acceptor: Site, cost: int = 1, *, token: str = "claim") -> None:
+    def link(self, dialer: Site, acceptor: Site, cost: int = 1, *, token: str = "claim") -> None:
         """Store a link named after the acceptor; running routers act on it at once."""
         path = self.token(acceptor, "--token-type", token)
-        dialler.quick("link", "create", str(path), "--name", acceptor.name, "--cost", str(cost))
-        self._links.append((dialler, acceptor))
+        dialer.quick("link", "create", str(path), "--name", acceptor.name, "--cost", str(cost))
+        self._links.append((dialer, acceptor))
 
     def start(self, *sites: Site) -> None:
         """Start the routers of these sites (all), at once."""
@@ -426,11 +426,9 @@ class Network:
 
     def see_each_other(self, *sites: Site) -> None:
         """Wait until all links are up and each of these sites (all) reaches each other one."""
-        for dialler, acceptor in self._links:
-            if not dialler.gone() and not acceptor.gone():
-                until(
-                    partial(dialler.is_up, acceptor.name), f"{dialler.name}-{acceptor.name} is up"
-                )
+        for dialer, acceptor in self._links:
+            if not dialer.gone() and not acceptor.gone():
+                until(partial(dialer.is_up, acceptor.name), f"{dialer.name}-{acceptor.name} is up")
         chosen = sites or tuple(self.sites)
         names = {site.name for site in chosen}
         for site in chosen:

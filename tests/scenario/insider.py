@@ -59,7 +59,7 @@ class HostileIdentity:
 
 
 class Insider:
-    """A lane to a router's link port, dialled with the certificate of a token file.
+    """A lane to a router's link port, dialed with the certificate of a token file.
 
     A thread reads; ``said`` holds the frames that came, ``closed`` is set at the end. PINGs are
     answered while ``answers_pings``.
@@ -217,7 +217,7 @@ class Insider:
         return msgspec.structs.replace(hello, **changes)
 
     def join_network(self, **changes: object) -> control.Hello:
-        """HELLO and PROOF, as an honest dialler says them; the router's HELLO."""
+        """HELLO and PROOF, as an honest dialer says them; the router's HELLO."""
         ours = self.hello(**changes)
         self.listen()
         self.say(ours)
@@ -230,7 +230,7 @@ class Insider:
         leaf = self.tls.getpeercert(binary_form=True)
         assert leaf is not None
         text = handshake.transcript(
-            "dialler",
+            "dialer",
             ours.nonce,
             theirs.nonce,
             handshake.fingerprint(self.certificate),

@@ -48,9 +48,9 @@ class MeshNetwork:
         self.spec["sites"][name] = {"settings": settings, **fields}
         return site
 
-    def link(self, dialler: str, acceptor: str, **fields: Any) -> None:
+    def link(self, dialer: str, acceptor: str, **fields: Any) -> None:
         """A link of the file."""
-        self.spec["links"].append({"from": dialler, "to": acceptor, **fields})
+        self.spec["links"].append({"from": dialer, "to": acceptor, **fields})
 
     def write(self) -> Path:
         """The file as `spec` is now, in one step."""

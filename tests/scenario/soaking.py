@@ -67,9 +67,9 @@ class Soak:
         self._targets = _targets(stack, self.net.target_address)
         self._ports = self._declare(stack)
         doors = {site.name: stack.enter_context(_door(self.net, site)) for site in self.sites[1:]}
-        for dialler, acceptor in ((0, 1), (1, 2), (0, 2)):
+        for dialer, acceptor in ((0, 1), (1, 2), (0, 2)):
             relay = doors[self.sites[acceptor].name]
-            self.net.link(self.sites[dialler], self.sites[acceptor], token="cert")
+            self.net.link(self.sites[dialer], self.sites[acceptor], token="cert")
             if relay not in self.relays:
                 self.relays.append(relay)
         self.net.start()

@@ -19,7 +19,7 @@ DB_PORT = SHOP_PORT + 1
 LEDGER_PORT = SHOP_PORT + 2
 AT_ONCE_S = 1.0
 
-LET_IN_S = 8.0  # A link that is refused is dialled again after half a minute.
+LET_IN_S = 8.0  # A link that is refused is dialed again after half a minute.
 
 
 class Held:

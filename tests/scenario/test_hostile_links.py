@@ -59,7 +59,7 @@ class Siege:
         self.rss_kib = rss_kib(self.room)
 
     def up_since(self) -> object:
-        """When the honest link came up, as its dialler sees it."""
+        """When the honest link came up, as its dialer sees it."""
         return self.door.link("room")["since"]
 
     def serves(self) -> None:

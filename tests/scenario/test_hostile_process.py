@@ -98,7 +98,7 @@ def test_each_worker_without_descriptors_for_clients_is_named(net: Network, shop
 def test_streams_beyond_the_descriptors_are_refused_and_cost_neither_target_nor_link(
     net: Network,
 ) -> None:
-    """A target that cannot be dialled for want of a descriptor is not a bad target."""
+    """A target that cannot be dialed for want of a descriptor is not a bad target."""
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
@@ -198,7 +198,7 @@ def test_odd_files_in_the_configuration_are_told_and_stop_nothing(
     operated.ctl("service", "create", "later", str(SHOP_PORT + 2))
 
 
-def test_a_link_local_target_of_a_document_is_not_dialled(operated: Site) -> None:
+def test_a_link_local_target_of_a_document_is_not_dialed(operated: Site) -> None:
     target = {"host": "169.254.169.254", "port": 80}
     operated.document("Connector", "metadata", {"service": "shop", "targets": [target]})
 

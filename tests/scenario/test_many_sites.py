@@ -27,7 +27,7 @@ class Line:
         self.east.declare("echo", ECHO_PORT)
         self.east.connect("shop", self.east_target, capacity=9)
         self.west.connect("echo", self.west_target, capacity=9)
-        # Dialled in different directions: streams go both ways all the same.
+        # Dialed in different directions: streams go both ways all the same.
         net.link(self.west, self.midwest, 2, token="cert")
         net.link(self.mideast, self.midwest, 3, token="cert")
         net.link(self.mideast, self.east, 4, token="cert")
@@ -170,8 +170,8 @@ def test_get_requests_survive_a_killed_transit_without_an_error(net: Network) ->
     a, b, c, d = [net.site(name) for name in "abcd"]
     a.declare("shop")
     c.connect("shop", net.http("c", 0.03), capacity=100)
-    for dialler, acceptor, cost in ((a, b, 1), (b, c, 1), (c, d, 2), (d, a, 2)):
-        net.link(dialler, acceptor, cost, token="cert")
+    for dialer, acceptor, cost in ((a, b, 1), (b, c, 1), (c, d, 2), (d, a, 2)):
+        net.link(dialer, acceptor, cost, token="cert")
     net.start()
     net.ready("shop", {"c": 1})
     net.see_each_other()
@@ -187,8 +187,8 @@ def test_requests_survive_a_frozen_transit_within_four_seconds(net: Network) -> 
     a, b, c, d = [net.site(name) for name in "abcd"]
     a.declare("shop")
     c.connect("shop", net.http("c"), capacity=100)
-    for dialler, acceptor, cost in ((a, b, 1), (b, c, 1), (c, d, 2), (d, a, 2)):
-        net.link(dialler, acceptor, cost, token="cert")
+    for dialer, acceptor, cost in ((a, b, 1), (b, c, 1), (c, d, 2), (d, a, 2)):
+        net.link(dialer, acceptor, cost, token="cert")
     net.start()
     net.ready("shop", {"c": 1})
     net.see_each_other()

@@ -26,7 +26,7 @@ class Line:
             self.net.site(name, code=code) for name, code in zip(NAMES, codes, strict=True)
         ]
         self.near, self.middle, self.far = self.sites
-        for dialler, acceptor, cost in ((self.near, self.middle, 2), (self.middle, self.far, 3)):
+        for dialer, acceptor, cost in ((self.near, self.middle, 2), (self.middle, self.far, 3)):
             way = stack.enter_context(
                 SlowWay(own_address(), acceptor.address, acceptor.link_port, ONE_WAY_S)
             )
@@ -34,7 +34,7 @@ class Line:
             text = document.read_text()
             assert acceptor.link_door in text
             document.write_text(text.replace(acceptor.link_door, f"{way.address}:{way.port}"))
-            self.net.link(dialler, acceptor, cost)
+            self.net.link(dialer, acceptor, cost)
         self.net.start()
         self.net.see_each_other()
 

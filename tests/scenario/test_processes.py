@@ -188,11 +188,11 @@ def test_a_second_order_to_stop_resets_requests_that_wait_as_all_others(net: Net
 
 
 def test_a_neighbour_stopped_again_and_again_is_linked_again_soon_each_time(net: Network) -> None:
-    dialler, acceptor = net.site("dialler"), net.site("acceptor")
-    net.link(dialler, acceptor, token="cert")
+    dialer, acceptor = net.site("dialer"), net.site("acceptor")
+    net.link(dialer, acceptor, token="cert")
     net.start()
     net.see_each_other()
     for _ in range(4):
         acceptor.ctl("stop")
         acceptor.start()
-        until(lambda: dialler.is_up("acceptor"), "the link is up again", 5.0)
+        until(lambda: dialer.is_up("acceptor"), "the link is up again", 5.0)

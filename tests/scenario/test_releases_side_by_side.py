@@ -55,8 +55,8 @@ class Pair:
 
     def __init__(self, net: Network, pair: str) -> None:
         self.net = net
-        dialler, acceptor = PAIRS[pair]
-        self.near, self.far = net.site("near", code=dialler()), net.site("far", code=acceptor())
+        dialer, acceptor = PAIRS[pair]
+        self.near, self.far = net.site("near", code=dialer()), net.site("far", code=acceptor())
         self.both = (self.near, self.far)
         self.near.declare("shop", queueWait="9s")
         self.far.declare("db", DB_PORT, protocol="tcp")
@@ -137,7 +137,7 @@ def test_the_other_releases_sitectl_reads_status_and_links(pair: Pair) -> None:
 def test_a_new_cost_counts_at_both_ends(pair: Pair) -> None:
     for cost in ("9", "4"):
         pair.near.ctl("link", "update", "far", "--cost", cost)
-        until(lambda cost=cost: pair.near.link("far")["cost"] == int(cost), "at the dialler")  # type: ignore[misc]
+        until(lambda cost=cost: pair.near.link("far")["cost"] == int(cost), "at the dialer")  # type: ignore[misc]
         until(lambda cost=cost: pair.far.link("near")["cost"] == int(cost), "at the acceptor")  # type: ignore[misc]
 
 
@@ -326,8 +326,8 @@ def test_a_site_is_upgraded_in_place_and_back_with_all_that_it_knew(net: Network
             until(each.gone, f"{each.name} ends", DRAIN_WITHIN_S)
             each.code = code
         net.start(site, hub)
-        for dialler, acceptor in ((site, hub), (hub, site)):
-            until(partial(dialler.is_up, acceptor.name), "the links are up")
+        for dialer, acceptor in ((site, hub), (hub, site)):
+            until(partial(dialer.is_up, acceptor.name), "the links are up")
         net.ready("shop", {"site": 1}, site, hub)
         assert by_site(burst(hub.address, SHOP_PORT, 4)) == Counter(site=4)
         assert {each.name: each.get("status")["id"] for each in (site, hub)} == identity

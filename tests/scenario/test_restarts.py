@@ -194,7 +194,7 @@ def test_a_second_sigterm_ends_it_at_once_and_no_answer_looks_whole(triangle: Tr
 
 @pytest.fixture(scope="module")
 def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Targets"]:
-    """A site with two HTTP targets and a TCP one, and a neighbour."""
+    """A site with two HTTP targets and a TCP one, and a neighbor."""
     with Network(tmp_path_factory.mktemp("targets")) as net:
         yield Targets(net)
 

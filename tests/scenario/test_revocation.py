@@ -102,7 +102,7 @@ class Star:
         until(lambda: site.offers("db", {"hub": 1}), "the service is known")
 
     def incoming(self, name: str) -> list[str]:
-        """Links that ``name`` dialled, by the hub's word."""
+        """Links that ``name`` dialed, by the hub's word."""
         return [k["name"] for k in self.hub.get("links") if k["neighbour"]["name"] == name]
 
 

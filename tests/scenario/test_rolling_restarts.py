@@ -33,8 +33,8 @@ class Three:
             self.targets.append(target)
             self.sites[number].connect("shop", target, capacity=2)
         self.ready = {self.sites[number].name: 1 for number in served}
-        for dialler, acceptor in links:
-            net.link(self.sites[dialler], self.sites[acceptor], 1, token="cert")
+        for dialer, acceptor in links:
+            net.link(self.sites[dialer], self.sites[acceptor], 1, token="cert")
         net.start()
         net.ready("shop", self.ready)
         net.see_each_other()

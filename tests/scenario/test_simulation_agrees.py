@@ -135,8 +135,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]:
 @pytest.mark.parametrize("phase", PHASES)
 def test_simulation_and_processes_agree(real: dict[str, Seen], policy: str, phase: str) -> None:
     seen = real[policy]
-    foretold = simulated(policy, seen.work_ms)[phase]
-    assert seen.shares[phase] == pytest.approx(foretold, abs=TOLERANCE), (foretold, seen)
+    planned_steps = simulated(policy, seen.work_ms)[phase]
+    assert seen.shares[phase] == pytest.approx(planned_steps, abs=TOLERANCE), (planned_steps, seen)
 
 
 def test_the_tolerance_would_show_another_rule(real: dict[str, Seen]) -> None:

@@ -93,8 +93,8 @@ def test_a_stop_says_what_all_workers_cut_after_its_time(
         until(lambda: "worker-ready" in site.ctl("events").out, "both serve")
     with contextlib.ExitStack() as clients:
         for _ in range(count):
-            dialled = socket.create_connection((site.address, SHOP_PORT), 10.0)
-            client = clients.enter_context(dialled)
+            dialed = socket.create_connection((site.address, SHOP_PORT), 10.0)
+            client = clients.enter_context(dialed)
             client.sendall(b"GET /bytes/2 HTTP/1.1\r\nHost: shop\r\n\r\n")
             assert client.recv(65_536)
         site.signal(signal.SIGTERM)

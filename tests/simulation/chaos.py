@@ -25,7 +25,7 @@ class Chaos:
         everybody = list(self.world.sites.values())
         self.sites = everybody[: len(names)]
         self.costs: dict[tuple[str, str], int] = {}
-        self.diallers: dict[tuple[str, str], tuple[SimSite, SimSite]] = {}
+        self.dialers: dict[tuple[str, str], tuple[SimSite, SimSite]] = {}
         for number, site in enumerate(self.sites[1:], start=1):
             self._link(self.random.choice(self.sites[:number]), site)
         for a, b in combinations(self.sites, 2):
@@ -47,9 +47,9 @@ class Chaos:
     def _link(self, a: SimSite, b: SimSite) -> None:
         cost = self.random.randint(1, 20)
         self.costs[a.name, b.name] = cost
-        dialler, other = (a, b) if a.name in self.edges else self.random.choice([(a, b), (b, a)])
-        self.diallers[a.name, b.name] = dialler, other
-        dialler.link(other, cost)
+        dialer, other = (a, b) if a.name in self.edges else self.random.choice([(a, b), (b, a)])
+        self.dialers[a.name, b.name] = dialer, other
+        dialer.link(other, cost)
 
     def step(self) -> None:
         """One fault or repair, and load from a site that is alive."""
@@ -90,7 +90,7 @@ class Chaos:
     def _order(self, chance: float, a: str, b: str) -> None:
         """What an operator does, the later the greater ``chance`` is."""
         if chance < 0.87:
-            self._delete(*self.diallers[a, b], self.costs[a, b])
+            self._delete(*self.dialers[a, b], self.costs[a, b])
         elif chance < 0.89 and self.deleted:
             self._undelete()
         elif chance < 0.96:
@@ -114,15 +114,15 @@ class Chaos:
     def _alive(self) -> list[SimSite]:
         return [site for site in self.sites if site.name not in self.dead | self.stopping]
 
-    def _delete(self, dialler: SimSite, other: SimSite, cost: int) -> None:
+    def _delete(self, dialer: SimSite, other: SimSite, cost: int) -> None:
         """Drain a link; when its router lives, else it is deleted while it is down."""
-        if f"to-{other.name}" in dialler.links:
-            self.deleted.append((dialler, other, cost))
-            dialler.unlink(other)
+        if f"to-{other.name}" in dialer.links:
+            self.deleted.append((dialer, other, cost))
+            dialer.unlink(other)
 
     def _undelete(self) -> None:
-        dialler, other, cost = self.deleted.pop()
-        dialler.link(other, cost)
+        dialer, other, cost = self.deleted.pop()
+        dialer.link(other, cost)
 
     def _stop(self, site: SimSite) -> None:
         """Drain a site and start it again, unless it is killed meanwhile."""
@@ -158,7 +158,7 @@ class Chaos:
             if any(target in site.targets.values() for site in self.sites):
                 target.listen()
         self.world.run_while(lambda: bool(self.stopping), 10)
-        self.world.run(45)  # The longest pause before a link is dialled again, and SPF.
+        self.world.run(45)  # The longest pause before a link is dialed again, and SPF.
 
     def path_costs(self, root: str) -> dict[str, int]:
         """What shortest paths must be, by relaxing every link until nothing changes."""

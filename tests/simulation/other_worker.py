@@ -5,12 +5,12 @@ import asyncio
 import msgspec
 
 from router.model.ids import ServiceKey
-from router.workers.combined_figures import Whole
-from router.workers.recent_port_figures import PortLately, PortTotals
+from router.workers.combined_figures import RouterFigures
+from router.workers.recent_port_figures import PortTotals, RecentPortFigures
 from router.workers.worker_messages import (
     FiguresQuestion,
     FromWorker,
-    Latelies,
+    RecentFiguresByPort,
     WorkerAnswer,
     heard,
     words,
@@ -30,7 +30,7 @@ async def _sent(answer: WorkerAnswer) -> WorkerAnswer:
     return found
 
 
-class OtherWorker(Whole):
+class OtherWorker(RouterFigures):
     """A router of two workers; a test says what the second one reports."""
 
     def __init__(self) -> None:
@@ -41,9 +41,9 @@ class OtherWorker(Whole):
     def has_counted(self, key: ServiceKey, totals: PortTotals) -> None:
         """It reports that, and nothing under way."""
         self._counted[key] = totals
-        self.reports(PortLately(key=key, change=None))
+        self.reports(RecentPortFigures(key=key, change=None))
 
-    def reports(self, *latelies: PortLately) -> None:
+    def reports(self, *latelies: RecentPortFigures) -> None:
         """Its figures; of a service port that is not among them it says nothing, as when idle."""
         (one,) = self.workers.all
         items = [
@@ -53,6 +53,6 @@ class OtherWorker(Whole):
 
         async def hear() -> None:
             one.ask(1, FiguresQuestion("lately"))
-            one.hear(await _sent(WorkerAnswer(1, True, 0, Latelies(tuple(items)))))
+            one.hear(await _sent(WorkerAnswer(1, True, 0, RecentFiguresByPort(tuple(items)))))
 
         asyncio.run(hear())

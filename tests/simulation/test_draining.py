@@ -41,10 +41,10 @@ class Drains:
             site.serve(1, CAPACITY, service_s=self.random.choice([0.02, 0.1, 0.4]))
         self.world.run(5)
 
-    def _link(self, dialler: SimSite, other: SimSite) -> None:
+    def _link(self, dialer: SimSite, other: SimSite) -> None:
         cost = self.random.randint(1, 20)
-        self.wanted[dialler.name, other.name] = cost
-        dialler.link(other, cost)
+        self.wanted[dialer.name, other.name] = cost
+        dialer.link(other, cost)
 
     def step(self) -> None:
         """One order to a site, with requests before, during and after."""

@@ -350,7 +350,7 @@ def test_no_lsa_but_its_own_ever_goes_to_an_edge() -> None:
 
 @pytest.mark.parametrize("seed", seeds(6))
 def test_rolling_restarts_around_an_edge_lose_nothing_and_run_nothing_twice(seed: int) -> None:
-    """Its neighbours and the site beyond them, one after the other; all methods."""
+    """Its neighbors and the site beyond them, one after the other; all methods."""
     chance = random.Random(seed)
     world = World(seed, "edge", "a", "b", "c", edges=frozenset({"edge"}), delay_s=0.005)
     edge, a, b, c = world.sites.values()

@@ -40,7 +40,7 @@ def serve(world: World) -> None:
 
 
 def opened_over(site: SimSite, neighbours: str) -> dict[str, int]:
-    """Bytes that went out over each link, by neighbour."""
+    """Bytes that went out over each link, by neighbor."""
     sent: Counter[str] = Counter()
     for line in site.router.links.status():
         if line.neighbour_name in neighbours:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from router.model import limits
-from router.workers.recent_port_figures import PortLately, PortTotals, TargetPart
+from router.workers.recent_port_figures import PortTotals, RecentPortFigures, TargetPart
 from tests.examples import seeds
 from tests.simulation.other_worker import OtherWorker
 from tests.simulation.world import SERVICE, Answer, SimSite, World
@@ -148,7 +148,7 @@ def test_a_target_is_judged_by_all_workers() -> None:
     def beside(part: TargetPart, awaited: int, answered: int) -> list[str]:
         other.has_counted(SERVICE, PortTotals(answered={address: answered}))
         targets, owed = {address: part}, {address: awaited}
-        other.reports(PortLately(key=SERVICE, change=None, targets=targets, awaited=owed))
+        other.reports(RecentPortFigures(key=SERVICE, change=None, targets=targets, awaited=owed))
         world.run(1.5 * limits.TARGET_STUCK_S)
         return [note.message for note in site.router.notes if note.code == "SW0349"]
 
@@ -171,7 +171,7 @@ def test_the_only_slot_of_a_target_may_be_at_another_worker() -> None:
         address, slots_there = "127.0.0.1:9001", 1 - slots_here
         awaited = {} if slots_here else {address: 1}
         has = {address: TargetPart(len(awaited), slots_there, None)}
-        beside = PortLately(
+        beside = RecentPortFigures(
             key=SERVICE, change=None, capacity=slots_there, targets=has, awaited=awaited
         )
         other.reports(beside)
@@ -181,7 +181,7 @@ def test_the_only_slot_of_a_target_may_be_at_another_worker() -> None:
         (note,) = [note for note in site.router.notes if note.code == "SW0349"]
         assert "all of its slots are taken" in note.message
         freed = {address: TargetPart(0, 1, None)}
-        other.reports(PortLately(key=SERVICE, change=None, capacity=1, targets=freed))
+        other.reports(RecentPortFigures(key=SERVICE, change=None, capacity=1, targets=freed))
         world.run(limits.TARGET_STUCK_GAP_S + 2)
         assert not [note for note in site.router.notes if note.code == "SW0349"]
 

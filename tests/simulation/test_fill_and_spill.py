@@ -12,7 +12,7 @@ SEEDS = seeds(2)
 
 
 def joined(world: World, *costs: int) -> None:
-    """Link the sites in a line, dialled by the nearer one."""
+    """Link the sites in a line, dialed by the nearer one."""
     for cost, (near, far) in zip(costs, pairwise(world.sites.values()), strict=True):
         near.link(far, cost)
 
@@ -244,7 +244,7 @@ def test_a_restarted_site_overtakes_its_former_life(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_site_that_is_back_before_anybody_missed_it_is_told_everything_anew(seed: int) -> None:
-    """The wire is silent while it dies, so its neighbour still holds the links of its last life."""
+    """The wire is silent while it dies, so its neighbor still holds the links of its last life."""
     world = World(seed, "a", "b", "c")
     joined(world, 5, 5)
     a, b, c = world.sites.values()

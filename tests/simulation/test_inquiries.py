@@ -6,8 +6,8 @@ from typing import cast
 import msgspec
 import pytest
 
-from router.asking.exchange import Asker
-from router.asking.targets import Inquiries, RouterTargets
+from router.asking.exchange import QuestionSender
+from router.asking.targets import RouterTargets, TargetQuestions
 from router.link.ports import ASKS_TARGETS, OpenedStream, OpenRequest, StreamHandler
 from router.model import limits
 from router.model.ids import RouterId, SiteId
@@ -110,8 +110,8 @@ def answer_of(site: LyingSite) -> list[RouterTargets]:
     )
     answers: list[list[RouterTargets]] = []
     network = world["a"].network
-    asker = Asker(network, site, world["a"].identity.site)
-    Inquiries(network, asker).ask([(SERVICE, candidate)], answers.append)
+    asker = QuestionSender(network, site, world["a"].identity.site)
+    TargetQuestions(network, asker).ask([(SERVICE, candidate)], answers.append)
     for step in site.later:
         step()
     world.run(0.1)

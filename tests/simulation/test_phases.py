@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.service.observers import Finished, Passage
+from router.service.observers import Finished, RequestTiming
 from tests.examples import seeds
 from tests.simulation.world import SimSite, World
 
@@ -19,7 +19,7 @@ class Log:
         self.all.append(finished)
 
     @property
-    def passages(self) -> list[Passage]:
+    def passages(self) -> list[RequestTiming]:
         return [one.passage for one in self.all]
 
 
@@ -29,7 +29,7 @@ def watched(site: SimSite) -> Log:
     return log
 
 
-def phases(passage: Passage) -> tuple[float, float, float]:
+def phases(passage: RequestTiming) -> tuple[float, float, float]:
     return passage.queue_s, passage.network_s, passage.target_s
 
 

@@ -5,7 +5,7 @@ import pytest
 from router.admin.ports import BadQuestion
 from router.admin.views.links import LinkView
 from router.admin.views.ping import PingView
-from router.asking.exchange import Asker, QuestionReply
+from router.asking.exchange import QuestionReply, QuestionSender
 from router.link.ports import ECHOES
 from router.model import limits
 from router.model.rights.sharing import Terms
@@ -150,7 +150,7 @@ def asked(
     """The reply to a question with any service."""
     site = world[source]
     replies: list[QuestionReply] = []
-    asker = Asker(site.network, site.router.links, site.identity.site)
+    asker = QuestionSender(site.network, site.router.links, site.identity.site)
     routers = tuple(world[name].identity.router for name in path)
     asker.ask(routers, flags, replies.append, service=service, port=SERVICE.port)
     world.run(limits.INQUIRY_WAIT_S + 0.1)

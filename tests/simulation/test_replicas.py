@@ -126,7 +126,7 @@ def test_the_only_router_of_a_site_is_ready_without_services_of_other_sites() ->
 def site_with_a_link_at_one_router(first: str, second: str) -> tuple[World, SimSite, SimSite]:
     """Routers a and a2 (ids ``first`` and ``second``) of a site; b, which has the targets, dials a.
 
-    Router a2 is not known to b, but it has dialled a.
+    Router a2 is not known to b, but it has dialed a.
     """
     world = World(1, "a", "b", "a2")
     a, b, a2 = world.sites.values()

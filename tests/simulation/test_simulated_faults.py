@@ -36,7 +36,7 @@ class Ran:
 def test_over_a_link_that_is_cut_nothing_spills_until_it_is_restored() -> None:
     ran = Ran("at: 2s, do: cut-link, between: [a, b]", "at: 7s, do: restore-link, between: [a, b]")
     assert ran.away(1.0, 1.8) > 0.25
-    # A silent neighbour is given up within 3 s. Who waits then does so for 1 s.
+    # A silent neighbor is given up within 3 s. Who waits then does so for 1 s.
     assert ran.away(5.2, 5.8) < 0.05
     assert ran.failed(5.2, 5.8) > 0.2
     assert ran.away(9.0, 10.0) > 0.25

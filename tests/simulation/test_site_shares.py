@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from router.documents import Agreement
+from router.documents import CapacityDivision
 from router.documents.division import Division
 from router.model.settings import Affinity
 from router.model.specs import ConnectorSpec, ListenerSpec, TargetSpec
@@ -218,7 +218,7 @@ def divide(sharing: Sharing, sees: SimSite, members: Sequence[SimSite], alive: i
     index = members.index(sees) if sees in members else None
     sees.division = Division(count=len(members), index=index)
     others = frozenset(one.name for one in sharing.routers[:alive] if one is not sees)
-    sees.shares = Agreement(sees.name, " ".join(one.name for one in members), others)
+    sees.shares = CapacityDivision(sees.name, " ".join(one.name for one in members), others)
     sees.apply()
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from router.exchange.attempts_here import AttemptsHere
 from router.exchange.exchange_states import AFTER, AFTER_REMOTE
+from router.exchange.local_attempts import LocalAttempts
 from router.exchange.sites.remote_attempt import RemoteAttempt
 from router.http.http2.stream_states import AFTER_RECEIVING as AFTER_HTTP2_RECEIVING
 from router.http.http2.stream_states import AFTER_SENDING as AFTER_HTTP2_SENDING
@@ -52,7 +52,7 @@ class Watched:
 def watched() -> Iterator[list[Watched]]:
     """All states, over all storms of this file."""
     states: list[tuple[type, str, Mapping[Any, frozenset[Any]]]] = [
-        (AttemptsHere, "_state", AFTER),
+        (LocalAttempts, "_state", AFTER),
         (RemoteAttempt, "state", AFTER_REMOTE),
         (LaneStream, "sending", AFTER_SENDING),
         (LaneStream, "receiving", AFTER_RECEIVING),

@@ -10,7 +10,7 @@ import pytest
 from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
 from router.admin.views.site import SiteDetail
 from router.asking.disclosure import Telling
-from router.asking.exchange import Asker, QuestionReply
+from router.asking.exchange import QuestionReply, QuestionSender
 from router.asking.figures_cache import SiteFacts
 from router.asking.site_answer import SiteQuestion
 from router.link.ports import ASKS_SITE, OpenRequest
@@ -225,7 +225,7 @@ def test_a_site_on_terms_is_told_by_its_neighbour_alone_and_what_its_terms_allow
 
 def ask(world: World, source: SimSite, path: tuple[str, ...], question: bytes) -> QuestionReply:
     replies: list[QuestionReply] = []
-    asker = Asker(source.network, source.router.links, source.identity.site)
+    asker = QuestionSender(source.network, source.router.links, source.identity.site)
     routers = tuple(world[name].identity.router for name in path)
     asker.ask(
         routers,
@@ -275,7 +275,7 @@ def test_only_so_many_answers_are_made_however_many_sites_ask() -> None:
 
     rng = random.Random(1)
     for number in range(200):
-        forger = Asker(b.network, b.router.links, cast(Any, rng.randbytes(16).hex()))
+        forger = QuestionSender(b.network, b.router.links, cast(Any, rng.randbytes(16).hex()))
         b.network.call_at(
             b.network.now() + number * 0.002,
             cast(

@@ -4,7 +4,7 @@ from router.balance.targets.answer_streaks import UsualTimes
 from router.model import limits
 from router.model.events import Note
 from router.model.specs import ServiceProtocol
-from router.workers.recent_port_figures import PortLately, PortTotals
+from router.workers.recent_port_figures import PortTotals, RecentPortFigures
 from tests.simulation.other_worker import OtherWorker
 from tests.simulation.world import SERVICE, SimSite, World
 
@@ -96,7 +96,7 @@ def test_what_another_worker_awaits_and_has_answered_counts_too() -> None:
     world.run(20)
     assert not owing(near), "two are too few"
     other.has_counted(SERVICE, PortTotals(answers_elsewhere={site: 7}))
-    owed = PortLately(key=SERVICE, change=None, awaited_elsewhere={site: 2})
+    owed = RecentPortFigures(key=SERVICE, change=None, awaited_elsewhere={site: 2})
     other.reports(owed)
     world.run(20)
     (note,) = owing(near)
@@ -118,7 +118,7 @@ def test_what_is_usual_may_be_known_to_another_worker_alone() -> None:
     world.run(2 * limits.TARGET_STUCK_S)
     assert not owing(near), "nobody knows how long they take"
     for usual, count in ((UsualTimes(5.0, 5.0), 0), (UsualTimes(0.1, 0.2), 1)):
-        other.reports(PortLately(key=SERVICE, change=None, usual=usual))
+        other.reports(RecentPortFigures(key=SERVICE, change=None, usual=usual))
         world.run(2)
         assert len(owing(near)) == count
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from router.documents import Agreement, Wanted
+from router.documents import CapacityDivision, Wanted
 from router.documents.division import WHOLE, divided
 from router.model import limits
 from router.model.events import Severity
@@ -30,7 +30,7 @@ from router.model.specs import (
 )
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network
 from router.net.simulated.internet import SimulatedInternet
-from router.node.memory_guard import MemoryGuard, Use
+from router.node.memory_guard import MemoryGuard, MemoryUse
 from router.node.site_router import SiteRouter
 from router.node.start import RouterStart
 from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
@@ -226,7 +226,7 @@ class SimSite:
         """Other routers of the same site, which this one dials."""
         self.division = WHOLE
         """Which of them it is: its share of the configured capacity, as under Kubernetes."""
-        self.shares: Agreement | None = None
+        self.shares: CapacityDivision | None = None
         """The agreement that it needs before it uses a larger share; None: it needs none."""
         self.service_sync = True
         self.inner_ports: dict[ServiceKey, int] | None = None
@@ -414,7 +414,7 @@ class SimSite:
         router.drain(drained)
 
     def kill(self) -> None:
-        """The host dies: neighbours see resets."""
+        """The host dies: neighbors see resets."""
         self.world.internet.kill(self.ip)
 
     @property
@@ -430,14 +430,14 @@ class SimMemory:
     """
 
     def __init__(self, site: SimSite, limit_bytes: int) -> None:
-        self.use = Use(resident_bytes=0, buffered_bytes=0)
+        self.use = MemoryUse(resident_bytes=0, buffered_bytes=0)
         self._forwarder = site.router.forwarder
         self.trims = self.reads = 0
         self.guard = MemoryGuard(
             site.network, limit_bytes, self._read, site.router.relief, site.world.tell, self._trim
         )
 
-    def _read(self) -> Use:
+    def _read(self) -> MemoryUse:
         self.reads += 1
         return msgspec.structs.replace(self.use, resident_bytes=self.resident_bytes)
 

@@ -1,14 +1,16 @@
-"""Texts that users read have plain words: not those for which there is a more common one."""
+"""Texts have plain words: not those for which there is a more common one. American spelling."""
 
 import ast
+import io
 import re
-from collections.abc import Iterator
+import tokenize
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("router", "certs", "sitectl", "simulator")
+PACKAGES = ("router", "certs", "sitectl", "simulator", "deploy")
 INSTEAD = {
     r"dearer|dearest": "costlier, most expensive",
     r"mend|mends|mended|mending": "fix, repair",
@@ -20,8 +22,19 @@ INSTEAD = {
     r"rights? lacks?": "a permission is missing",
     r"stands? (?:in|at)(?! for)": "is in",
     r"(?:is|are|was|were) told (?:of|that|to)": "receives, is shown, learns",
+    r"(?:neighb|col|behavi|hon|fav)our\w*": "-or",
+    r"(?:dial|label|travel|model|signal)l(?:ed|ing|er)s?": "one l",
+    r"licence|grey|centred?": "license, gray, center",
+    r"(?:normal|organ|recogn|initial|serial|summar|author)is(?:e|ed|es|ing|ation)": "-ize",
 }
-"""Words to avoid, with their replacements."""
+"""Words that texts avoid, and the words to use instead."""
+INSTEAD_IN_CODE = {
+    r"tells": "reports, shows, receives",
+    r"for people": "human-readable",
+    r"at rest": "idle",
+    r"needs once": "needs only when",
+}
+"""As `INSTEAD`, for docstrings and comments."""
 VERDICTS = "dearer not-chosen excluded none info used"  # Of JSON, in the table of colors.
 
 
@@ -46,13 +59,30 @@ def visible(text: str) -> Iterator[str]:
             yield node.value.replace(VERDICTS, "")
 
 
-def faults(text: str) -> list[str]:
+def explanations(text: str) -> Iterator[str]:
+    """Docstrings of a module, also those that follow an attribute, and its comments."""
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Expr(ast.Constant(str() as said)):
+                yield said
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+
+
+def faults(text: str, words: Mapping[str, str] = INSTEAD) -> list[str]:
     """Words of ``text`` that have a more common one, with that."""
     return [
         f"{found.group()!r} in {text[:80]!r}: {instead}"
-        for words, instead in INSTEAD.items()
-        for found in re.finditer(rf"(?<!`)\b(?:{words})\b", text, re.IGNORECASE)
+        for word, instead in words.items()
+        for found in re.finditer(rf"(?<![`\w-])(?:{word})\b(?!`)", text, re.IGNORECASE)
     ]
+
+
+def clauses(text: str) -> list[str]:
+    """Sentences of a docstring or comment that begin with a clause as a noun."""
+    found = re.finditer(r"(?:^|[.:;] )#? ?What\b(?!-)[^.?]*(?:\.|$)", " ".join(text.split()))
+    return [f"a clause as a noun: {one.group()[:80]!r}" for one in found]
 
 
 def test_words_are_found_in_help_and_messages_and_not_in_names_and_docstrings() -> None:
@@ -63,6 +93,28 @@ def test_words_are_found_in_help_and_messages_and_not_in_names_and_docstrings() 
     )
     found = [one for text in visible(code) for one in faults(text)]
     assert [one.split("'")[1] for one in found] == ["anew", "mended", "shall"]
+
+
+def test_words_are_found_in_docstrings_and_comments() -> None:
+    code = '"""What is here. Who tells."""\nN = 1  # For people.\n"""Is it told of?"""\n'
+    found = [
+        fault
+        for text in explanations(code)
+        for fault in [*faults(text, INSTEAD | INSTEAD_IN_CODE), *clauses(text)]
+    ]
+    assert [re.split("['\"]", one)[1] for one in found] == ["tells", "What is here.", "For people"]
+    assert clauses("What now?") == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_docstrings_and_comments_have_plain_words(package: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {fault}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for text in explanations(path.read_text())
+        for fault in [*faults(text, INSTEAD | INSTEAD_IN_CODE), *clauses(text)]
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -77,7 +129,7 @@ def test_texts_of_the_product_have_plain_words(package: str) -> None:
 
 
 def prose(page: str) -> str:
-    """A page without its examples and inline code."""
+    """A page without its examples and what is quoted as code."""
     return re.sub(r"`[^`\n]*`", "", re.sub(r"^ *```.*?^ *```", "", page, flags=re.M | re.S))
 
 

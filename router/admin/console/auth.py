@@ -144,7 +144,7 @@ def _lasts(session: _Session, users: Proofs, now: float) -> bool:
     )
 
 
-class Pacing:
+class FailureLimiter:
     """How often a source may fail: `limits.CONSOLE_FAILURES_BURST`, then one per interval.
 
     A source whose whole burst is available again is forgotten. Beyond the limit of remembered

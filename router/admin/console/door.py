@@ -16,13 +16,13 @@ import msgspec
 from aiohttp import web
 
 from router.admin.answers import failure, item, refusal
+from router.admin.connection_slots import SlotConnection, know
 from router.admin.connections import Handler, close_if_unsure
 from router.admin.console import gate, login_page
-from router.admin.console.auth import ConsoleSessions, Pacing, Proofs, Users, basic
+from router.admin.console.auth import ConsoleSessions, FailureLimiter, Proofs, Users, basic
 from router.admin.console.openshift import BEGIN, CALLBACK, PROOF, Everybody
 from router.admin.console.openshift_door import OpenShift, OpenShiftDoor
 from router.admin.console.static import Asset
-from router.admin.places import PlacedConnection, know
 from router.model import limits
 from router.model.addresses import source_of
 from router.model.events import Severity
@@ -88,7 +88,7 @@ class ConsoleDoor:
         prefix = "__Host-" if is_tls else ""
         self._cookie = f"{prefix}spillway-{site_id[:12]}"
         self.sessions = sessions
-        self._pacing = Pacing()
+        self._pacing = FailureLimiter()
         self._openshift: OpenShiftDoor | None = None
         self._proofs: Callable[[], Proofs] = users
         if openshift is not None:
@@ -136,7 +136,7 @@ class ConsoleDoor:
     @web.middleware
     async def _within_time(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Give the handler and the client's reading a deadline; cut a client that does not read."""
-        if isinstance(request.protocol, PlacedConnection):
+        if isinstance(request.protocol, SlotConnection):
             request.protocol.began(request)
         is_stream = "text/event-stream" in request.headers.get("Accept", "")
         deadline_s = limits.CONSOLE_STREAM_S if is_stream else limits.CONSOLE_REQUEST_S

@@ -10,10 +10,15 @@ from typing import Any
 
 from aiohttp import web
 
+from router.admin.connection_slots import (
+    ConnectionSlots,
+    SlotConnection,
+    connection_to_drop,
+    source_of_peer,
+)
 from router.admin.connections import refuse_expectations
 from router.admin.console import gate
 from router.admin.console.door import ConsoleDoor
-from router.admin.places import PlacedConnection, Places, giving_way, source_of_peer
 from router.model import limits
 
 SHUTDOWN_S = 1.0
@@ -21,12 +26,12 @@ _SILENT = logging.getLogger("router.admin.console")
 """The logger for aiohttp: errors in a stranger's input are not errors of ours."""
 
 
-class _Connection(PlacedConnection):
+class _Connection(SlotConnection):
     """One connection. The first head must come soon, and the client must take its answers."""
 
     __slots__ = ("_head_timer",)
 
-    def __init__(self, places: Places, server: web.Server, **named: Any) -> None:
+    def __init__(self, places: ConnectionSlots, server: web.Server, **named: Any) -> None:
         super().__init__(places, server, **named)
         self._head_timer: asyncio.TimerHandle | None = None
 
@@ -89,7 +94,7 @@ async def serving(
     )
     await runner.setup()
     try:
-        server, places = runner.server, Places(limits.CONSOLE_CONNECTIONS_MAX)
+        server, places = runner.server, ConnectionSlots(limits.CONSOLE_CONNECTIONS_MAX)
         assert server is not None
         refuse_expectations(server)
         loop = asyncio.get_running_loop()
@@ -118,7 +123,7 @@ async def serving(
 
 
 class _Gate:
-    """Accepts connections. Only a few may be in a TLS handshake at a time: see `giving_way`."""
+    """Accepts connections. Only a few may be in a TLS handshake: see `connection_to_drop`."""
 
     def __init__(
         self,
@@ -141,7 +146,7 @@ class _Gate:
                     await asyncio.sleep(limits.ACCEPT_REST_S)
                     continue
                 if len(self._entering) >= limits.CONSOLE_HANDSHAKES_MAX:
-                    leaving = giving_way(list(self._entering.items()))
+                    leaving = connection_to_drop(list(self._entering.items()))
                     assert leaving is not None
                     del self._entering[leaving]
                     leaving.cancel()

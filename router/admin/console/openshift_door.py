@@ -9,7 +9,7 @@ from aiohttp import web
 
 from router.admin.answers import failure
 from router.admin.console import login_page
-from router.admin.console.auth import Pacing
+from router.admin.console.auth import FailureLimiter
 from router.admin.console.openshift import (
     BEGIN,
     CALLBACK,
@@ -48,7 +48,7 @@ class OpenShiftDoor:
     def __init__(
         self,
         openshift: OpenShift,
-        pacing: Pacing,
+        pacing: FailureLimiter,
         admit: Callable[[web.Request, web.Response, str], None],
         failed: Failed,
         *,

@@ -13,7 +13,7 @@ import msgspec
 from router.balance.deciding.decisions import CandidateReport
 from router.model.ids import SiteId
 
-ASKED_AGAIN: Final = "it refused a request a moment ago and is asked again"
+REPROBE_TEXT: Final = "it refused a request a moment ago and is asked again"
 _TAKES: Final = ("chosen", "dearer", "higher-level", "above-mark", "not-chosen")
 
 
@@ -52,7 +52,7 @@ def _as_told(one: CandidateReport, in_vain: bool) -> CandidateReport:
         return one
     if one.verdict == "chosen" and not in_vain:
         return msgspec.structs.replace(
-            one, free=0, reason=f"{ASKED_AGAIN} (0 of {one.capacity} free)"
+            one, free=0, reason=f"{REPROBE_TEXT} (0 of {one.capacity} free)"
         )
     reason = full_text(one.in_flight, one.capacity or 0, one.reserved)
     return msgspec.structs.replace(one, free=0, verdict="full", reason=reason, level=None)

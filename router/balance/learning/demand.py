@@ -16,7 +16,7 @@ from router.balance.targets.target import TargetState
 from router.model import limits
 
 
-class SentFor(enum.IntEnum):
+class SpillCause(enum.IntEnum):
     """Why a request is served elsewhere."""
 
     NO_DEMAND = 0  # By choice, or for now: this site would not need to serve it.
@@ -77,8 +77,8 @@ class Demand:
     )
 
     def __init__(self) -> None:
-        self.elsewhere = [0] * len(SentFor)
-        """In flight elsewhere, by `SentFor`. The code that sends a request elsewhere counts in
+        self.elsewhere = [0] * len(SpillCause)
+        """In flight elsewhere, by `SpillCause`. The code that sends a request elsewhere counts in
         place, until the request ends there (hot).
         """
         self.refused_total = 0
@@ -102,7 +102,7 @@ class Demand:
     @property
     def overflowed(self) -> int:
         """In flight elsewhere because this site was full, or had no ready target."""
-        return self.elsewhere[SentFor.NO_ROOM] + self.elsewhere[SentFor.NO_TARGET]
+        return self.elsewhere[SpillCause.NO_ROOM] + self.elsewhere[SpillCause.NO_TARGET]
 
     def turned_away(
         self, now: float, came_at: float, client: str, *, may_return: bool

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from router.balance.site.lending import BY_OTHER_ROUTERS
-from router.balance.site.longest import Longest
+from router.balance.site.max_counter import MaxCounter
 from router.model import limits
 from router.model.ids import SiteId
 
@@ -100,7 +100,7 @@ class _Lines(Generic[ItemT]):
     def __init__(self) -> None:
         self.line: OrderedDict[ItemT, float] = OrderedDict()  # With deadlines.
         self.places: OrderedDict[SiteId, _Lines[ItemT]] = OrderedDict()
-        self.longest: Longest[SiteId] = Longest()
+        self.longest: MaxCounter[SiteId] = MaxCounter()
         self.size = 0
 
     def next(self, now: float, may: Callable[[SiteId], bool] | None, above: int) -> ItemT | None:
@@ -181,7 +181,7 @@ class FairQueue(Generic[ItemT]):
 
     @property
     def longest_behind(self) -> int:
-        """As `longest`, for items that wait behind."""
+        """As `max_counter`, for items that wait behind."""
         return self._behind.longest.count
 
     @property

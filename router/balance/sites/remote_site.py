@@ -5,8 +5,8 @@ from math import inf
 
 from router.balance.deciding.candidates import SENDS_AWAY, Candidate
 from router.balance.sites.path_turns import PathTurns
+from router.balance.sites.recent_concurrency import RecentConcurrency
 from router.balance.sites.remote_permits import RemotePermits
-from router.balance.sites.served_lately import ServedLately
 from router.balance.sites.site_ejection import SiteEjection, SiteEjections
 from router.model import limits
 from router.model.ids import SiteId
@@ -64,7 +64,7 @@ class RemoteSite(Candidate):
         self.ejections = ejections
         self.ejection: SiteEjection | None = ejections.active.get(advert.site)
         """The ejection of the site; None: it may have all requests that it takes."""
-        self.served = ServedLately()
+        self.served = RecentConcurrency()
         self.answers = 0
         """Answers to http requests that began, counted in place (hot)."""
         self.whole: Candidate | None = None

@@ -11,7 +11,7 @@ wrong object stops no other.
 """
 
 from router.documents.skupper2.links import GrantRequest, TokenRequest
-from router.documents.skupper2.objects import GROUP, V2Object, read_objects, taken_apart
+from router.documents.skupper2.objects import GROUP, V2Object, parse_object, read_objects
 from router.documents.skupper2.sites import SiteRequest
 from router.documents.skupper2.translate import V2Translation, translate
 
@@ -22,7 +22,7 @@ __all__ = [
     "TokenRequest",
     "V2Object",
     "V2Translation",
+    "parse_object",
     "read_objects",
-    "taken_apart",
     "translate",
 ]

@@ -72,7 +72,7 @@ class LinkReader:
             reader.wrong(
                 "spec.tlsCredentials",
                 f"Secret {name!r} was issued by a Skupper site, whose routers speak another "
-                "protocol; nothing is dialled",
+                "protocol; nothing is dialed",
                 _TOKEN,
             )
         if reader.errors or secret is None:

@@ -35,7 +35,7 @@ class V2Object(msgspec.Struct, frozen=True, kw_only=True):
     line: int = 0
 
 
-def taken_apart(found: object, source: str, line: int = 0) -> V2Object | None:
+def parse_object(found: object, source: str, line: int = 0) -> V2Object | None:
     """``found`` as an object; None: it has no kind, so it is not an object."""
     if not isinstance(found, Mapping):
         return None
@@ -63,7 +63,7 @@ def read_objects(text: str, source: str) -> tuple[list[V2Object], list[ConfigErr
     found: list[V2Object] = []
     for node in nodes.parse(text, findings):
         for line, value in _items(node):
-            one = taken_apart(value, source, line)
+            one = parse_object(value, source, line)
             if one is None:
                 findings.add_at(
                     line,

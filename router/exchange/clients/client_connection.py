@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from router.exchange.client_exchange import ClientExchange
 from router.exchange.clients.http1.session import HttpSession
 from router.exchange.clients.ingress_tcp import TcpSession
-from router.exchange.clients.unwatched import UnwatchedFlow
-from router.exchange.clients.watched import WatchedLeg, refused
+from router.exchange.clients.observed_leg import WatchedLeg, refused
+from router.exchange.clients.unobserved_flow import UnwatchedFlow
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.specs import ServiceProtocol

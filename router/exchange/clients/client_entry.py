@@ -4,11 +4,11 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from router.exchange.active_exchanges import ActiveExchanges
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.connection_moves import ConnectionMoves
 from router.exchange.clients.listeners import Listeners
 from router.exchange.service_ports import ServicePorts
-from router.exchange.under_way import UnderWay
 from router.model.ids import ServiceKey
 from router.model.service_choice import ServiceChoice
 from router.net.ports import Connection, ConnectionHandler, Network
@@ -17,7 +17,7 @@ from router.service.pressure import Pressure
 
 
 class ClientEntry:
-    """Owns the listeners. Accepted connections are in `UnderWay` until they are gone."""
+    """Owns the listeners. Accepted connections are in `ActiveExchanges` until they are gone."""
 
     __slots__ = (
         "_choices",
@@ -39,7 +39,7 @@ class ClientEntry:
         self,
         network: Network,
         ports: ServicePorts,
-        under_way: UnderWay,
+        under_way: ActiveExchanges,
         moves: ConnectionMoves,
         *,
         rng: random.Random,

@@ -7,10 +7,10 @@ allows, or refuses. So two full sites cannot pass a request to and fro.
 from router.balance.site.lending import BY_OTHER_ROUTERS, Lending
 from router.balance.site.slots import Denied, Slot
 from router.balance.site.waiting_room import WaitingPlace, line_of, line_within
+from router.exchange.active_exchanges import ActiveExchanges
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import CHOOSING, OVER
 from router.exchange.linger import Linger
-from router.exchange.under_way import UnderWay
 from router.exchange.upload import NOT_STOPPED
 from router.http.http1.canonical import STATUS_AT, check_trailers
 from router.link.ports import OfferedStream, Refusal, ResetCode
@@ -20,7 +20,7 @@ from router.model.requests import Request
 from router.net.ports import Buffer
 from router.service.ports import OVERLOADED, LegCode, LegFailure
 from router.service.service import Service
-from router.service.sites.answer_habit import IN_PARTS_AGAIN
+from router.service.sites.answer_timing import IN_PARTS_AGAIN
 
 _REFUSALS: dict[LegCode, Refusal] = {
     "busy": "busy",
@@ -80,7 +80,7 @@ class EgressExchange(Exchange):
         stream: OfferedStream,
         request: Request,
         service: Service,
-        under_way: UnderWay,
+        under_way: ActiveExchanges,
         ingress: SiteId,
         wait_ms: int,
         brought_by: SiteId,

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping
 
 from router.balance.targets.sessions import SESSION_KEY_MAX
+from router.exchange.active_exchanges import ActiveExchanges
 from router.exchange.sites.egress import UNTOLD, EgressExchange
 from router.exchange.sites.upgrades import upgrade_of
-from router.exchange.under_way import UnderWay
 from router.exchange.upload import LENGTH_NOT_KNOWN
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.canonical import check_request_head
@@ -81,7 +81,7 @@ class Offer:
         self,
         request: Request,
         service: Service,
-        under_way: UnderWay,
+        under_way: ActiveExchanges,
         ingress: SiteId,
         wait_ms: int,
         brought_by: SiteId,
@@ -130,7 +130,7 @@ class Offers:
         self,
         services: Mapping[ServiceKey, Service],
         declared: Collection[ServiceKey],
-        under_way: UnderWay,
+        under_way: ActiveExchanges,
         pressure: Pressure,
         site_name: str,
     ) -> None:

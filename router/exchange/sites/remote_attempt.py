@@ -5,7 +5,7 @@ record.
 from abc import ABC
 from typing import Protocol
 
-from router.balance.learning.demand import SentFor
+from router.balance.learning.demand import SpillCause
 from router.balance.sites.remote_site import RemoteSite
 from router.balance.targets.ejection import Cause
 from router.exchange.exchange_states import RemoteState
@@ -94,7 +94,7 @@ class RemoteAttempt(StreamHandler, ABC):
         path: Path,
         wait_ms: int,
         begun_at: float,
-        sent_for: SentFor,
+        sent_for: SpillCause,
     ) -> None:
         self._request = request
         self._handler = handler
@@ -240,8 +240,8 @@ class RemoteAttempt(StreamHandler, ABC):
         """OPEN will not be answered, or was refused."""
         if self.state is _STANDING:
             self._egress.stood()
-            self._sent_for = SentFor.NO_DEMAND
-            self._service.demand.elsewhere[SentFor.NO_DEMAND] += 1  # Until it is over.
+            self._sent_for = SpillCause.NO_DEMAND
+            self._service.demand.elsewhere[SpillCause.NO_DEMAND] += 1  # Until it is over.
         else:
             self._service.unanswered.since.pop(self, None)
 

@@ -17,8 +17,8 @@ from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, ApiError
 from router.kubernetes.controller.cluster_set_sites import ClusterSetSites, is_made
 from router.kubernetes.controller.controller_findings import REFUSED, event, refused
-from router.kubernetes.controller.left_statuses import write_left
 from router.kubernetes.controller.namespace_mirror import NamespaceMirror, Seen
+from router.kubernetes.controller.orphaned_statuses import write_orphaned
 from router.kubernetes.controller.skupper2_sites import Skupper2Sites, orphaned
 from router.kubernetes.leader.service_writer import restore_all
 from router.kubernetes.manifests import (
@@ -35,7 +35,7 @@ from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.applied import is_as_applied, is_stamped, stamped
 from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.objects import Object, is_going, name_of, shown, stamp_now, uid_of
-from router.kubernetes.skupper2.requested_sites import SiteWish, is_of_site
+from router.kubernetes.skupper2.requested_sites import RequestedSite, is_of_site
 from router.kubernetes.translation import site_config
 from router.model import limits
 from router.model.errors import ConfigError
@@ -245,7 +245,7 @@ class SiteController:
         if refusals and seen.v2 is not None and is_of_site(site):
             await self._report(namespace, seen.v2.site, seen, refusals)
 
-    async def _make_of_site(self, namespace: str, wish: SiteWish, seen: Seen) -> None:
+    async def _make_of_site(self, namespace: str, wish: RequestedSite, seen: Seen) -> None:
         """Make the ConfigMap that a Site asks for; the controller then makes the site from it."""
         if await self._v2_sites.make(namespace, wish, seen.site):
             log.info("applied ConfigMap of %s", shown(wish.site), extra={"site": namespace})
@@ -343,8 +343,8 @@ class SiteController:
             await self._delete(namespace, secret)
         await self._delete_one(namespace, "Lease", names.ROUTER)
         await self._delete_one(namespace, "ConfigMap", names.OWNERS_CONFIGMAP)
-        await self._v2_sites.forsake(namespace)
-        await write_left(self._api, namespace, (EXPORT,), conditions.withdrawn)
+        await self._v2_sites.mark_without_site(namespace)
+        await write_orphaned(self._api, namespace, (EXPORT,), conditions.withdrawn)
         # Last: while it exists, a controller that was interrupted continues from here.
         await self._delete_one(namespace, "ConfigMap", names.STATUS_CONFIGMAP)
         if self._mirror.membership.site is not None:

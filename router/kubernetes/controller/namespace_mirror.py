@@ -18,7 +18,7 @@ from router.kubernetes.manifests import OPTIONAL_KINDS
 from router.kubernetes.objects import names
 from router.kubernetes.objects.applied import is_stamped
 from router.kubernetes.objects.objects import Object, Snapshot, is_going, metadata, name_of, part
-from router.kubernetes.skupper2.requested_sites import SiteWish, site_wish
+from router.kubernetes.skupper2.requested_sites import RequestedSite, site_wish
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, whole
 
@@ -40,7 +40,7 @@ class Seen(msgspec.Struct, frozen=True):
     led: bool
     cluster: ClusterSite | None
     has_left: bool
-    v2: SiteWish | None
+    v2: RequestedSite | None
     has_v2: bool
     versions: frozenset[tuple[str, str, str]]
     """Equal while nothing has changed."""
@@ -114,7 +114,7 @@ class NamespaceMirror:
 
     def _wish(
         self, namespace: str, found: Mapping[tuple[str, str, str], Object], *, explicit: bool
-    ) -> SiteWish | None:
+    ) -> RequestedSite | None:
         """The site that a Site of Skupper v2 asks for in ``namespace``."""
         kinds: dict[str, dict[str, Object]] = {}
         for (kind, labels, name), one in found.items():
@@ -151,7 +151,7 @@ def _seen(
     led: bool,
     cluster: ClusterSite | None,
     has_left: bool,
-    v2: SiteWish | None,
+    v2: RequestedSite | None,
 ) -> Seen:
     made: dict[tuple[str, str], Object] = {}
     site: Object | None = None

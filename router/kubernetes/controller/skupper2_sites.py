@@ -10,7 +10,7 @@ from typing import Any
 
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import FORBIDDEN, ApiError
-from router.kubernetes.controller.left_statuses import write_left
+from router.kubernetes.controller.orphaned_statuses import write_orphaned
 from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.applied import is_as_applied, stamped
 from router.kubernetes.objects.conditions import Condition, conditions
@@ -27,7 +27,7 @@ from router.kubernetes.objects.objects import (
 )
 from router.kubernetes.objects.role_rules import rule_text
 from router.kubernetes.skupper2.controller_choice import controller_of
-from router.kubernetes.skupper2.requested_sites import SiteWish
+from router.kubernetes.skupper2.requested_sites import RequestedSite
 from router.kubernetes.skupper2.statuses import ERROR, MESSAGE_CHARS_MAX, READY, without_site
 from router.model.errors import ConfigError
 
@@ -39,7 +39,7 @@ class Skupper2Sites:
         self._api = api
         self._known: set[str] = set()  # Namespaces with a Site that was seen since we started.
 
-    async def make(self, namespace: str, wish: SiteWish, found: Object | None) -> bool:
+    async def make(self, namespace: str, wish: RequestedSite, found: Object | None) -> bool:
         """Make ConfigMap ``found`` match ``wish``; whether it had to change."""
         self._known.add(namespace)
         if wish.config_map is None:
@@ -68,13 +68,15 @@ class Skupper2Sites:
         self._known.discard(namespace)
         return True
 
-    async def forsake(self, namespace: str) -> None:
+    async def mark_without_site(self, namespace: str) -> None:
         """Write into the status of the remaining objects that they have no site."""
         if await self._is_of_another(namespace):
             return
         now = stamp_now()
         kinds = (kind for kind in skupper2_kinds.KINDS if kind != "Site")
-        await write_left(self._api, namespace, kinds, lambda one: without_site(one, namespace, now))
+        await write_orphaned(
+            self._api, namespace, kinds, lambda one: without_site(one, namespace, now)
+        )
 
     async def _is_of_another(self, namespace: str) -> bool:
         """Whether another controller acts on the objects by now."""

@@ -1,6 +1,6 @@
 """Events on objects of the namespace, as `kubectl describe` and `kubectl get events` show them.
 
-Two parts of a router write them: `recorder` the findings, `teller` the journal.
+Two parts of a router write them: `finding_events` the findings, `journal_events` the journal.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.names import PART_OF, ROUTER
 from router.kubernetes.objects.objects import Object, Snapshot, stamp_of, uid_of
 from router.kubernetes.objects.role_rules import rule_text
-from router.kubernetes.store.error_news import FindsErrors
+from router.kubernetes.store.error_source import ErrorSource
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -56,7 +56,7 @@ def event(
     }
 
 
-class EventWriter(FindsErrors):
+class EventWriter(ErrorSource):
     """Counts Events in the cluster. ``errors``: set if the cluster forbids Events.
 
     That is a warning: clients are served, and `spillway-status` has the same content. A refusal by

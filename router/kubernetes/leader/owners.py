@@ -15,7 +15,7 @@ from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.owners import KIND, owners_map, owners_of, with_owners
 from router.kubernetes.objects.names import OWNERS_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, version_of
-from router.kubernetes.store.error_news import FindsErrors
+from router.kubernetes.store.error_source import ErrorSource
 from router.kubernetes.store.supervise import woken
 from router.kubernetes.trust.trust_calls import is_older, map_refusal, until_written
 from router.model import limits
@@ -27,7 +27,7 @@ log = logging.getLogger("router.kubernetes")
 Owners = Mapping[str, Owner]
 
 
-class OwnersMap(FindsErrors):
+class OwnersMap(ErrorSource):
     """Implements `node.services.ports.SharedOwners`.
 
     Belongs to one event loop, `run` to one task.

@@ -16,7 +16,7 @@ from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, part, uid_of
 from router.kubernetes.objects.skupper2_kinds import PAGE
-from router.kubernetes.store.error_news import FindsErrors
+from router.kubernetes.store.error_source import ErrorSource
 from router.kubernetes.store.store import Look
 from router.kubernetes.store.supervise import woken
 from router.model import limits
@@ -27,7 +27,7 @@ log = logging.getLogger("router.kubernetes")
 _WRONG = "SW0113"
 
 
-class V2Access(FindsErrors):
+class V2Access(ErrorSource):
     """Serves AccessGrants and AccessTokens: `look` takes the namespace, `run` writes.
 
     The claim of a deleted AccessGrant ends as soon as the cluster serves the kind. The Secret of a

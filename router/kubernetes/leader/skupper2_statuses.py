@@ -10,11 +10,11 @@ from router.kubernetes.leader.skupper2_claims import access_facts
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.objects import stamp_now
-from router.kubernetes.skupper2.attached_elsewhere import with_bound_connectors
 from router.kubernetes.skupper2.network_facts import NetworkFacts
+from router.kubernetes.skupper2.remote_attached_connectors import with_bound_connectors
 from router.kubernetes.skupper2.statuses import StatusInputs, statuses
 from router.kubernetes.store.store import Look
-from router.kubernetes.store.supervise import kept_running
+from router.kubernetes.store.supervise import run_supervised
 from router.model import limits
 
 AsksNetwork = Callable[[Collection[str]], NetworkFacts | None]
@@ -43,7 +43,7 @@ class V2StatusWriter:
     async def run(self) -> None:
         """Compare repeatedly: links and targets change without a change of any object."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(kept_running(self._statuses, "statuses of Skupper v2's objects"))
+            tasks.create_task(run_supervised(self._statuses, "statuses of Skupper v2's objects"))
             while True:
                 await asyncio.sleep(limits.STATUS_LOOK_S)
                 self._offer()

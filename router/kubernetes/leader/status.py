@@ -13,7 +13,7 @@ from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import NOT_FOUND, ApiError
 from router.kubernetes.codecs.status import KIND, ShortStatus, config_map, decode, encode, stopped
 from router.kubernetes.objects.names import STATUS_CONFIGMAP
-from router.kubernetes.store.error_news import FindsErrors
+from router.kubernetes.store.error_source import ErrorSource
 from router.kubernetes.trust.trust_calls import is_overtaken, map_refusal
 from router.model import limits
 from router.model.errors import ConfigError
@@ -21,7 +21,7 @@ from router.model.errors import ConfigError
 log = logging.getLogger("router.kubernetes")
 
 
-class StatusWriter(FindsErrors):
+class StatusWriter(ErrorSource):
     """Writes the summary. ``tell`` returns the state; None: there is none yet."""
 
     def __init__(

@@ -17,7 +17,7 @@ STEPS_MAX: Final = 40
 """Steps of one address: far more than any has."""
 
 
-def foretold(view: AddressView, direction: Direction) -> tuple[MigrationStep, ...]:
+def planned_steps(view: AddressView, direction: Direction) -> tuple[MigrationStep, ...]:
     """All steps, if every participant reacts as expected."""
     found: list[MigrationStep] = []
     while (step := next_step(view, direction)) is not None:

@@ -44,7 +44,7 @@ def original(service: Object) -> Object:
     if names.SKUPPER_ORIGINAL_SELECTOR in notes:
         spec["selector"] = texts.pairs(notes[names.SKUPPER_ORIGINAL_SELECTOR])
     was = texts.port_pairs(notes.get(names.SKUPPER_ORIGINAL_PORT, "-"))
-    if not isinstance(was, texts.Wrong):
+    if not isinstance(was, texts.InvalidText):
         given = dict(was)
         spec["ports"] = [
             {**port, "targetPort": given.get(port["port"], port.get("targetPort", port["port"]))}

@@ -301,7 +301,7 @@ class _ImportPlanner:
             if not is_ours(found) or is_going(found) or self._stays(name, found, wanted):
                 continue
             if owned_services.is_claimed(found):
-                self._add(patch(found, owned_services.handed_over(found)))
+                self._add(patch(found, owned_services.without_our_fields(found)))
             else:
                 self.changes.append(delete(found))
         for _, found in sorted(self._snapshot.of(IMPORT).items()):

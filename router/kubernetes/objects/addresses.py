@@ -32,7 +32,7 @@ Endpoint = tuple[str, int]
 
 
 class Addresses(msgspec.Struct, frozen=True):
-    """Where links of a site can be dialled, best first; empty: nowhere yet.
+    """Where links of a site can be dialed, best first; empty: nowhere yet.
 
     ``waiting``: the reason for that, and ``hint`` the next step.
     ``is_local``: only from within the cluster.

@@ -52,7 +52,7 @@ class SiteOptions(msgspec.Struct, frozen=True, kw_only=True):
     is_left_alone: bool = False  # Made by `sitectl init`: the site controller makes nothing.
 
 
-class ServiceWish(msgspec.Struct, frozen=True, kw_only=True):
+class RequestedService(msgspec.Struct, frozen=True, kw_only=True):
     """The wanted Service for one address of the network in this namespace.
 
     Addresses that only other sites declare have no wish and get a plain Service while service sync
@@ -102,7 +102,7 @@ class NamespacePicture(msgspec.Struct, frozen=True, kw_only=True):
 
     documents: tuple[Document, ...] = ()
     options: SiteOptions | None = None
-    wishes: dict[str, ServiceWish] = {}
+    wishes: dict[str, RequestedService] = {}
     tokens: dict[str, TokenSecret] = {}
     requests: tuple[str, ...] = ()
     errors: tuple[ConfigError, ...] = ()

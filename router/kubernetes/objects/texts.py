@@ -1,6 +1,6 @@
 """Values in Kubernetes objects: texts, parsed as Skupper v1 and Kubernetes do.
 
-A reader returns the value, or a `Wrong` with what it expected.
+A reader returns the value, or a `InvalidText` with what it expected.
 """
 
 import re
@@ -16,7 +16,7 @@ from router.documents.nodes import Findings, Scalar
 from router.model import limits
 
 
-class Wrong(msgspec.Struct, frozen=True):
+class InvalidText(msgspec.Struct, frozen=True):
     """Why a text is not a valid value, and the next step."""
 
     reason: str
@@ -24,7 +24,7 @@ class Wrong(msgspec.Struct, frozen=True):
 
 
 TextReader = Callable[[str], Any]
-"""Returns the value or a `Wrong`; the text is stripped and not empty."""
+"""Returns the value or a `InvalidText`; the text is stripped and not empty."""
 
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
@@ -48,21 +48,21 @@ def short(text: str) -> str:
     return ascii(cut) if not cut.isprintable() else repr(cut)
 
 
-def boolean(text: str) -> bool | Wrong:
+def boolean(text: str) -> bool | InvalidText:
     """A boolean, parsed like Go's ``strconv.ParseBool``."""
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
-    return Wrong(f"expected true or false, got {short(text)}", "Write true or false")
+    return InvalidText(f"expected true or false, got {short(text)}", "Write true or false")
 
 
 def words(*choices: str) -> TextReader:
     """A reader of one of ``choices``."""
 
-    def read(text: str) -> str | Wrong:
+    def read(text: str) -> str | InvalidText:
         if text in choices:
             return text
         hint = readers.nearest(text, choices)
-        return Wrong(f"expected one of {', '.join(choices)}, got {short(text)}", hint)
+        return InvalidText(f"expected one of {', '.join(choices)}, got {short(text)}", hint)
 
     return read
 
@@ -70,16 +70,16 @@ def words(*choices: str) -> TextReader:
 def integer(least: int, most: int) -> TextReader:
     """A reader of a whole number."""
 
-    def read(text: str) -> int | Wrong:
+    def read(text: str) -> int | InvalidText:
         digits = text.isascii() and text.removeprefix("-").isdigit() and len(text) <= 12
         if digits and least <= int(text) <= most:
             return int(text)
-        return Wrong(f"expected a whole number from {least} to {most}, got {short(text)}")
+        return InvalidText(f"expected a whole number from {least} to {most}, got {short(text)}")
 
     return read
 
 
-def duration_s(text: str) -> float | Wrong:
+def duration_s(text: str) -> float | InvalidText:
     """Seconds, in Go's form (``3m0s``) or that of our documents (``2d``)."""
     end, total = 0, 0.0
     for match in _DURATION_PART.finditer(text):
@@ -92,18 +92,18 @@ def duration_s(text: str) -> float | Wrong:
     ours = quantities.duration_s(text)
     if ours is not None:
         return ours
-    return Wrong(f"expected a duration like 3m, got {short(text)}", "Write 90s, 3m or 1h")
+    return InvalidText(f"expected a duration like 3m, got {short(text)}", "Write 90s, 3m or 1h")
 
 
 def duration(least_s: float, most_s: float) -> TextReader:
     """A reader of a duration within bounds, in seconds."""
 
-    def read(text: str) -> float | Wrong:
+    def read(text: str) -> float | InvalidText:
         found = duration_s(text)
-        if isinstance(found, Wrong) or least_s <= found <= most_s:
+        if isinstance(found, InvalidText) or least_s <= found <= most_s:
             return found
         bounds = f"{quantities.duration_text(least_s)} to {quantities.duration_text(most_s)}"
-        return Wrong(f"expected a duration from {bounds}, got {short(text)}")
+        return InvalidText(f"expected a duration from {bounds}, got {short(text)}")
 
     return read
 
@@ -121,7 +121,7 @@ def of_row(row: Field) -> TextReader:
         value = row.read(findings, Scalar(text, True, 1, 1), "")
         if isinstance(value, readers.Bad):
             error = findings.errors[0]
-            return Wrong(error.reason, error.hint)
+            return InvalidText(error.reason, error.hint)
         return value
 
     return read
@@ -139,12 +139,12 @@ def amount(text: str) -> Decimal | None:
     return number.scaleb(powers[unit] if unit in powers else int(unit[1:]))
 
 
-def quantity(text: str) -> str | Wrong:
+def quantity(text: str) -> str | InvalidText:
     """A Kubernetes quantity above zero, as written."""
     found = amount(text)
     if found is not None and found > 0:
         return text
-    return Wrong(f"expected a quantity like 500m or 256Mi, got {short(text)}")
+    return InvalidText(f"expected a quantity like 500m or 256Mi, got {short(text)}")
 
 
 def any_text(text: str) -> str:
@@ -152,19 +152,21 @@ def any_text(text: str) -> str:
     return text
 
 
-def host(text: str) -> str | Wrong:
+def host(text: str) -> str | InvalidText:
     """A host name or address."""
     if addresses.is_host(text):
         return text
-    return Wrong(f"expected a host name or address, got {short(text)}")
+    return InvalidText(f"expected a host name or address, got {short(text)}")
 
 
-def ip(text: str) -> str | Wrong:
+def ip(text: str) -> str | InvalidText:
     """A numeric address."""
-    return text if addresses.is_ip(text) else Wrong(f"expected an IP address, got {short(text)}")
+    return (
+        text if addresses.is_ip(text) else InvalidText(f"expected an IP address, got {short(text)}")
+    )
 
 
-def name(text: str) -> str | Wrong:
+def name(text: str) -> str | InvalidText:
     """A DNS label, the form of service and site names."""
     if readers.is_name(text):
         return text
@@ -176,7 +178,7 @@ def name(text: str) -> str | Wrong:
             f"ending with a letter or digit, at most {limits.NAME_CHARS_MAX}"
         )
     fixed = re.sub(r"[^a-z0-9]+", "-", text.lower())[: limits.NAME_CHARS_MAX].strip("-")
-    return Wrong(reason, f"Did you mean {fixed!r}?" if fixed else "")
+    return InvalidText(reason, f"Did you mean {fixed!r}?" if fixed else "")
 
 
 def is_label_key(text: str) -> bool:
@@ -212,21 +214,23 @@ def pairs(text: str, separator: str = ",") -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def label_pairs(text: str, separator: str = ",") -> dict[str, str] | Wrong:
+def label_pairs(text: str, separator: str = ",") -> dict[str, str] | InvalidText:
     """Labels (``a=b,c=d``), all of them usable."""
     found = pairs(text, separator)
     for key, value in found.items():
         if not is_label_key(key) or not is_label_value(value):
-            return Wrong(f"{short(f'{key}={value}')} is no label", "Write KEY=VALUE,KEY=VALUE")
+            return InvalidText(
+                f"{short(f'{key}={value}')} is no label", "Write KEY=VALUE,KEY=VALUE"
+            )
     return found
 
 
-def annotation_pairs(text: str, separator: str = ",") -> dict[str, str] | Wrong:
+def annotation_pairs(text: str, separator: str = ",") -> dict[str, str] | InvalidText:
     """Annotations (``a=b,c=d``), all of them usable."""
     found = pairs(text, separator)
     for key in found:
         if not is_label_key(key):
-            return Wrong(f"{short(key)} is no annotation's key", "Write KEY=VALUE,KEY=VALUE")
+            return InvalidText(f"{short(key)} is no annotation's key", "Write KEY=VALUE,KEY=VALUE")
     return found
 
 
@@ -239,7 +243,7 @@ PortPairs = tuple[tuple[int, int | str], ...]
 """Ports of a service in order, each with its target port: a number or a name."""
 
 
-def port_pairs(text: str) -> PortPairs | Wrong:
+def port_pairs(text: str) -> PortPairs | InvalidText:
     """``8080``, ``80:8080``, ``80:http`` and lists of these."""
     found: dict[int, int | str] = {}
     for item in text.split(","):
@@ -247,15 +251,17 @@ def port_pairs(text: str) -> PortPairs | Wrong:
         port = port_number(front)
         target = _target_port(back.strip()) if colon else port
         if port is None or target is None:
-            return Wrong(
+            return InvalidText(
                 f"expected PORT or PORT:TARGETPORT, got {short(item.strip())}",
                 "Write 8080, 80:8080 or 80:8080,443:8443",
             )
         if port in found:
-            return Wrong(f"port {port} stands twice", "Give each port once")
+            return InvalidText(f"port {port} stands twice", "Give each port once")
         found[port] = target
     if len(found) > limits.PORTS_PER_SERVICE_MAX:
-        return Wrong(f"expected at most {limits.PORTS_PER_SERVICE_MAX} ports, got {len(found)}")
+        return InvalidText(
+            f"expected at most {limits.PORTS_PER_SERVICE_MAX} ports, got {len(found)}"
+        )
     return tuple(found.items())
 
 
@@ -275,30 +281,32 @@ def _target_port(text: str) -> int | str | None:
 _LEVELS: Final = ("trace", "debug", "info", "notice", "warning", "error", "critical")
 
 
-def log_levels(text: str) -> str | Wrong:
+def log_levels(text: str) -> str | InvalidText:
     """``LEVEL`` or ``MODULE:LEVEL`` with an optional ``+``, and lists of these; as written."""
     for item in text.split(","):
         level = item.strip().rpartition(":")[2].removesuffix("+").lower()
         if level not in _LEVELS:
             hint = readers.nearest(level, _LEVELS)
-            return Wrong(f"expected LEVEL or MODULE:LEVEL, got {short(item.strip())}", hint)
+            return InvalidText(f"expected LEVEL or MODULE:LEVEL, got {short(item.strip())}", hint)
     return text
 
 
-def credential(text: str) -> str | Wrong:
+def credential(text: str) -> str | InvalidText:
     """The name of a Secret with a certificate that is also valid for a credential."""
     if _CREDENTIAL.match(text):
         return text
-    return Wrong(f"expected the name of a Secret, got {short(text)}")
+    return InvalidText(f"expected the name of a Secret, got {short(text)}")
 
 
-def proxy(text: str) -> str | Wrong:
+def proxy(text: str) -> str | InvalidText:
     """``none``, ``env`` or the URL of an HTTP proxy without a password, which is never shown."""
     if text in ("", proxies.NONE, proxies.ENVIRONMENT):
         return text
     url = proxies.split_url(text)
     if url is None:
-        return Wrong(proxies.EXPECTED)
+        return InvalidText(proxies.EXPECTED)
     if url.user is not None:
-        return Wrong("user and password do not belong here", "Keep them in a Secret: docs/links.md")
+        return InvalidText(
+            "user and password do not belong here", "Keep them in a Secret: docs/links.md"
+        )
     return url.url

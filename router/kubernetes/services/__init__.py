@@ -5,5 +5,5 @@ plan. Out: changes of Services, inner ports, findings, the next plan's memory (`
 `adoption` leads a foreign Service to the routers and gives it back; `removal` undoes everything.
 
 Invariants: an adopted Service can be restored from itself alone; changes by others stay; a program
-that keeps taking a Service back wins (`fights`).
+that keeps taking a Service back wins (`selector_conflicts`).
 """

@@ -22,7 +22,7 @@ from router.kubernetes.objects import findings, names, texts
 from router.kubernetes.objects.changes import Change, Delete, delete
 from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.objects import Object, Snapshot, labels, name_of, spec_of
-from router.kubernetes.objects.picture import NamespacePicture, ServiceWish
+from router.kubernetes.objects.picture import NamespacePicture, RequestedService
 from router.kubernetes.services import endpoint_slices
 from router.model import limits
 from router.model.errors import ConfigError
@@ -135,7 +135,7 @@ def deletions(snapshot: Snapshot, keep: frozenset[str] = frozenset()) -> list[De
     ]
 
 
-def _of_address(documents: Sequence[Document], wish: ServiceWish) -> Document | None:
+def _of_address(documents: Sequence[Document], wish: RequestedService) -> Document | None:
     for document in documents:
         if document.kind == "Service" and document.name == wish.address:
             return document
@@ -148,7 +148,7 @@ def _with_spec(document: Document, name: str, *, headless: str) -> Document:
     return msgspec.structs.replace(document, name=name, spec=spec)
 
 
-def _connectors(documents: Sequence[Document], wish: ServiceWish) -> list[Document]:
+def _connectors(documents: Sequence[Document], wish: RequestedService) -> list[Document]:
     workload = f"statefulset/{wish.stateful_set}"
     return [
         document

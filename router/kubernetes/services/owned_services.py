@@ -49,7 +49,7 @@ def is_claimed(service: Object) -> bool:
     return not adoption.selector(service).keys() <= adoption.ROUTERS.keys()
 
 
-def handed_over(service: Object) -> Object:
+def without_our_fields(service: Object) -> Object:
     """A claimed Service without our parts: `kubectl apply` merged the user's into them."""
     was = made(service)
     marked = {

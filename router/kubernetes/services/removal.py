@@ -44,7 +44,7 @@ def undone(service: Object) -> tuple[Change | None, ConfigError | None]:
     if not adoption.is_adopted(service):
         # Skupper makes its own again; a Service handed over to it would keep our parts.
         if owned_services.is_claimed(service) and not adoption.is_skuppers(service):
-            return patch(service, owned_services.handed_over(service)), None
+            return patch(service, owned_services.without_our_fields(service)), None
         return delete(service), None
     if adoption.original(service) is None:
         return None, unreadable(service)

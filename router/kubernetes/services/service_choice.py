@@ -8,9 +8,9 @@ import msgspec
 
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, Snapshot
-from router.kubernetes.objects.picture import ServiceWish, SiteOptions
+from router.kubernetes.objects.picture import RequestedService, SiteOptions
 from router.kubernetes.services import adoption, owned_services, refusals
-from router.kubernetes.services.fights import Fights
+from router.kubernetes.services.selector_conflicts import SelectorConflicts
 from router.kubernetes.services.skupper_coexistence import Beside
 from router.model import limits
 from router.model.errors import ConfigError
@@ -36,7 +36,7 @@ class ServicesAsked(msgspec.Struct, frozen=True, kw_only=True):
 
     snapshot: Snapshot
     options: SiteOptions | None
-    wishes: Mapping[str, ServiceWish]
+    wishes: Mapping[str, RequestedService]
     declared: Mapping[str, ServiceSpec]
     local: Collection[str]
     now: float
@@ -47,7 +47,7 @@ class Choice:
 
     __slots__ = ("_asked", "_beside", "again_at", "chosen", "fights", "findings")
 
-    def __init__(self, asked: ServicesAsked, fights: Fights) -> None:
+    def __init__(self, asked: ServicesAsked, fights: SelectorConflicts) -> None:
         self._asked = asked
         self._beside = Beside(asked.snapshot, ())
         self.chosen: dict[str, ServiceSpec] = {}
@@ -130,7 +130,7 @@ class Choice:
             and not adoption.is_reapplied(found),
             now=self._asked.now,
         )
-        if not self.fights.is_fought(name):
+        if not self.fights.is_contested(name):
             return False
         again_at = self.fights.again_at(name)
         self.again_at = again_at if self.again_at is None else min(again_at, self.again_at)
@@ -146,7 +146,7 @@ class Choice:
         return True
 
     def _fought(self) -> frozenset[str]:
-        return frozenset(n for n in self._asked.declared if self.fights.is_fought(n))
+        return frozenset(n for n in self._asked.declared if self.fights.is_contested(n))
 
     def _find(self, name: str, path: str, code: str, reason: str, hint: str) -> None:
         error = ConfigError(f"Service/{name}", path, reason, hint=hint, code=code)

@@ -20,13 +20,13 @@ import msgspec
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, Delete, Listens, delete, patch
 from router.kubernetes.objects.objects import Object, Snapshot, metadata, name_of
-from router.kubernetes.objects.picture import ServiceWish, SiteOptions
+from router.kubernetes.objects.picture import RequestedService, SiteOptions
 from router.kubernetes.services import adoption, headless, listener_services, owned_services
-from router.kubernetes.services.fights import Fights
 from router.kubernetes.services.inner_port_claims import claimed, promised
 from router.kubernetes.services.inner_ports import RESERVED, assign, remember
 from router.kubernetes.services.listener_services import SKUPPERS, HostPort, obstacle, wanted_hosts
 from router.kubernetes.services.removal import ours, restore, undone, unreadable
+from router.kubernetes.services.selector_conflicts import SelectorConflicts
 from router.kubernetes.services.service_choice import Choice, ServicesAsked
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
@@ -50,7 +50,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     began_at: float
     declared: frozenset[str] = frozenset()
     inner_ports: dict[ServiceKey, int] = {}
-    fights: Fights = Fights()
+    fights: SelectorConflicts = SelectorConflicts()
 
 
 class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
 def plan(
     snapshot: Snapshot,
     options: SiteOptions | None,
-    wishes: Mapping[str, ServiceWish],
+    wishes: Mapping[str, RequestedService],
     declared: Mapping[str, ServiceSpec],
     local: Collection[str],
     memory: Memory,

@@ -13,7 +13,7 @@ from router.documents.skupper2 import (
     SiteRequest,
     TokenRequest,
     V2Object,
-    taken_apart,
+    parse_object,
     translate,
 )
 from router.kubernetes.objects import findings, names
@@ -21,7 +21,7 @@ from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.objects import Snapshot, created_at, is_going, name_of, seconds_of
 from router.kubernetes.objects.picture import NamespacePicture, SiteOptions, TokenSecret
 from router.kubernetes.objects.skupper2_kinds import KINDS
-from router.kubernetes.skupper2 import attached_elsewhere
+from router.kubernetes.skupper2 import remote_attached_connectors
 from router.kubernetes.skupper2.completed_objects import is_completed
 from router.kubernetes.skupper2.controller_choice import ActingController, controller_of
 from router.kubernetes.skupper2.requested_sites import is_of_site, requested_config_map
@@ -62,7 +62,7 @@ def read(picture: NamespacePicture, snapshot: Snapshot, defaults: SiteDefaults) 
     if controller.other:
         picture = _with_errors(picture, [_left(objects, controller)])
         return V2Picture(picture, controller, is_used=True)
-    attached = attached_elsewhere.read(objects, snapshot)
+    attached = remote_attached_connectors.read(objects, snapshot)
     picture = _with_errors(picture, list(attached.errors))
     joined = _Joined(picture, snapshot, defaults)
     known = [*(one for one in objects if one.source not in attached.unknown), *attached.found]
@@ -70,7 +70,7 @@ def read(picture: NamespacePicture, snapshot: Snapshot, defaults: SiteDefaults) 
     return msgspec.structs.replace(
         joined.result(),
         bound=attached.namespaces,
-        unbound=attached_elsewhere.unbound(known, snapshot.namespace),
+        unbound=remote_attached_connectors.unbound(known, snapshot.namespace),
     )
 
 
@@ -83,11 +83,12 @@ def _objects(snapshot: Snapshot) -> list[V2Object]:
         if not is_going(one) and not is_completed(one)
     ]
     found.sort(key=lambda one: (created_at(one), str(one.get("kind")), name_of(one)))
-    taken = (taken_apart(one, f"{one.get('kind')}/{name_of(one)}") for one in found)
+    taken = (parse_object(one, f"{one.get('kind')}/{name_of(one)}") for one in found)
     return [
         one
         for one in taken
-        if one is not None and not attached_elsewhere.is_of_another_site(one, snapshot.namespace)
+        if one is not None
+        and not remote_attached_connectors.is_of_another_site(one, snapshot.namespace)
     ]
 
 
@@ -136,7 +137,7 @@ class _Joined:
     def take(self, objects: list[V2Object]) -> None:
         """Add ``objects``."""
         secrets = (
-            taken_apart({**one, "kind": "Secret"}, f"Secret/{name}")
+            parse_object({**one, "kind": "Secret"}, f"Secret/{name}")
             for name, one in sorted(self._snapshot.of("Secret").items())
         )
         found = translate([*objects, *(one for one in secrets if one is not None)], "namespace")

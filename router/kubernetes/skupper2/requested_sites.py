@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from router.documents.skupper2 import SiteRequest, taken_apart, translate
+from router.documents.skupper2 import SiteRequest, parse_object, translate
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import (
     Object,
@@ -21,7 +21,7 @@ from router.kubernetes.skupper2.controller_choice import controller_of, named_co
 from router.model.errors import ConfigError
 
 
-class SiteWish(msgspec.Struct, frozen=True):
+class RequestedSite(msgspec.Struct, frozen=True):
     """A site for the namespace of ``site``. ``config_map`` None: ``errors`` have the reasons."""
 
     site: Object
@@ -52,7 +52,7 @@ def requested_config_map(request: SiteRequest) -> dict[str, Any]:
     }
 
 
-def site_wish(snapshot: Snapshot, *, openshift: bool, explicit: bool) -> SiteWish | None:
+def site_wish(snapshot: Snapshot, *, openshift: bool, explicit: bool) -> RequestedSite | None:
     """The site that the oldest Site of ``snapshot`` asks for; None: it is not ours to make.
 
     ``snapshot`` also has the objects that `controller_of` reads. ``explicit``: only if ConfigMap
@@ -70,10 +70,10 @@ def site_wish(snapshot: Snapshot, *, openshift: bool, explicit: bool) -> SiteWis
         return None
     if labels(site).get(names.SITE_CONTROLLER_IGNORE) == "true":
         return None
-    taken = taken_apart(site, shown(site))
+    taken = parse_object(site, shown(site))
     read = translate([] if taken is None else [taken], "namespace")
     if read.site is None:
-        return SiteWish(site, None, read.errors)
+        return RequestedSite(site, None, read.errors)
     request = read.site
     if openshift and part(site, "spec", "linkAccess") == "default":
         request = msgspec.structs.replace(request, ingress="route")
@@ -84,4 +84,4 @@ def site_wish(snapshot: Snapshot, *, openshift: bool, explicit: bool) -> SiteWis
         names.V2_SITE_LABEL: "true",
     }
     head = {**made["metadata"], "labels": marked}
-    return SiteWish(site, {"apiVersion": "v1", **made, "metadata": head})
+    return RequestedSite(site, {"apiVersion": "v1", **made, "metadata": head})

@@ -17,7 +17,10 @@ from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.conditions import Condition, conditions
 from router.kubernetes.objects.objects import Object, Snapshot, is_going, part
 from router.kubernetes.objects.skupper2_kinds import KINDS
-from router.kubernetes.skupper2.attached_elsewhere import (
+from router.kubernetes.skupper2.completed_objects import is_completed
+from router.kubernetes.skupper2.network_facts import GrantFacts, KeyFacts, LinkFacts, NetworkFacts
+from router.kubernetes.skupper2.reading import V2Picture
+from router.kubernetes.skupper2.remote_attached_connectors import (
     BINDING,
     CONNECTOR,
     bound_connector,
@@ -25,9 +28,6 @@ from router.kubernetes.skupper2.attached_elsewhere import (
     namespace_of,
     source_of,
 )
-from router.kubernetes.skupper2.completed_objects import is_completed
-from router.kubernetes.skupper2.network_facts import GrantFacts, KeyFacts, LinkFacts, NetworkFacts
-from router.kubernetes.skupper2.reading import V2Picture
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, TargetSpec
@@ -255,7 +255,7 @@ class _Statuses:
         if name != self._inputs.seen.site:
             return
         no_router = "" if self._facts.is_ready else "No router pod is ready"
-        told.conditions.append(_condition("Running", not no_router, no_router))
+        told.conditions.append(_condition("RouterProcess", not no_router, no_router))
         if part(found, "spec", "linkAccess") not in (None, "", "none"):
             self._add_access(told)
         sites = sorted(self._facts.sites.items(), key=lambda site: (site[1], site[0]))

@@ -16,7 +16,7 @@ from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, whole
-from router.kubernetes.store.supervise import kept_running
+from router.kubernetes.store.supervise import run_supervised
 from router.model import limits
 
 log = logging.getLogger("router.kubernetes")
@@ -107,7 +107,7 @@ class CustomKinds:
         self.levels = levels
         for kind, informer in self.informers.items():
             if self._may_read(kind) and kind not in self._tasks:
-                running = kept_running(informer, f"the mirror of {kind}")
+                running = run_supervised(informer, f"the mirror of {kind}")
                 self._tasks[kind] = tasks.create_task(running)
             elif not self._may_read(kind) and kind in self._tasks:
                 self._tasks.pop(kind).cancel()  # The last state stays.

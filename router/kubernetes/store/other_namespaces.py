@@ -14,7 +14,7 @@ from router.kubernetes.client.api import Api
 from router.kubernetes.objects.objects import NO_NAMESPACES, OtherNamespace
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, pod, whole
-from router.kubernetes.store.supervise import kept_running
+from router.kubernetes.store.supervise import run_supervised
 from router.model import limits
 
 POD, ATTACHED = "Pod", "AttachedConnector"
@@ -69,7 +69,7 @@ class OtherNamespaces:
         for key in sorted(self._wanted - self._tasks.keys()):
             namespace, kind = key
             informer = self._informers[key] = self._mirror(namespace, kind)
-            running = kept_running(informer, f"the mirror of {kind} in namespace {namespace}")
+            running = run_supervised(informer, f"the mirror of {kind} in namespace {namespace}")
             self._tasks[key] = tasks.create_task(running)
 
     def _mirror(self, namespace: str, kind: str) -> Informer:

@@ -23,7 +23,7 @@ from router.kubernetes.skupper2.reading import V2Picture
 from router.kubernetes.store.custom_kinds import CustomKinds
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, whole
-from router.kubernetes.store.supervise import kept_running
+from router.kubernetes.store.supervise import run_supervised
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.model import limits
 from router.model.errors import ConfigError, Severity
@@ -69,7 +69,7 @@ class V2Objects:
             tasks.create_task(self._kinds.run())
             await self._readable.wait()
             tasks.create_task(
-                kept_running(self._controller, f"the mirror of ConfigMap {names.SKUPPER_CONTROL}")
+                run_supervised(self._controller, f"the mirror of ConfigMap {names.SKUPPER_CONTROL}")
             )
 
     def _kind_changed(self, kind: str) -> None:

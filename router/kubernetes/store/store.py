@@ -26,6 +26,7 @@ from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.services.endpoint_slices import BOTH, Family, family_of
 from router.kubernetes.services.headless import with_pods
 from router.kubernetes.services.services import ServicePlan
+from router.kubernetes.store.api_server_health import ApiServerHealth
 from router.kubernetes.store.cluster_set import NOTHING, ClusterSet, ClusterSetPlan
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.other_namespaces import CHANGED, OtherNamespaces
@@ -33,9 +34,8 @@ from router.kubernetes.store.own_site import OwnSite
 from router.kubernetes.store.planning import POD_KINDS, Planning
 from router.kubernetes.store.router_shares import RouterShares
 from router.kubernetes.store.selections import SELECTIONS
-from router.kubernetes.store.server_news import ServerNews
 from router.kubernetes.store.skupper2_objects import V2Objects, V2View
-from router.kubernetes.store.supervise import kept_running, woken
+from router.kubernetes.store.supervise import run_supervised, woken
 from router.kubernetes.targets.targets import Expander
 from router.kubernetes.translation.memo import Memo
 from router.kubernetes.translation.site_config import SiteDefaults
@@ -108,7 +108,7 @@ class KubernetesStore:
         self._last: SourcesReading | None = None
         self.documents: tuple[Document, ...] = ()
         """Accepted documents, as last seen, without the pods that they stand for."""
-        self._server = ServerNews(self._informers)
+        self._server = ApiServerHealth(self._informers)
         self.shares = RouterShares(pod)
         """This router's part of each capacity; call `poke` after news of other routers."""
         self._look_s = 0.0
@@ -129,10 +129,10 @@ class KubernetesStore:
         """Mirror the namespace until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for informer in self._informers:
-                tasks.create_task(kept_running(informer, f"the mirror of {informer.kind}"))
-            tasks.create_task(kept_running(self._cluster_set, "the mirror of the cluster set"))
-            tasks.create_task(kept_running(self._v2, "the mirror of Skupper v2's objects"))
-            tasks.create_task(kept_running(self._others, "the mirror of other namespaces"))
+                tasks.create_task(run_supervised(informer, f"the mirror of {informer.kind}"))
+            tasks.create_task(run_supervised(self._cluster_set, "the mirror of the cluster set"))
+            tasks.create_task(run_supervised(self._v2, "the mirror of Skupper v2's objects"))
+            tasks.create_task(run_supervised(self._others, "the mirror of other namespaces"))
 
     async def ready(self) -> None:
         """Wait until everything was listed once and makes a usable state. Logs what is missing.

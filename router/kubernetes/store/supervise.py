@@ -24,7 +24,7 @@ async def woken(news: asyncio.Event, most_s: float | None) -> None:
             await news.wait()
 
 
-async def kept_running(one: Runs, what: str) -> None:
+async def run_supervised(one: Runs, what: str) -> None:
     """Run ``one`` until cancelled, again after each end. ``what`` names it in the log."""
     while True:
         try:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from router.documents import Agreement, UnreadyPod
+from router.documents import CapacityDivision, UnreadyPod
 from router.documents.division import WHOLE, Division
 from router.kubernetes.objects.objects import Object, created_at, metadata, name_of, seconds_of
 from router.kubernetes.services.endpoint_slices import Family
@@ -77,7 +77,7 @@ def division(
 
 def shares(
     pods: Mapping[str, Object], own: str, now: float, *, heard: frozenset[str] | None = None
-) -> tuple[Agreement | None, float | None]:
+) -> tuple[CapacityDivision | None, float | None]:
     """The routers that Pod ``own`` must hear before it uses a gain, and until when.
 
     The second value is valid while no Pod changes. None: ``own`` is no Pod of the namespace.
@@ -110,7 +110,9 @@ def shares(
     names = "\n".join(name_of(pod) for pod in order)
     digest = hashlib.blake2b(names.encode(), digest_size=16).hexdigest()
     ready = frozenset(one for one in others if takes_requests(pods[one]))
-    agreement = Agreement(own, digest, frozenset(others), down, ready, is_by_all=heard is None)
+    agreement = CapacityDivision(
+        own, digest, frozenset(others), down, ready, is_by_all=heard is None
+    )
     return agreement, min(ends, default=None)
 
 

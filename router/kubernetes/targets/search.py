@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from router.documents import capacities
-from router.kubernetes.objects import names, permissions_elsewhere
+from router.kubernetes.objects import names, remote_permissions
 from router.kubernetes.objects.objects import (
     Object,
     Snapshot,
@@ -211,15 +211,15 @@ class Search:
             return self.view.pods
         other = snapshot.others.get(there)
         if other is not None and other.is_left_out:
-            left_out = permissions_elsewhere.left_out(there)
-            hint = permissions_elsewhere.left_out_hint(there)
+            left_out = remote_permissions.left_out(there)
+            hint = remote_permissions.left_out_hint(there)
             self.find(WORKLOAD_FIELD, left_out, hint, TOO_MANY)
         elif other is not None and "Pod" in other.refused:
             after = "; if it stays so, they are withdrawn" if "Pod" in other.objects else ""
             self.find(
                 WORKLOAD_FIELD,
                 f"Pods of namespace {there} cannot be read{after}",
-                permissions_elsewhere.hint(there, snapshot.namespace, "Pod"),
+                remote_permissions.hint(there, snapshot.namespace, "Pod"),
                 MISSING,
             )
         return self.view.others.get(there)

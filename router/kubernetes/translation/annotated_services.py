@@ -137,7 +137,7 @@ def _own_connector(
     selector = notes.get(names.SKUPPER_ORIGINAL_SELECTOR, "")
     if selector and names.ORIGINAL not in notes and adoption.is_skuppers(reading.found):
         kept = texts.port_pairs(notes.get(names.SKUPPER_ORIGINAL_PORT, ""))
-        before = {} if isinstance(kept, texts.Wrong) else dict(kept)
+        before = {} if isinstance(kept, texts.InvalidText) else dict(kept)
         targets = [before.get(port, target) for port, target in ports]
         if len(ports) == 1 and len(before) == 1:
             targets = list(before.values())

@@ -26,7 +26,7 @@ from router.kubernetes.objects.objects import (
     seconds_of,
     section,
 )
-from router.kubernetes.objects.picture import ServiceWish
+from router.kubernetes.objects.picture import RequestedService
 from router.kubernetes.translation.exposure import ObjectReading
 from router.kubernetes.translation.merged_objects import joined
 from router.model import limits
@@ -45,7 +45,7 @@ class Documents(msgspec.Struct, frozen=True):
     """
 
     documents: tuple[Document, ...] = ()
-    wishes: dict[str, ServiceWish] = {}
+    wishes: dict[str, RequestedService] = {}
     errors: tuple[ConfigError, ...] = ()
     is_refused: bool = False
 
@@ -152,7 +152,7 @@ def together(parts: Iterable[Documents]) -> Documents:
     as command lines write them.
     """
     documents: list[Document] = []
-    wishes: dict[str, ServiceWish] = {}
+    wishes: dict[str, RequestedService] = {}
     errors: list[ConfigError] = []
     keys: dict[str, ServiceSpec] = {}
     for one in parts:
@@ -203,13 +203,13 @@ def _aged(document: Document, made_at_s: float | None) -> Document:
     return msgspec.structs.replace(document, declared_at_s=made_at_s)
 
 
-def _wishes(reading: ObjectReading, documents: list[Document]) -> dict[str, ServiceWish]:
+def _wishes(reading: ObjectReading, documents: list[Document]) -> dict[str, RequestedService]:
     """A wish for each address that a Service or a Connector names: a user here asked for it."""
     stateful = _stateful(reading, documents)
     common = msgspec.structs.replace(
         reading.wish(""), cluster_ip=reading.value(names.CLUSTER_IP, texts.ip, "")
     )
-    wishes: dict[str, ServiceWish] = {}
+    wishes: dict[str, RequestedService] = {}
     for document in documents:
         if document.kind == "Service":
             address = document.name

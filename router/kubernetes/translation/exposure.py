@@ -17,8 +17,8 @@ from router.documents.schema import SHAPES
 from router.kubernetes.objects import copied_labels, findings, names, texts
 from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.objects import Object, annotations, created_at, name_of
-from router.kubernetes.objects.picture import ServiceWish
-from router.kubernetes.objects.texts import PortPairs, Wrong
+from router.kubernetes.objects.picture import RequestedService
+from router.kubernetes.objects.texts import InvalidText, PortPairs
 from router.kubernetes.translation import annotation_keys, annotation_values
 from router.kubernetes.translation.annotation_values import with_rules
 from router.model import limits
@@ -55,7 +55,7 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     service: ServiceSpec
     connector: ConnectorSpec | None
     connector_name: str
-    wish: ServiceWish
+    wish: RequestedService
     cap: SitePolicySpec | None = None
 
 
@@ -96,7 +96,7 @@ class ObjectReading:
         """The address from ``skupper.io/address``, else ``default``; None: it is no valid name."""
         text = self.text(names.ADDRESS) or default
         value = texts.name(text)
-        if not isinstance(value, Wrong):
+        if not isinstance(value, InvalidText):
             return value
         what = "its own name" if text == default else "the address"
         hint = value.hint or f"Set {names.ADDRESS} to a name"
@@ -110,7 +110,7 @@ class ObjectReading:
         if not text:
             return default
         value = read(text)
-        if not isinstance(value, Wrong):
+        if not isinstance(value, InvalidText):
             return value
         self.noted.annotation(key, f"{value.reason}; it is left out", value.hint)
         return default
@@ -150,7 +150,7 @@ class ObjectReading:
         text = self.text(names.PORT) if self.kind != "Service" else ""
         if text:
             value = texts.port_pairs(text)
-            if not isinstance(value, Wrong):
+            if not isinstance(value, InvalidText):
                 return value
             reason = f"{value.reason}; nothing new is exposed"
             self.noted.annotation(names.PORT, reason, value.hint, findings.PORTS)
@@ -317,10 +317,10 @@ class ObjectReading:
         value = SHAPES[kind].read(noted, body, "$")
         return None if isinstance(value, Bad) else value
 
-    def wish(self, address: str, stateful_set: str = "") -> ServiceWish:
+    def wish(self, address: str, stateful_set: str = "") -> RequestedService:
         """The wanted Service of ``address``."""
         mode = self.value(names.INGRESS, texts.words("Always", "Never"), "Always")
-        return ServiceWish(
+        return RequestedService(
             address=address,
             source=self.noted.source,
             is_made=mode != "Never",

@@ -7,7 +7,7 @@ import msgspec
 from router.kubernetes.objects import findings, names
 from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.objects import seconds_of
-from router.kubernetes.objects.picture import ServiceWish
+from router.kubernetes.objects.picture import RequestedService
 from router.kubernetes.translation.exposure import Exposure
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
@@ -20,7 +20,7 @@ class Merged(msgspec.Struct, frozen=True):
     """
 
     documents: tuple[Document, ...]
-    wishes: dict[str, ServiceWish]
+    wishes: dict[str, RequestedService]
     errors: tuple[ConfigError, ...]
     declared_at_s: dict[str, float]
 
@@ -29,7 +29,7 @@ def merge(
     exposures: Iterable[Exposure],
     declared: Mapping[str, Document],
     connected: Mapping[str, Document],
-    wished: Mapping[str, ServiceWish],
+    wished: Mapping[str, RequestedService],
 ) -> Merged:
     """Merge ``exposures`` with the documents ``declared`` and ``wished``, which come first.
 
@@ -136,7 +136,7 @@ def _in_order(connector: ConnectorSpec, own: ServiceSpec, spec: ServiceSpec) -> 
     return msgspec.structs.replace(connector, target_ports=ports)
 
 
-def joined(first: ServiceWish | None, other: ServiceWish) -> ServiceWish:
+def joined(first: RequestedService | None, other: RequestedService) -> RequestedService:
     """The first wish, completed from the other; no Service if either wish wants none."""
     if first is None:
         return other

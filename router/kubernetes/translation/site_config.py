@@ -10,7 +10,7 @@ from router.kubernetes.objects import console, copied_labels, findings, names, t
 from router.kubernetes.objects.findings import ObjectFindings, data_of
 from router.kubernetes.objects.objects import Object, annotations, labels
 from router.kubernetes.objects.picture import SiteOptions
-from router.kubernetes.objects.texts import Wrong
+from router.kubernetes.objects.texts import InvalidText
 from router.kubernetes.translation.site_keys import BY_KEY, KEYS, SiteKey
 from router.model.addresses import join
 from router.model.specs import EVERY_HOST, ConsoleAuth, ConsoleSpec, Document, SiteSpec
@@ -86,7 +86,7 @@ def _value(entry: SiteKey, text: str, separator: str, noted: ObjectFindings) -> 
     """The value of ``text`` for the field of ``entry``; None: none, the default holds."""
     value: Any = texts.annotation_pairs(text, separator) if entry.pairs else entry.read(text)
     path = f"data.{entry.key}"
-    if isinstance(value, Wrong):
+    if isinstance(value, InvalidText):
         used = f"; {entry.if_wrong or entry.default} is used" if entry.field else ""
         if entry.opens:
             used = LEFT_AS_IT_IS
@@ -129,7 +129,7 @@ def _older_keys(data: Mapping[str, str], values: dict[str, Any], noted: ObjectFi
         if not text:
             continue
         value = texts.boolean(text)
-        if isinstance(value, Wrong):
+        if isinstance(value, InvalidText):
             left = LEFT_AS_IT_IS if BY_KEY[key].opens else ""
             path = f"data.{key}"
             noted.add(path, f"{key}: {value.reason}{left}", value.hint, findings.SITE_VALUE)

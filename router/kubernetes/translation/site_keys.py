@@ -370,7 +370,7 @@ KEYS: Final = (
 BY_KEY: Final = {entry.key: entry for entry in KEYS}
 
 
-def stated_keys(site: SiteSpec) -> dict[str, str]:
+def configured_keys(site: SiteSpec) -> dict[str, str]:
     """Keys of `SiteSpec`'s own fields, with the values of ``site`` that are not the default."""
     texts_of = {
         row.site_key: value_text(row, getattr(site, row.attribute))

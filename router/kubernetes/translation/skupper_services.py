@@ -12,8 +12,8 @@ import msgspec
 from router.kubernetes.objects import copied_labels, findings, names, texts
 from router.kubernetes.objects.findings import ObjectFindings, data_of
 from router.kubernetes.objects.objects import Object
-from router.kubernetes.objects.picture import ServiceWish
-from router.kubernetes.objects.texts import Wrong
+from router.kubernetes.objects.picture import RequestedService
+from router.kubernetes.objects.texts import InvalidText
 from router.kubernetes.translation.exposure import PROTOCOLS, connector_name
 from router.model import limits
 from router.model.errors import ConfigError
@@ -34,7 +34,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     origin: str = ""
     documents: tuple[Document, ...] = ()
-    wish: ServiceWish | None = None
+    wish: RequestedService | None = None
     obstacles: tuple[str, ...] = ()
 
 
@@ -81,7 +81,7 @@ class _Reader:
         origin = _text(self._found.get("origin"))
         obstacles = self._obstacles()
         protocol, ports = self._protocol(), self._ports()
-        if isinstance(texts.name(self._address), Wrong):
+        if isinstance(texts.name(self._address), InvalidText):
             self._add("", "the address is no DNS label", "Give the service another address")
             return None
         if protocol is None or not ports:
@@ -145,10 +145,10 @@ class _Reader:
         name = texts.credential(_text(self._found.get("tlsCertAuthority")) or "-")
         return name if isinstance(name, str) else ""
 
-    def _wish(self) -> ServiceWish:
+    def _wish(self) -> RequestedService:
         headless = self._found.get("headless")
         stateful_set = _text(headless.get("name")) if isinstance(headless, dict) else ""
-        return ServiceWish(
+        return RequestedService(
             address=self._address,
             source=SOURCE,
             is_made=self._found.get("exposeIngress") != "Never",
@@ -191,7 +191,7 @@ class _Reader:
             return f"pods/{texts.selector_text(texts.pairs(selector))}"
         name, _, inner = service.partition(".")
         namespace = _text(target.get("namespace")) or inner
-        if not name or isinstance(texts.name(name), Wrong):
+        if not name or isinstance(texts.name(name), InvalidText):
             return ""
         return f"service/{name}" + (
             f".{namespace}" if namespace not in ("", self._namespace) else ""

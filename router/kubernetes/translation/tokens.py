@@ -17,7 +17,7 @@ from router.kubernetes.objects.objects import (
     uid_of,
 )
 from router.kubernetes.objects.picture import TokenSecret
-from router.kubernetes.objects.texts import Wrong
+from router.kubernetes.objects.texts import InvalidText
 from router.kubernetes.services import skupper_coexistence
 from router.model import limits
 from router.model.errors import ConfigError
@@ -99,7 +99,7 @@ def _is_link(
         )
         return False
     name = texts.name(name_of(found))
-    if isinstance(name, Wrong):
+    if isinstance(name, InvalidText):
         noted.add(
             "metadata.name",
             f"a link is named as its Secret, but {name.reason}",
@@ -125,11 +125,11 @@ def _link(found: Object, documented: Document | None, noted: ObjectFindings) -> 
     notes = annotations(found)
     disabled_text, cost_text = notes.get(names.DISABLED, ""), notes.get(names.COST, "").strip()
     disabled = texts.boolean(disabled_text) if disabled_text else False
-    if isinstance(disabled, Wrong):
+    if isinstance(disabled, InvalidText):
         noted.annotation(names.DISABLED, disabled.reason, disabled.hint, findings.TOKEN)
         disabled = False
     cost = _COST(cost_text) if cost_text else None
-    if isinstance(cost, Wrong):
+    if isinstance(cost, InvalidText):
         noted.annotation(
             names.COST, f"{cost.reason}; the token's own is used", "Write 1 or more", findings.TOKEN
         )
@@ -158,7 +158,7 @@ def _link(found: Object, documented: Document | None, noted: ObjectFindings) -> 
 def _proxy(notes: Mapping[str, str], noted: ObjectFindings) -> str:
     """The link's proxy; empty: that of the site. An invalid proxy counts as none: no bypass."""
     said = texts.proxy(notes.get(names.LINK_PROXY, "").strip())
-    if isinstance(said, Wrong):
+    if isinstance(said, InvalidText):
         hint = f"Password and CA are in a Secret that {names.LINK_PROXY_SECRET} names"
         noted.annotation(names.LINK_PROXY, said.reason, hint, findings.TOKEN)
         return ""

@@ -21,7 +21,7 @@ from router.kubernetes.objects.names import CONSOLE_USERS_SECRET
 from router.kubernetes.objects.picture import SiteOptions
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, whole
-from router.kubernetes.store.supervise import kept_running
+from router.kubernetes.store.supervise import run_supervised
 from router.kubernetes.trust.trust_calls import SECRET, refusal
 from router.model import limits
 from router.model.errors import ConfigError
@@ -65,7 +65,7 @@ class ConsoleUsers:
             chosen = f"metadata.name={CONSOLE_USERS_SECRET}"
             selection = Selection(kind=SECRET, fields=chosen, keep=whole)
             informer = Informer(self._api, selection, self._heard, self._rng)
-            task = self._tasks.create_task(kept_running(informer, f"the watch of {SOURCE}"))
+            task = self._tasks.create_task(run_supervised(informer, f"the watch of {SOURCE}"))
             self._watched = (informer, task)
 
     async def step(self) -> None:

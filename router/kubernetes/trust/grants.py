@@ -28,7 +28,7 @@ Done = Callable[[Result], None]
 
 
 class GrantSecrets:
-    """Implements `trust.ports.KeptSecrets.redeem`. ``tasks`` runs the redemptions."""
+    """Implements `trust.ports.PrimarySecrets.redeem`. ``tasks`` runs the redemptions."""
 
     __slots__ = ("_api", "_authority", "_tasks")
 

@@ -58,7 +58,7 @@ class _Together(NamedTuple):
     stamp: int
 
 
-class TokenHindrance(msgspec.Struct, frozen=True):
+class TokenObstacle(msgspec.Struct, frozen=True):
     """Why a wanted link has no token in the site directory (yet)."""
 
     state: Literal["connecting", "refused"]
@@ -91,23 +91,23 @@ class LinkSecrets:
         found = self._token_errors | self._api_errors
         return tuple(found[name] for name in sorted(found))
 
-    def hindrance(self, name: str) -> TokenHindrance | None:
-        """Why the wanted link ``name`` cannot be dialled; None: no reason is known here."""
+    def hindrance(self, name: str) -> TokenObstacle | None:
+        """Why the wanted link ``name`` cannot be dialed; None: no reason is known here."""
         if name in self._here:
             return None
         error = self._token_errors.get(name)
         if error is not None:
-            return TokenHindrance("refused", str(error))
+            return TokenObstacle("refused", str(error))
         wanted = self._wanted.get(name)
         if wanted is None:
             absent = f"there is no {SECRET}/{name} with a token of another site"
-            return TokenHindrance("refused", f"{absent}. Apply one: sitectl link create FILE")
+            return TokenObstacle("refused", f"{absent}. Apply one: sitectl link create FILE")
         error = self._api_errors.get(name)
         if error is None:
             waiting = "the key for its claim is not kept in a Secret yet"
-            return TokenHindrance("connecting", waiting)
+            return TokenObstacle("connecting", waiting)
         is_late = self._clock() >= wanted.token.expires_at
-        return TokenHindrance("refused" if is_late else "connecting", str(error))
+        return TokenObstacle("refused" if is_late else "connecting", str(error))
 
     # Without the API ------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from router.kubernetes.objects.names import (
 from router.kubernetes.objects.objects import Object, labels
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, whole
-from router.kubernetes.store.supervise import kept_running
+from router.kubernetes.store.supervise import run_supervised
 from router.kubernetes.trust.trust_calls import SECRET, refusal
 from router.model import limits
 from router.model.errors import ConfigError
@@ -141,7 +141,7 @@ class TlsSecrets:
         informer = Informer(self._api, selection, lambda _: self._heard(name), self._rng)
         self._watched[name] = (
             informer,
-            self._tasks.create_task(kept_running(informer, f"the watch of {SECRET}/{name}")),
+            self._tasks.create_task(run_supervised(informer, f"the watch of {SECRET}/{name}")),
         )
 
     def _heard(self, name: str) -> None:

@@ -2,7 +2,7 @@
 
 `prepare` (in `identity`) comes first. Then `look` takes each new state of the namespace, at once
 and in the caller's turn; `run` does everything that needs the API, again and again until it is
-done, and calls ``links_changed`` when links can be dialled that could not be before. No failure
+done, and calls ``links_changed`` when links can be dialed that could not be before. No failure
 here stops serving: while the API is away, the directory counts.
 """
 
@@ -32,7 +32,7 @@ from router.kubernetes.objects.addresses import EXPOSED_BY, Addresses, addresses
 from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP, TYPE_LABEL
 from router.kubernetes.objects.objects import Object, Snapshot, labels, uid_of, version_of
 from router.kubernetes.objects.picture import NamespacePicture
-from router.kubernetes.store.error_news import FindsErrors
+from router.kubernetes.store.error_source import ErrorSource
 from router.kubernetes.store.own_site import OwnSite
 from router.kubernetes.store.supervise import woken
 from router.kubernetes.trust import identity
@@ -40,7 +40,7 @@ from router.kubernetes.trust.admitted import AdmittedSecrets
 from router.kubernetes.trust.console import DIRECTORY as CONSOLE_DIRECTORY
 from router.kubernetes.trust.console import ConsoleUsers
 from router.kubernetes.trust.grants import Done, GrantSecrets
-from router.kubernetes.trust.links import LinkSecrets, TokenHindrance
+from router.kubernetes.trust.links import LinkSecrets, TokenObstacle
 from router.kubernetes.trust.proxies import ProxySecrets
 from router.kubernetes.trust.requests import TokenIssuer, TokenRequests
 from router.kubernetes.trust.revoked import RevokedSecret
@@ -60,8 +60,8 @@ class NamespaceState(NamedTuple):
     wanted: Wanted | None
 
 
-class SecretTrust(FindsErrors):
-    """Owns the copy. Implements `trust.ports.KeptSecrets`. Belongs to one event loop."""
+class SecretTrust(ErrorSource):
+    """Owns the copy. Implements `trust.ports.PrimarySecrets`. Belongs to one event loop."""
 
     def __init__(
         self, api: Api, site_dir: Path, rng: random.Random, clock: Callable[[], float] = time.time
@@ -105,7 +105,7 @@ class SecretTrust(FindsErrors):
     ) -> None:
         """Set the callbacks.
 
-        ``links_changed``: links can be dialled that could not be before, or links were replaced.
+        ``links_changed``: links can be dialed that could not be before, or links were replaced.
         ``revocations_changed``: ``revoked.json`` may have changed.
         """
         self._links_changed, self._revocations_changed = links_changed, revocations_changed
@@ -179,7 +179,7 @@ class SecretTrust(FindsErrors):
                 chains += [use.chain for use in grant.redeemed if use.site_id == site]
         return max(chains, key=begins_at, default=None)
 
-    def hindrance(self, link: str) -> TokenHindrance | None:
+    def hindrance(self, link: str) -> TokenObstacle | None:
         """Why a wanted link has no token yet; None: it has one."""
         return self._links.hindrance(link)
 
@@ -202,7 +202,7 @@ class SecretTrust(FindsErrors):
         if SECRET not in snapshot.missing:
             secrets = snapshot.of(SECRET)
             ours = {name: found for name, found in secrets.items() if TYPE_LABEL in labels(found)}
-            if wanted is not None:  # Before its link is dialled.
+            if wanted is not None:  # Before its link is dialed.
                 self._proxies.look(picture.tokens, ours, wanted)
             # A deleted site reports its end over its links, whose Secrets go before its router
             # does.

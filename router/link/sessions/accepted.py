@@ -141,7 +141,7 @@ class AcceptedLinks:
 
     # Dialers.
 
-    def diallers(self) -> list[tuple[Neighbour, bool]]:
+    def dialers(self) -> list[tuple[Neighbour, bool]]:
         """The dialers of the links that are up here, and whether each can renew its certificate."""
         return [
             (session.neighbour, session.greeting.peer_renews)

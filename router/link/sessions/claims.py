@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 import httptools
 
-from router.link.sessions.race import Endpoint, EndpointAddress, Race, Tried, listed
+from router.link.sessions.race import DialOutcome, Endpoint, EndpointAddress, Race, listed
 from router.model import limits
 from router.net.ports import (
     Address,
@@ -309,7 +309,7 @@ class ClaimCall:
         connection.send(head.encode() + self._body_sent)
         return self
 
-    def _none_answered(self, tried: tuple[Tried, ...]) -> None:
+    def _none_answered(self, tried: tuple[DialOutcome, ...]) -> None:
         codes: list[DialCode] = [
             one.trouble.code for one in tried if isinstance(one.trouble, DialFailure)
         ]

@@ -39,7 +39,7 @@ class Doorway:
     ) -> None:
         self._owner = owner
         self._certificate = certificate
-        self.lane = LaneMux(connection, timers, self, buffers, dialled=False)
+        self.lane = LaneMux(connection, timers, self, buffers, dialed=False)
         self._timer = timers.call_at(timers.now() + limits.HELLO_TIMEOUT_S, self._late)
 
     def close(self, fault: Fault) -> None:

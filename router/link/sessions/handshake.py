@@ -17,7 +17,7 @@ from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
 from router.model.own_identity import OwnIdentity
 
-Role = Literal["dialler", "acceptor"]
+Role = Literal["dialer", "acceptor"]
 
 _PROOF_LABEL = b"spillway/1 link proof\0"
 _JOIN_LABEL = b"spillway/1 lane join\0"
@@ -86,9 +86,9 @@ def fingerprint(certificate: bytes) -> bytes:
 
 def transcript(
     role: Role,
-    dialler_nonce: bytes,
+    dialer_nonce: bytes,
     acceptor_nonce: bytes,
-    dialler_leaf: bytes,
+    dialer_leaf: bytes,
     acceptor_leaf: bytes,
 ) -> bytes:
     """The bytes that the end in ``role`` signs. Nonces are 32 bytes, leaves are fingerprints, so
@@ -98,20 +98,20 @@ def transcript(
             _PROOF_LABEL,
             role.encode(),
             b"\0",
-            dialler_nonce,
+            dialer_nonce,
             acceptor_nonce,
-            dialler_leaf,
+            dialer_leaf,
             acceptor_leaf,
         )
     )
 
 
 def join_proof(
-    secret: bytes, role: Role, session: bytes, dialler_leaf: bytes, acceptor_leaf: bytes
+    secret: bytes, role: Role, session: bytes, dialer_leaf: bytes, acceptor_leaf: bytes
 ) -> bytes:
     """The proof that the end in ``role`` knows ``secret``, which the other end sent in its
     HELLO."""
-    data = b"".join((_JOIN_LABEL, role.encode(), b"\0", session, dialler_leaf, acceptor_leaf))
+    data = b"".join((_JOIN_LABEL, role.encode(), b"\0", session, dialer_leaf, acceptor_leaf))
     return hmac.digest(secret, data, "sha256")
 
 
@@ -122,7 +122,7 @@ def join_is_proven(expected: bytes, told: bytes) -> bool:
 
 def other(role: Role) -> Role:
     """The role of the other end."""
-    return "acceptor" if role == "dialler" else "dialler"
+    return "acceptor" if role == "dialer" else "dialer"
 
 
 def judge_hello(

@@ -39,7 +39,7 @@ def _lives(other: LinkSession, now: float) -> bool:
     lane = other.lanes.control
     if lane is None or not other.is_up or other.draining.is_draining:
         return False
-    return now - lane.heard_at < limits.TWIN_HEARD_S
+    return now - lane.heard_at < limits.DUPLICATE_SEEN_S
 
 
 def is_original(session: LinkSession, twin: LinkSession) -> bool:
@@ -61,7 +61,7 @@ def place_of(session: LinkSession) -> str:
     return f"{host} ({printable(told)})" if told else host
 
 
-class Copies:
+class RefusedCopies:
     """The copies kept out here, for the operator of this site, and the refusal each gets."""
 
     __slots__ = ("_seen",)

@@ -6,7 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from router.link.fault import Fault
-from router.link.sessions.race import Tried, listed
+from router.link.sessions.race import DialOutcome, listed
 from router.link.sessions.session_faults import EXPIRED
 from router.net.ports import DialCode, DialFailure
 
@@ -34,7 +34,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     is_final: bool
 
 
-def judge(tried: tuple[Tried, ...]) -> Verdict:
+def judge(tried: tuple[DialOutcome, ...]) -> Verdict:
     """The verdict on at least one attempt: refused if any endpoint refused, and retried as often as
     the best result allows."""
     verdicts = [_judge_one(one) for one in tried]
@@ -70,11 +70,11 @@ def code_of(failure: DialFailure) -> LinkErrorCode:
     return "proxy" if failure.code == "proxy" else ""
 
 
-def _is(one: Tried, state: str) -> bool:
+def _is(one: DialOutcome, state: str) -> bool:
     return _judge_one(one).state == state
 
 
-def _judge_one(one: Tried) -> Verdict:
+def _judge_one(one: DialOutcome) -> Verdict:
     trouble = one.trouble
     hint = _hint(one)
     if isinstance(trouble, Fault):
@@ -97,7 +97,7 @@ def _judge_one(one: Tried) -> Verdict:
     )
 
 
-def _hint(one: Tried) -> str:
+def _hint(one: DialOutcome) -> str:
     """The next step, where the failure's text does not say it."""
     if not isinstance(one.trouble, DialFailure) or one.trouble.code in _SAY_ALL:
         return ""

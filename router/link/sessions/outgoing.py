@@ -14,7 +14,7 @@ from router.link.sessions.back_off import delay_s
 from router.link.sessions.data_lane_dial import DataLaneDial
 from router.link.sessions.lost_races import COPY, LinkErrorCode, LinkState, judge, state_after
 from router.link.sessions.outgoing_spec import OutgoingSpec
-from router.link.sessions.race import EndpointAddress, Race, Tried, dial_place
+from router.link.sessions.race import DialOutcome, EndpointAddress, Race, dial_place
 from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig
 from router.link.sessions.succession import Connected, Succession
@@ -23,7 +23,7 @@ from router.model import limits
 from router.net.ports import Connection, Dial, DialFailure, FarNetwork, Timer, Tls
 
 
-class LinkDialling(enum.Enum):
+class LinkDialing(enum.Enum):
     """Whether a configured link is dialed."""
 
     NOT_YET = enum.auto()  # Another link of its name comes first, or it is new.
@@ -31,10 +31,10 @@ class LinkDialling(enum.Enum):
     OVER = enum.auto()  # Its sessions end, at once or with their streams.
 
 
-AFTER_DIALLING: Final[Mapping[LinkDialling, frozenset[LinkDialling]]] = {
-    LinkDialling.NOT_YET: frozenset((LinkDialling.ON, LinkDialling.OVER)),
-    LinkDialling.ON: frozenset((LinkDialling.OVER,)),
-    LinkDialling.OVER: frozenset(),
+AFTER_DIALING: Final[Mapping[LinkDialing, frozenset[LinkDialing]]] = {
+    LinkDialing.NOT_YET: frozenset((LinkDialing.ON, LinkDialing.OVER)),
+    LinkDialing.ON: frozenset((LinkDialing.OVER,)),
+    LinkDialing.OVER: frozenset(),
 }
 
 
@@ -67,7 +67,7 @@ class OutgoingLink:
         self.name = name
         self.spec = spec
         self.state: LinkState = "connecting"
-        self.dialling = LinkDialling.NOT_YET
+        self.dialing = LinkDialing.NOT_YET
         self.since = network.now() if down_since is None else down_since
         self.error = ""
         self.error_code: LinkErrorCode = ""
@@ -104,7 +104,7 @@ class OutgoingLink:
     @property
     def is_ending(self) -> bool:
         """The link is no longer wanted, and sessions of it are still open."""
-        return self.dialling is LinkDialling.OVER and bool(self.sessions)
+        return self.dialing is LinkDialing.OVER and bool(self.sessions)
 
     @property
     def bytes_in_before(self) -> int:
@@ -123,8 +123,8 @@ class OutgoingLink:
 
     def start(self) -> None:
         """Dial, and continue until stopped."""
-        if self.dialling is not LinkDialling.OVER:
-            self.dialling = LinkDialling.ON
+        if self.dialing is not LinkDialing.OVER:
+            self.dialing = LinkDialing.ON
             self._dial_endpoints()
 
     def update(self, spec: OutgoingSpec) -> None:
@@ -153,7 +153,7 @@ class OutgoingLink:
             session is not None
             and session.is_up
             and not session.draining.is_draining
-            and self.dialling is LinkDialling.ON
+            and self.dialing is LinkDialing.ON
         ):
             self._succession.begin()
 
@@ -177,7 +177,7 @@ class OutgoingLink:
 
     def retire(self) -> None:
         """Dial no more. Sessions end when the neighbor ends them."""
-        self.dialling = LinkDialling.OVER
+        self.dialing = LinkDialing.OVER
         self._cancel()
 
     def stand_alone(self) -> None:
@@ -253,7 +253,7 @@ class OutgoingLink:
         self.session = None
         race, self._race = self._race, None
         self._cancel()
-        if self.dialling is LinkDialling.OVER:
+        if self.dialing is LinkDialing.OVER:
             if race is not None:
                 race.cancel()
         elif session.up_at is None:
@@ -313,11 +313,11 @@ class OutgoingLink:
 
     def _new_session(self, tls: Tls) -> LinkSession:
         config = SessionConfig(
-            "dialler", self.name, self.spec.cost, tls.certificate, self.spec.expected_site
+            "dialer", self.name, self.spec.cost, tls.certificate, self.spec.expected_site
         )
         return self._owner.make_session(self, config)
 
-    def _all_failed(self, tried: tuple[Tried, ...]) -> None:
+    def _all_failed(self, tried: tuple[DialOutcome, ...]) -> None:
         self._race = None
         verdict = judge(tried)
         self._change(verdict.state, verdict.error, verdict.code)

@@ -45,7 +45,7 @@ class EndpointAddress(msgspec.Struct, frozen=True):
         return named if host == self.host else f"{named} ({self.host})"
 
 
-class Tried(msgspec.Struct, frozen=True):
+class DialOutcome(msgspec.Struct, frozen=True):
     """The failure of one place, or of an endpoint without addresses."""
 
     place: EndpointAddress
@@ -61,7 +61,7 @@ SHOWN_MAX = 8
 """The most places that a sentence names."""
 
 
-def listed(tried: Sequence[Tried]) -> str:
+def listed(tried: Sequence[DialOutcome]) -> str:
     """All failures as one sentence without a period, each reason once."""
     reasons = list(dict.fromkeys(str(one).rstrip(".") for one in tried))
     more = len(reasons) - SHOWN_MAX
@@ -69,7 +69,7 @@ def listed(tried: Sequence[Tried]) -> str:
 
 
 Connected = Callable[[EndpointAddress, Connection], ConnectionHandler]
-Failed = Callable[[tuple[Tried, ...]], None]
+Failed = Callable[[tuple[DialOutcome, ...]], None]
 
 
 def in_order(
@@ -154,7 +154,7 @@ class Race:
         self._questions: dict[str, Dial] = {}
         self._started: set[EndpointAddress] = set()
         self._dials: dict[EndpointAddress, Dial] = {}
-        self._tried: list[Tried] = []
+        self._tried: list[DialOutcome] = []
         self._timer: Timer | None = None  # First until the first attempt, then until the next one.
         self._first_again: Timer | None = None  # Until the next attempt at ``first``.
         self._is_ready = False  # The time for resolving names is over.
@@ -179,7 +179,7 @@ class Race:
 
     def go_on(self, place: EndpointAddress, trouble: Fault) -> None:
         """The connection to ``place`` came to nothing: try the remaining places."""
-        self._tried.append(Tried(place, trouble))
+        self._tried.append(DialOutcome(place, trouble))
         self._won = False
         self._next()
 
@@ -205,7 +205,7 @@ class Race:
 
     def _no_address(self, place: EndpointAddress) -> None:
         words = f"{place} has no address: the name cannot be resolved"
-        self._tried.append(Tried(place, DialFailure(code="name", reason=words)))
+        self._tried.append(DialOutcome(place, DialFailure(code="name", reason=words)))
 
     def _begin(self) -> None:
         if not self._is_ready:
@@ -253,7 +253,7 @@ class Race:
 
     def _attempt_failed(self, place: EndpointAddress, failure: DialFailure) -> None:
         del self._dials[place]
-        self._tried.append(Tried(place, failure))
+        self._tried.append(DialOutcome(place, failure))
         if place == self._first:  # Others may be silent until their timeout.
             due = self._network.now() + limits.RACE_AGAIN_S
             self._first_again = self._network.call_at(due, self._try_first_again)

@@ -54,8 +54,8 @@ class Renewals:
 
     def receive(self, message: control.Renew | control.Renewed | control.RenewDue) -> None:
         """Raises RemoteProtocolError when this end must not receive that message."""
-        is_of_dialler = isinstance(message, control.Renew)
-        if is_of_dialler != (self._role == "acceptor"):
+        is_of_dialer = isinstance(message, control.Renew)
+        if is_of_dialer != (self._role == "acceptor"):
             raise RemoteProtocolError("bad-order", "renewal the wrong way round")
         if isinstance(message, control.Renewed):
             self._tell(message)  # Ignored if it is late.
@@ -75,7 +75,7 @@ class Renewals:
 
         ``answered`` gets the answer; None: there will be none.
         """
-        if self._role != "dialler" or self._awaits is not None:
+        if self._role != "dialer" or self._awaits is not None:
             return False
         self._awaits = answered
         self._timer = self._timers.call_at(

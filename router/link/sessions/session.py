@@ -13,7 +13,7 @@ import msgspec
 
 from router.link import control
 from router.link.fault import Fault
-from router.link.neighbour import LinkLeave, Neighbour
+from router.link.neighbour import LinkPermission, Neighbour
 from router.link.ports import OfferedStream
 from router.link.routing_messages import LoadMessage, LsaMessage, RoutingMessage
 from router.link.sessions.greeting import Greeting, Leaves, Life
@@ -82,7 +82,7 @@ class LinkSession:
             self._looked,
             lambda silent_s: owner.session_heard_again(self, silent_s),
             self.abort,
-            asks=config.role == "dialler",
+            asks=config.role == "dialer",
         )
         self._renewals = Renewals(
             timers,
@@ -124,16 +124,16 @@ class LinkSession:
 
     def new_lane(self, connection: Connection) -> LaneMux:
         """A lane of this link on ``connection``, which we dialed."""
-        return LaneMux(connection, self._timers, self, self.lanes.buffers, dialled=True)
+        return LaneMux(connection, self._timers, self, self.lanes.buffers, dialed=True)
 
     def start(self, lane: LaneMux) -> None:
         """Take ``lane`` as the control lane. The dialer says HELLO."""
         self.lanes.start(lane, self)
         self._handshake.start(self.close)
-        if self.config.role == "dialler":
+        if self.config.role == "dialer":
             self._handshake.say_hello(lane, self.cost)
 
-    def admit_by(self, leave: LinkLeave) -> None:
+    def admit_by(self, leave: LinkPermission) -> None:
         """Set the terms and token by which the neighbor is let in. Before the link is up."""
         assert self.neighbour is not None
         changes = {"terms": leave.terms, "token": leave.token}
@@ -245,8 +245,8 @@ class LinkSession:
 
     def _receive_routine(self, message: control.Message) -> None:
         if isinstance(message, control.CostMessage):
-            if self.config.role == "dialler":
-                raise RemoteProtocolError("bad-order", "only the dialler sets the cost")
+            if self.config.role == "dialer":
+                raise RemoteProtocolError("bad-order", "only the dialer sets the cost")
             if not self.is_of_sibling:
                 self.cost = message.cost
                 self._owner.session_cost(self)
@@ -331,7 +331,7 @@ class LinkSession:
     def _come_up(self, rtt_s: float) -> None:
         """Both ends let the other in. ``rtt_s``: a round trip of the handshake."""
         self._be_up(rtt_s)
-        if self.config.role == "dialler" and self.cost != self.config.cost:
+        if self.config.role == "dialer" and self.cost != self.config.cost:
             self._say_cost()  # Our HELLO had another cost: the operator changed it since.
         self._owner.session_up(self)
 
@@ -379,7 +379,7 @@ class LinkSession:
 
     def lane_drained(self, lane: LaneMux) -> None:
         """The dialer closes a retired lane; the end that asked to drain closes the link."""
-        if self.config.role == "dialler" and self.lanes.data.close_retired(lane):
+        if self.config.role == "dialer" and self.lanes.data.close_retired(lane):
             return
         self._close_if_drained()
 
@@ -391,7 +391,7 @@ class LinkSession:
     def _looked(self) -> None:
         """After a check of the lanes: replace a data lane that is worn."""
         lane = self.lanes.data.current
-        if lane is not None and lane.is_worn and not self.draining.is_draining:
+        if lane is not None and lane.needs_replacement and not self.draining.is_draining:
             self._replace_data_lane()
 
     # The end.

@@ -55,7 +55,7 @@ class Succession:
     def begin(self) -> None:
         """Dial the next session, unless it is on its way or failed a moment ago."""
         if self._next is None and self._dial is None and self._timer is None:
-            self._dial = self._dial_place(self._connected, self._not_dialled)
+            self._dial = self._dial_place(self._connected, self._not_dialed)
 
     def cancel(self) -> None:
         """There is nothing to replace any more; sessions that drain go on."""
@@ -78,7 +78,7 @@ class Succession:
 
     def next_up(self) -> None:
         """The handshake is done. A data lane that joins will show that we are let in."""
-        self._dial = self._dial_place(self._joins, self._not_dialled)
+        self._dial = self._dial_place(self._joins, self._not_dialed)
 
     def next_changed(self) -> bool:
         """A data lane of the next session came or went. True: now it takes over."""
@@ -141,7 +141,7 @@ class Succession:
         self._next.join(lane, tls.certificate)
         return lane
 
-    def _not_dialled(self, failure: DialFailure) -> None:
+    def _not_dialed(self, failure: DialFailure) -> None:
         self._dial = None
         self._let_next_go()
         self._failed()

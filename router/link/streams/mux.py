@@ -41,7 +41,7 @@ _VIOLATION_HINT = "Do both routers run versions that go together?"
 
 
 class LaneMux:
-    """Implements `ConnectionHandler` for a lane. ``dialled``: our ids are odd, else even."""
+    """Implements `ConnectionHandler` for a lane. ``dialed``: our ids are odd, else even."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class LaneMux:
         owner: "LaneOwner[LaneMux]",
         buffers: LinkBuffers,
         *,
-        dialled: bool,
+        dialed: bool,
     ) -> None:
         now = timers.now()
         self.owner = owner
@@ -68,9 +68,9 @@ class LaneMux:
         self.streams: dict[int, ReceivingStream] = {}
         """Open streams by id."""
         self.floods = PeerFloods(now)
-        self._incoming = IncomingFrames(self, self.floods, parity=0 if dialled else 1)
+        self._incoming = IncomingFrames(self, self.floods, parity=0 if dialed else 1)
         self._decoder = FrameDecoder(self._incoming, self.streams)
-        self.next_id = 1 if dialled else 2
+        self.next_id = 1 if dialed else 2
         self.opening = Opening.NOT_YET
         self.takes_answers = False  # The peer takes ANSWER.
         self.offered = 0  # Streams of the peer that wait for our answer.
@@ -153,7 +153,7 @@ class LaneMux:
         return stream
 
     @property
-    def is_worn(self) -> bool:
+    def needs_replacement(self) -> bool:
         """So much was sent, or so many ids are used, that another lane must replace it."""
         return (
             max(self.next_id, self._incoming.highest_id) > limits.LANE_IDS_MAX

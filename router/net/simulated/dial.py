@@ -159,11 +159,11 @@ class SimulatedDial:
         return f"{wanted} ({self._trying})" if self._trying not in ("", self._name) else wanted
 
 
-def _objection(dialler: Tls, listener: Tls, agreed: str) -> str | None:
+def _objection(dialer: Tls, listener: Tls, agreed: str) -> str | None:
     """Why a handshake of the two fails; None: it succeeds."""
-    if dialler.preface:
+    if dialer.preface:
         return "the peer took the preface for a handshake"
-    needed = any(end.alpn and end.alpn_required for end in (dialler, listener))
+    needed = any(end.alpn and end.alpn_required for end in (dialer, listener))
     return "no protocol was agreed on" if needed and not agreed else None
 
 

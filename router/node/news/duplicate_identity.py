@@ -10,7 +10,7 @@ from router.net.ports import Network
 UNTIL_STARTED: Final = "has no links until it is started again"
 
 
-class Twin:
+class DuplicateIdentity:
     """A conflict is shown for a while, or permanently once we have left because of it."""
 
     __slots__ = ("_heard_at", "_here", "_name", "_network", "_text", "has_left")

@@ -6,7 +6,7 @@ from router.net.ports import Network
 from router.node.news.absent_sites import AbsentSites
 from router.node.news.bar_news import BarNews
 from router.node.news.deleted_sites import DeletedSites
-from router.node.news.duplicate_identity import Twin
+from router.node.news.duplicate_identity import DuplicateIdentity
 from router.node.news.new_offers import NewOffers
 from router.node.news.site_faults import (
     BRINGS_TOO_MUCH,
@@ -41,7 +41,7 @@ class SiteNews:
         self.deleted = DeletedSites(tell, names, network.now(), leads=keeper.leads)
         self.faults = SiteFaults()
         self.offers = NewOffers(keeper, tell, network)
-        self.twin = Twin(network, identity.name, place)
+        self.twin = DuplicateIdentity(network, identity.name, place)
         self._bars = BarNews(tell, leads=keeper.leads)
         self._withdrawn = WithdrawnServices(tell, names, leads=keeper.leads)
 
@@ -58,7 +58,7 @@ class SiteNews:
         name = self._names.site(event.site)
         if isinstance(event, SiteOverBudget):
             alone = TOKEN_OVER_BUDGET if event.token else OVER_BUDGET
-            fault = BRINGS_TOO_MUCH if event.is_brought else alone
+            fault = BRINGS_TOO_MUCH if event.is_relayed else alone
             detail = f"{event.excess}, token {event.token}" if event.token else event.excess
         else:
             fault, detail = EQUIVOCATION, ""

@@ -8,7 +8,7 @@ from router.model.addresses import join
 from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
 from router.node.services.listeners.budget import ListenerRefusal
-from router.node.services.listeners.grants import FORMER, PortHolder, Unlistened
+from router.node.services.listeners.grants import FORMER, MissingListeners, PortHolder
 from router.node.services.planned import PlannedService
 from router.service.figures import ListenerState
 
@@ -66,13 +66,13 @@ def _free_port(key: ServiceKey, holder: ServiceKey | None) -> str:
 
 
 def of_listener_budgets(
-    unlistened: Iterable[Unlistened], name_of: Callable[[SiteId], str]
+    unlistened: Iterable[MissingListeners], name_of: Callable[[SiteId], str]
 ) -> list[Problem]:
     """Service ports without a listener because their site, or all sites, declare too many."""
     return [_over_budget(one, name_of) for one in unlistened]
 
 
-def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
+def _over_budget(one: MissingListeners, name_of: Callable[[SiteId], str]) -> Problem:
     name = None if one.origin in (None, FORMER) else name_of(SiteId(str(one.origin)))
     if name is not None:
         whose = f"Site {name} declares"

@@ -8,7 +8,7 @@ from router.model import limits
 from router.model.addresses import join
 from router.model.events import Tell
 from router.model.ids import ServiceKey
-from router.node.services.taking import DRAINED
+from router.node.services.drain_share import DRAINED
 from router.node.services.unsteady_targets import UnsteadyTargets
 from router.service.figures import ListenerState, TargetInfo
 

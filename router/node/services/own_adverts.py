@@ -15,7 +15,7 @@ from router.service.service_figures import StatedTargets
 _Terms = tuple[StatedTargets, bool, bool, tuple[str, ...] | None]
 
 
-class OwnWords:
+class OwnAdverts:
     """Declarations of services, and adverts of targets."""
 
     __slots__ = ("_adverts", "_declared", "_declared_by", "_keeper")

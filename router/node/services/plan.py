@@ -13,11 +13,11 @@ from router.model.ids import ServiceKey
 from router.model.messages.adverts import Declaration
 from router.model.rights.sharing import ALL
 from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, TargetSpec
+from router.node.services.drain_share import Taking
 from router.node.services.listeners.budget import ListenerRefusal
 from router.node.services.listeners.grants import ListenerGrants
 from router.node.services.listeners.places import client_trust_of, not_asked, override_of, place_of
 from router.node.services.planned import PlannedService, PlannedTarget, Taker
-from router.node.services.taking import Taking
 
 
 class PortPlan(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ import msgspec
 
 from router.model.ids import SiteId
 from router.model.messages.adverts import Declaration
-from router.model.remembered import HeldListener
+from router.model.persisted import HeldListener
 from router.model.rights.owners import Owner
 
 

@@ -15,18 +15,18 @@ from router.model.rights.sharing import SharingRules
 from router.model.specs import ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network
-from router.node.services import exported_services, lending_notes, taking, unresolved_targets
+from router.node.services import drain_share, exported_services, lending_notes, unresolved_targets
 from router.node.services.applied_services import AppliedServices
 from router.node.services.changes import ServiceChanges
 from router.node.services.failing_targets import FailingTargets
 from router.node.services.grant_watch import GrantWatch
 from router.node.services.learned_services import LearntServices
 from router.node.services.listeners import shared
-from router.node.services.listeners.grants import ListenerGrants, ListenerOffice, Unlistened
+from router.node.services.listeners.grants import ListenerGrants, ListenerOffice, MissingListeners
 from router.node.services.listeners.switches import ListenerSwitches
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.other_workers import OtherWorkers
-from router.node.services.own_adverts import OwnWords
+from router.node.services.own_adverts import OwnAdverts
 from router.node.services.plan import Planner, PortPlan, Undeclared
 from router.node.services.planned import PlannedService
 from router.node.services.ports import Keeper
@@ -85,7 +85,7 @@ class SiteServices:
         self._office = ListenerOffice(listeners_max, keeper)
         self._grants = ListenerGrants()
         self._planner = Planner()
-        self._own = OwnWords(keeper)
+        self._own = OwnAdverts(keeper)
         self._told: Mapping[str, Declaration] = {}  # Last reported to routing.
         self._grant_watch = GrantWatch()
         self._used: set[str] = set()  # Services that may have a listener, or have a connector.
@@ -156,7 +156,7 @@ class SiteServices:
             *self._failing.notes(),
             *self.clients.notes(),
             *self._changes.unsteady.notes(now),
-            *taking.notes(self.planned.values()),
+            *drain_share.notes(self.planned.values()),
             *lending_notes.notes(self.planned.values()),
             *shared.notes(self.planned),
             *unresolved_targets.notes(self.planned.values(), self._network.unresolved_s),
@@ -194,7 +194,7 @@ class SiteServices:
         ]
 
     @property
-    def unlistened(self) -> tuple[Unlistened, ...]:
+    def unlistened(self) -> tuple[MissingListeners, ...]:
         """Declarations of other sites beyond their budgets of listeners here."""
         return self._grants.unlistened
 

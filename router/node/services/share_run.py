@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from router.balance.sites.shares import Shares
-from router.documents import Agreement
+from router.documents import CapacityDivision
 from router.exchange.target_readings import TargetReadings
 from router.link.links import Links
 from router.model import limits
@@ -42,7 +42,7 @@ class ShareRun:
         self._life = life
         self._changed = changed
         self._shares: Shares | None = None
-        self._sharing: Agreement | None = None
+        self._sharing: CapacityDivision | None = None
         self._planned: Mapping[ServiceKey, PlannedService] = {}
         self._members: dict[RouterId, SharesMessage] = {}
         self._timer: Timer | None = None
@@ -56,7 +56,7 @@ class ShareRun:
         self._heard_changed = changed
 
     def divide(
-        self, sharing: Agreement | None, planned: Mapping[ServiceKey, PlannedService]
+        self, sharing: CapacityDivision | None, planned: Mapping[ServiceKey, PlannedService]
     ) -> None:
         """``planned`` are this router's shares; ``sharing`` None: no agreement is needed.
 

@@ -58,7 +58,7 @@ class BurstPlace(Protocol):
         """Run the hook of ``spec``."""
 
 
-class Bursting:
+class BurstRunner:
     """All Burst documents of this site. ``totals_of`` returns totals for the ports of a service."""
 
     def __init__(

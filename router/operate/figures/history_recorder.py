@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from math import ceil, floor, inf
 
 from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
-from router.history.busy import Busy
+from router.history.in_flight_means import Busy
 from router.history.readings import OTHERS, IntervalCounts, Sample
 from router.history.recent import History
 from router.model import limits

@@ -12,8 +12,8 @@ from router.model.ids import ServiceKey, SiteId, by_name
 from router.node.rate_text import rate_of
 from router.node.site_router import SiteRouter
 from router.operate.figures.history_recorder import HistoryRecorder
-from router.workers.combined_figures import Whole
-from router.workers.recent_port_figures import PortLately, PortTotals, TargetPart
+from router.workers.combined_figures import RouterFigures
+from router.workers.recent_port_figures import PortTotals, RecentPortFigures, TargetPart
 
 
 class _Slots(NamedTuple):
@@ -29,17 +29,17 @@ _NO_SLOTS: Final = _Slots(None, {})
 class RecentFigures:
     """Reads the recorder and the rooms; uses the last reports of other workers."""
 
-    def __init__(self, router: SiteRouter, recorder: HistoryRecorder, whole: Whole) -> None:
+    def __init__(self, router: SiteRouter, recorder: HistoryRecorder, whole: RouterFigures) -> None:
         self._router, self._recorder, self._whole = router, recorder, whole
         self._told_slots: dict[ServiceKey, _Slots] = {}
 
     # Of this worker, for the first one to add up ----------------------------------------------
 
-    def part(self, key: ServiceKey, former: Mapping[str, int]) -> PortLately:
+    def part(self, key: ServiceKey, former: Mapping[str, int]) -> RecentPortFigures:
         """One service port. ``former``: clients of its former protocol, by protocol."""
         return self._with_totals(self._own(key, former), {})
 
-    def latelies(self) -> Iterator[PortLately]:
+    def latelies(self) -> Iterator[RecentPortFigures]:
         """Recent figures of each service port, except those without activity and with unchanged
         slots at the same targets; also requests in flight of removed service ports."""
         former = self._router.forwarder.entry.of_former_protocol()
@@ -56,16 +56,16 @@ class RecentFigures:
                 yield self._with_totals(own, awaited[key])
         yield from self.removed_latelies()
 
-    def removed_latelies(self) -> Iterator[PortLately]:
+    def removed_latelies(self) -> Iterator[RecentPortFigures]:
         """Requests in flight at this worker, of service ports that were removed."""
         for key, open_now in self._router.forwarder.ports.removed().items():
-            yield PortLately(key=key, change=None, removed=open_now)
+            yield RecentPortFigures(key=key, change=None, removed=open_now)
 
-    def _own(self, key: ServiceKey, former: Mapping[str, int]) -> PortLately:
+    def _own(self, key: ServiceKey, former: Mapping[str, int]) -> RecentPortFigures:
         readings = self._router.readings
         reading = readings.reading_of(key)
         spills, load = readings.spills_of(key), readings.load_of(key)
-        return PortLately(
+        return RecentPortFigures(
             key=key,
             change=self._recorder.lately(key),
             in_flight_mean=self._recorder.busy(key),
@@ -87,7 +87,9 @@ class RecentFigures:
             former=dict(former),
         )
 
-    def _with_totals(self, own: PortLately, awaited_elsewhere: dict[SiteId, int]) -> PortLately:
+    def _with_totals(
+        self, own: RecentPortFigures, awaited_elsewhere: dict[SiteId, int]
+    ) -> RecentPortFigures:
         """Add the figures that are too costly to read for idle service ports."""
         readings = self._router.readings
         reading, totals = (
@@ -130,7 +132,7 @@ class RecentFigures:
 
     # Of the whole router ----------------------------------------------------------------------
 
-    def lately(self, key: ServiceKey) -> PortLately:
+    def lately(self, key: ServiceKey) -> RecentPortFigures:
         """Figures of a service port over the last seconds, from the last answers of all workers.
 
         ``in_flight_mean``: at the targets of all routers of this site.

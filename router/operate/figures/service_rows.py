@@ -20,14 +20,14 @@ from router.model.latency import quantile
 from router.model.rights.sharing import names_of_patterns
 from router.node.problems.left_out import why_not
 from router.node.rate_text import kind_of, learnt_view, rate_of, rate_of_report
+from router.node.services.drain_share import DRAINED
 from router.node.services.planned import PlannedService
-from router.node.services.taking import DRAINED
 from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import lent_there, takes_part
 from router.operate.problems.removed_services import still_removed
 from router.operate.why.next_request import absent, affinity_view, finite
 from router.service.figures import ServiceSnapshot, TargetInfo
-from router.workers.combined_figures import Whole
+from router.workers.combined_figures import RouterFigures
 from router.workers.recent_port_figures import Phases, PortPhases
 from router.workers.site_load import SiteLoad, reports_with
 
@@ -36,7 +36,9 @@ class ServiceRows:
     """Rows of this worker, completed with figures of the whole router. ``utc`` converts monotonic
     seconds."""
 
-    def __init__(self, router: SiteRouter, whole: Whole, utc: Callable[[float], str]) -> None:
+    def __init__(
+        self, router: SiteRouter, whole: RouterFigures, utc: Callable[[float], str]
+    ) -> None:
         self._router, self._whole, self._utc = router, whole, utc
 
     def all(self) -> Sequence[ServiceView]:

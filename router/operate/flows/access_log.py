@@ -18,7 +18,7 @@ import msgspec
 from router.model import limits
 from router.model.token_bucket import TokenBucket
 from router.operate.record.sinks import Sink
-from router.service.observers import Finished, Passage
+from router.service.observers import Finished, RequestTiming
 
 _TRACE = re.compile(rb"\r\n(?i:traceparent):[ \t]*(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-")
 _TRACES = re.compile(rb"\r\n(?i:traceparent):")
@@ -209,7 +209,7 @@ def _line(
     )
 
 
-def _rounded(passage: Passage) -> dict[str, float]:
+def _rounded(passage: RequestTiming) -> dict[str, float]:
     names = ("queue_s", "network_s", "target_s", "total_s")
     return {name: round(getattr(passage, name), 6) for name in names}
 

@@ -8,7 +8,7 @@ from operator import attrgetter
 from router.admin.views.flow import FlowDetail, FlowsWanted, FlowView
 from router.model import limits
 from router.operate.flows.flows import Flows
-from router.workers.one_worker import OneWorker, of
+from router.workers.one_worker import WorkerState, of
 from router.workers.worker_messages import (
     Detail,
     FlowList,
@@ -130,7 +130,7 @@ class AllFlows:
             if is_again:
                 again_at = loop.time() + limits.FLOWS_AGAIN_S
 
-            def question(one: OneWorker, is_again: bool = is_again) -> FlowNewsQuestion:
+            def question(one: WorkerState, is_again: bool = is_again) -> FlowNewsQuestion:
                 life, turn = self._cursors.get(one.index, (0, None))
                 # In a life not asked before, everything is new, unless following has just begun.
                 after = turn if life == one.starts else None if turn is None else 0
@@ -144,7 +144,7 @@ class AllFlows:
                 del self._lasting[index]  # They ended with it.
             await asyncio.sleep(limits.FLOWS_TICK_S)
 
-    def _hear(self, one: OneWorker, news: FlowNews) -> None:
+    def _hear(self, one: WorkerState, news: FlowNews) -> None:
         self._cursors[one.index] = (one.starts, news.turn)
         self._skipped[one.index] = news.skipped
         if news.lasting is not None:

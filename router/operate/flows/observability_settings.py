@@ -45,7 +45,7 @@ def otel_tracer(site: str, version: str) -> TracerMaker:
     return make
 
 
-class Seeing:
+class ObservabilitySettings:
     """Owner of the access log and the tracer.
 
     ``run``: the directory of the access log; None: it goes to stdout. ``tell_lost`` is called in

@@ -21,7 +21,7 @@ from router.model.wording.traffic import REQUEST, noun_of, waiting_count
 from router.node.problems.left_out import NOTHING, LeftOut, declared_elsewhere
 from router.node.site_router import SiteRouter
 from router.operate.problems.spill_reason import draining, ejected, per_s_text, refusing
-from router.workers.recent_port_figures import PortLately
+from router.workers.recent_port_figures import RecentPortFigures
 
 FULL: Final = "all-full"
 NO_ROUTE: Final = "no-route"
@@ -249,7 +249,9 @@ def _is_over_rate(one: CandidateReport) -> bool:
 
 
 def failing(
-    router: SiteRouter, keys: Collection[ServiceKey], lately_of: Callable[[ServiceKey], PortLately]
+    router: SiteRouter,
+    keys: Collection[ServiceKey],
+    lately_of: Callable[[ServiceKey], RecentPortFigures],
 ) -> Iterator[PortFailures]:
     """The service ports among ``keys`` whose requests fail, except those that `SW0309` explains."""
     unserved: Collection[ServiceKey] = router.site_services.unserved if keys else ()

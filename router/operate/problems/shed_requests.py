@@ -6,10 +6,10 @@ from router.model import limits
 from router.model.events import Note
 from router.model.ids import ServiceKey
 from router.operate.problems.spill_reason import per_s_text
-from router.workers.recent_port_figures import PortLately
+from router.workers.recent_port_figures import RecentPortFigures
 
 
-def notes_of(ports: Iterable[tuple[ServiceKey, PortLately]]) -> Iterator[Note]:
+def notes_of(ports: Iterable[tuple[ServiceKey, RecentPortFigures]]) -> Iterator[Note]:
     """One note for each port where more than `limits.FAILING_SHARE` of the requests are shed."""
     for key, port in ports:
         lately = port.change

@@ -22,7 +22,7 @@ OVERFLOW: Final = frozenset({"full", "above-mark", "sheddable-share", "higher-le
 """Reasons of spills caused by the load of this site."""
 
 
-def why_leaving(
+def spill_sentence(
     explanation: Explanation,
     lately: IntervalCounts,
     *,

@@ -7,7 +7,7 @@ from router.model.ids import ServiceKey
 from router.operate.problems.failing_requests import NO_TARGET
 
 
-class AskedInVain:
+class UnservedRequests:
     """Compares totals of refused requests with the previous ones; bounded by the services."""
 
     __slots__ = ("_at", "_totals")
@@ -26,7 +26,7 @@ class AskedInVain:
         for key, total in totals.items():
             if total > self._totals.get(key, 0):
                 self._at[key] = now
-        oldest = now - limits.ASKED_IN_VAIN_S
+        oldest = now - limits.UNSERVED_S
         self._at = {key: at for key, at in self._at.items() if at > oldest and key in totals}
         self._totals = totals
 

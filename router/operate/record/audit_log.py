@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from router.admin.client_identity import NOBODY_KNOWN, user
 from router.admin.ports import GivenCommand
-from router.admin.who import NOBODY_KNOWN, user
 from router.documents.differences import HIDDEN, Difference, differences
 from router.model import limits
 from router.model.errors import ConfigError
@@ -65,7 +65,7 @@ def told_of(error: ConfigError) -> tuple[str, str]:
     return _QUOTED.sub(HIDDEN, message.removesuffix(path)) + path, _QUOTED.sub(HIDDEN, error.hint)
 
 
-class Auditing:
+class AuditLog:
     """Compares documents with the previous ones, first with those at the start."""
 
     __slots__ = ("_author_of", "_journal", "_known", "_now", "_ordered", "_wall")

@@ -21,10 +21,10 @@ from router.model.wording.traffic import REQUEST, noun_of
 from router.net.ports import Network
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.operate.problems.failing_requests import WORDS, ejected_sites, used_up_rates
-from router.operate.problems.unserved_requests import AskedInVain
+from router.operate.problems.unserved_requests import UnservedRequests
 from router.operate.record.journal import Journal
-from router.service.figures import Left
-from router.workers.recent_port_figures import PortLately, counts
+from router.service.figures import SpillCount
+from router.workers.recent_port_figures import RecentPortFigures, counts
 
 SECOND_S = 1.0
 BEGUN_WITHOUT_TARGET: Final[tuple[Severity, str]] = "warning", "no-target-begun"
@@ -36,7 +36,7 @@ _TAKES_HERE: Final = (
     *("above-mark", "sheddable-share", "sends-away"),
 )
 """Verdicts of a site that serves requests as far as it has room."""
-_NONE_LEFT: Final = Left({})
+_NONE_LEFT: Final = SpillCount({})
 _SO_FAR: Final = "so far"  # An episode in progress: its counts are those until the event.
 _LOOKED_AT: Final = " when looked at"  # Sampled each second: the figure misses shorter fullness.
 
@@ -46,8 +46,8 @@ class _Kind(msgspec.Struct, frozen=True, kw_only=True):
     one port. ``expected``: whether they are no news. ``hear``: receives each sample besides."""
 
     episodes: Episodes
-    counts: Callable[[], Mapping[ServiceKey, Left]]
-    beside: Callable[[PortLately], Left]
+    counts: Callable[[], Mapping[ServiceKey, SpillCount]]
+    beside: Callable[[RecentPortFigures], SpillCount]
     report: Callable[[Begun | Ended], None]
     expected: Callable[[ServiceKey], bool] = lambda key: False
     hear: Callable[[Mapping[ServiceKey, Now], float], None] = lambda seen, now: None
@@ -85,34 +85,34 @@ class EpisodeNews:
         utc: Callable[[float], str],
         left_out: Callable[[ServiceKey], LeftOut],
         site_name: Callable[[SiteId], str],
-        beside: Callable[[ServiceKey], Sequence[PortLately | None]] | None = None,
+        beside: Callable[[ServiceKey], Sequence[RecentPortFigures | None]] | None = None,
         shares: Callable[[ServiceKey], Sequence[int | None]] = lambda key: (),
     ) -> None:
         self._network, self._readings, self._shares = network, readings, shares
         self._beside, self._left_out = beside, left_out
         self._site_name = site_name
         self._journal, self._utc = journal, utc
-        self._in_vain = AskedInVain()
+        self._in_vain = UnservedRequests()
         self._is_stopping = False
         now = network.now()
         self._kinds = (
             _Kind(
                 episodes=Episodes(now),
                 counts=readings.left,
-                beside=lambda one: Left(one.spilled, one.still_spilled),
+                beside=lambda one: SpillCount(one.spilled, one.still_spilled),
                 report=self._report_overflow,
             ),
             _Kind(
                 episodes=Episodes(now),
-                counts=readings.left_without_target,
-                beside=lambda one: Left(one.without_target, one.still_without_target),
+                counts=readings.spilled_without_target,
+                beside=lambda one: SpillCount(one.without_target, one.still_without_target),
                 report=self._report_without_target,
                 expected=lambda key: bool(self._why_none_is_to_take_any(key)),
             ),
             _Kind(
                 episodes=Episodes(now),
                 counts=readings.refused,
-                beside=lambda one: Left(one.refused),
+                beside=lambda one: SpillCount(one.refused),
                 report=self._report_refused,
                 hear=self._hear_refused,
             ),
@@ -169,13 +169,17 @@ class EpisodeNews:
     def _hear_refused(self, seen: Mapping[ServiceKey, Now], now: float) -> None:
         self._in_vain.look({key: counts(one.parts) for key, one in seen.items()}, now)
 
-    def _others(self, key: ServiceKey, part: Callable[[PortLately], Left]) -> list[Left]:
+    def _others(
+        self, key: ServiceKey, part: Callable[[RecentPortFigures], SpillCount]
+    ) -> list[SpillCount]:
         """Counters of each other worker since it started."""
         if self._beside is None:
             return []
         return [_NONE_LEFT if one is None else part(one) for one in self._beside(key)]
 
-    def _now(self, key: ServiceKey, own: Left, others: Sequence[Left], *, expected: bool) -> Now:
+    def _now(
+        self, key: ServiceKey, own: SpillCount, others: Sequence[SpillCount], *, expected: bool
+    ) -> Now:
         load = self._readings.load_of(key)
         in_flight, capacity = load.in_flight, load.capacity
         if self._beside is not None:  # The load of this worker is only a part of the site's.

@@ -8,7 +8,7 @@ import msgspec
 from router.admin.events import EventLog
 from router.admin.views.status import Status
 from router.asking import sibling_news
-from router.asking.exchange import Asker
+from router.asking.exchange import QuestionSender
 from router.asking.sibling_news import SiblingNews
 from router.model import limits
 from router.model.events import Event, Note, Problem
@@ -45,7 +45,7 @@ class ReplicaNews:
     def __init__(
         self,
         network: Network,
-        asker: Asker,
+        asker: QuestionSender,
         siblings: Callable[[], Collection[RouterId]],
         writes: Callable[[], bool],
         journal: Journal,

@@ -11,8 +11,8 @@ from certs import certificates, clocks
 from certs.errors import CertError
 from certs.joining.claims import Grant, is_of_old_ca
 from certs.limits import BACKDATE_S
+from router.admin.client_identity import NOBODY_KNOWN, user
 from router.admin.views.live import ClaimedView, TokenView
-from router.admin.who import NOBODY_KNOWN, user
 from router.model import limits
 from router.model.ticks import pause_s
 from router.operate.record.journal import Journal

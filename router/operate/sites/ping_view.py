@@ -8,7 +8,7 @@ from router.admin.ports import BadQuestion
 from router.admin.views.links import LinkView
 from router.admin.views.ping import HopView, PingView
 from router.asking.ping import HopFigures
-from router.asking.way import Hop, NetworkWay, way_to
+from router.asking.site_path import Hop, NetworkWay, way_to
 from router.link.sessions.link_status import in_words
 from router.model.ids import RouterId, SiteId
 from router.node.site_router import SiteRouter

@@ -191,7 +191,7 @@ def as_one(parts: Sequence[RouterTargets]) -> list[TargetAnswer]:
 
     If targets are not shared, this is the list of all answers. A target that only some routers
     have, such as a removed one that is still finishing, gets their figures. Among targets with the
-    same name and port, the first of each router is the same, and so on: `told_targets` are in a
+    same name and port, the first of each router is the same, and so on: `public_targets` are in a
     fixed order.
     """
     if not all(part.shares_targets for part in parts):

@@ -25,7 +25,7 @@ from router.node.news.absent_sites import rows
 from router.node.news.bar_news import bar_note
 from router.node.problems.left_out import NOTHING
 from router.node.rate_text import kind_of, rate_of_report
-from router.node.services.taking import part_note
+from router.node.services.drain_share import part_note
 from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import takes_part
 from router.service.figures import QueueNow
@@ -51,7 +51,7 @@ def explained(
     """By the production code; changes nothing. None: no such service port. Raises BadQuestion.
 
     ``utc``: ISO 8601 of monotonic seconds. ``rate_of``: this site's state against a service's rate.
-    ``load_of``: as `Whole.load`. ``sheddable``: for a sheddable request.
+    ``load_of``: as `RouterFigures.load`. ``sheddable``: for a sheddable request.
     """
     key = next(iter(ports_of(router.services, service, port)), None)
     if key is None:

@@ -37,7 +37,7 @@ class BudgetKey(NamedTuple):
     of_itself: bool
 
 
-class Bringer(NamedTuple):
+class LsaSource(NamedTuple):
     """A neighboring site, and the token that let it in here; empty: none, as where we dial it."""
 
     site: SiteId

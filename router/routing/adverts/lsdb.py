@@ -17,9 +17,9 @@ from router.model.limits import (
 )
 from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.routing.adverts.budgets import (
-    Bringer,
     Budget,
     BudgetKey,
+    LsaSource,
     NeighbourBudget,
     SiteBudget,
     Stored,
@@ -44,7 +44,7 @@ class StoreChange(Enum):
     TOPOLOGY = "topology"
 
 
-class Excess(msgspec.Struct, frozen=True):
+class BudgetExcess(msgspec.Struct, frozen=True):
     """``site`` reports more than is stored for one site. ``limit``: the limit in words.
 
     ``budget``: set if the limit is not a site's, but of a neighbor's or a token's reports.
@@ -55,7 +55,7 @@ class Excess(msgspec.Struct, frozen=True):
     budget: BudgetKey | None = None
 
 
-FULL = Excess(SiteId(""), f"more than {ORIGINS_MAX:,} routers in all")
+FULL = BudgetExcess(SiteId(""), f"more than {ORIGINS_MAX:,} routers in all")
 """There is no room for a router though its site and its neighbor keep within their limits."""
 
 
@@ -193,8 +193,8 @@ class Lsdb:
         signed: bytes,
         reachable: Collection[Node],
         computed_at: float,
-        by: Bringer | None = None,
-    ) -> Excess | None:
+        by: LsaSource | None = None,
+    ) -> BudgetExcess | None:
         """Why there is no room for ``lsa``, not even after dropping unreachable routers.
 
         None: there is room. ``by``: the neighbor that brings it; None: this site itself. If a site
@@ -208,7 +208,7 @@ class Lsdb:
         if node not in self._origins:
             if site and len(site.nodes) >= ROUTERS_PER_SITE_MAX:
                 if not self._drop_lost(site, reachable, node):
-                    return Excess(node.site, f"more than {ROUTERS_PER_SITE_MAX} routers")
+                    return BudgetExcess(node.site, f"more than {ROUTERS_PER_SITE_MAX} routers")
             elif len(self._origins) >= ORIGINS_MAX and not self._evict(reachable):
                 return FULL
         excess = self._room_of_site(lsa, signed, reachable, computed_at)
@@ -216,11 +216,11 @@ class Lsdb:
         if excess or by is None or key is None:
             return excess
         limit = self._neighbours_limit(lsa, signed, reachable, computed_at, key)
-        return Excess(by.site, limit, key) if limit else None
+        return BudgetExcess(by.site, limit, key) if limit else None
 
     def _room_of_site(
         self, lsa: Lsa, signed: bytes, reachable: Collection[Node], computed_at: float
-    ) -> Excess | None:
+    ) -> BudgetExcess | None:
         site, before = lsa.node.site, self.get(lsa.key)
         while True:
             budget = self._sites.get(site) or SiteBudget()
@@ -228,7 +228,7 @@ class Lsdb:
             if not limit:
                 return None
             if not self._drop_lost(budget, reachable, lsa.node, computed_at):
-                return Excess(site, limit)
+                return BudgetExcess(site, limit)
 
     def _neighbours_limit(
         self,
@@ -286,7 +286,9 @@ class Lsdb:
         origin.refused[lsa.part] = lsa.newness
         return StoreChange.SERVICES if origin.adopt_services() else StoreChange.NOTHING
 
-    def store(self, lsa: Lsa, signed: bytes, now: float, by: Bringer | None = None) -> StoreChange:
+    def store(
+        self, lsa: Lsa, signed: bytes, now: float, by: LsaSource | None = None
+    ) -> StoreChange:
         """Store a verified, newer part. ``by`` as for `make_room`."""
         node = lsa.node
         origin = self._origins.get(node)

@@ -9,7 +9,7 @@ from router.model.rights.owners import Owner
 from router.model.rights.sharing import Party, name_any
 from router.routing.adverts.lsa import Node
 from router.routing.adverts.lsdb import Origin
-from router.routing.build.own import Own
+from router.routing.build.own import OwnRouter
 from router.routing.declared import Claim, Declared, counting, in_force, in_order
 from router.routing.owners import Owners
 from router.routing.sharing import SharingView
@@ -26,7 +26,7 @@ class ToldDeclarations(msgspec.Struct, frozen=True):
 
 
 def declarations_of(
-    own: Own,
+    own: OwnRouter,
     others: Iterable[Origin],
     routes: Mapping[Node, Route],
     kept: Collection[Node],

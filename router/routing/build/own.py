@@ -8,7 +8,7 @@ from router.model.rights.sharing import SharingRules
 from router.routing.adverts.lsa import Node
 
 
-class Own(msgspec.Struct, frozen=True, kw_only=True):
+class OwnRouter(msgspec.Struct, frozen=True, kw_only=True):
     """Fields of the table about this router and its site."""
 
     node: Node

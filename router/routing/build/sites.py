@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from router.model.ids import SiteId
 from router.routing.adverts.lsa import Node
 from router.routing.adverts.lsdb import Origin
-from router.routing.build.own import Own
+from router.routing.build.own import OwnRouter
 from router.routing.spf import Graph, Route
 from router.routing.table import SiteRoute
 
 
-def own_site(own: Own, graph: Graph, others: Sequence[Origin]) -> SiteRoute:
+def own_site(own: OwnRouter, graph: Graph, others: Sequence[Origin]) -> SiteRoute:
     site = own.node.site
     nodes = [own.node, *(origin.node for origin in others if origin.node.site == site)]
     return SiteRoute(

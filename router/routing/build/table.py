@@ -13,17 +13,17 @@ from router.routing.adverts.lsdb import Origin
 from router.routing.bars import BarRow
 from router.routing.build.candidates import candidates_of
 from router.routing.build.declarations import declarations_of
-from router.routing.build.own import Own
+from router.routing.build.own import OwnRouter
 from router.routing.build.sites import display_names, is_deleted, own_site, site_route
-from router.routing.leaves import LeafStanding
 from router.routing.owners import Owners
 from router.routing.sharing import SharingView
+from router.routing.site_terms import SiteTerms
 from router.routing.spf import Graph, Route
 from router.routing.table import RouteTable
 
 
 def build_table(
-    own: Own,
+    own: OwnRouter,
     origins: Iterable[Origin],
     graph: Graph,
     routes: Mapping[Node, Route],
@@ -32,7 +32,7 @@ def build_table(
     now: float,
     *,
     generation: int,
-    standing: LeafStanding,
+    standing: SiteTerms,
     bars: tuple[BarRow, ...],
     put_out: frozenset[SiteId],
     unix: float,

@@ -25,7 +25,7 @@ from router.model.token_bucket import TokenBucket, TokenBuckets
 from router.routing.edges.edge_updates import RowChanges, Rows, messages
 from router.routing.edges.offers import (
     NOTHING,
-    EdgeTeller,
+    EdgeTableSource,
     make_offers,
     routes_by_candidate,
     seen_by,
@@ -94,9 +94,9 @@ class AttachedEdges:
     def __init__(self) -> None:
         self._edges: dict[RouterId, _Attached] = {}
         self._table: RouteTable | None = None
-        self._teller: EdgeTeller | None = None
+        self._teller: EdgeTableSource | None = None
         self._offers = NOTHING
-        self._made_for: tuple[EdgeTeller, RouteTable, frozenset[str] | None] | None = None
+        self._made_for: tuple[EdgeTableSource, RouteTable, frozenset[str] | None] | None = None
         self._series = 0
         self._tables = TokenBuckets(EDGE_WISHES_BURST, EDGE_WISHES_PER_S, ADJACENCIES_MAX)
         self._routes: Routes = {}
@@ -135,7 +135,7 @@ class AttachedEdges:
         """Remove the edge; ignore routers that are not edges."""
         self._edges.pop(router, None)
 
-    def update(self, teller: EdgeTeller, table: RouteTable, now: float) -> list[RoutingEvent]:
+    def update(self, teller: EdgeTableSource, table: RouteTable, now: float) -> list[RoutingEvent]:
         """Take over a new route table. An unchanged one costs nothing."""
         if table is self._table and teller == self._teller:
             return []
@@ -301,7 +301,7 @@ class AttachedEdges:
             events += self._send(router, edge, now)
         return events
 
-    def _make_offers(self, teller: EdgeTeller, table: RouteTable) -> None:
+    def _make_offers(self, teller: EdgeTableSource, table: RouteTable) -> None:
         """Make the offers of all services that any edge wants, unless they are made already."""
         wishes = [edge.names for edge in self._edges.values() if edge.since is not None]
         if not wishes:

@@ -33,7 +33,7 @@ from router.model.rights.sharing import FREE, SharingRules, Terms
 from router.routing.adverts.lsa import Bar, LsaFault, Node, decode_lsa
 from router.routing.core import RoutingCore
 from router.routing.edges.edge_rows import (
-    NOTHING_TOLD,
+    EMPTY_EDGE_TABLE,
     EdgeRows,
     EdgeTable,
     only_former,
@@ -80,10 +80,12 @@ class EdgeRouting:
         self._stopping: set[RouterId] = set()  # Those that stop: nothing leads across them.
         self._way: EdgeWay | None = None
         self._rows = EdgeRows()
-        self._told = NOTHING_TOLD  # The last whole table.
+        self._told = EMPTY_EDGE_TABLE  # The last whole table.
         self._is_whole = False  # Whether `_told` comes from the attached neighbor.
-        self._former = NOTHING_TOLD  # Services that only the table of the previous neighbor had.
-        self._expired = NOTHING_TOLD  # The rest, once the neighbor is lost for too long.
+        self._former = (
+            EMPTY_EDGE_TABLE  # Services that only the table of the previous neighbor had.
+        )
+        self._expired = EMPTY_EDGE_TABLE  # The rest, once the neighbor is lost for too long.
         self._former_until = now
         self._lost_at = now
         self._ttl_s = service_ttl_s
@@ -314,7 +316,7 @@ class EdgeRouting:
         if self._wish_at is not None and now >= self._wish_at:
             events += self._wish(now, again=True)
         if self._is_whole and self._former.services and now >= self._former_until:
-            self._former, self._told = NOTHING_TOLD, self._rows.told
+            self._former, self._told = EMPTY_EDGE_TABLE, self._rows.told
         return events + self._rebuild(now)
 
     @property
@@ -336,7 +338,7 @@ class EdgeRouting:
         self._way = way
         self._rows.begin()
         self._is_whole = False
-        self._former = self._told if self._is_kept(now) else NOTHING_TOLD
+        self._former = self._told if self._is_kept(now) else EMPTY_EDGE_TABLE
         self._former_until = now + EDGE_FORMER_S
         events = self._passed(self._core.adjacency_up(way.router, way.site, way.cost, now))
         return [*events, *self._wish(now, anew=True), *self._rebuild(now)]
@@ -390,7 +392,7 @@ class EdgeRouting:
         if not (self._is_whole or self._is_kept(now)):
             # One object, so that an unchanged value is the same object.
             if self._expired.deleted != told.deleted:
-                self._expired = msgspec.structs.replace(NOTHING_TOLD, deleted=told.deleted)
+                self._expired = msgspec.structs.replace(EMPTY_EDGE_TABLE, deleted=told.deleted)
             told = self._expired
         shown = (self._core.table, told, self._way)
         if self._shown and all(map(operator.is_, shown, self._shown)):

@@ -34,7 +34,7 @@ class EdgeTable(msgspec.Struct, frozen=True):
     deleted: frozenset[SiteId] = frozenset()
 
 
-NOTHING_TOLD = EdgeTable()
+EMPTY_EDGE_TABLE = EdgeTable()
 
 
 def only_former(former: EdgeTable, told: EdgeTable, own: SiteId) -> EdgeTable:
@@ -71,7 +71,7 @@ class EdgeRows:
     __slots__ = ("_candidates", "_deleted", "_services", "_sites", "series", "told", "version")
 
     def __init__(self) -> None:
-        self.told = NOTHING_TOLD
+        self.told = EMPTY_EDGE_TABLE
         self._deleted: dict[SiteId, None] = {}  # The most recent ones.
         self.begin()
 

@@ -53,7 +53,7 @@ class EdgeOffers(msgspec.Struct, frozen=True):
     deleted: frozenset[SiteId] = frozenset()
 
 
-class EdgeTeller(msgspec.Struct, frozen=True, kw_only=True):
+class EdgeTableSource(msgspec.Struct, frozen=True, kw_only=True):
     """The sending router, with its own targets; its table has only those of others."""
 
     router: RouterId
@@ -87,7 +87,7 @@ def seen_by(offer: EdgeOffer, party: Party) -> EdgeOffer:
 
 
 def make_offers(
-    teller: EdgeTeller, table: RouteTable, names: Collection[str] | None, before: EdgeOffers
+    teller: EdgeTableSource, table: RouteTable, names: Collection[str] | None, before: EdgeOffers
 ) -> EdgeOffers:
     """Offers of the services ``names`` (None: all), reusing equal objects of ``before``.
 
@@ -199,12 +199,12 @@ def _is_wanted(name: str, names: Collection[str] | None) -> bool:
     return names is None or name in names
 
 
-def _own_site(teller: EdgeTeller, table: RouteTable) -> SiteRow:
+def _own_site(teller: EdgeTableSource, table: RouteTable) -> SiteRow:
     name = table.sites[table.site].name  # Another site may have it, too.
     return SiteRow(teller.router, teller.site, name, teller.version, 0, teller.epoch)
 
 
-def _own_candidate(teller: EdgeTeller, advert: TargetsAdvert) -> CandidateRow:
+def _own_candidate(teller: EdgeTableSource, advert: TargetsAdvert) -> CandidateRow:
     return CandidateRow(
         advert.name,
         advert.port,

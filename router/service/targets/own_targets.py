@@ -11,15 +11,15 @@ from router.model.capacity import TargetTerms
 from router.model.specs import ServiceSpec
 from router.service.learning import Learning
 from router.service.ports import TargetConfig
+from router.service.router_context import RouterContext
 from router.service.slow_starts import SlowStarts
-from router.service.surroundings import Surroundings
 from router.service.targets.health import HealthChecks
 from router.service.targets.outcomes import Outcomes
 from router.service.targets.target_timing import Timings
 from router.service.targets.target_ways import TargetWays
 
 
-class OfService(Protocol):
+class TargetOwner(Protocol):
     """The service as its targets see it: their questions and reports."""
 
     def is_loaded(self) -> bool:
@@ -68,8 +68,8 @@ class OwnTargets:
         ledger: LocalLedger,
         config: ServiceSpec,
         known: KnownResponses,
-        shared: Surroundings,
-        service: OfService,
+        shared: RouterContext,
+        service: TargetOwner,
     ) -> None:
         network, rng = shared.network, shared.rng
         self._ledger, self._service = ledger, service

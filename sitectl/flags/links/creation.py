@@ -138,7 +138,7 @@ def incoming_link(site: Site, name: str) -> dict[str, Any] | None:
 
 
 def link_to(site: Site, neighbor: str) -> str | None:
-    """The one link dialled here that leads to the site ``neighbor``; None: none does, or more."""
+    """The one link dialed here that leads to the site ``neighbor``; None: none does, or more."""
     links = site.links
     leading = [one for one in links.names() if links.token(one).site_name == neighbor]
     return leading[0] if len(leading) == 1 else None

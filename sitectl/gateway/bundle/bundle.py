@@ -151,8 +151,8 @@ def _token(
         tokens.check_usable(token, made.trust.site_id, now)
         return token
     assert site is not None
-    dialled = reachable_at(site, wish.hosts)
-    kept = _kept_token(site, before, wish, dialled, now)
+    dialed = reachable_at(site, wish.hosts)
+    kept = _kept_token(site, before, wish, dialed, now)
     if kept is not None:
         return kept
     trust = site.trust
@@ -163,7 +163,7 @@ def _token(
         name=free_grant_name(wish.name, taken),
         site_id=trust.site_id,
         site_name=site.wanted().name,
-        endpoints=dialled,
+        endpoints=dialed,
         now=now,
         cost=wish.cost,
         holder_id=made.trust.site_id,
@@ -178,7 +178,7 @@ def _kept_token(
     site: Site,
     before: dict[str, bytes] | None,
     wish: BundleWish,
-    dialled: tuple[tuple[str, int], ...],
+    dialed: tuple[tuple[str, int], ...],
     now: float,
 ) -> "Token | None":
     """The token of the bundle before, while it says the same and has time left."""
@@ -194,7 +194,7 @@ def _kept_token(
         and bool(grants)
         and not grants[0].revoked
         and token.ca_pem == site.trust.authority().trusted_pem
-        and (token.endpoints, token.cost) == (dialled, wish.cost)
+        and (token.endpoints, token.cost) == (dialed, wish.cost)
         and token.expires_at > now + LEFT_S
         and not site.trust.is_revoked(grants[0].redeemed[0].site_id)
     )

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from router.kubernetes.objects import names, texts
 from router.kubernetes.objects.objects import Object, annotations, labels, part
 from router.kubernetes.objects.objects import name_of as object_name
-from router.kubernetes.objects.texts import Wrong
+from router.kubernetes.objects.texts import InvalidText
 from router.kubernetes.services.skupper_coexistence import is_skuppers_token
 from router.model import limits
 from sitectl.kubernetes.migration.survey import SkupperNamespace
@@ -82,7 +82,7 @@ def _links_of_v2(found: SkupperNamespace) -> Iterator[_Link]:
 def _cost(text: str) -> tuple[int, list[str]]:
     """The cost that a link of ours takes, and what to say when it is not Skupper's."""
     cost = _COST(text)
-    if isinstance(cost, Wrong):
+    if isinstance(cost, InvalidText):
         return 1, [f"{names.COST}: {cost.reason}; 1 is used"]
     if cost > limits.COST_MAX:
         highest = limits.COST_MAX

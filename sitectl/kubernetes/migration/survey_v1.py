@@ -9,7 +9,7 @@ from router.kubernetes.migration.record import before_migration, moved
 from router.kubernetes.migration.skupper1_objects import is_foreign, original
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, Snapshot, part, spec_of
-from router.kubernetes.objects.picture import NamespacePicture, ServiceWish
+from router.kubernetes.objects.picture import NamespacePicture, RequestedService
 from router.kubernetes.services import adoption
 from router.kubernetes.services.refusals import refusal
 from router.kubernetes.translation import skupper_services
@@ -202,13 +202,13 @@ def _notes(service: ServiceSpec | None, foreign: bool) -> tuple[str, ...]:
 
 
 def _maps(
-    chosen: Iterable[Document], wish: ServiceWish | None, cluster_ip: str, declared: Declared
+    chosen: Iterable[Document], wish: RequestedService | None, cluster_ip: str, declared: Declared
 ) -> tuple[Object, ...]:
     noted = _wish_notes(wish) | ({names.CLUSTER_IP: cluster_ip} if cluster_ip else {})
     return maps_of(chosen, noted, declared)
 
 
-def _wish_notes(wish: ServiceWish | None) -> dict[str, str]:
+def _wish_notes(wish: RequestedService | None) -> dict[str, str]:
     if wish is None:
         return {}
     noted = {}

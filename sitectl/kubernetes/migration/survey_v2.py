@@ -7,7 +7,7 @@ Connectors of these keys. A key with Connectors alone has the name of our servic
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from router.documents.skupper2 import V2Object, V2Translation, taken_apart, translate
+from router.documents.skupper2 import V2Object, V2Translation, parse_object, translate
 from router.documents.skupper2.fields import FIELDS
 from router.documents.skupper2.keys import service_of as service_of_key
 from router.kubernetes.migration.record import MigrationRecord, moved
@@ -16,7 +16,7 @@ from router.kubernetes.migration.views import is_ours
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, Snapshot, shown
 from router.kubernetes.objects.picture import SiteOptions
-from router.kubernetes.skupper2 import attached_elsewhere
+from router.kubernetes.skupper2 import remote_attached_connectors
 from router.kubernetes.skupper2.controller_choice import is_of_v2
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, ListenerSpec
@@ -32,7 +32,7 @@ from sitectl.kubernetes.site import kept_by
 
 _KINDS: Final = tuple(FIELDS)
 _LISTENING: Final = ("Listener", "MultiKeyListener")
-_SERVING: Final = ("Connector", attached_elsewhere.CONNECTOR)
+_SERVING: Final = ("Connector", remote_attached_connectors.CONNECTOR)
 _APART: Final = ("Site", "RouterAccess", "Link")
 """Kinds that become options and links of ours: each has its own place in a plan."""
 
@@ -54,7 +54,7 @@ def survey_v2(
         one
         for kind in _KINDS
         for found in snapshot.of(kind).values()
-        if (one := taken_apart(found, shown(found))) is not None
+        if (one := parse_object(found, shown(found))) is not None
     ]
     survey = _Survey(snapshot, options, objects, moved(records_map), control)
     return SkupperNamespace(
@@ -83,7 +83,7 @@ class _Survey:
         self._makes_services = options is None or options.service_controller
         self._declared: Declared = declared_in(snapshot)
         self._objects = {one.source: one for one in objects}
-        self._elsewhere = attached_elsewhere.read(self._objects.values(), snapshot).unknown
+        self._elsewhere = remote_attached_connectors.read(self._objects.values(), snapshot).unknown
         known = (one for source, one in self._objects.items() if source not in self._elsewhere)
         self._found: V2Translation = translate(known, "namespace")
         self._by_source: dict[str, list[Document]] = {}
@@ -104,9 +104,9 @@ class _Survey:
         placed = {source for sources in self._units().values() for source in sources}
         pairs = (one.partition("/") for one in placed)
         placed |= {
-            f"{attached_elsewhere.BINDING}/{name}"
+            f"{remote_attached_connectors.BINDING}/{name}"
             for kind, _, name in pairs
-            if kind == attached_elsewhere.CONNECTOR
+            if kind == remote_attached_connectors.CONNECTOR
         }
         return tuple(
             (source, "; ".join(self._reasons(source)) or "has no effect here")
@@ -116,10 +116,11 @@ class _Survey:
 
     def _reasons(self, source: str) -> list[str]:
         if source in self._elsewhere:
-            there = attached_elsewhere.namespace_of(self._objects[source].spec)
+            there = remote_attached_connectors.namespace_of(self._objects[source].spec)
             return [
                 f"its pods are in namespace {there}: apply it together with its "
-                f"{attached_elsewhere.CONNECTOR} before you move its key: sitectl apply -f FILE"
+                f"{remote_attached_connectors.CONNECTOR} before you move its key: "
+                "sitectl apply -f FILE"
             ]
         told = _told(self._found.errors, source)
         return [text.removeprefix(f"{source}: ").removeprefix(f"{source} ") for text in told]

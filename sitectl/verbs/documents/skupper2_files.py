@@ -96,11 +96,11 @@ def _changed(document: Document, change: Change) -> dict[str, Any]:
 
 
 def _keep_link(site: Site, asked: TokenRequest, token: "Token") -> dict[str, Any]:
-    """Make the link; what became of it. Says so where it is dialled without its proxy."""
+    """Make the link; what became of it. Says so where it is dialed without its proxy."""
     name, change = keep_link(site, token, asked.name, asked.cost)
     if asked.proxy_secret and not _has_proxy(site, name):
         output.note(
-            f"link {name} is dialled without the proxy of Secret {asked.proxy_secret}. To use "
+            f"link {name} is dialed without the proxy of Secret {asked.proxy_secret}. To use "
             f"it: sitectl link set {name} --proxy http://USER@HOST:PORT "
             "--proxy-password-file FILE"
         )

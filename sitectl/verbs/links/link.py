@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @click.group("link", cls=Verbs)
 def group() -> None:
-    """Links to neighbor sites: dialled from here, or accepted here.
+    """Links to neighbor sites: dialed from here, or accepted here.
 
     \b
     Examples:
@@ -159,12 +159,12 @@ def set_(settings: Settings, name: str, cost: int | None, proxy: ProxyFlags) -> 
     document = site.find("Link", name)
     if document is None:
         site.require_readable("Link", name)
-        dialler = incoming_link(site, name)
-        if dialler is None:
+        dialer = incoming_link(site, name)
+        if dialer is None:
             raise no_link(site, name, link_to(site, name), f"link set {{}} {_shown(cost)}")
-        other = (dialler.get("neighbour") or {}).get("name")
+        other = (dialer.get("neighbour") or {}).get("name")
         raise not_allowed(
-            f"link {name!r} is dialled by site {other!r}, which sets its cost and proxy",
+            f"link {name!r} is dialed by site {other!r}, which sets its cost and proxy",
             f"At {other}: sitectl link set NAME {_shown(cost)}",
             code="incoming-link",
         )
@@ -222,7 +222,7 @@ def renew(settings: Settings, name: str, wait: float | None) -> None:
             f"link {name} has no other certificate after {wait:g} s{cause and f': {cause}'}",
             "sitectl events",
         )
-    ends = _dialled(site, name)["certificate_expires"]
+    ends = _dialed(site, name)["certificate_expires"]
     output.report(settings, "Link", name, "changed", f"link {name} is renewed, until {ends}")
 
 
@@ -239,17 +239,17 @@ def _why_not_renewed(site: Site, name: str) -> str:
 
 def _certificate_of(site: Site, name: str) -> str:
     """The link's certificate by serial: two of the same second have the same end."""
-    return str(_dialled(site, name).get("certificate", ""))
+    return str(_dialed(site, name).get("certificate", ""))
 
 
-def _dialled(site: Site, name: str) -> dict[str, Any]:
+def _dialed(site: Site, name: str) -> dict[str, Any]:
     items = site.admin.get("/api/v1/links")
     found = [one for one in items if one["name"] == name and one["direction"] == "outgoing"]
     if not found:
-        dialler = next((one["neighbour"]["name"] for one in items if one["name"] == name), None)
+        dialer = next((one["neighbour"]["name"] for one in items if one["name"] == name), None)
         raise not_found(
-            f"no link {name!r} is dialled by {site.name}",
-            f"At {dialler}: sitectl link renew NAME" if dialler else "sitectl link status",
+            f"no link {name!r} is dialed by {site.name}",
+            f"At {dialer}: sitectl link renew NAME" if dialer else "sitectl link status",
         )
     return dict(found[0])
 

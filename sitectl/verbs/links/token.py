@@ -100,7 +100,7 @@ def create(
     path = None if file == "-" else Path(file)
     if path is not None:
         _require_place(site, file, force)
-    dialled = endpoints_to_dial(site, hosts)
+    dialed = endpoints_to_dial(site, hosts)
     chosen = name or f"{site.name}-{secrets.token_hex(4)}"
     is_claim = token_type == "claim"
     if is_claim and name is not None and path is not None:
@@ -110,9 +110,9 @@ def create(
             return
     written = None if settings.dry_run else path
     if is_claim:
-        token = _claim(site, chosen, dialled, uses, cost, expiry, allowed, written)
+        token = _claim(site, chosen, dialed, uses, cost, expiry, allowed, written)
     else:
-        token = _certificate(site, chosen, dialled, cost, expiry, allowed, written)
+        token = _certificate(site, chosen, dialed, cost, expiry, allowed, written)
     if settings.dry_run:
         output.note(f"dry run: token {token.name} would be written to {file}")
         output.emit_planned(settings)
@@ -181,7 +181,7 @@ def _may_replace(site: Site, file: Path) -> bool:
 def _claim(
     site: Site,
     name: str,
-    dialled: tuple["Endpoint", ...],
+    dialed: tuple["Endpoint", ...],
     uses: int,
     cost: int | None,
     life_s: float | None,
@@ -206,7 +206,7 @@ def _claim(
         return grant_claim(
             site,
             name,
-            dialled,
+            dialed,
             uses=uses,
             cost=cost,
             terms=terms,
@@ -222,7 +222,7 @@ def _claim(
 def _certificate(
     site: Site,
     name: str,
-    dialled: tuple["Endpoint", ...],
+    dialed: tuple["Endpoint", ...],
     cost: int | None,
     life_s: float | None,
     terms: "TokenTerms",
@@ -237,7 +237,7 @@ def _certificate(
         name=name,
         site_id=trust.site_id,
         site_name=site.wanted().name,
-        endpoints=dialled,
+        endpoints=dialed,
         now=time.time(),
         life_s=TOKEN_CERTIFICATE_LIFE_S if life_s is None else life_s,
         cost=cost,

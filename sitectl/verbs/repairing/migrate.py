@@ -216,11 +216,11 @@ def _steps(
     found: "SkupperNamespace", name: str, direction: "Direction", only_declare: bool = False
 ) -> "tuple[MigrationStep, ...]":
     """The remaining steps; readiness of targets is checked only if there is another step."""
-    from router.kubernetes.migration.forecast import foretold
+    from router.kubernetes.migration.forecast import planned_steps
 
     view = msgspec.structs.replace(found.view(name), only_declare=only_declare)
-    left = foretold(msgspec.structs.replace(view, is_serving=True), direction)
-    return foretold(view, direction) if left else ()
+    left = planned_steps(msgspec.structs.replace(view, is_serving=True), direction)
+    return planned_steps(view, direction) if left else ()
 
 
 def _gap(candidate: "SkupperAddress", found: "SkupperNamespace") -> str:

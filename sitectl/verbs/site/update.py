@@ -143,12 +143,12 @@ def update(
 def _set_addresses(
     settings: Settings, ingress_hosts: tuple[str, ...], peers: tuple[str, ...], *, said: bool
 ) -> None:
-    """State where this router is dialled, and where ``said`` the site's other routers."""
+    """State where this router is dialed, and where ``said`` the site's other routers."""
     changes: dict[str, tuple[str, ...]] = {}
     told = []
     if ingress_hosts:
         changes["ingress_hosts"] = ingress_hosts
-        told.append(f"is dialled at {', '.join(ingress_hosts)}")
+        told.append(f"is dialed at {', '.join(ingress_hosts)}")
     if said:
         changes["peers"] = peers
         told.append(f"has routers at {', '.join(peers)} too" if peers else "has no other routers")

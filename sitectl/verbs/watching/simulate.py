@@ -348,10 +348,10 @@ def _not_drawn(path: Path, error: str | None) -> Failure:
 
 
 def _draw(path: Path, scenario: "Scenario", outcomes: "list[RunOutcome]") -> None:
-    from simulator import river
+    from simulator import overflow_chart
 
     try:
-        path.write_text(river.svg(scenario, outcomes), "utf-8")
+        path.write_text(overflow_chart.svg(scenario, outcomes), "utf-8")
     except OSError as error:
         raise _not_drawn(path, error.strerror) from error
     output.note(f"drawn: {path}")

@@ -63,7 +63,7 @@ class Fleet:
         return place
 
     def link(self, one: str, other: str, cost: int) -> Line:
-        """Wanted from now on; dialled until it is up."""
+        """Wanted from now on; dialed until it is up."""
         key = frozenset((one, other))
         line = self.lines.get(key)
         if line is None:
@@ -207,10 +207,10 @@ class Fleet:
             line.changes[sender] += 1
 
     def _redial(self, line: Line) -> None:
-        """Later and later, full jitter, as `Dialling` does it."""
-        if line.is_dialling or not line.is_wanted or line.is_up:
+        """Later and later, full jitter, as `LinkCredentials` does it."""
+        if line.is_dialing or not line.is_wanted or line.is_up:
             return
-        line.is_dialling = True
+        line.is_dialing = True
         most_s = min(RECONNECT_MAX_S, RECONNECT_MIN_S * 2**line.attempts)
         line.attempts = min(line.attempts + 1, 10)
         self.time.call_at(
@@ -218,7 +218,7 @@ class Fleet:
         )
 
     def _dial(self, line: Line) -> None:
-        line.is_dialling = False
+        line.is_dialing = False
         if line.is_wanted and not line.is_up:
             if self.can_meet(line):
                 self._meet(line)
@@ -265,7 +265,7 @@ class Fleet:
     # Words.
 
     def carry(self, process: Process, router: RouterId, message: RoutingMessage) -> None:
-        """Take a word of ``process`` to its neighbour ``router``."""
+        """Take a word of ``process`` to its neighbor ``router``."""
         place = process.place
         name = process.neighbours.get(router)
         if name is None or process.is_dead:
@@ -301,7 +301,7 @@ class Fleet:
             self.hear(receiver, sender.identity.router, message)
 
     def hear(self, receiver: Process, router: RouterId, message: RoutingMessage) -> None:
-        """A neighbour's word has arrived."""
+        """A neighbor's word has arrived."""
         self.watch.hears(receiver, router, message)
         receiver.hear(router, message)
         self.watch.heard(receiver, router, message)

@@ -47,7 +47,7 @@ class Line:
         self.life = 0
         self.changes = {one: 0, other: 0}
         self.attempts = 0
-        self.is_dialling = False
+        self.is_dialing = False
         self.began_at = 0.0
 
     def other(self, name: str) -> str:

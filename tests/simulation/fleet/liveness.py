@@ -26,7 +26,7 @@ from tests.simulation.fleet.safety import Broken
 def bound_s(fleet: Fleet) -> float:
     """Virtual seconds from the last fault until all of `check` holds. All delays are known:
 
-    - a silence is noticed, and the line is dialled after its longest pause;
+    - a silence is noticed, and the line is dialed after its longest pause;
     - an origin has paid its debt of one burst and may speak, twice: a former life may have to be
       overtaken once;
     - at each hop a part may wait for one retransmission and, if a flood drained the budget of its

@@ -16,10 +16,10 @@ import msgspec
 from router.model.limits import COST_MAX
 from router.node import routing_run
 from router.routing import core, lsa_receive, pace, routes, spf
-from router.routing.absent_routers import KeptRouters
+from router.routing.absent_routers import LostRouters
 from router.routing.adverts import flood, lsa, lsdb
+from router.routing.adverts.duplicate_routers import DuplicateRouters
 from router.routing.adverts.lsdb import PartStanding
-from router.routing.adverts.rivals import Rivals
 from router.routing.build import candidates, declarations, table
 from router.routing.declared import counting
 from router.routing.edges import attached, edge
@@ -30,7 +30,7 @@ from tests.simulation.fleet.run import play
 SEEDS = 200
 
 Core, Lsdb, Flooding, Graph = core.RoutingCore, lsdb.Lsdb, flood.Flooding, spf.Graph
-Judging = lsa_receive.Judging
+LsaReceiver = lsa_receive.LsaReceiver
 _two_way, _standing = Graph.two_way, Lsdb.standing
 _joined = spf._joined
 _overtake = OwnLsa.overtake
@@ -102,7 +102,7 @@ def _same_epoch(self: Any, lsa: Any, now: float) -> Any:
 
 
 def _never_withdraws(self: Any, lsa: Any, now: float) -> Any:
-    self._rivals = Rivals()
+    self._rivals = DuplicateRouters()
     return _overtake(self, lsa, now)
 
 
@@ -152,7 +152,7 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "an equal sequence counts as newer": (Lsdb, "standing", _same_is_newer),
     "an older word replaces a newer": (Lsdb, "standing", _older_is_newer),
     "the sequence counts before the epoch": (Lsdb, "standing", _sequence_first),
-    "nothing is acked": (Judging, "_ack", lambda *_: []),
+    "nothing is acked": (LsaReceiver, "_ack", lambda *_: []),
     "acks are not heeded": (Flooding, "has_heard", _never_heard),
     "a deadline is never met": (Flooding, "handle_timeout", lambda *_: []),
     "nothing is sent again": (flood, "LSA_RETRANSMIT_S", 1e9),
@@ -166,11 +166,11 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "the budget is ignored": (Flooding, "may_judge", lambda *_: True),
     "parts are adopted one by one": (lsdb.Origin, "adopt_services", _half_adopted),
     "of equal paths the first found": (spf, "_joined", _by_insertion),
-    "a former life is not overtaken": (Judging, "_receive_own", _gives_up),
+    "a former life is not overtaken": (LsaReceiver, "_receive_own", _gives_up),
     "the epoch is not raised": (OwnLsa, "overtake", _same_epoch),
     "a copy never withdraws": (OwnLsa, "overtake", _never_withdraws),
     "who loses a neighbor purges it": (Core, "adjacency_down", _forgets),
-    "lost routers count for ever": (KeptRouters, "next_deadline", lambda *_: None),
+    "lost routers count for ever": (LostRouters, "next_deadline", lambda *_: None),
     "whoever is nearest declares": (declarations, "counting", _anybodys),
     "candidates are in another order": (table, "candidates_of", _unsorted),
     "loads are not bounded": (LoadTable, "accept", _unbounded_load),

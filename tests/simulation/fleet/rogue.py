@@ -73,7 +73,7 @@ class Rogue:
         self._fleet.hear(host, self._identity.router, LsaMessage(data))
 
     def _own(self, host: Process, number: int, *, lies: bool = False) -> bytes:
-        """True, or with neighbours and costs that are not."""
+        """True, or with neighbors and costs that are not."""
         self._sequence += 1
         neighbours: list[tuple[FakeIdentity, int]] = [(host.place.identity, 1)]
         if lies:

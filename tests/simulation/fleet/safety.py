@@ -65,7 +65,7 @@ class Seen:
     def __init__(self) -> None:
         self.held: dict[LsaKey, tuple[Version, bytes, float]] = {}
         self.told: dict[int, Version] = {}
-        self.acked: dict[tuple[RouterId, LsaKey], Version] = {}  # By that neighbour.
+        self.acked: dict[tuple[RouterId, LsaKey], Version] = {}  # By that neighbor.
         self.sent_at: dict[tuple[RouterId, bytes], float] = {}
         self.taken: dict[tuple[RouterId, LsaKey], tuple[float, int]] = {}
         self.loads: dict[tuple[RouterId, str], tuple[int, int]] = {}

@@ -13,10 +13,10 @@ from router.admin.views.why import PastDecision, WhyView
 from router.model.events import Event
 from router.operate.figures.history_recorder import HistoryRecorder
 from router.operate.figures.metrics_source import measure
-from router.operate.live_snapshot import Living
+from router.operate.live_snapshot import LiveRows
 from router.operate.record.episode_news import EpisodeNews
 from router.operate.record.journal import Journal
-from router.workers.combined_figures import Whole
+from router.workers.combined_figures import RouterFigures
 from tests.simulation.hours.counted import Figures
 from tests.simulation.hours.omissions import Said
 from tests.simulation.hours.typed import Door, Typist
@@ -45,8 +45,8 @@ class Eye:
         recorder.start()
         self._router, self._memory = site.router, SimMemory(site, 10**9).guard
         self._view = view_of(site, recorder, memory=self._memory, is_serving=lambda: True)
-        whole = Whole(no_workers())
-        self._living = Living(self._view, site.router, recent_of(site, recorder), whole)
+        whole = RouterFigures(no_workers())
+        self._living = LiveRows(self._view, site.router, recent_of(site, recorder), whole)
         utc = datetime.now(UTC).isoformat
         journal = Journal(EventLog(), lambda number, event: None, utc, site.network.now)
         EpisodeNews(

@@ -25,11 +25,11 @@ class Ways:
     def are_linked(self, key: str, other: str) -> bool:
         """One of them dials the other, and nothing cuts that."""
         one, two = self._world[key], self._world[other]
-        is_dialled = two.ip in _dialled(one) or one.ip in _dialled(two)
-        return is_dialled and frozenset((key, other)) not in self._cuts
+        is_dialed = two.ip in _dialed(one) or one.ip in _dialed(two)
+        return is_dialed and frozenset((key, other)) not in self._cuts
 
 
-def _dialled(site: SimSite) -> set[str]:
+def _dialed(site: SimSite) -> set[str]:
     """Addresses of the routers that one dials."""
     beside = {other.ip for other in site.siblings}
     return beside | {site.endpoints[name] for name in site.links}

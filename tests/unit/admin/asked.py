@@ -8,8 +8,8 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from router.admin.connection_slots import ConnectionSlots
 from router.admin.connections import answering
-from router.admin.places import Places
 from router.admin.server import bind
 
 
@@ -18,7 +18,7 @@ async def asked(app: web.Application) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of theirs, whose URLs begin with a slash."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "s"
-        async with answering(app, Places(8, trusts_all=True)) as admit:
+        async with answering(app, ConnectionSlots(8, trusts_all=True)) as admit:
             listener = await bind(admit, path)
             connector = aiohttp.UnixConnector(str(path))
             async with aiohttp.ClientSession("http://site", connector=connector) as session:

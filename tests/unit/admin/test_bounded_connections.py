@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 from aiohttp import web
 
+from router.admin.connection_slots import ConnectionSlots, know
 from router.admin.connections import answering, application
-from router.admin.places import Places, know
 from router.admin.server import bind, bind_tcp
 from router.model import limits
 from tests.scenario.harness import own_address
@@ -236,7 +236,7 @@ def test_on_a_door_for_strangers_who_has_shown_the_credential_stays(tmp_path: Pa
     async def story() -> None:
         app = application()
         app.router.add_get("/hello", hello)
-        async with asyncio.timeout(20), answering(app, Places(4)) as admit:
+        async with asyncio.timeout(20), answering(app, ConnectionSlots(4)) as admit:
             listener = await bind(admit, tmp_path / "s")
             reader, known = await asyncio.open_unix_connection(tmp_path / "s")
             known.write(LAST.replace(b"Connection: close\r\n", b""))
@@ -257,7 +257,10 @@ def test_on_the_door_for_probes_a_crowd_from_one_address_gives_way() -> None:
 
     async def story() -> None:
         place, crowd_at, kubelet_at = own_address(), own_address(), own_address()
-        async with asyncio.timeout(20), answering(Handlers().application(), Places(4)) as admit:
+        async with (
+            asyncio.timeout(20),
+            answering(Handlers().application(), ConnectionSlots(4)) as admit,
+        ):
             listener = await bind_tcp(admit, (place, 0))
             port = listener.sockets[0].getsockname()[1]
 
@@ -281,7 +284,7 @@ def test_where_all_are_known_the_newest_is_turned_away(tmp_path: Path) -> None:
     async def story() -> None:
         async with (
             asyncio.timeout(20),
-            answering(Handlers().application(), Places(2, trusts_all=True)) as admit,
+            answering(Handlers().application(), ConnectionSlots(2, trusts_all=True)) as admit,
         ):
             listener = await bind(admit, tmp_path / "s")
             first, second, third = [

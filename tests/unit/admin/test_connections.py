@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from router.admin.connection_slots import ConnectionSlots
 from router.admin.connections import answering, application
-from router.admin.places import Places
 from router.admin.server import bind
 from router.model import limits
 
@@ -125,7 +125,7 @@ async def served(path: Path, handlers: Handlers) -> AsyncIterator[Callable[[], A
     try:
         async with (
             asyncio.timeout(20),
-            answering(handlers.application(), Places(8, trusts_all=True)) as admit,
+            answering(handlers.application(), ConnectionSlots(8, trusts_all=True)) as admit,
         ):
             listener = await bind(admit, path / "s")
             yield connect

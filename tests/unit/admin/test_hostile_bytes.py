@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from router.admin.connection_slots import ConnectionSlots
 from router.admin.connections import answering
-from router.admin.places import Places
 from router.admin.server import bind
 from tests.unit.admin.test_connections import LAST, Handlers, statuses
 
@@ -56,7 +56,7 @@ def test_whatever_comes_nothing_fails_and_the_next_is_served(tmp_path: Path, see
         asyncio.get_running_loop().set_exception_handler(lambda _, what: failed.append(what))
         async with (
             asyncio.timeout(60),
-            answering(Handlers().application(), Places(64, trusts_all=True)) as admit,
+            answering(Handlers().application(), ConnectionSlots(64, trusts_all=True)) as admit,
         ):
             listener = await bind(admit, tmp_path / "s")
             for _ in range(CLIENTS // 10):

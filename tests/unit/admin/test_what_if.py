@@ -292,7 +292,7 @@ def test_commands_for_other_sites_say_so_and_share_among_targets() -> None:
     )
 
 
-def test_a_link_that_is_dialled_there_is_set_there() -> None:
+def test_a_link_that_is_dialed_there_is_set_there() -> None:
     one = msgspec.structs.replace(known(), links=(link("from-west", "west", WEST, 1, "incoming"),))
     (step,) = plan(ask(cost={"west": 4, "far": 9}), one).commands
     assert (step.site, step.local, step.command) == ("west", False, "")

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from router.asking.desk import QuestionDesk
-from router.asking.disclosure import Asking, Telling
-from router.asking.exchange import Asker, QuestionReply
+from router.asking.disclosure import QuestionOrigin, Telling
+from router.asking.exchange import QuestionReply, QuestionSender
 from router.asking.site_answer import SiteQuestion
 from router.asking.sites import SiteQuestions, SiteReply
 from router.link.ports import ASKS_SITE, ASKS_TARGETS, ECHOES, OpenRequest, Refusal
@@ -42,7 +42,7 @@ class SlowAsker:
 
 def sites() -> tuple[SiteQuestions, SlowAsker]:
     asker = SlowAsker()
-    return SiteQuestions(cast(Asker, asker), Network().host.now), asker
+    return SiteQuestions(cast(QuestionSender, asker), Network().host.now), asker
 
 
 def test_only_so_many_sites_are_asked_at_once() -> None:
@@ -105,13 +105,15 @@ class OneStream:
 class Teller:
     """Has told already."""
 
-    def kept(self, question: SiteQuestion, asker: Asking) -> bytes:
+    def kept(self, question: SiteQuestion, asker: QuestionOrigin) -> bytes:
         return b"answer"
 
 
 def test_only_so_many_answers_are_on_their_way() -> None:
     network = Network().host
-    desk = QuestionDesk(network, Asker(network, cast(Any, None), SITE), ROUTER, "1", lambda key: ())
+    desk = QuestionDesk(
+        network, QuestionSender(network, cast(Any, None), SITE), ROUTER, "1", lambda key: ()
+    )
     desk.tell_by(cast(Any, Teller()))
     request = OpenRequest(
         path=(ROUTER,),
@@ -128,7 +130,7 @@ def test_only_so_many_answers_are_on_their_way() -> None:
         desk.take(
             cast(Any, stream),
             request,
-            lambda: Asking(Party(SITE, "west"), FREE),
+            lambda: QuestionOrigin(Party(SITE, "west"), FREE),
             SharingRules(),
             cast(Any, None),
         )
@@ -147,7 +149,9 @@ def test_only_routers_of_this_site_hear_its_events_and_problems(
     is_sibling: bool, is_silent: bool
 ) -> None:
     network = Network().host
-    desk = QuestionDesk(network, Asker(network, cast(Any, None), SITE), ROUTER, "1", lambda key: ())
+    desk = QuestionDesk(
+        network, QuestionSender(network, cast(Any, None), SITE), ROUTER, "1", lambda key: ()
+    )
     telling = Telling(SITE, cast(Any, None), network)
     telling.tell_siblings(lambda after: f"after {after}".encode())
     desk.tell_by(telling)
@@ -156,7 +160,7 @@ def test_only_routers_of_this_site_hear_its_events_and_problems(
     request = msgspec.structs.replace(
         asks_targets("."), port=1, flags=ASKS_SITE, head=pack(SiteQuestion("news", after=7))
     )
-    asking = Asking(Party(SITE, "west"), FREE, is_sibling=is_sibling)
+    asking = QuestionOrigin(Party(SITE, "west"), FREE, is_sibling=is_sibling)
     rules, table = SharingRules(), cast(Any, None)
     desk.take(cast(Any, stream), request, lambda: asking, rules, table)
     assert stream.sent == (b"after 7" if is_sibling else b"")
@@ -193,7 +197,7 @@ def test_targets_are_read_once_however_often_others_ask() -> None:
         return [target(number) for number in range(3)] if key.name == "shop" else []
 
     desk = QuestionDesk(
-        network.host, Asker(network.host, cast(Any, None), SITE), ROUTER, "1", targets_of
+        network.host, QuestionSender(network.host, cast(Any, None), SITE), ROUTER, "1", targets_of
     )
 
     def ask(service: str) -> bytes:
@@ -220,7 +224,7 @@ def test_targets_are_kept_of_so_many_services() -> None:
         return [target(0)]
 
     desk = QuestionDesk(
-        network.host, Asker(network.host, cast(Any, None), SITE), ROUTER, "1", targets_of
+        network.host, QuestionSender(network.host, cast(Any, None), SITE), ROUTER, "1", targets_of
     )
     names = [f"s{number}" for number in range(limits.INQUIRY_ANSWERS_KEPT_MAX)]
     for name in [*names, names[0], "one-more", names[0]]:
@@ -252,7 +256,7 @@ def test_an_answer_that_is_too_long_is_broken_off(more: int) -> None:
     size = limits.ECHO_BYTES_MAX
     end = Echoing(size + more)
     replies: list[QuestionReply] = []
-    asker = Asker(Network().host, cast(Any, end), SITE)
+    asker = QuestionSender(Network().host, cast(Any, end), SITE)
     asker.ask((ROUTER,), ECHOES, replies.append, bytes_max=size)
     end.handler.accepted(0)
     end.handler.received(memoryview(b"x" * (size + more)))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.asking.texts import names_any, printable, without_places
+from router.asking.texts import names_any, printable, without_addresses_and_paths
 from router.model import limits
 
 KNOWN = frozenset({"shop"})
@@ -27,7 +27,7 @@ KNOWN = frozenset({"shop"})
     ],
 )
 def test_a_problem_is_told_without_places(text: str, told: str) -> None:
-    assert without_places(text, KNOWN) == told
+    assert without_addresses_and_paths(text, KNOWN) == told
 
 
 @given(
@@ -39,7 +39,7 @@ def test_no_address_survives_whatever_stands_around_it(
     before: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int | None
 ) -> None:
     shown = str(address) if port is None else f"[{address}]:{port}"
-    told = without_places(f"{before} {shown} and more", KNOWN)
+    told = without_addresses_and_paths(f"{before} {shown} and more", KNOWN)
     if len(str(address)) > 4:  # "::" and "::1" reveal nothing.
         assert str(address) not in told
     assert told.isascii()
@@ -48,8 +48,8 @@ def test_no_address_survives_whatever_stands_around_it(
 
 def test_a_problem_has_its_bound() -> None:
     most = limits.SITE_TEXT_MAX
-    assert len(without_places("x" * most, KNOWN)) == most
-    assert len(without_places("x" * (most + 1), KNOWN)) == most
+    assert len(without_addresses_and_paths("x" * most, KNOWN)) == most
+    assert len(without_addresses_and_paths("x" * (most + 1), KNOWN)) == most
 
 
 def test_a_service_is_found_as_a_word_alone() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.asking.targets import TargetAnswer, told_targets
+from router.asking.targets import TargetAnswer, public_targets
 from router.asking.texts import without_addresses
 from router.documents.addresses import is_host
 from router.model import limits
@@ -62,7 +62,7 @@ def test_whatever_name_a_document_gives_a_target_others_can_read_the_answer(name
         error="",
         since=0.0,
     )
-    told = told_targets([target], 1.0)
+    told = public_targets([target], 1.0)
     assert msgspec.msgpack.decode(packed.pack(told), type=tuple[TargetAnswer, ...]) == told
     assert told[0].name == name
 

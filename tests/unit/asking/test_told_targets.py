@@ -2,7 +2,7 @@
 
 from itertools import permutations
 
-from router.asking.targets import RouterTargets, TargetAnswer, TargetRate, told_targets
+from router.asking.targets import RouterTargets, TargetAnswer, TargetRate, public_targets
 from router.model.ids import ServiceKey, SiteId
 from router.operate.sites.site_view import as_one
 from router.service.figures import TargetInfo
@@ -107,7 +107,7 @@ def test_targets_are_told_in_one_order_whichever_came_first() -> None:
             ("pay", "10.0.0.3", False),
         )
     ]
-    orders = {told_targets(each, 0.0) for each in permutations(infos)}
+    orders = {public_targets(each, 0.0) for each in permutations(infos)}
     (order,) = orders
     assert [one.name for one in order] == ["pay", "shop", "shop", "cart"]
 

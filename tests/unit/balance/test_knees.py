@@ -1,4 +1,4 @@
-"""Where latency bends, in modelled targets."""
+"""Where latency bends, in modeled targets."""
 
 import random
 from heapq import heappop, heappush

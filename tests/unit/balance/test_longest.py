@@ -1,8 +1,8 @@
-from router.balance.site.longest import Longest
+from router.balance.site.max_counter import MaxCounter
 
 
 def test_the_largest_count_is_known_as_it_grows_and_shrinks() -> None:
-    counts: Longest[str] = Longest()
+    counts: MaxCounter[str] = MaxCounter()
     assert counts.count == 0
     for name in ("a", "a", "b"):
         counts.add(name)
@@ -16,7 +16,7 @@ def test_the_largest_count_is_known_as_it_grows_and_shrinks() -> None:
 
 
 def test_of_equals_the_last_that_became_so_is_named() -> None:
-    counts: Longest[str] = Longest()
+    counts: MaxCounter[str] = MaxCounter()
     for name in ("a", "b"):
         counts.add(name)
     assert counts.name == "b"

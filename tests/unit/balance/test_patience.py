@@ -1,12 +1,12 @@
 """Which requests are refused at once because they would wait in vain."""
 
-from router.balance.site.patience import LinePace
+from router.balance.site.queue_speed import QueueSpeed
 from router.model import limits
 
 
-def moving(per_s: float, seconds: float, begin: float = 10.0) -> LinePace:
+def moving(per_s: float, seconds: float, begin: float = 10.0) -> QueueSpeed:
     """A line of which so many a second were served since ``begin``."""
-    pace = LinePace()
+    pace = QueueSpeed()
     pace.began(begin)
     for number in range(1, int(per_s * seconds) + 1):
         pace.served(begin + number / per_s)
@@ -42,7 +42,7 @@ def test_what_slots_promise_is_as_much_as_one_may_wait() -> None:
 
 def test_nobody_is_sent_away_by_a_promise_that_is_not_known() -> None:
     assert not moving(per_s=1, seconds=0).is_hopeless(10_000, 1.0, 0.0, 10.1)
-    assert not LinePace().is_hopeless(10_000, 1.0, 1.0, 10.1)
+    assert not QueueSpeed().is_hopeless(10_000, 1.0, 1.0, 10.1)
 
 
 def test_a_line_that_was_empty_meanwhile_begins_anew() -> None:

@@ -1,7 +1,7 @@
 """Counts for another site between two load reports: permits of its rate, served requests."""
 
+from router.balance.sites.recent_concurrency import RecentConcurrency
 from router.balance.sites.remote_permits import RemotePermits
-from router.balance.sites.served_lately import ServedLately
 from router.model import limits
 from router.model.messages.adverts import RateLoad
 
@@ -14,7 +14,7 @@ def test_a_refusal_takes_the_permits_of_then_and_those_that_time_brought() -> No
 
 
 def test_what_a_site_served_counts_for_two_spans_at_most() -> None:
-    served = ServedLately()
+    served = RecentConcurrency()
     for _ in range(4):
         served.note(9, 0.0)
     assert served.most(limits.EJECT_SERVED_S) == 5

@@ -153,7 +153,7 @@ def test_more_sites_than_are_kept_apart_are_counted_together_by_target() -> None
 
 def test_in_a_crowd_a_site_without_a_request_in_a_step_makes_room() -> None:
     calls = TargetCalls(0)
-    for number in range(limits.TARGET_CLIENT_SITES_MAX):  # A neighbour may say any of them.
+    for number in range(limits.TARGET_CLIENT_SITES_MAX):  # A neighbor may say any of them.
         asked(calls, "a:80", client_site=SiteId(f"{number:032x}"))
     calls.begin(1)
     asked(calls, "a:80", client_site=HERE)

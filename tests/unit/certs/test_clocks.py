@@ -7,7 +7,7 @@ import pytest
 
 from certs import certificates, keys
 from certs.ca.authority import Authority, ensure_leaf
-from certs.clocks import about, is_synchronised, out_of_time, span, utc
+from certs.clocks import about, clock_skew_report, is_synchronised, span, utc
 from certs.errors import CertError
 
 NOW, DAY_S = 1_800_000_000.0, 86_400.0
@@ -24,7 +24,7 @@ def leaf_made_at(tmp_path: Path, now: float) -> tuple[bytes, bytes]:
 def test_a_certificate_of_the_future_tells_by_how_much_and_since_when_it_counts(
     tmp_path: Path,
 ) -> None:
-    text = out_of_time(leaf_made_at(tmp_path, NOW + 3 * DAY_S), NOW, None)
+    text = clock_skew_report(leaf_made_at(tmp_path, NOW + 3 * DAY_S), NOW, None)
     assert "differ by about 3 days, or more" in text
     assert utc(NOW + 3 * DAY_S - 300) in text
     assert "timedatectl" in text and "date -u" in text
@@ -38,13 +38,13 @@ def test_a_certificate_of_the_future_tells_by_how_much_and_since_when_it_counts(
 def test_what_the_kernel_says_is_told_and_neither_clock_is_blamed(
     tmp_path: Path, synchronised: bool | None, said: str, apart_s: float
 ) -> None:
-    text = out_of_time(leaf_made_at(tmp_path, NOW + apart_s), NOW, synchronised)
+    text = clock_skew_report(leaf_made_at(tmp_path, NOW + apart_s), NOW, synchronised)
     assert "Either this host's clock is " in text and "likely" not in text
     assert said in text or synchronised is None
 
 
 def test_a_router_s_certificate_that_ended_is_no_reason_to_link_anew(tmp_path: Path) -> None:
-    text = out_of_time(leaf_made_at(tmp_path, NOW - 17 * DAY_S), NOW, False)
+    text = clock_skew_report(leaf_made_at(tmp_path, NOW - 17 * DAY_S), NOW, False)
     assert "about 10 days ago" in text and "renews its own in time" in text
     assert "new token" not in text
 
@@ -52,19 +52,19 @@ def test_a_router_s_certificate_that_ended_is_no_reason_to_link_anew(tmp_path: P
 def test_a_link_s_certificate_that_ended_may_be_just_that(tmp_path: Path) -> None:
     authority = Authority.create(tmp_path, SITE, NOW)
     chain = authority.issue_client_leaf(keys.generate().public_key(), "t", NOW, site_id=SITE)
-    text = out_of_time((certificates.to_der(chain),), NOW + 31 * DAY_S, True)
+    text = clock_skew_report((certificates.to_der(chain),), NOW + 31 * DAY_S, True)
     assert "if that is right, type there: sitectl link renew" in text
     assert text.count("clock is fast") == 1
 
 
 def test_rubbish_is_no_reason_to_fail() -> None:
-    assert out_of_time((b"rubbish",), NOW, None).startswith("the clocks differ")
-    assert out_of_time((), NOW, None).startswith("the clocks differ")
+    assert clock_skew_report((b"rubbish",), NOW, None).startswith("the clocks differ")
+    assert clock_skew_report((), NOW, None).startswith("the clocks differ")
 
 
 def test_the_same_text_is_told_for_a_while_so_that_it_is_told_once(tmp_path: Path) -> None:
     chain = leaf_made_at(tmp_path, NOW + DAY_S)
-    assert len({out_of_time(chain, NOW + second, None) for second in range(0, 600, 10)}) == 1
+    assert len({clock_skew_report(chain, NOW + second, None) for second in range(0, 600, 10)}) == 1
 
 
 def test_durations_are_read_by_people() -> None:
@@ -86,7 +86,7 @@ def test_the_latest_beginning_of_a_chain_counts_with_what_certificates_are_backd
     """A CA of long ago and a leaf of a clock that was moved since: 12 min ahead, less 5."""
     leaf, _ = leaf_made_at(tmp_path, NOW + 17 * 60)
     _, old = leaf_made_at(tmp_path, NOW - 10 * DAY_S)
-    assert "differ by about 20 min, or more" in out_of_time((leaf, old), NOW, None)
+    assert "differ by about 20 min, or more" in clock_skew_report((leaf, old), NOW, None)
 
 
 @pytest.mark.parametrize(("said", "known"), [(0, True), (5, False), (-1, None)])

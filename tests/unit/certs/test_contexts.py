@@ -96,7 +96,7 @@ def test_no_session_ticket_is_ever_sent(east: Site, listener: ssl.SSLContext) ->
     assert near.tls.session is not None and not near.tls.session.has_ticket
 
 
-def test_a_dialler_refuses_a_listener_of_another_ca(other: Site, listener: ssl.SSLContext) -> None:
+def test_a_dialer_refuses_a_listener_of_another_ca(other: Site, listener: ssl.SSLContext) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         shake(client_context(None, other.authority.ca_pem), listener)
 
@@ -161,13 +161,13 @@ def test_tls_1_2_is_refused_by_both_ends(east: Site, listener: ssl.SSLContext) -
 
 
 def test_the_contexts_are_strict(east: Site, listener: ssl.SSLContext) -> None:
-    dialler = client_context(None, east.authority.ca_pem)
-    for context in (listener, dialler):
+    dialer = client_context(None, east.authority.ca_pem)
+    for context in (listener, dialer):
         assert context.minimum_version == ssl.TLSVersion.TLSv1_3
         assert context.verify_flags & ssl.VerifyFlags.VERIFY_X509_STRICT
     assert listener.num_tickets == 0
     assert listener.verify_mode == ssl.CERT_OPTIONAL
-    assert dialler.verify_mode == ssl.CERT_REQUIRED
+    assert dialer.verify_mode == ssl.CERT_REQUIRED
 
 
 def test_both_cas_are_trusted_while_one_replaces_the_other(

@@ -10,7 +10,7 @@ from certs import certificates, files, keys, limits
 from certs.ca import rotation
 from certs.ca.authority import CA_FILES, Authority, Leaf, load_state
 from certs.ca.ca_files import CaFiles
-from certs.ca.rotation import CaState, Dialler, Rotation
+from certs.ca.rotation import CaState, Dialer, Rotation
 from certs.errors import CertError
 from certs.tls import contexts
 from tests.unit.certs.sites import NOW, Site
@@ -27,10 +27,10 @@ def fresh(now: float = NOW) -> CaState:
 def shows(client: ssl.SSLContext, server: ssl.SSLContext) -> bytes | None:
     """The certificate that a listener saw of its client; `ssl.SSLError` if one refuses."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    dialler = client.wrap_bio(to_client, to_server)
+    dialer = client.wrap_bio(to_client, to_server)
     listener = server.wrap_bio(to_server, to_client, server_side=True)
     for _ in range(4):
-        for side in (dialler, listener):
+        for side in (dialer, listener):
             try:
                 side.do_handshake()
             except ssl.SSLWantReadError:
@@ -102,8 +102,8 @@ def test_a_rotation_under_way_is_hurried_and_never_begun_twice() -> None:
     assert rotation.announced(hurried, fresh(), NOW + 2, hurried=True) == hurried
 
 
-def west(**changes: object) -> Dialler:
-    base = Dialler(site="w", name="west", ends_at=NOW + 400 * DAY)
+def west(**changes: object) -> Dialer:
+    base = Dialer(site="w", name="west", ends_at=NOW + 400 * DAY)
     return msgspec.structs.replace(base, **changes)
 
 

@@ -1,4 +1,4 @@
-"""What we ship of others: all of it is named, under licences that let us."""
+"""What we ship of others: all of it is named, under licenses that let us."""
 
 import importlib.metadata
 import json

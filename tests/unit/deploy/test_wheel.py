@@ -1,4 +1,4 @@
-"""The wheel holds the four packages, their data, the licence, and nothing else."""
+"""The wheel holds the four packages, their data, the license, and nothing else."""
 
 import re
 import subprocess

@@ -182,8 +182,8 @@ class FakeNetwork(VirtualTime):
         self.silent: set[Address] = set()  # Dials there time out.
         self.connects_in_s: dict[Address, float] = {}  # Where that takes any time.
         self.is_exhausted = False  # This process has no descriptor for another dial.
-        self.dialled: list[Address] = []
-        self.dialled_tls: list[Tls | None] = []
+        self.dialed: list[Address] = []
+        self.dialed_tls: list[Tls | None] = []
         self.client_host = "127.0.0.1"
         """Whence dials come from now on."""
         self.renamed: set[str] = set()  # Addresses that no name resolves to any more.
@@ -260,8 +260,8 @@ class FakeNetwork(VirtualTime):
         essential: bool = False,
     ) -> Dial:
         address = Address(host, port)
-        self.dialled.append(address)
-        self.dialled_tls.append(tls)
+        self.dialed.append(address)
+        self.dialed_tls.append(tls)
         dial = FakeDial()
 
         def outcome() -> None:
@@ -409,7 +409,7 @@ def answer_ok(party: Party) -> None:
 
 
 AHEAD = SiteId("ahead")
-"""The neighbour of streams that are opened."""
+"""The neighbor of streams that are opened."""
 
 
 class FakeStream:

@@ -13,7 +13,7 @@ from router.exchange.sites.egress import UNTOLD, EgressExchange
 from router.model.ids import ServiceKey, SiteId
 from router.model.requests import Request
 from router.model.settings import Timeouts
-from router.service.sites.answer_habit import IN_PARTS_AGAIN, AnswerHabit
+from router.service.sites.answer_timing import IN_PARTS_AGAIN, AnswerTiming
 from tests.unit.exchange.fakes_http import FakeTimers
 
 HEAD = b"GET / HTTP/1.1\r\nHost: shop\r\n"
@@ -42,7 +42,7 @@ class Told:
 
 
 def opened(
-    habit: AnswerHabit, *, ledger: Any = UNRATED, ingress: SiteId = US, **changes: Any
+    habit: AnswerTiming, *, ledger: Any = UNRATED, ingress: SiteId = US, **changes: Any
 ) -> Told:
     told = Told()
     fields: dict[str, Any] = {"key": ServiceKey("shop", 80), "protocol": "http", "head": HEAD}
@@ -78,7 +78,7 @@ def test_a_request_that_another_router_of_this_site_sends_on_was_asked_for_there
         ask=lambda now: calls.append("ask"),
         hand=lambda now: calls.append("hand"),
     )
-    opened(AnswerHabit(), ledger=ledger, ingress=SiteId(ingress))
+    opened(AnswerTiming(), ledger=ledger, ingress=SiteId(ingress))
     assert calls == (["ask", "hand"] if is_handed else ["ask"])
 
 
@@ -118,7 +118,7 @@ def branch_to(link: SiteId, ingress: SiteId) -> SiteId | None:
 
 
 def test_accepted_waits_for_the_answer_until_one_comes_late_or_in_parts() -> None:
-    habit = AnswerHabit()
+    habit = AnswerTiming()
     first = opened(habit)
     assert first.calls == ["accept soon"]
     assert first.late() == 3  # It came in parts.
@@ -129,7 +129,7 @@ def test_accepted_waits_for_the_answer_until_one_comes_late_or_in_parts() -> Non
 def test_who_may_send_more_or_is_no_message_is_accepted_at_once() -> None:
     tcp = {"protocol": "tcp", "body_bytes": -1}
     for changes in ({"body_bytes": 5}, {"body_bytes": -1}, {"upgrade": "x"}, tcp):
-        assert opened(AnswerHabit(), **changes).calls == ["accept"]
+        assert opened(AnswerTiming(), **changes).calls == ["accept"]
 
 
 def test_a_target_may_take_what_a_stream_brought_as_slowly_as_it_likes() -> None:

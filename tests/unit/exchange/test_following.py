@@ -1,6 +1,6 @@
 """A follower sees the requests under way, also those that began before, over each protocol."""
 
-from router.exchange.clients.watched import WatchedLeg
+from router.exchange.clients.observed_leg import WatchedLeg
 from router.model import limits
 from router.service.observers import Finished, Flow
 from tests.unit.exchange.fakes import site_of

@@ -44,9 +44,9 @@ def test_a_forwarder_that_is_finished_checks_no_target() -> None:
     shop, drained = Shop(here=1), list[bool]()
 
     def checks() -> int:
-        before = len(shop.network.dialled)
+        before = len(shop.network.dialed)
         shop.network.advance(3 * limits.HEALTH_INTERVAL_S)
-        return shop.network.dialled[before:].count(shop.targets["a"].address)
+        return shop.network.dialed[before:].count(shop.targets["a"].address)
 
     seen = [checks() > 0]
     shop.a.drain(lambda: drained.append(True))

@@ -588,7 +588,7 @@ def test_what_raises_while_a_stream_is_taken_ends_with_the_stream(
 
 
 class BadEgress:
-    """A neighbour with wrong answers."""
+    """A neighbor with wrong answers."""
 
     def __init__(self, shop: Shop, *script: tuple[object, ...]) -> None:
         self.script = script

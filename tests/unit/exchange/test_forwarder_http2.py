@@ -615,10 +615,10 @@ def test_a_stream_is_not_tried_again_in_clear_when_tls_cannot_be_spoken_any_more
     shop.target.act = shop.target.hold
     stream = shop.ask(REQUEST, b"hello")
     shop.a.forwarder.set_targets(KEY, tls_targets(shop.target, unusable="no CA"))
-    asked = len(shop.network.dialled)
+    asked = len(shop.network.dialed)
     shop.target.serving[0].send(bytes(GoAwayFrame(0, last_stream_id=0).serialize()))
     assert shop.said(stream)[0] == "head 502"
-    assert shop.network.dialled[asked:] == []
+    assert shop.network.dialed[asked:] == []
     assert shop.in_flight == 0
 
 
@@ -632,10 +632,10 @@ def test_who_waits_is_not_sent_to_a_target_that_has_just_become_unusable() -> No
     shop.network.advance(5.0)
     for _ in range(3):
         shop.ask(REQUEST, b"hello")
-    asked = len(shop.network.dialled)
+    asked = len(shop.network.dialed)
     shop.a.forwarder.set_targets(KEY, tls_targets(first, second, unusable="no CA"))
     shop.run()
-    assert shop.network.dialled[asked:] == []
+    assert shop.network.dialed[asked:] == []
 
 
 def test_who_waits_for_a_connection_goes_to_another_target_when_its_own_is_removed(

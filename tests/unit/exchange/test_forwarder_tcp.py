@@ -412,7 +412,7 @@ def test_a_neighbour_that_lies_about_the_client_makes_it_an_unknown_one() -> Non
     ]
 
 
-def test_a_target_is_dialled_by_its_tls_and_anew_when_that_changes() -> None:
+def test_a_target_is_dialed_by_its_tls_and_anew_when_that_changes() -> None:
     world = Two(1, 0)
     first, second = (Tls(context=None, certificate=name, alpn=()) for name in (b"1", b"2"))
     for tls in (first, second):
@@ -420,7 +420,7 @@ def test_a_target_is_dialled_by_its_tls_and_anew_when_that_changes() -> None:
         world.a.forwarder.set_targets(KEY, {str(world.target_a): config})
         world.network.run()
         client = world.client()
-        used = world.network.dialled_tls[-1]
+        used = world.network.dialed_tls[-1]
         assert used is not None and used.certificate == tls.certificate
         assert used.preface.startswith(LOCAL_HEADER[:12])
         (party,) = serving(world.target_a)

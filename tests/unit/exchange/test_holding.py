@@ -97,7 +97,7 @@ class World:
         return client
 
     def look(self) -> None:
-        """As `Bursting` does some times a second."""
+        """As `BurstRunner` does some times a second."""
         now, forwarder = self.network.time, self.near.forwarder
         totals = together(list(forwarder.readings.totals_of("shop").values()))
         if self.hook.feed(now, now, totals, "id") == "saturated":

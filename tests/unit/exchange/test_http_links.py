@@ -1,4 +1,4 @@
-"""What a lying neighbour sends is refused by the checks at both ends of a link."""
+"""What a lying neighbor sends is refused by the checks at both ends of a link."""
 
 import pytest
 

@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from router.exchange.clients.pace import Floor, Pace
+from router.exchange.clients.client_deadlines import ClientDeadlines, Floor
 from router.model import limits
 from router.service.turn_writer import TurnWriter
 from tests.unit.exchange.fakes_http import FakeConnection, FakeTimers
@@ -20,7 +20,7 @@ class Judged:
         self.connection = FakeConnection(self.timers)
         self.writer = TurnWriter(self.connection, self.timers)
         self.looks: list[float] = []
-        self.pace = Pace(self.writer, self.timers, self._look, allowance_s)
+        self.pace = ClientDeadlines(self.writer, self.timers, self._look, allowance_s)
 
     def _look(self, now: float) -> None:
         self.looks.append(now)

@@ -15,7 +15,7 @@ from router.model.limits import TARGET_STUCK_AWAITED
 from router.model.messages.adverts import LoadReport
 from router.model.settings import Affinity
 from router.model.specs import ServiceSpec
-from router.service.figures import NO_LOAD, Left, Spills
+from router.service.figures import NO_LOAD, SpillCount, SpillTotals
 from router.service.ports import TargetConfig
 from router.service.sessions import Session
 from tests.unit.exchange.fakes import FakeTarget, Party, candidate, site_of
@@ -91,7 +91,13 @@ Read = Callable[[Readings, ServiceKey], object]
         (lambda r, key: (one := r.config_of(key)) and one.protocol, "http", "tcp", None, None),
         (lambda r, key: (one := r.totals_at(key)) and one.demand, 3, 1, 0, None),
         (lambda r, key: len(r.latencies_of(key)), 1, 1, 1, 0),
-        (lambda r, key: r.spills_of(key).full, Left({}, 1), Left({}), Left({}), Left({})),
+        (
+            lambda r, key: r.spills_of(key).full,
+            SpillCount({}, 1),
+            SpillCount({}),
+            SpillCount({}),
+            SpillCount({}),
+        ),
         (lambda r, key: (one := r.scale_of(key)) and one.targets_wanted, 3, 1, 0, None),
         (lambda r, key: (one := r.explain(key, 0.0)) and len(one.candidates), 2, 1, 1, None),
         (lambda r, key: r.targets.local(key), *[LocalTargets(1, 1, 0)] * 3, LocalTargets()),
@@ -125,8 +131,8 @@ def test_what_is_read_of_all_leaves_out_those_that_have_none(world: World) -> No
     assert readings.queued() == {SHOP: 1}
     assert readings.used_services() == {"shop", "db"}
     assert readings.totals_of("shop").keys() == {SHOP}
-    assert readings.left() == {SHOP: Left({}, 1), DB: Left({}), EXTRA: Left({})}
-    assert readings.left_without_target() == dict.fromkeys(KNOWN, Left({}))
+    assert readings.left() == {SHOP: SpillCount({}, 1), DB: SpillCount({}), EXTRA: SpillCount({})}
+    assert readings.spilled_without_target() == dict.fromkeys(KNOWN, SpillCount({}))
     assert list(readings.losses()) == []
     assert targets.standing() == {key: {str(world.targets[key]): True} for key in KNOWN}
     full = AnswerCounts(0, awaited=1, is_full=True)
@@ -154,12 +160,12 @@ def test_what_ended_is_read_once_it_has(world: World) -> None:
     assert [targets.completed_by(SHOP, shop), targets.answered_by(SHOP, shop)] == [1, 1]
     assert targets.completed_by(DB, db) == 1
     assert targets.completed_by(NONE, db) is targets.answered_by(NONE, db) is None
-    assert readings.spills_of(NONE) == Spills()
+    assert readings.spills_of(NONE) == SpillTotals()
     (record,) = readings.past_of(DB, 9, denied=False)
     assert record.site == HERE and readings.past_of(NONE, 9, denied=False) == []
     assert {key: len(kept) for key, _, kept in readings.all_past()} == {DB: 1, EXTRA: 0, SHOP: 3}
     assert targets.answered(SHOP) == {shop: 1} and targets.answered(EXTRA) == {}
-    assert readings.refused() == dict.fromkeys(KNOWN, Left({}))
+    assert readings.refused() == dict.fromkeys(KNOWN, SpillCount({}))
     counts = targets.counts_of(SHOP, shop)
     assert counts == AnswerCounts(1, awaited=0, is_full=False)
     assert targets.counts_of(SHOP, "10.9.9.9:1") is targets.counts_of(NONE, shop) is None

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.learning.demand import Demand, SentFor
+from router.balance.learning.demand import Demand, SpillCause
 from router.balance.sites.remote_site import RemoteSite
 from router.exchange.sites.remote import RemoteLeg
 from router.http.http1.memory import HeadMemory
@@ -128,7 +128,7 @@ def opened(
         (RouterId("ra"),),
         wait_ms,
         1.0,
-        SentFor.NO_DEMAND,
+        SpillCause.NO_DEMAND,
     )
 
 

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from router.exchange.upload import AFTER_STOPPED, Stopped, Upload
+from router.exchange.upload import AFTER_STOPPED, Upload, UploadPause
 from router.model import limits
 from router.service.pressure import Pressure
 
@@ -42,17 +42,17 @@ def _may_go_on(upload: Upload) -> None:
 
 
 def _may_go_on_at_a_target(upload: Upload) -> None:
-    was_stopped = upload.stopped is Stopped.BY_KEPT
+    was_stopped = upload.stopped is UploadPause.BY_KEPT
     assert upload.ceases_to_stop(True) is was_stopped
 
 
 def _another_attempt_takes_all(upload: Upload) -> None:
-    if upload.stopped is not Stopped.NOT:
+    if upload.stopped is not UploadPause.NOT:
         upload.begins_again(takes_more=True)
 
 
 def _another_attempt_is_full(upload: Upload) -> None:
-    if upload.stopped is not Stopped.NOT:
+    if upload.stopped is not UploadPause.NOT:
         upload.begins_again(takes_more=False)
 
 
@@ -62,26 +62,26 @@ EVENTS: tuple[Event, ...] = (
     *(_may_go_on, _may_go_on_at_a_target),
     *(_another_attempt_takes_all, _another_attempt_is_full),
 )
-WAYS: Mapping[Stopped, tuple[Event, ...]] = {
-    Stopped.NOT: (),
-    Stopped.BY_KEPT: (_more_comes,),
-    Stopped.BY_LEG: (_leg_is_full,),
+WAYS: Mapping[UploadPause, tuple[Event, ...]] = {
+    UploadPause.NOT: (),
+    UploadPause.BY_KEPT: (_more_comes,),
+    UploadPause.BY_LEG: (_leg_is_full,),
 }
-FOLLOWS: Mapping[tuple[Stopped, Event], Stopped] = {
-    (Stopped.NOT, _more_comes): Stopped.BY_KEPT,
-    (Stopped.NOT, _leg_is_full): Stopped.BY_LEG,
-    (Stopped.BY_KEPT, _leg_is_full): Stopped.BY_LEG,
-    (Stopped.BY_KEPT, _may_go_on_at_a_target): Stopped.NOT,
-    (Stopped.BY_KEPT, _another_attempt_is_full): Stopped.BY_LEG,
-    (Stopped.BY_LEG, _leg_has_room): Stopped.BY_KEPT,
-    (Stopped.BY_LEG, _another_attempt_takes_all): Stopped.BY_KEPT,
+FOLLOWS: Mapping[tuple[UploadPause, Event], UploadPause] = {
+    (UploadPause.NOT, _more_comes): UploadPause.BY_KEPT,
+    (UploadPause.NOT, _leg_is_full): UploadPause.BY_LEG,
+    (UploadPause.BY_KEPT, _leg_is_full): UploadPause.BY_LEG,
+    (UploadPause.BY_KEPT, _may_go_on_at_a_target): UploadPause.NOT,
+    (UploadPause.BY_KEPT, _another_attempt_is_full): UploadPause.BY_LEG,
+    (UploadPause.BY_LEG, _leg_has_room): UploadPause.BY_KEPT,
+    (UploadPause.BY_LEG, _another_attempt_takes_all): UploadPause.BY_KEPT,
 }
 """Else nothing changes."""
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__.strip("_"))
-@pytest.mark.parametrize("before", Stopped, ids=lambda state: state.name)
-def test_each_event_in_each_state_does_what_is_listed(before: Stopped, event: Event) -> None:
+@pytest.mark.parametrize("before", UploadPause, ids=lambda state: state.name)
+def test_each_event_in_each_state_does_what_is_listed(before: UploadPause, event: Event) -> None:
     upload = full_upload(Pressure())
     for way in WAYS[before]:
         way(upload)
@@ -92,9 +92,10 @@ def test_each_event_in_each_state_does_what_is_listed(before: Stopped, event: Ev
 
 def test_each_pair_that_the_table_lists_is_one_of_these() -> None:
     seen = {
-        (before, FOLLOWS.get((before, event), before)) for before, event in product(Stopped, EVENTS)
+        (before, FOLLOWS.get((before, event), before))
+        for before, event in product(UploadPause, EVENTS)
     }
-    listed = {(before, after) for before in Stopped for after in AFTER_STOPPED[before]}
+    listed = {(before, after) for before in UploadPause for after in AFTER_STOPPED[before]}
     assert {(before, after) for before, after in seen if before is not after} == listed
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from router.exchange.clients.http2 import own_answers
-from router.exchange.clients.watched import refused
+from router.exchange.clients.observed_leg import refused
 from router.http.http1 import heads, render, request_heads
 from router.http.http1.grammar import HttpError, bad_request
 from router.model import limits

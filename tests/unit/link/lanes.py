@@ -157,7 +157,7 @@ class Owner:
 
 
 class Pair:
-    """A dialled lane (left) and the accepted one (right)."""
+    """A dialed lane (left) and the accepted one (right)."""
 
     def __init__(self, world: World | None = None, *, serving: bool = True) -> None:
         self.world = world or World()
@@ -165,10 +165,10 @@ class Pair:
         self.process = ProcessBuffers()
         self.left_owner, self.right_owner = Owner(), Owner()
         self.left = LaneMux(
-            self.wire.left, self.world, self.left_owner, LinkBuffers(self.process), dialled=True
+            self.wire.left, self.world, self.left_owner, LinkBuffers(self.process), dialed=True
         )
         self.right = LaneMux(
-            self.wire.right, self.world, self.right_owner, LinkBuffers(self.process), dialled=False
+            self.wire.right, self.world, self.right_owner, LinkBuffers(self.process), dialed=False
         )
         self.wire.left.handler = self.left
         self.wire.right.handler = self.right

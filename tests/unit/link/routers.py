@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from router.link.fault import Fault
 from router.link.links import ALPN, Links
-from router.link.neighbour import LinkLeave, Neighbour
+from router.link.neighbour import LinkPermission, Neighbour
 from router.link.ports import OfferedStream, OpenRequest, Stream
 from router.link.routing_messages import RoutingMessage
 from router.link.sessions.outgoing_spec import OutgoingSpec
@@ -62,9 +62,9 @@ class Owner:
         self.events.append(("admit", peer_certificate, neighbour.name))
         return self.rejection
 
-    def leave_of(self, peer_certificate: bytes) -> LinkLeave:
+    def permission_of(self, peer_certificate: bytes) -> LinkPermission:
         token = self.tokens.get(peer_certificate, "")
-        return LinkLeave(self.terms.get(peer_certificate, FREE), token)
+        return LinkPermission(self.terms.get(peer_certificate, FREE), token)
 
     def original_of(self, neighbour: Neighbour, restored: int) -> str:
         return ""

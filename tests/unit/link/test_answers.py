@@ -11,7 +11,7 @@ from router.model.errors import LocalProtocolError
 from router.model.ids import SiteId
 from tests.unit.link.lanes import HERE, Counted, Pair, Recorder, request
 from tests.unit.link.routers import Router
-from tests.unit.link.test_handshake import Dialler
+from tests.unit.link.test_handshake import Dialer
 from tests.unit.link.wire import Raw, World, frames_of
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -325,19 +325,19 @@ def test_an_answer_brings_one_of_so_many_heads(heads: int) -> None:
 # Between releases.
 
 
-def ask_by_hand(world: World, router: Router, *path: Router, features: tuple[str, ...]) -> Dialler:
-    """A neighbour of ``router`` with these features asks along ``path``."""
-    dialler = Dialler(world, router)
-    dialler.say(dialler.hello(minor=2, features=features))
-    dialler.say(control.Proof(dialler.identity.sign(dialler.transcript())))
-    asking = dialler.identity
+def ask_by_hand(world: World, router: Router, *path: Router, features: tuple[str, ...]) -> Dialer:
+    """A neighbor of ``router`` with these features asks along ``path``."""
+    dialer = Dialer(world, router)
+    dialer.say(dialer.hello(minor=2, features=features))
+    dialer.say(control.Proof(dialer.identity.sign(dialer.transcript())))
+    asking = dialer.identity
     routers = tuple(one.id for one in path)
     payload = control.encode_open(
         type(request())(routers, "web", 80, "http", asking.site, head=GET)
     )
-    dialler.wire.left.send(frames.encode(frames.OPEN | frames.END, 1, payload))
+    dialer.wire.left.send(frames.encode(frames.OPEN | frames.END, 1, payload))
     world.settle()
-    return dialler
+    return dialer
 
 
 IN_PARTS = [frames.ACCEPTED, frames.HEAD, frames.DATA | frames.END]
@@ -357,12 +357,12 @@ def test_each_neighbour_hears_an_answer_as_it_can(
     world.settle()
     near, path = (east, [east]) if hops == 1 else (middle, [middle, east])
     east.owner.accept = False
-    dialler = ask_by_hand(world, near, *path, features=features)
+    dialer = ask_by_hand(world, near, *path, features=features)
     stream = east.owner.offered[-1][0]
     stream.accept_soon(lambda: 3)
     world.settle()
     stream.answer(HEAD, 4, b"body", Counted(2))
     world.settle()
-    heard = [(kind, payload) for kind, one, payload in frames_of(dialler.raw.data) if one == 1]
+    heard = [(kind, payload) for kind, one, payload in frames_of(dialer.raw.data) if one == 1]
     assert [kind for kind, _ in heard] == expected
     assert heard[-1][1].rstrip(b"\0\2").endswith(b"body")

@@ -1,5 +1,5 @@
-"""A neighbour's control messages are decoded at once up to the burst that a large network needs,
-and in the long run no faster than the neighbour's rate."""
+"""A neighbor's control messages are decoded at once up to the burst that a large network needs,
+and in the long run no faster than the neighbor's rate."""
 
 import pytest
 
@@ -13,13 +13,13 @@ from router.model.messages.adverts import LoadReport
 from router.model.messages.edges import ServiceRow, TableMessage
 from router.model.messages.packed import pack
 from tests.unit.link.routers import Router, let_in_by_one_token, linked
-from tests.unit.link.test_handshake import Dialler
+from tests.unit.link.test_handshake import Dialer
 from tests.unit.link.test_lsa_intake import database
 from tests.unit.link.wire import World
 
 RATE, BURST = limits.CONTROL_INTAKE_BYTES_PER_S, limits.CONTROL_INTAKE_BURST_BYTES
 LATER = pack(["of tomorrow", [bytes(1_000)] * 60])
-"""A message that is not known here, of a neighbour of a later minor version."""
+"""A message that is not known here, of a neighbor of a later minor version."""
 
 
 def read_of(router: Router) -> int:
@@ -33,13 +33,13 @@ LARGEST = LoadMessage(
 LARGEST_BYTES = len(control.encode(LARGEST))
 
 
-def later(world: World, east: Router) -> Dialler:
-    """A neighbour of a later minor version, linked."""
-    dialler = Dialler(world, east)
-    dialler.say(dialler.hello(minor=control.MINOR + 1))
-    dialler.say(Proof(dialler.identity.sign(dialler.transcript())))
+def later(world: World, east: Router) -> Dialer:
+    """A neighbor of a later minor version, linked."""
+    dialer = Dialer(world, east)
+    dialer.say(dialer.hello(minor=control.MINOR + 1))
+    dialer.say(Proof(dialer.identity.sign(dialer.transcript())))
     assert east.owner.named("up")
-    return dialler
+    return dialer
 
 
 def test_what_1000_sites_need_when_a_link_comes_up_is_read_at_once() -> None:
@@ -139,11 +139,11 @@ def test_acknowledgements_of_what_was_sent_are_read_at_once_however_many(
 def test_what_is_not_known_here_counts_too() -> None:
     world = World()
     east = Router(world, "east")
-    dialler = later(world, east)
+    dialer = later(world, east)
     for _ in range(2 * BURST // len(LATER)):
-        dialler.wire.left.send(frames.encode(frames.CONTROL, 0, LATER))
+        dialer.wire.left.send(frames.encode(frames.CONTROL, 0, LATER))
         world.settle()
-    dialler.say(CostMessage(7))
+    dialer.say(CostMessage(7))
     assert not east.owner.named("cost"), "it waits behind what is too much"
     world.advance(2 * BURST / RATE)
     assert [event[2] for event in east.owner.named("cost")] == [7]
@@ -157,13 +157,13 @@ def test_a_neighbour_that_is_far_above_its_budget_loses_its_link(
     little = frames.encode(frames.CONTROL, 0, pack(["later"]))
     world = World()
     east = Router(world, "east")
-    dialler = later(world, east)
-    dialler.wire.left.send(little * (limits.GLITCHES_MAX + int(until_late)))
+    dialer = later(world, east)
+    dialer.wire.left.send(little * (limits.GLITCHES_MAX + int(until_late)))
     world.settle()
     assert not east.owner.named("down")
-    dialler.wire.left.send(little * 3)
+    dialer.wire.left.send(little * 3)
     world.advance(limits.INTAKE_REST_S_MAX)
-    goaway = dialler.goaway()
+    goaway = dialer.goaway()
     assert (goaway.code, goaway.hint) == (
         "glitches",
         "Do both routers run versions that go together?",

@@ -109,7 +109,7 @@ def test_a_lane_that_came_up_is_missed_for_a_short_time_only(up: Dials) -> None:
 
 
 @pytest.mark.parametrize("why", ["down", "joining", "draining", "cancelled"])
-def test_a_lane_is_not_dialled_again_for_a_link_that_needs_none(up: Dials, why: str) -> None:
+def test_a_lane_is_not_dialed_again_for_a_link_that_needs_none(up: Dials, why: str) -> None:
     up.session.has_lane(there=False)
     up.session.is_up = why != "down"
     up.session.lanes.is_joining = why == "joining"
@@ -121,7 +121,7 @@ def test_a_lane_is_not_dialled_again_for_a_link_that_needs_none(up: Dials, why: 
     assert len(up.made) == 1 and up.world.pending_timers == 0
 
 
-def test_another_certificate_is_shown_on_another_lane_dialled_once(up: Dials) -> None:
+def test_another_certificate_is_shown_on_another_lane_dialed_once(up: Dials) -> None:
     up.dial.renew(OLD)
     assert len(up.made) == 1
     for _ in range(2):
@@ -130,7 +130,7 @@ def test_another_certificate_is_shown_on_another_lane_dialled_once(up: Dials) ->
 
 
 @pytest.mark.parametrize("why", ["no lane", "draining", "cancelled"])
-def test_nothing_is_dialled_for_a_certificate_where_no_lane_shows_one(up: Dials, why: str) -> None:
+def test_nothing_is_dialed_for_a_certificate_where_no_lane_shows_one(up: Dials, why: str) -> None:
     up.session.has_lane(there=why != "no lane")
     up.session.draining.is_draining = why == "draining"
     if why == "cancelled":
@@ -139,9 +139,9 @@ def test_nothing_is_dialled_for_a_certificate_where_no_lane_shows_one(up: Dials,
     assert len(up.made) == 1
 
 
-@pytest.mark.parametrize("is_dialling", [True, False])
-def test_a_session_that_takes_over_ends_what_was_on_its_way(up: Dials, is_dialling: bool) -> None:
-    if is_dialling:
+@pytest.mark.parametrize("is_dialing", [True, False])
+def test_a_session_that_takes_over_ends_what_was_on_its_way(up: Dials, is_dialing: bool) -> None:
+    if is_dialing:
         up.dial.renew(NEW)
     else:
         up.session.has_lane(there=False)

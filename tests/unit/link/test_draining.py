@@ -327,13 +327,13 @@ def test_a_new_leaf_opens_another_data_lane_and_the_old_one_goes_with_its_last_s
     assert west.owner.named("down", "draining") == []
 
 
-@pytest.mark.parametrize("end", ["dialler", "acceptor"])
+@pytest.mark.parametrize("end", ["dialer", "acceptor"])
 def test_a_lane_that_has_carried_enough_is_replaced_without_loss(
     end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World()
     west, east = linked(world)
-    here, there = (west, east) if end == "dialler" else (east, west)
+    here, there = (west, east) if end == "dialer" else (east, west)
     olds = [here.open(there) for _ in range(3)]
     world.settle()
     with monkeypatch.context() as small:

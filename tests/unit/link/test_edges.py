@@ -11,7 +11,7 @@ from router.model.ids import RouterId
 from router.model.messages.edges import WishMessage
 from tests.unit.link.lanes import Recorder
 from tests.unit.link.routers import Router
-from tests.unit.link.test_handshake import Dialler
+from tests.unit.link.test_handshake import Dialer
 from tests.unit.link.wire import World
 
 GOAL = RouterId("9" * 16)
@@ -108,9 +108,9 @@ def test_an_older_neighbour_that_serves_no_edges_is_refused_with_advice(
 def test_an_older_edge_is_a_router_that_says_no_features() -> None:
     world = World()
     near = Router(world, "near")
-    dialler = Dialler(world, near)
-    dialler.say(dialler.hello())
-    hello = dialler.heard[0]
+    dialer = Dialer(world, near)
+    dialer.say(dialer.hello())
+    hello = dialer.heard[0]
     expected = ("answer", "digest", "edge-table", "renew", "shares", "sharing", "sibling")
     assert getattr(hello, "features", None) == expected
     assert getattr(hello, "required", None) == ()

@@ -18,8 +18,8 @@ from tests.unit.link.wire import Raw, Wire, World, frames_of
 NONCE = b"n" * 32
 
 
-class Dialler:
-    """A dialler made by hand, which can say anything to ``router``."""
+class Dialer:
+    """A dialer made by hand, which can say anything to ``router``."""
 
     def __init__(self, world: World, router: Router, name: str = "liar") -> None:
         self.world = world
@@ -65,7 +65,7 @@ class Dialler:
             if kind == frames.CONTROL
         ]
 
-    def transcript(self, role: Role = "dialler", nonce: bytes = NONCE) -> bytes:
+    def transcript(self, role: Role = "dialer", nonce: bytes = NONCE) -> bytes:
         answer = next(message for message in self.heard if isinstance(message, Hello))
         return transcript(
             role,
@@ -81,21 +81,21 @@ class Dialler:
         return last
 
 
-def test_an_honest_dialler_by_hand_is_let_in() -> None:
+def test_an_honest_dialer_by_hand_is_let_in() -> None:
     world = World()
     east = Router(world, "east")
-    dialler = Dialler(world, east)
-    dialler.say(dialler.hello(cost=7))
-    answer, proof = dialler.heard
+    dialer = Dialer(world, east)
+    dialer.say(dialer.hello(cost=7))
+    answer, proof = dialer.heard
     assert isinstance(answer, Hello) and answer.name == "east"
     assert isinstance(proof, Proof)
-    assert proof.signature == east.identity.sign(dialler.transcript("acceptor"))
+    assert proof.signature == east.identity.sign(dialer.transcript("acceptor"))
     assert east.owner.events == []
-    dialler.say(Proof(dialler.identity.sign(dialler.transcript())))
+    dialer.say(Proof(dialer.identity.sign(dialer.transcript())))
     assert east.owner.named("up") == [("up", "liar", 7)]
 
 
-LIES: dict[str, Callable[[Dialler], bytes]] = {
+LIES: dict[str, Callable[[Dialer], bytes]] = {
     "another key": lambda d: FakeIdentity("other").sign(d.transcript()),
     "swapped role": lambda d: d.identity.sign(d.transcript("acceptor")),
     "another nonce": lambda d: d.identity.sign(d.transcript(nonce=b"o" * 32)),
@@ -108,24 +108,24 @@ LIES: dict[str, Callable[[Dialler], bytes]] = {
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES.keys())
-def test_a_wrong_proof_is_refused(lie: Callable[[Dialler], bytes]) -> None:
+def test_a_wrong_proof_is_refused(lie: Callable[[Dialer], bytes]) -> None:
     world = World()
     east = Router(world, "east")
-    dialler = Dialler(world, east)
-    dialler.say(dialler.hello())
-    dialler.say(Proof(lie(dialler)))
-    assert (dialler.goaway().kind, dialler.goaway().code) == ("refused", "bad-proof")
+    dialer = Dialer(world, east)
+    dialer.say(dialer.hello())
+    dialer.say(Proof(lie(dialer)))
+    assert (dialer.goaway().kind, dialer.goaway().code) == ("refused", "bad-proof")
     assert east.owner.events == [] and east.links.status() == []
 
 
 def test_a_proof_is_no_good_on_another_connection() -> None:
     world = World()
     east = Router(world, "east")
-    first = Dialler(world, east)
+    first = Dialer(world, east)
     first.say(first.hello())
     proof = Proof(first.identity.sign(first.transcript()))
     first.say(proof)
-    second = Dialler(world, east)
+    second = Dialer(world, east)
     second.say(second.hello())
     second.say(proof)
     assert second.goaway().code == "bad-proof"
@@ -134,10 +134,10 @@ def test_a_proof_is_no_good_on_another_connection() -> None:
 def test_claiming_another_site_in_hello_fails_at_the_proof() -> None:
     world = World()
     east = Router(world, "east")
-    dialler = Dialler(world, east)
-    dialler.say(dialler.hello(public_key=FakeIdentity("north").public_key, name="north"))
-    dialler.say(Proof(dialler.identity.sign(dialler.transcript())))
-    assert dialler.goaway().code == "bad-proof"
+    dialer = Dialer(world, east)
+    dialer.say(dialer.hello(public_key=FakeIdentity("north").public_key, name="north"))
+    dialer.say(Proof(dialer.identity.sign(dialer.transcript())))
+    assert dialer.goaway().code == "bad-proof"
     assert east.owner.events == []
 
 
@@ -154,10 +154,10 @@ def test_a_hello_that_cannot_be_served_is_refused_with_advice(
     changes: dict[str, object], code: str
 ) -> None:
     world = World()
-    dialler = Dialler(world, Router(world, "east"))
-    dialler.say(dialler.hello(**changes))
-    assert (dialler.goaway().kind, dialler.goaway().code) == ("refused", code)
-    assert dialler.goaway().hint
+    dialer = Dialer(world, Router(world, "east"))
+    dialer.say(dialer.hello(**changes))
+    assert (dialer.goaway().kind, dialer.goaway().code) == ("refused", code)
+    assert dialer.goaway().hint
 
 
 SIBLING = {
@@ -171,15 +171,15 @@ SIBLING = {
 def test_another_router_of_the_site_is_let_in_at_no_cost_if_it_says_so() -> None:
     world = World()
     east = Router(world, "east")
-    dialler = Dialler(world, east)
-    dialler.say(dialler.hello(**SIBLING, cost=7))
-    assert isinstance(dialler.heard[-1], Proof)
-    dialler.say(Proof(east.identity.sign(dialler.transcript())))
+    dialer = Dialer(world, east)
+    dialer.say(dialer.hello(**SIBLING, cost=7))
+    assert isinstance(dialer.heard[-1], Proof)
+    dialer.say(Proof(east.identity.sign(dialer.transcript())))
     assert east.owner.named("up") == [("up", "east", 0)]
-    dialler.say(control.CostMessage(9))
-    assert east.owner.named("cost") == [] and east.links.adjacent == {dialler.identity.router: 0}
+    dialer.say(control.CostMessage(9))
+    assert east.owner.named("cost") == [] and east.links.adjacent == {dialer.identity.router: 0}
     assert east.links.status() == []
-    assert east.links.adjacencies.siblings == {dialler.identity.router}
+    assert east.links.adjacencies.siblings == {dialer.identity.router}
 
 
 @pytest.mark.parametrize(
@@ -194,26 +194,26 @@ def test_who_says_it_is_a_router_of_the_site_and_is_not_is_refused(
     changes: dict[str, object], code: str
 ) -> None:
     world = World()
-    dialler = Dialler(world, Router(world, "east"))
-    dialler.say(dialler.hello(**(SIBLING | changes)))
-    assert (dialler.goaway().kind, dialler.goaway().code) == ("refused", code)
-    assert dialler.goaway().hint
+    dialer = Dialer(world, Router(world, "east"))
+    dialer.say(dialer.hello(**(SIBLING | changes)))
+    assert (dialer.goaway().kind, dialer.goaway().code) == ("refused", code)
+    assert dialer.goaway().hint
 
 
 def test_who_has_the_sites_public_key_alone_is_no_router_of_it() -> None:
     world = World()
     east = Router(world, "east")
-    dialler = Dialler(world, east)
-    dialler.say(dialler.hello(**SIBLING))
-    dialler.say(Proof(dialler.identity.sign(dialler.transcript())))
-    assert dialler.goaway().code == "bad-proof" and east.owner.events == []
+    dialer = Dialer(world, east)
+    dialer.say(dialer.hello(**SIBLING))
+    dialer.say(Proof(dialer.identity.sign(dialer.transcript())))
+    assert dialer.goaway().code == "bad-proof" and east.owner.events == []
 
 
 def test_an_edge_has_no_other_routers_of_its_site() -> None:
     world = World()
-    dialler = Dialler(world, Router(world, "east", is_edge=True))
-    dialler.say(dialler.hello(**SIBLING))
-    assert dialler.goaway().code == "unsupported-feature"
+    dialer = Dialer(world, Router(world, "east", is_edge=True))
+    dialer.say(dialer.hello(**SIBLING))
+    assert dialer.goaway().code == "unsupported-feature"
 
 
 @pytest.mark.parametrize(
@@ -233,15 +233,15 @@ def test_an_edge_has_no_other_routers_of_its_site() -> None:
 )
 def test_a_hello_out_of_bounds_is_a_violation(changes: dict[str, object]) -> None:
     world = World()
-    dialler = Dialler(world, Router(world, "east"))
-    dialler.say(dialler.hello(**changes))
-    assert (dialler.goaway().kind, dialler.goaway().code) == ("violation", "bad-message")
+    dialer = Dialer(world, Router(world, "east"))
+    dialer.say(dialer.hello(**changes))
+    assert (dialer.goaway().kind, dialer.goaway().code) == ("violation", "bad-message")
 
 
 def test_messages_out_of_order_are_violations() -> None:
     world = World()
     east = Router(world, "east")
-    cases: list[tuple[str, Callable[[Dialler], list[control.Message]]]] = [
+    cases: list[tuple[str, Callable[[Dialer], list[control.Message]]]] = [
         ("proof first", lambda d: [Proof(b"x")]),
         ("hello twice", lambda d: [d.hello(), d.hello()]),
         ("cost before proof", lambda d: [d.hello(), control.CostMessage(3)]),
@@ -250,16 +250,16 @@ def test_messages_out_of_order_are_violations() -> None:
         ("join on a control lane", lambda d: [d.hello(), Join(NONCE, NONCE)]),
     ]
     for name, messages in cases:
-        dialler = Dialler(world, east)
-        dialler.say(*messages(dialler))
-        assert (dialler.goaway().kind, dialler.goaway().code) == ("violation", "bad-order"), name
+        dialer = Dialer(world, east)
+        dialer.say(*messages(dialer))
+        assert (dialer.goaway().kind, dialer.goaway().code) == ("violation", "bad-order"), name
     assert east.owner.events == []
 
 
 def test_silence_at_any_step_ends_at_the_deadline() -> None:
     world = World()
     east = Router(world, "east")
-    silent, half = Dialler(world, east), Dialler(world, east)
+    silent, half = Dialer(world, east), Dialer(world, east)
     half.say(half.hello())
     world.advance(limits.HELLO_TIMEOUT_S - 0.1)
     assert not silent.raw.has_ended and not half.raw.has_ended
@@ -272,8 +272,8 @@ def test_lanes_that_say_nothing_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(limits, "LINK_HANDSHAKES_MAX", 3)
     world = World()
     east = Router(world, "east")
-    diallers = [Dialler(world, east) for _ in range(5)]
-    assert [bool(dialler.raw.losses) for dialler in diallers] == [False] * 3 + [True] * 2
+    dialers = [Dialer(world, east) for _ in range(5)]
+    assert [bool(dialer.raw.losses) for dialer in dialers] == [False] * 3 + [True] * 2
 
 
 def test_without_certificate_or_with_another_protocol_there_is_no_lane() -> None:
@@ -296,9 +296,9 @@ def test_join_with_a_wrong_proof_or_session_is_sent_away() -> None:
         if kind == frames.CONTROL
     )
     assert isinstance(hello, Hello)
-    dialler = Dialler(world, east)
-    leaves = fingerprint(dialler.leaf), fingerprint(east.tls.certificate)
-    right = handshake.join_proof(hello.secret, "dialler", hello.session, *leaves)
+    dialer = Dialer(world, east)
+    leaves = fingerprint(dialer.leaf), fingerprint(east.tls.certificate)
+    right = handshake.join_proof(hello.secret, "dialer", hello.session, *leaves)
     for join in (
         Join(hello.session, b"x" * 32),
         Join(b"x" * 32, right),
@@ -307,20 +307,20 @@ def test_join_with_a_wrong_proof_or_session_is_sent_away() -> None:
             handshake.join_proof(hello.secret, "acceptor", hello.session, *leaves),
         ),
     ):
-        dialler = Dialler(world, east)
-        dialler.say(join)
-        assert (dialler.goaway().kind, dialler.goaway().code) == ("lost", "wrong-router")
+        dialer = Dialer(world, east)
+        dialer.say(join)
+        assert (dialer.goaway().kind, dialer.goaway().code) == ("lost", "wrong-router")
     assert [line.lanes for line in east.links.status()] == [1]
 
 
-def test_an_acceptor_that_cannot_prove_itself_is_refused_by_the_dialler() -> None:
+def test_an_acceptor_that_cannot_prove_itself_is_refused_by_the_dialer() -> None:
     world = World()
     west = Router(world, "west")
     raw = Raw()
     world.listen("east", 1, lambda _: raw, tls=west.tls)
     west.link("east")
     world.settle()
-    liar = Dialler(world, Router(world, "helper"), "east")
+    liar = Dialer(world, Router(world, "helper"), "east")
     for message in (liar.hello(), Proof(b"not this")):
         world.wires[0].right.send(frames.encode(frames.CONTROL, 0, control.encode(message)))
     world.settle()
@@ -347,25 +347,25 @@ def test_an_unknown_message_is_ignored_from_a_newer_peer_only() -> None:
     for minor, kept in ((control.MINOR + 1, True), (control.MINOR, False)):
         world = World()
         east = Router(world, "east")
-        dialler = Dialler(world, east)
-        dialler.say(dialler.hello(minor=minor))
-        dialler.say(Proof(dialler.identity.sign(dialler.transcript())))
-        dialler.wire.left.send(unknown)
+        dialer = Dialer(world, east)
+        dialer.say(dialer.hello(minor=minor))
+        dialer.say(Proof(dialer.identity.sign(dialer.transcript())))
+        dialer.wire.left.send(unknown)
         world.settle()
         assert [one.state for one in east.links.status()] == ["up" if kept else "down"]
 
 
 def test_what_is_signed_is_what_the_protocol_page_says() -> None:
     nonces, leaves = (b"d" * 32, b"a" * 32), (b"D" * 32, b"A" * 32)
-    assert transcript("dialler", *nonces, *leaves) == (
-        b"spillway/1 link proof\0dialler\0" + b"d" * 32 + b"a" * 32 + b"D" * 32 + b"A" * 32
+    assert transcript("dialer", *nonces, *leaves) == (
+        b"spillway/1 link proof\0dialer\0" + b"d" * 32 + b"a" * 32 + b"D" * 32 + b"A" * 32
     )
     told = b"spillway/1 lane join\0acceptor\0" + b"s" * 32 + b"D" * 32 + b"A" * 32
     expected = hmac.digest(b"k" * 32, told, "sha256")
     assert handshake.join_proof(b"k" * 32, "acceptor", b"s" * 32, *leaves) == expected
 
 
-def test_a_dialler_is_up_only_when_the_acceptor_has_let_it_in() -> None:
+def test_a_dialer_is_up_only_when_the_acceptor_has_let_it_in() -> None:
     world = World()
     west, east = Router(world, "west"), Router(world, "east")
     east.owner.rejection = HandshakeRejected("revoked", "east has revoked the access of west")
@@ -377,7 +377,7 @@ def test_a_dialler_is_up_only_when_the_acceptor_has_let_it_in() -> None:
 
 
 @pytest.mark.parametrize("first", ["pong", "message", "stream"])
-def test_whatever_an_acceptor_says_after_it_let_the_dialler_in_brings_the_link_up(
+def test_whatever_an_acceptor_says_after_it_let_the_dialer_in_brings_the_link_up(
     first: str,
 ) -> None:
     world = World()
@@ -386,7 +386,7 @@ def test_whatever_an_acceptor_says_after_it_let_the_dialler_in_brings_the_link_u
     west.link("east")
     world.settle()
     wire = world.wires[0].right
-    east = Dialler(world, Router(world, "helper"), "east")
+    east = Dialer(world, Router(world, "helper"), "east")
     (hello,) = (
         message
         for kind, _, payload in frames_of(bytes(acceptor.data))

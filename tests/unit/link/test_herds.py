@@ -10,14 +10,14 @@ from router.net.ports import DialFailure
 from tests.unit.link.routers import Router
 from tests.unit.link.wire import World
 
-DIALLERS = 200
+DIALERS = 200
 BUCKET_S = 0.1
 
 
 def crowd(world: World) -> tuple[Router, list[Router]]:
     """A router and all who are linked to it."""
     hub = Router(world, "hub")
-    sites = [Router(world, f"site{number}") for number in range(DIALLERS)]
+    sites = [Router(world, f"site{number}") for number in range(DIALERS)]
     for site in sites:
         site.link("hub")
         world.settle()
@@ -49,15 +49,15 @@ def test_two_hundred_sites_come_back_spread_out(
     world.dial_failure = None
     begun, before = world.time, len(world.dials)
     back_at: dict[str, float] = {}
-    while len(back_at) < DIALLERS:
+    while len(back_at) < DIALERS:
         world.advance(BUCKET_S)
         for site in sites:
             if site.name not in back_at and site.links.status()[0].state == "up":
                 back_at[site.name] = world.time - begun
         assert world.time - begun <= all_back_s + BUCKET_S
-    dialled = Counter(int((when - begun) / BUCKET_S) for when, _, _ in world.dials[before:])
-    peak = max(dialled.values()) / 2  # A control lane and a data lane each.
-    assert peak <= share_at_once * DIALLERS
+    dialed = Counter(int((when - begun) / BUCKET_S) for when, _, _ in world.dials[before:])
+    peak = max(dialed.values()) / 2  # A control lane and a data lane each.
+    assert peak <= share_at_once * DIALERS
     assert peak < limits.LINK_HANDSHAKES_MAX
     in_order = sorted(back_at.values())
     print(f"down {down_s:g} s: half {in_order[99]:.1f} s, all {in_order[-1]:.1f} s, peak {peak:g}")

@@ -1,4 +1,4 @@
-"""Links between whole rooms: up, lost, refused, dialled again, and what their owners hear."""
+"""Links between whole rooms: up, lost, refused, dialed again, and what their owners hear."""
 
 from itertools import pairwise
 
@@ -86,7 +86,7 @@ def test_the_adjacency_goes_before_its_streams_are_lost_and_in_the_same_turn() -
     assert west.links.open_stream(west.request(east), Recorder()) is None
 
 
-def test_a_lost_link_is_dialled_again_with_a_growing_pause() -> None:
+def test_a_lost_link_is_dialed_again_with_a_growing_pause() -> None:
     world = World()
     west, east = linked(world)
     assert len(world.dials) == 2
@@ -154,7 +154,7 @@ def test_a_link_returns_within_six_seconds_of_its_neighbour(away_s: float) -> No
     assert slowest <= 4.0  # A SYN that is lost or a name that is asked again may take 2 s more.
 
 
-def test_a_link_that_goes_down_at_once_is_not_dialled_at_the_short_pace_for_ever() -> None:
+def test_a_link_that_goes_down_at_once_is_not_dialed_at_the_short_pace_for_ever() -> None:
     world = World()
     linked(world)
     world.dials.clear()
@@ -168,7 +168,7 @@ def test_a_link_that_goes_down_at_once_is_not_dialled_at_the_short_pace_for_ever
     assert max(pauses) > 2 * limits.RECONNECT_LATELY_MAX_S
 
 
-def test_a_neighbour_that_said_goodbye_is_dialled_again_at_a_short_pace() -> None:
+def test_a_neighbour_that_said_goodbye_is_dialed_again_at_a_short_pace() -> None:
     world = World()
     _, east = linked(world)
     east.links.close()
@@ -236,7 +236,7 @@ def test_a_new_endpoint_reconnects_and_a_deleted_link_goes() -> None:
     assert "deleted" in str(other.owner.named("down")[0][2])
 
 
-def test_a_link_that_is_kept_and_not_dialled_is_not_said_to_be_deleted() -> None:
+def test_a_link_that_is_kept_and_not_dialed_is_not_said_to_be_deleted() -> None:
     world = World()
     west, east = linked(world)
     west.links.set_links({}, {"to-east": Fault("changed", "the link has another token")})
@@ -546,7 +546,7 @@ def test_a_router_that_takes_another_site_for_its_own_is_told() -> None:
     assert shop.owner.named("up") == bank.owner.named("up") == []
 
 
-def test_a_neighbour_that_stops_is_dialled_anew_while_its_streams_end() -> None:
+def test_a_neighbour_that_stops_is_dialed_anew_while_its_streams_end() -> None:
     world = World()
     old, new = Router(world, "old", site="shop"), Router(world, "new", site="shop")
     west = Router(world, "west")
@@ -564,15 +564,15 @@ def test_a_neighbour_that_stops_is_dialled_anew_while_its_streams_end() -> None:
     assert west.links.adjacent[new.id] == 1
 
 
-def test_a_neighbour_that_stops_and_still_listens_is_not_dialled_without_end() -> None:
+def test_a_neighbour_that_stops_and_still_listens_is_not_dialed_without_end() -> None:
     world = World()
     _, east = linked(world)
     world.advance(1.0)
     east.links.drain()
     east.links.finish(lambda: None)
-    dialled = len(world.wires)
+    dialed = len(world.wires)
     world.advance(1.0)
-    assert len(world.wires) - dialled < 20
+    assert len(world.wires) - dialed < 20
 
 
 def test_a_link_whose_neighbour_stops_is_draining_until_another_is_up_or_it_is_gone() -> None:
@@ -591,4 +591,4 @@ def test_a_link_whose_neighbour_stops_is_draining_until_another_is_up_or_it_is_g
     world.settle()
     (line,) = west.links.status()
     assert line.state in ("connecting", "down")
-    assert line.since == went_at  # Its successor was dialled in vain before.
+    assert line.since == went_at  # Its successor was dialed in vain before.

@@ -188,7 +188,7 @@ def pings_at_rest(
     mute: tuple[bool, bool] = (False, False),
     looked: Callable[[], None] = lambda: None,
 ) -> tuple[int, int]:
-    """Of the end that dialled, and of the other one."""
+    """Of the end that dialed, and of the other one."""
     ends = Link(0.001), Link(0.001)
     for link, other, is_mute in ((*ends, mute[0]), (*ends[::-1], mute[1])):
         link.lane = end = End(link.time)

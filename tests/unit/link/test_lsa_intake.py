@@ -103,7 +103,7 @@ def test_the_database_of_a_large_network_is_read_at_once() -> None:
 def test_of_one_link_nothing_is_lost_and_its_link_stays() -> None:
     world = World()
     west, east = linked(world)
-    count = 30 * limits.MIB // len(LARGEST)  # What may wait for a neighbour, nearly.
+    count = 30 * limits.MIB // len(LARGEST)  # What may wait for a neighbor, nearly.
     began = world.time
     for _ in range(count):
         west.links.send(east.id, LsaMessage(LARGEST))

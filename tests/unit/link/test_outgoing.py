@@ -1,4 +1,4 @@
-"""Whether a link is dialled: each pair of states, by all that its owner does to it."""
+"""Whether a link is dialed: each pair of states, by all that its owner does to it."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ import pytest
 
 from router.link.fault import Fault
 from router.link.links import ALPN
-from router.link.sessions.outgoing import AFTER_DIALLING, LinkDialling, OutgoingLink
+from router.link.sessions.outgoing import AFTER_DIALING, LinkDialing, OutgoingLink
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.net.ports import DialFailure, Tls
 from tests.unit.link.wire import World
@@ -48,22 +48,22 @@ def _retire(link: OutgoingLink) -> None:
 
 
 EVENTS: tuple[Event, ...] = (_start, _retry, _stop, _drain, _retire)
-WAYS: Mapping[LinkDialling, tuple[Event, ...]] = {
-    LinkDialling.NOT_YET: (),
-    LinkDialling.ON: (_start,),
-    LinkDialling.OVER: (_start, _stop),
+WAYS: Mapping[LinkDialing, tuple[Event, ...]] = {
+    LinkDialing.NOT_YET: (),
+    LinkDialing.ON: (_start,),
+    LinkDialing.OVER: (_start, _stop),
 }
 
 
-def following(before: LinkDialling, event: Event) -> LinkDialling:
-    if event in (_stop, _drain, _retire) or before is LinkDialling.OVER:
-        return LinkDialling.OVER
-    return LinkDialling.ON if event is _start else before
+def following(before: LinkDialing, event: Event) -> LinkDialing:
+    if event in (_stop, _drain, _retire) or before is LinkDialing.OVER:
+        return LinkDialing.OVER
+    return LinkDialing.ON if event is _start else before
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__.strip("_"))
-@pytest.mark.parametrize("before", LinkDialling, ids=lambda state: state.name)
-def test_each_event_in_each_state_does_what_is_listed(before: LinkDialling, event: Event) -> None:
+@pytest.mark.parametrize("before", LinkDialing, ids=lambda state: state.name)
+def test_each_event_in_each_state_does_what_is_listed(before: LinkDialing, event: Event) -> None:
     world = World()
     world.dial_failure = DialFailure("refused", "hub:1 refused the connection")
     spec = OutgoingSpec(endpoints=(("hub", 1),), tls=Tls(None, b"leaf", (ALPN,)))
@@ -71,18 +71,18 @@ def test_each_event_in_each_state_does_what_is_listed(before: LinkDialling, even
     for way in WAYS[before]:
         way(link)
         world.settle()
-    assert link.dialling is before
+    assert link.dialing is before
     event(link)
-    after = link.dialling
+    after = link.dialing
     assert after is following(before, event)
-    assert after is before or after in AFTER_DIALLING[before]
+    assert after is before or after in AFTER_DIALING[before]
     world.settle()
-    dialled = len(world.dials)
+    dialed = len(world.dials)
     world.advance(60.0)
-    assert (len(world.dials) > dialled) is (after is LinkDialling.ON)
+    assert (len(world.dials) > dialed) is (after is LinkDialing.ON)
 
 
 def test_each_pair_that_the_table_lists_is_one_of_these() -> None:
-    seen = {(before, following(before, event)) for before, event in product(LinkDialling, EVENTS)}
-    listed = {(before, after) for before in LinkDialling for after in AFTER_DIALLING[before]}
+    seen = {(before, following(before, event)) for before, event in product(LinkDialing, EVENTS)}
+    listed = {(before, after) for before in LinkDialing for after in AFTER_DIALING[before]}
     assert {(before, after) for before, after in seen if before is not after} == listed

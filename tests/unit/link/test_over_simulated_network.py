@@ -83,7 +83,7 @@ def test_a_silent_cut_is_found_and_the_link_comes_back_when_it_heals() -> None:
 NOTICED_S = limits.CONTROL_DEAD_AFTER_S + limits.LIVENESS_TICK_S
 
 
-@pytest.mark.parametrize("cut", ["both ways", "to the acceptor", "to the dialler"])
+@pytest.mark.parametrize("cut", ["both ways", "to the acceptor", "to the dialer"])
 @pytest.mark.parametrize("up_first", ["west", "east"])
 @pytest.mark.parametrize("later_s", [0.0, 0.07, 0.12, 0.3, 1.2, 3.0, 4.4, 7.15])
 @pytest.mark.parametrize("delay_s", [0.001, 0.03])

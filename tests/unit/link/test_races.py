@@ -6,7 +6,7 @@ import pytest
 from router.link.fault import Fault
 from router.link.sessions.lost_races import judge
 from router.link.sessions.outgoing_spec import OutgoingSpec
-from router.link.sessions.race import EndpointAddress, Tried, in_order
+from router.link.sessions.race import DialOutcome, EndpointAddress, in_order
 from router.link.sessions.session_faults import refusal_of_us
 from router.model import limits
 from router.net.ports import DialCode, DialFailure, Proxy
@@ -20,7 +20,7 @@ def spec(router: Router, *hosts: str, via: Proxy | None = None) -> OutgoingSpec:
     return OutgoingSpec(endpoints=tuple((host, 1) for host in hosts), tls=router.tls, via=via)
 
 
-def dialled(world: World) -> list[str]:
+def dialed(world: World) -> list[str]:
     return [host for _, host, _ in world.dials]
 
 
@@ -86,9 +86,9 @@ def test_no_more_attempts_than_the_limit_are_under_way() -> None:
     world.silent.update((host, 1) for host in holes)
     west.links.set_links({"x": spec(west, *holes)})
     world.advance(limits.LINK_DIAL_TIMEOUT_S - 0.01)
-    assert dialled(world) == holes[:-1]
+    assert dialed(world) == holes[:-1]
     world.advance(0.02)
-    assert dialled(world) == holes
+    assert dialed(world) == holes
 
 
 def test_the_next_endpoint_is_taken_when_another_site_answers_at_the_first() -> None:
@@ -107,7 +107,7 @@ def test_the_next_endpoint_is_taken_when_another_site_answers_at_the_first() -> 
     assert west.links.status()[0].endpoint == "east:1"
 
 
-def test_the_last_good_endpoint_is_dialled_first_when_it_comes_back() -> None:
+def test_the_last_good_endpoint_is_dialed_first_when_it_comes_back() -> None:
     world = World()
     west, east = Router(world, "west"), Router(world, "east")
     west.links.set_links({"x": spec(west, "gone", "east")})
@@ -118,7 +118,7 @@ def test_the_last_good_endpoint_is_dialled_first_when_it_comes_back() -> None:
         wire.break_()
     world.advance(limits.RECONNECT_MIN_S)
     assert state_of(west)[0] == "up"
-    assert dialled(world)[before] == "east"
+    assert dialed(world)[before] == "east"
     assert east.links.status()[0].state == "up"
 
 
@@ -195,7 +195,7 @@ def test_a_link_that_is_stopped_in_its_race_dials_no_more() -> None:
     world.settle()
     west.links.set_links({})
     world.advance(60.0)
-    assert dialled(world) == ["a"]
+    assert dialed(world) == ["a"]
     assert west.links.status() == []
 
 
@@ -211,7 +211,7 @@ def test_a_link_is_refused_if_any_end_says_so_and_tried_as_often_as_the_best_all
     codes: tuple[str, ...], state: str, is_final: bool
 ) -> None:
     tried = tuple(
-        Tried(EndpointAddress((code, 1), code), DialFailure(code, f"{code} happened"))  # type: ignore[arg-type]
+        DialOutcome(EndpointAddress((code, 1), code), DialFailure(code, f"{code} happened"))  # type: ignore[arg-type]
         for code in codes
     )
     verdict = judge(tried)
@@ -222,7 +222,7 @@ def test_a_link_is_refused_if_any_end_says_so_and_tried_as_often_as_the_best_all
 @pytest.mark.parametrize("code", ["exhausted", "error"])
 def test_what_fails_here_gives_no_advice_about_the_other_end(code: DialCode) -> None:
     failure = DialFailure(code, "handshake with east:1 failed: MemoryError()")
-    verdict = judge((Tried(EndpointAddress(("east", 1), "east"), failure),))
+    verdict = judge((DialOutcome(EndpointAddress(("east", 1), "east"), failure),))
     assert (verdict.state, verdict.error) == ("down", failure.reason)
 
 
@@ -230,9 +230,9 @@ def test_what_fails_here_gives_no_advice_about_the_other_end(code: DialCode) -> 
     ("code", "state"), [("revocations-damaged", "down"), ("revoked", "refused")]
 )
 def test_a_neighbour_that_admits_no_site_has_not_refused_this_one(code: str, state: str) -> None:
-    """So no advice to delete the link appears: it comes up when the neighbour is well."""
+    """So no advice to delete the link appears: it comes up when the neighbor is well."""
     fault = Fault(code, "east admits no site", kind="refused")
-    verdict = judge((Tried(EndpointAddress(("east", 1), "east"), fault),))
+    verdict = judge((DialOutcome(EndpointAddress(("east", 1), "east"), fault),))
     assert (verdict.state, verdict.is_final) == (state, True)
 
 
@@ -242,7 +242,7 @@ def test_a_certificate_that_has_ended_is_told_from_one_that_is_refused(
 ) -> None:
     """Another one is to be had without a token."""
     fault = refusal_of_us(Fault(alert, "the other end says so"))
-    verdict = judge((Tried(EndpointAddress(("east", 1), "east"), fault),))
+    verdict = judge((DialOutcome(EndpointAddress(("east", 1), "east"), fault),))
     assert verdict.code == code
     assert "token" not in verdict.error
     assert (verdict.state == "refused") is bool(code)

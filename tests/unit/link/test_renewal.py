@@ -1,4 +1,4 @@
-"""Renewal of a dialler's certificate over its link, and the link that succeeds the old."""
+"""Renewal of a dialer's certificate over its link, and the link that succeeds the old."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def renew_leaf(site: Router, leaf: bytes, to: str = "east") -> None:
     site.link(to)
 
 
-def test_a_dialler_gets_what_it_asks_for_by_its_present_certificate() -> None:
+def test_a_dialer_gets_what_it_asks_for_by_its_present_certificate() -> None:
     world = World()
     west, east = linked(world)
     issuer = Issuer(east)
@@ -99,11 +99,11 @@ def test_whoever_asks_too_often_is_answered_and_gets_nothing() -> None:
     assert len(issuer.asked) == limits.RENEWALS_BURST + 1
 
 
-def test_only_the_dialler_asks_and_only_the_acceptor_answers() -> None:
+def test_only_the_dialer_asks_and_only_the_acceptor_answers() -> None:
     world = World()
     asked, answered = control.Renew("request"), control.Renewed("", "")
     heard: list[object] = []
-    for role, wrong in (("dialler", [asked]), ("acceptor", [answered, control.RenewDue()])):
+    for role, wrong in (("dialer", [asked]), ("acceptor", [answered, control.RenewDue()])):
         renewals = Renewals(
             world,
             role,  # type: ignore[arg-type]
@@ -192,7 +192,7 @@ def test_a_link_that_cannot_be_succeeded_goes_on_and_tries_again() -> None:
     assert len(newest) == 2
 
 
-def test_a_link_that_dies_while_it_is_succeeded_is_dialled_as_ever() -> None:
+def test_a_link_that_dies_while_it_is_succeeded_is_dialed_as_ever() -> None:
     world = World()
     west, east = linked(world)
     east.owner.rejection = HandshakeRejected("revoked", "not now")
@@ -253,7 +253,7 @@ def test_a_month_of_weekly_certificates_loses_no_stream() -> None:
     assert len(live_wires(world)) == 2
 
 
-def test_a_link_ends_when_its_diallers_certificate_is_over_and_no_other() -> None:
+def test_a_link_ends_when_its_dialers_certificate_is_over_and_no_other() -> None:
     world = World()
     west, east = linked(world)
     north = Router(world, "north")
@@ -292,7 +292,7 @@ def dials_of(world: World) -> int:
     return len(world.dials)
 
 
-def test_a_link_that_was_refused_is_dialled_at_once_when_its_certificate_is_replaced() -> None:
+def test_a_link_that_was_refused_is_dialed_at_once_when_its_certificate_is_replaced() -> None:
     world = World()
     east, west = Router(world, "east"), Router(world, "west")
     world.dial_failure = CA_IS_ANOTHER
@@ -306,7 +306,7 @@ def test_a_link_that_was_refused_is_dialled_at_once_when_its_certificate_is_repl
     assert ("admit", b"new leaf of west", "west") in east.owner.events
 
 
-def test_a_link_whose_certificate_is_replaced_while_it_is_dialled_is_dialled_with_the_new() -> None:
+def test_a_link_whose_certificate_is_replaced_while_it_is_dialed_is_dialed_with_the_new() -> None:
     world = World()
     east, west = Router(world, "east"), Router(world, "west")
     world.silent.add(("east", 1))
@@ -355,7 +355,7 @@ def test_a_link_that_was_refused_waits_while_its_certificate_is_the_same() -> No
 def test_it_is_told_in_which_state_a_link_is() -> None:
     world = World()
     west, told = Router(world, "west"), list[tuple[str, str]]()
-    west.links.follow_dialled(lambda name, state: told.append((name, state)))
+    west.links.follow_dialed(lambda name, state: told.append((name, state)))
     west.link("east")
     world.advance(limits.RECONNECT_MAX_S)
     assert told[-1] == ("to-east", "down")

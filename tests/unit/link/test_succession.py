@@ -1,6 +1,6 @@
 """What befalls a link while its successor, with newer certificates, is on its way.
 
-Each test is run at each stage: before the next session is dialled, while it is dialled, up, or
+Each test is run at each stage: before the next session is dialed, while it is dialed, up, or
 joined, and after it took over.
 """
 
@@ -148,7 +148,7 @@ def test_a_cost_changed_while_a_link_comes_up_counts_at_both_ends(stage: int) ->
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_dialler_revoked_meanwhile_keeps_no_lane_and_comes_back_when_it_may(stage: int) -> None:
+def test_a_dialer_revoked_meanwhile_keeps_no_lane_and_comes_back_when_it_may(stage: int) -> None:
     world, west, east, handler = succeeding(stage)
     east.owner.rejection = HandshakeRejected("revoked", "go")
     east.links.drop(west.identity.site, "revoked")
@@ -177,12 +177,12 @@ def test_an_acceptor_revoked_meanwhile_keeps_no_lane(stage: int) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("who", ["dialler", "acceptor"])
+@pytest.mark.parametrize("who", ["dialer", "acceptor"])
 def test_who_stops_meanwhile_is_opened_nothing_at_and_its_links_come_to_an_end(
     stage: int, who: str
 ) -> None:
     world, west, east, handler = succeeding(stage)
-    stops, stays = (west, east) if who == "dialler" else (east, west)
+    stops, stays = (west, east) if who == "dialer" else (east, west)
     stops.links.drain()
     world.settle()
     assert stays.links.open_stream(stays.request(stops), Recorder()) is None
@@ -287,7 +287,7 @@ def test_a_link_deleted_while_its_neighbour_stops_ends_in_time() -> None:
 
 
 @pytest.mark.parametrize("stage", range(16))
-def test_a_link_given_another_proxy_while_its_neighbour_stops_is_dialled_by_it(stage: int) -> None:
+def test_a_link_given_another_proxy_while_its_neighbour_stops_is_dialed_by_it(stage: int) -> None:
     world = World()
     west, east = linked(world)
     handler = west.open(east)

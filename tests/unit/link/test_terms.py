@@ -1,4 +1,4 @@
-"""Links on terms: from the certificate to the neighbour, and the questions to the owner."""
+"""Links on terms: from the certificate to the neighbor, and the questions to the owner."""
 
 from router.model.rights.sharing import FREE, Terms
 from tests.unit.link.routers import Router

@@ -10,7 +10,7 @@ from router.link.control import GoAway, Hello
 from router.model.errors import RemoteProtocolError
 from tests.releases import speaking
 from tests.unit.link.routers import Router
-from tests.unit.link.test_handshake import Dialler
+from tests.unit.link.test_handshake import Dialer
 from tests.unit.link.wire import Raw, World
 
 LATER: list[Any] = ["of tomorrow", {"a": [1, None]}, 2.5]
@@ -34,17 +34,17 @@ def test_what_a_later_version_adds_to_open_is_skipped() -> None:
 def test_a_hello_of_a_later_minor_with_features_nobody_knows_is_welcome() -> None:
     world = World()
     east = Router(world, "east")
-    dialler = Dialler(world, east)
-    hello = dialler.hello(minor=control.MINOR + 7, features=("teleport", "time-travel"))
+    dialer = Dialer(world, east)
+    hello = dialer.hello(minor=control.MINOR + 7, features=("teleport", "time-travel"))
     longer = msgpack.packb([*msgpack.unpackb(control.encode(hello)), *LATER])
-    dialler.wire.left.send(frames.encode(frames.CONTROL, 0, longer))
+    dialer.wire.left.send(frames.encode(frames.CONTROL, 0, longer))
     world.settle()
-    dialler.say(control.Proof(dialler.identity.sign(dialler.transcript())))
+    dialer.say(control.Proof(dialer.identity.sign(dialer.transcript())))
     assert east.owner.named("up") == [("up", "liar", 1)]
 
 
-def dialled(*said: control.Message) -> str:
-    """What `link status` of a dialler says of an acceptor that says this."""
+def dialed(*said: control.Message) -> str:
+    """What `link status` of a dialer says of an acceptor that says this."""
     world = World()
     west = Router(world, "west")
     world.listen("east", 1, lambda _: Raw(), tls=west.tls)
@@ -61,11 +61,11 @@ def dialled(*said: control.Message) -> str:
 def hello_of_east(**changes: object) -> Hello:
     """As the acceptor says it."""
     world = World()
-    return Dialler(world, Router(world, "helper"), "east").hello(**changes)
+    return Dialer(world, Router(world, "helper"), "east").hello(**changes)
 
 
 def test_a_required_feature_that_we_lack_is_named_with_who_has_to_be_upgraded() -> None:
-    error = dialled(hello_of_east(required=("teleport",)))
+    error = dialed(hello_of_east(required=("teleport",)))
     assert error == (
         "east requires teleport, which the router of west lacks. Upgrade the router of west"
     )
@@ -73,10 +73,10 @@ def test_a_required_feature_that_we_lack_is_named_with_who_has_to_be_upgraded() 
 
 def test_the_other_end_reads_the_same_words() -> None:
     world = World()
-    dialler = Dialler(world, Router(world, "east"))
-    dialler.say(dialler.hello(required=("teleport",)))
-    goaway = dialler.goaway()
-    assert dialled(goaway) == (
+    dialer = Dialer(world, Router(world, "east"))
+    dialer.say(dialer.hello(required=("teleport",)))
+    goaway = dialer.goaway()
+    assert dialed(goaway) == (
         "the neighbor closed: liar requires teleport, which the router of east lacks. Upgrade "
         "the router of east"
     )
@@ -84,10 +84,10 @@ def test_the_other_end_reads_the_same_words() -> None:
 
 def test_another_version_is_refused_as_such_at_both_ends() -> None:
     world = World()
-    dialler = Dialler(world, Router(world, "east"))
-    dialler.say(dialler.hello(version=2))
-    assert (dialler.goaway().kind, dialler.goaway().code) == ("refused", "version")
-    for error in (dialled(dialler.goaway()), dialled(hello_of_east(version=2))):
+    dialer = Dialer(world, Router(world, "east"))
+    dialer.say(dialer.hello(version=2))
+    assert (dialer.goaway().kind, dialer.goaway().code) == ("refused", "version")
+    for error in (dialed(dialer.goaway()), dialed(hello_of_east(version=2))):
         assert "speaks version 2 of the link protocol, we 1" in error
         assert "Upgrade the older of the two routers" in error
 
@@ -99,13 +99,13 @@ def test_a_hello_of_another_version_may_look_like_anything_after_it(fields: list
         control.decode(memoryview(data))
     assert raised.value.code == "version"
     world = World()
-    dialler = Dialler(world, Router(world, "east"))
-    dialler.wire.left.send(frames.encode(frames.CONTROL, 0, data))
+    dialer = Dialer(world, Router(world, "east"))
+    dialer.wire.left.send(frames.encode(frames.CONTROL, 0, data))
     world.settle()
-    assert isinstance(dialler.goaway(), GoAway)
-    assert dialler.goaway().code == "version"
-    assert "version 2" in dialler.goaway().reason
-    assert "Upgrade the older" in dialler.goaway().reason + dialler.goaway().hint
+    assert isinstance(dialer.goaway(), GoAway)
+    assert dialer.goaway().code == "version"
+    assert "version 2" in dialer.goaway().reason
+    assert "Upgrade the older" in dialer.goaway().reason + dialer.goaway().hint
 
 
 def test_a_hello_of_our_version_that_is_no_hello_is_a_bad_message() -> None:

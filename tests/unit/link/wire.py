@@ -97,11 +97,11 @@ class World(VirtualTime):
         if (host, port) in self.silent:
             failure = DialFailure("timeout", f"{host}:{port} did not answer")
             return self.call_at(self.time + timeout_s, lambda: failed(failure))
-        dial = FakeTimer(lambda: self._dialled(host, port, connected, failed, tls))
+        dial = FakeTimer(lambda: self._dialed(host, port, connected, failed, tls))
         self.later(lambda: dial.callback() if dial.callback else None)
         return dial
 
-    def _dialled(
+    def _dialed(
         self,
         host: str,
         port: int,

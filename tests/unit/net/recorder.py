@@ -7,7 +7,7 @@ from router.net.ports import Connection, Loss
 
 
 class Recorder:
-    """Keeps all calls in ``calls`` (data of neighbouring calls joined); hooks may act on them."""
+    """Keeps all calls in ``calls`` (data of neighboring calls joined); hooks may act on them."""
 
     def __init__(self) -> None:
         self.connection: Connection | None = None

@@ -554,15 +554,15 @@ def test_connections_are_accepted_in_order_with_their_own_bytes(world: World) ->
         return accepted[-1]
 
     listener = world.right.listen(world.right_ip, 0, accept, tls=world.server_tls)
-    dialled = [Recorder() for _ in range(20)]
-    for recorder in dialled:
+    dialed = [Recorder() for _ in range(20)]
+    for recorder in dialed:
         dial_recorder(world, listener.address.port, recorder)
-    world.run_while(lambda: len(accepted) < 20 or any(r.connection is None for r in dialled))
+    world.run_while(lambda: len(accepted) < 20 or any(r.connection is None for r in dialed))
     by_peer = {recorder.wire.peer: recorder for recorder in accepted}
-    for number, recorder in enumerate(dialled):
+    for number, recorder in enumerate(dialed):
         recorder.wire.send(str(number).encode())
     world.run_while(lambda: any(not recorder.data for recorder in accepted))
-    for number, recorder in enumerate(dialled):
+    for number, recorder in enumerate(dialed):
         assert by_peer[recorder.wire.local].data == str(number).encode()
 
 
@@ -655,7 +655,7 @@ def test_a_wildcard_listener_is_reached_by_each_address(world: World) -> None:
     assert right.wire.local.host == world.right_ip
 
 
-# Dialling.
+# Dialing.
 
 
 def test_a_refused_dial_says_so_later_and_names_the_address(world: World) -> None:

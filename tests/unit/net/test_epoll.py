@@ -484,7 +484,7 @@ def test_churn_of_every_kind_of_ending_leaves_nothing_open(
 ) -> None:
     chance = random.Random(3)
     accepted: list[Recorder] = []
-    dialled: list[Recorder] = []
+    dialed: list[Recorder] = []
 
     def live(recorder: Recorder, connection: Connection) -> Recorder:
         def act(data: memoryview) -> None:
@@ -501,8 +501,8 @@ def test_churn_of_every_kind_of_ending_leaves_nothing_open(
         return live(accepted[-1], connection)
 
     def connected(connection: Connection) -> Recorder:
-        dialled.append(Recorder())
-        return live(dialled[-1], connection)
+        dialed.append(Recorder())
+        return live(dialed[-1], connection)
 
     listener = network.listen("127.0.0.1", 0, accept)
     for _ in range(10):
@@ -511,10 +511,10 @@ def test_churn_of_every_kind_of_ending_leaves_nothing_open(
                 "127.0.0.1", listener.address.port, connected, lambda failure: None, timeout_s=2.0
             )
         host.settle(0.005)
-    for recorder in accepted + dialled:
+    for recorder in accepted + dialed:
         recorder.wire.abort()
-    host.run_while(lambda: any(not recorder.losses for recorder in accepted + dialled))
-    assert len(dialled) > 250
+    host.run_while(lambda: any(not recorder.losses for recorder in accepted + dialed))
+    assert len(dialed) > 250
     assert network.sockets_open == 1
     assert network.handler_errors == 0
 
@@ -562,7 +562,7 @@ def test_accept_that_keeps_raising_makes_the_listener_rest(
         client.close()
 
 
-def test_dialled_sockets_send_small_writes_at_once_and_find_silent_peers_if_they_last(
+def test_dialed_sockets_send_small_writes_at_once_and_find_silent_peers_if_they_last(
     host: SelfHost, network: EpollNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(poller, "KEEPALIVE_AFTER_S", 0.05)
@@ -623,7 +623,7 @@ def test_a_loss_that_makes_a_handler_abort_others_is_told_in_the_same_turn(
     other.close()
 
 
-# Dialling.
+# Dialing.
 
 
 def test_a_connection_to_oneself_is_a_failure(host: SelfHost) -> None:
@@ -862,7 +862,7 @@ def test_a_turn_that_takes_long_ends_early_and_leaves_nobody_out(
 def test_a_dial_is_told_nothing_of_who_had_its_descriptor_before(
     host: SelfHost, network: EpollNetwork
 ) -> None:
-    victim, killer, dialled, served = Recorder(), Recorder(), Recorder(), Recorder()
+    victim, killer, dialed, served = Recorder(), Recorder(), Recorder(), Recorder()
     door = network.listen("127.0.0.1", 0, served.take)
     failures: list[DialFailure] = []
     one, end_one = connected_socket(host, network, killer)
@@ -873,7 +873,7 @@ def test_a_dial_is_told_nothing_of_who_had_its_descriptor_before(
     def strike(data: memoryview) -> None:
         del data
         victim.wire.abort()  # Its event is in the batch that is being handled.
-        network.dial("127.0.0.1", door.address.port, dialled.take, failures.append, timeout_s=1.0)
+        network.dial("127.0.0.1", door.address.port, dialed.take, failures.append, timeout_s=1.0)
 
     killer.on_received = strike
     with contextlib.ExitStack() as stack:
@@ -883,7 +883,7 @@ def test_a_dial_is_told_nothing_of_who_had_its_descriptor_before(
             stack.callback(os.close, os.open("/dev/null", os.O_RDONLY))
         one.sendall(b"strike")
         other.sendall(b"late")
-        host.run_while(lambda: dialled.connection is None and not failures)
+        host.run_while(lambda: dialed.connection is None and not failures)
     assert not failures and network.handler_errors == 0
 
 

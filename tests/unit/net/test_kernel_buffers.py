@@ -133,7 +133,7 @@ def test_the_kernel_holds_little_of_a_target_that_is_not_read(
             recorder.wire.pause()
 
     recorder.on_received = pause_when_enough
-    with dialled_target(host, network, recorder) as target:
+    with dialed_target(host, network, recorder) as target:
 
         def write(until_bytes: int) -> bool:
             """Write what the target's kernel takes; whether fewer have come here."""
@@ -180,7 +180,7 @@ def test_what_comes_from_a_target_is_bounded_unless_the_target_is_far(
     bounded = []
     for far_s in (0.0, 0.0, 60.0, 60.0):
         monkeypatch.setattr(far_targets, "TARGET_FAR_S", far_s)
-        with dialled_target(host, network, Recorder()):
+        with dialed_target(host, network, Recorder()):
             size = made[-1].getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
             bounded.append(size != usual)
     assert bounded == [True, False, False, True]
@@ -196,7 +196,7 @@ def test_the_round_trip_of_a_connection_is_known() -> None:
 
 
 @contextlib.contextmanager
-def dialled_target(
+def dialed_target(
     host: SelfHost, network: EpollNetwork, recorder: Recorder
 ) -> Iterator[socket.socket]:
     """The other end of ``recorder``'s connection."""

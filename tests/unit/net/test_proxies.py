@@ -1,4 +1,4 @@
-"""Dialling through an HTTP proxy, and what becomes of one that does not do its part."""
+"""Dialing through an HTTP proxy, and what becomes of one that does not do its part."""
 
 import ssl
 from collections.abc import Iterator

@@ -65,7 +65,7 @@ class Names:
         self.host.run_while(lambda: not outcome)
         return outcome[0]
 
-    def host_dialled(self) -> str:
+    def host_dialed(self) -> str:
         outcome = self.dial()
         assert isinstance(outcome, Address), outcome
         return outcome.host
@@ -79,7 +79,7 @@ def names() -> Names:
 def test_new_connections_are_spread_over_the_addresses_of_a_name(names: Names) -> None:
     names.answer = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
     names.listen(*names.answer)
-    assert Counter(names.host_dialled() for _ in range(9)) == dict.fromkeys(names.answer, 3)
+    assert Counter(names.host_dialed() for _ in range(9)) == dict.fromkeys(names.answer, 3)
     assert names.asked == 1
     names.network.close()
 
@@ -110,14 +110,14 @@ def test_a_name_leads_to_a_link_local_address_only_where_that_is_allowed(
 def test_of_several_addresses_those_that_are_link_local_are_left_out(names: Names) -> None:
     names.answer = ("169.254.169.254", "127.0.0.2")
     names.listen("127.0.0.2")
-    assert names.host_dialled() == "127.0.0.2"
+    assert names.host_dialed() == "127.0.0.2"
     names.network.close()
 
 
 def test_the_family_that_the_system_prefers_stays_first(names: Names) -> None:
     names.answer = ("::1", "127.0.0.2")
     names.listen("::1", "127.0.0.2")
-    assert {names.host_dialled() for _ in range(4)} == {"::1"}
+    assert {names.host_dialed() for _ in range(4)} == {"::1"}
     assert names.network.is_current("shop", "::1")
     names.network.close()
 
@@ -125,19 +125,19 @@ def test_the_family_that_the_system_prefers_stays_first(names: Names) -> None:
 def test_an_ipv6_address_that_refuses_is_followed_by_one_that_answers(names: Names) -> None:
     names.answer = ("::1", "127.0.0.2")
     names.listen("127.0.0.2")
-    assert names.host_dialled() == "127.0.0.2"
+    assert names.host_dialed() == "127.0.0.2"
     names.network.close()
 
 
 def test_a_changed_answer_is_followed_once_the_old_one_is_no_longer_fresh(names: Names) -> None:
     names.answer = ("127.0.0.2",)
     names.listen("127.0.0.2", "127.0.0.3")
-    assert names.host_dialled() == "127.0.0.2"
+    assert names.host_dialed() == "127.0.0.2"
     names.answer = ("127.0.0.3",)
-    assert names.host_dialled() == "127.0.0.2", "two seconds are not over"
+    assert names.host_dialed() == "127.0.0.2", "two seconds are not over"
     assert names.network.is_current("shop", "127.0.0.2")
     names.host.jump(limits.RESOLVE_FRESH_S)
-    assert names.host_dialled() == "127.0.0.3"
+    assert names.host_dialed() == "127.0.0.3"
     assert not names.network.is_current("shop", "127.0.0.2")
     names.network.close()
 
@@ -145,10 +145,10 @@ def test_a_changed_answer_is_followed_once_the_old_one_is_no_longer_fresh(names:
 def test_an_empty_answer_leaves_the_last_good_one_in_use_and_is_told(names: Names) -> None:
     names.answer = ("127.0.0.2",)
     names.listen("127.0.0.2")
-    assert names.host_dialled() == "127.0.0.2"
+    assert names.host_dialed() == "127.0.0.2"
     names.answer = ()
     names.host.jump(limits.RESOLVE_FRESH_S)
-    assert names.host_dialled() == "127.0.0.2"
+    assert names.host_dialed() == "127.0.0.2"
     assert names.network.is_current("shop", "127.0.0.2")
     names.port = 1
     names.host.jump(7)
@@ -163,11 +163,11 @@ def test_an_empty_answer_leaves_the_last_good_one_in_use_and_is_told(names: Name
 def test_a_look_up_that_hangs_holds_nobody_up_who_has_an_answer_of_before(names: Names) -> None:
     names.answer = ("127.0.0.2",)
     names.listen("127.0.0.2")
-    assert names.host_dialled() == "127.0.0.2"
+    assert names.host_dialed() == "127.0.0.2"
     names.host.jump(limits.RESOLVE_FRESH_S)
     names.gate.clear()
     began = own_time()
-    assert [names.host_dialled() for _ in range(50)] == ["127.0.0.2"] * 50
+    assert [names.host_dialed() for _ in range(50)] == ["127.0.0.2"] * 50
     assert own_time() - began < 2.0, "only the first waits, and not long"
     assert names.asked == 2
     names.answer = ("127.0.0.2", "127.0.0.3")
@@ -189,7 +189,7 @@ def test_a_name_that_fails_is_asked_for_less_and_less_often_and_found_again(name
     names.port = 0
     names.listen("127.0.0.2")
     names.host.jump(limits.RESOLVE_RETRY_MAX_S)
-    assert names.host_dialled() == "127.0.0.2"
+    assert names.host_dialed() == "127.0.0.2"
     names.network.close()
 
 
@@ -207,7 +207,7 @@ def test_a_dial_that_ends_before_its_name_is_resolved_says_so(names: Names) -> N
 def test_an_address_in_ipv6_dress_is_known_as_the_socket_tells_it(names: Names) -> None:
     names.answer = ("::ffff:127.0.0.2",)
     names.listen("127.0.0.2")
-    assert names.network.is_current("shop", names.host_dialled())
+    assert names.network.is_current("shop", names.host_dialed())
     names.network.close()
 
 
@@ -220,13 +220,13 @@ def test_a_number_is_always_current_and_so_is_a_name_never_asked_for(names: Name
 def test_an_address_that_takes_no_connection_is_tried_last_for_a_while(names: Names) -> None:
     names.answer = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
     names.listen("127.0.0.2", "127.0.0.4")
-    assert Counter(names.host_dialled() for _ in range(2)) == {"127.0.0.2": 1, "127.0.0.4": 1}
-    shared = Counter(names.host_dialled() for _ in range(12))
+    assert Counter(names.host_dialed() for _ in range(2)) == {"127.0.0.2": 1, "127.0.0.4": 1}
+    shared = Counter(names.host_dialed() for _ in range(12))
     assert shared == {"127.0.0.2": 6, "127.0.0.4": 6}
     names.listen("127.0.0.3")
     names.host.jump(limits.ADDRESS_SHUNNED_S)
-    assert names.host_dialled() in names.answer
-    assert Counter(names.host_dialled() for _ in range(9)) == dict.fromkeys(names.answer, 3)
+    assert names.host_dialed() in names.answer
+    assert Counter(names.host_dialed() for _ in range(9)) == dict.fromkeys(names.answer, 3)
     names.network.close()
 
 
@@ -235,5 +235,5 @@ def test_with_all_addresses_failing_all_are_tried_each_time(names: Names) -> Non
     names.listen("127.0.0.4")  # To reserve a port that is otherwise unused.
     assert isinstance(names.dial(), DialFailure)
     names.listen("127.0.0.3")
-    assert {names.host_dialled() for _ in range(4)} == {"127.0.0.3"}
+    assert {names.host_dialed() for _ in range(4)} == {"127.0.0.3"}
     names.network.close()

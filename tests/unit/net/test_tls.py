@@ -52,7 +52,7 @@ class Scene:
         )
 
     def rejects(self) -> None:
-        """The dialler may see its own handshake succeed first (RFC 8446, 4.4.2.4)."""
+        """The dialer may see its own handshake succeed first (RFC 8446, 4.4.2.4)."""
         self.host.run_while(lambda: not (self.failures or self.client.losses))
         self.host.run_while(lambda: self.network.tls_rejected == 0)
         assert self.server.connection is None
@@ -422,7 +422,7 @@ def test_a_protocol_that_is_offered_and_not_required_turns_nobody_away(
     )
 
 
-def test_a_dialler_says_its_preface_in_clear_and_shakes_hands_after_it(scene: Scene) -> None:
+def test_a_dialer_says_its_preface_in_clear_and_shakes_hands_after_it(scene: Scene) -> None:
     server = socket.create_server(("127.0.0.1", 0))
     made = server_tls()
     assert isinstance(made.context, ssl.SSLContext)
@@ -454,7 +454,7 @@ def test_a_dialler_says_its_preface_in_clear_and_shakes_hands_after_it(scene: Sc
 
 
 @pytest.mark.parametrize(("asked", "fits"), [("here.test", True), ("there.test", False)])
-def test_a_dialler_checks_the_name_it_was_told_and_not_that_of_the_host(
+def test_a_dialer_checks_the_name_it_was_told_and_not_that_of_the_host(
     scene: Scene, asked: str, fits: bool
 ) -> None:
     scene.listener.set_tls(server_tls(dns="here.test"))
@@ -470,7 +470,7 @@ def test_a_dialler_checks_the_name_it_was_told_and_not_that_of_the_host(
     ("named", "sent"),
     [("links.example.", "links.example"), ("10.1.2.3", None), ("fd00::7", None), ("", None)],
 )
-def test_a_dialler_that_checks_no_name_still_says_which_host_it_wants(
+def test_a_dialer_that_checks_no_name_still_says_which_host_it_wants(
     scene: Scene, named: str, sent: str | None
 ) -> None:
     """A passthrough Route or ingress routes by that name; it never sees the content."""

@@ -86,7 +86,7 @@ def test_a_peer_is_named_once_its_link_is_down_for_a_while() -> None:
 
 def test_a_peer_that_dials_this_router_is_not_missed() -> None:
     assert of_peer(LINK, "2") == [], "it is who was reached there last"
-    assert of_peer(LINK, "3") == [], "as many are linked as are dialled"
+    assert of_peer(LINK, "3") == [], "as many are linked as are dialed"
     assert of_peer(LINK, "3", others=1), "one of two is not"
     assert of_peer(LINK, "2", others=1) == []
 

@@ -6,7 +6,7 @@ import msgspec
 
 from router.model.ids import RouterId, SiteId
 from router.model.limits import BAR_EVENTS_BURST, BAR_NOTES_MAX
-from router.model.remembered import HeldListener
+from router.model.persisted import HeldListener
 from router.model.rights.owners import NOBODY, Owner
 from router.node.news.bar_news import BarNews, bar_note, bar_views, notes_of_bars
 from router.node.services.learned_services import LearntServices

@@ -11,7 +11,7 @@ from router.model.addresses import join
 from router.model.events import Severity
 from router.model.ids import ServiceKey
 from router.node.services.changes import ServiceChanges
-from router.node.services.taking import DRAINED
+from router.node.services.drain_share import DRAINED
 from router.service.figures import ListenerState, TargetInfo
 from tests.unit.journal import Journal
 

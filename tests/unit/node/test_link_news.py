@@ -217,8 +217,8 @@ def test_handshakes_that_fail_for_one_reason_are_told_once() -> None:
     assert journal.told() == ["link-refused"] * 2
 
 
-class Dialled:
-    """Links with one that is dialled here, to `WEST`."""
+class Dialed:
+    """Links with one that is dialed here, to `WEST`."""
 
     def __init__(self) -> None:
         self.line = msgspec.structs.replace(LINK, neighbour_name="west", neighbour_site=WEST.site)
@@ -234,7 +234,7 @@ class Dialled:
 
 
 def test_reasons_that_take_turns_are_told_once_each_until_the_link_is_up() -> None:
-    links, site = Dialled(), Watched()
+    links, site = Dialed(), Watched()
     said = LinkNews(site.journal.tell, cast(Any, links), NAMES, site.deleted, still)
     for reason in ("it broke off", "it broke off: reset by peer") * 3:
         links.fails(reason)
@@ -248,7 +248,7 @@ def test_reasons_that_take_turns_are_told_once_each_until_the_link_is_up() -> No
 
 
 def test_of_an_endless_variety_of_reasons_the_latest_are_remembered() -> None:
-    links, site = Dialled(), Watched()
+    links, site = Dialed(), Watched()
     said = LinkNews(site.journal.tell, cast(Any, links), NAMES, site.deleted, still)
     reasons = [f"reason {number}" for number in range(limits.LINK_REASONS_KEPT_MAX + 1)]
     for reason in (*reasons, reasons[-1], reasons[1]):
@@ -260,8 +260,8 @@ def test_of_an_endless_variety_of_reasons_the_latest_are_remembered() -> None:
     assert site.journal.told() == ["link-failing"]
 
 
-def test_why_the_last_link_went_down_is_not_told_again_of_the_link_that_is_dialled() -> None:
-    links, site = Dialled(), Watched()
+def test_why_the_last_link_went_down_is_not_told_again_of_the_link_that_is_dialed() -> None:
+    links, site = Dialed(), Watched()
     links.line = msgspec.structs.replace(links.line, neighbour_router=WEST.router)
     said = LinkNews(site.journal.tell, cast(Any, links), NAMES, site.deleted, still)
     said.up(WEST, 5)
@@ -280,7 +280,7 @@ def test_a_link_that_flaps_is_named_as_this_site_names_it() -> None:
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         hints.append(hint)
 
-    links = Dialled()
+    links = Dialed()
     links.line = msgspec.structs.replace(links.line, neighbour_router=WEST.router)
     said = LinkNews(tell, cast(Any, links), NAMES, cast(Any, None), still)
     said.up(WEST, 5)
@@ -289,7 +289,7 @@ def test_a_link_that_flaps_is_named_as_this_site_names_it() -> None:
 
 
 def test_a_link_to_a_site_that_was_deleted_is_told_of_once_and_not_blamed() -> None:
-    links, site = Dialled(), Watched()
+    links, site = Dialed(), Watched()
     said = LinkNews(site.journal.tell, cast(Any, links), NAMES, site.deleted, still)
     said.changed("link1")
     assert site.journal.told() == ["link-failing"]
@@ -341,7 +341,7 @@ def test_a_refusal_that_another_certificate_may_end_needs_no_person_yet() -> Non
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         said.append((severity, message))
 
-    links, due = Dialled(), [True]
+    links, due = Dialed(), [True]
     site = Watched()
     news = LinkNews(
         tell, cast(Any, links), NAMES, site.deleted, still, is_renewal_due=lambda link: due[0]

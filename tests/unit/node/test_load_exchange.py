@@ -185,7 +185,7 @@ def test_one_report_more_is_not_looked_at_and_is_a_glitch_of_who_passed_it_on() 
 
 
 def between_two() -> tuple[Network, RouterId, RouterId]:
-    """Where ``b`` has two neighbours that serve, and these."""
+    """Where ``b`` has two neighbors that serve, and these."""
     network = Network("abc")
     for name in "ac":
         network.serve(name, [], [advert("x")])

@@ -154,11 +154,11 @@ def test_who_hands_a_service_over_had_targets_before_and_who_gets_it_offers_its_
 ) -> None:
     assert life.hear(declared_by(MID, MID)) == []
     assert life.hear(declared_by(MID, MID, EAST)) == ["offer-new"]
-    handed_over = declared_by(EAST, MID, EAST)
-    assert life.hear(handed_over) == [], "mid has had targets all the time"
-    assert not life.offers.note_of("shop-0", EAST, handed_over), "the owner's"
-    assert not life.offers.note_of("shop-0", MID, handed_over)
-    assert not life.offers.notes(handed_over, ())
+    without_our_fields = declared_by(EAST, MID, EAST)
+    assert life.hear(without_our_fields) == [], "mid has had targets all the time"
+    assert not life.offers.note_of("shop-0", EAST, without_our_fields), "the owner's"
+    assert not life.offers.note_of("shop-0", MID, without_our_fields)
+    assert not life.offers.notes(without_our_fields, ())
     assert life.hear(declared_by(MID, MID, EAST)) == []
     assert life.offers.note_of("shop-0", EAST, declared_by(MID, MID, EAST))
 

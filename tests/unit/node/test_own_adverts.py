@@ -7,7 +7,7 @@ from router.model.ids import ServiceKey
 from router.model.rights.sharing import SharingRules
 from router.model.specs import ServiceSpec, SitePolicySpec, SiteSpec
 from router.net.simulated.internet import SimulatedInternet
-from router.node.services.own_adverts import OwnWords
+from router.node.services.own_adverts import OwnAdverts
 from router.service.service_figures import StatedTargets
 from simulator.virtual import MemoryKeeper
 
@@ -20,8 +20,8 @@ def wanted(**ports: int) -> Wanted:
     return Wanted(name="east", site=SiteSpec(), services=services)
 
 
-def words() -> OwnWords:
-    return OwnWords(MemoryKeeper(SimulatedInternet(1)))
+def words() -> OwnAdverts:
+    return OwnAdverts(MemoryKeeper(SimulatedInternet(1)))
 
 
 def test_only_a_declaration_that_changed_is_another_value() -> None:

@@ -21,7 +21,7 @@ from router.node.problems.problems import (
     of_weights,
 )
 from router.node.services.listeners.budget import ListenerRefusal
-from router.node.services.listeners.grants import FORMER, PortHolder, Unlistened
+from router.node.services.listeners.grants import FORMER, MissingListeners, PortHolder
 from router.node.services.plan import Undeclared
 from router.routing.bars import BarRow
 from router.routing.table import RouteTable, SiteRoute
@@ -91,7 +91,7 @@ def test_what_is_not_another_service_s_fault_is_not_said_to_be(
 def test_ports_beyond_a_budget_are_a_problem_that_names_their_site(
     origin: SiteId | None, refusal: ListenerRefusal, whose: str, next_step: str
 ) -> None:
-    one = Unlistened(origin, refusal, 4, (ServiceKey("web", 80),))
+    one = MissingListeners(origin, refusal, 4, (ServiceKey("web", 80),))
     (problem,) = of_listener_budgets([one], {SiteId("b"): "beta"}.__getitem__)
     assert problem.code == "SW0320" and problem.message.startswith(whose)
     assert "4 service ports without a listener here (web:80 and 3 more)" in problem.message
@@ -102,7 +102,7 @@ def test_the_setting_that_helps_is_advised_only_where_it_does() -> None:
     """Ports that are not planned get no listener by raising `listenersPerSite`."""
     hints = {}
     for refusal in (ListenerRefusal.SITE, ListenerRefusal.UNPLANNED):
-        one = Unlistened(SiteId("b"), refusal, 4, (ServiceKey("web", 80),))
+        one = MissingListeners(SiteId("b"), refusal, 4, (ServiceKey("web", 80),))
         (problem,) = of_listener_budgets([one], str)
         hints[refusal] = problem.hint
     assert "listenersPerSite" in hints[ListenerRefusal.SITE]
@@ -117,7 +117,7 @@ def test_services_of_two_sites_at_one_port_are_a_problem_that_names_both() -> No
         PortHolder("pay", SiteId("b"), is_away=True),
         PortHolder("own", None),
     )
-    one = Unlistened(SiteId("m"), ListenerRefusal.PLACE, 3, keys, holders)
+    one = MissingListeners(SiteId("m"), ListenerRefusal.PLACE, 3, keys, holders)
     names = {SiteId("b"): "beta", SiteId("m"): "mallory"}
     (problem,) = of_listener_budgets([one], names.__getitem__)
     assert problem.code == "SW0321"
@@ -133,7 +133,7 @@ def test_services_of_two_sites_at_one_port_are_a_problem_that_names_both() -> No
 
 def test_a_port_that_an_own_service_has_is_another_sites_once_that_gives_it_away() -> None:
     keys, holders = (ServiceKey("shopp", 80),), (PortHolder("shop", None),)
-    one = Unlistened(SiteId("b"), ListenerRefusal.PLACE, 1, keys, holders)
+    one = MissingListeners(SiteId("b"), ListenerRefusal.PLACE, 1, keys, holders)
     (problem,) = of_listener_budgets([one], {SiteId("b"): "beta"}.__getitem__)
     assert problem.hint == (
         "Give shopp:80 another port here: sitectl service set shopp:80 --listen PORT. "
@@ -145,7 +145,7 @@ def test_a_port_that_an_own_service_has_is_another_sites_once_that_gives_it_away
 
 def test_an_own_service_whose_port_another_own_one_has_is_told_what_frees_it() -> None:
     keys, holders = (ServiceKey("other", 80),), (PortHolder("shop", None),)
-    one = Unlistened(None, ListenerRefusal.PLACE, 1, keys, holders)
+    one = MissingListeners(None, ListenerRefusal.PLACE, 1, keys, holders)
     (problem,) = of_listener_budgets([one], str)
     assert problem.message.startswith(
         "This site has 1 service port without a listener here (other:80, the port of shop of this"
@@ -159,7 +159,7 @@ def test_an_own_service_whose_port_another_own_one_has_is_told_what_frees_it() -
 def test_a_service_that_was_to_listen_elsewhere_is_named_with_that_address() -> None:
     keys, holders = (ServiceKey("other", 80),), (PortHolder("shop", None),)
     places = (("10.0.0.2", 9_000),)
-    one = Unlistened(None, ListenerRefusal.PLACE, 1, keys, holders, places)
+    one = MissingListeners(None, ListenerRefusal.PLACE, 1, keys, holders, places)
     (problem,) = of_listener_budgets([one], str)
     assert "(other:80 at 10.0.0.2:9000, the port of shop of this site)" in problem.message
     holders = (PortHolder("shop", SiteId("c")),)

@@ -4,7 +4,7 @@ from typing import cast
 
 import msgspec
 
-from router.documents import Agreement
+from router.documents import CapacityDivision
 from router.exchange.target_readings import TargetReadings
 from router.link.links import Links
 from router.model import limits
@@ -77,7 +77,7 @@ class Here:
     def _changed(self) -> None:
         self.changes += 1
 
-    def divide(self, sharing: Agreement | None) -> PlannedService:
+    def divide(self, sharing: CapacityDivision | None) -> PlannedService:
         self.run.divide(sharing, {KEY: self.planned})
         return self.run.limited(self.planned)
 
@@ -86,13 +86,13 @@ def agrees(division: str, round_: int, *debts: tuple[str, int]) -> SharesMessage
     return SharesMessage("b", 1, round_, 1, division, 7, 1, debts)
 
 
-BOTH = Agreement("a", "ab", frozenset({"b"}))
+BOTH = CapacityDivision("a", "ab", frozenset({"b"}))
 
 
 def test_where_nobody_has_to_agree_all_that_is_planned_counts() -> None:
     here = Here()
     assert here.divide(None) is here.planned
-    assert here.divide(Agreement("a", "a", frozenset())) is here.planned
+    assert here.divide(CapacityDivision("a", "a", frozenset())) is here.planned
 
 
 def test_nothing_counts_before_the_other_has_agreed_and_all_of_it_afterwards() -> None:
@@ -128,7 +128,7 @@ def test_what_was_lost_is_said_again_until_it_is_closed() -> None:
 
 def test_a_router_that_is_not_heard_is_a_problem_until_it_agrees() -> None:
     here = Here()
-    here.divide(Agreement("a", "a", frozenset()))
+    here.divide(CapacityDivision("a", "a", frozenset()))
     here.internet.run_until(limits.SHARES_UNHEARD_S + 1)
     assert here.run.problems(str) == ()
     here.divide(BOTH)
@@ -145,7 +145,7 @@ def test_a_router_that_is_not_heard_is_a_problem_until_it_agrees() -> None:
 
 def test_one_that_serves_clients_and_was_never_heard_is_a_problem_here_too() -> None:
     here = Here()
-    alone = Agreement("a", "a", frozenset())
+    alone = CapacityDivision("a", "a", frozenset())
     here.divide(alone)
     here.divide(msgspec.structs.replace(alone, others=frozenset({"b"}), ready=frozenset({"b"})))
     here.internet.run_until(limits.SHARES_UNHEARD_S + 1)
@@ -185,7 +185,7 @@ def test_no_agreement_is_missed_beside_a_router_of_an_older_version() -> None:
 def test_what_is_divided_without_an_older_router_is_not_used_once_it_is_linked() -> None:
     here = Here()
     here.links.sharing = {}
-    alone = Agreement("a", "a", frozenset({"b"}), is_by_all=False)
+    alone = CapacityDivision("a", "a", frozenset({"b"}), is_by_all=False)
     assert here.divide(alone).cap == SiteCap(slots=0)
     here.links.sharing = {OTHER: False}
     here.run.met(OTHER)

@@ -10,7 +10,7 @@ from router.model.events import Severity
 from router.model.ids import SiteId
 from router.model.messages.adverts import TargetsAdvert
 from router.model.rights.sharing import Sharing, SharingRules, Terms
-from router.node.stream_access import Guard
+from router.node.stream_access import StreamAccess
 from router.routing.table import RouteTable
 from tests.unit.journal import Journal
 from tests.unit.routing.network import Network
@@ -47,7 +47,7 @@ class Guarded:
     def __init__(self) -> None:
         self.now = 0.0
         self.journal = Journal()
-        self.guard = Guard(site("here"), self.journal.tell, lambda: self.now)
+        self.guard = StreamAccess(site("here"), self.journal.tell, lambda: self.now)
 
 
 LEAF = neighbour("leaf", Terms(import_=("shop*",), export=("own",)))
@@ -145,7 +145,7 @@ def test_one_neighbour_causes_only_so_many_events_whatever_ingress_it_names() ->
     def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
         told.append(message)
 
-    guard, asked = Guard(site("here"), tell, lambda: 0.0), request("shop", "leaf")
+    guard, asked = StreamAccess(site("here"), tell, lambda: 0.0), request("shop", "leaf")
     for number in range(3 * limits.REFUSED_STREAM_EVENTS_BURST):
         stranger = msgspec.structs.replace(asked, ingress=SiteId(f"{number:08x}"))
         assert not guard.serves(stranger, RULES, TABLE, site("leaf"), vouched=False)

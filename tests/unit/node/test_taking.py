@@ -6,9 +6,9 @@ from router.documents import Wanted
 from router.documents.division import WHOLE, Division, divided
 from router.model.capacity import SiteCap
 from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec
+from router.node.services.drain_share import DRAINED, notes
 from router.node.services.plan import Planner
 from router.node.services.planned import PlannedService
-from router.node.services.taking import DRAINED, notes
 from tests.unit.node.test_plan import SHOP, declaration
 
 

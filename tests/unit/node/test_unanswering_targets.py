@@ -3,7 +3,7 @@
 from router.model import limits
 from router.model.events import Note
 from router.node.services.unanswering_targets import UnansweringTargets
-from router.workers.recent_port_figures import PortLately, TargetPart
+from router.workers.recent_port_figures import RecentPortFigures, TargetPart
 from tests.simulation.other_worker import OtherWorker
 from tests.unit.exchange.test_forwarder_http2 import KEY, Shop
 
@@ -30,5 +30,5 @@ def test_of_http2_only_a_target_that_is_full_at_all_workers_hangs() -> None:
     address = str(shop.target)
     for count, codes in ((2, []), (3, ["SW0349"]), (2, [])):
         targets, owed = {address: TargetPart(count, 3, None)}, {address: count}
-        other.reports(PortLately(key=KEY, change=None, targets=targets, awaited=owed))
+        other.reports(RecentPortFigures(key=KEY, change=None, targets=targets, awaited=owed))
         assert [note.code for note in told(shop, judge)] == codes

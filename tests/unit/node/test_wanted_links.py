@@ -1,4 +1,4 @@
-"""Why links that are configured are not dialled."""
+"""Why links that are configured are not dialed."""
 
 from collections.abc import Mapping
 from typing import cast

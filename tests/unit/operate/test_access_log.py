@@ -12,7 +12,7 @@ from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.operate.flows.access_log import AccessLog
-from router.service.observers import Finished, Outcome, Passage
+from router.service.observers import Finished, Outcome, RequestTiming
 from tests.scenario.waiting import until
 
 KEY = ServiceKey("shop", 8080)
@@ -38,7 +38,7 @@ def http(
         bytes_in=3,
         bytes_out=5,
         request_id="id-1",
-        passage=Passage(
+        passage=RequestTiming(
             site="a",
             target="127.0.0.1:9001",
             attempts=1,
@@ -149,7 +149,7 @@ def test_a_line_says_what_happened_and_nothing_secret(bench: Bench) -> None:
 
 
 def test_a_tcp_connection_has_no_words_of_http(bench: Bench) -> None:
-    passage = Passage(site="a", outcome="target-reset", target_s=2.0, total_s=2.0)
+    passage = RequestTiming(site="a", outcome="target-reset", target_s=2.0, total_s=2.0)
     told = Finished(key=KEY, protocol="tcp", client="[::1]:1", passage=passage, bytes_in=9)
     (line,) = bench.written(told)
     assert not line.keys() & {"method", "path", "status", "code", "request_id", "trace_id"}
@@ -193,7 +193,9 @@ def test_a_share_of_the_good_is_written_and_every_bad_one() -> None:
 def test_a_targets_4xx_and_a_client_that_left_are_no_failures() -> None:
     bench = Bench(share=0.0)
     gone = http(499, outcome="client-gone")
-    left = Finished(key=KEY, protocol="tcp", client="", passage=Passage(outcome="client-gone"))
+    left = Finished(
+        key=KEY, protocol="tcp", client="", passage=RequestTiming(outcome="client-gone")
+    )
     assert bench.written(http(404), gone, left, http(499, outcome="cancelled")) == []
 
 

@@ -7,7 +7,7 @@ from router.model.errors import ConfigError
 from router.model.events import Event
 from router.model.limits import EVENT_CHANGES_MAX
 from router.model.specs import Document
-from router.operate.record.audit_log import ORDERED_S, Auditing, Author, told_of
+from router.operate.record.audit_log import ORDERED_S, AuditLog, Author, told_of
 from router.operate.record.journal import Journal
 
 HEAD = "apiVersion: spillway/v1\nkind: {kind}\nname: shop\nspec:\n"
@@ -25,7 +25,7 @@ UNIX_S = 1_700_000_000.0
 
 
 class Books:
-    """An `Auditing` with its own clock."""
+    """An `AuditLog` with its own clock."""
 
     def __init__(self, *known: str) -> None:
         self.now = 100.0
@@ -37,7 +37,7 @@ class Books:
             lambda: "2026-01-01T00:00:00.000Z",
             lambda: self.now,
         )
-        self.auditing = Auditing(
+        self.auditing = AuditLog(
             self.journal,
             lambda source: Author(f"alice (uid 1000), owner of {source}", self.written_at),
             documents(*known),

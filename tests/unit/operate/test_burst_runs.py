@@ -15,7 +15,7 @@ from router.model import limits
 from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks
 from router.model.ids import ServiceKey
 from router.operate.bursts.burst_hook import Hook, HookMemory
-from router.operate.bursts.burst_runs import Bursting
+from router.operate.bursts.burst_runs import BurstRunner
 from tests.unit.virtual_loop import run, running
 
 SHOP = ServiceKey("shop", 80)
@@ -64,7 +64,7 @@ class Place:
 
 
 class World:
-    """A `Bursting` in virtual time, whose service is full or not as the test says."""
+    """A `BurstRunner` in virtual time, whose service is full or not as the test says."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -73,7 +73,7 @@ class World:
         self.holds: list[tuple[str, Wake | None, bool]] = []  # Each that is another.
         self.ids = 0
         loop = asyncio.get_running_loop()
-        self.bursting = Bursting(
+        self.bursting = BurstRunner(
             "here",
             place,
             lambda service: {SHOP: Totals(full=self.full, demand=3)} if service == "shop" else {},

@@ -9,7 +9,7 @@ from router.model.specs import SitePolicySpec
 from router.node.problems.left_out import NOTHING
 from router.operate.record.episode_news import EpisodeNews
 from router.operate.record.journal import Journal
-from router.service.figures import Left
+from router.service.figures import SpillCount
 from tests.simulation.world import SERVICE, World
 
 SHARE_S = 0.5
@@ -26,9 +26,9 @@ class Counted:
     def __getattr__(self, name: str) -> object:
         return getattr(self._readings, name)
 
-    def left_without_target(self) -> dict[ServiceKey, Left]:
+    def spilled_without_target(self) -> dict[ServiceKey, SpillCount]:
         by_site = {"b": self.without_target} if self.without_target else {}
-        return {SERVICE: Left(by_site)}
+        return {SERVICE: SpillCount(by_site)}
 
 
 class Drained:

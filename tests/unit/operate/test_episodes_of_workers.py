@@ -12,7 +12,7 @@ from router.model.specs import ServiceProtocol
 from router.node.problems.left_out import NOTHING
 from router.operate.record.episode_news import EpisodeNews
 from router.operate.record.journal import Journal
-from router.service.figures import Left
+from router.service.figures import SpillCount
 from tests.simulation.world import SERVICE, World
 
 OWN = 1
@@ -28,8 +28,8 @@ class Counted:
     def __getattr__(self, name: str) -> object:
         return getattr(self._readings, name)
 
-    def left(self) -> dict[ServiceKey, Left]:
-        return {SERVICE: Left({"b": self.spilled})} if self.spilled else {}
+    def left(self) -> dict[ServiceKey, SpillCount]:
+        return {SERVICE: SpillCount({"b": self.spilled})} if self.spilled else {}
 
 
 def reported(

@@ -28,7 +28,7 @@ from router.operate.problems.failing_requests import (
 )
 from router.operate.problems.spill_reason import ejected
 from router.service.ports import LegCode
-from router.workers.recent_port_figures import PortLately
+from router.workers.recent_port_figures import RecentPortFigures
 from tests.simulation.world import SimSite, World
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, take
 
@@ -209,9 +209,9 @@ def test_what_another_site_says_of_the_same_is_the_same_cause() -> None:
 
 
 def found_at(a: SimSite, recorder: HistoryRecorder) -> list[PortFailures]:
-    def lately_of(key: ServiceKey) -> PortLately:
+    def lately_of(key: ServiceKey) -> RecentPortFigures:
         queued = a.router.readings.queued().get(key, 0)
-        return PortLately(key=key, change=recorder.lately(key), queued=queued)
+        return RecentPortFigures(key=key, change=recorder.lately(key), queued=queued)
 
     return list(failing(a.router, recorder.unanswered, lately_of))
 

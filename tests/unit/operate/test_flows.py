@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from router.exchange.clients.watched import WatchedLeg
+from router.exchange.clients.observed_leg import WatchedLeg
 from router.model import limits
 from router.operate.flows.flows import Flows
 from tests.simulation.world import SimSite, World

@@ -5,12 +5,12 @@ import msgspec
 from router.history.readings import IntervalCounts
 from router.model.ids import ServiceKey, SiteId
 from router.operate.problems.impatient_clients import notes_of
-from router.workers.recent_port_figures import PortLately
+from router.workers.recent_port_figures import RecentPortFigures
 
 SHOP = ServiceKey("shop", 8080)
 
 
-def lately(gave_up: int) -> PortLately:
+def lately(gave_up: int) -> RecentPortFigures:
     """Of 200 requests in ten seconds."""
     change = IntervalCounts(
         served={SiteId("a"): 200},
@@ -22,7 +22,7 @@ def lately(gave_up: int) -> PortLately:
         lasted_s=10.0,
         gave_up=gave_up,
     )
-    return PortLately(key=SHOP, change=change)
+    return RecentPortFigures(key=SHOP, change=change)
 
 
 def test_clients_that_leave_are_a_note_once_more_than_half_of_the_requests_lose_theirs() -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.specs import SiteSpec
-from router.operate.flows.observability_settings import Seeing
-from router.service.observers import Finished, Observing, Passage, Span
+from router.operate.flows.observability_settings import ObservabilitySettings
+from router.service.observers import Finished, Observing, RequestTiming, Span
 
 BAD = Finished(
-    key=ServiceKey("shop", 1), protocol="tcp", client="", passage=Passage(outcome="link-lost")
+    key=ServiceKey("shop", 1), protocol="tcp", client="", passage=RequestTiming(outcome="link-lost")
 )
 
 
@@ -30,7 +30,7 @@ class Bench:
         self.observing = Observing()
         self.tracers: list[Tracer] = []
         self.error = error
-        self.seeing = Seeing(
+        self.seeing = ObservabilitySettings(
             self.observing, run, lambda: 0.0, self._make, lambda reason: None, random.Random(1)
         )
 

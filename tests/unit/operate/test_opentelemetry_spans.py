@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.operate.flows.opentelemetry_spans import SpillwayTracer
-from router.service.observers import Finished, Outcome, Passage
+from router.service.observers import Finished, Outcome, RequestTiming
 
 KEY = ServiceKey("shop", 8080)
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -42,7 +42,7 @@ class Bench:
         if traced is None:
             return None
         request, span = traced
-        passage = Passage(
+        passage = RequestTiming(
             site="east", reason="cheapest", attempts=3, outcome=outcome, network_s=0.5, total_s=0.5
         )
         span.ended(

@@ -7,7 +7,7 @@ import msgspec
 from router.admin.events import EventLog
 from router.admin.views.status import Status
 from router.asking import sibling_news
-from router.asking.exchange import Asker, QuestionReply
+from router.asking.exchange import QuestionReply, QuestionSender
 from router.asking.sibling_news import SiblingNews
 from router.asking.site_answer import SiteQuestion
 from router.model import limits
@@ -73,7 +73,7 @@ class Scene:
         self.journal = Journal(EventLog(), lambda number, one: None, lambda: ago(0))
         self.news = ReplicaNews(
             network,
-            cast(Asker, self.other),
+            cast(QuestionSender, self.other),
             lambda: self.siblings,
             lambda: self.writes,
             self.journal,

@@ -5,12 +5,12 @@ import msgspec
 from router.history.readings import IntervalCounts
 from router.model.ids import ServiceKey, SiteId
 from router.operate.problems.shed_requests import notes_of
-from router.workers.recent_port_figures import PortLately
+from router.workers.recent_port_figures import RecentPortFigures
 
 SHOP = ServiceKey("shop", 8080)
 
 
-def lately(shed: int) -> PortLately:
+def lately(shed: int) -> RecentPortFigures:
     """Of 200 requests in ten seconds."""
     change = IntervalCounts(
         served={SiteId("a"): 200 - shed},
@@ -22,7 +22,7 @@ def lately(shed: int) -> PortLately:
         p99_s=None,
         lasted_s=10.0,
     )
-    return PortLately(key=SHOP, change=change)
+    return RecentPortFigures(key=SHOP, change=change)
 
 
 def test_requests_that_are_shed_are_an_info_above_one_in_twenty() -> None:

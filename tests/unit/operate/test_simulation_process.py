@@ -14,7 +14,7 @@ import pytest
 
 from router.admin.endpoints.simulation import RunFailed, SimulationBusy, SimulationOrder
 from router.model import limits
-from router.operate.simulation_process import Simulating
+from router.operate.simulation_process import SimulationProcess
 
 ROOT = Path(__file__).resolve().parents[3]
 BURST = (ROOT / "examples" / "burst.yaml").read_text()
@@ -32,14 +32,14 @@ def looped(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
     return run
 
 
-def said(source: str) -> Simulating:
+def said(source: str) -> SimulationProcess:
     """In place of the simulator, a process of ``source``."""
-    return Simulating((sys.executable, "-c", source))
+    return SimulationProcess((sys.executable, "-c", source))
 
 
-def shell(script: str) -> Simulating:
+def shell(script: str) -> SimulationProcess:
     """A shell, for what must have begun within a time: of all of these it starts the soonest."""
-    return Simulating(("/bin/sh", "-c", script))
+    return SimulationProcess(("/bin/sh", "-c", script))
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("unhurried")
 @looped
 async def test_a_scenario_is_run_and_its_figures_come_back_whole() -> None:
-    ran = await Simulating().run(ORDER)
+    ran = await SimulationProcess().run(ORDER)
     assert ran.errors == []
     assert b'"scenario":"burst"' in bytes(ran.outcomes[0])
 
@@ -59,7 +59,7 @@ async def test_a_scenario_is_run_and_its_figures_come_back_whole() -> None:
 @pytest.mark.usefixtures("unhurried")
 @looped
 async def test_what_is_wrong_with_a_scenario_comes_back_too() -> None:
-    ran = await Simulating().run(SimulationOrder(scenarios=("kind: [",), requests_max=1))
+    ran = await SimulationProcess().run(SimulationOrder(scenarios=("kind: [",), requests_max=1))
     assert ran.outcomes == []
     assert ran.errors
 
@@ -67,7 +67,7 @@ async def test_what_is_wrong_with_a_scenario_comes_back_too() -> None:
 @pytest.mark.usefixtures("unhurried")
 @looped
 async def test_a_second_order_is_refused_while_the_first_runs_and_taken_after_it() -> None:
-    simulating = Simulating()
+    simulating = SimulationProcess()
     async with asyncio.TaskGroup() as tasks:
         first = tasks.create_task(simulating.run(ORDER))
         await asyncio.sleep(0)
@@ -156,7 +156,7 @@ async def test_more_memory_than_it_may_have_ends_it_and_not_us() -> None:
 @looped
 async def test_a_program_that_is_not_there_is_an_error() -> None:
     with pytest.raises(RunFailed, match="No such file"):
-        await Simulating(("/nowhere/python",)).run(ORDER)
+        await SimulationProcess(("/nowhere/python",)).run(ORDER)
 
 
 @looped

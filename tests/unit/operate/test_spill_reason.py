@@ -11,7 +11,7 @@ from router.model.ids import SiteId
 from router.model.latency import NO_COUNTS
 from router.model.messages.adverts import RateLoad
 from router.model.port_reading import SERVED_NOWHERE, Reading
-from router.operate.problems.spill_reason import NOTHING, why_leaving
+from router.operate.problems.spill_reason import NOTHING, spill_sentence
 
 NEAR, FAR, FORMER = (SiteId(one * 32) for one in "abc")
 NAMES = {NEAR: "near", FAR: "far", FORMER: "far"}
@@ -56,7 +56,7 @@ def sentence(
         site=report.site, local=True, path=(), reason="", overflow=False, overflow_reason=""
     )
     told = Explanation(policy=policy, decision=decision, candidates=(report,))
-    return why_leaving(
+    return spill_sentence(
         told,
         change,
         own=NEAR,
@@ -185,7 +185,7 @@ def test_how_many_wait_is_said_in_one_place_alone() -> None:
     )
 
     def said(nowhere: int) -> str:
-        return why_leaving(
+        return spill_sentence(
             explanation,
             msgspec.structs.replace(lately({}), spilled_to={}, nowhere=nowhere),
             own=NEAR,
@@ -205,7 +205,7 @@ def test_this_site_is_not_called_full_while_its_targets_are_ejected() -> None:
     gone = here(targets_ready=0, verdict="ejected")
     beside = here(site=FAR, site_name="far", path=("b",), verdict="full")
     choice = NoChoice("all-full", (), local_waitable=False)
-    said = why_leaving(
+    said = spill_sentence(
         Explanation("fill", choice, (gone, beside)),
         msgspec.structs.replace(lately({}), spilled_to={}),
         own=NEAR,
@@ -255,7 +255,7 @@ def test_connections_that_stay_open_elsewhere_are_told_when_nothing_ends() -> No
     told = Explanation(policy="fill", decision=decision, candidates=(full, far))
 
     def found(explained: Explanation, change: IntervalCounts, reason: str) -> str:
-        return why_leaving(
+        return spill_sentence(
             explained,
             change,
             own=NEAR,
@@ -285,7 +285,7 @@ def test_a_site_that_is_not_reached_is_not_said_to_be_full() -> None:
     change = msgspec.structs.replace(lately({}), spilled_to={}, nowhere=20)
 
     def said(*, is_one_away: bool) -> str:
-        return why_leaving(
+        return spill_sentence(
             told,
             change,
             own=NEAR,

@@ -1,26 +1,26 @@
 """Which service ports clients asked for in vain lately."""
 
 from router.model.ids import ServiceKey
-from router.model.limits import ASKED_IN_VAIN_S
-from router.operate.problems.unserved_requests import AskedInVain
+from router.model.limits import UNSERVED_S
+from router.operate.problems.unserved_requests import UnservedRequests
 
 SHOP, DB = ServiceKey("shop", 8080), ServiceKey("db", 5432)
 
 
 def test_a_refusal_for_want_of_a_target_counts_for_a_while() -> None:
-    asked = AskedInVain()
+    asked = UnservedRequests()
     asked.look({SHOP: {"no-route": 1}, DB: {"all-full": 5}}, 0.0)
     assert list(asked.keys) == [SHOP]
-    asked.look({SHOP: {"no-route": 1}, DB: {"all-full": 6}}, ASKED_IN_VAIN_S - 1)
+    asked.look({SHOP: {"no-route": 1}, DB: {"all-full": 6}}, UNSERVED_S - 1)
     assert list(asked.keys) == [SHOP]
-    asked.look({SHOP: {"no-route": 1}}, ASKED_IN_VAIN_S)
+    asked.look({SHOP: {"no-route": 1}}, UNSERVED_S)
     assert list(asked.keys) == []
-    asked.look({SHOP: {"no-route": 1, "no-target": 1}}, ASKED_IN_VAIN_S + 1)
+    asked.look({SHOP: {"no-route": 1, "no-target": 1}}, UNSERVED_S + 1)
     assert list(asked.keys) == [SHOP]
 
 
 def test_a_service_that_is_gone_is_forgotten() -> None:
-    asked = AskedInVain()
+    asked = UnservedRequests()
     asked.look({SHOP: {"no-target": 3}}, 0.0)
     asked.look({}, 1.0)
     assert list(asked.keys) == []

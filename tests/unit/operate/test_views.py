@@ -8,7 +8,7 @@ import pytest
 
 from router.admin.ports import BadQuestion
 from router.admin.views.services import AffinityView, TargetCount
-from router.asking.way import way_to
+from router.asking.site_path import way_to
 from router.balance.deciding.explain import SHORT_OF_MEMORY_THERE
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model.ids import SiteId
@@ -303,7 +303,7 @@ def test_a_silent_link_that_drains_or_goes_is_silent_no_more() -> None:
         assert (status.links_up, status.links_silent) == (0, 0)
 
 
-def test_a_link_shows_when_the_certificate_ends_that_its_dialler_has() -> None:
+def test_a_link_shows_when_the_certificate_ends_that_its_dialer_has() -> None:
     world = World(1, "a", "b")
     a, b = world.sites.values()
     a.link(b, cost=1)

@@ -4,10 +4,10 @@ from typing import Any
 
 from router.operate.figures.history_recorder import HistoryRecorder
 from router.operate.figures.recent_figures import RecentFigures
-from router.operate.live_snapshot import Living
+from router.operate.live_snapshot import LiveRows
 from router.operate.process_facts import ProcessFacts
 from router.operate.views import OperatorView
-from router.workers.combined_figures import Whole
+from router.workers.combined_figures import RouterFigures
 from router.workers.workers import Lead, Workers
 from tests.simulation.world import SimMemory, SimSite
 
@@ -25,7 +25,7 @@ def no_workers() -> Workers:
 
 def recent_of(site: SimSite, recorder: HistoryRecorder) -> RecentFigures:
     """The figures of the last seconds in ``recorder``."""
-    return RecentFigures(site.router, recorder, Whole(no_workers()))
+    return RecentFigures(site.router, recorder, RouterFigures(no_workers()))
 
 
 def view_of(site: SimSite, recorder: HistoryRecorder | None = None, **facts: Any) -> OperatorView:
@@ -37,14 +37,14 @@ def view_of(site: SimSite, recorder: HistoryRecorder | None = None, **facts: Any
         site.router,
         site.network,  # type: ignore[arg-type]  # Only its clock is asked here.
         recent_of(site, recorder or HistoryRecorder(site.network, site.router)),
-        Whole(no_workers()),
+        RouterFigures(no_workers()),
         ProcessFacts(**found),
         lambda name, arguments: None,
         dict,
     )
 
 
-def living_of(site: SimSite, recorder: HistoryRecorder) -> Living:
+def living_of(site: SimSite, recorder: HistoryRecorder) -> LiveRows:
     """Rows of its services, with the figures of the last seconds in ``recorder``."""
-    whole = Whole(no_workers())
-    return Living(view_of(site), site.router, recent_of(site, recorder), whole)
+    whole = RouterFigures(no_workers())
+    return LiveRows(view_of(site), site.router, recent_of(site, recorder), whole)

@@ -7,7 +7,7 @@ import pytest
 
 from router.model import limits
 from router.net.ports import Connection, Loss
-from router.node.memory_guard import Marks, ReliefLevel, Use, buffered_mark
+from router.node.memory_guard import MemoryLevels, MemoryUse, ReliefLevel, buffered_mark
 from router.process.memory import (
     MappedLimits,
     ResidentMemory,
@@ -42,11 +42,11 @@ def held(statistics: Path | None) -> int:
     ],
 )
 def test_each_mark_counts_at_once(share: float, level: ReliefLevel) -> None:
-    assert Marks().judge(share) == level
+    assert MemoryLevels().judge(share) == level
 
 
 def test_a_level_is_left_only_a_little_below_its_mark() -> None:
-    marks = Marks()
+    marks = MemoryLevels()
     shares = (0.98, 0.96, 0.949, 0.93, 0.919, 0.83, 0.819)
     assert [marks.judge(share) for share in shares] == [
         ReliefLevel.DROP_SLOWEST,
@@ -60,7 +60,7 @@ def test_a_level_is_left_only_a_little_below_its_mark() -> None:
 
 
 def test_where_no_more_can_be_given_back_a_level_is_left_at_its_mark() -> None:
-    marks = Marks()
+    marks = MemoryLevels()
     marks.judge(0.96)
     assert marks.judge(0.949) == ReliefLevel.REFUSE_NEW
     assert marks.judge(0.951, is_least=True) == ReliefLevel.REFUSE_NEW
@@ -82,7 +82,7 @@ class Scene:
         self.world.run(5)
 
     def fill(self, resident_mib: int, buffered_mib: int = 0, sockets_mib: int = 0) -> None:
-        self.memory.use = Use(resident_mib * MIB, buffered_mib * MIB, sockets_mib * MIB)
+        self.memory.use = MemoryUse(resident_mib * MIB, buffered_mib * MIB, sockets_mib * MIB)
         self.world.run(2 * limits.MEMORY_LOOK_S)
 
     def ask(self, site: SimSite) -> tuple[int, str]:
@@ -202,7 +202,7 @@ def test_a_crowd_that_comes_between_two_looks_stays_within_the_limit() -> None:
     scene.a.connectors.clear()
     scene.a.serve(1, capacity=None, service_s=10.0)
     limit_bytes, size_bytes = 64 * MIB, 60_000
-    scene.memory.use = Use(48 * MIB, 0)
+    scene.memory.use = MemoryUse(48 * MIB, 0)
     scene.memory.guard.set_limit(limit_bytes)
     scene.world.run(1)
     slow = [SlowClient(scene.a) for _ in range(500)]
@@ -391,13 +391,13 @@ def test_limits_of_what_is_mapped_leave_room_for_what_is_resident(
 
 def test_a_process_that_may_map_no_more_is_short_of_memory_and_its_limit_is_named() -> None:
     scene = Scene()
-    scene.memory.use = Use(98 * MIB, 0, 0, 100 * MIB)
+    scene.memory.use = MemoryUse(98 * MIB, 0, 0, 100 * MIB)
     scene.world.run(2 * limits.MEMORY_LOOK_S)
     assert scene.ask(scene.a)[0] == 503
     (problem,) = scene.memory.guard.problems()
     assert problem.message.startswith("Memory is short: 98 of 100 MiB are in use")
     assert "ulimit -v" in problem.hint
-    scene.memory.use = Use(98 * MIB, 0, 0, 200 * MIB)
+    scene.memory.use = MemoryUse(98 * MIB, 0, 0, 200 * MIB)
     scene.world.run(2 * limits.MEMORY_LOOK_S)
     assert scene.ask(scene.a)[0] == 200
 

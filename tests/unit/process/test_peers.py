@@ -1,4 +1,4 @@
-"""Which link ports of other routers of the site are dialled."""
+"""Which link ports of other routers of the site are dialed."""
 
 import asyncio
 from typing import Any
@@ -28,7 +28,7 @@ def test_an_address_stands_for_itself_and_a_name_for_all_its_addresses() -> None
     assert names_of(spec.peers) == ["other.example", "west.example"]
 
 
-def test_its_own_link_port_is_not_dialled_but_another_one_at_the_same_address_is() -> None:
+def test_its_own_link_port_is_not_dialed_but_another_one_at_the_same_address_is() -> None:
     peers = ("10.0.0.1:55671", "10.0.0.2:55671", "10.0.0.1:55672")
     assert to_dial(site(*peers, ingress_bind_ip="10.0.0.1"), {}, nowhere) == (
         "10.0.0.1:55672",
@@ -40,7 +40,7 @@ def test_its_own_link_port_is_not_dialled_but_another_one_at_the_same_address_is
     )
 
 
-def test_no_more_are_dialled_than_allowed() -> None:
+def test_no_more_are_dialed_than_allowed() -> None:
     many = {"west.example": [f"10.0.1.{n}" for n in range(limits.PEERS_MAX + 1)]}
     assert len(to_dial(site("west.example:1"), many, nowhere)) == limits.PEERS_MAX
 

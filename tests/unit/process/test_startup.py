@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from router.model.errors import ConfigError, RouterError
-from router.process.startup import only_one
+from router.process.startup import site_lock
 
 _HOLDER = """
 import sys, time
@@ -38,11 +38,11 @@ def test_who_was_killed_leaves_its_process_id(tmp_path: Path) -> None:
     with holder(lock) as held:
         with (
             pytest.raises(RouterError, match=rf"runs already \(process {held.pid}\)"),
-            only_one(lock),
+            site_lock(lock),
         ):
             raise AssertionError("two hold it")
         os.kill(held.pid, signal.SIGKILL)
-    with only_one(lock) as died:
+    with site_lock(lock) as died:
         assert died == held.pid
         assert lock.read_text() == f"{os.getpid()}\n"
     assert lock.read_text() == ""
@@ -53,7 +53,7 @@ def test_who_came_to_an_end_leaves_nothing(tmp_path: Path) -> None:
     with holder(lock):
         pass  # Its input ends.
     assert lock.read_text() == ""
-    with pytest.raises(ConfigError), only_one(lock) as died:
+    with pytest.raises(ConfigError), site_lock(lock) as died:
         assert died is None
         raise ConfigError("site.yaml", "$.spec", "it cannot start, and says why")
     assert lock.read_text() == ""
@@ -61,14 +61,14 @@ def test_who_came_to_an_end_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_fault_of_ours_is_no_end(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    with pytest.raises(KeyError), only_one(lock):
+    with pytest.raises(KeyError), site_lock(lock):
         raise KeyError
-    with only_one(lock) as died:
+    with site_lock(lock) as died:
         assert died == os.getpid()
 
 
 def test_what_others_wrote_is_no_process(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     lock.write_text("not a number")
-    with only_one(lock) as died:
+    with site_lock(lock) as died:
         assert died is None

@@ -10,7 +10,7 @@ import pytest
 from router.model.errors import ConfigError
 from router.model.ids import SiteId
 from router.model.messages.adverts import Declaration
-from router.model.remembered import HeldListener
+from router.model.persisted import HeldListener
 from router.model.rights.owners import Owner
 from router.model.specs import ServiceSpec
 from router.node.services.learned_services import LearntServices

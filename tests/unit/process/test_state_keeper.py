@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from router.model import limits
-from router.process.state_keeper import Keeping
+from router.process.state_keeper import StateKeeper
 from tests.unit.exchange.fakes import FakeNetwork
 from tests.unit.journal import Journal
 
@@ -16,7 +16,7 @@ class Place:
     def __init__(self, directory: Path) -> None:
         self.path = directory / "state.json"
         self.network, self.journal = FakeNetwork(), Journal()
-        self.keeping = Keeping(self.path, self.network, self.journal.tell)
+        self.keeping = StateKeeper(self.path, self.network, self.journal.tell)
         self.keeper = self.keeping.keeper
 
     def fail(self) -> None:

@@ -15,9 +15,9 @@ from router.model import limits
 from router.model.events import Problem
 from router.process.systemd import (
     NOTIFY_TIMEOUT_S,
-    keep_told,
     notify,
     reloading,
+    report_to_systemd,
     status_line,
     watchdog_period_s,
 )
@@ -60,7 +60,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 
 
 async def heard(systemd: socket.socket, lines: list[str], datagrams: int) -> list[str]:
-    """The first ``datagrams`` of `keep_told`, which reads each of ``lines``, then only the last."""
+    """The first ``datagrams`` of `report_to_systemd`, with ``lines`` one after the other."""
     systemd.setblocking(False)
     left = list(lines)
 
@@ -69,7 +69,7 @@ async def heard(systemd: socket.socket, lines: list[str], datagrams: int) -> lis
 
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(10.0), asyncio.TaskGroup() as tasks:
-        telling = tasks.create_task(keep_told(line))
+        telling = tasks.create_task(report_to_systemd(line))
         found = [(await loop.sock_recv(systemd, 1000)).decode() for _ in range(datagrams)]
         telling.cancel()
     return found
@@ -96,7 +96,7 @@ def test_a_watchdog_of_nobody_or_of_another_process_is_not_fed(
 
 def test_a_loop_that_nobody_supervises_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    asyncio.run(keep_told(lambda: "a"))  # It returns.
+    asyncio.run(report_to_systemd(lambda: "a"))  # It returns.
 
 
 def test_a_manager_that_is_gone_is_logged_once(
@@ -125,7 +125,7 @@ def test_a_manager_that_does_not_read_does_not_hold_up_the_loop(
 
 
 def take_turns(wanted: int) -> None:
-    """Have `keep_told` go round that often."""
+    """Have `report_to_systemd` go round that often."""
     turns = 0
 
     async def some_turns() -> None:
@@ -139,7 +139,7 @@ def take_turns(wanted: int) -> None:
             return "a"
 
         async with asyncio.timeout(30.0), asyncio.TaskGroup() as tasks:
-            telling = tasks.create_task(keep_told(line))
+            telling = tasks.create_task(report_to_systemd(line))
             await enough.wait()
             telling.cancel()
 

@@ -1,4 +1,4 @@
-"""The core among neighbours: its messages, their times, and which LSAs it accepts."""
+"""The core among neighbors: its messages, their times, and which LSAs it accepts."""
 
 from zlib import crc32
 
@@ -18,8 +18,8 @@ from router.model.limits import (
     SPF_DELAY_MAX_S,
 )
 from router.model.messages.acks import LsaAck
+from router.routing.adverts.duplicate_routers import DuplicateRouters
 from router.routing.adverts.lsa import Lsa, ReceivedLsa, Services, Topology, decode_lsa
-from router.routing.adverts.rivals import Rivals
 from router.routing.core import RoutingCore
 from router.routing.events import (
     EpochRaised,
@@ -146,7 +146,7 @@ def test_a_neighbour_calls_itself_as_it_did_when_it_linked() -> None:
     assert isinstance(told, LsaRejected) and told.code == "wrong-name"
     events = core.receive_lsa(EAST.router, signed(make_lsa(EAST), EAST), 2.0)
     assert LsaRejected not in map(type, events)
-    other = FakeIdentity("other")  # What others are called is not the neighbour's to say twice.
+    other = FakeIdentity("other")  # What others are called is not the neighbor's to say twice.
     events = core.receive_lsa(EAST.router, signed(make_lsa(other), other), 3.0)
     assert LsaRejected not in map(type, events)
 
@@ -447,7 +447,7 @@ def test_only_who_answers_the_epochs_that_we_took_again_and_again_is_alive() -> 
 
 
 def test_an_old_word_of_a_twin_that_lives_is_no_news_of_it() -> None:
-    rivals, ours = Rivals(), 100
+    rivals, ours = DuplicateRouters(), 100
 
     def told(epoch: int, now: float) -> bool:
         lsa = make_lsa(WEST, epoch=epoch, boot_nonce=b"twin", boot_epoch=9)

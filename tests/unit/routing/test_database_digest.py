@@ -1,4 +1,4 @@
-"""After a link came up neighbours send each other what their databases lack, and no more."""
+"""After a link came up neighbors send each other what their databases lack, and no more."""
 
 import pytest
 
@@ -177,7 +177,7 @@ def test_the_first_digest_of_each_neighbour_is_answered_and_of_one_token_few_mor
 
 
 def test_every_release_chooses_the_same_buckets() -> None:
-    """Neighbours that put a part into different buckets would send each other most parts."""
+    """Neighbors that put a part into different buckets would send each other most parts."""
     lsdb = Lsdb(WEST.node)
     for number in range(4):
         lsa = make_lsa(FakeIdentity(f"site-{number}"))
@@ -193,7 +193,7 @@ def test_what_is_no_digest_is_refused(size: int) -> None:
     west.adjacency_up(EAST.router, EAST.site, 1, 0.0, compares=True)
     (event,) = west.receive_digest(EAST.router, bytes(size), True, 0.0)
     assert isinstance(event, LsaRejected)
-    assert west.receive_digest(WEST.router, bytes(size), True, 0.0) == []  # No neighbour.
+    assert west.receive_digest(WEST.router, bytes(size), True, 0.0) == []  # No neighbor.
 
 
 def test_a_digest_has_about_one_bucket_for_each_part_and_never_too_many() -> None:

@@ -24,7 +24,7 @@ from router.routing.edges.edge import EdgeRouting
 from router.routing.edges.edge_rows import EdgeRows
 from router.routing.edges.edge_updates import RowChanges, Rows, messages
 from router.routing.edges.edge_view import edge_table
-from router.routing.edges.offers import NOTHING, EdgeOffer, EdgeTeller, make_offers, seen_by
+from router.routing.edges.offers import NOTHING, EdgeOffer, EdgeTableSource, make_offers, seen_by
 from router.routing.events import (
     EdgeCaughtUp,
     LsaRejected,
@@ -150,7 +150,7 @@ def test_an_edge_is_told_who_owns_a_name_and_what_that_granted() -> None:
     network.serve("far", [granting])
     network.run(1.0)
     network.serve("near", [declare("shop")])
-    teller = EdgeTeller(router=NEAR.router, site=NEAR.site, version="1", epoch=1, adverts=())
+    teller = EdgeTableSource(router=NEAR.router, site=NEAR.site, version="1", epoch=1, adverts=())
     offer = make_offers(teller, network.table("near"), None, NOTHING).services["shop"]
     assert offer.service is not None
     assert (offer.service.owners, offer.service.grants) == ((FAR.site,), granting.grants)
@@ -179,7 +179,7 @@ def test_an_answer_to_an_earlier_wish_leaves_the_next_one_open() -> None:
 
 def test_an_edge_builds_a_table_for_each_change_of_its_own() -> None:
     edge = attached()
-    edge.handle_timeout(0.5)  # Its way to the neighbour is in it.
+    edge.handle_timeout(0.5)  # Its way to the neighbor is in it.
     before = edge.tables_built
     for number in range(3):
         edge.set_services([declare(f"s{number}")], [], 1.0 + number)
@@ -514,7 +514,7 @@ def test_the_table_of_an_edge_whose_neighbor_is_lost_for_long_is_built_once(
 
 
 def returned(edge: EdgeRouting, told: TableMessage) -> None:
-    """At 3.0 the neighbour is there again, and has told that much at 3.1."""
+    """At 3.0 the neighbor is there again, and has told that much at 3.1."""
     edge.adjacency_down(NEAR.router, 2.0)
     edge.adjacency_up(NEAR.router, NEAR.site, 2, 3.0)
     hear(edge, told, 3.1)
@@ -526,7 +526,7 @@ def owner_reached(edge: EdgeRouting) -> dict[str, bool]:
 
 @pytest.mark.parametrize("late_s", [0.0, 0.5])
 def test_a_neighbour_that_has_just_started_takes_no_service_from_an_edge(late_s: float) -> None:
-    """Its listener was closed, and clients were refused, until the neighbour knew of far again."""
+    """Its listener was closed, and clients were refused, until the neighbor knew of far again."""
     edge = attached("shop", "cart")
     edge.set_rules(SharingRules({"shop": Sharing((), ("far",))}), 0.0)
     own = CandidateRow("shop", 80, NEAR.router, 1, 4, False)
@@ -574,7 +574,7 @@ class Told:
     def update(self) -> list[object]:
         core = self.network.cores["near"]
         who = self.network.identities["near"]
-        teller = EdgeTeller(
+        teller = EdgeTableSource(
             router=who.router,
             site=who.site,
             version="1",

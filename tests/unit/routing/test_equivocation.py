@@ -28,7 +28,7 @@ def told(events: list[RoutingEvent]) -> list[OriginEquivocated]:
 
 
 def hear(core: RoutingCore, *parts: bytes, now: float = 1.0) -> list[OriginEquivocated]:
-    """The reports when these come in turn, from different neighbours."""
+    """The reports when these come in turn, from different neighbors."""
     found: list[OriginEquivocated] = []
     for at, part in enumerate(parts):
         found += told(core.receive_lsa((EAST, NORTH)[at % 2].router, part, now))

@@ -1,4 +1,4 @@
-"""Load reports: which senders are believed, and which neighbours get them next."""
+"""Load reports: which senders are believed, and which neighbors get them next."""
 
 from math import inf, nan
 

@@ -1,4 +1,4 @@
-"""What goes first to a neighbour, when, and how much."""
+"""What goes first to a neighbor, when, and how much."""
 
 from math import ceil
 

@@ -13,7 +13,7 @@ from router.model.limits import (
     ORIGINS_MAX,
     ROUTERS_PER_SITE_MAX,
 )
-from router.routing.adverts.budgets import Bringer
+from router.routing.adverts.budgets import LsaSource
 from router.routing.adverts.lsa import Lsa, Node, PartRef, Services
 from router.routing.adverts.lsdb import FULL, Lsdb, PartStanding, StoreChange
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare, make_lsa
@@ -140,10 +140,10 @@ def take(
     lsa: Lsa,
     reachable: Collection[Node],
     now: float = 0.0,
-    by: SiteId | Bringer | None = None,
+    by: SiteId | LsaSource | None = None,
 ) -> str:
     """Why it was refused; empty: it was not. ``by``: a site that no token let in, or who it is."""
-    by = Bringer(by) if isinstance(by, str) else by
+    by = LsaSource(by) if isinstance(by, str) else by
     excess = lsdb.make_room(lsa, b"12", reachable, now, by)
     if excess is not None:
         lsdb.refuse(lsa)
@@ -219,7 +219,7 @@ def test_what_one_neighbor_brings_of_invented_sites_is_bounded_and_harms_no_othe
     }
     assert LSA_NEIGHBOUR_NAMES_MAX - each < items(lsdb) <= LSA_NEIGHBOUR_NAMES_MAX
     before = items(lsdb)
-    for lsa in invented(60, each):  # Of a real site, brought by the neighbour that leads to it.
+    for lsa in invented(60, each):  # Of a real site, brought by the neighbor that leads to it.
         assert take(lsdb, lsa, everybody(lsdb), by=honest) == ""
     own = Services((declare("mine"),), ())
     part = make_lsa(FakeIdentity("mallory"), part=1, services=own)
@@ -299,12 +299,12 @@ def test_two_sites_with_one_router_id_stay_apart() -> None:
     assert set(lsdb.nodes_of(EAST.router)) == {EAST.node, thief.node}
 
 
-def swarm(count: int, names: int) -> list[tuple[Bringer, Lsa, Lsa]]:
+def swarm(count: int, names: int) -> list[tuple[LsaSource, Lsa, Lsa]]:
     """Sites that one token let in, each with different names: part 1 and part 0."""
     found = []
     for number in range(count):
         part, head = invented(number, names)
-        found.append((Bringer(part.site, "fleet"), part, head))
+        found.append((LsaSource(part.site, "fleet"), part, head))
     return found
 
 
@@ -317,7 +317,7 @@ def test_what_sites_of_one_token_tell_of_themselves_is_bounded_together() -> Non
     assert LSA_NEIGHBOUR_NAMES_MAX - each < items(lsdb) <= LSA_NEIGHBOUR_NAMES_MAX
     before = items(lsdb)
     for lsa in invented(60, each):  # Of a site with a separate token.
-        assert take(lsdb, lsa, everybody(lsdb), by=Bringer(lsa.site, "single")) == ""
+        assert take(lsdb, lsa, everybody(lsdb), by=LsaSource(lsa.site, "single")) == ""
     for lsa in invented(61, each):  # Of a site that this one dials.
         assert take(lsdb, lsa, everybody(lsdb), by=lsa.site) == ""
     assert items(lsdb) == before + 2 * each
@@ -326,7 +326,7 @@ def test_what_sites_of_one_token_tell_of_themselves_is_bounded_together() -> Non
 def test_sites_of_one_token_bring_no_more_of_others_than_one_neighbor() -> None:
     lsdb, each = Lsdb(WEST.node), LSA_SITE_NAMES_MAX // 2
     for number in range(60):
-        by = Bringer(FakeIdentity(f"member {number}").site, "fleet")
+        by = LsaSource(FakeIdentity(f"member {number}").site, "fleet")
         for lsa in invented(number, each):
             take(lsdb, lsa, everybody(lsdb), by=by)
     assert LSA_NEIGHBOUR_NAMES_MAX - each < items(lsdb) <= LSA_NEIGHBOUR_NAMES_MAX

@@ -385,7 +385,7 @@ def test_a_transit_that_states_terms_for_the_owner_takes_no_name() -> None:
 
 
 def after_a_restart(*lsas: tuple[FakeIdentity, Lsa], kept: Owner) -> RoutingCore:
-    """Hub, which remembers the owner of x, 30 s after its neighbour mallory told it these."""
+    """Hub, which remembers the owner of x, 30 s after its neighbor mallory told it these."""
     hub, mallory = FakeIdentity("hub"), FakeIdentity("mallory")
     core = RoutingCore(hub, epoch=9, boot_nonce=b"b", version="1", now=0.0, owners={"x": kept})
     core.set_services((), (), 0.0)

@@ -1,4 +1,4 @@
-"""A site whose routers tell too much, as its neighbours meet it."""
+"""A site whose routers tell too much, as its neighbors meet it."""
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_a_site_of_many_routers_is_kept_up_to_its_budget_and_named() -> None:
 
 
 def test_a_refused_part_is_acked_and_not_passed_on() -> None:
-    """A neighbour that holds it would send it again and again, in the place of others' parts."""
+    """A neighbor that holds it would send it again and again, in the place of others' parts."""
     core = beside(EAST, NORTH)
     told = swarm(limits.LSA_SITE_NAMES_MAX // NAMES + 1)
     hear(core, told[:-1])
@@ -109,7 +109,7 @@ def test_a_neighbor_that_brings_too_much_of_others_is_named_and_another_one_may_
         part = signed(make_lsa(who, part=1, services=body), who)
         events += core.receive_lsa(EAST.router, part, 1.0)
     over = {event for event in events if isinstance(event, SiteOverBudget)}
-    assert {(event.site, event.is_brought) for event in over} == {(EAST.site, True)}
+    assert {(event.site, event.is_relayed) for event in over} == {(EAST.site, True)}
     assert sum(isinstance(event, SendAck) for event in events) == len(whos)
     again = core.receive_lsa(NORTH.router, part, 1.0)
     assert [event for event in again if isinstance(event, SendLsa)]
@@ -130,7 +130,7 @@ def test_sites_of_one_token_that_tell_too_much_are_named_with_it_and_others_have
         events += core.receive_lsa(who.router, part, 1.0)
     over = [event for event in events if isinstance(event, SiteOverBudget)]
     assert [(event.site, event.token) for event in over] == [(w.site, "fleet") for w in whos[-2:]]
-    assert not any(event.is_brought for event in over)
+    assert not any(event.is_relayed for event in over)
 
 
 def test_a_token_of_one_site_is_not_named() -> None:
@@ -144,6 +144,6 @@ def test_a_token_of_one_site_is_not_named() -> None:
         part = signed(make_lsa(who, part=1, services=body), who)
         events += core.receive_lsa(EAST.router, part, 1.0)
     over = {event for event in events if isinstance(event, SiteOverBudget)}
-    assert {(event.site, event.is_brought, event.token) for event in over} == {
+    assert {(event.site, event.is_relayed, event.token) for event in over} == {
         (EAST.site, True, "")
     }

@@ -1,4 +1,4 @@
-"""Which sites a neighbour leads to, as the route table has it."""
+"""Which sites a neighbor leads to, as the route table has it."""
 
 import msgspec
 import pytest

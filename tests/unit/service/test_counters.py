@@ -58,7 +58,7 @@ def test_a_snapshot_adds_up_and_stands_still() -> None:
     assert snapshot.spilled_total == 3
     assert counters.reading().spilled == {"full": 1, "no-target": 2}
     assert counters.left() == {"b": 1}
-    assert counters.left_without_target() == {"b": 2}
+    assert counters.spilled_without_target() == {"b": 2}
     assert snapshot.decisions == {("fill", "chosen"): 2, ("balanced", "chosen"): 1}
     assert snapshot.queue_wait.sum_s == 0.2
     assert sum(snapshot.requests[A, "2xx"].counts) == 1

@@ -39,7 +39,7 @@ class Opener:
 
 
 class Crowded:
-    """A site with 4 slots. ``flood``: requests of a neighbour; `client`: a local client."""
+    """A site with 4 slots. ``flood``: requests of a neighbor; `client`: a local client."""
 
     def __init__(self, queue: int | None) -> None:
         self.network = FakeNetwork()
@@ -58,7 +58,7 @@ class Crowded:
         self.network.call_at(self.network.now() + SERVICE_S, party.abort)
 
     def open(self, link: str, ingress: str) -> Opener:
-        """A neighbour opens a stream that may wait long, and says where it came in."""
+        """A neighbor opens a stream that may wait long, and says where it came in."""
         handler = Opener()
         near = FakeStream(self.mesh, router_of("b"))
         far = FakeStream(self.mesh, router_of(link), SiteId(link))

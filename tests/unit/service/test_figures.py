@@ -6,10 +6,10 @@ import pytest
 
 from router.model.limits import QUEUE_DEFAULT_MAX, QUEUE_DEFAULT_MIN, QUEUE_PER_SLOT
 from router.net.ports import DialCode, DialFailure
-from router.service.figures import NO_LOAD, Left, Load
-from router.service.observers import Finished, Passage
+from router.service.figures import NO_LOAD, Load, SpillCount
+from router.service.observers import Finished, RequestTiming
 from router.service.ports import LegFailure, NoTls, TargetConfig, dial_failure
-from router.service.sites.answer_habit import AnswerHabit
+from router.service.sites.answer_timing import AnswerTiming
 from tests.unit.exchange.fakes import Site, candidate, site_of
 from tests.unit.service.test_ejection import KEY, Shop, is_silent
 from tests.unit.service.test_waiting import KEY as DB
@@ -28,20 +28,20 @@ def test_what_is_beyond_the_capacity_is_in_flight_too() -> None:
 
 def test_what_nothing_is_said_of_is_none() -> None:
     assert Load(2, 1, 10).in_flight == 2
-    assert Left({"b": 2}).still_open == 0
+    assert SpillCount({"b": 2}).still_open == 0
     assert (NO_LOAD.used, NO_LOAD.targets_ready, NO_LOAD.capacity) == (0, 0, None)
     assert (NO_LOAD.beyond, NO_LOAD.waiting, NO_LOAD.reserved) == (0, 0, 0)
     assert not NO_LOAD.refuses and not NO_LOAD.is_learnt
     assert LegFailure("busy").retry_s == 0.0 and not NoTls("no CA").is_of_clients
     finished = Finished(key=DB, protocol="tcp", client="")
     assert (finished.bytes_in, finished.bytes_out, finished.status) == (0, 0, 0)
-    passage = Passage()
+    passage = RequestTiming()
     times = (passage.queue_s, passage.network_s, passage.target_s, passage.total_s)
     assert (passage.attempts, times) == (0, (0.0, 0.0, 0.0, 0.0))
 
 
 def test_answers_are_taken_to_be_whole_until_one_is_not() -> None:
-    assert AnswerHabit().in_parts == 0
+    assert AnswerTiming().in_parts == 0
 
 
 @pytest.mark.parametrize(("here", "there"), [(1, 0), (0, 1), (2, 3), (20, 20)])

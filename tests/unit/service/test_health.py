@@ -168,17 +168,17 @@ def test_a_target_that_is_dead_for_minutes_is_checked_less_often_and_comes_back_
     watch = Watch()
     watch.check()  # Nothing listens.
     watch.network.advance(200.0)
-    often = len(watch.network.dialled)
+    often = len(watch.network.dialed)
     assert often > 190
     watch.network.advance(300.0)
-    before = len(watch.network.dialled)
+    before = len(watch.network.dialed)
     watch.network.advance(100.0)
-    assert 8 <= len(watch.network.dialled) - before <= 12
+    assert 8 <= len(watch.network.dialed) - before <= 12
     FakeTarget(watch.network, "10.0.0.1", 80)
     assert watch.advance_until(watch.is_up) < 2 * limits.HEALTH_DEAD_INTERVAL_S
-    found = len(watch.network.dialled)
+    found = len(watch.network.dialed)
     watch.network.advance(10.0)
-    assert len(watch.network.dialled) - found >= 9, "it is checked as before"
+    assert len(watch.network.dialed) - found >= 9, "it is checked as before"
 
 
 class NotedNetwork(FakeNetwork):
@@ -186,10 +186,10 @@ class NotedNetwork(FakeNetwork):
 
     def __init__(self) -> None:
         super().__init__()
-        self.dialled_at: list[float] = []
+        self.dialed_at: list[float] = []
 
     def dial(self, *words: Any, **more: Any) -> Dial:
-        self.dialled_at.append(self.now())
+        self.dialed_at.append(self.now())
         return super().dial(*words, **more)
 
 
@@ -199,7 +199,7 @@ def test_checks_become_rare_after_exactly_so_many_bad_ones() -> None:
     watch.checks = HealthChecks(network, random.Random(1), lambda target, up: None)
     watch.check()  # Nothing listens.
     network.advance(2.0 * limits.HEALTH_DEAD_AFTER)
-    pauses = [later - at for at, later in pairwise(network.dialled_at)]
+    pauses = [later - at for at, later in pairwise(network.dialed_at)]
     usual, rare = pauses[: limits.HEALTH_DEAD_AFTER], pauses[limits.HEALTH_DEAD_AFTER :]
     assert max(usual) <= 1 + limits.HEALTH_SPREAD < 2 - 2 * limits.HEALTH_SPREAD <= min(rare)
 
@@ -281,18 +281,18 @@ def test_a_removed_target_is_checked_no_more() -> None:
 TLS = Tls(context=None, certificate=b"", alpn=())
 
 
-def test_a_target_that_must_not_be_dialled_is_down_with_the_reason() -> None:
+def test_a_target_that_must_not_be_dialed_is_down_with_the_reason() -> None:
     watch = Watch()
     FakeTarget(watch.network, "10.0.0.1", 80)
     unusable = TargetConfig(connector="c", unusable="ca.crt is not there")
     watch.checks.set_targets({TARGET: unusable})
     watch.network.advance(5)
-    assert watch.network.dialled == []
+    assert watch.network.dialed == []
     assert watch.checks.error_of(TARGET) == "ca.crt is not there"
     watch.checks.set_targets({TARGET: TargetConfig(connector="c", tls=TLS)})
     watch.network.advance(limits.HEALTH_TLS_LOOK_S)
     assert watch.changes == [(TARGET, True)]
-    assert watch.network.dialled_tls == [TLS]
+    assert watch.network.dialed_tls == [TLS]
     watch.checks.set_targets({TARGET: unusable})
     assert watch.changes[1:] == [(TARGET, False)]
     watch.network.advance(5)
@@ -316,7 +316,7 @@ def test_a_check_by_tls_says_so_before_its_handshake() -> None:
     target = FakeTarget(watch.network, "10.0.0.1", 80)
     watch.checks.set_targets({TARGET: TargetConfig(connector="c", tls=TLS, proxy_protocol=True)})
     watch.network.advance(limits.HEALTH_TLS_LOOK_S)
-    (tls,) = watch.network.dialled_tls
+    (tls,) = watch.network.dialed_tls
     assert tls is not None and tls.preface == LOCAL_HEADER
     assert target.parties[0].got_end
 
@@ -355,8 +355,8 @@ def test_checks_of_many_targets_drift_apart_and_keep_their_interval() -> None:
     }
     watch.checks.set_targets(configs)
     watch.network.advance(100.0)
-    assert 8 * 9 <= len(watch.network.dialled) <= 8 * 12
-    assert len(set(watch.network.dialled)) == 8
+    assert 8 * 9 <= len(watch.network.dialed) <= 8 * 12
+    assert len(set(watch.network.dialed)) == 8
 
 
 @pytest.mark.parametrize(
@@ -455,7 +455,7 @@ def test_another_capacity_changes_nothing_about_the_checks() -> None:
     for capacity in range(100):
         watch.checks.set_targets({TARGET: TargetConfig(connector="here", capacity=capacity)})
         watch.network.advance(0.1)
-    assert 9 <= len(watch.network.dialled) <= 12
+    assert 9 <= len(watch.network.dialed) <= 12
 
 
 def test_an_ejected_target_is_not_checked_until_its_time_and_then_one_good_check_is_enough() -> (
@@ -468,9 +468,9 @@ def test_an_ejected_target_is_not_checked_until_its_time_and_then_one_good_check
     watch.checks.eject(TARGET, 4.0, "ejected for 4 s: 5 requests in a row were reset")
     assert watch.changes[1:] == [(TARGET, False)]
     assert watch.checks.is_ejected(TARGET)
-    dials = len(watch.network.dialled)
+    dials = len(watch.network.dialed)
     watch.network.advance(3.9)
-    assert len(watch.network.dialled) == dials
+    assert len(watch.network.dialed) == dials
     assert watch.checks.error_of(TARGET).startswith("ejected for 4 s")
     watch.network.advance(0.2)
     assert watch.is_up()
@@ -607,9 +607,9 @@ def test_after_a_change_of_their_settings_targets_are_checked_soon_and_not_all_a
         watch.checks.set_targets(dict.fromkeys(targets, config))
         network.run()
     changed_at = network.now()
-    assert len(network.dialled_at) == 20, "the first ones"
+    assert len(network.dialed_at) == 20, "the first ones"
     network.advance(limits.HEALTH_INTERVAL_S)
-    after_s = [at - changed_at for at in network.dialled_at[20:]]
+    after_s = [at - changed_at for at in network.dialed_at[20:]]
     assert len(after_s) == 20
     assert min(after_s) < 0.3 * limits.HEALTH_INTERVAL_S
     assert max(after_s) > 0.7 * limits.HEALTH_INTERVAL_S

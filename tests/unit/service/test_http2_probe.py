@@ -125,5 +125,5 @@ def test_a_check_that_nobody_wants_any_more_tells_nothing_and_leaves_no_connecti
     watch.network.run()
     watch.checks.set_targets({})
     watch.network.advance(10 * watch.config.health.interval_s)
-    assert len(watch.network.dialled) == 1, "nor is there another one"
+    assert len(watch.network.dialed) == 1, "nor is there another one"
     assert watch.changes == [] and not any(party.is_open for party in target.parties)

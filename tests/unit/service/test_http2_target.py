@@ -1027,7 +1027,7 @@ def test_an_idle_connection_is_closed_in_time_and_reset_if_its_target_does_not_c
         assert is_done()
 
 
-def test_while_a_connection_may_serve_who_waits_no_other_one_is_dialled(target: Target) -> None:
+def test_while_a_connection_may_serve_who_waits_no_other_one_is_dialed(target: Target) -> None:
     handlers = [target.leg()[1]]
     server = Server(target.network)  # Its settings have not come.
     handlers += [target.leg()[1] for _ in range(3)]

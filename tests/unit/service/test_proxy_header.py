@@ -36,7 +36,7 @@ def test_over_tls_it_is_said_before_the_handshake_and_else_first(uses_tls: bool)
     client = shop.send(b"hello")
     assert client.connection is not None
     said = proxy_header(str(client.connection.local), str(client.connection.peer))
-    used = shop.network.dialled_tls[-1]
+    used = shop.network.dialed_tls[-1]
     assert (used.preface if used is not None else None) == (said if uses_tls else None)
     (got,) = [one.got for one in shop.bad.serving if one.got.endswith(b"hello")]
     assert got == (b"hello" if uses_tls else said + b"hello")
@@ -63,7 +63,7 @@ def test_an_address_that_nobody_knows_is_the_unspecified_one(local: str) -> None
     ],
 )
 def test_what_is_no_address_is_no_client_to_speak_of(client: str) -> None:
-    """It may come over a link, from a neighbour that lies."""
+    """It may come over a link, from a neighbor that lies."""
     assert proxy_header(client, "198.51.100.7:443") == LOCAL_HEADER
     assert SIGNATURE + bytes.fromhex("20 00 0000") == LOCAL_HEADER
 

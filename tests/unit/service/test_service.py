@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from router.balance.deciding.decisions import NoChoice
-from router.balance.learning.demand import SentFor
+from router.balance.learning.demand import SpillCause
 from router.balance.site.slots import Slot
 from router.balance.site.waiting_room import LOCAL_LINK
 from router.balance.site.wake_hold import Wake
@@ -22,15 +22,15 @@ from router.model.messages.adverts import LoadReport
 from router.model.requests import Request
 from router.model.settings import Affinity, Health, ServiceLimits, Timeouts
 from router.model.specs import PolicySpec, ServiceProtocol, ServiceSpec
-from router.service.figures import Left
+from router.service.burst_wakes import BurstWakes
+from router.service.figures import SpillCount
 from router.service.observers import Observing
 from router.service.ports import TargetConfig
 from router.service.pressure import Pressure
+from router.service.router_context import RouterContext
 from router.service.service import Service
 from router.service.service_figures import StatedTargets
 from router.service.sites.refused_messages import RefusedMessages
-from router.service.surroundings import Surroundings
-from router.service.wakes import Wakes
 from tests.unit.exchange.fakes import (
     FakeMesh,
     FakeNetwork,
@@ -61,7 +61,7 @@ class World:
         self.service = Service(
             key,
             config,
-            Surroundings(
+            RouterContext(
                 network=self.network,
                 streams=FakeMesh(self.network),
                 site=A,
@@ -243,11 +243,16 @@ def test_what_left_and_is_open_is_what_was_sent_or_what_is_counted_before_its_en
         service.counters.spilled[key] += 5
         for _ in range(counted_open):
             service.counters.spill_begins(key)
-    service.demand.elsewhere[SentFor.NO_ROOM] = service.demand.elsewhere[SentFor.NO_TARGET] = sent
+    service.demand.elsewhere[SpillCause.NO_ROOM] = service.demand.elsewhere[
+        SpillCause.NO_TARGET
+    ] = sent
     service.counters.failed_for.update({"all-full": 3, "target-reset": 4})
     spills = service.spills()
     each, most = 5 + counted_open, max(sent, counted_open)
-    assert (spills.full, spills.without_target) == (Left({B: each}, most), Left({C: each}, most))
+    assert (spills.full, spills.without_target) == (
+        SpillCount({B: each}, most),
+        SpillCount({C: each}, most),
+    )
     assert spills.refused == {"all-full": 3}
     still = {B: counted_open, C: 2 * counted_open} if counted_open else {}
     assert spills.open_to == still
@@ -546,7 +551,7 @@ def test_only_targets_that_answer_are_timed(protocol: ServiceProtocol, is_timed:
 def test_what_a_hook_does_is_told_to_each_port_of_its_service_those_to_come_too() -> None:
     other = ServiceKey("other", 8080)
     services = {key: World(key=key).service for key in (KEY, ServiceKey(KEY.name, 9), other)}
-    wakes = Wakes(services)
+    wakes = BurstWakes(services)
     wake = Wake("hook", 1.0)
     wakes.set(KEY.name, wake, True)
     assert [one.waking.wake for one in services.values()] == [wake, wake, None]

@@ -46,7 +46,7 @@ class SwitchedShop(Shop):
         self.answer = answer_ok
         next(party for party in self.bad.serving if party.got).abort()
         self.network.run()
-        return self.network.dialled_tls[-1]
+        return self.network.dialed_tls[-1]
 
 
 def test_what_is_under_way_in_a_switch_to_http2_is_tried_again_in_its_own_protocol() -> None:

@@ -5,9 +5,9 @@ from simulator.completing import completed
 from simulator.run import Run
 from simulator.scenario import (
     Arrivals,
-    Happening,
     Link,
     Scenario,
+    ScenarioEvent,
     ScenarioService,
     ScenarioTargets,
     ServiceTime,
@@ -25,8 +25,8 @@ MEMORY = Scenario(
     ),
     arrivals=(Arrivals(site="a", kind="steady", rate=30.0),),
     events=(
-        Happening(at_s=1.5, do="start-router", site="b"),
-        Happening(at_s=1.0, do="kill-router", site="b"),
+        ScenarioEvent(at_s=1.5, do="start-router", site="b"),
+        ScenarioEvent(at_s=1.0, do="kill-router", site="b"),
     ),
 )
 

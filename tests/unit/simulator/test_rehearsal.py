@@ -19,10 +19,10 @@ HELD_S = 900.0
 
 def site(name: str, *, links: dict[str, str] | None = None, **wanted: object) -> RehearsedSite:
     """A site with these documents."""
-    dialled = links or {}
+    dialed = links or {}
     values = {"site": SiteSpec(), **wanted}
-    whole = Wanted(name=name, links=dict.fromkeys(dialled, LinkSpec()), **values)  # type: ignore[arg-type]
-    return RehearsedSite(wanted=whole, links=dialled)
+    whole = Wanted(name=name, links=dict.fromkeys(dialed, LinkSpec()), **values)  # type: ignore[arg-type]
+    return RehearsedSite(wanted=whole, links=dialed)
 
 
 def serving(capacity: int | str | None, number: int = 1) -> dict[str, ConnectorSpec]:

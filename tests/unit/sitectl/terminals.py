@@ -70,7 +70,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """All that was shown so far, without what moves the cursor and colours."""
+        """All that was shown so far, without what moves the cursor and colors."""
         return _CODES.sub("", self.raw).replace("\r", "")
 
     def until(self, look: Callable[[str], object], what: str) -> str:

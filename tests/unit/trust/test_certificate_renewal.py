@@ -1,4 +1,4 @@
-"""What a hostile neighbour can make its dialler do: little, and its link stays up."""
+"""What a hostile neighbor can make its dialer do: little, and its link stays up."""
 
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def test_one_that_is_refused_again_and_again_asks_ever_more_rarely(tmp_path: Pat
 
 
 def test_what_failed_with_its_link_is_asked_for_again_when_that_is_up(tmp_path: Path) -> None:
-    """As while the neighbour replaces its CA and is restarted: it waits for our next one."""
+    """As while the neighbor replaces its CA and is restarted: it waits for our next one."""
     west = West(tmp_path, ["unanswered"], 1)
     west.renewer.link_changed("east", "up")
     west.renewer.due("east")

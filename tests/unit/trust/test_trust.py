@@ -29,8 +29,8 @@ from certs.links.credentials import LinkStore
 from certs.links.register import DIRECTORY, Register
 from certs.links.revocation import Revocation, Revocations
 from certs.token_files.tokens import Token
-from router.kubernetes.trust.links import TokenHindrance
-from router.link.neighbour import LinkLeave, Neighbour
+from router.kubernetes.trust.links import TokenObstacle
+from router.link.neighbour import LinkPermission, Neighbour
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model import limits
 from router.model.errors import HandshakeRejected
@@ -118,7 +118,7 @@ def test_a_claim_at_a_site_that_was_made_anew_says_so(holder: Path) -> None:
 
 
 def started(directory: Path) -> SiteTrust:
-    """The trust of a site, on a network without neighbours."""
+    """The trust of a site, on a network without neighbors."""
     trust = SiteTrust(directory, Journal().tell)
     network = SimulatedInternet(seed=1).host("10.0.0.1")
     trust.start(network, lambda: None, lambda: None, lambda predicate, reason: 0)
@@ -455,12 +455,12 @@ def test_a_ca_that_cannot_be_read_is_told_of_once_and_again_when_it_broke_anew(
 
 
 class Elsewhere:
-    """A place other than the directory where secrets are kept. Implements `KeptSecrets`."""
+    """A place other than the directory where secrets are kept. Implements `PrimarySecrets`."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, ClaimRequest, Callable[[ClaimResult], None]]] = []
         self.changes: list[Revocation] = []
-        self.hindered: dict[str, TokenHindrance] = {}
+        self.hindered: dict[str, TokenObstacle] = {}
         self.pokes = 0
         self.proposed: list[tuple[CaState, CaState]] = []
         self.admitted_sites: list[str] = []
@@ -488,7 +488,7 @@ class Elsewhere:
     def last_chain(self, site: str) -> str | None:
         return None
 
-    def hindrance(self, link: str) -> TokenHindrance | None:
+    def hindrance(self, link: str) -> TokenObstacle | None:
         return self.hindered.get(link)
 
     def poke(self) -> None:
@@ -557,7 +557,7 @@ def test_no_token_is_read_for_claims_of_a_source_that_asks_too_often(holder: Pat
 
 def test_what_hinders_a_link_elsewhere_is_its_state(holder: Path) -> None:
     elsewhere = Elsewhere()
-    elsewhere.hindered["west"] = TokenHindrance("connecting", "no key is kept yet")
+    elsewhere.hindered["west"] = TokenObstacle("connecting", "no key is kept yet")
     trust = SiteTrust(holder, Journal().tell, kept=elsewhere)
     network = SimulatedInternet(seed=1).host("10.0.0.1")
     trust.start(network, lambda: None, lambda: None, lambda predicate, reason: 0)
@@ -619,8 +619,10 @@ def test_the_terms_of_a_certificate_are_those_of_its_holder(holder: Path) -> Non
     trust.identity(RouterId("r"), "here")
     shown = on_terms(holder, TokenTerms(declare=(), import_=("shop-*",)))
     assert trust.admit(shown, WEST) is None
-    assert trust.leave_of(shown) == LinkLeave(sharing.Terms((), None, ("shop-*",)), "claim")
-    free = trust.leave_of(shown_by(holder, WEST.site))
+    assert trust.permission_of(shown) == LinkPermission(
+        sharing.Terms((), None, ("shop-*",)), "claim"
+    )
+    free = trust.permission_of(shown_by(holder, WEST.site))
     assert free.terms is sharing.FREE and free.token
 
 

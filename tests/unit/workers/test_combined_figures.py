@@ -9,11 +9,16 @@ from router.balance.learning.saturation import Totals
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.service.figures import Load, QueueNow
-from router.workers.combined_figures import Whole
+from router.workers.combined_figures import RouterFigures
 from router.workers.link_uses import LinkUse
-from router.workers.recent_port_figures import PortLately, PortPart, PortTotals, TargetPart
+from router.workers.recent_port_figures import PortPart, PortTotals, RecentPortFigures, TargetPart
 from router.workers.site_load import SiteLoad
-from router.workers.worker_messages import FiguresQuestion, Latelies, LinkUses, WorkerAnswer
+from router.workers.worker_messages import (
+    FiguresQuestion,
+    LinkUses,
+    RecentFiguresByPort,
+    WorkerAnswer,
+)
 from router.workers.workers import Lead, Workers
 from tests.unit.journal import Journal
 
@@ -34,7 +39,7 @@ def why(outlook: str, waiting: int, limit: int) -> WhyView:
     )
 
 
-async def whole_of(*latelies: PortLately | None) -> Whole:
+async def whole_of(*latelies: RecentPortFigures | None) -> RouterFigures:
     """Of a first worker and others, which said these last."""
     count = 1 + len(latelies)
     workers = Workers(count, (), lambda: Lead("", frozenset()), Journal().tell, logs_to_file=False)
@@ -42,20 +47,20 @@ async def whole_of(*latelies: PortLately | None) -> Whole:
         one.ready = True
         one.ask(1, FiguresQuestion("lately"))
         items = () if lately is None else (lately,)
-        one.hear(WorkerAnswer(1, True, 0, Latelies(items)))
-    return Whole(workers)
+        one.hear(WorkerAnswer(1, True, 0, RecentFiguresByPort(items)))
+    return RouterFigures(workers)
 
 
 def shown(
-    own: WhyView, *latelies: PortLately | None, configured: int | None = None
+    own: WhyView, *latelies: RecentPortFigures | None, configured: int | None = None
 ) -> tuple[str, int, int]:
     queue = asyncio.run(whole_of(*latelies)).with_queue(own, configured, 0).queue
     assert queue is not None
     return queue.outlook, queue.waiting, queue.limit
 
 
-def waiting(queued: int, limit: int, here: int = 0) -> PortLately:
-    return PortLately(
+def waiting(queued: int, limit: int, here: int = 0) -> RecentPortFigures:
+    return RecentPortFigures(
         key=SHOP,
         change=None,
         queued=queued,
@@ -132,7 +137,7 @@ def test_targets_of_why_have_the_slots_of_all_workers() -> None:
         targets=(told("full", "3 of 3 in flight"), told("hot", "others answer sooner")),
     )
     targets = {"10.0.0.1:80": TargetPart(1, 3, None)}
-    beside = PortLately(key=SHOP, change=None, targets=targets)
+    beside = RecentPortFigures(key=SHOP, change=None, targets=targets)
     full, hot = asyncio.run(whole_of(beside)).with_targets(own).targets
     assert (full.in_flight, full.capacity) == (hot.in_flight, hot.capacity) == (4, 6)
     assert (full.reason, hot.reason) == ("3 of 3 in flight at worker 0", "others answer sooner")
@@ -140,7 +145,7 @@ def test_targets_of_why_have_the_slots_of_all_workers() -> None:
 
 def test_a_burst_is_judged_by_the_figures_of_all_workers() -> None:
     counted = PortTotals(requests=10, overflowed=2, refused=1, waited_s=0.5)
-    lately = PortLately(key=SHOP, change=None, totals=counted, demand=3, capacity=4)
+    lately = RecentPortFigures(key=SHOP, change=None, totals=counted, demand=3, capacity=4)
     own = Totals(full=True, demand=1, capacity=5, requests=20, overflowed=1, waited_s=0.25)
 
     async def judged() -> Totals:
@@ -162,8 +167,8 @@ def test_a_burst_is_judged_by_the_figures_of_all_workers() -> None:
 def test_a_silent_workers_share_and_what_it_has_in_flight_is_shown_until_it_has_ended() -> None:
     async def shown() -> None:
         targets = {"10.0.0.1:80": TargetPart(3, 4, None)}
-        slots = PortLately(key=SHOP, change=None, capacity=4, targets=targets)
-        whole = await whole_of(slots, PortLately(key=SHOP, change=None, capacity=2))
+        slots = RecentPortFigures(key=SHOP, change=None, capacity=4, targets=targets)
+        whole = await whole_of(slots, RecentPortFigures(key=SHOP, change=None, capacity=2))
         silent, other = whole.workers.all
         for one in (silent, other):
             one.pid = 1
@@ -191,7 +196,7 @@ def test_a_silent_workers_share_and_what_it_has_in_flight_is_shown_until_it_has_
 def test_a_site_that_stops_has_the_slots_of_all_workers_that_are_left() -> None:
     async def shown() -> None:
         targets = {"10.0.0.1:80": TargetPart(2, 3, None)}
-        slots = PortLately(key=SHOP, change=None, capacity=3, targets=targets)
+        slots = RecentPortFigures(key=SHOP, change=None, capacity=3, targets=targets)
         whole = await whole_of(slots)
         (other,) = whole.workers.all
         other.pid = 1
@@ -208,7 +213,7 @@ def test_a_site_that_stops_has_the_slots_of_all_workers_that_are_left() -> None:
 
 def test_a_silent_worker_has_nothing_open_at_other_sites_which_dropped_its_links() -> None:
     async def shown() -> None:
-        open_there = PortLately(
+        open_there = RecentPortFigures(
             key=SHOP,
             change=None,
             spilled={FAR: 7},
@@ -225,7 +230,7 @@ def test_a_silent_worker_has_nothing_open_at_other_sites_which_dropped_its_links
         for _ in range(1 + limits.WORKER_MISSED_ASKS):
             silent.silence.asked()
         (now,) = whole.beside(SHOP)
-        assert now == PortLately(key=SHOP, change=None, spilled={FAR: 7}, open_now=4)
+        assert now == RecentPortFigures(key=SHOP, change=None, spilled={FAR: 7}, open_now=4)
 
     asyncio.run(shown())
 
@@ -250,7 +255,7 @@ def test_a_silent_worker_has_no_lanes_and_streams_since_neighbors_dropped_its_li
 def test_another_site_is_told_of_what_workers_that_died_or_are_silent_asked_of_targets() -> None:
     async def shown() -> None:
         address = "10.0.0.1:80"
-        told = PortLately(key=SHOP, change=None, totals=PortTotals(by_target={address: 3}))
+        told = RecentPortFigures(key=SHOP, change=None, totals=PortTotals(by_target={address: 3}))
         whole = await whole_of(told, told)
         dead, silent = whole.workers.all
         silent.silence.answered(1.0)
@@ -270,8 +275,8 @@ def test_a_silent_workers_slots_at_targets_that_are_down_meanwhile_are_none() ->
     async def shown() -> None:
         up, down = TargetPart(1, 5, None), TargetPart(2, 5, None)
         targets = {"10.0.0.1:80": up, "10.0.0.2:80": down, "10.0.0.3:80": TargetPart(0, None, None)}
-        slots = PortLately(key=SHOP, change=None, capacity=10, targets=targets)
-        whole = await whole_of(slots, PortLately(key=SHOP, change=None, capacity=5))
+        slots = RecentPortFigures(key=SHOP, change=None, capacity=10, targets=targets)
+        whole = await whole_of(slots, RecentPortFigures(key=SHOP, change=None, capacity=5))
         silent, other = whole.workers.all
         for one in (silent, other):
             one.pid = 1
@@ -293,7 +298,7 @@ def test_a_silent_workers_slots_at_targets_that_are_down_meanwhile_are_none() ->
 def test_what_a_target_that_was_unbound_has_in_flight_is_the_sum_of_what_workers_report() -> None:
     async def shown() -> None:
         leaving = {"10.0.0.1:80": TargetPart(3, None, None)}
-        whole = await whole_of(PortLately(key=SHOP, change=None, targets=leaving), None)
+        whole = await whole_of(RecentPortFigures(key=SHOP, change=None, targets=leaving), None)
         for one in whole.workers.all:
             one.pid = 1
         load = whole.load(SHOP, Load(0, 0, None, beyond=3), has_connector=False)
@@ -306,12 +311,12 @@ def test_a_part_that_is_not_reported_again_has_its_slots_and_nothing_in_them() -
     async def shown() -> None:
         targets = {"10.0.0.1:80": TargetPart(3, 4, None)}
         whole = await whole_of(
-            PortLately(key=SHOP, change=None, queued=1, demand=4, targets=targets)
+            RecentPortFigures(key=SHOP, change=None, queued=1, demand=4, targets=targets)
         )
         (one,) = whole.workers.all
         assert one.part(SHOP) == PortPart(queued=1, demand=4, targets=targets)
         one.ask(2, FiguresQuestion("lately"))
-        one.hear(WorkerAnswer(2, True, 0, Latelies(())))
+        one.hear(WorkerAnswer(2, True, 0, RecentFiguresByPort(())))
         idle = {"10.0.0.1:80": TargetPart(0, 4, None)}
         assert one.part(SHOP) == PortPart(targets=idle)
 
@@ -320,7 +325,9 @@ def test_a_part_that_is_not_reported_again_has_its_slots_and_nothing_in_them() -
 
 def test_clients_of_a_former_protocol_are_those_of_all_workers() -> None:
     async def shown() -> None:
-        whole = await whole_of(PortLately(key=SHOP, change=None, former={"tcp": 2, "http": 1}))
+        whole = await whole_of(
+            RecentPortFigures(key=SHOP, change=None, former={"tcp": 2, "http": 1})
+        )
         own = {SHOP: {"tcp": 1}}
         assert whole.with_former(own) == {SHOP: {"tcp": 3, "http": 1}}
         assert whole.with_former({}) == {SHOP: {"tcp": 2, "http": 1}}
@@ -330,7 +337,7 @@ def test_clients_of_a_former_protocol_are_those_of_all_workers() -> None:
 
 def test_a_removed_service_waits_for_the_silent_workers_that_have_some_of_it_under_way() -> None:
     async def shown() -> None:
-        told = PortLately(key=SHOP, change=None, removed={WEST: 2, FAR: 1})
+        told = RecentPortFigures(key=SHOP, change=None, removed={WEST: 2, FAR: 1})
         whole = await whole_of(told, told)
         hung, answers = whole.workers.all
         for one in (hung, answers):
@@ -350,7 +357,7 @@ def test_a_service_that_was_made_again_is_not_said_to_be_removed() -> None:
     """A silent worker has not heard of it, and a slow one a moment later."""
 
     async def shown() -> None:
-        whole = await whole_of(PortLately(key=SHOP, change=None, removed={WEST: 2}))
+        whole = await whole_of(RecentPortFigures(key=SHOP, change=None, removed={WEST: 2}))
         assert whole.with_removed({}, never) == {SHOP: {WEST: 2}}
         assert whole.with_removed({}, always) == {}
 

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from router.history.readings import IntervalCounts
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
-from router.workers.one_worker import OneWorker
+from router.workers.one_worker import WorkerState
 from router.workers.recent_port_figures import (
     Phases,
-    PortLately,
     PortTotals,
+    RecentPortFigures,
     counts,
     phases_of_all,
     together,
     totals_together,
 )
-from router.workers.worker_messages import FiguresQuestion, Latelies, WorkerAnswer
+from router.workers.worker_messages import FiguresQuestion, RecentFiguresByPort, WorkerAnswer
 
 SHOP = ServiceKey("shop", 80)
 NAMES = st.sampled_from(("a", "b", "c"))
@@ -54,13 +54,17 @@ def changed(
 
 def test_a_slot_that_one_worker_lends_another_is_no_more_than_before() -> None:
     one, other = changed({"near": 50}, more_slots=3), changed({"near": 40}, more_slots=-3)
-    whole = together([PortLately(key=SHOP, change=one), PortLately(key=SHOP, change=other)])
+    whole = together(
+        [RecentPortFigures(key=SHOP, change=one), RecentPortFigures(key=SHOP, change=other)]
+    )
     assert whole.change is not None and whole.change.more_slots == 0
 
 
 def test_requests_that_clients_give_up_add_up() -> None:
     one, other = changed({"near": 50}, gave_up=4), changed({"near": 40}, gave_up=6, lasted_s=10.0)
-    whole = together([PortLately(key=SHOP, change=one), PortLately(key=SHOP, change=other)])
+    whole = together(
+        [RecentPortFigures(key=SHOP, change=one), RecentPortFigures(key=SHOP, change=other)]
+    )
     assert whole.change is not None
     assert (whole.change.gave_up, whole.change.lasted_s) == (2 * 4 + 6, 10.0)
     totals = totals_together([PortTotals(gave_up=4), PortTotals(gave_up=6)])
@@ -68,10 +72,10 @@ def test_requests_that_clients_give_up_add_up() -> None:
 
 
 def test_the_last_seconds_add_up() -> None:
-    one = PortLately(
+    one = RecentPortFigures(
         key=SHOP, change=changed({"near": 50}), in_flight_mean=1.5, queued=1, spilled={"far": 3}
     )
-    other = PortLately(
+    other = RecentPortFigures(
         key=SHOP, change=changed({"near": 40, "far": 10}), in_flight_mean=2.0, spilled={"far": 4}
     )
     whole = together([one, other])
@@ -83,9 +87,9 @@ def test_the_last_seconds_add_up() -> None:
 
 
 def test_a_worker_that_looks_back_for_less_time_counts_by_its_rate() -> None:
-    one = PortLately(key=SHOP, change=changed({"near": 100}, lasted_s=2.5))
-    other = PortLately(key=SHOP, change=changed({"near": 100}, lasted_s=5.0))
-    nothing = PortLately(key=SHOP, change=None)
+    one = RecentPortFigures(key=SHOP, change=changed({"near": 100}, lasted_s=2.5))
+    other = RecentPortFigures(key=SHOP, change=changed({"near": 100}, lasted_s=5.0))
+    nothing = RecentPortFigures(key=SHOP, change=None)
     change = together([one, nothing, other]).change
     assert change is not None
     assert change.per_s(change.requests) == 60.0
@@ -104,7 +108,7 @@ def test_rates_add_up_and_no_cause_is_made_up(
         changed(served, lasted_s=lasted_s, failed_for=failed, answered=answered)
         for served, failed, answered, lasted_s in parts
     ]
-    whole = together([PortLately(key=SHOP, change=one) for one in each]).change
+    whole = together([RecentPortFigures(key=SHOP, change=one) for one in each]).change
     assert whole is not None
     for name in "abc":
         rate = sum(one.per_s(one.served.get(SiteId(name), 0)) for one in each)
@@ -123,12 +127,12 @@ def test_what_spilled_at_a_worker_that_died_is_no_news_of_the_next() -> None:
     """When the service is re-created, an event would count it again."""
 
     async def lives() -> None:
-        one = OneWorker(1)
+        one = WorkerState(1)
 
         def says(spilled: int) -> None:
             one.ask(7, FiguresQuestion("lately"))
-            item = PortLately(key=SHOP, change=None, spilled={"far": spilled})
-            one.hear(WorkerAnswer(7, True, 0, told=Latelies((item,))))
+            item = RecentPortFigures(key=SHOP, change=None, spilled={"far": spilled})
+            one.hear(WorkerAnswer(7, True, 0, told=RecentFiguresByPort((item,))))
 
         assert one.lately(SHOP) is None
         says(5)
@@ -143,12 +147,12 @@ def test_what_spilled_at_a_worker_that_died_is_no_news_of_the_next() -> None:
 
 def test_what_lives_before_counted_of_a_service_that_was_made_again_does_not_count_on() -> None:
     async def live() -> list[int]:
-        one = OneWorker(1)
+        one = WorkerState(1)
         found = []
         for requests in (5, 3, 4, 0, 1):
             one.ask(1, FiguresQuestion("lately"))
-            port = PortLately(key=SHOP, change=None, totals=PortTotals(requests=requests))
-            one.hear(WorkerAnswer(1, True, 0, Latelies((port,))))
+            port = RecentPortFigures(key=SHOP, change=None, totals=PortTotals(requests=requests))
+            one.hear(WorkerAnswer(1, True, 0, RecentFiguresByPort((port,))))
             if requests == 5:
                 one.ended({})
             found.append(one.totals(SHOP).requests)
@@ -159,11 +163,11 @@ def test_what_lives_before_counted_of_a_service_that_was_made_again_does_not_cou
 
 def test_what_a_worker_lost_counts_with_what_it_had_spilled_of_that() -> None:
     async def lives() -> PortTotals:
-        one = OneWorker(1)
+        one = WorkerState(1)
         one.ask(1, FiguresQuestion("lately"))
         totals = PortTotals(requests=2, spilled=6)
-        port = PortLately(key=SHOP, change=None, open_now=6, totals=totals)
-        one.hear(WorkerAnswer(1, True, 0, Latelies((port,))))
+        port = RecentPortFigures(key=SHOP, change=None, open_now=6, totals=totals)
+        one.hear(WorkerAnswer(1, True, 0, RecentFiguresByPort((port,))))
         one.ended(one.open_now)
         return one.totals(SHOP)
 
@@ -173,11 +177,11 @@ def test_what_a_worker_lost_counts_with_what_it_had_spilled_of_that() -> None:
 
 def test_a_silent_worker_adds_nothing_to_the_requests_of_the_last_seconds() -> None:
     async def silent() -> None:
-        one = OneWorker(1)
+        one = WorkerState(1)
         one.ask(7, FiguresQuestion("lately"))
         failed = msgspec.structs.replace(changed({"far": 50}), failed=50)
-        said = PortLately(key=SHOP, change=failed, open_now=3)
-        one.hear(WorkerAnswer(7, True, 0, told=Latelies((said,))))
+        said = RecentPortFigures(key=SHOP, change=failed, open_now=3)
+        one.hear(WorkerAnswer(7, True, 0, told=RecentFiguresByPort((said,))))
         one.silence.answered(1.0)
         for _ in range(limits.WORKER_MISSED_ASKS):
             one.silence.asked()
@@ -191,7 +195,7 @@ def test_a_silent_worker_adds_nothing_to_the_requests_of_the_last_seconds() -> N
 
 
 def test_a_port_that_did_nothing_is_idle() -> None:
-    nothing = PortLately(key=SHOP, change=changed({}))
+    nothing = RecentPortFigures(key=SHOP, change=changed({}))
     assert nothing.is_idle
     for one in (
         msgspec.structs.replace(nothing, queued=1),
@@ -219,13 +223,13 @@ def test_phases_of_all_workers_are_the_sums_of_their_counts(parts: list[Phases])
 
 def test_what_a_worker_counted_in_its_lives_counts_on() -> None:
     async def live() -> list[PortTotals]:
-        one = OneWorker(1)
+        one = WorkerState(1)
         found = []
         for requests, under_way in ((5, 0), (7, 2)):
             one.ask(1, FiguresQuestion("lately"))
             totals = PortTotals(requests=requests, spilled=1, by_target={"a:1": requests})
-            port = PortLately(key=SHOP, change=None, open_now=under_way, totals=totals)
-            one.hear(WorkerAnswer(1, True, 0, Latelies((port,))))
+            port = RecentPortFigures(key=SHOP, change=None, open_now=under_way, totals=totals)
+            one.hear(WorkerAnswer(1, True, 0, RecentFiguresByPort((port,))))
             assert one.open_now == ({SHOP: under_way} if under_way else {})
             found.append(one.totals(SHOP))
         one.ended({})
@@ -234,7 +238,12 @@ def test_what_a_worker_counted_in_its_lives_counts_on() -> None:
         one.ask(2, FiguresQuestion("lately"))
         totals = PortTotals(requests=1, by_target={"b:1": 1})
         one.hear(
-            WorkerAnswer(2, True, 0, Latelies((PortLately(key=SHOP, change=None, totals=totals),)))
+            WorkerAnswer(
+                2,
+                True,
+                0,
+                RecentFiguresByPort((RecentPortFigures(key=SHOP, change=None, totals=totals),)),
+            )
         )
         found.append(one.totals(SHOP))
         assert one.open_now == {}

@@ -31,7 +31,7 @@ from router.model.specs import ConnectorSpec, LinkSpec, SiteSpec, TargetSpec
 from router.net.simulated.internet import SimulatedInternet
 from router.node.parts import WHOLE, Part
 from router.process.main import command_line, workers_wanted
-from router.process.worker_starts import end_those_of_before, worker_count
+from router.process.worker_starts import end_previous_workers, worker_count
 from router.trust.ports import PendingLink
 from router.trust.trust import SiteTrust
 from router.workers import worker_messages
@@ -346,9 +346,9 @@ def test_what_an_autoscaler_goes_by_is_of_all_workers() -> None:
 
 
 def test_workers_of_another_number_are_ended_and_of_the_same_left(tmp_path: Path) -> None:
-    end_those_of_before(tmp_path, 1)
+    end_previous_workers(tmp_path, 1)
     assert not list(tmp_path.iterdir())  # A router that never had workers has no files of them.
-    end_those_of_before(tmp_path, 2)
+    end_previous_workers(tmp_path, 2)
     one = tmp_path / "workers" / "1"
     one.mkdir()
     lock = one / "lock"
@@ -360,11 +360,11 @@ def test_workers_of_another_number_are_ended_and_of_the_same_left(tmp_path: Path
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as left:
         assert left.stdout is not None
         left.stdout.readline()
-        end_those_of_before(tmp_path, 2)
+        end_previous_workers(tmp_path, 2)
         assert left.poll() is None
-        end_those_of_before(tmp_path, 1)
+        end_previous_workers(tmp_path, 1)
         assert left.wait(10) < 0
-    end_those_of_before(tmp_path, 3)
+    end_previous_workers(tmp_path, 3)
 
 
 # Silence ------------------------------------------------------------------------------------
@@ -407,7 +407,7 @@ def test_a_silent_worker_is_not_ready_and_gets_no_link() -> None:
     assert workers.reports.views(True)[1].silent_since
     (problem,) = workers.reports.problems()
     assert problem.code == "SW0691"
-    with there, one.given, dialled(LINK_ALPN, WORKER_ALPN) as asking:
+    with there, one.given, dialed(LINK_ALPN, WORKER_ALPN) as asking:
         assert not workers.take_link(asking)
 
 
@@ -528,7 +528,7 @@ def workers_of(count: int) -> Workers:
 
 
 @contextlib.contextmanager
-def dialled(*alpn: str) -> Iterator[socket.socket]:
+def dialed(*alpn: str) -> Iterator[socket.socket]:
     """What a listener accepted of one that says hello, and offers these."""
     near, far = socket.socketpair()
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -548,7 +548,7 @@ def dialled(*alpn: str) -> Iterator[socket.socket]:
 def test_a_link_of_a_worker_waits_for_one_here_and_goes_to_that_with_fewest() -> None:
     workers = workers_of(4)
     first, second, third = workers.all
-    with dialled(LINK_ALPN) as plain, dialled(LINK_ALPN, WORKER_ALPN) as asking:
+    with dialed(LINK_ALPN) as plain, dialed(LINK_ALPN, WORKER_ALPN) as asking:
         assert not workers.take_link(plain)  # It is the first one's, always.
         assert workers.take_link(asking)  # Closed: one that starts is awaited.
         for one in workers.all:

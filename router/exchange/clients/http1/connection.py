@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
+from router.exchange.clients.client_deadlines import ClientDeadlines
 from router.exchange.clients.http1.client_states import ClientEvent, ClientState
 from router.exchange.clients.http1.input_pause import InputPause
-from router.exchange.clients.pace import Pace
 from router.http.http1 import render
 from router.http.http1.forwarding import Forwarding
 from router.http.http1.grammar import HttpError, bad_request
@@ -95,7 +95,7 @@ class HttpConnection(ABC):
         self._writer = TurnWriter(connection, timers)
         self._parser = RequestParser(self, forwarding, terms.heads, frontend.known)
         self._pause = InputPause(connection)
-        self.pace = Pace(self._writer, timers, self._look, terms.timeouts.keep_alive_s)
+        self.pace = ClientDeadlines(self._writer, timers, self._look, terms.timeouts.keep_alive_s)
         self.state = IDLE
         self._ended = False  # The client finished.
         self._is_last = False  # No further request is wanted on this connection.

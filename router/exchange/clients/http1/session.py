@@ -22,11 +22,11 @@ class HttpSession:
     """`ConnectionHandler` of one client connection; its `HttpClient` handles the messages.
 
     ``open_leg`` is called once per request. ``refused`` gets the status of each request that was
-    answered before a leg was opened. Its `Pace` limits how long the client may take. A client that
-    finishes before its answer counts as gone, with all requests that it pipelined, unless
-    ``frontend`` says otherwise: nginx and Envoy do the same, since a client with a time-out that
-    closes its socket looks just the same. A tunnel is like tcp. ``over`` is called when a tunnel
-    has ended that lasted beyond `lost`.
+    answered before a leg was opened. Its `ClientDeadlines` limits how long the client may take. A
+    client that finishes before its answer counts as gone, with all requests that it pipelined,
+    unless ``frontend`` says otherwise: nginx and Envoy do the same, since a client that closes its
+    socket after a time-out looks just the same. A tunnel is like tcp. ``over`` is called when a
+    tunnel has ended that lasted beyond `lost`.
     """
 
     __slots__ = ("_client", "ended", "received", "writable")

@@ -5,9 +5,9 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from router.exchange.clients.client_deadlines import Floor
 from router.exchange.clients.http1.leg_connection import CLIENT_GONE
 from router.exchange.clients.http2.call_phases import BODY, ENDED, HELD, OVER, WAITING
-from router.exchange.clients.pace import Floor
 from router.exchange.failure_answers import failure_error
 from router.http.http1 import render
 from router.http.http1.bytes_cache import BytesCache

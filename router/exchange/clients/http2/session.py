@@ -5,6 +5,7 @@ from math import inf
 
 import msgspec
 
+from router.exchange.clients.client_deadlines import LastBytes
 from router.exchange.clients.http2.caller import Http2Caller
 from router.exchange.clients.http2.own_answers import (
     ANONYMOUS,
@@ -14,7 +15,6 @@ from router.exchange.clients.http2.own_answers import (
 )
 from router.exchange.clients.http2.phases import CLOSING, LAST, LEAVING, OVER, PREFACE, SERVING
 from router.exchange.clients.http2.requests import RequestReader
-from router.exchange.clients.pace import LastBytes
 from router.http.http1.forwarding import forwarding_of
 from router.http.http1.grammar import HttpError
 from router.http.http2 import codes, heads

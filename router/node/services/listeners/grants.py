@@ -12,7 +12,7 @@ from router.exchange.clients.listeners import Where
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.model.messages.adverts import Declaration
-from router.model.remembered import HeldListener
+from router.model.persisted import HeldListener
 from router.model.rights.owners import Owner
 from router.model.specs import ServiceSpec
 from router.node.services.listeners.budget import (
@@ -45,7 +45,7 @@ class PortHolder(msgspec.Struct, frozen=True):
     is_away: bool = False
 
 
-class Unlistened(msgspec.Struct, frozen=True):
+class MissingListeners(msgspec.Struct, frozen=True):
     """Service ports of one site without a listener for one reason. ``origin`` None: this site.
 
     ``holders``: for each in ``first``, the service that has its port; None: no service, or not
@@ -69,7 +69,7 @@ class ListenerGrants(msgspec.Struct, frozen=True):
 
     refused: Mapping[str, Mapping[int, ListenerRefusal]] = {}
     shown: Mapping[str, int] = {}
-    unlistened: tuple[Unlistened, ...] = ()
+    unlistened: tuple[MissingListeners, ...] = ()
 
     def listened(self, name: str, spec: ServiceSpec) -> ServiceSpec | None:
         """``spec`` with only those ports that may have a listener; None: no port may."""
@@ -267,7 +267,7 @@ def _unlistened(
     refused: Mapping[ServiceKey, ListenerRefusal],
     away: Mapping[ServiceKey, SiteId],
     host: str,
-) -> tuple[Unlistened, ...]:
+) -> tuple[MissingListeners, ...]:
     """``host``: where services without a Listener document listen."""
     granted = [request for key, request in asked.items() if key not in refused]
     found: dict[tuple[str, ListenerRefusal], list[ServiceKey]] = {}
@@ -275,7 +275,7 @@ def _unlistened(
         if (why := refused.get(key)) is not None:
             found.setdefault((request.origin or "", why), []).append(key)
     return tuple(
-        Unlistened(
+        MissingListeners(
             SiteId(site) if site else None,
             refusal,
             len(keys),
@@ -293,14 +293,14 @@ def _unlistened(
 
 def _unplanned(
     shown: Mapping[str, int], declared: Mapping[str, Declaration], origins: Mapping[str, SiteId]
-) -> tuple[Unlistened, ...]:
+) -> tuple[MissingListeners, ...]:
     """For each site, the ports that are not planned at all."""
     found: dict[SiteId, list[ServiceKey]] = {}
     for name, count in shown.items():
         ports = declared[name].spec.ports[count:]
         found.setdefault(origins[name], []).extend(ServiceKey(name, port) for port in ports)
     return tuple(
-        Unlistened(
+        MissingListeners(
             site, ListenerRefusal.UNPLANNED, len(keys), tuple(heapq.nsmallest(KEYS_SHOWN, keys))
         )
         for site, keys in sorted(found.items())

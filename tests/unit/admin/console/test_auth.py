@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admin.console.auth import ConsoleSessions, Pacing, Users, basic
+from router.admin.console.auth import ConsoleSessions, FailureLimiter, Users, basic
 from router.model import limits
 from tests.examples import histories
 
@@ -173,7 +173,7 @@ def test_sessions_never_outlive_their_bounds(steps: list[tuple[str, int, float]]
 
 
 def test_a_source_may_fail_a_few_times_and_then_waits() -> None:
-    pacing = Pacing()
+    pacing = FailureLimiter()
     for _ in range(limits.CONSOLE_FAILURES_BURST):
         assert pacing.wait_s("x", 0.0) == 0.0
         pacing.failed("x", 0.0)
@@ -185,7 +185,7 @@ def test_a_source_may_fail_a_few_times_and_then_waits() -> None:
 
 
 def test_sources_beyond_the_bound_share_one_account() -> None:
-    pacing = Pacing()
+    pacing = FailureLimiter()
     for number in range(limits.CONSOLE_SOURCES_MAX):
         pacing.failed(str(number), 0.0)
     for number in range(limits.CONSOLE_FAILURES_BURST):
@@ -200,7 +200,7 @@ def test_sources_beyond_the_bound_share_one_account() -> None:
 
 @given(histories(st.tuples(st.integers(0, 3), st.floats(0, 10)), 80))
 def test_nobody_guesses_faster_than_the_pace(tries: list[tuple[int, float]]) -> None:
-    pacing, now = Pacing(), 0.0
+    pacing, now = FailureLimiter(), 0.0
     failed: dict[str, list[float]] = {}
     for number, pause in tries:
         now += pause

@@ -10,7 +10,7 @@ from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.controller.skupper2_sites import Skupper2Sites
 from router.kubernetes.objects import names
-from router.kubernetes.skupper2.requested_sites import SiteWish
+from router.kubernetes.skupper2.requested_sites import RequestedSite
 from tests.unit.kubernetes.skupper2.v2_objects import v2
 
 SITE = v2("Site", "shop")
@@ -50,7 +50,7 @@ def ends(server: Server, *, was_seen: bool = True) -> bool:
     async def run() -> bool:
         sites = Skupper2Sites(server)
         if was_seen:
-            await sites.make("west", SiteWish(SITE, MADE), None)
+            await sites.make("west", RequestedSite(SITE, MADE), None)
         return not await sites.is_back("west") and await sites.end("west", MADE)
 
     return asyncio.run(run())
@@ -112,7 +112,7 @@ def test_what_a_site_leaves_is_told_unless_another_controller_acts_on_it(
 ) -> None:
     told, untold = v2("Listener", "db") | SAID, v2("Connector", "new")
     server = LeftBehind(told, untold, claim=claim, unread=("MultiKeyListener",))
-    asyncio.run(Skupper2Sites(server).forsake("west"))
+    asyncio.run(Skupper2Sites(server).mark_without_site("west"))
     assert server.written == ([] if left_alone else [("db", "No active site in namespace")])
 
 
@@ -121,5 +121,5 @@ def test_a_status_that_is_refused_keeps_no_site_from_its_end(status: int) -> Non
     """An object may be older than the schema of its kind, or a webhook may intervene."""
     server = LeftBehind(v2("Listener", "db") | SAID, v2("Listener", "web") | SAID)
     server.refusal = status
-    asyncio.run(Skupper2Sites(server).forsake("west"))
+    asyncio.run(Skupper2Sites(server).mark_without_site("west"))
     assert server.written == [("web", "No active site in namespace")]

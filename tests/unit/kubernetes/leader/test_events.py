@@ -6,11 +6,11 @@ import pytest
 
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.leader.events import EventWriter
-from router.kubernetes.leader.recorder import EventRecorder, event_of
-from router.kubernetes.leader.teller import EventTeller
+from router.kubernetes.leader.finding_events import FindingEventWriter, event_of
+from router.kubernetes.leader.journal_events import JournalEventWriter
 from router.model import limits
-from tests.unit.kubernetes.leader.test_recorder import SETTLED_S, VIEW, Told, finding
-from tests.unit.kubernetes.leader.test_teller import event
+from tests.unit.kubernetes.leader.test_finding_events import SETTLED_S, VIEW, Told, finding
+from tests.unit.kubernetes.leader.test_journal_events import event
 from tests.unit.virtual_loop import run
 
 FORBIDDEN = ApiError(403, "Forbidden", 'events is forbidden: User "router" cannot create')
@@ -24,8 +24,8 @@ def test_a_missing_permission_is_a_finding_until_an_event_is_written(who: str) -
         changes: list[int] = []
         events.follow_errors(lambda: changes.append(len(events.errors)))
         api.refusal = FORBIDDEN
-        recorder = EventRecorder(events, lambda: True)
-        teller = EventTeller(events, lambda: True)
+        recorder = FindingEventWriter(events, lambda: True)
+        teller = JournalEventWriter(events, lambda: True)
         async with asyncio.TaskGroup() as tasks:
             if who == "recorder":
                 running = tasks.create_task(recorder.run())

@@ -144,7 +144,11 @@ def test_the_last_router_writes_that_it_stopped() -> None:
         found = api.shown
         assert found["links"] == [{"name": "east", "state": "down"}]
         ready = found["conditions"][0]
-        assert (ready["type"], ready["status"], ready["reason"]) == ("Ready", "False", "Stopped")
+        assert (ready["type"], ready["status"], ready["reason"]) == (
+            "Ready",
+            "False",
+            "UploadPause",
+        )
         assert valid_until(json.loads((api.data or {})[KEY])) is None
         async with writing(api):
             await asyncio.sleep(limits.STATUS_LOOK_S)

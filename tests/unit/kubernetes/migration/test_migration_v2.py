@@ -5,7 +5,7 @@ import copy
 import msgspec
 import pytest
 
-from router.kubernetes.migration.forecast import foretold
+from router.kubernetes.migration.forecast import planned_steps
 from router.kubernetes.migration.migration import next_step
 from router.kubernetes.migration.record import Direction, MigrationRecord
 from router.kubernetes.migration.views import AddressView
@@ -187,7 +187,7 @@ def test_a_service_that_a_user_put_there_meanwhile_is_not_touched(
     last = world.move("my-db", direction)[-1]
     assert "neither ours nor Skupper's" in last.text
     assert f"sitectl migrate --{direction} my-db" in last.hint and not last.changes
-    assert foretold(world.namespace().view("my-db"), direction)[-1].hint == last.hint
+    assert planned_steps(world.namespace().view("my-db"), direction)[-1].hint == last.hint
     assert world.cluster.service("my-db") == before
     del world.cluster.objects["Service"]["my-db"]
     world.settle()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from router.kubernetes.objects import copied_labels, texts
-from router.kubernetes.objects.texts import Wrong
+from router.kubernetes.objects.texts import InvalidText
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_durations_are_gos_or_ours(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "m", "3m x", "3m-1s", "x3m", "1h1", "١s"])
 def test_other_durations_are_wrong(text: str) -> None:
-    assert isinstance(texts.duration_s(text), Wrong)
+    assert isinstance(texts.duration_s(text), InvalidText)
 
 
 @pytest.mark.parametrize(

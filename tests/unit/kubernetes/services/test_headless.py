@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from router.kubernetes.objects.picture import NamespacePicture, ServiceWish, SiteOptions
+from router.kubernetes.objects.picture import NamespacePicture, RequestedService, SiteOptions
 from router.kubernetes.services.endpoint_slices import MANAGER_LABEL
 from router.kubernetes.services.headless import SERVICE_NAME_LABEL, pods, with_pods
 from router.kubernetes.services.services import Memory, ServicePlan, plan, restore
@@ -14,7 +14,7 @@ from tests.unit.kubernetes.kept import seen
 from tests.unit.kubernetes.objects_made import pod
 
 SOURCE = "StatefulSet/db"
-WISH = ServiceWish(address="pg", source=SOURCE, stateful_set="db")
+WISH = RequestedService(address="pg", source=SOURCE, stateful_set="db")
 
 
 def stateful_set(replicas: int, **spec: Any) -> dict[str, Any]:
@@ -238,7 +238,7 @@ def test_the_target_of_a_pods_service_is_that_pod() -> None:
 
 def test_pods_whose_names_no_site_would_take_are_no_services_and_the_others_are() -> None:
     long = "d" * 61
-    wish = ServiceWish(address="pg", source=f"StatefulSet/{long}", stateful_set=long)
+    wish = RequestedService(address="pg", source=f"StatefulSet/{long}", stateful_set=long)
     head = Document("Service", "pg", ServiceSpec(ports=(5432,)), wish.source)
     large = {**stateful_set(12), "metadata": {"name": long}}
     given = NamespacePicture(documents=(head,), wishes={"pg": wish})

@@ -6,7 +6,7 @@ from typing import Any
 from router.documents.skupper2.keys import declaration_of
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Delete
-from router.kubernetes.objects.picture import ServiceWish, SiteOptions
+from router.kubernetes.objects.picture import RequestedService, SiteOptions
 from router.kubernetes.services import adoption
 from router.kubernetes.services.services import Memory, ServicePlan, plan
 from router.model.ids import ServiceKey
@@ -33,7 +33,7 @@ class Site:
             found = plan(
                 self.cluster.snapshot(),
                 SiteOptions(name="here"),
-                {name: ServiceWish(address=name, source="x") for name in self.declared},
+                {name: RequestedService(address=name, source="x") for name in self.declared},
                 self.declared,
                 set(self.declared),
                 self.memory,

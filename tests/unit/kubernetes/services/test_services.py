@@ -7,7 +7,7 @@ import pytest
 
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Create, Delete, Patch
-from router.kubernetes.objects.picture import ServiceWish, SiteOptions
+from router.kubernetes.objects.picture import RequestedService, SiteOptions
 from router.kubernetes.services import adoption
 from router.kubernetes.services.services import Memory, ServicePlan, plan, restore
 from router.model import limits
@@ -24,7 +24,7 @@ class Site:
     def __init__(self, **options: Any) -> None:
         self.cluster = Cluster()
         self.options: SiteOptions | None = SiteOptions(name="here", **options)
-        self.wishes: dict[str, ServiceWish] = {}
+        self.wishes: dict[str, RequestedService] = {}
         self.declared: dict[str, ServiceSpec] = {}
         self.local: set[str] = set()
         self.now = 0.0
@@ -36,7 +36,7 @@ class Site:
             self.local.add(name)
 
     def wish(self, name: str, **fields: Any) -> None:
-        self.wishes[name] = ServiceWish(address=name, source=f"Deployment/{name}", **fields)
+        self.wishes[name] = RequestedService(address=name, source=f"Deployment/{name}", **fields)
 
     def look(self) -> ServicePlan:
         """Plan without writing."""

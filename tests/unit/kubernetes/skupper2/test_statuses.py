@@ -70,7 +70,7 @@ def test_a_site_that_serves_is_ready() -> None:
     assert configured[:3] == ("Configured", "True", "Ready")
     assert configured[3].startswith("OK. spec.linkAccess: none: ")
     assert others == [
-        ("Running", "True", "Ready", "OK"),
+        ("RouterProcess", "True", "Ready", "OK"),
         ("Ready", "True", "Ready", "OK"),
     ]
     assert found["sitesInNetwork"] == 2
@@ -85,7 +85,12 @@ def test_a_site_that_serves_is_ready() -> None:
 def test_a_site_that_accepts_links_shows_where() -> None:
     wanted = v2("Site", "west", linkAccess="loadbalancer")
     found = status(wanted)
-    assert [one[0] for one in conditions(found)] == ["Configured", "Running", "Resolved", "Ready"]
+    assert [one[0] for one in conditions(found)] == [
+        "Configured",
+        "RouterProcess",
+        "Resolved",
+        "Ready",
+    ]
     assert found["endpoints"][0] == {
         "name": "inter-router",
         "host": "10.1.1.1",

@@ -194,7 +194,7 @@ class Counting(ScriptedCluster):
 def test_a_cluster_that_answers_no_discovery_keeps_no_router_from_starting(status: int) -> None:
     async def story() -> None:
         cluster = Counting(SITE)
-        cluster.fault = ApiError(status, "Wrong", "no")
+        cluster.fault = ApiError(status, "InvalidText", "no")
         async with store_of(cluster) as told:
             assert told.wanted.name == "west"
 

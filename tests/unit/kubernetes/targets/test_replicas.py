@@ -263,26 +263,26 @@ def test_while_none_is_ready_those_that_run_share() -> None:
     assert shared(*pods, own="b") == Division(count=2, index=1)
 
 
-def dialled(own: str, *pods: dict[str, Any]) -> tuple[str, ...]:
+def dialed(own: str, *pods: dict[str, Any]) -> tuple[str, ...]:
     return to_dial(known(*pods), own, BOTH, 55671)
 
 
 def test_of_two_routers_the_newer_dials_the_older_until_that_has_ended() -> None:
     old, new = router("z", 1, "10.0.0.1"), router("a", 2, "10.0.0.2")
-    assert dialled("a", old, new) == ("10.0.0.1:55671",)
-    assert dialled("z", old, new) == ()
+    assert dialed("a", old, new) == ("10.0.0.1:55671",)
+    assert dialed("z", old, new) == ()
     going = router("z", 1, "10.0.0.1", ready=False, deleted="2026-01-01T00:01:00Z")
-    assert dialled("a", going, new) == ("10.0.0.1:55671",)
-    assert dialled("a", router("z", 1, "10.0.0.1", phase="Succeeded"), new) == ()
-    assert dialled("a", router("z", 1), new) == (), "it has no address yet"
-    assert dialled("a", pod("z", "10.0.0.1"), new) == (), "an application"
-    assert dialled("elsewhere", old, new) == (), "no Pod of the namespace"
+    assert dialed("a", going, new) == ("10.0.0.1:55671",)
+    assert dialed("a", router("z", 1, "10.0.0.1", phase="Succeeded"), new) == ()
+    assert dialed("a", router("z", 1), new) == (), "it has no address yet"
+    assert dialed("a", pod("z", "10.0.0.1"), new) == (), "an application"
+    assert dialed("elsewhere", old, new) == (), "no Pod of the namespace"
 
 
 def test_routers_of_one_moment_dial_by_name_and_each_pair_once() -> None:
     three = [router(name, 1, f"fd00::{name}") for name in "abc"]
-    assert [len(dialled(name, *three)) for name in "abc"] == [0, 1, 2]
-    assert dialled("b", *three) == ("[fd00::a]:55671",)
+    assert [len(dialed(name, *three)) for name in "abc"] == [0, 1, 2]
+    assert dialed("b", *three) == ("[fd00::a]:55671",)
 
 
 def test_a_rate_is_divided_evenly_and_what_stands_beside_it_goes_along() -> None:

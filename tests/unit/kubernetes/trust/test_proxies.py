@@ -1,4 +1,4 @@
-"""Passwords of the proxies of links, from labelled Secrets into the site directory."""
+"""Passwords of the proxies of links, from labeled Secrets into the site directory."""
 
 from pathlib import Path
 

@@ -11,7 +11,7 @@ from router.documents.nodes import Findings, parse
 from router.documents.readers import Bad
 from router.documents.schema import SHAPES
 from router.kubernetes.objects import texts
-from router.kubernetes.objects.texts import Wrong
+from router.kubernetes.objects.texts import InvalidText
 from router.kubernetes.translation import site_keys
 from router.model.specs import SiteSpec
 from sitectl.flags.rows import RowParam, help_text, row_flag, rows_of, values_of
@@ -71,7 +71,7 @@ def test_a_row_is_read_in_the_config_map_of_a_site() -> None:
     read = texts.of_row(ROW)
     assert read("20s") == read("0m20s") == 20.0, "Go writes durations so"
     wrong = read("2m")
-    assert isinstance(wrong, Wrong) and "from 1s to 1m" in wrong.reason
+    assert isinstance(wrong, InvalidText) and "from 1s to 1m" in wrong.reason
 
 
 def test_a_row_has_a_line_on_the_page_of_documents() -> None:
@@ -121,10 +121,10 @@ def test_what_was_not_typed_says_nothing() -> None:
 
 def test_what_a_site_says_becomes_keys_when_it_moves_to_a_namespace() -> None:
     site = SiteSpec(drain_grace_s=60.0, tracing=True, access_log_share=0.25, tells="nothing")
-    assert site_keys.stated_keys(site) == {
+    assert site_keys.configured_keys(site) == {
         "drain-grace": "1m",
         "tracing": "true",
         "access-log-share": "0.25",
         "tells": "nothing",
     }
-    assert site_keys.stated_keys(SiteSpec()) == {}
+    assert site_keys.configured_keys(SiteSpec()) == {}

@@ -8,7 +8,7 @@ import yaml
 
 from router.documents.gateway import read_gateway
 from router.model.specs import ConnectorSpec, Document, LinkSpec
-from router.process.startup import only_one
+from router.process.startup import site_lock
 from sitectl.gateway.edge import LINK, make_edge_in
 from sitectl.gateway.home import GatewayRecord, write_record
 from sitectl.runtimes.process import ProcessRuntime
@@ -72,7 +72,7 @@ def test_a_running_gateway_is_given_the_ports_that_the_yaml_brings(
     here.ok("apply", "-f", "-", stdin=TWO)
     assert started == []  # It does not run, so it is not restarted.
     gateway.run.mkdir(exist_ok=True)
-    with only_one(gateway.run / "lock"):
+    with site_lock(gateway.run / "lock"):
         again = here.ok("apply", "-f", "-", stdin=TWO)
         assert started == [] and "anew" not in again.stderr
         changed = here.ok("apply", "-f", "-", stdin=ONE)

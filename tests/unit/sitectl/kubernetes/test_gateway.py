@@ -12,7 +12,7 @@ from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
 
 INIT = ("gateway", "init", "--name", "gw", "--type", "process")
-DIALLED = ("--ingress-host", "10.0.0.9:31000")
+DIALED = ("--ingress-host", "10.0.0.9:31000")
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def grant(cluster: FakeCluster, name: str = "gateway-gw") -> claims.Grant:
 def test_a_claim_is_made_in_the_namespace_and_revoked_alone(
     shop: NamespaceLine, cluster: FakeCluster
 ) -> None:
-    assert shop.json(*INIT, *DIALLED)["change"] == "created"
+    assert shop.json(*INIT, *DIALED)["change"] == "created"
     assert (grant(cluster).uses_left, grant(cluster).revoked) == (1, False)
     record = read_record(shop.state / "gateways.d" / "gw")
     assert record is not None
@@ -44,7 +44,7 @@ def test_a_claim_is_made_in_the_namespace_and_revoked_alone(
     assert shop.json(*INIT)["change"] == "unchanged"
     assert shop.json("gateway", "bind", "db", "127.0.0.1", "5432")["change"] == "created"
     assert cluster.calls == []  # Work on its host needs no permission in the cluster.
-    shop.ok(*INIT[:2], "--name", "two", "--type", "process", *DIALLED)
+    shop.ok(*INIT[:2], "--name", "two", "--type", "process", *DIALED)
     assert shop.json("gateway", "delete", "--name", "gw")["change"] == "deleted"
     assert grant(cluster).revoked
     assert not grant(cluster, "gateway-two").revoked
@@ -60,17 +60,17 @@ def test_who_may_make_no_secrets_is_told_the_rule_and_the_way_by_token(
     shop: NamespaceLine, cluster: FakeCluster
 ) -> None:
     cluster.refused.add(("create", "secrets"))
-    told = shop.fails(7, *INIT, *DIALLED)
+    told = shop.fails(7, *INIT, *DIALED)
     assert 'resources: ["secrets"], verbs: ["create"]' in told
     assert "sitectl gateway init --token gw.yaml" in told
     cluster.refused.clear()
-    assert shop.json(*INIT, *DIALLED)["change"] == "created"  # It goes on from there.
+    assert shop.json(*INIT, *DIALED)["change"] == "created"  # It goes on from there.
 
 
 def test_delete_without_the_right_to_revoke_says_what_to_type(
     shop: NamespaceLine, cluster: FakeCluster
 ) -> None:
-    shop.ok(*INIT, *DIALLED)
+    shop.ok(*INIT, *DIALED)
     cluster.refused.add(("list", "secrets"))
     told = shop.ok("gateway", "delete").stderr
     assert "There type: sitectl -n shop revoke-access --link" in told
@@ -82,12 +82,12 @@ def test_with_a_kubeconfig_and_no_site_here_the_cluster_is_meant(
 ) -> None:
     monkeypatch.setenv("SITECTL_PLATFORM", "")
     monkeypatch.setenv("KUBECONFIG", "/home/somebody/config")
-    assert shop.json(*INIT, *DIALLED)["change"] == "created"
+    assert shop.json(*INIT, *DIALED)["change"] == "created"
     record = read_record(shop.state / "gateways.d" / "gw")
     assert record is not None
     assert (record.platform, record.kubeconfig) == ("kubernetes", "/home/somebody/config")
 
 
 def test_without_a_site_in_the_namespace_none_is_made(empty: NamespaceLine) -> None:
-    assert "no site in namespace shop" in empty.fails(4, *INIT, *DIALLED)
+    assert "no site in namespace shop" in empty.fails(4, *INIT, *DIALED)
     assert not (empty.state / "gateways.d").exists()

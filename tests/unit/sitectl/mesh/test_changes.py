@@ -156,19 +156,19 @@ def test_a_claim_that_ended_before_it_was_redeemed_is_replaced() -> None:
     mesh = mesh_of()
     link = mesh.links[0]
     state = LinkState(site_id=IDS[link.to], site_name=link.to, is_up=False, claimable_until=100.0)
-    dialler = found(mesh, link.from_, links={link.title: state})
+    dialer = found(mesh, link.from_, links={link.title: state})
     acceptor = found(mesh, link.to)
     let_in = msgspec.structs.replace(
         acceptor, admitted=(Letting(site_id=IDS[link.from_], name=link.from_),)
     )
 
-    assert unclaimed_links(mesh, dialler, {link.to: acceptor}, 100.0) == {link.title}
-    assert not unclaimed_links(mesh, dialler, {link.to: acceptor}, 99.0)
-    assert not unclaimed_links(mesh, dialler, {link.to: let_in}, 100.0)
-    assert not unclaimed_links(mesh, dialler, {}, 100.0)
+    assert unclaimed_links(mesh, dialer, {link.to: acceptor}, 100.0) == {link.title}
+    assert not unclaimed_links(mesh, dialer, {link.to: acceptor}, 99.0)
+    assert not unclaimed_links(mesh, dialer, {link.to: let_in}, 100.0)
+    assert not unclaimed_links(mesh, dialer, {}, 100.0)
     (change,) = [
         one
-        for one in changes_at(mesh, dialler, IDS, unclaimed=frozenset({link.title}))
+        for one in changes_at(mesh, dialer, IDS, unclaimed=frozenset({link.title}))
         if one.verb == "link" and one.name == link.title
     ]
     assert (

@@ -261,7 +261,7 @@ def test_link_delete_of_a_sites_name_deletes_nothing_and_says_which_link_leads_t
     assert here.ok("link", "delete", "west").stdout == "no link west at here, nothing to delete\n"
 
 
-def test_revoking_a_site_that_is_dialled_here_says_which_link_leads_there(
+def test_revoking_a_site_that_is_dialed_here_says_which_link_leads_there(
     here: CommandLine, token: str
 ) -> None:
     here.ok("link", "create", token)
@@ -273,7 +273,7 @@ def test_revoking_a_site_that_is_dialled_here_says_which_link_leads_there(
     assert "Next: sitectl link delete link1" in result.stderr
 
 
-def test_the_cost_of_an_incoming_link_belongs_to_its_dialler(
+def test_the_cost_of_an_incoming_link_belongs_to_its_dialer(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
     admin.items("/api/v1/links", link("west", direction="incoming"))

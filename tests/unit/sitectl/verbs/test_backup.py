@@ -14,7 +14,7 @@ from certs.identity import restored_at
 from certs.joining.claims import ClaimRefused, ClaimRequest, GrantStore, Redeemed
 from certs.links.revocation import Revocations
 from router.model.ids import SiteId
-from router.model.remembered import HeldListener
+from router.model.persisted import HeldListener
 from router.model.rights.owners import Owner
 from router.node.services.ports import OfferingSite
 from router.process.state import FileKeeper
@@ -457,7 +457,7 @@ def test_peers_of_a_site_are_in_its_document_and_an_odd_one_is_refused(here: Com
 def test_peers_and_addresses_of_a_site_are_changed_by_update(here: CommandLine) -> None:
     document = here.state / "here" / "config" / "site-here.yaml"
     said = here.ok("update", "--ingress-host", "w2.example", "--peer", "w1.example:55671").stdout
-    assert said == "site here is dialled at w2.example and has routers at w1.example:55671 too\n"
+    assert said == "site here is dialed at w2.example and has routers at w1.example:55671 too\n"
     assert "w2.example" in document.read_text() and "w1.example:55671" in document.read_text()
     assert "unchanged" in here.ok("update", "--peer", "w1.example:55671").stdout
     assert "no other routers" in here.ok("update", "--peer", "none").stdout

@@ -1,0 +1,177 @@
+"""Problems of a store with the API server: kinds that may not be read, and missing answers.
+
+Findings: SW0432 a kind that may not be read; SW0439 the API server gives no usable answer.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from router.kubernetes.client.errors import (
+    LATE,
+    MALFORMED,
+    SILENT,
+    UNAUTHORIZED,
+    UNTRUSTED,
+    ApiError,
+    ServerSilence,
+)
+from router.kubernetes.objects.names import ROUTER
+from router.kubernetes.objects.objects import stamp_of
+from router.kubernetes.objects.remote_permissions import read_rule
+from router.kubernetes.store.informer import Informer
+from router.model import limits
+from router.model.errors import ConfigError
+
+_KINDS_NAMED_MAX: Final = 2  # Of more it is the server.
+
+
+class ApiServerHealth:
+    """Findings from the mirrors of a namespace, as of the call."""
+
+    def __init__(self, informers: Iterable[Informer]) -> None:
+        self._informers = tuple(informers)
+        self._asked: Callable[[], ServerSilence | None] = _nothing
+        self._away_since = ""  # UTC, human-readable; empty: the server answers.
+        self._silent: set[Informer | None] = set()  # None: calls are silent.
+
+    def follow(self, asked: Callable[[], ServerSilence | None]) -> None:
+        """``asked``: returns the silence that calls meet.
+
+        A watch takes minutes to notice that a server hangs.
+        """
+        self._asked = asked
+
+    def look(self) -> None:
+        """After any news: when the server answers one again, no other waits any longer to ask."""
+        silent: set[Informer | None] = {i for i in self._informers if i.silence is not None}
+        if self._asked() is not None:
+            silent.add(None)
+        if self._silent - silent:
+            for informer in self._informers:
+                informer.note_answer()
+        self._silent = silent
+
+    @property
+    def due_s(self) -> float | None:
+        """Seconds until `errors` may differ without a change; None: never."""
+        now = asyncio.get_running_loop().time()
+        begun = [] if self._away_since else [one.since for one in self._silences()]
+        begun += [one.refused_since for one in self._refused() if not _lasts(one, now)]
+        if not begun:
+            return None
+        return max(limits.OBJECTS_SETTLE_MAX_S, min(begun) + limits.API_AWAY_S - now)
+
+    def errors(self) -> Iterator[ConfigError]:
+        """The current problems."""
+        yield from self._unread()
+        yield from self._away()
+
+    def _unread(self) -> Iterator[ConfigError]:
+        """Kinds that we may not read, each once, with the rule that permits it."""
+        now = asyncio.get_running_loop().time()
+        refused = {one.kind: one.refused for one in self._refused() if _lasts(one, now)}
+        if refused.keys() == {i.kind for i in self._informers if not i.selection.optional}:
+            yield _without_rights(next(iter(refused.values())))
+            return
+        for kind, error in sorted(refused.items()):
+            assert error is not None, "of those that are refused"
+            yield ConfigError(
+                f"Role/{ROUTER}",
+                "rules",
+                f"{kind} objects cannot be read: {error.message}",
+                hint=f"Add to it {read_rule(kind)}",
+                code="SW0432",
+            )
+
+    def _refused(self) -> list[Informer]:
+        """Mirrors of kinds that every cluster has and that we may not read."""
+        return [i for i in self._informers if i.refused is not None and not i.selection.optional]
+
+    def _silences(self) -> list[ServerSilence]:
+        """Silences of mirrors of kinds that every cluster has, and of other calls."""
+        informers = (i.silence for i in self._informers if not i.selection.optional)
+        return [one for one in (*informers, self._asked()) if one is not None]
+
+    def _away(self) -> Iterator[ConfigError]:
+        """The finding that the server has been away for more than a moment, and since when."""
+        now = asyncio.get_running_loop().time()
+        silences = self._silences()
+        away_s = now - min((one.since for one in silences), default=now)
+        if away_s < limits.API_AWAY_S:
+            self._away_since = ""
+            return
+        if not self._away_since:
+            self._away_since = stamp_of(datetime.fromtimestamp(time.time() - away_s, UTC))
+        fault = silences[0].fault
+        what, hint = _told(fault, self._away_since)
+        counts = self._what_counts() if fault.status else "; what was known then serves"
+        yield ConfigError("Kubernetes", "", what + counts, hint=hint, code="SW0439")
+
+    def _what_counts(self) -> str:
+        """The end of a sentence that says which errors the server answers with."""
+        required = [i for i in self._informers if not i.selection.optional]
+        silent = sorted({i.kind for i in required if i.silence is not None})
+        if not silent:
+            return (
+                f" when Lease/{ROUTER} is renewed, without which this router writes no Service, "
+                "Event or status; it goes on reading objects"
+            )
+        if len(silent) <= _KINDS_NAMED_MAX:
+            return f" for {' and '.join(silent)} objects; what was known of them then serves"
+        return "; what was known then serves"
+
+
+def _lasts(refused: Informer, now: float) -> bool:
+    """Whether the refusal lasts: a starting API server refuses all until it has read the Roles."""
+    return now >= refused.refused_since + limits.API_AWAY_S
+
+
+def _without_rights(error: ApiError | None) -> ConfigError:
+    """The finding that no kind may be read: the Role is empty, or no longer bound.
+
+    A list of all missing rules would not help.
+    """
+    return ConfigError(
+        f"Role/{ROUTER}",
+        "",
+        f"this router has no right in its namespace: {error}",
+        hint=f"Give Role {ROUTER} and its RoleBinding back: sitectl update, or what made the site. "
+        "sitectl check names what is missing",
+        code="SW0432",
+    )
+
+
+def _nothing() -> ServerSilence | None:
+    """Placeholder until `ApiServerHealth.follow` is called."""
+
+
+def _told(fault: ApiError, since: str) -> tuple[str, str]:
+    """Why no news of objects arrives since then, and the next step."""
+    if fault.status == UNAUTHORIZED:
+        return (
+            f"the API server refuses this router's token since {since} ({fault.message})",
+            f"See that ServiceAccount/{ROUTER} exists. A new pod gets a new token: "
+            "sitectl update --force-restart",
+        )
+    if fault.reason == UNTRUSTED:
+        return (
+            f"{fault.message}, since {since}",
+            "Compare it with ca.crt in ConfigMap/kube-root-ca.crt. A new pod takes that one: "
+            "sitectl update --force-restart",
+        )
+    if fault.status or fault.reason == MALFORMED:
+        status = f"HTTP {fault.status}: " if fault.status else ""
+        text = status + fault.message if status.strip(": ") != fault.message else fault.message
+        return (
+            f"the API server answers with errors since {since} ({text})",
+            "Look at the API server: kubectl get --raw '/readyz?verbose'",
+        )
+    what = (
+        f"the API server does not answer in time since {since}"  # It may answer, but late.
+        if fault.reason == LATE
+        else f"the API server does not answer since {since} ({fault.message.removeprefix(SILENT)})"
+    )
+    return what, "Look at the API server and at the network policies to it"
