@@ -276,7 +276,7 @@ def test_targets_of_this_site_are_listed_with_their_figures(
         ]
         for at, words in ((1, "2.5/s"), (2, "not ready"), (3, "others"), (4, "gone")):
             expect(rows.nth(at)).to_contain_text(words)
-        expect(page.get_by_text("also of those at other sites")).to_be_visible()
+        expect(page.get_by_text("including those at other sites")).to_be_visible()
         page.get_by_role("combobox", name="Service").select_option("billing:8080")
         expect(rows).to_have_count(2)
 

@@ -79,7 +79,7 @@ function noteOf({ local, path_cost: cost, last_cost: last }) {
  */
 export function River({ history, unit, isHere, actions }) {
   const stepS = history.step_s;
-  if (!history.samples.length) return html`<${Empty}>Nothing is recorded yet.<//>`;
+  if (!history.samples.length) return html`<${Empty}>No history yet.<//>`;
   const steps = evenly(history);
   const samples = steps.map((one) => one.sample);
   const { layers, line, marks } = layersOf(history, samples, unit, isHere);
