@@ -130,6 +130,9 @@ class Saturation:
         "state",
     )
 
+    _last: float
+    """When totals came last, once `_before` is known."""
+
     def __init__(
         self, spec: BurstSpec, state: BurstState = "calm", changed_at: float = -inf
     ) -> None:
@@ -144,7 +147,6 @@ class Saturation:
         # Time of each call, and demand and capacity until then, times seconds.
         self._recent: deque[tuple[float, float, float]] = deque()
         self._before: Totals | None = None
-        self._last = -inf
         self._seen_since = inf
         self._calm_since = inf
 

@@ -26,6 +26,23 @@ def test_a_full_ledger_says_so_until_a_slot_comes_back() -> None:
     assert ledger.in_flight == 0
 
 
+@pytest.mark.parametrize("cap", [None, SiteCap(slots=9)])
+def test_each_slot_that_is_taken_or_given_back_is_news_until_it_was_told(
+    cap: SiteCap | None,
+) -> None:
+    ledger, told = ledger_of(2, 2), list[int]()
+    ledger.set_site_cap(cap)
+    ledger.news.follow(lambda: told.append(ledger.in_flight))
+    slots = [take(ledger), take(ledger)]
+    assert told == [1], "once, until somebody listens"
+    ledger.news.listen()
+    slots.append(take(ledger))
+    ledger.news.listen()
+    slots.pop().release(1.0)
+    slots.pop().release(1.0)
+    assert told == [1, 3, 2]
+
+
 def test_a_busy_target_is_named_with_the_number_of_requests_that_it_has_completed() -> None:
     ledger = ledger_of(1, 2)
 

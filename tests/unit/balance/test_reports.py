@@ -133,3 +133,13 @@ def test_a_capacity_that_is_learnt_one_more_is_told_in_the_end_only() -> None:
     assert reports.next_deadline() == pytest.approx(1.0 + limits.LOAD_SETTLE_INTERVAL_S)
     assert not reports.note(WEB, 0, 1, 22, 1.0)
     assert reports.next_deadline() == pytest.approx(1.0 + CHANGE)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (2, 5), (5, 2)])
+def test_more_or_fewer_ready_targets_are_told_as_soon_as_much_more_load(
+    before: int, after: int
+) -> None:
+    reports = LoadReports()
+    reports.note(WEB, 50, before, 100, 0.0)
+    assert not reports.note(WEB, 50, after, 100, 0.001)
+    assert reports.next_deadline() == pytest.approx(CHANGE)

@@ -122,6 +122,7 @@ def test_why_names_the_hot_target_and_moves_no_turn() -> None:
     assert first == ledger.target_reports(0.0)
     slow, quick, other = first
     assert (slow.verdict, quick.verdict, other.verdict) == ("hot", "chosen", "cold")
+    assert quick.reason == "least in use, or its turn among equals"
     assert slow.expected_s is not None and round(slow.expected_s, 6) == 0.06
     assert take(ledger, 1)[0].target == QUICK
     take(ledger, 7)

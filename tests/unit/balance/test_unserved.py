@@ -128,3 +128,13 @@ def test_those_that_are_turned_away_at_once_are_different_clients_of_their_addre
     assert unserved.total(now, 0) == 1, "those that gave up are forgotten"
     assert unserved.total(now + limits.UNSERVED_S_MAX, 0) == 0
     assert not unserved.away
+
+
+def test_the_last_clients_say_whether_most_come_again_and_not_all_that_ever_came() -> None:
+    unserved, lately = UnservedClients(), int(1 / limits.UNSERVED_SMOOTHING)
+    for _ in range(10 * lately):
+        unserved.left(away(unserved, 0.0), 0.0)
+    for _ in range(lately):
+        assert unserved.asks_again(away(unserved, 1.0), 2.0)
+    away(unserved, 1.0)
+    assert unserved.total(2.0, 0) == 1, "its request would be over, but it comes again"
