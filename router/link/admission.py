@@ -78,7 +78,7 @@ class PeerAdmission:
         """Limits the lanes of one holder (a site, or all sites of one token), to leave room for
         others."""
         neighbour = session.neighbour
-        if neighbour is None or session.config.role == "dialer":
+        if neighbour is None or session.config.role == "dialler":
             return None
         lanes = self._shares.lanes(neighbour.holder)
         if lanes < limits.LANES_PER_HOLDER_MAX:

@@ -179,7 +179,7 @@ class Member(Keys):
         theirs = self._hello_back()
         leaf = self._tls.getpeercert(binary_form=True)
         assert leaf is not None
-        text = wire.proof_text(b"dialer", (nonce, theirs[6]), self._leaf, leaf)
+        text = wire.proof_text(b"dialler", (nonce, theirs[6]), self._leaf, leaf)
         self.send(wire.control("proof", self._sign(text)))
         return theirs[3], wire.site_id(theirs[5])
 

@@ -230,7 +230,7 @@ class Insider:
         leaf = self.tls.getpeercert(binary_form=True)
         assert leaf is not None
         text = handshake.transcript(
-            "dialer",
+            "dialler",
             ours.nonce,
             theirs.nonce,
             handshake.fingerprint(self.certificate),

@@ -135,7 +135,7 @@ class Greeting:
         """Dialer: JOIN for a connection of these leaves, and the proof that JOINED must bring."""
         assert self.peer is not None
         session, ours_theirs = self.peer.session, _fingerprints(leaves)
-        proof = handshake.join_proof(self.peer.secret, "dialer", session, *ours_theirs)
+        proof = handshake.join_proof(self.peer.secret, "dialler", session, *ours_theirs)
         answer = handshake.join_proof(self._secret, "acceptor", session, *ours_theirs)
         return control.Join(session, proof), answer
 
@@ -144,7 +144,7 @@ class Greeting:
         assert self.peer is not None
         acceptor_leaf, dialer_leaf = _fingerprints(leaves)
         both = (dialer_leaf, acceptor_leaf)
-        expected = handshake.join_proof(self._secret, "dialer", self.session_id, *both)
+        expected = handshake.join_proof(self._secret, "dialler", self.session_id, *both)
         if not handshake.join_is_proven(expected, join.proof):
             raise HandshakeRejected("wrong-router", "JOIN without the secret of its link")
         proof = handshake.join_proof(self.peer.secret, "acceptor", self.session_id, *both)
@@ -155,7 +155,7 @@ class Greeting:
         assert self.peer is not None
         own_leaf, peer_leaf = _fingerprints(leaves)
         ours, theirs = (self._nonce, own_leaf), (self.peer.nonce, peer_leaf)
-        dialer, acceptor = (ours, theirs) if self._role == "dialer" else (theirs, ours)
+        dialer, acceptor = (ours, theirs) if self._role == "dialler" else (theirs, ours)
         return handshake.transcript(role, dialer[0], acceptor[0], dialer[1], acceptor[1])
 
 

@@ -17,7 +17,8 @@ from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
 from router.model.own_identity import OwnIdentity
 
-Role = Literal["dialer", "acceptor"]
+Role = Literal["dialler", "acceptor"]
+"""The words are part of the signed texts: never change their spelling."""
 
 _PROOF_LABEL = b"spillway/1 link proof\0"
 _JOIN_LABEL = b"spillway/1 lane join\0"
@@ -122,7 +123,7 @@ def join_is_proven(expected: bytes, told: bytes) -> bool:
 
 def other(role: Role) -> Role:
     """The role of the other end."""
-    return "acceptor" if role == "dialer" else "dialer"
+    return "acceptor" if role == "dialler" else "dialler"
 
 
 def judge_hello(

@@ -313,7 +313,7 @@ class OutgoingLink:
 
     def _new_session(self, tls: Tls) -> LinkSession:
         config = SessionConfig(
-            "dialer", self.name, self.spec.cost, tls.certificate, self.spec.expected_site
+            "dialler", self.name, self.spec.cost, tls.certificate, self.spec.expected_site
         )
         return self._owner.make_session(self, config)
 

@@ -75,7 +75,7 @@ class Renewals:
 
         ``answered`` gets the answer; None: there will be none.
         """
-        if self._role != "dialer" or self._awaits is not None:
+        if self._role != "dialler" or self._awaits is not None:
             return False
         self._awaits = answered
         self._timer = self._timers.call_at(

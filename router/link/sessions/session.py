@@ -82,7 +82,7 @@ class LinkSession:
             self._looked,
             lambda silent_s: owner.session_heard_again(self, silent_s),
             self.abort,
-            asks=config.role == "dialer",
+            asks=config.role == "dialler",
         )
         self._renewals = Renewals(
             timers,
@@ -130,7 +130,7 @@ class LinkSession:
         """Take ``lane`` as the control lane. The dialer says HELLO."""
         self.lanes.start(lane, self)
         self._handshake.start(self.close)
-        if self.config.role == "dialer":
+        if self.config.role == "dialler":
             self._handshake.say_hello(lane, self.cost)
 
     def admit_by(self, leave: LinkPermission) -> None:
@@ -245,7 +245,7 @@ class LinkSession:
 
     def _receive_routine(self, message: control.Message) -> None:
         if isinstance(message, control.CostMessage):
-            if self.config.role == "dialer":
+            if self.config.role == "dialler":
                 raise RemoteProtocolError("bad-order", "only the dialer sets the cost")
             if not self.is_of_sibling:
                 self.cost = message.cost
@@ -331,7 +331,7 @@ class LinkSession:
     def _come_up(self, rtt_s: float) -> None:
         """Both ends let the other in. ``rtt_s``: a round trip of the handshake."""
         self._be_up(rtt_s)
-        if self.config.role == "dialer" and self.cost != self.config.cost:
+        if self.config.role == "dialler" and self.cost != self.config.cost:
             self._say_cost()  # Our HELLO had another cost: the operator changed it since.
         self._owner.session_up(self)
 
@@ -379,7 +379,7 @@ class LinkSession:
 
     def lane_drained(self, lane: LaneMux) -> None:
         """The dialer closes a retired lane; the end that asked to drain closes the link."""
-        if self.config.role == "dialer" and self.lanes.data.close_retired(lane):
+        if self.config.role == "dialler" and self.lanes.data.close_retired(lane):
             return
         self._close_if_drained()
 

@@ -65,7 +65,7 @@ class Dialer:
             if kind == frames.CONTROL
         ]
 
-    def transcript(self, role: Role = "dialer", nonce: bytes = NONCE) -> bytes:
+    def transcript(self, role: Role = "dialler", nonce: bytes = NONCE) -> bytes:
         answer = next(message for message in self.heard if isinstance(message, Hello))
         return transcript(
             role,
@@ -298,7 +298,7 @@ def test_join_with_a_wrong_proof_or_session_is_sent_away() -> None:
     assert isinstance(hello, Hello)
     dialer = Dialer(world, east)
     leaves = fingerprint(dialer.leaf), fingerprint(east.tls.certificate)
-    right = handshake.join_proof(hello.secret, "dialer", hello.session, *leaves)
+    right = handshake.join_proof(hello.secret, "dialler", hello.session, *leaves)
     for join in (
         Join(hello.session, b"x" * 32),
         Join(b"x" * 32, right),
@@ -357,8 +357,8 @@ def test_an_unknown_message_is_ignored_from_a_newer_peer_only() -> None:
 
 def test_what_is_signed_is_what_the_protocol_page_says() -> None:
     nonces, leaves = (b"d" * 32, b"a" * 32), (b"D" * 32, b"A" * 32)
-    assert transcript("dialer", *nonces, *leaves) == (
-        b"spillway/1 link proof\0dialer\0" + b"d" * 32 + b"a" * 32 + b"D" * 32 + b"A" * 32
+    assert transcript("dialler", *nonces, *leaves) == (
+        b"spillway/1 link proof\0dialler\0" + b"d" * 32 + b"a" * 32 + b"D" * 32 + b"A" * 32
     )
     told = b"spillway/1 lane join\0acceptor\0" + b"s" * 32 + b"D" * 32 + b"A" * 32
     expected = hmac.digest(b"k" * 32, told, "sha256")

@@ -103,7 +103,7 @@ def test_only_the_dialer_asks_and_only_the_acceptor_answers() -> None:
     world = World()
     asked, answered = control.Renew("request"), control.Renewed("", "")
     heard: list[object] = []
-    for role, wrong in (("dialer", [asked]), ("acceptor", [answered, control.RenewDue()])):
+    for role, wrong in (("dialler", [asked]), ("acceptor", [answered, control.RenewDue()])):
         renewals = Renewals(
             world,
             role,  # type: ignore[arg-type]
