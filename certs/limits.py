@@ -18,7 +18,8 @@ CA_OVERLAP_S = 30 * DAY_S  # Each phase of a rotation waits this long for sites 
 CA_HURRIED_S = 60  # `ca rotate --now`: a linked site completes it within moments, or is stuck.
 CA_READINGS_MAX = 5  # Readings of three related files while another process writes them.
 RENEW_AT_SHARE = 2 / 3  # Of the life: a third is left for a site that is off.
-RENEW_SPREAD_SHARE = 0.1  # Of the life: 1,000 sites that joined at once renew one a minute.
+# Of the life, before two thirds of it: 1,000 sites that joined at once renew one a minute.
+RENEW_SPREAD_SHARE = 0.1
 BACKDATE_S = 300  # Clocks of two sites differ; at most a tenth of the life.
 COMMON_NAME_CHARACTERS_MAX = 64  # RFC 5280, ub-common-name.
 CHAIN_CERTIFICATES_MAX = 8
