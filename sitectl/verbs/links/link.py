@@ -200,7 +200,7 @@ def _shown(cost: int | None) -> str:
 @wait_flag("Wait for another certificate (exit 0), or until time is up (6).")
 @click.pass_obj
 def renew(settings: Settings, name: str, wait: float | None) -> None:
-    """Renew the certificate of a link dialed here now; the router renews it in time anyhow.
+    """Renew now the certificate of a link dialed here; the router renews it in time anyhow.
 
     Running requests go on.
 

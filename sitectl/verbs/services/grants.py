@@ -78,7 +78,8 @@ def grant(
 
     All sites check grants, which this site signs. Where sites share strictly (`init --sharing
     strict`), no other site may offer the service without one; elsewhere --max-capacity bounds the
-    capacity that is believed. A new grant replaces the site's former one. See docs/sharing.md.
+    capacity that is believed. A new grant replaces the site's former one for the same verbs. See
+    docs/sharing.md.
 
     \b
     Examples:
