@@ -2,7 +2,7 @@
 
 Only leaves of the site itself carry serverAuth, all others clientAuth. So a dialer that trusts
 this one CA knows that it reached this site, whatever the address was. Services get no certificate
-of this CA: each has a separate CA.
+of this CA: a certificate that is made for one has a separate CA.
 """
 
 import datetime

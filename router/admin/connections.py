@@ -270,7 +270,7 @@ def refuse_expectations(server: web.Server) -> None:
 async def answering(
     app: web.Application, places: ConnectionSlots
 ) -> AsyncIterator[Callable[[], asyncio.BaseProtocol]]:
-    """Yield a factory of connections that serve ``app`` within ``connection_slots``.
+    """Yield a factory of connections that serve ``app`` within ``places``.
 
     At the end idle connections close at once; handlers have `limits.ADMIN_SHUTDOWN_S` to answer.
     """

@@ -59,7 +59,7 @@ class Attempted(Queued, Protocol):
 class Attempts:
     """All but the first attempt of one request; created on demand, gone with the request.
 
-    ``attempt_history`` remembers failed attempts; ``wait`` exists once the request had to wait.
+    ``tries`` remembers failed attempts; ``wait`` exists once the request had to wait.
     """
 
     __slots__ = ("_again", "_exchange", "_service", "tries", "wait")

@@ -81,8 +81,8 @@ class TargetReadings:
         return None if ended is None else ended + self._services[key].parts_of(address)
 
     def answered(self, key: ServiceKey) -> dict[str, int]:
-        """By address: connections to tcp targets that got a byte, else as `answered_by`; only above
-        0.
+        """By address: connections on which a tcp target sent a byte, else as `answered_by`; only
+        above 0.
         """
         service = self._services.get(key)
         if service is None:

@@ -248,7 +248,7 @@ class OfferedStream(Stream, Protocol):
 
     @property
     def is_complete(self) -> bool:
-        """The peer's direction is complete. True when the stream is offered: its OPEN was all."""
+        """The peer's direction is complete. If so when the stream is offered, its OPEN was all."""
 
     def lead_to(self, leg: StreamLeg) -> None:
         """Send arriving data to ``leg``. The taker of the stream calls this before anything else;

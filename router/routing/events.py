@@ -99,7 +99,7 @@ class OriginEquivocated(msgspec.Struct, frozen=True, kw_only=True):
 class SiteOverBudget(msgspec.Struct, frozen=True, kw_only=True):
     """The routers of ``site`` report more than is stored for one site; the excess was refused.
 
-    ``excess``: the limit in words. ``is_brought``: the excess is not about ``site`` itself, but
+    ``excess``: the limit in words. ``is_relayed``: the excess is not about ``site`` itself, but
     about the sites behind it, beyond the limit for one neighbor. ``token``: ``site`` shares that
     limit with other sites that the token let in; empty: it does not.
     """

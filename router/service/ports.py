@@ -136,7 +136,7 @@ class LegHandler(Protocol):
         """A response head, canonical and checked: 1xx any number of times, one final.
 
         ``body_bytes`` is the declared length, -1 not declared. After the answer to HEAD, 204 and
-        304 no body follows, whatever it is. After 101 bytes are raw both ways.
+        304 no body follows, whatever ``body_bytes`` is. After 101 bytes are raw both ways.
         """
 
     def received(self, data: memoryview) -> None:

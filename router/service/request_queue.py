@@ -21,8 +21,8 @@ The deadline belongs to the request and stays the same through all moves; a wait
 a round trip before it, the way to a far one and back is added to it. A request that comes back from
 such a wait is first again: it has waited longest, and no later request has its place. Sheddable
 requests have a separate line behind the others: none of them is sent on while another one waits. A
-request that would wait in vain is refused at once (`balance.site.patience`), so no client waits for
-a 503. Leaving the line and leaving the fair queue are one step.
+request that would wait in vain is refused at once (`balance.site.queue_speed`), so no client waits
+for a 503. Leaving the line and leaving the fair queue are one step.
 """
 
 from collections.abc import Callable, Iterable, Set

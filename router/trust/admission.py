@@ -1,4 +1,4 @@
-"""Admission: judges peers by their certificates, and ends sessions with them."""
+"""Admission: judges peers by their certificates, which no session outlives."""
 
 import time
 from collections.abc import Callable

@@ -246,7 +246,7 @@ class Rebalance(msgspec.Struct, frozen=True, tag="rebalance"):
 
 
 class Holding(msgspec.Struct, frozen=True, tag="hold"):
-    """The wake-up of a burst hook for a service; see `Service.set_wake`. Times are of this host's
+    """The wake-up of a burst hook for a service; see `WakeState.set_wake`. Times are of this host's
     monotonic clock."""
 
     service: str

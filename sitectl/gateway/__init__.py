@@ -1,6 +1,6 @@
 """Gateways: edge sites on a host, each with its own identity and linked to one site.
 
-A gateway is a site directory in ``gateways.d`` (`site.store.gateways_dir`), so every verb works on
+A gateway is a site directory in ``gateways.d`` (`site.places.gateways_dir`), so every verb works on
 it as on any site. This room adds the site that a gateway belongs to (``gateway.yaml``, `home`),
 making and removing it (`gateway_init`, `removal`), the services that it offers and uses
 (`services`, `visibility`), and its status (`gateway_status`). Documents are the state: `services`

@@ -181,7 +181,7 @@ class FairQueue(Generic[ItemT]):
 
     @property
     def longest_behind(self) -> int:
-        """As `max_counter`, for items that wait behind."""
+        """As `longest`, for items that wait behind."""
         return self._behind.longest.count
 
     @property

@@ -1,6 +1,6 @@
 """Values in Kubernetes objects: texts, parsed as Skupper v1 and Kubernetes do.
 
-A reader returns the value, or a `InvalidText` with what it expected.
+A reader returns the value, or an `InvalidText` with what it expected.
 """
 
 import re
@@ -24,7 +24,7 @@ class InvalidText(msgspec.Struct, frozen=True):
 
 
 TextReader = Callable[[str], Any]
-"""Returns the value or a `InvalidText`; the text is stripped and not empty."""
+"""Returns the value or an `InvalidText`; the text is stripped and not empty."""
 
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))

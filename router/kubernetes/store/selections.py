@@ -36,7 +36,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Objects of one kind that are watched together. ``keep`` selects the stored parts.
 
     ``optional``: not every cluster has the kind; its absence is no finding.
-    ``namespace``: another than the client's, or `api.ALL_NAMESPACES`.
+    ``namespace``: another than the client's, or `api_calls.ALL_NAMESPACES`.
     ``revocable``: the permission belongs to others, who may take it back: objects that may no
     longer be read are gone.
     ``custom``: deleting the definition of the kind deletes all objects; these deletions do not

@@ -2,6 +2,6 @@
 
 In: reports of links, routing and the balancers. Out: events (`model.events.Tell`), and the last
 reports, for `status`.
-Invariants: events caused by one site are bounded (`event_budgets`); sites no longer known are
+Invariants: events caused by one site are bounded (`TokenBuckets`); sites no longer known are
 forgotten.
 """

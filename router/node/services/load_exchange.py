@@ -99,7 +99,7 @@ class LoadExchange:
         self._sequence = max(self._sequence, first_number(epoch))
 
     def neighbour_up(self, neighbour: RouterId, holder: str) -> None:
-        """Send a new neighbor our service ports at once, and all others in
+        """Send a new neighbor the loads of our service ports at once, and all others in
         `LOAD_SETTLE_INTERVAL_S`.
 
         By then it has a table, without which it believes nothing. ``holder``: the holder whose

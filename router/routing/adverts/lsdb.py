@@ -47,7 +47,7 @@ class StoreChange(Enum):
 class BudgetExcess(msgspec.Struct, frozen=True):
     """``site`` reports more than is stored for one site. ``limit``: the limit in words.
 
-    ``budget``: set if the limit is not a site's, but of a neighbor's or a token's reports.
+    ``budget``: set if the limit is not a site's, but that of a neighbor or a token.
     """
 
     site: SiteId

@@ -2,7 +2,7 @@
 
 The gateway is made like any edge site, in a temporary directory: identity, CA, documents, link. Its
 private key exists only in the bundle. The credential is a certificate that the site's CA issues for
-this identity (`certs.joining.issue`): it is valid for weeks on a shelf, admits no other site, and
+this identity (`certs.joining.issue`): it outlasts weeks on a shelf, admits no other site, and
 can be revoked alone, since the site records its holder as for a claim.
 
 An existing archive is the gateway's memory: a bundle made again in the same directory has the same

@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./\[\]-]+")
 def word(text: str) -> str:
     """``text`` as one word of a unit's value (systemd.syntax(7), "Quoting").
 
-    It holds no specifier and no variable: `container.MOUNTABLE` keeps both out of paths.
+    It holds no specifier and no variable: `words.MOUNTABLE` keeps both out of paths.
     """
     assert not {"%", "$", "\n"} & set(text), text
     if _PLAIN.fullmatch(text):

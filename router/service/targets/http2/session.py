@@ -64,7 +64,7 @@ class SessionPool(Protocol):
 
 
 class TargetSession:
-    """One connection to a target: `ConnectionHandler`, and `Owner` of its HTTP/2 side.
+    """One connection to a target: `ConnectionHandler`, and `ConnectionOwner` of its HTTP/2 side.
 
     No stream is opened before the target's settings have come: they limit the number of streams,
     and show that it speaks HTTP/2 at all.
