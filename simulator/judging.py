@@ -200,7 +200,7 @@ class Judge:
             )
 
     def _sleepers(self, scenario: Scenario) -> None:
-        """Every burst must wake targets, and a burst must wake all that sleep."""
+        """Every burst must wake targets, and some burst must wake each one that sleeps."""
         asleep = {(one.site, one.service) for one in scenario.targets if one.asleep}
         woken = {(one.wakes, one.service) for one in scenario.bursts}
         for index, burst in enumerate(scenario.bursts):

@@ -498,7 +498,7 @@ WORKER_SILENT_ASKS = 8  # 4 s: longer than a link, which drops a silent router a
 WORKER_HUNG_ASKS = 20  # 10 s: then it is ended; until then its share of new clients waits.
 WORKER_START_ASKS = 60  # 30 s to its first answer: it first loads code and documents.
 
-START_SETTLES_S = 3.0  # A new site may lack routes that its links are about to bring.
+START_SETTLES_S = 3.0  # A site just started may lack routes that its links are about to bring.
 ROUTE_RETURNS_S = 2.0  # Same wait after the last other site went: it may be replaced.
 REROUTES_WAITING_MAX = 1_024  # Of one service port.
 LISTEN_RETRY_S = 1.0

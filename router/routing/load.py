@@ -61,8 +61,8 @@ class LoadTable:
         candidate.
 
         It goes on to all neighbors except the cheapest next hops to its router, which cannot reach
-        that router over us; other neighbors that cannot either drop it. It may be from a restart
-        that the table does not know yet, never from before the one it knows.
+        that router over us; other neighbors that cannot reach it so drop the report. It may be from
+        a restart that the table does not know yet, never from before the one it knows.
         """
         self._follow(table)
         pair = (report.router, report.key)

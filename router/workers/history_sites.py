@@ -77,9 +77,7 @@ class HistorySites:
 
 
 def _told_apart(site: HistorySite) -> HistorySite:
-    """Add the start of its id to the name: a site that is gone, say, whose name another site has
-    now.
-    """
+    """Add the start of its id to the name, as of a gone site whose name another site has now."""
     return msgspec.structs.replace(site, name=f"{site.name}@{site.id[:SHORT_ID_CHARS]}")
 
 

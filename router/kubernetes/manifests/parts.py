@@ -14,7 +14,7 @@ SIDECAR_PROBES_PORT: Final = 55672
 """Beside an application, whose ports are unknown, often 9090 among them."""
 
 STARTS_WITHIN_S: Final = 3
-"""A router on a node that is not busy usually starts within this time, in about one second."""
+"""A router on a node that is not busy usually starts within this time: it is ready in about 1 s."""
 
 CONSOLE_PORT_NAME: Final = "console"
 """Set with and without a console, so that turning it on replaces no pod."""

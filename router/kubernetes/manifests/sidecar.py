@@ -61,7 +61,7 @@ for _ in range(120):
     except OSError:
         time.sleep(0.5)
 """
-"""Waits up to about a minute until the startup probe succeeds: no probe holds others back here.
+"""Waits up to about a minute until a startup probe would succeed: no probe holds others back here.
 
 A router that is ready before its link is up would let the application start without its services.
 """
