@@ -2,7 +2,7 @@
 
 The others are workers of one router, or routers of one namespace. Most of their events occur here
 too: a target that is down, a link that is up. Only the other process knows the rest, such as a
-target that failed only its requests.
+target that failed only the requests of that process.
 """
 
 from collections import deque

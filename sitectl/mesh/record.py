@@ -1,4 +1,4 @@
-"""The documents that a mesh file made at a site: only these are removed with their entries.
+"""The documents that a mesh file made at a site: only these go once the file lacks them.
 
 Stored at the site itself, for the next operator who applies the file. Pure.
 """

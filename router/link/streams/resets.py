@@ -24,7 +24,7 @@ class ResetQueue:
         return stream_id in self._waiting
 
     def add(self, stream_id: int, frame: bytes, has_sent_end: bool) -> None:
-        """Queue ``frame``; the peer may end the stream before it leaves."""
+        """Queue ``frame``; it is dropped if the stream ends by itself before."""
         self._waiting[stream_id] = (frame, has_sent_end)
 
     def peer_ended(self, stream_id: int, *, wholly: bool) -> None:

@@ -29,7 +29,7 @@ def delete(settings: Settings) -> None:
 
 
 def _require_nothing_moved(cluster: Cluster) -> None:
-    """Raise Failure if services were moved here from a Skupper that still runs."""
+    """Raise Failure if services moved here from a Skupper that still runs would have no router."""
     records = cluster.find("ConfigMap", names.MIGRATION_CONFIGMAP)
     moved = ", ".join(sorted((records or {}).get("data") or {}))
     if moved and cluster.find("Deployment", names.SKUPPER_ROUTER) is not None:

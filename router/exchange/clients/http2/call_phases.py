@@ -11,7 +11,7 @@ class Http2CallPhase(enum.Enum):
     WAITING = enum.auto()  # No final head yet.
     HELD = enum.auto()  # A head that may be the whole response.
     BODY = enum.auto()
-    ENDED = enum.auto()  # The leg's response is complete; its rest may not be sent yet.
+    ENDED = enum.auto()  # The leg reports no more of the response; its rest may not be sent yet.
     OVER = enum.auto()
 
 
