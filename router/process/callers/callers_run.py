@@ -1,6 +1,4 @@
-"""Runs the callers of a router: on or off by the Site document, checked each second. 26 Apply the
-setting. Off: new requests count for no caller; known figures stay.
-"""
+"""Runs the callers of a router: on or off by the Site document, checked each second."""
 
 import asyncio
 import logging

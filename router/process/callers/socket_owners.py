@@ -32,7 +32,7 @@ class SocketOwner(NamedTuple):
 
 
 class SocketOwners:
-    """One netlink socket. Without it the system allows no queries, and nothing is known."""
+    """One netlink socket. If the system allows no queries there is none, and nothing is known."""
 
     def __init__(self, asked: int = 0) -> None:
         """``asked``: the sequence number before the first question."""
