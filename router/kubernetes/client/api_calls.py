@@ -39,7 +39,7 @@ class ApiAnswer(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Part of a list. ``version``: of the whole list, on every page; ``more``: where to continue."""
+    """Part of a list. ``version``: of the whole list, on each page; ``more``: where to continue."""
 
     items: list[dict[str, Any]]
     version: str
