@@ -79,7 +79,7 @@ def page() -> str:
 def of(package: str) -> str:
     """The SPDX expression of a package. Raises SystemExit if it has not been reviewed."""
     if package not in OF_PACKAGES:
-        raise SystemExit(f"deploy/licences.py has no licence of {package}: read it, then add it")
+        raise SystemExit(f"deploy/licences.py has no license of {package}: read it, then add it")
     return OF_PACKAGES[package]
 
 
@@ -101,12 +101,12 @@ _HEAD: Final = """\
 
 Made by `python -m deploy.licences`; a test holds it to the lock. Spillway itself is under the
 Apache License 2.0 ([LICENSE](LICENSE)). `deploy/image/sbom.cdx.json` lists the same packages with
-their hashes (CycloneDX), in the image as `/usr/share/spillway/sbom.json`. The text of each licence
+their hashes (CycloneDX), in the image as `/usr/share/spillway/sbom.json`. The text of each license
 is in the package, in the image below `/opt/spillway/lib`.
 
 ## Python packages that run
 
-| package | version | licence |
+| package | version | license |
 |---|---|---|
 """
 

@@ -108,14 +108,14 @@ def test_a_router_that_is_humble_itself_limits_it_all_the_same() -> None:
     outer = (
         "import asyncio, ctypes, os, resource, sys\n"
         "from router.admin.endpoints.simulation import SimulationOrder\n"
-        "from router.operate.simulation_process import Simulating\n"
+        "from router.operate.simulation_process import SimulationProcess\n"
         "os.nice(19)\n"
         f"resource.setrlimit(resource.RLIMIT_AS, ({most}, {most}))\n"
         "if os.getuid() == 0: os.setresuid(65534, 65534, 65534)\n"
         # PR_SET_DUMPABLE, which a process that starts as this user has. Without it /proc shows its
         # children as root's until they execute their program.
         "ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)\n"
-        f"simulating = Simulating(('/usr/bin/env', 'python3', '-c', {inner!r}))\n"
+        f"simulating = SimulationProcess(('/usr/bin/env', 'python3', '-c', {inner!r}))\n"
         "order = SimulationOrder(scenarios=(), requests_max=1)\n"
         "print(*(bytes(one).decode() for one in asyncio.run(simulating.run(order)).outcomes))\n"
     )

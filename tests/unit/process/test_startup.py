@@ -14,8 +14,8 @@ from router.process.startup import site_lock
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from router.process.startup import only_one
-with only_one(Path(sys.argv[1])) as died:
+from router.process.startup import site_lock
+with site_lock(Path(sys.argv[1])) as died:
     print(died, flush=True)
     sys.stdin.read()
 """
