@@ -108,6 +108,6 @@ def test_an_environment_of_another_python_is_made_again_and_one_of_this_is_kept(
 
     (target / "bin" / "python").unlink()
     broken(target / "bin", "python")
-    assert f"{target} is not of {python}" in make_venv(python, target)
+    assert f"{target} does not match {python}" in make_venv(python, target)
     assert not note.exists()
     subprocess.run([target / "bin" / "python", "-m", "pip", "--version"], check=True)
