@@ -128,9 +128,10 @@ def test_what_no_operator_asked_for_before_a_worker_died_is_counted_too(net: Net
 
     def are_reported() -> bool:
         (live,) = west.get("history?service=shop")
-        return sum(sum(sample["served"]) for sample in live["samples"]) == AT_SECOND
+        served = [sum(sample["served"]) for sample in live["samples"]]
+        return sum(served) == AT_SECOND and not served[-1]
 
-    until(are_reported, "a step of the history is over: the owner has had a report since")
+    until(are_reported, "a whole step of the history has passed since: the owner had a report")
     os.kill(pid_of(west, 1), signal.SIGKILL)
     until(lambda: workers(west)[1]["restarts"] == 1, "it is started again")
     assert counts(west) == (AT_SECOND, AT_SECOND)
