@@ -96,6 +96,9 @@ def test_another_site_counts_on_what_a_killed_worker_asked_of_its_target(net: Ne
     west, far = site_of_workers(net), net.site("far")
     net.link(far, west, 5)
     serve(net, west, service_s=0.0)
+    until(
+        lambda: [one for one in far.get("services") if one["name"] == "shop"], "it is known there"
+    )
     (first,), (second,) = pinned(west, 0, 1), pinned(west, 1, 1)
     sent([first], AT_FIRST)
     sent([second], AT_SECOND)
