@@ -1,5 +1,6 @@
 """The controllers around the API server; containers are hollow, so nothing really runs."""
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -143,6 +144,30 @@ def test_a_rolling_update_keeps_enough_pods_available(cluster: Cluster) -> None:
     until(done, "all pods are new")
     assert max(total for total, _good in seen) <= 4
     assert min(good for _total, good in seen) >= 3
+
+
+def test_an_update_waits_until_a_new_pod_was_ready_for_long_enough(cluster: Cluster) -> None:
+    min_ready_s = 2
+    rolling = {"maxSurge": 0, "maxUnavailable": 1}
+    strategy = {"type": "RollingUpdate", "rollingUpdate": rolling}
+    fields = {"strategy": strategy, "minReadySeconds": min_ready_s}
+    cluster.create_object(workload("Deployment", "web", template("web"), 2, **fields))
+    until(lambda: status(cluster, "Deployment", "web").get("availableReplicas") == 2, "available")
+    old = set(names(cluster))
+    cluster.patch("Deployment", "web", {"spec": {"template": template("web", "app:2")}})
+    ready: list[float] = []
+
+    def has_begun() -> bool:
+        (new,) = [each for each in alive(cluster) if each["metadata"]["name"] not in old] or [{}]
+        if "'type': 'Ready', 'status': 'True'" in str(new):
+            ready.append(time.monotonic())
+        return bool(ready)
+
+    until(has_begun, "the first new pod is ready")
+    assert len(old & set(names(cluster))) == 1
+    until(lambda: not old & set(names(cluster)), "the other old pod went")
+    assert time.monotonic() - ready[0] > min_ready_s - 1, "times of the API are whole seconds"
+    until(lambda: status(cluster, "Deployment", "web").get("availableReplicas") == 2, "all are")
 
 
 @pytest.mark.programs("kubectl")

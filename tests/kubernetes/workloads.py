@@ -1,6 +1,7 @@
 """Deployments, ReplicaSets, StatefulSets, DaemonSets and Jobs: the pods that they make."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any, Final
 
 from tests.kubernetes import selectors
@@ -9,6 +10,7 @@ from tests.kubernetes.registry import now
 from tests.kubernetes.resources import Json
 from tests.kubernetes.world import (
     World,
+    available_in_s,
     condition,
     is_ending,
     is_over,
@@ -55,8 +57,9 @@ def make_pod(world: World, owner: Json, labels: Json, **fields: Any) -> str:
     return ""
 
 
-def replica_sets(world: World, namespace: str) -> None:
-    """As many pods as each ReplicaSet wants; its status."""
+def replica_sets(world: World, namespace: str) -> float | None:
+    """As many pods as each ReplicaSet wants; its status. Gives when the next is available."""
+    waits: list[float] = []
     for found in world.all("ReplicaSet", namespace):
         if is_ending(found):
             continue
@@ -80,10 +83,12 @@ def replica_sets(world: World, namespace: str) -> None:
             replicas=len(alive),
             fullyLabeledReplicas=len(alive),
             readyReplicas=ready,
-            availableReplicas=ready,
+            availableReplicas=_available_of(found, alive),
             observedGeneration=found["metadata"]["generation"],
             conditions=_with_failure(found, failure),
         )
+        waits += _waits(found, alive)
+    return min(waits, default=None)
 
 
 def _claim(world: World, found: Json) -> None:
@@ -123,8 +128,12 @@ def _failure_of(sets: list[Json]) -> str:
     return next((each["message"] for each in known if each["type"] == FAILURE), "")
 
 
-def deployments(world: World, namespace: str) -> None:
-    """The ReplicaSet of the newest template, filled as the strategy allows; the status."""
+def deployments(world: World, namespace: str) -> float | None:
+    """The ReplicaSet of the newest template, filled as the strategy allows; the status.
+
+    Gives when the next pod has been ready for as long as its Deployment wants; None: none is new.
+    """
+    waits: list[float] = []
     for found in world.all("Deployment", namespace):
         if is_ending(found):
             continue
@@ -137,6 +146,9 @@ def deployments(world: World, namespace: str) -> None:
             _roll(world, found, newest, old)
         _forget_old(world, found, old)
         _deployment_status(world, found["metadata"]["name"], namespace)
+        pods = [pod for each in sets for pod in pods_of(world, each) if not is_ending(pod)]
+        waits += _waits(found, pods)
+    return min(waits, default=None)
 
 
 def _newest_set(world: World, found: Json, sets: list[Json]) -> Json | None:
@@ -162,6 +174,7 @@ def _newest_set(world: World, found: Json, sets: list[Json]) -> Json | None:
         },
         "spec": {
             "replicas": 0,
+            "minReadySeconds": found["spec"].get("minReadySeconds", 0),
             "selector": selector,
             "template": {
                 **template,
@@ -220,7 +233,19 @@ def _scale(world: World, found: Json, replicas: int) -> None:
 
 
 def _available(world: World, found: Json) -> int:
-    return sum(1 for pod in pods_of(world, found) if is_ready(pod) and not is_ending(pod))
+    """Pods of a ReplicaSet that have been ready for as long as it wants."""
+    return _available_of(found, [pod for pod in pods_of(world, found) if not is_ending(pod)])
+
+
+def _available_of(owner: Json, pods: list[Json]) -> int:
+    min_ready_s = owner["spec"].get("minReadySeconds", 0)
+    return sum(available_in_s(pod, min_ready_s) == 0 for pod in pods)
+
+
+def _waits(owner: Json, pods: list[Json]) -> Iterator[float]:
+    """Seconds until each pod that is ready, but not yet for long enough, is available."""
+    min_ready_s = owner["spec"].get("minReadySeconds", 0)
+    return filter(None, (available_in_s(pod, min_ready_s) for pod in pods))
 
 
 def _roll(world: World, found: Json, newest: Json, old: list[Json]) -> None:
@@ -290,12 +315,12 @@ def _deployment_status(world: World, name: str, namespace: str) -> None:
     number = short_hash(found["spec"]["template"])
     pods = [pod for each in sets for pod in pods_of(world, each) if not is_ending(pod)]
     updated = [pod for pod in pods if pod["metadata"]["labels"].get(HASH_LABEL) == number]
-    ready = sum(map(is_ready, pods))
+    ready, available = sum(map(is_ready, pods)), _available_of(found, pods)
     wanted = found["spec"]["replicas"]
     rolling = found["spec"]["strategy"].get("rollingUpdate") or {"maxUnavailable": wanted}
     least = wanted - share(rolling["maxUnavailable"], wanted, up=False)
-    is_done = len(updated) == wanted == len(pods) and ready >= wanted
-    is_enough = ready >= least
+    is_done = len(updated) == wanted == len(pods) and available >= wanted
+    is_enough = available >= least
     conditions = condition(
         found,
         "Available",
@@ -314,8 +339,8 @@ def _deployment_status(world: World, name: str, namespace: str) -> None:
         replicas=len(pods),
         updatedReplicas=len(updated),
         readyReplicas=ready,
-        availableReplicas=ready,
-        unavailableReplicas=max(wanted - ready, 0),
+        availableReplicas=available,
+        unavailableReplicas=max(wanted - available, 0),
         conditions=conditions,
     )
 

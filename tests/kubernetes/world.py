@@ -1,8 +1,10 @@
 """What controllers and the kubelet use: objects by kind, in the cluster's thread."""
 
 import asyncio
+import datetime
 import hashlib
 import math
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -123,6 +125,15 @@ def is_ready(pod: Json) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
+def available_in_s(pod: Json, min_ready_s: float) -> float | None:
+    """Seconds until it will have been ready for ``min_ready_s``; 0: it has; None: not ready."""
+    for each in pod.get("status", {}).get("conditions") or []:
+        if each["type"] == "Ready" and each["status"] == "True":
+            since = datetime.datetime.fromisoformat(each["lastTransitionTime"]).timestamp()
+            return max(since + min_ready_s - time.time(), 0.0) if min_ready_s else 0.0
+    return None
+
+
 def is_over(pod: Json) -> bool:
     """Whether its containers ended for good."""
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
@@ -160,7 +171,8 @@ def condition(found: Json, kind: str, status: bool, reason: str, message: str = 
     return [*(each for each in conditions if each["type"] != kind), new]
 
 
-Reconcile = Callable[[World, str], None]
+Reconcile = Callable[[World, str], float | None]
+"""Gives after how many seconds to run again whatever changes; None: no time is awaited."""
 
 
 class Controller:
@@ -171,30 +183,55 @@ class Controller:
 
     def start(self, world: World) -> Callable[[], None]:
         """Begin; gives what ends it."""
-        loop = asyncio.get_running_loop()
-        dirty: set[str] = set()
-
-        def run() -> None:
-            namespaces = sorted(dirty)
-            dirty.clear()
-            for namespace in namespaces:
-                self._reconcile(world, namespace)
-
-        def mark(namespace: str) -> None:
-            if not dirty:
-                loop.call_soon(run)
-            dirty.add(namespace)
+        queue = _Namespaces(lambda namespace: self._reconcile(world, namespace))
 
         def note(change: Change) -> None:
             if change.resource.kind in self.kinds:
                 found = change.after or change.before or {}
                 metadata = found["metadata"]
                 place = "namespace" if change.resource.namespaced else "name"
-                mark(metadata[place])
+                queue.mark(metadata[place])
 
         for kind in self.kinds:
             if world.serves(kind):
                 place = "namespace" if world.resource(kind).namespaced else "name"
                 for found in world.all(kind):
-                    mark(found["metadata"][place])
-        return world.store.listen(note)
+                    queue.mark(found["metadata"][place])
+        forget = world.store.listen(note)
+
+        def end() -> None:
+            forget()
+            queue.end()
+
+        return end
+
+
+class _Namespaces:
+    """Namespaces to reconcile: soon, and once more when the last run asked for it."""
+
+    def __init__(self, reconcile: Callable[[str], float | None]) -> None:
+        self._reconcile = reconcile
+        self._loop = asyncio.get_running_loop()
+        self._dirty: set[str] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def mark(self, namespace: str) -> None:
+        """Something changed in it."""
+        if not self._dirty:
+            self._loop.call_soon(self._run)
+        self._dirty.add(namespace)
+
+    def end(self) -> None:
+        """Ask for no run any more."""
+        for timer in self._timers.values():
+            timer.cancel()
+
+    def _run(self) -> None:
+        namespaces = sorted(self._dirty)
+        self._dirty.clear()
+        for namespace in namespaces:
+            if namespace in self._timers:
+                self._timers.pop(namespace).cancel()
+            again_s = self._reconcile(namespace)
+            if again_s is not None:
+                self._timers[namespace] = self._loop.call_later(again_s, self.mark, namespace)
