@@ -295,7 +295,8 @@ SITE_OVER_BUDGET_SHOWN_S = 2 * LSA_REFRESH_S  # Each refresh reports the excess 
 OWNED_NAMES_MAX = 5_120  # Names and their owners: at most 0.83 MiB of the 1 MiB of a ConfigMap.
 OWNER_WITHDRAWN_S = 10.0  # An owner in reach that omits its name for so long has withdrawn it.
 OWNER_MET_S = 0.5  # After being alone: declarations heard within this time count as simultaneous.
-SPF_DELAY_MIN_S, SPF_DELAY_MAX_S = 0.01, 1.0
+# The longest well below `REROUTE_WAIT_S`: requests without a path wait no longer than that.
+SPF_DELAY_MIN_S, SPF_DELAY_MAX_S = 0.01, 0.2
 SPF_INTERVAL_S = 0.05  # Between path computations, whatever happens.
 # Between tables that differ in services: each takes some 20 µs per known router.
 TABLE_INTERVAL_PER_ROUTER_S = 0.0005

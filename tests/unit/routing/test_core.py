@@ -15,6 +15,7 @@ from router.model.limits import (
     LSA_MIN_INTERVAL_S,
     LSA_REFRESH_S,
     LSA_RETRANSMIT_S,
+    REROUTE_WAIT_S,
     SPF_DELAY_MAX_S,
 )
 from router.model.messages.acks import LsaAck
@@ -611,6 +612,23 @@ def test_under_churn_computations_become_rare_and_fast_again_afterwards() -> Non
     network.cut("east", "north")
     network.run(0.1)
     assert network.cost("west", "north") is None
+
+
+def test_a_lost_way_is_back_before_requests_give_up_however_much_changes_elsewhere() -> None:
+    """A site is replaced, router by router, while others come and go: its clients wait."""
+    network = Network(["west", "east", "north", "south"])
+    network.connect("west", "east")
+    network.connect("east", "north")
+    network.connect("east", "south")
+    network.run(5.0)
+    for number in range(40):
+        east = network.cores["east"]
+        network.take("east", east.adjacency_cost(NORTH.router, number % 2 + 1, network.now))
+        network.run(0.25)
+    network.cut("west", "east")
+    network.connect("west", "south")
+    network.run(REROUTE_WAIT_S / 2)
+    assert network.cost("west", "north") is not None
 
 
 def test_services_alone_never_compute_paths() -> None:
