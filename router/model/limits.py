@@ -477,7 +477,9 @@ RETRY_WINDOW_S = 10.0  # saved up over that time,
 RETRIES_SAVED_MIN = 1_000
 REPEATS_MAX = 2  # For an idempotent request that may have reached a target.
 REROUTE_S = 0.05  # How often a request whose only path broke looks for another,
-REROUTE_WAIT_S = 1.0  # also at every route change, for so long.
+# also at every route change, for so long; so does one that comes after the last other site went.
+# The site may be replaced, and over 200 ms of round trip a new link takes a second.
+REROUTE_WAIT_S = 2.0
 # Workers of one router.
 WORKERS_MAX = 64  # Each links to each other, and to each neighbor (`ADJACENCIES_MAX` there).
 WORKER_MEMORY_MIN_BYTES = 128 * MIB  # For each; an idle one has 67 MiB. With less it would refuse.
@@ -500,7 +502,6 @@ WORKER_HUNG_ASKS = 20  # 10 s: then it is ended; until then its share of new cli
 WORKER_START_ASKS = 60  # 30 s to its first answer: it first loads code and documents.
 
 START_SETTLES_S = 3.0  # A site just started may lack routes that its links are about to bring.
-ROUTE_RETURNS_S = 2.0  # Same wait after the last other site went: it may be replaced.
 REROUTES_WAITING_MAX = 1_024  # Of one service port.
 LISTEN_RETRY_S = 1.0
 LINK_PORT_WAIT_S = 5.0  # At the start, while an outgoing connection may hold the link port.

@@ -175,7 +175,7 @@ def test_connects_are_refused_at_once_when_it_stays_away(pair: Pair) -> None:
 
     first_s = refused_s()
     assert first_s < REFUSED_WITHIN_S
-    until(lambda: refused_s() < AT_ONCE_S, "it is refused at once", 2 * limits.ROUTE_RETURNS_S)
+    until(lambda: refused_s() < AT_ONCE_S, "it is refused at once", 2 * limits.REROUTE_WAIT_S)
     pair.main.start()
     pair.net.ready("db", {"gate": 1}, pair.app)
 

@@ -31,7 +31,7 @@ class MissingRoutes:
 
         A router that is replaced says goodbye, and its neighbors find the next one in a moment.
         """
-        return max(self._settles_until, self._deserted_at + limits.ROUTE_RETURNS_S)
+        return max(self._settles_until, self._deserted_at + limits.REROUTE_WAIT_S)
 
     def deserted(self, now: float) -> None:
         """The last other site that served is gone."""

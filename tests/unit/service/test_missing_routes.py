@@ -40,7 +40,7 @@ def test_only_so_many_wait_and_one_more_when_one_has_left() -> None:
 def test_to_wait_makes_sense_while_this_router_is_new_or_the_last_site_has_just_gone() -> None:
     routes = MissingRoutes(5.0)
     assert routes.settles_until == 5.0
-    routes.deserted(5.0 - 2 * limits.ROUTE_RETURNS_S)
+    routes.deserted(5.0 - 2 * limits.REROUTE_WAIT_S)
     assert routes.settles_until == 5.0
     routes.deserted(7.0)
-    assert routes.settles_until == 7.0 + limits.ROUTE_RETURNS_S
+    assert routes.settles_until == 7.0 + limits.REROUTE_WAIT_S

@@ -518,7 +518,7 @@ def test_when_the_last_other_site_is_gone_a_route_may_be_back_in_a_moment(by_rep
         service.report_load(report, B)
     else:
         service.set_remotes([])
-    assert service.routes.settles_until == network.now() + limits.ROUTE_RETURNS_S
+    assert service.routes.settles_until == network.now() + limits.REROUTE_WAIT_S
 
 
 def test_who_waits_is_held_back_for_a_wake_once_its_own_patience_is_over() -> None:
