@@ -10,7 +10,7 @@ CALM_S: Final = 40.0
 """After so long no trace of a fault is left."""
 QUICK_S: Final = 0.9
 """Whole answers of targets that are well come so much later at most than they take."""
-_FAULTS: Final = ("drained", "stopping", "refusing", "lacking", "unshared")
+_FAULTS: Final = ("partly drained", "stopping", "refusing", "lacking", "unshared")
 _PARTS: Final = ((11.0, 8.0), (8.0, 5.0), (5.0, 2.5), (2.5, 0.0))
 """Of the last seconds: what goes on is in each of them."""
 

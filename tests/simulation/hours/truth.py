@@ -123,6 +123,7 @@ class Truth:
         drained = any(rule.takes == 0 for rule in rules)
         stops = bool(routers) and all(one.draining for one in routers)
         self._note(("drained", name), drained)
+        self._note(("partly drained", name), any(rule.takes < 1 for rule in rules))
         self._note(("stopping", name), stops)
         self._note(("draining", name), stops or drained)
         self._note(("refusing", name), any(one.forwarder.memory.is_refusing for one in routers))
