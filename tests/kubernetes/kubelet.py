@@ -184,7 +184,7 @@ class PodRunner:
         if self._codes:
             return "Failed" if any(self._codes) else "Succeeded"
         begun = any("waiting" not in each.state for each in self.apps)
-        return "RouterProcess" if begun else "Pending"
+        return "Running" if begun else "Pending"
 
 
 class Kubelet:

@@ -430,7 +430,7 @@ def _web(number: int) -> Json:
 def _running(address: str) -> Json:
     ready_condition = {"type": "Ready", "status": "True"}
     return {
-        "phase": "RouterProcess",
+        "phase": "Running",
         "podIP": address,
         "podIPs": [{"ip": address}],
         "conditions": [ready_condition],

@@ -150,7 +150,7 @@ def test_probes_decide_readiness_and_restarts(cluster: Cluster) -> None:
         volumeMounts=[{"name": "d", "mountPath": "/data"}],
     )
     run(cluster, "one", main, volumes=[{"name": "d", "emptyDir": {}}])
-    until(lambda: status(cluster, "one").get("phase") == "RouterProcess", "it runs")
+    until(lambda: status(cluster, "one").get("phase") == "Running", "it runs")
     assert not is_ready(cluster, "one")
     execute(cluster, "one", "touch", "/data/ready")
     until(lambda: is_ready(cluster, "one"), "it is ready")
@@ -340,7 +340,7 @@ def test_deleting_with_force_kills_at_once(cluster: Cluster) -> None:
 def test_a_readiness_gate_holds_the_pod_back(cluster: Cluster) -> None:
     gates = [{"conditionType": "example.test/gate"}]
     run(cluster, "one", shell("main", "exec sleep 60"), readinessGates=gates)
-    until(lambda: status(cluster, "one").get("phase") == "RouterProcess", "it runs")
+    until(lambda: status(cluster, "one").get("phase") == "Running", "it runs")
     assert not is_ready(cluster, "one")
     conditions = status(cluster, "one")["conditions"]
     conditions = [*conditions, {"type": "example.test/gate", "status": "True"}]

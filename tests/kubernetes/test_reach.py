@@ -23,7 +23,7 @@ from tests.kubernetes.resources import Json
 from tests.kubernetes.routers import LINK_PORT, Router, Start, certificate, kubectl, manifest, soon
 from tests.scenario.harness import own_address
 
-READY = {"phase": "RouterProcess", "conditions": [{"type": "Ready", "status": "True"}]}
+READY = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
 Serve = Callable[..., tuple[str, int]]
 
 

@@ -77,7 +77,7 @@ def pod(cluster: Cluster, name: str, ip: str, app: str = "shop") -> None:
 
 def ready(cluster: Cluster, name: str, ip: str, is_ready: bool = True) -> None:
     status = {
-        "phase": "RouterProcess",
+        "phase": "Running",
         "podIP": ip,
         "podIPs": [{"ip": ip}],
         "conditions": [{"type": "Ready", "status": "True" if is_ready else "False"}],

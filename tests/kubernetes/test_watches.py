@@ -192,7 +192,7 @@ def test_the_asynchronous_client_lists_and_watches_too(cluster: Cluster) -> None
         return phases
 
     phases = async_waiting.run(run())
-    assert (phases[0], phases[-1]) == ("Pending", "RouterProcess")
+    assert (phases[0], phases[-1]) == ("Pending", "Running")
 
 
 def _now(cluster: Cluster) -> str:

@@ -211,7 +211,7 @@ class Pod:
 
     def _told_running(self) -> None:
         if not self.ended:
-            self._publish("RouterProcess")
+            self._publish("Running")
 
     def _end(self) -> None:
         """Its containers end, then its address is free, then the API server hears of it."""

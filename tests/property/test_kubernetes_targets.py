@@ -32,7 +32,7 @@ PODS = st.builds(
     st.lists(IPS, max_size=2, unique=True),
     LABELS,
     st.booleans(),
-    st.sampled_from(["Pending", "RouterProcess", "Succeeded", "Failed", "Unknown"]),
+    st.sampled_from(["Pending", "Running", "Succeeded", "Failed", "Unknown"]),
     st.dictionaries(st.sampled_from(["web", "admin", ""]), st.integers(1, 65_535), max_size=3),
     st.booleans(),
     st.dictionaries(st.just("capacity"), st.sampled_from(["3", "0", "lots", ""]), max_size=1),

@@ -139,7 +139,7 @@ class NamespaceSite(Site):
             spec={"nodeName": NODE, "containers": [{"name": "router", "image": "router"}]},
         )
         status = {
-            "phase": "RouterProcess",
+            "phase": "Running",
             "podIP": address,
             "conditions": [{"type": "Ready", "status": "True"}],
         }

@@ -37,9 +37,9 @@ def stopped(told: Mapping[str, Any], now: datetime) -> dict[str, str]:
     """The data after the last router stopped in order: the part of ``told`` that stays true."""
     message = "the last router of this site has stopped in order"
     conditions = [
-        condition("Ready", "False", "UploadPause", message),
-        condition("LinksUp", "Unknown", "UploadPause", message),
-        condition("NoProblems", "Unknown", "UploadPause", message),
+        condition("Ready", "False", "Stopped", message),
+        condition("LinksUp", "Unknown", "Stopped", message),
+        condition("NoProblems", "Unknown", "Stopped", message),
     ]
     links = told.get("links")
     known = links if isinstance(links, list) else []

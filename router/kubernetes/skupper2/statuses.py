@@ -255,7 +255,7 @@ class _Statuses:
         if name != self._inputs.seen.site:
             return
         no_router = "" if self._facts.is_ready else "No router pod is ready"
-        told.conditions.append(_condition("RouterProcess", not no_router, no_router))
+        told.conditions.append(_condition("Running", not no_router, no_router))
         if part(found, "spec", "linkAccess") not in (None, "", "none"):
             self._add_access(told)
         sites = sorted(self._facts.sites.items(), key=lambda site: (site[1], site[0]))

@@ -122,7 +122,7 @@ def still_serves(pod: Object) -> bool:
 
 def _is_ready(pod: Object) -> bool:
     status = section(pod, "status")
-    return status.get("phase") == "RouterProcess" and any(
+    return status.get("phase") == "Running" and any(
         condition.get("type") == "Ready" and condition.get("status") == "True"
         for condition in status.get("conditions") or ()
     )
@@ -145,7 +145,7 @@ def may_run(pod: Object) -> bool:
     states = [one["state"] for one in _of_router(pod) if one.get("state")]
     if states:
         return any("running" in state for state in states)
-    return section(pod, "status").get("phase") == "RouterProcess"
+    return section(pod, "status").get("phase") == "Running"
 
 
 def has_stopped(pod: Object) -> bool:

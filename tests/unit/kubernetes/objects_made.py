@@ -15,7 +15,7 @@ def pod(
     *ips: str,
     labels: Mapping[str, str] | None = None,
     ready: bool = True,
-    phase: str = "RouterProcess",
+    phase: str = "Running",
     ports: Mapping[str, int] | None = None,
     deleted: bool | str = False,
     made: str = "",

@@ -147,7 +147,7 @@ def test_the_last_router_writes_that_it_stopped() -> None:
         assert (ready["type"], ready["status"], ready["reason"]) == (
             "Ready",
             "False",
-            "UploadPause",
+            "Stopped",
         )
         assert valid_until(json.loads((api.data or {})[KEY])) is None
         async with writing(api):

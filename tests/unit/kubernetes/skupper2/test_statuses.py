@@ -70,7 +70,7 @@ def test_a_site_that_serves_is_ready() -> None:
     assert configured[:3] == ("Configured", "True", "Ready")
     assert configured[3].startswith("OK. spec.linkAccess: none: ")
     assert others == [
-        ("RouterProcess", "True", "Ready", "OK"),
+        ("Running", "True", "Ready", "OK"),
         ("Ready", "True", "Ready", "OK"),
     ]
     assert found["sitesInNetwork"] == 2
@@ -87,7 +87,7 @@ def test_a_site_that_accepts_links_shows_where() -> None:
     found = status(wanted)
     assert [one[0] for one in conditions(found)] == [
         "Configured",
-        "RouterProcess",
+        "Running",
         "Resolved",
         "Ready",
     ]

@@ -162,7 +162,7 @@ def test_of_too_many_pods_those_that_are_to_end_count_the_least() -> None:
     assert (list(last_resorts(found)), len(unusable(found))) == (["10.2.0.0:80", "10.2.0.1:80"], 1)
 
 
-@pytest.mark.parametrize("phase", ["RouterProcess", "Pending"])
+@pytest.mark.parametrize("phase", ["Running", "Pending"])
 def test_a_pod_that_is_not_ready_is_a_target_that_may_not_be_used(phase: str) -> None:
     state = pod("a", "10.0.0.1", ready=False, phase=phase)
     found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, state))

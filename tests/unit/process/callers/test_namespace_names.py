@@ -24,7 +24,7 @@ def pod(
     owner: str = "web-7d4b9c",
     labels: dict[str, str] | None = None,
     addresses: tuple[str, ...] = ("10.0.0.5",),
-    phase: str = "RouterProcess",
+    phase: str = "Running",
     ended: tuple[str, ...] = (),
     **spec: Any,
 ) -> Object:
