@@ -23,6 +23,47 @@ def _withdraws(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
     c.apply()
 
 
+def _withdraws_during_a_cut(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    world.internet.cut(e.ip, a.ip)
+    world.run(10)
+    _withdraws(world, e, a, b, c)
+    world.run(2)
+    world.internet.heal(e.ip, a.ip)
+    world.run(8)
+
+
+def _comes_back_without_targets(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    c.kill()
+    world.run(30)
+    c.connectors.clear()
+    c.start()
+
+
+def _exports_no_more(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    c.policies["shop"] = SitePolicySpec(service="shop", export_to=("b",))
+    c.apply()
+
+
+def _exports_no_more_before_a_reset(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    _exports_no_more(world, e, a, b, c)
+    world.run(1)
+    world.internet.reset_all(e.ip, a.ip)
+    world.run(8)
+
+
+def _exports_no_more_and_withdraws(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    _exports_no_more(world, e, a, b, c)
+    world.run(20)
+    _withdraws(world, e, a, b, c)
+
+
+def _exports_again(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    _exports_no_more(world, e, a, b, c)
+    world.run(20)
+    c.policies.clear()
+    c.apply()
+
+
 def _dies(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
     c.kill()
 
@@ -84,6 +125,12 @@ ACTS = (
     _has_a_neighbor_that_restarts,
     _is_granted_an_offer,
     _withdraws,
+    _withdraws_during_a_cut,
+    _comes_back_without_targets,
+    _exports_no_more,
+    _exports_no_more_before_a_reset,
+    _exports_no_more_and_withdraws,
+    _exports_again,
     _dies,
     _stops,
     _is_cut_off,

@@ -15,6 +15,7 @@ from router.model.limits import (
     EDGE_DELETED_MAX,
     EDGE_OWNERS_MAX,
     EDGE_ROWS_MAX,
+    EDGE_UNUSED_SITES_MAX,
     EDGE_WISHES_MAX,
     GRANTS_PER_SERVICE_MAX,
     ID_CHARS_MAX,
@@ -88,12 +89,14 @@ class WishMessage(msgspec.Struct, frozen=True, array_like=True, tag="wish"):
     """The services that an edge wants to hear about; None: all.
 
     ``number`` grows with each wish. ``since`` is the number of the first wish of this attachment: a
-    new value means that the edge knows nothing yet.
+    new value means that the edge holds no row. ``met``: sites that it knows, the most recent ones.
+    Older versions neither send nor receive ``met``.
     """
 
     since: _Count
     number: _Count
     services: Annotated[tuple[_Service, ...], msgspec.Meta(max_length=EDGE_WISHES_MAX)] | None
+    met: Annotated[tuple[_Site, ...], msgspec.Meta(max_length=EDGE_UNUSED_SITES_MAX)] = ()
 
 
 class TableMessage(msgspec.Struct, frozen=True, array_like=True, tag="table", kw_only=True):
@@ -102,8 +105,9 @@ class TableMessage(msgspec.Struct, frozen=True, array_like=True, tag="table", kw
     A greater ``series`` restarts with base 0. With ``is_last`` the table is complete, and fulfills
     the wish of number ``wish``. ``left_out``: how many services found no room. ``draining``: the
     sender stops, and no path leads across it any more. ``deleted``: deleted sites among those sent
-    before or, in the first message, all deleted sites. Older versions neither send nor receive this
-    field.
+    before or, in the first message, all deleted sites. ``withheld``: targets of a wanted service
+    that are offered to other sites only; they are in ``gone_candidates`` once they are gone. Older
+    versions neither send nor receive the last two fields.
     """
 
     series: _Count
@@ -120,6 +124,7 @@ class TableMessage(msgspec.Struct, frozen=True, array_like=True, tag="table", kw
     gone_services: Annotated[tuple[_Service, ...], msgspec.Meta(max_length=EDGE_ROWS_MAX)] = ()
     gone_candidates: Annotated[tuple[CandidateId, ...], msgspec.Meta(max_length=EDGE_ROWS_MAX)] = ()
     deleted: Annotated[tuple[_Site, ...], msgspec.Meta(max_length=EDGE_DELETED_MAX)] = ()
+    withheld: Annotated[tuple[CandidateId, ...], msgspec.Meta(max_length=EDGE_ROWS_MAX)] = ()
 
 
 class HaveMessage(msgspec.Struct, frozen=True, array_like=True, tag="have"):

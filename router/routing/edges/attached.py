@@ -207,7 +207,7 @@ class AttachedEdges:
             return []
         edge.owes = True
         if is_new:
-            self._begin(edge, wish.since)
+            self._begin(edge, wish)
         elif not is_other:
             return self._send(router, edge, now)
         names = None if wish.services is None else frozenset(wish.services)
@@ -215,11 +215,11 @@ class AttachedEdges:
         edge.number, edge.names = wish.number, names
         return self._look(now)
 
-    def _begin(self, edge: _Attached, since: int) -> None:
+    def _begin(self, edge: _Attached, wish: WishMessage) -> None:
         """Start with an edge that holds no rows."""
         self._series += 1
-        edge.series, edge.version, edge.since = self._series, 0, since
-        edge.rows = Rows()
+        edge.series, edge.version, edge.since = self._series, 0, wish.since
+        edge.rows = Rows(wish.met)
         edge.outbox.clear()
         edge.left_out.clear()
         edge.news = frozenset()

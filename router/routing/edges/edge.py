@@ -373,7 +373,9 @@ class EdgeRouting:
         if anew:
             self._since = self._number
         self._wish_at = now + EDGE_RETRANSMIT_S
-        return [SendEdge(self._way.router, WishMessage(self._since, self._number, self._wishes))]
+        met = () if self._rows.series else self._rows.met  # It holds rows: the neighbor knows them.
+        wish = WishMessage(self._since, self._number, self._wishes, met)
+        return [SendEdge(self._way.router, wish)]
 
     # The table.
 

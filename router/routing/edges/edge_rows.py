@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from router.model.ids import RouterId, SiteId, is_router_id, is_site_id
-from router.model.limits import EDGE_DELETED_MAX, EDGE_ROWS_MAX
+from router.model.limits import EDGE_DELETED_MAX, EDGE_ROWS_MAX, EDGE_UNUSED_SITES_MAX
 from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.messages.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
 from router.routing.adverts.lsa import LsaFault, advert_is_bad, declaration_is_bad
@@ -20,7 +20,7 @@ class EdgeTable(msgspec.Struct, frozen=True):
     """A whole table, by key. ``declarations`` are those that this version can read.
 
     ``former_owners``: names of sites whose services are here only through `with_former`.
-    ``deleted``: sites that any neighbor reported as deleted.
+    ``deleted``: sites that any neighbor reported as deleted. ``withheld``: see `TableMessage`.
     """
 
     sites: dict[RouterId, SiteRow] = {}
@@ -32,6 +32,7 @@ class EdgeTable(msgspec.Struct, frozen=True):
     wish: int = 0
     former_owners: dict[SiteId, str] = {}
     deleted: frozenset[SiteId] = frozenset()
+    withheld: frozenset[CandidateId] = frozenset()
 
 
 EMPTY_EDGE_TABLE = EdgeTable()
@@ -68,11 +69,22 @@ def with_former(told: EdgeTable, former: EdgeTable) -> EdgeTable:
 class EdgeRows:
     """Applies messages in order, each once. ``told`` is the last whole table of any neighbor."""
 
-    __slots__ = ("_candidates", "_deleted", "_services", "_sites", "series", "told", "version")
+    __slots__ = (
+        "_candidates",
+        "_deleted",
+        "_met",
+        "_services",
+        "_sites",
+        "_withheld",
+        "series",
+        "told",
+        "version",
+    )
 
     def __init__(self) -> None:
         self.told = EMPTY_EDGE_TABLE
         self._deleted: dict[SiteId, None] = {}  # The most recent ones.
+        self._met: dict[SiteId, None] = {}  # Likewise.
         self.begin()
 
     def begin(self) -> None:
@@ -84,9 +96,16 @@ class EdgeRows:
         self._sites: dict[RouterId, SiteRow] = {}
         self._services: dict[str, ServiceRow] = {}
         self._candidates: dict[CandidateId, CandidateRow] = {}
+        self._withheld: dict[CandidateId, None] = {}
+
+    @property
+    def met(self) -> tuple[SiteId, ...]:
+        """Sites that any neighbor reported, the most recent ones."""
+        return tuple(self._met)
 
     def __len__(self) -> int:
-        return len(self._sites) + len(self._services) + len(self._candidates)
+        rows = len(self._candidates) + len(self._withheld)
+        return len(self._sites) + len(self._services) + rows
 
     def receive(self, message: TableMessage) -> Heard | LsaFault:
         """Apply one message. A fault changes nothing."""
@@ -98,7 +117,8 @@ class EdgeRows:
         fault = _fault(message)
         if fault:
             return LsaFault("bad-table", fault)
-        grows = len(message.sites) + len(message.services) + len(message.candidates)
+        grows = len(message.candidates) + len(message.withheld)
+        grows += len(message.sites) + len(message.services)
         gone = len(message.gone_sites) + len(message.gone_services) + len(message.gone_candidates)
         if (0 if is_later else len(self)) + grows > 2 * EDGE_ROWS_MAX + gone:
             return LsaFault("bad-table", f"more than {EDGE_ROWS_MAX} rows")
@@ -117,6 +137,7 @@ class EdgeRows:
             message.draining,
             message.wish,
             deleted=frozenset(self._deleted),
+            withheld=frozenset(self._withheld),
         )
         return "news"
 
@@ -125,14 +146,17 @@ class EdgeRows:
         self._deleted |= dict.fromkeys(filter(is_site_id, message.deleted))
         for row in message.sites:
             self._deleted.pop(row.site, None)  # It was restored from a backup.
-        while len(self._deleted) > EDGE_DELETED_MAX:
-            del self._deleted[next(iter(self._deleted))]
+        self._met |= dict.fromkeys(row.site for row in message.sites if is_site_id(row.site))
+        for sites, most in ((self._deleted, EDGE_DELETED_MAX), (self._met, EDGE_UNUSED_SITES_MAX)):
+            while len(sites) > most:
+                del sites[next(iter(sites))]
         for router in message.gone_sites:
             self._sites.pop(router, None)
         for name in message.gone_services:
             self._services.pop(name, None)
         for row_id in message.gone_candidates:
             self._candidates.pop(row_id, None)
+            self._withheld.pop(row_id, None)
         self._sites.update(
             (row.router, row)
             for row in message.sites
@@ -144,6 +168,9 @@ class EdgeRows:
         self._candidates.update(
             (row.id, row) for row in message.candidates if is_router_id(row.router)
         )
+        for candidate in message.candidates:
+            self._withheld.pop(candidate.id, None)
+        self._withheld |= dict.fromkeys(one for one in message.withheld if is_router_id(one[2]))
 
 
 def _with_known_ids(row: ServiceRow) -> ServiceRow:

@@ -1,7 +1,7 @@
 """Updates of an edge's rows: the differences, in messages of bounded size."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,6 +26,7 @@ class RowChanges:
         "gone_sites",
         "services",
         "sites",
+        "withheld",
     )
 
     def __init__(self) -> None:
@@ -36,6 +37,7 @@ class RowChanges:
         self.gone_services: list[str] = []
         self.gone_candidates: list[CandidateId] = []
         self.deleted: list[SiteId] = []
+        self.withheld: list[CandidateId] = []
 
     @property
     def is_empty(self) -> bool:
@@ -45,31 +47,36 @@ class RowChanges:
 class Rows:
     """The rows of one edge. Offers are shared by all edges; the edge's own rows are left out."""
 
-    __slots__ = ("_count", "_met", "_named", "_offers", "_sites", "_uses")
+    __slots__ = ("_count", "_is_first", "_met", "_named", "_offers", "_sites", "_uses")
 
-    def __init__(self) -> None:
+    def __init__(self, met: Iterable[SiteId] = ()) -> None:
+        """``met``: sites that the edge knew before it held any row."""
         self._offers: dict[str, EdgeOffer] = {}
         self._sites: dict[RouterId, SiteRow] = {}
         self._uses: Counter[RouterId] = Counter()  # By candidates.
         # By services: the site that declares one, or owns its name.
         self._named: Counter[SiteId] = Counter()
         self._count = 0
-        self._met: dict[SiteId, None] | None = None
-        """Sites reported to the edge, the most recent ones, until they are deleted; None: none
-        yet."""
+        self._met = dict.fromkeys(met)
+        """Sites that the edge knows, the most recent ones, until they are deleted."""
+        self._is_first = True
 
     def __len__(self) -> int:
         """Rows of services and candidates, and sites."""
         return self._count + len(self._sites)
 
     def touches(self, routers: set[RouterId], sites: set[SiteId]) -> bool:
-        """Whether the edge holds a row of any of ``routers``, or its services name one of
-        ``sites``, which may be reached again."""
-        return not (routers.isdisjoint(self._sites) and sites.isdisjoint(self._named))
+        """Whether the edge holds a row of any of ``routers``, or it knows one of ``sites`` or its
+        services name one, which may be reached again."""
+        return not (
+            routers.isdisjoint(self._sites)
+            and sites.isdisjoint(self._named)
+            and sites.isdisjoint(self._met)
+        )
 
     def has_met(self, sites: Collection[SiteId]) -> bool:
-        """Whether any of ``sites`` was reported to the edge."""
-        return bool(sites) and self._met is not None and not self._met.keys().isdisjoint(sites)
+        """Whether the edge knows any of ``sites``."""
+        return bool(sites) and not self._met.keys().isdisjoint(sites)
 
     def has_room(self, name: str, offer: EdgeOffer, rows_max: int) -> bool:
         """Whether replacing the present rows of ``name`` with ``offer`` leaves at most
@@ -87,9 +94,11 @@ class Rows:
             return
         old = _candidates(before, own)
         new = _candidates(offer, own)
+        old_withheld, new_withheld = _withheld(before), _withheld(offer)
         for row_id in old.keys() - new.keys():
-            changes.gone_candidates.append(row_id)
             _count(self._uses, row_id[2], -1)
+        changes.gone_candidates += sorted((old.keys() | old_withheld - new_withheld) - new.keys())
+        changes.withheld += sorted(new_withheld - old_withheld)
         for row_id, row in new.items():
             if row_id not in old:
                 _count(self._uses, row.router, 1)
@@ -122,8 +131,9 @@ class Rows:
         named = (offers.reached.get(site, own) for site in self._named)
         needed = dict.fromkeys((teller, *self._uses, *named))
         used = {row.site for row in map(offers.sites.get, needed) if row is not None}
-        told = dict.fromkeys(row.site for row in self._sites.values())
-        unused = [offers.reached[one] for one in told if one not in used and one in offers.reached]
+        unused = [
+            offers.reached[one] for one in self._met if one not in used and one in offers.reached
+        ]
         needed |= dict.fromkeys(unused[max(0, len(unused) - EDGE_UNUSED_SITES_MAX) :])
         needed.pop(own, None)
         for router in needed:
@@ -141,13 +151,11 @@ class Rows:
         """Report deleted sites known to the edge; at first all, since another router may have named
         them."""
         met = self._met
-        if met is None:
-            met = self._met = {}
-            changes.deleted += sorted(deleted)[:EDGE_DELETED_MAX]
-        elif deleted:
-            changes.deleted += sorted(deleted & met.keys())
-            for site in changes.deleted:
-                del met[site]
+        news = deleted if self._is_first else deleted & met.keys()
+        self._is_first = False
+        changes.deleted += sorted(news)[:EDGE_DELETED_MAX]
+        for site in changes.deleted:
+            met.pop(site, None)
         for row in changes.sites:
             met[row.site] = None
         while len(met) > EDGE_DELETED_MAX:
@@ -198,5 +206,9 @@ def _candidates(offer: EdgeOffer | None, own: RouterId) -> dict[CandidateId, Can
     return {row.id: row for row in offer.candidates if row.router != own}
 
 
+def _withheld(offer: EdgeOffer | None) -> set[CandidateId]:
+    return set() if offer is None else {row.id for row in offer.withheld}
+
+
 def _size(offer: EdgeOffer) -> int:
-    return len(offer.candidates) + 1
+    return len(offer.candidates) + len(offer.withheld) + 1

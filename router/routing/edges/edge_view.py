@@ -48,6 +48,7 @@ def edge_table(
         site=own.site,
         sites=sites,
         candidates=_candidates(told, way, rows, view),
+        withheld=_withheld(told, way, rows),
         declarations=declared,
         name_conflicts=(),  # The neighbor sees conflicts, and sends names that differ.
         next_hops={router: frozenset({way.router}) for router in rows} if way else {},
@@ -108,6 +109,31 @@ def _sites(told: EdgeTable, way: EdgeWay | None, node: Node) -> Iterable[SiteRou
             reachable=way is not None,
             draining=told.draining and row.path_cost == 0,  # The neighbor that sent the table.
         )
+
+
+def _withheld(
+    told: EdgeTable, way: EdgeWay | None, rows: dict[RouterId, SiteRow]
+) -> dict[ServiceKey, tuple[RemoteCandidate, ...]]:
+    """Without figures: this edge cannot use the targets, so its neighbor sends none."""
+    if way is None:
+        return {}
+    found: dict[ServiceKey, list[RemoteCandidate]] = {}
+    for service, port, router in sorted(told.withheld):
+        site = rows.get(router)
+        if site is not None:
+            withheld = RemoteCandidate(
+                site=site.site,
+                site_name=site.name,
+                router=router,
+                path_cost=way.cost + site.path_cost,
+                paths=(_path(way, router),),
+                targets_ready=0,
+                capacity=None,
+                draining=False,
+                export_to=(),
+            )
+            found.setdefault(ServiceKey(service, port), []).append(withheld)
+    return {key: tuple(found[key]) for key in found}
 
 
 def _candidates(

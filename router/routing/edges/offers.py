@@ -23,7 +23,8 @@ class EdgeOffer(msgspec.Struct, frozen=True):
     """All rows of one service. ``service`` None: no site declares it now.
 
     If edges may see different parts: ``export_to`` of each candidate, and ``claims``, the
-    declarations, of which each edge prefers its own. ``owner``: of the name.
+    declarations, of which each edge prefers its own. ``owner``: of the name. ``withheld``: targets
+    that are not for the edge (`seen_by`).
     """
 
     service: ServiceRow | None
@@ -31,6 +32,7 @@ class EdgeOffer(msgspec.Struct, frozen=True):
     export_to: tuple[tuple[str, ...] | None, ...] = ()
     claims: tuple[Claim, ...] = ()
     owner: Owner = NO_OWNER
+    withheld: tuple[CandidateRow, ...] = ()
 
     @property
     def is_limited(self) -> bool:
@@ -68,9 +70,10 @@ def seen_by(offer: EdgeOffer, party: Party) -> EdgeOffer:
     if not offer.is_limited:
         return offer
     rules = offer.export_to or (None,) * len(offer.candidates)
-    candidates = tuple(
-        row for row, rule in zip(offer.candidates, rules, strict=True) if name_any(rule, party)
-    )
+    candidates: list[CandidateRow] = []
+    withheld: list[CandidateRow] = []
+    for row, rule in zip(offer.candidates, rules, strict=True):
+        (candidates if name_any(rule, party) else withheld).append(row)
     service = offer.service
     if offer.claims:
         told = [
@@ -83,7 +86,7 @@ def seen_by(offer: EdgeOffer, party: Party) -> EdgeOffer:
         name = offer.claims[0].declaration.name
         declared = in_force(told, told[0], None) if told else None
         service = _service(name, declared, offer.owner)
-    return EdgeOffer(service, candidates)
+    return EdgeOffer(service, tuple(candidates), withheld=tuple(withheld))
 
 
 def make_offers(

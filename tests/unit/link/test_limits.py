@@ -132,6 +132,10 @@ MESSAGES: dict[str, tuple[Callable[[int], bytes], int]] = {
         lambda n: msgspec.msgpack.encode(WishMessage(1, 1, words(n))),
         limits.EDGE_WISHES_MAX,
     ),
+    "EDGE_UNUSED_SITES_MAX": (
+        lambda n: msgspec.msgpack.encode(WishMessage(1, 1, (), tuple(map(SiteId, words(n))))),
+        limits.EDGE_UNUSED_SITES_MAX,
+    ),
     "EDGE_CONFLICTS_MAX": (row, limits.EDGE_CONFLICTS_MAX),
     "EDGE_DELETED_MAX": (deleted, limits.EDGE_DELETED_MAX),
     "EDGE_OWNERS_MAX": (owned, limits.EDGE_OWNERS_MAX),

@@ -82,6 +82,10 @@ def sent(events: list[RoutingEvent]) -> list[object]:
     return [event.message for event in events if isinstance(event, SendEdge)]
 
 
+def wishes_of(events: list[RoutingEvent]) -> list[Wish]:
+    return [one for one in sent(events) if isinstance(one, Wish)]
+
+
 def hear(edge: EdgeRouting, told: TableMessage, now: float = 1.0) -> list[RoutingEvent]:
     return edge.receive_edge(NEAR.router, told, now)
 
@@ -430,7 +434,10 @@ def test_an_edge_leaves_a_neighbour_that_stops_for_one_that_stands_by() -> None:
     hear(edge, message(sites=(site_row(),)))
     events = hear(edge, message(base=1, version=2, draining=True))
     told = [(event.to, event.message) for event in events if isinstance(event, SendEdge)]
-    assert told == [(NEAR.router, HaveMessage(1, 2)), (FAR.router, Wish(2, 2, ("shop",)))]
+    assert told == [
+        (NEAR.router, HaveMessage(1, 2)),
+        (FAR.router, Wish(2, 2, ("shop",), (NEAR.site,))),
+    ]
     assert edge.table.adjacencies == (FAR.router,)
 
 
@@ -583,9 +590,11 @@ class Told:
         )
         return sent(self.edges.update(teller, core.table, self.network.now))
 
-    def wish(self, number: int, *names: str, since: int = 1) -> list[object]:
+    def wish(
+        self, number: int, *names: str, since: int = 1, met: tuple[SiteId, ...] = ()
+    ) -> list[object]:
         told = self.edges.receive_edge(
-            EDGE.router, Wish(since, number, names or None), self.network.now
+            EDGE.router, Wish(since, number, names or None, met), self.network.now
         )
         return sent(told)
 
@@ -710,6 +719,108 @@ def test_a_site_that_offers_an_edge_nothing_more_is_a_row_while_it_is_reached() 
     told.network.run(0.5)
     (change,) = all_told(told, told.update())
     assert change.gone_sites == (far,)
+
+
+def test_an_edge_that_attaches_again_is_told_which_sites_that_it_knows_are_reached() -> None:
+    told = serving(1)
+    withdrawn(told)
+    told.update()
+    far = told.network.identities["far"]
+    (first,) = all_told(told, told.wish(1, "s0", met=(FakeIdentity("gone").site, far.site)))
+    assert {row.name for row in first.sites} == {"near", "far"}
+    (first,) = all_told(told, told.wish(2, "s0", since=2))
+    assert {row.name for row in first.sites} == {"near"}
+
+
+def test_a_site_that_an_edge_knows_is_a_row_again_once_it_is_reached() -> None:
+    told = serving(1)
+    withdrawn(told)
+    told.network.cut("near", "far")
+    told.network.run(0.5)
+    told.update()
+    far = told.network.identities["far"]
+    (first,) = all_told(told, told.wish(1, "s0", met=(far.site,)))
+    assert {row.name for row in first.sites} == {"near"}
+    told.network.connect("near", "far", 5)
+    told.network.run(2)
+    (change,) = all_told(told, told.update())
+    assert [row.router for row in change.sites] == [far.router]
+
+
+def test_an_edge_says_which_sites_it_knows_until_its_neighbor_has_told_it_of_the_table() -> None:
+    edge = attached("shop")
+    hear(edge, message(sites=(site_row(NEAR), site_row(FAR))))
+    edge.adjacency_down(NEAR.router, 2.0)
+    (wish,) = wishes_of(edge.adjacency_up(NEAR.router, NEAR.site, 2, 3.0))
+    assert set(wish.met) == {NEAR.site, FAR.site}
+    (again,) = wishes_of(edge.handle_timeout(3.0 + limits.EDGE_RETRANSMIT_S))
+    assert again == wish
+    hear(edge, message(wish=wish.number, sites=(site_row(NEAR),)), 5.0)
+    (other,) = wishes_of(edge.set_wishes(frozenset({"cart"}), 6.0))
+    assert other.met == ()
+
+
+def test_an_edge_names_the_last_sites_that_it_was_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.routing.edges.edge_rows.EDGE_UNUSED_SITES_MAX", 2)
+    rows = EdgeRows()
+    sites = [FakeIdentity(f"site-{number}") for number in range(4)]
+    rows.receive(message(sites=tuple(map(site_row, sites[:3]))))
+    rows.receive(message(base=1, version=2, sites=(site_row(sites[3]),)))
+    assert rows.met == (sites[2].site, sites[3].site)
+
+
+def test_an_edge_is_told_of_targets_that_are_for_others_until_they_are_for_it_or_gone() -> None:
+    told = Told()
+    far = told.network.identities["far"].router
+
+    def change(*export_to: str) -> tuple[list[RouterId], list[RouterId], list[RouterId]]:
+        rule = None if export_to == ("all",) else export_to
+        adverts = [msgspec.structs.replace(advert("s0"), export_to=rule)] if export_to else []
+        told.network.serve("far", [declare("s0")], adverts)
+        told.network.run(2)
+        (one,) = all_told(told, told.update()) or [message()]
+        return (
+            [row.router for row in one.candidates],
+            [row_id[2] for row_id in one.withheld],
+            [row_id[2] for row_id in one.gone_candidates],
+        )
+
+    all_told(told, told.wish(1, "s0"))
+    assert change("all") == ([far], [], [])
+    assert change("other") == ([], [far], [far])
+    assert change("other", "more") == ([], [], [])
+    assert change(EDGE.site) == ([far], [], [])
+    assert change("other") == ([], [far], [far])
+    assert change() == ([], [], [far])
+    assert told.edges.rows_held == 3
+
+
+def test_an_edge_holds_which_targets_are_for_others_and_uses_none_of_them() -> None:
+    edge = attached("shop")
+    hear(edge, message(sites=(site_row(),), candidates=(candidate_row(80),)))
+    there = (("shop", 80, NEAR.router),)
+    unknown = (("shop", 80, FAR.router), ("shop", 80, RouterId("no id")))
+    hear(edge, message(base=1, version=2, gone_candidates=there, withheld=there + unknown))
+    assert (set(edge.table.candidates), set(edge.table.withheld)) == (set(), {SHOP})
+    assert [one.site for one in edge.table.withheld[SHOP]] == [NEAR.site]
+    hear(edge, message(base=2, version=3, candidates=(candidate_row(80),)))
+    assert (set(edge.table.candidates), set(edge.table.withheld)) == ({SHOP}, set())
+    hear(edge, message(base=3, version=4, gone_candidates=there, withheld=there))
+    hear(edge, message(base=4, version=5, gone_candidates=there))
+    assert (set(edge.table.candidates), set(edge.table.withheld)) == (set(), set())
+    hear(edge, message(base=5, version=6, withheld=there))
+    edge.adjacency_down(NEAR.router, 2.0)
+    assert edge.table.withheld == {}
+
+
+def test_targets_for_others_take_room_in_an_edges_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.routing.edges.edge_rows.EDGE_ROWS_MAX", 3)
+    for count in (6, 7):
+        withheld = tuple(("shop", port, NEAR.router) for port in range(1, 1 + count))
+        rows = EdgeRows()
+        heard = rows.receive(message(withheld=withheld))
+        assert isinstance(heard, LsaFault) == (count == 7)
+        assert len(rows) == (count if count == 6 else 0)
 
 
 def test_of_sites_that_offer_an_edge_nothing_more_the_last_ones_are_rows(
