@@ -74,6 +74,9 @@ class SimCredentials:
     def is_renewal_due(self, name: str) -> bool:
         return False
 
+    def site_deleted(self, site: SiteId) -> None:
+        pass
+
     def forget_links(self, keep: frozenset[str]) -> None:
         pass
 

@@ -30,7 +30,8 @@ class Issued(msgspec.Struct, frozen=True):
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """A site that may link here. Times are Unix seconds, 0: never; ``issued`` is oldest first.
 
-    ``by`` is the name of the token that let it in. ``name`` is the name it gives itself.
+    ``by`` is the name of the token that let it in. ``name`` is the name it gives itself. ``left``:
+    when it was deleted, by its own report.
     """
 
     site_id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
@@ -40,7 +41,13 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     seen: float = 0.0
     renewed: float = 0.0
     issued: tuple[Issued, ...] = ()
+    left: float = 0.0
     version: int = files.STATE_VERSION
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was deleted, and not restored and linked since."""
+        return self.left > self.seen
 
     @property
     def expires(self) -> float:
@@ -88,6 +95,7 @@ def joined(one: Admitted, other: Admitted) -> Admitted:
         since=min(one.since, other.since),
         seen=later.seen,
         renewed=max(one.renewed, other.renewed),
+        left=max(one.left, other.left),
         issued=tuple(both[-limits.ISSUED_PER_SITE_MAX :]),
     )
 
@@ -128,7 +136,12 @@ class Register:
         known = self.get(site_id)
         serial = certificates.serial_of(certificate)
         is_known = known is not None and known.name == name and serial in known.serials
-        if known is not None and is_known and 0 <= now - known.seen < limits.SEEN_EACH_S:
+        if (
+            known is not None
+            and not known.is_gone
+            and is_known
+            and 0 <= now - known.seen < limits.SEEN_EACH_S
+        ):
             return False
         by = certificates.common_name(certificate)
         shown = Issued(
@@ -165,6 +178,17 @@ class Register:
             entry, dropped = _with(entry, issued, now)
             self._write(entry)
         return dropped
+
+    def deleted(self, site_id: str, now: float) -> bool:
+        """Record that the site was deleted; whether that was written: unless it is known, or has
+        no entry."""
+        with self._lock():
+            entry = self.get(site_id)
+            if entry is None or entry.is_gone:
+                return False
+            # Its last link may be later by a clock that was set back since.
+            self._write(msgspec.structs.replace(entry, left=max(now, entry.seen + 1.0)))
+        return True
 
     def take(self, entries: Iterable[Admitted], forget: Iterable[str]) -> None:
         """Store ``entries`` from the source of truth, and delete those of the sites ``forget``.

@@ -84,7 +84,9 @@ class SiteRouter:
         self.names = Names(self.routing, identity.site)
         self._behind = SitesBehind()
         self._guard = StreamAccess(identity.site, tell, network.now)
-        self.news = SiteNews(network, identity, self.names, keeper, tell, start.place)
+        self.news = SiteNews(
+            network, identity, self.names, keeper, tell, start.place, credentials.site_deleted
+        )
         # Links and their events.
         self._neighbours = self._new_neighbours()
         self.links = self._new_links(rng)

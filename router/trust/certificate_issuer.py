@@ -80,6 +80,14 @@ class Issuer:
         else:
             self._trouble = ""
 
+    def deleted(self, site: str) -> None:
+        """Record that the site was deleted, by its own report."""
+        try:
+            if self.register.deleted(site, self._wall()):
+                self._keep(site)
+        except (CertError, OSError) as error:
+            self._tell_trouble(site[:8], str(error))
+
     def shown_until(self, site: str) -> float | None:
         """Unix seconds at which the certificate ends with which ``site`` linked; None: it has
         not."""

@@ -1,8 +1,9 @@
-"""Sites with a certificate of this site: entries of the register and current links."""
+"""Sites with a certificate of this site: entries of the register and current links. Deleted sites
+hold theirs no more."""
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -10,7 +11,7 @@ from certs import certificates
 from certs.ca.rotation import Dialer
 from certs.errors import CertError
 from certs.joining.claims import Grant
-from certs.links.register import Register
+from certs.links.register import Admitted, Register
 from router.model import limits
 from router.model.rights.sharing import SHORT_ID_CHARS
 from router.trust.ports import Dialers
@@ -61,13 +62,15 @@ class Holders:
 
     def _read(self) -> tuple[Dialer, ...]:
         try:
-            return (*self._registered(), *self._redeemed())
+            entries = {site: self._register.get(site) for site in self._register.sites()}
+            found = (*self._registered(entries), *self._redeemed())
         except (CertError, OSError):  # Reported elsewhere; the previous result counts.
             return self._known
+        gone = {site for site, entry in entries.items() if entry is not None and entry.is_gone}
+        return tuple(one for one in found if one.site not in gone)
 
-    def _registered(self) -> Iterator[Dialer]:
-        for site in self._register.sites():
-            entry = self._register.get(site)
+    def _registered(self, entries: Mapping[str, Admitted | None]) -> Iterator[Dialer]:
+        for site, entry in entries.items():
             if entry is not None and not self._is_revoked("", site):
                 yield Dialer(site=site, name=entry.name, ends_at=entry.expires)
 

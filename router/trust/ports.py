@@ -94,6 +94,9 @@ class Credentials(Protocol):
     def service_tls_problems(self) -> Sequence[Problem]:
         """Files in use that were replaced by unusable ones."""
 
+    def site_deleted(self, site: SiteId) -> None:
+        """``site`` was deleted, by its own report."""
+
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """None unless the certificate or the site is revoked or unknown."""
 

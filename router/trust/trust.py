@@ -221,6 +221,10 @@ class SiteTrust:
         """For links that are no longer wanted: redeem nothing, show nothing."""
         self._dialing.forget(keep)
 
+    def site_deleted(self, site: SiteId) -> None:
+        """Record it: a rotation of the CA does not wait for ``site``."""
+        self.issuer.deleted(site)
+
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """None unless revoked, or the certificate names another site than the peer proved to be."""
         return self._admission.admit(peer_certificate, neighbour)

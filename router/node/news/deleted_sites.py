@@ -1,6 +1,6 @@
 """Sites that were deleted, by their own report before they went."""
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 
 import msgspec
 
@@ -17,10 +17,29 @@ class DeletedSites:
     """Remembers deleted sites for longer than routing does: a link to one may stay configured.
     Reports each one that was known before. All workers know the same; one ``leads`` and reports."""
 
-    __slots__ = ("_budget", "_going", "_known", "_leads", "_left", "_names", "_sites", "_tell")
+    __slots__ = (
+        "_budget",
+        "_going",
+        "_known",
+        "_leads",
+        "_left",
+        "_names",
+        "_record",
+        "_sites",
+        "_tell",
+    )
 
-    def __init__(self, tell: Tell, names: Names, now: float, *, leads: bool) -> None:
-        self._tell, self._names, self._leads = tell, names, leads
+    def __init__(
+        self,
+        tell: Tell,
+        names: Names,
+        record: Callable[[SiteId], None],
+        now: float,
+        *,
+        leads: bool,
+    ) -> None:
+        """``record`` is called with each deleted site."""
+        self._tell, self._names, self._leads, self._record = tell, names, leads, record
         self._sites: Set[SiteId] = frozenset()  # In the previous table.
         self._known: dict[SiteId, bool] = {}
         """Whether each was a site here until then; the oldest first."""
@@ -53,6 +72,8 @@ class DeletedSites:
         for site in sorted(table.deleted - self._known.keys()):
             self._known[site] = was_here = site in self._left
             self._left.pop(site, None)
+            if self._leads:
+                self._record(site)
             if self._leads and was_here and self._budget.take(now):
                 name = self._names.site(site)
                 self._tell("info", "site-deleted", name, f"Site {name} was deleted.")

@@ -1,6 +1,9 @@
 """All news about other sites for operators, one owner for each kind."""
 
+from collections.abc import Callable
+
 from router.model.events import Tell
+from router.model.ids import SiteId
 from router.model.own_identity import OwnIdentity
 from router.net.ports import Network
 from router.node.news.absent_sites import AbsentSites
@@ -34,11 +37,13 @@ class SiteNews:
         keeper: Keeper,
         tell: Tell,
         place: str,
+        site_deleted: Callable[[SiteId], None],
     ) -> None:
-        """``place``: where this process runs, for reports of a twin."""
+        """``place``: where this process runs, for reports of a twin. ``site_deleted`` is called
+        with each deleted site."""
         self._names, self._tell = names, tell
         self.absent = AbsentSites(network.now)
-        self.deleted = DeletedSites(tell, names, network.now(), leads=keeper.leads)
+        self.deleted = DeletedSites(tell, names, site_deleted, network.now(), leads=keeper.leads)
         self.faults = SiteFaults()
         self.offers = NewOffers(keeper, tell, network)
         self.twin = DuplicateIdentity(network, identity.name, place)

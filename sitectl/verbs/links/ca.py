@@ -167,5 +167,9 @@ def _text(item: dict[str, Any]) -> str:
             )
         )
         if not item["hurried"]:
-            lines.append("\nNot to wait for one that is gone for good: sitectl ca rotate --now")
+            lines += (
+                "",
+                "Not to wait for a site that is gone for good: sitectl revoke-access --link SITE",
+                "Not to wait for any that is away: sitectl ca rotate --now",
+            )
     return "\n".join(lines)

@@ -3,11 +3,12 @@
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from certs import certificates, keys, limits
 from certs.errors import CertError
-from certs.links.register import Register
+from certs.links.register import Admitted, Register, joined
 from tests.unit.certs.sites import NOW, Site
 
 WEST = "11" * 16
@@ -59,6 +60,32 @@ def test_last_seen_is_written_once_a_day_and_a_new_certificate_at_once(
     register.seen(WEST, "west", second, NOW + limits.SEEN_EACH_S + 1)
     entry = register.get(WEST)
     assert entry is not None and len(entry.serials) == 2
+
+
+def test_a_site_that_was_deleted_is_gone_until_it_links_again(
+    east: Site, register: Register
+) -> None:
+    chain = certificates.to_der(chain_of(east, NOW))
+
+    def is_gone() -> bool:
+        entry = register.get(WEST)
+        assert entry is not None
+        return entry.is_gone
+
+    assert not register.deleted(WEST, NOW), "it was never here"
+    register.seen(WEST, "west", chain, NOW)
+    assert not is_gone()
+    assert register.deleted(WEST, NOW - 9.0) and is_gone(), "by a clock that was set back"
+    assert not register.deleted(WEST, NOW + 5.0)
+    assert register.seen(WEST, "west", chain, NOW + 10.0) and not is_gone()
+
+
+def test_both_copies_of_an_entry_know_whether_the_site_is_gone() -> None:
+    here = Admitted(site_id=WEST, name="west", by="t", since=1.0, seen=5.0)
+    gone = msgspec.structs.replace(here, left=7.0)
+    back = msgspec.structs.replace(here, seen=9.0)
+    for one, other, is_gone in ((here, gone, True), (gone, back, False), (here, back, False)):
+        assert joined(one, other).is_gone == joined(other, one).is_gone == is_gone
 
 
 def test_a_certificate_that_ended_leaves_when_another_comes(east: Site, register: Register) -> None:

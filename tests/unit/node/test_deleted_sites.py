@@ -43,7 +43,9 @@ class Watched:
     def __init__(self, *, leads: bool = True) -> None:
         self.journal = Journal()
         self.names = Names(Routing(), HERE)  # type: ignore[arg-type]
-        self.deleted = DeletedSites(self.journal.tell, self.names, 0.0, leads=leads)
+        self.recorded: list[SiteId] = []
+        record = self.recorded.append
+        self.deleted = DeletedSites(self.journal.tell, self.names, record, 0.0, leads=leads)
 
     def hears(self, known: RouteTable, now: float = 0.0) -> None:
         self.names.table_changed(known)
@@ -66,7 +68,7 @@ def test_one_that_was_reached_is_told_once_and_known_until_it_is_back() -> None:
     assert not site.is_deleted(FAR)
     site.hears(without(FAR))
     site.hears(without(FAR))
-    assert site.journal.told() == ["site-deleted"]
+    assert (site.journal.told(), site.recorded) == (["site-deleted"], [FAR])
     site.hears(msgspec.structs.replace(without(FAR), deleted=frozenset()))  # Its LSA aged out.
     assert site.is_deleted(FAR) and not site.is_deleted(NEAR)
     site.hears(table(reachable=(NEAR, FAR)))
