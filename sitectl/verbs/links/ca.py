@@ -12,6 +12,7 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, timed_out
 from sitectl.base.options import Settings, wait_flag
 from sitectl.base.verb import Verbs
+from sitectl.base.watch import Picture, show
 from sitectl.runtimes import presence
 from sitectl.selection import store
 from sitectl.site.site import Site
@@ -78,15 +79,20 @@ def _wait_until_gone(site: Site, wait_s: float) -> None:
         )
     if presence.wait_until(lambda: site.trust.ca().rotation is None, wait_s, site.poll_s):
         return
-    item = _item(site)
-    waiting = ", ".join(one["site"]["name"] for one in item["waiting"])
+    waiting = ", ".join(one["site"]["name"] for one in _waiting(site))
     what = f"the old CA is not gone after {wait_s:g} s"
     raise timed_out(f"{what}, it waits for {waiting}" if waiting else what, "sitectl ca status")
 
 
+def _waiting(site: Site) -> list[dict[str, Any]]:
+    """Sites that the rotation waits for, if a router says so."""
+    item = site.told("/api/v1/ca")
+    return [] if item is None else item["waiting"]
+
+
 @group.command("status")
-@click.pass_obj
-def status(settings: Settings) -> None:
+@click.pass_context
+def status(ctx: click.Context) -> None:
     """Show the CA, the progress of its replacement, the sites it waits for, and the next step.
 
     \b
@@ -94,21 +100,28 @@ def status(settings: Settings) -> None:
       sitectl ca status
       sitectl ca status -o json
     """
-    site = store.find_site(settings)
-    item = _item(site)
-    output.emit_item(settings, "Ca", item, lambda: _text(item))
+    show(ctx, lambda: _look(ctx.ensure_object(Settings)), None)
 
 
-def _item(site: Site) -> dict[str, Any]:
+def _look(settings: Settings) -> Picture:
     """The state of the CA from the router; without a router, from the stored files."""
+    site = store.find_site(settings)
     try:
-        item: dict[str, Any] = site.admin.get("/api/v1/ca")
+        item = site.admin.get("/api/v1/ca")
     except Failure as failure:
         if not site.degrades(failure):
             raise
-        output.note(f"stopped: {failure.message}; it is not known which sites it waits for")
-        return _kept(site.trust.ca())
-    return item
+        silence, kept = failure, _kept(site.trust.ca())
+        state = "unreachable" if site.may_serve(silence) else "stopped"
+        return Picture(
+            "Ca",
+            {"item": kept},
+            lambda: _text(kept),
+            Exit.DEGRADED,
+            site.unanswered(silence),
+            f"{state}: {silence.message}; it is not known which sites it waits for",
+        )
+    return Picture("Ca", {"item": item}, lambda: _text(item))
 
 
 def _kept(state: CaState) -> dict[str, Any]:
