@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import click
 
 from certs.errors import CertError
 from certs.limits import TOKEN_CERTIFICATE_LIFE_S
+from router.model.rights.sharing import SHORT_ID_CHARS
 from sitectl.base import output
 from sitectl.base.failure import conflict, not_found
 from sitectl.base.options import Duration, Settings, accepted, dry_run_flag
@@ -275,6 +277,13 @@ def list_(settings: Settings) -> None:
 def _listed(items: list[dict[str, Any]]) -> str:
     if not items:
         return "No tokens. Make one: sitectl token create FILE"
+    uses = [use for item in items for use in item["claimed"]]
+    bearers = Counter(name for name, _ in {(use["site"], use["id"]) for use in uses})
+
+    def site(use: dict[str, Any]) -> str:
+        is_shared = bearers[use["site"]] > 1
+        return f"{use['site']}@{use['id'][:SHORT_ID_CHARS]}" if is_shared else use["site"]
+
     return output.rows(
         ("NAME", "STATE", "USES LEFT", "EXPIRES", "USED BY"),
         [
@@ -283,7 +292,7 @@ def _listed(items: list[dict[str, Any]]) -> str:
                 item["state"],
                 f"{item['uses_left']} of {item['uses']}",
                 item["expires"],
-                [f"{use['site']} ({use['at']})" for use in item["claimed"]],
+                [f"{site(use)} ({use['at']})" for use in item["claimed"]],
             )
             for item in items
         ],

@@ -68,6 +68,23 @@ def test_a_router_is_asked_first(here: CommandLine, admin: FakeAdmin) -> None:
     assert "east (2026-01-01T00:01:00Z)" in shown
 
 
+def test_two_sites_of_one_name_are_told_apart(here: CommandLine, admin: FakeAdmin) -> None:
+    def used(name: str, *uses: tuple[str, str]) -> dict[str, object]:
+        at = "2026-01-01T00:01:00Z"
+        return {
+            **VIEW,
+            "name": name,
+            "claimed": [{"site": s, "id": i * 32, "at": at} for s, i in uses],
+        }
+
+    admin.items("/api/v1/tokens", used("t", ("east", "c"), ("west", "a")), used("u", ("west", "b")))
+    shown = here.ok("token", "list").stdout
+    assert "west@aaaaaaaa (2026" in shown and "west@bbbbbbbb (2026" in shown
+    assert "east (2026" in shown
+    admin.items("/api/v1/tokens", used("t", ("west", "a")), used("u", ("west", "a")))
+    assert "@" not in here.ok("token", "list").stdout, "it used two tokens"
+
+
 def test_a_router_of_an_earlier_version_is_no_hindrance(
     here: CommandLine, admin: FakeAdmin, tmp_path: Path
 ) -> None:

@@ -239,7 +239,15 @@ function Countdown({ token }) {
   </div>`;
 }
 
-function Token({ token }) {
+/** ``one.site`` of a claim, with the start of its id if another site in ``tokens`` has that name. */
+function claimant(one, tokens) {
+  const isShared = tokens.some(({ claimed }) =>
+    claimed.some((other) => other.site === one.site && other.id !== one.id),
+  );
+  return isShared ? `${one.site}@${one.id.slice(0, 8)}` : one.site;
+}
+
+function Token({ token, tokens }) {
   const isOpen = token.state === "open" && secondsUntil(token.expires) > 0;
   const state = token.state === "open" && !isOpen ? "expired" : token.state;
   return html`<li class="token">
@@ -259,7 +267,7 @@ function Token({ token }) {
               (one) =>
                 html`<li>
                   <span aria-hidden="true">✓ </span>claimed by${" "}
-                  <span class="strong">${one.site}</span>, ${timeOfDay(one.at)}${" "}
+                  <span class="strong">${claimant(one, tokens)}</span>, ${timeOfDay(one.at)}${" "}
                   <span class="muted">(<${Ago} iso=${one.at} />)</span>
                 </li>`,
             )}
@@ -278,7 +286,7 @@ function Tokens({ live }) {
       (order[one.state] ?? 4) - (order[other.state] ?? 4) || other.made.localeCompare(one.made),
   );
   const claims = live.tokens.flatMap((token) =>
-    token.claimed.map((one) => `${token.name} was claimed by ${one.site}`),
+    token.claimed.map((one) => `${token.name} was claimed by ${claimant(one, live.tokens)}`),
   );
   const known = useRef(claims);
   useEffect(() => {
@@ -294,7 +302,7 @@ function Tokens({ live }) {
     ${
       rows.length
         ? html`<ul class="plain tokens">
-            ${rows.map((token) => html`<${Token} key=${`${token.name} ${token.made}`} token=${token} />`)}
+            ${rows.map((token) => html`<${Token} key=${`${token.name} ${token.made}`} token=${token} tokens=${rows} />`)}
           </ul>`
         : html`<${Empty} hint=${`To let a site link here: ${sitectl("token create FILE")}`}
             >No tokens created here.<//
