@@ -11,6 +11,7 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.limits import ABSENT_DETOUR_S, ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
 from router.model.messages.adverts import RemoteCandidate
 from router.model.rights.sharing import SHORT_ID_CHARS
+from router.node.news.bar_news import bar_names
 from router.node.time_text import time_of_day
 from router.routing.table import RouteTable
 
@@ -213,6 +214,8 @@ def _row(
                 reason = f"{link} has been draining since {lost}: nothing new goes over it"
             else:
                 reason = f"{link} is down since {time_of_day(utc(down.since))}"
+        if by := sorted(bar_names(table, one.site)):
+            reason = f"barred by {', '.join(by)}, and {reason}"
     return WhyCandidate(
         site=name,
         path=(),

@@ -8,6 +8,7 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import ABSENT_DETOUR_S, ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
 from router.model.messages.adverts import RemoteCandidate
 from router.node.news.absent_sites import AbsentSites, rows
+from router.routing.bars import BarRow
 from router.routing.table import RouteTable, SiteRoute
 
 SHOP = ServiceKey("shop", 8080)
@@ -129,6 +130,23 @@ def test_sites_that_cannot_be_reached_name_the_link_that_is_down() -> None:
     (near, _) = absent.of(SHOP)
     (up,) = rows(SHOP, [near], gone, [link(NEAR, "up", 54.0)], utc, {})
     assert up.reason == "no path has led there since 19:44:55 UTC"
+
+
+@pytest.mark.parametrize("links", [(), (link(NEAR, "down", 54.0),)])
+def test_a_site_that_is_barred_names_the_site_that_bars_it(links: tuple[LinkStatus, ...]) -> None:
+    clock = Clock()
+    absent = AbsentSites(clock)
+    absent.table_changed(table(candidate(FAR, 7, NEAR, FAR), reachable=(NEAR, FAR)))
+    clock.now += 10.0
+    lost = table(reachable=(NEAR,))
+    bars = (BarRow(FAR, NEAR, 100), BarRow(NEAR, HERE, 100), BarRow(FAR, SiteId("9" * 32), 100))
+    gone = msgspec.structs.replace(lost, bars=bars)
+    absent.table_changed(gone)
+    (alone,) = rows(SHOP, absent.of(SHOP), lost, links, utc, {})
+    (shown,) = rows(SHOP, absent.of(SHOP), gone, links, utc, {})
+    near = lost.sites[NEAR].name
+    assert shown.verdict == "unreachable"
+    assert shown.reason == f"barred by @99999999, {near}, and {alone.reason}"
 
 
 def test_a_link_that_is_down_leads_to_a_site_by_the_name_of_its_row() -> None:
