@@ -101,7 +101,7 @@ class AttemptHistory:
                     self.lose_way(place)
                 self._lost_links |= {place}
                 return
-            if local_target is not None:
+            if local_target is not None and not failure.is_of_site:
                 self.avoid |= {local_target}
                 return
             if failure.code == "target-reset":  # An idle connection's end, as a rule.

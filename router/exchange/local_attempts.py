@@ -242,8 +242,8 @@ class LocalAttempts(ABC):
         if tried is not None and tried.refusals and (code == "not-processed" or failure.untouched):
             # A target was held: other sites have dropped their copy of a request that must not run
             # twice.
-            returns = self._FROM_CLIENT and self._in_hand and not self._is_refused_too_often()
-            return LegFailure("not-processed" if returns else "target-reset", failure.reason)
+            code = "not-processed" if self._FROM_CLIENT else "target-reset"
+            return LegFailure(code, failure.reason, is_of_site=self._is_refused_too_often())
         return failure
 
     def _move_on(self, slot: Slot) -> bool:

@@ -59,12 +59,14 @@ UNTOUCHED: frozenset[LegCode] = frozenset(
 class LegFailure(msgspec.Struct, frozen=True):
     """Why a leg is done without its exchange being complete. ``reason`` is human-readable.
 
-    ``retry_s``: seconds until a retry makes sense; 0.0: not known.
+    ``retry_s``: seconds until a retry makes sense; 0.0: not known. ``is_of_site``: this site has
+    tried enough; only another one may serve the request.
     """
 
     code: LegCode
     reason: str = ""
     retry_s: float = 0.0
+    is_of_site: bool = False
 
     @property
     def untouched(self) -> bool:

@@ -140,6 +140,15 @@ class Shop:
         self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 8080)})
         self.client = self.connect()
 
+    def serve_far(self, host: str) -> H2Target:
+        """A target at ``b``, which ``a`` knows."""
+        target = H2Target(self.network, host)
+        self.targets.append(target)
+        self.b.forwarder.set_targets(KEY, {str(target): TargetConfig(connector="t", capacity=10)})
+        self.network.run()
+        self.a.forwarder.ports.set_remotes(KEY, [candidate("b", capacity=10, targets_ready=1)])
+        return target
+
     def connect(self) -> H2Party:
         party = H2Party(client=True)
 
@@ -419,6 +428,24 @@ def test_a_request_that_every_target_refuses_is_refused_a_few_times_in_all() -> 
     asked = [target.requests for target in shop.targets]
     assert sum(asked) == limits.HTTP2_REFUSED_TRIES_MAX + 1
     assert (min(asked), max(asked), shop.in_flight) == (1, 2, 0)
+
+
+def test_a_request_that_all_targets_here_refuse_goes_to_another_site() -> None:
+    """REFUSED_STREAM promises that nothing ran, so even a POST may run elsewhere."""
+    shop = Shop(remote=False)
+    far = shop.serve_far("10.0.0.9")
+    shop.target.act = lambda party, stream: party.peer.h2.reset_stream(stream, REFUSED)
+    assert shop.said(shop.ask(REQUEST, b"hello"))[:2] == ["head 200", "data 10.0.0.9"]
+    assert (shop.target.requests, far.requests) == (limits.HTTP2_REFUSED_TRIES_MAX + 1, 1)
+    assert shop.in_flight == 0
+
+
+def test_a_request_that_no_site_processes_is_counted_as_that() -> None:
+    shop = Shop(remote=False)
+    shop.target.act = lambda party, stream: party.peer.h2.reset_stream(stream, REFUSED)
+    assert shop.said(shop.ask(REQUEST, b"hello"))[0] == "head 502"
+    (last,) = shop.a.forwarder.readings.past_of(KEY, 1, denied=False)
+    assert last.outcome == "not-processed"
 
 
 def test_a_target_that_refuses_has_the_request_again_where_no_other_has_room() -> None:
