@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from sitectl.base.advice import Place
 from sitectl.base.failure import Failure
 from sitectl.gateway.home import HostGateway
 from sitectl.site.directory import DirectorySite
@@ -13,7 +14,7 @@ from sitectl.site.directory import DirectorySite
 NOT_LINKED: Final = "SW0635"
 _REFUSED, _NO_LISTENER = "SW0404", "SW0202"
 _ALLOW_LOW_PORTS: Final = "sysctl net.ipv4.ip_unprivileged_port_start=80"
-_OF_A_SITE: Final = re.compile(r"\bsitectl (?!gateway |--|link create|token create)")
+_OF_NO_GATEWAY: Final = r"(?=gateway |link create|token create)"
 
 
 def advised(gateway: HostGateway, item: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -35,12 +36,15 @@ def advised(gateway: HostGateway, item: Mapping[str, Any]) -> list[dict[str, str
 
 
 def here(site: DirectorySite, hint: str) -> str:
-    """``hint``, whose commands are for a site on this host, for the gateway in ``site``."""
-    name = site.name
+    """``hint``, whose commands for this site are for one on this host, for the gateway in
+    ``site``. Commands for other sites stay as they are.
+    """
+    name, state = site.name, str(site.directory.parent)
+    place = f"sitectl --state {shlex.quote(state)} --site {name} "
     unnamed = hint.replace(f"sitectl --site {name} ", "sitectl ")
-    started = unnamed.replace("sitectl start", f"sitectl gateway init --name {name}")
-    place = f"sitectl --state {shlex.quote(str(site.directory.parent))} --site {name} "
-    return _OF_A_SITE.sub(lambda _: place, started)
+    here = Place({"--state": state, "--site": name}, is_namespace=False).completed(unnamed)
+    started = here.replace(f"{place}start", f"sitectl gateway init --name {name}")
+    return re.sub(re.escape(place) + _OF_NO_GATEWAY, "sitectl ", started)
 
 
 @contextlib.contextmanager

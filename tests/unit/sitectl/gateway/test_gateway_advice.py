@@ -27,6 +27,14 @@ def gateway(directory: Path) -> DirectorySite:
         ("sitectl --site gw check", "sitectl --state {state} --site gw check"),
         ("sitectl --state /x --site gw start", "sitectl --state /x --site gw start"),
         ("sitectl gateway status gw", "sitectl gateway status gw"),
+        (
+            "sitectl top, and at the other end: sitectl status",
+            "sitectl --state {state} --site gw top, and at the other end: sitectl status",
+        ),
+        ("At west: sitectl service status db", "At west: sitectl service status db"),
+        ("There: sitectl start", "There: sitectl start"),
+        ("There: sitectl token create FILE", "There: sitectl token create FILE"),
+        ("sitectl link create FILE", "sitectl link create FILE"),
     ],
 )
 def test_commands_for_a_site_find_the_gateway(tmp_path: Path, hint: str, typed: str) -> None:
