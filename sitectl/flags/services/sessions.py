@@ -61,8 +61,8 @@ def sentences(item: dict[str, Any]) -> str:
     by, name = affinity.get("by"), output.safe(affinity.get("name"))
     what = "the client's address" if by == "client" else f"{by} {name}"
     text = (
-        f"Sessions: requests alike in {what} stay at the site and target that served them last, "
-        "while these have room."
+        f"Sessions: requests alike in {what} stay at the site that served them last, and there "
+        "at one target, while both have room."
     )
     session = item.get("session")
     if session:

@@ -268,7 +268,11 @@ def test_why_tells_how_sessions_are_handled_and_where_the_one_asked_for_is(
         "candidates": [],
     }
     admin.item("/api/v1/why/shop", item)
-    assert "Sessions: requests alike in cookie sid stay" in here.ok("why", "shop").stdout
+    # A full target's requests go to another one, and later ones return: the last one says nothing.
+    assert (
+        "Sessions: requests alike in cookie sid stay at the site that served them last, and there "
+        "at one target, while both have room."
+    ) in here.ok("why", "shop").stdout
     item["session"] = {"key": "0a", "site": "west", "target": None}
     admin.item("/api/v1/why/shop?cookie=a.b%3B", item)
     assert "Session 0a is at west." in here.ok("why", "shop", "--cookie", "a.b;").stdout
