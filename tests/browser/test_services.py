@@ -215,6 +215,17 @@ def test_targets_say_what_was_stated_and_where_latency_bends(
         expect(first.get_by_role("img", name=label)).to_be_visible()
 
 
+def test_learned_slots_are_not_called_configured(chromium: Browser, stage: Stage) -> None:
+    picture = stage.router.live
+    learned = pictures.a_target("shop-1", capacity_kind="auto")
+    service = msgspec.structs.replace(picture.services[0], targets=(learned,))
+    stage.router.live = msgspec.structs.replace(picture, services=(service,))
+    with looking(chromium, stage, AT) as page:
+        row = page.get_by_role("row", name=re.compile("shop-1"))
+        expect(row).to_contain_text("learned 10 (auto), latency doubles at 8")
+        expect(row).not_to_contain_text("configured")
+
+
 def test_a_full_site_and_a_full_target_have_one_colour(chromium: Browser, stage: Stage) -> None:
     picture = pictures.all_full()
     full = msgspec.structs.replace(

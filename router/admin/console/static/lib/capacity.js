@@ -8,13 +8,18 @@ function bends(factor) {
   return factor === 2 ? "latency doubles" : `latency is ${factor} times that of low load`;
 }
 
+/** Whether its slots are learned, not configured. @param {any} target */
+function isLearned(target) {
+  return target.capacity_kind === "auto";
+}
+
 /**
  * `configured 40, latency doubles at 31`.
  * @param {any} target @param {any} knee The target's knee, or null.
  */
 export function honesty(target, knee) {
   const stated = capacityText(target);
-  const words = [stated === "–" ? "no capacity configured" : `configured ${stated}`];
+  const words = [stated === "–" ? "no capacity configured" : `${isLearned(target) ? "learned" : "configured"} ${stated}`];
   if (knee?.knee) words.push(`${bends(knee.factor)} at ${count(knee.knee)}`);
   else if (knee?.baseline_s) words.push(`no climb seen, ${latency(knee.baseline_s)} at low load`);
   return words.join(", ");
@@ -22,7 +27,7 @@ export function honesty(target, knee) {
 
 /** Whether the knee is below the configured capacity. @param {any} target @param {any} knee */
 export function overstated(target, knee) {
-  return Boolean(knee?.knee && target.capacity !== null && knee.knee < target.capacity);
+  return Boolean(knee?.knee && target.capacity !== null && !isLearned(target) && knee.knee < target.capacity);
 }
 
 /** Whether an operator drained this site. Each of a site's routers can be drained. @param {any} service */

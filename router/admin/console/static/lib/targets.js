@@ -47,7 +47,7 @@ export function NotReady({ target }) {
 export function Targets({ service, knees }) {
   return html`<${Card} title="Targets here" id="targets">
     <p class="muted note">
-      Bar: in flight, the mean of 5 s. Line: configured capacity. Triangle: where latency starts to climb.
+      Bar: in flight, the mean of 5 s. Line: configured or learned capacity. Triangle: where latency starts to climb.
     </p>
     <${Table}
       caption="Targets here"

@@ -23,7 +23,7 @@ export function perSecond(rate) {
   return `${Number(rate.per_s.toFixed(3))}/s`;
 }
 
-/** `20`, `15/s`, `8 (auto)`: as `sitectl why` prints it. @param {any} one */
+/** `20`, `15/s`, `8 (auto)`. @param {any} one */
 export function capacityText(one) {
   const words = [];
   if (one.capacity !== null && one.capacity !== undefined) {
