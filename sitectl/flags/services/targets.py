@@ -1,13 +1,13 @@
 """Targets as they are typed, ``HOST:PORT``, and what a router says of them once they are bound."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from router.model.errors import NOT_CHECKED
 from router.model.specs import Document
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, timed_out, usage
+from sitectl.base.failure import Failure, timed_out, usage
 from sitectl.flags.services.bindings import Binding
 from sitectl.runtimes import presence
 from sitectl.site.site import Change, Site
@@ -15,6 +15,11 @@ from sitectl.site.site import Change, Site
 _PLACE: Final = re.compile(r"(\[[^\]]+\]|[^:/=,\[\]]+):([0-9]{1,5})")
 
 
+_DRAINED: Final = "drained"
+_LEAVING: Final = "leaving"
+"""Kinds of errors of targets whose servers may be well."""
+
+_SEE_TARGETS: Final = "sitectl service status"
 _FIRST_CHECK_S: Final = 0.5
 """How long a verb waits for a target's first health check. A refused connection takes some ms."""
 
@@ -70,15 +75,14 @@ def _tell_undone(ended: Failure | KeyboardInterrupt, undone: str) -> None:
         output.note(undone)
         return
     ended.message += f"; {undone}"
-    is_of_target = ended.exit_code is not Exit.UNREACHABLE
-    if is_of_target and not ended.hint.startswith("sitectl service create"):
+    if ended.hint.startswith(_SEE_TARGETS):
         ended.hint = "Start the target and try again, or leave out --wait"
 
 
 def _wait_until_ready(site: Site, service: str, bindings: Sequence[Binding], wait_s: float) -> None:
     """Return when each is ready, at each of its ports. Failure (6): which is not, and why."""
     late = list(bindings)
-    causes: dict[str, None] = {}
+    causes: dict[str, str] = {}
     known = False
 
     def settled() -> bool:
@@ -88,7 +92,9 @@ def _wait_until_ready(site: Site, service: str, bindings: Sequence[Binding], wai
         ours = _targets_here(site, items)
         late[:] = [binding for binding in bindings if not _is_ready(binding, ours)]
         causes.clear()
-        causes.update({str(one["error"]): None for one in ours if _is_of(late, one)})
+        causes.update(
+            {str(one["error"]): one.get("error_kind", "") for one in ours if _is_of(late, one)}
+        )
         return not late
 
     if presence.wait_until(settled, wait_s, site.poll_s):
@@ -98,8 +104,14 @@ def _wait_until_ready(site: Site, service: str, bindings: Sequence[Binding], wai
     raise timed_out(
         f"{shown} {'is' if len(late) == 1 else 'are'} not ready after {wait_s:g} s"
         + (f": {cause}" if cause else ""),
-        f"sitectl service status {service}" if known else f"sitectl service create {service} PORT",
+        _wait_hint(service, causes.values()) if known else f"sitectl service create {service} PORT",
     )
+
+
+def _wait_hint(service: str, error_kinds: Iterable[str]) -> str:
+    if _DRAINED in error_kinds:
+        return "sitectl check says how to end the drain (SW0353); or leave out --wait"
+    return f"{_SEE_TARGETS} {service}"
 
 
 def note_not_ready(site: Site, service: str, bindings: Sequence[Binding], undo: str) -> None:
@@ -114,11 +126,16 @@ def note_not_ready(site: Site, service: str, bindings: Sequence[Binding], undo: 
     wanted = {(one.target.name, port) for one in hosts for port in one.ports}
     found: dict[tuple[str, int], str] = {}
 
+    def is_known(one: dict[str, Any]) -> bool:
+        """Its state is of the new binding. A target that was unbound before may still leave."""
+        kind = one.get("error_kind")
+        return one.get("error") != NOT_CHECKED and kind != _LEAVING and kind != _DRAINED
+
     def is_checked() -> bool:
         items = [item for item in site.admin.get("/api/v1/services") if item["name"] == service]
         found.clear()
         for one in _targets_here(site, items):
-            if (one["host"], one["port"]) in wanted and one.get("error") != NOT_CHECKED:
+            if (one["host"], one["port"]) in wanted and is_known(one):
                 found[one["host"], one["port"]] = "" if one["ready"] else str(one["error"])
         return not items or found.keys() == wanted
 

@@ -183,6 +183,27 @@ def test_a_target_that_refuses_is_said_at_once(
     assert here.ok("service", "bind", "shop", "127.0.0.1:9001").stderr == ""
 
 
+@pytest.mark.parametrize("kind", ["leaving", "drained"])
+def test_a_server_that_may_be_well_is_not_to_be_started(
+    here: CommandLine, admin: FakeAdmin, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Its old binding still has requests in flight, or its service is drained here."""
+    monkeypatch.setattr(target_checks, "_FIRST_CHECK_S", 0.0)
+    here.ok("service", "create", "shop", "8080")
+    admin.items("/api/v1/services", shop({**target(9001, ready=False), "error_kind": kind}))
+    assert here.ok("service", "bind", "shop", "127.0.0.1:9001").stderr == ""
+
+
+def test_waiting_for_a_target_of_a_drained_service_says_how_the_drain_ends(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    here.ok("service", "create", "shop", "8080")
+    drained = {**target(9001, ready=False), "error": "it is drained", "error_kind": "drained"}
+    admin.items("/api/v1/services", shop(drained))
+    said = here.ended(6, "service", "bind", "shop", "127.0.0.1:9001", "--wait", "0.1").stderr
+    assert "it is drained; nothing is bound\nNext: sitectl check says how to end the drain" in said
+
+
 def test_a_name_without_an_address_is_what_is_to_be_corrected(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
