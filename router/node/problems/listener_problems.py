@@ -9,6 +9,7 @@ from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
 from router.node.services.listeners.budget import ListenerRefusal
 from router.node.services.listeners.grants import FORMER, MissingListeners, PortHolder
+from router.node.services.listeners.places import NO_SERVICE
 from router.node.services.planned import PlannedService
 from router.service.figures import ListenerState
 
@@ -23,10 +24,11 @@ def closed(
         return found.message, found.hint
     if planned is None or not planned.lacks_listener:
         return "", ""
-    return (
-        f"Service {key} has no listener here: {planned.why_not}.",
-        f"To give it one: sitectl service set {key} --listen PORT",
-    )
+    listen = f"sitectl service set {key} --listen PORT"
+    hint = f"To give it one: {listen}"
+    if planned.why_not == NO_SERVICE:
+        hint = f"sitectl status says whether one was refused, and why. If none was: {listen}"
+    return f"Service {key} has no listener here: {planned.why_not}.", hint
 
 
 def of_listeners(states: Mapping[ServiceKey, ListenerState]) -> list[Problem]:

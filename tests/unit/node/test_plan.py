@@ -17,6 +17,7 @@ from router.model.specs import (
     SiteSpec,
     TargetSpec,
 )
+from router.node.problems import listener_problems
 from router.node.services.plan import Planner, PortPlan, Undeclared, wishes
 from router.node.services.planned import PlannedTarget
 
@@ -291,6 +292,16 @@ def test_a_service_that_is_led_nowhere_on_purpose_says_so() -> None:
     assert why() == "no Kubernetes Service leads here"
     assert why(headless="shop").startswith("wanted so (headless")
     assert why(listener=ListenerSpec(service="shop", listen="none")) == "wanted so (listen: none)"
+
+
+def test_where_a_service_of_kubernetes_is_missing_the_step_leads_to_why_it_was_refused() -> None:
+    wanted = Wanted(name="east", site=SiteSpec(), inner_ports={})
+    planned = Planner().plan(wanted, {"shop": declaration()}).services[SHOP]
+    assert listener_problems.closed(SHOP, {}, planned) == (
+        f"Service {SHOP} has no listener here: no Kubernetes Service leads here.",
+        "sitectl status says whether one was refused, and why. If none was: "
+        f"sitectl service set {SHOP} --listen PORT",
+    )
 
 
 def test_a_routing_key_is_listened_for_only_where_a_listener_says_so() -> None:

@@ -1,11 +1,16 @@
 """Where a service port listens at this site, and which clients it lets in, by its declaration and
 this site's documents. Pure."""
 
+from typing import Final
+
 from router.documents import Wanted
 from router.model.errors import WANTED_SO
 from router.model.ids import ServiceKey
 from router.model.messages.adverts import Declaration
 from router.model.specs import ListenerSpec
+
+NO_SERVICE: Final = "no Kubernetes Service leads here"
+"""In a namespace: none was made, or another one of that name keeps the name."""
 
 
 def place_of(
@@ -17,7 +22,7 @@ def place_of(
         inner = wanted.inner_ports.get(key)
         if inner is not None:
             return (wanted.site.bind_ip, inner), ""
-        return None, not_asked(key, declaration, wanted) or "no Kubernetes Service leads here"
+        return None, not_asked(key, declaration, wanted) or NO_SERVICE
     if why_not := not_asked(key, declaration, wanted):
         return None, why_not
     if override is None:
