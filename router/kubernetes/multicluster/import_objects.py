@@ -82,18 +82,19 @@ def _import_metadata(
 
 
 def import_status(
-    found: Object, one: MergedExport, service: Object | None, pods: str, now: str
+    found: Object, one: MergedExport, service: Object | None, pods: str, without: str, now: str
 ) -> dict[str, Any]:
     """The wanted status of ServiceImport ``found`` at ``now`` (RFC 3339).
 
-    ``pods``: how to reach those of a headless service, human-readable.
+    ``pods``: how to reach those of a headless service; ``without``: why no derived Service leads
+    to them. Both are human-readable.
     """
     is_ready = service is not None and bool(addresses(service))
     ready = conditions.condition(
         "Ready",
         is_true=is_ready,
         reason="Ready" if is_ready else "Pending",
-        message=_ready(one, service, pods) if service is not None and is_ready else _pending(one),
+        message=_ready(one, service, pods) if service and is_ready else _pending(one, without),
     )
     return {
         "clusters": [{"cluster": label} for label in sorted(one.clusters.values())],
@@ -130,9 +131,9 @@ def updated(found: Object, fresh: Mapping[str, Any]) -> Object:
     return {**again, "spec": {**spec, **kept}}
 
 
-def _pending(one: MergedExport) -> str:
+def _pending(one: MergedExport, without: str) -> str:
     if any(port.protocol == "TCP" for port in one.terms.ports):
-        return "the derived Service has no address yet"
+        return without
     return "no exported port is TCP, so no port is carried"
 
 

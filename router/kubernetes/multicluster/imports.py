@@ -129,6 +129,7 @@ class _ImportPlanner:
 
     __slots__ = (
         "_derived",
+        "_hindered",
         "_ours",
         "_slices",
         "_snapshot",
@@ -149,6 +150,7 @@ class _ImportPlanner:
         self.statuses: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._derived: set[str] = set()  # Names of derived Services that stay.
         self._slices: set[str] = set()  # Names of EndpointSlices that stay.
+        self._hindered: dict[str, str] = {}  # Why one has no derived Service, by its name.
 
     def have(self, name: str, one: MergedExport) -> None:
         """Plan the derived Services and the ServiceImport of one service."""
@@ -221,6 +223,7 @@ class _ImportPlanner:
         if not free:
             by_length = sorted(hindrances, key=len)
             reasons = " and ".join(hindrances[each][0] for each in by_length)
+            self._hindered[name] = reasons
             noted = ObjectFindings(f"Service/{by_length[-1]}")
             noted.add(
                 "metadata.name",
@@ -270,7 +273,10 @@ class _ImportPlanner:
         fresh = service_import(name, one, service, self._state.api_version)
         self._add(patch(found, updated(found, fresh)))
         told = self._pods(one, sum(map(len, hosts.values())))
-        self.statuses[IMPORT, called] = import_status(found, one, service, told, self._state.now)
+        without = self._hindered.get(name) or "the derived Service has no address yet"
+        self.statuses[IMPORT, called] = import_status(
+            found, one, service, told, without, self._state.now
+        )
         if service is not None and self._state.may_slice:
             sources = (
                 slices.Source(cluster, hosts.get(cluster, {})) for cluster in one.clusters.values()

@@ -280,6 +280,9 @@ def test_no_free_name_is_a_finding() -> None:
     assert found.of("Service") == both.of("Service")
     (finding,) = planned.findings
     assert finding.code == "SW0492"
+    (ready,) = get(found, IMPORT)["status"]["conditions"]
+    assert ready["status"] == "False"
+    assert "Service shop-clusterset belongs to this namespace" in ready["message"]
     assert "Service shop belongs to this namespace and Service shop-clusterset belongs" in (
         finding.reason
     )
