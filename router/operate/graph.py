@@ -64,7 +64,8 @@ class CallGraph:
         return self._view(added(reports), with_history)
 
     def metrics(self) -> dict[str, dict[Labels, float]]:
-        """Requests by caller and by target, of this worker. A deleted service has none."""
+        """Requests by caller and by target, of this worker, with ids of sites as labels. A deleted
+        service has none."""
         known = frozenset(self._router.readings.keys)
         families = {
             "spillway_caller_requests_total": self._by_caller(known),
@@ -77,8 +78,7 @@ class CallGraph:
         for name, (key, site), edge in self._callers.edges():
             if key not in known:
                 continue
-            served = self._router.site_name(site) if site else ""
-            labels = (key.name, str(key.port), name.kind, name.name, served)
+            labels = (key.name, str(key.port), name.kind, name.name, str(site))
             for outcome, count in (("ok", edge.requests - edge.failed), ("failed", edge.failed)):
                 place = (*labels, outcome)
                 numbers[place] = numbers.get(place, 0.0) + count
@@ -90,8 +90,8 @@ class CallGraph:
             if key not in known:
                 continue
             for site, tally in edge.by_client_site.items():
-                name = _OTHER if site == OTHER_SITES else self._router.site_name(site)
-                labels = (key.name, str(key.port), target or _OTHER, name)
+                client_site = _OTHER if site == OTHER_SITES else str(site)
+                labels = (key.name, str(key.port), target or _OTHER, client_site)
                 for outcome, count in (
                     ("ok", tally.requests - tally.failed),
                     ("failed", tally.failed),

@@ -30,6 +30,7 @@ from router.operate.figures.metrics_source import measure, of_links_at_workers
 from router.operate.figures.process_figures import process_values, started_at
 from router.operate.figures.recent_figures import RecentFigures
 from router.operate.figures.service_rows import ServiceRows
+from router.operate.figures.site_labels import with_site_names
 from router.operate.flows.observability_settings import ObservabilitySettings
 from router.operate.problems.removed_services import still_removed
 from router.operate.process_facts import ProcessFacts
@@ -293,9 +294,11 @@ class OperatorView:
 
     def metrics(self) -> Iterator[MetricValues]:
         """All values of `/metrics`, by service port; summed over workers."""
-        return self._whole.with_metrics(self._own_metrics())
+        whole = self._whole.with_metrics(self.own_metrics())
+        return with_site_names(whole, self._router.site_name)
 
-    def _own_metrics(self) -> Iterator[MetricValues]:
+    def own_metrics(self) -> Iterator[MetricValues]:
+        """The values of this worker, to be summed."""
         lag_s = max(self._facts.loop_lag_s(), self._network.turn_lag_s)
         figures = self._seeing.figures if self._seeing is not None else {}
         yield from measure(

@@ -161,7 +161,8 @@ class WorkerAnswers:
 
     async def _metrics(self) -> AsyncIterator[Told]:
         """The metrics, and the recent figures from which this site's own values are shown."""
-        for values in _some((await sliced(self._view.metrics())).items):  # There may be very many.
+        made = await sliced(self._view.own_metrics())
+        for values in _some(made.items):  # There may be very many.
             yield Metrics(values)
         async for told in self._lately():
             yield told

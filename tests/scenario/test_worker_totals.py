@@ -6,10 +6,12 @@ import os
 import re
 import signal
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from tests.scenario.harness import Network, Site
+from tests.scenario.harness import Network, Site, own_address
 from tests.scenario.waiting import until
 from tests.scenario.worker_sites import (
+    CAPACITY,
     are_ready,
     owners,
     pid_of,
@@ -188,3 +190,35 @@ def test_counters_of_a_service_that_is_created_again_while_some_of_it_is_under_w
     until(lambda: metric(west, REQUESTS) == whole + 2, "both are counted too")
     for line in (first, second, held, again):
         line.close()
+
+
+def test_requests_to_a_site_are_counted_once_while_another_site_has_its_name(
+    net: Network, tmp_path: Path
+) -> None:
+    """Counts were summed by name, and those under the former name stayed."""
+    west, far = site_of_workers(net), net.site("far")
+    (tmp_path / "others").mkdir()
+    other = Site("far", tmp_path / "others", own_address())
+    net.sites.append(other)
+    other.quick("init", "far", *other.places())
+    far.connect("shop", net.http("target"), capacity=CAPACITY)
+    net.link(west, far, 5)
+    net.start()
+    until(lambda: are_ready(west, 2), "both workers serve")
+    until(lambda: west.offers("shop", {"far": 1}), "the service is there")
+    until(lambda: owners(west) == 2, "both accept clients")
+    (first,), (second,) = pinned(west, 0, 1), pinned(west, 1, 1)
+    sent([first], AT_FIRST)
+    sent([second], AT_SECOND)
+    whole = AT_FIRST + AT_SECOND
+    by_site = (REQUESTS, "spillway_spilled_total", "spillway_caller_requests_total")
+    until(lambda: {metric(west, one) for one in by_site} == {whole}, "a scrape has them")
+    west.quick("link", "create", str(net.token(other)), "--name", "other", "--cost", "7")
+    until(lambda: "far@" in west.metrics(), "both are known")
+    for line, index in ((first, 0), (second, 1)):
+        line.close()
+        (again,) = pinned(west, index, 1)
+        sent([again])
+        again.close()
+    until(lambda: metric(west, REQUESTS) >= whole + 2, "a scrape has the further ones")
+    assert {metric(west, one) for one in by_site} == {whole + 2}

@@ -44,7 +44,7 @@ def measure(
     ),
 ) -> Iterator[MetricValues]:
     """Yield the router's present values, then those of each service port as the caller asks for
-    them.
+    them. Counters have ids of sites in their labels, as `site_labels` says.
 
     ``expiries``: Unix seconds by certificate. ``figures``: those of the process, without labels.
     ``problems``: those of `status`. ``rate_of``: this site's state against a service's rate.
@@ -140,16 +140,15 @@ def _of_service(
     service = (snapshot.key.name, str(snapshot.key.port))
     protocol = str(snapshot.config.protocol)
     counters = snapshot.counters
-    named = counters.named(router.site_name)
-    for (site, code_class), histogram in named.requests.items():
+    for (site, code_class), histogram in counters.requests.items():
         labels = (*service, protocol, site, code_class)
         put("spillway_requests_total", labels, float(sum(histogram.counts)))
         histograms.setdefault("spillway_request_seconds", {})[labels] = HistogramView(
             LATENCY_BOUNDS_S, coarse(histogram.counts), histogram.sum_s
         )
-    for (to, reason), count in named.overflow.items():
+    for (to, reason), count in counters.overflow.items():
         put("spillway_overflow_total", (*service, to, reason), count)
-    for (to, reason), count in named.spilled.items():
+    for (to, reason), count in counters.spilled.items():
         put("spillway_spilled_total", (*service, to, reason), count)
     for code, count in _as_told(counters.failed_for).items():
         put("spillway_failed_requests_total", (*service, code), count)
@@ -174,8 +173,8 @@ def _of_service(
         put("spillway_link_messages_refused_total", (*service, refusal), count)
     put("spillway_queue_length", service, snapshot.queued)
     put("spillway_demand", service, snapshot.demand)
-    for site, count in by_name(snapshot.under_way, router.site_name).items():
-        put("spillway_clients_in_flight", (*service, site), count)
+    for name, count in by_name(snapshot.under_way, router.site_name).items():
+        put("spillway_clients_in_flight", (*service, name), count)
     if snapshot.lending is not None:
         _of_lending(router, snapshot.lending, service, put)
     _of_sites(router, snapshot, rate, reports, service, put)

@@ -10,6 +10,7 @@ from router.model.events import Problem
 from router.model.limits import SILENCE_TOLD_S
 from router.model.specs import ConnectorSpec, TargetSpec
 from router.operate.figures.metrics_source import measure
+from router.operate.figures.site_labels import with_site_names
 from tests.simulation.world import SimMemory, World
 
 
@@ -40,7 +41,8 @@ def test_every_value_has_a_family_and_as_many_labels_as_it_says() -> None:
     answers = [a.request() for _ in range(2)]
     world.run(5)
     assert [answer.status for answer in answers] == [200, 200]
-    values = whole(measure(a.router, SimMemory(a, 100).guard, {"leaf": 1.0}, 0.5))
+    measured = measure(a.router, SimMemory(a, 100).guard, {"leaf": 1.0}, 0.5)
+    values = whole(with_site_names(measured, a.router.site_name))
     read = {**values.numbers, **values.histograms}
     assert read.keys() <= FAMILIES.keys()
     for metric, series in read.items():
@@ -196,7 +198,8 @@ def test_two_sites_of_one_name_have_series_of_their_own_from_when_both_are_known
     held = values["spillway_clients_in_flight"]
     assert {labels[-1]: count for labels, count in held.items() if count} == {"a": 2, first: 1}
     world.run(60)
-    values = whole(measure(a.router, SimMemory(a, 100).guard, {}, 0.0)).numbers
+    measured = measure(a.router, SimMemory(a, 100).guard, {}, 0.0)
+    values = whole(with_site_names(measured, a.router.site_name)).numbers
     served = {labels[-2]: count for labels, count in values["spillway_requests_total"].items()}
     assert served == {"a": 2, first: 1}
 
