@@ -69,9 +69,10 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwaySiteUnreachable",
-        # A deleted site is not missed. A router in edge mode, which has no route updates, knows
-        # sites that offer the services it uses: a site that stops offering them is not unreachable.
-        "spillway_sites + spillway_sites_deleted"
+        # A deleted site is not missed, nor after a restart, which forgets that it was deleted. A
+        # router in edge mode, which has no route updates, knows sites that offer the services it
+        # uses: a site that stops offering them is not unreachable.
+        "spillway_sites + max_over_time(spillway_sites_deleted[1h:1m])"
         " < max_over_time((spillway_sites + spillway_sites_deleted)[1h:1m])"
         " and spillway_route_updates_total",
         "10m",
@@ -118,7 +119,7 @@ ALERTS: Final = (
         f" ((spillway_targets_ready > 0) unless {_LEFT_OUT}) > count {_SITES} ({_CAPACITY}))",
         "5m",
         "critical",
-        "{{ $labels.service }} is full at every site that may serve it: "
+        "{{ $labels.service }} is full at every site that is reached and may serve it: "
         "sitectl why {{ $labels.service }}",
     ),
     Alert(
