@@ -15,6 +15,8 @@ _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 _ONE: Final = 'namespace=~"$namespace",service=~"$service"'
 _ALL: Final = 'namespace=~"$namespace"'
 _EACH: Final = "sum by (namespace, service, port)"  # As in the alert on failures.
+_ROUTER: Final = "{{namespace}} {{pod}}"  # Hosts have no pods.
+_LINK: Final = f"{_ROUTER} {{{{link}}}} {{{{direction}}}} {{{{neighbour}}}}"
 
 
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,13 +39,15 @@ def texts() -> dict[str, str]:
     }
 
 
-_BY_SITE: Final = "{{site}}"
 SERVICES: Final = (
     Panel(
         title="Served where",
         says="Requests a second by the site that served them. Local first, then overflow.",
         queries=[
-            (_BY_SITE, f"sum by (site) (rate(spillway_requests_total{{{_ONE}}}[$__rate_interval]))")
+            (
+                "{{site}}",
+                f"sum by (site) (rate(spillway_requests_total{{{_ONE}}}[$__rate_interval]))",
+            )
         ],
         unit="reqps",
         stacked=True,
@@ -52,8 +56,14 @@ SERVICES: Final = (
         title="In flight, and capacity",
         says="At each site, as the routers of this namespace know it. Line: what is configured.",
         queries=[
-            (_BY_SITE, f"max by (service, port, site) (spillway_in_flight{{{_ONE}}})"),
-            ("{{site}} capacity", f"max by (service, port, site) (spillway_capacity{{{_ONE}}})"),
+            (
+                "{{service}}:{{port}} {{site}}",
+                f"max by (service, port, site) (spillway_in_flight{{{_ONE}}})",
+            ),
+            (
+                "{{service}}:{{port}} {{site}} capacity",
+                f"max by (service, port, site) (spillway_capacity{{{_ONE}}})",
+            ),
         ],
     ),
     Panel(
@@ -71,13 +81,13 @@ SERVICES: Final = (
     ),
     Panel(
         title="Turned away",
-        says="No site had a ready target (no-route), all that may serve were full (all-full), or "
+        says="No site had a ready target (no-route), all that may serve stayed full (all-full), or "
         "sheddable requests made way (shed).",
         queries=[
             (
-                "{{service}} {{verdict}}",
-                "sum by (service, verdict) (rate(spillway_decisions_total"
-                f'{{{_ONE},verdict!="chosen"}}[$__rate_interval]))',
+                "{{service}} {{code}}",
+                "sum by (service, code) (rate(spillway_failed_requests_total"
+                f'{{{_ONE},code=~"all-full|no-route|shed"}}[$__rate_interval]))',
             )
         ],
         unit="reqps",
@@ -226,12 +236,12 @@ ROUTERS: Final = (
     Panel(
         title="Links",
         says="1: the link carries streams.",
-        queries=[("{{link}} {{direction}} {{neighbour}}", f"spillway_link_up{{{_ALL}}}")],
+        queries=[(_LINK, f"spillway_link_up{{{_ALL}}}")],
     ),
     Panel(
         title="Round trips",
         says="Of each link's control lane.",
-        queries=[("{{link}} {{direction}} {{neighbour}}", f"spillway_link_rtt_seconds{{{_ALL}}}")],
+        queries=[(_LINK, f"spillway_link_rtt_seconds{{{_ALL}}}")],
         unit="s",
     ),
     Panel(
@@ -239,8 +249,8 @@ ROUTERS: Final = (
         says="TLS not counted.",
         queries=[
             (
-                "{{link}} {{neighbour}} {{direction}}",
-                "sum by (link, neighbour, direction)"
+                "{{namespace}} {{link}} {{neighbour}} {{direction}}",
+                "sum by (namespace, link, neighbour, direction)"
                 f" (rate(spillway_link_bytes_total{{{_ALL}}}[$__rate_interval]))",
             )
         ],
@@ -249,24 +259,24 @@ ROUTERS: Final = (
     Panel(
         title="Streams",
         says="Open on all lanes.",
-        queries=[("{{pod}}", f"spillway_streams{{{_ALL}}}")],
+        queries=[(_ROUTER, f"spillway_streams{{{_ALL}}}")],
     ),
     Panel(
         title="Memory",
         says="Resident, and what may be.",
-        queries=[("{{pod}} {{kind}}", f"spillway_memory_bytes{{{_ALL}}}")],
+        queries=[(_ROUTER + " {{kind}}", f"spillway_memory_bytes{{{_ALL}}}")],
         unit="bytes",
     ),
     Panel(
         title="Held for slow readers",
         says="Bytes in buffers.",
-        queries=[("{{pod}}", f"spillway_buffered_bytes{{{_ALL}}}")],
+        queries=[(_ROUTER, f"spillway_buffered_bytes{{{_ALL}}}")],
         unit="bytes",
     ),
     Panel(
         title="Loop lag",
         says="How late the event loop woke. Above a quarter of a second the router is too busy.",
-        queries=[("{{pod}}", f"spillway_loop_lag_seconds{{{_ALL}}}")],
+        queries=[(_ROUTER, f"spillway_loop_lag_seconds{{{_ALL}}}")],
         unit="s",
     ),
     Panel(
@@ -274,10 +284,10 @@ ROUTERS: Final = (
         says="Updates from neighbors a second, and how long the last path computation took.",
         queries=[
             (
-                "{{pod}} updates/s",
+                _ROUTER + " updates/s",
                 f"rate(spillway_route_updates_total{{{_ALL}}}[$__rate_interval])",
             ),
-            ("{{pod}} computation, seconds", f"spillway_spf_seconds{{{_ALL}}}"),
+            (_ROUTER + " computation, seconds", f"spillway_spf_seconds{{{_ALL}}}"),
         ],
     ),
     Panel(
@@ -285,7 +295,7 @@ ROUTERS: Final = (
         says="Of each router, all its workers together; 100 % is one core.",
         queries=[
             (
-                "{{pod}}",
+                _ROUTER,
                 f"rate(process_cpu_seconds_total{{{_ALL}}}[$__rate_interval])"
                 f" and on (instance) spillway_build_info{{{_ALL}}}",
             )
@@ -297,7 +307,7 @@ ROUTERS: Final = (
         says="Descriptors in use, of those that the router may have.",
         queries=[
             (
-                "{{pod}}",
+                _ROUTER,
                 f"process_open_fds{{{_ALL}}} / process_max_fds{{{_ALL}}}"
                 f" and on (instance) spillway_build_info{{{_ALL}}}",
             )

@@ -83,7 +83,10 @@ FAMILIES: dict[str, Family] = {
         ("service", "port"),
     ),
     "spillway_decisions_total": Family(
-        "counter", "Decisions by their outcome.", ("service", "port", "policy", "verdict")
+        "counter",
+        "Decisions by their outcome. A request that waits or is tried again has several: one that "
+        "found all sites full first counts as all-full, and as chosen when it is served.",
+        ("service", "port", "policy", "verdict"),
     ),
     "spillway_retries_total": Family(
         "counter",

@@ -80,6 +80,26 @@ def test_the_panel_of_failures_counts_what_its_alert_counts() -> None:
     assert alert.expr == f"{drawn} > 0.05"
 
 
+def test_the_panel_of_requests_turned_away_counts_what_its_alert_counts() -> None:
+    """And those that were shed. It counted decisions: of requests that waited, too."""
+    panels = json.loads(texts()["spillway-services"])["panels"]
+    (panel,) = (one for one in panels if one["title"] == "Turned away")
+    (alert,) = (one for one in ALERTS if one.name == "SpillwayRefusing")
+    ((drawn, _),) = _METRIC.findall(panel["targets"][0]["expr"])
+    ((alerted, codes),) = _METRIC.findall(alert.expr)
+    assert drawn == alerted
+    assert codes == 'code=~"all-full|no-route"'
+    assert 'code=~"all-full|no-route|shed"' in panel["targets"][0]["expr"]
+
+
+def test_series_of_two_routers_have_different_legends() -> None:
+    """All sites are shown at first. On hosts the label of a pod is missing."""
+    for panel in json.loads(texts()["spillway-routers"])["panels"]:
+        if panel["type"] == "timeseries" and panel["title"] != "Versions":
+            for target in panel["targets"]:
+                assert "{{namespace}}" in target["legendFormat"], panel["title"]
+
+
 def test_legends_name_labels_that_the_expression_keeps() -> None:
     for text in texts().values():
         for panel in json.loads(text)["panels"]:
