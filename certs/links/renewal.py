@@ -47,14 +47,18 @@ class Given(msgspec.Struct, frozen=True):
     signature: _Base64
 
 
-def due_at(chain_pem: str, chance: float) -> float:
+def due_at(chain_pem: str, chance: float, token: Token | None = None) -> float:
     """Unix seconds when renewal is due: up to a tenth of the life before two thirds are over.
 
     ``chance`` in [0, 1) differs per holder, so that sites that joined together renew at different
-    times.
+    times. A certificate that was in the ``token`` ends with it, so one of less than a week is due
+    at once: of a short life a third may be less than what counts as late.
     """
     expires = certificates.expires_at(chain_pem)
-    begins = certificates.read(chain_pem).not_valid_before_utc.timestamp()
+    begins = certificates.begins_at(chain_pem)
+    is_of_token = token is not None and chain_pem == token.certificate_pem
+    if is_of_token and expires - begins < limits.LINK_LEAF_LIFE_S:
+        return begins
     share = limits.RENEW_AT_SHARE - limits.RENEW_SPREAD_SHARE * chance
     return begins + (expires - begins) * share
 

@@ -66,7 +66,7 @@ class _Renewal:
         self.credential = credential
         self.due_at = 0.0  # Unix seconds.
         if credential is not None:
-            self.due_at = renewal.due_at(credential.leaf.chain_pem, chance)
+            self.due_at = renewal.due_at(credential.leaf.chain_pem, chance, token)
         self.is_wanted = False  # Now, even if not due.
         self.is_asking = False
         self.is_up = False  # The link, as last reported.

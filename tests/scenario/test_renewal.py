@@ -53,6 +53,19 @@ def test_a_certificate_is_renewed_over_its_link_which_stays_up(net: Network) -> 
     until(lambda: west.site.is_up("east"), "up by what was kept")
 
 
+def test_a_certificate_that_ends_with_its_token_is_replaced_as_soon_as_the_link_is_up(
+    net: Network,
+) -> None:
+    """It counted as late from its first hour, since a third of its life was less than a day."""
+    east, west = net.site("east"), net.site("west")
+    net.start()
+    token = net.token(east, "--token-type", "cert", "--expiry", "20h")
+    west.ctl("link", "create", str(token), "--name", "east", "--wait", "50")
+    until(lambda: "certificate-renewed" in [one["code"] for one in west.get("events")], "renewed")
+    until(lambda: west.is_up("east"), "up by the new one")
+    assert [one["code"] for one in west.get("status")["problems"]] == []
+
+
 @pytest.mark.parametrize("kind", ["claim", "cert"])
 def test_a_site_that_slept_for_months_rejoins_by_itself(net: Network, kind: str) -> None:
     east, west = pair(net, kind)

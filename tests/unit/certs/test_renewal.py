@@ -52,6 +52,18 @@ def test_a_thousand_that_joined_in_one_minute_do_not_renew_in_one(east: Site) ->
     assert in_a_minute <= 10, "of 1,000, on average one"
 
 
+@pytest.mark.parametrize("life_s", [3_600, limits.DAY_S, WEEK_S, 365 * limits.DAY_S])
+def test_a_certificate_of_a_token_is_renewed_at_once_if_a_new_one_lasts_longer(
+    east: Site, life_s: int
+) -> None:
+    token = east.certificate_token(life_s=life_s)
+    chain = token.certificate_pem
+    at_two_thirds = renewal.due_at(chain, 0.0)
+    assert NOW < at_two_thirds < NOW + life_s
+    due = renewal.due_at(chain, 0.0, token)
+    assert due == (at_two_thirds if life_s >= WEEK_S else certificates.begins_at(chain))
+
+
 def test_a_renewed_certificate_has_holder_name_and_terms_of_the_old(
     east: Site, west: SiteIdentity
 ) -> None:
