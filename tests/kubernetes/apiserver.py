@@ -12,6 +12,7 @@ from aiohttp import web
 from tests.kubernetes import (
     deleting,
     discovery,
+    escalation,
     openapi2,
     protobuf,
     requests,
@@ -20,6 +21,7 @@ from tests.kubernetes import (
     tables,
 )
 from tests.kubernetes.answers import answer, failed, scale_of, success
+from tests.kubernetes.decoding import Asked
 from tests.kubernetes.failures import Failure, bad_request, no_such_path
 from tests.kubernetes.faults import Fault, Faults, Seen
 from tests.kubernetes.listening import Door, abort
@@ -131,17 +133,22 @@ class ApiServer:
             case "create":
                 return await self._create(request, wanted, user)
             case "update" | "patch":
-                self._check_creation(wanted, user)
-                return await self._change(request, wanted)
+                self._check_creation(request, wanted, user)
+                return await self._change(request, wanted, user)
             case "delete":
                 return await self._delete(request, wanted)
             case "deletecollection":
                 return await self._delete_all(request, wanted)
         raise Failure(405, "MethodNotAllowed", "the server does not allow this method")
 
-    def _check_creation(self, wanted: Wanted, user: User) -> None:
-        """403 for an update that would create the object, without the right to create."""
-        if wanted.verb != "update" or wanted.resource.kind not in CREATED_BY_UPDATE:
+    def _check_creation(self, request: web.Request, wanted: Wanted, user: User) -> None:
+        """403 for an update or a server-side apply that would create the object, without the right
+        to create.
+        """
+        applies = wanted.verb == "patch" and request.content_type == APPLY_PATCH
+        if not applies and (
+            wanted.verb != "update" or wanted.resource.kind not in CREATED_BY_UPDATE
+        ):
             return
         if self.registry.store.get(wanted.resource, wanted.namespace, wanted.name) is None:
             self.rules.check(user, msgspec.structs.replace(wanted, verb="create"))
@@ -207,21 +214,43 @@ class ApiServer:
         if wanted.resource in self.registry.catalogue.terminating:
             text = "create not allowed while custom resource definition is terminating"
             raise Failure(405, "MethodNotAllowed", text)
-        found = self.registry.create(wanted.resource, wanted.namespace, given, asked)
+        place = wanted.resource, wanted.namespace
+        self._confirm(user, wanted, asked, lambda how: self.registry.create(*place, given, how))
+        found = self.registry.create(*place, given, asked)
         return self._one(request, wanted, found, 201)
 
-    async def _change(self, request: web.Request, wanted: Wanted) -> web.StreamResponse:
+    def _confirm(
+        self, user: User, wanted: Wanted, asked: Asked, write: Callable[[Asked], Json]
+    ) -> None:
+        """403 for a ``write`` that would give rights which the user does not hold."""
+        if not escalation.gives_rights(wanted):
+            return
+        before = self.registry.store.get(wanted.resource, wanted.namespace, wanted.name)
+        found = write(msgspec.structs.replace(asked, dry_run=True))
+        escalation.confirm(self.rules, user, wanted, before, found)
+
+    async def _change(self, request: web.Request, wanted: Wanted, user: User) -> web.StreamResponse:
         given = await _body(request)
         asked = requests.asked(request.query, request.headers.get("User-Agent", ""))
         place = wanted.resource, wanted.namespace, wanted.name
         part = wanted.subresource if wanted.subresource == "status" else ""
         if wanted.subresource == "finalize":
             return answer(self.registry.finalize(given))
+        kind = request.content_type
+        self._confirm(
+            user,
+            wanted,
+            asked,
+            lambda how: (
+                self.registry.update(*place, given, how, part)
+                if wanted.verb == "update"
+                else self.registry.patch(*place, given, kind, how, part)[0]
+            ),
+        )
         if wanted.verb == "update":
             code = 200 if self.registry.store.get(*place) is not None else 201
             found = self.registry.update(*place, given, asked, part)
             return self._one(request, wanted, found, code)
-        kind = request.content_type
         found, is_new = self.registry.patch(*place, given, kind, asked, part)
         return self._one(request, wanted, found, 201 if is_new else 200)
 

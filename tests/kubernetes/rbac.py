@@ -138,9 +138,10 @@ class Rules:
             place = namespace if kind == "RoleBinding" else ""
             for binding in self._store.all(self._catalogue.kind(kind), place):
                 if any(_is(user, subject, namespace) for subject in binding.get("subjects") or []):
-                    yield from self._role(binding["roleRef"], place)
+                    yield from self.of_role(binding["roleRef"], place)
 
-    def _role(self, reference: Json, namespace: str) -> list[Json]:
+    def of_role(self, reference: Json, namespace: str) -> list[Json]:
+        """The rules of the role that a binding in ``namespace`` names; none of a missing one."""
         place = namespace if reference["kind"] == "Role" else ""
         resource = self._catalogue.kind(reference["kind"])
         found = self._store.get(resource, place, reference["name"])
