@@ -1,5 +1,7 @@
 """The routers with a link that is up, and the reports about them to the links' owner."""
 
+from collections.abc import Iterable
+
 from router.link.adjacency import LinkAdjacency
 from router.link.fault import Fault
 from router.link.neighbour import Neighbour
@@ -55,8 +57,9 @@ class Adjacencies:
             if one.is_told and one.neighbour.is_sibling
         }
 
-    def joined(self, session: LinkSession, neighbour: Neighbour) -> bool:
-        """Add a link to ``neighbour`` that came up. True: call `tell_costs` at the turn's end."""
+    def joined(self, session: LinkSession, neighbour: Neighbour, name: str) -> bool:
+        """Add link ``name`` to ``neighbour``, which came up. True: call `tell_costs` at the turn's
+        end."""
         adjacency = self.known.get(neighbour.router)
         if adjacency is not None and adjacency.boot != session.greeting.peer_boot:
             self._restarted(adjacency)
@@ -64,8 +67,11 @@ class Adjacencies:
         if adjacency is None:
             adjacency = LinkAdjacency(neighbour, session.greeting.peer_boot)
             self.known[neighbour.router] = adjacency
+        goes_on = _carry(adjacency.sessions, session)
         adjacency.sessions.insert(0, session)
         if adjacency.is_told:
+            if not goes_on:
+                self._owner.further_link_up(neighbour.router, name, session.direction)
             return True
         adjacency.tell_up(self._owner, session.cost)
         return False
@@ -79,8 +85,8 @@ class Adjacencies:
         for session in adjacency.sessions:
             session.abort(fault)
 
-    def left(self, session: LinkSession, fault: Fault) -> bool:
-        """Remove a link that is over; the adjacency goes with its last link. Returns as
+    def left(self, session: LinkSession, fault: Fault, name: str) -> bool:
+        """Remove link ``name``, which is over; the adjacency goes with its last link. Returns as
         `joined`."""
         neighbour = session.neighbour
         adjacency = self.known.get(neighbour.router) if neighbour is not None else None
@@ -90,6 +96,12 @@ class Adjacencies:
             adjacency.tell_changes(self._owner)
         adjacency.sessions.remove(session)
         if adjacency.sessions:
+            if not _carry(adjacency.sessions, session):
+                self._owner.further_link_down(
+                    *(neighbour.router, name, session.direction),
+                    str(fault),
+                    was_draining=session.draining.is_draining,
+                )
             return True
         del self.known[neighbour.router]
         self._owner.adjacency_down(neighbour.router, str(fault))
@@ -99,3 +111,12 @@ class Adjacencies:
         """Report the changes of each adjacency."""
         for adjacency in list(self.known.values()):
             adjacency.tell_changes(self._owner)
+
+
+def _carry(sessions: Iterable[LinkSession], session: LinkSession) -> bool:
+    """Whether one of ``sessions`` is of the same link as ``session``: it goes on with other
+    certificates, or was dialed again. Links between routers of one site may be double anyway."""
+    return session.is_of_sibling or any(
+        one.link_name == session.link_name and one.direction == session.direction
+        for one in sessions
+    )

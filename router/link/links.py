@@ -319,10 +319,12 @@ class Links:
             link.next_up()
             self.departure.joined_by(session)
             return
+        name = session.link_name
         if link is None:
             replaced = self._accepted.came_up(session, self._dialed.wanted)
-            self._link_changed(self._accepted.up[session])
-        if self.adjacencies.joined(session, neighbour):
+            name = self._accepted.up[session]
+            self._link_changed(name)
+        if self.adjacencies.joined(session, neighbour, name):
             self._ask_turn()
         if replaced is not None:
             replaced.abort(Fault("replaced", "the neighbor dialed this link again"))
@@ -354,7 +356,7 @@ class Links:
             if not link.next_changed():
                 return
             assert session.neighbour is not None
-            self.adjacencies.joined(session, session.neighbour)
+            self.adjacencies.joined(session, session.neighbour, link.name)
             link.take_over(session)
         elif link is not None:
             link.session_changed(session)
@@ -380,7 +382,7 @@ class Links:
         name = self._accepted.went_down(session, fault)
         if name is not None:
             self._link_changed(name)
-        if self.adjacencies.left(session, fault):
+        if self.adjacencies.left(session, fault, name or session.link_name):
             self._ask_turn()
         self._dialed.session_down(session, fault)
         if self.departure.awaits_end:

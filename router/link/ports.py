@@ -14,6 +14,9 @@ from router.model.rights.sharing import Terms
 from router.model.specs import ServiceProtocol
 from router.net.ports import Buffer
 
+Direction = Literal["outgoing", "incoming"]
+"""Of a link: dialed here, or by the neighbor."""
+
 Refusal = Literal[
     "busy",
     "no-target",
@@ -341,6 +344,14 @@ class LinkOwner(Protocol):
 
     def adjacency_down(self, router: RouterId, cause: str) -> None:
         """Its last link is gone. Its streams are lost right after this, in the same turn."""
+
+    def further_link_up(self, router: RouterId, name: str, direction: Direction) -> None:
+        """Link ``name`` came up beside another one to that router."""
+
+    def further_link_down(
+        self, router: RouterId, name: str, direction: Direction, cause: str, *, was_draining: bool
+    ) -> None:
+        """Link ``name`` is over, and another one to that router stays."""
 
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None: ...
 

@@ -123,10 +123,13 @@ _ALL: Final = (
         "link-up",
         "event",
         "site",
-        "a neighbor's router has its first link, or one that failed is up beside it",
+        "a link to a neighbor is up",
     ),
     EventCode(
-        "link-down", "event", "site", "a neighbor's router has no link any more; with the cause"
+        "link-down",
+        "event",
+        "site",
+        "a link to a neighbor went down, maybe the last; with the cause",
     ),
     EventCode("link-silent", "event", "site", "a neighbor was not heard for seconds; it stays"),
     EventCode(

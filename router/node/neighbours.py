@@ -9,7 +9,7 @@ from router.exchange.forwarder import Forwarder
 from router.link.fault import Fault
 from router.link.links import Links
 from router.link.neighbour import LinkPermission, Neighbour
-from router.link.ports import ASKS_TARGETS, OfferedStream, OpenRequest
+from router.link.ports import ASKS_TARGETS, Direction, OfferedStream, OpenRequest
 from router.link.routing_messages import DigestMessage, LoadMessage, LsaMessage, RoutingMessage
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -163,6 +163,16 @@ class Neighbours:
         self._edges.down(router)
         self._load.neighbour_down(router)
         self._take(self._routing.adjacency_down(router, self._network.now()))
+
+    def further_link_up(self, router: RouterId, name: str, direction: Direction) -> None:
+        """Report it."""
+        self._news.further_up(router, name, direction)
+
+    def further_link_down(
+        self, router: RouterId, name: str, direction: Direction, cause: str, *, was_draining: bool
+    ) -> None:
+        """Report it."""
+        self._news.further_down(router, name, direction, cause, was_draining=was_draining)
 
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None:
         """An LSA, an acknowledgement or load reports from a neighbor."""

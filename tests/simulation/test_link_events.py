@@ -43,6 +43,27 @@ def test_a_link_that_comes_up_beside_another_to_its_site_is_told_of_if_its_failu
     assert told == ["Linked to b, cost 1.", "Link second to b is up."]
 
 
+def test_both_ends_are_told_of_a_further_link_that_comes_and_goes() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    world.run(10)
+    here: list[str] = []
+    there: list[str] = []
+    a.told.append(lambda code, subject, text: here.append(text))
+    b.told.append(lambda code, subject, text: there.append(text))
+    a.endpoints["second"], a.links["second"] = b.ip, LinkSpec(cost=2)
+    a.apply()
+    world.run(10)
+    assert (here, there) == (["Link second to b is up."], ["Link a-2 from a is up."])
+    del a.links["second"]
+    a.apply()
+    world.run(60)
+    assert [line.name for line in a.router.links.status()] == ["to-b"]
+    assert here[1:] == ["Link second to b went down: the link was deleted."]
+    assert there[1:] == ["Link a-2 from a went down: a closed: the link was deleted."]
+
+
 def test_a_neighbour_that_stops_as_planned_is_no_failure_until_it_is_back_and_dies() -> None:
     world = World(1, "a", "b")
     a, b = world.sites.values()

@@ -1,11 +1,11 @@
 """The lines of `link status`: links as shown to operators. Pure."""
 
 from collections.abc import Collection, Mapping
-from typing import Literal
 
 import msgspec
 
 from router.link.neighbour import Neighbour
+from router.link.ports import Direction
 from router.link.sessions.handshake import fingerprint
 from router.link.sessions.lost_races import LinkErrorCode, LinkState
 from router.link.sessions.outgoing import OutgoingLink
@@ -30,7 +30,7 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     neighbour_name: str
     neighbour_site: str
     neighbour_router: str
-    direction: Literal["outgoing", "incoming"]
+    direction: Direction
     cost: int
     state: LinkState
     since: float

@@ -14,7 +14,7 @@ import msgspec
 from router.link import control
 from router.link.fault import Fault
 from router.link.neighbour import LinkPermission, Neighbour
-from router.link.ports import OfferedStream
+from router.link.ports import Direction, OfferedStream
 from router.link.routing_messages import LoadMessage, LsaMessage, RoutingMessage
 from router.link.sessions.greeting import Greeting, Leaves, Life
 from router.link.sessions.handshake import INTERIOR, Abilities
@@ -109,6 +109,11 @@ class LinkSession:
     def silent_since(self) -> float | None:
         """When the neighbor was heard last, if that is long ago."""
         return self._liveness.silent_since if self.is_up else None
+
+    @property
+    def direction(self) -> Direction:
+        """Which end dialed the link."""
+        return "incoming" if self.config.role == "acceptor" else "outgoing"
 
     @property
     def is_of_sibling(self) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from router.link.fault import Fault
 from router.link.links import Links
 from router.link.neighbour import Neighbour
-from router.link.sessions.link_status import LinkStatus
+from router.link.ports import Direction
+from router.link.sessions.link_status import LinkStatus, in_words
 from router.model import limits
 from router.model.events import Severity, Tell
 from router.model.ids import RouterId
@@ -60,8 +61,7 @@ class LinkNews:
         self._reasons: dict[str, dict[str, bool]] = {}
         """By link that we dial, while it is not up: each reason, and whether its event said it
         heals."""
-        self._lost: dict[RouterId, str] = {}  # Why the last link to a neighbor that we dial ended.
-        self._failing: set[str] = set()  # Reported as failing, and not up since.
+        self._lost: dict[RouterId, str] = {}  # Why a link to a neighbor that we dial ended.
         # By peer that dials us: the last code and text.
         self._refusals: dict[str, tuple[str, str]] = {}
 
@@ -111,9 +111,7 @@ class LinkNews:
         which = self._which(router, name, others)
         neighbour = self._neighbours.pop(router, None)
         if neighbour is not None and not neighbour.token:
-            if len(self._lost) >= limits.REFUSALS_KEPT_MAX:
-                self._lost.clear()
-            self._lost[router] = cause
+            self._note_lost(router, cause)
         was_leaving = router in self._leaving
         self._leaving.discard(router)
         self._draining.discard(router)
@@ -124,6 +122,23 @@ class LinkNews:
             name,
             _sentence(f"{which} went down: {cause}"),
         )
+
+    def further_up(self, router: RouterId, name: str, direction: Direction) -> None:
+        """Link ``name`` came up beside another one to ``router``, of which `up` reported."""
+        neighbour, shown = self._neighbours.get(router), self._name_of(router)
+        text = f"{_capital(in_words(name, direction, shown))} is up."
+        self._tell_of(neighbour, "info", "link-up", shown, text)
+
+    def further_down(
+        self, router: RouterId, name: str, direction: Direction, cause: str, *, was_draining: bool
+    ) -> None:
+        """Link ``name`` is over, and another one to ``router`` stays."""
+        neighbour, shown = self._neighbours.get(router), self._name_of(router)
+        if direction == "outgoing":
+            self._note_lost(router, cause)
+        text = _sentence(f"{_capital(in_words(name, direction, shown))} went down: {cause}")
+        severity: Severity = "info" if was_draining else "warning"
+        self._tell_of(neighbour, severity, "link-down", shown, text)
 
     def heard_again(self, router: RouterId, silent_s: float) -> None:
         """A neighbor was silent for ``silent_s`` or longer, and the link stays."""
@@ -168,19 +183,12 @@ class LinkNews:
         """Report each reason once why a link that we dial is down, except what `down` just
         reported.
 
-        Also report that it is up, where `up` does not because another link leads to its neighbor. A
-        neighbor that stopped as planned is not missed: `down` reported it.
+        A neighbor that stopped as planned is not missed: `down` reported it.
         """
         line = self._links.outgoing_status(name)
         line = line and self._deleted.seen(line)
-        if line is None:
+        if line is None or line.state == "up":
             self._reasons.pop(name, None)
-            self._failing.discard(name)
-        elif line.state == "up":
-            self._reasons.pop(name, None)
-            if name in self._failing:
-                self._failing.remove(name)
-                self._tell_beside_others(line)
         elif line.error:
             is_needless = line.error_code == "deleted"
             heals = is_needless or line.state != "refused" or self._is_renewal_due(name)
@@ -204,7 +212,6 @@ class LinkNews:
             text = f"Link {name} is not needed any more: {line.error}."
             self._tell("info", "link-needless", name, text, f"sitectl link delete {name}")
         elif refused or not line.has_stopped:
-            self._failing.add(name)
             if self._lost.pop(RouterId(line.neighbour_router), "") == line.error:
                 return
             text = _sentence(f"Link {name} is not up: {line.error}")
@@ -218,20 +225,11 @@ class LinkNews:
                 f"sitectl link status {name}",
             )
 
-    def _tell_beside_others(self, line: LinkStatus) -> None:
-        """Report that ``line`` is up, where `up` does not: another link leads to its neighbor."""
-        if self._is_beside_others(line):
-            neighbour = self._name_of(RouterId(line.neighbour_router))
-            text = f"Link {line.name} to {neighbour} is up."
-            self._tell("info", "link-up", neighbour, text)
-
-    def _is_beside_others(self, line: LinkStatus) -> bool:
-        ups = [
-            one
-            for one in self._links.status()
-            if one.state == "up" and one.neighbour_router == line.neighbour_router
-        ]
-        return len(ups) > 1
+    def _note_lost(self, router: RouterId, cause: str) -> None:
+        """Record that an event named ``cause``."""
+        if len(self._lost) >= limits.REFUSALS_KEPT_MAX:
+            self._lost.clear()
+        self._lost[router] = cause
 
     def refused(self, peer: str, fault: Fault) -> None:
         """A peer dialed us and made no link: the operator of either end may look here.
@@ -334,6 +332,10 @@ class LinkNews:
         if len(named) == 1 or name != neighbour.name:
             return name
         return f"{name}@{neighbour.site[:SHORT_ID_CHARS]}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _sentence(text: str) -> str:

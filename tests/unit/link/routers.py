@@ -87,6 +87,14 @@ class Owner:
     def adjacency_down(self, router: RouterId, cause: str) -> None:
         self.events.append(("down", router, cause))
 
+    def further_link_up(self, router: RouterId, name: str, direction: str) -> None:
+        self.events.append(("further up", name, direction))
+
+    def further_link_down(
+        self, router: RouterId, name: str, direction: str, cause: str, *, was_draining: bool
+    ) -> None:
+        self.events.append(("further down", name, direction, cause, was_draining))
+
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None:
         self.events.append(("message", router, message))
 

@@ -69,6 +69,8 @@ def test_both_ends_say_that_the_link_is_up_since_before_it_was_succeeded() -> No
     assert [[one.since for one in site.links.status()] for site in (west, east)] == [
         [since] for since in began
     ]
+    told = [event[0] for site in (west, east) for event in site.owner.events]
+    assert not {"further up", "further down"} & {*told}, "it is one link all the time"
 
 
 @pytest.mark.parametrize("stage", STAGES)

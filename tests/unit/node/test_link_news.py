@@ -274,6 +274,30 @@ def test_why_the_last_link_went_down_is_not_told_again_of_the_link_that_is_diale
     assert site.journal.told() == ["link-failing"]
 
 
+def test_a_further_link_that_goes_is_told_of_once_and_as_planned_if_it_drained() -> None:
+    links, site = Dialed(), Watched()
+    links.line = msgspec.structs.replace(links.line, neighbour_router=WEST.router)
+    events: list[tuple[str, str]] = []
+
+    def tell(severity: str, code: str, subject: str, message: str, hint: str = "") -> None:
+        events.append((severity, message))
+
+    said = LinkNews(tell, cast(Any, links), NAMES, site.deleted, still)
+    said.up(WEST, 5)
+    said.further_up(WEST.router, "link1", "outgoing")
+    said.further_down(WEST.router, "link1", "outgoing", "it is silent", was_draining=False)
+    links.fails("it is silent")
+    said.changed("link1")
+    said.further_up(WEST.router, "west-2", "incoming")
+    said.further_down(WEST.router, "west-2", "incoming", "it was deleted", was_draining=True)
+    assert events[1:] == [
+        ("info", "Link link1 to west is up."),
+        ("warning", "Link link1 to west went down: it is silent."),
+        ("info", "Link west-2 from west is up."),
+        ("info", "Link west-2 from west went down: it was deleted."),
+    ]
+
+
 def test_a_link_that_flaps_is_named_as_this_site_names_it() -> None:
     hints: list[str] = []
 
