@@ -153,7 +153,7 @@ def apply_object(site: KubernetesSite, one: dict[str, Any]) -> Change:
     try:
         site.cluster.apply(wanted, force=False)
     except ApiFailure as failure:
-        if failure.status != 409:
+        if failure.status != 409 or failure.lost_quota_race:
             raise
         raise conflict(
             f"{shown(one)} is kept by another owner: {failure.message}",

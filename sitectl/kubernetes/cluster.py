@@ -39,14 +39,14 @@ class Executed(NamedTuple):
 class ApiFailure(Failure):
     """The API server refuses. ``status`` is HTTP's, ``reason`` the API's word.
 
-    ``lacks_right``: because of RBAC, not of admission.
+    ``lacks_right``: because of RBAC, not of admission. ``lost_quota_race`` as in `ApiError`.
     """
 
     def __init__(
         self, status: int, reason: str, exit_code: Exit, code: str, message: str, hint: str = ""
     ) -> None:
         self.status, self.reason = status, reason
-        self.lacks_right = False
+        self.lacks_right = self.lost_quota_race = False
         retryable = exit_code is Exit.UNREACHABLE
         super().__init__(exit_code, code, message, hint, retryable=retryable)
 
@@ -209,7 +209,9 @@ class Cluster(ABC):
             return ApiFailure(status, reason, Exit.NOT_FOUND, "not-found", message)
         if status == 409:
             hint = "It was changed in the same moment: try again"
-            return ApiFailure(status, reason, Exit.CONFLICT, "conflict", message, hint)
+            failure = ApiFailure(status, reason, Exit.CONFLICT, "conflict", message, hint)
+            failure.lost_quota_race = error.lost_quota_race
+            return failure
         if status == TOO_MANY or status >= 500:
             message = f"the API server cannot answer now: {message}"
             return ApiFailure(

@@ -48,6 +48,7 @@ class FakeCluster(Cluster):
         self.headless_is_refused = False  # As of an administrator of the namespace alone.
         self.protected: set[tuple[str, str]] = set()  # An admission webhook keeps these.
         self.admission: tuple[int, str, str] | None = None  # Status, reason, text of a refusal.
+        self.admission_details: Json | None = None
         self.replaced_before_deletion: tuple[str, str] | None = None
         self.answers: dict[str, tuple[int, Any]] = {}
         self.commands: list[Json] = []
@@ -136,7 +137,7 @@ class FakeCluster(Cluster):
         if (verb, plural) in self.refused:
             return _status(403, "Forbidden", f'{plural} is forbidden: User "eve" cannot {verb}')
         if self.admission is not None and method != "GET":
-            return _status(*self.admission)
+            return _status(*self.admission, self.admission_details)
         if not rest and method == "GET":
             return self._list(kind, query.get("labelSelector", ""))
         name = rest[0] if rest else sent["metadata"]["name"]
@@ -283,8 +284,6 @@ def _reply(status: int, body: Any) -> ApiAnswer:
     return ApiAnswer(status, json.dumps(body).encode())
 
 
-def _status(status: int, reason: str, message: str) -> ApiAnswer:
-    return _reply(
-        status,
-        {"kind": "Status", "status": "Failure", "reason": reason, "message": message},
-    )
+def _status(status: int, reason: str, message: str, details: Json | None = None) -> ApiAnswer:
+    said = {"kind": "Status", "status": "Failure", "reason": reason, "message": message}
+    return _reply(status, {**said, "details": details} if details else said)

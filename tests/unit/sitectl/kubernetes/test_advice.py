@@ -287,6 +287,22 @@ def test_a_quota_that_others_count_in_the_same_moment_is_no_name_that_is_taken(
     assert "exists" not in told and "--name" not in told
 
 
+def test_a_quota_that_others_count_in_the_same_moment_is_no_other_owner(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    said = lost_quota_race("gke-resource-quotas")
+    cluster.admission = (said.code, said.reason, said.message)
+    cluster.admission_details = said.details
+    path = tmp_path / "ask.yaml"
+    path.write_text(
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: ask\n"
+        "  labels: {skupper.io/type: connection-token-request}\n"
+    )
+    told = shop.fails(5, "apply", "-f", str(path))
+    assert "resourcequotas" in told and "try again" in told
+    assert "owner" not in told and "force" not in told
+
+
 def refusing(cluster: FakeCluster, said: str, **status: int) -> None:
     """The Deployment of a router whose next pod admission refuses, as on 1.36.2."""
     condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
