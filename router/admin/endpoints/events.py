@@ -16,7 +16,7 @@ from router.admin.events import EventLog
 from router.model import limits
 from router.model.event_codes import EVENT_CODES
 from router.model.events import Event
-from router.model.wording.routing_key_names import names_meant
+from router.model.wording.routing_key_names import AskedService
 
 SSE_HEARTBEAT_S = 15.0
 _EVENT_NUMBER = re.compile(r"[0-9]{1,18}")
@@ -29,12 +29,11 @@ _KINDS = ("event", "audit")
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     """A filter for events; empty fields match all. ``severity``: that one and worse.
 
-    ``services``: the names under which the requested service may appear. ``after``: events with a
-    greater number.
+    ``after``: events with a greater number.
     """
 
     severity: str = ""
-    services: tuple[str, ...] = ()
+    service: AskedService | None = None
     code: str = ""
     kind: str = ""
     since: str = ""
@@ -48,16 +47,9 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
             _SEVERITIES.index(event.severity) >= least
             and (not self.code or event.code == self.code)
             and (not self.kind or event.kind == self.kind)
-            and (not self.services or any(one in self.services for one in _services_of(event)))
+            and (self.service is None or self.service.has(event.subject, event.service))
             and event.at >= self.since
         )
-
-
-def _services_of(event: Event) -> tuple[str, ...]:
-    """The names under which the event is found: ``shop`` and ``shop:8080``."""
-    subject = event.subject
-    named = event.service or subject
-    return (named, subject, named.rpartition(":")[0], subject.rpartition(":")[0])
 
 
 def chosen(query: Mapping[str, str]) -> Chosen | web.Response:
@@ -87,7 +79,7 @@ def chosen(query: Mapping[str, str]) -> Chosen | web.Response:
         since = stamp.replace("+00:00", "Z")
     return Chosen(
         severity=query.get("severity", ""),
-        services=names_meant(service) if service else (),
+        service=AskedService(service) if service else None,
         code=code,
         kind=query.get("kind", ""),
         since=since,

@@ -35,6 +35,24 @@ def names_meant(text: str) -> tuple[str, ...]:
     return text, hashed_name(text), *([hashed_name(key)] if key != text else [])
 
 
+class AskedService:
+    """The service, or port of one, that a user names by ``text``: `has` picks its events."""
+
+    __slots__ = ("_names", "_whole")
+
+    def __init__(self, text: str) -> None:
+        self._names = frozenset(names_meant(text))
+        name, has_port, _ = text.rpartition(":")
+        self._whole = frozenset(names_meant(name) if has_port else ())
+
+    def has(self, subject: str, service: str) -> bool:
+        """Whether an event with these fields is about it; ``service`` may be empty. An event about
+        a port is also about the service, and one about the service about each port."""
+        named = service or subject
+        names = named, subject, named.rpartition(":")[0], subject.rpartition(":")[0]
+        return not self._names.isdisjoint(names) or subject in self._whole
+
+
 def is_hashed(text: str) -> bool:
     """Whether ``text`` is such a name, optionally with the nominal port or a document's kind.
 

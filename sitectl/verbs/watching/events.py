@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import click
 
 from router.documents.quantities import duration_s
-from router.model.wording.routing_key_names import is_hashed, names_meant
+from router.model.wording.routing_key_names import AskedService, is_hashed
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, unreachable, usage
 from sitectl.base.options import Settings
@@ -115,17 +115,15 @@ def _chooser(query: dict[str, str]) -> Wanted:
     """The same choice as the router's: an older one, the stream and the file make none."""
     least = SEVERITIES.index(query.get("severity", "info"))
     since, service = query.get("since", ""), query.get("service", "")
-    meant = set(names_meant(service))  # The service may be gone.
+    meant = AskedService(service)  # It may be gone.
     code, kind = query.get("code", ""), query.get("kind", "")
 
     def wanted(event: dict[str, Any]) -> bool:
         severity, subject = event.get("severity", "info"), str(event.get("subject", ""))
-        named = str(event.get("service") or subject)
-        names = (named, subject, named.rpartition(":")[0], subject.rpartition(":")[0])
         return (
             (severity not in SEVERITIES or SEVERITIES.index(severity) >= least)
             and str(event.get("at", "")) >= since
-            and (not service or not meant.isdisjoint(names))
+            and (not service or meant.has(subject, str(event.get("service") or "")))
             and (not code or event.get("code") == code)
             and (not kind or event.get("kind", "event") == kind)
         )

@@ -1,4 +1,12 @@
-from router.model.wording.routing_key_names import hashed_name, is_hashed, names_meant, with_keys
+import pytest
+
+from router.model.wording.routing_key_names import (
+    AskedService,
+    hashed_name,
+    is_hashed,
+    names_meant,
+    with_keys,
+)
 
 HASHED = "k-e39f88e649d574d94643"
 
@@ -45,3 +53,24 @@ def test_what_people_call_a_service_may_be_its_name_its_key_or_its_key_with_the_
 ):
     assert names_meant("shop.db") == ("shop.db", HASHED)
     assert names_meant("shop.db:1") == ("shop.db:1", hashed_name("shop.db:1"), HASHED)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("shop", {"shop", "shop:80", "shop:81"}),
+        ("shop:80", {"shop", "shop:80"}),
+        ("sho", set()),
+        ("shop.db", {HASHED}),
+        ("shop.db:1", {HASHED}),
+    ],
+)
+def test_an_event_of_a_service_is_one_of_each_port_and_not_of_its_sisters(
+    asked: str, found: set[str]
+) -> None:
+    """The journal gives an event about a port its service, too."""
+    subjects = ("shop", "shop:80", "shop:81", "shopping", HASHED)
+    wanted = AskedService(asked)
+    by_port = {one for one in subjects if wanted.has(one, one.partition(":")[0])}
+    assert by_port == found
+    assert {one for one in subjects if wanted.has(one, "")} == found
