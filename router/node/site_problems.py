@@ -108,6 +108,14 @@ class SiteTroubles:
         self, table: RouteTable, utc: Callable[[float], str]
     ) -> Iterator[unserved.UnservedPort]:
         """Service ports without a ready target that concern this site."""
+        links = self._links.status()
+        links_down = [
+            line.name
+            for line in map(self._news.deleted.seen, links)
+            if line.direction == "outgoing"
+            and line.state not in ("up", "draining")
+            and line.error_code != "deleted"
+        ]
         for key in self._services.unserved:
             explanation = self._readings.explain(key, self._network.now())
             left = NOTHING if explanation is None else self._left_out(key, explanation)
@@ -122,7 +130,7 @@ class SiteTroubles:
             drained = [one.site for one in remotes if one.draining and one.site not in stopping]
             others = {*stopping, *drained}
             elsewhere = [one.site for one in remotes if one.site not in others]
-            absent, links = self._news.absent.of(key), self._links.status()
+            absent = self._news.absent.of(key)
             in_flight = self._readings.in_flight_elsewhere(key)
             planned = self._services.planned.get(key)
             is_drained = planned is not None and not planned.takes
@@ -138,6 +146,7 @@ class SiteTroubles:
                 owners=self._names_of(self._services.owners_of(key.name), table),
                 left_out=left,
                 take_all=planned.way_back if planned is not None and is_drained else "",
+                links_down=links_down,
             )
 
     def _names_of(self, sites: Iterable[SiteId], table: RouteTable) -> list[str]:

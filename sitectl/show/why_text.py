@@ -37,7 +37,8 @@ def why_text(item: dict[str, Any]) -> str:
         head += f"\n{output.safe(item['left_out'])}\n{output.safe(item.get('let_in'))}"
     candidates = item.get("candidates") or []
     if not candidates:
-        return head + "\nNo candidates: no site has a target. Try: sitectl service bind"
+        lack = "No candidates: no site that is reached has a target."
+        return f"{head}\n{lack}\nTry: sitectl service bind, or: sitectl link status"
     table = candidate_table(candidates, has_paths=True)
     return f"{head}\n\n{table}{_targets_text(item.get('targets') or [])}"
 

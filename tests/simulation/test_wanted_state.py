@@ -57,6 +57,29 @@ def test_a_draining_site_finishes_what_it_has_and_gets_nothing_more() -> None:
     assert drained and drained[0] >= began + 0.5
 
 
+def test_a_site_that_starts_without_its_neighbor_names_the_link_beyond_which_targets_may_be() -> (
+    None
+):
+    """It was told to bind a target, since no site was known to have one."""
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.serve(1, capacity=1)
+    world.run(5)
+    b.kill()
+    a.kill()
+    a.start()
+    world.run(5)
+    answer = a.request()
+    world.run(5)
+    assert answer.status == 503
+    a.router.site_services.follow_refusals(lambda: [SERVICE])
+    (problem,) = [one for one in a.router.problems() if one.code == "SW0309"]
+    assert problem.message.endswith(": no such site has a target, and link to-b is down.")
+    assert problem.hint == "Sites beyond it may have targets: sitectl link status"
+
+
 def test_a_target_that_comes_or_goes_reads_no_credential_of_a_link_again() -> None:
     world = World(1, "a", "b")
     a, b = world.sites.values()

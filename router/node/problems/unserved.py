@@ -22,7 +22,8 @@ class UnservedPort(msgspec.Struct, frozen=True, kw_only=True):
     stop; ``drained``: because an operator drained the service there. ``gone``: sites that had
     targets in the last minutes. ``owners``: owners of the service, without this site. ``left_out``:
     sites that have ready targets but may not serve it. ``take_all``: the commands that end an
-    operator's drain of this site.
+    operator's drain of this site. ``links_down``: links of this site, by name, beyond which other
+    sites may have targets.
     """
 
     key: ServiceKey
@@ -35,6 +36,7 @@ class UnservedPort(msgspec.Struct, frozen=True, kw_only=True):
     owners: Sequence[str] = ()
     left_out: LeftOut = NOTHING
     take_all: str = ""
+    links_down: Sequence[str] = ()
 
 
 def problems_of(found: Iterable[UnservedPort], utc: Callable[[float], str]) -> list[Problem]:
@@ -82,7 +84,7 @@ def _reasons(
         yield f"and {more} more site{'s' if more > 1 else ''} that had targets"
     has_some = one.targets or one.elsewhere or one.stopping or one.drained or one.gone
     if not (has_some or one.is_bound):
-        yield "no such site has a target"
+        yield "no such site has a target" + _what_is_down(one.links_down)
 
 
 def _next_steps(one: UnservedPort) -> Iterator[str]:
@@ -105,11 +107,21 @@ def _next_steps(one: UnservedPort) -> Iterator[str]:
     if without:  # `service status` shows no target of these sites, so it cannot say why.
         yield f"At {_named(without)}: sitectl check"
     has_some = one.targets or sites or without or one.stopping or one.drained
-    if not (has_some or one.is_bound or one.left_out.let_in):
+    if one.links_down and not has_some:
+        which = "it" if len(one.links_down) == 1 else "them"
+        yield f"Sites beyond {which} may have targets: sitectl link status"
+    elif not (has_some or one.is_bound or one.left_out.let_in):
         bind = f"sitectl service bind {one.key.name} TYPE NAME"
         yield f"Bind a target here: {bind}" + (
             f". Or at {_named(one.owners)}, which owns the service" if one.owners else ""
         )
+
+
+def _what_is_down(links: Sequence[str]) -> str:
+    if not links:
+        return ""
+    words = "link {} is down" if len(links) == 1 else "links {} are down"
+    return f", and {words.format(_named(links))}"
 
 
 def _named(sites: Sequence[str]) -> str:

@@ -157,6 +157,18 @@ def test_where_no_site_has_a_target_one_is_to_be_bound() -> None:
     assert found.hint.endswith(". Or at far, which owns the service")
 
 
+def test_a_site_that_is_cut_off_is_shown_its_links_and_not_told_to_bind_a_target() -> None:
+    """As after a restart, which forgets the sites that had targets."""
+    found = problem(UnservedPort(key=DB, links_down=["hub"]))
+    assert found.message == f"{START}no such site has a target, and link hub is down."
+    assert found.hint == "Sites beyond it may have targets: sitectl link status"
+    found = problem(UnservedPort(key=DB, links_down=["hub", "far"]))
+    assert found.message == f"{START}no such site has a target, and links hub, far are down."
+    assert found.hint == "Sites beyond them may have targets: sitectl link status"
+    here = UnservedPort(key=DB, targets=[down("10.0.0.1", 3.0, "it refused")], links_down=["hub"])
+    assert problem(here).hint == f"See why under ERROR: {STATUS}"
+
+
 def test_a_rule_that_leaves_out_ready_targets_comes_first() -> None:
     let_in = "Let far in: sitectl service set db --import-from far"
     barred = UnservedPort(key=DB, left_out=LeftOut("importFrom of near leaves out far.", let_in))

@@ -137,3 +137,16 @@ def test_a_tcp_service_has_connections_and_no_requests(queue: dict[str, Any]) ->
     said = why_text(item)
     assert said.startswith("db:5432 (fill): the next connection ")
     assert "request" not in said
+
+
+def test_without_candidates_only_sites_that_are_reached_are_said_to_have_none() -> None:
+    item = {
+        "service": "shop",
+        "port": 8080,
+        "policy": "fill",
+        "decision": {"kind": "none", "reason": "no-route"},
+        "candidates": [],
+    }
+    shown = why_text(item)
+    assert "No candidates: no site that is reached has a target." in shown
+    assert "sitectl link status" in shown
