@@ -13,22 +13,12 @@ from pathlib import Path
 import msgspec
 from playwright.sync_api import Page, ViewportSize, expect
 
-from router.admin.views.flow import FlowView
 from router.admin.views.history import ServiceHistory
 from router.admin.views.live import Live
-from router.admin.views.why import WhyView
-from router.balance.deciding.explain import ROOM_FARTHER
-from router.model.events import Problem
-from router.model.wording.fullness import EVERY_SITE_IS_FULL
 from tests.browser import scenes
 from tests.browser.pictures import HERE, moment
 from tests.browser.stage import WIDE, Stage, launched, looking
 
-ROOM_HERE = "local site has room"
-DOWN = (
-    "attic.example:55671 refused the connection. Is the neighbor running, and may this host "
-    "reach it?"
-)
 FOLDER = Path(__file__).parents[2] / "docs/pictures"
 PAGES = {
     "overview": "#/overview",
@@ -52,16 +42,15 @@ def set_up(stage: Stage) -> None:
     history = bursting()
     router.histories = (history,)
     router.live = as_told(at_the_end_of(history, router.live))
-    router.knees = scenes.knees()
-    router.whys = {"shop": as_decided(scenes.why())}
+    router.knees = scenes.knees(router.live.services[0].targets)
+    router.whys = {"shop": scenes.why()}
     router.flows = tuple(
-        as_recorded(msgspec.structs.replace(one, at=moment(-0.037 * (61 - one.id))))
-        for one in scenes.flows()
+        msgspec.structs.replace(one, at=moment(-0.037 * (61 - one.id))) for one in scenes.flows()
     )
 
 
 def as_told(live: Live) -> Live:
-    """``live`` with why requests leave, and with the one link that is down."""
+    """``live`` with why requests leave."""
     now, *others = live.now
     costs = {one.site: one.path_cost for one in live.services[0].sites}
     went = ", ".join(
@@ -72,42 +61,15 @@ def as_told(live: Live) -> Live:
     why = f"{slots} of {slots} slots of {HERE} are busy: {went}"
     links = tuple(
         msgspec.structs.replace(
-            one,
-            state="down" if one.error else one.state,
-            error=DOWN if one.error else "",
-            streams=one.streams if one.neighbour.name in now.spilled_to else 0,
+            one, streams=one.streams if one.neighbour.name in now.spilled_to else 0
         )
         for one in live.links
     )
-    (gone,) = (one for one in links if one.error)
-    problem = Problem(
-        code="SW0675",
-        message=f"Link {gone.name} to {gone.neighbour.name} is down: {gone.error}",
-        hint=f"sitectl link status {gone.name}, and at the other end: sitectl status",
-        since=live.status.problems[0].since,
-    )
     return msgspec.structs.replace(
         live,
-        status=msgspec.structs.replace(live.status, problems=(problem,)),
         links=links,
         now=(msgspec.structs.replace(now, why=why), *others),
     )
-
-
-def as_decided(why: WhyView) -> WhyView:
-    """``why`` in the words of the balancer."""
-    decision = msgspec.structs.replace(why.decision, reason=ROOM_FARTHER)
-    return msgspec.structs.replace(why, decision=decision)
-
-
-def as_recorded(flow: FlowView) -> FlowView:
-    """``flow`` in the words of the balancer."""
-    if flow.site is None:
-        return msgspec.structs.replace(
-            flow, code="all-full", outcome="all-full", reason=EVERY_SITE_IS_FULL
-        )
-    reason = ROOM_HERE if flow.site == HERE else ROOM_FARTHER
-    return msgspec.structs.replace(flow, reason=reason)
 
 
 def bursting() -> ServiceHistory:

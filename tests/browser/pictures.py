@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -31,6 +31,12 @@ EPOCH = datetime(2026, 11, 20, 9, 41, tzinfo=UTC)
 def moment(seconds: float = 0.0) -> str:
     """UTC ISO 8601 of ``seconds`` after the picture."""
     return (EPOCH + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+REFUSED: Final = (
+    "attic.example:55671 refused the connection. Is the neighbor running, and may this host "
+    "reach it?"
+)
 
 
 def id_of(name: str) -> str:
@@ -91,11 +97,12 @@ def a_part(site: str, path_cost: int, **changes: Any) -> ServiceSite:
 
 
 def a_target(name: str, **changes: Any) -> TargetView:
+    """A target of the connector ``name``: `shop-2` is at port 9002."""
     target = TargetView(
         site=HERE,
         name=name,
         host="10.0.0.1",
-        port=9001,
+        port=9000 + int(name[-1] if name[-1].isdigit() else 1),
         ready=True,
         in_flight=2,
         capacity=10,
@@ -117,6 +124,7 @@ def a_service(name: str, parts: Sequence[ServiceSite], **changes: Any) -> Servic
         demand=4,
         requests_total=120_411,
         overflow_total=3_102,
+        spilled_total=3_102,
         listener=ListenerView(host="127.0.0.1", port=8080, state="bound", error=""),
         tls_cert="",
         sites=tuple(parts),
@@ -234,8 +242,20 @@ def a_network(
 def dead_here() -> Live:
     """No target of `shop` at this site is ready, and west serves it."""
     picture = burst()
-    parts = [a_part(HERE, 0, targets_ready=0, capacity=None), a_part("west", 5, in_flight=17)]
-    dead = [a_target(name, ready=False, error="refused") for name in ("shop-1", "shop-2")]
+    parts = [
+        a_part(HERE, 0, targets_ready=0, capacity=None, capacity_kind=None, in_flight=0),
+        a_part("west", 5, in_flight=17),
+    ]
+    dead = [
+        a_target(
+            name,
+            ready=False,
+            in_flight=0,
+            error="10.0.0.1:9001 refused the connection",
+            error_kind="not-ready",
+        )
+        for name in ("shop-1", "shop-2")
+    ]
     shop = a_service("shop", parts, targets=tuple(dead), overflow_total=0)
     now = now_of(
         "shop",
@@ -243,6 +263,7 @@ def dead_here() -> Live:
         spilled_per_s=139.0,
         spilled_to={"west": 139.0},
         spilled_for={"no-target": 139.0},
+        why="no target of east is ready: 139/s go to west (cost 5)",
     )
     return msgspec.structs.replace(
         picture, services=(shop, *picture.services[1:]), now=(now, *picture.now[1:])
@@ -267,15 +288,17 @@ def burst() -> Live:
         a_link(
             "to-attic",
             "attic",
-            state="connecting",
+            state="down",
             rtt_ms=None,
             lanes=0,
             streams=0,
-            error="connection refused by attic.example:55671",
+            error=REFUSED,
             certificate_expires=moment(20 * 3600),
             certificate="",
         ),
-        a_link("in-lab", "lab", direction="incoming", endpoint="", cost=7, rtt_ms=0.4),
+        a_link(
+            "in-lab", "lab", direction="incoming", endpoint="", certificate="", cost=7, rtt_ms=0.4
+        ),
     )
     services = (
         a_service(
@@ -287,8 +310,9 @@ def burst() -> Live:
             ],
             queued=3,
             demand=42,
+            targets=(a_target("shop-1", in_flight=10), a_target("shop-2", in_flight=10)),
         ),
-        a_service("billing", [a_part(HERE, 0, in_flight=1)], overflow_total=0),
+        a_service("billing", [a_part(HERE, 0, in_flight=4)], overflow_total=0, spilled_total=0),
     )
     now = (
         now_of(
@@ -301,15 +325,15 @@ def burst() -> Live:
             spilled_per_s=64.5,
             spilled_to={"west": 60.5, "south": 4.0},
             spilled_for={"full": 64.5},
-            why="east is full: 20 of 20 in flight on 2 targets",
+            why="20 of 20 slots of east are busy: 61/s go to west (cost 5), 4/s to south (cost 15)",
             in_flight_mean=19.8,
         ),
         now_of("billing", requests_per_s=3.4, in_flight_mean=0.9),
     )
     problem = Problem(
-        code="SW0404",
-        message="Link to-attic was refused: connection refused by attic.example:55671",
-        hint="sitectl link delete to-attic, then link with a new token",
+        code="SW0675",
+        message=f"Link to-attic to attic is down: {REFUSED}",
+        hint="sitectl link status to-attic, and at the other end: sitectl status",
         since=moment(-840),
     )
     return a_picture(
@@ -390,7 +414,8 @@ def all_full() -> Live:
         spilled_per_s=400.0,
         spilled_to={"west": 200.0, "south": 200.0},
         spilled_for={"full": 400.0},
-        why="all sites are full: east 20 of 20, west 20 of 20, south 20 of 20",
+        why="20 of 20 slots of east are busy: 200/s go to west (cost 5), 200/s to south (cost 15)"
+        ", 120/s served nowhere",
         in_flight_mean=20.0,
     )
     return msgspec.structs.replace(picture, services=(shop,), now=(now,))

@@ -1,17 +1,23 @@
 """A scripted router's answers on its services' past: a burst that came and went, and its flows."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from router.admin.views.flow import FlowDetail, FlowView
 from router.admin.views.history import HistorySample, HistorySite, KneeView, ServiceHistory
+from router.admin.views.services import TargetView
 from router.admin.views.why import PastDecision, WhyCandidate, WhyDecision, WhyView
+from router.balance.deciding.explain import ROOM_FARTHER
+from router.model.addresses import join
+from router.model.wording.fullness import EVERY_SITE_IS_FULL
 from tests.browser.pictures import HERE, id_of, moment
 
 STEP_S = 5.0
 CAPACITY = 20
+ROOM_HERE = "local site has room"
 
 
 def history(**changes: Any) -> ServiceHistory:
@@ -67,20 +73,21 @@ def _sample(at: str, wanted: float) -> HistorySample:
     )
 
 
-def knees() -> tuple[KneeView, ...]:
-    """Latency bends below the configured capacity for the first target, not for the second."""
+def knees(targets: Sequence[TargetView]) -> tuple[KneeView, ...]:
+    """Latency bends below the configured capacity for the first of two targets, not for the
+    second."""
     return tuple(
         KneeView(
             service="shop",
             port=8080,
-            target=target,
-            stated=10,
+            target=join(target.host, target.port),
+            stated=target.capacity,
             knee=knee,
             factor=2.0,
             baseline_s=0.2,
             levels=((1, 0.2, 900), (8, 0.41, 300)),
         )
-        for target, knee in (("shop-1", 8), ("shop-2", None))
+        for target, knee in zip(targets, (8, None), strict=True)
     )
 
 
@@ -96,7 +103,7 @@ def candidates() -> tuple[WhyCandidate, ...]:
             free=0,
             age_s=0.0,
             verdict="full",
-            reason="20 of 20 in flight",
+            reason="20 in flight, its capacity is 20",
             **common,
         ),
         WhyCandidate(
@@ -107,7 +114,7 @@ def candidates() -> tuple[WhyCandidate, ...]:
             free=3,
             age_s=0.4,
             verdict="chosen",
-            reason="cheapest with a free slot (3 free)",
+            reason=f"{ROOM_FARTHER} (3 of 20 free)",
             **common,
         ),
         WhyCandidate(
@@ -118,7 +125,7 @@ def candidates() -> tuple[WhyCandidate, ...]:
             free=18,
             age_s=0.8,
             verdict="dearer",
-            reason="10 dearer than west",
+            reason="path cost 15, and west at 5 takes the request",
             **common,
         ),
     )
@@ -129,7 +136,7 @@ def why() -> WhyView:
         service="shop",
         port=8080,
         policy="fill",
-        decision=WhyDecision("west", ("west",), "cheapest with a free slot"),
+        decision=WhyDecision("west", ("west",), ROOM_FARTHER),
         candidates=candidates(),
     )
 
@@ -150,7 +157,7 @@ def flow(id: int, **changes: Any) -> FlowView:
         outcome="ok",
         site=HERE,
         target="10.0.0.1:9001",
-        reason="cheapest with a free slot",
+        reason=ROOM_HERE,
         overflow="",
         attempts=1,
         queue_s=0.0,
@@ -175,7 +182,9 @@ def flows() -> tuple[FlowView, ...]:
             changes = {
                 "site": "west",
                 "target": "",
+                "reason": ROOM_FARTHER,
                 "overflow": "full",
+                "spill_reason": "full",
                 "queue_s": 0.004,
                 "network_s": 0.024,
                 "total_s": 0.228,
@@ -185,9 +194,9 @@ def flows() -> tuple[FlowView, ...]:
                 "site": None,
                 "target": "",
                 "status": 503,
-                "code": "no-capacity",
-                "outcome": "no-capacity",
-                "reason": "all sites are full",
+                "code": "all-full",
+                "outcome": "all-full",
+                "reason": EVERY_SITE_IS_FULL,
                 "queue_s": 1.0,
                 "target_s": 0.0,
                 "total_s": 1.0,
@@ -217,7 +226,7 @@ def detail(of: FlowView) -> FlowDetail:
         answer="2xx",
         reason=of.reason,
         overflow_reason=of.overflow,
-        spill_reason=of.overflow,
+        spill_reason=of.spill_reason,
         waited_s=of.queue_s,
         total_s=of.total_s,
         attempts=of.attempts,

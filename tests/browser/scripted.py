@@ -1,21 +1,27 @@
 """A router that reports what a test wants it to report: the views are real, the router is not."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
 
 import msgspec
 from aiohttp import web
 
 from router.admin import sse
-from router.admin.answers import failure, item, items
+from router.admin.answers import failure, item
+from router.admin.endpoints.flows import FlowsApi
 from router.admin.endpoints.graph import GraphApi, GraphView
-from router.admin.ports import MetricValues, UnknownCommand
+from router.admin.endpoints.history import HistoryApi
+from router.admin.endpoints.knees import KneesApi
+from router.admin.endpoints.ping import PingApi
+from router.admin.endpoints.sites import SitesApi
+from router.admin.endpoints.tokens import TokensApi
+from router.admin.ports import ApiPart, MetricValues, UnknownCommand
 from router.admin.views.bursts import BurstView, ScaleView
-from router.admin.views.flow import FlowDetail, FlowsWanted, FlowView
+from router.admin.views.flow import FlowDetail, FlowView
 from router.admin.views.history import KneeView, ServiceHistory
 from router.admin.views.links import LinkView, SiteView
-from router.admin.views.live import Live
+from router.admin.views.live import Live, TokenView
 from router.admin.views.ping import PingView
 from router.admin.views.services import ServiceView, TargetView
 from router.admin.views.site import SiteDetail
@@ -126,126 +132,157 @@ class ScriptedRouter:
         self.commands.append((name, arguments))
         return "Reading the configuration again."
 
+    async def kept_histories(
+        self, service: str | None, port: int | None
+    ) -> Iterator[ServiceHistory]:
+        """As `Insight`."""
+        return (
+            one
+            for one in self.histories
+            if service in (None, one.service) and port in (None, one.port)
+        )
 
-class ScriptedPart:
-    """The routes that the real parts of the API have, in their shapes, answered by the script."""
+    def latency_knees(self, service: str | None, port: int | None) -> Iterator[KneeView]:
+        """As `operate.why.latency_knees`."""
+        return (
+            one for one in self.knees if service in (None, one.service) and port in (None, one.port)
+        )
+
+    def tokens(self) -> Sequence[TokenView]:
+        return self.live.tokens
+
+
+class ScriptedSites:
+    """What questions to other sites find."""
+
+    def __init__(self, router: ScriptedRouter) -> None:
+        self._router = router
+
+    def is_here(self, site: str) -> bool:
+        status = self._router.live.status
+        return site in (status.name, status.id)
+
+    def history(
+        self,
+        site: str,
+        service: str,
+        port: int | None,
+        done: Callable[[tuple[ServiceHistory, ...], str], None],
+    ) -> bool | None:
+        """Another site may tell of any port."""
+        if self._found(site) is None:
+            return None
+        told = tuple(one for one in self._router.histories if service == one.service)
+        asyncio.get_running_loop().call_soon(done, told, "")
+        return True
+
+    def detail(self, site: str, done: Callable[[SiteDetail], None]) -> bool | None:
+        found = self._found(site)
+        if found is None:
+            return None
+        untold = SiteDetail(
+            name=found.name,
+            id=found.id,
+            local=False,
+            reachable=found.reachable,
+            path_cost=found.path_cost,
+            told=False,
+            error="it gave no answer in time",
+        )
+        told = self._router.sites.get(found.name, untold)
+        asyncio.get_running_loop().call_soon(done, told)
+        return True
+
+    def ping(
+        self, site: str, rounds: int, via: str, done: Callable[[PingView], None]
+    ) -> bool | None:
+        found = self._router.pings.get(site)
+        if found is None:
+            return None
+        asyncio.get_running_loop().call_soon(done, found)
+        return True
+
+    def _found(self, site: str) -> SiteView | None:
+        return next((one for one in self._router.live.network if site in (one.name, one.id)), None)
+
+
+class ScriptedFlows:
+    """Flows for the list, which the console asks for each second."""
+
+    turn = 0
 
     def __init__(self, router: ScriptedRouter) -> None:
         self._router = router
         self._skipped = 0
 
+    @property
+    def skipped(self) -> int:
+        self._skipped += self._router.flows_skipped
+        return self._skipped
+
+    def look(self) -> None:
+        """They are recorded all the time."""
+
+    def follow(self) -> bool:
+        """The console follows no flows."""
+        return False
+
+    def unfollow(self) -> None:
+        raise NotImplementedError
+
+    def newest(self) -> Iterator[FlowView | None]:
+        return iter(self._router.flows)
+
+    def since(self, turn: int) -> list[FlowView]:
+        raise NotImplementedError
+
+    def lasting(self) -> list[FlowView]:
+        raise NotImplementedError
+
+    def detail(self, number: int) -> FlowDetail | None:
+        return self._router.details.get(number)
+
+
+def parts_of(router: ScriptedRouter) -> Sequence[ApiPart]:
+    """The parts of a router's API, as `operate.insight` joins them, over the script."""
+    sites = ScriptedSites(router)
+    return (
+        ScriptedLive(router),
+        HistoryApi(router.kept_histories, sites, router),
+        FlowsApi(ScriptedFlows(router), router),
+        KneesApi(router.latency_knees, router),
+        SitesApi(sites),
+        PingApi(sites),
+        TokensApi(router.tokens),
+        GraphApi(router, router),
+    )
+
+
+class ScriptedLive:
+    """`LiveApi`, with faults of the script; its pictures are all of one moment."""
+
+    def __init__(self, router: ScriptedRouter) -> None:
+        self._router = router
+
     def add_to(self, routes: web.UrlDispatcher) -> None:
         routes.add_get("/api/v1/live", self._live)
-        routes.add_get("/api/v1/tokens", self._tokens)
-        routes.add_get("/api/v1/history", self._history)
-        routes.add_get("/api/v1/knees", self._knees)
-        routes.add_get("/api/v1/flows", self._flows)
-        routes.add_get("/api/v1/flows/{id}", self._flow)
-        routes.add_get("/api/v1/ping/{site}", self._ping)
-        routes.add_get("/api/v1/sites/{site}", self._site)
-        GraphApi(self._router, self._router).add_to(routes)
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         if self._router.is_signed_out:
             return failure(401, "unauthorized", "You are signed out.")
-        if "text/event-stream" not in request.headers.get("Accept", ""):
+        if not sse.wanted(request):
             return item("Live", self._router.live)
         if self._router.is_crowded:
-            return failure(503, "too-many-followers", "Too many clients follow.")
+            return sse.no_place("the live view")
+        return await sse.follow(request, self._feed)
+
+    async def _feed(self, response: web.StreamResponse) -> None:
         sent: Live | None = None
-
-        def next_picture(number: int) -> bytes:
-            nonlocal sent
-            if self._router.live is sent and number % EVERY:
-                return b""
-            sent = self._router.live
-            return sse.message(number, sent)
-
-        return await self._stream(request, next_picture)
-
-    async def _stream(
-        self, request: web.Request, message: Callable[[int], bytes]
-    ) -> web.StreamResponse:
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
-        )
-        await response.prepare(request)
-        number = 0
-        with contextlib.suppress(ConnectionError):  # The page was left.
-            while True:
-                number += 1
-                silent = self._router.is_silent
-                if data := b": silence\n\n" if silent else message(number):
-                    await sse.write(response, data)
-                await asyncio.sleep(EVERY_S)
-        return response
-
-    async def _tokens(self, request: web.Request) -> web.Response:
-        return items("Token", self._router.live.tokens)
-
-    async def _history(self, request: web.Request) -> web.Response:
-        name, _, port = request.query.get("service", "").partition(":")
-        found = [
-            history
-            for history in self._router.histories
-            if not name or (history.service == name and port in ("", str(history.port)))
-        ]
-        return items("ServiceHistory", found)
-
-    async def _knees(self, request: web.Request) -> web.Response:
-        name = request.query.get("service", "").partition(":")[0]
-        return items("Knee", [knee for knee in self._router.knees if name in ("", knee.service)])
-
-    async def _flows(self, request: web.Request) -> web.StreamResponse:
-        query = request.query
-        name, _, port = query.get("service", "").partition(":")
-        wanted = FlowsWanted(
-            name or None, int(port) if port else None, query.get("outcome"), query.get("site")
-        )
-        if "text/event-stream" not in request.headers.get("Accept", ""):
-            count = int(query.get("count", "100"))
-            self._skipped += self._router.flows_skipped
-            found = wanted.of(list(self._router.flows))[:count]
-            return items("Flow", found, skipped=self._skipped)
-        sent: set[int] = set()
-
-        def unsent(number: int) -> bytes:
-            for flow in self._router.flows:
-                if wanted.has(flow) and flow.id not in sent:
-                    sent.add(flow.id)
-                    return sse.message(flow.id, flow)
-            return b": none\n\n"
-
-        return await self._stream(request, unsent)
-
-    async def _flow(self, request: web.Request) -> web.Response:
-        detail = self._router.details.get(int(request.match_info["id"]))
-        if detail is None:
-            return failure(404, "not-found", "This flow is not kept any more.")
-        return item("FlowDetail", detail)
-
-    async def _ping(self, request: web.Request) -> web.Response:
-        ping = self._router.pings.get(request.match_info["site"])
-        if ping is None:
-            return failure(
-                404, "not-found", "No such site is known here.", "sitectl network status"
-            )
-        return item("Ping", ping)
-
-    async def _site(self, request: web.Request) -> web.Response:
-        name = request.match_info["site"]
-        site = next((one for one in self._router.live.network if one.name == name), None)
-        if site is None:
-            return failure(
-                404, "not-found", "No such site is known here.", "sitectl network status"
-            )
-        untold = SiteDetail(
-            name=site.name,
-            id=site.id,
-            local=False,
-            reachable=site.reachable,
-            path_cost=site.path_cost,
-            told=False,
-            error="it gave no answer in time",
-        )
-        return item("SiteDetail", self._router.sites.get(name, untold))
+        for number in count(1):
+            live = self._router.live
+            if self._router.is_silent:
+                await sse.write(response, b": silence\n\n")
+            elif live is not sent or not number % EVERY:
+                sent = live
+                await sse.write(response, sse.message(number, live))
+            await asyncio.sleep(EVERY_S)

@@ -31,11 +31,10 @@ from router.admin.console.gate import POLICY
 from router.admin.console.static import Asset
 from router.admin.endpoints.simulation import SimulationApi
 from router.admin.events import EventLog
-from router.admin.views.history import ServiceHistory
 from router.model import limits
 from router.model.events import Event
 from router.operate.simulation_process import SimulationProcess
-from tests.browser.scripted import ScriptedPart, ScriptedRouter
+from tests.browser.scripted import ScriptedRouter, parts_of
 from tests.doors import take_no_more
 from tests.programs import find
 from tests.scenario.harness import own_address
@@ -132,9 +131,9 @@ class Stage:
 
     async def _up(self) -> None:
         simulation = SimulationApi(
-            SimulationProcess(), self.router, self._histories, lambda name: ""
+            SimulationProcess(), self.router, self.router.kept_histories, lambda name: ""
         )
-        parts = (ScriptedPart(self.router), simulation)
+        parts = (*parts_of(self.router), simulation)
         api = AdminApi(self.router, self._events, parts=parts)
         app = web.Application(client_max_size=limits.ADMIN_BODY_BYTES_MAX)
         api.add_reading_to(app.router)
@@ -152,13 +151,6 @@ class Stage:
         others = asyncio.all_tasks() - {asyncio.current_task()}
         if others:
             await asyncio.wait(others, timeout=REST_S)
-
-    async def _histories(self, name: str | None, port: int | None) -> Iterator[ServiceHistory]:
-        return (
-            one
-            for one in self.router.histories
-            if name in (None, one.service) and port in (None, one.port)
-        )
 
     async def _down(self) -> None:
         if self._runner is not None:

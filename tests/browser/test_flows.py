@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, ViewportSize, expect
 
+from router.balance.deciding.explain import ROOM_FARTHER
 from tests.browser import scenes
 from tests.browser.stage import Stage, keep_picture, looking
 
@@ -35,13 +36,13 @@ def test_each_flow_is_a_row_with_the_figures_of_the_api(chromium: Browser, stage
             "GET /cart/60",
             "ok 200",
             "west",
-            "overflow, full: cheapest with a free slot",
+            f"overflow, full: {ROOM_FARTHER}",
             "228 ms",
             "10.1.2.60:40060",
         ]
         expect(rows.nth(1)).to_contain_text("09:40:49.750")
         failed = page.locator('tr[data-flow="51"]')
-        expect(failed).to_contain_text("no-capacity")
+        expect(failed).to_contain_text("all-full")
         expect(failed).to_contain_text("no site")
         expect(page.locator('tr[data-flow="58"]')).to_contain_text("connection")
 
@@ -159,7 +160,9 @@ def test_a_flow_that_was_simply_for_this_site_says_so(chromium: Browser, stage: 
 
 def test_a_flow_that_is_not_kept_any_more_says_so(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage, "#/flows?flow=999") as page:
-        expect(page.get_by_role("dialog")).to_contain_text("not kept any more")
+        expect(page.get_by_role("dialog")).to_contain_text(
+            "Flow '999' is not known, or not any more."
+        )
 
 
 def test_a_router_that_is_gone_is_told_and_rows_stay(chromium: Browser, stage: Stage) -> None:
@@ -267,5 +270,5 @@ def test_a_flow_that_spilled_without_overflow_says_why(chromium: Browser, stage:
     stage.router.details[spilled.id] = scenes.detail(spilled)
     with looking(chromium, stage, f"#/flows?flow={spilled.id}") as page:
         row = page.locator(f'tr[data-flow="{spilled.id}"]')
-        expect(row).to_contain_text("spilled, no-target: cheapest with a free slot")
+        expect(row).to_contain_text(f"spilled, no-target: {ROOM_FARTHER}")
         expect(page.get_by_text("because it had no ready target.")).to_be_visible()

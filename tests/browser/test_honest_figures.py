@@ -453,7 +453,7 @@ def test_services_whose_steps_end_at_other_seconds_are_added(
 def test_figures_that_are_on_their_way_are_not_called_unknown(
     chromium: Browser, stage: Stage, answer: str, text: str
 ) -> None:
-    stage.router.histories = ()
+    stage.router.histories = (scenes.history(samples=()),)
     with looking(chromium, stage, "#/services") as page:
         if answer == "none":
             page.route("**/api/v1/history*", lambda _: None)

@@ -1,7 +1,6 @@
 """Services: the list, and one of them with its river, its targets and who gets the next request."""
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from router.admin.views.live import Live
 from router.admin.views.services import AbsentSite
 from router.admin.views.why import WhyCandidate, WhyDecision, WhyQueue
+from router.balance.deciding.explain import ROOM_FARTHER
 from tests.browser import pictures, scenes
 from tests.browser.console_examples import PAGE, page
 from tests.browser.stage import Stage, looking
@@ -25,7 +25,7 @@ def stage(stage: Stage) -> Stage:
     """The past of `shop` too."""
     router = stage.router
     router.histories = (scenes.history(),)
-    router.knees = scenes.knees()
+    router.knees = scenes.knees(router.live.services[0].targets)
     router.whys = {"shop": scenes.why()}
     return stage
 
@@ -111,9 +111,9 @@ def test_a_past_that_no_router_has_is_drawn_and_holds_up_nothing(
 def test_the_parts_of_a_page_stay_in_their_order_when_figures_come_later(
     chromium: Browser, stage: Stage
 ) -> None:
-    histories, stage.router.histories = stage.router.histories, ()
+    histories, stage.router.histories = stage.router.histories, (scenes.history(samples=()),)
     with looking(chromium, stage, AT) as page:
-        expect(page.get_by_text(re.compile("No history for shop:8080 there yet"))).to_be_visible()
+        expect(page.get_by_text("No history yet")).to_be_visible()
         stage.router.histories = histories
         expect(page.locator("#chart-river")).to_be_visible(timeout=SOON_MS)
         heads = page.locator("main h2").all_inner_texts()
@@ -211,7 +211,7 @@ def test_targets_say_what_was_stated_and_where_latency_bends(
         expect(first).to_contain_text("configured too high")
         second = page.get_by_role("row", name=re.compile("shop-2"))
         expect(second).to_contain_text("configured 10, no climb seen, 200 ms at low load")
-        label = "2 in flight, configured 10, latency doubles at 8"
+        label = "10 in flight, configured 10, latency doubles at 8"
         expect(first.get_by_role("img", name=label)).to_be_visible()
 
 
@@ -244,7 +244,7 @@ def test_a_full_site_and_a_full_target_have_one_colour(chromium: Browser, stage:
 def test_the_next_request_is_explained_in_the_words_of_why(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage, AT) as page:
         panel = page.get_by_role("region", name="Where the next request goes")
-        expect(panel).to_contain_text("To west: cheapest with a free slot.")
+        expect(panel).to_contain_text(f"To west: {ROOM_FARTHER}.")
         expect(panel).to_contain_text("Runner-up: south, its path costs 10 more, 18 free.")
         for one in scenes.candidates():
             row = panel.get_by_role("row", name=re.compile(rf"^{one.site}\b"))
@@ -272,7 +272,7 @@ def test_it_says_who_is_held_for_what_and_that_a_service_is_drained(
     queue = WhyQueue(outlook="waits", waiting=7, limit=4096, wait_s=61.0, held_by="wake-far")
     stage.router.whys = {
         "shop": msgspec.structs.replace(
-            scenes.why(), decision=WhyDecision(None, (), "every site is full"), queue=queue
+            scenes.why(), decision=WhyDecision(None, (), "all-full"), queue=queue
         )
     }
     stage.router.live = with_shop(stage.router.live, takes=0.3)
@@ -322,15 +322,19 @@ def test_a_site_that_may_not_serve_is_not_said_to_list_no_target(
         expect(page.get_by_text("south did not list its 2 ready targets.")).to_be_visible()
 
 
-@pytest.mark.parametrize("histories", [(), (scenes.history(samples=()),)])
-def test_a_service_without_a_past_says_so(
-    chromium: Browser, stage: Stage, histories: Sequence[object]
-) -> None:
-    stage.router.histories = histories  # type: ignore[assignment]
+def test_a_service_without_a_past_says_so(chromium: Browser, stage: Stage) -> None:
+    stage.router.histories = (scenes.history(samples=()),)
     with looking(chromium, stage, AT) as page:
-        told = re.compile("No history (for shop:8080 there )?yet")
-        expect(page.get_by_text(told)).to_be_visible()
+        expect(page.get_by_text("No history yet")).to_be_visible()
         expect(page.get_by_role("heading", name="Targets here")).to_be_visible()
+
+
+def test_a_site_that_tells_of_another_port_has_no_past_of_this_one(
+    chromium: Browser, stage: Stage
+) -> None:
+    stage.router.histories = (scenes.history(port=8081),)
+    with looking(chromium, stage, f"{AT}?site={pictures.id_of('west')}") as page:
+        expect(page.get_by_text("No history for shop:8080 there yet.")).to_be_visible()
 
 
 def test_a_name_that_is_no_service_leads_back(chromium: Browser, stage: Stage) -> None:

@@ -263,7 +263,7 @@ def asked(page: Page, stage: Stage, body: object) -> int:
 
 
 def test_without_a_record_it_says_why_there_is_no_proposal(chromium: Browser, stage: Stage) -> None:
-    stage.router.histories = ()
+    stage.router.histories = (scenes.history(samples=()),)
     with looking(chromium, stage, WHAT_IF) as page:
         expect(page.get_by_text("Nothing is recorded of shop:8080 yet.")).to_be_visible()
         expect(page.get_by_role("button", name="Try again")).to_be_visible()
@@ -271,7 +271,7 @@ def test_without_a_record_it_says_why_there_is_no_proposal(chromium: Browser, st
 
 def test_what_is_recorded_later_is_found_by_itself(chromium: Browser, stage: Stage) -> None:
     """A page that was left open said that nothing was recorded yet."""
-    known, stage.router.histories = stage.router.histories, ()
+    known, stage.router.histories = stage.router.histories, (scenes.history(samples=()),)
     with looking(chromium, stage, WHAT_IF) as page:
         expect(page.get_by_text("Nothing is recorded of shop:8080 yet.")).to_be_visible()
         stage.router.histories = known

@@ -143,7 +143,7 @@ def test_links_that_are_not_up_are_counted_and_named_as_on_their_own_page(
         expect(page.get_by_role("heading", name="3 of 4 links up")).to_be_visible()
         page.goto(f"{stage.url}#/topology?site=attic")
         site = page.get_by_role("region", name="attic", exact=True)
-        expect(site).to_contain_text("Link to-attic: connecting connection refused by attic")
+        expect(site).to_contain_text(f"Link to-attic: down {pictures.REFUSED}")
         live = stage.router.live
         silent = [
             msgspec.structs.replace(one, silent_since=live.at) if one.name == "to-west" else one
@@ -294,7 +294,7 @@ def test_the_twin_has_each_link_with_cost_round_trip_load_and_state(
         west = table.get_by_role("row", name="east – west")
         for text in ("5", "12 ms", "3", "65/s", "up"):
             expect(west).to_contain_text(text)
-        expect(table.get_by_role("row", name="attic")).to_contain_text("connecting")
+        expect(table.get_by_role("row", name="attic")).to_contain_text("down")
 
 
 def test_a_site_that_cannot_be_reached_says_so(chromium: Browser, stage: Stage) -> None:
@@ -368,7 +368,7 @@ def test_the_way_is_measured_when_asked_for(chromium: Browser, stage: Stage) -> 
         expect(table.get_by_role("row", name="south")).to_contain_text("no answer")
         stage.router.pings.clear()
         page.get_by_role("button", name="Measure the path").click()
-        expect(page.get_by_text("No such site is known here.")).to_be_visible()
+        expect(page.get_by_text("No site 'south' is known here.")).to_be_visible()
 
 
 def test_another_site_is_seen_down_to_the_requests_of_its_targets(
