@@ -216,14 +216,22 @@ def test_targets_say_what_was_stated_and_where_latency_bends(
 
 
 def test_learned_slots_are_not_called_configured(chromium: Browser, stage: Stage) -> None:
-    picture = stage.router.live
     learned = pictures.a_target("shop-1", capacity_kind="auto")
-    service = msgspec.structs.replace(picture.services[0], targets=(learned,))
-    stage.router.live = msgspec.structs.replace(picture, services=(service,))
+    stage.router.live = with_shop(stage.router.live, targets=(learned,))
     with looking(chromium, stage, AT) as page:
         row = page.get_by_role("row", name=re.compile("shop-1"))
         expect(row).to_contain_text("learned 10 (auto), latency doubles at 8")
         expect(row).not_to_contain_text("configured")
+
+
+def test_a_target_with_an_ipv6_address_has_its_latency_too(chromium: Browser, stage: Stage) -> None:
+    targets = tuple(pictures.a_target(name, host="fd00::1") for name in ("shop-1", "shop-2"))
+    stage.router.live = with_shop(stage.router.live, targets=targets)
+    stage.router.knees = scenes.knees(targets)
+    with looking(chromium, stage, AT) as page:
+        row = page.get_by_role("row", name=re.compile("shop-1"))
+        expect(row).to_contain_text("[fd00::1]:9001")
+        expect(row).to_contain_text("configured 10, latency doubles at 8")
 
 
 def test_a_full_site_and_a_full_target_have_one_colour(chromium: Browser, stage: Stage) -> None:

@@ -161,6 +161,11 @@ export function portNameIn(live, one) {
   return portName({ ...one, routing_key: found?.routing_key });
 }
 
+/** `10.0.0.1:80`, `[fd00::1]:80`: as the router writes the address of a target. @param {any} target */
+export function addressOf({ host, port }) {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** `nameOf` with the port; a routing key has no port. @param {any} one */
 export function portName(one) {
   return one.routing_key || `${one.name ?? one.service}:${one.port}`;

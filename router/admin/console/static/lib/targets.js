@@ -4,17 +4,14 @@ import { get } from "./api.js";
 import { CapacityBar, honesty, inFlightOf, overstated } from "./capacity.js";
 import { SiteName } from "./charts/colours.js";
 import { sitectl } from "./commands.js";
-import { count, mean, plural, shellWord, span } from "./format.js";
+import { addressOf, count, mean, plural, shellWord, span } from "./format.js";
 import { useNow } from "./store.js";
 import { Ago, Badge, Card, Empty, Failed, Table } from "./ui.js";
 
 /** @param {any} knees @param {any} service @param {any} target */
 function kneeOf(knees, service, target) {
-  return (knees.value ?? []).find(
-    (one) =>
-      one.port === service.port &&
-      (one.target === `${target.host}:${target.port}` || one.target === target.name),
-  );
+  const address = addressOf(target);
+  return (knees.value ?? []).find((one) => one.port === service.port && one.target === address);
 }
 
 /** A ready target that answers 5xx: it stays in use. */
@@ -52,13 +49,13 @@ export function Targets({ service, knees }) {
     <${Table}
       caption="Targets here"
       rows=${service.targets}
-      rowKey=${(one) => `${one.host}:${one.port} ${one.name}`}
+      rowKey=${(one) => `${addressOf(one)} ${one.name}`}
       empty=${html`<${Empty} hint=${html`<code>${sitectl("service bind", shellWord(service.name), "…")}</code>`}>No target here.<//>`}
       columns=${[
         {
           name: "Target",
           head: true,
-          cell: (one) => html`${one.host}:${one.port} <span class="muted">${one.name}</span>`,
+          cell: (one) => html`${addressOf(one)} <span class="muted">${one.name}</span>`,
         },
         {
           name: "State",

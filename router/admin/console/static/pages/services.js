@@ -5,7 +5,7 @@ import { inFlightOf, isDrainedHere, usedOf } from "../lib/capacity.js";
 import { CallersCard } from "../lib/calls/callers_card.js";
 import { Closed, closedByRules } from "../lib/closed.js";
 import { advised, sitectl } from "../lib/commands.js";
-import { LEAST_PER_S, count, latency, mean, percent, plural, portName, quantile, rate, shellWord, sinceReport } from "../lib/format.js";
+import { LEAST_PER_S, addressOf, count, latency, mean, percent, plural, portName, quantile, rate, shellWord, sinceReport } from "../lib/format.js";
 import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/charts/river.js";
 import { href, setParams } from "../lib/route.js";
@@ -203,7 +203,7 @@ const ERRORS_SAID = 2; // The table has all of them.
 function statement(service, now, live) {
   const errors = service.targets
     .filter((one) => answersErrors(one) || breaksOff(one))
-    .map((one) => ` ${one.host}:${one.port} ${one.error}.`)
+    .map((one) => ` ${addressOf(one)} ${one.error}.`)
     .slice(0, ERRORS_SAID)
     .join("");
   if (!now?.why) return `${leaving(service, now, live)}${errors}`;

@@ -1,7 +1,7 @@
 // Means of the requests in flight and queued. A snapshot shows one moment and misses most requests
 // that take milliseconds. The router reports the mean for this site; for other sites and for single
 // targets, the page computes the mean of the last snapshots.
-import { HARDLY_ANY, LEAST_PER_S } from "../format.js";
+import { HARDLY_ANY, LEAST_PER_S, addressOf } from "../format.js";
 
 const OVER_MS = 5000;
 
@@ -17,7 +17,7 @@ function* counted(live) {
       yield [one, `${port} at ${one.id}`, "in_flight", "in_flight_mean"];
     }
     for (const one of service.targets) {
-      yield [one, `${port} of ${one.name} ${one.host}:${one.port}`, "in_flight", "in_flight_mean"];
+      yield [one, `${port} of ${one.name} ${addressOf(one)}`, "in_flight", "in_flight_mean"];
     }
   }
 }
