@@ -113,6 +113,19 @@ export function stepsTo(found, goal) {
   return steps;
 }
 
+/**
+ * The known steps of the path to `goal`. An edge router knows only its own links: then the steps end
+ * at the first site of the path, and `isWhole` is false.
+ * @param {{nodes: Node[]}} graph @param {ReturnType<typeof ways>} found @param {string} goal
+ */
+export function wayTo(graph, found, goal) {
+  const steps = stepsTo(found, goal);
+  const site = graph.nodes.find((node) => node.id === goal)?.site;
+  if (steps.length || !site?.reachable || !site.next_hops.length) return { steps, isWhole: true };
+  const first = graph.nodes.find((node) => node.name === site.next_hops[0]);
+  return { steps: stepsTo(found, first?.id), isWhole: false };
+}
+
 /** The least number of links between each two sites; Infinity: not connected. */
 function hops(graph) {
   const index = new Map(graph.nodes.map((node, at) => [node.id, at]));

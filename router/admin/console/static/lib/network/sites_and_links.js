@@ -2,7 +2,7 @@
 import { html, useMemo, useRef, useState } from "../html.js";
 import { SiteName } from "../charts/colours.js";
 import { count, latency, listed, listedOf, plural, rtt, timeOfDay } from "../format.js";
-import { graphOf, pictured, placed, stepsTo, ways } from "./graph.js";
+import { graphOf, pictured, placed, wayTo, ways } from "./graph.js";
 import { href, setParams } from "../route.js";
 import { byCost } from "./sites.js";
 import { SiteDetail } from "./site_detail.js";
@@ -32,7 +32,7 @@ function carried(graph, found, spilled) {
   const loads = new Map();
   const idOf = new Map(graph.nodes.map((node) => [node.name, node.id]));
   for (const [name, { perS, open }] of Object.entries(spilled)) {
-    for (const step of stepsTo(found, idOf.get(name))) {
+    for (const step of wayTo(graph, found, idOf.get(name)).steps) {
       const was = loads.get(step.edge) ?? { perS: 0, open: 0 };
       loads.set(step.edge, { perS: was.perS + perS, open: was.open + open, from: step.from });
     }
@@ -51,14 +51,16 @@ const ROWS = 200; // Sites in the list, at a time.
 /** The map forgets gone sites once they outnumber the present ones by this many. */
 const SEEN_MORE = 16;
 
-/** A path in one line; a long path shows only its ends. @param {string[]} names */
-function inShort(names) {
+/** A path in one line; a long path shows only its ends. @param {any} way @param {(id: string) => string} nameOf @param {string} goal */
+function inShort({ steps, isWhole }, nameOf, goal) {
+  const names = [...steps.map((step) => nameOf(step.to)), ...(isWhole ? [] : ["…", goal])];
   if (names.length <= WAY_MAX) return names.join(" → ");
   const between = `… ${names.length - 3} more …`;
   return [names[0], names[1], between, names.at(-1)].join(" → ");
 }
 
-function Way({ graph, found, steps, site, live }) {
+function Way({ graph, found, way, site, live }) {
+  const { steps, isWhole } = way;
   const nameOf = (id) => graph.nodes.find((node) => node.id === id)?.name ?? id;
   if (site.id === live.status.id) return html`<p class="muted">This console belongs to this site.</p>`;
   if (!steps.length) {
@@ -77,12 +79,14 @@ function Way({ graph, found, steps, site, live }) {
           </span>
         </li>`;
       })}
+      ${!isWhole && html`<li><span class="strong">${site.name}</span> <span class="muted">by a path that an edge router does not know</span></li>`}
     </ol>
     <p class="number">
       <span class="muted">Total cost</span> <span class="strong">${count(site.site?.path_cost)}</span>
-      <span class="muted"> over ${plural(steps.length, "link")}</span>
+      ${isWhole && html`<span class="muted"> over ${plural(steps.length, "link")}</span>`}
     </p>
     ${
+      isWhole &&
       found.get(site.id).cost !== site.site?.path_cost &&
       html`<p class="muted">
         The router uses a different path${site.site?.next_hops.length > 0 && `, via ${listed(site.site.next_hops)}`}.
@@ -154,7 +158,7 @@ function Details({ graph, found, live, node, spilled }) {
   const { services } = node;
   return html`<${Card} title=${node.name} id="site" actions=${html`<${Badge} tone=${tone}>${word}<//>`}>
     <div class="details">
-      <${Way} graph=${graph} found=${found} steps=${stepsTo(found, node.id)} site=${node} live=${live} />
+      <${Way} graph=${graph} found=${found} way=${wayTo(graph, found, node.id)} site=${node} live=${live} />
       <${OwnLinks} live=${live} node=${node} />
       ${
         spilled[node.name] &&
@@ -212,6 +216,7 @@ function Summary({ graph, live }) {
   const untold = graph.edges.filter((edge) => !edge.isTold);
   const linked = new Set(graph.edges.flatMap((edge) => [edge.from, edge.to]));
   const alone = namesOf((node) => node.site && !node.site.reachable && !linked.has(node.id));
+  const knowsAll = live.network.every((site) => site.neighbours_known);
   return html`<${Card} title="Network" id="network">
     <div class="details">
       <p>
@@ -230,7 +235,7 @@ function Summary({ graph, live }) {
       ${
         graph.edges.length > 0 &&
         html`<p>
-          ${plural(graph.edges.length, "link")} between ${alone.length ? "the others" : "them"}:${" "}
+          ${plural(graph.edges.length, "link")} ${knowsAll ? `between ${alone.length ? "the others" : "them"}` : "known here"}:${" "}
           ${
             broken.length
               ? html`<${Badge} tone="bad">${count(broken.length)} not up<//>`
@@ -250,8 +255,8 @@ function Summary({ graph, live }) {
         ${down.length > 0 && ` Not up: ${listedOf(down, FEW)}.`}
       </p>
       <p class="muted">
-        A link between two other sites is shown while it is up. Point at a site, or choose one in the
-        list, to see the path to it.
+        ${knowsAll ? "A link between two other sites is shown while it is up." : "An edge router knows no links between other sites."}
+        Point at a site, or choose one in the list, to see the path to it.
       </p>
     </div>
   <//>`;
@@ -303,7 +308,7 @@ export function SitesAndLinks({ live, route }) {
   const here = live.status.id;
   const found = ways(graph, here);
   const chosen = graph.nodes.find((node) => node.name === route.params.site);
-  const first = [here, chosen?.id, ...stepsTo(found, chosen?.id).map((step) => step.to)].filter(Boolean);
+  const first = [here, chosen?.id, ...wayTo(graph, found, chosen?.id).steps.map((step) => step.to)].filter(Boolean);
   const drawn = pictured(graph, found, [...new Set(first)]);
   const known = useSeen(drawn);
   const shape = JSON.stringify([
@@ -314,7 +319,7 @@ export function SitesAndLinks({ live, route }) {
   const spilled = spilledTo(live);
   const loads = carried(graph, found, spilled);
   const shown = graph.nodes.find((node) => node.id === pointed) ?? chosen;
-  const way = shown ? stepsTo(found, shown.id) : [];
+  const way = shown ? wayTo(graph, found, shown.id).steps : [];
   const nameOf = new Map(graph.nodes.map((node) => [node.id, node.name]));
   const filter = (route.params.filter ?? "").toLowerCase();
   const rows = graph.nodes
@@ -405,7 +410,7 @@ export function SitesAndLinks({ live, route }) {
           {
             name: "Way",
             cell: (node) =>
-              inShort(stepsTo(found, node.id).map((step) => nameOf.get(step.to))) ||
+              inShort(wayTo(graph, found, node.id), (id) => nameOf.get(id), node.name) ||
               (node.id === here ? "–" : "none"),
           },
           { name: "Cost", number: true, cell: (node) => count(node.site?.path_cost) },
