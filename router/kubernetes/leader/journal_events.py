@@ -16,6 +16,7 @@ from router.kubernetes.objects.names import SITE_CONFIGMAP
 from router.kubernetes.objects.objects import Snapshot
 from router.model import limits
 from router.model.events import Event
+from router.model.wording.routing_key_names import shown_subject
 
 log = logging.getLogger("router.kubernetes")
 
@@ -124,4 +125,5 @@ def _message(event: Event) -> str:
     end = "" if event.message.endswith((".", "?")) else "."
     by = f" By {event.by}." if event.by else ""
     hint = f" {event.hint}" if event.hint else ""
-    return f"{event.subject}: {event.message}{end}{by}{hint}"
+    subject = shown_subject(event.subject, event.message)
+    return f"{subject}{': ' if subject else ''}{event.message}{end}{by}{hint}"

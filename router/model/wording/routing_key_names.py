@@ -61,6 +61,16 @@ def is_hashed(text: str) -> bool:
     return _NAME.fullmatch(_KIND.sub("", text)) is not None
 
 
+def shown_subject(subject: str, message: str) -> str:
+    """The ``subject`` of an event, as its ``message`` names it: a routing key without its nominal
+    port. Empty: only the message has the key."""
+    if is_hashed(subject):
+        return ""
+    name = subject.removesuffix(f":{NOMINAL_PORT}")
+    is_key = name != subject and subject not in message and name in message
+    return name if is_key else subject
+
+
 def with_keys(text: str, key_of: Callable[[str], str]) -> str:
     """``text`` with the routing keys of services, without their nominal port.
 

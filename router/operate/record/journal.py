@@ -11,7 +11,7 @@ from router.model import limits
 from router.model.event_codes import EVENT_CODES
 from router.model.events import Change, Event, Refusals, Severity, Spill
 from router.model.token_bucket import TokenBucket
-from router.model.wording.routing_key_names import is_hashed, with_keys
+from router.model.wording.routing_key_names import shown_subject, with_keys
 
 log = logging.getLogger("router.operate")
 
@@ -123,8 +123,8 @@ class Journal:
         self._write(number, passed)
         for hear in self.told:
             hear(passed)
-        subject = passed.subject
-        is_named = subject in passed.message or is_hashed(subject)
+        subject = shown_subject(passed.subject, passed.message)
+        is_named = subject in passed.message
         text = passed.message if is_named else f"{subject}: {passed.message}"
         if passed.by:
             text = f"{text.removesuffix('.')}, by {passed.by}."

@@ -54,6 +54,28 @@ def test_a_message_without_its_full_stop_gets_it_before_the_hint(message: str, s
     run(scene())
 
 
+@pytest.mark.parametrize(
+    ("subject", "message", "shown"),
+    [
+        ("backend:1", "Service backend overflows.", "backend: Service backend overflows."),
+        ("shop:1", "Service shop:1 overflows.", "shop:1: Service shop:1 overflows."),
+        ("k-0123456789abcdef0123:1", "Service web.v2 overflows.", "Service web.v2 overflows."),
+    ],
+)
+def test_a_routing_key_is_named_as_elsewhere(subject: str, message: str, shown: str) -> None:
+    api = Told()
+
+    async def scene() -> None:
+        async with telling(api) as teller:
+            one = event("overflow-begun", subject)
+            teller.hear(msgspec.structs.replace(one, message=message, by="", hint=""))
+            await asyncio.sleep(SETTLED_S)
+            (made,) = api.events.values()
+            assert made["message"] == shown
+
+    run(scene())
+
+
 @contextlib.asynccontextmanager
 async def telling(
     api: Told, may_write: Callable[[], bool] = lambda: True
