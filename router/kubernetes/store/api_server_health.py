@@ -35,6 +35,7 @@ class ApiServerHealth:
         self._informers = tuple(informers)
         self._asked: Callable[[], ServerSilence | None] = _nothing
         self._away_since = ""  # UTC, human-readable; empty: the server answers.
+        self._away_kind = ""  # The fault of which that is the time: see `_kind_of`.
         self._silent: set[Informer | None] = set()  # None: calls are silent.
 
     def follow(self, asked: Callable[[], ServerSilence | None]) -> None:
@@ -103,9 +104,11 @@ class ApiServerHealth:
         if away_s < limits.API_AWAY_S:
             self._away_since = ""
             return
-        if not self._away_since:
-            self._away_since = stamp_of(datetime.fromtimestamp(time.time() - away_s, UTC))
         fault = silences[0].fault
+        if not self._away_since or _kind_of(fault) != self._away_kind:
+            fault_s = 0.0 if self._away_since else away_s  # A fault after another begins now.
+            self._away_since = stamp_of(datetime.fromtimestamp(time.time() - fault_s, UTC))
+            self._away_kind = _kind_of(fault)
         what, hint = _told(fault, self._away_since)
         counts = self._what_counts() if fault.status else "; what was known then serves"
         yield ConfigError("Kubernetes", "", what + counts, hint=hint, code="SW0439")
@@ -148,21 +151,31 @@ def _nothing() -> ServerSilence | None:
     """Placeholder until `ApiServerHealth.follow` is called."""
 
 
+def _kind_of(fault: ApiError) -> str:
+    """Faults of one kind have one sentence in `_told`."""
+    if fault.status == UNAUTHORIZED:
+        return "token"
+    if fault.reason == UNTRUSTED:
+        return "certificate"
+    return "errors" if fault.status or fault.reason == MALFORMED else "no answer"
+
+
 def _told(fault: ApiError, since: str) -> tuple[str, str]:
     """Why no news of objects arrives since then, and the next step."""
-    if fault.status == UNAUTHORIZED:
+    kind = _kind_of(fault)
+    if kind == "token":
         return (
             f"the API server refuses this router's token since {since} ({fault.message})",
             f"See that ServiceAccount/{ROUTER} exists. A new pod gets a new token: "
             "sitectl update --force-restart",
         )
-    if fault.reason == UNTRUSTED:
+    if kind == "certificate":
         return (
             f"{fault.message}, since {since}",
             "Compare it with ca.crt in ConfigMap/kube-root-ca.crt. A new pod takes that one: "
             "sitectl update --force-restart",
         )
-    if fault.status or fault.reason == MALFORMED:
+    if kind == "errors":
         status = f"HTTP {fault.status}: " if fault.status else ""
         text = status + fault.message if status.strip(": ") != fault.message else fault.message
         return (

@@ -5,6 +5,7 @@ import contextlib
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -546,6 +547,37 @@ def test_a_server_that_hangs_is_told_by_calls_before_any_watch_notices() -> None
             found.clear()
             told.store.poke()
             await told.until(lambda: not told.codes())
+
+    run(story())
+
+
+def test_a_fault_after_another_is_told_since_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr("time.time", lambda: 1_800_000_000.0 + loop.time())
+        async with store_of(cluster) as told:
+
+            def since() -> datetime:
+                found = re.search(r"since (\S+Z)", told.errors[0].reason)
+                assert found is not None
+                return datetime.fromisoformat(found[1])
+
+            began = loop.time()
+            found = [ServerSilence(began, late())]
+            told.store.follow_calls(lambda: found[0])
+            told.store.poke()
+            await told.until(lambda: told.codes() == ["SW0439"], limits.API_AWAY_S + 1)
+            first = since()
+            await asyncio.sleep(60)
+            found[0] = ServerSilence(began, ApiError(0, "Unreachable", f"{SILENT}no route"))
+            told.store.poke()
+            await told.until(lambda: "no route" in told.errors[0].reason)
+            assert since() == first, "it still does not answer"
+            found[0] = ServerSilence(began, ApiError(401, "Unauthorized", "Unauthorized"))
+            told.store.poke()
+            await told.until(lambda: "refuses this router's token" in told.errors[0].reason)
+            assert 59 <= (since() - first).total_seconds() <= 59 + 2 * limits.API_AWAY_S
 
     run(story())
 
