@@ -884,6 +884,7 @@ POD_END_LATE_S = 10.0  # After its grace period a Pod that is still listed is on
 LEASE_S = 15  # Routers of one site: another one takes over once a holder was silent for so long.
 LEASE_HELD_S = 10.0  # Then a holder that could not renew stops, before another begins.
 LEASE_RENEW_S, LEASE_RELEASE_S = 5.0, 2.0
+LEASE_FOREIGN_S = 30.0  # A holder without a Pod that renews for so long is reported.
 LEASE_ALONE_S, LEASE_ALONE_HELD_S, LEASE_ALONE_RENEW_S = 60, 45.0, 30.0  # As the only router.
 STATUS_LOOK_S, STATUS_EVERY_S = 5.0, 30.0  # How often a changed status is written at most.
 CLUSTER_SET_STATUS_EVERY_S = 5.0  # Of one ServiceExport or ServiceImport: conformance waits 20 s.

@@ -52,10 +52,12 @@ class Leadership:
         self._was_held = False
         self._is_refused = False  # At the last try.
         self._mine: Object | None = None  # The Lease as we wrote it last.
+        self._foreign = ("", 0.0)  # A holder that is no router here, and since when it was seen.
         self._pods: frozenset[str] = frozenset()
         self._news = asyncio.Event()
         self.errors: tuple[ConfigError, ...] = ()
-        """The API server refuses the Lease to this router: without it no router writes."""
+        """The API server refuses the Lease to this router, or another program holds it: without it
+        no router writes."""
         self.silence: ServerSilence | None = None
         """Since when the API server gives no usable answer about the Lease; None: it answers."""
         self._silence_changed: Callable[[], None] = _nobody
@@ -94,7 +96,7 @@ class Leadership:
                 self._failed(began, error)
             else:
                 self._is_refused = False
-                self._found((), None)
+                self._found(self._held_by_foreigner(), None)
             self._tell()
             is_calm = self._is_alone and self._held_until >= began + limits.LEASE_ALONE_HELD_S
             every_s = limits.LEASE_ALONE_RENEW_S if is_calm else limits.LEASE_RENEW_S
@@ -131,8 +133,10 @@ class Leadership:
         else:
             spec = spec_of(found)
             if not self._may_take(spec, version_of(found)):
+                self._note_foreign(str(spec.get("holderIdentity")))
                 self._held_until = 0.0
                 return
+            self._foreign = ("", 0.0)
             transitions = spec.get("leaseTransitions")
             number = transitions if isinstance(transitions, int) else 0
             if spec.get("holderIdentity") == self._holder:
@@ -161,6 +165,26 @@ class Leadership:
         if self._pods and pod not in self._pods:
             duration_s = min(duration_s, limits.LEASE_S)
         return self._now() >= self._seen_at + duration_s
+
+    def _note_foreign(self, holder: str) -> None:
+        """``holder`` keeps the Lease from us: remember it if it is no Pod of a router."""
+        if not self._pods or _pod_of(holder) in self._pods:
+            self._foreign = ("", 0.0)
+        elif holder != self._foreign[0]:
+            self._foreign = (holder, self._now())
+
+    def _held_by_foreigner(self) -> tuple[ConfigError, ...]:
+        """A router that has gone renews the Lease no more, and is not reported."""
+        holder, since = self._foreign
+        if not holder or self._now() < since + limits.LEASE_FOREIGN_S:
+            return ()
+        text = (
+            f"{holder[: limits.NAME_CHARS_MAX]!r} holds and renews it, and is no router of this "
+            "site: no Service, Event or status is written"
+        )
+        hint = f"End what holds it, then: kubectl delete lease {ROUTER}"
+        source = f"Lease/{ROUTER}"
+        return (ConfigError(source, "holderIdentity", text, hint=hint, code="SW0473"),)
 
     def _held(self, transitions: int) -> dict[str, Any]:
         now = stamp_of(self._clock(), "microseconds")

@@ -1,4 +1,4 @@
-"""SW0405 to SW0472: Kubernetes."""
+"""SW0405 to SW0473: Kubernetes."""
 
 from typing import Final
 
@@ -396,5 +396,12 @@ CODES: Final = (
         "The site wants it, but the cluster has no OAuth server of OpenShift, or the router runs "
         "in no pod: users and passwords are asked for.",
         "Set console-authentication to internal, or run the site on OpenShift",
+    ),
+    Code(
+        "SW0473",
+        "The Lease is held by no router",
+        "Another program holds and renews Lease `spillway-router`: no router of the site writes "
+        "Services, Events or status; traffic goes on.",
+        "End what holds it, then: kubectl delete lease spillway-router",
     ),
 )

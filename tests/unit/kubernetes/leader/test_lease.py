@@ -32,7 +32,7 @@ class OneLease(Api):
         self.version = 0
         self.calls: list[str] = []
 
-    def _write(self, whole: Object) -> dict[str, Any]:
+    def write(self, whole: Object) -> dict[str, Any]:
         self.version += 1
         self.found = copy.deepcopy(dict(whole))
         self.found["metadata"] = {**self.found["metadata"], "resourceVersion": str(self.version)}
@@ -58,7 +58,7 @@ class OneLease(Api):
         self._refuse()
         if self.found is not None:
             raise ApiError(409, "AlreadyExists", "there is one")
-        return self._write(made)
+        return self.write(made)
 
     async def replace(
         self, whole: Object, *, subresource: str = "", namespace: str = ""
@@ -70,7 +70,7 @@ class OneLease(Api):
         assert self.found is not None
         if whole["metadata"]["resourceVersion"] != self.found["metadata"]["resourceVersion"]:
             raise ApiError(409, "Conflict", "somebody was faster")
-        return self._write(whole)
+        return self.write(whole)
 
 
 def routers(api: OneLease, *holders: str) -> list[Leadership]:
@@ -124,6 +124,48 @@ def test_when_the_holder_ends_another_takes_over(leaves_in_order: bool) -> None:
             await never_two(found, limits.LEASE_S + limits.LEASE_RENEW_S)
             assert [one.holds for one in found] == [False, True]
             running.cancel()
+
+    run(story())
+
+
+@pytest.mark.parametrize("renews", [True, False])
+def test_a_holder_that_is_no_router_is_named_while_it_renews(renews: bool) -> None:
+    async def story() -> None:
+        api = OneLease()
+        (router,) = routers(api, "pod-a_1")
+        router.see(["pod-a", "pod-b"])
+        foreign = {"holderIdentity": "backup-job", "leaseDurationSeconds": 15}
+        found = {"metadata": {"name": ROUTER}, "spec": foreign}
+        api.write(found)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(router.run())
+            for _ in range(20):
+                await asyncio.sleep(2)
+                if renews:
+                    api.write(found)
+            assert router.holds is not renews
+            assert [error.code for error in router.errors] == (["SW0473"] if renews else [])
+            if renews:
+                assert "'backup-job' holds and renews it" in router.errors[0].reason
+                await asyncio.sleep(2 * limits.LEASE_S)
+                assert router.holds and not router.errors, "it renews no more"
+            running.cancel()
+
+    run(story())
+
+
+def test_a_router_whose_pod_is_known_is_no_foreign_holder() -> None:
+    async def story() -> None:
+        api = OneLease()
+        first, second = routers(api, "pod-a_1", "pod-b_1")
+        for one in (first, second):
+            one.see(["pod-a", "pod-b"])
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(one.run()) for one in (first, second)]
+            await asyncio.sleep(3 * limits.LEASE_FOREIGN_S)
+            assert first.holds != second.holds and not first.errors + second.errors
+            for task in running:
+                task.cancel()
 
     run(story())
 
