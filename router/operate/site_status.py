@@ -127,9 +127,15 @@ class SiteStatus:
 
     def _not_ready(self, *, steady: bool) -> Iterator[PortTargets]:
         if steady:
-            return local_targets.not_ready(self._router, _not_known, None)
+            return local_targets.not_ready(
+                self._router, _not_known, None, used_by_others=self._whole.used_by_others
+            )
         return local_targets.not_ready(
-            self._router, self._recent.spilled_to, self._now(), self._queue_of_all
+            self._router,
+            self._recent.spilled_to,
+            self._now(),
+            self._queue_of_all,
+            self._whole.used_by_others,
         )
 
     def _failing(self) -> Iterator[PortFailures]:

@@ -301,6 +301,16 @@ class RouterFigures:
         )
         return msgspec.structs.replace(own, queue=whole, candidates=candidates)
 
+    def used_by_others(self, key: ServiceKey) -> Collection[str]:
+        """Ready targets of this site by what further workers report, by address."""
+        answering = [one.part(key) for one in self.workers.all if not one.silence.is_begun]
+        return {
+            address
+            for part in answering
+            for address, target in part.targets.items()
+            if not target.why_not
+        }
+
     def queue_of_all(self, key: ServiceKey, own: _QueueT, configured: int | None) -> _QueueT:
         """The queue of the whole router, given this worker's ``own``; ``configured``: places at
         each.

@@ -55,11 +55,12 @@ NONE_COUNTED = PortTotals()
 
 
 class TargetPart(msgspec.Struct, frozen=True):
-    """A worker's part of one target."""
+    """A worker's part of one target. ``why_not``: why it is not ready there; empty: it is."""
 
     in_flight: int
     capacity: int | None
     rate: RateView | None
+    why_not: str = ""
 
 
 class PortPart(msgspec.Struct, frozen=True, kw_only=True):

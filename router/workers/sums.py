@@ -108,11 +108,13 @@ def part_of(view: ServiceView) -> PortPart:
         under_way=view.under_way,
         under_way_elsewhere=view.under_way_elsewhere,
         demand=view.demand,
-        targets={
-            join(one.host, one.port): TargetPart(one.in_flight, one.capacity, one.rate)
-            for one in view.targets
-        },
+        targets={join(one.host, one.port): _part_of_target(one) for one in view.targets},
     )
+
+
+def _part_of_target(target: TargetView) -> TargetPart:
+    why_not = "" if target.ready else target.error
+    return TargetPart(target.in_flight, target.capacity, target.rate, why_not)
 
 
 def with_parts(own: ServiceView, others: Sequence[PortPart]) -> ServiceView:
@@ -123,14 +125,18 @@ def with_parts(own: ServiceView, others: Sequence[PortPart]) -> ServiceView:
     """
     if not others:
         return own
+    targets = tuple(_target(target, others) for target in own.targets)
+    used_by_others = sum(one.ready for one in targets) - sum(one.ready for one in own.targets)
+    local = own.local_targets
     return msgspec.structs.replace(
         own,
+        local_targets=msgspec.structs.replace(local, ready=local.ready + used_by_others),
         queued=own.queued + sum(one.queued for one in others),
         under_way=own.under_way + sum(one.under_way for one in others),
         under_way_elsewhere=own.under_way_elsewhere
         + sum(one.under_way_elsewhere for one in others),
         demand=own.demand + sum(one.demand for one in others),
-        targets=tuple(_target(target, others) for target in own.targets),
+        targets=targets,
     )
 
 
@@ -206,11 +212,22 @@ def _wanted(scale: ScaleView) -> int | None:
 
 
 def _target(own: TargetView, others: Sequence[PortPart]) -> TargetView:
-    """Each worker has its share of a target."""
+    """Each worker has its share of a target, and ejects it by its own requests. The target is
+    ready if any worker uses it, as other sites are told.
+    """
     address = join(own.host, own.port)
     parts = [other.targets[address] for other in others if address in other.targets]
-    each = [TargetPart(own.in_flight, own.capacity, own.rate), *parts]
+    each = [_part_of_target(own), *parts]
     stated = [one.capacity for one in each if one.capacity is not None]
+    if 0 < len(reasons := [one.why_not for one in each if one.why_not]) < len(each):
+        partly = f"not ready at {len(reasons)} of {len(each)} workers: {reasons[0]}"
+        own = msgspec.structs.replace(
+            own,
+            ready=True,
+            error=f"{own.error}; {partly}" if own.ready and own.error else partly,
+            error_kind=(own.ready and own.error_kind) or "partly-ready",
+            since=own.since if own.ready else None,
+        )
     return msgspec.structs.replace(
         own,
         in_flight=sum(one.in_flight for one in each),

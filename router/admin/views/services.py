@@ -70,10 +70,10 @@ class LearntView(msgspec.Struct, frozen=True):
 class TargetView(msgspec.Struct, frozen=True, kw_only=True):
     """One target. ``name`` is its connector's.
 
-    ``error_kind``: not-ready, ejected, drained or leaving; for a ready one no-answer, answers-5xx
-    or no-whole-answer; empty: no error, or an older router's answer. ``since``: when it became
-    ready, or ceased to be; None: its site does not report it, or no connector binds the target any
-    more.
+    ``error_kind``: not-ready, ejected, drained or leaving; for a ready one no-answer, answers-5xx,
+    no-whole-answer or, if not every worker uses it, partly-ready; empty: no error, or an older
+    router's answer. ``since``: when it became ready, or ceased to be; None: its site does not
+    report it, only another worker uses it, or no connector binds the target any more.
     """
 
     site: str

@@ -117,7 +117,12 @@ class RecentFigures:
             answers_elsewhere=readings.answers_elsewhere(own.key),
         )
         parts = {
-            join(one.host, one.port): TargetPart(one.in_flight, one.capacity, rate_of(one.rate))
+            join(one.host, one.port): TargetPart(
+                one.in_flight,
+                one.capacity,
+                rate_of(one.rate),
+                "" if one.ready else one.error,
+            )
             for one in targets
         }
         return msgspec.structs.replace(

@@ -1,6 +1,6 @@
 """Problems and notes of targets of this site that are not ready, while other sites serve."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -46,12 +46,14 @@ def not_ready(
     spilled_to: Callable[[ServiceKey], Mapping[str, float]],
     now: float | None,
     queue_of_all: Callable[[ServiceKey, QueueNow], QueueNow] = lambda key, own: own,
+    used_by_others: Callable[[ServiceKey], Collection[str]] = lambda key: (),
 ) -> Iterator[PortTargets]:
     """Service ports with targets here that are not ready, unless this site stops.
 
     ``spilled_to``: requests a second of a service port that each other site serves now. ``now``:
     monotonic seconds; None: leave out figures that change with each request. ``queue_of_all``: the
-    queue of all workers, given that of this one.
+    queue of all workers, given that of this one. ``used_by_others``: addresses of targets that are
+    ready at another worker, maybe not at this one, which ejected them.
 
     A service that no site serves is a different problem and left out; so is one that another router
     of this site serves.
@@ -63,6 +65,10 @@ def not_ready(
         targets = router.readings.targets.local(key)
         is_drained = not planned.takes
         if is_drained or not planned.has_connector or targets.state not in ("down", "some"):
+            continue
+        down = [one for one in router.readings.targets.of(key) if not (one.ready or one.leaving)]
+        targets, infos = without_used(used_by_others(key), targets, down)
+        if targets.state == "all":
             continue
         others = [
             one
@@ -78,11 +84,10 @@ def not_ready(
             else None
         )
         costs = {site.name: site.path_cost for site in router.routing.table.sites.values()}
-        infos = router.readings.targets.of(key)
         yield PortTargets(
             key=key,
             targets=targets,
-            infos=[one for one in infos if not (one.ready or one.leaving)],
+            infos=infos,
             elsewhere=by_cost({router.site_name(one.site) for one in others}, costs),
             spilled_per_s=spilled_to(key),
             costs=costs,
@@ -93,6 +98,16 @@ def not_ready(
             if queue is None or explanation is None
             else router.left_out(key, explanation),
         )
+
+
+def without_used(
+    used: Collection[str], targets: LocalTargets, infos: Sequence[TargetInfo]
+) -> tuple[LocalTargets, Sequence[TargetInfo]]:
+    """Both without those of ``infos`` that are ``used``."""
+    down = [one for one in infos if join(one.host, one.port) not in used]
+    ejected = targets.ejected - sum(one.ejected for one in infos if one not in down)
+    ready = targets.ready + len(infos) - len(down)
+    return LocalTargets(targets.total, ready, ejected), down
 
 
 def problems_of(found: Sequence[PortTargets], utc: Callable[[float], str]) -> list[Problem]:

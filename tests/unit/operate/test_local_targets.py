@@ -5,7 +5,12 @@ import msgspec
 from router.balance.deciding.decisions import Outlook
 from router.balance.site.spills import LocalTargets
 from router.model.ids import ServiceKey
-from router.operate.problems.local_targets import PortTargets, notes_of, problems_of
+from router.operate.problems.local_targets import (
+    PortTargets,
+    notes_of,
+    problems_of,
+    without_used,
+)
 from router.service.figures import QueueNow, TargetInfo
 
 SHOP = ServiceKey("shop", 8080)
@@ -90,6 +95,17 @@ def test_an_ejection_is_shown_with_its_begin_not_as_if_all_of_it_were_left() -> 
     (note,) = notes_of([found(2, target(1, error))], lambda _: at)
     said = "127.0.0.1:9001: ejected for 32 s since 19:44:55 UTC: a request was reset again."
     assert problem.message.endswith(said) and note.message.endswith(said)
+
+
+def test_a_target_that_another_worker_uses_is_not_down() -> None:
+    """Each worker ejects by its own requests: here worker 0 ejected the last target of the site."""
+    refusing, failing = target(1), msgspec.structs.replace(target(2, "ejected"), ejected=True)
+    both = LocalTargets(2, 0, 1)
+    assert without_used(["127.0.0.1:9002"], both, [refusing, failing]) == (
+        LocalTargets(2, 1, 0),
+        [refusing],
+    )
+    assert without_used((), both, [refusing, failing]) == (both, [refusing, failing])
 
 
 def test_one_of_several_is_a_warning() -> None:

@@ -295,6 +295,23 @@ def test_a_silent_workers_slots_at_targets_that_are_down_meanwhile_are_none() ->
     asyncio.run(shown())
 
 
+def test_targets_that_further_workers_use_are_those_that_they_report_ready() -> None:
+    async def shown() -> None:
+        targets = {
+            "10.0.0.1:80": TargetPart(1, 5, None),
+            "10.0.0.2:80": TargetPart(0, 5, None, "no"),
+        }
+        whole = await whole_of(RecentPortFigures(key=SHOP, change=None, targets=targets))
+        (other,) = whole.workers.all
+        other.silence.answered(1.0)
+        assert set(whole.used_by_others(SHOP)) == {"10.0.0.1:80"}
+        for _ in range(1 + limits.WORKER_MISSED_ASKS):
+            other.silence.asked()
+        assert not whole.used_by_others(SHOP), "a silent worker takes no request"
+
+    asyncio.run(shown())
+
+
 def test_what_a_target_that_was_unbound_has_in_flight_is_the_sum_of_what_workers_report() -> None:
     async def shown() -> None:
         leaving = {"10.0.0.1:80": TargetPart(3, None, None)}

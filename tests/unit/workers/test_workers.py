@@ -21,7 +21,7 @@ from certs.tls.contexts import LINK_ALPN, WORKER_ALPN, client_context
 from router.admin.metrics import FAMILIES
 from router.admin.ports import HistogramView, MetricValues
 from router.admin.views.bursts import ScaleView
-from router.admin.views.services import RateView, ServiceView, TargetView
+from router.admin.views.services import RateView, ServiceView, TargetCount, TargetView
 from router.documents import Wanted
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model import limits
@@ -291,6 +291,46 @@ def test_a_service_is_shown_with_what_all_workers_have_of_it() -> None:
         per_s=5.0, resume_per_s=4.0, window_s=15.0, admitted_per_s=4.8, free=2
     )
     assert with_parts(SHOP, []) == SHOP
+
+
+def test_a_target_that_not_every_worker_uses_is_ready_and_says_so() -> None:
+    """Each worker ejects by its own requests, and none the last target of all."""
+    used = TargetView(
+        site="a",
+        name="t",
+        host="10.0.0.1",
+        port=80,
+        ready=True,
+        in_flight=1,
+        capacity=2,
+        requests_total=9,
+        error="",
+        since="2026-11-30T06:00:00.000Z",
+    )
+    ejected = msgspec.structs.replace(
+        used, ready=False, error="ejected for 8 s: 503", error_kind="ejected"
+    )
+    answering_5xx = msgspec.structs.replace(used, error="5xx to all", error_kind="answers-5xx")
+
+    def shown(own: TargetView, other: TargetView) -> TargetView:
+        views = [
+            msgspec.structs.replace(SHOP, targets=(one,), local_targets=TargetCount(1, one.ready))
+            for one in (own, other)
+        ]
+        whole = with_parts(views[0], [part_of(views[1])])
+        (target,) = whole.targets
+        assert whole.local_targets == TargetCount(1, target.ready)
+        return target
+
+    partly = "not ready at 1 of 2 workers: ejected for 8 s: 503"
+    for own, other, since in ((used, ejected, used.since), (ejected, used, None)):
+        found = shown(own, other)
+        assert (found.ready, found.error, found.error_kind) == (True, partly, "partly-ready")
+        assert (found.since, found.capacity) == (since, 4)
+    failing = shown(answering_5xx, ejected)
+    assert (failing.error, failing.error_kind) == (f"5xx to all; {partly}", "answers-5xx")
+    assert not shown(ejected, ejected).ready
+    assert shown(used, used).error == ""
 
 
 def test_counts_of_a_service_are_shown_of_it_and_of_its_targets() -> None:
