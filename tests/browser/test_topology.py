@@ -7,10 +7,11 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from router.admin.views.links import LinkAtWorker, SiteName
+from router.admin.views.links import BarView, LinkAtWorker, SiteName
 from router.admin.views.live import Live
 from router.admin.views.ping import HopView, PingView
 from router.admin.views.site import SiteDetail, SiteLink, SiteProblem, SiteServed, SiteService
+from router.operate.figures.link_views import NO_ROOM_THERE
 from tests.browser import pictures
 from tests.browser.stage import Stage, ends_at, looking
 
@@ -300,6 +301,35 @@ def test_the_twin_has_each_link_with_cost_round_trip_load_and_state(
 def test_a_site_that_cannot_be_reached_says_so(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage, "#/topology?site=attic") as page:
         expect(page.get_by_text("There is no path to it now.")).to_be_visible()
+
+
+def test_a_site_whose_link_is_not_used_says_why(chromium: Browser, stage: Stage) -> None:
+    stage.router.live = with_site(stage.router.live, "attic", reason=NO_ROOM_THERE)
+    with looking(chromium, stage, "#/topology?site=attic") as page:
+        text = f"There is no path to it now: {NO_ROOM_THERE}."
+        expect(page.get_by_text(text)).to_be_visible()
+
+
+def test_a_barred_site_is_not_simply_reachable(chromium: Browser, stage: Stage) -> None:
+    """`network status` said who bars it, until when."""
+    bar = BarView(site="west", id=pictures.id_of("west"), until="2026-12-01T09:00:00Z")
+    stage.router.live = with_site(stage.router.live, "lab", barred_by=(bar,), put_out=True)
+    with looking(chromium, stage, "#/topology?site=lab") as page:
+        row = page.get_by_role("table", name="All sites").get_by_role("row", name="lab")
+        expect(row).to_contain_text("barred")
+        site = page.get_by_role("region", name="lab", exact=True)
+        expect(site).to_contain_text(
+            "Barred by west until 2026-12-01 09:00:00: its declarations and targets count for "
+            "nothing here."
+        )
+
+
+def with_site(live: Live, name: str, **changes: Any) -> Live:
+    """``live`` with these ``changes`` of one site."""
+    network = tuple(
+        msgspec.structs.replace(one, **changes) if one.name == name else one for one in live.network
+    )
+    return msgspec.structs.replace(live, network=network)
 
 
 def test_a_hundred_sites_have_most_of_their_names_and_none_on_another(

@@ -57,6 +57,7 @@ export function linksSilent(live) {
 /** @param {any} site @param {any} live */
 export function siteState(site, live) {
   if (site.id === live.status.id) return { word: "this site", tone: "info" };
+  if (site.reachable && site.barred_by.length) return { word: "barred", tone: "warn" };
   if (site.draining) return { word: "draining", tone: "warn" };
   return site.reachable
     ? { word: "reachable", tone: "good" }

@@ -1,7 +1,7 @@
 // Sites and links: the cost of each path, the load on it, and the sites along it.
 import { html, useMemo, useRef, useState } from "../html.js";
 import { SiteName } from "../charts/colours.js";
-import { count, latency, listed, listedOf, plural, rtt, timeOfDay } from "../format.js";
+import { count, dateTime, latency, listed, listedOf, plural, rtt, timeOfDay } from "../format.js";
 import { graphOf, pictured, placed, wayTo, ways } from "./graph.js";
 import { href, setParams } from "../route.js";
 import { byCost } from "./sites.js";
@@ -65,7 +65,7 @@ function Way({ graph, found, way, site, live }) {
   if (site.id === live.status.id) return html`<p class="muted">This console belongs to this site.</p>`;
   if (!steps.length) {
     return html`<p>
-      ${site.site?.reachable ? "The path is not known here." : "There is no path to it now."}
+      ${site.site?.reachable ? "The path is not known here." : `There is no path to it now${site.site?.reason ? `: ${site.site.reason}` : ""}.`}
     </p>`;
   }
   return html`<ol class="way">
@@ -138,6 +138,15 @@ function Ping({ name }) {
   </div>`;
 }
 
+/** The sites that bar a site, until when, and what follows here. @param {{site: any}} props */
+function Bars({ site }) {
+  if (!site?.barred_by.length) return null;
+  const names = site.barred_by.map((one) => `${one.site} until ${dateTime(one.until)}`);
+  return html`<p>
+    Barred by ${listed(names)}${site.put_out ? ": its declarations and targets count for nothing here" : ""}.
+  </p>`;
+}
+
 /** The links of this site to another one, each with its state. */
 function OwnLinks({ live, node }) {
   return live.links
@@ -159,6 +168,7 @@ function Details({ graph, found, live, node, spilled }) {
   return html`<${Card} title=${node.name} id="site" actions=${html`<${Badge} tone=${tone}>${word}<//>`}>
     <div class="details">
       <${Way} graph=${graph} found=${found} way=${wayTo(graph, found, node.id)} site=${node} live=${live} />
+      <${Bars} site=${node.site} />
       <${OwnLinks} live=${live} node=${node} />
       ${
         spilled[node.name] &&
