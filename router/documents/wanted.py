@@ -55,10 +55,11 @@ class CapacityDivision(msgspec.Struct, frozen=True):
 
 class UnreadyPod(msgspec.Struct, frozen=True):
     """Since when a pod is not ready (Unix seconds; if it never was: since its creation), and
-    why."""
+    why. ``starts``: its containers are made."""
 
     since: float
     why: str
+    starts: bool = False
 
 
 class RefusedPods(msgspec.Struct, frozen=True):

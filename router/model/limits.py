@@ -322,6 +322,7 @@ PEERS_ANSWER_S = 5.0
 POD_START_SEEN_S = 30.0  # From a Pod's creation: by then it is shown as running, if it runs.
 SHARES_UNHEARD_S = 15.0  # Routers of one site that start agree sooner, unless they cannot link.
 ROUTER_ABSENT_S = 15.0  # Another router of the site that does not serve for so long is reported.
+ROUTER_STARTS_S = 180.0  # The same while its pod is made: its image may be pulled.
 SHARES_REPEAT_S = 0.5  # Between routers of one site: repeats lost messages.
 PLACE_CHARS_MAX = 128  # A host name and a process, sent to neighbors.
 COPY_RETRY_S = 5.0  # For a router refused as a copy: the original may have been stopped.

@@ -1,6 +1,6 @@
 """Pods as targets: which of them count, at which address, with which ports and capacity."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -175,6 +175,18 @@ def _end_of(container: Mapping[str, Any], state: str) -> float | None:
     return seconds_of(str(ended.get("finishedAt", "")))
 
 
+def is_starting(pod: Object) -> bool:
+    """Whether containers wait only until they are made: images are pulled, volumes mounted."""
+    reasons = set(_waiting(pod))
+    return bool(reasons) and reasons <= names.STARTING
+
+
+def _waiting(pod: Object) -> Iterator[str]:
+    """The reasons for which containers wait."""
+    waiting = ((one.get("state") or {}).get("waiting") for one in _container_statuses(pod))
+    return (reason for one in waiting if one and (reason := str(one.get("reason") or "")))
+
+
 def why_not_ready(pod: Object | None) -> str:
     """Why a pod that is not ready takes no requests. None: the pod is not visible.
 
@@ -182,9 +194,7 @@ def why_not_ready(pod: Object | None) -> str:
     """
     if pod is None:
         return _NOT_READY
-    waiting = ((one.get("state") or {}).get("waiting") for one in _container_statuses(pod))
-    reasons = (str(one.get("reason") or "") for one in waiting if one)
-    reason = next((one for one in reasons if one and one not in names.STARTING), "")
+    reason = next((one for one in _waiting(pod) if one not in names.STARTING), "")
     return f"{_NOT_READY}: {reason}" if reason else _NOT_READY
 
 

@@ -22,6 +22,7 @@ from router.kubernetes.targets.pods import (
     has_stopped,
     is_leaving,
     is_router,
+    is_starting,
     may_run,
     not_ready_since,
     takes_requests,
@@ -167,7 +168,7 @@ def to_dial(
 def unready(pods: Mapping[str, Object], own: str) -> dict[str, UnreadyPod]:
     """Pods of other routers that should serve beside Pod ``own`` and are not ready."""
     return {
-        name: UnreadyPod(not_ready_since(pod), why_not_ready(pod))
+        name: UnreadyPod(not_ready_since(pod), why_not_ready(pod), is_starting(pod))
         for name, pod in pods.items()
         if name != own
         and own in pods

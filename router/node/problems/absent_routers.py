@@ -13,7 +13,8 @@ from router.node.time_text import time_of_day, utc_of
 def notes_of_pods(unready: Mapping[str, UnreadyPod], now: float) -> Iterator[Note]:
     """One note for each pod in ``unready``, by name. ``now``: Unix seconds."""
     for name, pod in sorted(unready.items()):
-        if now - pod.since >= limits.ROUTER_ABSENT_S:
+        patience_s = limits.ROUTER_STARTS_S if pod.starts else limits.ROUTER_ABSENT_S
+        if now - pod.since >= patience_s:
             since = time_of_day(utc_of(pod.since) or "")
             yield _note(
                 f"The router of pod {name} does not serve since {since}: {pod.why}.",

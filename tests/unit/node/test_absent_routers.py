@@ -73,6 +73,13 @@ def test_a_pod_that_is_not_ready_is_named_once_it_is_so_for_a_while() -> None:
     ]
 
 
+def test_a_pod_that_is_made_has_more_time() -> None:
+    unready = {"spillway-router-b": UnreadyPod(NOON, "its pod is not ready", starts=True)}
+    late = NOON + limits.ROUTER_STARTS_S
+    assert said(notes_of_pods(unready, late - 0.1)) == []
+    assert len(said(notes_of_pods(unready, late))) == 1
+
+
 def test_a_peer_is_named_once_its_link_is_down_for_a_while() -> None:
     link = msgspec.structs.replace(LINK, since=30.0)
     expected = "The router 10.0.0.2:55671 of this site is not linked since 12:01:30 UTC"

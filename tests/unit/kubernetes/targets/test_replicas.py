@@ -335,9 +335,14 @@ def test_other_routers_that_should_serve_and_are_not_ready_are_missed() -> None:
     made = datetime(2026, 1, 1, 0, 2, tzinfo=UTC).timestamp()
     crash = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}}
     never["status"]["containerStatuses"] = [{"state": {"running": {}}}, crash]
-    pods |= known(never)
+    pulls = router("g", 2, ready=False)
+    pulls["status"]["conditions"] = []
+    creating = {"state": {"waiting": {"reason": "ContainerCreating"}}}
+    pulls["status"]["containerStatuses"] = [creating, creating]
+    pods |= known(never, pulls)
     why = "its pod is not ready"
     assert unready(pods, "a") == {
         "b": UnreadyPod(made + 180, why),
         "c": UnreadyPod(made, f"{why}: CrashLoopBackOff"),
+        "g": UnreadyPod(made, why, starts=True),
     }
