@@ -22,6 +22,8 @@ from router.model.messages import packed
 ABOUT = "news"
 RECENT = -1
 """Asks for the events of the last `limits.LEASE_S`: perhaps no other writer received them."""
+NO_EVENTS = limits.COUNTER_MAX
+"""Asks for problems and notes alone: another router writes the events."""
 
 _Said = TypeVar("_Said", Event, Problem, Note)
 

@@ -34,6 +34,7 @@ from router.operate.figures.site_labels import with_site_names
 from router.operate.flows.observability_settings import ObservabilitySettings
 from router.operate.problems.removed_services import still_removed
 from router.operate.process_facts import ProcessFacts
+from router.operate.record.replica_news import ReplicaReport, with_others
 from router.operate.site_status import SiteStatus
 from router.operate.sites.site_view import targets_by_port
 from router.operate.why.next_request import explained
@@ -81,12 +82,21 @@ class OperatorView:
             router, recent, whole, facts, network.now, self.utc, bursting, seeing
         )
         self._started = started_at()
+        self._replicas: Callable[[], Sequence[ReplicaReport]] = tuple
+
+    def follow_replicas(self, reports: Callable[[], Sequence[ReplicaReport]]) -> None:
+        """``reports``: the last ones of the other routers of this site."""
+        self._replicas = reports
 
     # RouterView -----------------------------------------------------------------------------
 
-    def status(self, *, steady: bool = False) -> Status:
-        """The site in a few figures, and its problems. ``steady``: without rates, which change all
-        the time."""
+    def status(self) -> Status:
+        """The site in a few figures, and its problems, with those of its other routers."""
+        return with_others(self.own_status(), self._replicas())
+
+    def own_status(self, *, steady: bool = False) -> Status:
+        """The site as this router sees it. ``steady``: without rates, which change all the
+        time."""
         return self._status.view(self.links(), ready=self.ready(), steady=steady)
 
     def left_out(self, key: ServiceKey) -> LeftOut:
@@ -307,7 +317,7 @@ class OperatorView:
             self._facts.expiries(),
             lag_s,
             figures,
-            self.status().problems,
+            self.own_status().problems,
             self.rows.rate,
             self.rows.reports,
         )

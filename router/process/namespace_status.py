@@ -3,9 +3,8 @@
 Its rates and times are those of the moment of writing: a change of them alone causes no new write.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -13,58 +12,29 @@ from router.admin.views.links import LinkView
 from router.admin.views.status import Status
 from router.kubernetes.codecs.status import ShortStatus, condition
 from router.model import limits
-from router.model.events import Note, Problem
 from router.model.wording.network_words import links_up
 from router.model.wording.plural import counted
-from router.operate.record.replica_news import ReplicaReport
-
-_Said = TypeVar("_Said", Problem, Note)
-_NUMBER = re.compile(r"(?<![\w.:-])(\d\d:\d\d:\d\d|\d+(\.\d+)?)(?![\w:-]|\.\d)")
-"""A figure or a time of day, but not part of a name or an address."""
 
 
 class StatusView(Protocol):
     """The part of `OperatorView` used here."""
 
-    def status(self, *, steady: bool = False) -> Status:
-        """``steady``: without problems that only rates show."""
+    def status(self) -> Status:
+        """The site, with the findings of its other routers."""
+
+    def own_status(self, *, steady: bool = False) -> Status:
+        """As this router sees it. ``steady``: without problems that only rates show."""
 
     def links(self) -> Sequence[LinkView]:
         """All links."""
 
 
-def short(view: StatusView, others: Sequence[ReplicaReport] = ()) -> ShortStatus:
-    """The content of the ConfigMap. ``others``: other routers of this site."""
-    status, links = with_others(view.status(), others), view.links()
+def short(view: StatusView) -> ShortStatus:
+    """The content of the ConfigMap."""
+    status, links = view.status(), view.links()
     codes = sorted([p.code for p in status.problems] + [n.code for n in status.notes])
-    steady = msgspec.structs.replace(view.status(steady=True), notes=())  # Notes contain times.
+    steady = msgspec.structs.replace(view.own_status(steady=True), notes=())  # Notes contain times.
     return ShortStatus(_told(status, links), f"{_told(steady, links)}{codes}")
-
-
-def with_others(status: Status, others: Sequence[ReplicaReport]) -> Status:
-    """``status`` with the findings that only ``others`` have, each naming its router.
-
-    A sentence that differs only in numbers is the same: each router has its own rates and times.
-    """
-    known = {*map(_sentence, status.problems), *map(_sentence, status.notes)}
-
-    def only_theirs(of: Callable[[ReplicaReport], Sequence[_Said]]) -> Iterator[_Said]:
-        for other in others:
-            for one in of(other):
-                if (sentence := _sentence(one)) not in known:
-                    known.add(sentence)
-                    text = f"Router {other.name}: {one.message}"
-                    yield msgspec.structs.replace(one, message=text)
-
-    return msgspec.structs.replace(
-        status,
-        problems=(*status.problems, *only_theirs(lambda one: one.problems)),
-        notes=(*status.notes, *only_theirs(lambda one: one.notes)),
-    )
-
-
-def _sentence(said: _Said) -> tuple[str, str]:
-    return said.code, _NUMBER.sub("0", said.message)
 
 
 def _told(status: Status, links: Sequence[LinkView]) -> dict[str, Any]:

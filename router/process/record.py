@@ -72,11 +72,12 @@ class FollowedRecord:
             WorkerNews(network, self.journal, whole.workers)
 
     def join_replicas(self, network: Network, router: SiteRouter) -> ReplicaNews:
-        """Report news that only other routers of this site have, if this one writes for all."""
+        """Follow news that only other routers of this namespace have, and report their events if
+        this one writes for all. On hosts each router has its own documents, so its own findings.
+        """
         asker, store, known = router.questions.asker, self._store, router.links.adjacencies
-        return ReplicaNews(
-            network, asker, lambda: known.siblings, store.writes, self.journal, store.hear
-        )
+        siblings = (lambda: known.siblings) if store.router_name else frozenset[RouterId]
+        return ReplicaNews(network, asker, siblings, store.writes, self.journal, store.hear)
 
     def news(self, router: RouterId, status: Callable[[], Status], after: int) -> bytes:
         """The answer to another router of this site: see `own_news`."""

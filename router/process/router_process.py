@@ -122,7 +122,8 @@ class RouterProcess:
         self.tokens = self.record.tokens(self._trust.granted, self._trust.grant, self._trust.ca_pem)
         self.insight = self._new_insight(counts_by_document=counts_by_document)
         self.view = self.insight.view
-        self.replicas = self.record.join_replicas(self.network, self.router)
+        replicas = self.record.join_replicas(self.network, self.router)
+        self.view.follow_replicas(lambda: replicas.reports)
         self._join()
         self.apply(wanted, list(reading.errors))
 
@@ -254,7 +255,7 @@ class RouterProcess:
             self.network.share_links(self.workers.take_link)
         self._trust.follow_claims(self.tokens.judged)
         self.insight.telling.tell_siblings(
-            partial(self.record.news, router.identity.router, view.status)
+            partial(self.record.news, router.identity.router, view.own_status)
         )
         if self.part.leads:
             self.record.follow(
@@ -270,7 +271,7 @@ class RouterProcess:
         services.follow_declared(store.declared)
         store.attach(
             router.listens_at,
-            lambda: short(view, self.replicas.reports),
+            lambda: short(view),
             lambda services: network_facts(view, router, services),
             self.heard_routers,
         )

@@ -1,5 +1,6 @@
 """Routers of one site that cannot reach each other, as behind a NetworkPolicy that forbids it."""
 
+import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ kind: Connector
 name: shop
 spec: {service: shop, capacity: 6, workload: pods/app=shop, targetPorts: [8080]}
 """
+SECOND_INNER_PORT = 1025
 Begin = Callable[[str, str], Router]
 
 
@@ -133,6 +135,26 @@ def test_a_router_that_serves_and_is_no_longer_linked_is_named_by_the_other(
 
             expected = not is_linked
             soon(lambda named=named, expected=expected: named() is expected, "named", one, other)  # type: ignore[misc]
+
+
+def test_what_only_one_router_finds_is_in_the_status_of_every_router(
+    cluster: Cluster, begin: Begin
+) -> None:
+    one, other = begin("r-1", ""), begin("r-2", "")
+    with socket.create_server((other.address, SECOND_INNER_PORT)):
+        labels = {names.DOCUMENTS_LABEL: names.DOCUMENTS}
+        till = {"till.yaml": DOCUMENTS.replace("shop", "till").partition("---")[0]}
+        cluster.create("ConfigMap", "till", "west", metadata={"labels": labels}, data=till)
+
+        def told(by: Router, begins: str) -> bool:
+            problems = by.get("status")["problems"]
+            return any(each["message"].startswith(begins) for each in problems)
+
+        found = "Service till:80 has no listener here: "
+        soon(lambda: told(other, found), "its port is taken", one, other)
+        soon(lambda: told(one, f"Router r-2: {found}"), "the other one says so, too", one, other)
+        assert not told(one, found) and not told(other, "Router ")
+    soon(lambda: not told(one, "Router "), "the port is free", one, other)
 
 
 def test_a_router_that_ends_whenever_it_starts_leaves_its_share_to_the_others(

@@ -1,7 +1,10 @@
-"""News that only another router of this site has, for the router that writes Events and status."""
+"""News that only another router of this site has: findings, for the status of the site, and events,
+for the router that writes Events."""
 
-from collections.abc import Callable, Collection
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -19,6 +22,10 @@ from router.node.time_text import ago
 from router.operate.record.journal import Journal
 from router.workers.merged_events import MergedEvents
 
+_Said = TypeVar("_Said", Problem, Note)
+_NUMBER = re.compile(r"(?<![\w.:-])(\d\d:\d\d:\d\d|\d+(\.\d+)?)(?![\w:-]|\.\d)")
+"""A figure or a time of day, but not part of a name or an address."""
+
 
 class ReplicaReport(msgspec.Struct, frozen=True):
     """Problems and notes of another router of this site. ``name``: of its pod."""
@@ -29,7 +36,9 @@ class ReplicaReport(msgspec.Struct, frozen=True):
 
 
 class ReplicaNews:
-    """Asks the others while ``writes``. ``hear``: receives events that only another router has."""
+    """Asks the others for their findings, and while ``writes`` for their events, too. ``hear``:
+    receives events that only another router has.
+    """
 
     __slots__ = (
         "_asker",
@@ -67,8 +76,11 @@ class ReplicaNews:
     def _look(self) -> None:
         now = self._network.now()
         self._network.call_at(next_tick(now, limits.SIBLING_NEWS_EVERY_S), self._look)
-        asked = self._siblings() if self._writes() else ()
-        self._last = {router: self._last.get(router, sibling_news.RECENT) for router in asked}
+        asked, first, known = self._siblings(), sibling_news.NO_EVENTS, dict[RouterId, int]()
+        if self._writes():
+            first = sibling_news.RECENT
+            known = {r: last for r, last in self._last.items() if last != sibling_news.NO_EVENTS}
+        self._last = {router: known.get(router, first) for router in asked}
         self._reports = {one: told for one, told in self._reports.items() if one in asked}
         for router, last in list(self._last.items()):
             sibling_news.ask(self._asker, router, last, partial(self._heard, router))
@@ -99,3 +111,29 @@ def own_news(name: str, events: EventLog, status: Callable[[], Status], after: i
         found = [entry for entry in found if entry[1].at >= ago(limits.LEASE_S)]
     told = status()
     return sibling_news.encoded(name, after, found, told.problems, told.notes)
+
+
+def with_others(status: Status, others: Sequence[ReplicaReport]) -> Status:
+    """``status`` with the findings that only ``others`` have, each naming its router.
+
+    A sentence that differs only in numbers is the same: each router has its own rates and times.
+    """
+    known = {*map(_sentence, status.problems), *map(_sentence, status.notes)}
+
+    def only_theirs(of: Callable[[ReplicaReport], Sequence[_Said]]) -> Iterator[_Said]:
+        for other in others:
+            for one in of(other):
+                if (sentence := _sentence(one)) not in known:
+                    known.add(sentence)
+                    text = f"Router {other.name}: {one.message}"
+                    yield msgspec.structs.replace(one, message=text)
+
+    return msgspec.structs.replace(
+        status,
+        problems=(*status.problems, *only_theirs(lambda one: one.problems)),
+        notes=(*status.notes, *only_theirs(lambda one: one.notes)),
+    )
+
+
+def _sentence(said: _Said) -> tuple[str, str]:
+    return said.code, _NUMBER.sub("0", said.message)

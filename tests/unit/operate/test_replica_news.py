@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import msgspec
+import pytest
 
 from router.admin.events import EventLog
 from router.admin.views.status import Status
@@ -17,7 +18,12 @@ from router.model.messages.packed import pack, read
 from router.net.simulated.internet import SimulatedInternet
 from router.node.time_text import ago
 from router.operate.record.journal import Journal
-from router.operate.record.replica_news import ReplicaNews, own_news
+from router.operate.record.replica_news import (
+    ReplicaNews,
+    ReplicaReport,
+    own_news,
+    with_others,
+)
 
 OTHER = RouterId("2" * 16)
 PROBLEM = Problem(code="SW0338", message="7/s fail", hint="")
@@ -109,13 +115,26 @@ def test_a_router_that_begins_to_write_hears_only_of_the_last_seconds() -> None:
     scene = Scene()
     scene.writes = False
     scene.wait()
-    assert not scene.other.asked
     scene.other.events.add(event("old", ago(2 * limits.LEASE_S)))
     scene.other.events.add(event("new"))
     scene.writes = True
     scene.wait()
     assert scene.heard == ["new: Router pod-2: Requests leave"]
-    assert scene.other.asked[:2] == [sibling_news.RECENT, 2]
+    assert [one for one in scene.other.asked if one != sibling_news.NO_EVENTS][:2] == [
+        sibling_news.RECENT,
+        2,
+    ]
+
+
+def test_a_router_that_does_not_write_hears_findings_alone() -> None:
+    scene = Scene()
+    scene.writes = False
+    scene.other.events.add(event("shop"))
+    scene.wait()
+    assert set(scene.other.asked) == {sibling_news.NO_EVENTS}
+    assert scene.heard == []
+    (report,) = scene.news.reports
+    assert report.problems == (PROBLEM,)
 
 
 def test_one_that_is_gone_or_does_not_answer_has_nothing_to_report() -> None:
@@ -156,3 +175,47 @@ def test_an_answer_is_bounded_and_the_next_one_goes_on() -> None:
     second = read(own_news("pod-2", log, lambda: status, first.last), SiblingNews)
     assert [one.subject for one in second.events] == [f"s{limits.SIBLING_NEWS_MAX}"]
     assert read(pack(SiblingNews("pod-2", 0)), SiblingNews).events == ()
+
+
+def status(*problems: Problem) -> Status:
+    return msgspec.structs.replace(OtherRouter().status(), problems=problems, notes=())
+
+
+def problem(message: str) -> Problem:
+    return Problem(code="SW0338", message=message, hint="look")
+
+
+FAILS = "Service {}: {}/s requests fail"
+
+
+def test_a_problem_that_only_another_router_has_is_told_with_its_name() -> None:
+    other = ReplicaReport("pod-2", (problem(FAILS.format("shop:80", 7)),), ())
+    found = with_others(status(), [other])
+    assert [one.message for one in found.problems] == [
+        "Router pod-2: Service shop:80: 7/s requests fail"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        (FAILS.format("shop:80", 7), FAILS.format("shop:80", 12.5), True),
+        (FAILS.format("shop:80", 7), FAILS.format("shop:81", 7), False),
+        (FAILS.format("shop-1", 7), FAILS.format("shop-2", 7), False),
+        (FAILS.format("shop1", 7), FAILS.format("shop2", 7), False),
+        ("10.0.0.5:80 hangs for 10 s", "10.0.0.6:80 hangs for 12 s", False),
+        ("10.0.0.5:80 hangs for 10 s", "10.0.0.5:80 hangs for 12 s", True),
+        ("down since 19:44:55 UTC", "down since 19:44:57 UTC", True),
+    ],
+)
+def test_the_same_sentence_with_other_figures_is_told_once(
+    first: str, second: str, same: bool
+) -> None:
+    others = [ReplicaReport(f"pod-{n}", (problem(second),), ()) for n in (2, 3)]
+    found = with_others(status(problem(first)), others)
+    assert len(found.problems) == (1 if same else 2)
+    note = Note(severity="warning", code="SW0348", message=second, hint="")
+    noted = [ReplicaReport("pod-2", (), (note,)), ReplicaReport("pod-3", (), (note,))]
+    assert [one.message for one in with_others(status(), noted).notes] == [
+        f"Router pod-2: {second}"
+    ]

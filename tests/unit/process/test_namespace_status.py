@@ -11,8 +11,7 @@ from router.admin.views.status import Status
 from router.kubernetes.codecs.status import KEY, encode
 from router.model import limits
 from router.model.events import Note, Problem
-from router.operate.record.replica_news import ReplicaReport
-from router.process.namespace_status import short, with_others
+from router.process.namespace_status import short
 
 
 def status(*problems: Problem, **fields: Any) -> Status:
@@ -37,7 +36,10 @@ class View:
     def __init__(self, shown: Status, *links: LinkView, rates: Status | None = None) -> None:
         self._steady, self._whole, self._links = shown, rates or shown, links
 
-    def status(self, *, steady: bool = False) -> Status:
+    def status(self) -> Status:
+        return self._whole
+
+    def own_status(self, *, steady: bool = False) -> Status:
         return self._steady if steady else self._whole
 
     def links(self) -> tuple[LinkView, ...]:
@@ -144,46 +146,3 @@ def test_problems_of_rates_are_listed_and_only_their_coming_and_going_counts() -
     assert short(failing("7/s")).gist == short(failing("8/s")).gist
     gists = {short(failing(*["7/s"] * number)).gist for number in range(3)}
     assert len(gists) == 3
-
-
-def problem(message: str, code: str = "SW0338") -> Problem:
-    return Problem(code=code, message=message, hint="look")
-
-
-FAILS = "Service {}: {}/s requests fail"
-
-
-def test_a_problem_that_only_another_router_has_is_told_with_its_name() -> None:
-    other = ReplicaReport("pod-2", (problem(FAILS.format("shop:80", 7)),), ())
-    found = with_others(status(), [other])
-    assert [one.message for one in found.problems] == [
-        "Router pod-2: Service shop:80: 7/s requests fail"
-    ]
-    told = short(View(status()), [other]).fields
-    assert told["conditions"][-1]["message"] == "1 problem"
-    assert short(View(status()), [other]).gist != short(View(status())).gist
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "same"),
-    [
-        (FAILS.format("shop:80", 7), FAILS.format("shop:80", 12.5), True),
-        (FAILS.format("shop:80", 7), FAILS.format("shop:81", 7), False),
-        (FAILS.format("shop-1", 7), FAILS.format("shop-2", 7), False),
-        (FAILS.format("shop1", 7), FAILS.format("shop2", 7), False),
-        ("10.0.0.5:80 hangs for 10 s", "10.0.0.6:80 hangs for 12 s", False),
-        ("10.0.0.5:80 hangs for 10 s", "10.0.0.5:80 hangs for 12 s", True),
-        ("down since 19:44:55 UTC", "down since 19:44:57 UTC", True),
-    ],
-)
-def test_the_same_sentence_with_other_figures_is_told_once(
-    first: str, second: str, same: bool
-) -> None:
-    others = [ReplicaReport(f"pod-{n}", (problem(second),), ()) for n in (2, 3)]
-    found = with_others(status(problem(first)), others)
-    assert len(found.problems) == (1 if same else 2)
-    note = Note(severity="warning", code="SW0348", message=second, hint="")
-    noted = [ReplicaReport("pod-2", (), (note,)), ReplicaReport("pod-3", (), (note,))]
-    assert [one.message for one in with_others(status(), noted).notes] == [
-        f"Router pod-2: {second}"
-    ]
