@@ -12,6 +12,7 @@ from router.model.events import ENDED_WITHOUT_STOPPING
 from sitectl.base.failure import Failure
 from sitectl.base.findings import Finding
 from sitectl.runtimes import outcomes
+from sitectl.site import run_lock
 from sitectl.site.directory import DirectorySite
 
 POLL_S = 0.05
@@ -36,12 +37,14 @@ def running_pid(site: DirectorySite) -> int | None:
     """The router's process id, only when it is surely ours; None: it does not run.
 
     The kernel names the process behind the admin socket. Without an answer there, the number in
-    the lock file counts, but only while the lock is held.
+    the lock file counts, but only while the lock is held. Without that file, command lines do.
     """
     process_id = site.admin.process_id()
     if process_id is None and site.is_locked():
         try:
             process_id = int(read_whole(site.run / "lock", _LOCK_BYTES_MAX).split()[0])
+        except FileNotFoundError:
+            process_id = run_lock.process_of(site.directory)
         except (OSError, ValueError, IndexError, CertError):
             return None
     return process_id if process_id and _is_of_owner(process_id, site) else None

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sitectl.base.failure import Exit, Failure, not_allowed, unreachable
+from sitectl.site import run_lock
 
 CALL_TIMEOUT_S = 5.0
 WHOLE_CALL_S = 30.0
@@ -194,6 +195,7 @@ class Admin(AdminClient):
         self._whole_s = wait_s
         self._wait_s = min(wait_s, CALL_TIMEOUT_S)
         self._start_hint = start_hint or f"sitectl --site {site} start"
+        self._is_started_here = not start_hint
 
     def is_ready(self, within_s: float = CALL_TIMEOUT_S) -> bool:
         """Whether the router serves and does not drain; False also without an answer."""
@@ -280,6 +282,12 @@ class Admin(AdminClient):
                 f"the router of site {self._site!r} broke off without an answer: it has no "
                 "descriptor or memory left, or it ended just now",
                 f"See what it does: tail {self._path.with_name('router.log')}",
+            )
+        if self._is_started_here and run_lock.is_locked(self._path.parent):
+            return unreachable(
+                f"the router of site {self._site!r} runs, but nothing answers at {self._path}: it "
+                "starts or ends just now, or that file was removed",
+                f"If that lasts: sitectl --site {self._site} stop, then {self._start_hint}",
             )
         return unreachable(
             f"the router of site {self._site!r} is not running (nothing answers at {self._path})",

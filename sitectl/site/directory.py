@@ -4,8 +4,6 @@ Verbs write only ``config/KIND-NAME.yaml``.
 """
 
 import contextlib
-import fcntl
-import os
 import socket
 import time
 from collections.abc import Iterator
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certs.errors import CertError
-from certs.files import locked, open_file, read_whole, sweep_temporaries
+from certs.files import locked, read_whole, sweep_temporaries
 from router.documents import file_name, read_bytes, unreadable, write
 from router.documents.addresses import split_host_port
 from router.model.errors import ConfigError
@@ -21,7 +19,7 @@ from router.model.specs import Document, Kind
 from sitectl.base import output
 from sitectl.base.failure import Failure, timed_out
 from sitectl.base.texts import write_atomically
-from sitectl.site import places
+from sitectl.site import places, run_lock
 from sitectl.site.admin import WHOLE_CALL_S, Admin
 from sitectl.site.ports import LinkTokens, ServiceCredentials
 from sitectl.site.site import Site
@@ -175,19 +173,8 @@ class DirectorySite(Site):
         return self.admin.is_running() or self.is_locked()
 
     def is_locked(self) -> bool:
-        """Whether a process holds ``run/lock``, as a router does from its first step to its
-        last."""
-        try:
-            descriptor = open_file(self.run / "lock")
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
+        """See `run_lock`."""
+        return run_lock.is_locked(self.run)
 
     def end_sessions(self, site_id: str) -> None:
         """Tell the router."""

@@ -1,0 +1,38 @@
+"""Whether a router of a site runs on this machine, by its lock, with or without its socket."""
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+from certs.files import open_file
+
+_PROGRAM = b"router.process.main"
+
+
+def is_locked(run: Path) -> bool:
+    """Whether a process holds ``run/lock``, as a router does from its first step to its last, or
+    runs for this site although ``run`` was removed."""
+    try:
+        descriptor = open_file(run / "lock")
+    except FileNotFoundError:
+        return process_of(run.parent) is not None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def process_of(directory: Path) -> int | None:
+    """The router of the site in ``directory``, by its command line; None: there is none, or it runs
+    in a container."""
+    place = [b"--site-dir", os.fsencode(directory)]
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # It ended since it was listed.
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if _PROGRAM in words and place in [words[at : at + 2] for at in range(len(words))]:
+                return int(entry.name)
+    return None

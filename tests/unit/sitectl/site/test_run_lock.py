@@ -1,0 +1,71 @@
+"""A router that runs without its socket, or without its whole ``run`` directory."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sitectl.base.failure import Exit, Failure
+from sitectl.runtimes import presence
+from sitectl.site import run_lock
+from sitectl.site.directory import DirectorySite
+
+_HOLD = (
+    "import fcntl, os, sys\n"
+    "lock = open(sys.argv[3] + '/run/lock', 'w'); fcntl.flock(lock, fcntl.LOCK_EX)\n"
+    "print(os.getpid(), file=lock, flush=True)\n"
+    "print(flush=True); sys.stdin.read()"
+)
+
+
+@contextmanager
+def router(directory: Path) -> Iterator[int]:
+    """A process that has the lock and the command line of a router."""
+    words = [sys.executable, "-c", _HOLD, "router.process.main", "--site-dir", str(directory)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None and running.stdin is not None
+        running.stdout.readline()
+        yield running.pid
+        running.stdin.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> DirectorySite:
+    made = DirectorySite(tmp_path / "west")
+    made.run.mkdir(parents=True)
+    return made
+
+
+def refusal(site: DirectorySite) -> Failure:
+    with pytest.raises(Failure) as caught:
+        site.admin.get("/api/v1/status")
+    assert caught.value.exit_code is Exit.UNREACHABLE
+    return caught.value
+
+
+@pytest.mark.parametrize("lost", ["admin.sock", "run"])
+def test_a_router_whose_socket_was_removed_is_not_said_to_be_stopped(
+    site: DirectorySite, lost: str
+) -> None:
+    """`status` and `check` said "stopped", with the step to start it, while it served."""
+    with router(site.directory) as process_id:
+        if lost == "run":
+            site.run.rename(site.directory / "aside")
+        failure = refusal(site)
+        assert "the router of site 'west' runs, but nothing answers at" in failure.message
+        assert failure.hint == (
+            "If that lasts: sitectl --site west stop, then sitectl --site west start"
+        )
+        assert site.still_answers() and presence.death_of(site) is None
+        assert presence.running_pid(site) == process_id
+    assert "is not running" in refusal(site).message
+    assert not site.still_answers() and presence.running_pid(site) is None
+
+
+def test_a_router_is_that_of_its_own_directory(site: DirectorySite, tmp_path: Path) -> None:
+    with router(site.directory) as process_id:
+        assert run_lock.process_of(site.directory) == process_id
+        assert run_lock.process_of(tmp_path / "wes") is None
