@@ -76,6 +76,8 @@ def test_pages_are_drawn_in_both_themes_wide_and_narrow(
                 opened(page, stage, name)
                 expect(page.locator("main .failed")).to_have_count(0)
                 assert page.evaluate(FAINT) == [], f"{name}: text that is hard to read"
+                run_on = re.findall(r".*[a-z]\.[A-Z].*", page.inner_text("main"))
+                assert run_on == [], f"{name}: sentences without a space between them"
                 keep_picture(page, f"{name}-{size}-{'dark' if dark else 'light'}")
 
 

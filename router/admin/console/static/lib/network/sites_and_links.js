@@ -265,7 +265,7 @@ function Summary({ graph, live }) {
         ${down.length > 0 && ` Not up: ${listedOf(down, FEW)}.`}
       </p>
       <p class="muted">
-        ${knowsAll ? "A link between two other sites is shown while it is up." : "An edge router knows no links between other sites."}
+        ${knowsAll ? "A link between two other sites is shown while it is up." : "An edge router knows no links between other sites."}${" "}
         Point at a site, or choose one in the list, to see the path to it.
       </p>
     </div>
