@@ -31,7 +31,14 @@ from sitectl.base.options import Settings
 from sitectl.base.parallel import in_parallel
 from sitectl.kubernetes import cluster_set_checks, istio, namespaces, rights
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
-from sitectl.kubernetes.door import SELECTOR, PodDoor, is_ready, refused_pods, stuck_pods
+from sitectl.kubernetes.door import (
+    SELECTOR,
+    PodDoor,
+    is_being_made,
+    is_ready,
+    refused_pods,
+    stuck_pods,
+)
 from sitectl.kubernetes.lifecycle.site_objects import ROUTES
 from sitectl.kubernetes.objects import covers
 from sitectl.kubernetes.site import KubernetesSite, open_cluster
@@ -274,7 +281,12 @@ def _pods(cluster: Cluster) -> Iterator[Finding]:
                 f"sitectl -n {cluster.namespace} update --routers 2",
             )
     elif ready:
-        yield Finding("warning", "SW0468", f"{len(ready)} of {wanted} router pods are ready")
+        said = f"{len(ready)} of {wanted} router pods are ready"
+        made = [pod for pod in pods if is_being_made(pod)]
+        if isinstance(wanted, int) and len(ready) + len(made) >= wanted:
+            yield Finding("info", "SW0468", f"{said}, {len(made)} being made")
+        else:
+            yield Finding("warning", "SW0468", said)
     if ready and found is not None and (refused := refused_pods(found)):
         yield Finding("warning", "SW0468", *refused)
     # With none ready, asking the router says why.

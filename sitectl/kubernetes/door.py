@@ -6,6 +6,7 @@ socket stays a file that only the pod's own user opens.
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,15 @@ from router.kubernetes.objects.names import (
     ROUTER_CONTAINER,
     STARTING,
 )
-from router.kubernetes.objects.objects import Object, metadata, name_of, part, pod_refusal
+from router.kubernetes.objects.objects import (
+    Object,
+    metadata,
+    name_of,
+    part,
+    pod_refusal,
+    seconds_of,
+)
+from router.model import limits
 from sitectl.base.failure import Exit, Failure, unreachable
 from sitectl.base.options import IN_POD_VARIABLE
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
@@ -150,6 +159,13 @@ def stuck_pods(pods: Sequence[Object], namespace: str) -> tuple[str, str] | None
     """Which of them do not get ready and why, and the next step; None: any may just be starting."""
     stuck = [pod for pod in pods if _is_stuck(pod) and _trouble(pod)]
     return _why_not_ready(stuck, namespace) if stuck else None
+
+
+def is_being_made(pod: Object) -> bool:
+    """Whether its containers wait only until they are made, as in `ROUTER_STARTS_S` they may."""
+    reasons = {part(dict(one), "state", "waiting", "reason") for one in _containers(pod)}
+    made_at = seconds_of(str(metadata(pod).get("creationTimestamp", ""))) or 0.0
+    return reasons <= STARTING and bool(reasons) and time.time() - made_at < limits.ROUTER_STARTS_S
 
 
 def _is_stuck(pod: Object) -> bool:

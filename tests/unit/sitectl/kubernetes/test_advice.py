@@ -1,5 +1,6 @@
 """What a mistake in a namespace is answered with: a cause, and a command that works as printed."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -431,6 +432,34 @@ def test_check_names_a_pod_of_an_update_that_does_not_get_ready_beside_one_that_
     why = f": pod spillway-router-2 {said}" if said else ""
     assert f"SW0468 1 of 2 router pods are ready{why}" in lines
     assert hint in lines
+
+
+@pytest.mark.parametrize(("age_s", "exit_code"), [(60, 0), (600, 3)])
+def test_check_warns_of_a_pod_that_is_made_only_after_some_minutes(
+    shop: NamespaceLine, cluster: FakeCluster, age_s: int, exit_code: int
+) -> None:
+    cluster.run_router()
+    cluster.item("/api/v1/status", STATUS)
+    cluster.items("/api/v1/links")
+    cluster.items("/api/v1/services")
+    cluster.put("Deployment", "spillway-router", spec={"replicas": 2})
+    made = datetime.now(UTC) - timedelta(seconds=age_s)
+    state = {"waiting": {"reason": "ContainerCreating"}}
+    cluster.put(
+        "Pod",
+        "spillway-router-2",
+        metadata={
+            "labels": {"spillway.dev/component": "router"},
+            "creationTimestamp": made.isoformat(timespec="seconds"),
+        },
+        spec={"containers": [{"name": "router"}]},
+        status={"containerStatuses": [{"name": "router", "state": state}]},
+    )
+    told = shop("check")
+    assert told.exit_code == exit_code, told.stdout
+    lines = " ".join(told.stdout.split())
+    more = "" if exit_code else ", 1 being made"
+    assert f"SW0468 1 of 2 router pods are ready{more}" in lines
 
 
 def test_check_misses_no_pod_that_was_evicted(shop: NamespaceLine, cluster: FakeCluster) -> None:
