@@ -13,6 +13,7 @@ from router.admin.views.why import PastDecision, WhyView
 from router.model.events import Event
 from router.operate.figures.history_recorder import HistoryRecorder
 from router.operate.figures.metrics_source import measure
+from router.operate.figures.site_labels import with_site_names
 from router.operate.live_snapshot import LiveRows
 from router.operate.record.episode_news import EpisodeNews
 from router.operate.record.journal import Journal
@@ -91,9 +92,10 @@ class Eye:
         """On `/metrics`, of the service; and in the row of `service status`."""
         found: defaultdict[tuple[str, ...], float] = defaultdict(float)
         rows = self._view.rows
-        for part in measure(
+        measured = measure(
             self._router, self._memory, {}, 0.0, rate_of=rows.rate, reports_of=rows.reports
-        ):
+        )
+        for part in with_site_names(measured, self._router.site_name):
             for metric, name in _COUNTED.items():
                 for (_, _, *labels), value in part.numbers.get(metric, {}).items():
                     shown = {"requests": labels[1:], "spilled": labels[:1]}.get(name, labels)
