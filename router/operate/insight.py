@@ -89,7 +89,8 @@ class Insight:
             seeing,
         )
         self._living = LiveRows(self.view, router, self._recent, whole)
-        told = facts_of(router, self.view, self._recorder.histories)
+        view, histories = self.view, self._recorder.histories
+        told = facts_of(router, view.own_status, view.links, histories)
         self.telling = Telling(router.identity.site, told, network)
         """Answers to other sites, and to other routers of this one."""
         router.questions.tell_by(self.telling)

@@ -70,7 +70,8 @@ def histories(service: str | None, port: int | None) -> Iterator[ServiceHistory]
 
 def observed(site: SimSite) -> tuple[SitesView, Counted]:
     """Have ``site`` tell of itself, as a process does."""
-    counted = Counted(facts_of(site.router, view_of(site), histories))
+    view = view_of(site)
+    counted = Counted(facts_of(site.router, view.own_status, view.links, histories))
     telling = Telling(site.identity.site, counted.facts, site.network)
     site.router.questions.tell_by(telling)
     return SitesView(site.router, telling), counted
