@@ -55,14 +55,9 @@ def _is_of_owner(process_id: int, site: DirectorySite) -> bool:
 
     A file in the site's directory may name any process.
     """
-    if not is_foreign_directory(site.directory):
-        return True
-    try:
-        lines = Path(f"/proc/{process_id}/status").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return False
-    found = [line.split()[1:] for line in lines if line.startswith("Uid:")]
-    return found == [[str(site.directory.stat().st_uid)] * 4]
+    return not is_foreign_directory(site.directory) or run_lock.is_of_owner(
+        process_id, site.directory
+    )
 
 
 def is_paused(process_id: int) -> bool:

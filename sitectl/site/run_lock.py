@@ -28,11 +28,22 @@ def is_locked(run: Path) -> bool:
 
 def process_of(directory: Path) -> int | None:
     """The router of the site in ``directory``, by its command line; None: there is none, or it runs
-    in a container."""
+    in a container. Processes of other users do not count: any user may choose such a line."""
     place = [b"--site-dir", os.fsencode(directory)]
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # It ended since it was listed.
             words = (entry / "cmdline").read_bytes().split(b"\0")
-            if _PROGRAM in words and place in [words[at : at + 2] for at in range(len(words))]:
+            is_router = place in [words[at : at + 2] for at in range(len(words))]
+            if _PROGRAM in words and is_router and is_of_owner(int(entry.name), directory):
                 return int(entry.name)
     return None
+
+
+def is_of_owner(process_id: int, directory: Path) -> bool:
+    """Whether the process belongs to the user of the site in ``directory``."""
+    try:
+        lines = Path(f"/proc/{process_id}/status").read_text("utf-8", "replace").splitlines()
+        owner = directory.stat().st_uid
+    except OSError:
+        return False
+    return [line.split()[1:] for line in lines if line.startswith("Uid:")] == [[str(owner)] * 4]

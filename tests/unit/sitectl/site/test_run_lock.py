@@ -1,5 +1,6 @@
 """A router that runs without its socket, or without its whole ``run`` directory."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from sitectl.base.failure import Exit, Failure
 from sitectl.runtimes import presence
 from sitectl.site import run_lock
 from sitectl.site.directory import DirectorySite
+from tests import needs
 
 _HOLD = (
     "import fcntl, os, sys\n"
@@ -69,3 +71,15 @@ def test_a_router_is_that_of_its_own_directory(site: DirectorySite, tmp_path: Pa
     with router(site.directory) as process_id:
         assert run_lock.process_of(site.directory) == process_id
         assert run_lock.process_of(tmp_path / "wes") is None
+
+
+def test_a_process_of_another_user_is_no_router_of_a_site_whatever_its_command_line(
+    site: DirectorySite,
+) -> None:
+    """Else any user of the machine could keep another one's site from starting."""
+    needs.root("give a site to another user")
+    with router(site.directory):
+        (site.run / "lock").unlink()
+        assert site.is_locked()
+        os.chown(site.directory, 65_534, 65_534)
+        assert not site.is_locked()
