@@ -77,7 +77,7 @@ def test_a_site_that_starts_without_its_neighbor_names_the_link_beyond_which_tar
     a.router.site_services.follow_refusals(lambda: [SERVICE])
     (problem,) = [one for one in a.router.problems() if one.code == "SW0309"]
     assert problem.message.endswith(": no such site has a target, and link to-b is down.")
-    assert problem.hint == "Sites beyond it may have targets: sitectl link status"
+    assert problem.hint == "Sites beyond link to-b may have targets: sitectl link status"
 
 
 def test_a_target_that_comes_or_goes_reads_no_credential_of_a_link_again() -> None:

@@ -84,7 +84,9 @@ def _reasons(
         yield f"and {more} more site{'s' if more > 1 else ''} that had targets"
     has_some = one.targets or one.elsewhere or one.stopping or one.drained or one.gone
     if not (has_some or one.is_bound):
-        yield "no such site has a target" + _what_is_down(one.links_down)
+        down = one.links_down
+        are = "is" if len(down) == 1 else "are"
+        yield "no such site has a target" + (f", and {_links(down)} {are} down" if down else "")
 
 
 def _next_steps(one: UnservedPort) -> Iterator[str]:
@@ -108,8 +110,7 @@ def _next_steps(one: UnservedPort) -> Iterator[str]:
         yield f"At {_named(without)}: sitectl check"
     has_some = one.targets or sites or without or one.stopping or one.drained
     if one.links_down and not has_some:
-        which = "it" if len(one.links_down) == 1 else "them"
-        yield f"Sites beyond {which} may have targets: sitectl link status"
+        yield f"Sites beyond {_links(one.links_down)} may have targets: sitectl link status"
     elif not (has_some or one.is_bound or one.left_out.let_in):
         bind = f"sitectl service bind {one.key.name} TYPE NAME"
         yield f"Bind a target here: {bind}" + (
@@ -117,11 +118,8 @@ def _next_steps(one: UnservedPort) -> Iterator[str]:
         )
 
 
-def _what_is_down(links: Sequence[str]) -> str:
-    if not links:
-        return ""
-    words = "link {} is down" if len(links) == 1 else "links {} are down"
-    return f", and {words.format(_named(links))}"
+def _links(names: Sequence[str]) -> str:
+    return f"link{'s' if len(names) > 1 else ''} {_named(names)}"
 
 
 def _named(sites: Sequence[str]) -> str:
