@@ -152,7 +152,8 @@ class Register:
         )
         with self._lock():
             entry = self.get(site_id) or Admitted(site_id=site_id, name=name, by=by, since=now)
-            entry = msgspec.structs.replace(entry, name=name, seen=now)
+            # The time of its deletion may be later by another clock; a site that links is not gone.
+            entry = msgspec.structs.replace(entry, name=name, seen=max(now, entry.left))
             if serial not in entry.serials:
                 entry = _with(entry, shown, now)[0]
             self._write(entry)

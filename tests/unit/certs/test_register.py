@@ -78,6 +78,8 @@ def test_a_site_that_was_deleted_is_gone_until_it_links_again(
     assert register.deleted(WEST, NOW - 9.0) and is_gone(), "by a clock that was set back"
     assert not register.deleted(WEST, NOW + 5.0)
     assert register.seen(WEST, "west", chain, NOW + 10.0) and not is_gone()
+    assert register.deleted(WEST, NOW + 60.0) and is_gone(), "by a clock that is ahead"
+    assert register.seen(WEST, "west", chain, NOW + 20.0) and not is_gone()
 
 
 def test_both_copies_of_an_entry_know_whether_the_site_is_gone() -> None:
