@@ -176,7 +176,7 @@ class Leadership:
     def _held_by_foreigner(self) -> tuple[ConfigError, ...]:
         """A router that has gone renews the Lease no more, and is not reported."""
         holder, since = self._foreign
-        if not holder or self._now() < since + limits.LEASE_FOREIGN_S:
+        if not holder or self.holds or self._now() < since + limits.LEASE_FOREIGN_S:
             return ()
         text = (
             f"{holder[: limits.NAME_CHARS_MAX]!r} holds and renews it, and is no router of this "

@@ -154,6 +154,26 @@ def test_a_holder_that_is_no_router_is_named_while_it_renews(renews: bool) -> No
     run(story())
 
 
+def test_a_foreign_holder_is_forgotten_once_its_lease_was_deleted() -> None:
+    async def story() -> None:
+        api = OneLease()
+        (router,) = routers(api, "pod-a_1")
+        router.see(["pod-a"])
+        found = {"metadata": {"name": ROUTER}, "spec": {"holderIdentity": "backup-job"}}
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(router.run())
+            for _ in range(20):
+                api.write(found)
+                await asyncio.sleep(2)
+            assert router.errors
+            api.found = None
+            await asyncio.sleep(limits.LEASE_RENEW_S + 1)
+            assert router.holds and not router.errors
+            running.cancel()
+
+    run(story())
+
+
 def test_a_router_whose_pod_is_known_is_no_foreign_holder() -> None:
     async def story() -> None:
         api = OneLease()
