@@ -399,7 +399,7 @@ CODES: Final = (
     ),
     Code(
         "SW0473",
-        "The Lease is held by no router",
+        "Another program holds the Lease",
         "Another program holds and renews Lease `spillway-router`: no router of the site writes "
         "Services, Events or status; traffic goes on.",
         "End what holds it, then: kubectl delete lease spillway-router",
