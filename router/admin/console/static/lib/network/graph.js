@@ -121,7 +121,8 @@ export function stepsTo(found, goal) {
 export function wayTo(graph, found, goal) {
   const steps = stepsTo(found, goal);
   const site = graph.nodes.find((node) => node.id === goal)?.site;
-  if (steps.length || !site?.reachable || !site.next_hops.length) return { steps, isWhole: true };
+  const isKnown = steps.length || !site?.reachable || site.neighbours_known;
+  if (isKnown || !site.next_hops.length) return { steps, isWhole: true };
   const first = graph.nodes.find((node) => node.name === site.next_hops[0]);
   return { steps: stepsTo(found, first?.id), isWhole: false };
 }
