@@ -52,7 +52,8 @@ def due_at(chain_pem: str, chance: float, token: Token | None = None) -> float:
 
     ``chance`` in [0, 1) differs per holder, so that sites that joined together renew at different
     times. A certificate that was in the ``token`` ends with it, so one of less than a week is due
-    at once: of a short life a third may be less than what counts as late.
+    at once: of a short life a third may be less than what counts as late. Without a link this is no
+    reason: leave the ``token`` out.
     """
     expires = certificates.expires_at(chain_pem)
     begins = certificates.begins_at(chain_pem)

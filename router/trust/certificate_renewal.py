@@ -46,6 +46,7 @@ class _Renewal:
         "call",
         "credential",
         "due_at",
+        "due_up_at",
         "error",
         "is_asking",
         "is_up",
@@ -64,9 +65,10 @@ class _Renewal:
         self.token = token
         self.via = via
         self.credential = credential
-        self.due_at = 0.0  # Unix seconds.
+        self.due_at = self.due_up_at = 0.0  # Unix seconds; the second one while the link is up.
         if credential is not None:
-            self.due_at = renewal.due_at(credential.leaf.chain_pem, chance, token)
+            self.due_at = renewal.due_at(credential.leaf.chain_pem, chance)
+            self.due_up_at = renewal.due_at(credential.leaf.chain_pem, chance, token)
         self.is_wanted = False  # Now, even if not due.
         self.is_asking = False
         self.is_up = False  # The link, as last reported.
@@ -174,6 +176,8 @@ class Renewer:
         elif found.is_up and not was_up and found.attempts:  # Perhaps the link just ended.
             found.retry_at = 0.0
             self._look_in(name, found, self._rng.uniform(0.0, limits.RENEW_DUE_SPREAD_S))
+        elif found.is_up and not was_up and self._wall() >= found.due_up_at:
+            self._look_in(name, found, self._rng.uniform(0.0, limits.RENEW_SOON_S))
 
     def is_due(self, name: str) -> bool:
         """Whether the refused link ``name`` will request another certificate soon, which may end
@@ -263,7 +267,8 @@ class Renewer:
         pace = self._paces.get(name)
         if pace is not None and self._network.now() < pace.ready_at():
             return False  # Whatever the neighbor says: it gave many already.
-        return one.is_wanted or self._wall() >= one.due_at or self._is_refused_for_it(name)
+        due_at = one.due_up_at if one.is_up else one.due_at
+        return one.is_wanted or self._wall() >= due_at or self._is_refused_for_it(name)
 
     def _is_refused_for_it(self, name: str) -> bool:
         """Whether the refusal may be due to the certificate: no other cause is known, and the link

@@ -59,7 +59,15 @@ class FullStore(LinkStore):
 class West:
     """A dialer and the way to its neighbor, on which each request has a fate."""
 
-    def __init__(self, directory: Path, fates: list[Fate], seed: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        fates: list[Fate],
+        seed: int,
+        *,
+        life_s: float = limits.LINK_LEAF_LIFE_S,
+    ) -> None:
+        """``life_s``: of the certificate in its token."""
         self.internet = SimulatedInternet(seed=seed)
         self.network = self.internet.host("10.0.0.1")
         self.fates = fates
@@ -74,7 +82,7 @@ class West:
             site_name="east",
             endpoints=(("10.0.0.2", 1),),
             now=BEGAN,
-            life_s=limits.LINK_LEAF_LIFE_S,
+            life_s=life_s,
         )
         self.store.add("east", token)
         self.neighbour = Neighbour(RouterId("w"), SiteId(self.identity.site_id), "west", b"")

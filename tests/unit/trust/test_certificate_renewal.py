@@ -41,6 +41,19 @@ def test_the_operator_waits_for_nobodys_pace(tmp_path: Path) -> None:
     assert len(west.asked) == 20
 
 
+def test_a_short_certificate_of_a_token_is_replaced_once_its_link_is_up_and_not_before(
+    tmp_path: Path,
+) -> None:
+    """While the neighbor was away, its claim port was asked, and an event said that it failed."""
+    west = West(tmp_path, [], 1, life_s=20 * 3_600.0)
+    west.state = "down"
+    west.internet.run_until(300.0)
+    assert west.asked == [] and not west.renewer.is_due("east")
+    west.renewer.link_changed("east", "up")
+    west.internet.run_until(302.0 + router_limits.RENEW_SOON_S)
+    assert len(west.asked) == 1 and west.journal.codes == ["certificate-renewed"]
+
+
 def test_a_link_that_is_refused_asks_within_seconds(tmp_path: Path) -> None:
     west = West(tmp_path, ["down"], 1)
     west.state = "refused"
