@@ -76,7 +76,7 @@ class FollowedRecord:
         this one writes for all. On hosts each router has its own documents, so its own findings.
         """
         asker, store, known = router.questions.asker, self._store, router.links.adjacencies
-        siblings = (lambda: known.siblings) if store.router_name else frozenset[RouterId]
+        siblings = (lambda: known.siblings) if store.namespace else frozenset[RouterId]
         return ReplicaNews(network, asker, siblings, store.writes, self.journal, store.hear)
 
     def news(self, router: RouterId, status: Callable[[], Status], after: int) -> bytes:
