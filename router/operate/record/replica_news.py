@@ -4,7 +4,7 @@ for the router that writes Events."""
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -25,6 +25,8 @@ from router.workers.merged_events import MergedEvents
 _Said = TypeVar("_Said", Problem, Note)
 _NUMBER = re.compile(r"(?<![\w.:-])(\d\d:\d\d:\d\d|\d+(\.\d+)?)(?![\w:-]|\.\d)")
 """A figure or a time of day, but not part of a name or an address."""
+_COMPARED_CHARS: Final = limits.STATUS_TEXT_CHARS_MAX // 2
+"""Of a sentence. Another router cuts its own at a place that depends on its figures."""
 
 
 class ReplicaReport(msgspec.Struct, frozen=True):
@@ -136,4 +138,4 @@ def with_others(status: Status, others: Sequence[ReplicaReport]) -> Status:
 
 
 def _sentence(said: _Said) -> tuple[str, str]:
-    return said.code, _NUMBER.sub("0", said.message)
+    return said.code, _NUMBER.sub("0", said.message)[:_COMPARED_CHARS]

@@ -196,6 +196,15 @@ def test_a_problem_that_only_another_router_has_is_told_with_its_name() -> None:
     ]
 
 
+def test_a_long_sentence_that_another_router_cut_is_told_once() -> None:
+    rest = ", ".join(f"site-{n} is full" for n in range(60))
+    told = own_news("pod-2", EventLog(), lambda: status(problem(f"12.5/s fail: {rest}")), 0)
+    news = read(told, SiblingNews)
+    assert len(news.problems[0].message) == limits.STATUS_TEXT_CHARS_MAX < len(rest)
+    others = [ReplicaReport(news.name, news.problems, ())]
+    assert len(with_others(status(problem(f"7/s fail: {rest}")), others).problems) == 1
+
+
 @pytest.mark.parametrize(
     ("first", "second", "same"),
     [
