@@ -5,14 +5,14 @@ import fcntl
 import os
 from pathlib import Path
 
-from certs.files import open_file
-
 _PROGRAM = b"router.process.main"
 
 
 def is_locked(run: Path) -> bool:
     """Whether a process holds ``run/lock``, as a router does from its first step to its last, or
     runs for this site although ``run`` was removed."""
+    from certs.files import open_file  # It loads msgspec, and `sitectl health` needs none.
+
     try:
         descriptor = open_file(run / "lock")
     except FileNotFoundError:
