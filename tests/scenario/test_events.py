@@ -108,6 +108,10 @@ def test_an_edit_by_hand_and_one_by_a_command_say_who_and_what(pair: Pair) -> No
     near = pair.near
     me = f"(uid {os.getuid()})"
     near.ctl("service", "create", "mine", str(SHOP_PORT + 7), "--listen", "none")
+    until(
+        lambda: [e for e in events(near, "--kind", "audit") if e["subject"] == "Service/mine"],
+        "the router has read it before it changes",
+    )
     near.ctl("service", "set", "mine", "--policy", "spread")
     until(lambda: events(near, "--code", "policy-changed"), "the policy is told")
     (switched,) = events(near, "--code", "policy-changed")
