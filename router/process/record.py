@@ -77,7 +77,15 @@ class FollowedRecord:
         """
         asker, store, known = router.questions.asker, self._store, router.links.adjacencies
         siblings = (lambda: known.siblings) if store.namespace else frozenset[RouterId]
-        return ReplicaNews(network, asker, siblings, store.writes, self.journal, store.hear)
+        return ReplicaNews(
+            network,
+            asker,
+            siblings,
+            lambda: known.staying_siblings,
+            store.writes,
+            self.journal,
+            store.hear,
+        )
 
     def news(self, router: RouterId, status: Callable[[], Status], after: int) -> bytes:
         """The answer to another router of this site: see `own_news`."""

@@ -39,7 +39,8 @@ class ReplicaReport(msgspec.Struct, frozen=True):
 
 class ReplicaNews:
     """Asks the others for their findings, and while ``writes`` for their events, too. ``hear``:
-    receives events that only another router has.
+    receives events that only another router has. ``stay``: those of ``siblings`` that are not
+    stopping. The links and clients of one that stops go, so its findings pass with it.
     """
 
     __slots__ = (
@@ -50,6 +51,7 @@ class ReplicaNews:
         "_network",
         "_reports",
         "_siblings",
+        "_stay",
         "_writes",
     )
 
@@ -58,12 +60,14 @@ class ReplicaNews:
         network: Network,
         asker: QuestionSender,
         siblings: Callable[[], Collection[RouterId]],
+        stay: Callable[[], Collection[RouterId]],
         writes: Callable[[], bool],
         journal: Journal,
         hear: Callable[[Event], None],
     ) -> None:
         self._network, self._asker = network, asker
-        self._siblings, self._writes, self._hear = siblings, writes, hear
+        self._siblings, self._stay = siblings, stay
+        self._writes, self._hear = writes, hear
         self._events = MergedEvents()
         self._last: dict[RouterId, int] = {}
         self._reports: dict[RouterId, ReplicaReport] = {}
@@ -72,8 +76,8 @@ class ReplicaNews:
 
     @property
     def reports(self) -> list[ReplicaReport]:
-        """Reports of the routers that answered last time."""
-        return [self._reports[router] for router in sorted(self._reports)]
+        """Reports of the routers that answered last time and stay."""
+        return [self._reports[router] for router in sorted(self._reports.keys() & self._stay())]
 
     def _look(self) -> None:
         now = self._network.now()

@@ -75,12 +75,14 @@ class Scene:
         self.internet = SimulatedInternet(1)
         network = self.internet.host("10.0.0.1")
         self.other, self.siblings, self.writes = OtherRouter(), {OTHER}, True
+        self.leaving: set[RouterId] = set()
         self.heard: list[str] = []
         self.journal = Journal(EventLog(), lambda number, one: None, lambda: ago(0))
         self.news = ReplicaNews(
             network,
             cast(QuestionSender, self.other),
             lambda: self.siblings,
+            lambda: self.siblings - self.leaving,
             lambda: self.writes,
             self.journal,
             lambda one: self.heard.append(f"{one.subject}: {one.message}"),
@@ -149,6 +151,18 @@ def test_one_that_is_gone_or_does_not_answer_has_nothing_to_report() -> None:
     assert scene.news.reports
     scene.siblings = set()
     scene.wait()
+    assert not scene.news.reports
+
+
+def test_the_findings_of_a_router_that_stops_are_left_out_and_its_events_are_not() -> None:
+    scene = Scene()
+    scene.wait()
+    assert scene.news.reports
+    scene.leaving = {OTHER}
+    assert not scene.news.reports, "at once, not with the next answer"
+    scene.other.events.add(event("shop"))
+    scene.wait()
+    assert scene.heard == ["shop: Router pod-2: Requests leave"]
     assert not scene.news.reports
 
 
