@@ -23,7 +23,7 @@ from router.operate.record import event_file
 from router.operate.record.audit_log import AuditLog
 from router.operate.record.episode_news import EpisodeNews
 from router.operate.record.journal import Journal
-from router.operate.record.replica_news import ReplicaNews, own_news
+from router.operate.record.replica_news import ReplicaNews, SiblingAnswers
 from router.operate.record.token_watch import TokenWatch
 from router.operate.record.worker_news import WorkerNews
 from router.process.stores import Store
@@ -87,9 +87,12 @@ class FollowedRecord:
             store.hear,
         )
 
-    def news(self, router: RouterId, status: Callable[[], Status], after: int) -> bytes:
-        """The answer to another router of this site: see `own_news`."""
-        return own_news(self._store.router_name or router, self.events, status, after)
+    def sibling_answers(
+        self, network: Network, router: RouterId, status: Callable[[], Status]
+    ) -> SiblingAnswers:
+        """The answers of this router, whose id is ``router``, to the others of this site."""
+        name = self._store.router_name or router
+        return SiblingAnswers(name, self.events, status, network.now)
 
     @property
     def asked_in_vain(self) -> Collection[ServiceKey]:

@@ -8,7 +8,6 @@ import random
 import secrets
 import socket
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from certs.files import read_secret, write_secret
@@ -254,9 +253,8 @@ class RouterProcess:
         if self.workers.all:
             self.network.share_links(self.workers.take_link)
         self._trust.follow_claims(self.tokens.judged)
-        self.insight.telling.tell_siblings(
-            partial(self.record.news, router.identity.router, view.own_status)
-        )
+        answers = self.record.sibling_answers(self.network, router.identity.router, view.own_status)
+        self.insight.telling.tell_siblings(answers.answer)
         if self.part.leads:
             self.record.follow(
                 self.network, router.readings, view.utc, view.left_out, router.site_name, whole

@@ -109,14 +109,35 @@ class ReplicaNews:
         self._events.reported(event, self._network.now())
 
 
-def own_news(name: str, events: EventLog, status: Callable[[], Status], after: int) -> bytes:
-    """The answer to a router of this site. ``after``: the last event that it knows."""
-    found = events.after(max(after, events.before))
-    if after == sibling_news.RECENT:
-        after = found[-1][0] if found else events.before
-        found = [entry for entry in found if entry[1].at >= ago(limits.LEASE_S)]
-    told = status()
-    return sibling_news.encoded(name, after, found, told.problems, told.notes)
+class SiblingAnswers:
+    """Answers to the other routers of this site, with events of ``events`` and the findings of
+    ``status``. A status is expensive: all that ask within half of `SIBLING_NEWS_EVERY_S` share one.
+    """
+
+    __slots__ = ("_events", "_made_at", "_name", "_now", "_shared", "_status")
+
+    def __init__(
+        self, name: str, events: EventLog, status: Callable[[], Status], now: Callable[[], float]
+    ) -> None:
+        self._name, self._events, self._status, self._now = name, events, status, now
+        self._shared: Status | None = None
+        self._made_at = 0.0
+
+    def answer(self, after: int) -> bytes:
+        """The encoded answer to one router. ``after``: the last event that it knows."""
+        events = self._events
+        found = events.after(max(after, events.before))
+        if after == sibling_news.RECENT:
+            after = found[-1][0] if found else events.before
+            found = [entry for entry in found if entry[1].at >= ago(limits.LEASE_S)]
+        told = self._recent_status()
+        return sibling_news.encoded(self._name, after, found, told.problems, told.notes)
+
+    def _recent_status(self) -> Status:
+        now = self._now()
+        if self._shared is None or now - self._made_at >= limits.SIBLING_NEWS_EVERY_S / 2:
+            self._shared, self._made_at = self._status(), now
+        return self._shared
 
 
 def with_others(status: Status, others: Sequence[ReplicaReport]) -> Status:

@@ -21,7 +21,7 @@ from router.operate.record.journal import Journal
 from router.operate.record.replica_news import (
     ReplicaNews,
     ReplicaReport,
-    own_news,
+    SiblingAnswers,
     with_others,
 )
 
@@ -38,17 +38,19 @@ def event(subject: str, at: str = "") -> Event:
 
 
 class OtherRouter:
-    """Answers as `own_news` does. ``is_old``: it is of a release without such questions."""
+    """Answers with `SiblingAnswers`. ``is_old``: it is of a release without such questions."""
 
     def __init__(self) -> None:
         self.events = EventLog()
         self.asked: list[int] = []
         self.is_old = False
+        answers = SiblingAnswers("pod-2", self.events, self.status, lambda: 0.0)
+        self._answer = answers.answer
 
     def ask(self, path: Any, flag: int, done: Any, *, question: bytes, bytes_max: int) -> None:
         after = read(question, SiteQuestion).after
         self.asked.append(after)
-        content = own_news("pod-2", self.events, self.status, after)
+        content = self._answer(after)
         assert len(content) <= bytes_max
         done(QuestionReply(None if self.is_old else content))
 
@@ -166,6 +168,25 @@ def test_the_findings_of_a_router_that_stops_are_left_out_and_its_events_are_not
     assert not scene.news.reports
 
 
+def test_routers_that_ask_within_a_second_share_one_status() -> None:
+    now, made = 0.0, list[float]()
+
+    def own_status() -> Status:
+        made.append(now)
+        return OtherRouter().status()
+
+    log = EventLog()
+    answers = SiblingAnswers("pod-2", log, own_status, lambda: now)
+    for _ in range(3):
+        assert read(answers.answer(0), SiblingNews).problems == (PROBLEM,)
+    log.add(event("shop"))
+    assert [one.subject for one in read(answers.answer(0), SiblingNews).events] == ["shop"]
+    assert made == [0.0]
+    now = 1.0
+    answers.answer(0)
+    assert made == [0.0, 1.0]
+
+
 def test_an_answer_is_bounded_and_the_next_one_goes_on() -> None:
     long = "x" * 1_000_000
     value = "x" * limits.EVENT_VALUE_CHARS_MAX
@@ -182,11 +203,12 @@ def test_an_answer_is_bounded_and_the_next_one_goes_on() -> None:
     status = msgspec.structs.replace(
         OtherRouter().status(), problems=(Problem(code="SW0338", message=long, hint=long),) * 200
     )
-    content = own_news("pod-2", log, lambda: status, 0)
+    answers = SiblingAnswers("pod-2", log, lambda: status, lambda: 0.0)
+    content = answers.answer(0)
     assert len(content) <= limits.SITE_ANSWER_BYTES_MAX
     first = read(content, SiblingNews)
     assert (first.last, len(first.events)) == (limits.SIBLING_NEWS_MAX, limits.SIBLING_NEWS_MAX)
-    second = read(own_news("pod-2", log, lambda: status, first.last), SiblingNews)
+    second = read(answers.answer(first.last), SiblingNews)
     assert [one.subject for one in second.events] == [f"s{limits.SIBLING_NEWS_MAX}"]
     assert read(pack(SiblingNews("pod-2", 0)), SiblingNews).events == ()
 
@@ -212,8 +234,9 @@ def test_a_problem_that_only_another_router_has_is_told_with_its_name() -> None:
 
 def test_a_long_sentence_that_another_router_cut_is_told_once() -> None:
     rest = ", ".join(f"site-{n} is full" for n in range(60))
-    told = own_news("pod-2", EventLog(), lambda: status(problem(f"12.5/s fail: {rest}")), 0)
-    news = read(told, SiblingNews)
+    theirs = status(problem(f"12.5/s fail: {rest}"))
+    answers = SiblingAnswers("pod-2", EventLog(), lambda: theirs, lambda: 0.0)
+    news = read(answers.answer(0), SiblingNews)
     assert len(news.problems[0].message) == limits.STATUS_TEXT_CHARS_MAX < len(rest)
     others = [ReplicaReport(news.name, news.problems, ())]
     assert len(with_others(status(problem(f"7/s fail: {rest}")), others).problems) == 1
