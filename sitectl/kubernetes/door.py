@@ -18,7 +18,6 @@ from router.kubernetes.objects.names import (
     COMPONENT_ROUTER,
     ROUTER,
     ROUTER_CONTAINER,
-    STARTING,
 )
 from router.kubernetes.objects.objects import (
     Object,
@@ -26,7 +25,12 @@ from router.kubernetes.objects.objects import (
     name_of,
     part,
     pod_refusal,
-    seconds_of,
+)
+from router.kubernetes.objects.starting_pods import (
+    container_statuses,
+    is_starting,
+    not_ready_since,
+    stuck_reasons,
 )
 from router.model import limits
 from sitectl.base.failure import Exit, Failure, unreachable
@@ -152,7 +156,7 @@ class PodDoor(AdminClient):
 def may_run(cluster: Cluster) -> bool:
     """Whether a pod of the router runs, ready or not."""
     pods = cluster.list("Pod", SELECTOR)
-    return any(_runs(one) for pod in pods for one in _containers(pod))
+    return any(_runs(one) for pod in pods for one in container_statuses(pod))
 
 
 def stuck_pods(pods: Sequence[Object], namespace: str) -> tuple[str, str] | None:
@@ -163,9 +167,7 @@ def stuck_pods(pods: Sequence[Object], namespace: str) -> tuple[str, str] | None
 
 def is_being_made(pod: Object) -> bool:
     """Whether its containers wait only until they are made, as in `ROUTER_STARTS_S` they may."""
-    reasons = {part(dict(one), "state", "waiting", "reason") for one in _containers(pod)}
-    made_at = seconds_of(str(metadata(pod).get("creationTimestamp", ""))) or 0.0
-    return reasons <= STARTING and bool(reasons) and time.time() - made_at < limits.ROUTER_STARTS_S
+    return is_starting(pod) and time.time() - not_ready_since(pod) < limits.ROUTER_STARTS_S
 
 
 def _is_stuck(pod: Object) -> bool:
@@ -173,11 +175,10 @@ def _is_stuck(pod: Object) -> bool:
         return False
     if part(pod, "status", "phase") in _ENDED:  # As one that was evicted: another is in its place.
         return False
-    containers = _containers(pod)
-    waiting = [part(dict(one), "state", "waiting", "reason") for one in containers]
+    containers = container_statuses(pod)
     conditions = part(pod, "status", "conditions") or []
     return (
-        any(reason and reason not in STARTING for reason in waiting)
+        any(stuck_reasons(pod))
         or any(one.get("restartCount") for one in containers)
         or any(
             (one.get("type"), one.get("status")) == ("PodScheduled", "False") for one in conditions
@@ -233,7 +234,7 @@ def _ends_again(pod: Object) -> bool:
 
 def _image_of_no_registry(pod: Object) -> str:
     """The image that a container waits for and that no registry has; empty: there is none."""
-    for container in _containers(pod):
+    for container in container_statuses(pod):
         waiting = (container.get("state") or {}).get("waiting") or {}
         image = str(container.get("image") or "")
         if waiting.get("reason") in _NO_IMAGE and image.startswith(LOCAL):
@@ -243,7 +244,7 @@ def _image_of_no_registry(pod: Object) -> str:
 
 def _trouble(pod: Object) -> str:
     status: Mapping[str, Any] = pod.get("status") or {}
-    for container in _containers(pod):
+    for container in container_statuses(pod):
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason"):
             detail = f": {waiting['message']}" if waiting.get("message") else ""
@@ -255,15 +256,10 @@ def _trouble(pod: Object) -> str:
     if conditions.get("ContainersReady", {}).get("status") == "True":
         node = (pod.get("spec") or {}).get("nodeName") or "-"
         return f"is not ready, though its containers are: see node {node} (kubectl get nodes)"
-    running = [one for one in _containers(pod) if _runs(one)]
+    running = [one for one in container_statuses(pod) if _runs(one)]
     if any(not one.get("ready") for one in running):
         return "runs, and is not ready yet"
     return ""
-
-
-def _containers(pod: Object) -> list[Mapping[str, Any]]:
-    """The node's statuses of the pod's containers."""
-    return (pod.get("status") or {}).get("containerStatuses") or []
 
 
 def _runs(container: Mapping[str, Any]) -> bool:

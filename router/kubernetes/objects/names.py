@@ -22,8 +22,6 @@ PROXY_PREFIX: Final = "spillway-proxy-"
 """Prefixes of Secrets: a granted claim; a link's redeemed credential; a proxy's login."""
 ROUTER_CONTAINER: Final = "router"
 """The router's container in its pod; a mesh may add others."""
-STARTING: Final = frozenset({"ContainerCreating", "PodInitializing"})
-"""Waiting reasons of a container that is about to start."""
 CONSOLE: Final = "spillway-console"
 """Name of the console's Service, Route and Ingress."""
 CONSOLE_USERS_SECRET: Final = "skupper-console-users"

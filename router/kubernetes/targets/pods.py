@@ -1,6 +1,6 @@
 """Pods as targets: which of them count, at which address, with which ports and capacity."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +10,6 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import (
     Object,
     annotations,
-    created_at,
     labels,
     metadata,
     name_of,
@@ -18,6 +17,7 @@ from router.kubernetes.objects.objects import (
     section,
 )
 from router.kubernetes.objects.selectors import Selector
+from router.kubernetes.objects.starting_pods import container_statuses, stuck_reasons
 from router.kubernetes.services.endpoint_slices import Family, family_of
 from router.model.specs import TargetSpec
 
@@ -128,13 +128,6 @@ def _is_ready(pod: Object) -> bool:
     )
 
 
-def not_ready_since(pod: Object) -> float:
-    """Since when a router's pod is not ready, in Unix seconds."""
-    conditions = section(pod, "status").get("conditions") or ()
-    told = (one.get("lastTransitionTime") for one in conditions if one.get("type") == "Ready")
-    return seconds_of(str(next(told, "") or created_at(pod))) or 0.0
-
-
 def has_ended(pod: Object) -> bool:
     """Whether all containers ended for good."""
     return section(pod, "status").get("phase") in _ENDED
@@ -165,7 +158,7 @@ def ended_at(pod: Object) -> float:
 
 def all_ended_at(pod: Object) -> float | None:
     """When the last container ended, in Unix seconds; None: one may run, or it is unknown."""
-    ends = [_end_of(one, "state") for one in _container_statuses(pod)]
+    ends = [_end_of(one, "state") for one in container_statuses(pod)]
     told = [end for end in ends if end is not None]
     return max(told) if told and len(told) == len(ends) else None
 
@@ -175,18 +168,6 @@ def _end_of(container: Mapping[str, Any], state: str) -> float | None:
     return seconds_of(str(ended.get("finishedAt", "")))
 
 
-def is_starting(pod: Object) -> bool:
-    """Whether containers wait only until they are made: images are pulled, volumes mounted."""
-    reasons = set(_waiting(pod))
-    return bool(reasons) and reasons <= names.STARTING
-
-
-def _waiting(pod: Object) -> Iterator[str]:
-    """The reasons for which containers wait."""
-    waiting = ((one.get("state") or {}).get("waiting") for one in _container_statuses(pod))
-    return (reason for one in waiting if one and (reason := str(one.get("reason") or "")))
-
-
 def why_not_ready(pod: Object | None) -> str:
     """Why a pod that is not ready takes no requests. None: the pod is not visible.
 
@@ -194,7 +175,7 @@ def why_not_ready(pod: Object | None) -> str:
     """
     if pod is None:
         return _NOT_READY
-    reason = next((one for one in _waiting(pod) if one not in names.STARTING), "")
+    reason = next(stuck_reasons(pod), "")
     return f"{_NOT_READY}: {reason}" if reason else _NOT_READY
 
 
@@ -203,13 +184,8 @@ def _of_router(pod: Object) -> list[Mapping[str, Any]]:
 
     All containers, if none has the router's name.
     """
-    told = _container_statuses(pod)
+    told = container_statuses(pod)
     return [one for one in told if one.get("name") == names.ROUTER_CONTAINER] or told
-
-
-def _container_statuses(pod: Object) -> list[Mapping[str, Any]]:
-    told = section(pod, "status").get("containerStatuses") or ()
-    return [one for one in told if isinstance(one, dict)]
 
 
 def address_of(pod: Object, families: Sequence[Family]) -> str:

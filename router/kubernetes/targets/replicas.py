@@ -14,6 +14,7 @@ import msgspec
 from router.documents import CapacityDivision, UnreadyPod
 from router.documents.division import WHOLE, Division
 from router.kubernetes.objects.objects import Object, created_at, metadata, name_of, seconds_of
+from router.kubernetes.objects.starting_pods import is_starting, not_ready_since
 from router.kubernetes.services.endpoint_slices import Family
 from router.kubernetes.targets.pods import (
     address_of,
@@ -22,9 +23,7 @@ from router.kubernetes.targets.pods import (
     has_stopped,
     is_leaving,
     is_router,
-    is_starting,
     may_run,
-    not_ready_since,
     takes_requests,
     why_not_ready,
 )

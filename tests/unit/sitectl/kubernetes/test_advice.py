@@ -434,26 +434,43 @@ def test_check_names_a_pod_of_an_update_that_does_not_get_ready_beside_one_that_
     assert hint in lines
 
 
-@pytest.mark.parametrize(("age_s", "exit_code"), [(60, 0), (600, 3)])
+@pytest.mark.parametrize("sidecar", [{}, {"running": {}}])
+@pytest.mark.parametrize(
+    ("age_s", "waits_s", "exit_code"), [(60, 60, 0), (600, 600, 3), (600, 60, 0)]
+)
 def test_check_warns_of_a_pod_that_is_made_only_after_some_minutes(
-    shop: NamespaceLine, cluster: FakeCluster, age_s: int, exit_code: int
+    shop: NamespaceLine,
+    cluster: FakeCluster,
+    sidecar: dict[str, Any],
+    age_s: int,
+    waits_s: int,
+    exit_code: int,
 ) -> None:
+    """As the router's own note does: also beside a sidecar that runs, and after a restart of the
+    node, which makes the containers of an old pod again."""
     cluster.run_router()
     cluster.item("/api/v1/status", STATUS)
     cluster.items("/api/v1/links")
     cluster.items("/api/v1/services")
     cluster.put("Deployment", "spillway-router", spec={"replicas": 2})
-    made = datetime.now(UTC) - timedelta(seconds=age_s)
-    state = {"waiting": {"reason": "ContainerCreating"}}
+    made, waits_since = (
+        (datetime.now(UTC) - timedelta(seconds=ago_s)).isoformat(timespec="seconds")
+        for ago_s in (age_s, waits_s)
+    )
+    creating = {"waiting": {"reason": "ContainerCreating"}}
+    states = {"router": creating, "proxy": sidecar or creating}
     cluster.put(
         "Pod",
         "spillway-router-2",
         metadata={
             "labels": {"spillway.dev/component": "router"},
-            "creationTimestamp": made.isoformat(timespec="seconds"),
+            "creationTimestamp": made,
         },
-        spec={"containers": [{"name": "router"}]},
-        status={"containerStatuses": [{"name": "router", "state": state}]},
+        spec={"containers": [{"name": one} for one in states]},
+        status={
+            "conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": waits_since}],
+            "containerStatuses": [{"name": one, "state": state} for one, state in states.items()],
+        },
     )
     told = shop("check")
     assert told.exit_code == exit_code, told.stdout
