@@ -52,7 +52,7 @@ class Leadership:
         self._was_held = False
         self._is_refused = False  # At the last try.
         self._mine: Object | None = None  # The Lease as we wrote it last.
-        self._foreign = ("", 0.0)  # A holder that is no router here, and since when it was seen.
+        self._foreign = ("", 0.0)  # A holder without a router's Pod, and since when.
         self._pods: frozenset[str] = frozenset()
         self._news = asyncio.Event()
         self.errors: tuple[ConfigError, ...] = ()
@@ -179,10 +179,13 @@ class Leadership:
         if not holder or self.holds or self._now() < since + limits.LEASE_FOREIGN_S:
             return ()
         text = (
-            f"{holder[: limits.NAME_CHARS_MAX]!r} holds and renews it, and is no router of this "
-            "site: no Service, Event or status is written"
+            f"{holder[: limits.NAME_CHARS_MAX]!r} holds and renews it, and has no Pod of a "
+            "router here: no router in a pod writes a Service, Event or status"
         )
-        hint = f"End what holds it, then: kubectl delete lease {ROUTER}"
+        hint = (
+            "End what holds it, perhaps a router of sitectl run outside the cluster. Then: "
+            f"kubectl delete lease {ROUTER}"
+        )
         source = f"Lease/{ROUTER}"
         return (ConfigError(source, "holderIdentity", text, hint=hint, code="SW0473"),)
 

@@ -400,7 +400,8 @@ CODES: Final = (
     Code(
         "SW0473",
         "Another program holds the Lease",
-        "Another program holds and renews Lease `spillway-router`: no router of the site writes "
+        "A program without a Pod of a router here holds and renews Lease `spillway-router`, "
+        "perhaps a router of `sitectl run` outside the cluster: no router in a pod writes "
         "Services, Events or status; traffic goes on.",
         "End what holds it, then: kubectl delete lease spillway-router",
     ),

@@ -129,7 +129,7 @@ def test_when_the_holder_ends_another_takes_over(leaves_in_order: bool) -> None:
 
 
 @pytest.mark.parametrize("renews", [True, False])
-def test_a_holder_that_is_no_router_is_named_while_it_renews(renews: bool) -> None:
+def test_a_holder_without_a_routers_pod_is_named_while_it_renews(renews: bool) -> None:
     async def story() -> None:
         api = OneLease()
         (router,) = routers(api, "pod-a_1")
@@ -146,7 +146,12 @@ def test_a_holder_that_is_no_router_is_named_while_it_renews(renews: bool) -> No
             assert router.holds is not renews
             assert [error.code for error in router.errors] == (["SW0473"] if renews else [])
             if renews:
-                assert "'backup-job' holds and renews it" in router.errors[0].reason
+                (error,) = router.errors
+                assert error.reason == (
+                    "'backup-job' holds and renews it, and has no Pod of a router here: no router "
+                    "in a pod writes a Service, Event or status"
+                )
+                assert "sitectl run" in error.hint, "a router outside the cluster has no Pod"
                 await asyncio.sleep(2 * limits.LEASE_S)
                 assert router.holds and not router.errors, "it renews no more"
             running.cancel()
