@@ -143,10 +143,10 @@ class EdgeRows:
 
     def _apply(self, message: TableMessage) -> None:
         """Rows with invalid ids are left out: older versions pass them on."""
-        self._deleted |= dict.fromkeys(filter(is_site_id, message.deleted))
+        _append(self._deleted, message.deleted)
         for row in message.sites:
             self._deleted.pop(row.site, None)  # It was restored from a backup.
-        self._met |= dict.fromkeys(row.site for row in message.sites if is_site_id(row.site))
+        _append(self._met, (row.site for row in message.sites))
         for sites, most in ((self._deleted, EDGE_DELETED_MAX), (self._met, EDGE_UNUSED_SITES_MAX)):
             while len(sites) > most:
                 del sites[next(iter(sites))]
@@ -171,6 +171,13 @@ class EdgeRows:
         for candidate in message.candidates:
             self._withheld.pop(candidate.id, None)
         self._withheld |= dict.fromkeys(one for one in message.withheld if is_router_id(one[2]))
+
+
+def _append(sites: dict[SiteId, None], more: Iterable[SiteId]) -> None:
+    """Make the valid ids in ``more`` the most recent ones of ``sites``."""
+    for site in filter(is_site_id, more):
+        sites.pop(site, None)
+        sites[site] = None
 
 
 def _with_known_ids(row: ServiceRow) -> ServiceRow:

@@ -157,6 +157,7 @@ class Rows:
         for site in changes.deleted:
             met.pop(site, None)
         for row in changes.sites:
+            met.pop(row.site, None)  # So that it becomes the most recent one.
             met[row.site] = None
         while len(met) > EDGE_DELETED_MAX:
             del met[next(iter(met))]

@@ -24,7 +24,14 @@ from router.routing.edges.edge import EdgeRouting
 from router.routing.edges.edge_rows import EdgeRows
 from router.routing.edges.edge_updates import RowChanges, Rows, messages
 from router.routing.edges.edge_view import edge_table
-from router.routing.edges.offers import NOTHING, EdgeOffer, EdgeTableSource, make_offers, seen_by
+from router.routing.edges.offers import (
+    NOTHING,
+    EdgeOffer,
+    EdgeOffers,
+    EdgeTableSource,
+    make_offers,
+    seen_by,
+)
 from router.routing.events import (
     EdgeCaughtUp,
     LsaRejected,
@@ -767,6 +774,21 @@ def test_an_edge_names_the_last_sites_that_it_was_told_of(monkeypatch: pytest.Mo
     rows.receive(message(sites=tuple(map(site_row, sites[:3]))))
     rows.receive(message(base=1, version=2, sites=(site_row(sites[3]),)))
     assert rows.met == (sites[2].site, sites[3].site)
+    rows.receive(message(base=2, version=3, sites=(site_row(sites[2], 5),)))
+    rows.receive(message(base=3, version=4, sites=(site_row(sites[0]),)))
+    assert rows.met == (sites[2].site, sites[0].site), "the most recently reported ones"
+
+
+def test_of_the_sites_that_an_edge_knows_those_count_that_it_was_told_of_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("router.routing.edges.edge_updates.EDGE_DELETED_MAX", 2)
+    silent = FakeIdentity("silent")
+    rows = Rows(met=(NEAR.site, silent.site))
+    offers = EdgeOffers({}, {one.router: site_row(one) for one in (NEAR, FAR)})
+    for teller in (NEAR, FAR):
+        rows.set_sites(offers, teller.router, EDGE.router, RowChanges())
+    assert [rows.has_met({one.site}) for one in (NEAR, FAR, silent)] == [True, True, False]
 
 
 def test_an_edge_is_told_of_targets_that_are_for_others_until_they_are_for_it_or_gone() -> None:
@@ -1247,6 +1269,9 @@ def test_of_deleted_sites_an_edge_holds_the_last_ones(beyond: int) -> None:
     sites = [FakeIdentity(f"gone-{at}").site for at in range(limits.EDGE_DELETED_MAX + beyond)]
     hear(edge, message(sites=(site_row(),), deleted=tuple(sites)))
     assert edge.table.deleted == set(sites[beyond:])
+    again = (sites[beyond], FakeIdentity("gone-last").site)
+    hear(edge, message(base=1, version=2, deleted=again))
+    assert edge.table.deleted == {*sites[beyond:], *again} - {sites[beyond + 1]}
 
 
 def test_a_site_that_offers_nothing_more_is_told_of_while_it_is_reached() -> None:
