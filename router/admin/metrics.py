@@ -7,14 +7,15 @@ class Family(msgspec.Struct, frozen=True):
     """One metric: its kind, its help text and its label names.
 
     ``of_each``: each worker of a router has its part of this gauge; otherwise all workers have the
-    same value, or the highest counts. ``replaced_by``: this is the deprecated name of that family,
-    with the same values.
+    same value, or the highest counts. ``of_first``: only the first worker's value counts; it covers
+    all workers. ``replaced_by``: this is the deprecated name of that family, with the same values.
     """
 
     kind: str
     help: str
     labels: tuple[str, ...] = ()
     of_each: bool = False
+    of_first: bool = False
     replaced_by: str = ""
 
     @property
@@ -189,6 +190,7 @@ FAMILIES: dict[str, Family] = {
         "gauge",
         "Targets that connectors of this site name, by state: ready, not-ready or drained.",
         ("service", "port", "state"),
+        of_first=True,
     ),
     "spillway_silent_targets": Family(
         "gauge",

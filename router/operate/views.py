@@ -320,6 +320,7 @@ class OperatorView:
             self.own_status().problems,
             self.rows.rate,
             self.rows.reports,
+            self._whole.used_by_others,
         )
         yield from process_values(self._started, self.resident_bytes())
         if self._whole.workers.all:

@@ -100,14 +100,14 @@ def without_lasting(values: MetricValues) -> MetricValues:
 
 
 def gauges_beside(values: MetricValues, ports: Collection[Port], *, silent: bool) -> MetricValues:
-    """``values`` of another worker, only for service ports among ``ports``.
+    """``values`` of another worker that add to the first one's, for service ports among ``ports``.
 
     For a ``silent`` one, gauges that do not add up are left out: the others know them better.
     """
 
     def is_shown(name: str, labels: Labels) -> bool:
         family = FAMILIES.get(name)
-        if family is None:
+        if family is None or family.of_first:
             return False
         if silent and not family.adds_up:
             return False

@@ -58,6 +58,7 @@ class SimulatedNetwork:
         self.ips = ips
         self.state = HostState.ALIVE
         self.handler_errors = 0
+        self.turn_lag_s = 0.0  # A turn takes no virtual time.
         self.turns = 0
         self._in_turn = False
         self._woken = False

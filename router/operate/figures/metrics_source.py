@@ -1,7 +1,7 @@
 """The values of `/metrics`, read from the rooms."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from operator import attrgetter
 from platform import python_version
 from typing import cast
@@ -21,6 +21,7 @@ from router.node.memory_guard import MemoryGuard
 from router.node.problems.left_out import why_not
 from router.node.site_router import SiteRouter
 from router.operate.figures.link_views import neighbour_of
+from router.operate.problems.local_targets import without_used
 from router.service.counters import CountersSnapshot
 from router.service.figures import LendingFigures, ServiceSnapshot
 from router.service.ports import LegCode
@@ -42,6 +43,7 @@ def measure(
     reports_of: Callable[[ServiceSnapshot], Sequence[CandidateReport]] = attrgetter(
         "explanation.candidates"
     ),
+    used_by_others: Callable[[ServiceKey], Collection[str]] = lambda key: (),
 ) -> Iterator[MetricValues]:
     """Yield the router's present values, then those of each service port as the caller asks for
     them. Counters have ids of sites in their labels, as `site_labels` says.
@@ -49,6 +51,7 @@ def measure(
     ``expiries``: Unix seconds by certificate. ``figures``: those of the process, without labels.
     ``problems``: those of `status`. ``rate_of``: this site's state against a service's rate.
     ``reports_of``: the candidates, where this site has the requests in flight of all workers.
+    ``used_by_others``: addresses of targets that are ready at other workers.
     """
     numbers = _of_router(router, memory, expiries, loop_lag_s, figures)
     for code, count in Counter(problem.code for problem in problems).items():
@@ -59,7 +62,8 @@ def measure(
             numbers.setdefault("spillway_removed_in_flight", {})[at_site] = count
     yield MetricValues(numbers, {})
     for snapshot in router.readings.snapshots():
-        yield _of_service(router, snapshot, rate_of(snapshot), reports_of(snapshot))
+        used = used_by_others(snapshot.key)
+        yield _of_service(router, snapshot, rate_of(snapshot), reports_of(snapshot), used)
 
 
 def _of_router(
@@ -130,6 +134,7 @@ def _of_service(
     snapshot: ServiceSnapshot,
     rate: RateState | None,
     reports: Sequence[CandidateReport],
+    used_by_others: Collection[str],
 ) -> MetricValues:
     numbers: dict[str, dict[Labels, float]] = {}
     histograms: dict[str, dict[Labels, HistogramView]] = {}
@@ -178,7 +183,7 @@ def _of_service(
     if snapshot.lending is not None:
         _of_lending(router, snapshot.lending, service, put)
     _of_sites(router, snapshot, rate, reports, service, put)
-    _of_targets(router, snapshot, service, put)
+    _of_targets(router, snapshot, used_by_others, service, put)
     return MetricValues(numbers, histograms)
 
 
@@ -208,14 +213,19 @@ def _of_lending(
 
 
 def _of_targets(
-    router: SiteRouter, snapshot: ServiceSnapshot, service: tuple[str, str], put: Put
+    router: SiteRouter,
+    snapshot: ServiceSnapshot,
+    used_by_others: Collection[str],
+    service: tuple[str, str],
+    put: Put,
 ) -> None:
-    own = snapshot.local_targets
-    if own.total:
-        put("spillway_local_targets", (*service, "ready"), own.ready)
+    down = [one for one in snapshot.targets if not (one.ready or one.leaving)]
+    whole, _ = without_used(used_by_others, snapshot.local_targets, down)
+    if whole.total:
+        put("spillway_local_targets", (*service, "ready"), whole.ready)
         planned = router.services.get(snapshot.key)
         absent = "not-ready" if planned is None or planned.takes else "drained"
-        put("spillway_local_targets", (*service, absent), own.total - own.ready)
+        put("spillway_local_targets", (*service, absent), whole.total - whole.ready)
         unanswering = router.readings.targets.unanswering_of(snapshot.key)
         put("spillway_silent_targets", service, len(unanswering))
     for target in snapshot.targets:

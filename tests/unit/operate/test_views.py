@@ -1,12 +1,13 @@
 """The router's own status, links, services and sites, as operators see them."""
 
+import asyncio
 import re
 from itertools import pairwise
 
 import msgspec
 import pytest
 
-from router.admin.ports import BadQuestion
+from router.admin.ports import BadQuestion, Labels, MetricValues
 from router.admin.views.services import AffinityView, TargetCount
 from router.asking.site_path import way_to
 from router.balance.deciding.explain import SHORT_OF_MEMORY_THERE
@@ -22,8 +23,18 @@ from router.model.specs import LinkSpec, ListenerSpec, ServiceSpec, SitePolicySp
 from router.operate.views import OperatorView
 from router.operate.why.next_request import SHORT_OF_MEMORY, STOPPING
 from router.trust.ports import PendingLink
+from router.workers.combined_figures import RouterFigures
+from router.workers.recent_port_figures import RecentPortFigures, TargetPart
+from router.workers.worker_messages import (
+    FiguresQuestion,
+    Metrics,
+    RecentFiguresByPort,
+    WorkerAnswer,
+)
+from router.workers.workers import Lead, Workers
 from simulator.virtual import SimCredentials
 from tests.simulation.world import SERVICE, World
+from tests.unit.journal import Journal
 from tests.unit.operate.views import view_of
 
 
@@ -366,6 +377,49 @@ def test_a_service_shows_how_many_targets_are_here_and_how_many_of_them_are_read
     world.run(5)
     (shop,) = view_of(a).services()
     assert shop.local_targets == TargetCount(2, 1)
+
+
+@pytest.mark.parametrize("used", (True, False))
+def test_a_scrape_has_each_target_in_one_state_as_the_rows_of_all_workers_do(used: bool) -> None:
+    """One target is down. The other one is down at the first worker, and ``used`` at the second."""
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    a.serve(2, capacity=4)
+    b.serve(1, capacity=4)
+    world.run(3)
+    for port in (9001, 9002):
+        a.targets[port].listener.close()
+    a.offer(rate=50, seconds=2)
+    world.run(5)
+    port_labels = SERVICE.name, str(SERVICE.port)
+    gauge: dict[Labels, float] = {
+        (*port_labels, "ready"): float(used),
+        (*port_labels, "not-ready"): 2.0 - used,
+    }
+    parts = {
+        "127.0.0.1:9001": TargetPart(0, 4, None, "refused"),
+        "127.0.0.1:9002": TargetPart(0, 4, None, "" if used else "refused"),
+    }
+    lately = RecentPortFigures(key=SERVICE, change=None, targets=parts)
+    told = Metrics((MetricValues({"spillway_local_targets": gauge}, {}),))
+
+    async def whole_of() -> RouterFigures:
+        workers = Workers(2, (), lambda: Lead("", frozenset()), Journal().tell, logs_to_file=False)
+        (other,) = workers.all
+        other.ask(1, FiguresQuestion("metrics"))
+        other.hear(WorkerAnswer(1, True, 0, told, more=True))
+        other.hear(WorkerAnswer(1, True, 0, RecentFiguresByPort((lately,))))
+        return RouterFigures(workers)
+
+    view = view_of(a, whole=asyncio.run(whole_of()))
+    (shop,) = view.services()
+    assert shop.local_targets == TargetCount(2, int(used))
+    shown: dict[Labels, float] = {}
+    for values in view.metrics():
+        shown |= values.numbers.get("spillway_local_targets", {})
+    assert shown == gauge
 
 
 def test_why_tells_of_a_session_where_it_is_and_to_which_target_it_would_go() -> None:

@@ -28,8 +28,14 @@ def recent_of(site: SimSite, recorder: HistoryRecorder) -> RecentFigures:
     return RecentFigures(site.router, recorder, RouterFigures(no_workers()))
 
 
-def view_of(site: SimSite, recorder: HistoryRecorder | None = None, **facts: Any) -> OperatorView:
-    """The operator view of a site's router. ``facts``: fields of `ProcessFacts`."""
+def view_of(
+    site: SimSite,
+    recorder: HistoryRecorder | None = None,
+    whole: RouterFigures | None = None,
+    **facts: Any,
+) -> OperatorView:
+    """The operator view of a site's router. ``whole``: with its other workers. ``facts``: fields of
+    `ProcessFacts`."""
     found: dict[str, Any] = {"expiries": dict} | facts
     if "memory" not in found:
         found["memory"] = SimMemory(site, 100).guard
@@ -37,7 +43,7 @@ def view_of(site: SimSite, recorder: HistoryRecorder | None = None, **facts: Any
         site.router,
         site.network,  # type: ignore[arg-type]  # Only its clock is asked here.
         recent_of(site, recorder or HistoryRecorder(site.network, site.router)),
-        RouterFigures(no_workers()),
+        whole or RouterFigures(no_workers()),
         ProcessFacts(**found),
         lambda name, arguments: None,
         dict,
