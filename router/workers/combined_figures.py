@@ -33,6 +33,7 @@ from router.workers.one_worker import WorkerState, of
 from router.workers.other_histories import Kept, OtherHistories, by_port
 from router.workers.recent_port_figures import (
     Phases,
+    PortPart,
     PortTotals,
     RecentPortFigures,
     TargetPart,
@@ -124,7 +125,8 @@ class RouterFigures:
         if not self.workers.all:
             return own
         key = ServiceKey(own.name, own.port)
-        whole = with_parts(own, [one.part(key) for one in self.workers.all])
+        parts = [one.part(key) for one in self.workers.all]
+        whole = with_parts(own, parts, self._answering(key))
         each = [totals_of(own), *(one.totals(key) for one in self.workers.all)]
         return with_totals(whole, totals_together(each))
 
@@ -303,13 +305,16 @@ class RouterFigures:
 
     def used_by_others(self, key: ServiceKey) -> Collection[str]:
         """Ready targets of this site by what further workers report, by address."""
-        answering = [one.part(key) for one in self.workers.all if not one.silence.is_begun]
         return {
             address
-            for part in answering
+            for part in self._answering(key)
             for address, target in part.targets.items()
             if not target.why_not
         }
+
+    def _answering(self, key: ServiceKey) -> list[PortPart]:
+        """The parts of workers that answer: a silent one takes no request."""
+        return [one.part(key) for one in self.workers.all if not one.silence.is_begun]
 
     def queue_of_all(self, key: ServiceKey, own: _QueueT, configured: int | None) -> _QueueT:
         """The queue of the whole router, given this worker's ``own``; ``configured``: places at

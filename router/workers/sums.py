@@ -117,15 +117,18 @@ def _part_of_target(target: TargetView) -> TargetPart:
     return TargetPart(target.in_flight, target.capacity, target.rate, why_not)
 
 
-def with_parts(own: ServiceView, others: Sequence[PortPart]) -> ServiceView:
+def with_parts(
+    own: ServiceView, others: Sequence[PortPart], answering: Sequence[PortPart]
+) -> ServiceView:
     """``own`` plus the others' present parts of the same service port.
 
-    `with_totals` adds the counters. Each worker's view of sites already covers the whole site, so
-    the first one's counts.
+    ``answering``: those of workers that answer; only these count for what is ready. `with_totals`
+    adds the counters. Each worker's view of sites already covers the whole site, so the first one's
+    counts.
     """
     if not others:
         return own
-    targets = tuple(_target(target, others) for target in own.targets)
+    targets = tuple(_target(target, others, answering) for target in own.targets)
     used_by_others = sum(one.ready for one in targets) - sum(one.ready for one in own.targets)
     local = own.local_targets
     return msgspec.structs.replace(
@@ -211,16 +214,20 @@ def _wanted(scale: ScaleView) -> int | None:
     return found
 
 
-def _target(own: TargetView, others: Sequence[PortPart]) -> TargetView:
+def _target(
+    own: TargetView, others: Sequence[PortPart], answering: Sequence[PortPart]
+) -> TargetView:
     """Each worker has its share of a target, and ejects it by its own requests. The target is
-    ready if any worker uses it, as other sites are told.
+    ready if any worker that answers uses it, as other sites are told.
     """
-    address = join(own.host, own.port)
-    parts = [other.targets[address] for other in others if address in other.targets]
-    each = [_part_of_target(own), *parts]
+    address, part = join(own.host, own.port), _part_of_target(own)
+    each, judges = (
+        [part, *(one.targets[address] for one in parts if address in one.targets)]
+        for parts in (others, answering)
+    )
     stated = [one.capacity for one in each if one.capacity is not None]
-    if 0 < len(reasons := [one.why_not for one in each if one.why_not]) < len(each):
-        partly = f"not ready at {len(reasons)} of {len(each)} workers: {reasons[0]}"
+    if 0 < len(reasons := [one.why_not for one in judges if one.why_not]) < len(judges):
+        partly = f"not ready at {len(reasons)} of {len(judges)} workers: {reasons[0]}"
         own = msgspec.structs.replace(
             own,
             ready=True,

@@ -3,7 +3,9 @@
 import asyncio
 
 import msgspec
+import pytest
 
+from router.admin.views.services import TargetCount, TargetView
 from router.admin.views.why import WhyCandidate, WhyDecision, WhyQueue, WhyTarget, WhyView
 from router.balance.learning.saturation import Totals
 from router.model import limits
@@ -20,6 +22,7 @@ from router.workers.worker_messages import (
     WorkerAnswer,
 )
 from router.workers.workers import Lead, Workers
+from tests.unit.admin.test_api import SHOP as SHOP_VIEW
 from tests.unit.journal import Journal
 
 WEST, FAR = SiteId("west"), SiteId("far")
@@ -308,6 +311,44 @@ def test_targets_that_further_workers_use_are_those_that_they_report_ready() -> 
         for _ in range(1 + limits.WORKER_MISSED_ASKS):
             other.silence.asked()
         assert not whole.used_by_others(SHOP), "a silent worker takes no request"
+
+    asyncio.run(shown())
+
+
+@pytest.mark.parametrize("used", (True, False))
+def test_a_silent_worker_does_not_say_what_is_ready_but_what_it_has_in_flight(used: bool) -> None:
+    """The problem of such a target leaves silent workers out, too."""
+
+    async def shown() -> None:
+        there = {"10.0.0.1:80": TargetPart(1, 5, None, "refused" if used else "")}
+        whole = await whole_of(RecentPortFigures(key=SHOP, change=None, targets=there))
+        (other,) = whole.workers.all
+        other.silence.answered(1.0)
+        error = "" if used else "ejected for 8 s: 503"
+        target = TargetView(
+            site="a",
+            name="t",
+            host="10.0.0.1",
+            port=80,
+            ready=used,
+            in_flight=2,
+            capacity=5,
+            requests_total=9,
+            error=error,
+        )
+        count = TargetCount(1, int(used))
+        own = msgspec.structs.replace(
+            SHOP_VIEW, port=SHOP.port, targets=(target,), local_targets=count
+        )
+        (row,) = whole.with_services([own])
+        assert (row.targets[0].error_kind, row.local_targets.ready) == ("partly-ready", 1)
+        for _ in range(1 + limits.WORKER_MISSED_ASKS):
+            other.silence.asked()
+        (row,) = whole.with_services([own])
+        (found,) = row.targets
+        assert (found.ready, found.error) == (used, error)
+        assert row.local_targets == own.local_targets
+        assert (found.in_flight, found.capacity) == (3, 10)
 
     asyncio.run(shown())
 

@@ -282,7 +282,8 @@ def test_a_service_is_shown_with_what_all_workers_have_of_it() -> None:
             SHOP, under_way=in_flight + 1, under_way_elsewhere=1, targets=(target,)
         )
 
-    whole = with_parts(view(2, 4), [part_of(view(1, 4)), part_of(view(0, None)), PortPart()])
+    parts = [part_of(view(1, 4)), part_of(view(0, None)), PortPart()]
+    whole = with_parts(view(2, 4), parts, parts)
     assert whole.demand == 6
     assert (whole.under_way, whole.under_way_elsewhere) == (6, 3)
     (target,) = whole.targets
@@ -290,7 +291,7 @@ def test_a_service_is_shown_with_what_all_workers_have_of_it() -> None:
     assert target.rate == RateView(
         per_s=5.0, resume_per_s=4.0, window_s=15.0, admitted_per_s=4.8, free=2
     )
-    assert with_parts(SHOP, []) == SHOP
+    assert with_parts(SHOP, [], []) == SHOP
 
 
 def test_a_target_that_not_every_worker_uses_is_ready_and_says_so() -> None:
@@ -317,7 +318,8 @@ def test_a_target_that_not_every_worker_uses_is_ready_and_says_so() -> None:
             msgspec.structs.replace(SHOP, targets=(one,), local_targets=TargetCount(1, one.ready))
             for one in (own, other)
         ]
-        whole = with_parts(views[0], [part_of(views[1])])
+        parts = [part_of(views[1])]
+        whole = with_parts(views[0], parts, parts)
         (target,) = whole.targets
         assert whole.local_targets == TargetCount(1, target.ready)
         return target
