@@ -344,7 +344,8 @@ def overflow_sentence(
 
 
 def full_elsewhere(seen: Sequence[CandidateReport], to: Collection[str], *, is_end: bool) -> str:
-    """Which site was full, if it was not this one; empty: this site takes requests.
+    """Which site was full or at a higher level, if it was not this one; empty: this site takes
+    requests.
 
     ``to``: the sites that got the requests. A site that has room again by now is also named, if it
     is the only cheaper one.
@@ -364,8 +365,21 @@ def full_elsewhere(seen: Sequence[CandidateReport], to: Collection[str], *, is_e
     passed = [one for one in seen if one.path_cost and one.path_cost < min(costs, default=0)]
     if costs and not passed:
         return ""  # This site is the only cheaper one: it was full, and is down by now.
-    cheaper = [one.site_name for one in passed if one.capacity]
-    return f"{cheaper[0]} was full" if len(cheaper) == 1 else "a cheaper site was full"
+    unlimited = [one.site_name for one in passed if _is_never_full(one)]
+    if unlimited:
+        limit = (
+            "at a higher level" if len(unlimited) == len(passed) else "full or at a higher level"
+        )
+        named = unlimited if len(passed) == 1 else []
+    else:
+        limit = "full"
+        named = [one.site_name for one in passed if one.capacity]
+    return f"{named[0] if len(named) == 1 else 'a cheaper site'} was {limit}"
+
+
+def _is_never_full(one: CandidateReport) -> bool:
+    """Whether a site takes any number of requests: `fill` passes it by its level alone."""
+    return one.targets_ready > 0 and one.capacity is None and one.rate is None
 
 
 def mark_sentence(share: float | None, unit: str = REQUEST) -> str:

@@ -10,6 +10,7 @@ from router.balance.deciding.decisions import CandidateReport
 from router.balance.site.spills import LocalTargets
 from router.model.events import Refusals, Spill
 from router.model.ids import SiteId
+from router.model.messages.adverts import RateLoad
 from router.model.specs import ServiceSpec
 from router.operate.record.episode_news import (
     begun_sentence,
@@ -126,6 +127,30 @@ def test_another_site_that_has_room_again_was_full_if_no_other_can_be_meant() ->
     assert full_elsewhere(seen, {"gone"}, is_end=False) == "a cheaper site was full"
 
 
+def test_another_site_without_a_capacity_was_at_a_higher_level_and_never_full() -> None:
+    """As `fill` passes it: it has more in flight for its cost than the site that was chosen."""
+    drained = replace(candidate("near", 0, "draining", 0, 0), capacity=None)
+    far, hub, end = (
+        replace(candidate(name, cost, "higher-level", 3), capacity=None)
+        for name, cost in (("far", 5), ("hub", 9), ("end", 12))
+    )
+    for is_end in (False, True):
+        assert full_elsewhere([drained, far, hub], {"hub"}, is_end=is_end) == (
+            "far was at a higher level"
+        )
+        assert full_elsewhere([drained, far, hub, end], {"end"}, is_end=is_end) == (
+            "a cheaper site was at a higher level"
+        )
+        limited = replace(far, capacity=10)
+        assert full_elsewhere([drained, limited, hub, end], {"end"}, is_end=is_end) == (
+            "a cheaper site was full or at a higher level"
+        )
+        rated = replace(far, rate=RateLoad(per_s=5.0, permits=1))
+        assert full_elsewhere([drained, rated, hub], {"hub"}, is_end=is_end) == (
+            "a cheaper site was full"
+        )
+
+
 def test_a_site_that_was_full_and_then_lost_its_targets_is_told_with_its_own_figures() -> None:
     """No other site is cheaper than those that got the requests."""
     seen = [candidate("near", 0, "no-target", 8), candidate("far", 5, "chosen", 7)]
@@ -170,7 +195,10 @@ def test_of_fullness_between_two_looks_it_is_said_that_the_figure_is_of_a_look()
 
 def test_without_a_stated_capacity_there_is_nothing_to_compare_with() -> None:
     told = overflow_sentence(
-        "shop:8080", figures(3, None), is_end=True, unstated=", no capacity configured"
+        "shop:8080",
+        figures(3, None),
+        is_end=True,
+        unstated=", no capacity configured",
     )
     assert told.endswith("at most 3 in flight here, no capacity configured.")
 
