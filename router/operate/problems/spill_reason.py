@@ -156,14 +156,15 @@ def _overflow(
         return f"the rate of {own_name} was used up when they left"
     if slots is None:
         return (
-            f"{own_name} has no configured capacity and is at a higher level than other sites "
-            f"({local.in_flight} in flight at {counted(local.targets_ready, 'ready target')})"
+            f"{own_name} has no configured capacity and was at a higher level than other sites "
+            f"when they left ({_mean(in_flight_mean)} in flight on average at "
+            f"{counted(local.targets_ready, 'ready target')})"
         )
     if local.in_flight > slots:
         return f"{local.in_flight} in flight at {own_name}, more than its capacity of {slots}"
     if lately.more_slots > 0 and local.verdict != "full":
         return f"{own_name} had no room when they left"  # In terms of the slots at that time.
-    busy = f"{_mean(in_flight_mean, slots)} of {slots} busy on average"
+    busy = f"{_mean(min(in_flight_mean, slots))} of {slots} busy on average"
     if _is_for_mark(reasons):
         return f"{own_name} keeps its last slots in reserve ({busy})"
     if set(reasons) == {"sheddable-share"}:
@@ -210,14 +211,14 @@ def _rest(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
 def _busy(in_flight_mean: float, slots: int, own_name: str) -> str:
     """A single moment means little for requests of milliseconds: use the mean of the last
     seconds."""
-    shown = _mean(in_flight_mean, slots)
+    shown = _mean(min(in_flight_mean, slots))
     at_times = "" if shown == str(slots) else " on average, and none was free when they left"
     return f"{shown} of {slots} slots of {own_name} are busy{at_times}"
 
 
-def _mean(in_flight_mean: float, slots: int) -> str:
-    """The mean number of ``slots`` in use: ``2.9``."""
-    return f"{min(in_flight_mean, slots):.1f}".removesuffix(".0")
+def _mean(in_flight: float) -> str:
+    """``2.9``."""
+    return f"{in_flight:.1f}".removesuffix(".0")
 
 
 def _went(

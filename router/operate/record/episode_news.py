@@ -299,7 +299,7 @@ class EpisodeNews:
             self._readings.load_of(key),
         )
         if targets.ready > 0 and load.capacity is None and load.rate is None:
-            return ", no capacity configured"
+            return f"{_LOOKED_AT}, no capacity configured"
         return _LOOKED_AT if targets.total else ""
 
     def _to(self, one: Begun | Ended) -> dict[str, int]:

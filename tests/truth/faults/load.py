@@ -193,17 +193,18 @@ NO_CAPACITY = Fault(
         fault.TOP: "near: ready  …in flight…/s to far (higher-level)",
         fault.WHY: "LEVEL…near…level",
         fault.WHY_PAST: "far   …passed over: near (higher-level)",
-        fault.EVENTS: "overflow-begun…no capacity configured",
+        fault.EVENTS: "overflow-begun…in flight here when looked at, no capacity configured",
         fault.METRICS: 'spillway_spilled_total{…reason="higher-level"…to="far"}',
         fault.ALERTS: "SpillwayOverflowSustained",
         fault.OVERVIEW: "shop spills to far.…leave near because it has more in flight for each "
         "target than other sites.…no limit",
         fault.TOPOLOGY: "far…/s…reachable",
-        fault.SERVICE_PAGE: "near has no configured capacity and is at a higher level than other "
+        fault.SERVICE_PAGE: "near has no configured capacity and was at a higher level than other "
         "sites…/s go to far (cost 5)",
         fault.OBJECT_STATUS: "Ready: True, LinksUp: True (1 link up), NoProblems: True…Note: "
         "SW0331 Service shop has no configured capacity here",
-        fault.OBJECT_EVENTS: "Normal  OverflowBegun…no capacity configured",
+        fault.OBJECT_EVENTS: "Normal  OverflowBegun…in flight here when looked at, no capacity "
+        "configured",
     },
     silent=LINKS_ARE_UP | SERVES | silent("its figures are right as they are", fault.SERVICE),
     false=("degraded", "it has no room", 'reason="full"'),

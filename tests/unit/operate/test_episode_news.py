@@ -198,9 +198,9 @@ def test_without_a_stated_capacity_there_is_nothing_to_compare_with() -> None:
         "shop:8080",
         figures(3, None),
         is_end=True,
-        unstated=", no capacity configured",
+        unstated=" when looked at, no capacity configured",
     )
-    assert told.endswith("at most 3 in flight here, no capacity configured.")
+    assert told.endswith("at most 3 in flight here when looked at, no capacity configured.")
 
 
 def test_while_no_target_is_ready_nothing_is_said_of_capacity() -> None:

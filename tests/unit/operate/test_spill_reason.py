@@ -86,11 +86,12 @@ def test_what_is_open_still_left_for_a_reason_that_may_be_gone() -> None:
 
 @pytest.mark.parametrize(("ready", "targets"), [(1, "1 ready target"), (2, "2 ready targets")])
 def test_a_site_without_capacity_is_told_with_its_load_per_target(ready: int, targets: str) -> None:
-    report = here(capacity=None, free=None, targets_ready=ready, in_flight=11)
+    """With the mean: at this moment it may have none in flight."""
+    report = here(capacity=None, free=None, targets_ready=ready, in_flight=0)
     left = msgspec.structs.replace(lately({"higher-level": 30}), overflow={FAR: 30})
-    assert sentence(left, report).startswith(
-        "near has no configured capacity and is at a higher level than other sites "
-        f"(11 in flight at {targets})"
+    assert sentence(left, report, in_flight_mean=7.3).startswith(
+        "near has no configured capacity and was at a higher level than other sites when they left "
+        f"(7.3 in flight on average at {targets})"
     )
 
 
