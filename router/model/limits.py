@@ -853,6 +853,7 @@ SITE_HISTORY_SITES_MAX = 64
 SITE_HISTORY_STEP_S_MIN = 1.0  # A chart has a place for each step: 900 of a quarter of an hour.
 # Between routers of one namespace: the router that writes there asks the others.
 SIBLING_NEWS_EVERY_S = 2.0
+SIBLING_NEWS_MISSED = 2  # After more answers in a row, its last findings no longer count.
 SIBLING_NEWS_MAX = 64  # Events, problems and notes, of each; some 200 KiB with the longest texts.
 
 # kubernetes: calls to the API server, and a site's objects there.

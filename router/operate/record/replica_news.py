@@ -48,6 +48,7 @@ class ReplicaNews:
         "_events",
         "_hear",
         "_last",
+        "_missed",
         "_network",
         "_reports",
         "_siblings",
@@ -70,13 +71,14 @@ class ReplicaNews:
         self._writes, self._hear = writes, hear
         self._events = MergedEvents()
         self._last: dict[RouterId, int] = {}
+        self._missed: dict[RouterId, int] = {}  # Answers in a row that did not come.
         self._reports: dict[RouterId, ReplicaReport] = {}
         journal.told.append(self._reported)
         network.call_at(network.now() + limits.SIBLING_NEWS_EVERY_S, self._look)
 
     @property
     def reports(self) -> list[ReplicaReport]:
-        """Reports of the routers that answered last time and stay."""
+        """Last reports of the routers that answer and stay."""
         return [self._reports[router] for router in sorted(self._reports.keys() & self._stay())]
 
     def _look(self) -> None:
@@ -88,6 +90,7 @@ class ReplicaNews:
             known = {r: last for r, last in self._last.items() if last != sibling_news.NO_EVENTS}
         self._last = {router: known.get(router, first) for router in asked}
         self._reports = {one: told for one, told in self._reports.items() if one in asked}
+        self._missed = {one: count for one, count in self._missed.items() if one in asked}
         for router, last in list(self._last.items()):
             sibling_news.ask(self._asker, router, last, partial(self._heard, router))
         for event in self._events.due(now):
@@ -98,8 +101,11 @@ class ReplicaNews:
         if router not in self._last:
             return
         if news is None:
-            self._reports.pop(router, None)
+            self._missed[router] = self._missed.get(router, 0) + 1
+            if self._missed[router] > limits.SIBLING_NEWS_MISSED:
+                self._reports.pop(router, None)
             return
+        self._missed.pop(router, None)
         self._last[router] = news.last
         self._reports[router] = ReplicaReport(news.name, news.problems, news.notes)
         for event in news.events:
