@@ -22,6 +22,7 @@ from router.model.settings import AffinityBy
 from router.service.figures import Load, QueueNow
 from router.workers.lasting_counters import (
     LastingCounters,
+    Port,
     Series,
     gauges_beside,
     ports_of,
@@ -84,7 +85,8 @@ class RouterFigures:
         """Metrics of the whole router, including workers that died, so that no counter falls.
 
         Only for service ports that this worker knows. A deleted one is forgotten, unless it still
-        has requests in flight.
+        has requests in flight. The counters of a service port are one part, as in ``own``: their
+        sites get names together.
         """
         if not self.workers.all:
             yield from own
@@ -92,11 +94,13 @@ class RouterFigures:
         total = Sum()
         total.add(self.workers.gone)
         told: set[Series] = set()
+        known: set[Port] = set()
         for values in own:
             total.add(without_lasting(values))
-            told |= self._own_counters.tell(values)
+            series = self._own_counters.tell(values)
+            told |= series
+            known |= ports_of(series)
             yield _NONE  # Other work on the loop may run in between.
-        known = ports_of(told)
         for one in self.workers.all:
             for values in one.metrics:
                 rest = without_lasting(values)
@@ -106,15 +110,18 @@ class RouterFigures:
         told.update(*(one.counted for one in self.workers.all))
         for counted in each:
             counted.forget(known | removed_ports(total.whole), told)
+        yield from total.families
+        refused = total.refused
         for port in known:
+            lasting = Sum()
             for values in chain.from_iterable(counted.of(port) for counted in each):
-                total.add(values)
-            yield _NONE
-        if fresh := total.refused - self._refused:
+                lasting.add(values)
+            yield lasting.whole
+            refused |= lasting.refused
+        if fresh := refused - self._refused:
             names = ", ".join(sorted(fresh))
             log.error("metrics of workers of another release are left out of /metrics: %s", names)
-        self._refused |= total.refused
-        yield total.whole
+        self._refused |= refused
 
     def with_services(self, own: Sequence[ServiceView]) -> Sequence[ServiceView]:
         """Views of services, for the whole router."""

@@ -1,6 +1,6 @@
 """Figures of several workers as those of one router. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil
 
 import msgspec
@@ -17,7 +17,7 @@ from router.workers.recent_port_figures import NONE_COUNTED, PortPart, PortTotal
 
 class Sum:
     """Adds counters and histograms; each family of gauges says whether to add, or to take the
-    highest.
+    highest. All histograms of a family have the same buckets.
     """
 
     __slots__ = ("_histograms", "_numbers", "refused")
@@ -52,16 +52,25 @@ class Sum:
                 continue
             seen, labels_of = self._histograms.setdefault(name, {}), len(FAMILIES[name].labels)
             for labels, histogram in shown.items():
-                other = seen.get(labels)
-                if len(labels) != labels_of or not fit(other or histogram, histogram):
+                first = next(iter(seen.values()), histogram)
+                if len(labels) != labels_of or not fit(first, histogram):
                     self.refused.add(name)
                     continue
+                other = seen.get(labels)
                 seen[labels] = histogram if other is None else histograms_added(other, histogram)
 
     @property
     def whole(self) -> MetricValues:
         """The sum of all parts."""
         return MetricValues(self._numbers, self._histograms)
+
+    @property
+    def families(self) -> Iterator[MetricValues]:
+        """As `whole`, one family at a time."""
+        for name, values in self._numbers.items():
+            yield MetricValues({name: values}, {})
+        for name, shown in self._histograms.items():
+            yield MetricValues({}, {name: shown})
 
 
 def summed(parts: Iterable[MetricValues]) -> MetricValues:

@@ -5,11 +5,13 @@ import asyncio
 import msgspec
 import pytest
 
+from router.admin.ports import HistogramView, MetricValues
 from router.admin.views.services import TargetCount, TargetView
 from router.admin.views.why import WhyCandidate, WhyDecision, WhyQueue, WhyTarget, WhyView
 from router.balance.learning.saturation import Totals
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
+from router.operate.figures.site_labels import with_site_names
 from router.service.figures import Load, QueueNow
 from router.workers.combined_figures import RouterFigures
 from router.workers.link_uses import LinkUse
@@ -18,6 +20,7 @@ from router.workers.site_load import SiteLoad
 from router.workers.worker_messages import (
     FiguresQuestion,
     LinkUses,
+    Metrics,
     RecentFiguresByPort,
     WorkerAnswer,
 )
@@ -351,6 +354,69 @@ def test_a_silent_worker_does_not_say_what_is_ready_but_what_it_has_in_flight(us
         assert (found.in_flight, found.capacity) == (3, 10)
 
     asyncio.run(shown())
+
+
+REQUESTS, SECONDS = "spillway_requests_total", "spillway_request_seconds"
+
+
+def counted(service: str, site: SiteId, bounds: tuple[float, ...] = (1.0,)) -> MetricValues:
+    """One request of a service to a site."""
+    labels = service, "80", "http", str(site), "2xx"
+    histogram = HistogramView(bounds, (1,) + (0,) * len(bounds), 0.5)
+    return MetricValues({REQUESTS: {labels: 1.0}}, {SECONDS: {labels: histogram}})
+
+
+async def told_by_another(*values: MetricValues) -> RouterFigures:
+    """Of a first worker and another one with these metrics."""
+    whole = await whole_of(None)
+    (other,) = whole.workers.all
+    other.ask(2, FiguresQuestion("metrics"))
+    other.hear(WorkerAnswer(2, True, 0, Metrics(values)))
+    return whole
+
+
+def test_a_scrape_has_each_service_port_in_a_part_so_that_no_step_takes_long() -> None:
+    async def shown() -> None:
+        services = [f"s{number}" for number in range(20)]
+        each = [counted(name, site) for name in services for site in (WEST, FAR)]
+        whole = await told_by_another(*each)
+        gauges = MetricValues({"spillway_sites": {(): 2.0}, "spillway_streams": {(): 3.0}}, {})
+        parts = list(whole.with_metrics(iter([*each, gauges])))
+        found: dict[str, MetricValues] = {}
+        for part in parts:
+            for name in {labels[0] for labels in part.numbers.get(REQUESTS, ())}:
+                assert name not in found, "its sites get names together"
+                found[name] = part
+            assert len(part.numbers.get(REQUESTS, ())) <= 2
+            assert len(part.numbers.keys() - {REQUESTS}) <= 1
+        assert found.keys() == set(services)
+        for part in found.values():
+            assert list(part.numbers[REQUESTS].values()) == [2.0, 2.0]
+            assert [one.counts for one in part.histograms[SECONDS].values()] == [(2, 0), (2, 0)]
+        streams = [
+            part.numbers["spillway_streams"] for part in parts if "spillway_streams" in part.numbers
+        ]
+        assert streams == [{(): 3.0}]
+
+    asyncio.run(shown())
+
+
+def test_two_sites_of_one_name_with_other_buckets_at_a_worker_of_another_release(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One of the sites is gone: the same name would have both."""
+
+    async def scraped() -> None:
+        whole = await told_by_another(counted("shop", WEST, (1.0, 2.0)))
+        parts = whole.with_metrics(iter([counted("shop", FAR)]))
+        shown = with_site_names(parts, lambda site: "far")
+        (named,) = (one for one in shown if one.histograms.get(SECONDS))
+        labels = "shop", "80", "http", "far", "2xx"
+        assert named.numbers[REQUESTS] == {labels: 2.0}
+        assert named.histograms[SECONDS] == {labels: HistogramView((1.0,), (1, 0), 0.5)}
+        assert f"left out of /metrics: {SECONDS}" in caplog.text
+
+    asyncio.run(scraped())
 
 
 def test_what_a_target_that_was_unbound_has_in_flight_is_the_sum_of_what_workers_report() -> None:
