@@ -256,6 +256,8 @@ class OutgoingLink:
         if self.dialing is LinkDialing.OVER:
             if race is not None:
                 race.cancel()
+            if self.state == "up":  # Not `_change`: link-down reported it, and it is not missed.
+                self.state, self.since = "down", self._network.now()
         elif session.up_at is None:
             assert race is not None and self._place is not None
             self._race = race

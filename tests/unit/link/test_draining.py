@@ -234,6 +234,21 @@ def test_a_site_that_stops_takes_nothing_new_and_still_opens_its_own() -> None:
     assert "east was asked to stop" in str(west.owner.named("down")[0][2])
 
 
+def test_the_links_of_a_site_that_has_stopped_are_down_until_its_process_ends() -> None:
+    """The process still answers its operator for a moment: a console may be open."""
+    world = World()
+    west, _ = linked(world)
+    up_since = west.links.status()[0].since
+    west.links.drain()
+    assert states(west) == [("to-east", "draining", 0)]
+    world.advance(1.0)
+    west.links.finish(lambda: None)
+    world.settle()
+    assert states(west) == [("to-east", "down", 0)]
+    assert west.links.status()[0].since == world.now() > up_since
+    assert west.links.status()[0].error == "", "it is no problem"
+
+
 @pytest.mark.parametrize("first", ["control", "data"])
 def test_a_site_that_stops_opens_its_own_whichever_lane_is_faster(first: str) -> None:
     world = World()
