@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import msgspec
+import pytest
 from playwright.sync_api import Browser, expect
 
 from router.admin.views.links import SiteName
@@ -64,6 +65,24 @@ def test_a_problem_that_names_a_link_as_its_cause_is_not_about_the_link(
         attic = page.get_by_role("table", name="Links").get_by_role("row", name="to-attic")
         expect(attic).to_contain_text("link status to-attic, and at the other end")
         expect(attic).not_to_contain_text("service status")
+
+
+@pytest.mark.parametrize("state", ["draining", "down"])
+def test_a_router_that_stops_does_not_say_that_it_dials_again(
+    chromium: Browser, stage: Stage, state: str
+) -> None:
+    live = stage.router.live
+    west = {"state": state, "lanes": 0, "streams": 0}
+    links = tuple(
+        msgspec.structs.replace(one, **west) if one.name == "to-west" else one for one in live.links
+    )
+    for is_stopping in (False, True):
+        status = msgspec.structs.replace(live.status, draining=is_stopping)
+        stage.router.live = msgspec.structs.replace(live, status=status, links=links)
+        with looking(chromium, stage, "#/links") as page:
+            row = page.get_by_role("table", name="Links").get_by_role("row", name="to-west")
+            expect(row).to_contain_text(state)
+            expect(row.get_by_text("tries again")).to_have_count(0 if is_stopping else 1)
 
 
 def test_what_a_certificate_has_left_is_a_word_and_a_colour_when_it_is_short(

@@ -23,13 +23,16 @@ export function command(route) {
 /** How problems that are about a link begin. Other problems may also name the link, as their cause. */
 const ABOUT = ["Link", "The certificate of link", "The renewed certificate of link"];
 
-/** The next step for a link that is not up: the router's hint, or else a general one. */
+/**
+ * The next step for a link that is not up: the router's hint, or else a general one. None at a router that stops: it
+ * dials no more.
+ */
 function nextStep(link, live) {
   const told = live.status.problems.find(
     (one) => one.hint && ABOUT.some((words) => one.message.startsWith(`${words} ${link.name} `)),
   );
   if (told) return advised(told.hint);
-  if (link.state === "up") return "";
+  if (link.state === "up" || live.status.draining) return "";
   if (link.error_code === "clock") return "Set the clock right; the link then comes up by itself.";
   if (link.error_code === "copy") return "Stop one of the two; the other is let in then, or when it is started again.";
   if (link.error_code === "deleted") return sitectl("link delete", shellWord(link.name));
