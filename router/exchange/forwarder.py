@@ -283,18 +283,10 @@ class Forwarder:
         """Client connections open at this site."""
         return len(self._under_way.clients)
 
-    def under_way(self, *, beside_workers: bool) -> int:
-        """Requests and connections of clients of this router, and of others that end here. O(n).
-
-        ``beside_workers``: the other routers of this site are workers, which count those of their
-        clients themselves.
-        """
-        ended_here = sum(
-            1
-            for egress in self._under_way.egress
-            if not (beside_workers and egress.ingress == egress.service.site)
-        )
-        return sum(1 for _ in self.flows(self.sessions)) + ended_here
+    @property
+    def under_way(self) -> int:
+        """Requests and connections of clients of this site, and of others that end here. O(n)."""
+        return sum(1 for _ in self.flows(self.sessions)) + len(self._under_way.egress)
 
     # Stopping
 

@@ -111,18 +111,15 @@ async def _stopped(
     for task in until_draining:
         task.cancel()
     await process.last_look()
-    until = stopped_at + process.grace_s
+    until = loop.time() + process.grace_s
     await _wait(process.router.drain_traffic, process, until)
-    # Before the other workers end: then their clients' requests here fail, and requests of this
-    # one's clients there are repeated.
-    cut = process.router.forwarder.under_way(beside_workers=process.workers.count > 1)
     await _ended(process.workers, process, until)
     if loop.time() < until and not process.aborting.is_set():  # Otherwise the rest is reset.
         await _wait(process.router.finish, process, until)
     for task in until_drained:
         task.cancel()
     process.record.cut(
-        cut + process.workers.cut,
+        process.router.forwarder.under_way + process.workers.cut,
         loop.time() - stopped_at,
         at_once=process.aborting.is_set(),
     )

@@ -103,29 +103,6 @@ def test_a_stop_says_what_all_workers_cut_after_its_time(
     assert f" s after it was asked to, and cut {cut}" in told
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_request_at_the_slot_of_another_worker_is_cut_once(net: Network, method: str) -> None:
-    """One worker has 8 slots, the other 7: the clients of one of them are more."""
-    count = 15
-    request = f"{method} / HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n".encode()
-    site, target = net.site("a", "--drain-grace", "1s", "--workers", "2"), net.http("a", 60.0)
-    site.declare("shop", SHOP_PORT)
-    site.connect("shop", target, capacity=count)
-    net.start()
-    net.ready("shop", {"a": 1})
-    until(lambda: "worker-ready" in site.ctl("events").out, "both serve")
-    with contextlib.ExitStack() as clients:
-        for _ in range(count):
-            dialed = socket.create_connection((site.address, SHOP_PORT), 10.0)
-            clients.enter_context(dialed)
-            dialed.sendall(request)
-        until(lambda: len(target.seen) == count, "the target has all of them")
-        site.signal(signal.SIGTERM)
-        until(site.gone, "the site has stopped")
-    told = site.ctl("events", "--code", "drain-cut").out
-    assert f"and cut {count} requests or connections. (To wait longer" in told
-
-
 def test_a_stop_that_cuts_nothing_says_nothing_of_it(net: Network) -> None:
     site = net.site("a")
     net.start()

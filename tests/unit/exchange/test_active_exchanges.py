@@ -170,18 +170,12 @@ def test_what_ends_here_is_told_of_its_service_or_of_the_site_it_came_from_alone
     assert told == {name: [call] for name in concerned.split()}
 
 
-@pytest.mark.parametrize("beside_workers", [False, True])
-def test_requests_of_clients_and_those_that_end_here_are_under_way(beside_workers: bool) -> None:
+def test_requests_of_clients_and_those_that_end_here_are_under_way() -> None:
     shop = Shop(here=1, answer=None)
-    both = shop.a, shop.sites["b"].forwarder
-
-    def under_way() -> tuple[int, ...]:
-        return tuple(one.under_way(beside_workers=beside_workers) for one in both)
-
     seen = []
     for _ in range(3):
         shop.client()
-        seen.append(under_way())
+        seen.append((shop.a.under_way, shop.sites["b"].forwarder.under_way))
     shop.client(b"")
     assert seen == [(1, 0), (2, 1), (3, 1)]
-    assert (under_way(), shop.a.sessions) == ((3, 1), 4), "one client has not asked yet"
+    assert (shop.a.under_way, shop.a.sessions) == (3, 4), "one client has not asked yet"
