@@ -183,7 +183,7 @@ class Leadership:
             "router here: no router in a pod writes a Service, Event or status"
         )
         hint = (
-            "End what holds it, perhaps a router of sitectl run outside the cluster. Then: "
+            "End what holds it, perhaps a router that runs outside the cluster. Then: "
             f"kubectl delete lease {ROUTER}"
         )
         source = f"Lease/{ROUTER}"
