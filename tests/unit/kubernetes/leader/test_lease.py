@@ -151,7 +151,9 @@ def test_a_holder_without_a_routers_pod_is_named_while_it_renews(renews: bool) -
                     "'backup-job' holds and renews it, and has no Pod of a router here: no router "
                     "in a pod writes a Service, Event or status"
                 )
-                assert "outside the cluster" in error.hint, "a router outside the cluster has no Pod"
+                assert "outside the cluster" in error.hint, (
+                    "a router outside the cluster has no Pod"
+                )
                 await asyncio.sleep(2 * limits.LEASE_S)
                 assert router.holds and not router.errors, "it renews no more"
             running.cancel()
