@@ -1,10 +1,12 @@
 """Builds the whole route table from a link-state database. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 
 import msgspec
 
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import Declaration
 from router.model.rights.grants import first_end
 from router.model.rights.owners import Owner
 from router.model.rights.sharing import Party, name_any
@@ -43,22 +45,14 @@ def build_table(
     learns the declarations. ``bars`` and ``put_out`` as in `RouteTable`.
     """
     others = [origin for origin in origins if origin.topology and origin.node != own.node]
-    known: dict[SiteId, list[Origin]] = {}
-    for origin in others:
-        if origin.node.site != own.node.site:
-            known.setdefault(origin.node.site, []).append(origin)
+    known, deleted = _other_sites(own.node.site, others, routes)
     others.sort(key=lambda origin: origin.node)
-    deleted = frozenset(site for site, told in known.items() if is_deleted(told, routes))
-    for site in deleted:
-        del known[site]
     sites = [own_site(own, graph, others)]
     sites += [site_route(known[site], graph, routes) for site in sorted(known)]
     names, name_conflicts = display_names(sites)
     next_hops, epochs = _reached(others, routes)
     view = SharingView(Party(own.node.site, names[own.node.site]), own.rules, standing, unix=unix)
-    believed = others
-    if put_out:
-        believed = [origin for origin in others if origin.node.site not in put_out]
+    believed, void = _believed(others, put_out)
     told = declarations_of(own, believed, routes, kept, names, view, owners, now, deleted)
     view = msgspec.structs.replace(view, owners=owners.records, declared=told.in_force)
     candidates, withheld = candidates_of(believed, routes, names, view)
@@ -87,14 +81,31 @@ def build_table(
         bars=bars,
         barred=_barred(others, routes, bars, put_out, view.party) if bars or put_out else {},
         put_out=put_out,
-        void=tuple(
-            declaration
-            for origin in (others if put_out else ())
-            if origin.node.site in put_out
-            for declaration in origin.declarations
-        ),
+        void=void,
         deleted=deleted,
     )
+
+
+def _other_sites(
+    own: SiteId, others: Iterable[Origin], routes: Mapping[Node, Route]
+) -> tuple[dict[SiteId, list[Origin]], frozenset[SiteId]]:
+    """The routers of each other site, without deleted sites; and the deleted sites."""
+    known: dict[SiteId, list[Origin]] = {}
+    for origin in others:
+        if origin.node.site != own:
+            known.setdefault(origin.node.site, []).append(origin)
+    deleted = frozenset(site for site, told in known.items() if is_deleted(told, routes))
+    return {site: told for site, told in known.items() if site not in deleted}, deleted
+
+
+def _believed(
+    others: list[Origin], put_out: Collection[SiteId]
+) -> tuple[list[Origin], tuple[Declaration, ...]]:
+    """The routers of sites that were not put out, and the declarations of those that were."""
+    if not put_out:
+        return others, ()
+    void = (one.declarations for one in others if one.node.site in put_out)
+    return [one for one in others if one.node.site not in put_out], tuple(chain.from_iterable(void))
 
 
 def _reached(
