@@ -15,5 +15,5 @@ Invariants: a target never holds more slots than its capacity; a slot is given b
 same answers. `outlook` is the human-readable form of `explain` (`deciding.full_site_text`).
 
 Reading order: `site.slots`, `site.ledger_figures`, `site.ledger`, `rate`, `deciding.policies`,
-`deciding.candidates`, `sites.remote_site`, `balancer`, `site.waiting_room`, `sites.reports`.
+`deciding.candidates`, `sites.remote_site`, `balancer`, `site.fair_queue`, `sites.reports`.
 """

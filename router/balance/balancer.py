@@ -47,11 +47,11 @@ class ServiceBalancer(Egresses):
         "_choose",
         "_holds",
         "_ledger",
-        "_near_first",
         "_order",
         "_policy",
         "_seen",
         "_seen_for",
+        "_shortcut",
         "_wait_places",
         "key",
         "writer",
@@ -59,7 +59,7 @@ class ServiceBalancer(Egresses):
 
     _seen: SeenDecision
     """The last answer of `seen_lately`, for ``_seen_for``."""
-    _near_first: NearestSiteShortcut | None
+    _shortcut: NearestSiteShortcut | None
     """None: the policy compares all sites each time."""
     writer: DecisionWriter
     """For the current candidates and policy: replaced after each change of either."""
@@ -150,17 +150,17 @@ class ServiceBalancer(Egresses):
             return self._select_for(asked, preferred, now, excluded, refused)
         ledger = self._ledger
         kept = self.kept_places(now) if asked.sheddable else _NOBODY
-        near = self._near_first
-        if near is not None and not excluded and not kept and not ledger.rated:
-            if ledger.recounts != near.recounts:
-                near.look_here()
-            if ledger.load < near.local_below:
+        shortcut = self._shortcut
+        if shortcut is not None and not excluded and not kept and not ledger.rated:
+            if ledger.recounts != shortcut.recounts:
+                shortcut.look_here()
+            if ledger.load < shortcut.local_below:
                 if self._here is self._local or not asked.session:
-                    return near.local_decision
-            elif near.local_below < 0 and (sole := near.sole) is not None:
+                    return shortcut.local_decision
+            elif shortcut.local_below < 0 and (sole := shortcut.sole) is not None:
                 if sole.stale:
                     sole.refresh(now)
-                rival_cost = near.sole_rival_cost
+                rival_cost = shortcut.sole_rival_cost
                 if (
                     sole.able
                     and not sole.hard_full
@@ -168,8 +168,8 @@ class ServiceBalancer(Egresses):
                     and not sole.sends_away
                     and (rival_cost == inf or sole.unrivalled_from <= rival_cost)
                 ):
-                    return near.sole_decision or near.decide_sole(sole, asked.session)
-        near_only = near is not None and not self._holds and self._policy.spill_at is None
+                    return shortcut.sole_decision or shortcut.decide_sole(sole, asked.session)
+        near_only = shortcut is not None and not self._holds and self._policy.spill_at is None
         tied = self._judge(now, excluded, refused, kept, near_only=near_only)
         if not tied:
             return self._wait_places.choice(refused, kept)
@@ -382,12 +382,10 @@ class ServiceBalancer(Egresses):
         order, here, local, ledger = self._order, self._here, self._local, self._ledger
         self.writer = writer = DecisionWriter(order, here, local, ledger, self._policy)
         self._wait_places = WaitPlaces(order, here, local, self._policy)
-        self._near_first = None
+        self._shortcut = None
         if self._policy.name in NEAR_FIRST:
             remotes = list(self._remotes.values())
-            self._near_first = NearestSiteShortcut(
-                remotes, here, local, ledger, self._policy, writer
-            )
+            self._shortcut = NearestSiteShortcut(remotes, here, local, ledger, self._policy, writer)
         self._seen_for = None
 
     def _judge(

@@ -59,17 +59,17 @@ class Attempted(Queued, Protocol):
 class Attempts:
     """All but the first attempt of one request; created on demand, gone with the request.
 
-    ``tries`` remembers failed attempts; ``wait`` exists once the request had to wait.
+    ``history`` remembers failed attempts; ``wait`` exists once the request had to wait.
     """
 
-    __slots__ = ("_again", "_exchange", "_service", "tries", "wait")
+    __slots__ = ("_again", "_exchange", "_service", "history", "wait")
 
     def __init__(self, exchange: Attempted, service: Service, begun: int) -> None:
         """``begun``: how many attempts were made before."""
         self._exchange = exchange
         self._service = service
         self._again: RetryTimer | None = None
-        self.tries = AttemptHistory(begun)
+        self.history = AttemptHistory(begun)
         self.wait: Wait | None = None
 
     # Results of the attempt under way.
@@ -94,7 +94,7 @@ class Attempts:
 
         ``place``, ``local_target`` as in `AttemptHistory.note`.
         """
-        self.tries.note(failure, place, local_target)
+        self.history.note(failure, place, local_target)
         now, late_at = self._service.now(), self._late_at()
         if now >= late_at:
             self._exchange.fail(self._too_late())
@@ -107,7 +107,7 @@ class Attempts:
     def leave(self) -> None:
         """The request is given up while no attempt is under way."""
         if self.wait is not None:
-            self._service.room.leave(self.wait)
+            self._service.queue.leave(self.wait)
         if self._again is not None:
             self._again.leave_way()
 
@@ -121,16 +121,16 @@ class Attempts:
 
     def go_on(self, now: float) -> None:
         """Try the best candidate left; else wait; else fail."""
-        service, exchange, tries = self._service, self._exchange, self.tries
-        while tries.begin():
-            choice = service.balancer.select(now, tries.excluded, exchange.asked, tries.refused)
+        service, exchange, history = self._service, self._exchange, self.history
+        while history.begin():
+            choice = service.balancer.select(now, history.excluded, exchange.asked, history.refused)
             if type(choice) is not Decision:  # `isinstance` is slow for this kind of class.
                 assert isinstance(choice, NoChoice)
-                if tries.forgive():
+                if history.forgive():
                     continue
                 exchange.record.seen = self.seen(choice, now)
                 # A site that refused for lack of a slot is full, whatever its figures are.
-                is_full = choice.reason == "all-full" or bool(tries.refused)
+                is_full = choice.reason == "all-full" or bool(history.refused)
                 # A sheddable request is counted once it is shed.
                 if not is_full or not exchange.asked.sheddable:
                     verdict: Verdict = "all-full" if is_full else "no-route"
@@ -147,21 +147,21 @@ class Attempts:
                 return
             self.note_unbegun(choice)
         if not self._may_go_on(now) or exchange.is_gone() or not self._await_way(now):
-            exchange.fail(tries.verdict(sheddable=exchange.asked.sheddable))
+            exchange.fail(history.verdict(sheddable=exchange.asked.sheddable))
 
     def seen(self, choice: Decision | NoChoice, now: float) -> SeenDecision:
         """The figures by which ``choice`` was made. Call it before the choice is carried out."""
-        tries = self.tries
+        history = self.history
         return self._service.balancer.seen(
-            now, choice, tries.excluded, self._exchange.asked, tries.refused
+            now, choice, history.excluded, self._exchange.asked, history.refused
         )
 
     def note_unbegun(self, decision: Decision) -> None:
         """`ClientExchange.begin` returned False for ``decision``."""
         if decision.local:
-            self.tries.exclude(decision.place)
+            self.history.exclude(decision.place)
         else:
-            self.tries.lose_way(decision.place)
+            self.history.lose_way(decision.place)
 
     def may_leave(self, place: str, now: float) -> bool:
         """Another site, or router of this one, has room: better than a target that broke off this
@@ -169,10 +169,10 @@ class Attempts:
 
         Not for a policy that goes farther only when the nearest has no target at all.
         """
-        tries, exchange, left = self.tries, self._exchange, {place}
+        history, exchange, left = self.history, self._exchange, {place}
         asked = Asked(None, exchange.asked.session, exchange.asked.sheddable)
         choice = self._service.balancer.select(
-            now, tries.excluded | left, asked, tries.refused | left
+            now, history.excluded | left, asked, history.refused | left
         )
         return type(choice) is Decision
 
@@ -182,13 +182,13 @@ class Attempts:
         A refusal there costs a round trip, which is worth it only if another site has room.
         """
         service = self._service
-        beside = service.balancer.beside(decision, now, self.tries.excluded, self._exchange.asked)
+        beside = service.balancer.beside(decision, now, self.history.excluded, self._exchange.asked)
         if beside == "room" or service.config.queue == 0:
             return False
         wait = self.wait
         if wait is None:
             wait = Wait(self._exchange, self, service, now)
-        if service.room.stand(wait, decision, wait.deadline, is_only=beside == "nobody"):
+        if service.queue.stand(wait, decision, wait.deadline, is_only=beside == "nobody"):
             self.wait = wait
             return True
         if self.wait is None:
@@ -197,14 +197,14 @@ class Attempts:
 
     def rest(self) -> None:
         """The request waits: earlier attempts do not count afterwards."""
-        self.tries.rest()
+        self.history.rest()
 
     def _may_go_on(self, now: float) -> bool:
         """Whether a way may appear: one was lost, this site has just started, or a site that was
         busy when it was asked has room again, as far as is known.
         """
-        tries = self.tries
-        if tries.way_lost or tries.excluded - tries.out:
+        history = self.history
+        if history.way_lost or history.excluded - history.out:
             return True
         return now < self._service.routes.settles_until
 
@@ -232,7 +232,7 @@ class Attempts:
 
     def _may_wait_for(self, choice: NoChoice) -> bool:
         """Some full site has not failed this request in another way."""
-        out = self.tries.out
+        out = self.history.out
         if choice.local_waitable and self._service.balancer.own_place not in out:
             return True
         return any(wait.place not in out for wait in choice.waitable)
@@ -241,14 +241,14 @@ class Attempts:
         """A site is being woken that may serve the request; not after a failure, which a wake does
         not fix.
         """
-        return not self.tries.out and self._service.waking.is_held()
+        return not self.history.out and self._service.waking.is_held()
 
     # Deadlines and changes of routes.
 
     def rerouted(self) -> None:
         """Routes changed while the request waited for that, or may have."""
         self._repeating().leave_way()
-        self.tries.reroute()
+        self.history.reroute()
         now = self._service.now()
         if now >= self._late_at():
             self._exchange.fail(self._too_late())

@@ -96,7 +96,7 @@ class ClientAttempts(Exchange):
         target.
         """
         ledger, session = self._service.ledger, self.request.session
-        avoid = attempts.tries.avoid
+        avoid = attempts.history.avoid
         slot = ledger.try_acquire(now, avoid, session)
         if avoid and type(slot) is not Slot and not attempts.may_leave(decision.place, now):
             return ledger.try_acquire(now, NO_TARGETS, session)
@@ -165,7 +165,7 @@ class ClientAttempts(Exchange):
         idempotent = self.request.idempotent
         if failure.code == "unanswered" and self._is_unsent():
             idempotent = True
-        return self._more().tries.may_repeat(failure, idempotent=idempotent)
+        return self._more().history.may_repeat(failure, idempotent=idempotent)
 
     def _repeat(self, failure: LegFailure) -> None:
         """The attempt failed, and another one is allowed."""
@@ -218,5 +218,5 @@ class ClientAttempts(Exchange):
         """
         if self.has_target:
             return True
-        last = self._attempts.tries.last if self._attempts is not None else None
+        last = self._attempts.history.last if self._attempts is not None else None
         return last is not None and failure == last and not last.untouched

@@ -150,7 +150,7 @@ class ClientExchange(ClientAttempts):
             self._repeat(failure)
         else:
             self._finish(failure)
-        room = self._service.room
+        room = self._service.queue
         if room.line:
             room.reconsider()
 
@@ -217,7 +217,7 @@ class ClientExchange(ClientAttempts):
             head = self._with_held(head)
         self._end(None, now)
         self._caller.whole(head, body_bytes, body)
-        room = service.room
+        room = service.queue
         if room.line:
             room.reconsider()
 

@@ -36,13 +36,13 @@ class Forwarder:
     """
 
     __slots__ = (
+        "_context",
         "_declared",
+        "_exchanges",
         "_offers",
         "_pressure",
         "_services",
-        "_shared",
         "_trials",
-        "_under_way",
         "entry",
         "known_offers",
         "listeners",
@@ -89,7 +89,7 @@ class Forwarder:
         self._pressure = Pressure()
         self.refused_messages = RefusedMessages(network.now)
         """Messages that one end of a link refused to take from the other."""
-        self._shared = RouterContext(
+        self._context = RouterContext(
             network=network,
             streams=streams,
             site=site,
@@ -106,16 +106,16 @@ class Forwarder:
             settles_until=network.now() + settles_s,
             observing=self.observing,
         )
-        self.ports = ServicePorts(self._shared)
+        self.ports = ServicePorts(self._context)
         """The state of each service port, and reports of other sites about it."""
         self._services, self._declared = self.ports.by_key, self.ports.declared
-        self._under_way = ActiveExchanges(network, self._pressure)
-        self.moves = ConnectionMoves(network, rng, self._under_way.clients, self._services)
+        self._exchanges = ActiveExchanges(network, self._pressure)
+        self.moves = ConnectionMoves(network, rng, self._exchanges.clients, self._services)
         """Ends connections by their age, or because the policy would place them elsewhere now."""
         self.entry = ClientEntry(
             network,
             self.ports,
-            self._under_way,
+            self._exchanges,
             self.moves,
             rng=rng,
             observing=self.observing,
@@ -125,17 +125,17 @@ class Forwarder:
         self.listeners = self.entry.listeners
         self.readings = Readings(self._services, self._declared, self.listeners, network.now)
         self.memory = HeldMemory(
-            self._services.values(), self.listeners, self._under_way, self._pressure
+            self._services.values(), self.listeners, self._exchanges, self._pressure
         )
         self._offers = Offers(
-            self._services, self._declared, self._under_way, self._pressure, site_name
+            self._services, self._declared, self._exchanges, self._pressure, site_name
         )
         self.stream_offered = self._offers.take
         """An OPEN that ends here (`LinkOwner.stream_offered`)."""
         self.known_offers = self._offers.known
         """See `LinkOwner.known_offers`. Call `forget_offers` when rules have changed."""
         self.sampling = Sampling(
-            self._services.values(), self._under_way, network.now, self._forget_heads
+            self._services.values(), self._exchanges, network.now, self._forget_heads
         )
         self._trials = Trials()
 
@@ -152,14 +152,14 @@ class Forwarder:
         self.moves.configured(service, max_age_s)
         self.listeners.reconsider_one(key)
         if service.protocol != protocol:
-            self._under_way.drain_clients(service)
+            self._exchanges.drain_clients(service)
             self.entry.protocol_changed(key)
 
     def set_lending(self, key: ServiceKey, terms: LendingTerms | None) -> None:
         """Set which of its slots this site lends to clients of other sites; None: all of them."""
         service = self._services.get(key)
         if service is not None and service.set_lending(terms):
-            self._under_way.count_borrowed(service)
+            self._exchanges.count_borrowed(service)
 
     def remove_service(self, key: ServiceKey) -> None:
         """Remove the service port and its targets here: sessions drain, waiting requests are
@@ -173,13 +173,13 @@ class Forwarder:
         self.refused_messages.forget_service(key)
         self.listeners.set_targets(key, frozenset())
         self.moves.removed(key)
-        self._under_way.drain_clients(service)
-        self._under_way.dismiss_egress(service)
+        self._exchanges.drain_clients(service)
+        self._exchanges.dismiss_egress(service)
         service.stop()
 
     def flows_of_clients(self) -> Iterator[Flow]:
         """Requests and connections of clients under way. O(clients)."""
-        for client in list(self._under_way.clients):
+        for client in list(self._exchanges.clients):
             yield from client.flows()
 
     def set_targets(self, key: ServiceKey, targets: Mapping[str, TargetConfig]) -> None:
@@ -207,7 +207,7 @@ class Forwarder:
 
         Connections of closed listeners go on.
         """
-        if not self._under_way.is_draining:
+        if not self._exchanges.is_draining:
             self.listeners.set_listeners(wanted, tls)
 
     # Called by links
@@ -217,14 +217,14 @@ class Forwarder:
         their targets.
         """
         if sites:
-            self._under_way.put_out(sites)
+            self._exchanges.put_out(sites)
 
     def withdraw(self, offers: Set[tuple[str, SiteId]], calls: Set[tuple[str, SiteId]]) -> None:
         """By service and site: reset our exchanges at these ``offers``, and theirs here for
         ``calls``.
         """
         if offers or calls:
-            self._under_way.withdraw(offers, calls)
+            self._exchanges.withdraw(offers, calls)
 
     def forget_offers(self) -> None:
         """Forget remembered OPENs, which were judged by rules of the past."""
@@ -235,16 +235,16 @@ class Forwarder:
     @property
     def is_at_rest(self) -> bool:
         """No client is connected, no stream ends here: until `on_next_activity` nothing changes."""
-        return self._under_way.is_empty
+        return self._exchanges.is_empty
 
     def on_next_activity(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once, when the next client or stream comes."""
-        self._under_way.on_next_activity(callback)
+        self._exchanges.on_next_activity(callback)
 
     @property
     def heads_remembered(self) -> int:
         """How many heads of requests and responses are stored, in any form."""
-        return len(self._shared.heads) + len(self._offers)
+        return len(self._context.heads) + len(self._offers)
 
     def sample_demand(self) -> None:
         """Call once a second: samples the demand for every service port, and frees
@@ -254,7 +254,7 @@ class Forwarder:
         self.ports.collect()
 
     def _forget_heads(self) -> None:
-        self._shared.heads.forget()
+        self._context.heads.forget()
         self._offers.forget()
 
     def try_sites(
@@ -271,22 +271,22 @@ class Forwarder:
         """Requests and connections under way for clients of this site, of ``most``
         clients at most.
         """
-        for client in islice(self._under_way.clients, most):
+        for client in islice(self._exchanges.clients, most):
             yield from client.flows()
 
     def awaited_elsewhere(self) -> Mapping[tuple[ServiceKey, SiteId], int]:
         """Requests of clients that another site has in full and owes an answer. O(clients)."""
-        return self._under_way.awaited_elsewhere()
+        return self._exchanges.awaited_elsewhere()
 
     @property
     def sessions(self) -> int:
         """Client connections open at this site."""
-        return len(self._under_way.clients)
+        return len(self._exchanges.clients)
 
     @property
     def under_way(self) -> int:
         """Requests and connections of clients of this site, and of others that end here. O(n)."""
-        return sum(1 for _ in self.flows(self.sessions)) + len(self._under_way.egress)
+        return sum(1 for _ in self.flows(self.sessions)) + len(self._exchanges.egress)
 
     # Stopping
 
@@ -296,10 +296,10 @@ class Forwarder:
 
         The caller ensures that `abort` follows. ``done`` is never called from within this call.
         """
-        if self._under_way.is_draining:
+        if self._exchanges.is_draining:
             return
         self.listeners.close()
-        self._under_way.drain(done)
+        self._exchanges.drain(done)
 
     def finish(self) -> None:
         """After `drain`: stop checking targets."""
@@ -308,5 +308,5 @@ class Forwarder:
     def abort(self) -> None:
         """Reset everything now."""
         self.listeners.close()
-        self._under_way.abort()
+        self._exchanges.abort()
         self.ports.stop()

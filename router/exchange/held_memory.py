@@ -12,22 +12,22 @@ from router.service.service import Service
 class HeldMemory:
     """The memory of one `Forwarder`."""
 
-    __slots__ = ("_listeners", "_pressure", "_services", "_under_way")
+    __slots__ = ("_exchanges", "_listeners", "_pressure", "_services")
 
     def __init__(
         self,
         services: Collection[Service],
         listeners: Listeners,
-        under_way: ActiveExchanges,
+        exchanges: ActiveExchanges,
         pressure: Pressure,
     ) -> None:
         self._services, self._listeners = services, listeners
-        self._under_way, self._pressure = under_way, pressure
+        self._exchanges, self._pressure = exchanges, pressure
 
     @property
     def held_bytes(self) -> int:
         """Of requests, stored to be sent again or for a slot; of responses that wait for credit."""
-        return self._under_way.held_bytes
+        return self._exchanges.held_bytes
 
     @property
     def refused_total(self) -> int:
@@ -59,7 +59,7 @@ class HeldMemory:
         returns how many.
         """
         shed = sum(service.shed_idle() for service in self._services)
-        return shed + self._under_way.shed_idle()
+        return shed + self._exchanges.shed_idle()
 
     def drop_slowest(self, size_bytes: int) -> int:
         """Drop the largest holders first, until ``size_bytes`` are free or none holds much; returns
@@ -68,4 +68,4 @@ class HeldMemory:
         Data that is only stored to be sent again goes first, then clients that do not read are
         reset.
         """
-        return self._under_way.drop_slowest(size_bytes)
+        return self._exchanges.drop_slowest(size_bytes)

@@ -149,7 +149,7 @@ class Readings:
         service = self._services.get(key)
         if service is None:
             return 0
-        return sum(service.under_way().values()) + len(service.room.line)
+        return sum(service.under_way().values()) + len(service.queue.line)
 
     def busy(self) -> Iterator[tuple[ServiceKey, int]]:
         """Requests in flight at targets of this site, for clients of any site, for service ports
@@ -175,7 +175,7 @@ class Readings:
 
     def queued(self) -> dict[ServiceKey, int]:
         """How many requests wait for a slot, for service ports with waiting requests."""
-        waiting = {key: service.room.queued for key, service in self._services.items()}
+        waiting = {key: service.queue.queued for key, service in self._services.items()}
         return {key: count for key, count in waiting.items() if count}
 
     def reading_of(self, key: ServiceKey) -> Reading | None:
@@ -190,9 +190,9 @@ class Readings:
             capacity=ledger.capacity,
             capacity_per_s=ledger.rate_per_s,
             targets_ready=ledger.targets_ready,
-            queued=service.room.queued,
+            queued=service.queue.queued,
             queue_limit=service.queue_limit(),
-            queue_is_full=service.room.is_full,
+            queue_is_full=service.queue.is_full,
             under_way=sum(service.under_way().values()),
         )
 
@@ -351,7 +351,7 @@ class Readings:
             config=service.config,
             declared=service.key in self._declared,
             has_targets=service.own_targets.are_there,
-            queued=service.room.queued,
+            queued=service.queue.queued,
             demand=service.demanded().demand,
             load=load,
             targets=tuple(service.targets()),

@@ -15,19 +15,19 @@ class Sampling:
     """Samples of every service port; hardly any work while no client is connected."""
 
     __slots__ = (
+        "_exchanges",
         "_forget",
         "_forgotten_at",
         "_now",
         "_samples_at_rest",
         "_services",
         "_stirred",
-        "_under_way",
     )
 
     def __init__(
         self,
         services: Collection[Service],
-        under_way: ActiveExchanges,
+        exchanges: ActiveExchanges,
         now: Callable[[], float],
         forget: Callable[[], None],
     ) -> None:
@@ -35,7 +35,7 @@ class Sampling:
 
         ``forget``: drop remembered heads, each `limits.HEADS_FORGOTTEN_S`.
         """
-        self._services, self._under_way, self._now, self._forget = services, under_way, now, forget
+        self._services, self._exchanges, self._now, self._forget = services, exchanges, now, forget
         self._forgotten_at = now()
         self._stirred = True  # A client may have come since demand was sampled.
         self._samples_at_rest = 0
@@ -44,9 +44,9 @@ class Sampling:
         """Call once a second: sample the demand for every service port."""
         if self._stirred:
             self._samples_at_rest = 0
-            if self._under_way.is_empty:
+            if self._exchanges.is_empty:
                 self._stirred = False
-                self._under_way.on_next_activity(self._stir)
+                self._exchanges.on_next_activity(self._stir)
         if self._samples_at_rest <= REST_SAMPLES:  # Missing samples count as zero.
             self._samples_at_rest += 1
             for service in self._services:

@@ -25,10 +25,10 @@ class ServicePorts:
     Calls that also concern listeners, clients and streams go through `Forwarder`.
     """
 
-    __slots__ = ("_gone", "_removed", "_shared", "by_key", "declared", "known_as", "wakes")
+    __slots__ = ("_context", "_gone", "_removed", "by_key", "declared", "known_as", "wakes")
 
-    def __init__(self, shared: RouterContext) -> None:
-        self._shared = shared
+    def __init__(self, context: RouterContext) -> None:
+        self._context = context
         self.by_key: dict[ServiceKey, Service] = {}
         self.declared: set[ServiceKey] = set()
         """Others are known only for their targets."""
@@ -37,7 +37,7 @@ class ServicePorts:
         takes it over.
         """
         self._gone = 0  # Removed since Python's collector was called.
-        self.known_as = shared.site_name
+        self.known_as = context.site_name
         self.wakes = BurstWakes(self.by_key)
         """The wakes of burst hooks: requests may be held for them."""
 
@@ -47,7 +47,7 @@ class ServicePorts:
         if service is None:
             service = self._removed.pop(key, None)
             if service is None or not service.open_now():
-                service = Service(key, UNDECLARED, self._shared)
+                service = Service(key, UNDECLARED, self._context)
             else:
                 service.set_config(UNDECLARED)
             self.by_key[key] = service
@@ -125,7 +125,7 @@ class ServicePorts:
     def introduce(self, name: str, site: SiteId) -> None:
         """``site`` newly has targets of service ``name``, and no grant confirms its capacity."""
         for service in self._named(name):
-            service.balancer.ejections.introduce(site, self._shared.network.now())
+            service.balancer.ejections.introduce(site, self._context.network.now())
 
     def report_load(self, report: LoadReport, site: SiteId) -> None:
         """A load report of ``site``, already judged by routing."""

@@ -147,8 +147,8 @@ class _TrialExchange(Exchange):
             self._tell("ok")
         else:
             self._tell(failure.code, failure.reason)
-        if self._service.room.line:
-            self._service.room.reconsider()
+        if self._service.queue.line:
+            self._service.queue.reconsider()
 
     def _late(self) -> None:
         self._tell("late", f"no whole answer within {limits.TRIAL_S:g} s")

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from router.balance.deciding.decisions import Asked, Decision, NoChoice, Outlook, RemoteWait
+from router.balance.site.fair_queue import WaitingPlace
 from router.balance.site.slots import Slot
-from router.balance.site.waiting_room import WaitingPlace
 from router.exchange.account import note_waited
 from router.exchange.attempt_history import AttemptHistory
 from router.model import limits
@@ -41,7 +41,7 @@ class Queued(Protocol):
 class Course(Protocol):
     """The `Attempts` of the request."""
 
-    tries: AttemptHistory
+    history: AttemptHistory
 
     def go_on(self, now: float) -> None:
         """Try the best candidate left."""
@@ -150,7 +150,7 @@ class Wait:
         if now >= self.deadline:
             return _LATE
         service = self._service
-        outlook = service.room.enter(self, choice, self.deadline, returns=returns)
+        outlook = service.queue.enter(self, choice, self.deadline, returns=returns)
         if outlook == "full" and service.config.queue == 0:
             return _NO_QUEUE
         return _NOT_WAITING[outlook]
@@ -178,7 +178,7 @@ class Wait:
         if stood and not (travel_s and self.may_stay):  # The way may have been slow, too.
             record.note_reason("waited until a slot was free there")
         note_waited(record, service, now)
-        service.room.served(sheddable=queued.asked.sheddable)
+        service.queue.served(sheddable=queued.asked.sheddable)
 
     def attempt_ended(self, now: float, *, is_busy: bool) -> None:
         """An attempt that may have waited is over."""
@@ -187,14 +187,14 @@ class Wait:
 
     def _end_stand(self, *, turned_away: bool) -> None:
         assert self.standing is not None
-        self._service.room.stand_ended(self, self.standing, turned_away=turned_away)
+        self._service.queue.stand_ended(self, self.standing, turned_away=turned_away)
         self.standing = None
 
     # Waiting
 
     @property
     def line(self) -> WaitingPlace:
-        return self._service.room.own_line
+        return self._service.queue.own_line
 
     @property
     def is_sheddable(self) -> bool:
@@ -210,21 +210,21 @@ class Wait:
 
     @property
     def out(self) -> frozenset[str]:
-        return self._course.tries.out
+        return self._course.history.out
 
     def forget_lost_ways(self) -> None:
-        self._course.tries.reroute()
+        self._course.history.reroute()
 
     def granted(self, slot: Slot) -> None:
         service, record = self._service, self._queued.record
-        service.room.left(self)
+        service.queue.left(self)
         record.site = service.site
         record.grounds = Grounds("waited until a slot was free here")
         self._queued.serve_here(slot, service.balancer.own_place, service.now())
 
     def expired(self) -> None:
         service = self._service
-        service.room.left(self)
+        service.queue.left(self)
         now = service.now()
         if not self._tries_newcomers(now):
             self._queued.fail(self._turned_away(_LATE))
@@ -240,7 +240,7 @@ class Wait:
         return True
 
     def displaced(self) -> None:
-        self._service.room.left(self)
+        self._service.queue.left(self)
         reason = _LONGEST
         if self._queued.asked.sheddable:
             reason = _DISPLACED

@@ -121,7 +121,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     protocol: ServiceProtocol = "tcp"
     ports: tuple[int, ...]
     policy: PolicySpec = PolicySpec()
-    queue: int | None = None  # Waiting at most; None: `balance.site.waiting_room.queue_limit`.
+    queue: int | None = None  # Waiting at most; None: `balance.site.fair_queue.queue_limit`.
     queue_wait_s: float = limits.QUEUE_WAIT_S
     hold_s: float = limits.HOLD_S
     affinity: Affinity | None = None

@@ -1,7 +1,7 @@
 """Slots of this site's targets, and the queue for them: one admission per service port.
 
 The queue holds requests of this site's own clients and OPENs of other sites, in fair lines
-(`balance.site.waiting_room`). Handing a freed slot to the next waiter, and a waiter's leaving, are
+(`balance.site.fair_queue`). Handing a freed slot to the next waiter, and a waiter's leaving, are
 each one synchronous step: there is no moment at which a slot belongs to a waiter that is gone. A
 waiter's `granted` starts a leg and calls back no other object, so it may run inside the releasing
 leg's step.
@@ -16,10 +16,10 @@ comes. A request from another site may have to wait beside free slots that it ma
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
+from router.balance.site.fair_queue import FairQueue, WaitingPlace
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.lending import Lending
 from router.balance.site.slots import Denied, Slot
-from router.balance.site.waiting_room import FairQueue, WaitingPlace
 from router.model import limits
 from router.model.ids import SiteId
 from router.net.ports import Timer, Timers

@@ -30,7 +30,7 @@ from itertools import islice
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.decisions import Decision, NoChoice, Outlook, RemoteWait
-from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
+from router.balance.site.fair_queue import LOCAL_LINK, WaitingPlace
 from router.balance.sites.egress_queue import stand_s, standing_target
 from router.model import limits
 from router.model.ids import SiteId
@@ -39,7 +39,7 @@ from router.service.admission import SlotAdmission
 from router.service.waiting_lines import Waiting, WaitingLine
 
 
-class WaitingRoom:
+class RequestQueue:
     """The line of one service port. All calls are synchronous steps."""
 
     __slots__ = (
@@ -188,7 +188,7 @@ class WaitingRoom:
     def served(self, *, sheddable: bool) -> None:
         """A request that waited, here or elsewhere, has a slot."""
         line = self._sheddable if sheddable else self._normal
-        line.pace.served(self._timers.now())
+        line.speed.served(self._timers.now())
 
     def _judged(self, choice: NoChoice, deadline: float, line: WaitingLine) -> Outlook:
         """Whether there is a place, and whether the request will be served in time, as far as is
@@ -200,7 +200,7 @@ class WaitingRoom:
             self._admission.serve()  # A waiter that gets a slot leaves a place in the queue.
             outlook = "waits"
         if outlook != "full" and not line.count(now):
-            line.pace.began(now)
+            line.speed.began(now)
         return outlook
 
     def outlook(self, choice: NoChoice, wait_s: float, *, sheddable: bool = False) -> Outlook:
@@ -218,7 +218,7 @@ class WaitingRoom:
         # However slowly slots come free, each full site has a request that waits for the next one.
         if ahead < len(choice.waitable) + choice.local_waitable:
             return "waits"
-        is_hopeless = line.pace.is_hopeless(ahead, wait_s, self._promised_per_s(choice), now)
+        is_hopeless = line.speed.is_hopeless(ahead, wait_s, self._promised_per_s(choice), now)
         return "too-long" if is_hopeless else "waits"
 
     def _promised_per_s(self, choice: NoChoice) -> float:
@@ -257,7 +257,7 @@ class WaitingRoom:
             return False
         line, place = self._line_of(waiter), to.place
         if not line.count(now):
-            line.pace.began(now + travel_s)
+            line.speed.began(now + travel_s)
         line.standing[place] = line.standing.get(place, 0) + 1
         if to.site == self._site:
             self._siblings.add(place)

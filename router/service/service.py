@@ -6,8 +6,8 @@ from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.decisions import NoChoice
 from router.balance.learning.demand import Demand, each_of
 from router.balance.retries import RetryBudget
+from router.balance.site.fair_queue import queue_limit
 from router.balance.site.ledger import LocalLedger
-from router.balance.site.waiting_room import queue_limit
 from router.balance.sites.site_ejection import SiteNews, SiteWoken
 from router.balance.targets.recent_times import RecentTimes
 from router.http.http1.requests import KnownRequests
@@ -26,7 +26,7 @@ from router.service.ports import TargetConfig
 from router.service.rate_watch import RateWatch
 from router.service.recent_requests import RecentRequests
 from router.service.request_ids import RequestIds
-from router.service.request_queue import WaitingRoom
+from router.service.request_queue import RequestQueue
 from router.service.router_context import RouterContext
 from router.service.service_figures import ServiceFigures, StatedTargets
 from router.service.sessions import Sessions
@@ -46,10 +46,10 @@ class Service(ServiceFigures):
     """
 
     __slots__ = (
+        "_context",
         "_rate_watch",
-        "_shared",
         "_told",
-        "answer_habit",
+        "answer_timing",
         "branch_to",
         "config",
         "frontend",
@@ -71,70 +71,70 @@ class Service(ServiceFigures):
         "waking",
     )
 
-    def __init__(self, key: ServiceKey, config: ServiceSpec, shared: RouterContext) -> None:
+    def __init__(self, key: ServiceKey, config: ServiceSpec, context: RouterContext) -> None:
         self.key = key
         self.config = config
-        self._shared = shared
-        self.heads = shared.heads
-        self.site = shared.site
-        self.streams = shared.streams
-        self.branch_to = shared.branch_to
-        self.name_of = shared.name_of
-        self.observing = shared.observing
-        self.timers = shared.network
-        self.now = shared.network.now
-        self.pressure = shared.pressure
-        self.refused_messages = shared.refused_messages
+        self._context = context
+        self.heads = context.heads
+        self.site = context.site
+        self.streams = context.streams
+        self.branch_to = context.branch_to
+        self.name_of = context.name_of
+        self.observing = context.observing
+        self.timers = context.network
+        self.now = context.network.now
+        self.pressure = context.pressure
+        self.refused_messages = context.refused_messages
         self.protocol = config.protocol
         self.counters = ServiceCounters(config.policy.name)
         self.demand = Demand()
         self.past = RecentRequests()
-        self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
+        self.retries = RetryBudget(config.limits.retry_percent, context.network.now())
         self.sessions: Sessions | None = None
         """None: no affinity."""
         self.sheddable: SheddableRule | None = None
         """None: no request is sheddable."""
         self.remotes = Remotes()
         self.unanswered = UnansweredStreams(
-            shared.network, self.remotes, lambda: self.config.timeouts.connect_s
+            context.network, self.remotes, lambda: self.config.timeouts.connect_s
         )
-        self.answer_habit = AnswerTiming()
-        self.request_ids = RequestIds(shared.rng)
+        self.answer_timing = AnswerTiming()
+        self.request_ids = RequestIds(context.rng)
         self.request_ids.set_name(config.request_id)
         self.ledger = LocalLedger()
         self.ledger.set_in_turn(config.policy.name == "spread")
         self.balancer = ServiceBalancer(
-            key, shared.site, shared.site_name, self.ledger, config.policy, shared.router
+            key, context.site, context.site_name, self.ledger, config.policy, context.router
         )
         self.balancer.ejections.follow(self._site_news, self._look_at_sites)
         self.ledger.news.follow(lambda: self.timers.at_turn_end(self._tell_load_changed))
-        self.admission = SlotAdmission(self.ledger, self.queue_limit, shared.network)
+        self.admission = SlotAdmission(self.ledger, self.queue_limit, context.network)
         self.waking = WakeState(
             config.hold_s,
             self.balancer,
             self.ledger,
-            lambda: self.room.line,
-            shared.network.now,
+            lambda: self.queue.line,
+            context.network.now,
             self._renew_frontend,
         )
         self._renew_frontend()
-        self.room = WaitingRoom(
-            shared.site,
+        self.queue = RequestQueue(
+            context.site,
             self.balancer,
             self.admission,
-            shared.network,
+            context.network,
             limit=self.queue_limit,
             round_trip_s=self.remotes.round_trip_s,
             freed_per_s=self._freed_per_s,
             is_held=self.waking.is_held,
         )
-        self._rate_watch = RateWatch(self.ledger, shared.network, self._rate_changed)
-        self.own_targets = OwnTargets(self.ledger, config, self._known_responses, shared, self)
+        self._rate_watch = RateWatch(self.ledger, context.network, self._rate_changed)
+        self.own_targets = OwnTargets(self.ledger, config, self._known_responses, context, self)
         self.outcomes = self.own_targets.outcomes
         self.timings = self.own_targets.timings
         self.target_ways = self.own_targets.ways
         self.ledger.follow_choices(self._time_next)
-        self.routes = MissingRoutes(shared.settles_until)
+        self.routes = MissingRoutes(context.settles_until)
         self.unanswering = {}
         self.unanswering_sites = {}
         self.failing = {}
@@ -161,7 +161,7 @@ class Service(ServiceFigures):
         self.own_targets.set_config(config, self._known_responses)
         self.protocol = config.protocol
         self._set_sheddable()
-        self.room.reconsider()
+        self.queue.reconsider()
 
     def _renew_frontend(self) -> None:
         """The time-out of an answer includes the time for which a request can be held."""
@@ -169,7 +169,7 @@ class Service(ServiceFigures):
         held_s = config.hold_s if self.waking.has_hook else 0.0
         self.frontend = HttpFrontend(
             key=self.key,
-            site_name=self._shared.site_name,
+            site_name=self._context.site_name,
             scheme=b"https" if config.tls_cert else b"http",
             terms=http_terms(config, held_s),
             limits=config.limits,
@@ -177,7 +177,7 @@ class Service(ServiceFigures):
             heads=self.heads,
             known=KnownRequests(self.heads.requests),
             timers=self.timers,
-            rng=self._shared.rng,
+            rng=self._context.rng,
         )
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
@@ -220,7 +220,7 @@ class Service(ServiceFigures):
             if self.sessions is not None:
                 self.sessions.set_sites(self.balancer.sites)
         self.routes.changed()
-        self.room.rerouted()
+        self.queue.rerouted()
         self.own_targets.recall_if_deserted()
 
     def report_load(self, report: LoadReport, site: SiteId) -> None:
@@ -230,14 +230,14 @@ class Service(ServiceFigures):
         was_served = self.balancer.is_served_elsewhere
         self.balancer.report(report, site, self.timers.now())
         self._note_desertion(was_served)
-        self.room.reconsider()
+        self.queue.reconsider()
         self.own_targets.recall_if_deserted()
 
     def stop(self) -> None:
         """End waits, checks and stored connections; requests in flight end by themselves."""
         self.set_remotes(())
         self.set_targets({})
-        self.room.dismiss_all()
+        self.queue.dismiss_all()
 
     def shed_idle(self) -> int:
         """Close unused connections to targets; returns how many."""
@@ -248,12 +248,12 @@ class Service(ServiceFigures):
         waking, now = self.waking, self.timers.now()
         held_s = waking.held_s(now)
         wait_s = self.config.queue_wait_s + held_s
-        outlook = self.room.outlook(choice, wait_s, sheddable=sheddable)
+        outlook = self.queue.outlook(choice, wait_s, sheddable=sheddable)
         wake = waking.wake if held_s else None
         woke_at, again_at = (wake.woke_at, wake.again_at) if wake is not None else (None, None)
         return QueueNow(
             outlook=outlook,
-            waiting=self.room.queued,
+            waiting=self.queue.queued,
             limit=self.queue_limit(),
             wait_s=wait_s,
             wake=wake,
@@ -288,20 +288,20 @@ class Service(ServiceFigures):
 
     def is_loaded(self) -> bool:
         """Requests are in flight here or by us elsewhere, or wait: a new target would get many."""
-        return bool(self.ledger.in_flight or self.room.unserved or self.balancer.held_elsewhere)
+        return bool(self.ledger.in_flight or self.queue.unserved or self.balancer.held_elsewhere)
 
     def _site_news(self, news: SiteNews) -> None:
         if isinstance(news, SiteWoken):
             self.waking.answered()
         self._look_at_sites()
-        self._shared.site_news(self.key, news)
+        self._context.site_news(self.key, news)
 
     def _look_at_sites(self) -> None:
         """At the end of the turn: a leg that reports its end must not start others."""
         self.timers.at_turn_end(self._sites_changed)
 
     def _sites_changed(self) -> None:
-        self.room.reconsider()
+        self.queue.reconsider()
         self.own_targets.recall_if_deserted()
 
     def _freed_per_s(self, place: str) -> float:
@@ -324,17 +324,17 @@ class Service(ServiceFigures):
         self._note_each()
         self.waking.targets_changed()
         self.admission.serve()
-        self.room.reconsider()
+        self.queue.reconsider()
         self._rate_watch.look(has_targets=self.own_targets.are_there)
         advertised = (self.own_targets.are_there, self.stated())
         if advertised != self._told:
             self._told = advertised
-            self._shared.targets_changed()
+            self._context.targets_changed()
         self._load_changed()
 
     def _rate_changed(self) -> None:
         self.admission.serve()
-        self.room.reconsider()
+        self.queue.reconsider()
         self._load_changed()
 
     def capacity_learnt(self) -> None:
@@ -348,7 +348,7 @@ class Service(ServiceFigures):
     def _serve_learnt(self) -> None:
         self._note_each()
         self.admission.serve()
-        self.room.reconsider()
+        self.queue.reconsider()
 
     def pressure_changed(self) -> None:
         """This router is short of memory, or no longer: reported to other sites."""
@@ -367,7 +367,7 @@ class Service(ServiceFigures):
 
     def _tell_load_changed(self) -> None:
         self.ledger.news.listen()
-        self._shared.load_changed(self.key)
+        self._context.load_changed(self.key)
 
     def _set_sessions(self) -> None:
         """A changed affinity begins with no session known."""
@@ -376,7 +376,7 @@ class Service(ServiceFigures):
             self.sessions = None
             return
         secure = self.config.tls_cert != ""
-        self.sessions = Sessions(affinity, self.key, self._shared.rng, secure=secure)
+        self.sessions = Sessions(affinity, self.key, self._context.rng, secure=secure)
         self.sessions.set_sites(self.balancer.sites)
 
     def _set_sheddable(self) -> None:

@@ -37,7 +37,7 @@ from router.service.figures import (
     TargetInfo,
 )
 from router.service.pressure import Pressure
-from router.service.request_queue import WaitingRoom
+from router.service.request_queue import RequestQueue
 from router.service.sessions import Session
 from router.service.sites.remotes import Remotes
 from router.service.spilled import by_reason, by_site
@@ -79,10 +79,10 @@ class ServiceFigures:
         "own_targets",
         "pressure",
         "protocol",
+        "queue",
         "recent_times",
         "remotes",
         "retries",
-        "room",
         "site",
         "timers",
         "timings",
@@ -102,7 +102,7 @@ class ServiceFigures:
     """Times at targets, of requests of clients of this site."""
     remotes: Remotes
     retries: RetryBudget
-    room: WaitingRoom
+    queue: RequestQueue
     site: SiteId
     timers: Network
     timings: Timings
@@ -208,7 +208,7 @@ class ServiceFigures:
         self.demand.sample(
             self.timers.now(),
             self.ledger.in_flight,
-            self.room.unserved,
+            self.queue.unserved,
             self._asked_total,
             self.remotes.service_time_s,
         )
@@ -232,7 +232,7 @@ class ServiceFigures:
         return self.demand.figures(
             self.timers.now(),
             self.ledger.in_flight,
-            self.room.unserved,
+            self.queue.unserved,
             self._asked_total,
             has_target=self.ledger.targets_ready > 0,
         )
@@ -267,7 +267,7 @@ class ServiceFigures:
             overflowed=overflowed,
             refused=self.demand.refused_total,
             waited_s=counters.waited_s,
-            held=self.room.held(now) if self.room.line else 0,
+            held=self.queue.held(now) if self.queue.line else 0,
         )
 
     def targets(self) -> list[TargetInfo]:

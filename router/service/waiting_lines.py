@@ -12,7 +12,7 @@ from router.service.admission import Waiter
 class Waiting(Waiter, Protocol):
     """A request in the line: gets one of the commands when it has left the line.
 
-    Its ``line`` is `WaitingRoom.own_line`.
+    Its ``line`` is `RequestQueue.own_line`.
     """
 
     @property
@@ -46,7 +46,7 @@ class Waiting(Waiter, Protocol):
 class WaitingLine:
     """Requests of one class: those that wait here, in order, and how many wait elsewhere."""
 
-    __slots__ = ("far", "pace", "standing", "waiting")
+    __slots__ = ("far", "speed", "standing", "waiting")
 
     def __init__(self) -> None:
         self.waiting: OrderedDict[Waiting, float] = OrderedDict()
@@ -57,7 +57,7 @@ class WaitingLine:
         """Of these, those at far places: the place, and when one is answered if a slot is free
         there.
         """
-        self.pace = QueueSpeed()
+        self.speed = QueueSpeed()
 
     def travelling(self, now: float, but_to: Set[str] = frozenset()) -> int:
         """How many are on the way to a far place and back, without those to ``but_to``, and are not

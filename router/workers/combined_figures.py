@@ -15,7 +15,7 @@ from router.admin.views.links import LinkView
 from router.admin.views.services import ServiceView
 from router.admin.views.why import PastDecision, WhyQueue, WhyTarget, WhyView
 from router.balance.learning.saturation import Totals
-from router.balance.site.waiting_room import queue_limit
+from router.balance.site.fair_queue import queue_limit
 from router.balance.site_gate import RateState, of_routers
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import AffinityBy

@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.balance.site.fair_queue import WaitingPlace
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Denied, Slot
-from router.balance.site.waiting_room import WaitingPlace
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
 from router.service.admission import SlotAdmission

@@ -6,10 +6,10 @@ from math import floor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.balance.site.fair_queue import LOCAL_LINK, WaitingPlace
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.lending import part_of
 from router.balance.site.slots import Denied, Slot
-from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
 from router.documents import Wanted
 from router.documents.division import Division, divided
 from router.model.capacity import LendingTerms, TargetTerms

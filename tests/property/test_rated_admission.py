@@ -10,9 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from router.balance.site.fair_queue import WaitingPlace
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Slot
-from router.balance.site.waiting_room import WaitingPlace
 from router.model import limits
 from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import SiteId

@@ -6,9 +6,9 @@ from math import floor
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from router.balance.site.fair_queue import LOCAL_LINK, WaitingPlace
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Slot
-from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
 from router.service.admission import SlotAdmission

@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from router.balance.site.waiting_room import LOCAL_LINK, FairQueue, WaitingPlace
+from router.balance.site.fair_queue import LOCAL_LINK, FairQueue, WaitingPlace
 from router.model.ids import SiteId
 from tests.examples import examples
 

@@ -21,6 +21,7 @@ class ClientEntry:
 
     __slots__ = (
         "_choices",
+        "_exchanges",
         "_former",
         "_gone",
         "_hear_chosen",
@@ -31,7 +32,6 @@ class ClientEntry:
         "_pressure",
         "_rng",
         "_services",
-        "_under_way",
         "listeners",
     )
 
@@ -39,7 +39,7 @@ class ClientEntry:
         self,
         network: Network,
         ports: ServicePorts,
-        under_way: ActiveExchanges,
+        exchanges: ActiveExchanges,
         moves: ConnectionMoves,
         *,
         rng: random.Random,
@@ -50,7 +50,7 @@ class ClientEntry:
         """``connections_max``: of clients, over all listeners."""
         self._ports = ports
         self._services = ports.by_key
-        self._under_way = under_way
+        self._exchanges = exchanges
         self._moves = moves
         self._involved = moves.involved
         self._rng = rng
@@ -83,7 +83,7 @@ class ClientEntry:
         former protocol. O(clients) while there are some.
         """
         found = {key: Counter[str]() for key in self._former}
-        for client in self._under_way.clients if found else ():
+        for client in self._exchanges.clients if found else ():
             service = client.service
             if service.key in found and client.protocol != service.protocol:
                 found[service.key][client.protocol] += 1
@@ -97,8 +97,8 @@ class ClientEntry:
             service = self._services.get(chosen, service)
             if not choice.weights:
                 self._hear_chosen(key, chosen)
-        under_way = self._under_way
-        if service is None or under_way.is_draining:
+        exchanges = self._exchanges
+        if service is None or exchanges.is_draining:
             return None
         client = ClientConnection(
             connection,
@@ -107,25 +107,25 @@ class ClientEntry:
             observing=self._observing,
             gone=self._gone,
         )
-        under_way.clients.add(client)
-        if under_way.stirred is not None:
-            under_way.stirred()
+        exchanges.clients.add(client)
+        if exchanges.stirred is not None:
+            exchanges.stirred()
         if service.protocol == "http2":
-            under_way.many_at_once.add(client)
+            exchanges.many_at_once.add(client)
         if service.config.max_age_s:
             self._moves.accepted(client)
         return client
 
     def _client_gone(self, client: ClientConnection) -> None:
-        under_way = self._under_way
-        under_way.clients.discard(client)
+        exchanges = self._exchanges
+        exchanges.clients.discard(client)
         if client in self._involved:
             self._moves.gone(client)
-        if client in under_way.many_at_once:
-            under_way.many_at_once.discard(client)
+        if client in exchanges.many_at_once:
+            exchanges.many_at_once.discard(client)
         self.listeners.gone(client.listener, client.connection)
-        if under_way.is_draining:
-            under_way.check_drained()
+        if exchanges.is_draining:
+            exchanges.check_drained()
 
     def _is_held(self, key: ServiceKey) -> bool:
         """The clients of ``key`` could only be reset now."""

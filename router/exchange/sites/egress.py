@@ -4,9 +4,9 @@ An egress never sends a request on to another site: it has a slot, waits for one
 allows, or refuses. So two full sites cannot pass a request to and fro.
 """
 
+from router.balance.site.fair_queue import WaitingPlace, line_of, line_within
 from router.balance.site.lending import BY_OTHER_ROUTERS, Lending
 from router.balance.site.slots import Denied, Slot
-from router.balance.site.waiting_room import WaitingPlace, line_of, line_within
 from router.exchange.active_exchanges import ActiveExchanges
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import CHOOSING, OVER
@@ -55,20 +55,20 @@ class EgressExchange(Exchange):
 
     It sends ACCEPTED once a target is held, or with the answer where the answer is expected at once
     and whole. A stream of http ends when the slot is given back, with the count without it; one of
-    tcp with the target's own end. The exchange leaves ``under_way`` when the stream is gone and the
+    tcp with the target's own end. The exchange leaves ``exchanges`` when the stream is gone and the
     target has all of its data. A neighbor may take the rest of an answer as slowly as it likes, but
     a stream on which nothing moves for the time-out of a tunnel is then reset.
     """
 
     __slots__ = (
         "_accepted",
+        "_answer_timing",
         "_brought_by",
-        "_habit",
+        "_exchanges",
         "_is_raw",
         "_linger",
         "_stream",
         "_stream_lost",
-        "_under_way",
         "is_sheddable",
         "session",
     )
@@ -80,7 +80,7 @@ class EgressExchange(Exchange):
         stream: OfferedStream,
         request: Request,
         service: Service,
-        under_way: ActiveExchanges,
+        exchanges: ActiveExchanges,
         ingress: SiteId,
         wait_ms: int,
         brought_by: SiteId,
@@ -99,12 +99,12 @@ class EgressExchange(Exchange):
         self._is_raw = request.protocol == "tcp"  # Or after 101: no longer a message.
         upload = self._upload
         # None: more follows the head, so ACCEPTED is needed first.
-        self._habit = service.answer_habit if upload is None else None
-        self._under_way = under_way
-        under_way.egress[self] = None
+        self._answer_timing = service.answer_timing if upload is None else None
+        self._exchanges = exchanges
+        exchanges.egress[self] = None
         stream.lead_to(self)  # First: the stream's end must also end this, in any case.
-        if under_way.stirred is not None:
-            under_way.stirred()
+        if exchanges.stirred is not None:
+            exchanges.stirred()
         wait_until = None
         if wait_ms > 0:
             wait_s = min(wait_ms / 1000, limits.OPEN_WAIT_S_MAX)
@@ -211,10 +211,10 @@ class EgressExchange(Exchange):
             self._linger.cancel()
             self._linger = None
         if self._state is OVER or self._leave_queue():
-            self._under_way.egress_finished(self)
+            self._exchanges.egress_finished(self)
         elif cause is not None:
             self.abort()
-            self._under_way.egress_finished(self)
+            self._exchanges.egress_finished(self)
         else:  # Bytes that the target has not taken yet still go there.
             service = self._service
             self._linger = Linger(
@@ -230,7 +230,7 @@ class EgressExchange(Exchange):
         self._hold()
         if not self._accepted:
             self._accepted = True
-            habit = self._habit
+            habit = self._answer_timing
             if habit is not None and not habit.in_parts:
                 self._stream.accept_soon(self._came_in_parts)
             else:
@@ -241,8 +241,8 @@ class EgressExchange(Exchange):
             self._let_go_on()
 
     def _came_in_parts(self) -> int:
-        assert self._habit is not None, "ACCEPTED was held back"
-        self._habit.in_parts = IN_PARTS_AGAIN
+        assert self._answer_timing is not None, "ACCEPTED was held back"
+        self._answer_timing.in_parts = IN_PARTS_AGAIN
         return self._service.ledger.load
 
     def head(self, head: bytes, body_bytes: int) -> None:
@@ -276,7 +276,7 @@ class EgressExchange(Exchange):
             self._outlived()
             return
         if self._stream.answer(head, body_bytes, body, ledger):
-            self._under_way.egress_finished(self)
+            self._exchanges.egress_finished(self)
         else:
             self._let_stream_end()
 
@@ -342,4 +342,4 @@ class EgressExchange(Exchange):
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
-            self._under_way.egress_finished(self)
+            self._exchanges.egress_finished(self)

@@ -69,11 +69,11 @@ class Offer:
 
     __slots__ = (
         "_brought_by",
+        "_exchanges",
         "_ingress",
         "_is_for_siblings",
         "_request",
         "_service",
-        "_under_way",
         "_wait_ms",
     )
 
@@ -81,7 +81,7 @@ class Offer:
         self,
         request: Request,
         service: Service,
-        under_way: ActiveExchanges,
+        exchanges: ActiveExchanges,
         ingress: SiteId,
         wait_ms: int,
         brought_by: SiteId,
@@ -89,7 +89,7 @@ class Offer:
         self._brought_by = brought_by
         self._request = request
         self._service = service
-        self._under_way = under_way
+        self._exchanges = exchanges
         self._ingress = ingress
         self._wait_ms = wait_ms
         # Only routers of this site, or those on the way to one, may bring its streams, and only
@@ -98,17 +98,17 @@ class Offer:
 
     def take(self, stream: OfferedStream) -> bool:
         """Serve the stream. False: it must be judged again. A removed service has no targets."""
-        service, request, under_way = self._service, self._request, self._under_way
+        service, request, exchanges = self._service, self._request, self._exchanges
         if (
             not service.own_targets.are_there
             or service.protocol != request.protocol
-            or under_way.is_draining
+            or exchanges.is_draining
             or service.pressure.is_refusing
             or (self._is_for_siblings and stream.neighbour_site != service.site)
         ):
             return False
         EgressExchange(
-            stream, request, service, under_way, self._ingress, self._wait_ms, self._brought_by
+            stream, request, service, exchanges, self._ingress, self._wait_ms, self._brought_by
         )
         return True
 
@@ -118,10 +118,10 @@ class Offers:
 
     __slots__ = (
         "_declared",
+        "_exchanges",
         "_known",
         "_pressure",
         "_services",
-        "_under_way",
         "_vias",
         "known",
     )
@@ -130,7 +130,7 @@ class Offers:
         self,
         services: Mapping[ServiceKey, Service],
         declared: Collection[ServiceKey],
-        under_way: ActiveExchanges,
+        exchanges: ActiveExchanges,
         pressure: Pressure,
         site_name: str,
     ) -> None:
@@ -139,7 +139,7 @@ class Offers:
         name = site_name.encode("ascii")
         self._vias: dict[ServiceProtocol, bytes] = {"http": b"1.1 " + name, "http2": b"2.0 " + name}
         self._declared = declared
-        self._under_way = under_way
+        self._exchanges = exchanges
         self._pressure = pressure
         self._known: BytesCache[Offer] = BytesCache()
         self.known = self._known.known
@@ -157,7 +157,7 @@ class Offers:
         if service is None or not service.own_targets.are_there:
             stream.refuse("no-target", 0)
             return
-        if self._under_way.is_draining:
+        if self._exchanges.is_draining:
             stream.refuse("draining", service.ledger.load)
             return
         if self._pressure.is_refusing:
@@ -176,11 +176,11 @@ class Offers:
             )
             stream.refuse("bad-head", service.ledger.load)
             return
-        under_way = self._under_way
+        exchanges = self._exchanges
         brought_by = offer.brought_by if type(offer) is BroughtRequest else UNTOLD
         if body and offer.protocol != "tcp" and self._known.is_wanted(body):
-            judged = Offer(request, service, under_way, offer.ingress, offer.wait_ms, brought_by)
+            judged = Offer(request, service, exchanges, offer.ingress, offer.wait_ms, brought_by)
             self._known.keep(body, judged)
         EgressExchange(
-            stream, request, service, under_way, offer.ingress, offer.wait_ms, brought_by
+            stream, request, service, exchanges, offer.ingress, offer.wait_ms, brought_by
         )

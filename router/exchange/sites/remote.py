@@ -49,7 +49,7 @@ class RemoteLeg(RemoteAttempt):
             if during is not None and during.is_woken:
                 egress.ejections.answered(egress.site, during, now)
         self._handler.opened(held_at)
-        room = self._service.room
+        room = self._service.queue
         if room.line:  # There may be more room than was known.
             room.reconsider()
 

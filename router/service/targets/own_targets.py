@@ -68,17 +68,17 @@ class OwnTargets:
         ledger: LocalLedger,
         config: ServiceSpec,
         known: KnownResponses,
-        shared: RouterContext,
+        context: RouterContext,
         service: TargetOwner,
     ) -> None:
-        network, rng = shared.network, shared.rng
+        network, rng = context.network, context.rng
         self._ledger, self._service = ledger, service
         self.health = HealthChecks(network, rng, self._is)
         self.outcomes = Outcomes(self.health, network, rng.random, self._can_spare_one)
         self.learning = Learning(ledger, network, rng.random, service.capacity_learnt)
         self.timings = Timings(self.learning, network.now, ledger.answered)
         self.ways = TargetWays(
-            network, shared.site_name, config.timeouts, known, shared.heads.blocks
+            network, context.site_name, config.timeouts, known, context.heads.blocks
         )
         self._slow_starts = SlowStarts(ledger, network, service.targets_changed)
         self._last_resorts: frozenset[str] = frozenset()

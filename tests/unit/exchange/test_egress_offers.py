@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 
+from router.balance.site.fair_queue import UNKNOWN_INGRESS, WaitingPlace
 from router.balance.site.lending import BY_OTHER_ROUTERS
 from router.balance.site.slots import Slot
-from router.balance.site.waiting_room import UNKNOWN_INGRESS, WaitingPlace
 from router.exchange.exchange_states import HELD
 from router.exchange.sites.egress import UNTOLD, EgressExchange
 from router.model.ids import ServiceKey, SiteId
@@ -49,7 +49,7 @@ def opened(
     request = Request(**(fields | changes))
     way = SimpleNamespace(take=lambda *asked, from_client: SimpleNamespace())
     service = SimpleNamespace(
-        answer_habit=habit,
+        answer_timing=habit,
         sheddable=None,
         ledger=ledger,
         site=US,

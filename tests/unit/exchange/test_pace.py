@@ -20,12 +20,12 @@ class Judged:
         self.connection = FakeConnection(self.timers)
         self.writer = TurnWriter(self.connection, self.timers)
         self.looks: list[float] = []
-        self.pace = ClientDeadlines(self.writer, self.timers, self._look, allowance_s)
+        self.deadlines = ClientDeadlines(self.writer, self.timers, self._look, allowance_s)
 
     def _look(self, now: float) -> None:
         self.looks.append(now)
-        if now >= self.pace.deadline:  # As sessions do: each is judged once.
-            self.pace.deadline = inf
+        if now >= self.deadlines.deadline:  # As sessions do: each is judged once.
+            self.deadlines.deadline = inf
 
 
 def test_a_look_comes_at_the_deadline_and_every_tick_before_it() -> None:
@@ -37,15 +37,15 @@ def test_a_look_comes_at_the_deadline_and_every_tick_before_it() -> None:
 
 def test_a_deadline_that_moves_nearer_is_kept() -> None:
     judged = Judged(limits.SESSION_TICK_S)
-    judged.pace.touch(0.5)
+    judged.deadlines.touch(0.5)
     judged.timers.advance(0.5)
     assert judged.looks == [judged.timers.now()]
 
 
 def test_nothing_is_judged_after_the_end() -> None:
     judged = Judged(1.0)
-    judged.pace.stop()
-    judged.pace.touch(0.5)
+    judged.deadlines.stop()
+    judged.deadlines.touch(0.5)
     judged.timers.advance(10 * limits.SESSION_TICK_S)
     assert not judged.looks and not judged.timers.pending_timers
 
@@ -75,36 +75,36 @@ def test_a_look_too_soon_judges_nothing_and_forgets_nothing() -> None:
 
 def test_a_slow_reader_must_take_what_is_asked_between_two_looks() -> None:
     judged = Judged(1.0)
-    pace, connection = judged.pace, judged.connection
+    deadlines, connection = judged.deadlines, judged.connection
     connection.buffered_bytes = 1000
     judged.writer.filled()
     connection.buffered_bytes = 900
-    assert pace.takes_at_least(100)
+    assert deadlines.takes_at_least(100)
     connection.buffered_bytes = 801
-    assert not pace.takes_at_least(100)
-    assert not pace.takes_at_least(0)
+    assert not deadlines.takes_at_least(100)
+    assert not deadlines.takes_at_least(0)
 
 
 def test_what_a_slow_reader_takes_from_the_kernel_counts() -> None:
     """The kernel may ask for more only after it has delivered tens of kilobytes."""
     judged = Judged(1.0)
-    pace, connection = judged.pace, judged.connection
+    deadlines, connection = judged.deadlines, judged.connection
     connection.buffered_bytes, connection.kernel_bytes = 1000, 500
     judged.writer.filled()
     connection.kernel_bytes = 400
-    assert pace.takes_at_least(100)
-    assert not pace.takes_at_least(0)
+    assert deadlines.takes_at_least(100)
+    assert not deadlines.takes_at_least(0)
 
 
 def test_while_closing_anything_taken_gives_more_time() -> None:
     judged = Judged(1.0)
-    pace, connection = judged.pace, judged.connection
+    deadlines, connection = judged.deadlines, judged.connection
     connection.buffered_bytes = 1000
     judged.writer.filled()
-    pace.close(connection, 1.0)
-    assert pace.still_reads(0.0)
-    assert not pace.still_reads(limits.CLOSING_STALL_S)
+    deadlines.close(connection, 1.0)
+    assert deadlines.still_reads(0.0)
+    assert not deadlines.still_reads(limits.CLOSING_STALL_S)
     connection.buffered_bytes = 999
-    assert pace.still_reads(limits.CLOSING_STALL_S)
+    assert deadlines.still_reads(limits.CLOSING_STALL_S)
     connection.buffered_bytes = 0
-    assert not pace.still_reads(limits.CLOSING_STALL_S)
+    assert not deadlines.still_reads(limits.CLOSING_STALL_S)

@@ -40,7 +40,7 @@ class Service:
         self.remotes = Remotes()
         self.heads = HeadMemory()
         self.demand = Demand()
-        self.room = Deserted()
+        self.queue = Deserted()
 
     at = 1.0
 

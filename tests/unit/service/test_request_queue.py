@@ -7,15 +7,15 @@ import pytest
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.decisions import PLAIN, Asked, Decision, NoChoice, RemoteWait
+from router.balance.site.fair_queue import LOCAL_LINK, WaitingPlace
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Slot
-from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
 from router.model import limits
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicySpec
 from router.service.admission import SlotAdmission
-from router.service.request_queue import WaitingRoom
+from router.service.request_queue import RequestQueue
 from tests.unit.exchange.fakes import FakeNetwork
 
 HERE, B, C, Z = SiteId("here"), SiteId("b"), SiteId("c"), SiteId("z")
@@ -61,7 +61,7 @@ class Waiter:
         return self.has_adjacency
 
 
-class Room(WaitingRoom):
+class Room(RequestQueue):
     """Of a site without targets; others are ``rtt_s`` away and free ``freed_per_s`` slots each.
 
     Not ``is_held``: who cannot be served in time is turned away.

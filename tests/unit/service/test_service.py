@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from router.balance.deciding.decisions import NoChoice
 from router.balance.learning.demand import SpillCause
+from router.balance.site.fair_queue import LOCAL_LINK
 from router.balance.site.slots import Slot
-from router.balance.site.waiting_room import LOCAL_LINK
 from router.balance.site.wake_hold import Wake
 from router.balance.sites.remote_site import RemoteSite
 from router.balance.sites.site_ejection import SiteEjected, SiteNews, SiteWoken
@@ -287,7 +287,7 @@ def test_what_a_request_meets_that_comes_now_is_the_queue_as_it_is(queue_wait_s:
         queue = world.service.queue_now(choice)
         waiting.append((queue.waiting, queue.outlook))
         assert (queue.limit, queue.wait_s, queue.wake) == (3, queue_wait_s, None)
-        world.service.room.enter(Waiter(), choice, world.network.now() + 60.0)
+        world.service.queue.enter(Waiter(), choice, world.network.now() + 60.0)
     assert waiting == [(0, "waits"), (1, "waits"), (2, "waits"), (3, "full")]
 
 
@@ -343,9 +343,9 @@ def test_a_hold_ends_when_what_was_woken_answers_and_all_who_were_held_are_gone(
     service.waking.set_wake(Wake("hook", world.network.now()), has_hook=True)
     waiter = Waiter()
     until = world.network.now() + 60.0
-    assert service.room.enter(waiter, NoChoice("all-full", (), True), until) == "waits"
+    assert service.queue.enter(waiter, NoChoice("all-full", (), True), until) == "waits"
     found = []
-    for step in (lambda: None, service.waking.answered, lambda: service.room.leave(waiter)):
+    for step in (lambda: None, service.waking.answered, lambda: service.queue.leave(waiter)):
         step()
         queue = service.queue_now(NoChoice("all-full", (), True))
         found.append((service.waking.is_held(), queue.is_woken))
@@ -527,7 +527,7 @@ def test_who_waits_is_held_back_for_a_wake_once_its_own_patience_is_over() -> No
     waiter.patient_until = world.network.now() + 1.0
     choice = NoChoice("all-full", (), True)
     service = world.service
-    assert service.room.enter(waiter, choice, world.network.now() + 9.0) == "waits"
+    assert service.queue.enter(waiter, choice, world.network.now() + 9.0) == "waits"
     held = []
     for _ in range(3):
         held.append(service.totals().held)
@@ -593,9 +593,9 @@ def test_who_waits_may_go_on_at_the_end_of_the_turn_in_which_a_site_is_put_out_o
     found = []
     for news in ("ejected", "woken"):
         waiter = Waiter()
-        service.room.line.clear()
+        service.queue.line.clear()
         choice = NoChoice("all-full", (), True)
-        assert service.room.enter(waiter, choice, network.now() + 60.0) == "waits"
+        assert service.queue.enter(waiter, choice, network.now() + 60.0) == "waits"
         while news == "ejected" and B not in ejections.active:
             ejections.failed(B, None, "reset", network.now())
             network.time += 1.0
@@ -604,9 +604,9 @@ def test_who_waits_may_go_on_at_the_end_of_the_turn_in_which_a_site_is_put_out_o
             woken = ejections.active[C]
             woken.begin()
             ejections.answered(C, woken, network.now())
-        at_once = waiter in service.room.line
+        at_once = waiter in service.queue.line
         network.run()
-        found.append((at_once, waiter in service.room.line, service.waking.is_woken))
+        found.append((at_once, waiter in service.queue.line, service.waking.is_woken))
     assert found == [(True, False, False), (True, False, True)]
     assert [type(news) for news in world.site_news] == [SiteEjected, SiteWoken]
 
@@ -622,9 +622,9 @@ def test_an_ejected_site_is_looked_at_again_by_time_while_somebody_waits() -> No
     network.run()
     waiter = Waiter()
     choice = NoChoice("all-full", (), True)
-    assert service.room.enter(waiter, choice, network.now() + 600.0) == "waits"
+    assert service.queue.enter(waiter, choice, network.now() + 600.0) == "waits"
     until = ejections.active[B].until
-    while waiter in service.room.line:
+    while waiter in service.queue.line:
         assert network.now() < until + 2 * limits.EJECT_LOOK_S
         network.advance(limits.EJECT_LOOK_S)
 
@@ -750,6 +750,6 @@ def test_what_is_asked_of_no_class_is_asked_of_requests_that_are_not_sheddable()
     choice = NoChoice("all-full", (), True)
     for _ in range(2):
         batch = Waiter(is_sheddable=True)
-        assert service.room.enter(batch, choice, now + 60.0) == "waits"
+        assert service.queue.enter(batch, choice, now + 60.0) == "waits"
     outlooks = [service.queue_now(choice), service.queue_now(choice, sheddable=True)]
     assert [one.outlook for one in outlooks] == ["waits", "full"]

@@ -2,9 +2,9 @@
 
 import pytest
 
+from router.balance.site.fair_queue import LOCAL_LINK, WaitingPlace
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Slot
-from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
 from router.model import limits
 from router.model.capacity import LendingTerms, TargetTerms
 from router.model.ids import SiteId

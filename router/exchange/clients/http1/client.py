@@ -86,7 +86,7 @@ class HttpClient(LegConnection):
         if self.state in RAW and not self._dismiss() and quiet:
             self.state = LEFT
             self._spare_bytes = limits.LINGER_DISCARD_BYTES_MAX
-            self.pace.touch(self._timeouts.half_closed_s)
+            self.deadlines.touch(self._timeouts.half_closed_s)
             self._finish_leg()
             self._finish()
 
@@ -116,17 +116,17 @@ class HttpClient(LegConnection):
 
     def request(self, head: RequestHead) -> None:
         self._requests = count = self._requests + 1
-        pace, terms, now = self.pace, self._terms, self._timers.now()
+        deadlines, terms, now = self.deadlines, self._terms, self._timers.now()
         if count >= terms.requests:
             self._is_last = True
         self._is_complete = is_whole = head.body_bytes == 0
         if not is_whole:
-            pace.floor.restart(now)
+            deadlines.floor.restart(now)
         waits = is_whole or head.expects  # For an answer, or for 100.
         allowance_s = terms.answer_s if waits else terms.timeouts.idle_s
-        pace.deadline = deadline = now + allowance_s
-        if deadline < pace.armed_at:
-            pace.rearm(now)
+        deadlines.deadline = deadline = now + allowance_s
+        if deadline < deadlines.armed_at:
+            deadlines.rearm(now)
         known = self._parser.known
         request = known.made if known is not None else None
         if self._request_ids.name:
@@ -170,7 +170,7 @@ class HttpClient(LegConnection):
             self._awaits_100 = self._awaits_100 and status != 100
             if not self._head.old:
                 if not self._is_complete:  # It gives time to send a body, and none to answer.
-                    self.pace.touch(self._timeouts.idle_s)
+                    self.deadlines.touch(self._timeouts.idle_s)
                 self._writer.write(render.interim_to_client(head, self._via))
 
     def received(self, data: memoryview) -> None:
@@ -245,9 +245,9 @@ class HttpClient(LegConnection):
     def writable(self) -> None:
         if self.leg is None:
             return
-        self.pace.floor.restart(self._timers.now(), self._body_bytes)
+        self.deadlines.floor.restart(self._timers.now(), self._body_bytes)
         if not self._is_complete:
-            self.pace.touch(self._timeouts.idle_s)
+            self.deadlines.touch(self._timeouts.idle_s)
         self._pause.leg_takes()
 
     def done(self, failure: LegFailure | None) -> None:
@@ -282,7 +282,7 @@ class HttpClient(LegConnection):
         self._status = _SWITCHED
         self._write(render.switch_to_client(self._with_id(head), self._head.upgrade, self._via))
         self._idle_s = self._timeouts.tunnel_s
-        self.pace.touch(self._idle_s)
+        self.deadlines.touch(self._idle_s)
         self._writer.flush()
         held = self._parser.take_held()
         self._pause.release()
@@ -309,7 +309,7 @@ class HttpClient(LegConnection):
     # Actions of the table.
 
     def _tunnel_writable(self) -> None:
-        self.pace.touch(self._timeouts.tunnel_s)
+        self.deadlines.touch(self._timeouts.tunnel_s)
         self._resume_leg()
 
     def _answer_done(self) -> None:

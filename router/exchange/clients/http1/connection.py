@@ -71,7 +71,7 @@ class HttpConnection(ABC):
         "_timeouts",
         "_timers",
         "_writer",
-        "pace",
+        "deadlines",
         "state",
     )
 
@@ -95,7 +95,9 @@ class HttpConnection(ABC):
         self._writer = TurnWriter(connection, timers)
         self._parser = RequestParser(self, forwarding, terms.heads, frontend.known)
         self._pause = InputPause(connection)
-        self.pace = ClientDeadlines(self._writer, timers, self._look, terms.timeouts.keep_alive_s)
+        self.deadlines = ClientDeadlines(
+            self._writer, timers, self._look, terms.timeouts.keep_alive_s
+        )
         self.state = IDLE
         self._ended = False  # The client finished.
         self._is_last = False  # No further request is wanted on this connection.
@@ -150,7 +152,7 @@ class HttpConnection(ABC):
             if parser.held_bytes or parser.is_in_head:
                 self._parsed(was_in_head)
         elif state in RAW:
-            self.pace.touch(self._timeouts.tunnel_s)
+            self.deadlines.touch(self._timeouts.tunnel_s)
             self._send_on(data)
         elif state in _DROPPING:
             self._spare_bytes -= len(data)
@@ -168,7 +170,7 @@ class HttpConnection(ABC):
     def client_lost(self, event: ClientEvent) -> None:
         """``event``: how its connection ended."""
         self._parser.detach()
-        self.pace.stop()
+        self.deadlines.stop()
         self._actions[self.state, event](self)
 
     def _ended_unread(self) -> None:
@@ -187,9 +189,9 @@ class HttpConnection(ABC):
         self._is_last = True
         self._linger_s_max = limits.DEPARTURE_LINGER_S
         if self.is_idle:
-            self.pace.touch(limits.DRAIN_IDLE_S)
+            self.deadlines.touch(limits.DRAIN_IDLE_S)
         elif self.state is CLOSING and self._spare_bytes < inf:
-            self.pace.touch(self._linger_s_max)
+            self.deadlines.touch(self._linger_s_max)
 
     @property
     def is_idle(self) -> bool:
@@ -207,15 +209,15 @@ class HttpConnection(ABC):
 
         Not while the client reads too slowly: answers would pile up without end.
         """
-        pace, now, timeouts = self.pace, self._timers.now(), self._timeouts
+        deadlines, now, timeouts = self.deadlines, self._timers.now(), self._timeouts
         if self._writer.is_full:
             self.state = UNTAKEN
-            pace.touch(timeouts.idle_s)
+            deadlines.touch(timeouts.idle_s)
             return
         self.state = IDLE
-        pace.deadline = deadline = now + timeouts.keep_alive_s
-        if deadline < pace.armed_at:
-            pace.rearm(now)
+        deadlines.deadline = deadline = now + timeouts.keep_alive_s
+        if deadline < deadlines.armed_at:
+            deadlines.rearm(now)
         parser = self._parser
         if parser.held_bytes or self._pause.is_on or self._is_last:
             self._take_held()
@@ -247,16 +249,16 @@ class HttpConnection(ABC):
         if parser.held_bytes:
             self._pause.hold(self._ended_unread)
         elif parser.is_in_head and not was_in_head:
-            self.pace.touch(self._timeouts.header_s)
+            self.deadlines.touch(self._timeouts.header_s)
 
     # Towards the client.
 
     def _write(self, *parts: Buffer) -> bool:
         """Write towards the client. False: `client_writable` follows."""
-        now, pace = self._timers.now(), self.pace
-        pace.deadline = deadline = now + self._idle_s
-        if deadline < pace.armed_at:
-            pace.rearm(now)
+        now, deadlines = self._timers.now(), self.deadlines
+        deadlines.deadline = deadline = now + self._idle_s
+        if deadline < deadlines.armed_at:
+            deadlines.rearm(now)
         return self._writer.write(*parts)
 
     def _write_own(self, error: HttpError, framing: ClientFraming) -> None:
@@ -285,11 +287,11 @@ class HttpConnection(ABC):
             self._pause.end()
         self._writer.flush()
         self._connection.finish()
-        self.pace.close(self._connection, linger_s)
+        self.deadlines.close(self._connection, linger_s)
 
     def _reset(self) -> None:
         self.state = OVER
-        self.pace.stop()
+        self.deadlines.stop()
         self._parser.close()
         self._writer.drop()
         self._connection.abort()
@@ -298,23 +300,23 @@ class HttpConnection(ABC):
 
     def _look(self, now: float) -> None:
         """The deadline has come, or it is time to check how fast the client sends."""
-        pace = self.pace
-        if now < pace.deadline:
+        deadlines = self.deadlines
+        if now < deadlines.deadline:
             if self._is_too_slow(now):
                 self._parser.close()
                 self._refuse_request(render.REQUEST_TIMEOUT)
             return
-        pace.deadline = inf
+        deadlines.deadline = inf
         idle_s = self._timeouts.idle_s
         is_slow = self.state is not CLOSING and self._writer.untaken_bytes
-        if is_slow and pace.takes_at_least(self._terms.body_rate_min * idle_s):
-            pace.touch(idle_s)
+        if is_slow and deadlines.takes_at_least(self._terms.body_rate_min * idle_s):
+            deadlines.touch(idle_s)
         else:
             self._actions[self.state, ClientEvent.OVERDUE](self)
 
     def _is_too_slow(self, now: float) -> bool:
         """The client sends its body below the floor, and waits for nothing itself."""
-        floor = self.pace.floor
+        floor = self.deadlines.floor
         if not self._awaits_client:
             floor.restart(now, self._body_bytes)
             return False
@@ -337,8 +339,8 @@ class HttpConnection(ABC):
 
     def _closing_overdue(self) -> None:
         """The time to close is over; but a slow reader gets the rest while it takes any of it."""
-        if self.pace.still_reads(self._timers.now()):
-            self.pace.touch(limits.LINGER_DISCARD_S)
+        if self.deadlines.still_reads(self._timers.now()):
+            self.deadlines.touch(limits.LINGER_DISCARD_S)
         else:
             self._reset()
 

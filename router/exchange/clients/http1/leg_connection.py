@@ -60,7 +60,7 @@ class LegConnection(HttpConnection):
 
     def body(self, data: memoryview) -> None:
         if self.state in IN_REQUEST:
-            self.pace.touch(self._timeouts.idle_s)
+            self.deadlines.touch(self._timeouts.idle_s)
             self._send_on(data)
 
     def body_trailers(self, block: bytes) -> None:
@@ -74,7 +74,7 @@ class LegConnection(HttpConnection):
         elif self.state in IN_REQUEST:
             self._is_complete = True
             if self.state is ASKED:
-                self.pace.touch(self._terms.answer_s)
+                self.deadlines.touch(self._terms.answer_s)
             self._finish_leg()
 
     # The leg.
@@ -112,7 +112,7 @@ class LegConnection(HttpConnection):
             self._next()
         else:
             self.state = UNREAD
-            self.pace.touch(limits.UNREAD_BODY_S)
+            self.deadlines.touch(limits.UNREAD_BODY_S)
             self._pause.leg_takes()
 
     def _close_behind_answer(self) -> None:
@@ -191,7 +191,7 @@ class LegConnection(HttpConnection):
 
     def _writable_in_request(self) -> None:
         if self.state is not ASKED or not self._is_complete:
-            self.pace.touch(self._timeouts.idle_s)
+            self.deadlines.touch(self._timeouts.idle_s)
         self._resume_leg()
 
     def _refuse_rest(self) -> None:
@@ -204,7 +204,7 @@ class LegConnection(HttpConnection):
             now = self._timers.now()
             more_s = self._timeouts.neighbor_deadline(now, full_at) - now
             if more_s > 0.0:
-                self.pace.touch(more_s)
+                self.deadlines.touch(more_s)
                 return
         self._parser.close()
         if self.state is not ASKED:

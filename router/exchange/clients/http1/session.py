@@ -83,7 +83,7 @@ class HttpSession:
     @property
     def activity(self) -> object:
         """Changes whenever bytes of a tunnel have moved."""
-        return self._client.pace.deadline
+        return self._client.deadlines.deadline
 
     def leave(self, *, quiet: bool) -> None:
         """Close after the next answer, which announces it; an idle connection may stay.

@@ -2,8 +2,7 @@ from functools import partial
 
 import pytest
 
-from router.balance.site.lending import BY_OTHER_ROUTERS
-from router.balance.site.waiting_room import (
+from router.balance.site.fair_queue import (
     LOCAL_LINK,
     UNKNOWN_INGRESS,
     FairQueue,
@@ -12,6 +11,7 @@ from router.balance.site.waiting_room import (
     line_within,
     queue_limit,
 )
+from router.balance.site.lending import BY_OTHER_ROUTERS
 from router.model.ids import SiteId
 
 
