@@ -80,14 +80,14 @@ class RoutingRun:
         """Rows that attached edges have not received yet."""
         if not len(self._edges):
             return []
-        teller = EdgeTableSource(
+        source = EdgeTableSource(
             router=self._identity.router,
             site=self._identity.site,
             version=self._version,
             epoch=self._routing.epoch,
             adverts=self._routing.adverts,
         )
-        return self._edges.update(teller, self._routing.table, self._network.now())
+        return self._edges.update(source, self._routing.table, self._network.now())
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -6,7 +6,7 @@ from router.model.ids import SiteId
 from router.routing.adverts.lsa import Node
 
 
-class LostRouters:
+class AbsentRouters:
     """Lost routers, until each is back, or for ``ttl_s``: a restart deletes nothing."""
 
     __slots__ = ("_lost_at", "_ttl_s", "_ways")

@@ -81,7 +81,7 @@ class RoutingCore:
             now=now,
             unix=unix,
         )
-        self._judging = LsaReceiver(
+        self._receiver = LsaReceiver(
             identity, self._lsdb, self._flooding, self._neighbours, self._own, self._routes
         )
 
@@ -156,15 +156,15 @@ class RoutingCore:
 
     @property
     def lsas_received(self) -> int:
-        return self._judging.received
+        return self._receiver.received
 
     @property
     def lsas_rejected(self) -> int:
-        return self._judging.rejected
+        return self._receiver.rejected
 
     @property
     def lsas_over_budget(self) -> int:
-        return self._judging.over_budget
+        return self._receiver.over_budget
 
     @property
     def lsas_originated(self) -> int:
@@ -407,7 +407,7 @@ class RoutingCore:
 
     def receive_lsa(self, from_router: RouterId, signed: bytes, now: float) -> list[RoutingEvent]:
         """Judge, store, ack and pass on one part. Late parts of lost neighbors are ignored."""
-        return self._judging.receive_lsa(from_router, signed, now)
+        return self._receiver.receive_lsa(from_router, signed, now)
 
     def receive_ack(self, from_router: RouterId, ack: LsaAck, now: float) -> list[RoutingEvent]:
         """A neighbor holds that part: it is not sent again."""

@@ -15,10 +15,10 @@ class OwnLsa:
 
     __slots__ = (
         "_bodies",
+        "_duplicates",
         "_lsdb",
         "_neighbours",
         "_origin",
-        "_rivals",
         "adverts",
         "bars",
         "has_news",
@@ -28,7 +28,7 @@ class OwnLsa:
 
     def __init__(self, origin: OwnOrigin, lsdb: Lsdb, neighbours: AdjacencySet) -> None:
         self._origin, self._lsdb, self._neighbours = origin, lsdb, neighbours
-        self._rivals = DuplicateRouters()
+        self._duplicates = DuplicateRouters()
         self._bodies: tuple[Services, ...] = ()
         self.adverts: tuple[TargetsAdvert, ...] = ()
         self.has_news = False
@@ -51,7 +51,7 @@ class OwnLsa:
     @property
     def is_withdrawn(self) -> bool:
         """A twin that started earlier lives: we send nothing any more."""
-        return self._rivals.is_withdrawn
+        return self._duplicates.is_withdrawn
 
     def is_ours(self, lsa: Lsa) -> bool:
         """Whether this process made ``lsa``, by its birth."""
@@ -112,7 +112,7 @@ class OwnLsa:
 
         Except if that process lives and is the earlier of the two: then `is_withdrawn`.
         """
-        conflict = self._rivals.heard(lsa, self._origin.epoch, self._origin.birth, now)
+        conflict = self._duplicates.heard(lsa, self._origin.epoch, self._origin.birth, now)
         told: list[IdentityConflict | EpochRaised] = [] if conflict is None else [conflict]
         if self.is_withdrawn:
             return told

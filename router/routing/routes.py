@@ -9,7 +9,7 @@ from router.model.messages.adverts import Declaration
 from router.model.own_identity import OwnIdentity
 from router.model.rights.owners import Owner
 from router.model.rights.sharing import SharingRules
-from router.routing.absent_routers import LostRouters
+from router.routing.absent_routers import AbsentRouters
 from router.routing.adjacent import AdjacencySet
 from router.routing.adverts.lsa import Bar, Node
 from router.routing.adverts.lsdb import Lsdb
@@ -30,11 +30,11 @@ class Routes:
     """Owns the graph, the paths and the table; ``pace`` says when they are computed again."""
 
     __slots__ = (
+        "_absent",
         "_bars",
         "_declarations",
         "_graph",
         "_identity",
-        "_kept",
         "_lsdb",
         "_neighbours",
         "_node",
@@ -73,7 +73,7 @@ class Routes:
         self._standing = NO_SITE_HAS_TERMS
         self._rules = SharingRules()
         self._declarations: tuple[Declaration, ...] = ()
-        self._kept = LostRouters(service_ttl_s)
+        self._absent = AbsentRouters(service_ttl_s)
         self._owners = Owners(identity.site, owners)
         self.pace = SpfPace()
         self.runs = 0
@@ -128,7 +128,7 @@ class Routes:
 
     def set_service_ttl(self, ttl_s: float, now: float) -> list[RoutingEvent]:
         """Set the seconds for which declarations of unreachable sites count; build the table."""
-        self._kept.set_ttl(ttl_s)
+        self._absent.set_ttl(ttl_s)
         return self.rebuild(now)
 
     def next_deadline(self) -> float | None:
@@ -138,7 +138,7 @@ class Routes:
 
     def _next_end(self) -> float | None:
         """When to build the table for the next expiry, within the CPU budget; None: no expiry."""
-        ends = (self._kept.next_deadline(), self._owners.next_deadline())
+        ends = (self._absent.next_deadline(), self._owners.next_deadline())
         first = min((end for end in ends if end is not None), default=None)
         return None if first is None else max(first, self.pace.rested_at)
 
@@ -158,7 +158,7 @@ class Routes:
         self.paths = shortest_paths(self._new_graph(), self._node)
         lost = before.keys() - self.paths.keys()
         if lost:
-            self._kept.lost(lost, _ways(lost, before, graph), now)
+            self._absent.lost(lost, _ways(lost, before, graph), now)
         self._neighbours.damping.other_ways_went(
             lambda router: self._neighbours.node(router) in self.paths
         )
@@ -171,7 +171,7 @@ class Routes:
         return self._build(now)
 
     def _build(self, now: float) -> list[RoutingEvent]:
-        self._kept.update(self.paths.keys(), now)
+        self._absent.update(self.paths.keys(), now)
         generation = self.table.generation
         table = self._new_table(generation, now)
         if table == self.table:
@@ -226,7 +226,7 @@ class Routes:
 
     def _ways_to(self, site: SiteId) -> Collection[SiteId]:
         """The neighbors that last led to ``site``; if it was never reached, those in its LSA."""
-        ways = self._kept.ways(site)
+        ways = self._absent.ways(site)
         if ways is not None:
             return ways
         return {
@@ -261,7 +261,7 @@ class Routes:
             self._lsdb.origins(),
             self._graph,
             self.paths,
-            self.paths.keys() | self._kept.nodes,
+            self.paths.keys() | self._absent.nodes,
             self._owners,
             now,
             generation=generation,

@@ -94,7 +94,7 @@ class AttachedEdges:
     def __init__(self) -> None:
         self._edges: dict[RouterId, _Attached] = {}
         self._table: RouteTable | None = None
-        self._teller: EdgeTableSource | None = None
+        self._source: EdgeTableSource | None = None
         self._offers = NOTHING
         self._made_for: tuple[EdgeTableSource, RouteTable, frozenset[str] | None] | None = None
         self._series = 0
@@ -135,12 +135,12 @@ class AttachedEdges:
         """Remove the edge; ignore routers that are not edges."""
         self._edges.pop(router, None)
 
-    def update(self, teller: EdgeTableSource, table: RouteTable, now: float) -> list[RoutingEvent]:
+    def update(self, source: EdgeTableSource, table: RouteTable, now: float) -> list[RoutingEvent]:
         """Take over a new route table. An unchanged one costs nothing."""
-        if table is self._table and teller == self._teller:
+        if table is self._table and source == self._source:
             return []
         was_stopping = self._table is not None and _is_stopping(self._table)
-        self._table, self._teller = table, teller
+        self._table, self._source = table, source
         if was_stopping != _is_stopping(table):
             for edge in self._edges.values():
                 edge.owes = True
@@ -264,16 +264,16 @@ class AttachedEdges:
     # Helpers.
 
     def _names(self, names: frozenset[str] | None) -> frozenset[str]:
-        if self._table is None or self._teller is None:
+        if self._table is None or self._source is None:
             return names or frozenset()
-        return wanted_names(self._table, self._teller.adverts, names)
+        return wanted_names(self._table, self._source.adverts, names)
 
     def _look(self, now: float) -> list[RoutingEvent]:
         """Make the offers again, and send each edge the rows that changed for it."""
-        if self._table is None or self._teller is None:
+        if self._table is None or self._source is None:
             return []
         before = self._offers
-        self._make_offers(self._teller, self._table)
+        self._make_offers(self._source, self._table)
         changed = {
             name
             for name in before.services.keys() | self._offers.services.keys()
@@ -301,7 +301,7 @@ class AttachedEdges:
             events += self._send(router, edge, now)
         return events
 
-    def _make_offers(self, teller: EdgeTableSource, table: RouteTable) -> None:
+    def _make_offers(self, source: EdgeTableSource, table: RouteTable) -> None:
         """Make the offers of all services that any edge wants, unless they are made already."""
         wishes = [edge.names for edge in self._edges.values() if edge.since is not None]
         if not wishes:
@@ -309,12 +309,12 @@ class AttachedEdges:
             return
         named = [names for names in wishes if names is not None]
         names = frozenset[str]().union(*named) if len(named) == len(wishes) else None
-        made_for = (teller, table, names)
+        made_for = (source, table, names)
         known = self._made_for
         if known and known[:2] == made_for[:2] and known[2] == names:
             return
         self._made_for = made_for
-        self._offers = make_offers(teller, table, names, self._offers)
+        self._offers = make_offers(source, table, names, self._offers)
 
     def _send(self, router: RouterId, edge: _Attached, now: float) -> list[RoutingEvent]:
         """Send the next rows if the edge acknowledged the last ones."""
@@ -352,8 +352,8 @@ class AttachedEdges:
                 edge.left_out.add(name)
                 offer = None
             edge.rows.set_offer(name, offer, router, changes)
-        assert self._teller is not None
-        edge.rows.set_sites(self._offers, self._teller.router, router, changes)
+        assert self._source is not None
+        edge.rows.set_sites(self._offers, self._source.router, router, changes)
         return changes
 
     def _sent(self, router: RouterId, edge: _Attached, now: float) -> SendEdge:

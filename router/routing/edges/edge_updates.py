@@ -120,16 +120,16 @@ class Rows:
             self._offers[name] = offer
 
     def set_sites(
-        self, offers: EdgeOffers, teller: RouterId, own: RouterId, changes: RowChanges
+        self, offers: EdgeOffers, sender: RouterId, own: RouterId, changes: RowChanges
     ) -> None:
         """Set the rows of all routers that candidates need, of sites that services name, and of
-        ``teller``; ``own``: the edge that receives them.
+        ``sender``; ``own``: the edge that receives them.
 
         Import rules and messages of the edge name declaring sites, whether these have targets or
         not. A site that the edge no longer uses is reported while it is reached: it is not lost.
         """
         named = (offers.reached.get(site, own) for site in self._named)
-        needed = dict.fromkeys((teller, *self._uses, *named))
+        needed = dict.fromkeys((sender, *self._uses, *named))
         used = {row.site for row in map(offers.sites.get, needed) if row is not None}
         unused = [
             offers.reached[one] for one in self._met if one not in used and one in offers.reached

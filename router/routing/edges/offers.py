@@ -90,7 +90,7 @@ def seen_by(offer: EdgeOffer, party: Party) -> EdgeOffer:
 
 
 def make_offers(
-    teller: EdgeTableSource, table: RouteTable, names: Collection[str] | None, before: EdgeOffers
+    source: EdgeTableSource, table: RouteTable, names: Collection[str] | None, before: EdgeOffers
 ) -> EdgeOffers:
     """Offers of the services ``names`` (None: all), reusing equal objects of ``before``.
 
@@ -99,7 +99,7 @@ def make_offers(
     """
     is_stopping = table.sites[table.site].draining or table.is_leaf
     rows: dict[str, list[CandidateRow]] = {}
-    sites = {teller.router: _own_site(teller, table)}
+    sites = {source.router: _own_site(source, table)}
     rules: dict[str, list[tuple[str, ...] | None]] = {}
     for key in {**table.candidates, **table.withheld}:
         if is_stopping or not _is_wanted(key.name, names):
@@ -123,9 +123,9 @@ def make_offers(
             )
             rows.setdefault(key.name, []).append(row)
             rules.setdefault(key.name, []).append(candidate.export_to)
-    for advert in teller.adverts:
+    for advert in source.adverts:
         if _is_wanted(advert.name, names):
-            rows.setdefault(advert.name, []).append(_own_candidate(teller, advert))
+            rows.setdefault(advert.name, []).append(_own_candidate(source, advert))
             rules.setdefault(advert.name, []).append(advert.export_to)
     declared = {n: d for n, d in table.declarations.items() if _is_wanted(n, names)}
     claims = {n: told for n, told in table.claims.items() if _is_wanted(n, names)}
@@ -202,16 +202,16 @@ def _is_wanted(name: str, names: Collection[str] | None) -> bool:
     return names is None or name in names
 
 
-def _own_site(teller: EdgeTableSource, table: RouteTable) -> SiteRow:
+def _own_site(source: EdgeTableSource, table: RouteTable) -> SiteRow:
     name = table.sites[table.site].name  # Another site may have it, too.
-    return SiteRow(teller.router, teller.site, name, teller.version, 0, teller.epoch)
+    return SiteRow(source.router, source.site, name, source.version, 0, source.epoch)
 
 
-def _own_candidate(teller: EdgeTableSource, advert: TargetsAdvert) -> CandidateRow:
+def _own_candidate(source: EdgeTableSource, advert: TargetsAdvert) -> CandidateRow:
     return CandidateRow(
         advert.name,
         advert.port,
-        teller.router,
+        source.router,
         advert.targets_ready,
         advert.capacity,
         advert.draining,

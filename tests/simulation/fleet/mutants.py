@@ -16,7 +16,7 @@ import msgspec
 from router.model.limits import COST_MAX
 from router.node import routing_run
 from router.routing import core, lsa_receive, pace, routes, spf
-from router.routing.absent_routers import LostRouters
+from router.routing.absent_routers import AbsentRouters
 from router.routing.adverts import flood, lsa, lsdb
 from router.routing.adverts.duplicate_routers import DuplicateRouters
 from router.routing.adverts.lsdb import PartStanding
@@ -102,7 +102,7 @@ def _same_epoch(self: Any, lsa: Any, now: float) -> Any:
 
 
 def _never_withdraws(self: Any, lsa: Any, now: float) -> Any:
-    self._rivals = DuplicateRouters()
+    self._duplicates = DuplicateRouters()
     return _overtake(self, lsa, now)
 
 
@@ -170,7 +170,7 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "the epoch is not raised": (OwnLsa, "overtake", _same_epoch),
     "a copy never withdraws": (OwnLsa, "overtake", _never_withdraws),
     "who loses a neighbor purges it": (Core, "adjacency_down", _forgets),
-    "lost routers count for ever": (LostRouters, "next_deadline", lambda *_: None),
+    "lost routers count for ever": (AbsentRouters, "next_deadline", lambda *_: None),
     "whoever is nearest declares": (declarations, "counting", _anybodys),
     "candidates are in another order": (table, "candidates_of", _unsorted),
     "loads are not bounded": (LoadTable, "accept", _unbounded_load),
