@@ -45,13 +45,13 @@ class ServicesAsked(msgspec.Struct, frozen=True, kw_only=True):
 class Choice:
     """The addresses ``chosen``, with ``findings`` about others; ``again_at``: choose again."""
 
-    __slots__ = ("_asked", "_beside", "again_at", "chosen", "fights", "findings")
+    __slots__ = ("_asked", "_beside", "again_at", "chosen", "conflicts", "findings")
 
-    def __init__(self, asked: ServicesAsked, fights: SelectorConflicts) -> None:
+    def __init__(self, asked: ServicesAsked, conflicts: SelectorConflicts) -> None:
         self._asked = asked
         self._beside = Beside(asked.snapshot, ())
         self.chosen: dict[str, ServiceSpec] = {}
-        self.fights = fights
+        self.conflicts = conflicts
         self.findings: list[ConfigError] = []
         self.again_at: float | None = None
         if asked.options is not None:
@@ -71,7 +71,7 @@ class Choice:
                     continue
                 left -= len(spec.ports)
             self.chosen[name] = spec
-        self.fights = self.fights.only(frozenset(self.chosen) | self._fought())
+        self.conflicts = self.conflicts.only(frozenset(self.chosen) | self._fought())
 
     def _by_standing(self, declared: tuple[str, ServiceSpec]) -> tuple[bool, str]:
         """Sort key: addresses with a Service first, so that new declarations displace none."""
@@ -123,16 +123,16 @@ class Choice:
 
     def _is_fought(self, name: str, found: Object) -> bool:
         is_adopted = adoption.is_adopted(found)
-        self.fights = self.fights.looked(
+        self.conflicts = self.conflicts.looked(
             name,
             is_adopted=is_adopted,
             is_reverted=dict(adoption.selector(found)) != adoption.ROUTERS
             and not adoption.is_reapplied(found),
             now=self._asked.now,
         )
-        if not self.fights.is_contested(name):
+        if not self.conflicts.is_contested(name):
             return False
-        again_at = self.fights.again_at(name)
+        again_at = self.conflicts.again_at(name)
         self.again_at = again_at if self.again_at is None else min(again_at, self.again_at)
         self._find(
             name,
@@ -146,7 +146,7 @@ class Choice:
         return True
 
     def _fought(self) -> frozenset[str]:
-        return frozenset(n for n in self._asked.declared if self.fights.is_contested(n))
+        return frozenset(n for n in self._asked.declared if self.conflicts.is_contested(n))
 
     def _find(self, name: str, path: str, code: str, reason: str, hint: str) -> None:
         error = ConfigError(f"Service/{name}", path, reason, hint=hint, code=code)

@@ -50,7 +50,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     began_at: float
     declared: frozenset[str] = frozenset()
     inner_ports: dict[ServiceKey, int] = {}
-    fights: SelectorConflicts = SelectorConflicts()
+    conflicts: SelectorConflicts = SelectorConflicts()
 
 
 class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +130,7 @@ class _Planner:
         "_beside_skupper",
         "_changes",
         "_chosen",
-        "_fights",
+        "_conflicts",
         "_findings",
         "_hosts",
         "_inner",
@@ -146,10 +146,10 @@ class _Planner:
         may_name_pods: bool | None,
         hosts: dict[str, tuple[HostPort, ...]],
     ) -> None:
-        choice = Choice(asked, memory.fights)
+        choice = Choice(asked, memory.conflicts)
         self._asked, self._memory, self._may_name_pods = asked, memory, may_name_pods
         self._ours = ours(asked.snapshot)
-        self._chosen, self._fights = choice.chosen, choice.fights
+        self._chosen, self._conflicts = choice.chosen, choice.conflicts
         self._findings, self._again_at = choice.findings, choice.again_at
         self._inner: dict[ServiceKey, int] = {}
         self._changes: list[Change] = []
@@ -356,7 +356,7 @@ class _Planner:
             self._memory,
             declared=heard | (self._memory.declared & ours),
             inner_ports=remember(self._memory.inner_ports, self._inner),
-            fights=self._fights,
+            conflicts=self._conflicts,
         )
         return ServicePlan(
             changes=tuple(sorted(self._changes, key=_order)),
