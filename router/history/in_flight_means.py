@@ -9,7 +9,7 @@ LOOKS = round(limits.HISTORY_STEP_S / limits.HISTORY_LOOK_S)
 """Number of looks in a mean. A look's number is its time in units of `limits.HISTORY_LOOK_S`."""
 
 
-class Busy:
+class InFlightMeans:
     """Fed by the owner of the history: `look` and `hold`, or `rest`. Idle ports use no memory."""
 
     __slots__ = ("_began", "_last", "_ports", "_weight")

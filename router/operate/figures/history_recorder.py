@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from math import ceil, floor, inf
 
 from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
-from router.history.in_flight_means import Busy
+from router.history.in_flight_means import InFlightMeans
 from router.history.readings import OTHERS, IntervalCounts, Sample
 from router.history.recent import History
 from router.model import limits
@@ -34,8 +34,8 @@ class HistoryRecorder:
         self._router = router
         self._clock = WallClock(timers.now, wall)
         self._history = History()
-        self._busy = Busy()
-        self._beside = Busy()
+        self._busy = InFlightMeans()
+        self._beside = InFlightMeans()
         self._sites = HistorySites(router.site_name)
         self._step_at = 0.0
         self._looked = -1  # The number of the last sample.

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.history.in_flight_means import LOOKS, Busy
+from router.history.in_flight_means import LOOKS, InFlightMeans
 from router.model import limits
 from router.model.ids import ServiceKey
 
@@ -11,8 +11,8 @@ SHOP = ServiceKey("shop", 80)
 IN_FLIGHT = st.lists(st.integers(0, 9), min_size=1, max_size=3 * LOOKS)
 
 
-def fed(in_flight: list[int], first: int = 7) -> Busy:
-    busy = Busy()
+def fed(in_flight: list[int], first: int = 7) -> InFlightMeans:
+    busy = InFlightMeans()
     for number, count in enumerate(in_flight, first):
         busy.look(number)
         if count:
@@ -48,7 +48,7 @@ def test_a_late_look_stands_for_those_it_missed() -> None:
 
 
 def test_service_ports_are_bounded_and_idle_ones_give_way() -> None:
-    busy = Busy()
+    busy = InFlightMeans()
     busy.look(1)
     for number in range(limits.HISTORY_PORTS_MAX + 1):
         busy.hold(ServiceKey("shop", number), 1)
@@ -65,7 +65,7 @@ def test_service_ports_are_bounded_and_idle_ones_give_way() -> None:
     later=st.integers(0, LOOKS - 1),
 )
 def test_what_is_constant_is_its_mean_however_late_looks_come(gaps: list[int], later: int) -> None:
-    busy, number = Busy(), 7
+    busy, number = InFlightMeans(), 7
     for gap in gaps:
         number += gap
         busy.look(number)
