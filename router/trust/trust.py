@@ -90,7 +90,9 @@ class SiteTrust:
         """Unix seconds at which the site was restored from a backup; 0: never."""
         site = self._identity.site_id
         ca = self._ca = CaRotation(secrets, site, tell, kept)
-        self._leaf = OwnCertificates(secrets, site, lambda: ca.authority, tell, leads=leads)
+        self._own_certificates = OwnCertificates(
+            secrets, site, lambda: ca.authority, tell, leads=leads
+        )
         services = self._services = ServiceTls(
             secrets / "tls", of_secrets=kept is not None, tell=tell if leads else None
         )
@@ -98,7 +100,7 @@ class SiteTrust:
         self.keep_service_tls = services.keep
         self.service_tls_changed = services.look
         self.service_tls_problems = services.problems
-        self._dialing = LinkCredentials(secrets, self._identity, tell, kept, leads=leads)
+        self._link_credentials = LinkCredentials(secrets, self._identity, tell, kept, leads=leads)
         revoking = RevocationList(secrets, kept, tell)
         self._bars = BarList(secrets, lambda: revoking.revocations.sites, tell, writes=leads)
         revoking.follow(self._bars.look)
@@ -107,8 +109,8 @@ class SiteTrust:
             if kept is None
             else None
         )
-        self._granting = ClaimAnswers(desk, ca, revoking, kept, tell)
-        self.grant = self._granting.grant
+        self._claim_answers = ClaimAnswers(desk, ca, revoking, kept, tell)
+        self.grant = self._claim_answers.grant
         self.issuer = Issuer(
             secrets,
             self._identity,
@@ -135,7 +137,7 @@ class SiteTrust:
 
     def follow_claims(self, judged: Callable[[str], None]) -> None:
         """``judged`` is called with the name of each judged claim, before the event about it."""
-        self._granting.follow(judged)
+        self._claim_answers.follow(judged)
 
     def identity(self, router: RouterId, name: str) -> RouterIdentity:
         """The identity that ``router`` shows under the site's ``name``."""
@@ -166,15 +168,15 @@ class SiteTrust:
         self._bars.follow(bars_changed)
         self._admission.start(network, drop)
         self._follower.start(network, dialers)
-        self._dialing.start(network, self._admission.name, changed)
-        self._leaf.start(network, leaf_renewed)
+        self._link_credentials.start(network, self._admission.name, changed)
+        self._own_certificates.start(network, leaf_renewed)
         self._watch()
 
     def renew_over(self, links: Links) -> None:
         """After `start`: request and issue certificates over ``links``, and end links that outlived
         theirs.
         """
-        self._dialing.renew_over(links)
+        self._link_credentials.renew_over(links)
         links.renewals.renew_by(self.issuer.asked)
         self._admission.watch(links.renewals)
 
@@ -183,7 +185,7 @@ class SiteTrust:
 
         Raises `OSError` if the next one could not be written.
         """
-        return self._dialing.renew(name)
+        return self._link_credentials.renew(name)
 
     def reload(self) -> None:
         """Take up changes of another process: revocations, and the CA."""
@@ -201,25 +203,25 @@ class SiteTrust:
 
     def listener_tls(self) -> Tls:
         """The server leaf; claims need no client certificate, links do."""
-        return self._leaf.listener_tls()
+        return self._own_certificates.listener_tls()
 
     def sibling_tls(self) -> Tls:
         """A peer with this site's name by our own CA is a router of this site."""
-        return self._leaf.sibling_tls()
+        return self._own_certificates.sibling_tls()
 
     def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
         """The parameters for dialing, once there is a certificate; until then this redeems the
         claim.
         """
-        return self._dialing.outgoing(name, spec)
+        return self._link_credentials.outgoing(name, spec)
 
     def is_renewal_due(self, name: str) -> bool:
         """See `Credentials.is_renewal_due`."""
-        return self._dialing.is_renewal_due(name)
+        return self._link_credentials.is_renewal_due(name)
 
     def forget_links(self, keep: frozenset[str]) -> None:
         """For links that are no longer wanted: redeem nothing, show nothing."""
-        self._dialing.forget(keep)
+        self._link_credentials.forget(keep)
 
     def site_deleted(self, site: SiteId) -> None:
         """Record it: a rotation of the CA does not wait for ``site``."""
@@ -245,8 +247,8 @@ class SiteTrust:
             message = f"Sites with a right clock may not link here: {trouble}."
             found.append(Problem(code="SW0661", message=message, hint=TROUBLE_HINT))
         found += (*self._admission.problems(), *self._follower.problems())
-        found += self._leaf.problems()
-        return (*found, *self._dialing.problems(), *self._ca.problems())
+        found += self._own_certificates.problems()
+        return (*found, *self._link_credentials.problems(), *self._ca.problems())
 
     def authority(self) -> Authority:
         """The site's CA that issues now."""
@@ -266,9 +268,11 @@ class SiteTrust:
         ``leaf``, ``ca``, ``link/NAME`` of dialed links, ``tls/NAME`` of services.
         """
         return {
-            "leaf": self._leaf.expires_at,
+            "leaf": self._own_certificates.expires_at,
             "ca": certificates.expires_at(self._ca.authority.ca_pem),
-            **{f"link/{name}": expires for name, expires in self._dialing.expiries.items()},
+            **{
+                f"link/{name}": expires for name, expires in self._link_credentials.expiries.items()
+            },
             **self._services.expiries(),
         }
 
@@ -276,7 +280,7 @@ class SiteTrust:
 
     def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
         """Judge a claim that another site redeems here."""
-        self._granting.answer(name, body, source, done)
+        self._claim_answers.answer(name, body, source, done)
 
     def renew(self, name: str, body: bytes, source: str, done: Answered) -> None:
         """Judge a site that rejoins."""
@@ -293,14 +297,14 @@ class SiteTrust:
             self._follow_clock(moved_s)
         self.reload()
         self._bars.look()
-        if self._dialing.files_have_changed():
+        if self._link_credentials.files_have_changed():
             self._links_changed()
         if self._leads:
             self._follower.carry_on()
 
     def _follow_ca(self, change: Change) -> None:
-        self._granting.use(self._ca.authority)
-        self._leaf.certify_anew()
+        self._claim_answers.use(self._ca.authority)
+        self._own_certificates.certify_anew()
         if change == "replaced":
             self.issuer.forget_all()
 
@@ -316,6 +320,6 @@ class SiteTrust:
             f"This host's clock was set {how} by {clocks.span(abs(by_s))}{slept}: it says {now}.",
             "If that is wrong: timedatectl, chronyc tracking",
         )
-        self._leaf.renew()
-        self._dialing.start_again()
+        self._own_certificates.renew()
+        self._link_credentials.start_again()
         self._clock_moved()
