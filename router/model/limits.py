@@ -808,7 +808,7 @@ GATEWAY_ENTRIES_MAX = 1_024  # Bindings and forwards of one gateway's YAML: more
 # process.
 STOOD_STILL_S = 2.0  # A longer suspension of the process is reported: after 3 s its links fail.
 
-# main: inquiries about other sites' targets.
+# asking: questions about other sites' targets.
 INQUIRY_WAIT_S = 2.0
 INQUIRY_TARGETS_MAX = 256  # Of one service port at one site; more are not shown.
 INQUIRY_BYTES_MAX = 128 * KIB
