@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from router.asking.disclosure import QuestionOrigin, Telling
+from router.asking.disclosure import Disclosure, QuestionOrigin
 from router.asking.echo import answer_echo
 from router.asking.exchange import QuestionSender
 from router.asking.kinds import is_echo
@@ -21,25 +21,26 @@ from router.service.figures import TargetInfo
 
 
 class QuestionDesk:
-    """Answers questions for this site; ``pinger``, ``inquiries`` and ``sites`` ask other sites.
+    """Answers questions for this site. ``pinger``, ``target_questions`` and ``sites`` ask other
+    sites.
 
-    ``telling``: makes this site's answers about itself; None: this process gathers no facts.
+    ``disclosure``: makes this site's answers about itself; None: this process gathers no facts.
     ``is_silent``: this site reveals nothing to other sites.
     """
 
     __slots__ = (
         "_allowance",
+        "_disclosure",
         "_is_silent",
         "_network",
         "_on_the_way",
         "_router",
         "_targets",
-        "_telling",
         "_version",
         "asker",
-        "inquiries",
         "pinger",
         "sites",
+        "target_questions",
     )
 
     def __init__(
@@ -54,19 +55,19 @@ class QuestionDesk:
         self._router, self._version = router, version
         self._targets = Answers(network.now, targets_of)
         self.asker = asker
-        self.inquiries = TargetQuestions(network, asker)
+        self.target_questions = TargetQuestions(network, asker)
         self.pinger = Pinger(network, asker)
         self.sites = SiteQuestions(asker, network.now)
-        self._telling: Telling | None = None
+        self._disclosure: Disclosure | None = None
         self._is_silent = False
         self._on_the_way = 0
         self._allowance = TokenBucket(
             limits.SITE_ANSWERS_BURST, limits.SITE_ANSWERS_PER_S, network.now()
         )
 
-    def tell_by(self, telling: Telling) -> None:
-        """Answer questions about this site with ``telling`` from now on."""
-        self._telling = telling
+    def disclose_by(self, disclosure: Disclosure) -> None:
+        """Answer questions about this site with ``disclosure`` from now on."""
+        self._disclosure = disclosure
 
     def count_targets_with(self, requests_beside: OtherWorkersRequests) -> None:
         """Add ``requests_beside`` to the targets' requests: those of workers that answer no
@@ -111,7 +112,7 @@ class QuestionDesk:
         if self._is_silent and not asking.is_sibling:
             stream.refuse("not-allowed", -1)
             return
-        if self._telling is None or question is None:
+        if self._disclosure is None or question is None:
             stream.refuse("no-target", -1)
             return
         if self._on_the_way >= limits.SITE_ANSWERS_AT_ONCE_MAX:
@@ -123,13 +124,13 @@ class QuestionDesk:
             stream.send(content)
             stream.finish()
 
-        kept = self._telling.kept(question, asking)
+        kept = self._disclosure.kept(question, asking)
         if kept is not None:
             answer_with(kept)
         elif not self._allowance.take(self._network.now()):
             stream.refuse("busy", -1)
             return
-        elif not self._telling.tell(question, asking, rules, table, answer_with):
+        elif not self._disclosure.tell(question, asking, rules, table, answer_with):
             stream.refuse("no-target", -1)
             return
         self._on_the_way += 1

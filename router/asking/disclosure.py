@@ -48,7 +48,7 @@ def may_know(service: str, asker: QuestionOrigin, rules: SharingRules, table: Ro
     return name_any(declared.declaration.export_to, asker.party)
 
 
-class Telling:
+class Disclosure:
     """Makes answers and caches each for a while."""
 
     __slots__ = ("_facts", "_gathering", "_kept", "_news", "_site", "now")

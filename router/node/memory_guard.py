@@ -100,13 +100,13 @@ class MemoryGuard:
 
     __slots__ = (
         "_has_dropped",
+        "_intake",
         "_is_closed",
         "_is_least",
         "_is_stated",
         "_least_bytes",
+        "_levels",
         "_limit_bytes",
-        "_marks",
-        "_network",
         "_next_trim",
         "_read",
         "_relief",
@@ -123,7 +123,7 @@ class MemoryGuard:
 
     def __init__(
         self,
-        network: Intake,
+        intake: Intake,
         limit_bytes: int,
         read: Callable[[], MemoryUse],
         relief: Relief,
@@ -134,14 +134,14 @@ class MemoryGuard:
 
         ``trim(True)`` may take longer: memory is short.
         """
-        self._network = network
+        self._intake = intake
         self._read = read
         self._relief = relief
         self._tell = tell
         self._trim = trim
         self._has_dropped = self._is_closed = self._is_least = False
-        self._marks = MemoryLevels()
-        self._next_trim = network.now()
+        self._levels = MemoryLevels()
+        self._next_trim = intake.now()
         self._trim_every_s = limits.MEMORY_TRIM_S
         self._trimmed_bytes = self._least_bytes = 0  # After the last trim, and the least so far.
         self.shed_total = self.dropped_total = 0
@@ -174,7 +174,7 @@ class MemoryGuard:
     @property
     def level(self) -> ReliefLevel:
         """The measures in force."""
-        return self._marks.level
+        return self._levels.level
 
     def close(self) -> None:
         """Check no more."""
@@ -219,7 +219,7 @@ class MemoryGuard:
         share = use.charged_bytes / self._usable_bytes
         self._look_again(self._pause_s(use.charged_bytes), self._room(use.charged_bytes))
         before = self.level
-        level = self._marks.judge(share, is_least=self._is_least)
+        level = self._levels.judge(share, is_least=self._is_least)
         self._is_least = False
         if level != before:
             self._changed(before, level)
@@ -236,10 +236,10 @@ class MemoryGuard:
         """Check after ``pause_s``, or after an intake of ``intake_bytes``."""
         if self._timer is not None:
             self._timer.cancel()
-        network = self._network
-        when = next_tick(network.now(), pause_s) if pause_s else network.now()
-        self._timer = network.call_at(when, self._tick)
-        network.after_intake(intake_bytes, self._look)
+        intake = self._intake
+        when = next_tick(intake.now(), pause_s) if pause_s else intake.now()
+        self._timer = intake.call_at(when, self._tick)
+        intake.after_intake(intake_bytes, self._look)
 
     def _room(self, charged_bytes: int) -> int:
         """How much may come in before the next check."""
@@ -282,7 +282,7 @@ class MemoryGuard:
 
         Ever more rarely when that frees nothing: then the memory is in use.
         """
-        now = self._network.now()
+        now = self._intake.now()
         is_short = level >= ReliefLevel.SHED_IDLE
         is_least = resident_bytes <= self._least_bytes * limits.MEMORY_TRIM_ABOVE
         if now < self._next_trim or (is_least and not is_short):

@@ -47,13 +47,13 @@ class Neighbours:
         routing: Routing,
         edges: AttachedEdges,
         names: Names,
-        guard: StreamAccess,
+        stream_access: StreamAccess,
         leads_to: Callable[[SiteId, SiteId], bool],
     ) -> None:
         """``leads_to``: whether a cheapest way to a site begins at that neighbor site."""
         self._network, self._identity, self._credentials = network, identity, credentials
         self._routing, self._edges = routing, edges
-        self._names, self._guard, self._leads_to = names, guard, leads_to
+        self._names, self._stream_access, self._leads_to = names, stream_access, leads_to
         self._refused: frozenset[SiteId] = frozenset()
 
     @property
@@ -94,13 +94,13 @@ class Neighbours:
 
     def may_pass(self, came_from: Neighbour, to: Neighbour | None, request: OpenRequest) -> bool:
         """See `LinkOwner`."""
-        return self._guard.may_pass(came_from, to, request, self._routing.table)
+        return self._stream_access.may_pass(came_from, to, request, self._routing.table)
 
     def may_bring_ours(self, came_from: Neighbour, request: OpenRequest) -> bool:
         """See `LinkOwner`. Routers of one site without a link to each other reach each other so."""
         may = self._leads_to(came_from.site, self._identity.site)
         if not may:
-            self._guard.refuses_as_ours(came_from, request)
+            self._stream_access.refuses_as_ours(came_from, request)
         return may
 
     def linked_elsewhere(self) -> frozenset[SiteId]:
@@ -207,7 +207,7 @@ class Neighbours:
         rules = self._services.rules
         flags = request.flags
         if request.ingress in self._refused:
-            self._guard.refuses(request, self._routing.table, stream.neighbour_site)
+            self._stream_access.refuses(request, self._routing.table, stream.neighbour_site)
             stream.refuse("not-allowed", -1)
             return
         if flags and is_for_site(request):
@@ -224,7 +224,7 @@ class Neighbours:
             judged = isinstance(self._routing, EdgeRouting)
             vouched = judged and self._links.adjacencies.judges(stream.neighbour)
             table, sender = self._routing.table, stream.neighbour_site
-            if not self._guard.serves(request, rules, table, sender, vouched=vouched):
+            if not self._stream_access.serves(request, rules, table, sender, vouched=vouched):
                 stream.refuse("not-allowed", -1)
                 return
             body = b""  # It must be judged each time, by the site that asks.

@@ -35,7 +35,6 @@ class RoutingNews:
 
     __slots__ = (
         "_doors",
-        "_guard",
         "_identity",
         "_link_news",
         "_links",
@@ -45,6 +44,7 @@ class RoutingNews:
         "_news",
         "_routing",
         "_services",
+        "_stream_access",
         "_tell",
         "_wanted_links",
     )
@@ -59,7 +59,7 @@ class RoutingNews:
         services: SiteServices,
         load: LoadExchange,
         names: Names,
-        guard: StreamAccess,
+        stream_access: StreamAccess,
         doors: LinkDoors,
         link_news: LinkNews,
         news: SiteNews,
@@ -68,7 +68,7 @@ class RoutingNews:
         self._network, self._identity, self._routing = network, identity, routing
         self._links, self._wanted_links = links, wanted_links
         self._services, self._load = services, load
-        self._names, self._guard, self._doors = names, guard, doors
+        self._names, self._stream_access, self._doors = names, stream_access, doors
         self._link_news, self._news, self._tell = link_news, news, tell
 
     def hear(self, event: RoutingChange) -> None:
@@ -81,7 +81,7 @@ class RoutingNews:
             case EpochRaised():
                 self._load.epoch_raised(event.epoch)
             case ForeignLsa():  # It counts for nothing.
-                self._guard.foreign_lsa(self._names.router(event.sender), event.site)
+                self._stream_access.foreign_lsa(self._names.router(event.sender), event.site)
             case LsaRejected():  # A glitch of that neighbor.
                 self._link_news.lsa_rejected(event)
                 self._links.misbehaved(event.sender)
@@ -112,7 +112,7 @@ class RoutingNews:
     def _identity_conflict(self, event: IdentityConflict) -> None:
         """Report our twin, and leave if it is the older one."""
         linked_to = [self._names.site(site) for site in event.neighbours]
-        text = self._news.twin.found(event.site, linked_to, withdrawn=event.withdrawn)
+        text = self._news.duplicate_identity.found(event.site, linked_to, withdrawn=event.withdrawn)
         if event.withdrawn:
             self._doors.shut_out()
             self._links.departure.because_copied()

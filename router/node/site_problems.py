@@ -26,7 +26,7 @@ from router.routing.table import RouteTable
 from router.trust.ports import Credentials
 
 
-class SiteTroubles:
+class SiteProblems:
     """Reads the rooms at the moment of asking."""
 
     __slots__ = (
@@ -81,7 +81,7 @@ class SiteTroubles:
             *unserved.problems_of(self._unserved(table, utc), utc),
             *problems.of_router(
                 self._doors.error,
-                self._news.twin.problem(utc) or self._links.refused_as_copy,
+                self._news.duplicate_identity.problem(utc) or self._links.refused_as_copy,
                 self._services.untold,
             ),
             *problems.of_copies(self._links.copies_kept_out),

@@ -47,7 +47,7 @@ from router.node.services.ports import Keeper
 from router.node.services.services import SiteServices
 from router.node.services.share_run import ShareRun
 from router.node.site_notes import SiteNotes
-from router.node.site_problems import SiteTroubles
+from router.node.site_problems import SiteProblems
 from router.node.start import RouterStart
 from router.node.stream_access import StreamAccess
 from router.node.time_text import WallClock
@@ -82,8 +82,8 @@ class SiteRouter:
         self.routing = self._new_routing()
         self.edges = AttachedEdges()
         self.names = Names(self.routing, identity.site)
-        self._behind = SitesBehind()
-        self._guard = StreamAccess(identity.site, tell, network.now)
+        self._sites_behind = SitesBehind()
+        self._stream_access = StreamAccess(identity.site, tell, network.now)
         self.news = SiteNews(
             network, identity, self.names, keeper, tell, start.place, credentials.site_deleted
         )
@@ -107,7 +107,7 @@ class SiteRouter:
             network, self.links, identity, start.version, self.routing, self.edges, keeper
         )
         self._take = self.routing_run.take
-        self.owning = NameAdoption(network, self.routing, self.names, self._take, tell)
+        self.name_adoption = NameAdoption(network, self.routing, self.names, self._take, tell)
         # Requests, services and their load.
         self.forwarder = self._new_forwarder(rng)
         self.readings = self.forwarder.readings
@@ -131,7 +131,7 @@ class SiteRouter:
         )
         self.site_services = self._new_services()
         # Reports to operators.
-        self.troubles = self._new_troubles()
+        self.site_problems = self._new_site_problems()
         self._notes = self._new_notes()
         # The initial state.
         self._wanted: Wanted | None = None
@@ -167,7 +167,7 @@ class SiteRouter:
             self.routing,
             self.edges,
             self.names,
-            self._guard,
+            self._stream_access,
             self._leads_to,
         )
 
@@ -205,7 +205,9 @@ class SiteRouter:
             settles_s=limits.START_SETTLES_S,
             connections_max=self._start.connections_max,
             router=self.identity.router,
-            branch_to=lambda link, site: self._behind.branch_to(self.routing.table, link, site),
+            branch_to=lambda link, site: self._sites_behind.branch_to(
+                self.routing.table, link, site
+            ),
             name_of=self.names.site,
         )
 
@@ -244,16 +246,16 @@ class SiteRouter:
             self.site_services,
             self._load,
             self.names,
-            self._guard,
+            self._stream_access,
             self.doors,
             self._link_news,
             self.news,
             self._tell,
         )
 
-    def _new_troubles(self) -> SiteTroubles:
+    def _new_site_problems(self) -> SiteProblems:
         network, refused, name = self._network, self.forwarder.refused_messages, self.names.site
-        return SiteTroubles(
+        return SiteProblems(
             network,
             self.routing,
             self.links,
@@ -358,7 +360,11 @@ class SiteRouter:
 
     def refresh_links(self) -> None:
         """Dial the wanted links that have a credential; called again when a claim was redeemed."""
-        if self._wanted is not None and not self._draining and not self.news.twin.has_left:
+        if (
+            self._wanted is not None
+            and not self._draining
+            and not self.news.duplicate_identity.has_left
+        ):
             self.wanted_links.refresh(self._wanted)
 
     def follow_bars(self) -> None:
@@ -415,7 +421,7 @@ class SiteRouter:
     def ask_targets(self, service: str, done: Callable[[list[RouterTargets]], None]) -> None:
         """Ask the other routers that have targets of ``service``; ``done`` is called once, soon."""
         keys = [key for key in self.services if key.name == service]
-        self.questions.inquiries.ask(routers_to_ask(keys, self.routing.table), done)
+        self.questions.target_questions.ask(routers_to_ask(keys, self.routing.table), done)
 
     def left_out(
         self, key: ServiceKey, explanation: Explanation, *, shows_room: bool = True
@@ -447,7 +453,7 @@ class SiteRouter:
         return self.news.offers.note_of(service, site, self.routing.table, self.given_rules)
 
     def _leads_to(self, neighbour: SiteId, site: SiteId) -> bool:
-        return self._behind.has(self.routing.table, neighbour, site)
+        return self._sites_behind.has(self.routing.table, neighbour, site)
 
     def site_name(self, site: SiteId) -> str:
         """The name of ``site``, or its id when it is not known."""
@@ -455,7 +461,7 @@ class SiteRouter:
 
     def problems(self, utc: Callable[[float], str] = lambda _: "") -> tuple[Problem, ...]:
         """All present problems that need a person; ``utc`` is ISO 8601 of monotonic seconds."""
-        found = self.troubles.problems(self._config_problems, self._wanted, utc)
+        found = self.site_problems.problems(self._config_problems, self._wanted, utc)
         return (*found, *self.shares.problems(utc))
 
     @property

@@ -21,7 +21,7 @@ from router.admin.events import EventLog
 from router.admin.ports import ApiPart
 from router.admin.views.history import ServiceHistory
 from router.admin.views.live import TokenView
-from router.asking.disclosure import Telling
+from router.asking.disclosure import Disclosure
 from router.callers.callers import Callers
 from router.net.epoll import EpollNetwork
 from router.node.parts import Part
@@ -88,20 +88,20 @@ class Insight:
             bursting,
             seeing,
         )
-        self._living = LiveRows(self.view, router, self._recent, whole)
+        self._live_rows = LiveRows(self.view, router, self._recent, whole)
         view, histories = self.view, self._recorder.histories
         told = facts_of(router, view.own_status, view.links, histories)
-        self.telling = Telling(router.identity.site, told, network)
+        self.disclosure = Disclosure(router.identity.site, told, network)
         """Answers to other sites, and to other routers of this one."""
-        router.questions.tell_by(self.telling)
-        self._sites = SitesView(router, self.telling)
+        router.questions.disclose_by(self.disclosure)
+        self._sites = SitesView(router, self.disclosure)
 
     def api_parts(self) -> list[ApiPart]:
         """The parts of the API besides its own routes."""
         router, view, histories = self._router, self.view, self._histories
         flows = self._all_flows
         return [
-            LiveApi(view, self._living.services, self._tokens),
+            LiveApi(view, self._live_rows.services, self._tokens),
             HistoryApi(histories, self._sites, view),
             FlowsApi(self._flows if flows is None else flows, view, flows),
             KneesApi(partial(knees, router), view),
@@ -110,9 +110,11 @@ class Insight:
             TrafficApi(TrafficTester(self._network, router), view),
             RebalanceApi(self._rebalancer, view),
             GraphApi(self._graph, view),
-            NamesApi(router.owning.names, view),
+            NamesApi(router.name_adoption.names, view),
             AccessApi(partial(access_of, router), view),
-            SimulationApi(SimulationProcess(), view, histories, router.owning.declared_elsewhere),
+            SimulationApi(
+                SimulationProcess(), view, histories, router.name_adoption.declared_elsewhere
+            ),
             TokensApi(self._tokens),
             DebugApi(DebugDump(router, self._facts.loop_lag_s, view.resident_bytes).look),
         ]
@@ -123,7 +125,7 @@ class Insight:
         return WorkerAnswers(
             self.view,
             self._flows,
-            self._living,
+            self._live_rows,
             self._recent,
             histories,
             events,

@@ -156,8 +156,8 @@ class OperatorView:
             if service.has_connector:
                 offered.setdefault(self._router.identity.site, set()).add(key.name)
         heard = self._router.news.absent.last_offered()
-        held_by = self._sites_of(self._router.troubles.held_by_neighbours())
-        full = self._sites_of(self._router.troubles.full_neighbours())
+        held_by = self._sites_of(self._router.site_problems.held_by_neighbours())
+        full = self._sites_of(self._router.site_problems.full_neighbours())
         unused = dict.fromkeys(held_by, HELD_BACK) | dict.fromkeys(full, NO_ROOM_THERE)
         times = {site: self.utc(since) for site, (_, since) in heard.items()}
         offered.update({site: {*names} for site, (names, _) in heard.items()})

@@ -59,7 +59,7 @@ class WorkerAnswers:
         self,
         view: OperatorView,
         flows: Flows,
-        living: LiveRows,
+        live_rows: LiveRows,
         recent: RecentFigures,
         histories: _HistoriesOf,
         events: EventLog,
@@ -68,7 +68,7 @@ class WorkerAnswers:
     ) -> None:
         self._view = view
         self._flows = flows
-        self._living, self._recent = living, recent
+        self._live_rows, self._recent = live_rows, recent
         self._histories = histories
         self._events = events
         self._rebalancer = rebalancer
@@ -174,7 +174,7 @@ class WorkerAnswers:
 
     async def _live(self) -> AsyncIterator[Told]:
         pairs: list[tuple[ServiceView, RecentPortFigures]]
-        pairs = (await sliced(self._living.parts())).items
+        pairs = (await sliced(self._live_rows.parts())).items
         for some in _some(pairs):
             yield WorkerServices(tuple(service for service, _ in some))
             yield RecentFiguresByPort(tuple(lately for _, lately in some))

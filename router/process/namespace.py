@@ -108,9 +108,9 @@ class NamespaceStore:
         )
         self._v2_access = V2Access(api, self.writes, lambda: trust.addresses)
         self._events = EventWriter(api)
-        self._recorder = FindingEventWriter(self._events, self.writes)
-        self._teller = JournalEventWriter(self._events, self.writes)
-        self.hear = self._teller.hear
+        self._finding_events = FindingEventWriter(self._events, self.writes)
+        self._journal_events = JournalEventWriter(self._events, self.writes)
+        self.hear = self._journal_events.hear
         self._status_writer = StatusWriter(api, self.writes, lambda: self._status())
         self.burst_place: BurstPlace = NamespacePlace(api, rng, self.writes)
         self._offered: tuple[ServicePlan, ClusterSetPlan] | None = None
@@ -173,12 +173,14 @@ class NamespaceStore:
         self._v2_statuses.look(seen)
         self._v2_access.look(seen)
         options = seen.picture.options
-        self._teller.enable(options is None or options.events)
-        self._teller.look(seen.snapshot)
+        self._journal_events.enable(options is None or options.events)
+        self._journal_events.look(seen.snapshot)
         if seen.reading is not None:
-            errors = seen.reading.errors if self._teller.is_enabled else ()
+            errors = seen.reading.errors if self._journal_events.is_enabled else ()
             told = [one for one in errors if not (one.code == LEVEL and one.severity == "info")]
-            self._recorder.look(seen.snapshot, told)  # A mere level is not a problem of any object.
+            self._finding_events.look(
+                seen.snapshot, told
+            )  # A mere level is not a problem of any object.
 
     async def run(self) -> None:
         """Follow the namespace, store its secrets and write to it, until canceled."""
@@ -194,8 +196,8 @@ class NamespaceStore:
                     self._statuses,
                     self._v2_statuses,
                     self._v2_access,
-                    self._recorder,
-                    self._teller,
+                    self._finding_events,
+                    self._journal_events,
                     self._status_writer,
                 ):
                     tasks.create_task(run_supervised(one, type(one).__name__))

@@ -100,7 +100,7 @@ class RouterProcess:
         logs.retry_by(self.network)
         self._config_news = ConfigNews(self.network, self.tell, settles_s)
         shared = None if part.leads else directory
-        self._keeping = StateKeeper(part.state(directory), self.network, self.tell, shared)
+        self._state_keeper = StateKeeper(part.state(directory), self.network, self.tell, shared)
         self.router = self._new_router(wanted)
         self.peers = Peers(self._again)
         self.memory = ProcessMemory(self.network, self.router, part.count, self.tell)
@@ -129,7 +129,7 @@ class RouterProcess:
     # Its parts ------------------------------------------------------------------------------
 
     def _new_router(self, wanted: Wanted) -> SiteRouter:
-        keeper, owners = self._keeping.keeper, self.store.owners
+        keeper, owners = self._state_keeper.keeper, self.store.owners
         keeper.shared_owners = owners
         router = SiteRouter(
             self.network,
@@ -153,7 +153,7 @@ class RouterProcess:
             tell=self.tell,
         )
         if owners is not None:
-            router.owning.share(owners)
+            router.name_adoption.share(owners)
         return router
 
     def _start_trust(self) -> None:
@@ -218,7 +218,7 @@ class RouterProcess:
             self.stop,
             self.leave,
             self.read_again,
-            router.owning.adopt,
+            router.name_adoption.adopt,
             rebalancer.order,
         )
         facts = ProcessFacts(
@@ -254,7 +254,7 @@ class RouterProcess:
             self.network.share_links(self.workers.take_link)
         self._trust.follow_claims(self.tokens.judged)
         answers = self.record.sibling_answers(self.network, router.identity.router, view.own_status)
-        self.insight.telling.tell_siblings(answers.answer)
+        self.insight.disclosure.tell_siblings(answers.answer)
         if self.part.leads:
             self.record.follow(
                 self.network, router.readings, view.utc, view.left_out, router.site_name, whole
@@ -317,7 +317,7 @@ class RouterProcess:
     def _host_problems(self) -> tuple[Problem, ...]:
         return (
             *self._trust.problems(),
-            *problems.of_disk(self._keeping.keeper.trouble, self._logs.trouble),
+            *problems.of_disk(self._state_keeper.keeper.trouble, self._logs.trouble),
             *self.console.problems(),
             *open_files.problems(self._why_clients_wait(), self.workers.count),
             *open_files.problems_of_dials(self._why_no_dial(), self.workers.count),

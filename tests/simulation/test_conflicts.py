@@ -313,5 +313,5 @@ def test_each_site_knows_which_other_one_declares_a_service() -> None:
     a.link(b, cost=1)
     a.declare()
     world.run(5)
-    assert [one.router.owning.declared_elsewhere("shop") for one in (a, b)] == ["", "a"]
-    assert b.router.owning.declared_elsewhere("gone") == ""
+    assert [one.router.name_adoption.declared_elsewhere("shop") for one in (a, b)] == ["", "a"]
+    assert b.router.name_adoption.declared_elsewhere("gone") == ""

@@ -52,7 +52,7 @@ def test_a_site_that_restarts_too_often_is_gone_around_until_it_stays_and_this_i
         world.run_while(lambda: len(world["n"].router.links.adjacent) < 2, 10.0)
         world.run(0.3)
     assert "SW0673" in codes(world, "w")
-    world.run_while(lambda: len(world["n"].router.troubles.held_by_neighbours()) < 2, 10.0)
+    world.run_while(lambda: len(world["n"].router.site_problems.held_by_neighbours()) < 2, 10.0)
     assert held_back(world, "n", "w") and held_back(world, "n", "e")
     (first, second) = [one for one in problems(world, "n") if one.startswith("The link with ")]
     assert first.startswith("The link with e is up, but e holds it back, since it went down too ")

@@ -9,7 +9,7 @@ import pytest
 
 from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
 from router.admin.views.site import SiteDetail
-from router.asking.disclosure import Telling
+from router.asking.disclosure import Disclosure
 from router.asking.exchange import QuestionReply, QuestionSender
 from router.asking.figures_cache import SiteFacts
 from router.asking.site_answer import SiteQuestion
@@ -72,9 +72,9 @@ def observed(site: SimSite) -> tuple[SitesView, Counted]:
     """Have ``site`` tell of itself, as a process does."""
     view = view_of(site)
     counted = Counted(facts_of(site.router, view.own_status, view.links, histories))
-    telling = Telling(site.identity.site, counted.facts, site.network)
-    site.router.questions.tell_by(telling)
-    return SitesView(site.router, telling), counted
+    disclosure = Disclosure(site.identity.site, counted.facts, site.network)
+    site.router.questions.disclose_by(disclosure)
+    return SitesView(site.router, disclosure), counted
 
 
 def line(**rules: Any) -> World:

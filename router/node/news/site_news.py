@@ -46,7 +46,7 @@ class SiteNews:
         self.deleted = DeletedSites(tell, names, site_deleted, network.now(), leads=keeper.leads)
         self.faults = SiteFaults()
         self.offers = NewOffers(keeper, tell, network)
-        self.twin = DuplicateIdentity(network, identity.name, place)
+        self.duplicate_identity = DuplicateIdentity(network, identity.name, place)
         self._bars = BarNews(tell, leads=keeper.leads)
         self._withdrawn = WithdrawnServices(tell, names, leads=keeper.leads)
 

@@ -12,7 +12,7 @@ from router.node.services.planned import PlannedService, Taker
 DRAINED = "it takes nothing new: its service is drained here"
 
 
-class Taking(msgspec.Struct, frozen=True):
+class DrainShare(msgspec.Struct, frozen=True):
     """The ``share`` of a service's capacity that this site takes, and this router's number of
     ``slots`` of it; None: no number is configured. ``way_back``: the commands that make it take
     all.

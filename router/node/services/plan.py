@@ -13,7 +13,7 @@ from router.model.ids import ServiceKey
 from router.model.messages.adverts import Declaration
 from router.model.rights.sharing import ALL
 from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, TargetSpec
-from router.node.services.drain_share import Taking
+from router.node.services.drain_share import DrainShare
 from router.node.services.listeners.budget import ListenerRefusal
 from router.node.services.listeners.grants import ListenerGrants
 from router.node.services.listeners.places import client_trust_of, not_asked, override_of, place_of
@@ -48,7 +48,7 @@ class _Planned(msgspec.Struct, frozen=True):
     here: dict[str, ConnectorSpec]
     is_own: bool
     cap: SitePolicySpec | None
-    takes: Taking
+    takes: DrainShare
     lending: LendingTerms
     doors: "_Doors"
     services: dict[ServiceKey, PlannedService]
@@ -59,7 +59,7 @@ class _Planned(msgspec.Struct, frozen=True):
         told: Declaration,
         here: dict[str, ConnectorSpec],
         cap: SitePolicySpec | None,
-        takes: Taking,
+        takes: DrainShare,
         lending: LendingTerms,
         doors: "_Doors",
         *,
@@ -139,7 +139,7 @@ class Planner:
             here, is_own = by_service.get(name, {}), name in wanted.services
             one, cap = self._known.get(name), caps.get(name)
             way_back = drained.commands(name, caps)
-            takes = Taking(drained.share_of(name, caps), left.get(name), way_back, taker)
+            takes = DrainShare(drained.share_of(name, caps), left.get(name), way_back, taker)
             lending = lent.terms_of(name, caps, wanted.capped_before.get(name, 0))
             doors = _Doors(grants.refused.get(name, {}), grants.shown.get(name))
             if one is None or not one.is_of(told, here, cap, takes, lending, doors, is_own=is_own):
@@ -179,7 +179,7 @@ def _planned(
     given: dict[str, ConnectorSpec],
     wanted: Wanted,
     cap: SitePolicySpec | None,
-    takes: Taking,
+    takes: DrainShare,
     lending: LendingTerms,
     doors: _Doors,
 ) -> _Planned:

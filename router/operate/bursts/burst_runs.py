@@ -85,7 +85,7 @@ class BurstRunner:
         self._unkept = False
         self._unread_since = -inf
         self._trouble = ""
-        self._keeping = asyncio.Lock()  # The newest state is written last.
+        self._write_lock = asyncio.Lock()  # The newest state is written last.
 
     # Wanted state ---------------------------------------------------------------------------
 
@@ -229,7 +229,7 @@ class BurstRunner:
             await self._keep()
 
     async def _keep(self) -> None:
-        async with self._keeping:
+        async with self._write_lock:
             await self._keep_now()
 
     def _memories(self) -> dict[str, HookMemory]:

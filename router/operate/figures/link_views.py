@@ -51,8 +51,8 @@ def link_views(
     routing = router.routing
     held = routing.held
     unused = {
-        **dict.fromkeys(router.troubles.held_by_neighbours(), HELD_BACK),
-        **dict.fromkeys(router.troubles.full_neighbours(), NO_ROOM_THERE),
+        **dict.fromkeys(router.site_problems.held_by_neighbours(), HELD_BACK),
+        **dict.fromkeys(router.site_problems.full_neighbours(), NO_ROOM_THERE),
         **dict.fromkeys(routing.without_room, _NO_ROOM),
     }
     lines = [router.news.deleted.seen(one) for one in router.links.status()]

@@ -10,7 +10,7 @@ from router.admin.views.history import ServiceHistory
 from router.admin.views.links import SiteName
 from router.admin.views.services import TargetView
 from router.admin.views.site import SiteDetail, SiteLink, SiteProblem, SiteServed, SiteService
-from router.asking.disclosure import Telling
+from router.asking.disclosure import Disclosure
 from router.asking.history_answer import read_histories
 from router.asking.site_answer import ServiceAnswer, SiteAnswer, SiteQuestion, read_site
 from router.asking.sites import SiteReply
@@ -30,9 +30,9 @@ Histories = Callable[[tuple[ServiceHistory, ...], str], None]
 class SitesView:
     """Implements `Sites` and `Elsewhere` of `router.admin.endpoints`."""
 
-    def __init__(self, router: SiteRouter, telling: Telling) -> None:
+    def __init__(self, router: SiteRouter, disclosure: Disclosure) -> None:
         self._router = router
-        self._telling = telling
+        self._disclosure = disclosure
 
     def detail(self, site: str, done: Callable[[SiteDetail], None]) -> bool | None:
         """One whole site. None: no such site; False: too many questions are in progress."""
@@ -40,8 +40,8 @@ class SitesView:
         if route is None:
             return None
         if route.site == self._router.identity.site:
-            now = self._telling.now
-            self._telling.whole(
+            now = self._disclosure.now
+            self._disclosure.whole(
                 lambda service: True,
                 lambda content: done(self._read(route, SiteReply(content, "", now()))),
             )
@@ -97,7 +97,7 @@ class SitesView:
             return _untold(route, "its answer cannot be read")
         if answer.site != route.site:
             return _untold(route, "another site answered in its place")
-        return self._told(route, answer, max(0.0, self._telling.now() - reply.at))
+        return self._told(route, answer, max(0.0, self._disclosure.now() - reply.at))
 
     def _told(self, route: SiteRoute, answer: SiteAnswer, age_s: float) -> SiteDetail:
         return SiteDetail(

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from router.asking.desk import QuestionDesk
-from router.asking.disclosure import QuestionOrigin, Telling
+from router.asking.disclosure import Disclosure, QuestionOrigin
 from router.asking.exchange import QuestionReply, QuestionSender
 from router.asking.site_answer import SiteQuestion
 from router.asking.sites import SiteQuestions, SiteReply
@@ -114,7 +114,7 @@ def test_only_so_many_answers_are_on_their_way() -> None:
     desk = QuestionDesk(
         network, QuestionSender(network, cast(Any, None), SITE), ROUTER, "1", lambda key: ()
     )
-    desk.tell_by(cast(Any, Teller()))
+    desk.disclose_by(cast(Any, Teller()))
     request = OpenRequest(
         path=(ROUTER,),
         service=".",
@@ -152,9 +152,9 @@ def test_only_routers_of_this_site_hear_its_events_and_problems(
     desk = QuestionDesk(
         network, QuestionSender(network, cast(Any, None), SITE), ROUTER, "1", lambda key: ()
     )
-    telling = Telling(SITE, cast(Any, None), network)
-    telling.tell_siblings(lambda after: f"after {after}".encode())
-    desk.tell_by(telling)
+    disclosure = Disclosure(SITE, cast(Any, None), network)
+    disclosure.tell_siblings(lambda after: f"after {after}".encode())
+    desk.disclose_by(disclosure)
     desk.set_silent(is_silent)
     stream = OneStream()
     request = msgspec.structs.replace(

@@ -37,5 +37,5 @@ def test_other_sites_are_not_told_what_only_another_router_of_this_site_finds() 
         f"Router pod-2: {found.message}"
     ]
     answers: list[bytes] = []
-    insight.telling.whole(lambda service: False, answers.append)
+    insight.disclosure.whole(lambda service: False, answers.append)
     assert read(answers[0], SiteAnswer).problems == ()
