@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from router.model.wording.fullness import every_site_is_full
 from router.model.wording.traffic import noun
 from sitectl.base import output
 from sitectl.flags.services.sessions import sentences
@@ -89,29 +88,12 @@ def _held_text(queue: dict[str, Any], counted: str) -> str:
     )
 
 
-def _full_text(item: dict[str, Any]) -> str:
-    """That every site is full, as every other surface has it."""
-    candidates = list(item.get("candidates") or [])
-
-    def named(verdict: str, *, refuses: bool = False) -> list[str]:
-        found = [one for one in candidates if one["verdict"] == verdict]
-        return [output.safe(one.get("site")) for one in found if one.get("refuses") or not refuses]
-
-    full = every_site_is_full(
-        is_one_away=bool(named("unreachable")),
-        draining=named("draining"),
-        ejected=named("ejected"),
-        refusing=named("full", refuses=True),
-    )
-    if named("sheddable-share"):
-        full += " or keeps its rest for others"
-    return full[:1].upper() + full[1:]
-
-
 def _queue_text(queue: dict[str, Any], item: dict[str, Any], counted: str) -> str:
     """The fate of a request that no site has room for, and the next step. ``counted``:
     request or connection."""
-    full = _full_text(item)
+    decision = item.get("decision") or {}
+    full = output.safe(decision.get("text") or decision.get("reason"))
+    full = full[:1].upper() + full[1:]
     waiting, limit = int(queue.get("waiting") or 0), int(queue.get("limit") or 0)
     wait = output.seconds(float(queue.get("wait_s") or 0))
     name = output.safe(item.get("service"))

@@ -136,7 +136,7 @@ def why() -> WhyView:
         service="shop",
         port=8080,
         policy="fill",
-        decision=WhyDecision("west", ("west",), ROOM_FARTHER),
+        decision=WhyDecision("west", ("west",), ROOM_FARTHER, ROOM_FARTHER),
         candidates=candidates(),
     )
 

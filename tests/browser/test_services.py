@@ -280,13 +280,17 @@ def test_it_says_who_is_held_for_what_and_that_a_service_is_drained(
     queue = WhyQueue(outlook="waits", waiting=7, limit=4096, wait_s=61.0, held_by="wake-far")
     stage.router.whys = {
         "shop": msgspec.structs.replace(
-            scenes.why(), decision=WhyDecision(None, (), "all-full"), queue=queue
+            scenes.why(),
+            decision=WhyDecision(None, (), "all-full", "every site that may serve it is full"),
+            queue=queue,
         )
     }
     stage.router.live = with_shop(stage.router.live, takes=0.3)
     with looking(chromium, stage, AT) as page:
         panel = page.get_by_role("region", name="Where the next request goes")
         expect(panel).to_contain_text("so that burst wake-far wakes a site (the queue holds 4,096)")
+        expect(panel).to_contain_text(": every site that may serve it is full.")
+        expect(panel).not_to_contain_text("all-full")
         expect(page.get_by_text("drained to 30%")).to_be_visible()
 
 

@@ -6,11 +6,15 @@ from router.admin.views.services import AffinityView, RateView
 
 
 class WhyDecision(msgspec.Struct, frozen=True):
-    """The site of the next request; None: none, ``reason`` says why."""
+    """The site of the next request; None: none, ``reason`` says why.
+
+    ``text``: the reason as a clause to print; only for ``all-full`` and ``no-route`` it differs.
+    """
 
     site: str | None
     path: tuple[str, ...]
     reason: str
+    text: str = ""
 
 
 class WhyQueue(msgspec.Struct, frozen=True, kw_only=True):

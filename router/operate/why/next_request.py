@@ -1,7 +1,7 @@
 """The decision for the next request of a service, for `sitectl why`."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -21,6 +21,7 @@ from router.balance.deciding.decisions import CandidateReport, Decision, NoChoic
 from router.balance.site_gate import RateState
 from router.model.ids import RouterId, ServiceKey, ports_of
 from router.model.settings import AffinityBy
+from router.model.wording.fullness import NO_SITE_IS_READY, every_site_is_full
 from router.node.news.absent_sites import rows
 from router.node.news.bar_news import bar_note
 from router.node.problems.left_out import NOTHING
@@ -72,26 +73,27 @@ def explained(
     takes_none = isinstance(explanation.decision, NoChoice) and not refusal
     left = router.left_out(key, explanation) if takes_none else NOTHING
     load = load_of(key)
+    reports = tuple(
+        candidate_view(
+            router,
+            _refused(router, report, refusal) if refusal else report,
+            rate_of(key),
+            _note(router, key, report, load),
+        )
+        for report in reports_with(load, explanation.candidates)
+        if takes_part(router, key, report)
+    )
+    candidates = reports + absent(router, key, utc)
     return WhyView(
         service=key.name,
         port=key.port,
         policy=explanation.policy,
         affinity=affinity_view(sessions),
         session=_session(router, key, of, explanation.decision) if of is not None else None,
-        decision=WhyDecision(None, (), refusal)
+        decision=WhyDecision(None, (), refusal, refusal)
         if refusal
-        else _decision(router, explanation.decision),
-        candidates=tuple(
-            candidate_view(
-                router,
-                _refused(router, report, refusal) if refusal else report,
-                rate_of(key),
-                _note(router, key, report, load),
-            )
-            for report in reports_with(load, explanation.candidates)
-            if takes_part(router, key, report)
-        )
-        + absent(router, key, utc),
+        else _decision(router, explanation.decision, candidates),
+        candidates=candidates,
         queue=_queue(
             None
             if refusal
@@ -250,12 +252,32 @@ def candidate_view(
     )
 
 
-def _decision(router: SiteRouter, decision: Decision | NoChoice) -> WhyDecision:
+def _decision(
+    router: SiteRouter, decision: Decision | NoChoice, candidates: Sequence[WhyCandidate]
+) -> WhyDecision:
     if isinstance(decision, NoChoice):
-        return WhyDecision(None, (), decision.reason)
+        is_full = decision.reason == "all-full"
+        text = full_text(candidates) if is_full else NO_SITE_IS_READY
+        return WhyDecision(None, (), decision.reason, text)
+    reason = decision.reason
     return WhyDecision(
-        router.site_name(decision.site), _path(router, decision.path), decision.reason
+        router.site_name(decision.site), _path(router, decision.path), reason, reason
     )
+
+
+def full_text(candidates: Sequence[WhyCandidate]) -> str:
+    """That none of ``candidates`` has room, in the words of every other surface."""
+
+    def named(verdict: str) -> list[str]:
+        return [one.site for one in candidates if one.verdict == verdict]
+
+    full = every_site_is_full(
+        is_one_away=bool(named("unreachable")),
+        draining=named("draining"),
+        ejected=named("ejected"),
+        refusing=[one.site for one in candidates if one.verdict == "full" and one.refuses],
+    )
+    return f"{full} or keeps its rest for others" if named("sheddable-share") else full
 
 
 def _session(

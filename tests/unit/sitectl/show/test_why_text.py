@@ -45,47 +45,16 @@ def test_what_a_hook_does_for_those_who_wait_is_said_as_it_is(
     assert said in shown and unsaid not in shown
 
 
-@pytest.mark.parametrize(
-    ("verdicts", "said"),
-    [
-        (["full"], "Every site that may serve it is full."),
-        (["full", "unreachable"], "Every site that is reached and may serve it is full."),
-        (
-            ["full", "draining"],
-            "Every site that may serve it is full or draining (s1).",
-        ),
-        (
-            ["sheddable-share", "full"],
-            "Every site that may serve it is full or keeps its rest for others.",
-        ),
-    ],
-)
-def test_that_no_site_has_room_is_said_as_every_other_surface_has_it(
-    verdicts: list[str], said: str
-) -> None:
-    candidates = [
-        {"site": f"s{number}", "path": [], "path_cost": 0, "verdict": verdict, "reason": ""}
-        for number, verdict in enumerate(verdicts)
-    ]
-    assert said.removesuffix(".") + ". At present 3 wait" in without_room(candidates)
-
-
-def test_a_site_whose_router_is_short_of_memory_is_not_called_full() -> None:
-    full = {"path": [], "path_cost": 0, "verdict": "full", "reason": ""}
-    told = without_room([{**full, "site": "s0"}, {**full, "site": "s1", "refuses": True}])
-    assert "Every site that may serve it is full or short of memory (s1). At present" in told
-
-
-def without_room(candidates: list[dict[str, Any]]) -> str:
+def test_that_no_site_has_room_is_said_in_the_words_of_the_router() -> None:
     item = {
         "service": "shop",
         "port": 8080,
         "policy": "fill",
-        "decision": {"kind": "none", "reason": "all-full"},
+        "decision": {"site": None, "reason": "all-full", "text": "every site is full or gone"},
         "queue": {"outlook": "too-long", "waiting": 3, "limit": 10, "wait_s": 1.0},
-        "candidates": candidates,
+        "candidates": [],
     }
-    return why_text(item)
+    assert "\nEvery site is full or gone. At present 3 wait" in why_text(item)
 
 
 def next_request(**further: Any) -> str:

@@ -411,7 +411,7 @@ function Why({ service }) {
                 known.decision.path.length > 1
                   ? ` through ${known.decision.path.slice(0, -1).join(" > ")}`
                   : ""
-              }: ${known.decision.reason}.
+              }: ${known.decision.text}.
             </p>
             ${known.left_out && html`<p>${known.left_out} ${advised(known.let_in ?? "")}</p>`}
             <${RunnerUp} candidates=${known.candidates} />
