@@ -109,7 +109,7 @@ class SiteProblems:
     ) -> Iterator[unserved.UnservedPort]:
         """Service ports without a ready target that concern this site."""
         links = self._links.status()
-        links_down = [
+        links_not_up = [
             line.name
             for line in map(self._news.deleted.seen, links)
             if line.direction == "outgoing"
@@ -146,7 +146,7 @@ class SiteProblems:
                 owners=self._names_of(self._services.owners_of(key.name), table),
                 left_out=left,
                 take_all=planned.way_back if planned is not None and is_drained else "",
-                links_down=links_down,
+                links_not_up=links_not_up,
             )
 
     def _names_of(self, sites: Iterable[SiteId], table: RouteTable) -> list[str]:

@@ -76,7 +76,7 @@ def test_a_site_that_starts_without_its_neighbor_names_the_link_beyond_which_tar
     assert answer.status == 503
     a.router.site_services.follow_refusals(lambda: [SERVICE])
     (problem,) = [one for one in a.router.problems() if one.code == "SW0309"]
-    assert problem.message.endswith(": no such site has a target, and link to-b is down.")
+    assert problem.message.endswith(": no such site has a target, and link to-b is not up.")
     assert problem.hint == "Sites beyond link to-b may have targets: sitectl link status"
 
 

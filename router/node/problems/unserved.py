@@ -22,7 +22,7 @@ class UnservedPort(msgspec.Struct, frozen=True, kw_only=True):
     stop; ``drained``: because an operator drained the service there. ``gone``: sites that had
     targets in the last minutes. ``owners``: owners of the service, without this site. ``left_out``:
     sites that have ready targets but may not serve it. ``take_all``: the commands that end an
-    operator's drain of this site. ``links_down``: links of this site, by name, beyond which other
+    operator's drain of this site. ``links_not_up``: links of this site, by name, beyond which other
     sites may have targets.
     """
 
@@ -36,7 +36,7 @@ class UnservedPort(msgspec.Struct, frozen=True, kw_only=True):
     owners: Sequence[str] = ()
     left_out: LeftOut = NOTHING
     take_all: str = ""
-    links_down: Sequence[str] = ()
+    links_not_up: Sequence[str] = ()
 
 
 def problems_of(found: Iterable[UnservedPort], utc: Callable[[float], str]) -> list[Problem]:
@@ -84,9 +84,10 @@ def _reasons(
         yield f"and {more} more site{'s' if more > 1 else ''} that had targets"
     has_some = one.targets or one.elsewhere or one.stopping or one.drained or one.gone
     if not (has_some or one.is_bound):
-        down = one.links_down
-        are = "is" if len(down) == 1 else "are"
-        yield "no such site has a target" + (f", and {_links(down)} {are} down" if down else "")
+        links = one.links_not_up
+        are = "is" if len(links) == 1 else "are"
+        beyond = f", and {_links(links)} {are} not up" if links else ""
+        yield f"no such site has a target{beyond}"
 
 
 def _next_steps(one: UnservedPort) -> Iterator[str]:
@@ -109,8 +110,8 @@ def _next_steps(one: UnservedPort) -> Iterator[str]:
     if without:  # `service status` shows no target of these sites, so it cannot say why.
         yield f"At {_named(without)}: sitectl check"
     has_some = one.targets or sites or without or one.stopping or one.drained
-    if one.links_down and not has_some:
-        yield f"Sites beyond {_links(one.links_down)} may have targets: sitectl link status"
+    if one.links_not_up and not has_some:
+        yield f"Sites beyond {_links(one.links_not_up)} may have targets: sitectl link status"
     elif not (has_some or one.is_bound or one.left_out.let_in):
         bind = f"sitectl service bind {one.key.name} TYPE NAME"
         yield f"Bind a target here: {bind}" + (

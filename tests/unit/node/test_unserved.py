@@ -159,16 +159,16 @@ def test_where_no_site_has_a_target_one_is_to_be_bound() -> None:
 
 def test_a_site_that_is_cut_off_is_shown_its_links_and_not_told_to_bind_a_target() -> None:
     """As after a restart, which forgets the sites that had targets."""
-    found = problem(UnservedPort(key=DB, links_down=["hub"]))
-    assert found.message == f"{START}no such site has a target, and link hub is down."
+    found = problem(UnservedPort(key=DB, links_not_up=["hub"]))
+    assert found.message == f"{START}no such site has a target, and link hub is not up."
     assert found.hint == "Sites beyond link hub may have targets: sitectl link status"
-    found = problem(UnservedPort(key=DB, links_down=["hub", "far"]))
-    assert found.message == f"{START}no such site has a target, and links hub, far are down."
+    found = problem(UnservedPort(key=DB, links_not_up=["hub", "far"]))
+    assert found.message == f"{START}no such site has a target, and links hub, far are not up."
     assert found.hint == "Sites beyond links hub, far may have targets: sitectl link status"
-    bound = problem(UnservedPort(key=DB, is_bound=True, links_down=["hub"]))
+    bound = problem(UnservedPort(key=DB, is_bound=True, links_not_up=["hub"]))
     assert "link hub" not in bound.message, "so the next step must name it"
     assert bound.hint.endswith(". Sites beyond link hub may have targets: sitectl link status")
-    here = UnservedPort(key=DB, targets=[down("10.0.0.1", 3.0, "it refused")], links_down=["hub"])
+    here = UnservedPort(key=DB, targets=[down("10.0.0.1", 3.0, "it refused")], links_not_up=["hub"])
     assert problem(here).hint == f"See why under ERROR: {STATUS}"
 
 
