@@ -73,6 +73,9 @@ class RefusedPods(msgspec.Struct, frozen=True):
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """The wanted state of a site. ``name`` is the site's; the tables are by document name.
 
+    ``link_removals``, ``service_removals``: by name, the commands that remove those documents that
+    verbs refuse to remove.
+
     ``inner_ports``: behind a Kubernetes Service, each service port has a listener at an inner port
     of ours, and ports not in the table have none; None: listen at the service's own port.
     ``promised``: the inner ports to which clients are led now, also of services that no site
@@ -106,6 +109,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     exports: dict[str, ExportTerms] = {}
     unready: Mapping[str, UnreadyPod] = {}
     refused: RefusedPods | None = None
+    link_removals: Mapping[str, str] = {}
+    service_removals: Mapping[str, str] = {}
 
     @property
     def rules(self) -> SharingRules:

@@ -128,14 +128,18 @@ class NameAdoption:
         return () if owner is None else tuple(map(self._names.site, owner.sites))
 
 
-def problems_of(table: RouteTable) -> list[Problem]:
-    """Problems of names that are declared differently, or unusable while their owner is away."""
+def problems_of(table: RouteTable, removals: Mapping[str, str]) -> list[Problem]:
+    """Problems of names that are declared differently, or unusable while their owner is away.
+
+    ``removals``: by service, the command that removes this site's declaration where `service
+    delete` refuses to.
+    """
     found: list[Problem] = []
     for name, entry in table.declarations.items():
         if entry.rivals:
             found.append(_of_rivals(table, name, entry))
         elif entry.conflicts:
-            found.append(_of_conflict(table, name, entry))
+            found.append(_of_conflict(table, name, entry, removals.get(name, "")))
     found += [
         _of_idle(table, name, claims)
         for name, claims in table.idle.items()
@@ -144,7 +148,7 @@ def problems_of(table: RouteTable) -> list[Problem]:
     return found
 
 
-def _of_conflict(table: RouteTable, name: str, entry: Declared) -> Problem:
+def _of_conflict(table: RouteTable, name: str, entry: Declared, removal: str) -> Problem:
     others, here = _named(table, entry.conflicts), _named(table, [entry.site])
     sites = () if name not in table.owners else table.owners[name].sites
     owners = _named(table, sites)
@@ -159,10 +163,8 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared) -> Problem:
         which = "this site uses its own"
     else:
         which = f"this site uses its own, but {owners} owns the name, and other sites use that"
-        hint = (
-            f"Make yours alike, or leave the name to {owners}: sitectl service delete {name} (its "
-            "targets here go, too: bind them again)"
-        )
+        by_verb = f"sitectl service delete {name} (its targets here go, too: bind them again)"
+        hint = f"Make yours alike, or leave the name to {owners}: {removal or by_verb}"
     return Problem(
         code="SW0304",
         message=f"Service {name} is declared differently by {others}; {which} ({_content(entry)}).",

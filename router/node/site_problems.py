@@ -91,7 +91,9 @@ class SiteProblems:
             *listener_problems.of_listeners(self._forwarder.listeners.states()),
             *listener_problems.of_listener_budgets(self._services.unlistened, self._names.site),
             *self._credentials.service_tls_problems(),
-            *name_ownership.problems_of(table),
+            *name_ownership.problems_of(
+                table, wanted.service_removals if wanted is not None else {}
+            ),
             *problems.of_table(table),
             *problems.of_rules(self._services.pins.pending, table),
             *self._of_weights(wanted, table),

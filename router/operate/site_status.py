@@ -12,7 +12,7 @@ from router.model.ids import ServiceKey
 from router.model.wording.routing_key_names import with_keys_in
 from router.node.site_router import SiteRouter
 from router.operate.bursts.burst_runs import BurstRunner
-from router.operate.figures.link_views import notes_of_links, of_expiries, of_links
+from router.operate.figures.link_views import NO_REMOVALS, notes_of_links, of_expiries, of_links
 from router.operate.figures.recent_figures import RecentFigures
 from router.operate.flows.observability_settings import ObservabilitySettings
 from router.operate.problems import (
@@ -54,7 +54,10 @@ class SiteStatus:
         links = [link for link in links if not link.succeeded]
         targets = list(self._not_ready(steady=steady))
         failing = () if steady else tuple(self._failing())
-        notes = [*local_targets.notes_of(targets, self._utc), *notes_of_links(links)]
+        notes = [
+            *local_targets.notes_of(targets, self._utc),
+            *notes_of_links(links, self._link_removals),
+        ]
         notes += () if steady else self._notes_of_requests(failing)
         notes += router.notes
         key_of = router.readings.routing_key_of
@@ -90,7 +93,7 @@ class SiteStatus:
     ) -> Iterator[Problem]:
         yield from self._router.problems(self._utc)
         yield from local_targets.problems_of(targets, self._utc)
-        yield from of_links(links, self._router.refused_sites)
+        yield from of_links(links, self._router.refused_sites, self._link_removals)
         yield from failing_requests.problems_of(failing, self._no_room)
         yield from self._facts.memory.problems()
         yield from self._facts.problems()
@@ -100,6 +103,11 @@ class SiteStatus:
         if self._seeing is not None:
             yield from self._seeing.problems
         yield from self._whole.workers.reports.problems()
+
+    @property
+    def _link_removals(self) -> Mapping[str, str]:
+        wanted = self._router.wanted
+        return NO_REMOVALS if wanted is None else wanted.link_removals
 
     def _notes_of_requests(self, failing: Sequence[PortFailures]) -> Iterator[Note]:
         router, recent = self._router, self._recent

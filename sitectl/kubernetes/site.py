@@ -17,8 +17,9 @@ from router.documents import file_name, write
 from router.documents.wanted import Wanted
 from router.kubernetes.codecs import owners, status
 from router.kubernetes.migration.record import empty_map
-from router.kubernetes.objects import addresses, console, names, skupper2_kinds
+from router.kubernetes.objects import addresses, console, names
 from router.kubernetes.objects.objects import Object, annotations, labels
+from router.kubernetes.translation.document_places import edit_of, own_place, removal_of
 from router.kubernetes.translation.documents import config_map, config_map_name
 from router.model.errors import ConfigError
 from router.model.specs import Document, Kind, LinkSpec
@@ -47,8 +48,6 @@ SILENT: Final = "SW0460"
 _MESH_KEY: Final = "mesh.json"
 _TOLD: Final = ("name", "id", "version", "services", "sites")
 """Of the status ConfigMap, what the item of `status` calls the same."""
-_WHOLE_DOCUMENTS: Final = ("ServiceExport", *skupper2_kinds.KINDS)
-"""Kinds of objects that say nothing else than what a document of theirs says."""
 _TRACKERS: Final = {
     "argocd.argoproj.io/": "Argo CD",
     "kustomize.toolkit.fluxcd.io/": "Flux",
@@ -236,12 +235,8 @@ class KubernetesSite(ManagedSite):
         return list(picture.documents), errors
 
     def own_place(self, kind: Kind, name: str) -> str:
-        """The one key of the document's ConfigMap; for a site and a link, their object."""
-        if kind == "Site":
-            return f"ConfigMap/{names.SITE_CONFIGMAP}"
-        if kind == "Link":
-            return f"Secret/{name}"
-        return f"ConfigMap/{config_map_name(kind, name)}[{file_name(kind, name)}]"
+        """See `document_places`."""
+        return own_place(kind, name)
 
     def owns(self, document: Document) -> bool:
         """Whether verbs wrote it, and no GitOps tool keeps it."""
@@ -264,14 +259,13 @@ class KubernetesSite(ManagedSite):
             return f"Change it in Git or wherever {keeper} takes {place} from"
         if document.kind == "Site":
             return f"sitectl -n {self.namespace} update --help"
-        return f"kubectl -n {self.namespace} edit {place.lower()}"
+        return edit_of(document, f"kubectl -n {self.namespace}")
 
     def removal_hint(self, document: Document) -> str:
-        """A custom object that is one document is deleted, a place of several edited."""
-        place = document.source.partition("[")[0]
-        if place.partition("/")[0] not in _WHOLE_DOCUMENTS or self._keeper(document):
+        """See `removal_of`."""
+        if document.source == self.own_place("Site", "") or self._keeper(document):
             return self.edit_hint(document)
-        return f"kubectl -n {self.namespace} delete {place.lower()}"
+        return removal_of(document, f"kubectl -n {self.namespace}")
 
     def _keeper(self, document: Document) -> str:
         """The tool that keeps the document's object as it is elsewhere; empty: none."""

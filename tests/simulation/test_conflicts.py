@@ -5,6 +5,7 @@ import re
 import pytest
 
 from router.model.specs import ServiceSpec
+from router.node.name_ownership import problems_of
 from simulator.virtual import SimIdentity
 from tests.simulation.world import SERVICE, World
 
@@ -88,6 +89,10 @@ def test_who_declared_first_is_remembered_over_restarts_and_told_to_who_differs(
     assert "declared differently by b; in force here is that of a, which" in problem.message
     (problem,) = [p for p in b.router.problems() if p.code == "SW0304"]
     assert "this site uses its own, but a owns the name" in problem.message
+    assert "leave the name to a: sitectl service delete shop (its targets" in problem.hint
+    table = b.router.routing.table
+    (problem,) = problems_of(table, {"shop": "kubectl delete listener/shop"})
+    assert problem.hint.endswith(" leave the name to a: kubectl delete listener/shop")
 
 
 def test_a_name_that_its_owner_withdraws_is_not_said_to_be_that_of_a_site_out_of_reach() -> None:

@@ -37,6 +37,7 @@ from router.kubernetes.store.selections import SELECTIONS
 from router.kubernetes.store.skupper2_objects import V2Objects, V2View
 from router.kubernetes.store.supervise import run_supervised, woken
 from router.kubernetes.targets.targets import Expander
+from router.kubernetes.translation.document_places import removals
 from router.kubernetes.translation.memo import Memo
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.kubernetes.translation.translate import translate
@@ -301,6 +302,8 @@ class KubernetesStore:
             inner_ports=plan.inner_ports,
             promised=plan.promised,
             exports=exported,
+            link_removals=removals(expanded.documents, "Link"),
+            service_removals=removals(expanded.documents, "Service"),
         )
         deployment = self._snapshot.get("Deployment", ROUTER)
         pods = self._snapshot.of("Pod")

@@ -1,6 +1,7 @@
 """Links and certificates as operators see them, and their problems."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -22,13 +23,14 @@ _OTHERWISE_TOLD = ("clock", "copy", "deleted")
 HELD_BACK = "the other site holds the link back: it went down too often"
 NO_ROOM_THERE = "the other site has no room for the link: it has as many neighbors as it may have"
 _NO_ROOM = "this router has no room for the link: it has as many neighbors as it may have"
-_LINK_AGAIN = "sitectl link delete {0}, then link with a new token"
-_RENEW_FIRST = "When the clocks agree: sitectl link renew {0}. If that fails: " + _LINK_AGAIN
-_LINKED_BESIDE = "Its neighbor is linked over {1}. If that will do: sitectl link delete {0}"
+_LINK_AGAIN = "{removal}, then link with a new token"
+_RENEW_FIRST = "When the clocks agree: sitectl link renew {name}. If that fails: " + _LINK_AGAIN
+_LINKED_BESIDE = "Its neighbor is linked over {other}. If that will do: {removal}"
 _LET_IN = (
     "It comes up by itself once that site has linked here with a new token: sitectl token create "
-    "FILE. If it should not: sitectl link delete {0}"
+    "FILE. If it should not: {removal}"
 )
+NO_REMOVALS: Final[Mapping[str, str]] = {}
 _RENEWALS = {
     "leaf": "It is renewed by itself; why it was not: sitectl events",
     "ca": "It is replaced by itself; what it waits for: sitectl ca status",
@@ -128,11 +130,19 @@ def neighbour_of(link: LinkStatus, table: RouteTable) -> SiteName:
     return SiteName(table.name_of(site, link.neighbour_name), site)
 
 
-def of_links(views: Sequence[LinkView], put_out: Collection[str] = ()) -> list[Problem]:
+def of_links(
+    views: Sequence[LinkView],
+    put_out: Collection[str] = (),
+    removals: Mapping[str, str] = NO_REMOVALS,
+) -> list[Problem]:
     """Problems of links: first those that wait for a clock, for the link itself or its certificate;
     then those that cannot come up by themselves; then those that are down and may. This router
-    being a refused copy is a separate problem. ``put_out``: ids of sites that this one revoked."""
-    refused = _refused(views, put_out)
+    being a refused copy is a separate problem.
+
+    ``put_out``: ids of sites that this one revoked. ``removals``: by name
+    of a dialed link, the command that deletes it where `link delete` refuses to.
+    """
+    refused = _refused(views, put_out, removals)
     return [*_clocks_differ(views), *refused, *_down(views), *_partly_down(views)]
 
 
@@ -172,19 +182,21 @@ def _is_down(link: LinkView, how: str, since: str) -> Problem:
     )
 
 
-def notes_of_links(views: Sequence[LinkView]) -> list[Note]:
+def notes_of_links(
+    views: Sequence[LinkView], removals: Mapping[str, str] = NO_REMOVALS
+) -> list[Note]:
     """Notes on silent links, on links to deleted sites, and on lost incoming links: these are only
-    a note, because only the neighbor can dial."""
-    return [*_silent(views), *_needless(views), *_incoming_down(views)]
+    a note, because only the neighbor can dial. ``removals`` as in `of_links`."""
+    return [*_silent(views), *_needless(views, removals), *_incoming_down(views)]
 
 
-def _needless(views: Sequence[LinkView]) -> list[Note]:
+def _needless(views: Sequence[LinkView], removals: Mapping[str, str]) -> list[Note]:
     return [
         Note(
             severity="warning",
             code="SW0679",
             message=f"{_named(link)} is not needed any more: {link.error}.",
-            hint=f"sitectl link delete {link.name}",
+            hint=_removal(link, removals),
         )
         for link in views
         if link.direction == "outgoing" and link.error_code == "deleted"
@@ -242,26 +254,35 @@ def _named(link: LinkView) -> str:
     return words[0].upper() + words[1:]
 
 
-def _refused(views: Sequence[LinkView], put_out: Collection[str]) -> list[Problem]:
+def _refused(
+    views: Sequence[LinkView], put_out: Collection[str], removals: Mapping[str, str]
+) -> list[Problem]:
     """Links that cannot come up by themselves."""
     return [
         Problem(
             code="SW0404",
             message=f"Link {link.name} was refused: {link.error or 'no reason given'}",
-            hint=_way_back(link, views, put_out),
+            hint=_way_back(link, views, put_out, _removal(link, removals)),
         )
         for link in views
         if link.state == "refused" and link.error_code not in _OTHERWISE_TOLD
     ]
 
 
-def _way_back(link: LinkView, views: Sequence[LinkView], put_out: Collection[str]) -> str:
+def _removal(link: LinkView, removals: Mapping[str, str]) -> str:
+    by_verb = f"sitectl link delete {link.name}"
+    return removals.get(link.name, by_verb) if link.direction == "outgoing" else by_verb
+
+
+def _way_back(
+    link: LinkView, views: Sequence[LinkView], put_out: Collection[str], removal: str
+) -> str:
     if link.direction == "outgoing" and link.neighbour.id in put_out:
-        return _LET_IN.format(link.name)
+        return _LET_IN.format(removal=removal)
     if other := _heard_over(views, link):
-        return _LINKED_BESIDE.format(link.name, other)
+        return _LINKED_BESIDE.format(other=other, removal=removal)
     again = _RENEW_FIRST if link.error_code == "expired" else _LINK_AGAIN
-    return again.format(link.name)
+    return again.format(name=link.name, removal=removal)
 
 
 def _clocks_differ(views: Sequence[LinkView]) -> list[Problem]:

@@ -45,6 +45,19 @@ def test_a_link_whose_certificate_has_ended_is_renewed_before_it_is_made_again()
     assert problem.hint == "sitectl link delete far, then link with a new token"
 
 
+def test_a_link_of_a_users_object_is_deleted_with_that_object() -> None:
+    refused, gone = link("far", "refused", "it is revoked"), link("old", "down", "it was deleted")
+    gone = msgspec.structs.replace(gone, error_code="deleted")
+    removals = {"far": "kubectl delete link/far", "old": "kubectl edit configmap/links"}
+    (problem,) = of_links([refused], removals=removals)
+    assert problem.hint == "kubectl delete link/far, then link with a new token"
+    (note,) = notes_of_links([gone], removals)
+    assert note.hint == "kubectl edit configmap/links"
+    incoming = msgspec.structs.replace(refused, direction="incoming")
+    (problem,) = of_links([incoming], removals=removals)
+    assert problem.hint.startswith("sitectl link delete far"), "a verb revokes its access"
+
+
 def test_a_refused_link_beside_one_to_the_same_site_needs_no_further_token() -> None:
     refused = link("to-far", "refused", "far has revoked the certificate")
     (problem,) = of_links([refused, link("link1", "up", "")])

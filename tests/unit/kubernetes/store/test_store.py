@@ -130,6 +130,18 @@ def test_objects_become_services_with_the_addresses_of_ready_pods() -> None:
     run(story())
 
 
+def test_what_removes_a_service_of_a_users_object_is_known() -> None:
+    async def story() -> None:
+        async with store_of(ScriptedCluster(SITE, deployment(), ELSEWHERE)) as told:
+            assert told.wanted.service_removals == {
+                "shop": "kubectl edit deployment/shop",
+                "far": "kubectl edit configmap/far",
+            }
+            assert told.wanted.link_removals == {}
+
+    run(story())
+
+
 def test_a_pod_counts_within_a_second_of_its_readiness_and_goes_as_fast() -> None:
     async def story() -> None:
         cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1", ready=False))
