@@ -122,10 +122,8 @@ def set_(
     of_targets = capacity.is_given or any(text is not None for text in health.values())
     of_service = asked.is_given or protocol is not None
     if not of_targets and not of_service:
-        if rules.is_said and not listened.is_given and not cert.is_given:
-            set_rules(settings, site, name, rules)
-            return
-        if service is None and _set_elsewhere(settings, site, name, port, rules, listened, cert):
+        part = rules, listened, cert
+        if _set_part_here(settings, site, name, port, *part, is_elsewhere=service is None):
             return
     bound = bindings_of(site, name)
     shown, goes_on = tls.ShownCredential(""), ""
@@ -152,7 +150,7 @@ def set_(
         note_no_listener(settings, site, name)
 
 
-def _set_elsewhere(
+def _set_part_here(
     settings: Settings,
     site: Site,
     name: str,
@@ -160,9 +158,15 @@ def _set_elsewhere(
     rules: CapChange,
     listened: ListenerFlags,
     cert: tls.CertFlags,
+    *,
+    is_elsewhere: bool,
 ) -> bool:
-    """Set this site's part of a service that another one declares; False: more is to be set."""
-    if listened.is_given == cert.is_given:
+    """Set this site's part of a service: its rules alone, or, if another site declares the service,
+    its listener or its certificate here. False: more is to be set."""
+    if rules.is_said and not listened.is_given and not cert.is_given:
+        set_rules(settings, site, name, rules)
+        return True
+    if not is_elsewhere or listened.is_given == cert.is_given:
         return False
     if listened.is_given:
         listen_here(settings, site, name, port, listened, rules)
