@@ -23,6 +23,8 @@ _SWITCHES: Final = (
 )
 PORTS_FREE_FROM: Final = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 _FIRST_FREE_PORT: Final = 1024
+CREDENTIALS: Final = Path("/run/credentials")
+"""Where systemd mounts the credentials of units."""
 
 
 def host_facts(scope: Scope, systemd: int, directory: Path) -> HostFacts:
@@ -99,13 +101,13 @@ def has_user_namespaces() -> bool:
     return not any(_text_of(path) == refused for path, refused in _SWITCHES)
 
 
-def spreads_mounts(mountinfo: str, path: str = "/run/credentials") -> bool:
-    """Whether a mount made at ``path`` elsewhere shows here: proc(5), the field ``shared:``.
+def spreads_mounts(mountinfo: str) -> bool:
+    """Whether a mount made in `CREDENTIALS` elsewhere shows here: proc(5), the field ``shared:``.
 
     systemd makes its mounts shared when it boots, but leaves those of a container as they are.
     """
     rows = (line.split() for line in mountinfo.splitlines())
-    above = [row for row in rows if len(row) > 6 and Path(path).is_relative_to(row[4])]
+    above = [row for row in rows if len(row) > 6 and CREDENTIALS.is_relative_to(row[4])]
     if not above:
         return True
     nearest = max(above, key=lambda row: len(row[4]))
