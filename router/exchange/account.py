@@ -62,7 +62,7 @@ def _note_failure(
     """Record a request that failed; returns how it is counted."""
     record.outcome = failure.code
     if failure.untouched:
-        service.past.denied(record)
+        service.recent_requests.denied(record)
     if failure.code == "client-gone" or failure.code == "cancelled":
         if failure.code == "client-gone" and record.code_class == UNANSWERED:
             service.counters.gave_up += 1

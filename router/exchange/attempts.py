@@ -241,7 +241,7 @@ class Attempts:
         """A site is being woken that may serve the request; not after a failure, which a wake does
         not fix.
         """
-        return not self.history.out and self._service.waking.is_held()
+        return not self.history.out and self._service.wake_state.is_held()
 
     # Deadlines and changes of routes.
 

@@ -64,7 +64,7 @@ class ClientExchange(ClientAttempts):
         self.ended = caller.ended
         pressure = service.pressure
         # Begin.
-        service.past.begun(record)
+        service.recent_requests.begun(record)
         if pressure.is_refusing:
             pressure.refused_total += 1
             self.fail(OVERLOADED)

@@ -29,7 +29,7 @@ from router.service.figures import (
 )
 from router.service.recent_requests import RequestRecord
 from router.service.service import Service
-from router.service.service_figures import StatedTargets
+from router.service.service_figures import AdvertisedTargets
 from router.service.sessions import Session, Sessions
 
 
@@ -56,10 +56,10 @@ class Readings:
         self._listeners = listeners
         self._now = now
 
-    def stated(self) -> dict[ServiceKey, StatedTargets]:
+    def advertised_targets(self) -> dict[ServiceKey, AdvertisedTargets]:
         """The advertised figures of every service port with targets here."""
         return {
-            key: service.stated()
+            key: service.advertised_targets()
             for key, service in self._services.items()
             if service.own_targets.are_there
         }
@@ -303,12 +303,12 @@ class Readings:
     def past_of(self, key: ServiceKey, count: int, *, denied: bool) -> list[RequestRecord]:
         """At most ``count`` of the last requests of a service port, as `RecentRequests.last`."""
         service = self._services.get(key)
-        return service.past.last(count, denied=denied) if service is not None else []
+        return service.recent_requests.last(count, denied=denied) if service is not None else []
 
     def all_past(self) -> Iterator[tuple[ServiceKey, ServiceProtocol, list[RequestRecord]]]:
         """The stored last requests of every service port; see `RecentRequests.kept`."""
         for key, service in list(self._services.items()):  # It may change in between.
-            yield key, service.protocol, service.past.kept()
+            yield key, service.protocol, service.recent_requests.kept()
 
     def sessions_of(self, key: ServiceKey) -> Sessions | None:
         """The sessions of the service port; None: it has no affinity."""

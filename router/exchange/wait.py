@@ -99,11 +99,11 @@ class Wait:
         self._course = course
         self._service = service
         self.patient_until = now + service.config.queue_wait_s
-        self.held_s = held_s = service.waking.held_s(now)
+        self.held_s = held_s = service.wake_state.held_s(now)
         """The extra time that it may wait, since a hook wakes a site or would."""
         if held_s:
-            assert service.waking.wake is not None, "who holds it"
-            queued.record.held_by = service.waking.wake.hook
+            assert service.wake_state.wake is not None, "who holds it"
+            queued.record.held_by = service.wake_state.wake.hook
         self.deadline = self.patient_until + held_s
         self.standing: str | None = None
         """Where it waits, as `Decision.place`."""
@@ -247,7 +247,7 @@ class Wait:
         self._queued.fail(self._turned_away(reason))
 
     def _turned_away(self, reason: str) -> LegFailure:
-        retry_s = self._service.waking.retry_s(self._service.now())
+        retry_s = self._service.wake_state.retry_s(self._service.now())
         code: LegCode = "shed" if self._queued.asked.sheddable else "all-full"
         self._queued.record.note_turned_away(reason)
         return LegFailure(code, reason, min(retry_s, limits.HOLD_RETRY_S_MAX))

@@ -25,9 +25,9 @@ class BurstWakes:
             del self._known[service]
         for key, one in self._services.items():
             if key.name == service:
-                one.waking.set_wake(wake, has_hook=has_hook)
+                one.wake_state.set_wake(wake, has_hook=has_hook)
 
     def tell(self, service: Service) -> None:
         """``service`` is new: pass it its wake."""
         wake, has_hook = self._known.get(service.key.name, (None, False))
-        service.waking.set_wake(wake, has_hook=has_hook)
+        service.wake_state.set_wake(wake, has_hook=has_hook)

@@ -28,7 +28,7 @@ from router.service.recent_requests import RecentRequests
 from router.service.request_ids import RequestIds
 from router.service.request_queue import RequestQueue
 from router.service.router_context import RouterContext
-from router.service.service_figures import ServiceFigures, StatedTargets
+from router.service.service_figures import AdvertisedTargets, ServiceFigures
 from router.service.sessions import Sessions
 from router.service.sheddable import SheddableRule, rule_of
 from router.service.sites.answer_timing import AnswerTiming
@@ -59,7 +59,7 @@ class Service(ServiceFigures):
         "now",
         "observing",
         "outcomes",
-        "past",
+        "recent_requests",
         "refused_messages",
         "request_ids",
         "routes",
@@ -68,13 +68,61 @@ class Service(ServiceFigures):
         "streams",
         "target_ways",
         "unanswered",
-        "waking",
+        "wake_state",
     )
 
     def __init__(self, key: ServiceKey, config: ServiceSpec, context: RouterContext) -> None:
-        self.key = key
-        self.config = config
-        self._context = context
+        self.key, self.config, self._context = key, config, context
+        self._refer_to(context)
+        # Requests: their figures, and the rules for them.
+        self.protocol = config.protocol
+        self.counters = ServiceCounters(config.policy.name)
+        self.demand = Demand()
+        self.recent_requests = RecentRequests()
+        self.recent_times = RecentTimes()
+        self.retries = RetryBudget(config.limits.retry_percent, context.network.now())
+        self.request_ids = RequestIds(context.rng)
+        self.request_ids.set_name(config.request_id)
+        self.sessions: Sessions | None = None
+        """None: no affinity."""
+        self.sheddable: SheddableRule | None = None
+        """None: no request is sheddable."""
+        # Other sites.
+        self.remotes = Remotes()
+        self.unanswered = UnansweredStreams(
+            context.network, self.remotes, lambda: self.config.timeouts.connect_s
+        )
+        self.answer_timing = AnswerTiming()
+        self.routes = MissingRoutes(context.settles_until)
+        # Slots of this site, the choice of a site, and the queue.
+        self.ledger = LocalLedger()
+        self.ledger.set_in_turn(config.policy.name == "spread")
+        self.balancer = ServiceBalancer(
+            key, context.site, context.site_name, self.ledger, config.policy, context.router
+        )
+        self.admission = SlotAdmission(self.ledger, self.queue_limit, context.network)
+        self.wake_state = self._new_wake_state()
+        self._renew_frontend()
+        self.queue = self._new_queue()
+        self._rate_watch = RateWatch(self.ledger, context.network, self._rate_changed)
+        self._follow_slots()
+        # Targets of this site.
+        self.own_targets = OwnTargets(self.ledger, config, self._known_responses, context, self)
+        self.outcomes = self.own_targets.outcomes
+        self.timings = self.own_targets.timings
+        self.target_ways = self.own_targets.ways
+        # The last findings and reports about this service port.
+        self.unanswering = {}
+        self.unanswering_sites = {}
+        self.failing = {}
+        self._told: tuple[bool, AdvertisedTargets] = (False, AdvertisedTargets())
+        self._set_sessions()
+        self._set_sheddable()
+
+    # Its parts
+
+    def _refer_to(self, context: RouterContext) -> None:
+        """Each request reads these, without a step over the context."""
         self.heads = context.heads
         self.site = context.site
         self.streams = context.streams
@@ -85,63 +133,33 @@ class Service(ServiceFigures):
         self.now = context.network.now
         self.pressure = context.pressure
         self.refused_messages = context.refused_messages
-        self.protocol = config.protocol
-        self.counters = ServiceCounters(config.policy.name)
-        self.demand = Demand()
-        self.past = RecentRequests()
-        self.retries = RetryBudget(config.limits.retry_percent, context.network.now())
-        self.sessions: Sessions | None = None
-        """None: no affinity."""
-        self.sheddable: SheddableRule | None = None
-        """None: no request is sheddable."""
-        self.remotes = Remotes()
-        self.unanswered = UnansweredStreams(
-            context.network, self.remotes, lambda: self.config.timeouts.connect_s
-        )
-        self.answer_timing = AnswerTiming()
-        self.request_ids = RequestIds(context.rng)
-        self.request_ids.set_name(config.request_id)
-        self.ledger = LocalLedger()
-        self.ledger.set_in_turn(config.policy.name == "spread")
-        self.balancer = ServiceBalancer(
-            key, context.site, context.site_name, self.ledger, config.policy, context.router
-        )
-        self.balancer.ejections.follow(self._site_news, self._look_at_sites)
-        self.ledger.news.follow(lambda: self.timers.at_turn_end(self._tell_load_changed))
-        self.admission = SlotAdmission(self.ledger, self.queue_limit, context.network)
-        self.waking = WakeState(
-            config.hold_s,
+
+    def _new_wake_state(self) -> WakeState:
+        return WakeState(
+            self.config.hold_s,
             self.balancer,
             self.ledger,
             lambda: self.queue.line,
-            context.network.now,
+            self.now,
             self._renew_frontend,
         )
-        self._renew_frontend()
-        self.queue = RequestQueue(
-            context.site,
+
+    def _new_queue(self) -> RequestQueue:
+        return RequestQueue(
+            self.site,
             self.balancer,
             self.admission,
-            context.network,
+            self.timers,
             limit=self.queue_limit,
             round_trip_s=self.remotes.round_trip_s,
             freed_per_s=self._freed_per_s,
-            is_held=self.waking.is_held,
+            is_held=self.wake_state.is_held,
         )
-        self._rate_watch = RateWatch(self.ledger, context.network, self._rate_changed)
-        self.own_targets = OwnTargets(self.ledger, config, self._known_responses, context, self)
-        self.outcomes = self.own_targets.outcomes
-        self.timings = self.own_targets.timings
-        self.target_ways = self.own_targets.ways
+
+    def _follow_slots(self) -> None:
+        self.balancer.ejections.follow(self._site_news, self._look_at_sites)
+        self.ledger.news.follow(lambda: self.timers.at_turn_end(self._tell_load_changed))
         self.ledger.follow_choices(self._time_next)
-        self.routes = MissingRoutes(context.settles_until)
-        self.unanswering = {}
-        self.unanswering_sites = {}
-        self.failing = {}
-        self.recent_times = RecentTimes()
-        self._told: tuple[bool, StatedTargets] = (False, StatedTargets())
-        self._set_sessions()
-        self._set_sheddable()
 
     # Configuration
 
@@ -155,7 +173,7 @@ class Service(ServiceFigures):
         if (config.affinity, config.tls_cert) != (before.affinity, before.tls_cert):
             self._set_sessions()
         self.retries.set_percent(config.limits.retry_percent)
-        self.waking.set_hold_s(config.hold_s)
+        self.wake_state.set_hold_s(config.hold_s)
         self.request_ids.set_name(config.request_id)
         self._renew_frontend()
         self.own_targets.set_config(config, self._known_responses)
@@ -166,7 +184,7 @@ class Service(ServiceFigures):
     def _renew_frontend(self) -> None:
         """The time-out of an answer includes the time for which a request can be held."""
         config = self.config
-        held_s = config.hold_s if self.waking.has_hook else 0.0
+        held_s = config.hold_s if self.wake_state.has_hook else 0.0
         self.frontend = HttpFrontend(
             key=self.key,
             site_name=self._context.site_name,
@@ -213,7 +231,7 @@ class Service(ServiceFigures):
         """The remote candidates of the present route table; their paths may have changed."""
         if not self.balancer.has(remotes):  # Of a thousand services nearly all are unchanged.
             was_served = self.balancer.is_served_elsewhere
-            self.waking.expect(remotes)
+            self.wake_state.expect(remotes)
             self.remotes.learn(remotes)
             self.balancer.set_remotes(remotes)
             self._note_desertion(was_served)
@@ -245,7 +263,7 @@ class Service(ServiceFigures):
 
     def queue_now(self, choice: NoChoice, *, sheddable: bool = False) -> QueueNow:
         """The queue for a request that comes now and finds every site full, by ``choice``."""
-        waking, now = self.waking, self.timers.now()
+        waking, now = self.wake_state, self.timers.now()
         held_s = waking.held_s(now)
         wait_s = self.config.queue_wait_s + held_s
         outlook = self.queue.outlook(choice, wait_s, sheddable=sheddable)
@@ -292,7 +310,7 @@ class Service(ServiceFigures):
 
     def _site_news(self, news: SiteNews) -> None:
         if isinstance(news, SiteWoken):
-            self.waking.answered()
+            self.wake_state.answered()
         self._look_at_sites()
         self._context.site_news(self.key, news)
 
@@ -322,11 +340,11 @@ class Service(ServiceFigures):
     def targets_changed(self) -> None:
         """The targets here, their readiness or capacity changed: waiting requests may go on."""
         self._note_each()
-        self.waking.targets_changed()
+        self.wake_state.targets_changed()
         self.admission.serve()
         self.queue.reconsider()
         self._rate_watch.look(has_targets=self.own_targets.are_there)
-        advertised = (self.own_targets.are_there, self.stated())
+        advertised = (self.own_targets.are_there, self.advertised_targets())
         if advertised != self._told:
             self._told = advertised
             self._context.targets_changed()
@@ -392,6 +410,6 @@ class Service(ServiceFigures):
     def queue_limit(self) -> int:
         """How many requests may wait now."""
         limit = queue_limit(self.config.queue, self.ledger.load + self.balancer.held_elsewhere)
-        if limit and self.waking.is_held():
+        if limit and self.wake_state.is_held():
             return max(limit, limits.HOLD_QUEUE)
         return limit

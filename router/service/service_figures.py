@@ -48,7 +48,7 @@ from router.service.targets.target_timing import Timings
 NOTHING: dict[SiteId, int] = {}
 
 
-class StatedTargets(msgspec.Struct, frozen=True):
+class AdvertisedTargets(msgspec.Struct, frozen=True):
     """Targets as other sites get them in a signed advert.
 
     How many are ready, their configured slots and the most requests a second (None: none). Of the
@@ -185,12 +185,12 @@ class ServiceFigures:
             self.pressure.is_refusing,
         )
 
-    def stated(self) -> StatedTargets:
+    def advertised_targets(self) -> AdvertisedTargets:
         """The targets as advertised to other sites; read often, for all services."""
         ledger = self.ledger
         if ledger.sums.learns:
-            return StatedTargets(ledger.targets_ready, None, ledger.rate_per_s)
-        return StatedTargets(
+            return AdvertisedTargets(ledger.targets_ready, None, ledger.rate_per_s)
+        return AdvertisedTargets(
             ledger.targets_ready,
             ledger.configured_capacity,
             ledger.rate_per_s,

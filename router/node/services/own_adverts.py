@@ -10,9 +10,9 @@ from router.model.ids import ServiceKey
 from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.rights.sharing import SharingRules
 from router.node.services.ports import Keeper
-from router.service.service_figures import StatedTargets
+from router.service.service_figures import AdvertisedTargets
 
-_Terms = tuple[StatedTargets, bool, bool, tuple[str, ...] | None]
+_Terms = tuple[AdvertisedTargets, bool, bool, tuple[str, ...] | None]
 
 
 class OwnAdverts:
@@ -62,7 +62,7 @@ class OwnAdverts:
 
     def adverts(
         self,
-        stated: Iterable[tuple[ServiceKey, StatedTargets]],
+        advertised: Iterable[tuple[ServiceKey, AdvertisedTargets]],
         rules: SharingRules,
         *,
         draining: Callable[[ServiceKey], bool],
@@ -72,24 +72,24 @@ class OwnAdverts:
         that takes nothing new."""
         before = self._adverts
         adverts: dict[ServiceKey, tuple[_Terms, TargetsAdvert]] = {}
-        for key, what in stated:
-            terms = what, draining(key), is_divided, rules.of(key.name).export_to
+        for key, targets in advertised:
+            terms = targets, draining(key), is_divided, rules.of(key.name).export_to
             one = before.get(key)
             if one is None or one[0] != terms:
-                capacity = None if what.capacity is None else what.capacity - what.reserved
+                capacity = None if targets.capacity is None else targets.capacity - targets.reserved
                 one = (
                     terms,
                     TargetsAdvert(
                         name=key.name,
                         port=key.port,
-                        targets_ready=what.targets_ready,
+                        targets_ready=targets.targets_ready,
                         capacity=capacity,
                         draining=terms[1],
-                        rate_per_s=what.rate_per_s,
+                        rate_per_s=targets.rate_per_s,
                         shares_targets=is_divided,
                         export_to=terms[3],
-                        reserved=what.reserved,
-                        most_for_one=what.most_for_one,
+                        reserved=targets.reserved,
+                        most_for_one=targets.most_for_one,
                     ),
                 )
             adverts[key] = one

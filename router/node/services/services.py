@@ -375,8 +375,8 @@ class SiteServices:
         return self._own.declarations(wanted, self.rules)
 
     def _own_adverts(self, wanted: Wanted) -> list[TargetsAdvert]:
-        stated = self._readings.stated()
-        there = [(key, stated[key]) for key in self._connected if key in stated]
+        advertised = self._readings.advertised_targets()
+        there = [(key, advertised[key]) for key in self._connected if key in advertised]
         return self._own.adverts(
             there, self.rules, draining=self._takes_none, is_divided=wanted.is_divided
         )

@@ -29,11 +29,11 @@ def test_a_failure_counts_once_as_what_it_is(code: LegCode, protocol: ServicePro
     service = forwarder._services[KEY]
     request = Request(key=KEY, protocol=protocol, client="192.0.2.7:5")
     record = RequestRecord(network.time, 0, UNANSWERED, None)
-    service.past.begun(record)
+    service.recent_requests.begun(record)
     account.close(record, service, request, LegFailure(code), network.time)
     assert record.outcome == code
     assert record.code_class == (code if code in LEFT else "error" if protocol == "tcp" else "5xx")
-    assert service.past.last(9, denied=True) == ([record] if code in UNTOUCHED else [])
+    assert service.recent_requests.last(9, denied=True) == ([record] if code in UNTOUCHED else [])
     counted = service.counters.snapshot()
     assert counted.failed_for == ({} if code in LEFT else {code: 1})
     assert counted.gave_up_total == (code == "client-gone")

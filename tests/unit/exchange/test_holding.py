@@ -164,7 +164,7 @@ def test_what_says_ready_and_does_not_answer_gets_one_request() -> None:
 def test_after_the_hold_a_refusal_says_when_to_come_again() -> None:
     spec = ServiceSpec(ports=(80,), protocol="http", hold_s=8.0)
     world = World(wake_s=1e6, spec=spec)
-    hold = world.near.forwarder._services[KEY].waking._hold
+    hold = world.near.forwarder._services[KEY].wake_state._hold
     hold.usual_s = 30.0
     world.run(2.0)
     world.run(12.0, per_s=53)
@@ -203,8 +203,8 @@ def test_a_woken_site_that_only_refuses_gets_no_more_than_one_and_ends_no_hold()
     opened = len(world.mesh.opens)
     world.run(4.0)
     service = world.near.forwarder._services[KEY]
-    assert service.waking.wake is not None and service.waking.held_s(world.network.time) > 0
-    assert not service.waking._hold.is_answered
+    assert service.wake_state.wake is not None and service.wake_state.held_s(world.network.time) > 0
+    assert not service.wake_state._hold.is_answered
     tried = [one for one in world.mesh.opens[opened:] if not one.wait_ms]
     assert len(tried) <= 4.0 / limits.REFUSED_FULL_S + 2
 
@@ -282,7 +282,7 @@ def test_targets_that_come_here_end_the_hold_too() -> None:
     world.run(5.0)
     assert more.requests > 50 and {client.status for client in world.clients} == {200}
     service = world.near.forwarder._services[KEY]
-    assert service.waking.held_s(world.network.time) == 0 and service.waking.wake is None
+    assert service.wake_state.held_s(world.network.time) == 0 and service.wake_state.wake is None
 
 
 @pytest.mark.parametrize("leaves", [True, False])

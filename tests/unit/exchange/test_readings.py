@@ -123,7 +123,7 @@ def test_each_reading_is_of_its_service_port_and_nothing_of_one_that_is_not_know
 def test_what_is_read_of_all_leaves_out_those_that_have_none(world: World) -> None:
     readings, targets = world.readings, world.readings.targets
     assert readings.keys == list(KNOWN)
-    assert set(readings.stated()) == set(KNOWN)
+    assert set(readings.advertised_targets()) == set(KNOWN)
     assert set(readings.rate_states()) == {DB}
     assert dict(readings.under_way()) == {SHOP: {HERE: 1, THERE: 1}, DB: {HERE: 1}}
     assert dict(readings.busy()) == {SHOP: 1, DB: 1}

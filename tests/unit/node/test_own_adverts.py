@@ -8,7 +8,7 @@ from router.model.rights.sharing import SharingRules
 from router.model.specs import ServiceSpec, SitePolicySpec, SiteSpec
 from router.net.simulated.internet import SimulatedInternet
 from router.node.services.own_adverts import OwnAdverts
-from router.service.service_figures import StatedTargets
+from router.service.service_figures import AdvertisedTargets
 from simulator.virtual import MemoryKeeper
 
 RULES = SharingRules()
@@ -45,7 +45,7 @@ def test_a_rule_of_whom_a_service_is_for_makes_another_declaration() -> None:
 def test_only_an_advert_that_changed_is_another_value() -> None:
     own = words()
     shop, till = own.adverts(
-        [(SHOP, StatedTargets(1, 4)), (TILL, StatedTargets(2, None, 7.5))],
+        [(SHOP, AdvertisedTargets(1, 4)), (TILL, AdvertisedTargets(2, None, 7.5))],
         RULES,
         draining=lambda key: key == TILL,
         is_divided=False,
@@ -53,7 +53,7 @@ def test_only_an_advert_that_changed_is_another_value() -> None:
     assert (till.targets_ready, till.capacity, till.rate_per_s) == (2, None, 7.5)
     assert (shop.draining, till.draining) == (False, True)
     again, changed = own.adverts(
-        [(SHOP, StatedTargets(1, 4)), (TILL, StatedTargets(1, None, 7.5))],
+        [(SHOP, AdvertisedTargets(1, 4)), (TILL, AdvertisedTargets(1, None, 7.5))],
         RULES,
         draining=lambda key: False,
         is_divided=False,
@@ -61,6 +61,6 @@ def test_only_an_advert_that_changed_is_another_value() -> None:
     assert again is shop
     assert changed.targets_ready == 1 and not changed.draining
     (stops,) = own.adverts(
-        [(SHOP, StatedTargets(1, 4))], RULES, draining=lambda key: True, is_divided=False
+        [(SHOP, AdvertisedTargets(1, 4))], RULES, draining=lambda key: True, is_divided=False
     )
     assert stops.draining

@@ -29,7 +29,7 @@ from router.service.ports import TargetConfig
 from router.service.pressure import Pressure
 from router.service.router_context import RouterContext
 from router.service.service import Service
-from router.service.service_figures import StatedTargets
+from router.service.service_figures import AdvertisedTargets
 from router.service.sites.refused_messages import RefusedMessages
 from tests.unit.exchange.fakes import (
     FakeMesh,
@@ -134,7 +134,7 @@ def as_it_is(service: Service) -> list[object]:
     """What a definition decides."""
     frontend, sessions, rule = service.frontend, service.sessions, service.sheddable
     request = Request(key=KEY, protocol="http", head=b"GET / HTTP/1.1\r\n", session=5)
-    service.waking.set_wake(Wake("hook"), has_hook=True)
+    service.wake_state.set_wake(Wake("hook"), has_hook=True)
     service.counters.chosen += 1
     return [
         service.config,
@@ -149,7 +149,7 @@ def as_it_is(service: Service) -> list[object]:
         None if sessions is None else sessions.answered(request, B, b"HTTP/1.1 200 OK\r\n", 0.0),
         None if rule is None else (rule.text, rule.share),
         service.retries.take(0.0),
-        service.waking.held_s(service.now()),
+        service.wake_state.held_s(service.now()),
         service.queue_limit(),
         service.counters.snapshot().decisions,
     ]
@@ -319,7 +319,7 @@ def test_while_a_site_is_woken_a_request_waits_for_what_is_left_of_the_hold(
         None if woke_ago_s is None else now - woke_ago_s,
         None if again_in_s is None else now + again_in_s,
     )
-    service.waking.set_wake(wake, has_hook=True)
+    service.wake_state.set_wake(wake, has_hook=True)
     queue = service.queue_now(NoChoice("all-full", (), False))
     assert queue.wait_s == pytest.approx(PLAIN.queue_wait_s + held_s)
     assert (queue.wake, queue.waking_s, queue.again_s) == (
@@ -328,27 +328,27 @@ def test_while_a_site_is_woken_a_request_waits_for_what_is_left_of_the_hold(
         again_s,
     )
     assert queue.limit == (limits.HOLD_QUEUE if held_s else 3)
-    assert service.waking.is_held() == (held_s > 0)
+    assert service.wake_state.is_held() == (held_s > 0)
 
 
 def test_without_a_queue_nobody_is_held_either() -> None:
     service = World(replace(PLAIN, queue=0)).service
-    service.waking.set_wake(Wake("hook"), has_hook=True)
+    service.wake_state.set_wake(Wake("hook"), has_hook=True)
     assert service.queue_limit() == 0
 
 
 def test_a_hold_ends_when_what_was_woken_answers_and_all_who_were_held_are_gone() -> None:
     world = World(replace(PLAIN, hold_s=10.0))
     service = world.service
-    service.waking.set_wake(Wake("hook", world.network.now()), has_hook=True)
+    service.wake_state.set_wake(Wake("hook", world.network.now()), has_hook=True)
     waiter = Waiter()
     until = world.network.now() + 60.0
     assert service.queue.enter(waiter, NoChoice("all-full", (), True), until) == "waits"
     found = []
-    for step in (lambda: None, service.waking.answered, lambda: service.queue.leave(waiter)):
+    for step in (lambda: None, service.wake_state.answered, lambda: service.queue.leave(waiter)):
         step()
         queue = service.queue_now(NoChoice("all-full", (), True))
-        found.append((service.waking.is_held(), queue.is_woken))
+        found.append((service.wake_state.is_held(), queue.is_woken))
     assert found == [(True, False), (True, True), (False, False)]
 
 
@@ -357,7 +357,7 @@ def test_an_answer_may_take_as_long_as_a_request_is_held_where_one_can_be() -> N
     seconds = []
     for has_hook in (False, True, True, False):
         frontend = service.frontend
-        service.waking.set_wake(None, has_hook=has_hook)
+        service.wake_state.set_wake(None, has_hook=has_hook)
         seconds.append((service.frontend.terms.answer_s, service.frontend is frontend))
     plain = seconds[0][0]
     assert seconds == [(plain, True), (plain + 10, False), (plain + 10, True), (plain, False)]
@@ -367,16 +367,16 @@ def test_targets_beyond_those_there_were_when_the_wake_began_are_what_was_woken(
     world = World(replace(PLAIN, hold_s=10.0))
     service, network = world.service, world.network
     world.have(capacity=1)
-    service.waking.set_wake(Wake("hook", network.now()), has_hook=True)
+    service.wake_state.set_wake(Wake("hook", network.now()), has_hook=True)
     service.targets_changed()
-    held = [service.waking.is_held()]
+    held = [service.wake_state.is_held()]
     service.set_targets({})
-    held.append(service.waking.is_held())
+    held.append(service.wake_state.is_held())
     first, second = (FakeTarget(network, f"10.0.0.{n}", 80) for n in (2, 3))
     config = TargetConfig(connector="main", capacity=1)
     service.set_targets({str(first): config, str(second): config})
     network.run()
-    held.append(service.waking.is_held())
+    held.append(service.wake_state.is_held())
     assert held == [True, True, False]
 
 
@@ -384,7 +384,7 @@ def test_a_site_that_newly_has_targets_was_woken_and_one_that_had_some_was_not()
     world = World(replace(PLAIN, hold_s=10.0))
     service = world.service
     service.set_remotes([candidate("b"), candidate("c", targets_ready=0)])
-    service.waking.set_wake(Wake("hook", world.network.now()), has_hook=True)
+    service.wake_state.set_wake(Wake("hook", world.network.now()), has_hook=True)
     service.set_remotes([candidate("b", cost=2), candidate("c")])
     assert [site for site, one in service.balancer.ejections.active.items() if one.is_woken] == [C]
 
@@ -415,25 +415,25 @@ def test_an_operator_drains_this_site_and_takes_it_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "terms", "stated", "is_learnt"),
+    ("config", "terms", "advertised", "is_learnt"),
     [
-        ({}, None, StatedTargets(1), False),
-        ({"capacity": 5}, None, StatedTargets(1, 5), False),
+        ({}, None, AdvertisedTargets(1), False),
+        ({"capacity": 5}, None, AdvertisedTargets(1, 5), False),
         (
             {"capacity": 5},
             LendingTerms(reserve_for_own=0.4, max_share=0.2),
-            StatedTargets(1, 5, None, 2, 1),
+            AdvertisedTargets(1, 5, None, 2, 1),
             False,
         ),
-        ({"capacity": 5, "rate": RATE}, None, StatedTargets(1, 5, 10.0), False),
-        ({"auto": True}, None, StatedTargets(1), True),
-        ({"auto": True, "rate": RATE}, None, StatedTargets(1, None, 10.0), True),
+        ({"capacity": 5, "rate": RATE}, None, AdvertisedTargets(1, 5, 10.0), False),
+        ({"auto": True}, None, AdvertisedTargets(1), True),
+        ({"auto": True, "rate": RATE}, None, AdvertisedTargets(1, None, 10.0), True),
     ],
 )
 def test_what_is_learnt_is_told_as_load_and_bound_to_nothing(
     config: dict[str, object],
     terms: LendingTerms | None,
-    stated: StatedTargets,
+    advertised: AdvertisedTargets,
     is_learnt: bool,
 ) -> None:
     world = World()
@@ -441,7 +441,7 @@ def test_what_is_learnt_is_told_as_load_and_bound_to_nothing(
     world.have(**config)
     service.set_lending(terms)
     world.come(1)
-    assert service.stated() == stated
+    assert service.advertised_targets() == advertised
     load, ledger = service.load(), service.ledger
     assert (load.is_learnt, load.capacity, load.used) == (is_learnt, ledger.capacity, 1)
     assert (load.rate is None, load.refuses) == ("rate" not in config, False)
@@ -554,19 +554,19 @@ def test_what_a_hook_does_is_told_to_each_port_of_its_service_those_to_come_too(
     wakes = BurstWakes(services)
     wake = Wake("hook", 1.0)
     wakes.set(KEY.name, wake, True)
-    assert [one.waking.wake for one in services.values()] == [wake, wake, None]
+    assert [one.wake_state.wake for one in services.values()] == [wake, wake, None]
     wakes.set(other.name, None, True)
-    assert services[other].waking.has_hook, "it would do nothing now, and may later"
+    assert services[other].wake_state.has_hook, "it would do nothing now, and may later"
     wakes.set(other.name, None, False)
     late = World(key=ServiceKey(KEY.name, 10)).service
     wakes.tell(late)
-    assert (late.waking.wake, late.waking.has_hook) == (wake, True)
-    services[KEY].waking.set_wake(None, has_hook=False)
+    assert (late.wake_state.wake, late.wake_state.has_hook) == (wake, True)
+    services[KEY].wake_state.set_wake(None, has_hook=False)
     wakes.set(KEY.name, wake, True)
-    assert not services[KEY].waking.has_hook, "saying the same again changes nothing"
+    assert not services[KEY].wake_state.has_hook, "saying the same again changes nothing"
     wakes.set(KEY.name, None, False)
     wakes.tell(late)
-    assert not any(one.waking.has_hook for one in (*services.values(), late))
+    assert not any(one.wake_state.has_hook for one in (*services.values(), late))
 
 
 @pytest.mark.parametrize("slots", [0, 1])
@@ -588,7 +588,7 @@ def test_who_waits_may_go_on_at_the_end_of_the_turn_in_which_a_site_is_put_out_o
     world = World(replace(PLAIN, hold_s=10.0))
     service, network = world.service, world.network
     service.set_remotes([candidate("b"), candidate("c")])
-    service.waking.set_wake(Wake("hook", network.now()), has_hook=True)
+    service.wake_state.set_wake(Wake("hook", network.now()), has_hook=True)
     ejections = service.balancer.ejections
     found = []
     for news in ("ejected", "woken"):
@@ -606,7 +606,7 @@ def test_who_waits_may_go_on_at_the_end_of_the_turn_in_which_a_site_is_put_out_o
             ejections.answered(C, woken, network.now())
         at_once = waiter in service.queue.line
         network.run()
-        found.append((at_once, waiter in service.queue.line, service.waking.is_woken))
+        found.append((at_once, waiter in service.queue.line, service.wake_state.is_woken))
     assert found == [(True, False, False), (True, False, True)]
     assert [type(news) for news in world.site_news] == [SiteEjected, SiteWoken]
 
