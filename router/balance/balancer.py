@@ -96,7 +96,7 @@ class ServiceBalancer(Egresses):
         self._holds = policy.name == "failover"
         if policy.isolation != self._isolation:
             self._isolation = policy.isolation
-            self.set_remotes(self._told)
+            self.set_remotes(self._candidates)
         forget_turns(self._order)
         self._set_shares()
         self._set_shortcuts()

@@ -37,11 +37,11 @@ class Egresses:
     """
 
     __slots__ = (
+        "_candidates",
         "_here",
         "_isolation",
         "_local",
         "_remotes",
-        "_told",
         "ejections",
         "routers",
         "sheddable_share",
@@ -52,7 +52,7 @@ class Egresses:
         self._local = local
         self._here: LocalSite | RoutersOfSite = local
         """This site: with its other routers if there are any."""
-        self._told: Sequence[RemoteCandidate] = ()
+        self._candidates: Sequence[RemoteCandidate] = ()
         self._isolation: Isolation = "none"
         self._remotes: dict[SiteId, RemoteSite | RoutersOfSite] = {}
         """The other sites, by (cost, site)."""
@@ -92,10 +92,10 @@ class Egresses:
 
         Never for several routers of one site: their loads decide which of them count.
         """
-        return remotes == self._told and len(self._remotes) == len(remotes)
+        return remotes == self._candidates and len(self._remotes) == len(remotes)
 
     def _take_over(self, remotes: Sequence[RemoteCandidate]) -> None:
-        self._told = remotes
+        self._candidates = remotes
         known, self.routers = self.routers, {}
         for one in (self._here, *self._remotes.values()):
             if isinstance(one, RoutersOfSite):
